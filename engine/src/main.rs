@@ -1,0 +1,2 @@
+//! Spreadwire.
+fn main() {}
