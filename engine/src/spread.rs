@@ -1,0 +1,94 @@
+//! The arithmetic between two venues' quotes. Pure functions; it must not know agents or books.
+//!
+//! Buy at the buy venue's ask, sell at the sell venue's bid:
+//! `gross = bid_sell / ask_buy - 1`,
+//! `net = bid_sell * (1 - fee_sell) / (ask_buy * (1 + fee_buy)) - 1`, taker fees, as fractions.
+//! Both mantissas stand at the instrument's one scale, which cancels.
+
+use crate::record::{Kind, Quote, Record, Spread};
+use bytemuck::Zeroable;
+
+/// Basis points in a fraction of one.
+pub const BPS: f64 = 10_000.0;
+
+/// A venue's taker fee as the two factors that the net spread needs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct FeeFactors {
+    /// 1 + fee: what buying costs.
+    pub buy: f64,
+    /// 1 - fee: what selling leaves.
+    pub sell: f64,
+}
+
+impl FeeFactors {
+    /// From a taker fee as a fraction.
+    #[must_use]
+    pub fn of(taker_fee: f64) -> FeeFactors {
+        FeeFactors { buy: 1.0 + taker_fee, sell: 1.0 - taker_fee }
+    }
+}
+
+/// Gross spread, fraction. Both prices positive mantissas of one scale.
+#[must_use]
+#[inline]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a relative error of 2^-53 is far below a basis point"
+)]
+pub fn gross(sell_bid: i64, buy_ask: i64) -> f64 {
+    sell_bid as f64 / buy_ask as f64 - 1.0
+}
+
+/// Net spread after both taker fees, fraction. Both prices positive mantissas of one scale.
+#[must_use]
+#[inline]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a relative error of 2^-53 is far below a basis point"
+)]
+pub fn net(sell_bid: i64, sell_fee: FeeFactors, buy_ask: i64, buy_fee: FeeFactors) -> f64 {
+    (sell_bid as f64 * sell_fee.sell) / (buy_ask as f64 * buy_fee.buy) - 1.0
+}
+
+impl Spread {
+    /// The spread of buying at `buy`'s ask and selling at `sell`'s bid, led to by the quote with
+    /// the global `sequence` received at `ts_recv`. `None` if either side is absent.
+    #[must_use]
+    #[inline]
+    pub fn between(
+        (buy, buy_fee): (&Quote, FeeFactors),
+        (sell, sell_fee): (&Quote, FeeFactors),
+        ts_recv: u64,
+        sequence: u64,
+    ) -> Option<Spread> {
+        if buy.ask_px <= 0 || sell.bid_px <= 0 {
+            return None;
+        }
+        Some(Spread {
+            ts_recv,
+            sequence,
+            buy_px: buy.ask_px,
+            sell_px: sell.bid_px,
+            buy_sz: buy.ask_sz,
+            sell_sz: sell.bid_sz,
+            net: net(sell.bid_px, sell_fee, buy.ask_px, buy_fee),
+            instrument: buy.instrument,
+            buy_venue: buy.venue,
+            sell_venue: sell.venue,
+            kind: Kind::Spread as u8,
+            ..Spread::zeroed()
+        })
+    }
+
+    /// Gross spread, fraction.
+    #[must_use]
+    pub fn gross(&self) -> f64 {
+        gross(self.sell_px, self.buy_px)
+    }
+}
+
+/// The spread in a record, if it is one.
+#[must_use]
+pub fn of_record(record: &Record) -> Option<&Spread> {
+    (record.kind() == Some(Kind::Spread)).then(|| record.view::<Spread>())
+}
