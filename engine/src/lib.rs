@@ -23,4 +23,6 @@ pub mod integrity;
 pub mod spread;
 pub mod venue;
 
+pub mod segment;
+
 pub mod decision;
