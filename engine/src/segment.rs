@@ -319,6 +319,7 @@ pub struct SegmentWriter {
     info: SegmentInfo,
     bytes: u64,
     records: u64,
+    inputs: u64,
     unsynced: bool,
 }
 
@@ -337,7 +338,16 @@ impl SegmentWriter {
         let mut file = OpenOptions::new().write(true).create_new(true).open(&open_path)?;
         file.write_all(&segment_header(&info))?;
         let bytes = HEADER_BYTES as u64;
-        Ok(SegmentWriter { file, open_path, closed_path, info, bytes, records: 0, unsynced: true })
+        Ok(SegmentWriter {
+            file,
+            open_path,
+            closed_path,
+            info,
+            bytes,
+            records: 0,
+            inputs: 0,
+            unsynced: true,
+        })
     }
 
     /// Writes a block with one `write` and leaves clearing it to the caller. Returns its bytes.
@@ -347,24 +357,28 @@ impl SegmentWriter {
     /// [`cut_back`](SegmentWriter::cut_back) and write no more.
     pub fn write(&mut self, block: &mut Block) -> io::Result<u64> {
         let records = block.records().len() as u64;
+        let inputs = block.records().iter().filter(|r| r.kind() != Some(Kind::Gap)).count() as u64;
         let bytes = block.bytes();
         self.file.write_all(bytes)?;
         self.bytes += bytes.len() as u64;
         self.records += records;
+        self.inputs += inputs;
         self.unsynced = true;
         Ok(bytes.len() as u64)
     }
 
-    /// Makes what was written survive a power cut, if anything was written since the last time.
+    /// Makes what was written survive a power cut, if anything was written since the last time;
+    /// returns whether there was.
     ///
     /// # Errors
     /// Of the operating system: what is on the disk is then not known.
-    pub fn sync(&mut self) -> io::Result<()> {
-        if self.unsynced {
+    pub fn sync(&mut self) -> io::Result<bool> {
+        let due = self.unsynced;
+        if due {
             self.file.sync_data()?;
             self.unsynced = false;
         }
-        Ok(())
+        Ok(due)
     }
 
     /// Cuts off part of a block that a failed write left.
@@ -401,6 +415,12 @@ impl SegmentWriter {
     #[must_use]
     pub fn records(&self) -> u64 {
         self.records
+    }
+
+    /// Quotes and statuses written.
+    #[must_use]
+    pub fn inputs(&self) -> u64 {
+        self.inputs
     }
 
     /// Puts another file in the place of the segment's: how tests make writes fail.
@@ -738,7 +758,9 @@ mod tests {
                     let begin = ends.iter().rfind(|end| **end <= bit / 8).copied().unwrap_or(0);
                     assert_eq!(offset, begin as u64, "bit {bit}");
                 }
-                other => panic!("bit {bit}: {other}"),
+                other @ (SegmentError::Io { .. } | SegmentError::Truncated { .. }) => {
+                    panic!("bit {bit}: {other}")
+                }
             }
         }
     }
