@@ -151,8 +151,6 @@ impl Journal {
 }
 
 impl Agent for Journal {
-    // The trait hands the role out by reference; other agents keep theirs in a field.
-    #[expect(clippy::unnecessary_literal_bound, reason = "the trait's signature")]
     fn role(&self) -> &str {
         "journal"
     }

@@ -158,7 +158,7 @@ pub enum SealError {
     },
 }
 
-/// Seals a segment into `lake` and deletes it. What follows a cut-off block is not there to seal;
+/// Seals a segment, to which nobody writes any more, into `lake` and deletes it. What follows a cut-off block is not there to seal;
 /// [`Sealed::truncated_at`] says so.
 ///
 /// # Errors
