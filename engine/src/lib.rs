@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod counters;
 pub mod decimal;
+pub mod folder;
 pub mod latency;
 
 pub mod agent;
@@ -22,5 +23,10 @@ pub mod ring;
 pub mod integrity;
 pub mod spread;
 pub mod venue;
+
+pub mod segment;
+
+pub mod journal;
+pub mod seal;
 
 pub mod decision;
