@@ -203,28 +203,4 @@ fn with_gaps(last: u64) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_found() {
-        for venue in VENUES {
-            assert_eq!(VENUES.iter().filter(|v| v.name() == venue.name()).count(), 1);
-            assert_eq!(by_name(venue.name()).map(Venue::name), Some(venue.name()));
-            assert_ne!(venue.route(venue.path(), None), Route::NotFound);
-        }
-        assert!(by_name("kraken").is_none());
-    }
-
-    #[test]
-    fn sequences_increase() {
-        for venue in VENUES {
-            let mut last = venue.sequence(None, "BTCUSDT");
-            for _ in 0..1000 {
-                let next = venue.sequence(Some(last), "BTCUSDT");
-                assert!(last < next, "{}", venue.name());
-                last = next;
-            }
-        }
-    }
-}
+mod tests;
