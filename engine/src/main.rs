@@ -1,2 +1,2 @@
-//! Spreadwire.
+//! wip
 fn main() {}
