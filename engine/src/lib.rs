@@ -23,4 +23,5 @@ pub mod integrity;
 pub mod spread;
 pub mod venue;
 
+pub mod broadcast;
 pub mod decision;
