@@ -18,10 +18,12 @@ use crate::journal::{self, Journal};
 use crate::plan::{FeedPlan, Plan, ThreadPlan};
 use crate::ring::{self, EdgeCounters, Receiver};
 use crate::runner::{self, Running, Stop};
-use crate::seal;
+use crate::seal::Sealer;
+use crate::segment::{Origin, RunId, catalogue_digest};
 use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
+use mio::net::TcpListener;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -47,7 +49,7 @@ pub struct Surroundings {
     /// The flag that ends everything.
     pub stop: Stop,
     /// Names this run in files.
-    pub run: String,
+    pub run: RunId,
     /// For reconnect jitter.
     pub seed: u64,
 }
@@ -57,7 +59,7 @@ pub struct Surroundings {
 pub struct Engine {
     hot: Running,
     cold: Running,
-    sealer: JoinHandle<()>,
+    sealer: JoinHandle<Vec<String>>,
     address: SocketAddr,
 }
 
@@ -79,8 +81,9 @@ impl Engine {
     pub fn join(self) -> Report {
         let mut report = self.hot.join();
         report.merge(&self.cold.join());
-        if self.sealer.join().is_err() {
-            report.failures.push("the sealer panicked".to_owned());
+        match self.sealer.join() {
+            Ok(unsealed) => report.failures.extend(unsealed),
+            Err(_) => report.failures.push("the sealer panicked".to_owned()),
         }
         report
     }
@@ -135,7 +138,7 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    fn connect_all(&mut self, listener: broadcast::Listener) -> anyhow::Result<JoinHandle<()>> {
+    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<JoinHandle<Vec<String>>> {
         let (notices, notices_out) = channel::bounded(NOTICES);
         let feeds = &self.plan.feeds;
         let inputs: Vec<Receiver> = feeds
@@ -207,7 +210,8 @@ impl Wiring<'_> {
         for name in &feed.venues {
             let Some(venue) = self.catalogue.venue_named(name) else { continue };
             let planned = &self.plan.venues[venue.index()];
-            let tls = connector::tls_config(planned.ca_file.as_deref()).map_err(anyhow::Error::msg)?;
+            let tls =
+                connector::tls_config(planned.ca_file.as_deref()).map_err(anyhow::Error::msg)?;
             let symbols = self.symbols_of(venue);
             for symbols in symbols.chunks(planned.spec.symbols_per_connection) {
                 let max_age = self.catalogue.venue(venue).max_age;
@@ -233,18 +237,17 @@ impl Wiring<'_> {
         listings.map(symbol).collect()
     }
 
-    fn broadcast(&mut self, input: Receiver, listener: broadcast::Listener) -> anyhow::Result<()> {
+    fn broadcast(&mut self, input: Receiver, listener: TcpListener) -> anyhow::Result<()> {
         let config = &self.plan.broadcast;
         let settings = broadcast::Settings {
-            clients_max: config.clients_max,
+            max_clients: config.clients_max,
             client_buffer_bytes: config.client_buffer_bytes,
             stuck_timeout: config.stuck_timeout_ms * MILLI,
             ..broadcast::Settings::default()
         };
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
-        let agent =
-            Broadcast::new(input, catalogue, listener, settings, clock.clone(), counters)?;
+        let agent = Broadcast::new(input, catalogue, listener, settings, clock.clone(), counters)?;
         self.add(agent);
         Ok(())
     }
@@ -261,33 +264,29 @@ impl Wiring<'_> {
         let lake = &self.plan.journal.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
-            Chronicle::new(opportunities, notices, catalogue, lake, run, counters)
+            Chronicle::new(opportunities, notices, catalogue, lake, run.as_str(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
         self.add(chronicle);
         Ok(())
     }
 
     /// The journal, and the sealer on its cold thread.
-    fn journal(&mut self, input: Receiver) -> anyhow::Result<JoinHandle<()>> {
+    fn journal(&mut self, input: Receiver) -> anyhow::Result<JoinHandle<Vec<String>>> {
         let config = &self.plan.journal;
         let settings = journal::Settings {
-            segment_records: config.segment_records,
+            segment_rows: config.segment_records,
             segment_age: config.segment_seconds * SECOND,
             flush_interval: config.flush_ms * MILLI,
             sync_interval: config.sync_ms * MILLI,
+            ..journal::Settings::default()
         };
         let (segments, closed) = channel::bounded(SEGMENTS);
         let Surroundings { clock, counters, run, .. } = self.around;
         let lake = config.lake.clone();
-        let agent =
-            Journal::new(input, &lake, run, settings, clock.clone(), counters, segments)
-                .with_context(|| format!("cannot journal into the lake {}", lake.display()))?;
-        self.add(agent);
-        let catalogue = Arc::clone(&self.catalogue);
-        let counters = counters.clone();
-        let sealer = std::thread::Builder::new()
-            .name("sealer".to_owned())
-            .spawn(move || seal::run(&closed, &lake, &catalogue, &counters))?;
-        Ok(sealer)
+        let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
+        let sealer = Sealer::new(&lake, Catalogue::clone(&self.catalogue), counters);
+        self.add(Journal::new(input, &lake, origin, settings, clock.clone(), counters, segments));
+        let thread = std::thread::Builder::new().name("sealer".to_owned());
+        Ok(thread.spawn(move || sealer.run(&closed))?)
     }
 }

@@ -15,6 +15,7 @@ pub mod counters;
 pub mod cpu;
 pub mod decimal;
 pub mod folder;
+pub mod json;
 pub mod latency;
 
 pub mod agent;
@@ -33,6 +34,7 @@ pub mod integrity;
 pub mod seal;
 pub mod wire;
 
+pub mod broadcast;
 pub mod calculator;
 pub mod decision;
 pub mod feed;
@@ -42,3 +44,7 @@ pub mod chronicle;
 pub mod config;
 pub mod plan;
 pub mod runner;
+pub mod summary;
+
+pub mod launch;
+pub mod process;

@@ -7,6 +7,7 @@ use crate::counters::Counters;
 use crate::launch::{self, Engine, Surroundings};
 use crate::plan::Plan;
 use crate::runner::Stop;
+use crate::segment::RunId;
 use crate::summary::Summary;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -50,7 +51,7 @@ impl Process {
         }
         let started = clock.now();
         let around = Surroundings {
-            run: run_name(started),
+            run: RunId::starting_at(started),
             seed: started,
             clock,
             counters: Counters::default(),
@@ -176,13 +177,6 @@ impl StatusLine {
         self.before = now;
         line
     }
-}
-
-/// `20261122T183000.123456Z-4242`: when it started and the process, for files of this run.
-fn run_name(started: Nanos) -> String {
-    let at = i128::from(started);
-    let time = jiff::Timestamp::from_nanosecond(at).unwrap_or_default();
-    format!("{}-{}", time.strftime("%Y%m%dT%H%M%S%.6fZ"), std::process::id())
 }
 
 fn nanos(duration: Duration) -> Nanos {

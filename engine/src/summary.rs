@@ -6,9 +6,9 @@ use crate::agent::Report;
 use crate::clock::Nanos;
 use crate::counters::Counters;
 use crate::latency::Latency;
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::presets;
+use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
-use std::fmt::Write;
 
 /// The quantiles that every latency is shown at.
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
@@ -109,24 +109,22 @@ impl Summary {
     /// For people.
     #[must_use]
     pub fn to_text(&self) -> String {
-        let mut text = format!("\nafter {:.1} s\n", seconds(self.elapsed));
-        for (name, count) in self.totals() {
-            drop(writeln!(text, "  {name:<20} {count:>12}"));
-        }
+        let mut lines = vec![format!("\nafter {:.1} s", seconds(self.elapsed))];
+        let numbered = |name: &str, count: u64| format!("  {name:<24} {count:>12}");
+        lines.extend(self.totals().into_iter().map(|(name, count)| numbered(name, count)));
         for (edge, count) in self.drops() {
-            drop(writeln!(text, "  {:<20} {count:>12}", format!("dropped at {edge}")));
+            lines.push(numbered(&format!("dropped at {edge}"), count));
         }
-        let verdict = if self.is_complete() { "every quote decoded is a row" } else { "NOT complete" };
-        drop(writeln!(text, "  {verdict}\n\n{}", self.latency_table()));
-        for failure in &self.report.failures {
-            drop(writeln!(text, "failed: {failure}"));
-        }
-        text
+        let complete = self.is_complete();
+        let verdict = if complete { "every quote decoded is a row" } else { "NOT complete" };
+        lines.push(format!("  {verdict}\n\n{}", self.latency_table()));
+        lines.extend(self.report.failures.iter().map(|failure| format!("failed: {failure}")));
+        lines.join("\n")
     }
 
     fn latency_table(&self) -> Table {
         let mut table = Table::new();
-        table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
         let quantiles = QUANTILES.iter().map(|(name, _)| (*name).to_owned());
         let head = ["latency, us", "samples"].map(str::to_owned).into_iter();
         table.set_header(head.chain(quantiles).chain(["max".to_owned()]));

@@ -1,0 +1,511 @@
+//! The broadcast agent: every spread and state to every WebSocket client that wants it.
+//!
+//! One agent on one thread holds the listener, the clients' sockets, and the latest of everything.
+//! A record is encoded once and copied to the clients' queues; each queue leaves with one `write`
+//! per duty cycle. A client that does not keep up is conflated and in the end disconnected; it never
+//! delays the others (`docs/broadcast.md` is the protocol and its promises).
+//!
+//! Sockets are polled at most every [`Settings::poll_interval`]: the poll is a system call, and new
+//! clients and requests can wait that long, while spreads go out in the cycle that took them. It
+//! must not know where records come from.
+
+mod client;
+mod conflation;
+mod market;
+mod message;
+mod request;
+mod subscription;
+mod upgrade;
+mod wire;
+
+pub use message::PROTOCOL;
+
+use crate::agent::{Agent, Report};
+use crate::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
+use crate::counters::{Counter, Counters};
+use crate::instrument::Catalogue;
+use crate::latency::Latency;
+use crate::record::{Gap, Kind, Record};
+use crate::ring::Receiver;
+use client::Client;
+use market::{Event, Market};
+use message::{Delivery, Encoder};
+use mio::net::TcpListener;
+use mio::{Events, Interest, Poll, Token};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use wire::Wire;
+
+/// Connections accepted in one cycle.
+const ACCEPTS_PER_CYCLE: usize = 16;
+/// Events taken from one poll; the rest comes with the next.
+const EVENTS_MAX: usize = 256;
+/// Connections beyond [`Settings::max_clients`] that are held long enough to be told why not.
+const REFUSALS_MAX: usize = 16;
+/// A queue holds at least this much, so that one part of a snapshot always fits.
+const CLIENT_BUFFER_BYTES_MIN: usize = 128 * 1024;
+/// While bytes wait for a socket, polls are at most this far apart.
+const BLOCKED_POLL_INTERVAL: Nanos = 50 * MICRO;
+/// How often, and how long at most, sockets are tried again at the end.
+const CLOSE_ATTEMPTS: usize = 200;
+/// See [`CLOSE_ATTEMPTS`].
+const CLOSE_TIME_MAX: Nanos = 200 * MILLI;
+/// The poll's name for the listener; clients are named by their place.
+const LISTENER: Token = Token(usize::MAX - 1);
+
+/// Limits of the server and of each client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Clients at a time; more are refused with HTTP 503.
+    pub max_clients: usize,
+    /// Bytes that wait for one client before it is conflated; at least 128 KiB.
+    pub client_buffer_bytes: usize,
+    /// The longest message a client may send.
+    pub request_bytes_max: usize,
+    /// Frames that a client may send within a second.
+    pub requests_per_second: u32,
+    /// Filters that a client may hold.
+    pub filters_max: usize,
+    /// A connection that is no WebSocket after this long is closed, ns.
+    pub handshake_timeout: Nanos,
+    /// Time between two pings of ours, ns.
+    pub ping_interval: Nanos,
+    /// A client that shows no life for this long is closed, ns.
+    pub silent_timeout: Nanos,
+    /// A client whose socket takes nothing for this long although bytes wait is closed, ns.
+    pub stuck_timeout: Nanos,
+    /// Time between two polls of the sockets while nothing waits, ns.
+    pub poll_interval: Nanos,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            max_clients: 64,
+            client_buffer_bytes: 1024 * 1024,
+            request_bytes_max: 16 * 1024,
+            requests_per_second: 100,
+            filters_max: 64,
+            handshake_timeout: 5 * SECOND,
+            ping_interval: 15 * SECOND,
+            silent_timeout: 35 * SECOND,
+            stuck_timeout: 5 * SECOND,
+            poll_interval: 200 * MICRO,
+        }
+    }
+}
+
+/// Binds the port, so that one in use is an error at start.
+///
+/// # Errors
+/// What the OS says, with the address.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address)
+        .map_err(|error| io::Error::new(error.kind(), format!("broadcast on {address}: {error}")))
+}
+
+/// Why a client's connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Departure {
+    Left,
+    Reset,
+    HandshakeTimeout,
+    NoUpgrade,
+    Full,
+    Silent,
+    Stuck,
+    TooFast,
+    TooLarge,
+    NotJson,
+    NotUtf8,
+    Binary,
+    Protocol,
+    Shutdown,
+}
+
+impl Departure {
+    const ALL: [Departure; 14] = [
+        Departure::Left,
+        Departure::Reset,
+        Departure::HandshakeTimeout,
+        Departure::NoUpgrade,
+        Departure::Full,
+        Departure::Silent,
+        Departure::Stuck,
+        Departure::TooFast,
+        Departure::TooLarge,
+        Departure::NotJson,
+        Departure::NotUtf8,
+        Departure::Binary,
+        Departure::Protocol,
+        Departure::Shutdown,
+    ];
+
+    /// The last part of its counter's name.
+    fn name(self) -> &'static str {
+        match self {
+            Departure::Left => "left",
+            Departure::Reset => "reset",
+            Departure::HandshakeTimeout => "handshake_timeout",
+            Departure::NoUpgrade => "no_upgrade",
+            Departure::Full => "full",
+            Departure::Silent => "silent",
+            Departure::Stuck => "stuck",
+            Departure::TooFast => "too_fast",
+            Departure::TooLarge => "too_large",
+            Departure::NotJson => "not_json",
+            Departure::NotUtf8 => "not_utf8",
+            Departure::Binary => "binary",
+            Departure::Protocol => "protocol",
+            Departure::Shutdown => "shutdown",
+        }
+    }
+
+    /// The close code (RFC 6455, 7.4.1) and reason that the client is sent.
+    fn close(self) -> Option<(u16, &'static str)> {
+        match self {
+            Departure::Shutdown => Some((1001, "the engine stops")),
+            Departure::Protocol => Some((1002, "not a frame of RFC 6455")),
+            Departure::Binary => Some((1003, "requests are text")),
+            Departure::NotJson => Some((1007, "requests are JSON")),
+            Departure::NotUtf8 => Some((1007, "text is UTF-8")),
+            Departure::Silent => Some((1008, "no frame of yours within the silent timeout")),
+            Departure::Stuck => Some((1008, "your socket takes nothing")),
+            Departure::TooFast => Some((1008, "too many frames within a second")),
+            Departure::TooLarge => Some((1009, "a request is too long")),
+            Departure::Left
+            | Departure::Reset
+            | Departure::HandshakeTimeout
+            | Departure::NoUpgrade
+            | Departure::Full => None,
+        }
+    }
+}
+
+/// Counters of the broadcast.
+#[derive(Debug)]
+struct Tally {
+    clients: Counter,
+    connections: Counter,
+    messages: Counter,
+    spreads: Counter,
+    statuses: Counter,
+    gaps: Counter,
+    conflated: Counter,
+    congestions: Counter,
+    requests: Counter,
+    errors: Counter,
+    unknown: Counter,
+    accept_failures: Counter,
+    disconnected: [Counter; Departure::ALL.len()],
+}
+
+impl Tally {
+    fn new(counters: &Counters) -> Tally {
+        let counter = |name: &str| counters.counter(&format!("broadcast.{name}"));
+        Tally {
+            clients: counter("clients"),
+            connections: counter("connections"),
+            messages: counter("messages"),
+            spreads: counter("spreads"),
+            statuses: counter("statuses"),
+            gaps: counter("gaps"),
+            conflated: counter("conflated"),
+            congestions: counter("congestions"),
+            requests: counter("requests"),
+            errors: counter("errors"),
+            unknown: counter("unknown"),
+            accept_failures: counter("accept_failures"),
+            disconnected: Departure::ALL.map(|d| counter(&format!("disconnected.{}", d.name()))),
+        }
+    }
+
+    fn disconnected(&self, departure: Departure) {
+        self.disconnected[departure as usize].add(1);
+    }
+}
+
+/// What the clients have in common.
+#[derive(Debug)]
+struct Shared {
+    settings: Settings,
+    market: Market,
+    encoder: Encoder,
+    tally: Tally,
+    /// The cycle's time.
+    now: Nanos,
+    /// WebSockets that are open.
+    open: usize,
+}
+
+impl Shared {
+    fn enter(&mut self) {
+        self.open += 1;
+        self.tally.connections.add(1);
+        self.tally.clients.set(self.open as u64);
+    }
+
+    fn exit(&mut self) {
+        self.open -= 1;
+        self.tally.clients.set(self.open as u64);
+    }
+}
+
+/// The agent.
+#[derive(Debug)]
+pub struct Broadcast {
+    records: Receiver,
+    listener: TcpListener,
+    poll: Poll,
+    events: Events,
+    clients: Vec<Option<Client>>,
+    shared: Shared,
+    clock: Clock,
+    latency: Latency,
+    /// Receive times of the spreads that this cycle queued to anyone.
+    queued: Vec<Nanos>,
+    polled_at: Nanos,
+    acceptable: bool,
+}
+
+impl Broadcast {
+    /// Serves the clients of a listener made by [`bind`] from the records of one edge.
+    ///
+    /// # Errors
+    /// If the OS gives no poll, or does not watch the listener.
+    pub fn new(
+        records: Receiver,
+        catalogue: Arc<Catalogue>,
+        mut listener: TcpListener,
+        settings: Settings,
+        clock: Clock,
+        counters: &Counters,
+    ) -> io::Result<Broadcast> {
+        let poll = Poll::new()?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        let settings = Settings {
+            client_buffer_bytes: settings.client_buffer_bytes.max(CLIENT_BUFFER_BYTES_MIN),
+            ..settings
+        };
+        let shared = Shared {
+            settings,
+            market: Market::new(&catalogue),
+            encoder: Encoder::new(catalogue),
+            tally: Tally::new(counters),
+            now: 0,
+            open: 0,
+        };
+        Ok(Broadcast {
+            records,
+            listener,
+            poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            clients: Vec::new(),
+            shared,
+            clock,
+            latency: Latency::new(),
+            queued: Vec::with_capacity(1024),
+            polled_at: 0,
+            acceptable: true,
+        })
+    }
+
+    /// The address that clients connect to.
+    ///
+    /// # Errors
+    /// What the OS says.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    fn poll_is_due(&self) -> bool {
+        let waiting = self.clients.iter().flatten().any(Client::is_waiting);
+        let interval = self.shared.settings.poll_interval;
+        let interval = if waiting { interval.min(BLOCKED_POLL_INTERVAL) } else { interval };
+        self.polled_at + interval <= self.shared.now
+    }
+
+    /// Takes what the OS reports and serves every client once; returns how much was done.
+    fn attend(&mut self, timeout: Duration) -> usize {
+        self.polled_at = self.shared.now;
+        self.take_readiness(timeout);
+        let mut work = self.accept();
+        for place in &mut self.clients {
+            let Some(client) = place else { continue };
+            work += client.serve(&mut self.shared);
+            if client.is_gone() {
+                *place = None;
+            }
+        }
+        work
+    }
+
+    fn take_readiness(&mut self, timeout: Duration) {
+        // An interrupted poll reports nothing; the next one will.
+        if self.poll.poll(&mut self.events, Some(timeout)).is_err() {
+            return;
+        }
+        for event in &self.events {
+            if event.token() == LISTENER {
+                self.acceptable = true;
+            } else if let Some(Some(client)) = self.clients.get_mut(event.token().0) {
+                let ended = event.is_error() || event.is_read_closed();
+                client.wire().ready(event.is_readable() || ended, event.is_writable() || ended);
+            }
+        }
+    }
+
+    fn accept(&mut self) -> usize {
+        let mut accepted = 0;
+        while self.acceptable && accepted < ACCEPTS_PER_CYCLE {
+            match self.listener.accept() {
+                Ok((socket, _)) => {
+                    accepted += 1;
+                    self.admit(socket);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
+                Err(_) => {
+                    // Out of file descriptors, or a client that is gone already: tried again next time.
+                    self.shared.tally.accept_failures.add(1);
+                    break;
+                }
+            }
+        }
+        accepted
+    }
+
+    fn admit(&mut self, socket: mio::net::TcpStream) {
+        let max = self.shared.settings.max_clients + REFUSALS_MAX;
+        let place = self.clients.iter().position(Option::is_none).unwrap_or(self.clients.len());
+        if max <= place {
+            return self.shared.tally.disconnected(Departure::Full);
+        }
+        let mut wire = Wire::new(socket, self.shared.settings.client_buffer_bytes);
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        let watched = wire
+            .socket()
+            .set_nodelay(true)
+            .and_then(|()| self.poll.registry().register(wire.socket(), Token(place), interest));
+        if watched.is_err() {
+            return self.shared.tally.accept_failures.add(1);
+        }
+        let client = Some(Client::new(wire, self.shared.now));
+        match self.clients.get_mut(place) {
+            Some(free) => *free = client,
+            None => self.clients.push(client),
+        }
+    }
+
+    /// Takes what waits in the ring and queues it to the clients; returns how many records.
+    fn distribute(&mut self) -> usize {
+        let Broadcast { records, clients, shared, queued, .. } = self;
+        records.drain(|record| match record.kind() {
+            Some(Kind::Spread) => {
+                shared.tally.spreads.add(1);
+                let event = shared.market.on_spread(record.view());
+                if give(event.as_ref(), clients, shared) {
+                    queued.push(record.ts_recv());
+                }
+            }
+            Some(Kind::Status) => {
+                shared.tally.statuses.add(1);
+                let event = shared.market.on_status(record.view());
+                give(event.as_ref(), clients, shared);
+            }
+            Some(Kind::Gap) => give_gap(record, clients, shared),
+            Some(Kind::Quote | Kind::Opened | Kind::Closed) | None => {}
+        })
+    }
+
+    fn flush(&mut self) {
+        let now = self.shared.now;
+        self.clients.iter_mut().flatten().for_each(|client| {
+            client.flush(now);
+        });
+    }
+
+    fn time_queued(&mut self) {
+        if self.queued.is_empty() {
+            return;
+        }
+        let sent = self.clock.now();
+        self.queued.drain(..).for_each(|ts_recv| self.latency.record(ts_recv, sent));
+    }
+}
+
+/// Gives an event to everyone who wants it, encoded once if anyone does. Whether anyone got it now.
+#[inline]
+fn give(event: Option<&Event>, clients: &mut [Option<Client>], shared: &mut Shared) -> bool {
+    let Some(event) = event else {
+        shared.tally.unknown.add(1);
+        return false;
+    };
+    let (mut encoded, mut queued) = (false, false);
+    for client in clients.iter_mut().flatten() {
+        if client.wants(event) {
+            if !encoded {
+                shared.encoder.event(event, Delivery::InOrder);
+                encoded = true;
+            }
+            queued |= client.give(event, shared);
+        }
+    }
+    queued
+}
+
+/// Tells everyone that records are missing; which of the latest spreads still hold is unknown.
+fn give_gap(record: &Record, clients: &mut [Option<Client>], shared: &mut Shared) {
+    let gap: &Gap = record.view();
+    shared.tally.gaps.add(1);
+    shared.market.forget_spreads();
+    shared.encoder.engine_gap(gap);
+    clients.iter_mut().flatten().for_each(|client| client.give_gap(gap, shared));
+}
+
+impl Agent for Broadcast {
+    fn role(&self) -> &'static str {
+        "broadcast"
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        self.shared.now = now;
+        let mut work = self.distribute();
+        if work > 0 {
+            self.flush();
+            self.time_queued();
+        }
+        if self.poll_is_due() {
+            work += self.attend(Duration::ZERO);
+        }
+        work
+    }
+
+    fn is_finished(&self) -> bool {
+        self.records.is_finished()
+    }
+
+    fn on_close(&mut self) {
+        self.distribute();
+        let start = self.clock.now();
+        for _ in 0..CLOSE_ATTEMPTS {
+            self.shared.now = self.shared.now.max(self.clock.now());
+            let shared = &mut self.shared;
+            let settle = |client: &mut Client| client.settle(shared);
+            let unsettled = self.clients.iter_mut().flatten().map(settle).filter(|s| !s).count();
+            if unsettled == 0 || start + CLOSE_TIME_MAX <= self.clock.now() {
+                break;
+            }
+            self.take_readiness(Duration::from_millis(1));
+        }
+        self.time_queued();
+        self.clients.clear();
+        self.shared.open = 0;
+        self.shared.tally.clients.set(0);
+    }
+
+    fn report(&mut self, report: &mut Report) {
+        report.latency("read_to_broadcast", &self.latency);
+    }
+}

@@ -1,0 +1,170 @@
+//! What a client whose buffer is full will get later: the latest of each key, in order.
+//!
+//! A table by key whose used entries form a list from the longest to the shortest unchanged. A newer
+//! event replaces the older of its key and moves to the end, so that taking from the front gives the
+//! latest of each key in the order of the stream. All memory is taken once, at the first congestion.
+//! It must not know sockets or messages.
+
+use super::market::Event;
+use crate::record::{Gap, Kind};
+
+/// No entry.
+const NONE: usize = usize::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    event: Option<Event>,
+    before: usize,
+    after: usize,
+}
+
+/// Spreads that will never be sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Missed {
+    /// How many.
+    pub(super) count: u64,
+    /// The first one's number.
+    pub(super) from_seq: u64,
+    /// The last one's.
+    pub(super) to_seq: u64,
+}
+
+impl Missed {
+    fn add(&mut self, seq: u64) {
+        self.from_seq = if self.count == 0 { seq } else { self.from_seq.min(seq) };
+        self.to_seq = self.to_seq.max(seq);
+        self.count += 1;
+    }
+}
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct Conflation {
+    entries: Vec<Entry>,
+    first: usize,
+    last: usize,
+    missed: Missed,
+    gap: Option<Gap>,
+}
+
+impl Conflation {
+    /// Room for every key.
+    pub(super) fn new(keys: usize) -> Conflation {
+        let empty = Entry { event: None, before: NONE, after: NONE };
+        let missed = Missed::default();
+        Conflation { entries: vec![empty; keys], first: NONE, last: NONE, missed, gap: None }
+    }
+
+    /// Notes an event, over an older one of its key if there is one; returns how many spreads that
+    /// replaces.
+    pub(super) fn put(&mut self, event: &Event) -> u64 {
+        let replaced = self.remove(event.key);
+        let entry = Entry { event: Some(*event), before: self.last, after: NONE };
+        match self.last {
+            NONE => self.first = event.key,
+            last => self.entries[last].after = event.key,
+        }
+        self.last = event.key;
+        self.entries[event.key] = entry;
+        replaced
+    }
+
+    /// Drops the event of a key; returns how many spreads that loses, 0 or 1.
+    pub(super) fn remove(&mut self, key: usize) -> u64 {
+        let Entry { event, before, after } = self.entries[key];
+        let Some(event) = event else { return 0 };
+        match before {
+            NONE => self.first = after,
+            before => self.entries[before].after = after,
+        }
+        match after {
+            NONE => self.last = before,
+            after => self.entries[after].before = before,
+        }
+        self.entries[key].event = None;
+        if event.record.kind() != Some(Kind::Spread) {
+            return 0;
+        }
+        self.missed.add(event.seq);
+        1
+    }
+
+    /// Notes a loss before the engine's broadcast: the spreads that wait may no longer hold.
+    pub(super) fn put_gap(&mut self, gap: &Gap, pairs: std::ops::Range<usize>) -> u64 {
+        let missed = gap.missed + self.gap.map_or(0, |earlier| earlier.missed);
+        self.gap = Some(Gap { missed, ..*gap });
+        pairs.map(|key| self.remove(key)).sum()
+    }
+
+    /// The engine's loss since this was last asked.
+    pub(super) fn take_gap(&mut self) -> Option<Gap> {
+        self.gap.take()
+    }
+
+    /// What was replaced or dropped since this was last asked.
+    pub(super) fn take_missed(&mut self) -> Option<Missed> {
+        let missed = std::mem::take(&mut self.missed);
+        (missed.count > 0).then_some(missed)
+    }
+
+    /// Takes the event that has waited longest.
+    pub(super) fn take_first(&mut self) -> Option<Event> {
+        let event = self.entries.get(self.first)?.event;
+        let missed = self.missed;
+        self.remove(self.first);
+        self.missed = missed;
+        event
+    }
+
+    /// Whether nothing waits to be told.
+    pub(super) fn is_empty(&self) -> bool {
+        self.first == NONE && self.missed.count == 0 && self.gap.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Record, Spread};
+    use bytemuck::Zeroable;
+    use proptest::prelude::*;
+
+    fn event(key: usize, seq: u64) -> Event {
+        let record: Record = Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into();
+        Event { record, seq, key }
+    }
+
+    proptest! {
+        #[test]
+        fn the_latest_of_each_key_comes_in_order_and_the_rest_is_missed(
+            steps in proptest::collection::vec((0_usize..6, 0_u8..10), 0..60)
+        ) {
+            let mut table = Conflation::new(6);
+            let mut model: Vec<(usize, u64)> = Vec::new();
+            let mut missed: Vec<u64> = Vec::new();
+            for (seq, (key, action)) in (1_u64..).zip(steps) {
+                let old = model.iter().position(|(k, _)| *k == key);
+                if action < 8 {
+                    missed.extend(old.map(|at| model.remove(at).1));
+                    model.push((key, seq));
+                    table.put(&event(key, seq));
+                } else if action == 8 {
+                    missed.extend(old.map(|at| model.remove(at).1));
+                    table.remove(key);
+                } else {
+                    let first = (!model.is_empty()).then(|| model.remove(0));
+                    prop_assert_eq!(table.take_first().map(|e| (e.key, e.seq)), first);
+                }
+            }
+            let expected = missed.iter().min().map(|from| Missed {
+                count: missed.len() as u64,
+                from_seq: *from,
+                to_seq: missed.iter().copied().max().unwrap_or(0),
+            });
+            prop_assert_eq!(table.take_missed(), expected);
+            let rest: Vec<_> = std::iter::from_fn(|| table.take_first().map(|e| (e.key, e.seq))).collect();
+            prop_assert_eq!(rest, model);
+            prop_assert!(table.is_empty());
+        }
+    }
+}

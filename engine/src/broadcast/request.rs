@@ -1,0 +1,251 @@
+//! What clients say: one JSON object each, checked to the last field.
+//!
+//! A request that is wrong is answered with what would be right; only a text that is no JSON at all
+//! ends the connection. Requests are rare, so this is simple rather than quick. It must not know
+//! sockets or what becomes of a request.
+
+use crate::instrument::{Catalogue, InstrumentId, VenueId};
+use serde_json::{Map, Value};
+
+/// A client's name for a filter or a ping is at most this long, because it is echoed.
+const ID_BYTES_MAX: usize = 64;
+/// A name this similar (Jaro-Winkler) is suggested.
+const SIMILARITY_MIN: f64 = 0.7;
+
+/// What a filter shall let pass; absent means all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Wish {
+    /// The client's name for it.
+    pub(super) id: Option<String>,
+    /// Spreads of these.
+    pub(super) instruments: Option<Vec<InstrumentId>>,
+    /// Spreads of which one leg is on one of these.
+    pub(super) venues: Option<Vec<VenueId>>,
+    /// Spreads that pay at least this.
+    pub(super) min_net_bps: Option<f64>,
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Request {
+    /// Add a filter.
+    Subscribe(Wish),
+    /// Remove one filter, or all.
+    Unsubscribe(Option<String>),
+    /// Answer.
+    Ping(Option<String>),
+}
+
+/// Why a request was not followed, and what would be right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    /// One word for programs.
+    pub(super) code: &'static str,
+    /// A sentence for people.
+    pub(super) message: String,
+    /// The request's id.
+    pub(super) id: Option<String>,
+}
+
+/// Why a text is no request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Rejection {
+    /// Not JSON.
+    NotJson,
+    /// JSON, but wrong.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for Rejection {
+    fn from(refusal: Refusal) -> Rejection {
+        Rejection::Refused(refusal)
+    }
+}
+
+/// Reads a client's text.
+pub(super) fn parse(text: &str, catalogue: &Catalogue) -> Result<Request, Rejection> {
+    let value: Value = serde_json::from_str(text).map_err(|_| Rejection::NotJson)?;
+    let Value::Object(fields) = value else {
+        return Err(refusal("bad_message", r#"a request is an object: {"op":"ping"}"#, None).into());
+    };
+    let id = id_of(&fields)?;
+    let request = match fields.get("op").and_then(Value::as_str) {
+        Some("subscribe") => {
+            only(&fields, &["op", "id", "instruments", "venues", "min_net_bps"], id.as_ref())?;
+            Request::Subscribe(wish(&fields, id, catalogue)?)
+        }
+        Some("unsubscribe") => {
+            only(&fields, &["op", "id"], id.as_ref())?;
+            Request::Unsubscribe(id)
+        }
+        Some("ping") => {
+            only(&fields, &["op", "id"], id.as_ref())?;
+            Request::Ping(id)
+        }
+        Some(_) | None => {
+            let message = r#""op" is one of "subscribe", "unsubscribe", "ping""#;
+            return Err(refusal("unknown_op", message, id).into());
+        }
+    };
+    Ok(request)
+}
+
+fn refusal(code: &'static str, message: impl Into<String>, id: Option<String>) -> Refusal {
+    Refusal { code, message: message.into(), id }
+}
+
+fn id_of(fields: &Map<String, Value>) -> Result<Option<String>, Refusal> {
+    match fields.get("id") {
+        None => Ok(None),
+        Some(Value::String(id)) if id.len() <= ID_BYTES_MAX => Ok(Some(id.clone())),
+        Some(_) => {
+            let message = format!(r#""id" is a string of at most {ID_BYTES_MAX} bytes"#);
+            Err(refusal("bad_value", message, None))
+        }
+    }
+}
+
+fn only(fields: &Map<String, Value>, known: &[&str], id: Option<&String>) -> Result<(), Refusal> {
+    let Some(unknown) = fields.keys().find(|name| !known.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    let hint = suggestion(unknown, known.iter().copied());
+    let message = format!("no field {} here{hint}; there are {known:?}", shown(unknown));
+    Err(refusal("unknown_field", message, id.cloned()))
+}
+
+fn wish(
+    fields: &Map<String, Value>,
+    id: Option<String>,
+    catalogue: &Catalogue,
+) -> Result<Wish, Refusal> {
+    let min_net_bps = match fields.get("min_net_bps") {
+        None | Some(Value::Null) => None,
+        Some(value) => Some(value.as_f64().ok_or_else(|| {
+            refusal("bad_value", r#""min_net_bps" is a number: 2.5"#, id.clone())
+        })?),
+    };
+    let instruments = names(fields, "instruments", id.as_ref())?
+        .map(|names| {
+            let all = || catalogue.instruments.iter().map(|i| i.name.as_str());
+            let find = |name: &&str| {
+                catalogue
+                    .instrument_named(name)
+                    .ok_or_else(|| unknown("instrument", name, all(), id.as_ref()))
+            };
+            names.iter().map(find).collect::<Result<Vec<_>, _>>()
+        })
+        .transpose()?;
+    let venues = names(fields, "venues", id.as_ref())?
+        .map(|names| {
+            let all = || catalogue.venues.iter().map(|v| v.name.as_str());
+            let find = |name: &&str| {
+                catalogue
+                    .venue_named(name)
+                    .ok_or_else(|| unknown("venue", name, all(), id.as_ref()))
+            };
+            names.iter().map(find).collect::<Result<Vec<_>, _>>()
+        })
+        .transpose()?;
+    Ok(Wish { id, instruments, venues, min_net_bps })
+}
+
+/// A field that lists names; `None` if it is absent or null.
+fn names<'a>(
+    fields: &'a Map<String, Value>,
+    field: &str,
+    id: Option<&String>,
+) -> Result<Option<Vec<&'a str>>, Refusal> {
+    let names = match fields.get(field) {
+        None | Some(Value::Null) => return Ok(None),
+        Some(Value::Array(names)) if !names.is_empty() => {
+            names.iter().map(Value::as_str).collect::<Option<Vec<_>>>()
+        }
+        Some(_) => None,
+    };
+    let message = || format!("{field:?} is a list of at least one name; leave it out for all");
+    names.map(Some).ok_or_else(|| refusal("bad_value", message(), id.cloned()))
+}
+
+fn unknown<'a>(
+    what: &str,
+    name: &str,
+    all: impl Iterator<Item = &'a str> + Clone,
+    id: Option<&String>,
+) -> Refusal {
+    let hint = suggestion(name, all);
+    let code = if what == "venue" { "unknown_venue" } else { "unknown_instrument" };
+    let message = format!("no {what} {}{hint}; \"hello\" lists what there is", shown(name));
+    refusal(code, message, id.cloned())
+}
+
+fn suggestion<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> String {
+    all.map(|known| (strsim::jaro_winkler(name, known), known))
+        .filter(|(similarity, _)| SIMILARITY_MIN <= *similarity)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map_or_else(String::new, |(_, known)| format!("; did you mean {known:?}?"))
+}
+
+/// A client's text as an error repeats it: quoted, and not at length.
+fn shown(text: &str) -> String {
+    let short: String = text.chars().take(ID_BYTES_MAX).collect();
+    format!("{short:?}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::{Instrument, VenueInfo};
+    use proptest::prelude::*;
+
+    fn catalogue() -> Catalogue {
+        let instrument =
+            |name: &str| Instrument { name: name.into(), price_scale: 2, size_scale: 5 };
+        let venue = |name: &str| VenueInfo { name: name.into(), taker_fee: 0.001, max_age: 0 };
+        Catalogue {
+            instruments: vec![instrument("BTC/USDT"), instrument("ETH/USDT")],
+            venues: vec![venue("binance"), venue("okx")],
+            listings: vec![],
+        }
+    }
+
+    #[test]
+    fn requests_are_followed_or_answered_with_what_would_be_right() {
+        for (text, code, hint) in [
+            ("[]", "bad_message", "object"),
+            ("{}", "unknown_op", "subscribe"),
+            (r#"{"op":"buy"}"#, "unknown_op", "unsubscribe"),
+            (r#"{"op":"subscribe","id":7}"#, "bad_value", "string"),
+            (r#"{"op":"subscribe","venue":["okx"]}"#, "unknown_field", r#"mean "venues"?"#),
+            (r#"{"op":"ping","venues":["okx"]}"#, "unknown_field", "op"),
+            (r#"{"op":"subscribe","venues":"okx"}"#, "bad_value", "list"),
+            (r#"{"op":"subscribe","venues":[]}"#, "bad_value", "leave it out"),
+            (r#"{"op":"subscribe","venues":["okex"]}"#, "unknown_venue", r#"mean "okx"?"#),
+            (r#"{"op":"subscribe","instruments":["BTC-USDT"]}"#, "unknown_instrument", "BTC/USDT"),
+            (r#"{"op":"subscribe","min_net_bps":"2"}"#, "bad_value", "number"),
+        ] {
+            let Err(Rejection::Refused(refusal)) = parse(text, &catalogue()) else {
+                panic!("{text} was followed");
+            };
+            assert_eq!(refusal.code, code, "{text}");
+            assert!(refusal.message.contains(hint), "{text}: {}", refusal.message);
+        }
+        assert_eq!(parse("{", &catalogue()), Err(Rejection::NotJson));
+        let text = r#"{"op":"subscribe","id":"a","instruments":["ETH/USDT"],"venues":null,"min_net_bps":-2}"#;
+        let wish = Wish {
+            id: Some("a".into()),
+            instruments: Some(vec![InstrumentId(1)]),
+            venues: None,
+            min_net_bps: Some(-2.0),
+        };
+        assert_eq!(parse(text, &catalogue()), Ok(Request::Subscribe(wish)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_panics(text in "[{}\\[\\]\":,a-z0-9. ]{0,40}") {
+            let is_json = serde_json::from_str::<Value>(&text).is_ok();
+            prop_assert_eq!(parse(&text, &catalogue()) == Err(Rejection::NotJson), !is_json);
+        }
+    }
+}

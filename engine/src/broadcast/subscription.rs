@@ -1,0 +1,192 @@
+//! What a client wants: filters, and how far the snapshot of each has come.
+//!
+//! A filter's snapshot walks the market's table key by key, in several messages if it is long.
+//! Until it has reached a key, events of that key are left out, because the snapshot will carry the
+//! latest; from then on each is sent. So every key's course begins with the snapshot and misses and
+//! repeats nothing. It must not know sockets or messages.
+
+use super::market::Event;
+use super::request::{Refusal, Wish};
+use crate::instrument::{Catalogue, InstrumentId, VenueId};
+use crate::record::{Kind, Spread, Status};
+use crate::spread::BPS;
+
+/// The id of the filter that every client begins with.
+pub(super) const DEFAULT_ID: &str = "default";
+
+/// Spreads that a client wants, and the states they depend on.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Filter {
+    id: String,
+    /// A bit for each instrument; `None` for all.
+    instruments: Option<Vec<u64>>,
+    /// A bit for each venue; `None` for all.
+    venues: Option<u64>,
+    min_net_bps: Option<f64>,
+    /// The same as a fraction, minus infinity for none.
+    min_net: f64,
+    /// The first key that the snapshot has not covered.
+    reached: usize,
+}
+
+impl Filter {
+    fn new(id: String, wish: Wish) -> Filter {
+        let min_net = wish.min_net_bps.map_or(f64::NEG_INFINITY, |bps| bps / BPS);
+        let Wish { instruments, venues, min_net_bps, .. } = wish;
+        let instruments = instruments.map(|ids| {
+            let words = ids.iter().map(|i| i.index() / 64 + 1).max().unwrap_or(0);
+            let mut bits = vec![0; words];
+            ids.iter().for_each(|id| bits[id.index() / 64] |= 1 << (id.index() % 64));
+            bits
+        });
+        let venues = venues.map(|ids| ids.iter().fold(0, |bits, id| bits | bit(*id)));
+        Filter { id, instruments, venues, min_net_bps, min_net, reached: 0 }
+    }
+
+    /// The name that the client gave it or was given.
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The first key that its snapshot has not covered.
+    pub(super) fn reached(&self) -> usize {
+        self.reached
+    }
+
+    /// Whether it asks for this event.
+    #[inline]
+    pub(super) fn covers(&self, event: &Event) -> bool {
+        match event.record.kind() {
+            Some(Kind::Spread) => {
+                let spread: &Spread = event.record.view();
+                let legs = bit(spread.buy_venue) | bit(spread.sell_venue);
+                self.has_instrument(spread.instrument)
+                    && self.venues.is_none_or(|venues| venues & legs != 0)
+                    && self.min_net <= spread.net
+            }
+            // The other leg of a wanted spread may be on any venue.
+            Some(Kind::Status) => self.has_instrument(event.record.view::<Status>().instrument),
+            Some(Kind::Quote | Kind::Gap | Kind::Opened | Kind::Closed) | None => false,
+        }
+    }
+
+    #[inline]
+    fn has_instrument(&self, id: InstrumentId) -> bool {
+        self.instruments.as_ref().is_none_or(|bits| {
+            bits.get(id.index() / 64).is_some_and(|word| word >> (id.index() % 64) & 1 == 1)
+        })
+    }
+
+    /// The instruments it lists, `None` for all.
+    pub(super) fn instrument_names<'a>(&self, catalogue: &'a Catalogue) -> Option<Vec<&'a str>> {
+        self.instruments.as_ref()?;
+        let all = (0_u32..).zip(&catalogue.instruments);
+        Some(
+            all.filter(|(id, _)| self.has_instrument(InstrumentId(*id)))
+                .map(|(_, i)| &*i.name)
+                .collect(),
+        )
+    }
+
+    /// The venues it lists, `None` for all.
+    pub(super) fn venue_names<'a>(&self, catalogue: &'a Catalogue) -> Option<Vec<&'a str>> {
+        let bits = self.venues?;
+        let all = (0_u8..).zip(&catalogue.venues);
+        Some(all.filter(|(id, _)| bits & bit(VenueId(*id)) != 0).map(|(_, v)| &*v.name).collect())
+    }
+
+    /// The least net spread it asks for.
+    pub(super) fn min_net_bps(&self) -> Option<f64> {
+        self.min_net_bps
+    }
+}
+
+/// All filters of one client.
+#[derive(Debug)]
+pub(super) struct Filters {
+    filters: Vec<Filter>,
+    /// Whether only the filter that every client begins with is there.
+    untouched: bool,
+    given: u64,
+}
+
+impl Filters {
+    /// Everything, until the client asks for something.
+    pub(super) fn new() -> Filters {
+        let all = Filter::new(DEFAULT_ID.to_owned(), Wish::default());
+        Filters { filters: vec![all], untouched: true, given: 0 }
+    }
+
+    /// Whether any filter asks for this event now.
+    #[inline]
+    pub(super) fn want(&self, event: &Event) -> bool {
+        self.filters.iter().any(|filter| event.key < filter.reached && filter.covers(event))
+    }
+
+    /// Adds a filter; the first replaces the one that every client begins with.
+    pub(super) fn add(&mut self, mut wish: Wish, max: usize) -> Result<&Filter, Refusal> {
+        let held = if self.untouched { &[] } else { &self.filters[..] };
+        if max <= held.len() {
+            let message = format!("at most {max} filters; unsubscribe one first");
+            return Err(Refusal { code: "too_many_filters", message, id: wish.id });
+        }
+        if let Some(id) = wish.id.as_ref().filter(|id| held.iter().any(|f| f.id == **id)) {
+            let message = format!("a filter {id:?} is there already; unsubscribe it first");
+            return Err(Refusal { code: "duplicate_id", message, id: wish.id });
+        }
+        if std::mem::take(&mut self.untouched) {
+            self.filters.clear();
+        }
+        let id = wish.id.take().unwrap_or_else(|| self.give_id());
+        self.filters.push(Filter::new(id, wish));
+        let place = self.filters.len() - 1;
+        Ok(&self.filters[place])
+    }
+
+    fn give_id(&mut self) -> String {
+        loop {
+            self.given += 1;
+            let id = self.given.to_string();
+            if self.filters.iter().all(|filter| filter.id != id) {
+                return id;
+            }
+        }
+    }
+
+    /// Removes one filter or all; returns the ids that are gone.
+    pub(super) fn remove(&mut self, id: Option<String>) -> Result<Vec<String>, Refusal> {
+        let gone: Vec<String> = match &id {
+            None => self.filters.drain(..).map(|filter| filter.id).collect(),
+            Some(id) => self.filters.extract_if(.., |f| f.id == *id).map(|f| f.id).collect(),
+        };
+        if gone.is_empty() && id.is_some() {
+            let known: Vec<&str> = self.filters.iter().map(Filter::id).collect();
+            let message = format!("no filter of this id; there are {known:?}");
+            return Err(Refusal { code: "unknown_id", message, id });
+        }
+        self.untouched = false;
+        Ok(gone)
+    }
+
+    /// The first filter whose snapshot is not complete.
+    pub(super) fn unfinished(&self, keys: usize) -> Option<usize> {
+        self.filters.iter().position(|filter| filter.reached < keys)
+    }
+
+    /// A filter by its place.
+    pub(super) fn at(&self, place: usize) -> &Filter {
+        &self.filters[place]
+    }
+
+    /// Notes how far a filter's snapshot has come.
+    pub(super) fn advance(&mut self, place: usize, reached: usize) {
+        self.filters[place].reached = reached;
+    }
+}
+
+fn bit(venue: VenueId) -> u64 {
+    1 << (venue.index() % 64)
+}
+
+/// A venue's bit has a place in one word.
+const _: () = assert!(crate::instrument::VENUES_MAX <= 64);
