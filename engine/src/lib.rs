@@ -12,6 +12,7 @@
 pub mod clock;
 pub mod counters;
 pub mod decimal;
+pub mod json;
 pub mod latency;
 
 pub mod agent;
@@ -22,5 +23,6 @@ pub mod ring;
 pub mod integrity;
 pub mod spread;
 pub mod venue;
+pub mod venues;
 
 pub mod decision;
