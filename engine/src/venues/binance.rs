@@ -17,10 +17,11 @@
 //!   and `serverShutdown` some time before a planned one; error codes 0 to 3.
 //! - USDⓈ-M: <https://developers.binance.com>, "Websocket Market Streams" and "Important WebSocket
 //!   Change Notice" (2026-03-06: `/public` serves `bookTicker`; addresses without it were retired on
-//!   2026-04-23), "Individual Symbol Book Ticker Streams": 10 incoming messages a second, 1024 streams,
-//!   a ping every 3 min, sizes in base units. Keys `ps` and `st` exist since 2026-06-30.
-//! - Fees without discounts: <https://www.binance.com/en/fee>, as ccxt 4.5.90 states them: spot taker
-//!   0.10 %, USDⓈ-M taker 0.05 %.
+//!   2026-04-23), state of 2026-07-26: 10 incoming messages a second, 1024 streams, a ping every 3 min,
+//!   sizes in base units. Keys `ps` and `st` exist since 2026-06-30.
+//! - Fees of the lowest tier without discounts, as the library ccxt 4.5.90 lists them: spot taker
+//!   0.10 %, USDⓈ-M taker 0.05 %. Not checked against the venue's own page.
+//! - Not documented: an absent side. REST sends zeros for a halted symbol, so zero is read as absent.
 //!
 //! Our figures within those limits: a ping frame every 15 s, since on USDⓈ-M the server's own come too
 //! rarely to show that a connection died; 40 s without a frame means that two answers are missing.

@@ -7,18 +7,22 @@
 //! message: so the best price with a size counts, and a side with deletions alone is empty.
 //! In a snapshot `[]` means that nobody bids or offers.
 //!
-//! Sequence rule: `u`, per topic; 1 means that the service restarted and numbers anew; a delta
-//! carries the last `u` plus one. Event time: `cts`, the matching engine's, else `ts`, when the
-//! message was made; both ms. The symbol is the topic's, since on regional hosts `data.s` has been
-//! seen to be an internal name (`BTC2USDT` in `orderbook.1.BTCUSDT`).
+//! Sequence rule: `u`, per topic; 1 means that the service restarted and numbers anew. The document
+//! does not promise that level 1 counts by one; in recordings of 2023 every delta had the last `u`
+//! plus one, and that is what the rule asks of a delta. Event time: `cts`, the matching engine's, else
+//! `ts`, when the message was made; both ms. The symbol is the topic's, since on a regional host
+//! `data.s` has been seen to be an internal name (`BTC2USDT` in `orderbook.1.BTCUSDT`).
 //!
-//! Sources, all of <https://bybit-exchange.github.io/docs/v5/>, state of 2026-07-24:
-//! - "Connect" (`ws/connect`): 10 topics a request on spot, 21,000 characters of topics a connection,
-//!   a `ping` every 20 s; answers keep `"op":"ping"` and say `pong` in `ret_msg`; without any the
-//!   connection ends after 10 min. One bad topic refuses its whole request.
-//! - "Orderbook" (`websocket/public/orderbook`) and changelog of 2025-03-20: the above.
-//! - Fees without discounts: <https://www.bybit.com/en/help-center/article/Trading-Fee-Structure>, as
-//!   ccxt 4.5.90 states them: spot taker 0.10 %.
+//! Sources:
+//! - <https://github.com/bybit-exchange/docs>, state of 2026-07-24, `docs/v5/websocket/wss-authentication.mdx`:
+//!   10 topics a request on spot, 21,000 characters of topics a connection, a `ping` every 20 s; answers
+//!   keep `"op":"ping"` and say `pong` in `ret_msg`; without any the connection ends after 10 min.
+//! - The same, `docs/v5/websocket/public/orderbook.mdx` and `docs/changelog/v5.mdx` (2025-03-20):
+//!   snapshots, repeats, `u`, `cts`. How deltas of level 1 looked is known from recordings of 2023.
+//! - <https://github.com/ccxt/ccxt/issues/30284> (2026-09): a topic that is already subscribed
+//!   refuses its whole request.
+//! - Fees of the lowest tier without discounts, as the library ccxt 4.5.90 lists them: spot taker
+//!   0.10 %. Regional entities differ. Not checked against the venue's own page.
 //!
 //! Our figures within those limits: 500 topics of at most 42 characters stay below 21,000. 45 s
 //! without a frame means that two pongs are missing. No rate of messages is documented; ten a
