@@ -8,10 +8,11 @@
 //! In a snapshot `[]` means that nobody bids or offers.
 //!
 //! Sequence rule: `u`, per topic; 1 means that the service restarted and numbers anew. The document
-//! does not promise that level 1 counts by one; in recordings of 2023 every delta had the last `u`
-//! plus one, and that is what the rule asks of a delta. Event time: `cts`, the matching engine's, else
-//! `ts`, when the message was made; both ms. The symbol is the topic's, since on a regional host
-//! `data.s` has been seen to be an internal name (`BTC2USDT` in `orderbook.1.BTCUSDT`).
+//! does not promise that level 1 counts by one. The rule asks it of a delta all the same: that rests on
+//! two pairs of a snapshot and its delta of 2023, and a wrong guess costs quotes until the next
+//! snapshot, not a wrong price. Event time: `cts`, the matching engine's, else `ts`, when the message
+//! was made; both ms. The symbol is the topic's, since on a regional host `data.s` has been seen to be
+//! an internal name (`BTC2USDT` in `orderbook.1.BTCUSDT`).
 //!
 //! Sources:
 //! - <https://github.com/bybit-exchange/docs>, state of 2026-07-24, `docs/v5/websocket/wss-authentication.mdx`:
