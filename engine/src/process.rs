@@ -92,7 +92,7 @@ impl Process {
     pub fn supervise(
         self,
         limit: Option<Duration>,
-        mut each_second: impl FnMut(&Counters),
+        mut each_second: impl FnMut(&Counters, &Stop),
     ) -> anyhow::Result<Summary> {
         let Surroundings { clock, stop, counters, .. } = &self.around;
         let limit = limit.map(|limit| self.started + nanos(limit));
@@ -103,7 +103,7 @@ impl Process {
             if next <= now {
                 next += nanos(Duration::from_secs(1));
                 clock.discipline();
-                each_second(counters);
+                each_second(counters, stop);
             }
             if limit.is_some_and(|limit| limit <= now) {
                 stop.request();

@@ -20,7 +20,7 @@ const STAGES: [&str; 6] = [
     "read_to_decision",
     "read_to_broadcast",
     "read_to_journal",
-    "broadcast_to_client",
+    "read_to_client",
 ];
 
 /// A finished run.
