@@ -366,7 +366,11 @@ impl Connection {
     pub(crate) fn is_flooded(&mut self, most: usize, now_ns: u64) -> bool {
         self.inbound.push_back(now_ns);
         let window = Duration::from_secs(1).as_nanos();
-        while self.inbound.front().is_some_and(|at| window <= u128::from(now_ns - at)) {
+        while self
+            .inbound
+            .front()
+            .is_some_and(|at| window <= u128::from(now_ns.saturating_sub(*at)))
+        {
             self.inbound.pop_front();
         }
         most < self.inbound.len()

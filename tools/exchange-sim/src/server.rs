@@ -157,6 +157,8 @@ impl Server {
         loop {
             let mut stream = match self.markets[market].listener.accept() {
                 Ok((stream, _)) => stream,
+                // A client that left before it was accepted; others may be waiting behind it.
+                Err(problem) if problem.kind() == io::ErrorKind::ConnectionAborted => continue,
                 // Nobody more, or nothing that another try would mend.
                 Err(_) => return,
             };
@@ -596,7 +598,11 @@ impl Server {
     }
 
     fn tell_all(&mut self, market: usize, text: &str, now_ns: u64) {
-        self.each_live(market, |it| it.send(Message::text(text), now_ns));
+        self.each_live(market, |it| {
+            if it.stalled_until_ns.is_none() {
+                it.send(Message::text(text), now_ns);
+            }
+        });
     }
 
     /// Looks at every timer, at most once a tick.

@@ -62,9 +62,10 @@ pub struct VenueStats {
     pub frame_len: u64,
     /// Quotes (or raw frames) of the source that at least one client was sent.
     pub quotes: u64,
-    /// Quotes produced while nobody was subscribed to them.
+    /// Quotes produced while nobody was subscribed to them, and raw frames that name no stream.
     pub unheard: u64,
-    /// Quotes not sent because of a scripted skip or stall.
+    /// Quotes not sent because of a scripted skip, or because every subscribed connection was
+    /// stalled or ending.
     pub withheld: u64,
     /// Last quotes sent upon subscribing.
     pub snapshots: u64,
