@@ -144,10 +144,10 @@ pub fn connect(target: &Target, clock: &Clock) -> Result<Socket, ConnectError> {
     } else {
         Wire::Plain(tcp)
     };
-    let (socket, _response) =
+    let (mut socket, _response) =
         tungstenite::client::client_with_config(target.url.as_str(), wire, Some(settings()))
             .map_err(|error| ConnectError::Upgrade(error.to_string()))?;
-    socket.get_ref().set_nonblocking()?;
+    socket.get_mut().set_nonblocking()?;
     Ok(socket)
 }
 

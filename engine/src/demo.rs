@@ -23,6 +23,8 @@ mod view;
 const SIZE_DECIMALS: u8 = 8;
 /// Decimals beyond a tape's own, so that it fits on any venue's grid.
 const SPARE_DECIMALS: u8 = 2;
+/// So that an opportunity opens every few seconds.
+const SHOCKS_PER_MINUTE: f64 = 40.0;
 /// How long subscriptions may take before the market opens without those that miss.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -111,6 +113,7 @@ fn options(demo: &Demo) -> anyhow::Result<Options> {
         None => Source::Model(ModelOptions {
             seed: demo.seed,
             rate: demo.rate,
+            shocks_per_minute: SHOCKS_PER_MINUTE,
             ..ModelOptions::default()
         }),
     };

@@ -1,6 +1,6 @@
 //! The agent that reads venues' sockets: frames in, quotes and changes of state out.
 //!
-//! It drains ready sockets, stamps each read, hands frames to the venue's decoder and the messages
+//! It reads ready sockets, one in each duty cycle, stamps each read, hands frames to the venue's decoder and the messages
 //! to the state machine of their instrument, keeps heartbeats and subscriptions going, and asks the
 //! connector (a cold thread) for a new connection when one is lost. A reconnect of one never stalls
 //! the others. It must not know any venue by name, or what becomes of a record.
@@ -26,10 +26,13 @@ mod connection;
 use connection::Connection;
 pub use connection::Notice;
 
-/// Frames read from one socket before the next one has its turn.
-pub const FRAMES_PER_TURN: usize = 64;
+/// Frames read from one socket before everybody else has a turn: what they lead to is spread, decided
+/// and sent first, and a burst on one socket does not hold the others up for long.
+pub const FRAMES_PER_TURN: usize = 16;
 /// Records that a common frame leads to at most: a change of state and a quote.
 const RECORDS_PER_FRAME: usize = 2;
+/// Cycles with something to read after which readiness is asked for all the same.
+const POLLS_SKIPPED_MAX: usize = 8;
 /// Timers, reconnects and heartbeats are looked at this often.
 const HOUSEKEEPING_INTERVAL: Nanos = MILLI;
 /// Ages of quotes are looked at this often.
@@ -71,6 +74,9 @@ pub struct Feed {
     clock: Clock,
     housekeeping_at: Nanos,
     ages_at: Nanos,
+    /// Whose socket is read next.
+    turn: usize,
+    polls_skipped: usize,
     stopped: bool,
     latency: Latency,
 }
@@ -134,6 +140,8 @@ impl Feed {
             clock,
             housekeeping_at: 0,
             ages_at: 0,
+            turn: 0,
+            polls_skipped: 0,
             stopped: false,
             latency: Latency::new(),
         })
@@ -177,18 +185,35 @@ impl Feed {
         // An interrupted poll finds the same events at the next cycle.
         if self.poll.poll(&mut self.events, Some(Duration::ZERO)).is_ok() {
             for event in &self.events {
-                self.connections[event.token().0].readable();
+                self.connections[event.token().0].readable(event.is_read_closed());
             }
         }
     }
 
-    fn read_sockets(&mut self) -> usize {
-        let Feed { connections, output, cold, poll, clock, latency, .. } = self;
-        let mut work = 0;
-        for connection in connections {
-            work += connection.read(output, cold, poll.registry(), clock, latency);
+    /// The next readable connection in turn.
+    fn next_readable(&mut self) -> Option<usize> {
+        let count = self.connections.len();
+        let next = (self.turn..self.turn + count)
+            .map(|place| place % count)
+            .find(|place| self.connections[*place].is_readable())?;
+        self.turn = next + 1;
+        Some(next)
+    }
+
+    /// Reads one socket: what it gives goes on downstream before the next one is read.
+    fn read_next(&mut self) -> usize {
+        // While sockets are known to be readable, the system call can wait; not for ever, or a
+        // socket that never empties would keep the others from being noticed.
+        self.polls_skipped += 1;
+        let mut next = self.next_readable();
+        if next.is_none() || self.polls_skipped == POLLS_SKIPPED_MAX {
+            self.polls_skipped = 0;
+            self.mark_readable();
+            next = next.or_else(|| self.next_readable());
         }
-        work
+        let Some(place) = next else { return 0 };
+        let Feed { connections, output, cold, poll, clock, latency, .. } = self;
+        connections[place].read(output, cold, poll.registry(), clock, latency)
     }
 }
 
@@ -207,8 +232,7 @@ impl Agent for Feed {
             self.housekeeping_at = now + HOUSEKEEPING_INTERVAL;
             work += self.keep_house(now);
         }
-        self.mark_readable();
-        work + self.read_sockets()
+        work + self.read_next()
     }
 
     fn stop(&mut self) {

@@ -12,6 +12,7 @@ use crate::summary::Summary;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,7 +28,9 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 pub fn log_to_stderr() {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     // A second call, in a test, finds the first one's subscriber in place.
-    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
+    let colour = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour);
+    drop(log.with_writer(std::io::stderr).try_init());
 }
 
 /// A running engine and what supervises it.

@@ -1,7 +1,9 @@
 //! One byte stream to a venue: TCP, with TLS or without, that stamps the time after each read.
 //!
-//! Blocking while the connector makes it, non-blocking once a feed has it. It must not know
-//! WebSocket or what the bytes mean.
+//! Blocking while the connector makes it, non-blocking once a feed has it. From then on a read that
+//! returned less than asked for tells that the socket is empty, and no further system call is made
+//! until readiness is told anew (epoll(7), questions and answers, on edge-triggered streams).
+//! It must not know WebSocket or what the bytes mean.
 
 use crate::clock::{Clock, Nanos};
 use rustls::{ClientConnection, StreamOwned};
@@ -16,6 +18,20 @@ pub struct StampedTcp {
     clock: Clock,
     last_read: Nanos,
     bytes_read: u64,
+    empty: Empty,
+}
+
+/// What is known of the socket's receive buffer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Empty {
+    /// Nothing: the socket must be asked.
+    Unknown,
+    /// It was, and no readiness was told since.
+    Yes,
+    /// The peer has ended its side: ask until the end is read, however short the reads are.
+    Ending,
+    /// The socket blocks; the question does not arise.
+    Blocking,
 }
 
 /// A byte stream to a venue.
@@ -31,13 +47,19 @@ impl StampedTcp {
     /// Over a connected stream.
     #[must_use]
     pub fn new(tcp: TcpStream, clock: Clock) -> StampedTcp {
-        StampedTcp { tcp, clock, last_read: 0, bytes_read: 0 }
+        StampedTcp { tcp, clock, last_read: 0, bytes_read: 0, empty: Empty::Blocking }
     }
 }
 
 impl Read for StampedTcp {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        if self.empty == Empty::Yes {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let read = self.tcp.read(buf)?;
+        if read < buf.len() && self.empty == Empty::Unknown {
+            self.empty = Empty::Yes;
+        }
         self.last_read = self.clock.now();
         self.bytes_read += read as u64;
         Ok(read)
@@ -59,6 +81,23 @@ impl Wire {
             Wire::Plain(tcp) => tcp,
             Wire::Tls(tls) => &tls.sock,
         }
+    }
+
+    fn tcp_mut(&mut self) -> &mut StampedTcp {
+        match self {
+            Wire::Plain(tcp) => tcp,
+            Wire::Tls(tls) => &mut tls.sock,
+        }
+    }
+
+    /// Readiness was told: there may be bytes again. `ending` if the peer will send no more.
+    #[inline]
+    pub fn rearm(&mut self, ending: bool) {
+        let tcp = self.tcp_mut();
+        tcp.empty = match (tcp.empty, ending) {
+            (Empty::Ending, _) | (_, true) => Empty::Ending,
+            (Empty::Unknown | Empty::Yes | Empty::Blocking, false) => Empty::Unknown,
+        };
     }
 
     /// When bytes were last read from the socket.
@@ -84,10 +123,12 @@ impl Wire {
     ///
     /// # Errors
     /// As the OS has them.
-    pub fn set_nonblocking(&self) -> io::Result<()> {
+    pub fn set_nonblocking(&mut self) -> io::Result<()> {
         self.tcp().tcp.set_read_timeout(None)?;
         self.tcp().tcp.set_write_timeout(None)?;
-        self.tcp().tcp.set_nonblocking(true)
+        self.tcp().tcp.set_nonblocking(true)?;
+        self.tcp_mut().empty = Empty::Unknown;
+        Ok(())
     }
 }
 

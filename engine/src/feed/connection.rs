@@ -208,10 +208,18 @@ impl Connection {
         self.notify_lost(cold, error.to_owned(), wait);
     }
 
-    pub(super) fn readable(&mut self) {
+    /// Readiness was told; `ending` if the venue has ended its side.
+    pub(super) fn readable(&mut self, ending: bool) {
         if let Some(line) = &mut self.line {
             line.readable = true;
+            line.socket.get_mut().rearm(ending);
         }
+    }
+
+    /// Whether there may be something to read.
+    #[inline]
+    pub(super) fn is_readable(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.readable)
     }
 
     /// Timers: asks for a connection that is due; sends what is due; ends what is dead.
@@ -300,7 +308,8 @@ impl Connection {
         }
     }
 
-    /// Reads what is ready, up to [`FRAMES_PER_TURN`] frames; returns how many.
+    /// Reads what is ready, up to [`FRAMES_PER_TURN`] frames; returns how many, 1 at least if the
+    /// socket was looked at.
     pub(super) fn read(
         &mut self,
         output: &mut Outlet,
@@ -323,7 +332,7 @@ impl Connection {
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     line.readable = false;
                     self.count_bytes();
-                    break;
+                    return frames.max(1);
                 }
                 Err(error) => {
                     let why = error.to_string();
