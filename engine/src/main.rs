@@ -3,7 +3,7 @@
 //! 0 it ended as asked, 1 something failed, 2 the arguments or the configuration are wrong.
 
 use clap::{Args, Parser, Subcommand};
-use spreadwire::config::{self, Problem};
+use spreadwire::config::Problem;
 use spreadwire::plan::{Host, Plan};
 use spreadwire::{cpu, process, venues};
 use std::path::{Path, PathBuf};
@@ -88,7 +88,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
-    Plan::new(config::read(path)?, path, &Host { cpus: cpu::available() })
+    Plan::read(path, &Host { cpus: cpu::available() })
 }
 
 fn check(path: &Path) -> anyhow::Result<ExitCode> {
