@@ -2,11 +2,14 @@
 //!
 //! A table by key whose used entries form a list from the longest to the shortest unchanged. A newer
 //! event replaces the older of its key and moves to the end, so that taking from the front gives the
-//! latest of each key in the order of the stream. All memory is taken once, at the first congestion.
-//! It must not know sockets or messages.
+//! latest of each key in the order of the stream. A leg that came back to life while the client was
+//! behind has two entries, its latest state that was not live and then the live one, so that the
+//! client forgets the leg's pairs as it would have in the stream. All memory is taken once, at the
+//! first congestion. It must not know sockets or messages.
 
-use super::market::Event;
-use crate::record::{Gap, Kind};
+use super::market::{Event, Keys};
+use crate::integrity::State;
+use crate::record::{Gap, Kind, Status};
 
 /// No entry.
 const NONE: usize = usize::MAX;
@@ -40,6 +43,7 @@ impl Missed {
 /// The table.
 #[derive(Debug)]
 pub(super) struct Conflation {
+    /// By key; behind the last key those of states that are live.
     entries: Vec<Entry>,
     first: usize,
     last: usize,
@@ -49,28 +53,41 @@ pub(super) struct Conflation {
 
 impl Conflation {
     /// Room for every key.
-    pub(super) fn new(keys: usize) -> Conflation {
+    pub(super) fn new(keys: &Keys) -> Conflation {
         let empty = Entry { event: None, before: NONE, after: NONE };
-        let missed = Missed::default();
-        Conflation { entries: vec![empty; keys], first: NONE, last: NONE, missed, gap: None }
+        let entries = vec![empty; keys.count() + keys.states()];
+        Conflation { entries, first: NONE, last: NONE, missed: Missed::default(), gap: None }
     }
 
     /// Notes an event, over an older one of its key if there is one; returns how many spreads that
-    /// replaces.
-    pub(super) fn put(&mut self, event: &Event) -> u64 {
-        let replaced = self.remove(event.key);
-        let entry = Entry { event: Some(*event), before: self.last, after: NONE };
-        match self.last {
-            NONE => self.first = event.key,
-            last => self.entries[last].after = event.key,
+    /// makes pointless.
+    pub(super) fn put(&mut self, event: &Event, keys: &Keys) -> u64 {
+        if event.record.kind() != Some(Kind::Status) {
+            return self.put_at(event.key, event);
         }
-        self.last = event.key;
-        self.entries[event.key] = entry;
+        let status: &Status = event.record.view();
+        let live = keys.count() + event.key;
+        if status.state == State::Live as u8 {
+            return self.put_at(live, event);
+        }
+        self.remove(live);
+        self.put_at(event.key, event);
+        keys.pairs_of(status).map(|pair| self.remove(pair)).sum()
+    }
+
+    fn put_at(&mut self, place: usize, event: &Event) -> u64 {
+        let replaced = self.remove(place);
+        match self.last {
+            NONE => self.first = place,
+            last => self.entries[last].after = place,
+        }
+        self.entries[place] = Entry { event: Some(*event), before: self.last, after: NONE };
+        self.last = place;
         replaced
     }
 
     /// Drops the event of a key; returns how many spreads that loses, 0 or 1.
-    pub(super) fn remove(&mut self, key: usize) -> u64 {
+    fn remove(&mut self, key: usize) -> u64 {
         let Entry { event, before, after } = self.entries[key];
         let Some(event) = event else { return 0 };
         match before {
@@ -90,10 +107,10 @@ impl Conflation {
     }
 
     /// Notes a loss before the engine's broadcast: the spreads that wait may no longer hold.
-    pub(super) fn put_gap(&mut self, gap: &Gap, pairs: std::ops::Range<usize>) -> u64 {
+    pub(super) fn put_gap(&mut self, gap: &Gap, keys: &Keys) -> u64 {
         let missed = gap.missed + self.gap.map_or(0, |earlier| earlier.missed);
         self.gap = Some(Gap { missed, ..*gap });
-        pairs.map(|key| self.remove(key)).sum()
+        (keys.states()..keys.count()).map(|key| self.remove(key)).sum()
     }
 
     /// The engine's loss since this was last asked.
@@ -125,6 +142,7 @@ impl Conflation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instrument::Catalogue;
     use crate::record::{Record, Spread};
     use bytemuck::Zeroable;
     use proptest::prelude::*;
@@ -139,7 +157,9 @@ mod tests {
         fn the_latest_of_each_key_comes_in_order_and_the_rest_is_missed(
             steps in proptest::collection::vec((0_usize..6, 0_u8..10), 0..60)
         ) {
-            let mut table = Conflation::new(6);
+            let keys = Keys::new(&Catalogue::default());
+            let mut table = Conflation::new(&keys);
+            table.entries.resize(6, Entry { event: None, before: NONE, after: NONE });
             let mut model: Vec<(usize, u64)> = Vec::new();
             let mut missed: Vec<u64> = Vec::new();
             for (seq, (key, action)) in (1_u64..).zip(steps) {
@@ -147,7 +167,7 @@ mod tests {
                 if action < 8 {
                     missed.extend(old.map(|at| model.remove(at).1));
                     model.push((key, seq));
-                    table.put(&event(key, seq));
+                    table.put(&event(key, seq), &keys);
                 } else if action == 8 {
                     missed.extend(old.map(|at| model.remove(at).1));
                     table.remove(key);
