@@ -528,11 +528,17 @@ mod tests {
         };
         let start = 1_700_000_000_000_000_000;
         let mut market = Market::new(&catalogue());
-        (0..2).for_each(|v| drop(market.on_status(&status(v, State::Live, Reason::Quote, start))));
-        (0..41).for_each(|_| drop(market.on_spread(&spread())));
+        for venue in 0..2 {
+            market.on_status(&status(venue, State::Live, Reason::Quote, start));
+        }
+        for _ in 0..41 {
+            market.on_spread(&spread());
+        }
         let mut filters = Filters::new();
         keep(&mut |e| e.hello());
-        keep(&mut |e| drop(e.snapshot(filters.at(0), &market)));
+        keep(&mut |e| {
+            e.snapshot(filters.at(0), &market);
+        });
         let event = |seq| Event { record: spread().into(), seq, key: 0 };
         keep(&mut |e| e.event(&event(42), Delivery::InOrder));
         let stale = status(1, State::Stale, Reason::Quiet, start + 5 * crate::clock::SECOND);
