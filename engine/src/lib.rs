@@ -2,26 +2,49 @@
 //!
 //! ```text
 //!  connector --sockets--> feed ==Quote==> calculator ==Quote,Spread,Status==> broadcast --> clients
-//!                                              |==========================> decision --> log
+//!                                              |==========================> decision --> chronicle
 //!                                              |==========================> journal --> seal --> lake
 //! ```
 //!
 //! `==>` is an SPSC ring of 64-byte records. Modules stand below in the order of dependency: each may
 //! use those above it; no agent knows another. `ARCHITECTURE.md` is the map.
 
+pub mod backoff;
 pub mod clock;
 pub mod counters;
+pub mod cpu;
 pub mod decimal;
+pub mod folder;
+pub mod json;
 pub mod latency;
 
 pub mod agent;
 pub mod instrument;
 pub mod record;
 pub mod ring;
+pub mod segment;
 
-pub mod integrity;
 pub mod spread;
 pub mod venue;
+pub mod venues;
+
+pub mod book;
+pub mod connector;
+pub mod integrity;
+pub mod seal;
+pub mod wire;
 
 pub mod broadcast;
+pub mod calculator;
 pub mod decision;
+pub mod feed;
+pub mod journal;
+
+pub mod chronicle;
+pub mod config;
+pub mod plan;
+pub mod runner;
+pub mod summary;
+
+pub mod launch;
+pub mod process;

@@ -7,7 +7,11 @@
 use crate::clock::Nanos;
 use crate::decimal::{self, DecimalError};
 use crate::instrument::InstrumentId;
+use crate::json::{Malformed, Value};
 use rustc_hash::FxHashMap;
+
+// The units of a venue's times, so that its file need not know the clock.
+pub use crate::clock::{MILLI, SECOND};
 
 /// A row of the registry: everything the engine knows of a venue.
 #[derive(Clone, Copy, Debug)]
@@ -182,6 +186,12 @@ impl From<DecimalError> for Reject {
     }
 }
 
+impl From<Malformed> for Reject {
+    fn from(_: Malformed) -> Reject {
+        Reject::Malformed
+    }
+}
+
 /// One connection's conversation with a venue: text out, messages in. Sans-I/O.
 pub trait Protocol: Send {
     /// Appends the text messages that subscribe `symbols`, at most `symbols_per_message` in each.
@@ -273,4 +283,87 @@ impl Symbols {
         }
         Ok(if px == 0 || sz == 0 { Side::Empty } else { Side::Level { px, sz } })
     }
+
+    /// One side as a list of levels `[price, size, ...]`: the best with a size, where `better`
+    /// compares prices (`i64::gt` for bids), or `unsaid` if the list is empty. A list without any
+    /// size is an empty side.
+    ///
+    /// # Errors
+    /// [`Reject::MissingField`], [`Reject::UnknownMessage`] if it is no list of levels, or that of
+    /// any of its numbers.
+    pub fn best(
+        &self,
+        place: usize,
+        levels: Option<Value<'_>>,
+        unsaid: Side,
+        better: fn(&i64, &i64) -> bool,
+    ) -> Result<Side, Reject> {
+        let mut best = unsaid;
+        for each in required(levels)?.items().ok_or(Reject::UnknownMessage)? {
+            let (price, size) = level(each)?;
+            best = match (self.side(place, price, size)?, best) {
+                (Side::Level { px, sz }, Side::Level { px: other, .. }) if better(&px, &other) => {
+                    Side::Level { px, sz }
+                }
+                (_, Side::Level { .. }) => best,
+                (first, Side::Empty | Side::Unchanged) => first,
+            };
+        }
+        Ok(best)
+    }
+}
+
+/// A field that must be there.
+///
+/// # Errors
+/// [`Reject::MissingField`].
+#[inline]
+pub fn required(field: Option<Value<'_>>) -> Result<Value<'_>, Reject> {
+    field.ok_or(Reject::MissingField)
+}
+
+/// The text of a price or size, sent as a string or as a number.
+///
+/// # Errors
+/// [`Reject::MissingField`], or [`Reject::BadNumber`] if it is neither.
+#[inline]
+pub fn decimal(field: Option<Value<'_>>) -> Result<&[u8], Reject> {
+    required(field)?.decimal().ok_or(Reject::BadNumber)
+}
+
+/// A whole number, sent as a number or as a string of digits.
+///
+/// # Errors
+/// [`Reject::MissingField`], or [`Reject::BadNumber`] if it is neither or does not fit.
+#[inline]
+pub fn integer(field: Option<Value<'_>>) -> Result<u64, Reject> {
+    required(field)?.integer().ok_or(Reject::BadNumber)
+}
+
+/// A time sent as ms since 1970, in ns.
+///
+/// # Errors
+/// As [`integer`].
+#[inline]
+pub fn millis(field: Option<Value<'_>>) -> Result<Nanos, Reject> {
+    integer(field)?.checked_mul(MILLI).ok_or(Reject::BadNumber)
+}
+
+/// A text that says what a message is.
+///
+/// # Errors
+/// [`Reject::MissingField`], or [`Reject::UnknownMessage`] if it is no string.
+#[inline]
+pub fn string(field: Option<Value<'_>>) -> Result<&str, Reject> {
+    required(field)?.string().ok_or(Reject::UnknownMessage)
+}
+
+/// The price and size that a level `[price, size, ...]` begins with.
+///
+/// # Errors
+/// [`Reject::UnknownMessage`] if it is no array, otherwise as [`decimal()`].
+#[inline]
+pub fn level(level: Value<'_>) -> Result<(&[u8], &[u8]), Reject> {
+    let mut items = level.items().ok_or(Reject::UnknownMessage)?;
+    Ok((decimal(items.next())?, decimal(items.next())?))
 }

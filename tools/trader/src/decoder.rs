@@ -57,11 +57,22 @@ pub enum Heard {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Message {
-    Hello { protocol: String, venues: Vec<HelloVenue>, instruments: Vec<HelloInstrument> },
-    Snapshot { states: Vec<StateFields>, spreads: Vec<SpreadFields>, last: bool },
+    Hello {
+        protocol: String,
+        venues: Vec<HelloVenue>,
+        instruments: Vec<HelloInstrument>,
+    },
+    Snapshot {
+        states: Vec<StateFields>,
+        spreads: Vec<SpreadFields>,
+        last: bool,
+    },
     Spread(SpreadFields),
     Status(StateFields),
-    Gap { missed: u64, ts_recv: Option<Nanos> },
+    Gap {
+        missed: u64,
+        ts_recv: Option<Nanos>,
+    },
     Subscribed {},
     Unsubscribed {},
     Pong {},
@@ -328,7 +339,10 @@ mod tests {
         let mut out = Vec::new();
         let examples = examples();
         let spread = examples[2];
-        assert!(matches!(decoder.take(spread, &mut out), Err(Undecodable::NoHello | Undecodable::UnknownName(_))));
+        assert!(matches!(
+            decoder.take(spread, &mut out),
+            Err(Undecodable::NoHello | Undecodable::UnknownName(_))
+        ));
         decoder.take(examples[0], &mut out).unwrap();
         let wrong = spread.replace("61837.63", "61837.631");
         assert!(matches!(decoder.take(&wrong, &mut out), Err(Undecodable::Number(..))));

@@ -1,7 +1,7 @@
 //! Keeps a connection to a broadcast server: connects, reads, and connects again.
 //!
 //! Blocking, for a thread of its own: [`SpreadListener::listen`] returns after one message, or after
-//! [`PATIENCE`] without one. A connection that is lost is a gap for whoever decides. It must not know
+//! 100 ms without one. A connection that is lost is a gap for whoever decides. It must not know
 //! decisions.
 
 use crate::decoder::{Decoder, Heard};
@@ -18,7 +18,7 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message, WebSocket};
 
 /// How long one call waits at most.
-pub const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_millis(100);
 /// The handshake's every step is done within this.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
 /// The server pings every 15 s: a connection without a frame for this long is dead.
@@ -69,7 +69,7 @@ impl SpreadListener {
         SpreadListener { url, clock, backoff, connection: None, retry_at: 0 }
     }
 
-    /// Waits for the next message, at most [`PATIENCE`]; appends its records to `out`.
+    /// Waits for the next message, at most 100 ms; appends its records to `out`.
     pub fn listen(&mut self, out: &mut Vec<Record>) -> News {
         let Some(connection) = &mut self.connection else { return self.connect(out) };
         match connection.next(self.clock.now(), out) {

@@ -75,9 +75,8 @@ fn main() -> anyhow::Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let clock = Clock::host();
-    let end = end.map(|end| {
-        clock.now().saturating_add(u64::try_from(end.as_nanos()).unwrap_or(Nanos::MAX))
-    });
+    let end = end
+        .map(|end| clock.now().saturating_add(u64::try_from(end.as_nanos()).unwrap_or(Nanos::MAX)));
     let mut listener = SpreadListener::new(arguments.url.clone(), clock.clone());
     let mut trader = Trader::new(rule);
     let mut tally = Tally::default();
@@ -89,7 +88,10 @@ fn main() -> anyhow::Result<()> {
             News::Connected(catalogue) => {
                 tally.connections += 1;
                 let (instruments, venues) = (catalogue.instruments.len(), catalogue.venues.len());
-                eprintln!("connected to {}: {instruments} instruments, {venues} venues", arguments.url);
+                eprintln!(
+                    "connected to {}: {instruments} instruments, {venues} venues",
+                    arguments.url
+                );
                 for name in trader.connected(catalogue) {
                     eprintln!("the server does not list {name}");
                 }
@@ -108,7 +110,9 @@ fn main() -> anyhow::Result<()> {
     tally.count(&events);
     print(&mut events, &trader, arguments.json)?;
     let Tally { spreads, opened, closed, gaps, connections } = tally;
-    eprintln!("{spreads} spreads, {opened} opened, {closed} closed, {gaps} gaps, {connections} connections");
+    eprintln!(
+        "{spreads} spreads, {opened} opened, {closed} closed, {gaps} gaps, {connections} connections"
+    );
     Ok(())
 }
 

@@ -31,7 +31,8 @@ impl Rule {
             .instruments
             .iter()
             .filter(|name| *name != "*" && catalogue.instrument_named(name).is_none());
-        let enabled = catalogue.instruments.iter().map(|i| all || self.instruments.contains(&i.name));
+        let enabled =
+            catalogue.instruments.iter().map(|i| all || self.instruments.contains(&i.name));
         let settings = Settings {
             entry: self.entry_bps / BPS,
             exit: self.exit_bps / BPS,
@@ -102,8 +103,17 @@ pub fn told(line: &Value) -> String {
     let number = |key: &str| line[key].as_f64().unwrap_or_default();
     let (id, instrument, buy, sell) = (&line["id"], text("instrument"), text("buy"), text("sell"));
     if line["event"] == "opened" {
-        let prices = format!("{} x {} -> {} x {}", text("buy_px"), text("buy_sz"), text("sell_px"), text("sell_sz"));
-        return format!("opened #{id} {instrument} buy {buy} sell {sell} {prices} net {:.2} bp", number("net_bps"));
+        let prices = format!(
+            "{} x {} -> {} x {}",
+            text("buy_px"),
+            text("buy_sz"),
+            text("sell_px"),
+            text("sell_sz")
+        );
+        return format!(
+            "opened #{id} {instrument} buy {buy} sell {sell} {prices} net {:.2} bp",
+            number("net_bps")
+        );
     }
     let lifetime = number("lifetime_ns") / 1e6;
     let peak = number("peak_net_bps");

@@ -94,11 +94,11 @@ fn rule() -> Rule {
     Rule { entry_bps: 20.0, exit_bps: 5.0, cooldown: 2 * SECOND, instruments: vec!["*".into()] }
 }
 
-/// A server on a thread of the scope's, and the edge that feeds it.
+/// A server on a thread of the scope's, and the edge that feeds it; the thread ends with the edge.
 fn serve<'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     address: SocketAddr,
-) -> (SocketAddr, HoldSender) {
+) -> (SocketAddr, HoldSender, std::thread::ScopedJoinHandle<'scope, ()>) {
     let (edge, records) = ring::hold(4096, EdgeCounters::default());
     let listener = broadcast::bind(address).unwrap();
     let (clock, counters) = (Clock::host(), Counters::default());
@@ -107,7 +107,7 @@ fn serve<'scope>(
     let mut agent =
         Broadcast::new(records, shared, listener, Settings::default(), clocked, &counters).unwrap();
     let address = agent.address().unwrap();
-    scope.spawn(move || {
+    let thread = scope.spawn(move || {
         while !agent.is_finished() {
             if agent.do_work(clock.now()) == 0 {
                 std::thread::yield_now();
@@ -115,7 +115,7 @@ fn serve<'scope>(
         }
         agent.on_close();
     });
-    (address, edge)
+    (address, edge, thread)
 }
 
 /// Listens until `done` says so of the news and the events so far.
@@ -160,11 +160,14 @@ fn the_trader_decides_as_the_engine_and_survives_the_server() {
     let mut events = Vec::new();
     let mut trader = Trader::new(rule());
     std::thread::scope(|scope| {
-        let (address, mut edge) = serve(scope, "127.0.0.1:0".parse().unwrap());
+        let (address, mut edge, thread) = serve(scope, "127.0.0.1:0".parse().unwrap());
         let mut listener = SpreadListener::new(format!("ws://{address}"), Clock::host());
         let whole = |news: &News, _: &[Record]| matches!(news, News::Records(Heard::InStep));
         listen(&mut listener, &mut trader, &mut events, whole);
-        assert_eq!(trader.catalogue(), &Catalogue { venues: trader.catalogue().venues.clone(), ..all.clone() });
+        assert_eq!(
+            trader.catalogue(),
+            &Catalogue { venues: trader.catalogue().venues.clone(), ..all.clone() }
+        );
         for record in story() {
             assert!(edge.room(1));
             edge.send(record);
@@ -184,11 +187,14 @@ fn the_trader_decides_as_the_engine_and_survives_the_server() {
         assert!(reasons.into_iter().all(|reason| reason == CloseReason::Gap as u8));
 
         events.clear();
-        let (_, mut edge) = serve(scope, address);
+        thread.join().unwrap();
+        let (_, mut edge, _) = serve(scope, address);
         let back = |news: &News, _: &[Record]| matches!(news, News::Connected(_));
         listen(&mut listener, &mut trader, &mut events, back);
         edge.send(spread(600, 1, 0, 2, 100_900));
-        let opened = |_: &News, records: &[Record]| !records.is_empty() && records[0].kind() == Some(Kind::Spread);
+        let opened = |_: &News, records: &[Record]| {
+            !records.is_empty() && records[0].kind() == Some(Kind::Spread)
+        };
         listen(&mut listener, &mut trader, &mut events, opened);
     });
 }

@@ -1,0 +1,203 @@
+//! The cold side's record of what happened: opportunities and connections, as log lines and a file.
+//!
+//! Takes what the decision sends over its edge and the notices of the feeds, writes opportunities to
+//! `<lake>/opportunities/<run>.jsonl` one JSON object a line, and logs both. Runs on a cold thread.
+//! It must not know how either came about.
+
+use crate::agent::{Agent, Report};
+use crate::clock::Nanos;
+use crate::counters::{Counter, Counters};
+use crate::decimal;
+use crate::decision::CloseReason;
+use crate::feed::Notice;
+use crate::instrument::Catalogue;
+use crate::record::{Closed, Kind, Opened, Record};
+use crate::ring::Receiver;
+use crate::spread::BPS;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Notices taken in one duty cycle.
+const NOTICES_PER_CYCLE: usize = 256;
+
+/// The agent on the cold side.
+#[derive(Debug)]
+pub struct Chronicle {
+    opportunities: Receiver,
+    notices: crossbeam::channel::Receiver<Notice>,
+    catalogue: Arc<Catalogue>,
+    file: BufWriter<File>,
+    unwritten: u64,
+    written: Counter,
+    lost: Counter,
+}
+
+impl Chronicle {
+    /// Opens its file in the lake's `opportunities` folder, which is made if needed.
+    ///
+    /// # Errors
+    /// As the OS has them.
+    pub fn new(
+        opportunities: Receiver,
+        notices: crossbeam::channel::Receiver<Notice>,
+        catalogue: Arc<Catalogue>,
+        lake: &Path,
+        run: &str,
+        counters: &Counters,
+    ) -> io::Result<Chronicle> {
+        let folder = lake.join("opportunities");
+        std::fs::create_dir_all(&folder)?;
+        let file = File::create_new(folder.join(format!("{run}.jsonl")))?;
+        Ok(Chronicle {
+            opportunities,
+            notices,
+            catalogue,
+            file: BufWriter::new(file),
+            unwritten: 0,
+            written: counters.counter("chronicle.opportunities"),
+            lost: counters.counter("chronicle.lost"),
+        })
+    }
+
+    fn take_opportunities(&mut self) -> usize {
+        let Chronicle { opportunities, catalogue, file, unwritten, written, lost, .. } = self;
+        let work = opportunities.drain(|record| {
+            let Some(line) = line_of(record, catalogue) else { return };
+            tracing::info!(target: "opportunity", "{}", told(&line));
+            match writeln!(file, "{line}") {
+                Ok(()) => written.add(1),
+                Err(error) => {
+                    lost.add(1);
+                    *unwritten += 1;
+                    tracing::error!("opportunity not written: {error}");
+                }
+            }
+        });
+        if work > 0
+            && let Err(error) = self.file.flush()
+        {
+            tracing::error!("opportunities not written: {error}");
+        }
+        work
+    }
+
+    fn take_notices(&mut self) -> usize {
+        let mut work = 0;
+        while work < NOTICES_PER_CYCLE {
+            let Ok(notice) = self.notices.try_recv() else { break };
+            work += 1;
+            log(&notice, &self.catalogue);
+        }
+        work
+    }
+}
+
+impl Agent for Chronicle {
+    fn role(&self) -> &'static str {
+        "chronicle"
+    }
+
+    fn do_work(&mut self, _now: Nanos) -> usize {
+        self.take_opportunities() + self.take_notices()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.opportunities.is_finished()
+    }
+
+    fn on_close(&mut self) {
+        self.take_notices();
+        if let Err(error) = self.file.flush() {
+            tracing::error!("opportunities not written: {error}");
+        }
+    }
+
+    fn report(&mut self, report: &mut Report) {
+        if self.unwritten > 0 {
+            report.failures.push(format!("{} opportunities were not written", self.unwritten));
+        }
+    }
+}
+
+/// An opportunity's record as JSON; `None` for other kinds.
+#[must_use]
+pub fn line_of(record: &Record, catalogue: &Catalogue) -> Option<Value> {
+    match record.kind() {
+        Some(Kind::Opened) => Some(opened(record.view(), catalogue)),
+        Some(Kind::Closed) => Some(closed(record.view(), catalogue)),
+        Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap) | None => None,
+    }
+}
+
+fn opened(record: &Opened, catalogue: &Catalogue) -> Value {
+    let instrument = catalogue.instrument(record.instrument);
+    let price = |px| decimal::to_text(px, instrument.price_scale);
+    let size = |sz| decimal::to_text(sz, instrument.size_scale);
+    json!({
+        "event": "opened", "id": record.id, "ts_ns": record.ts_recv,
+        "instrument": instrument.name,
+        "buy": catalogue.venue(record.buy_venue).name,
+        "sell": catalogue.venue(record.sell_venue).name,
+        "buy_px": price(record.buy_px), "sell_px": price(record.sell_px),
+        "buy_sz": size(record.buy_sz), "sell_sz": size(record.sell_sz),
+        "net_bps": record.net * BPS,
+    })
+}
+
+fn closed(record: &Closed, catalogue: &Catalogue) -> Value {
+    json!({
+        "event": "closed", "id": record.id, "ts_ns": record.ts_close,
+        "instrument": catalogue.instrument(record.instrument).name,
+        "buy": catalogue.venue(record.buy_venue).name,
+        "sell": catalogue.venue(record.sell_venue).name,
+        "reason": CloseReason::of_code(record.flags).map(CloseReason::name),
+        "lifetime_ns": record.ts_close.saturating_sub(record.ts_open),
+        "peak_net_bps": record.net_peak * BPS, "peak_ts_ns": record.ts_peak,
+        "last_net_bps": record.net_last * BPS, "updates": record.updates,
+    })
+}
+
+/// One line for people.
+fn told(line: &Value) -> String {
+    let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
+    let number = |key: &str| line[key].as_f64().unwrap_or_default();
+    let way = format!("{} buy {} sell {}", text("instrument"), text("buy"), text("sell"));
+    if line["event"] == "opened" {
+        let prices = format!("{} -> {}", text("buy_px"), text("sell_px"));
+        return format!("opened #{} {way} {prices} net {:.2} bp", line["id"], number("net_bps"));
+    }
+    format!(
+        "closed #{} {way} after {:.3} ms, peak {:.2} bp, {}",
+        line["id"],
+        number("lifetime_ns") / 1e6,
+        number("peak_net_bps"),
+        text("reason")
+    )
+}
+
+fn log(notice: &Notice, catalogue: &Catalogue) {
+    match notice {
+        Notice::Opened { venue, connection } => {
+            tracing::info!("{} #{connection}: connected", catalogue.venue(*venue).name);
+        }
+        Notice::Lost { venue, connection, why, retry_in } => {
+            let name = &catalogue.venue(*venue).name;
+            tracing::warn!(
+                "{name} #{connection}: {why}; next attempt in {} ms",
+                retry_in / 1_000_000
+            );
+        }
+        Notice::Rejected { venue, reason, sample } => {
+            let name = &catalogue.venue(*venue).name;
+            tracing::warn!("{name}: frame rejected, {reason}: {}", sample.escape_ascii());
+        }
+        Notice::Refused { venue, symbol, sample } => {
+            let name = &catalogue.venue(*venue).name;
+            let symbol = symbol.as_deref().unwrap_or("a subscription");
+            tracing::warn!("{name}: {symbol} refused: {}", sample.escape_ascii());
+        }
+    }
+}

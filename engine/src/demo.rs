@@ -1,0 +1,253 @@
+//! `spreadwire demo`: simulated exchanges on loopback, and the engine against them over real
+//! WebSockets.
+//!
+//! The only place that knows the simulator. It writes a configuration for what the simulator plays,
+//! runs the engine on it as `run` would, and watches through the broadcast like any client.
+
+use anyhow::Context;
+use clap::Args;
+use exchange_sim::{INSTRUMENTS, ModelOptions, Options, Simulator, Source, Speed, TapeOptions};
+use spreadwire::config::{self, Config};
+use spreadwire::counters::Counters;
+use spreadwire::cpu;
+use spreadwire::plan::{Host, Plan};
+use spreadwire::process::{self, Process};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+mod view;
+
+/// Decimals that hold every size of the model and of the tapes.
+const SIZE_DECIMALS: u8 = 8;
+/// Decimals beyond a tape's own, so that it fits on any venue's grid.
+const SPARE_DECIMALS: u8 = 2;
+/// How long subscriptions may take before the market opens without those that miss.
+const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Arguments of the demo.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// End after this many seconds instead of at Ctrl-C, or at the end of a tape.
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Where quotes are recorded.
+    #[arg(long, value_name = "DIR", default_value = "lake")]
+    lake: PathBuf,
+    /// Times real speed; `max` for as fast as the engine takes it.
+    #[arg(long, value_name = "N", default_value = "1")]
+    speed: String,
+    /// Play recorded quotes instead of the market model: a CSV file, plain or gzip, or a folder.
+    #[arg(long, value_name = "PATH")]
+    tape: Option<PathBuf>,
+    /// Take threads, broadcast, decision and rings from this file; venues and instruments are the
+    /// simulator's.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the broadcast listens, `ip:port`; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Seed of the market model.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Quotes a second of the market model, all venues together.
+    #[arg(long, default_value_t = 5_000.0)]
+    rate: f64,
+    /// Write the closing summary to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+}
+
+/// Runs the demo to its exit code.
+pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
+    let limit = demo.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
+    let simulator = Simulator::start(options(demo)?).context("the simulator did not start")?;
+    let (file, config) = match configured(demo, &simulator) {
+        Ok(configured) => configured,
+        Err(problems) => return Ok(crate::refuse(&problems)),
+    };
+    let plan = match Plan::new(config, &file, &Host { cpus: cpu::available() }) {
+        Ok(plan) => plan,
+        Err(problems) => return Ok(crate::refuse(&problems)),
+    };
+    let engine = Process::start(&plan)?;
+    let view = view::View::start(engine.address(), engine.clock(), engine.stop())?;
+    let wanted = plan.catalogue.listings.len() as u64;
+    if !simulator.wait_until(SUBSCRIBE_LIMIT, |stats| wanted <= stats.subscriptions()) {
+        tracing::warn!(
+            "not all of {wanted} subscriptions were made; going on with those there are"
+        );
+    }
+    simulator.release();
+    let mut screen = Screen::new(demo, &plan);
+    let summary = engine.supervise(limit, |counters, stop| {
+        screen.show(&view, counters);
+        if demo.tape.is_some() && simulator.finished() && screen.is_quiet(counters) {
+            stop.request();
+        }
+    })?;
+    let summary = view.finish(summary);
+    let outcome = simulator.stop();
+    println!(
+        "simulator: {} quotes sent, {} of them unheard",
+        outcome.stats.quotes(),
+        unheard(&outcome)
+    );
+    process::conclude(&summary, demo.summary.as_deref())
+}
+
+fn unheard(outcome: &exchange_sim::Outcome) -> u64 {
+    outcome.stats.venues.iter().map(|venue| venue.unheard).sum()
+}
+
+fn options(demo: &Demo) -> anyhow::Result<Options> {
+    let speed = match demo.speed.as_str() {
+        "max" => Speed::Max,
+        times => Speed::Times(times.parse().context("--speed: a number, or max")?),
+    };
+    let source = match &demo.tape {
+        Some(path) => Source::Tape(TapeOptions { path: path.clone(), ..TapeOptions::default() }),
+        None => Source::Model(ModelOptions {
+            seed: demo.seed,
+            rate: demo.rate,
+            ..ModelOptions::default()
+        }),
+    };
+    Ok(Options { source, speed, hold: true, ..Options::default() })
+}
+
+type Problems = Vec<config::Problem>;
+
+/// The configuration for what the simulator plays, and the file whose problems would be told.
+fn configured(demo: &Demo, simulator: &Simulator) -> Result<(PathBuf, Config), Problems> {
+    let (file, mut config) = match &demo.config {
+        Some(path) => (path.clone(), config::read(path)?),
+        None => (PathBuf::from("(demo)"), built_in()),
+    };
+    let told = |reason: String| config::Problem {
+        file: file.clone(),
+        key: "--tape".to_owned(),
+        reason,
+        remedy: "name a tape in the format of data/README.md".to_owned(),
+    };
+    config.instruments = match &demo.tape {
+        Some(path) => on_tape(path, simulator).map_err(|error| vec![told(error.to_string())])?,
+        None => in_model(),
+    };
+    let played = |name: &str| config.instruments.iter().any(|i| plays(i, name));
+    config.venues = simulator
+        .venues()
+        .iter()
+        .filter(|(name, _)| played(name))
+        .map(|(name, _)| venue_at(name, &simulator.url(name)))
+        .collect();
+    config.journal.lake.clone_from(&demo.lake);
+    if let Some(address) = &demo.listen {
+        config.broadcast.address.clone_from(address);
+    }
+    Ok((file, config))
+}
+
+fn plays(instrument: &config::Instrument, venue: &str) -> bool {
+    instrument.venues.as_ref().is_none_or(|venues| venues.iter().any(|v| v == venue))
+}
+
+/// One spinning thread from the socket to decision and broadcast; the journal on a thread that
+/// may wait for the disk.
+fn built_in() -> Config {
+    let thread = |name: &str, idle: &str, agents: &[&str]| config::Thread {
+        name: name.to_owned(),
+        cpu: None,
+        idle: idle.to_owned(),
+        sleep_max_us: None,
+        agents: agents.iter().map(|agent| (*agent).to_owned()).collect(),
+    };
+    Config {
+        threads: vec![
+            thread("hot", "spin", &["feed", "calculator", "decision", "broadcast"]),
+            thread("journal", "backoff", &["journal"]),
+        ],
+        ..Config::default()
+    }
+}
+
+fn venue_at(name: &str, url: &str) -> config::Venue {
+    config::Venue {
+        name: name.to_owned(),
+        url: Some(url.to_owned()),
+        taker_fee_bps: None,
+        max_age_ms: None,
+        ca_file: None,
+    }
+}
+
+fn in_model() -> Vec<config::Instrument> {
+    let instrument = |i: &exchange_sim::Instrument| config::Instrument {
+        name: i.name.to_owned(),
+        price_decimals: decimals(i.price_decimals, 0),
+        size_decimals: SIZE_DECIMALS,
+        venues: None,
+        symbols: exchange_sim::venue_names()
+            .into_iter()
+            .filter_map(|v| Some((v.to_owned(), exchange_sim::venue_symbol(v, i.name)?)))
+            .collect(),
+    };
+    INSTRUMENTS.iter().map(instrument).collect()
+}
+
+fn on_tape(path: &Path, simulator: &Simulator) -> anyhow::Result<Vec<config::Instrument>> {
+    let options = TapeOptions { path: path.to_owned(), ..TapeOptions::default() };
+    let venues: Vec<&str> = simulator.venues().iter().map(|(name, _)| *name).collect();
+    let survey = exchange_sim::survey(&options, &venues)?;
+    let instrument = |i: exchange_sim::TapeInstrument| config::Instrument {
+        name: i.name,
+        price_decimals: decimals(i.price_decimals, SPARE_DECIMALS),
+        size_decimals: decimals(i.size_decimals, 0).max(SIZE_DECIMALS),
+        venues: Some(i.venues.iter().map(|(venue, _)| venue.clone()).collect()),
+        symbols: i.venues.into_iter().collect(),
+    };
+    Ok(survey.instruments.into_iter().map(instrument).collect())
+}
+
+fn decimals(own: usize, spare: u8) -> u8 {
+    u8::try_from(own).unwrap_or(u8::MAX).saturating_add(spare)
+}
+
+/// What is shown meanwhile: a table on a terminal, otherwise one line a second.
+struct Screen {
+    table: bool,
+    status: process::StatusLine,
+    quotes: u64,
+}
+
+impl Screen {
+    fn new(demo: &Demo, plan: &Plan) -> Screen {
+        let table = std::io::stdout().is_terminal();
+        if !table {
+            let instruments = plan.catalogue.instruments.len();
+            let venues = plan.catalogue.venues.len();
+            println!(
+                "{instruments} instruments on {venues} simulated venues at x{}, lake {}",
+                demo.speed,
+                demo.lake.display()
+            );
+        }
+        Screen { table, status: process::StatusLine::default(), quotes: 0 }
+    }
+
+    fn show(&mut self, view: &view::View, counters: &Counters) {
+        let line = self.status.line(counters);
+        if self.table {
+            view.draw(&line);
+        } else {
+            println!("{line}");
+        }
+    }
+
+    /// Whether no quote has come since the last look.
+    fn is_quiet(&mut self, counters: &Counters) -> bool {
+        let quotes = counters.sum("feed.", ".quotes");
+        std::mem::replace(&mut self.quotes, quotes) == quotes
+    }
+}

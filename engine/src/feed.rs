@@ -1,0 +1,231 @@
+//! The agent that reads venues' sockets: frames in, quotes and changes of state out.
+//!
+//! It drains ready sockets, stamps each read, hands frames to the venue's decoder and the messages
+//! to the state machine of their instrument, keeps heartbeats and subscriptions going, and asks the
+//! connector (a cold thread) for a new connection when one is lost. A reconnect of one never stalls
+//! the others. It must not know any venue by name, or what becomes of a record.
+
+use crate::agent::{Agent, Report};
+use crate::backoff::Backoff;
+use crate::clock::{Clock, MILLI, Nanos};
+use crate::connector::{Connected, Request, Socket};
+use crate::counters::Counters;
+use crate::instrument::VenueId;
+use crate::latency::Latency;
+use crate::record::Record;
+use crate::ring::HoldSender;
+use crate::venue::{Symbols, VenueSpec};
+use crossbeam::channel::{Receiver, Sender};
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
+
+mod connection;
+use connection::Connection;
+pub use connection::Notice;
+
+/// Frames read from one socket before the next one has its turn.
+pub const FRAMES_PER_TURN: usize = 64;
+/// Records that a common frame leads to at most: a change of state and a quote.
+const RECORDS_PER_FRAME: usize = 2;
+/// Timers, reconnects and heartbeats are looked at this often.
+const HOUSEKEEPING_INTERVAL: Nanos = MILLI;
+/// Ages of quotes are looked at this often.
+const AGE_INTERVAL: Nanos = 20 * MILLI;
+
+/// Where one connection's quotes come from, as the plan has it.
+#[derive(Debug)]
+pub struct ConnectionPlan {
+    /// The venue's place in the catalogue.
+    pub venue: VenueId,
+    /// The venue's row in the registry.
+    pub spec: &'static VenueSpec,
+    /// What this connection subscribes.
+    pub symbols: Symbols,
+    /// A quote older than this is stale, ns.
+    pub max_age: Nanos,
+}
+
+/// The ends of the channels to the cold side. Nothing is ever waited for.
+#[derive(Debug)]
+pub struct ColdSide {
+    /// To the connector.
+    pub requests: Sender<Request>,
+    /// From the connector.
+    pub answers: Receiver<Connected>,
+    /// To the log; a notice that does not fit is dropped and counted.
+    pub notices: Sender<Notice>,
+}
+
+/// The feed agent: any number of connections on one thread.
+#[derive(Debug)]
+pub struct Feed {
+    role: String,
+    connections: Vec<Connection>,
+    output: Outlet,
+    cold: ColdSide,
+    poll: Poll,
+    events: Events,
+    clock: Clock,
+    housekeeping_at: Nanos,
+    ages_at: Nanos,
+    stopped: bool,
+    latency: Latency,
+}
+
+/// The edge to the calculator, with what could not be passed on yet. Sockets are read only while
+/// nothing waits here, so that what it holds is bounded by one frame or one lost connection.
+#[derive(Debug)]
+struct Outlet {
+    edge: HoldSender,
+    waiting: VecDeque<Record>,
+}
+
+impl Outlet {
+    #[inline]
+    fn pass(&mut self, record: Record) {
+        if self.waiting.is_empty() && self.edge.room(1) {
+            self.edge.send(record);
+        } else {
+            self.waiting.push_back(record);
+        }
+    }
+
+    /// Whether a frame's records can go out at once.
+    #[inline]
+    fn has_room(&mut self) -> bool {
+        while !self.waiting.is_empty() && self.edge.room(1) {
+            self.waiting.pop_front().into_iter().for_each(|record| self.edge.send(record));
+        }
+        self.waiting.is_empty() && self.edge.room(RECORDS_PER_FRAME)
+    }
+}
+
+impl Feed {
+    /// Takes its connections, its edge, the cold side, the clock and a seed for reconnect jitter.
+    ///
+    /// # Errors
+    /// If the OS gives no readiness poll.
+    pub fn new(
+        role: &str,
+        plans: Vec<ConnectionPlan>,
+        edge: HoldSender,
+        cold: ColdSide,
+        clock: Clock,
+        seed: u64,
+        counters: &Counters,
+    ) -> io::Result<Feed> {
+        let connection = |(number, plan): (usize, ConnectionPlan)| {
+            let jitter = Backoff::new(seed.wrapping_add(number as u64));
+            Connection::new(number, plan, jitter, counters)
+        };
+        let connections: Vec<_> = plans.into_iter().enumerate().map(connection).collect();
+        let events = Events::with_capacity(connections.len().max(1));
+        let waiting = VecDeque::with_capacity(1024);
+        Ok(Feed {
+            role: role.to_owned(),
+            connections,
+            output: Outlet { edge, waiting },
+            cold,
+            poll: Poll::new()?,
+            events,
+            clock,
+            housekeeping_at: 0,
+            ages_at: 0,
+            stopped: false,
+            latency: Latency::new(),
+        })
+    }
+
+    /// Takes over what the connector made, asks for what is due, keeps heartbeats and ages.
+    fn keep_house(&mut self, now: Nanos) -> usize {
+        let mut work = 0;
+        while let Ok(Connected { connection, socket }) = self.cold.answers.try_recv() {
+            work += 1;
+            match socket.map_err(|e| e.to_string()).and_then(|s| self.register(connection, s)) {
+                Ok(socket) => self.connections[connection].opened(socket, now, &self.cold),
+                Err(error) => self.connections[connection].not_opened(&error, now, &self.cold),
+            }
+        }
+        let ages_due = self.ages_at <= now;
+        if ages_due {
+            self.ages_at = now + AGE_INTERVAL;
+        }
+        let Feed { connections, output, cold, poll, .. } = self;
+        for connection in connections {
+            let mut pass = |record| output.pass(record);
+            connection.keep_up(now, cold, poll.registry(), &mut pass);
+            if ages_due {
+                connection.mark_quiet(now, &mut pass);
+            }
+        }
+        work
+    }
+
+    fn register(&self, connection: usize, socket: Box<Socket>) -> Result<Box<Socket>, String> {
+        let fd = socket.get_ref().fd();
+        self.poll
+            .registry()
+            .register(&mut SourceFd(&fd), Token(connection), Interest::READABLE)
+            .map_err(|error| error.to_string())?;
+        Ok(socket)
+    }
+
+    fn mark_readable(&mut self) {
+        // An interrupted poll finds the same events at the next cycle.
+        if self.poll.poll(&mut self.events, Some(Duration::ZERO)).is_ok() {
+            for event in &self.events {
+                self.connections[event.token().0].readable();
+            }
+        }
+    }
+
+    fn read_sockets(&mut self) -> usize {
+        let Feed { connections, output, cold, poll, clock, latency, .. } = self;
+        let mut work = 0;
+        for connection in connections {
+            work += connection.read(output, cold, poll.registry(), clock, latency);
+        }
+        work
+    }
+}
+
+impl Agent for Feed {
+    fn role(&self) -> &str {
+        &self.role
+    }
+
+    fn do_work(&mut self, now: Nanos) -> usize {
+        if self.stopped {
+            // What is decoded already still goes out.
+            return usize::from(!self.output.waiting.is_empty() && self.output.has_room());
+        }
+        let mut work = 0;
+        if self.housekeeping_at <= now {
+            self.housekeeping_at = now + HOUSEKEEPING_INTERVAL;
+            work += self.keep_house(now);
+        }
+        self.mark_readable();
+        work + self.read_sockets()
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+    }
+
+    fn is_finished(&self) -> bool {
+        self.stopped && (self.output.waiting.is_empty() || self.output.edge.is_abandoned())
+    }
+
+    fn on_close(&mut self) {
+        for connection in &mut self.connections {
+            connection.close();
+        }
+    }
+
+    fn report(&mut self, report: &mut Report) {
+        report.latency("read_to_quote", &self.latency);
+    }
+}

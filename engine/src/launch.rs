@@ -1,0 +1,292 @@
+//! Builds every agent and every edge from a plan, starts the threads, and ends them in order.
+//!
+//! The only place that knows all agents and all rings. Everything that can fail is done before the
+//! first thread starts.
+
+use crate::agent::{Agent, IdleStrategy, Report};
+use crate::book::Book;
+use crate::broadcast::{self, Broadcast};
+use crate::calculator::{Calculator, Output};
+use crate::chronicle::Chronicle;
+use crate::clock::{Clock, MILLI, SECOND};
+use crate::connector::{self, Target};
+use crate::counters::Counters;
+use crate::decision::{Decision, DecisionMaker};
+use crate::feed::{ColdSide, ConnectionPlan, Feed, Notice};
+use crate::instrument::{Catalogue, VenueId};
+use crate::journal::{self, Journal};
+use crate::plan::{FeedPlan, Plan, ThreadPlan};
+use crate::ring::{self, EdgeCounters, Receiver};
+use crate::runner::{self, Running, Stop};
+use crate::seal::Sealer;
+use crate::segment::{Origin, RunId, catalogue_digest};
+use crate::venue::{Symbol, Symbols};
+use anyhow::Context;
+use crossbeam::channel::{self, Sender};
+use mio::net::TcpListener;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Records that may wait for the cold side's chronicle.
+const CHRONICLE_RING: usize = 1 << 12;
+/// Notices that may wait for it.
+const NOTICES: usize = 1 << 10;
+/// Closed segments that may wait for the sealer; more stay with the journal.
+const SEGMENTS: usize = 64;
+/// Connections of one feed that are made at the same time.
+const CONNECTORS_PER_FEED: usize = 4;
+
+/// What the launch is handed beside the plan.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    /// The process's clock.
+    pub clock: Clock,
+    /// Where agents keep their counts.
+    pub counters: Counters,
+    /// The flag that ends everything.
+    pub stop: Stop,
+    /// Names this run in files.
+    pub run: RunId,
+    /// For reconnect jitter.
+    pub seed: u64,
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub struct Engine {
+    hot: Running,
+    cold: Running,
+    sealer: JoinHandle<Vec<String>>,
+    address: SocketAddr,
+}
+
+impl Engine {
+    /// Where the broadcast listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether every agent has ended, by itself or because it was asked to.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.hot.is_finished() && self.cold.is_finished()
+    }
+
+    /// Waits for every agent and for the sealer; gathers what they measured and what went wrong.
+    #[must_use]
+    pub fn join(self) -> Report {
+        let mut report = self.hot.join();
+        report.merge(&self.cold.join());
+        match self.sealer.join() {
+            Ok(unsealed) => report.failures.extend(unsealed),
+            Err(_) => report.failures.push("the sealer panicked".to_owned()),
+        }
+        report
+    }
+}
+
+/// Starts an engine.
+///
+/// # Errors
+/// What cannot be had from the system: the port, the lake's folder, a thread.
+pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
+    let listener = broadcast::bind(plan.address).with_context(|| {
+        let address = plan.address;
+        format!("cannot listen on {address}: choose another broadcast.address, or end who has it")
+    })?;
+    let address = listener.local_addr()?;
+    let lake = &plan.journal.lake;
+    std::fs::create_dir_all(lake)
+        .with_context(|| format!("cannot make the lake's folder {}", lake.display()))?;
+    let catalogue = Arc::new(plan.catalogue.clone());
+    let mut wiring = Wiring { plan, around, catalogue, agents: BTreeMap::new() };
+    let sealer = wiring.connect_all(listener)?;
+    let Wiring { mut agents, .. } = wiring;
+    let chronicle = agents.remove("chronicle").into_iter().collect();
+    let cold = vec![(cold_thread(), chronicle)];
+    let cold = runner::start(cold, &around.clock, &around.stop, &around.counters)?;
+    let mut threads = Vec::new();
+    for thread in &plan.threads {
+        let crew = thread.agents.iter().filter_map(|role| agents.remove(role)).collect();
+        threads.push((thread.clone(), crew));
+    }
+    // Downstream first, so that nobody sends before its consumer runs.
+    threads.reverse();
+    let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
+    Ok(Engine { hot, cold, sealer, address })
+}
+
+fn cold_thread() -> ThreadPlan {
+    ThreadPlan {
+        name: "chronicle".to_owned(),
+        cpu: None,
+        idle: IdleStrategy::Backoff { sleep_max: Duration::from_millis(5) },
+        agents: vec!["chronicle".to_owned()],
+    }
+}
+
+/// Agents as they are made, by role.
+struct Wiring<'a> {
+    plan: &'a Plan,
+    around: &'a Surroundings,
+    catalogue: Arc<Catalogue>,
+    agents: BTreeMap<String, Box<dyn Agent>>,
+}
+
+impl Wiring<'_> {
+    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<JoinHandle<Vec<String>>> {
+        let (notices, notices_out) = channel::bounded(NOTICES);
+        let feeds = &self.plan.feeds;
+        let inputs: Vec<Receiver> = feeds
+            .iter()
+            .enumerate()
+            .map(|(place, feed)| self.feed(place, feed, &notices))
+            .collect::<anyhow::Result<_>>()?;
+        let rings = &self.plan.rings;
+        let (to_broadcast, broadcast_in) = ring::count(rings.broadcast, self.edge("broadcast"));
+        let (to_decision, decision_in) = ring::count(rings.decision, self.edge("decision"));
+        let (to_journal, journal_in) = ring::count(rings.journal, self.edge("journal"));
+        let outputs = vec![
+            Output { sender: to_decision, quotes: false, spreads: true },
+            Output { sender: to_broadcast, quotes: false, spreads: true },
+            Output { sender: to_journal, quotes: true, spreads: false },
+        ];
+        let Surroundings { clock, counters, .. } = self.around;
+        let book = Book::new(&self.catalogue);
+        self.add(Calculator::new(inputs, outputs, book, clock.clone(), counters));
+        self.broadcast(broadcast_in, listener)?;
+        self.decision(decision_in, notices_out)?;
+        self.journal(journal_in)
+    }
+
+    fn add(&mut self, agent: impl Agent + 'static) {
+        self.agents.insert(agent.role().to_owned(), Box::new(agent));
+    }
+
+    fn edge(&self, name: &str) -> EdgeCounters {
+        let counter = |what: &str| self.around.counters.counter(&format!("edge.{name}.{what}"));
+        EdgeCounters {
+            passed: counter("passed"),
+            dropped: counter("dropped"),
+            full: counter("full"),
+        }
+    }
+
+    /// A feed agent with its connectors; returns the end of its edge for the calculator.
+    fn feed(
+        &mut self,
+        place: usize,
+        feed: &FeedPlan,
+        notices: &Sender<Notice>,
+    ) -> anyhow::Result<Receiver> {
+        let (connections, targets) = self.connections(feed)?;
+        let (requests, requests_out) = channel::bounded(targets.len().max(1));
+        let (answers_in, answers) = channel::bounded(targets.len().max(1));
+        for number in 0..targets.len().min(CONNECTORS_PER_FEED) {
+            let (targets, clock) = (targets.clone(), self.around.clock.clone());
+            let (requests, answers) = (requests_out.clone(), answers_in.clone());
+            // Not joined: it ends by itself once the feed has let go of its channels, at the latest
+            // when the attempt in hand times out.
+            std::thread::Builder::new()
+                .name(format!("connect-{place}-{number}"))
+                .spawn(move || connector::serve(&targets, &requests, &answers, &clock))?;
+        }
+        let (edge, receiver) = ring::hold(self.plan.rings.feed, self.edge(&feed.role));
+        let cold = ColdSide { requests, answers, notices: notices.clone() };
+        let seed = self.around.seed.wrapping_add((place as u64) << 32);
+        let Surroundings { clock, counters, .. } = self.around;
+        let agent = Feed::new(&feed.role, connections, edge, cold, clock.clone(), seed, counters)?;
+        self.add(agent);
+        Ok(receiver)
+    }
+
+    /// The listings of a feed's venues, cut into connections, and where each goes.
+    fn connections(&self, feed: &FeedPlan) -> anyhow::Result<(Vec<ConnectionPlan>, Vec<Target>)> {
+        let (mut connections, mut targets) = (Vec::new(), Vec::new());
+        for name in &feed.venues {
+            let Some(venue) = self.catalogue.venue_named(name) else { continue };
+            let planned = &self.plan.venues[venue.index()];
+            let tls =
+                connector::tls_config(planned.ca_file.as_deref()).map_err(anyhow::Error::msg)?;
+            let symbols = self.symbols_of(venue);
+            for symbols in symbols.chunks(planned.spec.symbols_per_connection) {
+                let max_age = self.catalogue.venue(venue).max_age;
+                let symbols = Symbols::new(symbols.to_vec());
+                connections.push(ConnectionPlan { venue, spec: planned.spec, symbols, max_age });
+                targets.push(Target { url: planned.url.clone(), tls: Arc::clone(&tls) });
+            }
+        }
+        Ok((connections, targets))
+    }
+
+    fn symbols_of(&self, venue: VenueId) -> Vec<Symbol> {
+        let listings = self.catalogue.listings.iter().filter(|l| l.venue == venue);
+        let symbol = |l: &crate::instrument::Listing| {
+            let instrument = self.catalogue.instrument(l.instrument);
+            Symbol {
+                text: l.symbol.clone(),
+                instrument: l.instrument,
+                price_scale: instrument.price_scale,
+                size_scale: instrument.size_scale,
+            }
+        };
+        listings.map(symbol).collect()
+    }
+
+    fn broadcast(&mut self, input: Receiver, listener: TcpListener) -> anyhow::Result<()> {
+        let config = &self.plan.broadcast;
+        let settings = broadcast::Settings {
+            max_clients: config.clients_max,
+            client_buffer_bytes: config.client_buffer_bytes,
+            stuck_timeout: config.stuck_timeout_ms * MILLI,
+            ..broadcast::Settings::default()
+        };
+        let Surroundings { clock, counters, .. } = self.around;
+        let catalogue = Arc::clone(&self.catalogue);
+        let agent = Broadcast::new(input, catalogue, listener, settings, clock.clone(), counters)?;
+        self.add(agent);
+        Ok(())
+    }
+
+    fn decision(
+        &mut self,
+        input: Receiver,
+        notices: channel::Receiver<Notice>,
+    ) -> anyhow::Result<()> {
+        let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
+        let Surroundings { clock, counters, run, .. } = self.around;
+        let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone());
+        self.add(Decision::new(input, output, maker, clock.clone(), counters));
+        let lake = &self.plan.journal.lake;
+        let catalogue = Arc::clone(&self.catalogue);
+        let chronicle =
+            Chronicle::new(opportunities, notices, catalogue, lake, run.as_str(), counters)
+                .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
+        self.add(chronicle);
+        Ok(())
+    }
+
+    /// The journal, and the sealer on its cold thread.
+    fn journal(&mut self, input: Receiver) -> anyhow::Result<JoinHandle<Vec<String>>> {
+        let config = &self.plan.journal;
+        let settings = journal::Settings {
+            segment_rows: config.segment_records,
+            segment_age: config.segment_seconds * SECOND,
+            flush_interval: config.flush_ms * MILLI,
+            sync_interval: config.sync_ms * MILLI,
+            ..journal::Settings::default()
+        };
+        let (segments, closed) = channel::bounded(SEGMENTS);
+        let Surroundings { clock, counters, run, .. } = self.around;
+        let lake = config.lake.clone();
+        let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
+        let sealer = Sealer::new(&lake, Catalogue::clone(&self.catalogue), counters);
+        self.add(Journal::new(input, &lake, origin, settings, clock.clone(), counters, segments));
+        let thread = std::thread::Builder::new().name("sealer".to_owned());
+        Ok(thread.spawn(move || sealer.run(&closed))?)
+    }
+}

@@ -1,0 +1,387 @@
+//! The configuration proved consistent: what `launch` builds from, and nothing else does.
+//!
+//! [`Plan::new`] is the only validation. It takes what the host offers as an argument, reports
+//! every problem at once, and never touches the system. It must not know how agents work.
+
+use crate::agent::IdleStrategy;
+use crate::clock::{MILLI, Nanos, SECOND};
+use crate::config::{self, Config, Problem};
+use crate::decimal::SCALE_MAX;
+use crate::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VENUES_MAX, VenueId, VenueInfo,
+};
+use crate::spread::BPS;
+use crate::venue::VenueSpec;
+use crate::{connector, decision, venues};
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+mod threads;
+pub use threads::{FeedPlan, ThreadPlan};
+
+/// What the machine offers.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// CPUs that this process may run on.
+    pub cpus: Vec<usize>,
+}
+
+/// One venue to connect to, by [`VenueId`].
+#[derive(Clone, Debug)]
+pub struct PlannedVenue {
+    /// The registry's row.
+    pub spec: &'static VenueSpec,
+    /// Whole address, path included.
+    pub url: String,
+    /// Extra trust for TLS.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// A consistent configuration.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Instruments, venues and listings.
+    pub catalogue: Catalogue,
+    /// By [`VenueId`].
+    pub venues: Vec<PlannedVenue>,
+    /// Threads with their agents.
+    pub threads: Vec<ThreadPlan>,
+    /// Feed agents with their venues.
+    pub feeds: Vec<FeedPlan>,
+    /// Where the broadcast listens.
+    pub address: SocketAddr,
+    /// The broadcast's limits as configured.
+    pub broadcast: config::Broadcast,
+    /// The decision's rule.
+    pub decision: decision::Settings,
+    /// The journal's settings as configured.
+    pub journal: config::Journal,
+    /// Ring sizes as configured.
+    pub rings: config::Rings,
+}
+
+/// Quotes are good for this long unless the file says otherwise.
+pub const MAX_AGE_DEFAULT: Nanos = 5 * SECOND;
+
+impl Plan {
+    /// Proves a configuration.
+    ///
+    /// # Errors
+    /// Every problem there is, each with its key and what would be right.
+    pub fn new(config: Config, file: &Path, host: &Host) -> Result<Plan, Vec<Problem>> {
+        let mut faults = Faults { file, list: Vec::new() };
+        let venues = faults.venues(&config);
+        let catalogue = faults.catalogue(&config, &venues);
+        let (threads, feeds) = threads::plan(&config, host, &mut faults);
+        let address = faults.address(&config.broadcast);
+        let decision = faults.decision(&config.decision, &catalogue);
+        faults.journal(&config.journal);
+        faults.rings(&config.rings);
+        let Some(address) = address.filter(|_| faults.list.is_empty()) else {
+            return Err(faults.list);
+        };
+        let Config { broadcast, journal, rings, .. } = config;
+        Ok(Plan {
+            catalogue,
+            venues: venues.into_iter().map(|(planned, _)| planned).collect(),
+            threads,
+            feeds,
+            address,
+            broadcast,
+            decision,
+            journal,
+            rings,
+        })
+    }
+}
+
+/// Problems as they are found.
+struct Faults<'a> {
+    file: &'a Path,
+    list: Vec<Problem>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) {
+        self.list.push(Problem {
+            file: self.file.to_owned(),
+            key: key.to_owned(),
+            reason: reason.into(),
+            remedy: remedy.into(),
+        });
+    }
+
+    fn within<T: PartialOrd + std::fmt::Display + Copy>(
+        &mut self,
+        key: &str,
+        value: T,
+        min: T,
+        max: T,
+    ) {
+        if !(min <= value && value <= max) {
+            self.add(key, format!("{value} is out of range"), format!("choose {min} to {max}"));
+        }
+    }
+
+    fn venues(&mut self, config: &Config) -> Vec<(PlannedVenue, VenueInfo)> {
+        let mut planned = Vec::new();
+        let mut seen = BTreeSet::new();
+        for (place, venue) in config.venues.iter().enumerate() {
+            let key = |field: &str| format!("venues[{place}].{field}");
+            if !seen.insert(venue.name.as_str()) {
+                let reason = format!("venue {:?} stands twice", venue.name);
+                self.add(&key("name"), reason, "keep one of them");
+                continue;
+            }
+            if let Some(row) = self.venue(venue, &key) {
+                planned.push(row);
+            }
+        }
+        if config.venues.len() < 2 {
+            let reason = format!("{} venue(s) make no pair", config.venues.len());
+            self.add("venues", reason, "name two venues or more");
+        }
+        self.within("venues", config.venues.len(), 0, VENUES_MAX);
+        planned
+    }
+
+    fn venue(
+        &mut self,
+        venue: &config::Venue,
+        key: &impl Fn(&str) -> String,
+    ) -> Option<(PlannedVenue, VenueInfo)> {
+        let Some(spec) = venues::named(&venue.name) else {
+            let known: Vec<_> = venues::VENUES.iter().map(|v| v.name).collect();
+            let remedy = format!("known venues are {}", known.join(", "));
+            self.add(&key("name"), format!("no venue is called {:?}", venue.name), remedy);
+            return None;
+        };
+        let base = venue.url.as_deref().unwrap_or(spec.url);
+        let url = format!("{}{}", base.trim_end_matches('/'), spec.path);
+        if let Err(error) = connector::parts(&url) {
+            self.add(&key("url"), error.to_string(), format!("the venue's own is {}", spec.url));
+        }
+        let fee = venue.taker_fee_bps.unwrap_or(spec.taker_fee_bps);
+        self.within(&key("taker_fee_bps"), fee, -100.0, 1_000.0);
+        let max_age_ms = venue.max_age_ms.unwrap_or(MAX_AGE_DEFAULT / MILLI);
+        self.within(&key("max_age_ms"), max_age_ms, 1, 3_600_000);
+        if let Some(ca) = &venue.ca_file
+            && let Err(error) = connector::tls_config(Some(ca))
+        {
+            self.add(&key("ca_file"), error, "name a PEM file with the authority's certificate");
+        }
+        let info = VenueInfo {
+            name: venue.name.clone(),
+            taker_fee: fee / BPS,
+            max_age: max_age_ms.saturating_mul(MILLI),
+        };
+        Some((PlannedVenue { spec, url, ca_file: venue.ca_file.clone() }, info))
+    }
+
+    fn catalogue(&mut self, config: &Config, venues: &[(PlannedVenue, VenueInfo)]) -> Catalogue {
+        let mut catalogue = Catalogue {
+            venues: venues.iter().map(|(_, info)| info.clone()).collect(),
+            ..Catalogue::default()
+        };
+        if config.instruments.is_empty() {
+            self.add("instruments", "there is none", "name what to compare: [[instruments]]");
+        }
+        for (place, instrument) in config.instruments.iter().enumerate() {
+            self.instrument(place, instrument, venues, &mut catalogue);
+        }
+        catalogue
+    }
+
+    fn instrument(
+        &mut self,
+        place: usize,
+        instrument: &config::Instrument,
+        venues: &[(PlannedVenue, VenueInfo)],
+        catalogue: &mut Catalogue,
+    ) {
+        let key = |field: &str| format!("instruments[{place}].{field}");
+        let Some((base, quote)) = base_and_quote(&instrument.name) else {
+            let reason = format!("{:?} is no instrument", instrument.name);
+            return self.add(&key("name"), reason, "write BASE/QUOTE or BASE/QUOTE:PERP");
+        };
+        if catalogue.instrument_named(&instrument.name).is_some() {
+            let reason = format!("instrument {:?} stands twice", instrument.name);
+            return self.add(&key("name"), reason, "keep one of them");
+        }
+        self.within(&key("price_decimals"), instrument.price_decimals, 0, SCALE_MAX);
+        self.within(&key("size_decimals"), instrument.size_decimals, 0, SCALE_MAX);
+        let id = InstrumentId(u32::try_from(catalogue.instruments.len()).unwrap_or(u32::MAX));
+        catalogue.instruments.push(Instrument {
+            name: instrument.name.clone(),
+            price_scale: instrument.price_decimals.min(SCALE_MAX),
+            size_scale: instrument.size_decimals.min(SCALE_MAX),
+        });
+        let named = instrument.venues.iter().flatten().map(|name| (name, key("venues")));
+        let spelt = instrument.symbols.keys().map(|name| (name, key("symbols")));
+        for (name, key) in named.chain(spelt) {
+            if !config_lists(venues, name) {
+                let remedy = "name venues that stand in this configuration".to_owned();
+                self.add(&key, format!("no venue {name:?} here"), remedy);
+            }
+        }
+        for (number, (planned, info)) in venues.iter().enumerate() {
+            if instrument.venues.as_ref().is_some_and(|list| !list.contains(&info.name)) {
+                continue;
+            }
+            let customary = || (planned.spec.symbol)(base, quote);
+            let symbol = instrument.symbols.get(&info.name).cloned().unwrap_or_else(customary);
+            let venue = VenueId(u8::try_from(number).unwrap_or(u8::MAX));
+            if catalogue.listings.iter().any(|l| l.venue == venue && l.symbol == symbol) {
+                let reason = format!("{symbol} of {} stands for another instrument", info.name);
+                self.add(&key("symbols"), reason, "a venue's symbol means one instrument");
+            }
+            catalogue.listings.push(Listing { venue, instrument: id, symbol });
+        }
+    }
+
+    fn address(&mut self, broadcast: &config::Broadcast) -> Option<SocketAddr> {
+        self.within("broadcast.clients_max", broadcast.clients_max, 1, 100_000);
+        self.within(
+            "broadcast.client_buffer_bytes",
+            broadcast.client_buffer_bytes,
+            1 << 12,
+            1 << 30,
+        );
+        self.within("broadcast.stuck_timeout_ms", broadcast.stuck_timeout_ms, 1, 3_600_000);
+        let address = broadcast.address.parse();
+        if address.is_err() {
+            let reason = format!("{:?} is no address", broadcast.address);
+            self.add("broadcast.address", reason, "write ip:port, as 127.0.0.1:8181");
+        }
+        address.ok()
+    }
+
+    fn decision(&mut self, config: &config::Decision, catalogue: &Catalogue) -> decision::Settings {
+        let ordered = config.exit_bps.is_finite() && config.exit_bps <= config.entry_bps;
+        if !config.entry_bps.is_finite() || !ordered {
+            let reason = format!("{} is above entry_bps, {}", config.exit_bps, config.entry_bps);
+            self.add("decision.exit_bps", reason, "close at or below what opens");
+        }
+        let all = config.instruments.iter().any(|name| name == "*");
+        for name in config.instruments.iter().filter(|name| *name != "*") {
+            if catalogue.instrument_named(name).is_none() {
+                let reason = format!("no instrument is called {name:?}");
+                self.add(
+                    "decision.instruments",
+                    reason,
+                    "name instruments of this configuration, or \"*\"",
+                );
+            }
+        }
+        let enabled = |i: &Instrument| all || config.instruments.contains(&i.name);
+        decision::Settings {
+            entry: config.entry_bps / BPS,
+            exit: config.exit_bps / BPS,
+            cooldown: config.cooldown_ms.saturating_mul(MILLI),
+            enabled: catalogue.instruments.iter().map(enabled).collect(),
+        }
+    }
+
+    fn journal(&mut self, journal: &config::Journal) {
+        self.within("journal.segment_records", journal.segment_records, 1, 16_000_000);
+        self.within("journal.segment_seconds", journal.segment_seconds, 1, 86_400);
+        self.within("journal.flush_ms", journal.flush_ms, 1, 10_000);
+        self.within("journal.sync_ms", journal.sync_ms, 1, 60_000);
+        if journal.lake.exists() && !journal.lake.is_dir() {
+            let reason = format!("{} is no folder", journal.lake.display());
+            self.add("journal.lake", reason, "name a folder; it is made if it does not exist");
+        }
+    }
+
+    fn rings(&mut self, rings: &config::Rings) {
+        let sizes = [
+            ("feed", rings.feed),
+            ("broadcast", rings.broadcast),
+            ("decision", rings.decision),
+            ("journal", rings.journal),
+        ];
+        for (name, size) in sizes {
+            self.within(&format!("rings.{name}"), size, 64, 1 << 24);
+        }
+    }
+}
+
+fn config_lists(venues: &[(PlannedVenue, VenueInfo)], name: &str) -> bool {
+    venues.iter().any(|(_, info)| info.name == name)
+}
+
+/// `BTC/USDT` and `BTC/USDT:PERP` in their parts; `None` for anything else.
+fn base_and_quote(name: &str) -> Option<(&str, &str)> {
+    let (pair, kind) = name.split_once(':').unwrap_or((name, "PERP"));
+    let (base, quote) = pair.split_once('/')?;
+    let plain = |part: &str| {
+        !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+    };
+    (plain(base) && plain(quote) && kind == "PERP").then_some((base, quote))
+}
+
+fn idle_of(thread: &config::Thread, key: &str, faults: &mut Faults<'_>) -> IdleStrategy {
+    let sleep_max_us = thread.sleep_max_us.unwrap_or(1_000);
+    faults.within(&format!("{key}.sleep_max_us"), sleep_max_us, 10, 1_000_000);
+    match thread.idle.as_str() {
+        "spin" => IdleStrategy::Spin,
+        "yield" => IdleStrategy::Yield,
+        "backoff" => IdleStrategy::Backoff { sleep_max: Duration::from_micros(sleep_max_us) },
+        other => {
+            let reason = format!("{other:?} is no idle strategy");
+            faults.add(&format!("{key}.idle"), reason, "choose spin, yield or backoff");
+            IdleStrategy::Yield
+        }
+    }
+}
+
+impl Plan {
+    /// The plan for people: threads, edges with their memory, venues, pairs.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut lines = vec!["threads".to_owned()];
+        for thread in &self.threads {
+            let cpu = thread.cpu.map_or("any CPU".to_owned(), |cpu| format!("CPU {cpu}"));
+            let agents = thread.agents.join(" > ");
+            lines.push(format!("  {:<15} {cpu:<8} {:?}: {agents}", thread.name, thread.idle));
+        }
+        lines.push("venues".to_owned());
+        for (info, planned) in self.catalogue.venues.iter().zip(&self.venues) {
+            let listed = self.catalogue.venue_named(&info.name);
+            let count = self.catalogue.listings.iter().filter(|l| Some(l.venue) == listed).count();
+            lines.push(format!(
+                "  {:<15} {count:>4} instruments, taker {:.2} bp, quotes good for {} ms, {}",
+                info.name,
+                info.taker_fee * BPS,
+                info.max_age / MILLI,
+                planned.url
+            ));
+        }
+        let pairs = |id: usize| {
+            let id = InstrumentId(u32::try_from(id).unwrap_or(u32::MAX));
+            let venues = self.catalogue.venues_of(id).len();
+            venues * venues.saturating_sub(1)
+        };
+        let instruments = self.catalogue.instruments.len();
+        let pairs: usize = (0..instruments).map(pairs).sum();
+        lines.push(format!("pairs\n  {pairs} ordered pairs of {instruments} instruments"));
+        lines.push("edges".to_owned());
+        let feeds = self.feeds.iter().map(|feed| (feed.role.as_str(), self.rings.feed));
+        let others = [
+            ("broadcast", self.rings.broadcast),
+            ("decision", self.rings.decision),
+            ("journal", self.rings.journal),
+        ];
+        for (name, records) in feeds.chain(others) {
+            lines.push(format!("  {name:<15} {records:>8} records, {} KiB", records / 16));
+        }
+        lines.push(format!(
+            "broadcast\n  ws://{}\nlake\n  {}\n",
+            self.address,
+            self.journal.lake.display()
+        ));
+        lines.join("\n")
+    }
+}

@@ -1,0 +1,184 @@
+//! One engine as a process: clock, signals, supervision once a second, the summary at the end.
+//!
+//! Used by `run` and `demo` alike. It must not know what an engine is made of.
+
+use crate::clock::{Clock, Nanos};
+use crate::counters::Counters;
+use crate::launch::{self, Engine, Surroundings};
+use crate::plan::Plan;
+use crate::runner::Stop;
+use crate::segment::RunId;
+use crate::summary::Summary;
+use anyhow::Context;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// Between two looks at signals and limits.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+/// From being asked to end until everything must have ended.
+const END_LIMIT: Duration = Duration::from_secs(30);
+
+/// Sends log lines of the cold threads to standard error; `RUST_LOG` chooses which.
+pub fn log_to_stderr() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    // A second call, in a test, finds the first one's subscriber in place.
+    drop(tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init());
+}
+
+/// A running engine and what supervises it.
+#[derive(Debug)]
+pub struct Process {
+    engine: Engine,
+    around: Surroundings,
+    started: Nanos,
+}
+
+impl Process {
+    /// Starts the engine; Ctrl-C and SIGTERM end it in order.
+    ///
+    /// # Errors
+    /// As [`launch::launch`].
+    pub fn start(plan: &Plan) -> anyhow::Result<Process> {
+        let clock = Clock::host();
+        let stop = Stop::default();
+        for signal in [SIGINT, SIGTERM] {
+            signal_hook::flag::register(signal, stop.flag()).context("cannot watch signals")?;
+        }
+        let started = clock.now();
+        let around = Surroundings {
+            run: RunId::starting_at(started),
+            seed: started,
+            clock,
+            counters: Counters::default(),
+            stop,
+        };
+        let engine = launch::launch(plan, &around)?;
+        Ok(Process { engine, around, started })
+    }
+
+    /// Where the broadcast listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.engine.address()
+    }
+
+    /// The engine's counters, live.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.around.counters
+    }
+
+    /// The flag that ends the engine.
+    #[must_use]
+    pub fn stop(&self) -> &Stop {
+        &self.around.stop
+    }
+
+    /// The engine's clock.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.around.clock
+    }
+
+    /// Runs until a signal, the limit, or a failure; calls `each_second` meanwhile; ends in order.
+    ///
+    /// # Errors
+    /// If not everything has ended within half a minute of being asked to.
+    pub fn supervise(
+        self,
+        limit: Option<Duration>,
+        mut each_second: impl FnMut(&Counters, &Stop),
+    ) -> anyhow::Result<Summary> {
+        let Surroundings { clock, stop, counters, .. } = &self.around;
+        let limit = limit.map(|limit| self.started + nanos(limit));
+        let mut next = self.started + nanos(Duration::from_secs(1));
+        while !self.engine.is_finished() && !stop.is_requested() {
+            std::thread::sleep(LOOK_INTERVAL);
+            let now = clock.now();
+            if next <= now {
+                next += nanos(Duration::from_secs(1));
+                clock.discipline();
+                each_second(counters, stop);
+            }
+            if limit.is_some_and(|limit| limit <= now) {
+                stop.request();
+            }
+        }
+        self.end()
+    }
+
+    /// Ends in order and sums up.
+    fn end(self) -> anyhow::Result<Summary> {
+        let Process { engine, around, started } = self;
+        around.stop.request();
+        let asked = around.clock.now();
+        let elapsed = asked.saturating_sub(started);
+        while !engine.is_finished() {
+            std::thread::sleep(Duration::from_millis(1));
+            let waited = around.clock.now().saturating_sub(asked);
+            anyhow::ensure!(waited < nanos(END_LIMIT), "agents did not end within {END_LIMIT:?}");
+        }
+        Ok(Summary { elapsed, counters: around.counters, report: engine.join() })
+    }
+}
+
+/// Prints the summary, writes it as JSON where asked, and gives the exit code.
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn conclude(summary: &Summary, file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    println!("{}", summary.to_text());
+    if let Some(path) = file {
+        let text = serde_json::to_string_pretty(&summary.to_json())?;
+        std::fs::write(path, text + "\n")
+            .with_context(|| format!("cannot write the summary to {}", path.display()))?;
+    }
+    let failed = !summary.report.failures.is_empty();
+    Ok(ExitCode::from(u8::from(failed)))
+}
+
+/// Rates from one look to the next, as one line.
+#[derive(Debug, Default)]
+pub struct StatusLine {
+    before: BTreeMap<String, u64>,
+    seconds: u64,
+}
+
+impl StatusLine {
+    /// The line for now: rates since the last call.
+    pub fn line(&mut self, counters: &Counters) -> String {
+        let now = counters.snapshot();
+        let sum = |map: &BTreeMap<String, u64>, prefix: &str, suffix: &str| -> u64 {
+            let fits = |name: &str| name.starts_with(prefix) && name.ends_with(suffix);
+            map.iter().filter(|(name, _)| fits(name)).map(|(_, count)| count).sum()
+        };
+        let rate = |prefix: &str, suffix: &str| {
+            sum(&now, prefix, suffix).saturating_sub(sum(&self.before, prefix, suffix))
+        };
+        self.seconds += 1;
+        let line = format!(
+            "{:>5} s  {:>7} quotes/s  {:>8} spreads/s  {:>4} opened  {:>4} closed  {:>8} sent/s  \
+             {} clients  {} journalled  {} dropped",
+            self.seconds,
+            rate("feed.", ".quotes"),
+            rate("calculator.spreads", ""),
+            sum(&now, "decision.opened", ""),
+            sum(&now, "decision.closed", ""),
+            rate("broadcast.messages", ""),
+            sum(&now, "broadcast.clients", ""),
+            sum(&now, "journal.quotes", ""),
+            sum(&now, "edge.", ".dropped"),
+        );
+        self.before = now;
+        line
+    }
+}
+
+fn nanos(duration: Duration) -> Nanos {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,858 @@
+//! A journal segment as a file: its format (version 1), its writer and its reader.
+//!
+//! A segment is a 64-byte [header](Origin) and then blocks; a block is a 64-byte header and the
+//! 64-byte records as they lay in memory. Every header has a CRC32C of its own and every block one
+//! over its records, so that a reader can tell a file that ends too early, as after a crash, from
+//! one that was changed. Inputs of the calculator are numbered 0, 1, 2 ...: a quote or a status
+//! takes one number, a gap the numbers of the `missed` records it stands for. `docs/formats.md` has
+//! the layout byte by byte. It must not know agents, rings or Parquet.
+
+use crate::clock::Nanos;
+use crate::instrument::Catalogue;
+use crate::record::{Gap, Kind, Record};
+use bytemuck::{Pod, Zeroable};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// The format that this code writes, and the only one it reads.
+pub const VERSION: u32 = 1;
+/// A block holds at most this many records, 4 MiB: what a reader must be ready to take into memory.
+pub const BLOCK_RECORDS_MAX: usize = 65_536;
+/// How the name of a closed segment ends.
+pub const CLOSED_SUFFIX: &str = ".seg";
+/// How the name of a segment ends while it is written; a crash leaves it so.
+pub const OPEN_SUFFIX: &str = ".seg.open";
+/// A run's name is at most this long, bytes.
+pub const RUN_BYTES_MAX: usize = 32;
+
+const SEGMENT_MAGIC: [u8; 8] = *b"SPRDWSEG";
+const BLOCK_MAGIC: [u8; 8] = *b"SPRDWBLK";
+/// Both headers are a record long, so that records lie at multiples of 64 in the file.
+const HEADER_BYTES: usize = 64;
+const CHECKED_BYTES: usize = HEADER_BYTES - 4;
+/// A zeroed tail is compared in steps of this many bytes.
+const ZERO_STEP_BYTES: usize = 4096;
+
+/// A run of the engine by name: ASCII letters, digits and `-`, so that it can stand in file names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId {
+    text: [u8; RUN_BYTES_MAX],
+}
+
+/// What all segments of a run have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The run.
+    pub run: RunId,
+    /// [`catalogue_digest`] of the catalogue whose ids the records hold.
+    pub catalogue: u32,
+}
+
+/// What a segment says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentInfo {
+    /// Which run wrote it, with which catalogue.
+    pub origin: Origin,
+    /// Counts up from 0 within a run.
+    pub number: u32,
+    /// When it was begun.
+    pub started_at: Nanos,
+}
+
+/// A segment that nobody writes to any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClosedSegment {
+    /// The file.
+    pub path: PathBuf,
+    /// Its number within the run.
+    pub number: u32,
+    /// Records in it, of every kind.
+    pub records: u64,
+}
+
+/// Why a segment cannot be read on. The blocks handed out before are whole.
+#[derive(Debug, thiserror::Error)]
+pub enum SegmentError {
+    /// The file cannot be opened or read.
+    #[error("cannot read the segment at byte {offset}")]
+    Io {
+        /// Where reading stood.
+        offset: u64,
+        /// The operating system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// It begins with something else: left alone.
+    #[error("not a journal segment")]
+    NotASegment,
+    /// Written by another version: left alone.
+    #[error("segment format version {version}; this build reads version {VERSION}")]
+    UnknownVersion {
+        /// The version found.
+        version: u32,
+    },
+    /// The file ends inside a header or a block, or only zeros follow: its writer was stopped.
+    #[error("the segment ends inside the block or header at byte {offset}")]
+    Truncated {
+        /// Where the last whole block ends.
+        offset: u64,
+    },
+    /// Bytes are not those that were written.
+    #[error("the segment is damaged at byte {offset}: {damage}")]
+    Corrupt {
+        /// Where the damaged block or header begins.
+        offset: u64,
+        /// What gave it away.
+        damage: Damage,
+    },
+}
+
+/// How damage showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// The header's checksum differs.
+    #[error("the header's checksum differs")]
+    Header,
+    /// The checksum over the records differs.
+    #[error("the checksum of the records differs")]
+    Records,
+    /// The block does not begin where the one before ended: one is missing or stands twice.
+    #[error("the block's first sequence does not follow the block before")]
+    Sequence,
+    /// The checksums hold, but this version writes no such thing.
+    #[error("the content is none that this version writes")]
+    Content,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+struct SegmentHeader {
+    magic: [u8; 8],
+    version: u32,
+    number: u32,
+    started_at: Nanos,
+    run: [u8; RUN_BYTES_MAX],
+    catalogue: u32,
+    crc: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Pod, Zeroable)]
+struct BlockHeader {
+    magic: [u8; 8],
+    version: u32,
+    count: u32,
+    first_sequence: u64,
+    next_sequence: u64,
+    reserved: [u8; 24],
+    records_crc: u32,
+    crc: u32,
+}
+
+/// The layout is the format, and the bytes go to the file as they lie.
+const _: () = {
+    assert!(cfg!(target_endian = "little"));
+    assert!(size_of::<SegmentHeader>() == HEADER_BYTES && size_of::<BlockHeader>() == HEADER_BYTES);
+    assert!(size_of::<Record>() == HEADER_BYTES);
+    assert!(std::mem::offset_of!(SegmentHeader, crc) == CHECKED_BYTES);
+    assert!(std::mem::offset_of!(BlockHeader, crc) == CHECKED_BYTES);
+};
+
+impl RunId {
+    /// A run by name; `None` if it is empty, longer than [`RUN_BYTES_MAX`] or has other characters.
+    #[must_use]
+    pub fn new(name: &str) -> Option<RunId> {
+        let valid = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if name.is_empty() || RUN_BYTES_MAX < name.len() || !valid {
+            return None;
+        }
+        let mut text = [0; RUN_BYTES_MAX];
+        text[..name.len()].copy_from_slice(name.as_bytes());
+        Some(RunId { text })
+    }
+
+    /// The run that starts at `now`: `20240808T235414-087891268`. Names sort as the runs did.
+    ///
+    /// # Panics
+    /// Never: every [`Nanos`] is within the calendar.
+    #[must_use]
+    pub fn starting_at(now: Nanos) -> RunId {
+        let second = (now / crate::clock::SECOND).cast_signed();
+        let time = jiff::Timestamp::from_second(second).expect("the calendar goes on to year 9999");
+        let name = format!("{}-{:09}", time.strftime("%Y%m%dT%H%M%S"), now % crate::clock::SECOND);
+        RunId::new(&name).expect("digits and dashes, 25 of them")
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let end = self.text.iter().position(|b| *b == 0).unwrap_or(RUN_BYTES_MAX);
+        str::from_utf8(&self.text[..end]).unwrap_or_default()
+    }
+
+    fn of_bytes(text: [u8; RUN_BYTES_MAX]) -> Option<RunId> {
+        let run = RunId { text };
+        (RunId::new(run.as_str()) == Some(run)).then_some(run)
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// A fingerprint (CRC32C) of what ids mean: the instruments with their scales and the venues, in
+/// the order of their ids. Fees and ages do not count.
+#[must_use]
+pub fn catalogue_digest(catalogue: &Catalogue) -> u32 {
+    let mut text = String::new();
+    for instrument in &catalogue.instruments {
+        let (price_scale, size_scale) = (instrument.price_scale, instrument.size_scale);
+        text.push_str(&format!("{}\t{price_scale}\t{size_scale}\n", instrument.name));
+    }
+    catalogue.venues.iter().for_each(|venue| text.push_str(&format!("\n{}", venue.name)));
+    crc32c::crc32c(text.as_bytes())
+}
+
+/// The name of a segment, of its Parquet files too: `<run>-<number>`.
+#[must_use]
+pub fn segment_name(run: &RunId, number: u32) -> String {
+    format!("{run}-{number:06}")
+}
+
+/// How many of the calculator's numbers a record takes: 1, of a gap what it stands for, of a kind
+/// that is no input none.
+#[must_use]
+#[inline]
+pub fn numbers_taken(record: &Record) -> u64 {
+    match record.kind() {
+        Some(Kind::Quote | Kind::Status) => 1,
+        Some(Kind::Gap) => record.view::<Gap>().missed,
+        Some(Kind::Spread | Kind::Opened | Kind::Closed) | None => 0,
+    }
+}
+
+/// The records of the next block, in memory that is taken once.
+#[derive(Debug)]
+pub struct Block {
+    /// The header's place, then the records: one write takes both.
+    slots: Vec<Record>,
+    records_max: usize,
+    first_sequence: u64,
+    next_sequence: u64,
+}
+
+impl Block {
+    /// An empty block for up to `records_max` records whose first number is `first_sequence`.
+    ///
+    /// # Panics
+    /// If `records_max` is 0 or above [`BLOCK_RECORDS_MAX`].
+    #[must_use]
+    pub fn new(records_max: usize, first_sequence: u64) -> Block {
+        assert!((1..=BLOCK_RECORDS_MAX).contains(&records_max), "a block of {records_max} records");
+        let mut slots = Vec::with_capacity(records_max + 1);
+        slots.push(Record::zeroed());
+        Block { slots, records_max, first_sequence, next_sequence: first_sequence }
+    }
+
+    /// Appends a quote, a status or a gap.
+    ///
+    /// # Panics
+    /// If the block is full.
+    #[inline]
+    pub fn push(&mut self, record: &Record) {
+        assert!(!self.is_full(), "a full block was given one more record");
+        self.slots.push(*record);
+        self.next_sequence = self.next_sequence.saturating_add(numbers_taken(record));
+    }
+
+    /// Whether no record fits any more.
+    #[must_use]
+    #[inline]
+    pub fn is_full(&self) -> bool {
+        self.records_max < self.slots.len()
+    }
+
+    /// The records so far.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.slots[1..]
+    }
+
+    /// Makes room: the next record has the number after the last one pushed.
+    pub fn clear(&mut self) {
+        self.slots.truncate(1);
+        self.first_sequence = self.next_sequence;
+    }
+
+    /// The block as it stands in the file.
+    fn bytes(&mut self) -> &[u8] {
+        let records = &self.slots[1..];
+        let mut header = BlockHeader {
+            magic: BLOCK_MAGIC,
+            version: VERSION,
+            count: u32::try_from(records.len()).unwrap_or(u32::MAX),
+            first_sequence: self.first_sequence,
+            next_sequence: self.next_sequence,
+            records_crc: crc32c::crc32c(bytemuck::cast_slice(records)),
+            ..BlockHeader::zeroed()
+        };
+        header.crc = header_crc(&header);
+        self.slots[0] = bytemuck::cast(header);
+        bytemuck::cast_slice(&self.slots)
+    }
+}
+
+/// The CRC32C of a header without its own last four bytes.
+fn header_crc<T: Pod>(header: &T) -> u32 {
+    crc32c::crc32c(&bytemuck::bytes_of(header)[..CHECKED_BYTES])
+}
+
+/// A segment that is being written.
+#[derive(Debug)]
+pub struct SegmentWriter {
+    file: File,
+    open_path: PathBuf,
+    closed_path: PathBuf,
+    info: SegmentInfo,
+    bytes: u64,
+    records: u64,
+    inputs: u64,
+    unsynced: bool,
+}
+
+impl SegmentWriter {
+    /// Begins a segment in `folder` under a name that no file there has.
+    ///
+    /// # Errors
+    /// If the file exists, or cannot be made or written. Nothing that was there is changed.
+    pub fn create(folder: &Path, info: SegmentInfo) -> io::Result<SegmentWriter> {
+        let name = segment_name(&info.origin.run, info.number);
+        let open_path = folder.join(format!("{name}{OPEN_SUFFIX}"));
+        let closed_path = folder.join(format!("{name}{CLOSED_SUFFIX}"));
+        if closed_path.try_exists()? {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&open_path)?;
+        file.write_all(&segment_header(&info))?;
+        let bytes = HEADER_BYTES as u64;
+        Ok(SegmentWriter {
+            file,
+            open_path,
+            closed_path,
+            info,
+            bytes,
+            records: 0,
+            inputs: 0,
+            unsynced: true,
+        })
+    }
+
+    /// Writes a block with one `write` and leaves clearing it to the caller. Returns its bytes.
+    ///
+    /// # Errors
+    /// Of the operating system. The file may then end in part of a block; call
+    /// [`cut_back`](SegmentWriter::cut_back) and write no more.
+    pub fn write(&mut self, block: &mut Block) -> io::Result<u64> {
+        let records = block.records().len() as u64;
+        let inputs = block.records().iter().filter(|r| r.kind() != Some(Kind::Gap)).count() as u64;
+        let bytes = block.bytes();
+        self.file.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        self.records += records;
+        self.inputs += inputs;
+        self.unsynced = true;
+        Ok(bytes.len() as u64)
+    }
+
+    /// Makes what was written survive a power cut, if anything was written since the last time;
+    /// returns whether there was.
+    ///
+    /// # Errors
+    /// Of the operating system: what is on the disk is then not known.
+    pub fn sync(&mut self) -> io::Result<bool> {
+        let due = self.unsynced;
+        if due {
+            self.file.sync_data()?;
+            self.unsynced = false;
+        }
+        Ok(due)
+    }
+
+    /// Cuts off part of a block that a failed write left.
+    ///
+    /// # Errors
+    /// Of the operating system: the part stays, and a reader calls the segment truncated.
+    pub fn cut_back(&mut self) -> io::Result<()> {
+        self.file.set_len(self.bytes)
+    }
+
+    /// Gives the file its closed name. `sync` first if it is to survive a power cut.
+    ///
+    /// # Errors
+    /// Of the operating system: the file keeps its open name, if it is still there at all.
+    pub fn close(&self) -> io::Result<ClosedSegment> {
+        fs::rename(&self.open_path, &self.closed_path)?;
+        let (path, number) = (self.closed_path.clone(), self.info.number);
+        Ok(ClosedSegment { path, number, records: self.records })
+    }
+
+    /// Whether the file can still be found under its open name.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.open_path.exists()
+    }
+
+    /// What the segment says of itself.
+    #[must_use]
+    pub fn info(&self) -> &SegmentInfo {
+        &self.info
+    }
+
+    /// Records written, of every kind.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Quotes and statuses written.
+    #[must_use]
+    pub fn inputs(&self) -> u64 {
+        self.inputs
+    }
+
+    /// Puts another file in the place of the segment's: how tests make writes fail.
+    #[cfg(test)]
+    pub(crate) fn replace_file(&mut self, file: File) {
+        self.file = file;
+    }
+}
+
+fn segment_header(info: &SegmentInfo) -> [u8; HEADER_BYTES] {
+    let mut header = SegmentHeader {
+        magic: SEGMENT_MAGIC,
+        version: VERSION,
+        number: info.number,
+        started_at: info.started_at,
+        run: info.origin.run.text,
+        catalogue: info.origin.catalogue,
+        crc: 0,
+    };
+    header.crc = header_crc(&header);
+    bytemuck::cast(header)
+}
+
+/// A whole block as read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadBlock {
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// The number of its first record.
+    pub first_sequence: u64,
+    /// Quotes, statuses and gaps, as they were written.
+    pub records: Vec<Record>,
+}
+
+impl ReadBlock {
+    /// The records with their numbers; a gap has the number of the first record that is missing.
+    pub fn numbered(&self) -> impl Iterator<Item = (u64, &Record)> {
+        self.records.iter().scan(self.first_sequence, |next, record| {
+            let sequence = *next;
+            *next = next.saturating_add(numbers_taken(record));
+            Some((sequence, record))
+        })
+    }
+}
+
+/// The whole blocks of a segment in order; after the first error it has no more.
+#[derive(Debug)]
+pub struct SegmentReader<R> {
+    input: R,
+    info: SegmentInfo,
+    offset: u64,
+    next_sequence: Option<u64>,
+    ended: bool,
+}
+
+impl SegmentReader<BufReader<File>> {
+    /// Opens a segment, closed or not.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::new`].
+    pub fn open(path: &Path) -> Result<Self, SegmentError> {
+        let file = File::open(path).map_err(|source| SegmentError::Io { offset: 0, source })?;
+        SegmentReader::new(BufReader::with_capacity(1 << 18, file))
+    }
+}
+
+impl<R: Read> SegmentReader<R> {
+    /// Reads the segment header from `input`.
+    ///
+    /// # Errors
+    /// [`SegmentError`] of any kind, with offset 0.
+    pub fn new(mut input: R) -> Result<Self, SegmentError> {
+        let mut bytes = [0; HEADER_BYTES];
+        let filled = fill(&mut input, &mut bytes, 0)?;
+        if filled < HEADER_BYTES {
+            let begins = SEGMENT_MAGIC.starts_with(&bytes[..filled.min(SEGMENT_MAGIC.len())])
+                || bytes.starts_with(&SEGMENT_MAGIC);
+            let short = SegmentError::Truncated { offset: 0 };
+            return Err(if begins { short } else { SegmentError::NotASegment });
+        }
+        let header: SegmentHeader = bytemuck::cast(bytes);
+        if header.magic != SEGMENT_MAGIC {
+            return Err(SegmentError::NotASegment);
+        }
+        if header.version != VERSION {
+            return Err(SegmentError::UnknownVersion { version: header.version });
+        }
+        let corrupt = |damage| SegmentError::Corrupt { offset: 0, damage };
+        if header.crc != header_crc(&header) {
+            return Err(corrupt(Damage::Header));
+        }
+        let run = RunId::of_bytes(header.run).ok_or(corrupt(Damage::Content))?;
+        let info = SegmentInfo {
+            origin: Origin { run, catalogue: header.catalogue },
+            number: header.number,
+            started_at: header.started_at,
+        };
+        let offset = HEADER_BYTES as u64;
+        Ok(SegmentReader { input, info, offset, next_sequence: None, ended: false })
+    }
+
+    /// What the segment says of itself.
+    #[must_use]
+    pub fn info(&self) -> &SegmentInfo {
+        &self.info
+    }
+
+    /// Where the last whole block that was handed out ends.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    fn read_block(&mut self) -> Result<Option<ReadBlock>, SegmentError> {
+        let Some(header) = self.read_block_header()? else { return Ok(None) };
+        let offset = self.offset;
+        let corrupt = |damage| SegmentError::Corrupt { offset, damage };
+        if self.next_sequence.is_some_and(|next| next != header.first_sequence) {
+            return Err(corrupt(Damage::Sequence));
+        }
+        let count = header.count as usize;
+        let fits = (1..=BLOCK_RECORDS_MAX).contains(&count) && header.version == VERSION;
+        if !fits {
+            return Err(corrupt(Damage::Content));
+        }
+        let mut records = vec![Record::zeroed(); count];
+        let bytes: &mut [u8] = bytemuck::cast_slice_mut(&mut records);
+        if fill(&mut self.input, bytes, offset)? < bytes.len() {
+            return Err(SegmentError::Truncated { offset });
+        }
+        if crc32c::crc32c(bytes) != header.records_crc {
+            return Err(corrupt(Damage::Records));
+        }
+        let block = ReadBlock { offset, first_sequence: header.first_sequence, records };
+        if !follows_the_rules(&block, header.next_sequence) {
+            return Err(corrupt(Damage::Content));
+        }
+        self.offset += (HEADER_BYTES * (count + 1)) as u64;
+        self.next_sequence = Some(header.next_sequence);
+        Ok(Some(block))
+    }
+
+    fn read_block_header(&mut self) -> Result<Option<BlockHeader>, SegmentError> {
+        let offset = self.offset;
+        let mut bytes = [0; HEADER_BYTES];
+        let filled = fill(&mut self.input, &mut bytes, offset)?;
+        if filled == 0 {
+            return Ok(None);
+        }
+        let unwritten = bytes == [0; HEADER_BYTES] && self.only_zeros_follow()?;
+        if filled < HEADER_BYTES || unwritten {
+            return Err(SegmentError::Truncated { offset });
+        }
+        let header: BlockHeader = bytemuck::cast(bytes);
+        if header.magic != BLOCK_MAGIC || header.crc != header_crc(&header) {
+            return Err(SegmentError::Corrupt { offset, damage: Damage::Header });
+        }
+        Ok(Some(header))
+    }
+
+    /// A power cut can leave the length of a file on the disk without its content.
+    fn only_zeros_follow(&mut self) -> Result<bool, SegmentError> {
+        let mut step = [0; ZERO_STEP_BYTES];
+        loop {
+            let filled = fill(&mut self.input, &mut step, self.offset)?;
+            if step[..filled].iter().any(|b| *b != 0) {
+                return Ok(false);
+            }
+            if filled < step.len() {
+                return Ok(true);
+            }
+        }
+    }
+}
+
+impl<R: Read> Iterator for SegmentReader<R> {
+    type Item = Result<ReadBlock, SegmentError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let block = self.read_block().transpose();
+        self.ended = !matches!(block, Some(Ok(_)));
+        block
+    }
+}
+
+/// Whether a block whose checksums hold has only what this version writes.
+fn follows_the_rules(block: &ReadBlock, next_sequence: u64) -> bool {
+    let taken = block.records.iter().map(numbers_taken).fold(0, u64::saturating_add);
+    let inputs = |r: &Record| matches!(r.kind(), Some(Kind::Quote | Kind::Status | Kind::Gap));
+    block.first_sequence.saturating_add(taken) == next_sequence && block.records.iter().all(inputs)
+}
+
+/// Reads until `out` is full or the input ends; returns how much came.
+fn fill(input: &mut impl Read, out: &mut [u8], offset: u64) -> Result<usize, SegmentError> {
+    let mut filled = 0;
+    while filled < out.len() {
+        match input.read(&mut out[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(source) => return Err(SegmentError::Io { offset, source }),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::Instrument;
+    use crate::record::{Quote, Status};
+    use proptest::prelude::*;
+
+    const INFO: SegmentInfo = SegmentInfo {
+        origin: Origin {
+            run: RunId { text: *b"run-1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0" },
+            catalogue: 0xC0FF_EE00,
+        },
+        number: 3,
+        started_at: 77,
+    };
+
+    fn quote(ts_recv: Nanos) -> Record {
+        Quote { ts_recv, bid_px: 5, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+    }
+
+    fn status(ts_recv: Nanos) -> Record {
+        Status { ts_recv, kind: Kind::Status as u8, ..Status::zeroed() }.into()
+    }
+
+    fn blocks() -> Vec<Vec<Record>> {
+        vec![
+            vec![quote(1), status(2), quote(3)],
+            vec![Gap::new(4, 10).into()],
+            vec![quote(14), Gap::new(15, 2).into(), quote(17), status(18)],
+        ]
+    }
+
+    /// The bytes of a segment, and where each block ends.
+    fn segment(blocks: &[Vec<Record>]) -> (Vec<u8>, Vec<usize>) {
+        let mut bytes = segment_header(&INFO).to_vec();
+        let mut ends = vec![bytes.len()];
+        let mut block = Block::new(16, 100);
+        for records in blocks {
+            records.iter().for_each(|r| block.push(r));
+            bytes.extend_from_slice(block.bytes());
+            block.clear();
+            ends.push(bytes.len());
+        }
+        (bytes, ends)
+    }
+
+    fn read(bytes: &[u8]) -> (Vec<Vec<Record>>, Option<SegmentError>) {
+        let mut blocks = Vec::new();
+        let reader = match SegmentReader::new(bytes) {
+            Ok(reader) => reader,
+            Err(error) => return (blocks, Some(error)),
+        };
+        for block in reader {
+            match block {
+                Ok(block) => blocks.push(block.records),
+                Err(error) => return (blocks, Some(error)),
+            }
+        }
+        (blocks, None)
+    }
+
+    #[test]
+    fn gaps_skip_the_numbers_they_stand_for() {
+        let (bytes, _) = segment(&blocks());
+        let numbers: Vec<Vec<u64>> = SegmentReader::new(&bytes[..])
+            .unwrap()
+            .map(|block| block.unwrap().numbered().map(|(sequence, _)| sequence).collect())
+            .collect();
+        assert_eq!(numbers, [vec![100, 101, 102], vec![103], vec![113, 114, 116, 117]]);
+        assert_eq!(*SegmentReader::new(&bytes[..]).unwrap().info(), INFO);
+    }
+
+    #[test]
+    fn headers_are_those_of_version_1() {
+        let (bytes, _) = segment(&[vec![quote(1)]]);
+        let mut expected = [0; 128];
+        expected[..8].copy_from_slice(b"SPRDWSEG");
+        expected[8] = 1;
+        expected[12] = 3;
+        expected[16] = 77;
+        expected[24..29].copy_from_slice(b"run-1");
+        expected[56..60].copy_from_slice(&[0x00, 0xEE, 0xFF, 0xC0]);
+        expected[60..64].copy_from_slice(&crc32c::crc32c(&bytes[..60]).to_le_bytes());
+        expected[64..72].copy_from_slice(b"SPRDWBLK");
+        expected[72] = 1;
+        expected[76] = 1;
+        expected[80] = 100;
+        expected[88] = 101;
+        expected[120..124].copy_from_slice(&crc32c::crc32c(&bytes[128..192]).to_le_bytes());
+        expected[124..128].copy_from_slice(&crc32c::crc32c(&bytes[64..124]).to_le_bytes());
+        assert_eq!(bytes[..128], expected);
+    }
+
+    #[test]
+    fn a_file_cut_at_any_byte_gives_the_whole_blocks_before() {
+        let (bytes, ends) = segment(&blocks());
+        for cut in 0..=bytes.len() {
+            let (found, error) = read(&bytes[..cut]);
+            let whole = ends[1..].iter().filter(|end| **end <= cut).count();
+            assert_eq!(found, blocks()[..whole], "cut at {cut}");
+            match error {
+                None => assert!(ends.contains(&cut), "cut at {cut} went unnoticed"),
+                Some(SegmentError::Truncated { offset }) => {
+                    let last = ends.iter().rfind(|end| **end <= cut).copied().unwrap_or(0);
+                    assert_eq!(offset, last as u64, "cut at {cut}");
+                }
+                Some(other) => panic!("cut at {cut}: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_flip_of_any_bit_gives_the_whole_blocks_before_and_says_where() {
+        let (bytes, ends) = segment(&blocks());
+        for bit in 0..bytes.len() * 8 {
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let (found, error) = read(&damaged);
+            let whole = ends[1..].iter().filter(|end| **end <= bit / 8).count();
+            assert_eq!(found, blocks()[..whole], "bit {bit}");
+            match error.expect("a flip must show") {
+                SegmentError::NotASegment | SegmentError::UnknownVersion { .. } => {
+                    assert!(bit / 8 < 12, "bit {bit}");
+                }
+                SegmentError::Corrupt { offset, .. } => {
+                    let begin = ends.iter().rfind(|end| **end <= bit / 8).copied().unwrap_or(0);
+                    assert_eq!(offset, begin as u64, "bit {bit}");
+                }
+                other @ (SegmentError::Io { .. } | SegmentError::Truncated { .. }) => {
+                    panic!("bit {bit}: {other}")
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_tail_of_zeros_was_never_written_but_zeros_in_the_middle_are_damage() {
+        let (mut bytes, ends) = segment(&blocks());
+        let tail = bytes.split_off(ends[2]);
+        bytes.resize(ends[2] + 5000, 0);
+        let (found, error) = read(&bytes);
+        assert_eq!(found.len(), 2);
+        assert!(
+            matches!(error, Some(SegmentError::Truncated { offset }) if offset == ends[2] as u64)
+        );
+        bytes.extend(tail);
+        assert!(matches!(read(&bytes).1, Some(SegmentError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn a_block_that_is_missing_or_stands_twice_shows() {
+        let (bytes, ends) = segment(&blocks());
+        let mut missing = bytes[..ends[1]].to_vec();
+        missing.extend(&bytes[ends[2]..]);
+        let mut twice = bytes[..ends[1]].to_vec();
+        twice.extend(&bytes[ends[0]..ends[1]]);
+        for damaged in [missing, twice] {
+            let (found, error) = read(&damaged);
+            assert_eq!(found.len(), 1);
+            let damage = Damage::Sequence;
+            assert!(matches!(error, Some(SegmentError::Corrupt { damage: d, .. }) if d == damage));
+        }
+    }
+
+    #[test]
+    fn another_version_and_another_file_are_told_apart() {
+        let (mut bytes, _) = segment(&[]);
+        bytes[8] = 2;
+        assert!(matches!(read(&bytes).1, Some(SegmentError::UnknownVersion { version: 2 })));
+        assert!(matches!(read(b"PAR1").1, Some(SegmentError::NotASegment)));
+    }
+
+    #[test]
+    fn runs_are_named_after_their_start() {
+        let run = RunId::starting_at(1_723_161_254_087_891_268);
+        assert_eq!(run.as_str(), "20240808T235414-087891268");
+        assert_eq!(segment_name(&run, 7), "20240808T235414-087891268-000007");
+        for bad in ["", "../x", "a/b", "a b", "123456789012345678901234567890123"] {
+            assert_eq!(RunId::new(bad), None, "{bad:?}");
+        }
+        assert!(RunId::starting_at(u64::MAX) > run);
+    }
+
+    #[test]
+    fn the_digest_is_that_of_names_scales_and_their_order() {
+        let instrument = |name: &str, price_scale| Instrument {
+            name: name.to_owned(),
+            price_scale,
+            size_scale: 8,
+        };
+        let of = |instruments| catalogue_digest(&Catalogue { instruments, ..Catalogue::default() });
+        let base = of(vec![instrument("A/B", 2), instrument("C/D", 2)]);
+        assert_eq!(base, of(vec![instrument("A/B", 2), instrument("C/D", 2)]));
+        assert_ne!(base, of(vec![instrument("C/D", 2), instrument("A/B", 2)]));
+        assert_ne!(base, of(vec![instrument("A/B", 3), instrument("C/D", 2)]));
+    }
+
+    proptest! {
+        #[test]
+        fn damage_of_any_kind_never_gives_a_wrong_record(
+            sizes in proptest::collection::vec(1_usize..16, 0..6),
+            at in any::<proptest::sample::Index>(),
+            patch in proptest::collection::vec(any::<u8>(), 1..80),
+            cut in any::<proptest::sample::Index>(),
+        ) {
+            let written: Vec<Vec<Record>> =
+                sizes.iter().map(|n| (0..*n as u64).map(quote).collect()).collect();
+            let (bytes, ends) = segment(&written);
+            let mut damaged = bytes.clone();
+            let at = at.index(damaged.len());
+            let end = damaged.len().min(at + patch.len());
+            damaged[at..end].copy_from_slice(&patch[..end - at]);
+            damaged.truncate(cut.index(damaged.len()) + 1);
+            let same = damaged.iter().zip(&bytes).take_while(|(a, b)| a == b).count();
+            let whole = ends[1..].iter().filter(|end| **end <= same).count();
+            let (found, error) = read(&damaged);
+            prop_assert_eq!(&found[..], &written[..whole]);
+            prop_assert!(error.is_some() || ends.contains(&damaged.len()));
+        }
+
+        #[test]
+        fn any_bytes_are_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+            prop_assert!(read(&bytes).0.is_empty());
+        }
+    }
+}

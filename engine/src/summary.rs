@@ -1,0 +1,160 @@
+//! What a run did, in numbers: a table for people and JSON for scripts, from counters and reports.
+//!
+//! It must not know where a number came from beside its name.
+
+use crate::agent::Report;
+use crate::clock::Nanos;
+use crate::counters::Counters;
+use crate::latency::Latency;
+use comfy_table::presets;
+use comfy_table::{CellAlignment, Table};
+use serde_json::{Map, Value, json};
+
+/// The quantiles that every latency is shown at.
+const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// Stages in the order of the data flow, for the table.
+const STAGES: [&str; 6] = [
+    "read_to_quote",
+    "read_to_spread",
+    "read_to_decision",
+    "read_to_broadcast",
+    "read_to_journal",
+    "read_to_client",
+];
+
+/// A finished run.
+#[derive(Debug)]
+pub struct Summary {
+    /// How long it ran, ns.
+    pub elapsed: Nanos,
+    /// Its counters.
+    pub counters: Counters,
+    /// What its agents reported.
+    pub report: Report,
+}
+
+impl Summary {
+    /// Records that found an edge full and were counted out, by edge.
+    #[must_use]
+    pub fn drops(&self) -> Vec<(String, u64)> {
+        let of_edge = |(name, count): (&String, &u64)| {
+            let edge = name.strip_prefix("edge.")?.strip_suffix(".dropped")?;
+            Some((edge.to_owned(), *count))
+        };
+        self.counters.snapshot().iter().filter_map(of_edge).collect()
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.counters.counter(name).get()
+    }
+
+    /// The totals, in the order shown.
+    fn totals(&self) -> Vec<(&'static str, u64)> {
+        let sum = |suffix| self.counters.sum("feed.", suffix);
+        let snapshot = self.counters.snapshot();
+        let of = |part: &str| -> u64 {
+            let in_feed = |name: &str| name.starts_with("feed.") && name.contains(part);
+            snapshot.iter().filter(|(name, _)| in_feed(name)).map(|(_, count)| count).sum()
+        };
+        vec![
+            ("frames", sum(".frames")),
+            ("quotes", sum(".quotes")),
+            ("rejected", of(".rejected.")),
+            ("discarded", of(".discarded.")),
+            ("spreads", self.count("calculator.spreads")),
+            ("statuses", self.count("calculator.statuses")),
+            ("opened", self.count("decision.opened")),
+            ("closed", self.count("decision.closed")),
+            ("broadcast_messages", self.count("broadcast.messages")),
+            ("journalled", self.count("journal.quotes")),
+            ("rows", self.count("seal.rows")),
+            ("journal_lost", self.count("journal.lost")),
+        ]
+    }
+
+    /// Whether every quote decoded is a row, and nothing was dropped or failed.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        let quotes = self.counters.sum("feed.", ".quotes");
+        quotes == self.count("seal.rows")
+            && self.drops().iter().all(|(_, count)| *count == 0)
+            && self.report.failures.is_empty()
+    }
+
+    /// For scripts: totals, drops by edge, latency by stage in ns, every counter.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let latency: Map<String, Value> = self
+            .report
+            .latencies
+            .iter()
+            .map(|(stage, latency)| (stage.clone(), latency_json(latency)))
+            .collect();
+        let map = |pairs: Vec<(String, u64)>| -> Map<String, Value> {
+            pairs.into_iter().map(|(name, count)| (name, json!(count))).collect()
+        };
+        let totals = self.totals().into_iter().map(|(n, c)| (n.to_owned(), c)).collect();
+        json!({
+            "elapsed_ns": self.elapsed,
+            "totals": map(totals),
+            "drops": map(self.drops()),
+            "latency_ns": latency,
+            "failures": self.report.failures,
+            "complete": self.is_complete(),
+            "counters": self.counters.snapshot(),
+        })
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut lines = vec![format!("\nafter {:.1} s", seconds(self.elapsed))];
+        let numbered = |name: &str, count: u64| format!("  {name:<24} {count:>12}");
+        lines.extend(self.totals().into_iter().map(|(name, count)| numbered(name, count)));
+        for (edge, count) in self.drops() {
+            lines.push(numbered(&format!("dropped at {edge}"), count));
+        }
+        let complete = self.is_complete();
+        let verdict = if complete { "every quote decoded is a row" } else { "NOT complete" };
+        lines.push(format!("  {verdict}\n\n{}", self.latency_table()));
+        lines.extend(self.report.failures.iter().map(|failure| format!("failed: {failure}")));
+        lines.join("\n")
+    }
+
+    fn latency_table(&self) -> Table {
+        let mut table = Table::new();
+        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        let quantiles = QUANTILES.iter().map(|(name, _)| (*name).to_owned());
+        let head = ["latency, us", "samples"].map(str::to_owned).into_iter();
+        table.set_header(head.chain(quantiles).chain(["max".to_owned()]));
+        let place = |stage: &str| STAGES.iter().position(|s| *s == stage).unwrap_or(STAGES.len());
+        let mut latencies: Vec<_> = self.report.latencies.iter().collect();
+        latencies.sort_by_key(|(stage, _)| place(stage));
+        for (stage, latency) in latencies.into_iter().filter(|(_, l)| l.count() > 0) {
+            let quantiles = QUANTILES.iter().map(|(_, q)| micros(latency.quantile(*q)));
+            let head = [stage.replace('_', " "), latency.count().to_string()].into_iter();
+            table.add_row(head.chain(quantiles).chain([micros(latency.max())]));
+        }
+        table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
+        table
+    }
+}
+
+fn latency_json(latency: &Latency) -> Value {
+    let mut json = json!({ "count": latency.count(), "max": latency.max() });
+    for (name, quantile) in QUANTILES {
+        json[name] = json!(latency.quantile(quantile));
+    }
+    json
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display")]
+fn seconds(nanos: Nanos) -> f64 {
+    nanos as f64 / 1e9
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display")]
+fn micros(nanos: Nanos) -> String {
+    format!("{:.1}", nanos as f64 / 1e3)
+}

@@ -1,0 +1,846 @@
+//! From the ring to the lake: journal, segments, sealer, and the readers that users have.
+//!
+//! Every scenario runs on one thread with a clock set by hand and compares with a naive account of
+//! what went in. The readers in Python run where they are installed, and say so where not.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{
+    DataType, Float64Type, Int64Type, TimeUnit, TimestampNanosecondType, UInt8Type, UInt64Type,
+};
+use bytemuck::Zeroable;
+use crossbeam::channel;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::basic::Encoding;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use proptest::prelude::*;
+use spreadwire::agent::{Agent, Report};
+use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire::counters::Counters;
+use spreadwire::decimal;
+use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire::journal::{Journal, Settings};
+use spreadwire::record::{Gap, Kind, Quote, Record, Spread, Status, flags};
+use spreadwire::ring::{self, EdgeCounters, HoldSender};
+use spreadwire::seal::{SealError, Sealer, seal_segment};
+use spreadwire::segment::{
+    ClosedSegment, Origin, RunId, SegmentError, SegmentReader, catalogue_digest,
+};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
+const RING: usize = 4096;
+
+mod allocations {
+    //! Counts what the thread that asks has allocated.
+    #![expect(unsafe_code, reason = "an allocator cannot be written without")]
+
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<u64> = const { Cell::new(0) };
+    }
+
+    struct Counting;
+
+    #[global_allocator]
+    static COUNTING: Counting = Counting;
+
+    // SAFETY: every call is passed on to the system's allocator unchanged; counting touches a cell
+    // of the thread that needs no memory and no destructor.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            count();
+            // SAFETY: the caller's promises about the layout are the same.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: the block came from the same allocator with the same layout.
+            unsafe { System.dealloc(block, layout) }
+        }
+
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            count();
+            // SAFETY: the block came from the same allocator with the same layout.
+            unsafe { System.realloc(block, layout, size) }
+        }
+    }
+
+    fn count() {
+        // A thread that is ending has no cell any more.
+        COUNT.try_with(|count| count.set(count.get() + 1)).unwrap_or_default();
+    }
+
+    pub(super) fn of_this_thread() -> u64 {
+        COUNT.with(Cell::get)
+    }
+}
+
+fn catalogue() -> Catalogue {
+    let instrument = |name: &str, price_scale, size_scale| Instrument {
+        name: name.to_owned(),
+        price_scale,
+        size_scale,
+    };
+    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.001, max_age: SECOND };
+    Catalogue {
+        instruments: vec![
+            instrument("BTC/USDT", 2, 8),
+            instrument("BTC/USDT:PERP", 1, 3),
+            instrument("SHIB/USDT", 12, 0),
+        ],
+        venues: vec![venue("binance"), venue("binance-usdm"), venue("okx")],
+        listings: Vec::new(),
+    }
+}
+
+/// Settings under which nothing happens by itself but writing full blocks.
+fn patient() -> Settings {
+    Settings {
+        segment_rows: u64::MAX,
+        segment_age: Nanos::MAX,
+        flush_interval: Nanos::MAX,
+        sync_interval: 0,
+        block_records_max: 7,
+    }
+}
+
+/// A journal with its surroundings.
+struct Rig {
+    home: tempfile::TempDir,
+    clock: Clock,
+    counters: Counters,
+    sender: HoldSender,
+    journal: Journal,
+    closed: channel::Receiver<ClosedSegment>,
+}
+
+impl Rig {
+    fn new(settings: Settings) -> Rig {
+        Rig::with_channel(settings, 1000)
+    }
+
+    fn with_channel(settings: Settings, capacity: usize) -> Rig {
+        let home = tempfile::tempdir().unwrap();
+        let (clock, counters) = (Clock::manual(MIDNIGHT), Counters::default());
+        let (sender, receiver) = ring::hold(RING, EdgeCounters::default());
+        let (sealer, closed) = channel::bounded(capacity);
+        let lake = home.path().join("lake");
+        let journal =
+            Journal::new(receiver, &lake, origin(), settings, clock.clone(), &counters, sealer);
+        Rig { home, clock, counters, sender, journal, closed }
+    }
+
+    fn lake(&self) -> PathBuf {
+        self.home.path().join("lake")
+    }
+
+    fn cycle(&mut self, now: Nanos) -> usize {
+        self.clock.set(now);
+        self.journal.do_work(now)
+    }
+
+    fn pass(&mut self, records: &[Record], now: Nanos) {
+        for chunk in records.chunks(RING) {
+            chunk.iter().for_each(|record| self.sender.send(*record));
+            self.cycle(now);
+        }
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.counters.counter(name).get()
+    }
+
+    fn failures(&mut self) -> Vec<String> {
+        let mut report = Report::default();
+        self.journal.report(&mut report);
+        report.failures
+    }
+
+    /// Closes the journal and seals all it left; returns the sealer's complaints.
+    fn seal(&mut self) -> Vec<String> {
+        self.journal.on_close();
+        let (sender, closed) = channel::unbounded();
+        self.closed.try_iter().for_each(|segment| sender.send(segment).unwrap());
+        drop(sender);
+        Sealer::new(&self.lake(), catalogue(), &self.counters).run(&closed)
+    }
+}
+
+fn origin() -> Origin {
+    Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue()) }
+}
+
+fn quote(venue: u8, instrument: u32, ts_recv: Nanos) -> Quote {
+    Quote {
+        ts_recv,
+        ts_event: ts_recv - 5 * MILLI,
+        bid_px: 6_183_763,
+        ask_px: 6_183_764,
+        bid_sz: 378_826_000,
+        ask_sz: 154_698_000,
+        sequence: 7,
+        instrument: InstrumentId(instrument),
+        venue: VenueId(venue),
+        kind: Kind::Quote as u8,
+        ..Quote::zeroed()
+    }
+}
+
+fn status(ts_recv: Nanos) -> Record {
+    Status { ts_recv, kind: Kind::Status as u8, ..Status::zeroed() }.into()
+}
+
+fn quotes(count: u64) -> Vec<Record> {
+    (0..count).map(|at| quote(0, 0, MIDNIGHT + at).into()).collect()
+}
+
+/// A row as a reader of the lake sees it.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    ts: i64,
+    bid: Option<f64>,
+    ask: Option<f64>,
+    bid_sz: Option<f64>,
+    ask_sz: Option<f64>,
+    event: Option<i64>,
+    sequence: Option<u64>,
+    number: i64,
+    flags: u8,
+}
+
+/// What a quote should read back as, by its text.
+fn row(quote: &Quote, number: u64) -> Row {
+    let instrument = &catalogue().instruments[quote.instrument.index()];
+    let value = |mantissa, scale| decimal::to_text(mantissa, scale).parse::<f64>().unwrap();
+    let bid = (quote.bid_px, quote.bid_sz) != (0, 0);
+    let ask = (quote.ask_px, quote.ask_sz) != (0, 0);
+    let (price, size) = (instrument.price_scale, instrument.size_scale);
+    Row {
+        ts: quote.ts_recv.cast_signed(),
+        bid: bid.then(|| value(quote.bid_px, price)),
+        ask: ask.then(|| value(quote.ask_px, price)),
+        bid_sz: bid.then(|| value(quote.bid_sz, size)),
+        ask_sz: ask.then(|| value(quote.ask_sz, size)),
+        event: (quote.flags & flags::TS_EVENT_ABSENT == 0).then_some(quote.ts_event.cast_signed()),
+        sequence: (quote.sequence != 0).then_some(quote.sequence),
+        number: number.cast_signed(),
+        flags: quote.flags,
+    }
+}
+
+fn rows_of_batch(batch: &RecordBatch) -> Vec<Row> {
+    let column = |name: &str| batch.column_by_name(name).unwrap();
+    let times = column("Timestamp").as_primitive::<TimestampNanosecondType>();
+    let events = column("EventTime").as_primitive::<TimestampNanosecondType>();
+    let sequences = column("Sequence").as_primitive::<UInt64Type>();
+    let double = |name: &str, at: usize| {
+        let column = column(name).as_primitive::<Float64Type>();
+        column.is_valid(at).then(|| column.value(at))
+    };
+    (0..batch.num_rows())
+        .map(|at| Row {
+            ts: times.value(at),
+            bid: double("BestBid", at),
+            ask: double("BestAsk", at),
+            bid_sz: double("BestBidSize", at),
+            ask_sz: double("BestAskSize", at),
+            event: events.is_valid(at).then(|| events.value(at)),
+            sequence: sequences.is_valid(at).then(|| sequences.value(at)),
+            number: column("JournalSequence").as_primitive::<Int64Type>().value(at),
+            flags: column("Flags").as_primitive::<UInt8Type>().value(at),
+        })
+        .collect()
+}
+
+fn rows_of_file(path: &Path) -> Vec<Row> {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    reader.build().unwrap().flat_map(|batch| rows_of_batch(&batch.unwrap())).collect()
+}
+
+/// Every file under a folder, by its path below it, in the order of names.
+fn files_under(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+/// The rows of the whole lake by folder.
+fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
+    let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for file in files_under(lake).iter().filter(|file| file.ends_with(".parquet")) {
+        let (folder, _) = file.rsplit_once('/').unwrap();
+        rows.entry(folder.to_owned()).or_default().extend(rows_of_file(&lake.join(file)));
+    }
+    rows
+}
+
+/// What should be in the lake, by folder, from what went in.
+fn expected(records: &[Record]) -> BTreeMap<String, Vec<Row>> {
+    let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    let mut number = 0;
+    for record in records {
+        if record.kind() == Some(Kind::Quote) {
+            let quote: &Quote = record.view();
+            let venue = ["binance", "binance_usdm", "okx"][quote.venue.index()];
+            let symbol = ["BTC#USDT", "BTC#USDT:PERP", "SHIB#USDT"][quote.instrument.index()];
+            let time = jiff::Timestamp::from_nanosecond(i128::from(quote.ts_recv)).unwrap();
+            let text = time.to_string();
+            let folder = format!(
+                "exchange={venue}/symbol={symbol}/date={}/hour={}",
+                &text[..10],
+                &text[11..13]
+            );
+            rows.entry(folder).or_default().push(row(quote, number));
+        }
+        number += match record.kind() {
+            Some(Kind::Quote | Kind::Status) => 1,
+            Some(Kind::Gap) => record.view::<Gap>().missed,
+            _ => 0,
+        };
+    }
+    rows.values_mut().for_each(|rows| rows.sort_by_key(|row| row.ts));
+    rows
+}
+
+fn any_quote() -> impl Strategy<Value = Record> {
+    let time = prop_oneof![
+        (MIDNIGHT - 2)..(MIDNIGHT + 2),
+        (MIDNIGHT - 3 * 3600 * SECOND)..(MIDNIGHT + 30 * 3600 * SECOND),
+    ];
+    let side = prop_oneof![Just((0, 0)), (1..i64::MAX, 0..i64::MAX), (1..100_000_i64, 0..50_i64)];
+    let sequence = prop_oneof![Just(0), any::<u64>()];
+    (time, 0..3_u8, 0..3_u32, side.clone(), side, sequence, 0..32_u8).prop_map(
+        |(ts_recv, venue, instrument, bid, ask, sequence, flags)| {
+            let absent = flags & flags::TS_EVENT_ABSENT != 0;
+            let mut quote = quote(venue, instrument, ts_recv);
+            (quote.bid_px, quote.bid_sz) = bid;
+            (quote.ask_px, quote.ask_sz) = ask;
+            quote.ts_event = if absent { 0 } else { ts_recv - 1 };
+            (quote.sequence, quote.flags) = (sequence, flags);
+            quote.into()
+        },
+    )
+}
+
+fn any_record() -> impl Strategy<Value = Record> {
+    prop_oneof![
+        8 => any_quote(),
+        1 => Just(status(MIDNIGHT)),
+        1 => (1..1000_u64).prop_map(|missed| Gap::new(MIDNIGHT, missed).into()),
+        1 => Just(Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into()),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_quote_comes_back_from_the_lake(
+        records in proptest::collection::vec(any_record(), 1..60),
+        segment_rows in 1..40_u64,
+    ) {
+        let mut rig = Rig::new(Settings { segment_rows, ..patient() });
+        rig.pass(&records, MIDNIGHT);
+        prop_assert_eq!(rig.seal(), Vec::<String>::new());
+        let wanted = expected(&records);
+        let mut found = rows_of_lake(&rig.lake());
+        // Files are by segment, so that order is promised within each; over all of them by time.
+        found.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.ts, row.number)));
+        prop_assert_eq!(&found, &wanted);
+        let rows: usize = wanted.values().map(Vec::len).sum();
+        prop_assert_eq!(rig.count("seal.rows"), rows as u64);
+        prop_assert_eq!(rig.count("journal.quotes"), rows as u64);
+        prop_assert_eq!(rig.count("seal.missed"), rig.count("journal.missed"));
+        prop_assert_eq!(rig.count("seal.statuses"), rig.count("journal.statuses"));
+        let leftovers = files_under(&rig.lake());
+        prop_assert!(leftovers.iter().all(|file| file.ends_with(".parquet")), "{leftovers:?}");
+    }
+}
+
+#[test]
+fn rows_of_equal_time_keep_the_journals_order_and_midnight_divides_the_days() {
+    let mut rig = Rig::new(patient());
+    let at = |ts, sequence| Record::from(Quote { sequence, ..quote(1, 1, ts) });
+    let records = [
+        at(MIDNIGHT + 1, 1),
+        at(MIDNIGHT - 1, 2),
+        at(MIDNIGHT, 3),
+        at(MIDNIGHT - 1, 4),
+        at(MIDNIGHT, 5),
+    ];
+    rig.pass(&records, MIDNIGHT);
+    assert!(rig.seal().is_empty());
+    let order: Vec<(String, Vec<u64>)> = rows_of_lake(&rig.lake())
+        .into_iter()
+        .map(|(folder, rows)| (folder, rows.iter().map(|r| r.sequence.unwrap()).collect()))
+        .collect();
+    let folder = "exchange=binance_usdm/symbol=BTC#USDT:PERP";
+    assert_eq!(
+        order,
+        [
+            (format!("{folder}/date=2024-08-08/hour=23"), vec![2, 4]),
+            (format!("{folder}/date=2024-08-09/hour=00"), vec![3, 5, 1]),
+        ]
+    );
+}
+
+#[test]
+fn the_files_say_what_they_hold_and_are_encoded_as_documented() {
+    let mut rig = Rig::new(patient());
+    rig.pass(&[Gap::new(MIDNIGHT, 40).into()], MIDNIGHT);
+    rig.pass(&quotes(20), MIDNIGHT);
+    assert!(rig.seal().is_empty());
+    let path = rig.lake().join(&files_under(&rig.lake())[0]);
+    let reader = SerializedFileReader::new(File::open(&path).unwrap()).unwrap();
+    let metadata = reader.metadata();
+    let pairs: BTreeMap<String, String> = metadata
+        .file_metadata()
+        .key_value_metadata()
+        .unwrap()
+        .iter()
+        .filter_map(|pair| {
+            let key = pair.key.strip_prefix("spreadwire.")?;
+            Some((key.to_owned(), pair.value.clone().unwrap()))
+        })
+        .collect();
+    let wanted = [
+        ("first_journal_sequence", "40"),
+        ("format", "1"),
+        ("instrument", "BTC/USDT"),
+        ("last_journal_sequence", "59"),
+        ("price_scale", "2"),
+        ("run", "run"),
+        ("segment", "0"),
+        ("segment_gaps", "1"),
+        ("segment_missed", "40"),
+        ("segment_quotes", "20"),
+        ("segment_statuses", "0"),
+        ("size_scale", "8"),
+        ("venue", "binance"),
+    ];
+    let found: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(found, wanted);
+    for column in metadata.row_group(0).columns() {
+        let name = column.column_path().string();
+        let delta = ["Timestamp", "EventTime", "Sequence", "JournalSequence"].contains(&&*name);
+        let encodings: Vec<Encoding> = column.encodings().collect();
+        assert_eq!(encodings.contains(&Encoding::DELTA_BINARY_PACKED), delta, "{name}");
+        assert_eq!(column.dictionary_page_offset().is_none(), delta, "{name}");
+        assert!(column.statistics().is_some(), "{name}");
+    }
+    let batches = ParquetRecordBatchReaderBuilder::try_new(File::open(&path).unwrap()).unwrap();
+    let utc = DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
+    assert_eq!(*batches.schema().field(0).data_type(), utc);
+}
+
+#[test]
+fn a_segment_ends_at_its_rows_or_at_its_age() {
+    let mut rig = Rig::new(Settings { segment_rows: 10, segment_age: SECOND, ..patient() });
+    rig.pass(&quotes(25), MIDNIGHT);
+    let records: Vec<u64> = rig.closed.try_iter().map(|closed| closed.records).collect();
+    assert_eq!(records, [10, 10], "by rows, exactly");
+    rig.cycle(MIDNIGHT + SECOND - 1);
+    assert_eq!(rig.closed.len(), 0);
+    assert!(0 < rig.cycle(MIDNIGHT + SECOND));
+    assert_eq!(rig.closed.try_iter().map(|c| (c.number, c.records)).collect::<Vec<_>>(), [(2, 5)]);
+    assert_eq!(rig.cycle(MIDNIGHT + 9 * SECOND), 0, "nothing came, so no segment was begun");
+    assert_eq!(rig.count("journal.segments"), 3);
+    assert_eq!(rig.count("journal.records"), 25);
+    let journal = rig.lake().join("journal");
+    let names = files_under(&journal);
+    assert_eq!(names, ["run-000000.seg", "run-000001.seg", "run-000002.seg"]);
+    let bytes: u64 = names.iter().map(|n| fs::metadata(journal.join(n)).unwrap().len()).sum();
+    assert_eq!(rig.count("journal.bytes"), bytes);
+}
+
+#[test]
+fn a_record_waits_in_memory_no_longer_than_the_flush_interval() {
+    let mut rig = Rig::new(Settings { flush_interval: 5 * MILLI, ..patient() });
+    rig.pass(&quotes(1), MIDNIGHT);
+    rig.cycle(MIDNIGHT + 5 * MILLI - 1);
+    assert_eq!(rig.count("journal.records"), 0);
+    assert_eq!(rig.cycle(MIDNIGHT + 5 * MILLI), 1);
+    assert_eq!(rig.count("journal.records"), 1);
+    // What a crash now would leave.
+    let open = rig.lake().join("journal/run-000000.seg.open");
+    let blocks: Vec<_> = SegmentReader::open(&open).unwrap().map(Result::unwrap).collect();
+    assert_eq!(blocks[0].records, quotes(1));
+    let mut report = Report::default();
+    rig.journal.report(&mut report);
+    let (stage, latency) = &report.latencies[0];
+    assert_eq!((stage.as_str(), latency.count()), ("read_to_journal", 1));
+    assert!(latency.max().abs_diff(5 * MILLI) < 10_000);
+}
+
+#[test]
+fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
+    let rig = Rig::new(patient());
+    let (mut sender, receiver) = ring::count(4, EdgeCounters::default());
+    let (sealer, closed) = channel::bounded(1);
+    let counters = &rig.counters;
+    let clock = Clock::manual(MIDNIGHT);
+    let mut journal =
+        Journal::new(receiver, &rig.lake(), origin(), patient(), clock, counters, sealer);
+    quotes(10).into_iter().for_each(|record| sender.offer(record));
+    journal.do_work(MIDNIGHT);
+    sender.offer(quote(0, 0, MIDNIGHT + 10).into());
+    drop(sender);
+    journal.do_work(MIDNIGHT);
+    assert!(journal.is_finished());
+    journal.on_close();
+    assert_eq!(counters.counter("journal.missed").get(), 6);
+    assert_eq!(counters.counter("journal.gaps").get(), 1);
+    let sealed = seal_segment(&closed.recv().unwrap().path, &rig.lake(), &catalogue()).unwrap();
+    assert_eq!((sealed.tally.quotes, sealed.tally.gaps, sealed.tally.missed), (5, 1, 6));
+    let numbers: Vec<i64> = rows_of_file(&sealed.files[0].path).iter().map(|r| r.number).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 10]);
+}
+
+#[test]
+fn closed_segments_wait_on_disk_while_the_sealer_has_no_room() {
+    let mut rig = Rig::with_channel(Settings { segment_rows: 2, ..patient() }, 1);
+    rig.pass(&quotes(8), MIDNIGHT);
+    assert_eq!(rig.count("journal.waiting"), 3);
+    assert_eq!(rig.cycle(MIDNIGHT), 0);
+    assert_eq!(rig.closed.recv().unwrap().number, 0);
+    assert_eq!(rig.cycle(MIDNIGHT), 1);
+    assert_eq!(rig.closed.recv().unwrap().number, 1);
+    rig.journal.on_close();
+    assert_eq!(rig.count("journal.waiting"), 1);
+    assert!(rig.failures()[0].starts_with("1 closed segments found no room"));
+}
+
+#[test]
+fn a_file_where_the_lake_should_be_is_a_counted_loss() {
+    let mut rig = Rig::new(patient());
+    fs::write(rig.lake(), "not a folder").unwrap();
+    let mut records = quotes(20);
+    records.push(status(MIDNIGHT));
+    rig.pass(&records, MIDNIGHT);
+    assert_eq!(rig.count("journal.lost"), 21);
+    assert!(rig.sender.room(RING), "it drains on");
+    rig.journal.on_close();
+    assert_eq!(rig.count("journal.records"), 0);
+    let failures = rig.failures();
+    assert_eq!(failures.len(), 1);
+    assert!(failures[0].starts_with("the journal could not begin a segment"), "{failures:?}");
+    assert_eq!(fs::read(rig.lake()).unwrap(), b"not a folder");
+}
+
+#[test]
+fn a_journal_folder_that_vanishes_is_a_counted_loss() {
+    let mut rig = Rig::new(patient());
+    rig.pass(&quotes(20), MIDNIGHT);
+    fs::remove_dir_all(rig.lake()).unwrap();
+    rig.pass(&quotes(3), MIDNIGHT);
+    rig.journal.on_close();
+    assert_eq!(rig.count("journal.lost"), 23);
+    assert!(rig.failures()[0].contains("could not close a segment"));
+    assert_eq!(rig.closed.len(), 0);
+}
+
+#[test]
+fn sealing_again_gives_the_same_files_and_leaves_others_alone() {
+    let mut rig = Rig::new(patient());
+    let mut records = quotes(30);
+    records.push(quote(2, 2, MIDNIGHT).into());
+    rig.pass(&records, MIDNIGHT);
+    rig.journal.on_close();
+    let closed = rig.closed.recv().unwrap();
+    let bytes = fs::read(&closed.path).unwrap();
+    let folder = rig.lake().join("exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("spreads-00-00.0000000.parquet"), "another system's").unwrap();
+    // A sealer that was killed leaves such a file.
+    fs::write(folder.join("run-000000.parquet.tmp"), "half").unwrap();
+    let first = seal_segment(&closed.path, &rig.lake(), &catalogue()).unwrap();
+    assert!(!closed.path.exists(), "sealed, so deleted");
+    let content = |path: &PathBuf| fs::read(path).unwrap();
+    let paths: Vec<PathBuf> = first.files.iter().map(|file| file.path.clone()).collect();
+    let before: Vec<Vec<u8>> = paths.iter().map(content).collect();
+    fs::write(&closed.path, bytes).unwrap();
+    let second = seal_segment(&closed.path, &rig.lake(), &catalogue()).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(before, paths.iter().map(content).collect::<Vec<_>>());
+    assert_eq!(
+        files_under(&rig.lake()),
+        [
+            "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00/run-000000.parquet",
+            "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00/spreads-00-00.0000000.parquet",
+            "exchange=okx/symbol=SHIB#USDT/date=2024-08-09/hour=00/run-000000.parquet",
+        ]
+    );
+    let foreign = fs::read(folder.join("spreads-00-00.0000000.parquet")).unwrap();
+    assert_eq!(foreign, b"another system's");
+}
+
+#[test]
+fn a_segment_cut_by_a_crash_is_sealed_to_its_last_whole_block() {
+    let mut rig = Rig::new(patient());
+    rig.pass(&quotes(14), MIDNIGHT);
+    let open = rig.lake().join("journal/run-000000.seg.open");
+    let bytes = fs::read(&open).unwrap();
+    fs::write(&open, &bytes[..bytes.len() - 1]).unwrap();
+    let sealed = seal_segment(&open, &rig.lake(), &catalogue()).unwrap();
+    assert_eq!((sealed.tally.quotes, sealed.truncated_at), (7, Some(64 + 8 * 64)));
+    assert_eq!(rows_of_file(&sealed.files[0].path).len(), 7);
+}
+
+#[test]
+fn what_cannot_be_sealed_stays_and_the_others_are_sealed() {
+    let mut rig = Rig::new(Settings { segment_rows: 5, ..patient() });
+    rig.pass(&quotes(20), MIDNIGHT);
+    let journal = rig.lake().join("journal");
+    let damaged = journal.join("run-000001.seg");
+    let mut bytes = fs::read(&damaged).unwrap();
+    bytes[200] ^= 1;
+    fs::write(&damaged, bytes).unwrap();
+    let short = journal.join("run-000002.seg");
+    let bytes = fs::read(&short).unwrap();
+    fs::write(&short, &bytes[..bytes.len() - 1]).unwrap();
+    let complaints = rig.seal();
+    assert_eq!(complaints.len(), 2);
+    assert!(complaints[0].ends_with("damaged at byte 64: the checksum of the records differs"));
+    assert!(complaints[1].ends_with("the segment holds 0 records where 5 were written"));
+    assert_eq!(files_under(&journal), ["run-000001.seg", "run-000002.seg"]);
+    let counts = ["segments", "failed", "rows", "files"].map(|n| rig.count(&format!("seal.{n}")));
+    assert_eq!(counts, [2, 2, 10, 2]);
+}
+
+#[test]
+fn a_segment_of_another_catalogue_or_a_folder_that_is_a_file_is_refused() {
+    let mut rig = Rig::new(patient());
+    rig.pass(&quotes(3), MIDNIGHT);
+    rig.journal.on_close();
+    let path = rig.closed.recv().unwrap().path;
+    let mut other = catalogue();
+    other.venues.swap(0, 1);
+    let refused = seal_segment(&path, &rig.lake(), &other);
+    assert!(matches!(refused, Err(SealError::OtherCatalogue)));
+    fs::write(rig.lake().join("exchange=binance"), "in the way").unwrap();
+    let refused = seal_segment(&path, &rig.lake(), &catalogue());
+    assert!(matches!(refused, Err(SealError::Io { doing: "make the folder", .. })), "{refused:?}");
+    assert!(path.exists());
+    let foreign = seal_segment(&rig.lake().join("exchange=binance"), &rig.lake(), &catalogue());
+    assert!(matches!(foreign, Err(SealError::Segment(SegmentError::NotASegment))), "{foreign:?}");
+}
+
+#[test]
+fn a_cycle_allocates_nothing_while_the_segment_stays_the_same() {
+    let settings = Settings { block_records_max: 64, flush_interval: MILLI, ..patient() };
+    let mut rig = Rig::new(Settings { sync_interval: 50 * MILLI, ..settings });
+    rig.pass(&quotes(1000), MIDNIGHT);
+    let records = quotes(300);
+    let before = allocations::of_this_thread();
+    for cycle in 0..200 {
+        rig.pass(&records, MIDNIGHT + cycle * MILLI);
+        rig.cycle(MIDNIGHT + cycle * MILLI + MILLI / 2);
+    }
+    assert_eq!(allocations::of_this_thread() - before, 0);
+    assert_eq!(rig.count("journal.lost"), 0);
+    rig.journal.on_close();
+    assert_eq!(rig.count("journal.records"), 61_000);
+    drop(quotes(1));
+    assert!(before < allocations::of_this_thread(), "the count counts");
+}
+
+const READERS: &str = r#"
+import glob, sys
+import duckdb, polars as pl, pyarrow.parquet as pq
+files = sorted(glob.glob(sys.argv[1] + "/exchange=*/symbol=*/date=*/hour=*/*.parquet"))
+names = ["BestBid", "BestAsk", "BestBidSize", "BestAskSize", "EventTime", "Sequence"]
+def show(rows):
+    for row in sorted(rows): print(*("-" if v is None else repr(v) for v in row))
+print("pyarrow")
+show((r["JournalSequence"], t.value, *(r[n] for n in names[:4]), e and e.value, r["Sequence"], r["Flags"])
+     for f in files for table in [pq.ParquetFile(f).read()]
+     for r, t, e in zip(table.select(["JournalSequence", "Sequence", "Flags", *names[:4]]).to_pylist(),
+                        table["Timestamp"].cast("int64"), table["EventTime"].cast("int64"))
+     for t, e in [(type("T", (), {"value": t.as_py()}), e.as_py() is not None and type("T", (), {"value": e.as_py()}) or None)])
+print("polars")
+frame = pl.scan_parquet(sys.argv[1] + "/exchange=*/**/*.parquet", hive_partitioning=True).collect()
+assert {"exchange", "symbol", "date", "hour"} <= set(frame.columns), frame.columns
+show(frame.select("JournalSequence", pl.col("Timestamp").dt.timestamp("ns"), *names[:4],
+                  pl.col("EventTime").dt.timestamp("ns"), "Sequence", "Flags").rows())
+print("duckdb")
+show(duckdb.execute("select JournalSequence, epoch_ns(Timestamp), BestBid, BestAsk, BestBidSize, BestAskSize, "
+                    "epoch_ns(EventTime), Sequence, Flags from read_parquet($1, hive_partitioning=true)",
+                    [sys.argv[1] + "/exchange=*/*/*/*/*.parquet"]).fetchall())
+"#;
+
+fn python(arguments: &[&str]) -> std::process::Output {
+    Command::new("python3").args(arguments).output().unwrap()
+}
+
+fn has_readers() -> bool {
+    let import =
+        Command::new("python3").args(["-c", "import numpy, pyarrow, polars, duckdb"]).output();
+    let found = import.is_ok_and(|output| output.status.success());
+    if !found {
+        println!("skipped: python3 with numpy, pyarrow, polars and duckdb is not installed");
+    }
+    found
+}
+
+#[test]
+fn polars_duckdb_and_pyarrow_read_every_row() {
+    if !has_readers() {
+        return;
+    }
+    let mut rig = Rig::new(Settings { segment_rows: 4, ..patient() });
+    let one_sided = Quote { ask_px: 0, ask_sz: 0, ..quote(1, 1, MIDNIGHT - 1) };
+    let silent = flags::TS_EVENT_ABSENT | flags::SNAPSHOT;
+    let untimed = Quote { ts_event: 0, flags: silent, sequence: 0, ..quote(2, 2, MIDNIGHT) };
+    let large = Quote { sequence: u64::MAX, bid_px: 123, ..quote(0, 2, MIDNIGHT + 1) };
+    let mut records = quotes(3);
+    records.extend([one_sided, untimed, large].map(Record::from));
+    rig.pass(&records, MIDNIGHT);
+    assert!(rig.seal().is_empty());
+    let output = python(&["-c", READERS, rig.lake().to_str().unwrap()]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines = text.lines();
+    for reader in ["pyarrow", "polars", "duckdb"] {
+        assert_eq!(lines.next(), Some(reader));
+        for (number, record) in records.iter().enumerate() {
+            let wanted = row(record.view(), number as u64);
+            assert_eq!(row_of_text(lines.next().unwrap()), wanted, "{reader}");
+        }
+    }
+    assert_eq!(lines.next(), None);
+}
+
+fn row_of_text(line: &str) -> Row {
+    fn field<T: std::str::FromStr>(text: &str) -> Option<T> {
+        text.parse().ok()
+    }
+    let fields: Vec<&str> = line.split(' ').collect();
+    Row {
+        number: field(fields[0]).unwrap(),
+        ts: field(fields[1]).unwrap(),
+        bid: field(fields[2]),
+        ask: field(fields[3]),
+        bid_sz: field(fields[4]),
+        ask_sz: field(fields[5]),
+        event: field(fields[6]),
+        sequence: field(fields[7]),
+        flags: field(fields[8]).unwrap(),
+    }
+}
+
+fn real_data() -> PathBuf {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
+    std::env::var_os("SPREADWIRE_REAL_DATA").map_or_else(|| PathBuf::from(beside), PathBuf::from)
+}
+
+/// The recorded quotes of three books, as records of one instrument on three venues.
+fn tape(path: &Path) -> Vec<Record> {
+    let venues = ["binance_spot", "binance_usdm", "binance_coinm"];
+    let mut csv = csv::Reader::from_reader(flate2::read::GzDecoder::new(File::open(path).unwrap()));
+    csv.records()
+        .map(|line| {
+            let line = line.unwrap();
+            let number = |at: usize, scale| decimal::parse(line[at].as_bytes(), scale).unwrap();
+            let venue = venues.iter().position(|venue| *venue == &line[2]).unwrap();
+            Record::from(Quote {
+                ts_recv: line[0].parse().unwrap(),
+                bid_px: number(4, 2),
+                bid_sz: number(5, 8),
+                ask_px: number(6, 2),
+                ask_sz: number(7, 8),
+                venue: VenueId(u8::try_from(venue).unwrap()),
+                flags: flags::TS_EVENT_ABSENT,
+                kind: Kind::Quote as u8,
+                ..Quote::zeroed()
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn the_analysts_script_reads_a_real_tape_from_the_lake_unchanged() {
+    let shared = real_data();
+    let script = shared.join("baselines/pair_metrics.py");
+    let path = shared.join("tapes/quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z.csv.gz");
+    if !script.exists() || !path.exists() {
+        println!("skipped: no real data under {}", shared.display());
+        return;
+    }
+    let records = tape(&path);
+    let mut rig =
+        Rig::new(Settings { segment_rows: 100_000, block_records_max: 4096, ..patient() });
+    rig.pass(&records, MIDNIGHT);
+    assert!(rig.seal().is_empty());
+    let lake = rig.lake();
+    let bytes: u64 =
+        files_under(&lake).iter().map(|f| fs::metadata(lake.join(f)).unwrap().len()).sum();
+    println!("{} rows, {bytes} bytes of Parquet", records.len());
+    let rows: usize = rows_of_lake(&lake).values().map(Vec::len).sum();
+    assert_eq!(rows, records.len());
+    if !has_readers() {
+        return;
+    }
+    let tables = ["script", "polars", "duckdb"].map(|engine| {
+        let csv = rig.home.path().join(format!("{engine}.csv"));
+        let (script, lake) = (script.to_str().unwrap(), lake.to_str().unwrap());
+        let output = python(&[script, engine, lake, "--csv", csv.to_str().unwrap()]);
+        assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
+        pair_metrics(&csv)
+    });
+    assert_eq!(tables[0].len(), 3, "three venues are three pairs");
+    for (pair, figures) in &tables[0] {
+        let (left, _) = pair.split_once(' ').unwrap();
+        let venue = ["binance", "binance_usdm", "okx"].iter().position(|v| *v == left).unwrap();
+        let of_left = records.iter().filter(|r| r.view::<Quote>().venue.index() == venue).count();
+        assert_eq!(
+            decimal::parse(figures["data_points"].as_bytes(), 0),
+            Ok(i64::try_from(of_left).unwrap())
+        );
+        for other in &tables[1..] {
+            for (name, figure) in figures {
+                let found = &other[pair][name];
+                assert!(same(figure, found), "{pair} {name}: {figure} and {found}");
+            }
+        }
+    }
+}
+
+/// Whether two texts are the same word or nearly the same number: Polars hands the hours over in
+/// whole microseconds.
+fn same(a: &str, b: &str) -> bool {
+    let numbers = a.parse::<f64>().ok().zip(b.parse::<f64>().ok());
+    let close = |(a, b): (f64, f64)| (a - b).abs() <= 1e-8 * (1.0 + a.abs());
+    a == b || numbers.is_some_and(close)
+}
+
+/// Figures by "venue venue" and column.
+fn pair_metrics(path: &Path) -> BTreeMap<String, BTreeMap<String, String>> {
+    let mut csv = csv::Reader::from_path(path).unwrap();
+    let names = csv.headers().unwrap().clone();
+    csv.records()
+        .map(|line| {
+            let line = line.unwrap();
+            let figures: BTreeMap<String, String> =
+                names.iter().zip(&line).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
+            (format!("{} {}", figures["exchange1"], figures["exchange2"]), figures)
+        })
+        .collect()
+}

@@ -1,0 +1,277 @@
+//! One ordered input gives the same spreads and decisions whichever layout runs it, and whatever
+//! happens to an agent, the others end in order.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+use bytemuck::Zeroable;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use spreadwire::agent::{Agent, IdleStrategy, Report};
+use spreadwire::book::Book;
+use spreadwire::calculator::{Calculator, Output};
+use spreadwire::clock::{Clock, MILLI, Nanos};
+use spreadwire::config;
+use spreadwire::counters::Counters;
+use spreadwire::decision::{Decision, DecisionMaker};
+use spreadwire::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire::integrity::State;
+use spreadwire::plan::{Host, Plan, ThreadPlan};
+use spreadwire::record::{Kind, Quote, Record, Status};
+use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
+use spreadwire::runner::{self, Stop};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+const SEED: u64 = 20_261_122;
+const QUOTES: usize = 20_000;
+
+fn preset(name: &str) -> Plan {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
+    let host = Host { cpus: (0..8).collect() };
+    Plan::new(config::read(&path).unwrap(), &path, &host).unwrap()
+}
+
+/// Quotes that wander around one price with venues now and then dear, cheap, quiet or down.
+fn input(catalogue: &Catalogue) -> Vec<Record> {
+    println!("seed {SEED}");
+    let mut random = ChaCha8Rng::seed_from_u64(SEED);
+    let mut records = Vec::new();
+    let mut now = 1_000_000 * MILLI;
+    for listing in &catalogue.listings {
+        records.push(status(now, listing.instrument, listing.venue, State::Live));
+    }
+    for _ in 0..QUOTES {
+        now += random.random_range(0..2 * MILLI);
+        let listing = &catalogue.listings[random.random_range(0..catalogue.listings.len())];
+        if random.random_range(0..200) == 0 {
+            let state = State::ALL[random.random_range(0..State::ALL.len())];
+            records.push(status(now, listing.instrument, listing.venue, state));
+            continue;
+        }
+        let shock =
+            if random.random_range(0..50) == 0 { random.random_range(-800..800) } else { 0 };
+        let bid_px = 100_000 + random.random_range(-40..40) + shock;
+        records.push(
+            Quote {
+                ts_recv: now,
+                bid_px,
+                ask_px: bid_px + random.random_range(1..20),
+                bid_sz: random.random_range(1..1_000),
+                ask_sz: random.random_range(1..1_000),
+                instrument: listing.instrument,
+                venue: listing.venue,
+                kind: Kind::Quote as u8,
+                ..Quote::zeroed()
+            }
+            .into(),
+        );
+    }
+    records
+}
+
+fn status(ts_recv: Nanos, instrument: InstrumentId, venue: VenueId, state: State) -> Record {
+    let (state, kind) = (state as u8, Kind::Status as u8);
+    Status { ts_recv, state, instrument, venue, kind, ..Status::zeroed() }.into()
+}
+
+/// A source in place of the feeds: a list of records, in its order.
+struct Replay {
+    role: String,
+    records: std::vec::IntoIter<Record>,
+    edge: HoldSender,
+}
+
+impl Agent for Replay {
+    fn role(&self) -> &str {
+        &self.role
+    }
+    fn do_work(&mut self, _now: Nanos) -> usize {
+        let mut sent = 0;
+        while sent < 100 && self.edge.room(1) {
+            let Some(record) = self.records.next() else { break };
+            self.edge.send(record);
+            sent += 1;
+        }
+        sent
+    }
+    fn is_finished(&self) -> bool {
+        self.records.as_slice().is_empty() || self.edge.is_abandoned()
+    }
+}
+
+/// A consumer that keeps what it gets, and panics where it is told to.
+struct Tap {
+    role: &'static str,
+    input: Receiver,
+    seen: Arc<Mutex<Vec<Record>>>,
+    panic_after: usize,
+    closed: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Agent for Tap {
+    fn role(&self) -> &str {
+        self.role
+    }
+    fn do_work(&mut self, _now: Nanos) -> usize {
+        let mut seen = self.seen.lock().unwrap();
+        let work = self.input.drain(|record| seen.push(*record));
+        assert!(seen.len() <= self.panic_after, "told to panic");
+        work
+    }
+    fn is_finished(&self) -> bool {
+        self.input.is_finished()
+    }
+    fn on_close(&mut self) {
+        self.closed.lock().unwrap().push(self.role);
+    }
+}
+
+/// What came out of a run.
+struct Run {
+    report: Report,
+    spreads: Vec<Record>,
+    journalled: Vec<Record>,
+    opportunities: Vec<Record>,
+    closed: Vec<&'static str>,
+}
+
+fn edge(capacity: usize) -> (CountSender, Receiver) {
+    ring::count(capacity, EdgeCounters::default())
+}
+
+/// Runs the input through the calculator and the decision on a preset's threads.
+fn run(name: &str, panic_after: usize) -> Run {
+    let plan = preset(name);
+    let records = input(&plan.catalogue);
+    let clock = Clock::manual(0);
+    let (counters, stop) = (Counters::default(), Stop::default());
+    let closed = Arc::new(Mutex::new(Vec::new()));
+    let mut agents: BTreeMap<String, Box<dyn Agent>> = BTreeMap::new();
+    let mut inputs = Vec::new();
+    for (place, feed) in plan.feeds.iter().enumerate() {
+        let (edge, receiver) = ring::hold(256, EdgeCounters::default());
+        inputs.push(receiver);
+        // One source has it all: with several, the interleaving would be the machine's.
+        let records = if place == 0 { records.clone() } else { Vec::new() }.into_iter();
+        let replay = Replay { role: feed.role.clone(), records, edge };
+        agents.insert(feed.role.clone(), Box::new(replay));
+    }
+    let mut tap = |role, input| {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let panic_after = if role == "broadcast" { panic_after } else { usize::MAX };
+        let closed = Arc::clone(&closed);
+        let tap = Tap { role, input, seen: Arc::clone(&seen), panic_after, closed };
+        agents.insert(role.to_owned(), Box::new(tap));
+        seen
+    };
+    // Room for everything: a slow consumer is another test's matter.
+    let (to_broadcast, broadcast_in) = edge(QUOTES * 12);
+    let (to_decision, decision_in) = edge(QUOTES * 12);
+    let (to_journal, journal_in) = edge(QUOTES * 2);
+    let (to_chronicle, chronicle_in) = edge(QUOTES);
+    let spreads = tap("broadcast", broadcast_in);
+    let journalled = tap("journal", journal_in);
+    let opportunities = tap("chronicle", chronicle_in);
+    let outputs = vec![
+        Output { sender: to_decision, quotes: false, spreads: true },
+        Output { sender: to_broadcast, quotes: false, spreads: true },
+        Output { sender: to_journal, quotes: true, spreads: false },
+    ];
+    let book = Book::new(&plan.catalogue);
+    let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
+    agents.insert("calculator".to_owned(), Box::new(calculator));
+    let maker = DecisionMaker::new(&plan.catalogue, plan.decision.clone());
+    let decision = Decision::new(decision_in, to_chronicle, maker, clock.clone(), &counters);
+    agents.insert("decision".to_owned(), Box::new(decision));
+    let threads = crews(&plan.threads, &mut agents);
+    let report = runner::start(threads, &clock, &stop, &counters).unwrap().join();
+    let take = |seen: &Mutex<Vec<Record>>| std::mem::take(&mut *seen.lock().unwrap());
+    let closed = std::mem::take(&mut *closed.lock().unwrap());
+    Run {
+        report,
+        spreads: take(&spreads),
+        journalled: take(&journalled),
+        opportunities: take(&opportunities),
+        closed,
+    }
+}
+
+/// The preset's threads with their agents. This machine may have fewer cores than the preset was
+/// made for, so that threads float, and spinners beyond its cores yield.
+fn crews(
+    plans: &[ThreadPlan],
+    agents: &mut BTreeMap<String, Box<dyn Agent>>,
+) -> Vec<(ThreadPlan, Vec<Box<dyn Agent>>)> {
+    let crowded = spreadwire::cpu::available().len() <= plans.len();
+    let mut crews = Vec::new();
+    for plan in plans {
+        let mut plan = ThreadPlan { cpu: None, ..plan.clone() };
+        if crowded && plan.idle == IdleStrategy::Spin {
+            plan.idle = IdleStrategy::Yield;
+        }
+        let crew = plan.agents.iter().map(|role| agents.remove(role).unwrap()).collect();
+        crews.push((plan, crew));
+    }
+    let rest = std::mem::take(agents).into_values().collect();
+    let cold = ThreadPlan {
+        name: "cold".to_owned(),
+        cpu: None,
+        idle: IdleStrategy::Yield,
+        agents: Vec::new(),
+    };
+    crews.push((cold, rest));
+    crews
+}
+
+#[test]
+fn every_layout_gives_the_same_spreads_and_decisions() {
+    let alone = run("laptop.toml", usize::MAX);
+    assert!(alone.report.failures.is_empty(), "{:?}", alone.report.failures);
+    let opened = alone.opportunities.iter().filter(|r| r.kind() == Some(Kind::Opened)).count();
+    assert!(opened > 50, "the input must lead to decisions, not {opened}");
+    assert!(alone.spreads.len() > QUOTES, "{} spreads", alone.spreads.len());
+    for name in ["pinned-2.toml", "pinned-8.toml"] {
+        let other = run(name, usize::MAX);
+        assert!(other.report.failures.is_empty(), "{name}: {:?}", other.report.failures);
+        assert!(other.spreads == alone.spreads, "{name}: other spreads");
+        assert!(other.opportunities == alone.opportunities, "{name}: other decisions");
+        assert!(other.journalled == alone.journalled, "{name}: another journal");
+    }
+}
+
+#[test]
+fn the_journal_replays_to_the_same_spreads_bit_for_bit() {
+    let live = run("pinned-2.toml", usize::MAX);
+    let plan = preset("pinned-2.toml");
+    let mut book = Book::new(&plan.catalogue);
+    let mut again = Vec::new();
+    for (sequence, record) in live.journalled.iter().enumerate() {
+        match record.kind() {
+            Some(Kind::Quote) => {
+                book.on_quote(record.view(), sequence as u64, |s| again.push(Record::from(s)));
+            }
+            _ => {
+                book.on_status(record.view());
+                again.push(*record);
+            }
+        }
+    }
+    assert!(again == live.spreads);
+}
+
+#[test]
+fn a_panic_in_one_agent_ends_the_others_in_order_and_is_a_failure() {
+    for name in ["laptop.toml", "pinned-2.toml", "pinned-8.toml"] {
+        let broken = run(name, 500);
+        let failures = broken.report.failures;
+        assert_eq!(failures.len(), 1, "{name}: {failures:?}");
+        assert!(failures[0].contains("\"broadcast\" panicked: told to panic"), "{failures:?}");
+        assert!(!broken.closed.contains(&"broadcast"));
+        assert!(broken.closed.contains(&"journal"), "{name}: the journal was not closed");
+        // Everything that the source had sent reached the journal: none is lost on the way.
+        let all = input(&preset(name).catalogue);
+        assert!(broken.journalled == all[..broken.journalled.len()]);
+        assert_eq!(broken.journalled.len(), all.len(), "{name}: this source runs to its end");
+    }
+}

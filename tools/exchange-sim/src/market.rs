@@ -1,0 +1,263 @@
+//! One simulated venue while it runs: its streams, their last quotes and sequences, its faults.
+//!
+//! Turns a quote of the source into the venue's frame. Must not know sockets or the clock; times
+//! and connection slots are handed in.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use mio::net::TcpListener;
+
+use crate::faults::{Armed, FaultKind};
+use crate::feed::Listed;
+use crate::options::Options;
+use crate::stats::{Occasion, VenueStats, Written};
+use crate::venue::{Manners, Texts, Venue, Wire};
+
+/// One venue while it runs.
+#[derive(Debug)]
+pub(crate) struct Market {
+    pub(crate) venue: &'static dyn Venue,
+    pub(crate) listener: TcpListener,
+    pub(crate) address: SocketAddr,
+    pub(crate) manners: Manners,
+    pub(crate) topics: Vec<Topic>,
+    /// Quotes to be skipped still, by a fault.
+    pub(crate) skips: u64,
+    /// Subscriptions to be refused still, by a fault.
+    pub(crate) refusals: u64,
+    /// The topic quoted last.
+    pub(crate) last_topic: usize,
+    pub(crate) stats: VenueStats,
+    ids: HashMap<String, usize>,
+    /// Whether only listed instruments can be subscribed; recorded frames have no list.
+    is_listed: bool,
+    /// By instrument of the source.
+    by_instrument: Vec<Option<usize>>,
+    armed: Vec<Armed>,
+    has_deltas: bool,
+    /// The sequence across symbols.
+    cross: u64,
+}
+
+/// One stream.
+#[derive(Debug, Default)]
+pub(crate) struct Topic {
+    pub(crate) name: String,
+    /// Slots of the connections that get it.
+    pub(crate) subscribers: Vec<usize>,
+    /// When it was last sent, ns.
+    pub(crate) sent_ns: u64,
+    symbol: String,
+    is_listed: bool,
+    /// Decimals of price and size.
+    places: (usize, usize),
+    last: Option<Last>,
+    /// The quote before the last, for a delta.
+    before: Option<Texts>,
+    /// The last quote was a wrong one, by a fault: the next is a snapshot in every dialect.
+    is_spoilt: bool,
+    /// The last quote is sent as a snapshot in every dialect.
+    is_whole: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Last {
+    texts: Texts,
+    sequence: u64,
+    cross: u64,
+    event_ms: u64,
+    push_ms: u64,
+}
+
+impl Market {
+    pub(crate) fn new(
+        venue: &'static dyn Venue,
+        listener: TcpListener,
+        address: SocketAddr,
+        options: &Options,
+    ) -> Market {
+        let faults = options.faults.iter().filter(|fault| fault.venue == venue.name());
+        let own = venue.manners();
+        let has_deltas = own.deltas && options.bybit_deltas;
+        let repeat_after = if has_deltas { None } else { own.repeat_after };
+        Market {
+            venue,
+            listener,
+            address,
+            manners: Manners {
+                ping_every: own.ping_every.map(|own| options.ping_every.unwrap_or(own)),
+                pong_within: own.pong_within.map(|own| options.pong_within.unwrap_or(own)),
+                idle_close: own.idle_close.map(|own| options.idle_close.unwrap_or(own)),
+                repeat_after: repeat_after.map(|own| options.repeat_after.unwrap_or(own)),
+                ..own
+            },
+            topics: Vec::new(),
+            skips: 0,
+            refusals: 0,
+            last_topic: 0,
+            stats: VenueStats { name: venue.name(), ..VenueStats::default() },
+            ids: HashMap::new(),
+            is_listed: false,
+            by_instrument: Vec::new(),
+            armed: faults.map(Armed::new).collect(),
+            has_deltas,
+            cross: 101_969_000_000,
+        }
+    }
+
+    /// Enters the instruments of the source that this venue has; `index` is the venue's.
+    pub(crate) fn list(&mut self, listed: &[Listed], index: usize) {
+        self.is_listed = !listed.is_empty();
+        for instrument in listed {
+            let here = instrument.symbols.iter().find(|(venue, _)| *venue == index);
+            let topic = here.map(|(_, symbol)| {
+                let topic = self.topic(&self.venue.topic(symbol));
+                let entry = &mut self.topics[topic];
+                entry.symbol.clone_from(symbol);
+                entry.is_listed = true;
+                entry.places = (instrument.price_places, instrument.size_places);
+                topic
+            });
+            self.by_instrument.push(topic);
+        }
+    }
+
+    /// Whether a client may subscribe the topic.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        !self.is_listed || self.ids.get(name).is_some_and(|id| self.topics[*id].is_listed)
+    }
+
+    /// The index of a topic, entered when new.
+    pub(crate) fn topic(&mut self, name: &str) -> usize {
+        if let Some(index) = self.ids.get(name) {
+            return *index;
+        }
+        let index = self.topics.len();
+        self.topics.push(Topic { name: name.to_owned(), ..Topic::default() });
+        self.ids.insert(name.to_owned(), index);
+        index
+    }
+
+    /// The topic of an instrument of the source.
+    pub(crate) fn topic_of(&self, instrument: usize) -> Option<usize> {
+        self.by_instrument.get(instrument).copied().flatten()
+    }
+
+    /// Takes a quote of the source as the topic's last one and gives it the next sequence.
+    pub(crate) fn take(&mut self, topic: usize, raw: &Texts, event_ms: u64, push_ms: u64) {
+        let venue = self.venue;
+        let entry = &mut self.topics[topic];
+        let (price_places, size_places) = entry.places;
+        // The texts of the quote before the last are overwritten: no new ones are made per quote.
+        let mut texts = entry.before.take().unwrap_or_default();
+        for (number, places, out) in [
+            (&raw.bid, price_places, &mut texts.bid),
+            (&raw.bid_qty, size_places, &mut texts.bid_qty),
+            (&raw.ask, price_places, &mut texts.ask),
+            (&raw.ask_qty, size_places, &mut texts.ask_qty),
+        ] {
+            out.clear();
+            venue.number(number, places, out);
+        }
+        let sequence = venue.sequence(entry.last.as_ref().map(|last| last.sequence), &entry.symbol);
+        self.cross += 3;
+        entry.is_whole = std::mem::take(&mut entry.is_spoilt);
+        let next = Last { texts, sequence, cross: self.cross, event_ms, push_ms };
+        entry.before = entry.last.replace(next).map(|last| last.texts);
+    }
+
+    /// The frame of the topic's last quote as a change; a delta in the dialect that has them.
+    pub(crate) fn change(&self, topic: usize) -> Option<String> {
+        let entry = &self.topics[topic];
+        let is_delta = self.has_deltas && !entry.is_whole;
+        let before = if is_delta { entry.before.as_ref() } else { None };
+        let last = entry.last.as_ref()?;
+        Some(self.write(entry, last, before, last.push_ms))
+    }
+
+    /// The frame of the topic's last quote as a snapshot sent at `push_ms`.
+    pub(crate) fn snapshot(&self, topic: usize, push_ms: u64) -> Option<String> {
+        let entry = &self.topics[topic];
+        Some(self.write(entry, entry.last.as_ref()?, None, push_ms))
+    }
+
+    /// Makes the topic's last quote a wrong one, with the next sequence, as a snapshot.
+    pub(crate) fn spoil(&mut self, topic: usize, kind: FaultKind) -> Option<()> {
+        let last = self.topics[topic].last.clone()?;
+        let mut wrong = last.texts;
+        match kind {
+            // A locked quote does not get crossed by swapping; a digit in front does it.
+            FaultKind::Crossed if wrong.bid == wrong.ask => wrong.bid.insert(0, '9'),
+            FaultKind::Crossed => std::mem::swap(&mut wrong.bid, &mut wrong.ask),
+            FaultKind::ZeroSize => wrong.bid_qty = "0".to_owned(),
+            FaultKind::Negative => wrong.bid.insert(0, '-'),
+            FaultKind::Drop
+            | FaultKind::Close
+            | FaultKind::Stall(_)
+            | FaultKind::Garbage
+            | FaultKind::Truncated
+            | FaultKind::Cut
+            | FaultKind::Oversized(_)
+            | FaultKind::Unknown
+            | FaultKind::Skip(_)
+            | FaultKind::Refuse => return None,
+        }
+        self.take(topic, &wrong, last.event_ms, last.push_ms);
+        let entry = &mut self.topics[topic];
+        (entry.is_spoilt, entry.is_whole) = (true, true);
+        Some(())
+    }
+
+    /// What is remembered of a frame just written.
+    pub(crate) fn written(
+        &self,
+        topic: usize,
+        occasion: Occasion,
+        push_ms: Option<u64>,
+        receivers: u32,
+    ) -> Option<Written> {
+        const NS_PER_MS: u64 = 1_000_000;
+        let entry = &self.topics[topic];
+        let last = entry.last.as_ref()?;
+        let texts = &last.texts;
+        Some(Written {
+            venue: self.venue.name(),
+            symbol: entry.symbol.clone(),
+            bid: texts.bid.clone(),
+            bid_qty: texts.bid_qty.clone(),
+            ask: texts.ask.clone(),
+            ask_qty: texts.ask_qty.clone(),
+            sequence: last.sequence,
+            event_ns: last.event_ms * NS_PER_MS,
+            push_ns: push_ms.unwrap_or(last.push_ms) * NS_PER_MS,
+            occasion,
+            receivers,
+        })
+    }
+
+    /// The next fault whose moment has come.
+    pub(crate) fn due_fault(&mut self, elapsed_ns: u64) -> Option<FaultKind> {
+        let quotes = self.stats.quotes;
+        self.armed.iter_mut().find_map(|armed| armed.due(quotes, elapsed_ns))
+    }
+
+    fn write(&self, entry: &Topic, last: &Last, before: Option<&Texts>, push_ms: u64) -> String {
+        let mut out = String::with_capacity(256);
+        let wire = Wire {
+            topic: &entry.name,
+            symbol: &entry.symbol,
+            texts: &last.texts,
+            before,
+            delta_dialect: self.has_deltas,
+            sequence: last.sequence,
+            cross: last.cross,
+            // From the sequence, so that a repeat is the same text again.
+            orders: [1 + last.sequence % 5, 1 + last.sequence % 7],
+            event_ms: last.event_ms,
+            push_ms,
+        };
+        self.venue.frame(&wire, &mut out);
+        out
+    }
+}

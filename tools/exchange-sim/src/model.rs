@@ -1,0 +1,527 @@
+//! A seeded model of one market seen by several venues.
+//!
+//! Each instrument has one common price: a random walk with jumps. A venue sees it some fixed lag
+//! later and adds a basis of its own, an Ornstein-Uhlenbeck process of known half-life around
+//! zero. Now and then a basis is knocked away by a shock and decays at that half-life: those are
+//! the opportunities, and their number and size are parameters. A venue quotes the resulting mid
+//! plus and minus half a width, rounded outwards to the tick. Quotes arrive as a Poisson process
+//! of bursts.
+//!
+//! Only `+ - * / sqrt` and [`arithmetic`](crate::arithmetic) are used, so a seed gives the same
+//! quotes on every machine. Must not know clocks, sockets or venues' formats.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+
+use crate::SimError;
+use crate::arithmetic::{exp_of_negative, exponential, float, floor_units, normal, uniform};
+use crate::instrument::{INSTRUMENTS, Instrument};
+
+/// One basis point.
+const BP: f64 = 1e-4;
+
+const NS_PER_S: f64 = 1e9;
+
+/// Quotes of a burst fall within this, so that it fits in a millisecond.
+const BURST_NS: u64 = 900_000;
+
+/// Parameters of the model. The defaults give about 5,000 quotes/s and a few opportunities a
+/// minute of 25 bp and more, each some hundred ms to some seconds long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelOptions {
+    /// The same seed and parameters give the same quotes.
+    pub seed: u64,
+    /// Quotes per second of the source's time, over all venues.
+    pub rate: f64,
+    /// Instruments played: the first of [`INSTRUMENTS`].
+    pub instruments: usize,
+    /// The venues' behaviour. Those that are not served are left out and the rate is shared by
+    /// the others.
+    pub venues: Vec<ModelVenue>,
+    /// Standard deviation of the common price's walk after one second, bp.
+    pub volatility_bp: f64,
+    /// Jumps of the common price, per instrument.
+    pub jumps_per_minute: f64,
+    /// Standard deviation of a jump, bp.
+    pub jump_bp: f64,
+    /// Shocks to a basis, over all instruments and venues.
+    pub shocks_per_minute: f64,
+    /// Least and greatest size of a shock, bp; its sign is a coin's.
+    pub shock_bp: [f64; 2],
+    /// Chance that a quote is followed by another within the same burst.
+    pub burst: f64,
+    /// Mean value of a size, in the quote currency.
+    pub notional: f64,
+}
+
+impl Default for ModelOptions {
+    fn default() -> ModelOptions {
+        ModelOptions {
+            seed: 1,
+            rate: 5_000.0,
+            instruments: INSTRUMENTS.len(),
+            venues: vec![
+                ModelVenue::new("binance", [1_500, 0, 1], 2.0, 1.0, 0.35),
+                ModelVenue::new("binance-usdm", [1_200, 2, 2], 2.5, 1.0, 0.35),
+                ModelVenue::new("bybit", [1_000, 12, 5], 2.5, 1.5, 0.17),
+                ModelVenue::new("okx", [900, 20, 4], 2.5, 1.5, 0.13),
+            ],
+            volatility_bp: 1.0,
+            jumps_per_minute: 2.0,
+            jump_bp: 5.0,
+            shocks_per_minute: 5.0,
+            shock_bp: [32.0, 60.0],
+            burst: 0.3,
+            notional: 20_000.0,
+        }
+    }
+}
+
+/// How one venue follows the common price.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelVenue {
+    /// The venue's name.
+    pub name: String,
+    /// Time in which the basis loses half of its distance from zero.
+    pub half_life: Duration,
+    /// How long after the common price the venue follows.
+    pub lag: Duration,
+    /// From matching to sending, as the venue's two times say.
+    pub push_delay: Duration,
+    /// Stationary standard deviation of the basis, shocks apart, bp.
+    pub basis_bp: f64,
+    /// Distance of best bid and best ask before rounding outwards to the tick, bp.
+    pub width_bp: f64,
+    /// Part of the quotes that come from this venue, relative to the other venues' parts.
+    pub share: f64,
+}
+
+impl ModelVenue {
+    /// A venue with `[half-life, lag, push delay]` in ms.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        times_ms: [u64; 3],
+        basis_bp: f64,
+        width_bp: f64,
+        share: f64,
+    ) -> ModelVenue {
+        let [half_life, lag, push_delay] = times_ms.map(Duration::from_millis);
+        let name = name.to_owned();
+        ModelVenue { name, half_life, lag, push_delay, basis_bp, width_bp, share }
+    }
+}
+
+/// One quote of the model, in units of the instrument's grid.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ModelQuote {
+    /// Time since the start, ns.
+    pub at_ns: u64,
+    /// Index into [`ModelOptions::venues`].
+    pub venue: usize,
+    /// Index into [`INSTRUMENTS`].
+    pub instrument: usize,
+    /// Best bid, ticks.
+    pub bid: u64,
+    /// Size at the best bid, lots.
+    pub bid_qty: u64,
+    /// Best ask, ticks.
+    pub ask: u64,
+    /// Size at the best ask, lots.
+    pub ask_qty: u64,
+}
+
+/// The model at some time.
+#[derive(Debug)]
+pub struct Model {
+    options: ModelOptions,
+    rng: ChaCha8Rng,
+    commons: Vec<Common>,
+    /// By instrument, then venue.
+    bases: Vec<Vec<Basis>>,
+    /// Quotes of bursts that have begun, earliest first: time, venue, instrument.
+    pending: BinaryHeap<Reverse<(u64, usize, usize)>>,
+    burst_ns: u64,
+    shock_ns: u64,
+}
+
+/// The common price of an instrument and as much of its past as a lag can ask for.
+#[derive(Debug)]
+struct Common {
+    at_ns: u64,
+    price: f64,
+    past: VecDeque<(u64, f64)>,
+}
+
+/// The relative distance of a venue's mid from the common price.
+#[derive(Debug, Clone, Copy)]
+struct Basis {
+    at_ns: u64,
+    value: f64,
+}
+
+impl Model {
+    /// The model at its start.
+    ///
+    /// # Errors
+    ///
+    /// If a parameter makes no sense: no venue or instrument, a rate or half-life of zero.
+    pub fn new(options: &ModelOptions) -> Result<Model, SimError> {
+        check(options)?;
+        let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
+        let commons = INSTRUMENTS[..options.instruments].iter().map(Common::start).collect();
+        let bases = (0..options.instruments)
+            .map(|_| {
+                let start = |venue: &ModelVenue| Basis {
+                    at_ns: 0,
+                    value: venue.basis_bp * BP * normal(&mut rng),
+                };
+                options.venues.iter().map(start).collect()
+            })
+            .collect();
+        let mut model = Model {
+            options: options.clone(),
+            rng,
+            commons,
+            bases,
+            pending: BinaryHeap::new(),
+            burst_ns: 0,
+            shock_ns: 0,
+        };
+        model.burst_ns = model.wait_ns(model.bursts_per_second());
+        model.shock_ns = model.wait_ns(options.shocks_per_minute / 60.0);
+        Ok(model)
+    }
+
+    /// Advances to the next quote. There is always one.
+    pub fn next_quote(&mut self) -> ModelQuote {
+        loop {
+            match self.pending.peek() {
+                Some(Reverse((at_ns, _, _))) if *at_ns < self.burst_ns => break,
+                Some(_) | None => self.begin_burst(),
+            }
+        }
+        let Some(Reverse((at_ns, venue, instrument))) = self.pending.pop() else {
+            unreachable!("the loop above ends with a quote pending")
+        };
+        self.shock_until(at_ns);
+        let mid = self.mid(at_ns, instrument, venue);
+        self.quote(at_ns, instrument, venue, mid)
+    }
+
+    /// A venue's basis as of its last quote, relative: 0.0025 is 25 bp above the common price.
+    #[must_use]
+    pub fn basis(&self, instrument: usize, venue: usize) -> f64 {
+        self.bases[instrument][venue].value
+    }
+
+    fn bursts_per_second(&self) -> f64 {
+        self.options.rate * (1.0 - self.options.burst)
+    }
+
+    fn wait_ns(&mut self, per_second: f64) -> u64 {
+        if per_second <= 0.0 {
+            return u64::MAX;
+        }
+        floor_units(exponential(&mut self.rng) / per_second * NS_PER_S)
+    }
+
+    fn begin_burst(&mut self) {
+        let at_ns = self.burst_ns;
+        let wait_ns = self.wait_ns(self.bursts_per_second());
+        self.burst_ns = at_ns.saturating_add(wait_ns);
+        let instrument = self.draw_instrument();
+        let venue = self.draw_venue();
+        self.pending.push(Reverse((at_ns, venue, instrument)));
+        // Bounded: the chance of one more is below 1 and each adds to a sum that has an end.
+        let mut within = 0;
+        while uniform(&mut self.rng) < self.options.burst && within < BURST_NS {
+            within += floor_units(uniform(&mut self.rng) * 250_000.0);
+            self.pending.push(Reverse((at_ns + within.min(BURST_NS), venue, instrument)));
+        }
+    }
+
+    /// Instruments are drawn with weights that fall from first to last by a factor of four.
+    fn draw_instrument(&mut self) -> usize {
+        let count = self.options.instruments;
+        loop {
+            let drawn = self.rng.random_range(0..count);
+            let weight = 1.0 - 0.75 * float(drawn as u64) / float(count as u64);
+            if uniform(&mut self.rng) <= weight {
+                return drawn;
+            }
+        }
+    }
+
+    fn draw_venue(&mut self) -> usize {
+        let total: f64 = self.options.venues.iter().map(|venue| venue.share).sum();
+        let mut left = uniform(&mut self.rng) * total;
+        for (index, venue) in self.options.venues.iter().enumerate() {
+            left -= venue.share;
+            if left <= 0.0 {
+                return index;
+            }
+        }
+        self.options.venues.len() - 1
+    }
+
+    fn shock_until(&mut self, at_ns: u64) {
+        while self.shock_ns <= at_ns {
+            let shock_ns = self.shock_ns;
+            let wait_ns = self.wait_ns(self.options.shocks_per_minute / 60.0);
+            self.shock_ns = shock_ns.saturating_add(wait_ns);
+            let instrument = self.draw_instrument();
+            let venue = self.draw_venue();
+            self.advance_basis(shock_ns, instrument, venue);
+            let [least, greatest] = self.options.shock_bp;
+            let size = (least + (greatest - least) * uniform(&mut self.rng)) * BP;
+            let up = uniform(&mut self.rng) < 0.5;
+            self.bases[instrument][venue].value += if up { size } else { -size };
+        }
+    }
+
+    fn mid(&mut self, at_ns: u64, instrument: usize, venue: usize) -> f64 {
+        self.advance_common(at_ns, instrument);
+        self.advance_basis(at_ns, instrument, venue);
+        let lag_ns = ns(self.options.venues[venue].lag);
+        let lagged = self.commons[instrument].at(at_ns.saturating_sub(lag_ns));
+        lagged * (1.0 + self.bases[instrument][venue].value)
+    }
+
+    fn advance_common(&mut self, at_ns: u64, instrument: usize) {
+        let elapsed_s = float(at_ns - self.commons[instrument].at_ns) / NS_PER_S;
+        if elapsed_s <= 0.0 {
+            return;
+        }
+        let mut change = self.options.volatility_bp * BP * elapsed_s.sqrt() * normal(&mut self.rng);
+        if uniform(&mut self.rng) < elapsed_s * self.options.jumps_per_minute / 60.0 {
+            change += self.options.jump_bp * BP * normal(&mut self.rng);
+        }
+        let longest = self.options.venues.iter().map(|venue| ns(venue.lag)).max().unwrap_or(0);
+        self.commons[instrument].advance(at_ns, change, longest);
+    }
+
+    fn advance_basis(&mut self, at_ns: u64, instrument: usize, venue: usize) {
+        let parameters = &self.options.venues[venue];
+        let basis = self.bases[instrument][venue];
+        let elapsed_ns = at_ns.saturating_sub(basis.at_ns);
+        if elapsed_ns == 0 {
+            return;
+        }
+        let halves = float(elapsed_ns) / float(ns(parameters.half_life));
+        let kept = exp_of_negative(-std::f64::consts::LN_2 * halves);
+        let fresh = parameters.basis_bp * BP * (1.0 - kept * kept).sqrt();
+        let value = basis.value * kept + fresh * normal(&mut self.rng);
+        self.bases[instrument][venue] = Basis { at_ns, value };
+    }
+
+    fn quote(&mut self, at_ns: u64, instrument: usize, venue: usize, mid: f64) -> ModelQuote {
+        let grid = &INSTRUMENTS[instrument];
+        let (ticks, lots) = (power_of_ten(grid.price_decimals), power_of_ten(grid.size_decimals));
+        let half = self.options.venues[venue].width_bp * BP / 2.0;
+        let bid = floor_units(mid * (1.0 - half) * ticks).max(1);
+        let ask = (floor_units(mid * (1.0 + half) * ticks) + 1).max(bid + 1);
+        let notional = self.options.notional;
+        let mut size = || floor_units(notional * exponential(&mut self.rng) / mid * lots).max(1);
+        ModelQuote { at_ns, venue, instrument, bid, bid_qty: size(), ask, ask_qty: size() }
+    }
+}
+
+impl Common {
+    fn start(instrument: &Instrument) -> Common {
+        let price = instrument.price;
+        Common { at_ns: 0, price, past: VecDeque::from([(0, price)]) }
+    }
+
+    fn advance(&mut self, at_ns: u64, change: f64, longest_lag_ns: u64) {
+        self.at_ns = at_ns;
+        self.price *= 1.0 + change;
+        self.past.push_back((at_ns, self.price));
+        // The newest entry that a lag can still ask for stays at the front.
+        let oldest = at_ns.saturating_sub(longest_lag_ns);
+        while self.past.get(1).is_some_and(|(at, _)| *at <= oldest) {
+            self.past.pop_front();
+        }
+    }
+
+    fn at(&self, at_ns: u64) -> f64 {
+        let earlier = self.past.iter().rev().find(|(at, _)| *at <= at_ns);
+        earlier.or(self.past.front()).map_or(self.price, |(_, price)| *price)
+    }
+}
+
+fn check(options: &ModelOptions) -> Result<(), SimError> {
+    let wrong = |why: String| Err(SimError::Model(why));
+    if options.venues.is_empty() {
+        return wrong("the model has no venue".to_owned());
+    }
+    if options.instruments == 0 || INSTRUMENTS.len() < options.instruments {
+        return wrong(format!("instruments is 1 to {}", INSTRUMENTS.len()));
+    }
+    if !(0.001..=1e8).contains(&options.rate) {
+        return wrong("rate is between 0.001 and 100000000 quotes/s".to_owned());
+    }
+    if !(0.0..=0.95).contains(&options.burst) {
+        return wrong("burst is between 0 and 0.95".to_owned());
+    }
+    for venue in &options.venues {
+        let fits = 0.0 < venue.share && !venue.half_life.is_zero() && 0.0 <= venue.width_bp;
+        if !fits {
+            return wrong(format!("share, half-life or width of {} is not positive", venue.name));
+        }
+    }
+    Ok(())
+}
+
+fn ns(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn power_of_ten(exponent: usize) -> f64 {
+    (0..exponent).fold(1.0, |power, _| power * 10.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quotes(options: &ModelOptions, count: usize) -> Vec<ModelQuote> {
+        let mut model = Model::new(options).expect("default parameters");
+        (0..count).map(|_| model.next_quote()).collect()
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_quotes_and_another_gives_others() {
+        let options = ModelOptions::default();
+        assert_eq!(quotes(&options, 5_000), quotes(&options, 5_000));
+        let other = ModelOptions { seed: 2, ..ModelOptions::default() };
+        assert_ne!(quotes(&options, 100), quotes(&other, 100));
+    }
+
+    /// A digest of many quotes, written down once: another value on some machine means that its
+    /// arithmetic differs, another value everywhere that the model was changed.
+    #[test]
+    fn a_seed_gives_the_same_quotes_on_every_machine() {
+        let digest = quotes(&ModelOptions::default(), 20_000).iter().fold(0_u64, |digest, it| {
+            let place = (it.venue as u64) << 8 | it.instrument as u64;
+            [it.at_ns, place, it.bid, it.bid_qty, it.ask, it.ask_qty]
+                .iter()
+                .fold(digest, |digest, word| {
+                    (digest.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                })
+        });
+        assert_eq!(digest, 760_647_559_698_803_340);
+    }
+
+    #[test]
+    fn quotes_are_in_order_never_crossed_and_have_size() {
+        let mut last_ns = 0;
+        for quote in quotes(&ModelOptions::default(), 200_000) {
+            assert!(last_ns <= quote.at_ns);
+            last_ns = quote.at_ns;
+            assert!(0 < quote.bid && quote.bid < quote.ask);
+            assert!(0 < quote.bid_qty && 0 < quote.ask_qty);
+        }
+    }
+
+    #[test]
+    fn the_rate_is_the_one_asked_for() {
+        for rate in [100.0, 5_000.0, 100_000.0] {
+            let options = ModelOptions { rate, ..ModelOptions::default() };
+            let quotes = quotes(&options, 50_000);
+            let seconds = float(quotes[quotes.len() - 1].at_ns) / NS_PER_S;
+            let measured = float(quotes.len() as u64) / seconds;
+            assert!((measured / rate - 1.0).abs() < 0.05, "{rate}: {measured}");
+        }
+    }
+
+    #[test]
+    fn several_quotes_of_one_book_fall_into_a_millisecond() {
+        let quotes = quotes(&ModelOptions::default(), 20_000);
+        let near = |pair: &&[ModelQuote]| {
+            pair[1].at_ns - pair[0].at_ns < 1_000_000
+                && (pair[0].venue, pair[0].instrument) == (pair[1].venue, pair[1].instrument)
+        };
+        assert!(2_000 < quotes.windows(2).filter(near).count());
+    }
+
+    /// Regresses the basis on itself: over samples `dt` apart its slope is 2^(-dt / half-life).
+    #[test]
+    fn the_half_life_is_recovered_from_the_quotes() {
+        let mut options = ModelOptions { instruments: 1, rate: 400.0, ..ModelOptions::default() };
+        options.shocks_per_minute = 0.0;
+        options.burst = 0.0;
+        let mut model = Model::new(&options).expect("parameters");
+        let step_ns = 250_000_000;
+        let mut samples = vec![Vec::new(); options.venues.len()];
+        for _ in 0..1_600_000 {
+            let quote = model.next_quote();
+            let list = &mut samples[quote.venue];
+            if list.last().is_none_or(|(at, _)| at + step_ns <= quote.at_ns) {
+                list.push((quote.at_ns, model.basis(0, quote.venue)));
+            }
+        }
+        for (venue, list) in options.venues.iter().zip(&samples) {
+            let (mut above, mut below, mut time) = (0.0, 0.0, 0.0);
+            for pair in list.windows(2) {
+                above += pair[0].1 * pair[1].1;
+                below += pair[0].1 * pair[0].1;
+                time += float(pair[1].0 - pair[0].0) / NS_PER_S;
+            }
+            let mean_step = time / float(list.len() as u64 - 1);
+            let half_life = -mean_step * std::f64::consts::LN_2 / (above / below).ln();
+            let expected = venue.half_life.as_secs_f64();
+            assert!((half_life / expected - 1.0).abs() < 0.15, "{}: {half_life}", venue.name);
+        }
+    }
+
+    /// Counts, over simulated minutes, how often some venue's bid passes another's ask by 25 bp.
+    #[test]
+    fn opportunities_come_a_few_times_a_minute_and_last() {
+        let options = ModelOptions::default();
+        let mut model = Model::new(&options).expect("parameters");
+        let mut books = vec![vec![None::<ModelQuote>; 4]; options.instruments];
+        let mut open: Vec<Option<u64>> = vec![None; options.instruments];
+        let mut lasted = Vec::new();
+        let end_ns = 300_000_000_000;
+        loop {
+            let quote = model.next_quote();
+            if end_ns < quote.at_ns {
+                break;
+            }
+            let book = &mut books[quote.instrument];
+            book[quote.venue] = Some(quote);
+            let bid = book.iter().flatten().map(|q| q.bid).max().unwrap_or(0);
+            let ask = book.iter().flatten().map(|q| q.ask).min().unwrap_or(u64::MAX);
+            let is_open = 1.0025 < float(bid) / float(ask);
+            let since = &mut open[quote.instrument];
+            match (is_open, *since) {
+                (true, None) => *since = Some(quote.at_ns),
+                (false, Some(begin)) => {
+                    lasted.push(quote.at_ns - begin);
+                    *since = None;
+                }
+                (true, Some(_)) | (false, None) => {}
+            }
+        }
+        let long = lasted.iter().filter(|ns| 100_000_000 < **ns).count();
+        assert!((8..=60).contains(&long), "{long} in five minutes, {} in all", lasted.len());
+    }
+
+    #[test]
+    fn senseless_parameters_are_refused() {
+        for options in [
+            ModelOptions { venues: Vec::new(), ..ModelOptions::default() },
+            ModelOptions { instruments: 0, ..ModelOptions::default() },
+            ModelOptions { instruments: 21, ..ModelOptions::default() },
+            ModelOptions { rate: 0.0, ..ModelOptions::default() },
+            ModelOptions { burst: 1.0, ..ModelOptions::default() },
+        ] {
+            assert!(Model::new(&options).is_err());
+        }
+    }
+}

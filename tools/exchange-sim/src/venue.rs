@@ -1,0 +1,206 @@
+//! What the simulator must know of a venue, and the list of those it can play.
+//!
+//! A venue is one file under `venue/` and one row of [`VENUES`]. A venue turns requests into
+//! [`Action`]s and quotes into text; it never sees a socket, a clock or the source of the quotes.
+
+mod binance;
+mod binance_usdm;
+mod bybit;
+mod okx;
+
+use std::borrow::Cow;
+use std::fmt::Debug;
+use std::ops::Range;
+use std::time::Duration;
+
+/// The venues the simulator can play.
+pub(crate) static VENUES: [&dyn Venue; 4] =
+    [&binance::Binance, &binance_usdm::BinanceUsdm, &bybit::Bybit, &okx::Okx];
+
+/// The venue of that name.
+pub(crate) fn by_name(name: &str) -> Option<&'static dyn Venue> {
+    VENUES.iter().copied().find(|venue| venue.name() == name)
+}
+
+/// The names of all venues the simulator can play.
+#[must_use]
+pub fn venue_names() -> Vec<&'static str> {
+    VENUES.iter().map(|venue| venue.name()).collect()
+}
+
+/// The spelling of the canonical instrument `BASE/QUOTE` on a venue; none for an unknown venue.
+#[must_use]
+pub fn venue_symbol(venue: &str, instrument: &str) -> Option<String> {
+    by_name(venue).map(|venue| venue.symbol(instrument))
+}
+
+/// The path that a client of the venue connects to in order to subscribe by messages, such as
+/// `/ws/v5/public`; none for an unknown venue.
+#[must_use]
+pub fn venue_path(venue: &str) -> Option<&'static str> {
+    by_name(venue).map(Venue::path)
+}
+
+/// One venue's protocol.
+pub(crate) trait Venue: Debug + Sync {
+    /// The name used in options and on the command line.
+    fn name(&self) -> &'static str;
+
+    /// The path for a client that subscribes by messages.
+    fn path(&self) -> &'static str;
+
+    /// Heartbeats, limits and repeats.
+    fn manners(&self) -> Manners;
+
+    /// The venue's spelling of `BASE/QUOTE`.
+    fn symbol(&self, instrument: &str) -> String;
+
+    /// The name of the stream of a symbol's quotes, as it is told apart in subscriptions.
+    fn topic(&self, symbol: &str) -> String;
+
+    /// What a request for `path?query` gets.
+    fn route(&self, path: &str, query: Option<&str>) -> Route;
+
+    /// Answers one text message.
+    fn on_text(&self, text: &str, session: &Session, known: &dyn Fn(&str) -> bool) -> Vec<Action>;
+
+    /// The error reply that a subscription gets when it is refused by a fault.
+    fn refusal(&self, text: &str, session: &Session) -> String;
+
+    /// Writes a number the way the venue does; `places` are the decimals of the instrument's grid.
+    fn number(&self, text: &str, places: usize, out: &mut String);
+
+    /// The sequence number after `last`; `None` asks for a symbol's first.
+    fn sequence(&self, last: Option<u64>, symbol: &str) -> u64;
+
+    /// Writes one quote as a bare frame.
+    fn frame(&self, wire: &Wire<'_>, out: &mut String);
+
+    /// The frame as a combined stream carries it; `None` where the venue has no such form.
+    fn combined(&self, topic: &str, bare: &str) -> Option<String>;
+
+    /// Finds the stream of a recorded frame.
+    fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>>;
+}
+
+/// Heartbeats, limits and repeats of a venue. Times are the venue's documented ones.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manners {
+    /// The server sends a protocol ping this often.
+    pub(crate) ping_every: Option<Duration>,
+    /// A ping must be answered within this, or the connection is closed.
+    pub(crate) pong_within: Option<Duration>,
+    /// The connection is closed when nothing was sent to it for this long.
+    pub(crate) idle_close: Option<Duration>,
+    /// The last quote of a silent symbol is sent again after this.
+    pub(crate) repeat_after: Option<Duration>,
+    /// The last quote is sent upon subscribing.
+    pub(crate) snapshot: bool,
+    /// More inbound messages than this within a second close the connection.
+    pub(crate) inbound_per_second: Option<usize>,
+    /// Depth-1 deltas exist as a dialect.
+    pub(crate) deltas: bool,
+}
+
+/// What a connection request gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// A WebSocket.
+    Open {
+        /// Frames are wrapped with the name of their stream.
+        combined: bool,
+        /// Topics subscribed by the URL.
+        topics: Vec<String>,
+        /// Quotes are not to be had on this path.
+        barren: bool,
+    },
+    /// HTTP 404.
+    NotFound,
+}
+
+/// What the venue knows of one connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Session {
+    /// The venue's id of the connection.
+    pub(crate) id: String,
+    /// Frames are wrapped with the name of their stream.
+    pub(crate) combined: bool,
+    /// Quotes are not to be had on this path.
+    pub(crate) barren: bool,
+    /// Topics subscribed, in the order of subscribing.
+    pub(crate) topics: Vec<String>,
+}
+
+/// What to do about a message, in order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Send a reply.
+    Reply(String),
+    /// Send a reply that says no.
+    Fail(String),
+    /// Send the answer to a heartbeat.
+    Heartbeat(String),
+    /// Start sending a topic.
+    Subscribe(String),
+    /// Stop sending a topic.
+    Unsubscribe(String),
+    /// Switch the wrapping of frames.
+    Combine(bool),
+}
+
+/// The numbers of a quote, as sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Texts {
+    pub(crate) bid: String,
+    pub(crate) bid_qty: String,
+    pub(crate) ask: String,
+    pub(crate) ask_qty: String,
+}
+
+/// One quote to be written as a frame.
+#[derive(Debug)]
+pub(crate) struct Wire<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) symbol: &'a str,
+    pub(crate) texts: &'a Texts,
+    /// The texts sent before, for a delta; `None` asks for a snapshot.
+    pub(crate) before: Option<&'a Texts>,
+    /// The older dialect of a venue that has one.
+    pub(crate) delta_dialect: bool,
+    /// The update id of the symbol.
+    pub(crate) sequence: u64,
+    /// The venue's sequence across symbols.
+    pub(crate) cross: u64,
+    /// The number of orders at the best bid and at the best ask.
+    pub(crate) orders: [u64; 2],
+    /// Matching time, ms since 1970 UTC.
+    pub(crate) event_ms: u64,
+    /// Sending time, ms since 1970 UTC.
+    pub(crate) push_ms: u64,
+}
+
+/// A recorded frame taken apart.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Recorded<'a> {
+    /// The topic it belongs to.
+    pub(crate) topic: Cow<'a, str>,
+    /// Where the bare frame is in the recorded one.
+    pub(crate) bare: Range<usize>,
+}
+
+/// A number spread evenly over `0..span`, from a symbol: first sequences differ by symbol.
+fn scattered(symbol: &str, span: u64) -> u64 {
+    let hash = symbol.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    (hash >> 11) % span
+}
+
+/// An increasing sequence with irregular gaps, the same for the same start.
+fn with_gaps(last: u64) -> u64 {
+    let mixed = last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59;
+    last + 1 + mixed
+}
+
+#[cfg(test)]
+mod tests;

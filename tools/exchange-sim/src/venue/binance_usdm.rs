@@ -1,0 +1,96 @@
+//! Binance USD-M futures, `<symbol>@bookTicker` under `/public`.
+//!
+//! Written after Binance's USD-M pages as of 2026-07 and frames recorded that month: keys in the
+//! order `e,u,s,ps,b,B,a,A,T,E,st`, prices padded to the tick. The un-routed paths behave as
+//! `/public`. Requests are answered as on spot.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::{Action, Manners, Recorded, Route, Session, Venue, Wire, binance};
+use crate::decimal;
+
+/// Binance USD-M futures.
+#[derive(Debug)]
+pub(super) struct BinanceUsdm;
+
+impl Venue for BinanceUsdm {
+    fn name(&self) -> &'static str {
+        "binance-usdm"
+    }
+
+    fn path(&self) -> &'static str {
+        "/public/ws"
+    }
+
+    fn manners(&self) -> Manners {
+        Manners {
+            ping_every: Some(Duration::from_secs(3 * 60)),
+            pong_within: Some(Duration::from_secs(10 * 60)),
+            inbound_per_second: Some(10),
+            ..Manners::default()
+        }
+    }
+
+    fn symbol(&self, instrument: &str) -> String {
+        instrument.replace('/', "")
+    }
+
+    fn topic(&self, symbol: &str) -> String {
+        binance::stream(symbol)
+    }
+
+    fn route(&self, path: &str, query: Option<&str>) -> Route {
+        binance::route(path.strip_prefix("/public").unwrap_or(path), query)
+    }
+
+    fn on_text(&self, text: &str, session: &Session, _known: &dyn Fn(&str) -> bool) -> Vec<Action> {
+        binance::on_text(text, session)
+    }
+
+    fn refusal(&self, text: &str, _session: &Session) -> String {
+        binance::refusal(text)
+    }
+
+    fn number(&self, text: &str, places: usize, out: &mut String) {
+        decimal::push_padded(text, places, out);
+    }
+
+    fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
+        last.map_or_else(
+            || 9_123_000_000_000 + super::scattered(symbol, 100_000_000_000),
+            super::with_gaps,
+        )
+    }
+
+    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+        let texts = wire.texts;
+        // A dated future's pair is its symbol without the date.
+        let pair = wire.symbol.split_once('_').map_or(wire.symbol, |(pair, _)| pair);
+        let written = write!(
+            out,
+            concat!(
+                r#"{{"e":"bookTicker","u":{},"s":"{}","ps":"{}","b":"{}","B":"{}","a":"{}","#,
+                r#""A":"{}","T":{},"E":{},"st":1}}"#
+            ),
+            wire.sequence,
+            wire.symbol,
+            pair,
+            texts.bid,
+            texts.bid_qty,
+            texts.ask,
+            texts.ask_qty,
+            wire.event_ms,
+            wire.push_ms
+        );
+        debug_assert!(written.is_ok(), "writing to a String cannot fail");
+    }
+
+    fn combined(&self, topic: &str, bare: &str) -> Option<String> {
+        Some(binance::combined(topic, bare))
+    }
+
+    fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>> {
+        binance::recorded(frame)
+    }
+}

@@ -1,0 +1,177 @@
+//! OKX v5 spot, channel `bbo-tbt`.
+//!
+//! Written after OKX's documentation as of 2026-07-07. Every frame is a complete quote: one upon
+//! subscribing, one at each change, the last one again after 60 s. `seqId` grows by more than 1.
+//! One acknowledgement or error per arg; heartbeats are the bare texts `ping` and `pong`. A topic
+//! is spelt `channel:instId` here.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Action, Manners, Recorded, Route, Session, Venue, Wire};
+use crate::decimal;
+
+const CHANNEL: &str = "bbo-tbt";
+
+/// OKX spot.
+#[derive(Debug)]
+pub(super) struct Okx;
+
+impl Venue for Okx {
+    fn name(&self) -> &'static str {
+        "okx"
+    }
+
+    fn path(&self) -> &'static str {
+        "/ws/v5/public"
+    }
+
+    fn manners(&self) -> Manners {
+        Manners {
+            idle_close: Some(Duration::from_secs(30)),
+            repeat_after: Some(Duration::from_secs(60)),
+            snapshot: true,
+            ..Manners::default()
+        }
+    }
+
+    fn symbol(&self, instrument: &str) -> String {
+        instrument.replace('/', "-")
+    }
+
+    fn topic(&self, symbol: &str) -> String {
+        format!("{CHANNEL}:{symbol}")
+    }
+
+    /// `/public` has the quotes; on the venue's other paths every quote channel is error 60018.
+    fn route(&self, path: &str, _query: Option<&str>) -> Route {
+        match path.strip_prefix("/ws/v5/") {
+            Some("public") => Route::Open { combined: false, topics: Vec::new(), barren: false },
+            Some("business" | "private") => {
+                Route::Open { combined: false, topics: Vec::new(), barren: true }
+            }
+            Some(_) | None => Route::NotFound,
+        }
+    }
+
+    fn on_text(&self, text: &str, session: &Session, known: &dyn Fn(&str) -> bool) -> Vec<Action> {
+        if text == "ping" {
+            return vec![Action::Heartbeat("pong".to_owned())];
+        }
+        let invalid = || {
+            let message = format!("Invalid request: {text}");
+            vec![Action::Fail(error("60012", &message, session, None))]
+        };
+        let Ok(request) = serde_json::from_str::<Value>(text) else { return invalid() };
+        let id = request.get("id").and_then(Value::as_str);
+        let Some(op) = request.get("op").and_then(Value::as_str) else { return invalid() };
+        if op != "subscribe" && op != "unsubscribe" {
+            let message = format!("Invalid OP: {op}");
+            return vec![Action::Fail(error("60019", &message, session, id))];
+        }
+        let Some(args) = request.get("args").and_then(Value::as_array) else { return invalid() };
+        args.iter().flat_map(|arg| one_arg(op, arg, id, session, known)).collect()
+    }
+
+    fn refusal(&self, text: &str, session: &Session) -> String {
+        let request = serde_json::from_str::<Value>(text).unwrap_or_default();
+        let id = request.get("id").and_then(Value::as_str);
+        let arg = request.get("args").and_then(|args| args.get(0)).cloned().unwrap_or_default();
+        let (channel, symbol) = parts(&arg);
+        error("60018", &unknown(channel, symbol), session, id)
+    }
+
+    fn number(&self, text: &str, _places: usize, out: &mut String) {
+        decimal::push_trimmed(text, out);
+    }
+
+    fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
+        last.map_or_else(
+            || 26_000_000_000 + super::scattered(symbol, 900_000_000),
+            super::with_gaps,
+        )
+    }
+
+    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+        let texts = wire.texts;
+        let [bids, asks] = wire.orders;
+        let written = write!(
+            out,
+            concat!(
+                r#"{{"arg":{{"channel":"bbo-tbt","instId":"{}"}},"data":[{{"#,
+                r#""asks":[["{}","{}","0","{}"]],"bids":[["{}","{}","0","{}"]],"#,
+                r#""ts":"{}","seqId":{}}}]}}"#
+            ),
+            wire.symbol,
+            texts.ask,
+            texts.ask_qty,
+            asks,
+            texts.bid,
+            texts.bid_qty,
+            bids,
+            wire.event_ms,
+            wire.sequence
+        );
+        debug_assert!(written.is_ok(), "writing to a String cannot fail");
+    }
+
+    fn combined(&self, _topic: &str, _bare: &str) -> Option<String> {
+        None
+    }
+
+    fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>> {
+        let (_, rest) = frame.split_once(r#""channel":""#)?;
+        let (channel, rest) = rest.split_once('"')?;
+        let (_, rest) = rest.split_once(r#""instId":""#)?;
+        let (symbol, _) = rest.split_once('"')?;
+        Some(Recorded { topic: format!("{channel}:{symbol}").into(), bare: 0..frame.len() })
+    }
+}
+
+fn one_arg(
+    op: &str,
+    arg: &Value,
+    id: Option<&str>,
+    session: &Session,
+    known: &dyn Fn(&str) -> bool,
+) -> Vec<Action> {
+    let (channel, symbol) = parts(arg);
+    let topic = format!("{channel}:{symbol}");
+    if session.barren || !known(&topic) {
+        return vec![Action::Fail(error("60018", &unknown(channel, symbol), session, id))];
+    }
+    let echo = format!(
+        r#"{{{}"event":"{op}","arg":{{"channel":"{channel}","instId":"{symbol}"}},"connId":"{}"}}"#,
+        id_part(id),
+        session.id
+    );
+    let act = if op == "subscribe" { Action::Subscribe(topic) } else { Action::Unsubscribe(topic) };
+    vec![Action::Reply(echo), act]
+}
+
+fn parts(arg: &Value) -> (&str, &str) {
+    let part = |key| arg.get(key).and_then(Value::as_str).unwrap_or_default();
+    (part("channel"), part("instId"))
+}
+
+fn unknown(channel: &str, symbol: &str) -> String {
+    format!(
+        "Wrong URL or channel:{channel},instId:{symbol} doesn't exist. \
+         Please use the correct URL, channel and parameters referring to API document."
+    )
+}
+
+fn error(code: &str, message: &str, session: &Session, id: Option<&str>) -> String {
+    format!(
+        r#"{{{}"event":"error","msg":{},"code":"{code}","connId":"{}"}}"#,
+        id_part(id),
+        Value::from(message),
+        session.id
+    )
+}
+
+fn id_part(id: Option<&str>) -> String {
+    id.map_or_else(String::new, |id| format!(r#""id":{},"#, Value::from(id)))
+}

@@ -1,0 +1,59 @@
+//! The binary: exit codes, messages, a tape written and played. Few, as each starts a process.
+
+use std::process::{Command, Output};
+
+fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_exchange-sim")).args(arguments).output();
+    let Output { status, stdout, stderr } = output.expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("text");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn bad_arguments_exit_with_two_and_say_why() {
+    for (arguments, hint) in [
+        (&["--venues", "kraken"][..], "known are binance, binance-usdm, bybit, okx"),
+        (&["--fault", "okx:after=1:explode"], "zero-size"),
+        (&["--rate", "0"], "quotes/s"),
+        (&["--speed", "fast"], "expected x1, x10, 0.5 or max"),
+        (&["--nonsense"], "--nonsense"),
+    ] {
+        let (code, _, stderr) = run(arguments);
+        assert_eq!(code, Some(2), "{arguments:?}");
+        assert!(stderr.contains(hint), "{stderr}");
+    }
+}
+
+#[test]
+fn what_cannot_start_exits_with_one() {
+    let (code, _, stderr) = run(&["--tape", "no such file"]);
+    assert_eq!(code, Some(1));
+    assert!(stderr.contains("cannot start the simulator: cannot read no such file"), "{stderr}");
+}
+
+#[test]
+fn help_teaches_faults_and_examples() {
+    let (code, stdout, _) = run(&["--help"]);
+    assert_eq!(code, Some(0));
+    for part in ["Examples:", "stall=TIME", "--write-tape", "binance:after=500:drop"] {
+        assert!(stdout.contains(part), "{part}");
+    }
+}
+
+#[test]
+fn a_written_tape_can_be_served() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let tape = folder.path().join("model.csv.gz");
+    let certificate = folder.path().join("sim.pem");
+    let (tape, certificate) = (tape.to_str().expect("text"), certificate.to_str().expect("text"));
+    let (code, stdout, stderr) = run(&["--write-tape", tape, "--for", "200ms", "--seed", "3"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("quotes written to"), "{stdout}");
+    let (code, stdout, stderr) =
+        run(&["--tape", tape, "--for", "100ms", "--tls", "--cert-out", certificate]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("bybit        wss://127.0.0.1:"), "{stdout}");
+    assert!(stdout.contains("items were produced"), "{stdout}");
+    let pem = std::fs::read_to_string(certificate).expect("the certificate");
+    assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
+}
