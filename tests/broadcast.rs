@@ -31,6 +31,53 @@ use tungstenite::{Error, HandshakeError, Message, WebSocket};
 const TURNS_MAX: usize = 200_000;
 const START: Nanos = 1_700_000_000 * SECOND;
 
+mod allocations {
+    //! Counts what the thread that asks has allocated.
+    #![expect(unsafe_code, reason = "an allocator cannot be written without")]
+
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<u64> = const { Cell::new(0) };
+    }
+
+    struct Counting;
+
+    #[global_allocator]
+    static COUNTING: Counting = Counting;
+
+    // SAFETY: every call is passed on to the system's allocator unchanged; counting touches a cell
+    // of the thread that needs no memory and no destructor.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            count();
+            // SAFETY: the caller's promises about the layout are the same.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: the block came from the same allocator with the same layout.
+            unsafe { System.dealloc(block, layout) }
+        }
+
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            count();
+            // SAFETY: the block came from the same allocator with the same layout.
+            unsafe { System.realloc(block, layout, size) }
+        }
+    }
+
+    fn count() {
+        // A thread that is ending has no cell any more.
+        COUNT.try_with(|count| count.set(count.get() + 1)).unwrap_or_default();
+    }
+
+    pub(super) fn of_this_thread() -> u64 {
+        COUNT.with(Cell::get)
+    }
+}
+
 /// Every instrument on every venue, but the last instrument not on the last venue.
 fn catalogue(instruments: u32, venues: u8) -> Catalogue {
     let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 2, size_scale: 4 };
@@ -975,4 +1022,55 @@ fn a_loss_before_the_broadcast_reaches_a_congested_client_too() {
     slow.seen.iter().for_each(|message| view.take(message));
     model.told.iter().for_each(|event| expected.take(event));
     assert_eq!(view, expected);
+}
+
+#[test]
+fn a_client_that_reads_slowly_but_reads_is_not_stuck() {
+    let mut model = Model::new(14, 3, 3);
+    let mut server = Server::new(catalogue(3, 3), settings());
+    let (mut slow, mut quick) = (server.connect(), server.connect());
+    slow.expect(&mut server, "snapshot");
+    quick.expect(&mut server, "snapshot");
+    congest(&mut server, &mut model, &mut quick);
+    for _ in 0..15 {
+        // Some 250 KB every four seconds: the kernel reports the socket writable far too seldom.
+        slow.seen.clear();
+        slow.read();
+        server.pass(4 * SECOND);
+        for _ in 0..8 {
+            (0..50).for_each(|_| model.batch(&mut server));
+            server.turn();
+            quick.until_seq(&mut server, model.seq);
+            quick.seen.clear();
+        }
+    }
+    assert_eq!((server.count("clients"), server.count("disconnected.stuck")), (2, 0));
+}
+
+#[test]
+fn a_cycle_allocates_nothing_once_every_buffer_has_its_size() {
+    let mut server = Server::new(catalogue(2, 3), settings());
+    let mut clients = [server.connect(), server.connect()];
+    let filter = json!({"op": "subscribe", "instruments": ["C0/USDT"]});
+    clients[1].ask(&filter);
+    clients[1].expect(&mut server, "subscribed");
+    let mut allocated = 0;
+    for round in 0..200 {
+        for n in 0..100 {
+            server.send(spread(n % 2, 0, 1, 10_000 + i64::from(n)));
+        }
+        server.send(status(0, 0, State::Live));
+        let before = allocations::of_this_thread();
+        server.turn();
+        server.turn();
+        if round > 0 {
+            allocated += allocations::of_this_thread() - before;
+        }
+        clients.iter_mut().for_each(|client| {
+            client.read();
+        });
+    }
+    assert_eq!(allocated, 0);
+    clients[0].until_seq(&mut server, 20_000);
+    assert_eq!(clients[0].spread_seqs().len(), 20_000);
 }

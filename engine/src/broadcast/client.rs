@@ -144,9 +144,9 @@ impl Client {
 
     /// Offers what is queued to the socket; returns how many bytes it took.
     pub(super) fn flush(&mut self, now: Nanos) -> usize {
-        let was_blocked = self.wire.is_blocked();
+        let was_full = self.wire.is_full();
         let taken = self.wire.flush(now);
-        if was_blocked && taken > 0 {
+        if was_full && taken > 0 {
             // Its kernel has made room, so somebody reads.
             self.seen_at = now;
         }
