@@ -702,6 +702,10 @@ impl Model {
     fn spread(&mut self) -> Spread {
         let instrument = self.below(self.instruments);
         let (buy, sell) = self.pair(instrument);
+        self.spread_of(instrument, buy, sell)
+    }
+
+    fn spread_of(&mut self, instrument: u32, buy: u8, sell: u8) -> Spread {
         let s = spread(instrument, buy, sell, 9_900 + i64::from(self.below(200)));
         self.seq += 1;
         self.told.push(json!({
@@ -931,12 +935,21 @@ fn congest(server: &mut Server, model: &mut Model, reads: &mut Client) {
 
 #[test]
 fn a_client_that_stops_reading_is_conflated_and_delays_nobody() {
-    let mut model = Model::new(11, 3, 3);
-    let mut server = Server::new(catalogue(3, 3), settings());
+    let mut model = Model::new(11, 24, 6);
+    let mut server = Server::new(catalogue(24, 6), settings());
     let (mut slow, mut quick) = (server.connect(), server.connect());
     slow.expect(&mut server, "snapshot");
     quick.expect(&mut server, "snapshot");
     congest(&mut server, &mut model, &mut quick);
+    // Every pair is waiting, so that catching up takes more than one cycle.
+    for instrument in 0..24 {
+        for (buy, sell) in (0..5).flat_map(|b| (0..5).map(move |s| (b, s))).filter(|(b, s)| b != s)
+        {
+            let spread = model.spread_of(instrument, buy, sell);
+            server.send(spread);
+        }
+    }
+    quick.until_seq(&mut server, model.seq);
     let conflated = server.count("conflated");
     assert_eq!(server.count("congestions"), 1);
 

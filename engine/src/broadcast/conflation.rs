@@ -142,7 +142,7 @@ impl Conflation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::Catalogue;
+    use crate::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
     use crate::record::{Record, Spread};
     use bytemuck::Zeroable;
     use proptest::prelude::*;
@@ -150,6 +150,50 @@ mod tests {
     fn event(key: usize, seq: u64) -> Event {
         let record: Record = Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into();
         Event { record, seq, key }
+    }
+
+    #[test]
+    fn a_leg_that_was_not_live_meanwhile_is_told_so_before_it_is_live_again() {
+        let listing =
+            |v| Listing { venue: VenueId(v), instrument: InstrumentId(0), symbol: String::new() };
+        let keys = Keys::new(&Catalogue {
+            instruments: vec![Instrument { name: "A/B".into(), price_scale: 0, size_scale: 0 }],
+            venues: vec![VenueInfo { name: "x".into(), taker_fee: 0.0, max_age: 0 }; 2],
+            listings: vec![listing(0), listing(1)],
+        });
+        let state = |state: State, seq| {
+            let kind = Kind::Status as u8;
+            let status = Status { state: state as u8, venue: VenueId(1), kind, ..Status::zeroed() };
+            Event { record: status.into(), seq, key: 1 }
+        };
+        let pair = keys.states() + 1;
+        let mut table = Conflation::new(&keys);
+        let mut lost = 0;
+        for happened in [
+            state(State::Live, 0),
+            event(pair, 1),
+            state(State::Stale, 1),
+            state(State::Live, 1),
+            event(pair, 2),
+            state(State::Gap, 2),
+            state(State::Live, 2),
+            event(pair, 3),
+        ] {
+            lost += table.put(&happened, &keys);
+        }
+        assert_eq!(lost, 2);
+        assert_eq!(table.take_missed(), Some(Missed { count: 2, from_seq: 1, to_seq: 2 }));
+        let told: Vec<(u8, u64)> = std::iter::from_fn(|| table.take_first())
+            .map(|e| match e.record.kind() {
+                Some(Kind::Status) => (e.record.view::<Status>().state, e.seq),
+                _ => (u8::MAX, e.seq),
+            })
+            .collect();
+        assert_eq!(told, [(State::Gap as u8, 2), (State::Live as u8, 2), (u8::MAX, 3)]);
+        table.put(&state(State::Live, 4), &keys);
+        table.put(&state(State::Down, 5), &keys);
+        assert_eq!(table.take_first().map(|e| e.seq), Some(5), "it is not live any more");
+        assert!(table.is_empty());
     }
 
     proptest! {
