@@ -153,10 +153,14 @@ fn rule(arguments: &Arguments) -> anyhow::Result<Rule> {
 }
 
 fn read(path: &Path) -> anyhow::Result<config::Config> {
-    config::read(path).map_err(|problems| {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        anyhow::anyhow!("{}", lines.join("\n"))
-    })
+    let mut problems = Vec::new();
+    match config::read(path, &mut problems) {
+        Some(config) if problems.is_empty() => Ok(config),
+        Some(_) | None => {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            bail!("{}", lines.join("\n"))
+        }
+    }
 }
 
 fn print(events: &mut Vec<Record>, trader: &Trader, json: bool) -> anyhow::Result<()> {
