@@ -213,7 +213,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// All keys that a file may hold, for "did you mean".
-const KEYS: [&str; 36] = [
+pub const KEYS: [&str; 36] = [
     "include",
     "venues",
     "instruments",
