@@ -190,8 +190,10 @@ mod tests {
             })
             .collect();
         assert_eq!(told, [(State::Gap as u8, 2), (State::Live as u8, 2), (u8::MAX, 3)]);
+        table.put(&event(pair, 4), &keys);
         table.put(&state(State::Live, 4), &keys);
-        table.put(&state(State::Down, 5), &keys);
+        assert_eq!(table.put(&state(State::Down, 5), &keys), 1, "the leg's pair has ended");
+        assert!(table.take_missed().is_some());
         assert_eq!(table.take_first().map(|e| e.seq), Some(5), "it is not live any more");
         assert!(table.is_empty());
     }

@@ -21,6 +21,7 @@ use spreadwire::config;
 use spreadwire::record::{Kind, Record};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -66,9 +67,26 @@ struct Tally {
     connections: u64,
 }
 
-fn main() -> anyhow::Result<()> {
+/// Exit codes: 0 as asked, 1 something failed, 2 wrong arguments or configuration.
+fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let rule = rule(&arguments)?;
+    let rule = match rule(&arguments) {
+        Ok(rule) => rule,
+        Err(error) => {
+            eprintln!("trader: {error:#}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&arguments, rule) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("trader: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments, rule: Rule) -> anyhow::Result<()> {
     let end = arguments.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -154,13 +172,12 @@ fn rule(arguments: &Arguments) -> anyhow::Result<Rule> {
 
 fn read(path: &Path) -> anyhow::Result<config::Config> {
     let mut problems = Vec::new();
-    match config::read(path, &mut problems) {
-        Some(config) if problems.is_empty() => Ok(config),
-        Some(_) | None => {
-            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-            bail!("{}", lines.join("\n"))
-        }
+    let config = config::read(path, &mut problems);
+    if !problems.is_empty() {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        bail!("{}", lines.join("\n"));
     }
+    config.with_context(|| format!("{} has no configuration", path.display()))
 }
 
 fn print(events: &mut Vec<Record>, trader: &Trader, json: bool) -> anyhow::Result<()> {
