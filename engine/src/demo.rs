@@ -92,16 +92,8 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     })?;
     let summary = view.finish(summary);
     let outcome = simulator.stop();
-    println!(
-        "simulator: {} quotes sent, {} of them unheard",
-        outcome.stats.quotes(),
-        unheard(&outcome)
-    );
+    println!("simulator: {} quotes sent", outcome.stats.quotes());
     process::conclude(&summary, demo.summary.as_deref())
-}
-
-fn unheard(outcome: &exchange_sim::Outcome) -> u64 {
-    outcome.stats.venues.iter().map(|venue| venue.unheard).sum()
 }
 
 /// Real time, a multiple of it, or none.
@@ -244,10 +236,10 @@ impl Screen {
             let instruments = plan.catalogue.instruments.len();
             let venues = plan.catalogue.venues.len();
             println!(
-                "{instruments} instruments on {venues} simulated venues at x{}, lake {}",
+                "instruments: {instruments}, simulated venues: {venues}, speed: {}, lake: {}",
                 match demo.speed {
-                    Speed::Times(times) => times.to_string(),
-                    Speed::Max => "max".to_owned(),
+                    Speed::Times(times) => format!("x{times}"),
+                    Speed::Max => "as fast as it is taken".to_owned(),
                 },
                 demo.lake.display()
             );
