@@ -202,6 +202,7 @@ pub(crate) struct Scene {
     pub(crate) simulator: Simulator,
     pub(crate) engine: EngineUnderTest,
     pub(crate) listener: Listener,
+    has_deltas: bool,
 }
 
 impl Scene {
@@ -211,13 +212,14 @@ impl Scene {
         instruments: Vec<config::Instrument>,
         edit: impl FnOnce(&mut Config),
     ) -> Scene {
+        let has_deltas = options.bybit_deltas;
         let simulator = Simulator::start(options).unwrap();
         let mut config = configured(&simulator, instruments);
         edit(&mut config);
         let engine = EngineUnderTest::launch(config);
         let listener = Listener::join(engine.address(), &engine.plan.catalogue);
         engine.wait_for_subscriptions(&simulator);
-        Scene { simulator, engine, listener }
+        Scene { simulator, engine, listener, has_deltas }
     }
 
     /// Plays the source to its end and until the engine has used every quote.
@@ -234,13 +236,13 @@ impl Scene {
     /// Ends the simulator, waits until the client has heard that every market is down, which comes
     /// after everything else, and then ends the engine.
     pub(crate) fn end(self) -> Outcome {
-        let Scene { simulator, engine, listener } = self;
+        let Scene { simulator, engine, listener, has_deltas } = self;
         let simulated = simulator.stop();
         listener.wait_until_all_are_down();
         let ended = engine.end();
         let heard = listener.leave();
         let rows = lake_rows::read(&ended.plan.journal.lake, &ended.plan.catalogue);
-        Outcome { simulated, ended, heard, rows }
+        Outcome { simulated, had_deltas: has_deltas, ended, heard, rows }
     }
 }
 

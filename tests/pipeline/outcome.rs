@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 /// Everything that was written, heard and recorded.
 pub(crate) struct Outcome {
     pub(crate) simulated: exchange_sim::Outcome,
+    /// Whether Bybit spoke its older dialect, which has no time of matching.
+    pub(crate) had_deltas: bool,
     pub(crate) ended: Ended,
     pub(crate) heard: Vec<Heard>,
     pub(crate) rows: Vec<Row>,
@@ -84,7 +86,7 @@ impl Outcome {
         let mut written: BTreeMap<Key, Vec<Said>> = BTreeMap::new();
         for each in self.simulated.written.iter().filter(|each| !each.bid.starts_with('-')) {
             assert_eq!(each.receivers, 1, "one connection for each venue");
-            written.entry(key_of(each, names)).or_default().push(said(each));
+            written.entry(key_of(each, names)).or_default().push(said(each, self.had_deltas));
         }
         written
     }
@@ -183,7 +185,7 @@ fn key_of(written: &Written, names: &Catalogue) -> Key {
 }
 
 /// A written quote as its row should have it: numbers as the doubles nearest to their texts.
-fn said(written: &Written) -> Said {
+fn said(written: &Written, has_deltas: bool) -> Said {
     let side = |px: &str, sz: &str| {
         let (px, sz): (f64, f64) = (px.parse().unwrap(), sz.parse().unwrap());
         (0.0 < sz).then_some((px, sz))
@@ -191,6 +193,7 @@ fn said(written: &Written) -> Said {
     let event = match written.venue {
         "binance" => None,
         "binance-usdm" => Some(written.push_ns),
+        "bybit" if has_deltas => Some(written.push_ns),
         "bybit" | "okx" => Some(written.event_ns),
         other => panic!("what time does {other} send?"),
     };
