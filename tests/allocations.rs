@@ -8,11 +8,13 @@
 
 mod counting_allocator;
 mod fixture;
+mod source;
 
 use bytemuck::Zeroable;
 use counting_allocator::counted;
 use crossbeam::channel;
-use fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
+use fixture::Fixture;
+use source::{Source, catalogue};
 use spreadwire::agent::Agent;
 use spreadwire::book::Book;
 use spreadwire::broadcast::{self, Broadcast};
@@ -22,13 +24,13 @@ use spreadwire::connector::{self, Connected, Request, Target};
 use spreadwire::counters::Counters;
 use spreadwire::decision::{self, Decision, DecisionMaker};
 use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::integrity::{Reason, State, Watch};
+use spreadwire::instrument::{InstrumentId, VenueId};
+use spreadwire::integrity::State;
 use spreadwire::journal::{self, Journal};
 use spreadwire::record::{Kind, Record, Spread, Status};
-use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
+use spreadwire::ring::{self, CountSender, EdgeCounters, Receiver};
 use spreadwire::segment::{Origin, RunId, catalogue_digest};
-use spreadwire::venue::{Message, Protocol, VenueSpec};
+use spreadwire::venue::VenueSpec;
 use spreadwire::venues::VENUES;
 use std::io::{ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
@@ -37,93 +39,20 @@ use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, WebSocket};
 
 const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
+/// Frames of each venue in a round of the pipeline.
+const FRAMES: usize = 50;
 /// Cycles after which a test that waits for loopback gives up.
 const PATIENCE: usize = 10_000_000;
-
-/// Every venue of the registry lists the same three instruments.
-fn catalogue() -> Catalogue {
-    let instrument = |name: &str| Instrument {
-        name: name.to_owned(),
-        price_scale: PRICE_SCALE,
-        size_scale: SIZE_SCALE,
-    };
-    let instruments = ["A/USDT", "B/USDT", "C/USDT"].map(instrument).to_vec();
-    let venue = |spec: &VenueSpec| VenueInfo {
-        name: spec.name.to_owned(),
-        taker_fee: spec.taker_fee_bps / 10_000.0,
-        max_age: SECOND,
-    };
-    let venues: Vec<VenueInfo> = VENUES.iter().map(venue).collect();
-    let listings = (0..venues.len() * instruments.len()).map(|at| Listing {
-        venue: venue_id(at / instruments.len()),
-        instrument: InstrumentId(u32::try_from(at % instruments.len()).unwrap()),
-        symbol: format!("S{at}"),
-    });
-    Catalogue { listings: listings.collect(), instruments, venues }
-}
-
-fn venue_id(place: usize) -> VenueId {
-    VenueId(u8::try_from(place).unwrap())
-}
 
 fn edge() -> (CountSender, Receiver) {
     ring::count(1 << 10, EdgeCounters::default())
 }
 
-/// What a feed does with a venue's frames, without its socket.
-struct Source {
-    protocol: Box<dyn Protocol>,
-    fixture: Fixture,
-    frames: Vec<String>,
-    messages: Vec<Message>,
-    watches: Vec<Watch>,
-    edge: HoldSender,
-}
-
-impl Source {
-    fn new(place: usize, spec: &'static VenueSpec) -> (Source, Receiver) {
-        let (edge, receiver) = ring::hold(64, EdgeCounters::default());
-        let fixture = Fixture::of(spec);
-        let watch = |s: &spreadwire::venue::Symbol| {
-            Watch::new(venue_id(place), s.instrument, spec.sequence)
-        };
-        let source = Source {
-            protocol: (spec.protocol)(),
-            frames: fixture.quotes(50, 0),
-            messages: Vec::with_capacity(16),
-            watches: fixture.symbols.list().iter().map(watch).collect(),
-            fixture,
-            edge,
-        };
-        (source, receiver)
-    }
-
-    fn read(&mut self, frame: usize, now: Nanos) {
-        self.messages.clear();
-        let (frame, symbols) = (self.frames[frame].as_bytes(), &self.fixture.symbols);
-        let claimed = self.protocol.positional(frame, symbols, &mut self.messages);
-        if claimed.is_none() {
-            self.protocol.general(frame, symbols, &mut self.messages).unwrap();
-        }
-        for message in &self.messages {
-            let Message::Quote(message) = message else { panic!("{message:?} is no quote") };
-            let outcome = self.watches[message.symbol].on_message(message, now);
-            outcome.status.into_iter().for_each(|status| self.edge.send(status.into()));
-            self.edge.send(outcome.quote.unwrap().into());
-        }
-    }
-
-    fn lose(&mut self, now: Nanos) {
-        for watch in &mut self.watches {
-            let status = watch.on_down(Reason::Disconnected, now);
-            status.into_iter().for_each(|status| self.edge.send(status.into()));
-        }
-    }
-}
-
 /// All agents behind the sockets but the broadcast, on one thread.
 struct Pipeline {
     sources: Vec<Source>,
+    /// Of each source.
+    frames: Vec<Vec<String>>,
     calculator: Calculator,
     decision: Decision,
     journal: Journal,
@@ -139,6 +68,7 @@ impl Pipeline {
             (Clock::manual(MIDNIGHT), Counters::default(), catalogue());
         let (sources, inputs): (Vec<_>, Vec<_>) =
             VENUES.iter().enumerate().map(|(place, spec)| Source::new(place, spec)).unzip();
+        let frames = sources.iter().map(|s| s.fixture.quotes(FRAMES, 0)).collect();
         let (to_decision, decision_in) = edge();
         let (to_journal, journal_in) = edge();
         let (to_chronicle, opportunities) = edge();
@@ -172,8 +102,17 @@ impl Pipeline {
             &counters,
             sealer,
         );
-        let _lake = lake;
-        Pipeline { sources, calculator, decision, journal, opportunities, clock, counters, _lake }
+        Pipeline {
+            sources,
+            frames,
+            calculator,
+            decision,
+            journal,
+            opportunities,
+            clock,
+            counters,
+            _lake: lake,
+        }
     }
 
     fn cycle(&mut self, now: Nanos) {
@@ -187,9 +126,10 @@ impl Pipeline {
     /// Every venue's frames once, in turn; then every venue is lost.
     fn round(&mut self, round: u64) {
         let mut now = MIDNIGHT + round * 10 * MILLI;
-        for frame in 0..self.sources[0].frames.len() {
+        for frame in 0..FRAMES {
             for source in 0..self.sources.len() {
-                self.sources[source].read(frame, now);
+                self.sources[source].decode(&self.frames[source][frame]);
+                self.sources[source].pass_on(now);
                 now += 10 * MICRO;
                 self.cycle(now);
             }
@@ -211,10 +151,10 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
     let ((), allocations) = counted(|| (1..=20).for_each(|round| pipeline.round(round)));
     assert_eq!(allocations, 0);
     let venues = VENUES.len() as u64;
-    assert_eq!(pipeline.count("calculator.quotes") - quotes, 20 * 50 * venues);
+    assert_eq!(pipeline.count("calculator.quotes") - quotes, 20 * FRAMES as u64 * venues);
     assert_eq!(pipeline.count("decision.opened") - opened, 20 * venues * (venues - 1));
     assert_eq!(pipeline.count("decision.closed"), pipeline.count("decision.opened"));
-    assert!(20 * 50 * venues * (venues - 1) < pipeline.count("calculator.spreads"));
+    assert!(20 * FRAMES as u64 * venues * (venues - 1) < pipeline.count("calculator.spreads"));
     pipeline.journal.on_close();
     assert_eq!(pipeline.count("journal.quotes"), pipeline.count("calculator.quotes"));
 }
@@ -431,18 +371,13 @@ fn count_library(fixture: &Fixture) -> (u64, u64) {
 }
 
 /// The whole duty cycle of a feed.
-fn count_feed(fixture: Fixture) -> (u64, u64) {
+fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
     let (peer, clock, counters) = (Peer::new(), Clock::manual(MIDNIGHT), Counters::default());
     let (requests, asked) = channel::bounded(1);
     let (answer, answers) = channel::bounded(1);
     let (notices, _noticed) = channel::bounded(16);
-    let again = Fixture::of(fixture.spec);
-    let plan = ConnectionPlan {
-        venue: VenueId(0),
-        spec: fixture.spec,
-        symbols: fixture.symbols,
-        max_age: SECOND,
-    };
+    let Fixture { symbols, .. } = Fixture::of(spec);
+    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, max_age: SECOND };
     let (edge, mut receiver) = ring::hold(1 << 10, EdgeCounters::default());
     let cold = ColdSide { requests, answers, notices };
     let mut feed = Feed::new("feed", vec![plan], edge, cold, clock.clone(), 1, &counters).unwrap();
@@ -452,9 +387,9 @@ fn count_feed(fixture: Fixture) -> (u64, u64) {
     let target = Target { url: peer.url(), tls: connector::tls_config(None).unwrap() };
     let (server, socket) = peer.upgrade(|| connector::connect(&target, &clock));
     answer.send(Connected { connection, socket: socket.map(Box::new) }).unwrap();
-    let of_feed = |what: &str| counters.counter(&format!("feed.{}.{what}", again.spec.name));
+    let of_feed = |what: &str| counters.counter(&format!("feed.{}.{what}", spec.name));
     let (frames, quotes) = (of_feed("frames"), of_feed("quotes"));
-    let allocations = count_reading(&again, server, |at| {
+    let allocations = count_reading(&Fixture::of(spec), server, |at| {
         let before = frames.get();
         // Slow enough for its timers to be due now and then, too quick for a heartbeat.
         let now = MIDNIGHT + (at as u64 * 10 * MICRO).min(10 * SECOND);
@@ -473,7 +408,7 @@ fn a_feed_allocates_no_more_than_the_library_that_reads_its_frames() {
     for spec in VENUES {
         let (warm, library) = count_library(&Fixture::of(spec));
         assert!(0 < warm, "the count sees the library's buffers grow");
-        let (warm, feed) = count_feed(Fixture::of(spec));
+        let (warm, feed) = count_feed(spec);
         assert!(0 < warm, "and the feed's");
         let frames = ROUNDS.1 * BURSTS.iter().sum::<usize>();
         println!("{}: {frames} frames, library {library}, feed {feed}", spec.name);

@@ -16,8 +16,6 @@ pub(crate) const SIZE_SCALE: u8 = 8;
 
 /// What a venue's fixture holds of an ordinary quote.
 pub(crate) struct Fixture {
-    /// The venue.
-    pub(crate) spec: &'static VenueSpec,
     /// Its subscribed symbols; the quote is one of the first.
     pub(crate) symbols: Symbols,
     /// The frame before the sequence number, and behind it.
@@ -30,7 +28,7 @@ impl Fixture {
     ///
     /// # Panics
     /// If it is not as `data/README.md` says.
-    pub(crate) fn of(spec: &'static VenueSpec) -> Fixture {
+    pub(crate) fn of(spec: &VenueSpec) -> Fixture {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/fixtures");
         let read = |extension: &str| {
             let path = folder.join(format!("{}.{extension}", spec.name));
@@ -53,7 +51,6 @@ impl Fixture {
         };
         let symbols = layout["symbols"].as_array().unwrap().iter().enumerate().map(symbol);
         Fixture {
-            spec,
             symbols: Symbols::new(symbols.collect()),
             around: (before.to_owned(), behind.to_owned()),
             first: number.parse().unwrap(),
