@@ -5,11 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod counting_allocator;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
     DataType, Float64Type, Int64Type, TimeUnit, TimestampNanosecondType, UInt8Type, UInt64Type,
 };
 use bytemuck::Zeroable;
+use counting_allocator::counted;
 use crossbeam::channel;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Encoding;
@@ -34,53 +37,6 @@ use std::process::Command;
 
 const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
 const RING: usize = 4096;
-
-mod allocations {
-    //! Counts what the thread that asks has allocated.
-    #![expect(unsafe_code, reason = "an allocator cannot be written without")]
-
-    use std::alloc::{GlobalAlloc, Layout, System};
-    use std::cell::Cell;
-
-    thread_local! {
-        static COUNT: Cell<u64> = const { Cell::new(0) };
-    }
-
-    struct Counting;
-
-    #[global_allocator]
-    static COUNTING: Counting = Counting;
-
-    // SAFETY: every call is passed on to the system's allocator unchanged; counting touches a cell
-    // of the thread that needs no memory and no destructor.
-    unsafe impl GlobalAlloc for Counting {
-        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            count();
-            // SAFETY: the caller's promises about the layout are the same.
-            unsafe { System.alloc(layout) }
-        }
-
-        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-            // SAFETY: the block came from the same allocator with the same layout.
-            unsafe { System.dealloc(block, layout) }
-        }
-
-        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            count();
-            // SAFETY: the block came from the same allocator with the same layout.
-            unsafe { System.realloc(block, layout, size) }
-        }
-    }
-
-    fn count() {
-        // A thread that is ending has no cell any more.
-        COUNT.try_with(|count| count.set(count.get() + 1)).unwrap_or_default();
-    }
-
-    pub(super) fn of_this_thread() -> u64 {
-        COUNT.with(Cell::get)
-    }
-}
 
 fn catalogue() -> Catalogue {
     let instrument = |name: &str, price_scale, size_scale| Instrument {
@@ -649,17 +605,16 @@ fn a_cycle_allocates_nothing_while_the_segment_stays_the_same() {
     let mut rig = Rig::new(Settings { sync_interval: 50 * MILLI, ..settings });
     rig.pass(&quotes(1000), MIDNIGHT);
     let records = quotes(300);
-    let before = allocations::of_this_thread();
-    for cycle in 0..200 {
-        rig.pass(&records, MIDNIGHT + cycle * MILLI);
-        rig.cycle(MIDNIGHT + cycle * MILLI + MILLI / 2);
-    }
-    assert_eq!(allocations::of_this_thread() - before, 0);
+    let ((), allocations) = counted(|| {
+        for cycle in 0..200 {
+            rig.pass(&records, MIDNIGHT + cycle * MILLI);
+            rig.cycle(MIDNIGHT + cycle * MILLI + MILLI / 2);
+        }
+    });
+    assert_eq!(allocations, 0);
     assert_eq!(rig.count("journal.lost"), 0);
     rig.journal.on_close();
     assert_eq!(rig.count("journal.records"), 61_000);
-    drop(quotes(1));
-    assert!(before < allocations::of_this_thread(), "the count counts");
 }
 
 const READERS: &str = r#"

@@ -7,11 +7,10 @@
 //! any order of keys, on every damaged frame and on the recorded frames beside the project. It must
 //! not know how a venue's file does its work.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
-#![expect(
-    unsafe_code,
-    reason = "an allocator that counts, to show that decoding does not allocate"
-)]
 
+mod counting_allocator;
+
+use counting_allocator::counted;
 use proptest::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
@@ -22,40 +21,8 @@ use spreadwire::venue::{
     Message, Protocol, QuoteMessage, Reject, Side, Symbol, Symbols, VenueSpec,
 };
 use spreadwire::venues::{VENUES, named};
-use std::alloc::{GlobalAlloc, Layout as Memory, System};
-use std::cell::Cell;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-// SAFETY: every call is passed on unchanged to `System`, which upholds the contract; the counter is a
-// thread's own, needs no drop and allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, memory: Memory) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller's promises are those that `System` asks for.
-        unsafe { System.alloc(memory) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, memory: Memory) {
-        // SAFETY: `place` came from `System` with this layout.
-        unsafe { System.dealloc(place, memory) }
-    }
-
-    unsafe fn realloc(&self, place: *mut u8, memory: Memory, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: `place` came from `System` with this layout.
-        unsafe { System.realloc(place, memory, size) }
-    }
-}
 
 /// `<venue>.toml`: where a plain reader finds a quote. Pointers are tried in order.
 #[derive(Debug, Deserialize)]
@@ -587,18 +554,14 @@ fn frames_cut_or_flipped_anywhere_never_panic_nor_make_up_a_quote() {
 
 #[test]
 fn decoding_allocates_nothing_once_warm() {
-    let before = ALLOCATIONS.get();
-    drop(std::hint::black_box(Vec::<u8>::with_capacity(16)));
-    assert_eq!(ALLOCATIONS.get() - before, 1, "the allocator does not count");
     for case in Case::all() {
         let mut protocol = case.protocol();
         let mut out = Vec::with_capacity(16);
         for round in 0..3 {
             for frame in &case.frames {
                 out.clear();
-                let before = ALLOCATIONS.get();
-                let result = protocol.general(frame, &case.symbols, &mut out);
-                let allocations = ALLOCATIONS.get() - before;
+                let (result, allocations) =
+                    counted(|| protocol.general(frame, &case.symbols, &mut out));
                 let text = String::from_utf8_lossy(frame);
                 assert!(round == 0 || allocations == 0, "{allocations}: {result:?} of {text}");
             }

@@ -1,0 +1,69 @@
+//! A spread to a decision: `DecisionMaker::on_record`.
+//!
+//! Group `decision/on_record`: `below` finds nothing to open, `open` follows an opportunity that
+//! stays open, `open_and_close` opens with one spread and closes with the next.
+
+mod header;
+
+use bytemuck::Zeroable;
+use criterion::Criterion;
+use spreadwire::clock::SECOND;
+use spreadwire::decision::{DecisionMaker, Settings};
+use spreadwire::instrument::{Catalogue, Instrument, VenueId, VenueInfo};
+use spreadwire::record::{Kind, Record, Spread};
+use std::hint::black_box;
+use std::time::Duration;
+
+fn maker() -> DecisionMaker {
+    let instrument = Instrument { name: "A/B".to_owned(), price_scale: 2, size_scale: 2 };
+    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: SECOND };
+    let catalogue = Catalogue {
+        instruments: vec![instrument],
+        venues: ["a", "b", "c", "d"].map(venue).to_vec(),
+        listings: Vec::new(),
+    };
+    let settings = Settings { entry: 0.001, exit: 0.0005, cooldown: 0, enabled: vec![true] };
+    DecisionMaker::new(&catalogue, settings)
+}
+
+fn spread(net: f64) -> Record {
+    let (buy_venue, sell_venue) = (VenueId(1), VenueId(2));
+    let kind = Kind::Spread as u8;
+    Spread { ts_recv: SECOND, net, buy_venue, sell_venue, kind, ..Spread::zeroed() }.into()
+}
+
+/// The nets of a case, and how many records two rounds of them lead to.
+const CASES: [(&str, [f64; 2], usize); 3] = [
+    ("below", [0.0, 0.0009], 0),
+    ("open", [0.002, 0.0006], 1),
+    ("open_and_close", [0.002, 0.0], 4),
+];
+
+fn cases(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("decision/on_record");
+    for (name, nets, expected) in CASES {
+        let (mut maker, mut out) = (maker(), Vec::with_capacity(16));
+        let records = nets.map(spread);
+        records.iter().chain(&records).for_each(|record| maker.on_record(record, &mut out));
+        assert_eq!(out.len(), expected, "{name}");
+        let mut turn = records.iter().cycle();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                out.clear();
+                maker.on_record(black_box(turn.next().unwrap_or(&records[0])), &mut out);
+                out.len()
+            });
+        });
+    }
+    group.finish();
+}
+
+fn main() {
+    header::print("decision");
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    cases(&mut criterion);
+    criterion.final_summary();
+}

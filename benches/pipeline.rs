@@ -1,0 +1,164 @@
+//! The path of a quote on one thread, as quantiles: decode, watch, calculator, decision.
+//!
+//! Frames of every venue of the registry come in turn. First pass: one quote at a time, with the
+//! clock read after every stage; `clock` is the base case, two readings with nothing between, and is
+//! part of every other row. Second pass: up to 16 frames of a venue go on together, as a feed's turn
+//! does it, and the clock is read only around a round; it gives quotes a second.
+//!
+//! Not in it: sockets, WebSocket, other threads, journal, broadcast. A round's frames and the book
+//! stay in the cache, and prices do not change, so that branches are well predicted: read the
+//! figures as a floor. Run without `--bench` (`cargo test --benches`) it is short and only checks.
+
+#[path = "../tests/fixture.rs"]
+mod fixture;
+mod header;
+#[path = "../tests/source.rs"]
+mod source;
+
+use source::{Source, catalogue};
+use spreadwire::agent::Agent;
+use spreadwire::book::Book;
+use spreadwire::calculator::{Calculator, Output};
+use spreadwire::clock::{Clock, Nanos};
+use spreadwire::counters::Counters;
+use spreadwire::decision::{Decision, DecisionMaker, Settings};
+use spreadwire::feed::FRAMES_PER_TURN;
+use spreadwire::latency::Latency;
+use spreadwire::ring::{self, EdgeCounters};
+use spreadwire::venues::VENUES;
+
+/// Frames of each venue in a round; they are written before it and not timed.
+const FRAMES: usize = 4 * FRAMES_PER_TURN;
+/// Rounds before anything is measured.
+const WARM_UP: usize = 20;
+/// What is timed, in the order of a quote's path.
+const STAGES: [&str; 6] = ["clock", "decode", "watch", "calculator", "decision", "whole"];
+
+/// The stages on one thread.
+struct Pipeline {
+    sources: Vec<Source>,
+    calculator: Calculator,
+    decision: Decision,
+    clock: Clock,
+    counters: Counters,
+    rounds: usize,
+}
+
+impl Pipeline {
+    fn new() -> Pipeline {
+        let (clock, counters, catalogue) = (Clock::host(), Counters::default(), catalogue());
+        let (sources, inputs): (Vec<_>, Vec<_>) =
+            VENUES.iter().enumerate().map(|(place, spec)| Source::new(place, spec)).unzip();
+        let edge = || ring::count(1 << 10, EdgeCounters::default());
+        let ((to_decision, decision_in), (output, _)) = (edge(), edge());
+        let outputs = vec![Output { sender: to_decision, quotes: false, spreads: true }];
+        let book = Book::new(&catalogue);
+        let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
+        // Fees leave nothing to open, as most of the time.
+        let enabled = vec![true; catalogue.instruments.len()];
+        let settings = Settings { entry: 0.0, exit: 0.0, cooldown: 0, enabled };
+        let maker = DecisionMaker::new(&catalogue, settings);
+        let decision = Decision::new(decision_in, output, maker, clock.clone(), &counters);
+        Pipeline { sources, calculator, decision, clock, counters, rounds: 0 }
+    }
+
+    /// The next frames of every venue.
+    fn frames(&mut self) -> Vec<Vec<String>> {
+        let round = self.rounds;
+        self.rounds += 1;
+        self.sources.iter().map(|s| s.fixture.quotes(FRAMES, round)).collect()
+    }
+
+    /// One quote at a time, timed after every stage.
+    fn timed_round(&mut self, stages: &mut [Latency; STAGES.len()]) {
+        let frames = self.frames();
+        for at in 0..FRAMES {
+            for (source, frames) in self.sources.iter_mut().zip(&frames) {
+                let clock = &self.clock;
+                let before = clock.now();
+                let start = clock.now();
+                source.decode(&frames[at]);
+                let decoded = clock.now();
+                source.pass_on(start);
+                let passed = clock.now();
+                self.calculator.do_work(passed);
+                let calculated = clock.now();
+                self.decision.do_work(calculated);
+                let decided = clock.now();
+                let ends = [
+                    (before, start),
+                    (start, decoded),
+                    (decoded, passed),
+                    (passed, calculated),
+                    (calculated, decided),
+                    (start, decided),
+                ];
+                let times = stages.iter_mut().zip(ends);
+                times.for_each(|(stage, (start, end))| stage.record(start, end));
+            }
+        }
+    }
+
+    /// A feed's turn of each venue at a time; returns how long the round took.
+    fn round(&mut self) -> Nanos {
+        let frames = self.frames();
+        let start = self.clock.now();
+        for turn in 0..FRAMES / FRAMES_PER_TURN {
+            for (source, frames) in self.sources.iter_mut().zip(&frames) {
+                let now = self.clock.now();
+                for frame in &frames[turn * FRAMES_PER_TURN..(turn + 1) * FRAMES_PER_TURN] {
+                    source.decode(frame);
+                    source.pass_on(now);
+                }
+                self.calculator.do_work(now);
+                self.decision.do_work(now);
+            }
+        }
+        self.clock.now() - start
+    }
+
+    /// Every quote was used with every other venue that was there, and every venue can be lost.
+    fn check(&mut self) {
+        let venues = VENUES.len() as u64;
+        let quotes = self.rounds as u64 * FRAMES as u64 * venues;
+        let count = |name: &str| self.counters.counter(name).get();
+        assert_eq!(count("calculator.quotes"), quotes);
+        // In the first turns, the venues that had their turn before.
+        let unpaired = FRAMES_PER_TURN as u64 * venues * (venues - 1);
+        let spreads = quotes * 2 * (venues - 1) - unpaired;
+        assert_eq!(count("calculator.spreads"), spreads);
+        assert_eq!(count("decision.spreads"), spreads);
+        let before = count("calculator.statuses");
+        let now = self.clock.now();
+        self.sources.iter_mut().for_each(|source| source.lose(now));
+        self.calculator.do_work(now);
+        assert_eq!(self.counters.counter("calculator.statuses").get() - before, venues);
+    }
+}
+
+fn print_row(stage: &str, latency: &Latency) {
+    let quantiles = [0.5, 0.9, 0.99, 0.999].map(|q| format!("{:>8}", latency.quantile(q)));
+    println!("{stage:<12}{:>10}{}{:>10}", latency.count(), quantiles.concat(), latency.max());
+}
+
+fn main() {
+    header::print("pipeline");
+    let measuring = std::env::args().any(|argument| argument == "--bench");
+    let rounds = if measuring { 4_000 } else { 2 };
+    let mut pipeline = Pipeline::new();
+    (0..WARM_UP).for_each(|_| {
+        pipeline.round();
+    });
+    let mut stages = STAGES.map(|_| Latency::new());
+    (0..rounds).for_each(|_| pipeline.timed_round(&mut stages));
+    let spent: Nanos = (0..rounds).map(|_| pipeline.round()).sum();
+    pipeline.check();
+    println!(
+        "{:<12}{:>10}{:>8}{:>8}{:>8}{:>8}{:>10}",
+        "ns", "quotes", "p50", "p90", "p99", "p99.9", "max"
+    );
+    STAGES.iter().zip(&stages).for_each(|(stage, latency)| print_row(stage, latency));
+    let quotes = (rounds * FRAMES * VENUES.len()) as u128;
+    let per_second = quotes * 1_000_000_000 / u128::from(spent.max(1));
+    println!("{per_second} quotes/s, {} venues, turns of {FRAMES_PER_TURN}", VENUES.len());
+}

@@ -1,0 +1,417 @@
+//! In steady state the path of a quote asks for no memory, from the bytes on a socket to a client's.
+//!
+//! Each test warms its agents up, which is when buffers grow, and then counts what the thread that
+//! drives them allocates. The WebSocket library is counted by itself on the same bytes, as the
+//! yardstick of the feed. What is rare may allocate and is not here: connecting, a rejected frame's
+//! sample for the log, a request of a client, the next segment of the journal. TLS is not here.
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
+
+mod counting_allocator;
+mod fixture;
+mod source;
+
+use bytemuck::Zeroable;
+use counting_allocator::counted;
+use crossbeam::channel;
+use fixture::Fixture;
+use source::{Source, catalogue};
+use spreadwire::agent::Agent;
+use spreadwire::book::Book;
+use spreadwire::broadcast::{self, Broadcast};
+use spreadwire::calculator::{Calculator, Output};
+use spreadwire::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
+use spreadwire::connector::{self, Connected, Request, Target};
+use spreadwire::counters::Counters;
+use spreadwire::decision::{self, Decision, DecisionMaker};
+use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
+use spreadwire::instrument::{InstrumentId, VenueId};
+use spreadwire::integrity::State;
+use spreadwire::journal::{self, Journal};
+use spreadwire::record::{Kind, Record, Spread, Status};
+use spreadwire::ring::{self, CountSender, EdgeCounters, Receiver};
+use spreadwire::segment::{Origin, RunId, catalogue_digest};
+use spreadwire::venue::VenueSpec;
+use spreadwire::venues::VENUES;
+use std::io::{ErrorKind, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{Error, HandshakeError, WebSocket};
+
+const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
+/// Frames of each venue in a round of the pipeline.
+const FRAMES: usize = 50;
+/// Cycles after which a test that waits for loopback gives up.
+const PATIENCE: usize = 10_000_000;
+
+fn edge() -> (CountSender, Receiver) {
+    ring::count(1 << 10, EdgeCounters::default())
+}
+
+/// All agents behind the sockets but the broadcast, on one thread.
+struct Pipeline {
+    sources: Vec<Source>,
+    /// Of each source.
+    frames: Vec<Vec<String>>,
+    calculator: Calculator,
+    decision: Decision,
+    journal: Journal,
+    opportunities: Receiver,
+    clock: Clock,
+    counters: Counters,
+    _lake: tempfile::TempDir,
+}
+
+impl Pipeline {
+    fn new() -> Pipeline {
+        let (clock, counters, catalogue) =
+            (Clock::manual(MIDNIGHT), Counters::default(), catalogue());
+        let (sources, inputs): (Vec<_>, Vec<_>) =
+            VENUES.iter().enumerate().map(|(place, spec)| Source::new(place, spec)).unzip();
+        let frames = sources.iter().map(|s| s.fixture.quotes(FRAMES, 0)).collect();
+        let (to_decision, decision_in) = edge();
+        let (to_journal, journal_in) = edge();
+        let (to_chronicle, opportunities) = edge();
+        let outputs = vec![
+            Output { sender: to_decision, quotes: false, spreads: true },
+            Output { sender: to_journal, quotes: true, spreads: false },
+        ];
+        let book = Book::new(&catalogue);
+        let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
+        // Everything opens at once and closes when a leg goes.
+        let settings =
+            decision::Settings { entry: -1.0, exit: -2.0, cooldown: 0, enabled: vec![true; 3] };
+        let maker = DecisionMaker::new(&catalogue, settings);
+        let decision = Decision::new(decision_in, to_chronicle, maker, clock.clone(), &counters);
+        let lake = tempfile::tempdir().unwrap();
+        let origin =
+            Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue) };
+        // Blocks are written all the time; the disk is not waited for.
+        let settings = journal::Settings {
+            block_records_max: 32,
+            sync_interval: 0,
+            ..journal::Settings::default()
+        };
+        let (sealer, _) = channel::bounded(1);
+        let journal = Journal::new(
+            journal_in,
+            lake.path(),
+            origin,
+            settings,
+            clock.clone(),
+            &counters,
+            sealer,
+        );
+        Pipeline {
+            sources,
+            frames,
+            calculator,
+            decision,
+            journal,
+            opportunities,
+            clock,
+            counters,
+            _lake: lake,
+        }
+    }
+
+    fn cycle(&mut self, now: Nanos) {
+        self.clock.set(now);
+        self.calculator.do_work(now);
+        self.decision.do_work(now);
+        self.journal.do_work(now);
+        self.opportunities.drain(|_| ());
+    }
+
+    /// Every venue's frames once, in turn; then every venue is lost.
+    fn round(&mut self, round: u64) {
+        let mut now = MIDNIGHT + round * 10 * MILLI;
+        for frame in 0..FRAMES {
+            for source in 0..self.sources.len() {
+                self.sources[source].decode(&self.frames[source][frame]);
+                self.sources[source].pass_on(now);
+                now += 10 * MICRO;
+                self.cycle(now);
+            }
+        }
+        self.sources.iter_mut().for_each(|source| source.lose(now));
+        self.cycle(now);
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.counters.counter(name).get()
+    }
+}
+
+#[test]
+fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation() {
+    let mut pipeline = Pipeline::new();
+    pipeline.round(0);
+    let (quotes, opened) = (pipeline.count("calculator.quotes"), pipeline.count("decision.opened"));
+    let ((), allocations) = counted(|| (1..=20).for_each(|round| pipeline.round(round)));
+    assert_eq!(allocations, 0);
+    let venues = VENUES.len() as u64;
+    assert_eq!(pipeline.count("calculator.quotes") - quotes, 20 * FRAMES as u64 * venues);
+    assert_eq!(pipeline.count("decision.opened") - opened, 20 * venues * (venues - 1));
+    assert_eq!(pipeline.count("decision.closed"), pipeline.count("decision.opened"));
+    assert!(20 * FRAMES as u64 * venues * (venues - 1) < pipeline.count("calculator.spreads"));
+    pipeline.journal.on_close();
+    assert_eq!(pipeline.count("journal.quotes"), pipeline.count("calculator.quotes"));
+}
+
+/// A WebSocket whose reads do not block.
+type Client = WebSocket<TcpStream>;
+
+/// Connects while `serve` runs the other side, on this thread.
+fn connect_beside(address: std::net::SocketAddr, mut serve: impl FnMut()) -> Client {
+    let tcp = TcpStream::connect(address).unwrap();
+    tcp.set_nonblocking(true).unwrap();
+    let mut attempt = tungstenite::client(format!("ws://{address}/"), tcp);
+    for _ in 0..PATIENCE {
+        match attempt {
+            Ok((client, _)) => return client,
+            Err(HandshakeError::Interrupted(unfinished)) => {
+                serve();
+                attempt = unfinished.handshake();
+            }
+            Err(HandshakeError::Failure(error)) => panic!("{error}"),
+        }
+    }
+    panic!("no upgrade")
+}
+
+/// Takes every frame that is there; how many.
+fn take_frames<S: std::io::Read + Write>(client: &mut WebSocket<S>) -> usize {
+    let mut frames = 0;
+    loop {
+        match client.read() {
+            Ok(frame) => {
+                drop(frame);
+                frames += 1;
+            }
+            Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return frames,
+            Err(error) => panic!("{error}"),
+        }
+    }
+}
+
+fn spread(ts_recv: Nanos, turn: u64) -> Record {
+    let sell = u8::try_from(turn % 2).unwrap();
+    Spread {
+        ts_recv,
+        sequence: turn,
+        buy_px: 618_376_300_000_000,
+        sell_px: 618_376_300_000_000 + turn.cast_signed(),
+        buy_sz: 48_210_000,
+        sell_sz: 120_500_000,
+        net: 0.001,
+        instrument: InstrumentId(u32::try_from(turn % 3).unwrap()),
+        buy_venue: VenueId(1 - sell),
+        sell_venue: VenueId(sell),
+        kind: Kind::Spread as u8,
+        ..Spread::zeroed()
+    }
+    .into()
+}
+
+fn status(ts_recv: Nanos, instrument: u32, venue: u8, state: State) -> Record {
+    Status {
+        ts_recv,
+        state: state as u8,
+        instrument: InstrumentId(instrument),
+        venue: VenueId(venue),
+        kind: Kind::Status as u8,
+        ..Status::zeroed()
+    }
+    .into()
+}
+
+#[test]
+fn a_spread_goes_out_to_a_client_without_an_allocation() {
+    let (clock, counters) = (Clock::manual(MIDNIGHT), Counters::default());
+    let (mut sender, records) = edge();
+    let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let settings = broadcast::Settings::default();
+    let catalogue = Arc::new(catalogue());
+    let mut agent =
+        Broadcast::new(records, catalogue, listener, settings, clock.clone(), &counters).unwrap();
+    let mut now = MIDNIGHT;
+    let mut cycle = |agent: &mut Broadcast| {
+        now += MILLI;
+        clock.set(now);
+        counted(|| agent.do_work(now)).1
+    };
+    let mut client = connect_beside(agent.address().unwrap(), || {
+        cycle(&mut agent);
+    });
+    client.send(r#"{"op":"subscribe"}"#.into()).unwrap();
+    let (mut allocations, mut received) = (0, 0);
+    for round in 0..1_100 {
+        if round % 50 == 0 {
+            // Every leg goes and comes back.
+            for (instrument, venue) in (0..3).flat_map(|i| [(i, 0), (i, 1)]) {
+                sender.offer(status(MIDNIGHT, instrument, venue, State::Stale));
+                sender.offer(status(MIDNIGHT, instrument, venue, State::Live));
+            }
+        }
+        (0..8).for_each(|turn| sender.offer(spread(MIDNIGHT, round * 8 + turn)));
+        let found = cycle(&mut agent);
+        let frames = take_frames(&mut client);
+        if 100 <= round {
+            allocations += found;
+            received += frames;
+        }
+    }
+    assert_eq!(allocations, 0, "over {received} messages");
+    assert!(8_000 <= received, "{received}");
+    assert_eq!(counters.counter("broadcast.conflated").get(), 0);
+}
+
+/// The other side of a loopback WebSocket: writes what it is told to.
+struct Peer {
+    listener: TcpListener,
+}
+
+impl Peer {
+    fn new() -> Peer {
+        Peer { listener: TcpListener::bind("127.0.0.1:0").unwrap() }
+    }
+
+    fn url(&self) -> String {
+        format!("ws://{}/", self.listener.local_addr().unwrap())
+    }
+
+    /// Upgrades one connection that `connect` makes meanwhile; returns both ends of it.
+    fn upgrade<C>(&self, connect: impl FnOnce() -> C) -> (TcpStream, C) {
+        let listener = self.listener.try_clone().unwrap();
+        let accept = move || {
+            let socket = tungstenite::accept(listener.accept().unwrap().0).unwrap();
+            socket.get_ref().try_clone().unwrap()
+        };
+        let thread = std::thread::Builder::new().name("peer".to_owned()).spawn(accept).unwrap();
+        let client = connect();
+        (thread.join().unwrap(), client)
+    }
+}
+
+/// Text frames as a server sends them, one behind the other.
+fn framed(texts: &[String]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for text in texts {
+        let length = u16::try_from(text.len()).unwrap();
+        bytes.push(0x81);
+        match u8::try_from(length) {
+            Ok(short) if short < 126 => bytes.push(short),
+            _ => {
+                bytes.push(126);
+                bytes.extend_from_slice(&length.to_be_bytes());
+            }
+        }
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    bytes
+}
+
+/// Frames of a burst: alone, a few, more than a feed reads in one turn, more than one read holds.
+const BURSTS: [usize; 6] = [1, 1, 3, 1, 40, 100];
+/// Rounds of all bursts before counting, and counted.
+const ROUNDS: (usize, usize) = (4, 100);
+
+/// The bytes of each burst of a round, and how many frames they are.
+fn bursts(fixture: &Fixture, round: usize) -> Vec<(Vec<u8>, usize)> {
+    let frames = fixture.quotes(BURSTS.iter().sum(), round);
+    let mut rest = &frames[..];
+    let cut = |count: &usize| {
+        let (burst, behind) = rest.split_at(*count);
+        rest = behind;
+        (framed(burst), *count)
+    };
+    BURSTS.iter().map(cut).collect()
+}
+
+/// Allocations of `read`, which returns how many frames it took: warming up, and over the counted
+/// rounds.
+fn count_reading(
+    fixture: &Fixture,
+    mut peer: TcpStream,
+    mut read: impl FnMut(usize) -> usize,
+) -> (u64, u64) {
+    let (mut warm, mut counting, mut at) = (0, 0, 0);
+    for round in 0..ROUNDS.0 + ROUNDS.1 {
+        for (bytes, frames) in bursts(fixture, round) {
+            peer.write_all(&bytes).unwrap();
+            let mut left = frames;
+            for _ in 0..PATIENCE {
+                at += 1;
+                let (taken, found) = counted(|| read(at));
+                left -= taken;
+                *(if round < ROUNDS.0 { &mut warm } else { &mut counting }) += found;
+                if left == 0 {
+                    break;
+                }
+            }
+            assert_eq!(left, 0, "{frames} frames were sent");
+        }
+    }
+    (warm, counting)
+}
+
+/// The library alone, with the feed's settings on a plain socket.
+fn count_library(fixture: &Fixture) -> (u64, u64) {
+    let peer = Peer::new();
+    let config = WebSocketConfig::default().read_buffer_size(4096).write_buffer_size(0);
+    let (server, mut client) = peer.upgrade(|| {
+        let tcp = TcpStream::connect(peer.listener.local_addr().unwrap()).unwrap();
+        let (client, _) =
+            tungstenite::client::client_with_config(peer.url(), tcp, Some(config)).unwrap();
+        client.get_ref().set_nonblocking(true).unwrap();
+        client
+    });
+    count_reading(fixture, server, |_| take_frames(&mut client))
+}
+
+/// The whole duty cycle of a feed.
+fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
+    let (peer, clock, counters) = (Peer::new(), Clock::manual(MIDNIGHT), Counters::default());
+    let (requests, asked) = channel::bounded(1);
+    let (answer, answers) = channel::bounded(1);
+    let (notices, _noticed) = channel::bounded(16);
+    let Fixture { symbols, .. } = Fixture::of(spec);
+    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, max_age: SECOND };
+    let (edge, mut receiver) = ring::hold(1 << 10, EdgeCounters::default());
+    let cold = ColdSide { requests, answers, notices };
+    let mut feed = Feed::new("feed", vec![plan], edge, cold, clock.clone(), 1, &counters).unwrap();
+    feed.on_start();
+    feed.do_work(MIDNIGHT);
+    let Request { connection } = asked.try_recv().unwrap();
+    let target = Target { url: peer.url(), tls: connector::tls_config(None).unwrap() };
+    let (server, socket) = peer.upgrade(|| connector::connect(&target, &clock));
+    answer.send(Connected { connection, socket: socket.map(Box::new) }).unwrap();
+    let of_feed = |what: &str| counters.counter(&format!("feed.{}.{what}", spec.name));
+    let (frames, quotes) = (of_feed("frames"), of_feed("quotes"));
+    let allocations = count_reading(&Fixture::of(spec), server, |at| {
+        let before = frames.get();
+        // Slow enough for its timers to be due now and then, too quick for a heartbeat.
+        let now = MIDNIGHT + (at as u64 * 10 * MICRO).min(10 * SECOND);
+        clock.set(now);
+        feed.do_work(now);
+        receiver.drain(|_| ());
+        usize::try_from(frames.get() - before).unwrap()
+    });
+    assert_eq!(quotes.get(), frames.get(), "every frame is a quote");
+    allocations
+}
+
+/// Found: neither the library nor the feed allocates while frames are taken and let go one by one.
+#[test]
+fn a_feed_allocates_no_more_than_the_library_that_reads_its_frames() {
+    for spec in VENUES {
+        let (warm, library) = count_library(&Fixture::of(spec));
+        assert!(0 < warm, "the count sees the library's buffers grow");
+        let (warm, feed) = count_feed(spec);
+        assert!(0 < warm, "and the feed's");
+        let frames = ROUNDS.1 * BURSTS.iter().sum::<usize>();
+        println!("{}: {frames} frames, library {library}, feed {feed}", spec.name);
+        assert!(feed <= library, "{}: {feed}, the library {library}", spec.name);
+    }
+}

@@ -1,0 +1,58 @@
+//! The system's allocator with a count for each thread, for tests that show what allocates.
+//!
+//! A test binary that declares this module has it as its allocator. Counts are a thread's own, so
+//! that tests that run at the same time do not see each other's. It must not know what is counted
+//! or how much is allowed.
+#![expect(unsafe_code, reason = "an allocator cannot be written without")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+// SAFETY: every call is passed on to `System` unchanged, which upholds the contract; counting touches
+// a cell of the thread that needs no memory and no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promises about the layout are those that `System` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the block came from `System` with this layout.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the block came from `System` with this layout; the size is the caller's promise.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+fn count() {
+    // A thread that is ending has no cell any more.
+    COUNT.try_with(|count| count.set(count.get() + 1)).unwrap_or_default();
+}
+
+/// What `work` returns, and how often this thread asked for memory, or for more of it, meanwhile.
+pub(crate) fn counted<R>(work: impl FnOnce() -> R) -> (R, u64) {
+    let before = COUNT.get();
+    let result = work();
+    (result, COUNT.get() - before)
+}
+
+#[test]
+fn an_allocation_counts() {
+    let (bytes, count) = counted(|| std::hint::black_box(Vec::<u8>::with_capacity(16)));
+    assert_eq!(count, 1);
+    assert_eq!(counted(|| drop(bytes)).1, 0, "giving back is free");
+}

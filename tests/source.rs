@@ -1,0 +1,97 @@
+//! What a feed does with a venue's frames, without its socket: for tests and benches of the path of a
+//! quote on one thread.
+//!
+//! It uses a venue through the registry and its fixture alone, and must not know what becomes of a
+//! record.
+#![expect(clippy::unwrap_used, reason = "a source that cannot be made ends the run")]
+
+use crate::fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
+use spreadwire::clock::{Nanos, SECOND};
+use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
+use spreadwire::integrity::{Reason, Watch};
+use spreadwire::ring::{self, EdgeCounters, HoldSender, Receiver};
+use spreadwire::venue::{Message, Protocol, Symbol, VenueSpec};
+use spreadwire::venues::VENUES;
+
+/// Every venue of the registry lists the same three instruments.
+pub(crate) fn catalogue() -> Catalogue {
+    let instrument = |name: &str| Instrument {
+        name: name.to_owned(),
+        price_scale: PRICE_SCALE,
+        size_scale: SIZE_SCALE,
+    };
+    let instruments = ["A/USDT", "B/USDT", "C/USDT"].map(instrument).to_vec();
+    let venue = |spec: &VenueSpec| VenueInfo {
+        name: spec.name.to_owned(),
+        taker_fee: spec.taker_fee_bps / 10_000.0,
+        max_age: SECOND,
+    };
+    let venues: Vec<VenueInfo> = VENUES.iter().map(venue).collect();
+    let listings = (0..venues.len() * instruments.len()).map(|at| Listing {
+        venue: venue_id(at / instruments.len()),
+        instrument: InstrumentId(u32::try_from(at % instruments.len()).unwrap()),
+        symbol: format!("S{at}"),
+    });
+    Catalogue { listings: listings.collect(), instruments, venues }
+}
+
+fn venue_id(place: usize) -> VenueId {
+    VenueId(u8::try_from(place).unwrap())
+}
+
+/// The feed's part of a quote's path for one venue.
+pub(crate) struct Source {
+    /// Where its frames come from.
+    pub(crate) fixture: Fixture,
+    protocol: Box<dyn Protocol>,
+    messages: Vec<Message>,
+    watches: Vec<Watch>,
+    edge: HoldSender,
+}
+
+impl Source {
+    /// The source of the venue at `place` in the registry, and the other end of its edge.
+    pub(crate) fn new(place: usize, spec: &'static VenueSpec) -> (Source, Receiver) {
+        let (edge, receiver) = ring::hold(256, EdgeCounters::default());
+        let fixture = Fixture::of(spec);
+        let watch = |s: &Symbol| Watch::new(venue_id(place), s.instrument, spec.sequence);
+        let source = Source {
+            protocol: (spec.protocol)(),
+            messages: Vec::with_capacity(16),
+            watches: fixture.symbols.list().iter().map(watch).collect(),
+            fixture,
+            edge,
+        };
+        (source, receiver)
+    }
+
+    /// From bytes to messages.
+    pub(crate) fn decode(&mut self, frame: &str) {
+        self.messages.clear();
+        let (frame, symbols) = (frame.as_bytes(), &self.fixture.symbols);
+        if self.protocol.positional(frame, symbols, &mut self.messages).is_none() {
+            self.protocol.general(frame, symbols, &mut self.messages).unwrap();
+        }
+    }
+
+    /// From messages to records in the ring.
+    ///
+    /// # Panics
+    /// If the frame was no good quote, or the ring is full.
+    pub(crate) fn pass_on(&mut self, now: Nanos) {
+        for message in &self.messages {
+            let Message::Quote(message) = message else { panic!("{message:?} is no quote") };
+            let outcome = self.watches[message.symbol].on_message(message, now);
+            outcome.status.into_iter().for_each(|status| self.edge.send(status.into()));
+            self.edge.send(outcome.quote.unwrap().into());
+        }
+    }
+
+    /// The connection is gone, and with it all instruments.
+    pub(crate) fn lose(&mut self, now: Nanos) {
+        for watch in &mut self.watches {
+            let status = watch.on_down(Reason::Disconnected, now);
+            status.into_iter().for_each(|status| self.edge.send(status.into()));
+        }
+    }
+}
