@@ -2,7 +2,6 @@
 //!
 //! It knows how to start, to wait and to end; what comes out is judged elsewhere.
 
-use crate::lake_rows;
 use crate::listener::Listener;
 use crate::outcome::Outcome;
 use crossbeam::channel;
@@ -140,8 +139,9 @@ impl EngineUnderTest {
         self.engine.as_ref().unwrap().address()
     }
 
-    pub(crate) fn lake(&self) -> PathBuf {
-        self.plan.journal.lake.clone()
+    /// A folder that vanishes with the engine.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.home.as_ref().unwrap().path().to_owned()
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
@@ -179,7 +179,7 @@ impl EngineUnderTest {
         let counters = self.around.counters.clone();
         let summary = Summary { elapsed: 1, counters, report };
         let home = self.home.take().unwrap();
-        Ended { home, plan: self.plan.clone(), summary }
+        Ended { _home: home, plan: self.plan.clone(), summary }
     }
 }
 
@@ -192,7 +192,8 @@ impl Drop for EngineUnderTest {
 
 /// What an engine left.
 pub(crate) struct Ended {
-    pub(crate) home: TempDir,
+    /// Held, because the lake vanishes with it.
+    _home: TempDir,
     pub(crate) plan: Plan,
     pub(crate) summary: Summary,
 }
@@ -202,7 +203,6 @@ pub(crate) struct Scene {
     pub(crate) simulator: Simulator,
     pub(crate) engine: EngineUnderTest,
     pub(crate) listener: Listener,
-    has_deltas: bool,
 }
 
 impl Scene {
@@ -212,14 +212,18 @@ impl Scene {
         instruments: Vec<config::Instrument>,
         edit: impl FnOnce(&mut Config),
     ) -> Scene {
-        let has_deltas = options.bybit_deltas;
         let simulator = Simulator::start(options).unwrap();
         let mut config = configured(&simulator, instruments);
         edit(&mut config);
+        Scene::around(simulator, config)
+    }
+
+    /// The same around a simulator that is there.
+    pub(crate) fn around(simulator: Simulator, config: Config) -> Scene {
         let engine = EngineUnderTest::launch(config);
         let listener = Listener::join(engine.address(), &engine.plan.catalogue);
         engine.wait_for_subscriptions(&simulator);
-        Scene { simulator, engine, listener, has_deltas }
+        Scene { simulator, engine, listener }
     }
 
     /// Plays the source to its end and until the engine has used every quote.
@@ -233,16 +237,32 @@ impl Scene {
         });
     }
 
-    /// Ends the simulator, waits until the client has heard that every market is down, which comes
-    /// after everything else, and then ends the engine.
-    pub(crate) fn end(self) -> Outcome {
-        let Scene { simulator, engine, listener, has_deltas } = self;
+    /// Ends the simulator, and waits until the client has heard that every market is down, which
+    /// comes after everything else.
+    pub(crate) fn close_market(self) -> ClosedMarket {
+        let Scene { simulator, engine, listener } = self;
         let simulated = simulator.stop();
         listener.wait_until_all_are_down();
-        let ended = engine.end();
-        let heard = listener.leave();
-        let rows = lake_rows::read(&ended.plan.journal.lake, &ended.plan.catalogue);
-        Outcome { simulated, had_deltas: has_deltas, ended, heard, rows }
+        ClosedMarket { simulated, engine, listener }
+    }
+
+    /// The same, and then ends the engine.
+    pub(crate) fn end(self) -> Outcome {
+        self.close_market().end()
+    }
+}
+
+/// A scene whose simulator has ended.
+pub(crate) struct ClosedMarket {
+    simulated: exchange_sim::Outcome,
+    engine: EngineUnderTest,
+    listener: Listener,
+}
+
+impl ClosedMarket {
+    pub(crate) fn end(self) -> Outcome {
+        let ended = self.engine.end();
+        Outcome::of(self.simulated, ended, self.listener.leave())
     }
 }
 

@@ -2,7 +2,7 @@
 //! broadcast and opportunities against the naive account of the rows, and counts against each other.
 
 use crate::engine_under_test::{Ended, RUN};
-use crate::lake_rows::{Row, SNAPSHOT, Said};
+use crate::lake_rows::{self, Row, SNAPSHOT, Said};
 use crate::listener::{Heard, HeardStatus, Key};
 use crate::naive::{self, Event};
 use exchange_sim::Written;
@@ -13,14 +13,18 @@ use std::collections::BTreeMap;
 /// Everything that was written, heard and recorded.
 pub(crate) struct Outcome {
     pub(crate) simulated: exchange_sim::Outcome,
-    /// Whether Bybit spoke its older dialect, which has no time of matching.
-    pub(crate) had_deltas: bool,
     pub(crate) ended: Ended,
     pub(crate) heard: Vec<Heard>,
     pub(crate) rows: Vec<Row>,
 }
 
 impl Outcome {
+    /// Reads the lake that the engine left.
+    pub(crate) fn of(simulated: exchange_sim::Outcome, ended: Ended, heard: Vec<Heard>) -> Outcome {
+        let rows = lake_rows::read(&ended.plan.journal.lake, &ended.plan.catalogue);
+        Outcome { simulated, ended, heard, rows }
+    }
+
     pub(crate) fn count(&self, name: &str) -> u64 {
         self.ended.summary.counters.counter(name).get()
     }
@@ -86,7 +90,7 @@ impl Outcome {
         let mut written: BTreeMap<Key, Vec<Said>> = BTreeMap::new();
         for each in self.simulated.written.iter().filter(|each| !each.bid.starts_with('-')) {
             assert_eq!(each.receivers, 1, "one connection for each venue");
-            written.entry(key_of(each, names)).or_default().push(said(each, self.had_deltas));
+            written.entry(key_of(each, names)).or_default().push(said(each));
         }
         written
     }
@@ -185,7 +189,7 @@ fn key_of(written: &Written, names: &Catalogue) -> Key {
 }
 
 /// A written quote as its row should have it: numbers as the doubles nearest to their texts.
-fn said(written: &Written, has_deltas: bool) -> Said {
+fn said(written: &Written) -> Said {
     let side = |px: &str, sz: &str| {
         let (px, sz): (f64, f64) = (px.parse().unwrap(), sz.parse().unwrap());
         (0.0 < sz).then_some((px, sz))
@@ -193,7 +197,6 @@ fn said(written: &Written, has_deltas: bool) -> Said {
     let event = match written.venue {
         "binance" => None,
         "binance-usdm" => Some(written.push_ns),
-        "bybit" if has_deltas => Some(written.push_ns),
         "bybit" | "okx" => Some(written.event_ns),
         other => panic!("what time does {other} send?"),
     };
