@@ -46,6 +46,7 @@ pub(crate) fn held(source: exchange_sim::Source, speed: Speed) -> exchange_sim::
 /// The first instruments of the model, as a configuration lists them.
 pub(crate) fn of_model(count: usize) -> Vec<config::Instrument> {
     let instrument = |i: &exchange_sim::Instrument| config::Instrument {
+        place: config::Place::default(),
         name: i.name.to_owned(),
         price_decimals: u8::try_from(i.price_decimals).unwrap(),
         size_decimals: 8,
@@ -61,6 +62,7 @@ pub(crate) fn of_model(count: usize) -> Vec<config::Instrument> {
 /// A configuration for what a simulator plays: one thread, and edges and buffers that hold it all.
 pub(crate) fn configured(simulator: &Simulator, instruments: Vec<config::Instrument>) -> Config {
     let venue = |(name, _): &(&'static str, SocketAddr)| config::Venue {
+        place: config::Place::default(),
         name: (*name).to_owned(),
         url: Some(simulator.url(name)),
         taker_fee_bps: None,
@@ -112,7 +114,8 @@ pub(crate) struct EngineUnderTest {
 pub(crate) fn plan(mut config: Config, home: &Path) -> Plan {
     config.journal.lake = home.join("lake");
     let host = Host { cpus: cpu::available() };
-    Plan::new(config, Path::new("(test)"), &host).unwrap_or_else(|all| panic!("{all:#?}"))
+    Plan::new(config, Path::new("(test)"), &host, Vec::new())
+        .unwrap_or_else(|all| panic!("{all:#?}"))
 }
 
 /// What an engine is handed beside its plan.

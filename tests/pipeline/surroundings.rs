@@ -289,7 +289,8 @@ fn a_plan_refuses_a_lake_that_is_a_file() {
     config.journal.lake = home.path().join("lake");
     std::fs::write(&config.journal.lake, "not a folder").unwrap();
     let host = spreadwire::plan::Host { cpus: spreadwire::cpu::available() };
-    let problems = spreadwire::plan::Plan::new(config, Path::new("test.toml"), &host).unwrap_err();
+    let problems =
+        spreadwire::plan::Plan::new(config, Path::new("test.toml"), &host, Vec::new()).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     let told = problems[0].to_string();
     for part in ["test.toml: journal.lake: ", "is no folder", "name a folder"] {
