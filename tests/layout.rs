@@ -10,7 +10,6 @@ use spreadwire::agent::{Agent, IdleStrategy, Report};
 use spreadwire::book::Book;
 use spreadwire::calculator::{Calculator, Output};
 use spreadwire::clock::{Clock, MILLI, Nanos};
-use spreadwire::config;
 use spreadwire::counters::Counters;
 use spreadwire::decision::{Decision, DecisionMaker};
 use spreadwire::instrument::{Catalogue, InstrumentId, VenueId};
@@ -29,7 +28,7 @@ const QUOTES: usize = 20_000;
 fn preset(name: &str) -> Plan {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
     let host = Host { cpus: (0..8).collect() };
-    Plan::new(config::read(&path).unwrap(), &path, &host).unwrap()
+    Plan::read(&path, &host).unwrap()
 }
 
 /// Quotes that wander around one price with venues now and then dear, cheap, quiet or down.

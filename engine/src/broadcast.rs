@@ -83,7 +83,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Settings {
         Settings {
-            max_clients: 64,
+            max_clients: 1_000,
             client_buffer_bytes: 1024 * 1024,
             request_bytes_max: 16 * 1024,
             requests_per_second: 100,

@@ -181,7 +181,7 @@ fn told(line: &Value) -> String {
 fn log(notice: &Notice, catalogue: &Catalogue) {
     match notice {
         Notice::Opened { venue, connection } => {
-            tracing::info!("{} #{connection}: connected", catalogue.venue(*venue).name);
+            tracing::info!(target: "feed", "{} #{connection}: connected", catalogue.venue(*venue).name);
         }
         Notice::Lost { venue, connection, why, retry_in } => {
             let name = &catalogue.venue(*venue).name;
@@ -192,12 +192,12 @@ fn log(notice: &Notice, catalogue: &Catalogue) {
         }
         Notice::Rejected { venue, reason, sample } => {
             let name = &catalogue.venue(*venue).name;
-            tracing::warn!("{name}: frame rejected, {reason}: {}", sample.escape_ascii());
+            tracing::warn!(target: "feed", "{name}: frame rejected, {reason}: {}", sample.escape_ascii());
         }
         Notice::Refused { venue, symbol, sample } => {
             let name = &catalogue.venue(*venue).name;
             let symbol = symbol.as_deref().unwrap_or("a subscription");
-            tracing::warn!("{name}: {symbol} refused: {}", sample.escape_ascii());
+            tracing::warn!(target: "feed", "{name}: {symbol} refused: {}", sample.escape_ascii());
         }
     }
 }

@@ -29,9 +29,21 @@ pub struct Config {
     pub rings: Rings,
 }
 
+/// Where an entry of a list stands, for problems with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, where it is not the main one.
+    pub file: Option<PathBuf>,
+    /// Its number in that file's list.
+    pub number: usize,
+}
+
 /// One market of one exchange.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Venue {
+    /// Where it stands.
+    #[serde(skip)]
+    pub place: Place,
     /// As `spreadwire venues` lists it.
     pub name: String,
     /// Base address instead of the venue's own: a proxy, a regional host, a simulator.
@@ -47,6 +59,9 @@ pub struct Venue {
 /// One thing traded, the same on all venues named.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Instrument {
+    /// Where it stands.
+    #[serde(skip)]
+    pub place: Place,
     /// Canonical name: `BTC/USDT`, `BTC/USDT:PERP`.
     pub name: String,
     /// Decimals that prices are kept with; at least those of the venue with the finest tick.
@@ -198,7 +213,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// All keys that a file may hold, for "did you mean".
-const KEYS: [&str; 36] = [
+pub const KEYS: [&str; 36] = [
     "include",
     "venues",
     "instruments",
@@ -238,24 +253,23 @@ const KEYS: [&str; 36] = [
 ];
 
 /// Reads a file and those that it includes. Paths within are taken from the file's own folder.
-///
-/// # Errors
-/// Every problem of reading and parsing; what the values mean is not looked at.
-pub fn read(path: &Path) -> Result<Config, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let config = read_one(path, &mut problems);
-    let Some(mut config) = config else { return Err(problems) };
+/// Every problem of reading and parsing is appended to `problems`; what the values mean is not
+/// looked at. `None` if there is nothing to look at.
+pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
+    let mut config = read_one(path, problems)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     for include in std::mem::take(&mut config.include) {
         let path = folder.join(include);
-        let Some(included) = read_one(&path, &mut problems) else { continue };
+        let mut included = read_one(&path, problems)?;
+        included.venues.iter_mut().for_each(|v| v.place.file = Some(path.clone()));
+        included.instruments.iter_mut().for_each(|i| i.place.file = Some(path.clone()));
         config.venues.extend(included.venues);
         config.instruments.extend(included.instruments);
     }
     for venue in &mut config.venues {
         venue.ca_file = venue.ca_file.take().map(|file| folder.join(file));
     }
-    if problems.is_empty() { Ok(config) } else { Err(problems) }
+    Some(config)
 }
 
 fn read_one(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
@@ -300,7 +314,10 @@ fn read_one(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
 pub fn parse(text: &str) -> Result<(Config, Vec<String>), toml::de::Error> {
     let mut unknown = Vec::new();
     let deserializer = toml::Deserializer::parse(text)?;
-    let config = serde_ignored::deserialize(deserializer, |path| unknown.push(key_of(&path)))?;
+    let mut config: Config =
+        serde_ignored::deserialize(deserializer, |path| unknown.push(key_of(&path)))?;
+    config.venues.iter_mut().zip(0..).for_each(|(venue, number)| venue.place.number = number);
+    config.instruments.iter_mut().zip(0..).for_each(|(it, number)| it.place.number = number);
     Ok((config, unknown))
 }
 

@@ -6,7 +6,9 @@
 
 use anyhow::Context;
 use clap::Args;
-use exchange_sim::{INSTRUMENTS, ModelOptions, Options, Simulator, Source, Speed, TapeOptions};
+use exchange_sim::{
+    INSTRUMENTS, ModelOptions, Options, SimError, Simulator, Source, Speed, TapeOptions,
+};
 use spreadwire::config::{self, Config};
 use spreadwire::counters::Counters;
 use spreadwire::cpu;
@@ -38,8 +40,8 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "DIR", default_value = "lake")]
     lake: PathBuf,
     /// Times real speed; `max` for as fast as the engine takes it.
-    #[arg(long, value_name = "N", default_value = "1")]
-    speed: String,
+    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
+    speed: Speed,
     /// Play recorded quotes instead of the market model: a CSV file, plain or gzip, or a folder.
     #[arg(long, value_name = "PATH")]
     tape: Option<PathBuf>,
@@ -64,12 +66,11 @@ pub(crate) struct Demo {
 /// Runs the demo to its exit code.
 pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     let limit = demo.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
-    let simulator = Simulator::start(options(demo)?).context("the simulator did not start")?;
-    let (file, config) = match configured(demo, &simulator) {
-        Ok(configured) => configured,
-        Err(problems) => return Ok(crate::refuse(&problems)),
+    let simulator = match Simulator::start(options(demo)) {
+        Ok(simulator) => simulator,
+        Err(error) => return Ok(crate::refuse(&[unplayable(&error)])),
     };
-    let plan = match Plan::new(config, &file, &Host { cpus: cpu::available() }) {
+    let plan = match planned(demo, &simulator) {
         Ok(plan) => plan,
         Err(problems) => return Ok(crate::refuse(&problems)),
     };
@@ -91,23 +92,30 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     })?;
     let summary = view.finish(summary);
     let outcome = simulator.stop();
-    println!(
-        "simulator: {} quotes sent, {} of them unheard",
-        outcome.stats.quotes(),
-        unheard(&outcome)
-    );
+    println!("simulator: {} quotes sent", outcome.stats.quotes());
     process::conclude(&summary, demo.summary.as_deref())
 }
 
-fn unheard(outcome: &exchange_sim::Outcome) -> u64 {
-    outcome.stats.venues.iter().map(|venue| venue.unheard).sum()
+/// Real time, a multiple of it, or none.
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    text.parse().map(Speed::Times).map_err(|_| "a number, or max".to_owned())
 }
 
-fn options(demo: &Demo) -> anyhow::Result<Options> {
-    let speed = match demo.speed.as_str() {
-        "max" => Speed::Max,
-        times => Speed::Times(times.parse().context("--speed: a number, or max")?),
-    };
+/// The simulator's refusal as a problem with what was asked of it.
+fn unplayable(error: &SimError) -> config::Problem {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    config::Problem {
+        file: PathBuf::from("spreadwire demo"),
+        key: String::new(),
+        reason: format!("the simulator did not start: {error}{}", cause.unwrap_or_default()),
+        remedy: "see spreadwire demo --help; data/README.md has the form of tapes".to_owned(),
+    }
+}
+
+fn options(demo: &Demo) -> Options {
     let source = match &demo.tape {
         Some(path) => Source::Tape(TapeOptions { path: path.clone(), ..TapeOptions::default() }),
         None => Source::Model(ModelOptions {
@@ -117,25 +125,19 @@ fn options(demo: &Demo) -> anyhow::Result<Options> {
             ..ModelOptions::default()
         }),
     };
-    Ok(Options { source, speed, hold: true, ..Options::default() })
+    Options { source, speed: demo.speed, hold: true, ..Options::default() }
 }
 
-type Problems = Vec<config::Problem>;
-
-/// The configuration for what the simulator plays, and the file whose problems would be told.
-fn configured(demo: &Demo, simulator: &Simulator) -> Result<(PathBuf, Config), Problems> {
-    let (file, mut config) = match &demo.config {
-        Some(path) => (path.clone(), config::read(path)?),
-        None => (PathBuf::from("(demo)"), built_in()),
+/// The plan for what the simulator plays.
+fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<config::Problem>> {
+    let mut problems = Vec::new();
+    let (file, config) = match &demo.config {
+        Some(path) => (path.clone(), config::read(path, &mut problems)),
+        None => (PathBuf::from("spreadwire demo"), Some(built_in())),
     };
-    let told = |reason: String| config::Problem {
-        file: file.clone(),
-        key: "--tape".to_owned(),
-        reason,
-        remedy: "name a tape in the format of data/README.md".to_owned(),
-    };
+    let Some(mut config) = config else { return Err(problems) };
     config.instruments = match &demo.tape {
-        Some(path) => on_tape(path, simulator).map_err(|error| vec![told(error.to_string())])?,
+        Some(path) => on_tape(path, simulator).map_err(|error| vec![unplayable(&error)])?,
         None => in_model(),
     };
     let played = |name: &str| config.instruments.iter().any(|i| plays(i, name));
@@ -149,7 +151,7 @@ fn configured(demo: &Demo, simulator: &Simulator) -> Result<(PathBuf, Config), P
     if let Some(address) = &demo.listen {
         config.broadcast.address.clone_from(address);
     }
-    Ok((file, config))
+    Plan::new(config, &file, &Host { cpus: cpu::available() }, problems)
 }
 
 fn plays(instrument: &config::Instrument, venue: &str) -> bool {
@@ -177,6 +179,7 @@ fn built_in() -> Config {
 
 fn venue_at(name: &str, url: &str) -> config::Venue {
     config::Venue {
+        place: config::Place::default(),
         name: name.to_owned(),
         url: Some(url.to_owned()),
         taker_fee_bps: None,
@@ -187,6 +190,7 @@ fn venue_at(name: &str, url: &str) -> config::Venue {
 
 fn in_model() -> Vec<config::Instrument> {
     let instrument = |i: &exchange_sim::Instrument| config::Instrument {
+        place: config::Place::default(),
         name: i.name.to_owned(),
         price_decimals: decimals(i.price_decimals, 0),
         size_decimals: SIZE_DECIMALS,
@@ -199,11 +203,12 @@ fn in_model() -> Vec<config::Instrument> {
     INSTRUMENTS.iter().map(instrument).collect()
 }
 
-fn on_tape(path: &Path, simulator: &Simulator) -> anyhow::Result<Vec<config::Instrument>> {
+fn on_tape(path: &Path, simulator: &Simulator) -> Result<Vec<config::Instrument>, SimError> {
     let options = TapeOptions { path: path.to_owned(), ..TapeOptions::default() };
     let venues: Vec<&str> = simulator.venues().iter().map(|(name, _)| *name).collect();
     let survey = exchange_sim::survey(&options, &venues)?;
     let instrument = |i: exchange_sim::TapeInstrument| config::Instrument {
+        place: config::Place::default(),
         name: i.name,
         price_decimals: decimals(i.price_decimals, SPARE_DECIMALS),
         size_decimals: decimals(i.size_decimals, 0).max(SIZE_DECIMALS),
@@ -231,8 +236,11 @@ impl Screen {
             let instruments = plan.catalogue.instruments.len();
             let venues = plan.catalogue.venues.len();
             println!(
-                "{instruments} instruments on {venues} simulated venues at x{}, lake {}",
-                demo.speed,
+                "instruments: {instruments}, simulated venues: {venues}, speed: {}, lake: {}",
+                match demo.speed {
+                    Speed::Times(times) => format!("x{times}"),
+                    Speed::Max => "as fast as it is taken".to_owned(),
+                },
                 demo.lake.display()
             );
         }

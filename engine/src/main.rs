@@ -3,9 +3,10 @@
 //! 0 it ended as asked, 1 something failed, 2 the arguments or the configuration are wrong.
 
 use clap::{Args, Parser, Subcommand};
-use spreadwire::config::{self, Problem};
+use spreadwire::config::Problem;
 use spreadwire::plan::{Host, Plan};
 use spreadwire::{cpu, process, venues};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -59,7 +60,9 @@ struct Run {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    process::log_to_stderr();
+    let has_table = matches!(cli.command, Command::Demo(_)) && std::io::stdout().is_terminal();
+    // Lines would tear the demo's table.
+    process::log_to_stderr(if has_table { "error" } else { "info" });
     let done = match cli.command {
         Command::Run(run) => run_engine(&run),
         Command::Check { config } => check(&config),
@@ -88,7 +91,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
-    Plan::new(config::read(path)?, path, &Host { cpus: cpu::available() })
+    Plan::read(path, &Host { cpus: cpu::available() })
 }
 
 fn check(path: &Path) -> anyhow::Result<ExitCode> {

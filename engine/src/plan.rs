@@ -66,12 +66,29 @@ pub struct Plan {
 pub const MAX_AGE_DEFAULT: Nanos = 5 * SECOND;
 
 impl Plan {
-    /// Proves a configuration.
+    /// Reads a configuration and proves it.
+    ///
+    /// # Errors
+    /// Every problem there is, of reading and of meaning.
+    pub fn read(file: &Path, host: &Host) -> Result<Plan, Vec<Problem>> {
+        let mut problems = Vec::new();
+        match config::read(file, &mut problems) {
+            Some(config) => Plan::new(config, file, host, problems),
+            None => Err(problems),
+        }
+    }
+
+    /// Proves a configuration that was read with the problems given.
     ///
     /// # Errors
     /// Every problem there is, each with its key and what would be right.
-    pub fn new(config: Config, file: &Path, host: &Host) -> Result<Plan, Vec<Problem>> {
-        let mut faults = Faults { file, list: Vec::new() };
+    pub fn new(
+        config: Config,
+        file: &Path,
+        host: &Host,
+        problems: Vec<Problem>,
+    ) -> Result<Plan, Vec<Problem>> {
+        let mut faults = Faults { file: file.to_owned(), list: problems };
         let venues = faults.venues(&config);
         let catalogue = faults.catalogue(&config, &venues);
         let (threads, feeds) = threads::plan(&config, host, &mut faults);
@@ -98,15 +115,16 @@ impl Plan {
 }
 
 /// Problems as they are found.
-struct Faults<'a> {
-    file: &'a Path,
+struct Faults {
+    /// Of what is looked at now.
+    file: PathBuf,
     list: Vec<Problem>,
 }
 
-impl Faults<'_> {
+impl Faults {
     fn add(&mut self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) {
         self.list.push(Problem {
-            file: self.file.to_owned(),
+            file: self.file.clone(),
             key: key.to_owned(),
             reason: reason.into(),
             remedy: remedy.into(),
@@ -128,8 +146,10 @@ impl Faults<'_> {
     fn venues(&mut self, config: &Config) -> Vec<(PlannedVenue, VenueInfo)> {
         let mut planned = Vec::new();
         let mut seen = BTreeSet::new();
-        for (place, venue) in config.venues.iter().enumerate() {
-            let key = |field: &str| format!("venues[{place}].{field}");
+        let main = self.file.clone();
+        for venue in &config.venues {
+            self.file.clone_from(venue.place.file.as_ref().unwrap_or(&main));
+            let key = |field: &str| format!("venues[{}].{field}", venue.place.number);
             if !seen.insert(venue.name.as_str()) {
                 let reason = format!("venue {:?} stands twice", venue.name);
                 self.add(&key("name"), reason, "keep one of them");
@@ -139,6 +159,7 @@ impl Faults<'_> {
                 planned.push(row);
             }
         }
+        self.file = main;
         if config.venues.len() < 2 {
             let reason = format!("{} venue(s) make no pair", config.venues.len());
             self.add("venues", reason, "name two venues or more");
@@ -188,20 +209,22 @@ impl Faults<'_> {
         if config.instruments.is_empty() {
             self.add("instruments", "there is none", "name what to compare: [[instruments]]");
         }
-        for (place, instrument) in config.instruments.iter().enumerate() {
-            self.instrument(place, instrument, venues, &mut catalogue);
+        let main = self.file.clone();
+        for instrument in &config.instruments {
+            self.file.clone_from(instrument.place.file.as_ref().unwrap_or(&main));
+            self.instrument(instrument, venues, &mut catalogue);
         }
+        self.file = main;
         catalogue
     }
 
     fn instrument(
         &mut self,
-        place: usize,
         instrument: &config::Instrument,
         venues: &[(PlannedVenue, VenueInfo)],
         catalogue: &mut Catalogue,
     ) {
-        let key = |field: &str| format!("instruments[{place}].{field}");
+        let key = |field: &str| format!("instruments[{}].{field}", instrument.place.number);
         let Some((base, quote)) = base_and_quote(&instrument.name) else {
             let reason = format!("{:?} is no instrument", instrument.name);
             return self.add(&key("name"), reason, "write BASE/QUOTE or BASE/QUOTE:PERP");
@@ -322,7 +345,7 @@ fn base_and_quote(name: &str) -> Option<(&str, &str)> {
     (plain(base) && plain(quote) && kind == "PERP").then_some((base, quote))
 }
 
-fn idle_of(thread: &config::Thread, key: &str, faults: &mut Faults<'_>) -> IdleStrategy {
+fn idle_of(thread: &config::Thread, key: &str, faults: &mut Faults) -> IdleStrategy {
     let sleep_max_us = thread.sleep_max_us.unwrap_or(1_000);
     faults.within(&format!("{key}.sleep_max_us"), sleep_max_us, 10, 1_000_000);
     match thread.idle.as_str() {
@@ -345,7 +368,12 @@ impl Plan {
         for thread in &self.threads {
             let cpu = thread.cpu.map_or("any CPU".to_owned(), |cpu| format!("CPU {cpu}"));
             let agents = thread.agents.join(" > ");
-            lines.push(format!("  {:<15} {cpu:<8} {:?}: {agents}", thread.name, thread.idle));
+            let idle = match thread.idle {
+                IdleStrategy::Spin => "spin".to_owned(),
+                IdleStrategy::Yield => "yield".to_owned(),
+                IdleStrategy::Backoff { sleep_max } => format!("backoff to {sleep_max:?}"),
+            };
+            lines.push(format!("  {:<15} {cpu:<8} {idle:<18} {agents}", thread.name));
         }
         lines.push("venues".to_owned());
         for (info, planned) in self.catalogue.venues.iter().zip(&self.venues) {

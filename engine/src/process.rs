@@ -24,9 +24,10 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 /// From being asked to end until everything must have ended.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// Sends log lines of the cold threads to standard error; `RUST_LOG` chooses which.
-pub fn log_to_stderr() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+/// Sends log lines of the cold threads to standard error: those of `level` and above, unless
+/// `RUST_LOG` chooses.
+pub fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     // A second call, in a test, finds the first one's subscriber in place.
     let colour = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour);

@@ -67,6 +67,7 @@ impl Summary {
             ("opened", self.count("decision.opened")),
             ("closed", self.count("decision.closed")),
             ("broadcast_messages", self.count("broadcast.messages")),
+            ("conflated", self.count("broadcast.conflated")),
             ("journalled", self.count("journal.quotes")),
             ("rows", self.count("seal.rows")),
             ("journal_lost", self.count("journal.lost")),
@@ -124,7 +125,7 @@ impl Summary {
 
     fn latency_table(&self) -> Table {
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::NOTHING);
         let quantiles = QUANTILES.iter().map(|(name, _)| (*name).to_owned());
         let head = ["latency, us", "samples"].map(str::to_owned).into_iter();
         table.set_header(head.chain(quantiles).chain(["max".to_owned()]));

@@ -14,8 +14,7 @@ use super::upgrade::{self, Upgrade};
 use super::wire::Wire;
 use super::{Departure, Shared};
 use crate::clock::{Nanos, SECOND};
-use crate::integrity::State;
-use crate::record::{Gap, Kind, Status};
+use crate::record::Gap;
 use std::io::{ErrorKind, Read};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
@@ -116,15 +115,7 @@ impl Client {
             shared.tally.messages.add(1);
             return true;
         }
-        let conflation = self.fall_behind(shared);
-        let mut lost = conflation.put(event);
-        if event.record.kind() == Some(Kind::Status) {
-            let status: &Status = event.record.view();
-            if status.state != State::Live as u8 {
-                let pairs = shared.market.keys().pairs_of(status);
-                lost += pairs.map(|key| conflation.remove(key)).sum::<u64>();
-            }
-        }
+        let lost = self.fall_behind(shared).put(event, shared.market.keys());
         shared.tally.conflated.add(lost);
         false
     }
@@ -138,8 +129,7 @@ impl Client {
             shared.tally.messages.add(1);
             return;
         }
-        let keys = shared.market.keys();
-        let lost = self.fall_behind(shared).put_gap(gap, keys.states()..keys.count());
+        let lost = self.fall_behind(shared).put_gap(gap, shared.market.keys());
         shared.tally.conflated.add(lost);
     }
 
@@ -148,15 +138,15 @@ impl Client {
             self.pace = Pace::Behind;
             shared.tally.congestions.add(1);
         }
-        let keys = shared.market.keys().count();
+        let keys = shared.market.keys();
         self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys)))
     }
 
     /// Offers what is queued to the socket; returns how many bytes it took.
     pub(super) fn flush(&mut self, now: Nanos) -> usize {
-        let was_blocked = self.wire.is_blocked();
+        let was_full = self.wire.is_full();
         let taken = self.wire.flush(now);
-        if was_blocked && taken > 0 {
+        if was_full && taken > 0 {
             // Its kernel has made room, so somebody reads.
             self.seen_at = now;
         }

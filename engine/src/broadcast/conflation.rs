@@ -2,11 +2,14 @@
 //!
 //! A table by key whose used entries form a list from the longest to the shortest unchanged. A newer
 //! event replaces the older of its key and moves to the end, so that taking from the front gives the
-//! latest of each key in the order of the stream. All memory is taken once, at the first congestion.
-//! It must not know sockets or messages.
+//! latest of each key in the order of the stream. A leg that came back to life while the client was
+//! behind has two entries, its latest state that was not live and then the live one, so that the
+//! client forgets the leg's pairs as it would have in the stream. All memory is taken once, at the
+//! first congestion. It must not know sockets or messages.
 
-use super::market::Event;
-use crate::record::{Gap, Kind};
+use super::market::{Event, Keys};
+use crate::integrity::State;
+use crate::record::{Gap, Kind, Status};
 
 /// No entry.
 const NONE: usize = usize::MAX;
@@ -40,6 +43,7 @@ impl Missed {
 /// The table.
 #[derive(Debug)]
 pub(super) struct Conflation {
+    /// By key; behind the last key those of states that are live.
     entries: Vec<Entry>,
     first: usize,
     last: usize,
@@ -49,28 +53,41 @@ pub(super) struct Conflation {
 
 impl Conflation {
     /// Room for every key.
-    pub(super) fn new(keys: usize) -> Conflation {
+    pub(super) fn new(keys: &Keys) -> Conflation {
         let empty = Entry { event: None, before: NONE, after: NONE };
-        let missed = Missed::default();
-        Conflation { entries: vec![empty; keys], first: NONE, last: NONE, missed, gap: None }
+        let entries = vec![empty; keys.count() + keys.states()];
+        Conflation { entries, first: NONE, last: NONE, missed: Missed::default(), gap: None }
     }
 
     /// Notes an event, over an older one of its key if there is one; returns how many spreads that
-    /// replaces.
-    pub(super) fn put(&mut self, event: &Event) -> u64 {
-        let replaced = self.remove(event.key);
-        let entry = Entry { event: Some(*event), before: self.last, after: NONE };
-        match self.last {
-            NONE => self.first = event.key,
-            last => self.entries[last].after = event.key,
+    /// makes pointless.
+    pub(super) fn put(&mut self, event: &Event, keys: &Keys) -> u64 {
+        if event.record.kind() != Some(Kind::Status) {
+            return self.put_at(event.key, event);
         }
-        self.last = event.key;
-        self.entries[event.key] = entry;
+        let status: &Status = event.record.view();
+        let live = keys.count() + event.key;
+        if status.state == State::Live as u8 {
+            return self.put_at(live, event);
+        }
+        self.remove(live);
+        self.put_at(event.key, event);
+        keys.pairs_of(status).map(|pair| self.remove(pair)).sum()
+    }
+
+    fn put_at(&mut self, place: usize, event: &Event) -> u64 {
+        let replaced = self.remove(place);
+        match self.last {
+            NONE => self.first = place,
+            last => self.entries[last].after = place,
+        }
+        self.entries[place] = Entry { event: Some(*event), before: self.last, after: NONE };
+        self.last = place;
         replaced
     }
 
     /// Drops the event of a key; returns how many spreads that loses, 0 or 1.
-    pub(super) fn remove(&mut self, key: usize) -> u64 {
+    fn remove(&mut self, key: usize) -> u64 {
         let Entry { event, before, after } = self.entries[key];
         let Some(event) = event else { return 0 };
         match before {
@@ -90,10 +107,10 @@ impl Conflation {
     }
 
     /// Notes a loss before the engine's broadcast: the spreads that wait may no longer hold.
-    pub(super) fn put_gap(&mut self, gap: &Gap, pairs: std::ops::Range<usize>) -> u64 {
+    pub(super) fn put_gap(&mut self, gap: &Gap, keys: &Keys) -> u64 {
         let missed = gap.missed + self.gap.map_or(0, |earlier| earlier.missed);
         self.gap = Some(Gap { missed, ..*gap });
-        pairs.map(|key| self.remove(key)).sum()
+        (keys.states()..keys.count()).map(|key| self.remove(key)).sum()
     }
 
     /// The engine's loss since this was last asked.
@@ -125,6 +142,7 @@ impl Conflation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
     use crate::record::{Record, Spread};
     use bytemuck::Zeroable;
     use proptest::prelude::*;
@@ -134,12 +152,60 @@ mod tests {
         Event { record, seq, key }
     }
 
+    #[test]
+    fn a_leg_that_was_not_live_meanwhile_is_told_so_before_it_is_live_again() {
+        let listing =
+            |v| Listing { venue: VenueId(v), instrument: InstrumentId(0), symbol: String::new() };
+        let keys = Keys::new(&Catalogue {
+            instruments: vec![Instrument { name: "A/B".into(), price_scale: 0, size_scale: 0 }],
+            venues: vec![VenueInfo { name: "x".into(), taker_fee: 0.0, max_age: 0 }; 2],
+            listings: vec![listing(0), listing(1)],
+        });
+        let state = |state: State, seq| {
+            let kind = Kind::Status as u8;
+            let status = Status { state: state as u8, venue: VenueId(1), kind, ..Status::zeroed() };
+            Event { record: status.into(), seq, key: 1 }
+        };
+        let pair = keys.states() + 1;
+        let mut table = Conflation::new(&keys);
+        let mut lost = 0;
+        for happened in [
+            state(State::Live, 0),
+            event(pair, 1),
+            state(State::Stale, 1),
+            state(State::Live, 1),
+            event(pair, 2),
+            state(State::Gap, 2),
+            state(State::Live, 2),
+            event(pair, 3),
+        ] {
+            lost += table.put(&happened, &keys);
+        }
+        assert_eq!(lost, 2);
+        assert_eq!(table.take_missed(), Some(Missed { count: 2, from_seq: 1, to_seq: 2 }));
+        let told: Vec<(u8, u64)> = std::iter::from_fn(|| table.take_first())
+            .map(|e| match e.record.kind() {
+                Some(Kind::Status) => (e.record.view::<Status>().state, e.seq),
+                _ => (u8::MAX, e.seq),
+            })
+            .collect();
+        assert_eq!(told, [(State::Gap as u8, 2), (State::Live as u8, 2), (u8::MAX, 3)]);
+        table.put(&event(pair, 4), &keys);
+        table.put(&state(State::Live, 4), &keys);
+        assert_eq!(table.put(&state(State::Down, 5), &keys), 1, "the leg's pair has ended");
+        assert!(table.take_missed().is_some());
+        assert_eq!(table.take_first().map(|e| e.seq), Some(5), "it is not live any more");
+        assert!(table.is_empty());
+    }
+
     proptest! {
         #[test]
         fn the_latest_of_each_key_comes_in_order_and_the_rest_is_missed(
             steps in proptest::collection::vec((0_usize..6, 0_u8..10), 0..60)
         ) {
-            let mut table = Conflation::new(6);
+            let keys = Keys::new(&Catalogue::default());
+            let mut table = Conflation::new(&keys);
+            table.entries.resize(6, Entry { event: None, before: NONE, after: NONE });
             let mut model: Vec<(usize, u64)> = Vec::new();
             let mut missed: Vec<u64> = Vec::new();
             for (seq, (key, action)) in (1_u64..).zip(steps) {
@@ -147,7 +213,7 @@ mod tests {
                 if action < 8 {
                     missed.extend(old.map(|at| model.remove(at).1));
                     model.push((key, seq));
-                    table.put(&event(key, seq));
+                    table.put(&event(key, seq), &keys);
                 } else if action == 8 {
                     missed.extend(old.map(|at| model.remove(at).1));
                     table.remove(key);

@@ -43,7 +43,8 @@ struct Row {
 }
 
 impl Keys {
-    fn new(catalogue: &Catalogue) -> Keys {
+    /// For everything that a catalogue lists.
+    pub(super) fn new(catalogue: &Catalogue) -> Keys {
         let venues = catalogue.venues.len();
         let mut ranks = vec![UNLISTED; catalogue.instruments.len() * venues];
         let mut rows = Vec::with_capacity(catalogue.instruments.len());

@@ -430,7 +430,13 @@ fn append_bps(out: &mut Vec<u8>, fraction: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broadcast::Departure;
+    use crate::broadcast::request::{self, Rejection, Wish};
+    use crate::broadcast::subscription::Filters;
     use crate::decimal;
+    use crate::instrument::{Instrument, Listing, VenueInfo};
+    use crate::spread::FeeFactors;
+    use bytemuck::Zeroable;
     use proptest::prelude::*;
 
     fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
@@ -464,6 +470,136 @@ mod tests {
             encoder.end();
             let (head, payload) = encoder.frame().split_at(header.len());
             assert_eq!((head, payload.len()), (&header[..], length));
+        }
+    }
+
+    fn catalogue() -> Catalogue {
+        let venue = |name: &str, taker_fee| VenueInfo { name: name.into(), taker_fee, max_age: 1 };
+        let listing =
+            |v| Listing { venue: VenueId(v), instrument: InstrumentId(0), symbol: String::new() };
+        Catalogue {
+            instruments: vec![Instrument {
+                name: "BTC/USDT".into(),
+                price_scale: 2,
+                size_scale: 5,
+            }],
+            venues: vec![venue("binance", 0.001), venue("okx", 0.0008)],
+            listings: vec![listing(0), listing(1)],
+        }
+    }
+
+    fn spread() -> Spread {
+        let (sell, buy) = (FeeFactors::of(0.0008), FeeFactors::of(0.001));
+        Spread {
+            ts_recv: 1_700_000_000_123_456_789,
+            sequence: 9001,
+            buy_px: 6_183_763,
+            sell_px: 6_195_000,
+            buy_sz: 50_000,
+            sell_sz: 120_002,
+            net: crate::spread::net(6_195_000, sell, 6_183_763, buy),
+            instrument: InstrumentId(0),
+            buy_venue: VenueId(0),
+            sell_venue: VenueId(1),
+            kind: Kind::Spread as u8,
+            ..Spread::zeroed()
+        }
+    }
+
+    fn status(venue: u8, state: State, reason: Reason, ts_recv: Nanos) -> Status {
+        Status {
+            ts_recv,
+            state: state as u8,
+            previous: State::Live as u8,
+            reason: reason as u8,
+            venue: VenueId(venue),
+            kind: Kind::Status as u8,
+            ..Status::zeroed()
+        }
+    }
+
+    /// Every kind of message, in the order in which the document shows them.
+    fn messages() -> Vec<String> {
+        let mut encoder = Encoder::new(Arc::new(catalogue()));
+        let mut texts = Vec::new();
+        let mut keep = |write: &mut dyn FnMut(&mut Encoder)| {
+            write(&mut encoder);
+            texts.push(String::from_utf8(encoder.buffer[HEADER_MAX..].to_vec()).unwrap());
+        };
+        let start = 1_700_000_000_000_000_000;
+        let mut market = Market::new(&catalogue());
+        for venue in 0..2 {
+            market.on_status(&status(venue, State::Live, Reason::Quote, start));
+        }
+        for _ in 0..41 {
+            market.on_spread(&spread());
+        }
+        let mut filters = Filters::new();
+        keep(&mut |e| e.hello());
+        keep(&mut |e| {
+            e.snapshot(filters.at(0), &market);
+        });
+        let event = |seq| Event { record: spread().into(), seq, key: 0 };
+        keep(&mut |e| e.event(&event(42), Delivery::InOrder));
+        let stale = status(1, State::Stale, Reason::Quiet, start + 5 * crate::clock::SECOND);
+        let stale = Event { record: stale.into(), seq: 42, key: 0 };
+        keep(&mut |e| e.event(&stale, Delivery::InOrder));
+        keep(&mut |e| e.client_gap(&Missed { count: 1250, from_seq: 43, to_seq: 1300 }));
+        keep(&mut |e| e.event(&event(1301), Delivery::Conflated));
+        keep(&mut |e| e.engine_gap(&Gap::new(start, 7)));
+        let wish = Wish {
+            id: Some("mine".into()),
+            instruments: Some(vec![InstrumentId(0)]),
+            venues: Some(vec![VenueId(1)]),
+            min_net_bps: Some(2.5),
+        };
+        keep(&mut |e| e.subscribed(filters.add(wish.clone(), 9).unwrap()));
+        keep(&mut |e| e.subscribed(filters.add(Wish::default(), 9).unwrap()));
+        keep(&mut |e| e.unsubscribed(&filters.remove(Some("mine".into())).unwrap()));
+        keep(&mut |e| e.pong(Some("now"), start));
+        let wrong = r#"{"op":"subscribe","id":"mine","venues":["okex"]}"#;
+        let Err(Rejection::Refused(refusal)) = request::parse(wrong, &catalogue()) else {
+            panic!("an unknown venue was accepted");
+        };
+        keep(&mut |e| e.error(&refusal));
+        texts
+    }
+
+    #[test]
+    fn the_document_shows_what_is_sent_and_what_is_accepted() {
+        let document = include_str!("../../../docs/broadcast.md");
+        let blocks = document.split("```json\n").skip(1).map(|b| b.split("```").next().unwrap());
+        let examples: Vec<&str> = blocks.flat_map(str::lines).collect();
+        let (sent, asked): (Vec<&str>, Vec<&str>) =
+            examples.into_iter().partition(|text| text.starts_with("{\"type\":"));
+        assert_eq!(sent, messages());
+        assert_eq!(asked.len(), 5);
+        for text in asked {
+            assert!(request::parse(text, &catalogue()).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_document_lists_every_close_code_and_the_default_limits() {
+        let document = include_str!("../../../docs/broadcast.md");
+        for departure in Departure::ALL {
+            if let Some((code, _)) = departure.close() {
+                assert!(document.contains(&format!("| {code} |")), "{departure:?}");
+            }
+        }
+        let limits = crate::broadcast::Settings::default();
+        for row in [
+            format!("| connections | {} |", limits.max_clients),
+            format!("| complete within {} s;", limits.handshake_timeout / crate::clock::SECOND),
+            format!("| {} a second |", limits.requests_per_second),
+            format!("| a request | {} KiB |", limits.request_bytes_max / 1024),
+            format!("| filters | {} |", limits.filters_max),
+            format!("| bytes that wait for you | {} MiB |", limits.client_buffer_bytes >> 20),
+            format!("although bytes wait | {} s |", limits.stuck_timeout / crate::clock::SECOND),
+            format!("pings every {} s;", limits.ping_interval / crate::clock::SECOND),
+            format!("is enough) | {} s |", limits.silent_timeout / crate::clock::SECOND),
+        ] {
+            assert!(document.contains(&row), "{row}");
         }
     }
 

@@ -127,6 +127,11 @@ impl Wire {
         self.blocked && !self.queue.is_empty()
     }
 
+    /// Whether the socket took no more when it was last tried, whatever the poll has said since.
+    pub(super) fn is_full(&self) -> bool {
+        self.waiting_since.is_some()
+    }
+
     /// Whether the connection failed; nothing goes in or out any more.
     pub(super) fn is_broken(&self) -> bool {
         self.broken

@@ -114,7 +114,7 @@ impl View {
             .collect();
         best.sort_by(|(a, _, x), (b, _, y)| y.net_bps.total_cmp(&x.net_bps).then(a.cmp(b)));
         let mut table = Table::new();
-        table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+        table.load_style(presets::NOTHING);
         table.set_header(["instrument", "buy on", "at", "sell on", "at", "net bp", "age ms"]);
         for (instrument, (buy, sell), pair) in best {
             let age = now.saturating_sub(pair.ts_recv) / 1_000_000;

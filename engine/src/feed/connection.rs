@@ -77,6 +77,7 @@ struct Tally {
     disconnects: Counter,
     general: Counter,
     refused: Counter,
+    other: Counter,
     notices_dropped: Counter,
     rejected: Vec<(Reject, Counter)>,
     discarded: Vec<(Discard, Counter)>,
@@ -95,6 +96,7 @@ impl Tally {
             disconnects: counter("disconnects"),
             general: counter("general"),
             refused: counter("refused"),
+            other: counter("other"),
             notices_dropped: counter("notices_dropped"),
             rejected: Reject::ALL.into_iter().map(rejected).collect(),
             discarded: Discard::ALL.into_iter().map(discarded).collect(),
@@ -385,7 +387,8 @@ impl Connection {
                 }
                 Message::Refused { symbol } => self.on_refused(symbol, bytes, ts_recv, cold),
                 Message::Closing => self.on_closing(),
-                Message::Accepted | Message::Pong | Message::Other => {}
+                Message::Other => self.tally.other.add(1),
+                Message::Accepted | Message::Pong => {}
             }
         }
     }

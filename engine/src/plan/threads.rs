@@ -35,7 +35,7 @@ const NAME_MAX: usize = 15;
 pub(super) fn plan(
     config: &Config,
     host: &Host,
-    faults: &mut Faults<'_>,
+    faults: &mut Faults,
 ) -> (Vec<ThreadPlan>, Vec<FeedPlan>) {
     let mut threads = Vec::new();
     let mut placed: BTreeMap<&str, usize> = BTreeMap::new();
@@ -56,7 +56,7 @@ pub(super) fn plan(
     (threads, feeds(config, &placed, faults))
 }
 
-fn name(name: &str, key: &str, threads: &[ThreadPlan], faults: &mut Faults<'_>) {
+fn name(name: &str, key: &str, threads: &[ThreadPlan], faults: &mut Faults) {
     let key = format!("{key}.name");
     if name.is_empty() || NAME_MAX < name.len() {
         faults.add(&key, format!("{name:?} is no thread's name"), "use 1 to 15 bytes");
@@ -66,14 +66,14 @@ fn name(name: &str, key: &str, threads: &[ThreadPlan], faults: &mut Faults<'_>) 
     }
 }
 
-fn cpu(cpu: Option<usize>, key: &str, host: &Host, faults: &mut Faults<'_>) {
+fn cpu(cpu: Option<usize>, key: &str, host: &Host, faults: &mut Faults) {
     if let Some(cpu) = cpu.filter(|cpu| !host.cpus.contains(cpu)) {
         let reason = format!("there is no CPU {cpu} for this process");
         faults.add(&format!("{key}.cpu"), reason, format!("it may use {:?}", host.cpus));
     }
 }
 
-fn known(agent: &str, key: &str, config: &Config, faults: &mut Faults<'_>) {
+fn known(agent: &str, key: &str, config: &Config, faults: &mut Faults) {
     let venue = agent.strip_prefix("feed.");
     let is_feed =
         agent == "feed" || venue.is_some_and(|venue| config.venues.iter().any(|v| v.name == venue));
@@ -83,7 +83,7 @@ fn known(agent: &str, key: &str, config: &Config, faults: &mut Faults<'_>) {
     }
 }
 
-fn once(placed: &BTreeMap<&str, usize>, faults: &mut Faults<'_>) {
+fn once(placed: &BTreeMap<&str, usize>, faults: &mut Faults) {
     for agent in SINGLE.iter().filter(|agent| !placed.contains_key(**agent)) {
         let reason = format!("agent {agent:?} stands on no thread");
         faults.add("threads", reason, "add it to a thread's agents");
@@ -93,7 +93,7 @@ fn once(placed: &BTreeMap<&str, usize>, faults: &mut Faults<'_>) {
     }
 }
 
-fn spinners(threads: &[ThreadPlan], host: &Host, faults: &mut Faults<'_>) {
+fn spinners(threads: &[ThreadPlan], host: &Host, faults: &mut Faults) {
     let spinning: Vec<_> = threads.iter().filter(|t| t.idle == IdleStrategy::Spin).collect();
     if host.cpus.len() < spinning.len() {
         let reason = format!(
@@ -113,11 +113,7 @@ fn spinners(threads: &[ThreadPlan], host: &Host, faults: &mut Faults<'_>) {
 }
 
 /// `feed` reads every venue that has no feed of its own.
-fn feeds(
-    config: &Config,
-    placed: &BTreeMap<&str, usize>,
-    faults: &mut Faults<'_>,
-) -> Vec<FeedPlan> {
+fn feeds(config: &Config, placed: &BTreeMap<&str, usize>, faults: &mut Faults) -> Vec<FeedPlan> {
     let mut feeds = Vec::new();
     let mut shared = Vec::new();
     for venue in &config.venues {

@@ -1,0 +1,1089 @@
+//! The broadcast agent from outside: real sockets on loopback, one thread, a clock that stands still.
+//!
+//! The test's thread drives the agent and the clients in turn. What takes the kernel a moment is
+//! awaited by driving on, never by sleeping, and a bound on the turns makes a wait that never ends fail.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use bytemuck::Zeroable;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Value, json};
+use spreadwire::agent::{Agent, Report};
+use spreadwire::broadcast::{self, Broadcast, Settings};
+use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire::counters::Counters;
+use spreadwire::decimal;
+use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
+use spreadwire::integrity::{Reason, State};
+use spreadwire::record::{Gap, Kind, Record, Spread, Status};
+use spreadwire::ring::{self, EdgeCounters, HoldSender};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+use tungstenite::client::IntoClientRequest;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Error, HandshakeError, Message, WebSocket};
+
+/// Turns after which a wait is given up; the kernel needs a handful.
+const TURNS_MAX: usize = 200_000;
+const START: Nanos = 1_700_000_000 * SECOND;
+
+mod allocations {
+    //! Counts what the thread that asks has allocated.
+    #![expect(unsafe_code, reason = "an allocator cannot be written without")]
+
+    use std::alloc::{GlobalAlloc, Layout, System};
+    use std::cell::Cell;
+
+    thread_local! {
+        static COUNT: Cell<u64> = const { Cell::new(0) };
+    }
+
+    struct Counting;
+
+    #[global_allocator]
+    static COUNTING: Counting = Counting;
+
+    // SAFETY: every call is passed on to the system's allocator unchanged; counting touches a cell
+    // of the thread that needs no memory and no destructor.
+    unsafe impl GlobalAlloc for Counting {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            count();
+            // SAFETY: the caller's promises about the layout are the same.
+            unsafe { System.alloc(layout) }
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: the block came from the same allocator with the same layout.
+            unsafe { System.dealloc(block, layout) }
+        }
+
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            count();
+            // SAFETY: the block came from the same allocator with the same layout.
+            unsafe { System.realloc(block, layout, size) }
+        }
+    }
+
+    fn count() {
+        // A thread that is ending has no cell any more.
+        COUNT.try_with(|count| count.set(count.get() + 1)).unwrap_or_default();
+    }
+
+    pub(super) fn of_this_thread() -> u64 {
+        COUNT.with(Cell::get)
+    }
+}
+
+/// Every instrument on every venue, but the last instrument not on the last venue.
+fn catalogue(instruments: u32, venues: u8) -> Catalogue {
+    let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 2, size_scale: 4 };
+    let venue = |n| VenueInfo { name: format!("venue{n}"), taker_fee: 0.001, max_age: 0 };
+    let listing = |i: u32, v: u8| Listing {
+        venue: VenueId(v),
+        instrument: InstrumentId(i),
+        symbol: format!("C{i}USDT"),
+    };
+    Catalogue {
+        instruments: (0..instruments).map(instrument).collect(),
+        venues: (0..venues).map(venue).collect(),
+        listings: (0..instruments)
+            .flat_map(|i| (0..venues).map(move |v| (i, v)))
+            .filter(|(i, v)| (i + 1, v + 1) != (instruments, venues))
+            .map(|(i, v)| listing(i, v))
+            .collect(),
+    }
+}
+
+fn spread(instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Spread {
+    Spread {
+        ts_recv: START,
+        buy_px: 10_000,
+        sell_px,
+        buy_sz: 5,
+        sell_sz: 70_000,
+        net: spreadwire::spread::gross(sell_px, 10_000) - 0.002,
+        instrument: InstrumentId(instrument),
+        buy_venue: VenueId(buy),
+        sell_venue: VenueId(sell),
+        kind: Kind::Spread as u8,
+        ..Spread::zeroed()
+    }
+}
+
+fn status(instrument: u32, venue: u8, state: State) -> Status {
+    Status {
+        ts_recv: START,
+        state: state as u8,
+        previous: State::Live as u8,
+        reason: Reason::Quiet as u8,
+        instrument: InstrumentId(instrument),
+        venue: VenueId(venue),
+        kind: Kind::Status as u8,
+        ..Status::zeroed()
+    }
+}
+
+fn settings() -> Settings {
+    Settings { poll_interval: 0, ..Settings::default() }
+}
+
+/// The agent, its edge and its clock.
+struct Server {
+    agent: Broadcast,
+    edge: Option<HoldSender>,
+    clock: Clock,
+    counters: Counters,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn new(catalogue: Catalogue, settings: Settings) -> Server {
+        let (edge, records) = ring::hold(4096, EdgeCounters::default());
+        let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (clock, counters) = (Clock::manual(START), Counters::default());
+        let catalogue = Arc::new(catalogue);
+        let clocked = clock.clone();
+        let mut agent =
+            Broadcast::new(records, catalogue, listener, settings, clocked, &counters).unwrap();
+        agent.on_start();
+        let address = agent.address().unwrap();
+        Server { agent, edge: Some(edge), clock, counters, address }
+    }
+
+    fn turn(&mut self) -> usize {
+        self.agent.do_work(self.clock.now())
+    }
+
+    fn send(&mut self, record: impl Into<Record>) {
+        let edge = self.edge.as_mut().unwrap();
+        assert!(edge.room(1), "the test sends more than the ring holds");
+        edge.send(record.into());
+    }
+
+    fn pass(&mut self, time: Nanos) {
+        self.clock.set(self.clock.now() + time);
+    }
+
+    fn count(&self, name: &str) -> u64 {
+        self.counters.counter(&format!("broadcast.{name}")).get()
+    }
+
+    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server) -> bool) {
+        for _ in 0..TURNS_MAX {
+            self.turn();
+            if done(self) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("in vain: {what}; {:?}", self.counters.snapshot());
+    }
+
+    fn connect(&mut self) -> Client {
+        self.connect_offering(None)
+    }
+
+    fn connect_offering(&mut self, subprotocol: Option<&str>) -> Client {
+        let mut request = format!("ws://{}/", self.address).into_client_request().unwrap();
+        if let Some(name) = subprotocol {
+            request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
+        }
+        let socket = self.socket();
+        let mut attempt = tungstenite::client(request, socket);
+        for _ in 0..TURNS_MAX {
+            match attempt {
+                Ok((socket, _)) => return Client { socket, seen: Vec::new(), closed: None },
+                Err(HandshakeError::Interrupted(shake)) => {
+                    self.turn();
+                    attempt = shake.handshake();
+                }
+                Err(HandshakeError::Failure(error)) => panic!("refused: {error}"),
+            }
+        }
+        panic!("the handshake never ended");
+    }
+
+    /// A connection that is no WebSocket yet.
+    fn socket(&mut self) -> TcpStream {
+        let socket = TcpStream::connect(self.address).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket
+    }
+
+    /// What the server answers to these bytes until it closes.
+    fn answer(&mut self, request: &[u8]) -> String {
+        let mut socket = self.socket();
+        socket.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        self.until("an answer and the end", |_| end_of(&mut socket, &mut answer));
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+/// Reads what is there; whether the other side has ended.
+fn end_of(socket: &mut TcpStream, into: &mut Vec<u8>) -> bool {
+    match socket.read_to_end(into) {
+        Ok(_) => true,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    }
+}
+
+/// A client that keeps what it was told.
+struct Client {
+    socket: WebSocket<TcpStream>,
+    seen: Vec<Value>,
+    closed: Option<Option<CloseFrame>>,
+}
+
+impl Client {
+    /// Reads what is there now, at most some messages; whether anything came.
+    fn read(&mut self) -> bool {
+        for come in 0..1000 {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => self.seen.push(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Close(frame)) => self.closed = Some(frame),
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return come > 0,
+                Err(_) => {
+                    self.closed.get_or_insert(None);
+                    return come > 0;
+                }
+            }
+        }
+        true
+    }
+
+    fn say(&mut self, message: impl Into<Message>) {
+        self.socket.send(message.into()).unwrap();
+    }
+
+    fn ask(&mut self, request: &Value) {
+        self.say(request.to_string());
+    }
+
+    fn types(&self) -> Vec<&str> {
+        self.seen.iter().map(|m| m["type"].as_str().unwrap()).collect()
+    }
+
+    /// Waits for a message of this type, and gives up what came until then.
+    fn expect(&mut self, server: &mut Server, kind: &str) -> Value {
+        let mut place = 0;
+        server.until(&format!("a message {kind:?}"), |_| {
+            self.read();
+            let found = self.seen[place..].iter().position(|m| m["type"] == kind);
+            place = found.map_or(self.seen.len(), |at| place + at);
+            found.is_some()
+        });
+        self.seen.drain(..=place).next_back().unwrap()
+    }
+
+    /// Waits until it knows of the spread of this number.
+    fn until_seq(&mut self, server: &mut Server, seq: u64) {
+        server.until(&format!("spread {seq}"), |_| {
+            self.read();
+            self.seen.iter().rev().any(|m| m["type"] == "spread" && m["seq"] == seq)
+        });
+    }
+
+    fn spread_seqs(&self) -> Vec<u64> {
+        let spreads = self.seen.iter().filter(|m| m["type"] == "spread");
+        spreads.map(|m| m["seq"].as_u64().unwrap()).collect()
+    }
+
+    fn close_code(&mut self, server: &mut Server) -> Option<CloseCode> {
+        server.until("a close", |_| {
+            self.read();
+            self.closed.is_some()
+        });
+        self.closed.clone().flatten().map(|frame| frame.code)
+    }
+}
+
+#[test]
+fn two_clients_get_hello_then_a_snapshot_then_every_spread_in_order() {
+    let mut server = Server::new(catalogue(2, 3), settings());
+    server.send(spread(0, 0, 1, 10_050));
+    server.send(status(1, 1, State::Live));
+    server.turn();
+    let mut clients = [server.connect(), server.connect()];
+    for client in &mut clients {
+        let hello = client.expect(&mut server, "hello");
+        assert_eq!(hello["protocol"], broadcast::PROTOCOL);
+        assert_eq!(hello["venues"][2], json!({"name": "venue2", "taker_fee_bps": 10.0}));
+        assert_eq!(
+            hello["instruments"][1],
+            json!({"name": "C1/USDT", "price_scale": 2, "size_scale": 4, "venues": ["venue0", "venue1"]})
+        );
+        let snapshot = client.expect(&mut server, "snapshot");
+        assert_eq!(
+            (&snapshot["id"], &snapshot["seq"], &snapshot["last"]),
+            (&json!("default"), &json!(1), &json!(true))
+        );
+        assert_eq!(snapshot["spreads"].as_array().unwrap().len(), 1);
+        let states = snapshot["states"].as_array().unwrap();
+        let live: Vec<_> = states.iter().filter(|s| s["state"] == "live").collect();
+        assert_eq!((states.len(), live.len()), (5, 1));
+        assert_eq!(live[0]["venue"], "venue1");
+    }
+    for n in 0..3000 {
+        server.send(spread(n % 2, 0, 1, 10_000 + i64::from(n)));
+        if n % 100 == 0 {
+            server.turn();
+        }
+    }
+    for client in &mut clients {
+        client.until_seq(&mut server, 3001);
+        assert_eq!(client.spread_seqs(), (2..=3001).collect::<Vec<_>>());
+        assert_eq!(
+            client.seen.last().unwrap(),
+            &json!({
+                "type": "spread", "seq": 3001, "instrument": "C1/USDT",
+                "buy_venue": "venue0", "sell_venue": "venue1",
+                "buy_px": "100", "sell_px": "129.99", "buy_sz": "0.0005", "sell_sz": "7",
+                "gross_bps": 2999, "net_bps": 2979, "ts_recv": START, "quote_seq": 0,
+            })
+        );
+    }
+    let mut report = Report::default();
+    server.agent.report(&mut report);
+    assert_eq!(report.latencies[0].0, "read_to_broadcast");
+    assert_eq!(report.latencies[0].1.count(), 3000, "only what somebody was there for");
+    assert_eq!((server.count("clients"), server.count("spreads")), (2, 3001));
+}
+
+#[test]
+fn only_the_subprotocol_that_is_spoken_is_selected() {
+    let mut server = Server::new(catalogue(1, 2), settings());
+    let mut client = server.connect_offering(Some("soap, spreadwire.v1.json"));
+    client.expect(&mut server, "hello");
+    let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Protocol: soap\r\n\r\n";
+    let mut socket = server.socket();
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    server.until("hello behind the answer", |_| {
+        end_of(&mut socket, &mut answer);
+        String::from_utf8_lossy(&answer).contains("hello")
+    });
+    let answer = String::from_utf8_lossy(&answer).to_lowercase();
+    assert!(answer.starts_with("http/1.1 101 ") && !answer.contains("sec-websocket-protocol"));
+}
+
+#[test]
+fn filters_pass_what_they_ask_for_and_no_more() {
+    let mut server = Server::new(catalogue(3, 3), settings());
+    let mut client = server.connect();
+    client.expect(&mut server, "snapshot");
+    client.ask(&json!({"op": "subscribe", "id": "one", "instruments": ["C0/USDT"], "venues": ["venue2"], "min_net_bps": 5}));
+    let subscribed = client.expect(&mut server, "subscribed");
+    assert_eq!(
+        subscribed,
+        json!({"type": "subscribed", "id": "one", "instruments": ["C0/USDT"], "venues": ["venue2"], "min_net_bps": 5.0})
+    );
+    let snapshot = client.expect(&mut server, "snapshot");
+    assert_eq!(snapshot["states"].as_array().unwrap().len(), 3, "of one instrument, on all venues");
+    client.ask(&json!({"op": "subscribe", "instruments": ["C1/USDT"]}));
+    assert_eq!(client.expect(&mut server, "subscribed")["id"], "1");
+    client.expect(&mut server, "snapshot");
+    // Spreads 1 to 6: pays 6 bps on venue2; too little; other venues; sold on venue2; other filter; none.
+    for (instrument, buy, sell, px) in [
+        (0, 2, 1, 10_026),
+        (0, 2, 1, 10_024),
+        (0, 0, 1, 10_100),
+        (0, 1, 2, 10_100),
+        (1, 0, 1, 9_000),
+        (2, 0, 1, 10_100),
+    ] {
+        server.send(spread(instrument, buy, sell, px));
+    }
+    server.send(status(2, 0, State::Live));
+    server.send(status(0, 0, State::Stale));
+    client.ask(&json!({"op": "ping", "id": "now"}));
+    let pong = json!({"type": "pong", "id": "now", "ts": START});
+    server.until("a pong", |_| client.read() && client.seen.last() == Some(&pong));
+    assert_eq!(client.spread_seqs(), [1, 4, 5]);
+    assert_eq!(client.types(), ["spread", "spread", "spread", "status", "pong"]);
+    client.ask(&json!({"op": "unsubscribe", "id": "one"}));
+    assert_eq!(client.expect(&mut server, "unsubscribed")["ids"], json!(["one"]));
+    server.send(spread(0, 2, 1, 10_100));
+    server.send(spread(1, 2, 1, 10_100));
+    client.until_seq(&mut server, 8);
+    assert_eq!(client.spread_seqs(), [8]);
+    client.ask(&json!({"op": "unsubscribe"}));
+    assert_eq!(client.expect(&mut server, "unsubscribed")["ids"], json!(["1"]));
+    server.send(spread(1, 2, 1, 10_200));
+    client.ask(&json!({"op": "ping"}));
+    client.expect(&mut server, "pong");
+    assert!(client.seen.is_empty(), "{:?}", client.seen);
+}
+
+#[test]
+fn wrong_requests_are_answered_and_the_connection_stays() {
+    let limits = Settings { filters_max: 2, ..settings() };
+    let mut server = Server::new(catalogue(1, 2), limits);
+    let mut client = server.connect();
+    for (request, code) in [
+        (json!([]), "bad_message"),
+        (json!({"op": "sell"}), "unknown_op"),
+        (json!({"op": "subscribe", "instrument": ["C0/USDT"]}), "unknown_field"),
+        (json!({"op": "subscribe", "instruments": ["C0/USD"]}), "unknown_instrument"),
+        (json!({"op": "subscribe", "venues": ["venue9"]}), "unknown_venue"),
+        (json!({"op": "subscribe", "min_net_bps": "much"}), "bad_value"),
+        (json!({"op": "unsubscribe", "id": "x"}), "unknown_id"),
+    ] {
+        client.ask(&request);
+        let error = client.expect(&mut server, "error");
+        assert_eq!(error["code"], code, "{error}");
+    }
+    for id in ["a", "b"] {
+        client.ask(&json!({"op": "subscribe", "id": id}));
+        client.expect(&mut server, "subscribed");
+    }
+    client.ask(&json!({"op": "subscribe", "id": "c"}));
+    let error = client.expect(&mut server, "error");
+    assert_eq!((&error["code"], &error["id"]), (&json!("too_many_filters"), &json!("c")));
+    client.ask(&json!({"op": "unsubscribe", "id": "a"}));
+    client.expect(&mut server, "unsubscribed");
+    client.ask(&json!({"op": "subscribe", "id": "b"}));
+    assert_eq!(client.expect(&mut server, "error")["code"], "duplicate_id");
+    assert_eq!(server.count("errors"), 9);
+    assert_eq!(server.count("clients"), 1);
+}
+
+#[test]
+fn what_is_no_request_at_all_is_closed_with_its_code() {
+    let limits = Settings { requests_per_second: 5, ..settings() };
+    let mut server = Server::new(catalogue(1, 2), limits);
+    let mut ends = |message: Message, times: usize| {
+        let mut client = server.connect();
+        client.expect(&mut server, "hello");
+        (0..times).for_each(|_| client.say(message.clone()));
+        client.close_code(&mut server)
+    };
+    assert_eq!(ends(Message::text("buy!"), 1), Some(CloseCode::Invalid));
+    assert_eq!(ends(Message::binary(vec![1, 2]), 1), Some(CloseCode::Unsupported));
+    assert_eq!(ends(Message::text(" ".repeat(16 * 1024 + 1)), 1), Some(CloseCode::Size));
+    assert_eq!(ends(Message::text(r#"{"op":"ping"}"#), 6), Some(CloseCode::Policy));
+    let not_utf8 = tungstenite::protocol::frame::Frame::message(
+        vec![0xFF],
+        tungstenite::protocol::frame::coding::OpCode::Data(
+            tungstenite::protocol::frame::coding::Data::Text,
+        ),
+        true,
+    );
+    assert_eq!(ends(Message::Frame(not_utf8), 1), Some(CloseCode::Invalid));
+    for reason in ["not_json", "binary", "too_large", "too_fast", "not_utf8"] {
+        assert_eq!(server.count(&format!("disconnected.{reason}")), 1, "{reason}");
+    }
+    assert_eq!(server.count("clients"), 0);
+}
+
+#[test]
+fn an_unmasked_frame_is_a_protocol_error() {
+    let mut server = Server::new(catalogue(1, 2), settings());
+    let mut client = server.connect();
+    client.expect(&mut server, "snapshot");
+    client.socket.get_mut().write_all(&[0x81, 2, b'{', b'}']).unwrap();
+    assert_eq!(client.close_code(&mut server), Some(CloseCode::Protocol));
+}
+
+#[test]
+fn http_that_is_no_upgrade_is_told_so() {
+    let mut server = Server::new(catalogue(1, 2), settings());
+    let answer = server.answer(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
+    let answer = server.answer(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
+    let answer = server.answer(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "TLS on a plain port: {answer}");
+    assert_eq!(server.count("disconnected.no_upgrade"), 3);
+}
+
+#[test]
+fn a_handshake_that_is_never_finished_is_closed() {
+    let mut server = Server::new(catalogue(1, 2), settings());
+    let mut socket = server.socket();
+    socket.write_all(b"GET / HTTP/1.1\r\nHost:").unwrap();
+    server.pass(4 * SECOND);
+    server.until("a turn", |_| true);
+    assert_eq!(server.count("disconnected.handshake_timeout"), 0);
+    server.pass(6 * SECOND);
+    let mut answer = Vec::new();
+    server.until("the end", |server| {
+        server.pass(5 * SECOND);
+        end_of(&mut socket, &mut answer)
+    });
+    assert!(answer.is_empty());
+    assert_eq!(server.count("disconnected.handshake_timeout"), 1);
+}
+
+#[test]
+fn more_clients_than_allowed_are_refused_until_one_leaves() {
+    let mut server = Server::new(catalogue(1, 2), Settings { max_clients: 1, ..settings() });
+    let mut first = server.connect();
+    first.expect(&mut server, "hello");
+    let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let answer = server.answer(request.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    first.socket.close(None).unwrap();
+    server.until("the first leaves", |server| server.count("clients") == 0);
+    assert_eq!(first.close_code(&mut server), None, "our answer to its close has no code");
+    server.connect().expect(&mut server, "hello");
+    assert_eq!(server.count("disconnected.left"), 1);
+    assert_eq!(server.count("disconnected.full"), 1);
+}
+
+#[test]
+fn a_port_in_use_is_an_error_at_start() {
+    let server = Server::new(catalogue(1, 2), settings());
+    let error = broadcast::bind(server.address).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&server.address.to_string()), "{error}");
+}
+
+#[test]
+fn who_answers_pings_stays_and_who_is_silent_is_closed() {
+    let mut server = Server::new(catalogue(1, 2), settings());
+    let (mut alive, mut dead) = (server.connect(), server.connect());
+    alive.expect(&mut server, "hello");
+    dead.expect(&mut server, "hello");
+    for second in 1..=35 {
+        server.pass(SECOND);
+        let heard = server.count("requests");
+        server.turn();
+        if second % 15 == 0 {
+            // Reading answers the ping; the dead one never reads.
+            server.until("a pong", |server| {
+                alive.read();
+                server.count("requests") > heard
+            });
+        }
+    }
+    assert_eq!(server.count("clients"), 1);
+    assert_eq!(server.count("disconnected.silent"), 1);
+    assert_eq!(dead.close_code(&mut server), Some(CloseCode::Policy));
+}
+
+#[test]
+fn a_loss_before_the_broadcast_is_told_to_all_and_forgets_the_spreads() {
+    let mut server = Server::new(catalogue(2, 2), settings());
+    server.send(spread(0, 0, 1, 10_050));
+    let mut client = server.connect();
+    let snapshot = client.expect(&mut server, "snapshot");
+    assert_eq!(snapshot["spreads"].as_array().unwrap().len(), 1);
+    server.send(Gap::new(START + 1, 7));
+    assert_eq!(
+        client.expect(&mut server, "gap"),
+        json!({"type": "gap", "reason": "engine", "missed": 7, "ts_recv": START + 1})
+    );
+    let snapshot = server.connect().expect(&mut server, "snapshot");
+    assert_eq!(snapshot["spreads"], json!([]));
+}
+
+#[test]
+fn at_the_end_everyone_gets_what_is_left_and_1001() {
+    let mut server = Server::new(catalogue(2, 2), settings());
+    let mut client = server.connect();
+    client.expect(&mut server, "snapshot");
+    (0..100).for_each(|n| server.send(spread(0, 0, 1, 10_000 + n)));
+    server.edge = None;
+    assert!(!server.agent.is_finished());
+    server.turn();
+    assert!(server.agent.is_finished());
+    server.agent.on_close();
+    for _ in 0..TURNS_MAX {
+        if client.closed.is_some() {
+            break;
+        }
+        client.read();
+    }
+    assert_eq!(client.spread_seqs().len(), 100);
+    assert_eq!(client.closed.unwrap().unwrap().code, CloseCode::Away);
+    assert_eq!(server.count("clients"), 0);
+}
+
+#[test]
+fn spreads_of_what_the_catalogue_does_not_list_are_counted_and_nothing_else() {
+    let mut server = Server::new(catalogue(2, 3), settings());
+    let mut client = server.connect();
+    client.expect(&mut server, "snapshot");
+    server.send(spread(1, 0, 2, 10_000));
+    server.send(spread(9, 0, 1, 10_000));
+    server.send(status(1, 7, State::Down));
+    server.send(spread(1, 0, 1, 10_000));
+    client.until_seq(&mut server, 1);
+    assert_eq!((client.seen.len(), server.count("unknown")), (1, 3));
+}
+
+/// What a client knows, by the rules of `docs/broadcast.md`.
+#[derive(Debug, Default, PartialEq)]
+struct View {
+    spreads: BTreeMap<(String, String, String), (u64, String)>,
+    states: BTreeMap<(String, String), String>,
+}
+
+impl View {
+    fn take(&mut self, message: &Value) {
+        match message["type"].as_str().unwrap() {
+            "snapshot" => {
+                message["states"].as_array().unwrap().iter().for_each(|s| self.state(s));
+                message["spreads"].as_array().unwrap().iter().for_each(|s| self.spread(s));
+            }
+            "spread" => self.spread(message),
+            "status" => {
+                if message["state"] != "live" {
+                    self.forget(&text(message, "instrument"), &text(message, "venue"));
+                }
+                self.state(message);
+            }
+            "gap" if message["reason"] == "engine" => self.spreads.clear(),
+            _ => {}
+        }
+    }
+
+    fn spread(&mut self, s: &Value) {
+        let key = (text(s, "instrument"), text(s, "buy_venue"), text(s, "sell_venue"));
+        self.spreads.insert(key, (s["seq"].as_u64().unwrap(), text(s, "sell_px")));
+    }
+
+    fn state(&mut self, s: &Value) {
+        self.states.insert((text(s, "instrument"), text(s, "venue")), text(s, "state"));
+    }
+
+    fn forget(&mut self, instrument: &str, venue: &str) {
+        self.spreads.retain(|(i, b, s), _| i != instrument || (b != venue && s != venue));
+    }
+}
+
+fn text(of: &Value, field: &str) -> String {
+    of[field].as_str().unwrap().to_owned()
+}
+
+/// What happens, as the server should tell it to someone who wants everything.
+struct Model {
+    random: ChaCha8Rng,
+    instruments: u32,
+    venues: u8,
+    told: Vec<Value>,
+    seq: u64,
+}
+
+impl Model {
+    fn new(seed: u64, instruments: u32, venues: u8) -> Model {
+        let random = ChaCha8Rng::seed_from_u64(seed);
+        Model { random, instruments, venues, told: Vec::new(), seq: 0 }
+    }
+
+    fn below(&mut self, bound: u32) -> u32 {
+        self.random.next_u32() % bound
+    }
+
+    fn venue(&mut self) -> u8 {
+        u8::try_from(self.below(u32::from(self.venues))).unwrap()
+    }
+
+    /// A venue that lists every instrument, and another that lists this one.
+    fn pair(&mut self, instrument: u32) -> (u8, u8) {
+        loop {
+            let (buy, sell) = (self.venue(), self.venue());
+            let unlisted = instrument + 1 == self.instruments && self.venues - 1 == buy.max(sell);
+            if buy != sell && !unlisted {
+                return (buy, sell);
+            }
+        }
+    }
+
+    fn spread(&mut self) -> Spread {
+        let instrument = self.below(self.instruments);
+        let (buy, sell) = self.pair(instrument);
+        self.spread_of(instrument, buy, sell)
+    }
+
+    fn spread_of(&mut self, instrument: u32, buy: u8, sell: u8) -> Spread {
+        let s = spread(instrument, buy, sell, 9_900 + i64::from(self.below(200)));
+        self.seq += 1;
+        self.told.push(json!({
+            "type": "spread", "seq": self.seq, "instrument": format!("C{instrument}/USDT"),
+            "buy_venue": format!("venue{buy}"), "sell_venue": format!("venue{sell}"),
+            "sell_px": decimal::to_text(s.sell_px, 2), "net": s.net,
+        }));
+        s
+    }
+
+    fn status(&mut self) -> Status {
+        let instrument = self.below(self.instruments);
+        let (venue, _) = self.pair(instrument);
+        let state = if self.below(2) == 0 { State::Live } else { State::Stale };
+        self.told.push(json!({
+            "type": "status", "instrument": format!("C{instrument}/USDT"),
+            "venue": format!("venue{venue}"), "state": state.name(),
+        }));
+        status(instrument, venue, state)
+    }
+
+    /// Some records. The last is a spread, so that a spread's number tells exactly what came before.
+    fn batch(&mut self, server: &mut Server) {
+        for _ in 0..self.below(8) {
+            if self.below(6) == 0 {
+                let status = self.status();
+                server.send(status);
+            } else {
+                let spread = self.spread();
+                server.send(spread);
+            }
+        }
+        let spread = self.spread();
+        server.send(spread);
+    }
+}
+
+/// A filter, naively.
+#[derive(Clone, Debug, Default)]
+struct Wanted {
+    instruments: Option<BTreeSet<String>>,
+    venues: Option<BTreeSet<String>>,
+    min_net_bps: Option<f64>,
+}
+
+impl Wanted {
+    fn draw(model: &mut Model) -> Wanted {
+        let instruments = (model.below(2) == 0)
+            .then(|| (0..=model.below(2)).map(|_| format!("C{}/USDT", model.below(3))).collect());
+        let venues = (model.below(2) == 0)
+            .then(|| (0..=model.below(2)).map(|_| format!("venue{}", model.venue())).collect());
+        let min_net_bps = (model.below(2) == 0).then(|| f64::from(model.below(60)) - 40.5);
+        Wanted { instruments, venues, min_net_bps }
+    }
+
+    fn passes(&self, event: &Value) -> bool {
+        let lists = |names: &BTreeSet<String>, field: &str| names.contains(&text(event, field));
+        let named = self.instruments.as_ref().is_none_or(|names| lists(names, "instrument"));
+        if event["type"] == "status" {
+            return named;
+        }
+        named
+            && self
+                .venues
+                .as_ref()
+                .is_none_or(|names| lists(names, "buy_venue") || lists(names, "sell_venue"))
+            && self.min_net_bps.is_none_or(|bps| bps / 10_000.0 <= event["net"].as_f64().unwrap())
+    }
+
+    fn request(&self) -> Value {
+        let mut request = json!({"op": "subscribe", "id": "only"});
+        let fields = [
+            ("instruments", self.instruments.as_ref().map(|names| json!(names))),
+            ("venues", self.venues.as_ref().map(|names| json!(names))),
+            ("min_net_bps", self.min_net_bps.map(|bps| json!(bps))),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                request[name] = value;
+            }
+        }
+        request
+    }
+}
+
+/// The place behind a spread's in what was told.
+fn place_after(told: &[Value], seq: u64) -> usize {
+    told.iter().position(|m| m["seq"] == seq).map_or(0, |place| place + 1)
+}
+
+/// Checks everything a client was told between its snapshot and now, or its unsubscribing.
+fn check_course(seed: u64, wanted: &Wanted, course: &[Value], told: &[Value], complete: bool) {
+    let snapshot = &course[0];
+    let from = place_after(told, snapshot["seq"].as_u64().unwrap());
+    let mut before = View::default();
+    told[..from].iter().for_each(|event| before.take(event));
+    let listed = snapshot["spreads"].as_array().unwrap();
+    let expected: BTreeMap<_, _> = before
+        .spreads
+        .iter()
+        .filter(|(_, (seq, _))| wanted.passes(&told[place_after(told, *seq) - 1]))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
+    let mut view = View::default();
+    view.take(snapshot);
+    assert_eq!(view.spreads, expected, "seed {seed}: {wanted:?}");
+    assert_eq!(listed.len(), expected.len(), "seed {seed}: nothing twice");
+    for (key, state) in &before.states {
+        let named = wanted.instruments.as_ref().is_none_or(|names| names.contains(&key.0));
+        assert_eq!(view.states.get(key), named.then_some(state), "seed {seed}: {key:?}");
+    }
+    let stream = &course[1..];
+    let expected: Vec<&Value> = told[from..].iter().filter(|e| wanted.passes(e)).collect();
+    assert!(stream.len() <= expected.len(), "seed {seed}: more than there was");
+    assert!(!complete || stream.len() == expected.len(), "seed {seed}: something was missed");
+    for (got, event) in stream.iter().zip(expected) {
+        for field in ["type", "seq", "instrument", "venue", "state", "sell_px"] {
+            assert_eq!(got[field], event[field], "seed {seed}: {got} for {event}");
+        }
+    }
+}
+
+#[test]
+fn a_view_begun_at_any_moment_is_the_naive_one() {
+    for seed in 0..40 {
+        let mut model = Model::new(seed, 3, 3);
+        let mut server = Server::new(catalogue(3, 3), settings());
+        let mut client = server.connect();
+        for _ in 0..8 {
+            (0..model.below(6)).for_each(|_| {
+                model.batch(&mut server);
+                server.turn();
+            });
+            let wanted = Wanted::draw(&mut model);
+            client.ask(&wanted.request());
+            (0..model.below(6)).for_each(|_| {
+                model.batch(&mut server);
+                server.turn();
+            });
+            client.expect(&mut server, "subscribed");
+            model.batch(&mut server);
+            client.ask(&json!({"op": "ping"}));
+            let mut course = Vec::new();
+            while course.last().is_none_or(|m: &Value| m["type"] != "pong") {
+                server.turn();
+                client.read();
+                course.append(&mut client.seen);
+            }
+            course.retain(|m| m["type"] != "pong");
+            check_course(seed, &wanted, &course, &model.told, true);
+            model.batch(&mut server);
+            client.ask(&json!({"op": "unsubscribe"}));
+            (0..model.below(4)).for_each(|_| {
+                model.batch(&mut server);
+                server.turn();
+            });
+            while course.last().is_none_or(|m: &Value| m["type"] != "unsubscribed") {
+                server.turn();
+                client.read();
+                course.append(&mut client.seen);
+            }
+            course.pop();
+            check_course(seed, &wanted, &course, &model.told, false);
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_in_many_parts_begins_each_pair_without_a_hole() {
+    let mut model = Model::new(7, 24, 6);
+    let mut server = Server::new(catalogue(24, 6), settings());
+    (0..300).for_each(|_| {
+        model.batch(&mut server);
+        server.turn();
+    });
+    let mut client = server.connect();
+    for _ in 0..40 {
+        model.batch(&mut server);
+        server.turn();
+    }
+    client.until_seq(&mut server, model.seq);
+    let parts: Vec<&Value> = client.seen.iter().filter(|m| m["type"] == "snapshot").collect();
+    assert!(parts.len() > 3, "{} parts", parts.len());
+    let lasts: Vec<bool> = parts.iter().map(|m| m["last"].as_bool().unwrap()).collect();
+    assert!(lasts.iter().rev().skip(1).all(|last| !last) && lasts[lasts.len() - 1]);
+    let (mut view, mut expected) = (View::default(), View::default());
+    client.seen.iter().for_each(|message| view.take(message));
+    expected.states.clone_from(&view.states);
+    model.told.iter().for_each(|event| expected.take(event));
+    assert_eq!(view, expected);
+    let mut courses: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+    for s in client.seen.iter().flat_map(|m| match m["spreads"].as_array() {
+        Some(listed) => listed.clone(),
+        None => vec![m.clone()],
+    }) {
+        if let Some(seq) = s["seq"].as_u64() {
+            let pair = format!("{} {} {}", s["instrument"], s["buy_venue"], s["sell_venue"]);
+            courses.entry(pair).or_default().push(seq);
+        }
+    }
+    for (pair, course) in courses {
+        let of_pair = |s: &&Value| {
+            s["type"] == "spread"
+                && format!("{} {} {}", s["instrument"], s["buy_venue"], s["sell_venue"]) == pair
+        };
+        let all: Vec<u64> =
+            model.told.iter().filter(of_pair).map(|s| s["seq"].as_u64().unwrap()).collect();
+        assert!(all.ends_with(&course), "{pair}: {course:?} is not the end of {all:?}");
+    }
+}
+
+/// Sends spreads until a client that does not read is conflated; `reads` gets all of them.
+fn congest(server: &mut Server, model: &mut Model, reads: &mut Client) {
+    let mut known = 0;
+    while server.count("conflated") < 500 {
+        assert!(model.seq < 400_000, "the kernel's buffers have no end");
+        (0..50).for_each(|_| model.batch(server));
+        server.turn();
+        reads.until_seq(server, model.seq);
+        let seqs = reads.spread_seqs();
+        assert_eq!(seqs, (known + 1..=model.seq).collect::<Vec<_>>(), "the other gets everything");
+        assert!(reads.seen.iter().all(|m| m["conflated"].is_null()));
+        known = model.seq;
+        reads.seen.clear();
+    }
+}
+
+#[test]
+fn a_client_that_stops_reading_is_conflated_and_delays_nobody() {
+    let mut model = Model::new(11, 24, 6);
+    let mut server = Server::new(catalogue(24, 6), settings());
+    let (mut slow, mut quick) = (server.connect(), server.connect());
+    slow.expect(&mut server, "snapshot");
+    quick.expect(&mut server, "snapshot");
+    congest(&mut server, &mut model, &mut quick);
+    // Every pair is waiting, so that catching up takes more than one cycle.
+    for instrument in 0..24 {
+        for (buy, sell) in (0..5).flat_map(|b| (0..5).map(move |s| (b, s))).filter(|(b, s)| b != s)
+        {
+            let spread = model.spread_of(instrument, buy, sell);
+            server.send(spread);
+        }
+    }
+    quick.until_seq(&mut server, model.seq);
+    let conflated = server.count("conflated");
+    assert_eq!(server.count("congestions"), 1);
+
+    server.until("the slow one has everything", |_| {
+        slow.read();
+        slow.seen.last().is_some_and(|m| m["seq"] == model.seq)
+    });
+    let gaps: Vec<&Value> = slow.seen.iter().filter(|m| m["type"] == "gap").collect();
+    assert_eq!(gaps.len(), 1);
+    assert_eq!(
+        (&gaps[0]["reason"], &gaps[0]["missed"]),
+        (&json!("slow_client"), &json!(conflated))
+    );
+    let got: BTreeSet<u64> = slow.spread_seqs().into_iter().collect();
+    assert_eq!(got.len() as u64 + conflated, model.seq, "told or missed, nothing else");
+    let missed: Vec<u64> = (1..=model.seq).filter(|seq| !got.contains(seq)).collect();
+    assert_eq!(gaps[0]["from_seq"], missed[0]);
+    assert_eq!(gaps[0]["to_seq"], missed[missed.len() - 1]);
+    let seqs = slow.spread_seqs();
+    assert!(seqs.is_sorted(), "the latest come in order");
+    let gap_at = slow.seen.iter().position(|m| m["type"] == "gap").unwrap();
+    assert!(slow.seen[..gap_at].iter().all(|m| m["conflated"].is_null()));
+    assert!(slow.seen[gap_at + 1..].iter().all(|m| m["conflated"] == true));
+    let (mut view, mut expected) = (View::default(), View::default());
+    slow.seen.iter().for_each(|message| view.take(message));
+    model.told.iter().for_each(|event| expected.take(event));
+    assert_eq!(view, expected);
+
+    slow.seen.clear();
+    let before = model.seq;
+    model.batch(&mut server);
+    slow.until_seq(&mut server, model.seq);
+    assert_eq!(slow.spread_seqs(), (before + 1..=model.seq).collect::<Vec<_>>());
+    assert!(slow.seen.iter().all(|m| m["conflated"].is_null()), "in order again");
+}
+
+#[test]
+fn a_client_that_stays_stuck_is_disconnected() {
+    let mut model = Model::new(12, 3, 3);
+    let mut server = Server::new(catalogue(3, 3), settings());
+    let (mut slow, mut quick) = (server.connect(), server.connect());
+    slow.expect(&mut server, "snapshot");
+    quick.expect(&mut server, "snapshot");
+    congest(&mut server, &mut model, &mut quick);
+    server.pass(5 * SECOND - MILLI);
+    server.turn();
+    assert_eq!(server.count("clients"), 2);
+    // The kernel may take a last few bytes at the first tries, which counts as progress.
+    for _ in 0..4 {
+        server.pass(5 * SECOND);
+        server.turn();
+    }
+    assert_eq!((server.count("clients"), server.count("disconnected.stuck")), (1, 1));
+    let before = model.seq;
+    model.batch(&mut server);
+    quick.until_seq(&mut server, model.seq);
+    assert_eq!(quick.spread_seqs(), (before + 1..=model.seq).collect::<Vec<_>>());
+    server.until("the slow one sees the end", |_| {
+        slow.read();
+        slow.closed.is_some()
+    });
+}
+
+#[test]
+fn a_loss_before_the_broadcast_reaches_a_congested_client_too() {
+    let mut model = Model::new(13, 3, 3);
+    let mut server = Server::new(catalogue(3, 3), settings());
+    let (mut slow, mut quick) = (server.connect(), server.connect());
+    slow.expect(&mut server, "snapshot");
+    quick.expect(&mut server, "snapshot");
+    congest(&mut server, &mut model, &mut quick);
+    server.send(Gap::new(START, 3));
+    model.told.push(json!({"type": "gap", "reason": "engine"}));
+    server.send(Gap::new(START, 4));
+    model.batch(&mut server);
+    server.until("the slow one has everything", |_| {
+        slow.read();
+        slow.seen.last().is_some_and(|m| m["seq"] == model.seq)
+    });
+    let gaps: Vec<&Value> = slow.seen.iter().filter(|m| m["type"] == "gap").collect();
+    assert_eq!((&gaps[0]["reason"], &gaps[0]["missed"]), (&json!("engine"), &json!(7)));
+    let (mut view, mut expected) = (View::default(), View::default());
+    slow.seen.iter().for_each(|message| view.take(message));
+    model.told.iter().for_each(|event| expected.take(event));
+    assert_eq!(view, expected);
+}
+
+#[test]
+fn a_client_that_reads_slowly_but_reads_is_not_stuck() {
+    let mut model = Model::new(14, 3, 3);
+    let mut server = Server::new(catalogue(3, 3), settings());
+    let (mut slow, mut quick) = (server.connect(), server.connect());
+    slow.expect(&mut server, "snapshot");
+    quick.expect(&mut server, "snapshot");
+    congest(&mut server, &mut model, &mut quick);
+    for _ in 0..15 {
+        // Some 250 KB every four seconds: the kernel reports the socket writable far too seldom.
+        slow.seen.clear();
+        slow.read();
+        server.pass(4 * SECOND);
+        for _ in 0..8 {
+            (0..50).for_each(|_| model.batch(&mut server));
+            server.turn();
+            quick.until_seq(&mut server, model.seq);
+            quick.seen.clear();
+        }
+    }
+    assert_eq!((server.count("clients"), server.count("disconnected.stuck")), (2, 0));
+}
+
+#[test]
+fn a_cycle_allocates_nothing_once_every_buffer_has_its_size() {
+    let mut server = Server::new(catalogue(2, 3), settings());
+    let mut clients = [server.connect(), server.connect()];
+    let filter = json!({"op": "subscribe", "instruments": ["C0/USDT"]});
+    clients[1].ask(&filter);
+    clients[1].expect(&mut server, "subscribed");
+    let mut allocated = 0;
+    for round in 0..200 {
+        for n in 0..100 {
+            server.send(spread(n % 2, 0, 1, 10_000 + i64::from(n)));
+        }
+        server.send(status(0, 0, State::Live));
+        let before = allocations::of_this_thread();
+        server.turn();
+        server.turn();
+        if round > 0 {
+            allocated += allocations::of_this_thread() - before;
+        }
+        clients.iter_mut().for_each(|client| {
+            client.read();
+        });
+    }
+    assert_eq!(allocated, 0);
+    clients[0].until_seq(&mut server, 20_000);
+    assert_eq!(clients[0].spread_seqs().len(), 20_000);
+}

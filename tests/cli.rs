@@ -1,0 +1,294 @@
+//! The command line as a user meets it: exit codes, messages, and the presets.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
+
+use spreadwire::config::{self, Problem};
+use spreadwire::plan::{Host, Plan};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn spreadwire(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_spreadwire")).args(arguments).output().unwrap()
+}
+
+fn errors(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+fn preset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name)
+}
+
+/// A good configuration, for tests to break.
+const GOOD: &str = r#"
+[[venues]]
+name = "binance"
+[[venues]]
+name = "okx"
+[[instruments]]
+name = "BTC/USDT"
+price_decimals = 2
+size_decimals = 8
+[[threads]]
+name = "all"
+idle = "backoff"
+agents = ["feed", "calculator", "decision", "broadcast", "journal"]
+"#;
+
+fn planned(text: &str) -> Result<Plan, Vec<Problem>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.toml");
+    std::fs::write(&path, text).unwrap();
+    Plan::read(&path, &Host { cpus: vec![0, 1] })
+}
+
+/// The one problem that `text` has, as `key: reason`.
+fn problem(text: &str) -> String {
+    let problems = planned(text).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(!problems[0].remedy.is_empty());
+    assert!(problems[0].file.ends_with("test.toml"), "{problems:?}");
+    format!("{}: {}", problems[0].key, problems[0].reason)
+}
+
+#[test]
+fn each_problem_is_told_with_its_key_and_reason() {
+    let with = |from: &str, to: &str| {
+        assert!(GOOD.contains(from), "{from}");
+        GOOD.replacen(from, to, 1)
+    };
+    let spin = "[[threads]]\nname = \"b\"\nidle = \"spin\"\nagents = []\n";
+    let spin_on_0 = "[[threads]]\nname = \"N\"\ncpu = 0\nidle = \"spin\"\nagents = []\n";
+    let two_on_0 = format!("{GOOD}{}{}", spin_on_0.replace('N', "b"), spin_on_0.replace('N', "c"));
+    let three =
+        format!("{GOOD}{spin}{}{}", spin.replace("\"b\"", "\"c\""), spin.replace("\"b\"", "\"d\""));
+    let venue = "[[venues]]\nname = \"okx\"\n";
+    let instrument =
+        "[[instruments]]\nname = \"BTC/USDT\"\nprice_decimals = 2\nsize_decimals = 8\n";
+    let cases = [
+        (with("idle =", "idel = \"spin\"\nidle ="), "threads[0].idel: no such key"),
+        (with("name = \"all\"", "name = \"all\"\ncpu = 9"), "threads[0].cpu: there is no CPU 9"),
+        (two_on_0, "threads: \"b\" and \"c\" both spin on CPU 0"),
+        (three, "threads: 3 spinning threads on 2 CPUs"),
+        (with(venue, &venue.repeat(2)), "venues[2].name: venue \"okx\" stands twice"),
+        (with("\"okx\"", "\"okks\""), "venues[1].name: no venue is called \"okks\""),
+        (with("\"okx\"\n", "\"okx\"\nurl = \"http://x\"\n"), "venues[1].url: the address"),
+        (with("\"okx\"\n", "\"okx\"\ntaker_fee_bps = 2000.0\n"), "venues[1].taker_fee_bps: 2000"),
+        (with("\"okx\"\n", "\"okx\"\nca_file = \"none.pem\"\n"), "venues[1].ca_file: "),
+        (with(instrument, &instrument.repeat(2)), "instruments[1].name: instrument \"BTC/USDT\""),
+        (with("BTC/USDT", "BTCUSDT"), "instruments[0].name: \"BTCUSDT\" is no instrument"),
+        (with("price_decimals = 2", "price_decimals = 30"), "instruments[0].price_decimals: 30"),
+        (
+            with("size_decimals = 8", "size_decimals = 8\nvenues = [\"binance\", \"bybit\"]"),
+            "instruments[0].venues: no venue \"bybit\" here",
+        ),
+        (with("\"calculator\", ", ""), "threads: agent \"calculator\" stands on no thread"),
+        (
+            with("\"journal\"]", "\"journal\", \"journal\"]"),
+            "threads: agent \"journal\" stands more",
+        ),
+        (with("\"journal\"]", "\"journal\", \"jornal\"]"), "threads[0].agents: no agent is called"),
+        (with("\"feed\", ", "\"feed.okx\", "), "threads: nobody reads binance"),
+        (with("\"backoff\"", "\"sleep\""), "threads[0].idle: \"sleep\" is no idle strategy"),
+        (with("name = \"all\"", "name = \"a-very-long-name\""), "threads[0].name: "),
+        (format!("{GOOD}[rings]\nfeed = 1\n"), "rings.feed: 1 is out of range"),
+        (format!("{GOOD}[broadcast]\naddress = \"x\"\n"), "broadcast.address: \"x\" is no address"),
+        (format!("{GOOD}[decision]\nexit_bps = 9.0\n"), "decision.exit_bps: 9 is above"),
+        (format!("{GOOD}[decision]\ninstruments = [\"X/Y\"]\n"), "decision.instruments: no instr"),
+        (format!("{GOOD}[journal]\nflush_ms = 0\n"), "journal.flush_ms: 0 is out of range"),
+        (with("price_decimals = 2", "price_decimals = \"2\""), "line 8: invalid type"),
+        (with("[[threads]]", "[[threads]"), "line 10: "),
+    ];
+    for (text, expected) in cases {
+        let got = problem(&text);
+        assert!(got.starts_with(expected), "expected {expected:?}, got {got:?}");
+    }
+}
+
+#[test]
+fn all_problems_are_told_at_once() {
+    let text = GOOD.replace("idle =", "idel = 1\nidle =").replace("\"okx\"", "\"okks\"")
+        + "[rings]\nfeed = 1\n";
+    let keys: Vec<_> = planned(&text).unwrap_err().into_iter().map(|p| p.key).collect();
+    assert_eq!(keys, ["threads[0].idel", "venues[1].name", "rings.feed"]);
+}
+
+#[test]
+fn a_problem_in_an_included_file_names_that_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (main, included) = (folder.path().join("main.toml"), folder.path().join("more.toml"));
+    std::fs::write(&main, format!("include = [\"more.toml\"]\n{GOOD}")).unwrap();
+    std::fs::write(&included, "[[venues]]\nname = \"nowhere\"\n").unwrap();
+    let problems = Plan::read(&main, &Host { cpus: vec![0, 1] }).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!((&problems[0].file, problems[0].key.as_str()), (&included, "venues[0].name"));
+}
+
+#[test]
+fn every_file_in_config_makes_a_plan_on_a_host_with_eight_cpus() {
+    for name in ["laptop.toml", "pinned-2.toml", "pinned-8.toml"] {
+        let plan = Plan::read(&preset(name), &Host { cpus: (0..8).collect() });
+        let plan = plan.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
+        assert!(plan.describe().contains("calculator"), "{name}");
+    }
+}
+
+#[test]
+fn every_key_is_documented_and_every_documented_key_is_read() {
+    let documentation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let documentation = std::fs::read_to_string(documentation).unwrap();
+    let rows = documentation.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    let sections =
+        ["venues", "instruments", "threads", "broadcast", "decision", "journal", "rings"];
+    documented.extend(sections);
+    documented.sort_unstable();
+    documented.dedup();
+    let mut known = config::KEYS.to_vec();
+    known.sort_unstable();
+    known.dedup();
+    assert_eq!(documented, known);
+    let (_, unknown) = config::parse(EVERY_KEY).unwrap();
+    assert!(unknown.is_empty(), "documented, but not read: {unknown:?}");
+    for key in known {
+        let set = EVERY_KEY
+            .lines()
+            .any(|l| l.starts_with(&format!("{key} = ")) || l.contains(&format!("[{key}]")));
+        assert!(set, "{key} is missing from this test's configuration");
+    }
+}
+
+/// A configuration that sets every key there is.
+const EVERY_KEY: &str = r#"
+include = []
+[[venues]]
+name = "okx"
+url = "wss://x"
+taker_fee_bps = 1.0
+max_age_ms = 1
+ca_file = "x"
+[[instruments]]
+name = "BTC/USDT"
+price_decimals = 2
+size_decimals = 8
+venues = ["okx"]
+symbols = { okx = "BTC-USDT" }
+[[threads]]
+name = "all"
+cpu = 0
+idle = "spin"
+sleep_max_us = 10
+agents = []
+[broadcast]
+address = "127.0.0.1:0"
+clients_max = 1
+client_buffer_bytes = 1
+stuck_timeout_ms = 1
+[decision]
+entry_bps = 1.0
+exit_bps = 1.0
+cooldown_ms = 1
+instruments = ["*"]
+[journal]
+lake = "lake"
+segment_records = 1
+segment_seconds = 1
+flush_ms = 1
+sync_ms = 1
+[rings]
+feed = 64
+broadcast = 64
+decision = 64
+journal = 64
+"#;
+
+#[test]
+fn bad_configurations_end_with_2_and_start_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = folder.path().join("bad.toml");
+    std::fs::write(&bad, "[venues]\n").unwrap();
+    let missing = folder.path().join("missing.toml");
+    for command in ["run", "check"] {
+        for file in [&bad, &missing] {
+            let output = spreadwire(&[command, "--config", file.to_str().unwrap()]);
+            assert_eq!(output.status.code(), Some(2));
+            assert!(errors(&output).contains(file.to_str().unwrap()), "{}", errors(&output));
+            assert!(errors(&output).contains("nothing was started"));
+        }
+    }
+}
+
+#[test]
+fn wrong_arguments_end_with_2() {
+    for arguments in [&["run"][..], &["demo", "--speed", "fast"], &["fly"], &[]] {
+        assert_eq!(spreadwire(arguments).status.code(), Some(2), "{arguments:?}");
+    }
+    let output = spreadwire(&["demo", "--tape", "no-such-tape.csv"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(errors(&output).contains("no-such-tape.csv"), "{}", errors(&output));
+}
+
+#[test]
+fn a_port_in_use_is_a_clear_error() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let lake = tempfile::tempdir().unwrap();
+    let lake = lake.path().to_str().unwrap();
+    let output = spreadwire(&["demo", "--for", "1", "--lake", lake, "--listen", &address]);
+    assert_eq!(output.status.code(), Some(1));
+    let errors = errors(&output);
+    assert!(errors.contains(&address) && errors.contains("broadcast.address"), "{errors}");
+}
+
+#[test]
+fn check_prints_the_plan_and_venues_lists_the_registry() {
+    let output = spreadwire(&["check", "--config", preset("laptop.toml").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert!(String::from_utf8(output.stdout).unwrap().contains("feed > calculator"));
+    let listed = String::from_utf8(spreadwire(&["venues"]).stdout).unwrap();
+    for venue in spreadwire::venues::VENUES {
+        assert!(listed.contains(venue.name) && listed.contains(venue.url), "{}", venue.name);
+    }
+}
+
+#[test]
+fn a_short_demo_records_every_quote_and_says_so_in_its_summary() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = folder.path().join("lake");
+    let summary = folder.path().join("summary.json");
+    let config = folder.path().join("threads.toml");
+    // No spinning here: tests share the machine.
+    let threads = "[[threads]]\nname = \"all\"\nidle = \"backoff\"\nsleep_max_us = 200\n\
+        agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n";
+    std::fs::write(&config, threads).unwrap();
+    let output = spreadwire(&[
+        "demo",
+        "--for",
+        "2",
+        "--listen",
+        "127.0.0.1:0",
+        "--lake",
+        lake.to_str().unwrap(),
+        "--config",
+        config.to_str().unwrap(),
+        "--summary",
+        summary.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let summary: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(summary).unwrap()).unwrap();
+    let totals = |name: &str| summary["totals"][name].as_u64().unwrap();
+    assert!(totals("quotes") > 0);
+    assert_eq!(totals("quotes"), totals("rows"));
+    assert_eq!(totals("quotes"), totals("journalled"));
+    assert!(totals("spreads") > totals("quotes"));
+    assert!(totals("broadcast_messages") >= totals("spreads"));
+    let drops = summary["drops"].as_object().unwrap();
+    assert!(drops.len() >= 4 && drops.values().all(|count| count == 0), "{drops:?}");
+    assert_eq!(summary["complete"], true);
+    for stage in ["read_to_quote", "read_to_decision", "read_to_broadcast", "read_to_journal"] {
+        for figure in ["p50", "p90", "p99", "p99.9", "max"] {
+            assert!(summary["latency_ns"][stage][figure].is_u64(), "{stage} {figure}");
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The whole engine against simulated exchanges over real sockets, checked to the last row.
+//!
+//! Each test starts a simulator and an engine in this process and listens to the broadcast like any
+//! client. What the simulator wrote, what the client heard and what the lake holds are then compared
+//! with each other and with a naive account of what the engine should have made of it. Waits are for
+//! conditions, with a generous limit that fails with a sentence; nothing is timed. What needs real
+//! data or Python's packages says so where they are absent.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+#[path = "pipeline/engine_under_test.rs"]
+mod engine_under_test;
+#[path = "pipeline/faults.rs"]
+mod faults;
+#[path = "pipeline/lake_rows.rs"]
+mod lake_rows;
+#[path = "pipeline/listener.rs"]
+mod listener;
+#[path = "pipeline/market.rs"]
+mod market;
+#[path = "pipeline/naive.rs"]
+mod naive;
+#[path = "pipeline/outcome.rs"]
+mod outcome;
+#[path = "pipeline/surroundings.rs"]
+mod surroundings;

@@ -1,0 +1,272 @@
+//! A simulator, an engine on a temporary lake, and a client of its broadcast, started and ended.
+//!
+//! It knows how to start, to wait and to end; what comes out is judged elsewhere.
+
+use crate::listener::Listener;
+use crate::outcome::Outcome;
+use crossbeam::channel;
+use exchange_sim::{INSTRUMENTS, Simulator, Speed, Stats};
+use spreadwire::clock::Clock;
+use spreadwire::config::{self, Config};
+use spreadwire::counters::Counters;
+use spreadwire::cpu;
+use spreadwire::launch::{self, Engine, Surroundings};
+use spreadwire::plan::{Host, Plan};
+use spreadwire::runner::Stop;
+use spreadwire::segment::RunId;
+use spreadwire::summary::Summary;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// Nothing that a test waits for takes longer, on any machine that is not broken.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// A tape of real quotes may take this long.
+pub(crate) const PLAY_PATIENCE: Duration = Duration::from_secs(300);
+/// Names the run in the lake's files.
+pub(crate) const RUN: &str = "pipeline";
+/// So that no quote goes stale in a test that does not ask for it.
+const AGE_MAX_MS: u64 = 3_600_000;
+/// Seeds the jitter of reconnects.
+const SEED: u64 = 20_261_122;
+
+/// A held and recording simulator's options; it repeats nothing, so that what it wrote is final.
+pub(crate) fn held(source: exchange_sim::Source, speed: Speed) -> exchange_sim::Options {
+    exchange_sim::Options {
+        source,
+        speed,
+        hold: true,
+        record: true,
+        repeat_after: Some(Duration::from_secs(3_600)),
+        ..exchange_sim::Options::default()
+    }
+}
+
+/// The first instruments of the model, as a configuration lists them.
+pub(crate) fn of_model(count: usize) -> Vec<config::Instrument> {
+    let instrument = |i: &exchange_sim::Instrument| config::Instrument {
+        name: i.name.to_owned(),
+        price_decimals: u8::try_from(i.price_decimals).unwrap(),
+        size_decimals: 8,
+        venues: None,
+        symbols: exchange_sim::venue_names()
+            .into_iter()
+            .filter_map(|v| Some((v.to_owned(), exchange_sim::venue_symbol(v, i.name)?)))
+            .collect(),
+    };
+    INSTRUMENTS[..count].iter().map(instrument).collect()
+}
+
+/// A configuration for what a simulator plays: one thread, and edges and buffers that hold it all.
+pub(crate) fn configured(simulator: &Simulator, instruments: Vec<config::Instrument>) -> Config {
+    let venue = |(name, _): &(&'static str, SocketAddr)| config::Venue {
+        name: (*name).to_owned(),
+        url: Some(simulator.url(name)),
+        taker_fee_bps: None,
+        max_age_ms: Some(AGE_MAX_MS),
+        ca_file: None,
+    };
+    Config {
+        venues: simulator.venues().iter().map(venue).collect(),
+        instruments,
+        threads: vec![thread("all", &["feed", "calculator", "decision", "broadcast", "journal"])],
+        broadcast: config::Broadcast {
+            address: "127.0.0.1:0".to_owned(),
+            client_buffer_bytes: 1 << 30,
+            stuck_timeout_ms: 60_000,
+            ..config::Broadcast::default()
+        },
+        rings: config::Rings { broadcast: 1 << 17, decision: 1 << 17, ..config::Rings::default() },
+        ..Config::default()
+    }
+}
+
+/// The same on two threads: the way to the decision on one, broadcast and journal on the other.
+pub(crate) fn on_two_threads(config: &mut Config) {
+    config.threads = vec![
+        thread("hot", &["feed", "calculator", "decision"]),
+        thread("consumers", &["broadcast", "journal"]),
+    ];
+}
+
+fn thread(name: &str, agents: &[&str]) -> config::Thread {
+    config::Thread {
+        name: name.to_owned(),
+        cpu: None,
+        idle: "backoff".to_owned(),
+        sleep_max_us: Some(500),
+        agents: agents.iter().map(|agent| (*agent).to_owned()).collect(),
+    }
+}
+
+/// A running engine whose lake vanishes with the test.
+pub(crate) struct EngineUnderTest {
+    home: Option<TempDir>,
+    pub(crate) plan: Plan,
+    around: Surroundings,
+    engine: Option<Engine>,
+}
+
+/// A plan, with its lake in a folder of the test.
+pub(crate) fn plan(mut config: Config, home: &Path) -> Plan {
+    config.journal.lake = home.join("lake");
+    let host = Host { cpus: cpu::available() };
+    Plan::new(config, Path::new("(test)"), &host).unwrap_or_else(|all| panic!("{all:#?}"))
+}
+
+/// What an engine is handed beside its plan.
+pub(crate) fn surroundings() -> Surroundings {
+    Surroundings {
+        clock: Clock::host(),
+        counters: Counters::default(),
+        stop: Stop::default(),
+        run: RunId::new(RUN).unwrap(),
+        seed: SEED,
+    }
+}
+
+impl EngineUnderTest {
+    pub(crate) fn launch(config: Config) -> EngineUnderTest {
+        let home = tempfile::tempdir().unwrap();
+        let plan = plan(config, home.path());
+        let around = surroundings();
+        let engine = Some(launch::launch(&plan, &around).unwrap());
+        EngineUnderTest { home: Some(home), plan, around, engine }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.engine.as_ref().unwrap().address()
+    }
+
+    /// A folder that vanishes with the engine.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.home.as_ref().unwrap().path().to_owned()
+    }
+
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.around.counters.counter(name).get()
+    }
+
+    /// Waits for something that only counters tell; they have nothing to sleep on.
+    pub(crate) fn wait_for(&self, what: &str, limit: Duration, done: impl Fn(&Self) -> bool) {
+        let clock = &self.around.clock;
+        let end = clock.now() + u64::try_from(limit.as_nanos()).unwrap();
+        while !done(self) {
+            let counters = &self.around.counters;
+            let now = clock.now();
+            assert!(now < end, "waited {limit:?} for {what}: {:#?}", counters.snapshot());
+            std::thread::park_timeout(Duration::from_millis(1));
+        }
+    }
+
+    /// Waits until the engine holds every subscription that it was configured to.
+    pub(crate) fn wait_for_subscriptions(&self, simulator: &Simulator) {
+        let wanted = self.plan.catalogue.listings.len() as u64;
+        let all = simulator.wait_until(PATIENCE, |stats| stats.subscriptions() == wanted);
+        assert!(all, "{wanted} subscriptions within {PATIENCE:?}: {:?}", simulator.stats());
+    }
+
+    /// Asks the engine to end and waits until it has.
+    pub(crate) fn end(mut self) -> Ended {
+        self.around.stop.request();
+        let engine = self.engine.take().unwrap();
+        let (ended_in, ended) = channel::bounded(1);
+        // A thread of its own, so that an engine that does not end fails the test instead of hanging it.
+        let joining = std::thread::Builder::new().name("join".to_owned());
+        drop(joining.spawn(move || ended_in.send(engine.join())).unwrap());
+        let report = ended.recv_timeout(PATIENCE).expect("the engine ends when it is asked to");
+        let counters = self.around.counters.clone();
+        let summary = Summary { elapsed: 1, counters, report };
+        let home = self.home.take().unwrap();
+        Ended { _home: home, plan: self.plan.clone(), summary }
+    }
+}
+
+impl Drop for EngineUnderTest {
+    fn drop(&mut self) {
+        // A test that failed leaves no engine running beside the others.
+        self.around.stop.request();
+    }
+}
+
+/// What an engine left.
+pub(crate) struct Ended {
+    /// Held, because the lake vanishes with it.
+    _home: TempDir,
+    pub(crate) plan: Plan,
+    pub(crate) summary: Summary,
+}
+
+/// Everything that takes part in a test.
+pub(crate) struct Scene {
+    pub(crate) simulator: Simulator,
+    pub(crate) engine: EngineUnderTest,
+    pub(crate) listener: Listener,
+}
+
+impl Scene {
+    /// Starts all three; the market is held, subscribed and listened to.
+    pub(crate) fn set(
+        options: exchange_sim::Options,
+        instruments: Vec<config::Instrument>,
+        edit: impl FnOnce(&mut Config),
+    ) -> Scene {
+        let simulator = Simulator::start(options).unwrap();
+        let mut config = configured(&simulator, instruments);
+        edit(&mut config);
+        Scene::around(simulator, config)
+    }
+
+    /// The same around a simulator that is there.
+    pub(crate) fn around(simulator: Simulator, config: Config) -> Scene {
+        let engine = EngineUnderTest::launch(config);
+        let listener = Listener::join(engine.address(), &engine.plan.catalogue);
+        engine.wait_for_subscriptions(&simulator);
+        Scene { simulator, engine, listener }
+    }
+
+    /// Plays the source to its end and until the engine has used every quote.
+    pub(crate) fn play_to_the_end(&self) {
+        self.simulator.release();
+        let finished = self.simulator.wait_finished(PLAY_PATIENCE);
+        assert!(finished, "the source ends: {:?}", self.simulator.stats());
+        let written = frames(&self.simulator.stats());
+        self.engine.wait_for("every quote written to be used", PLAY_PATIENCE, |engine| {
+            engine.count("calculator.quotes") == written
+        });
+    }
+
+    /// Ends the simulator, and waits until the client has heard that every market is down, which
+    /// comes after everything else.
+    pub(crate) fn close_market(self) -> ClosedMarket {
+        let Scene { simulator, engine, listener } = self;
+        let simulated = simulator.stop();
+        listener.wait_until_all_are_down();
+        ClosedMarket { simulated, engine, listener }
+    }
+
+    /// The same, and then ends the engine.
+    pub(crate) fn end(self) -> Outcome {
+        self.close_market().end()
+    }
+}
+
+/// A scene whose simulator has ended.
+pub(crate) struct ClosedMarket {
+    simulated: exchange_sim::Outcome,
+    engine: EngineUnderTest,
+    listener: Listener,
+}
+
+impl ClosedMarket {
+    pub(crate) fn end(self) -> Outcome {
+        let ended = self.engine.end();
+        Outcome::of(self.simulated, ended, self.listener.leave())
+    }
+}
+
+/// Quotes that a simulator wrote, whatever the occasion.
+pub(crate) fn frames(stats: &Stats) -> u64 {
+    stats.venues.iter().map(|venue| venue.frames).sum()
+}

@@ -1,0 +1,219 @@
+//! A client of the broadcast that keeps everything it hears, in order, on a thread of its own.
+//!
+//! It knows the messages of the protocol and no more; names become the places of the catalogue.
+
+use crate::engine_under_test::PATIENCE;
+use serde::Deserialize;
+use spreadwire::instrument::{Catalogue, InstrumentId, VenueId};
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tungstenite::{Message, WebSocket};
+
+/// A venue and an instrument by their places.
+pub(crate) type Key = (VenueId, InstrumentId);
+
+/// One message, in the order heard.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Heard {
+    Spread(HeardSpread),
+    Status(HeardStatus),
+    /// Anything else after the snapshot, such as a gap: a test that hears it should know why.
+    Other(String),
+}
+
+/// A `spread`; prices and sizes as the doubles nearest to their texts.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct HeardSpread {
+    pub(crate) seq: u64,
+    pub(crate) instrument: InstrumentId,
+    pub(crate) buy: VenueId,
+    pub(crate) sell: VenueId,
+    pub(crate) buy_px: f64,
+    pub(crate) sell_px: f64,
+    pub(crate) buy_sz: f64,
+    pub(crate) sell_sz: f64,
+    pub(crate) gross_bps: f64,
+    pub(crate) net_bps: f64,
+    pub(crate) ts_recv: u64,
+    pub(crate) quote_seq: u64,
+}
+
+/// A `status`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct HeardStatus {
+    pub(crate) key: Key,
+    pub(crate) state: String,
+    pub(crate) reason: String,
+    pub(crate) previous: String,
+    pub(crate) ts_recv: u64,
+}
+
+/// The fields of all messages together.
+#[derive(Debug, Deserialize)]
+#[serde(default)]
+#[derive(Default)]
+struct Text<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    seq: u64,
+    instrument: &'a str,
+    buy_venue: &'a str,
+    sell_venue: &'a str,
+    buy_px: &'a str,
+    sell_px: &'a str,
+    buy_sz: &'a str,
+    sell_sz: &'a str,
+    gross_bps: f64,
+    net_bps: f64,
+    ts_recv: u64,
+    quote_seq: u64,
+    venue: &'a str,
+    state: &'a str,
+    reason: &'a str,
+    previous: &'a str,
+    conflated: bool,
+    last: bool,
+}
+
+/// What was heard so far.
+#[derive(Debug, Default)]
+pub(crate) struct Ear {
+    pub(crate) all: Vec<Heard>,
+    pub(crate) spreads: usize,
+    /// By market: every state and its reason, in order.
+    pub(crate) stories: BTreeMap<Key, Vec<(String, String)>>,
+    is_ready: bool,
+    has_left: bool,
+    /// Somebody waits for that many spreads.
+    awaited: usize,
+}
+
+/// The client.
+pub(crate) struct Listener {
+    shared: Arc<(Mutex<Ear>, Condvar)>,
+    thread: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Connects, and returns when the snapshot has come: from then on it hears everything.
+    pub(crate) fn join(address: SocketAddr, catalogue: &Catalogue) -> Listener {
+        let tcp = TcpStream::connect(address).unwrap();
+        let (socket, _) = tungstenite::client(format!("ws://{address}/"), tcp).unwrap();
+        let shared = Arc::new((Mutex::new(Ear::default()), Condvar::new()));
+        let (ours, catalogue) = (Arc::clone(&shared), catalogue.clone());
+        let thread = std::thread::Builder::new().name("listener".to_owned());
+        let thread = thread.spawn(move || listen(socket, &ours, &catalogue)).unwrap();
+        let listener = Listener { shared, thread };
+        listener.wait_for("the snapshot", |ear| ear.is_ready);
+        listener
+    }
+
+    /// Waits until what was heard is enough; looked at when a state was heard, when as many spreads
+    /// were heard as somebody waits for, and at the end.
+    pub(crate) fn wait_for(&self, what: &str, enough: impl Fn(&Ear) -> bool) {
+        let (ear, changed) = &*self.shared;
+        let ear = ear.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(ear, PATIENCE, |e| !enough(e) && !e.has_left);
+        let (ear, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let (stories, spreads) = (&ear.stories, ear.spreads);
+        let left = if ear.has_left { ", the connection ended" } else { "" };
+        assert!(enough(&ear), "waited for {what}{left}: {spreads} spreads, {stories:?}");
+    }
+
+    /// Waits for that many more spreads.
+    pub(crate) fn wait_for_more_spreads(&self, more: usize) {
+        let wanted = {
+            let mut ear = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+            ear.awaited = ear.spreads + more;
+            ear.awaited
+        };
+        self.wait_for(&format!("{wanted} spreads"), |ear| wanted <= ear.spreads);
+    }
+
+    /// Waits until the last state of every market heard of is down.
+    pub(crate) fn wait_until_all_are_down(&self) {
+        let is_down = |story: &Vec<(String, String)>| story.last().is_some_and(|s| s.0 == "down");
+        self.wait_for("every market to be down", |ear| ear.stories.values().all(is_down));
+    }
+
+    /// Waits for the end of the connection, which the engine's end brings; gives what was heard.
+    pub(crate) fn leave(self) -> Vec<Heard> {
+        self.wait_for("the end of the broadcast", |ear| ear.has_left);
+        self.thread.join().unwrap();
+        let mut ear = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut ear.all)
+    }
+}
+
+fn listen(mut socket: WebSocket<TcpStream>, shared: &(Mutex<Ear>, Condvar), names: &Catalogue) {
+    let (ear, changed) = shared;
+    while let Ok(message) = socket.read() {
+        let Message::Text(text) = message else { continue };
+        let text = text.as_str();
+        let mut ear = ear.lock().unwrap_or_else(PoisonError::into_inner);
+        if take(&mut ear, text, names) {
+            changed.notify_all();
+        }
+    }
+    ear.lock().unwrap_or_else(PoisonError::into_inner).has_left = true;
+    changed.notify_all();
+}
+
+/// Takes a message; whether somebody may want to know.
+fn take(ear: &mut Ear, text: &str, names: &Catalogue) -> bool {
+    let parsed: Text<'_> = serde_json::from_str(text).unwrap_or_default();
+    match parsed.kind {
+        "spread" if !parsed.conflated => {
+            ear.all.push(Heard::Spread(spread(&parsed, names)));
+            ear.spreads += 1;
+            ear.spreads == ear.awaited
+        }
+        "status" if !parsed.conflated => {
+            let status = status(&parsed, names);
+            let step = (status.state.clone(), status.reason.clone());
+            ear.stories.entry(status.key).or_default().push(step);
+            ear.all.push(Heard::Status(status));
+            true
+        }
+        "hello" => false,
+        "snapshot" if !ear.is_ready => {
+            ear.is_ready = parsed.last;
+            parsed.last
+        }
+        _ => {
+            ear.all.push(Heard::Other(text.to_owned()));
+            true
+        }
+    }
+}
+
+fn spread(text: &Text<'_>, names: &Catalogue) -> HeardSpread {
+    let number = |text: &str| text.parse().unwrap();
+    HeardSpread {
+        seq: text.seq,
+        instrument: names.instrument_named(text.instrument).unwrap(),
+        buy: names.venue_named(text.buy_venue).unwrap(),
+        sell: names.venue_named(text.sell_venue).unwrap(),
+        buy_px: number(text.buy_px),
+        sell_px: number(text.sell_px),
+        buy_sz: number(text.buy_sz),
+        sell_sz: number(text.sell_sz),
+        gross_bps: text.gross_bps,
+        net_bps: text.net_bps,
+        ts_recv: text.ts_recv,
+        quote_seq: text.quote_seq,
+    }
+}
+
+fn status(text: &Text<'_>, names: &Catalogue) -> HeardStatus {
+    let venue = names.venue_named(text.venue).unwrap();
+    HeardStatus {
+        key: (venue, names.instrument_named(text.instrument).unwrap()),
+        state: text.state.to_owned(),
+        reason: text.reason.to_owned(),
+        previous: text.previous.to_owned(),
+        ts_recv: text.ts_recv,
+    }
+}

@@ -1,0 +1,254 @@
+//! What remains of a test's scene, and the judgement: rows against what the simulator wrote,
+//! broadcast and opportunities against the naive account of the rows, and counts against each other.
+
+use crate::engine_under_test::{Ended, RUN};
+use crate::lake_rows::{self, Row, SNAPSHOT, Said};
+use crate::listener::{Heard, HeardStatus, Key};
+use crate::naive::{self, Event};
+use exchange_sim::Written;
+use serde_json::Value;
+use spreadwire::instrument::Catalogue;
+use std::collections::BTreeMap;
+
+/// Everything that was written, heard and recorded.
+pub(crate) struct Outcome {
+    pub(crate) simulated: exchange_sim::Outcome,
+    pub(crate) ended: Ended,
+    pub(crate) heard: Vec<Heard>,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Outcome {
+    /// Reads the lake that the engine left.
+    pub(crate) fn of(simulated: exchange_sim::Outcome, ended: Ended, heard: Vec<Heard>) -> Outcome {
+        let rows = lake_rows::read(&ended.plan.journal.lake, &ended.plan.catalogue);
+        Outcome { simulated, ended, heard, rows }
+    }
+
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.ended.summary.counters.counter(name).get()
+    }
+
+    pub(crate) fn names(&self) -> &Catalogue {
+        &self.ended.plan.catalogue
+    }
+
+    /// The whole judgement of a run in which nothing got lost.
+    pub(crate) fn check(&self) {
+        for (key, missing) in self.rows_missing() {
+            assert_eq!(missing, 0, "rows missing of {key:?}");
+        }
+        self.check_what_was_made_of_the_rows();
+    }
+
+    /// Broadcast, opportunities and counts.
+    pub(crate) fn check_what_was_made_of_the_rows(&self) {
+        let events = naive::events(&self.rows, &self.statuses(), self.names());
+        self.check_broadcast(&events, true);
+        self.check_opportunities(&events);
+        self.check_counts();
+    }
+
+    /// The statuses heard, in order.
+    pub(crate) fn statuses(&self) -> Vec<HeardStatus> {
+        let status = |heard: &Heard| match heard {
+            Heard::Status(status) => Some(status.clone()),
+            Heard::Spread(_) | Heard::Other(_) => None,
+        };
+        self.heard.iter().filter_map(status).collect()
+    }
+
+    /// By market: the states told, with their reasons.
+    pub(crate) fn stories(&self) -> BTreeMap<Key, Vec<(String, String)>> {
+        let mut stories: BTreeMap<Key, Vec<(String, String)>> = BTreeMap::new();
+        for status in self.statuses() {
+            stories.entry(status.key).or_default().push((status.state, status.reason));
+        }
+        stories
+    }
+
+    /// By market: how many quotes that were written are no rows. Every row is one that was written,
+    /// in order; what is missing was lost between two lives of its market, none after the last
+    /// began, and none before the first.
+    pub(crate) fn rows_missing(&self) -> BTreeMap<Key, usize> {
+        let written = self.written();
+        let mut rows: BTreeMap<Key, Vec<&Row>> = BTreeMap::new();
+        for row in &self.rows {
+            rows.entry(row.key).or_default().push(row);
+        }
+        assert!(rows.keys().eq(written.keys()), "rows of {:?}", rows.keys());
+        let missing = |(key, rows): (Key, Vec<&Row>)| {
+            let missing = missing(&rows, &written[&key]);
+            (key, missing.unwrap_or_else(|problem| panic!("{key:?}: {problem}")))
+        };
+        rows.into_iter().map(missing).collect()
+    }
+
+    /// By market: what the simulator wrote that can be a row, as the row should have it.
+    pub(crate) fn written(&self) -> BTreeMap<Key, Vec<Said>> {
+        let names = self.names();
+        let mut written: BTreeMap<Key, Vec<Said>> = BTreeMap::new();
+        for each in self.simulated.written.iter().filter(|each| !each.bid.starts_with('-')) {
+            assert_eq!(each.receivers, 1, "one connection for each venue");
+            written.entry(key_of(each, names)).or_default().push(said(each));
+        }
+        written
+    }
+
+    /// Whether the client heard exactly what follows from the rows; if `to_the_end` is not asked,
+    /// it may have been cut off.
+    pub(crate) fn check_broadcast(&self, events: &[Event], to_the_end: bool) {
+        let names = self.names();
+        let mut seq = 0;
+        for (place, (heard, event)) in self.heard.iter().zip(events).enumerate() {
+            let is_right = match (heard, event) {
+                (Heard::Spread(heard), Event::Spread(spread)) => {
+                    seq += 1;
+                    heard.seq == seq && spread.is(heard, names)
+                }
+                (Heard::Status(heard), Event::Status(status)) => heard == status,
+                _ => false,
+            };
+            assert!(is_right, "message {place} is {heard:?}, not {event:?}");
+        }
+        if to_the_end {
+            assert_eq!(self.heard.len(), events.len(), "messages heard, and what there was");
+        }
+    }
+
+    pub(crate) fn check_opportunities(&self, events: &[Event]) {
+        let rule = &self.ended.plan.decision;
+        let mut expected = naive::opportunities(events, self.names(), rule);
+        let mut told = self.opportunities();
+        let opened = told.iter().filter(|line| line["event"] == "opened");
+        let ids: Vec<_> = opened.map(|line| line["id"].as_u64().unwrap()).collect();
+        assert!(ids.iter().copied().eq(1..=ids.len() as u64), "ids in the order of opening");
+        // Within one event the order of closing is the engine's own.
+        let order = |line: &Value| (line["id"].as_u64(), line["event"] == "closed");
+        expected.sort_by_key(order);
+        told.sort_by_key(order);
+        assert_eq!(told.len(), expected.len(), "lines of opportunities");
+        told.iter().zip(&expected).for_each(|(told, expected)| assert_same(told, expected));
+    }
+
+    /// The lines of the chronicle.
+    pub(crate) fn opportunities(&self) -> Vec<Value> {
+        let lake = &self.ended.plan.journal.lake;
+        let file = lake.join("opportunities").join(format!("{RUN}.jsonl"));
+        let text = std::fs::read_to_string(file).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// Nothing dropped, nothing failed, and every quote counted alike wherever it passed.
+    pub(crate) fn check_counts(&self) {
+        let summary = &self.ended.summary;
+        let json = summary.to_json();
+        let rows = self.rows.len() as u64;
+        let statuses = self.statuses().len() as u64;
+        for (name, wanted) in [
+            ("quotes", rows),
+            ("journalled", rows),
+            ("rows", rows),
+            ("journal_lost", 0),
+            ("spreads", self.heard.len() as u64 - statuses),
+            ("statuses", statuses),
+        ] {
+            assert_eq!(json["totals"][name], wanted, "{name} of the summary: {json:#}");
+        }
+        self.check_nothing_was_dropped();
+    }
+
+    pub(crate) fn check_nothing_was_dropped(&self) {
+        let summary = &self.ended.summary;
+        let lines = self.opportunities().len() as u64;
+        for (name, wanted) in [
+            ("calculator.quotes", self.rows.len() as u64),
+            ("journal.quotes", self.rows.len() as u64),
+            ("journal.statuses", self.count("calculator.statuses")),
+            ("journal.missed", 0),
+            ("decision.spreads", self.count("calculator.spreads")),
+            ("broadcast.spreads", self.count("calculator.spreads")),
+            ("broadcast.statuses", self.count("calculator.statuses")),
+            ("broadcast.gaps", 0),
+            ("chronicle.opportunities", lines),
+            ("chronicle.lost", 0),
+        ] {
+            assert_eq!(self.count(name), wanted, "{name}");
+        }
+        assert!(summary.drops().iter().all(|(_, count)| *count == 0), "{:?}", summary.drops());
+        assert!(summary.report.failures.is_empty(), "{:?}", summary.report.failures);
+        assert!(summary.is_complete(), "{}", summary.to_text());
+    }
+}
+
+fn key_of(written: &Written, names: &Catalogue) -> Key {
+    let venue = names.venue_named(written.venue).unwrap();
+    let is_it =
+        |l: &&spreadwire::instrument::Listing| l.venue == venue && l.symbol == written.symbol;
+    (venue, names.listings.iter().find(is_it).unwrap().instrument)
+}
+
+/// A written quote as its row should have it: numbers as the doubles nearest to their texts.
+fn said(written: &Written) -> Said {
+    let side = |px: &str, sz: &str| {
+        let (px, sz): (f64, f64) = (px.parse().unwrap(), sz.parse().unwrap());
+        (0.0 < sz).then_some((px, sz))
+    };
+    let event = match written.venue {
+        "binance" => None,
+        "binance-usdm" => Some(written.push_ns),
+        "bybit" | "okx" => Some(written.event_ns),
+        other => panic!("what time does {other} send?"),
+    };
+    Said {
+        bid: side(&written.bid, &written.bid_qty),
+        ask: side(&written.ask, &written.ask_qty),
+        event,
+        sequence: Some(written.sequence),
+    }
+}
+
+/// Finds the rows of each life of a market, one after the other, in what was written.
+fn missing(rows: &[&Row], written: &[Said]) -> Result<usize, String> {
+    let mut lives: Vec<Vec<Said>> = Vec::new();
+    for row in rows {
+        if row.flags & SNAPSHOT != 0 {
+            lives.push(Vec::new());
+        }
+        let life = lives.last_mut().ok_or("the first row is no full picture")?;
+        life.push(row.said);
+    }
+    let (mut next, mut missing) = (0, 0);
+    for (number, life) in lives.iter().enumerate() {
+        let last = written.len().checked_sub(life.len()).ok_or("more rows than were written")?;
+        let found = (next..=last).find(|at| written[*at..*at + life.len()] == life[..]);
+        let at = found.ok_or_else(|| {
+            let same = life.iter().zip(&written[next..]).take_while(|(a, b)| a == b).count();
+            let (row, there) = (life.get(same), written.get(next + same));
+            format!("life {number} was not written so: row {same} is {row:?}, not {there:?}")
+        })?;
+        if number == 0 && at != 0 {
+            return Err(format!("the first {at} quotes are missing"));
+        }
+        missing += at - next;
+        next = at + life.len();
+    }
+    let rest = written.len() - next;
+    if rest == 0 { Ok(missing) } else { Err(format!("the last {rest} quotes are missing")) }
+}
+
+/// One line of the chronicle and what it should be; prices are texts there.
+fn assert_same(told: &Value, expected: &Value) {
+    let fields = expected.as_object().unwrap();
+    assert_eq!(told.as_object().unwrap().len(), fields.len(), "{told} and {expected}");
+    for (name, wanted) in fields {
+        let told = &told[name];
+        if let Some(wanted) = wanted.as_f64().filter(|_| wanted.is_f64()) {
+            let told = told.as_f64().or_else(|| told.as_str()?.parse().ok()).unwrap();
+            let off = (told - wanted).abs();
+            assert!(off <= 1e-9 * wanted.abs().max(1.0), "{name}: {told}, not {wanted}");
+        } else {
+            assert_eq!(told, wanted, "{name} of {expected}");
+        }
+    }
+}

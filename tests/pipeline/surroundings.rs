@@ -1,0 +1,342 @@
+//! What surrounds an engine: certificates, clients of every kind, ports and folders that are taken,
+//! and being told to end at the worst time.
+
+use crate::engine_under_test::{
+    EngineUnderTest, PATIENCE, Scene, configured, held, of_model, plan, surroundings,
+};
+use crate::listener::Listener;
+use crate::naive;
+use crate::outcome::Outcome;
+use exchange_sim::{ModelOptions, Simulator, Source, Speed};
+use spreadwire::config::Config;
+use spreadwire::launch;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use tracing_subscriber::fmt::MakeWriter;
+
+const SEED: u64 = 23;
+const INSTRUMENTS: usize = 2;
+
+fn source(rate: f64) -> Source {
+    println!("seed {SEED}");
+    let instruments = INSTRUMENTS;
+    Source::Model(ModelOptions { seed: SEED, rate, instruments, ..ModelOptions::default() })
+}
+
+/// A held market in real time without an end.
+fn endless(rate: f64) -> exchange_sim::Options {
+    held(source(rate), Speed::Times(1.0))
+}
+
+fn trusting(config: &mut Config, file: &Path) {
+    config.venues.iter_mut().for_each(|venue| venue.ca_file = Some(file.to_owned()));
+}
+
+#[test]
+fn a_market_over_tls_comes_through_like_any_other() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("simulator.pem");
+    let options = exchange_sim::Options {
+        tls: true,
+        limit: Some(4_000),
+        ..held(source(5_000.0), Speed::Max)
+    };
+    let simulator = Simulator::start(options).unwrap();
+    std::fs::write(&file, simulator.certificate_pem().unwrap()).unwrap();
+    let mut config = configured(&simulator, of_model(INSTRUMENTS));
+    trusting(&mut config, &file);
+    let outcome = {
+        let scene = Scene::around(simulator, config);
+        scene.play_to_the_end();
+        scene.end()
+    };
+    assert_eq!(outcome.rows.len(), 4_000);
+    outcome.check();
+}
+
+#[test]
+fn a_certificate_that_nobody_trusts_is_told_and_leaves_the_other_venues_live() {
+    let log = Log::shared();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("simulator.pem");
+    let options = exchange_sim::Options { tls: true, ..endless(1_500.0) };
+    let simulator = Simulator::start(options).unwrap();
+    std::fs::write(&file, simulator.certificate_pem().unwrap()).unwrap();
+    let mut config = configured(&simulator, of_model(INSTRUMENTS));
+    trusting(&mut config, &file);
+    let okx = config.venues.iter_mut().find(|venue| venue.name == "okx").unwrap();
+    okx.ca_file = None;
+    let engine = EngineUnderTest::launch(config);
+    let listener = Listener::join(engine.address(), &engine.plan.catalogue);
+    let others = 3 * INSTRUMENTS as u64;
+    let tried = simulator.wait_until(PATIENCE, |stats| {
+        stats.subscriptions() == others && 3 <= stats.venue("okx").turned_away
+    });
+    assert!(tried, "the engine tries again: {:?}", simulator.stats());
+    simulator.release();
+    listener.wait_for_more_spreads(500);
+    log.wait_for(&["okx #3", "invalid peer certificate", "next attempt in"]);
+    let outcome = Scene { simulator, engine, listener }.end();
+    assert_eq!(outcome.count("feed.okx.connects"), 0);
+    let stories = outcome.stories();
+    assert_eq!(stories.len() as u64, others, "nothing is told of okx: {stories:?}");
+    for story in stories.values() {
+        let states: Vec<_> = story.iter().map(|(state, _)| state.as_str()).collect();
+        assert_eq!(states, ["live", "down"]);
+    }
+    // Quotes of okx were never written: nobody had subscribed them.
+    outcome.check();
+}
+
+/// Everything that this process logs, by whichever test.
+#[derive(Clone, Default)]
+struct Log(Arc<(Mutex<String>, Condvar)>);
+
+impl Log {
+    /// Takes over the process's log; one test does so.
+    fn shared() -> Log {
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone());
+        subscriber.try_init().unwrap();
+        log
+    }
+
+    /// Waits for a line that has all of these.
+    fn wait_for(&self, parts: &[&str]) {
+        let (text, changed) = &*self.0;
+        let has_line =
+            |text: &str| text.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+        let text = text.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = changed.wait_timeout_while(text, PATIENCE, |text| !has_line(text));
+        let (text, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        assert!(has_line(&text), "no line of the log has {parts:?}: {text}");
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let mut text = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.push_str(&String::from_utf8_lossy(bytes));
+        self.0.1.notify_all();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Log;
+
+    fn make_writer(&'a self) -> Log {
+        self.clone()
+    }
+}
+
+#[test]
+fn a_client_that_never_reads_costs_the_others_nothing() {
+    let scene = Scene::set(endless(4_000.0), of_model(INSTRUMENTS), |config| {
+        config.broadcast.client_buffer_bytes = 4 << 20;
+        config.broadcast.stuck_timeout_ms = 1_000;
+    });
+    let tcp = TcpStream::connect(scene.engine.address()).unwrap();
+    let address = format!("ws://{}/", scene.engine.address());
+    let (deaf, _) = tungstenite::client(address, tcp).unwrap();
+    scene.simulator.release();
+    scene.engine.wait_for("the deaf client to be conflated and ended", PATIENCE, |engine| {
+        engine.count("broadcast.disconnected.stuck") == 1
+    });
+    scene.listener.wait_for_more_spreads(1_000);
+    let outcome = scene.end();
+    assert_eq!(outcome.count("broadcast.congestions"), 1, "the deaf client alone is slow");
+    assert!(0 < outcome.count("broadcast.conflated"));
+    outcome.check();
+    drop(deaf);
+}
+
+/// Listens until every market that was live is down, and says what it heard.
+const PYTHON_CLIENT: &str = r#"
+import json, sys
+from websockets.sync.client import connect
+with connect(sys.argv[1], max_size=None) as socket:
+    hello = json.loads(socket.recv())
+    snapshot = json.loads(socket.recv())
+    assert (hello["type"], snapshot["type"], snapshot["last"]) == ("hello", "snapshot", True)
+    print("ready", flush=True)
+    spreads, statuses, seq, best, live = 0, 0, 0, None, {}
+    wanted = sum(len(instrument["venues"]) for instrument in hello["instruments"])
+    while len(live) < wanted or any(live.values()):
+        message = json.loads(socket.recv())
+        if message["type"] == "spread":
+            spreads, seq = spreads + 1, message["seq"]
+            best = max(best, message["net_bps"]) if best is not None else message["net_bps"]
+        elif message["type"] == "status":
+            statuses += 1
+            live[message["venue"], message["instrument"]] = message["state"] == "live"
+        else:
+            raise SystemExit("heard " + str(message))
+print(json.dumps({"protocol": hello["protocol"], "spreads": spreads, "statuses": statuses,
+                  "last_seq": seq, "best": best}))
+"#;
+
+#[test]
+fn a_client_in_python_hears_what_the_engine_counts() {
+    let has_client = Command::new("python3").args(["-c", "import websockets"]).output();
+    if !has_client.is_ok_and(|output| output.status.success()) {
+        return println!("skipped: python3 with websockets is not installed");
+    }
+    let options = exchange_sim::Options { limit: Some(3_000), ..held(source(5_000.0), Speed::Max) };
+    let scene = Scene::set(options, of_model(INSTRUMENTS), |_| {});
+    let script = scene.engine.home().join("client.py");
+    std::fs::write(&script, PYTHON_CLIENT).unwrap();
+    let address = format!("ws://{}/", scene.engine.address());
+    let python = Python::start(&script, &address);
+    assert_eq!(python.line(), "ready");
+    scene.play_to_the_end();
+    let scene = scene.close_market();
+    let said = python.line();
+    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
+    let outcome = scene.end();
+    assert_eq!(told["protocol"], "spreadwire.v1");
+    assert_eq!(told["spreads"], outcome.count("calculator.spreads"));
+    assert_eq!(told["last_seq"], outcome.count("calculator.spreads"));
+    assert_eq!(told["statuses"], outcome.count("calculator.statuses"));
+    assert_eq!(told["best"].as_f64(), best(&outcome), "the best net spread");
+    outcome.check();
+}
+
+fn best(outcome: &Outcome) -> Option<f64> {
+    let net = |heard: &crate::listener::Heard| match heard {
+        crate::listener::Heard::Spread(spread) => Some(spread.net_bps),
+        crate::listener::Heard::Status(_) | crate::listener::Heard::Other(_) => None,
+    };
+    outcome.heard.iter().filter_map(net).max_by(f64::total_cmp)
+}
+
+/// A script that says something line by line; killed if the test ends before it.
+struct Python {
+    child: Child,
+    lines: crossbeam::channel::Receiver<String>,
+}
+
+impl Python {
+    fn start(script: &Path, address: &str) -> Python {
+        let command = &mut Command::new("python3");
+        let mut child = command.arg(script).arg(address).stdout(Stdio::piped()).spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let (sender, lines) = crossbeam::channel::unbounded();
+        let reader = std::thread::Builder::new().name("python".to_owned());
+        let read = move || output.lines().map_while(Result::ok).try_for_each(|l| sender.send(l));
+        drop(reader.spawn(read).unwrap());
+        Python { child, lines }
+    }
+
+    fn line(&self) -> String {
+        self.lines.recv_timeout(PATIENCE).expect("the script says something in time")
+    }
+}
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        // It has ended by itself unless the test failed.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A simulator nobody plays on, for engines that do not get that far.
+fn idle_simulator() -> Simulator {
+    Simulator::start(endless(1_000.0)).unwrap()
+}
+
+#[test]
+fn a_port_that_is_taken_is_an_error_that_names_address_and_key() {
+    let simulator = idle_simulator();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let home = tempfile::tempdir().unwrap();
+    let mut config = configured(&simulator, of_model(INSTRUMENTS));
+    config.broadcast.address.clone_from(&address);
+    let plan = plan(config, home.path());
+    let error = format!("{:#}", launch::launch(&plan, &surroundings()).unwrap_err());
+    for part in [address.as_str(), "broadcast.address"] {
+        assert!(error.contains(part), "{part:?} in {error:?}");
+    }
+    assert!(!home.path().join("lake").exists(), "nothing is made before the port is had");
+}
+
+#[test]
+fn a_lake_that_is_a_file_is_an_error_that_names_it() {
+    let simulator = idle_simulator();
+    let home = tempfile::tempdir().unwrap();
+    let plan = plan(configured(&simulator, of_model(INSTRUMENTS)), home.path());
+    // After the plan, which would have refused it.
+    std::fs::write(home.path().join("lake"), "not a folder").unwrap();
+    let error = format!("{:#}", launch::launch(&plan, &surroundings()).unwrap_err());
+    let lake = home.path().join("lake");
+    assert!(error.contains(lake.to_str().unwrap()), "{error:?}");
+}
+
+#[test]
+fn a_plan_refuses_a_lake_that_is_a_file() {
+    let simulator = idle_simulator();
+    let home = tempfile::tempdir().unwrap();
+    let mut config = configured(&simulator, of_model(INSTRUMENTS));
+    config.journal.lake = home.path().join("lake");
+    std::fs::write(&config.journal.lake, "not a folder").unwrap();
+    let host = spreadwire::plan::Host { cpus: spreadwire::cpu::available() };
+    let problems = spreadwire::plan::Plan::new(config, Path::new("test.toml"), &host).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let told = problems[0].to_string();
+    for part in ["test.toml: journal.lake: ", "is no folder", "name a folder"] {
+        assert!(told.contains(part), "{part:?} in {told:?}");
+    }
+}
+
+#[test]
+fn an_engine_ends_while_its_connections_are_being_made() {
+    // Somebody who takes connections and says nothing: handshakes hang.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let simulator = idle_simulator();
+    let mut config = configured(&simulator, of_model(INSTRUMENTS));
+    for venue in &mut config.venues {
+        venue.url = Some(format!("ws://{}", silent.local_addr().unwrap()));
+    }
+    let engine = EngineUnderTest::launch(config);
+    let (one, _) = silent.accept().unwrap();
+    let ended = engine.end();
+    assert!(ended.summary.report.failures.is_empty(), "{:?}", ended.summary.report.failures);
+    assert!(ended.summary.is_complete());
+    drop(one);
+}
+
+#[test]
+fn an_engine_told_to_end_at_full_speed_seals_everything_it_has_decoded() {
+    let scene = Scene::set(held(source(5_000.0), Speed::Max), of_model(INSTRUMENTS), |config| {
+        config.decision.entry_bps = -30.0;
+        config.decision.exit_bps = -40.0;
+        config.journal.segment_records = 1_000;
+    });
+    scene.simulator.release();
+    scene.listener.wait_for_more_spreads(20_000);
+    let Scene { simulator, engine, listener } = scene;
+    let ended = engine.end();
+    let heard = listener.leave();
+    let simulated = simulator.stop();
+    let outcome = Outcome::of(simulated, ended, heard);
+    for (key, written) in outcome.written() {
+        let rows: Vec<_> = outcome.rows.iter().filter(|row| row.key == key).collect();
+        assert!(rows.iter().map(|row| &row.said).eq(written.iter().take(rows.len())), "{key:?}");
+    }
+    outcome.check_nothing_was_dropped();
+    let events = naive::events(&outcome.rows, &outcome.statuses(), outcome.names());
+    outcome.check_broadcast(&events, false);
+    outcome.check_opportunities(&events);
+    let lines = outcome.opportunities();
+    let stopped = lines.iter().filter(|line| line["reason"] == "stopped").count();
+    assert!(0 < stopped, "what was open closes with the engine: {} lines", lines.len());
+}

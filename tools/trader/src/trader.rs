@@ -1,0 +1,124 @@
+//! Decides on what a listener hears, with the engine's own rule, and tells what opened and closed.
+//!
+//! It must not know sockets or messages.
+
+use crate::decoder::Heard;
+use serde_json::Value;
+use spreadwire::clock::Nanos;
+use spreadwire::decision::{CloseReason, DecisionMaker, Settings};
+use spreadwire::instrument::Catalogue;
+use spreadwire::record::Record;
+use spreadwire::spread::BPS;
+
+/// When to open and to close, by names: what the engine's `[decision]` section says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Opens at this net spread or above, basis points.
+    pub entry_bps: f64,
+    /// Closes below this net spread, basis points; not above `entry_bps`.
+    pub exit_bps: f64,
+    /// After a close the pair opens nothing for this long, ns.
+    pub cooldown: Nanos,
+    /// Instruments to decide on; `*` is all.
+    pub instruments: Vec<String>,
+}
+
+impl Rule {
+    /// The rule for a server's catalogue, and the names that it does not list.
+    fn settings(&self, catalogue: &Catalogue) -> (Settings, Vec<String>) {
+        let all = self.instruments.iter().any(|name| name == "*");
+        let unlisted = self
+            .instruments
+            .iter()
+            .filter(|name| *name != "*" && catalogue.instrument_named(name).is_none());
+        let enabled =
+            catalogue.instruments.iter().map(|i| all || self.instruments.contains(&i.name));
+        let settings = Settings {
+            entry: self.entry_bps / BPS,
+            exit: self.exit_bps / BPS,
+            cooldown: self.cooldown,
+            enabled: enabled.collect(),
+        };
+        (settings, unlisted.cloned().collect())
+    }
+}
+
+/// The decision on one server's records.
+#[derive(Debug)]
+pub struct Trader {
+    rule: Rule,
+    catalogue: Catalogue,
+    maker: Option<DecisionMaker>,
+    last_ts: Nanos,
+}
+
+impl Trader {
+    /// Decides by a rule, as soon as a catalogue is known.
+    #[must_use]
+    pub fn new(rule: Rule) -> Trader {
+        Trader { rule, catalogue: Catalogue::default(), maker: None, last_ts: 0 }
+    }
+
+    /// A connection begins; returns the rule's instruments that the server does not list. Ids of
+    /// opportunities go on counting if the server is as it was.
+    pub fn connected(&mut self, catalogue: Catalogue) -> Vec<String> {
+        let (settings, unlisted) = self.rule.settings(&catalogue);
+        if self.maker.is_none() || self.catalogue != catalogue {
+            self.maker = Some(DecisionMaker::new(&catalogue, settings));
+            self.catalogue = catalogue;
+        }
+        unlisted
+    }
+
+    /// Takes what was heard; appends what opened and closed to `out`.
+    pub fn take(&mut self, heard: Heard, records: &[Record], out: &mut Vec<Record>) {
+        let Some(maker) = &mut self.maker else { return };
+        if heard == Heard::InStep {
+            maker.caught_up();
+        }
+        for record in records {
+            self.last_ts = self.last_ts.max(record.ts_recv());
+            maker.on_record(record, out);
+        }
+    }
+
+    /// Closes what is open at the end.
+    pub fn stop(&mut self, out: &mut Vec<Record>) {
+        if let Some(maker) = &mut self.maker {
+            maker.close_all(CloseReason::Stopped, self.last_ts, out);
+        }
+    }
+
+    /// The names behind the ids of what opened and closed.
+    #[must_use]
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+}
+
+/// An opportunity's JSON line (as `chronicle::line_of` makes it) for people.
+#[must_use]
+pub fn told(line: &Value) -> String {
+    let text = |key: &str| line[key].as_str().unwrap_or("?");
+    let number = |key: &str| line[key].as_f64().unwrap_or_default();
+    let (id, instrument, buy, sell) = (&line["id"], text("instrument"), text("buy"), text("sell"));
+    if line["event"] == "opened" {
+        let prices = format!(
+            "{} x {} -> {} x {}",
+            text("buy_px"),
+            text("buy_sz"),
+            text("sell_px"),
+            text("sell_sz")
+        );
+        return format!(
+            "opened #{id} {instrument} buy {buy} sell {sell} {prices} net {:.2} bp",
+            number("net_bps")
+        );
+    }
+    let lifetime = number("lifetime_ns") / 1e6;
+    let peak = number("peak_net_bps");
+    format!(
+        "closed #{id} {instrument} buy {buy} sell {sell} after {lifetime:.3} ms, peak {peak:.2} bp, {}",
+        text("reason")
+    )
+}

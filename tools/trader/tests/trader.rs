@@ -1,0 +1,200 @@
+//! The trader against the engine's own broadcast server: the same records, the same decisions.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use bytemuck::Zeroable;
+use spreadwire::agent::Agent;
+use spreadwire::broadcast::{self, Broadcast, Settings};
+use spreadwire::clock::{Clock, Nanos, SECOND};
+use spreadwire::counters::Counters;
+use spreadwire::decision::{self, CloseReason, DecisionMaker};
+use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
+use spreadwire::integrity::{Reason, State};
+use spreadwire::record::{Closed, Kind, Record, Spread, Status};
+use spreadwire::ring::{self, EdgeCounters, HoldSender};
+use spreadwire::spread::{BPS, FeeFactors};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use trader::{Heard, News, Rule, SpreadListener, Trader};
+
+const START: Nanos = 1_700_000_000 * SECOND;
+/// Calls of `listen` that may bring nothing before a test gives up: a minute and a half.
+const CALLS_MAX: usize = 100_000;
+const FEES: [f64; 3] = [0.001, 0.0008, 0.00055];
+
+fn catalogue() -> Catalogue {
+    let venue = |(n, fee): (usize, &f64)| VenueInfo {
+        name: format!("venue{n}"),
+        taker_fee: *fee,
+        max_age: Nanos::MAX,
+    };
+    let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 3, size_scale: 5 };
+    let listings = (0..2).flat_map(|i| (0..3).map(move |v| (i, v)));
+    Catalogue {
+        instruments: (0..2).map(instrument).collect(),
+        venues: FEES.iter().enumerate().map(venue).collect(),
+        listings: listings
+            .map(|(i, v)| Listing {
+                venue: VenueId(v),
+                instrument: InstrumentId(i),
+                symbol: format!("C{i}/USDT"),
+            })
+            .collect(),
+    }
+}
+
+fn spread(step: u64, instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Record {
+    let fee = |venue: u8| FeeFactors::of(FEES[usize::from(venue)]);
+    Spread {
+        ts_recv: START + step * SECOND,
+        sequence: step,
+        buy_px: 100_000,
+        sell_px,
+        buy_sz: 1,
+        sell_sz: 2,
+        net: spreadwire::spread::net(sell_px, fee(sell), 100_000, fee(buy)),
+        instrument: InstrumentId(instrument),
+        buy_venue: VenueId(buy),
+        sell_venue: VenueId(sell),
+        kind: Kind::Spread as u8,
+        flags: 0,
+    }
+    .into()
+}
+
+fn status(step: u64, instrument: u32, venue: u8, state: State) -> Record {
+    Status {
+        ts_recv: START + step * SECOND,
+        state: state as u8,
+        reason: Reason::Quiet as u8,
+        instrument: InstrumentId(instrument),
+        venue: VenueId(venue),
+        kind: Kind::Status as u8,
+        ..Status::zeroed()
+    }
+    .into()
+}
+
+/// A story with openings, an exit, a leg that ends, and something left open.
+fn story() -> Vec<Record> {
+    let mut records = Vec::new();
+    for step in 0..400 {
+        let (instrument, buy) = (u32::from(step % 3 == 0), u8::try_from(step % 2).unwrap());
+        let swing = i64::try_from(step * 37 % 600).unwrap();
+        records.push(spread(step, instrument, buy, 2, 100_000 + swing));
+        if step % 50 == 49 {
+            records.push(status(step, instrument, buy, State::Stale));
+        }
+    }
+    records.push(spread(500, 0, 0, 1, 100_900));
+    records
+}
+
+fn rule() -> Rule {
+    Rule { entry_bps: 20.0, exit_bps: 5.0, cooldown: 2 * SECOND, instruments: vec!["*".into()] }
+}
+
+/// A server on a thread of the scope's, and the edge that feeds it; the thread ends with the edge.
+fn serve<'scope>(
+    scope: &'scope std::thread::Scope<'scope, '_>,
+    address: SocketAddr,
+) -> (SocketAddr, HoldSender, std::thread::ScopedJoinHandle<'scope, ()>) {
+    let (edge, records) = ring::hold(4096, EdgeCounters::default());
+    let listener = broadcast::bind(address).unwrap();
+    let (clock, counters) = (Clock::host(), Counters::default());
+    let shared = Arc::new(catalogue());
+    let clocked = clock.clone();
+    let mut agent =
+        Broadcast::new(records, shared, listener, Settings::default(), clocked, &counters).unwrap();
+    let address = agent.address().unwrap();
+    let thread = scope.spawn(move || {
+        while !agent.is_finished() {
+            if agent.do_work(clock.now()) == 0 {
+                std::thread::yield_now();
+            }
+        }
+        agent.on_close();
+    });
+    (address, edge, thread)
+}
+
+/// Listens until `done` says so of the news and the events so far.
+fn listen(
+    listener: &mut SpreadListener,
+    trader: &mut Trader,
+    events: &mut Vec<Record>,
+    mut done: impl FnMut(&News, &[Record]) -> bool,
+) {
+    for _ in 0..CALLS_MAX {
+        let mut records = Vec::new();
+        let news = listener.listen(&mut records);
+        match &news {
+            News::None => {}
+            News::Connected(catalogue) => {
+                assert!(trader.connected(catalogue.clone()).is_empty());
+            }
+            News::Records(heard) => trader.take(*heard, &records, events),
+            News::Lost { .. } => trader.take(Heard::CatchingUp, &records, events),
+        }
+        if done(&news, &records) {
+            return;
+        }
+    }
+    panic!("in vain; so far {events:?}");
+}
+
+#[test]
+fn the_trader_decides_as_the_engine_and_survives_the_server() {
+    let all = catalogue();
+    let settings = decision::Settings {
+        entry: 20.0 / BPS,
+        exit: 5.0 / BPS,
+        cooldown: 2 * SECOND,
+        enabled: vec![true; 2],
+    };
+    let mut maker = DecisionMaker::new(&all, settings);
+    let mut expected = Vec::new();
+    story().iter().for_each(|record| maker.on_record(record, &mut expected));
+    assert!(expected.len() > 20 && maker.open_now() > 0, "the story is one");
+
+    let mut events = Vec::new();
+    let mut trader = Trader::new(rule());
+    std::thread::scope(|scope| {
+        let (address, mut edge, thread) = serve(scope, "127.0.0.1:0".parse().unwrap());
+        let mut listener = SpreadListener::new(format!("ws://{address}"), Clock::host());
+        let whole = |news: &News, _: &[Record]| matches!(news, News::Records(Heard::InStep));
+        listen(&mut listener, &mut trader, &mut events, whole);
+        assert_eq!(
+            trader.catalogue(),
+            &Catalogue { venues: trader.catalogue().venues.clone(), ..all.clone() }
+        );
+        for record in story() {
+            assert!(edge.room(1));
+            edge.send(record);
+        }
+        let is_last = |_: &News, records: &[Record]| {
+            records.iter().any(|r| r.ts_recv() == START + 500 * SECOND)
+        };
+        listen(&mut listener, &mut trader, &mut events, is_last);
+        assert_eq!(events, expected);
+
+        events.clear();
+        drop(edge);
+        let lost = |news: &News, _: &[Record]| matches!(news, News::Lost { .. });
+        listen(&mut listener, &mut trader, &mut events, lost);
+        assert_eq!(events.len(), maker.open_now(), "all that was open is closed");
+        let reasons = events.iter().map(|e| e.view::<Closed>().flags);
+        assert!(reasons.into_iter().all(|reason| reason == CloseReason::Gap as u8));
+
+        events.clear();
+        thread.join().unwrap();
+        let (_, mut edge, _) = serve(scope, address);
+        let back = |news: &News, _: &[Record]| matches!(news, News::Connected(_));
+        listen(&mut listener, &mut trader, &mut events, back);
+        edge.send(spread(600, 1, 0, 2, 100_900));
+        let opened = |_: &News, records: &[Record]| {
+            !records.is_empty() && records[0].kind() == Some(Kind::Spread)
+        };
+        listen(&mut listener, &mut trader, &mut events, opened);
+    });
+}
