@@ -5,7 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod counting_allocator;
+
 use bytemuck::Zeroable;
+use counting_allocator::counted;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -30,53 +33,6 @@ use tungstenite::{Error, HandshakeError, Message, WebSocket};
 /// Turns after which a wait is given up; the kernel needs a handful.
 const TURNS_MAX: usize = 200_000;
 const START: Nanos = 1_700_000_000 * SECOND;
-
-mod allocations {
-    //! Counts what the thread that asks has allocated.
-    #![expect(unsafe_code, reason = "an allocator cannot be written without")]
-
-    use std::alloc::{GlobalAlloc, Layout, System};
-    use std::cell::Cell;
-
-    thread_local! {
-        static COUNT: Cell<u64> = const { Cell::new(0) };
-    }
-
-    struct Counting;
-
-    #[global_allocator]
-    static COUNTING: Counting = Counting;
-
-    // SAFETY: every call is passed on to the system's allocator unchanged; counting touches a cell
-    // of the thread that needs no memory and no destructor.
-    unsafe impl GlobalAlloc for Counting {
-        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            count();
-            // SAFETY: the caller's promises about the layout are the same.
-            unsafe { System.alloc(layout) }
-        }
-
-        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-            // SAFETY: the block came from the same allocator with the same layout.
-            unsafe { System.dealloc(block, layout) }
-        }
-
-        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            count();
-            // SAFETY: the block came from the same allocator with the same layout.
-            unsafe { System.realloc(block, layout, size) }
-        }
-    }
-
-    fn count() {
-        // A thread that is ending has no cell any more.
-        COUNT.try_with(|count| count.set(count.get() + 1)).unwrap_or_default();
-    }
-
-    pub(super) fn of_this_thread() -> u64 {
-        COUNT.with(Cell::get)
-    }
-}
 
 /// Every instrument on every venue, but the last instrument not on the last venue.
 fn catalogue(instruments: u32, venues: u8) -> Catalogue {
@@ -1073,11 +1029,12 @@ fn a_cycle_allocates_nothing_once_every_buffer_has_its_size() {
             server.send(spread(n % 2, 0, 1, 10_000 + i64::from(n)));
         }
         server.send(status(0, 0, State::Live));
-        let before = allocations::of_this_thread();
-        server.turn();
-        server.turn();
+        let ((), count) = counted(|| {
+            server.turn();
+            server.turn();
+        });
         if round > 0 {
-            allocated += allocations::of_this_thread() - before;
+            allocated += count;
         }
         clients.iter_mut().for_each(|client| {
             client.read();

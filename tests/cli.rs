@@ -251,16 +251,17 @@ fn check_prints_the_plan_and_venues_lists_the_registry() {
     }
 }
 
+/// Threads for a demo: no spinning, for tests share the machine.
+const THREADS: &str = "[[threads]]\nname = \"all\"\nidle = \"backoff\"\nsleep_max_us = 200\n\
+    agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n";
+
 #[test]
 fn a_short_demo_records_every_quote_and_says_so_in_its_summary() {
     let folder = tempfile::tempdir().unwrap();
     let lake = folder.path().join("lake");
     let summary = folder.path().join("summary.json");
     let config = folder.path().join("threads.toml");
-    // No spinning here: tests share the machine.
-    let threads = "[[threads]]\nname = \"all\"\nidle = \"backoff\"\nsleep_max_us = 200\n\
-        agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n";
-    std::fs::write(&config, threads).unwrap();
+    std::fs::write(&config, THREADS).unwrap();
     let output = spreadwire(&[
         "demo",
         "--for",
@@ -291,4 +292,35 @@ fn a_short_demo_records_every_quote_and_says_so_in_its_summary() {
             assert!(summary["latency_ns"][stage][figure].is_u64(), "{stage} {figure}");
         }
     }
+}
+
+#[test]
+fn a_tape_is_played_to_its_end_and_every_row_of_it_is_a_row_of_the_lake() {
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary.json");
+    let config = folder.path().join("threads.toml");
+    std::fs::write(&config, THREADS).unwrap();
+    let tape = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tapes/model_btc_eth_5s.csv.gz");
+    let output = spreadwire(&[
+        "demo",
+        "--speed",
+        "max",
+        "--listen",
+        "127.0.0.1:0",
+        "--tape",
+        tape.to_str().unwrap(),
+        "--lake",
+        folder.path().join("lake").to_str().unwrap(),
+        "--config",
+        config.to_str().unwrap(),
+        "--summary",
+        summary.to_str().unwrap(),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let summary: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(summary).unwrap()).unwrap();
+    // data/README.md says how many rows the tape has.
+    assert_eq!(summary["totals"]["rows"], 2_065);
+    assert_eq!(summary["totals"]["quotes"], 2_065);
+    assert_eq!(summary["complete"], true);
 }

@@ -153,7 +153,7 @@ pub struct Journal {
     pub segment_seconds: u64,
     /// Records are written to the file at least this often, ms.
     pub flush_ms: u64,
-    /// And forced to the disk at least this often, ms.
+    /// And forced to the disk at least this often, ms; 0 leaves that to the operating system.
     pub sync_ms: u64,
 }
 

@@ -311,7 +311,7 @@ impl Faults {
         self.within("journal.segment_records", journal.segment_records, 1, 16_000_000);
         self.within("journal.segment_seconds", journal.segment_seconds, 1, 86_400);
         self.within("journal.flush_ms", journal.flush_ms, 1, 10_000);
-        self.within("journal.sync_ms", journal.sync_ms, 1, 60_000);
+        self.within("journal.sync_ms", journal.sync_ms, 0, 60_000);
         if journal.lake.exists() && !journal.lake.is_dir() {
             let reason = format!("{} is no folder", journal.lake.display());
             self.add("journal.lake", reason, "name a folder; it is made if it does not exist");
