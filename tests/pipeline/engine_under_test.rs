@@ -84,12 +84,13 @@ pub(crate) fn configured(simulator: &Simulator, instruments: Vec<config::Instrum
     }
 }
 
-/// The same on two threads: the way to the decision on one, broadcast and journal on the other.
-pub(crate) fn on_two_threads(config: &mut Config) {
-    config.threads = vec![
-        thread("hot", &["feed", "calculator", "decision"]),
-        thread("consumers", &["broadcast", "journal"]),
-    ];
+/// All agents, in the order of the data flow.
+const AGENTS: [&str; 5] = ["feed", "calculator", "decision", "broadcast", "journal"];
+
+/// The same on two threads: these agents on one, the others on the other.
+pub(crate) fn on_two_threads(config: &mut Config, first: &[&str]) {
+    let rest: Vec<_> = AGENTS.into_iter().filter(|agent| !first.contains(agent)).collect();
+    config.threads = vec![thread("first", first), thread("rest", &rest)];
 }
 
 fn thread(name: &str, agents: &[&str]) -> config::Thread {

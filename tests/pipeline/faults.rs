@@ -6,7 +6,8 @@
 
 use crate::engine_under_test::{PATIENCE, Scene, held, of_model};
 use crate::lake_rows::{CROSSED, GAP, Row, SNAPSHOT};
-use crate::listener::Key;
+use crate::listener::{Heard, Key};
+use crate::naive;
 use crate::outcome::Outcome;
 use exchange_sim::{Fault, FaultKind, ModelOptions, Moment, Occasion, Source, Speed};
 use spreadwire::instrument::VenueId;
@@ -277,8 +278,8 @@ fn a_crossed_quote_is_told_and_recorded_and_makes_no_spread() {
 
 fn leads_to_spreads(outcome: &Outcome, row: &Row) -> bool {
     outcome.heard.iter().any(|heard| match heard {
-        crate::listener::Heard::Spread(spread) => spread.quote_seq == row.number,
-        crate::listener::Heard::Status(_) | crate::listener::Heard::Other(_) => false,
+        Heard::Spread(spread) => spread.quote_seq == row.number,
+        Heard::Status(_) | Heard::Other(_) => false,
     })
 }
 
@@ -325,6 +326,24 @@ fn a_venue_that_falls_silent_is_stale_until_it_speaks_again() {
     assert_stale_when_too_old(&outcome, AGE_MAX_MS * 1_000_000);
     assert_counted(&outcome, "connects", 1);
     assert_rejected(&outcome, 0);
+    outcome.check();
+}
+
+#[test]
+fn a_quote_that_is_too_old_makes_no_spread_even_before_it_is_called_stale() {
+    // Ages are looked at less often than that, so that old quotes meet new ones of other venues.
+    let scene = Scene::set(struck(INSTRUMENTS, &[]), of_model(INSTRUMENTS), |config| {
+        config.venues.iter_mut().for_each(|venue| venue.max_age_ms = Some(2));
+    });
+    scene.simulator.release();
+    scene.listener.wait_for_more_spreads(AFTERWARDS);
+    let outcome = scene.end();
+    let mut ageless = outcome.names().clone();
+    ageless.venues.iter_mut().for_each(|venue| venue.max_age = u64::MAX);
+    let events = naive::events(&outcome.rows, &outcome.statuses(), &ageless);
+    println!("{} events, {} if no quote aged", outcome.heard.len(), events.len());
+    assert!(outcome.heard.len() < events.len(), "some old quotes were left out");
+    assert_stale_when_too_old(&outcome, 2_000_000);
     outcome.check();
 }
 

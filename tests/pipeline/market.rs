@@ -21,7 +21,7 @@ fn model(quotes: u64) -> Outcome {
     let options =
         exchange_sim::Options { limit: Some(quotes), ..held(Source::Model(model), Speed::Max) };
     let scene = Scene::set(options, of_model(20), |config| {
-        on_two_threads(config);
+        on_two_threads(config, &["feed", "calculator", "decision"]);
         config.decision = config::Decision {
             cooldown_ms: 20,
             entry_bps: 4.0,
@@ -95,7 +95,7 @@ fn btc_tape_of_three_markets_comes_through_to_the_last_row() {
     instruments[0].venues = Some(venues.collect());
     instruments[0].symbols.remove("okx");
     let scene = Scene::set(options, instruments, |config| {
-        on_two_threads(config);
+        on_two_threads(config, &["feed", "calculator", "decision"]);
         config.rings.broadcast = 1 << 20;
         config.rings.decision = 1 << 20;
         config.decision.entry_bps = -9.0;

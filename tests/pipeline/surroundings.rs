@@ -2,9 +2,10 @@
 //! and being told to end at the worst time.
 
 use crate::engine_under_test::{
-    EngineUnderTest, PATIENCE, Scene, configured, held, of_model, plan, surroundings,
+    EngineUnderTest, PATIENCE, Scene, configured, held, of_model, on_two_threads, plan,
+    surroundings,
 };
-use crate::listener::Listener;
+use crate::listener::{Heard, Listener};
 use crate::naive;
 use crate::outcome::Outcome;
 use exchange_sim::{ModelOptions, Simulator, Source, Speed};
@@ -210,9 +211,9 @@ fn a_client_in_python_hears_what_the_engine_counts() {
 }
 
 fn best(outcome: &Outcome) -> Option<f64> {
-    let net = |heard: &crate::listener::Heard| match heard {
-        crate::listener::Heard::Spread(spread) => Some(spread.net_bps),
-        crate::listener::Heard::Status(_) | crate::listener::Heard::Other(_) => None,
+    let net = |heard: &Heard| match heard {
+        Heard::Spread(spread) => Some(spread.net_bps),
+        Heard::Status(_) | Heard::Other(_) => None,
     };
     outcome.heard.iter().filter_map(net).max_by(f64::total_cmp)
 }
@@ -318,6 +319,9 @@ fn an_engine_ends_while_its_connections_are_being_made() {
 #[test]
 fn an_engine_told_to_end_at_full_speed_seals_everything_it_has_decoded() {
     let scene = Scene::set(held(source(5_000.0), Speed::Max), of_model(INSTRUMENTS), |config| {
+        // The feed by itself is faster than the rest, so that its edge is full when it ends.
+        on_two_threads(config, &["feed"]);
+        config.rings.feed = 64;
         config.decision.entry_bps = -30.0;
         config.decision.exit_bps = -40.0;
         config.journal.segment_records = 1_000;
@@ -333,6 +337,7 @@ fn an_engine_told_to_end_at_full_speed_seals_everything_it_has_decoded() {
         let rows: Vec<_> = outcome.rows.iter().filter(|row| row.key == key).collect();
         assert!(rows.iter().map(|row| &row.said).eq(written.iter().take(rows.len())), "{key:?}");
     }
+    assert!(0 < outcome.count("edge.feed.full"), "the feed had to wait for the rest");
     outcome.check_nothing_was_dropped();
     let events = naive::events(&outcome.rows, &outcome.statuses(), outcome.names());
     outcome.check_broadcast(&events, false);
