@@ -74,6 +74,7 @@ struct Tally {
     bytes: Counter,
     quotes: Counter,
     connects: Counter,
+    connect_failures: Counter,
     disconnects: Counter,
     general: Counter,
     refused: Counter,
@@ -93,6 +94,7 @@ impl Tally {
             bytes: counter("bytes"),
             quotes: counter("quotes"),
             connects: counter("connects"),
+            connect_failures: counter("connect_failures"),
             disconnects: counter("disconnects"),
             general: counter("general"),
             refused: counter("refused"),
@@ -205,6 +207,7 @@ impl Connection {
 
     /// The connector could not make the socket.
     pub(super) fn not_opened(&mut self, error: &str, now: Nanos, cold: &ColdSide) {
+        self.tally.connect_failures.add(1);
         let wait = self.backoff.wait();
         self.waiting = Waiting::Until(now + wait);
         self.notify_lost(cold, error.to_owned(), wait);
@@ -405,14 +408,15 @@ impl Connection {
 
     fn on_quote(&mut self, message: &QuoteMessage, ts_recv: Nanos, output: &mut Outlet) {
         let outcome = self.watches[message.symbol].on_message(message, ts_recv);
-        if let Some(line) = &mut self.line {
-            line.quote_at = ts_recv;
-        }
         if let Some(status) = outcome.status {
             output.pass(status.into());
         }
         match outcome.quote {
             Ok(quote) => {
+                // What is discarded is no sign that the subscription is well.
+                if let Some(line) = &mut self.line {
+                    line.quote_at = ts_recv;
+                }
                 self.tally.quotes.add(1);
                 self.backoff.reset();
                 output.pass(quote.into());
