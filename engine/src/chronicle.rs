@@ -186,6 +186,7 @@ fn log(notice: &Notice, catalogue: &Catalogue) {
         Notice::Lost { venue, connection, why, retry_in } => {
             let name = &catalogue.venue(*venue).name;
             tracing::warn!(
+                target: "feed",
                 "{name} #{connection}: {why}; next attempt in {} ms",
                 retry_in / 1_000_000
             );

@@ -162,8 +162,9 @@ fn settings() -> WebSocketConfig {
         .max_frame_size(Some(MESSAGE_MAX))
 }
 
-/// A message above this ends the connection: no quote channel comes near it.
-pub const MESSAGE_MAX: usize = 1 << 20;
+/// A message above this ends the connection, for a socket's memory must have a bound. Messages below
+/// that are longer than decoders read are rejected and counted, and the connection goes on.
+pub const MESSAGE_MAX: usize = 16 << 20;
 
 fn reach(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
     let address = format!("{host}:{port}");

@@ -45,6 +45,14 @@ pub(crate) struct Demo {
     /// Play recorded quotes instead of the market model: a CSV file, plain or gzip, or a folder.
     #[arg(long, value_name = "PATH")]
     tape: Option<PathBuf>,
+    /// Play a venue of the tape on a simulated one, as in binance_coinm=bybit; may be given several
+    /// times. Beside binance_spot, binance_usdm, bybit_spot and okx_spot, which are known.
+    #[arg(long, value_name = "TAPE=VENUE", value_parser = pair, requires = "tape")]
+    map: Vec<(String, String)>,
+    /// Say which instrument a symbol of the tape is, as in BTCUSD_PERP=BTC/USDT; may be given
+    /// several times.
+    #[arg(long, value_name = "SYMBOL=NAME", value_parser = pair, requires = "tape")]
+    instrument: Vec<(String, String)>,
     /// Take threads, broadcast, decision and rings from this file; venues and instruments are the
     /// simulator's.
     #[arg(long, value_name = "FILE")]
@@ -115,9 +123,23 @@ fn unplayable(error: &SimError) -> config::Problem {
     }
 }
 
+/// `LEFT=RIGHT` in its parts.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (left, right) = text.split_once('=').ok_or("expected LEFT=RIGHT")?;
+    Ok((left.to_owned(), right.to_owned()))
+}
+
+/// The simulator's own mapping of a tape, and what the arguments add to it.
+fn tape_options(demo: &Demo, path: &Path) -> TapeOptions {
+    let mut options = TapeOptions { path: path.to_owned(), ..TapeOptions::default() };
+    options.venues.extend(demo.map.iter().cloned());
+    options.instruments.extend(demo.instrument.iter().cloned());
+    options
+}
+
 fn options(demo: &Demo) -> Options {
     let source = match &demo.tape {
-        Some(path) => Source::Tape(TapeOptions { path: path.clone(), ..TapeOptions::default() }),
+        Some(path) => Source::Tape(tape_options(demo, path)),
         None => Source::Model(ModelOptions {
             seed: demo.seed,
             rate: demo.rate,
@@ -137,7 +159,8 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<config::Probl
     };
     let Some(mut config) = config else { return Err(problems) };
     config.instruments = match &demo.tape {
-        Some(path) => on_tape(path, simulator).map_err(|error| vec![unplayable(&error)])?,
+        Some(path) => on_tape(&tape_options(demo, path), simulator)
+            .map_err(|error| vec![unplayable(&error)])?,
         None => in_model(),
     };
     let played = |name: &str| config.instruments.iter().any(|i| plays(i, name));
@@ -203,10 +226,20 @@ fn in_model() -> Vec<config::Instrument> {
     INSTRUMENTS.iter().map(instrument).collect()
 }
 
-fn on_tape(path: &Path, simulator: &Simulator) -> Result<Vec<config::Instrument>, SimError> {
-    let options = TapeOptions { path: path.to_owned(), ..TapeOptions::default() };
+fn on_tape(
+    options: &TapeOptions,
+    simulator: &Simulator,
+) -> Result<Vec<config::Instrument>, SimError> {
     let venues: Vec<&str> = simulator.venues().iter().map(|(name, _)| *name).collect();
-    let survey = exchange_sim::survey(&options, &venues)?;
+    let survey = exchange_sim::survey(options, &venues)?;
+    let skipped = survey.unmapped + survey.incomplete;
+    if skipped > 0 {
+        eprintln!(
+            "{skipped} rows of the tape are NOT played, {} of them of venues that are not \
+             simulated: see --map",
+            survey.unmapped
+        );
+    }
     let instrument = |i: exchange_sim::TapeInstrument| config::Instrument {
         place: config::Place::default(),
         name: i.name,

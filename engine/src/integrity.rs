@@ -142,6 +142,8 @@ pub struct Watch {
     instrument: InstrumentId,
     rule: SequenceRule,
     state: State,
+    /// Why it is in that state.
+    reason: Reason,
     /// The last quote; its numbers are the picture that changes apply to.
     last: Quote,
     /// Whether `last` is a picture of this connection.
@@ -164,7 +166,8 @@ impl Watch {
     #[must_use]
     pub fn new(venue: VenueId, instrument: InstrumentId, rule: SequenceRule) -> Watch {
         let last = Quote::zeroed();
-        Watch { venue, instrument, rule, state: State::Down, last, known: false, lost: false }
+        let (state, reason) = (State::Down, Reason::Disconnected);
+        Watch { venue, instrument, rule, state, reason, last, known: false, lost: false }
     }
 
     /// The state now.
@@ -275,10 +278,12 @@ impl Watch {
         }
     }
 
-    /// Moves to a state; a record of it if it is another one.
+    /// Moves to a state; a record of it if it is another one, or newly a refusal.
     fn turn(&mut self, state: State, reason: Reason, ts_recv: Nanos) -> Option<Status> {
         let previous = std::mem::replace(&mut self.state, state);
-        (previous != state).then(|| Status {
+        let before = std::mem::replace(&mut self.reason, reason);
+        let refused = reason == Reason::Refused && before != reason;
+        (previous != state || refused).then(|| Status {
             ts_recv,
             state: state as u8,
             previous: previous as u8,
@@ -410,6 +415,17 @@ mod tests {
         let quote = watch.on_message(&message(3, false, emptied), 3).quote.unwrap();
         assert_eq!((quote.bid_px, quote.bid_sz, quote.ask_px), (0, 0, 103));
         assert_eq!(watch.state(), State::Live, "one side is still good to buy from");
+    }
+
+    #[test]
+    fn a_refusal_is_told_once_though_it_was_down_before() {
+        let mut watch = Watch::new(VenueId(0), InstrumentId(0), SequenceRule::Increasing);
+        let status = watch.on_down(Reason::Refused, 1).unwrap();
+        assert_eq!((status.previous, status.state), (State::Down as u8, State::Down as u8));
+        assert_eq!(status.reason, Reason::Refused as u8);
+        assert!(watch.on_down(Reason::Refused, 2).is_none());
+        watch.on_message(&message(1, true, LEVEL), 3).quote.unwrap();
+        assert_eq!(watch.state(), State::Live);
     }
 
     #[test]

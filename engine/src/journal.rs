@@ -25,6 +25,8 @@ pub const FOLDER: &str = "journal";
 /// The stage whose latency the journal reports: receive time to the end of the `write`.
 pub const STAGE: &str = "read_to_journal";
 
+/// Whether the open segment is still there is looked at this often at most.
+const LOOK_INTERVAL_MIN: Nanos = 100 * MILLI;
 /// Closed segments that a full channel keeps waiting before the list has to grow.
 const WAITING_EXPECTED: usize = 64;
 
@@ -223,9 +225,10 @@ impl Store {
             self.flush();
             done += 1;
         }
-        if 0 < sync_interval && sync_interval <= now.saturating_sub(self.synced_at) {
+        if sync_interval.max(LOOK_INTERVAL_MIN) <= now.saturating_sub(self.synced_at) {
             self.synced_at = now;
-            done += self.sync();
+            done += if 0 < sync_interval { self.sync() } else { 0 };
+            self.look_for_segment();
         }
         let begun = self.segment.as_ref().map(|segment| segment.info().started_at);
         if begun.is_some_and(|begun| segment_age <= now.saturating_sub(begun)) {
@@ -234,6 +237,13 @@ impl Store {
             done += 1;
         }
         done + self.offer_waiting()
+    }
+
+    /// A file that was deleted takes every write, and nobody will ever read it.
+    fn look_for_segment(&mut self) {
+        if self.segment.as_ref().is_some_and(|segment| !segment.is_there()) {
+            self.fail("find its own file", &io::ErrorKind::NotFound.into());
+        }
     }
 
     /// Begins the next segment, unless the journal has failed.

@@ -100,6 +100,7 @@ impl Process {
     ) -> anyhow::Result<Summary> {
         let Surroundings { clock, stop, counters, .. } = &self.around;
         let limit = limit.map(|limit| self.started + nanos(limit));
+        let mut lost = 0;
         let mut next = self.started + nanos(Duration::from_secs(1));
         while !self.engine.is_finished() && !stop.is_requested() {
             std::thread::sleep(LOOK_INTERVAL);
@@ -107,6 +108,7 @@ impl Process {
             if next <= now {
                 next += nanos(Duration::from_secs(1));
                 clock.discipline();
+                lost = warn_of_losses(counters, lost);
                 each_second(counters, stop);
             }
             if limit.is_some_and(|limit| limit <= now) {
@@ -129,6 +131,19 @@ impl Process {
         }
         Ok(Summary { elapsed, counters: around.counters, report: engine.join() })
     }
+}
+
+/// Says aloud, each second in which it goes on, that quotes are not being recorded.
+fn warn_of_losses(counters: &Counters, before: u64) -> u64 {
+    let lost = counters.counter("journal.lost").get();
+    if before < lost {
+        tracing::error!(
+            target: "journal",
+            "{lost} records are NOT recorded so far: the journal cannot write into the lake; \
+             mend the disk or the folder and start again"
+        );
+    }
+    lost
 }
 
 /// Prints the summary, writes it as JSON where asked, and gives the exit code.
@@ -167,7 +182,7 @@ impl StatusLine {
         self.seconds += 1;
         let line = format!(
             "{:>5} s  {:>7} quotes/s  {:>8} spreads/s  {:>4} opened  {:>4} closed  {:>8} sent/s  \
-             {} clients  {} journalled  {} dropped",
+             {} clients  {} journalled  {} lost  {} dropped",
             self.seconds,
             rate("feed.", ".quotes"),
             rate("calculator.spreads", ""),
@@ -176,6 +191,7 @@ impl StatusLine {
             rate("broadcast.messages", ""),
             sum(&now, "broadcast.clients", ""),
             sum(&now, "journal.quotes", ""),
+            sum(&now, "journal.lost", ""),
             sum(&now, "edge.", ".dropped"),
         );
         self.before = now;

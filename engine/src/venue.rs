@@ -158,6 +158,9 @@ pub enum Reject {
     /// More decimals than the instrument's scale holds, or beyond its range.
     #[error("beyond_scale")]
     BeyondScale,
+    /// Longer than any message that a venue documents.
+    #[error("oversized")]
+    Oversized,
     /// A binary frame where text is spoken.
     #[error("binary")]
     Binary,
@@ -165,7 +168,7 @@ pub enum Reject {
 
 impl Reject {
     /// Every reason, for counters and tables.
-    pub const ALL: [Reject; 8] = [
+    pub const ALL: [Reject; 9] = [
         Reject::Malformed,
         Reject::UnknownMessage,
         Reject::UnknownSymbol,
@@ -173,6 +176,7 @@ impl Reject {
         Reject::BadNumber,
         Reject::Negative,
         Reject::BeyondScale,
+        Reject::Oversized,
         Reject::Binary,
     ];
 }

@@ -96,7 +96,7 @@ fn refusal(code: &'static str, message: impl Into<String>, id: Option<String>) -
 
 fn id_of(fields: &Map<String, Value>) -> Result<Option<String>, Refusal> {
     match fields.get("id") {
-        None => Ok(None),
+        None | Some(Value::Null) => Ok(None),
         Some(Value::String(id)) if id.len() <= ID_BYTES_MAX => Ok(Some(id.clone())),
         Some(_) => {
             let message = format!(r#""id" is a string of at most {ID_BYTES_MAX} bytes"#);

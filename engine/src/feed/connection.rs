@@ -9,6 +9,7 @@ use crate::connector::{Request, Socket};
 use crate::counters::{Counter, Counters};
 use crate::instrument::VenueId;
 use crate::integrity::{Discard, Reason, Watch};
+use crate::json::FRAME_MAX;
 use crate::latency::Latency;
 use crate::record::Record;
 use crate::venue::{Message, Ping, Protocol, QuoteMessage, Reject, Symbols, VenueSpec};
@@ -22,6 +23,9 @@ use tungstenite::{Bytes, Error, Message as Frame, Utf8Bytes};
 const SAMPLE_BYTES: usize = 200;
 /// A sample of a rejected frame is logged at most this often for each connection.
 const SAMPLE_INTERVAL: Nanos = SECOND;
+/// A connection that has given quotes for this long was a success: the next failure is waited for
+/// briefly again. One that is cut after its first quotes is not, or venues would see a flood.
+const WELL_AFTER: Nanos = 30 * SECOND;
 /// No quote at all on a connection for this long, although it is alive, where the venue does not
 /// repeat quiet instruments: the subscription is taken for lost.
 const STALL_DEFAULT: Nanos = 300 * SECOND;
@@ -127,6 +131,7 @@ struct Line {
     alive_at: Nanos,
     quote_at: Nanos,
     bytes_counted: u64,
+    opened_at: Nanos,
     resubscribe_at: Option<Nanos>,
 }
 
@@ -143,7 +148,10 @@ pub(super) struct Connection {
     messages: Vec<Message>,
     line: Option<Line>,
     waiting: Waiting,
+    /// Between attempts to connect; starts over once a connection has been well for a while.
     backoff: Backoff,
+    /// Between requests for what the venue refused; starts over with each connection.
+    refusals: Backoff,
     sample_at: Nanos,
     tally: Tally,
 }
@@ -177,6 +185,7 @@ impl Connection {
             messages: Vec::with_capacity(64),
             line: None,
             waiting: Waiting::Until(0),
+            refusals: backoff.clone(),
             backoff,
             sample_at: 0,
             tally: Tally::new(spec.name, counters),
@@ -200,8 +209,10 @@ impl Connection {
             alive_at: now,
             quote_at: now,
             bytes_counted: 0,
+            opened_at: now,
             resubscribe_at: None,
         });
+        self.refusals.reset();
         self.notify(cold, Notice::Opened { venue: self.venue, connection: self.number });
     }
 
@@ -340,6 +351,9 @@ impl Connection {
                     return frames.max(1);
                 }
                 Err(error) => {
+                    if matches!(error, Error::Capacity(_)) {
+                        count(&self.tally.rejected, Reject::Oversized);
+                    }
                     let why = error.to_string();
                     let now = clock.now();
                     let mut pass = |record| output.pass(record);
@@ -388,7 +402,9 @@ impl Connection {
                     self.on_quote(&message, ts_recv, output);
                     latency.record(ts_recv, clock.now());
                 }
-                Message::Refused { symbol } => self.on_refused(symbol, bytes, ts_recv, cold),
+                Message::Refused { symbol } => {
+                    self.on_refused(symbol, bytes, ts_recv, output, cold);
+                }
                 Message::Closing => self.on_closing(),
                 Message::Other => self.tally.other.add(1),
                 Message::Accepted | Message::Pong => {}
@@ -399,6 +415,9 @@ impl Connection {
     /// The quick decoder first; whatever it does not claim, the general one decides.
     #[inline]
     fn decode(&mut self, bytes: &[u8]) -> Result<(), Reject> {
+        if FRAME_MAX < bytes.len() {
+            return Err(Reject::Oversized);
+        }
         if self.protocol.0.positional(bytes, &self.symbols, &mut self.messages).is_some() {
             return Ok(());
         }
@@ -416,29 +435,48 @@ impl Connection {
                 // What is discarded is no sign that the subscription is well.
                 if let Some(line) = &mut self.line {
                     line.quote_at = ts_recv;
+                    if WELL_AFTER < ts_recv.saturating_sub(line.opened_at) {
+                        self.backoff.reset();
+                    }
                 }
                 self.tally.quotes.add(1);
-                self.backoff.reset();
                 output.pass(quote.into());
             }
             Err(reason) => count(&self.tally.discarded, reason),
         }
     }
 
-    fn on_refused(&mut self, symbol: Option<usize>, bytes: &[u8], now: Nanos, cold: &ColdSide) {
+    fn on_refused(
+        &mut self,
+        symbol: Option<usize>,
+        bytes: &[u8],
+        now: Nanos,
+        output: &mut Outlet,
+        cold: &ColdSide,
+    ) {
         self.tally.refused.add(1);
-        let wait = self.backoff.wait();
-        if let Some(line) = &mut self.line {
-            line.resubscribe_at.get_or_insert(now + wait);
+        if let Some(line) = &mut self.line
+            && line.resubscribe_at.is_none()
+        {
+            line.resubscribe_at = Some(now + self.refusals.wait());
         }
-        let symbol = symbol.map(|place| self.symbols.list()[place].text.clone());
-        let venue = self.venue;
-        self.notify(cold, Notice::Refused { venue, symbol, sample: sample_of(bytes) });
+        // A symbol that gives quotes is well, whatever a second request for it was answered.
+        if let Some(watch) = symbol.map(|place| &mut self.watches[place])
+            && !watch.has_quote()
+            && let Some(status) = watch.on_down(Reason::Refused, now)
+        {
+            output.pass(status.into());
+        }
+        if self.sample_at <= now {
+            self.sample_at = now + SAMPLE_INTERVAL;
+            let symbol = symbol.map(|place| self.symbols.list()[place].text.clone());
+            let notice = Notice::Refused { venue: self.venue, symbol, sample: sample_of(bytes) };
+            self.notify(cold, notice);
+        }
     }
 
-    /// The venue will close soon: go first, when the socket is drained, and come back at once.
+    /// The venue will close soon: go first, when the socket is drained, and come back.
     fn on_closing(&mut self) {
-        self.backoff.reset();
         if let Some(line) = &mut self.line {
             // The peer's answer ends the connection in the ordinary way; an error shows at the read.
             drop(line.socket.close(None));
