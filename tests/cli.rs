@@ -73,6 +73,14 @@ fn each_problem_is_told_with_its_key_and_reason() {
         (with(venue, &venue.repeat(2)), "venues[2].name: venue \"okx\" stands twice"),
         (with("\"okx\"", "\"okks\""), "venues[1].name: no venue is called \"okks\""),
         (with("\"okx\"\n", "\"okx\"\nurl = \"http://x\"\n"), "venues[1].url: the address"),
+        (with("\"okx\"\n", "\"okx\"\nurl = \"ws://x:99999\"\n"), "venues[1].url: the address"),
+        (with("\"okx\"\n", "\"okx\"\nurl = \"ws://x/ws\"\n"), "venues[1].url: \"ws://x/ws\" has"),
+        (
+            with("size_decimals = 8", "size_decimals = 8\nsymbols = { okx = \"\" }"),
+            "instruments[0].symbols: the symbol of okx is empty",
+        ),
+        (format!("{GOOD}[journal]\nlake = \"\"\n"), "journal.lake: it is empty"),
+        (format!("{GOOD}[decision]\nentry_bps = inf\n"), "decision.entry_bps: inf is no"),
         (with("\"okx\"\n", "\"okx\"\ntaker_fee_bps = 2000.0\n"), "venues[1].taker_fee_bps: 2000"),
         (with("\"okx\"\n", "\"okx\"\nca_file = \"none.pem\"\n"), "venues[1].ca_file: "),
         (with(instrument, &instrument.repeat(2)), "instruments[1].name: instrument \"BTC/USDT\""),
@@ -111,6 +119,14 @@ fn all_problems_are_told_at_once() {
         + "[rings]\nfeed = 1\n";
     let keys: Vec<_> = planned(&text).unwrap_err().into_iter().map(|p| p.key).collect();
     assert_eq!(keys, ["threads[0].idel", "venues[1].name", "rings.feed"]);
+}
+
+#[test]
+fn a_misspelt_key_is_named_though_the_right_one_is_missing() {
+    let problems = planned(&GOOD.replace("idle =", "idel =")).unwrap_err();
+    let told: Vec<_> = problems.iter().map(|p| format!("{}: {}", p.key, p.remedy)).collect();
+    assert_eq!(told[0], "threads[0].idel: did you mean `idle`?", "{told:?}");
+    assert_eq!(problems.len(), 2, "{told:?}");
 }
 
 #[test]

@@ -297,6 +297,11 @@ fn read_one(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
             let line = error.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
             let key = if line == 0 { String::new() } else { format!("line {line}") };
             let reason = error.message().trim().replace('\n', ", ");
+            problems.extend(
+                unknown_of(&text)
+                    .into_iter()
+                    .map(|key| problem(&key, "no such key".to_owned(), &nearest(&key))),
+            );
             problems.push(problem(
                 &key,
                 reason,
@@ -305,6 +310,40 @@ fn read_one(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
             None
         }
     }
+}
+
+/// Keys that nobody asked for, of a text that is TOML but does not have the right shape: a key that
+/// is missing is often one that is misspelt.
+fn unknown_of(text: &str) -> Vec<String> {
+    fn walk(value: &toml::Value, path: &str, unknown: &mut Vec<String>) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                    if !KEYS.contains(&key.as_str()) {
+                        unknown.push(path);
+                    } else if key != "symbols" {
+                        walk(value, &path, unknown);
+                    }
+                }
+            }
+            toml::Value::Array(items) => {
+                for (number, item) in items.iter().enumerate() {
+                    walk(item, &format!("{path}[{number}]"), unknown);
+                }
+            }
+            toml::Value::String(_)
+            | toml::Value::Integer(_)
+            | toml::Value::Float(_)
+            | toml::Value::Boolean(_)
+            | toml::Value::Datetime(_) => {}
+        }
+    }
+    let mut unknown = Vec::new();
+    if let Ok(table) = text.parse::<toml::Table>() {
+        walk(&toml::Value::Table(table), "", &mut unknown);
+    }
+    unknown
 }
 
 /// Parses a text; the keys that nobody asked for come beside.

@@ -186,6 +186,12 @@ fn reach(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
 pub fn parts(url: &str) -> Result<(bool, String, u16), ConnectError> {
     let bad = || ConnectError::BadAddress(url.to_owned());
     let uri: Uri = url.parse().map_err(|_| bad())?;
+    // A port beyond the range is no port to the parser, and would silently be the customary one.
+    let written =
+        uri.authority().is_some_and(|a| a.as_str().rsplit(']').next().unwrap_or("").contains(':'));
+    if written && uri.port_u16().is_none() {
+        return Err(bad());
+    }
     let secure = match uri.scheme_str() {
         Some("ws") => false,
         Some("wss") => true,

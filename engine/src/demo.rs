@@ -74,6 +74,7 @@ pub(crate) struct Demo {
 /// Runs the demo to its exit code.
 pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     let limit = demo.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
+    process::check_summary(demo.summary.as_deref())?;
     let simulator = match Simulator::start(options(demo)) {
         Ok(simulator) => simulator,
         Err(error) => return Ok(crate::refuse(&[unplayable(&error)])),

@@ -80,6 +80,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
         Ok(plan) => plan,
         Err(problems) => return Ok(refuse(&problems)),
     };
+    process::check_summary(run.summary.as_deref())?;
     let limit = run.seconds.map(Duration::try_from_secs_f64).transpose()?;
     let engine = process::Process::start(&plan)?;
     eprintln!("broadcast on ws://{}; Ctrl-C seals and ends", engine.address());

@@ -181,7 +181,11 @@ impl Faults {
         };
         let base = venue.url.as_deref().unwrap_or(spec.url);
         let url = format!("{}{}", base.trim_end_matches('/'), spec.path);
-        if let Err(error) = connector::parts(&url) {
+        let has_path = base.splitn(4, '/').nth(3).is_some_and(|path| !path.is_empty());
+        if has_path {
+            let reason = format!("{base:?} has a path; the venue's own, {}, is added", spec.path);
+            self.add(&key("url"), reason, "write scheme, host and port alone");
+        } else if let Err(error) = connector::parts(&url) {
             self.add(&key("url"), error.to_string(), format!("the venue's own is {}", spec.url));
         }
         let fee = venue.taker_fee_bps.unwrap_or(spec.taker_fee_bps);
@@ -256,6 +260,10 @@ impl Faults {
             let customary = || (planned.spec.symbol)(base, quote);
             let symbol = instrument.symbols.get(&info.name).cloned().unwrap_or_else(customary);
             let venue = VenueId(u8::try_from(number).unwrap_or(u8::MAX));
+            if symbol.is_empty() {
+                let reason = format!("the symbol of {} is empty", info.name);
+                self.add(&key("symbols"), reason, "leave it out for the customary spelling");
+            }
             if catalogue.listings.iter().any(|l| l.venue == venue && l.symbol == symbol) {
                 let reason = format!("{symbol} of {} stands for another instrument", info.name);
                 self.add(&key("symbols"), reason, "a venue's symbol means one instrument");
@@ -283,7 +291,10 @@ impl Faults {
 
     fn decision(&mut self, config: &config::Decision, catalogue: &Catalogue) -> decision::Settings {
         let ordered = config.exit_bps.is_finite() && config.exit_bps <= config.entry_bps;
-        if !config.entry_bps.is_finite() || !ordered {
+        if !config.entry_bps.is_finite() {
+            let reason = format!("{} is no threshold", config.entry_bps);
+            self.add("decision.entry_bps", reason, "write basis points, as 5.0");
+        } else if !ordered {
             let reason = format!("{} is above entry_bps, {}", config.exit_bps, config.entry_bps);
             self.add("decision.exit_bps", reason, "close at or below what opens");
         }
@@ -312,6 +323,9 @@ impl Faults {
         self.within("journal.segment_seconds", journal.segment_seconds, 1, 86_400);
         self.within("journal.flush_ms", journal.flush_ms, 1, 10_000);
         self.within("journal.sync_ms", journal.sync_ms, 0, 60_000);
+        if journal.lake.as_os_str().is_empty() {
+            self.add("journal.lake", "it is empty", "name a folder");
+        }
         if journal.lake.exists() && !journal.lake.is_dir() {
             let reason = format!("{} is no folder", journal.lake.display());
             self.add("journal.lake", reason, "name a folder; it is made if it does not exist");

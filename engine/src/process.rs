@@ -133,6 +133,20 @@ impl Process {
     }
 }
 
+/// Whether the summary's file can be written: known before hours of running, not after.
+///
+/// # Errors
+/// If it cannot be opened for writing.
+pub fn check_summary(file: Option<&Path>) -> anyhow::Result<()> {
+    let Some(path) = file else { return Ok(()) };
+    std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)
+        .with_context(|| format!("cannot write the summary to {}", path.display()))?;
+    Ok(())
+}
+
 /// Says aloud, each second in which it goes on, that quotes are not being recorded.
 fn warn_of_losses(counters: &Counters, before: u64) -> u64 {
     let lost = counters.counter("journal.lost").get();

@@ -17,8 +17,8 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use spreadwire::chronicle;
 use spreadwire::clock::{Clock, MILLI, Nanos};
-use spreadwire::config;
 use spreadwire::record::{Kind, Record};
+use spreadwire::{config, connector};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -77,6 +77,10 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    if !matches!(connector::parts(&arguments.url), Ok((false, ..))) {
+        eprintln!("trader: --url {:?}: the broadcast is ws://host:port", arguments.url);
+        return ExitCode::from(2);
+    }
     match run(&arguments, rule) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
