@@ -271,29 +271,22 @@ fn check_prints_the_plan_and_venues_lists_the_registry() {
 const THREADS: &str = "[[threads]]\nname = \"all\"\nidle = \"backoff\"\nsleep_max_us = 200\n\
     agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n";
 
+/// Runs a demo with these arguments beside the usual ones to its end; its summary.
+fn demo(arguments: &[&str]) -> serde_json::Value {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (config, summary, lake) = (path("threads.toml"), path("summary.json"), path("lake"));
+    std::fs::write(&config, THREADS).unwrap();
+    let usual = ["demo", "--listen", "127.0.0.1:0", "--lake", &lake, "--config", &config];
+    let all = [&usual[..], &["--summary", &summary], arguments].concat();
+    let output = spreadwire(&all);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    serde_json::from_str(&std::fs::read_to_string(summary).unwrap()).unwrap()
+}
+
 #[test]
 fn a_short_demo_records_every_quote_and_says_so_in_its_summary() {
-    let folder = tempfile::tempdir().unwrap();
-    let lake = folder.path().join("lake");
-    let summary = folder.path().join("summary.json");
-    let config = folder.path().join("threads.toml");
-    std::fs::write(&config, THREADS).unwrap();
-    let output = spreadwire(&[
-        "demo",
-        "--for",
-        "2",
-        "--listen",
-        "127.0.0.1:0",
-        "--lake",
-        lake.to_str().unwrap(),
-        "--config",
-        config.to_str().unwrap(),
-        "--summary",
-        summary.to_str().unwrap(),
-    ]);
-    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
-    let summary: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(summary).unwrap()).unwrap();
+    let summary = demo(&["--for", "2"]);
     let totals = |name: &str| summary["totals"][name].as_u64().unwrap();
     assert!(totals("quotes") > 0);
     assert_eq!(totals("quotes"), totals("rows"));
@@ -312,29 +305,8 @@ fn a_short_demo_records_every_quote_and_says_so_in_its_summary() {
 
 #[test]
 fn a_tape_is_played_to_its_end_and_every_row_of_it_is_a_row_of_the_lake() {
-    let folder = tempfile::tempdir().unwrap();
-    let summary = folder.path().join("summary.json");
-    let config = folder.path().join("threads.toml");
-    std::fs::write(&config, THREADS).unwrap();
     let tape = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tapes/model_btc_eth_5s.csv.gz");
-    let output = spreadwire(&[
-        "demo",
-        "--speed",
-        "max",
-        "--listen",
-        "127.0.0.1:0",
-        "--tape",
-        tape.to_str().unwrap(),
-        "--lake",
-        folder.path().join("lake").to_str().unwrap(),
-        "--config",
-        config.to_str().unwrap(),
-        "--summary",
-        summary.to_str().unwrap(),
-    ]);
-    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
-    let summary: serde_json::Value =
-        serde_json::from_str(&std::fs::read_to_string(summary).unwrap()).unwrap();
+    let summary = demo(&["--speed", "max", "--tape", tape.to_str().unwrap()]);
     // data/README.md says how many rows the tape has.
     assert_eq!(summary["totals"]["rows"], 2_065);
     assert_eq!(summary["totals"]["quotes"], 2_065);

@@ -82,12 +82,6 @@ impl Book {
         }
     }
 
-    /// How many spreads one quote can lead to at most.
-    #[must_use]
-    pub fn spreads_max(&self) -> usize {
-        2 * self.listed.iter().map(Vec::len).max().unwrap_or(0).saturating_sub(1)
-    }
-
     fn place(&self, instrument: InstrumentId, venue: VenueId) -> usize {
         instrument.index() * self.venues + venue.index()
     }

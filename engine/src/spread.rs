@@ -5,7 +5,7 @@
 //! `net = bid_sell * (1 - fee_sell) / (ask_buy * (1 + fee_buy)) - 1`, taker fees, as fractions.
 //! Both mantissas stand at the instrument's one scale, which cancels.
 
-use crate::record::{Kind, Quote, Record, Spread};
+use crate::record::{Kind, Quote, Spread};
 use bytemuck::Zeroable;
 
 /// Basis points in a fraction of one.
@@ -85,10 +85,4 @@ impl Spread {
     pub fn gross(&self) -> f64 {
         gross(self.sell_px, self.buy_px)
     }
-}
-
-/// The spread in a record, if it is one.
-#[must_use]
-pub fn of_record(record: &Record) -> Option<&Spread> {
-    (record.kind() == Some(Kind::Spread)).then(|| record.view::<Spread>())
 }
