@@ -415,7 +415,7 @@ impl Broadcast {
                 give(event.as_ref(), clients, shared);
             }
             Some(Kind::Gap) => give_gap(record, clients, shared),
-            Some(Kind::Quote | Kind::Opened | Kind::Closed) | None => {}
+            Some(Kind::Quote | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
         })
     }
 

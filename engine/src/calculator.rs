@@ -125,7 +125,7 @@ fn take(
             tally.statuses.add(1);
             true
         }
-        Some(Kind::Spread | Kind::Gap | Kind::Opened | Kind::Closed) | None => {
+        Some(Kind::Spread | Kind::Gap | Kind::Opened | Kind::Closed | Kind::Recording) | None => {
             debug_assert!(false, "feeds send quotes and statuses only");
             false
         }

@@ -128,7 +128,9 @@ pub fn line_of(record: &Record, catalogue: &Catalogue) -> Option<Value> {
     match record.kind() {
         Some(Kind::Opened) => Some(opened(record.view(), catalogue)),
         Some(Kind::Closed) => Some(closed(record.view(), catalogue)),
-        Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap) | None => None,
+        Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Recording) | None => {
+            None
+        }
     }
 }
 

@@ -108,7 +108,7 @@ impl DecisionMaker {
                 self.in_step = false;
                 self.close_all(CloseReason::Gap, record.ts_recv(), out);
             }
-            Some(Kind::Quote | Kind::Opened | Kind::Closed) | None => {}
+            Some(Kind::Quote | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
         }
     }
 
@@ -282,7 +282,8 @@ impl Decision {
             match record.kind() {
                 Some(Kind::Opened) => self.opened.add(1),
                 Some(Kind::Closed) => self.closed.add(1),
-                Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap) | None => {}
+                Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Recording)
+                | None => {}
             }
             self.output.offer(record);
         }

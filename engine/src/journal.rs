@@ -196,7 +196,7 @@ impl Store {
         match record.kind() {
             Some(Kind::Quote | Kind::Status) => {}
             Some(Kind::Gap) => self.counts.missed.add(record.view::<Gap>().missed),
-            Some(Kind::Spread | Kind::Opened | Kind::Closed) | None => return,
+            Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => return,
         }
         if self.segment.is_none() {
             self.open_segment(now);
@@ -291,7 +291,8 @@ impl Store {
                 Some(Kind::Quote) => quotes += 1,
                 Some(Kind::Status) => statuses += 1,
                 // Its time is that of a record that never came.
-                Some(Kind::Gap | Kind::Spread | Kind::Opened | Kind::Closed) | None => {
+                Some(Kind::Gap | Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording)
+                | None => {
                     gaps += 1;
                     continue;
                 }

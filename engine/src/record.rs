@@ -25,11 +25,20 @@ pub enum Kind {
     Opened = 5,
     /// An opportunity closed: [`Closed`].
     Closed = 6,
+    /// The journal stopped or resumed recording: [`Recording`].
+    Recording = 7,
 }
 
 impl Kind {
-    const ALL: [Kind; 6] =
-        [Kind::Quote, Kind::Spread, Kind::Status, Kind::Gap, Kind::Opened, Kind::Closed];
+    const ALL: [Kind; 7] = [
+        Kind::Quote,
+        Kind::Spread,
+        Kind::Status,
+        Kind::Gap,
+        Kind::Opened,
+        Kind::Closed,
+        Kind::Recording,
+    ];
 }
 
 /// Any record: what rings and journals hold. Use [`Record::kind`] and then [`Record::view`].
@@ -181,6 +190,38 @@ pub struct Status {
     pub flags: u8,
 }
 
+/// What is missing where a [`Gap`] stands, and why: its flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum GapCause {
+    /// Inputs of the calculator that the edge had no room for.
+    Edge = 0,
+    /// Inputs of the calculator that the journal could not write.
+    Disk = 1,
+    /// Spreads that were to be recorded and did not fit: they take no numbers.
+    Spreads = 2,
+    /// Opportunities that were to be recorded and did not fit: they take no numbers.
+    Opportunities = 3,
+}
+
+impl GapCause {
+    /// Every cause.
+    pub const ALL: [GapCause; 4] =
+        [GapCause::Edge, GapCause::Disk, GapCause::Spreads, GapCause::Opportunities];
+
+    /// The cause of a record's flags.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<GapCause> {
+        GapCause::ALL.into_iter().find(|c| *c as u8 == code)
+    }
+
+    /// Whether what is missing were inputs, which the calculator had numbered.
+    #[must_use]
+    pub fn is_numbered(self) -> bool {
+        matches!(self, GapCause::Edge | GapCause::Disk)
+    }
+}
+
 /// What an edge could not take: the consumer missed `missed` records here.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
@@ -195,7 +236,7 @@ pub struct Gap {
     pub reserved_ids: [u8; 6],
     /// [`Kind::Gap`].
     pub kind: u8,
-    /// Zero.
+    /// A [`GapCause`]'s code.
     pub flags: u8,
 }
 
@@ -259,6 +300,67 @@ pub struct Closed {
     pub flags: u8,
 }
 
+/// The journal stopped or resumed recording.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Recording {
+    /// When.
+    pub ts_recv: Nanos,
+    /// Inputs that were not recorded since the run began.
+    pub lost: u64,
+    /// A [`RecordingState`]'s code.
+    pub state: u8,
+    /// Zero.
+    pub reserved: [u8; 39],
+    /// Zero.
+    pub reserved_ids: [u8; 6],
+    /// [`Kind::Recording`].
+    pub kind: u8,
+    /// Zero.
+    pub flags: u8,
+}
+
+/// Whether the journal records, and if not, why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum RecordingState {
+    /// It records.
+    On = 0,
+    /// The disk is full, or less is free than the reserve.
+    DiskFull = 1,
+    /// The folder or its file is gone.
+    Vanished = 2,
+    /// The operating system refused for another reason: read-only, no permission, an I/O error.
+    Refused = 3,
+}
+
+impl RecordingState {
+    /// Every state.
+    pub const ALL: [RecordingState; 4] = [
+        RecordingState::On,
+        RecordingState::DiskFull,
+        RecordingState::Vanished,
+        RecordingState::Refused,
+    ];
+
+    /// The state of a record's code.
+    #[must_use]
+    pub fn of_code(code: u8) -> Option<RecordingState> {
+        RecordingState::ALL.into_iter().find(|s| *s as u8 == code)
+    }
+
+    /// As clients see it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            RecordingState::On => "on",
+            RecordingState::DiskFull => "disk_full",
+            RecordingState::Vanished => "vanished",
+            RecordingState::Refused => "refused",
+        }
+    }
+}
+
 impl Typed for Quote {
     const KIND: Kind = Kind::Quote;
 }
@@ -278,11 +380,27 @@ impl Typed for Closed {
     const KIND: Kind = Kind::Closed;
 }
 
+impl Typed for Recording {
+    const KIND: Kind = Kind::Recording;
+}
+
 impl Gap {
     /// A gap of `missed` records that begins at `ts_recv`.
     #[must_use]
     pub fn new(ts_recv: Nanos, missed: u64) -> Gap {
         Gap { ts_recv, missed, kind: Kind::Gap as u8, ..Gap::zeroed() }
+    }
+
+    /// The same gap with its cause; [`GapCause::Edge`] is what [`Gap::new`] gives.
+    #[must_use]
+    pub fn because(self, cause: GapCause) -> Gap {
+        Gap { flags: cause as u8, ..self }
+    }
+
+    /// Why the records are missing; `None` for a code that this version does not know.
+    #[must_use]
+    pub fn cause(&self) -> Option<GapCause> {
+        GapCause::of_code(self.flags)
     }
 }
 
@@ -294,7 +412,8 @@ impl Record {
         match self.kind() {
             Some(Kind::Opened) => self.view::<Opened>().ts_recv,
             Some(Kind::Closed) => self.view::<Closed>().ts_close,
-            Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap) | None => self.body[0],
+            Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Recording)
+            | None => self.body[0],
         }
     }
 }
@@ -308,7 +427,7 @@ const _: () = {
             assert!(offset_of!($record, kind) == 62 && offset_of!($record, flags) == 63);
         )*};
     }
-    same_tail!(Record, Quote, Spread, Status, Gap, Opened, Closed);
+    same_tail!(Record, Quote, Spread, Status, Gap, Opened, Closed, Recording);
     assert!(offset_of!(Quote, ts_recv) == 0 && offset_of!(Quote, ts_event) == 8);
     assert!(offset_of!(Quote, bid_px) == 16 && offset_of!(Quote, ask_px) == 24);
     assert!(offset_of!(Quote, bid_sz) == 32 && offset_of!(Quote, ask_sz) == 40);

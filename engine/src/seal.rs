@@ -317,7 +317,7 @@ impl Content {
                 self.tally.missed = self.tally.missed.saturating_add(missed);
             }
             // The reader hands out none of these.
-            Some(Kind::Spread | Kind::Opened | Kind::Closed) | None => {}
+            Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
         }
     }
 

@@ -230,7 +230,7 @@ pub fn numbers_taken(record: &Record) -> u64 {
     match record.kind() {
         Some(Kind::Quote | Kind::Status) => 1,
         Some(Kind::Gap) => record.view::<Gap>().missed,
-        Some(Kind::Spread | Kind::Opened | Kind::Closed) | None => 0,
+        Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => 0,
     }
 }
 

@@ -101,7 +101,8 @@ impl Encoder {
                 self.text(State::of_code(status.previous).map_or("unknown", State::name));
                 self.text("\"");
             }
-            Some(Kind::Quote | Kind::Gap | Kind::Opened | Kind::Closed) | None => {
+            Some(Kind::Quote | Kind::Gap | Kind::Opened | Kind::Closed | Kind::Recording)
+            | None => {
                 debug_assert!(false, "only spreads and statuses are events");
                 self.text("{\"type\":\"unknown\"");
             }
