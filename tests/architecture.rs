@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 /// modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
     &["clock", "counters", "cpu", "decimal", "folder", "json"],
-    &["backoff", "instrument", "latency"],
-    &["agent", "record"],
-    &["ring", "segment", "venue"],
+    &["backoff", "instrument", "lake", "latency"],
+    &["agent", "record", "table"],
+    &["ledger", "ring", "segment", "venue"],
     &["venues", "spread", "integrity", "wire"],
     &["book", "connector", "seal"],
     &["feed", "calculator", "decision", "broadcast", "journal"],

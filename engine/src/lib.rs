@@ -16,13 +16,16 @@ pub mod cpu;
 pub mod decimal;
 pub mod folder;
 pub mod json;
+pub mod lake;
 pub mod latency;
 
 pub mod agent;
 pub mod instrument;
+pub mod ledger;
 pub mod record;
 pub mod ring;
 pub mod segment;
+pub mod table;
 
 pub mod spread;
 pub mod venue;
