@@ -8,24 +8,28 @@ use crate::book::Book;
 use crate::broadcast::{self, Broadcast};
 use crate::calculator::{Calculator, Output};
 use crate::chronicle::Chronicle;
-use crate::clock::{Clock, MILLI, SECOND};
+use crate::clock::{Clock, MILLI, Nanos, SECOND};
 use crate::connector::{self, Target};
-use crate::counters::Counters;
+use crate::counters::{Counter, Counters};
 use crate::decision::{Decision, DecisionMaker};
 use crate::feed::{ColdSide, ConnectionPlan, Feed, Notice};
 use crate::instrument::{Catalogue, VenueId};
 use crate::journal::{self, Journal};
+use crate::lake;
 use crate::plan::{FeedPlan, Plan, ThreadPlan};
+use crate::recover::{self, Leftover, Mark};
 use crate::ring::{self, EdgeCounters, Receiver};
 use crate::runner::{self, Running, Stop};
 use crate::seal::Sealer;
 use crate::segment::{Origin, RunId, catalogue_digest};
+use crate::table::TableError;
 use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -61,6 +65,27 @@ pub struct Engine {
     cold: Running,
     sealer: JoinHandle<Vec<String>>,
     address: SocketAddr,
+    book_keeping: BookKeeping,
+}
+
+/// What is noted in the lake when everything has ended.
+#[derive(Debug)]
+struct BookKeeping {
+    mark: Mark,
+    lake: PathBuf,
+    clock: Clock,
+    counters: Counters,
+    /// Held until then.
+    _lock: lake::Lock,
+}
+
+impl BookKeeping {
+    fn end(self) -> Result<(), TableError> {
+        let counts = self.counters.snapshot();
+        let count = |name: &str| counts.get(name).copied().unwrap_or(0);
+        let inputs = count("calculator.quotes") + count("calculator.statuses");
+        self.mark.end(&self.lake, self.clock.now(), inputs, &counts)
+    }
 }
 
 impl Engine {
@@ -85,6 +110,10 @@ impl Engine {
             Ok(unsealed) => report.failures.extend(unsealed),
             Err(_) => report.failures.push("the sealer panicked".to_owned()),
         }
+        if let Err(error) = self.book_keeping.end() {
+            let error = anyhow::Error::from(error);
+            report.failures.push(format!("the end is not in the ledger: {error:#}"));
+        }
         report
     }
 }
@@ -100,10 +129,10 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     })?;
     let address = listener.local_addr()?;
     let lake = &plan.journal.lake;
-    std::fs::create_dir_all(lake)
-        .with_context(|| format!("cannot make the lake's folder {}", lake.display()))?;
+    let lock = lake::lock_recording(lake).context("cannot record into this lake")?;
     let catalogue = Arc::new(plan.catalogue.clone());
-    let mut wiring = Wiring { plan, around, catalogue, agents: BTreeMap::new() };
+    let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
+    let mut wiring = Wiring { plan, around, catalogue, agents: BTreeMap::new(), leftovers };
     let sealer = wiring.connect_all(listener)?;
     let Wiring { mut agents, .. } = wiring;
     let chronicle = agents.remove("chronicle").into_iter().collect();
@@ -117,7 +146,22 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Downstream first, so that nobody sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
-    Ok(Engine { hot, cold, sealer, address })
+    Ok(Engine { hot, cold, sealer, address, book_keeping })
+}
+
+/// Notes that the run begins; finds what runs before it left to be sealed.
+fn open_books(
+    lake: &Path,
+    catalogue: &Catalogue,
+    around: &Surroundings,
+    lock: lake::Lock,
+) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
+    let cannot = || format!("cannot write into the lake {}", lake.display());
+    let leftovers = recover::leftovers(lake).with_context(cannot)?;
+    let Surroundings { clock, counters, run, .. } = around;
+    let mark = Mark::begin(lake, *run, clock.now(), catalogue).with_context(cannot)?;
+    let (lake, clock, counters) = (lake.to_owned(), clock.clone(), counters.clone());
+    Ok((BookKeeping { mark, lake, clock, counters, _lock: lock }, leftovers))
 }
 
 fn cold_thread() -> ThreadPlan {
@@ -135,6 +179,8 @@ struct Wiring<'a> {
     around: &'a Surroundings,
     catalogue: Arc<Catalogue>,
     agents: BTreeMap<String, Box<dyn Agent>>,
+    /// Of earlier runs; sealed before this one's segments.
+    leftovers: Vec<Leftover>,
 }
 
 impl Wiring<'_> {
@@ -286,7 +332,38 @@ impl Wiring<'_> {
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
         let sealer = Sealer::new(&lake, Catalogue::clone(&self.catalogue), counters);
         self.add(Journal::new(input, &lake, origin, settings, clock.clone(), counters, segments));
+        let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
+        let recovered = counters.counter("seal.recovered");
         let thread = std::thread::Builder::new().name("sealer".to_owned());
-        Ok(thread.spawn(move || sealer.run(&closed))?)
+        let work = move || {
+            let mut failures = recover_all(&leftovers, &lake, until, &recovered);
+            failures.extend(sealer.run(&closed));
+            failures
+        };
+        Ok(thread.spawn(work)?)
     }
+}
+
+/// Seals what earlier runs left; returns a sentence for each thing that could not be done.
+fn recover_all(
+    leftovers: &[Leftover],
+    lake: &Path,
+    until: Nanos,
+    segments: &Counter,
+) -> Vec<String> {
+    let mut failures = Vec::new();
+    for leftover in leftovers {
+        let recovered = leftover.recover(lake, Some(until), None, |_| {});
+        segments.add(recovered.sealed.len() as u64);
+        let rows: u64 = recovered.sealed.iter().map(|sealed| sealed.tally.quotes).sum();
+        tracing::warn!(
+            target: "lake",
+            "run {} was killed: {} segments sealed, {rows} quotes",
+            leftover.run,
+            recovered.sealed.len(),
+        );
+        recovered.failures.iter().for_each(|failure| tracing::error!(target: "lake", "{failure}"));
+        failures.extend(recovered.failures);
+    }
+    failures
 }

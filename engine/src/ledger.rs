@@ -261,6 +261,22 @@ pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
     (entries, errors)
 }
 
+/// Entries among which are all of a run, as far as they can be read: by the names of the files, or
+/// from all files where those were merged.
+#[must_use]
+pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
+    let is_of_run = |path: &PathBuf| {
+        let name = path.file_name().and_then(|name| name.to_str());
+        // What the first file of a run says, and nothing else, is worth no shortcut.
+        name.is_some_and(|name| name.starts_with(run) && !name.ends_with("-started.parquet"))
+    };
+    let mut paths = files(lake);
+    if paths.iter().any(is_of_run) {
+        paths.retain(is_of_run);
+    }
+    paths.iter().filter_map(|path| read_file(path).ok()).flatten().collect()
+}
+
 /// The Parquet files of the ledger, sorted by name.
 #[must_use]
 pub fn files(lake: &Path) -> Vec<PathBuf> {

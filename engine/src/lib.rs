@@ -34,7 +34,6 @@ pub mod venues;
 pub mod book;
 pub mod connector;
 pub mod integrity;
-pub mod seal;
 pub mod wire;
 
 pub mod broadcast;
@@ -44,9 +43,12 @@ pub mod feed;
 pub mod journal;
 
 pub mod chronicle;
+pub mod columns;
 pub mod config;
 pub mod plan;
+pub mod recover;
 pub mod runner;
+pub mod seal;
 pub mod summary;
 
 pub mod launch;

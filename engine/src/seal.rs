@@ -1,59 +1,62 @@
 //! Sealing: a closed segment of the journal becomes Parquet files in the lake.
 //!
-//! The quotes of a segment are grouped by venue, instrument and hour of the receive time and sorted
-//! by it, in the order of the journal where times are equal. Each group is one file, written under
-//! another name, synced and renamed; only when the footers of all of them count the rows that were
-//! written is the segment deleted. Names and content depend on the segment and the catalogue alone,
-//! so that sealing again after a crash replaces each file by its equal. `docs/formats.md` has the
-//! columns. It runs on a cold thread and must not know the journal's agent or any ring.
+//! The records of a segment are grouped by table and folder and sorted by time, in the order of the
+//! journal where times are equal. Each group becomes a file, or joins the newest file of its folder
+//! where one of the two is small, so that an hour's edge or a quiet instrument leaves no tiny files.
+//! Every file is written under another name and read back; then the ledger gets its entries, the
+//! files get their names, and only then the segment is deleted. The footer lists the segments that a
+//! file has rows of, so that sealing again after a crash finds what is done already. It runs on a
+//! cold thread and must not know the journal's agent or any ring.
 
-use crate::clock::{Nanos, SECOND};
+use crate::clock::Nanos;
+use crate::columns::{Columns, Group, NamesError, RowError};
 use crate::counters::{Counter, Counters};
-use crate::decimal;
 use crate::folder;
-use crate::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use crate::record::{Gap, Kind, Quote, flags};
+use crate::instrument::Catalogue;
+use crate::integrity::{Reason, State};
+use crate::lake::{self, LockError, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
+use crate::ledger::{self, Cause, Entry, EntryKind};
+use crate::record::{Gap, GapCause, Kind, Record, Status};
 use crate::segment::{
-    ClosedSegment, SegmentError, SegmentInfo, SegmentReader, catalogue_digest, segment_name,
+    ClosedSegment, SegmentError, SegmentInfo, SegmentReader, catalogue_digest, numbers_taken,
+    segment_name,
 };
-use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
-    UInt64Array,
+use crate::table::{
+    self, BATCH_ROWS, Metadata, Table, TableError, TableReader, TableWriter, Written,
 };
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
-use crossbeam::channel::Receiver;
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, SortingColumn};
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::reader::{FileReader, SerializedFileReader};
-use parquet::schema::types::ColumnPath;
-use std::fs::{self, File};
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
+use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::time::Duration;
 
-/// Version of the Parquet columns and metadata.
-pub const VERSION: u32 = 1;
-
-/// Rows are handed to the Parquet writer in batches of this many: bounds the copies in memory.
-const BATCH_ROWS: usize = 65_536;
-const HOUR: Nanos = 3600 * SECOND;
-/// Longer names of venues and instruments are refused: a file name holds 255 bytes.
-const NAME_BYTES_MAX: usize = 128;
+/// A group or a file with fewer rows than this does not stay alone if the folder has another file.
+pub const SMALL_ROWS: u64 = 4096;
+/// A file grows no further by joining than this: bounds the memory and the work of a join.
+pub const JOINED_ROWS_MAX: u64 = 1 << 18;
+/// Segments that could not be sealed are tried again this often.
+const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
 /// What became of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
     /// What the segment said of itself.
     pub info: SegmentInfo,
-    /// The files in the order written.
+    /// The files that its rows are in now, in the order written.
     pub files: Vec<SealedFile>,
     /// What the segment held.
     pub tally: Tally,
+    /// The number after its last record; `None` if it held none.
+    pub next_sequence: Option<u64>,
+    /// The latest receive time in it; of an empty one when it was begun.
+    pub last_time: Nanos,
     /// Where the last whole block ended, if the segment was cut off inside the one after it.
     pub truncated_at: Option<u64>,
+    /// Where blocks were damaged; the whole ones around them are sealed, the segment is kept.
+    pub damaged_at: Vec<u64>,
 }
 
 /// A Parquet file of the lake.
@@ -68,103 +71,98 @@ pub struct SealedFile {
 /// Records of a segment by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Quotes: rows.
+    /// Quotes.
     pub quotes: u64,
-    /// Statuses, which are no rows.
+    /// Statuses.
     pub statuses: u64,
-    /// Gap marks, which are no rows.
+    /// Spreads.
+    pub spreads: u64,
+    /// Opportunities that opened or closed.
+    pub opportunities: u64,
+    /// Gap marks, which are no rows but entries of the ledger.
     pub gaps: u64,
     /// Inputs that the gap marks stand for.
     pub missed: u64,
 }
 
-/// Why a segment was not sealed. It stays where it is; files that were finished stay as well and
-/// are replaced by their equals the next time.
+impl Tally {
+    fn count(&mut self, record: &Record) {
+        match record.kind() {
+            Some(Kind::Quote) => self.quotes += 1,
+            Some(Kind::Status) => self.statuses += 1,
+            Some(Kind::Spread) => self.spreads += 1,
+            Some(Kind::Opened | Kind::Closed) => self.opportunities += 1,
+            Some(Kind::Gap) => {
+                self.gaps += 1;
+                self.missed = self.missed.saturating_add(numbers_taken(record));
+            }
+            // The reader hands out none of these.
+            Some(Kind::Recording) | None => {}
+        }
+    }
+
+    /// Records of every kind.
+    #[must_use]
+    pub fn records(&self) -> u64 {
+        self.quotes + self.statuses + self.spreads + self.opportunities + self.gaps
+    }
+}
+
+/// Why a segment was not sealed. It stays where it is, and can be sealed again.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// The segment cannot be read to its end.
+    /// The segment cannot be read.
     #[error(transparent)]
     Segment(#[from] SegmentError),
     /// Its ids mean something else than those of the catalogue at hand.
     #[error("the segment was written with another catalogue of instruments and venues")]
     OtherCatalogue,
-    /// It holds fewer or more records than its writer counted.
-    #[error("the segment holds {found} records where {written} were written")]
-    Incomplete {
-        /// Records read.
-        found: u64,
-        /// Records that were written.
-        written: u64,
-    },
-    /// A quote of an instrument or venue that the catalogue does not have.
-    #[error("no venue {} or instrument {} in the catalogue", venue.0, instrument.0)]
-    UnknownId {
-        /// The quote's venue.
-        venue: VenueId,
-        /// The quote's instrument.
-        instrument: InstrumentId,
-    },
-    /// A number that does not fit the signed column.
-    #[error("{value} is beyond the range of the column {column}")]
-    OutOfRange {
-        /// The column.
-        column: &'static str,
-        /// The value.
-        value: u64,
-    },
-    /// A name that cannot be a folder of the lake.
-    #[error("{name:?} cannot be the name of a folder in the lake")]
-    Name {
-        /// The venue or instrument.
-        name: String,
-    },
-    /// Two venues or instruments would share a folder.
-    #[error("two venues or two instruments would share the folder {folder:?}")]
-    SameFolder {
-        /// The folder's name.
-        folder: String,
-    },
-    /// The operating system refused.
-    #[error("cannot {doing} {path}")]
-    Io {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Its answer.
-        #[source]
-        source: io::Error,
-    },
-    /// The Parquet library refused, or could not write.
-    #[error("cannot {doing} {path}")]
-    Parquet {
-        /// What was tried.
-        doing: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// Its answer.
-        #[source]
-        source: ParquetError,
-    },
-    /// A written file does not count the rows that went into it.
-    #[error("{path} has {found} rows where {written} were written")]
-    Rows {
+    /// The catalogue's names cannot be folders.
+    #[error(transparent)]
+    Names(#[from] NamesError),
+    /// A record that cannot be a row.
+    #[error(transparent)]
+    Row(#[from] RowError),
+    /// Columns that do not fit their table.
+    #[error("the columns do not fit the table")]
+    Columns(#[from] ArrowError),
+    /// A file of the lake cannot be written, or not be read back.
+    #[error(transparent)]
+    Table(#[from] TableError),
+    /// A file that was read back does not have the rows that went into it.
+    #[error("{path} was read back and does not have the rows that were written")]
+    Differs {
         /// The file.
         path: PathBuf,
-        /// What its footer says.
-        found: u64,
-        /// What was written.
-        written: u64,
     },
+    /// The lake cannot be locked.
+    #[error(transparent)]
+    Lock(#[from] LockError),
 }
 
-/// Seals a segment, to which nobody writes any more, into `lake` and deletes it. What follows a cut-off block is not there to seal;
-/// [`Sealed::truncated_at`] says so.
+/// Seals a segment, to which nobody writes any more, into `lake`, and deletes it; one that is
+/// damaged is kept in the folder [`lake::DAMAGED`]. What was sealed of it before is not sealed
+/// twice.
 ///
 /// # Errors
 /// [`SealError`]; the segment stays.
 pub fn seal_segment(path: &Path, lake: &Path, catalogue: &Catalogue) -> Result<Sealed, SealError> {
-    seal(path, lake, catalogue, None)
+    let work = Work { lake, catalogue, resumed: true };
+    work.seal(path, SegmentReader::open(path)?, None)
+}
+
+/// Seals what is whole in a segment whose header is damaged, by what its name and its run tell.
+///
+/// # Errors
+/// [`SealError`]; the segment stays.
+pub fn seal_headless(
+    path: &Path,
+    lake: &Path,
+    catalogue: &Catalogue,
+    info: SegmentInfo,
+) -> Result<Sealed, SealError> {
+    let work = Work { lake, catalogue, resumed: true };
+    work.seal(path, SegmentReader::open_headless(path, info)?, None)
 }
 
 /// The cold side of the journal: seals what it is sent.
@@ -172,6 +170,13 @@ pub fn seal_segment(path: &Path, lake: &Path, catalogue: &Catalogue) -> Result<S
 pub struct Sealer {
     lake: PathBuf,
     catalogue: Catalogue,
+    counts: Counts,
+    /// Segments that could not be sealed, and why.
+    unsealed: Vec<(ClosedSegment, String)>,
+}
+
+#[derive(Debug)]
+struct Counts {
     rows: Counter,
     files: Counter,
     segments: Counter,
@@ -179,6 +184,9 @@ pub struct Sealer {
     statuses: Counter,
     gaps: Counter,
     missed: Counter,
+    damaged: Counter,
+    unsealed: Counter,
+    next_sequence: Counter,
 }
 
 impl Sealer {
@@ -186,9 +194,7 @@ impl Sealer {
     #[must_use]
     pub fn new(lake: &Path, catalogue: Catalogue, counters: &Counters) -> Sealer {
         let named = |name: &str| counters.counter(&format!("seal.{name}"));
-        Sealer {
-            lake: lake.to_owned(),
-            catalogue,
+        let counts = Counts {
             rows: named("rows"),
             files: named("files"),
             segments: named("segments"),
@@ -196,39 +202,74 @@ impl Sealer {
             statuses: named("statuses"),
             gaps: named("gaps"),
             missed: named("missed"),
-        }
+            damaged: named("damaged"),
+            unsealed: named("unsealed"),
+            next_sequence: named("next_sequence"),
+        };
+        Sealer { lake: lake.to_owned(), catalogue, counts, unsealed: Vec::new() }
     }
 
     /// Seals what comes until every sender is gone and everything is sealed. For a cold thread: it
     /// blocks, and logs. Returns a sentence for each segment that was not sealed.
-    pub fn run(&self, segments: &Receiver<ClosedSegment>) -> Vec<String> {
-        segments.iter().filter_map(|closed| self.seal_one(&closed)).collect()
+    pub fn run(mut self, segments: &Receiver<ClosedSegment>) -> Vec<String> {
+        loop {
+            match segments.recv_timeout(RETRY_INTERVAL) {
+                Ok(closed) => self.seal(closed, false),
+                Err(RecvTimeoutError::Timeout) => self.retry(),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.retry();
+        self.unsealed.into_iter().map(|(_, sentence)| sentence).collect()
     }
 
-    fn seal_one(&self, closed: &ClosedSegment) -> Option<String> {
-        let path = closed.path.display();
-        match seal(&closed.path, &self.lake, &self.catalogue, Some(closed.records)) {
-            Ok(sealed) => {
-                self.count(&sealed);
-                tracing::debug!(%path, rows = sealed.tally.quotes, "segment sealed");
-                None
-            }
-            Err(error) => {
-                self.failed.add(1);
-                let sentence = format!("segment {path} stays unsealed: {}", chain(&error));
-                tracing::error!("{sentence}");
-                Some(sentence)
-            }
+    /// Tries those again that could not be sealed: a disk may have room again.
+    fn retry(&mut self) {
+        for (closed, _) in std::mem::take(&mut self.unsealed) {
+            self.seal(closed, true);
         }
     }
 
+    fn seal(&mut self, closed: ClosedSegment, again: bool) {
+        let path = closed.path.display();
+        let work = Work { lake: &self.lake, catalogue: &self.catalogue, resumed: again };
+        let reader = SegmentReader::open(&closed.path).map_err(SealError::from);
+        match reader.and_then(|reader| work.seal(&closed.path, reader, Some(closed.records))) {
+            Ok(sealed) => {
+                self.count(&sealed);
+                tracing::debug!(%path, rows = sealed.tally.quotes, "segment sealed");
+            }
+            Err(error) => {
+                let sentence = format!("segment {path} stays unsealed: {}", chain(&error));
+                if !again {
+                    self.counts.failed.add(1);
+                    tracing::error!("{sentence}");
+                }
+                self.unsealed.push((closed, sentence));
+            }
+        }
+        self.counts.unsealed.set(self.unsealed.len() as u64);
+    }
+
     fn count(&self, sealed: &Sealed) {
-        self.segments.add(1);
-        self.rows.add(sealed.tally.quotes);
-        self.files.add(sealed.files.len() as u64);
-        self.statuses.add(sealed.tally.statuses);
-        self.gaps.add(sealed.tally.gaps);
-        self.missed.add(sealed.tally.missed);
+        let Counts { rows, files, segments, statuses, gaps, missed, .. } = &self.counts;
+        segments.add(1);
+        rows.add(sealed.tally.quotes);
+        files.add(sealed.files.len() as u64);
+        statuses.add(sealed.tally.statuses);
+        gaps.add(sealed.tally.gaps);
+        missed.add(sealed.tally.missed);
+        if let Some(next) = sealed.next_sequence {
+            self.counts.next_sequence.set(next.max(self.counts.next_sequence.get()));
+        }
+        if !sealed.damaged_at.is_empty() {
+            self.counts.damaged.add(1);
+            let number = sealed.info.number;
+            tracing::error!(
+                "segment {number} was damaged at {:?}: what is whole was sealed",
+                sealed.damaged_at
+            );
+        }
     }
 }
 
@@ -238,420 +279,552 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-fn seal(
-    path: &Path,
-    lake: &Path,
-    catalogue: &Catalogue,
-    written: Option<u64>,
-) -> Result<Sealed, SealError> {
-    let content = Content::read(path, catalogue, written)?;
-    let names = Names::new(catalogue)?;
+/// Where to, with which names, and whether somebody may have begun before.
+struct Work<'a> {
+    lake: &'a Path,
+    catalogue: &'a Catalogue,
+    resumed: bool,
+}
+
+impl Work<'_> {
+    fn seal(
+        &self,
+        path: &Path,
+        reader: SegmentReader<io::BufReader<fs::File>>,
+        written: Option<u64>,
+    ) -> Result<Sealed, SealError> {
+        if reader.info().origin.catalogue != catalogue_digest(self.catalogue) {
+            return Err(SealError::OtherCatalogue);
+        }
+        let content = Content::read(reader, written)?;
+        let run = content.info.origin.run;
+        let columns = Columns::new(self.catalogue, run.as_str())?;
+        content.check(&columns)?;
+        let _lock = lake::lock_changes(self.lake)?;
+        let mut drafts = Drafts::default();
+        for (group, mut places) in content.groups() {
+            // Stable: the journal's order breaks ties.
+            places.sort_by_key(|at| content.records[*at as usize].ts_recv());
+            let rows = Rows { group, places, content: &content, columns: &columns };
+            drafts.0.push(self.draft(&rows)?);
+        }
+        let mut entries = content.entries(self.catalogue, path);
+        drafts.0.iter().for_each(|draft| entries.extend(draft.entries(&content.info)));
+        let name = segment_name(&run, content.info.number);
+        ledger::write(self.lake, &name, content.info.started_at, &entries)?;
+        drafts.name_all()?;
+        self.put_away(path, &content)?;
+        let files = drafts.0.iter().map(|draft| draft.file.clone()).collect();
+        Ok(content.sealed(files))
+    }
+
+    /// Writes a group's file under a name that no reader takes, and reads it back.
+    fn draft(&self, rows: &Rows<'_>) -> Result<Draft, SealError> {
+        let relative = rows.columns.folder(&rows.group);
+        let folder = self.lake.join(&relative);
+        let io = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |source| table::io_error(doing, &path, source)
+        };
+        folder::create(&folder).map_err(io("make the folder", &folder))?;
+        let newest = files_of(&folder).map_err(io("list", &folder))?;
+        if self.resumed
+            && let Some(done) = rows.already_in(&newest)
+        {
+            return Draft::of_done(rows, relative, done);
+        }
+        let joined = rows.join(newest.last());
+        let path = match &joined {
+            Some(joined) => joined.path.clone(),
+            None => folder.join(format!("{}{PARQUET_SUFFIX}", rows.segment_name())),
+        };
+        let unfinished = path.with_extension(&UNFINISHED_SUFFIX[1..]);
+        let (written, digest) = match joined {
+            None => {
+                let written = write_file(&unfinished, rows, None, rows.batches())?;
+                (written, written.digest)
+            }
+            Some(joined) => rows.write_joined(&unfinished, &joined)?,
+        };
+        let file = SealedFile { path, rows: written.rows };
+        let own = rows.own(digest);
+        Ok(Draft { unfinished: Some(unfinished), file, relative, written, own })
+    }
+
+    /// Deletes the segment, or keeps it aside if it was damaged.
+    fn put_away(&self, path: &Path, content: &Content) -> Result<(), SealError> {
+        let io = |doing, path: &Path| {
+            let path = path.to_owned();
+            move |source| table::io_error(doing, &path, source)
+        };
+        if content.damaged_at.is_empty() {
+            fs::remove_file(path).map_err(io("delete", path))?;
+        } else {
+            let aside = self.lake.join(lake::DAMAGED);
+            folder::create(&aside).map_err(io("make the folder", &aside))?;
+            let kept = aside.join(path.file_name().unwrap_or_default());
+            fs::rename(path, &kept).map_err(io("put aside", path))?;
+            folder::sync(&aside).map_err(io("sync", &aside))?;
+        }
+        if let Some(journal) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            folder::sync(journal).map_err(io("sync", journal))?;
+        }
+        Ok(())
+    }
+}
+
+/// The finished Parquet files of a folder, sorted by name, which is by time.
+fn files_of(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    let order = content.order();
-    let group_of = |at: &usize| Group::of(&content.quotes[*at]);
-    for rows in order.chunk_by(|a, b| group_of(a) == group_of(b)) {
-        let group = group_of(&rows[0]);
-        let table = Table { content: &content, group, rows, catalogue };
-        files.push(table.write(&lake.join(names.folder(&group)))?);
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            files.push(path);
+        }
     }
-    files.iter().try_for_each(check_rows)?;
-    fs::remove_file(path).map_err(|source| io_error("delete", path, source))?;
-    if let Some(journal) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        folder::sync(journal).map_err(|source| io_error("sync", journal, source))?;
+    files.sort();
+    Ok(files)
+}
+
+/// Writes batches and reads them back.
+fn write_file(
+    path: &Path,
+    rows: &Rows<'_>,
+    joined: Option<&Metadata>,
+    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+) -> Result<Written, SealError> {
+    let of = rows.group.table();
+    let write = || -> Result<Written, SealError> {
+        let mut writer = TableWriter::create(path, of, rows.metadata(joined))?;
+        for batch in batches {
+            writer.write(&batch?)?;
+        }
+        let written = writer.finish()?;
+        let (mut found, mut digest) = (0, 0_u64);
+        for batch in TableReader::open(path, of)? {
+            let batch = batch?;
+            found += batch.num_rows() as u64;
+            digest = digest.wrapping_add(table::digest(&batch));
+        }
+        if (found, digest) == (written.rows, written.digest) {
+            return Ok(written);
+        }
+        Err(SealError::Differs { path: path.to_owned() })
+    };
+    // Best effort: the next sealing overwrites what is left.
+    write().inspect_err(|_| fs::remove_file(path).unwrap_or_default())
+}
+
+/// The rows of one group.
+struct Rows<'a> {
+    group: Group,
+    /// Places of the records in the content, in the order of the rows.
+    places: Vec<u32>,
+    content: &'a Content,
+    columns: &'a Columns<'a>,
+}
+
+/// A group's rows as the ledger will have them.
+struct Own {
+    table: &'static Table,
+    venue: Option<String>,
+    instrument: Option<String>,
+    first: Option<u64>,
+    last: Option<u64>,
+    rows: u64,
+    digest: u64,
+}
+
+/// A file that a group's rows join.
+struct Joined {
+    path: PathBuf,
+    metadata: Metadata,
+    batches: Vec<RecordBatch>,
+    digest: u64,
+}
+
+impl Rows<'_> {
+    fn segment_name(&self) -> String {
+        let info = &self.content.info;
+        segment_name(&info.origin.run, info.number)
     }
-    let Content { info, tally, truncated_at, .. } = content;
-    Ok(Sealed { info, files, tally, truncated_at })
+
+    fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+        let Content { records, numbers, .. } = self.content;
+        self.places.chunks(BATCH_ROWS).map(|places| {
+            let numbered = places.iter().map(|at| *at as usize);
+            let records: Vec<_> = numbered.map(|at| (&records[at], numbers[at])).collect();
+            self.columns.batch(&self.group, &records)
+        })
+    }
+
+    fn digest(&self) -> Result<u64, ArrowError> {
+        self.batches().try_fold(0, |sum: u64, batch| Ok(sum.wrapping_add(table::digest(&batch?))))
+    }
+
+    /// Writes the rows of a file and these as one; returns the digest of these as well.
+    fn write_joined(&self, path: &Path, joined: &Joined) -> Result<(Written, u64), SealError> {
+        let own: Vec<_> = self.batches().collect::<Result<_, _>>()?;
+        let digest = own.iter().map(table::digest).fold(0, u64::wrapping_add);
+        let all = self.group.table().sorted(&[&joined.batches[..], &own[..]].concat())?;
+        let rows = all.num_rows();
+        let chunks = (0..rows).step_by(BATCH_ROWS);
+        let chunks = chunks.map(|at| Ok(all.slice(at, BATCH_ROWS.min(rows - at))));
+        let written = write_file(path, self, Some(&joined.metadata), chunks)?;
+        if written.digest == joined.digest.wrapping_add(digest) {
+            return Ok((written, digest));
+        }
+        fs::remove_file(path).unwrap_or_default();
+        Err(SealError::Differs { path: path.to_owned() })
+    }
+
+    /// The file that this segment's rows are in, from an earlier attempt.
+    fn already_in(&self, files: &[PathBuf]) -> Option<PathBuf> {
+        let part = self.part();
+        let has_it = |path: &&PathBuf| {
+            let reader = TableReader::open(path, self.group.table());
+            reader.is_ok_and(|reader| parts_of(reader.metadata()).any(|found| found == part))
+        };
+        files.iter().find(has_it).cloned()
+    }
+
+    /// This segment's part in a file: run, segment, rows.
+    fn part(&self) -> String {
+        let info = &self.content.info;
+        format!("{}:{}:{}", info.origin.run, info.number, self.places.len())
+    }
+
+    fn metadata(&self, joined: Option<&Metadata>) -> Metadata {
+        let mut metadata = self.columns.metadata(&self.group);
+        let parts = joined.into_iter().flat_map(parts_of);
+        let parts: Vec<String> = parts.chain([self.part()]).collect();
+        metadata.insert("parts".to_owned(), parts.join(","));
+        metadata
+    }
+
+    /// The newest file of the folder, if it and these rows should be one. A file that cannot be
+    /// read is left alone.
+    fn join(&self, newest: Option<&PathBuf>) -> Option<Joined> {
+        let path = newest?;
+        let own = self.places.len() as u64;
+        let reader = TableReader::open(path, self.group.table()).ok()?;
+        let (there, metadata) = (reader.rows(), reader.metadata().clone());
+        let small = own < SMALL_ROWS || there < SMALL_ROWS;
+        if !small || JOINED_ROWS_MAX < own + there {
+            return None;
+        }
+        // Another catalogue may have kept the instrument with other scales.
+        let mut same = self.columns.metadata(&self.group).into_iter();
+        if !same.all(|(key, value)| metadata.get(&key) == Some(&value)) {
+            return None;
+        }
+        let batches: Vec<_> = reader.collect::<Result<_, _>>().ok()?;
+        let digest = batches.iter().map(table::digest).fold(0, u64::wrapping_add);
+        Some(Joined { path: path.clone(), metadata, batches, digest })
+    }
+
+    fn own(&self, digest: u64) -> Own {
+        let numbers = || self.places.iter().map(|at| self.content.numbers[*at as usize]);
+        let (venue, instrument) = self.columns.names(&self.group);
+        Own {
+            table: self.group.table(),
+            venue: venue.map(str::to_owned),
+            instrument: instrument.map(str::to_owned),
+            first: numbers().min(),
+            last: numbers().max(),
+            rows: self.places.len() as u64,
+            digest,
+        }
+    }
+}
+
+/// The parts that a file says it has; of version 1, which had one each, from its other keys.
+fn parts_of(metadata: &Metadata) -> impl Iterator<Item = String> {
+    let of_old = || {
+        let key = |key: &str| metadata.get(key).cloned();
+        Some(format!("{}:{}:?", key("run")?, key("segment")?))
+    };
+    let parts = metadata.get("parts").cloned().or_else(of_old).unwrap_or_default();
+    parts.split(',').map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+/// A file on its way into the lake.
+struct Draft {
+    /// `None` if it has its name already.
+    unfinished: Option<PathBuf>,
+    file: SealedFile,
+    /// The folder, from the lake's top.
+    relative: PathBuf,
+    written: Written,
+    own: Own,
+}
+
+impl Draft {
+    /// The rows were sealed by an earlier attempt.
+    fn of_done(rows: &Rows<'_>, relative: PathBuf, path: PathBuf) -> Result<Draft, SealError> {
+        let digest = rows.digest()?;
+        let of = rows.group.table();
+        let (bytes, crc) =
+            table::checksum(&path).map_err(|source| table::io_error("read", &path, source))?;
+        let found = TableReader::open(&path, of)?.rows();
+        let written = Written { rows: found, bytes, crc, digest };
+        let file = SealedFile { path, rows: found };
+        Ok(Draft { unfinished: None, file, relative, written, own: rows.own(digest) })
+    }
+
+    fn entries(&self, info: &SegmentInfo) -> [Entry; 2] {
+        let folder = Some(self.relative.to_string_lossy().into_owned());
+        let file = self.file.path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let Own { table, venue, instrument, first, last, rows, digest } = &self.own;
+        let entry = |kind| Entry {
+            segment: Some(info.number),
+            table: Some(table.name.to_owned()),
+            folder: folder.clone(),
+            venue: venue.clone(),
+            instrument: instrument.clone(),
+            ..Entry::new(kind, info.started_at).of_run(info.origin.run.as_str())
+        };
+        let Written { rows: all, bytes, crc, .. } = self.written;
+        [
+            Entry {
+                first: *first,
+                last: *last,
+                rows: Some(*rows),
+                digest: Some(*digest),
+                ..entry(EntryKind::Rows)
+            },
+            Entry {
+                file,
+                rows: Some(all),
+                bytes: Some(bytes),
+                digest: Some(u64::from(crc)),
+                ..entry(EntryKind::File)
+            },
+        ]
+    }
+}
+
+/// Files on their way; what has no name yet when this goes is deleted.
+#[derive(Default)]
+struct Drafts(Vec<Draft>);
+
+impl Drafts {
+    /// Gives every file its name, and makes the names survive a power cut.
+    fn name_all(&mut self) -> Result<(), TableError> {
+        for Draft { unfinished, file, .. } in &mut self.0 {
+            if let Some(from) = unfinished {
+                fs::rename(&*from, &file.path)
+                    .map_err(|source| table::io_error("rename", from, source))?;
+            }
+            *unfinished = None;
+        }
+        for Draft { file, .. } in &self.0 {
+            let folder = file.path.parent().unwrap_or(Path::new("."));
+            folder::sync(folder).map_err(|source| table::io_error("sync", folder, source))?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Drafts {
+    fn drop(&mut self) {
+        let left = self.0.iter().filter_map(|draft| draft.unfinished.as_ref());
+        // Best effort: the next sealing overwrites what is left.
+        left.for_each(|path| fs::remove_file(path).unwrap_or_default());
+    }
 }
 
 /// A segment in memory.
 struct Content {
     info: SegmentInfo,
-    /// In their order.
-    quotes: Vec<Quote>,
-    /// Of each quote its number in the journal.
+    /// Every record but gap marks, in their order.
+    records: Vec<Record>,
+    /// Of each record its number, or that of the next input.
     numbers: Vec<u64>,
+    /// Gap marks with the first number that they stand for.
+    gaps: Vec<(Gap, u64)>,
     tally: Tally,
+    first_sequence: Option<u64>,
+    next_sequence: Option<u64>,
+    last_time: Nanos,
     truncated_at: Option<u64>,
+    damaged_at: Vec<u64>,
+    /// Numbers lost to damage: the first, and the one after the last if it is known.
+    lost: Vec<(u64, Option<u64>)>,
 }
 
 impl Content {
     fn read(
-        path: &Path,
-        catalogue: &Catalogue,
+        mut reader: SegmentReader<io::BufReader<fs::File>>,
         written: Option<u64>,
     ) -> Result<Content, SealError> {
-        let mut reader = SegmentReader::open(path)?;
         let info = *reader.info();
-        if info.origin.catalogue != catalogue_digest(catalogue) {
-            return Err(SealError::OtherCatalogue);
-        }
-        let tally = Tally::default();
-        let mut content =
-            Content { info, quotes: Vec::new(), numbers: Vec::new(), tally, truncated_at: None };
-        for block in &mut reader {
-            match block {
-                Ok(block) => {
-                    for (sequence, record) in block.numbered() {
-                        content.take(sequence, record);
-                    }
+        let mut content = Content {
+            info,
+            records: Vec::new(),
+            numbers: Vec::new(),
+            gaps: Vec::new(),
+            tally: Tally::default(),
+            first_sequence: None,
+            next_sequence: None,
+            last_time: info.started_at,
+            truncated_at: None,
+            damaged_at: Vec::new(),
+            lost: Vec::new(),
+        };
+        loop {
+            match reader.next() {
+                Some(Ok(block)) => {
+                    content.begin_block(block.first_sequence);
+                    block.numbered().for_each(|(sequence, record)| content.take(sequence, record));
                 }
-                Err(SegmentError::Truncated { offset }) => content.truncated_at = Some(offset),
-                Err(error) => return Err(error.into()),
+                Some(Err(SegmentError::Truncated { offset })) => {
+                    content.truncated_at = Some(offset)
+                }
+                Some(Err(SegmentError::Corrupt { offset, .. })) => {
+                    content.damaged_at.push(offset);
+                    content.lost.push((content.next_sequence.unwrap_or(0), None));
+                    reader.skip_damage()?;
+                }
+                Some(Err(error)) => return Err(error.into()),
+                None => break,
             }
         }
-        content.check(catalogue, written)?;
+        content.compare(written, reader.offset());
         Ok(content)
     }
 
-    fn take(&mut self, sequence: u64, record: &crate::record::Record) {
-        match record.kind() {
-            Some(Kind::Quote) => {
-                self.quotes.push(*record.view());
-                self.numbers.push(sequence);
-                self.tally.quotes += 1;
-            }
-            Some(Kind::Status) => self.tally.statuses += 1,
-            Some(Kind::Gap) => {
-                self.tally.gaps += 1;
-                let missed = record.view::<Gap>().missed;
-                self.tally.missed = self.tally.missed.saturating_add(missed);
-            }
-            // The reader hands out none of these.
-            Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
+    /// After damage the next block tells which numbers are missing.
+    fn begin_block(&mut self, first_sequence: u64) {
+        if let Some((_, until @ None)) = self.lost.last_mut() {
+            *until = Some(first_sequence);
+        }
+        self.first_sequence.get_or_insert(first_sequence);
+        self.next_sequence = Some(first_sequence);
+    }
+
+    fn take(&mut self, sequence: u64, record: &Record) {
+        self.tally.count(record);
+        self.next_sequence = Some(sequence.saturating_add(numbers_taken(record)));
+        if record.kind() == Some(Kind::Gap) {
+            return self.gaps.push((*record.view(), sequence));
+        }
+        self.last_time = self.last_time.max(record.ts_recv());
+        self.records.push(*record);
+        self.numbers.push(sequence);
+    }
+
+    /// A file that ends before what its writer counted is damaged, however cleanly it ends.
+    fn compare(&mut self, written: Option<u64>, offset: u64) {
+        let short = written.is_some_and(|written| self.tally.records() < written);
+        if short && self.damaged_at.is_empty() {
+            self.damaged_at.push(offset);
+            self.lost.push((self.next_sequence.unwrap_or(0), None));
         }
     }
 
-    fn check(&self, catalogue: &Catalogue, written: Option<u64>) -> Result<(), SealError> {
-        let Tally { quotes, statuses, gaps, .. } = self.tally;
-        let found = quotes + statuses + gaps;
-        if let Some(written) = written.filter(|written| *written != found) {
-            return Err(SealError::Incomplete { found, written });
-        }
-        for (quote, sequence) in self.quotes.iter().zip(&self.numbers) {
-            let Quote { venue, instrument, .. } = *quote;
-            let known = venue.index() < catalogue.venues.len()
-                && instrument.index() < catalogue.instruments.len();
-            if !known {
-                return Err(SealError::UnknownId { venue, instrument });
-            }
-            signed("Timestamp", quote.ts_recv)?;
-            signed("EventTime", quote.ts_event)?;
-            signed("JournalSequence", *sequence)?;
-        }
-        Ok(())
+    fn check(&self, columns: &Columns<'_>) -> Result<(), RowError> {
+        let mut numbered = self.records.iter().zip(&self.numbers);
+        numbered.try_for_each(|(record, number)| columns.check(record, *number))
     }
 
-    /// The quotes' places in the order of the files and of the rows in them.
-    fn order(&self) -> Vec<usize> {
-        let mut places: Vec<usize> = (0..self.quotes.len()).collect();
-        // Stable: the journal's order breaks ties.
-        places.sort_by_key(|at| {
-            let quote = &self.quotes[*at];
-            (quote.venue, quote.instrument, quote.ts_recv)
-        });
-        places
-    }
-}
-
-/// The rows that one file holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Group {
-    venue: VenueId,
-    instrument: InstrumentId,
-    /// Hours since 1970-01-01 00:00 UTC.
-    hour: u64,
-}
-
-impl Group {
-    fn of(quote: &Quote) -> Group {
-        let Quote { venue, instrument, ts_recv, .. } = *quote;
-        Group { venue, instrument, hour: ts_recv / HOUR }
-    }
-}
-
-/// What the catalogue's names are as folders.
-struct Names {
-    venues: Vec<String>,
-    instruments: Vec<String>,
-}
-
-impl Names {
-    fn new(catalogue: &Catalogue) -> Result<Names, SealError> {
-        let venues: Result<Vec<_>, _> =
-            catalogue.venues.iter().map(|v| venue_folder(&v.name)).collect();
-        let instruments: Result<Vec<_>, _> =
-            catalogue.instruments.iter().map(|i| instrument_folder(&i.name)).collect();
-        let (venues, instruments) = (venues?, instruments?);
-        for names in [&venues, &instruments] {
-            let mut sorted: Vec<&String> = names.iter().collect();
-            sorted.sort_unstable();
-            if let Some(twin) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(SealError::SameFolder { folder: twin[0].clone() });
+    /// The places of each group's records, in the order of the journal.
+    fn groups(&self) -> BTreeMap<Group, Vec<u32>> {
+        let mut groups: BTreeMap<Group, Vec<u32>> = BTreeMap::new();
+        for (at, record) in self.records.iter().enumerate() {
+            if let (Some(group), Ok(at)) = (Group::of(record), u32::try_from(at)) {
+                groups.entry(group).or_default().push(at);
             }
         }
-        Ok(Names { venues, instruments })
+        groups
     }
 
-    fn folder(&self, group: &Group) -> PathBuf {
-        let (venue, instrument) =
-            (&self.venues[group.venue.index()], &self.instruments[group.instrument.index()]);
-        let second = (group.hour * 3600).cast_signed();
-        // Every time in range is within the calendar; 1970 is where there is none.
-        let hour = jiff::Timestamp::from_second(second).unwrap_or_default();
-        let day = hour.strftime("date=%Y-%m-%d/hour=%H");
-        PathBuf::from(format!("exchange={venue}/symbol={instrument}/{day}"))
-    }
-}
-
-/// `binance-usdm` becomes `binance_usdm`: existing readers use the folder's name as part of an SQL
-/// identifier.
-fn venue_folder(name: &str) -> Result<String, SealError> {
-    if !fits_a_path(name) || name.contains('/') {
-        return Err(SealError::Name { name: name.to_owned() });
-    }
-    Ok(name.replace('-', "_"))
-}
-
-/// `BTC/USDT:PERP` becomes `BTC#USDT:PERP`.
-fn instrument_folder(name: &str) -> Result<String, SealError> {
-    if !fits_a_path(name) || 1 < name.matches('/').count() {
-        return Err(SealError::Name { name: name.to_owned() });
-    }
-    Ok(name.replace('/', "#"))
-}
-
-/// Refuses what would leave the folder, hide in it, or be read back as something else: dots at the
-/// start, other separators, patterns, and the characters that partitions are spelled with.
-fn fits_a_path(name: &str) -> bool {
-    const REFUSED: &str = "\\#=%*?[]{}\"'<>|";
-    let bad = |c: char| c.is_control() || c.is_whitespace() || REFUSED.contains(c);
-    let hidden = name.starts_with(['.', '/']) || name.ends_with('/');
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !hidden && !name.contains(bad)
-}
-
-/// A file to be.
-struct Table<'a> {
-    content: &'a Content,
-    group: Group,
-    /// Places of the quotes in the content.
-    rows: &'a [usize],
-    catalogue: &'a Catalogue,
-}
-
-impl Table<'_> {
-    /// Writes the file into `folder`, which is made, and makes both survive a power cut.
-    fn write(&self, folder: &Path) -> Result<SealedFile, SealError> {
-        folder::create(folder).map_err(|source| io_error("make the folder", folder, source))?;
-        let info = &self.content.info;
-        let name = segment_name(&info.origin.run, info.number);
-        let path = folder.join(format!("{name}.parquet"));
-        let unfinished = folder.join(format!("{name}.parquet.tmp"));
-        let written = self.write_file(&unfinished).and_then(|()| {
-            fs::rename(&unfinished, &path).map_err(|source| io_error("rename", &unfinished, source))
-        });
-        if let Err(error) = written {
-            // Best effort: the next sealing overwrites it.
-            fs::remove_file(&unfinished).unwrap_or_default();
-            return Err(error);
-        }
-        folder::sync(folder).map_err(|source| io_error("sync", folder, source))?;
-        Ok(SealedFile { path, rows: self.rows.len() as u64 })
-    }
-
-    fn write_file(&self, path: &Path) -> Result<(), SealError> {
-        let parquet = |source| SealError::Parquet { doing: "write", path: path.to_owned(), source };
-        let file = File::create(path).map_err(|source| io_error("create", path, source))?;
-        let schema = Arc::new(schema());
-        let properties = self.properties().map_err(parquet)?;
-        let mut writer =
-            ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).map_err(parquet)?;
-        for rows in self.rows.chunks(BATCH_ROWS) {
-            let batch = RecordBatch::try_new(Arc::clone(&schema), self.columns(rows));
-            writer.write(&batch.map_err(|e| parquet(e.into()))?).map_err(parquet)?;
-        }
-        let file = writer.into_inner().map_err(parquet)?;
-        file.sync_all().map_err(|source| io_error("sync", path, source))
-    }
-
-    /// The columns in the order of [`schema`].
-    fn columns(&self, rows: &[usize]) -> Vec<ArrayRef> {
-        let Instrument { price_scale, size_scale, .. } =
-            *self.catalogue.instrument(self.group.instrument);
-        let quotes = || rows.iter().map(|at| &self.content.quotes[*at]);
-        let side = |side: fn(&Quote) -> (i64, i64), pick: fn((i64, i64)) -> i64, scale: u8| {
-            let values = quotes().map(|quote| {
-                let side = side(quote);
-                (side != (0, 0)).then(|| decimal::to_f64(pick(side), scale))
-            });
-            Arc::new(values.collect::<Float64Array>()) as ArrayRef
+    /// What the ledger says of the segment itself, and of what is missing in it.
+    fn entries(&self, catalogue: &Catalogue, path: &Path) -> Vec<Entry> {
+        let entry = |kind, time| Entry {
+            segment: Some(self.info.number),
+            ..Entry::new(kind, time).of_run(self.info.origin.run.as_str())
         };
-        let bid: fn(&Quote) -> (i64, i64) = |quote| (quote.bid_px, quote.bid_sz);
-        let ask: fn(&Quote) -> (i64, i64) = |quote| (quote.ask_px, quote.ask_sz);
-        let times = quotes().map(|quote| quote.ts_recv.cast_signed());
-        let events = quotes().map(|quote| {
-            (quote.flags & flags::TS_EVENT_ABSENT == 0).then_some(quote.ts_event.cast_signed())
-        });
-        let sequences = quotes().map(|quote| (quote.sequence != 0).then_some(quote.sequence));
-        let numbers = rows.iter().map(|at| self.content.numbers[*at].cast_signed());
-        vec![
-            Arc::new(TimestampNanosecondArray::from_iter_values(times).with_timezone("UTC")),
-            side(bid, |(px, _)| px, price_scale),
-            side(ask, |(px, _)| px, price_scale),
-            side(bid, |(_, sz)| sz, size_scale),
-            side(ask, |(_, sz)| sz, size_scale),
-            Arc::new(events.collect::<TimestampNanosecondArray>().with_timezone("UTC")),
-            Arc::new(sequences.collect::<UInt64Array>()),
-            Arc::new(Int64Array::from_iter_values(numbers)),
-            Arc::new(UInt8Array::from_iter_values(quotes().map(|quote| quote.flags))),
-        ]
-    }
-
-    fn properties(&self) -> Result<WriterProperties, ParquetError> {
-        let by_time = SortingColumn { column_idx: 0, descending: false, nulls_first: false };
-        let mut properties = WriterProperties::builder()
-            .set_created_by(format!("spreadwire lake {VERSION}"))
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_sorting_columns(Some(vec![by_time]))
-            .set_key_value_metadata(Some(self.metadata()));
-        for name in ["Timestamp", "EventTime", "Sequence", "JournalSequence"] {
-            let column = ColumnPath::from(name);
-            // NB: while a column has a dictionary, its encoding is only what follows a full one.
-            properties = properties
-                .set_column_dictionary_enabled(column.clone(), false)
-                .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+        let state = match (self.damaged_at.is_empty(), self.truncated_at) {
+            (false, _) => "damaged",
+            (true, Some(_)) => "truncated",
+            (true, None) => "whole",
+        };
+        let mut entries = vec![Entry {
+            first: self.first_sequence,
+            last: self.next_sequence.and_then(|next| next.checked_sub(1)),
+            rows: Some(self.tally.records()),
+            bytes: fs::metadata(path).ok().map(|metadata| metadata.len()),
+            until: Some(self.last_time),
+            ..entry(EntryKind::Segment, self.info.started_at).because(state)
+        }];
+        for (gap, first) in &self.gaps {
+            let numbered = gap.cause().is_none_or(GapCause::is_numbered);
+            let last = first.saturating_add(gap.missed).checked_sub(1);
+            entries.push(Entry {
+                first: numbered.then_some(*first),
+                last: last.filter(|_| numbered),
+                rows: Some(gap.missed),
+                ..entry(EntryKind::Gap, gap.ts_recv).because(cause_of(gap).name())
+            });
         }
-        // Readers that look for a time find the page.
-        let time = ColumnPath::from("Timestamp");
-        Ok(properties.set_column_statistics_enabled(time, EnabledStatistics::Page).build())
-    }
-
-    fn metadata(&self) -> Vec<KeyValue> {
-        let VenueInfo { name: venue, .. } = self.catalogue.venue(self.group.venue);
-        let Instrument { name: instrument, price_scale, size_scale } =
-            self.catalogue.instrument(self.group.instrument);
-        let Content { info, tally, numbers, .. } = self.content;
-        let numbers = self.rows.iter().map(|at| numbers[*at]);
-        let pairs = [
-            ("format", VERSION.to_string()),
-            ("venue", venue.clone()),
-            ("instrument", instrument.clone()),
-            ("price_scale", price_scale.to_string()),
-            ("size_scale", size_scale.to_string()),
-            ("run", info.origin.run.to_string()),
-            ("segment", info.number.to_string()),
-            ("segment_quotes", tally.quotes.to_string()),
-            ("segment_statuses", tally.statuses.to_string()),
-            ("segment_gaps", tally.gaps.to_string()),
-            ("segment_missed", tally.missed.to_string()),
-            ("first_journal_sequence", numbers.clone().min().unwrap_or(0).to_string()),
-            ("last_journal_sequence", numbers.max().unwrap_or(0).to_string()),
-        ];
-        pairs
-            .into_iter()
-            .map(|(key, value)| KeyValue::new(format!("spreadwire.{key}"), value))
-            .collect()
-    }
-}
-
-fn schema() -> Schema {
-    let time = || DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()));
-    Schema::new(vec![
-        Field::new("Timestamp", time(), false),
-        Field::new("BestBid", DataType::Float64, true),
-        Field::new("BestAsk", DataType::Float64, true),
-        Field::new("BestBidSize", DataType::Float64, true),
-        Field::new("BestAskSize", DataType::Float64, true),
-        Field::new("EventTime", time(), true),
-        Field::new("Sequence", DataType::UInt64, true),
-        Field::new("JournalSequence", DataType::Int64, false),
-        Field::new("Flags", DataType::UInt8, false),
-    ])
-}
-
-/// Reads a file's footer again and compares.
-fn check_rows(file: &SealedFile) -> Result<(), SealError> {
-    let SealedFile { path, rows: written } = file;
-    let opened = File::open(path).map_err(|source| io_error("open", path, source))?;
-    let reader = SerializedFileReader::new(opened).map_err(|source| SealError::Parquet {
-        doing: "read the footer of",
-        path: path.clone(),
-        source,
-    })?;
-    let found = reader.metadata().file_metadata().num_rows().cast_unsigned();
-    if found == *written {
-        return Ok(());
-    }
-    Err(SealError::Rows { path: path.clone(), found, written: *written })
-}
-
-fn signed(column: &'static str, value: u64) -> Result<i64, SealError> {
-    i64::try_from(value).map_err(|_| SealError::OutOfRange { column, value })
-}
-
-fn io_error(doing: &'static str, path: &Path, source: io::Error) -> SealError {
-    SealError::Io { doing, path: path.to_owned(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_become_folders_or_are_refused() {
-        for (name, folder) in [
-            ("BTC/USDT", "BTC#USDT"),
-            ("BTC/USDT:PERP", "BTC#USDT:PERP"),
-            ("1000PEPE/USDT", "1000PEPE#USDT"),
-            ("币安人生/USDT", "币安人生#USDT"),
-        ] {
-            assert_eq!(instrument_folder(name).unwrap(), folder);
+        for (first, until) in &self.lost {
+            let rows = until.map(|until| until.saturating_sub(*first));
+            let last = until.and_then(|until| until.checked_sub(1));
+            let gap = entry(EntryKind::Gap, self.last_time).because(Cause::Damage.name());
+            entries.push(Entry { first: Some(*first), last, rows, ..gap });
         }
-        for name in [
-            "",
-            "..",
-            "../BTC",
-            "/BTC",
-            "BTC/",
-            "A/B/C",
-            "A\\B",
-            "A#B",
-            "A=B",
-            "A*/B",
-            "A B",
-            "A\0B",
-            "A\nB",
-            ".hidden/B",
-            "50%/B",
-        ] {
-            assert!(instrument_folder(name).is_err(), "{name:?}");
-        }
-        assert!(instrument_folder(&"A".repeat(129)).is_err());
-        assert_eq!(venue_folder("binance-usdm").unwrap(), "binance_usdm");
-        assert!(venue_folder("a/b").is_err());
-        assert!(venue_folder("..").is_err());
+        entries.extend(self.outages(catalogue).map(|outage| Entry {
+            segment: Some(self.info.number),
+            ..outage.of_run(self.info.origin.run.as_str())
+        }));
+        entries
     }
 
-    #[test]
-    fn two_names_for_one_folder_are_refused() {
-        let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
-        let venues = vec![venue("a-b"), venue("a_b")];
-        let catalogue = Catalogue { venues, ..Catalogue::default() };
-        assert!(matches!(Names::new(&catalogue), Err(SealError::SameFolder { .. })));
+    /// Intervals in which a venue gave nothing for an instrument: from its change of state to the
+    /// next one, where this segment has it.
+    fn outages(&self, catalogue: &Catalogue) -> impl Iterator<Item = Entry> {
+        let mut open: BTreeMap<(u8, u32), Entry> = BTreeMap::new();
+        let mut done = Vec::new();
+        for record in self.records.iter().filter(|record| record.kind() == Some(Kind::Status)) {
+            let status: &Status = record.view();
+            let key = (status.venue.0, status.instrument.0);
+            if let Some(outage) = open.remove(&key) {
+                done.push(Entry { until: Some(status.ts_recv), ..outage });
+            }
+            if let Some(cause) = outage_of(status) {
+                let gap = Entry {
+                    venue: Some(catalogue.venue(status.venue).name.clone()),
+                    instrument: Some(catalogue.instrument(status.instrument).name.clone()),
+                    ..Entry::new(EntryKind::Gap, status.ts_recv).because(cause.name())
+                };
+                open.insert(key, gap);
+            }
+        }
+        done.into_iter().chain(open.into_values())
     }
 
-    #[test]
-    fn hours_are_those_of_utc() {
-        let names = Names { venues: vec!["v".into()], instruments: vec!["A#B".into()] };
-        for (ts_recv, day) in [
-            (0, "date=1970-01-01/hour=00"),
-            (1_723_161_599_999_999_999, "date=2024-08-08/hour=23"),
-            (1_723_161_600_000_000_000, "date=2024-08-09/hour=00"),
-            (i64::MAX.cast_unsigned(), "date=2262-04-11/hour=23"),
-        ] {
-            let quote = Quote { ts_recv, ..bytemuck::Zeroable::zeroed() };
-            let folder = names.folder(&Group::of(&quote));
-            assert_eq!(folder, Path::new("exchange=v/symbol=A#B").join(day));
-        }
+    fn sealed(self, files: Vec<SealedFile>) -> Sealed {
+        let Content { info, tally, next_sequence, last_time, truncated_at, damaged_at, .. } = self;
+        Sealed { info, files, tally, next_sequence, last_time, truncated_at, damaged_at }
+    }
+}
+
+fn cause_of(gap: &Gap) -> Cause {
+    match gap.cause() {
+        Some(GapCause::Edge) | None => Cause::Ring,
+        Some(GapCause::Disk) => Cause::Disk,
+        Some(GapCause::Spreads) => Cause::Spreads,
+        Some(GapCause::Opportunities) => Cause::Opportunities,
+    }
+}
+
+/// Why a (venue, instrument) that changes to this state gives nothing from then on.
+fn outage_of(status: &Status) -> Option<Cause> {
+    let reason = Reason::of_code(status.reason)?;
+    match (State::of_code(status.state)?, reason) {
+        (State::Gap, _) | (State::Down, Reason::Refused) => Some(Cause::Venue),
+        (State::Down, _) | (State::Stale, Reason::Silent) => Some(Cause::Network),
+        (State::Live | State::Stale | State::Crossed, _) => None,
     }
 }

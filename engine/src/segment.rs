@@ -12,7 +12,7 @@ use crate::instrument::Catalogue;
 use crate::record::{Gap, Kind, Record};
 use bytemuck::{Pod, Zeroable};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// The format that this code writes, and the only one it reads.
@@ -31,6 +31,8 @@ const BLOCK_MAGIC: [u8; 8] = *b"SPRDWBLK";
 /// Both headers are a record long, so that records lie at multiples of 64 in the file.
 const HEADER_BYTES: usize = 64;
 const CHECKED_BYTES: usize = HEADER_BYTES - 4;
+/// A file is read in steps of this many bytes.
+const READ_BYTES: usize = 1 << 18;
 /// A zeroed tail is compared in steps of this many bytes.
 const ZERO_STEP_BYTES: usize = 4096;
 
@@ -483,7 +485,56 @@ impl SegmentReader<BufReader<File>> {
     /// As [`SegmentReader::new`].
     pub fn open(path: &Path) -> Result<Self, SegmentError> {
         let file = File::open(path).map_err(|source| SegmentError::Io { offset: 0, source })?;
-        SegmentReader::new(BufReader::with_capacity(1 << 18, file))
+        SegmentReader::new(BufReader::with_capacity(READ_BYTES, file))
+    }
+
+    /// Opens a segment whose header is damaged, by what is known of it otherwise. The header is the
+    /// first damage that it finds; [`skip_damage`](SegmentReader::skip_damage) goes on behind it.
+    ///
+    /// # Errors
+    /// [`SegmentError::Io`].
+    pub fn open_headless(path: &Path, info: SegmentInfo) -> Result<Self, SegmentError> {
+        let file = File::open(path).map_err(|source| SegmentError::Io { offset: 0, source })?;
+        let input = BufReader::with_capacity(READ_BYTES, file);
+        Ok(SegmentReader { input, info, offset: 0, next_sequence: None, ended: false })
+    }
+}
+
+impl<R: Read + Seek> SegmentReader<R> {
+    /// After damage: looks for the next whole block behind it that is not one of those before, and
+    /// goes on there. Returns whether there is one; the numbers in between are lost.
+    ///
+    /// # Errors
+    /// [`SegmentError::Io`].
+    pub fn skip_damage(&mut self) -> Result<bool, SegmentError> {
+        let least = self.next_sequence;
+        let mut candidate = self.offset + HEADER_BYTES as u64;
+        self.seek(candidate)?;
+        let mut header = [0; HEADER_BYTES];
+        while fill(&mut self.input, &mut header, candidate)? == HEADER_BYTES {
+            if header.starts_with(&BLOCK_MAGIC) {
+                self.seek(candidate)?;
+                let whole = self.read_block().ok().flatten();
+                let next = |block: &ReadBlock| least.is_none_or(|l| l <= block.first_sequence);
+                self.seek(candidate)?;
+                if whole.is_some_and(|block| next(&block)) {
+                    self.ended = false;
+                    return Ok(true);
+                }
+                self.seek(candidate + HEADER_BYTES as u64)?;
+            }
+            candidate += HEADER_BYTES as u64;
+        }
+        self.ended = true;
+        Ok(false)
+    }
+
+    /// Goes on at `offset`, whatever number comes there.
+    fn seek(&mut self, offset: u64) -> Result<(), SegmentError> {
+        let sought = self.input.seek(SeekFrom::Start(offset));
+        sought.map_err(|source| SegmentError::Io { offset, source })?;
+        (self.offset, self.next_sequence) = (offset, None);
+        Ok(())
     }
 }
 
@@ -636,6 +687,7 @@ mod tests {
     use crate::instrument::Instrument;
     use crate::record::{Quote, Status};
     use proptest::prelude::*;
+    use std::io::Cursor;
 
     const INFO: SegmentInfo = SegmentInfo {
         origin: Origin {
@@ -791,6 +843,26 @@ mod tests {
             assert_eq!(found.len(), 1);
             let damage = Damage::Sequence;
             assert!(matches!(error, Some(SegmentError::Corrupt { damage: d, .. }) if d == damage));
+        }
+    }
+
+    #[test]
+    fn whole_blocks_behind_the_damage_are_found() {
+        let (bytes, ends) = segment(&blocks());
+        for (damaged, expected) in [(0, vec![1, 2]), (1, vec![0, 2]), (2, vec![0, 1])] {
+            let mut bytes = bytes.clone();
+            bytes[ends[damaged] + 70] ^= 1;
+            let mut reader = SegmentReader::new(Cursor::new(bytes)).unwrap();
+            let mut found = Vec::new();
+            loop {
+                match reader.next() {
+                    Some(Ok(block)) => found.push(block.records),
+                    Some(Err(_)) if reader.skip_damage().unwrap() => {}
+                    Some(Err(_)) | None => break,
+                }
+            }
+            let expected: Vec<_> = expected.into_iter().map(|at| blocks()[at].clone()).collect();
+            assert_eq!(found, expected, "block {damaged} damaged");
         }
     }
 

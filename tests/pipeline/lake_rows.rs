@@ -62,7 +62,7 @@ pub(crate) fn read(lake: &Path, catalogue: &Catalogue) -> Vec<Row> {
     rows
 }
 
-/// Every Parquet file of a lake; nothing unfinished and no segment may be left.
+/// Every Parquet file of quotes; nothing unfinished and no segment may be left.
 fn files(lake: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![lake.to_owned()];
@@ -73,9 +73,12 @@ fn files(lake: &Path) -> Vec<PathBuf> {
             if path.is_dir() {
                 folders.push(path);
             } else if ends(".parquet") {
-                files.push(path);
+                let below = path.strip_prefix(lake).unwrap().to_string_lossy();
+                let is_quotes = below.starts_with("exchange=");
+                files.extend(is_quotes.then_some(path));
             } else {
-                assert!(ends(".jsonl"), "left in the lake: {}", path.display());
+                let known = ends(".jsonl") || ends(".lock");
+                assert!(known, "left in the lake: {}", path.display());
             }
         }
     }

@@ -1,0 +1,34 @@
+//! `lake`: looks after a lake of recorded quotes. From arguments to an exit code.
+//!
+//! 0 all is well, 1 something is missing, damaged or could not be done, 2 the arguments are wrong.
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Looks after a lake: proves that it is complete, merges small files, and brings quotes in and out.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "Exit codes: 0 all is well, 1 something is missing, damaged or failed, 2 wrong \
+    arguments."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Seal what a killed engine left in the journal, and note in the ledger how its run ended.
+    Recover(lake::recover::Recover),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Recover(recover) => lake::recover::run(&recover),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("lake: {error:#}");
+        ExitCode::from(1)
+    })
+}

@@ -1,0 +1,95 @@
+//! `lake recover`: seals what a killed engine left in the journal.
+//!
+//! An engine does the same when it starts; this is for a lake that no engine will record into again,
+//! or that was copied from another machine.
+
+use crate::progress;
+use clap::Args;
+use serde_json::json;
+use spreadwire::recover::{self, Leftover, Recovered};
+use spreadwire::{cpu, lake, plan};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Arguments of `lake recover`.
+#[derive(Debug, Args)]
+pub struct Recover {
+    /// The lake's folder.
+    lake: PathBuf,
+    /// Where the mark of a run is lost: take instruments and venues from this configuration of the
+    /// engine, which must be the one that it ran with.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print the outcome as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Recovers, and says what became of each run. 0 if nothing is left in the journal, otherwise 1.
+///
+/// # Errors
+/// If an engine records into the lake now, or its folders cannot be read.
+pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
+    anyhow::ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
+    let catalogue = match &arguments.config {
+        None => None,
+        Some(file) => match plan::Plan::read(file, &plan::Host { cpus: cpu::available() }) {
+            Ok(plan) => Some(plan.catalogue),
+            Err(problems) => {
+                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                return Ok(ExitCode::from(2));
+            }
+        },
+    };
+    let _lock = lake::lock_recording(&arguments.lake)?;
+    let leftovers = recover::leftovers(&arguments.lake)?;
+    let segments = leftovers.iter().map(|leftover| leftover.segments.len() as u64).sum();
+    let bar = progress::bar("segments", segments, arguments.json);
+    let outcomes: Vec<(&Leftover, Recovered)> = leftovers
+        .iter()
+        .map(|leftover| {
+            let each = |path: &std::path::Path| {
+                bar.set_message(path.display().to_string());
+                bar.inc(1);
+            };
+            (leftover, leftover.recover(&arguments.lake, None, catalogue.as_ref(), each))
+        })
+        .collect();
+    bar.finish_and_clear();
+    tell(&outcomes, arguments.json);
+    let whole = outcomes.iter().all(|(_, recovered)| recovered.failures.is_empty());
+    Ok(ExitCode::from(u8::from(!whole)))
+}
+
+fn tell(outcomes: &[(&Leftover, Recovered)], as_json: bool) {
+    if as_json {
+        let run = |(leftover, recovered): &(&Leftover, Recovered)| {
+            json!({
+                "run": leftover.run.as_str(),
+                "segments_sealed": recovered.sealed.len(),
+                "segments_empty": recovered.empty,
+                "quotes": quotes(recovered),
+                "failures": recovered.failures,
+            })
+        };
+        println!("{}", json!({"runs": outcomes.iter().map(run).collect::<Vec<_>>()}));
+        return;
+    }
+    if outcomes.is_empty() {
+        println!("nothing to recover: the journal is empty");
+    }
+    for (leftover, recovered) in outcomes {
+        println!(
+            "run {}: {} segments sealed with {} quotes, {} were empty",
+            leftover.run,
+            recovered.sealed.len(),
+            quotes(recovered),
+            recovered.empty
+        );
+        recovered.failures.iter().for_each(|failure| println!("  FAILED {failure}"));
+    }
+}
+
+fn quotes(recovered: &Recovered) -> u64 {
+    recovered.sealed.iter().map(|sealed| sealed.tally.quotes).sum()
+}
