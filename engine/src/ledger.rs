@@ -8,7 +8,7 @@
 use crate::clock::Nanos;
 use crate::folder;
 use crate::lake::{self, HOUR, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
-use crate::table::{LEDGER, Metadata, TableError, TableReader, TableWriter, io_error};
+use crate::table::{self, LEDGER, Metadata, TableError, TableReader, TableWriter, io_error};
 use arrow::array::{
     Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
     UInt64Array,
@@ -215,8 +215,8 @@ impl Entry {
     }
 }
 
-/// Writes entries as one file of the ledger, over a file of the same name, so that they survive a
-/// power cut. The file lies in the folder of the day of `time`.
+/// Writes entries as one file of the ledger, in the place of one of the same name, so that they
+/// survive a power cut. The file lies in the folder of the day of `time`.
 ///
 /// # Errors
 /// If that fails; a file that was there is as it was.
@@ -228,21 +228,36 @@ pub fn write(
 ) -> Result<PathBuf, TableError> {
     let place = lake.join(lake::LEDGER).join(lake::date_folder(time / HOUR));
     folder::create(&place).map_err(|source| io_error("make the folder", &place, source))?;
-    let (path, unfinished) = (
-        place.join(format!("{name}{PARQUET_SUFFIX}")),
-        place.join(format!("{name}{UNFINISHED_SUFFIX}")),
-    );
+    let unfinished = place.join(format!("{name}{UNFINISHED_SUFFIX}"));
     let batch = batch_of(entries).map_err(|error| TableError::Parquet {
         doing: "write",
-        path: path.clone(),
+        path: unfinished.clone(),
         source: error.into(),
     })?;
     let mut writer = TableWriter::create(&unfinished, &LEDGER, Metadata::new())?;
     writer.write(&batch)?;
-    writer.finish()?;
+    let path = place.join(file_name(name, writer.finish()?.crc));
     fs::rename(&unfinished, &path).map_err(|source| io_error("rename", &unfinished, source))?;
+    for older in files_in(&place) {
+        if older != path && parts_of_name(&older).is_some_and(|(of, _)| of == name) {
+            fs::remove_file(&older).map_err(|source| io_error("delete", &older, source))?;
+        }
+    }
     folder::sync(&place).map_err(|source| io_error("sync", &place, source))?;
     Ok(path)
+}
+
+/// The name of a file of the ledger: nothing else keeps its checksum.
+#[must_use]
+pub fn file_name(name: &str, crc: u32) -> String {
+    format!("{name}.{crc:08x}{PARQUET_SUFFIX}")
+}
+
+/// The name that a file was written under and its CRC32C.
+fn parts_of_name(path: &Path) -> Option<(&str, u32)> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(PARQUET_SUFFIX)?;
+    let (name, crc) = stem.rsplit_once('.').filter(|(_, crc)| crc.len() == 8)?;
+    Some((name, u32::from_str_radix(crc, 16).ok()?))
 }
 
 /// Every entry of a lake, each fact once, sorted by time; and why files could not be read.
@@ -266,9 +281,9 @@ pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
 #[must_use]
 pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
     let is_of_run = |path: &PathBuf| {
-        let name = path.file_name().and_then(|name| name.to_str());
+        let name = parts_of_name(path).map(|(name, _)| name);
         // What the first file of a run says, and nothing else, is worth no shortcut.
-        name.is_some_and(|name| name.starts_with(run) && !name.ends_with("-started.parquet"))
+        name.is_some_and(|name| name.starts_with(run) && !name.ends_with("-started"))
     };
     let mut paths = files(lake);
     if paths.iter().any(is_of_run) {
@@ -280,25 +295,29 @@ pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
 /// The Parquet files of the ledger, sorted by name.
 #[must_use]
 pub fn files(lake: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
     let dates = fs::read_dir(lake.join(lake::LEDGER)).into_iter().flatten().flatten();
-    for date in dates {
-        let entries = fs::read_dir(date.path()).into_iter().flatten().flatten();
-        found.extend(
-            entries
-                .map(|entry| entry.path())
-                .filter(|path| path.extension().is_some_and(|extension| extension == "parquet")),
-        );
-    }
+    let mut found: Vec<PathBuf> = dates.flat_map(|date| files_in(&date.path())).collect();
     found.sort();
     found
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|end| end == "parquet")).collect()
 }
 
 /// The entries of one file.
 ///
 /// # Errors
-/// If it cannot be read to its end, or holds a kind that this version does not know.
+/// If it is not as it was written by the checksum in its name, cannot be read to its end, or holds a
+/// kind that this version does not know.
 pub fn read_file(path: &Path) -> Result<Vec<Entry>, TableError> {
+    let (_, found) = table::checksum(path).map_err(|source| io_error("read", path, source))?;
+    if parts_of_name(path).is_none_or(|(_, crc)| crc != found) {
+        let why = format!("its checksum is {found:08x}, which is not the one in its name");
+        return Err(TableError::Foreign { path: path.to_owned(), why });
+    }
     let mut entries = Vec::new();
     for batch in TableReader::open(path, &LEDGER)? {
         let batch = batch?;
@@ -419,11 +438,14 @@ mod tests {
         let entries: Vec<Entry> = EntryKind::ALL.into_iter().map(|k| Entry::new(k, 9)).collect();
         write(&lake, "a", full().time, &[full()]).unwrap();
         let path = write(&lake, "b", 9, &[&entries[..], &[full()]].concat()).unwrap();
-        assert!(path.ends_with("ledger/date=1970-01-01/b.parquet"), "{path:?}");
+        assert!(path.parent().unwrap().ends_with("ledger/date=1970-01-01"), "{path:?}");
+        assert_eq!(parts_of_name(&path).unwrap().0, "b");
         let (found, errors) = read(&lake);
         assert!(errors.is_empty());
         assert_eq!(found, [&entries[..], &[full()]].concat());
-        fs::write(&path, "no Parquet").unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[100] ^= 1;
+        fs::write(&path, bytes).unwrap();
         let (found, errors) = read(&lake);
         assert_eq!((found, errors.len()), (vec![full()], 1));
     }
