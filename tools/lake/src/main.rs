@@ -21,11 +21,14 @@ struct Cli {
 enum Command {
     /// Seal what a killed engine left in the journal, and note in the ledger how its run ended.
     Recover(lake::recover::Recover),
+    /// Prove that a lake is complete: recompute everything from the files and compare with the ledger.
+    Verify(lake::verify::Verify),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Recover(recover) => lake::recover::run(&recover),
+        Command::Verify(verify) => lake::verify::run(&verify),
     };
     done.unwrap_or_else(|error| {
         eprintln!("lake: {error:#}");
