@@ -377,7 +377,8 @@ fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
     let (answer, answers) = channel::bounded(1);
     let (notices, _noticed) = channel::bounded(16);
     let Fixture { symbols, .. } = Fixture::of(spec);
-    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, max_age: SECOND };
+    let instruments = symbols.list().iter().map(|symbol| symbol.text.clone()).collect();
+    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, instruments, max_age: SECOND };
     let (edge, mut receiver) = ring::hold(1 << 10, EdgeCounters::default());
     let cold = ColdSide { requests, answers, notices };
     let mut feed = Feed::new("feed", vec![plan], edge, cold, clock.clone(), 1, &counters).unwrap();
@@ -387,7 +388,7 @@ fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
     let target = Target { url: peer.url(), tls: connector::tls_config(None).unwrap() };
     let (server, socket) = peer.upgrade(|| connector::connect(&target, &clock));
     answer.send(Connected { connection, socket: socket.map(Box::new) }).unwrap();
-    let of_feed = |what: &str| counters.counter(&format!("feed.{}.{what}", spec.name));
+    let of_feed = |what: &str| counters.counter(&format!("feed.{}.0.{what}", spec.name));
     let (frames, quotes) = (of_feed("frames"), of_feed("quotes"));
     let allocations = count_reading(&Fixture::of(spec), server, |at| {
         let before = frames.get();

@@ -214,9 +214,11 @@ impl Wiring<'_> {
                 connector::tls_config(planned.ca_file.as_deref()).map_err(anyhow::Error::msg)?;
             let symbols = self.symbols_of(venue);
             for symbols in symbols.chunks(planned.spec.symbols_per_connection) {
-                let max_age = self.catalogue.venue(venue).max_age;
+                let (spec, max_age) = (planned.spec, self.catalogue.venue(venue).max_age);
+                let name = |s: &Symbol| self.catalogue.instrument(s.instrument).name.clone();
+                let instruments = symbols.iter().map(name).collect();
                 let symbols = Symbols::new(symbols.to_vec());
-                connections.push(ConnectionPlan { venue, spec: planned.spec, symbols, max_age });
+                connections.push(ConnectionPlan { venue, spec, symbols, instruments, max_age });
                 targets.push(Target { url: planned.url.clone(), tls: Arc::clone(&tls) });
             }
         }

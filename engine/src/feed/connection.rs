@@ -37,14 +37,14 @@ pub enum Notice {
     Opened {
         /// The venue.
         venue: VenueId,
-        /// Connection number.
+        /// Its number among the venue's connections, as in the names of counters.
         connection: usize,
     },
     /// A connection could not be made, or ended.
     Lost {
         /// The venue.
         venue: VenueId,
-        /// Connection number.
+        /// Its number among the venue's connections, as in the names of counters.
         connection: usize,
         /// Why, in words.
         why: String,
@@ -71,7 +71,7 @@ pub enum Notice {
     },
 }
 
-/// Counters of one venue; connections of the same venue on one feed share them.
+/// Counters of one connection.
 #[derive(Debug)]
 struct Tally {
     frames: Counter,
@@ -86,11 +86,15 @@ struct Tally {
     notices_dropped: Counter,
     rejected: Vec<(Reject, Counter)>,
     discarded: Vec<(Discard, Counter)>,
+    /// Quotes passed on, by symbol.
+    passed: Vec<Counter>,
 }
 
 impl Tally {
-    fn new(venue: &str, counters: &Counters) -> Tally {
-        let counter = |what: &str| counters.counter(&format!("feed.{venue}.{what}"));
+    /// Of connection `number` of the venue, which subscribes these instruments.
+    fn new(venue: &str, number: usize, instruments: &[String], counters: &Counters) -> Tally {
+        let counter = |what: &str| counters.counter(&format!("feed.{venue}.{number}.{what}"));
+        let passed = |name: &String| counter(&format!("instrument.{name}.passed"));
         let rejected = |r: Reject| (r, counter(&format!("rejected.{r}")));
         let discarded = |d: Discard| (d, counter(&format!("discarded.{}", d.name())));
         Tally {
@@ -106,6 +110,7 @@ impl Tally {
             notices_dropped: counter("notices_dropped"),
             rejected: Reject::ALL.into_iter().map(rejected).collect(),
             discarded: Discard::ALL.into_iter().map(discarded).collect(),
+            passed: instruments.iter().map(passed).collect(),
         }
     }
 }
@@ -138,7 +143,10 @@ struct Line {
 /// One connection of a feed.
 #[derive(Debug)]
 pub(super) struct Connection {
+    /// Among those of its feed: what the connector is asked for.
     number: usize,
+    /// Among those of its venue: what people and counters call it.
+    in_venue: usize,
     venue: VenueId,
     spec: &'static VenueSpec,
     symbols: Symbols,
@@ -168,15 +176,18 @@ impl std::fmt::Debug for ProtocolBox {
 impl Connection {
     pub(super) fn new(
         number: usize,
+        in_venue: usize,
         plan: ConnectionPlan,
         backoff: Backoff,
         counters: &Counters,
     ) -> Connection {
-        let ConnectionPlan { venue, spec, symbols, max_age } = plan;
+        let ConnectionPlan { venue, spec, symbols, instruments, max_age } = plan;
+        assert_eq!(symbols.list().len(), instruments.len(), "each symbol is an instrument");
         let watch =
             |symbol: &crate::venue::Symbol| Watch::new(venue, symbol.instrument, spec.sequence);
         Connection {
             number,
+            in_venue,
             venue,
             spec,
             max_age,
@@ -188,9 +199,13 @@ impl Connection {
             refusals: backoff.clone(),
             backoff,
             sample_at: 0,
-            tally: Tally::new(spec.name, counters),
+            tally: Tally::new(spec.name, in_venue, &instruments, counters),
             symbols,
         }
+    }
+
+    pub(super) fn venue(&self) -> VenueId {
+        self.venue
     }
 
     /// The connector made the socket: subscribe.
@@ -213,7 +228,7 @@ impl Connection {
             resubscribe_at: None,
         });
         self.refusals.reset();
-        self.notify(cold, Notice::Opened { venue: self.venue, connection: self.number });
+        self.notify(cold, Notice::Opened { venue: self.venue, connection: self.in_venue });
     }
 
     /// The connector could not make the socket.
@@ -440,6 +455,7 @@ impl Connection {
                     }
                 }
                 self.tally.quotes.add(1);
+                self.tally.passed[message.symbol].add(1);
                 output.pass(quote.into());
             }
             Err(reason) => count(&self.tally.discarded, reason),
@@ -529,7 +545,7 @@ impl Connection {
     }
 
     fn notify_lost(&self, cold: &ColdSide, why: String, retry_in: Nanos) {
-        let (venue, connection) = (self.venue, self.number);
+        let (venue, connection) = (self.venue, self.in_venue);
         self.notify(cold, Notice::Lost { venue, connection, why, retry_in });
     }
 
