@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::clock::{Clock, MILLI, Nanos};
 use crate::connector::{Connected, Request, Socket};
 use crate::counters::Counters;
+use crate::frame_ring::FrameSender;
 use crate::instrument::VenueId;
 use crate::latency::Latency;
 use crate::record::Record;
@@ -62,6 +63,8 @@ pub struct ColdSide {
     pub answers: Receiver<Connected>,
     /// To the log; a notice that does not fit is dropped and counted.
     pub notices: Sender<Notice>,
+    /// To the capture, where there is one; a frame that does not fit is counted and marked.
+    pub frames: Option<FrameSender>,
 }
 
 /// The feed agent: any number of connections on one thread.
@@ -226,6 +229,12 @@ impl Agent for Feed {
         &self.role
     }
 
+    fn on_start(&mut self) {
+        if let Some(frames) = &mut self.cold.frames {
+            frames.touch();
+        }
+    }
+
     fn do_work(&mut self, now: Nanos) -> usize {
         if self.stopped {
             // What is decoded already still goes out.
@@ -287,7 +296,7 @@ mod tests {
         let (requests, _asked) = channel::bounded(1);
         let (_answer, answers) = channel::bounded(1);
         let (notices, _noticed) = channel::bounded(1);
-        let cold = ColdSide { requests, answers, notices };
+        let cold = ColdSide { requests, answers, notices, frames: None };
         let (edge, _receiver) = ring::hold(64, ring::EdgeCounters::default());
         let counters = Counters::default();
         let plans = vec![

@@ -4,6 +4,7 @@
 //!  connector --sockets--> feed ==Quote==> calculator ==Quote,Spread,Status==> broadcast --> clients
 //!                                              |==========================> decision --> chronicle
 //!                                              |==========================> journal --> seal --> lake
+//!                       feed --raw frames--> capture --> lake/capture
 //! ```
 //!
 //! `==>` is an SPSC ring of 64-byte records. Modules stand below in the order of dependency: each may
@@ -19,6 +20,7 @@ pub mod json;
 pub mod latency;
 
 pub mod agent;
+pub mod frame_ring;
 pub mod instrument;
 pub mod record;
 pub mod ring;
@@ -40,6 +42,7 @@ pub mod decision;
 pub mod feed;
 pub mod journal;
 
+pub mod capture;
 pub mod chronicle;
 pub mod config;
 pub mod plan;

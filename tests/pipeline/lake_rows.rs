@@ -75,7 +75,8 @@ fn files(lake: &Path) -> Vec<PathBuf> {
             } else if ends(".parquet") {
                 files.push(path);
             } else {
-                assert!(ends(".jsonl"), "left in the lake: {}", path.display());
+                let is_known = ends(".jsonl") || ends(".frames.zst");
+                assert!(is_known, "left in the lake: {}", path.display());
             }
         }
     }

@@ -7,6 +7,7 @@ use crate::backoff::Backoff;
 use crate::clock::{Clock, Nanos, SECOND};
 use crate::connector::{Request, Socket};
 use crate::counters::{Counter, Counters};
+use crate::frame_ring::Frame as RawFrame;
 use crate::instrument::VenueId;
 use crate::integrity::{Discard, Reason, Watch};
 use crate::json::FRAME_MAX;
@@ -84,6 +85,7 @@ struct Tally {
     refused: Counter,
     other: Counter,
     notices_dropped: Counter,
+    uncaptured: Counter,
     rejected: Vec<(Reject, Counter)>,
     discarded: Vec<(Discard, Counter)>,
     /// Quotes passed on, by symbol.
@@ -108,6 +110,7 @@ impl Tally {
             refused: counter("refused"),
             other: counter("other"),
             notices_dropped: counter("notices_dropped"),
+            uncaptured: counter("uncaptured"),
             rejected: Reject::ALL.into_iter().map(rejected).collect(),
             discarded: Discard::ALL.into_iter().map(discarded).collect(),
             passed: instruments.iter().map(passed).collect(),
@@ -344,7 +347,7 @@ impl Connection {
     pub(super) fn read(
         &mut self,
         output: &mut Outlet,
-        cold: &ColdSide,
+        cold: &mut ColdSide,
         registry: &Registry,
         clock: &Clock,
         latency: &mut Latency,
@@ -391,22 +394,40 @@ impl Connection {
         &mut self,
         frame: &Frame,
         output: &mut Outlet,
-        cold: &ColdSide,
+        cold: &mut ColdSide,
         clock: &Clock,
         latency: &mut Latency,
     ) {
         let Some(line) = &mut self.line else { return };
         let ts_recv = line.socket.get_ref().last_read();
         line.alive_at = ts_recv;
-        let bytes = match frame {
-            Frame::Text(text) => text.as_bytes(),
-            Frame::Binary(bytes) => {
-                self.tally.frames.add(1);
-                return self.reject(Reject::Binary, bytes, ts_recv, cold);
-            }
+        let frame = match frame {
+            Frame::Text(text) => RawFrame::Text(text.as_bytes()),
+            Frame::Binary(bytes) => RawFrame::Binary(bytes),
             Frame::Ping(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_) => return,
         };
         self.tally.frames.add(1);
+        match frame {
+            RawFrame::Text(text) => self.on_text(text, ts_recv, output, cold, clock, latency),
+            RawFrame::Binary(bytes) => self.reject(Reject::Binary, bytes, ts_recv, cold),
+        }
+        // Its quotes have gone out: what keeps the frame does not hold them up.
+        if let Some(frames) = &mut cold.frames
+            && !frames.offer(self.number, ts_recv, frame)
+        {
+            self.tally.uncaptured.add(1);
+        }
+    }
+
+    fn on_text(
+        &mut self,
+        bytes: &[u8],
+        ts_recv: Nanos,
+        output: &mut Outlet,
+        cold: &ColdSide,
+        clock: &Clock,
+        latency: &mut Latency,
+    ) {
         self.messages.clear();
         if let Err(reason) = self.decode(bytes) {
             return self.reject(reason, bytes, ts_recv, cold);
