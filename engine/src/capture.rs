@@ -68,6 +68,8 @@ impl std::fmt::Debug for Capture {
 /// What all streams use.
 struct Desk {
     now: Nanos,
+    /// When the next loss in a ring is worth a line of the log.
+    warn_at: Nanos,
     compressor: Compressor<'static>,
     frames: Counter,
     bytes: Counter,
@@ -134,6 +136,7 @@ impl Capture {
         compressor.include_checksum(true)?;
         let desk = Desk {
             now: 0,
+            warn_at: 0,
             compressor,
             frames: counters.counter("capture.frames"),
             bytes: counters.counter("capture.bytes"),
@@ -182,6 +185,21 @@ impl Agent for Capture {
     }
 }
 
+impl Desk {
+    /// Frames that found the ring full; told at most once in [`WRITE_INTERVAL`].
+    fn lost_in_ring(&mut self, count: u64, folder: &Path) {
+        self.dropped.add(count);
+        if self.warn_at <= self.now {
+            self.warn_at = self.now + WRITE_INTERVAL;
+            let folder = folder.display();
+            tracing::warn!(
+                target: "capture",
+                "{count} frames are NOT captured in {folder}: the ring was full; raise capture.ring_bytes"
+            );
+        }
+    }
+}
+
 impl Stream {
     fn new(folder: &Path, run: &str, origin: &ConnectionName) -> Stream {
         Stream {
@@ -206,7 +224,7 @@ impl Stream {
         }
         if let Entry::Lost(count) = entry {
             self.owe(count, place.ts_recv);
-            desk.dropped.add(count);
+            desk.lost_in_ring(count, &self.folder);
             return;
         }
         if desk.now < self.retry_at {

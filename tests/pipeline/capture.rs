@@ -113,6 +113,11 @@ fn captured_frames_are_those_written_and_played_again_give_the_same_rows() {
     }
     assert_eq!(first.count("capture.frames"), first.sum("feed.", ".frames"));
     assert_eq!(first.count("capture.dropped") + first.sum("feed.", ".uncaptured"), 0);
+    let totals = &first.ended.summary.to_json()["totals"];
+    assert_eq!(
+        (&totals["captured"], &totals["not_captured"]),
+        (&totals["frames"], &Value::from(0))
+    );
     first.check();
 
     let frames = FramesOptions::captured(&capture, &venues).unwrap();
