@@ -24,6 +24,7 @@ use spreadwire::connector::{self, Connected, Request, Target};
 use spreadwire::counters::Counters;
 use spreadwire::decision::{self, Decision, DecisionMaker};
 use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
+use spreadwire::frame_ring;
 use spreadwire::instrument::{InstrumentId, VenueId};
 use spreadwire::integrity::State;
 use spreadwire::journal::{self, Journal};
@@ -370,16 +371,18 @@ fn count_library(fixture: &Fixture) -> (u64, u64) {
     count_reading(fixture, server, |_| take_frames(&mut client))
 }
 
-/// The whole duty cycle of a feed.
-fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
+/// The whole duty cycle of a feed, whose frames a capture takes or not.
+fn count_feed(spec: &'static VenueSpec, captured: bool) -> (u64, u64) {
     let (peer, clock, counters) = (Peer::new(), Clock::manual(MIDNIGHT), Counters::default());
     let (requests, asked) = channel::bounded(1);
     let (answer, answers) = channel::bounded(1);
     let (notices, _noticed) = channel::bounded(16);
     let Fixture { symbols, .. } = Fixture::of(spec);
-    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, max_age: SECOND };
+    let instruments = symbols.list().iter().map(|symbol| symbol.text.clone()).collect();
+    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, instruments, max_age: SECOND };
     let (edge, mut receiver) = ring::hold(1 << 10, EdgeCounters::default());
-    let cold = ColdSide { requests, answers, notices };
+    let (sender, mut kept) = frame_ring::frames(1 << 20, &[captured]);
+    let cold = ColdSide { requests, answers, notices, frames: captured.then_some(sender) };
     let mut feed = Feed::new("feed", vec![plan], edge, cold, clock.clone(), 1, &counters).unwrap();
     feed.on_start();
     feed.do_work(MIDNIGHT);
@@ -387,8 +390,9 @@ fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
     let target = Target { url: peer.url(), tls: connector::tls_config(None).unwrap() };
     let (server, socket) = peer.upgrade(|| connector::connect(&target, &clock));
     answer.send(Connected { connection, socket: socket.map(Box::new) }).unwrap();
-    let of_feed = |what: &str| counters.counter(&format!("feed.{}.{what}", spec.name));
+    let of_feed = |what: &str| counters.counter(&format!("feed.{}.0.{what}", spec.name));
     let (frames, quotes) = (of_feed("frames"), of_feed("quotes"));
+    let mut entries = 0;
     let allocations = count_reading(&Fixture::of(spec), server, |at| {
         let before = frames.get();
         // Slow enough for its timers to be due now and then, too quick for a heartbeat.
@@ -396,9 +400,11 @@ fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
         clock.set(now);
         feed.do_work(now);
         receiver.drain(|_| ());
+        entries += kept.drain(usize::MAX, |_, _| ());
         usize::try_from(frames.get() - before).unwrap()
     });
     assert_eq!(quotes.get(), frames.get(), "every frame is a quote");
+    assert_eq!(entries as u64, if captured { frames.get() } else { 0 }, "every frame is kept");
     allocations
 }
 
@@ -408,10 +414,13 @@ fn a_feed_allocates_no_more_than_the_library_that_reads_its_frames() {
     for spec in VENUES {
         let (warm, library) = count_library(&Fixture::of(spec));
         assert!(0 < warm, "the count sees the library's buffers grow");
-        let (warm, feed) = count_feed(spec);
-        assert!(0 < warm, "and the feed's");
-        let frames = ROUNDS.1 * BURSTS.iter().sum::<usize>();
-        println!("{}: {frames} frames, library {library}, feed {feed}", spec.name);
-        assert!(feed <= library, "{}: {feed}, the library {library}", spec.name);
+        for captured in [false, true] {
+            let (warm, feed) = count_feed(spec, captured);
+            assert!(0 < warm, "and the feed's");
+            let frames = ROUNDS.1 * BURSTS.iter().sum::<usize>();
+            let with = if captured { "captured" } else { "not captured" };
+            println!("{}: {frames} frames {with}, library {library}, feed {feed}", spec.name);
+            assert!(feed <= library, "{} {with}: {feed}, the library {library}", spec.name);
+        }
     }
 }

@@ -25,6 +25,8 @@ pub struct Config {
     pub decision: Decision,
     /// The record of every quote.
     pub journal: Journal,
+    /// The raw frames in files.
+    pub capture: Capture,
     /// Sizes of the edges, in records of 64 bytes.
     pub rings: Rings,
 }
@@ -169,6 +171,24 @@ impl Default for Journal {
     }
 }
 
+/// The raw frames in files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Capture {
+    /// Whether frames are kept.
+    pub enabled: bool,
+    /// Venues whose frames are kept, by name; `"*"` is all.
+    pub venues: Vec<String>,
+    /// Frames that may wait for the disk, bytes for each feed.
+    pub ring_bytes: usize,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Capture { enabled: false, venues: vec!["*".to_owned()], ring_bytes: 1 << 24 }
+    }
+}
+
 /// Sizes of the edges, in records of 64 bytes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -213,7 +233,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// All keys that a file may hold, for "did you mean".
-pub const KEYS: [&str; 36] = [
+pub const KEYS: [&str; 39] = [
     "include",
     "venues",
     "instruments",
@@ -221,6 +241,7 @@ pub const KEYS: [&str; 36] = [
     "broadcast",
     "decision",
     "journal",
+    "capture",
     "rings",
     "name",
     "url",
@@ -246,6 +267,8 @@ pub const KEYS: [&str; 36] = [
     "segment_seconds",
     "flush_ms",
     "sync_ms",
+    "enabled",
+    "ring_bytes",
     "feed",
     "broadcast",
     "decision",

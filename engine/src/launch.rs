@@ -7,12 +7,14 @@ use crate::agent::{Agent, IdleStrategy, Report};
 use crate::book::Book;
 use crate::broadcast::{self, Broadcast};
 use crate::calculator::{Calculator, Output};
+use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
 use crate::clock::{Clock, MILLI, Nanos, SECOND};
 use crate::connector::{self, Target};
 use crate::counters::{Counter, Counters};
 use crate::decision::{Decision, DecisionMaker};
 use crate::feed::{ColdSide, ConnectionPlan, Feed, Notice};
+use crate::frame_ring;
 use crate::instrument::{Catalogue, VenueId};
 use crate::journal::{self, Journal};
 use crate::lake;
@@ -40,6 +42,8 @@ const CHRONICLE_RING: usize = 1 << 12;
 const NOTICES: usize = 1 << 10;
 /// Closed segments that may wait for the sealer; more stay with the journal.
 const SEGMENTS: usize = 64;
+/// Agents with a cold thread each: the disk may hold one up, not the other.
+const COLD: [&str; 2] = ["chronicle", "capture"];
 /// Connections of one feed that are made at the same time.
 const CONNECTORS_PER_FEED: usize = 4;
 
@@ -130,13 +134,18 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let address = listener.local_addr()?;
     let lake = &plan.journal.lake;
     let lock = lake::lock_recording(lake).context("cannot record into this lake")?;
+    if let Err(error) = capture::finish_leftovers(lake) {
+        tracing::warn!(target: "capture", "files of a killed run keep their names: {error}");
+    }
     let catalogue = Arc::new(plan.catalogue.clone());
     let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
-    let mut wiring = Wiring { plan, around, catalogue, agents: BTreeMap::new(), leftovers };
+    let (agents, captured) = (BTreeMap::new(), Vec::new());
+    let mut wiring = Wiring { plan, around, catalogue, agents, leftovers, captured };
     let sealer = wiring.connect_all(listener)?;
     let Wiring { mut agents, .. } = wiring;
-    let chronicle = agents.remove("chronicle").into_iter().collect();
-    let cold = vec![(cold_thread(), chronicle)];
+    let cold =
+        COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
+    let cold = cold.collect();
     let cold = runner::start(cold, &around.clock, &around.stop, &around.counters)?;
     let mut threads = Vec::new();
     for thread in &plan.threads {
@@ -164,12 +173,13 @@ fn open_books(
     Ok((BookKeeping { mark, lake, clock, counters, _lock: lock }, leftovers))
 }
 
-fn cold_thread() -> ThreadPlan {
+/// A thread for one agent of the cold side.
+fn cold_thread(role: &str) -> ThreadPlan {
     ThreadPlan {
-        name: "chronicle".to_owned(),
+        name: role.to_owned(),
         cpu: None,
         idle: IdleStrategy::Backoff { sleep_max: Duration::from_millis(5) },
-        agents: vec!["chronicle".to_owned()],
+        agents: vec![role.to_owned()],
     }
 }
 
@@ -181,6 +191,8 @@ struct Wiring<'a> {
     agents: BTreeMap<String, Box<dyn Agent>>,
     /// Of earlier runs; sealed before this one's segments.
     leftovers: Vec<Leftover>,
+    /// Feeds whose frames are captured.
+    captured: Vec<capture::Source>,
 }
 
 impl Wiring<'_> {
@@ -192,6 +204,7 @@ impl Wiring<'_> {
             .enumerate()
             .map(|(place, feed)| self.feed(place, feed, &notices))
             .collect::<anyhow::Result<_>>()?;
+        self.capture()?;
         let rings = &self.plan.rings;
         let (to_broadcast, broadcast_in) = ring::count(rings.broadcast, self.edge("broadcast"));
         let (to_decision, decision_in) = ring::count(rings.decision, self.edge("decision"));
@@ -242,7 +255,8 @@ impl Wiring<'_> {
                 .spawn(move || connector::serve(&targets, &requests, &answers, &clock))?;
         }
         let (edge, receiver) = ring::hold(self.plan.rings.feed, self.edge(&feed.role));
-        let cold = ColdSide { requests, answers, notices: notices.clone() };
+        let frames = self.captured_frames(&connections);
+        let cold = ColdSide { requests, answers, notices: notices.clone(), frames };
         let seed = self.around.seed.wrapping_add((place as u64) << 32);
         let Surroundings { clock, counters, .. } = self.around;
         let agent = Feed::new(&feed.role, connections, edge, cold, clock.clone(), seed, counters)?;
@@ -260,13 +274,46 @@ impl Wiring<'_> {
                 connector::tls_config(planned.ca_file.as_deref()).map_err(anyhow::Error::msg)?;
             let symbols = self.symbols_of(venue);
             for symbols in symbols.chunks(planned.spec.symbols_per_connection) {
-                let max_age = self.catalogue.venue(venue).max_age;
+                let (spec, max_age) = (planned.spec, self.catalogue.venue(venue).max_age);
+                let name = |s: &Symbol| self.catalogue.instrument(s.instrument).name.clone();
+                let instruments = symbols.iter().map(name).collect();
                 let symbols = Symbols::new(symbols.to_vec());
-                connections.push(ConnectionPlan { venue, spec: planned.spec, symbols, max_age });
+                connections.push(ConnectionPlan { venue, spec, symbols, instruments, max_age });
                 targets.push(Target { url: planned.url.clone(), tls: Arc::clone(&tls) });
             }
         }
         Ok((connections, targets))
+    }
+
+    /// The ring for a feed's frames, if any of its venues is captured; its other end waits for the
+    /// capture.
+    fn captured_frames(
+        &mut self,
+        connections: &[ConnectionPlan],
+    ) -> Option<frame_ring::FrameSender> {
+        let wanted = |c: &ConnectionPlan| self.plan.captures(&self.catalogue.venue(c.venue).name);
+        let wanted: Vec<bool> = connections.iter().map(wanted).collect();
+        if !wanted.contains(&true) {
+            return None;
+        }
+        let origin = |(number, c): (usize, &ConnectionPlan)| ConnectionName {
+            venue: self.catalogue.venue(c.venue).name.clone(),
+            connection: connections[..number].iter().filter(|o| o.venue == c.venue).count(),
+        };
+        let origins = connections.iter().enumerate().map(origin).collect();
+        let (sender, frames) = frame_ring::frames(self.plan.capture.ring_bytes, &wanted);
+        self.captured.push(capture::Source { frames, connections: origins });
+        Some(sender)
+    }
+
+    fn capture(&mut self) -> anyhow::Result<()> {
+        let sources = std::mem::take(&mut self.captured);
+        if !sources.is_empty() {
+            let Surroundings { counters, run, .. } = self.around;
+            let lake = &self.plan.journal.lake;
+            self.add(Capture::new(sources, lake, run.as_str(), counters)?);
+        }
+        Ok(())
     }
 
     fn symbols_of(&self, venue: VenueId) -> Vec<Symbol> {

@@ -4,6 +4,7 @@
 //!  connector --sockets--> feed ==Quote==> calculator ==Quote,Spread,Status==> broadcast --> clients
 //!                                              |==========================> decision --> chronicle
 //!                                              |==========================> journal --> seal --> lake
+//!                       feed --raw frames--> capture --> lake/capture
 //! ```
 //!
 //! `==>` is an SPSC ring of 64-byte records. Modules stand below in the order of dependency: each may
@@ -20,6 +21,7 @@ pub mod lake;
 pub mod latency;
 
 pub mod agent;
+pub mod frame_ring;
 pub mod instrument;
 pub mod ledger;
 pub mod record;
@@ -42,6 +44,7 @@ pub mod decision;
 pub mod feed;
 pub mod journal;
 
+pub mod capture;
 pub mod chronicle;
 pub mod columns;
 pub mod config;

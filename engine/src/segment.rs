@@ -9,7 +9,7 @@
 
 use crate::clock::Nanos;
 use crate::instrument::Catalogue;
-use crate::record::{Gap, Kind, Record};
+use crate::record::{Gap, GapCause, Kind, Record};
 use bytemuck::{Pod, Zeroable};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
@@ -231,7 +231,10 @@ pub fn segment_name(run: &RunId, number: u32) -> String {
 pub fn numbers_taken(record: &Record) -> u64 {
     match record.kind() {
         Some(Kind::Quote | Kind::Status) => 1,
-        Some(Kind::Gap) => record.view::<Gap>().missed,
+        Some(Kind::Gap) => {
+            let gap: &Gap = record.view();
+            if gap.cause().is_none_or(GapCause::is_numbered) { gap.missed } else { 0 }
+        }
         Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => 0,
     }
 }
