@@ -23,13 +23,15 @@ use spreadwire::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use spreadwire::connector::{self, Connected, Request, Target};
 use spreadwire::counters::Counters;
 use spreadwire::decision::{self, Decision, DecisionMaker};
+use spreadwire::disk::FreeSpace;
 use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
 use spreadwire::instrument::{InstrumentId, VenueId};
 use spreadwire::integrity::State;
-use spreadwire::journal::{self, Journal};
+use spreadwire::journal::{self, Disk, Edges, Journal};
 use spreadwire::record::{Kind, Record, Spread, Status};
 use spreadwire::ring::{self, CountSender, EdgeCounters, Receiver};
 use spreadwire::segment::{Origin, RunId, catalogue_digest};
+use spreadwire::syncer::{self, Syncer};
 use spreadwire::venue::VenueSpec;
 use spreadwire::venues::VENUES;
 use std::io::{ErrorKind, Write};
@@ -56,9 +58,11 @@ struct Pipeline {
     calculator: Calculator,
     decision: Decision,
     journal: Journal,
+    syncer: Syncer,
     opportunities: Receiver,
     clock: Clock,
     counters: Counters,
+    syncs: usize,
     _lake: tempfile::TempDir,
 }
 
@@ -86,31 +90,30 @@ impl Pipeline {
         let lake = tempfile::tempdir().unwrap();
         let origin =
             Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue) };
-        // Blocks are written all the time; the disk is not waited for.
+        // Blocks are written all the time; whoever syncs them is another thread.
         let settings = journal::Settings {
             block_records_max: 32,
-            sync_interval: 0,
+            sync_interval: 10 * MILLI,
             ..journal::Settings::default()
         };
         let (sealer, _) = channel::bounded(1);
-        let journal = Journal::new(
-            journal_in,
-            lake.path(),
-            origin,
-            settings,
-            clock.clone(),
-            &counters,
-            sealer,
-        );
+        let folder = lake.path().join(journal::FOLDER);
+        let (requests, syncer) = syncer::pair(&folder, true, sealer);
+        let (states, _) = edge();
+        let disk = Disk { lake: lake.path(), free: FreeSpace::of_host(), syncer: requests };
+        let edges = Edges { inputs: journal_in, annexes: Vec::new(), states };
+        let journal = Journal::new(edges, disk, origin, settings, clock.clone(), &counters);
         Pipeline {
             sources,
             frames,
             calculator,
             decision,
             journal,
+            syncer,
             opportunities,
             clock,
             counters,
+            syncs: 0,
             _lake: lake,
         }
     }
@@ -136,6 +139,7 @@ impl Pipeline {
         }
         self.sources.iter_mut().for_each(|source| source.lose(now));
         self.cycle(now);
+        self.syncs += self.syncer.handle_queued();
     }
 
     fn count(&self, name: &str) -> u64 {
@@ -155,6 +159,8 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
     assert_eq!(pipeline.count("decision.opened") - opened, 20 * venues * (venues - 1));
     assert_eq!(pipeline.count("decision.closed"), pipeline.count("decision.opened"));
     assert!(20 * FRAMES as u64 * venues * (venues - 1) < pipeline.count("calculator.spreads"));
+    assert!(10 < pipeline.syncs, "{} syncs", pipeline.syncs);
+    assert_eq!(pipeline.count("journal.recording"), 1);
     pipeline.journal.on_close();
     assert_eq!(pipeline.count("journal.quotes"), pipeline.count("calculator.quotes"));
 }

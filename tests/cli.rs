@@ -211,6 +211,7 @@ segment_records = 1
 segment_seconds = 1
 flush_ms = 1
 sync_ms = 1
+disk_reserve_mb = 64
 [rings]
 feed = 64
 broadcast = 64

@@ -155,6 +155,8 @@ pub struct Journal {
     pub flush_ms: u64,
     /// And forced to the disk at least this often, ms; 0 leaves that to the operating system.
     pub sync_ms: u64,
+    /// Recording stops while less than this is free on the lake's disk, MiB; 0 for never.
+    pub disk_reserve_mb: u64,
 }
 
 impl Default for Journal {
@@ -165,6 +167,7 @@ impl Default for Journal {
             segment_seconds: 300,
             flush_ms: 5,
             sync_ms: 200,
+            disk_reserve_mb: 512,
         }
     }
 }
@@ -213,7 +216,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// All keys that a file may hold, for "did you mean".
-pub const KEYS: [&str; 36] = [
+pub const KEYS: [&str; 37] = [
     "include",
     "venues",
     "instruments",
@@ -246,6 +249,7 @@ pub const KEYS: [&str; 36] = [
     "segment_seconds",
     "flush_ms",
     "sync_ms",
+    "disk_reserve_mb",
     "feed",
     "broadcast",
     "decision",

@@ -12,14 +12,16 @@ use crate::clock::{Clock, MILLI, SECOND};
 use crate::connector::{self, Target};
 use crate::counters::Counters;
 use crate::decision::{Decision, DecisionMaker};
+use crate::disk::FreeSpace;
 use crate::feed::{ColdSide, ConnectionPlan, Feed, Notice};
 use crate::instrument::{Catalogue, VenueId};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Disk, Journal};
 use crate::plan::{FeedPlan, Plan, ThreadPlan};
 use crate::ring::{self, EdgeCounters, Receiver};
 use crate::runner::{self, Running, Stop};
 use crate::seal::Sealer;
 use crate::segment::{Origin, RunId, catalogue_digest};
+use crate::syncer;
 use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
@@ -34,8 +36,10 @@ use std::time::Duration;
 const CHRONICLE_RING: usize = 1 << 12;
 /// Notices that may wait for it.
 const NOTICES: usize = 1 << 10;
-/// Closed segments that may wait for the sealer; more stay with the journal.
+/// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
 const SEGMENTS: usize = 64;
+/// Changes of the journal's state that may wait for the broadcast: one a second at most.
+const STATES_RING: usize = 64;
 /// Connections of one feed that are made at the same time.
 const CONNECTORS_PER_FEED: usize = 4;
 
@@ -54,12 +58,16 @@ pub struct Surroundings {
     pub seed: u64,
 }
 
+/// The syncer and the sealer by name; each returns what went wrong.
+type Followers = [(&'static str, JoinHandle<Vec<String>>); 2];
+
 /// A running engine.
 #[derive(Debug)]
 pub struct Engine {
     hot: Running,
     cold: Running,
-    sealer: JoinHandle<Vec<String>>,
+    /// Cold threads that end when what they get has ended, in this order.
+    followers: Followers,
     address: SocketAddr,
 }
 
@@ -76,14 +84,17 @@ impl Engine {
         self.hot.is_finished() && self.cold.is_finished()
     }
 
-    /// Waits for every agent and for the sealer; gathers what they measured and what went wrong.
+    /// Waits for every agent, the syncer and the sealer; gathers what they measured and what went
+    /// wrong.
     #[must_use]
     pub fn join(self) -> Report {
         let mut report = self.hot.join();
         report.merge(&self.cold.join());
-        match self.sealer.join() {
-            Ok(unsealed) => report.failures.extend(unsealed),
-            Err(_) => report.failures.push("the sealer panicked".to_owned()),
+        for (name, thread) in self.followers {
+            match thread.join() {
+                Ok(failures) => report.failures.extend(failures),
+                Err(_) => report.failures.push(format!("the {name} panicked")),
+            }
         }
         report
     }
@@ -104,7 +115,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         .with_context(|| format!("cannot make the lake's folder {}", lake.display()))?;
     let catalogue = Arc::new(plan.catalogue.clone());
     let mut wiring = Wiring { plan, around, catalogue, agents: BTreeMap::new() };
-    let sealer = wiring.connect_all(listener)?;
+    let followers = wiring.connect_all(listener)?;
     let Wiring { mut agents, .. } = wiring;
     let chronicle = agents.remove("chronicle").into_iter().collect();
     let cold = vec![(cold_thread(), chronicle)];
@@ -117,7 +128,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Downstream first, so that nobody sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
-    Ok(Engine { hot, cold, sealer, address })
+    Ok(Engine { hot, cold, followers, address })
 }
 
 fn cold_thread() -> ThreadPlan {
@@ -138,7 +149,7 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<JoinHandle<Vec<String>>> {
+    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<Followers> {
         let (notices, notices_out) = channel::bounded(NOTICES);
         let feeds = &self.plan.feeds;
         let inputs: Vec<Receiver> = feeds
@@ -160,7 +171,8 @@ impl Wiring<'_> {
         self.add(Calculator::new(inputs, outputs, book, clock.clone(), counters));
         self.broadcast(broadcast_in, listener)?;
         self.decision(decision_in, notices_out)?;
-        self.journal(journal_in)
+        let (states, _) = ring::count(STATES_RING, self.edge("recording"));
+        self.journal(journal::Edges { inputs: journal_in, annexes: Vec::new(), states })
     }
 
     fn add(&mut self, agent: impl Agent + 'static) {
@@ -270,23 +282,31 @@ impl Wiring<'_> {
         Ok(())
     }
 
-    /// The journal, and the sealer on its cold thread.
-    fn journal(&mut self, input: Receiver) -> anyhow::Result<JoinHandle<Vec<String>>> {
+    /// The journal, with the syncer and the sealer on their cold threads.
+    fn journal(&mut self, edges: journal::Edges) -> anyhow::Result<Followers> {
         let config = &self.plan.journal;
         let settings = journal::Settings {
             segment_rows: config.segment_records,
             segment_age: config.segment_seconds * SECOND,
             flush_interval: config.flush_ms * MILLI,
             sync_interval: config.sync_ms * MILLI,
+            disk_reserve: config.disk_reserve_mb << 20,
             ..journal::Settings::default()
         };
         let (segments, closed) = channel::bounded(SEGMENTS);
         let Surroundings { clock, counters, run, .. } = self.around;
-        let lake = config.lake.clone();
+        let lake = &config.lake;
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
-        let sealer = Sealer::new(&lake, Catalogue::clone(&self.catalogue), counters);
-        self.add(Journal::new(input, &lake, origin, settings, clock.clone(), counters, segments));
-        let thread = std::thread::Builder::new().name("sealer".to_owned());
-        Ok(thread.spawn(move || sealer.run(&closed))?)
+        let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
+        let (requests, syncer) =
+            syncer::pair(&lake.join(journal::FOLDER), 0 < config.sync_ms, segments);
+        let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
+        let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);
+        self.add(agent);
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        Ok([
+            ("syncer", thread("syncer").spawn(move || syncer.run())?),
+            ("sealer", thread("sealer").spawn(move || sealer.run(&closed))?),
+        ])
     }
 }

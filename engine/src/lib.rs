@@ -14,6 +14,7 @@ pub mod clock;
 pub mod counters;
 pub mod cpu;
 pub mod decimal;
+pub mod disk;
 pub mod folder;
 pub mod json;
 pub mod latency;
@@ -32,6 +33,7 @@ pub mod book;
 pub mod connector;
 pub mod integrity;
 pub mod seal;
+pub mod syncer;
 pub mod wire;
 
 pub mod broadcast;

@@ -323,6 +323,7 @@ impl Faults {
         self.within("journal.segment_seconds", journal.segment_seconds, 1, 86_400);
         self.within("journal.flush_ms", journal.flush_ms, 1, 10_000);
         self.within("journal.sync_ms", journal.sync_ms, 0, 60_000);
+        self.within("journal.disk_reserve_mb", journal.disk_reserve_mb, 0, 1 << 30);
         if journal.lake.as_os_str().is_empty() {
             self.add("journal.lake", "it is empty", "name a folder");
         }

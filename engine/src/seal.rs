@@ -12,9 +12,10 @@ use crate::counters::{Counter, Counters};
 use crate::decimal;
 use crate::folder;
 use crate::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use crate::record::{Gap, Kind, Quote, flags};
+use crate::record::{Kind, Quote, flags};
 use crate::segment::{
-    ClosedSegment, SegmentError, SegmentInfo, SegmentReader, catalogue_digest, segment_name,
+    ClosedSegment, SegmentError, SegmentInfo, SegmentReader, catalogue_digest, numbers_taken,
+    segment_name,
 };
 use arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
@@ -271,6 +272,8 @@ struct Content {
     /// Of each quote its number in the journal.
     numbers: Vec<u64>,
     tally: Tally,
+    /// Records that take no numbers and become no rows.
+    annexed: u64,
     truncated_at: Option<u64>,
 }
 
@@ -286,8 +289,8 @@ impl Content {
             return Err(SealError::OtherCatalogue);
         }
         let tally = Tally::default();
-        let mut content =
-            Content { info, quotes: Vec::new(), numbers: Vec::new(), tally, truncated_at: None };
+        let (quotes, numbers) = (Vec::new(), Vec::new());
+        let mut content = Content { info, quotes, numbers, tally, annexed: 0, truncated_at: None };
         for block in &mut reader {
             match block {
                 Ok(block) => {
@@ -313,17 +316,17 @@ impl Content {
             Some(Kind::Status) => self.tally.statuses += 1,
             Some(Kind::Gap) => {
                 self.tally.gaps += 1;
-                let missed = record.view::<Gap>().missed;
-                self.tally.missed = self.tally.missed.saturating_add(missed);
+                self.tally.missed = self.tally.missed.saturating_add(numbers_taken(record));
             }
-            // The reader hands out none of these.
-            Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
+            Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => {
+                self.annexed += 1;
+            }
         }
     }
 
     fn check(&self, catalogue: &Catalogue, written: Option<u64>) -> Result<(), SealError> {
         let Tally { quotes, statuses, gaps, .. } = self.tally;
-        let found = quotes + statuses + gaps;
+        let found = quotes + statuses + gaps + self.annexed;
         if let Some(written) = written.filter(|written| *written != found) {
             return Err(SealError::Incomplete { found, written });
         }
