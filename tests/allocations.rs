@@ -236,11 +236,13 @@ fn status(ts_recv: Nanos, instrument: u32, venue: u8, state: State) -> Record {
 fn a_spread_goes_out_to_a_client_without_an_allocation() {
     let (clock, counters) = (Clock::manual(MIDNIGHT), Counters::default());
     let (mut sender, records) = edge();
+    let (_, states) = edge();
     let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let settings = broadcast::Settings::default();
     let catalogue = Arc::new(catalogue());
     let mut agent =
-        Broadcast::new(records, catalogue, listener, settings, clock.clone(), &counters).unwrap();
+        Broadcast::new(records, states, catalogue, listener, settings, clock.clone(), &counters)
+            .unwrap();
     let mut now = MIDNIGHT;
     let mut cycle = |agent: &mut Broadcast| {
         now += MILLI;

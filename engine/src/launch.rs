@@ -169,9 +169,9 @@ impl Wiring<'_> {
         let Surroundings { clock, counters, .. } = self.around;
         let book = Book::new(&self.catalogue);
         self.add(Calculator::new(inputs, outputs, book, clock.clone(), counters));
-        self.broadcast(broadcast_in, listener)?;
+        let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
+        self.broadcast(broadcast_in, states_in, listener)?;
         self.decision(decision_in, notices_out)?;
-        let (states, _) = ring::count(STATES_RING, self.edge("recording"));
         self.journal(journal::Edges { inputs: journal_in, annexes: Vec::new(), states })
     }
 
@@ -249,7 +249,12 @@ impl Wiring<'_> {
         listings.map(symbol).collect()
     }
 
-    fn broadcast(&mut self, input: Receiver, listener: TcpListener) -> anyhow::Result<()> {
+    fn broadcast(
+        &mut self,
+        input: Receiver,
+        states: Receiver,
+        listener: TcpListener,
+    ) -> anyhow::Result<()> {
         let config = &self.plan.broadcast;
         let settings = broadcast::Settings {
             max_clients: config.clients_max,
@@ -259,7 +264,8 @@ impl Wiring<'_> {
         };
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
-        let agent = Broadcast::new(input, catalogue, listener, settings, clock.clone(), counters)?;
+        let clock = clock.clone();
+        let agent = Broadcast::new(input, states, catalogue, listener, settings, clock, counters)?;
         self.add(agent);
         Ok(())
     }
