@@ -27,8 +27,8 @@ use spreadwire::disk::FreeSpace;
 use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
 use spreadwire::instrument::{InstrumentId, VenueId};
 use spreadwire::integrity::State;
-use spreadwire::journal::{self, Disk, Edges, Journal};
-use spreadwire::record::{Kind, Record, Spread, Status};
+use spreadwire::journal::{self, Annex, Disk, Edges, Journal};
+use spreadwire::record::{GapCause, Kind, Record, Spread, Status};
 use spreadwire::ring::{self, CountSender, EdgeCounters, Receiver};
 use spreadwire::segment::{Origin, RunId, catalogue_digest};
 use spreadwire::syncer::{self, Syncer};
@@ -76,9 +76,12 @@ impl Pipeline {
         let (to_decision, decision_in) = edge();
         let (to_journal, journal_in) = edge();
         let (to_chronicle, opportunities) = edge();
+        let (journal_spreads, spreads) = edge();
+        let (journal_opportunities, stored_opportunities) = edge();
         let outputs = vec![
-            Output { sender: to_decision, quotes: false, spreads: true },
-            Output { sender: to_journal, quotes: true, spreads: false },
+            Output::of_results(to_decision),
+            Output::of_inputs(to_journal),
+            Output::of_spreads(journal_spreads, -0.002),
         ];
         let book = Book::new(&catalogue);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
@@ -86,7 +89,8 @@ impl Pipeline {
         let settings =
             decision::Settings { entry: -1.0, exit: -2.0, cooldown: 0, enabled: vec![true; 3] };
         let maker = DecisionMaker::new(&catalogue, settings);
-        let decision = Decision::new(decision_in, to_chronicle, maker, clock.clone(), &counters);
+        let outputs = vec![to_chronicle, journal_opportunities];
+        let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);
         let lake = tempfile::tempdir().unwrap();
         let origin =
             Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue) };
@@ -101,7 +105,11 @@ impl Pipeline {
         let (requests, syncer) = syncer::pair(&folder, true, sealer);
         let (states, _) = edge();
         let disk = Disk { lake: lake.path(), free: FreeSpace::of_host(), syncer: requests };
-        let edges = Edges { inputs: journal_in, annexes: Vec::new(), states };
+        let annexes = vec![
+            Annex { receiver: spreads, cause: GapCause::Spreads },
+            Annex { receiver: stored_opportunities, cause: GapCause::Opportunities },
+        ];
+        let edges = Edges { inputs: journal_in, annexes, states };
         let journal = Journal::new(edges, disk, origin, settings, clock.clone(), &counters);
         Pipeline {
             sources,
@@ -163,6 +171,10 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
     assert_eq!(pipeline.count("journal.recording"), 1);
     pipeline.journal.on_close();
     assert_eq!(pipeline.count("journal.quotes"), pipeline.count("calculator.quotes"));
+    let opportunities = pipeline.count("decision.opened") + pipeline.count("decision.closed");
+    assert_eq!(pipeline.count("journal.opportunities"), opportunities);
+    let stored = pipeline.count("journal.spreads");
+    assert!(0 < stored && stored < pipeline.count("calculator.spreads"), "{stored}");
 }
 
 /// A WebSocket whose reads do not block.

@@ -104,6 +104,14 @@ fn each_problem_is_told_with_its_key_and_reason() {
         (format!("{GOOD}[decision]\nexit_bps = 9.0\n"), "decision.exit_bps: 9 is above"),
         (format!("{GOOD}[decision]\ninstruments = [\"X/Y\"]\n"), "decision.instruments: no instr"),
         (format!("{GOOD}[journal]\nflush_ms = 0\n"), "journal.flush_ms: 0 is out of range"),
+        (
+            format!("{GOOD}[journal]\ndisk_reserve_mb = 2000000000\n"),
+            "journal.disk_reserve_mb: 2000000000 is out of range",
+        ),
+        (
+            format!("{GOOD}[journal]\nspreads_min_net_bps = nan\n"),
+            "journal.spreads_min_net_bps: NaN is no threshold",
+        ),
         (with("price_decimals = 2", "price_decimals = \"2\""), "line 8: invalid type"),
         (with("[[threads]]", "[[threads]"), "line 10: "),
     ];
@@ -212,6 +220,7 @@ segment_seconds = 1
 flush_ms = 1
 sync_ms = 1
 disk_reserve_mb = 64
+spreads_min_net_bps = -2.5
 [rings]
 feed = 64
 broadcast = 64

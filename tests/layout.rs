@@ -175,15 +175,15 @@ fn run(name: &str, panic_after: usize) -> Run {
     let journalled = tap("journal", journal_in);
     let opportunities = tap("chronicle", chronicle_in);
     let outputs = vec![
-        Output { sender: to_decision, quotes: false, spreads: true },
-        Output { sender: to_broadcast, quotes: false, spreads: true },
-        Output { sender: to_journal, quotes: true, spreads: false },
+        Output::of_results(to_decision),
+        Output::of_results(to_broadcast),
+        Output::of_inputs(to_journal),
     ];
     let book = Book::new(&plan.catalogue);
     let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
     agents.insert("calculator".to_owned(), Box::new(calculator));
     let maker = DecisionMaker::new(&plan.catalogue, plan.decision.clone());
-    let decision = Decision::new(decision_in, to_chronicle, maker, clock.clone(), &counters);
+    let decision = Decision::new(decision_in, vec![to_chronicle], maker, clock.clone(), &counters);
     agents.insert("decision".to_owned(), Box::new(decision));
     let threads = crews(&plan.threads, &mut agents);
     let report = runner::start(threads, &clock, &stop, &counters).unwrap().join();

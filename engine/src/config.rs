@@ -157,6 +157,8 @@ pub struct Journal {
     pub sync_ms: u64,
     /// Recording stops while less than this is free on the lake's disk, MiB; 0 for never.
     pub disk_reserve_mb: u64,
+    /// Spreads of this net or more are recorded beside the quotes, basis points; none by default.
+    pub spreads_min_net_bps: Option<f64>,
 }
 
 impl Default for Journal {
@@ -168,6 +170,7 @@ impl Default for Journal {
             flush_ms: 5,
             sync_ms: 200,
             disk_reserve_mb: 512,
+            spreads_min_net_bps: None,
         }
     }
 }
@@ -216,7 +219,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// All keys that a file may hold, for "did you mean".
-pub const KEYS: [&str; 37] = [
+pub const KEYS: [&str; 38] = [
     "include",
     "venues",
     "instruments",
@@ -250,6 +253,7 @@ pub const KEYS: [&str; 37] = [
     "flush_ms",
     "sync_ms",
     "disk_reserve_mb",
+    "spreads_min_net_bps",
     "feed",
     "broadcast",
     "decision",

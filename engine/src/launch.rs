@@ -15,12 +15,14 @@ use crate::decision::{Decision, DecisionMaker};
 use crate::disk::FreeSpace;
 use crate::feed::{ColdSide, ConnectionPlan, Feed, Notice};
 use crate::instrument::{Catalogue, VenueId};
-use crate::journal::{self, Disk, Journal};
+use crate::journal::{self, Annex, Disk, Journal};
 use crate::plan::{FeedPlan, Plan, ThreadPlan};
-use crate::ring::{self, EdgeCounters, Receiver};
+use crate::record::GapCause;
+use crate::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runner::{self, Running, Stop};
 use crate::seal::Sealer;
 use crate::segment::{Origin, RunId, catalogue_digest};
+use crate::spread::BPS;
 use crate::syncer;
 use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
@@ -34,6 +36,8 @@ use std::time::Duration;
 
 /// Records that may wait for the cold side's chronicle.
 const CHRONICLE_RING: usize = 1 << 12;
+/// Opportunities that may wait for the journal.
+const OPPORTUNITIES_RING: usize = 1 << 12;
 /// Notices that may wait for it.
 const NOTICES: usize = 1 << 10;
 /// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
@@ -161,18 +165,27 @@ impl Wiring<'_> {
         let (to_broadcast, broadcast_in) = ring::count(rings.broadcast, self.edge("broadcast"));
         let (to_decision, decision_in) = ring::count(rings.decision, self.edge("decision"));
         let (to_journal, journal_in) = ring::count(rings.journal, self.edge("journal"));
-        let outputs = vec![
-            Output { sender: to_decision, quotes: false, spreads: true },
-            Output { sender: to_broadcast, quotes: false, spreads: true },
-            Output { sender: to_journal, quotes: true, spreads: false },
+        let mut outputs = vec![
+            Output::of_results(to_decision),
+            Output::of_results(to_broadcast),
+            Output::of_inputs(to_journal),
         ];
+        let mut annexes = Vec::new();
+        if let Some(min_net_bps) = self.plan.journal.spreads_min_net_bps {
+            let (sender, receiver) = ring::count(rings.journal, self.edge("journal_spreads"));
+            outputs.push(Output::of_spreads(sender, min_net_bps / BPS));
+            annexes.push(Annex { receiver, cause: GapCause::Spreads });
+        }
+        let (to_annex, receiver) =
+            ring::count(OPPORTUNITIES_RING, self.edge("journal_opportunities"));
+        annexes.push(Annex { receiver, cause: GapCause::Opportunities });
         let Surroundings { clock, counters, .. } = self.around;
         let book = Book::new(&self.catalogue);
         self.add(Calculator::new(inputs, outputs, book, clock.clone(), counters));
         let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
         self.broadcast(broadcast_in, states_in, listener)?;
-        self.decision(decision_in, notices_out)?;
-        self.journal(journal::Edges { inputs: journal_in, annexes: Vec::new(), states })
+        self.decision(decision_in, to_annex, notices_out)?;
+        self.journal(journal::Edges { inputs: journal_in, annexes, states })
     }
 
     fn add(&mut self, agent: impl Agent + 'static) {
@@ -273,12 +286,14 @@ impl Wiring<'_> {
     fn decision(
         &mut self,
         input: Receiver,
+        to_journal: CountSender,
         notices: channel::Receiver<Notice>,
     ) -> anyhow::Result<()> {
         let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
         let Surroundings { clock, counters, run, .. } = self.around;
         let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone());
-        self.add(Decision::new(input, output, maker, clock.clone(), counters));
+        let outputs = vec![output, to_journal];
+        self.add(Decision::new(input, outputs, maker, clock.clone(), counters));
         let lake = &self.plan.journal.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
