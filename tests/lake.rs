@@ -22,7 +22,7 @@ use spreadwire::agent::{Agent, Report};
 use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
 use spreadwire::counters::Counters;
 use spreadwire::decimal;
-use spreadwire::disk::FreeSpace;
+use spreadwire::disk::{FreeSpace, STEP_BYTES};
 use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
 use spreadwire::journal::{self, Annex, Disk, Edges, Journal, Settings};
 use spreadwire::record::{
@@ -667,19 +667,22 @@ fn recording_stops_before_the_disk_is_full_and_goes_on_when_there_is_room() {
     rig.pass(&quotes(10), MIDNIGHT);
     rig.free.store(999, Ordering::Relaxed);
     rig.pass(&quotes(2), MIDNIGHT + 100 * MILLI);
-    assert_eq!(rig.told(), [(RecordingState::DiskFull, 5)], "one block of 7 is in the file");
+    assert_eq!(rig.told(), [(RecordingState::DiskFull, 0)], "what is in memory still fits");
     assert_eq!(rig.closed.len(), 1, "what is whole can be sealed");
     rig.pass(&quotes(4), MIDNIGHT + 2 * SECOND);
-    assert_eq!(rig.count("journal.lost"), 9);
-    rig.free.store(1000, Ordering::Relaxed);
+    assert_eq!(rig.count("journal.lost"), 4);
+    rig.free.store(1000 + STEP_BYTES - 1, Ordering::Relaxed);
     rig.cycle(MIDNIGHT + 3 * SECOND);
-    rig.pass(&quotes(1), MIDNIGHT + 3 * SECOND);
-    assert_eq!(rig.told(), [(RecordingState::On, 9)]);
+    assert_eq!(rig.told(), [], "a new file would take the reserve at once");
+    rig.free.store(1000 + STEP_BYTES, Ordering::Relaxed);
+    rig.cycle(MIDNIGHT + 4 * SECOND);
+    rig.pass(&quotes(1), MIDNIGHT + 4 * SECOND);
+    assert_eq!(rig.told(), [(RecordingState::On, 4)]);
     rig.close();
     let numbers: Vec<u64> = rig.stored().iter().map(|(number, _)| *number).collect();
-    assert_eq!(numbers, [0, 1, 2, 3, 4, 5, 6, 7, 16]);
-    let gap = Gap::new(MIDNIGHT + 7, 9).because(GapCause::Disk);
-    assert_eq!(rig.stored()[7].1, gap.into());
+    assert_eq!(numbers, (0..12).chain([12, 16]).collect::<Vec<_>>());
+    let gap = Gap::new(MIDNIGHT, 4).because(GapCause::Disk);
+    assert_eq!(rig.stored()[12].1, gap.into());
 }
 
 #[test]
@@ -735,7 +738,7 @@ fn what_is_lost_of_the_annexes_while_recording_is_stopped_is_marked_by_cause() {
     let opened = Opened { ts_recv: 5, kind: Kind::Opened as u8, ..Opened::zeroed() };
     rig.opportunities.offer(opened.into());
     rig.pass(&quotes(2), MIDNIGHT);
-    rig.free.store(1000, Ordering::Relaxed);
+    rig.free.store(u64::MAX, Ordering::Relaxed);
     rig.cycle(MIDNIGHT + SECOND);
     rig.close();
     let gap = |missed, cause| Record::from(Gap::new(MIDNIGHT, missed).because(cause));

@@ -265,3 +265,64 @@ impl std::fmt::Display for Trouble {
         write!(formatter, "the journal could not {doing} (segment {number}): {error}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Kind, Quote, Record};
+    use crate::segment::{Block, Origin, RunId, SegmentInfo, SegmentWriter};
+    use bytemuck::Zeroable;
+
+    fn segment(folder: &Path, number: u32) -> FinishedSegment {
+        let origin = Origin { run: RunId::new("run").unwrap(), catalogue: 0 };
+        let info = SegmentInfo { origin, number, started_at: 0 };
+        let mut writer = SegmentWriter::create(folder, info).unwrap();
+        let mut block = Block::new(2, 0);
+        block.push(&Record::from(Quote { kind: Kind::Quote as u8, ..Quote::zeroed() }));
+        writer.write(&mut block).unwrap();
+        writer.finish()
+    }
+
+    #[test]
+    fn what_a_journal_asked_for_is_done_after_it_has_gone_and_failures_are_told() {
+        let home = tempfile::tempdir().unwrap();
+        let (sealer, closed) = channel::bounded(4);
+        let (mut requests, syncer) = pair(home.path(), true, sealer);
+        for number in 0..3 {
+            requests.close(segment(home.path(), number)).unwrap();
+        }
+        assert_eq!(requests.closing(), 3);
+        std::fs::remove_file(home.path().join("run-000001.seg.open")).unwrap();
+        drop(requests);
+        let failures = syncer.run();
+        assert_eq!(failures.len(), 1, "{failures:?}");
+        let told = "the journal could not close a segment (segment 1): ";
+        assert!(failures[0].starts_with(told), "{failures:?}");
+        assert!(failures[0].ends_with("; its 1 inputs are lost"), "{failures:?}");
+        assert_eq!(closed.iter().map(|segment| segment.number).collect::<Vec<_>>(), [0, 2]);
+        assert!(home.path().join("run-000002.seg").exists());
+    }
+
+    #[test]
+    fn one_sync_at_a_time_is_under_way_and_a_line_that_is_full_gives_segments_back() {
+        let home = tempfile::tempdir().unwrap();
+        let (sealer, _closed) = channel::bounded(REQUESTS_MAX + 1);
+        let (mut requests, mut syncer) = pair(home.path(), false, sealer);
+        let file = Arc::new(File::create(home.path().join("file")).unwrap());
+        assert!(requests.sync(Arc::clone(&file), 0));
+        assert!(!requests.sync(Arc::clone(&file), 0));
+        for number in 1..REQUESTS_MAX {
+            let number = u32::try_from(number).unwrap();
+            requests.close(segment(home.path(), number)).unwrap();
+        }
+        let returned = requests.close(segment(home.path(), 99)).unwrap_err();
+        assert_eq!((returned.number(), requests.closing()), (99, REQUESTS_MAX - 1));
+        assert_eq!(syncer.handle_queued(), REQUESTS_MAX);
+        assert!(matches!(requests.answer(), Some(Answer::Synced)));
+        while let Some(answer) = requests.answer() {
+            assert!(matches!(answer, Answer::Closed), "{answer:?}");
+        }
+        assert_eq!(requests.closing(), 0);
+        assert!(requests.sync(file, 0) && requests.close(returned).is_ok());
+    }
+}
