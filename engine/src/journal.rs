@@ -136,8 +136,8 @@ struct Store {
     lost: Lost,
     /// Segments that vanished when they were finished and not closed.
     vanished: Vec<Contents>,
-    /// Segments that keep their open names.
-    unclosed: Vec<String>,
+    /// Segments that keep their open names, and why the last one does.
+    unclosed: (u64, String),
 }
 
 /// Why nothing is recorded.
@@ -231,7 +231,7 @@ impl Journal {
             stopped: None,
             lost: Lost::default(),
             vanished: Vec::new(),
-            unclosed: Vec::new(),
+            unclosed: (0, String::new()),
         };
         Journal { inputs, annexes, store }
     }
@@ -429,7 +429,7 @@ impl Store {
                     self.stop_whole(now, trouble.doing, &trouble.error);
                 }
                 Answer::NotClosed(trouble, Some(_)) => {
-                    self.unclosed.push(trouble.to_string());
+                    self.unclosed = (self.unclosed.0 + 1, trouble.to_string());
                     self.stop_whole(now, trouble.doing, &trouble.error);
                 }
             }
@@ -669,7 +669,11 @@ impl Store {
 
     /// What went wrong and was not mended, as sentences.
     fn failures(&self) -> Vec<String> {
-        let mut failures = self.unclosed.clone();
+        let mut failures = Vec::new();
+        let (unclosed, last) = &self.unclosed;
+        if 0 < *unclosed {
+            failures.push(format!("{unclosed} segments keep their open names, at last: {last}"));
+        }
         if let Some(Stopped { state, why, .. }) = &self.stopped {
             let (lost, state) = (self.counts.lost.get(), state.name());
             failures.push(format!(
@@ -876,6 +880,33 @@ mod tests {
             assert_eq!(rig.stored, [(0, gap.into())], "under the next number");
             assert_eq!(fs::read(rig.folder().join(name)).unwrap(), b"somebody's");
         }
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_renamed_keeps_its_name_and_is_reported() {
+        let mut rig = Rig::new(Settings { segment_rows: 2, ..settings() });
+        (1..=2).for_each(|ts| rig.inputs.send(quote(ts)));
+        rig.cycle();
+        // A folder of the closed name, with something in it.
+        let closed = rig.folder().join("run-000000.seg");
+        folder::create(&closed.join("in the way")).unwrap();
+        rig.follow();
+        rig.cycle();
+        assert_eq!(rig.told(), [RecordingState::Refused]);
+        rig.now = SECOND;
+        rig.inputs.send(quote(3));
+        rig.cycle();
+        rig.journal.on_close();
+        rig.follow();
+        let failures = rig.failures();
+        let told = "1 segments keep their open names, at last: the journal could not close a \
+                    segment (segment 0)";
+        assert!(failures.len() == 1 && failures[0].starts_with(told), "{failures:?}");
+        assert_eq!(rig.counts(["quotes", "lost"]), [2, 1]);
+        let gap = Gap::new(3, 1).because(GapCause::Disk);
+        assert_eq!(rig.stored, [(2, gap.into())]);
+        let open = rig.folder().join("run-000000.seg.open");
+        assert_eq!(SegmentReader::open(&open).unwrap().count(), 1, "it is found at the next start");
     }
 
     #[test]
