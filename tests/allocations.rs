@@ -23,14 +23,16 @@ use spreadwire::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use spreadwire::connector::{self, Connected, Request, Target};
 use spreadwire::counters::Counters;
 use spreadwire::decision::{self, Decision, DecisionMaker};
+use spreadwire::disk::FreeSpace;
 use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
 use spreadwire::frame_ring;
 use spreadwire::instrument::{InstrumentId, VenueId};
 use spreadwire::integrity::State;
-use spreadwire::journal::{self, Journal};
-use spreadwire::record::{Kind, Record, Spread, Status};
+use spreadwire::journal::{self, Annex, Disk, Edges, Journal};
+use spreadwire::record::{GapCause, Kind, Record, Spread, Status};
 use spreadwire::ring::{self, CountSender, EdgeCounters, Receiver};
 use spreadwire::segment::{Origin, RunId, catalogue_digest};
+use spreadwire::syncer::{self, Syncer};
 use spreadwire::venue::VenueSpec;
 use spreadwire::venues::VENUES;
 use std::io::{ErrorKind, Write};
@@ -57,9 +59,11 @@ struct Pipeline {
     calculator: Calculator,
     decision: Decision,
     journal: Journal,
+    syncer: Syncer,
     opportunities: Receiver,
     clock: Clock,
     counters: Counters,
+    syncs: usize,
     _lake: tempfile::TempDir,
 }
 
@@ -73,9 +77,12 @@ impl Pipeline {
         let (to_decision, decision_in) = edge();
         let (to_journal, journal_in) = edge();
         let (to_chronicle, opportunities) = edge();
+        let (journal_spreads, spreads) = edge();
+        let (journal_opportunities, stored_opportunities) = edge();
         let outputs = vec![
-            Output { sender: to_decision, quotes: false, spreads: true },
-            Output { sender: to_journal, quotes: true, spreads: false },
+            Output::of_results(to_decision),
+            Output::of_inputs(to_journal),
+            Output::of_spreads(journal_spreads, -0.002),
         ];
         let book = Book::new(&catalogue);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
@@ -83,35 +90,39 @@ impl Pipeline {
         let settings =
             decision::Settings { entry: -1.0, exit: -2.0, cooldown: 0, enabled: vec![true; 3] };
         let maker = DecisionMaker::new(&catalogue, settings);
-        let decision = Decision::new(decision_in, to_chronicle, maker, clock.clone(), &counters);
+        let outputs = vec![to_chronicle, journal_opportunities];
+        let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);
         let lake = tempfile::tempdir().unwrap();
         let origin =
             Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue) };
-        // Blocks are written all the time; the disk is not waited for.
+        // Blocks are written all the time; whoever syncs them is another thread.
         let settings = journal::Settings {
             block_records_max: 32,
-            sync_interval: 0,
+            sync_interval: 10 * MILLI,
             ..journal::Settings::default()
         };
         let (sealer, _) = channel::bounded(1);
-        let journal = Journal::new(
-            journal_in,
-            lake.path(),
-            origin,
-            settings,
-            clock.clone(),
-            &counters,
-            sealer,
-        );
+        let folder = lake.path().join(journal::FOLDER);
+        let (requests, syncer) = syncer::pair(&folder, true, sealer);
+        let (states, _) = edge();
+        let disk = Disk { lake: lake.path(), free: FreeSpace::of_host(), syncer: requests };
+        let annexes = vec![
+            Annex { receiver: spreads, cause: GapCause::Spreads },
+            Annex { receiver: stored_opportunities, cause: GapCause::Opportunities },
+        ];
+        let edges = Edges { inputs: journal_in, annexes, states };
+        let journal = Journal::new(edges, disk, origin, settings, clock.clone(), &counters);
         Pipeline {
             sources,
             frames,
             calculator,
             decision,
             journal,
+            syncer,
             opportunities,
             clock,
             counters,
+            syncs: 0,
             _lake: lake,
         }
     }
@@ -137,6 +148,7 @@ impl Pipeline {
         }
         self.sources.iter_mut().for_each(|source| source.lose(now));
         self.cycle(now);
+        self.syncs += self.syncer.handle_queued();
     }
 
     fn count(&self, name: &str) -> u64 {
@@ -156,8 +168,14 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
     assert_eq!(pipeline.count("decision.opened") - opened, 20 * venues * (venues - 1));
     assert_eq!(pipeline.count("decision.closed"), pipeline.count("decision.opened"));
     assert!(20 * FRAMES as u64 * venues * (venues - 1) < pipeline.count("calculator.spreads"));
+    assert!(10 < pipeline.syncs, "{} syncs", pipeline.syncs);
+    assert_eq!(pipeline.count("journal.recording"), 1);
     pipeline.journal.on_close();
     assert_eq!(pipeline.count("journal.quotes"), pipeline.count("calculator.quotes"));
+    let opportunities = pipeline.count("decision.opened") + pipeline.count("decision.closed");
+    assert_eq!(pipeline.count("journal.opportunities"), opportunities);
+    let stored = pipeline.count("journal.spreads");
+    assert!(0 < stored && stored < pipeline.count("calculator.spreads"), "{stored}");
 }
 
 /// A WebSocket whose reads do not block.
@@ -231,11 +249,13 @@ fn status(ts_recv: Nanos, instrument: u32, venue: u8, state: State) -> Record {
 fn a_spread_goes_out_to_a_client_without_an_allocation() {
     let (clock, counters) = (Clock::manual(MIDNIGHT), Counters::default());
     let (mut sender, records) = edge();
+    let (_, states) = edge();
     let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let settings = broadcast::Settings::default();
     let catalogue = Arc::new(catalogue());
     let mut agent =
-        Broadcast::new(records, catalogue, listener, settings, clock.clone(), &counters).unwrap();
+        Broadcast::new(records, states, catalogue, listener, settings, clock.clone(), &counters)
+            .unwrap();
     let mut now = MIDNIGHT;
     let mut cycle = |agent: &mut Broadcast| {
         now += MILLI;

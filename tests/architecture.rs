@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 /// Layers from the floor up, as in ARCHITECTURE.md. A module may use those of earlier layers only;
 /// modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "counters", "cpu", "decimal", "folder", "json"],
+    &["clock", "counters", "cpu", "decimal", "disk", "folder", "json"],
     &["backoff", "instrument", "lake", "latency"],
     &["agent", "record", "table"],
     &["frame_ring", "ledger", "ring", "segment", "venue"],
     &["venues", "spread", "integrity", "wire"],
-    &["book", "connector"],
+    &["book", "connector", "syncer"],
     &["feed", "calculator", "decision", "broadcast", "journal"],
     &["config", "capture", "chronicle", "columns"],
     &["plan", "seal"],

@@ -107,6 +107,14 @@ fn each_problem_is_told_with_its_key_and_reason() {
         (format!("{GOOD}[capture]\nring_bytes = 1\n"), "capture.ring_bytes: 1 is out of range"),
         (format!("{GOOD}[capture]\nvenues = [\"bybit\"]\n"), "capture.venues: no venue \"bybit\""),
         (format!("{GOOD}[capture]\nenabled = true\nvenues = []\n"), "capture.venues: it is empty"),
+        (
+            format!("{GOOD}[journal]\ndisk_reserve_mb = 2000000000\n"),
+            "journal.disk_reserve_mb: 2000000000 is out of range",
+        ),
+        (
+            format!("{GOOD}[journal]\nspreads_min_net_bps = nan\n"),
+            "journal.spreads_min_net_bps: NaN is no threshold",
+        ),
         (with("price_decimals = 2", "price_decimals = \"2\""), "line 8: invalid type"),
         (with("[[threads]]", "[[threads]"), "line 10: "),
     ];
@@ -222,6 +230,8 @@ segment_records = 1
 segment_seconds = 1
 flush_ms = 1
 sync_ms = 1
+disk_reserve_mb = 64
+spreads_min_net_bps = -2.5
 [capture]
 enabled = true
 ring_bytes = 65536

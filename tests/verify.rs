@@ -73,7 +73,9 @@ fn segment(lake: &Path, run: RunId, number: u32, first: u64, records: &[Record])
         writer.write(&mut block).unwrap();
         block.clear();
     }
-    writer.close().unwrap().path
+    let finished = writer.finish();
+    finished.trim().unwrap();
+    finished.close().unwrap().path
 }
 
 fn counters(quotes: u64, statuses: u64, lost: u64) -> BTreeMap<String, u64> {

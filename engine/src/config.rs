@@ -157,6 +157,10 @@ pub struct Journal {
     pub flush_ms: u64,
     /// And forced to the disk at least this often, ms; 0 leaves that to the operating system.
     pub sync_ms: u64,
+    /// Recording stops while less than this is free on the lake's disk, MiB; 0 for never.
+    pub disk_reserve_mb: u64,
+    /// Spreads of this net or more are recorded beside the quotes, basis points; none by default.
+    pub spreads_min_net_bps: Option<f64>,
 }
 
 impl Default for Journal {
@@ -167,6 +171,8 @@ impl Default for Journal {
             segment_seconds: 300,
             flush_ms: 5,
             sync_ms: 200,
+            disk_reserve_mb: 512,
+            spreads_min_net_bps: None,
         }
     }
 }
@@ -233,7 +239,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// All keys that a file may hold, for "did you mean".
-pub const KEYS: [&str; 39] = [
+pub const KEYS: [&str; 41] = [
     "include",
     "venues",
     "instruments",
@@ -269,6 +275,8 @@ pub const KEYS: [&str; 39] = [
     "sync_ms",
     "enabled",
     "ring_bytes",
+    "disk_reserve_mb",
+    "spreads_min_net_bps",
     "feed",
     "broadcast",
     "decision",

@@ -186,8 +186,8 @@ fn plays(instrument: &config::Instrument, venue: &str) -> bool {
     instrument.venues.as_ref().is_none_or(|venues| venues.iter().any(|v| v == venue))
 }
 
-/// One spinning thread from the socket to decision and broadcast; the journal on a thread that
-/// may wait for the disk.
+/// One spinning thread from the socket to decision and broadcast; the journal, whose writes are the
+/// operating system's to delay, on another.
 fn built_in() -> Config {
     let thread = |name: &str, idle: &str, agents: &[&str]| config::Thread {
         name: name.to_owned(),

@@ -13,17 +13,21 @@ use crate::clock::{Clock, MILLI, Nanos, SECOND};
 use crate::connector::{self, Target};
 use crate::counters::{Counter, Counters};
 use crate::decision::{Decision, DecisionMaker};
+use crate::disk::FreeSpace;
 use crate::feed::{ColdSide, ConnectionPlan, Feed, Notice};
 use crate::frame_ring;
 use crate::instrument::{Catalogue, VenueId};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Annex, Disk, Journal};
 use crate::lake;
 use crate::plan::{FeedPlan, Plan, ThreadPlan};
+use crate::record::GapCause;
 use crate::recover::{self, Leftover, Mark};
-use crate::ring::{self, EdgeCounters, Receiver};
+use crate::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runner::{self, Running, Stop};
 use crate::seal::Sealer;
 use crate::segment::{Origin, RunId, catalogue_digest};
+use crate::spread::BPS;
+use crate::syncer;
 use crate::table::TableError;
 use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
@@ -38,12 +42,16 @@ use std::time::Duration;
 
 /// Records that may wait for the cold side's chronicle.
 const CHRONICLE_RING: usize = 1 << 12;
+/// Opportunities that may wait for the journal.
+const OPPORTUNITIES_RING: usize = 1 << 12;
 /// Notices that may wait for it.
 const NOTICES: usize = 1 << 10;
-/// Closed segments that may wait for the sealer; more stay with the journal.
+/// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
 const SEGMENTS: usize = 64;
 /// Agents with a cold thread each: the disk may hold one up, not the other.
 const COLD: [&str; 2] = ["chronicle", "capture"];
+/// Changes of the journal's state that may wait for the broadcast: one a second at most.
+const STATES_RING: usize = 64;
 /// Connections of one feed that are made at the same time.
 const CONNECTORS_PER_FEED: usize = 4;
 
@@ -62,12 +70,16 @@ pub struct Surroundings {
     pub seed: u64,
 }
 
+/// The syncer and the sealer by name; each returns what went wrong.
+type Followers = [(&'static str, JoinHandle<Vec<String>>); 2];
+
 /// A running engine.
 #[derive(Debug)]
 pub struct Engine {
     hot: Running,
     cold: Running,
-    sealer: JoinHandle<Vec<String>>,
+    /// Cold threads that end when what they get has ended, in this order.
+    followers: Followers,
     address: SocketAddr,
     book_keeping: BookKeeping,
 }
@@ -105,14 +117,17 @@ impl Engine {
         self.hot.is_finished() && self.cold.is_finished()
     }
 
-    /// Waits for every agent and for the sealer; gathers what they measured and what went wrong.
+    /// Waits for every agent, the syncer and the sealer; gathers what they measured and what went
+    /// wrong.
     #[must_use]
     pub fn join(self) -> Report {
         let mut report = self.hot.join();
         report.merge(&self.cold.join());
-        match self.sealer.join() {
-            Ok(unsealed) => report.failures.extend(unsealed),
-            Err(_) => report.failures.push("the sealer panicked".to_owned()),
+        for (name, thread) in self.followers {
+            match thread.join() {
+                Ok(failures) => report.failures.extend(failures),
+                Err(_) => report.failures.push(format!("the {name} panicked")),
+            }
         }
         if let Err(error) = self.book_keeping.end() {
             let error = anyhow::Error::from(error);
@@ -141,7 +156,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
     let (agents, captured) = (BTreeMap::new(), Vec::new());
     let mut wiring = Wiring { plan, around, catalogue, agents, leftovers, captured };
-    let sealer = wiring.connect_all(listener)?;
+    let followers = wiring.connect_all(listener)?;
     let Wiring { mut agents, .. } = wiring;
     let cold =
         COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
@@ -155,7 +170,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Downstream first, so that nobody sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
-    Ok(Engine { hot, cold, sealer, address, book_keeping })
+    Ok(Engine { hot, cold, followers, address, book_keeping })
 }
 
 /// Notes that the run begins; finds what runs before it left to be sealed.
@@ -196,7 +211,7 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<JoinHandle<Vec<String>>> {
+    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<Followers> {
         let (notices, notices_out) = channel::bounded(NOTICES);
         let feeds = &self.plan.feeds;
         let inputs: Vec<Receiver> = feeds
@@ -209,17 +224,27 @@ impl Wiring<'_> {
         let (to_broadcast, broadcast_in) = ring::count(rings.broadcast, self.edge("broadcast"));
         let (to_decision, decision_in) = ring::count(rings.decision, self.edge("decision"));
         let (to_journal, journal_in) = ring::count(rings.journal, self.edge("journal"));
-        let outputs = vec![
-            Output { sender: to_decision, quotes: false, spreads: true },
-            Output { sender: to_broadcast, quotes: false, spreads: true },
-            Output { sender: to_journal, quotes: true, spreads: false },
+        let mut outputs = vec![
+            Output::of_results(to_decision),
+            Output::of_results(to_broadcast),
+            Output::of_inputs(to_journal),
         ];
+        let mut annexes = Vec::new();
+        if let Some(min_net_bps) = self.plan.journal.spreads_min_net_bps {
+            let (sender, receiver) = ring::count(rings.journal, self.edge("journal_spreads"));
+            outputs.push(Output::of_spreads(sender, min_net_bps / BPS));
+            annexes.push(Annex { receiver, cause: GapCause::Spreads });
+        }
+        let (to_annex, receiver) =
+            ring::count(OPPORTUNITIES_RING, self.edge("journal_opportunities"));
+        annexes.push(Annex { receiver, cause: GapCause::Opportunities });
         let Surroundings { clock, counters, .. } = self.around;
         let book = Book::new(&self.catalogue);
         self.add(Calculator::new(inputs, outputs, book, clock.clone(), counters));
-        self.broadcast(broadcast_in, listener)?;
-        self.decision(decision_in, notices_out)?;
-        self.journal(journal_in)
+        let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
+        self.broadcast(broadcast_in, states_in, listener)?;
+        self.decision(decision_in, to_annex, notices_out)?;
+        self.journal(journal::Edges { inputs: journal_in, annexes, states })
     }
 
     fn add(&mut self, agent: impl Agent + 'static) {
@@ -330,7 +355,12 @@ impl Wiring<'_> {
         listings.map(symbol).collect()
     }
 
-    fn broadcast(&mut self, input: Receiver, listener: TcpListener) -> anyhow::Result<()> {
+    fn broadcast(
+        &mut self,
+        input: Receiver,
+        states: Receiver,
+        listener: TcpListener,
+    ) -> anyhow::Result<()> {
         let config = &self.plan.broadcast;
         let settings = broadcast::Settings {
             max_clients: config.clients_max,
@@ -340,7 +370,8 @@ impl Wiring<'_> {
         };
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
-        let agent = Broadcast::new(input, catalogue, listener, settings, clock.clone(), counters)?;
+        let clock = clock.clone();
+        let agent = Broadcast::new(input, states, catalogue, listener, settings, clock, counters)?;
         self.add(agent);
         Ok(())
     }
@@ -348,12 +379,14 @@ impl Wiring<'_> {
     fn decision(
         &mut self,
         input: Receiver,
+        to_journal: CountSender,
         notices: channel::Receiver<Notice>,
     ) -> anyhow::Result<()> {
         let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
         let Surroundings { clock, counters, run, .. } = self.around;
         let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone());
-        self.add(Decision::new(input, output, maker, clock.clone(), counters));
+        let outputs = vec![output, to_journal];
+        self.add(Decision::new(input, outputs, maker, clock.clone(), counters));
         let lake = &self.plan.journal.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
@@ -363,31 +396,39 @@ impl Wiring<'_> {
         Ok(())
     }
 
-    /// The journal, and the sealer on its cold thread.
-    fn journal(&mut self, input: Receiver) -> anyhow::Result<JoinHandle<Vec<String>>> {
+    /// The journal, with the syncer and the sealer on their cold threads.
+    fn journal(&mut self, edges: journal::Edges) -> anyhow::Result<Followers> {
         let config = &self.plan.journal;
         let settings = journal::Settings {
             segment_rows: config.segment_records,
             segment_age: config.segment_seconds * SECOND,
             flush_interval: config.flush_ms * MILLI,
             sync_interval: config.sync_ms * MILLI,
+            disk_reserve: config.disk_reserve_mb << 20,
             ..journal::Settings::default()
         };
         let (segments, closed) = channel::bounded(SEGMENTS);
         let Surroundings { clock, counters, run, .. } = self.around;
-        let lake = config.lake.clone();
+        let lake = &config.lake;
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
-        let sealer = Sealer::new(&lake, Catalogue::clone(&self.catalogue), counters);
-        self.add(Journal::new(input, &lake, origin, settings, clock.clone(), counters, segments));
+        let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
+        let (requests, syncer) =
+            syncer::pair(&lake.join(journal::FOLDER), 0 < config.sync_ms, segments);
+        let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
+        let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);
+        self.add(agent);
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
-        let recovered = counters.counter("seal.recovered");
-        let thread = std::thread::Builder::new().name("sealer".to_owned());
-        let work = move || {
+        let (recovered, lake) = (counters.counter("seal.recovered"), lake.clone());
+        let seal_all = move || {
             let mut failures = recover_all(&leftovers, &lake, until, &recovered);
             failures.extend(sealer.run(&closed));
             failures
         };
-        Ok(thread.spawn(work)?)
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        Ok([
+            ("syncer", thread("syncer").spawn(move || syncer.run())?),
+            ("sealer", thread("sealer").spawn(seal_all)?),
+        ])
     }
 }
 

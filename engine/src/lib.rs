@@ -15,6 +15,7 @@ pub mod clock;
 pub mod counters;
 pub mod cpu;
 pub mod decimal;
+pub mod disk;
 pub mod folder;
 pub mod json;
 pub mod lake;
@@ -36,6 +37,7 @@ pub mod venues;
 pub mod book;
 pub mod connector;
 pub mod integrity;
+pub mod syncer;
 pub mod wire;
 
 pub mod broadcast;

@@ -327,6 +327,11 @@ impl Faults {
         self.within("journal.segment_seconds", journal.segment_seconds, 1, 86_400);
         self.within("journal.flush_ms", journal.flush_ms, 1, 10_000);
         self.within("journal.sync_ms", journal.sync_ms, 0, 60_000);
+        self.within("journal.disk_reserve_mb", journal.disk_reserve_mb, 0, 1 << 30);
+        if let Some(min) = journal.spreads_min_net_bps.filter(|min| !min.is_finite()) {
+            let reason = format!("{min} is no threshold");
+            self.add("journal.spreads_min_net_bps", reason, "write basis points, as 5.0");
+        }
         if journal.lake.as_os_str().is_empty() {
             self.add("journal.lake", "it is empty", "name a folder");
         }
@@ -442,7 +447,9 @@ impl Plan {
             ("decision", self.rings.decision),
             ("journal", self.rings.journal),
         ];
-        for (name, records) in feeds.chain(others) {
+        let spreads =
+            self.journal.spreads_min_net_bps.map(|_| ("journal_spreads", self.rings.journal));
+        for (name, records) in feeds.chain(others).chain(spreads) {
             lines.push(format!("  {name:<15} {records:>8} records, {} KiB", records / 16));
         }
         lines.push(format!(

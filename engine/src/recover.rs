@@ -136,9 +136,13 @@ impl Mark {
         let entries: Vec<Entry> = entries.into_iter().flatten().collect();
         ledger::write(lake, &format!("{}-ended", self.run), last_time, &entries)?;
         let path = self.path(lake);
-        fs::remove_file(&path).map_err(|source| table::io_error("delete", &path, source))?;
-        let folder = lake.join(lake::JOURNAL);
-        folder::sync(&folder).map_err(|source| table::io_error("sync", &folder, source))
+        let removed = fs::remove_file(&path)
+            .and_then(|()| folder::sync(path.parent().unwrap_or(Path::new("."))));
+        match removed {
+            // Somebody deleted the journal's folder while the run went on.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(|source| table::io_error("delete", &path, source)),
+        }
     }
 
     /// The number after the last one that the ledger has of the run, and the time of that record.

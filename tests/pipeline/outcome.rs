@@ -188,6 +188,8 @@ impl Outcome {
             ("journal.quotes", self.rows.len() as u64),
             ("journal.statuses", self.count("calculator.statuses")),
             ("journal.missed", 0),
+            ("journal.opportunities", lines),
+            ("journal.recording", 1),
             ("decision.spreads", self.count("calculator.spreads")),
             ("broadcast.spreads", self.count("calculator.spreads")),
             ("broadcast.statuses", self.count("calculator.statuses")),
