@@ -161,6 +161,8 @@ struct Run {
     /// Damage whose end is not known begins here.
     torn: Vec<u64>,
     counts: BTreeMap<String, u64>,
+    /// Connections made, lost or not made.
+    connections: u64,
     /// Rows by table.
     rows: BTreeMap<String, u64>,
 }
@@ -227,7 +229,7 @@ impl Expected {
             EntryKind::Count => {
                 run.counts.insert(entry.cause.clone().unwrap_or_default(), entry.rows.unwrap_or(0));
             }
-            EntryKind::Connected | EntryKind::Disconnected => {}
+            EntryKind::Connected | EntryKind::Disconnected => run.connections += 1,
         }
     }
 }
@@ -559,6 +561,9 @@ fn check_runs(expected: &Expected, lake: &Path, recording: bool, verdict: &mut V
             "how the run ended"
         } else if noted != 0 && noted != run.counts.len() as u64 {
             "what the run counted"
+        } else if run.counts.get("chronicle.booked").is_some_and(|count| *count != run.connections)
+        {
+            "all of its connections"
         } else {
             continue;
         };
