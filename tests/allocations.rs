@@ -275,7 +275,9 @@ fn a_spread_goes_out_to_a_client_without_an_allocation() {
                 sender.offer(status(MIDNIGHT, instrument, venue, State::Live));
             }
         }
-        (0..8).for_each(|turn| sender.offer(spread(MIDNIGHT, round * 8 + turn)));
+        for turn in 0..8 {
+            sender.offer(spread(MIDNIGHT, round * 8 + turn));
+        }
         let found = cycle(&mut agent);
         let frames = take_frames(&mut client);
         if 100 <= round {

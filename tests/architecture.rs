@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[&[&str]] = &[
     &["clock", "counters", "cpu", "decimal", "disk", "folder", "json"],
     &["backoff", "instrument", "lake", "latency"],
-    &["agent", "record", "table"],
+    &["agent", "record", "table", "tally"],
     &["frame_ring", "ledger", "ring", "segment", "venue"],
     &["venues", "spread", "integrity", "wire"],
     &["book", "connector", "syncer"],

@@ -538,7 +538,9 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     let disk = Disk { lake: &lake, free: FreeSpace::of_host(), syncer: requests };
     let edges = Edges { inputs, annexes: Vec::new(), states };
     let mut journal = Journal::new(edges, disk, origin(), patient(), clock, counters);
-    quotes(10).into_iter().for_each(|record| sender.offer(record));
+    for record in quotes(10) {
+        sender.offer(record);
+    }
     journal.do_work(MIDNIGHT);
     sender.offer(quote(0, 0, MIDNIGHT + 10).into());
     drop(sender);
@@ -716,9 +718,13 @@ fn spreads_and_opportunities_are_stored_beside_the_inputs_and_take_no_numbers() 
     let closed: Record =
         Closed { ts_close: 6, kind: Kind::Closed as u8, ..Closed::zeroed() }.into();
     rig.spreads.offer(spread(1));
-    [opened, closed].into_iter().for_each(|record| rig.opportunities.offer(record));
+    for record in [opened, closed] {
+        rig.opportunities.offer(record);
+    }
     rig.pass(&quotes(2), MIDNIGHT);
-    (0..ANNEX_RING as u64 + 3).for_each(|at| rig.spreads.offer(spread(at)));
+    for at in 0..ANNEX_RING as u64 + 3 {
+        rig.spreads.offer(spread(at));
+    }
     rig.cycle(MIDNIGHT);
     rig.spreads.offer(spread(9));
     rig.pass(&quotes(1), MIDNIGHT);
@@ -741,7 +747,9 @@ fn spreads_and_opportunities_are_stored_beside_the_inputs_and_take_no_numbers() 
 fn what_is_lost_of_the_annexes_while_recording_is_stopped_is_marked_by_cause() {
     let mut rig = Rig::new(Settings { disk_reserve: 1000, ..patient() });
     rig.free.store(0, Ordering::Relaxed);
-    (1..4).for_each(|ts| rig.spreads.offer(spread(ts)));
+    for ts in 1..4 {
+        rig.spreads.offer(spread(ts));
+    }
     let opened = Opened { ts_recv: 5, kind: Kind::Opened as u8, ..Opened::zeroed() };
     rig.opportunities.offer(opened.into());
     rig.pass(&quotes(2), MIDNIGHT);

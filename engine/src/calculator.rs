@@ -12,6 +12,7 @@ use crate::counters::{Counter, Counters};
 use crate::latency::Latency;
 use crate::record::{Kind, Record, Spread};
 use crate::ring::{CountSender, Receiver};
+use crate::tally::Tally;
 
 /// An edge out and what it carries.
 #[derive(Debug)]
@@ -53,7 +54,9 @@ impl Output {
 
 /// Counters of the calculator.
 #[derive(Debug)]
-struct Tally {
+struct Counts {
+    /// Quotes that an edge for quotes took, by book.
+    passed: Tally,
     quotes: Counter,
     statuses: Counter,
     spreads: Counter,
@@ -68,7 +71,7 @@ pub struct Calculator {
     clock: Clock,
     sequence: u64,
     latency: Latency,
-    tally: Tally,
+    counts: Counts,
 }
 
 impl Calculator {
@@ -81,12 +84,20 @@ impl Calculator {
         clock: Clock,
         counters: &Counters,
     ) -> Calculator {
-        let tally = Tally {
+        let counts = Counts {
+            passed: Tally::default(),
             quotes: counters.counter("calculator.quotes"),
             statuses: counters.counter("calculator.statuses"),
             spreads: counters.counter("calculator.spreads"),
         };
-        Calculator { inputs, outputs, book, clock, sequence: 0, latency: Latency::new(), tally }
+        Calculator { inputs, outputs, book, clock, sequence: 0, latency: Latency::new(), counts }
+    }
+
+    /// The same, counting by book the quotes that it passes on.
+    #[must_use]
+    pub fn counting(mut self, passed: Tally) -> Calculator {
+        self.counts.passed = passed;
+        self
     }
 }
 
@@ -96,11 +107,11 @@ impl Agent for Calculator {
     }
 
     fn do_work(&mut self, _now: Nanos) -> usize {
-        let Calculator { inputs, outputs, book, clock, sequence, latency, tally } = self;
+        let Calculator { inputs, outputs, book, clock, sequence, latency, counts } = self;
         let mut work = 0;
         for input in inputs {
             work += input.drain(|record| {
-                let taken = take(record, *sequence, book, outputs, tally);
+                let taken = take(record, *sequence, book, outputs, counts);
                 *sequence += u64::from(taken);
                 latency.record(record.ts_recv(), clock.now());
             });
@@ -130,11 +141,15 @@ fn take(
     sequence: u64,
     book: &mut Book,
     outputs: &mut [Output],
-    tally: &Tally,
+    counts: &Counts,
 ) -> bool {
     match record.kind() {
         Some(Kind::Quote) => {
-            outputs.iter_mut().filter(|o| o.quotes).for_each(|o| o.sender.offer(*record));
+            for output in outputs.iter_mut().filter(|o| o.quotes) {
+                if output.sender.offer(*record) {
+                    counts.passed.add(record.venue, record.instrument);
+                }
+            }
             let mut spreads = 0;
             book.on_quote(record.view(), sequence, |spread| {
                 spreads += 1;
@@ -142,14 +157,16 @@ fn take(
                     output.sender.offer(spread.into());
                 }
             });
-            tally.quotes.add(1);
-            tally.spreads.add(spreads);
+            counts.quotes.add(1);
+            counts.spreads.add(spreads);
             true
         }
         Some(Kind::Status) => {
             book.on_status(record.view());
-            outputs.iter_mut().filter(|o| o.statuses).for_each(|o| o.sender.offer(*record));
-            tally.statuses.add(1);
+            for output in outputs.iter_mut().filter(|o| o.statuses) {
+                output.sender.offer(*record);
+            }
+            counts.statuses.add(1);
             true
         }
         Some(Kind::Spread | Kind::Gap | Kind::Opened | Kind::Closed | Kind::Recording) | None => {

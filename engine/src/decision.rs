@@ -285,7 +285,9 @@ impl Decision {
                 Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Recording)
                 | None => {}
             }
-            self.outputs.iter_mut().for_each(|output| output.offer(record));
+            for output in &mut self.outputs {
+                output.offer(record);
+            }
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::segment::{
     Annexed, Block, Contents, FinishedSegment, Origin, SegmentInfo, SegmentWriter, is_input,
 };
 use crate::syncer::{Answer, Requests};
+use crate::tally::Tally;
 use bytemuck::Zeroable;
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
@@ -158,6 +159,8 @@ struct Lost {
 
 #[derive(Debug)]
 struct Counts {
+    /// Quotes by book.
+    written: Tally,
     records: Counter,
     quotes: Counter,
     statuses: Counter,
@@ -177,6 +180,7 @@ impl Counts {
     fn new(counters: &Counters) -> Counts {
         let named = |name: &str| counters.counter(&format!("journal.{name}"));
         Counts {
+            written: Tally::default(),
             records: named("records"),
             quotes: named("quotes"),
             statuses: named("statuses"),
@@ -234,6 +238,13 @@ impl Journal {
             unclosed: (0, String::new()),
         };
         Journal { inputs, annexes, store }
+    }
+
+    /// The same, counting by book the quotes that it has written.
+    #[must_use]
+    pub fn counting(mut self, written: Tally) -> Journal {
+        self.store.counts.written = written;
+        self
     }
 
     /// Takes what is there: inputs first, so that what they led to stands behind them.
@@ -502,6 +513,9 @@ impl Store {
                 Some(Kind::Gap | Kind::Recording) | None => &mut gaps,
             };
             *count += 1;
+            if record.kind() == Some(Kind::Quote) {
+                self.counts.written.add(record.venue, record.instrument);
+            }
             // What a gap stands for never came.
             if is_input(record) {
                 self.latency.record(record.ts_recv(), after);

@@ -29,6 +29,7 @@ use crate::segment::{Origin, RunId, catalogue_digest};
 use crate::spread::BPS;
 use crate::syncer;
 use crate::table::TableError;
+use crate::tally::Tally;
 use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
@@ -240,7 +241,9 @@ impl Wiring<'_> {
         annexes.push(Annex { receiver, cause: GapCause::Opportunities });
         let Surroundings { clock, counters, .. } = self.around;
         let book = Book::new(&self.catalogue);
-        self.add(Calculator::new(inputs, outputs, book, clock.clone(), counters));
+        let passed = Tally::new("calculator", "passed", &self.catalogue, counters);
+        let calculator = Calculator::new(inputs, outputs, book, clock.clone(), counters);
+        self.add(calculator.counting(passed));
         let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
         self.broadcast(broadcast_in, states_in, listener)?;
         self.decision(decision_in, to_annex, notices_out)?;
@@ -415,8 +418,9 @@ impl Wiring<'_> {
         let (requests, syncer) =
             syncer::pair(&lake.join(journal::FOLDER), 0 < config.sync_ms, segments);
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
+        let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);
-        self.add(agent);
+        self.add(agent.counting(written));
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
         let (recovered, lake) = (counters.counter("seal.recovered"), lake.clone());
         let seal_all = move || {

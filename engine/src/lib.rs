@@ -29,6 +29,7 @@ pub mod record;
 pub mod ring;
 pub mod segment;
 pub mod table;
+pub mod tally;
 
 pub mod spread;
 pub mod venue;

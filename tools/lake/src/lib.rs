@@ -5,4 +5,5 @@ pub mod findings;
 pub mod numbers;
 pub mod progress;
 pub mod recover;
+pub mod stats;
 pub mod verify;

@@ -21,6 +21,8 @@ struct Cli {
 enum Command {
     /// Seal what a killed engine left in the journal, and note in the ledger how its run ended.
     Recover(lake::recover::Recover),
+    /// Show what a lake holds by venue and instrument: rows, bytes, span, gaps.
+    Stats(lake::stats::Stats),
     /// Prove that a lake is complete: recompute everything from the files and compare with the ledger.
     Verify(lake::verify::Verify),
 }
@@ -28,6 +30,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Recover(recover) => lake::recover::run(&recover),
+        Command::Stats(stats) => lake::stats::run(&stats),
         Command::Verify(verify) => lake::verify::run(&verify),
     };
     done.unwrap_or_else(|error| {

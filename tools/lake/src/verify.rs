@@ -165,6 +165,8 @@ struct Run {
     connections: u64,
     /// Rows by table.
     rows: BTreeMap<String, u64>,
+    /// Quotes by venue and instrument.
+    books: BTreeMap<(String, String), u64>,
 }
 
 /// How a run ended, by the ledger.
@@ -208,6 +210,8 @@ impl Expected {
                     .insert(folder.clone());
                 let rows = entry.rows.unwrap_or(0);
                 *run.rows.entry(entry.table.clone().unwrap_or_default()).or_default() += rows;
+                let book = entry.venue.clone().zip(entry.instrument.clone());
+                *run.books.entry(book.unwrap_or_default()).or_default() += rows;
                 let folder = self.folders.entry(folder).or_default();
                 folder.rows += rows;
                 folder.digest = folder.digest.wrapping_add(entry.digest.unwrap_or(0));
@@ -594,6 +598,34 @@ fn check_counts(expected: &Expected, scope: &Scope, verdict: &mut Verdict) {
             verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
         }
         check_feeds(name, run, quotes + statuses, verdict);
+        if lost + damaged == 0 {
+            check_books(name, run, verdict);
+        }
+    }
+}
+
+/// Where nothing was lost, every stage must have had the same quotes of each venue and instrument.
+fn check_books(name: &str, run: &Run, verdict: &mut Verdict) {
+    for ((venue, instrument), rows) in run.books.iter().filter(|((venue, _), _)| !venue.is_empty())
+    {
+        let sum = |prefix: String, suffix: String| -> Option<u64> {
+            let fits = |counter: &str| counter.starts_with(&prefix) && counter.ends_with(&suffix);
+            let counts = run.counts.iter().filter(|(counter, _)| fits(counter));
+            counts.map(|(_, count)| *count).reduce(|a, b| a + b)
+        };
+        let stages = [
+            ("decoded", sum(format!("feed.{venue}."), format!(".instrument.{instrument}.passed"))),
+            ("handed on", sum(format!("calculator.{venue}.{instrument}.passed"), String::new())),
+            ("journalled", sum(format!("journal.{venue}.{instrument}.written"), String::new())),
+        ];
+        for (stage, count) in stages.into_iter().filter_map(|(s, count)| Some((s, count?))) {
+            if count != *rows {
+                let text = format!(
+                    "run {name}: {count} quotes of {venue} {instrument} were {stage}, {rows} sealed"
+                );
+                verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
+            }
+        }
     }
 }
 
