@@ -354,6 +354,29 @@ fn a_damaged_segment_is_a_loss_of_just_its_numbers() {
 }
 
 #[test]
+fn a_torn_segment_hides_nothing_of_those_behind_it() {
+    let home = tempfile::tempdir().unwrap();
+    let run = RunId::new("run-1").unwrap();
+    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let records: Vec<Record> = (0..128).map(|at| quote(2, MIDNIGHT + at)).collect();
+    let path = segment(home.path(), run, 0, 0, &records);
+    let mut bytes = fs::read(&path).unwrap();
+    // In the last block: how many there were is not known.
+    bytes[64 + 65 * 64 + 100] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let later: Vec<Record> = (0..64).map(|at| quote(1, MIDNIGHT + at)).collect();
+    segment(home.path(), run, 1, 128, &later);
+    let left = recover::leftovers(home.path()).unwrap();
+    let recovered = left[0].recover(home.path(), None, None, |_| {});
+    assert_eq!(problems(&checked(home.path())), [Problem::Lost]);
+    fs::remove_file(&recovered.sealed[1].files[0].path).unwrap();
+    let verdict = checked(home.path());
+    assert_eq!(problems(&verdict), [Problem::Missing, Problem::Lost]);
+    let ranges: Vec<Range> = verdict.findings.into_iter().flat_map(|f| f.ranges).collect();
+    assert_eq!(ranges, [Range { first: 128, last: 191 }]);
+}
+
+#[test]
 fn the_command_says_it_by_its_exit_code_and_as_json() {
     let home = tempfile::tempdir().unwrap();
     let files = recorded(home.path());

@@ -649,8 +649,8 @@ struct Content {
     last_time: Nanos,
     truncated_at: Option<u64>,
     damaged_at: Vec<u64>,
-    /// Numbers lost to damage: the first, and the one after the last if it is known.
-    lost: Vec<(u64, Option<u64>)>,
+    /// Numbers lost to damage: the first, and the one after the last, as far as they are known.
+    lost: Vec<(Option<u64>, Option<u64>)>,
 }
 
 impl Content {
@@ -683,7 +683,7 @@ impl Content {
                 }
                 Some(Err(SegmentError::Corrupt { offset, .. })) => {
                     content.damaged_at.push(offset);
-                    content.lost.push((content.next_sequence.unwrap_or(0), None));
+                    content.lost.push((content.next_sequence, None));
                     reader.skip_damage()?;
                 }
                 Some(Err(error)) => return Err(error.into()),
@@ -719,7 +719,7 @@ impl Content {
         let short = written.is_some_and(|written| self.tally.records() < written);
         if short && self.damaged_at.is_empty() {
             self.damaged_at.push(offset);
-            self.lost.push((self.next_sequence.unwrap_or(0), None));
+            self.lost.push((self.next_sequence, None));
         }
     }
 
@@ -769,10 +769,10 @@ impl Content {
             });
         }
         for (first, until) in &self.lost {
-            let rows = until.map(|until| until.saturating_sub(*first));
+            let rows = until.zip(*first).map(|(until, first)| until.saturating_sub(first));
             let last = until.and_then(|until| until.checked_sub(1));
             let gap = entry(EntryKind::Gap, self.last_time).because(Cause::Damage.name());
-            entries.push(Entry { first: Some(*first), last, rows, ..gap });
+            entries.push(Entry { first: *first, last, rows, ..gap });
         }
         entries.extend(self.outages(catalogue).map(|outage| Entry {
             segment: Some(self.info.number),

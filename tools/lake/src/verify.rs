@@ -63,6 +63,8 @@ pub fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
 #[must_use]
 pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -> Verdict {
     let recording = lake::is_recording(lake);
+    // What the ledger says and what lies there belong together: no sealer comes in between.
+    let _lock = lake::lock_reading(lake);
     let (entries, errors) = ledger::read(lake);
     let mut verdict = Verdict { recording, ..Verdict::default() };
     let unreadable = errors
@@ -78,7 +80,7 @@ pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -
     check_numbers(&expected, &scope, &seen, &mut verdict);
     check_counts(&expected, &scope, &mut verdict);
     look_around(lake, &tree, recording, &mut verdict);
-    check_runs(&expected, lake, recording, &mut verdict);
+    check_runs(&expected, lake, &mut verdict);
     tell_runs(&expected, &scope, recording, &mut verdict);
     verdict
 }
@@ -277,7 +279,7 @@ fn check_folders(
         let check = |folder: &&String| {
             let files = tree.files.get(*folder).unwrap_or(&no_files);
             let by_ledger = expected.folders.get(*folder).unwrap_or(&unknown);
-            let found = check_folder(lake, folder, files, by_ledger, verdict.recording);
+            let found = check_folder(lake, folder, files, by_ledger);
             bar.inc(1);
             found
         };
@@ -325,13 +327,7 @@ fn ranges(mut numbers: Vec<u64>) -> Vec<Range> {
     found
 }
 
-fn check_folder(
-    lake: &Path,
-    folder: &str,
-    files: &BTreeSet<String>,
-    expected: &Folder,
-    recording: bool,
-) -> Found {
+fn check_folder(lake: &Path, folder: &str, files: &BTreeSet<String>, expected: &Folder) -> Found {
     let mut found = Found::default();
     let mut damaged = false;
     for file in files {
@@ -345,10 +341,6 @@ fn check_folder(
         }
     }
     if (found.rows, found.digest) == (expected.rows, expected.digest) {
-        return found;
-    }
-    // While an engine records, a segment may have been sealed since the ledger was read.
-    if recording && expected.rows < found.rows {
         return found;
     }
     found.findings.push(differs(folder, &found, expected, files, damaged));
@@ -494,7 +486,9 @@ fn check_numbers(expected: &Expected, scope: &Scope, seen: &Seen, verdict: &mut 
         let in_scope = segments.filter(|(_, folders)| folders.iter().all(|f| scope.has(f)));
         let mut to_check: Vec<Range> = in_scope.filter_map(|(range, _)| *range).collect();
         if whole {
-            to_check.extend(between_segments(run));
+            // Where a segment was torn off, the ledger has said so.
+            let holes = between_segments(run).into_iter();
+            to_check.extend(holes.filter(|hole| !run.torn.contains(&hole.first)));
         }
         for range in to_check {
             missing_of(name, run, range, numbers, verdict);
@@ -524,8 +518,6 @@ fn between_segments(run: &Run) -> Vec<Range> {
 
 fn missing_of(name: &str, run: &Run, range: Range, seen: &Numbers, verdict: &mut Verdict) {
     let mut stated: Vec<Range> = run.stated.clone();
-    // What was torn ends where the next segment begins, which is where this range ends.
-    stated.extend(run.torn.iter().map(|first| Range { first: *first, last: range.last }));
     stated.retain(|s| s.first <= range.last && range.first <= s.last);
     stated.sort_unstable();
     let mut next = range.first;
@@ -554,9 +546,9 @@ fn missing_of(name: &str, run: &Run, range: Range, seen: &Numbers, verdict: &mut
 }
 
 /// The ledger must tell of every run how it began and ended, and what it counted.
-fn check_runs(expected: &Expected, lake: &Path, recording: bool, verdict: &mut Verdict) {
+fn check_runs(expected: &Expected, lake: &Path, verdict: &mut Verdict) {
     let marked = recover::leftovers(lake).unwrap_or_default();
-    let is_open = |name: &str| recording || marked.iter().any(|left| left.run.as_str() == name);
+    let is_open = |name: &str| marked.iter().any(|left| left.run.as_str() == name);
     for (name, run) in expected.runs.iter().filter(|(name, _)| !name.is_empty()) {
         let noted = run.ended.as_ref().and_then(|ended| ended.counters).unwrap_or(0);
         let lacks = if run.started.is_none() {
