@@ -27,6 +27,7 @@ use crate::table::{
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -730,13 +731,13 @@ impl Content {
 
     /// The places of each group's records, in the order of the journal.
     fn groups(&self) -> BTreeMap<Group, Vec<u32>> {
-        let mut groups: BTreeMap<Group, Vec<u32>> = BTreeMap::new();
+        let mut groups: FxHashMap<Group, Vec<u32>> = FxHashMap::default();
         for (at, record) in self.records.iter().enumerate() {
             if let (Some(group), Ok(at)) = (Group::of(record), u32::try_from(at)) {
                 groups.entry(group).or_default().push(at);
             }
         }
-        groups
+        groups.into_iter().collect()
     }
 
     /// What the ledger says of the segment itself, and of what is missing in it.
