@@ -187,7 +187,6 @@ struct Counts {
     missed: Counter,
     damaged: Counter,
     unsealed: Counter,
-    next_sequence: Counter,
 }
 
 impl Sealer {
@@ -205,7 +204,6 @@ impl Sealer {
             missed: named("missed"),
             damaged: named("damaged"),
             unsealed: named("unsealed"),
-            next_sequence: named("next_sequence"),
         };
         Sealer { lake: lake.to_owned(), catalogue, counts, unsealed: Vec::new() }
     }
@@ -260,9 +258,6 @@ impl Sealer {
         statuses.add(sealed.tally.statuses);
         gaps.add(sealed.tally.gaps);
         missed.add(sealed.tally.missed);
-        if let Some(next) = sealed.next_sequence {
-            self.counts.next_sequence.set(next.max(self.counts.next_sequence.get()));
-        }
         if !sealed.damaged_at.is_empty() {
             self.counts.damaged.add(1);
             let number = sealed.info.number;

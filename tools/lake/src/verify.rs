@@ -6,7 +6,9 @@
 //! run that ended in order, the counts of its stages agree. What was never received is stated with
 //! its cause; what was received and is not there is a finding. Nothing is changed.
 
-use crate::findings::{Finding, Outage, Problem, RunEnd, RunStory, TableSum, Verdict, ranges_text};
+use crate::findings::{
+    Finding, Outage, Problem, RunEnd, RunStory, STOPPED, TableSum, Verdict, ranges_text,
+};
 use crate::numbers::{Numbers, Range};
 use crate::progress;
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -82,6 +84,11 @@ pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -
     look_around(lake, &tree, recording, &mut verdict);
     check_runs(&expected, lake, &mut verdict);
     tell_runs(&expected, &scope, recording, &mut verdict);
+    tell_stops(&expected, date, &mut verdict);
+    if entries.is_empty() {
+        let text = "no ledger: nothing was recorded here, or somebody deleted it".to_owned();
+        verdict.findings.push(Finding::new(Problem::Missing, text));
+    }
     verdict
 }
 
@@ -689,7 +696,7 @@ fn tell_runs(expected: &Expected, scope: &Scope, recording: bool, verdict: &mut 
         let Some(cause) = gap.gap_cause() else { continue };
         if !cause.is_loss() {
             let outage = Outage {
-                cause,
+                cause: cause.name(),
                 from: gap.time,
                 until: gap.until,
                 venue: gap.venue.clone(),
@@ -710,6 +717,48 @@ fn tell_runs(expected: &Expected, scope: &Scope, recording: bool, verdict: &mut 
         let finding = Finding::new(Problem::Lost, text).of_run(&run);
         verdict.findings.push(Finding { rows: gap.rows, ..finding });
     }
+}
+
+/// Times in which no engine ran: between the runs, and of a day before the first and behind the last.
+/// What follows a run that was killed is told by its gap.
+fn tell_stops(expected: &Expected, date: Option<jiff::civil::Date>, verdict: &mut Verdict) {
+    let day = date.and_then(|date| lake::times_of(Path::new(&format!("date={date}"))));
+    let mut runs: Vec<(Nanos, Nanos, bool)> = expected.runs.values().filter_map(interval).collect();
+    runs.sort_unstable();
+    let clip = |from: Nanos, until: Nanos| match day {
+        Some((first, end)) => (from.max(first), until.min(end)),
+        None => (from, until),
+    };
+    let mut covered = day.map(|(first, _)| (first, true));
+    let mut stops = Vec::new();
+    for (started, ended, clean) in runs {
+        if let Some((until, true)) = covered {
+            stops.push(clip(until, started));
+        }
+        let (until, was_clean) = covered.unwrap_or((0, true));
+        covered = Some(if until <= ended { (ended, clean) } else { (until, was_clean) });
+    }
+    if let (Some((until, true)), Some((_, end))) = (covered, day) {
+        stops.push(clip(until, end));
+    }
+    let stops = stops.into_iter().filter(|(from, until)| from < until);
+    verdict.outages.extend(stops.map(|(from, until)| Outage {
+        cause: STOPPED,
+        from,
+        until: Some(until),
+        venue: None,
+        instrument: None,
+        run: String::new(),
+    }));
+}
+
+/// From when to when a run recorded, and whether it ended in order; one that goes on has no end.
+fn interval(run: &Run) -> Option<(Nanos, Nanos, bool)> {
+    let started = run.started?;
+    Some(match &run.ended {
+        Some(ended) => (started, ended.time.max(started), ended.cause == "clean"),
+        None => (started, Nanos::MAX, true),
+    })
 }
 
 /// An error with its causes in one line.
