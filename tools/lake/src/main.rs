@@ -19,6 +19,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Merge the files of each hour that is over into one; safe while an engine records.
+    Compact(lake::compact::Compact),
     /// Seal what a killed engine left in the journal, and note in the ledger how its run ended.
     Recover(lake::recover::Recover),
     /// Prove that a lake is complete: recompute everything from the files and compare with the ledger.
@@ -27,6 +29,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Compact(compact) => lake::compact::run(&compact),
         Command::Recover(recover) => lake::recover::run(&recover),
         Command::Verify(verify) => lake::verify::run(&verify),
     };
