@@ -51,14 +51,14 @@ impl Pipeline {
             VENUES.iter().enumerate().map(|(place, spec)| Source::new(place, spec)).unzip();
         let edge = || ring::count(1 << 10, EdgeCounters::default());
         let ((to_decision, decision_in), (output, _)) = (edge(), edge());
-        let outputs = vec![Output { sender: to_decision, quotes: false, spreads: true }];
+        let outputs = vec![Output::of_results(to_decision)];
         let book = Book::new(&catalogue);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
         // Fees leave nothing to open, as most of the time.
         let enabled = vec![true; catalogue.instruments.len()];
         let settings = Settings { entry: 0.0, exit: 0.0, cooldown: 0, enabled };
         let maker = DecisionMaker::new(&catalogue, settings);
-        let decision = Decision::new(decision_in, output, maker, clock.clone(), &counters);
+        let decision = Decision::new(decision_in, vec![output], maker, clock.clone(), &counters);
         Pipeline { sources, calculator, decision, clock, counters, rounds: 0 }
     }
 

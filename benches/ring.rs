@@ -37,7 +37,9 @@ fn batches(criterion: &mut Criterion) {
 
         let (mut sender, mut receiver) = ring::count(CAPACITY, EdgeCounters::default());
         let edge = || {
-            black_box(&batch).iter().for_each(|record| sender.offer(*record));
+            for record in black_box(&batch) {
+                sender.offer(*record);
+            }
             let mut sum = 0;
             receiver.drain(|record| sum += record.ts_recv());
             sum

@@ -95,8 +95,10 @@ fn write_segment(folder: &Path, catalogue: &Catalogue, quotes: &[Quote]) -> Path
         segment.write(&mut block).unwrap();
         block.clear();
     }
-    segment.sync().unwrap();
-    segment.close().unwrap().path
+    let finished = segment.finish();
+    finished.trim().unwrap();
+    finished.sync().unwrap();
+    finished.close().unwrap().path
 }
 
 /// The quotes of a book with their numbers in the journal.

@@ -49,15 +49,22 @@ fn append(segment: &mut SegmentWriter, block: &mut Block, records: &[Record]) {
     block.clear();
 }
 
+/// Gives back the room taken ahead, and the closed name.
+fn closed(segment: SegmentWriter) -> ClosedSegment {
+    let finished = segment.finish();
+    finished.trim().unwrap();
+    finished.close().unwrap()
+}
+
 /// Writes a segment of [`RECORDS_MAX`] records and closes it.
 fn whole(folder: &Path) -> ClosedSegment {
     let records = records(4096);
     let mut block = Block::new(records.len(), 0);
     let mut segment = begin(folder);
-    while segment.records() < RECORDS_MAX {
+    while segment.contents().records < RECORDS_MAX {
         append(&mut segment, &mut block, &records);
     }
-    segment.close().unwrap()
+    closed(segment)
 }
 
 /// The time of `rounds` appends; making and removing files is left out.
@@ -72,7 +79,7 @@ fn appending(folder: &Path, records: &[Record], rounds: u64, clock: &Clock) -> D
         (0..turn).for_each(|_| append(&mut segment, &mut block, records));
         spent += clock.now() - start;
         left -= turn;
-        let closed = segment.close().unwrap();
+        let closed = closed(segment);
         assert_eq!(closed.records, turn * records.len() as u64);
         std::fs::remove_file(closed.path).unwrap();
     }

@@ -23,13 +23,16 @@ use spreadwire::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use spreadwire::connector::{self, Connected, Request, Target};
 use spreadwire::counters::Counters;
 use spreadwire::decision::{self, Decision, DecisionMaker};
+use spreadwire::disk::FreeSpace;
 use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
+use spreadwire::frame_ring;
 use spreadwire::instrument::{InstrumentId, VenueId};
 use spreadwire::integrity::State;
-use spreadwire::journal::{self, Journal};
-use spreadwire::record::{Kind, Record, Spread, Status};
+use spreadwire::journal::{self, Annex, Disk, Edges, Journal};
+use spreadwire::record::{GapCause, Kind, Record, Spread, Status};
 use spreadwire::ring::{self, CountSender, EdgeCounters, Receiver};
 use spreadwire::segment::{Origin, RunId, catalogue_digest};
+use spreadwire::syncer::{self, Syncer};
 use spreadwire::venue::VenueSpec;
 use spreadwire::venues::VENUES;
 use std::io::{ErrorKind, Write};
@@ -56,9 +59,11 @@ struct Pipeline {
     calculator: Calculator,
     decision: Decision,
     journal: Journal,
+    syncer: Syncer,
     opportunities: Receiver,
     clock: Clock,
     counters: Counters,
+    syncs: usize,
     _lake: tempfile::TempDir,
 }
 
@@ -72,9 +77,12 @@ impl Pipeline {
         let (to_decision, decision_in) = edge();
         let (to_journal, journal_in) = edge();
         let (to_chronicle, opportunities) = edge();
+        let (journal_spreads, spreads) = edge();
+        let (journal_opportunities, stored_opportunities) = edge();
         let outputs = vec![
-            Output { sender: to_decision, quotes: false, spreads: true },
-            Output { sender: to_journal, quotes: true, spreads: false },
+            Output::of_results(to_decision),
+            Output::of_inputs(to_journal),
+            Output::of_spreads(journal_spreads, -0.002),
         ];
         let book = Book::new(&catalogue);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
@@ -82,35 +90,39 @@ impl Pipeline {
         let settings =
             decision::Settings { entry: -1.0, exit: -2.0, cooldown: 0, enabled: vec![true; 3] };
         let maker = DecisionMaker::new(&catalogue, settings);
-        let decision = Decision::new(decision_in, to_chronicle, maker, clock.clone(), &counters);
+        let outputs = vec![to_chronicle, journal_opportunities];
+        let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);
         let lake = tempfile::tempdir().unwrap();
         let origin =
             Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue) };
-        // Blocks are written all the time; the disk is not waited for.
+        // Blocks are written all the time; whoever syncs them is another thread.
         let settings = journal::Settings {
             block_records_max: 32,
-            sync_interval: 0,
+            sync_interval: 10 * MILLI,
             ..journal::Settings::default()
         };
         let (sealer, _) = channel::bounded(1);
-        let journal = Journal::new(
-            journal_in,
-            lake.path(),
-            origin,
-            settings,
-            clock.clone(),
-            &counters,
-            sealer,
-        );
+        let folder = lake.path().join(journal::FOLDER);
+        let (requests, syncer) = syncer::pair(&folder, true, sealer);
+        let (states, _) = edge();
+        let disk = Disk { lake: lake.path(), free: FreeSpace::of_host(), syncer: requests };
+        let annexes = vec![
+            Annex { receiver: spreads, cause: GapCause::Spreads },
+            Annex { receiver: stored_opportunities, cause: GapCause::Opportunities },
+        ];
+        let edges = Edges { inputs: journal_in, annexes, states };
+        let journal = Journal::new(edges, disk, origin, settings, clock.clone(), &counters);
         Pipeline {
             sources,
             frames,
             calculator,
             decision,
             journal,
+            syncer,
             opportunities,
             clock,
             counters,
+            syncs: 0,
             _lake: lake,
         }
     }
@@ -136,6 +148,7 @@ impl Pipeline {
         }
         self.sources.iter_mut().for_each(|source| source.lose(now));
         self.cycle(now);
+        self.syncs += self.syncer.handle_queued();
     }
 
     fn count(&self, name: &str) -> u64 {
@@ -155,8 +168,14 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
     assert_eq!(pipeline.count("decision.opened") - opened, 20 * venues * (venues - 1));
     assert_eq!(pipeline.count("decision.closed"), pipeline.count("decision.opened"));
     assert!(20 * FRAMES as u64 * venues * (venues - 1) < pipeline.count("calculator.spreads"));
+    assert!(10 < pipeline.syncs, "{} syncs", pipeline.syncs);
+    assert_eq!(pipeline.count("journal.recording"), 1);
     pipeline.journal.on_close();
     assert_eq!(pipeline.count("journal.quotes"), pipeline.count("calculator.quotes"));
+    let opportunities = pipeline.count("decision.opened") + pipeline.count("decision.closed");
+    assert_eq!(pipeline.count("journal.opportunities"), opportunities);
+    let stored = pipeline.count("journal.spreads");
+    assert!(0 < stored && stored < pipeline.count("calculator.spreads"), "{stored}");
 }
 
 /// A WebSocket whose reads do not block.
@@ -230,11 +249,13 @@ fn status(ts_recv: Nanos, instrument: u32, venue: u8, state: State) -> Record {
 fn a_spread_goes_out_to_a_client_without_an_allocation() {
     let (clock, counters) = (Clock::manual(MIDNIGHT), Counters::default());
     let (mut sender, records) = edge();
+    let (_, states) = edge();
     let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let settings = broadcast::Settings::default();
     let catalogue = Arc::new(catalogue());
     let mut agent =
-        Broadcast::new(records, catalogue, listener, settings, clock.clone(), &counters).unwrap();
+        Broadcast::new(records, states, catalogue, listener, settings, clock.clone(), &counters)
+            .unwrap();
     let mut now = MIDNIGHT;
     let mut cycle = |agent: &mut Broadcast| {
         now += MILLI;
@@ -254,7 +275,9 @@ fn a_spread_goes_out_to_a_client_without_an_allocation() {
                 sender.offer(status(MIDNIGHT, instrument, venue, State::Live));
             }
         }
-        (0..8).for_each(|turn| sender.offer(spread(MIDNIGHT, round * 8 + turn)));
+        for turn in 0..8 {
+            sender.offer(spread(MIDNIGHT, round * 8 + turn));
+        }
         let found = cycle(&mut agent);
         let frames = take_frames(&mut client);
         if 100 <= round {
@@ -370,16 +393,18 @@ fn count_library(fixture: &Fixture) -> (u64, u64) {
     count_reading(fixture, server, |_| take_frames(&mut client))
 }
 
-/// The whole duty cycle of a feed.
-fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
+/// The whole duty cycle of a feed, whose frames a capture takes or not.
+fn count_feed(spec: &'static VenueSpec, captured: bool) -> (u64, u64) {
     let (peer, clock, counters) = (Peer::new(), Clock::manual(MIDNIGHT), Counters::default());
     let (requests, asked) = channel::bounded(1);
     let (answer, answers) = channel::bounded(1);
     let (notices, _noticed) = channel::bounded(16);
     let Fixture { symbols, .. } = Fixture::of(spec);
-    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, max_age: SECOND };
+    let instruments = symbols.list().iter().map(|symbol| symbol.text.clone()).collect();
+    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, instruments, max_age: SECOND };
     let (edge, mut receiver) = ring::hold(1 << 10, EdgeCounters::default());
-    let cold = ColdSide { requests, answers, notices };
+    let (sender, mut kept) = frame_ring::frames(1 << 20, &[captured]);
+    let cold = ColdSide { requests, answers, notices, frames: captured.then_some(sender) };
     let mut feed = Feed::new("feed", vec![plan], edge, cold, clock.clone(), 1, &counters).unwrap();
     feed.on_start();
     feed.do_work(MIDNIGHT);
@@ -387,8 +412,9 @@ fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
     let target = Target { url: peer.url(), tls: connector::tls_config(None).unwrap() };
     let (server, socket) = peer.upgrade(|| connector::connect(&target, &clock));
     answer.send(Connected { connection, socket: socket.map(Box::new) }).unwrap();
-    let of_feed = |what: &str| counters.counter(&format!("feed.{}.{what}", spec.name));
+    let of_feed = |what: &str| counters.counter(&format!("feed.{}.0.{what}", spec.name));
     let (frames, quotes) = (of_feed("frames"), of_feed("quotes"));
+    let mut entries = 0;
     let allocations = count_reading(&Fixture::of(spec), server, |at| {
         let before = frames.get();
         // Slow enough for its timers to be due now and then, too quick for a heartbeat.
@@ -396,9 +422,11 @@ fn count_feed(spec: &'static VenueSpec) -> (u64, u64) {
         clock.set(now);
         feed.do_work(now);
         receiver.drain(|_| ());
+        entries += kept.drain(usize::MAX, |_, _| ());
         usize::try_from(frames.get() - before).unwrap()
     });
     assert_eq!(quotes.get(), frames.get(), "every frame is a quote");
+    assert_eq!(entries as u64, if captured { frames.get() } else { 0 }, "every frame is kept");
     allocations
 }
 
@@ -408,10 +436,13 @@ fn a_feed_allocates_no_more_than_the_library_that_reads_its_frames() {
     for spec in VENUES {
         let (warm, library) = count_library(&Fixture::of(spec));
         assert!(0 < warm, "the count sees the library's buffers grow");
-        let (warm, feed) = count_feed(spec);
-        assert!(0 < warm, "and the feed's");
-        let frames = ROUNDS.1 * BURSTS.iter().sum::<usize>();
-        println!("{}: {frames} frames, library {library}, feed {feed}", spec.name);
-        assert!(feed <= library, "{}: {feed}, the library {library}", spec.name);
+        for captured in [false, true] {
+            let (warm, feed) = count_feed(spec, captured);
+            assert!(0 < warm, "and the feed's");
+            let frames = ROUNDS.1 * BURSTS.iter().sum::<usize>();
+            let with = if captured { "captured" } else { "not captured" };
+            println!("{}: {frames} frames {with}, library {library}, feed {feed}", spec.name);
+            assert!(feed <= library, "{} {with}: {feed}, the library {library}", spec.name);
+        }
     }
 }

@@ -19,8 +19,8 @@ use spreadwire::counters::Counters;
 use spreadwire::decimal;
 use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
 use spreadwire::integrity::{Reason, State};
-use spreadwire::record::{Gap, Kind, Record, Spread, Status};
-use spreadwire::ring::{self, EdgeCounters, HoldSender};
+use spreadwire::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
+use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -91,6 +91,8 @@ fn settings() -> Settings {
 struct Server {
     agent: Broadcast,
     edge: Option<HoldSender>,
+    /// The journal's.
+    states: Option<CountSender>,
     clock: Clock,
     counters: Counters,
     address: SocketAddr,
@@ -99,15 +101,17 @@ struct Server {
 impl Server {
     fn new(catalogue: Catalogue, settings: Settings) -> Server {
         let (edge, records) = ring::hold(4096, EdgeCounters::default());
+        let (state, states) = ring::count(64, EdgeCounters::default());
         let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (clock, counters) = (Clock::manual(START), Counters::default());
         let catalogue = Arc::new(catalogue);
         let clocked = clock.clone();
         let mut agent =
-            Broadcast::new(records, catalogue, listener, settings, clocked, &counters).unwrap();
+            Broadcast::new(records, states, catalogue, listener, settings, clocked, &counters)
+                .unwrap();
         agent.on_start();
         let address = agent.address().unwrap();
-        Server { agent, edge: Some(edge), clock, counters, address }
+        Server { agent, edge: Some(edge), states: Some(state), clock, counters, address }
     }
 
     fn turn(&mut self) -> usize {
@@ -118,6 +122,13 @@ impl Server {
         let edge = self.edge.as_mut().unwrap();
         assert!(edge.room(1), "the test sends more than the ring holds");
         edge.send(record.into());
+    }
+
+    /// The journal's state changes.
+    fn record(&mut self, state: RecordingState, lost: u64) {
+        let (state, kind) = (state as u8, Kind::Recording as u8);
+        let recording = Recording { ts_recv: START, lost, state, kind, ..Recording::zeroed() };
+        self.states.as_mut().unwrap().offer(recording.into());
     }
 
     fn pass(&mut self, time: Nanos) {
@@ -542,6 +553,68 @@ fn a_loss_before_the_broadcast_is_told_to_all_and_forgets_the_spreads() {
     assert_eq!(snapshot["spreads"], json!([]));
 }
 
+/// A `recording` message as clients see it.
+fn recording(state: &str, lost: u64) -> Value {
+    json!({"type": "recording", "state": state, "ts_recv": START, "lost": lost})
+}
+
+#[test]
+fn everyone_hears_whether_quotes_are_recorded_and_who_comes_later_before_the_snapshot() {
+    let mut server = Server::new(catalogue(1, 2), settings());
+    let (mut client, mut deaf) = (server.connect(), server.connect());
+    client.expect(&mut server, "snapshot");
+    deaf.expect(&mut server, "snapshot");
+    deaf.ask(&json!({"op": "unsubscribe"}));
+    deaf.expect(&mut server, "unsubscribed");
+    server.record(RecordingState::DiskFull, 3);
+    assert_eq!(client.expect(&mut server, "recording"), recording("disk_full", 3));
+    let mut late = server.connect();
+    late.expect(&mut server, "snapshot");
+    let mut again = server.connect();
+    server.until("the snapshot", |_| {
+        again.read();
+        again.seen.len() == 3
+    });
+    assert_eq!(again.types(), ["hello", "recording", "snapshot"]);
+    assert_eq!(again.seen.remove(1), recording("disk_full", 3));
+    server.record(RecordingState::On, 40);
+    for client in [&mut client, &mut late, &mut again] {
+        assert_eq!(client.expect(&mut server, "recording"), recording("on", 40));
+    }
+    let mut last = server.connect();
+    server.until("the snapshot", |_| {
+        last.read();
+        1 < last.seen.len()
+    });
+    assert_eq!(last.types(), ["hello", "snapshot"], "all is well again");
+    deaf.ask(&json!({"op": "ping"}));
+    server.until("an answer", |_| deaf.read());
+    assert_eq!(deaf.types(), ["pong"], "it asked for nothing");
+    assert_eq!(server.count("recordings"), 2);
+}
+
+#[test]
+fn a_congested_client_hears_the_present_state_of_recording_alone() {
+    let mut model = Model::new(14, 3, 3);
+    let mut server = Server::new(catalogue(3, 3), settings());
+    let (mut slow, mut quick) = (server.connect(), server.connect());
+    slow.expect(&mut server, "snapshot");
+    quick.expect(&mut server, "snapshot");
+    congest(&mut server, &mut model, &mut quick);
+    for (state, lost) in [(RecordingState::Vanished, 5), (RecordingState::Refused, 9)] {
+        server.record(state, lost);
+    }
+    model.batch(&mut server);
+    server.until("the slow one has everything", |_| {
+        slow.read();
+        slow.seen.last().is_some_and(|m| m["seq"] == model.seq)
+    });
+    let told: Vec<&Value> = slow.seen.iter().filter(|m| m["type"] == "recording").collect();
+    assert_eq!(told, [&recording("refused", 9)]);
+    assert_eq!(quick.expect(&mut server, "recording"), recording("vanished", 5));
+    assert_eq!(quick.expect(&mut server, "recording"), recording("refused", 9));
+}
+
 #[test]
 fn at_the_end_everyone_gets_what_is_left_and_1001() {
     let mut server = Server::new(catalogue(2, 2), settings());
@@ -551,6 +624,8 @@ fn at_the_end_everyone_gets_what_is_left_and_1001() {
     server.edge = None;
     assert!(!server.agent.is_finished());
     server.turn();
+    assert!(!server.agent.is_finished(), "the journal may have a last word");
+    server.states = None;
     assert!(server.agent.is_finished());
     server.agent.on_close();
     for _ in 0..TURNS_MAX {

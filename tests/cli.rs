@@ -104,6 +104,17 @@ fn each_problem_is_told_with_its_key_and_reason() {
         (format!("{GOOD}[decision]\nexit_bps = 9.0\n"), "decision.exit_bps: 9 is above"),
         (format!("{GOOD}[decision]\ninstruments = [\"X/Y\"]\n"), "decision.instruments: no instr"),
         (format!("{GOOD}[journal]\nflush_ms = 0\n"), "journal.flush_ms: 0 is out of range"),
+        (format!("{GOOD}[capture]\nring_bytes = 1\n"), "capture.ring_bytes: 1 is out of range"),
+        (format!("{GOOD}[capture]\nvenues = [\"bybit\"]\n"), "capture.venues: no venue \"bybit\""),
+        (format!("{GOOD}[capture]\nenabled = true\nvenues = []\n"), "capture.venues: it is empty"),
+        (
+            format!("{GOOD}[journal]\ndisk_reserve_mb = 2000000000\n"),
+            "journal.disk_reserve_mb: 2000000000 is out of range",
+        ),
+        (
+            format!("{GOOD}[journal]\nspreads_min_net_bps = nan\n"),
+            "journal.spreads_min_net_bps: NaN is no threshold",
+        ),
         (with("price_decimals = 2", "price_decimals = \"2\""), "line 8: invalid type"),
         (with("[[threads]]", "[[threads]"), "line 10: "),
     ];
@@ -155,8 +166,16 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
     let documentation = std::fs::read_to_string(documentation).unwrap();
     let rows = documentation.lines().filter_map(|line| line.strip_prefix("| `"));
     let mut documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
-    let sections =
-        ["venues", "instruments", "threads", "broadcast", "decision", "journal", "rings"];
+    let sections = [
+        "venues",
+        "instruments",
+        "threads",
+        "broadcast",
+        "decision",
+        "journal",
+        "capture",
+        "rings",
+    ];
     documented.extend(sections);
     documented.sort_unstable();
     documented.dedup();
@@ -211,6 +230,11 @@ segment_records = 1
 segment_seconds = 1
 flush_ms = 1
 sync_ms = 1
+disk_reserve_mb = 64
+spreads_min_net_bps = -2.5
+[capture]
+enabled = true
+ring_bytes = 65536
 [rings]
 feed = 64
 broadcast = 64

@@ -22,24 +22,32 @@ use spreadwire::agent::{Agent, Report};
 use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
 use spreadwire::counters::Counters;
 use spreadwire::decimal;
+use spreadwire::disk::{FreeSpace, STEP_BYTES};
 use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire::journal::{Journal, Settings};
+use spreadwire::journal::{self, Annex, Disk, Edges, Journal, Settings};
 use spreadwire::ledger::{self, Cause, EntryKind};
-use spreadwire::record::{Gap, Kind, Quote, Record, Spread, Status, flags};
+use spreadwire::record::{
+    Closed, Gap, GapCause, Kind, Opened, Quote, Record, Recording, RecordingState, Spread, Status,
+    flags,
+};
 use spreadwire::recover::{self, Mark};
-use spreadwire::ring::{self, EdgeCounters, HoldSender};
+use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
 use spreadwire::seal::{SealError, Sealer, seal_segment};
 use spreadwire::segment::{
     ClosedSegment, Origin, RunId, SegmentError, SegmentReader, catalogue_digest,
 };
+use spreadwire::syncer::{self, Syncer};
 use spreadwire::table::{QUOTES, TableError, TableReader};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
 const RING: usize = 4096;
+const ANNEX_RING: usize = 256;
 
 fn catalogue() -> Catalogue {
     let instrument = |name: &str, price_scale, size_scale| Instrument {
@@ -66,6 +74,7 @@ fn patient() -> Settings {
         segment_age: Nanos::MAX,
         flush_interval: Nanos::MAX,
         sync_interval: 0,
+        disk_reserve: 0,
         block_records_max: 7,
     }
 }
@@ -76,7 +85,13 @@ struct Rig {
     clock: Clock,
     counters: Counters,
     sender: HoldSender,
+    spreads: CountSender,
+    opportunities: CountSender,
     journal: Journal,
+    syncer: Syncer,
+    states: Receiver,
+    /// Bytes that the disk says are free.
+    free: Arc<AtomicU64>,
     closed: channel::Receiver<ClosedSegment>,
 }
 
@@ -88,12 +103,38 @@ impl Rig {
     fn with_channel(settings: Settings, capacity: usize) -> Rig {
         let home = tempfile::tempdir().unwrap();
         let (clock, counters) = (Clock::manual(MIDNIGHT), Counters::default());
-        let (sender, receiver) = ring::hold(RING, EdgeCounters::default());
+        let (sender, inputs) = ring::hold(RING, EdgeCounters::default());
+        let (spreads, spreads_out) = ring::count(ANNEX_RING, EdgeCounters::default());
+        let (opportunities, opportunities_out) = ring::count(ANNEX_RING, EdgeCounters::default());
+        let (states, states_out) = ring::count(ANNEX_RING, EdgeCounters::default());
+        let annexes = vec![
+            Annex { receiver: spreads_out, cause: GapCause::Spreads },
+            Annex { receiver: opportunities_out, cause: GapCause::Opportunities },
+        ];
         let (sealer, closed) = channel::bounded(capacity);
         let lake = home.path().join("lake");
-        let journal =
-            Journal::new(receiver, &lake, origin(), settings, clock.clone(), &counters, sealer);
-        Rig { home, clock, counters, sender, journal, closed }
+        let folder = lake.join(journal::FOLDER);
+        let (requests, syncer) = syncer::pair(&folder, 0 < settings.sync_interval, sealer);
+        let free = Arc::new(AtomicU64::new(u64::MAX));
+        let probe = Arc::clone(&free);
+        let probe = FreeSpace::new(move |_| Ok(probe.load(Ordering::Relaxed)));
+        let disk = Disk { lake: &lake, free: probe, syncer: requests };
+        let edges = Edges { inputs, annexes, states };
+        let journal = Journal::new(edges, disk, origin(), settings, clock.clone(), &counters);
+        let states = states_out;
+        Rig {
+            home,
+            clock,
+            counters,
+            sender,
+            spreads,
+            opportunities,
+            journal,
+            syncer,
+            states,
+            free,
+            closed,
+        }
     }
 
     fn lake(&self) -> PathBuf {
@@ -102,7 +143,19 @@ impl Rig {
 
     fn cycle(&mut self, now: Nanos) -> usize {
         self.clock.set(now);
-        self.journal.do_work(now)
+        let done = self.journal.do_work(now);
+        self.syncer.handle_queued();
+        done
+    }
+
+    /// Changes of state since the last call, with the inputs lost until then.
+    fn told(&mut self) -> Vec<(RecordingState, u64)> {
+        let mut told = Vec::new();
+        self.states.drain(|record| {
+            let recording: &Recording = record.view();
+            told.push((RecordingState::of_code(recording.state).unwrap(), recording.lost));
+        });
+        told
     }
 
     fn pass(&mut self, records: &[Record], now: Nanos) {
@@ -122,9 +175,27 @@ impl Rig {
         report.failures
     }
 
+    fn close(&mut self) {
+        self.journal.on_close();
+        self.syncer.handle_queued();
+    }
+
+    /// Every record that lies in the journal's folder with its number, in the order of the files.
+    fn stored(&self) -> Vec<(u64, Record)> {
+        let folder = self.lake().join(journal::FOLDER);
+        let mut stored = Vec::new();
+        for name in files_under(&folder) {
+            for block in SegmentReader::open(&folder.join(name)).unwrap() {
+                let block = block.unwrap();
+                stored.extend(block.numbered().map(|(number, record)| (number, *record)));
+            }
+        }
+        stored
+    }
+
     /// Closes the journal and seals all it left; returns the sealer's complaints.
     fn seal(&mut self) -> Vec<String> {
-        self.journal.on_close();
+        self.close();
         let (sender, closed) = channel::unbounded();
         self.closed.try_iter().for_each(|segment| sender.send(segment).unwrap());
         drop(sender);
@@ -424,6 +495,7 @@ fn a_segment_ends_at_its_rows_or_at_its_age() {
     assert_eq!(rig.closed.len(), 0);
     assert!(0 < rig.cycle(MIDNIGHT + SECOND));
     assert_eq!(rig.closed.try_iter().map(|c| (c.number, c.records)).collect::<Vec<_>>(), [(2, 5)]);
+    assert_eq!(rig.cycle(MIDNIGHT + 2 * SECOND), 1, "the syncer has answered");
     assert_eq!(rig.cycle(MIDNIGHT + 9 * SECOND), 0, "nothing came, so no segment was begun");
     assert_eq!(rig.count("journal.segments"), 3);
     assert_eq!(rig.count("journal.records"), 25);
@@ -456,19 +528,26 @@ fn a_record_waits_in_memory_no_longer_than_the_flush_interval() {
 #[test]
 fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     let rig = Rig::new(patient());
-    let (mut sender, receiver) = ring::count(4, EdgeCounters::default());
+    let (mut sender, inputs) = ring::count(4, EdgeCounters::default());
+    let (states, _) = ring::count(4, EdgeCounters::default());
     let (sealer, closed) = channel::bounded(1);
     let counters = &rig.counters;
     let clock = Clock::manual(MIDNIGHT);
-    let mut journal =
-        Journal::new(receiver, &rig.lake(), origin(), patient(), clock, counters, sealer);
-    quotes(10).into_iter().for_each(|record| sender.offer(record));
+    let lake = rig.lake();
+    let (requests, mut syncer) = syncer::pair(&lake.join(journal::FOLDER), true, sealer);
+    let disk = Disk { lake: &lake, free: FreeSpace::of_host(), syncer: requests };
+    let edges = Edges { inputs, annexes: Vec::new(), states };
+    let mut journal = Journal::new(edges, disk, origin(), patient(), clock, counters);
+    for record in quotes(10) {
+        sender.offer(record);
+    }
     journal.do_work(MIDNIGHT);
     sender.offer(quote(0, 0, MIDNIGHT + 10).into());
     drop(sender);
     journal.do_work(MIDNIGHT);
     assert!(journal.is_finished());
     journal.on_close();
+    assert_eq!(syncer.handle_queued(), 1);
     assert_eq!(counters.counter("journal.missed").get(), 6);
     assert_eq!(counters.counter("journal.gaps").get(), 1);
     let sealed = seal_segment(&closed.recv().unwrap().path, &rig.lake(), &catalogue()).unwrap();
@@ -480,15 +559,22 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
 #[test]
 fn closed_segments_wait_on_disk_while_the_sealer_has_no_room() {
     let mut rig = Rig::with_channel(Settings { segment_rows: 2, ..patient() }, 1);
-    rig.pass(&quotes(8), MIDNIGHT);
+    // One is at the sealer, one has its name and waits, 64 stand in the syncer's line.
+    rig.pass(&quotes(2), MIDNIGHT);
+    rig.pass(&quotes(2), MIDNIGHT);
+    rig.pass(&quotes(2 * 67), MIDNIGHT);
     assert_eq!(rig.count("journal.waiting"), 3);
     assert_eq!(rig.cycle(MIDNIGHT), 0);
-    assert_eq!(rig.closed.recv().unwrap().number, 0);
-    assert_eq!(rig.cycle(MIDNIGHT), 1);
-    assert_eq!(rig.closed.recv().unwrap().number, 1);
+    for number in 0..2 {
+        assert_eq!(rig.closed.recv().unwrap().number, number);
+        rig.cycle(MIDNIGHT);
+    }
     rig.journal.on_close();
     assert_eq!(rig.count("journal.waiting"), 1);
-    assert!(rig.failures()[0].starts_with("1 closed segments found no room"));
+    assert!(rig.failures()[0].starts_with("1 finished segments found no room at the syncer"));
+    let names = files_under(&rig.lake().join(journal::FOLDER));
+    assert_eq!(names.len(), 69, "nothing is gone");
+    assert_eq!(names.iter().filter(|name| name.ends_with(".open")).count(), 65);
 }
 
 #[test]
@@ -500,12 +586,40 @@ fn a_file_where_the_lake_should_be_is_a_counted_loss() {
     rig.pass(&records, MIDNIGHT);
     assert_eq!(rig.count("journal.lost"), 21);
     assert!(rig.sender.room(RING), "it drains on");
+    assert_eq!(rig.told(), [(RecordingState::Refused, 0)], "told once, however often it fails");
+    assert_eq!(rig.count("journal.recording"), 0);
+    rig.cycle(MIDNIGHT + SECOND);
     rig.journal.on_close();
     assert_eq!(rig.count("journal.records"), 0);
     let failures = rig.failures();
     assert_eq!(failures.len(), 1);
-    assert!(failures[0].starts_with("the journal could not begin a segment"), "{failures:?}");
+    let why = "recording stopped (refused) and 21 inputs are not recorded: the journal could not \
+               make its folder";
+    assert!(failures[0].starts_with(why), "{failures:?}");
     assert_eq!(fs::read(rig.lake()).unwrap(), b"not a folder");
+}
+
+#[test]
+fn recording_goes_on_when_the_lake_is_mended_and_the_hole_is_marked() {
+    let mut rig = Rig::new(patient());
+    fs::write(rig.lake(), "not a folder").unwrap();
+    let mut records = quotes(20);
+    records.push(Gap::new(MIDNIGHT, 5).into());
+    rig.pass(&records, MIDNIGHT);
+    fs::remove_file(rig.lake()).unwrap();
+    rig.pass(&quotes(1), MIDNIGHT + SECOND - 1);
+    assert_eq!(rig.count("journal.records"), 0, "not before a second");
+    rig.cycle(MIDNIGHT + SECOND);
+    assert_eq!(rig.told(), [(RecordingState::Refused, 0), (RecordingState::On, 21)]);
+    assert_eq!(rig.count("journal.recording"), 1);
+    rig.pass(&quotes(2), MIDNIGHT + SECOND);
+    assert_eq!(rig.seal(), Vec::<String>::new());
+    assert_eq!(rig.failures(), Vec::<String>::new());
+    let rows = rows_of_lake(&rig.lake());
+    let numbers: Vec<i64> = rows.values().flatten().map(|row| row.number).collect();
+    assert_eq!(numbers, [26, 27]);
+    assert_eq!((rig.count("journal.lost"), rig.count("journal.missed")), (21, 5));
+    assert_eq!(rig.count("seal.missed"), 26);
 }
 
 #[test]
@@ -514,10 +628,187 @@ fn a_journal_folder_that_vanishes_is_a_counted_loss() {
     rig.pass(&quotes(20), MIDNIGHT);
     fs::remove_dir_all(rig.lake()).unwrap();
     rig.pass(&quotes(3), MIDNIGHT);
-    rig.journal.on_close();
+    rig.close();
     assert_eq!(rig.count("journal.lost"), 23);
-    assert!(rig.failures()[0].contains("could not close a segment"));
-    assert_eq!(rig.closed.len(), 0);
+    assert_eq!(rig.told(), [(RecordingState::Vanished, 23), (RecordingState::On, 23)]);
+    assert_eq!(rig.failures(), Vec::<String>::new());
+    let gap = Gap::new(MIDNIGHT, 23).because(GapCause::Disk);
+    assert_eq!(rig.stored(), [(0, gap.into())], "what is gone is marked to the end");
+}
+
+#[test]
+fn a_journal_folder_that_vanishes_is_made_anew_and_the_hole_is_marked() {
+    let mut rig = Rig::new(Settings { segment_rows: 20, ..patient() });
+    rig.pass(&quotes(30), MIDNIGHT);
+    assert_eq!(rig.closed.len(), 1);
+    fs::remove_dir_all(rig.lake().join(journal::FOLDER)).unwrap();
+    // Written into a file that nobody will read, and still in memory.
+    rig.pass(&quotes(9), MIDNIGHT + 1);
+    rig.cycle(MIDNIGHT + 100 * MILLI);
+    assert_eq!(rig.told(), [(RecordingState::Vanished, 19), (RecordingState::On, 19)]);
+    rig.pass(&quotes(3), MIDNIGHT + SECOND);
+    rig.close();
+    let mut stored = rig.stored();
+    let gap = Gap::new(MIDNIGHT + 20, 19).because(GapCause::Disk);
+    assert_eq!(stored.remove(0), (20, gap.into()));
+    assert_eq!(stored.iter().map(|(number, _)| *number).collect::<Vec<_>>(), [39, 40, 41]);
+}
+
+#[test]
+fn finished_segments_that_vanish_before_they_are_closed_are_part_of_the_hole() {
+    let mut rig = Rig::new(Settings { segment_rows: 10, ..patient() });
+    // Two segments in the syncer's line, one open; the syncer comes too late.
+    quotes(25).into_iter().for_each(|record| rig.sender.send(record));
+    rig.journal.do_work(MIDNIGHT);
+    fs::remove_dir_all(rig.lake()).unwrap();
+    rig.cycle(MIDNIGHT + 1);
+    rig.cycle(MIDNIGHT + 2);
+    assert_eq!(rig.count("journal.lost"), 25);
+    rig.close();
+    let gap = Gap::new(MIDNIGHT, 25).because(GapCause::Disk);
+    assert_eq!(rig.stored(), [(0, gap.into())]);
+    assert_eq!(rig.failures(), Vec::<String>::new());
+}
+
+#[test]
+fn recording_stops_before_the_disk_is_full_and_goes_on_when_there_is_room() {
+    let mut rig = Rig::new(Settings { disk_reserve: 1000, ..patient() });
+    rig.pass(&quotes(10), MIDNIGHT);
+    rig.free.store(999, Ordering::Relaxed);
+    rig.pass(&quotes(2), MIDNIGHT + 100 * MILLI);
+    assert_eq!(rig.told(), [(RecordingState::DiskFull, 0)], "what is in memory still fits");
+    assert_eq!(rig.closed.len(), 1, "what is whole can be sealed");
+    rig.pass(&quotes(4), MIDNIGHT + 2 * SECOND);
+    assert_eq!(rig.count("journal.lost"), 4);
+    rig.free.store(1000 + STEP_BYTES - 1, Ordering::Relaxed);
+    rig.cycle(MIDNIGHT + 3 * SECOND);
+    assert_eq!(rig.told(), [], "a new file would take the reserve at once");
+    rig.free.store(1000 + STEP_BYTES, Ordering::Relaxed);
+    rig.cycle(MIDNIGHT + 4 * SECOND);
+    rig.pass(&quotes(1), MIDNIGHT + 4 * SECOND);
+    assert_eq!(rig.told(), [(RecordingState::On, 4)]);
+    rig.close();
+    let numbers: Vec<u64> = rig.stored().iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (0..12).chain([12, 16]).collect::<Vec<_>>());
+    let gap = Gap::new(MIDNIGHT, 4).because(GapCause::Disk);
+    assert_eq!(rig.stored()[12].1, gap.into());
+}
+
+#[test]
+fn a_run_that_ends_on_a_full_disk_says_what_is_not_recorded() {
+    let mut rig = Rig::new(Settings { disk_reserve: 1000, ..patient() });
+    rig.free.store(0, Ordering::Relaxed);
+    rig.pass(&quotes(10), MIDNIGHT);
+    rig.close();
+    let failures = rig.failures();
+    let said = "recording stopped (disk_full) and 10 inputs are not recorded: the journal could \
+                not keep the reserve free (segment 0 in ";
+    assert!(failures.len() == 1 && failures[0].starts_with(said), "{failures:?}");
+    assert_eq!(files_under(&rig.lake()), Vec::<String>::new());
+}
+
+fn spread(ts_recv: Nanos) -> Record {
+    Spread { ts_recv, kind: Kind::Spread as u8, ..Spread::zeroed() }.into()
+}
+
+#[test]
+fn spreads_and_opportunities_are_stored_beside_the_inputs_and_take_no_numbers() {
+    let mut rig = Rig::new(patient());
+    let opened: Record = Opened { ts_recv: 5, kind: Kind::Opened as u8, ..Opened::zeroed() }.into();
+    let closed: Record =
+        Closed { ts_close: 6, kind: Kind::Closed as u8, ..Closed::zeroed() }.into();
+    rig.spreads.offer(spread(1));
+    for record in [opened, closed] {
+        rig.opportunities.offer(record);
+    }
+    rig.pass(&quotes(2), MIDNIGHT);
+    for at in 0..ANNEX_RING as u64 + 3 {
+        rig.spreads.offer(spread(at));
+    }
+    rig.cycle(MIDNIGHT);
+    rig.spreads.offer(spread(9));
+    rig.pass(&quotes(1), MIDNIGHT);
+    rig.close();
+    let stored = rig.stored();
+    let head = [(0, quotes(1)[0]), (1, quotes(2)[1]), (2, spread(1)), (2, opened), (2, closed)];
+    assert_eq!(stored[..5], head);
+    let gap = Gap::new(ANNEX_RING as u64, 3).because(GapCause::Spreads);
+    let tail = [(2, quotes(1)[0]), (3, gap.into()), (3, spread(9))];
+    assert_eq!(stored[stored.len() - 3..], tail);
+    assert_eq!(rig.count("journal.spreads"), ANNEX_RING as u64 + 2);
+    assert_eq!(rig.count("journal.opportunities"), 2);
+    assert_eq!((rig.count("journal.missed"), rig.count("journal.gaps")), (0, 1));
+    let segment = rig.closed.recv().unwrap();
+    let sealed = seal_segment(&segment.path, &rig.lake(), &catalogue()).unwrap();
+    assert_eq!((sealed.tally.quotes, sealed.tally.missed), (3, 0));
+}
+
+#[test]
+fn what_is_lost_of_the_annexes_while_recording_is_stopped_is_marked_by_cause() {
+    let mut rig = Rig::new(Settings { disk_reserve: 1000, ..patient() });
+    rig.free.store(0, Ordering::Relaxed);
+    for ts in 1..4 {
+        rig.spreads.offer(spread(ts));
+    }
+    let opened = Opened { ts_recv: 5, kind: Kind::Opened as u8, ..Opened::zeroed() };
+    rig.opportunities.offer(opened.into());
+    rig.pass(&quotes(2), MIDNIGHT);
+    rig.free.store(u64::MAX, Ordering::Relaxed);
+    rig.cycle(MIDNIGHT + SECOND);
+    rig.close();
+    let gap = |missed, cause| Record::from(Gap::new(MIDNIGHT, missed).because(cause));
+    let wanted = [
+        (0, gap(2, GapCause::Disk)),
+        (2, gap(3, GapCause::Spreads)),
+        (2, gap(1, GapCause::Opportunities)),
+    ];
+    assert_eq!(rig.stored(), wanted);
+}
+
+#[test]
+fn a_sync_that_is_late_is_counted_and_asked_for_again() {
+    let settings = Settings { sync_interval: 10 * MILLI, flush_interval: MILLI, ..patient() };
+    let mut rig = Rig::new(settings);
+    let turn = |rig: &mut Rig, at: Nanos| {
+        rig.sender.send(quote(0, 0, MIDNIGHT).into());
+        rig.journal.do_work(MIDNIGHT + at * MILLI);
+        rig.journal.do_work(MIDNIGHT + (at + 1) * MILLI);
+    };
+    turn(&mut rig, 0);
+    turn(&mut rig, 10);
+    assert_eq!(rig.count("journal.syncs_late"), 1, "the first is still under way");
+    assert_eq!(rig.syncer.handle_queued(), 1);
+    turn(&mut rig, 20);
+    assert_eq!(rig.syncer.handle_queued(), 1);
+    turn(&mut rig, 30);
+    assert_eq!((rig.count("journal.syncs_late"), rig.syncer.handle_queued()), (1, 1));
+    for (at, syncs) in [(41, 1), (52, 0)] {
+        rig.journal.do_work(MIDNIGHT + at * MILLI);
+        assert_eq!(rig.syncer.handle_queued(), syncs, "only what was written since");
+    }
+}
+
+#[test]
+fn a_disk_that_does_not_sync_stops_recording_and_nothing_written_is_given_up() {
+    let settings = Settings { sync_interval: 10 * MILLI, flush_interval: MILLI, ..patient() };
+    let mut rig = Rig::new(settings);
+    quotes(3).into_iter().for_each(|record| rig.sender.send(record));
+    rig.journal.do_work(MIDNIGHT);
+    rig.journal.do_work(MIDNIGHT + MILLI);
+    // The file can be synced, its name cannot: the folder moved away.
+    let (folder, aside) = (rig.lake().join(journal::FOLDER), rig.lake().join("aside"));
+    fs::rename(&folder, &aside).unwrap();
+    assert_eq!(rig.syncer.handle_queued(), 1);
+    fs::rename(&aside, &folder).unwrap();
+    rig.cycle(MIDNIGHT + 2 * MILLI);
+    assert_eq!(rig.told(), [(RecordingState::Vanished, 0)]);
+    rig.cycle(MIDNIGHT + 3 * MILLI);
+    assert_eq!(rig.told(), [(RecordingState::On, 0)]);
+    rig.pass(&quotes(2), MIDNIGHT + 2 * SECOND);
+    rig.close();
+    let numbers: Vec<u64> = rig.stored().iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, [0, 1, 2, 3, 4]);
+    assert_eq!(rig.count("journal.lost"), 0);
 }
 
 #[test]
@@ -526,7 +817,7 @@ fn sealing_again_gives_the_same_files_and_leaves_others_alone() {
     let mut records = quotes(30);
     records.push(quote(2, 2, MIDNIGHT).into());
     rig.pass(&records, MIDNIGHT);
-    rig.journal.on_close();
+    rig.close();
     let closed = rig.closed.recv().unwrap();
     let bytes = fs::read(&closed.path).unwrap();
     let folder = rig.lake().join("exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00");
@@ -664,7 +955,7 @@ fn a_version_1_file_is_read_and_joined() {
 fn a_segment_of_another_catalogue_or_a_folder_that_is_a_file_is_refused() {
     let mut rig = Rig::new(patient());
     rig.pass(&quotes(3), MIDNIGHT);
-    rig.journal.on_close();
+    rig.close();
     let path = rig.closed.recv().unwrap().path;
     let mut other = catalogue();
     other.venues.swap(0, 1);

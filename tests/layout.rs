@@ -15,7 +15,7 @@ use spreadwire::decision::{Decision, DecisionMaker};
 use spreadwire::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire::integrity::State;
 use spreadwire::plan::{Host, Plan, ThreadPlan};
-use spreadwire::record::{Kind, Quote, Record, Status};
+use spreadwire::record::{Kind, Quote, Record, Spread, Status};
 use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
 use spreadwire::runner::{self, Stop};
 use std::collections::BTreeMap;
@@ -24,6 +24,8 @@ use std::sync::{Arc, Mutex};
 
 const SEED: u64 = 20_261_122;
 const QUOTES: usize = 20_000;
+/// Spreads of this net or more are recorded: 5 bp.
+const SPREADS_MIN_NET: f64 = 0.0005;
 
 fn preset(name: &str) -> Plan {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
@@ -134,6 +136,8 @@ struct Run {
     spreads: Vec<Record>,
     journalled: Vec<Record>,
     opportunities: Vec<Record>,
+    /// Spreads and opportunities as the journal gets them.
+    annexed: [Vec<Record>; 2],
     closed: Vec<&'static str>,
 }
 
@@ -171,19 +175,24 @@ fn run(name: &str, panic_after: usize) -> Run {
     let (to_decision, decision_in) = edge(QUOTES * 12);
     let (to_journal, journal_in) = edge(QUOTES * 2);
     let (to_chronicle, chronicle_in) = edge(QUOTES);
+    let (journal_spreads, spreads_in) = edge(QUOTES * 12);
+    let (journal_opportunities, opportunities_in) = edge(QUOTES);
     let spreads = tap("broadcast", broadcast_in);
     let journalled = tap("journal", journal_in);
     let opportunities = tap("chronicle", chronicle_in);
+    let annexed = [tap("spreads", spreads_in), tap("opportunities", opportunities_in)];
     let outputs = vec![
-        Output { sender: to_decision, quotes: false, spreads: true },
-        Output { sender: to_broadcast, quotes: false, spreads: true },
-        Output { sender: to_journal, quotes: true, spreads: false },
+        Output::of_results(to_decision),
+        Output::of_results(to_broadcast),
+        Output::of_inputs(to_journal),
+        Output::of_spreads(journal_spreads, SPREADS_MIN_NET),
     ];
     let book = Book::new(&plan.catalogue);
     let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
     agents.insert("calculator".to_owned(), Box::new(calculator));
     let maker = DecisionMaker::new(&plan.catalogue, plan.decision.clone());
-    let decision = Decision::new(decision_in, to_chronicle, maker, clock.clone(), &counters);
+    let outputs = vec![to_chronicle, journal_opportunities];
+    let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);
     agents.insert("decision".to_owned(), Box::new(decision));
     let threads = crews(&plan.threads, &mut agents);
     let report = runner::start(threads, &clock, &stop, &counters).unwrap().join();
@@ -194,6 +203,7 @@ fn run(name: &str, panic_after: usize) -> Run {
         spreads: take(&spreads),
         journalled: take(&journalled),
         opportunities: take(&opportunities),
+        annexed: annexed.map(|seen| take(&seen)),
         closed,
     }
 }
@@ -232,12 +242,19 @@ fn every_layout_gives_the_same_spreads_and_decisions() {
     let opened = alone.opportunities.iter().filter(|r| r.kind() == Some(Kind::Opened)).count();
     assert!(opened > 50, "the input must lead to decisions, not {opened}");
     assert!(alone.spreads.len() > QUOTES, "{} spreads", alone.spreads.len());
+    let best = |record: &&Record| {
+        record.kind() == Some(Kind::Spread) && SPREADS_MIN_NET <= record.view::<Spread>().net
+    };
+    let recorded: Vec<Record> = alone.spreads.iter().filter(best).copied().collect();
+    assert!(!recorded.is_empty() && recorded.len() < alone.spreads.len());
+    assert!(alone.annexed == [recorded, alone.opportunities.clone()]);
     for name in ["pinned-2.toml", "pinned-8.toml"] {
         let other = run(name, usize::MAX);
         assert!(other.report.failures.is_empty(), "{name}: {:?}", other.report.failures);
         assert!(other.spreads == alone.spreads, "{name}: other spreads");
         assert!(other.opportunities == alone.opportunities, "{name}: other decisions");
         assert!(other.journalled == alone.journalled, "{name}: another journal");
+        assert!(other.annexed == alone.annexed, "{name}: other annexes");
     }
 }
 

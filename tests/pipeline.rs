@@ -8,6 +8,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
+#[path = "pipeline/capture.rs"]
+mod capture;
 #[path = "pipeline/engine_under_test.rs"]
 mod engine_under_test;
 #[path = "pipeline/faults.rs"]

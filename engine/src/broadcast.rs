@@ -1,4 +1,5 @@
-//! The broadcast agent: every spread and state to every WebSocket client that wants it.
+//! The broadcast agent: every spread and state to every WebSocket client that wants it, and whether
+//! quotes are being recorded.
 //!
 //! One agent on one thread holds the listener, the clients' sockets, and the latest of everything.
 //! A record is encoded once and copied to the clients' queues; each queue leaves with one `write`
@@ -25,7 +26,7 @@ use crate::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use crate::counters::{Counter, Counters};
 use crate::instrument::Catalogue;
 use crate::latency::Latency;
-use crate::record::{Gap, Kind, Record};
+use crate::record::{Gap, Kind, Record, Recording, RecordingState};
 use crate::ring::Receiver;
 use client::Client;
 use market::{Event, Market};
@@ -193,6 +194,7 @@ struct Tally {
     spreads: Counter,
     statuses: Counter,
     gaps: Counter,
+    recordings: Counter,
     conflated: Counter,
     congestions: Counter,
     requests: Counter,
@@ -212,6 +214,7 @@ impl Tally {
             spreads: counter("spreads"),
             statuses: counter("statuses"),
             gaps: counter("gaps"),
+            recordings: counter("recordings"),
             conflated: counter("conflated"),
             congestions: counter("congestions"),
             requests: counter("requests"),
@@ -234,6 +237,8 @@ struct Shared {
     market: Market,
     encoder: Encoder,
     tally: Tally,
+    /// What the journal said last, if it records nothing.
+    stopped: Option<Recording>,
     /// The cycle's time.
     now: Nanos,
     /// WebSockets that are open.
@@ -257,6 +262,7 @@ impl Shared {
 #[derive(Debug)]
 pub struct Broadcast {
     records: Receiver,
+    states: Receiver,
     listener: TcpListener,
     poll: Poll,
     events: Events,
@@ -271,12 +277,14 @@ pub struct Broadcast {
 }
 
 impl Broadcast {
-    /// Serves the clients of a listener made by [`bind`] from the records of one edge.
+    /// Serves the clients of a listener made by [`bind`] from the calculator's `records` and the
+    /// journal's `states`.
     ///
     /// # Errors
     /// If the OS gives no poll, or does not watch the listener.
     pub fn new(
         records: Receiver,
+        states: Receiver,
         catalogue: Arc<Catalogue>,
         mut listener: TcpListener,
         settings: Settings,
@@ -294,11 +302,13 @@ impl Broadcast {
             market: Market::new(&catalogue),
             encoder: Encoder::new(catalogue),
             tally: Tally::new(counters),
+            stopped: None,
             now: 0,
             open: 0,
         };
         Ok(Broadcast {
             records,
+            states,
             listener,
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -400,8 +410,16 @@ impl Broadcast {
 
     /// Takes what waits in the ring and queues it to the clients; returns how many records.
     fn distribute(&mut self) -> usize {
-        let Broadcast { records, clients, shared, queued, .. } = self;
-        records.drain(|record| match record.kind() {
+        let Broadcast { records, states, clients, shared, queued, .. } = self;
+        let told = states.drain(|record| match record.kind() {
+            Some(Kind::Recording) => give_recording(record.view(), clients, shared),
+            // A gap here is states that did not fit: what comes next is the present one.
+            Some(
+                Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Opened | Kind::Closed,
+            )
+            | None => {}
+        });
+        let taken = records.drain(|record| match record.kind() {
             Some(Kind::Spread) => {
                 shared.tally.spreads.add(1);
                 let event = shared.market.on_spread(record.view());
@@ -416,7 +434,8 @@ impl Broadcast {
             }
             Some(Kind::Gap) => give_gap(record, clients, shared),
             Some(Kind::Quote | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
-        })
+        });
+        told + taken
     }
 
     fn flush(&mut self) {
@@ -464,6 +483,15 @@ fn give_gap(record: &Record, clients: &mut [Option<Client>], shared: &mut Shared
     clients.iter_mut().flatten().for_each(|client| client.give_gap(gap, shared));
 }
 
+/// Tells everyone whether quotes are recorded, and keeps it for those who come later.
+fn give_recording(recording: &Recording, clients: &mut [Option<Client>], shared: &mut Shared) {
+    shared.tally.recordings.add(1);
+    let on = recording.state == RecordingState::On as u8;
+    shared.stopped = (!on).then_some(*recording);
+    shared.encoder.recording(recording);
+    clients.iter_mut().flatten().for_each(|client| client.give_recording(recording, shared));
+}
+
 impl Agent for Broadcast {
     fn role(&self) -> &'static str {
         "broadcast"
@@ -483,7 +511,7 @@ impl Agent for Broadcast {
     }
 
     fn is_finished(&self) -> bool {
-        self.records.is_finished()
+        self.records.is_finished() && self.states.is_finished()
     }
 
     fn on_close(&mut self) {

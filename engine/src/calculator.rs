@@ -10,8 +10,9 @@ use crate::book::Book;
 use crate::clock::{Clock, Nanos};
 use crate::counters::{Counter, Counters};
 use crate::latency::Latency;
-use crate::record::{Kind, Record};
+use crate::record::{Kind, Record, Spread};
 use crate::ring::{CountSender, Receiver};
+use crate::tally::Tally;
 
 /// An edge out and what it carries.
 #[derive(Debug)]
@@ -20,13 +21,42 @@ pub struct Output {
     pub sender: CountSender,
     /// Whether quotes pass.
     pub quotes: bool,
-    /// Whether spreads pass.
-    pub spreads: bool,
+    /// Whether statuses pass.
+    pub statuses: bool,
+    /// Spreads pass whose net is at least this, a fraction; none without it.
+    pub spreads: Option<f64>,
+}
+
+impl Output {
+    /// What was calculated: every spread and status.
+    #[must_use]
+    pub fn of_results(sender: CountSender) -> Output {
+        Output { sender, quotes: false, statuses: true, spreads: Some(f64::NEG_INFINITY) }
+    }
+
+    /// What it was calculated from: every quote and status, in the order used.
+    #[must_use]
+    pub fn of_inputs(sender: CountSender) -> Output {
+        Output { sender, quotes: true, statuses: true, spreads: None }
+    }
+
+    /// Spreads alone, those whose net is at least `min_net`, a fraction.
+    #[must_use]
+    pub fn of_spreads(sender: CountSender, min_net: f64) -> Output {
+        Output { sender, quotes: false, statuses: false, spreads: Some(min_net) }
+    }
+
+    #[inline]
+    fn wants(&self, spread: &Spread) -> bool {
+        self.spreads.is_some_and(|min| min <= spread.net)
+    }
 }
 
 /// Counters of the calculator.
 #[derive(Debug)]
-struct Tally {
+struct Counts {
+    /// Quotes that an edge for quotes took, by book.
+    passed: Tally,
     quotes: Counter,
     statuses: Counter,
     spreads: Counter,
@@ -41,11 +71,11 @@ pub struct Calculator {
     clock: Clock,
     sequence: u64,
     latency: Latency,
-    tally: Tally,
+    counts: Counts,
 }
 
 impl Calculator {
-    /// Takes one edge in from each feed and one edge out to each consumer. Statuses pass to all.
+    /// Takes one edge in from each feed and the edges out to its consumers.
     #[must_use]
     pub fn new(
         inputs: Vec<Receiver>,
@@ -54,12 +84,20 @@ impl Calculator {
         clock: Clock,
         counters: &Counters,
     ) -> Calculator {
-        let tally = Tally {
+        let counts = Counts {
+            passed: Tally::default(),
             quotes: counters.counter("calculator.quotes"),
             statuses: counters.counter("calculator.statuses"),
             spreads: counters.counter("calculator.spreads"),
         };
-        Calculator { inputs, outputs, book, clock, sequence: 0, latency: Latency::new(), tally }
+        Calculator { inputs, outputs, book, clock, sequence: 0, latency: Latency::new(), counts }
+    }
+
+    /// The same, counting by book the quotes that it passes on.
+    #[must_use]
+    pub fn counting(mut self, passed: Tally) -> Calculator {
+        self.counts.passed = passed;
+        self
     }
 }
 
@@ -69,11 +107,11 @@ impl Agent for Calculator {
     }
 
     fn do_work(&mut self, _now: Nanos) -> usize {
-        let Calculator { inputs, outputs, book, clock, sequence, latency, tally } = self;
+        let Calculator { inputs, outputs, book, clock, sequence, latency, counts } = self;
         let mut work = 0;
         for input in inputs {
             work += input.drain(|record| {
-                let taken = take(record, *sequence, book, outputs, tally);
+                let taken = take(record, *sequence, book, outputs, counts);
                 *sequence += u64::from(taken);
                 latency.record(record.ts_recv(), clock.now());
             });
@@ -103,31 +141,99 @@ fn take(
     sequence: u64,
     book: &mut Book,
     outputs: &mut [Output],
-    tally: &Tally,
+    counts: &Counts,
 ) -> bool {
     match record.kind() {
         Some(Kind::Quote) => {
-            outputs.iter_mut().filter(|o| o.quotes).for_each(|o| o.sender.offer(*record));
+            for output in outputs.iter_mut().filter(|o| o.quotes) {
+                if output.sender.offer(*record) {
+                    counts.passed.add(record.venue, record.instrument);
+                }
+            }
             let mut spreads = 0;
             book.on_quote(record.view(), sequence, |spread| {
                 spreads += 1;
-                for output in outputs.iter_mut().filter(|o| o.spreads) {
+                for output in outputs.iter_mut().filter(|o| o.wants(&spread)) {
                     output.sender.offer(spread.into());
                 }
             });
-            tally.quotes.add(1);
-            tally.spreads.add(spreads);
+            counts.quotes.add(1);
+            counts.spreads.add(spreads);
             true
         }
         Some(Kind::Status) => {
             book.on_status(record.view());
-            outputs.iter_mut().for_each(|o| o.sender.offer(*record));
-            tally.statuses.add(1);
+            for output in outputs.iter_mut().filter(|o| o.statuses) {
+                output.sender.offer(*record);
+            }
+            counts.statuses.add(1);
             true
         }
         Some(Kind::Spread | Kind::Gap | Kind::Opened | Kind::Closed | Kind::Recording) | None => {
             debug_assert!(false, "feeds send quotes and statuses only");
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
+    use crate::integrity::State;
+    use crate::record::{Quote, Status};
+    use crate::ring::{self, EdgeCounters};
+    use bytemuck::Zeroable;
+
+    fn catalogue() -> Catalogue {
+        let venue = |name: &str| VenueInfo { name: name.into(), taker_fee: 0.0, max_age: 100 };
+        let listing =
+            |v| Listing { venue: VenueId(v), instrument: InstrumentId(0), symbol: String::new() };
+        Catalogue {
+            instruments: vec![Instrument { name: "A/B".into(), price_scale: 0, size_scale: 0 }],
+            venues: vec![venue("x"), venue("y")],
+            listings: vec![listing(0), listing(1)],
+        }
+    }
+
+    #[test]
+    fn an_edge_of_spreads_carries_those_from_its_threshold_on_and_nothing_else() {
+        let (mut input, receiver) = ring::hold(16, EdgeCounters::default());
+        let edges: [_; 3] = std::array::from_fn(|_| ring::count(16, EdgeCounters::default()));
+        let [(results, all), (inputs, numbered), (best, chosen)] = edges;
+        let outputs = vec![
+            Output::of_results(results),
+            Output::of_inputs(inputs),
+            Output::of_spreads(best, 0.1),
+        ];
+        let (book, counters) = (Book::new(&catalogue()), Counters::default());
+        let clock = Clock::manual(0);
+        let mut calculator = Calculator::new(vec![receiver], outputs, book, clock, &counters);
+        for venue in 0..2 {
+            let state = State::Live as u8;
+            let (venue, kind) = (VenueId(venue), Kind::Status as u8);
+            input.send(Status { state, venue, kind, ..Status::zeroed() }.into());
+        }
+        for (venue, price) in [(0, 100), (1, 110), (1, 109)] {
+            let (venue, kind) = (VenueId(venue), Kind::Quote as u8);
+            let quote =
+                Quote { bid_px: price, ask_px: price, bid_sz: 1, ask_sz: 1, ..Quote::zeroed() };
+            input.send(Quote { venue, kind, ..quote }.into());
+        }
+        calculator.do_work(0);
+        let counts = [all, numbered, chosen].map(|mut edge| {
+            let (mut quotes, mut statuses, mut nets) = (0, 0, Vec::new());
+            edge.drain(|record| match record.kind() {
+                Some(Kind::Quote) => quotes += 1,
+                Some(Kind::Status) => statuses += 1,
+                _ => nets.push(record.view::<Spread>().net),
+            });
+            (quotes, statuses, nets)
+        });
+        assert_eq!((counts[0].0, counts[0].1, counts[0].2.len()), (0, 2, 4));
+        assert_eq!((counts[1].0, counts[1].1, counts[1].2.len()), (3, 2, 0));
+        let above: Vec<f64> = counts[0].2.iter().copied().filter(|net| 0.1 <= *net).collect();
+        assert_eq!(counts[2], (0, 0, above));
+        assert_eq!(counts[2].2.len(), 1);
     }
 }

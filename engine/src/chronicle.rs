@@ -1,8 +1,8 @@
-//! The cold side's record of what happened: opportunities and connections, as log lines and a file.
+//! The cold side's record of what happened: opportunities and connections, as log lines and files.
 //!
 //! Takes what the decision sends over its edge and the notices of the feeds, writes opportunities to
-//! `<lake>/opportunities/<run>.jsonl` one JSON object a line, and logs both. Runs on a cold thread.
-//! It must not know how either came about.
+//! `<lake>/opportunities/<run>.jsonl` one JSON object a line, notes connections in the ledger, and
+//! logs both. Runs on a cold thread. It must not know how either came about.
 
 use crate::agent::{Agent, Report};
 use crate::clock::Nanos;
@@ -20,6 +20,9 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+mod diary;
+use diary::Diary;
+
 /// Notices taken in one duty cycle.
 const NOTICES_PER_CYCLE: usize = 256;
 
@@ -30,6 +33,9 @@ pub struct Chronicle {
     notices: crossbeam::channel::Receiver<Notice>,
     catalogue: Arc<Catalogue>,
     file: BufWriter<File>,
+    diary: Diary,
+    /// The time of the last cycle.
+    now: Nanos,
     unwritten: u64,
     written: Counter,
     lost: Counter,
@@ -48,7 +54,7 @@ impl Chronicle {
         run: &str,
         counters: &Counters,
     ) -> io::Result<Chronicle> {
-        let folder = lake.join("opportunities");
+        let folder = lake.join(crate::lake::OPPORTUNITIES);
         std::fs::create_dir_all(&folder)?;
         let file = File::create_new(folder.join(format!("{run}.jsonl")))?;
         Ok(Chronicle {
@@ -56,6 +62,8 @@ impl Chronicle {
             notices,
             catalogue,
             file: BufWriter::new(file),
+            diary: Diary::new(lake, run, counters),
+            now: 0,
             unwritten: 0,
             written: counters.counter("chronicle.opportunities"),
             lost: counters.counter("chronicle.lost"),
@@ -90,6 +98,7 @@ impl Chronicle {
             let Ok(notice) = self.notices.try_recv() else { break };
             work += 1;
             log(&notice, &self.catalogue);
+            self.diary.take(&notice, &self.catalogue, self.now);
         }
         work
     }
@@ -100,8 +109,9 @@ impl Agent for Chronicle {
         "chronicle"
     }
 
-    fn do_work(&mut self, _now: Nanos) -> usize {
-        self.take_opportunities() + self.take_notices()
+    fn do_work(&mut self, now: Nanos) -> usize {
+        self.now = now;
+        self.take_opportunities() + self.take_notices() + self.diary.tend(now)
     }
 
     fn is_finished(&self) -> bool {
@@ -110,6 +120,7 @@ impl Agent for Chronicle {
 
     fn on_close(&mut self) {
         self.take_notices();
+        self.diary.write(self.now);
         if let Err(error) = self.file.flush() {
             tracing::error!("opportunities not written: {error}");
         }
@@ -118,6 +129,10 @@ impl Agent for Chronicle {
     fn report(&mut self, report: &mut Report) {
         if self.unwritten > 0 {
             report.failures.push(format!("{} opportunities were not written", self.unwritten));
+        }
+        let unbooked = self.diary.unwritten();
+        if unbooked > 0 {
+            report.failures.push(format!("{unbooked} connections or counts are not in the ledger"));
         }
     }
 }

@@ -25,6 +25,8 @@ pub struct Config {
     pub decision: Decision,
     /// The record of every quote.
     pub journal: Journal,
+    /// The raw frames in files.
+    pub capture: Capture,
     /// Sizes of the edges, in records of 64 bytes.
     pub rings: Rings,
 }
@@ -155,6 +157,10 @@ pub struct Journal {
     pub flush_ms: u64,
     /// And forced to the disk at least this often, ms; 0 leaves that to the operating system.
     pub sync_ms: u64,
+    /// Recording stops while less than this is free on the lake's disk, MiB; 0 for never.
+    pub disk_reserve_mb: u64,
+    /// Spreads of this net or more are recorded beside the quotes, basis points; none by default.
+    pub spreads_min_net_bps: Option<f64>,
 }
 
 impl Default for Journal {
@@ -165,7 +171,27 @@ impl Default for Journal {
             segment_seconds: 300,
             flush_ms: 5,
             sync_ms: 200,
+            disk_reserve_mb: 512,
+            spreads_min_net_bps: None,
         }
+    }
+}
+
+/// The raw frames in files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Capture {
+    /// Whether frames are kept.
+    pub enabled: bool,
+    /// Venues whose frames are kept, by name; `"*"` is all.
+    pub venues: Vec<String>,
+    /// Frames that may wait for the disk, bytes for each feed.
+    pub ring_bytes: usize,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Capture { enabled: false, venues: vec!["*".to_owned()], ring_bytes: 1 << 24 }
     }
 }
 
@@ -213,7 +239,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// All keys that a file may hold, for "did you mean".
-pub const KEYS: [&str; 36] = [
+pub const KEYS: [&str; 41] = [
     "include",
     "venues",
     "instruments",
@@ -221,6 +247,7 @@ pub const KEYS: [&str; 36] = [
     "broadcast",
     "decision",
     "journal",
+    "capture",
     "rings",
     "name",
     "url",
@@ -246,6 +273,10 @@ pub const KEYS: [&str; 36] = [
     "segment_seconds",
     "flush_ms",
     "sync_ms",
+    "enabled",
+    "ring_bytes",
+    "disk_reserve_mb",
+    "spreads_min_net_bps",
     "feed",
     "broadcast",
     "decision",

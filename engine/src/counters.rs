@@ -40,7 +40,7 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// The counter of this name, made on first use: `feed.binance.frames`.
+    /// The counter of this name, made on first use: `feed.binance.0.frames`.
     #[must_use]
     pub fn counter(&self, name: &str) -> Counter {
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);

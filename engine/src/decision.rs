@@ -238,11 +238,11 @@ impl DecisionMaker {
     }
 }
 
-/// The agent: spreads and statuses in, opportunities out to the cold side.
+/// The agent: spreads and statuses in, opportunities out to everyone who keeps them.
 #[derive(Debug)]
 pub struct Decision {
     input: Receiver,
-    output: CountSender,
+    outputs: Vec<CountSender>,
     maker: DecisionMaker,
     clock: Clock,
     made: Vec<Record>,
@@ -258,14 +258,14 @@ impl Decision {
     #[must_use]
     pub fn new(
         input: Receiver,
-        output: CountSender,
+        outputs: Vec<CountSender>,
         maker: DecisionMaker,
         clock: Clock,
         counters: &Counters,
     ) -> Decision {
         Decision {
             input,
-            output,
+            outputs,
             maker,
             clock,
             made: Vec::with_capacity(1024),
@@ -285,7 +285,9 @@ impl Decision {
                 Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Recording)
                 | None => {}
             }
-            self.output.offer(record);
+            for output in &mut self.outputs {
+                output.offer(record);
+            }
         }
     }
 }
@@ -319,7 +321,9 @@ impl Agent for Decision {
     fn on_close(&mut self) {
         self.maker.close_all(CloseReason::Stopped, self.last_ts, &mut self.made);
         self.pass_on();
-        self.output.settle();
+        for output in &mut self.outputs {
+            output.settle();
+        }
     }
 
     fn report(&mut self, report: &mut Report) {

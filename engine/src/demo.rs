@@ -66,6 +66,9 @@ pub(crate) struct Demo {
     /// Quotes a second of the market model, all venues together.
     #[arg(long, default_value_t = 5_000.0)]
     rate: f64,
+    /// Keep every frame as received in the lake's `capture` folder.
+    #[arg(long)]
+    capture: bool,
     /// Write the closing summary to this file as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -172,6 +175,7 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<config::Probl
         .map(|(name, _)| venue_at(name, &simulator.url(name)))
         .collect();
     config.journal.lake.clone_from(&demo.lake);
+    config.capture.enabled |= demo.capture;
     if let Some(address) = &demo.listen {
         config.broadcast.address.clone_from(address);
     }
@@ -182,8 +186,8 @@ fn plays(instrument: &config::Instrument, venue: &str) -> bool {
     instrument.venues.as_ref().is_none_or(|venues| venues.iter().any(|v| v == venue))
 }
 
-/// One spinning thread from the socket to decision and broadcast; the journal on a thread that
-/// may wait for the disk.
+/// One spinning thread from the socket to decision and broadcast; the journal, whose writes are the
+/// operating system's to delay, on another.
 fn built_in() -> Config {
     let thread = |name: &str, idle: &str, agents: &[&str]| config::Thread {
         name: name.to_owned(),

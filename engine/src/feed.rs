@@ -10,6 +10,7 @@ use crate::backoff::Backoff;
 use crate::clock::{Clock, MILLI, Nanos};
 use crate::connector::{Connected, Request, Socket};
 use crate::counters::Counters;
+use crate::frame_ring::FrameSender;
 use crate::instrument::VenueId;
 use crate::latency::Latency;
 use crate::record::Record;
@@ -47,6 +48,8 @@ pub struct ConnectionPlan {
     pub spec: &'static VenueSpec,
     /// What this connection subscribes.
     pub symbols: Symbols,
+    /// Canonical names of the instruments that these are, in the same order, for counters.
+    pub instruments: Vec<String>,
     /// A quote older than this is stale, ns.
     pub max_age: Nanos,
 }
@@ -60,6 +63,8 @@ pub struct ColdSide {
     pub answers: Receiver<Connected>,
     /// To the log; a notice that does not fit is dropped and counted.
     pub notices: Sender<Notice>,
+    /// To the capture, where there is one; a frame that does not fit is counted and marked.
+    pub frames: Option<FrameSender>,
 }
 
 /// The feed agent: any number of connections on one thread.
@@ -123,11 +128,13 @@ impl Feed {
         seed: u64,
         counters: &Counters,
     ) -> io::Result<Feed> {
-        let connection = |(number, plan): (usize, ConnectionPlan)| {
+        let mut connections: Vec<Connection> = Vec::with_capacity(plans.len());
+        for plan in plans {
+            let number = connections.len();
+            let in_venue = connections.iter().filter(|c| c.venue() == plan.venue).count();
             let jitter = Backoff::new(seed.wrapping_add(number as u64));
-            Connection::new(number, plan, jitter, counters)
-        };
-        let connections: Vec<_> = plans.into_iter().enumerate().map(connection).collect();
+            connections.push(Connection::new(number, in_venue, plan, jitter, counters));
+        }
         let events = Events::with_capacity(connections.len().max(1));
         let waiting = VecDeque::with_capacity(1024);
         Ok(Feed {
@@ -222,6 +229,12 @@ impl Agent for Feed {
         &self.role
     }
 
+    fn on_start(&mut self) {
+        if let Some(frames) = &mut self.cold.frames {
+            frames.touch();
+        }
+    }
+
     fn do_work(&mut self, now: Nanos) -> usize {
         if self.stopped {
             // What is decoded already still goes out.
@@ -251,5 +264,56 @@ impl Agent for Feed {
 
     fn report(&mut self, report: &mut Report) {
         report.latency("read_to_quote", &self.latency);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venue::Symbol;
+    use crate::venues;
+    use crate::{instrument::InstrumentId, ring};
+    use crossbeam::channel;
+
+    fn plan(venue: u8, name: &str, instrument: &str) -> ConnectionPlan {
+        let symbol = Symbol {
+            text: instrument.replace('/', ""),
+            instrument: InstrumentId(0),
+            price_scale: 2,
+            size_scale: 8,
+        };
+        ConnectionPlan {
+            venue: VenueId(venue),
+            spec: venues::named(name).unwrap(),
+            symbols: Symbols::new(vec![symbol]),
+            instruments: vec![instrument.to_owned()],
+            max_age: MILLI,
+        }
+    }
+
+    #[test]
+    fn connections_are_counted_within_their_venue() {
+        let (requests, _asked) = channel::bounded(1);
+        let (_answer, answers) = channel::bounded(1);
+        let (notices, _noticed) = channel::bounded(1);
+        let cold = ColdSide { requests, answers, notices, frames: None };
+        let (edge, _receiver) = ring::hold(64, ring::EdgeCounters::default());
+        let counters = Counters::default();
+        let plans = vec![
+            plan(0, "binance", "A/USDT"),
+            plan(1, "okx", "A/USDT"),
+            plan(0, "binance", "B/USDT"),
+        ];
+        Feed::new("feed", plans, edge, cold, Clock::manual(0), 1, &counters).unwrap();
+        let counted = counters.snapshot();
+        let of = |suffix: &str| counted.keys().filter(|n| n.ends_with(suffix)).collect::<Vec<_>>();
+        let frames = ["feed.binance.0.frames", "feed.binance.1.frames", "feed.okx.0.frames"];
+        assert_eq!(of(".frames"), frames);
+        let passed = [
+            "feed.binance.0.instrument.A/USDT.passed",
+            "feed.binance.1.instrument.B/USDT.passed",
+            "feed.okx.0.instrument.A/USDT.passed",
+        ];
+        assert_eq!(of(".passed"), passed);
     }
 }

@@ -7,22 +7,29 @@ use crate::agent::{Agent, IdleStrategy, Report};
 use crate::book::Book;
 use crate::broadcast::{self, Broadcast};
 use crate::calculator::{Calculator, Output};
+use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
 use crate::clock::{Clock, MILLI, Nanos, SECOND};
 use crate::connector::{self, Target};
 use crate::counters::{Counter, Counters};
 use crate::decision::{Decision, DecisionMaker};
+use crate::disk::FreeSpace;
 use crate::feed::{ColdSide, ConnectionPlan, Feed, Notice};
+use crate::frame_ring;
 use crate::instrument::{Catalogue, VenueId};
-use crate::journal::{self, Journal};
+use crate::journal::{self, Annex, Disk, Journal};
 use crate::lake;
 use crate::plan::{FeedPlan, Plan, ThreadPlan};
+use crate::record::GapCause;
 use crate::recover::{self, Leftover, Mark};
-use crate::ring::{self, EdgeCounters, Receiver};
+use crate::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runner::{self, Running, Stop};
 use crate::seal::Sealer;
 use crate::segment::{Origin, RunId, catalogue_digest};
+use crate::spread::BPS;
+use crate::syncer;
 use crate::table::TableError;
+use crate::tally::Tally;
 use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
@@ -36,10 +43,16 @@ use std::time::Duration;
 
 /// Records that may wait for the cold side's chronicle.
 const CHRONICLE_RING: usize = 1 << 12;
+/// Opportunities that may wait for the journal.
+const OPPORTUNITIES_RING: usize = 1 << 12;
 /// Notices that may wait for it.
 const NOTICES: usize = 1 << 10;
-/// Closed segments that may wait for the sealer; more stay with the journal.
+/// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
 const SEGMENTS: usize = 64;
+/// Agents with a cold thread each: the disk may hold one up, not the other.
+const COLD: [&str; 2] = ["chronicle", "capture"];
+/// Changes of the journal's state that may wait for the broadcast: one a second at most.
+const STATES_RING: usize = 64;
 /// Connections of one feed that are made at the same time.
 const CONNECTORS_PER_FEED: usize = 4;
 
@@ -58,12 +71,16 @@ pub struct Surroundings {
     pub seed: u64,
 }
 
+/// The syncer and the sealer by name; each returns what went wrong.
+type Followers = [(&'static str, JoinHandle<Vec<String>>); 2];
+
 /// A running engine.
 #[derive(Debug)]
 pub struct Engine {
     hot: Running,
     cold: Running,
-    sealer: JoinHandle<Vec<String>>,
+    /// Cold threads that end when what they get has ended, in this order.
+    followers: Followers,
     address: SocketAddr,
     book_keeping: BookKeeping,
 }
@@ -101,14 +118,17 @@ impl Engine {
         self.hot.is_finished() && self.cold.is_finished()
     }
 
-    /// Waits for every agent and for the sealer; gathers what they measured and what went wrong.
+    /// Waits for every agent, the syncer and the sealer; gathers what they measured and what went
+    /// wrong.
     #[must_use]
     pub fn join(self) -> Report {
         let mut report = self.hot.join();
         report.merge(&self.cold.join());
-        match self.sealer.join() {
-            Ok(unsealed) => report.failures.extend(unsealed),
-            Err(_) => report.failures.push("the sealer panicked".to_owned()),
+        for (name, thread) in self.followers {
+            match thread.join() {
+                Ok(failures) => report.failures.extend(failures),
+                Err(_) => report.failures.push(format!("the {name} panicked")),
+            }
         }
         if let Err(error) = self.book_keeping.end() {
             let error = anyhow::Error::from(error);
@@ -130,13 +150,18 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let address = listener.local_addr()?;
     let lake = &plan.journal.lake;
     let lock = lake::lock_recording(lake).context("cannot record into this lake")?;
+    if let Err(error) = capture::finish_leftovers(lake) {
+        tracing::warn!(target: "capture", "files of a killed run keep their names: {error}");
+    }
     let catalogue = Arc::new(plan.catalogue.clone());
     let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
-    let mut wiring = Wiring { plan, around, catalogue, agents: BTreeMap::new(), leftovers };
-    let sealer = wiring.connect_all(listener)?;
+    let (agents, captured) = (BTreeMap::new(), Vec::new());
+    let mut wiring = Wiring { plan, around, catalogue, agents, leftovers, captured };
+    let followers = wiring.connect_all(listener)?;
     let Wiring { mut agents, .. } = wiring;
-    let chronicle = agents.remove("chronicle").into_iter().collect();
-    let cold = vec![(cold_thread(), chronicle)];
+    let cold =
+        COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
+    let cold = cold.collect();
     let cold = runner::start(cold, &around.clock, &around.stop, &around.counters)?;
     let mut threads = Vec::new();
     for thread in &plan.threads {
@@ -146,7 +171,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Downstream first, so that nobody sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
-    Ok(Engine { hot, cold, sealer, address, book_keeping })
+    Ok(Engine { hot, cold, followers, address, book_keeping })
 }
 
 /// Notes that the run begins; finds what runs before it left to be sealed.
@@ -164,12 +189,13 @@ fn open_books(
     Ok((BookKeeping { mark, lake, clock, counters, _lock: lock }, leftovers))
 }
 
-fn cold_thread() -> ThreadPlan {
+/// A thread for one agent of the cold side.
+fn cold_thread(role: &str) -> ThreadPlan {
     ThreadPlan {
-        name: "chronicle".to_owned(),
+        name: role.to_owned(),
         cpu: None,
         idle: IdleStrategy::Backoff { sleep_max: Duration::from_millis(5) },
-        agents: vec!["chronicle".to_owned()],
+        agents: vec![role.to_owned()],
     }
 }
 
@@ -181,10 +207,12 @@ struct Wiring<'a> {
     agents: BTreeMap<String, Box<dyn Agent>>,
     /// Of earlier runs; sealed before this one's segments.
     leftovers: Vec<Leftover>,
+    /// Feeds whose frames are captured.
+    captured: Vec<capture::Source>,
 }
 
 impl Wiring<'_> {
-    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<JoinHandle<Vec<String>>> {
+    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<Followers> {
         let (notices, notices_out) = channel::bounded(NOTICES);
         let feeds = &self.plan.feeds;
         let inputs: Vec<Receiver> = feeds
@@ -192,21 +220,34 @@ impl Wiring<'_> {
             .enumerate()
             .map(|(place, feed)| self.feed(place, feed, &notices))
             .collect::<anyhow::Result<_>>()?;
+        self.capture()?;
         let rings = &self.plan.rings;
         let (to_broadcast, broadcast_in) = ring::count(rings.broadcast, self.edge("broadcast"));
         let (to_decision, decision_in) = ring::count(rings.decision, self.edge("decision"));
         let (to_journal, journal_in) = ring::count(rings.journal, self.edge("journal"));
-        let outputs = vec![
-            Output { sender: to_decision, quotes: false, spreads: true },
-            Output { sender: to_broadcast, quotes: false, spreads: true },
-            Output { sender: to_journal, quotes: true, spreads: false },
+        let mut outputs = vec![
+            Output::of_results(to_decision),
+            Output::of_results(to_broadcast),
+            Output::of_inputs(to_journal),
         ];
+        let mut annexes = Vec::new();
+        if let Some(min_net_bps) = self.plan.journal.spreads_min_net_bps {
+            let (sender, receiver) = ring::count(rings.journal, self.edge("journal_spreads"));
+            outputs.push(Output::of_spreads(sender, min_net_bps / BPS));
+            annexes.push(Annex { receiver, cause: GapCause::Spreads });
+        }
+        let (to_annex, receiver) =
+            ring::count(OPPORTUNITIES_RING, self.edge("journal_opportunities"));
+        annexes.push(Annex { receiver, cause: GapCause::Opportunities });
         let Surroundings { clock, counters, .. } = self.around;
         let book = Book::new(&self.catalogue);
-        self.add(Calculator::new(inputs, outputs, book, clock.clone(), counters));
-        self.broadcast(broadcast_in, listener)?;
-        self.decision(decision_in, notices_out)?;
-        self.journal(journal_in)
+        let passed = Tally::new("calculator", "passed", &self.catalogue, counters);
+        let calculator = Calculator::new(inputs, outputs, book, clock.clone(), counters);
+        self.add(calculator.counting(passed));
+        let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
+        self.broadcast(broadcast_in, states_in, listener)?;
+        self.decision(decision_in, to_annex, notices_out)?;
+        self.journal(journal::Edges { inputs: journal_in, annexes, states })
     }
 
     fn add(&mut self, agent: impl Agent + 'static) {
@@ -242,7 +283,8 @@ impl Wiring<'_> {
                 .spawn(move || connector::serve(&targets, &requests, &answers, &clock))?;
         }
         let (edge, receiver) = ring::hold(self.plan.rings.feed, self.edge(&feed.role));
-        let cold = ColdSide { requests, answers, notices: notices.clone() };
+        let frames = self.captured_frames(&connections);
+        let cold = ColdSide { requests, answers, notices: notices.clone(), frames };
         let seed = self.around.seed.wrapping_add((place as u64) << 32);
         let Surroundings { clock, counters, .. } = self.around;
         let agent = Feed::new(&feed.role, connections, edge, cold, clock.clone(), seed, counters)?;
@@ -260,13 +302,46 @@ impl Wiring<'_> {
                 connector::tls_config(planned.ca_file.as_deref()).map_err(anyhow::Error::msg)?;
             let symbols = self.symbols_of(venue);
             for symbols in symbols.chunks(planned.spec.symbols_per_connection) {
-                let max_age = self.catalogue.venue(venue).max_age;
+                let (spec, max_age) = (planned.spec, self.catalogue.venue(venue).max_age);
+                let name = |s: &Symbol| self.catalogue.instrument(s.instrument).name.clone();
+                let instruments = symbols.iter().map(name).collect();
                 let symbols = Symbols::new(symbols.to_vec());
-                connections.push(ConnectionPlan { venue, spec: planned.spec, symbols, max_age });
+                connections.push(ConnectionPlan { venue, spec, symbols, instruments, max_age });
                 targets.push(Target { url: planned.url.clone(), tls: Arc::clone(&tls) });
             }
         }
         Ok((connections, targets))
+    }
+
+    /// The ring for a feed's frames, if any of its venues is captured; its other end waits for the
+    /// capture.
+    fn captured_frames(
+        &mut self,
+        connections: &[ConnectionPlan],
+    ) -> Option<frame_ring::FrameSender> {
+        let wanted = |c: &ConnectionPlan| self.plan.captures(&self.catalogue.venue(c.venue).name);
+        let wanted: Vec<bool> = connections.iter().map(wanted).collect();
+        if !wanted.contains(&true) {
+            return None;
+        }
+        let origin = |(number, c): (usize, &ConnectionPlan)| ConnectionName {
+            venue: self.catalogue.venue(c.venue).name.clone(),
+            connection: connections[..number].iter().filter(|o| o.venue == c.venue).count(),
+        };
+        let origins = connections.iter().enumerate().map(origin).collect();
+        let (sender, frames) = frame_ring::frames(self.plan.capture.ring_bytes, &wanted);
+        self.captured.push(capture::Source { frames, connections: origins });
+        Some(sender)
+    }
+
+    fn capture(&mut self) -> anyhow::Result<()> {
+        let sources = std::mem::take(&mut self.captured);
+        if !sources.is_empty() {
+            let Surroundings { counters, run, .. } = self.around;
+            let lake = &self.plan.journal.lake;
+            self.add(Capture::new(sources, lake, run.as_str(), counters)?);
+        }
+        Ok(())
     }
 
     fn symbols_of(&self, venue: VenueId) -> Vec<Symbol> {
@@ -283,7 +358,12 @@ impl Wiring<'_> {
         listings.map(symbol).collect()
     }
 
-    fn broadcast(&mut self, input: Receiver, listener: TcpListener) -> anyhow::Result<()> {
+    fn broadcast(
+        &mut self,
+        input: Receiver,
+        states: Receiver,
+        listener: TcpListener,
+    ) -> anyhow::Result<()> {
         let config = &self.plan.broadcast;
         let settings = broadcast::Settings {
             max_clients: config.clients_max,
@@ -293,7 +373,8 @@ impl Wiring<'_> {
         };
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
-        let agent = Broadcast::new(input, catalogue, listener, settings, clock.clone(), counters)?;
+        let clock = clock.clone();
+        let agent = Broadcast::new(input, states, catalogue, listener, settings, clock, counters)?;
         self.add(agent);
         Ok(())
     }
@@ -301,12 +382,14 @@ impl Wiring<'_> {
     fn decision(
         &mut self,
         input: Receiver,
+        to_journal: CountSender,
         notices: channel::Receiver<Notice>,
     ) -> anyhow::Result<()> {
         let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
         let Surroundings { clock, counters, run, .. } = self.around;
         let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone());
-        self.add(Decision::new(input, output, maker, clock.clone(), counters));
+        let outputs = vec![output, to_journal];
+        self.add(Decision::new(input, outputs, maker, clock.clone(), counters));
         let lake = &self.plan.journal.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
@@ -316,31 +399,40 @@ impl Wiring<'_> {
         Ok(())
     }
 
-    /// The journal, and the sealer on its cold thread.
-    fn journal(&mut self, input: Receiver) -> anyhow::Result<JoinHandle<Vec<String>>> {
+    /// The journal, with the syncer and the sealer on their cold threads.
+    fn journal(&mut self, edges: journal::Edges) -> anyhow::Result<Followers> {
         let config = &self.plan.journal;
         let settings = journal::Settings {
             segment_rows: config.segment_records,
             segment_age: config.segment_seconds * SECOND,
             flush_interval: config.flush_ms * MILLI,
             sync_interval: config.sync_ms * MILLI,
+            disk_reserve: config.disk_reserve_mb << 20,
             ..journal::Settings::default()
         };
         let (segments, closed) = channel::bounded(SEGMENTS);
         let Surroundings { clock, counters, run, .. } = self.around;
-        let lake = config.lake.clone();
+        let lake = &config.lake;
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
-        let sealer = Sealer::new(&lake, Catalogue::clone(&self.catalogue), counters);
-        self.add(Journal::new(input, &lake, origin, settings, clock.clone(), counters, segments));
+        let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
+        let (requests, syncer) =
+            syncer::pair(&lake.join(journal::FOLDER), 0 < config.sync_ms, segments);
+        let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
+        let written = Tally::new("journal", "written", &self.catalogue, counters);
+        let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);
+        self.add(agent.counting(written));
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
-        let recovered = counters.counter("seal.recovered");
-        let thread = std::thread::Builder::new().name("sealer".to_owned());
-        let work = move || {
+        let (recovered, lake) = (counters.counter("seal.recovered"), lake.clone());
+        let seal_all = move || {
             let mut failures = recover_all(&leftovers, &lake, until, &recovered);
             failures.extend(sealer.run(&closed));
             failures
         };
-        Ok(thread.spawn(work)?)
+        let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+        Ok([
+            ("syncer", thread("syncer").spawn(move || syncer.run())?),
+            ("sealer", thread("sealer").spawn(seal_all)?),
+        ])
     }
 }
 

@@ -4,6 +4,7 @@
 //!  connector --sockets--> feed ==Quote==> calculator ==Quote,Spread,Status==> broadcast --> clients
 //!                                              |==========================> decision --> chronicle
 //!                                              |==========================> journal --> seal --> lake
+//!                       feed --raw frames--> capture --> lake/capture
 //! ```
 //!
 //! `==>` is an SPSC ring of 64-byte records. Modules stand below in the order of dependency: each may
@@ -14,18 +15,21 @@ pub mod clock;
 pub mod counters;
 pub mod cpu;
 pub mod decimal;
+pub mod disk;
 pub mod folder;
 pub mod json;
 pub mod lake;
 pub mod latency;
 
 pub mod agent;
+pub mod frame_ring;
 pub mod instrument;
 pub mod ledger;
 pub mod record;
 pub mod ring;
 pub mod segment;
 pub mod table;
+pub mod tally;
 
 pub mod spread;
 pub mod venue;
@@ -34,6 +38,7 @@ pub mod venues;
 pub mod book;
 pub mod connector;
 pub mod integrity;
+pub mod syncer;
 pub mod wire;
 
 pub mod broadcast;
@@ -42,6 +47,7 @@ pub mod decision;
 pub mod feed;
 pub mod journal;
 
+pub mod capture;
 pub mod chronicle;
 pub mod columns;
 pub mod config;

@@ -58,6 +58,8 @@ pub struct Plan {
     pub decision: decision::Settings,
     /// The journal's settings as configured.
     pub journal: config::Journal,
+    /// The capture's settings as configured.
+    pub capture: config::Capture,
     /// Ring sizes as configured.
     pub rings: config::Rings,
 }
@@ -95,11 +97,12 @@ impl Plan {
         let address = faults.address(&config.broadcast);
         let decision = faults.decision(&config.decision, &catalogue);
         faults.journal(&config.journal);
+        faults.capture(&config);
         faults.rings(&config.rings);
         let Some(address) = address.filter(|_| faults.list.is_empty()) else {
             return Err(faults.list);
         };
-        let Config { broadcast, journal, rings, .. } = config;
+        let Config { broadcast, journal, capture, rings, .. } = config;
         Ok(Plan {
             catalogue,
             venues: venues.into_iter().map(|(planned, _)| planned).collect(),
@@ -109,6 +112,7 @@ impl Plan {
             broadcast,
             decision,
             journal,
+            capture,
             rings,
         })
     }
@@ -323,12 +327,32 @@ impl Faults {
         self.within("journal.segment_seconds", journal.segment_seconds, 1, 86_400);
         self.within("journal.flush_ms", journal.flush_ms, 1, 10_000);
         self.within("journal.sync_ms", journal.sync_ms, 0, 60_000);
+        self.within("journal.disk_reserve_mb", journal.disk_reserve_mb, 0, 1 << 30);
+        if let Some(min) = journal.spreads_min_net_bps.filter(|min| !min.is_finite()) {
+            let reason = format!("{min} is no threshold");
+            self.add("journal.spreads_min_net_bps", reason, "write basis points, as 5.0");
+        }
         if journal.lake.as_os_str().is_empty() {
             self.add("journal.lake", "it is empty", "name a folder");
         }
         if journal.lake.exists() && !journal.lake.is_dir() {
             let reason = format!("{} is no folder", journal.lake.display());
             self.add("journal.lake", reason, "name a folder; it is made if it does not exist");
+        }
+    }
+
+    fn capture(&mut self, config: &Config) {
+        let capture = &config.capture;
+        self.within("capture.ring_bytes", capture.ring_bytes, 1 << 16, 1 << 30);
+        for name in capture.venues.iter().filter(|name| *name != "*") {
+            if !config.venues.iter().any(|venue| venue.name == *name) {
+                let reason = format!("no venue {name:?} here");
+                let remedy = "name venues that stand in this configuration, or \"*\"";
+                self.add("capture.venues", reason, remedy);
+            }
+        }
+        if capture.enabled && capture.venues.is_empty() {
+            self.add("capture.venues", "it is empty", "name venues, or set enabled = false");
         }
     }
 
@@ -375,6 +399,13 @@ fn idle_of(thread: &config::Thread, key: &str, faults: &mut Faults) -> IdleStrat
 }
 
 impl Plan {
+    /// Whether the frames of a venue are captured.
+    #[must_use]
+    pub fn captures(&self, venue: &str) -> bool {
+        let named = |name: &String| name == "*" || name == venue;
+        self.capture.enabled && self.capture.venues.iter().any(named)
+    }
+
     /// The plan for people: threads, edges with their memory, venues, pairs.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -416,7 +447,9 @@ impl Plan {
             ("decision", self.rings.decision),
             ("journal", self.rings.journal),
         ];
-        for (name, records) in feeds.chain(others) {
+        let spreads =
+            self.journal.spreads_min_net_bps.map(|_| ("journal_spreads", self.rings.journal));
+        for (name, records) in feeds.chain(others).chain(spreads) {
             lines.push(format!("  {name:<15} {records:>8} records, {} KiB", records / 16));
         }
         lines.push(format!(
@@ -424,6 +457,10 @@ impl Plan {
             self.address,
             self.journal.lake.display()
         ));
+        if self.capture.enabled {
+            let (venues, kib) = (self.capture.venues.join(", "), self.capture.ring_bytes >> 10);
+            lines.push(format!("capture\n  frames of {venues}; {kib} KiB for each feed\n"));
+        }
         lines.join("\n")
     }
 }

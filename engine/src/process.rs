@@ -100,7 +100,7 @@ impl Process {
     ) -> anyhow::Result<Summary> {
         let Surroundings { clock, stop, counters, .. } = &self.around;
         let limit = limit.map(|limit| self.started + nanos(limit));
-        let mut lost = 0;
+        let mut losses = Losses::default();
         let mut next = self.started + nanos(Duration::from_secs(1));
         while !self.engine.is_finished() && !stop.is_requested() {
             std::thread::sleep(LOOK_INTERVAL);
@@ -108,7 +108,7 @@ impl Process {
             if next <= now {
                 next += nanos(Duration::from_secs(1));
                 clock.discipline();
-                lost = warn_of_losses(counters, lost);
+                losses = warn_of_losses(counters, losses);
                 each_second(counters, stop);
             }
             if limit.is_some_and(|limit| limit <= now) {
@@ -147,17 +147,32 @@ pub fn check_summary(file: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says aloud, each second in which it goes on, that quotes are not being recorded.
-fn warn_of_losses(counters: &Counters, before: u64) -> u64 {
-    let lost = counters.counter("journal.lost").get();
-    if before < lost {
+/// Says aloud, each second in which it goes on, that quotes are not being recorded, and once that
+/// they are again.
+fn warn_of_losses(counters: &Counters, before: Losses) -> Losses {
+    let count = |name: &str| counters.counter(name).get();
+    let now = Losses { lost: count("journal.lost"), stopped: count("journal.recording") == 0 };
+    let lost = now.lost;
+    if now.stopped {
         tracing::error!(
             target: "journal",
-            "{lost} records are NOT recorded so far: the journal cannot write into the lake; \
-             mend the disk or the folder and start again"
+            "NOT recording, {lost} records lost so far: the lake's disk is full, gone or refuses; \
+             recording goes on by itself once that is mended"
+        );
+    } else if before.stopped || before.lost < lost {
+        tracing::warn!(
+            target: "journal",
+            "recording again; {lost} records are lost so far, and gaps in the journal say where"
         );
     }
-    lost
+    now
+}
+
+/// What was last known of the journal's losses.
+#[derive(Clone, Copy, Debug, Default)]
+struct Losses {
+    lost: u64,
+    stopped: bool,
 }
 
 /// Prints the summary, writes it as JSON where asked, and gives the exit code.

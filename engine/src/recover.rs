@@ -37,11 +37,21 @@ pub struct Mark {
     pub run: RunId,
     /// When it began.
     pub started_at: Nanos,
-    /// When it ended in order, and how many inputs the calculator had numbered; `None` while it
-    /// runs and after it was killed.
-    pub ended: Option<(Nanos, u64)>,
+    /// How it ended in order; `None` while it runs and after it was killed.
+    pub ended: Option<End>,
     /// Instruments with scales, and venues; without listings, fees and ages.
     pub catalogue: Catalogue,
+}
+
+/// What is known of a run that ended in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct End {
+    /// When.
+    pub time: Nanos,
+    /// Inputs that the calculator had numbered.
+    pub inputs: u64,
+    /// Counters whose values are in the ledger.
+    pub counters: u64,
 }
 
 impl Mark {
@@ -80,7 +90,7 @@ impl Mark {
         };
         let counts: Vec<Entry> = counters.iter().map(count).collect();
         ledger::write(lake, &format!("{}-counts", self.run), ended_at, &counts)?;
-        self.ended = Some((ended_at, inputs));
+        self.ended = Some(End { time: ended_at, inputs, counters: counts.len() as u64 });
         let folder = lake.join(lake::JOURNAL);
         let left = leftovers(lake).map_err(|source| table::io_error("list", &folder, source))?;
         if left.iter().any(|left| left.run == self.run && !left.segments.is_empty()) {
@@ -102,9 +112,10 @@ impl Mark {
         let last_time = last_time.max(self.started_at);
         let entry = |kind, time| Entry::new(kind, time).of_run(self.run.as_str());
         let entries = match self.ended {
-            Some((ended_at, inputs)) => {
+            Some(End { time: ended_at, inputs, counters }) => {
                 let ended = entry(EntryKind::Ended, ended_at).because("clean");
-                let ended = Entry { last: inputs.checked_sub(1), ..ended };
+                let (last, rows) = (inputs.checked_sub(1), Some(counters));
+                let ended = Entry { last, rows, ..ended };
                 // What came after the last segment had no place to be written to.
                 let tail = Entry {
                     first: Some(next),
@@ -125,9 +136,13 @@ impl Mark {
         let entries: Vec<Entry> = entries.into_iter().flatten().collect();
         ledger::write(lake, &format!("{}-ended", self.run), last_time, &entries)?;
         let path = self.path(lake);
-        fs::remove_file(&path).map_err(|source| table::io_error("delete", &path, source))?;
-        let folder = lake.join(lake::JOURNAL);
-        folder::sync(&folder).map_err(|source| table::io_error("sync", &folder, source))
+        let removed = fs::remove_file(&path)
+            .and_then(|()| folder::sync(path.parent().unwrap_or(Path::new("."))));
+        match removed {
+            // Somebody deleted the journal's folder while the run went on.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other.map_err(|source| table::io_error("delete", &path, source)),
+        }
     }
 
     /// The number after the last one that the ledger has of the run, and the time of that record.
@@ -166,8 +181,9 @@ impl Mark {
             "format": VERSION,
             "run": self.run.as_str(),
             "started_at": self.started_at,
-            "ended_at": self.ended.map(|(at, _)| at),
-            "inputs": self.ended.map(|(_, inputs)| inputs),
+            "ended_at": self.ended.map(|end| end.time),
+            "inputs": self.ended.map(|end| end.inputs),
+            "counters": self.ended.map(|end| end.counters),
             "venues": venues.iter().map(|venue| &venue.name).collect::<Vec<_>>(),
             "instruments": instruments.iter().map(instrument).collect::<Vec<_>>(),
         })
@@ -197,7 +213,9 @@ impl Mark {
             venues: value["venues"].as_array()?.iter().map(venue).collect::<Option<_>>()?,
             listings: Vec::new(),
         };
-        let ended = value["ended_at"].as_u64().zip(value["inputs"].as_u64());
+        let number = |key: &str| value[key].as_u64();
+        let ended = number("ended_at").zip(number("inputs")).zip(number("counters"));
+        let ended = ended.map(|((time, inputs), counters)| End { time, inputs, counters });
         let run = RunId::new(value["run"].as_str()?)?;
         Some(Mark { run, started_at: value["started_at"].as_u64()?, ended, catalogue })
     }

@@ -91,15 +91,22 @@ impl HoldSender {
 }
 
 impl CountSender {
-    /// Passes a record, or counts it as missed if the ring is full.
+    /// Passes a record, or counts it as missed if the ring is full. Whether it was passed.
     #[inline]
-    pub fn offer(&mut self, record: Record) {
+    pub fn offer(&mut self, record: Record) -> bool {
         if self.missed > 0 && !self.mark_gap() {
-            return self.miss(&record);
+            self.miss(&record);
+            return false;
         }
         match self.ring.push(record) {
-            Ok(()) => self.counters.passed.add(1),
-            Err(rtrb::PushError::Full(record)) => self.miss(&record),
+            Ok(()) => {
+                self.counters.passed.add(1);
+                true
+            }
+            Err(rtrb::PushError::Full(record)) => {
+                self.miss(&record);
+                false
+            }
         }
     }
 
@@ -192,7 +199,8 @@ mod tests {
     fn what_does_not_fit_is_counted_and_marked_before_the_next_that_does() {
         let counters = EdgeCounters::default();
         let (mut sender, mut receiver) = count(2, counters.clone());
-        (1..=5).for_each(|ts| sender.offer(quote(ts)));
+        let passed = (1..=5).filter(|ts| sender.offer(quote(*ts))).count();
+        assert_eq!(passed, 2);
         assert_eq!(drained(&mut receiver), [(Some(Kind::Quote), 1), (Some(Kind::Quote), 2)]);
         sender.offer(quote(6));
         assert_eq!(drained(&mut receiver), [(Some(Kind::Gap), 3), (Some(Kind::Quote), 6)]);

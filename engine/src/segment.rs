@@ -1,22 +1,27 @@
-//! A journal segment as a file: its format (version 1), its writer and its reader.
+//! A journal segment as a file: its format (version 2), its writer and its reader.
 //!
 //! A segment is a 64-byte [header](Origin) and then blocks; a block is a 64-byte header and the
 //! 64-byte records as they lay in memory. Every header has a CRC32C of its own and every block one
 //! over its records, so that a reader can tell a file that ends too early, as after a crash, from
 //! one that was changed. Inputs of the calculator are numbered 0, 1, 2 ...: a quote or a status
-//! takes one number, a gap the numbers of the `missed` records it stands for. `docs/formats.md` has
-//! the layout byte by byte. It must not know agents, rings or Parquet.
+//! takes one number, a gap of inputs the numbers of the `missed` records it stands for; spreads and
+//! opportunities take none. `docs/formats.md` has the layout byte by byte. It must not know agents,
+//! rings or Parquet.
 
 use crate::clock::Nanos;
+use crate::disk::Ahead;
 use crate::instrument::Catalogue;
-use crate::record::{Gap, Kind, Record};
+use crate::record::{Gap, GapCause, Kind, Record};
 use bytemuck::{Pod, Zeroable};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The format that this code writes, and the only one it reads.
-pub const VERSION: u32 = 1;
+/// The format that this code writes.
+pub const VERSION: u32 = 2;
+/// The first format that it reads; it reads all up to [`VERSION`].
+pub const VERSION_MIN: u32 = 1;
 /// A block holds at most this many records, 4 MiB: what a reader must be ready to take into memory.
 pub const BLOCK_RECORDS_MAX: usize = 65_536;
 /// How the name of a closed segment ends.
@@ -89,7 +94,7 @@ pub enum SegmentError {
     #[error("not a journal segment")]
     NotASegment,
     /// Written by another version: left alone.
-    #[error("segment format version {version}; this build reads version {VERSION}")]
+    #[error("segment format version {version}; this build reads {VERSION_MIN} to {VERSION}")]
     UnknownVersion {
         /// The version found.
         version: u32,
@@ -224,14 +229,18 @@ pub fn segment_name(run: &RunId, number: u32) -> String {
     format!("{run}-{number:06}")
 }
 
-/// How many of the calculator's numbers a record takes: 1, of a gap what it stands for, of a kind
-/// that is no input none.
+/// How many of the calculator's numbers a record takes: 1, of a gap what it stands for if those were
+/// inputs, of a kind that is no input none.
 #[must_use]
 #[inline]
 pub fn numbers_taken(record: &Record) -> u64 {
     match record.kind() {
         Some(Kind::Quote | Kind::Status) => 1,
-        Some(Kind::Gap) => record.view::<Gap>().missed,
+        Some(Kind::Gap) => {
+            let gap: &Gap = record.view();
+            // A cause of a later version: none is known that takes no numbers.
+            if gap.cause().is_none_or(GapCause::is_numbered) { gap.missed } else { 0 }
+        }
         Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => 0,
     }
 }
@@ -259,7 +268,7 @@ impl Block {
         Block { slots, records_max, first_sequence, next_sequence: first_sequence }
     }
 
-    /// Appends a quote, a status or a gap.
+    /// Appends a record.
     ///
     /// # Panics
     /// If the block is full.
@@ -289,6 +298,47 @@ impl Block {
         self.first_sequence = self.next_sequence;
     }
 
+    /// Forgets the records; their numbers are skipped.
+    pub fn skip_all(&mut self) {
+        self.slots.truncate(1);
+    }
+
+    /// Skips the numbers of a record that is not stored. For a block without records.
+    pub fn skip(&mut self, record: &Record) {
+        debug_assert!(self.records().is_empty(), "numbers are skipped in front of records");
+        self.next_sequence = self.next_sequence.saturating_add(numbers_taken(record));
+    }
+
+    /// Skips earlier numbers too, those from `first_sequence` on. For a block without records.
+    pub fn skip_back_to(&mut self, first_sequence: u64) {
+        debug_assert!(self.records().is_empty(), "numbers are skipped in front of records");
+        self.first_sequence = self.first_sequence.min(first_sequence);
+    }
+
+    /// The number of the first record, or of the first that was skipped.
+    #[must_use]
+    pub fn first_sequence(&self) -> u64 {
+        self.first_sequence
+    }
+
+    /// How many numbers were skipped, of a block without records.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.next_sequence - self.first_sequence
+    }
+
+    /// Puts a gap in the place of the numbers that were skipped, if there are any.
+    ///
+    /// # Panics
+    /// If there are records already.
+    pub fn mark_skipped(&mut self, ts_recv: Nanos, cause: GapCause) {
+        assert!(self.records().is_empty(), "what was skipped stands in front of records");
+        let missed = self.skipped();
+        if 0 < missed {
+            self.slots.push(Gap::new(ts_recv, missed).because(cause).into());
+        }
+    }
+
     /// The block as it stands in the file.
     fn bytes(&mut self) -> &[u8] {
         let records = &self.slots[1..];
@@ -312,16 +362,90 @@ fn header_crc<T: Pod>(header: &T) -> u32 {
     crc32c::crc32c(&bytemuck::bytes_of(header)[..CHECKED_BYTES])
 }
 
+/// What was written to a segment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Contents {
+    /// Records, of every kind.
+    pub records: u64,
+    /// Quotes and statuses.
+    pub inputs: u64,
+    /// The number that its first block begins with.
+    pub first_sequence: u64,
+    /// The number behind its last block; no more than `first_sequence` if nothing was written.
+    pub next_sequence: u64,
+    /// The first record's time; 0 if there is none.
+    pub since: Nanos,
+    /// Records that take no numbers.
+    pub annexed: Annexed,
+}
+
+/// Records that take no numbers, and those that their gaps stand for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Annexed {
+    /// Spreads.
+    pub spreads: u64,
+    /// Opportunities opened and closed.
+    pub opportunities: u64,
+}
+
+impl Annexed {
+    /// Counts a record, if it is one that takes no numbers.
+    #[inline]
+    pub fn add(&mut self, record: &Record) {
+        match record.kind() {
+            Some(Kind::Spread) => self.spreads += 1,
+            Some(Kind::Opened | Kind::Closed) => self.opportunities += 1,
+            Some(Kind::Gap) => {
+                let gap: &Gap = record.view();
+                match gap.cause() {
+                    Some(GapCause::Spreads) => self.spreads += gap.missed,
+                    Some(GapCause::Opportunities) => self.opportunities += gap.missed,
+                    Some(GapCause::Edge | GapCause::Disk) | None => {}
+                }
+            }
+            Some(Kind::Quote | Kind::Status | Kind::Recording) | None => {}
+        }
+    }
+
+    /// Counts those of another count.
+    pub fn merge(&mut self, other: Annexed) {
+        self.spreads += other.spreads;
+        self.opportunities += other.opportunities;
+    }
+}
+
+impl Contents {
+    fn add(&mut self, block: &Block) {
+        let Some(first) = block.records().first() else { return };
+        if self.records == 0 {
+            (self.first_sequence, self.since) = (block.first_sequence, first.ts_recv());
+        }
+        self.next_sequence = block.next_sequence;
+        self.records += block.records().len() as u64;
+        for record in block.records() {
+            self.inputs += u64::from(is_input(record));
+            self.annexed.add(record);
+        }
+    }
+}
+
+/// Whether a record is one that the calculator used and numbered.
+#[must_use]
+#[inline]
+pub fn is_input(record: &Record) -> bool {
+    matches!(record.kind(), Some(Kind::Quote | Kind::Status))
+}
+
 /// A segment that is being written.
 #[derive(Debug)]
 pub struct SegmentWriter {
-    file: File,
+    file: Arc<File>,
     open_path: PathBuf,
     closed_path: PathBuf,
     info: SegmentInfo,
     bytes: u64,
-    records: u64,
-    inputs: u64,
+    ahead: Ahead,
+    contents: Contents,
     unsynced: bool,
 }
 
@@ -329,7 +453,8 @@ impl SegmentWriter {
     /// Begins a segment in `folder` under a name that no file there has.
     ///
     /// # Errors
-    /// If the file exists, or cannot be made or written. Nothing that was there is changed.
+    /// If the file exists, or cannot be made or written. Nothing that was there is changed, and
+    /// nothing new is left behind.
     pub fn create(folder: &Path, info: SegmentInfo) -> io::Result<SegmentWriter> {
         let name = segment_name(&info.origin.run, info.number);
         let open_path = folder.join(format!("{name}{OPEN_SUFFIX}"));
@@ -337,68 +462,53 @@ impl SegmentWriter {
         if closed_path.try_exists()? {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(&open_path)?;
-        file.write_all(&segment_header(&info))?;
+        let file = OpenOptions::new().write(true).create_new(true).open(&open_path)?;
+        let mut ahead = Ahead::default();
         let bytes = HEADER_BYTES as u64;
-        Ok(SegmentWriter {
-            file,
-            open_path,
-            closed_path,
-            info,
-            bytes,
-            records: 0,
-            inputs: 0,
-            unsynced: true,
-        })
+        let begun =
+            ahead.cover(&file, 0, bytes).and_then(|()| (&file).write_all(&segment_header(&info)));
+        if let Err(error) = begun {
+            // What stays all the same is recognised by the reader as cut off.
+            fs::remove_file(&open_path).unwrap_or_default();
+            return Err(error);
+        }
+        let (file, contents) = (Arc::new(file), Contents::default());
+        let unsynced = true;
+        Ok(SegmentWriter { file, open_path, closed_path, info, bytes, ahead, contents, unsynced })
     }
 
     /// Writes a block with one `write` and leaves clearing it to the caller. Returns its bytes.
     ///
     /// # Errors
-    /// Of the operating system. The file may then end in part of a block; call
-    /// [`cut_back`](SegmentWriter::cut_back) and write no more.
+    /// Of the operating system: the disk is full, say. The file may then end in part of a block;
+    /// write no more, [`finish`](SegmentWriter::finish) it and have it trimmed.
     pub fn write(&mut self, block: &mut Block) -> io::Result<u64> {
-        let records = block.records().len() as u64;
-        let inputs = block.records().iter().filter(|r| r.kind() != Some(Kind::Gap)).count() as u64;
         let bytes = block.bytes();
-        self.file.write_all(bytes)?;
-        self.bytes += bytes.len() as u64;
-        self.records += records;
-        self.inputs += inputs;
+        let length = bytes.len() as u64;
+        self.ahead.cover(&self.file, self.bytes, length)?;
+        (&*self.file).write_all(bytes)?;
+        self.bytes += length;
+        self.contents.add(block);
         self.unsynced = true;
-        Ok(bytes.len() as u64)
+        Ok(length)
     }
 
-    /// Makes what was written survive a power cut, if anything was written since the last time;
-    /// returns whether there was.
-    ///
-    /// # Errors
-    /// Of the operating system: what is on the disk is then not known.
-    pub fn sync(&mut self) -> io::Result<bool> {
-        let due = self.unsynced;
-        if due {
-            self.file.sync_data()?;
-            self.unsynced = false;
-        }
-        Ok(due)
+    /// The file, if anything was written since this was last asked: for who syncs it.
+    pub fn take_unsynced(&mut self) -> Option<Arc<File>> {
+        std::mem::take(&mut self.unsynced).then(|| Arc::clone(&self.file))
     }
 
-    /// Cuts off part of a block that a failed write left.
-    ///
-    /// # Errors
-    /// Of the operating system: the part stays, and a reader calls the segment truncated.
-    pub fn cut_back(&mut self) -> io::Result<()> {
-        self.file.set_len(self.bytes)
+    /// Takes back that [`take_unsynced`](SegmentWriter::take_unsynced) was asked.
+    pub fn keep_unsynced(&mut self) {
+        self.unsynced = true;
     }
 
-    /// Gives the file its closed name. `sync` first if it is to survive a power cut.
-    ///
-    /// # Errors
-    /// Of the operating system: the file keeps its open name, if it is still there at all.
-    pub fn close(&self) -> io::Result<ClosedSegment> {
-        fs::rename(&self.open_path, &self.closed_path)?;
-        let (path, number) = (self.closed_path.clone(), self.info.number);
-        Ok(ClosedSegment { path, number, records: self.records })
+    /// Ends writing.
+    #[must_use]
+    pub fn finish(self) -> FinishedSegment {
+        let SegmentWriter { file, open_path, closed_path, info, bytes, contents, .. } = self;
+        let (number, contents) = (info.number, Box::new(contents));
+        FinishedSegment { file, open_path, closed_path, bytes, number, contents }
     }
 
     /// Whether the file can still be found under its open name.
@@ -413,22 +523,69 @@ impl SegmentWriter {
         &self.info
     }
 
-    /// Records written, of every kind.
+    /// What was written.
     #[must_use]
-    pub fn records(&self) -> u64 {
-        self.records
-    }
-
-    /// Quotes and statuses written.
-    #[must_use]
-    pub fn inputs(&self) -> u64 {
-        self.inputs
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     /// Puts another file in the place of the segment's: how tests make writes fail.
     #[cfg(test)]
     pub(crate) fn replace_file(&mut self, file: File) {
-        self.file = file;
+        self.file = Arc::new(file);
+        self.ahead = Ahead::never();
+    }
+}
+
+/// A segment that is written to its end and still has its open name. Each step may take as long as
+/// the disk likes.
+#[derive(Debug)]
+pub struct FinishedSegment {
+    file: Arc<File>,
+    open_path: PathBuf,
+    closed_path: PathBuf,
+    bytes: u64,
+    number: u32,
+    contents: Box<Contents>,
+}
+
+impl FinishedSegment {
+    /// Cuts off part of a block that a failed write left, and gives back the room taken ahead.
+    ///
+    /// # Errors
+    /// Of the operating system: the part stays, and a reader calls the segment truncated.
+    pub fn trim(&self) -> io::Result<()> {
+        self.file.set_len(self.bytes)
+    }
+
+    /// Makes what was written survive a power cut.
+    ///
+    /// # Errors
+    /// Of the operating system: what is on the disk is then not known.
+    pub fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    /// Gives the file its closed name.
+    ///
+    /// # Errors
+    /// Of the operating system: the file keeps its open name, if it is still there at all.
+    pub fn close(&self) -> io::Result<ClosedSegment> {
+        fs::rename(&self.open_path, &self.closed_path)?;
+        let (path, records) = (self.closed_path.clone(), self.contents.records);
+        Ok(ClosedSegment { path, number: self.number, records })
+    }
+
+    /// Its number within the run.
+    #[must_use]
+    pub fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// What was written.
+    #[must_use]
+    pub fn contents(&self) -> &Contents {
+        &self.contents
     }
 }
 
@@ -453,12 +610,13 @@ pub struct ReadBlock {
     pub offset: u64,
     /// The number of its first record.
     pub first_sequence: u64,
-    /// Quotes, statuses and gaps, as they were written.
+    /// The records as they were written.
     pub records: Vec<Record>,
 }
 
 impl ReadBlock {
-    /// The records with their numbers; a gap has the number of the first record that is missing.
+    /// The records with their numbers; a gap has the number of the first record that is missing, a
+    /// record that takes no number that of the next input.
     pub fn numbered(&self) -> impl Iterator<Item = (u64, &Record)> {
         self.records.iter().scan(self.first_sequence, |next, record| {
             let sequence = *next;
@@ -473,6 +631,7 @@ impl ReadBlock {
 pub struct SegmentReader<R> {
     input: R,
     info: SegmentInfo,
+    version: u32,
     offset: u64,
     next_sequence: Option<u64>,
     ended: bool,
@@ -496,7 +655,14 @@ impl SegmentReader<BufReader<File>> {
     pub fn open_headless(path: &Path, info: SegmentInfo) -> Result<Self, SegmentError> {
         let file = File::open(path).map_err(|source| SegmentError::Io { offset: 0, source })?;
         let input = BufReader::with_capacity(READ_BYTES, file);
-        Ok(SegmentReader { input, info, offset: 0, next_sequence: None, ended: false })
+        Ok(SegmentReader {
+            input,
+            info,
+            version: VERSION,
+            offset: 0,
+            next_sequence: None,
+            ended: false,
+        })
     }
 }
 
@@ -556,7 +722,7 @@ impl<R: Read> SegmentReader<R> {
         if header.magic != SEGMENT_MAGIC {
             return Err(SegmentError::NotASegment);
         }
-        if header.version != VERSION {
+        if !(VERSION_MIN..=VERSION).contains(&header.version) {
             return Err(SegmentError::UnknownVersion { version: header.version });
         }
         let corrupt = |damage| SegmentError::Corrupt { offset: 0, damage };
@@ -570,7 +736,8 @@ impl<R: Read> SegmentReader<R> {
             started_at: header.started_at,
         };
         let offset = HEADER_BYTES as u64;
-        Ok(SegmentReader { input, info, offset, next_sequence: None, ended: false })
+        let version = header.version;
+        Ok(SegmentReader { input, info, version, offset, next_sequence: None, ended: false })
     }
 
     /// What the segment says of itself.
@@ -593,7 +760,7 @@ impl<R: Read> SegmentReader<R> {
             return Err(corrupt(Damage::Sequence));
         }
         let count = header.count as usize;
-        let fits = (1..=BLOCK_RECORDS_MAX).contains(&count) && header.version == VERSION;
+        let fits = (1..=BLOCK_RECORDS_MAX).contains(&count) && header.version == self.version;
         if !fits {
             return Err(corrupt(Damage::Content));
         }
@@ -606,7 +773,7 @@ impl<R: Read> SegmentReader<R> {
             return Err(corrupt(Damage::Records));
         }
         let block = ReadBlock { offset, first_sequence: header.first_sequence, records };
-        if !follows_the_rules(&block, header.next_sequence) {
+        if !follows_the_rules(&block, header.next_sequence, self.version) {
             return Err(corrupt(Damage::Content));
         }
         self.offset += (HEADER_BYTES * (count + 1)) as u64;
@@ -660,11 +827,22 @@ impl<R: Read> Iterator for SegmentReader<R> {
     }
 }
 
-/// Whether a block whose checksums hold has only what this version writes.
-fn follows_the_rules(block: &ReadBlock, next_sequence: u64) -> bool {
+/// Whether a block whose checksums hold has only what its version has.
+fn follows_the_rules(block: &ReadBlock, next_sequence: u64, version: u32) -> bool {
     let taken = block.records.iter().map(numbers_taken).fold(0, u64::saturating_add);
-    let inputs = |r: &Record| matches!(r.kind(), Some(Kind::Quote | Kind::Status | Kind::Gap));
-    block.first_sequence.saturating_add(taken) == next_sequence && block.records.iter().all(inputs)
+    let belongs = |record: &Record| belongs(record, version);
+    block.first_sequence.saturating_add(taken) == next_sequence && block.records.iter().all(belongs)
+}
+
+/// Whether a segment of a version may hold a record.
+fn belongs(record: &Record, version: u32) -> bool {
+    match record.kind() {
+        Some(Kind::Quote | Kind::Status) => true,
+        // Version 1 knew no causes.
+        Some(Kind::Gap) => 1 < version || record.flags == 0,
+        Some(Kind::Spread | Kind::Opened | Kind::Closed) => 1 < version,
+        Some(Kind::Recording) | None => false,
+    }
 }
 
 /// Reads until `out` is full or the input ends; returns how much came.
@@ -755,18 +933,18 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_those_of_version_1() {
+    fn headers_are_those_of_version_2() {
         let (bytes, _) = segment(&[vec![quote(1)]]);
         let mut expected = [0; 128];
         expected[..8].copy_from_slice(b"SPRDWSEG");
-        expected[8] = 1;
+        expected[8] = 2;
         expected[12] = 3;
         expected[16] = 77;
         expected[24..29].copy_from_slice(b"run-1");
         expected[56..60].copy_from_slice(&[0x00, 0xEE, 0xFF, 0xC0]);
         expected[60..64].copy_from_slice(&crc32c::crc32c(&bytes[..60]).to_le_bytes());
         expected[64..72].copy_from_slice(b"SPRDWBLK");
-        expected[72] = 1;
+        expected[72] = 2;
         expected[76] = 1;
         expected[80] = 100;
         expected[88] = 101;
@@ -869,9 +1047,112 @@ mod tests {
     #[test]
     fn another_version_and_another_file_are_told_apart() {
         let (mut bytes, _) = segment(&[]);
-        bytes[8] = 2;
-        assert!(matches!(read(&bytes).1, Some(SegmentError::UnknownVersion { version: 2 })));
+        for version in [0, 3] {
+            bytes[8] = version;
+            let error = read(&bytes).1.unwrap();
+            assert!(matches!(error, SegmentError::UnknownVersion { .. }));
+            let text = format!("segment format version {version}; this build reads 1 to 2");
+            assert_eq!(error.to_string(), text);
+        }
         assert!(matches!(read(b"PAR1").1, Some(SegmentError::NotASegment)));
+    }
+
+    /// The same bytes as version 1 had them, with checksums that hold.
+    fn as_version_1(bytes: &[u8], ends: &[usize]) -> Vec<u8> {
+        let mut old = bytes.to_vec();
+        let starts = [0].iter().chain(&ends[..ends.len() - 1]).copied();
+        for start in starts {
+            old[start + 8..start + 12].copy_from_slice(&1_u32.to_le_bytes());
+            let crc = crc32c::crc32c(&old[start..start + CHECKED_BYTES]);
+            old[start + CHECKED_BYTES..start + HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+        }
+        old
+    }
+
+    fn annexed() -> [Record; 3] {
+        use crate::record::{Closed, Opened, Spread};
+        [
+            Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into(),
+            Opened { kind: Kind::Opened as u8, ..Opened::zeroed() }.into(),
+            Closed { kind: Kind::Closed as u8, ..Closed::zeroed() }.into(),
+        ]
+    }
+
+    #[test]
+    fn version_1_is_read_and_holds_inputs_and_gaps_without_a_cause_alone() {
+        let (bytes, ends) = segment(&blocks());
+        let (found, error) = read(&as_version_1(&bytes, &ends));
+        assert!(error.is_none(), "{error:?}");
+        assert_eq!(found, blocks());
+        let newer = [Gap::new(1, 2).because(GapCause::Disk).into()];
+        for record in newer.into_iter().chain(annexed()) {
+            let (bytes, ends) = segment(&[vec![record]]);
+            assert_eq!(read(&bytes).0, [vec![record]], "version 2 holds it");
+            let (found, error) = read(&as_version_1(&bytes, &ends));
+            assert!(found.is_empty());
+            assert!(
+                matches!(error, Some(SegmentError::Corrupt { damage: Damage::Content, .. })),
+                "{error:?}"
+            );
+        }
+        // Versions do not mix within a file.
+        let (bytes, ends) = segment(&blocks());
+        let mut mixed = bytes[..ends[0]].to_vec();
+        mixed.extend(&as_version_1(&bytes, &ends)[ends[0]..]);
+        assert!(matches!(read(&mixed).1, Some(SegmentError::Corrupt { .. })));
+    }
+
+    #[test]
+    fn what_is_no_input_takes_no_numbers_and_an_unknown_cause_does() {
+        let mut records = vec![quote(1)];
+        records.extend(annexed());
+        records.push(Gap::new(2, 9).because(GapCause::Spreads).into());
+        records.push(Gap::new(2, 9).because(GapCause::Opportunities).into());
+        records.push(Gap::new(3, 5).because(GapCause::Disk).into());
+        records.push(Gap { flags: 77, ..Gap::new(4, 3) }.into());
+        records.push(quote(5));
+        let (bytes, _) = segment(&[records]);
+        let block = SegmentReader::new(&bytes[..]).unwrap().next().unwrap().unwrap();
+        let numbers: Vec<u64> = block.numbered().map(|(sequence, _)| sequence).collect();
+        assert_eq!(numbers, [100, 101, 101, 101, 101, 101, 101, 106, 109]);
+    }
+
+    #[test]
+    fn a_segments_length_is_what_was_written_and_a_part_of_a_block_is_cut_off() {
+        let home = tempfile::tempdir().unwrap();
+        let mut segment = SegmentWriter::create(home.path(), INFO).unwrap();
+        let mut block = Block::new(4, 100);
+        block.push(&quote(1));
+        segment.write(&mut block).unwrap();
+        let open = home.path().join("run-1-000003.seg.open");
+        assert_eq!(fs::metadata(&open).unwrap().len(), 192, "room ahead is no length");
+        // What a write that fails in the middle leaves.
+        OpenOptions::new().append(true).open(&open).unwrap().write_all(&[7; 100]).unwrap();
+        let finished = segment.finish();
+        finished.trim().unwrap();
+        let closed = finished.close().unwrap();
+        assert_eq!(fs::metadata(&closed.path).unwrap().len(), 192);
+        use std::os::unix::fs::MetadataExt;
+        let held = fs::metadata(&closed.path).unwrap().blocks() * 512;
+        assert!(held < crate::disk::STEP_BYTES, "the room ahead is given back, not {held}");
+        assert_eq!(read(&fs::read(&closed.path).unwrap()).0, [[quote(1)]]);
+        assert!(finished.close().is_err(), "it has its name");
+    }
+
+    #[test]
+    fn numbers_that_were_skipped_become_a_gap_in_front() {
+        let mut block = Block::new(4, 10);
+        block.mark_skipped(5, GapCause::Disk);
+        assert!(block.records().is_empty(), "nothing was skipped");
+        block.push(&quote(1));
+        block.push(&Gap::new(2, 4).into());
+        block.skip_all();
+        block.skip(&status(3));
+        block.skip_back_to(7);
+        block.mark_skipped(5, GapCause::Disk);
+        assert_eq!(block.records(), [Gap::new(5, 9).because(GapCause::Disk).into()]);
+        block.push(&quote(4));
+        assert_eq!((block.first_sequence, block.next_sequence), (7, 17));
     }
 
     #[test]

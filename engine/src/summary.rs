@@ -57,7 +57,7 @@ impl Summary {
             let in_feed = |name: &str| name.starts_with("feed.") && name.contains(part);
             snapshot.iter().filter(|(name, _)| in_feed(name)).map(|(_, count)| count).sum()
         };
-        vec![
+        let mut totals = vec![
             ("frames", sum(".frames")),
             ("quotes", sum(".quotes")),
             ("rejected", of(".rejected.")),
@@ -71,7 +71,13 @@ impl Summary {
             ("journalled", self.count("journal.quotes")),
             ("rows", self.count("seal.rows")),
             ("journal_lost", self.count("journal.lost")),
-        ]
+        ];
+        if let (Some(frames), Some(dropped)) =
+            (snapshot.get("capture.frames"), snapshot.get("capture.dropped"))
+        {
+            totals.extend([("captured", *frames), ("not_captured", *dropped)]);
+        }
+        totals
     }
 
     /// Whether every quote decoded is a row, and nothing was dropped or failed.

@@ -22,8 +22,9 @@ use parquet::arrow::arrow_reader::{
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{KeyValue, SortingColumn};
+use parquet::file::metadata::{KeyValue, ParquetMetaData, SortingColumn};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnPath;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -448,15 +449,8 @@ impl TableReader {
         let file = File::open(path).map_err(|source| io_error("open", path, source))?;
         guarded("read", path, || {
             let plain = ParquetRecordBatchReaderBuilder::try_new(file.try_clone()?)?;
-            let footer = plain.metadata().file_metadata();
-            let rows = footer.num_rows().cast_unsigned();
-            let pairs = footer.key_value_metadata().into_iter().flatten();
-            let metadata: Metadata = pairs
-                .filter_map(|pair| {
-                    let key = pair.key.strip_prefix("spreadwire.")?;
-                    Some((key.to_owned(), pair.value.clone()?))
-                })
-                .collect();
+            let metadata = metadata_of(plain.metadata());
+            let rows = plain.metadata().file_metadata().num_rows().cast_unsigned();
             Ok((plain.schema().clone(), metadata, rows))
         })
         .and_then(|(found, metadata, rows)| {
@@ -503,6 +497,53 @@ impl Iterator for TableReader {
     fn next(&mut self) -> Option<Self::Item> {
         self.read()
     }
+}
+
+/// What a file says of itself, without a row being read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Footer {
+    /// The footer's text.
+    pub metadata: Metadata,
+    /// Rows as the footer counts them.
+    pub rows: u64,
+    /// The first time, by the statistics.
+    pub first: Option<u64>,
+    /// The last time, by the statistics.
+    pub last: Option<u64>,
+}
+
+impl Footer {
+    /// Reads the footer of a file that should be of `table`.
+    ///
+    /// # Errors
+    /// As [`TableReader::open`].
+    pub fn read(path: &Path, table: &Table) -> Result<Footer, TableError> {
+        let file = File::open(path).map_err(|source| io_error("open", path, source))?;
+        let parquet = guarded("read", path, || {
+            Ok(ParquetRecordBatchReaderBuilder::try_new(file)?.metadata().as_ref().clone())
+        })?;
+        let metadata = metadata_of(&parquet);
+        check_format(path, table, &metadata)?;
+        let rows = parquet.file_metadata().num_rows().cast_unsigned();
+        let times = parquet.row_groups().iter().filter_map(|group| {
+            let Statistics::Int64(times) = group.columns().first()?.statistics()? else {
+                return None;
+            };
+            Some((times.min_opt()?.cast_unsigned(), times.max_opt()?.cast_unsigned()))
+        });
+        let (firsts, lasts): (Vec<_>, Vec<_>) = times.unzip();
+        let (first, last) = (firsts.into_iter().min(), lasts.into_iter().max());
+        Ok(Footer { metadata, rows, first, last })
+    }
+}
+
+fn metadata_of(parquet: &ParquetMetaData) -> Metadata {
+    let pairs = parquet.file_metadata().key_value_metadata().into_iter().flatten();
+    let own = pairs.filter_map(|pair| {
+        let key = pair.key.strip_prefix("spreadwire.")?;
+        Some((key.to_owned(), pair.value.clone()?))
+    });
+    own.collect()
 }
 
 /// Which version the file is of, if it is one of ours.

@@ -29,6 +29,11 @@ impl Outcome {
         self.ended.summary.counters.counter(name).get()
     }
 
+    /// The sum of counters by the beginning and the end of their names.
+    pub(crate) fn sum(&self, prefix: &str, suffix: &str) -> u64 {
+        self.ended.summary.counters.sum(prefix, suffix)
+    }
+
     pub(crate) fn names(&self) -> &Catalogue {
         &self.ended.plan.catalogue
     }
@@ -155,7 +160,24 @@ impl Outcome {
         ] {
             assert_eq!(json["totals"][name], wanted, "{name} of the summary: {json:#}");
         }
+        self.check_counts_by_instrument();
         self.check_nothing_was_dropped();
+    }
+
+    /// Each market's quotes are counted by its connection and its instrument.
+    fn check_counts_by_instrument(&self) {
+        let mut rows: BTreeMap<String, u64> = BTreeMap::new();
+        for (venue, instrument) in self.rows.iter().map(|row| row.key) {
+            let names =
+                (&self.names().venue(venue).name, &self.names().instrument(instrument).name);
+            *rows
+                .entry(format!("feed.{}.0.instrument.{}.passed", names.0, names.1))
+                .or_default() += 1;
+        }
+        for (name, wanted) in rows {
+            assert_eq!(self.count(&name), wanted, "{name}");
+        }
+        assert_eq!(self.sum("feed.", ".passed"), self.rows.len() as u64, "quotes passed on");
     }
 
     pub(crate) fn check_nothing_was_dropped(&self) {
@@ -166,6 +188,8 @@ impl Outcome {
             ("journal.quotes", self.rows.len() as u64),
             ("journal.statuses", self.count("calculator.statuses")),
             ("journal.missed", 0),
+            ("journal.opportunities", lines),
+            ("journal.recording", 1),
             ("decision.spreads", self.count("calculator.spreads")),
             ("broadcast.spreads", self.count("calculator.spreads")),
             ("broadcast.statuses", self.count("calculator.statuses")),

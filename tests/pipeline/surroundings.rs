@@ -79,9 +79,9 @@ fn a_certificate_that_nobody_trusts_is_told_and_leaves_the_other_venues_live() {
     assert!(tried, "the engine tries again: {:?}", simulator.stats());
     simulator.release();
     listener.wait_for_more_spreads(500);
-    log.wait_for(&["okx #3", "invalid peer certificate", "next attempt in"]);
+    log.wait_for(&["okx #0", "invalid peer certificate", "next attempt in"]);
     let outcome = Scene { simulator, engine, listener }.end();
-    assert_eq!(outcome.count("feed.okx.connects"), 0);
+    assert_eq!(outcome.count("feed.okx.0.connects"), 0);
     let stories = outcome.stories();
     assert_eq!(stories.len() as u64, others, "nothing is told of okx: {stories:?}");
     for story in stories.values() {
@@ -345,4 +345,41 @@ fn an_engine_told_to_end_at_full_speed_seals_everything_it_has_decoded() {
     let lines = outcome.opportunities();
     let stopped = lines.iter().filter(|line| line["reason"] == "stopped").count();
     assert!(0 < stopped, "what was open closes with the engine: {} lines", lines.len());
+}
+
+#[test]
+fn a_journal_folder_that_vanishes_in_a_run_is_told_to_clients_and_the_hole_is_marked() {
+    let scene = Scene::set(held(source(5_000.0), Speed::Max), of_model(INSTRUMENTS), |config| {
+        config.journal.sync_ms = 1;
+    });
+    scene.simulator.release();
+    scene.engine.wait_for("a journal", PATIENCE, |engine| 0 < engine.count("journal.quotes"));
+    std::fs::remove_dir_all(scene.engine.plan.journal.lake.join("journal")).unwrap();
+    scene.engine.wait_for("recording to go on", PATIENCE, |engine| {
+        2 == engine.count("broadcast.recordings")
+    });
+    let Scene { simulator, engine, listener } = scene;
+    let ended = engine.end();
+    let heard = listener.leave();
+    drop(simulator.stop());
+    let told: Vec<&str> = heard
+        .iter()
+        .filter_map(|heard| match heard {
+            Heard::Other(text) => Some(text.as_str()),
+            Heard::Spread(_) | Heard::Status(_) => None,
+        })
+        .collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains(r#""type":"recording","state":"vanished""#), "{told:?}");
+    assert!(told[1].contains(r#""type":"recording","state":"on""#), "{told:?}");
+    let count = |name| ended.summary.counters.counter(name).get();
+    let (lost, quotes) = (count("journal.lost"), count("calculator.quotes"));
+    assert!(0 < lost);
+    assert_eq!(
+        count("seal.rows") + count("seal.statuses") + lost,
+        quotes + count("calculator.statuses")
+    );
+    assert_eq!(count("seal.missed"), lost, "each of them is in a gap");
+    assert!(ended.summary.report.failures.is_empty(), "{:?}", ended.summary.report.failures);
+    assert!(!ended.summary.is_complete());
 }

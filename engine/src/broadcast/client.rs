@@ -14,7 +14,7 @@ use super::upgrade::{self, Upgrade};
 use super::wire::Wire;
 use super::{Departure, Shared};
 use crate::clock::{Nanos, SECOND};
-use crate::record::Gap;
+use crate::record::{Gap, Recording};
 use std::io::{ErrorKind, Read};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
@@ -131,6 +131,19 @@ impl Client {
         }
         let lost = self.fall_behind(shared).put_gap(gap, shared.market.keys());
         shared.tally.conflated.add(lost);
+    }
+
+    /// Tells it whether quotes are recorded, encoded as the frame in `shared`. One that has no
+    /// snapshot yet is told with it.
+    pub(super) fn give_recording(&mut self, recording: &Recording, shared: &Shared) {
+        if !matches!(self.phase, Phase::Open { .. }) || !self.filters.have_begun() {
+            return;
+        }
+        if self.pace == Pace::InOrder && self.wire.push(shared.encoder.frame(), shared.now) {
+            shared.tally.messages.add(1);
+            return;
+        }
+        self.fall_behind(shared).put_recording(recording);
     }
 
     fn fall_behind(&mut self, shared: &Shared) -> &mut Conflation {
@@ -339,6 +352,10 @@ impl Client {
         if self.wire.limit() / 2 < self.wire.queued() {
             return 0;
         }
+        if let Some(stopped) = shared.stopped.filter(|_| self.filters.at(place).reached() == 0) {
+            shared.encoder.recording(&stopped);
+            self.say(shared);
+        }
         let covered = shared.encoder.snapshot(self.filters.at(place), &shared.market);
         self.filters.advance(place, covered.reached);
         if covered.items > 0 || covered.reached == keys {
@@ -351,6 +368,11 @@ impl Client {
         let Some(conflation) = &mut self.conflation else { return 0 };
         if let Some(gap) = conflation.take_gap() {
             shared.encoder.engine_gap(&gap);
+            self.wire.push_always(shared.encoder.frame());
+            shared.tally.messages.add(1);
+        }
+        if let Some(recording) = conflation.take_recording() {
+            shared.encoder.recording(&recording);
             self.wire.push_always(shared.encoder.frame());
             shared.tally.messages.add(1);
         }

@@ -9,7 +9,7 @@
 
 use super::market::{Event, Keys};
 use crate::integrity::State;
-use crate::record::{Gap, Kind, Status};
+use crate::record::{Gap, Kind, Recording, Status};
 
 /// No entry.
 const NONE: usize = usize::MAX;
@@ -49,6 +49,7 @@ pub(super) struct Conflation {
     last: usize,
     missed: Missed,
     gap: Option<Gap>,
+    recording: Option<Recording>,
 }
 
 impl Conflation {
@@ -56,7 +57,14 @@ impl Conflation {
     pub(super) fn new(keys: &Keys) -> Conflation {
         let empty = Entry { event: None, before: NONE, after: NONE };
         let entries = vec![empty; keys.count() + keys.states()];
-        Conflation { entries, first: NONE, last: NONE, missed: Missed::default(), gap: None }
+        Conflation {
+            entries,
+            first: NONE,
+            last: NONE,
+            missed: Missed::default(),
+            gap: None,
+            recording: None,
+        }
     }
 
     /// Notes an event, over an older one of its key if there is one; returns how many spreads that
@@ -118,6 +126,16 @@ impl Conflation {
         self.gap.take()
     }
 
+    /// Notes whether quotes are recorded, over what was noted before.
+    pub(super) fn put_recording(&mut self, recording: &Recording) {
+        self.recording = Some(*recording);
+    }
+
+    /// The change of that since this was last asked.
+    pub(super) fn take_recording(&mut self) -> Option<Recording> {
+        self.recording.take()
+    }
+
     /// What was replaced or dropped since this was last asked.
     pub(super) fn take_missed(&mut self) -> Option<Missed> {
         let missed = std::mem::take(&mut self.missed);
@@ -135,7 +153,8 @@ impl Conflation {
 
     /// Whether nothing waits to be told.
     pub(super) fn is_empty(&self) -> bool {
-        self.first == NONE && self.missed.count == 0 && self.gap.is_none()
+        let told = self.gap.is_none() && self.recording.is_none();
+        self.first == NONE && self.missed.count == 0 && told
     }
 }
 

@@ -11,7 +11,7 @@ use super::subscription::Filter;
 use crate::clock::Nanos;
 use crate::instrument::{Catalogue, InstrumentId, VenueId};
 use crate::integrity::{Reason, State};
-use crate::record::{Gap, Kind, Spread, Status};
+use crate::record::{Gap, Kind, Recording, RecordingState, Spread, Status};
 use crate::spread::BPS;
 use serde::Serialize;
 use std::sync::Arc;
@@ -120,6 +120,17 @@ impl Encoder {
         self.text("{\"type\":\"gap\",\"reason\":\"engine\"");
         self.number(",\"missed\":", gap.missed);
         self.number(",\"ts_recv\":", gap.ts_recv);
+        self.text("}");
+        self.end();
+    }
+
+    /// Whether quotes are recorded.
+    pub(super) fn recording(&mut self, recording: &Recording) {
+        self.begin();
+        self.text("{\"type\":\"recording\",\"state\":\"");
+        self.text(RecordingState::of_code(recording.state).map_or("unknown", RecordingState::name));
+        self.number("\",\"ts_recv\":", recording.ts_recv);
+        self.number(",\"lost\":", recording.lost);
         self.text("}");
         self.end();
     }
@@ -548,6 +559,11 @@ mod tests {
         keep(&mut |e| e.client_gap(&Missed { count: 1250, from_seq: 43, to_seq: 1300 }));
         keep(&mut |e| e.event(&event(1301), Delivery::Conflated));
         keep(&mut |e| e.engine_gap(&Gap::new(start, 7)));
+        for (state, lost) in [(RecordingState::DiskFull, 310), (RecordingState::On, 4_200)] {
+            let recording =
+                Recording { ts_recv: start, lost, state: state as u8, ..Recording::zeroed() };
+            keep(&mut |e| e.recording(&recording));
+        }
         let wish = Wish {
             id: Some("mine".into()),
             instruments: Some(vec![InstrumentId(0)]),

@@ -124,6 +124,11 @@ impl Filters {
         self.filters.iter().any(|filter| event.key < filter.reached && filter.covers(event))
     }
 
+    /// Whether the snapshot of any filter has begun.
+    pub(super) fn have_begun(&self) -> bool {
+        self.filters.iter().any(|filter| 0 < filter.reached)
+    }
+
     /// Adds a filter; the first replaces the one that every client begins with.
     pub(super) fn add(&mut self, mut wish: Wish, max: usize) -> Result<&Filter, Refusal> {
         let held = if self.untouched { &[] } else { &self.filters[..] };

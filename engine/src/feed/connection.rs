@@ -7,6 +7,7 @@ use crate::backoff::Backoff;
 use crate::clock::{Clock, Nanos, SECOND};
 use crate::connector::{Request, Socket};
 use crate::counters::{Counter, Counters};
+use crate::frame_ring::Frame as RawFrame;
 use crate::instrument::VenueId;
 use crate::integrity::{Discard, Reason, Watch};
 use crate::json::FRAME_MAX;
@@ -37,14 +38,14 @@ pub enum Notice {
     Opened {
         /// The venue.
         venue: VenueId,
-        /// Connection number.
+        /// Its number among the venue's connections, as in the names of counters.
         connection: usize,
     },
     /// A connection could not be made, or ended.
     Lost {
         /// The venue.
         venue: VenueId,
-        /// Connection number.
+        /// Its number among the venue's connections, as in the names of counters.
         connection: usize,
         /// Why, in words.
         why: String,
@@ -71,7 +72,7 @@ pub enum Notice {
     },
 }
 
-/// Counters of one venue; connections of the same venue on one feed share them.
+/// Counters of one connection.
 #[derive(Debug)]
 struct Tally {
     frames: Counter,
@@ -84,13 +85,18 @@ struct Tally {
     refused: Counter,
     other: Counter,
     notices_dropped: Counter,
+    uncaptured: Counter,
     rejected: Vec<(Reject, Counter)>,
     discarded: Vec<(Discard, Counter)>,
+    /// Quotes passed on, by symbol.
+    passed: Vec<Counter>,
 }
 
 impl Tally {
-    fn new(venue: &str, counters: &Counters) -> Tally {
-        let counter = |what: &str| counters.counter(&format!("feed.{venue}.{what}"));
+    /// Of connection `number` of the venue, which subscribes these instruments.
+    fn new(venue: &str, number: usize, instruments: &[String], counters: &Counters) -> Tally {
+        let counter = |what: &str| counters.counter(&format!("feed.{venue}.{number}.{what}"));
+        let passed = |name: &String| counter(&format!("instrument.{name}.passed"));
         let rejected = |r: Reject| (r, counter(&format!("rejected.{r}")));
         let discarded = |d: Discard| (d, counter(&format!("discarded.{}", d.name())));
         Tally {
@@ -104,8 +110,10 @@ impl Tally {
             refused: counter("refused"),
             other: counter("other"),
             notices_dropped: counter("notices_dropped"),
+            uncaptured: counter("uncaptured"),
             rejected: Reject::ALL.into_iter().map(rejected).collect(),
             discarded: Discard::ALL.into_iter().map(discarded).collect(),
+            passed: instruments.iter().map(passed).collect(),
         }
     }
 }
@@ -138,7 +146,10 @@ struct Line {
 /// One connection of a feed.
 #[derive(Debug)]
 pub(super) struct Connection {
+    /// Among those of its feed: what the connector is asked for.
     number: usize,
+    /// Among those of its venue: what people and counters call it.
+    in_venue: usize,
     venue: VenueId,
     spec: &'static VenueSpec,
     symbols: Symbols,
@@ -168,15 +179,18 @@ impl std::fmt::Debug for ProtocolBox {
 impl Connection {
     pub(super) fn new(
         number: usize,
+        in_venue: usize,
         plan: ConnectionPlan,
         backoff: Backoff,
         counters: &Counters,
     ) -> Connection {
-        let ConnectionPlan { venue, spec, symbols, max_age } = plan;
+        let ConnectionPlan { venue, spec, symbols, instruments, max_age } = plan;
+        assert_eq!(symbols.list().len(), instruments.len(), "each symbol is an instrument");
         let watch =
             |symbol: &crate::venue::Symbol| Watch::new(venue, symbol.instrument, spec.sequence);
         Connection {
             number,
+            in_venue,
             venue,
             spec,
             max_age,
@@ -188,9 +202,13 @@ impl Connection {
             refusals: backoff.clone(),
             backoff,
             sample_at: 0,
-            tally: Tally::new(spec.name, counters),
+            tally: Tally::new(spec.name, in_venue, &instruments, counters),
             symbols,
         }
+    }
+
+    pub(super) fn venue(&self) -> VenueId {
+        self.venue
     }
 
     /// The connector made the socket: subscribe.
@@ -213,7 +231,7 @@ impl Connection {
             resubscribe_at: None,
         });
         self.refusals.reset();
-        self.notify(cold, Notice::Opened { venue: self.venue, connection: self.number });
+        self.notify(cold, Notice::Opened { venue: self.venue, connection: self.in_venue });
     }
 
     /// The connector could not make the socket.
@@ -329,7 +347,7 @@ impl Connection {
     pub(super) fn read(
         &mut self,
         output: &mut Outlet,
-        cold: &ColdSide,
+        cold: &mut ColdSide,
         registry: &Registry,
         clock: &Clock,
         latency: &mut Latency,
@@ -376,22 +394,40 @@ impl Connection {
         &mut self,
         frame: &Frame,
         output: &mut Outlet,
-        cold: &ColdSide,
+        cold: &mut ColdSide,
         clock: &Clock,
         latency: &mut Latency,
     ) {
         let Some(line) = &mut self.line else { return };
         let ts_recv = line.socket.get_ref().last_read();
         line.alive_at = ts_recv;
-        let bytes = match frame {
-            Frame::Text(text) => text.as_bytes(),
-            Frame::Binary(bytes) => {
-                self.tally.frames.add(1);
-                return self.reject(Reject::Binary, bytes, ts_recv, cold);
-            }
+        let frame = match frame {
+            Frame::Text(text) => RawFrame::Text(text.as_bytes()),
+            Frame::Binary(bytes) => RawFrame::Binary(bytes),
             Frame::Ping(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_) => return,
         };
         self.tally.frames.add(1);
+        match frame {
+            RawFrame::Text(text) => self.on_text(text, ts_recv, output, cold, clock, latency),
+            RawFrame::Binary(bytes) => self.reject(Reject::Binary, bytes, ts_recv, cold),
+        }
+        // Its quotes have gone out: what keeps the frame does not hold them up.
+        if let Some(frames) = &mut cold.frames
+            && !frames.offer(self.number, ts_recv, frame)
+        {
+            self.tally.uncaptured.add(1);
+        }
+    }
+
+    fn on_text(
+        &mut self,
+        bytes: &[u8],
+        ts_recv: Nanos,
+        output: &mut Outlet,
+        cold: &ColdSide,
+        clock: &Clock,
+        latency: &mut Latency,
+    ) {
         self.messages.clear();
         if let Err(reason) = self.decode(bytes) {
             return self.reject(reason, bytes, ts_recv, cold);
@@ -440,6 +476,7 @@ impl Connection {
                     }
                 }
                 self.tally.quotes.add(1);
+                self.tally.passed[message.symbol].add(1);
                 output.pass(quote.into());
             }
             Err(reason) => count(&self.tally.discarded, reason),
@@ -529,7 +566,7 @@ impl Connection {
     }
 
     fn notify_lost(&self, cold: &ColdSide, why: String, retry_in: Nanos) {
-        let (venue, connection) = (self.venue, self.number);
+        let (venue, connection) = (self.venue, self.in_venue);
         self.notify(cold, Notice::Lost { venue, connection, why, retry_in });
     }
 

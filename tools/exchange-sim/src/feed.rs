@@ -120,6 +120,14 @@ impl Feed {
         self.problem.as_deref()
     }
 
+    /// What a recording of frames told so far beside frames to play.
+    pub(crate) fn missing(&self) -> frames::Missing {
+        match &self.tape {
+            Tape::Frames { merged, .. } => merged.missing(),
+            Tape::Model { .. } | Tape::Quotes { .. } => frames::Missing::default(),
+        }
+    }
+
     fn load(&mut self) -> bool {
         let mut read = self.read();
         if self.looping && matches!(read, Ok(false)) {

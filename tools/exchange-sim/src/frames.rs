@@ -1,21 +1,51 @@
-//! Recorded frames: lines `<ns> <frame as the venue sent it>`, plain or gzip, merged by time.
+//! Recorded frames: lines `<ns> <frame as the venue sent it>`, plain, gzip or zstd, merged by time.
 //!
-//! The bytes of a frame are not touched here. Must not know what is in them.
+//! The bytes of a frame are not touched here. Lines of an engine's capture that begin with `#` after
+//! the time are a frame in another spelling, or say what is missing (`docs/formats.md`). A zstd file
+//! that breaks off, because its writer was killed, ends with its last whole line. Must not know what
+//! is in a frame.
 
-use std::io::{BufRead as _, BufReader, Read};
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::SimError;
 use crate::tape::unzipped;
 
-/// The longest line accepted, in bytes; a full depth snapshot is well below.
-const LINE_LEN_MAX: u64 = 16 << 20;
+/// The longest line accepted, in bytes: a message of 16 MiB in base64, and its time.
+const LINE_LEN_MAX: u64 = 32 << 20;
+
+/// What the names of files of frames end with; the last is that of a file still written.
+const ENDINGS: [&str; 4] = [".frames", ".frames.gz", ".frames.zst", ".frames.zst.open"];
 
 /// Which recordings are played, and by which venues.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FramesOptions {
-    /// The simulated venue and a file of its frames; several files are merged by time.
+    /// The simulated venue and a file of its frames, or a folder of such files and folders; all are
+    /// merged by time.
     pub files: Vec<(String, PathBuf)>,
+}
+
+impl FramesOptions {
+    /// Every venue of an engine's capture, `<lake>/capture`, that is among `venues`: its folder is
+    /// `exchange=<venue>`, with `_` for `-`.
+    ///
+    /// # Errors
+    ///
+    /// If none of them is there.
+    pub fn captured(folder: &Path, venues: &[&str]) -> Result<FramesOptions, SimError> {
+        let place = |venue: &&str| folder.join(format!("exchange={}", venue.replace('-', "_")));
+        let found = venues.iter().map(|venue| ((*venue).to_owned(), place(venue)));
+        let files: Vec<_> = found.filter(|(_, path)| path.is_dir()).collect();
+        if files.is_empty() {
+            let why = format!("{} holds no frames of {}", folder.display(), venues.join(", "));
+            return Err(SimError::Option(why));
+        }
+        Ok(FramesOptions { files })
+    }
 }
 
 /// One recorded frame.
@@ -27,15 +57,40 @@ pub(crate) struct Line {
     pub(crate) frame: String,
 }
 
-/// The lines of several files by time; at equal times in the order the files were given.
+/// What a recording has beside frames to play.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Missing {
+    /// Frames that it says it lacks.
+    pub(crate) lost: u64,
+    /// Binary frames, which name no stream.
+    pub(crate) binary: u64,
+}
+
+/// The lines of several files by time; at equal times in the order of the files. A file is opened when
+/// its first line is due, so that a long recording in many files takes no more of them at a time than
+/// overlap.
 #[derive(Debug)]
 pub(crate) struct Merged {
+    /// Files still to be opened, the earliest last.
+    later: Vec<Later>,
     heads: Vec<Head>,
+    missing: Missing,
+}
+
+#[derive(Debug)]
+struct Later {
+    first_ns: u64,
+    order: usize,
+    venue: usize,
+    path: PathBuf,
 }
 
 struct Head {
     path: PathBuf,
+    order: usize,
     number: u64,
+    /// A last line without an end was cut off.
+    may_break_off: bool,
     reader: BufReader<Box<dyn Read + Send>>,
     line: Line,
     text: String,
@@ -48,63 +103,175 @@ impl std::fmt::Debug for Head {
 }
 
 impl Merged {
-    /// Opens the files at their beginning. `venues` are the simulated ones.
+    /// Looks at the first line of each file. `venues` are the simulated ones.
     pub(crate) fn open(options: &FramesOptions, venues: &[&str]) -> Result<Merged, SimError> {
-        let mut heads = Vec::new();
+        let mut later = Vec::new();
         for (name, path) in &options.files {
             let Some(venue) = venues.iter().position(|venue| venue == name) else {
                 return Err(SimError::Venue(name.clone()));
             };
-            let mut head = Head {
-                path: path.clone(),
-                number: 0,
-                reader: BufReader::new(unzipped(path)?),
-                line: Line { venue, ..Line::default() },
-                text: String::new(),
-            };
-            if head.read()? {
-                heads.push(head);
+            for path in files(path)? {
+                let order = later.len();
+                let mut head = Head::open(&path, order, venue)?;
+                // A file without a frame to play has losses to tell all the same.
+                let has_first = head.read(&mut Missing::default())?;
+                let first_ns = if has_first { head.line.at_ns } else { u64::MAX };
+                later.push(Later { first_ns, order, venue, path });
             }
         }
-        Ok(Merged { heads })
+        later.sort_by_key(|file| std::cmp::Reverse((file.first_ns, file.order)));
+        Ok(Merged { later, heads: Vec::new(), missing: Missing::default() })
+    }
+
+    /// What was met so far beside frames to play.
+    pub(crate) fn missing(&self) -> Missing {
+        self.missing
     }
 
     /// Takes the next line into `line`; false at the end.
     pub(crate) fn next(&mut self, line: &mut Line) -> Result<bool, SimError> {
-        let earliest = self.heads.iter().enumerate().min_by_key(|(_, head)| head.line.at_ns);
-        let Some(index) = earliest.map(|(index, _)| index) else { return Ok(false) };
+        self.open_due()?;
+        let time = |(_, head): &(usize, &Head)| (head.line.at_ns, head.order);
+        let Some((index, _)) = self.heads.iter().enumerate().min_by_key(time) else {
+            return Ok(false);
+        };
         let head = &mut self.heads[index];
         line.at_ns = head.line.at_ns;
         line.venue = head.line.venue;
         std::mem::swap(&mut line.frame, &mut head.line.frame);
-        if !head.read()? {
+        if !head.read(&mut self.missing)? {
             drop(self.heads.remove(index));
         }
         Ok(true)
     }
+
+    /// Opens the files whose first line is not after those at hand.
+    fn open_due(&mut self) -> Result<(), SimError> {
+        loop {
+            let earliest = self.heads.iter().map(|head| head.line.at_ns).min();
+            let is_due = |file: &mut Later| earliest.is_none_or(|at_ns| file.first_ns <= at_ns);
+            let Some(file) = self.later.pop_if(is_due) else { return Ok(()) };
+            let mut head = Head::open(&file.path, file.order, file.venue)?;
+            if head.read(&mut self.missing)? {
+                self.heads.push(head);
+            }
+        }
+    }
+}
+
+/// The file itself, or every file of frames in a folder and those within, by path.
+fn files(path: &Path) -> Result<Vec<PathBuf>, SimError> {
+    let failed = |source| SimError::File { path: path.display().to_string(), source };
+    if !fs::metadata(path).map_err(failed)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let (mut files, mut folders) = (Vec::new(), vec![path.to_owned()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).map_err(failed)? {
+            let found = entry.map_err(failed)?.path();
+            let name = found.to_string_lossy();
+            if found.is_dir() {
+                folders.push(found);
+            } else if ENDINGS.iter().any(|ending| name.ends_with(ending)) {
+                files.push(found);
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The bytes of a zstd file; one that breaks off ends there.
+struct Unfinished<R>(R);
+
+impl<R: Read> Read for Unfinished<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.0.read(buffer) {
+            Err(problem) if problem.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            read => read,
+        }
+    }
+}
+
+/// What a line holds.
+enum Parsed {
+    Frame,
+    Lost(u64),
+    Binary,
 }
 
 impl Head {
-    fn read(&mut self) -> Result<bool, SimError> {
+    fn open(path: &Path, order: usize, venue: usize) -> Result<Head, SimError> {
+        let name = path.to_string_lossy();
+        let is_zstd = name.ends_with(".zst") || name.ends_with(".zst.open");
+        let reader: Box<dyn Read + Send> = if is_zstd {
+            let failed = |source| SimError::File { path: path.display().to_string(), source };
+            let file = File::open(path).map_err(failed)?;
+            Box::new(Unfinished(zstd::Decoder::new(file).map_err(failed)?))
+        } else {
+            unzipped(path)?
+        };
+        Ok(Head {
+            path: path.to_owned(),
+            order,
+            number: 0,
+            may_break_off: is_zstd,
+            reader: BufReader::new(reader),
+            line: Line { venue, ..Line::default() },
+            text: String::new(),
+        })
+    }
+
+    /// Reads the next frame to play; false at the end.
+    fn read(&mut self, missing: &mut Missing) -> Result<bool, SimError> {
+        while self.read_text()? {
+            match self.parse() {
+                Ok(Parsed::Frame) => return Ok(true),
+                Ok(Parsed::Lost(count)) => missing.lost += count,
+                Ok(Parsed::Binary) => missing.binary += 1,
+                Err(why) => {
+                    let path = self.path.display().to_string();
+                    return Err(SimError::Row { path, line: self.number, why });
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    fn read_text(&mut self) -> Result<bool, SimError> {
         self.text.clear();
         self.number += 1;
         let read = self.reader.by_ref().take(LINE_LEN_MAX).read_line(&mut self.text);
         let count = read
             .map_err(|source| SimError::File { path: self.path.display().to_string(), source })?;
-        if count == 0 {
-            return Ok(false);
-        }
-        let parsed = self.text.trim_end_matches(['\r', '\n']).split_once(' ');
+        let breaks_off = self.may_break_off && !self.text.ends_with('\n');
+        Ok(0 < count && !breaks_off)
+    }
+
+    fn parse(&mut self) -> Result<Parsed, String> {
+        let text = self.text.trim_end_matches(['\r', '\n']);
+        let parsed = text.split_once(' ');
         let parsed = parsed.and_then(|(ns, frame)| Some((ns.parse::<u64>().ok()?, frame)));
-        let Some((at_ns, frame)) = parsed else {
-            let path = self.path.display().to_string();
-            let why = "expected <ns> <frame>".to_owned();
-            return Err(SimError::Row { path, line: self.number, why });
+        let (at_ns, frame) = parsed.ok_or("expected <ns> <frame>")?;
+        let line = &mut self.line;
+        line.at_ns = at_ns;
+        line.frame.clear();
+        let Some(mark) = frame.strip_prefix('#') else {
+            line.frame.push_str(frame);
+            return Ok(Parsed::Frame);
         };
-        self.line.at_ns = at_ns;
-        self.line.frame.clear();
-        self.line.frame.push_str(frame);
-        Ok(true)
+        match mark.split_once(' ') {
+            Some(("lost", count)) => {
+                count.parse().map(Parsed::Lost).map_err(|_| "expected #lost <count>".to_owned())
+            }
+            Some(("binary", _)) => Ok(Parsed::Binary),
+            Some(("text", coded)) => {
+                let bytes = STANDARD.decode(coded).map_err(|problem| problem.to_string())?;
+                line.frame = String::from_utf8(bytes).map_err(|problem| problem.to_string())?;
+                Ok(Parsed::Frame)
+            }
+            Some(_) | None => Err("expected #lost, #text or #binary".to_owned()),
+        }
     }
 }
 
@@ -116,8 +283,8 @@ mod tests {
     fn lines_are_merged_and_bytes_kept() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let (a, b) = (folder.path().join("a"), folder.path().join("b"));
-        std::fs::write(&a, "10 {\"a\": 1}\n30 {\"a\": 3 }\n").expect("temporary file");
-        std::fs::write(&b, "20 pong\n").expect("temporary file");
+        fs::write(&a, "10 {\"a\": 1}\n30 {\"a\": 3 }\n").expect("temporary file");
+        fs::write(&b, "20 pong\n").expect("temporary file");
         let options = FramesOptions { files: vec![("okx".into(), a), ("bybit".into(), b)] };
         let mut merged = Merged::open(&options, &["bybit", "okx"]).expect("good files");
         let mut line = Line::default();
@@ -139,7 +306,88 @@ mod tests {
     fn a_line_without_a_time_is_named() {
         let folder = tempfile::tempdir().expect("temporary folder");
         let file = folder.path().join("a");
-        std::fs::write(&file, "10 {}\noops\n").expect("temporary file");
+        fs::write(&file, "10 {}\noops\n").expect("temporary file");
+        let options = FramesOptions { files: vec![("okx".into(), file)] };
+        let mut merged = Merged::open(&options, &["okx"]).expect("first line is good");
+        let problem = merged.next(&mut Line::default()).expect_err("second line is not");
+        assert!(problem.to_string().contains("line 2"), "{problem}");
+    }
+
+    fn read_all(options: &FramesOptions) -> (Vec<(u64, usize, String)>, Missing) {
+        let mut merged = Merged::open(options, &["bybit", "okx"]).expect("good files");
+        let (mut line, mut seen) = (Line::default(), Vec::new());
+        while merged.next(&mut line).expect("good files") {
+            seen.push((line.at_ns, line.venue, line.frame.clone()));
+        }
+        (seen, merged.missing())
+    }
+
+    /// Zstd frames one behind the other.
+    fn zipped(parts: &[&str]) -> Vec<u8> {
+        let zip = |part: &&str| zstd::bulk::compress(part.as_bytes(), 1).expect("memory");
+        parts.iter().flat_map(zip).collect()
+    }
+
+    #[test]
+    fn a_capture_of_many_files_plays_as_one_stream_and_tells_what_it_lacks() {
+        let lake = tempfile::tempdir().expect("temporary folder");
+        let write = |path: &str, parts: &[&str]| {
+            let path = lake.path().join(path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("temporary folder");
+            fs::write(path, zipped(parts)).expect("temporary file");
+        };
+        write("exchange=okx/date=2024-08-09/b-0-000000.frames.zst", &["40 d\n50 #lost 2\n"]);
+        write("exchange=okx/date=2024-08-08/a-0-000001.frames.zst", &["30 c\n", "35 e\n"]);
+        write(
+            "exchange=okx/date=2024-08-08/a-0-000000.frames.zst",
+            &["7 #lost 3\n10 a\n", "20 b\n"],
+        );
+        // The line feed within, and a frame that looks like a mark.
+        let coded = "15 #text eAp5\n25 #text I2xvc3QgMQ==\n26 #binary AAE=\n";
+        write("exchange=bybit/date=2024-08-08/a-0-000000.frames.zst.open", &[coded]);
+        write("exchange=bybit/date=2024-08-08/a-1-000000.frames.zst", &["9 #lost 4\n"]);
+        write("exchange=kraken/date=2024-08-08/a-0-000000.frames.zst", &["1 x\n"]);
+        let options = FramesOptions::captured(lake.path(), &["bybit", "okx"]).expect("is there");
+        let (seen, missing) = read_all(&options);
+        let expected = [
+            (10, 1, "a"),
+            (15, 0, "x\ny"),
+            (20, 1, "b"),
+            (25, 0, "#lost 1"),
+            (30, 1, "c"),
+            (35, 1, "e"),
+            (40, 1, "d"),
+        ];
+        assert_eq!(seen, expected.map(|(at, venue, text)| (at, venue, text.to_owned())));
+        assert_eq!(missing, Missing { lost: 9, binary: 1 });
+        assert!(FramesOptions::captured(lake.path(), &["binance"]).is_err());
+    }
+
+    #[test]
+    fn a_file_cut_anywhere_gives_the_whole_lines_before_the_cut() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let path = folder.path().join("cut.frames.zst");
+        let options = FramesOptions { files: vec![("okx".into(), path.clone())] };
+        let parts = ["1 {\"a\":1}\n2 {\"a\":2}\n", "3 {\"a\":3}\n", "4 {\"a\":4}\n5 {\"a\":5}\n"];
+        let whole = zipped(&parts);
+        let ends: Vec<usize> = (1..=parts.len()).map(|n| zipped(&parts[..n]).len()).collect();
+        for cut in 0..=whole.len() {
+            fs::write(&path, &whole[..cut]).expect("temporary file");
+            let (seen, _) = read_all(&options);
+            let times: Vec<u64> = seen.iter().map(|(at_ns, ..)| *at_ns).collect();
+            let sure = [2, 3, 5].into_iter().zip(&ends).filter(|(_, end)| **end <= cut);
+            let sure = sure.map(|(count, _)| count).next_back().unwrap_or(0);
+            assert!(times.iter().copied().eq(1..=times.len() as u64), "{cut}: {times:?}");
+            assert!(sure <= times.len(), "{cut}: {times:?} lacks what is before");
+            assert!(seen.iter().all(|(at, _, frame)| *frame == format!("{{\"a\":{at}}}")), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_mark_of_no_known_kind_is_named() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        let file = folder.path().join("a.frames");
+        fs::write(&file, "10 {}\n11 #new 1\n").expect("temporary file");
         let options = FramesOptions { files: vec![("okx".into(), file)] };
         let mut merged = Merged::open(&options, &["okx"]).expect("first line is good");
         let problem = merged.next(&mut Line::default()).expect_err("second line is not");

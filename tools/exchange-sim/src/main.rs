@@ -32,6 +32,7 @@ Examples:
   exchange-sim --venues binance=9101,okx=9102       two venues on ports of your choice
   exchange-sim --tape data/tapes --speed x10 --loop a folder of recorded quotes, ten times as fast
   exchange-sim --frames binance=spot.frames.gz      recorded frames, byte for byte
+  exchange-sim --capture lake/capture               what an engine received
   exchange-sim --fault binance:after=500:drop --fault bybit:each=10s:stall=3s
   exchange-sim --write-tape model.csv.gz --for 60   one minute of the model as a tape
 
@@ -83,9 +84,14 @@ struct Arguments {
     #[arg(long, value_name = "SIZE", requires = "tape", default_value = "1")]
     default_size: String,
 
-    /// Sends recorded frames as they are: a venue and a file of `<ns> <frame>` lines.
+    /// Sends recorded frames as they are: a venue and a file of `<ns> <frame>` lines, plain, gzip or
+    /// zstd, or a folder of them.
     #[arg(long, value_name = "VENUE=PATH", value_parser = pair)]
     frames: Vec<(String, String)>,
+
+    /// Sends the frames that an engine captured: its lake's `capture` folder.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["model", "tape", "frames", "write_tape"])]
+    capture: Option<PathBuf>,
 
     /// How fast the source is played: x1, x10, 0.5, or max.
     #[arg(long, default_value = "x1", value_parser = speed)]
@@ -234,6 +240,12 @@ fn summarise(outcome: &Outcome) {
         stats.produced,
         stats.late_ns_max / 1000
     );
+    if 0 < stats.lost + stats.binary {
+        println!(
+            "the recording lacks {} frames; {} binary ones were not sent",
+            stats.lost, stats.binary
+        );
+    }
     for venue in &stats.venues {
         println!(
             "{:<13}{} connections, {} quotes sent, {} unheard, {} withheld, {} snapshots, \
@@ -318,6 +330,10 @@ fn source(arguments: &Arguments, venues: &[VenueAt]) -> Result<Source> {
             ..defaults
         }));
     }
+    if let Some(folder) = &arguments.capture {
+        let venues: Vec<&str> = venues.iter().map(|at| at.name.as_str()).collect();
+        return Ok(Source::Frames(FramesOptions::captured(folder, &venues)?));
+    }
     if !arguments.frames.is_empty() {
         let files = arguments.frames.iter();
         let files = files.map(|(venue, path)| (venue.clone(), PathBuf::from(path))).collect();
@@ -390,6 +406,8 @@ mod tests {
             &["--fault", "okx:drop"],
             &["--venues", "okx", "--fault", "bybit:after=1:drop"],
             &["--tape", "a", "--frames", "okx=b"],
+            &["--capture", "/nowhere"],
+            &["--capture", ".", "--frames", "okx=b"],
             &["--map", "a=b"],
             &["--cert-out", "a"],
             &["--write-tape", "a"],

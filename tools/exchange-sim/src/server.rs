@@ -714,7 +714,7 @@ impl Server {
         let venues = self.markets.iter().map(|market| market.stats);
         let is_playing = self.start_ns.is_some();
         let counted = (self.produced, self.late_ns_max, is_playing, self.has_ended);
-        self.shared.publish(venues, counted, self.feed.problem());
+        self.shared.publish(venues, counted, self.feed.missing(), self.feed.problem());
     }
 
     fn say_goodbye(&mut self) {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::frames::Missing;
 use crate::stats::{Stats, VenueStats};
 
 /// Shared by the thread and the handle.
@@ -71,6 +72,7 @@ impl Shared {
         &self,
         venues: impl Iterator<Item = VenueStats>,
         counted: (u64, u64, bool, bool),
+        missing: Missing,
         problem: Option<&str>,
     ) {
         let mut stats = self.lock();
@@ -82,6 +84,7 @@ impl Shared {
         }
         stats.produced = produced;
         stats.late_ns_max = late_ns_max;
+        (stats.lost, stats.binary) = (missing.lost, missing.binary);
         stats.playing = playing;
         stats.finished = finished;
         if stats.problem.is_none() {

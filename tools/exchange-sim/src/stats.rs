@@ -11,6 +11,10 @@ pub struct Stats {
     pub produced: u64,
     /// The most that an item was sent after it was due, ns. At unlimited speed nothing is due.
     pub late_ns_max: u64,
+    /// Frames that a recording says it lacks, so far; of a loop in this round.
+    pub lost: u64,
+    /// Binary frames of a recording, which name no stream and are not sent; likewise.
+    pub binary: u64,
     /// Whether the source has begun to play.
     pub playing: bool,
     /// Whether the source has ended and everything was written to the sockets.

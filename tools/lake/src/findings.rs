@@ -11,6 +11,8 @@ use std::fmt::Write;
 
 /// Findings that the text lists; JSON has all of them.
 const FINDINGS_TOLD: usize = 50;
+/// Ranges of numbers that a text lists.
+const RANGES_TOLD: usize = 10;
 /// Restarts that the text lists.
 const RESTARTS_TOLD: usize = 20;
 
@@ -56,8 +58,8 @@ pub struct Finding {
     pub file: Option<String>,
     /// Of which run.
     pub run: Option<String>,
-    /// Which numbers.
-    pub range: Option<Range>,
+    /// Which numbers, in order.
+    pub ranges: Vec<Range>,
     /// How many rows.
     pub rows: Option<u64>,
 }
@@ -66,7 +68,15 @@ impl Finding {
     /// A finding in words.
     #[must_use]
     pub fn new(problem: Problem, text: String) -> Finding {
-        Finding { problem, text, folder: None, file: None, run: None, range: None, rows: None }
+        Finding {
+            problem,
+            text,
+            folder: None,
+            file: None,
+            run: None,
+            ranges: Vec::new(),
+            rows: None,
+        }
     }
 
     /// The same with its folder.
@@ -89,8 +99,8 @@ impl Finding {
 
     /// The same with the numbers concerned.
     #[must_use]
-    pub fn with_range(self, range: Range) -> Finding {
-        Finding { rows: Some(range.count()), range: Some(range), ..self }
+    pub fn with_ranges(self, ranges: Vec<Range>, rows: u64) -> Finding {
+        Finding { rows: Some(rows), ranges, ..self }
     }
 }
 
@@ -289,7 +299,7 @@ impl Verdict {
             json!({
                 "problem": f.problem.name(), "text": f.text, "folder": f.folder, "file": f.file,
                 "run": f.run, "rows": f.rows,
-                "first": f.range.map(|r| r.first), "last": f.range.map(|r| r.last),
+                "numbers": f.ranges.iter().map(|r| [r.first, r.last]).collect::<Vec<_>>(),
             })
         };
         json!({
@@ -302,6 +312,15 @@ impl Verdict {
             "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
         })
     }
+}
+
+/// Ranges for people: the first ones.
+#[must_use]
+pub fn ranges_text(ranges: &[Range]) -> String {
+    let told: Vec<String> = ranges.iter().take(RANGES_TOLD).map(ToString::to_string).collect();
+    let more = ranges.len().saturating_sub(RANGES_TOLD);
+    let more = if more == 0 { String::new() } else { format!(" and {more} ranges more") };
+    format!("{}{more}", told.join(", "))
 }
 
 fn line(text: &mut String, words: &str) {

@@ -3,9 +3,12 @@
 
 pub mod compact;
 pub mod findings;
+pub mod import;
 pub mod merge;
 pub mod numbers;
 pub mod progress;
 pub mod recover;
 pub mod staging;
+pub mod stats;
+pub mod tape;
 pub mod verify;

@@ -21,8 +21,12 @@ struct Cli {
 enum Command {
     /// Merge the files of each hour that is over into one; safe while an engine records.
     Compact(lake::compact::Compact),
+    /// Bring recorded quotes from CSV files into a lake, as a run of their own in its ledger.
+    Import(lake::import::Import),
     /// Seal what a killed engine left in the journal, and note in the ledger how its run ended.
     Recover(lake::recover::Recover),
+    /// Show what a lake holds by venue and instrument: rows, bytes, span, gaps.
+    Stats(lake::stats::Stats),
     /// Prove that a lake is complete: recompute everything from the files and compare with the ledger.
     Verify(lake::verify::Verify),
 }
@@ -30,7 +34,9 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Compact(compact) => lake::compact::run(&compact),
+        Command::Import(import) => lake::import::run(&import),
         Command::Recover(recover) => lake::recover::run(&recover),
+        Command::Stats(stats) => lake::stats::run(&stats),
         Command::Verify(verify) => lake::verify::run(&verify),
     };
     done.unwrap_or_else(|error| {

@@ -6,7 +6,7 @@
 //! run that ended in order, the counts of its stages agree. What was never received is stated with
 //! its cause; what was received and is not there is a finding. Nothing is changed.
 
-use crate::findings::{Finding, Outage, Problem, RunEnd, RunStory, TableSum, Verdict};
+use crate::findings::{Finding, Outage, Problem, RunEnd, RunStory, TableSum, Verdict, ranges_text};
 use crate::numbers::{Numbers, Range};
 use crate::progress;
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -24,8 +24,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Ranges of missing numbers that are told one by one.
-const RANGES_TOLD: usize = 20;
+/// Ranges of missing numbers that are kept for each segment; how many rows are missing is always told.
+const RANGES_MAX: usize = 100_000;
 /// Folders that are read before their numbers are put together: bounds the memory.
 const FOLDERS_AT_ONCE: usize = 32;
 
@@ -78,6 +78,7 @@ pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -
     check_numbers(&expected, &scope, &seen, &mut verdict);
     check_counts(&expected, &scope, &mut verdict);
     look_around(lake, &tree, recording, &mut verdict);
+    check_runs(&expected, lake, recording, &mut verdict);
     tell_runs(&expected, &scope, recording, &mut verdict);
     verdict
 }
@@ -151,7 +152,7 @@ struct Folder {
 #[derive(Default)]
 struct Run {
     started: Option<Nanos>,
-    ended: Option<(Nanos, Option<u64>, String)>,
+    ended: Option<Ended>,
     /// By number: its range, and the folders that its rows went to.
     segments: BTreeMap<u32, (Option<Range>, BTreeSet<String>)>,
     last_time: Nanos,
@@ -160,8 +161,22 @@ struct Run {
     /// Damage whose end is not known begins here.
     torn: Vec<u64>,
     counts: BTreeMap<String, u64>,
+    /// Connections made, lost or not made.
+    connections: u64,
     /// Rows by table.
     rows: BTreeMap<String, u64>,
+    /// Quotes by venue and instrument.
+    books: BTreeMap<(String, String), u64>,
+}
+
+/// How a run ended, by the ledger.
+struct Ended {
+    time: Nanos,
+    /// The last number that was given out.
+    last: Option<u64>,
+    /// Of one that ended in order, how many counters were noted.
+    counters: Option<u64>,
+    cause: String,
 }
 
 impl Expected {
@@ -179,7 +194,9 @@ impl Expected {
         match entry.kind {
             EntryKind::Started => run.started = Some(entry.time),
             EntryKind::Ended => {
-                run.ended = Some((entry.time, entry.last, entry.cause.clone().unwrap_or_default()));
+                let cause = entry.cause.clone().unwrap_or_default();
+                let Entry { time, last, rows: counters, .. } = *entry;
+                run.ended = Some(Ended { time, last, counters, cause });
             }
             EntryKind::Segment => {
                 run.segments.entry(entry.segment.unwrap_or(0)).or_default().0 = range();
@@ -193,6 +210,8 @@ impl Expected {
                     .insert(folder.clone());
                 let rows = entry.rows.unwrap_or(0);
                 *run.rows.entry(entry.table.clone().unwrap_or_default()).or_default() += rows;
+                let book = entry.venue.clone().zip(entry.instrument.clone());
+                *run.books.entry(book.unwrap_or_default()).or_default() += rows;
                 let folder = self.folders.entry(folder).or_default();
                 folder.rows += rows;
                 folder.digest = folder.digest.wrapping_add(entry.digest.unwrap_or(0));
@@ -214,7 +233,7 @@ impl Expected {
             EntryKind::Count => {
                 run.counts.insert(entry.cause.clone().unwrap_or_default(), entry.rows.unwrap_or(0));
             }
-            EntryKind::Connected | EntryKind::Disconnected => {}
+            EntryKind::Connected | EntryKind::Disconnected => run.connections += 1,
         }
     }
 }
@@ -282,13 +301,13 @@ fn take(folder: &str, found: Found, verdict: &mut Verdict, seen: &mut Seen) {
     for (run, numbers) in found.numbers {
         let set = seen.runs.entry(run.clone()).or_default();
         let twice: Vec<u64> = numbers.into_iter().filter(|number| !set.insert(*number)).collect();
-        for range in ranges(twice) {
-            let text = format!(
-                "{folder}: {} rows of run {run} stand twice: numbers {range}",
-                range.count()
-            );
+        if !twice.is_empty() {
+            let rows = twice.len() as u64;
+            let ranges = ranges(twice);
+            let numbers = ranges_text(&ranges);
+            let text = format!("{folder}: {rows} rows of run {run} stand twice: numbers {numbers}");
             let finding = Finding::new(Problem::Duplicated, text);
-            verdict.findings.push(finding.of_run(&run).in_folder(folder).with_range(range));
+            verdict.findings.push(finding.of_run(&run).in_folder(folder).with_ranges(ranges, rows));
         }
     }
 }
@@ -491,7 +510,7 @@ fn check_numbers(expected: &Expected, scope: &Scope, seen: &Seen, verdict: &mut 
 fn between_segments(run: &Run) -> Vec<Range> {
     let mut ranges: Vec<Range> = run.segments.values().filter_map(|(range, _)| *range).collect();
     ranges.sort_unstable();
-    let last = run.ended.as_ref().and_then(|(_, last, _)| *last);
+    let last = run.ended.as_ref().and_then(|ended| ended.last);
     let (mut next, mut found) = (0, Vec::new());
     for range in ranges {
         if next < range.first {
@@ -520,18 +539,41 @@ fn missing_of(name: &str, run: &Run, range: Range, seen: &Numbers, verdict: &mut
     if next <= range.last {
         asked.push(Range { first: next, last: range.last });
     }
+    let (mut ranges, mut rows) = (Vec::new(), 0_u64);
     for part in asked {
-        let (missing, count) = seen.missing(part, RANGES_TOLD);
-        let told: u64 = missing.iter().map(Range::count).sum();
-        for range in missing {
-            let text = format!("run {name}: rows with the numbers {range} are nowhere");
-            let finding = Finding::new(Problem::Missing, text).of_run(name);
-            verdict.findings.push(finding.with_range(range));
-        }
-        if told < count {
-            let text = format!("run {name}: and {} more numbers of {part}", count - told);
-            verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
-        }
+        let (missing, count) = seen.missing(part, RANGES_MAX);
+        ranges.extend(missing);
+        rows = rows.saturating_add(count);
+    }
+    if 0 < rows {
+        let numbers = ranges_text(&ranges);
+        let text = format!("run {name}: {rows} rows are nowhere: numbers {numbers}");
+        let finding = Finding::new(Problem::Missing, text).of_run(name);
+        verdict.findings.push(finding.with_ranges(ranges, rows));
+    }
+}
+
+/// The ledger must tell of every run how it began and ended, and what it counted.
+fn check_runs(expected: &Expected, lake: &Path, recording: bool, verdict: &mut Verdict) {
+    let marked = recover::leftovers(lake).unwrap_or_default();
+    let is_open = |name: &str| recording || marked.iter().any(|left| left.run.as_str() == name);
+    for (name, run) in expected.runs.iter().filter(|(name, _)| !name.is_empty()) {
+        let noted = run.ended.as_ref().and_then(|ended| ended.counters).unwrap_or(0);
+        let lacks = if run.started.is_none() {
+            "how the run began"
+        } else if run.ended.is_none() && !is_open(name) {
+            "how the run ended"
+        } else if noted != 0 && noted != run.counts.len() as u64 {
+            "what the run counted"
+        } else if run.counts.get("chronicle.booked").is_some_and(|count| *count != run.connections)
+        {
+            "all of its connections"
+        } else {
+            continue;
+        };
+        let text =
+            format!("run {name}: the ledger does not say any more {lacks}: a file of it is gone");
+        verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
     }
 }
 
@@ -556,6 +598,34 @@ fn check_counts(expected: &Expected, scope: &Scope, verdict: &mut Verdict) {
             verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
         }
         check_feeds(name, run, quotes + statuses, verdict);
+        if lost + damaged == 0 {
+            check_books(name, run, verdict);
+        }
+    }
+}
+
+/// Where nothing was lost, every stage must have had the same quotes of each venue and instrument.
+fn check_books(name: &str, run: &Run, verdict: &mut Verdict) {
+    for ((venue, instrument), rows) in run.books.iter().filter(|((venue, _), _)| !venue.is_empty())
+    {
+        let sum = |prefix: String, suffix: String| -> Option<u64> {
+            let fits = |counter: &str| counter.starts_with(&prefix) && counter.ends_with(&suffix);
+            let counts = run.counts.iter().filter(|(counter, _)| fits(counter));
+            counts.map(|(_, count)| *count).reduce(|a, b| a + b)
+        };
+        let stages = [
+            ("decoded", sum(format!("feed.{venue}."), format!(".instrument.{instrument}.passed"))),
+            ("handed on", sum(format!("calculator.{venue}.{instrument}.passed"), String::new())),
+            ("journalled", sum(format!("journal.{venue}.{instrument}.written"), String::new())),
+        ];
+        for (stage, count) in stages.into_iter().filter_map(|(s, count)| Some((s, count?))) {
+            if count != *rows {
+                let text = format!(
+                    "run {name}: {count} quotes of {venue} {instrument} were {stage}, {rows} sealed"
+                );
+                verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
+            }
+        }
     }
 }
 
@@ -614,10 +684,10 @@ fn tell_runs(expected: &Expected, scope: &Scope, recording: bool, verdict: &mut 
         let end = match &run.ended {
             None if recording => RunEnd::Running,
             None => RunEnd::Unknown,
-            Some((_, _, cause)) if cause == "clean" => RunEnd::Clean,
+            Some(ended) if ended.cause == "clean" => RunEnd::Clean,
             Some(_) => RunEnd::Killed,
         };
-        let ended = run.ended.as_ref().map(|(time, _, _)| *time);
+        let ended = run.ended.as_ref().map(|ended| ended.time);
         let within = scope.has_time(started) || ended.is_some_and(|time| scope.has_time(time));
         if within {
             verdict.runs.push(RunStory { run: name.clone(), started, ended, end });

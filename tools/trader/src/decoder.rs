@@ -11,7 +11,7 @@ use spreadwire::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VENUES_MAX, VenueId, VenueInfo,
 };
 use spreadwire::integrity::{Reason, State};
-use spreadwire::record::{Gap, Kind, Record, Spread, Status};
+use spreadwire::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
 use spreadwire::spread::{BPS, FeeFactors};
 use std::collections::HashMap;
 
@@ -50,7 +50,7 @@ pub enum Heard {
     InStep,
     /// A part of what leads there: a gap, the latest after it, a snapshot with more to come.
     CatchingUp,
-    /// Nothing that makes records.
+    /// Nothing of the stream: an answer, or whether the engine records.
     Other,
 }
 
@@ -72,6 +72,11 @@ enum Message {
     Gap {
         missed: u64,
         ts_recv: Option<Nanos>,
+    },
+    Recording {
+        state: String,
+        ts_recv: Nanos,
+        lost: u64,
     },
     Subscribed {},
     Unsubscribed {},
@@ -155,7 +160,9 @@ impl Decoder {
         if heard.is_err() {
             out.truncate(before);
         }
-        self.last_ts = out[before..].iter().map(Record::ts_recv).fold(self.last_ts, Nanos::max);
+        // The journal's own time is not the stream's.
+        let stream = out[before..].iter().filter(|record| record.kind() != Some(Kind::Recording));
+        self.last_ts = stream.map(Record::ts_recv).fold(self.last_ts, Nanos::max);
         heard
     }
 
@@ -189,6 +196,10 @@ impl Decoder {
             Message::Gap { missed, ts_recv } => {
                 out.push(Gap::new(ts_recv.unwrap_or(self.last_ts), missed).into());
                 Ok(Heard::CatchingUp)
+            }
+            Message::Recording { state, ts_recv, lost } => {
+                out.extend(recording(&state, ts_recv, lost));
+                Ok(Heard::Other)
             }
             Message::Subscribed {}
             | Message::Unsubscribed {}
@@ -299,6 +310,23 @@ impl Decoder {
     }
 }
 
+/// `None` for a state of a later version.
+fn recording(state: &str, ts_recv: Nanos, lost: u64) -> Option<Record> {
+    let state = RecordingState::ALL.into_iter().find(|known| known.name() == state)?;
+    Some(
+        Recording {
+            ts_recv,
+            lost,
+            state: state as u8,
+            reserved: [0; 39],
+            reserved_ids: [0; 6],
+            kind: Kind::Recording as u8,
+            flags: 0,
+        }
+        .into(),
+    )
+}
+
 fn state_named(name: &str) -> Option<State> {
     State::ALL.into_iter().find(|state| state.name() == name)
 }
@@ -324,8 +352,11 @@ mod tests {
         assert_eq!(heard[..7], [Heard::Hello, step, step, step, behind, behind, behind]);
         assert!(heard[7..].iter().all(|heard| *heard == Heard::Other));
         let kinds: Vec<Kind> = records.iter().filter_map(Record::kind).collect();
-        use Kind::{Gap as G, Spread as S, Status as T};
-        assert_eq!(kinds, [T, T, S, S, T, G, S, G]);
+        use Kind::{Gap as G, Recording as R, Spread as S, Status as T};
+        assert_eq!(kinds, [T, T, S, S, T, G, S, G, R, R]);
+        let recording: &Recording = records[8].view();
+        assert_eq!((recording.state, recording.lost), (RecordingState::DiskFull as u8, 310));
+        assert_eq!(decoder.last_ts(), 1_700_000_005_000_000_000);
         let spread: &Spread = records[3].view();
         assert_eq!((spread.buy_px, spread.sell_px), (6_183_763, 6_195_000));
         assert_eq!((spread.buy_sz, spread.sell_sz), (50_000, 120_002));

@@ -11,4 +11,4 @@ mod trader;
 
 pub use decoder::{Decoder, Heard, Undecodable};
 pub use listener::{News, SpreadListener};
-pub use trader::{Rule, Trader, told};
+pub use trader::{Rule, Trader, told, told_of_recording};

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use trader::{Heard, News, Rule, SpreadListener, Trader, told};
+use trader::{Heard, News, Rule, SpreadListener, Trader, told, told_of_recording};
 
 /// Listens to the engine's broadcast and tells when opportunities open and close. No orders.
 #[derive(Debug, Parser)]
@@ -124,6 +124,7 @@ fn run(arguments: &Arguments, rule: Rule) -> anyhow::Result<()> {
                 trader.take(Heard::CatchingUp, &records, &mut events);
             }
         }
+        records.iter().filter_map(told_of_recording).for_each(|line| eprintln!("{line}"));
         tally.count(&records);
         tally.count(&events);
         print(&mut events, &trader, arguments.json)?;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use spreadwire::clock::Nanos;
 use spreadwire::decision::{CloseReason, DecisionMaker, Settings};
 use spreadwire::instrument::Catalogue;
-use spreadwire::record::Record;
+use spreadwire::record::{Kind, Record, Recording, RecordingState};
 use spreadwire::spread::BPS;
 
 /// When to open and to close, by names: what the engine's `[decision]` section says.
@@ -76,7 +76,8 @@ impl Trader {
         if heard == Heard::InStep {
             maker.caught_up();
         }
-        for record in records {
+        // Whether the engine records is nothing to decide on.
+        for record in records.iter().filter(|record| record.kind() != Some(Kind::Recording)) {
             self.last_ts = self.last_ts.max(record.ts_recv());
             maker.on_record(record, out);
         }
@@ -94,6 +95,22 @@ impl Trader {
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
+}
+
+/// What an engine's journal said of itself, for people; `None` of any other record.
+#[must_use]
+pub fn told_of_recording(record: &Record) -> Option<String> {
+    if record.kind() != Some(Kind::Recording) {
+        return None;
+    }
+    let Recording { state, lost, .. } = *record.view();
+    Some(match RecordingState::of_code(state) {
+        Some(RecordingState::On) => format!("the engine records again; {lost} inputs are lost"),
+        state => {
+            let why = state.map_or("unknown", RecordingState::name);
+            format!("the engine does NOT record ({why}); {lost} inputs are lost so far")
+        }
+    })
 }
 
 /// An opportunity's JSON line (as `chronicle::line_of` makes it) for people.

@@ -100,12 +100,13 @@ fn serve<'scope>(
     address: SocketAddr,
 ) -> (SocketAddr, HoldSender, std::thread::ScopedJoinHandle<'scope, ()>) {
     let (edge, records) = ring::hold(4096, EdgeCounters::default());
+    let (_, states) = ring::count(1, EdgeCounters::default());
     let listener = broadcast::bind(address).unwrap();
     let (clock, counters) = (Clock::host(), Counters::default());
-    let shared = Arc::new(catalogue());
+    let (shared, settings) = (Arc::new(catalogue()), Settings::default());
     let clocked = clock.clone();
     let mut agent =
-        Broadcast::new(records, shared, listener, Settings::default(), clocked, &counters).unwrap();
+        Broadcast::new(records, states, shared, listener, settings, clocked, &counters).unwrap();
     let address = agent.address().unwrap();
     let thread = scope.spawn(move || {
         while !agent.is_finished() {

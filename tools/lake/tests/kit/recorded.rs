@@ -80,7 +80,9 @@ pub(crate) fn record(lake: &Path, run: &str, segments: &[Vec<Record>]) {
             next += some.iter().map(numbers_taken).sum::<u64>();
             writer.write(&mut block).unwrap();
         }
-        seal_segment(&writer.close().unwrap().path, lake, &catalogue).unwrap();
+        let finished = writer.finish();
+        finished.trim().unwrap();
+        seal_segment(&finished.close().unwrap().path, lake, &catalogue).unwrap();
     }
     let last = segments.iter().flatten().map(Record::ts_recv).max().unwrap();
     mark.end(lake, last, next, &BTreeMap::new()).unwrap();

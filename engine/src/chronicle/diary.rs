@@ -1,0 +1,185 @@
+//! Connections made and lost, and what the counters said each hour, on their way into the ledger.
+//!
+//! Entries wait in memory for a minute at most and become a small file of the ledger. One that
+//! cannot be written waits on, up to a bound; beyond it entries are counted as lost. It must not
+//! know sockets.
+
+use crate::clock::{Nanos, SECOND};
+use crate::counters::{Counter, Counters};
+use crate::feed::Notice;
+use crate::instrument::Catalogue;
+use crate::lake::HOUR;
+use crate::ledger::{self, Entry, EntryKind};
+use std::path::{Path, PathBuf};
+
+/// Entries wait no longer than this.
+const BOOK_INTERVAL: Nanos = 60 * SECOND;
+/// Entries that wait at most while the lake cannot be written.
+const ENTRIES_MAX: usize = 1 << 16;
+
+/// The ledger's side of the chronicle.
+#[derive(Debug)]
+pub(super) struct Diary {
+    lake: PathBuf,
+    run: String,
+    counters: Counters,
+    entries: Vec<Entry>,
+    files: u32,
+    tried_at: Nanos,
+    /// Of which the counters were noted last.
+    hour: Option<u64>,
+    booked: Counter,
+    lost: Counter,
+}
+
+impl Diary {
+    pub(super) fn new(lake: &Path, run: &str, counters: &Counters) -> Diary {
+        Diary {
+            lake: lake.to_owned(),
+            run: run.to_owned(),
+            counters: counters.clone(),
+            entries: Vec::new(),
+            files: 0,
+            tried_at: 0,
+            hour: None,
+            booked: counters.counter("chronicle.booked"),
+            lost: counters.counter("chronicle.unbooked"),
+        }
+    }
+
+    /// Notes what became of a connection.
+    pub(super) fn take(&mut self, notice: &Notice, catalogue: &Catalogue, now: Nanos) {
+        let (kind, venue, connection, why) = match notice {
+            Notice::Opened { venue, connection } => (EntryKind::Connected, venue, connection, None),
+            Notice::Lost { venue, connection, why, .. } => {
+                (EntryKind::Disconnected, venue, connection, Some(why.clone()))
+            }
+            Notice::Rejected { .. } | Notice::Refused { .. } => return,
+        };
+        self.add(Entry {
+            venue: Some(catalogue.venue(*venue).name.clone()),
+            first: Some(*connection as u64),
+            cause: why,
+            ..Entry::new(kind, now).of_run(&self.run)
+        });
+    }
+
+    /// Notes the counters when an hour is over; writes what has waited long enough. Returns how
+    /// much was done.
+    pub(super) fn tend(&mut self, now: Nanos) -> usize {
+        let hour = now / HOUR;
+        if self.hour.is_some_and(|before| before < hour) {
+            let counts = self.counters.snapshot();
+            let noted = counts.len();
+            for (name, count) in counts {
+                let entry = Entry::new(EntryKind::Count, now).of_run(&self.run).because(&name);
+                self.add(Entry { rows: Some(count), ..entry });
+            }
+            self.hour = Some(hour);
+            return noted;
+        }
+        self.hour = Some(hour);
+        if self.entries.is_empty() || now.saturating_sub(self.tried_at) < BOOK_INTERVAL {
+            return 0;
+        }
+        self.write(now)
+    }
+
+    fn add(&mut self, entry: Entry) {
+        if self.entries.len() < ENTRIES_MAX {
+            self.entries.push(entry);
+        } else {
+            self.lost.add(1);
+        }
+    }
+
+    /// Writes what waits. Returns how many entries that were.
+    pub(super) fn write(&mut self, now: Nanos) -> usize {
+        self.tried_at = now;
+        if self.entries.is_empty() {
+            return 0;
+        }
+        let name = format!("{}-events-{:06}", self.run, self.files);
+        match ledger::write(&self.lake, &name, now, &self.entries) {
+            Ok(_) => {
+                let written = self.entries.len();
+                let connections = self.entries.iter().filter(|e| e.kind != EntryKind::Count);
+                self.booked.add(connections.count() as u64);
+                self.files += 1;
+                self.entries.clear();
+                written
+            }
+            Err(error) => {
+                let error = anyhow::Error::from(error);
+                tracing::error!(target: "ledger", "not written, tried again in a minute: {error:#}");
+                0
+            }
+        }
+    }
+
+    /// Entries that never came into the ledger.
+    pub(super) fn unwritten(&self) -> u64 {
+        self.entries.len() as u64 + self.lost.get()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::{VenueId, VenueInfo};
+
+    #[test]
+    fn connections_and_hourly_counts_come_into_the_ledger() {
+        let home = tempfile::tempdir().unwrap();
+        let counters = Counters::default();
+        counters.counter("feed.okx.0.frames").add(7);
+        let okx = VenueInfo { name: "okx".to_owned(), taker_fee: 0.0, max_age: 0 };
+        let catalogue = Catalogue { venues: vec![okx], ..Catalogue::default() };
+        let mut diary = Diary::new(home.path(), "run", &counters);
+        let venue = VenueId(0);
+        let start = 5 * HOUR - 10 * SECOND;
+        assert_eq!(diary.tend(start), 0);
+        diary.take(&Notice::Opened { venue, connection: 2 }, &catalogue, start);
+        let lost = Notice::Lost { venue, connection: 2, why: "reset".to_owned(), retry_in: 1 };
+        diary.take(&lost, &catalogue, start + SECOND);
+        assert_eq!(diary.tend(start + SECOND), 2, "the first ones at once");
+        assert_eq!(diary.tend(start + 9 * SECOND), 0);
+        assert_eq!(diary.tend(5 * HOUR), 3, "the counters of the hour that is over");
+        assert_eq!(diary.tend(5 * HOUR + SECOND), 0, "within the minute");
+        assert_eq!(diary.tend(5 * HOUR + 60 * SECOND), 3);
+        let (entries, _) = ledger::read(home.path());
+        let told: Vec<_> =
+            entries.iter().map(|e| (e.kind, e.time, e.first, e.cause.as_deref(), e.rows)).collect();
+        let count = |name, rows| (EntryKind::Count, 5 * HOUR, None, Some(name), Some(rows));
+        let mut wanted = vec![
+            (EntryKind::Connected, start, Some(2), None, None),
+            (EntryKind::Disconnected, start + SECOND, Some(2), Some("reset"), None),
+            count("chronicle.booked", 2),
+            count("chronicle.unbooked", 0),
+            count("feed.okx.0.frames", 7),
+        ];
+        let by_name =
+            |a: &(_, _, _, Option<&str>, _), b: &(_, _, _, Option<&str>, _)| a.3.cmp(&b.3);
+        wanted[2..].sort_by(by_name);
+        let mut told = told;
+        told[2..].sort_by(by_name);
+        assert_eq!(told, wanted);
+        assert_eq!(diary.unwritten(), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_written_waits_and_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = home.path().join("lake");
+        std::fs::write(&lake, "no folder").unwrap();
+        let counters = Counters::default();
+        let okx = VenueInfo { name: "okx".to_owned(), taker_fee: 0.0, max_age: 0 };
+        let catalogue = Catalogue { venues: vec![okx], ..Catalogue::default() };
+        let mut diary = Diary::new(&lake, "run", &counters);
+        let opened = Notice::Opened { venue: VenueId(0), connection: 0 };
+        diary.take(&opened, &catalogue, HOUR);
+        assert_eq!((diary.write(HOUR), diary.unwritten()), (0, 1));
+        std::fs::remove_file(&lake).unwrap();
+        assert_eq!((diary.write(HOUR), diary.unwritten()), (1, 0));
+    }
+}

@@ -1,0 +1,377 @@
+//! `lake verify` against lakes that are sound, and against every kind of damage that can be done to
+//! one. Nothing may pass for complete that is not.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use bytemuck::Zeroable;
+use indicatif::ProgressBar;
+use lake::findings::{Problem, RunEnd, Verdict};
+use lake::numbers::Range;
+use lake::verify::verify;
+use spreadwire::clock::{Nanos, SECOND};
+use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire::integrity::{Reason, State};
+use spreadwire::ledger::{self, Cause};
+use spreadwire::record::{Gap, GapCause, Kind, Quote, Record, Status};
+use spreadwire::recover::{self, Mark};
+use spreadwire::seal::seal_segment;
+use spreadwire::segment::{Block, Origin, RunId, SegmentInfo, SegmentWriter, catalogue_digest};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
+
+fn catalogue() -> Catalogue {
+    let instrument =
+        |name: &str| Instrument { name: name.to_owned(), price_scale: 2, size_scale: 8 };
+    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
+    Catalogue {
+        instruments: vec![instrument("BTC/USDT"), instrument("ETH/USDT")],
+        venues: vec![venue("binance"), venue("okx")],
+        listings: Vec::new(),
+    }
+}
+
+fn quote(at: u64, ts_recv: Nanos) -> Record {
+    Quote {
+        ts_recv,
+        ts_event: ts_recv - 5,
+        bid_px: 6_183_763 + i64::try_from(at % 7).unwrap(),
+        ask_px: 6_183_764 + i64::try_from(at % 5).unwrap(),
+        bid_sz: 378_826_000,
+        ask_sz: 154_698_000 + i64::try_from(at).unwrap(),
+        sequence: at,
+        instrument: InstrumentId(u32::from(at.is_multiple_of(3))),
+        venue: VenueId(u8::from(at.is_multiple_of(2))),
+        kind: Kind::Quote as u8,
+        ..Quote::zeroed()
+    }
+    .into()
+}
+
+fn status(state: State, reason: Reason, ts_recv: Nanos) -> Record {
+    Status {
+        ts_recv,
+        state: state as u8,
+        reason: reason as u8,
+        kind: Kind::Status as u8,
+        ..Status::zeroed()
+    }
+    .into()
+}
+
+/// Writes records as one segment; returns its path.
+fn segment(lake: &Path, run: RunId, number: u32, first: u64, records: &[Record]) -> PathBuf {
+    let origin = Origin { run, catalogue: catalogue_digest(&catalogue()) };
+    let info = SegmentInfo { origin, number, started_at: MIDNIGHT };
+    let mut writer = SegmentWriter::create(&lake.join("journal"), info).unwrap();
+    let mut block = Block::new(64, first);
+    for chunk in records.chunks(64) {
+        chunk.iter().for_each(|record| block.push(record));
+        writer.write(&mut block).unwrap();
+        block.clear();
+    }
+    let finished = writer.finish();
+    finished.trim().unwrap();
+    finished.close().unwrap().path
+}
+
+fn counters(quotes: u64, statuses: u64, lost: u64) -> BTreeMap<String, u64> {
+    BTreeMap::from([
+        ("calculator.quotes".to_owned(), quotes),
+        ("calculator.statuses".to_owned(), statuses),
+        ("edge.feed.passed".to_owned(), quotes + statuses),
+        ("journal.missed".to_owned(), lost),
+    ])
+}
+
+/// A run of two segments on both sides of midnight, which ended in order.
+fn recorded(lake: &Path) -> Vec<PathBuf> {
+    let run = RunId::new("run-1").unwrap();
+    let mark = Mark::begin(lake, run, MIDNIGHT - SECOND, &catalogue()).unwrap();
+    let (before, after): (Vec<Record>, Vec<Record>) =
+        ((0..150).map(|at| quote(at, MIDNIGHT - 200 + at)).collect(), quotes_after().collect());
+    let first = segment(lake, run, 0, 0, &before);
+    let second = segment(lake, run, 1, 150, &after);
+    for path in [&first, &second] {
+        seal_segment(path, lake, &catalogue()).unwrap();
+    }
+    mark.end(lake, MIDNIGHT + SECOND, 352, &counters(350, 2, 0)).unwrap();
+    files(lake)
+}
+
+fn quotes_after() -> impl Iterator<Item = Record> {
+    let quotes = (0..200).map(|at| quote(at, MIDNIGHT - 50 + at));
+    let lost = status(State::Down, Reason::Disconnected, MIDNIGHT + 10);
+    let back = status(State::Live, Reason::Quote, MIDNIGHT + 20);
+    quotes.chain([lost, back])
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path));
+        } else if path.extension().is_some_and(|end| end == "parquet") {
+            found.push(path);
+        }
+    }
+    found.sort();
+    found
+}
+
+fn checked(lake: &Path) -> Verdict {
+    verify(lake, None, &ProgressBar::hidden())
+}
+
+fn problems(verdict: &Verdict) -> Vec<Problem> {
+    let mut problems: Vec<Problem> = verdict.findings.iter().map(|f| f.problem).collect();
+    problems.sort_unstable();
+    problems.dedup();
+    problems
+}
+
+#[test]
+fn a_sound_lake_is_complete_and_its_outages_are_stated() {
+    let home = tempfile::tempdir().unwrap();
+    recorded(home.path());
+    let verdict = checked(home.path());
+    assert_eq!(verdict.findings, []);
+    assert_eq!((verdict.tables["quotes"].rows, verdict.tables["status"].rows), (350, 2));
+    let [outage] = &verdict.outages[..] else { panic!("{:?}", verdict.outages) };
+    assert_eq!((outage.cause, outage.venue.as_deref()), (Cause::Network, Some("binance")));
+    assert_eq!((outage.from, outage.until), (MIDNIGHT + 10, Some(MIDNIGHT + 20)));
+    assert_eq!(verdict.runs[0].end, RunEnd::Clean);
+    assert!(verdict.to_text().ends_with("complete apart from the gaps stated\n"));
+}
+
+#[test]
+fn one_day_is_verified_without_the_files_of_the_others() {
+    let home = tempfile::tempdir().unwrap();
+    let files = recorded(home.path());
+    let on = |day: &str| verify(home.path(), Some(day.parse().unwrap()), &ProgressBar::hidden());
+    let (eighth, ninth) = (on("2024-08-08"), on("2024-08-09"));
+    assert!(eighth.is_complete() && ninth.is_complete());
+    assert_eq!(eighth.tables["quotes"].rows + ninth.tables["quotes"].rows, 350);
+    assert!(!ninth.tables["quotes"].rows.is_multiple_of(350));
+    let of_ninth = |path: &&PathBuf| {
+        let path = path.to_string_lossy();
+        path.contains("date=2024-08-09") && path.contains("exchange=")
+    };
+    fs::remove_file(files.iter().find(of_ninth).unwrap()).unwrap();
+    assert!(on("2024-08-08").is_complete());
+    assert_eq!(problems(&on("2024-08-09")), [Problem::Missing]);
+}
+
+#[test]
+fn no_file_can_be_deleted_unnoticed_and_the_rows_are_told() {
+    let home = tempfile::tempdir().unwrap();
+    let files = recorded(home.path());
+    assert!(12 < files.len(), "{}", files.len());
+    for file in &files {
+        let bytes = fs::read(file).unwrap();
+        fs::remove_file(file).unwrap();
+        let verdict = checked(home.path());
+        assert!(!verdict.is_complete(), "{} is gone", file.display());
+        if !file.to_string_lossy().contains("/ledger/") {
+            assert_eq!(problems(&verdict), [Problem::Missing], "{}", file.display());
+            let name = file.file_name().unwrap().to_str().unwrap();
+            let text = verdict.to_text();
+            assert!(text.contains(name), "{text}");
+            let ranges = verdict.findings.iter().flat_map(|f| &f.ranges);
+            let rows: u64 = ranges.map(Range::count).sum();
+            let folder = verdict.findings.iter().find(|f| f.folder.is_some()).unwrap();
+            assert_eq!(folder.rows, Some(rows), "each missing number is told: {text}");
+        }
+        fs::write(file, bytes).unwrap();
+    }
+    assert!(checked(home.path()).is_complete());
+}
+
+#[test]
+fn no_bit_can_flip_and_no_end_be_cut_off_unnoticed() {
+    let home = tempfile::tempdir().unwrap();
+    let files = recorded(home.path());
+    for (place, file) in files.iter().enumerate() {
+        let bytes = fs::read(file).unwrap();
+        let bits = bytes.len() * 8;
+        for step in 0..6 {
+            let bit = (bits / 6 * step + place * 131) % bits;
+            let mut damaged = bytes.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            fs::write(file, &damaged).unwrap();
+            let verdict = checked(home.path());
+            assert!(problems(&verdict).contains(&Problem::Damaged), "{} bit {bit}", file.display());
+        }
+        for length in [0, 4, bytes.len() / 2, bytes.len() - 1] {
+            fs::write(file, &bytes[..length]).unwrap();
+            let verdict = checked(home.path());
+            assert!(problems(&verdict).contains(&Problem::Damaged), "{} cut", file.display());
+        }
+        fs::write(file, bytes).unwrap();
+    }
+    assert!(checked(home.path()).is_complete());
+}
+
+#[test]
+fn what_does_not_belong_there_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let files = recorded(home.path());
+    let quotes = files.iter().find(|f| f.to_string_lossy().contains("exchange=")).unwrap();
+    let folder = quotes.parent().unwrap();
+    for (path, problem) in [
+        (folder.join("copy.parquet"), Problem::Unexpected),
+        (folder.join("notes.txt"), Problem::Unexpected),
+        (folder.join("run-1-000009.parquet.tmp"), Problem::Unexpected),
+        (home.path().join("spreads.csv"), Problem::Unexpected),
+        (
+            home.path().join("exchange=x/symbol=y/date=2024-08-08/hour=25/a.parquet"),
+            Problem::Unexpected,
+        ),
+    ] {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::copy(quotes, &path).unwrap();
+        let verdict = checked(home.path());
+        assert_eq!(problems(&verdict), [problem], "{}", path.display());
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(verdict.findings[0].text.contains(name), "{:?}", verdict.findings);
+        fs::remove_file(path).unwrap();
+    }
+}
+
+#[test]
+fn files_that_change_places_are_damage() {
+    let home = tempfile::tempdir().unwrap();
+    let files = recorded(home.path());
+    let quotes: Vec<_> =
+        files.iter().filter(|f| f.to_string_lossy().contains("exchange=")).collect();
+    let (one, other) = (fs::read(quotes[0]).unwrap(), fs::read(quotes[1]).unwrap());
+    fs::write(quotes[0], other).unwrap();
+    fs::write(quotes[1], one).unwrap();
+    assert!(problems(&checked(home.path())).contains(&Problem::Damaged));
+}
+
+#[test]
+fn an_earlier_version_of_a_file_has_too_few_rows() {
+    let home = tempfile::tempdir().unwrap();
+    let run = RunId::new("run-1").unwrap();
+    let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let all: Vec<Record> = (0..40).map(|at| quote(2, MIDNIGHT + at)).collect();
+    let first = segment(home.path(), run, 0, 0, &all[..20]);
+    let second = segment(home.path(), run, 1, 20, &all[20..]);
+    let sealed = seal_segment(&first, home.path(), &catalogue()).unwrap();
+    let file = &sealed.files[0].path;
+    let early = fs::read(file).unwrap();
+    let joined = seal_segment(&second, home.path(), &catalogue()).unwrap();
+    assert_eq!(&joined.files[0].path, file, "both are small");
+    mark.end(home.path(), MIDNIGHT + SECOND, 40, &counters(40, 0, 0)).unwrap();
+    assert!(checked(home.path()).is_complete());
+    fs::write(file, early).unwrap();
+    let verdict = checked(home.path());
+    assert_eq!(problems(&verdict), [Problem::Missing]);
+    let ranges: Vec<Range> = verdict.findings.into_iter().flat_map(|f| f.ranges).collect();
+    assert_eq!(ranges, [Range { first: 20, last: 39 }]);
+}
+
+#[test]
+fn what_the_recorder_lost_is_no_completeness() {
+    for (cause, numbered) in
+        [(GapCause::Edge, true), (GapCause::Disk, true), (GapCause::Spreads, false)]
+    {
+        let home = tempfile::tempdir().unwrap();
+        let run = RunId::new("run-1").unwrap();
+        let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+        let gap = Record::from(Gap::new(MIDNIGHT + 1, 5).because(cause));
+        let records = [quote(0, MIDNIGHT), gap, quote(1, MIDNIGHT + 2)];
+        let path = segment(home.path(), run, 0, 0, &records);
+        seal_segment(&path, home.path(), &catalogue()).unwrap();
+        let lost = if numbered { 5 } else { 0 };
+        let inputs = 2 + lost;
+        mark.end(home.path(), MIDNIGHT + SECOND, inputs, &counters(inputs, 0, lost)).unwrap();
+        let verdict = checked(home.path());
+        assert_eq!(problems(&verdict), [Problem::Lost], "{cause:?}: {:?}", verdict.findings);
+        assert_eq!(verdict.findings[0].rows, Some(5));
+    }
+}
+
+#[test]
+fn counts_that_do_not_agree_are_told() {
+    let home = tempfile::tempdir().unwrap();
+    let run = RunId::new("run-1").unwrap();
+    let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let path = segment(home.path(), run, 0, 0, &[quote(0, MIDNIGHT), quote(1, MIDNIGHT)]);
+    seal_segment(&path, home.path(), &catalogue()).unwrap();
+    // The calculator numbered one more than was ever journalled, and nobody counted a loss.
+    mark.end(home.path(), MIDNIGHT + SECOND, 2, &counters(3, 0, 0)).unwrap();
+    let verdict = checked(home.path());
+    assert_eq!(problems(&verdict), [Problem::Missing]);
+    assert!(verdict.findings[0].text.contains("3 quotes"), "{:?}", verdict.findings);
+}
+
+#[test]
+fn a_killed_run_is_not_complete_before_it_is_recovered_and_stated_afterwards() {
+    let home = tempfile::tempdir().unwrap();
+    let run = RunId::new("run-1").unwrap();
+    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let records: Vec<Record> = (0..10).map(|at| quote(at, MIDNIGHT + at)).collect();
+    segment(home.path(), run, 0, 0, &records);
+    let verdict = checked(home.path());
+    assert_eq!(problems(&verdict), [Problem::Missing]);
+    assert!(verdict.findings[0].text.contains("lake recover"), "{:?}", verdict.findings);
+    let left = recover::leftovers(home.path()).unwrap();
+    let until = Some(MIDNIGHT + SECOND);
+    assert!(left[0].recover(home.path(), until, None, |_| {}).failures.is_empty());
+    let verdict = checked(home.path());
+    assert_eq!(verdict.findings, []);
+    let [gap] = &verdict.outages[..] else { panic!("{:?}", verdict.outages) };
+    assert_eq!((gap.cause, gap.from, gap.until), (Cause::Restart, MIDNIGHT + 9, until));
+    assert_eq!(verdict.runs[0].end, RunEnd::Killed);
+}
+
+#[test]
+fn a_damaged_segment_is_a_loss_of_just_its_numbers() {
+    let home = tempfile::tempdir().unwrap();
+    let run = RunId::new("run-1").unwrap();
+    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let records: Vec<Record> = (0..200).map(|at| quote(at, MIDNIGHT + at)).collect();
+    let path = segment(home.path(), run, 0, 0, &records);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[64 + 65 * 64 + 100] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    segment(home.path(), run, 1, 200, &records[..20]);
+    let left = recover::leftovers(home.path()).unwrap();
+    assert!(left[0].recover(home.path(), None, None, |_| {}).failures.is_empty());
+    let verdict = checked(home.path());
+    assert_eq!(problems(&verdict), [Problem::Lost]);
+    let finding = &verdict.findings[0];
+    assert!(finding.text.contains("the numbers 64 to 127"), "{finding:?}");
+    assert_eq!(verdict.tables["quotes"].rows, 156);
+    assert!(verdict.notes[0].contains("damaged/run-1-000000.seg"));
+    assert!(ledger::read(home.path()).1.is_empty());
+}
+
+#[test]
+fn the_command_says_it_by_its_exit_code_and_as_json() {
+    let home = tempfile::tempdir().unwrap();
+    let files = recorded(home.path());
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lake"));
+        command.arg("verify").arg(home.path()).args(arguments).output().unwrap()
+    };
+    let sound = run(&["--json"]);
+    assert_eq!(sound.status.code(), Some(0));
+    let said: serde_json::Value = serde_json::from_slice(&sound.stdout).unwrap();
+    assert_eq!((&said["complete"], &said["tables"]["quotes"]["rows"]), (&true.into(), &350.into()));
+    fs::write(&files[0], "").unwrap();
+    let broken = run(&[]);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&broken.stdout).contains("NOT COMPLETE"));
+    let broken: serde_json::Value = serde_json::from_slice(&run(&["--json"]).stdout).unwrap();
+    assert_eq!(broken["findings"][0]["problem"], "damaged");
+    assert_eq!(run(&["--date", "yesterday"]).status.code(), Some(2));
+    let nowhere = Command::new(env!("CARGO_BIN_EXE_lake")).args(["verify", "/nowhere"]).output();
+    assert_eq!(nowhere.unwrap().status.code(), Some(1));
+}
