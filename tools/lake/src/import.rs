@@ -30,7 +30,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Rows of one segment: bounds the memory.
+/// Rows of one segment.
 const SEGMENT_ROWS: usize = 1 << 18;
 /// Rows of one block.
 const BLOCK_ROWS: usize = 4096;
@@ -90,10 +90,15 @@ fn pair(text: &str) -> Result<(String, String), String> {
 /// written.
 pub fn run(arguments: &Import) -> anyhow::Result<ExitCode> {
     let Import { venues, instruments, price_decimals, size_decimals, .. } = arguments;
-    let names = Names { venues: venues.clone(), instruments: instruments.clone() };
-    let scales = (*price_decimals, *size_decimals);
+    let work = Work {
+        lake: &arguments.lake,
+        files: &arguments.files,
+        names: Names { venues: venues.clone(), instruments: instruments.clone() },
+        scales: (*price_decimals, *size_decimals),
+        segment_rows: SEGMENT_ROWS,
+    };
     let bar = progress::bar("rows", 0, arguments.json);
-    let outcomes = import(&arguments.lake, &arguments.files, names, scales, &bar, &mut |_| Ok(()))?;
+    let outcomes = import(&work, &bar, &mut |_| Ok(()))?;
     bar.finish_and_clear();
     if arguments.json {
         println!("{}", json!({"files": outcomes.iter().map(Outcome::to_json).collect::<Vec<_>>()}));
@@ -186,49 +191,63 @@ impl Outcome {
     }
 }
 
-/// Imports files. `on_step` is called after each step; an error of it ends everything.
+/// What is to be imported.
+#[derive(Debug)]
+pub struct Work<'a> {
+    /// The lake.
+    pub lake: &'a Path,
+    /// The tapes.
+    pub files: &'a [PathBuf],
+    /// How they call things.
+    pub names: Names,
+    /// Decimals of prices and sizes, where not those of the tapes.
+    pub scales: (Option<u8>, Option<u8>),
+    /// Rows of one segment: bounds the memory.
+    pub segment_rows: usize,
+}
+
+/// Called after each step; an error ends everything there and then.
+pub type OnStep<'a> = &'a mut dyn FnMut(Step) -> anyhow::Result<()>;
+
+/// Imports files. `on_step` is called after each step.
 ///
 /// # Errors
-/// As [`run`].
+/// As [`run`], and those of `on_step`.
 pub fn import(
-    lake: &Path,
-    files: &[PathBuf],
-    names: Names,
-    scales: (Option<u8>, Option<u8>),
+    work: &Work<'_>,
     bar: &ProgressBar,
-    on_step: &mut dyn FnMut(Step) -> anyhow::Result<()>,
+    on_step: OnStep<'_>,
 ) -> anyhow::Result<Vec<Outcome>> {
-    let mut survey = Survey { names, ..Survey::default() };
-    let mut tapes = files.iter().map(|file| survey.read(file)).collect::<Result<Vec<_>, _>>()?;
-    survey.set_scales(scales);
+    let mut survey = Survey { names: work.names.clone(), ..Survey::default() };
+    let tapes = work.files.iter().map(|file| survey.read(file));
+    let mut tapes = tapes.collect::<Result<Vec<_>, _>>()?;
+    survey.set_scales(work.scales);
     let catalogue = survey.catalogue()?;
-    bar.set_length(tapes.iter().map(|tape| tape.rows).sum());
-    let _lock = lake::lock_recording(lake).context("cannot write into this lake")?;
     for surveyed in &mut tapes {
         surveyed.run = survey.run(surveyed)?;
     }
-    check_new(lake, &tapes)?;
-    let importing = |surveyed: &Surveyed| {
-        let run = surveyed.run;
-        let file = surveyed.file.clone();
+    bar.set_length(tapes.iter().map(|tape| tape.rows).sum());
+    let _lock = lake::lock_recording(work.lake).context("cannot write into this lake")?;
+    check_new(work.lake, &tapes)?;
+    let mut outcomes = Vec::new();
+    for surveyed in &tapes {
+        let (file, run) = (surveyed.file.clone(), surveyed.run);
         let outcome = Outcome { file, run, rows: 0, refused: BTreeMap::new(), named: Vec::new() };
-        let records = Vec::with_capacity(SEGMENT_ROWS.min(surveyed.rows.try_into().unwrap_or(0)));
-        let work = Importing {
-            lake,
+        let importing = Importing {
+            work,
             survey: &survey,
             catalogue: &catalogue,
             bar,
             on_step: &mut *on_step,
             outcome,
-            records,
+            records: Vec::new(),
             segment: 0,
             books: BTreeMap::new(),
         };
-        work.run(surveyed).with_context(|| {
-            format!("{}: run the import again, it goes on", surveyed.file.display())
-        })
-    };
-    tapes.iter().map(importing).collect()
+        let again = || format!("{}: run the import again, it goes on", surveyed.file.display());
+        outcomes.push(importing.run(surveyed).with_context(again)?);
+    }
+    Ok(outcomes)
 }
 
 /// What a tape holds.
@@ -381,11 +400,11 @@ fn check_new(lake: &Path, tapes: &[Surveyed]) -> anyhow::Result<()> {
 
 /// One tape on its way.
 struct Importing<'a> {
-    lake: &'a Path,
+    work: &'a Work<'a>,
     survey: &'a Survey,
     catalogue: &'a Catalogue,
     bar: &'a ProgressBar,
-    on_step: &'a mut dyn FnMut(Step) -> anyhow::Result<()>,
+    on_step: OnStep<'a>,
     outcome: Outcome,
     records: Vec<Record>,
     segment: u32,
@@ -395,12 +414,12 @@ struct Importing<'a> {
 
 impl Importing<'_> {
     fn run(mut self, surveyed: &Surveyed) -> anyhow::Result<Outcome> {
-        let aside = self.lake.join(lake::JOURNAL).join(ASIDE);
+        let aside = self.work.lake.join(lake::JOURNAL).join(ASIDE);
         if aside.exists() {
             fs::remove_dir_all(&aside)?;
         }
-        forget_end(self.lake, &surveyed.run)?;
-        let mark = Mark::begin(self.lake, surveyed.run, surveyed.first, self.catalogue)?;
+        forget_end(self.work.lake, &surveyed.run)?;
+        let mark = Mark::begin(self.work.lake, surveyed.run, surveyed.first, self.catalogue)?;
         folder::create(&aside)?;
         (self.on_step)(Step::Begun)?;
         let mut tape = Tape::open(&surveyed.file)?;
@@ -410,14 +429,14 @@ impl Importing<'_> {
                 Ok(quote) => self.records.push(quote.into()),
                 Err(why) => self.outcome.refuse(line, why),
             }
-            if self.records.len() == SEGMENT_ROWS {
+            if self.work.segment_rows <= self.records.len() {
                 self.seal(&aside)?;
             }
         }
         ensure!(tape.checksum() == surveyed.checksum, "the file changed while it was read");
         self.seal(&aside)?;
         fs::remove_dir_all(&aside)?;
-        mark.end(self.lake, surveyed.last, self.outcome.rows, &self.counts())?;
+        mark.end(self.work.lake, surveyed.last, self.outcome.rows, &self.counts())?;
         (self.on_step)(Step::Ended)?;
         Ok(self.outcome)
     }
@@ -470,12 +489,12 @@ impl Importing<'_> {
         finished.sync()?;
         let closed = finished.close()?;
         (self.on_step)(Step::Written)?;
-        let journal = self.lake.join(lake::JOURNAL);
+        let journal = self.work.lake.join(lake::JOURNAL);
         let path = journal.join(format!("{}{CLOSED_SUFFIX}", segment_name(&run, self.segment)));
         fs::rename(&closed.path, &path)?;
         folder::sync(&journal)?;
         (self.on_step)(Step::Journalled)?;
-        seal_segment(&path, self.lake, self.catalogue)?;
+        seal_segment(&path, self.work.lake, self.catalogue)?;
         (self.on_step)(Step::Sealed)?;
         for record in &self.records {
             *self.books.entry((record.venue, record.instrument)).or_default() += 1;
