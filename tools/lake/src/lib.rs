@@ -2,7 +2,9 @@
 //! engine's library and must not know a running engine.
 
 pub mod compact;
+pub mod export;
 pub mod findings;
+pub mod formats;
 pub mod import;
 pub mod merge;
 pub mod numbers;
