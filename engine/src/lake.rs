@@ -35,6 +35,9 @@ pub const CHANGE_LOCK: &str = "change.lock";
 pub const PARQUET_SUFFIX: &str = ".parquet";
 /// How the name of an unfinished Parquet file ends.
 pub const UNFINISHED_SUFFIX: &str = ".parquet.tmp";
+/// How the name of a file ends, before [`PARQUET_SUFFIX`] or a checksum, that several were merged
+/// into.
+pub const MERGED_SUFFIX: &str = "-merged";
 
 /// An hour in ns: what one folder of the lake holds.
 pub const HOUR: Nanos = 3600 * SECOND;

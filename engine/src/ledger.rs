@@ -239,7 +239,7 @@ pub fn write(
     let path = place.join(file_name(name, writer.finish()?.crc));
     fs::rename(&unfinished, &path).map_err(|source| io_error("rename", &unfinished, source))?;
     for older in files_in(&place) {
-        if older != path && parts_of_name(&older).is_some_and(|(of, _)| of == name) {
+        if older != path && name_and_checksum(&older).is_some_and(|(of, _)| of == name) {
             fs::remove_file(&older).map_err(|source| io_error("delete", &older, source))?;
         }
     }
@@ -253,8 +253,9 @@ pub fn file_name(name: &str, crc: u32) -> String {
     format!("{name}.{crc:08x}{PARQUET_SUFFIX}")
 }
 
-/// The name that a file was written under and its CRC32C.
-fn parts_of_name(path: &Path) -> Option<(&str, u32)> {
+/// The name that a file was written under and its CRC32C, by the file's name.
+#[must_use]
+pub fn name_and_checksum(path: &Path) -> Option<(&str, u32)> {
     let stem = path.file_name()?.to_str()?.strip_suffix(PARQUET_SUFFIX)?;
     let (name, crc) = stem.rsplit_once('.').filter(|(_, crc)| crc.len() == 8)?;
     Some((name, u32::from_str_radix(crc, 16).ok()?))
@@ -281,13 +282,17 @@ pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
 #[must_use]
 pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
     let is_of_run = |path: &PathBuf| {
-        let name = parts_of_name(path).map(|(name, _)| name);
-        // What the first file of a run says, and nothing else, is worth no shortcut.
-        name.is_some_and(|name| name.starts_with(run) && !name.ends_with("-started"))
+        let name = name_and_checksum(path).map(|(name, _)| name);
+        // What the first and the last file of a run say is worth no shortcut.
+        let edge = |name: &str| name.ends_with("-started") || name.ends_with("-counts");
+        name.is_some_and(|name| name.starts_with(run) && !edge(name))
+    };
+    let is_merged = |path: &PathBuf| {
+        name_and_checksum(path).is_some_and(|(name, _)| name.ends_with(lake::MERGED_SUFFIX))
     };
     let mut paths = files(lake);
     if paths.iter().any(is_of_run) {
-        paths.retain(is_of_run);
+        paths.retain(|path| is_of_run(path) || is_merged(path));
     }
     paths.iter().filter_map(|path| read_file(path).ok()).flatten().collect()
 }
@@ -314,7 +319,7 @@ fn files_in(folder: &Path) -> Vec<PathBuf> {
 /// kind that this version does not know.
 pub fn read_file(path: &Path) -> Result<Vec<Entry>, TableError> {
     let (_, found) = table::checksum(path).map_err(|source| io_error("read", path, source))?;
-    if parts_of_name(path).is_none_or(|(_, crc)| crc != found) {
+    if name_and_checksum(path).is_none_or(|(_, crc)| crc != found) {
         let why = format!("its checksum is {found:08x}, which is not the one in its name");
         return Err(TableError::Foreign { path: path.to_owned(), why });
     }
@@ -439,7 +444,7 @@ mod tests {
         write(&lake, "a", full().time, &[full()]).unwrap();
         let path = write(&lake, "b", 9, &[&entries[..], &[full()]].concat()).unwrap();
         assert!(path.parent().unwrap().ends_with("ledger/date=1970-01-01"), "{path:?}");
-        assert_eq!(parts_of_name(&path).unwrap().0, "b");
+        assert_eq!(name_and_checksum(&path).unwrap().0, "b");
         let (found, errors) = read(&lake);
         assert!(errors.is_empty());
         assert_eq!(found, [&entries[..], &[full()]].concat());

@@ -302,12 +302,16 @@ impl Table {
     /// If the batches are not of this table.
     pub fn sorted(&self, batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
         let all = concat_batches(&self.schema(), batches)?;
-        let by = std::iter::once("Timestamp").chain(self.order.iter().copied());
-        let columns = by.filter_map(|name| all.column_by_name(name));
+        let columns = self.sorted_by().filter_map(|name| all.column_by_name(name));
         let keys: Vec<_> = columns
             .map(|values| arrow::compute::SortColumn { values: Arc::clone(values), options: None })
             .collect();
         take_record_batch(&all, &lexsort_to_indices(&keys, None)?)
+    }
+
+    /// The columns by which rows are sorted, `Timestamp` first.
+    pub fn sorted_by(&self) -> impl Iterator<Item = &'static str> + use<> {
+        std::iter::once("Timestamp").chain(self.order.iter().copied())
     }
 
     fn properties(&self, metadata: &Metadata) -> Result<WriterProperties, ParquetError> {

@@ -19,6 +19,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Merge the files of each hour that is over into one; safe while an engine records.
+    Compact(lake::compact::Compact),
+    /// Write quotes in a format that others read: csv, tardis or hftbacktest.
+    Export(lake::export::Export),
+    /// Bring recorded quotes from CSV files into a lake, as a run of their own in its ledger.
+    Import(lake::import::Import),
     /// Seal what a killed engine left in the journal, and note in the ledger how its run ended.
     Recover(lake::recover::Recover),
     /// Show what a lake holds by venue and instrument: rows, bytes, span, gaps.
@@ -29,6 +35,9 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Compact(compact) => lake::compact::run(&compact),
+        Command::Export(export) => lake::export::run(&export),
+        Command::Import(import) => lake::import::run(&import),
         Command::Recover(recover) => lake::recover::run(&recover),
         Command::Stats(stats) => lake::stats::run(&stats),
         Command::Verify(verify) => lake::verify::run(&verify),

@@ -1,0 +1,562 @@
+//! `lake compact`: the files of an hour that is over become one.
+//!
+//! Each folder goes the same way: its files are checked against the ledger, merged into a new folder
+//! in staging and read back; the ledger gets the new file; then the new folder and the old one
+//! change places, and the old one is deleted. The ledger is written before anything is changed, so
+//! that at every moment each file of the lake is one that it knows. A folder in which anything is
+//! not as expected is left alone and named. It must not know a running engine: the change lock is
+//! all that it shares with one.
+
+use crate::merge;
+use crate::progress;
+use crate::staging::{self, Listed, Staging};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use indicatif::ProgressBar;
+use serde_json::json;
+use spreadwire::clock::{Clock, Nanos, SECOND};
+use spreadwire::folder;
+use spreadwire::lake::{self, MERGED_SUFFIX, PARQUET_SUFFIX};
+use spreadwire::ledger::{self, Entry, EntryKind};
+use spreadwire::segment::RunId;
+use spreadwire::table::{self, LEDGER, Table, TableReader, Written};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Arguments of `lake compact`.
+#[derive(Debug, Args)]
+pub struct Compact {
+    /// The lake's folder.
+    lake: PathBuf,
+    /// Only folders of this day, UTC: 2024-08-08.
+    #[arg(long, value_name = "DATE")]
+    date: Option<jiff::civil::Date>,
+    /// Merge folders with at least this many files.
+    #[arg(long, value_name = "N", default_value_t = 2,
+        value_parser = clap::value_parser!(u32).range(2..))]
+    min_files: u32,
+    /// Merge folders whose hour or day ended at least this long ago: later rows make a new file.
+    #[arg(long, value_name = "MINUTES", default_value_t = 15)]
+    closed_for: u32,
+    /// Print the outcome as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Compacts, and says what became of it. 0 if no folder had to be left alone, otherwise 1.
+///
+/// # Errors
+/// If folders cannot change places here, another compact is at work, or the ledger cannot be written.
+pub fn run(arguments: &Compact) -> anyhow::Result<ExitCode> {
+    ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
+    let work = Work {
+        lake: &arguments.lake,
+        now: Clock::host().now(),
+        date: arguments.date,
+        min_files: arguments.min_files as usize,
+        closed_for: Nanos::from(arguments.closed_for) * 60 * SECOND,
+    };
+    let bar = progress::bar("folders", 0, arguments.json);
+    let outcome = compact(&work, &bar, &mut |_| Ok(()))?;
+    bar.finish_and_clear();
+    if arguments.json {
+        println!("{}", outcome.to_json());
+    } else {
+        print!("{}", outcome.to_text());
+    }
+    Ok(ExitCode::from(u8::from(!outcome.left_alone.is_empty())))
+}
+
+/// What is to be compacted.
+#[derive(Debug)]
+pub struct Work<'a> {
+    /// The lake.
+    pub lake: &'a Path,
+    /// The time now.
+    pub now: Nanos,
+    /// Only this day.
+    pub date: Option<jiff::civil::Date>,
+    /// Folders with fewer files stay.
+    pub min_files: usize,
+    /// How long a folder's end must be over, ns.
+    pub closed_for: Nanos,
+}
+
+/// What was just done; a process may be killed after each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// What a killed one left was deleted.
+    Swept,
+    /// A folder's files were merged.
+    Merged,
+    /// The merged file was read back and its folder synced.
+    Staged,
+    /// The ledger has the merged files.
+    Booked,
+    /// A folder and its successor changed places.
+    Exchanged,
+    /// That survives a power cut.
+    Synced,
+    /// The old folder is deleted.
+    Deleted,
+}
+
+/// Called after each step; an error ends everything there and then.
+pub type OnStep<'a> = &'a mut dyn FnMut(Step) -> anyhow::Result<()>;
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Folders that have one file now.
+    pub merged: Vec<Merged>,
+    /// Folders that changed meanwhile; the next time will do.
+    pub busy: Vec<String>,
+    /// What was left alone, and why.
+    pub left_alone: Vec<(String, String)>,
+}
+
+/// A folder that has one file now.
+#[derive(Debug)]
+pub struct Merged {
+    /// From the lake's top.
+    pub folder: String,
+    /// How many files it had.
+    pub files: usize,
+    /// Bytes of those.
+    pub bytes_before: u64,
+    /// Bytes now.
+    pub bytes: u64,
+    /// Rows.
+    pub rows: u64,
+}
+
+impl Outcome {
+    fn to_json(&self) -> serde_json::Value {
+        let merged = |m: &Merged| {
+            json!({"folder": m.folder, "files": m.files, "rows": m.rows,
+                "bytes_before": m.bytes_before, "bytes": m.bytes})
+        };
+        let left = |(place, why): &(String, String)| json!({"place": place, "why": why});
+        json!({
+            "folders": self.merged.len(),
+            "files_before": self.merged.iter().map(|m| m.files).sum::<usize>(),
+            "bytes_before": self.merged.iter().map(|m| m.bytes_before).sum::<u64>(),
+            "bytes": self.merged.iter().map(|m| m.bytes).sum::<u64>(),
+            "merged": self.merged.iter().map(merged).collect::<Vec<_>>(),
+            "busy": self.busy,
+            "left_alone": self.left_alone.iter().map(left).collect::<Vec<_>>(),
+        })
+    }
+
+    fn to_text(&self) -> String {
+        let mut lines = Vec::new();
+        let files: usize = self.merged.iter().map(|m| m.files).sum();
+        let before: u64 = self.merged.iter().map(|m| m.bytes_before).sum();
+        let bytes: u64 = self.merged.iter().map(|m| m.bytes).sum();
+        let folders = self.merged.len();
+        lines.push(match folders {
+            0 => "nothing to merge".to_owned(),
+            _ => format!(
+                "{folders} folders: {files} files with {before} bytes became {folders} with {bytes}"
+            ),
+        });
+        let busy = |folder| format!("{folder}: changed meanwhile, run compact again");
+        lines.extend(self.busy.iter().map(busy));
+        let left = self.left_alone.iter().map(|(place, why)| format!("LEFT ALONE {place}: {why}"));
+        lines.extend(left);
+        lines.join("\n") + "\n"
+    }
+}
+
+/// Compacts a lake. `on_step` is called after each step.
+///
+/// # Errors
+/// Those of `on_step`, and what keeps all folders from being compacted.
+pub fn compact(work: &Work<'_>, bar: &ProgressBar, on_step: OnStep<'_>) -> anyhow::Result<Outcome> {
+    let mut outcome = Outcome::default();
+    let staging = Staging::open(work.lake)?;
+    for path in staging.sweep(work.lake)? {
+        let why = "not of a lake tool: move it away".to_owned();
+        outcome.left_alone.push((path.display().to_string(), why));
+    }
+    on_step(Step::Swept)?;
+    let days = work.candidates(&mut outcome)?;
+    if days.is_empty() {
+        return Ok(outcome);
+    }
+    staging.try_exchange()?;
+    bar.set_length(days.values().map(|folders| folders.len() as u64).sum());
+    let known = Known::read(work.lake, days.values().flatten(), &mut outcome);
+    let mut press = Press { work, staging: &staging, known, outcome, on_step, bar, next: 0 };
+    for ((date, _), folders) in days {
+        press.merge_day(&date, &folders)?;
+    }
+    Ok(press.outcome)
+}
+
+/// By date, and whether of the ledger, which comes last: the folders.
+type Days = BTreeMap<(String, bool), Vec<Candidate>>;
+
+/// A folder with files to merge.
+struct Candidate {
+    /// From the lake's top.
+    folder: String,
+    table: &'static Table,
+    files: Vec<Listed>,
+}
+
+impl Work<'_> {
+    fn candidates(&self, outcome: &mut Outcome) -> anyhow::Result<Days> {
+        let mut days = Days::new();
+        self.walk(Path::new(""), &mut days, outcome)
+            .with_context(|| format!("cannot list {}", self.lake.display()))?;
+        Ok(days)
+    }
+
+    fn walk(&self, at: &Path, days: &mut Days, outcome: &mut Outcome) -> std::io::Result<()> {
+        let mut files = Vec::new();
+        for entry in staging::list(&self.lake.join(at))? {
+            let path = at.join(&entry.name);
+            let inner = self.lake.join(&path);
+            // A link is no folder of ours, wherever it leads.
+            let is_folder = !entry.is_file && fs::symlink_metadata(&inner)?.is_dir();
+            if is_folder && Table::of_folder(&path).is_some() && !is_leaf(at) {
+                self.walk(&path, days, outcome)?;
+            } else {
+                files.push(entry);
+            }
+        }
+        let Some(table) = Table::of_folder(at).filter(|_| is_leaf(at)) else { return Ok(()) };
+        self.consider(at, table, files, days, outcome);
+        Ok(())
+    }
+
+    fn consider(
+        &self,
+        at: &Path,
+        table: &'static Table,
+        files: Vec<Listed>,
+        days: &mut Days,
+        outcome: &mut Outcome,
+    ) {
+        let is_parquet = |file: &Listed| file.is_file && file.name.ends_with(PARQUET_SUFFIX);
+        let Some((_, end)) = lake::times_of(at) else { return };
+        let closed = end.saturating_add(self.closed_for) <= self.now;
+        let date = at.iter().filter_map(|part| part.to_str()?.strip_prefix("date=")).next();
+        let date = date.unwrap_or_default().to_owned();
+        let wanted = self.date.is_none_or(|wanted| wanted.to_string() == date);
+        let many = self.min_files <= files.iter().filter(|file| is_parquet(file)).count();
+        if !(closed && wanted && many) {
+            return;
+        }
+        let folder = at.to_string_lossy().into_owned();
+        if let Some(foreign) = files.iter().find(|file| !is_parquet(file)) {
+            let why =
+                format!("{:?} is no file of this lake: delete it or move it away", foreign.name);
+            outcome.left_alone.push((folder, why));
+            return;
+        }
+        let candidate = Candidate { folder, table, files };
+        days.entry((date, table.name == LEDGER.name)).or_default().push(candidate);
+    }
+}
+
+/// Whether a folder is one that files lie in: an hour, or a day of a table that goes by days.
+fn is_leaf(at: &Path) -> bool {
+    let has = |key: &str| at.iter().filter_map(|part| part.to_str()).any(|p| p.starts_with(key));
+    let hourly = has("exchange=") || at.starts_with(lake::SPREADS);
+    has("date=") && (!hourly || has("hour="))
+}
+
+/// What the ledger says of the folders in question.
+struct Known(HashMap<String, Facts>);
+
+#[derive(Default)]
+struct Facts {
+    /// Name, length, CRC32C.
+    files: HashSet<(String, u64, u64)>,
+    /// Each fact once.
+    rows: HashSet<Entry>,
+}
+
+impl Known {
+    fn read<'a>(
+        lake: &Path,
+        folders: impl Iterator<Item = &'a Candidate>,
+        outcome: &mut Outcome,
+    ) -> Known {
+        let mut known: HashMap<String, Facts> =
+            folders.map(|candidate| (candidate.folder.clone(), Facts::default())).collect();
+        for path in ledger::files(lake) {
+            let entries = ledger::read_file(&path).unwrap_or_else(|error| {
+                outcome.left_alone.push((path.display().to_string(), chain(&error)));
+                Vec::new()
+            });
+            for entry in entries {
+                let facts = entry.folder.as_ref().and_then(|folder| known.get_mut(folder));
+                facts.into_iter().for_each(|facts| facts.take(&entry));
+            }
+        }
+        Known(known)
+    }
+
+    /// Whether the ledger has a file as it is.
+    fn check_file(&self, candidate: &Candidate, name: &str, sum: (u64, u32)) -> anyhow::Result<()> {
+        // The ledger's own files bear their checksums in their names.
+        if candidate.table.name == LEDGER.name {
+            let named = ledger::name_and_checksum(Path::new(name)).map(|(_, crc)| crc);
+            ensure!(named == Some(sum.1), "{name} is not as it was written");
+            return Ok(());
+        }
+        let file = (name.to_owned(), sum.0, u64::from(sum.1));
+        let facts = self.0.get(&candidate.folder);
+        ensure!(
+            facts.is_some_and(|facts| facts.files.contains(&file)),
+            "the ledger has no {name} of {} bytes with checksum {:08x}: see lake verify",
+            sum.0,
+            sum.1
+        );
+        Ok(())
+    }
+
+    /// Whether the rows are those that were sealed into the folder.
+    fn check_rows(&self, candidate: &Candidate, found: (u64, u64)) -> anyhow::Result<()> {
+        if candidate.table.name == LEDGER.name {
+            return Ok(());
+        }
+        let rows = self.0.get(&candidate.folder).into_iter().flat_map(|facts| &facts.rows);
+        let sealed = rows.fold((0, 0_u64), |(rows, digest), entry| {
+            let (more, of) = (entry.rows.unwrap_or(0), entry.digest.unwrap_or(0));
+            (rows + more, digest.wrapping_add(of))
+        });
+        ensure!(
+            sealed == found,
+            "it holds {} rows, and {} were sealed into it, or others: see lake verify",
+            found.0,
+            sealed.0
+        );
+        Ok(())
+    }
+}
+
+impl Facts {
+    fn take(&mut self, entry: &Entry) {
+        match entry.kind {
+            EntryKind::File => {
+                let file = entry.file.clone().zip(entry.bytes).zip(entry.digest);
+                self.files.extend(file.map(|((name, bytes), crc)| (name, bytes, crc)));
+            }
+            EntryKind::Rows => {
+                self.rows.insert(entry.clone());
+            }
+            EntryKind::Started
+            | EntryKind::Ended
+            | EntryKind::Segment
+            | EntryKind::Gap
+            | EntryKind::Connected
+            | EntryKind::Disconnected
+            | EntryKind::Count => {}
+        }
+    }
+}
+
+/// A folder that is ready in staging.
+struct Staged<'a> {
+    candidate: &'a Candidate,
+    /// Where it lies.
+    place: PathBuf,
+    /// Its one file.
+    name: String,
+    venue: Option<String>,
+    instrument: Option<String>,
+    written: Written,
+}
+
+/// Merges folder by folder.
+struct Press<'a> {
+    work: &'a Work<'a>,
+    staging: &'a Staging,
+    known: Known,
+    outcome: Outcome,
+    on_step: OnStep<'a>,
+    bar: &'a ProgressBar,
+    next: u32,
+}
+
+impl Press<'_> {
+    /// Stages all folders of a day, books them, and puts them in their places.
+    fn merge_day(&mut self, date: &str, candidates: &[Candidate]) -> anyhow::Result<()> {
+        let mut ready = Vec::new();
+        for candidate in candidates {
+            self.bar.set_message(candidate.folder.clone());
+            let place = self.fresh_place();
+            match self.merge(candidate, &place) {
+                Ok(staged) => ready.push(staged),
+                Err(error) => self.leave_alone(&candidate.folder, &place, &error)?,
+            }
+            (self.on_step)(Step::Merged)?;
+        }
+        for staged in &ready {
+            folder::sync(&staged.place)?;
+        }
+        folder::sync(&self.staging.path(""))?;
+        (self.on_step)(Step::Staged)?;
+        self.book(date, &ready)?;
+        (self.on_step)(Step::Booked)?;
+        for staged in ready {
+            self.put_in_place(&staged)?;
+            self.bar.inc(1);
+        }
+        Ok(())
+    }
+
+    /// A path in staging that nothing has.
+    fn fresh_place(&mut self) -> PathBuf {
+        loop {
+            self.next += 1;
+            let place = self.staging.path(&format!("{:06}", self.next));
+            if !place.exists() {
+                return place;
+            }
+        }
+    }
+
+    fn leave_alone(
+        &mut self,
+        folder: &str,
+        place: &Path,
+        error: &anyhow::Error,
+    ) -> anyhow::Result<()> {
+        self.bar.inc(1);
+        self.outcome.left_alone.push((folder.to_owned(), format!("{error:#}")));
+        for path in [place.to_owned(), between(place)] {
+            if path.exists() {
+                staging::delete(&path, &mut Vec::new())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge<'a>(&self, candidate: &'a Candidate, place: &Path) -> anyhow::Result<Staged<'a>> {
+        let source = self.work.lake.join(&candidate.folder);
+        let Candidate { table, files, .. } = candidate;
+        let paths: Vec<PathBuf> = files.iter().map(|file| source.join(&file.name)).collect();
+        let (mut footers, mut sum) = (Vec::new(), (0, 0_u64));
+        for (file, path) in files.iter().zip(&paths) {
+            let found = table::checksum(path).with_context(|| path.display().to_string())?;
+            self.known.check_file(candidate, &file.name, found)?;
+            footers.push(TableReader::open(path, table)?.metadata().clone());
+            let (rows, digest) = merge::sum_of(path, table)?;
+            sum = (sum.0 + rows, sum.1.wrapping_add(digest));
+        }
+        self.known.check_rows(candidate, sum)?;
+        let metadata = merge::joined(&footers)?;
+        fs::create_dir(place)?;
+        let unnamed = place.join(format!("merged{PARQUET_SUFFIX}"));
+        let written = merge::merge_files(table, &paths, &metadata, &unnamed, &between(place))?;
+        ensure!(
+            (written.rows, written.digest) == sum && merge::sum_of(&unnamed, table)? == sum,
+            "the merged file does not have the rows of its files"
+        );
+        let name = merged_name(candidate, written.crc)?;
+        fs::rename(&unnamed, place.join(&name))?;
+        let of = |key: &str| metadata.get(key).cloned();
+        let (place, venue, instrument) = (place.to_owned(), of("venue"), of("instrument"));
+        Ok(Staged { candidate, place, name, venue, instrument, written })
+    }
+
+    /// The merged files, into the ledger of today. Its own need no entry.
+    fn book(&self, date: &str, staged: &[Staged<'_>]) -> anyhow::Result<()> {
+        let data = staged.iter().filter(|staged| staged.candidate.table.name != LEDGER.name);
+        let entries: Vec<Entry> = data.map(|staged| staged.entry(self.work.now)).collect();
+        if entries.is_empty() {
+            return Ok(());
+        }
+        // One of a kind, whatever the clock says.
+        let what: String = entries.iter().map(|entry| format!("{entry:?}")).collect();
+        let (start, what) = (RunId::starting_at(self.work.now), crc32c::crc32c(what.as_bytes()));
+        let name = format!("compaction-{start}-{date}-{what:08x}");
+        let _lock = lake::lock_changes(self.work.lake)?;
+        ledger::write(self.work.lake, &name, self.work.now, &entries)
+            .context("cannot write into the ledger: nothing was changed")?;
+        Ok(())
+    }
+
+    fn put_in_place(&mut self, staged: &Staged<'_>) -> anyhow::Result<()> {
+        let folder = &staged.candidate.folder;
+        let place = self.work.lake.join(folder);
+        let lock = lake::lock_changes(self.work.lake)?;
+        if staging::list(&place).ok().as_ref() != Some(&staged.candidate.files) {
+            self.outcome.busy.push(folder.clone());
+            staging::delete(&staged.place, &mut Vec::new())?;
+            return Ok(());
+        }
+        if let Err(error) = staging::exchange(&staged.place, &place) {
+            let error =
+                anyhow::Error::from(error).context("cannot change places with its successor");
+            return self.leave_alone(folder, &staged.place, &error);
+        }
+        (self.on_step)(Step::Exchanged)?;
+        let parent = place.parent().context("a folder of the lake lies in another")?;
+        folder::sync(parent)?;
+        folder::sync(&self.staging.path(""))?;
+        (self.on_step)(Step::Synced)?;
+        let mut foreign = Vec::new();
+        staging::delete(&staged.place, &mut foreign)?;
+        for path in foreign {
+            let why = "came into the folder while it was replaced: move it back".to_owned();
+            self.outcome.left_alone.push((path.display().to_string(), why));
+        }
+        drop(lock);
+        let files = &staged.candidate.files;
+        self.outcome.merged.push(Merged {
+            folder: folder.clone(),
+            files: files.len(),
+            bytes_before: files.iter().map(|file| file.bytes).sum(),
+            bytes: staged.written.bytes,
+            rows: staged.written.rows,
+        });
+        (self.on_step)(Step::Deleted)
+    }
+}
+
+/// Where what is merged on the way lies.
+fn between(place: &Path) -> PathBuf {
+    place.with_extension("between")
+}
+
+/// The first file's name with one suffix; of the ledger with the checksum in it.
+fn merged_name(candidate: &Candidate, crc: u32) -> anyhow::Result<String> {
+    let Some(first) = candidate.files.first() else { bail!("it has no files") };
+    let is_ledger = candidate.table.name == LEDGER.name;
+    let stem = match ledger::name_and_checksum(Path::new(&first.name)).filter(|_| is_ledger) {
+        Some((name, _)) => name,
+        None => first.name.strip_suffix(PARQUET_SUFFIX).unwrap_or(&first.name),
+    };
+    let name = format!("{}{MERGED_SUFFIX}", stem.strip_suffix(MERGED_SUFFIX).unwrap_or(stem));
+    Ok(if is_ledger { ledger::file_name(&name, crc) } else { format!("{name}{PARQUET_SUFFIX}") })
+}
+
+impl Staged<'_> {
+    fn entry(&self, now: Nanos) -> Entry {
+        Entry {
+            table: Some(self.candidate.table.name.to_owned()),
+            folder: Some(self.candidate.folder.clone()),
+            file: Some(self.name.clone()),
+            venue: self.venue.clone(),
+            instrument: self.instrument.clone(),
+            rows: Some(self.written.rows),
+            bytes: Some(self.written.bytes),
+            digest: Some(u64::from(self.written.crc)),
+            ..Entry::new(EntryKind::File, now)
+        }
+    }
+}
+
+/// An error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,542 @@
+//! `lake import`: recorded quotes from CSV files become rows of the lake.
+//!
+//! They go the way of every quote: into segments of the journal, which are sealed and booked in the
+//! ledger. Each file is a run of its own, named by its content, so that a file is imported once and
+//! an import that was interrupted can be run again. A segment is written aside and comes into the
+//! journal whole: whoever seals what a killed import left there seals the same rows as the import
+//! would. Each file is read twice, the first time for its instruments and their decimals.
+
+use crate::progress;
+use crate::tape::{self, Refusal, Tape};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use csv::StringRecord;
+use indicatif::ProgressBar;
+use serde_json::json;
+use spreadwire::clock::Nanos;
+use spreadwire::columns::Columns;
+use spreadwire::decimal::SCALE_MAX;
+use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VENUES_MAX, VenueId, VenueInfo};
+use spreadwire::ledger::{self, EntryKind};
+use spreadwire::record::{Kind, Quote, Record, flags};
+use spreadwire::recover::{self, Mark};
+use spreadwire::seal::seal_segment;
+use spreadwire::segment::{
+    Block, CLOSED_SUFFIX, Origin, RunId, SegmentInfo, SegmentWriter, catalogue_digest, segment_name,
+};
+use spreadwire::{folder, lake};
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Rows of one segment.
+const SEGMENT_ROWS: usize = 1 << 18;
+/// Rows of one block.
+const BLOCK_ROWS: usize = 4096;
+/// Refused rows of a file that are named.
+const NAMED_MAX: usize = 5;
+/// Where a segment is written, in the journal.
+const ASIDE: &str = "importing";
+/// Venues of tapes that the project knows by other names.
+const KNOWN_VENUES: [(&str, &str); 4] = [
+    ("binance_spot", "binance"),
+    ("binance_usdm", "binance-usdm"),
+    ("bybit_spot", "bybit"),
+    ("okx_spot", "okx"),
+];
+
+/// Arguments of `lake import`.
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The lake's folder; made if it is not there.
+    lake: PathBuf,
+    /// CSV files, plain or gzip (.gz), with the columns
+    /// recv_ts_ns,exch_ts_ns,venue,symbol,bid,bid_qty,ask,ask_qty.
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// A venue of the files is this venue of the lake. binance_spot, binance_usdm, bybit_spot and
+    /// okx_spot are known; others keep their names.
+    #[arg(long = "map", value_name = "TAPEVENUE=VENUE", value_parser = pair)]
+    venues: Vec<(String, String)>,
+    /// A symbol of the files is this instrument, on every venue, or on one: TAPEVENUE:SYMBOL=NAME.
+    /// Else BTCUSDT, BTC-USDT, BTC_USDT and BTC/USDT are BTC/USDT.
+    #[arg(long = "instrument", value_name = "SYMBOL=NAME", value_parser = pair)]
+    instruments: Vec<(String, String)>,
+    /// Decimals of every price; otherwise as many as the files have, by instrument.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=18))]
+    price_decimals: Option<u8>,
+    /// Decimals of every size; otherwise as many as the files have, by instrument.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=18))]
+    size_decimals: Option<u8>,
+    /// Print the outcome as one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((from, to)) if !from.is_empty() && !to.is_empty() => {
+            Ok((from.to_owned(), to.to_owned()))
+        }
+        Some(_) | None => Err("write it as FROM=TO".to_owned()),
+    }
+}
+
+/// Imports, and says what came of it. 0 if every row is in the lake, otherwise 1.
+///
+/// # Errors
+/// If a file cannot be read or was imported before, an engine records into the lake, or it cannot be
+/// written.
+pub fn run(arguments: &Import) -> anyhow::Result<ExitCode> {
+    let Import { venues, instruments, price_decimals, size_decimals, .. } = arguments;
+    let work = Work {
+        lake: &arguments.lake,
+        files: &arguments.files,
+        names: Names { venues: venues.clone(), instruments: instruments.clone() },
+        scales: (*price_decimals, *size_decimals),
+        segment_rows: SEGMENT_ROWS,
+    };
+    let bar = progress::bar("rows", 0, arguments.json);
+    let outcomes = import(&work, &bar, &mut |_| Ok(()))?;
+    bar.finish_and_clear();
+    if arguments.json {
+        println!("{}", json!({"files": outcomes.iter().map(Outcome::to_json).collect::<Vec<_>>()}));
+    } else {
+        outcomes.iter().for_each(|outcome| print!("{}", outcome.to_text()));
+    }
+    let whole = outcomes.iter().all(|outcome| outcome.refused.is_empty());
+    Ok(ExitCode::from(u8::from(!whole)))
+}
+
+/// How venues and symbols of tapes are called in the lake, where no rule says it.
+#[derive(Clone, Debug, Default)]
+pub struct Names {
+    /// Venue of the tape, venue of the lake.
+    pub venues: Vec<(String, String)>,
+    /// Symbol, or venue of the tape, `:` and symbol; and the instrument.
+    pub instruments: Vec<(String, String)>,
+}
+
+impl Names {
+    fn venue(&self, tape: &str) -> String {
+        let given = self.venues.iter().map(|(from, to)| (from.as_str(), to.as_str()));
+        let mut known = given.chain(KNOWN_VENUES);
+        known.find(|(from, _)| *from == tape).map_or(tape, |(_, to)| to).to_owned()
+    }
+
+    fn instrument(&self, venue: &str, symbol: &str) -> String {
+        let here = format!("{venue}:{symbol}");
+        let find = |key: &str| self.instruments.iter().find(|(from, _)| from == key);
+        let given = find(&here).or_else(|| find(symbol));
+        given.map_or_else(|| tape::canonical(symbol), |(_, name)| name.clone())
+    }
+}
+
+/// What was just done; a process may be killed after each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The lake knows of the run.
+    Begun,
+    /// A segment is written aside.
+    Written,
+    /// It is in the journal.
+    Journalled,
+    /// It is sealed.
+    Sealed,
+    /// The run has ended.
+    Ended,
+}
+
+/// What became of a file.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The file.
+    pub file: PathBuf,
+    /// The run that it is in the ledger.
+    pub run: RunId,
+    /// Rows that are in the lake.
+    pub rows: u64,
+    /// Rows that are not, by reason.
+    pub refused: BTreeMap<Refusal, u64>,
+    /// The first of them: line and reason.
+    pub named: Vec<(u64, Refusal)>,
+}
+
+impl Outcome {
+    fn to_json(&self) -> serde_json::Value {
+        let refused: BTreeMap<&str, u64> =
+            self.refused.iter().map(|(why, count)| (why.name(), *count)).collect();
+        let named = |(line, why): &(u64, Refusal)| json!({"line": line, "why": why.name()});
+        json!({
+            "file": self.file.display().to_string(),
+            "run": self.run.as_str(),
+            "rows": self.rows,
+            "refused": refused,
+            "first_refused": self.named.iter().map(named).collect::<Vec<_>>(),
+        })
+    }
+
+    fn to_text(&self) -> String {
+        let file = self.file.display();
+        let mut lines = vec![format!("{file}: {} rows, run {}", self.rows, self.run)];
+        for (why, count) in &self.refused {
+            let at = self.named.iter().filter(|(_, named)| named == why);
+            let at: Vec<String> = at.map(|(line, _)| line.to_string()).collect();
+            let at =
+                if at.is_empty() { String::new() } else { format!(" (line {})", at.join(", ")) };
+            lines.push(format!("  NOT IMPORTED {count} rows: {}{at}", why.text()));
+        }
+        lines.join("\n") + "\n"
+    }
+}
+
+/// What is to be imported.
+#[derive(Debug)]
+pub struct Work<'a> {
+    /// The lake.
+    pub lake: &'a Path,
+    /// The tapes.
+    pub files: &'a [PathBuf],
+    /// How they call things.
+    pub names: Names,
+    /// Decimals of prices and sizes, where not those of the tapes.
+    pub scales: (Option<u8>, Option<u8>),
+    /// Rows of one segment: bounds the memory.
+    pub segment_rows: usize,
+}
+
+/// Called after each step; an error ends everything there and then.
+pub type OnStep<'a> = &'a mut dyn FnMut(Step) -> anyhow::Result<()>;
+
+/// Imports files. `on_step` is called after each step.
+///
+/// # Errors
+/// As [`run`], and those of `on_step`.
+pub fn import(
+    work: &Work<'_>,
+    bar: &ProgressBar,
+    on_step: OnStep<'_>,
+) -> anyhow::Result<Vec<Outcome>> {
+    let mut survey = Survey { names: work.names.clone(), ..Survey::default() };
+    let tapes = work.files.iter().map(|file| survey.read(file));
+    let mut tapes = tapes.collect::<Result<Vec<_>, _>>()?;
+    survey.set_scales(work.scales);
+    let catalogue = survey.catalogue()?;
+    for surveyed in &mut tapes {
+        surveyed.run = survey.run(surveyed)?;
+    }
+    bar.set_length(tapes.iter().map(|tape| tape.rows).sum());
+    let _lock = lake::lock_recording(work.lake).context("cannot write into this lake")?;
+    check_new(work.lake, &tapes)?;
+    let mut outcomes = Vec::new();
+    for surveyed in &tapes {
+        let (file, run) = (surveyed.file.clone(), surveyed.run);
+        let outcome = Outcome { file, run, rows: 0, refused: BTreeMap::new(), named: Vec::new() };
+        let importing = Importing {
+            work,
+            survey: &survey,
+            catalogue: &catalogue,
+            bar,
+            on_step: &mut *on_step,
+            outcome,
+            records: Vec::new(),
+            segment: 0,
+            books: BTreeMap::new(),
+        };
+        let again = || format!("{}: run the import again, it goes on", surveyed.file.display());
+        outcomes.push(importing.run(surveyed).with_context(again)?);
+    }
+    Ok(outcomes)
+}
+
+/// What a tape holds.
+#[derive(Debug)]
+struct Surveyed {
+    file: PathBuf,
+    checksum: u32,
+    run: RunId,
+    /// Lines after the first.
+    rows: u64,
+    first: Nanos,
+    last: Nanos,
+}
+
+/// What all tapes hold.
+#[derive(Default)]
+struct Survey {
+    names: Names,
+    /// By venue and symbol of the tape.
+    places: HashMap<(String, String), (VenueId, InstrumentId)>,
+    venues: Vec<String>,
+    instruments: Vec<Instrument>,
+}
+
+impl Survey {
+    fn read(&mut self, file: &Path) -> anyhow::Result<Surveyed> {
+        let in_file = || file.display().to_string();
+        let mut tape = Tape::open(file)?;
+        let (mut rows, mut first, mut last) = (0, Nanos::MAX, 0);
+        while let Some((_, row)) = tape.next_row().with_context(in_file)? {
+            rows += 1;
+            let Ok(row) = row else { continue };
+            self.note(row).with_context(in_file)?;
+            if let Ok((time, _)) = tape::times(row) {
+                (first, last) = (first.min(time), last.max(time));
+            }
+        }
+        ensure!(first <= last, "{}: it has no row with a receive time", file.display());
+        let (checksum, run) = (tape.checksum(), RunId::starting_at(0));
+        Ok(Surveyed { file: file.to_owned(), checksum, run, rows, first, last })
+    }
+
+    /// Venue, instrument and decimals of a row; a name that no folder can have is left out.
+    fn note(&mut self, row: &StringRecord) -> anyhow::Result<()> {
+        let key = (row[2].to_owned(), row[3].to_owned());
+        if !self.places.contains_key(&key) {
+            let (venue, name) = (self.names.venue(&key.0), self.names.instrument(&key.0, &key.1));
+            if lake::venue_folder(&venue).is_err() || lake::instrument_folder(&name).is_err() {
+                return Ok(());
+            }
+            let venue = place_of(&mut self.venues, |known| *known == venue, || venue.clone());
+            ensure!(venue < VENUES_MAX, "more than {VENUES_MAX} venues: give the files one by one");
+            let new = || Instrument { name: name.clone(), price_scale: 0, size_scale: 0 };
+            let place = place_of(&mut self.instruments, |known| known.name == name, new);
+            let ids = (VenueId(u8::try_from(venue)?), InstrumentId(u32::try_from(place)?));
+            self.places.insert(key.clone(), ids);
+        }
+        let instrument = &mut self.instruments[self.places[&key].1.index()];
+        let Instrument { price_scale, size_scale, .. } = instrument;
+        *price_scale =
+            [4, 6].map(|at| tape::decimals(&row[at])).into_iter().fold(*price_scale, u8::max);
+        *size_scale =
+            [5, 7].map(|at| tape::decimals(&row[at])).into_iter().fold(*size_scale, u8::max);
+        Ok(())
+    }
+
+    fn set_scales(&mut self, (price, size): (Option<u8>, Option<u8>)) {
+        for instrument in &mut self.instruments {
+            instrument.price_scale = price.unwrap_or(instrument.price_scale).min(SCALE_MAX);
+            instrument.size_scale = size.unwrap_or(instrument.size_scale).min(SCALE_MAX);
+        }
+    }
+
+    fn catalogue(&self) -> anyhow::Result<Catalogue> {
+        let venue = |name: &String| VenueInfo { name: name.clone(), taker_fee: 0.0, max_age: 0 };
+        let catalogue = Catalogue {
+            instruments: self.instruments.clone(),
+            venues: self.venues.iter().map(venue).collect(),
+            listings: Vec::new(),
+        };
+        Columns::new(&catalogue, "import").context("use --map or --instrument")?;
+        Ok(catalogue)
+    }
+
+    /// The run of a tape: `import-`, its checksum, and a checksum of how it is understood.
+    fn run(&self, surveyed: &Surveyed) -> anyhow::Result<RunId> {
+        let mut lines: Vec<String> = self
+            .places
+            .iter()
+            .map(|((tape, symbol), (venue, instrument))| {
+                let Instrument { name, price_scale, size_scale } =
+                    &self.instruments[instrument.index()];
+                let venue = &self.venues[venue.index()];
+                format!("{tape}\t{symbol}\t{venue}\t{name}\t{price_scale}\t{size_scale}\n")
+            })
+            .collect();
+        lines.sort();
+        let how = crc32c::crc32c(lines.concat().as_bytes());
+        let name = format!("{}{how:08x}", prefix(surveyed.checksum));
+        RunId::new(&name).context("the run has no name")
+    }
+}
+
+/// How the runs of a tape begin.
+fn prefix(checksum: u32) -> String {
+    format!("import-{checksum:08x}-")
+}
+
+fn place_of<T>(known: &mut Vec<T>, is_it: impl Fn(&T) -> bool, new: impl Fn() -> T) -> usize {
+    known.iter().position(is_it).unwrap_or_else(|| {
+        known.push(new());
+        known.len() - 1
+    })
+}
+
+/// Refuses tapes that are in the lake, stand twice, or were begun with other options.
+fn check_new(lake: &Path, tapes: &[Surveyed]) -> anyhow::Result<()> {
+    let (entries, errors) = ledger::read(lake);
+    if let Some(error) = errors.into_iter().next() {
+        return Err(error).context("whether the files are in the lake cannot be told");
+    }
+    let marks = recover::leftovers(lake)?;
+    for (at, surveyed) in tapes.iter().enumerate() {
+        let file = surveyed.file.display();
+        let twin = tapes[..at].iter().find(|other| other.checksum == surveyed.checksum);
+        if let Some(twin) = twin {
+            bail!("{file} has the content of {}: leave one of them out", twin.file.display());
+        }
+        let begins = prefix(surveyed.checksum);
+        let of_tape = |run: &str| run.starts_with(&begins);
+        let runs = entries.iter().filter(|entry| entry.run.as_deref().is_some_and(of_tape));
+        let is_end = |kind| kind == EntryKind::Ended;
+        let mut ends =
+            runs.clone().filter(|e| is_end(e.kind) && e.cause.as_deref() == Some("clean"));
+        if let Some(run) = ends.find_map(|entry| entry.run.as_deref()) {
+            bail!("{file} is in this lake already, as run {run}: leave it out");
+        }
+        let begun = runs.filter_map(|entry| entry.run.clone());
+        let left = marks.iter().map(|left| left.run.as_str().to_owned()).filter(|run| of_tape(run));
+        if let Some(run) = begun.chain(left).find(|run| run != surveyed.run.as_str()) {
+            bail!(
+                "{file} was imported in part, as run {run}, with other files beside it or with \
+                 another --map, --instrument, --price-decimals or --size-decimals: run it again as \
+                 it was"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// One tape on its way.
+struct Importing<'a> {
+    work: &'a Work<'a>,
+    survey: &'a Survey,
+    catalogue: &'a Catalogue,
+    bar: &'a ProgressBar,
+    on_step: OnStep<'a>,
+    outcome: Outcome,
+    records: Vec<Record>,
+    segment: u32,
+    /// Quotes by venue and instrument.
+    books: BTreeMap<(VenueId, InstrumentId), u64>,
+}
+
+impl Importing<'_> {
+    fn run(mut self, surveyed: &Surveyed) -> anyhow::Result<Outcome> {
+        let aside = self.work.lake.join(lake::JOURNAL).join(ASIDE);
+        if aside.exists() {
+            fs::remove_dir_all(&aside)?;
+        }
+        forget_end(self.work.lake, &surveyed.run)?;
+        let mark = Mark::begin(self.work.lake, surveyed.run, surveyed.first, self.catalogue)?;
+        folder::create(&aside)?;
+        (self.on_step)(Step::Begun)?;
+        let mut tape = Tape::open(&surveyed.file)?;
+        while let Some((line, row)) = tape.next_row()? {
+            self.bar.inc(1);
+            match row.and_then(|row| self.quote(row)) {
+                Ok(quote) => self.records.push(quote.into()),
+                Err(why) => self.outcome.refuse(line, why),
+            }
+            if self.work.segment_rows <= self.records.len() {
+                self.seal(&aside)?;
+            }
+        }
+        ensure!(tape.checksum() == surveyed.checksum, "the file changed while it was read");
+        self.seal(&aside)?;
+        fs::remove_dir_all(&aside)?;
+        mark.end(self.work.lake, surveyed.last, self.outcome.rows, &self.counts())?;
+        (self.on_step)(Step::Ended)?;
+        Ok(self.outcome)
+    }
+
+    fn quote(&self, row: &StringRecord) -> Result<Quote, Refusal> {
+        let (ts_recv, ts_event) = tape::times(row)?;
+        let key = (row[2].to_owned(), row[3].to_owned());
+        let (venue, instrument) = *self.survey.places.get(&key).ok_or(Refusal::Name)?;
+        let Instrument { price_scale, size_scale, .. } = *self.catalogue.instrument(instrument);
+        let scales = (price_scale, size_scale);
+        let (bid_px, bid_sz) = tape::side(&row[4], &row[5], scales)?;
+        let (ask_px, ask_sz) = tape::side(&row[6], &row[7], scales)?;
+        if bid_px == 0 && ask_px == 0 {
+            return Err(Refusal::NoPrice);
+        }
+        let crossed = 0 < ask_px && ask_px < bid_px;
+        let mut bits = if crossed { flags::CROSSED } else { 0 };
+        bits |= if ts_event.is_none() { flags::TS_EVENT_ABSENT } else { 0 };
+        Ok(Quote {
+            ts_recv,
+            ts_event: ts_event.unwrap_or(0),
+            bid_px,
+            ask_px,
+            bid_sz,
+            ask_sz,
+            sequence: 0,
+            instrument,
+            venue,
+            reserved: 0,
+            kind: Kind::Quote as u8,
+            flags: bits,
+        })
+    }
+
+    /// Writes the rows so far as a segment, and seals it.
+    fn seal(&mut self, aside: &Path) -> anyhow::Result<()> {
+        let Some(first) = self.records.first() else { return Ok(()) };
+        let (run, started_at) = (self.outcome.run, first.ts_recv());
+        let origin = Origin { run, catalogue: catalogue_digest(self.catalogue) };
+        let info = SegmentInfo { origin, number: self.segment, started_at };
+        let mut writer = SegmentWriter::create(aside, info)?;
+        let mut block = Block::new(BLOCK_ROWS, self.outcome.rows);
+        for some in self.records.chunks(BLOCK_ROWS) {
+            some.iter().for_each(|record| block.push(record));
+            writer.write(&mut block)?;
+            block.clear();
+        }
+        let finished = writer.finish();
+        finished.trim()?;
+        finished.sync()?;
+        let closed = finished.close()?;
+        (self.on_step)(Step::Written)?;
+        let journal = self.work.lake.join(lake::JOURNAL);
+        let path = journal.join(format!("{}{CLOSED_SUFFIX}", segment_name(&run, self.segment)));
+        fs::rename(&closed.path, &path)?;
+        folder::sync(&journal)?;
+        (self.on_step)(Step::Journalled)?;
+        seal_segment(&path, self.work.lake, self.catalogue)?;
+        (self.on_step)(Step::Sealed)?;
+        for record in &self.records {
+            *self.books.entry((record.venue, record.instrument)).or_default() += 1;
+        }
+        self.outcome.rows += self.records.len() as u64;
+        self.records.clear();
+        self.segment += 1;
+        Ok(())
+    }
+
+    /// For the ledger, by the names that an engine has for them.
+    fn counts(&self) -> BTreeMap<String, u64> {
+        let Outcome { rows, refused, .. } = &self.outcome;
+        let mut counts: BTreeMap<String, u64> =
+            refused.iter().map(|(why, n)| (format!("import.refused.{}", why.name()), *n)).collect();
+        counts.insert("calculator.quotes".to_owned(), *rows);
+        counts.insert("edge.feed-import.passed".to_owned(), *rows);
+        for ((venue, instrument), count) in &self.books {
+            let venue = &self.catalogue.venue(*venue).name;
+            let instrument = &self.catalogue.instrument(*instrument).name;
+            counts.insert(format!("feed.{venue}.import.instrument.{instrument}.passed"), *count);
+        }
+        counts
+    }
+}
+
+impl Outcome {
+    fn refuse(&mut self, line: u64, why: Refusal) {
+        *self.refused.entry(why).or_default() += 1;
+        if self.named.len() < NAMED_MAX {
+            self.named.push((line, why));
+        }
+    }
+}
+
+/// Takes back that the run was killed, which an engine may have noted: it goes on.
+fn forget_end(lake: &Path, run: &RunId) -> anyhow::Result<()> {
+    let name = format!("{run}-ended");
+    let is_end = |path: &PathBuf| ledger::name_and_checksum(path).is_some_and(|(of, _)| of == name);
+    let _lock = lake::lock_changes(lake)?;
+    for path in ledger::files(lake).into_iter().filter(is_end) {
+        fs::remove_file(path)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,327 @@
+//! Rows of several sorted sources as one sorted stream, with a bounded number of rows in memory.
+//!
+//! Each source has one batch in hand. The source whose next row comes first gives rows until those
+//! of another source come before; equal rows come in the order of the sources. Files are sorted by
+//! `Timestamp`; where times are equal, the order of the table is made here. Of many files, a few at a
+//! time are merged into one, and those again, so that the memory does not grow with their number.
+//! It must not know folders or the ledger.
+
+use anyhow::{Context, bail, ensure};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::{concat_batches, interleave_record_batch};
+use arrow::datatypes::TimestampNanosecondType;
+use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
+use spreadwire::table::{self, BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// This many files are read at the same time: bounds the memory.
+pub const FILES_AT_ONCE: usize = 8;
+/// What the files of a folder must agree on.
+const AGREED: [&str; 4] = ["venue", "instrument", "price_scale", "size_scale"];
+
+/// Batches of one source in the order of their times.
+pub type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
+
+/// Sources being merged.
+pub struct Merge {
+    table: &'static Table,
+    converter: RowConverter,
+    heads: Vec<Head>,
+}
+
+/// Rows of one source that come next.
+#[derive(Debug)]
+pub struct Slice {
+    /// Which source, by its place among those given.
+    pub source: usize,
+    /// A batch of it.
+    pub batch: Arc<RecordBatch>,
+    /// The rows of that batch.
+    pub rows: Range<usize>,
+}
+
+struct Head {
+    source: usize,
+    batches: Batches,
+    /// Rows of the last time read: more of the same time may follow.
+    held: Option<RecordBatch>,
+    ended: bool,
+    batch: Arc<RecordBatch>,
+    keys: Rows,
+    at: usize,
+    last: Option<OwnedRow>,
+}
+
+impl std::fmt::Debug for Merge {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (table, sources) = (self.table.name, self.heads.len());
+        write!(formatter, "Merge {{ table: {table}, sources: {sources} }}")
+    }
+}
+
+impl Merge {
+    /// A merge of sources whose batches are of `table`.
+    ///
+    /// # Errors
+    /// If the first rows cannot be read.
+    pub fn new(table: &'static Table, sources: Vec<Batches>) -> anyhow::Result<Merge> {
+        let schema = table.schema();
+        let fields = table.sorted_by().map(|name| {
+            let field = schema.field_with_name(name)?;
+            Ok(SortField::new(field.data_type().clone()))
+        });
+        let converter = RowConverter::new(fields.collect::<anyhow::Result<_>>()?)?;
+        let mut heads = Vec::new();
+        for (source, batches) in sources.into_iter().enumerate() {
+            let batch = Arc::new(RecordBatch::new_empty(table.schema()));
+            let keys = converter.empty_rows(0, 0);
+            let (held, last) = (None, None);
+            heads.push(Head { source, batches, held, ended: false, batch, keys, at: 0, last });
+        }
+        Ok(Merge { table, converter, heads })
+    }
+
+    /// The rows that come next; `None` after the last ones.
+    ///
+    /// # Errors
+    /// If a source cannot be read on, or its times go down.
+    pub fn next_slice(&mut self) -> anyhow::Result<Option<Slice>> {
+        let mut place = 0;
+        while place < self.heads.len() {
+            let head = &mut self.heads[place];
+            if head.at < head.keys.num_rows() || head.load(self.table, &self.converter)? {
+                place += 1;
+            } else {
+                drop(self.heads.remove(place));
+            }
+        }
+        let order = |head: &&Head| (head.keys.row(head.at).owned(), head.source);
+        let first = match self.heads.as_slice() {
+            [] => return Ok(None),
+            [_] => 0,
+            heads => first_of(heads),
+        };
+        let bound = self.heads.iter().enumerate().filter(|(place, _)| *place != first);
+        let bound = bound
+            .map(|(_, head)| head)
+            .min_by(|a, b| (a.keys.row(a.at), a.source).cmp(&(b.keys.row(b.at), b.source)));
+        let bound = bound.as_ref().map(order);
+        let head = &mut self.heads[first];
+        let from = head.at;
+        head.advance(bound.as_ref());
+        let (source, batch) = (head.source, Arc::clone(&head.batch));
+        Ok(Some(Slice { source, batch, rows: from..head.at }))
+    }
+}
+
+/// The place of the head whose row comes first.
+fn first_of(heads: &[Head]) -> usize {
+    let key = |place: usize| (heads[place].keys.row(heads[place].at), heads[place].source);
+    (1..heads.len()).fold(0, |first, place| if key(place) < key(first) { place } else { first })
+}
+
+impl Head {
+    /// Passes the rows that come before `bound`, at least one.
+    fn advance(&mut self, bound: Option<&(OwnedRow, usize)>) {
+        let rows = self.keys.num_rows();
+        let Some((key, source)) = bound else {
+            self.at = rows;
+            return;
+        };
+        self.at += 1;
+        let before = |at| (self.keys.row(at), self.source) < (key.row(), *source);
+        while self.at < rows && before(self.at) {
+            self.at += 1;
+        }
+    }
+
+    /// Takes the next rows in hand; false if there are none.
+    fn load(&mut self, table: &Table, converter: &RowConverter) -> anyhow::Result<bool> {
+        if let Some(rows) = self.keys.num_rows().checked_sub(1) {
+            self.last = Some(self.keys.row(rows).owned());
+        }
+        let Some(mut batch) = self.whole_times(table)? else { return Ok(false) };
+        let mut keys = keys_of(table, converter, &batch)?;
+        if !keys.iter().is_sorted() {
+            batch = table.sorted(&[batch])?;
+            keys = keys_of(table, converter, &batch)?;
+        }
+        if self.last.as_ref().is_some_and(|last| keys.row(0) < last.row()) {
+            bail!("its rows are not sorted by time");
+        }
+        (self.batch, self.keys, self.at) = (Arc::new(batch), keys, 0);
+        Ok(true)
+    }
+
+    /// The next rows, all those of each time.
+    fn whole_times(&mut self, table: &Table) -> anyhow::Result<Option<RecordBatch>> {
+        while !self.ended {
+            let Some(batch) = self.batches.next().transpose()? else {
+                self.ended = true;
+                break;
+            };
+            let batch = match self.held.take() {
+                Some(held) => concat_batches(&table.schema(), [&held, &batch])?,
+                None => batch,
+            };
+            let times = batch.column(0).as_primitive::<TimestampNanosecondType>().values();
+            let last = times.last().copied();
+            let tail = times.iter().rev().take_while(|time| Some(**time) == last).count();
+            let whole = batch.num_rows() - tail;
+            self.held = Some(batch.slice(whole, tail)).filter(|held| 0 < held.num_rows());
+            if 0 < whole {
+                return Ok(Some(batch.slice(0, whole)));
+            }
+        }
+        Ok(self.held.take())
+    }
+}
+
+fn keys_of(table: &Table, converter: &RowConverter, batch: &RecordBatch) -> anyhow::Result<Rows> {
+    let columns = table.sorted_by().filter_map(|name| batch.column_by_name(name)).cloned();
+    Ok(converter.convert_columns(&columns.collect::<Vec<_>>())?)
+}
+
+/// What files have in common, for the footer of the one that they become: their parts one after the
+/// other, and what they agree on.
+///
+/// # Errors
+/// If they are of different venues, instruments or scales.
+pub fn joined(footers: &[Metadata]) -> anyhow::Result<Metadata> {
+    let Some(first) = footers.first() else { return Ok(Metadata::new()) };
+    for key in AGREED {
+        let other = footers.iter().find(|footer| footer.get(key) != first.get(key));
+        if let Some(other) = other {
+            let text = |of: &Metadata| of.get(key).cloned().unwrap_or_else(|| "none".to_owned());
+            bail!("its files disagree on {key}: {} and {}", text(first), text(other));
+        }
+    }
+    let agreed =
+        AGREED.iter().filter_map(|key| Some(((*key).to_owned(), first.get(*key)?.clone())));
+    let mut joined: Metadata = agreed.collect();
+    let parts: Vec<String> = footers.iter().filter_map(part_of).collect();
+    if !parts.is_empty() {
+        joined.insert("parts".to_owned(), parts.join(","));
+    }
+    Ok(joined)
+}
+
+/// The parts that a footer lists; of version 1, which had one each, from its other keys.
+fn part_of(footer: &Metadata) -> Option<String> {
+    let of_old = || Some(format!("{}:{}:?", footer.get("run")?, footer.get("segment")?));
+    footer.get("parts").cloned().or_else(of_old)
+}
+
+/// Merges files into `out`, which is synced. What is merged on the way lies in the folder `between`
+/// meanwhile, which is made and deleted.
+///
+/// # Errors
+/// If a file cannot be read to its end, or `out` not be written.
+pub fn merge_files(
+    table: &'static Table,
+    files: &[PathBuf],
+    metadata: &Metadata,
+    out: &Path,
+    between: &Path,
+) -> anyhow::Result<Written> {
+    let mut files = files.to_vec();
+    let mut round = 0;
+    while FILES_AT_ONCE < files.len() {
+        fs::create_dir_all(between)
+            .with_context(|| format!("cannot make {}", between.display()))?;
+        let mut merged = Vec::new();
+        for (number, some) in files.chunks(FILES_AT_ONCE).enumerate() {
+            let path = between.join(format!("{round}-{number:06}.parquet"));
+            write_merged(table, some, &Metadata::new(), &path)?;
+            merged.push(path);
+        }
+        if 0 < round {
+            files.iter().try_for_each(fs::remove_file)?;
+        }
+        (files, round) = (merged, round + 1);
+    }
+    let written = write_merged(table, &files, metadata, out)?;
+    if 0 < round {
+        fs::remove_dir_all(between)?;
+    }
+    Ok(written)
+}
+
+fn write_merged(
+    table: &'static Table,
+    files: &[PathBuf],
+    metadata: &Metadata,
+    out: &Path,
+) -> anyhow::Result<Written> {
+    let sources: anyhow::Result<Vec<Batches>> =
+        files.iter().map(|path| Ok(batches_of(TableReader::open(path, table)?))).collect();
+    let mut merge = Merge::new(table, sources?)?;
+    let mut writer = TableWriter::create(out, table, metadata.clone())?;
+    let mut gathered = Gathered::default();
+    while let Some(slice) = merge.next_slice()? {
+        gathered.take(slice);
+        while BATCH_ROWS <= gathered.picks.len() {
+            writer.write(&gathered.give(BATCH_ROWS)?)?;
+        }
+    }
+    if !gathered.picks.is_empty() {
+        writer.write(&gathered.give(gathered.picks.len())?)?;
+    }
+    Ok(writer.finish()?)
+}
+
+/// A file's batches as a source.
+#[must_use]
+pub fn batches_of(reader: TableReader) -> Batches {
+    Box::new(reader.map(|batch| Ok(batch?)))
+}
+
+/// Rows that wait to be a batch.
+#[derive(Default)]
+struct Gathered {
+    batches: Vec<Arc<RecordBatch>>,
+    /// Batch and row.
+    picks: Vec<(usize, usize)>,
+}
+
+impl Gathered {
+    fn take(&mut self, slice: Slice) {
+        let known = self.batches.iter().rposition(|batch| Arc::ptr_eq(batch, &slice.batch));
+        let at = known.unwrap_or_else(|| {
+            self.batches.push(slice.batch);
+            self.batches.len() - 1
+        });
+        self.picks.extend(slice.rows.map(|row| (at, row)));
+    }
+
+    fn give(&mut self, rows: usize) -> anyhow::Result<RecordBatch> {
+        let batches: Vec<&RecordBatch> = self.batches.iter().map(Arc::as_ref).collect();
+        let picks: Vec<_> = self.picks.drain(..rows).collect();
+        let batch = interleave_record_batch(&batches, &picks)?;
+        // Batches of which all rows are given are let go.
+        let first = self.picks.iter().map(|(at, _)| *at).min().unwrap_or(self.batches.len());
+        self.batches.drain(..first);
+        self.picks.iter_mut().for_each(|(at, _)| *at -= first);
+        Ok(batch)
+    }
+}
+
+/// Reads a file to its end: its rows and their digest.
+///
+/// # Errors
+/// If that fails, or the footer counts other rows.
+pub fn sum_of(path: &Path, table: &'static Table) -> anyhow::Result<(u64, u64)> {
+    let reader = TableReader::open(path, table)?;
+    let stated = reader.rows();
+    let (mut rows, mut digest) = (0, 0_u64);
+    for batch in reader {
+        let batch = batch?;
+        rows += batch.num_rows() as u64;
+        digest = digest.wrapping_add(table::digest(&batch));
+    }
+    ensure!(rows == stated, "{} has {rows} rows, its footer says {stated}", path.display());
+    Ok((rows, digest))
+}

@@ -1,0 +1,153 @@
+//! A small lake as an engine would have recorded it, for the tests of the tool.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(dead_code, reason = "each test file takes what it needs")]
+
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
+    UInt64Array,
+};
+use bytemuck::Zeroable;
+use indicatif::ProgressBar;
+use spreadwire::clock::{Nanos, SECOND};
+use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire::lake::{self, HOUR};
+use spreadwire::record::{Kind, Quote, Record, Status, flags};
+use spreadwire::recover::Mark;
+use spreadwire::seal::seal_segment;
+use spreadwire::segment::{
+    Block, Origin, RunId, SegmentInfo, SegmentWriter, catalogue_digest, numbers_taken,
+};
+use spreadwire::table::{self, QUOTES};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// 2024-08-09 00:00 UTC.
+pub(crate) const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
+/// When compacting happens: two days later.
+pub(crate) const LATER: Nanos = MIDNIGHT + 48 * HOUR;
+
+pub(crate) fn catalogue() -> Catalogue {
+    let instrument = |name: &str, price_scale, size_scale| Instrument {
+        name: name.to_owned(),
+        price_scale,
+        size_scale,
+    };
+    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
+    Catalogue {
+        instruments: vec![instrument("BTC/USDT", 2, 5), instrument("ETH/USDT", 2, 4)],
+        venues: vec![venue("binance"), venue("binance-usdm")],
+        listings: Vec::new(),
+    }
+}
+
+pub(crate) fn quote(venue: u8, instrument: u32, ts_recv: Nanos, bid_px: i64) -> Quote {
+    Quote {
+        ts_recv,
+        ts_event: ts_recv - 5_000_001,
+        bid_px,
+        ask_px: bid_px + 1,
+        bid_sz: 378_826,
+        ask_sz: 154_698,
+        sequence: 7,
+        instrument: InstrumentId(instrument),
+        venue: VenueId(venue),
+        kind: Kind::Quote as u8,
+        ..Quote::zeroed()
+    }
+}
+
+/// Nobody offers, and the venue sends no time.
+pub(crate) fn one_sided(quote: Quote) -> Quote {
+    Quote { ask_px: 0, ask_sz: 0, ts_event: 0, flags: flags::TS_EVENT_ABSENT, ..quote }
+}
+
+/// Records a run whose segments hold these, and ends it in order.
+pub(crate) fn record(lake: &Path, run: &str, segments: &[Vec<Record>]) {
+    let (run, catalogue) = (RunId::new(run).unwrap(), catalogue());
+    let started_at = segments[0][0].ts_recv();
+    let mark = Mark::begin(lake, run, started_at, &catalogue).unwrap();
+    let mut next = 0;
+    for (number, records) in segments.iter().enumerate() {
+        let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
+        let number = u32::try_from(number).unwrap();
+        let info = SegmentInfo { origin, number, started_at: records[0].ts_recv() };
+        let mut writer = SegmentWriter::create(&lake.join(lake::JOURNAL), info).unwrap();
+        for some in records.chunks(1000) {
+            let mut block = Block::new(1000, next);
+            some.iter().for_each(|record| block.push(record));
+            next += some.iter().map(numbers_taken).sum::<u64>();
+            writer.write(&mut block).unwrap();
+        }
+        let finished = writer.finish();
+        finished.trim().unwrap();
+        seal_segment(&finished.close().unwrap().path, lake, &catalogue).unwrap();
+    }
+    let last = segments.iter().flatten().map(Record::ts_recv).max().unwrap();
+    mark.end(lake, last, next, &BTreeMap::new()).unwrap();
+}
+
+/// What `lake verify` finds.
+pub(crate) fn findings(lake: &Path) -> Vec<String> {
+    let verdict = ::lake::verify::verify(lake, None, &ProgressBar::hidden());
+    verdict.findings.iter().take(3).map(|finding| format!("{finding:?}")).collect()
+}
+
+/// Names in a folder.
+pub(crate) fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Parquet files under a folder.
+pub(crate) fn parquet_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for name in names(folder) {
+        let path = folder.join(name);
+        if path.is_dir() {
+            found.extend(parquet_files(&path));
+        } else if path.extension().is_some_and(|end| end == "parquet") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+pub(crate) fn status(venue: u8, instrument: u32, ts_recv: Nanos) -> Status {
+    Status {
+        ts_recv,
+        instrument: InstrumentId(instrument),
+        venue: VenueId(venue),
+        kind: Kind::Status as u8,
+        ..Status::zeroed()
+    }
+}
+
+/// Rows of quotes with these times and numbers.
+pub(crate) fn quote_rows(rows: &[(i64, i64)], run: &str) -> RecordBatch {
+    let times = |of: fn(&(i64, i64)) -> i64| -> ArrayRef {
+        let times: TimestampNanosecondArray = rows.iter().map(|row| Some(of(row))).collect();
+        Arc::new(times.with_timezone("UTC"))
+    };
+    let floats = |of: fn(&(i64, i64)) -> Option<f64>| -> ArrayRef {
+        Arc::new(rows.iter().map(of).collect::<Float64Array>())
+    };
+    let price: fn(&(i64, i64)) -> Option<f64> = |row| (row.1 % 5 != 0).then_some(61_000.25);
+    let columns: Vec<ArrayRef> = vec![
+        times(|row| row.0),
+        floats(price),
+        floats(|_| Some(61_000.5)),
+        floats(price),
+        floats(|_| Some(0.25)),
+        times(|row| row.0 - 1),
+        Arc::new(UInt64Array::from(vec![None::<u64>; rows.len()])),
+        Arc::new(rows.iter().map(|row| Some(row.1)).collect::<Int64Array>()),
+        Arc::new(UInt8Array::from(vec![0; rows.len()])),
+        table::constant_text(run, rows.len()),
+    ];
+    QUOTES.batch(columns).unwrap()
+}
