@@ -23,13 +23,13 @@ mod segments;
 #[path = "crash/victim.rs"]
 mod victim;
 
-use exchange_sim::{ModelOptions, Options, Simulator, Source};
+use exchange_sim::{ModelOptions, Options, Simulator, Source, VenueAt};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segments::Bytes;
 use spreadwire::clock::{Clock, MILLI, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 use victim::{Scene, Victim, until};
@@ -37,9 +37,14 @@ use victim::{Scene, Victim, until};
 const CRASHES: u64 = 100;
 /// From so many kills on, every kind of moment must have been met.
 const CRASHES_TELLING: u64 = 50;
-const INSTRUMENTS: usize = 2;
+/// One that sends event times, one that sends none.
+const VENUES: [&str; 2] = ["okx", "binance"];
+const INSTRUMENTS: usize = 1;
 /// Quotes a second, all venues together.
-const RATE: f64 = 4_000.0;
+const RATE: f64 = 2_000.0;
+/// An engine that finds more runs to recover than this is left to it for once: the longer the list, the
+/// fewer kills would hit anything else.
+const RECOVERIES_MAX: usize = 8;
 /// The longest life of a victim, where it takes [`BEGIN_EXPECTED`] to write its first block.
 const LIFE_MAX: Nanos = 1_200 * MILLI;
 const BEGIN_EXPECTED: Nanos = 150 * MILLI;
@@ -47,6 +52,8 @@ const BEGIN_EXPECTED: Nanos = 150 * MILLI;
 /// What was in the journal when an engine had been killed.
 #[derive(Default)]
 struct Noted {
+    /// Files that were read; what a run that was killed has left does not change.
+    read: BTreeSet<PathBuf>,
     /// By run and number.
     inputs: BTreeMap<String, BTreeMap<u64, Bytes>>,
     /// By run, the number after the last one.
@@ -107,9 +114,11 @@ fn number_of(variable: &str) -> Option<u64> {
 }
 
 fn market(seed: u64) -> Options {
-    let model =
+    let mut model =
         ModelOptions { seed, rate: RATE, instruments: INSTRUMENTS, ..ModelOptions::default() };
-    Options { source: Source::Model(model), ..Options::default() }
+    model.venues.retain(|venue| VENUES.contains(&venue.name.as_str()));
+    let venues = VENUES.into_iter().map(VenueAt::any_port).collect();
+    Options { venues, source: Source::Model(model), ..Options::default() }
 }
 
 /// The first victim shows how long it takes here until blocks are written; lives are chosen by that.
@@ -131,6 +140,11 @@ fn kill_one(
     moments: &mut Moments,
 ) -> bool {
     let mut victim = scene.start(&[]);
+    if RECOVERIES_MAX < marks(&scene.lake).len() {
+        until(&scene.clock, "the recovery of every run but its own", || {
+            (marks(&scene.lake).len() == 1).then_some(())
+        });
+    }
     // A quarter dies while it starts.
     let longest = if random.random_ratio(1, 4) { life_max / 12 } else { life_max };
     live(&scene.clock, &mut victim, random.random_range(MILLI..longest));
@@ -171,7 +185,8 @@ impl Noted {
     /// Notes what lies in the journal now.
     fn look(&mut self, scene: &Scene, moments: &mut Moments) {
         self.marked.extend(marks(&scene.lake));
-        let found = segments::all_of(&scene.lake);
+        let found = segments::new_in(&scene.lake, &self.read);
+        self.read.extend(found.iter().map(|found| found.path.clone()));
         let is_unfinished = |path: &Path| path.extension().is_some_and(|end| end == "tmp");
         let files = lake_rows::files(&scene.lake);
         let met = |met: bool| u64::from(met);
@@ -247,8 +262,8 @@ fn check_verdict(scene: &Scene, noted: &Noted) {
     assert_eq!(stated, killed, "each killed run has one gap");
     assert!(gaps.windows(2).all(|pair| pair[0] < pair[1]), "a run has two gaps: {gaps:?}");
     let journal = scene.lake.join("journal");
-    assert_eq!(lake_rows::files(&journal), Vec::<std::path::PathBuf>::new(), "left in the journal");
-    let unfinished = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "tmp");
+    assert_eq!(lake_rows::files(&journal), Vec::<PathBuf>::new(), "left in the journal");
+    let unfinished = |path: &PathBuf| path.extension().is_some_and(|end| end == "tmp");
     let left: Vec<_> = lake_rows::files(&scene.lake).into_iter().filter(unfinished).collect();
     assert!(left.is_empty(), "{left:?}");
 }

@@ -3,7 +3,7 @@
 //! It must not know the engine's reader, its records or its checksum: what it reads is what another
 //! program would read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,26 +35,26 @@ pub(crate) struct Segment {
 /// A file of the journal's folder that is a segment.
 #[derive(Debug)]
 pub(crate) struct Found {
+    pub(crate) path: PathBuf,
     /// By its name: nobody has closed it.
     pub(crate) open: bool,
     /// `None` if its header was not written.
     pub(crate) segment: Option<Segment>,
 }
 
-/// Every segment of a lake, by the name of its file.
+/// The segments of a lake that were not looked at before, by the names of their files.
 ///
 /// # Panics
 /// If one holds what a killed writer cannot leave: a damaged header or block.
-pub(crate) fn all_of(lake: &Path) -> Vec<Found> {
+pub(crate) fn new_in(lake: &Path, before: &BTreeSet<PathBuf>) -> Vec<Found> {
     let names = fs::read_dir(lake.join("journal")).into_iter().flatten();
-    let mut paths: Vec<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let found = paths.into_iter().filter_map(|path| {
+    let paths: BTreeSet<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
+    let found = paths.difference(before).filter_map(|path| {
         let name = path.to_string_lossy();
         let open = name.ends_with(".seg.open");
         let is_segment = open || name.ends_with(".seg");
-        let segment = is_segment.then(|| read(&path))?;
-        Some(Found { open, segment })
+        let segment = is_segment.then(|| read(path))?;
+        Some(Found { open, segment, path: path.clone() })
     });
     found.collect()
 }

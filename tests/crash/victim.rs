@@ -75,7 +75,7 @@ fn text(names: &Names, simulator: &Simulator, lake: &Path) -> String {
         "[[threads]]\nname = \"all\"\nidle = \"backoff\"\nsleep_max_us = 500\n\
          agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n\
          [broadcast]\naddress = \"127.0.0.1:0\"\n\
-         [journal]\nlake = {lake:?}\nsegment_records = 1500\nsegment_seconds = 1\n\
+         [journal]\nlake = {lake:?}\nsegment_records = 700\nsegment_seconds = 1\n\
          flush_ms = 5\nsync_ms = 50\n"
     )
 }
