@@ -182,6 +182,7 @@ fn open_books(
     lock: lake::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
     let cannot = || format!("cannot write into the lake {}", lake.display());
+    recover::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
     let Surroundings { clock, counters, run, .. } = around;
     let mark = Mark::begin(lake, *run, clock.now(), catalogue).with_context(cannot)?;

@@ -247,6 +247,23 @@ pub fn write(
     Ok(path)
 }
 
+/// Deletes files that a run which was killed did not finish.
+///
+/// # Errors
+/// If one cannot be deleted.
+pub fn sweep(lake: &Path, run: &str) -> Result<(), TableError> {
+    let dates = fs::read_dir(lake.join(lake::LEDGER)).into_iter().flatten().flatten();
+    let entries = dates.flat_map(|date| fs::read_dir(date.path()).into_iter().flatten().flatten());
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if name.starts_with(run) && name.ends_with(UNFINISHED_SUFFIX) {
+            fs::remove_file(&path).map_err(|source| io_error("delete", &path, source))?;
+        }
+    }
+    Ok(())
+}
+
 /// The name of a file of the ledger: nothing else keeps its checksum.
 #[must_use]
 pub fn file_name(name: &str, crc: u32) -> String {

@@ -67,9 +67,13 @@ impl Mark {
     ) -> Result<Mark, TableError> {
         let mark = Mark { run, started_at, ended: None, catalogue: catalogue.clone() };
         mark.write(lake)?;
-        let entry = Entry::new(EntryKind::Started, started_at).of_run(run.as_str());
-        ledger::write(lake, &format!("{run}-started"), started_at, &[entry])?;
+        mark.tell_start(lake)?;
         Ok(mark)
+    }
+
+    fn tell_start(&self, lake: &Path) -> Result<(), TableError> {
+        let entry = Entry::new(EntryKind::Started, self.started_at).of_run(self.run.as_str());
+        ledger::write(lake, &format!("{}-started", self.run), self.started_at, &[entry]).map(drop)
     }
 
     /// Notes that the run has ended in order: `inputs` were numbered, and these are its counters.
@@ -135,6 +139,11 @@ impl Mark {
         };
         let entries: Vec<Entry> = entries.into_iter().flatten().collect();
         ledger::write(lake, &format!("{}-ended", self.run), last_time, &entries)?;
+        self.remove(lake)
+    }
+
+    /// The mark of a run whose end is in the ledger.
+    fn remove(&self, lake: &Path) -> Result<(), TableError> {
         let path = self.path(lake);
         let removed = fs::remove_file(&path)
             .and_then(|()| folder::sync(path.parent().unwrap_or(Path::new("."))));
@@ -143,6 +152,24 @@ impl Mark {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other.map_err(|source| table::io_error("delete", &path, source)),
         }
+    }
+
+    /// Of a run that was killed: what it may have been killed before or while writing is told or
+    /// deleted; then how it ended, unless the ledger has that already.
+    fn conclude_killed(
+        &self,
+        lake: &Path,
+        sealed: Option<(u64, Nanos)>,
+        until: Option<Nanos>,
+    ) -> Result<(), TableError> {
+        let run = self.run.as_str();
+        self.tell_start(lake)?;
+        ledger::sweep(lake, run)?;
+        let of_run = |e: &Entry| e.kind == EntryKind::Ended && e.run.as_deref() == Some(run);
+        if ledger::read_run(lake, run).iter().any(of_run) {
+            return self.remove(lake);
+        }
+        self.conclude(lake, sealed, until)
     }
 
     /// The number after the last one that the ledger has of the run, and the time of that record.
@@ -274,6 +301,22 @@ pub fn leftovers(lake: &Path) -> io::Result<Vec<Leftover>> {
     Ok(found)
 }
 
+/// Deletes marks that were never finished: their runs had not begun. For who holds the recording
+/// lock.
+///
+/// # Errors
+/// If one cannot be deleted.
+pub fn sweep(lake: &Path) -> io::Result<()> {
+    let entries = fs::read_dir(lake.join(lake::JOURNAL)).into_iter().flatten();
+    for entry in entries {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(UNFINISHED_SUFFIX) {
+            fs::remove_file(path)?;
+        }
+    }
+    Ok(())
+}
+
 /// Run and number of a segment by its file's name.
 fn named(name: &str) -> Option<(RunId, u32)> {
     let stem = name.strip_suffix(OPEN_SUFFIX).or_else(|| name.strip_suffix(CLOSED_SUFFIX))?;
@@ -347,7 +390,7 @@ impl Leftover {
         let Some(mark) = &self.mark else { return };
         let ends = recovered.sealed.iter();
         let ends = ends.map(|sealed| (sealed.next_sequence.unwrap_or(0), sealed.last_time));
-        if let Err(error) = mark.conclude(lake, ends.max(), until) {
+        if let Err(error) = mark.conclude_killed(lake, ends.max(), until) {
             let error = anyhow::Error::from(error);
             recovered.failures.push(format!("run {} was not concluded: {error:#}", self.run));
         }
@@ -407,6 +450,62 @@ mod tests {
         let gap = entries.iter().find(|e| e.kind == EntryKind::Gap).unwrap();
         assert_eq!(gap.gap_cause(), Some(Cause::Restart));
         assert_eq!((gap.time, gap.first, gap.until), (5, Some(0), Some(8)));
+    }
+
+    #[test]
+    fn a_run_killed_while_it_began_or_ended_is_told_of_whole_and_leaves_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = home.path();
+        Mark::begin(lake, RunId::new("run").unwrap(), 5, &catalogue()).unwrap();
+        let [started] = &ledger::files(lake)[..] else { panic!("one file") };
+        let torn = started.with_file_name("run-started.parquet.tmp");
+        fs::rename(started, torn).unwrap();
+        let counts = lake.join("ledger/date=1970-01-01/run-counts.parquet.tmp");
+        fs::write(&counts, "PAR").unwrap();
+        let other = counts.with_file_name("other-counts.parquet.tmp");
+        fs::write(&other, "PAR").unwrap();
+        let [left] = &leftovers(lake).unwrap()[..] else { panic!("the mark is there") };
+        assert!(left.recover(lake, Some(8), None, |_| {}).failures.is_empty());
+        let kinds: Vec<_> = told(lake).into_iter().map(|(kind, ..)| kind).collect();
+        assert_eq!(kinds, [EntryKind::Started, EntryKind::Ended, EntryKind::Gap]);
+        let names = fs::read_dir(counts.parent().unwrap()).unwrap();
+        let unfinished = names.map(|entry| entry.unwrap().path());
+        let unfinished: Vec<_> =
+            unfinished.filter(|path| path.extension().is_some_and(|end| end == "tmp")).collect();
+        assert_eq!(unfinished, [other], "what another run writes is none of ours");
+    }
+
+    #[test]
+    fn a_run_has_one_end_though_its_mark_outlived_it() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = home.path();
+        let mark = Mark::begin(lake, RunId::new("run").unwrap(), 5, &catalogue()).unwrap();
+        let recover = |until| {
+            let [left] = &leftovers(lake).unwrap()[..] else { panic!("the mark is there") };
+            assert!(left.recover(lake, Some(until), None, |_| {}).failures.is_empty());
+            assert!(leftovers(lake).unwrap().is_empty());
+            ledger::read(lake).0
+        };
+        let first = recover(8);
+        mark.write(lake).unwrap();
+        assert_eq!(recover(9), first);
+        let clean = Mark::begin(lake, RunId::new("well").unwrap(), 9, &catalogue()).unwrap();
+        clean.clone().end(lake, 10, 0, &BTreeMap::new()).unwrap();
+        let first = ledger::read(lake).0;
+        clean.write(lake).unwrap();
+        assert_eq!(recover(11), first);
+    }
+
+    #[test]
+    fn an_unfinished_mark_is_swept_away() {
+        let home = tempfile::tempdir().unwrap();
+        sweep(home.path()).unwrap();
+        Mark::begin(home.path(), RunId::new("run").unwrap(), 5, &catalogue()).unwrap();
+        let torn = home.path().join("journal/torn.run.json.tmp");
+        fs::write(&torn, "{").unwrap();
+        sweep(home.path()).unwrap();
+        assert!(!torn.exists());
+        assert_eq!(leftovers(home.path()).unwrap().len(), 1);
     }
 
     #[test]

@@ -42,6 +42,7 @@ pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
         },
     };
     let _lock = lake::lock_recording(&arguments.lake)?;
+    recover::sweep(&arguments.lake)?;
     let leftovers = recover::leftovers(&arguments.lake)?;
     let segments = leftovers.iter().map(|leftover| leftover.segments.len() as u64).sum();
     let bar = progress::bar("segments", segments, arguments.json);

@@ -1,0 +1,155 @@
+//! A small sound lake, and changes of its files as an input tells them.
+//!
+//! It must not know what is looked for in a changed lake.
+
+use bytemuck::Zeroable;
+use spreadwire::clock::{Nanos, SECOND};
+use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire::integrity::{Reason, State};
+use spreadwire::record::{Kind, Quote, Record, Status};
+use spreadwire::recover::Mark;
+use spreadwire::seal::seal_segment;
+use spreadwire::segment::{Block, Origin, RunId, SegmentInfo, SegmentWriter, catalogue_digest};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+
+const BEGUN: Nanos = 1_723_161_600 * SECOND;
+const QUOTES: u64 = 40;
+
+/// A lake of one run, with every file of it.
+pub(crate) struct SoundLake {
+    /// Held, because the lake vanishes with it.
+    home: tempfile::TempDir,
+    /// From the lake's top, with their content.
+    pub(crate) files: Vec<(PathBuf, Vec<u8>)>,
+}
+
+impl SoundLake {
+    /// Records two segments and seals them.
+    pub(crate) fn make() -> SoundLake {
+        let home = tempfile::tempdir().expect("a temporary folder");
+        record(home.path()).expect("a lake can be made");
+        let mut files = Vec::new();
+        walk(home.path(), Path::new(""), &mut files);
+        files.sort();
+        SoundLake { home, files }
+    }
+
+    /// The lake's folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.home.path()
+    }
+}
+
+fn walk(lake: &Path, relative: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
+    for entry in fs::read_dir(lake.join(relative)).expect("the folder is there") {
+        let relative = relative.join(entry.expect("an entry").file_name());
+        let path = lake.join(&relative);
+        if path.is_dir() {
+            walk(lake, &relative, files);
+        } else {
+            files.push((relative, fs::read(path).expect("the file is there")));
+        }
+    }
+}
+
+fn record(lake: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let catalogue = catalogue();
+    let run = RunId::new("fuzz").ok_or("letters")?;
+    let mark = Mark::begin(lake, run, BEGUN, &catalogue)?;
+    let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
+    for number in 0..2 {
+        let info = SegmentInfo { origin, number, started_at: BEGUN };
+        let mut writer = SegmentWriter::create(&lake.join("journal"), info)?;
+        let first = u64::from(number) * (QUOTES + 1);
+        let mut block = Block::new(64, first);
+        block.push(&status(BEGUN + first));
+        (1..=QUOTES).for_each(|at| block.push(&quote(first + at)));
+        writer.write(&mut block)?;
+        seal_segment(&writer.finish().close()?.path, lake, &catalogue)?;
+    }
+    let counters = [
+        ("calculator.quotes", 2 * QUOTES),
+        ("calculator.statuses", 2),
+        ("edge.feed.passed", 2 * QUOTES + 2),
+    ];
+    let counters: BTreeMap<_, _> = counters.map(|(name, n)| (name.to_owned(), n)).into();
+    Ok(mark.end(lake, BEGUN + SECOND, 2 * QUOTES + 2, &counters)?)
+}
+
+fn catalogue() -> Catalogue {
+    let name = "BTC/USDT".to_owned();
+    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
+    Catalogue {
+        instruments: vec![Instrument { name, price_scale: 2, size_scale: 8 }],
+        venues: vec![venue("binance"), venue("okx")],
+        listings: Vec::new(),
+    }
+}
+
+fn quote(at: u64) -> Record {
+    Quote {
+        ts_recv: BEGUN + at,
+        ts_event: BEGUN,
+        bid_px: 6_183_763,
+        ask_px: 6_183_764 + i64::from(at.is_multiple_of(5)),
+        bid_sz: 378_826_000,
+        ask_sz: 154_698_000,
+        sequence: at,
+        instrument: InstrumentId(0),
+        venue: VenueId(u8::from(at.is_multiple_of(2))),
+        kind: Kind::Quote as u8,
+        ..Quote::zeroed()
+    }
+    .into()
+}
+
+fn status(ts_recv: Nanos) -> Record {
+    Status {
+        ts_recv,
+        state: State::Live as u8,
+        reason: Reason::Quote as u8,
+        kind: Kind::Status as u8,
+        ..Status::zeroed()
+    }
+    .into()
+}
+
+/// Changes a file's bytes as an input says: what to do, where, with how many bytes, and which; again
+/// until the input ends.
+pub(crate) fn changed(original: &[u8], mut input: &[u8]) -> Vec<u8> {
+    let mut bytes = original.to_vec();
+    while let [what, low, high, count, rest @ ..] = input {
+        let count = usize::from(*count);
+        let (new, rest) = rest.split_at(count.min(rest.len()));
+        let at = usize::from(u16::from_le_bytes([*low, *high])) % (bytes.len() + 1);
+        let end = (at + count).min(bytes.len());
+        match what % 5 {
+            0 => bytes[at..(at + new.len()).min(end)]
+                .iter_mut()
+                .zip(new)
+                .for_each(|(old, new)| *old = *new),
+            1 => drop(bytes.splice(at..at, new.iter().copied())),
+            2 => drop(bytes.drain(at..end)),
+            3 => bytes.truncate(at),
+            _ => bytes.extend(new),
+        }
+        input = rest;
+    }
+    bytes
+}
+
+/// Panics of a library that ours catches are no news, and no reason to stop a fuzzer.
+pub(crate) fn keep_caught_panics_quiet() {
+    static ONCE: Once = Once::new();
+    let is_ours = |file: &str| !file.contains("registry") && !file.contains("rustc");
+    ONCE.call_once(|| {
+        std::panic::set_hook(Box::new(move |info| {
+            if info.location().is_none_or(|place| is_ours(place.file())) {
+                eprintln!("{info}");
+            }
+        }));
+    });
+}

@@ -1,0 +1,45 @@
+//! Any bytes as a Parquet file of the lake, and any change of sound ones.
+//!
+//! It must not know libFuzzer.
+
+use crate::sound_lake::{SoundLake, changed};
+use spreadwire::table::{TABLES, TableReader};
+use std::fs;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// A few bytes can say that they are many rows; so many batches are enough of them.
+const BATCHES_MAX: usize = 8;
+
+/// Reads an input as a file of each table.
+///
+/// # Panics
+/// If the reader does.
+pub(crate) fn run(data: &[u8]) {
+    static SOUND: OnceLock<SoundLake> = OnceLock::new();
+    let [which, changes @ ..] = data else { return };
+    if data.starts_with(b"PAR1") {
+        return read(data);
+    }
+    let files = &SOUND.get_or_init(SoundLake::make).files;
+    let tables: Vec<_> = files.iter().filter(|(path, _)| is_parquet(path)).collect();
+    read(&changed(&tables[usize::from(*which) % tables.len()].1, changes));
+}
+
+fn is_parquet(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "parquet")
+}
+
+fn read(bytes: &[u8]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("file.parquet");
+    fs::write(&path, bytes).expect("room on the disk");
+    for table in TABLES {
+        let Ok(reader) = TableReader::open(&path, table) else { continue };
+        for batch in reader.take(BATCHES_MAX) {
+            let Ok(batch) = batch else { break };
+            assert_eq!(batch.num_columns(), table.schema().fields().len());
+            assert_eq!(spreadwire::table::row_hashes(&batch).len(), batch.num_rows());
+        }
+    }
+}
