@@ -935,6 +935,19 @@ fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
 }
 
 #[test]
+fn a_version_1_segment_is_sealed() {
+    let rig = Rig::new(patient());
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/fixtures/lake/segment-v1.seg");
+    let path = rig.home.path().join("old-run-000000.seg");
+    fs::copy(old, &path).unwrap();
+    let sealed = seal_segment(&path, &rig.lake(), &catalogue()).unwrap();
+    assert_eq!(sealed.info.origin.run.as_str(), "old-run");
+    let wanted: Vec<Row> =
+        quotes(3).iter().zip(0..).map(|(quote, number)| row(quote.view(), number)).collect();
+    assert_eq!(rows_of_file(&sealed.files[0].path), wanted);
+}
+
+#[test]
 fn a_version_1_file_is_read_and_joined() {
     let mut rig = Rig::new(patient());
     let folder = rig.lake().join("exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00");

@@ -5,13 +5,13 @@
 
 use bytemuck::Zeroable;
 use indicatif::ProgressBar;
-use lake::findings::{Problem, RunEnd, Verdict};
+use lake::findings::{Problem, RunEnd, STOPPED, Verdict};
 use lake::numbers::Range;
 use lake::verify::verify;
 use spreadwire::clock::{Nanos, SECOND};
 use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
 use spreadwire::integrity::{Reason, State};
-use spreadwire::ledger::{self, Cause};
+use spreadwire::ledger;
 use spreadwire::record::{Gap, GapCause, Kind, Quote, Record, Status};
 use spreadwire::recover::{self, Mark};
 use spreadwire::seal::seal_segment;
@@ -142,7 +142,7 @@ fn a_sound_lake_is_complete_and_its_outages_are_stated() {
     assert_eq!(verdict.findings, []);
     assert_eq!((verdict.tables["quotes"].rows, verdict.tables["status"].rows), (350, 2));
     let [outage] = &verdict.outages[..] else { panic!("{:?}", verdict.outages) };
-    assert_eq!((outage.cause, outage.venue.as_deref()), (Cause::Network, Some("binance")));
+    assert_eq!((outage.cause, outage.venue.as_deref()), ("network", Some("binance")));
     assert_eq!((outage.from, outage.until), (MIDNIGHT + 10, Some(MIDNIGHT + 20)));
     assert_eq!(verdict.runs[0].end, RunEnd::Clean);
     assert!(verdict.to_text().ends_with("complete apart from the gaps stated\n"));
@@ -327,7 +327,7 @@ fn a_killed_run_is_not_complete_before_it_is_recovered_and_stated_afterwards() {
     let verdict = checked(home.path());
     assert_eq!(verdict.findings, []);
     let [gap] = &verdict.outages[..] else { panic!("{:?}", verdict.outages) };
-    assert_eq!((gap.cause, gap.from, gap.until), (Cause::Restart, MIDNIGHT + 9, until));
+    assert_eq!((gap.cause, gap.from, gap.until), ("restart", MIDNIGHT + 9, until));
     assert_eq!(verdict.runs[0].end, RunEnd::Killed);
 }
 
@@ -351,6 +351,78 @@ fn a_damaged_segment_is_a_loss_of_just_its_numbers() {
     assert_eq!(verdict.tables["quotes"].rows, 156);
     assert!(verdict.notes[0].contains("damaged/run-1-000000.seg"));
     assert!(ledger::read(home.path()).1.is_empty());
+}
+
+#[test]
+fn times_without_an_engine_are_stated() {
+    let home = tempfile::tempdir().unwrap();
+    let hour = 3600 * SECOND;
+    for (name, start) in [("run-1", MIDNIGHT + hour), ("run-2", MIDNIGHT + 5 * hour)] {
+        let mark =
+            Mark::begin(home.path(), RunId::new(name).unwrap(), start, &catalogue()).unwrap();
+        mark.end(home.path(), start + hour, 0, &counters(0, 0, 0)).unwrap();
+    }
+    let stops = |date: Option<&str>| {
+        let date = date.map(|date| date.parse().unwrap());
+        let verdict = verify(home.path(), date, &ProgressBar::hidden());
+        assert_eq!(verdict.findings, []);
+        assert!(verdict.outages.iter().all(|outage| outage.cause == STOPPED));
+        let hours = |time: Nanos| (time - (MIDNIGHT - 24 * hour)) / hour;
+        let stops = verdict.outages.iter();
+        stops.map(|o| (hours(o.from), hours(o.until.unwrap()))).collect::<Vec<_>>()
+    };
+    assert_eq!(stops(None), [(26, 29)]);
+    assert_eq!(stops(Some("2024-08-09")), [(24, 25), (26, 29), (30, 48)]);
+    assert_eq!(stops(Some("2024-08-08")), [(0, 24)]);
+}
+
+#[test]
+fn a_folder_without_a_ledger_is_no_complete_lake() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(problems(&checked(home.path())), [Problem::Missing]);
+}
+
+#[test]
+fn a_clock_that_steps_back_costs_no_row() {
+    let home = tempfile::tempdir().unwrap();
+    let hour = 3600 * SECOND;
+    for (name, start) in [("run-1", MIDNIGHT), ("run-2", MIDNIGHT - hour)] {
+        let run = RunId::new(name).unwrap();
+        let mark = Mark::begin(home.path(), run, start, &catalogue()).unwrap();
+        // Within the segment as well: forward half an hour, and back again.
+        let times = (0..50).map(|at| start + at).chain((0..50).map(|at| start + hour / 2 + at));
+        let times = times.chain((50..100).map(|at| start + at));
+        let records: Vec<Record> = times.zip(0..).map(|(time, at)| quote(at, time)).collect();
+        let path = segment(home.path(), run, 0, 0, &records);
+        seal_segment(&path, home.path(), &catalogue()).unwrap();
+        mark.end(home.path(), start + hour, 150, &counters(150, 0, 0)).unwrap();
+    }
+    let verdict = checked(home.path());
+    assert_eq!(verdict.findings, []);
+    assert_eq!(verdict.tables["quotes"].rows, 300);
+}
+
+#[test]
+fn a_torn_segment_hides_nothing_of_those_behind_it() {
+    let home = tempfile::tempdir().unwrap();
+    let run = RunId::new("run-1").unwrap();
+    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let records: Vec<Record> = (0..128).map(|at| quote(2, MIDNIGHT + at)).collect();
+    let path = segment(home.path(), run, 0, 0, &records);
+    let mut bytes = fs::read(&path).unwrap();
+    // In the last block: how many there were is not known.
+    bytes[64 + 65 * 64 + 100] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let later: Vec<Record> = (0..64).map(|at| quote(1, MIDNIGHT + at)).collect();
+    segment(home.path(), run, 1, 128, &later);
+    let left = recover::leftovers(home.path()).unwrap();
+    let recovered = left[0].recover(home.path(), None, None, |_| {});
+    assert_eq!(problems(&checked(home.path())), [Problem::Lost]);
+    fs::remove_file(&recovered.sealed[1].files[0].path).unwrap();
+    let verdict = checked(home.path());
+    assert_eq!(problems(&verdict), [Problem::Missing, Problem::Lost]);
+    let ranges: Vec<Range> = verdict.findings.into_iter().flat_map(|f| f.ranges).collect();
+    assert_eq!(ranges, [Range { first: 128, last: 191 }]);
 }
 
 #[test]

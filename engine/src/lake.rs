@@ -110,6 +110,16 @@ pub fn lock_changes(lake: &Path) -> Result<Lock, LockError> {
     }
 }
 
+/// Waits until nobody adds or replaces files of the lake, and keeps them from it as long as the lock
+/// is held; others may read meanwhile. `None` if nobody ever changed it, or the file system has no
+/// locks.
+#[must_use]
+pub fn lock_reading(lake: &Path) -> Option<Lock> {
+    let file = File::open(lake.join(CHANGE_LOCK)).ok()?;
+    file.lock_shared().ok()?;
+    Some(Lock { _file: file })
+}
+
 fn open_lock(lake: &Path, name: &str) -> Result<(File, PathBuf), LockError> {
     let path = lake.join(name);
     let opened = folder::create(lake).and_then(|()| {

@@ -448,12 +448,10 @@ fn recover_all(
         let recovered = leftover.recover(lake, Some(until), None, |_| {});
         segments.add(recovered.sealed.len() as u64);
         let rows: u64 = recovered.sealed.iter().map(|sealed| sealed.tally.quotes).sum();
-        tracing::warn!(
-            target: "lake",
-            "run {} was killed: {} segments sealed, {rows} quotes",
-            leftover.run,
-            recovered.sealed.len(),
-        );
+        let ended = leftover.mark.as_ref().is_some_and(|mark| mark.ended.is_some());
+        let how = if ended { "left segments behind" } else { "was killed" };
+        let (run, sealed) = (leftover.run, recovered.sealed.len());
+        tracing::warn!(target: "lake", "run {run} {how}: {sealed} segments sealed, {rows} quotes");
         recovered.failures.iter().for_each(|failure| tracing::error!(target: "lake", "{failure}"));
         failures.extend(recovered.failures);
     }

@@ -27,6 +27,7 @@ use crate::table::{
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
@@ -186,7 +187,6 @@ struct Counts {
     missed: Counter,
     damaged: Counter,
     unsealed: Counter,
-    next_sequence: Counter,
 }
 
 impl Sealer {
@@ -204,7 +204,6 @@ impl Sealer {
             missed: named("missed"),
             damaged: named("damaged"),
             unsealed: named("unsealed"),
-            next_sequence: named("next_sequence"),
         };
         Sealer { lake: lake.to_owned(), catalogue, counts, unsealed: Vec::new() }
     }
@@ -259,9 +258,6 @@ impl Sealer {
         statuses.add(sealed.tally.statuses);
         gaps.add(sealed.tally.gaps);
         missed.add(sealed.tally.missed);
-        if let Some(next) = sealed.next_sequence {
-            self.counts.next_sequence.set(next.max(self.counts.next_sequence.get()));
-        }
         if !sealed.damaged_at.is_empty() {
             self.counts.damaged.add(1);
             let number = sealed.info.number;
@@ -649,8 +645,8 @@ struct Content {
     last_time: Nanos,
     truncated_at: Option<u64>,
     damaged_at: Vec<u64>,
-    /// Numbers lost to damage: the first, and the one after the last if it is known.
-    lost: Vec<(u64, Option<u64>)>,
+    /// Numbers lost to damage: the first, and the one after the last, as far as they are known.
+    lost: Vec<(Option<u64>, Option<u64>)>,
 }
 
 impl Content {
@@ -683,7 +679,7 @@ impl Content {
                 }
                 Some(Err(SegmentError::Corrupt { offset, .. })) => {
                     content.damaged_at.push(offset);
-                    content.lost.push((content.next_sequence.unwrap_or(0), None));
+                    content.lost.push((content.next_sequence, None));
                     reader.skip_damage()?;
                 }
                 Some(Err(error)) => return Err(error.into()),
@@ -719,7 +715,7 @@ impl Content {
         let short = written.is_some_and(|written| self.tally.records() < written);
         if short && self.damaged_at.is_empty() {
             self.damaged_at.push(offset);
-            self.lost.push((self.next_sequence.unwrap_or(0), None));
+            self.lost.push((self.next_sequence, None));
         }
     }
 
@@ -730,13 +726,13 @@ impl Content {
 
     /// The places of each group's records, in the order of the journal.
     fn groups(&self) -> BTreeMap<Group, Vec<u32>> {
-        let mut groups: BTreeMap<Group, Vec<u32>> = BTreeMap::new();
+        let mut groups: FxHashMap<Group, Vec<u32>> = FxHashMap::default();
         for (at, record) in self.records.iter().enumerate() {
             if let (Some(group), Ok(at)) = (Group::of(record), u32::try_from(at)) {
                 groups.entry(group).or_default().push(at);
             }
         }
-        groups
+        groups.into_iter().collect()
     }
 
     /// What the ledger says of the segment itself, and of what is missing in it.
@@ -769,10 +765,10 @@ impl Content {
             });
         }
         for (first, until) in &self.lost {
-            let rows = until.map(|until| until.saturating_sub(*first));
+            let rows = until.zip(*first).map(|(until, first)| until.saturating_sub(first));
             let last = until.and_then(|until| until.checked_sub(1));
             let gap = entry(EntryKind::Gap, self.last_time).because(Cause::Damage.name());
-            entries.push(Entry { first: Some(*first), last, rows, ..gap });
+            entries.push(Entry { first: *first, last, rows, ..gap });
         }
         entries.extend(self.outages(catalogue).map(|outage| Entry {
             segment: Some(self.info.number),

@@ -9,6 +9,7 @@
 
 use crate::lake;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
+use arrow::buffer::NullBuffer;
 use arrow::compute::{cast, concat_batches, lexsort_to_indices, take_record_batch};
 use arrow::datatypes::{
     DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
@@ -621,53 +622,56 @@ pub fn digest(batch: &RecordBatch) -> u64 {
 #[must_use]
 pub fn row_hashes(batch: &RecordBatch) -> Vec<u64> {
     let mut rows = vec![0; batch.num_rows()];
-    for column in batch.columns() {
-        let absent = |row: usize| column.is_null(row);
-        let mut add = |row: usize, value: u64| {
-            let value = if absent(row) { ABSENT } else { value };
-            rows[row] = mixed(rows[row] ^ mixed(value));
-        };
-        each_bits(column, &mut add);
-    }
+    batch.columns().iter().for_each(|column| mix_in(&mut rows, column));
     rows
 }
 
-/// The bits of each value of a column.
+/// Takes a column into the hash of each row.
 #[expect(clippy::wildcard_enum_match_arm, reason = "tables have no columns of other types")]
-fn each_bits(column: &ArrayRef, add: &mut impl FnMut(usize, u64)) {
+fn mix_in(rows: &mut [u64], column: &ArrayRef) {
+    let nulls = column.logical_nulls();
+    let nulls = nulls.as_ref();
     match column.data_type() {
         DataType::Timestamp(TimeUnit::Nanosecond, _) => {
             let values = column.as_primitive::<TimestampNanosecondType>().values();
-            values.iter().enumerate().for_each(|(row, v)| add(row, v.cast_unsigned()));
+            mix_values(rows, values.iter().map(|v| v.cast_unsigned()), nulls);
         }
         DataType::Int64 => {
             let values = column.as_primitive::<Int64Type>().values();
-            values.iter().enumerate().for_each(|(row, v)| add(row, v.cast_unsigned()));
+            mix_values(rows, values.iter().map(|v| v.cast_unsigned()), nulls);
         }
         DataType::UInt64 => {
             let values = column.as_primitive::<UInt64Type>().values();
-            values.iter().enumerate().for_each(|(row, v)| add(row, *v));
+            mix_values(rows, values.iter().copied(), nulls);
         }
         DataType::Float64 => {
             let values = column.as_primitive::<Float64Type>().values();
-            values.iter().enumerate().for_each(|(row, v)| add(row, v.to_bits()));
+            mix_values(rows, values.iter().map(|v| v.to_bits()), nulls);
         }
         DataType::UInt8 => {
             let values = column.as_primitive::<UInt8Type>().values();
-            values.iter().enumerate().for_each(|(row, v)| add(row, u64::from(*v)));
+            mix_values(rows, values.iter().map(|v| u64::from(*v)), nulls);
         }
-        _ => each_text(column, add),
+        _ => mix_texts(rows, column, nulls),
     }
 }
 
-fn each_text(column: &ArrayRef, add: &mut impl FnMut(usize, u64)) {
+fn mix_texts(rows: &mut [u64], column: &ArrayRef, nulls: Option<&NullBuffer>) {
     let dictionary = column.as_dictionary::<Int32Type>();
     let texts = dictionary.values().as_string::<i32>();
     let hashes: Vec<u64> = (0..texts.len()).map(|at| text_hash(texts.value(at))).collect();
-    for (row, key) in dictionary.keys().values().iter().enumerate() {
-        // The key of an absent value means nothing.
-        let known = usize::try_from(*key).ok().and_then(|key| hashes.get(key));
-        add(row, known.copied().unwrap_or(ABSENT));
+    // The key of an absent value means nothing.
+    let hash = |key: &i32| usize::try_from(*key).ok().and_then(|key| hashes.get(key)).copied();
+    let keys = dictionary.keys().values().iter();
+    mix_values(rows, keys.map(|key| hash(key).unwrap_or(ABSENT)), nulls);
+}
+
+fn mix_values(rows: &mut [u64], values: impl Iterator<Item = u64>, nulls: Option<&NullBuffer>) {
+    let Some(nulls) = nulls.filter(|nulls| 0 < nulls.null_count()) else {
+        return rows.iter_mut().zip(values).for_each(|(row, value)| *row = mixed(*row ^ value));
+    };
+    for ((row, value), valid) in rows.iter_mut().zip(values).zip(nulls) {
+        *row = mixed(*row ^ if valid { value } else { ABSENT });
     }
 }
 

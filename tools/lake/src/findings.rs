@@ -141,11 +141,14 @@ pub struct RunStory {
     pub end: RunEnd,
 }
 
+/// The cause of an outage in which no engine ran, because it had been ended in order.
+pub const STOPPED: &str = "stopped";
+
 /// An interval in which there was nothing to record, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// Why.
-    pub cause: Cause,
+    /// Why: the name of a [`Cause`], or [`STOPPED`].
+    pub cause: &'static str,
     /// From when.
     pub from: Nanos,
     /// Until when, if the ledger knows.
@@ -243,24 +246,23 @@ impl Verdict {
 
     /// Restarts one by one, the others summed up by cause and venue.
     fn outages_text(&self, text: &mut String) {
-        let restarts: Vec<&Outage> =
-            self.outages.iter().filter(|o| o.cause == Cause::Restart).collect();
-        for outage in restarts.iter().take(RESTARTS_TOLD) {
+        let of_all = |o: &&Outage| o.cause == Cause::Restart.name() || o.cause == STOPPED;
+        let all: Vec<&Outage> = self.outages.iter().filter(of_all).collect();
+        for outage in all.iter().take(RESTARTS_TOLD) {
             let until = outage.until.map_or_else(|| "the next start".to_owned(), time_text);
             let (from, run) = (time_text(outage.from), &outage.run);
-            line(text, &format!("gap         {from} to {until}: run {run} was killed"));
+            let killed = format!("run {run} was killed");
+            let why = if outage.cause == STOPPED { "no engine ran" } else { &killed };
+            line(text, &format!("gap         {from} to {until}: {why}"));
         }
-        if RESTARTS_TOLD < restarts.len() {
-            let more = restarts.len() - RESTARTS_TOLD;
-            line(
-                text,
-                &format!("gap         and {more} more runs that were killed: --json lists all"),
-            );
+        if RESTARTS_TOLD < all.len() {
+            let more = all.len() - RESTARTS_TOLD;
+            line(text, &format!("gap         and {more} more of these: --json lists all"));
         }
         let mut sums: BTreeMap<(&str, &str), (u64, Nanos)> = BTreeMap::new();
-        for outage in self.outages.iter().filter(|o| o.cause != Cause::Restart) {
+        for outage in self.outages.iter().filter(|o| !of_all(o)) {
             let venue = outage.venue.as_deref().unwrap_or("all venues");
-            let sum = sums.entry((outage.cause.name(), venue)).or_default();
+            let sum = sums.entry((outage.cause, venue)).or_default();
             sum.0 += 1;
             sum.1 += outage.until.map_or(0, |until| until.saturating_sub(outage.from));
         }
@@ -291,7 +293,7 @@ impl Verdict {
         };
         let outage = |o: &Outage| {
             json!({
-                "cause": o.cause.name(), "from_ns": o.from, "until_ns": o.until,
+                "cause": o.cause, "from_ns": o.from, "until_ns": o.until,
                 "venue": o.venue, "instrument": o.instrument, "run": o.run,
             })
         };

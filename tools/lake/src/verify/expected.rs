@@ -1,0 +1,113 @@
+//! What the ledger says, by what it says it of: folders, files, runs, gaps. It must not know files.
+
+use crate::numbers::Range;
+use spreadwire::clock::Nanos;
+use spreadwire::ledger::{self, Entry, EntryKind};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What the ledger says, by what it says it of.
+#[derive(Default)]
+pub(super) struct Expected {
+    pub(super) folders: BTreeMap<String, Folder>,
+    pub(super) runs: BTreeMap<String, Run>,
+    pub(super) gaps: Vec<Entry>,
+}
+
+/// A folder by the ledger.
+#[derive(Clone, Default)]
+pub(super) struct Folder {
+    pub(super) rows: u64,
+    pub(super) digest: u64,
+    /// Lengths and checksums that a file of this name has had.
+    pub(super) files: BTreeMap<String, BTreeSet<(u64, u32)>>,
+}
+
+/// A run by the ledger.
+#[derive(Default)]
+pub(super) struct Run {
+    pub(super) started: Option<Nanos>,
+    pub(super) ended: Option<Ended>,
+    /// By number: its range, and the folders that its rows went to.
+    pub(super) segments: BTreeMap<u32, (Option<Range>, BTreeSet<String>)>,
+    pub(super) last_time: Nanos,
+    /// Numbers that are stated to be missing.
+    pub(super) stated: Vec<Range>,
+    /// Damage whose end is not known begins here.
+    pub(super) torn: Vec<u64>,
+    pub(super) counts: BTreeMap<String, u64>,
+    /// Connections made, lost or not made.
+    pub(super) connections: u64,
+    /// Rows by table.
+    pub(super) rows: BTreeMap<String, u64>,
+    /// Quotes by venue and instrument.
+    pub(super) books: BTreeMap<(String, String), u64>,
+}
+
+/// How a run ended, by the ledger.
+pub(super) struct Ended {
+    pub(super) time: Nanos,
+    /// The last number that was given out.
+    pub(super) last: Option<u64>,
+    /// Of one that ended in order, how many counters were noted.
+    pub(super) counters: Option<u64>,
+    pub(super) cause: String,
+}
+
+impl Expected {
+    pub(super) fn new(entries: &[Entry]) -> Expected {
+        let mut expected = Expected::default();
+        entries.iter().for_each(|entry| expected.take(entry));
+        expected
+    }
+
+    pub(super) fn take(&mut self, entry: &Entry) {
+        let range =
+            || Some(Range { first: entry.first?, last: entry.last? }).filter(|r| r.first <= r.last);
+        let folder = entry.folder.clone().unwrap_or_default();
+        let run = self.runs.entry(entry.run.clone().unwrap_or_default()).or_default();
+        match entry.kind {
+            EntryKind::Started => run.started = Some(entry.time),
+            EntryKind::Ended => {
+                let cause = entry.cause.clone().unwrap_or_default();
+                let Entry { time, last, rows: counters, .. } = *entry;
+                run.ended = Some(Ended { time, last, counters, cause });
+            }
+            EntryKind::Segment => {
+                run.segments.entry(entry.segment.unwrap_or(0)).or_default().0 = range();
+                run.last_time = run.last_time.max(entry.until.unwrap_or(0));
+            }
+            EntryKind::Rows => {
+                run.segments
+                    .entry(entry.segment.unwrap_or(0))
+                    .or_default()
+                    .1
+                    .insert(folder.clone());
+                let rows = entry.rows.unwrap_or(0);
+                *run.rows.entry(entry.table.clone().unwrap_or_default()).or_default() += rows;
+                let book = entry.venue.clone().zip(entry.instrument.clone());
+                *run.books.entry(book.unwrap_or_default()).or_default() += rows;
+                let folder = self.folders.entry(folder).or_default();
+                folder.rows += rows;
+                folder.digest = folder.digest.wrapping_add(entry.digest.unwrap_or(0));
+            }
+            EntryKind::File => {
+                let crc = entry.digest.and_then(|digest| u32::try_from(digest).ok());
+                let file = entry.file.clone().unwrap_or_default();
+                let of_folder = self.folders.entry(folder).or_default();
+                let known = of_folder.files.entry(file).or_default();
+                known.extend(entry.bytes.zip(crc));
+            }
+            EntryKind::Gap => {
+                run.stated.extend(range());
+                if entry.last.is_none() && entry.gap_cause() == Some(ledger::Cause::Damage) {
+                    run.torn.extend(entry.first);
+                }
+                self.gaps.push(entry.clone());
+            }
+            EntryKind::Count => {
+                run.counts.insert(entry.cause.clone().unwrap_or_default(), entry.rows.unwrap_or(0));
+            }
+            EntryKind::Connected | EntryKind::Disconnected => run.connections += 1,
+        }
+    }
+}

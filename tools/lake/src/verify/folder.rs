@@ -1,0 +1,181 @@
+//! A folder as it is: its files against their checksums, its rows against what was sealed into it.
+//! It must not know runs.
+
+use super::chain;
+use super::expected::Folder;
+use crate::findings::{Finding, Problem};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
+use spreadwire::clock::Nanos;
+use spreadwire::lake;
+use spreadwire::table::{self, QUOTES, STATUS, Table, TableReader};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// A folder as it is.
+#[derive(Default)]
+pub(super) struct Found {
+    pub(super) rows: u64,
+    pub(super) files: u64,
+    pub(super) bytes: u64,
+    pub(super) digest: u64,
+    pub(super) first: Option<Nanos>,
+    pub(super) last: Option<Nanos>,
+    /// By run.
+    pub(super) numbers: BTreeMap<String, Vec<u64>>,
+    pub(super) findings: Vec<Finding>,
+}
+
+pub(super) fn check_folder(
+    lake: &Path,
+    folder: &str,
+    files: &BTreeSet<String>,
+    expected: &Folder,
+) -> Found {
+    let mut found = Found::default();
+    let mut damaged = false;
+    for file in files {
+        let known = expected.files.get(file);
+        match check_file(lake, folder, file, known, &mut found) {
+            Ok(()) => {}
+            Err(finding) => {
+                damaged |= finding.problem == Problem::Damaged;
+                found.findings.push(*finding);
+            }
+        }
+    }
+    if (found.rows, found.digest) == (expected.rows, expected.digest) {
+        return found;
+    }
+    found.findings.push(differs(folder, &found, expected, files, damaged));
+    found
+}
+
+/// What to say of a folder whose rows are not those that were sealed.
+pub(super) fn differs(
+    folder: &str,
+    found: &Found,
+    expected: &Folder,
+    files: &BTreeSet<String>,
+    damaged: bool,
+) -> Finding {
+    let (there, wanted) = (found.rows, expected.rows);
+    let gone: Vec<&str> =
+        expected.files.keys().filter(|file| !files.contains(*file)).map(String::as_str).collect();
+    let hint = match (gone.as_slice(), damaged) {
+        (_, true) => ": the rows of the damaged file".to_owned(),
+        ([], false) => String::new(),
+        (gone, false) => format!(": not there are {}", gone.join(", ")),
+    };
+    let (problem, text) = if there < wanted {
+        let missing = wanted - there;
+        (Problem::Missing, format!("{folder}: {missing} of {wanted} rows are missing{hint}"))
+    } else if wanted < there {
+        (
+            Problem::Unexpected,
+            format!("{folder}: {} rows more than the {wanted} sealed", there - wanted),
+        )
+    } else {
+        (Problem::Damaged, format!("{folder}: {there} rows, but not those that were sealed"))
+    };
+    let finding = Finding::new(problem, text).in_folder(folder);
+    Finding { rows: Some(there.abs_diff(wanted)), ..finding }
+}
+
+/// Adds a file's rows to its folder's. A file that the ledger does not know byte for byte is not
+/// read: its rows count for nothing.
+pub(super) fn check_file(
+    lake: &Path,
+    folder: &str,
+    file: &str,
+    known: Option<&BTreeSet<(u64, u32)>>,
+    found: &mut Found,
+) -> Result<(), Box<Finding>> {
+    let path = lake.join(folder).join(file);
+    let finding = |problem, why: &str| {
+        Box::new(
+            Finding::new(problem, format!("{folder}/{file}: {why}"))
+                .in_folder(folder)
+                .of_file(file),
+        )
+    };
+    let damaged = |error: &dyn std::error::Error| finding(Problem::Damaged, &chain(error));
+    let sum = table::checksum(&path).map_err(|error| damaged(&error))?;
+    let Some(known) = known else {
+        return Err(finding(Problem::Unexpected, "the ledger does not know this file"));
+    };
+    if !known.contains(&sum) {
+        let (bytes, crc) = sum;
+        let why = format!("{bytes} bytes with checksum {crc:08x} are not what was written");
+        return Err(finding(Problem::Damaged, &why));
+    }
+    let Some(of) = Table::of_folder(Path::new(folder)) else { return Ok(()) };
+    let reader = TableReader::open(&path, of).map_err(|error| damaged(&error))?;
+    let times = lake::times_of(Path::new(folder)).unwrap_or((0, 0));
+    let (mut rows, mut last) = (Found { files: 1, bytes: sum.0, ..Found::default() }, None);
+    for batch in reader {
+        let batch = batch.map_err(|error| damaged(&error))?;
+        if !is_in_order(&batch, times, &mut last) {
+            return Err(finding(Problem::Damaged, "rows are out of order or of another hour"));
+        }
+        rows.take(&batch, of);
+    }
+    found.add(rows);
+    Ok(())
+}
+
+impl Found {
+    pub(super) fn take(&mut self, batch: &RecordBatch, of: &Table) {
+        self.rows += batch.num_rows() as u64;
+        self.digest = self.digest.wrapping_add(table::digest(batch));
+        let times = batch.column(0).as_primitive::<TimestampNanosecondType>().values();
+        self.first = self.first.or(times.first().map(|time| time.cast_unsigned()));
+        self.last = times.last().map(|time| time.cast_unsigned()).or(self.last);
+        // Spreads and opportunities bear the number of a quote, they have none of their own.
+        if of.name == QUOTES.name || of.name == STATUS.name {
+            self.take_numbers(batch);
+        }
+    }
+
+    pub(super) fn take_numbers(&mut self, batch: &RecordBatch) {
+        let (Some(numbers), Some(runs)) =
+            (batch.column_by_name("JournalSequence"), batch.column_by_name("Run"))
+        else {
+            return;
+        };
+        let (numbers, runs) =
+            (numbers.as_primitive::<Int64Type>(), runs.as_dictionary::<Int32Type>());
+        let names = runs.values().as_string::<i32>();
+        let mut by_name: Vec<Vec<u64>> = vec![Vec::new(); names.len()];
+        for row in 0..batch.num_rows() {
+            if let Some(key) = runs.key(row) {
+                by_name[key].push(numbers.value(row).cast_unsigned());
+            }
+        }
+        for (name, numbers) in by_name.into_iter().enumerate().filter(|(_, n)| !n.is_empty()) {
+            self.numbers.entry(names.value(name).to_owned()).or_default().extend(numbers);
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Found) {
+        self.rows += other.rows;
+        self.files += other.files;
+        self.bytes += other.bytes;
+        self.digest = self.digest.wrapping_add(other.digest);
+        self.first = self.first.into_iter().chain(other.first).min();
+        self.last = self.last.into_iter().chain(other.last).max();
+        for (run, numbers) in other.numbers {
+            self.numbers.entry(run).or_default().extend(numbers);
+        }
+    }
+}
+
+/// Whether times go up and are those of the folder.
+pub(super) fn is_in_order(batch: &RecordBatch, of: (Nanos, Nanos), last: &mut Option<i64>) -> bool {
+    let times = batch.column(0).as_primitive::<TimestampNanosecondType>().values();
+    let sorted = last.is_none_or(|last| times.first().is_none_or(|first| last <= *first))
+        && times.is_sorted();
+    *last = times.last().copied().or(*last);
+    let within = |time: i64| (of.0..of.1).contains(&time.cast_unsigned());
+    sorted && times.first().copied().is_none_or(within) && times.last().copied().is_none_or(within)
+}
