@@ -227,6 +227,7 @@ fn what_does_not_belong_there_is_told() {
         (folder.join("notes.txt"), Problem::Unexpected),
         (folder.join("run-1-000009.parquet.tmp"), Problem::Unexpected),
         (home.path().join("spreads.csv"), Problem::Unexpected),
+        (home.path().join("journal/hello.txt"), Problem::Unexpected),
         (
             home.path().join("exchange=x/symbol=y/date=2024-08-08/hour=25/a.parquet"),
             Problem::Unexpected,
@@ -400,6 +401,93 @@ fn a_clock_that_steps_back_costs_no_row() {
     let verdict = checked(home.path());
     assert_eq!(verdict.findings, []);
     assert_eq!(verdict.tables["quotes"].rows, 300);
+}
+
+#[test]
+fn a_loss_is_told_of_every_day_that_it_lasted() {
+    let home = tempfile::tempdir().unwrap();
+    let run = RunId::new("run-1").unwrap();
+    let hour = 3600 * SECOND;
+    let mark = Mark::begin(home.path(), run, MIDNIGHT - hour, &catalogue()).unwrap();
+    let gap = Record::from(Gap::new(MIDNIGHT - 5, 5).because(GapCause::Disk));
+    let records = [quote(0, MIDNIGHT - 9), gap, quote(1, MIDNIGHT + 36 * hour)];
+    let path = segment(home.path(), run, 0, 0, &records);
+    seal_segment(&path, home.path(), &catalogue()).unwrap();
+    mark.end(home.path(), MIDNIGHT + 40 * hour, 7, &counters(7, 0, 5)).unwrap();
+    for (day, lost) in [("2024-08-07", false), ("2024-08-08", true), ("2024-08-09", true)] {
+        let verdict = verify(home.path(), Some(day.parse().unwrap()), &ProgressBar::hidden());
+        assert_eq!(problems(&verdict).contains(&Problem::Lost), lost, "{day}");
+        assert_eq!(verdict.runs.len(), usize::from(lost), "{day}: the run was under way");
+        if let Some(finding) = verdict.findings.first() {
+            let until = Some(MIDNIGHT + 36 * hour);
+            assert_eq!(finding.times, Some((MIDNIGHT - 5, until)), "{finding:?}");
+        }
+    }
+    let tomorrow = verify(home.path(), Some("2999-01-01".parse().unwrap()), &ProgressBar::hidden());
+    assert_eq!(problems(&tomorrow), [Problem::Missing], "nobody knows");
+}
+
+#[test]
+fn damage_is_told_with_the_numbers_and_times_around_it_wherever_it_is() {
+    // Of three blocks of 64 which one, by the byte that is flipped, and what that costs.
+    let block = |number: usize| 64 + number * 65 * 64;
+    for (byte, lost) in [
+        (2, None),
+        (8, None),
+        (20, None),
+        (62, None),
+        (block(0) + 3, Some((0, 63))),
+        (block(0) + 200, Some((0, 63))),
+        (block(1) + 200, Some((64, 127))),
+    ] {
+        let home = tempfile::tempdir().unwrap();
+        let run = RunId::new("run-1").unwrap();
+        Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+        let records: Vec<Record> = (0..192).map(|at| quote(at, MIDNIGHT + at)).collect();
+        let path = segment(home.path(), run, 0, 0, &records);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[byte] ^= 4;
+        fs::write(&path, bytes).unwrap();
+        let left = recover::leftovers(home.path()).unwrap();
+        let recovered = left[0].recover(home.path(), None, None, |_| {});
+        assert_eq!(recovered.failures, Vec::<String>::new(), "byte {byte}");
+        let verdict = checked(home.path());
+        let Some((first, last)) = lost else {
+            assert_eq!(verdict.findings, [], "byte {byte}: every block is whole");
+            assert_eq!(verdict.tables["quotes"].rows, 192);
+            continue;
+        };
+        let [finding] = &verdict.findings[..] else { panic!("byte {byte}: {verdict:?}") };
+        assert_eq!(finding.problem, Problem::Lost);
+        assert!(finding.text.contains(&last.to_string()), "{finding:?}");
+        assert_eq!(verdict.tables["quotes"].rows, 128);
+        let from = if first == 0 { MIDNIGHT } else { MIDNIGHT + first - 1 };
+        assert_eq!(finding.times, Some((from, Some(MIDNIGHT + last + 1))));
+    }
+}
+
+#[test]
+fn a_gap_ends_when_the_next_run_begins_whoever_recovered() {
+    let home = tempfile::tempdir().unwrap();
+    for (name, at) in [("run-1", 0), ("run-2", 50), ("run-3", 90)] {
+        let run = RunId::new(name).unwrap();
+        Mark::begin(home.path(), run, MIDNIGHT + at, &catalogue()).unwrap();
+        segment(home.path(), run, 0, 0, &[quote(0, MIDNIGHT + at + 5)]);
+    }
+    for (place, left) in recover::leftovers(home.path()).unwrap().iter().enumerate() {
+        let all = recover::leftovers(home.path()).unwrap();
+        let until = recover::began_after(&all, all.len() - (3 - place), None);
+        assert!(left.recover(home.path(), until, None, |_| {}).failures.is_empty());
+    }
+    let mut verdict = checked(home.path());
+    assert_eq!(verdict.findings, []);
+    verdict.outages.sort_by_key(|outage| outage.from);
+    let gaps: Vec<_> = verdict
+        .outages
+        .iter()
+        .map(|o| (o.from - MIDNIGHT, o.until.map(|u| u - MIDNIGHT)))
+        .collect();
+    assert_eq!(gaps, [(5, Some(50)), (55, Some(90)), (95, None)]);
 }
 
 #[test]

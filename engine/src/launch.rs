@@ -445,8 +445,9 @@ fn recover_all(
     segments: &Counter,
 ) -> Vec<String> {
     let mut failures = Vec::new();
-    for leftover in leftovers {
-        let recovered = leftover.recover(lake, Some(until), None, |_| {});
+    for (place, leftover) in leftovers.iter().enumerate() {
+        let until = recover::began_after(leftovers, place, Some(until));
+        let recovered = leftover.recover(lake, until, None, |_| {});
         segments.add(recovered.sealed.len() as u64);
         let rows: u64 = recovered.sealed.iter().map(|sealed| sealed.tally.quotes).sum();
         let ended = leftover.mark.as_ref().is_some_and(|mark| mark.ended.is_some());

@@ -324,6 +324,13 @@ fn named(name: &str) -> Option<(RunId, u32)> {
     Some((RunId::new(run)?, number.parse().ok()?))
 }
 
+/// When the run after one of `leftovers` began: its neighbour, or behind the last one `until`.
+#[must_use]
+pub fn began_after(leftovers: &[Leftover], place: usize, until: Option<Nanos>) -> Option<Nanos> {
+    let marks = leftovers.iter().skip(place + 1).filter_map(|left| left.mark.as_ref());
+    marks.map(|mark| mark.started_at).next().or(until)
+}
+
 impl Leftover {
     /// Seals what is whole in the segments, and writes into the ledger how the run ended. `until`
     /// is when the next run began. `catalogue` stands in where the mark is lost. `each` is told
@@ -376,10 +383,17 @@ impl Leftover {
                 fs::remove_file(path).map_err(|source| table::io_error("delete", path, source))?;
                 Ok(None)
             }
-            Err(SegmentError::Corrupt { offset: 0, damage: Damage::Header | Damage::Content }) => {
+            Err(
+                SegmentError::Corrupt { offset: 0, damage: Damage::Header | Damage::Content }
+                | SegmentError::NotASegment,
+            ) => {
                 let origin = Origin { run: self.run, catalogue: catalogue_digest(catalogue) };
                 let started_at = self.mark.as_ref().map_or(0, |mark| mark.started_at);
                 let info = SegmentInfo { origin, number, started_at };
+                if !SegmentReader::open_headless(path, info)?.skip_damage()? {
+                    // Nothing in it is ours, whatever its name says.
+                    return Err(SegmentError::NotASegment.into());
+                }
                 seal_headless(path, lake, catalogue, info).map(Some)
             }
             _ => seal_segment(path, lake, catalogue).map(Some),

@@ -38,6 +38,8 @@ use std::time::Duration;
 pub const SMALL_ROWS: u64 = 4096;
 /// A file grows no further by joining than this: bounds the memory and the work of a join.
 pub const JOINED_ROWS_MAX: u64 = 1 << 18;
+/// Where the first block of a segment begins.
+const FIRST_BLOCK: u64 = size_of::<Record>() as u64;
 /// Segments that could not be sealed are tried again this often.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -630,6 +632,16 @@ impl Drop for Drafts {
     }
 }
 
+/// Numbers lost to damage, as far as they are known, and between which records.
+#[derive(Clone, Copy)]
+struct Lost {
+    first: Option<u64>,
+    /// The number after the last one.
+    next: Option<u64>,
+    from: Nanos,
+    until: Option<Nanos>,
+}
+
 /// A segment in memory.
 struct Content {
     info: SegmentInfo,
@@ -637,16 +649,16 @@ struct Content {
     records: Vec<Record>,
     /// Of each record its number, or that of the next input.
     numbers: Vec<u64>,
-    /// Gap marks with the first number that they stand for.
-    gaps: Vec<(Gap, u64)>,
+    /// Gap marks with the first number that they stand for, and when the next record came.
+    gaps: Vec<(Gap, u64, Option<Nanos>)>,
     tally: Tally,
     first_sequence: Option<u64>,
     next_sequence: Option<u64>,
     last_time: Nanos,
     truncated_at: Option<u64>,
     damaged_at: Vec<u64>,
-    /// Numbers lost to damage: the first, and the one after the last, as far as they are known.
-    lost: Vec<(Option<u64>, Option<u64>)>,
+    /// What was lost to damage.
+    lost: Vec<Lost>,
 }
 
 impl Content {
@@ -679,8 +691,11 @@ impl Content {
                 }
                 Some(Err(SegmentError::Corrupt { offset, .. })) => {
                     content.damaged_at.push(offset);
-                    content.lost.push((content.next_sequence, None));
-                    reader.skip_damage()?;
+                    let whole = reader.skip_damage()?;
+                    // A header that is damaged costs no record if the first block follows it.
+                    if !(whole && offset == 0 && reader.offset() == FIRST_BLOCK) {
+                        content.lose();
+                    }
                 }
                 Some(Err(error)) => return Err(error.into()),
                 None => break,
@@ -692,18 +707,33 @@ impl Content {
 
     /// After damage the next block tells which numbers are missing.
     fn begin_block(&mut self, first_sequence: u64) {
-        if let Some((_, until @ None)) = self.lost.last_mut() {
-            *until = Some(first_sequence);
+        if let Some(lost) = self.lost.last_mut() {
+            lost.next.get_or_insert(first_sequence);
         }
         self.first_sequence.get_or_insert(first_sequence);
         self.next_sequence = Some(first_sequence);
+    }
+
+    /// Notes that blocks are damaged behind what was taken.
+    fn lose(&mut self) {
+        let (first, from) = (self.next_sequence, self.last_time);
+        self.lost.push(Lost { first, next: None, from, until: None });
     }
 
     fn take(&mut self, sequence: u64, record: &Record) {
         self.tally.count(record);
         self.next_sequence = Some(sequence.saturating_add(numbers_taken(record)));
         if record.kind() == Some(Kind::Gap) {
-            return self.gaps.push((*record.view(), sequence));
+            return self.gaps.push((*record.view(), sequence, None));
+        }
+        let time = record.ts_recv();
+        self.gaps
+            .iter_mut()
+            .rev()
+            .map_while(|(.., until)| until.is_none().then_some(until))
+            .for_each(|until| *until = Some(time));
+        if let Some(lost) = self.lost.last_mut() {
+            lost.until.get_or_insert(time);
         }
         self.last_time = self.last_time.max(record.ts_recv());
         self.records.push(*record);
@@ -715,7 +745,7 @@ impl Content {
         let short = written.is_some_and(|written| self.tally.records() < written);
         if short && self.damaged_at.is_empty() {
             self.damaged_at.push(offset);
-            self.lost.push((self.next_sequence, None));
+            self.lose();
         }
     }
 
@@ -754,21 +784,22 @@ impl Content {
             until: Some(self.last_time),
             ..entry(EntryKind::Segment, self.info.started_at).because(state)
         }];
-        for (gap, first) in &self.gaps {
+        for (gap, first, until) in &self.gaps {
             let numbered = gap.cause().is_none_or(GapCause::is_numbered);
             let last = first.saturating_add(gap.missed).checked_sub(1);
             entries.push(Entry {
                 first: numbered.then_some(*first),
                 last: last.filter(|_| numbered),
                 rows: Some(gap.missed),
+                until: Some(until.unwrap_or(self.last_time).max(gap.ts_recv)),
                 ..entry(EntryKind::Gap, gap.ts_recv).because(cause_of(gap).name())
             });
         }
-        for (first, until) in &self.lost {
-            let rows = until.zip(*first).map(|(until, first)| until.saturating_sub(first));
-            let last = until.and_then(|until| until.checked_sub(1));
-            let gap = entry(EntryKind::Gap, self.last_time).because(Cause::Damage.name());
-            entries.push(Entry { first: *first, last, rows, ..gap });
+        for Lost { first, next, from, until } in &self.lost {
+            let rows = next.zip(*first).map(|(next, first)| next.saturating_sub(first));
+            let last = next.and_then(|next| next.checked_sub(1));
+            let gap = entry(EntryKind::Gap, *from).because(Cause::Damage.name());
+            entries.push(Entry { first: *first, last, rows, until: *until, ..gap });
         }
         entries.extend(self.outages(catalogue).map(|outage| Entry {
             segment: Some(self.info.number),

@@ -722,12 +722,13 @@ impl<R: Read> SegmentReader<R> {
         if header.magic != SEGMENT_MAGIC {
             return Err(SegmentError::NotASegment);
         }
-        if !(VERSION_MIN..=VERSION).contains(&header.version) {
-            return Err(SegmentError::UnknownVersion { version: header.version });
-        }
         let corrupt = |damage| SegmentError::Corrupt { offset: 0, damage };
+        // Every version keeps the checksum where it is, so that damage is told from another version.
         if header.crc != header_crc(&header) {
             return Err(corrupt(Damage::Header));
+        }
+        if !(VERSION_MIN..=VERSION).contains(&header.version) {
+            return Err(SegmentError::UnknownVersion { version: header.version });
         }
         let run = RunId::of_bytes(header.run).ok_or(corrupt(Damage::Content))?;
         let info = SegmentInfo {
@@ -1049,6 +1050,10 @@ mod tests {
         let (mut bytes, _) = segment(&[]);
         for version in [0, 3] {
             bytes[8] = version;
+            let flipped = read(&bytes).1;
+            assert!(matches!(flipped, Some(SegmentError::Corrupt { offset: 0, .. })));
+            let crc = crc32c::crc32c(&bytes[..60]);
+            bytes[60..64].copy_from_slice(&crc.to_le_bytes());
             let error = read(&bytes).1.unwrap();
             assert!(matches!(error, SegmentError::UnknownVersion { .. }));
             let text = format!("segment format version {version}; this build reads 1 to 2");

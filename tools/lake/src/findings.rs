@@ -62,21 +62,16 @@ pub struct Finding {
     pub ranges: Vec<Range>,
     /// How many rows.
     pub rows: Option<u64>,
+    /// From when to when, as far as it is known.
+    pub times: Option<(Nanos, Option<Nanos>)>,
 }
 
 impl Finding {
     /// A finding in words.
     #[must_use]
     pub fn new(problem: Problem, text: String) -> Finding {
-        Finding {
-            problem,
-            text,
-            folder: None,
-            file: None,
-            run: None,
-            ranges: Vec::new(),
-            rows: None,
-        }
+        let (folder, file, run, rows, times) = (None, None, None, None, None);
+        Finding { problem, text, folder, file, run, ranges: Vec::new(), rows, times }
     }
 
     /// The same with its folder.
@@ -301,6 +296,7 @@ impl Verdict {
             json!({
                 "problem": f.problem.name(), "text": f.text, "folder": f.folder, "file": f.file,
                 "run": f.run, "rows": f.rows,
+                "from_ns": f.times.map(|(from, _)| from), "until_ns": f.times.and_then(|(_, until)| until),
                 "numbers": f.ranges.iter().map(|r| [r.first, r.last]).collect::<Vec<_>>(),
             })
         };

@@ -43,6 +43,11 @@ fn main() -> ExitCode {
         Command::Verify(verify) => lake::verify::run(&verify),
     };
     done.unwrap_or_else(|error| {
+        let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+        if causes().any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe) {
+            // Who reads has had enough, as `head` has.
+            return ExitCode::SUCCESS;
+        }
         eprintln!("lake: {error:#}");
         ExitCode::from(1)
     })

@@ -48,12 +48,14 @@ pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
     let bar = progress::bar("segments", segments, arguments.json);
     let outcomes: Vec<(&Leftover, Recovered)> = leftovers
         .iter()
-        .map(|leftover| {
+        .enumerate()
+        .map(|(place, leftover)| {
+            let until = recover::began_after(&leftovers, place, None);
             let each = |path: &std::path::Path| {
                 bar.set_message(path.display().to_string());
                 bar.inc(1);
             };
-            (leftover, leftover.recover(&arguments.lake, None, catalogue.as_ref(), each))
+            (leftover, leftover.recover(&arguments.lake, until, catalogue.as_ref(), each))
         })
         .collect();
     bar.finish_and_clear();

@@ -14,7 +14,8 @@ use expected::{Expected, Folder};
 use folder::Found;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
-use spreadwire::clock::Nanos;
+use spreadwire::clock::{Clock, Nanos};
+use spreadwire::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use spreadwire::table::Table;
 use spreadwire::{lake, ledger, recover};
 use std::collections::{BTreeMap, BTreeSet};
@@ -82,7 +83,7 @@ pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -
     look_around(lake, &tree, recording, &mut verdict);
     runs::check_runs(&expected, lake, &mut verdict);
     runs::tell_runs(&expected, &scope, recording, &mut verdict);
-    runs::tell_stops(&expected, date, &mut verdict);
+    runs::tell_stops(&expected, date, Clock::host().now(), &mut verdict);
     if entries.is_empty() {
         let text = "no ledger: nothing was recorded here, or somebody deleted it".to_owned();
         verdict.findings.push(Finding::new(Problem::Missing, text));
@@ -98,6 +99,13 @@ struct Scope {
 impl Scope {
     fn has(&self, folder: &str) -> bool {
         self.date.as_deref().is_none_or(|date| folder.split('/').any(|part| part == date))
+    }
+
+    /// Whether something that lasted from then to then, or goes on, concerns the days in question.
+    fn overlaps(&self, from: Nanos, until: Option<Nanos>) -> bool {
+        let Some(date) = &self.date else { return true };
+        let day = lake::times_of(Path::new(date));
+        day.is_some_and(|(first, end)| from < end && until.is_none_or(|until| first <= until))
     }
 
     fn has_time(&self, time: Nanos) -> bool {
@@ -216,7 +224,8 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
     for path in &tree.others {
         let first = path.split('/').next().unwrap_or_default();
         let known = match first {
-            lake::JOURNAL | lake::CAPTURE => true,
+            lake::JOURNAL => is_of_journal(path),
+            lake::CAPTURE => true,
             lake::RECORDING_LOCK | lake::CHANGE_LOCK => path == first,
             lake::OPPORTUNITIES => path.ends_with(".jsonl"),
             lake::DAMAGED | lake::STAGING => {
@@ -245,6 +254,12 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
         );
         verdict.findings.push(Finding::new(Problem::Missing, text).of_run(run.as_str()));
     }
+}
+
+/// Whether a file in the journal's folder is one that an engine or an import leaves there.
+fn is_of_journal(path: &str) -> bool {
+    let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, recover::MARK_SUFFIX, ".run.json.tmp"];
+    ends.iter().any(|end| path.ends_with(end)) || path.split('/').count() == 3
 }
 
 /// An error with its causes in one line.

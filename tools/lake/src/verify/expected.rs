@@ -32,8 +32,10 @@ pub(super) struct Run {
     pub(super) last_time: Nanos,
     /// Numbers that are stated to be missing.
     pub(super) stated: Vec<Range>,
-    /// Damage whose end is not known begins here.
+    /// Damage whose end is not known begins with these numbers.
     pub(super) torn: Vec<u64>,
+    /// Damage whose beginning is not known ends with these.
+    pub(super) torn_before: Vec<u64>,
     pub(super) counts: BTreeMap<String, u64>,
     /// Connections made, lost or not made.
     pub(super) connections: u64,
@@ -51,6 +53,13 @@ pub(super) struct Ended {
     /// Of one that ended in order, how many counters were noted.
     pub(super) counters: Option<u64>,
     pub(super) cause: String,
+}
+
+impl Run {
+    /// Whether a hole between segments is one that damage explains.
+    pub(super) fn is_torn(&self, hole: &Range) -> bool {
+        self.torn.contains(&hole.first) || self.torn_before.contains(&hole.last)
+    }
 }
 
 impl Expected {
@@ -99,8 +108,12 @@ impl Expected {
             }
             EntryKind::Gap => {
                 run.stated.extend(range());
-                if entry.last.is_none() && entry.gap_cause() == Some(ledger::Cause::Damage) {
-                    run.torn.extend(entry.first);
+                if entry.gap_cause() == Some(ledger::Cause::Damage) {
+                    match (entry.first, entry.last) {
+                        (Some(first), None) => run.torn.push(first),
+                        (None, Some(last)) => run.torn_before.push(last),
+                        (Some(_), Some(_)) | (None, None) => {}
+                    }
                 }
                 self.gaps.push(entry.clone());
             }

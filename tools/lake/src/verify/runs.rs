@@ -3,9 +3,12 @@
 
 use super::expected::{Expected, Run};
 use super::{Scope, Seen};
-use crate::findings::{Finding, Outage, Problem, RunEnd, RunStory, STOPPED, Verdict, ranges_text};
+use crate::findings::{
+    Finding, Outage, Problem, RunEnd, RunStory, STOPPED, Verdict, ranges_text, time_text,
+};
 use crate::numbers::{Numbers, Range};
 use spreadwire::clock::Nanos;
+use spreadwire::ledger::Cause;
 use spreadwire::table::{QUOTES, STATUS};
 use spreadwire::{lake, recover};
 use std::path::Path;
@@ -30,7 +33,7 @@ pub(super) fn check_numbers(
         if whole {
             // Where a segment was torn off, the ledger has said so.
             let holes = between_segments(run).into_iter();
-            to_check.extend(holes.filter(|hole| !run.torn.contains(&hole.first)));
+            to_check.extend(holes.filter(|hole| !run.is_torn(hole)));
         }
         for range in to_check {
             missing_of(name, run, range, numbers, verdict);
@@ -197,18 +200,28 @@ pub(super) fn tell_runs(
             Some(_) => RunEnd::Killed,
         };
         let ended = run.ended.as_ref().map(|ended| ended.time);
-        let within = scope.has_time(started) || ended.is_some_and(|time| scope.has_time(time));
-        if within {
+        if scope.overlaps(started, ended) {
             verdict.runs.push(RunStory { run: name.clone(), started, ended, end });
         }
     }
-    for gap in expected.gaps.iter().filter(|gap| scope.has_time(gap.time)) {
+    let mut starts: Vec<Nanos> = expected.runs.values().filter_map(|run| run.started).collect();
+    starts.sort_unstable();
+    for gap in &expected.gaps {
         let Some(cause) = gap.gap_cause() else { continue };
+        let mut until = gap.until;
+        if cause == Cause::Restart {
+            // Whoever concluded the run may not have been the next one to begin.
+            let next = starts.iter().copied().find(|start| gap.time <= *start);
+            until = until.into_iter().chain(next).min();
+        }
+        if !scope.overlaps(gap.time, until) {
+            continue;
+        }
         if !cause.is_loss() {
             let outage = Outage {
                 cause: cause.name(),
                 from: gap.time,
-                until: gap.until,
+                until,
                 venue: gap.venue.clone(),
                 instrument: gap.instrument.clone(),
                 run: gap.run.clone().unwrap_or_default(),
@@ -220,12 +233,18 @@ pub(super) fn tell_runs(
         let what = match (gap.first, gap.last, gap.rows) {
             (Some(first), Some(last), _) => format!("the numbers {}", Range { first, last }),
             (Some(first), None, _) => format!("an unknown number of rows from number {first}"),
-            (None, _, rows) => format!("{} rows", rows.unwrap_or(0)),
+            (None, Some(last), _) => format!("rows up to the number {last}"),
+            (None, None, rows) => format!("{} rows", rows.unwrap_or(0)),
         };
-        let at = crate::findings::time_text(gap.time);
-        let text = format!("run {run}: {what} were lost at {at}, cause {}", cause.name());
+        let from = time_text(gap.time);
+        let to = until.map_or_else(|| "the end of the segment".to_owned(), time_text);
+        let text =
+            format!("run {run}: {what} were lost from {from} to {to}, cause {}", cause.name());
         let finding = Finding::new(Problem::Lost, text).of_run(&run);
-        verdict.findings.push(Finding { rows: gap.rows, ..finding });
+        let ranges = gap.first.zip(gap.last).map(|(first, last)| Range { first, last });
+        let times = Some((gap.time, until));
+        let ranges = ranges.into_iter().collect();
+        verdict.findings.push(Finding { rows: gap.rows, ranges, times, ..finding });
     }
 }
 
@@ -234,13 +253,20 @@ pub(super) fn tell_runs(
 pub(super) fn tell_stops(
     expected: &Expected,
     date: Option<jiff::civil::Date>,
+    now: Nanos,
     verdict: &mut Verdict,
 ) {
     let day = date.and_then(|date| lake::times_of(Path::new(&format!("date={date}"))));
     let mut runs: Vec<(Nanos, Nanos, bool)> = expected.runs.values().filter_map(interval).collect();
     runs.sort_unstable();
+    // Nobody knows yet who will run.
+    let end_of_day = |end: Nanos| end.min(now);
+    if date.is_some() && day.is_none_or(|(first, _)| now < first) {
+        let text = "the day has not begun".to_owned();
+        verdict.findings.push(Finding::new(Problem::Missing, text));
+    }
     let clip = |from: Nanos, until: Nanos| match day {
-        Some((first, end)) => (from.max(first), until.min(end)),
+        Some((first, end)) => (from.max(first), until.min(end_of_day(end))),
         None => (from, until),
     };
     let mut covered = day.map(|(first, _)| (first, true));
