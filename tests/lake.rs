@@ -935,6 +935,28 @@ fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
 }
 
 #[test]
+fn small_segments_stop_joining_a_large_file_but_the_last_rows_of_an_hour_join_it() {
+    let large = (1 << 16) - 10;
+    let few: Vec<Record> = (0..20).map(|at| quote(0, 0, MIDNIGHT + large + at).into()).collect();
+    let next_hour = Record::from(quote(0, 0, MIDNIGHT + 3600 * SECOND));
+    for (second, wanted) in [
+        (few.clone(), vec![large, 20]),
+        (few.iter().copied().chain([next_hour]).collect(), vec![large + 20, 1]),
+    ] {
+        let settings = Settings { segment_age: SECOND, block_records_max: 4096, ..patient() };
+        let mut rig = Rig::new(settings);
+        for (part, now) in [(quotes(large), MIDNIGHT), (second, MIDNIGHT + 2 * SECOND)] {
+            rig.pass(&part, now);
+            rig.cycle(now + SECOND);
+        }
+        assert!(rig.seal().is_empty());
+        let files = quote_files(&rig.lake());
+        let rows = |file: &String| rows_of_file(&rig.lake().join(file)).len() as u64;
+        assert_eq!(files.iter().map(rows).collect::<Vec<_>>(), wanted);
+    }
+}
+
+#[test]
 fn a_version_1_segment_is_sealed() {
     let rig = Rig::new(patient());
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/fixtures/lake/segment-v1.seg");

@@ -81,6 +81,16 @@ impl Group {
         }
     }
 
+    /// Whether the folder's hour or day was over at a time.
+    #[must_use]
+    pub fn is_over(&self, time: Nanos) -> bool {
+        let hours = match self.rows {
+            Rows::Quotes | Rows::Spreads => 1,
+            Rows::Status | Rows::Opportunities => HOURS_PER_DAY,
+        };
+        self.hour + hours <= time / HOUR
+    }
+
     /// The table.
     #[must_use]
     pub fn table(&self) -> &'static Table {

@@ -294,23 +294,16 @@ pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
     (entries, errors)
 }
 
-/// Entries among which are all of a run, as far as they can be read: by the names of the files, or
-/// from all files where those were merged.
+/// Entries among which are all of a run, as far as they can be read: from the files that are named
+/// after it, and from those that were merged.
 #[must_use]
 pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
-    let is_of_run = |path: &PathBuf| {
+    let may_have_it = |path: &PathBuf| {
         let name = name_and_checksum(path).map(|(name, _)| name);
-        // What the first and the last file of a run say is worth no shortcut.
-        let edge = |name: &str| name.ends_with("-started") || name.ends_with("-counts");
-        name.is_some_and(|name| name.starts_with(run) && !edge(name))
-    };
-    let is_merged = |path: &PathBuf| {
-        name_and_checksum(path).is_some_and(|(name, _)| name.ends_with(lake::MERGED_SUFFIX))
+        name.is_some_and(|name| name.starts_with(run) || name.ends_with(lake::MERGED_SUFFIX))
     };
     let mut paths = files(lake);
-    if paths.iter().any(is_of_run) {
-        paths.retain(|path| is_of_run(path) || is_merged(path));
-    }
+    paths.retain(may_have_it);
     paths.iter().filter_map(|path| read_file(path).ok()).flatten().collect()
 }
 

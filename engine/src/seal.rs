@@ -36,8 +36,11 @@ use std::time::Duration;
 
 /// A group or a file with fewer rows than this does not stay alone if the folder has another file.
 pub const SMALL_ROWS: u64 = 4096;
-/// A file grows no further by joining than this: bounds the memory and the work of a join.
-pub const JOINED_ROWS_MAX: u64 = 1 << 18;
+/// A file grows no further by joining than this, so that small segments do not write it again and
+/// again.
+pub const JOINED_ROWS_MAX: u64 = 1 << 16;
+/// Rows of an hour that is over join a file of up to so many: they are the last ones, and few.
+pub const EDGE_ROWS_MAX: u64 = 1 << 20;
 /// Where the first block of a segment begins.
 const FIRST_BLOCK: u64 = size_of::<Record>() as u64;
 /// Segments that could not be sealed are tried again this often.
@@ -508,7 +511,9 @@ impl Rows<'_> {
         let reader = TableReader::open(path, self.group.table()).ok()?;
         let (there, metadata) = (reader.rows(), reader.metadata().clone());
         let small = own < SMALL_ROWS || there < SMALL_ROWS;
-        if !small || JOINED_ROWS_MAX < own + there {
+        let is_edge = self.group.is_over(self.content.last_time);
+        let rows_max = if is_edge { EDGE_ROWS_MAX } else { JOINED_ROWS_MAX };
+        if !small || rows_max < own + there {
             return None;
         }
         // Another catalogue may have kept the instrument with other scales.
