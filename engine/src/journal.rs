@@ -15,6 +15,7 @@ use crate::clock::{Clock, MILLI, Nanos, SECOND};
 use crate::counters::{Counter, Counters};
 use crate::disk::{FreeSpace, STEP_BYTES};
 use crate::folder;
+use crate::lake;
 use crate::latency::Latency;
 use crate::record::{Gap, GapCause, Kind, Record, Recording, RecordingState};
 use crate::ring::{CountSender, Receiver};
@@ -28,8 +29,6 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-/// Segments lie in this folder of the lake.
-pub const FOLDER: &str = "journal";
 /// The stage whose latency the journal reports: receive time to the end of the `write`.
 pub const STAGE: &str = "read_to_journal";
 
@@ -97,7 +96,7 @@ pub struct Annex {
 /// Where the journal writes.
 #[derive(Debug)]
 pub struct Disk<'a> {
-    /// The lake; segments lie in its folder [`FOLDER`].
+    /// The lake; segments lie in its folder [`lake::JOURNAL`].
     pub lake: &'a Path,
     /// How much is free there.
     pub free: FreeSpace,
@@ -216,7 +215,7 @@ impl Journal {
         let counts = Counts::new(counters);
         counts.recording.set(1);
         let store = Store {
-            folder: disk.lake.join(FOLDER),
+            folder: disk.lake.join(lake::JOURNAL),
             origin,
             settings,
             clock,
@@ -755,7 +754,7 @@ mod tests {
             let (spreads, receiver) = ring::count(8, EdgeCounters::default());
             let (state, states) = ring::count(4096, EdgeCounters::default());
             let (sealer, closed) = crossbeam::channel::bounded(4096);
-            let (requests, syncer) = syncer::pair(&lake.path().join(FOLDER), false, sealer);
+            let (requests, syncer) = syncer::pair(&lake.path().join(lake::JOURNAL), false, sealer);
             let free = Arc::new(AtomicU64::new(u64::MAX));
             let probe = Arc::clone(&free);
             let probe = FreeSpace::new(move |_| Ok(probe.load(Ordering::Relaxed)));
@@ -782,7 +781,7 @@ mod tests {
         }
 
         fn folder(&self) -> PathBuf {
-            self.lake.path().join(FOLDER)
+            self.lake.path().join(lake::JOURNAL)
         }
 
         fn cycle(&mut self) -> usize {

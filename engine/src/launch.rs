@@ -417,7 +417,7 @@ impl Wiring<'_> {
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
         let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
         let (requests, syncer) =
-            syncer::pair(&lake.join(journal::FOLDER), 0 < config.sync_ms, segments);
+            syncer::pair(&lake.join(lake::JOURNAL), 0 < config.sync_ms, segments);
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);

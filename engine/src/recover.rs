@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 /// How the name of a mark ends; before it stands the run.
 pub const MARK_SUFFIX: &str = ".run.json";
 /// How the name of a mark ends that is being written.
-const UNFINISHED_SUFFIX: &str = ".run.json.tmp";
+pub const UNFINISHED_SUFFIX: &str = ".run.json.tmp";
 /// Version of the mark.
 const VERSION: u64 = 1;
 

@@ -244,7 +244,8 @@ impl Sealer {
                 tracing::debug!(%path, rows = sealed.tally.quotes, "segment sealed");
             }
             Err(error) => {
-                let sentence = format!("segment {path} stays unsealed: {}", chain(&error));
+                let sentence =
+                    format!("segment {path} stays unsealed: {:#}", anyhow::Error::from(error));
                 if !again {
                     self.counts.failed.add(1);
                     tracing::error!("{sentence}");
@@ -272,12 +273,6 @@ impl Sealer {
             );
         }
     }
-}
-
-/// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// Where to, with which names, and whether somebody may have begun before.
@@ -401,13 +396,7 @@ fn write_file(
             writer.write(&batch?)?;
         }
         let written = writer.finish()?;
-        let (mut found, mut digest) = (0, 0_u64);
-        for batch in TableReader::open(path, of)? {
-            let batch = batch?;
-            found += batch.num_rows() as u64;
-            digest = digest.wrapping_add(table::digest(&batch));
-        }
-        if (found, digest) == (written.rows, written.digest) {
+        if TableReader::open(path, of)?.sum()? == (written.rows, written.digest) {
             return Ok(written);
         }
         Err(SealError::Differs { path: path.to_owned() })
@@ -541,13 +530,9 @@ impl Rows<'_> {
     }
 }
 
-/// The parts that a file says it has; of version 1, which had one each, from its other keys.
+/// The parts that a file says it has.
 fn parts_of(metadata: &Metadata) -> impl Iterator<Item = String> {
-    let of_old = || {
-        let key = |key: &str| metadata.get(key).cloned();
-        Some(format!("{}:{}:?", key("run")?, key("segment")?))
-    };
-    let parts = metadata.get("parts").cloned().or_else(of_old).unwrap_or_default();
+    let parts = metadata.get("parts").cloned().unwrap_or_default();
     parts.split(',').map(str::to_owned).collect::<Vec<_>>().into_iter()
 }
 

@@ -480,6 +480,20 @@ impl TableReader {
         self.rows
     }
 
+    /// Reads to the end: how many rows there are, and their digest.
+    ///
+    /// # Errors
+    /// If a row cannot be read.
+    pub fn sum(self) -> Result<(u64, u64), TableError> {
+        let (mut rows, mut sum) = (0, 0_u64);
+        for batch in self {
+            let batch = batch?;
+            rows += batch.num_rows() as u64;
+            sum = sum.wrapping_add(digest(&batch));
+        }
+        Ok((rows, sum))
+    }
+
     fn read(&mut self) -> Option<Result<RecordBatch, TableError>> {
         let batches = &mut self.batches;
         let batch = guarded("read", &self.path, || batches.next().transpose().map_err(Into::into));
@@ -544,7 +558,15 @@ fn metadata_of(parquet: &ParquetMetaData) -> Metadata {
         let key = pair.key.strip_prefix("spreadwire.")?;
         Some((key.to_owned(), pair.value.clone()?))
     });
-    own.collect()
+    let mut metadata: Metadata = own.collect();
+    // Version 1 had one part in each file, and said so by other keys.
+    let of_old = || Some(format!("{}:{}:?", metadata.get("run")?, metadata.get("segment")?));
+    if !metadata.contains_key("parts")
+        && let Some(part) = of_old()
+    {
+        metadata.insert("parts".to_owned(), part);
+    }
+    metadata
 }
 
 /// Which version the file is of, if it is one of ours.

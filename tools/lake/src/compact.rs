@@ -291,7 +291,8 @@ impl Known {
             folders.map(|candidate| (candidate.folder.clone(), Facts::default())).collect();
         for path in ledger::files(lake) {
             let entries = ledger::read_file(&path).unwrap_or_else(|error| {
-                outcome.left_alone.push((path.display().to_string(), chain(&error)));
+                let why = format!("{:#}", anyhow::Error::from(error));
+                outcome.left_alone.push((path.display().to_string(), why));
                 Vec::new()
             });
             for entry in entries {
@@ -553,10 +554,4 @@ impl Staged<'_> {
             ..Entry::new(EntryKind::File, now)
         }
     }
-}
-
-/// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -11,7 +11,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{concat_batches, interleave_record_batch};
 use arrow::datatypes::TimestampNanosecondType;
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
-use spreadwire::table::{self, BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
+use spreadwire::table::{BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -202,17 +202,12 @@ pub fn joined(footers: &[Metadata]) -> anyhow::Result<Metadata> {
     let agreed =
         AGREED.iter().filter_map(|key| Some(((*key).to_owned(), first.get(*key)?.clone())));
     let mut joined: Metadata = agreed.collect();
-    let parts: Vec<String> = footers.iter().filter_map(part_of).collect();
+    let parts = footers.iter().filter_map(|footer| footer.get("parts").map(String::as_str));
+    let parts: Vec<&str> = parts.collect();
     if !parts.is_empty() {
         joined.insert("parts".to_owned(), parts.join(","));
     }
     Ok(joined)
-}
-
-/// The parts that a footer lists; of version 1, which had one each, from its other keys.
-fn part_of(footer: &Metadata) -> Option<String> {
-    let of_old = || Some(format!("{}:{}:?", footer.get("run")?, footer.get("segment")?));
-    footer.get("parts").cloned().or_else(of_old)
 }
 
 /// Merges files into `out`, which is synced. What is merged on the way lies in the folder `between`
@@ -316,12 +311,7 @@ impl Gathered {
 pub fn sum_of(path: &Path, table: &'static Table) -> anyhow::Result<(u64, u64)> {
     let reader = TableReader::open(path, table)?;
     let stated = reader.rows();
-    let (mut rows, mut digest) = (0, 0_u64);
-    for batch in reader {
-        let batch = batch?;
-        rows += batch.num_rows() as u64;
-        digest = digest.wrapping_add(table::digest(&batch));
-    }
+    let (rows, digest) = reader.sum()?;
     ensure!(rows == stated, "{} has {rows} rows, its footer says {stated}", path.display());
     Ok((rows, digest))
 }

@@ -68,9 +68,10 @@ pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -
     let _lock = lake::lock_reading(lake);
     let (entries, errors) = ledger::read(lake);
     let mut verdict = Verdict { recording, ..Verdict::default() };
-    let unreadable = errors
-        .iter()
-        .map(|error| Finding::new(Problem::Damaged, format!("ledger: {:#}", chain(error))));
+    let unreadable = errors.into_iter().map(|error| {
+        let text = format!("ledger: {:#}", anyhow::Error::from(error));
+        Finding::new(Problem::Damaged, text)
+    });
     verdict.findings.extend(unreadable);
     let scope = Scope { date: date.map(|date| format!("date={date}")) };
     let mut tree = Tree::default();
@@ -258,12 +259,6 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
 
 /// Whether a file in the journal's folder is one that an engine or an import leaves there.
 fn is_of_journal(path: &str) -> bool {
-    let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, recover::MARK_SUFFIX, ".run.json.tmp"];
+    let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, recover::MARK_SUFFIX, recover::UNFINISHED_SUFFIX];
     ends.iter().any(|end| path.ends_with(end)) || path.split('/').count() == 3
-}
-
-/// An error with its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -1,7 +1,6 @@
 //! A folder as it is: its files against their checksums, its rows against what was sealed into it.
 //! It must not know runs.
 
-use super::chain;
 use super::expected::Folder;
 use crate::findings::{Finding, Problem};
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -99,8 +98,8 @@ pub(super) fn check_file(
                 .of_file(file),
         )
     };
-    let damaged = |error: &dyn std::error::Error| finding(Problem::Damaged, &chain(error));
-    let sum = table::checksum(&path).map_err(|error| damaged(&error))?;
+    let damaged = |error: anyhow::Error| finding(Problem::Damaged, &format!("{error:#}"));
+    let sum = table::checksum(&path).map_err(|error| damaged(error.into()))?;
     let Some(known) = known else {
         return Err(finding(Problem::Unexpected, "the ledger does not know this file"));
     };
@@ -110,11 +109,11 @@ pub(super) fn check_file(
         return Err(finding(Problem::Damaged, &why));
     }
     let Some(of) = Table::of_folder(Path::new(folder)) else { return Ok(()) };
-    let reader = TableReader::open(&path, of).map_err(|error| damaged(&error))?;
+    let reader = TableReader::open(&path, of).map_err(|error| damaged(error.into()))?;
     let times = lake::times_of(Path::new(folder)).unwrap_or((0, 0));
     let (mut rows, mut last) = (Found { files: 1, bytes: sum.0, ..Found::default() }, None);
     for batch in reader {
-        let batch = batch.map_err(|error| damaged(&error))?;
+        let batch = batch.map_err(|error| damaged(error.into()))?;
         if !is_in_order(&batch, times, &mut last) {
             return Err(finding(Problem::Damaged, "rows are out of order or of another hour"));
         }
