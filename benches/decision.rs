@@ -22,7 +22,8 @@ fn maker() -> DecisionMaker {
         venues: ["a", "b", "c", "d"].map(venue).to_vec(),
         listings: Vec::new(),
     };
-    let settings = Settings { entry: 0.001, exit: 0.0005, cooldown: 0, enabled: vec![true] };
+    let settings =
+        Settings { entry: 0.001, exit: 0.0005, cooldown: 0, enabled: vec![true], rules: None };
     DecisionMaker::new(&catalogue, settings)
 }
 

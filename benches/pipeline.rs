@@ -56,7 +56,7 @@ impl Pipeline {
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
         // Fees leave nothing to open, as most of the time.
         let enabled = vec![true; catalogue.instruments.len()];
-        let settings = Settings { entry: 0.0, exit: 0.0, cooldown: 0, enabled };
+        let settings = Settings { entry: 0.0, exit: 0.0, cooldown: 0, enabled, rules: None };
         let maker = DecisionMaker::new(&catalogue, settings);
         let decision = Decision::new(decision_in, vec![output], maker, clock.clone(), &counters);
         Pipeline { sources, calculator, decision, clock, counters, rounds: 0 }

@@ -87,8 +87,13 @@ impl Pipeline {
         let book = Book::new(&catalogue);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
         // Everything opens at once and closes when a leg goes.
-        let settings =
-            decision::Settings { entry: -1.0, exit: -2.0, cooldown: 0, enabled: vec![true; 3] };
+        let settings = decision::Settings {
+            entry: -1.0,
+            exit: -2.0,
+            cooldown: 0,
+            enabled: vec![true; 3],
+            rules: None,
+        };
         let maker = DecisionMaker::new(&catalogue, settings);
         let outputs = vec![to_chronicle, journal_opportunities];
         let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);

@@ -9,14 +9,14 @@ use std::path::{Path, PathBuf};
 /// Layers from the floor up, as in ARCHITECTURE.md. A module may use those of earlier layers only;
 /// modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "counters", "cpu", "decimal", "disk", "folder", "json"],
+    &["clock", "counters", "cpu", "decimal", "disk", "folder", "json", "problem"],
     &["backoff", "instrument", "lake", "latency"],
     &["agent", "record", "table", "tally"],
     &["frame_ring", "ledger", "ring", "segment", "venue"],
     &["venues", "spread", "integrity", "wire"],
     &["book", "connector", "syncer"],
     &["feed", "calculator", "decision", "broadcast", "journal"],
-    &["config", "capture", "chronicle", "columns"],
+    &["config", "capture", "chronicle", "columns", "recommendations"],
     &["plan", "seal"],
     &["recover", "runner", "summary"],
     &["launch"],

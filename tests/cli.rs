@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
-use spreadwire::config::{self, Problem};
+use spreadwire::config;
 use spreadwire::plan::{Host, Plan};
+use spreadwire::problem::Problem;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -39,7 +40,7 @@ fn planned(text: &str) -> Result<Plan, Vec<Problem>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.toml");
     std::fs::write(&path, text).unwrap();
-    Plan::read(&path, &Host { cpus: vec![0, 1] })
+    Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 })
 }
 
 /// The one problem that `text` has, as `key: reason`.
@@ -146,15 +147,115 @@ fn a_problem_in_an_included_file_names_that_file() {
     let (main, included) = (folder.path().join("main.toml"), folder.path().join("more.toml"));
     std::fs::write(&main, format!("include = [\"more.toml\"]\n{GOOD}")).unwrap();
     std::fs::write(&included, "[[venues]]\nname = \"nowhere\"\n").unwrap();
-    let problems = Plan::read(&main, &Host { cpus: vec![0, 1] }).unwrap_err();
+    let problems = Plan::read(&main, &Host { cpus: vec![0, 1], now: 0 }).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!((&problems[0].file, problems[0].key.as_str()), (&included, "venues[0].name"));
+}
+
+/// Recommendations of two pairs of the good configuration, the first of them enabled.
+const RECOMMENDED: &str = r#"
+format = 1
+generated = 2020-01-01T00:00:00Z
+expires = 2100-01-01T00:00:00Z
+from = 2019-12-25
+to = 2019-12-31
+lake = "lake"
+[[pairs]]
+instrument = "BTC/USDT"
+buy = "okx"
+sell = "binance"
+enabled = true
+entry_bps = 4.5
+entry_bps_min = 3.0
+entry_bps_max = 8.0
+exit_bps = 0.5
+size_quote = 5000.0
+capture_per_day = 12.5
+reason = "It pays."
+[[pairs]]
+instrument = "BTC/USDT"
+buy = "binance"
+sell = "okx"
+enabled = false
+entry_bps = 9.0
+entry_bps_min = 7.0
+entry_bps_max = 12.0
+exit_bps = 1.0
+size_quote = 800.0
+capture_per_day = 1.5
+reason = "It pays a little."
+"#;
+
+/// A folder with a configuration and the recommendations that it names.
+fn recommending(config: &str, recommendations: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.toml");
+    std::fs::write(folder.path().join("night.toml"), recommendations).unwrap();
+    std::fs::write(&path, format!("{config}[decision]\nrecommendations = \"night.toml\"\n"))
+        .unwrap();
+    (folder, path)
+}
+
+#[test]
+fn check_tells_which_recommended_pairs_are_enabled() {
+    let (_folder, path) = recommending(GOOD, RECOMMENDED);
+    let output = spreadwire(&["check", "--config", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let expected = "decision\n  1 of 2 recommended pairs are enabled, until 2100-01-01T00:00:00Z\n  \
+                    BTC/USDT buy okx sell binance: entry 4.5 bp, exit 0.5 bp\nedges\n";
+    assert!(told.contains(expected), "{told}");
+
+    let nothing = RECOMMENDED.replace("enabled = true", "enabled = false");
+    let (_folder, path) = recommending(GOOD, &nothing);
+    let plan = Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 }).unwrap();
+    assert!(plan.describe().contains("2100-01-01T00:00:00Z: nothing will open\nedges"));
+    assert!(plan.decision.rules.unwrap().pairs.is_empty());
+
+    let (_folder, path) = recommending(GOOD, RECOMMENDED);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text + "instruments = []\n").unwrap();
+    let plan = Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 }).unwrap();
+    assert!(plan.describe().contains("exit 0.5 bp, left out by decision.instruments\n"));
+}
+
+#[test]
+fn problems_of_recommendations_are_told_beside_those_of_the_configuration() {
+    let config = GOOD.replacen("idle = \"backoff\"", "idle = \"sleep\"", 1);
+    let more = RECOMMENDED.replacen("\"okx\"", "\"bybit\"", 1);
+    let (_folder, path) = recommending(&config, &more);
+    let problems = Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 }).unwrap_err();
+    let told: Vec<String> = problems
+        .iter()
+        .map(|p| format!("{} {}: {}", p.file.file_name().unwrap().display(), p.key, p.reason))
+        .collect();
+    let expected = [
+        "engine.toml threads[0].idle: \"sleep\" is no idle strategy",
+        "night.toml pairs[0].enabled: BTC/USDT buy bybit sell binance is enabled, but not configured",
+    ];
+    assert_eq!(told, expected);
+
+    let expired = RECOMMENDED.replace("2100-01-01", "2020-01-08");
+    let (_folder, path) =
+        recommending(GOOD, &expired.replace("entry_bps = 4.5", "entry_bps = 2.0"));
+    let now = spreadwire::recommendations::time_of_text("2020-01-08T00:00:00Z").unwrap();
+    assert!(Plan::read(&path, &Host { cpus: vec![0], now: now - 1 }).unwrap_err().len() == 1);
+    for command in ["run", "check"] {
+        let output = spreadwire(&[command, "--config", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2));
+        let errors = errors(&output);
+        assert!(
+            errors.contains("night.toml: expires: it expired at 2020-01-08T00:00:00Z; let the")
+        );
+        assert!(errors.contains("night.toml: pairs[0].entry_bps: 2 is outside its bounds; choose"));
+        assert!(errors.contains("2 problems; nothing was started"), "{errors}");
+    }
 }
 
 #[test]
 fn every_file_in_config_makes_a_plan_on_a_host_with_eight_cpus() {
     for name in ["laptop.toml", "pinned-2.toml", "pinned-8.toml"] {
-        let plan = Plan::read(&preset(name), &Host { cpus: (0..8).collect() });
+        let plan = Plan::read(&preset(name), &Host { cpus: (0..8).collect(), now: 0 });
         let plan = plan.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         assert!(plan.describe().contains("calculator"), "{name}");
     }
@@ -224,6 +325,7 @@ entry_bps = 1.0
 exit_bps = 1.0
 cooldown_ms = 1
 instruments = ["*"]
+recommendations = "recommendations.toml"
 [journal]
 lake = "lake"
 segment_records = 1
@@ -325,6 +427,24 @@ fn a_short_demo_records_every_quote_and_says_so_in_its_summary() {
             assert!(summary["latency_ns"][stage][figure].is_u64(), "{stage} {figure}");
         }
     }
+}
+
+#[test]
+fn when_recommendations_expire_the_engine_says_so_once_and_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let soon = spreadwire::clock::Clock::host().now() + 2 * spreadwire::clock::SECOND;
+    let soon = spreadwire::recommendations::time_to_text(soon);
+    let recommended = RECOMMENDED.replace("2100-01-01T00:00:00Z", &soon);
+    std::fs::write(path("soon.toml"), recommended).unwrap();
+    let config = format!("{THREADS}[decision]\nrecommendations = \"soon.toml\"\n");
+    std::fs::write(path("threads.toml"), config).unwrap();
+    let (config, lake) = (path("threads.toml"), path("lake"));
+    let usual = ["demo", "--listen", "127.0.0.1:0", "--lake", &lake, "--config", &config];
+    let output = spreadwire(&[&usual[..], &["--for", "4"]].concat());
+    let errors = errors(&output);
+    assert_eq!(output.status.code(), Some(0), "{errors}");
+    assert_eq!(errors.matches("the recommendations have expired").count(), 1, "{errors}");
 }
 
 #[test]

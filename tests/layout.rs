@@ -29,7 +29,7 @@ const SPREADS_MIN_NET: f64 = 0.0005;
 
 fn preset(name: &str) -> Plan {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
-    let host = Host { cpus: (0..8).collect() };
+    let host = Host { cpus: (0..8).collect(), now: 0 };
     Plan::read(&path, &host).unwrap()
 }
 

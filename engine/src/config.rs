@@ -1,8 +1,9 @@
 //! The configuration as the file has it: plain fields, serde, nothing derived, nothing checked.
 //!
-//! [`read`] parses; what it means is proved in `plan`. Every key that nobody asked for is a
-//! problem of its own, so that all of them are reported at once. It must not know agents.
+//! [`read`] parses, as `problem` reads every file that people write; what it means is proved in
+//! `plan`. It must not know agents.
 
+use crate::problem::{self, Form, Problem};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -130,6 +131,8 @@ pub struct Decision {
     pub cooldown_ms: u64,
     /// Instruments to decide on, by name; `"*"` is all.
     pub instruments: Vec<String>,
+    /// The analyzer's file, reviewed: only its enabled pairs open, each by its own thresholds.
+    pub recommendations: Option<PathBuf>,
 }
 
 impl Default for Decision {
@@ -139,6 +142,7 @@ impl Default for Decision {
             exit_bps: 0.0,
             cooldown_ms: 1_000,
             instruments: vec!["*".to_owned()],
+            recommendations: None,
         }
     }
 }
@@ -215,31 +219,8 @@ impl Default for Rings {
     }
 }
 
-/// Something wrong with the configuration, where, and what would be right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The file.
-    pub file: PathBuf,
-    /// The key: `threads[1].cpu`; empty for the file as a whole.
-    pub key: String,
-    /// What is wrong, with the value.
-    pub reason: String,
-    /// What would be right.
-    pub remedy: String,
-}
-
-impl std::fmt::Display for Problem {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: ", self.file.display())?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        write!(f, "{}; {}", self.reason, self.remedy)
-    }
-}
-
 /// All keys that a file may hold, for "did you mean".
-pub const KEYS: [&str; 41] = [
+pub const KEYS: [&str; 42] = [
     "include",
     "venues",
     "instruments",
@@ -268,6 +249,7 @@ pub const KEYS: [&str; 41] = [
     "entry_bps",
     "exit_bps",
     "cooldown_ms",
+    "recommendations",
     "lake",
     "segment_records",
     "segment_seconds",
@@ -283,15 +265,23 @@ pub const KEYS: [&str; 41] = [
     "journal",
 ];
 
+/// How the file is read.
+const FORM: Form = Form {
+    keys: &KEYS,
+    free: "symbols",
+    start: "config/laptop.toml is one to start from",
+    document: "docs/configuration.md",
+};
+
 /// Reads a file and those that it includes. Paths within are taken from the file's own folder.
 /// Every problem of reading and parsing is appended to `problems`; what the values mean is not
 /// looked at. `None` if there is nothing to look at.
 pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
-    let mut config = read_one(path, problems)?;
+    let mut config = FORM.read(path, problems).map(numbered)?;
     let folder = path.parent().unwrap_or(Path::new("")).to_owned();
     for include in std::mem::take(&mut config.include) {
         let path = folder.join(include);
-        let mut included = read_one(&path, problems)?;
+        let mut included = FORM.read(&path, problems).map(numbered)?;
         included.venues.iter_mut().for_each(|v| v.place.file = Some(path.clone()));
         included.instruments.iter_mut().for_each(|i| i.place.file = Some(path.clone()));
         config.venues.extend(included.venues);
@@ -300,81 +290,9 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
     for venue in &mut config.venues {
         venue.ca_file = venue.ca_file.take().map(|file| folder.join(file));
     }
+    let decision = &mut config.decision;
+    decision.recommendations = decision.recommendations.take().map(|file| folder.join(file));
     Some(config)
-}
-
-fn read_one(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
-    let problem = |key: &str, reason: String, remedy: &str| Problem {
-        file: path.to_owned(),
-        key: key.to_owned(),
-        reason,
-        remedy: remedy.to_owned(),
-    };
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => {
-            let remedy = "name a readable TOML file; config/laptop.toml is one to start from";
-            problems.push(problem("", format!("cannot be read: {error}"), remedy));
-            return None;
-        }
-    };
-    match parse(&text) {
-        Ok((config, unknown)) => {
-            let each = |key: String| problem(&key, "no such key".to_owned(), &nearest(&key));
-            problems.extend(unknown.into_iter().map(each));
-            Some(config)
-        }
-        Err(error) => {
-            let line = error.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
-            let key = if line == 0 { String::new() } else { format!("line {line}") };
-            let reason = error.message().trim().replace('\n', ", ");
-            problems.extend(
-                unknown_of(&text)
-                    .into_iter()
-                    .map(|key| problem(&key, "no such key".to_owned(), &nearest(&key))),
-            );
-            problems.push(problem(
-                &key,
-                reason,
-                "mend the line; docs/configuration.md has every key",
-            ));
-            None
-        }
-    }
-}
-
-/// Keys that nobody asked for, of a text that is TOML but does not have the right shape: a key that
-/// is missing is often one that is misspelt.
-fn unknown_of(text: &str) -> Vec<String> {
-    fn walk(value: &toml::Value, path: &str, unknown: &mut Vec<String>) {
-        match value {
-            toml::Value::Table(table) => {
-                for (key, value) in table {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    if !KEYS.contains(&key.as_str()) {
-                        unknown.push(path);
-                    } else if key != "symbols" {
-                        walk(value, &path, unknown);
-                    }
-                }
-            }
-            toml::Value::Array(items) => {
-                for (number, item) in items.iter().enumerate() {
-                    walk(item, &format!("{path}[{number}]"), unknown);
-                }
-            }
-            toml::Value::String(_)
-            | toml::Value::Integer(_)
-            | toml::Value::Float(_)
-            | toml::Value::Boolean(_)
-            | toml::Value::Datetime(_) => {}
-        }
-    }
-    let mut unknown = Vec::new();
-    if let Ok(table) = text.parse::<toml::Table>() {
-        walk(&toml::Value::Table(table), "", &mut unknown);
-    }
-    unknown
 }
 
 /// Parses a text; the keys that nobody asked for come beside.
@@ -382,41 +300,12 @@ fn unknown_of(text: &str) -> Vec<String> {
 /// # Errors
 /// The first error of syntax or type.
 pub fn parse(text: &str) -> Result<(Config, Vec<String>), toml::de::Error> {
-    let mut unknown = Vec::new();
-    let deserializer = toml::Deserializer::parse(text)?;
-    let mut config: Config =
-        serde_ignored::deserialize(deserializer, |path| unknown.push(key_of(&path)))?;
+    problem::parse(text).map(|(config, unknown)| (numbered(config), unknown))
+}
+
+/// With the places of its entries.
+fn numbered(mut config: Config) -> Config {
     config.venues.iter_mut().zip(0..).for_each(|(venue, number)| venue.place.number = number);
     config.instruments.iter_mut().zip(0..).for_each(|(it, number)| it.place.number = number);
-    Ok((config, unknown))
-}
-
-/// `threads.0.cpu` as people write it: `threads[0].cpu`.
-fn key_of(path: &serde_ignored::Path<'_>) -> String {
-    let mut key = String::new();
-    for part in path.to_string().split('.').filter(|part| *part != "?") {
-        if part.bytes().all(|b| b.is_ascii_digit()) {
-            key.push_str(&format!("[{part}]"));
-        } else {
-            if !key.is_empty() {
-                key.push('.');
-            }
-            key.push_str(part);
-        }
-    }
-    key
-}
-
-/// "Did you mean", for the last part of a key.
-fn nearest(key: &str) -> String {
-    let last = key.rsplit('.').next().unwrap_or(key);
-    let close = KEYS
-        .iter()
-        .max_by(|a, b| strsim::jaro_winkler(a, last).total_cmp(&strsim::jaro_winkler(b, last)));
-    match close {
-        Some(known) if strsim::jaro_winkler(known, last) > 0.8 && *known != last => {
-            format!("did you mean `{known}`?")
-        }
-        _ => "remove it; docs/configuration.md has every key".to_owned(),
-    }
+    config
 }

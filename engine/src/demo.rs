@@ -9,10 +9,12 @@ use clap::Args;
 use exchange_sim::{
     INSTRUMENTS, ModelOptions, Options, SimError, Simulator, Source, Speed, TapeOptions,
 };
+use spreadwire::clock::Clock;
 use spreadwire::config::{self, Config};
 use spreadwire::counters::Counters;
 use spreadwire::cpu;
 use spreadwire::plan::{Host, Plan};
+use spreadwire::problem;
 use spreadwire::process::{self, Process};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -117,9 +119,9 @@ fn speed(text: &str) -> Result<Speed, String> {
 }
 
 /// The simulator's refusal as a problem with what was asked of it.
-fn unplayable(error: &SimError) -> config::Problem {
+fn unplayable(error: &SimError) -> problem::Problem {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
-    config::Problem {
+    problem::Problem {
         file: PathBuf::from("spreadwire demo"),
         key: String::new(),
         reason: format!("the simulator did not start: {error}{}", cause.unwrap_or_default()),
@@ -155,7 +157,7 @@ fn options(demo: &Demo) -> Options {
 }
 
 /// The plan for what the simulator plays.
-fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<config::Problem>> {
+fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Problem>> {
     let mut problems = Vec::new();
     let (file, config) = match &demo.config {
         Some(path) => (path.clone(), config::read(path, &mut problems)),
@@ -179,7 +181,7 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<config::Probl
     if let Some(address) = &demo.listen {
         config.broadcast.address.clone_from(address);
     }
-    Plan::new(config, &file, &Host { cpus: cpu::available() }, problems)
+    Plan::new(config, &file, &Host { cpus: cpu::available(), now: Clock::host().now() }, problems)
 }
 
 fn plays(instrument: &config::Instrument, venue: &str) -> bool {

@@ -20,6 +20,7 @@ pub mod folder;
 pub mod json;
 pub mod lake;
 pub mod latency;
+pub mod problem;
 
 pub mod agent;
 pub mod frame_ring;
@@ -52,6 +53,7 @@ pub mod chronicle;
 pub mod columns;
 pub mod config;
 pub mod plan;
+pub mod recommendations;
 pub mod recover;
 pub mod runner;
 pub mod seal;

@@ -3,8 +3,9 @@
 //! 0 it ended as asked, 1 something failed, 2 the arguments or the configuration are wrong.
 
 use clap::{Args, Parser, Subcommand};
-use spreadwire::config::Problem;
+use spreadwire::clock::Clock;
 use spreadwire::plan::{Host, Plan};
+use spreadwire::problem::Problem;
 use spreadwire::{cpu, process, venues};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
-    Plan::read(path, &Host { cpus: cpu::available() })
+    Plan::read(path, &Host { cpus: cpu::available(), now: Clock::host().now() })
 }
 
 fn check(path: &Path) -> anyhow::Result<ExitCode> {

@@ -5,11 +5,13 @@
 
 use crate::agent::IdleStrategy;
 use crate::clock::{MILLI, Nanos, SECOND};
-use crate::config::{self, Config, Problem};
+use crate::config::{self, Config};
 use crate::decimal::SCALE_MAX;
 use crate::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VENUES_MAX, VenueId, VenueInfo,
 };
+use crate::problem::Problem;
+use crate::recommendations::{self, Recommendations};
 use crate::spread::BPS;
 use crate::venue::VenueSpec;
 use crate::{connector, decision, venues};
@@ -26,6 +28,8 @@ pub use threads::{FeedPlan, ThreadPlan};
 pub struct Host {
     /// CPUs that this process may run on.
     pub cpus: Vec<usize>,
+    /// The time, ns since 1970 UTC: what has expired by then is refused. With 0 nothing has.
+    pub now: Nanos,
 }
 
 /// One venue to connect to, by [`VenueId`].
@@ -56,6 +60,8 @@ pub struct Plan {
     pub broadcast: config::Broadcast,
     /// The decision's rule.
     pub decision: decision::Settings,
+    /// What the decision's rules by pair come from, where there are such.
+    pub recommendations: Option<Recommendations>,
     /// The journal's settings as configured.
     pub journal: config::Journal,
     /// The capture's settings as configured.
@@ -95,7 +101,9 @@ impl Plan {
         let catalogue = faults.catalogue(&config, &venues);
         let (threads, feeds) = threads::plan(&config, host, &mut faults);
         let address = faults.address(&config.broadcast);
-        let decision = faults.decision(&config.decision, &catalogue);
+        let mut decision = faults.decision(&config.decision, &catalogue);
+        let recommendations = faults.recommendations(&config.decision, &catalogue, host.now);
+        decision.rules = recommendations.as_ref().map(|all| all.rules(&catalogue).0);
         faults.journal(&config.journal);
         faults.capture(&config);
         faults.rings(&config.rings);
@@ -111,6 +119,7 @@ impl Plan {
             address,
             broadcast,
             decision,
+            recommendations,
             journal,
             capture,
             rings,
@@ -319,7 +328,33 @@ impl Faults {
             exit: config.exit_bps / BPS,
             cooldown: config.cooldown_ms.saturating_mul(MILLI),
             enabled: catalogue.instruments.iter().map(enabled).collect(),
+            rules: None,
         }
+    }
+
+    fn recommendations(
+        &mut self,
+        config: &config::Decision,
+        catalogue: &Catalogue,
+        now: Nanos,
+    ) -> Option<Recommendations> {
+        let file = config.recommendations.as_ref()?;
+        let all = match recommendations::read(file, now) {
+            Ok(all) => all,
+            Err(problems) => {
+                self.list.extend(problems);
+                return None;
+            }
+        };
+        let main = std::mem::replace(&mut self.file, file.clone());
+        for number in all.rules(catalogue).1 {
+            let reason = format!("{} is enabled, but not configured", all.pairs[number].name());
+            let remedy = "name an instrument of the configuration and two of its venues, or \
+                          set enabled = false";
+            self.add(&format!("pairs[{number}].enabled"), reason, remedy);
+        }
+        self.file = main;
+        Some(all)
     }
 
     fn journal(&mut self, journal: &config::Journal) {
@@ -440,6 +475,7 @@ impl Plan {
         let instruments = self.catalogue.instruments.len();
         let pairs: usize = (0..instruments).map(pairs).sum();
         lines.push(format!("pairs\n  {pairs} ordered pairs of {instruments} instruments"));
+        lines.extend(self.describe_recommendations());
         lines.push("edges".to_owned());
         let feeds = self.feeds.iter().map(|feed| (feed.role.as_str(), self.rings.feed));
         let others = [
@@ -462,5 +498,20 @@ impl Plan {
             lines.push(format!("capture\n  frames of {venues}; {kib} KiB for each feed\n"));
         }
         lines.join("\n")
+    }
+
+    /// Which pairs open, if not all do.
+    fn describe_recommendations(&self) -> Option<String> {
+        let all = self.recommendations.as_ref()?;
+        let mut text = format!("decision\n  {}", all.describe());
+        for (_, pair) in all.enabled() {
+            let id = self.catalogue.instrument_named(&pair.instrument);
+            let decided = id.is_some_and(|id| self.decision.enabled[id.index()]);
+            let left_out = if decided { "" } else { ", left out by decision.instruments" };
+            let (entry, exit) = (pair.entry_bps, pair.exit_bps);
+            let name = pair.name();
+            text.push_str(&format!("\n  {name}: entry {entry} bp, exit {exit} bp{left_out}"));
+        }
+        Some(text)
     }
 }

@@ -40,6 +40,8 @@ pub struct Process {
     engine: Engine,
     around: Surroundings,
     started: Nanos,
+    /// When the decision's rules expire, if they do.
+    expires: Option<Nanos>,
 }
 
 impl Process {
@@ -62,7 +64,8 @@ impl Process {
             stop,
         };
         let engine = launch::launch(plan, &around)?;
-        Ok(Process { engine, around, started })
+        let expires = plan.recommendations.as_ref().map(|all| all.expires);
+        Ok(Process { engine, around, started, expires })
     }
 
     /// Where the broadcast listens.
@@ -98,17 +101,22 @@ impl Process {
         limit: Option<Duration>,
         mut each_second: impl FnMut(&Counters, &Stop),
     ) -> anyhow::Result<Summary> {
-        let Surroundings { clock, stop, counters, .. } = &self.around;
-        let limit = limit.map(|limit| self.started + nanos(limit));
+        let mut expires = self.expires;
+        let Process { engine, around, started, .. } = &self;
+        let Surroundings { clock, stop, counters, .. } = around;
+        let limit = limit.map(|limit| started + nanos(limit));
         let mut losses = Losses::default();
-        let mut next = self.started + nanos(Duration::from_secs(1));
-        while !self.engine.is_finished() && !stop.is_requested() {
+        let mut next = started + nanos(Duration::from_secs(1));
+        while !engine.is_finished() && !stop.is_requested() {
             std::thread::sleep(LOOK_INTERVAL);
             let now = clock.now();
             if next <= now {
                 next += nanos(Duration::from_secs(1));
                 clock.discipline();
                 losses = warn_of_losses(counters, losses);
+                if expires.take_if(|expires| *expires <= now).is_some() {
+                    warn_of_expiry();
+                }
                 each_second(counters, stop);
             }
             if limit.is_some_and(|limit| limit <= now) {
@@ -120,7 +128,7 @@ impl Process {
 
     /// Ends in order and sums up.
     fn end(self) -> anyhow::Result<Summary> {
-        let Process { engine, around, started } = self;
+        let Process { engine, around, started, .. } = self;
         around.stop.request();
         let asked = around.clock.now();
         let elapsed = asked.saturating_sub(started);
@@ -166,6 +174,14 @@ fn warn_of_losses(counters: &Counters, before: Losses) -> Losses {
         );
     }
     now
+}
+
+fn warn_of_expiry() {
+    tracing::warn!(
+        target: "decision",
+        "the recommendations have expired: nothing opens any more; start again with a new file, \
+         reviewed and enabled"
+    );
 }
 
 /// What was last known of the journal's losses.

@@ -36,7 +36,7 @@ impl FeeFactors {
     reason = "a relative error of 2^-53 is far below a basis point"
 )]
 pub fn gross(sell_bid: i64, buy_ask: i64) -> f64 {
-    sell_bid as f64 / buy_ask as f64 - 1.0
+    gross_of(sell_bid as f64, buy_ask as f64)
 }
 
 /// Net spread after both taker fees, fraction. Both prices positive mantissas of one scale.
@@ -47,7 +47,21 @@ pub fn gross(sell_bid: i64, buy_ask: i64) -> f64 {
     reason = "a relative error of 2^-53 is far below a basis point"
 )]
 pub fn net(sell_bid: i64, sell_fee: FeeFactors, buy_ask: i64, buy_fee: FeeFactors) -> f64 {
-    (sell_bid as f64 * sell_fee.sell) / (buy_ask as f64 * buy_fee.buy) - 1.0
+    net_of(sell_bid as f64, sell_fee, buy_ask as f64, buy_fee)
+}
+
+/// [`gross`] of prices that are no mantissas, such as those of a lake.
+#[must_use]
+#[inline]
+pub fn gross_of(sell_bid: f64, buy_ask: f64) -> f64 {
+    sell_bid / buy_ask - 1.0
+}
+
+/// [`net`] of prices that are no mantissas, such as those of a lake.
+#[must_use]
+#[inline]
+pub fn net_of(sell_bid: f64, sell_fee: FeeFactors, buy_ask: f64, buy_fee: FeeFactors) -> f64 {
+    (sell_bid * sell_fee.sell) / (buy_ask * buy_fee.buy) - 1.0
 }
 
 impl Spread {

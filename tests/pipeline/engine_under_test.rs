@@ -114,7 +114,7 @@ pub(crate) struct EngineUnderTest {
 /// A plan, with its lake in a folder of the test.
 pub(crate) fn plan(mut config: Config, home: &Path) -> Plan {
     config.journal.lake = home.join("lake");
-    let host = Host { cpus: cpu::available() };
+    let host = Host { cpus: cpu::available(), now: 0 };
     Plan::new(config, Path::new("(test)"), &host, Vec::new())
         .unwrap_or_else(|all| panic!("{all:#?}"))
 }

@@ -289,7 +289,7 @@ fn a_plan_refuses_a_lake_that_is_a_file() {
     let mut config = configured(&simulator, of_model(INSTRUMENTS));
     config.journal.lake = home.path().join("lake");
     std::fs::write(&config.journal.lake, "not a folder").unwrap();
-    let host = spreadwire::plan::Host { cpus: spreadwire::cpu::available() };
+    let host = spreadwire::plan::Host { cpus: spreadwire::cpu::available(), now: 0 };
     let problems =
         spreadwire::plan::Plan::new(config, Path::new("test.toml"), &host, Vec::new()).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");

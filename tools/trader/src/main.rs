@@ -12,15 +12,18 @@
 //!
 //! How to read it: prices and sizes are those of the quotes at the moment of opening, `net` is after
 //! both taker fees, the time is between the receive times of the quotes that opened and closed it.
+//!
+//! With `--recommendations FILE` only the pairs open that a person has enabled in the analyzer's file,
+//! each by its own thresholds, and none once the file has expired (`docs/recommendations.md`).
 
 use anyhow::{Context, bail};
 use clap::Parser;
 use spreadwire::chronicle;
 use spreadwire::clock::{Clock, MILLI, Nanos};
 use spreadwire::record::{Kind, Record};
-use spreadwire::{config, connector};
+use spreadwire::{config, connector, recommendations};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -37,6 +40,10 @@ struct Arguments {
     /// The engine's configuration, for its [decision] section.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// The analyzer's file, reviewed: only its enabled pairs open, each by its own thresholds, until it
+    /// expires; instead of the configuration's.
+    #[arg(long, value_name = "FILE")]
+    recommendations: Option<PathBuf>,
     /// Opens at this net spread or above, instead of the configuration's.
     #[arg(long, value_name = "BPS", allow_negative_numbers = true)]
     entry_bps: Option<f64>,
@@ -70,18 +77,22 @@ struct Tally {
 /// Exit codes: 0 as asked, 1 something failed, 2 wrong arguments or configuration.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let rule = match rule(&arguments) {
+    let clock = Clock::host();
+    let rule = match rule(&arguments, clock.now()) {
         Ok(rule) => rule,
         Err(error) => {
             eprintln!("trader: {error:#}");
             return ExitCode::from(2);
         }
     };
+    if let Some(recommendations) = &rule.recommendations {
+        eprintln!("{}", recommendations.describe());
+    }
     if !matches!(connector::parts(&arguments.url), Ok((false, ..))) {
         eprintln!("trader: --url {:?}: the broadcast is ws://host:port", arguments.url);
         return ExitCode::from(2);
     }
-    match run(&arguments, rule) {
+    match run(&arguments, rule, &clock) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("trader: {error:#}");
@@ -90,13 +101,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, rule: Rule) -> anyhow::Result<()> {
+fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<()> {
     let end = arguments.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let clock = Clock::host();
     let end = end
         .map(|end| clock.now().saturating_add(u64::try_from(end.as_nanos()).unwrap_or(Nanos::MAX)));
     let mut listener = SpreadListener::new(arguments.url.clone(), clock.clone());
@@ -105,6 +115,9 @@ fn run(arguments: &Arguments, rule: Rule) -> anyhow::Result<()> {
     let (mut records, mut events) = (Vec::new(), Vec::new());
     while !stop.load(Ordering::Relaxed) && end.is_none_or(|end| clock.now() < end) {
         records.clear();
+        if trader.expire(clock.now()) {
+            eprintln!("the recommendations have expired: nothing opens any more");
+        }
         match listener.listen(&mut records) {
             News::None => {}
             News::Connected(catalogue) => {
@@ -153,11 +166,25 @@ impl Tally {
     }
 }
 
-fn rule(arguments: &Arguments) -> anyhow::Result<Rule> {
+/// The rule that the arguments ask for, as of `now`, ns since 1970 UTC.
+fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<Rule> {
+    let mut problems = Vec::new();
     let decision = match &arguments.config {
-        Some(path) => read(path)?.decision,
+        Some(path) => config::read(path, &mut problems).unwrap_or_default().decision,
         None => config::Decision::default(),
     };
+    let file = arguments.recommendations.as_ref().or(decision.recommendations.as_ref());
+    let recommendations = file.and_then(|file| match recommendations::read(file, now) {
+        Ok(all) => Some(all),
+        Err(more) => {
+            problems.extend(more);
+            None
+        }
+    });
+    if !problems.is_empty() {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        bail!("{}", lines.join("\n"));
+    }
     let rule = Rule {
         entry_bps: arguments.entry_bps.unwrap_or(decision.entry_bps),
         exit_bps: arguments.exit_bps.unwrap_or(decision.exit_bps),
@@ -167,22 +194,20 @@ fn rule(arguments: &Arguments) -> anyhow::Result<Rule> {
         } else {
             arguments.instruments.clone()
         },
+        recommendations,
     };
+    let asked = arguments.entry_bps.or(arguments.exit_bps);
+    if rule.recommendations.is_some() && asked.is_some() {
+        bail!(
+            "--entry-bps and --exit-bps have no say beside recommendations; set entry_bps and \
+             exit_bps of the pair in their file"
+        );
+    }
     let ordered = rule.exit_bps.is_finite() && rule.exit_bps <= rule.entry_bps;
     if !rule.entry_bps.is_finite() || !ordered {
         bail!("the exit, {} bp, is above the entry, {} bp", rule.exit_bps, rule.entry_bps);
     }
     Ok(rule)
-}
-
-fn read(path: &Path) -> anyhow::Result<config::Config> {
-    let mut problems = Vec::new();
-    let config = config::read(path, &mut problems);
-    if !problems.is_empty() {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        bail!("{}", lines.join("\n"));
-    }
-    config.with_context(|| format!("{} has no configuration", path.display()))
 }
 
 fn print(events: &mut Vec<Record>, trader: &Trader, json: bool) -> anyhow::Result<()> {

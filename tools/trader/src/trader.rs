@@ -7,6 +7,7 @@ use serde_json::Value;
 use spreadwire::clock::Nanos;
 use spreadwire::decision::{CloseReason, DecisionMaker, Settings};
 use spreadwire::instrument::Catalogue;
+use spreadwire::recommendations::Recommendations;
 use spreadwire::record::{Kind, Record, Recording, RecordingState};
 use spreadwire::spread::BPS;
 
@@ -21,10 +22,13 @@ pub struct Rule {
     pub cooldown: Nanos,
     /// Instruments to decide on; `*` is all.
     pub instruments: Vec<String>,
+    /// Where there are such: only their enabled pairs open, each by its own thresholds instead of
+    /// the two above, and nothing once they have expired.
+    pub recommendations: Option<Recommendations>,
 }
 
 impl Rule {
-    /// The rule for a server's catalogue, and the names that it does not list.
+    /// The rule for a server's catalogue, and the names and pairs that it does not list.
     fn settings(&self, catalogue: &Catalogue) -> (Settings, Vec<String>) {
         let all = self.instruments.iter().any(|name| name == "*");
         let unlisted = self
@@ -33,13 +37,20 @@ impl Rule {
             .filter(|name| *name != "*" && catalogue.instrument_named(name).is_none());
         let enabled =
             catalogue.instruments.iter().map(|i| all || self.instruments.contains(&i.name));
+        let mut unlisted: Vec<String> = unlisted.cloned().collect();
+        let rules = self.recommendations.as_ref().map(|all| {
+            let (rules, missing) = all.rules(catalogue);
+            unlisted.extend(missing.into_iter().map(|number| all.pairs[number].name()));
+            rules
+        });
         let settings = Settings {
             entry: self.entry_bps / BPS,
             exit: self.exit_bps / BPS,
             cooldown: self.cooldown,
             enabled: enabled.collect(),
+            rules,
         };
-        (settings, unlisted.cloned().collect())
+        (settings, unlisted)
     }
 }
 
@@ -50,24 +61,43 @@ pub struct Trader {
     catalogue: Catalogue,
     maker: Option<DecisionMaker>,
     last_ts: Nanos,
+    expired: bool,
 }
 
 impl Trader {
     /// Decides by a rule, as soon as a catalogue is known.
     #[must_use]
     pub fn new(rule: Rule) -> Trader {
-        Trader { rule, catalogue: Catalogue::default(), maker: None, last_ts: 0 }
+        Trader { rule, catalogue: Catalogue::default(), maker: None, last_ts: 0, expired: false }
     }
 
-    /// A connection begins; returns the rule's instruments that the server does not list. Ids of
-    /// opportunities go on counting if the server is as it was.
+    /// A connection begins; returns the rule's instruments and enabled pairs that the server does not
+    /// list. Ids of opportunities go on counting if the server is as it was.
     pub fn connected(&mut self, catalogue: Catalogue) -> Vec<String> {
         let (settings, unlisted) = self.rule.settings(&catalogue);
         if self.maker.is_none() || self.catalogue != catalogue {
-            self.maker = Some(DecisionMaker::new(&catalogue, settings));
+            let mut maker = DecisionMaker::new(&catalogue, settings);
+            if self.expired {
+                maker.expire();
+            }
+            self.maker = Some(maker);
             self.catalogue = catalogue;
         }
         unlisted
+    }
+
+    /// Looks at whether the recommendations have expired by `now`, ns since 1970 UTC: from then on
+    /// nothing opens, whatever the time of the records. `true` the first time that they have.
+    pub fn expire(&mut self, now: Nanos) -> bool {
+        let expires = self.rule.recommendations.as_ref().map(|all| all.expires);
+        if self.expired || expires.is_none_or(|expires| now < expires) {
+            return false;
+        }
+        self.expired = true;
+        if let Some(maker) = &mut self.maker {
+            maker.expire();
+        }
+        true
     }
 
     /// Takes what was heard; appends what opened and closed to `out`.

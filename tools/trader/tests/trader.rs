@@ -10,7 +10,8 @@ use spreadwire::counters::Counters;
 use spreadwire::decision::{self, CloseReason, DecisionMaker};
 use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
 use spreadwire::integrity::{Reason, State};
-use spreadwire::record::{Closed, Kind, Record, Spread, Status};
+use spreadwire::recommendations::{FORMAT, Pair, Recommendations};
+use spreadwire::record::{Closed, Kind, Opened, Record, Spread, Status};
 use spreadwire::ring::{self, EdgeCounters, HoldSender};
 use spreadwire::spread::{BPS, FeeFactors};
 use std::net::SocketAddr;
@@ -91,7 +92,43 @@ fn story() -> Vec<Record> {
 }
 
 fn rule() -> Rule {
-    Rule { entry_bps: 20.0, exit_bps: 5.0, cooldown: 2 * SECOND, instruments: vec!["*".into()] }
+    Rule {
+        entry_bps: 20.0,
+        exit_bps: 5.0,
+        cooldown: 2 * SECOND,
+        instruments: vec!["*".into()],
+        recommendations: None,
+    }
+}
+
+/// Recommendations of two pairs that the server lists and one that it does not, all enabled.
+fn recommendations(generated: Nanos, expires: Nanos) -> Recommendations {
+    let pair = |instrument: &str, buy: &str, sell: &str, entry_bps| Pair {
+        instrument: instrument.to_owned(),
+        buy: buy.to_owned(),
+        sell: sell.to_owned(),
+        enabled: true,
+        entry_bps,
+        entry_bps_min: entry_bps,
+        entry_bps_max: entry_bps,
+        exit_bps: entry_bps / 2.0,
+        size_quote: 1.0,
+        reason: "A test.".to_owned(),
+        ..Pair::default()
+    };
+    Recommendations {
+        format: FORMAT,
+        generated,
+        expires,
+        from: "2023-11-14".to_owned(),
+        to: "2023-11-14".to_owned(),
+        lake: "lake".to_owned(),
+        pairs: vec![
+            pair("C0/USDT", "venue0", "venue2", 10.0),
+            pair("C1/USDT", "venue1", "venue2", 30.0),
+            pair("C2/USDT", "venue1", "venue2", 30.0),
+        ],
+    }
 }
 
 /// A server on a thread of the scope's, and the edge that feeds it; the thread ends with the edge.
@@ -152,6 +189,7 @@ fn the_trader_decides_as_the_engine_and_survives_the_server() {
         exit: 5.0 / BPS,
         cooldown: 2 * SECOND,
         enabled: vec![true; 2],
+        rules: None,
     };
     let mut maker = DecisionMaker::new(&all, settings);
     let mut expected = Vec::new();
@@ -198,4 +236,113 @@ fn the_trader_decides_as_the_engine_and_survives_the_server() {
         };
         listen(&mut listener, &mut trader, &mut events, opened);
     });
+}
+
+#[test]
+fn only_recommended_pairs_open_by_their_own_thresholds_until_expiry() {
+    let recommended = recommendations(START, START + 300 * SECOND);
+    let rule = Rule { recommendations: Some(recommended), ..rule() };
+    let mut trader = Trader::new(rule);
+    assert_eq!(trader.connected(catalogue()), ["C2/USDT buy venue1 sell venue2"]);
+    assert!(!trader.expire(START + 300 * SECOND - 1));
+    let mut events = Vec::new();
+    trader.take(Heard::InStep, &story(), &mut events);
+    let opened: Vec<&Opened> = events
+        .iter()
+        .filter(|event| event.kind() == Some(Kind::Opened))
+        .map(Record::view::<Opened>)
+        .collect();
+    let of = |instrument: u32| opened.iter().filter(move |o| o.instrument.0 == instrument);
+    assert!(of(0).count() > 5 && of(1).count() > 5, "{opened:?}");
+    assert!(of(0).all(|o| (o.buy_venue.0, o.sell_venue.0) == (0, 2) && 10.0 / BPS <= o.net));
+    assert!(of(1).all(|o| (o.buy_venue.0, o.sell_venue.0) == (1, 2) && 30.0 / BPS <= o.net));
+    assert!(of(0).any(|o| o.net < 20.0 / BPS), "below the entry for all pairs");
+    assert!(opened.iter().all(|o| o.ts_recv < START + 300 * SECOND));
+}
+
+#[test]
+fn by_its_own_clock_the_trader_opens_nothing_after_expiry_whatever_the_server_says() {
+    let recommended = recommendations(START, START + 300 * SECOND);
+    let rule = Rule { recommendations: Some(recommended), ..rule() };
+    let mut trader = Trader::new(rule);
+    trader.connected(catalogue());
+    let mut events = Vec::new();
+    trader.take(Heard::InStep, &[spread(1, 0, 0, 2, 100_600)], &mut events);
+    assert_eq!(events.len(), 1);
+    let now = START + 300 * SECOND;
+    assert!(trader.expire(now) && !trader.expire(now + 1), "told once");
+    let records = [spread(2, 1, 1, 2, 100_900), spread(3, 0, 0, 2, 100_000)];
+    trader.take(Heard::InStep, &records, &mut events);
+    assert_eq!(events.len(), 2, "what was open closes, nothing opens");
+    assert_eq!(events[1].view::<Closed>().flags, CloseReason::Exit as u8);
+    let mut other = catalogue();
+    other.venues.pop();
+    other.listings.retain(|l| usize::from(l.venue.0) < other.venues.len());
+    trader.connected(other);
+    trader.connected(catalogue());
+    trader.take(Heard::InStep, &[spread(9, 0, 0, 2, 100_900)], &mut events);
+    assert_eq!(events.len(), 2, "nor after another connection");
+}
+
+/// Runs the binary with nobody to connect to; its exit code and what it said on stderr.
+fn run(arguments: &[&str]) -> (Option<i32>, String) {
+    run_for("0.1", arguments)
+}
+
+fn run_for(seconds: &str, arguments: &[&str]) -> (Option<i32>, String) {
+    let nobody = ["--url", "ws://127.0.0.1:1", "--for", seconds];
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_trader"))
+        .args([&nobody, arguments].concat())
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn the_binary_refuses_recommendations_with_problems_and_tells_what_is_enabled() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let write = |name: &str, text: String| std::fs::write(path(name), text).unwrap();
+    // 2100-01-01.
+    let mut good = recommendations(START, 4_102_444_800 * SECOND);
+    good.pairs[1].enabled = false;
+    write("good.toml", good.to_toml());
+    write("engine.toml", "[decision]\nrecommendations = \"good.toml\"\n".to_owned());
+    let told = "2 of 3 recommended pairs are enabled, until 2100-01-01T00:00:00Z";
+    for (option, file) in [("--recommendations", "good.toml"), ("--config", "engine.toml")] {
+        let (code, errors) = run(&[option, &path(file)]);
+        assert_eq!(code, Some(0), "{errors}");
+        assert!(errors.starts_with(told) && !errors.contains("have expired"), "{errors}");
+        let (code, errors) = run(&[option, &path(file), "--entry-bps", "5"]);
+        assert_eq!(code, Some(2));
+        assert!(errors.contains("have no say beside recommendations"), "{errors}");
+    }
+
+    let mut bad = recommendations(START, START + SECOND);
+    bad.pairs[0].entry_bps = 99.0;
+    bad.pairs[1].size_quote = -1.0;
+    write("bad.toml", bad.to_toml().replacen("lake =", "leak = 1\nlake =", 1));
+    let (code, errors) = run(&["--recommendations", &path("bad.toml")]);
+    assert_eq!(code, Some(2));
+    for told in [
+        "leak: no such key; did you mean `lake`?",
+        "expires: it expired at 2023-11-14T22:13:21Z; ",
+        "pairs[0].entry_bps: 99 is outside its bounds; choose 10 to 10",
+        "pairs[1].size_quote: -1 is no size; ",
+    ] {
+        assert!(errors.contains(&format!("{}: {told}", path("bad.toml"))), "{told}: {errors}");
+    }
+    let (code, errors) = run(&["--recommendations", &path("none.toml")]);
+    assert_eq!((code, errors.contains("none.toml: cannot be read")), (Some(2), true));
+}
+
+#[test]
+fn the_binary_tells_once_when_the_recommendations_expire() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("soon.toml");
+    let soon = Clock::host().now() + 2 * SECOND;
+    std::fs::write(&path, recommendations(START, soon).to_toml()).unwrap();
+    let (code, errors) = run_for("4", &["--recommendations", path.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{errors}");
+    assert_eq!(errors.matches("have expired: nothing opens any more").count(), 1, "{errors}");
 }
