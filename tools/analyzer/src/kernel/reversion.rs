@@ -1,0 +1,394 @@
+//! Sums of a regularly sampled series from which its mean reversion is told.
+//!
+//! A day's samples are pushed one by one; wherever one is missing the chain of samples is broken, and
+//! nothing is ever counted across a break. What is kept are sums only, so that days merge by addition,
+//! in order: transitions at several sampling intervals (half-life), the products of the
+//! Dickey-Fuller regression, overlapping differences (variance ratios) and residuals of lines
+//! through boxes (DFA). Levels are summed around the unit's first value, the origin, since the level may
+//! be 5e-2 and move by 1e-5; merging moves the later origin to the earlier.
+//!
+//! It must not know what is sampled, or how often: sampling intervals are told when conclusions are
+//! drawn.
+
+use crate::statistics::adf::{self, Adf, Gram};
+use crate::statistics::dfa::{self, Boxes, Line};
+use crate::statistics::noise::{self, LagPoint, Robust};
+use crate::statistics::ou::{self, HalfLife};
+use crate::statistics::variance_ratio::{self, VarianceRatio};
+use serde::{Deserialize, Serialize};
+
+/// Sampling multiples at which transitions are summed.
+pub const MULTIPLES: [u16; 7] = [1, 2, 5, 10, 30, 60, 300];
+
+/// Lengths of the variance ratio's windows, samples; each twice the one before.
+pub const WINDOWS: [u32; 6] = [2, 4, 8, 16, 32, 64];
+
+/// Box sizes of the DFA, samples; each twice the one before.
+pub const BOXES: [u32; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
+
+/// Samples that the longest window looks back.
+const BACK: usize = 64;
+
+/// Products of squares one to 63 steps apart; three rows, since serde takes arrays up to 32.
+type Products = [[f64; 21]; 3];
+
+/// Fewer transitions make no half-life.
+pub const LEAST_TRANSITIONS: u64 = 30;
+
+/// Sums of one unit, or of several. While a unit is being pushed it also holds where the chain stands;
+/// [`Reversion::finish`] drops that, and what is stored is sums.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Reversion {
+    /// The first value; levels are summed less this.
+    origin: Option<f64>,
+    /// Transitions by sampling multiple.
+    transitions: [ou::Sums; MULTIPLES.len()],
+    /// Rows of the Dickey-Fuller regression.
+    gram: Gram,
+    /// Overlapping windows by length, and their squared differences.
+    windows: [(u64, f64); WINDOWS.len()],
+    /// Products of squared steps, by the steps between them less one.
+    products: Products,
+    /// Boxes of the DFA by size.
+    boxes: [Boxes; BOXES.len()],
+    /// The chain that is being pushed.
+    #[serde(skip)]
+    chain: Option<Box<Chain>>,
+}
+
+/// What one chain of samples needs of its past.
+#[derive(Clone, Debug, PartialEq)]
+struct Chain {
+    /// Samples so far.
+    length: u64,
+    /// The last sample of each multiple, less the origin, and how many samples until its next.
+    anchors: [(f64, u16); MULTIPLES.len()],
+    /// The last samples less the origin, by their number modulo 64.
+    values: [f64; BACK],
+    /// The last squared steps, twice, so that the last 63 from the newest stand in a row.
+    squares: [f64; 2 * BACK],
+    /// The row of the regression, and its differences shifted by one on each sample.
+    row: [f64; adf::COLUMNS],
+    /// Samples of the box that is being filled.
+    filling: [f64; BOXES[0] as usize],
+    /// Boxes that wait for their second half, by size.
+    halves: [Line; BOXES.len()],
+}
+
+impl Chain {
+    /// Begins with the first sample.
+    fn of(level: f64) -> Box<Chain> {
+        let mut chain = Chain {
+            length: 1,
+            anchors: MULTIPLES.map(|multiple| (level, multiple)),
+            values: [0.0; BACK],
+            squares: [0.0; 2 * BACK],
+            row: [0.0; adf::COLUMNS],
+            filling: [0.0; BOXES[0] as usize],
+            halves: [Line::default(); BOXES.len()],
+        };
+        chain.row[0] = 1.0;
+        chain.values[0] = level;
+        chain.filling[0] = level;
+        Box::new(chain)
+    }
+
+    /// The last sample less the origin.
+    fn level(&self) -> f64 {
+        self.anchors[0].0
+    }
+}
+
+/// Half-lives that must be observed; see [`Reversion::half_lives_observed`].
+pub const LEAST_HALF_LIVES: f64 = 10.0;
+
+/// What half-lives at several intervals say together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// No half-life at the base interval, or none with an upper bound, or the Dickey-Fuller test does
+    /// not tell the series from a random walk.
+    NoReversion,
+    /// The base half-life is that of quote noise; look at the robust one instead.
+    QuoteNoise,
+    /// The half-life is about the same at all intervals that can tell.
+    Reversion,
+}
+
+/// A half-life that is this many times the base half-life is another one.
+const RISE: f64 = 2.0;
+
+/// A p-value below this tells a series from a random walk.
+const SIGNIFICANT: f64 = 0.05;
+
+/// Intervals up to this many half-lives can still tell the half-life.
+const RESOLVED: f64 = 3.0;
+
+impl Reversion {
+    /// No samples.
+    #[must_use]
+    pub fn new() -> Reversion {
+        Reversion::default()
+    }
+
+    /// Adds the next sample. One that is not finite is a gap.
+    #[inline]
+    pub fn push(&mut self, value: f64) {
+        if !value.is_finite() {
+            return self.gap();
+        }
+        let level = value - *self.origin.get_or_insert(value);
+        let Some(mut chain) = self.chain.take() else {
+            self.chain = Some(Chain::of(level));
+            return;
+        };
+        let step = level - chain.level();
+        self.push_regression(&mut chain, step);
+        self.push_windows(&mut chain, level, step);
+        self.push_box(&mut chain, level);
+        self.push_transitions(&mut chain, level);
+        chain.length += 1;
+        self.chain = Some(chain);
+    }
+
+    /// The next sample does not follow the last one.
+    pub fn gap(&mut self) {
+        self.chain = None;
+    }
+
+    /// Ends a unit: what is left is sums.
+    pub fn finish(&mut self) {
+        self.chain = None;
+    }
+
+    /// Adds the sums of a later unit, as if there were a gap between the two.
+    pub fn merge(&mut self, later: &Reversion) {
+        self.finish();
+        let Some(later_origin) = later.origin else { return };
+        let by = later_origin - *self.origin.get_or_insert(later_origin);
+        for (mine, more) in self.transitions.iter_mut().zip(&later.transitions) {
+            mine.merge(more, by);
+        }
+        self.gram.merge(&later.gram, by);
+        for (mine, more) in self.windows.iter_mut().zip(&later.windows) {
+            mine.0 += more.0;
+            mine.1 += more.1;
+        }
+        let products = self.products.as_flattened_mut().iter_mut();
+        products.zip(later.products.as_flattened()).for_each(|(mine, more)| *mine += more);
+        for (mine, more) in self.boxes.iter_mut().zip(&later.boxes) {
+            mine.count += more.count;
+            mine.residual += more.residual;
+        }
+    }
+
+    #[inline]
+    fn push_transitions(&mut self, chain: &mut Chain, level: f64) {
+        for (at, (from, left)) in chain.anchors.iter_mut().enumerate() {
+            *left -= 1;
+            if *left == 0 {
+                self.transitions[at].push(*from, level - *from);
+                (*from, *left) = (level, MULTIPLES[at]);
+            }
+        }
+    }
+
+    #[inline]
+    fn push_regression(&mut self, chain: &mut Chain, step: f64) {
+        let row = &mut chain.row;
+        let (level, response) = (adf::COLUMNS - 2, adf::COLUMNS - 1);
+        row[level] = chain.anchors[0].0;
+        row[response] = step;
+        // The first row has ten differences behind it and its own: twelve samples.
+        if (adf::LAGS as u64) < chain.length {
+            self.gram.push(row);
+        }
+        row.copy_within(1..adf::LAGS, 2);
+        row[1] = step;
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "taken modulo 64")]
+    fn push_windows(&mut self, chain: &mut Chain, level: f64, step: f64) {
+        let now = chain.length as usize % BACK;
+        for ((count, sum), width) in self.windows.iter_mut().zip(WINDOWS) {
+            if u64::from(width) <= chain.length {
+                let difference = level - chain.values[(now + BACK - width as usize) % BACK];
+                *count += 1;
+                *sum += difference * difference;
+            }
+        }
+        chain.values[now] = level;
+        // Written backwards: the newest first.
+        let place = BACK - 1 - now;
+        let square = step * step;
+        let before = &chain.squares[place + 1..][..BACK - 1];
+        for (sum, other) in self.products.as_flattened_mut().iter_mut().zip(before) {
+            *sum += square * other;
+        }
+        chain.squares[place] = square;
+        chain.squares[place + BACK] = square;
+    }
+
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "taken modulo the size of a box")]
+    fn push_box(&mut self, chain: &mut Chain, level: f64) {
+        let size = chain.filling.len();
+        let place = chain.length as usize % size;
+        chain.filling[place] = level;
+        if place + 1 < size {
+            return;
+        }
+        let mut line = Line::through(&chain.filling);
+        let mut number = chain.length / size as u64;
+        for (half, boxes) in chain.halves.iter_mut().zip(&mut self.boxes) {
+            boxes.count += 1;
+            boxes.residual += line.residual();
+            if number.is_multiple_of(2) {
+                *half = line;
+                return;
+            }
+            line = half.join(line);
+            number /= 2;
+        }
+    }
+
+    /// Transitions between neighbouring samples; times the sampling interval, the span observed.
+    #[must_use]
+    pub fn steps(&self) -> u64 {
+        self.transitions[0].count
+    }
+
+    /// Half-life with samples `MULTIPLES[multiple] * sampling_s` apart. `None` if no reversion is found,
+    /// with fewer than [`LEAST_TRANSITIONS`], or for a multiple that there is not.
+    #[must_use]
+    pub fn half_life(&self, multiple: usize, sampling_s: f64) -> Option<HalfLife> {
+        let sums = self.transitions.get(multiple)?;
+        if sums.count < LEAST_TRANSITIONS {
+            return None;
+        }
+        let found = sums.half_life(f64::from(MULTIPLES[multiple]) * sampling_s)?;
+        Some(HalfLife { mean: found.mean + self.origin?, ..found })
+    }
+
+    /// Half-life by sampling interval (s), at all of [`MULTIPLES`].
+    #[must_use]
+    pub fn signature(&self, sampling_s: f64) -> [(f64, Option<HalfLife>); MULTIPLES.len()] {
+        std::array::from_fn(|at| {
+            (f64::from(MULTIPLES[at]) * sampling_s, self.half_life(at, sampling_s))
+        })
+    }
+
+    /// Half-life with the noise of single samples taken out; see [`noise`]. `None` also where the samples
+    /// span less than ten of it. NB: a quarter of random walks seem to span more; whether there is any
+    /// reversion is for [`Reversion::adf`].
+    #[must_use]
+    pub fn robust_half_life(&self, sampling_s: f64) -> Option<Robust> {
+        self.without_noise(sampling_s).filter(|robust| {
+            LEAST_HALF_LIVES <= self.half_lives_observed(robust.half_life_s, sampling_s)
+        })
+    }
+
+    fn without_noise(&self, sampling_s: f64) -> Option<Robust> {
+        let base = &self.transitions[0];
+        let last = MULTIPLES.len() - 1;
+        let far = &self.transitions[last];
+        // Overlapping windows where there are some: each shock then counts at every phase of it.
+        let windows = WINDOWS.iter().zip(&self.windows).map(|(width, (count, squares))| {
+            #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
+            let mean_square = squares / (*count as f64).max(1.0);
+            (f64::from(*width), mean_square, count / u64::from(*width))
+        });
+        let lags = std::iter::once((1.0, base.mean_square_step(), base.count))
+            .chain(windows)
+            .chain([(f64::from(MULTIPLES[last]), far.mean_square_step(), far.count)]);
+        let lags: Vec<LagPoint> = lags
+            .filter(|(.., count)| LEAST_TRANSITIONS <= *count)
+            .map(|(steps, mean_square, count)| LagPoint {
+                lag_s: steps * sampling_s,
+                mean_square,
+                count,
+            })
+            .collect();
+        noise::robust_half_life(self.transitions[0].variance(), &lags)
+    }
+
+    /// How many times the base half-life the half-life becomes as the sampling interval grows; about 1
+    /// for true reversion, more for noise. The largest of the ratios that are clear, their 95 %
+    /// intervals apart, at intervals that can still tell (up to three half-lives). `None` without a
+    /// half-life at the base interval.
+    #[must_use]
+    pub fn rise(&self, sampling_s: f64) -> Option<f64> {
+        let base = self.half_life(0, sampling_s)?;
+        let mut longest = base.half_life_s;
+        for (interval, found) in &self.signature(sampling_s)[1..] {
+            if RESOLVED * longest < *interval {
+                break;
+            }
+            let Some(found) = found else { continue };
+            if base.high_s.is_some_and(|high| high < found.low_s) {
+                longest = longest.max(found.half_life_s);
+            }
+        }
+        Some(longest / base.half_life_s)
+    }
+
+    /// Whether the base half-life is that of reversion or of noise. No reversion, if there is no half-life
+    /// with an upper bound or the Dickey-Fuller test's p-value is not below 5 % (a random walk has a
+    /// half-life with an upper bound in one of four cases, since 1.92 is the limit for a series
+    /// that does return). Noise, if the half-life at least
+    /// doubles with the sampling interval ([`Reversion::rise`]), or if the robust half-life is at least
+    /// twice the base one and beyond its 95 % interval.
+    #[must_use]
+    pub fn verdict(&self, sampling_s: f64) -> Verdict {
+        let Some(base) = self.half_life(0, sampling_s) else { return Verdict::NoReversion };
+        let Some(high) = base.high_s else { return Verdict::NoReversion };
+        if self.adf().is_none_or(|adf| SIGNIFICANT <= adf.p_value) {
+            return Verdict::NoReversion;
+        }
+        let robust = self.without_noise(sampling_s);
+        let slower =
+            robust.is_some_and(|robust| high.max(RISE * base.half_life_s) < robust.half_life_s);
+        if slower || self.rise(sampling_s).is_some_and(|rise| RISE <= rise) {
+            return Verdict::QuoteNoise;
+        }
+        Verdict::Reversion
+    }
+
+    /// How many half-lives the samples span. Below [`LEAST_HALF_LIVES`] the half-life says nothing, below
+    /// 100 it is biased low by more than a third of its error; see [`ou`].
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
+    pub fn half_lives_observed(&self, half_life_s: f64, sampling_s: f64) -> f64 {
+        self.steps() as f64 * sampling_s / half_life_s
+    }
+
+    /// The Dickey-Fuller test with a constant and ten lags.
+    #[must_use]
+    pub fn adf(&self) -> Option<Adf> {
+        self.gram.conclude()
+    }
+
+    /// Variance ratios at [`WINDOWS`]; those that there are.
+    #[must_use]
+    pub fn variance_ratios(&self) -> Vec<VarianceRatio> {
+        let at = |(q, (windows, window_squares)): (u32, (u64, f64))| {
+            let sums = variance_ratio::Sums {
+                steps: self.steps(),
+                squares: self.transitions[0].step_step,
+                products: self.products.as_flattened(),
+                windows,
+                window_squares,
+            };
+            variance_ratio::variance_ratio(q, &sums)
+        };
+        WINDOWS.into_iter().zip(self.windows).filter_map(at).collect()
+    }
+
+    /// The Hurst exponent by DFA-1: 0.5 for a random walk, less for a series that returns.
+    #[must_use]
+    pub fn hurst(&self) -> Option<f64> {
+        let sizes: Vec<(u32, Boxes)> = BOXES.into_iter().zip(self.boxes).collect();
+        dfa::hurst(&sizes)
+    }
+}

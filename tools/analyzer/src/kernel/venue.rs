@@ -1,0 +1,214 @@
+//! One venue's own sums over a unit: rows, silences, its clock; and the changes of its mid.
+//!
+//! It must not know other venues.
+
+use crate::kernel::histogram::{Filling, Histogram};
+use crate::kernel::lead_lag::Changes;
+use crate::kernel::timed::{Leg, Rows};
+use crate::kernel::window::Extras;
+use serde::{Deserialize, Serialize};
+
+/// Bit of the recorder's `Flags`: quotes were lost before this one.
+const GAP: u8 = 1;
+
+/// What is known of one venue.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct VenueSums {
+    /// Quotes.
+    pub rows: u64,
+    /// Quotes with the time of the one before.
+    pub same_time: u64,
+    /// Silences longer than the maximum age.
+    pub silences: u64,
+    /// What they lasted beyond it, ns: the venue was stale.
+    pub stale_ns: u64,
+    /// Quotes that the recorder marked as the first after a gap.
+    pub marked_gaps: u64,
+    /// Quotes whose bid is above the ask.
+    pub crossed: u64,
+    /// Receive time less event time of quotes that have one, ms.
+    pub delays: Histogram,
+    /// First and last time, ns since 1970.
+    pub span: Option<(i64, i64)>,
+}
+
+impl VenueSums {
+    /// Adds a later unit's.
+    pub fn merge(&mut self, later: &VenueSums) {
+        self.rows += later.rows;
+        self.same_time += later.same_time;
+        self.silences += later.silences;
+        self.stale_ns += later.stale_ns;
+        self.marked_gaps += later.marked_gaps;
+        self.crossed += later.crossed;
+        self.delays.merge(&later.delays);
+        self.span = match (self.span, later.span) {
+            (Some((first, _)), Some((_, last))) => Some((first, last)),
+            (mine, theirs) => mine.or(theirs),
+        };
+    }
+
+    /// First to last quote, ns.
+    #[must_use]
+    pub fn span_ns(&self) -> u64 {
+        self.span.map_or(0, |(first, last)| last.abs_diff(first))
+    }
+}
+
+/// Counts while quotes go by.
+#[derive(Debug)]
+pub struct Counting {
+    max_age: i64,
+    sums: VenueSums,
+    delays: Filling,
+}
+
+impl Counting {
+    /// Nothing yet. A quote older than `max_age`, ns, is stale.
+    #[must_use]
+    pub fn new(max_age: i64) -> Counting {
+        Counting { max_age, sums: VenueSums::default(), delays: Filling::default() }
+    }
+
+    /// The next quotes.
+    pub fn take(&mut self, rows: Rows<'_>, extras: Extras<'_>) {
+        let (Some(first), Some(last)) = (rows.times.first(), rows.times.last()) else { return };
+        if let Some((_, before)) = self.sums.span {
+            self.step(before, *first);
+        }
+        // Without a store or a way out, these loops take several rows at a time.
+        let silences = || rows.times.iter().zip(&rows.times[1..]).map(|(a, b)| b.wrapping_sub(*a));
+        self.sums.same_time += silences().map(|silence| u64::from(silence == 0)).sum::<u64>();
+        if silences().fold(false, |any, silence| any | (self.max_age < silence)) {
+            for silence in silences().filter(|silence| self.max_age < *silence) {
+                self.sums.silences += 1;
+                self.sums.stale_ns += silence.abs_diff(self.max_age);
+            }
+        }
+        self.sums.span = Some((self.sums.span.map_or(*first, |span| span.0), *last));
+        self.sums.rows += rows.times.len() as u64;
+        let crossed = rows.bids.iter().zip(rows.asks).filter(|(bid, ask)| ask < bid);
+        self.sums.crossed += crossed.count() as u64;
+        let marked = extras.flags.iter().filter(|set| **set & GAP != 0);
+        self.sums.marked_gaps += marked.count() as u64;
+        for (time, event) in rows.times.iter().zip(extras.events).filter(|(t, e)| t != e) {
+            #[expect(clippy::cast_precision_loss, reason = "a bucket is wider")]
+            self.delays.add((time - event) as f64 / 1e6, 1);
+        }
+    }
+
+    #[inline]
+    fn step(&mut self, before: i64, time: i64) {
+        let silence = time - before;
+        self.sums.same_time += u64::from(silence == 0);
+        if self.max_age < silence {
+            self.sums.silences += 1;
+            self.sums.stale_ns += silence.abs_diff(self.max_age);
+        }
+    }
+
+    /// What was counted.
+    #[must_use]
+    pub fn finish(self) -> VenueSums {
+        VenueSums { delays: self.delays.finish(), ..self.sums }
+    }
+}
+
+/// The changes of a venue's mid that were not used yet.
+#[derive(Debug, Default)]
+pub struct Mids {
+    /// What stands before the first change.
+    standing: Option<f64>,
+    times: Vec<i64>,
+    mids: Vec<f64>,
+}
+
+impl Mids {
+    /// The mid of the last quote from before, if there is one.
+    #[must_use]
+    pub fn new(opening: Option<Leg>) -> Mids {
+        let standing = opening.filter(Leg::usable).map(|leg| leg.mid());
+        Mids { standing, ..Mids::default() }
+    }
+
+    /// The next quotes; crossed ones do not count.
+    pub fn take(&mut self, rows: Rows<'_>) {
+        let mut last = self.last();
+        for ((time, bid), ask) in rows.times.iter().zip(rows.bids).zip(rows.asks) {
+            let mid = f64::midpoint(*bid, *ask);
+            if mid.to_bits() == last.to_bits() || ask < bid {
+                continue;
+            }
+            if self.times.last() == Some(time) {
+                // Of quotes of one time the last one counts.
+                self.times.pop();
+                self.mids.pop();
+            }
+            if mid.to_bits() != self.last().to_bits() {
+                self.times.push(*time);
+                self.mids.push(mid);
+            }
+            last = mid;
+        }
+    }
+
+    fn last(&self) -> f64 {
+        self.mids.last().copied().or(self.standing).unwrap_or(0.0)
+    }
+
+    /// Takes out what belongs to a block of time: the log mid that stands at its beginning, if one
+    /// does, and the changes until its end.
+    #[must_use]
+    pub fn block(&mut self, begin: i64, end: i64) -> Changes {
+        let count = self.times.partition_point(|time| *time < end);
+        let mut block = Changes::default();
+        let first = self.times.first().copied().unwrap_or(end);
+        if let Some(standing) = self.standing.filter(|_| begin < first) {
+            block.push(begin, libm::log(standing));
+        }
+        for (time, mid) in self.times.drain(..count).zip(&self.mids) {
+            block.push(time, libm::log(*mid));
+        }
+        self.standing = self.mids.drain(..count).next_back().or(self.standing);
+        block
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_of_a_gap_is_the_recorders() {
+        assert_eq!(GAP, spreadwire::record::flags::GAP);
+    }
+
+    #[test]
+    fn mids_change_once_a_time_and_blocks_begin_with_what_stands() {
+        let times = [1, 2, 3, 3, 3, 5, 8, 9];
+        let bids = [1.0, 1.0, 2.0, 3.0, 1.0, 4.0, 4.0, 9.0];
+        let asks = [1.0, 1.0, 2.0, 3.0, 1.0, 4.0, 4.0, 5.0];
+        for cut in 0..=times.len() {
+            let mut mids = Mids::new(None);
+            for (from, to) in [(0, cut), (cut, times.len())] {
+                let rows = Rows {
+                    times: &times[from..to],
+                    bids: &bids[from..to],
+                    asks: &asks[from..to],
+                    ..Rows::default()
+                };
+                mids.take(rows);
+            }
+            let (one, two, three) = (mids.block(0, 4), mids.block(4, 8), mids.block(8, 12));
+            let expected = |changes: &[(i64, f64)]| {
+                let mut block = Changes::default();
+                changes.iter().for_each(|(time, mid)| block.push(*time, libm::log(*mid)));
+                block
+            };
+            // Three changes at one time that lead back are none; a crossed quote does not count.
+            assert_eq!(one, expected(&[(1, 1.0)]));
+            assert_eq!(two, expected(&[(4, 1.0), (5, 4.0)]));
+            assert_eq!(three, expected(&[(8, 4.0)]));
+        }
+    }
+}
