@@ -1,0 +1,270 @@
+//! The folders of a lake, of any recorder: which instruments, days, venues and files there are.
+//!
+//! Quotes lie in `exchange=<VENUE>/symbol=<SYMBOL>/date=<DATE>/hour=<HH>/`, whatever the files are
+//! called as long as they end in `.parquet`; other folders are not looked at. It must not know what is
+//! in a file.
+
+use super::selection::{Chosen, Selection};
+use crate::report::Problem;
+use jiff::civil::Date;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// What there is to analyse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// By instrument, then by day; none if nothing was selected or nothing is there.
+    pub units: Vec<Unit>,
+    /// What was left out.
+    pub problems: Vec<Problem>,
+    /// The days of the units, in order.
+    pub days: Vec<Date>,
+}
+
+/// One instrument on one day. A day on which it was on one venue alone is a unit too.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit {
+    /// `BTC/USDT`.
+    pub instrument: String,
+    /// `BTC#USDT`.
+    pub symbol_folder: String,
+    /// The day, UTC.
+    pub date: Date,
+    /// By name; one or more.
+    pub venues: Vec<VenueDay>,
+}
+
+/// What one venue has of a unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VenueDay {
+    /// As the folder has it: `binance_usdm`.
+    pub venue: String,
+    /// The day, UTC.
+    pub date: Date,
+    /// By path; one or more.
+    pub files: Vec<QuoteFile>,
+}
+
+/// A file as it was found. One that has another length or time when it is read is left out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuoteFile {
+    /// From the lake's top.
+    pub path: String,
+    /// Length.
+    pub bytes: u64,
+    /// When it was last changed, ns since 1970 UTC.
+    pub modified_ns: i64,
+}
+
+/// Walks a lake. Nothing is an error: a folder that cannot be read is one of the problems.
+#[must_use]
+pub fn find(lake: &Path, selection: &Selection) -> Found {
+    let chosen = selection.chosen();
+    let mut walk = Walk { lake, chosen, problems: Vec::new(), venue_days: BTreeMap::new() };
+    walk.venues();
+    let mut problems = walk.problems;
+    let units = units(walk.venue_days, &mut problems);
+    let days: BTreeSet<Date> = units.iter().map(|unit| unit.date).collect();
+    problems.sort();
+    Found { units, problems, days: days.into_iter().collect() }
+}
+
+/// Files by symbol's folder, day and venue.
+type VenueDays = BTreeMap<(String, Date), BTreeMap<String, Vec<QuoteFile>>>;
+
+fn units(venue_days: VenueDays, problems: &mut Vec<Problem>) -> Vec<Unit> {
+    let mut venues_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for ((symbol, _), venues) in &venue_days {
+        venues_of.entry(symbol).or_default().extend(venues.keys().map(String::as_str));
+    }
+    venues_of.retain(|_, venues| venues.len() == 1);
+    let lonely = venues_of.into_iter();
+    let lonely: BTreeMap<String, String> =
+        lonely.map(|(symbol, venues)| (symbol.to_owned(), venues.into_iter().collect())).collect();
+    problems.extend(lonely.iter().map(|(symbol, venue)| Problem {
+        subject: instrument_of(symbol),
+        what: format!("is on no venue but {venue}: there is nothing to compare it with"),
+        left_out: true,
+    }));
+    let paired = venue_days.into_iter().filter(|((symbol, _), _)| !lonely.contains_key(symbol));
+    let mut units: Vec<Unit> = paired
+        .map(|((symbol, date), venues)| Unit {
+            instrument: instrument_of(&symbol),
+            symbol_folder: symbol,
+            date,
+            venues: venues
+                .into_iter()
+                .map(|(venue, files)| VenueDay { venue, date, files })
+                .collect(),
+        })
+        .collect();
+    // `#` and `/` are not in the same place among the letters.
+    units.sort_by(|a, b| (&a.instrument, a.date).cmp(&(&b.instrument, b.date)));
+    units
+}
+
+fn instrument_of(symbol: &str) -> String {
+    symbol.replace('#', "/")
+}
+
+struct Walk<'a> {
+    lake: &'a Path,
+    chosen: Chosen,
+    problems: Vec<Problem>,
+    venue_days: VenueDays,
+}
+
+impl Walk<'_> {
+    fn venues(&mut self) {
+        for (venue, folder) in self.keyed("", "exchange=") {
+            if self.chosen.venue(&venue) {
+                self.symbols(&venue, &folder);
+            }
+        }
+    }
+
+    fn symbols(&mut self, venue: &str, folder: &str) {
+        for (symbol, folder) in self.keyed(folder, "symbol=") {
+            if self.chosen.instrument(&instrument_of(&symbol)) {
+                self.days(venue, &symbol, &folder);
+            }
+        }
+    }
+
+    fn days(&mut self, venue: &str, symbol: &str, folder: &str) {
+        for (text, folder) in self.keyed(folder, "date=") {
+            let Some(date) = date(&text) else {
+                self.leave_out(&folder, "is no date: YYYY-MM-DD is expected");
+                continue;
+            };
+            if !self.chosen.day(date) {
+                continue;
+            }
+            let files = self.hours(&folder);
+            if !files.is_empty() {
+                let venues = self.venue_days.entry((symbol.to_owned(), date)).or_default();
+                venues.insert(venue.to_owned(), files);
+            }
+        }
+    }
+
+    fn hours(&mut self, folder: &str) -> Vec<QuoteFile> {
+        let mut files = Vec::new();
+        for (text, folder) in self.keyed(folder, "hour=") {
+            if is_hour(&text) {
+                self.files(&folder, &mut files);
+            } else {
+                self.leave_out(&folder, "is no hour: 00 to 23 is expected");
+            }
+        }
+        // Of whole paths, for an hour can have one digit: this is the order of rows of equal times.
+        files.sort();
+        files
+    }
+
+    fn files(&mut self, folder: &str, files: &mut Vec<QuoteFile>) {
+        for name in self.names(folder) {
+            // What begins with a dot is hidden: others keep unfinished files so.
+            if !name.ends_with(".parquet") || name.starts_with('.') {
+                continue;
+            }
+            let path = format!("{folder}/{name}");
+            match fs::metadata(self.lake.join(&path)) {
+                Ok(of) if of.is_file() => {
+                    let modified_ns = modified_ns(&of);
+                    files.push(QuoteFile { path, bytes: of.len(), modified_ns });
+                }
+                Ok(_) => self.leave_out(&path, "is not a file"),
+                Err(error) => self.leave_out(&path, &format!("cannot be read: {error}")),
+            }
+        }
+    }
+
+    /// Folders in `folder` whose name is `key` and a value: the values and the paths.
+    fn keyed(&mut self, folder: &str, key: &str) -> Vec<(String, String)> {
+        let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let names = self.names(folder).into_iter();
+        let keyed = names.filter_map(|name| {
+            let value = name.strip_prefix(key)?.to_owned();
+            Some((value, format!("{below}{name}")))
+        });
+        keyed.collect()
+    }
+
+    /// What is in a folder, by name.
+    fn names(&mut self, folder: &str) -> Vec<String> {
+        let path =
+            if folder.is_empty() { PathBuf::from(self.lake) } else { self.lake.join(folder) };
+        let read = || fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect();
+        let read: std::io::Result<Vec<_>> = read();
+        let entries = match read {
+            Ok(entries) => entries,
+            Err(error) => {
+                let subject = if folder.is_empty() { "." } else { folder };
+                self.leave_out(subject, &format!("cannot be read: {error}"));
+                return Vec::new();
+            }
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            match entry.into_string() {
+                Ok(name) => names.push(name),
+                Err(name) => {
+                    let name = name.to_string_lossy();
+                    self.leave_out(&format!("{folder}/{name}"), "its name is not UTF-8");
+                }
+            }
+        }
+        names.sort();
+        names
+    }
+
+    fn leave_out(&mut self, subject: &str, what: &str) {
+        let (subject, what) = (subject.to_owned(), what.to_owned());
+        self.problems.push(Problem { subject, what, left_out: true });
+    }
+}
+
+/// When a file was last changed.
+pub(super) fn modified_ns(of: &fs::Metadata) -> i64 {
+    of.mtime().saturating_mul(1_000_000_000).saturating_add(of.mtime_nsec())
+}
+
+/// `YYYY-MM-DD` and nothing else that can be read as a date.
+fn date(text: &str) -> Option<Date> {
+    let date: Date = text.parse().ok()?;
+    (date.to_string() == text).then_some(date)
+}
+
+/// One digit or two: not every recorder fills up with a zero.
+fn is_hour(text: &str) -> bool {
+    let digits = matches!(text.len(), 1 | 2) && text.bytes().all(|byte| byte.is_ascii_digit());
+    digits && text.parse::<u8>().is_ok_and(|hour| hour < 24)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_hours_are_read_strictly() {
+        for (text, expected) in [
+            ("2024-08-08", true),
+            ("2024-02-29", true),
+            ("2023-02-29", false),
+            ("20240808", false),
+            ("2024-8-8", false),
+            ("2024-08-08T00:00", false),
+            ("", false),
+        ] {
+            assert_eq!(date(text).is_some(), expected, "{text}");
+        }
+        for (text, expected) in
+            [("00", true), ("7", true), ("23", true), ("24", false), ("007", false), ("+7", false)]
+        {
+            assert_eq!(is_hour(text), expected, "{text}");
+        }
+    }
+}

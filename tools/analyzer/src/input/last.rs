@@ -1,0 +1,98 @@
+//! The quote that was valid at a point of time: what the day after begins with.
+//!
+//! It must not know what quotes mean.
+
+use super::decode::{GroupReader, Sound, times};
+use super::discovery::VenueDay;
+use super::fault::{Caution, ReadError};
+use super::plan::{Key, Piece, Plan};
+use super::selection::Columns;
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::{Float64Type, UInt8Type};
+use std::path::Path;
+
+/// One quote.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LastQuote {
+    /// Its time, ns since 1970 UTC.
+    pub time_ns: i64,
+    /// Positive and finite.
+    pub bid: f64,
+    /// Positive and finite.
+    pub ask: f64,
+    /// `None` if it is not known.
+    pub bid_size: Option<f64>,
+    /// `None` if it is not known.
+    pub ask_size: Option<f64>,
+    /// `None` if the recorder has none.
+    pub flags: Option<u8>,
+}
+
+const COLUMNS: Columns = Columns { ask: true, sizes: true, event_time: false, flags: true };
+
+impl VenueDay {
+    /// The last quote before a point of time (ns since 1970 UTC), in the order of [`VenueDay::open`];
+    /// `None` if there is none. Of the rows only those row groups are decoded that may have it: as a
+    /// rule the last one.
+    ///
+    /// # Errors
+    /// As of [`VenueQuotes`](super::VenueQuotes); a file that was left out there is left out here too,
+    /// if `caution` has heeded it.
+    pub fn last_quote_before(
+        &self,
+        lake: &Path,
+        before_ns: i64,
+        caution: &Caution,
+    ) -> Result<Option<LastQuote>, ReadError> {
+        let mut plan = Plan::of(lake, self, caution);
+        let mut pieces = std::mem::take(&mut plan.pieces);
+        pieces.retain(|piece| piece.span.0 < before_ns);
+        pieces.sort_by_key(Piece::last_key);
+        let mut best: Option<(Key, LastQuote)> = None;
+        for piece in pieces.iter().rev() {
+            if best.is_some_and(|(key, _)| piece.last_key() < key) {
+                break;
+            }
+            let found = last_of(&plan, piece, before_ns)?;
+            let found = found.map(|quote| ((quote.time_ns, piece.rank), quote));
+            if best.map(|(key, _)| key) < found.map(|(key, _)| key) {
+                best = found;
+            }
+        }
+        Ok(best.map(|(_, quote)| quote))
+    }
+}
+
+/// The last quote of a piece: of those with the greatest time the one that stands last.
+fn last_of(plan: &Plan, piece: &Piece, before: i64) -> Result<Option<LastQuote>, ReadError> {
+    let damaged = |what| plan.damaged(piece, what);
+    let mut reader =
+        GroupReader::open(plan.footer(piece), &piece.group, COLUMNS).map_err(damaged)?;
+    let mut last: Option<LastQuote> = None;
+    while let Some(Sound { rows, .. }) = reader.next().map_err(damaged)? {
+        piece.check_span(plan, times(&rows), false)?;
+        let earlier = times(&rows).iter().enumerate().filter(|(_, time)| **time < before);
+        // Of equal ones the last counts.
+        let Some((row, time)) = earlier.max_by_key(|(_, time)| **time) else { continue };
+        if last.is_none_or(|last| last.time_ns <= *time) {
+            last = Some(quote(&rows, row, *time));
+        }
+    }
+    Ok(last)
+}
+
+fn quote(rows: &RecordBatch, row: usize, time_ns: i64) -> LastQuote {
+    let number = |column: usize| {
+        let values = rows.column(column).as_primitive::<Float64Type>();
+        values.is_valid(row).then(|| values.value(row))
+    };
+    let flags = rows.column(5).as_primitive::<UInt8Type>();
+    LastQuote {
+        time_ns,
+        bid: number(1).unwrap_or(f64::NAN),
+        ask: number(2).unwrap_or(f64::NAN),
+        bid_size: number(3),
+        ask_size: number(4),
+        flags: flags.is_valid(row).then(|| flags.value(row)),
+    }
+}

@@ -1,0 +1,145 @@
+//! The row groups of one venue and day in the order in which they are to be read.
+//!
+//! A row group has a key: its first time, and its rank, which is its place among all row groups by path
+//! of the file and number in it. Rows have keys too: their time and the rank of their row group. The
+//! order of a venue's quotes is that of the rows' keys, and within a key that of the file. It must not
+//! know what is in them.
+
+use super::decode::{self, Counts};
+use super::discovery::{QuoteFile, VenueDay};
+use super::fault::{Caution, ReadError};
+use super::footer::{Footer, Group};
+use crate::report::Problem;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Time and rank.
+pub(super) type Key = (i64, u32);
+
+/// What is to be read.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    pub(super) footers: Vec<Footer>,
+    /// By key.
+    pub(super) pieces: Vec<Piece>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) files_left_out: u64,
+    /// Rows that are known to be of no use, by file among the footers.
+    pub(super) counts: BTreeMap<usize, Counts>,
+}
+
+/// A row group in its place.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece {
+    /// Its file, among the footers.
+    pub(super) file: usize,
+    pub(super) group: Group,
+    pub(super) rank: u32,
+    /// No row of it is earlier or later.
+    pub(super) span: (i64, i64),
+    /// Whether its rows can be taken as they come; it is checked on the way.
+    pub(super) is_sorted: bool,
+}
+
+impl Piece {
+    /// No row of it comes before.
+    pub(super) fn first_key(&self) -> Key {
+        (self.span.0, self.rank)
+    }
+
+    /// No row of it comes behind.
+    pub(super) fn last_key(&self) -> Key {
+        (self.span.1, self.rank)
+    }
+
+    /// Whether no time is beyond the span: the order of row groups rests on that. Of sorted rows the
+    /// first and the last tell.
+    pub(super) fn check_span(
+        &self,
+        plan: &Plan,
+        times: &[i64],
+        are_sorted: bool,
+    ) -> Result<(), ReadError> {
+        let (least, greatest) = self.span;
+        let is_within = |time: &i64| (least <= *time) & (*time <= greatest);
+        let are_within = if are_sorted {
+            times.first().is_none_or(is_within) && times.last().is_none_or(is_within)
+        } else {
+            times.iter().all(is_within)
+        };
+        if are_within {
+            return Ok(());
+        }
+        Err(plan.not_as_declared(self, "times beyond the least or the greatest that it states"))
+    }
+}
+
+impl Plan {
+    /// Reads the footers, and where they say too little the times.
+    pub(super) fn of(lake: &Path, day: &VenueDay, caution: &Caution) -> Plan {
+        let mut plan = Plan::default();
+        let mut rank = 0;
+        for file in &day.files {
+            plan.problems.extend(caution.problem(&file.path));
+            if caution.refuses(&file.path).is_some() {
+                plan.files_left_out += 1;
+                continue;
+            }
+            if let Err(what) = plan.add(lake, file, &mut rank, caution) {
+                plan.files_left_out += 1;
+                let subject = file.path.clone();
+                plan.problems.push(Problem { subject, what, left_out: true });
+            }
+        }
+        plan.pieces.sort_by_key(Piece::first_key);
+        plan
+    }
+
+    fn add(
+        &mut self,
+        lake: &Path,
+        file: &QuoteFile,
+        rank: &mut u32,
+        caution: &Caution,
+    ) -> Result<(), String> {
+        let footer = Footer::read(lake, file)?;
+        let trusted = !caution.distrusts(&file.path);
+        let (mut pieces, mut without_time) = (Vec::new(), Counts::default());
+        for group in &footer.groups {
+            let span = match group.span.filter(|_| trusted) {
+                Some(span) => Some(span),
+                None => decode::survey(&footer, group, &mut without_time)?,
+            };
+            *rank += 1;
+            let is_sorted = trusted && group.is_sorted;
+            let file = self.footers.len();
+            pieces.extend(span.map(|span| Piece {
+                file,
+                group: *group,
+                rank: *rank,
+                span,
+                is_sorted,
+            }));
+        }
+        self.pieces.append(&mut pieces);
+        *self.counts.entry(self.footers.len()).or_default() += without_time;
+        self.problems.extend(footer.problems.iter().cloned());
+        self.footers.push(footer);
+        Ok(())
+    }
+
+    /// The file that a piece is of.
+    pub(super) fn footer(&self, piece: &Piece) -> &Footer {
+        &self.footers[piece.file]
+    }
+
+    /// A file that is to be left out whole.
+    pub(super) fn damaged(&self, piece: &Piece, what: String) -> ReadError {
+        ReadError::Damaged { file: self.footer(piece).name.clone(), what }
+    }
+
+    /// A file whose footer is wrong.
+    pub(super) fn not_as_declared(&self, piece: &Piece, what: &str) -> ReadError {
+        ReadError::NotAsDeclared { file: self.footer(piece).name.clone(), what: what.to_owned() }
+    }
+}

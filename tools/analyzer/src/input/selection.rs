@@ -1,0 +1,212 @@
+//! What is to be read of a lake: which days, venues, instruments and columns.
+//!
+//! It must not know files.
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use globset::{Glob, GlobMatcher};
+use jiff::civil::Date;
+use std::sync::Arc;
+
+/// Days, venues and instruments.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// The first day; otherwise from the beginning.
+    pub from: Option<Date>,
+    /// The last day, itself included; otherwise to the end.
+    pub to: Option<Date>,
+    /// Patterns of venues as the lake's folders have them (`binance_usdm`); none: all of them.
+    pub venues: Vec<Glob>,
+    /// Patterns of instruments (`BTC/*`, `*USDT`); none: all of them. `*` matches `/` too.
+    pub instruments: Vec<Glob>,
+}
+
+/// A selection that is ready to be asked.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    from: Option<Date>,
+    to: Option<Date>,
+    venues: Vec<GlobMatcher>,
+    instruments: Vec<GlobMatcher>,
+}
+
+impl Selection {
+    pub(super) fn chosen(&self) -> Chosen {
+        let matchers = |globs: &[Glob]| globs.iter().map(Glob::compile_matcher).collect();
+        Chosen {
+            from: self.from,
+            to: self.to,
+            venues: matchers(&self.venues),
+            instruments: matchers(&self.instruments),
+        }
+    }
+}
+
+impl Chosen {
+    pub(super) fn venue(&self, name: &str) -> bool {
+        matches_any(&self.venues, name)
+    }
+
+    pub(super) fn instrument(&self, name: &str) -> bool {
+        matches_any(&self.instruments, name)
+    }
+
+    pub(super) fn day(&self, date: Date) -> bool {
+        self.from.is_none_or(|from| from <= date) && self.to.is_none_or(|to| date <= to)
+    }
+}
+
+fn matches_any(globs: &[GlobMatcher], name: &str) -> bool {
+    globs.is_empty() || globs.iter().any(|glob| glob.is_match(name))
+}
+
+/// Which columns are wanted; `Timestamp` and `BestBid` always are.
+///
+/// Every batch has the same [`schema`](Columns::schema), whatever its file has: a column that the file
+/// lacks is null in each row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// `BestAsk`. Rows without a sound ask are left out in any case: if it is not wanted, it is decoded
+    /// only where the statistics of a row group do not prove that it has no nulls and nothing below
+    /// zero (of NaN they say nothing: such a row stays then).
+    pub ask: bool,
+    /// `BestBidSize` and `BestAskSize`.
+    pub sizes: bool,
+    /// `EventTime`.
+    pub event_time: bool,
+    /// `Flags`.
+    pub flags: bool,
+}
+
+impl Columns {
+    /// `Timestamp` and `BestBid` alone.
+    pub const BID: Columns = Columns { ask: false, sizes: false, event_time: false, flags: false };
+    /// All of them.
+    pub const ALL: Columns = Columns { ask: true, sizes: true, event_time: true, flags: true };
+
+    /// Columns of the batches, in order: `Timestamp` (ns, UTC, never null), `BestBid`, `BestAsk`
+    /// (`Float64`, never null, positive, finite), `BestBidSize`, `BestAskSize` (`Float64`),
+    /// `EventTime` (ns, UTC), `Flags` (`UInt8`); those that are not wanted are not there.
+    #[must_use]
+    pub fn schema(self) -> SchemaRef {
+        Arc::new(Schema::new(self.list().map(Column::field).collect::<Vec<_>>()))
+    }
+
+    /// The wanted columns, in order.
+    pub(super) fn list(self) -> impl Iterator<Item = Column> {
+        COLUMNS.into_iter().filter(move |column| match column {
+            Column::Time | Column::Bid => true,
+            Column::Ask => self.ask,
+            Column::BidSize | Column::AskSize => self.sizes,
+            Column::EventTime => self.event_time,
+            Column::Flags => self.flags,
+        })
+    }
+}
+
+/// A column that can be wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Column {
+    Time,
+    Bid,
+    Ask,
+    BidSize,
+    AskSize,
+    EventTime,
+    Flags,
+}
+
+/// All of them, in order.
+pub(super) const COLUMNS: [Column; 7] = [
+    Column::Time,
+    Column::Bid,
+    Column::Ask,
+    Column::BidSize,
+    Column::AskSize,
+    Column::EventTime,
+    Column::Flags,
+];
+
+impl Column {
+    /// As files call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Column::Time => "Timestamp",
+            Column::Bid => "BestBid",
+            Column::Ask => "BestAsk",
+            Column::BidSize => "BestBidSize",
+            Column::AskSize => "BestAskSize",
+            Column::EventTime => "EventTime",
+            Column::Flags => "Flags",
+        }
+    }
+
+    /// Whether a file without it is no file of quotes.
+    pub(super) fn is_required(self) -> bool {
+        matches!(self, Column::Time | Column::Bid | Column::Ask)
+    }
+
+    fn field(self) -> Field {
+        Field::new(self.name(), self.data_type(), !self.is_required())
+    }
+
+    /// As batches have it.
+    pub(super) fn data_type(self) -> DataType {
+        match self {
+            Column::Time | Column::EventTime => {
+                DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
+            }
+            Column::Bid | Column::Ask | Column::BidSize | Column::AskSize => DataType::Float64,
+            Column::Flags => DataType::UInt8,
+        }
+    }
+
+    /// Whether values of another type can become values of this column.
+    pub(super) fn takes(self, from: &DataType) -> bool {
+        match self {
+            Column::Time | Column::EventTime => matches!(from, DataType::Timestamp(..)),
+            Column::Flags => from.is_integer(),
+            Column::Bid | Column::Ask | Column::BidSize | Column::AskSize => {
+                from.is_integer() || from.is_floating() || from.is_decimal()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names_and_a_star_matches_a_slash() {
+        for (pattern, name, expected) in [
+            ("BTC/USDT", "BTC/USDT", true),
+            ("BTC/USDT", "BTC/USDT:PERP", false),
+            ("BTC/*", "BTC/USDT", true),
+            ("BTC/*", "WBTC/USDT", false),
+            ("*USDT", "BTC/USDT", true),
+            ("*USDT", "BTC/USDT:PERP", false),
+            ("*", "BTC/USDT", true),
+            ("btc/*", "BTC/USDT", false),
+            ("{BTC,ETH}/USD[TC]", "ETH/USDC", true),
+            ("{BTC,ETH}/USD[TC]", "ETH/USDD", false),
+            ("B?C/USDT", "BTC/USDT", true),
+            ("USDT", "BTC/USDT", false),
+        ] {
+            let instruments = vec![Glob::new(pattern).unwrap()];
+            let chosen = Selection { instruments, ..Selection::default() }.chosen();
+            assert_eq!(chosen.instrument(name), expected, "{pattern} {name}");
+            assert!(chosen.venue(name), "no pattern: all venues");
+        }
+    }
+
+    #[test]
+    fn both_ends_of_the_days_are_included() {
+        let day = |text: &str| text.parse::<Date>().unwrap();
+        let (from, to) = (Some(day("2024-08-08")), Some(day("2024-08-09")));
+        let chosen = Selection { from, to, ..Selection::default() }.chosen();
+        let inside = ["2024-08-07", "2024-08-08", "2024-08-09", "2024-08-10"]
+            .map(|text| chosen.day(day(text)));
+        assert_eq!(inside, [false, true, true, false]);
+        assert!(Selection::default().chosen().day(day("1970-01-01")));
+    }
+}
