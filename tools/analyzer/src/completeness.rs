@@ -1,0 +1,150 @@
+//! What the lake's own ledger says of the days that are analysed: losses, outages, and hours in which
+//! nothing recorded. It reads the ledger alone; `lake verify` is what proves the files. It must not
+//! know what is computed from quotes.
+
+use crate::report::Completeness;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use spreadwire::clock::{Nanos, SECOND};
+use spreadwire::ledger::{self, Entry, EntryKind};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const DAY: Nanos = 86_400 * SECOND;
+/// An engine that is started again within this has not left out a part of the day.
+const PAUSE_MAX: Nanos = 60 * SECOND;
+
+/// What the ledger says of some days. Time is handed in: a day that is not over is not complete.
+#[must_use]
+pub fn of_days(lake: &Path, days: &[Date], now: Nanos) -> Completeness {
+    let (entries, errors) = ledger::read(lake);
+    if entries.is_empty() && errors.is_empty() {
+        let findings =
+            vec!["the lake has no ledger: whether days are complete is not known".into()];
+        return Completeness { verdict: "unknown".to_owned(), findings };
+    }
+    let mut findings: Vec<String> = errors
+        .iter()
+        .map(|error| format!("a file of the ledger cannot be read: {error}"))
+        .collect();
+    let runs = runs(&entries, now);
+    for day in days {
+        findings.extend(of_day(*day, &entries, &runs, now));
+    }
+    let verdict = if findings.is_empty() { "complete" } else { "incomplete" };
+    Completeness { verdict: verdict.to_owned(), findings }
+}
+
+/// When engines ran: beginning and end of each run, and whether it was killed. An import's run spans
+/// its quotes, so that recorded tapes count as recorded.
+fn runs(entries: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos)> {
+    let mut runs: BTreeMap<&str, (Nanos, Option<Nanos>)> = BTreeMap::new();
+    for entry in entries {
+        let Some(run) = entry.run.as_deref() else { continue };
+        match entry.kind {
+            EntryKind::Started => runs.entry(run).or_insert((entry.time, None)).0 = entry.time,
+            EntryKind::Ended => {
+                runs.entry(run).or_insert((entry.time, None)).1 = Some(entry.time);
+            }
+            EntryKind::Segment
+            | EntryKind::Rows
+            | EntryKind::File
+            | EntryKind::Gap
+            | EntryKind::Connected
+            | EntryKind::Disconnected
+            | EntryKind::Count => {}
+        }
+    }
+    let mut spans: Vec<(Nanos, Nanos)> =
+        runs.into_values().map(|(from, until)| (from, until.unwrap_or(now))).collect();
+    spans.sort_unstable();
+    spans
+}
+
+fn of_day(day: Date, entries: &[Entry], runs: &[(Nanos, Nanos)], now: Nanos) -> Vec<String> {
+    let midnight = day.to_zoned(TimeZone::UTC).map_or(0, |at| at.timestamp().as_second());
+    let begin = u64::try_from(midnight).unwrap_or(0).saturating_mul(SECOND);
+    let end = begin.saturating_add(DAY);
+    let mut findings = Vec::new();
+    if now < end {
+        findings.push(format!("{day}: the day is not over"));
+    }
+    let silent = silent_for(begin, end.min(now.max(begin)), runs);
+    if 0 < silent {
+        findings.push(format!("{day}: nothing recorded for {}", duration(silent)));
+    }
+    let mut causes: BTreeMap<&str, (u64, u64, Nanos)> = BTreeMap::new();
+    for entry in entries {
+        let until = entry.until.unwrap_or(entry.time);
+        let Some(cause) = entry.gap_cause() else { continue };
+        if end <= entry.time || until < begin {
+            continue;
+        }
+        let sum = causes.entry(cause.name()).or_default();
+        let lasted = until.min(end).saturating_sub(entry.time.max(begin));
+        *sum = (sum.0 + 1, sum.1 + entry.rows.unwrap_or(0), sum.2 + lasted);
+    }
+    for (cause, (gaps, rows, lasted)) in causes {
+        let rows = if rows == 0 { String::new() } else { format!(", {rows} rows lost") };
+        let lasted = duration(lasted);
+        findings.push(format!("{day}: {gaps} gaps by {cause}, {lasted} together{rows}"));
+    }
+    findings
+}
+
+/// How long no run was recording; pauses of a restart do not count.
+fn silent_for(begin: Nanos, end: Nanos, runs: &[(Nanos, Nanos)]) -> Nanos {
+    let (mut at, mut silent) = (begin, 0);
+    let mut add = |pause: Nanos| silent += if PAUSE_MAX < pause { pause } else { 0 };
+    for (from, until) in runs.iter().filter(|(from, until)| *from < end && begin < *until) {
+        add(from.saturating_sub(at));
+        at = at.max(*until);
+    }
+    add(end.saturating_sub(at));
+    silent
+}
+
+fn duration(time: Nanos) -> String {
+    let seconds = time / SECOND;
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spreadwire::lake::HOUR;
+
+    #[test]
+    fn a_day_is_complete_only_if_the_ledger_says_so() {
+        let day: Date = "2024-08-08".parse().unwrap();
+        let midnight = 1_723_075_200 * SECOND;
+        let entry = |kind, time| Entry::new(kind, time).of_run("run-1");
+        let whole = vec![
+            entry(EntryKind::Started, midnight - HOUR),
+            entry(EntryKind::Ended, midnight + 25 * HOUR),
+        ];
+        let late = midnight + 48 * HOUR;
+        let of = |entries: &[Entry], now| of_day(day, entries, &runs(entries, now), now);
+        assert!(of(&whole, late).is_empty());
+        let short = vec![whole[0].clone(), entry(EntryKind::Ended, midnight + 20 * HOUR)];
+        assert_eq!(of(&short, late), ["2024-08-08: nothing recorded for 4 h 0 min"]);
+        assert_eq!(of(&whole[..1], midnight + HOUR), ["2024-08-08: the day is not over"]);
+        let mut gap = entry(EntryKind::Gap, midnight + HOUR).because("ring");
+        (gap.until, gap.rows) = (Some(midnight + HOUR + 90 * SECOND), Some(7));
+        let lost = [&whole[..], &[gap]].concat();
+        assert_eq!(
+            of(&lost, late),
+            ["2024-08-08: 1 gaps by ring, 1 min 30 s together, 7 rows lost"]
+        );
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(of_days(home.path(), &[day], late).verdict, "unknown");
+        ledger::write(home.path(), "a", midnight, &whole).unwrap();
+        assert_eq!(of_days(home.path(), &[day], late).verdict, "complete");
+        ledger::write(home.path(), "a", midnight, &lost).unwrap();
+        assert_eq!(of_days(home.path(), &[day], late).verdict, "incomplete");
+    }
+}

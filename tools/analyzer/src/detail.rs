@@ -1,0 +1,153 @@
+//! What there is to see of one pair: its sums as points of pictures. It must not know how pictures
+//! are drawn.
+
+use crate::figures::{DAY, Pair, seconds};
+use crate::kernel::Settings;
+use crate::kernel::episode::Episodes as Sums;
+use crate::kernel::histogram::Histogram;
+use crate::kernel::profile::HOUR;
+use crate::kernel::timed::Timed;
+use crate::report::{Bar, Detail, Episodes, HourBin, LagPoint, SignaturePoint, TimeBin};
+use spreadwire::spread::BPS;
+
+/// Bars of a distribution.
+const BARS: usize = 60;
+/// A distribution is shown between these quantiles.
+const SHOWN: (f64, f64) = (0.001, 0.999);
+
+/// The pictures of a pair.
+#[must_use]
+pub fn of(pair: &Pair, settings: &Settings) -> Detail {
+    let sums = pair.sums();
+    let names = (pair.instrument.clone(), pair.one.clone(), pair.two.clone());
+    let mut detail =
+        Detail { instrument: names.0, exchange1: names.1, exchange2: names.2, ..Detail::default() };
+    if let Some(timed) = sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight) {
+        detail.over_time = over_time(timed);
+        detail.deviation = bars(&timed.deviations);
+        detail.net_12 = bars(&timed.nets[0]);
+        detail.net_21 = bars(&timed.nets[1]);
+        detail.episodes = episodes(pair, timed, settings);
+        detail.hours = hours(timed);
+        if settings.metrics.reversion {
+            detail.signature = signature(timed, settings);
+        }
+    }
+    let lead_lag = sums.lead_lag.as_ref().and_then(|sums| sums.result(&settings.lags));
+    if let Some(found) = lead_lag {
+        let point = |(lag, correlation): &(i64, f64)| LagPoint {
+            lag_ms: seconds(*lag) * 1e3,
+            correlation: *correlation,
+        };
+        detail.lead_lag = found.correlations.iter().map(point).collect();
+        detail.lead_lag_band = found.band;
+    }
+    detail
+}
+
+fn over_time(timed: &Timed) -> Vec<TimeBin> {
+    let bin = |(start_ns, width_ns, bin): (i64, i64, &crate::kernel::profile::Bin)| TimeBin {
+        start_ns,
+        width_ns,
+        min_bps: bin.least * BPS,
+        mean_bps: bin.mean() * BPS,
+        max_bps: bin.greatest * BPS,
+    };
+    timed.profile.bins().map(bin).collect()
+}
+
+fn bars(of: &Histogram) -> Vec<Bar> {
+    let (Some(low), Some(high)) = (of.quantile(SHOWN.0), of.quantile(SHOWN.1)) else {
+        return Vec::new();
+    };
+    let margin = ((high - low) * 0.02).max(0.05);
+    let bar = |(low_bps, high_bps, share)| Bar { low_bps, high_bps, share };
+    of.bars(low - margin, high + margin, BARS).into_iter().map(bar).collect()
+}
+
+fn episodes(pair: &Pair, timed: &Timed, settings: &Settings) -> Vec<Episodes> {
+    let names = [(&pair.one, &pair.two), (&pair.two, &pair.one)];
+    let mut all = Vec::new();
+    for (direction, (buy, sell)) in names.into_iter().enumerate() {
+        for (sums, threshold) in timed.episodes[direction].iter().zip(&settings.thresholds_bps) {
+            all.push(Episodes {
+                buy: buy.clone(),
+                sell: sell.clone(),
+                threshold_bps: *threshold,
+                count: sums.count,
+                durations: durations(sums),
+                peak_bps: sums.peak_bps,
+                still_there: sums.still_there_share(),
+                capture: per_day(sums.captured(|_| true), timed.span_ns),
+            });
+        }
+    }
+    all
+}
+
+/// Durations by decade in three steps: 10 ms, 20 ms, 50 ms, ...
+fn durations(sums: &Sums) -> Vec<(f64, u64)> {
+    let mut bounds: Vec<f64> = Vec::new();
+    for decade in [0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0] {
+        bounds.extend([decade, decade * 2.0, decade * 5.0]);
+    }
+    bounds.push(f64::INFINITY);
+    let mut counts: Vec<(f64, u64)> = bounds.into_iter().map(|bound| (bound, 0)).collect();
+    for (low, high, count) in sums.durations.buckets() {
+        let middle = f64::midpoint(low, high);
+        if let Some(place) = counts.iter_mut().find(|(bound, _)| middle <= *bound) {
+            place.1 += count;
+        }
+    }
+    let first = counts.iter().position(|(_, count)| 0 < *count);
+    let last = counts.iter().rposition(|(_, count)| 0 < *count);
+    let (Some(first), Some(last)) = (first, last) else { return Vec::new() };
+    let mut shown = counts[first..=last].to_vec();
+    // JSON has no infinity.
+    shown.iter_mut().filter(|(bound, _)| bound.is_infinite()).for_each(|at| at.0 = 86_400.0);
+    shown
+}
+
+/// By hour of the day, with the episodes of both directions at the threshold where a direction
+/// captures most.
+fn hours(timed: &Timed) -> Vec<HourBin> {
+    let total = |of: &&Sums| of.captured(|_| true);
+    let best = |of: &[Sums]| -> Option<Sums> {
+        of.iter().max_by(|a, b| total(a).total_cmp(&total(b))).cloned()
+    };
+    let best: Vec<Sums> = timed.episodes.iter().filter_map(|of| best(of)).collect();
+    (0..24_u8).map(|hour| of_hour(hour, timed, &best)).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a picture")]
+fn of_hour(hour: u8, timed: &Timed, best: &[Sums]) -> HourBin {
+    let is_this = |since: i64| since.rem_euclid(24) == i64::from(hour);
+    let (mut live, mut sum) = (0.0, 0.0);
+    for (_, bin) in timed.hours.bins.iter().filter(|(since, _)| is_this(*since)) {
+        live += bin.weight as f64 / 1e9;
+        sum += bin.weight as f64 / 1e9 * bin.mean() * BPS;
+    }
+    let captured = best.iter().flat_map(|of| &of.captured).filter(|(since, _)| is_this(*since));
+    let episodes = captured.map(|(_, captured)| captured.episodes).sum();
+    let capture: f64 = best.iter().map(|of| of.captured(is_this)).sum();
+    let mean_bps = if 0.0 < live { sum / live } else { 0.0 };
+    let capture = per_day(capture, timed.span_ns.max(HOUR.unsigned_abs()));
+    HourBin { hour, live_s: live, mean_bps, episodes, capture }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a picture")]
+fn per_day(amount: f64, span_ns: u64) -> f64 {
+    amount / (span_ns.max(1) as f64 / DAY)
+}
+
+fn signature(timed: &Timed, settings: &Settings) -> Vec<SignaturePoint> {
+    let points = timed.reversion.signature(seconds(settings.sampling_ns));
+    let point =
+        |(interval_s, found): (f64, Option<crate::statistics::ou::HalfLife>)| SignaturePoint {
+            interval_s,
+            half_life_s: found.map(|found| found.half_life_s),
+            low_s: found.map(|found| found.low_s),
+            high_s: found.and_then(|found| found.high_s),
+        };
+    points.into_iter().map(point).collect()
+}

@@ -1,0 +1,117 @@
+//! `analyzer`: ranks instruments and pairs of venues over a recorded lake. From arguments to an exit
+//! code.
+//!
+//! 0 all is well, 1 it failed (or, with `--strict`, something would have been left out), 2 the
+//! arguments are wrong, 3 results are there but something was left out. `analyzer diff` ends as
+//! `diff` does: 0 no difference, 1 differences, 2 trouble.
+
+use analyzer::options::{Arguments, Plan};
+use analyzer::output::{console, recommended};
+use analyzer::progress::Progress;
+use analyzer::report::{Problem, Report};
+use analyzer::{diff, output, run};
+use clap::{CommandFactory, Parser, Subcommand};
+use spreadwire::clock::Clock;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Ranks instruments and pairs of venues by what their price gaps would have paid.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+Examples:
+  analyzer lake                              all of a lake; results in analysis/
+  analyzer lake --yesterday --strict         by night, from a scheduler
+  analyzer lake --last-days 30               reads only days that have no partial result yet
+  analyzer lake --metrics compatible --rank opportunity_cycles_040bp
+  analyzer lake --fees 10,okx=8 --latency 20,binance=3 --instruments 'BTC/*'
+  analyzer diff old/recommendations.toml analysis/recommendations.toml
+
+Exit codes: 0 all is well, 1 it failed, 2 wrong arguments, 3 something was left out (the results name
+it). docs/metrics.md defines every figure."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show what changed between two recommendations.
+    Diff(diff::Diff),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Some(Command::Diff(diff)) = &cli.command {
+        return diff::run(diff).unwrap_or_else(|error| {
+            eprintln!("analyzer: {error:#}");
+            ExitCode::from(2)
+        });
+    }
+    if cli.arguments.lake.is_none() {
+        let missing = clap::error::ErrorKind::MissingRequiredArgument;
+        Cli::command().error(missing, "name a lake, or see --help").exit();
+    }
+    let now = i64::try_from(Clock::host().now()).unwrap_or(i64::MAX);
+    let plan = match Plan::new(cli.arguments, now) {
+        Ok(plan) => plan,
+        Err(problems) => {
+            problems.iter().for_each(|problem| eprintln!("analyzer: {problem}"));
+            return ExitCode::from(2);
+        }
+    };
+    analyse(&plan, now).unwrap_or_else(|error| {
+        eprintln!("analyzer: {error:#}");
+        let wrong = error.downcast_ref::<run::RunError>();
+        ExitCode::from(if matches!(wrong, Some(run::RunError::Rank(..))) { 2 } else { 1 })
+    })
+}
+
+fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
+    let progress = Progress::new(plan.arguments.json);
+    let report = run::analyse(plan, now, &progress)?;
+    progress.finish();
+    let left_out: Vec<&Problem> = report.problems.iter().filter(|of| of.left_out).collect();
+    let is_empty = report.days.is_empty();
+    if is_empty || (plan.arguments.strict && !left_out.is_empty()) {
+        left_out.iter().for_each(|of| eprintln!("analyzer: {}: {}", of.subject, of.what));
+        anyhow::ensure!(!is_empty, nothing_found(plan));
+        let count = left_out.len();
+        anyhow::bail!("{count} files or pairs would have been left out, and --strict is given");
+    }
+    let is_whole = left_out.is_empty();
+    let recommendations = recommended::of(&report, plan, now).to_toml();
+    let formats = &plan.arguments.format;
+    let written = output::write(&report, &plan.arguments.out, formats, &recommendations)?;
+    tell(plan, &report, &written)?;
+    Ok(ExitCode::from(if is_whole { 0 } else { 3 }))
+}
+
+fn nothing_found(plan: &Plan) -> String {
+    format!(
+        "{} has no quotes of that choice: look at --from, --to, --venues and --instruments, and for \
+         folders exchange=*/symbol=*/date=*/hour=*",
+        plan.lake.display()
+    )
+}
+
+fn tell(plan: &Plan, report: &Report, written: &[std::path::PathBuf]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    let told = if plan.arguments.json {
+        write!(out, "{}", output::json::text(report)?)
+    } else {
+        let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+        let text = console::text(report, plan.arguments.top);
+        writeln!(out, "{text}written: {}", files.join(", "))
+    };
+    match told {
+        // Who reads has had enough, as `head` has.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
+}

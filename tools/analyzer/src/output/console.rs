@@ -1,0 +1,102 @@
+//! The first pairs as a table on the console, with what was read and what was left out. It must not
+//! know how the report came about.
+
+use crate::report::{Cell, PairRow, Report};
+use comfy_table::{CellAlignment, Table, presets};
+
+/// Problems that are listed; the files have all of them.
+const PROBLEMS: usize = 10;
+/// Columns that are shown if there are, beside names and the one that ranks.
+const SHOWN: [(&str, &str); 8] = [
+    ("capture_per_day", "capture/day"),
+    ("best_direction", "direction"),
+    ("best_threshold_bps", "entry bp"),
+    ("still_there_share", "still there"),
+    ("half_life_s", "half-life s"),
+    ("leader", "leader"),
+    ("zero_crossings_per_minute", "zero crossings/min"),
+    ("opportunity_cycles_040bp", "cycles 0.4 %"),
+];
+
+/// The first `top` pairs.
+#[must_use]
+pub fn text(report: &Report, top: usize) -> String {
+    let mut text = String::new();
+    let totals = report.totals;
+    let days = match (report.days.first(), report.days.last()) {
+        (Some(first), Some(last)) if first != last => format!("{first} to {last}"),
+        (Some(day), _) => day.clone(),
+        (None, _) => "no day".to_owned(),
+    };
+    let mut line = |of: std::fmt::Arguments<'_>| text.push_str(&format!("{of}\n"));
+    line(format_args!(
+        "{}: {days}, {} instruments, {} pairs, {} quotes; {} of {} days by instrument from partial results",
+        report.lake,
+        totals.instruments,
+        totals.pairs,
+        totals.rows,
+        totals.partials_reused,
+        totals.partials_reused + totals.partials_computed,
+    ));
+    if !report.pairs.is_empty() {
+        line(format_args!("\nfirst {} by {}:", top.min(report.pairs.len()), report.rank_by));
+        line(format_args!("{}", table(report, top)));
+    }
+    if let Some(stability) = report.rank_stability {
+        line(format_args!("ranks of the two halves of the time correlate by {stability:.2}"));
+    }
+    line(format_args!("by the lake's ledger: {}", report.completeness.verdict));
+    for finding in report.completeness.findings.iter().take(PROBLEMS) {
+        line(format_args!("  {finding}"));
+    }
+    let left_out = report.problems.iter().filter(|problem| problem.left_out).count();
+    if !report.problems.is_empty() {
+        let mended = report.problems.len() - left_out;
+        line(format_args!("problems: {left_out} left out, {mended} mended"));
+    }
+    for problem in report.problems.iter().take(PROBLEMS) {
+        let what = if problem.left_out { "LEFT OUT" } else { "mended" };
+        line(format_args!("  {what} {}: {}", problem.subject, problem.what));
+    }
+    if PROBLEMS < report.problems.len() {
+        line(format_args!("  and {} more, in report.json", report.problems.len() - PROBLEMS));
+    }
+    text
+}
+
+fn table(report: &Report, top: usize) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let place = |name: &str| report.columns.iter().position(|column| column.name == name);
+    let mut shown: Vec<(usize, String)> = SHOWN
+        .into_iter()
+        .filter_map(|(name, title)| Some((place(name)?, title.to_owned())))
+        .collect();
+    if let Some(rank) = place(&report.rank_by).filter(|rank| !shown.iter().any(|of| of.0 == *rank))
+    {
+        shown.insert(0, (rank, report.rank_by.clone()));
+    }
+    let names = ["instrument", "exchange1", "exchange2"].map(str::to_owned);
+    table.set_header(names.into_iter().chain(shown.iter().map(|(_, title)| title.clone())));
+    for pair in report.pairs.iter().take(top) {
+        let PairRow { instrument, exchange1, exchange2, cells } = pair;
+        let names = [instrument, exchange1, exchange2].map(Clone::clone);
+        let cells = shown.iter().map(|(place, _)| told(&cells[*place]));
+        table.add_row(names.into_iter().chain(cells));
+    }
+    for column in table.column_iter_mut().skip(3) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+fn told(cell: &Cell) -> String {
+    match cell {
+        Cell::None => "-".to_owned(),
+        Cell::Flag(flag) => flag.to_string(),
+        Cell::Count(count) => count.to_string(),
+        Cell::Number(number) if number.abs() < 10.0 => format!("{number:.3}"),
+        Cell::Number(number) => format!("{number:.1}"),
+        Cell::Text(text) => text.clone(),
+    }
+}

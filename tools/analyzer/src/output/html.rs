@@ -1,0 +1,280 @@
+//! The report as one page of HTML that needs nothing else: no network, no other file, no script.
+//!
+//! Rust shapes the data and formats every number; the templates beside this file only place them, and
+//! escape every text by themselves, for names come from the folders of foreign lakes. Pictures are
+//! SVG by a chart library, coloured by CSS variables, so that one picture serves light, dark and
+//! paper. The same report gives the same bytes. It must not know lakes, kernels or other outputs.
+
+use crate::report::{Completeness, Detail, Report};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use pictures::Picture;
+use serde::Serialize;
+
+mod episodes;
+mod frame;
+mod heat;
+mod numbers;
+mod pictures;
+mod ranking;
+mod table;
+
+/// Problems and findings that are listed; of the others there is a count.
+const LISTED: usize = 50;
+const TEMPLATES: [(&str, &str); 4] = [
+    ("page.html", include_str!("html/page.html")),
+    ("chart.html", include_str!("html/chart.html")),
+    ("table.html", include_str!("html/table.html")),
+    ("pair.html", include_str!("html/pair.html")),
+];
+const STYLE: &str = include_str!("html/page.css");
+const SCRIPT: &str = include_str!("html/sort.js");
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A template and the data do not fit: a mistake in this module.
+    #[error("the page's template")]
+    Template(#[from] minijinja::Error),
+}
+
+/// The whole page.
+///
+/// # Errors
+/// If a template does not fit the data, which is a mistake in this module.
+pub fn page(report: &Report) -> Result<String, Error> {
+    let mut environment = Environment::new();
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_syntax(SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build()?);
+    for (name, source) in TEMPLATES {
+        environment.add_template(name, source)?;
+    }
+    Ok(environment.get_template("page.html")?.render(Serde(Page::new(report)))?)
+}
+
+/// What the template places, top down.
+#[derive(Serialize)]
+struct Page {
+    style: &'static str,
+    script: &'static str,
+    version: String,
+    generated: String,
+    lake: String,
+    period: String,
+    days: Vec<String>,
+    rank_by: String,
+    rank_meaning: String,
+    facts: Vec<(&'static str, String)>,
+    verdict: Verdict,
+    problems: Problems,
+    ranking: Picture,
+    heat: heat::Heat,
+    table: table::Table,
+    pairs: Vec<Pair>,
+    glossary: Vec<Group>,
+    settings: Vec<(String, String)>,
+}
+
+impl Page {
+    fn new(report: &Report) -> Self {
+        let rank = table::rank_column(report);
+        let rank_meaning = rank.map(|rank| numbers::name(&report.columns[rank].meaning));
+        Self {
+            style: STYLE,
+            script: SCRIPT,
+            version: numbers::name(&report.version),
+            generated: numbers::name(&report.generated),
+            lake: numbers::name(&report.lake),
+            period: period(&report.days),
+            days: report.days.iter().map(|day| numbers::name(day)).collect(),
+            rank_by: numbers::words(&report.rank_by),
+            rank_meaning: rank_meaning.unwrap_or_default(),
+            facts: facts(report),
+            verdict: Verdict::new(&report.completeness),
+            problems: Problems::new(report),
+            ranking: ranking::picture(report),
+            heat: heat::Heat::new(report),
+            table: table::Table::new(report),
+            pairs: report.details.iter().enumerate().map(|(at, of)| Pair::new(at, of)).collect(),
+            glossary: glossary(report),
+            settings: report
+                .settings
+                .iter()
+                .map(|(key, value)| (numbers::name(key), numbers::name(value)))
+                .collect(),
+        }
+    }
+}
+
+/// First to last day, and how many of them there are.
+fn period(days: &[String]) -> String {
+    match days {
+        [] => "no day".to_owned(),
+        [day] => numbers::name(day),
+        [first, .., last] => {
+            let (first, last) = (numbers::name(first), numbers::name(last));
+            format!("{first} to {last} ({} days)", numbers::count(days.len() as u64))
+        }
+    }
+}
+
+fn facts(report: &Report) -> Vec<(&'static str, String)> {
+    let totals = &report.totals;
+    let partials = match (totals.partials_computed, totals.partials_reused) {
+        (0, 0) => "none".to_owned(),
+        (computed, reused) => {
+            format!("{} computed, {} reused", numbers::count(computed), numbers::count(reused))
+        }
+    };
+    vec![
+        ("Instruments", numbers::count(totals.instruments)),
+        ("Pairs", numbers::count(totals.pairs)),
+        ("Quotes", numbers::count(totals.rows)),
+        ("Partial results", partials),
+        ("Stability of the ranking", stability(report.rank_stability)),
+    ]
+}
+
+/// Spearman's correlation in words.
+fn stability(correlation: Option<f64>) -> String {
+    let Some(correlation) = correlation else {
+        return "not known: fewer than three pairs".to_owned();
+    };
+    let word = match correlation {
+        _ if correlation >= 0.8 => "stable",
+        _ if correlation >= 0.5 => "fair",
+        _ => "weak",
+    };
+    format!("{word}: rank correlation of the two halves {}", numbers::figure(correlation))
+}
+
+/// Whether the input is all there.
+#[derive(Serialize)]
+struct Verdict {
+    /// Class of the banner.
+    class: &'static str,
+    heading: String,
+    sentence: &'static str,
+    findings: Vec<String>,
+    rest: Option<String>,
+}
+
+impl Verdict {
+    fn new(completeness: &Completeness) -> Self {
+        let findings = &completeness.findings;
+        let (class, heading, sentence) = match completeness.verdict.as_str() {
+            "complete" => ("good", "Complete", "The ledger has every row of these days."),
+            "incomplete" => (
+                "bad",
+                "Incomplete days",
+                "By the ledger these days are not whole: their figures may be too low or wrong.",
+            ),
+            "unknown" | "" => (
+                "unsure",
+                "Completeness unknown",
+                "There is no ledger to check these days against.",
+            ),
+            other => ("unsure", other, "The verdict of the ledger, as it was given."),
+        };
+        Self {
+            class,
+            heading: numbers::name(heading),
+            sentence,
+            findings: findings.iter().take(LISTED).map(|finding| numbers::name(finding)).collect(),
+            rest: rest(findings.len(), "findings"),
+        }
+    }
+}
+
+/// What was left out or mended.
+#[derive(Serialize)]
+struct Problems {
+    sentence: String,
+    /// Subject, what is wrong, and what was done about it.
+    listed: Vec<(String, String, &'static str)>,
+    rest: Option<String>,
+}
+
+impl Problems {
+    fn new(report: &Report) -> Self {
+        let left_out = report.problems.iter().filter(|problem| problem.left_out).count();
+        let mended = report.problems.len() - left_out;
+        let listed = report.problems.iter().take(LISTED).map(|problem| {
+            let done = if problem.left_out { "left out" } else { "mended" };
+            (numbers::name(&problem.subject), numbers::name(&problem.what), done)
+        });
+        Self {
+            sentence: match report.problems.len() {
+                0 => "Nothing was left out or mended.".to_owned(),
+                _ => format!(
+                    "{} left out, {} mended.",
+                    numbers::count(left_out as u64),
+                    numbers::count(mended as u64)
+                ),
+            },
+            listed: listed.collect(),
+            rest: rest(report.problems.len(), "problems"),
+        }
+    }
+}
+
+/// How many are not listed, if any.
+fn rest(all: usize, what: &str) -> Option<String> {
+    let rest = all.saturating_sub(LISTED);
+    (0 < rest).then(|| format!("And {} more {what}.", numbers::count(rest as u64)))
+}
+
+/// The section of one pair.
+#[derive(Serialize)]
+struct Pair {
+    /// The section's anchor.
+    id: String,
+    instrument: String,
+    exchange1: String,
+    exchange2: String,
+    pictures: Vec<Picture>,
+}
+
+impl Pair {
+    fn new(at: usize, detail: &Detail) -> Self {
+        let id = pair_id(at);
+        Self {
+            pictures: pictures::of_pair(&id, detail),
+            id,
+            instrument: numbers::name(&detail.instrument),
+            exchange1: numbers::name(&detail.exchange1),
+            exchange2: numbers::name(&detail.exchange2),
+        }
+    }
+}
+
+/// Anchor of the section at that place.
+fn pair_id(at: usize) -> String {
+    format!("pair-{}", at + 1)
+}
+
+/// The columns of one group.
+#[derive(Serialize)]
+struct Group {
+    name: String,
+    /// Name, unit and meaning.
+    columns: Vec<(String, String, String)>,
+}
+
+fn glossary(report: &Report) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for column in &report.columns {
+        let name = numbers::name(&column.group);
+        let entry = (
+            numbers::name(&column.name),
+            numbers::name(&column.unit),
+            numbers::name(&column.meaning),
+        );
+        match groups.iter_mut().find(|group| group.name == name) {
+            Some(group) => group.columns.push(entry),
+            None => groups.push(Group { name, columns: vec![entry] }),
+        }
+    }
+    groups
+}

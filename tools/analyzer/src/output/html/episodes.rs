@@ -1,0 +1,152 @@
+//! Episodes of one pair: a small table by threshold and direction, and how often and how long they
+//! were as bars. It must not know what an episode is worth to anybody.
+
+use super::frame::{FIRST, Frame, HALF, SECOND, drawable, label};
+use super::numbers;
+use super::pictures::{MOST_CHARS, Picture, zero};
+use crate::report::Episodes;
+use kuva::prelude::{BarPlot, Plot};
+use serde::Serialize;
+
+/// Rows of the small table, and groups of bars.
+const MOST_ROWS: usize = 24;
+
+/// One direction at one threshold, as text.
+#[derive(Serialize)]
+pub(super) struct Row {
+    buy: String,
+    sell: String,
+    threshold: String,
+    count: String,
+    peak: String,
+    still_there: String,
+    capture: String,
+}
+
+impl Row {
+    fn new(episodes: &Episodes) -> Self {
+        let known = |text: Option<String>| text.unwrap_or_else(|| numbers::UNKNOWN.to_owned());
+        Self {
+            buy: numbers::name(&episodes.buy),
+            sell: numbers::name(&episodes.sell),
+            threshold: numbers::tick(episodes.threshold_bps),
+            count: numbers::count(episodes.count),
+            peak: known(episodes.peak_bps.map(numbers::figure)),
+            still_there: known(episodes.still_there.map(numbers::percent)),
+            capture: numbers::figure(episodes.capture),
+        }
+    }
+}
+
+/// Counts, the table, and durations at the best threshold.
+pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
+    let mut picture = Picture {
+        kind: "episodes",
+        wide: true,
+        title: "Episodes",
+        reading:
+            "An episode lasts while the net spread stays at or above the threshold; long ones, and \
+                  those still there when both orders have arrived, can be captured."
+                .to_owned(),
+        ..Picture::default()
+    };
+    if episodes.iter().all(|episodes| episodes.count == 0) {
+        let why = "The net spread never reached a threshold, in neither direction.";
+        picture.absent = Some(why.to_owned());
+        return picture;
+    }
+    let directions = directions(episodes);
+    picture.counts = episodes.iter().take(MOST_ROWS).map(Row::new).collect();
+    picture.legend = ["bar first", "bar second"]
+        .into_iter()
+        .zip(&directions)
+        .map(|(class, (buy, sell))| {
+            let name = |name: &str| numbers::shorten(&numbers::name(name), MOST_CHARS);
+            (class, format!("buy {} and sell {}", name(buy), name(sell)))
+        })
+        .collect();
+    let by_threshold = by_threshold(episodes, &directions);
+    let frame =
+        Frame { width: HALF, height: 280.0, x: "threshold (bp of net spread)", y: "episodes" };
+    let layout = zero(frame.layout(&by_threshold));
+    picture.draw(id, "count by threshold".to_owned(), by_threshold, layout);
+    draw_durations(id, episodes, &directions, &mut picture);
+    picture
+}
+
+/// The two directions, as they come.
+fn directions(episodes: &[Episodes]) -> Vec<(&str, &str)> {
+    let mut directions: Vec<(&str, &str)> = Vec::new();
+    for episodes in episodes {
+        let direction = (episodes.buy.as_str(), episodes.sell.as_str());
+        if directions.len() < 2 && !directions.contains(&direction) {
+            directions.push(direction);
+        }
+    }
+    directions
+}
+
+/// The episodes of one direction at one threshold.
+fn find<'a>(all: &'a [Episodes], of: (&str, &str), threshold: f64) -> Option<&'a Episodes> {
+    all.iter().find(|one| {
+        (one.buy.as_str(), one.sell.as_str()) == of
+            && one.threshold_bps.total_cmp(&threshold).is_eq()
+    })
+}
+
+fn by_threshold(episodes: &[Episodes], directions: &[(&str, &str)]) -> Vec<Plot> {
+    let mut thresholds: Vec<f64> = episodes.iter().map(|one| one.threshold_bps).collect();
+    thresholds.sort_by(f64::total_cmp);
+    thresholds.dedup();
+    thresholds.truncate(MOST_ROWS / 2);
+    let mut bars = BarPlot::new();
+    for threshold in thresholds {
+        let count = |of| find(episodes, of, threshold).map_or(0, |one| one.count);
+        let counts = directions.iter().map(|of| count(*of));
+        bars = bars.with_group(label(&numbers::tick(threshold)), colored(counts));
+    }
+    vec![bars.into()]
+}
+
+/// Each direction in its colour.
+#[expect(clippy::cast_precision_loss, reason = "a picture's place is not that exact")]
+fn colored(counts: impl Iterator<Item = u64>) -> Vec<(f64, &'static str)> {
+    counts.zip([FIRST, SECOND]).map(|(count, color)| (drawable(count as f64), color)).collect()
+}
+
+/// Durations at the threshold with the greatest capture, both directions together.
+fn draw_durations(
+    id: &str,
+    episodes: &[Episodes],
+    directions: &[(&str, &str)],
+    picture: &mut Picture,
+) {
+    let timed = episodes.iter().filter(|one| 0 < one.count && !one.durations.is_empty());
+    let Some(best) = timed.max_by(|a, b| a.capture.total_cmp(&b.capture)) else { return };
+    let threshold = best.threshold_bps;
+    let both: Vec<_> = directions.iter().map(|of| find(episodes, *of, threshold)).collect();
+    let mut bars = BarPlot::new();
+    let mut before = 0.0;
+    for (at, (upper, _)) in best.durations.iter().enumerate() {
+        let count = |one: &Option<&Episodes>| {
+            one.and_then(|one| one.durations.get(at)).map_or(0, |(_, count)| *count)
+        };
+        let text = bound(before, *upper);
+        before = *upper;
+        bars = bars.with_group(text, colored(both.iter().map(count)));
+    }
+    let plots = vec![bars.into()];
+    let frame = Frame { width: HALF, height: 280.0, x: "lasted up to", y: "episodes" };
+    let layout = frame.layout(&plots);
+    let caption = format!("durations at {} bp, the best threshold", numbers::tick(threshold));
+    picture.draw(id, caption, plots, layout);
+}
+
+/// An upper bound; the last one may have none.
+fn bound(before: f64, upper: f64) -> String {
+    if upper.is_finite() && upper < 1e9 {
+        numbers::duration(upper)
+    } else {
+        format!("> {}", numbers::duration(before))
+    }
+}

@@ -1,0 +1,154 @@
+//! What every picture has in common: colours, letters, margins, and what makes an SVG of the chart
+//! library fit to stand in a page among others. It must not know reports.
+
+use super::numbers;
+use kuva::prelude::{Layout, Plot, Theme, TickFormat};
+use std::sync::Arc;
+
+/// Colours are the page's variables: `page.css` has them for light, dark and paper.
+pub(super) const FIRST: &str = "var(--first)";
+/// See [`FIRST`].
+pub(super) const SECOND: &str = "var(--second)";
+/// See [`FIRST`]; belongs to neither direction.
+pub(super) const PLAIN: &str = "var(--plain)";
+/// Lines that help reading: zero, thresholds.
+pub(super) const HELP: &str = "var(--help)";
+/// Where nothing is certain.
+pub(super) const BAND: &str = "var(--band)";
+
+/// A picture in one column of two, of three, or across the page; the page scales it down.
+pub(super) const HALF: f64 = 540.0;
+/// See [`HALF`].
+pub(super) const THIRD: f64 = 356.0;
+/// See [`HALF`].
+pub(super) const FULL: f64 = 1160.0;
+
+/// Values beyond are drawn here: the library's axes have no room for more.
+pub(super) const FARTHEST: f64 = 1e12;
+/// Begins every name that the library gives to a part of a picture, a number comes after it.
+const LIBRARY_ID: &str = "kuva-clip-";
+
+/// A value that can be drawn.
+pub(super) fn drawable(value: f64) -> f64 {
+    if value.is_finite() { value.clamp(-FARTHEST, FARTHEST) } else { 0.0 }
+}
+
+/// A label in a picture: the library reads formulas between dollars, and names may have those.
+pub(super) fn label(text: &str) -> String {
+    text.replace('$', "\\$")
+}
+
+/// Size and axes of a picture.
+pub(super) struct Frame<'a> {
+    pub(super) width: f64,
+    pub(super) height: f64,
+    pub(super) x: &'a str,
+    pub(super) y: &'a str,
+}
+
+impl Frame<'_> {
+    /// The library's layout for that.
+    pub(super) fn layout(&self, plots: &[Plot]) -> Layout {
+        Layout::auto_from_plots(plots)
+            .with_width(self.width)
+            .with_height(self.height)
+            .with_x_label(label(self.x))
+            .with_y_label(label(self.y))
+            .with_theme(theme())
+            .with_font_family("system-ui, sans-serif")
+            .with_label_size(12)
+            .with_tick_size(11)
+            .with_body_size(11)
+            .with_axis_line_width(1.0)
+            .with_tick_width(1.0)
+            .with_grid_line_width(1.0)
+            .with_tick_format(ticks())
+    }
+}
+
+/// Our numbers on the library's axes.
+pub(super) fn ticks() -> TickFormat {
+    TickFormat::Custom(Arc::new(numbers::tick))
+}
+
+fn theme() -> Theme {
+    let (ink, soft, line) = ("var(--ink)", "var(--soft)", "var(--line)");
+    Theme {
+        background: "none".to_owned(),
+        axis_color: soft.to_owned(),
+        grid_color: line.to_owned(),
+        tick_color: soft.to_owned(),
+        text_color: ink.to_owned(),
+        legend_bg: "none".to_owned(),
+        legend_border: "none".to_owned(),
+        ..Theme::light()
+    }
+}
+
+/// The drawn picture: scales, says to screen readers what it is, and shares no name with others.
+pub(super) fn svg(plots: Vec<Plot>, layout: Layout, id: &str, title: &str, about: &str) -> String {
+    let (width, height) = (layout.width, layout.height);
+    let drawn = kuva::render_to_svg(plots, layout);
+    let drawn = own_names(&drawn, id);
+    let (Some(head), Some(body)) = (drawn.find('>'), drawn.find("-->")) else {
+        return drawn;
+    };
+    let (width, height) = (width.unwrap_or(FULL), height.unwrap_or(FULL / 4.0));
+    let (title, about) = (escaped(title), escaped(about));
+    format!(
+        "{} viewBox=\"0 0 {width} {height}\" role=\"img\" aria-labelledby=\"{id}-t {id}-d\">\
+         <title id=\"{id}-t\">{title}</title><desc id=\"{id}-d\">{about}</desc>{}",
+        &drawn[..head],
+        &drawn[body + 3..],
+    )
+}
+
+/// The library counts its names through the process: here they are counted through the picture.
+fn own_names(drawn: &str, id: &str) -> String {
+    let mut seen: Vec<&str> = Vec::new();
+    let mut parts = drawn.split(LIBRARY_ID);
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(|char: char| !char.is_ascii_digit()).unwrap_or(part.len());
+        let (number, rest) = part.split_at(end);
+        let at = seen.iter().position(|known| *known == number).unwrap_or_else(|| {
+            seen.push(number);
+            seen.len() - 1
+        });
+        text.push_str(&format!("{id}-clip-{at}{rest}"));
+    }
+    text
+}
+
+/// Text in an SVG.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_counted_through_the_picture() {
+        let drawn = "<clipPath id=\"kuva-clip-17\"/><g clip-path=\"url(#kuva-clip-17)\"/><a id=\"kuva-clip-9\"/>";
+        let ours =
+            "<clipPath id=\"p-clip-0\"/><g clip-path=\"url(#p-clip-0)\"/><a id=\"p-clip-1\"/>";
+        assert_eq!(own_names(drawn, "p"), ours);
+    }
+
+    #[test]
+    fn dollars_are_no_formula() {
+        let plot = kuva::prelude::BarPlot::new().with_bar(label("$a$ $\\alpha$"), 1.0);
+        let plots = vec![plot.into()];
+        let frame = Frame { width: HALF, height: 200.0, x: "", y: "" };
+        let layout = frame.layout(&plots);
+        let drawn = svg(plots, layout, "p", "<t>", "");
+        assert!(drawn.contains("$a$ $\\alpha$"), "{drawn}");
+        assert!(drawn.contains("&lt;t&gt;"), "{drawn}");
+    }
+}

@@ -1,0 +1,195 @@
+//! Numbers and names as people read them: pure functions from a value to text. Names come from foreign
+//! folders: what cannot be seen in them is made visible here; escaping is the templates' affair.
+
+use crate::report::{Cell, Column};
+
+/// In place of a value that is not known.
+pub(super) const UNKNOWN: &str = "–";
+/// A true minus, as wide as a plus.
+const MINUS: char = '\u{2212}';
+
+/// A name without characters that are not seen, or that turn around what stands beside them.
+pub(super) fn name(text: &str) -> String {
+    text.chars().map(|char| if is_hidden(char) { '\u{fffd}' } else { char }).collect()
+}
+
+/// Controls, and marks of direction.
+fn is_hidden(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The name of a column as words.
+pub(super) fn words(column: &str) -> String {
+    name(column).replace('_', " ")
+}
+
+/// At most so many characters, the last one then an ellipsis.
+pub(super) fn shorten(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// A count, in groups of three digits.
+pub(super) fn count(value: u64) -> String {
+    grouped(&value.to_string())
+}
+
+/// A figure: three significant digits or two decimals, whichever says more; powers of ten where
+/// digits would be counted.
+pub(super) fn figure(value: f64) -> String {
+    let size = value.abs();
+    match size {
+        _ if !value.is_finite() => UNKNOWN.to_owned(),
+        _ if size < f64::MIN_POSITIVE => "0".to_owned(),
+        _ if !(0.001..1e9).contains(&size) => signed(value, power(size, 2)),
+        _ if size < 0.1 => signed(value, format!("{size:.4}")),
+        _ if size < 1.0 => signed(value, format!("{size:.3}")),
+        _ if size < 1000.0 => signed(value, format!("{size:.2}")),
+        _ => signed(value, grouped(&format!("{size:.0}"))),
+    }
+}
+
+/// A figure on an axis: no zeros at the end.
+pub(super) fn tick(value: f64) -> String {
+    let size = value.abs();
+    match size {
+        _ if !value.is_finite() => UNKNOWN.to_owned(),
+        _ if size < 1e-12 => "0".to_owned(),
+        _ if !(0.001..1e7).contains(&size) => signed(value, power(size, 1)),
+        _ => {
+            let text = format!("{size:.4}");
+            let text = text.trim_end_matches('0').trim_end_matches('.');
+            let (whole, rest) = text.split_once('.').map_or((text, None), |(a, b)| (a, Some(b)));
+            let rest = rest.map(|rest| format!(".{rest}")).unwrap_or_default();
+            signed(value, grouped(whole) + &rest)
+        }
+    }
+}
+
+/// A share of 1 as per cent.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", share * 100.0)
+}
+
+/// A span of time in the unit that suits it.
+pub(super) fn duration(seconds: f64) -> String {
+    let (value, unit) = match seconds {
+        _ if seconds < 0.001 => (seconds * 1e6, "µs"),
+        _ if seconds < 1.0 => (seconds * 1e3, "ms"),
+        _ if seconds < 120.0 => (seconds, "s"),
+        _ if seconds < 7200.0 => (seconds / 60.0, "min"),
+        _ if seconds < 172_800.0 => (seconds / 3600.0, "h"),
+        _ => (seconds / 86_400.0, "d"),
+    };
+    format!("{} {unit}", tick((value * 10.0).round() / 10.0))
+}
+
+/// A cell of the table.
+pub(super) fn cell(cell: &Cell, column: &Column) -> String {
+    match cell {
+        Cell::None => UNKNOWN.to_owned(),
+        Cell::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
+        Cell::Count(value) => count(*value),
+        // Basis points stand one below the other best with as many decimals.
+        Cell::Number(value) if column.unit == "bp" && (0.01..1000.0).contains(&value.abs()) => {
+            signed(*value, format!("{:.2}", value.abs()))
+        }
+        Cell::Number(value) => figure(*value),
+        Cell::Text(text) => name(text),
+    }
+}
+
+/// What a cell is worth in an order or a picture.
+pub(super) fn worth(cell: &Cell) -> Option<f64> {
+    match cell {
+        Cell::None | Cell::Text(_) => None,
+        Cell::Flag(flag) => Some(f64::from(u8::from(*flag))),
+        #[expect(clippy::cast_precision_loss, reason = "a picture's place is not that exact")]
+        Cell::Count(value) => Some(*value as f64),
+        Cell::Number(value) => value.is_finite().then_some(*value),
+    }
+}
+
+fn signed(value: f64, size: String) -> String {
+    if value < 0.0 { format!("{MINUS}{size}") } else { size }
+}
+
+/// `1.2 × 10⁻⁵` as `1.2e−5`: pictures have no superscripts.
+fn power(size: f64, decimals: usize) -> String {
+    let text = format!("{size:.decimals$e}").replace('-', &MINUS.to_string());
+    match text.split_once('e') {
+        Some((digits, exponent)) if digits.contains('.') => {
+            let digits = digits.trim_end_matches('0').trim_end_matches('.');
+            format!("{digits}e{exponent}")
+        }
+        _ => text,
+    }
+}
+
+/// Digits in groups of three.
+fn grouped(digits: &str) -> String {
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if 0 < at && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_have_as_many_digits_as_they_say_something() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (12.345, "12.35"),
+            (-1234.5, "−1,234"),
+            (1_234_567.0, "1,234,567"),
+            (1.5e12, "1.5e12"),
+            (-0.000_012, "−1.2e−5"),
+            (0.0123, "0.0123"),
+            (f64::MAX, "1.8e308"),
+            (f64::NAN, "–"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(figure(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn ticks_have_no_zeros_at_the_end() {
+        let cases = [(0.0, "0"), (2.50, "2.5"), (-1500.0, "−1,500"), (2e7, "2e7"), (0.25, "0.25")];
+        for (value, text) in cases {
+            assert_eq!(tick(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn durations_have_a_unit_that_suits() {
+        let cases = [
+            (0.00025, "250 µs"),
+            (0.25, "250 ms"),
+            (60.0, "60 s"),
+            (300.0, "5 min"),
+            (7200.0, "2 h"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(duration(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn what_is_hidden_in_a_name_is_seen() {
+        assert_eq!(name("a\u{202e}b\nc"), "a\u{fffd}b\u{fffd}c");
+        assert_eq!(shorten("abcdef", 4), "abc…");
+        assert_eq!(shorten("äöü", 3), "äöü");
+    }
+}

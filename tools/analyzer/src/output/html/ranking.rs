@@ -1,0 +1,65 @@
+//! The best pairs as bars, by the column that ranks. It must not know the other columns.
+
+use super::frame::{FIRST, FULL, Frame, drawable, label};
+use super::pictures::{MOST_CHARS, Picture};
+use super::{numbers, table};
+use crate::report::Report;
+use kuva::prelude::BarPlot;
+
+/// Bars that are drawn.
+const MOST_BARS: usize = 20;
+/// Height of a bar with its gap, and of what is around them.
+const BAR_HEIGHT: f64 = 24.0;
+const AROUND: f64 = 80.0;
+
+/// The picture.
+pub(super) fn picture(report: &Report) -> Picture {
+    let mut picture = Picture {
+        kind: "ranking",
+        wide: true,
+        title: "The best pairs",
+        reading: "The longer the bar, the better the pair by the column that ranks.".to_owned(),
+        ..Picture::default()
+    };
+    let rank = table::rank_column(report);
+    let best: Vec<(String, f64)> = report
+        .pairs
+        .iter()
+        .filter_map(|pair| Some((pair, numbers::worth(pair.cells.get(rank?)?)?)))
+        .take(MOST_BARS)
+        .map(|(pair, worth)| {
+            let venues = format!("{} – {}", pair.exchange1, pair.exchange2);
+            let text = format!(
+                "{} · {}",
+                numbers::shorten(&numbers::name(&pair.instrument), MOST_CHARS / 2),
+                numbers::shorten(&numbers::name(&venues), MOST_CHARS)
+            );
+            (label(&text), drawable(worth))
+        })
+        .collect();
+    if best.is_empty() {
+        picture.absent = Some(match report.pairs.is_empty() {
+            true => "No instrument was quoted by two venues in this period.".to_owned(),
+            false => "No pair has a value in the column that ranks.".to_owned(),
+        });
+        return picture;
+    }
+    #[expect(clippy::cast_precision_loss, reason = "twenty at most")]
+    let height = AROUND + BAR_HEIGHT * best.len() as f64;
+    let x = axis(report);
+    // The library's first bar is the lowest one.
+    let bars = BarPlot::new().with_bars(best.into_iter().rev()).with_color(FIRST);
+    let plots = vec![bars.with_horizontal(true).with_width(0.7).into()];
+    let layout = Frame { width: FULL, height, x: &x, y: "" }.layout(&plots);
+    picture.draw("all", String::new(), plots, layout);
+    picture
+}
+
+/// The column that ranks, with its unit.
+fn axis(report: &Report) -> String {
+    let words = numbers::words(&report.rank_by);
+    match table::rank_column(report).map(|rank| &report.columns[rank].unit) {
+        Some(unit) if !unit.is_empty() => format!("{words} ({})", numbers::name(unit)),
+        _ => words,
+    }
+}

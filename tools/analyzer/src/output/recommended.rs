@@ -1,0 +1,139 @@
+//! The pairs that are worth enabling, in the form that the trader loads. Nothing is enabled here: a
+//! person does that. It reads the report's columns and must not know how they came about.
+
+use crate::figures::DAY;
+use crate::options::Plan;
+use crate::report::{Cell, PairRow, Report};
+use spreadwire::lake;
+use spreadwire::recommendations::{FORMAT, Pair, Recommendations};
+use spreadwire::venues::VENUES;
+use std::collections::BTreeMap;
+
+/// Fewer orders say nothing.
+const ORDERS_MIN: u64 = 5;
+/// Figures that are written down as evidence, where they are known.
+const EVIDENCE: [&str; 7] = [
+    "capture_bps",
+    "still_there_share",
+    "orders",
+    "live_share",
+    "half_life_s",
+    "adf_q_value",
+    "rank_second_half",
+];
+
+/// The recommendations of a report, best first. Time is handed in, ns since 1970.
+#[must_use]
+pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> Recommendations {
+    let now = u64::try_from(now_ns).unwrap_or(0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some days in ns")]
+    let lasts = (DAY * f64::from(plan.arguments.expires)) as u64;
+    let second = 1_000_000_000;
+    let day = |day: Option<&String>| day.cloned().unwrap_or_else(|| "1970-01-01".to_owned());
+    let pairs = report.pairs.iter().filter_map(|pair| Row { report, pair, plan }.recommended());
+    Recommendations {
+        format: FORMAT,
+        generated: now / second * second,
+        expires: (now + lasts) / second * second,
+        from: day(report.days.first()),
+        to: day(report.days.last()),
+        lake: report.lake.clone(),
+        pairs: pairs.take(plan.arguments.top).collect(),
+    }
+}
+
+struct Row<'a> {
+    report: &'a Report,
+    pair: &'a PairRow,
+    plan: &'a Plan,
+}
+
+impl Row<'_> {
+    fn cell(&self, name: &str) -> &Cell {
+        let place = self.report.columns.iter().position(|column| column.name == name);
+        place.and_then(|place| self.pair.cells.get(place)).unwrap_or(&Cell::None)
+    }
+
+    fn number(&self, name: &str) -> Option<f64> {
+        match self.cell(name) {
+            Cell::Number(number) => Some(*number),
+            #[expect(clippy::cast_precision_loss, reason = "counts below 2^53")]
+            Cell::Count(count) => Some(*count as f64),
+            Cell::None | Cell::Flag(_) | Cell::Text(_) => None,
+        }
+    }
+
+    /// Pays on the whole, on enough orders, between what are the same things at a level that holds.
+    fn recommended(&self) -> Option<Pair> {
+        let capture = self.number("capture_per_day").filter(|capture| 0.0 < *capture)?;
+        let Cell::Count(orders) = *self.cell("orders") else { return None };
+        let sound = *self.cell("same_asset") == Cell::Text("yes".to_owned())
+            && *self.cell("level_shift") != Cell::Flag(true);
+        if orders < ORDERS_MIN || !sound {
+            return None;
+        }
+        let PairRow { instrument, exchange1, exchange2, .. } = self.pair;
+        let Cell::Text(direction) = self.cell("best_direction") else { return None };
+        let is_first = *direction == format!("buy {exchange1} sell {exchange2}");
+        let (buy, sell) = if is_first { (exchange1, exchange2) } else { (exchange2, exchange1) };
+        let direction = if is_first { "12" } else { "21" };
+        let entry = self.number("best_threshold_bps")?;
+        let of_entry = |name: &str| self.number(&format!("{name}_{entry}bp_{direction}"));
+        let size = self.plan.settings.size.min(of_entry("size_mean").unwrap_or(f64::INFINITY));
+        let peak = of_entry("peak_max_bps").unwrap_or(entry).ceil();
+        Some(Pair {
+            instrument: instrument.clone(),
+            buy: name_of(buy),
+            sell: name_of(sell),
+            enabled: false,
+            entry_bps: entry,
+            entry_bps_min: self.least_paying(direction).unwrap_or(entry).min(entry),
+            entry_bps_max: peak.max(entry),
+            exit_bps: entry.min(0.0),
+            size_quote: rounded(size).max(0.01),
+            capture_per_day: rounded(capture),
+            reason: self.reason(orders),
+            evidence: self.evidence(),
+        })
+    }
+
+    /// The least threshold that pays on the whole.
+    fn least_paying(&self, direction: &str) -> Option<f64> {
+        let pays = |bps: &&f64| {
+            let capture = self.number(&format!("capture_per_day_{bps}bp_{direction}"));
+            capture.is_some_and(|capture| 0.0 < capture)
+        };
+        self.plan.settings.thresholds_bps.iter().find(pays).copied()
+    }
+
+    fn reason(&self, orders: u64) -> String {
+        let share = self.number("still_there_share").unwrap_or(0.0) * 100.0;
+        let met = self.number("capture_bps").unwrap_or(0.0);
+        let mut reason = format!(
+            "Of {orders} orders {share:.0} % still paid on arrival and met {met:.2} bp net in the mean"
+        );
+        if *self.cell("reversion") == Cell::Text("reversion".to_owned())
+            && let Some(half_life) = self.number("half_life_s")
+        {
+            reason.push_str(&format!("; the gap halves in {half_life:.1} s"));
+        }
+        reason + "."
+    }
+
+    fn evidence(&self) -> BTreeMap<String, f64> {
+        let known = EVIDENCE.into_iter().filter_map(|name| Some((name, self.number(name)?)));
+        known.map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
+/// Two decimals are enough for amounts.
+fn rounded(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
+
+/// The name of a venue by its folder in the lake: `binance_usdm` is `binance-usdm`.
+fn name_of(folder: &str) -> String {
+    let is_it = |name: &&str| lake::venue_folder(name).is_ok_and(|of| of == folder);
+    let known = VENUES.iter().map(|venue| venue.name).find(is_it);
+    known.unwrap_or(folder).to_owned()
+}

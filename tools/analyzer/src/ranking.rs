@@ -1,0 +1,171 @@
+//! From the figures of all pairs to the report: what needs all pairs at once, the order, and the
+//! pictures of the first. It must not know where figures come from or how they are shown.
+
+use crate::columns::{Column, Comparison, Source};
+use crate::detail;
+use crate::figures::{Figures, Pair};
+use crate::options::Plan;
+use crate::report::{Cell, PairRow, Report};
+use crate::run::RunError;
+use crate::statistics::discovery_rate::benjamini_hochberg;
+use crate::statistics::ranks::{average, spearman};
+use std::cmp::Ordering;
+
+/// Fewer pairs have no stability of ranks.
+const LEAST_PAIRS: usize = 3;
+
+/// What ranks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Order {
+    column: usize,
+    ascending: bool,
+}
+
+impl Order {
+    /// The column that is to rank.
+    ///
+    /// # Errors
+    /// If there is none of that name, with what there is that is like it.
+    pub fn of(plan: &Plan, columns: &[Column]) -> Result<Order, RunError> {
+        let found = columns.iter().position(|column| column.about.name == plan.rank);
+        if let Some(column) = found {
+            return Ok(Order { column, ascending: plan.ascending });
+        }
+        let near =
+            |column: &&Column| (strsim::jaro_winkler(&column.about.name, &plan.rank) * 1e6).round();
+        let nearest = columns.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+        let remedy = nearest.map_or_else(
+            || "there are no columns".to_owned(),
+            |nearest| format!("did you mean {}? report.json has all of them", nearest.about.name),
+        );
+        Err(RunError::Rank(plan.rank.clone(), remedy))
+    }
+
+    /// Best first; cells that are not known come last, ties are in the order of names.
+    fn compare(self, a: &Pair, b: &Pair) -> Ordering {
+        let (one, two) = (&a.cells[self.column], &b.cells[self.column]);
+        let order = match (value(one), value(two)) {
+            (Some(one), Some(two)) if self.ascending => one.total_cmp(&two),
+            (Some(one), Some(two)) => two.total_cmp(&one),
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (None, None) => match (one, two) {
+                (Cell::Text(one), Cell::Text(two)) => one.cmp(two),
+                _ => Ordering::Equal,
+            },
+        };
+        let names = |pair: &Pair| (pair.instrument.clone(), pair.one.clone(), pair.two.clone());
+        order.then_with(|| names(a).cmp(&names(b)))
+    }
+}
+
+fn value(cell: &Cell) -> Option<f64> {
+    match cell {
+        Cell::Number(value) => Some(*value),
+        #[expect(clippy::cast_precision_loss, reason = "an order of counts below 2^53")]
+        Cell::Count(count) => Some(*count as f64),
+        Cell::Flag(flag) => Some(f64::from(u8::from(*flag))),
+        Cell::None | Cell::Text(_) => None,
+    }
+}
+
+/// The report, but for what only the driver knows.
+#[must_use]
+pub fn report(plan: &Plan, columns: &[Column], order: Order, figures: Vec<Figures>) -> Report {
+    let mut pairs = Vec::new();
+    let mut problems = Vec::new();
+    for mut of_instrument in figures {
+        pairs.append(&mut of_instrument.pairs);
+        problems.append(&mut of_instrument.problems);
+    }
+    compare_all(columns, &mut pairs);
+    let rank_stability = stability(&pairs);
+    pairs.sort_by(|a, b| order.compare(a, b));
+    let details = pairs.iter().take(plan.arguments.top);
+    let details = details.map(|pair| detail::of(pair, &plan.settings)).collect();
+    let row = |pair: Pair| PairRow {
+        instrument: pair.instrument,
+        exchange1: pair.one,
+        exchange2: pair.two,
+        cells: pair.cells,
+    };
+    Report {
+        lake: plan.lake.display().to_string(),
+        settings: told(plan),
+        rank_by: plan.rank.clone(),
+        columns: columns.iter().map(|column| column.about.clone()).collect(),
+        details,
+        pairs: pairs.into_iter().map(row).collect(),
+        rank_stability,
+        problems,
+        ..Report::default()
+    }
+}
+
+/// Fills in the cells that need all pairs.
+fn compare_all(columns: &[Column], pairs: &mut [Pair]) {
+    let comparisons =
+        columns.iter().enumerate().filter_map(|(place, column)| match column.source {
+            Source::Across(comparison) => Some((place, comparison)),
+            Source::Pair(_) => None,
+        });
+    for (place, comparison) in comparisons.collect::<Vec<_>>() {
+        let half = match comparison {
+            Comparison::AdfQValue => None,
+            Comparison::RankFirstHalf => Some(0),
+            Comparison::RankSecondHalf => Some(1),
+        };
+        let of = |pair: &Pair| match half {
+            None => pair.across.p_value,
+            Some(half) => pair.across.halves.map(|halves| -halves[half]),
+        };
+        let known: Vec<usize> =
+            (0..pairs.len()).filter(|pair| of(&pairs[*pair]).is_some()).collect();
+        let values: Vec<f64> = known.iter().filter_map(|pair| of(&pairs[*pair])).collect();
+        let found = if half.is_none() { benjamini_hochberg(&values) } else { average(&values) };
+        for (pair, value) in known.into_iter().zip(found) {
+            pairs[pair].cells[place] = Cell::Number(value);
+        }
+    }
+}
+
+fn stability(pairs: &[Pair]) -> Option<f64> {
+    let halves = pairs.iter().filter_map(|pair| pair.across.halves);
+    let (first, second): (Vec<f64>, Vec<f64>) = halves.map(|[one, two]| (one, two)).unzip();
+    if first.len() < LEAST_PAIRS {
+        return None;
+    }
+    spearman(&first, &second)
+}
+
+/// What was asked for.
+fn told(plan: &Plan) -> Vec<(String, String)> {
+    let (settings, arguments) = (&plan.settings, &plan.arguments);
+    let list = |of: Vec<String>| if of.is_empty() { "all".to_owned() } else { of.join(", ") };
+    let date = |date: Option<jiff::civil::Date>| date.map_or("all".to_owned(), |d| d.to_string());
+    let bps: Vec<String> = settings.thresholds_bps.iter().map(ToString::to_string).collect();
+    let terms = |fee: f64, latency: i64| {
+        let bps = (fee * spreadwire::spread::BPS * 1e6).round() / 1e6;
+        format!("fee {bps} bp, latency {} ms", crate::figures::seconds(latency) * 1e3)
+    };
+    let mut told = vec![
+        ("from".to_owned(), date(plan.selection.from)),
+        ("to".to_owned(), date(plan.selection.to)),
+        ("venues".to_owned(), list(arguments.venues.clone())),
+        ("instruments".to_owned(), list(arguments.instruments.clone())),
+        ("max age".to_owned(), format!("{} s", arguments.max_age)),
+        ("thresholds".to_owned(), format!("{} bp net", bps.join(", "))),
+        ("size of an order".to_owned(), format!("{} quote currency", settings.size)),
+        ("sampling".to_owned(), format!("{} s, previous tick", arguments.sampling)),
+        (
+            "lags".to_owned(),
+            format!("{} to either side, {} ms apart", arguments.lag_steps, arguments.lag_step),
+        ),
+    ];
+    for (name, venue) in &settings.venues {
+        told.push((format!("venue {name}"), terms(venue.taker_fee, venue.latency_ns)));
+    }
+    let others = terms(settings.others.taker_fee, settings.others.latency_ns);
+    told.push(("other venues".to_owned(), others));
+    told
+}

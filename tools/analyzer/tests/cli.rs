@@ -1,0 +1,574 @@
+//! The analyzer as a user meets it: exit codes, what it says, what it writes, and what it makes of bad
+//! input.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use analyzer::options::{Arguments, Plan};
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use clap::{Args, FromArgMatches};
+use kit::{DAY, HOUR, Home, MIDNIGHT, Row, SECOND, Style, folder, pairs, problems, quote};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+
+#[path = "kit/lakes.rs"]
+mod kit;
+
+const FILES: [&str; 5] =
+    ["ranking.csv", "ranking.parquet", "recommendations.toml", "report.html", "report.json"];
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> =
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn all_wrong_arguments_are_told_at_once_each_with_a_remedy() {
+    let home = Home::of_days(0..1);
+    let options = [
+        "--date=2024-08-08",
+        "--yesterday",
+        "--from=2024-08-09",
+        "--to=2024-08-08",
+        "--venues=[",
+        "--instruments={",
+        "--max-age=0",
+        "--size=-1",
+        "--sampling=61",
+        "--lag-step=0",
+        "--lag-steps=201",
+        "--thresholds=0,1,2,3,4,5,6,7,8",
+        "--fees=okx=much",
+        "--latency=-5",
+        "--config=nowhere.toml",
+        "--threads=0",
+    ];
+    let outcome = home.run(&options);
+    assert_eq!((outcome.code, outcome.text.as_str()), (Some(2), ""));
+    for option in options.iter().map(|option| option.split('=').next().unwrap()) {
+        // Days that are named in two ways are one problem.
+        let told =
+            if ["--yesterday", "--from", "--to"].contains(&option) { "--date" } else { option };
+        let line =
+            outcome.errors.lines().find(|line| line.contains(&format!("analyzer: {told}: ")));
+        let line = line.unwrap_or_else(|| panic!("{option}: {}", outcome.errors));
+        assert!(line.contains("; "), "{line} has no remedy");
+    }
+    assert!(!home.file("out").exists());
+}
+
+#[test]
+fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
+    let home = Home::of_days(0..1);
+    let lake = home.lake.to_str().unwrap();
+    for (options, told) in [
+        (&[][..], "name a lake"),
+        (&["nowhere"], "LAKE: \"nowhere\" is no folder; name the folder"),
+        (&[lake, "--nonsense"], "unexpected argument '--nonsense'"),
+        (&[lake, "--date", "2024-13-01"], "--date"),
+        (&[lake, "--metrics", "some"], "possible values: all, compatible"),
+        (&[lake, "--format", "xls"], "possible values: csv, parquet, html, json, toml"),
+        (&[lake, "--rank", "zero_crossing"], "did you mean zero_crossings?"),
+        (&[lake, "--rank", "-capture_a_day"], "did you mean capture_per_day?"),
+        (&[lake, "--metrics", "compatible", "--rank", "half_life_s"], "there is no column"),
+        (&[lake, "--last-days", "3", "--date", "2024-08-08"], "more than one way"),
+        (&[lake, "--partials", "p", "--no-partials"], "cannot be used with"),
+    ] {
+        let outcome = kit::run(home.home.path(), options);
+        assert_eq!((outcome.code, outcome.text.as_str()), (Some(2), ""), "{options:?}");
+        assert!(outcome.errors.contains(told), "{options:?}: {}", outcome.errors);
+        assert!(!home.file("out").exists());
+    }
+    let help = kit::run(home.home.path(), &["--help"]);
+    assert_eq!(help.code, Some(0));
+    for told in ["Exit codes:", "--yesterday", "What to read", "analyzer diff"] {
+        assert!(help.text.contains(told), "{told}");
+    }
+}
+
+#[test]
+fn where_nothing_is_to_be_read_it_fails_and_writes_nothing() {
+    let home = Home::of_days(0..1);
+    for options in [
+        &["--date", "2024-08-10"][..],
+        &["--from", "2024-08-09"],
+        &["--to", "2024-08-07"],
+        &["--yesterday"],
+        &["--venues", "kraken"],
+        &["--instruments", "DOGE/*"],
+    ] {
+        let outcome = home.run(options);
+        assert_eq!((outcome.code, outcome.text.as_str()), (Some(1), ""), "{options:?}");
+        assert!(outcome.errors.contains("has no quotes of that choice"), "{}", outcome.errors);
+        assert!(!home.file("out").exists());
+    }
+    let empty = Home::new();
+    assert_eq!(empty.run(&[]).code, Some(1));
+    // Where everything is left out, it says what and why.
+    kit::write_hours(&empty.lake, "okx", "LONE/USDT", "a", &sound_rows(), Style::default());
+    let outcome = empty.run(&[]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.errors.contains("LONE/USDT: is on no venue but okx"), "{}", outcome.errors);
+}
+
+#[test]
+fn days_venues_and_instruments_are_chosen() {
+    let home = Home::of_days(0..3);
+    for (options, days, pairs) in [
+        (&[][..], "08 09 10", 4),
+        (&["--date", "2024-08-09"], "09", 4),
+        (&["--from", "2024-08-09"], "09 10", 4),
+        (&["--to", "2024-08-09"], "08 09", 4),
+        (&["--from", "2024-08-09", "--to", "2024-08-09"], "09", 4),
+        (&["--venues", "alpha,ok*"], "08 09 10", 2),
+        (&["--instruments", "BTC/*"], "08 09 10", 3),
+        (&["--instruments", "ETH*", "--venues", "[ao]*"], "08 09 10", 1),
+    ] {
+        let compatible = ["--metrics", "compatible", "--format", "json", "--no-partials"];
+        let report = home.report(0, &[&compatible, options].concat());
+        let found: Vec<&str> =
+            report["days"].as_array().unwrap().iter().map(|d| d.as_str().unwrap()).collect();
+        let days: Vec<String> = days.split(' ').map(|day| format!("2024-08-{day}")).collect();
+        assert_eq!(found, days, "{options:?}");
+        assert_eq!(report["totals"]["pairs"], pairs, "{options:?}");
+        assert!(problems(&report).is_empty(), "{options:?}");
+    }
+}
+
+/// The arguments of a command line, proved at a point of time.
+#[test]
+fn fees_and_latencies_of_venues_that_are_not_there_are_told() {
+    let home = Home::of_days(0..1);
+    let given = ["--fees", "10,no-such=8,alpha=3", "--latency", "elsewhere=5"];
+    let report = home.report(0, &given);
+    let what = "no such venue among those that were analysed";
+    let told: Vec<String> = problems(&report)
+        .into_iter()
+        .filter(|(_, told, _)| told == what)
+        .map(|(subject, _, _)| subject)
+        .collect();
+    assert_eq!(told, ["--fees no-such=8", "--latency elsewhere=5"]);
+}
+
+fn plan(lake: &Path, now: i64, options: &[&str]) -> Result<Plan, Vec<analyzer::options::Problem>> {
+    let command = Arguments::augment_args(clap::Command::new("analyzer"));
+    let given = ["analyzer", lake.to_str().unwrap()];
+    let matches = command.try_get_matches_from(given.iter().chain(options)).unwrap();
+    Plan::new(Arguments::from_arg_matches(&matches).unwrap(), now)
+}
+
+#[test]
+fn days_are_counted_back_from_today_utc() {
+    let home = Home::new();
+    let days = |now: i64, options: &[&str]| {
+        let selection = plan(&home.lake, now, options).unwrap().selection;
+        let text =
+            |day: Option<jiff::civil::Date>| day.map_or("none".to_owned(), |d| d.to_string());
+        format!("{} {}", text(selection.from), text(selection.to))
+    };
+    let noon = MIDNIGHT + 12 * HOUR;
+    for (now, options, expected) in [
+        (noon, &["--yesterday"][..], "2024-08-07 2024-08-07"),
+        (MIDNIGHT, &["--yesterday"], "2024-08-07 2024-08-07"),
+        (MIDNIGHT - 1, &["--yesterday"], "2024-08-06 2024-08-06"),
+        (noon, &["--last-days", "1"], "2024-08-07 2024-08-07"),
+        (noon, &["--last-days", "30"], "2024-07-09 2024-08-07"),
+        (noon, &["--date", "2024-08-01"], "2024-08-01 2024-08-01"),
+        (noon, &["--from", "2024-08-01"], "2024-08-01 none"),
+        (noon, &[], "none none"),
+    ] {
+        assert_eq!(days(now, options), expected, "{options:?}");
+    }
+    let nothing = plan(&home.lake, noon, &["--last-days", "0"]).unwrap_err();
+    assert!(nothing[0].to_string().contains("--last-days"), "{nothing:?}");
+}
+
+#[test]
+fn files_are_those_that_were_asked_for_and_replaced_as_a_whole() {
+    let home = Home::of_days(0..1);
+    for (format, expected) in [
+        ("csv", &FILES[..1]),
+        ("parquet,toml", &FILES[1..3]),
+        ("html", &FILES[3..4]),
+        ("json", &FILES[4..]),
+        ("csv,parquet,html,json,toml", &FILES),
+    ] {
+        let outcome = home.run(&["--format", format]);
+        assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
+        assert_eq!(names(&home.file("out")), expected);
+        for name in expected {
+            assert!(outcome.text.contains(&format!("out/{name}")), "{}", outcome.text);
+        }
+        if expected.len() < FILES.len() {
+            fs::remove_dir_all(home.file("out")).unwrap();
+        }
+    }
+    // Who has an old file open reads it to its end: the new one is another file.
+    let csv = home.file("out/ranking.csv");
+    let old = home.file("old.csv");
+    fs::hard_link(&csv, &old).unwrap();
+    let before = fs::read(&csv).unwrap();
+    home.add_day(1);
+    assert_eq!(home.run(&[]).code, Some(0));
+    assert_eq!(fs::read(&old).unwrap(), before);
+    assert_ne!(fs::read(&csv).unwrap(), before);
+    assert_eq!(names(&home.file("out")), FILES);
+    // A folder in the place of a file is told by its name.
+    fs::remove_file(&csv).unwrap();
+    fs::create_dir(&csv).unwrap();
+    let outcome = home.run(&["--format", "csv"]);
+    assert_eq!(outcome.code, Some(1));
+    assert!(outcome.errors.contains("cannot write out/ranking.csv"), "{}", outcome.errors);
+    assert_eq!(names(&home.file("out")), FILES);
+}
+
+#[test]
+fn the_report_on_standard_output_is_that_of_the_file() {
+    let home = Home::of_days(0..1);
+    let outcome = home.run(&["--json"]);
+    assert_eq!((outcome.code, outcome.errors.as_str()), (Some(0), ""));
+    assert_eq!(outcome.text, fs::read_to_string(home.file("out/report.json")).unwrap());
+    let report: analyzer::report::Report = serde_json::from_str(&outcome.text).unwrap();
+    assert_eq!(report.pairs.len(), 4);
+    assert_eq!(report.rank_by, "capture_per_day");
+    assert_eq!(report.completeness.verdict, "unknown");
+}
+
+#[test]
+fn groups_of_figures_stand_for_themselves() {
+    let home = Home::of_days(0..1);
+    for (metrics, with, without) in [
+        ("compatible", "zero_crossings", "capture_per_day"),
+        ("time-weighted", "capture_per_day", "zero_crossings"),
+        ("reversion", "half_life_s", "zero_crossings"),
+        ("lead-lag", "lead_lag_ms", "capture_per_day"),
+    ] {
+        let rank = ["--rank", with, "--format", "csv,json", "--no-partials"];
+        let report = home.report(0, &[&["--metrics", metrics][..], &rank].concat());
+        let (header, pairs) = pairs(&home.file("out/ranking.csv"));
+        assert_eq!(pairs.len(), 4, "{metrics}: {:?}", problems(&report));
+        assert!(header.iter().any(|name| name == with), "{metrics}");
+        assert!(!header.iter().any(|name| name == without), "{metrics}");
+    }
+    // Each has a column that ranks where nobody names one.
+    for metrics in ["compatible", "time-weighted", "reversion", "lead-lag"] {
+        let outcome = home.run(&["--metrics", metrics, "--no-partials"]);
+        assert_eq!(outcome.code, Some(0), "{metrics}: {}", outcome.errors);
+    }
+}
+
+#[test]
+fn rows_are_ordered_by_the_column_that_ranks() {
+    let home = Home::of_days(0..1);
+    for (rank, descending) in [("zero_crossings", true), ("-zero_crossings", false)] {
+        let report = home.report(0, &["--metrics", "compatible", "--rank", rank]);
+        let pairs = report["pairs"].as_array().unwrap();
+        let values: Vec<u64> =
+            pairs.iter().map(|pair| pair["cells"][6].as_u64().unwrap()).collect();
+        assert!(values.is_sorted_by(|a, b| if descending { b <= a } else { a <= b }), "{values:?}");
+        assert!(values.first() != values.last());
+    }
+}
+
+/// What is done to a lake, the subject and the text of the problem.
+struct Bad {
+    name: &'static str,
+    spoil: fn(&Path),
+    subject: &'static str,
+    what: &'static str,
+}
+
+/// A file more, on a day that has others.
+const EXTRA: &str = "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=05/bad.parquet";
+/// The only file of its venue's day, and days follow.
+const WHOLE_DAY: &str = "exchange=okx/symbol=BTC#USDT/date=2024-08-09/hour=05/bad.parquet";
+
+fn sound_rows() -> Vec<Row> {
+    kit::walk(9, MIDNIGHT + 5 * HOUR, 300)
+}
+
+fn put(lake: &Path, path: &str, bytes: &[u8]) {
+    let path = lake.join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+}
+
+fn sound_file() -> Vec<u8> {
+    let home = Home::new();
+    let path = home.file("sound.parquet");
+    kit::write(&path, &kit::batch(&sound_rows(), Style::default()));
+    fs::read(path).unwrap()
+}
+
+fn without(lake: &Path, column: &str) {
+    let mut batch = kit::batch(&sound_rows(), Style::default());
+    batch.remove_column(batch.schema().index_of(column).unwrap());
+    kit::write(&lake.join(EXTRA), &batch);
+}
+
+fn columns(lake: &Path, columns: [(&str, ArrayRef); 3]) {
+    kit::write(&lake.join(EXTRA), &RecordBatch::try_from_iter(columns).unwrap());
+}
+
+fn forbid(path: &Path) {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o000)).unwrap();
+}
+
+const BAD: [Bad; 17] = [
+    Bad {
+        name: "a truncated file",
+        spoil: |lake| put(lake, EXTRA, &sound_file()[..2_000]),
+        subject: EXTRA,
+        what: "damaged, or no Parquet",
+    },
+    Bad {
+        name: "a file without its end, of a whole day",
+        spoil: |lake| put(lake, WHOLE_DAY, &sound_file()[..2_000]),
+        subject: WHOLE_DAY,
+        what: "damaged, or no Parquet",
+    },
+    Bad {
+        name: "a file with a damaged page",
+        spoil: |lake| {
+            let mut bytes = sound_file();
+            bytes[4..1_200].fill(0xFF);
+            put(lake, EXTRA, &bytes);
+        },
+        subject: EXTRA,
+        what: "damaged",
+    },
+    Bad {
+        name: "a file with a damaged page, of a whole day",
+        spoil: |lake| {
+            let mut bytes = sound_file();
+            bytes[4..1_200].fill(0xFF);
+            put(lake, WHOLE_DAY, &bytes);
+        },
+        subject: WHOLE_DAY,
+        what: "damaged",
+    },
+    Bad {
+        name: "a file of no bytes",
+        spoil: |lake| put(lake, EXTRA, b""),
+        subject: EXTRA,
+        what: "is empty",
+    },
+    Bad {
+        name: "a file of no rows",
+        spoil: |lake| {
+            kit::write(&lake.join(EXTRA), &kit::batch(&[], Style::default()));
+        },
+        subject: EXTRA,
+        what: "has no rows",
+    },
+    Bad {
+        name: "a file that is no Parquet",
+        spoil: |lake| put(lake, EXTRA, b"Timestamp,BestBid,BestAsk\n1,2,3\n"),
+        subject: EXTRA,
+        what: "no Parquet",
+    },
+    Bad {
+        name: "a file of something else",
+        spoil: |lake| {
+            let numbers: ArrayRef = Arc::new(Int64Array::from(vec![1, 2]));
+            columns(lake, ["a", "b", "c"].map(|name| (name, Arc::clone(&numbers))));
+        },
+        subject: EXTRA,
+        what: "has no column Timestamp",
+    },
+    Bad {
+        name: "a file without bids",
+        spoil: |lake| without(lake, "BestBid"),
+        subject: EXTRA,
+        what: "has no column BestBid",
+    },
+    Bad {
+        name: "a file without asks",
+        spoil: |lake| without(lake, "BestAsk"),
+        subject: EXTRA,
+        what: "has no column BestAsk",
+    },
+    Bad {
+        name: "prices that are text",
+        spoil: |lake| {
+            let batch = kit::batch(&[quote(MIDNIGHT, 1.0)], Style::default());
+            let text: ArrayRef = Arc::new(StringArray::from(vec!["1.0"]));
+            let time = Arc::clone(batch.column(0));
+            let ask: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
+            columns(lake, [("Timestamp", time), ("BestBid", text), ("BestAsk", ask)]);
+        },
+        subject: EXTRA,
+        what: "its BestBid is of type",
+    },
+    Bad {
+        name: "an instrument on one venue only",
+        spoil: |lake| {
+            kit::write_hours(lake, "okx", "LONE/USDT", "a", &sound_rows(), Style::default());
+        },
+        subject: "LONE/USDT",
+        what: "is on no venue but okx",
+    },
+    Bad {
+        name: "venues without a time in common",
+        spoil: |lake| {
+            for (venue, at) in [("alpha", 0), ("okx", 2)] {
+                let rows = kit::walk(9, MIDNIGHT + at * DAY, 300);
+                kit::write_hours(lake, venue, "APART/USDT", "a", &rows, Style::default());
+            }
+        },
+        subject: "APART/USDT alpha okx",
+        what: "no time in common",
+    },
+    Bad {
+        name: "a folder without rights",
+        spoil: |lake| {
+            put(lake, EXTRA, &sound_file());
+            forbid(lake.join(EXTRA).parent().unwrap());
+        },
+        subject: "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=05",
+        what: "cannot be read: Permission denied",
+    },
+    Bad {
+        name: "a file without rights",
+        spoil: |lake| {
+            put(lake, EXTRA, &sound_file());
+            forbid(&lake.join(EXTRA));
+        },
+        subject: EXTRA,
+        what: "cannot be read: Permission denied",
+    },
+    Bad {
+        name: "a folder that is no date",
+        spoil: |lake| {
+            put(lake, &EXTRA.replace("2024-08-08", "20240808"), &sound_file());
+        },
+        subject: "exchange=okx/symbol=BTC#USDT/date=20240808",
+        what: "is no date",
+    },
+    Bad {
+        name: "a folder in the place of a file",
+        spoil: |lake| fs::create_dir_all(lake.join(EXTRA)).unwrap(),
+        subject: EXTRA,
+        what: "is not a file",
+    },
+];
+
+/// Three days; okx has none of the second.
+fn lake_for_bad_input() -> Home {
+    let home = Home::of_days(0..3);
+    let day = "exchange=okx/symbol=BTC#USDT/date=2024-08-09";
+    fs::remove_dir_all(home.lake.join(day)).unwrap();
+    home
+}
+
+/// Root reads what is forbidden.
+fn rights_do_not_matter() -> bool {
+    let home = Home::new();
+    let path = home.file("forbidden");
+    fs::write(&path, "").unwrap();
+    forbid(&path);
+    fs::read(&path).is_ok()
+}
+
+#[test]
+fn bad_input_is_left_out_by_name_and_all_else_is_as_if_it_was_not_there() {
+    let sound = lake_for_bad_input();
+    let options = ["--metrics", "compatible,time-weighted,lead-lag"];
+    sound.report(0, &options);
+    let expected = fs::read(sound.file("out/ranking.csv")).unwrap();
+    for Bad { name, spoil, subject, what } in BAD {
+        if name.contains("without rights") && rights_do_not_matter() {
+            println!("skipped: {name}: rights do not matter to this user");
+            continue;
+        }
+        let home = lake_for_bad_input();
+        spoil(&home.lake);
+        let report = home.report(3, &options);
+        let left_out: Vec<_> = problems(&report).into_iter().filter(|of| of.2).collect();
+        let found = left_out.iter().any(|of| of.0 == subject && of.1.contains(what));
+        assert!(found, "{name}: {left_out:?}");
+        assert_eq!(left_out.len(), 1, "{name}: {left_out:?}");
+        let csv = fs::read(home.file("out/ranking.csv")).unwrap();
+        assert!(csv == expected, "{name}");
+        // A second run, from partial results, says the same.
+        let again = home.report(3, &options);
+        assert_eq!(problems(&again), problems(&report), "{name}");
+        assert!(fs::read(home.file("out/ranking.csv")).unwrap() == expected, "{name} again");
+        // Those who are strict get nothing but the names.
+        fs::remove_dir_all(home.file("out")).unwrap();
+        let strict = home.run(&[&options[..], &["--strict"]].concat());
+        assert_eq!((strict.code, strict.text.as_str()), (Some(1), ""), "{name}");
+        assert!(strict.errors.contains(subject), "{name}: {}", strict.errors);
+        assert!(!home.file("out").exists(), "{name}");
+        let folder = home.lake.join(EXTRA);
+        if let Some(folder) = folder.parent().filter(|folder| folder.exists()) {
+            fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+    }
+    assert_eq!(sound.run(&[&options[..], &["--strict"]].concat()).code, Some(0));
+}
+
+#[test]
+fn rows_that_are_no_quotes_or_not_in_order_are_told_by_file_and_change_nothing_else() {
+    let hour = folder("okx", "BTC/USDT", (MIDNIGHT + 5 * HOUR) / HOUR);
+    let rows = sound_rows();
+    let lake_with = |rows: &[Row]| {
+        let home = Home::of_days(0..1);
+        kit::write(&home.lake.join(&hour).join("a.parquet"), &kit::batch(rows, Style::default()));
+        home
+    };
+    let options = ["--metrics", "compatible,time-weighted"];
+    let sound = lake_with(&rows);
+    sound.report(0, &options);
+    let expected = fs::read_to_string(sound.file("out/ranking.csv")).unwrap();
+    let mut unsorted = rows.clone();
+    unsorted.reverse();
+    let more = |row: Row| {
+        let mut rows = rows.clone();
+        rows.insert(100, Row { time: rows[100].time, ..row });
+        rows
+    };
+    let no = quote(0, 100.0);
+    let bid = no.bid;
+    for (name, rows, what, left_out) in [
+        ("times in no order", unsorted, "not in order", false),
+        ("a null bid", more(Row { bid: None, ..no }), "1 rows without bid or ask", false),
+        ("a null ask", more(Row { ask: None, ..no }), "1 rows without bid or ask", false),
+        ("a bid of zero", more(Row { bid: Some(0.0), ..no }), NO_PRICE, true),
+        ("an ask below zero", more(Row { ask: Some(-1.0), ..no }), NO_PRICE, true),
+        ("an ask that is no number", more(Row { bid, ask: Some(f64::NAN), ..no }), NO_PRICE, true),
+        ("an infinite bid", more(Row { bid: Some(f64::INFINITY), ..no }), NO_PRICE, true),
+    ] {
+        let home = lake_with(&rows);
+        let report = home.report(if left_out { 3 } else { 0 }, &options);
+        let csv = fs::read_to_string(home.file("out/ranking.csv")).unwrap();
+        assert_eq!(csv, expected, "{name}");
+        let problems = problems(&report);
+        assert_eq!(problems.len(), 1, "{name}: {problems:?}");
+        assert_eq!(problems[0].0, format!("{hour}/a.parquet"), "{name}");
+        assert!(problems[0].1.contains(what) && problems[0].2 == left_out, "{problems:?}");
+        let strict = home.run(&[&options[..], &["--strict"]].concat());
+        assert_eq!(strict.code, Some(i32::from(left_out)), "{name}");
+    }
+}
+
+const NO_PRICE: &str = "1 rows with a price that is not positive and finite are left out";
+
+#[test]
+fn equal_times_keep_their_order_and_the_last_counts() {
+    let home = Home::new();
+    let at = MIDNIGHT + SECOND;
+    let rows = |bids: &[f64]| bids.iter().map(|bid| quote(at, *bid)).collect::<Vec<_>>();
+    kit::write_hours(&home.lake, "alpha", "X/Y", "a", &rows(&[101.0, 99.0]), Style::default());
+    kit::write_hours(&home.lake, "okx", "X/Y", "b", &rows(&[100.0]), Style::default());
+    kit::write_hours(&home.lake, "okx", "X/Y", "a", &rows(&[50.0, 1.0]), Style::default());
+    home.report(0, &["--metrics", "compatible"]);
+    let (_, pairs) = pairs(&home.file("out/ranking.csv"));
+    let cells: Vec<&str> =
+        pairs.values().next().unwrap()[3..7].iter().map(|cell| cell.1.as_str()).collect();
+    assert_eq!(cells, ["1.0000000000000009", "-1.0000000000000009", "0", "1"]);
+}

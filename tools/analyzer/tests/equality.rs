@@ -1,0 +1,401 @@
+//! The compatible columns are those of the customary script, on recorded tapes and on lakes made by
+//! chance: against all three engines of `pair_metrics.py`, and against plain loops over rows.
+//!
+//! Python's engines need `polars` and `duckdb` for the first `python3` of the path, and the folder
+//! `$SPREADWIRE_REAL_DATA` (default `../shared`); where they are absent the test says that it skips, on
+//! CI it fails.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use kit::{Chance, HOUR, Home, MIDNIGHT, Pairs, Row, SECOND, Style, Unit, cents, pairs};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+#[path = "kit/lakes.rs"]
+mod kit;
+
+const SEED: u64 = 20_240_808;
+/// Random instruments: each a case of its own.
+const CASES: u64 = 24;
+/// Names that SQL takes as they are.
+const NAMES: [&str; 4] = ["alpha", "beta", "delta", "gamma"];
+/// Percent, in the order of the columns.
+const LEVELS: [(f64, &str); 3] = [(0.3, "030bp"), (0.5, "050bp"), (0.4, "040bp")];
+/// Columns that are whole numbers, flags or names.
+const EXACT: [&str; 12] = [
+    "symbol",
+    "exchange1",
+    "exchange2",
+    "zero_crossings",
+    "opportunity_cycles_030bp",
+    "opportunity_cycles_050bp",
+    "opportunity_cycles_040bp",
+    "pattern_break_030bp",
+    "pattern_break_050bp",
+    "pattern_break_040bp",
+    "data_points",
+    "rows",
+];
+
+/// By instrument and venue: its rows in the order of the paths of their files.
+type Quotes = BTreeMap<String, BTreeMap<&'static str, Vec<Row>>>;
+
+/// One instrument on two to four venues and one to four days. Times often meet, within a venue and
+/// between venues; some venues start late, lack a day, or have days that nobody else has.
+fn random_instrument(lake: &Path, symbol: &str, seed: u64) -> BTreeMap<&'static str, Vec<Row>> {
+    let mut chance = Chance(seed);
+    let days = 1 + chance.below(4);
+    let venues = usize::try_from(2 + chance.below(3)).unwrap();
+    let units = [Unit::Micros, Unit::Nanos, Unit::NanosUtc];
+    let unit = units[usize::try_from(chance.below(3)).unwrap()];
+    // Coarse times meet, fine ones do not.
+    let grain = [SECOND, 50 * SECOND, 1_000][usize::try_from(chance.below(3)).unwrap()];
+    let (swing, orderly) =
+        ([6, 40, 90][usize::try_from(chance.below(3)).unwrap()], chance.one_in(2));
+    let mut quotes = BTreeMap::new();
+    for venue in &NAMES[..venues] {
+        let style = Style { unit, decimal: chance.one_in(2) };
+        let first_day = if chance.one_in(4) { chance.below(days) } else { 0 };
+        let mut of_venue = Vec::new();
+        for day in 0..days {
+            let must = day + 1 == days && of_venue.is_empty();
+            if !must && (day < first_day || chance.one_in(5)) {
+                continue;
+            }
+            for hour in [0, 1, 11, 23] {
+                if hour != 11 && chance.one_in(2) {
+                    continue;
+                }
+                let files = 1 + usize::try_from(chance.below(3)).unwrap();
+                let begin = MIDNIGHT + (day * 24 + hour) * HOUR;
+                for name in &["a", "b", "c"][..files] {
+                    let mut rows = random_rows(&mut chance, begin, grain, swing);
+                    if orderly {
+                        rows.sort_by_key(|row| row.time);
+                    }
+                    kit::write_hours(lake, venue, symbol, name, &rows, style);
+                    of_venue.append(&mut rows);
+                }
+            }
+        }
+        quotes.insert(*venue, of_venue);
+    }
+    quotes
+}
+
+fn random_rows(chance: &mut Chance, begin: i64, grain: i64, swing: i64) -> Vec<Row> {
+    let reach = 3_000 * SECOND / grain;
+    let from = chance.below(reach / 2 + 1);
+    let mut apart = chance.below(swing + 1) - swing / 2;
+    let rows = (0..20 + chance.below(100)).map(|_| {
+        let time = begin + (from + chance.below(reach - from)) * grain;
+        apart = (apart + chance.below(15) - 7).clamp(-swing, swing);
+        let nothing = |chance: &mut Chance| chance.one_in(30);
+        let (bid, ask) = (cents(10_000 + apart), cents(10_002 + apart));
+        let bid = (!nothing(chance)).then_some(bid);
+        Row { time, bid, ask: (!nothing(chance)).then_some(ask) }
+    });
+    let mut rows: Vec<Row> = rows.collect();
+    // No file is without a quote.
+    rows[0] = kit::quote(rows[0].time, 100.0);
+    rows
+}
+
+fn random_lake(lake: &Path, seed: u64) -> Quotes {
+    println!("seed {seed}");
+    let case = |case| {
+        let symbol = format!("C{case:02}/USDT");
+        let quotes = random_instrument(lake, &symbol, seed.wrapping_mul(1_000).wrapping_add(case));
+        (symbol, quotes)
+    };
+    (0..CASES).map(case).collect()
+}
+
+/// Bid and time of the rows that are quotes, in the order of time.
+fn sound(rows: &[Row]) -> Vec<(i64, f64)> {
+    let mut sound: Vec<(i64, f64)> =
+        rows.iter().filter_map(|row| row.ask.and(row.bid).map(|bid| (row.time, bid))).collect();
+    sound.sort_by_key(|quote| quote.0);
+    sound
+}
+
+/// The figures by their definitions, as text; `None` if no row has a deviation.
+fn by_loops(left: &[(i64, f64)], right: &[(i64, f64)]) -> Option<Vec<(String, String)>> {
+    let mut deviations = Vec::new();
+    for (time, bid) in left {
+        let mut last = None;
+        for (at, other) in right {
+            if at <= time {
+                last = Some(other);
+            }
+        }
+        deviations.push(last.map(|other| (bid / other - 1.0) * 100.0));
+    }
+    let known: Vec<f64> = deviations.iter().flatten().copied().collect();
+    let count = |of: usize| f64::from(u32::try_from(of).unwrap());
+    #[expect(clippy::cast_precision_loss, reason = "a few days")]
+    let hours = (left.last()?.0 - left.first()?.0) as f64 / 3.6e12;
+    let per = |of: usize| if hours == 0.0 { 0.0 } else { count(of) / hours };
+    let mut crossings = 0;
+    for pair in deviations.windows(2) {
+        if let [Some(a), Some(b)] = pair {
+            crossings += usize::from(a * b < 0.0);
+        }
+    }
+    let mut cells: Vec<(String, String)> = Vec::new();
+    let mut tell = |name: &str, value: String| cells.push((name.to_owned(), value));
+    tell("max_deviation_pct", known.iter().copied().reduce(f64::max)?.to_string());
+    tell("min_deviation_pct", known.iter().copied().reduce(f64::min)?.to_string());
+    tell("deviation_asymmetry", (known.iter().sum::<f64>() / count(known.len())).to_string());
+    tell("zero_crossings", crossings.to_string());
+    tell("zero_crossings_per_hour", per(crossings).to_string());
+    tell("zero_crossings_per_minute", (per(crossings) / 60.0).to_string());
+    for (level, tag) in LEVELS {
+        let (mut above, mut cycles, mut was) = (0, 0, false);
+        for deviation in &known {
+            if level < deviation.abs() {
+                above += 1;
+                was = true;
+            } else if deviation.abs() < 0.05 && was {
+                cycles += 1;
+                was = false;
+            }
+        }
+        let share = count(above) / count(known.len()) * 100.0;
+        let lasts = if cycles == 0 { 0.0 } else { hours * 36.0 * share / count(cycles) };
+        let breaks = deviations.last()?.is_some_and(|last| level < last.abs());
+        tell(&format!("opportunity_cycles_{tag}"), cycles.to_string());
+        tell(&format!("cycles_{tag}_per_hour"), per(cycles).to_string());
+        tell(&format!("pct_time_above_{tag}"), share.to_string());
+        tell(&format!("avg_cycle_duration_{tag}_sec"), lasts.to_string());
+        tell(&format!("pattern_break_{tag}"), breaks.to_string());
+    }
+    tell("data_points", left.len().to_string());
+    tell("duration_hours", hours.to_string());
+    Some(cells)
+}
+
+/// All pairs of a lake that have a deviation.
+fn all_by_loops(quotes: &Quotes) -> Pairs {
+    let mut pairs = Pairs::new();
+    for (symbol, venues) in quotes {
+        for (one, left) in venues {
+            for (two, right) in venues.iter().filter(|(two, _)| one < *two) {
+                let names = [symbol.as_str(), one, two].map(str::to_owned);
+                let Some(mut cells) = by_loops(&sound(left), &sound(right)) else { continue };
+                let heads = ["symbol", "exchange1", "exchange2"].map(str::to_owned);
+                cells.splice(0..0, heads.into_iter().zip(names.clone()));
+                pairs.insert(names, cells);
+            }
+        }
+    }
+    pairs
+}
+
+/// What the analyzer says of a lake: header and pairs.
+fn analysed(home: &Home, options: &[&str], code: Option<i32>) -> (Vec<String>, Pairs) {
+    let outcome = home.run(&[&["--no-partials", "--format", "csv,json"], options].concat());
+    assert_eq!(outcome.code, code, "{}{}", outcome.text, outcome.errors);
+    pairs(&home.file("out/ranking.csv"))
+}
+
+/// Names, order and values. `clock` is the least time that is told apart, s.
+fn assert_equal(ours: &Pairs, theirs: &Pairs, clock: f64, who: &str) {
+    let keys = |pairs: &Pairs| pairs.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(ours), keys(theirs), "{who}: pairs");
+    let mut wrong = Vec::new();
+    for (names, theirs) in theirs {
+        let ours = &ours[names];
+        assert_eq!(ours.len(), theirs.len(), "{who}");
+        let seconds = ours.last().unwrap().1.parse::<f64>().unwrap() * 3_600.0;
+        for ((name, our), (their_name, their)) in ours.iter().zip(theirs) {
+            assert_eq!(name, their_name, "{who}");
+            let is_timed = ["_per_", "_sec", "_hours"].iter().any(|part| name.contains(part));
+            let more = if is_timed { clock / seconds.max(clock) } else { 0.0 };
+            if !agree(name, our, their, 1e-9 + more) {
+                wrong.push(format!("{names:?} {name}: {our}, {who} has {their}"));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "{} differ:\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(20)].join("\n")
+    );
+}
+
+fn agree(name: &str, our: &str, their: &str, relative: f64) -> bool {
+    if EXACT.contains(&name) || our.is_empty() || their.is_empty() {
+        return our == their.to_lowercase() || our == their;
+    }
+    let (our, their): (f64, f64) = (our.parse().unwrap(), their.parse().unwrap());
+    (our - their).abs() <= 1e-12 + relative * their.abs()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+fn real_data() -> PathBuf {
+    let beside = root().join("../shared");
+    std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from)
+}
+
+/// The script of the three engines, if it can be run.
+fn script() -> Option<PathBuf> {
+    let script = real_data().join("baselines/pair_metrics.py");
+    let python = Command::new("python3").args(["-c", "import polars, duckdb"]).output();
+    let missing = match python {
+        _ if !script.exists() => format!("{} is absent (SPREADWIRE_REAL_DATA)", script.display()),
+        Ok(python) if python.status.success() => return Some(script),
+        Ok(_) | Err(_) => "python3 has no polars and duckdb".to_owned(),
+    };
+    // Recordings are not the project's to publish: CI has none, but it has Python.
+    assert!(std::env::var("CI").as_deref() != Ok("true") || !script.exists(), "{missing}");
+    println!("skipped: {missing}");
+    None
+}
+
+/// Compares a lake's figures with those of the three engines.
+fn assert_equal_to_all_engines(home: &Home, script: &Path, options: &[&str], code: Option<i32>) {
+    let (header, ours) = analysed(home, options, code);
+    for engine in ["script", "polars", "duckdb"] {
+        let csv = home.file(&format!("{engine}.csv"));
+        let output = Command::new("python3")
+            .arg(script)
+            .args([engine, home.lake.to_str().unwrap(), "--csv", csv.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
+        let (their_header, mut theirs) = pairs(&csv);
+        assert_eq!(header, their_header, "{engine}");
+        // A pair without a single deviation is a problem for us and a row for them.
+        theirs.retain(|_, cells| !cells[3].1.is_empty());
+        // Of two of the engines time goes through Python's datetime, which has microseconds.
+        assert_equal(&ours, &theirs, if engine == "duckdb" { 0.0 } else { 2e-6 }, engine);
+    }
+}
+
+#[test]
+fn on_random_lakes_the_compatible_columns_are_what_plain_loops_find() {
+    for seed in [SEED, SEED + 1] {
+        let home = Home::new();
+        let quotes = random_lake(&home.lake, seed);
+        let expected = all_by_loops(&quotes);
+        let all: usize = quotes.values().map(|of| of.len() * (of.len() - 1) / 2).sum();
+        let code = Some(if expected.len() < all { 3 } else { 0 });
+        let (_, ours) = analysed(&home, &["--metrics", "compatible"], code);
+        assert_equal(&ours, &expected, 0.0, "loops");
+        // Each of the pairs that are not there is a problem by name.
+        let left_out = kit::problems(&home.json()).into_iter().filter(|of| of.2);
+        assert_eq!(left_out.count(), all - expected.len());
+    }
+}
+
+#[test]
+fn on_random_lakes_the_compatible_columns_are_those_of_all_three_engines() {
+    let Some(script) = script() else { return };
+    let home = Home::new();
+    let quotes = random_lake(&home.lake, SEED + 7);
+    let expected = all_by_loops(&quotes).len();
+    let all: usize = quotes.values().map(|of| of.len() * (of.len() - 1) / 2).sum();
+    let code = Some(if expected < all { 3 } else { 0 });
+    assert_equal_to_all_engines(&home, &script, &["--metrics", "compatible"], code);
+}
+
+#[test]
+fn what_else_is_computed_does_not_change_the_compatible_columns() {
+    let home = Home::new();
+    let quotes = random_instrument(&home.lake, "C00/USDT", SEED);
+    random_instrument(&home.lake, "C01/USDT", SEED + 1);
+    drop(quotes);
+    let outcome = |options: &[&str]| {
+        home.run(&[&["--no-partials", "--format", "csv"], options].concat());
+        pairs(&home.file("out/ranking.csv"))
+    };
+    let (header, compatible) = outcome(&["--metrics", "compatible"]);
+    let (all_header, all) = outcome(&["--metrics", "all"]);
+    assert_eq!(header, all_header[..header.len()]);
+    for (names, cells) in &compatible {
+        assert_eq!(*cells, all[names][..header.len()]);
+    }
+    assert!(!compatible.is_empty());
+}
+
+#[test]
+fn on_random_lakes_all_figures_are_the_same_bytes_however_they_come_about() {
+    let home = Home::new();
+    println!("seed {SEED}");
+    for case in 0..6 {
+        random_instrument(&home.lake, &format!("C{case}/USDT"), SEED + 100 + case);
+    }
+    let csv = |options: &[&str]| {
+        let outcome = home.run(&[&["--format", "csv"], options].concat());
+        assert!([Some(0), Some(3)].contains(&outcome.code), "{}", outcome.errors);
+        std::fs::read_to_string(home.file("out/ranking.csv")).unwrap()
+    };
+    let expected = csv(&["--threads", "1", "--no-partials"]);
+    for options in
+        [&["--threads", "5", "--no-partials"][..], &["--threads", "2"], &["--threads", "3"]]
+    {
+        assert_eq!(csv(options), expected, "{options:?}");
+    }
+    // Each day by itself, and then all of them from what the nights have kept.
+    std::fs::remove_dir_all(home.file("lake.partials")).unwrap();
+    for day in 8..12 {
+        home.run(&["--date", &format!("2024-08-{day:02}")]);
+    }
+    assert_eq!(csv(&[]), expected, "day by day");
+}
+
+/// Tape, and its instrument for a venue and symbol of it.
+type Tape = (&'static str, fn(&str, &str) -> String);
+
+/// The recorded tapes as one lake: of each tape its own instruments.
+fn lake_of_tapes(home: &Home) -> usize {
+    let tapes: [Tape; 5] = [
+        ("quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z", |_, _| "BTC/A".to_owned()),
+        ("quotes_binance_spot_usdm_BTCUSDT_20260216T0400Z_100ms", |_, _| "BTC/B".to_owned()),
+        ("quotes_gateiofut_mexcspot_LUNCUSDT_20251011", |_, _| "LUNC/C".to_owned()),
+        ("minute_close_quotes_bybit_binance_BTC_20221213", |_, _| "BTC/D".to_owned()),
+        ("minute_median_quotes_6perp_venues_8symbols_20260212_20260213", |_, symbol| {
+            format!("{symbol}/E")
+        }),
+    ];
+    let mut rows: BTreeMap<(String, String), Vec<Row>> = BTreeMap::new();
+    let mut read = 0;
+    for (name, instrument) in tapes {
+        let path = real_data().join(format!("tapes/{name}.csv.gz"));
+        let Ok(file) = std::fs::File::open(&path) else {
+            println!("skipped: {} is absent (SPREADWIRE_REAL_DATA)", path.display());
+            continue;
+        };
+        read += 1;
+        let mut csv = csv::Reader::from_reader(flate2::read::MultiGzDecoder::new(file));
+        for line in csv.records() {
+            let line = line.unwrap();
+            let row = Row {
+                time: line[0].parse().unwrap(),
+                bid: line[4].parse().ok(),
+                ask: line[6].parse().ok(),
+            };
+            rows.entry((line[2].to_owned(), instrument(&line[2], &line[3]))).or_default().push(row);
+        }
+    }
+    for ((venue, symbol), rows) in rows {
+        kit::write_hours(&home.lake, &venue, &symbol, "tape", &rows, Style::default());
+    }
+    read
+}
+
+#[test]
+fn on_the_recorded_tapes_the_compatible_columns_are_those_of_all_three_engines() {
+    let Some(script) = script() else { return };
+    let home = Home::new();
+    if lake_of_tapes(&home) == 0 {
+        return;
+    }
+    assert_equal_to_all_engines(&home, &script, &["--metrics", "compatible"], Some(0));
+}

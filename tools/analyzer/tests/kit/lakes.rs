@@ -1,0 +1,273 @@
+//! Lakes for tests: quotes by a formula or by chance, written as recorders write them, and the
+//! analyzer run on them as a user does.
+
+#![allow(dead_code, reason = "each test uses its part")]
+
+use arrow::array::{
+    ArrayRef, Decimal128Array, Float64Array, RecordBatch, TimestampMicrosecondArray,
+    TimestampNanosecondArray,
+};
+use parquet::arrow::ArrowWriter;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use tempfile::TempDir;
+
+pub(crate) const SECOND: i64 = 1_000_000_000;
+pub(crate) const HOUR: i64 = 3_600 * SECOND;
+pub(crate) const DAY: i64 = 24 * HOUR;
+/// 2024-08-08T00:00:00Z.
+pub(crate) const MIDNIGHT: i64 = 1_723_075_200 * SECOND;
+
+/// One row of a file.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Row {
+    /// ns since 1970.
+    pub(crate) time: i64,
+    pub(crate) bid: Option<f64>,
+    pub(crate) ask: Option<f64>,
+}
+
+/// A quote with an ask one cent above.
+pub(crate) fn quote(time: i64, bid: f64) -> Row {
+    Row { time, bid: Some(bid), ask: Some(((bid + 0.01) * 100.0).round() / 100.0) }
+}
+
+/// How times are stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Unit {
+    Micros,
+    Nanos,
+    #[default]
+    NanosUtc,
+}
+
+/// How a venue's files are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Style {
+    pub(crate) unit: Unit,
+    /// Prices as decimals of two places.
+    pub(crate) decimal: bool,
+}
+
+fn times(rows: &[Row], unit: Unit) -> ArrayRef {
+    let all = rows.iter().map(|row| row.time);
+    match unit {
+        Unit::Micros => {
+            Arc::new(TimestampMicrosecondArray::from_iter_values(all.map(|t| t / 1000)))
+        }
+        Unit::Nanos => Arc::new(TimestampNanosecondArray::from_iter_values(all)),
+        Unit::NanosUtc => {
+            Arc::new(TimestampNanosecondArray::from_iter_values(all).with_timezone("UTC"))
+        }
+    }
+}
+
+fn prices(values: impl Iterator<Item = Option<f64>>, decimal: bool) -> ArrayRef {
+    if !decimal {
+        return Arc::new(values.collect::<Float64Array>());
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "prices of two places")]
+    let cents = values.map(|value| value.map(|value| (value * 100.0).round() as i128));
+    let cents = cents.collect::<Decimal128Array>().with_precision_and_scale(18, 2);
+    Arc::new(cents.unwrap())
+}
+
+pub(crate) fn batch(rows: &[Row], style: Style) -> RecordBatch {
+    let bids = prices(rows.iter().map(|row| row.bid), style.decimal);
+    let asks = prices(rows.iter().map(|row| row.ask), style.decimal);
+    let columns = [("Timestamp", times(rows, style.unit)), ("BestBid", bids), ("BestAsk", asks)];
+    let columns = columns.into_iter().map(|(name, values)| (name, values, true));
+    RecordBatch::try_from_iter_with_nullable(columns).unwrap()
+}
+
+pub(crate) fn write(path: &Path, batch: &RecordBatch) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let file = fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// The folder of an hour since 1970, from the lake's top.
+pub(crate) fn folder(venue: &str, symbol: &str, hour: i64) -> String {
+    let at = jiff::Timestamp::from_second(hour * 3_600).unwrap();
+    let symbol = symbol.replace('/', "#");
+    let at = at.strftime("date=%Y-%m-%d/hour=%H");
+    format!("exchange={venue}/symbol={symbol}/{at}")
+}
+
+/// Writes rows into a file of every hour that has some; rows keep their order.
+pub(crate) fn write_hours(
+    lake: &Path,
+    venue: &str,
+    symbol: &str,
+    name: &str,
+    rows: &[Row],
+    style: Style,
+) {
+    let mut hours: BTreeMap<i64, Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        hours.entry(row.time.div_euclid(HOUR)).or_default().push(*row);
+    }
+    for (hour, rows) in hours {
+        let path = lake.join(folder(venue, symbol, hour)).join(format!("{name}.parquet"));
+        write(&path, &batch(&rows, style));
+    }
+}
+
+/// Whole numbers of a generator that is the same everywhere (splitmix64).
+pub(crate) struct Chance(pub(crate) u64);
+
+impl Chance {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    /// From 0 to below `n`.
+    pub(crate) fn below(&mut self, n: i64) -> i64 {
+        i64::try_from(self.next() % n.unsigned_abs()).unwrap()
+    }
+
+    pub(crate) fn one_in(&mut self, n: i64) -> bool {
+        self.below(n) == 0
+    }
+}
+
+/// A price in whole cents.
+pub(crate) fn cents(count: i64) -> f64 {
+    f64::from(i32::try_from(count).unwrap()) / 100.0
+}
+
+/// Quotes of `count` seconds or so from `from` on, whose bid goes to and fro about 100; venues
+/// with other numbers are a little above and below each other in turn.
+pub(crate) fn walk(number: u64, from: i64, count: i64) -> Vec<Row> {
+    let mut chance =
+        Chance(number.wrapping_mul(77).wrapping_add(from.unsigned_abs() / 1_000_000_000));
+    let mut apart = 0_i64;
+    let rows = (0..count).map(|second| {
+        apart += chance.below(21) - 10 - apart / 8;
+        let common = (second * 7 / 10) % 50;
+        let time = from + second * SECOND + chance.below(900) * 1_000_000;
+        quote(time, cents(10_000 + common + apart))
+    });
+    rows.collect()
+}
+
+/// A lake in a folder of its own, so that its partial results are there too.
+pub(crate) struct Home {
+    pub(crate) home: TempDir,
+    pub(crate) lake: PathBuf,
+}
+
+impl Default for Home {
+    fn default() -> Home {
+        Home::new()
+    }
+}
+
+impl Home {
+    pub(crate) fn new() -> Home {
+        let home = TempDir::new().unwrap();
+        let lake = home.path().join("lake");
+        fs::create_dir(&lake).unwrap();
+        Home { home, lake }
+    }
+
+    /// Two instruments on some days after 2024-08-08; BTC on three venues, ETH on two.
+    pub(crate) fn of_days(days: std::ops::Range<i64>) -> Home {
+        let home = Home::new();
+        days.for_each(|day| home.add_day(day));
+        home
+    }
+
+    pub(crate) fn add_day(&self, day: i64) {
+        let venues =
+            [("BTC/USDT", 0), ("BTC/USDT", 1), ("BTC/USDT", 2), ("ETH/USDT", 0), ("ETH/USDT", 2)];
+        for (number, (symbol, venue)) in (1..).zip(venues) {
+            for hour in [0, 13] {
+                let rows = walk(number, MIDNIGHT + day * DAY + hour * HOUR, 400);
+                write_hours(&self.lake, VENUES[venue], symbol, "a", &rows, Style::default());
+            }
+        }
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Runs the analyzer on the lake; results go to `out`.
+    pub(crate) fn run(&self, options: &[&str]) -> Outcome {
+        let mut all = vec![self.lake.to_str().unwrap()];
+        all.extend(options);
+        run(self.home.path(), &all)
+    }
+
+    /// Runs it, which must end with this exit code, and reads the report.
+    pub(crate) fn report(&self, code: i32, options: &[&str]) -> serde_json::Value {
+        let outcome = self.run(options);
+        assert_eq!(outcome.code, Some(code), "{options:?}: {}{}", outcome.text, outcome.errors);
+        self.json()
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(self.file("out/report.json")).unwrap()).unwrap()
+    }
+}
+
+/// Venues of [`Home::of_days`], in order.
+pub(crate) const VENUES: [&str; 3] = ["alpha", "binance_usdm", "okx"];
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) text: String,
+    pub(crate) errors: String,
+}
+
+/// Runs the analyzer in a folder; results go to `out` in it.
+pub(crate) fn run(folder: &Path, options: &[&str]) -> Outcome {
+    let analyzer = Command::new(env!("CARGO_BIN_EXE_analyzer"))
+        .current_dir(folder)
+        .args(options)
+        .args(["--out", "out"])
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Outcome {
+        code: analyzer.status.code(),
+        text: text(analyzer.stdout),
+        errors: text(analyzer.stderr),
+    }
+}
+
+/// Problems of a report: subject, what is wrong, whether something was left out.
+pub(crate) fn problems(report: &serde_json::Value) -> Vec<(String, String, bool)> {
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let problems = report["problems"].as_array().unwrap().iter();
+    problems
+        .map(|of| (text(&of["subject"]), text(&of["what"]), of["left_out"].as_bool().unwrap()))
+        .collect()
+}
+
+/// Pairs of a table as CSV has them: by names, the cells with their columns.
+pub(crate) type Pairs = BTreeMap<[String; 3], Vec<(String, String)>>;
+
+pub(crate) fn pairs(path: &Path) -> (Vec<String>, Pairs) {
+    let mut csv = csv::Reader::from_path(path).unwrap();
+    let names: Vec<String> = csv.headers().unwrap().iter().map(str::to_owned).collect();
+    let mut pairs = Pairs::new();
+    for line in csv.records() {
+        let line = line.unwrap();
+        let cells = names.iter().cloned().zip(line.iter().map(str::to_owned)).collect();
+        pairs.insert([0, 1, 2].map(|at| line[at].to_owned()), cells);
+    }
+    (names, pairs)
+}

@@ -1,0 +1,364 @@
+//! Night after night: partial results are kept, merged and computed again when they must be; whatever
+//! way the figures come about, they have the same bytes. And the golden files: what a small lake by a
+//! formula gives, to the last digit (`BLESS=1` writes them anew).
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use kit::{DAY, HOUR, Home, MIDNIGHT, Style, VENUES, folder, problems, walk};
+use serde_json::{Value, json};
+use spreadwire::ledger::{self, Entry, EntryKind};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[path = "kit/lakes.rs"]
+mod kit;
+
+/// What must not depend on how a run went about it.
+#[derive(PartialEq, Eq)]
+struct Results {
+    csv: String,
+    parquet: Vec<u8>,
+    report: String,
+    page: String,
+}
+
+/// The report without what tells of the run itself.
+fn masked(mut report: Value) -> Value {
+    report["generated"] = json!("masked");
+    report["lake"] = json!("masked");
+    report["totals"]["partials_reused"] = json!(0);
+    report["totals"]["partials_computed"] = json!(0);
+    report
+}
+
+/// Partial results that were reused, and those that were computed.
+fn counts(report: &Value) -> [u64; 2] {
+    ["partials_reused", "partials_computed"].map(|name| report["totals"][name].as_u64().unwrap())
+}
+
+fn results(home: &Home, options: &[&str]) -> (Results, [u64; 2]) {
+    let report = home.report(0, options);
+    let counts = counts(&report);
+    let read = |name: &str| fs::read_to_string(home.file("out").join(name)).unwrap();
+    // The page has the time of the analysis and the lake's name in its text.
+    let mut page = read("report.html");
+    for name in ["generated", "lake"] {
+        page = page.replace(report[name].as_str().unwrap(), "masked");
+    }
+    page = without_counts(&page);
+    let report = serde_json::to_string_pretty(&masked(report)).unwrap();
+    let parquet = fs::read(home.file("out/ranking.parquet")).unwrap();
+    (Results { csv: read("ranking.csv"), parquet, report, page }, counts)
+}
+
+/// The page but for the line that counts partial results.
+fn without_counts(page: &str) -> String {
+    page.lines().filter(|line| !line.contains(" computed, ")).collect::<Vec<_>>().join("\n")
+}
+
+fn assert_same(a: &Results, b: &Results, what: &str) {
+    assert_eq!(a.csv, b.csv, "{what}");
+    assert_eq!(a.report, b.report, "{what}");
+    assert!(a.parquet == b.parquet, "{what}: ranking.parquet");
+    assert!(a.page == b.page, "{what}: report.html");
+}
+
+/// The partial results of a lake by their paths.
+fn partials(home: &Home) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![home.file("lake.partials")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.clone(), fs::read(path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn the_same_bytes_come_out_of_any_number_of_threads_with_and_without_partial_results() {
+    let home = Home::of_days(0..2);
+    let (expected, _) = results(&home, &["--threads", "1", "--no-partials"]);
+    for threads in ["2", "5"] {
+        let (found, counts) = results(&home, &["--threads", threads, "--no-partials"]);
+        assert_same(&found, &expected, threads);
+        assert_eq!(counts, [0, 4]);
+    }
+    assert!(!home.file("lake.partials").exists());
+    let (computed, counts) = results(&home, &["--threads", "3"]);
+    assert_same(&computed, &expected, "partial results computed");
+    assert_eq!(counts, [0, 4]);
+    let kept = partials(&home);
+    assert_eq!(kept.len(), 4);
+    for threads in ["1", "2", "5"] {
+        let (reused, counts) = results(&home, &["--threads", threads]);
+        assert_same(&reused, &expected, "partial results reused");
+        assert_eq!(counts, [4, 0]);
+    }
+    assert!(partials(&home) == kept, "reading changes nothing");
+    // Somewhere else, and by other threads, the partial results have the same bytes.
+    let elsewhere = home.file("elsewhere");
+    results(&home, &["--threads", "5", "--partials", elsewhere.to_str().unwrap()]);
+    for (path, bytes) in kept {
+        let path = elsewhere.join(path.strip_prefix(home.file("lake.partials")).unwrap());
+        assert!(fs::read(path).unwrap() == bytes);
+    }
+}
+
+const FEW: [&str; 2] = ["--metrics", "compatible,time-weighted"];
+
+#[test]
+fn a_new_day_is_all_that_is_computed_and_the_whole_is_as_computed_at_once() {
+    let home = Home::of_days(0..1);
+    let options = ["--metrics", "all"];
+    for day in 1..4 {
+        let (_, found) = results(&home, &options);
+        assert_eq!(found, [2 * (day - 1), 2], "day {day}");
+        home.add_day(i64::try_from(day).unwrap());
+    }
+    let (merged, found) = results(&home, &options);
+    assert_eq!(found, [6, 2]);
+    let (at_once, found) = results(&home, &["--metrics", "all", "--no-partials"]);
+    assert_eq!(found, [0, 8]);
+    assert_same(&merged, &at_once, "merged");
+    // The night that has only one day, and the day before that it begins with, in its period.
+    let (_, found) = results(&home, &["--metrics", "all", "--date", "2024-08-11"]);
+    assert_eq!(found, [2, 0]);
+}
+
+#[test]
+fn a_changed_file_has_its_day_and_the_one_after_computed_again() {
+    let home = Home::of_days(0..4);
+    results(&home, &FEW);
+    let rows = walk(99, MIDNIGHT + DAY + 20 * HOUR, 300);
+    kit::write_hours(&home.lake, "okx", "BTC/USDT", "later", &rows, Style::default());
+    let (found, counted) = results(&home, &FEW);
+    assert_eq!(counted, [6, 2], "of BTC/USDT the second day and the third");
+    assert_same(&found, &results(&home, &[&FEW[..], &["--no-partials"]].concat()).0, "a file more");
+    let path = home.lake.join(folder("okx", "BTC/USDT", (MIDNIGHT + DAY) / HOUR + 20));
+    kit::write(&path.join("later.parquet"), &kit::batch(&rows[..200], Style::default()));
+    let (found, counted) = results(&home, &FEW);
+    assert_eq!(counted, [6, 2], "a changed file");
+    assert_same(&found, &results(&home, &[&FEW[..], &["--no-partials"]].concat()).0, "changed");
+    fs::remove_file(path.join("later.parquet")).unwrap();
+    assert_eq!(results(&home, &FEW).1, [6, 2], "a file less");
+    // The last day has none after it.
+    let rows = walk(99, MIDNIGHT + 3 * DAY + 20 * HOUR, 300);
+    kit::write_hours(&home.lake, "okx", "BTC/USDT", "later", &rows, Style::default());
+    assert_eq!(results(&home, &FEW).1, [7, 1]);
+}
+
+#[test]
+fn damaged_partial_results_and_those_of_other_settings_are_computed_again() {
+    let home = Home::of_days(0..2);
+    let (expected, _) = results(&home, &FEW);
+    let kept = partials(&home);
+    type Spoil = fn(&mut Vec<u8>);
+    let spoils: [(&str, Spoil); 5] = [
+        ("no bytes", |bytes| bytes.clear()),
+        ("half of it", |bytes| bytes.truncate(bytes.len() / 2)),
+        ("a bit", |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        }),
+        ("its head", |bytes| bytes[0] ^= 1),
+        ("more", |bytes| bytes.extend([0; 9])),
+    ];
+    for (name, spoil) in spoils {
+        for (path, bytes) in kept.iter().take(2) {
+            let mut bytes = bytes.clone();
+            spoil(&mut bytes);
+            fs::write(path, bytes).unwrap();
+        }
+        let (found, counted) = results(&home, &FEW);
+        assert_eq!(counted, [2, 2], "{name}");
+        assert_same(&found, &expected, name);
+        assert!(partials(&home) == kept, "{name}: mended");
+    }
+    for (option, value) in [
+        ("--max-age", "3"),
+        ("--thresholds", "0,5"),
+        ("--size", "500"),
+        ("--fees", "7"),
+        ("--latency", "okx=3"),
+        ("--metrics", "compatible"),
+        ("--metrics", "all"),
+    ] {
+        results(&home, &FEW);
+        let given = if option == "--metrics" { vec![] } else { FEW.to_vec() };
+        let options = [&given[..], &[option, value]].concat();
+        let (found, counted) = results(&home, &options);
+        assert_eq!(counted, [0, 4], "{option} {value}");
+        let at_once = results(&home, &[&options[..], &["--no-partials"]].concat()).0;
+        assert_same(&found, &at_once, option);
+    }
+    // What says only how results are shown has no influence.
+    results(&home, &FEW);
+    for options in [["--top", "1"], ["--rank", "zero_crossings"], ["--threads", "1"]] {
+        assert_eq!(results(&home, &[&FEW[..], &options].concat()).1, [4, 0], "{options:?}");
+    }
+}
+
+#[test]
+fn partial_results_that_cannot_be_kept_are_a_problem_and_no_failure() {
+    let home = Home::of_days(0..1);
+    let (expected, _) = results(&home, &FEW);
+    fs::write(home.file("file"), "").unwrap();
+    let report = home.report(0, &[&FEW[..], &["--partials", "file"]].concat());
+    let problems = problems(&report);
+    assert_eq!(problems.len(), 2, "{problems:?}");
+    assert!(problems.iter().all(|of| of.1.contains("cannot be kept") && !of.2), "{problems:?}");
+    assert_eq!(fs::read_to_string(home.file("out/ranking.csv")).unwrap(), expected.csv);
+}
+
+/// A copy of some days of a lake.
+fn copy_of_days(home: &Home, days: std::ops::Range<i64>) -> Home {
+    let copy = Home::new();
+    let dates: Vec<String> = days.map(|day| format!("date=2024-08-{:02}", 8 + day)).collect();
+    let mut folders = vec![home.lake.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if name.starts_with("date=") && !dates.iter().any(|date| date == name) {
+                continue;
+            }
+            let to = copy.lake.join(path.strip_prefix(&home.lake).unwrap());
+            if path.is_dir() {
+                fs::create_dir_all(to).unwrap();
+                folders.push(path);
+            } else {
+                fs::copy(&path, to).unwrap();
+            }
+        }
+    }
+    copy
+}
+
+#[test]
+fn a_period_within_a_lake_is_as_if_the_lake_had_those_days_alone() {
+    let home = Home::of_days(0..4);
+    // A venue that begins its day late, with the other's quotes before it, and one that comes late.
+    let symbols = [("okx", 2 * HOUR, 1..4), ("alpha", 0, 0..4), ("binance_usdm", 5 * HOUR, 2..4)];
+    for (number, (venue, late, days)) in (50..).zip(symbols) {
+        for day in days {
+            let rows = walk(number, MIDNIGHT + day * DAY + late, 4_000);
+            kit::write_hours(&home.lake, venue, "LATE/USDT", "a", &rows, Style::default());
+        }
+    }
+    let csv = |home: &Home, options: &[&str]| {
+        let outcome = home.run(&[&["--metrics", "compatible"], options].concat());
+        // In some periods two of the venues have no time in common.
+        assert!([Some(0), Some(3)].contains(&outcome.code), "{}", outcome.errors);
+        (fs::read_to_string(home.file("out/ranking.csv")).unwrap(), problems(&home.json()))
+    };
+    let all = csv(&home, &[]);
+    for (from, to) in [(0, 2), (1, 3), (2, 4), (1, 4), (3, 4), (0, 4)] {
+        let copy = copy_of_days(&home, from..to);
+        let expected = csv(&copy, &[]);
+        let [first, last] = [from, to - 1].map(|day| format!("2024-08-{:02}", 8 + day));
+        let period = ["--from", &first, "--to", &last];
+        assert_eq!(csv(&home, &period), expected, "{first} to {last}");
+        let at_once = [&period[..], &["--no-partials"]].concat();
+        assert_eq!(csv(&home, &at_once), expected, "{first} to {last} at once");
+        assert_eq!(expected == all, (from, to) == (0, 4));
+    }
+}
+
+const NANOS: u64 = 1_000_000_000;
+
+/// A run of an engine that recorded over two days, from an hour before to an hour after.
+fn whole_run() -> Vec<Entry> {
+    let midnight = u64::try_from(MIDNIGHT).unwrap();
+    let entry = |kind, time| Entry::new(kind, time).of_run("run-1");
+    vec![
+        entry(EntryKind::Started, midnight - 3_600 * NANOS),
+        entry(EntryKind::Ended, midnight + 49 * 3_600 * NANOS),
+    ]
+}
+
+#[test]
+fn a_day_that_is_incomplete_by_the_ledger_is_told_in_the_report_and_on_the_page() {
+    let midnight = u64::try_from(MIDNIGHT).unwrap();
+    let mut gap = Entry::new(EntryKind::Gap, midnight + 30 * 3_600 * NANOS).of_run("run-1");
+    gap = gap.because("ring");
+    (gap.until, gap.rows) = (Some(gap.time + 90 * NANOS), Some(7));
+    let lost = "2024-08-09: 1 gaps by ring, 1 min 30 s together, 7 rows lost";
+    let short = Entry::new(EntryKind::Ended, midnight + 44 * 3_600 * NANOS).of_run("run-1");
+    let silent = "2024-08-09: nothing recorded for 4 h 0 min";
+    let unknown = "the lake has no ledger";
+    for (entries, verdict, heading, finding) in [
+        (None, "unknown", "Completeness unknown", unknown),
+        (Some(whole_run()), "complete", "Complete</h2>", ""),
+        (Some([whole_run(), vec![gap]].concat()), "incomplete", "Incomplete days", lost),
+        (Some(vec![whole_run()[0].clone(), short]), "incomplete", "Incomplete days", silent),
+    ] {
+        let home = Home::of_days(0..2);
+        if let Some(entries) = entries {
+            ledger::write(&home.lake, "run-1", midnight, &entries).unwrap();
+        }
+        let report = home.report(0, &FEW);
+        let completeness = &report["completeness"];
+        assert_eq!(completeness["verdict"], verdict);
+        let findings = completeness["findings"].as_array().unwrap();
+        assert_eq!(findings.len(), usize::from(!finding.is_empty()), "{findings:?}");
+        let page = fs::read_to_string(home.file("out/report.html")).unwrap();
+        assert!(page.contains(heading), "{heading} is not on the page");
+        if !finding.is_empty() {
+            assert!(findings[0].as_str().unwrap().contains(finding), "{findings:?}");
+            assert!(page.contains(finding), "{finding} is not on the page");
+        }
+        // Of the first day nothing is missing; partial results do not hide what the ledger says.
+        let first = home.report(0, &[&FEW[..], &["--date", "2024-08-08"]].concat());
+        let expected = if verdict == "unknown" { "unknown" } else { "complete" };
+        assert_eq!(first["completeness"]["verdict"], expected);
+        let again = home.report(0, &FEW);
+        assert_eq!(counts(&again), [4, 0]);
+        assert_eq!(again["completeness"], report["completeness"]);
+    }
+}
+
+/// Two days of three instruments by a formula: nothing of it is by chance, and every group of figures
+/// has something to say.
+fn golden_lake() -> Home {
+    let home = Home::new();
+    for (number, symbol) in (1..).zip(["BTC/USDT", "ETH/USDT", "SOL/USDT"]) {
+        for (venue, name) in (0..).zip(&VENUES[..2]) {
+            for day in 0..2 {
+                let rows = walk(number * 10 + venue, MIDNIGHT + day * DAY + 9 * HOUR, 900);
+                kit::write_hours(&home.lake, name, symbol, "a", &rows, Style::default());
+            }
+        }
+    }
+    home
+}
+
+#[test]
+fn ranking_and_report_of_a_lake_by_a_formula_are_those_that_are_kept() {
+    let home = golden_lake();
+    let outcome = kit::run(home.home.path(), &["lake", "--top", "1", "--thresholds", "0,10"]);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
+    let csv = fs::read_to_string(home.file("out/ranking.csv")).unwrap();
+    let text = fs::read_to_string(home.file("out/report.json")).unwrap();
+    let generated = format!("\"generated\": {}", home.json()["generated"]);
+    let report = text.replace(&generated, "\"generated\": \"masked\"");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for (name, found) in [("ranking.csv", csv), ("report.json", report)] {
+        let path = folder.join(name);
+        if std::env::var_os("BLESS").is_some() {
+            fs::create_dir_all(&folder).unwrap();
+            fs::write(&path, &found).unwrap();
+        }
+        let expected = fs::read_to_string(&path).unwrap();
+        for (number, (found, expected)) in found.lines().zip(expected.lines()).enumerate() {
+            assert_eq!(found, expected, "{name}:{}", number + 1);
+        }
+        assert_eq!(found.len(), expected.len(), "{name}");
+    }
+}
