@@ -1021,7 +1021,9 @@ mod tests {
         fn end(&mut self) {
             self.unbar();
             self.free.store(u64::MAX, Ordering::Relaxed);
-            for _ in 0..3 {
+            // The longest way back: a sync that waits for the one before it, fails, is heard of, and
+            // only then the second until recording is tried again.
+            for _ in 0..6 {
                 self.now += SECOND;
                 self.cycle();
                 self.follow();
