@@ -3,19 +3,54 @@
 //! Only legs whose state is live and whose quote is no older than the venue's maximum age, measured
 //! from the receive time of the quote in hand, take part. A function of the order of its input
 //! alone: no clock, no thread, no ring.
+//!
+//! A leg is one cache line in an array by venue: prices and sizes, what selling leaves and what
+//! buying costs after fees, and when the quote is too old; all that is computed once, when the quote
+//! comes. Who is live, who bids and who offers are masks with a bit for each venue, so that a quote
+//! visits only venues that it can be paired with.
 
 use crate::clock::Nanos;
-use crate::instrument::{Catalogue, InstrumentId, VenueId};
+use crate::instrument::{Catalogue, VENUES_MAX, VenueId};
 use crate::integrity::State;
-use crate::record::{Quote, Spread, Status, flags};
-use crate::spread::FeeFactors;
-use bytemuck::Zeroable;
+use crate::record::{Kind, Quote, Spread, Status, flags};
+use crate::spread::{FeeFactors, net_of_products};
 
-/// One venue's side of one instrument.
-#[derive(Clone, Copy, Debug)]
+/// A bit for each venue.
+type Venues = u64;
+const _: () = assert!(VENUES_MAX <= Venues::BITS as usize);
+
+/// One venue's quote of one instrument, ready to be paired.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default)]
 struct Leg {
-    quote: Quote,
-    live: bool,
+    bid_px: i64,
+    ask_px: i64,
+    bid_sz: i64,
+    ask_sz: i64,
+    /// What selling at the bid leaves after the fee.
+    proceeds: f64,
+    /// What buying at the ask costs with the fee.
+    cost: f64,
+    /// The last receive time of another venue's quote that it is paired with.
+    fresh_until: Nanos,
+}
+
+/// Of one instrument.
+#[derive(Clone, Copy, Debug, Default)]
+struct Masks {
+    /// Whose state is live.
+    live: Venues,
+    /// Whose bid can be sold to: there, and not crossed.
+    bids: Venues,
+    /// Whose ask can be bought from: there, and not crossed.
+    asks: Venues,
+}
+
+/// What the book knows of a venue.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    fee: FeeFactors,
+    max_age: Nanos,
 }
 
 /// All legs, by instrument and venue.
@@ -23,66 +58,138 @@ struct Leg {
 pub struct Book {
     venues: usize,
     legs: Vec<Leg>,
-    /// By instrument: who lists it.
-    listed: Vec<Vec<VenueId>>,
+    /// By instrument.
+    masks: Vec<Masks>,
     /// By venue.
-    fees: Vec<FeeFactors>,
-    /// By venue, ns.
-    max_age: Vec<Nanos>,
+    terms: Vec<Terms>,
+}
+
+impl Leg {
+    #[inline]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a relative error of 2^-53 is far below a basis point"
+    )]
+    fn of(quote: &Quote, terms: Terms) -> Leg {
+        Leg {
+            bid_px: quote.bid_px,
+            ask_px: quote.ask_px,
+            bid_sz: quote.bid_sz,
+            ask_sz: quote.ask_sz,
+            proceeds: quote.bid_px as f64 * terms.fee.sell,
+            cost: quote.ask_px as f64 * terms.fee.buy,
+            fresh_until: quote.ts_recv.saturating_add(terms.max_age),
+        }
+    }
+}
+
+impl Masks {
+    #[inline]
+    fn take(&mut self, bit: Venues, quote: &Quote) {
+        let sound = quote.flags & flags::CROSSED == 0;
+        self.bids = with(self.bids, bit, sound && 0 < quote.bid_px);
+        self.asks = with(self.asks, bit, sound && 0 < quote.ask_px);
+    }
+}
+
+/// The mask with a bit set or not.
+#[inline]
+fn with(mask: Venues, bit: Venues, on: bool) -> Venues {
+    (mask & !bit) | (bit * Venues::from(on))
+}
+
+/// All bits or none.
+#[inline]
+fn all(on: bool) -> Venues {
+    Venues::from(on).wrapping_neg()
 }
 
 impl Book {
     /// An empty book for a catalogue; all memory is taken now.
     #[must_use]
     pub fn new(catalogue: &Catalogue) -> Book {
-        let venues = catalogue.venues.len();
-        let instruments = u32::try_from(catalogue.instruments.len()).unwrap_or(u32::MAX);
-        let empty = Leg { quote: Quote::zeroed(), live: false };
+        let (venues, instruments) = (catalogue.venues.len(), catalogue.instruments.len());
+        let terms = catalogue.venues.iter();
         Book {
             venues,
-            legs: vec![empty; catalogue.instruments.len() * venues],
-            listed: (0..instruments).map(|i| catalogue.venues_of(InstrumentId(i))).collect(),
-            fees: catalogue.venues.iter().map(|v| FeeFactors::of(v.taker_fee)).collect(),
-            max_age: catalogue.venues.iter().map(|v| v.max_age).collect(),
+            legs: vec![Leg::default(); instruments * venues],
+            masks: vec![Masks::default(); instruments],
+            terms: terms
+                .map(|v| Terms { fee: FeeFactors::of(v.taker_fee), max_age: v.max_age })
+                .collect(),
         }
     }
 
     /// Takes a change of state: what is not live takes part in nothing.
     pub fn on_status(&mut self, status: &Status) {
-        let place = self.place(status.instrument, status.venue);
-        self.legs[place].live = status.state == State::Live as u8;
+        let masks = &mut self.masks[status.instrument.index()];
+        masks.live = with(masks.live, bit(status.venue), status.state == State::Live as u8);
     }
 
     /// Takes a quote and hands `each` the spreads it leads to with every other usable venue, both
     /// directions, in the order of venue ids: first buying here, then selling here.
     #[inline]
     pub fn on_quote(&mut self, quote: &Quote, sequence: u64, mut each: impl FnMut(Spread)) {
-        let place = self.place(quote.instrument, quote.venue);
-        self.legs[place].quote = *quote;
-        if !self.legs[place].live || quote.flags & flags::CROSSED != 0 {
-            return;
-        }
-        let here = (quote, self.fees[quote.venue.index()]);
-        for &venue in &self.listed[quote.instrument.index()] {
-            if venue == quote.venue {
+        let here = Leg::of(quote, self.terms[quote.venue.index()]);
+        let row = quote.instrument.index() * self.venues;
+        let legs = &mut self.legs[row..row + self.venues];
+        let masks = &mut self.masks[quote.instrument.index()];
+        let bit = bit(quote.venue);
+        masks.take(bit, quote);
+        let (bids, asks) = (masks.bids & masks.live, masks.asks & masks.live);
+        let sell_to = bids & !bit & all(asks & bit != 0);
+        let buy_from = asks & !bit & all(bids & bit != 0);
+        let mut left = sell_to | buy_from;
+        while left != 0 {
+            let (place, other) = (left.trailing_zeros() as usize, left & left.wrapping_neg());
+            left ^= other;
+            let there = &legs[place];
+            if there.fresh_until < quote.ts_recv {
                 continue;
             }
-            let leg = &self.legs[self.place(quote.instrument, venue)];
-            let age = quote.ts_recv.saturating_sub(leg.quote.ts_recv);
-            let crossed = leg.quote.flags & flags::CROSSED != 0;
-            if !leg.live || crossed || self.max_age[venue.index()] < age {
-                continue;
+            let venue = venue_of(place);
+            if sell_to & other != 0 {
+                each(spread(quote, sequence, (quote.venue, &here), (venue, there)));
             }
-            let there = (&leg.quote, self.fees[venue.index()]);
-            for (buy, sell) in [(here, there), (there, here)] {
-                if let Some(spread) = Spread::between(buy, sell, quote.ts_recv, sequence) {
-                    each(spread);
-                }
+            if buy_from & other != 0 {
+                each(spread(quote, sequence, (venue, there), (quote.venue, &here)));
             }
         }
+        legs[quote.venue.index()] = here;
     }
+}
 
-    fn place(&self, instrument: InstrumentId, venue: VenueId) -> usize {
-        instrument.index() * self.venues + venue.index()
+#[inline]
+fn bit(venue: VenueId) -> Venues {
+    1 << venue.index()
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a place of a bit is below 64")]
+fn venue_of(place: usize) -> VenueId {
+    VenueId(place as u8)
+}
+
+/// The spread that `quote` leads to.
+#[inline]
+fn spread(
+    quote: &Quote,
+    sequence: u64,
+    (buy_venue, buy): (VenueId, &Leg),
+    (sell_venue, sell): (VenueId, &Leg),
+) -> Spread {
+    Spread {
+        ts_recv: quote.ts_recv,
+        sequence,
+        buy_px: buy.ask_px,
+        sell_px: sell.bid_px,
+        buy_sz: buy.ask_sz,
+        sell_sz: sell.bid_sz,
+        net: net_of_products(sell.proceeds, buy.cost),
+        instrument: quote.instrument,
+        buy_venue,
+        sell_venue,
+        kind: Kind::Spread as u8,
+        flags: 0,
     }
 }

@@ -5,8 +5,7 @@
 //! `net = bid_sell * (1 - fee_sell) / (ask_buy * (1 + fee_buy)) - 1`, taker fees, as fractions.
 //! Both mantissas stand at the instrument's one scale, which cancels.
 
-use crate::record::{Kind, Quote, Spread};
-use bytemuck::Zeroable;
+use crate::record::Spread;
 
 /// Basis points in a fraction of one.
 pub const BPS: f64 = 10_000.0;
@@ -61,39 +60,18 @@ pub fn gross_of(sell_bid: f64, buy_ask: f64) -> f64 {
 #[must_use]
 #[inline]
 pub fn net_of(sell_bid: f64, sell_fee: FeeFactors, buy_ask: f64, buy_fee: FeeFactors) -> f64 {
-    (sell_bid * sell_fee.sell) / (buy_ask * buy_fee.buy) - 1.0
+    net_of_products(sell_bid * sell_fee.sell, buy_ask * buy_fee.buy)
+}
+
+/// [`net_of`] where the products are there already: what selling leaves, `bid_sell * (1 - fee_sell)`,
+/// and what buying costs, `ask_buy * (1 + fee_buy)`.
+#[must_use]
+#[inline]
+pub fn net_of_products(proceeds: f64, cost: f64) -> f64 {
+    proceeds / cost - 1.0
 }
 
 impl Spread {
-    /// The spread of buying at `buy`'s ask and selling at `sell`'s bid, led to by the quote with
-    /// the global `sequence` received at `ts_recv`. `None` if either side is absent.
-    #[must_use]
-    #[inline]
-    pub fn between(
-        (buy, buy_fee): (&Quote, FeeFactors),
-        (sell, sell_fee): (&Quote, FeeFactors),
-        ts_recv: u64,
-        sequence: u64,
-    ) -> Option<Spread> {
-        if buy.ask_px <= 0 || sell.bid_px <= 0 {
-            return None;
-        }
-        Some(Spread {
-            ts_recv,
-            sequence,
-            buy_px: buy.ask_px,
-            sell_px: sell.bid_px,
-            buy_sz: buy.ask_sz,
-            sell_sz: sell.bid_sz,
-            net: net(sell.bid_px, sell_fee, buy.ask_px, buy_fee),
-            instrument: buy.instrument,
-            buy_venue: buy.venue,
-            sell_venue: sell.venue,
-            kind: Kind::Spread as u8,
-            ..Spread::zeroed()
-        })
-    }
-
     /// Gross spread, fraction.
     #[must_use]
     pub fn gross(&self) -> f64 {
