@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 /// Layers from the floor up, as in ARCHITECTURE.md. A module may use those of earlier layers only;
 /// modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
-    &["clock", "counters", "cpu", "decimal", "disk", "folder", "json", "problem"],
+    &["clock", "counters", "cpu", "decimal", "disk", "folder", "json", "memory", "problem"],
     &["backoff", "instrument", "lake", "latency"],
-    &["agent", "record", "table", "tally"],
+    &["agent", "record", "table", "tally", "thread_watch"],
     &["frame_ring", "ledger", "ring", "segment", "venue"],
     &["venues", "spread", "integrity", "wire"],
     &["book", "connector", "syncer"],

@@ -276,6 +276,7 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         "journal",
         "capture",
         "rings",
+        "memory",
     ];
     documented.extend(sections);
     documented.sort_unstable();
@@ -337,6 +338,8 @@ spreads_min_net_bps = -2.5
 [capture]
 enabled = true
 ring_bytes = 65536
+[memory]
+lock = true
 [rings]
 feed = 64
 broadcast = 64

@@ -106,6 +106,10 @@ impl Agent for Calculator {
         "calculator"
     }
 
+    fn on_start(&mut self) {
+        self.outputs.iter_mut().for_each(|output| output.sender.touch());
+    }
+
     fn do_work(&mut self, _now: Nanos) -> usize {
         let Calculator { inputs, outputs, book, clock, sequence, latency, counts } = self;
         let mut work = 0;

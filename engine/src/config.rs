@@ -30,6 +30,8 @@ pub struct Config {
     pub capture: Capture,
     /// Sizes of the edges, in records of 64 bytes.
     pub rings: Rings,
+    /// The process's memory.
+    pub memory: Memory,
 }
 
 /// Where an entry of a list stands, for problems with it.
@@ -219,8 +221,16 @@ impl Default for Rings {
     }
 }
 
+/// The process's memory.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Whether all of it is brought into RAM at the start and kept there.
+    pub lock: bool,
+}
+
 /// All keys that a file may hold, for "did you mean".
-pub const KEYS: [&str; 42] = [
+pub const KEYS: [&str; 44] = [
     "include",
     "venues",
     "instruments",
@@ -230,6 +240,8 @@ pub const KEYS: [&str; 42] = [
     "journal",
     "capture",
     "rings",
+    "memory",
+    "lock",
     "name",
     "url",
     "taker_fee_bps",

@@ -230,6 +230,7 @@ impl Agent for Feed {
     }
 
     fn on_start(&mut self) {
+        self.output.edge.touch();
         if let Some(frames) = &mut self.cold.frames {
             frames.touch();
         }

@@ -19,6 +19,7 @@ use crate::frame_ring;
 use crate::instrument::{Catalogue, VenueId};
 use crate::journal::{self, Annex, Disk, Journal};
 use crate::lake;
+use crate::memory;
 use crate::plan::{FeedPlan, Plan, ThreadPlan};
 use crate::record::GapCause;
 use crate::recover::{self, Leftover, Mark};
@@ -143,6 +144,9 @@ impl Engine {
 /// # Errors
 /// What cannot be had from the system: the port, the lake's folder, a thread.
 pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
+    if plan.memory.lock {
+        memory::lock()?;
+    }
     let listener = broadcast::bind(plan.address).with_context(|| {
         let address = plan.address;
         format!("cannot listen on {address}: choose another broadcast.address, or end who has it")

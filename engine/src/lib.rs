@@ -20,6 +20,7 @@ pub mod folder;
 pub mod json;
 pub mod lake;
 pub mod latency;
+pub mod memory;
 pub mod problem;
 
 pub mod agent;
@@ -31,6 +32,7 @@ pub mod ring;
 pub mod segment;
 pub mod table;
 pub mod tally;
+pub mod thread_watch;
 
 pub mod spread;
 pub mod venue;

@@ -68,6 +68,8 @@ pub struct Plan {
     pub capture: config::Capture,
     /// Ring sizes as configured.
     pub rings: config::Rings,
+    /// The memory's settings as configured.
+    pub memory: config::Memory,
 }
 
 /// Quotes are good for this long unless the file says otherwise.
@@ -110,7 +112,7 @@ impl Plan {
         let Some(address) = address.filter(|_| faults.list.is_empty()) else {
             return Err(faults.list);
         };
-        let Config { broadcast, journal, capture, rings, .. } = config;
+        let Config { broadcast, journal, capture, rings, memory, .. } = config;
         Ok(Plan {
             catalogue,
             venues: venues.into_iter().map(|(planned, _)| planned).collect(),
@@ -123,6 +125,7 @@ impl Plan {
             journal,
             capture,
             rings,
+            memory,
         })
     }
 }

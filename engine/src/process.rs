@@ -5,10 +5,12 @@
 use crate::clock::{Clock, Nanos};
 use crate::counters::Counters;
 use crate::launch::{self, Engine, Surroundings};
+use crate::memory;
 use crate::plan::Plan;
 use crate::runner::Stop;
 use crate::segment::RunId;
 use crate::summary::Summary;
+use crate::thread_watch::ThreadWatch;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
@@ -40,6 +42,7 @@ pub struct Process {
     engine: Engine,
     around: Surroundings,
     started: Nanos,
+    watch: ThreadWatch,
     /// When the decision's rules expire, if they do.
     expires: Option<Nanos>,
 }
@@ -64,8 +67,11 @@ impl Process {
             stop,
         };
         let engine = launch::launch(plan, &around)?;
+        tell_memory();
+        let names = plan.threads.iter().map(|thread| thread.name.as_str());
+        let watch = ThreadWatch::new(names, around.clock.now(), &around.counters);
         let expires = plan.recommendations.as_ref().map(|all| all.expires);
-        Ok(Process { engine, around, started, expires })
+        Ok(Process { engine, around, started, watch, expires })
     }
 
     /// Where the broadcast listens.
@@ -97,22 +103,23 @@ impl Process {
     /// # Errors
     /// If not everything has ended within half a minute of being asked to.
     pub fn supervise(
-        self,
+        mut self,
         limit: Option<Duration>,
         mut each_second: impl FnMut(&Counters, &Stop),
     ) -> anyhow::Result<Summary> {
         let mut expires = self.expires;
-        let Process { engine, around, started, .. } = &self;
+        let Process { engine, around, started, watch, .. } = &mut self;
         let Surroundings { clock, stop, counters, .. } = around;
-        let limit = limit.map(|limit| started + nanos(limit));
+        let limit = limit.map(|limit| *started + nanos(limit));
         let mut losses = Losses::default();
-        let mut next = started + nanos(Duration::from_secs(1));
+        let mut next = *started + nanos(Duration::from_secs(1));
         while !engine.is_finished() && !stop.is_requested() {
             std::thread::sleep(LOOK_INTERVAL);
             let now = clock.now();
             if next <= now {
                 next += nanos(Duration::from_secs(1));
                 clock.discipline();
+                watch.look(now);
                 losses = warn_of_losses(counters, losses);
                 if expires.take_if(|expires| *expires <= now).is_some() {
                     warn_of_expiry();
@@ -138,6 +145,14 @@ impl Process {
             anyhow::ensure!(waited < nanos(END_LIMIT), "agents did not end within {END_LIMIT:?}");
         }
         Ok(Summary { elapsed, counters: around.counters, report: engine.join() })
+    }
+}
+
+/// Says what came of locking memory and of asking for huge pages.
+fn tell_memory() {
+    if let (Ok(locked), Ok(huge)) = (memory::locked_bytes(), memory::huge_bytes()) {
+        let (locked, huge) = (locked >> 20, huge >> 20);
+        tracing::info!(target: "memory", "{locked} MiB locked, {huge} MiB in huge pages");
     }
 }
 

@@ -43,7 +43,7 @@ impl Kind {
 
 /// Any record: what rings and journals hold. Use [`Record::kind`] and then [`Record::view`].
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
 pub struct Record {
     body: [u64; 7],
     /// The instrument, by its place in the catalogue.

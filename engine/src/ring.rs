@@ -83,6 +83,12 @@ impl HoldSender {
         self.counters.passed.add(1);
     }
 
+    /// Touches the ring's memory, so that it is there before the first record. For the start, on the
+    /// thread that will send.
+    pub fn touch(&mut self) {
+        touch(&mut self.ring);
+    }
+
     /// Whether the consumer is gone.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
@@ -108,6 +114,11 @@ impl CountSender {
                 false
             }
         }
+    }
+
+    /// As [`HoldSender::touch`].
+    pub fn touch(&mut self) {
+        touch(&mut self.ring);
     }
 
     /// Writes the pending gap mark if it and one record fit.
@@ -143,6 +154,11 @@ impl CountSender {
         }
         self.missed
     }
+}
+
+fn touch(ring: &mut Producer<Record>) {
+    // What is written and not committed is not there to the consumer.
+    drop(ring.write_chunk(ring.slots()));
 }
 
 impl Receiver {

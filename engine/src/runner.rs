@@ -8,6 +8,7 @@
 use crate::agent::{Agent, IdleStrategy, Idler, Report};
 use crate::clock::{Clock, MILLI, Nanos};
 use crate::counters::{Counter, Counters};
+use crate::memory;
 use crate::plan::ThreadPlan;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -118,6 +119,7 @@ impl Worker {
     fn run(mut self) -> Report {
         let mut report = Report::default();
         self.pin(&mut report);
+        memory::touch_stack();
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.cycle_until_done(&mut report))) {
                 Ok(()) => return report,

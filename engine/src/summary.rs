@@ -3,9 +3,10 @@
 //! It must not know where a number came from beside its name.
 
 use crate::agent::Report;
-use crate::clock::Nanos;
+use crate::clock::{Nanos, SECOND};
 use crate::counters::Counters;
 use crate::latency::Latency;
+use crate::thread_watch::{NAMES, WARM_UP};
 use comfy_table::presets;
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
@@ -125,8 +126,29 @@ impl Summary {
         let complete = self.is_complete();
         let verdict = if complete { "every quote decoded is a row" } else { "NOT complete" };
         lines.push(format!("  {verdict}\n\n{}", self.latency_table()));
+        lines.extend(self.threads_table().map(|table| format!("\n{table}")));
         lines.extend(self.report.failures.iter().map(|failure| format!("failed: {failure}")));
         lines.join("\n")
+    }
+
+    /// What the kernel did to each thread; none if the run ended before that was counted.
+    fn threads_table(&self) -> Option<Table> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        let since = format!("thread, from {} s on", WARM_UP / SECOND);
+        table.set_header([&since, "page faults", "from a disk", "waited", "lost its core"]);
+        let counts = self.counters.snapshot();
+        let thread = |name: &String| {
+            let thread = name.strip_prefix("thread.")?.strip_suffix(NAMES[0])?;
+            Some(thread.trim_end_matches('.').to_owned())
+        };
+        for thread in counts.keys().filter_map(thread) {
+            let count = |what| counts.get(&format!("thread.{thread}.{what}")).copied().unwrap_or(0);
+            let counts = NAMES.map(|what| count(what).to_string());
+            table.add_row([thread.clone()].into_iter().chain(counts));
+        }
+        table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
+        (!table.is_empty()).then_some(table)
     }
 
     fn latency_table(&self) -> Table {
