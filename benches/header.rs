@@ -1,4 +1,5 @@
-//! The first lines of every bench: what ran where, without which no figure means anything.
+//! The first lines of every bench: what ran where, without which no figure means anything. The second is
+//! the doctor's verdict on the machine.
 //!
 //! It must not know what is measured.
 
@@ -10,13 +11,15 @@ pub(crate) fn print(bench: &str) {
     let profile = if cfg!(debug_assertions) { "UNOPTIMISED" } else { "optimised" };
     let cpus = std::thread::available_parallelism().map_or(0, usize::from);
     println!(
-        "# {bench}, {profile} | {}, {cpus} CPUs | Linux {} | {} | governor {} | load {}",
+        "# {bench}, {profile}, RUSTFLAGS {} | {}, {cpus} CPUs | Linux {} | {} | governor {} | load {}",
+        option_env!("RUSTFLAGS").filter(|flags| !flags.is_empty()).unwrap_or("none"),
         cpu_model(),
         line_of("/proc/sys/kernel/osrelease"),
         rustc(),
         line_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
         load(),
     );
+    println!("# {}", doctor::verdict());
 }
 
 fn line_of(path: &str) -> String {

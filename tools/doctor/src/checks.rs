@@ -1,0 +1,34 @@
+//! All checks there are, by what they are about. A check looks at a host and says what it saw; it must
+//! not know where the host comes from.
+
+use crate::check::{Check, Finding};
+use crate::host::Host;
+
+pub mod clock;
+pub mod cores;
+pub mod kernel;
+pub mod memory;
+pub mod network;
+pub mod power;
+pub mod system;
+
+/// The checks of each area, in the order of the report.
+pub const AREAS: [(&str, &[Check]); 7] = [
+    ("clock", clock::CHECKS),
+    ("cores", cores::CHECKS),
+    ("kernel", kernel::CHECKS),
+    ("power", power::CHECKS),
+    ("memory", memory::CHECKS),
+    ("network", network::CHECKS),
+    ("system", system::CHECKS),
+];
+
+/// Looks at everything.
+#[must_use]
+pub fn run(host: &Host) -> Vec<Finding> {
+    let of_area = |(area, checks): &(&'static str, &'static [Check])| {
+        let area = *area;
+        checks.iter().map(move |check| check.run(area, host))
+    };
+    AREAS.iter().flat_map(of_area).collect()
+}

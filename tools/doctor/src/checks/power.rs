@@ -1,0 +1,115 @@
+//! Power: frequency and sleep states of the hot CPUs.
+
+use crate::check::{Check, Seen, fail, pass, skip, warn};
+use crate::host::Host;
+use std::collections::BTreeSet;
+
+/// The checks of this area.
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "governor",
+        good: "performance on every hot CPU",
+        mend: "cpupower -c HOT frequency-set -g performance",
+        look: governor,
+    },
+    Check {
+        id: "energy_preference",
+        good: "performance on every hot CPU",
+        mend: "cpupower -c HOT set --epp performance",
+        look: energy_preference,
+    },
+    Check {
+        id: "frequency",
+        good: "the hot CPUs run within 2 % of each other",
+        mend: "for repeatable benchmarks: echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo, or \
+               echo 0 > /sys/devices/system/cpu/cpufreq/boost",
+        look: frequency,
+    },
+    Check {
+        id: "c_states",
+        good: "no sleep state that takes over 2 us to leave is open to a hot CPU",
+        mend: "cpupower -c HOT idle-set -D 2, or hold 0 in /dev/cpu_dma_latency, or kernel arguments \
+               processor.max_cstate=1 intel_idle.max_cstate=0",
+        look: c_states,
+    },
+];
+
+/// Leaving a state that takes longer than this is as long as a hop through the engine, us.
+const EXIT_MAX_US: u64 = 2;
+
+/// What a file of each hot CPU says, each value once; `None` if no CPU has it.
+fn values(host: &Host, path: &str) -> Option<BTreeSet<String>> {
+    let values: BTreeSet<String> =
+        host.hot.iter().filter_map(|cpu| host.of_cpu(cpu, path)).collect();
+    (!values.is_empty()).then_some(values)
+}
+
+fn listed(values: &BTreeSet<String>) -> String {
+    values.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+fn governor(host: &Host) -> Seen {
+    let Some(values) = values(host, "cpufreq/scaling_governor") else {
+        let vm = if host.is_vm() { " (a VM: its host decides)" } else { "" };
+        return skip(format!("the kernel does not choose the frequency here{vm}"));
+    };
+    if values.iter().all(|value| value == "performance") {
+        pass("performance")
+    } else {
+        fail(format!("{}: a core that was idle begins slowly", listed(&values)))
+    }
+}
+
+fn energy_preference(host: &Host) -> Seen {
+    let Some(values) = values(host, "cpufreq/energy_performance_preference") else {
+        return skip("the frequency driver has no such setting");
+    };
+    let is_good = |value: &String| value == "performance" || value == "0";
+    if values.iter().all(is_good) { pass("performance") } else { warn(listed(&values)) }
+}
+
+fn frequency(host: &Host) -> Seen {
+    let now = |cpu: usize| host.of_cpu(cpu, "cpufreq/scaling_cur_freq")?.parse::<u64>().ok();
+    let all: Vec<u64> = host.hot.iter().filter_map(now).collect();
+    let (Some(min), Some(max)) = (all.iter().min(), all.iter().max()) else {
+        return skip("the kernel does not tell the frequency");
+    };
+    let found = format!("{} to {} MHz", min / 1_000, max / 1_000);
+    if *max * 98 <= *min * 100 { pass(found) } else { warn(found) }
+}
+
+fn c_states(host: &Host) -> Seen {
+    if host.argument("idle").as_deref() == Some("poll") {
+        return pass("idle=poll: none is used");
+    }
+    // Four bytes: the longest latency that whoever holds the file open allows, us.
+    let held = host.bytes("dev/cpu_dma_latency").and_then(|bytes| bytes.try_into().ok());
+    if let Some(held) = held.map(i32::from_ne_bytes)
+        && (0..=2).contains(&held)
+    {
+        return pass(format!("/dev/cpu_dma_latency is held at {held} us"));
+    }
+    let mut open = BTreeSet::new();
+    let mut known = 0;
+    for cpu in host.hot.iter() {
+        let folder = format!("sys/devices/system/cpu/cpu{cpu}/cpuidle");
+        for state in host.names(&folder).iter().filter(|name| name.starts_with("state")) {
+            let number = |file: &str| host.number::<u64>(&format!("{folder}/{state}/{file}"));
+            let Some(latency) = number("latency") else { continue };
+            known += 1;
+            if EXIT_MAX_US < latency && number("disable").unwrap_or(0) == 0 {
+                let name = host.text(&format!("{folder}/{state}/name")).unwrap_or_default();
+                open.insert(format!("{name} ({latency} us)"));
+            }
+        }
+    }
+    if known == 0 {
+        skip("the kernel offers no sleep states here")
+    } else if open.is_empty() {
+        pass("none is open")
+    } else {
+        warn(format!("open: {}; a spinning thread never enters them, one that backs off does", {
+            listed(&open)
+        }))
+    }
+}
