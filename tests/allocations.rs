@@ -14,6 +14,7 @@ use bytemuck::Zeroable;
 use counting_allocator::counted;
 use crossbeam::channel;
 use fixture::Fixture;
+use hdrhistogram::Histogram;
 use source::{Source, catalogue};
 use spreadwire::agent::Agent;
 use spreadwire::book::Book;
@@ -32,6 +33,7 @@ use spreadwire::journal::{self, Annex, Disk, Edges, Journal};
 use spreadwire::record::{GapCause, Kind, Record, Spread, Status};
 use spreadwire::ring::{self, CountSender, EdgeCounters, Receiver};
 use spreadwire::segment::{Origin, RunId, catalogue_digest};
+use spreadwire::stopwatch::{self, Readings};
 use spreadwire::syncer::{self, Syncer};
 use spreadwire::venue::VenueSpec;
 use spreadwire::venues::VENUES;
@@ -63,6 +65,7 @@ struct Pipeline {
     opportunities: Receiver,
     clock: Clock,
     counters: Counters,
+    readings: Vec<Readings>,
     syncs: usize,
     _lake: tempfile::TempDir,
 }
@@ -71,6 +74,13 @@ impl Pipeline {
     fn new() -> Pipeline {
         let (clock, counters, catalogue) =
             (Clock::manual(MIDNIGHT), Counters::default(), catalogue());
+        let mut readings = Vec::new();
+        let mut stopwatch = |stage| {
+            let venues = (0..=u8::MAX).map(VenueId).take(VENUES.len()).collect();
+            let (stopwatch, reading) = stopwatch::pair(stage, venues, clock.clone());
+            readings.push(reading);
+            stopwatch
+        };
         let (sources, inputs): (Vec<_>, Vec<_>) =
             VENUES.iter().enumerate().map(|(place, spec)| Source::new(place, spec)).unzip();
         let frames = sources.iter().map(|s| s.fixture.quotes(FRAMES, 0)).collect();
@@ -85,7 +95,8 @@ impl Pipeline {
             Output::of_spreads(journal_spreads, -0.002),
         ];
         let book = Book::new(&catalogue);
-        let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
+        let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters)
+            .timed(stopwatch("read_to_spread"));
         // Everything opens at once and closes when a leg goes.
         let settings = decision::Settings {
             entry: -1.0,
@@ -96,7 +107,8 @@ impl Pipeline {
         };
         let maker = DecisionMaker::new(&catalogue, settings);
         let outputs = vec![to_chronicle, journal_opportunities];
-        let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);
+        let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters)
+            .timed(stopwatch("read_to_decision"));
         let lake = tempfile::tempdir().unwrap();
         let origin =
             Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue) };
@@ -116,7 +128,8 @@ impl Pipeline {
             Annex { receiver: stored_opportunities, cause: GapCause::Opportunities },
         ];
         let edges = Edges { inputs: journal_in, annexes, states };
-        let journal = Journal::new(edges, disk, origin, settings, clock.clone(), &counters);
+        let journal = Journal::new(edges, disk, origin, settings, clock.clone(), &counters)
+            .timed(stopwatch("read_to_journal"));
         Pipeline {
             sources,
             frames,
@@ -127,6 +140,7 @@ impl Pipeline {
             opportunities,
             clock,
             counters,
+            readings,
             syncs: 0,
             _lake: lake,
         }
@@ -156,6 +170,19 @@ impl Pipeline {
         self.syncs += self.syncer.handle_queued();
     }
 
+    /// What the telemetry does, on its own thread: takes the latencies that were handed over since the
+    /// last time, and asks for the next; how many there were.
+    fn gather(&mut self) -> u64 {
+        let mut samples = 0;
+        for readings in &mut self.readings {
+            readings.take(|times| {
+                samples += times.histograms.iter().map(Histogram::len).sum::<u64>();
+            });
+            assert!(readings.ask(), "nothing is open");
+        }
+        samples
+    }
+
     fn count(&self, name: &str) -> u64 {
         self.counters.counter(name).get()
     }
@@ -164,9 +191,17 @@ impl Pipeline {
 #[test]
 fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation() {
     let mut pipeline = Pipeline::new();
+    pipeline.gather();
     pipeline.round(0);
     let (quotes, opened) = (pipeline.count("calculator.quotes"), pipeline.count("decision.opened"));
-    let ((), allocations) = counted(|| (1..=20).for_each(|round| pipeline.round(round)));
+    let mut timed = pipeline.gather();
+    let ((), allocations) = counted(|| {
+        for round in 1..=20 {
+            pipeline.round(round);
+            // Histograms change hands in every round.
+            timed += pipeline.gather();
+        }
+    });
     assert_eq!(allocations, 0);
     let venues = VENUES.len() as u64;
     assert_eq!(pipeline.count("calculator.quotes") - quotes, 20 * FRAMES as u64 * venues);
@@ -175,6 +210,12 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
     assert!(20 * FRAMES as u64 * venues * (venues - 1) < pipeline.count("calculator.spreads"));
     assert!(10 < pipeline.syncs, "{} syncs", pipeline.syncs);
     assert_eq!(pipeline.count("journal.recording"), 1);
+    pipeline.cycle(MIDNIGHT + SECOND);
+    timed += pipeline.gather();
+    let inputs = pipeline.count("calculator.quotes") + pipeline.count("calculator.statuses");
+    // The journal's last block is not written yet.
+    let all = 2 * inputs + pipeline.count("calculator.spreads");
+    assert!((all - 32..=all).contains(&timed), "{timed} of {all}");
     pipeline.journal.on_close();
     assert_eq!(pipeline.count("journal.quotes"), pipeline.count("calculator.quotes"));
     let opportunities = pipeline.count("decision.opened") + pipeline.count("decision.closed");

@@ -275,6 +275,7 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         "decision",
         "journal",
         "capture",
+        "telemetry",
         "rings",
         "memory",
     ];
@@ -340,6 +341,8 @@ enabled = true
 ring_bytes = 65536
 [memory]
 lock = true
+[telemetry]
+hist = "histograms"
 [rings]
 feed = 64
 broadcast = 64

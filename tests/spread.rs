@@ -176,6 +176,10 @@ proptest! {
         let keys: Vec<_> = got.iter().map(key).collect();
         let expected_keys: Vec<_> = expected.iter().map(|n| (n.0, n.1, n.2, n.3)).collect();
         prop_assert_eq!(keys, expected_keys);
+        for spread in &got {
+            let quote: &Quote = records[usize::try_from(spread.sequence).unwrap()].view();
+            prop_assert_eq!(spread.leader(), quote.venue);
+        }
         for (spread, (.., gross, net)) in got.iter().zip(&expected) {
             let (gross, net) = (to_f64(gross), to_f64(net));
             // Errors of f64 are relative to the ratio, which is 1 + spread, and to the difference.

@@ -8,6 +8,7 @@
 
 use crate::clock::Nanos;
 use crate::latency::Latency;
+use crate::stopwatch::Stopwatch;
 use std::time::Duration;
 
 /// One stage. All calls are made on one thread, to which the agent is moved once.
@@ -40,6 +41,8 @@ pub trait Agent: Send {
 pub struct Report {
     /// Latency by stage, in the order reported; stages of the same name are merged.
     pub latencies: Vec<(String, Latency)>,
+    /// The same by stage and venue, where it is taken by venue.
+    pub latencies_by_venue: Vec<(String, String, Latency)>,
     /// Sentences about what went wrong, for the log and the exit code.
     pub failures: Vec<String>,
 }
@@ -53,9 +56,28 @@ impl Report {
         }
     }
 
+    /// Adds a stage's latency on one venue.
+    pub fn latency_of_venue(&mut self, stage: &str, venue: &str, latency: &Latency) {
+        let all = &mut self.latencies_by_venue;
+        match all.iter_mut().find(|(s, v, _)| s == stage && v == venue) {
+            Some((_, _, sum)) => sum.merge(latency),
+            None => all.push((stage.to_owned(), venue.to_owned(), latency.clone())),
+        }
+    }
+
+    /// Ends a stopwatch: adds what it recorded, unless that goes elsewhere.
+    pub fn stopwatch(&mut self, stopwatch: &mut Stopwatch) {
+        if let Some(latency) = stopwatch.finish() {
+            self.latency(stopwatch.stage(), &latency);
+        }
+    }
+
     /// Adds another report.
     pub fn merge(&mut self, other: &Report) {
         other.latencies.iter().for_each(|(stage, latency)| self.latency(stage, latency));
+        for (stage, venue, latency) in &other.latencies_by_venue {
+            self.latency_of_venue(stage, venue, latency);
+        }
         self.failures.extend(other.failures.iter().cloned());
     }
 }

@@ -192,4 +192,5 @@ fn spread(
         kind: Kind::Spread as u8,
         flags: 0,
     }
+    .led_by(quote.venue)
 }

@@ -24,10 +24,10 @@ pub use message::PROTOCOL;
 use crate::agent::{Agent, Report};
 use crate::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use crate::counters::{Counter, Counters};
-use crate::instrument::Catalogue;
-use crate::latency::Latency;
-use crate::record::{Gap, Kind, Record, Recording, RecordingState};
+use crate::instrument::{Catalogue, VenueId};
+use crate::record::{Gap, Kind, Record, Recording, RecordingState, Spread};
 use crate::ring::Receiver;
+use crate::stopwatch::Stopwatch;
 use client::Client;
 use market::{Event, Market};
 use message::{Delivery, Encoder};
@@ -38,6 +38,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use wire::Wire;
+
+/// The stage whose latency the broadcast reports: receive time to the end of the cycle's `write`s.
+pub const STAGE: &str = "read_to_broadcast";
 
 /// Connections accepted in one cycle.
 const ACCEPTS_PER_CYCLE: usize = 16;
@@ -269,9 +272,9 @@ pub struct Broadcast {
     clients: Vec<Option<Client>>,
     shared: Shared,
     clock: Clock,
-    latency: Latency,
-    /// Receive times of the spreads that this cycle queued to anyone.
-    queued: Vec<Nanos>,
+    stopwatch: Stopwatch,
+    /// Leading venues and receive times of the spreads that this cycle queued to anyone.
+    queued: Vec<(VenueId, Nanos)>,
     polled_at: Nanos,
     acceptable: bool,
 }
@@ -314,12 +317,19 @@ impl Broadcast {
             events: Events::with_capacity(EVENTS_MAX),
             clients: Vec::new(),
             shared,
+            stopwatch: Stopwatch::alone(STAGE, clock.clone()),
             clock,
-            latency: Latency::new(),
             queued: Vec::with_capacity(1024),
             polled_at: 0,
             acceptable: true,
         })
+    }
+
+    /// The same, timed by this.
+    #[must_use]
+    pub fn timed(mut self, stopwatch: Stopwatch) -> Broadcast {
+        self.stopwatch = stopwatch;
+        self
     }
 
     /// The address that clients connect to.
@@ -424,7 +434,8 @@ impl Broadcast {
                 shared.tally.spreads.add(1);
                 let event = shared.market.on_spread(record.view());
                 if give(event.as_ref(), clients, shared) {
-                    queued.push(record.ts_recv());
+                    let spread: &Spread = record.view();
+                    queued.push((spread.leader(), spread.ts_recv));
                 }
             }
             Some(Kind::Status) => {
@@ -446,11 +457,9 @@ impl Broadcast {
     }
 
     fn time_queued(&mut self) {
-        if self.queued.is_empty() {
-            return;
+        if !self.queued.is_empty() {
+            self.stopwatch.stamp_all(self.queued.drain(..));
         }
-        let sent = self.clock.now();
-        self.queued.drain(..).for_each(|ts_recv| self.latency.record(ts_recv, sent));
     }
 }
 
@@ -499,6 +508,7 @@ impl Agent for Broadcast {
 
     fn do_work(&mut self, now: Nanos) -> usize {
         self.shared.now = now;
+        self.stopwatch.turn(now);
         let mut work = self.distribute();
         if work > 0 {
             self.flush();
@@ -534,6 +544,6 @@ impl Agent for Broadcast {
     }
 
     fn report(&mut self, report: &mut Report) {
-        report.latency("read_to_broadcast", &self.latency);
+        report.stopwatch(&mut self.stopwatch);
     }
 }

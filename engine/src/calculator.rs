@@ -3,16 +3,19 @@
 //! Every quote and status gets the next global sequence number, in the order used, so that the
 //! journal replays to the same spreads bit for bit. It never waits for a consumer: each edge out
 //! counts and marks what its consumer is too slow for. It must not know who consumes, or how many
-//! threads there are, and it reads the clock for its latency figures alone.
+//! threads there are.
 
 use crate::agent::{Agent, Report};
 use crate::book::Book;
 use crate::clock::{Clock, Nanos};
 use crate::counters::{Counter, Counters};
-use crate::latency::Latency;
 use crate::record::{Kind, Record, Spread};
 use crate::ring::{CountSender, Receiver};
+use crate::stopwatch::Stopwatch;
 use crate::tally::Tally;
+
+/// The stage whose latency the calculator reports: receive time to its spreads being on the edges.
+pub const STAGE: &str = "read_to_spread";
 
 /// An edge out and what it carries.
 #[derive(Debug)]
@@ -68,9 +71,8 @@ pub struct Calculator {
     inputs: Vec<Receiver>,
     outputs: Vec<Output>,
     book: Book,
-    clock: Clock,
     sequence: u64,
-    latency: Latency,
+    stopwatch: Stopwatch,
     counts: Counts,
 }
 
@@ -90,7 +92,15 @@ impl Calculator {
             statuses: counters.counter("calculator.statuses"),
             spreads: counters.counter("calculator.spreads"),
         };
-        Calculator { inputs, outputs, book, clock, sequence: 0, latency: Latency::new(), counts }
+        let stopwatch = Stopwatch::alone(STAGE, clock);
+        Calculator { inputs, outputs, book, sequence: 0, stopwatch, counts }
+    }
+
+    /// The same, timed by this.
+    #[must_use]
+    pub fn timed(mut self, stopwatch: Stopwatch) -> Calculator {
+        self.stopwatch = stopwatch;
+        self
     }
 
     /// The same, counting by book the quotes that it passes on.
@@ -110,16 +120,18 @@ impl Agent for Calculator {
         self.outputs.iter_mut().for_each(|output| output.sender.touch());
     }
 
-    fn do_work(&mut self, _now: Nanos) -> usize {
-        let Calculator { inputs, outputs, book, clock, sequence, latency, counts } = self;
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let Calculator { inputs, outputs, book, sequence, stopwatch, counts } = self;
+        stopwatch.turn(now);
         let mut work = 0;
         for input in inputs {
             work += input.drain(|record| {
+                stopwatch.lap(record.venue, record.ts_recv());
                 let taken = take(record, *sequence, book, outputs, counts);
                 *sequence += u64::from(taken);
-                latency.record(record.ts_recv(), clock.now());
             });
         }
+        stopwatch.end_lap();
         work
     }
 
@@ -134,7 +146,7 @@ impl Agent for Calculator {
     }
 
     fn report(&mut self, report: &mut Report) {
-        report.latency("read_to_spread", &self.latency);
+        report.stopwatch(&mut self.stopwatch);
     }
 }
 

@@ -28,6 +28,8 @@ pub struct Config {
     pub journal: Journal,
     /// The raw frames in files.
     pub capture: Capture,
+    /// Latencies in files.
+    pub telemetry: Telemetry,
     /// Sizes of the edges, in records of 64 bytes.
     pub rings: Rings,
     /// The process's memory.
@@ -201,6 +203,14 @@ impl Default for Capture {
     }
 }
 
+/// Latencies in files.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Telemetry {
+    /// Folder for interval logs, distributions and plots; none are written without it.
+    pub hist: Option<PathBuf>,
+}
+
 /// Sizes of the edges, in records of 64 bytes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -230,7 +240,7 @@ pub struct Memory {
 }
 
 /// All keys that a file may hold, for "did you mean".
-pub const KEYS: [&str; 44] = [
+pub const KEYS: &[&str] = &[
     "include",
     "venues",
     "instruments",
@@ -239,6 +249,7 @@ pub const KEYS: [&str; 44] = [
     "decision",
     "journal",
     "capture",
+    "telemetry",
     "rings",
     "memory",
     "lock",
@@ -269,6 +280,7 @@ pub const KEYS: [&str; 44] = [
     "sync_ms",
     "enabled",
     "ring_bytes",
+    "hist",
     "disk_reserve_mb",
     "spreads_min_net_bps",
     "feed",
@@ -279,7 +291,7 @@ pub const KEYS: [&str; 44] = [
 
 /// How the file is read.
 const FORM: Form = Form {
-    keys: &KEYS,
+    keys: KEYS,
     free: "symbols",
     start: "config/laptop.toml is one to start from",
     document: "docs/configuration.md",

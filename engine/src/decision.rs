@@ -13,9 +13,13 @@ use crate::clock::{Clock, Nanos};
 use crate::counters::{Counter, Counters};
 use crate::instrument::{Catalogue, InstrumentId, VenueId};
 use crate::integrity::State;
-use crate::latency::Latency;
 use crate::record::{Closed, Kind, Opened, Record, Spread, Status};
 use crate::ring::{CountSender, Receiver};
+use crate::stopwatch::Stopwatch;
+
+/// The stage whose latency the decision reports: receive time to the spreads of that read being
+/// decided on.
+pub const STAGE: &str = "read_to_decision";
 
 /// Why an opportunity closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -331,10 +335,9 @@ pub struct Decision {
     input: Receiver,
     outputs: Vec<CountSender>,
     maker: DecisionMaker,
-    clock: Clock,
     made: Vec<Record>,
     last_ts: Nanos,
-    latency: Latency,
+    stopwatch: Stopwatch,
     taken: Counter,
     opened: Counter,
     closed: Counter,
@@ -354,14 +357,20 @@ impl Decision {
             input,
             outputs,
             maker,
-            clock,
             made: Vec::with_capacity(1024),
             last_ts: 0,
-            latency: Latency::new(),
+            stopwatch: Stopwatch::alone(STAGE, clock),
             taken: counters.counter("decision.spreads"),
             opened: counters.counter("decision.opened"),
             closed: counters.counter("decision.closed"),
         }
+    }
+
+    /// The same, timed by this.
+    #[must_use]
+    pub fn timed(mut self, stopwatch: Stopwatch) -> Decision {
+        self.stopwatch = stopwatch;
+        self
     }
 
     fn pass_on(&mut self) {
@@ -384,16 +393,19 @@ impl Agent for Decision {
         "decision"
     }
 
-    fn do_work(&mut self, _now: Nanos) -> usize {
-        let Decision { input, maker, made, clock, last_ts, latency, taken, .. } = self;
+    fn do_work(&mut self, now: Nanos) -> usize {
+        let Decision { input, maker, made, last_ts, stopwatch, taken, .. } = self;
+        stopwatch.turn(now);
         let work = input.drain(|record| {
-            maker.on_record(record, made);
             if record.kind() == Some(Kind::Spread) {
-                *last_ts = record.ts_recv();
-                latency.record(*last_ts, clock.now());
+                let spread: &Spread = record.view();
+                *last_ts = spread.ts_recv;
+                stopwatch.lap(spread.leader(), spread.ts_recv);
                 taken.add(1);
             }
+            maker.on_record(record, made);
         });
+        stopwatch.end_lap();
         if input.waiting() == 0 {
             maker.caught_up();
         }
@@ -414,7 +426,7 @@ impl Agent for Decision {
     }
 
     fn report(&mut self, report: &mut Report) {
-        report.latency("read_to_decision", &self.latency);
+        report.stopwatch(&mut self.stopwatch);
     }
 }
 

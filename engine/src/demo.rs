@@ -74,6 +74,10 @@ pub(crate) struct Demo {
     /// Write the closing summary to this file as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// Write latencies by stage and venue into this folder: an interval log each second, and
+    /// distributions and plots at the end (HdrHistogram's formats).
+    #[arg(long, value_name = "DIR")]
+    hist: Option<PathBuf>,
 }
 
 /// Runs the demo to its exit code.
@@ -89,7 +93,7 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
         Err(problems) => return Ok(crate::refuse(&problems)),
     };
     let engine = Process::start(&plan)?;
-    let view = view::View::start(engine.address(), engine.clock(), engine.stop())?;
+    let view = view::View::start(&engine)?;
     let wanted = plan.catalogue.listings.len() as u64;
     if !simulator.wait_until(SUBSCRIBE_LIMIT, |stats| wanted <= stats.subscriptions()) {
         tracing::warn!(
@@ -178,6 +182,9 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
         .collect();
     config.journal.lake.clone_from(&demo.lake);
     config.capture.enabled |= demo.capture;
+    if demo.hist.is_some() {
+        config.telemetry.hist.clone_from(&demo.hist);
+    }
     if let Some(address) = &demo.listen {
         config.broadcast.address.clone_from(address);
     }

@@ -12,9 +12,9 @@ use crate::connector::{Connected, Request, Socket};
 use crate::counters::Counters;
 use crate::frame_ring::FrameSender;
 use crate::instrument::VenueId;
-use crate::latency::Latency;
 use crate::record::Record;
 use crate::ring::HoldSender;
+use crate::stopwatch::Stopwatch;
 use crate::venue::{Symbols, VenueSpec};
 use crossbeam::channel::{Receiver, Sender};
 use mio::unix::SourceFd;
@@ -26,6 +26,9 @@ use std::time::Duration;
 mod connection;
 use connection::Connection;
 pub use connection::Notice;
+
+/// The stage whose latency a feed reports: receive time to the quote being on the edge.
+pub const STAGE: &str = "read_to_quote";
 
 /// Frames read from one socket before everybody else has a turn: what they lead to is spread, decided
 /// and sent first, and a burst on one socket does not hold the others up for long.
@@ -83,7 +86,7 @@ pub struct Feed {
     turn: usize,
     polls_skipped: usize,
     stopped: bool,
-    latency: Latency,
+    stopwatch: Stopwatch,
 }
 
 /// The edge to the calculator, with what could not be passed on yet. Sockets are read only while
@@ -144,14 +147,21 @@ impl Feed {
             cold,
             poll: Poll::new()?,
             events,
+            stopwatch: Stopwatch::alone(STAGE, clock.clone()),
             clock,
             housekeeping_at: 0,
             ages_at: 0,
             turn: 0,
             polls_skipped: 0,
             stopped: false,
-            latency: Latency::new(),
         })
+    }
+
+    /// The same, timed by this.
+    #[must_use]
+    pub fn timed(mut self, stopwatch: Stopwatch) -> Feed {
+        self.stopwatch = stopwatch;
+        self
     }
 
     /// Takes over what the connector made, asks for what is due, keeps heartbeats and ages.
@@ -219,8 +229,10 @@ impl Feed {
             next = next.or_else(|| self.next_readable());
         }
         let Some(place) = next else { return 0 };
-        let Feed { connections, output, cold, poll, clock, latency, .. } = self;
-        connections[place].read(output, cold, poll.registry(), clock, latency)
+        let Feed { connections, output, cold, poll, clock, stopwatch, .. } = self;
+        let frames = connections[place].read(output, cold, poll.registry(), clock, stopwatch);
+        stopwatch.end_lap();
+        frames
     }
 }
 
@@ -237,6 +249,7 @@ impl Agent for Feed {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        self.stopwatch.turn(now);
         if self.stopped {
             // What is decoded already still goes out.
             return usize::from(!self.output.waiting.is_empty() && self.output.has_room());
@@ -264,7 +277,7 @@ impl Agent for Feed {
     }
 
     fn report(&mut self, report: &mut Report) {
-        report.latency("read_to_quote", &self.latency);
+        report.stopwatch(&mut self.stopwatch);
     }
 }
 

@@ -16,12 +16,12 @@ use crate::counters::{Counter, Counters};
 use crate::disk::{FreeSpace, STEP_BYTES};
 use crate::folder;
 use crate::lake;
-use crate::latency::Latency;
 use crate::record::{Gap, GapCause, Kind, Record, Recording, RecordingState};
 use crate::ring::{CountSender, Receiver};
 use crate::segment::{
     Annexed, Block, Contents, FinishedSegment, Origin, SegmentInfo, SegmentWriter, is_input,
 };
+use crate::stopwatch::Stopwatch;
 use crate::syncer::{Answer, Requests};
 use crate::tally::Tally;
 use bytemuck::Zeroable;
@@ -123,7 +123,7 @@ struct Store {
     syncer: Requests,
     states: CountSender,
     counts: Counts,
-    latency: Latency,
+    stopwatch: Stopwatch,
     /// Its skipped numbers are those that are in no file.
     block: Block,
     block_since: Nanos,
@@ -218,12 +218,12 @@ impl Journal {
             folder: disk.lake.join(lake::JOURNAL),
             origin,
             settings,
+            stopwatch: Stopwatch::alone(STAGE, clock.clone()),
             clock,
             free: disk.free,
             syncer: disk.syncer,
             states,
             counts,
-            latency: Latency::new(),
             block: Block::new(settings.block_records_max, 0),
             block_since: 0,
             segment: None,
@@ -246,6 +246,13 @@ impl Journal {
         self
     }
 
+    /// The same, timed by this.
+    #[must_use]
+    pub fn timed(mut self, stopwatch: Stopwatch) -> Journal {
+        self.store.stopwatch = stopwatch;
+        self
+    }
+
     /// Takes what is there: inputs first, so that what they led to stands behind them.
     fn drain(&mut self, now: Nanos) -> usize {
         let Journal { inputs, annexes, store } = self;
@@ -263,6 +270,7 @@ impl Agent for Journal {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        self.store.stopwatch.turn(now);
         let heard = self.store.hear(now);
         let drained = self.drain(now);
         heard + drained + self.store.tend(now)
@@ -280,7 +288,7 @@ impl Agent for Journal {
     }
 
     fn report(&mut self, report: &mut Report) {
-        report.latency(STAGE, &self.store.latency);
+        report.stopwatch(&mut self.store.stopwatch);
         report.failures.extend(self.store.failures());
     }
 }
@@ -517,7 +525,7 @@ impl Store {
             }
             // What a gap stands for never came.
             if is_input(record) {
-                self.latency.record(record.ts_recv(), after);
+                self.stopwatch.record(record.venue, record.ts_recv(), after);
             }
         }
         self.counts.records.add(self.block.records().len() as u64);

@@ -6,15 +6,15 @@
 use crate::agent::{Agent, IdleStrategy, Report};
 use crate::book::Book;
 use crate::broadcast::{self, Broadcast};
-use crate::calculator::{Calculator, Output};
+use crate::calculator::{self, Calculator, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
 use crate::clock::{Clock, MILLI, Nanos, SECOND};
 use crate::connector::{self, Target};
 use crate::counters::{Counter, Counters};
-use crate::decision::{Decision, DecisionMaker};
+use crate::decision::{self, Decision, DecisionMaker};
 use crate::disk::FreeSpace;
-use crate::feed::{ColdSide, ConnectionPlan, Feed, Notice};
+use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::frame_ring;
 use crate::instrument::{Catalogue, VenueId};
 use crate::journal::{self, Annex, Disk, Journal};
@@ -28,14 +28,16 @@ use crate::runner::{self, Running, Stop};
 use crate::seal::Sealer;
 use crate::segment::{Origin, RunId, catalogue_digest};
 use crate::spread::BPS;
+use crate::stopwatch::{self, Readings, Stopwatch};
 use crate::syncer;
 use crate::table::TableError;
 use crate::tally::Tally;
+use crate::telemetry::{Board, Telemetry};
 use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,7 +53,7 @@ const NOTICES: usize = 1 << 10;
 /// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
 const SEGMENTS: usize = 64;
 /// Agents with a cold thread each: the disk may hold one up, not the other.
-const COLD: [&str; 2] = ["chronicle", "capture"];
+const COLD: [&str; 3] = ["chronicle", "capture", "telemetry"];
 /// Changes of the journal's state that may wait for the broadcast: one a second at most.
 const STATES_RING: usize = 64;
 /// Connections of one feed that are made at the same time.
@@ -83,6 +85,7 @@ pub struct Engine {
     /// Cold threads that end when what they get has ended, in this order.
     followers: Followers,
     address: SocketAddr,
+    board: Board,
     book_keeping: BookKeeping,
 }
 
@@ -111,6 +114,12 @@ impl Engine {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The latencies of the last second, live.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        &self.board
     }
 
     /// Whether every agent has ended, by itself or because it was asked to.
@@ -159,9 +168,10 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     }
     let catalogue = Arc::new(plan.catalogue.clone());
     let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
-    let (agents, captured) = (BTreeMap::new(), Vec::new());
-    let mut wiring = Wiring { plan, around, catalogue, agents, leftovers, captured };
+    let (agents, captured, readings) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let mut wiring = Wiring { plan, around, catalogue, agents, leftovers, captured, readings };
     let followers = wiring.connect_all(listener)?;
+    let board = wiring.telemetry()?;
     let Wiring { mut agents, .. } = wiring;
     let cold =
         COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
@@ -175,7 +185,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Downstream first, so that nobody sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
-    Ok(Engine { hot, cold, followers, address, book_keeping })
+    Ok(Engine { hot, cold, followers, address, board, book_keeping })
 }
 
 /// Notes that the run begins; finds what runs before it left to be sealed.
@@ -214,6 +224,8 @@ struct Wiring<'a> {
     leftovers: Vec<Leftover>,
     /// Feeds whose frames are captured.
     captured: Vec<capture::Source>,
+    /// Of all stopwatches; the telemetry's.
+    readings: Vec<Readings>,
 }
 
 impl Wiring<'_> {
@@ -248,11 +260,39 @@ impl Wiring<'_> {
         let book = Book::new(&self.catalogue);
         let passed = Tally::new("calculator", "passed", &self.catalogue, counters);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), counters);
-        self.add(calculator.counting(passed));
+        let stopwatch = self.stopwatch(calculator::STAGE);
+        self.add(calculator.counting(passed).timed(stopwatch));
         let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
         self.broadcast(broadcast_in, states_in, listener)?;
         self.decision(decision_in, to_annex, notices_out)?;
         self.journal(journal::Edges { inputs: journal_in, annexes, states })
+    }
+
+    /// A stopwatch for a stage that every venue's records pass.
+    fn stopwatch(&mut self, stage: &'static str) -> Stopwatch {
+        let count = self.catalogue.venues.len();
+        let venues = (0..=u8::MAX).map(VenueId).take(count).collect();
+        self.stopwatch_of(stage, venues)
+    }
+
+    fn stopwatch_of(&mut self, stage: &'static str, venues: Vec<VenueId>) -> Stopwatch {
+        let (stopwatch, readings) = stopwatch::pair(stage, venues, self.around.clock.clone());
+        self.readings.push(readings);
+        stopwatch
+    }
+
+    /// The agent that gathers what all stopwatches have recorded, and where it shows that.
+    fn telemetry(&mut self) -> anyhow::Result<Board> {
+        let board = Board::default();
+        let readings = std::mem::take(&mut self.readings);
+        let venues = self.catalogue.venues.iter().map(|venue| venue.name.clone()).collect();
+        let (folder, now) = (self.plan.telemetry.hist.as_deref(), self.around.clock.now());
+        let agent = Telemetry::new(readings, venues, board.clone(), folder, now);
+        self.add(agent.with_context(|| {
+            let folder = folder.unwrap_or(Path::new("")).display();
+            format!("cannot write latency histograms into {folder}")
+        })?);
+        Ok(board)
     }
 
     fn add(&mut self, agent: impl Agent + 'static) {
@@ -292,8 +332,11 @@ impl Wiring<'_> {
         let cold = ColdSide { requests, answers, notices: notices.clone(), frames };
         let seed = self.around.seed.wrapping_add((place as u64) << 32);
         let Surroundings { clock, counters, .. } = self.around;
+        let venues = connections.iter().map(|connection| connection.venue);
+        let venues: BTreeSet<VenueId> = venues.collect();
         let agent = Feed::new(&feed.role, connections, edge, cold, clock.clone(), seed, counters)?;
-        self.add(agent);
+        let stopwatch = self.stopwatch_of(feed::STAGE, venues.into_iter().collect());
+        self.add(agent.timed(stopwatch));
         Ok(receiver)
     }
 
@@ -380,7 +423,8 @@ impl Wiring<'_> {
         let catalogue = Arc::clone(&self.catalogue);
         let clock = clock.clone();
         let agent = Broadcast::new(input, states, catalogue, listener, settings, clock, counters)?;
-        self.add(agent);
+        let stopwatch = self.stopwatch(broadcast::STAGE);
+        self.add(agent.timed(stopwatch));
         Ok(())
     }
 
@@ -394,7 +438,9 @@ impl Wiring<'_> {
         let Surroundings { clock, counters, run, .. } = self.around;
         let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone());
         let outputs = vec![output, to_journal];
-        self.add(Decision::new(input, outputs, maker, clock.clone(), counters));
+        let agent = Decision::new(input, outputs, maker, clock.clone(), counters);
+        let stopwatch = self.stopwatch(decision::STAGE);
+        self.add(agent.timed(stopwatch));
         let lake = &self.plan.journal.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
@@ -425,7 +471,8 @@ impl Wiring<'_> {
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);
-        self.add(agent.counting(written));
+        let stopwatch = self.stopwatch(journal::STAGE);
+        self.add(agent.counting(written).timed(stopwatch));
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
         let (recovered, lake) = (counters.counter("seal.recovered"), lake.clone());
         let seal_all = move || {

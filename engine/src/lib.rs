@@ -23,6 +23,8 @@ pub mod latency;
 pub mod memory;
 pub mod problem;
 
+pub mod stopwatch;
+
 pub mod agent;
 pub mod frame_ring;
 pub mod instrument;
@@ -60,6 +62,7 @@ pub mod recover;
 pub mod runner;
 pub mod seal;
 pub mod summary;
+pub mod telemetry;
 
 pub mod launch;
 pub mod process;

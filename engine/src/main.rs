@@ -57,6 +57,10 @@ struct Run {
     /// Write the closing summary to this file as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
+    /// Write latencies by stage and venue into this folder: an interval log each second, and
+    /// distributions and plots at the end (HdrHistogram's formats).
+    #[arg(long, value_name = "DIR")]
+    hist: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -77,10 +81,13 @@ fn main() -> ExitCode {
 }
 
 fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
-    let plan = match plan_of(&run.config) {
+    let mut plan = match plan_of(&run.config) {
         Ok(plan) => plan,
         Err(problems) => return Ok(refuse(&problems)),
     };
+    if run.hist.is_some() {
+        plan.telemetry.hist.clone_from(&run.hist);
+    }
     process::check_summary(run.summary.as_deref())?;
     let limit = run.seconds.map(Duration::try_from_secs_f64).transpose()?;
     let engine = process::Process::start(&plan)?;

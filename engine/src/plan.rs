@@ -66,6 +66,8 @@ pub struct Plan {
     pub journal: config::Journal,
     /// The capture's settings as configured.
     pub capture: config::Capture,
+    /// Where latencies are written, as configured.
+    pub telemetry: config::Telemetry,
     /// Ring sizes as configured.
     pub rings: config::Rings,
     /// The memory's settings as configured.
@@ -112,7 +114,7 @@ impl Plan {
         let Some(address) = address.filter(|_| faults.list.is_empty()) else {
             return Err(faults.list);
         };
-        let Config { broadcast, journal, capture, rings, memory, .. } = config;
+        let Config { broadcast, journal, capture, telemetry, rings, memory, .. } = config;
         Ok(Plan {
             catalogue,
             venues: venues.into_iter().map(|(planned, _)| planned).collect(),
@@ -124,6 +126,7 @@ impl Plan {
             recommendations,
             journal,
             capture,
+            telemetry,
             rings,
             memory,
         })
@@ -499,6 +502,9 @@ impl Plan {
         if self.capture.enabled {
             let (venues, kib) = (self.capture.venues.join(", "), self.capture.ring_bytes >> 10);
             lines.push(format!("capture\n  frames of {venues}; {kib} KiB for each feed\n"));
+        }
+        if let Some(folder) = &self.telemetry.hist {
+            lines.push(format!("latency histograms\n  {}\n", folder.display()));
         }
         lines.join("\n")
     }

@@ -10,6 +10,7 @@ use crate::plan::Plan;
 use crate::runner::Stop;
 use crate::segment::RunId;
 use crate::summary::Summary;
+use crate::telemetry::Board;
 use crate::thread_watch::ThreadWatch;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -84,6 +85,12 @@ impl Process {
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.around.counters
+    }
+
+    /// The engine's latencies of the last second, live.
+    #[must_use]
+    pub fn board(&self) -> &Board {
+        self.engine.board()
     }
 
     /// The flag that ends the engine.

@@ -160,7 +160,7 @@ pub struct Spread {
     pub sell_venue: VenueId,
     /// [`Kind::Spread`].
     pub kind: u8,
-    /// Zero.
+    /// [`Spread::SELL_LED`] or zero.
     pub flags: u8,
 }
 
@@ -401,6 +401,27 @@ impl Gap {
     #[must_use]
     pub fn cause(&self) -> Option<GapCause> {
         GapCause::of_code(self.flags)
+    }
+}
+
+impl Spread {
+    /// Flag: the quote that led to the spread is the sell venue's; without it, the buy venue's.
+    /// Spreads that were recorded before this flag was have none.
+    pub const SELL_LED: u8 = 1;
+
+    /// The same, led to by a quote of `venue`.
+    #[must_use]
+    #[inline]
+    pub fn led_by(self, venue: VenueId) -> Spread {
+        let flags = if venue == self.sell_venue { Spread::SELL_LED } else { 0 };
+        Spread { flags, ..self }
+    }
+
+    /// The venue whose quote led to the spread.
+    #[must_use]
+    #[inline]
+    pub fn leader(&self) -> VenueId {
+        if self.flags & Spread::SELL_LED == 0 { self.buy_venue } else { self.sell_venue }
     }
 }
 

@@ -6,16 +6,15 @@ use crate::agent::Report;
 use crate::clock::{Nanos, SECOND};
 use crate::counters::Counters;
 use crate::latency::Latency;
+use crate::telemetry::QUANTILES;
 use crate::thread_watch::{NAMES, WARM_UP};
 use comfy_table::presets;
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
 
-/// The quantiles that every latency is shown at.
-const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
-
 /// Stages in the order of the data flow, for the table.
-const STAGES: [&str; 6] = [
+const STAGES: [&str; 7] = [
+    "kernel_to_read",
     "read_to_quote",
     "read_to_spread",
     "read_to_decision",
@@ -90,7 +89,8 @@ impl Summary {
             && self.report.failures.is_empty()
     }
 
-    /// For scripts: totals, drops by edge, latency by stage in ns, every counter.
+    /// For scripts: totals, drops by edge, latency by stage, and by stage and venue, in ns, every
+    /// counter.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let latency: Map<String, Value> = self
@@ -99,6 +99,11 @@ impl Summary {
             .iter()
             .map(|(stage, latency)| (stage.clone(), latency_json(latency)))
             .collect();
+        let mut by_venue = Map::new();
+        for (stage, venue, latency) in &self.report.latencies_by_venue {
+            let of_stage = by_venue.entry(stage.clone()).or_insert_with(|| json!({}));
+            of_stage[venue] = latency_json(latency);
+        }
         let map = |pairs: Vec<(String, u64)>| -> Map<String, Value> {
             pairs.into_iter().map(|(name, count)| (name, json!(count))).collect()
         };
@@ -108,6 +113,7 @@ impl Summary {
             "totals": map(totals),
             "drops": map(self.drops()),
             "latency_ns": latency,
+            "latency_ns_by_venue": by_venue,
             "failures": self.report.failures,
             "complete": self.is_complete(),
             "counters": self.counters.snapshot(),
@@ -161,13 +167,22 @@ impl Summary {
         let mut latencies: Vec<_> = self.report.latencies.iter().collect();
         latencies.sort_by_key(|(stage, _)| place(stage));
         for (stage, latency) in latencies.into_iter().filter(|(_, l)| l.count() > 0) {
-            let quantiles = QUANTILES.iter().map(|(_, q)| micros(latency.quantile(*q)));
-            let head = [stage.replace('_', " "), latency.count().to_string()].into_iter();
-            table.add_row(head.chain(quantiles).chain([micros(latency.max())]));
+            table.add_row(row(stage.replace('_', " "), latency));
+            let of_stage = self.report.latencies_by_venue.iter().filter(|(s, _, _)| s == stage);
+            for (_, venue, latency) in of_stage.filter(|(_, _, l)| l.count() > 0) {
+                table.add_row(row(format!("  {venue}"), latency));
+            }
         }
         table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
         table
     }
+}
+
+/// A name, how many samples, and the quantiles in us.
+fn row(name: String, latency: &Latency) -> Vec<String> {
+    let quantiles = QUANTILES.iter().map(|(_, q)| micros(latency.quantile(*q)));
+    let head = [name, latency.count().to_string()].into_iter();
+    head.chain(quantiles).chain([micros(latency.max())]).collect()
 }
 
 fn latency_json(latency: &Latency) -> Value {

@@ -1,6 +1,7 @@
 //! The demo's eyes: a client of the broadcast that keeps the best spread of each instrument.
 //!
-//! Knows the engine only by its broadcast protocol. Runs on a cold thread.
+//! Knows the engine by its broadcast protocol, and by the board of its latencies. Runs on a cold
+//! thread.
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
@@ -10,10 +11,12 @@ use crossterm::terminal::{Clear, ClearType};
 use serde::Deserialize;
 use spreadwire::clock::{Clock, Nanos};
 use spreadwire::latency::Latency;
+use spreadwire::process::Process;
 use spreadwire::runner::Stop;
 use spreadwire::summary::Summary;
+use spreadwire::telemetry::{Board, QUANTILES, Row};
 use std::collections::{BTreeMap, HashMap};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,6 +24,11 @@ use tungstenite::{Message, WebSocket};
 
 /// The client looks up from its socket this often, to see whether the demo has ended.
 const LOOK_UP: Duration = Duration::from_millis(200);
+
+/// Venues that the live table of latencies has room for.
+const VENUES_SHOWN: usize = 6;
+/// The place of p99 among [`QUANTILES`].
+const P99: usize = 2;
 
 /// What is read of a message; everything else is left out.
 #[derive(Debug, Deserialize)]
@@ -72,12 +80,14 @@ struct Seen {
 pub(crate) struct View {
     seen: Arc<Mutex<Seen>>,
     clock: Clock,
+    board: Board,
     thread: JoinHandle<Latency>,
 }
 
 impl View {
     /// Connects to the broadcast and follows it until the stop flag is raised.
-    pub(crate) fn start(address: SocketAddr, clock: &Clock, stop: &Stop) -> anyhow::Result<View> {
+    pub(crate) fn start(engine: &Process) -> anyhow::Result<View> {
+        let (address, clock, stop) = (engine.address(), engine.clock(), engine.stop());
         let tcp = TcpStream::connect(address).context("the demo cannot reach the broadcast")?;
         tcp.set_nodelay(true)?;
         let (socket, _) = tungstenite::client(format!("ws://{address}/"), tcp)
@@ -88,15 +98,15 @@ impl View {
         let thread = std::thread::Builder::new()
             .name("view".to_owned())
             .spawn(move || follow(socket, &shared, &clock_there, &stop))?;
-        Ok(View { seen, clock: clock.clone(), thread })
+        Ok(View { seen, clock: clock.clone(), board: engine.board().clone(), thread })
     }
 
-    /// Draws the table of best spreads over the terminal.
+    /// Draws the tables of best spreads and of latencies over the terminal.
     pub(crate) fn draw(&self, status: &str) {
-        let table = self.table();
+        let (table, latencies) = (self.table(), latencies(&self.board.rows()));
         let drawn = execute!(std::io::stdout(), Clear(ClearType::All), MoveTo(0, 0));
         if drawn.is_ok() {
-            println!("{table}\n{status}\nCtrl-C seals and ends");
+            println!("{table}\n\n{latencies}\n{status}\nCtrl-C seals and ends");
         }
     }
 
@@ -142,6 +152,37 @@ impl View {
         drop(seen);
         summary
     }
+}
+
+/// The latencies of the last second in us: a line for each stage, with the venues' p99 behind.
+fn latencies(rows: &[Row]) -> Table {
+    let mut venues: Vec<&str> = Vec::new();
+    for (venue, _) in rows.iter().flat_map(|row| &row.venues) {
+        if !venues.contains(&venue.as_str()) && venues.len() < VENUES_SHOWN {
+            venues.push(venue);
+        }
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    let head = ["last second, us", "samples"].map(str::to_owned).into_iter();
+    let head = head.chain(QUANTILES.map(|(name, _)| name.to_owned())).chain(["max".to_owned()]);
+    table.set_header(head.chain(venues.iter().map(|venue| format!("{venue} p99"))));
+    for row in rows {
+        let of_venue = |name: &&str| {
+            let found = row.venues.iter().find(|(venue, _)| venue == name);
+            found.map_or(String::new(), |(_, quantiles)| micros(quantiles[P99]))
+        };
+        let head = [row.stage.replace('_', " "), row.count.to_string()].into_iter();
+        let all = row.quantiles.iter().chain([&row.max]).map(|nanos| micros(*nanos));
+        table.add_row(head.chain(all).chain(venues.iter().map(of_venue)));
+    }
+    table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
+    table
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display")]
+fn micros(nanos: Nanos) -> String {
+    format!("{:.1}", nanos as f64 / 1e3)
 }
 
 fn follow(

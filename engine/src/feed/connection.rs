@@ -11,8 +11,8 @@ use crate::frame_ring::Frame as RawFrame;
 use crate::instrument::VenueId;
 use crate::integrity::{Discard, Reason, Watch};
 use crate::json::FRAME_MAX;
-use crate::latency::Latency;
 use crate::record::Record;
+use crate::stopwatch::Stopwatch;
 use crate::venue::{Message, Ping, Protocol, QuoteMessage, Reject, Symbols, VenueSpec};
 use mio::Registry;
 use mio::unix::SourceFd;
@@ -350,7 +350,7 @@ impl Connection {
         cold: &mut ColdSide,
         registry: &Registry,
         clock: &Clock,
-        latency: &mut Latency,
+        stopwatch: &mut Stopwatch,
     ) -> usize {
         let mut frames = 0;
         while frames < FRAMES_PER_TURN {
@@ -361,7 +361,7 @@ impl Connection {
             match line.socket.read() {
                 Ok(frame) => {
                     frames += 1;
-                    self.on_frame(&frame, output, cold, clock, latency);
+                    self.on_frame(&frame, output, cold, stopwatch);
                 }
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     line.readable = false;
@@ -395,8 +395,7 @@ impl Connection {
         frame: &Frame,
         output: &mut Outlet,
         cold: &mut ColdSide,
-        clock: &Clock,
-        latency: &mut Latency,
+        stopwatch: &mut Stopwatch,
     ) {
         let Some(line) = &mut self.line else { return };
         let ts_recv = line.socket.get_ref().last_read();
@@ -408,7 +407,7 @@ impl Connection {
         };
         self.tally.frames.add(1);
         match frame {
-            RawFrame::Text(text) => self.on_text(text, ts_recv, output, cold, clock, latency),
+            RawFrame::Text(text) => self.on_text(text, ts_recv, output, cold, stopwatch),
             RawFrame::Binary(bytes) => self.reject(Reject::Binary, bytes, ts_recv, cold),
         }
         // Its quotes have gone out: what keeps the frame does not hold them up.
@@ -425,8 +424,7 @@ impl Connection {
         ts_recv: Nanos,
         output: &mut Outlet,
         cold: &ColdSide,
-        clock: &Clock,
-        latency: &mut Latency,
+        stopwatch: &mut Stopwatch,
     ) {
         self.messages.clear();
         if let Err(reason) = self.decode(bytes) {
@@ -435,8 +433,8 @@ impl Connection {
         for place in 0..self.messages.len() {
             match self.messages[place] {
                 Message::Quote(message) => {
+                    stopwatch.lap(self.venue, ts_recv);
                     self.on_quote(&message, ts_recv, output);
-                    latency.record(ts_recv, clock.now());
                 }
                 Message::Refused { symbol } => {
                     self.on_refused(symbol, bytes, ts_recv, output, cold);

@@ -1,0 +1,125 @@
+//! Latencies by percentile as a picture: the horizontal axis is in nines (90 %, 99 %, 99.9 %), as the
+//! HdrHistogram plotter draws it, the vertical one is logarithmic, so that a stage of microseconds and
+//! one of milliseconds share a picture. It must not know files.
+
+use super::files::micros;
+use crate::latency::Latency;
+use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, TickFormat};
+use std::sync::Arc;
+
+/// Points of a line for each halving of the distance to 100 %.
+const TICKS_PER_HALF: u32 = 10;
+const WIDTH: f64 = 960.0;
+const HEIGHT: f64 = 520.0;
+/// A line each; more begin again.
+const COLOURS: [&str; 8] =
+    ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"];
+/// More nines than any run has samples for.
+const NINES_MAX: f64 = 9.0;
+
+/// The picture of some named distributions; `None` if there is nothing to draw.
+pub(super) fn by_percentile(title: &str, lines: &[(&str, &Latency)]) -> Option<String> {
+    let drawn: Vec<(&str, Vec<(f64, f64)>)> = lines
+        .iter()
+        .filter(|(_, latency)| 0 < latency.count())
+        .map(|(name, latency)| (*name, points(latency)))
+        .collect();
+    let farthest = drawn.iter().flat_map(|(_, points)| points).map(|(x, _)| *x);
+    let farthest = farthest.fold(1.0, f64::max).ceil();
+    let plots: Vec<Plot> = drawn
+        .into_iter()
+        .zip(COLOURS.iter().cycle())
+        .map(|((name, points), colour)| {
+            let line = LinePlot::new().with_data(points).with_color(*colour);
+            line.with_stroke_width(1.5).with_legend(name).into()
+        })
+        .collect();
+    if plots.is_empty() {
+        return None;
+    }
+    let layout = Layout::auto_from_plots(&plots)
+        .with_width(WIDTH)
+        .with_height(HEIGHT)
+        .with_title(format!("Latency by percentile: {title}"))
+        .with_x_label("percentile")
+        .with_y_label("microseconds since the read")
+        .with_log_y()
+        .with_x_axis_min(0.0)
+        .with_x_axis_max(farthest)
+        .with_x_tick_step(1.0)
+        .with_x_tick_format(TickFormat::Custom(Arc::new(percentile)))
+        .with_y_tick_format(TickFormat::Custom(Arc::new(plain)))
+        .with_font_family("system-ui, sans-serif")
+        .with_title_size(15)
+        .with_label_size(12)
+        .with_tick_size(11)
+        .with_body_size(11)
+        .with_legend_position(LegendPosition::OutsideRightTop);
+    Some(kuva::render_to_svg(plots, layout))
+}
+
+/// Nines and microseconds. The largest value stands where one sample of all of them is.
+fn points(latency: &Latency) -> Vec<(f64, f64)> {
+    let histogram = latency.histogram();
+    let within = histogram.iter_quantiles(TICKS_PER_HALF).filter_map(|step| {
+        let quantile = step.quantile_iterated_to();
+        (quantile < 1.0).then(|| (nines(1.0 - quantile), at_least_a_ns(step.value_iterated_to())))
+    });
+    let mut points: Vec<(f64, f64)> = within.collect();
+    #[expect(clippy::cast_precision_loss, reason = "for display")]
+    let rarest = 1.0 / histogram.len() as f64;
+    let last = (nines(rarest), at_least_a_ns(histogram.max()));
+    points.retain(|(x, _)| *x < last.0);
+    points.push(last);
+    points
+}
+
+/// A logarithmic axis has no zero.
+fn at_least_a_ns(nanos: u64) -> f64 {
+    micros(nanos.max(1))
+}
+
+fn nines(rest: f64) -> f64 {
+    (-rest.log10()).clamp(0.0, NINES_MAX)
+}
+
+/// `0` to `0%`, `1` to `90%`, `3` to `99.9%`.
+fn percentile(nines: f64) -> String {
+    let percent = 100.0 * (1.0 - 10_f64.powf(-nines));
+    let decimals = [0, 0, 0, 1, 2, 3, 4, 5, 6, 7];
+    let known = (0.0..=NINES_MAX).contains(&nines);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 9")]
+    let decimals = if known { decimals[nines.round() as usize] } else { 7 };
+    format!("{percent:.decimals$}%")
+}
+
+/// Powers of ten without an exponent.
+fn plain(value: f64) -> String {
+    format!("{value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_axis_counts_in_nines() {
+        let told = [0.0, 1.0, 2.0, 3.0, 4.0, 5.0].map(percentile);
+        assert_eq!(told, ["0%", "90%", "99%", "99.9%", "99.99%", "99.999%"]);
+    }
+
+    #[test]
+    fn a_line_rises_to_its_largest_value_at_the_last_sample() {
+        let mut latency = Latency::new();
+        (1..=1_000).for_each(|micro| latency.record(0, micro * 1_000));
+        let points = points(&latency);
+        assert!(points.windows(2).all(|two| two[0].0 <= two[1].0 && two[0].1 <= two[1].1));
+        let last = points.last().unwrap();
+        assert!((last.0 - 3.0).abs() < 1e-9 && (last.1 - 1_000.0).abs() < 1.0, "{last:?}");
+        let svg = by_percentile("read_to_quote", &[("binance", &latency)]).unwrap();
+        for text in ["<svg", "99.9%", "binance", "read_to_quote"] {
+            assert!(svg.contains(text), "{text}");
+        }
+        assert!(by_percentile("none", &[("x", &Latency::new())]).is_none());
+    }
+}
