@@ -40,6 +40,8 @@ use spreadwire::venues::VENUES;
 use std::io::{ErrorKind, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use tungstenite::client::IntoClientRequest;
+use tungstenite::http::HeaderValue;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, WebSocket};
 
@@ -228,10 +230,16 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
 type Client = WebSocket<TcpStream>;
 
 /// Connects while `serve` runs the other side, on this thread.
-fn connect_beside(address: std::net::SocketAddr, mut serve: impl FnMut()) -> Client {
+fn connect_beside(
+    address: std::net::SocketAddr,
+    subprotocol: &'static str,
+    mut serve: impl FnMut(),
+) -> Client {
     let tcp = TcpStream::connect(address).unwrap();
     tcp.set_nonblocking(true).unwrap();
-    let mut attempt = tungstenite::client(format!("ws://{address}/"), tcp);
+    let mut request = format!("ws://{address}/").into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(subprotocol));
+    let mut attempt = tungstenite::client(request, tcp);
     for _ in 0..PATIENCE {
         match attempt {
             Ok((client, _)) => return client,
@@ -292,15 +300,16 @@ fn status(ts_recv: Nanos, instrument: u32, venue: u8, state: State) -> Record {
 }
 
 #[test]
-fn a_spread_goes_out_to_a_client_without_an_allocation() {
+fn a_spread_goes_out_to_clients_of_both_protocols_without_an_allocation() {
     let (clock, counters) = (Clock::manual(MIDNIGHT), Counters::default());
     let (mut sender, records) = edge();
     let (_, states) = edge();
     let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let settings = broadcast::Settings::default();
     let catalogue = Arc::new(catalogue());
+    let named = Arc::clone(&catalogue);
     let mut agent =
-        Broadcast::new(records, states, catalogue, listener, settings, clock.clone(), &counters)
+        Broadcast::new(records, states, named, listener, settings, clock.clone(), &counters)
             .unwrap();
     let mut now = MIDNIGHT;
     let mut cycle = |agent: &mut Broadcast| {
@@ -308,10 +317,22 @@ fn a_spread_goes_out_to_a_client_without_an_allocation() {
         clock.set(now);
         counted(|| agent.do_work(now)).1
     };
-    let mut client = connect_beside(agent.address().unwrap(), || {
-        cycle(&mut agent);
-    });
-    client.send(r#"{"op":"subscribe"}"#.into()).unwrap();
+    let address = agent.address().unwrap();
+    // Everything, and what has to be asked for each message: half of all, and nearly nothing.
+    let mut clients: Vec<Client> = Vec::new();
+    for subprotocol in [broadcast::JSON_SUBPROTOCOL, broadcast::BINARY_SUBPROTOCOL] {
+        for request in [
+            r#"{"op":"subscribe"}"#.to_owned(),
+            format!(r#"{{"op":"subscribe","instruments":["{}"]}}"#, catalogue.instruments[1].name),
+            r#"{"op":"subscribe","min_net_bps":1000}"#.to_owned(),
+        ] {
+            let mut client = connect_beside(address, subprotocol, || {
+                cycle(&mut agent);
+            });
+            client.send(request.into()).unwrap();
+            clients.push(client);
+        }
+    }
     let (mut allocations, mut received) = (0, 0);
     for round in 0..1_100 {
         if round % 50 == 0 {
@@ -325,14 +346,14 @@ fn a_spread_goes_out_to_a_client_without_an_allocation() {
             sender.offer(spread(MIDNIGHT, round * 8 + turn));
         }
         let found = cycle(&mut agent);
-        let frames = take_frames(&mut client);
+        let frames: usize = clients.iter_mut().map(take_frames).sum();
         if 100 <= round {
             allocations += found;
             received += frames;
         }
     }
     assert_eq!(allocations, 0, "over {received} messages");
-    assert!(8_000 <= received, "{received}");
+    assert!(2 * 8_000 + 2 * 2_500 <= received, "{received}");
     assert_eq!(counters.counter("broadcast.conflated").get(), 0);
 }
 

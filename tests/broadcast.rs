@@ -22,7 +22,7 @@ use spreadwire::integrity::{Reason, State};
 use spreadwire::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
 use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender};
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Seek, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use tungstenite::client::IntoClientRequest;
@@ -150,6 +150,18 @@ impl Server {
         panic!("in vain: {what}; {:?}", self.counters.snapshot());
     }
 
+    /// As `until`, for what another process does: starting one takes long.
+    fn until_patiently(&mut self, what: &str, mut done: impl FnMut(&mut Server) -> bool) {
+        for _ in 0..1000 * TURNS_MAX {
+            self.turn();
+            if done(self) {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("in vain: {what}; {:?}", self.counters.snapshot());
+    }
+
     fn connect(&mut self) -> Client {
         self.connect_offering(None)
     }
@@ -163,7 +175,7 @@ impl Server {
         let mut attempt = tungstenite::client(request, socket);
         for _ in 0..TURNS_MAX {
             match attempt {
-                Ok((socket, _)) => return Client { socket, seen: Vec::new(), closed: None },
+                Ok((socket, _)) => return Client::new(socket),
                 Err(HandshakeError::Interrupted(shake)) => {
                     self.turn();
                     attempt = shake.handshake();
@@ -203,15 +215,22 @@ fn end_of(socket: &mut TcpStream, into: &mut Vec<u8>) -> bool {
 struct Client {
     socket: WebSocket<TcpStream>,
     seen: Vec<Value>,
+    /// What came in binary messages, one behind the other.
+    bytes: Vec<u8>,
     closed: Option<Option<CloseFrame>>,
 }
 
 impl Client {
+    fn new(socket: WebSocket<TcpStream>) -> Client {
+        Client { socket, seen: Vec::new(), bytes: Vec::new(), closed: None }
+    }
+
     /// Reads what is there now, at most some messages; whether anything came.
     fn read(&mut self) -> bool {
         for come in 0..1000 {
             match self.socket.read() {
                 Ok(Message::Text(text)) => self.seen.push(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Binary(bytes)) => self.bytes.extend(&bytes),
                 Ok(Message::Close(frame)) => self.closed = Some(frame),
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return come > 0,
@@ -652,6 +671,168 @@ fn spreads_of_what_the_catalogue_does_not_list_are_counted_and_nothing_else() {
     assert_eq!((client.seen.len(), server.count("unknown")), (1, 3));
 }
 
+/// The messages that bytes of `spreadwire.v1.bin` hold: kind, flags, everything.
+fn split(mut bytes: &[u8]) -> Vec<(u8, u16, &[u8])> {
+    let mut messages = Vec::new();
+    while !bytes.is_empty() {
+        let length = u32::from_le_bytes(bytes[4..8].try_into().unwrap()) as usize;
+        assert!(length >= 8 && length.is_multiple_of(8) && bytes[1] == 1, "{:?}", &bytes[..8]);
+        let (message, rest) = bytes.split_at(length);
+        messages.push((message[0], u16::from_le_bytes([message[2], message[3]]), message));
+        bytes = rest;
+    }
+    messages
+}
+
+fn u64_at(message: &[u8], offset: usize) -> u64 {
+    u64::from_le_bytes(message[offset..offset + 8].try_into().unwrap())
+}
+
+#[test]
+fn a_binary_client_that_stops_reading_is_conflated_and_told_so_in_its_protocol() {
+    let mut model = Model::new(15, 3, 3);
+    let mut server = Server::new(catalogue(3, 3), settings());
+    let mut slow = server.connect_offering(Some("spreadwire.v1.json, spreadwire.v1.bin"));
+    let mut quick = server.connect();
+    quick.expect(&mut server, "snapshot");
+    slow.ask(&json!({"op": "ping", "id": "text"}));
+    slow.expect(&mut server, "pong");
+    congest(&mut server, &mut model, &mut quick);
+    let conflated = server.count("conflated");
+    server.until("the slow one has the last spread", |_| {
+        slow.read();
+        let last = slow.bytes.len().checked_sub(80);
+        last.is_some_and(|at| u64_at(&slow.bytes, at + 8) == model.seq)
+    });
+    assert_eq!(slow.seen, Vec::<Value>::new(), "no texts but answers");
+    let messages = split(&slow.bytes);
+    let kinds: Vec<u8> = messages.iter().map(|(kind, ..)| *kind).collect();
+    assert_eq!(kinds[..3], [1, 6, 3], "catalogue, a snapshot, its first state");
+    let gaps: Vec<usize> = (0..kinds.len()).filter(|at| kinds[*at] == 4).collect();
+    assert_eq!(gaps.len(), 1);
+    let (before, after) = messages.split_at(gaps[0]);
+    let gap = after[0].2;
+    assert_eq!((gap.len(), gap[40], u64_at(gap, 8)), (48, 1, conflated));
+    assert!(before.iter().all(|(_, flags, _)| flags & 1 == 0));
+    assert!(after[1..].iter().all(|(_, flags, _)| flags & 1 == 1));
+    let spreads = messages.iter().filter(|(kind, ..)| *kind == 2);
+    let seqs: Vec<u64> = spreads.map(|(.., message)| u64_at(message, 8)).collect();
+    assert!(seqs.is_sorted());
+    assert_eq!(seqs.len() as u64 + conflated, model.seq, "told or missed, nothing else");
+    let missed: Vec<u64> = (1..=model.seq).filter(|seq| seqs.binary_search(seq).is_err()).collect();
+    assert_eq!((u64_at(gap, 16), u64_at(gap, 24)), (missed[0], missed[missed.len() - 1]));
+}
+
+/// Python with the package that the example needs; `None` is said aloud, and never in CI.
+fn python() -> Option<&'static str> {
+    let found = std::process::Command::new("python3").args(["-c", "import websockets"]).output();
+    if found.is_ok_and(|output| output.status.success()) {
+        return Some("python3");
+    }
+    assert!(std::env::var_os("CI").is_none(), "CI has python3 with websockets");
+    println!("skipped: no python3 with websockets");
+    None
+}
+
+/// JSON messages as the example prints binary ones: a snapshot's items stand behind its head.
+fn flattened(messages: &[Value]) -> Vec<Value> {
+    let mut flat = Vec::new();
+    for message in messages {
+        let mut head = message.clone();
+        let mut items = Vec::new();
+        if message["type"] == "snapshot" {
+            for (field, kind) in [("states", "status"), ("spreads", "spread")] {
+                let listed = message[field].as_array().unwrap();
+                head[field] = json!(listed.len());
+                items.extend(listed.iter().map(|item| {
+                    let mut item = item.clone();
+                    item["type"] = json!(kind);
+                    item["in_snapshot"] = json!(true);
+                    item
+                }));
+            }
+        }
+        flat.push(head);
+        flat.append(&mut items);
+    }
+    flat
+}
+
+/// Whether one message says what the other does; basis points are rounded in JSON alone.
+fn assert_same(json: &Value, binary: &Value) {
+    for (field, value) in json.as_object().unwrap() {
+        if field.ends_with("_bps") && json["type"] == "spread" {
+            let distance = value.as_f64().unwrap() - binary[field].as_f64().unwrap();
+            assert!(distance.abs() < 0.000_051, "{field}: {json} {binary}");
+        } else {
+            assert_eq!(&binary[field], value, "{field}: {json} {binary}");
+        }
+    }
+    assert_eq!(binary["conflated"], json["conflated"]);
+}
+
+#[test]
+fn the_example_in_python_reads_the_same_values_that_json_has() {
+    let Some(python) = python() else { return };
+    let mut model = Model::new(16, 3, 3);
+    let mut server = Server::new(catalogue(3, 3), settings());
+    (0..30).for_each(|_| model.batch(&mut server));
+    server.turn();
+    let mut client = server.connect();
+    client.ask(&json!({"op": "ping", "id": "here"}));
+    client.expect(&mut server, "pong");
+    let mut again = server.connect();
+    again.expect(&mut server, "hello");
+    let snapshot = again.expect(&mut server, "snapshot");
+    let count = 2 + flattened(&[snapshot]).len() + 400;
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/read_binary.py");
+    let url = format!("ws://{}", server.address);
+    // A file, because a pipe would fill up while nobody reads it.
+    let mut output = tempfile::tempfile().unwrap();
+    let mut reader = std::process::Command::new(python)
+        .args([script, &url, &count.to_string(), r#"{"op":"ping","id":"here"}"#])
+        .stdout(output.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let (clients, asked) = (server.count("clients"), server.count("requests"));
+    server.until_patiently("the reader asks", |server| server.count("requests") > asked);
+    assert_eq!(server.count("clients"), clients + 1);
+    let mut later = server.connect();
+    let mut stream: Vec<Value> = vec![later.expect(&mut server, "hello")];
+    stream.push(later.expect(&mut server, "snapshot"));
+    for round in 0..200 {
+        match round % 50 {
+            7 => server.send(Gap::new(START + round, 3)),
+            8 => server.record(RecordingState::Vanished, round),
+            _ => {}
+        }
+        let mut odd = spread(0, 0, 1, 10_000 - i64::try_from(round).unwrap() * 97);
+        (odd.buy_sz, odd.sell_sz) = (i64::MAX, -i64::try_from(round).unwrap());
+        odd.net = 0.000_000_005 * f64::from(u32::try_from(round).unwrap());
+        odd.sequence = u64::MAX - round;
+        server.send(odd);
+        server.send(status(0, 0, State::ALL[usize::try_from(round % 5).unwrap()]));
+        server.turn();
+    }
+    let mut end = None;
+    server.until_patiently("the reader's end", |_| {
+        later.read();
+        end = reader.try_wait().unwrap();
+        end.is_some()
+    });
+    assert!(end.unwrap().success());
+    let mut printed = String::new();
+    output.rewind().unwrap();
+    output.read_to_string(&mut printed).unwrap();
+    let read: Vec<Value> = printed.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    let (answers, read): (Vec<_>, Vec<_>) = read.into_iter().partition(|m| m["type"] == "pong");
+    assert_eq!(answers, [json!({"type": "pong", "id": "here", "ts": START})]);
+    stream.append(&mut later.seen);
+    let expected = flattened(&stream);
+    assert!(expected.len() >= read.len() && read.len() == count - 1);
+    expected.iter().zip(&read).for_each(|(json, binary)| assert_same(json, binary));
+}
+
 /// What a client knows, by the rules of `docs/broadcast.md`.
 #[derive(Debug, Default, PartialEq)]
 struct View {
@@ -1015,6 +1196,45 @@ fn a_client_that_stops_reading_is_conflated_and_delays_nobody() {
     slow.until_seq(&mut server, model.seq);
     assert_eq!(slow.spread_seqs(), (before + 1..=model.seq).collect::<Vec<_>>());
     assert!(slow.seen.iter().all(|m| m["conflated"].is_null()), "in order again");
+}
+
+#[test]
+fn a_client_with_a_filter_is_conflated_before_what_waits_for_it_is_overwritten() {
+    let limits = Settings { client_buffer_bytes: 128 * 1024, ..settings() };
+    let mut server = Server::new(catalogue(3, 3), limits);
+    let (mut slow, mut quick) = (server.connect(), server.connect());
+    slow.ask(&json!({"op": "subscribe", "instruments": ["C0/USDT"]}));
+    slow.expect(&mut server, "subscribed");
+    slow.expect(&mut server, "snapshot");
+    quick.expect(&mut server, "snapshot");
+    // Of five spreads it wants one, all of one pair.
+    let (mut seq, mut wanted) = (0, Vec::new());
+    while server.count("congestions") == 0 {
+        assert!(seq < 1_000_000, "the kernel's buffers have no end");
+        for _ in 0..100 {
+            let instrument = if seq % 5 == 0 { 0 } else { 1 };
+            server.send(spread(instrument, 0, 1, 10_000));
+            seq += 1;
+            if instrument == 0 {
+                wanted.push(seq);
+            }
+        }
+        server.turn();
+        quick.until_seq(&mut server, seq);
+        quick.seen.clear();
+    }
+    server.send(spread(0, 0, 1, 10_000));
+    wanted.push(seq + 1);
+    slow.until_seq(&mut server, seq + 1);
+    let gap = slow.seen.iter().position(|m| m["type"] == "gap").unwrap();
+    let missed = slow.seen[gap]["missed"].as_u64().unwrap();
+    let seqs = slow.spread_seqs();
+    let (latest, whole) = seqs.split_last().unwrap();
+    assert_eq!(whole, &wanted[..whole.len()], "whole frames, in order");
+    assert_eq!((*latest, seqs.len() as u64 + missed), (seq + 1, wanted.len() as u64));
+    // 128 KiB hold some 500 of them; the log was full long before.
+    assert!((1..400).contains(&missed), "{missed}");
+    assert_eq!(slow.seen.len(), gap + 2, "a gap and the latest");
 }
 
 #[test]

@@ -2,35 +2,43 @@
 //! quotes are being recorded.
 //!
 //! One agent on one thread holds the listener, the clients' sockets, and the latest of everything.
-//! A record is encoded once and copied to the clients' queues; each queue leaves with one `write`
-//! per duty cycle. A client that does not keep up is conflated and in the end disconnected; it never
+//! A record is encoded once per protocol into a log of frames that all clients share; a client that
+//! wants everything is a position in that log, and gets what is behind it with one `write` per duty
+//! cycle, so that a message costs nothing per client but those writes. A client that does not keep up is conflated and in the end disconnected; it never
 //! delays the others (`docs/broadcast.md` is the protocol and its promises).
 //!
 //! Sockets are polled at most every [`Settings::poll_interval`]: the poll is a system call, and new
 //! clients and requests can wait that long, while spreads go out in the cycle that took them. It
 //! must not know where records come from.
 
+mod binary;
 mod client;
 mod conflation;
+mod log;
 mod market;
 mod message;
+mod queue;
 mod request;
 mod subscription;
+mod text;
 mod upgrade;
 mod wire;
 
-pub use message::PROTOCOL;
+pub use log::Protocol;
+pub use message::{Encoder, PROTOCOL};
+pub use upgrade::{BINARY_SUBPROTOCOL, JSON_SUBPROTOCOL};
 
 use crate::agent::{Agent, Report};
 use crate::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use crate::counters::{Counter, Counters};
 use crate::instrument::{Catalogue, VenueId};
-use crate::record::{Gap, Kind, Record, Recording, RecordingState, Spread};
+use crate::record::{Kind, Record, Recording, RecordingState, Spread};
 use crate::ring::Receiver;
 use crate::stopwatch::Stopwatch;
-use client::Client;
+use client::{Client, Manner};
+use log::Log;
 use market::{Event, Market};
-use message::{Delivery, Encoder};
+use message::Delivery;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
 use std::io;
@@ -48,6 +56,9 @@ const ACCEPTS_PER_CYCLE: usize = 16;
 const EVENTS_MAX: usize = 256;
 /// Connections beyond [`Settings::max_clients`] that are held long enough to be told why not.
 const REFUSALS_MAX: usize = 16;
+/// Bytes of new messages after which the sockets are tried before the cycle's end: half of what a
+/// loopback segment carries, so that one cycle's backlog does not pile up beside sockets that take it.
+const FLUSH_AT: usize = 32 * 1024;
 /// A queue holds at least this much, so that one part of a snapshot always fits.
 const CLIENT_BUFFER_BYTES_MIN: usize = 128 * 1024;
 /// While bytes wait for a socket, polls are at most this far apart.
@@ -233,12 +244,47 @@ impl Tally {
     }
 }
 
+/// How many bytes may be appended to the log before every client has to be looked at.
+#[derive(Debug)]
+struct Room {
+    /// What the fullest client still takes, and no more than [`FLUSH_AT`].
+    bytes: usize,
+    /// The oldest message that somebody has to be sent.
+    oldest: u64,
+    /// What has been appended since.
+    spent: usize,
+}
+
+impl Room {
+    /// Before anyone is looked at.
+    fn new(log: &Log) -> Room {
+        Room { bytes: FLUSH_AT, oldest: log.head(), spent: 0 }
+    }
+
+    /// Looks at one.
+    #[inline]
+    fn see(&mut self, client: &Client) {
+        if let Some(room) = client.room() {
+            self.bytes = self.bytes.min(room);
+            self.oldest = client.oldest().map_or(self.oldest, |oldest| oldest.min(self.oldest));
+        }
+    }
+}
+
 /// What the clients have in common.
 #[derive(Debug)]
 struct Shared {
     settings: Settings,
     market: Market,
+    log: Log,
+    room: Room,
     encoder: Encoder,
+    /// By protocol, how many clients follow the log.
+    followers: [usize; 2],
+    /// Places of the clients that are asked about each event.
+    pickers: Vec<usize>,
+    /// Whether these two have to be found anew.
+    manners_changed: bool,
     tally: Tally,
     /// What the journal said last, if it records nothing.
     stopped: Option<Recording>,
@@ -249,6 +295,20 @@ struct Shared {
 }
 
 impl Shared {
+    /// Encodes the log's next message for a protocol, once.
+    #[inline]
+    fn stage(&mut self, event: &Event, protocol: Protocol) {
+        if !self.log.is_staged(protocol) {
+            self.encoder.event(event, Delivery::InOrder, protocol);
+            self.log.stage(self.encoder.frame(), protocol);
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let bound = self.encoder.event_bytes_max();
+        self.room.spent + bound <= self.room.bytes && self.log.tail_with(bound) <= self.room.oldest
+    }
+
     fn enter(&mut self) {
         self.open += 1;
         self.tally.connections.add(1);
@@ -300,9 +360,17 @@ impl Broadcast {
             client_buffer_bytes: settings.client_buffer_bytes.max(CLIENT_BUFFER_BYTES_MIN),
             ..settings
         };
+        // Twice what may wait for one client, so that who has filters, whose messages lie far apart,
+        // is seldom overtaken.
+        let log = Log::new(2 * settings.client_buffer_bytes);
         let shared = Shared {
             settings,
             market: Market::new(&catalogue),
+            room: Room::new(&log),
+            log,
+            followers: [0; 2],
+            pickers: Vec::new(),
+            manners_changed: false,
             encoder: Encoder::new(catalogue),
             tally: Tally::new(counters),
             stopped: None,
@@ -341,10 +409,11 @@ impl Broadcast {
     }
 
     fn poll_is_due(&self) -> bool {
-        let waiting = self.clients.iter().flatten().any(Client::is_waiting);
+        let (since, now) = (self.polled_at, self.shared.now);
         let interval = self.shared.settings.poll_interval;
-        let interval = if waiting { interval.min(BLOCKED_POLL_INTERVAL) } else { interval };
-        self.polled_at + interval <= self.shared.now
+        since + interval <= now
+            || since + BLOCKED_POLL_INTERVAL <= now
+                && self.clients.iter().flatten().any(Client::is_waiting)
     }
 
     /// Takes what the OS reports and serves every client once; returns how much was done.
@@ -352,13 +421,19 @@ impl Broadcast {
         self.polled_at = self.shared.now;
         self.take_readiness(timeout);
         let mut work = self.accept();
+        let mut room = Room::new(&self.shared.log);
         for place in &mut self.clients {
             let Some(client) = place else { continue };
+            if client.is_quiet(&self.shared) {
+                continue;
+            }
             work += client.serve(&mut self.shared);
+            room.see(client);
             if client.is_gone() {
                 *place = None;
             }
         }
+        self.shared.room = room;
         work
     }
 
@@ -449,13 +524,6 @@ impl Broadcast {
         told + taken
     }
 
-    fn flush(&mut self) {
-        let now = self.shared.now;
-        self.clients.iter_mut().flatten().for_each(|client| {
-            client.flush(now);
-        });
-    }
-
     fn time_queued(&mut self) {
         if !self.queued.is_empty() {
             self.stopwatch.stamp_all(self.queued.drain(..));
@@ -463,33 +531,91 @@ impl Broadcast {
     }
 }
 
-/// Gives an event to everyone who wants it, encoded once if anyone does. Whether anyone got it now.
+/// Gives an event to everyone who wants it, encoded once per protocol if anyone does. Whether anyone
+/// got it now.
 #[inline]
 fn give(event: Option<&Event>, clients: &mut [Option<Client>], shared: &mut Shared) -> bool {
     let Some(event) = event else {
         shared.tally.unknown.add(1);
         return false;
     };
-    let (mut encoded, mut queued) = (false, false);
-    for client in clients.iter_mut().flatten() {
+    if shared.manners_changed {
+        assign_manners(clients, shared);
+    }
+    if !shared.has_room() {
+        make_room(clients, shared);
+    }
+    let mut queued = false;
+    for protocol in Protocol::ALL {
+        if shared.followers[protocol as usize] > 0 {
+            shared.stage(event, protocol);
+            queued = true;
+        }
+    }
+    for place in 0..shared.pickers.len() {
+        let Some(client) = &mut clients[shared.pickers[place]] else { continue };
         if client.wants(event) {
-            if !encoded {
-                shared.encoder.event(event, Delivery::InOrder);
-                encoded = true;
-            }
             queued |= client.give(event, shared);
         }
+    }
+    if queued {
+        shared.room.spent += shared.log.commit(event);
     }
     queued
 }
 
+/// Finds out who follows the log and who is to be asked.
+#[cold]
+fn assign_manners(clients: &mut [Option<Client>], shared: &mut Shared) {
+    shared.manners_changed = false;
+    shared.followers = [0; 2];
+    shared.pickers.clear();
+    for (place, client) in clients.iter_mut().enumerate() {
+        let Some(client) = client else { continue };
+        match client.take_manner(shared) {
+            Manner::Follows(protocol) => shared.followers[protocol as usize] += 1,
+            Manner::Picks => shared.pickers.push(place),
+            Manner::Idles => {}
+        }
+    }
+}
+
+/// Offers everything to the sockets; whoever then still has no room for one message is behind.
+#[cold]
+fn make_room(clients: &mut [Option<Client>], shared: &mut Shared) {
+    flush(clients, shared);
+    if shared.has_room() {
+        return;
+    }
+    let bound = shared.encoder.event_bytes_max();
+    let tail = shared.log.tail_with(bound);
+    for client in clients.iter_mut().flatten() {
+        if client.room().is_some() && !client.has_room(bound, tail) {
+            client.fall_behind(shared);
+        }
+    }
+    assign_manners(clients, shared);
+    let mut room = Room::new(&shared.log);
+    clients.iter().flatten().for_each(|client| room.see(client));
+    shared.room = room;
+}
+
+/// Offers what waits to every socket.
+fn flush(clients: &mut [Option<Client>], shared: &mut Shared) {
+    let mut room = Room::new(&shared.log);
+    for client in clients.iter_mut().flatten() {
+        client.flush(shared);
+        room.see(client);
+    }
+    shared.room = room;
+}
+
 /// Tells everyone that records are missing; which of the latest spreads still hold is unknown.
 fn give_gap(record: &Record, clients: &mut [Option<Client>], shared: &mut Shared) {
-    let gap: &Gap = record.view();
     shared.tally.gaps.add(1);
     shared.market.forget_spreads();
-    shared.encoder.engine_gap(gap);
-    clients.iter_mut().flatten().for_each(|client| client.give_gap(gap, shared));
+    let event = Event { record: *record, seq: shared.market.seq(), key: 0 };
+    give(Some(&event), clients, shared);
 }
 
 /// Tells everyone whether quotes are recorded, and keeps it for those who come later.
@@ -497,8 +623,8 @@ fn give_recording(recording: &Recording, clients: &mut [Option<Client>], shared:
     shared.tally.recordings.add(1);
     let on = recording.state == RecordingState::On as u8;
     shared.stopped = (!on).then_some(*recording);
-    shared.encoder.recording(recording);
-    clients.iter_mut().flatten().for_each(|client| client.give_recording(recording, shared));
+    let event = Event { record: (*recording).into(), seq: shared.market.seq(), key: 0 };
+    give(Some(&event), clients, shared);
 }
 
 impl Agent for Broadcast {
@@ -511,7 +637,7 @@ impl Agent for Broadcast {
         self.stopwatch.turn(now);
         let mut work = self.distribute();
         if work > 0 {
-            self.flush();
+            flush(&mut self.clients, &mut self.shared);
             self.time_queued();
         }
         if self.poll_is_due() {

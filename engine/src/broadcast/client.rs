@@ -1,12 +1,14 @@
 //! One client, from its first byte to its last: handshake, requests, its pace, its departure.
 //!
-//! A client is in order as long as its socket takes what it is given; when its queue is full it is
-//! behind, and events are conflated until the queue has drained; then it catches up and is in order
-//! again. All of this is state and time that is handed in; nothing waits. It must not know other
+//! A client is in order as long as its socket takes what it is given. One that wants everything then
+//! follows the log: nothing is done for it per message, and what it gets is found when its socket is
+//! written to. When its queue is full it is behind: what waits and what comes is conflated until its
+//! own bytes have left; then it catches up and is in order again. All of this is state and time that is handed in; nothing waits. It must not know other
 //! clients.
 
 use super::conflation::Conflation;
-use super::market::Event;
+use super::log::Protocol;
+use super::market::{Event, Keys};
 use super::message::{Delivery, PING, close_frame};
 use super::request::{self, Refusal, Rejection, Request};
 use super::subscription::Filters;
@@ -14,7 +16,7 @@ use super::upgrade::{self, Upgrade};
 use super::wire::Wire;
 use super::{Departure, Shared};
 use crate::clock::{Nanos, SECOND};
-use crate::record::{Gap, Recording};
+use crate::record::Kind;
 use std::io::{ErrorKind, Read};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use tungstenite::{Error, Message};
@@ -54,12 +56,27 @@ enum Pace {
     CatchingUp,
 }
 
+/// How a client is given what happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// Everything, by following the log.
+    Follows(Protocol),
+    /// Asked about each event.
+    Picks,
+    /// Nothing.
+    Idles,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Client {
     wire: Wire,
+    /// The first message of the log that a client that follows it has not queued.
+    following: Option<u64>,
     phase: Phase,
     filters: Filters,
+    /// Whether a snapshot may be incomplete.
+    unfinished: bool,
     pace: Pace,
     /// Taken at the first congestion and kept.
     conflation: Option<Box<Conflation>>,
@@ -76,8 +93,10 @@ impl Client {
     pub(super) fn new(wire: Wire, now: Nanos) -> Client {
         Client {
             wire,
+            following: None,
             phase: Phase::Greeting { head: Vec::new() },
             filters: Filters::new(),
+            unfinished: true,
             pace: Pace::InOrder,
             conflation: None,
             accepted_at: now,
@@ -102,72 +121,147 @@ impl Client {
         self.wire.is_blocked()
     }
 
+    /// How it is given what happens from now on.
+    pub(super) fn manner(&self, keys: &Keys) -> Manner {
+        let open = matches!(self.phase, Phase::Open { .. });
+        if open && self.pace == Pace::InOrder && self.filters.want_everything(keys.count()) {
+            Manner::Follows(self.wire.queue().protocol())
+        } else if open {
+            Manner::Picks
+        } else {
+            Manner::Idles
+        }
+    }
+
+    /// Gives it in this manner from the log's next message on.
+    pub(super) fn take_manner(&mut self, shared: &Shared) -> Manner {
+        let manner = self.manner(shared.market.keys());
+        if matches!(manner, Manner::Follows(_)) {
+            self.following.get_or_insert(shared.log.head());
+        } else {
+            self.take_range(shared);
+            self.following = None;
+        }
+        manner
+    }
+
+    /// Queues what a client that follows the log has not queued, which is two numbers.
+    #[inline]
+    fn take_range(&mut self, shared: &Shared) {
+        let (Some(from), head) = (self.following, shared.log.head()) else { return };
+        if from < head {
+            let queue = self.wire.queue_mut();
+            let bytes = shared.log.len(from, head, queue.protocol());
+            queue.share(from, head, bytes);
+            self.following = Some(head);
+            shared.tally.messages.add(head - from);
+        }
+    }
+
     /// Whether it asks for an event.
     #[inline]
     pub(super) fn wants(&self, event: &Event) -> bool {
-        matches!(self.phase, Phase::Open { .. }) && self.filters.want(event)
+        matches!(self.phase, Phase::Open { .. })
+            && match event.record.kind() {
+                Some(Kind::Gap) => true,
+                // One that has no snapshot yet is told with it.
+                Some(Kind::Recording) => self.filters.have_begun(),
+                Some(Kind::Spread | Kind::Status) => self.filters.want(event),
+                Some(Kind::Quote | Kind::Opened | Kind::Closed) | None => false,
+            }
     }
 
-    /// Gives it an event that it wants, encoded as the frame in `shared`. Whether it was queued.
+    /// Gives it an event that it wants and that it does not follow: the log's next message. Whether
+    /// it was queued.
     #[inline]
-    pub(super) fn give(&mut self, event: &Event, shared: &Shared) -> bool {
-        if self.pace == Pace::InOrder && self.wire.push(shared.encoder.frame(), shared.now) {
-            shared.tally.messages.add(1);
-            return true;
+    pub(super) fn give(&mut self, event: &Event, shared: &mut Shared) -> bool {
+        if self.pace != Pace::InOrder {
+            self.conflate(event, shared);
+            return false;
         }
-        let lost = self.fall_behind(shared).put(event, shared.market.keys());
-        shared.tally.conflated.add(lost);
-        false
+        let queue = self.wire.queue_mut();
+        let protocol = queue.protocol();
+        shared.stage(event, protocol);
+        let number = shared.log.head();
+        queue.share(number, number + 1, shared.log.staged(protocol));
+        shared.tally.messages.add(1);
+        true
     }
 
-    /// Tells it of a loss before the broadcast, encoded as the frame in `shared`.
-    pub(super) fn give_gap(&mut self, gap: &Gap, shared: &Shared) {
-        if !matches!(self.phase, Phase::Open { .. }) {
-            return;
-        }
-        if self.pace == Pace::InOrder && self.wire.push(shared.encoder.frame(), shared.now) {
-            shared.tally.messages.add(1);
-            return;
-        }
-        let lost = self.fall_behind(shared).put_gap(gap, shared.market.keys());
-        shared.tally.conflated.add(lost);
-    }
-
-    /// Tells it whether quotes are recorded, encoded as the frame in `shared`. One that has no
-    /// snapshot yet is told with it.
-    pub(super) fn give_recording(&mut self, recording: &Recording, shared: &Shared) {
-        if !matches!(self.phase, Phase::Open { .. }) || !self.filters.have_begun() {
-            return;
-        }
-        if self.pace == Pace::InOrder && self.wire.push(shared.encoder.frame(), shared.now) {
-            shared.tally.messages.add(1);
-            return;
-        }
-        self.fall_behind(shared).put_recording(recording);
-    }
-
-    fn fall_behind(&mut self, shared: &Shared) -> &mut Conflation {
-        if self.pace == Pace::InOrder {
-            self.pace = Pace::Behind;
-            shared.tally.congestions.add(1);
-        }
+    fn conflate(&mut self, event: &Event, shared: &Shared) {
         let keys = shared.market.keys();
-        self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys)))
+        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys)));
+        shared.tally.conflated.add(note(table, event, keys));
+    }
+
+    /// Whether a message of `bytes` still fits within its limit, and the log's oldest will not be
+    /// one that it has not been sent.
+    pub(super) fn has_room(&self, bytes: usize, tail: u64) -> bool {
+        self.wire.queued() + bytes <= self.wire.limit() && self.oldest().is_none_or(|o| tail <= o)
+    }
+
+    /// The first message of the log that it has not been sent.
+    pub(super) fn oldest(&self) -> Option<u64> {
+        self.wire.queue().first_message().or(self.following)
+    }
+
+    /// Bytes that it may still be given, unless it is not in order.
+    pub(super) fn room(&self) -> Option<usize> {
+        let open = matches!(self.phase, Phase::Open { .. }) && self.pace == Pace::InOrder;
+        open.then(|| self.wire.limit().saturating_sub(self.wire.queued()))
+    }
+
+    /// Conflates what waits, but for its own bytes and a frame that has begun.
+    pub(super) fn fall_behind(&mut self, shared: &mut Shared) {
+        self.take_range(shared);
+        self.following = None;
+        self.pace = Pace::Behind;
+        shared.manners_changed = true;
+        shared.tally.congestions.add(1);
+        let keys = shared.market.keys();
+        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys)));
+        let (mut conflated, mut unsent) = (0, 0);
+        self.wire.queue_mut().give_up(&shared.log, |event| {
+            conflated += note(table, event, keys);
+            unsent += 1;
+        });
+        shared.tally.conflated.add(conflated);
+        shared.tally.messages.set(shared.tally.messages.get() - unsent);
     }
 
     /// Offers what is queued to the socket; returns how many bytes it took.
-    pub(super) fn flush(&mut self, now: Nanos) -> usize {
+    #[inline]
+    pub(super) fn flush(&mut self, shared: &Shared) -> usize {
+        self.take_range(shared);
         let was_full = self.wire.is_full();
-        let taken = self.wire.flush(now);
+        let taken = self.wire.flush(&shared.log, shared.now);
         if was_full && taken > 0 {
             // Its kernel has made room, so somebody reads.
-            self.seen_at = now;
+            self.seen_at = shared.now;
         }
         taken
     }
 
+    /// Whether there is nothing to do for it but to give it events: it says nothing, nothing waits,
+    /// no timer is due.
+    #[inline]
+    pub(super) fn is_quiet(&self, shared: &Shared) -> bool {
+        let (now, settings) = (shared.now, &shared.settings);
+        matches!(self.phase, Phase::Open { .. })
+            && self.pace == Pace::InOrder
+            && !self.unfinished
+            && !self.wire.is_readable()
+            && !self.wire.is_broken()
+            && self.wire.queued() == 0
+            && self.following.is_none_or(|next| next == shared.log.head())
+            && now < self.seen_at + settings.silent_timeout
+            && now < self.pinged_at + settings.ping_interval
+    }
+
     /// Everything but events: input, timers, snapshots, catching up. Returns how much was done.
     pub(super) fn serve(&mut self, shared: &mut Shared) -> usize {
+        // What it says is answered behind what it has been told.
+        self.take_range(shared);
         let mut work = match self.phase {
             Phase::Greeting { .. } => self.greet(shared),
             Phase::Open { .. } => self.listen(shared),
@@ -177,7 +271,7 @@ impl Client {
             work += self.advance(shared);
             self.keep_alive(shared);
         }
-        work += self.flush(shared.now);
+        work += self.flush(shared);
         if matches!(self.phase, Phase::Leaving { .. }) {
             self.part(shared.now);
         }
@@ -203,8 +297,11 @@ impl Client {
         let progress = head.len() - before;
         let answer = if progress > 0 { upgrade::read(head) } else { Upgrade::Incomplete };
         match answer {
-            Upgrade::Accept { response, consumed } if shared.open < shared.settings.max_clients => {
+            Upgrade::Accept { response, consumed, protocol }
+                if shared.open < shared.settings.max_clients =>
+            {
                 let tail = head.split_off(consumed);
+                self.wire.queue_mut().speak(protocol);
                 self.open(&response, tail, shared);
             }
             Upgrade::Accept { .. } => {
@@ -244,8 +341,13 @@ impl Client {
         self.wire.ready(true, false);
         (self.seen_at, self.pinged_at) = (shared.now, shared.now);
         shared.enter();
-        shared.encoder.hello();
+        shared.manners_changed = true;
+        shared.encoder.hello(self.protocol());
         self.say(shared);
+    }
+
+    fn protocol(&self) -> Protocol {
+        self.wire.queue().protocol()
     }
 
     /// Queues the encoder's message, whatever waits.
@@ -309,6 +411,8 @@ impl Client {
     }
 
     fn follow(&mut self, request: Request, shared: &mut Shared) {
+        shared.manners_changed = true;
+        self.unfinished = true;
         let outcome = match request {
             Request::Subscribe(wish) => self
                 .filters
@@ -348,15 +452,20 @@ impl Client {
 
     fn snapshot(&mut self, shared: &mut Shared) -> usize {
         let keys = shared.market.keys().count();
-        let Some(place) = self.filters.unfinished(keys) else { return 0 };
+        let Some(place) = self.filters.unfinished(keys) else {
+            self.unfinished = false;
+            return 0;
+        };
         if self.wire.limit() / 2 < self.wire.queued() {
             return 0;
         }
+        let protocol = self.protocol();
         if let Some(stopped) = shared.stopped.filter(|_| self.filters.at(place).reached() == 0) {
-            shared.encoder.recording(&stopped);
+            shared.encoder.recording(&stopped, protocol);
             self.say(shared);
         }
-        let covered = shared.encoder.snapshot(self.filters.at(place), &shared.market);
+        shared.manners_changed = true;
+        let covered = shared.encoder.snapshot(self.filters.at(place), &shared.market, protocol);
         self.filters.advance(place, covered.reached);
         if covered.items > 0 || covered.reached == keys {
             self.say(shared);
@@ -365,39 +474,38 @@ impl Client {
     }
 
     fn catch_up(&mut self, shared: &mut Shared) -> usize {
-        let Some(conflation) = &mut self.conflation else { return 0 };
+        let protocol = self.protocol();
+        let Some(mut conflation) = self.conflation.take() else { return 0 };
         if let Some(gap) = conflation.take_gap() {
-            shared.encoder.engine_gap(&gap);
-            self.wire.push_always(shared.encoder.frame());
-            shared.tally.messages.add(1);
+            shared.encoder.engine_gap(&gap, protocol);
+            self.say(shared);
         }
         if let Some(recording) = conflation.take_recording() {
-            shared.encoder.recording(&recording);
-            self.wire.push_always(shared.encoder.frame());
-            shared.tally.messages.add(1);
+            shared.encoder.recording(&recording, protocol);
+            self.say(shared);
         }
         if let Some(missed) = conflation.take_missed() {
-            shared.encoder.client_gap(&missed);
-            self.wire.push_always(shared.encoder.frame());
-            shared.tally.messages.add(1);
+            shared.encoder.client_gap(&missed, protocol);
+            self.say(shared);
         }
         let mut sent = 0;
         while sent < CATCH_UP_EVENTS_MAX && self.wire.queued() < self.wire.limit() / 2 {
             let Some(event) = conflation.take_first() else { break };
-            shared.encoder.event(&event, Delivery::Conflated);
-            self.wire.push_always(shared.encoder.frame());
-            shared.tally.messages.add(1);
+            shared.encoder.event(&event, Delivery::Conflated, protocol);
+            self.say(shared);
             sent += 1;
         }
         if conflation.is_empty() {
             self.pace = Pace::InOrder;
+            shared.manners_changed = true;
         }
+        self.conflation = Some(conflation);
         sent
     }
 
     fn keep_alive(&mut self, shared: &mut Shared) {
         let (now, settings) = (shared.now, &shared.settings);
-        if self.wire.is_stuck(now, settings.stuck_timeout) && self.flush(now) == 0 {
+        if self.wire.is_stuck(now, settings.stuck_timeout) && self.flush(shared) == 0 {
             self.depart(Departure::Stuck, shared);
         } else if self.seen_at + settings.silent_timeout <= now {
             self.depart(Departure::Silent, shared);
@@ -414,6 +522,10 @@ impl Client {
             Phase::Greeting { .. } => {}
             Phase::Open { .. } => {
                 shared.exit();
+                shared.manners_changed = true;
+                self.take_range(shared);
+                self.following = None;
+                self.wire.queue_mut().detach(&shared.log);
                 if let Some((code, reason)) = departure.close() {
                     self.wire.push_always(&close_frame(code, reason));
                 }
@@ -422,7 +534,7 @@ impl Client {
         shared.tally.disconnected(departure);
         self.phase = Phase::Leaving { since: shared.now, finished: false };
         if departure == Departure::Stuck {
-            self.flush(shared.now);
+            self.flush(shared);
             if self.wire.queued() > 0 {
                 self.phase = Phase::Gone;
             }
@@ -445,19 +557,33 @@ impl Client {
     /// Sends what is left at the end of the process; whether everything is with the kernel.
     pub(super) fn settle(&mut self, shared: &mut Shared) -> bool {
         if matches!(self.phase, Phase::Open { .. }) {
-            self.flush(shared.now);
+            self.flush(shared);
             self.advance(shared);
             let keys = shared.market.keys().count();
             if self.pace == Pace::InOrder && self.filters.unfinished(keys).is_none() {
                 self.depart(Departure::Shutdown, shared);
             }
         }
-        self.flush(shared.now);
+        self.flush(shared);
         self.part(shared.now);
         let with_kernel = matches!(self.phase, Phase::Leaving { finished: true, .. });
         with_kernel
             || self.wire.is_broken()
             || matches!(self.phase, Phase::Gone | Phase::Greeting { .. })
+    }
+}
+
+/// Notes an event for later; returns how many spreads that makes pointless.
+fn note(table: &mut Conflation, event: &Event, keys: &Keys) -> u64 {
+    match event.record.kind() {
+        Some(Kind::Gap) => table.put_gap(event.record.view(), keys),
+        Some(Kind::Recording) => {
+            table.put_recording(event.record.view());
+            0
+        }
+        Some(Kind::Spread | Kind::Status | Kind::Quote | Kind::Opened | Kind::Closed) | None => {
+            table.put(event, keys)
+        }
     }
 }
 

@@ -1,17 +1,21 @@
-//! What the server says: JSON texts in WebSocket frames, encoded once for all clients.
+//! What the server says: WebSocket frames, JSON or binary, encoded once for all clients.
 //!
 //! The frequent ones (spread, status, gap, snapshot) are written by hand into one reused buffer,
 //! whose front has room for the frame's header; the rare ones go through serde. `docs/broadcast.md`
-//! shows each message, and a test holds it to that. It must not know clients or sockets.
+//! shows each message, and a test holds it to that. `binary.rs` has the binary layouts; what answers
+//! a request is a JSON text in both protocols. It must not know clients or sockets.
 
+use super::binary::{self, CONFLATED, IN_SNAPSHOT, SNAPSHOT_HEAD_BYTES, SnapshotOf};
 use super::conflation::Missed;
+use super::log::Protocol;
 use super::market::{Event, Market};
 use super::request::Refusal;
 use super::subscription::Filter;
+use super::text::{Fragment, Text};
 use crate::clock::Nanos;
 use crate::instrument::{Catalogue, InstrumentId, VenueId};
 use crate::integrity::{Reason, State};
-use crate::record::{Gap, Kind, Recording, RecordingState, Spread, Status};
+use crate::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
 use crate::spread::BPS;
 use serde::Serialize;
 use std::sync::Arc;
@@ -26,9 +30,13 @@ const SNAPSHOT_ITEMS_MAX: usize = 128;
 /// One snapshot message looks at this many keys at most, so that a filter that matches little does
 /// not hold a cycle up.
 const SNAPSHOT_KEYS_MAX: usize = 4096;
+/// An event's frame without its names is at most this long: fourteen fields, nine numbers.
+const EVENT_BYTES_MAX: usize = 512;
 
 /// Text, final, unmasked.
 const TEXT: u8 = 0x81;
+/// Binary, final, unmasked.
+const BINARY: u8 = 0x82;
 /// A ping frame without payload.
 pub(super) const PING: [u8; 2] = [0x89, 0];
 
@@ -51,28 +59,67 @@ pub(super) struct Covered {
 }
 
 /// Writes messages; each call replaces the [`frame`](Encoder::frame) of the one before.
+///
+/// Public for benches alone, which measure what it costs.
 #[derive(Debug)]
-pub(super) struct Encoder {
+pub struct Encoder {
     catalogue: Arc<Catalogue>,
-    /// By instrument: the name as a JSON string.
-    instruments: Vec<String>,
-    /// By venue: the name as a JSON string.
-    venues: Vec<String>,
-    buffer: Vec<u8>,
+    names: Names,
+    out: Text,
     start: usize,
+}
+
+/// Names as JSON, with what stands around them in a message.
+#[derive(Debug)]
+struct Names {
+    /// By instrument, in a spread.
+    instruments: Vec<Fragment>,
+    /// By venue, in a spread.
+    buy_venues: Vec<Fragment>,
+    /// By venue, in a spread.
+    sell_venues: Vec<Fragment>,
+    /// By venue, in a state.
+    state_venues: Vec<Fragment>,
+    /// By instrument, in a state.
+    state_instruments: Vec<Fragment>,
+}
+
+impl Names {
+    fn new(catalogue: &Catalogue) -> Names {
+        let quoted = |name: &str| serde_json::Value::from(name).to_string();
+        let instruments = |write: &dyn Fn(String) -> String| {
+            catalogue.instruments.iter().map(|i| Fragment::new(&write(quoted(&i.name)))).collect()
+        };
+        let venues = |write: &dyn Fn(String) -> String| {
+            catalogue.venues.iter().map(|v| Fragment::new(&write(quoted(&v.name)))).collect()
+        };
+        Names {
+            instruments: instruments(&|name| format!(",\"instrument\":{name},\"buy_venue\":")),
+            buy_venues: venues(&|name| format!("{name},\"sell_venue\":")),
+            sell_venues: venues(&|name| format!("{name},\"buy_px\":\"")),
+            state_venues: venues(&|name| format!("\"venue\":{name},\"instrument\":")),
+            state_instruments: instruments(&|name| format!("{name},\"state\":\"")),
+        }
+    }
+
+    /// Bytes of the longest names of a message.
+    fn longest(&self) -> usize {
+        let longest = |names: &[Fragment]| names.iter().map(Fragment::length).max().unwrap_or(0);
+        longest(&self.instruments) + longest(&self.buy_venues) + longest(&self.sell_venues)
+    }
 }
 
 impl Encoder {
     /// For the names and scales of a catalogue.
-    pub(super) fn new(catalogue: Arc<Catalogue>) -> Encoder {
-        let quoted = |name: &String| serde_json::Value::from(name.as_str()).to_string();
-        Encoder {
-            instruments: catalogue.instruments.iter().map(|i| quoted(&i.name)).collect(),
-            venues: catalogue.venues.iter().map(|v| quoted(&v.name)).collect(),
-            catalogue,
-            buffer: Vec::with_capacity(4096),
-            start: 0,
-        }
+    #[must_use]
+    pub fn new(catalogue: Arc<Catalogue>) -> Encoder {
+        Encoder { names: Names::new(&catalogue), catalogue, out: Text::default(), start: 0 }
+    }
+
+    /// The frame of a spread, status, gap or recording, as the stream has it.
+    pub fn encode(&mut self, record: &Record, seq: u64, protocol: Protocol) -> &[u8] {
+        self.event(&Event { record: *record, seq, key: 0 }, Delivery::InOrder, protocol);
+        self.frame()
     }
 
     /// The names behind the ids.
@@ -81,16 +128,38 @@ impl Encoder {
     }
 
     /// The last message as a frame.
+    #[inline]
     pub(super) fn frame(&self) -> &[u8] {
-        &self.buffer[self.start..]
+        &self.out.bytes()[self.start..]
     }
 
-    /// A `spread` or a `status`.
-    pub(super) fn event(&mut self, event: &Event, delivery: Delivery) {
-        self.begin();
+    /// No event's frame is longer.
+    pub(super) fn event_bytes_max(&self) -> usize {
+        EVENT_BYTES_MAX + self.names.longest()
+    }
+
+    /// What all clients have in common: a `spread`, a `status`, a `gap` of the engine's, a `recording`.
+    #[inline]
+    pub(super) fn event(&mut self, event: &Event, delivery: Delivery, protocol: Protocol) {
+        self.out.begin(HEADER_MAX);
+        match protocol {
+            Protocol::Json => {
+                self.json_event(event, delivery);
+                self.end(TEXT);
+            }
+            Protocol::Binary => {
+                let flags = if delivery == Delivery::Conflated { CONFLATED } else { 0 };
+                let known = binary::event(&mut self.out, event, &self.catalogue, flags);
+                debug_assert!(known, "not what clients are told");
+                self.end(BINARY);
+            }
+        }
+    }
+
+    fn json_event(&mut self, event: &Event, delivery: Delivery) {
         match event.record.kind() {
             Some(Kind::Spread) => {
-                self.text("{\"type\":\"spread\",");
+                self.out.put(b"{\"type\":\"spread\",");
                 self.spread_fields(event.seq, event.record.view());
             }
             Some(Kind::Status) => {
@@ -101,54 +170,74 @@ impl Encoder {
                 self.text(State::of_code(status.previous).map_or("unknown", State::name));
                 self.text("\"");
             }
-            Some(Kind::Quote | Kind::Gap | Kind::Opened | Kind::Closed | Kind::Recording)
-            | None => {
-                debug_assert!(false, "only spreads and statuses are events");
+            Some(Kind::Gap) => self.engine_gap_fields(event.record.view()),
+            Some(Kind::Recording) => self.recording_fields(event.record.view()),
+            Some(Kind::Quote | Kind::Opened | Kind::Closed) | None => {
+                debug_assert!(false, "not what clients are told");
                 self.text("{\"type\":\"unknown\"");
             }
         }
         if delivery == Delivery::Conflated {
             self.text(",\"conflated\":true");
         }
-        self.text("}");
-        self.end();
+        self.out.put(b"}");
     }
 
-    /// A `gap` of the engine's own.
-    pub(super) fn engine_gap(&mut self, gap: &Gap) {
-        self.begin();
+    fn engine_gap_fields(&mut self, gap: &Gap) {
         self.text("{\"type\":\"gap\",\"reason\":\"engine\"");
         self.number(",\"missed\":", gap.missed);
         self.number(",\"ts_recv\":", gap.ts_recv);
-        self.text("}");
-        self.end();
     }
 
-    /// Whether quotes are recorded.
-    pub(super) fn recording(&mut self, recording: &Recording) {
-        self.begin();
+    fn recording_fields(&mut self, recording: &Recording) {
         self.text("{\"type\":\"recording\",\"state\":\"");
         self.text(RecordingState::of_code(recording.state).map_or("unknown", RecordingState::name));
         self.number("\",\"ts_recv\":", recording.ts_recv);
         self.number(",\"lost\":", recording.lost);
-        self.text("}");
-        self.end();
+    }
+
+    /// A `gap` of the engine's own.
+    pub(super) fn engine_gap(&mut self, gap: &Gap, protocol: Protocol) {
+        let event = Event { record: (*gap).into(), seq: 0, key: 0 };
+        self.event(&event, Delivery::InOrder, protocol);
+    }
+
+    /// Whether quotes are recorded.
+    pub(super) fn recording(&mut self, recording: &Recording, protocol: Protocol) {
+        let event = Event { record: (*recording).into(), seq: 0, key: 0 };
+        self.event(&event, Delivery::InOrder, protocol);
     }
 
     /// A `gap` of one client.
-    pub(super) fn client_gap(&mut self, missed: &Missed) {
-        self.begin();
+    pub(super) fn client_gap(&mut self, missed: &Missed, protocol: Protocol) {
+        self.out.begin(HEADER_MAX);
+        if protocol == Protocol::Binary {
+            binary::client_gap(&mut self.out, missed);
+            return self.end(BINARY);
+        }
         self.text("{\"type\":\"gap\",\"reason\":\"slow_client\"");
         self.number(",\"missed\":", missed.count);
         self.number(",\"from_seq\":", missed.from_seq);
         self.number(",\"to_seq\":", missed.to_seq);
         self.text("}");
-        self.end();
+        self.end(TEXT);
     }
 
     /// The next part of a filter's `snapshot`.
-    pub(super) fn snapshot(&mut self, filter: &Filter, market: &Market) -> Covered {
-        self.begin();
+    pub(super) fn snapshot(
+        &mut self,
+        filter: &Filter,
+        market: &Market,
+        protocol: Protocol,
+    ) -> Covered {
+        self.out.begin(HEADER_MAX);
+        match protocol {
+            Protocol::Json => self.json_snapshot(filter, market),
+            Protocol::Binary => self.binary_snapshot(filter, market),
+        }
+    }
+
+    fn json_snapshot(&mut self, filter: &Filter, market: &Market) -> Covered {
         self.text("{\"type\":\"snapshot\",\"id\":");
         self.string(filter.id());
         self.number(",\"seq\":", market.seq());
@@ -175,12 +264,40 @@ impl Encoder {
         }
         self.text(if covered.reached < states { "],\"spreads\":[]" } else { "]" });
         self.text(if covered.reached == count { ",\"last\":true}" } else { ",\"last\":false}" });
-        self.end();
+        self.end(TEXT);
+        covered
+    }
+
+    fn binary_snapshot(&mut self, filter: &Filter, market: &Market) -> Covered {
+        let (count, states) = (market.keys().count(), market.keys().states());
+        let stop = count.min(filter.reached() + SNAPSHOT_KEYS_MAX);
+        let mut covered = Covered { items: 0, reached: filter.reached() };
+        let mut head = SnapshotOf { id: filter.id(), seq: market.seq(), ..SnapshotOf::default() };
+        self.out.append(&[0; SNAPSHOT_HEAD_BYTES]);
+        while covered.reached < stop && covered.items < SNAPSHOT_ITEMS_MAX {
+            if let Some(event) = market.latest(covered.reached).filter(|e| filter.covers(e)) {
+                binary::event(&mut self.out, event, &self.catalogue, IN_SNAPSHOT);
+                let counted =
+                    if covered.reached < states { &mut head.states } else { &mut head.spreads };
+                *counted += 1;
+                covered.items += 1;
+            }
+            covered.reached += 1;
+        }
+        head.last = covered.reached == count;
+        let place = HEADER_MAX..HEADER_MAX + SNAPSHOT_HEAD_BYTES;
+        binary::snapshot_head(&mut self.out.bytes_mut()[place], &head);
+        self.end(BINARY);
         covered
     }
 
     /// `hello`: who speaks, and what there is.
-    pub(super) fn hello(&mut self) {
+    pub(super) fn hello(&mut self, protocol: Protocol) {
+        if protocol == Protocol::Binary {
+            self.out.begin(HEADER_MAX);
+            binary::catalogue(&mut self.out, &self.catalogue, env!("CARGO_PKG_VERSION"));
+            return self.end(BINARY);
+        }
         let catalogue = Arc::clone(&self.catalogue);
         let name = |venue: VenueId| catalogue.venue(venue).name.as_str();
         let instruments = catalogue.instruments.iter().zip(0..).map(|(i, place)| HelloInstrument {
@@ -236,100 +353,88 @@ impl Encoder {
         self.text("}");
     }
 
+    #[inline]
     fn spread_fields(&mut self, seq: u64, spread: &Spread) {
         let place = spread.instrument.index();
         let instrument = &self.catalogue.instruments[place];
         let (price_scale, size_scale) = (instrument.price_scale, instrument.size_scale);
-        let out = &mut self.buffer;
-        append(out, "\"seq\":");
-        append_number(out, seq);
-        append(out, ",\"instrument\":");
-        append(out, &self.instruments[place]);
-        append(out, ",\"buy_venue\":");
-        append(out, &self.venues[spread.buy_venue.index()]);
-        append(out, ",\"sell_venue\":");
-        append(out, &self.venues[spread.sell_venue.index()]);
-        append(out, ",\"buy_px\":\"");
-        append_decimal(out, spread.buy_px, price_scale);
-        append(out, "\",\"sell_px\":\"");
-        append_decimal(out, spread.sell_px, price_scale);
-        append(out, "\",\"buy_sz\":\"");
-        append_decimal(out, spread.buy_sz, size_scale);
-        append(out, "\",\"sell_sz\":\"");
-        append_decimal(out, spread.sell_sz, size_scale);
-        append(out, "\",\"gross_bps\":");
-        append_bps(out, spread.gross());
-        append(out, ",\"net_bps\":");
-        append_bps(out, spread.net);
-        append(out, ",\"ts_recv\":");
-        append_number(out, spread.ts_recv);
-        append(out, ",\"quote_seq\":");
-        append_number(out, spread.sequence);
+        let (mut out, names) = (std::mem::take(&mut self.out), &self.names);
+        out.put(b"\"seq\":");
+        out.number(seq);
+        out.fragment(&names.instruments[place]);
+        out.fragment(&names.buy_venues[spread.buy_venue.index()]);
+        out.fragment(&names.sell_venues[spread.sell_venue.index()]);
+        out.decimal(spread.buy_px, price_scale);
+        out.put(b"\",\"sell_px\":\"");
+        out.decimal(spread.sell_px, price_scale);
+        out.put(b"\",\"buy_sz\":\"");
+        out.decimal(spread.buy_sz, size_scale);
+        out.put(b"\",\"sell_sz\":\"");
+        out.decimal(spread.sell_sz, size_scale);
+        out.put(b"\",\"gross_bps\":");
+        out.bps(spread.gross());
+        out.put(b",\"net_bps\":");
+        out.bps(spread.net);
+        out.put(b",\"ts_recv\":");
+        out.number(spread.ts_recv);
+        out.put(b",\"quote_seq\":");
+        out.number(spread.sequence);
+        self.out = out;
     }
 
     fn state_fields(&mut self, status: &Status) {
-        let out = &mut self.buffer;
-        append(out, "\"venue\":");
-        append(out, &self.venues[status.venue.index()]);
-        append(out, ",\"instrument\":");
-        append(out, &self.instruments[status.instrument.index()]);
-        append(out, ",\"state\":\"");
-        append(out, State::of_code(status.state).map_or("unknown", State::name));
-        append(out, "\",\"reason\":\"");
-        append(out, Reason::of_code(status.reason).map_or("unknown", Reason::name));
-        append(out, "\",\"ts_recv\":");
-        append_number(out, status.ts_recv);
+        let (out, names) = (&mut self.out, &self.names);
+        out.fragment(&names.state_venues[status.venue.index()]);
+        out.fragment(&names.state_instruments[status.instrument.index()]);
+        out.append(State::of_code(status.state).map_or("unknown", State::name).as_bytes());
+        out.put(b"\",\"reason\":\"");
+        out.append(Reason::of_code(status.reason).map_or("unknown", Reason::name).as_bytes());
+        out.put(b"\",\"ts_recv\":");
+        out.number(status.ts_recv);
     }
 
     fn text(&mut self, text: &str) {
-        append(&mut self.buffer, text);
+        self.out.append(text.as_bytes());
     }
 
     fn number(&mut self, name: &str, value: u64) {
-        append(&mut self.buffer, name);
-        append_number(&mut self.buffer, value);
+        self.text(name);
+        self.out.number(value);
     }
 
     /// A text of a client's own, quoted and escaped.
     fn string(&mut self, text: &str) {
-        append(&mut self.buffer, &serde_json::Value::from(text).to_string());
+        self.text(&serde_json::Value::from(text).to_string());
     }
 
     fn rare(&mut self, message: &Rare<'_>) {
-        self.begin();
-        let written = serde_json::to_writer(&mut self.buffer, message);
+        self.out.begin(HEADER_MAX);
+        let written = serde_json::to_writer(&mut self.out, message);
         debug_assert!(written.is_ok(), "nothing in a message can fail to serialize");
-        self.end();
-    }
-
-    fn begin(&mut self) {
-        self.buffer.clear();
-        self.buffer.resize(HEADER_MAX, 0);
+        self.end(TEXT);
     }
 
     /// Puts the header right before the payload.
-    fn end(&mut self) {
-        let length = self.buffer.len() - HEADER_MAX;
-        let mut header = [0; HEADER_MAX];
-        header[0] = TEXT;
-        let used = match (u8::try_from(length), u16::try_from(length)) {
+    #[inline]
+    fn end(&mut self, opcode: u8) {
+        let bytes = self.out.bytes_mut();
+        let length = bytes.len() - HEADER_MAX;
+        self.start = match (u8::try_from(length), u16::try_from(length)) {
             (Ok(short @ 0..=125), _) => {
-                header[1] = short;
-                2
+                bytes[8..10].copy_from_slice(&[opcode, short]);
+                8
             }
             (_, Ok(medium)) => {
-                header[1] = 126;
-                header[2..4].copy_from_slice(&medium.to_be_bytes());
-                4
+                let [high, low] = medium.to_be_bytes();
+                bytes[6..10].copy_from_slice(&[opcode, 126, high, low]);
+                6
             }
             (_, Err(_)) => {
-                header[1] = 127;
-                header[2..10].copy_from_slice(&(length as u64).to_be_bytes());
-                10
+                bytes[..2].copy_from_slice(&[opcode, 127]);
+                bytes[2..10].copy_from_slice(&(length as u64).to_be_bytes());
+                0
             }
         };
-        self.start = HEADER_MAX - used;
-        self.buffer[self.start..HEADER_MAX].copy_from_slice(&header[..used]);
     }
 }
 
@@ -389,54 +494,8 @@ struct HelloInstrument<'a> {
 }
 
 /// Without the last digits that turning a fraction into basis points adds.
-fn tidy(bps: f64) -> f64 {
+pub(super) fn tidy(bps: f64) -> f64 {
     (bps * 1e9).round() / 1e9
-}
-
-fn append(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn append_number(out: &mut Vec<u8>, value: u64) {
-    append_digits(out, value, 1);
-}
-
-/// The digits of a number, at least `width`.
-fn append_digits(out: &mut Vec<u8>, mut value: u64, width: usize) {
-    let mut digits = [b'0'; 20];
-    let mut first = digits.len();
-    while value > 0 {
-        first -= 1;
-        digits[first] = b'0' + u8::try_from(value % 10).unwrap_or(0);
-        value /= 10;
-    }
-    out.extend_from_slice(&digits[first.min(digits.len() - width)..]);
-}
-
-/// The same text as [`decimal::write_text`](crate::decimal::write_text), without its formatter.
-fn append_decimal(out: &mut Vec<u8>, mantissa: i64, scale: u8) {
-    let unit = crate::decimal::power_of_ten(scale).unsigned_abs();
-    let (whole, mut fraction) = (mantissa.unsigned_abs() / unit, mantissa.unsigned_abs() % unit);
-    if mantissa < 0 {
-        out.push(b'-');
-    }
-    append_number(out, whole);
-    if fraction == 0 {
-        return;
-    }
-    let mut width = usize::from(scale);
-    while fraction.is_multiple_of(10) {
-        fraction /= 10;
-        width -= 1;
-    }
-    out.push(b'.');
-    append_digits(out, fraction, width);
-}
-
-/// A fraction in basis points with up to four decimals.
-#[expect(clippy::cast_possible_truncation, reason = "a cast saturates, far beyond any spread")]
-fn append_bps(out: &mut Vec<u8>, fraction: f64) {
-    append_decimal(out, (fraction * BPS * 10_000.0).round() as i64, 4);
 }
 
 #[cfg(test)]
@@ -445,26 +504,10 @@ mod tests {
     use crate::broadcast::Departure;
     use crate::broadcast::request::{self, Rejection, Wish};
     use crate::broadcast::subscription::Filters;
-    use crate::decimal;
     use crate::instrument::{Instrument, Listing, VenueInfo};
     use crate::spread::FeeFactors;
     use bytemuck::Zeroable;
     use proptest::prelude::*;
-
-    fn text(write: impl FnOnce(&mut Vec<u8>)) -> String {
-        let mut out = Vec::new();
-        write(&mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn basis_points_have_up_to_four_decimals() {
-        for (fraction, expected) in
-            [(0.000_123_456_7, "1.2346"), (-0.001, "-10"), (0.0, "0"), (-0.000_000_001, "0")]
-        {
-            assert_eq!(text(|out| append_bps(out, fraction)), expected);
-        }
-    }
 
     #[test]
     fn headers_of_all_three_lengths_are_those_of_rfc_6455() {
@@ -477,9 +520,9 @@ mod tests {
             (65_535, vec![0x81, 126, 255, 255]),
             (65_536, vec![0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
         ] {
-            encoder.begin();
+            encoder.out.begin(HEADER_MAX);
             encoder.text(&"x".repeat(length));
-            encoder.end();
+            encoder.end(TEXT);
             let (head, payload) = encoder.frame().split_at(header.len());
             assert_eq!((head, payload.len()), (&header[..], length));
         }
@@ -536,7 +579,7 @@ mod tests {
         let mut texts = Vec::new();
         let mut keep = |write: &mut dyn FnMut(&mut Encoder)| {
             write(&mut encoder);
-            texts.push(String::from_utf8(encoder.buffer[HEADER_MAX..].to_vec()).unwrap());
+            texts.push(String::from_utf8(encoder.out.bytes()[HEADER_MAX..].to_vec()).unwrap());
         };
         let start = 1_700_000_000_000_000_000;
         let mut market = Market::new(&catalogue());
@@ -547,22 +590,29 @@ mod tests {
             market.on_spread(&spread());
         }
         let mut filters = Filters::new();
-        keep(&mut |e| e.hello());
+        keep(&mut |e| e.hello(Protocol::Json));
         keep(&mut |e| {
-            e.snapshot(filters.at(0), &market);
+            e.snapshot(filters.at(0), &market, Protocol::Json);
         });
         let event = |seq| Event { record: spread().into(), seq, key: 0 };
-        keep(&mut |e| e.event(&event(42), Delivery::InOrder));
+        keep(&mut |e| e.event(&event(42), Delivery::InOrder, Protocol::Json));
         let stale = status(1, State::Stale, Reason::Quiet, start + 5 * crate::clock::SECOND);
         let stale = Event { record: stale.into(), seq: 42, key: 0 };
-        keep(&mut |e| e.event(&stale, Delivery::InOrder));
-        keep(&mut |e| e.client_gap(&Missed { count: 1250, from_seq: 43, to_seq: 1300 }));
-        keep(&mut |e| e.event(&event(1301), Delivery::Conflated));
-        keep(&mut |e| e.engine_gap(&Gap::new(start, 7)));
+        keep(&mut |e| e.event(&stale, Delivery::InOrder, Protocol::Json));
+        keep(&mut |e| {
+            e.client_gap(&Missed { count: 1250, from_seq: 43, to_seq: 1300 }, Protocol::Json)
+        });
+        keep(&mut |e| e.event(&event(1301), Delivery::Conflated, Protocol::Json));
+        keep(&mut |e| e.engine_gap(&Gap::new(start, 7), Protocol::Json));
         for (state, lost) in [(RecordingState::DiskFull, 310), (RecordingState::On, 4_200)] {
-            let recording =
-                Recording { ts_recv: start, lost, state: state as u8, ..Recording::zeroed() };
-            keep(&mut |e| e.recording(&recording));
+            let recording = Recording {
+                ts_recv: start,
+                lost,
+                state: state as u8,
+                kind: Kind::Recording as u8,
+                ..Recording::zeroed()
+            };
+            keep(&mut |e| e.recording(&recording, Protocol::Json));
         }
         let wish = Wish {
             id: Some("mine".into()),
@@ -620,13 +670,92 @@ mod tests {
         }
     }
 
+    /// A spread as anyone would write it with serde, from its fields.
+    fn naive_spread(seq: u64, s: &Spread, (price, size): (u8, u8)) -> serde_json::Value {
+        let px = |mantissa| crate::decimal::to_text(mantissa, price);
+        let sz = |mantissa| crate::decimal::to_text(mantissa, size);
+        let bps = |fraction: f64| (fraction * BPS * 1e4).round() / 1e4;
+        serde_json::json!({
+            "type": "spread", "seq": seq, "instrument": "A\"/\u{e9}", "buy_venue": "binance",
+            "sell_venue": "okx", "buy_px": px(s.buy_px), "sell_px": px(s.sell_px),
+            "buy_sz": sz(s.buy_sz), "sell_sz": sz(s.sell_sz), "gross_bps": bps(s.gross()),
+            "net_bps": bps(s.net), "ts_recv": s.ts_recv, "quote_seq": s.sequence,
+        })
+    }
+
+    /// The same value, where a whole number may be written with or without a point.
+    fn assert_equal(ours: &[u8], naive: &serde_json::Value) {
+        let ours: serde_json::Value = serde_json::from_slice(ours).unwrap();
+        let (ours, naive) = (ours.as_object().unwrap(), naive.as_object().unwrap());
+        assert_eq!(ours.keys().collect::<Vec<_>>(), naive.keys().collect::<Vec<_>>());
+        for (field, value) in naive {
+            if field.ends_with("_bps") {
+                let same = ours[field].as_f64().map(f64::to_bits);
+                // No minus zero: -0.0 + 0.0 is 0.0.
+                assert_eq!(same, value.as_f64().map(|v| (v + 0.0).to_bits()), "{field}");
+            } else {
+                assert_eq!(&ours[field], value, "{field}");
+            }
+        }
+    }
+
+    fn any_spread() -> impl Strategy<Value = Spread> {
+        let px = || (0_u32..63, 1..i64::MAX).prop_map(|(shift, px)| (px >> shift).max(1));
+        let sz = || (0_u32..63, any::<i64>()).prop_map(|(shift, sz)| sz >> shift);
+        (px(), 1..40_000_i64, sz(), sz(), -1.0..1.0_f64, any::<u64>(), any::<u64>()).prop_map(
+            |(buy_px, more, buy_sz, sell_sz, net, ts_recv, sequence)| Spread {
+                buy_px,
+                sell_px: buy_px.saturating_add(more - 20_000).max(1),
+                buy_sz,
+                sell_sz,
+                net,
+                ts_recv,
+                sequence,
+                ..spread()
+            },
+        )
+    }
+
     proptest! {
         #[test]
-        fn decimals_are_those_of_the_decimal_module(
-            mantissa in any::<i64>(), scale in 0..=decimal::SCALE_MAX
+        fn what_is_written_by_hand_is_what_serde_writes(
+            spread in any_spread(), seq in any::<u64>(), scales in (0_u8..=18, 0_u8..=18),
+            code in 0_u8..5, reason in 0_u8..7, number in any::<u64>(), conflated in any::<bool>()
         ) {
-            let ours = text(|out| append_decimal(out, mantissa, scale));
-            prop_assert_eq!(ours, decimal::to_text(mantissa, scale));
+            let mut catalogue = catalogue();
+            catalogue.instruments[0] =
+                Instrument { name: "A\"/\u{e9}".into(), price_scale: scales.0, size_scale: scales.1 };
+            let mut encoder = Encoder::new(Arc::new(catalogue));
+            let delivery = if conflated { Delivery::Conflated } else { Delivery::InOrder };
+            let mut check = |record: Record, mut naive: serde_json::Value| {
+                if conflated {
+                    naive["conflated"] = true.into();
+                }
+                encoder.event(&Event { record, seq, key: 0 }, delivery, Protocol::Json);
+                assert_equal(&encoder.out.bytes()[HEADER_MAX..], &naive);
+                assert!(encoder.frame().len() <= encoder.event_bytes_max());
+            };
+            check(spread.into(), naive_spread(seq, &spread, scales));
+            let status = Status {
+                state: code, previous: 4 - code, reason, ..status(1, State::Down, Reason::Quote, number)
+            };
+            check(status.into(), serde_json::json!({
+                "type": "status", "venue": "okx", "instrument": "A\"/\u{e9}",
+                "state": State::ALL[usize::from(code)].name(),
+                "reason": Reason::ALL[usize::from(reason)].name(), "ts_recv": number,
+                "previous": State::ALL[usize::from(4 - code)].name(),
+            }));
+            check(Gap::new(number, seq).into(), serde_json::json!({
+                "type": "gap", "reason": "engine", "missed": seq, "ts_recv": number,
+            }));
+            let state = RecordingState::ALL[usize::from(code % 4)];
+            let recording = Recording {
+                ts_recv: number, lost: seq, state: state as u8, kind: Kind::Recording as u8,
+                ..Recording::zeroed()
+            };
+            check(recording.into(), serde_json::json!({
+                "type": "recording", "state": state.name(), "ts_recv": number, "lost": seq,
+            }));
         }
     }
 }

@@ -62,7 +62,7 @@ impl Filter {
                 let legs = bit(spread.buy_venue) | bit(spread.sell_venue);
                 self.has_instrument(spread.instrument)
                     && self.venues.is_none_or(|venues| venues & legs != 0)
-                    && self.min_net <= spread.net
+                    && (self.min_net_bps.is_none() || self.min_net <= spread.net)
             }
             // The other leg of a wanted spread may be on any venue.
             Some(Kind::Status) => self.has_instrument(event.record.view::<Status>().instrument),
@@ -96,6 +96,11 @@ impl Filter {
         Some(all.filter(|(id, _)| bits & bit(VenueId(*id)) != 0).map(|(_, v)| &*v.name).collect())
     }
 
+    /// Whether it asks for everything.
+    fn is_all(&self) -> bool {
+        self.instruments.is_none() && self.venues.is_none() && self.min_net_bps.is_none()
+    }
+
     /// The least net spread it asks for.
     pub(super) fn min_net_bps(&self) -> Option<f64> {
         self.min_net_bps
@@ -122,6 +127,11 @@ impl Filters {
     #[inline]
     pub(super) fn want(&self, event: &Event) -> bool {
         self.filters.iter().any(|filter| event.key < filter.reached && filter.covers(event))
+    }
+
+    /// Whether any filter asks for every event there is, now that its snapshot is complete.
+    pub(super) fn want_everything(&self, keys: usize) -> bool {
+        self.filters.iter().any(|filter| filter.is_all() && keys <= filter.reached)
     }
 
     /// Whether the snapshot of any filter has begun.

@@ -3,6 +3,7 @@
 //! tungstenite parses and checks the request; its own handshake machine would drop the socket on a
 //! bad one without a word, so the answers are written here. A pure function; it must not know sockets.
 
+use super::log::Protocol;
 use tungstenite::Error;
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::machine::TryParse;
@@ -10,8 +11,10 @@ use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::HeaderValue;
 use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-/// The subprotocol that is selected when a client offers it.
-pub(super) const SUBPROTOCOL: &str = "spreadwire.v1.json";
+/// The subprotocol of JSON texts, which is also spoken to who offers none.
+pub const JSON_SUBPROTOCOL: &str = "spreadwire.v1.json";
+/// The subprotocol of binary messages, which is selected wherever it is offered.
+pub const BINARY_SUBPROTOCOL: &str = "spreadwire.v1.bin";
 
 /// A request's line and headers are at most this long; browsers send well under 2 KiB.
 pub(super) const REQUEST_BYTES_MAX: usize = 8 * 1024;
@@ -27,6 +30,8 @@ pub(super) enum Upgrade {
         response: Vec<u8>,
         /// Length of the request.
         consumed: usize,
+        /// What is spoken from then on.
+        protocol: Protocol,
     },
     /// Send the response and close.
     Refuse(Vec<u8>),
@@ -40,7 +45,7 @@ pub(super) fn read(bytes: &[u8]) -> Upgrade {
         }
         Ok(None) => Upgrade::Incomplete,
         Ok(Some((consumed, request))) => match respond(&request) {
-            Ok(response) => Upgrade::Accept { response, consumed },
+            Ok((response, protocol)) => Upgrade::Accept { response, consumed, protocol },
             Err(error) => explain(&error),
         },
         Err(error) => explain(&error),
@@ -60,18 +65,24 @@ pub(super) fn refuse(status: &str, sentence: &str) -> Upgrade {
     )
 }
 
-fn respond(request: &Request) -> Result<Vec<u8>, Error> {
+fn respond(request: &Request) -> Result<(Vec<u8>, Protocol), Error> {
     let mut response = create_response(request)?;
-    let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
-    let names = offered.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
-    if names.map(str::trim).any(|name| name == SUBPROTOCOL) {
-        response
-            .headers_mut()
-            .insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    let offers = |protocol: &str| {
+        let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
+        let mut names = offered.iter().filter_map(|v| v.to_str().ok()).flat_map(|v| v.split(','));
+        names.any(|name| name.trim() == protocol)
+    };
+    let (protocol, selected) = if offers(BINARY_SUBPROTOCOL) {
+        (Protocol::Binary, Some(BINARY_SUBPROTOCOL))
+    } else {
+        (Protocol::Json, offers(JSON_SUBPROTOCOL).then_some(JSON_SUBPROTOCOL))
+    };
+    if let Some(name) = selected {
+        response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
     }
     let mut bytes = Vec::with_capacity(256);
     write_response(&mut bytes, &response)?;
-    Ok(bytes)
+    Ok((bytes, protocol))
 }
 
 fn explain(error: &Error) -> Upgrade {
@@ -126,11 +137,14 @@ mod tests {
     }
 
     #[test]
-    fn only_our_subprotocol_is_selected() {
+    fn only_our_subprotocols_are_selected_and_binary_first() {
         let with = |offer: &str| {
             text(read(format!("{GOOD}Sec-WebSocket-Protocol: {offer}\r\n\r\n").as_bytes()))
         };
         assert!(with("soap, spreadwire.v1.json").contains("protocol: spreadwire.v1.json\r\n"));
+        assert!(with("spreadwire.v1.json,spreadwire.v1.bin").contains("spreadwire.v1.bin\r\n"));
+        let two_lines = "spreadwire.v1.json\r\nSec-WebSocket-Protocol: spreadwire.v1.bin";
+        assert!(with(two_lines).contains("protocol: spreadwire.v1.bin\r\n"));
         assert!(!with("soap, spreadwire.v2").contains("protocol:"));
     }
 

@@ -1,20 +1,20 @@
-//! One client's socket and the bytes that wait for it.
+//! One client's socket and what waits for it.
 //!
-//! Everything that goes out is queued here and leaves with one `write` per duty cycle, so that a
-//! frame encoded once is copied to each client and no frame is ever torn by another. Reading passes
-//! through. It must not know WebSocket, messages or other clients.
+//! Everything that goes out is queued here and leaves with one `writev` per duty cycle, straight out
+//! of the log that all clients share, so that a frame is never copied for a client and none is ever
+//! torn by another. Reading passes through. It must not know WebSocket, messages or other clients.
 
+use super::log::Log;
+use super::queue::Queue;
 use crate::clock::{MILLI, Nanos};
 use mio::net::TcpStream;
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 
-/// Queued bytes at which the socket is tried before the cycle's end: half of what a loopback
-/// segment carries, so that one cycle's backlog does not pile up beside a socket that takes it.
-const FLUSH_AT: usize = 32 * 1024;
 /// Bytes offered to one socket in one go: the copy into the kernel stays within some 50 us.
 const FLUSH_BYTES_MAX: usize = 256 * 1024;
+/// Slices offered to one socket in one call: few for who wants everything, many with filters.
+const SLICES_MAX: usize = 64;
 /// A blocked socket is tried again after this long even if the poll is silent: the kernel reports
 /// it writable only once a third of its buffer is free, and a slow client needs long for that.
 const RETRY_INTERVAL: Nanos = 5 * MILLI;
@@ -23,7 +23,7 @@ const RETRY_INTERVAL: Nanos = 5 * MILLI;
 #[derive(Debug)]
 pub(super) struct Wire {
     socket: TcpStream,
-    queue: VecDeque<u8>,
+    queue: Queue,
     limit: usize,
     readable: bool,
     blocked: bool,
@@ -34,11 +34,11 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Takes over an accepted socket; at most `limit` bytes wait before [`push`](Wire::push) refuses.
+    /// Takes over an accepted socket for which at most `limit` bytes shall wait.
     pub(super) fn new(socket: TcpStream, limit: usize) -> Wire {
         Wire {
             socket,
-            queue: VecDeque::new(),
+            queue: Queue::new(),
             limit,
             readable: true,
             blocked: false,
@@ -59,40 +59,38 @@ impl Wire {
         self.blocked &= !writable;
     }
 
-    /// Queues a frame if it fits within the limit, trying the socket first if it must.
-    pub(super) fn push(&mut self, frame: &[u8], now: Nanos) -> bool {
-        if self.limit < self.queue.len() + frame.len() {
-            self.flush(now);
-        }
-        let fits = self.queue.len() + frame.len() <= self.limit;
-        if fits {
-            self.queue.extend(frame);
-            if FLUSH_AT <= self.queue.len() {
-                self.flush(now);
-            }
-        }
-        fits
+    /// What waits.
+    pub(super) fn queue(&self) -> &Queue {
+        &self.queue
+    }
+
+    /// What waits, to add to it.
+    pub(super) fn queue_mut(&mut self) -> &mut Queue {
+        &mut self.queue
     }
 
     /// Queues what must go out whatever waits: answers and control frames, which the limit of
     /// requests per second bounds.
     pub(super) fn push_always(&mut self, bytes: &[u8]) {
-        self.queue.extend(bytes);
+        self.queue.push(bytes);
     }
 
     /// Offers the queue to the socket; returns how many bytes it took.
-    pub(super) fn flush(&mut self, now: Nanos) -> usize {
+    #[inline]
+    pub(super) fn flush(&mut self, log: &Log, now: Nanos) -> usize {
+        if self.queue.bytes() == 0 || self.broken {
+            return 0;
+        }
         if self.blocked && self.tried_at + RETRY_INTERVAL <= now {
             self.blocked = false;
         }
         let mut taken = 0;
-        while !self.queue.is_empty() && !self.blocked && !self.broken && taken < FLUSH_BYTES_MAX {
-            let (first, _) = self.queue.as_slices();
+        while self.queue.bytes() > 0 && !self.blocked && !self.broken && taken < FLUSH_BYTES_MAX {
             self.tried_at = now;
-            match self.socket.write(&first[..first.len().min(FLUSH_BYTES_MAX)]) {
+            match self.offer(log) {
                 Ok(0) => self.broken = true,
                 Ok(count) => {
-                    self.queue.drain(..count);
+                    self.queue.advance(count, log);
                     taken += count;
                     self.waiting_since = None;
                 }
@@ -107,9 +105,23 @@ impl Wire {
         taken
     }
 
+    fn offer(&mut self, log: &Log) -> io::Result<usize> {
+        let mut few = [IoSlice::new(&[]); 4];
+        let (count, total) = self.queue.gather(log, FLUSH_BYTES_MAX, &mut few);
+        if count == 1 {
+            return self.socket.write(&few[0]);
+        }
+        if count < few.len() || total == FLUSH_BYTES_MAX {
+            return self.socket.write_vectored(&few[..count]);
+        }
+        let mut many = [IoSlice::new(&[]); SLICES_MAX];
+        let (count, _) = self.queue.gather(log, FLUSH_BYTES_MAX, &mut many);
+        self.socket.write_vectored(&many[..count])
+    }
+
     /// Bytes that wait.
     pub(super) fn queued(&self) -> usize {
-        self.queue.len()
+        self.queue.bytes()
     }
 
     /// Bytes that may wait.
@@ -124,7 +136,7 @@ impl Wire {
 
     /// Whether bytes wait for a socket that took no more.
     pub(super) fn is_blocked(&self) -> bool {
-        self.blocked && !self.queue.is_empty()
+        self.blocked && self.queue.bytes() > 0
     }
 
     /// Whether the socket took no more when it was last tried, whatever the poll has said since.

@@ -1,0 +1,253 @@
+//! The messages that clients have in common, each encoded once per protocol, as the bytes of frames.
+//!
+//! A ring of messages beside a ring of bytes for each protocol. A message has a number, which grows
+//! by one; what a client still has to be sent is ranges of numbers, and a range is at most two
+//! slices of the bytes. Nothing is copied out for a client. The record of each message is kept with
+//! it, so that a client that is too slow can be conflated instead. Old messages are overwritten:
+//! whoever appends makes sure first that nobody has to be sent them. It must not know clients,
+//! sockets or what is in a frame.
+
+use super::market::Event;
+use crate::record::Record;
+
+/// How a client is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `spreadwire.v1.json`: texts.
+    Json,
+    /// `spreadwire.v1.bin`: fixed little-endian layouts.
+    Binary,
+}
+
+impl Protocol {
+    /// Both.
+    pub const ALL: [Protocol; 2] = [Protocol::Json, Protocol::Binary];
+}
+
+/// Bytes of the ring for each message of it: a spread has some 330 as JSON and 82 as binary.
+const BYTES_PER_MESSAGE: usize = 128;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    record: Record,
+    seq: u64,
+    key: usize,
+    /// By protocol, where its frame begins among all bytes ever written. A protocol that nobody
+    /// needed has no frame: the next message begins at the same place.
+    starts: [u64; 2],
+}
+
+#[derive(Debug)]
+struct Bytes {
+    ring: Vec<u8>,
+    /// Bytes ever written.
+    head: u64,
+    /// Of them those of the message that is not committed yet.
+    staged: usize,
+}
+
+/// The log.
+#[derive(Debug)]
+pub(super) struct Log {
+    entries: Vec<Entry>,
+    /// The number of the next message.
+    head: u64,
+    /// The number of the oldest that is still there.
+    tail: u64,
+    bytes: [Bytes; 2],
+}
+
+impl Log {
+    /// Keeps at least `bytes` of frames in each protocol.
+    pub(super) fn new(bytes: usize) -> Log {
+        let capacity = bytes.next_power_of_two();
+        let empty = Entry { record: bytemuck::Zeroable::zeroed(), seq: 0, key: 0, starts: [0; 2] };
+        let ring = || Bytes { ring: vec![0; capacity], head: 0, staged: 0 };
+        Log {
+            entries: vec![empty; capacity / BYTES_PER_MESSAGE],
+            head: 0,
+            tail: 0,
+            bytes: [ring(), ring()],
+        }
+    }
+
+    /// The number that the next message will have.
+    pub(super) fn head(&self) -> u64 {
+        self.head
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "masked to the ring's size")]
+    fn entry(&self, number: u64) -> &Entry {
+        &self.entries[number as usize & (self.entries.len() - 1)]
+    }
+
+    /// Where a message's frame begins; of the next one where it will.
+    fn start(&self, number: u64, protocol: Protocol) -> u64 {
+        if number == self.head {
+            return self.bytes[protocol as usize].head;
+        }
+        debug_assert!(self.tail <= number && number < self.head, "message {number} is gone");
+        self.entry(number).starts[protocol as usize]
+    }
+
+    /// Bytes of the frames `from..to`.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "at most the ring's size")]
+    pub(super) fn len(&self, from: u64, to: u64, protocol: Protocol) -> usize {
+        (self.start(to, protocol) - self.start(from, protocol)) as usize
+    }
+
+    /// The number of the oldest message that will be left when one whose frames are at most `bound`
+    /// long is appended.
+    pub(super) fn tail_with(&self, bound: usize) -> u64 {
+        let too_many = |tail: u64| self.entries.len() as u64 <= self.head - tail;
+        let too_long = |tail: u64| {
+            Protocol::ALL
+                .iter()
+                .any(|p| self.bytes[*p as usize].ring.len() < self.len(tail, self.head, *p) + bound)
+        };
+        let mut tail = self.tail;
+        while tail < self.head && (too_many(tail) || too_long(tail)) {
+            tail += 1;
+        }
+        tail
+    }
+
+    /// Whether the next message has a frame of this protocol already.
+    #[inline]
+    pub(super) fn is_staged(&self, protocol: Protocol) -> bool {
+        self.bytes[protocol as usize].staged > 0
+    }
+
+    /// Bytes of the next message's frame.
+    #[inline]
+    pub(super) fn staged(&self, protocol: Protocol) -> usize {
+        self.bytes[protocol as usize].staged
+    }
+
+    /// Writes the next message's frame.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "masked to the ring's size")]
+    pub(super) fn stage(&mut self, frame: &[u8], protocol: Protocol) {
+        let bytes = &mut self.bytes[protocol as usize];
+        let at = bytes.head as usize & (bytes.ring.len() - 1);
+        let first = frame.len().min(bytes.ring.len() - at);
+        bytes.ring[at..at + first].copy_from_slice(&frame[..first]);
+        if first < frame.len() {
+            bytes.ring[..frame.len() - first].copy_from_slice(&frame[first..]);
+        }
+        bytes.staged = frame.len();
+    }
+
+    /// Appends the message whose frames were staged; returns the longest frame's length.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "masked to the ring's size")]
+    pub(super) fn commit(&mut self, event: &Event) -> usize {
+        let longest = self.bytes[0].staged.max(self.bytes[1].staged);
+        self.tail = self.tail_with(longest);
+        let starts = [self.bytes[0].head, self.bytes[1].head];
+        let place = self.head as usize & (self.entries.len() - 1);
+        self.entries[place] =
+            Entry { record: event.record, seq: event.seq, key: event.key, starts };
+        for bytes in &mut self.bytes {
+            bytes.head += bytes.staged as u64;
+            bytes.staged = 0;
+        }
+        self.head += 1;
+        longest
+    }
+
+    /// What a message tells.
+    pub(super) fn event(&self, number: u64) -> Event {
+        let Entry { record, seq, key, .. } = *self.entry(number);
+        Event { record, seq, key }
+    }
+
+    /// The frames `from..to` without the first `sent` bytes; the second slice is empty unless they
+    /// pass the end of the ring.
+    #[expect(clippy::cast_possible_truncation, reason = "masked to the ring's size")]
+    pub(super) fn slices(
+        &self,
+        (from, to): (u64, u64),
+        sent: usize,
+        protocol: Protocol,
+    ) -> (&[u8], &[u8]) {
+        let length = self.len(from, to, protocol) - sent;
+        let ring = &self.bytes[protocol as usize].ring;
+        let start = self.start(from, protocol) + sent as u64;
+        let at = start as usize & (ring.len() - 1);
+        let first = length.min(ring.len() - at);
+        (&ring[at..at + first], &ring[..length - first])
+    }
+
+    /// The message in `from..to` that holds the byte at `offset` of their frames, and how many of
+    /// its own bytes come before that byte.
+    pub(super) fn find(
+        &self,
+        (from, to): (u64, u64),
+        offset: usize,
+        protocol: Protocol,
+    ) -> (u64, usize) {
+        let (mut low, mut high) = (from, to);
+        while low + 1 < high {
+            let middle = low + (high - low) / 2;
+            if self.len(from, middle, protocol) <= offset {
+                low = middle;
+            } else {
+                high = middle;
+            }
+        }
+        (low, offset - self.len(from, low, protocol))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+    use proptest::prelude::*;
+
+    fn event(key: usize) -> Event {
+        Event { record: Record::zeroed(), seq: 7, key }
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_back_as_they_were_written(
+            lengths in proptest::collection::vec((1_usize..90, any::<bool>()), 1..400)
+        ) {
+            let mut log = Log::new(1024);
+            let mut written: Vec<[Vec<u8>; 2]> = Vec::new();
+            for (place, (length, both)) in lengths.into_iter().enumerate() {
+                let byte = u8::try_from(place % 251).unwrap();
+                let frames = [vec![byte; length], vec![!byte; if both { length / 2 + 1 } else { 0 }]];
+                let tail = log.tail_with(length);
+                for (frame, protocol) in frames.iter().zip(Protocol::ALL) {
+                    if !frame.is_empty() {
+                        log.stage(frame, protocol);
+                    }
+                }
+                log.commit(&event(place));
+                written.push(frames);
+                prop_assert_eq!(tail, log.tail);
+                prop_assert!(log.head - log.tail <= 8, "as many messages as were said");
+                for protocol in Protocol::ALL {
+                    for from in log.tail..log.head {
+                        prop_assert_eq!(log.event(from).key as u64, from);
+                        let (a, b) = log.slices((from, log.head), 0, protocol);
+                        let range = usize::try_from(from).unwrap()..=place;
+                        let expected = written[range].iter().map(|f| &f[protocol as usize]);
+                        let expected: Vec<u8> = expected.flatten().copied().collect();
+                        prop_assert_eq!([a, b].concat(), expected.clone());
+                        for offset in 0..expected.len() {
+                            let (number, inside) = log.find((from, log.head), offset, protocol);
+                            let start = log.len(from, number, protocol);
+                            prop_assert_eq!(start + inside, offset);
+                            prop_assert!(inside < log.len(number, number + 1, protocol));
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
