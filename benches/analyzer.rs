@@ -12,6 +12,7 @@
 
 mod header;
 mod resampled;
+mod results;
 
 use clap::Parser;
 use resampled::Shape;

@@ -1,18 +1,20 @@
 //! A spread to a decision: `DecisionMaker::on_record`.
 //!
-//! Group `decision/on_record`: `below` finds nothing to open, `open` follows an opportunity that
-//! stays open, `open_and_close` opens with one spread and closes with the next.
+//! `below` finds nothing to open, `open` follows an opportunity that stays open, `open_and_close` opens
+//! with one spread and closes with the next. Quantiles are over batches of 64 spreads (`timing.rs`).
 
 mod header;
+mod results;
+#[allow(dead_code, reason = "each bench uses a part")]
+mod timing;
 
 use bytemuck::Zeroable;
-use criterion::Criterion;
 use spreadwire::clock::SECOND;
 use spreadwire::decision::{DecisionMaker, Settings};
 use spreadwire::instrument::{Catalogue, Instrument, VenueId, VenueInfo};
 use spreadwire::record::{Kind, Record, Spread};
 use std::hint::black_box;
-use std::time::Duration;
+use timing::Samples;
 
 fn maker() -> DecisionMaker {
     let instrument = Instrument { name: "A/B".to_owned(), price_scale: 2, size_scale: 2 };
@@ -40,31 +42,19 @@ const CASES: [(&str, [f64; 2], usize); 3] = [
     ("open_and_close", [0.002, 0.0], 4),
 ];
 
-fn cases(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("decision/on_record");
+fn main() {
+    header::print("decision");
     for (name, nets, expected) in CASES {
         let (mut maker, mut out) = (maker(), Vec::with_capacity(16));
         let records = nets.map(spread);
         records.iter().chain(&records).for_each(|record| maker.on_record(record, &mut out));
         assert_eq!(out.len(), expected, "{name}");
         let mut turn = records.iter().cycle();
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                out.clear();
-                maker.on_record(black_box(turn.next().unwrap_or(&records[0])), &mut out);
-                out.len()
-            });
+        let times = Samples::take(timing::samples(100_000), 64, || {
+            out.clear();
+            maker.on_record(black_box(turn.next().unwrap_or(&records[0])), &mut out);
+            black_box(out.len());
         });
+        times.tell(["decision", name, "maker"], None);
     }
-    group.finish();
-}
-
-fn main() {
-    header::print("decision");
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    cases(&mut criterion);
-    criterion.final_summary();
 }

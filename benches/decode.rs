@@ -1,178 +1,205 @@
-//! A venue's frame to a quote message: our general decoder beside typed `serde_json`.
+//! A venue's frame to a quote message: our decoders beside what others use for the same frames.
 //!
-//! Group `decode/<venue>`, for every venue of the registry, on the first frame of its fixture. The
-//! yardstick is what one writes with `serde_json` for that message: a struct with borrowed texts,
-//! then the four numbers as doubles. It keeps neither the exact decimals nor the order of keys
-//! apart; the decoder also finds the symbol, the sequence and the time. Both are checked once.
+//! A case for every venue of the registry: frames of its fixture's first form, with other digits in
+//! each; where the venue cuts zeros, also of other lengths. `binance, recorded` and the like are the
+//! recorded sessions beside the project, where they are there. Contestants: our positional decoder as
+//! the feed calls it, our general one, typed serde_json, sonic-rs and simd-json (`decode/typed.rs`),
+//! and with `--features barter` barter-data's own type, which keeps decimals of 96 bits.
+//!
+//! Ours also find the symbol, the sequence number and the time and keep exact decimals. Every reader's
+//! numbers are checked on every frame before anything is measured.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 #[path = "../tests/fixture.rs"]
 mod fixture;
 mod header;
+mod quantiles;
+mod results;
+#[path = "decode/typed.rs"]
+mod typed;
 
-use criterion::{Criterion, Throughput};
 use fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
-use serde::Deserialize;
-use spreadwire::venue::{Message, Side};
+use quantiles::{Contestant, compare};
+use rand::{Rng, RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use spreadwire::decimal;
+use spreadwire::venue::{Message, Side, Symbols, VenueSpec};
 use spreadwire::venues::VENUES;
 use std::hint::black_box;
-use std::time::Duration;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use typed::{FORMS, Numbers, Readers};
 
-/// Bid, bid size, ask, ask size.
-type Numbers = [f64; 4];
+/// Frames of a batch, and batches of each case.
+const BATCH: usize = 64;
+const BATCHES: usize = 64;
+/// Rounds over them.
+const ROUNDS: usize = 20_000;
+const SEED: u64 = 5;
 
-/// `{"s":..,"b":..}`
-#[derive(Deserialize)]
-struct Ticker<'a> {
-    #[serde(rename = "u")]
-    _sequence: u64,
-    #[serde(rename = "s")]
-    _symbol: &'a str,
-    #[serde(rename = "b")]
-    bid: &'a str,
-    #[serde(rename = "B")]
-    bid_size: &'a str,
-    #[serde(rename = "a")]
-    ask: &'a str,
-    #[serde(rename = "A")]
-    ask_size: &'a str,
-    #[serde(rename = "E", default)]
-    _time: u64,
-}
-
-/// `{"topic":..,"data":{"b":[[..]],"a":[[..]]}}`
-#[derive(Deserialize)]
-struct Book<'a> {
-    #[serde(rename = "topic")]
-    _topic: &'a str,
-    #[serde(rename = "type")]
-    _kind: &'a str,
-    #[serde(rename = "cts")]
-    _time: u64,
-    #[serde(borrow)]
-    data: BookData<'a>,
-}
-
-#[derive(Deserialize)]
-struct BookData<'a> {
-    #[serde(borrow)]
-    b: Vec<[&'a str; 2]>,
-    #[serde(borrow)]
-    a: Vec<[&'a str; 2]>,
-    #[serde(rename = "u")]
-    _sequence: u64,
-}
-
-/// `{"arg":{..},"data":[{"bids":[[..]],"asks":[[..]]}]}`
-#[derive(Deserialize)]
-struct Levels<'a> {
-    #[serde(borrow, rename = "arg")]
-    _arg: Channel<'a>,
-    #[serde(borrow)]
-    data: Vec<LevelsData<'a>>,
-}
-
-#[derive(Deserialize)]
-struct Channel<'a> {
-    #[serde(rename = "channel")]
-    _channel: &'a str,
-    #[serde(rename = "instId")]
-    _symbol: &'a str,
-}
-
-#[derive(Deserialize)]
-struct LevelsData<'a> {
-    #[serde(borrow)]
-    bids: Vec<[&'a str; 4]>,
-    #[serde(borrow)]
-    asks: Vec<[&'a str; 4]>,
-    #[serde(rename = "ts")]
-    _time: &'a str,
-    #[serde(rename = "seqId")]
-    _sequence: u64,
-}
-
-fn numbers(texts: [&str; 4]) -> Option<Numbers> {
-    let mut numbers = [0.0; 4];
-    for (number, text) in numbers.iter_mut().zip(texts) {
-        *number = text.parse().ok()?;
+/// The frame with other digits in its decimals: `"0.3210"` to `"0.8670"`. Zeros at the end stay, since
+/// the venue then sends all decimals; otherwise it cuts zeros, and the length changes as well.
+fn other_digits(frame: &str, random: &mut impl Rng) -> String {
+    let mut out = String::new();
+    for part in frame.split('"') {
+        out += if out.is_empty() { "" } else { "\"" };
+        let Some((whole, fraction)) = part.split_once('.').filter(|(whole, fraction)| {
+            format!("{whole}{fraction}").bytes().all(|b| b.is_ascii_digit())
+        }) else {
+            out += part;
+            continue;
+        };
+        let kept = fraction.trim_end_matches('0').len();
+        let cut = if kept == fraction.len() { random.random_range(0..kept) } else { 0 };
+        out += whole;
+        out.push('.');
+        for at in 0..fraction.len() - cut {
+            // The last one that counts is not zero, or it would not be there.
+            let lowest = u8::from(at + 1 == kept - cut);
+            let digit = if at < kept { random.random_range(lowest..10) } else { 0 };
+            out.push(char::from(b'0' + digit));
+        }
     }
-    Some(numbers)
+    out
 }
 
-fn ticker(frame: &[u8]) -> Option<Numbers> {
-    let Ticker { bid, bid_size, ask, ask_size, .. } = serde_json::from_slice(frame).ok()?;
-    numbers([bid, bid_size, ask, ask_size])
+/// The quotes of a recorded session, as many as are measured.
+fn recorded(path: &Path) -> Option<Vec<String>> {
+    let mut text = String::new();
+    flate2::read::MultiGzDecoder::new(std::fs::File::open(path).ok()?)
+        .read_to_string(&mut text)
+        .ok()?;
+    let frames = text.lines().filter_map(|line| Some(line.split_once(' ')?.1));
+    let quotes = frames.filter(|frame| frame.contains("@bookTicker\""));
+    Some(quotes.take(BATCH * BATCHES).map(str::to_owned).collect())
 }
-
-fn book(frame: &[u8]) -> Option<Numbers> {
-    let Book { data, .. } = serde_json::from_slice(frame).ok()?;
-    let ([bid, bid_size], [ask, ask_size]) = (data.b.first()?, data.a.first()?);
-    numbers([bid, bid_size, ask, ask_size])
-}
-
-fn levels(frame: &[u8]) -> Option<Numbers> {
-    let Levels { data, .. } = serde_json::from_slice(frame).ok()?;
-    let ([bid, bid_size, ..], [ask, ask_size, ..]) =
-        (data.first()?.bids.first()?, data.first()?.asks.first()?);
-    numbers([bid, bid_size, ask, ask_size])
-}
-
-/// A typed reader of one form of message.
-type Typed = fn(&[u8]) -> Option<Numbers>;
-
-/// The forms there are; a venue whose quotes have another one is measured without a yardstick.
-const TYPED: [Typed; 3] = [ticker, book, levels];
 
 /// What the decoder made of a frame, as doubles.
 fn decoded(message: &Message) -> Numbers {
     let Message::Quote(quote) = message else { panic!("{message:?} is no quote") };
     let side = |side| {
         let Side::Level { px, sz } = side else { panic!("{side:?} has no price") };
-        [(px, PRICE_SCALE), (sz, SIZE_SCALE)].map(|(mantissa, scale)| {
-            spreadwire::decimal::to_text(mantissa, scale).parse::<f64>().unwrap()
-        })
+        [decimal::to_f64(px, PRICE_SCALE), decimal::to_f64(sz, SIZE_SCALE)]
     };
     let ([bid, bid_size], [ask, ask_size]) = (side(quote.bid), side(quote.ask));
     [bid, bid_size, ask, ask_size]
 }
 
-fn venues(criterion: &mut Criterion) {
-    for spec in VENUES {
-        let fixture = Fixture::of(spec);
-        let frames = fixture.quotes(1, 0);
-        let frame = frames[0].as_bytes();
-        let mut protocol = (spec.protocol)();
-        let mut out = Vec::with_capacity(16);
-        protocol.general(frame, &fixture.symbols, &mut out).unwrap();
-        let expected = decoded(&out[0]);
-        let typed = TYPED.into_iter().find(|typed| typed(frame).is_some());
+fn check(who: &str, frame: &str, found: Option<Numbers>, expected: Numbers) {
+    assert_eq!(found, Some(expected), "{who}: {frame}");
+}
 
-        let mut group = criterion.benchmark_group(format!("decode/{}", spec.name));
-        group.throughput(Throughput::Elements(1));
-        group.bench_function("general", |bencher| {
-            bencher.iter(|| {
-                out.clear();
-                protocol.general(black_box(frame), &fixture.symbols, &mut out).unwrap();
-                out.len()
-            });
-        });
-        if let Some(typed) = typed {
-            let found = typed(frame).unwrap();
-            let same = found.iter().zip(expected).all(|(a, b)| (a - b).abs() <= b.abs() * 1e-12);
-            assert!(same, "{}: {found:?}, not {expected:?}", spec.name);
-            group.bench_function("serde_json_typed", |b| b.iter(|| typed(black_box(frame))));
-        }
-        group.finish();
+/// Every reader finds the same numbers in every frame; which form of message they are.
+fn check_all(spec: &VenueSpec, symbols: &Symbols, frames: &[String]) -> Option<Readers> {
+    let mut protocol = (spec.protocol)();
+    let (mut out, mut buffers) = (Vec::new(), simd_json::Buffers::default());
+    let form = FORMS.into_iter().find(|form| (form.serde_json)(frames[0].as_bytes()).is_some());
+    for frame in frames {
+        out.clear();
+        protocol.general(frame.as_bytes(), symbols, &mut out).unwrap();
+        let taken = protocol.positional(frame.as_bytes(), symbols, &mut out);
+        assert!(taken.is_some() && out[0] == out[1], "{}: {frame}", spec.name);
+        let expected = decoded(&out[0]);
+        let Some(form) = form else { continue };
+        check("serde_json", frame, (form.serde_json)(frame.as_bytes()), expected);
+        check("sonic-rs", frame, (form.sonic_rs)(frame.as_bytes()), expected);
+        let mut copy = frame.clone().into_bytes();
+        check("simd-json", frame, (form.simd_json)(&mut copy, &mut buffers), expected);
     }
+    form
+}
+
+/// barter-data's reader, for frames that it knows.
+#[cfg(feature = "barter")]
+fn barter<'a>(batches: &'a [&'a [String]]) -> Option<Contestant<'a>> {
+    use barter_data::exchange::binance::book::l1::BinanceOrderBookL1;
+    let read = |frame: &str| serde_json::from_str::<BinanceOrderBookL1>(frame).ok();
+    read(&batches[0][0])?;
+    Some(Contestant::new("barter-data", move |round| {
+        for frame in batches[round % batches.len()] {
+            black_box(read(black_box(frame)).unwrap());
+        }
+    }))
+}
+
+#[cfg(not(feature = "barter"))]
+fn barter<'a>(_: &'a [&'a [String]]) -> Option<Contestant<'a>> {
+    None
+}
+
+fn measure(spec: &VenueSpec, case: &str, symbols: &Symbols, frames: &[String]) {
+    let form = check_all(spec, symbols, frames);
+    let batches: Vec<&[String]> = frames.chunks_exact(BATCH).collect();
+    let batch = |round: usize| batches[round % batches.len()];
+    let (mut quick, mut general) = ((spec.protocol)(), (spec.protocol)());
+    let (mut out, mut other_out) = (Vec::with_capacity(16), Vec::with_capacity(16));
+    let mut contestants = vec![
+        Contestant::new("positional", |round| {
+            for frame in batch(round) {
+                out.clear();
+                quick.positional(black_box(frame.as_bytes()), symbols, &mut out).unwrap();
+                black_box(&out);
+            }
+        }),
+        Contestant::new("general", |round| {
+            for frame in batch(round) {
+                other_out.clear();
+                general.general(black_box(frame.as_bytes()), symbols, &mut other_out).unwrap();
+                black_box(&other_out);
+            }
+        }),
+    ];
+    if let Some(form) = form {
+        let (mut buffers, mut copy) = (simd_json::Buffers::default(), Vec::new());
+        contestants.push(Contestant::new("serde_json", move |round| {
+            for frame in batch(round) {
+                black_box((form.serde_json)(black_box(frame.as_bytes())).unwrap());
+            }
+        }));
+        contestants.push(Contestant::new("sonic-rs", move |round| {
+            for frame in batch(round) {
+                black_box((form.sonic_rs)(black_box(frame.as_bytes())).unwrap());
+            }
+        }));
+        contestants.push(Contestant::new("simd-json", move |round| {
+            for frame in batch(round) {
+                copy.clear();
+                copy.extend_from_slice(black_box(frame.as_bytes()));
+                black_box((form.simd_json)(&mut copy, &mut buffers).unwrap());
+            }
+        }));
+    }
+    contestants.extend(barter(&batches));
+    compare("decode", case, (ROUNDS, BATCH as u64), &mut contestants);
+}
+
+/// Of each venue the sessions that its fixture names.
+fn sessions(spec: &VenueSpec) -> Vec<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let layout = here.join(format!("../data/fixtures/{}.toml", spec.name));
+    let layout: toml::Table = std::fs::read_to_string(layout).unwrap().parse().unwrap();
+    let data = std::env::var("SPREADWIRE_REAL_DATA").unwrap_or("../shared".into());
+    let tapes = here.join("..").join(data).join("tapes");
+    let names = layout.get("tapes").and_then(toml::Value::as_array).into_iter().flatten();
+    names.map(|name| tapes.join(name.as_str().unwrap())).collect()
 }
 
 fn main() {
     header::print("decode");
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    venues(&mut criterion);
-    criterion.final_summary();
+    for spec in VENUES {
+        let fixture = Fixture::of(spec);
+        let mut random = ChaCha8Rng::seed_from_u64(SEED);
+        let frames = fixture.quotes(BATCH * BATCHES, 0);
+        let frames: Vec<String> =
+            frames.iter().map(|frame| other_digits(frame, &mut random)).collect();
+        measure(spec, spec.name, &fixture.symbols, &frames);
+        match sessions(spec).first().map(|path| (path, recorded(path))) {
+            Some((_, Some(frames))) => {
+                let case = format!("{}, recorded", spec.name);
+                measure(spec, &case, &fixture.symbols, &frames);
+            }
+            Some((path, None)) => println!("skipped: {} is not there", path.display()),
+            None => {}
+        }
+    }
 }

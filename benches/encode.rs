@@ -8,6 +8,7 @@
 //! (`fanout` has it), sockets. Run without `--bench` it is short and only checks.
 
 mod header;
+mod results;
 
 use bytemuck::Zeroable;
 use rand::{Rng, SeedableRng};

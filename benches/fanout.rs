@@ -9,6 +9,7 @@
 //! process holds for them is printed. Run without `--bench` it is short and only checks.
 
 mod header;
+mod results;
 
 use bytemuck::Zeroable;
 use spreadwire::agent::Agent;

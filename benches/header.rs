@@ -1,25 +1,50 @@
 //! The first lines of every bench: what ran where, without which no figure means anything. The second is
 //! the doctor's verdict on the machine.
 //!
-//! It must not know what is measured.
+//! They are printed, and appended to the results where those are asked for. It must not know what is
+//! measured.
 
+use crate::results;
+use serde_json::{Value, json};
 use std::fs;
 use std::process::Command;
 
-/// Prints the bench's name and the machine.
+/// Prints the bench's name and the machine, and appends both to the results.
 pub(crate) fn print(bench: &str) {
-    let profile = if cfg!(debug_assertions) { "UNOPTIMISED" } else { "optimised" };
-    let cpus = std::thread::available_parallelism().map_or(0, usize::from);
+    let header = collect(bench);
+    let text = |key: &str| header[key].as_str().unwrap_or_default().to_owned();
     println!(
-        "# {bench}, {profile}, RUSTFLAGS {} | {}, {cpus} CPUs | Linux {} | {} | governor {} | load {}",
-        option_env!("RUSTFLAGS").filter(|flags| !flags.is_empty()).unwrap_or("none"),
-        cpu_model(),
-        line_of("/proc/sys/kernel/osrelease"),
-        rustc(),
-        line_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-        load(),
+        "# {bench}, {}, RUSTFLAGS {} | {}, {} CPUs | Linux {} | {} | governor {} | load {}",
+        text("profile"),
+        text("rustflags"),
+        text("cpu"),
+        header["cpus"],
+        text("kernel"),
+        text("toolchain"),
+        text("governor"),
+        text("load"),
     );
-    println!("# {}", doctor::verdict());
+    println!("# {}", text("doctor"));
+    results::append(&json!({ "header": header }));
+}
+
+/// What ran where, as JSON.
+pub(crate) fn collect(bench: &str) -> Value {
+    json!({
+        "bench": bench,
+        "profile": if cfg!(debug_assertions) { "UNOPTIMISED" } else { "optimised" },
+        "cpu": cpu_model(),
+        "cpus": std::thread::available_parallelism().map_or(0, usize::from),
+        "kernel": line_of("/proc/sys/kernel/osrelease"),
+        "toolchain": rustc(),
+        "rustflags": option_env!("RUSTFLAGS").filter(|flags| !flags.is_empty()).unwrap_or("none"),
+        "governor": line_of("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        "isolated": line_of("/sys/devices/system/cpu/isolated"),
+        "load": load(),
+        "doctor": doctor::verdict().to_string(),
+        "commit": commit(),
+        "arguments": std::env::args().skip(1).collect::<Vec<_>>().join(" "),
+    })
 }
 
 fn line_of(path: &str) -> String {
@@ -41,9 +66,17 @@ fn cpu_model() -> String {
 
 /// Of the toolchain that the folder pins, which is the one that built this.
 fn rustc() -> String {
-    let output = Command::new("rustc").arg("--version").output();
-    output.map_or_else(
-        |_| "rustc unknown".to_owned(),
-        |said| String::from_utf8_lossy(&said.stdout).trim().to_owned(),
-    )
+    said("rustc", &["--version"]).unwrap_or_else(|| "rustc unknown".to_owned())
+}
+
+/// What is checked out, with `-dirty` behind it where files differ.
+fn commit() -> String {
+    let arguments = ["describe", "--always", "--dirty", "--exclude=*"];
+    said("git", &arguments).unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn said(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    (output.status.success() && !text.is_empty()).then_some(text)
 }

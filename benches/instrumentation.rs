@@ -24,6 +24,7 @@
 #[path = "../tests/fixture.rs"]
 mod fixture;
 mod header;
+mod results;
 use crossbeam::channel;
 use fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
 use hdrhistogram::Histogram;

@@ -12,6 +12,7 @@
 
 mod header;
 mod layouts;
+mod results;
 mod sealing;
 mod tape;
 

@@ -12,6 +12,7 @@
 #[path = "../tests/fixture.rs"]
 mod fixture;
 mod header;
+mod results;
 #[path = "../tests/source.rs"]
 mod source;
 

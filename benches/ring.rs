@@ -1,21 +1,32 @@
-//! A batch of records through an edge, on one thread: what pushing and draining costs.
+//! Records through an edge: to another core and back, and a batch on one thread.
 //!
-//! Group `ring/<records of a batch>`: our edge that counts, the raw rtrb ring below it, and a
-//! crossbeam `ArrayQueue`, all with the same 64-byte record. No cache line moves between cores here:
-//! what a hand-off to another core costs cannot be seen.
+//! First a hop: a record to a thread on another core, which sends it back, halved; quantiles over single
+//! round trips, clock readings included. Then, under criterion, group `ring/<records of a batch>`: what
+//! pushing and draining costs where no cache line moves. Both for our edge that counts, the raw rtrb ring
+//! below it, and a crossbeam `ArrayQueue`, all with the same 64-byte record.
 
 mod header;
+mod results;
+#[allow(dead_code, reason = "each bench uses a part")]
+mod timing;
 
 use bytemuck::Zeroable;
+use core_affinity::CoreId;
 use criterion::{Criterion, Throughput};
 use crossbeam::queue::ArrayQueue;
 use rtrb::RingBuffer;
+use spreadwire::clock::Clock;
+use spreadwire::cpu;
+use spreadwire::latency::Latency;
 use spreadwire::record::{Kind, Quote, Record};
 use spreadwire::ring::{self, EdgeCounters};
 use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const CAPACITY: usize = 1024;
+/// Turns that the ways take, and round trips of a turn.
+const TURNS: (usize, usize) = (20, 20_000);
 
 fn batch(records: u64) -> Vec<Record> {
     let quote = |ts_recv| Quote { ts_recv, kind: Kind::Quote as u8, ..Quote::zeroed() };
@@ -77,8 +88,111 @@ fn batches(criterion: &mut Criterion) {
     }
 }
 
+/// Round trips to a thread on `core`: `send` and `receive` on this one, `echo` on that one.
+fn round_trips(
+    core: Option<usize>,
+    count: usize,
+    mut send: impl FnMut(Record),
+    mut receive: impl FnMut() -> bool,
+    mut echo: impl FnMut() + Send,
+) -> Latency {
+    let (clock, stop) = (Clock::host(), AtomicBool::new(false));
+    let (mut latency, record) = (Latency::new(), batch(1)[0]);
+    std::thread::scope(|scope| {
+        let far = || {
+            core.into_iter().for_each(pin);
+            while !stop.load(Ordering::Relaxed) {
+                echo();
+            }
+        };
+        let started = std::thread::Builder::new().name("echo".to_owned()).spawn_scoped(scope, far);
+        assert!(started.is_ok(), "no thread");
+        for number in 0..count + count / 10 {
+            let start = clock.now();
+            send(black_box(record));
+            while !receive() {
+                std::hint::spin_loop();
+            }
+            if count / 10 <= number {
+                latency.record(0, (clock.now() - start) / 2);
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+    });
+    latency
+}
+
+fn pin(cpu: usize) {
+    assert!(core_affinity::set_for_current(CoreId { id: cpu }), "cannot pin to CPU {cpu}");
+}
+
+fn through_edges(core: Option<usize>, count: usize) -> Latency {
+    let (mut there, mut arrived) = ring::count(CAPACITY, EdgeCounters::default());
+    let (mut back, mut returned) = ring::count(CAPACITY, EdgeCounters::default());
+    let send = |record| assert!(there.offer(record));
+    let receive = || 0 < returned.drain(|_| ());
+    let echo = || {
+        arrived.drain(|record| assert!(back.offer(*record)));
+    };
+    round_trips(core, count, send, receive, echo)
+}
+
+fn through_rtrb(core: Option<usize>, count: usize) -> Latency {
+    let (mut there, mut arrived) = RingBuffer::<Record>::new(CAPACITY);
+    let (mut back, mut returned) = RingBuffer::<Record>::new(CAPACITY);
+    let send = |record| assert!(there.push(record).is_ok());
+    let echo = || {
+        if let Ok(record) = arrived.pop() {
+            assert!(back.push(record).is_ok());
+        }
+    };
+    round_trips(core, count, send, || returned.pop().is_ok(), echo)
+}
+
+fn through_array_queue(core: Option<usize>, count: usize) -> Latency {
+    let (there, back) = (ArrayQueue::<Record>::new(CAPACITY), ArrayQueue::<Record>::new(CAPACITY));
+    let send = |record| assert!(there.push(record).is_ok());
+    let echo = || {
+        if let Some(record) = there.pop() {
+            assert!(back.push(record).is_ok());
+        }
+    };
+    round_trips(core, count, send, || back.pop().is_some(), echo)
+}
+
+/// Hops between the last two cores, the ways in turn.
+fn hops() {
+    let cpus = cpu::available();
+    let (near, far) = match cpus[..] {
+        [.., near, far] if timing::measuring() => (Some(near), Some(far)),
+        [_, _, ..] => (None, None),
+        _ => return println!("one CPU: no hop to another"),
+    };
+    near.into_iter().for_each(pin);
+    let (turns, count) = if timing::measuring() { TURNS } else { (1, 20) };
+    type Way = fn(Option<usize>, usize) -> Latency;
+    let ways: [(&str, Way); 3] = [
+        ("rtrb", through_rtrb),
+        ("edge", through_edges),
+        ("crossbeam ArrayQueue", through_array_queue),
+    ];
+    let mut all = ways.map(|_| Latency::new());
+    for _ in 0..turns {
+        for ((_, way), sum) in ways.iter().zip(&mut all) {
+            sum.merge(&way(far, count));
+        }
+    }
+    for ((who, _), latency) in ways.iter().zip(&all) {
+        let [p50, p99, p999] = [0.5, 0.99, 0.999].map(|quantile| latency.quantile(quantile));
+        println!("hop, {who}: p50 {p50} ns, p99 {p99}, p99.9 {p999}, max {}", latency.max());
+        let row = results::row("ring", "hop to another core", who, latency);
+        results::append_compared(row, latency, &all[0]);
+    }
+}
+
 fn main() {
     header::print("ring");
+    hops();
     let mut criterion = Criterion::default()
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(2))

@@ -1,15 +1,17 @@
 //! Records into a journal segment and back: records a second.
 //!
-//! Group `segment/append/<records of a block>`: records into a block, its header and checksum, and one
-//! `write` into a file of the temporary folder; the disk is not waited for. `base` writes the same bytes
-//! with nothing around them. `segment/read`: the whole blocks of a segment that lies in the page
-//! cache, checksums included.
+//! `append`: records into a block of 64 or 4096, its header and checksum, and one `write` into a file of
+//! the temporary folder; the disk is not waited for. `base` writes the same bytes with nothing around
+//! them. `read`: the whole blocks of a segment that lies in the page cache, checksums included. All are
+//! ns a record; quantiles are over files of 16 MiB, the two in turn.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod header;
+mod results;
+#[allow(dead_code, reason = "each bench uses a part")]
+mod timing;
 
 use bytemuck::Zeroable;
-use criterion::{Criterion, Throughput};
 use spreadwire::clock::{Clock, Nanos};
 use spreadwire::record::{Kind, Quote, Record};
 use spreadwire::segment::{
@@ -18,7 +20,7 @@ use spreadwire::segment::{
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
+use timing::Samples;
 
 /// A file begins anew at this length, so that the disk does not fill: 16 MiB.
 const RECORDS_MAX: u64 = 1 << 18;
@@ -67,80 +69,71 @@ fn whole(folder: &Path) -> ClosedSegment {
     closed(segment)
 }
 
-/// The time of `rounds` appends; making and removing files is left out.
-fn appending(folder: &Path, records: &[Record], rounds: u64, clock: &Clock) -> Duration {
+/// The time of a file of appends, ns; making and removing it is left out.
+fn appending(folder: &Path, records: &[Record], clock: &Clock) -> Nanos {
     let mut block = Block::new(records.len(), 0);
-    let (mut left, mut spent): (u64, Nanos) = (rounds, 0);
-    let per_file = RECORDS_MAX / records.len() as u64;
-    while 0 < left {
-        let mut segment = begin(folder);
-        let turn = left.min(per_file);
-        let start = clock.now();
-        (0..turn).for_each(|_| append(&mut segment, &mut block, records));
-        spent += clock.now() - start;
-        left -= turn;
-        let closed = closed(segment);
-        assert_eq!(closed.records, turn * records.len() as u64);
-        std::fs::remove_file(closed.path).unwrap();
-    }
-    Duration::from_nanos(spent)
+    let mut segment = begin(folder);
+    let rounds = RECORDS_MAX / records.len() as u64;
+    let start = clock.now();
+    (0..rounds).for_each(|_| append(&mut segment, &mut block, records));
+    let spent = clock.now() - start;
+    let closed = closed(segment);
+    assert_eq!(closed.records, rounds * records.len() as u64);
+    std::fs::remove_file(closed.path).unwrap();
+    spent
 }
 
 /// The same bytes, by `write` alone.
-fn writing(folder: &Path, bytes: &[u8], rounds: u64, clock: &Clock) -> Duration {
-    let (mut left, mut spent): (u64, Nanos) = (rounds, 0);
-    let per_file = RECORDS_MAX * 64 / bytes.len() as u64;
-    while 0 < left {
-        let path = folder.join("plain");
-        let mut file = File::create_new(&path).unwrap();
-        let turn = left.min(per_file);
-        let start = clock.now();
-        (0..turn).for_each(|_| file.write_all(bytes).unwrap());
-        spent += clock.now() - start;
-        left -= turn;
-        std::fs::remove_file(path).unwrap();
-    }
-    Duration::from_nanos(spent)
+fn writing(folder: &Path, bytes: &[u8], clock: &Clock) -> Nanos {
+    let path = folder.join("plain");
+    let mut file = File::create_new(&path).unwrap();
+    let rounds = RECORDS_MAX / (bytes.len() / size_of::<Record>() - 1) as u64;
+    let start = clock.now();
+    (0..rounds).for_each(|_| file.write_all(bytes).unwrap());
+    let spent = clock.now() - start;
+    std::fs::remove_file(path).unwrap();
+    spent
 }
 
-fn appends(criterion: &mut Criterion, folder: &Path, clock: &Clock) {
+/// Ns a record of times of whole files.
+fn per_record(times: Vec<Nanos>) -> Samples {
+    Samples::of(times.into_iter().map(|time| time as f64 / RECORDS_MAX as f64).collect())
+}
+
+fn appends(folder: &Path, clock: &Clock) {
     for count in [64, 4096] {
-        let mut group = criterion.benchmark_group(format!("segment/append/{count}"));
-        group.throughput(Throughput::Elements(count));
         let records = records(count);
+        // A block's header takes the room of one record.
         let bytes = vec![1; (records.len() + 1) * size_of::<Record>()];
-        group.bench_function("segment", |bencher| {
-            bencher.iter_custom(|rounds| appending(folder, &records, rounds, clock));
-        });
-        group.bench_function("base", |bencher| {
-            bencher.iter_custom(|rounds| writing(folder, &bytes, rounds, clock));
-        });
-        group.finish();
+        let (mut ours, mut base) = (Vec::new(), Vec::new());
+        for _ in 0..timing::samples(100) {
+            base.push(writing(folder, &bytes, clock));
+            ours.push(appending(folder, &records, clock));
+        }
+        let (ours, base) = (per_record(ours), per_record(base));
+        let case = format!("append in blocks of {count}");
+        base.tell(["segment", &case, "base"], None);
+        ours.tell(["segment", &case, "segment"], Some(&base));
     }
 }
 
-fn reading(criterion: &mut Criterion, folder: &Path) {
+fn reading(folder: &Path, clock: &Clock) {
     let path = whole(folder).path;
-    let read = || -> u64 {
+    let read = || {
+        let start = clock.now();
         let blocks = SegmentReader::open(&path).unwrap();
-        blocks.map(|block| block.unwrap().records.len() as u64).sum()
+        let records: u64 = blocks.map(|block| block.unwrap().records.len() as u64).sum();
+        assert_eq!(records, RECORDS_MAX);
+        clock.now() - start
     };
-    assert_eq!(read(), RECORDS_MAX);
-    let mut group = criterion.benchmark_group("segment/read");
-    group.sample_size(20).throughput(Throughput::Elements(RECORDS_MAX));
-    group.bench_function("4096", |bencher| bencher.iter(read));
-    group.finish();
+    let times = (0..timing::samples(50)).map(|_| read()).collect();
+    per_record(times).tell(["segment", "read blocks of 4096", "segment"], None);
 }
 
 fn main() {
     header::print("segment");
     let folder = tempfile::tempdir().unwrap();
     let clock = Clock::host();
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    appends(&mut criterion, folder.path(), &clock);
-    reading(&mut criterion, folder.path());
-    criterion.final_summary();
+    appends(folder.path(), &clock);
+    reading(folder.path(), &clock);
 }

@@ -1,19 +1,21 @@
 //! A quote into the book: `Book::on_quote` with 2, 4 and 8 venues, all of them live.
 //!
-//! Group `spread/on_quote`; a quote leads to two spreads with every other venue. The quotes of the
-//! venues come in turn.
+//! A quote leads to two spreads with every other venue. The quotes of the venues come in turn. Quantiles
+//! are over batches of 64 quotes (`timing.rs`).
 
 mod header;
+mod results;
+#[allow(dead_code, reason = "each bench uses a part")]
+mod timing;
 
 use bytemuck::Zeroable;
-use criterion::{BenchmarkId, Criterion};
 use spreadwire::book::Book;
 use spreadwire::clock::SECOND;
 use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
 use spreadwire::integrity::State;
 use spreadwire::record::{Kind, Quote, Status};
 use std::hint::black_box;
-use std::time::Duration;
+use timing::Samples;
 
 fn catalogue(venues: u8) -> Catalogue {
     let instrument = Instrument { name: "A/B".to_owned(), price_scale: 2, size_scale: 2 };
@@ -51,8 +53,8 @@ fn live_book(venues: u8) -> Book {
     book
 }
 
-fn venues(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("spread/on_quote");
+fn main() {
+    header::print("spread");
     for venues in [2, 4, 8] {
         let mut book = live_book(venues);
         let quotes: Vec<Quote> = (0..venues).map(quote).collect();
@@ -60,25 +62,13 @@ fn venues(criterion: &mut Criterion) {
         book.on_quote(&quotes[0], sequence, |_| spreads += 1);
         assert_eq!(spreads, 2 * (venues - 1), "two with each other venue");
         let mut turn = quotes.iter().cycle();
-        group.bench_function(BenchmarkId::from_parameter(venues), |bencher| {
-            bencher.iter(|| {
-                sequence += 1;
-                let quote = turn.next().unwrap_or(&quotes[0]);
-                book.on_quote(black_box(quote), sequence, |spread| {
-                    black_box(spread);
-                });
+        let times = Samples::take(timing::samples(100_000), 64, || {
+            sequence += 1;
+            let quote = turn.next().unwrap_or(&quotes[0]);
+            book.on_quote(black_box(quote), sequence, |spread| {
+                black_box(spread);
             });
         });
+        times.tell(["spread", &format!("{venues} venues"), "book"], None);
     }
-    group.finish();
-}
-
-fn main() {
-    header::print("spread");
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(500))
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
-    venues(&mut criterion);
-    criterion.final_summary();
 }

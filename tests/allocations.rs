@@ -493,6 +493,7 @@ fn count_feed(spec: &'static VenueSpec, captured: bool) -> (u64, u64) {
         usize::try_from(frames.get() - before).unwrap()
     });
     assert_eq!(quotes.get(), frames.get(), "every frame is a quote");
+    assert_eq!(of_feed("general").get(), 0, "every frame is taken by position");
     assert_eq!(entries as u64, if captured { frames.get() } else { 0 }, "every frame is kept");
     allocations
 }

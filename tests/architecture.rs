@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 /// Layers from the floor up, as in ARCHITECTURE.md. A module may use those of earlier layers only;
 /// modules of one layer do not know each other.
 const LAYERS: &[&[&str]] = &[
+    &["word"],
     &["clock", "counters", "cpu", "decimal", "disk", "folder", "json", "memory", "problem"],
     &["backoff", "instrument", "lake", "latency"],
     &["stopwatch"],
     &["agent", "record", "table", "tally", "thread_watch"],
     &["frame_ring", "ledger", "ring", "segment", "venue"],
+    &["positional"],
     &["venues", "spread", "integrity", "wire"],
     &["book", "connector", "syncer"],
     &["feed", "calculator", "decision", "broadcast", "journal"],
@@ -26,7 +28,8 @@ const LAYERS: &[&[&str]] = &[
 ];
 
 /// A venue's file knows the contract, numbers and JSON; no socket, thread, ring or clock of ours.
-const VENUE_FILES_MAY_USE: &[&str] = &["venue", "json", "decimal", "instrument", "clock", "venues"];
+const VENUE_FILES_MAY_USE: &[&str] =
+    &["venue", "positional", "json", "decimal", "instrument", "clock", "venues"];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {

@@ -9,136 +9,31 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
 mod counting_allocator;
+#[path = "../fuzz/bodies/decode.rs"]
+mod decode;
+mod plain_reader;
 
 use counting_allocator::counted;
+use plain_reader::{Case, EDITS, edited, fixture, naive, naive_symbol, symbols};
 use proptest::prelude::*;
-use serde::Deserialize;
 use serde_json::Value;
-use spreadwire::clock::MILLI;
 use spreadwire::decimal;
-use spreadwire::instrument::InstrumentId;
-use spreadwire::venue::{
-    Message, Protocol, QuoteMessage, Reject, Side, Symbol, Symbols, VenueSpec,
-};
+use spreadwire::venue::{Message, QuoteMessage, Reject, Side, Symbols};
 use spreadwire::venues::{VENUES, named};
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
-
-/// `<venue>.toml`: where a plain reader finds a quote. Pointers are tried in order.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Layout {
-    /// Spelling, price scale, size scale.
-    symbols: Vec<(String, u8, u8)>,
-    /// Recorded frames, all of them quotes.
-    real: Vec<String>,
-    only: Option<Only>,
-    symbol: Vec<String>,
-    #[serde(default)]
-    symbol_prefix: String,
-    bid: Vec<String>,
-    /// Without sizes, `bid` and `ask` are lists of levels.
-    #[serde(default)]
-    bid_size: Vec<String>,
-    ask: Vec<String>,
-    #[serde(default)]
-    ask_size: Vec<String>,
-    sequence: Vec<String>,
-    #[serde(default = "yes")]
-    sequence_required: bool,
-    restart: Option<u64>,
-    #[serde(default)]
-    event_ms: Vec<String>,
-    #[serde(default)]
-    event_required: bool,
-    kind: Option<Kind>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Only {
-    at: String,
-    is: String,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Kind {
-    at: String,
-    snapshot: String,
-    change: String,
-}
-
-fn yes() -> bool {
-    true
-}
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// A venue with its fixture.
-struct Case {
-    spec: &'static VenueSpec,
-    layout: Layout,
-    frames: Vec<Vec<u8>>,
-    symbols: Symbols,
-}
-
-impl Case {
-    fn of(spec: &'static VenueSpec) -> Case {
-        let layout = String::from_utf8(read(&fixture(spec, "toml"))).unwrap();
-        let layout: Layout =
-            toml::from_str(&layout).unwrap_or_else(|e| panic!("{}.toml: {e}", spec.name));
-        let frames = read(&fixture(spec, "jsonl"));
-        let frames = frames.strip_suffix(b"\n").unwrap_or(&frames);
-        let frames = frames.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
-        let symbols = symbols(&layout.symbols);
-        Case { spec, layout, frames, symbols }
-    }
-
-    fn all() -> impl Iterator<Item = Case> {
-        VENUES.iter().map(Case::of)
-    }
-
-    fn protocol(&self) -> Box<dyn Protocol> {
-        (self.spec.protocol)()
-    }
-}
-
-fn fixture(spec: &VenueSpec, extension: &str) -> PathBuf {
-    root().join("data/fixtures").join(format!("{}.{extension}", spec.name))
+fn cases() -> impl Iterator<Item = Case> {
+    VENUES.iter().map(Case::of)
 }
 
 fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-}
-
-fn symbols(list: &[(String, u8, u8)]) -> Symbols {
-    let symbols = list.iter().enumerate().map(|(place, (text, price_scale, size_scale))| Symbol {
-        text: text.clone(),
-        instrument: InstrumentId(u32::try_from(place).unwrap()),
-        price_scale: *price_scale,
-        size_scale: *size_scale,
-    });
-    Symbols::new(symbols.collect())
-}
-
-/// What the general decoder says of a frame; checks what it promises of `out`.
-fn decode(
-    protocol: &mut dyn Protocol,
-    frame: &[u8],
-    symbols: &Symbols,
-) -> Result<Vec<Message>, Reject> {
-    let mut out = vec![Message::Pong];
-    let result = protocol.general(frame, symbols, &mut out);
-    assert_eq!(out[0], Message::Pong, "touched what was there");
-    let said = out.split_off(1);
-    match result {
-        Ok(()) => assert!(!said.is_empty(), "no message, no error"),
-        Err(error) => assert!(said.is_empty(), "{error} and yet {said:?}"),
-    }
-    result.map(|()| said)
 }
 
 // What a frame means, as text.
@@ -188,174 +83,6 @@ fn quote_text(quote: &QuoteMessage, symbols: &Symbols) -> String {
     text += if quote.snapshot { " snapshot" } else { " change" };
     text += if quote.restarted { " restarted" } else { "" };
     text
-}
-
-// The naive reader.
-
-fn find<'a>(json: &'a Value, pointers: &[String]) -> Option<&'a Value> {
-    pointers.iter().find_map(|pointer| json.pointer(pointer))
-}
-
-/// The quote in a frame; `None` if there is none or it is broken.
-fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<QuoteMessage> {
-    let json: Value = serde_json::from_slice(frame).ok()?;
-    if let Some(only) = &layout.only
-        && json.pointer(&only.at)? != &Value::from(only.is.as_str())
-    {
-        return None;
-    }
-    let symbol = naive_symbol(&json, layout)?;
-    let place = symbols.list().iter().position(|s| s.text == symbol)?;
-    let snapshot = match &layout.kind {
-        None => true,
-        Some(kind) => match json.pointer(&kind.at)?.as_str()? {
-            text if text == kind.snapshot => true,
-            text if text == kind.change => false,
-            _ => return None,
-        },
-    };
-    let scales = &symbols.list()[place];
-    let side = |price, size, sign| naive_side(&json, price, size, sign, snapshot, scales);
-    let sequence = match find(&json, &layout.sequence) {
-        Some(value) => Some(naive_integer(value)?),
-        None if layout.sequence_required => return None,
-        None => None,
-    };
-    let ts_event = match find(&json, &layout.event_ms) {
-        Some(value) => Some(naive_integer(value)?.checked_mul(MILLI)?),
-        None if layout.event_required => return None,
-        None => None,
-    };
-    Some(QuoteMessage {
-        symbol: place,
-        bid: side(&layout.bid, &layout.bid_size, 1)?,
-        ask: side(&layout.ask, &layout.ask_size, -1)?,
-        ts_event,
-        sequence,
-        snapshot,
-        restarted: sequence.is_some() && sequence == layout.restart,
-    })
-}
-
-fn naive_symbol<'a>(json: &'a Value, layout: &Layout) -> Option<&'a str> {
-    find(json, &layout.symbol)?.as_str()?.strip_prefix(layout.symbol_prefix.as_str())
-}
-
-/// The best level with a size, `sign` 1 for bids and -1 for asks.
-fn naive_side(
-    json: &Value,
-    price: &[String],
-    size: &[String],
-    sign: i64,
-    snapshot: bool,
-    scales: &Symbol,
-) -> Option<Side> {
-    let mut levels = Vec::new();
-    if size.is_empty() {
-        for level in find(json, price)?.as_array()? {
-            levels.push((level.as_array()?.first()?, level.get(1)?));
-        }
-    } else {
-        levels.push((find(json, price)?, find(json, size)?));
-    }
-    let none = if levels.is_empty() && !snapshot { Side::Unchanged } else { Side::Empty };
-    let mut parsed = Vec::new();
-    for (px, sz) in levels {
-        let px = naive_decimal(px, scales.price_scale)?;
-        parsed.push((px, naive_decimal(sz, scales.size_scale)?));
-    }
-    parsed.retain(|(px, sz)| *px != 0 && *sz != 0);
-    // The first of equal ones.
-    parsed.sort_by_key(|(px, _)| -sign * px);
-    Some(parsed.first().map_or(none, |&(px, sz)| Side::Level { px, sz }))
-}
-
-fn naive_integer(value: &Value) -> Option<u64> {
-    match value {
-        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-        // `-0` is a double for serde_json, and a whole number for us.
-        Value::Number(number) if number.as_f64().is_some_and(|n| n == 0.0) => Some(0),
-        Value::Number(number) => number.as_u64(),
-        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
-            None
-        }
-    }
-}
-
-/// Digits before and behind the point, by hand; not negative.
-fn naive_decimal(value: &Value, scale: u8) -> Option<i64> {
-    let text = match value {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
-    };
-    let (text, exponent) = match text.split_once(['e', 'E']) {
-        Some((text, exponent)) => (text, exponent.parse::<i32>().ok()?),
-        None => (text.as_str(), 0),
-    };
-    let (whole, fraction) = match text.split_once('.') {
-        Some((_, "")) => return None,
-        Some(parts) => parts,
-        None => (text, ""),
-    };
-    let (negative, whole) = whole.strip_prefix('-').map_or((false, whole), |rest| (true, rest));
-    let digits = format!("{whole}{fraction}");
-    if whole.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    let digits = digits.parse::<num_bigint::BigInt>().ok()?;
-    let shift = i32::from(scale) + exponent - i32::try_from(fraction.len()).ok()?;
-    let power = num_bigint::BigInt::from(10).pow(shift.unsigned_abs().min(99));
-    let scaled = if shift < 0 {
-        (&digits % &power == num_bigint::BigInt::ZERO).then(|| digits / power)?
-    } else {
-        digits * power
-    };
-    let scaled = i64::try_from(scaled).ok()?;
-    (!negative || scaled == 0).then_some(scaled)
-}
-
-fn decoded_quote(case: &Case, protocol: &mut dyn Protocol, frame: &[u8]) -> Option<QuoteMessage> {
-    match decode(protocol, frame, &case.symbols).as_deref() {
-        Ok([Message::Quote(quote)]) => Some(*quote),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-/// Holds a frame against the naive reader: a quote for both, or for neither.
-fn agree(case: &Case, protocol: &mut dyn Protocol, frame: &[u8]) {
-    let decoded = decoded_quote(case, protocol, frame);
-    let expected = naive(frame, &case.layout, &case.symbols);
-    assert_eq!(decoded, expected, "{}: {}", case.spec.name, String::from_utf8_lossy(frame));
-}
-
-/// Whether a number stands there, outside a string, of which `serde_json` keeps only the nearest
-/// double. Our decoder reads its digits.
-fn beyond_doubles(frame: &[u8]) -> bool {
-    fn any(json: &Value) -> bool {
-        match json {
-            Value::Number(number) => {
-                number.is_f64()
-                    && 15 < number.to_string().bytes().filter(u8::is_ascii_digit).count()
-            }
-            Value::Array(items) => items.iter().any(any),
-            Value::Object(fields) => fields.values().any(any),
-            Value::Null | Value::Bool(_) | Value::String(_) => false,
-        }
-    }
-    serde_json::from_slice(frame).is_ok_and(|json| any(&json))
-}
-
-/// Of a damaged frame the decoder may find that it is no quote any more where the naive reader sees
-/// one (a key of the wrapper is broken); it may find no other quote.
-fn makes_nothing_up(case: &Case, protocol: &mut dyn Protocol, frame: &[u8]) {
-    if let Some(decoded) = decoded_quote(case, protocol, frame)
-        && !beyond_doubles(frame)
-    {
-        let expected = naive(frame, &case.layout, &case.symbols);
-        let text = String::from_utf8_lossy(frame);
-        assert_eq!(Some(decoded), expected, "{}: {text}", case.spec.name);
-    }
 }
 
 /// The same JSON in another order of keys, with white space.
@@ -457,11 +184,10 @@ fn subscriptions_hold_every_symbol_once_and_not_too_many_in_a_message() {
 #[test]
 fn fixtures_give_the_expected_messages() {
     let bless = std::env::var_os("BLESS").is_some();
-    for case in Case::all() {
-        let mut protocol = case.protocol();
+    for mut case in cases() {
         let mut actual = String::new();
-        for frame in &case.frames {
-            let result = decode(protocol.as_mut(), frame, &case.symbols);
+        for frame in case.frames.clone().iter() {
+            let result = case.decode(frame);
             actual += &describe(&result, &case.symbols);
             actual.push('\n');
         }
@@ -480,19 +206,18 @@ fn fixtures_give_the_expected_messages() {
 
 #[test]
 fn a_plain_reader_agrees_in_any_order_of_keys() {
-    for case in Case::all() {
-        let mut protocol = case.protocol();
+    for mut case in cases() {
         let mut quotes = 0;
-        for frame in &case.frames {
-            agree(&case, protocol.as_mut(), frame);
+        for frame in case.frames.clone().iter() {
+            case.agree(frame);
             let Ok(json) = serde_json::from_slice::<Value>(frame) else { continue };
-            let expected = decode(protocol.as_mut(), frame, &case.symbols);
+            let expected = case.decode(frame);
             quotes += usize::from(matches!(expected.as_deref(), Ok([Message::Quote(_)])));
             for turn in 0..12 {
                 for space in ["", " ", "\n\t "] {
                     let mut text = String::new();
                     rewrite(&json, turn, space, &mut text);
-                    let result = decode(protocol.as_mut(), text.as_bytes(), &case.symbols);
+                    let result = case.decode(text.as_bytes());
                     assert_eq!(result, expected, "{}: {text}", case.spec.name);
                 }
             }
@@ -501,50 +226,107 @@ fn a_plain_reader_agrees_in_any_order_of_keys() {
     }
 }
 
+/// A folder of the real data beside the project.
+fn beside(folder: &str) -> PathBuf {
+    let data = std::env::var("SPREADWIRE_REAL_DATA").unwrap_or("../shared".into());
+    root().join(data).join(folder)
+}
+
+/// Lists the symbols that quotes are about.
+fn list_symbols(case: &mut Case, quotes: &[Vec<u8>]) {
+    let symbol = |frame: &Vec<u8>| {
+        let json = serde_json::from_slice(frame).ok()?;
+        Some((naive_symbol(&json, &case.layout)?.to_owned(), 10, 8))
+    };
+    let mut list: Vec<(String, u8, u8)> = quotes.iter().filter_map(symbol).collect();
+    list.sort();
+    list.dedup();
+    case.symbols = symbols(&list);
+}
+
+/// Both decoders and the plain reader agree, and the positional decoder declines no recorded quote.
 #[test]
-fn recorded_frames_decode_to_what_a_plain_reader_finds() {
-    let beside = root().join(std::env::var("SPREADWIRE_REAL_DATA").unwrap_or("../shared".into()));
-    for mut case in Case::all() {
-        for file in &case.layout.real {
-            let path = beside.join("payloads").join(file);
-            let Ok(text) = std::fs::read_to_string(&path) else {
+fn recorded_quotes_are_taken_by_position_and_are_what_a_plain_reader_finds() {
+    for mut case in cases() {
+        for file in case.layout.real.clone() {
+            let path = beside("payloads").join(&file);
+            let Ok(text) = std::fs::read(&path) else {
                 println!("skipped: {} is not there", path.display());
                 continue;
             };
-            let mut list: Vec<(String, u8, u8)> = text
-                .lines()
-                .map(|line| {
-                    let json = serde_json::from_str(line).unwrap();
-                    let symbol = naive_symbol(&json, &case.layout);
-                    (symbol.unwrap_or_else(|| panic!("{file}: {line}")).to_owned(), 10, 8)
-                })
-                .collect();
-            list.sort();
-            list.dedup();
-            case.symbols = symbols(&list);
-            let mut protocol = case.protocol();
-            for line in text.lines() {
-                agree(&case, protocol.as_mut(), line.as_bytes());
-                assert!(naive(line.as_bytes(), &case.layout, &case.symbols).is_some(), "{line}");
+            let frames: Vec<Vec<u8>> =
+                text.trim_ascii_end().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+            list_symbols(&mut case, &frames);
+            case.taken = (0, 0);
+            for frame in &frames {
+                let (before, _) = case.taken;
+                case.agree(frame);
+                let text = String::from_utf8_lossy(frame);
+                assert!(naive(frame, &case.layout, &case.symbols).is_some(), "{text}");
+                assert!(before < case.taken.0, "{}: declined {text}", case.spec.name);
             }
-            println!("{}: {} frames of {file}", case.spec.name, text.lines().count());
+            let (taken, all) = case.taken;
+            println!("{}: by position {taken} of {all} frames of {file}", case.spec.name);
+        }
+    }
+}
+
+/// The same over whole sessions, in which frames of other channels must be declined.
+#[test]
+fn recorded_sessions_are_taken_by_position() {
+    for mut case in cases() {
+        for file in case.layout.tapes.clone() {
+            let path = beside("tapes").join(&file);
+            let Ok(tape) = std::fs::File::open(&path) else {
+                println!("skipped: {} is not there", path.display());
+                continue;
+            };
+            let mut text = Vec::new();
+            flate2::read::MultiGzDecoder::new(tape).read_to_end(&mut text).unwrap();
+            let frame = |line: &[u8]| line.splitn(2, |b| *b == b' ').nth(1).map(<[u8]>::to_vec);
+            let frames: Vec<Vec<u8>> = text.split(|b| *b == b'\n').filter_map(frame).collect();
+            list_symbols(&mut case, &frames[..1000]);
+            case.taken = (0, 0);
+            let mut quotes = 0;
+            for frame in &frames {
+                let before = case.taken.0;
+                let is_quote = case.decoded_quote(frame).is_some();
+                let text = String::from_utf8_lossy(frame);
+                assert_eq!(before < case.taken.0, is_quote, "{}: {text}", case.spec.name);
+                quotes += usize::from(is_quote);
+                if quotes % 16 == 0 {
+                    case.makes_nothing_up(frame);
+                }
+            }
+            assert!(10_000 < quotes, "{file}: {quotes} quotes");
+            println!("{}: by position all {quotes} quotes of {file}", case.spec.name);
         }
     }
 }
 
 #[test]
+fn an_ordinary_quote_is_taken_by_position() {
+    for mut case in cases() {
+        let frames = case.frames.clone();
+        case.decode(&frames[0]).unwrap();
+        assert_eq!(case.taken, (1, 1), "{}: the first frame of its fixture", case.spec.name);
+        frames[1..].iter().for_each(|frame| drop(case.decode(frame)));
+        println!("{}: {} of {} frames of its fixture", case.spec.name, case.taken.0, case.taken.1);
+    }
+}
+
+#[test]
 fn frames_cut_or_flipped_anywhere_never_panic_nor_make_up_a_quote() {
-    for case in Case::all() {
-        let mut protocol = case.protocol();
-        for frame in &case.frames {
+    for mut case in cases() {
+        for frame in case.frames.clone().iter() {
             for cut in 0..frame.len() {
-                makes_nothing_up(&case, protocol.as_mut(), &frame[..cut]);
+                case.makes_nothing_up(&frame[..cut]);
             }
             let mut damaged = frame.clone();
             for at in 0..frame.len() {
                 for bit in 0..8 {
                     damaged[at] ^= 1 << bit;
-                    makes_nothing_up(&case, protocol.as_mut(), &damaged);
+                    case.makes_nothing_up(&damaged);
                     damaged[at] ^= 1 << bit;
                 }
             }
@@ -554,16 +336,19 @@ fn frames_cut_or_flipped_anywhere_never_panic_nor_make_up_a_quote() {
 
 #[test]
 fn decoding_allocates_nothing_once_warm() {
-    for case in Case::all() {
-        let mut protocol = case.protocol();
+    for case in cases() {
+        let mut protocol = (case.spec.protocol)();
         let mut out = Vec::with_capacity(16);
         for round in 0..3 {
-            for frame in &case.frames {
+            for frame in case.frames.clone().iter() {
                 out.clear();
+                let text = String::from_utf8_lossy(frame);
                 let (result, allocations) =
                     counted(|| protocol.general(frame, &case.symbols, &mut out));
-                let text = String::from_utf8_lossy(frame);
                 assert!(round == 0 || allocations == 0, "{allocations}: {result:?} of {text}");
+                let (taken, allocations) =
+                    counted(|| protocol.positional(frame, &case.symbols, &mut out));
+                assert_eq!(allocations, 0, "positional, {taken:?}: {text}");
             }
         }
     }
@@ -571,40 +356,52 @@ fn decoding_allocates_nothing_once_warm() {
 
 #[test]
 fn deep_and_huge_frames_are_survived() {
-    for case in Case::all() {
-        let mut protocol = case.protocol();
+    for mut case in cases() {
         let deep = "[".repeat(1 << 20);
         let nested = format!("{}1{}", r#"{"data":"#.repeat(5000), "}".repeat(5000));
         let wide = format!(r#"{{"data":[{}0]}}"#, "0,".repeat(1 << 19));
         let long = format!(r#"{{"s":"{}"}}"#, "x".repeat(1 << 21));
         for frame in [deep, nested, wide, long] {
-            assert!(decode(protocol.as_mut(), frame.as_bytes(), &case.symbols).is_err());
+            assert!(case.decode(frame.as_bytes()).is_err());
         }
-        for frame in &case.frames {
-            agree(&case, protocol.as_mut(), frame);
+        for frame in case.frames.clone().iter() {
+            case.agree(frame);
         }
     }
 }
 
-/// One change to a frame: at a place, replace, insert or remove a byte, or copy a piece there.
-type Edit = (u8, usize, u8, usize);
+/// Bytes that look random and are the same in every run (SplitMix64).
+fn noise(seed: u64, count: usize) -> Vec<u8> {
+    let word = |at: u64| {
+        let mut z = (seed << 32 | at).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)).to_le_bytes()
+    };
+    (0..count as u64).map(|at| word(at)[0]).collect()
+}
 
-fn edited(frame: &[u8], edits: &[Edit]) -> Vec<u8> {
-    let mut bytes = frame.to_vec();
-    for &(what, at, byte, from) in edits {
-        let at = at % (bytes.len() + 1);
-        match what {
-            0 if at < bytes.len() => bytes[at] = byte,
-            1 if at < bytes.len() => drop(bytes.remove(at)),
-            2 => {
-                let from = from % (bytes.len() + 1);
-                let piece = bytes[from..(from + usize::from(byte % 40)).min(bytes.len())].to_vec();
-                bytes.splice(at..at, piece);
-            }
-            _ => bytes.insert(at, byte),
+/// The long run of the same is `fuzz/README.md`.
+#[test]
+fn the_fuzz_targets_hold_on_fixed_inputs() {
+    for case in cases() {
+        case.frames.iter().for_each(|frame| decode::run(case.spec.name, frame));
+        for seed in 0..1_000_u16 {
+            decode::run(case.spec.name, &noise(seed.into(), 5 + 4 * usize::from(seed % 4)));
         }
     }
-    bytes
+}
+
+#[test]
+fn every_venue_has_a_fuzz_target() {
+    let manifest = String::from_utf8(read(&root().join("fuzz/Cargo.toml"))).unwrap();
+    for spec in VENUES {
+        let target = format!("decode_{}", spec.name.replace('-', "_"));
+        let file = format!("fuzz_targets/{target}.rs");
+        let text = String::from_utf8(read(&root().join("fuzz").join(&file))).unwrap();
+        assert!(text.contains(&format!("run(\"{}\", data)", spec.name)), "{file}");
+        assert!(manifest.contains(&format!("name = \"{target}\"\npath = \"{file}\"")), "{file}");
+    }
 }
 
 proptest! {
@@ -612,8 +409,8 @@ proptest! {
 
     #[test]
     fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        for case in Case::all() {
-            makes_nothing_up(&case, case.protocol().as_mut(), &bytes);
+        for mut case in cases() {
+            case.makes_nothing_up(&bytes);
         }
     }
 
@@ -621,7 +418,7 @@ proptest! {
     fn edited_frames_never_panic_nor_make_up_a_quote(
         edits in proptest::collection::vec(
             (
-                0..4_u8,
+                0..EDITS,
                 any::<usize>(),
                 prop_oneof![any::<u8>(), proptest::sample::select(br#"{}[]:,"\-.0123456789eE"#.to_vec())],
                 any::<usize>(),
@@ -629,10 +426,9 @@ proptest! {
             1..6,
         ),
     ) {
-        for case in Case::all() {
-            let mut protocol = case.protocol();
-            for frame in &case.frames {
-                makes_nothing_up(&case, protocol.as_mut(), &edited(frame, &edits));
+        for mut case in cases() {
+            for frame in case.frames.clone().iter() {
+                case.makes_nothing_up(&edited(frame, &edits));
             }
         }
     }

@@ -1,7 +1,10 @@
 //! ASCII decimals to i64 mantissas at a stated scale, and back; exact, without floats on the way in.
 //!
 //! `"0.35210000"` at scale 4 is 3521. What the scale cannot hold is refused, never rounded.
-//! It must not know what the number measures.
+//! [`leading`] reads eight digits at once; whatever it does not claim is read digit by digit, and that
+//! reading alone says what is wrong. It must not know what the number measures.
+
+use crate::word::{self, POWERS};
 
 /// The largest scale there is: 10^18 still fits an i64.
 pub const SCALE_MAX: u8 = 18;
@@ -26,6 +29,97 @@ pub enum DecimalError {
 /// [`DecimalError`]; nothing is rounded.
 #[inline]
 pub fn parse(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
+    match leading(text, 0, scale) {
+        Some((mantissa, end)) if end == text.len() => Ok(mantissa),
+        Some(_) | None => digit_by_digit(text, scale),
+    }
+}
+
+/// The mantissa of the decimal `digits[.digits]` that stands in `text` from `at` on, with at most 16
+/// digits on each side of the point, and the place behind it. `None` where [`parse`] must look closer
+/// or errs: a sign, no digit, more than the scale holds. What stands behind (a 17th digit, an
+/// exponent, the end of a string) is for the caller to judge.
+#[inline(always)]
+#[expect(clippy::inline_always, reason = "part of a positional decoder: see `word`")]
+#[must_use]
+pub fn leading(text: &[u8], at: usize, scale: u8) -> Option<(i64, usize)> {
+    // What venues send: 1 to 7 digits, a point, 1 to 8 more, in one look at 16 bytes.
+    let pair = word::pair_at(text, at);
+    let Some((point, b'.')) = word::other(pair[0]) else { return leading_long(text, at, scale) };
+    let rest = word::behind(pair, point + 1);
+    let (fraction, end) = match word::other(rest) {
+        Some((count, _)) => (word::first(word::values(rest), count), at + point + 1 + count),
+        None => (word::values(rest), at + point + 9),
+    };
+    let long = end == at + point + 9 && text.get(end).is_some_and(u8::is_ascii_digit);
+    if long || point == 0 || end == at + point + 1 {
+        return leading_long(text, at, scale);
+    }
+    let unit = *POWERS.get(usize::from(scale))?;
+    let fraction = if scale < 8 {
+        let scale = usize::from(scale);
+        if word::first(fraction, scale) != fraction {
+            return None;
+        }
+        word::number(fraction, scale)
+    } else {
+        word::eight(fraction) * POWERS[usize::from(scale) - 8]
+    };
+    let whole = word::number(word::values(pair[0]), point);
+    let mantissa = whole.checked_mul(unit)?.checked_add(fraction)?;
+    Some((i64::try_from(mantissa).ok()?, end))
+}
+
+/// As [`leading`] for any length.
+#[inline(never)]
+fn leading_long(text: &[u8], at: usize, scale: u8) -> Option<(i64, usize)> {
+    let (whole, end) = whole(text, at)?;
+    let unit = POWERS.get(usize::from(scale)).copied()?;
+    let mantissa = whole.checked_mul(unit)?;
+    if text.get(end) != Some(&b'.') {
+        return Some((i64::try_from(mantissa).ok()?, end));
+    }
+    let (fraction, end) = fraction(text, end + 1, scale)?;
+    Some((i64::try_from(mantissa.checked_add(fraction)?).ok()?, end))
+}
+
+/// Up to 16 digits from `at` on, one at least, and the place behind them.
+#[inline]
+fn whole(text: &[u8], at: usize) -> Option<(u64, usize)> {
+    let (values, count) = word::digits(word::at(text, at));
+    let number = word::number(values, count);
+    if count < 8 {
+        return (0 < count).then_some((number, at + count));
+    }
+    let (values, more) = word::digits(word::at(text, at + 8));
+    // A 17th digit, if there is one, is found by whoever looks at what stands behind.
+    Some((number * POWERS[more] + word::number(values, more), at + 8 + more))
+}
+
+/// Up to 16 digits from `at` on, one at least, as a number at `scale`, and the place behind them.
+/// `None` if digits other than zero stand behind the scale.
+#[inline]
+fn fraction(text: &[u8], at: usize, scale: u8) -> Option<(u64, usize)> {
+    let scale = usize::from(scale);
+    let (values, count) = word::digits(word::at(text, at));
+    let values = word::first(values, count);
+    let number = word::number(values, scale);
+    if word::first(values, scale) != values || count == 0 {
+        return None;
+    }
+    if count < 8 || !text.get(at + 8).is_some_and(u8::is_ascii_digit) {
+        return Some((number * POWERS[scale.saturating_sub(8)], at + count));
+    }
+    let (values, more) = word::digits(word::at(text, at + 8));
+    let (values, behind) = (word::first(values, more), scale.saturating_sub(8));
+    if word::first(values, behind) != values || 8 < behind {
+        return None;
+    }
+    Some((number * POWERS[behind] + word::number(values, behind), at + 8 + more))
+}
+
+/// Parses digit by digit, and says what is wrong.
+fn digit_by_digit(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     debug_assert!(scale <= SCALE_MAX);
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
@@ -189,6 +283,56 @@ mod tests {
             ("NaN", 2, Err(Malformed)),
         ] {
             assert_eq!(parse(text.as_bytes(), scale), expected, "{text:?} at {scale}");
+        }
+    }
+
+    #[test]
+    fn digits_are_taken_up_to_what_stands_behind() {
+        for (text, scale, expected) in [
+            ("61837.63000000\",", 2, Some((6_183_763, 14))),
+            ("61837.63000000\",", 1, None),
+            ("0.0000112351\"", 10, Some((112_351, 12))),
+            ("12345678\"", 0, Some((12_345_678, 8))),
+            ("123456789.5,", 1, Some((1_234_567_895, 11))),
+            ("1.5e3", 1, Some((15, 3))),
+            ("1.2.3", 1, Some((12, 3))),
+            ("1.,", 1, None),
+            (".5", 1, None),
+            ("-1", 1, None),
+            ("", 1, None),
+        ] {
+            assert_eq!(leading(text.as_bytes(), 0, scale), expected, "{text:?} at {scale}");
+            let behind = expected.map(|(mantissa, end)| (mantissa, end + 3));
+            assert_eq!(leading(format!("\",\"{text}").as_bytes(), 3, scale), behind, "{text:?}");
+        }
+    }
+
+    /// Texts of digits, points and a few others.
+    fn numberish() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            "-?[0-9]{1,20}(\\.[0-9]{0,20})?(0{0,9})([eE][-+]?[0-9]{1,2})?"
+                .prop_map(String::into_bytes),
+            "[0-9]{1,9}\\.[0-9]{1,4}0{0,12}".prop_map(String::into_bytes),
+            "[-+0-9.eE\", :/]{0,24}".prop_map(String::into_bytes),
+            proptest::collection::vec(any::<u8>(), 0..24),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn eight_digits_at_once_are_each_digit(text in numberish(), scale in 0..=SCALE_MAX) {
+            prop_assert_eq!(parse(&text, scale), digit_by_digit(&text, scale));
+        }
+
+        #[test]
+        fn what_leads_is_what_is_parsed(text in numberish(), tail in "[\",}eE0-9.]{0,9}", scale in 0..=SCALE_MAX) {
+            let mut bytes = text.clone();
+            bytes.extend_from_slice(tail.as_bytes());
+            if let Some((mantissa, end)) = leading(&bytes, 0, scale) {
+                prop_assert_eq!(digit_by_digit(&bytes[..end], scale), Ok(mantissa));
+            }
         }
     }
 

@@ -10,6 +10,8 @@
 //! `==>` is an SPSC ring of 64-byte records. Modules stand below in the order of dependency: each may
 //! use those above it; no agent knows another. `ARCHITECTURE.md` is the map.
 
+pub mod word;
+
 pub mod backoff;
 pub mod clock;
 pub mod counters;
@@ -36,6 +38,7 @@ pub mod table;
 pub mod tally;
 pub mod thread_watch;
 
+pub mod positional;
 pub mod spread;
 pub mod venue;
 pub mod venues;

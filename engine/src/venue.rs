@@ -8,6 +8,7 @@ use crate::clock::Nanos;
 use crate::decimal::{self, DecimalError};
 use crate::instrument::InstrumentId;
 use crate::json::{Malformed, Value};
+use crate::word;
 use rustc_hash::FxHashMap;
 
 // The units of a venue's times, so that its file need not know the clock.
@@ -93,6 +94,27 @@ pub enum Side {
         /// Size in base units.
         sz: i64,
     },
+}
+
+impl Side {
+    /// The side that a price and a size make, neither of them negative: a zero is an absent side.
+    #[inline]
+    #[must_use]
+    pub fn of(px: i64, sz: i64) -> Side {
+        if px == 0 || sz == 0 { Side::Empty } else { Side::Level { px, sz } }
+    }
+
+    /// The better of this one and the next level of a list, where `better` compares prices
+    /// (`i64::gt` for bids). A list without any size is an empty side.
+    #[inline]
+    #[must_use]
+    pub fn or_better(self, next: Side, better: fn(&i64, &i64) -> bool) -> Side {
+        match (next, self) {
+            (Side::Level { px, .. }, Side::Level { px: other, .. }) if better(&px, &other) => next,
+            (_, Side::Level { .. }) => self,
+            (first, Side::Empty | Side::Unchanged) => first,
+        }
+    }
 }
 
 /// What one message says of one instrument's best bid and ask.
@@ -244,6 +266,7 @@ pub struct Symbol {
 pub struct Symbols {
     list: Vec<Symbol>,
     by_text: FxHashMap<Box<[u8]>, usize>,
+    short: ShortTexts,
 }
 
 impl Symbols {
@@ -255,7 +278,8 @@ impl Symbols {
             .enumerate()
             .map(|(place, symbol)| (symbol.text.as_bytes().into(), place))
             .collect();
-        Symbols { list, by_text }
+        let short = ShortTexts::new(&by_text);
+        Symbols { list, by_text, short }
     }
 
     /// The place of a symbol.
@@ -265,6 +289,27 @@ impl Symbols {
     #[inline]
     pub fn find(&self, text: &[u8]) -> Result<usize, Reject> {
         self.by_text.get(text).copied().ok_or(Reject::UnknownSymbol)
+    }
+
+    /// The place of the symbol that `text` begins with, up to a quote, and its length. `None` if it
+    /// is none of these, or if it is one that JSON may write in more than one way.
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "part of a positional decoder: see `word`")]
+    #[must_use]
+    pub fn find_leading(&self, text: &[u8]) -> Option<(usize, usize)> {
+        let pair = word::pair_at(text, 0);
+        let length = word::quote(pair);
+        if SHORT_MAX < length {
+            return self.find_leading_long(text);
+        }
+        Some((self.short.find(key_of(pair, length))?, length))
+    }
+
+    #[cold]
+    fn find_leading_long(&self, text: &[u8]) -> Option<(usize, usize)> {
+        let length = text.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20 | 0x80..))?;
+        let length = (text[length] == b'"').then_some(length)?;
+        Some((self.find(&text[..length]).ok()?, length))
     }
 
     /// All, by place.
@@ -285,7 +330,7 @@ impl Symbols {
         if px < 0 || sz < 0 {
             return Err(Reject::Negative);
         }
-        Ok(if px == 0 || sz == 0 { Side::Empty } else { Side::Level { px, sz } })
+        Ok(Side::of(px, sz))
     }
 
     /// One side as a list of levels `[price, size, ...]`: the best with a size, where `better`
@@ -305,16 +350,71 @@ impl Symbols {
         let mut best = unsaid;
         for each in required(levels)?.items().ok_or(Reject::UnknownMessage)? {
             let (price, size) = level(each)?;
-            best = match (self.side(place, price, size)?, best) {
-                (Side::Level { px, sz }, Side::Level { px: other, .. }) if better(&px, &other) => {
-                    Side::Level { px, sz }
-                }
-                (_, Side::Level { .. }) => best,
-                (first, Side::Empty | Side::Unchanged) => first,
-            };
+            best = best.or_better(self.side(place, price, size)?, better);
         }
         Ok(best)
     }
+}
+
+/// Texts of up to [`SHORT_MAX`] bytes as pairs of words, in an open hash table: found by two
+/// comparisons of words, without a look at single bytes.
+#[derive(Clone, Debug, Default)]
+struct ShortTexts {
+    /// A power of two of them; at least half are free.
+    slots: Box<[Slot]>,
+}
+
+/// The longest text that is kept as words: behind it must be room to see its end.
+const SHORT_MAX: usize = 15;
+
+/// A text, zeros behind it, and its place.
+type Slot = Option<([u64; 2], usize)>;
+
+impl ShortTexts {
+    fn new(by_text: &FxHashMap<Box<[u8]>, usize>) -> ShortTexts {
+        let escaped = |b: &u8| matches!(b, b'"' | b'\\' | 0..0x20);
+        let is_short = |text: &[u8]| text.len() <= SHORT_MAX && !text.iter().any(escaped);
+        let short = || by_text.iter().filter(|(text, _)| is_short(text));
+        let mut slots = vec![None; (2 * short().count()).next_power_of_two()].into_boxed_slice();
+        for (text, place) in short() {
+            let key = key_of(word::pair_at(text, 0), text.len());
+            let mut at = slot_of(key, slots.len());
+            while slots[at].is_some() {
+                at = (at + 1) & (slots.len() - 1);
+            }
+            slots[at] = Some((key, *place));
+        }
+        ShortTexts { slots }
+    }
+
+    #[inline(always)]
+    #[expect(clippy::inline_always, reason = "part of a positional decoder: see `word`")]
+    fn find(&self, key: [u64; 2]) -> Option<usize> {
+        let mut at = slot_of(key, self.slots.len());
+        loop {
+            match self.slots.get(at)? {
+                Some((known, place)) if *known == key => return Some(*place),
+                Some(_) => at = (at + 1) & (self.slots.len() - 1),
+                None => return None,
+            }
+        }
+    }
+}
+
+/// The first `length` bytes, and in the last byte, which is none of them, their number.
+#[inline]
+fn key_of([low, high]: [u64; 2], length: usize) -> [u64; 2] {
+    let high = word::first(high, length.saturating_sub(8)) | (length as u64) << 56;
+    [word::first(low, length), high]
+}
+
+/// Where the search for a text begins among `slots`, a power of two.
+#[inline]
+fn slot_of(key: [u64; 2], slots: usize) -> usize {
+    // Two odd numbers without a pattern; the upper bits of a product depend on all of the lower.
+    let mixed =
+        (key[0] ^ key[1].wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (mixed >> 32) as usize & slots.wrapping_sub(1)
 }
 
 /// A field that must be there.
@@ -370,4 +470,61 @@ pub fn string(field: Option<Value<'_>>) -> Result<&str, Reject> {
 pub fn level(level: Value<'_>) -> Result<(&[u8], &[u8]), Reject> {
     let mut items = level.items().ok_or(Reject::UnknownMessage)?;
     Ok((decimal(items.next())?, decimal(items.next())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn symbols(texts: &[&str]) -> Symbols {
+        let symbol = |(place, text): (usize, &&str)| Symbol {
+            text: (*text).to_owned(),
+            instrument: InstrumentId(u32::try_from(place).unwrap()),
+            price_scale: 2,
+            size_scale: 2,
+        };
+        Symbols::new(texts.iter().enumerate().map(symbol).collect())
+    }
+
+    #[test]
+    fn a_symbol_is_found_up_to_its_quote() {
+        let long = "BTC-USD-220624-50000-C";
+        let list =
+            symbols(&["BTCUSDT", "A", "FIFTEENBYTESLNG", "龙虾USDT", long, "A\\B", "BTCUSDT"]);
+        for (text, expected) in [
+            ("BTCUSDT\",\"b\":1", Some((6, 7))),
+            ("A\"", Some((1, 1))),
+            ("FIFTEENBYTESLNG\"}", Some((2, 15))),
+            ("FIFTEENBYTESLNGX\"}", None),
+            ("FIFTEENBYTESLNG\0\"}", None),
+            ("龙虾USDT\"", Some((3, 10))),
+            ("BTC-USD-220624-50000-C\"", Some((4, 22))),
+            ("BTC-USD-220624-50000-P\"", None),
+            ("BTCUSD\"T", None),
+            ("BTCUSDT\0\"", None),
+            ("A\\B\"", None),
+            ("BTCUSDT", None),
+            ("\"", None),
+            ("", None),
+        ] {
+            assert_eq!(list.find_leading(text.as_bytes()), expected, "{text:?}");
+        }
+        assert_eq!(Symbols::default().find_leading(b"A\""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_words_find_what_the_map_finds(
+            texts in proptest::collection::vec("[A-C]{0,3}[0-9]{0,14}", 1..60),
+            other in "[A-C]{0,3}[0-9]{0,14}",
+        ) {
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let list = symbols(&texts);
+            for text in texts.iter().copied().chain([other.as_str()]) {
+                let expected = list.find(text.as_bytes()).ok().map(|place| (place, text.len()));
+                prop_assert_eq!(list.find_leading(format!("{text}\",").as_bytes()), expected);
+            }
+        }
+    }
 }

@@ -31,6 +31,7 @@
 //! It must not know sockets, threads or clocks.
 
 use crate::json::{Json, Value};
+use crate::positional::Cursor;
 use crate::venue::{
     Heartbeat, MILLI, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule, Symbols,
     VenueSpec, decimal, integer, millis, string,
@@ -87,6 +88,22 @@ impl Protocol for Binance {
         }
     }
 
+    fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
+        let mut at = Cursor::new(text)?;
+        let wrapped = at.skip(br#"{"stream":""#);
+        if wrapped {
+            at.string()?;
+            at.expect(br#","data":"#)?;
+        }
+        let quote = ticker(&mut at, symbols)?;
+        if wrapped {
+            at.expect(b"}")?;
+        }
+        at.end()?;
+        out.push(Message::Quote(quote));
+        Some(())
+    }
+
     fn general(
         &mut self,
         text: &[u8],
@@ -96,6 +113,48 @@ impl Protocol for Binance {
         out.push(self.json.read(text, |root| frame(root, symbols))??);
         Ok(())
     }
+}
+
+/// A `bookTicker` payload in the order of keys seen since 2022: `u`, `s`, the four numbers on spot; with
+/// `e`, times and, since 2026, `ps` and `st` on USDⓈ-M, where the times also stand before `s`.
+#[inline]
+fn ticker(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
+    at.expect(b"{")?;
+    at.skip(br#""e":"bookTicker","#);
+    at.expect(br#""u":"#)?;
+    let sequence = at.number()?;
+    let mut ts_event = None;
+    if at.skip(br#","E":"#) {
+        ts_event = Some(at.millis()?);
+        at.expect(br#","T":"#)?;
+        at.any_number()?;
+    }
+    at.expect(br#","s":""#)?;
+    let symbol = at.symbol(symbols)?;
+    if at.skip(br#","ps":""#) {
+        at.string()?;
+    }
+    at.expect(br#","b":""#)?;
+    let bid = at.side(symbols, symbol, br#","B":""#)?;
+    at.expect(br#","a":""#)?;
+    let ask = at.side(symbols, symbol, br#","A":""#)?;
+    if at.skip(br#","T":"#) {
+        at.any_number()?;
+        at.expect(br#","E":"#)?;
+        ts_event = Some(at.millis()?);
+    }
+    loop {
+        if at.skip(br#","ps":""#) {
+            at.string()?;
+        } else if at.skip(br#","st":"#) {
+            at.any_number()?;
+        } else {
+            break;
+        }
+    }
+    at.expect(b"}")?;
+    let (sequence, snapshot, restarted) = (Some(sequence), true, false);
+    Some(QuoteMessage { symbol, bid, ask, ts_event, sequence, snapshot, restarted })
 }
 
 /// A frame, wrapped or bare.

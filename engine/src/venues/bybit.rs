@@ -32,6 +32,7 @@
 //! It must not know sockets, threads or clocks.
 
 use crate::json::{Json, Value};
+use crate::positional::Cursor;
 use crate::venue::{
     Heartbeat, MILLI, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule, Side,
     Symbols, VenueSpec, integer, millis, required, string,
@@ -78,6 +79,11 @@ impl Protocol for Bybit {
         }
     }
 
+    fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
+        out.push(Message::Quote(book(&mut Cursor::new(text)?, symbols)?));
+        Some(())
+    }
+
     fn general(
         &mut self,
         text: &[u8],
@@ -87,6 +93,46 @@ impl Protocol for Bybit {
         out.push(self.json.read(text, |root| frame(root, symbols))??);
         Ok(())
     }
+}
+
+/// A frame of the topic in the order of keys seen since 2023: `type` behind `ts` or before it, and `cts`
+/// at the end since 2023-12.
+#[inline]
+fn book(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
+    at.expect(br#"{"topic":"orderbook.1."#)?;
+    let symbol = at.symbol(symbols)?;
+    let mut ts_event = None;
+    if at.skip(br#","ts":"#) {
+        ts_event = Some(at.millis()?);
+    }
+    at.expect(br#","type":""#)?;
+    let snapshot = at.skip(br#"snapshot""#);
+    if !snapshot {
+        at.expect(br#"delta""#)?;
+    }
+    if ts_event.is_none() {
+        at.expect(br#","ts":"#)?;
+        ts_event = Some(at.millis()?);
+    }
+    at.expect(br#","data":{"s":""#)?;
+    at.string()?;
+    let unsaid = if snapshot { Side::Empty } else { Side::Unchanged };
+    at.expect(br#","b":"#)?;
+    let bid = at.levels(symbols, symbol, unsaid, i64::gt)?;
+    at.expect(br#","a":"#)?;
+    let ask = at.levels(symbols, symbol, unsaid, i64::lt)?;
+    at.expect(br#","u":"#)?;
+    let sequence = at.number()?;
+    at.expect(br#","seq":"#)?;
+    at.any_number()?;
+    at.expect(b"}")?;
+    if at.skip(br#","cts":"#) {
+        ts_event = Some(at.millis()?);
+    }
+    at.expect(b"}")?;
+    at.end()?;
+    let (restarted, sequence) = (sequence == 1, Some(sequence));
+    Some(QuoteMessage { symbol, bid, ask, ts_event, sequence, snapshot, restarted })
 }
 
 fn frame(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {

@@ -26,6 +26,7 @@
 //! It must not know sockets, threads or clocks.
 
 use crate::json::{Json, Value};
+use crate::positional::Cursor;
 use crate::venue::{
     Heartbeat, MILLI, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule, Side,
     Symbols, VenueSpec, integer, millis, required, string,
@@ -76,6 +77,11 @@ impl Protocol for Okx {
         }
     }
 
+    fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
+        out.push(Message::Quote(book(&mut Cursor::new(text)?, symbols)?));
+        Some(())
+    }
+
     fn general(
         &mut self,
         text: &[u8],
@@ -93,6 +99,32 @@ impl Protocol for Okx {
         }
         result
     }
+}
+
+/// A frame of one quote in the order of keys seen since 2022: `ts`, and behind it, since 2023, `seqId`,
+/// with `prevSeqId` before it and `checksum` behind it, as the channels of whole books have them.
+#[inline]
+fn book(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
+    at.expect(br#"{"arg":{"channel":"bbo-tbt","instId":""#)?;
+    let symbol = at.symbol(symbols)?;
+    at.expect(br#"},"data":[{"asks":"#)?;
+    let ask = at.levels(symbols, symbol, Side::Empty, i64::lt)?;
+    at.expect(br#","bids":"#)?;
+    let bid = at.levels(symbols, symbol, Side::Empty, i64::gt)?;
+    at.expect(br#","ts":""#)?;
+    let ts_event = Some(at.digits()?.checked_mul(MILLI)?);
+    at.expect(b"\"")?;
+    if at.skip(br#","prevSeqId":"#) {
+        at.any_number()?;
+    }
+    let sequence = if at.skip(br#","seqId":"#) { Some(at.number()?) } else { None };
+    if at.skip(br#","checksum":"#) {
+        at.any_number()?;
+    }
+    at.expect(b"}]}")?;
+    at.end()?;
+    let (snapshot, restarted) = (true, false);
+    Some(QuoteMessage { symbol, bid, ask, ts_event, sequence, snapshot, restarted })
 }
 
 fn frame(root: Value<'_>, symbols: &Symbols, out: &mut Vec<Message>) -> Result<(), Reject> {

@@ -1,0 +1,92 @@
+//! Several ways to do one thing, side by side, as quantiles of what a call takes.
+//!
+//! The contestants take turns, a batch of calls each, and the turns begin with another of them in each
+//! round, so that what disturbs the machine strikes all alike. The clock is read around a batch; a
+//! sample is the batch's time by call, and nothing is subtracted. Ratios are to the first contestant,
+//! within the run. With `SPREADWIRE_RESULTS` set, each row is also appended to that file as a line
+//! of JSON. It must not know what is measured.
+
+use hdrhistogram::Histogram;
+use serde_json::json;
+use spreadwire::clock::Clock;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+
+/// Picoseconds of a nanosecond: what samples are kept in.
+const PICO: u64 = 1_000;
+
+/// One way to do it.
+pub(crate) struct Contestant<'a> {
+    who: &'static str,
+    /// Does the calls of one batch; which one, so that input may differ.
+    batch: Box<dyn FnMut(usize) + 'a>,
+    samples: Histogram<u64>,
+}
+
+impl<'a> Contestant<'a> {
+    pub(crate) fn new(who: &'static str, batch: impl FnMut(usize) + 'a) -> Contestant<'a> {
+        let samples = Histogram::new_with_bounds(1, 1_000_000_000_000, 3);
+        let samples = samples.unwrap_or_else(|e| unreachable!("bounds that it knows: {e}"));
+        Contestant { who, batch: Box::new(batch), samples }
+    }
+
+    /// Nanoseconds of a call.
+    #[expect(clippy::cast_precision_loss, reason = "times below an hour")]
+    fn quantile(&self, quantile: f64) -> f64 {
+        self.samples.value_at_quantile(quantile) as f64 / PICO as f64
+    }
+}
+
+/// Whether this is `cargo bench`; otherwise the bench is run as a test, and briefly.
+pub(crate) fn measuring() -> bool {
+    std::env::args().any(|argument| argument == "--bench")
+}
+
+/// Runs the contestants against each other: `rounds` batches of `calls` each, a tenth of them before
+/// anything is measured. Prints a table, and appends it to the results.
+pub(crate) fn compare(
+    bench: &str,
+    case: &str,
+    (rounds, calls): (usize, u64),
+    contestants: &mut [Contestant<'_>],
+) {
+    let clock = Clock::host();
+    let rounds = if measuring() { rounds } else { 2 };
+    for round in 0..rounds + rounds / 10 {
+        for turn in 0..contestants.len() {
+            let place = (round + turn) % contestants.len();
+            let contestant = &mut contestants[place];
+            let start = clock.now();
+            (contestant.batch)(round);
+            let spent = clock.now().saturating_sub(start);
+            if rounds / 10 <= round {
+                contestant.samples.saturating_record(spent * PICO / calls);
+            }
+        }
+    }
+    println!("{case:<24}{:>9}{:>9}{:>9}{:>8}  ns a call", "p50", "p90", "p99", "ratio");
+    let first = contestants.first().map_or(1.0, |first| first.quantile(0.5)).max(0.001);
+    let mut lines = String::new();
+    for contestant in &*contestants {
+        let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|quantile| contestant.quantile(quantile));
+        let (who, ratio) = (contestant.who, p50 / first);
+        println!("  {who:<22}{p50:>9.1}{p90:>9.1}{p99:>9.1}{ratio:>8.2}");
+        let line = json!({
+            "bench": bench, "case": case, "who": who, "unit": "ns",
+            "p50": p50, "p90": p90, "p99": p99, "ratio_p50": ratio,
+        });
+        lines += &format!("{line}\n");
+    }
+    if measuring() {
+        append(&lines);
+    }
+}
+
+/// To the file of results, if one is named.
+fn append(lines: &str) {
+    let Some(path) = std::env::var_os("SPREADWIRE_RESULTS") else { return };
+    let file = OpenOptions::new().create(true).append(true).open(&path);
+    if let Err(error) = file.and_then(|mut file| file.write_all(lines.as_bytes())) {
+        println!("{}: {error}", path.display());
+    }
+}

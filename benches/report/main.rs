@@ -1,0 +1,54 @@
+//! `docs/performance.md` from the benches' results: tables, plots, the machine, what each target is and
+//! whether it is reached.
+//!
+//! `report RESULTS DOCS`: RESULTS is a file of JSON lines or a folder of them (`benches/results.rs`), DOCS
+//! the folder that gets `performance.md` and `performance/*.svg`. Nothing is measured here, and no number
+//! stands here but the targets.
+#![allow(missing_docs, reason = "a binary")]
+
+mod page;
+#[path = "../plot.rs"]
+mod plot;
+mod rows;
+mod targets;
+
+use anyhow::{Context, bail};
+use rows::Results;
+use std::path::{Path, PathBuf};
+
+fn main() -> anyhow::Result<()> {
+    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [results, docs] = &arguments[..] else {
+        bail!("cargo run --release -p benches --bin report -- RESULTS DOCS (benches/measure does)");
+    };
+    let results = Results::parse(&read(results)?)?;
+    let page = page::of(&results);
+    let pictures = docs.join("performance");
+    std::fs::create_dir_all(&pictures).with_context(|| pictures.display().to_string())?;
+    for (name, svg) in &page.pictures {
+        std::fs::write(pictures.join(name), svg)?;
+    }
+    let path = docs.join("performance.md");
+    std::fs::write(&path, &page.text).with_context(|| path.display().to_string())?;
+    println!(
+        "{}: {} lines, {} pictures",
+        path.display(),
+        page.text.lines().count(),
+        page.pictures.len()
+    );
+    Ok(())
+}
+
+/// All lines of a file, or of a folder's files by name.
+fn read(path: &Path) -> anyhow::Result<String> {
+    let lines =
+        |path: &Path| std::fs::read_to_string(path).with_context(|| path.display().to_string());
+    if !path.is_dir() {
+        return lines(path);
+    }
+    let entries = std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
+    let mut files: Vec<PathBuf> = entries.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
+    files.sort();
+    files.iter().map(|path| lines(path)).collect()
+}

@@ -1,0 +1,59 @@
+//! Results as JSON lines, for `report`: every bench appends to the file that `SPREADWIRE_RESULTS` names.
+//!
+//! A line is `{"header":{..}}`, what ran where, or a row: `bench`, `case`, `who`, `unit`, quantiles, and
+//! `ratio_p50` where it is compared with the yardstick of its case. Without the variable nothing is
+//! written. It must not know what is measured.
+#![allow(dead_code, reason = "each bench uses a part")]
+
+use serde_json::{Map, Value, json};
+use spreadwire::latency::Latency;
+use std::io::Write;
+
+/// Names the file.
+const VARIABLE: &str = "SPREADWIRE_RESULTS";
+
+/// The quantiles of a row.
+pub(crate) const QUANTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
+
+/// Appends a line, if a file is named.
+///
+/// # Panics
+/// If that file cannot be written: a result that is lost must not pass for one that was not asked for.
+pub(crate) fn append(line: &Value) {
+    let Some(path) = std::env::var_os(VARIABLE) else { return };
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
+    let written = file.and_then(|mut file| writeln!(file, "{line}"));
+    assert!(written.is_ok(), "{VARIABLE}={}: {written:?}", path.display());
+}
+
+/// A row of a distribution in ns: the quantiles that it has enough samples for, maximum and count.
+pub(crate) fn row(bench: &str, case: &str, who: &str, latency: &Latency) -> Map<String, Value> {
+    let mut row = Map::new();
+    for (key, text) in [("bench", bench), ("case", case), ("who", who), ("unit", "ns")] {
+        row.insert(key.to_owned(), json!(text));
+    }
+    for (name, quantile) in QUANTILES {
+        if let Some(value) = at(latency, quantile) {
+            row.insert(name.to_owned(), json!(value));
+        }
+    }
+    row.insert("max".to_owned(), json!(latency.max()));
+    row.insert("count".to_owned(), json!(latency.count()));
+    row
+}
+
+/// The value at a quantile, `None` if there are too few samples to have one beyond it.
+pub(crate) fn at(latency: &Latency, quantile: f64) -> Option<u64> {
+    let beyond = latency.count() as f64 * (1.0 - quantile);
+    (1.0 - 1e-9 <= beyond).then(|| latency.quantile(quantile))
+}
+
+/// Appends a row with its ratio to the yardstick's median.
+pub(crate) fn append_compared(mut row: Map<String, Value>, latency: &Latency, yardstick: &Latency) {
+    for (name, quantile) in [("ratio_p50", 0.5), ("ratio_p99", 0.99)] {
+        let ratio = latency.quantile(quantile) as f64 / yardstick.quantile(quantile).max(1) as f64;
+        row.insert(name.to_owned(), json!(ratio));
+    }
+    append(&Value::Object(row));
+}

@@ -1,0 +1,175 @@
+//! The engine as a contender: its library, from a configuration file, as `spreadwire run` starts it.
+//!
+//! Feeds, calculator, decision and broadcast are one spinning thread on a core; the journal, whose writes
+//! are the operating system's to delay, backs off beside it. The lake is thrown away. It must not know
+//! when frames are due.
+
+use super::answers::{Answers, Form, messages, quote_number};
+use super::frames::{self, Wrapping};
+use super::load::Sockets;
+use super::venue::Listener;
+use anyhow::{Context, anyhow, bail};
+use spreadwire::clock::{Clock, Nanos, SECOND};
+use spreadwire::config;
+use spreadwire::cpu;
+use spreadwire::plan::{Host, Plan};
+use spreadwire::process::Process;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+use tungstenite::Message;
+
+/// Where the other venue's connections go.
+const OTHER_PATH: &str = "/public/ws";
+/// Between a warm-up frame and the next, and for each read of its answer.
+const PROBE_INTERVAL: Duration = Duration::from_millis(20);
+/// Warm-up frames; all of them are answered before the block begins.
+const PROBES: u64 = 50;
+/// How long setting up may take.
+const PATIENCE: Nanos = 20 * SECOND;
+
+/// What a configuration needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    /// The exchange.
+    pub(crate) exchange: SocketAddr,
+    /// The core of the hot thread.
+    pub(crate) cpu: usize,
+}
+
+/// The configuration as a file has it.
+pub(crate) fn configuration(place: Place) -> String {
+    let Place { exchange, cpu } = place;
+    format!(
+        r#"# Written by wire-to-wire.
+[[venues]]
+name = "binance"
+url = "ws://{exchange}"
+max_age_ms = 3600000
+
+[[venues]]
+name = "binance-usdm"
+url = "ws://{exchange}"
+max_age_ms = 3600000
+
+[[instruments]]
+name = "BTC/USDT"
+price_decimals = 8
+size_decimals = 8
+
+[[threads]]
+name = "hot"
+cpu = {cpu}
+idle = "spin"
+agents = ["feed", "calculator", "decision", "broadcast"]
+
+[[threads]]
+name = "journal"
+idle = "backoff"
+agents = ["journal"]
+
+[broadcast]
+address = "127.0.0.1:0"
+
+[journal]
+lake = "lake"
+disk_reserve_mb = 0
+"#
+    )
+}
+
+/// Starts the engine with its lake in `home`.
+pub(crate) fn start(place: Place, home: &Path) -> anyhow::Result<Process> {
+    let (file, mut problems) = (home.join("wire-to-wire.toml"), Vec::new());
+    std::fs::write(&file, configuration(place))?;
+    let mut config = config::read(&file, &mut problems)
+        .ok_or_else(|| anyhow!("the configuration is broken: {problems:?}"))?;
+    config.journal.lake = home.join("lake");
+    let host = Host { cpus: cpu::available(), now: Clock::host().now() };
+    let plan = Plan::new(config, &file, &host, problems)
+        .map_err(|problems| anyhow!("the configuration is refused: {problems:?}"))?;
+    Process::start(&plan)
+}
+
+/// Takes the engine's connections, becomes its client, and sends frames until spreads come back; then
+/// nothing is under way.
+pub(crate) fn connect(
+    listener: &Listener,
+    broadcast: SocketAddr,
+    clock: &Clock,
+) -> anyhow::Result<(Sockets, Answers)> {
+    let subscribers = [listener.subscriber()?, listener.subscriber()?];
+    let [first, second] = subscribers;
+    let (mut other, mut feed) =
+        if first.path == OTHER_PATH { (first, second) } else { (second, first) };
+    if other.path != OTHER_PATH || feed.path != "/ws" {
+        bail!("connections to {} and {} came", other.path, feed.path);
+    }
+    let mut answers = subscribe(broadcast).context("the broadcast")?;
+    other.stream.write_all(&frames::fixed())?;
+    let base = probe(&mut feed.stream, &mut answers, clock)?;
+    // The other venue's socket stays open as long as the engine's side of it does.
+    keep(other.stream);
+    Ok((Sockets { feed: feed.stream, answers }, Answers::new(Form::Spreads { base })))
+}
+
+/// A socket that is not used any more and must not be closed: a thread waits for its end.
+fn keep(mut stream: TcpStream) {
+    let wait = move || {
+        drop(stream.set_read_timeout(None));
+        let mut bytes = [0; 64];
+        while stream.read(&mut bytes).is_ok_and(|count| 0 < count) {}
+    };
+    drop(std::thread::Builder::new().name("other-venue".to_owned()).spawn(wait));
+}
+
+/// A client of the broadcast that hears spreads from 0 bp on: one of the two that each frame leads to.
+fn subscribe(address: SocketAddr) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address)?;
+    stream.set_nodelay(true)?;
+    let (mut socket, _) = tungstenite::client(format!("ws://{address}/"), stream)
+        .map_err(|error| anyhow!("the upgrade failed: {error}"))?;
+    socket.send(Message::text(r#"{"op":"subscribe","id":"w","min_net_bps":0}"#))?;
+    loop {
+        let Message::Text(text) = socket.read()? else { continue };
+        if text.starts_with(r#"{"type":"snapshot","id":"w""#) {
+            break;
+        }
+    }
+    Ok(socket.get_mut().try_clone()?)
+}
+
+/// Sends warm-up frames until all are answered; returns the number of the last one's quote.
+fn probe(feed: &mut TcpStream, answers: &mut TcpStream, clock: &Clock) -> anyhow::Result<u64> {
+    answers.set_read_timeout(Some(PROBE_INTERVAL))?;
+    let deadline = clock.now() + PATIENCE;
+    let (mut pending, mut heard, mut last) = (Vec::new(), 0, 0);
+    let mut bytes = [0; 16 * 1024];
+    for number in 0.. {
+        if clock.now() > deadline {
+            bail!("{heard} spreads came back for {number} frames");
+        }
+        if number < PROBES {
+            feed.write_all(&frames::probe(number, Wrapping::Bare))?;
+        }
+        match answers.read(&mut bytes) {
+            Ok(0) => bail!("the broadcast ended"),
+            Ok(count) => pending.extend(&bytes[..count]),
+            Err(error) if is_timeout(&error) && heard < PROBES => {}
+            Err(error) if is_timeout(&error) => break,
+            Err(error) => return Err(error.into()),
+        }
+        let used = messages(&pending, |payload| {
+            if let Some(number) = quote_number(payload) {
+                (heard, last) = (heard + 1, number);
+            }
+        });
+        pending.drain(..used);
+    }
+    Ok(last)
+}
+
+fn is_timeout(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)
+}

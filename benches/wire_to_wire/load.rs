@@ -1,0 +1,140 @@
+//! The open loop: sends what is due, reads what is there, on one spinning thread.
+//!
+//! A frame's latency counts from the time at which it was due, not from that at which it was sent:
+//! whoever stalls, generator, relay or engine, makes frames late and is not forgiven (coordinated
+//! omission). What is due at the same moment goes out in one write. Nothing is allocated within the
+//! loop. It must not know who answers.
+
+use super::answers::Answers;
+use super::frames::Frames;
+use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire::latency::Latency;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+
+/// Frames that are due in the first part of a block are not counted.
+const WARM_UP: Nanos = 200 * MILLI;
+/// From the last due time until answers are given up.
+const GRACE: Nanos = 2 * SECOND;
+/// From the call to the first due time.
+const LEAD: Nanos = MILLI;
+/// Bytes of one write at most.
+const WRITE_BYTES: usize = 64 * 1024;
+
+/// The two sockets of a block; neither blocks.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    /// Where frames go.
+    pub(crate) feed: TcpStream,
+    /// Where answers come from.
+    pub(crate) answers: TcpStream,
+}
+
+/// What a block gave.
+#[derive(Clone, Debug)]
+pub(crate) struct Outcome {
+    /// From due to answered.
+    pub(crate) latency: Latency,
+    /// From due to the write: how far the generator itself was behind.
+    pub(crate) lag: Latency,
+    /// Frames due after the warm-up.
+    pub(crate) expected: u64,
+    /// Those of them that were answered.
+    pub(crate) answered: u64,
+    /// Messages that told of something missing.
+    pub(crate) gaps: u64,
+    /// Bytes of all answers.
+    pub(crate) bytes: usize,
+    /// Answers, warm-up included.
+    pub(crate) answers: u64,
+    /// From the first due time to the last answer.
+    pub(crate) elapsed: Nanos,
+}
+
+/// Sends the frames at their times and gathers the answers.
+///
+/// # Errors
+/// If a socket fails or ends.
+pub(crate) fn run(
+    sockets: &mut Sockets,
+    frames: &Frames,
+    due: &[Nanos],
+    mut answers: Answers,
+    clock: &Clock,
+) -> io::Result<Outcome> {
+    let counted = |number: usize| due.get(number).copied().filter(|due| WARM_UP <= *due);
+    let (mut latency, mut lag) = (Latency::new(), Latency::new());
+    let (mut released, mut written, mut answered, mut elapsed) = (0, 0, 0, 0);
+    let last = due.last().copied().unwrap_or(0);
+    let start = clock.now() + LEAD;
+    loop {
+        let now = clock.now();
+        while released < due.len() && start + due[released] <= now {
+            counted(released).into_iter().for_each(|due| lag.record(start + due, now));
+            released += 1;
+        }
+        let waiting = frames.bytes(written, released);
+        if !waiting.is_empty() {
+            let part = &waiting[..waiting.len().min(WRITE_BYTES)];
+            written += would_block_is_none(sockets.feed.write(part))?.unwrap_or(0);
+        }
+        if let Some(count) = would_block_is_none(sockets.answers.read(answers.room()))? {
+            if count == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            let now = clock.now();
+            answers.take(count, |number| {
+                answered += 1;
+                elapsed = now.saturating_sub(start);
+                let due = usize::try_from(number).ok().and_then(counted);
+                due.into_iter().for_each(|due| latency.record(start + due, now));
+            });
+        }
+        if answered == due.len() as u64 || start + last + GRACE < now {
+            break;
+        }
+    }
+    let expected = due.iter().filter(|due| WARM_UP <= **due).count() as u64;
+    let (gaps, bytes) = (answers.gaps, answers.total());
+    let in_time = latency.count();
+    Ok(Outcome {
+        latency,
+        lag,
+        expected,
+        answered: in_time,
+        gaps,
+        bytes,
+        answers: answered,
+        elapsed,
+    })
+}
+
+fn would_block_is_none(result: io::Result<usize>) -> io::Result<Option<usize>> {
+    match result {
+        Ok(count) => Ok(Some(count)),
+        Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Outcome {
+    /// Adds another block of the same case.
+    pub(crate) fn merge(&mut self, other: &Outcome) {
+        self.latency.merge(&other.latency);
+        self.lag.merge(&other.lag);
+        self.expected += other.expected;
+        self.answered += other.answered;
+        self.gaps += other.gaps;
+        self.bytes += other.bytes;
+        self.answers += other.answers;
+        self.elapsed += other.elapsed;
+    }
+
+    /// Whether the contender did not keep up: answers are missing, or it took a tenth of a second
+    /// longer to give them than the schedule.
+    pub(crate) fn is_saturated(&self, span: Nanos) -> bool {
+        self.answered < self.expected || span + SECOND / 10 < self.elapsed
+    }
+}

@@ -1,0 +1,9 @@
+//! libFuzzer's way into `bodies/decode.rs`.
+#![no_main]
+
+#[path = "../bodies/decode.rs"]
+mod decode;
+#[path = "../../tests/plain_reader.rs"]
+mod plain_reader;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| decode::run("binance-usdm", data));
