@@ -22,7 +22,6 @@ use spreadwire::integrity::{Reason, State};
 use spreadwire::record::{Kind, Record, Spread, Status};
 use spreadwire::spread::BPS;
 use std::hint::black_box;
-use std::io::Write;
 use std::sync::Arc;
 
 /// Records of a batch.
@@ -233,20 +232,11 @@ fn quantile(sorted: &[u64], quantile: usize) -> f64 {
 
 fn report(case: &Case) {
     let ours = quantile(&case.samples[0], 50);
-    let file = std::env::var_os("SPREADWIRE_RESULTS");
     for (who, samples) in WHO.iter().zip(&case.samples) {
         let [p50, p90, p99] = [50, 90, 99].map(|q| quantile(samples, q));
         let ratio = p50 / ours;
         println!("{:<8}{who:<18}{p50:>9.1}{p90:>9.1}{p99:>9.1}{ratio:>9.2}", case.name);
-        let line = serde_json::json!({
-            "bench": "encode", "case": case.name, "who": who, "unit": "ns",
-            "p50": p50, "p90": p90, "p99": p99, "ratio_p50": ratio,
-        });
-        if let Some(path) = &file {
-            let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            let written = opened.and_then(|mut file| writeln!(file, "{line}"));
-            assert!(written.is_ok(), "{written:?}");
-        }
+        results::append_quantiles(["encode", case.name, who, "ns"], [p50, p90, p99], ratio);
     }
 }
 

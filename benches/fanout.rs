@@ -215,20 +215,11 @@ impl Samples {
 }
 
 fn report(case: &str, ours: &Samples, rows: &[(&str, &Samples)]) {
-    let file = std::env::var_os("SPREADWIRE_RESULTS");
     for (who, samples) in rows {
         let [p50, p90, p99] = [50, 90, 99].map(|q| samples.quantile(q));
         let ratio = p50 / ours.quantile(50);
         println!("{case:<22}{who:<12}{p50:>10.1}{p90:>10.1}{p99:>10.1}{ratio:>8.3}");
-        let line = serde_json::json!({
-            "bench": "fanout", "case": case, "who": who, "unit": "us",
-            "p50": p50, "p90": p90, "p99": p99, "ratio_p50": ratio,
-        });
-        if let Some(path) = &file {
-            let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            let written = opened.and_then(|mut file| writeln!(file, "{line}"));
-            assert!(written.is_ok(), "{written:?}");
-        }
+        results::append_quantiles(["fanout", case, who, "us"], [p50, p90, p99], ratio);
     }
 }
 

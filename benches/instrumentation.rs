@@ -39,6 +39,7 @@ use spreadwire::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
 use spreadwire::latency::{LATENCY_MAX, Latency};
 use spreadwire::ring::{self, EdgeCounters, HoldSender};
+use spreadwire::socket_options::SocketOptions;
 use spreadwire::stopwatch::{self, Readings, Stopwatch};
 use spreadwire::venue::VenueSpec;
 use spreadwire::venues::VENUES;
@@ -105,14 +106,9 @@ fn result(case: &str, who: &str, latency: &Latency, scale: f64, base: Option<f64
     let shown = ratio.map_or(String::new(), |ratio| format!("{ratio:>10.4}"));
     println!("{case:<10}{who:<34}{p50:>10.2}{p90:>10.2}{p99:>10.2}{shown}");
     // Operations have nothing that they could be a ratio of.
-    let (Some(path), Some(ratio)) = (std::env::var_os("SPREADWIRE_RESULTS"), ratio) else { return };
-    let line = serde_json::json!({
-        "bench": "instrumentation", "case": case, "who": who, "unit": "ns",
-        "p50": p50, "p90": p90, "p99": p99, "ratio_p50": ratio,
-    });
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    let written = file.and_then(|mut file| writeln!(file, "{line}"));
-    assert!(written.is_ok(), "SPREADWIRE_RESULTS names a file that can be written");
+    if let Some(ratio) = ratio {
+        results::append_quantiles(["instrumentation", case, who, "ns"], [p50, p90, p99], ratio);
+    }
 }
 
 /// Recording into a histogram for each of `venues`.
@@ -309,8 +305,10 @@ impl Pipeline {
         let decision = Decision::new(decision_in, vec![output], maker, clock.clone(), &counters)
             .timed(stopwatch(decision::STAGE));
         let (feed, peers, cold) = connected(to_calculator, &clock, &counters);
-        let (feed, quotes) =
-            (feed.timed(stopwatch(feed::STAGE)), counters.counter("calculator.quotes"));
+        let (feed, quotes) = (
+            feed.timed(stopwatch(feed::STAGE), stopwatch(feed::KERNEL_STAGE)),
+            counters.counter("calculator.quotes"),
+        );
         let latency = BURSTS.map(|_| Latency::new());
         Pipeline {
             peers,
@@ -387,7 +385,11 @@ fn connected(edge: HoldSender, clock: &Clock, counters: &Counters) -> (Feed, Vec
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let mut peers = Vec::new();
     for (connection, spec) in VENUES.iter().enumerate() {
-        let target = Target { url: url.clone(), tls: connector::tls_config(None).unwrap() };
+        let target = Target {
+            url: url.clone(),
+            tls: connector::tls_config(None).unwrap(),
+            options: SocketOptions::default(),
+        };
         let (socket, client) = upgrade(&listener, || connector::connect(&target, clock));
         answer.send(Connected { connection, socket: client.map(Box::new) }).unwrap();
         socket.set_nodelay(true).unwrap();

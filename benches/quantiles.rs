@@ -6,11 +6,9 @@
 //! within the run. With `SPREADWIRE_RESULTS` set, each row is also appended to that file as a line
 //! of JSON. It must not know what is measured.
 
+use crate::results;
 use hdrhistogram::Histogram;
-use serde_json::json;
 use spreadwire::clock::Clock;
-use std::fs::OpenOptions;
-use std::io::Write as _;
 
 /// Picoseconds of a nanosecond: what samples are kept in.
 const PICO: u64 = 1_000;
@@ -66,27 +64,12 @@ pub(crate) fn compare(
     }
     println!("{case:<24}{:>9}{:>9}{:>9}{:>8}  ns a call", "p50", "p90", "p99", "ratio");
     let first = contestants.first().map_or(1.0, |first| first.quantile(0.5)).max(0.001);
-    let mut lines = String::new();
     for contestant in &*contestants {
         let [p50, p90, p99] = [0.5, 0.9, 0.99].map(|quantile| contestant.quantile(quantile));
         let (who, ratio) = (contestant.who, p50 / first);
         println!("  {who:<22}{p50:>9.1}{p90:>9.1}{p99:>9.1}{ratio:>8.2}");
-        let line = json!({
-            "bench": bench, "case": case, "who": who, "unit": "ns",
-            "p50": p50, "p90": p90, "p99": p99, "ratio_p50": ratio,
-        });
-        lines += &format!("{line}\n");
-    }
-    if measuring() {
-        append(&lines);
-    }
-}
-
-/// To the file of results, if one is named.
-fn append(lines: &str) {
-    let Some(path) = std::env::var_os("SPREADWIRE_RESULTS") else { return };
-    let file = OpenOptions::new().create(true).append(true).open(&path);
-    if let Err(error) = file.and_then(|mut file| file.write_all(lines.as_bytes())) {
-        println!("{}: {error}", path.display());
+        if measuring() {
+            results::append_quantiles([bench, case, who, "ns"], [p50, p90, p99], ratio);
+        }
     }
 }

@@ -27,6 +27,18 @@ pub(crate) fn append(line: &Value) {
     assert!(written.is_ok(), "{VARIABLE}={}: {written:?}", path.display());
 }
 
+/// Appends a row of a bench that took its quantiles itself; `ratio` is to the first of its case.
+pub(crate) fn append_quantiles(
+    [bench, case, who, unit]: [&str; 4],
+    [p50, p90, p99]: [f64; 3],
+    ratio: f64,
+) {
+    append(&json!({
+        "bench": bench, "case": case, "who": who, "unit": unit,
+        "p50": p50, "p90": p90, "p99": p99, "ratio_p50": ratio,
+    }));
+}
+
 /// A row of a distribution in ns: the quantiles that it has enough samples for, maximum and count.
 pub(crate) fn row(bench: &str, case: &str, who: &str, latency: &Latency) -> Map<String, Value> {
     let mut row = Map::new();

@@ -833,6 +833,54 @@ fn the_example_in_python_reads_the_same_values_that_json_has() {
     expected.iter().zip(&read).for_each(|(json, binary)| assert_same(json, binary));
 }
 
+#[test]
+fn the_short_example_prints_the_spreads_that_json_has() {
+    let Some(python) = python() else { return };
+    let mut model = Model::new(17, 3, 3);
+    let mut server = Server::new(catalogue(3, 3), settings());
+    (0..30).for_each(|_| model.batch(&mut server));
+    server.turn();
+    let mut client = server.connect();
+    let snapshot = client.expect(&mut server, "snapshot");
+    let spreads = snapshot["spreads"].as_array().unwrap();
+    assert!(3 < spreads.len());
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/watch_spreads.py");
+    let url = format!("ws://{}", server.address);
+    let mut output = tempfile::tempfile().unwrap();
+    let mut reader = std::process::Command::new(python)
+        .args([script, &url, &spreads.len().to_string()])
+        .stdout(output.try_clone().unwrap())
+        .spawn()
+        .unwrap();
+    let mut end = None;
+    server.until_patiently("the reader's end", |_| {
+        end = reader.try_wait().unwrap();
+        end.is_some()
+    });
+    assert!(end.unwrap().success());
+    let mut printed = String::new();
+    output.rewind().unwrap();
+    output.read_to_string(&mut printed).unwrap();
+    assert_eq!(printed.lines().count(), spreads.len());
+    for (line, spread) in printed.lines().zip(spreads) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |word: &str| word.parse::<f64>().unwrap();
+        assert_eq!(words[0], spread["seq"].to_string());
+        for (word, field) in [(1, "instrument"), (3, "buy_venue"), (7, "sell_venue")] {
+            assert_eq!(words[word], text(spread, field), "{line}");
+        }
+        for (word, field) in [(5, "buy_px"), (9, "sell_px")] {
+            assert_eq!(
+                number(words[word]).to_bits(),
+                number(&text(spread, field)).to_bits(),
+                "{line}"
+            );
+        }
+        let distance = number(words[11]) - spread["net_bps"].as_f64().unwrap();
+        assert!(distance.abs() < 0.000_11, "{line} {spread}");
+    }
+}
+
 /// What a client knows, by the rules of `docs/broadcast.md`.
 #[derive(Debug, Default, PartialEq)]
 struct View {

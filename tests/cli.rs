@@ -126,6 +126,28 @@ fn each_problem_is_told_with_its_key_and_reason() {
 }
 
 #[test]
+fn sockets_have_bounds() {
+    let cases = [
+        (
+            format!("{GOOD}[sockets]\nreceive_buffer_bytes = 1024\n"),
+            "sockets.receive_buffer_bytes: 1024 is out of range",
+        ),
+        (
+            format!("{GOOD}[sockets]\nbusy_poll_us = 10001\n"),
+            "sockets.busy_poll_us: 10001 is out of range",
+        ),
+        (
+            format!("{GOOD}[sockets]\nkernel_timestamp = true\n"),
+            "sockets.kernel_timestamp: no such key",
+        ),
+    ];
+    for (text, expected) in cases {
+        let got = problem(&text);
+        assert!(got.starts_with(expected), "expected {expected:?}, got {got:?}");
+    }
+}
+
+#[test]
 fn all_problems_are_told_at_once() {
     let text = GOOD.replace("idle =", "idel = 1\nidle =").replace("\"okx\"", "\"okks\"")
         + "[rings]\nfeed = 1\n";
@@ -276,6 +298,7 @@ fn every_key_is_documented_and_every_documented_key_is_read() {
         "journal",
         "capture",
         "telemetry",
+        "sockets",
         "rings",
         "memory",
     ];
@@ -343,6 +366,11 @@ ring_bytes = 65536
 lock = true
 [telemetry]
 hist = "histograms"
+[sockets]
+receive_buffer_bytes = 65536
+busy_poll_us = 0
+kernel_timestamps = false
+quick_ack = false
 [rings]
 feed = 64
 broadcast = 64

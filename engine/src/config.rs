@@ -4,6 +4,7 @@
 //! `plan`. It must not know agents.
 
 use crate::problem::{self, Form, Problem};
+use crate::socket_options::SocketOptions;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ pub struct Config {
     pub capture: Capture,
     /// Latencies in files.
     pub telemetry: Telemetry,
+    /// How the feeds' sockets are read.
+    pub sockets: Sockets,
     /// Sizes of the edges, in records of 64 bytes.
     pub rings: Rings,
     /// The process's memory.
@@ -211,6 +214,28 @@ pub struct Telemetry {
     pub hist: Option<PathBuf>,
 }
 
+/// How the feeds' sockets are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Sockets {
+    /// Room of each connection for what was read and not decoded yet, bytes.
+    pub receive_buffer_bytes: usize,
+    /// `SO_BUSY_POLL`, microseconds; 0 asks for nothing.
+    pub busy_poll_us: u32,
+    /// `SO_TIMESTAMPING`: latency from the kernel's stamp to the read is measured.
+    pub kernel_timestamps: bool,
+    /// `TCP_QUICKACK` after each turn of reading.
+    pub quick_ack: bool,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        let SocketOptions { receive_buffer_bytes, busy_poll_us, kernel_timestamps, quick_ack } =
+            SocketOptions::default();
+        Sockets { receive_buffer_bytes, busy_poll_us, kernel_timestamps, quick_ack }
+    }
+}
+
 /// Sizes of the edges, in records of 64 bytes.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
@@ -250,6 +275,7 @@ pub const KEYS: &[&str] = &[
     "journal",
     "capture",
     "telemetry",
+    "sockets",
     "rings",
     "memory",
     "lock",
@@ -281,6 +307,10 @@ pub const KEYS: &[&str] = &[
     "enabled",
     "ring_bytes",
     "hist",
+    "receive_buffer_bytes",
+    "busy_poll_us",
+    "kernel_timestamps",
+    "quick_ack",
     "disk_reserve_mb",
     "spreads_min_net_bps",
     "feed",

@@ -166,6 +166,9 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     if let Err(error) = capture::finish_leftovers(lake) {
         tracing::warn!(target: "capture", "files of a killed run keep their names: {error}");
     }
+    for refused in plan.sockets.probe().context("there is no TCP socket to be had")? {
+        tracing::warn!(target: "feed", "{refused}");
+    }
     let catalogue = Arc::new(plan.catalogue.clone());
     let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
     let (agents, captured, readings) = (BTreeMap::new(), Vec::new(), Vec::new());
@@ -335,8 +338,12 @@ impl Wiring<'_> {
         let venues = connections.iter().map(|connection| connection.venue);
         let venues: BTreeSet<VenueId> = venues.collect();
         let agent = Feed::new(&feed.role, connections, edge, cold, clock.clone(), seed, counters)?;
-        let stopwatch = self.stopwatch_of(feed::STAGE, venues.into_iter().collect());
-        self.add(agent.timed(stopwatch));
+        let venues: Vec<VenueId> = venues.into_iter().collect();
+        let kernel = self.stopwatch_of(feed::KERNEL_STAGE, venues.clone());
+        let stopwatch = self.stopwatch_of(feed::STAGE, venues);
+        let agent = agent.timed(stopwatch, kernel);
+        let busy_polled = 0 < self.plan.sockets.busy_poll_us;
+        self.add(if busy_polled { agent.reading_directly() } else { agent });
         Ok(receiver)
     }
 
@@ -355,7 +362,8 @@ impl Wiring<'_> {
                 let instruments = symbols.iter().map(name).collect();
                 let symbols = Symbols::new(symbols.to_vec());
                 connections.push(ConnectionPlan { venue, spec, symbols, instruments, max_age });
-                targets.push(Target { url: planned.url.clone(), tls: Arc::clone(&tls) });
+                let (url, options) = (planned.url.clone(), self.plan.sockets);
+                targets.push(Target { url, tls: Arc::clone(&tls), options });
             }
         }
         Ok((connections, targets))

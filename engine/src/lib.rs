@@ -19,11 +19,13 @@ pub mod cpu;
 pub mod decimal;
 pub mod disk;
 pub mod folder;
+pub mod frame_reader;
 pub mod json;
 pub mod lake;
 pub mod latency;
 pub mod memory;
 pub mod problem;
+pub mod receive_buffer;
 
 pub mod stopwatch;
 
@@ -34,20 +36,22 @@ pub mod ledger;
 pub mod record;
 pub mod ring;
 pub mod segment;
+pub mod socket_options;
 pub mod table;
 pub mod tally;
 pub mod thread_watch;
+pub mod wire;
 
 pub mod positional;
 pub mod spread;
 pub mod venue;
 pub mod venues;
+pub mod web_socket;
 
 pub mod book;
 pub mod connector;
 pub mod integrity;
 pub mod syncer;
-pub mod wire;
 
 pub mod broadcast;
 pub mod calculator;

@@ -12,6 +12,7 @@ use crate::instrument::{
 };
 use crate::problem::Problem;
 use crate::recommendations::{self, Recommendations};
+use crate::socket_options::{RECEIVE_BUFFER_MIN, SocketOptions};
 use crate::spread::BPS;
 use crate::venue::VenueSpec;
 use crate::{connector, decision, venues};
@@ -68,6 +69,8 @@ pub struct Plan {
     pub capture: config::Capture,
     /// Where latencies are written, as configured.
     pub telemetry: config::Telemetry,
+    /// How the feeds' sockets are read.
+    pub sockets: SocketOptions,
     /// Ring sizes as configured.
     pub rings: config::Rings,
     /// The memory's settings as configured.
@@ -110,6 +113,7 @@ impl Plan {
         decision.rules = recommendations.as_ref().map(|all| all.rules(&catalogue).0);
         faults.journal(&config.journal);
         faults.capture(&config);
+        let sockets = faults.sockets(&config.sockets);
         faults.rings(&config.rings);
         let Some(address) = address.filter(|_| faults.list.is_empty()) else {
             return Err(faults.list);
@@ -127,6 +131,7 @@ impl Plan {
             journal,
             capture,
             telemetry,
+            sockets,
             rings,
             memory,
         })
@@ -395,6 +400,15 @@ impl Faults {
         if capture.enabled && capture.venues.is_empty() {
             self.add("capture.venues", "it is empty", "name venues, or set enabled = false");
         }
+    }
+
+    fn sockets(&mut self, sockets: &config::Sockets) -> SocketOptions {
+        let config::Sockets { receive_buffer_bytes, busy_poll_us, kernel_timestamps, quick_ack } =
+            *sockets;
+        let key = "sockets.receive_buffer_bytes";
+        self.within(key, receive_buffer_bytes, RECEIVE_BUFFER_MIN, 1 << 24);
+        self.within("sockets.busy_poll_us", busy_poll_us, 0, 10_000);
+        SocketOptions { receive_buffer_bytes, busy_poll_us, kernel_timestamps, quick_ack }
     }
 
     fn rings(&mut self, rings: &config::Rings) {

@@ -5,7 +5,7 @@
 use super::{ColdSide, ConnectionPlan, FRAMES_PER_TURN, Outlet};
 use crate::backoff::Backoff;
 use crate::clock::{Clock, Nanos, SECOND};
-use crate::connector::{Request, Socket};
+use crate::connector::Request;
 use crate::counters::{Counter, Counters};
 use crate::frame_ring::Frame as RawFrame;
 use crate::instrument::VenueId;
@@ -14,10 +14,10 @@ use crate::json::FRAME_MAX;
 use crate::record::Record;
 use crate::stopwatch::Stopwatch;
 use crate::venue::{Message, Ping, Protocol, QuoteMessage, Reject, Symbols, VenueSpec};
+use crate::web_socket::{Taken, WebSocket};
 use mio::Registry;
 use mio::unix::SourceFd;
 use std::collections::VecDeque;
-use std::io;
 use tungstenite::{Bytes, Error, Message as Frame, Utf8Bytes};
 
 /// Bytes of a frame that a notice keeps.
@@ -130,8 +130,16 @@ enum Waiting {
 /// A socket and what belongs to it alone; a new connection starts with a fresh one.
 #[derive(Debug)]
 struct Line {
-    socket: Box<Socket>,
+    socket: Box<WebSocket>,
+    life: Life,
+}
+
+/// What is known of a socket beside its bytes.
+#[derive(Debug)]
+struct Life {
     readable: bool,
+    /// The venue has announced its end: close when the frame in hand is done with.
+    closing: bool,
     /// Subscriptions still to be sent, paced.
     outbox: VecDeque<Utf8Bytes>,
     send_at: Nanos,
@@ -141,6 +149,18 @@ struct Line {
     bytes_counted: u64,
     opened_at: Nanos,
     resubscribe_at: Option<Nanos>,
+}
+
+/// What a turn of reading is handed by the feed.
+#[derive(Debug)]
+pub(super) struct Around<'a> {
+    pub(super) output: &'a mut Outlet,
+    pub(super) cold: &'a mut ColdSide,
+    pub(super) clock: &'a Clock,
+    /// From the read to each quote.
+    pub(super) stopwatch: &'a mut Stopwatch,
+    /// From the kernel's stamp to the read.
+    pub(super) kernel: &'a mut Stopwatch,
 }
 
 /// One connection of a feed.
@@ -157,7 +177,7 @@ pub(super) struct Connection {
     protocol: ProtocolBox,
     watches: Vec<Watch>,
     messages: Vec<Message>,
-    line: Option<Line>,
+    line: Option<Box<Line>>,
     waiting: Waiting,
     /// Between attempts to connect; starts over once a connection has been well for a while.
     backoff: Backoff,
@@ -212,15 +232,15 @@ impl Connection {
     }
 
     /// The connector made the socket: subscribe.
-    pub(super) fn opened(&mut self, socket: Box<Socket>, now: Nanos, cold: &ColdSide) {
+    pub(super) fn opened(&mut self, socket: Box<WebSocket>, now: Nanos, cold: &ColdSide) {
         let mut texts = Vec::new();
         let symbols: Vec<&str> = self.symbols.list().iter().map(|s| s.text.as_str()).collect();
         self.protocol.0.subscribe(&symbols, &mut texts);
         self.tally.connects.add(1);
-        self.line = Some(Line {
-            socket,
+        let life = Life {
             // Frames may have come with the upgrade's last bytes, and no event tells of those.
             readable: true,
+            closing: false,
             outbox: texts.into_iter().map(Utf8Bytes::from).collect(),
             send_at: now,
             ping_at: now + self.spec.heartbeat.interval,
@@ -229,7 +249,8 @@ impl Connection {
             bytes_counted: 0,
             opened_at: now,
             resubscribe_at: None,
-        });
+        };
+        self.line = Some(Box::new(Line { socket, life }));
         self.refusals.reset();
         self.notify(cold, Notice::Opened { venue: self.venue, connection: self.in_venue });
     }
@@ -245,15 +266,26 @@ impl Connection {
     /// Readiness was told; `ending` if the venue has ended its side.
     pub(super) fn readable(&mut self, ending: bool) {
         if let Some(line) = &mut self.line {
-            line.readable = true;
-            line.socket.get_mut().rearm(ending);
+            line.life.readable = true;
+            line.socket.wire_mut().rearm(ending);
+        }
+    }
+
+    /// Nobody tells of readiness: what was empty may have something again.
+    #[inline]
+    pub(super) fn ask_again(&mut self) {
+        if let Some(line) = &mut self.line
+            && !line.life.readable
+        {
+            line.life.readable = true;
+            line.socket.wire_mut().rearm(false);
         }
     }
 
     /// Whether there may be something to read.
     #[inline]
     pub(super) fn is_readable(&self) -> bool {
-        self.line.as_ref().is_some_and(|line| line.readable)
+        self.line.as_ref().is_some_and(|line| line.life.readable)
     }
 
     /// Timers: asks for a connection that is due; sends what is due; ends what is dead.
@@ -261,7 +293,7 @@ impl Connection {
         &mut self,
         now: Nanos,
         cold: &ColdSide,
-        registry: &Registry,
+        registry: Option<&Registry>,
         pass: &mut impl FnMut(Record),
     ) {
         if self.line.is_none() {
@@ -283,12 +315,12 @@ impl Connection {
     }
 
     fn check_life(&self, now: Nanos) -> Option<(Reason, String)> {
-        let line = self.line.as_ref()?;
-        if self.spec.heartbeat.dead_after < now.saturating_sub(line.alive_at) {
+        let life = &self.line.as_ref()?.life;
+        if self.spec.heartbeat.dead_after < now.saturating_sub(life.alive_at) {
             return Some((Reason::Silent, "no frame within the venue's limit".to_owned()));
         }
         let stall = self.spec.repeats_within.unwrap_or(STALL_DEFAULT);
-        (stall < now.saturating_sub(line.quote_at))
+        (stall < now.saturating_sub(life.quote_at))
             .then(|| (Reason::Silent, "alive, but no quote within the limit".to_owned()))
     }
 
@@ -296,41 +328,41 @@ impl Connection {
     fn send_due(&mut self, now: Nanos) -> Result<(), (Reason, String)> {
         self.queue_resubscription(now);
         let Some(line) = &mut self.line else { return Ok(()) };
-        let frame = if line.ping_at <= now {
-            line.ping_at = now + self.spec.heartbeat.interval;
+        let Line { socket, life } = &mut **line;
+        let lost = |error: Error| (Reason::Disconnected, error.to_string());
+        socket.flush().map_err(lost)?;
+        let frame = if life.ping_at <= now {
+            life.ping_at = now + self.spec.heartbeat.interval;
             Some(match self.spec.heartbeat.ping {
                 Ping::Frame => Frame::Ping(Bytes::new()),
                 Ping::Text(text) => Frame::Text(Utf8Bytes::from_static(text)),
             })
-        } else if line.send_at <= now {
-            line.outbox.pop_front().map(Frame::Text)
+        } else if life.send_at <= now {
+            life.outbox.pop_front().map(Frame::Text)
         } else {
             None
         };
         let Some(frame) = frame else { return Ok(()) };
-        line.send_at = now + self.spec.message_interval;
-        match line.socket.send(frame) {
-            Ok(()) => Ok(()),
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
-            Err(error) => Err((Reason::Disconnected, error.to_string())),
-        }
+        life.send_at = now + self.spec.message_interval;
+        socket.send(frame).map_err(lost)
     }
 
     /// After a refusal: what has given no quote is asked for again, one symbol a message, so that a
     /// bad symbol cannot take good ones with it.
     fn queue_resubscription(&mut self, now: Nanos) {
         let Some(line) = &mut self.line else { return };
-        if line.resubscribe_at.is_none_or(|due| now < due) {
+        let life = &mut line.life;
+        if life.resubscribe_at.is_none_or(|due| now < due) {
             return;
         }
-        line.resubscribe_at = None;
+        life.resubscribe_at = None;
         let mut texts = Vec::new();
         for (symbol, watch) in self.symbols.list().iter().zip(&self.watches) {
             if !watch.has_quote() {
                 self.protocol.0.subscribe(&[symbol.text.as_str()], &mut texts);
             }
         }
-        line.outbox.extend(texts.into_iter().map(Utf8Bytes::from));
+        life.outbox.extend(texts.into_iter().map(Utf8Bytes::from));
     }
 
     /// Marks live quotes that have grown too old.
@@ -342,90 +374,101 @@ impl Connection {
         }
     }
 
-    /// Reads what is ready, up to [`FRAMES_PER_TURN`] frames; returns how many, 1 at least if the
-    /// socket was looked at.
-    pub(super) fn read(
-        &mut self,
-        output: &mut Outlet,
-        cold: &mut ColdSide,
-        registry: &Registry,
-        clock: &Clock,
-        stopwatch: &mut Stopwatch,
-    ) -> usize {
+    /// Reads what is ready, up to [`FRAMES_PER_TURN`] frames; returns how many, and 1 at least if
+    /// anything was read.
+    #[inline]
+    pub(super) fn read(&mut self, around: &mut Around<'_>, registry: Option<&Registry>) -> usize {
+        // Apart while its frames are looked at where they lie.
+        let Some(mut line) = self.line.take() else { return 0 };
         let mut frames = 0;
-        while frames < FRAMES_PER_TURN {
-            let Some(line) = self.line.as_mut().filter(|line| line.readable) else { break };
-            if !output.has_room() {
-                break;
+        let ended = self.read_frames(&mut line, &mut frames, around).err();
+        let wire = line.socket.wire_mut();
+        if line.life.bytes_counted != wire.bytes_read() {
+            if let Some(stamp) = wire.take_kernel_stamp() {
+                around.kernel.record(self.venue, stamp, wire.last_read());
             }
-            match line.socket.read() {
-                Ok(frame) => {
-                    frames += 1;
-                    self.on_frame(&frame, output, cold, stopwatch);
-                }
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    line.readable = false;
-                    self.count_bytes();
-                    return frames.max(1);
-                }
-                Err(error) => {
-                    if matches!(error, Error::Capacity(_)) {
-                        count(&self.tally.rejected, Reject::Oversized);
-                    }
-                    let why = error.to_string();
-                    let now = clock.now();
-                    let mut pass = |record| output.pass(record);
-                    self.lose(Reason::Disconnected, why, now, cold, registry, &mut pass);
-                }
-            }
+            wire.acknowledge();
+            self.count_bytes(&mut line);
+            frames = frames.max(1);
+        }
+        self.line = Some(line);
+        if let Some(error) = ended {
+            self.on_error(&error, around, registry);
         }
         frames
     }
 
-    fn count_bytes(&mut self) {
-        if let Some(line) = &mut self.line {
-            let read = line.socket.get_ref().bytes_read();
-            self.tally.bytes.add(read - line.bytes_counted);
-            line.bytes_counted = read;
+    /// Until the socket is empty, the turn is over, or nothing more can go out.
+    #[inline]
+    fn read_frames(
+        &mut self,
+        line: &mut Line,
+        frames: &mut usize,
+        around: &mut Around<'_>,
+    ) -> Result<(), Error> {
+        let Line { socket, life } = line;
+        while *frames < FRAMES_PER_TURN && around.output.has_room() {
+            let (taken, ts_recv) = socket.take()?;
+            let frame = match taken {
+                Taken::Nothing => {
+                    life.readable = false;
+                    break;
+                }
+                Taken::Control => None,
+                Taken::Text(text) => Some(RawFrame::Text(text)),
+                Taken::Binary(bytes) => Some(RawFrame::Binary(bytes)),
+            };
+            *frames += 1;
+            life.alive_at = ts_recv;
+            let Some(frame) = frame else { continue };
+            self.on_frame(frame, ts_recv, life, around);
+            if std::mem::take(&mut life.closing) {
+                // The peer's answer ends the connection in the ordinary way; an error shows at the read.
+                drop(socket.close());
+            }
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn on_error(&mut self, error: &Error, around: &mut Around<'_>, registry: Option<&Registry>) {
+        if matches!(error, Error::Capacity(_)) {
+            count(&self.tally.rejected, Reject::Oversized);
+        }
+        let Around { output, cold, clock, .. } = around;
+        let (why, now) = (error.to_string(), clock.now());
+        let mut pass = |record| output.pass(record);
+        self.lose(Reason::Disconnected, why, now, cold, registry, &mut pass);
+    }
+
+    fn count_bytes(&self, line: &mut Line) {
+        let read = line.socket.wire().bytes_read();
+        self.tally.bytes.add(read - line.life.bytes_counted);
+        line.life.bytes_counted = read;
     }
 
     fn on_frame(
         &mut self,
-        frame: &Frame,
-        output: &mut Outlet,
-        cold: &mut ColdSide,
-        stopwatch: &mut Stopwatch,
+        frame: RawFrame<'_>,
+        ts_recv: Nanos,
+        life: &mut Life,
+        around: &mut Around<'_>,
     ) {
-        let Some(line) = &mut self.line else { return };
-        let ts_recv = line.socket.get_ref().last_read();
-        line.alive_at = ts_recv;
-        let frame = match frame {
-            Frame::Text(text) => RawFrame::Text(text.as_bytes()),
-            Frame::Binary(bytes) => RawFrame::Binary(bytes),
-            Frame::Ping(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_) => return,
-        };
         self.tally.frames.add(1);
         match frame {
-            RawFrame::Text(text) => self.on_text(text, ts_recv, output, cold, stopwatch),
-            RawFrame::Binary(bytes) => self.reject(Reject::Binary, bytes, ts_recv, cold),
+            RawFrame::Text(text) => self.on_text(text, ts_recv, life, around),
+            RawFrame::Binary(bytes) => self.reject(Reject::Binary, bytes, ts_recv, around.cold),
         }
         // Its quotes have gone out: what keeps the frame does not hold them up.
-        if let Some(frames) = &mut cold.frames
+        if let Some(frames) = &mut around.cold.frames
             && !frames.offer(self.number, ts_recv, frame)
         {
             self.tally.uncaptured.add(1);
         }
     }
 
-    fn on_text(
-        &mut self,
-        bytes: &[u8],
-        ts_recv: Nanos,
-        output: &mut Outlet,
-        cold: &ColdSide,
-        stopwatch: &mut Stopwatch,
-    ) {
+    fn on_text(&mut self, bytes: &[u8], ts_recv: Nanos, life: &mut Life, around: &mut Around<'_>) {
+        let Around { output, cold, stopwatch, .. } = around;
         self.messages.clear();
         if let Err(reason) = self.decode(bytes) {
             return self.reject(reason, bytes, ts_recv, cold);
@@ -434,12 +477,13 @@ impl Connection {
             match self.messages[place] {
                 Message::Quote(message) => {
                     stopwatch.lap(self.venue, ts_recv);
-                    self.on_quote(&message, ts_recv, output);
+                    self.on_quote(&message, ts_recv, life, output);
                 }
                 Message::Refused { symbol } => {
-                    self.on_refused(symbol, bytes, ts_recv, output, cold);
+                    self.on_refused(symbol, bytes, ts_recv, life, output, cold);
                 }
-                Message::Closing => self.on_closing(),
+                // Go first, when the socket is drained, and come back.
+                Message::Closing => life.closing = true,
                 Message::Other => self.tally.other.add(1),
                 Message::Accepted | Message::Pong => {}
             }
@@ -459,7 +503,13 @@ impl Connection {
         self.protocol.0.general(bytes, &self.symbols, &mut self.messages)
     }
 
-    fn on_quote(&mut self, message: &QuoteMessage, ts_recv: Nanos, output: &mut Outlet) {
+    fn on_quote(
+        &mut self,
+        message: &QuoteMessage,
+        ts_recv: Nanos,
+        life: &mut Life,
+        output: &mut Outlet,
+    ) {
         let outcome = self.watches[message.symbol].on_message(message, ts_recv);
         if let Some(status) = outcome.status {
             output.pass(status.into());
@@ -467,11 +517,9 @@ impl Connection {
         match outcome.quote {
             Ok(quote) => {
                 // What is discarded is no sign that the subscription is well.
-                if let Some(line) = &mut self.line {
-                    line.quote_at = ts_recv;
-                    if WELL_AFTER < ts_recv.saturating_sub(line.opened_at) {
-                        self.backoff.reset();
-                    }
+                life.quote_at = ts_recv;
+                if WELL_AFTER < ts_recv.saturating_sub(life.opened_at) {
+                    self.backoff.reset();
                 }
                 self.tally.quotes.add(1);
                 self.tally.passed[message.symbol].add(1);
@@ -486,14 +534,13 @@ impl Connection {
         symbol: Option<usize>,
         bytes: &[u8],
         now: Nanos,
+        life: &mut Life,
         output: &mut Outlet,
         cold: &ColdSide,
     ) {
         self.tally.refused.add(1);
-        if let Some(line) = &mut self.line
-            && line.resubscribe_at.is_none()
-        {
-            line.resubscribe_at = Some(now + self.refusals.wait());
+        if life.resubscribe_at.is_none() {
+            life.resubscribe_at = Some(now + self.refusals.wait());
         }
         // A symbol that gives quotes is well, whatever a second request for it was answered.
         if let Some(watch) = symbol.map(|place| &mut self.watches[place])
@@ -507,14 +554,6 @@ impl Connection {
             let symbol = symbol.map(|place| self.symbols.list()[place].text.clone());
             let notice = Notice::Refused { venue: self.venue, symbol, sample: sample_of(bytes) };
             self.notify(cold, notice);
-        }
-    }
-
-    /// The venue will close soon: go first, when the socket is drained, and come back.
-    fn on_closing(&mut self) {
-        if let Some(line) = &mut self.line {
-            // The peer's answer ends the connection in the ordinary way; an error shows at the read.
-            drop(line.socket.close(None));
         }
     }
 
@@ -534,14 +573,14 @@ impl Connection {
         why: String,
         now: Nanos,
         cold: &ColdSide,
-        registry: &Registry,
+        registry: Option<&Registry>,
         pass: &mut impl FnMut(Record),
     ) {
-        self.count_bytes();
-        if let Some(line) = self.line.take() {
-            let fd = line.socket.get_ref().fd();
+        if let Some(mut line) = self.line.take() {
+            self.count_bytes(&mut line);
+            let fd = line.socket.wire().fd();
             // Closing the descriptor would deregister it as well.
-            drop(registry.deregister(&mut SourceFd(&fd)));
+            drop(registry.map(|registry| registry.deregister(&mut SourceFd(&fd))));
         }
         for watch in &mut self.watches {
             if let Some(status) = watch.on_down(reason, now) {
@@ -556,9 +595,9 @@ impl Connection {
 
     /// Ends the connection politely; an answer is not waited for.
     pub(super) fn close(&mut self) {
-        self.count_bytes();
         if let Some(mut line) = self.line.take() {
-            drop(line.socket.close(None));
+            self.count_bytes(&mut line);
+            drop(line.socket.close());
             drop(line.socket.flush());
         }
     }
