@@ -1,8 +1,8 @@
 //! The engine as a contender: its library, from a configuration file, as `spreadwire run` starts it.
 //!
-//! Feeds, calculator, decision and broadcast are one spinning thread on a core; the journal, whose writes
-//! are the operating system's to delay, backs off beside it. The lake is thrown away. It must not know
-//! when frames are due.
+//! All agents are one spinning thread on a core, for two cores hold no third thread that runs often: the
+//! journal's batches are written between two frames. What waits for the disk is the cold threads', as
+//! ever. The lake is thrown away. It must not know when frames are due.
 
 use super::answers::{Answers, Form, messages, quote_number};
 use super::frames::{self, Wrapping};
@@ -62,12 +62,7 @@ size_decimals = 8
 name = "hot"
 cpu = {cpu}
 idle = "spin"
-agents = ["feed", "calculator", "decision", "broadcast"]
-
-[[threads]]
-name = "journal"
-idle = "backoff"
-agents = ["journal"]
+agents = ["feed", "calculator", "decision", "broadcast", "journal"]
 
 [broadcast]
 address = "127.0.0.1:0"

@@ -70,17 +70,21 @@ pub fn touch_stack() {
 /// # Errors
 /// If the kernel does not tell.
 pub fn huge_bytes() -> ProcResult<u64> {
-    let rollup = Process::myself()?.smaps_rollup()?;
-    let huge = ["AnonHugePages", "Private_Hugetlb", "Shared_Hugetlb"];
-    let maps = rollup.memory_map_rollup;
-    let bytes = |name| maps.iter().filter_map(|map| map.extension.map.get(name)).sum::<u64>();
-    Ok(huge.into_iter().map(bytes).sum())
+    mapped(&["AnonHugePages", "Private_Hugetlb", "Shared_Hugetlb"])
 }
 
-/// Bytes of this process that are locked.
+/// Bytes of this process that are there and locked. The status's `VmLck` would count what allocators
+/// only reserve.
 ///
 /// # Errors
 /// If the kernel does not tell.
 pub fn locked_bytes() -> ProcResult<u64> {
-    Ok(Process::myself()?.status()?.vmlck.unwrap_or(0) << 10)
+    mapped(&["Locked"])
+}
+
+/// The sum of these rows over all mappings.
+fn mapped(rows: &[&str]) -> ProcResult<u64> {
+    let maps = Process::myself()?.smaps_rollup()?.memory_map_rollup;
+    let bytes = |name| maps.iter().filter_map(|map| map.extension.map.get(name)).sum::<u64>();
+    Ok(rows.iter().copied().map(bytes).sum())
 }

@@ -11,7 +11,7 @@ use crate::runner::Stop;
 use crate::segment::RunId;
 use crate::summary::Summary;
 use crate::telemetry::Board;
-use crate::thread_watch::ThreadWatch;
+use crate::thread_watch::{ThreadWatch, WARM_UP};
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::collections::BTreeMap;
@@ -68,7 +68,6 @@ impl Process {
             stop,
         };
         let engine = launch::launch(plan, &around)?;
-        tell_memory();
         let names = plan.threads.iter().map(|thread| thread.name.as_str());
         let watch = ThreadWatch::new(names, around.clock.now(), &around.counters);
         let expires = plan.recommendations.as_ref().map(|all| all.expires);
@@ -119,6 +118,7 @@ impl Process {
         let Surroundings { clock, stop, counters, .. } = around;
         let limit = limit.map(|limit| *started + nanos(limit));
         let mut losses = Losses::default();
+        let mut warm = Some(*started + WARM_UP);
         let mut next = *started + nanos(Duration::from_secs(1));
         while !engine.is_finished() && !stop.is_requested() {
             std::thread::sleep(LOOK_INTERVAL);
@@ -127,6 +127,9 @@ impl Process {
                 next += nanos(Duration::from_secs(1));
                 clock.discipline();
                 watch.look(now);
+                if warm.take_if(|warm| *warm <= now).is_some() {
+                    tell_memory();
+                }
                 losses = warn_of_losses(counters, losses);
                 if expires.take_if(|expires| *expires <= now).is_some() {
                     warn_of_expiry();
@@ -155,7 +158,7 @@ impl Process {
     }
 }
 
-/// Says what came of locking memory and of asking for huge pages.
+/// Says what came of locking memory and of asking for huge pages, once every ring has been touched.
 fn tell_memory() {
     if let (Ok(locked), Ok(huge)) = (memory::locked_bytes(), memory::huge_bytes()) {
         let (locked, huge) = (locked >> 20, huge >> 20);

@@ -58,7 +58,7 @@ pub(super) struct Covered {
     pub(super) reached: usize,
 }
 
-/// Writes messages; each call replaces the [`frame`](Encoder::frame) of the one before.
+/// Writes messages; each call replaces the frame of the one before.
 ///
 /// Public for benches alone, which measure what it costs.
 #[derive(Debug)]
