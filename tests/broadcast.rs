@@ -771,6 +771,34 @@ fn assert_same(json: &Value, binary: &Value) {
     assert_eq!(binary["conflated"], json["conflated"]);
 }
 
+/// An example of `docs/examples` that reads from the server.
+struct Example {
+    process: std::process::Child,
+    /// A file, because a pipe would fill up while nobody reads it.
+    output: std::fs::File,
+}
+
+impl Example {
+    fn start(python: &str, script: &str, server: &Server, rest: &[&str]) -> Example {
+        let script = format!("{}/../docs/examples/{script}", env!("CARGO_MANIFEST_DIR"));
+        let output = tempfile::tempfile().unwrap();
+        let process = std::process::Command::new(python)
+            .args([script, format!("ws://{}", server.address)])
+            .args(rest)
+            .stdout(output.try_clone().unwrap())
+            .spawn()
+            .unwrap();
+        Example { process, output }
+    }
+
+    fn printed(mut self) -> String {
+        let mut printed = String::new();
+        self.output.rewind().unwrap();
+        self.output.read_to_string(&mut printed).unwrap();
+        printed
+    }
+}
+
 #[test]
 fn the_example_in_python_reads_the_same_values_that_json_has() {
     let Some(python) = python() else { return };
@@ -785,15 +813,8 @@ fn the_example_in_python_reads_the_same_values_that_json_has() {
     again.expect(&mut server, "hello");
     let snapshot = again.expect(&mut server, "snapshot");
     let count = 2 + flattened(&[snapshot]).len() + 400;
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/read_binary.py");
-    let url = format!("ws://{}", server.address);
-    // A file, because a pipe would fill up while nobody reads it.
-    let mut output = tempfile::tempfile().unwrap();
-    let mut reader = std::process::Command::new(python)
-        .args([script, &url, &count.to_string(), r#"{"op":"ping","id":"here"}"#])
-        .stdout(output.try_clone().unwrap())
-        .spawn()
-        .unwrap();
+    let rest = [&count.to_string(), r#"{"op":"ping","id":"here"}"#];
+    let mut reader = Example::start(python, "read_binary.py", &server, &rest);
     let (clients, asked) = (server.count("clients"), server.count("requests"));
     server.until_patiently("the reader asks", |server| server.count("requests") > asked);
     assert_eq!(server.count("clients"), clients + 1);
@@ -817,13 +838,11 @@ fn the_example_in_python_reads_the_same_values_that_json_has() {
     let mut end = None;
     server.until_patiently("the reader's end", |_| {
         later.read();
-        end = reader.try_wait().unwrap();
+        end = reader.process.try_wait().unwrap();
         end.is_some()
     });
     assert!(end.unwrap().success());
-    let mut printed = String::new();
-    output.rewind().unwrap();
-    output.read_to_string(&mut printed).unwrap();
+    let printed = reader.printed();
     let read: Vec<Value> = printed.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     let (answers, read): (Vec<_>, Vec<_>) = read.into_iter().partition(|m| m["type"] == "pong");
     assert_eq!(answers, [json!({"type": "pong", "id": "here", "ts": START})]);
@@ -844,23 +863,15 @@ fn the_short_example_prints_the_spreads_that_json_has() {
     let snapshot = client.expect(&mut server, "snapshot");
     let spreads = snapshot["spreads"].as_array().unwrap();
     assert!(3 < spreads.len());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/examples/watch_spreads.py");
-    let url = format!("ws://{}", server.address);
-    let mut output = tempfile::tempfile().unwrap();
-    let mut reader = std::process::Command::new(python)
-        .args([script, &url, &spreads.len().to_string()])
-        .stdout(output.try_clone().unwrap())
-        .spawn()
-        .unwrap();
+    let count = spreads.len().to_string();
+    let mut reader = Example::start(python, "watch_spreads.py", &server, &[&count]);
     let mut end = None;
     server.until_patiently("the reader's end", |_| {
-        end = reader.try_wait().unwrap();
+        end = reader.process.try_wait().unwrap();
         end.is_some()
     });
     assert!(end.unwrap().success());
-    let mut printed = String::new();
-    output.rewind().unwrap();
-    output.read_to_string(&mut printed).unwrap();
+    let printed = reader.printed();
     assert_eq!(printed.lines().count(), spreads.len());
     for (line, spread) in printed.lines().zip(spreads) {
         let words: Vec<&str> = line.split(' ').collect();

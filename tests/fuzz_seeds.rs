@@ -1,5 +1,6 @@
 //! What the fuzz targets do, on fixed inputs and changes of them: `fuzz/README.md` has the long run.
 
+mod noise;
 #[path = "../fuzz/bodies/segment.rs"]
 mod segment;
 #[path = "../fuzz/bodies/sound_lake.rs"]
@@ -9,19 +10,10 @@ mod table;
 #[path = "../fuzz/bodies/verify.rs"]
 mod verify;
 
+use noise::noise;
+
 const SEGMENT: &[u8] = include_bytes!("../data/fixtures/lake/segment-v1.seg");
 const QUOTES: &[u8] = include_bytes!("../data/fixtures/lake/quotes-v1.parquet");
-
-/// Bytes that look random and are the same in every run (SplitMix64).
-fn noise(seed: u64, count: usize) -> Vec<u8> {
-    let word = |at: u64| {
-        let mut z = (seed << 32 | at).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)).to_le_bytes()
-    };
-    (0..count as u64).map(|at| word(at)[0]).collect()
-}
 
 #[test]
 fn segments_of_any_bytes_end_and_sound_blocks_come_back() {

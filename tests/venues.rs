@@ -11,9 +11,11 @@
 mod counting_allocator;
 #[path = "../fuzz/bodies/decode.rs"]
 mod decode;
+mod noise;
 mod plain_reader;
 
 use counting_allocator::counted;
+use noise::noise;
 use plain_reader::{Case, EDITS, edited, fixture, naive, naive_symbol, symbols};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -368,17 +370,6 @@ fn deep_and_huge_frames_are_survived() {
             case.agree(frame);
         }
     }
-}
-
-/// Bytes that look random and are the same in every run (SplitMix64).
-fn noise(seed: u64, count: usize) -> Vec<u8> {
-    let word = |at: u64| {
-        let mut z = (seed << 32 | at).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)).to_le_bytes()
-    };
-    (0..count as u64).map(|at| word(at)[0]).collect()
 }
 
 /// The long run of the same is `fuzz/README.md`.
