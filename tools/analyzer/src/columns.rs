@@ -9,7 +9,7 @@ use crate::kernel::reversion::WINDOWS;
 use crate::kernel::{Metrics, Settings};
 use crate::report::{self, Cell, Kind};
 use crate::statistics::ou::HalfLife;
-use spreadwire::spread::BPS;
+use spreadwire_market::spread::BPS;
 
 /// A column.
 pub struct Column {

@@ -9,9 +9,9 @@ use clap::{Args, ValueEnum};
 use globset::Glob;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use spreadwire::config;
-use spreadwire::spread::BPS;
-use spreadwire::venues::VENUES;
+use spreadwire_config::config;
+use spreadwire_market::spread::BPS;
+use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -387,7 +387,7 @@ fn known_fees(
 ) -> BTreeMap<String, VenueTerms> {
     let mut venues = BTreeMap::new();
     let mut add = |name: &str, bps: f64| {
-        if let Ok(folder) = spreadwire::lake::venue_folder(name) {
+        if let Ok(folder) = spreadwire_lake::lake::venue_folder(name) {
             venues.insert(folder, VenueTerms { taker_fee: bps / BPS, ..others });
         }
     };

@@ -14,7 +14,7 @@ const KERNEL_MAY_USE: &[&str] = &[
     "crate::statistics",
     "libm::",
     "serde::",
-    "spreadwire::spread",
+    "spreadwire_market::spread",
     "thiserror::Error",
 ];
 

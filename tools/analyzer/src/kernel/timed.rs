@@ -11,7 +11,7 @@ use crate::kernel::moments::Moments;
 use crate::kernel::profile::{HOUR, Hours, Profile};
 use crate::kernel::reversion::Reversion;
 use serde::{Deserialize, Serialize};
-use spreadwire::spread::{BPS, FeeFactors, net_of};
+use spreadwire_market::spread::{BPS, FeeFactors, net_of};
 
 /// Both legs' mids are compared over steps of this, ns.
 const MINUTE: i64 = 60_000_000_000;

@@ -4,9 +4,9 @@
 use crate::figures::DAY;
 use crate::options::Plan;
 use crate::report::{Cell, PairRow, Report};
-use spreadwire::lake;
-use spreadwire::recommendations::{FORMAT, Pair, Recommendations};
-use spreadwire::venues::VENUES;
+use spreadwire_lake::lake;
+use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
+use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 
 /// Fewer orders say nothing.
