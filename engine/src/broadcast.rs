@@ -95,23 +95,6 @@ pub struct Settings {
     pub poll_interval: Nanos,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            max_clients: 1_000,
-            client_buffer_bytes: 1024 * 1024,
-            request_bytes_max: 16 * 1024,
-            requests_per_second: 100,
-            filters_max: 64,
-            handshake_timeout: 5 * SECOND,
-            ping_interval: 15 * SECOND,
-            silent_timeout: 35 * SECOND,
-            stuck_timeout: 5 * SECOND,
-            poll_interval: 200 * MICRO,
-        }
-    }
-}
-
 /// Binds the port, so that one in use is an error at start.
 ///
 /// # Errors

@@ -88,7 +88,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
         Err(problems) => return Ok(refuse(&problems)),
     };
     if run.hist.is_some() {
-        plan.telemetry.hist.clone_from(&run.hist);
+        plan.hist.clone_from(&run.hist);
     }
     process::check_summary(run.summary.as_deref())?;
     let limit = run.seconds.map(Duration::try_from_secs_f64).transpose()?;

@@ -1,9 +1,10 @@
 //! Which agents run where, proved: every agent once, every core there, no more spinners than cores.
 
-use super::{Faults, Host, idle_of};
+use super::{Host, idle_of};
 use crate::runtime::agent::IdleStrategy;
 use crate::runtime::runner::ThreadPlan;
 use spreadwire_config::config::Config;
+use spreadwire_market::problem::Faults;
 use std::collections::BTreeMap;
 
 /// One feed agent and the venues it reads.
