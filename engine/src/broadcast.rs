@@ -37,7 +37,7 @@ use market::{Event, Market};
 use message::Delivery;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
-use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
+use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::{Kind, Record, Recording, RecordingState, Spread};

@@ -15,7 +15,7 @@ use spreadwire_config::address::Address;
 use spreadwire_config::config::{self, Config};
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decision;
-use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId};
+use spreadwire_market::instrument::{Catalogue, Instrument, VenueId};
 use spreadwire_market::problem::{Faults, Problem};
 use spreadwire_market::recommendations::{self, Recommendations};
 use spreadwire_market::spread::BPS;

@@ -29,7 +29,7 @@ pub(crate) fn prove(config: &Config, venues: &[Venue], faults: &mut Faults) -> C
     if config.instruments.is_empty() && config.across_markets.is_empty() {
         faults.add(ONE_MARKET, "there is none", "name what to compare: [[instruments]]");
     }
-    // What has a problem of its own is not blamed for what is missing beside it.
+    // A venue or an instrument with a problem of its own is not followed by those that come of it.
     let are_known = venues.len() == config.venues.len();
     let one = config.instruments.iter().map(|it| (ONE_MARKET, it));
     let across = config.across_markets.iter().map(|it| (ACROSS, it));
@@ -41,10 +41,9 @@ pub(crate) fn prove(config: &Config, venues: &[Venue], faults: &mut Faults) -> C
             let id = looked.add(&mut catalogue, faults);
             looked.prove_venues(venues, faults);
             looked.add_listings(id, venues, &mut catalogue, faults);
-            if are_known {
-                looked.prove_markets(venues, faults);
+            if are_known && looked.prove_markets(venues, faults) {
+                names.push(name);
             }
-            names.push(name);
         });
     }
     if names.len() == config.instruments.len() + config.across_markets.len() {
@@ -78,7 +77,7 @@ fn prove_name<'a>(
     }
     match name.market {
         Some(market) if list == ACROSS => {
-            let reason = format!("{name} is of one market, {market}");
+            let reason = format!("{name} is listed on {market} venues alone");
             let spanning = name.on(None);
             let remedy = format!("write {spanning} here, or {name} under [[{ONE_MARKET}]]");
             faults.add(&key, reason, remedy);
@@ -127,7 +126,10 @@ impl Looked<'_> {
             };
             let theirs = venue.spec.market;
             if let Some(own) = self.name.market.filter(|own| *own != theirs) {
-                let reason = format!("{name} is a {theirs} venue, and {} is {own}", self.name);
+                let reason = format!(
+                    "{name} is a {theirs} venue, and {} is listed on {own} venues",
+                    self.name
+                );
                 let there = self.name.on(Some(theirs));
                 let spanning = self.name.on(None);
                 let remedy = format!(
@@ -174,31 +176,37 @@ impl Looked<'_> {
         }
     }
 
-    /// There must be a venue of its market, or of both where it is compared across them.
-    fn prove_markets(&self, venues: &[Venue], faults: &mut Faults) {
+    /// There must be a venue of its market, or of both where it is compared across them. Returns
+    /// whether there is.
+    fn prove_markets(&self, venues: &[Venue], faults: &mut Faults) -> bool {
+        let mut all_there = true;
         let is_there = |market: Market| {
             let wanted = |venue: &&Venue| self.name.market.is_some() || self.is_wanted_on(venue);
             venues.iter().filter(wanted).any(|venue| venue.spec.market == market)
         };
         let needed = Market::ALL.into_iter().filter(|market| self.may_be_on(*market));
         for market in needed.filter(|market| !is_there(*market)) {
+            all_there = false;
             let name = self.name;
             let known = venues::VENUES.iter().filter(|venue| venue.market == market);
             let known: Vec<&str> = known.map(|venue| venue.name).collect();
             let other = Market::ALL.into_iter().find(|other| *other != market);
             let (reason, instead) = match name.market {
                 Some(_) => (
-                    format!("{name} is {market}, and no venue here is"),
+                    format!("{name} is listed on {market} venues, and there is none here"),
                     format!("name {}", name.on(other)),
                 ),
                 None => (
-                    format!("{name} compares both markets, and none of its venues is {market}"),
+                    format!(
+                        "{name} needs venues of both markets, and none of its is a {market} one"
+                    ),
                     format!("write {} under [[{ONE_MARKET}]]", name.on(other)),
                 ),
             };
             let remedy = format!("add a {market} venue ({}), or {instead}", known.join(", "));
             faults.add(&self.key("name"), reason, remedy);
         }
+        all_there
     }
 }
 
@@ -218,7 +226,10 @@ fn prove_use(
         if lists || is_meant {
             continue;
         }
-        let reason = format!("{} is a {market} venue, and no instrument is", venue.info.name);
+        let reason = format!(
+            "{} is a {market} venue, and no instrument is listed on those",
+            venue.info.name
+        );
         let remedy = format!(
             "name {} under [[{ONE_MARKET}]], compare both markets as {} under [[{ACROSS}]], or \
              remove the venue",
