@@ -4,30 +4,28 @@
 //! every problem at once. What comes out is built: addresses are parsed, certificates read, times in
 //! ns, venues named by their ids, and each agent's settings are those that the agent takes.
 
-use crate::runtime::agent::IdleStrategy;
 use crate::runtime::runner::ThreadPlan;
 use crate::socket::connector;
-use crate::socket::socket_options::{RECEIVE_BUFFER_MIN, SocketOptions};
+use crate::socket::socket_options::SocketOptions;
 use crate::{broadcast, journal};
 use rustls::ClientConfig;
 use spreadwire_catalogue as catalogue;
 use spreadwire_config::address::Address;
 use spreadwire_config::config::{self, Config};
-use spreadwire_market::clock::{MILLI, Nanos};
+use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision;
-use spreadwire_market::instrument::{Catalogue, Instrument, VenueId};
+use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::problem::{Faults, Problem};
-use spreadwire_market::recommendations::{self, Recommendations};
+use spreadwire_market::recommendations::Recommendations;
 use spreadwire_market::spread::BPS;
 use spreadwire_venues::venue::VenueSpec;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 mod describe;
-mod settings;
+mod sections;
 mod threads;
 pub use threads::FeedPlan;
 
@@ -137,14 +135,15 @@ impl Plan {
         let (proved, catalogue) = catalogue::prove(&config, &mut faults);
         let venues = venues(proved, &mut faults);
         let (threads, feeds) = threads::plan(&config, host, &mut faults);
-        let address = address(&config.broadcast, &mut faults);
-        let mut decision = decision(&config.decision, &catalogue, &mut faults);
-        let recommendations = recommend(&config.decision, &catalogue, host.now, &mut faults);
+        let address = sections::address(&config.broadcast, &mut faults);
+        let mut decision = sections::decision(&config.decision, &catalogue, &mut faults);
+        let recommendations =
+            sections::recommend(&config.decision, &catalogue, host.now, &mut faults);
         decision.rules = recommendations.as_ref().map(|all| all.rules(&catalogue).0);
-        journal(&config.journal, &mut faults);
-        let capture = capture(&config, &catalogue, &mut faults);
-        sockets(&config.sockets, &mut faults);
-        rings(&config.rings, &mut faults);
+        sections::journal(&config.journal, &mut faults);
+        let capture = sections::capture(&config, &catalogue, &mut faults);
+        sections::sockets(&config.sockets, &mut faults);
+        sections::rings(&config.rings, &mut faults);
         let Some(address) = address.filter(|_| faults.is_empty()) else {
             return Err(faults.into_list());
         };
@@ -184,151 +183,4 @@ fn venues(proved: Vec<catalogue::Venue>, faults: &mut Faults) -> Vec<PlannedVenu
         }
     }
     planned
-}
-
-fn address(broadcast: &config::Broadcast, faults: &mut Faults) -> Option<SocketAddr> {
-    faults.within("broadcast.clients_max", broadcast.clients_max, 1..=100_000);
-    faults.within(
-        "broadcast.client_buffer_bytes",
-        broadcast.client_buffer_bytes,
-        1 << 12..=1 << 30,
-    );
-    faults.within("broadcast.stuck_timeout_ms", broadcast.stuck_timeout_ms, 1..=3_600_000);
-    let address = broadcast.address.parse();
-    if address.is_err() {
-        let reason = format!("{:?} is no address", broadcast.address);
-        faults.add("broadcast.address", reason, "write ip:port, as 127.0.0.1:8181");
-    }
-    address.ok()
-}
-
-fn decision(
-    config: &config::Decision,
-    catalogue: &Catalogue,
-    faults: &mut Faults,
-) -> decision::Settings {
-    let ordered = config.exit_bps.is_finite() && config.exit_bps <= config.entry_bps;
-    if !config.entry_bps.is_finite() {
-        let reason = format!("{} is no threshold", config.entry_bps);
-        faults.add("decision.entry_bps", reason, "write basis points, as 5.0");
-    } else if !ordered {
-        let reason = format!("{} is above entry_bps, {}", config.exit_bps, config.entry_bps);
-        faults.add("decision.exit_bps", reason, "close at or below what opens");
-    }
-    let all = config.instruments.iter().any(|name| name == "*");
-    for name in config.instruments.iter().filter(|name| *name != "*") {
-        if catalogue.instrument_named(name).is_none() {
-            let reason = format!("no instrument is called {name:?}");
-            faults.add(
-                "decision.instruments",
-                reason,
-                "name instruments of this configuration, or \"*\"",
-            );
-        }
-    }
-    let enabled = |i: &Instrument| all || config.instruments.contains(&i.name);
-    decision::Settings {
-        entry: config.entry_bps / BPS,
-        exit: config.exit_bps / BPS,
-        cooldown: config.cooldown_ms.saturating_mul(MILLI),
-        enabled: catalogue.instruments.iter().map(enabled).collect(),
-        rules: None,
-    }
-}
-
-fn recommend(
-    config: &config::Decision,
-    catalogue: &Catalogue,
-    now: Nanos,
-    faults: &mut Faults,
-) -> Option<Recommendations> {
-    let file = config.recommendations.as_ref()?;
-    let all = match recommendations::read(file, now) {
-        Ok(all) => all,
-        Err(problems) => {
-            faults.extend(problems);
-            return None;
-        }
-    };
-    faults.in_file(Some(file), |faults| {
-        for number in all.rules(catalogue).1 {
-            let reason = format!("{} is enabled, but not configured", all.pairs[number].name());
-            let remedy = "name an instrument of the configuration and two of its venues, or \
-                          set enabled = false";
-            faults.add(&format!("pairs[{number}].enabled"), reason, remedy);
-        }
-    });
-    Some(all)
-}
-
-fn journal(journal: &config::Journal, faults: &mut Faults) {
-    faults.within("journal.segment_records", journal.segment_records, 1..=16_000_000);
-    faults.within("journal.segment_seconds", journal.segment_seconds, 1..=86_400);
-    faults.within("journal.flush_ms", journal.flush_ms, 1..=10_000);
-    faults.within("journal.sync_ms", journal.sync_ms, 0..=60_000);
-    faults.within("journal.disk_reserve_mb", journal.disk_reserve_mb, 0..=1 << 30);
-    if let Some(min) = journal.spreads_min_net_bps.filter(|min| !min.is_finite()) {
-        let reason = format!("{min} is no threshold");
-        faults.add("journal.spreads_min_net_bps", reason, "write basis points, as 5.0");
-    }
-    if journal.lake.as_os_str().is_empty() {
-        faults.add("journal.lake", "it is empty", "name a folder");
-    }
-    if journal.lake.exists() && !journal.lake.is_dir() {
-        let reason = format!("{} is no folder", journal.lake.display());
-        faults.add("journal.lake", reason, "name a folder; it is made if it does not exist");
-    }
-}
-
-fn capture(config: &Config, catalogue: &Catalogue, faults: &mut Faults) -> Option<CapturePlan> {
-    let config::Capture { enabled, ref venues, ring_bytes } = config.capture;
-    faults.within("capture.ring_bytes", ring_bytes, 1 << 16..=1 << 30);
-    for name in venues.iter().filter(|name| *name != "*") {
-        if !config.venues.iter().any(|venue| venue.name == *name) {
-            let reason = format!("no venue {name:?} here");
-            let remedy = "name venues that stand in this configuration, or \"*\"";
-            faults.add("capture.venues", reason, remedy);
-        }
-    }
-    if enabled && venues.is_empty() {
-        faults.add("capture.venues", "it is empty", "name venues, or set enabled = false");
-    }
-    let all = venues.iter().any(|name| name == "*");
-    let is_meant = |name: &String| all || venues.contains(name);
-    let meant = catalogue.venues.iter().filter(|venue| is_meant(&venue.name));
-    let venues = meant.filter_map(|venue| catalogue.venue_named(&venue.name)).collect();
-    enabled.then_some(CapturePlan { venues, ring_bytes })
-}
-
-fn sockets(sockets: &config::Sockets, faults: &mut Faults) {
-    let key = "sockets.receive_buffer_bytes";
-    faults.within(key, sockets.receive_buffer_bytes, RECEIVE_BUFFER_MIN..=1 << 24);
-    faults.within("sockets.busy_poll_us", sockets.busy_poll_us, 0..=10_000);
-}
-
-fn rings(rings: &config::Rings, faults: &mut Faults) {
-    let sizes = [
-        ("feed", rings.feed),
-        ("broadcast", rings.broadcast),
-        ("decision", rings.decision),
-        ("journal", rings.journal),
-    ];
-    for (name, size) in sizes {
-        faults.within(&format!("rings.{name}"), size, 64..=1 << 24);
-    }
-}
-
-fn idle_of(thread: &config::Thread, key: &str, faults: &mut Faults) -> IdleStrategy {
-    let sleep_max_us = thread.sleep_max_us.unwrap_or(config::SLEEP_MAX_US_DEFAULT);
-    faults.within(&format!("{key}.sleep_max_us"), sleep_max_us, 10..=1_000_000);
-    match thread.idle.as_str() {
-        "spin" => IdleStrategy::Spin,
-        "yield" => IdleStrategy::Yield,
-        "backoff" => IdleStrategy::Backoff { sleep_max: Duration::from_micros(sleep_max_us) },
-        other => {
-            let reason = format!("{other:?} is no idle strategy");
-            faults.add(&format!("{key}.idle"), reason, "choose spin, yield or backoff");
-            IdleStrategy::Yield
-        }
-    }
 }
