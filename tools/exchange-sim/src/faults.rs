@@ -7,7 +7,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::SimError;
+use crate::error::SimError;
 
 /// Length of the message of [`FaultKind::Oversized`] when none is given, in bytes.
 pub const OVERSIZED_LEN: usize = 1 << 20;

@@ -5,14 +5,16 @@
 
 use std::time::Duration;
 
+use crate::arithmetic;
 use crate::decimal::push_units;
+use crate::error::SimError;
 use crate::frames::{self, FramesOptions};
 use crate::instrument::INSTRUMENTS;
 use crate::model::{Model, ModelOptions};
 use crate::options::{Options, Source};
 use crate::tape::{self, Surveyed};
-use crate::venue::{self, Texts};
-use crate::{SimError, arithmetic};
+use crate::venue::Texts;
+use crate::venues;
 
 /// Pause between the last item of a loop and the first of the next.
 const LOOP_PAUSE_NS: u64 = 1_000_000;
@@ -233,7 +235,7 @@ fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Tape, Vec<Liste
             symbols: names
                 .iter()
                 .enumerate()
-                .filter_map(|(at, name)| Some((at, venue::venue_symbol(name, instrument.name)?)))
+                .filter_map(|(at, name)| Some((at, venues::venue_symbol(name, instrument.name)?)))
                 .collect(),
         })
         .collect();

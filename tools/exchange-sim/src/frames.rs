@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::SimError;
+use crate::error::SimError;
 use crate::tape::unzipped;
 
 /// The longest line accepted, in bytes: a message of 16 MiB in base64, and its time.

@@ -17,8 +17,8 @@ use std::time::Duration;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::SimError;
 use crate::arithmetic::{exp_of_negative, exponential, float, floor_units, normal, uniform};
+use crate::error::SimError;
 use crate::instrument::{INSTRUMENTS, Instrument};
 
 /// One basis point.

@@ -11,7 +11,7 @@ use crate::faults::Fault;
 use crate::frames::FramesOptions;
 use crate::model::ModelOptions;
 use crate::tape::TapeOptions;
-use crate::venue;
+use crate::venues;
 
 /// What a simulator serves, from which source, how fast, and what goes wrong.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            venues: venue::venue_names().into_iter().map(VenueAt::any_port).collect(),
+            venues: venues::venue_names().into_iter().map(VenueAt::any_port).collect(),
             source: Source::Model(ModelOptions::default()),
             speed: Speed::Times(1.0),
             looping: false,

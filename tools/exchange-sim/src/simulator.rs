@@ -12,7 +12,7 @@ use std::time::Duration;
 use mio::net::TcpListener;
 use mio::{Interest, Poll, Token, Waker};
 
-use crate::SimError;
+use crate::error::SimError;
 use crate::feed::Feed;
 use crate::market::Market;
 use crate::options::{Options, Speed};
@@ -20,7 +20,7 @@ use crate::server::{Server, WAKE};
 use crate::shared::Shared;
 use crate::stats::{Outcome, Stats, Written};
 use crate::tls::Identity;
-use crate::venue;
+use crate::venues;
 
 /// A running simulator. Dropping it stops it.
 #[derive(Debug)]
@@ -48,7 +48,8 @@ impl Simulator {
         let waker = Waker::new(poll.registry(), WAKE).map_err(SimError::Io)?;
         let mut markets = Vec::new();
         for (index, at) in options.venues.iter().enumerate() {
-            let venue = venue::by_name(&at.name).ok_or_else(|| SimError::Venue(at.name.clone()))?;
+            let venue =
+                venues::by_name(&at.name).ok_or_else(|| SimError::Venue(at.name.clone()))?;
             let (listener, address) = listen(&poll, index, at.bind)
                 .map_err(|source| SimError::Bind { address: at.bind, source })?;
             let mut market = Market::new(venue, listener, address, &options);
@@ -168,7 +169,7 @@ fn check(options: &Options) -> Result<(), SimError> {
     }
     let mut seen = HashSet::new();
     for at in &options.venues {
-        if venue::by_name(&at.name).is_none() {
+        if venues::by_name(&at.name).is_none() {
             return Err(SimError::Venue(at.name.clone()));
         }
         if !seen.insert(at.name.as_str()) {

@@ -14,9 +14,10 @@ use std::path::{Path, PathBuf};
 use csv::StringRecord;
 use flate2::read::MultiGzDecoder;
 
-use crate::SimError;
 use crate::decimal;
-use crate::venue::{self, Texts};
+use crate::error::SimError;
+use crate::venue::Texts;
+use crate::venues;
 
 const COLUMNS: [&str; 8] =
     ["recv_ts_ns", "exch_ts_ns", "venue", "symbol", "bid", "bid_qty", "ask", "ask_qty"];
@@ -262,7 +263,7 @@ impl Keys {
             .filter(|(venue, name, _)| venue == here && name == instrument)
             .map(|(_, _, symbol)| symbol.clone())
             .next()
-            .or_else(|| venue::venue_symbol(here, instrument))
+            .or_else(|| venues::venue_symbol(here, instrument))
             .unwrap_or_else(|| instrument.to_owned())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::SimError;
+use crate::error::SimError;
 
 /// A server's TLS configuration and the certificate a client must trust.
 #[derive(Debug, Clone)]

@@ -1,45 +1,12 @@
-//! What the simulator must know of a venue, and the list of those it can play.
+//! What a venue is: the trait, and the types that a venue's file and the server exchange.
 //!
-//! A venue is one file under `venue/` and one row of [`VENUES`]. A venue turns requests into
-//! [`Action`]s and quotes into text; it never sees a socket, a clock or the source of the quotes.
-
-mod binance;
-mod binance_usdm;
-mod bybit;
-mod okx;
+//! A venue turns requests into [`Action`]s and quotes into text; it never sees a socket, a clock or
+//! the source of the quotes.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::time::Duration;
-
-/// The venues the simulator can play.
-pub(crate) static VENUES: [&dyn Venue; 4] =
-    [&binance::Binance, &binance_usdm::BinanceUsdm, &bybit::Bybit, &okx::Okx];
-
-/// The venue of that name.
-pub(crate) fn by_name(name: &str) -> Option<&'static dyn Venue> {
-    VENUES.iter().copied().find(|venue| venue.name() == name)
-}
-
-/// The names of all venues the simulator can play.
-#[must_use]
-pub fn venue_names() -> Vec<&'static str> {
-    VENUES.iter().map(|venue| venue.name()).collect()
-}
-
-/// The spelling of the canonical instrument `BASE/QUOTE` on a venue; none for an unknown venue.
-#[must_use]
-pub fn venue_symbol(venue: &str, instrument: &str) -> Option<String> {
-    by_name(venue).map(|venue| venue.symbol(instrument))
-}
-
-/// The path that a client of the venue connects to in order to subscribe by messages, such as
-/// `/ws/v5/public`; none for an unknown venue.
-#[must_use]
-pub fn venue_path(venue: &str) -> Option<&'static str> {
-    by_name(venue).map(Venue::path)
-}
 
 /// One venue's protocol.
 pub(crate) trait Venue: Debug + Sync {
@@ -187,20 +154,3 @@ pub(crate) struct Recorded<'a> {
     /// Where the bare frame is in the recorded one.
     pub(crate) bare: Range<usize>,
 }
-
-/// A number spread evenly over `0..span`, from a symbol: first sequences differ by symbol.
-fn scattered(symbol: &str, span: u64) -> u64 {
-    let hash = symbol.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    (hash >> 11) % span
-}
-
-/// An increasing sequence with irregular gaps, the same for the same start.
-fn with_gaps(last: u64) -> u64 {
-    let mixed = last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59;
-    last + 1 + mixed
-}
-
-#[cfg(test)]
-mod tests;

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Manners, Recorded, Route, Session, Venue, Wire};
-use crate::decimal;
+use crate::venue::{Action, Manners, Recorded, Route, Session, Texts, Venue, Wire};
+use crate::{decimal, sequence};
 
 /// Topics one spot request may name.
 const ARGS_MAX: usize = 10;
@@ -96,7 +96,7 @@ impl Venue for Bybit {
     }
 
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
-        last.map_or_else(|| 141_000_000 + super::scattered(symbol, 1_000_000), |last| last + 1)
+        last.map_or_else(|| 141_000_000 + sequence::scattered(symbol, 1_000_000), |last| last + 1)
     }
 
     fn frame(&self, wire: &Wire<'_>, out: &mut String) {
@@ -107,8 +107,7 @@ impl Venue for Bybit {
             wire.topic, wire.push_ms, wire.symbol
         );
         let texts = wire.texts;
-        let before =
-            |side: for<'a> fn(&'a super::Texts) -> (&'a str, &'a str)| wire.before.map(side);
+        let before = |side: for<'a> fn(&'a Texts) -> (&'a str, &'a str)| wire.before.map(side);
         let bid = before(|texts| (&texts.bid, &texts.bid_qty));
         push_side((&texts.bid, &texts.bid_qty), bid, Ordering::Greater, out);
         out.push_str(r#","a":"#);

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Manners, Recorded, Route, Session, Venue, Wire};
-use crate::decimal;
+use crate::venue::{Action, Manners, Recorded, Route, Session, Venue, Wire};
+use crate::{decimal, sequence};
 
 const CHANNEL: &str = "bbo-tbt";
 
@@ -89,8 +89,8 @@ impl Venue for Okx {
 
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
         last.map_or_else(
-            || 26_000_000_000 + super::scattered(symbol, 900_000_000),
-            super::with_gaps,
+            || 26_000_000_000 + sequence::scattered(symbol, 900_000_000),
+            sequence::with_gaps,
         )
     }
 

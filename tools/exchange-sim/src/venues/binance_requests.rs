@@ -1,95 +1,16 @@
-//! Binance spot, `<symbol>@bookTicker`, and the request grammar it shares with USD-M.
+//! Streams, paths and requests as Binance spot and USD-M share them.
 //!
-//! Written after `web-socket-streams.md` of binance/binance-spot-api-docs as of 2026-07-21. Every
-//! frame is a complete quote; nothing is sent upon subscribing; `u` only grows. A well-formed
-//! stream of a symbol that does not exist is acknowledged and stays silent.
+//! Written after `web-socket-streams.md` of binance/binance-spot-api-docs as of 2026-07-21. A
+//! well-formed stream of a symbol that does not exist is acknowledged and stays silent.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
-use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Manners, Recorded, Route, Session, Venue, Wire};
-use crate::decimal;
+use crate::venue::{Action, Recorded, Route, Session};
 
 /// Streams one connection may subscribe.
 const STREAMS_MAX: usize = 1024;
-
-/// Spot pads prices and sizes to this many decimals.
-const PLACES: usize = 8;
-
-/// Binance spot.
-#[derive(Debug)]
-pub(super) struct Binance;
-
-impl Venue for Binance {
-    fn name(&self) -> &'static str {
-        "binance"
-    }
-
-    fn path(&self) -> &'static str {
-        "/ws"
-    }
-
-    fn manners(&self) -> Manners {
-        Manners {
-            ping_every: Some(Duration::from_secs(20)),
-            pong_within: Some(Duration::from_secs(60)),
-            inbound_per_second: Some(5),
-            ..Manners::default()
-        }
-    }
-
-    fn symbol(&self, instrument: &str) -> String {
-        instrument.replace('/', "")
-    }
-
-    fn topic(&self, symbol: &str) -> String {
-        stream(symbol)
-    }
-
-    fn route(&self, path: &str, query: Option<&str>) -> Route {
-        route(path, query)
-    }
-
-    fn on_text(&self, text: &str, session: &Session, _known: &dyn Fn(&str) -> bool) -> Vec<Action> {
-        on_text(text, session)
-    }
-
-    fn refusal(&self, text: &str, _session: &Session) -> String {
-        refusal(text)
-    }
-
-    fn number(&self, text: &str, _places: usize, out: &mut String) {
-        decimal::push_padded(text, PLACES, out);
-    }
-
-    fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
-        last.map_or_else(
-            || 50_093_000_000 + super::scattered(symbol, 900_000_000),
-            super::with_gaps,
-        )
-    }
-
-    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
-        let texts = wire.texts;
-        let written = write!(
-            out,
-            r#"{{"u":{},"s":"{}","b":"{}","B":"{}","a":"{}","A":"{}"}}"#,
-            wire.sequence, wire.symbol, texts.bid, texts.bid_qty, texts.ask, texts.ask_qty
-        );
-        debug_assert!(written.is_ok(), "writing to a String cannot fail");
-    }
-
-    fn combined(&self, topic: &str, bare: &str) -> Option<String> {
-        Some(combined(topic, bare))
-    }
-
-    fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>> {
-        recorded(frame)
-    }
-}
 
 /// The stream of a symbol's quotes.
 pub(super) fn stream(symbol: &str) -> String {

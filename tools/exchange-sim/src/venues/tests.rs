@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::*;
+use crate::venue::{Route, Texts, Wire};
 
 fn texts(numbers: [&str; 4]) -> Texts {
     let [bid, bid_qty, ask, ask_qty] = numbers.map(str::to_owned);

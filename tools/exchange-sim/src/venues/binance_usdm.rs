@@ -7,8 +7,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Action, Manners, Recorded, Route, Session, Venue, Wire, binance};
-use crate::decimal;
+use crate::venue::{Action, Manners, Recorded, Route, Session, Venue, Wire};
+use crate::venues::binance_requests;
+use crate::{decimal, sequence};
 
 /// Binance USD-M futures.
 #[derive(Debug)]
@@ -37,19 +38,19 @@ impl Venue for BinanceUsdm {
     }
 
     fn topic(&self, symbol: &str) -> String {
-        binance::stream(symbol)
+        binance_requests::stream(symbol)
     }
 
     fn route(&self, path: &str, query: Option<&str>) -> Route {
-        binance::route(path.strip_prefix("/public").unwrap_or(path), query)
+        binance_requests::route(path.strip_prefix("/public").unwrap_or(path), query)
     }
 
     fn on_text(&self, text: &str, session: &Session, _known: &dyn Fn(&str) -> bool) -> Vec<Action> {
-        binance::on_text(text, session)
+        binance_requests::on_text(text, session)
     }
 
     fn refusal(&self, text: &str, _session: &Session) -> String {
-        binance::refusal(text)
+        binance_requests::refusal(text)
     }
 
     fn number(&self, text: &str, places: usize, out: &mut String) {
@@ -58,8 +59,8 @@ impl Venue for BinanceUsdm {
 
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
         last.map_or_else(
-            || 9_123_000_000_000 + super::scattered(symbol, 100_000_000_000),
-            super::with_gaps,
+            || 9_123_000_000_000 + sequence::scattered(symbol, 100_000_000_000),
+            sequence::with_gaps,
         )
     }
 
@@ -87,10 +88,10 @@ impl Venue for BinanceUsdm {
     }
 
     fn combined(&self, topic: &str, bare: &str) -> Option<String> {
-        Some(binance::combined(topic, bare))
+        Some(binance_requests::combined(topic, bare))
     }
 
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>> {
-        binance::recorded(frame)
+        binance_requests::recorded(frame)
     }
 }
