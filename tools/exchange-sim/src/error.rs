@@ -1,7 +1,9 @@
 //! Why a simulator could not start.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use crate::venues;
 
@@ -68,4 +70,16 @@ pub enum SimError {
     /// The system refused a poll or a thread.
     #[error("cannot start")]
     Io(#[source] io::Error),
+}
+
+impl SimError {
+    /// A file that cannot be read.
+    pub(crate) fn file(path: &Path, source: io::Error) -> SimError {
+        SimError::File { path: path.display().to_string(), source }
+    }
+
+    /// A line of a recording that was not understood; `line` counts from 1.
+    pub(crate) fn row(path: &Path, line: u64, why: &(impl fmt::Display + ?Sized)) -> SimError {
+        SimError::Row { path: path.display().to_string(), line, why: why.to_string() }
+    }
 }

@@ -5,15 +5,15 @@
 //! that breaks off, because its writer was killed, ends with its last whole line. Must not know what
 //! is in a frame.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::error::SimError;
-use crate::tape::unzipped;
+use crate::recording;
 
 /// The longest line accepted, in bytes: a message of 16 MiB in base64, and its time.
 const LINE_LEN_MAX: u64 = 32 << 20;
@@ -161,7 +161,7 @@ impl Merged {
 
 /// The file itself, or every file of frames in a folder and those within, by path.
 fn files(path: &Path) -> Result<Vec<PathBuf>, SimError> {
-    let failed = |source| SimError::File { path: path.display().to_string(), source };
+    let failed = |source| SimError::file(path, source);
     if !fs::metadata(path).map_err(failed)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -181,18 +181,6 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, SimError> {
     Ok(files)
 }
 
-/// The bytes of a zstd file; one that breaks off ends there.
-struct Unfinished<R>(R);
-
-impl<R: Read> Read for Unfinished<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer) {
-            Err(problem) if problem.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-            read => read,
-        }
-    }
-}
-
 /// What a line holds.
 enum Parsed {
     Frame,
@@ -202,15 +190,8 @@ enum Parsed {
 
 impl Head {
     fn open(path: &Path, order: usize, venue: usize) -> Result<Head, SimError> {
-        let name = path.to_string_lossy();
-        let is_zstd = name.ends_with(".zst") || name.ends_with(".zst.open");
-        let reader: Box<dyn Read + Send> = if is_zstd {
-            let failed = |source| SimError::File { path: path.display().to_string(), source };
-            let file = File::open(path).map_err(failed)?;
-            Box::new(Unfinished(zstd::Decoder::new(file).map_err(failed)?))
-        } else {
-            unzipped(path)?
-        };
+        let is_zstd = recording::is_zstd(path);
+        let reader = if is_zstd { recording::open_zstd(path)? } else { recording::open(path)? };
         Ok(Head {
             path: path.to_owned(),
             order,
@@ -230,8 +211,7 @@ impl Head {
                 Ok(Parsed::Lost(count)) => missing.lost += count,
                 Ok(Parsed::Binary) => missing.binary += 1,
                 Err(why) => {
-                    let path = self.path.display().to_string();
-                    return Err(SimError::Row { path, line: self.number, why });
+                    return Err(SimError::row(&self.path, self.number, &why));
                 }
             }
         }
@@ -242,8 +222,7 @@ impl Head {
         self.text.clear();
         self.number += 1;
         let read = self.reader.by_ref().take(LINE_LEN_MAX).read_line(&mut self.text);
-        let count = read
-            .map_err(|source| SimError::File { path: self.path.display().to_string(), source })?;
+        let count = read.map_err(|source| SimError::file(&self.path, source))?;
         let breaks_off = self.may_break_off && !self.text.ends_with('\n');
         Ok(0 < count && !breaks_off)
     }

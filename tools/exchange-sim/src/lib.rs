@@ -24,6 +24,7 @@ mod instrument;
 mod market;
 mod model;
 mod options;
+mod recording;
 mod sequence;
 mod server;
 mod shared;
