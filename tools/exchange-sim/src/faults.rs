@@ -7,6 +7,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::duration::{duration_of, nanos};
 use crate::error::SimError;
 
 /// Length of the message of [`FaultKind::Oversized`] when none is given, in bytes.
@@ -132,21 +133,6 @@ fn kind_of(text: &str) -> Option<FaultKind> {
     }
 }
 
-/// Reads `250ms`, `10s`, `2m`, `1h`; a bare number is seconds. Fractions are allowed.
-#[must_use]
-pub fn duration_of(text: &str) -> Option<Duration> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: f64 = digits.parse().ok()?;
-    let seconds = match &text[digits.len()..] {
-        "ms" => number / 1000.0,
-        "s" | "" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
 /// A fault waiting for its moment.
 #[derive(Debug)]
 pub(crate) struct Armed {
@@ -162,12 +148,11 @@ impl Armed {
 
     /// Says what happens if the moment has come, once for each moment.
     pub(crate) fn due(&mut self, quotes: u64, elapsed_ns: u64) -> Option<FaultKind> {
-        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let has_come = match self.moment {
             Moment::AfterQuotes(count) => self.fired == 0 && count <= quotes,
             Moment::EveryQuotes(count) => self.fired < quotes / count,
-            Moment::At(time) => self.fired == 0 && ns(time) <= elapsed_ns,
-            Moment::Each(time) => self.fired < elapsed_ns / ns(time).max(1),
+            Moment::At(time) => self.fired == 0 && nanos(time) <= elapsed_ns,
+            Moment::Each(time) => self.fired < elapsed_ns / nanos(time).max(1),
         };
         if has_come {
             self.fired += 1;

@@ -16,6 +16,7 @@ mod arithmetic;
 mod clock;
 mod connection;
 mod decimal;
+mod duration;
 mod error;
 mod faults;
 mod feed;
@@ -36,8 +37,9 @@ mod venue;
 mod venues;
 
 pub use clock::Clock;
+pub use duration::duration_of;
 pub use error::SimError;
-pub use faults::{Fault, FaultKind, Moment, OVERSIZED_LEN, duration_of};
+pub use faults::{Fault, FaultKind, Moment, OVERSIZED_LEN};
 pub use frames::FramesOptions;
 pub use instrument::{INSTRUMENTS, Instrument};
 pub use model::{Model, ModelOptions, ModelQuote, ModelVenue};

@@ -15,6 +15,7 @@ use tungstenite::{Bytes, Message, Utf8Bytes};
 
 use crate::clock::Clock;
 use crate::connection::{Connection, Ending, Heard, Shaken, Transport, first_half};
+use crate::duration::nanos;
 use crate::faults::FaultKind;
 use crate::feed::{Feed, paced};
 use crate::market::Market;
@@ -726,8 +727,4 @@ impl Server {
             }
         }
     }
-}
-
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
