@@ -4,17 +4,17 @@
 //! itself blocked until it is gone, which keeps the server from producing more. Must not know
 //! quotes, venues' messages or faults' moments.
 
+mod heartbeat;
+mod message_rate;
+mod transport;
+
 use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use mio::net::TcpStream;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use tungstenite::handshake::server::{Callback, ErrorResponse, Request, Response, ServerHandshake};
 use tungstenite::handshake::{HandshakeError, MidHandshake};
 use tungstenite::http::StatusCode;
@@ -23,73 +23,18 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{WebSocket, WebSocketConfig};
 use tungstenite::{Message, Utf8Bytes};
 
+use crate::connection::heartbeat::Heartbeat;
+use crate::connection::message_rate::MessageRate;
 use crate::venue::{Route, Session, Venue};
+
+pub(crate) use crate::connection::heartbeat::Beat;
+pub(crate) use crate::connection::transport::Transport;
 
 /// Clients send short requests; a large buffer per connection would be waste.
 const READ_BUFFER_LEN: usize = 4096;
 
 /// The longest request accepted, in bytes: OKX allows 64 KB of args.
 const REQUEST_LEN_MAX: usize = 128 << 10;
-
-/// Bytes as TCP or TLS carries them.
-pub(crate) struct Transport {
-    line: Line,
-    /// Bytes the socket has taken so far.
-    taken: u64,
-}
-
-enum Line {
-    Plain(TcpStream),
-    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
-}
-
-impl Transport {
-    pub(crate) fn new(stream: TcpStream, tls: Option<&Arc<ServerConfig>>) -> io::Result<Transport> {
-        stream.set_nodelay(true)?;
-        let line = match tls {
-            None => Line::Plain(stream),
-            Some(config) => {
-                let server = ServerConnection::new(Arc::clone(config)).map_err(io::Error::other)?;
-                Line::Tls(Box::new(StreamOwned::new(server, stream)))
-            }
-        };
-        Ok(Transport { line, taken: 0 })
-    }
-
-    pub(crate) fn tcp(&mut self) -> &mut TcpStream {
-        match &mut self.line {
-            Line::Plain(stream) => stream,
-            Line::Tls(stream) => &mut stream.sock,
-        }
-    }
-}
-
-impl Read for Transport {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.line {
-            Line::Plain(stream) => stream.read(buffer),
-            Line::Tls(stream) => stream.read(buffer),
-        }
-    }
-}
-
-impl Write for Transport {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let count = match &mut self.line {
-            Line::Plain(stream) => stream.write(bytes),
-            Line::Tls(stream) => stream.write(bytes),
-        }?;
-        self.taken += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match &mut self.line {
-            Line::Plain(stream) => stream.flush(),
-            Line::Tls(stream) => stream.flush(),
-        }
-    }
-}
 
 /// Asks the venue about the path of a handshake's request.
 pub(crate) struct Router {
@@ -112,10 +57,10 @@ impl Callback for Router {
     }
 }
 
-type Shaking = MidHandshake<ServerHandshake<Transport, Router>>;
+type Handshake = MidHandshake<ServerHandshake<Transport, Router>>;
 
 enum Stage {
-    Shaking(Option<Box<Shaking>>),
+    Handshake(Option<Box<Handshake>>),
     Open(Box<WebSocket<Transport>>),
     Gone,
 }
@@ -131,7 +76,7 @@ pub(crate) enum Ending {
 
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     /// A text message.
     Text(Utf8Bytes),
     /// A protocol ping, whose answer is on its way.
@@ -140,13 +85,11 @@ pub(crate) enum Heard {
     Pong,
     /// Something a venue has no answer to.
     Other,
-    /// No more for now.
-    Nothing,
 }
 
 /// How far a handshake has come.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Shaken {
+pub(crate) enum HandshakeStep {
     /// More bytes are needed.
     NotYet,
     /// The WebSocket is open on this route.
@@ -172,17 +115,14 @@ pub(crate) struct Connection {
     pub(crate) is_unread: bool,
     /// When the TCP connection came, ns.
     pub(crate) accepted_ns: u64,
-    /// When something was last sent, ns.
-    pub(crate) pushed_ns: u64,
-    /// When the last protocol ping was sent, ns.
-    pub(crate) pinged_ns: u64,
-    /// Since when a protocol ping is unanswered, ns.
-    pub(crate) unanswered_ns: Option<u64>,
+    /// Pings and idle time since the WebSocket opened.
+    pub(crate) heartbeat: Heartbeat,
     /// Until when a fault keeps it silent, ns.
     pub(crate) stalled_until_ns: Option<u64>,
     /// Since when it is closing, ns.
     pub(crate) closing_ns: Option<u64>,
-    inbound: VecDeque<u64>,
+    /// Messages received within the last second.
+    pub(crate) inbound: MessageRate,
 }
 
 impl fmt::Debug for Connection {
@@ -206,11 +146,11 @@ impl Connection {
             .read_buffer_size(READ_BUFFER_LEN)
             .max_message_size(Some(REQUEST_LEN_MAX))
             .max_frame_size(Some(REQUEST_LEN_MAX));
-        let shaking = ServerHandshake::start(transport, router, Some(config));
+        let handshake = ServerHandshake::start(transport, router, Some(config));
         Connection {
             market,
             session: Session { id, ..Session::default() },
-            stage: Stage::Shaking(Some(Box::new(shaking))),
+            stage: Stage::Handshake(Some(Box::new(handshake))),
             was_open: false,
             route,
             ending: None,
@@ -218,12 +158,10 @@ impl Connection {
             blocked: None,
             is_unread: false,
             accepted_ns: now_ns,
-            pushed_ns: now_ns,
-            pinged_ns: now_ns,
-            unanswered_ns: None,
+            heartbeat: Heartbeat::new(now_ns),
             stalled_until_ns: None,
             closing_ns: None,
-            inbound: VecDeque::new(),
+            inbound: MessageRate::default(),
         }
     }
 
@@ -265,47 +203,48 @@ impl Connection {
         self.blocked.map_or(0, |(since_ns, _)| now_ns.saturating_sub(since_ns))
     }
 
-    /// Drives the handshake.
-    pub(crate) fn shake(&mut self) -> Shaken {
-        let Stage::Shaking(shaking) = &mut self.stage else { return Shaken::NotYet };
-        let Some(mid) = shaking.take() else { return Shaken::Failed };
+    /// Drives the handshake; the heartbeat starts when it completes.
+    pub(crate) fn handshake(&mut self, now_ns: u64) -> HandshakeStep {
+        let Stage::Handshake(handshake) = &mut self.stage else { return HandshakeStep::NotYet };
+        let Some(mid) = handshake.take() else { return HandshakeStep::Failed };
         match mid.handshake() {
             Ok(socket) => {
                 self.stage = Stage::Open(Box::new(socket));
                 self.was_open = true;
+                self.heartbeat = Heartbeat::new(now_ns);
                 let route = self.route.borrow_mut().take();
-                route.map_or(Shaken::Failed, Shaken::Open)
+                route.map_or(HandshakeStep::Failed, HandshakeStep::Open)
             }
             Err(HandshakeError::Interrupted(mid)) => {
-                *shaking = Some(Box::new(mid));
-                Shaken::NotYet
+                *handshake = Some(Box::new(mid));
+                HandshakeStep::NotYet
             }
             Err(HandshakeError::Failure(_)) => {
                 self.stage = Stage::Gone;
-                Shaken::Failed
+                HandshakeStep::Failed
             }
         }
     }
 
-    /// Reads one message.
-    pub(crate) fn read(&mut self) -> Heard {
-        let Stage::Open(socket) = &mut self.stage else { return Heard::Nothing };
+    /// Reads one message; None if there is no more for now or the connection is gone.
+    pub(crate) fn read(&mut self) -> Option<Received> {
+        let Stage::Open(socket) = &mut self.stage else { return None };
         match socket.read() {
-            Ok(Message::Text(text)) => Heard::Text(text),
+            Ok(Message::Text(text)) => Some(Received::Text(text)),
             Ok(Message::Ping(_)) => {
                 self.is_dirty = true;
-                Heard::Ping
+                Some(Received::Ping)
             }
-            Ok(Message::Pong(_)) => Heard::Pong,
+            Ok(Message::Pong(_)) => Some(Received::Pong),
             Ok(Message::Close(_)) => {
                 self.is_dirty = true;
-                Heard::Other
+                Some(Received::Other)
             }
-            Ok(Message::Binary(_) | Message::Frame(_)) => Heard::Other,
-            Err(problem) if would_block(&problem) => Heard::Nothing,
+            Ok(Message::Binary(_) | Message::Frame(_)) => Some(Received::Other),
+            Err(problem) if would_block(&problem) => None,
             Err(_) => {
                 self.stage = Stage::Gone;
-                Heard::Nothing
+                None
             }
         }
     }
@@ -314,7 +253,7 @@ impl Connection {
     pub(crate) fn send(&mut self, message: Message, now_ns: u64) {
         let Stage::Open(socket) = &mut self.stage else { return };
         self.is_dirty = true;
-        self.pushed_ns = now_ns;
+        self.heartbeat.on_sent(now_ns);
         match socket.write(message) {
             Ok(()) => {}
             // The message is in the buffer all the same.
@@ -362,26 +301,12 @@ impl Connection {
         self.stage = Stage::Gone;
     }
 
-    /// Notes a message and says whether there were more than `most` within a second.
-    pub(crate) fn is_flooded(&mut self, most: usize, now_ns: u64) -> bool {
-        self.inbound.push_back(now_ns);
-        let window = Duration::from_secs(1).as_nanos();
-        while self
-            .inbound
-            .front()
-            .is_some_and(|at| window <= u128::from(now_ns.saturating_sub(*at)))
-        {
-            self.inbound.pop_front();
-        }
-        most < self.inbound.len()
-    }
-
     fn note_blocked(&mut self, now_ns: u64) {
         let Stage::Open(socket) = &self.stage else { return };
-        let taken = socket.get_ref().taken;
+        let written = socket.get_ref().written();
         // Any progress starts the wait anew.
-        if self.blocked.is_none_or(|(_, before)| before != taken) {
-            self.blocked = Some((now_ns, taken));
+        if self.blocked.is_none_or(|(_, before)| before != written) {
+            self.blocked = Some((now_ns, written));
         }
     }
 
@@ -404,42 +329,6 @@ impl Connection {
     }
 }
 
-/// The first half of a text message's WebSocket frame, its header saying the full length.
-pub(crate) fn first_half(text: &str) -> Vec<u8> {
-    const TEXT_FINAL: u8 = 0x81;
-    let mut bytes = vec![TEXT_FINAL];
-    match u8::try_from(text.len()) {
-        Ok(length) if length < 126 => bytes.push(length),
-        Ok(_) | Err(_) => match u16::try_from(text.len()) {
-            Ok(length) => {
-                bytes.push(126);
-                bytes.extend(length.to_be_bytes());
-            }
-            Err(_) => {
-                bytes.push(127);
-                bytes.extend((text.len() as u64).to_be_bytes());
-            }
-        },
-    }
-    bytes.extend(&text.as_bytes()[..text.len() / 2]);
-    bytes
-}
-
 fn would_block(problem: &tungstenite::Error) -> bool {
     matches!(problem, tungstenite::Error::Io(io) if io.kind() == io::ErrorKind::WouldBlock)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn half_frames_announce_the_whole() {
-        assert_eq!(first_half("abcd"), [0x81, 4, b'a', b'b']);
-        let long = "x".repeat(200);
-        let half = first_half(&long);
-        assert_eq!(half[..4], [0x81, 126, 0, 200]);
-        assert_eq!(half.len(), 104);
-        assert_eq!(first_half(&"x".repeat(70_000))[..10], [0x81, 127, 0, 0, 0, 0, 0, 1, 17, 112]);
-    }
 }

@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use crate::arithmetic;
 use crate::decimal::push_units;
 use crate::error::SimError;
 use crate::frames::{self, FramesOptions};
@@ -272,11 +271,4 @@ fn open_frames(options: &FramesOptions, names: &[&str]) -> Result<Tape, SimError
         line: frames::Line::default(),
         first_ns: None,
     })
-}
-
-/// `ns` at `speed` times the pace.
-pub(crate) fn paced(ns: u64, speed: f64) -> u64 {
-    // Whole numbers stay exact at the source's own speed, whatever their size.
-    #[expect(clippy::float_cmp, reason = "exactly the source's own speed is a case of its own")]
-    if speed == 1.0 { ns } else { arithmetic::floor_units(arithmetic::float(ns) / speed) }
 }

@@ -4,10 +4,8 @@
 //! and connection slots are handed in.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
-use mio::net::TcpListener;
-
+use crate::duration::nanos;
 use crate::faults::{Armed, FaultKind};
 use crate::feed::Listed;
 use crate::options::Options;
@@ -18,8 +16,6 @@ use crate::venue::{Manners, Texts, Venue, Wire};
 #[derive(Debug)]
 pub(crate) struct Market {
     pub(crate) venue: &'static dyn Venue,
-    pub(crate) listener: TcpListener,
-    pub(crate) address: SocketAddr,
     pub(crate) manners: Manners,
     pub(crate) topics: Vec<Topic>,
     /// Quotes to be skipped still, by a fault.
@@ -71,20 +67,13 @@ struct Last {
 }
 
 impl Market {
-    pub(crate) fn new(
-        venue: &'static dyn Venue,
-        listener: TcpListener,
-        address: SocketAddr,
-        options: &Options,
-    ) -> Market {
+    pub(crate) fn new(venue: &'static dyn Venue, options: &Options) -> Market {
         let faults = options.faults.iter().filter(|fault| fault.venue == venue.name());
         let own = venue.manners();
         let has_deltas = own.deltas && options.bybit_deltas;
         let repeat_after = if has_deltas { None } else { own.repeat_after };
         Market {
             venue,
-            listener,
-            address,
             manners: Manners {
                 ping_every: own.ping_every.map(|own| options.ping_every.unwrap_or(own)),
                 pong_within: own.pong_within.map(|own| options.pong_within.unwrap_or(own)),
@@ -142,6 +131,22 @@ impl Market {
     /// The topic of an instrument of the source.
     pub(crate) fn topic_of(&self, instrument: usize) -> Option<usize> {
         self.by_instrument.get(instrument).copied().flatten()
+    }
+
+    /// Ends the subscription of the connection in `slot`.
+    pub(crate) fn remove_subscriber(&mut self, name: &str, slot: usize) {
+        let topic = self.topic(name);
+        self.topics[topic].subscribers.retain(|subscriber| *subscriber != slot);
+        self.stats.subscriptions -= 1;
+    }
+
+    /// Returns whether the topic's last quote is to be sent again: the venue repeats quotes, and the topic
+    /// has subscribers and was silent for long enough.
+    pub(crate) fn is_repeat_due(&self, topic: usize, now_ns: u64) -> bool {
+        let entry = &self.topics[topic];
+        let silence_ns = now_ns.saturating_sub(entry.sent_ns);
+        let is_silent = self.manners.repeat_after.is_some_and(|after| nanos(after) <= silence_ns);
+        is_silent && !entry.subscribers.is_empty()
     }
 
     /// Takes a quote of the source as the topic's last one and gives it the next sequence.

@@ -3,10 +3,12 @@
 //! Values only, with defaults that play the model on four loopback ports. Checked by
 //! [`Simulator::start`](crate::Simulator::start).
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::SimError;
 use crate::faults::Fault;
 use crate::frames::FramesOptions;
 use crate::model::ModelOptions;
@@ -69,6 +71,36 @@ impl Default for Options {
             pong_within: None,
             repeat_after: None,
             idle_close: None,
+        }
+    }
+}
+
+impl Options {
+    /// Returns an error if the options ask for no venue, for one that is not known or for one twice, for a
+    /// fault at a venue that is not served, or for a speed out of range.
+    pub(crate) fn check(&self) -> Result<(), SimError> {
+        if self.venues.is_empty() {
+            return Err(SimError::Option("no venue is asked for".to_owned()));
+        }
+        let mut seen = HashSet::new();
+        for at in &self.venues {
+            if venues::by_name(&at.name).is_none() {
+                return Err(SimError::Venue(at.name.clone()));
+            }
+            if !seen.insert(at.name.as_str()) {
+                return Err(SimError::Option(format!("{} is asked for twice", at.name)));
+            }
+        }
+        for fault in &self.faults {
+            if !seen.contains(fault.venue.as_str()) {
+                return Err(SimError::Venue(fault.venue.clone()));
+            }
+        }
+        match self.speed {
+            Speed::Times(speed) if !(1e-6..=1e6).contains(&speed) => {
+                Err(SimError::Option(format!("speed {speed} is not between 0.000001 and 1000000")))
+            }
+            Speed::Times(_) | Speed::Max => Ok(()),
         }
     }
 }

@@ -21,6 +21,23 @@ pub(crate) struct Shared {
     ended: Condvar,
 }
 
+/// How far the source was played.
+#[derive(Debug)]
+pub(crate) struct Progress<'a> {
+    /// Items taken from the source.
+    pub(crate) produced: u64,
+    /// The most that an item was sent after it was due, in ns.
+    pub(crate) late_ns_max: u64,
+    /// Whether the source has begun to play.
+    pub(crate) is_playing: bool,
+    /// Whether the source has ended and everything was written to the sockets.
+    pub(crate) has_ended: bool,
+    /// Frames that a recording says it lacks.
+    pub(crate) missing: Missing,
+    /// Why the source ended before its end, if it did.
+    pub(crate) problem: Option<&'a str>,
+}
+
 impl Shared {
     pub(crate) fn new(is_released: bool, venues: Vec<VenueStats>) -> Shared {
         Shared {
@@ -67,33 +84,31 @@ impl Shared {
         stats.finished
     }
 
-    /// Takes over the counters; `counted` are produced, greatest lateness, playing and finished.
+    /// Publishes the counters, and wakes those who wait for them.
     pub(crate) fn publish(
         &self,
         venues: impl Iterator<Item = VenueStats>,
-        counted: (u64, u64, bool, bool),
-        missing: Missing,
-        problem: Option<&str>,
+        progress: &Progress<'_>,
     ) {
         let mut stats = self.lock();
-        let (produced, late_ns_max, playing, finished) = counted;
-        let mut has_changed = stats.playing != playing || stats.finished != finished;
+        let mut has_changed =
+            stats.playing != progress.is_playing || stats.finished != progress.has_ended;
         for (shown, counted) in stats.venues.iter_mut().zip(venues) {
             has_changed |= *shown != counted;
             *shown = counted;
         }
-        stats.produced = produced;
-        stats.late_ns_max = late_ns_max;
-        (stats.lost, stats.binary) = (missing.lost, missing.binary);
-        stats.playing = playing;
-        stats.finished = finished;
+        stats.produced = progress.produced;
+        stats.late_ns_max = progress.late_ns_max;
+        (stats.lost, stats.binary) = (progress.missing.lost, progress.missing.binary);
+        stats.playing = progress.is_playing;
+        stats.finished = progress.has_ended;
         if stats.problem.is_none() {
-            stats.problem = problem.map(str::to_owned);
+            stats.problem = progress.problem.map(str::to_owned);
         }
         if has_changed {
             self.changed.notify_all();
         }
-        if finished {
+        if stats.finished {
             self.ended.notify_all();
         }
     }

@@ -2,21 +2,18 @@
 //!
 //! Owns the one thread. Must not know what happens on it.
 
-use std::collections::HashSet;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use mio::net::TcpListener;
-use mio::{Interest, Poll, Token, Waker};
+use mio::{Poll, Waker};
 
 use crate::error::SimError;
-use crate::feed::Feed;
+use crate::feed::{Feed, Listed};
 use crate::market::Market;
-use crate::options::{Options, Speed};
-use crate::server::{Server, WAKE};
+use crate::options::{Options, VenueAt};
+use crate::server::{Listeners, Server, WAKE};
 use crate::shared::Shared;
 use crate::stats::{Outcome, Stats, Written};
 use crate::tls::Identity;
@@ -41,29 +38,23 @@ impl Simulator {
     /// If the options make no sense, the source cannot be read or an address is taken. Nothing
     /// is left running then.
     pub fn start(options: Options) -> Result<Simulator, SimError> {
-        check(&options)?;
+        options.check()?;
         let (feed, listed) = Feed::open(&options)?;
         let identity = if options.tls { Some(Identity::make()?) } else { None };
         let poll = Poll::new().map_err(SimError::Io)?;
         let waker = Waker::new(poll.registry(), WAKE).map_err(SimError::Io)?;
-        let mut markets = Vec::new();
-        for (index, at) in options.venues.iter().enumerate() {
-            let venue =
-                venues::by_name(&at.name).ok_or_else(|| SimError::Venue(at.name.clone()))?;
-            let (listener, address) = listen(&poll, index, at.bind)
-                .map_err(|source| SimError::Bind { address: at.bind, source })?;
-            let mut market = Market::new(venue, listener, address, &options);
-            market.list(&listed, index);
-            markets.push(market);
-        }
-        let venues = markets.iter().map(|it| (it.venue.name(), it.address)).collect();
-        let counters = markets.iter().map(|it| it.stats).collect();
+        let tls = identity.as_ref().map(|identity| Arc::clone(&identity.config));
+        let listeners = Listeners::bind(&options.venues, tls, poll.registry())?;
+        let addresses = listeners.addresses().map_err(SimError::Io)?;
+        let markets = markets(&options, &listed)?;
+        let venues = markets.iter().map(|market| market.venue.name()).zip(addresses).collect();
+        let counters = markets.iter().map(|market| market.stats).collect();
         let shared = Arc::new(Shared::new(!options.hold, counters));
-        let certificate_pem = identity.as_ref().map(|it| it.certificate_pem.clone());
+        let certificate_pem = identity.map(|identity| identity.certificate_pem);
         let for_thread = Arc::clone(&shared);
         let thread = Builder::new()
             .name("exchange-sim".to_owned())
-            .spawn(move || Server::new(poll, options, identity, markets, feed, for_thread).run())
+            .spawn(move || Server::new(poll, listeners, markets, feed, &options, for_thread).run())
             .map_err(SimError::Io)?;
         Ok(Simulator { venues, certificate_pem, shared, waker, thread: Some(thread) })
     }
@@ -156,35 +147,13 @@ impl Drop for Simulator {
     }
 }
 
-fn listen(poll: &Poll, index: usize, bind: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
-    let mut listener = TcpListener::bind(bind)?;
-    let address = listener.local_addr()?;
-    poll.registry().register(&mut listener, Token(1 + index), Interest::READABLE)?;
-    Ok((listener, address))
-}
-
-fn check(options: &Options) -> Result<(), SimError> {
-    if options.venues.is_empty() {
-        return Err(SimError::Option("no venue is asked for".to_owned()));
-    }
-    let mut seen = HashSet::new();
-    for at in &options.venues {
-        if venues::by_name(&at.name).is_none() {
-            return Err(SimError::Venue(at.name.clone()));
-        }
-        if !seen.insert(at.name.as_str()) {
-            return Err(SimError::Option(format!("{} is asked for twice", at.name)));
-        }
-    }
-    for fault in &options.faults {
-        if !seen.contains(fault.venue.as_str()) {
-            return Err(SimError::Venue(fault.venue.clone()));
-        }
-    }
-    match options.speed {
-        Speed::Times(speed) if !(1e-6..=1e6).contains(&speed) => {
-            Err(SimError::Option(format!("speed {speed} is not between 0.000001 and 1000000")))
-        }
-        Speed::Times(_) | Speed::Max => Ok(()),
-    }
+/// Makes the market of each venue, with the instruments that the source has there.
+fn markets(options: &Options, listed: &[Listed]) -> Result<Vec<Market>, SimError> {
+    let market = |(index, at): (usize, &VenueAt)| {
+        let venue = venues::by_name(&at.name).ok_or_else(|| SimError::Venue(at.name.clone()))?;
+        let mut market = Market::new(venue, options);
+        market.list(listed, index);
+        Ok(market)
+    };
+    options.venues.iter().enumerate().map(market).collect()
 }
