@@ -70,8 +70,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SIZE", requires = "tape", default_value = "1")]
     default_size: String,
 
-    /// Sends recorded frames as they are: a venue and a file of `<ns> <frame>` lines, plain, gzip or
-    /// zstd, or a folder of them.
+    /// Sends recorded frames as they are: a venue and a file of `<ns> <frame>` lines, plain, gzip
+    /// or zstd, or a folder of them.
     #[arg(long, value_name = "VENUE=PATH", value_parser = pair)]
     frames: Vec<(String, String)>,
 

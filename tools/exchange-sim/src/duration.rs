@@ -1,8 +1,9 @@
-//! Spans of time: their text form on the command line, and their length in ns.
+//! Durations: their text form on the command line, and their length in ns.
 
 use std::time::Duration;
 
-/// Reads `250ms`, `10s`, `2m`, `1h`; a bare number is seconds. Fractions are allowed.
+/// Parses a duration such as `250ms`, `10s`, `2m` or `1h`. A number without a unit is in seconds.
+/// Fractions are allowed. Returns `None` for any other text.
 #[must_use]
 pub fn duration_of(text: &str) -> Option<Duration> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
@@ -17,7 +18,7 @@ pub fn duration_of(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(seconds).ok()
 }
 
-/// Returns the length of `time` in ns, or `u64::MAX` if it is longer than that.
+/// Returns the length of `time` in ns, or `u64::MAX` if it does not fit.
 pub(crate) fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,4 @@
-//! Why a simulator could not start.
+//! The error of a simulator that could not start.
 
 use std::fmt;
 use std::io;
@@ -7,78 +7,85 @@ use std::path::Path;
 
 use crate::venues;
 
-/// Why a simulator could not start. Nothing is left running.
+/// The reason why a simulator could not start. Nothing is left running.
 #[derive(Debug, thiserror::Error)]
 pub enum SimError {
-    /// A venue that is not known or not among those served.
-    #[error("{0} is not a venue served here; the simulator has {known}", known = venues::venue_names().join(", "))]
+    /// The options name a venue that is not known, or not among those served.
+    #[error("venue {0:?} is not served; known venues are {known}", known = known_venues())]
     Venue(String),
-    /// An option that makes no sense.
+    /// An option makes no sense.
     #[error("{0}")]
     Option(String),
-    /// A parameter of the model that makes no sense.
+    /// A parameter of the model makes no sense.
     #[error("model: {0}")]
     Model(String),
-    /// A fault's text form that was not understood.
+    /// The text of a fault was not understood.
     #[error("fault {text:?}: {why}")]
     Fault {
-        /// The text.
+        /// Text of the fault.
         text: String,
-        /// What was expected.
+        /// What was expected instead.
         why: String,
     },
-    /// An address that cannot be listened on.
+    /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
     Bind {
-        /// The address.
+        /// Address of the venue.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file that cannot be read.
+    /// A file cannot be read.
     #[error("cannot read {path}")]
     File {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A line of a recording that was not understood.
+    /// A line of a recording was not understood.
     #[error("{path}, line {line}: {why}")]
     Row {
-        /// The file.
+        /// Path of the file.
         path: String,
-        /// The line, counted from 1.
+        /// Number of the line, counted from 1.
         line: u64,
-        /// What was expected.
+        /// What is wrong with the line.
         why: String,
     },
-    /// A tape with no row to play.
-    #[error("{path} has no row to play; {unmapped} rows are of venues not mapped to a served one")]
+    /// A tape has no row to play.
+    #[error(
+        "{path} has no row to play; {unmapped} rows belong to venues that are not mapped to a \
+         served venue"
+    )]
     Empty {
-        /// The file or folder.
+        /// Path of the file or folder.
         path: String,
-        /// Rows of venues that are not mapped.
+        /// Number of rows of venues that are not mapped.
         unmapped: u64,
     },
-    /// The self-made certificate could not be made.
-    #[error("cannot make a certificate")]
+    /// The self-signed certificate could not be made.
+    #[error("cannot make a self-signed certificate")]
     Certificate(#[source] rcgen::Error),
-    /// TLS does not take the certificate.
-    #[error("cannot set up TLS")]
+    /// TLS does not accept the certificate.
+    #[error("cannot set up TLS with the self-signed certificate")]
     Tls(#[source] rustls::Error),
-    /// The system refused a poll or a thread.
-    #[error("cannot start")]
+    /// The system refused a poll, a socket's address or a thread.
+    #[error("the system refused a resource that the simulator needs")]
     Io(#[source] io::Error),
 }
 
+fn known_venues() -> String {
+    venues::venue_names().join(", ")
+}
+
 impl SimError {
-    /// A file that cannot be read.
+    /// Makes the error for a file that cannot be read.
     pub(crate) fn file(path: &Path, source: io::Error) -> SimError {
         SimError::File { path: path.display().to_string(), source }
     }
 
-    /// A line of a recording that was not understood; `line` counts from 1.
+    /// Makes the error for a line of a recording. `line` is counted from 1.
     pub(crate) fn row(path: &Path, line: u64, why: &(impl fmt::Display + ?Sized)) -> SimError {
         SimError::Row { path: path.display().to_string(), line, why: why.to_string() }
     }

@@ -1,5 +1,7 @@
-//! Simulated exchanges on loopback: each venue's native WebSocket protocol, its quotes from a
-//! seeded model, a tape of quotes or recorded frames, and its failures by script.
+//! Simulated exchanges on loopback.
+//!
+//! Each venue speaks its native WebSocket protocol. Its quotes come from a seeded model of the
+//! market, from a tape of recorded quotes, or from recorded frames, and its failures are scripted.
 //!
 //! ```no_run
 //! use exchange_sim::{Options, Simulator};
@@ -9,8 +11,14 @@
 //! # Ok::<(), exchange_sim::SimError>(())
 //! ```
 //!
-//! It is the engine's counterpart and shares no code with it: the venues' formats are written
-//! down here a second time, from the venues' own documentation. It knows nothing of who connects.
+//! The simulator is the engine's counterpart and shares no code with it: the venues' formats are
+//! written a second time here, from the venues' own documentation.
+//!
+//! From the bottom up, `venue` defines what a venue is and `venues` lists those there are. `model`,
+//! `tape` and `frames` are the three sources, which `feed` makes look alike. `market` is the state
+//! of one served venue and `connection` that of one client. `server` runs both on one thread, and
+//! [`Simulator`] is the handle to that thread. Only `server` and `connection` touch sockets, and
+//! only `clock` reads the machine's clocks. No module depends on who connects.
 
 mod arithmetic;
 mod clock;

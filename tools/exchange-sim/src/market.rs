@@ -140,8 +140,8 @@ impl Market {
         self.stats.subscriptions -= 1;
     }
 
-    /// Returns whether the topic's last quote is to be sent again: the venue repeats quotes, and the topic
-    /// has subscribers and was silent for long enough.
+    /// Returns whether the topic's last quote is to be sent again: the venue repeats quotes, and
+    /// the topic has subscribers and was silent for long enough.
     pub(crate) fn is_repeat_due(&self, topic: usize, now_ns: u64) -> bool {
         let entry = &self.topics[topic];
         let silence_ns = now_ns.saturating_sub(entry.sent_ns);

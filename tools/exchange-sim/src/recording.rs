@@ -1,4 +1,4 @@
-//! Opens recorded files: plain, gzip or zstd, told apart by the end of their name.
+//! Opens recorded files, which are plain, gzip or zstd by the ending of their name.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -16,20 +16,21 @@ pub(crate) fn open(path: &Path) -> Result<Box<dyn Read + Send>, SimError> {
     Ok(if is_gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
 }
 
-/// Whether a file's name is that of a zstd file, closed or still being written.
+/// Returns whether a name is that of a zstd file, complete or still being written.
 pub(crate) fn is_zstd(path: &Path) -> bool {
     let name = path.to_string_lossy();
     name.ends_with(".zst") || name.ends_with(".zst.open")
 }
 
-/// Opens a zstd file. A file that breaks off, because its writer was killed, ends where it breaks off.
+/// Opens a zstd file. A file that breaks off, because its writer was killed, ends where it breaks
+/// off.
 pub(crate) fn open_zstd(path: &Path) -> Result<Box<dyn Read + Send>, SimError> {
     let failed = |source| SimError::file(path, source);
     let file = File::open(path).map_err(failed)?;
     Ok(Box::new(EndsEarly(zstd::Decoder::new(file).map_err(failed)?)))
 }
 
-/// A reader that treats a missing end as the end.
+/// A reader that reports the end of a file where `R` reports a missing end.
 struct EndsEarly<R>(R);
 
 impl<R: Read> Read for EndsEarly<R> {

@@ -1,7 +1,7 @@
 //! Tapes: recorded quotes in CSV files, plain or gzip, merged by time.
 //!
-//! A tape is read once from end to end before it is played, so that its instruments and their grids are
-//! known and a broken file is found at the start.
+//! A tape is read once from end to end before it is played. That finds its instruments and their
+//! grids, and a broken file is noticed at the start.
 
 mod mapping;
 mod rows;
@@ -18,7 +18,7 @@ pub use crate::tape::mapping::TapeOptions;
 pub(crate) use crate::tape::rows::Row;
 pub use crate::tape::survey::{TapeInstrument, TapeSurvey};
 
-/// Reads a tape from end to end and says what is on it, for the simulated venues named.
+/// Reads a tape from end to end and returns what `venues`, the simulated ones, can play of it.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub fn survey(options: &TapeOptions, venues: &[&str]) -> Result<TapeSurvey, SimE
     Surveyed::read(options, venues).map(|surveyed| surveyed.survey)
 }
 
-/// A tape that was read once: what is on it and how its rows are understood.
+/// A tape that was read once, with the mapping of its venues and symbols.
 #[derive(Debug)]
 pub(crate) struct Surveyed {
     pub(crate) survey: TapeSurvey,
@@ -36,10 +36,13 @@ pub(crate) struct Surveyed {
 }
 
 impl Surveyed {
+    /// Reads a tape from end to end, for the simulated `venues`.
     pub(crate) fn read(options: &TapeOptions, venues: &[&str]) -> Result<Surveyed, SimError> {
         if !decimal::is_plain(&options.default_size) {
             let text = &options.default_size;
-            return Err(SimError::Option(format!("the default size {text:?} is not a number")));
+            return Err(SimError::Option(format!(
+                "the default size {text:?} is not a plain decimal, such as 0.25"
+            )));
         }
         let files = files(&options.path)?;
         let mut mapping = Mapping::new(options, venues);
@@ -58,7 +61,7 @@ impl Surveyed {
         Ok(Surveyed { survey, files, mapping })
     }
 
-    /// Opens the tape at its beginning.
+    /// Opens the tape at its start.
     pub(crate) fn open(&self) -> Result<Merged, SimError> {
         let mut merged = Merged { heads: Vec::new(), mapping: self.mapping.clone() };
         for file in &self.files {
@@ -71,7 +74,7 @@ impl Surveyed {
     }
 }
 
-/// The rows of all files of a tape, by receive time; at equal times by file name.
+/// The rows of all files of a tape, ordered by receive time and, at equal times, by file name.
 #[derive(Debug)]
 pub(crate) struct Merged {
     heads: Vec<Head>,
@@ -85,7 +88,7 @@ struct Head {
 }
 
 impl Merged {
-    /// Takes the next row into `row`; false at the end.
+    /// Reads the next row into `row`. Returns false at the end.
     pub(crate) fn next(&mut self, row: &mut Row) -> Result<bool, SimError> {
         let earliest = self.heads.iter().enumerate().min_by_key(|(_, head)| head.row.recv_ns);
         let Some(index) = earliest.map(|(index, _)| index) else { return Ok(false) };
@@ -98,7 +101,7 @@ impl Merged {
     }
 }
 
-/// The file itself, or the `.csv` and `.csv.gz` files of a folder, by name.
+/// Returns `path` if it is a file, or the `.csv` and `.csv.gz` files of the folder, by name.
 fn files(path: &Path) -> Result<Vec<PathBuf>, SimError> {
     let failed = |source| SimError::file(path, source);
     if !std::fs::metadata(path).map_err(failed)?.is_dir() {

@@ -58,8 +58,8 @@ impl Default for ModelOptions {
 }
 
 impl ModelOptions {
-    /// Returns an error if a parameter makes no sense: no venue or instrument, a rate or half-life of
-    /// zero.
+    /// Returns an error if a parameter makes no sense: no venue or instrument, a rate or half-life
+    /// of zero.
     pub(crate) fn check(&self) -> Result<(), SimError> {
         let wrong = |why: String| Err(SimError::Model(why));
         if self.venues.is_empty() {

@@ -10,8 +10,8 @@ use crate::venue::{Action, Route, Session};
 /// Messages read from one client at a time. One that sends more breaks every venue's limit.
 const MESSAGES_MAX: usize = 4096;
 
-/// Reads and answers everything a client sent. Leaves it unread while the client's own answers fill its
-/// socket or a fault stalls it.
+/// Reads and answers everything a client sent. Leaves it unread while the client's own answers fill
+/// its socket or a fault stalls it.
 pub(crate) fn read(hub: &mut Hub, slot: usize, now_ns: u64) {
     handshake(hub, slot, now_ns);
     for _ in 0..MESSAGES_MAX {

@@ -8,7 +8,8 @@ use crate::faults::FaultKind;
 use crate::server::hub::{Frame, Hub, NS_PER_MS};
 use crate::stats::Occasion;
 
-/// Fires every fault of a market whose moment has come, `elapsed_ns` after the source began to play.
+/// Fires every fault of a market whose moment has come, `elapsed_ns` after the source began to
+/// play.
 pub(crate) fn fire_due(hub: &mut Hub, market: usize, elapsed_ns: u64, now_ns: u64) {
     while let Some(kind) = hub.markets[market].due_fault(elapsed_ns) {
         hub.markets[market].stats.faults += 1;
@@ -56,8 +57,8 @@ fn last_frame(hub: &Hub, index: usize, now_ns: u64) -> String {
     frame.unwrap_or_else(|| "{}".to_owned())
 }
 
-/// Sends the market's last quote again, made wrong. Does nothing before the first quote, and nothing when
-/// frames are played, whose quotes the simulator does not read.
+/// Sends the market's last quote again, made wrong. Does nothing before the first quote, and
+/// nothing when frames are played, whose quotes the simulator does not read.
 fn send_spoilt(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
     let market = &mut hub.markets[index];
     let topic = market.last_topic;
@@ -70,7 +71,8 @@ fn send_spoilt(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
     hub.remember(index, topic, Occasion::Faulty, None, receivers);
 }
 
-/// Returns the first half of a text message's WebSocket frame; its header announces the full length.
+/// Returns the first half of a text message's WebSocket frame; its header announces the full
+/// length.
 fn first_half(text: &str) -> Vec<u8> {
     const TEXT_FINAL: u8 = 0x81;
     let mut bytes = vec![TEXT_FINAL];

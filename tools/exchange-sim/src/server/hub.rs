@@ -1,7 +1,7 @@
 //! The markets, the connections to them, and who is subscribed to what.
 //!
-//! A connection is named by its slot. Every quote leaves through [`Hub::deliver`], which also decides
-//! who is left out: a connection that is stalled, closing or ending takes no data.
+//! A connection is named by its slot. Every quote leaves through [`Hub::deliver`], which also
+//! decides who is left out: a connection that is stalled, closing or ending takes no data.
 
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, Utf8Bytes};

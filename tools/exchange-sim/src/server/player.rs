@@ -1,7 +1,7 @@
 //! Plays the source: starts it, and sends each item when it is due.
 //!
-//! While some client's socket is full, no item is taken from the source. So nothing is lost, and what
-//! the simulator holds is bounded by one batch.
+//! While some client's socket is full, no item is taken from the source. So nothing is lost, and
+//! what the simulator holds is bounded by one batch.
 
 use crate::arithmetic;
 use crate::feed::{Feed, Item};
@@ -59,8 +59,8 @@ impl Player {
         }
     }
 
-    /// Returns how long the next item has to wait, in ns. None if nothing can be played, because the
-    /// source has not started or has ended, or because a client's socket is full.
+    /// Returns how long the next item has to wait, in ns. None if nothing can be played, because
+    /// the source has not started or has ended, or because a client's socket is full.
     pub(crate) fn wait_ns(&mut self, hub: &Hub, now_ns: u64) -> Option<u64> {
         if hub.is_blocked() {
             return None;
@@ -85,8 +85,8 @@ impl Player {
         }
     }
 
-    /// Returns the state to publish. The source has ended once it has no more items and `is_drained`
-    /// says that everything written has left.
+    /// Returns the state to publish. The source has ended once it has no more items and
+    /// `is_drained` says that everything written has left.
     pub(crate) fn progress(&mut self, is_drained: bool) -> Progress<'_> {
         if is_drained && self.start_ns.is_some() && self.feed.peek().is_none() {
             self.has_ended = true;
@@ -131,7 +131,8 @@ impl Player {
     }
 }
 
-/// Sends a quote of the source; returns its topic and how many clients took it. None if it was not sent.
+/// Sends a quote of the source; returns its topic and how many clients took it. None if it was not
+/// sent.
 fn send_quote(
     hub: &mut Hub,
     item: &Item,
@@ -167,8 +168,8 @@ fn send_frame(hub: &mut Hub, index: usize, frame: &str, now_ns: u64) -> Option<(
     Some((topic, hub.deliver(index, topic, forms, now_ns)))
 }
 
-/// Returns whether the next quote of a topic is to be sent, and counts it if not: nobody is subscribed, or
-/// a scripted fault skips it.
+/// Returns whether the next quote of a topic is to be sent, and counts it if not: nobody is
+/// subscribed, or a scripted fault skips it.
 fn is_wanted(market: &mut Market, topic: usize) -> bool {
     if market.topics[topic].subscribers.is_empty() {
         market.stats.unheard += 1;
@@ -182,7 +183,8 @@ fn is_wanted(market: &mut Market, topic: usize) -> bool {
     true
 }
 
-/// Returns the matching time of a quote that is due at `due_ns` and `age_ns` older than its sending.
+/// Returns the matching time of a quote that is due at `due_ns` and `age_ns` older than its
+/// sending.
 fn event_ns(age_ns: i64, speed: Speed, due_ns: u64) -> u64 {
     let age = match speed {
         Speed::Times(speed) => paced(age_ns.unsigned_abs(), speed),

@@ -1,5 +1,5 @@
-//! How a tape's venues and symbols are understood: which simulated venue plays a tape's venue, and which
-//! instrument a symbol is.
+//! The mapping of a tape: which simulated venue plays a venue of the tape, and which instrument a
+//! symbol of the tape stands for.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,21 +10,22 @@ use crate::venues;
 /// Quote currencies recognised at the end of a symbol without a separator, longest first.
 const QUOTES: [&str; 8] = ["FDUSD", "USDT", "USDC", "BUSD", "USD", "EUR", "BTC", "ETH"];
 
-/// Which tape is played, and as what.
+/// Which tape is played, and how its venues and symbols are mapped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TapeOptions {
-    /// A CSV or CSV.gz file, or a folder of them.
+    /// Path of a CSV or CSV.gz file, or of a folder of them.
     pub path: PathBuf,
-    /// Tape venue and the simulated venue that plays it. Two tape venues on one simulated venue
-    /// are not told apart there.
+    /// Venue of the tape, and simulated venue that plays it. If two venues of the tape are mapped
+    /// to one simulated venue, its clients cannot tell them apart.
     pub venues: Vec<(String, String)>,
-    /// Tape symbol and the canonical instrument it is, where the rule does not find it: the rule
-    /// takes `BTCUSDT`, `BTC-USDT`, `BTC_USDT`, `BTC/USDT` as `BTC/USDT` and cuts off `_PERP`.
+    /// Symbol of the tape, and canonical instrument that it stands for. Needed where the usual rule
+    /// fails, which reads `BTCUSDT`, `BTC-USDT`, `BTC_USDT` and `BTC/USDT` as `BTC/USDT` and cuts
+    /// off `_PERP`.
     pub instruments: Vec<(String, String)>,
-    /// Simulated venue, canonical instrument and the symbol it has there, where it is not the
-    /// venue's usual spelling.
+    /// Simulated venue, canonical instrument, and symbol of the instrument on that venue. Needed
+    /// where the symbol differs from the venue's usual spelling.
     pub symbols: Vec<(String, String, String)>,
-    /// The size sent where none was recorded, decimal text.
+    /// Size, as decimal text, that is sent where none was recorded.
     pub default_size: String,
 }
 
@@ -49,11 +50,12 @@ impl Default for TapeOptions {
 /// Translates a tape's venues and symbols into simulated venues and instruments.
 #[derive(Debug, Clone)]
 pub(crate) struct Mapping {
-    /// Tape venue to simulated venue.
+    /// Index of the simulated venue, by venue of the tape.
     venues: HashMap<String, usize>,
+    /// Names of the simulated venues.
     names: Vec<String>,
     options: TapeOptions,
-    /// By simulated venue: tape symbol to instrument.
+    /// Index of the instrument, by simulated venue and then by symbol of the tape.
     instruments: Vec<HashMap<String, usize>>,
 }
 
@@ -69,17 +71,18 @@ impl Mapping {
         }
     }
 
-    /// The simulated venue that plays a tape's venue, if one does.
+    /// Returns the simulated venue that plays a venue of the tape, if there is one.
     pub(crate) fn venue(&self, tape_venue: &str) -> Option<usize> {
         self.venues.get(tape_venue).copied()
     }
 
-    /// The size sent where none was recorded.
+    /// Returns the size that is sent where none was recorded.
     pub(crate) fn default_size(&self) -> &str {
         &self.options.default_size
     }
 
-    /// The instrument of a tape symbol on a simulated venue; entered in the survey when new.
+    /// Returns the instrument of a symbol of the tape on a simulated venue. A new instrument is
+    /// added to the survey; without a survey it is `None`.
     pub(crate) fn instrument(
         &mut self,
         venue: usize,
@@ -110,6 +113,7 @@ impl Mapping {
         Some(index)
     }
 
+    /// Returns the symbol of an instrument on a simulated venue.
     fn symbol(&self, venue: usize, instrument: &str) -> String {
         let here = &self.names[venue];
         let given = self.options.symbols.iter();
@@ -122,7 +126,7 @@ impl Mapping {
     }
 }
 
-/// `BASE/QUOTE` of a symbol in one of the usual spellings; the symbol itself when it has none.
+/// Returns `BASE/QUOTE` for a symbol in one of the usual spellings, and any other symbol unchanged.
 fn canonical(symbol: &str) -> String {
     let symbol = symbol.strip_suffix("_PERP").unwrap_or(symbol);
     if let Some((base, quote)) = symbol.split_once(['/', '-', '_']) {

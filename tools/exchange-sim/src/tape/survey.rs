@@ -1,35 +1,35 @@
-//! The survey of a tape: its instruments, how fine their numbers are, and how many rows it has.
+//! The survey of a tape: its instruments and their grids, and its numbers of rows.
 
 use crate::decimal;
 use crate::venue::Texts;
 
-/// What is on a tape.
+/// The contents of a tape.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TapeSurvey {
-    /// Instruments in the order of their first row.
+    /// Instruments, in the order of their first rows.
     pub instruments: Vec<TapeInstrument>,
-    /// Rows that are played.
+    /// Number of rows that are played.
     pub rows: u64,
-    /// Rows of venues that are not mapped to a simulated one.
+    /// Number of rows of venues that are not mapped to a simulated one.
     pub unmapped: u64,
-    /// Rows of mapped venues without a price on one side.
+    /// Number of rows of mapped venues that lack the price of one side.
     pub incomplete: u64,
-    /// Receive time of the first row played, ns since 1970 UTC.
+    /// Receive time of the earliest row played, in ns since 1970 UTC.
     pub first_ns: u64,
-    /// Receive time of the last row played, ns since 1970 UTC.
+    /// Receive time of the latest row played, in ns since 1970 UTC.
     pub last_ns: u64,
 }
 
 /// An instrument found on a tape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TapeInstrument {
-    /// Canonical name, `BTC/USDT`.
+    /// Canonical name, such as `BTC/USDT`.
     pub name: String,
-    /// The most digits after the point of a price, zeros at the end not counted.
+    /// Greatest number of digits after the point of a price, without trailing zeros.
     pub price_decimals: usize,
-    /// The most digits after the point of a size, zeros at the end not counted.
+    /// Greatest number of digits after the point of a size, without trailing zeros.
     pub size_decimals: usize,
-    /// Simulated venues that have it, with its symbol there.
+    /// Simulated venues that list the instrument, with its symbol there.
     pub venues: Vec<(String, String)>,
 }
 

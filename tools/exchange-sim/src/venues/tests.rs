@@ -236,7 +236,8 @@ fn recorded_binance_spot_quotes_are_written_again() {
 fn recorded_binance_usdm_quotes_are_written_again() {
     let venue = by_name("binance-usdm").expect("a venue");
     let mut written = 0;
-    // Of 2026 there is one, live but re-joined from lines; the documentation's are in another order.
+    // Of 2026 there is one, live but re-joined from lines; the documentation's are in another
+    // order.
     let mut all = recordings_of("binance_usdm_bookTicker_examples", "REFLOW");
     all.retain(|frame| frame.ends_with(r#","st":1}"#) && frame.contains(r#"","T":"#));
     all.extend(recordings("binance_usdm_bookTicker"));
