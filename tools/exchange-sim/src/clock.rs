@@ -5,6 +5,8 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use crate::duration::nanos;
+
 /// A clock that counts nanoseconds since 1970 UTC and never steps back.
 #[derive(Debug, Clone)]
 pub struct Clock {
@@ -18,16 +20,12 @@ impl Clock {
     #[must_use]
     pub fn start() -> Clock {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { origin: Instant::now(), origin_ns: saturating_ns(since_1970.as_nanos()) }
+        Clock { origin: Instant::now(), origin_ns: nanos(since_1970) }
     }
 
     /// Returns the time in ns since 1970 UTC.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
-        self.origin_ns.saturating_add(saturating_ns(self.origin.elapsed().as_nanos()))
+        self.origin_ns.saturating_add(nanos(self.origin.elapsed()))
     }
-}
-
-fn saturating_ns(ns: u128) -> u64 {
-    u64::try_from(ns).unwrap_or(u64::MAX)
 }

@@ -48,7 +48,7 @@ pub(crate) struct Listed {
 /// The source at some time.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    tape: Tape,
+    origin: Origin,
     looping: bool,
     left: u64,
     item: Item,
@@ -59,12 +59,12 @@ pub(crate) struct Feed {
 }
 
 #[derive(Debug)]
-enum Tape {
+enum Origin {
     Model {
         model: Box<Model>,
         venues: Vec<(usize, Duration)>,
     },
-    Quotes {
+    Tape {
         surveyed: Box<Surveyed>,
         merged: tape::Merged,
         row: Box<tape::Row>,
@@ -82,13 +82,13 @@ impl Feed {
     /// Opens the source of the options and says which instruments it has.
     pub(crate) fn open(options: &Options) -> Result<(Feed, Vec<Listed>), SimError> {
         let names: Vec<&str> = options.venues.iter().map(|venue| venue.name.as_str()).collect();
-        let (tape, listed) = match &options.source {
+        let (origin, listed) = match &options.source {
             Source::Model(model) => open_model(model, &names)?,
             Source::Tape(tape) => open_tape(tape, &names)?,
             Source::Frames(frames) => (open_frames(frames, &names)?, Vec::new()),
         };
         let feed = Feed {
-            tape,
+            origin,
             looping: options.looping,
             left: options.limit.unwrap_or(u64::MAX),
             item: Item::default(),
@@ -123,9 +123,9 @@ impl Feed {
 
     /// What a recording of frames told so far beside frames to play.
     pub(crate) fn missing(&self) -> frames::Missing {
-        match &self.tape {
-            Tape::Frames { merged, .. } => merged.missing(),
-            Tape::Model { .. } | Tape::Quotes { .. } => frames::Missing::default(),
+        match &self.origin {
+            Origin::Frames { merged, .. } => merged.missing(),
+            Origin::Model { .. } | Origin::Tape { .. } => frames::Missing::default(),
         }
     }
 
@@ -144,10 +144,10 @@ impl Feed {
     }
 
     fn rewind(&mut self) -> Result<(), SimError> {
-        match &mut self.tape {
-            Tape::Model { .. } => {}
-            Tape::Quotes { surveyed, merged, .. } => *merged = surveyed.open()?,
-            Tape::Frames { options, names, merged, .. } => {
+        match &mut self.origin {
+            Origin::Model { .. } => {}
+            Origin::Tape { surveyed, merged, .. } => *merged = surveyed.open()?,
+            Origin::Frames { options, names, merged, .. } => {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 *merged = frames::Merged::open(options, &names)?;
             }
@@ -157,41 +157,46 @@ impl Feed {
     }
 
     fn read(&mut self) -> Result<bool, SimError> {
-        let item = &mut self.item;
-        match &mut self.tape {
-            Tape::Model { model, venues } => {
-                read_model(model, venues, item);
+        match &mut self.origin {
+            Origin::Model { model, venues } => {
+                read_model(model, venues, &mut self.item);
                 Ok(true)
             }
-            Tape::Quotes { surveyed, merged, row } => {
+            Origin::Tape { surveyed, merged, row } => {
                 let found = merged.next(row)?;
                 if found {
-                    let at_ns =
-                        self.round_ns + row.recv_ns.saturating_sub(surveyed.survey.first_ns);
-                    // Rows of a file that go back in time are sent when they come.
-                    item.at_ns = at_ns.max(item.at_ns);
-                    item.age_ns =
-                        row.exch_ns.map_or(0, |exch| row.recv_ns.wrapping_sub(exch) as i64);
-                    item.venue = row.venue;
-                    item.instrument = row.instrument;
-                    std::mem::swap(&mut item.texts, &mut row.texts);
+                    take_row(row, surveyed.survey.first_ns, self.round_ns, &mut self.item);
                 }
                 Ok(found)
             }
-            Tape::Frames { merged, line, first_ns, .. } => {
+            Origin::Frames { merged, line, first_ns, .. } => {
                 let found = merged.next(line)?;
                 if found {
                     let first_ns = *first_ns.get_or_insert(line.at_ns);
-                    let at_ns = self.round_ns + line.at_ns.saturating_sub(first_ns);
-                    item.at_ns = at_ns.max(item.at_ns);
-                    item.venue = line.venue;
-                    let frame = item.frame.get_or_insert_default();
-                    std::mem::swap(frame, &mut line.frame);
+                    take_line(line, first_ns, self.round_ns, &mut self.item);
                 }
                 Ok(found)
             }
         }
     }
+}
+
+/// Takes a row of a tape as the next item. A row that goes back in time is sent when it comes.
+fn take_row(row: &mut tape::Row, first_ns: u64, round_ns: u64, item: &mut Item) {
+    let at_ns = round_ns + row.recv_ns.saturating_sub(first_ns);
+    item.at_ns = at_ns.max(item.at_ns);
+    item.age_ns = row.exch_ns.map_or(0, |exch_ns| row.recv_ns.wrapping_sub(exch_ns) as i64);
+    item.venue = row.venue;
+    item.instrument = row.instrument;
+    std::mem::swap(&mut item.texts, &mut row.texts);
+}
+
+/// Takes a recorded frame as the next item. A frame that goes back in time is sent when it comes.
+fn take_line(line: &mut frames::Line, first_ns: u64, round_ns: u64, item: &mut Item) {
+    let at_ns = round_ns + line.at_ns.saturating_sub(first_ns);
+    item.at_ns = at_ns.max(item.at_ns);
+    item.venue = line.venue;
+    std::mem::swap(item.frame.get_or_insert_default(), &mut line.frame);
 }
 
 fn read_model(model: &mut Model, venues: &[(usize, Duration)], item: &mut Item) {
@@ -214,7 +219,7 @@ fn read_model(model: &mut Model, venues: &[(usize, Duration)], item: &mut Item) 
     }
 }
 
-fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Tape, Vec<Listed>), SimError> {
+fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Origin, Vec<Listed>), SimError> {
     let mut options = options.clone();
     options.venues.retain(|venue| names.contains(&venue.name.as_str()));
     for name in names {
@@ -238,10 +243,13 @@ fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Tape, Vec<Liste
                 .collect(),
         })
         .collect();
-    Ok((Tape::Model { model: Box::new(model), venues }, listed))
+    Ok((Origin::Model { model: Box::new(model), venues }, listed))
 }
 
-fn open_tape(options: &tape::TapeOptions, names: &[&str]) -> Result<(Tape, Vec<Listed>), SimError> {
+fn open_tape(
+    options: &tape::TapeOptions,
+    names: &[&str],
+) -> Result<(Origin, Vec<Listed>), SimError> {
     let surveyed = Surveyed::read(options, names)?;
     let index = |name: &String| names.iter().position(|here| here == name);
     let listed = surveyed
@@ -260,11 +268,11 @@ fn open_tape(options: &tape::TapeOptions, names: &[&str]) -> Result<(Tape, Vec<L
         .collect();
     let merged = surveyed.open()?;
     let row = Box::default();
-    Ok((Tape::Quotes { surveyed: Box::new(surveyed), merged, row }, listed))
+    Ok((Origin::Tape { surveyed: Box::new(surveyed), merged, row }, listed))
 }
 
-fn open_frames(options: &FramesOptions, names: &[&str]) -> Result<Tape, SimError> {
-    Ok(Tape::Frames {
+fn open_frames(options: &FramesOptions, names: &[&str]) -> Result<Origin, SimError> {
+    Ok(Origin::Frames {
         options: options.clone(),
         names: names.iter().map(|&name| name.to_owned()).collect(),
         merged: frames::Merged::open(options, names)?,

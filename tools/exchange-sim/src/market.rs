@@ -10,13 +10,13 @@ use crate::faults::{Armed, FaultKind};
 use crate::feed::Listed;
 use crate::options::Options;
 use crate::stats::{Occasion, VenueStats, Written};
-use crate::venue::{Manners, Texts, Venue, Wire};
+use crate::venue::{Rules, Texts, Venue, WireQuote};
 
 /// One venue while it runs.
 #[derive(Debug)]
 pub(crate) struct Market {
     pub(crate) venue: &'static dyn Venue,
-    pub(crate) manners: Manners,
+    pub(crate) rules: Rules,
     pub(crate) topics: Vec<Topic>,
     /// Quotes to be skipped still, by a fault.
     pub(crate) skips: u64,
@@ -69,12 +69,12 @@ struct Last {
 impl Market {
     pub(crate) fn new(venue: &'static dyn Venue, options: &Options) -> Market {
         let faults = options.faults.iter().filter(|fault| fault.venue == venue.name());
-        let own = venue.manners();
+        let own = venue.rules();
         let has_deltas = own.deltas && options.bybit_deltas;
         let repeat_after = if has_deltas { None } else { own.repeat_after };
         Market {
             venue,
-            manners: Manners {
+            rules: Rules {
                 ping_every: own.ping_every.map(|own| options.ping_every.unwrap_or(own)),
                 pong_within: own.pong_within.map(|own| options.pong_within.unwrap_or(own)),
                 idle_close: own.idle_close.map(|own| options.idle_close.unwrap_or(own)),
@@ -145,7 +145,7 @@ impl Market {
     pub(crate) fn is_repeat_due(&self, topic: usize, now_ns: u64) -> bool {
         let entry = &self.topics[topic];
         let silence_ns = now_ns.saturating_sub(entry.sent_ns);
-        let is_silent = self.manners.repeat_after.is_some_and(|after| nanos(after) <= silence_ns);
+        let is_silent = self.rules.repeat_after.is_some_and(|after| nanos(after) <= silence_ns);
         is_silent && !entry.subscribers.is_empty()
     }
 
@@ -249,7 +249,7 @@ impl Market {
 
     fn write(&self, entry: &Topic, last: &Last, before: Option<&Texts>, push_ms: u64) -> String {
         let mut out = String::with_capacity(256);
-        let wire = Wire {
+        let wire = WireQuote {
             topic: &entry.name,
             symbol: &entry.symbol,
             texts: &last.texts,

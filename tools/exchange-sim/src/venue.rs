@@ -17,7 +17,7 @@ pub(crate) trait Venue: Debug + Sync {
     fn path(&self) -> &'static str;
 
     /// Heartbeats, limits and repeats.
-    fn manners(&self) -> Manners;
+    fn rules(&self) -> Rules;
 
     /// The venue's spelling of `BASE/QUOTE`.
     fn symbol(&self, instrument: &str) -> String;
@@ -41,7 +41,7 @@ pub(crate) trait Venue: Debug + Sync {
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64;
 
     /// Writes one quote as a bare frame.
-    fn frame(&self, wire: &Wire<'_>, out: &mut String);
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String);
 
     /// The frame as a combined stream carries it; `None` where the venue has no such form.
     fn combined(&self, topic: &str, bare: &str) -> Option<String>;
@@ -52,7 +52,7 @@ pub(crate) trait Venue: Debug + Sync {
 
 /// Heartbeats, limits and repeats of a venue. Times are the venue's documented ones.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Manners {
+pub(crate) struct Rules {
     /// The server sends a protocol ping this often.
     pub(crate) ping_every: Option<Duration>,
     /// A ping must be answered within this, or the connection is closed.
@@ -79,7 +79,7 @@ pub(crate) enum Route {
         /// Topics subscribed by the URL.
         topics: Vec<String>,
         /// Quotes are not to be had on this path.
-        barren: bool,
+        without_quotes: bool,
     },
     /// HTTP 404.
     NotFound,
@@ -93,7 +93,7 @@ pub(crate) struct Session {
     /// Frames are wrapped with the name of their stream.
     pub(crate) combined: bool,
     /// Quotes are not to be had on this path.
-    pub(crate) barren: bool,
+    pub(crate) without_quotes: bool,
     /// Topics subscribed, in the order of subscribing.
     pub(crate) topics: Vec<String>,
 }
@@ -126,7 +126,7 @@ pub(crate) struct Texts {
 
 /// One quote to be written as a frame.
 #[derive(Debug)]
-pub(crate) struct Wire<'a> {
+pub(crate) struct WireQuote<'a> {
     pub(crate) topic: &'a str,
     pub(crate) symbol: &'a str,
     pub(crate) texts: &'a Texts,

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::duration::nanos;
-use crate::venue::Manners;
+use crate::venue::Rules;
 
 /// When a connection was last sent something, pinged and answered.
 #[derive(Debug)]
@@ -42,17 +42,17 @@ impl Heartbeat {
     }
 
     /// Returns what is due at `now_ns`, if anything. A ping is returned once and counts as sent.
-    pub(crate) fn due(&mut self, manners: &Manners, now_ns: u64) -> Option<Beat> {
+    pub(crate) fn due(&mut self, rules: &Rules, now_ns: u64) -> Option<Beat> {
         let passed = |since_ns: u64, time: Option<Duration>| {
             time.is_some_and(|time| nanos(time) <= now_ns.saturating_sub(since_ns))
         };
-        if self.unanswered_ns.is_some_and(|since_ns| passed(since_ns, manners.pong_within)) {
+        if self.unanswered_ns.is_some_and(|since_ns| passed(since_ns, rules.pong_within)) {
             return Some(Beat::Close("Pong timeout"));
         }
-        if passed(self.sent_ns, manners.idle_close) {
+        if passed(self.sent_ns, rules.idle_close) {
             return Some(Beat::Close("No data received"));
         }
-        if passed(self.pinged_ns, manners.ping_every) {
+        if passed(self.pinged_ns, rules.ping_every) {
             self.pinged_ns = now_ns;
             self.unanswered_ns.get_or_insert(now_ns);
             return Some(Beat::Ping);
@@ -68,18 +68,18 @@ mod tests {
     const NS_PER_S: u64 = 1_000_000_000;
 
     /// Pings every 20 s and allows 60 s for the pong.
-    fn pinging() -> Manners {
-        Manners {
+    fn pinging() -> Rules {
+        Rules {
             ping_every: Some(Duration::from_secs(20)),
             pong_within: Some(Duration::from_secs(60)),
-            ..Manners::default()
+            ..Rules::default()
         }
     }
 
     /// Looks at the heartbeat every second until `end_s`; the seconds and what was due then.
-    fn beats(heartbeat: &mut Heartbeat, manners: &Manners, end_s: u64) -> Vec<(u64, Beat)> {
+    fn beats(heartbeat: &mut Heartbeat, rules: &Rules, end_s: u64) -> Vec<(u64, Beat)> {
         (0..=end_s)
-            .filter_map(|s| heartbeat.due(manners, s * NS_PER_S).map(|beat| (s, beat)))
+            .filter_map(|s| heartbeat.due(rules, s * NS_PER_S).map(|beat| (s, beat)))
             .collect()
     }
 
@@ -125,18 +125,18 @@ mod tests {
 
     #[test]
     fn only_silence_closes_an_idle_connection() {
-        let manners = Manners { idle_close: Some(Duration::from_secs(30)), ..Manners::default() };
+        let rules = Rules { idle_close: Some(Duration::from_secs(30)), ..Rules::default() };
         let mut heartbeat = Heartbeat::new(5 * NS_PER_S);
-        assert_eq!(heartbeat.due(&manners, 34 * NS_PER_S), None);
+        assert_eq!(heartbeat.due(&rules, 34 * NS_PER_S), None);
         heartbeat.on_sent(34 * NS_PER_S);
-        assert_eq!(heartbeat.due(&manners, 63 * NS_PER_S), None);
-        let idle = heartbeat.due(&manners, 64 * NS_PER_S);
+        assert_eq!(heartbeat.due(&rules, 63 * NS_PER_S), None);
+        let idle = heartbeat.due(&rules, 64 * NS_PER_S);
         assert_eq!(idle, Some(Beat::Close("No data received")));
     }
 
     #[test]
     fn a_venue_without_rules_neither_pings_nor_closes() {
         let mut heartbeat = Heartbeat::new(0);
-        assert_eq!(beats(&mut heartbeat, &Manners::default(), 100), []);
+        assert_eq!(beats(&mut heartbeat, &Rules::default(), 100), []);
     }
 }

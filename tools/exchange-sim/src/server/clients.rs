@@ -38,9 +38,9 @@ fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
     }
     match connection.handshake(now_ns) {
         HandshakeStep::NotYet => {}
-        HandshakeStep::Open(Route::Open { combined, topics, barren }) => {
+        HandshakeStep::Open(Route::Open { combined, topics, without_quotes }) => {
             connection.session.combined = combined;
-            connection.session.barren = barren;
+            connection.session.without_quotes = without_quotes;
             market.stats.opened += 1;
             market.stats.connections += 1;
             for topic in topics {
@@ -57,7 +57,7 @@ fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
 /// Expels a client that sends more messages a second than the venue allows.
 fn limit_rate(hub: &mut Hub, slot: usize, now_ns: u64) {
     let Some((connection, market)) = hub.client(slot) else { return };
-    let most = market.manners.inbound_per_second;
+    let most = market.rules.inbound_per_second;
     if most.is_some_and(|most| connection.inbound.exceeds(most, now_ns)) {
         hub.expel(slot, "Too many requests", now_ns);
     }

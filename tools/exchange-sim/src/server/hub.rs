@@ -118,7 +118,7 @@ impl Hub {
         let topic = market.topic(name);
         market.topics[topic].subscribers.push(slot);
         market.stats.subscriptions += 1;
-        if market.manners.snapshot {
+        if market.rules.snapshot {
             self.send_snapshot(slot, topic, now_ns);
         }
     }

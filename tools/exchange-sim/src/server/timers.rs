@@ -52,7 +52,7 @@ fn is_overdue(connection: &Connection, now_ns: u64) -> bool {
 /// Sends the ping that is due, or closes the connection that has broken its deadline.
 fn beat(hub: &mut Hub, slot: usize, now_ns: u64) {
     let Some((connection, market)) = hub.client(slot) else { return };
-    match connection.heartbeat.due(&market.manners, now_ns) {
+    match connection.heartbeat.due(&market.rules, now_ns) {
         Some(Beat::Ping) => {
             market.stats.pings += 1;
             let payload = (now_ns / NS_PER_MS).to_string();

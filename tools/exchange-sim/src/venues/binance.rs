@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::venue::{Action, Manners, Recorded, Route, Session, Venue, Wire};
+use crate::venue::{Action, Recorded, Route, Rules, Session, Venue, WireQuote};
 use crate::venues::binance_requests;
 use crate::{decimal, sequence};
 
@@ -26,12 +26,12 @@ impl Venue for Binance {
         "/ws"
     }
 
-    fn manners(&self) -> Manners {
-        Manners {
+    fn rules(&self) -> Rules {
+        Rules {
             ping_every: Some(Duration::from_secs(20)),
             pong_within: Some(Duration::from_secs(60)),
             inbound_per_second: Some(5),
-            ..Manners::default()
+            ..Rules::default()
         }
     }
 
@@ -66,7 +66,7 @@ impl Venue for Binance {
         )
     }
 
-    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let texts = wire.texts;
         let written = write!(
             out,

@@ -31,12 +31,12 @@ pub(super) fn route(path: &str, query: Option<&str>) -> Route {
         let streams = query
             .and_then(|query| query.split('&').find_map(|part| part.strip_prefix("streams=")))
             .unwrap_or_default();
-        return Route::Open { combined: true, topics: split(streams), barren: false };
+        return Route::Open { combined: true, topics: split(streams), without_quotes: false };
     }
     match path.strip_prefix("/ws") {
-        Some("") => Route::Open { combined: false, topics: Vec::new(), barren: false },
+        Some("") => Route::Open { combined: false, topics: Vec::new(), without_quotes: false },
         Some(rest) if rest.starts_with('/') => {
-            Route::Open { combined: false, topics: split(rest), barren: false }
+            Route::Open { combined: false, topics: split(rest), without_quotes: false }
         }
         Some(_) | None => Route::NotFound,
     }
@@ -51,40 +51,59 @@ pub(super) fn on_text(text: &str, session: &Session) -> Vec<Action> {
         }
     };
     let id = request.get("id").cloned().unwrap_or(Value::Null);
-    let fail = |code, message: &str| vec![Action::Fail(error(code, message, Some(&id)))];
-    let done = |result: &str| Action::Reply(format!(r#"{{"result":{result},"id":{id}}}"#));
-    match request.get("method").and_then(Value::as_str) {
-        Some(method @ ("SUBSCRIBE" | "UNSUBSCRIBE")) => match streams(&request) {
-            Ok(streams) if method == "SUBSCRIBE" => {
-                if STREAMS_MAX < session.topics.len() + streams.len() {
-                    return fail(2, "Invalid request: too many parameters");
-                }
-                let mut actions = vec![done("null")];
-                actions.extend(streams.into_iter().map(Action::Subscribe));
-                actions
-            }
-            Ok(streams) => {
-                let mut actions: Vec<_> = streams.into_iter().map(Action::Unsubscribe).collect();
-                actions.push(done("null"));
-                actions
-            }
-            Err(message) => fail(2, message),
-        },
-        Some("LIST_SUBSCRIPTIONS") => vec![done(&Value::from(session.topics.clone()).to_string())],
-        Some("SET_PROPERTY") => match request.get("params").and_then(Value::as_array) {
-            Some(params) => match params.as_slice() {
-                [Value::String(name), Value::Bool(on)] if name == "combined" => {
-                    vec![Action::Combine(*on), done("null")]
-                }
-                [Value::String(_), Value::Bool(_)] => fail(0, "Unknown property"),
-                _ => fail(1, "Invalid value type: expected Boolean"),
-            },
-            None => fail(2, "Invalid request: property must be an array"),
-        },
-        Some("GET_PROPERTY") => vec![done(if session.combined { "true" } else { "false" })],
-        Some(_) => fail(2, "Invalid request: unknown method"),
-        None => fail(2, "Invalid request: missing field `method`"),
+    let answered = match request.get("method").and_then(Value::as_str) {
+        Some("SUBSCRIBE") => subscribe(&request, &id, session),
+        Some("UNSUBSCRIBE") => unsubscribe(&request, &id),
+        Some("LIST_SUBSCRIPTIONS") => {
+            Ok(vec![done(&Value::from(session.topics.clone()).to_string(), &id)])
+        }
+        Some("SET_PROPERTY") => set_property(&request, &id),
+        Some("GET_PROPERTY") => {
+            Ok(vec![done(if session.combined { "true" } else { "false" }, &id)])
+        }
+        Some(_) => Err((2, "Invalid request: unknown method")),
+        None => Err((2, "Invalid request: missing field `method`")),
+    };
+    answered.unwrap_or_else(|(code, message)| vec![Action::Fail(error(code, message, Some(&id)))])
+}
+
+/// The actions that answer a request, or the code and message of the error.
+type Answered = Result<Vec<Action>, (u32, &'static str)>;
+
+/// Acknowledges first; the quotes follow.
+fn subscribe(request: &Value, id: &Value, session: &Session) -> Answered {
+    let streams = streams(request)?;
+    if STREAMS_MAX < session.topics.len() + streams.len() {
+        return Err((2, "Invalid request: too many parameters"));
     }
+    let mut actions = vec![done("null", id)];
+    actions.extend(streams.into_iter().map(Action::Subscribe));
+    Ok(actions)
+}
+
+/// Acknowledges last, after the quotes have stopped.
+fn unsubscribe(request: &Value, id: &Value) -> Answered {
+    let mut actions: Vec<_> = streams(request)?.into_iter().map(Action::Unsubscribe).collect();
+    actions.push(done("null", id));
+    Ok(actions)
+}
+
+/// Sets `combined`, the only property.
+fn set_property(request: &Value, id: &Value) -> Answered {
+    let Some(params) = request.get("params").and_then(Value::as_array) else {
+        return Err((2, "Invalid request: property must be an array"));
+    };
+    match params.as_slice() {
+        [Value::String(name), Value::Bool(on)] if name == "combined" => {
+            Ok(vec![Action::Combine(*on), done("null", id)])
+        }
+        [Value::String(_), Value::Bool(_)] => Err((0, "Unknown property")),
+        _ => Err((1, "Invalid value type: expected Boolean")),
+    }
+}
+
+fn done(result: &str, id: &Value) -> Action {
+    Action::Reply(format!(r#"{{"result":{result},"id":{id}}}"#))
 }
 
 /// The error reply to a request that a fault refuses.
@@ -101,14 +120,15 @@ fn error(code: u32, message: &str, id: Option<&Value>) -> String {
     )
 }
 
-fn streams(request: &Value) -> Result<Vec<String>, &'static str> {
+/// Returns the streams that a request names.
+fn streams(request: &Value) -> Result<Vec<String>, (u32, &'static str)> {
     let params = request.get("params").and_then(Value::as_array);
     params
-        .ok_or("Invalid request: streams must be an array")?
+        .ok_or((2, "Invalid request: streams must be an array"))?
         .iter()
         .map(|name| name.as_str().map(str::to_owned))
         .collect::<Option<Vec<_>>>()
-        .ok_or("Invalid request: stream must be a string")
+        .ok_or((2, "Invalid request: stream must be a string"))
 }
 
 /// The stream of a recorded frame, wrapped or bare; of bare ones only quotes name their symbol.

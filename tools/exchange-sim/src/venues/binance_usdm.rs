@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::venue::{Action, Manners, Recorded, Route, Session, Venue, Wire};
+use crate::venue::{Action, Recorded, Route, Rules, Session, Venue, WireQuote};
 use crate::venues::binance_requests;
 use crate::{decimal, sequence};
 
@@ -24,12 +24,12 @@ impl Venue for BinanceUsdm {
         "/public/ws"
     }
 
-    fn manners(&self) -> Manners {
-        Manners {
+    fn rules(&self) -> Rules {
+        Rules {
             ping_every: Some(Duration::from_secs(3 * 60)),
             pong_within: Some(Duration::from_secs(10 * 60)),
             inbound_per_second: Some(10),
-            ..Manners::default()
+            ..Rules::default()
         }
     }
 
@@ -64,7 +64,7 @@ impl Venue for BinanceUsdm {
         )
     }
 
-    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let texts = wire.texts;
         // A dated future's pair is its symbol without the date.
         let pair = wire.symbol.split_once('_').map_or(wire.symbol, |(pair, _)| pair);

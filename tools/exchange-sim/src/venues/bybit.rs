@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::venue::{Action, Manners, Recorded, Route, Session, Texts, Venue, Wire};
+use crate::venue::{Action, Recorded, Route, Rules, Session, Texts, Venue, WireQuote};
 use crate::{decimal, sequence};
 
 /// Topics one spot request may name.
@@ -33,13 +33,13 @@ impl Venue for Bybit {
         "/v5/public/spot"
     }
 
-    fn manners(&self) -> Manners {
-        Manners {
+    fn rules(&self) -> Rules {
+        Rules {
             idle_close: Some(Duration::from_secs(10 * 60)),
             repeat_after: Some(Duration::from_secs(3)),
             snapshot: true,
             deltas: true,
-            ..Manners::default()
+            ..Rules::default()
         }
     }
 
@@ -53,7 +53,7 @@ impl Venue for Bybit {
 
     fn route(&self, path: &str, _query: Option<&str>) -> Route {
         if path == self.path() {
-            Route::Open { combined: false, topics: Vec::new(), barren: false }
+            Route::Open { combined: false, topics: Vec::new(), without_quotes: false }
         } else {
             Route::NotFound
         }
@@ -99,7 +99,7 @@ impl Venue for Bybit {
         last.map_or_else(|| 141_000_000 + sequence::scattered(symbol, 1_000_000), |last| last + 1)
     }
 
-    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let kind = if wire.before.is_some() { "delta" } else { "snapshot" };
         let mut written = write!(
             out,

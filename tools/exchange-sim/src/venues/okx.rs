@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::venue::{Action, Manners, Recorded, Route, Session, Venue, Wire};
+use crate::venue::{Action, Recorded, Route, Rules, Session, Venue, WireQuote};
 use crate::{decimal, sequence};
 
 const CHANNEL: &str = "bbo-tbt";
@@ -28,12 +28,12 @@ impl Venue for Okx {
         "/ws/v5/public"
     }
 
-    fn manners(&self) -> Manners {
-        Manners {
+    fn rules(&self) -> Rules {
+        Rules {
             idle_close: Some(Duration::from_secs(30)),
             repeat_after: Some(Duration::from_secs(60)),
             snapshot: true,
-            ..Manners::default()
+            ..Rules::default()
         }
     }
 
@@ -48,9 +48,11 @@ impl Venue for Okx {
     /// `/public` has the quotes; on the venue's other paths every quote channel is error 60018.
     fn route(&self, path: &str, _query: Option<&str>) -> Route {
         match path.strip_prefix("/ws/v5/") {
-            Some("public") => Route::Open { combined: false, topics: Vec::new(), barren: false },
+            Some("public") => {
+                Route::Open { combined: false, topics: Vec::new(), without_quotes: false }
+            }
             Some("business" | "private") => {
-                Route::Open { combined: false, topics: Vec::new(), barren: true }
+                Route::Open { combined: false, topics: Vec::new(), without_quotes: true }
             }
             Some(_) | None => Route::NotFound,
         }
@@ -94,7 +96,7 @@ impl Venue for Okx {
         )
     }
 
-    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let texts = wire.texts;
         let [bids, asks] = wire.orders;
         let written = write!(
@@ -139,7 +141,7 @@ fn one_arg(
 ) -> Vec<Action> {
     let (channel, symbol) = parts(arg);
     let topic = format!("{channel}:{symbol}");
-    if session.barren || !known(&topic) {
+    if session.without_quotes || !known(&topic) {
         return vec![Action::Fail(error("60018", &unknown(channel, symbol), session, id))];
     }
     let echo = format!(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::*;
-use crate::venue::{Route, Texts, Wire};
+use crate::venue::{Route, Texts, WireQuote};
 
 fn texts(numbers: [&str; 4]) -> Texts {
     let [bid, bid_qty, ask, ask_qty] = numbers.map(str::to_owned);
@@ -24,8 +24,8 @@ fn dressed(venue: &dyn Venue, numbers: [&str; 4], places: (usize, usize)) -> Tex
     Texts { bid, bid_qty, ask, ask_qty }
 }
 
-fn wire<'a>(topic: &'a str, symbol: &'a str, texts: &'a Texts) -> Wire<'a> {
-    Wire {
+fn wire<'a>(topic: &'a str, symbol: &'a str, texts: &'a Texts) -> WireQuote<'a> {
+    WireQuote {
         topic,
         symbol,
         texts,
@@ -39,7 +39,7 @@ fn wire<'a>(topic: &'a str, symbol: &'a str, texts: &'a Texts) -> Wire<'a> {
     }
 }
 
-fn frame(venue: &dyn Venue, wire: &Wire<'_>) -> String {
+fn frame(venue: &dyn Venue, wire: &WireQuote<'_>) -> String {
     let mut out = String::new();
     venue.frame(wire, &mut out);
     out
