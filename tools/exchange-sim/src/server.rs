@@ -175,3 +175,6 @@ impl Server {
         self.shared.publish(self.hub.markets.iter().map(|market| market.stats), &progress);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,156 @@
+//! The timers and the answers to clients, over loopback and with the time handed in.
+
+mod rig;
+
+use std::time::Duration;
+
+use tungstenite::Message;
+
+use crate::server::hub::Frame;
+use crate::server::tests::rig::{Client, NS_PER_S, Rig, connection};
+use crate::server::timers::look;
+
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+fn look_at(rig: &mut Rig, now_ns: u64) {
+    look(&mut rig.hub, STUCK_AFTER, now_ns);
+    for connection in rig.hub.connections.iter_mut().flatten() {
+        connection.flush(now_ns);
+    }
+}
+
+/// The close code and reason that come next, after `pings` pings.
+fn closed(client: &mut Client, pings: usize) -> (u16, String) {
+    for _ in 0..pings {
+        assert!(matches!(client.read(), Ok(Message::Ping(_))));
+    }
+    match client.read() {
+        Ok(Message::Close(Some(frame))) => (frame.code.into(), frame.reason.to_string()),
+        other => panic!("not a close: {other:?}"),
+    }
+}
+
+#[test]
+fn a_handshake_that_does_not_end_is_given_up() {
+    let mut rig = Rig::new("binance");
+    let _client = rig.connect(NS_PER_S);
+    look_at(&mut rig, 6 * NS_PER_S - 1);
+    assert!(rig.hub.connections[0].is_some());
+    look_at(&mut rig, 6 * NS_PER_S);
+    assert!(rig.hub.connections[0].is_none());
+    assert_eq!(rig.hub.markets[0].stats.connections, 0);
+}
+
+#[test]
+fn a_client_that_answers_no_ping_is_expelled() {
+    let mut rig = Rig::new("binance");
+    let mut client = rig.open(0);
+    for s in 0..=79 {
+        look_at(&mut rig, s * NS_PER_S);
+    }
+    assert_eq!((rig.hub.markets[0].stats.pings, rig.hub.markets[0].stats.expelled), (3, 0));
+    look_at(&mut rig, 80 * NS_PER_S);
+    assert_eq!(rig.hub.markets[0].stats.expelled, 1);
+    assert_eq!(closed(&mut client, 3), (1008, "Pong timeout".to_owned()));
+}
+
+#[test]
+fn a_client_that_was_sent_nothing_is_expelled_by_okx() {
+    let mut rig = Rig::new("okx");
+    let mut client = rig.open(0);
+    look_at(&mut rig, 30 * NS_PER_S - 1);
+    assert_eq!(rig.hub.markets[0].stats.expelled, 0);
+    look_at(&mut rig, 30 * NS_PER_S);
+    assert_eq!(rig.hub.markets[0].stats.expelled, 1);
+    assert_eq!(closed(&mut client, 0), (1008, "No data received".to_owned()));
+}
+
+#[test]
+fn a_close_that_is_not_answered_is_given_up() {
+    let mut rig = Rig::new("okx");
+    let _client = rig.open(0);
+    rig.hub.expel(0, "for the test", NS_PER_S);
+    look_at(&mut rig, 6 * NS_PER_S - 1);
+    assert_eq!(rig.hub.markets[0].stats.connections, 1);
+    look_at(&mut rig, 6 * NS_PER_S);
+    assert!(rig.hub.connections[0].is_none());
+    assert_eq!(rig.hub.markets[0].stats.connections, 0);
+}
+
+#[test]
+fn what_came_during_a_stall_is_answered_at_its_end() {
+    let mut rig = Rig::new("okx");
+    let mut client = rig.open(0);
+    rig.hub.each_live(0, |it| it.stalled_until_ns = Some(3 * NS_PER_S));
+    client.send(Message::text("ping")).expect("the connection is open");
+    rig.until(NS_PER_S, |hub| connection(hub).is_unread);
+    look_at(&mut rig, 3 * NS_PER_S - 1);
+    assert_eq!(rig.hub.markets[0].stats.heartbeats, 0);
+    look_at(&mut rig, 3 * NS_PER_S);
+    assert_eq!(rig.hub.markets[0].stats.heartbeats, 1);
+    assert_eq!(client.read().ok(), Some(Message::text("pong")));
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_cut_off() {
+    let mut rig = Rig::new("binance");
+    let _client = rig.open(0);
+    let text = "x".repeat(1 << 20);
+    while !rig.hub.is_blocked() {
+        rig.hub.send_to_all(0, &text, NS_PER_S);
+        rig.hub.each_live(0, |it| it.flush(NS_PER_S));
+    }
+    look(&mut rig.hub, STUCK_AFTER, 31 * NS_PER_S);
+    assert_eq!(rig.hub.markets[0].stats.stuck, 0);
+    look(&mut rig.hub, STUCK_AFTER, 31 * NS_PER_S + 1);
+    assert_eq!(rig.hub.markets[0].stats.stuck, 1);
+    assert!(rig.hub.connections[0].is_none());
+}
+
+#[test]
+fn bybit_repeats_a_silent_topic_to_its_subscribers() {
+    let mut rig = Rig::new("bybit");
+    let _client = rig.open(0);
+    look_at(&mut rig, 10 * NS_PER_S);
+    assert_eq!(rig.hub.markets[0].stats.repeats, 0, "nobody is subscribed");
+    rig.hub.subscribe(0, "orderbook.1.BTCUSDT", 10 * NS_PER_S);
+    rig.hub.deliver(0, 0, Frame::bare("{}"), 11 * NS_PER_S);
+    look_at(&mut rig, 14 * NS_PER_S - 1);
+    assert_eq!(rig.hub.markets[0].stats.repeats, 0);
+    look_at(&mut rig, 14 * NS_PER_S);
+    assert_eq!(rig.hub.markets[0].stats.repeats, 1);
+    look_at(&mut rig, 17 * NS_PER_S);
+    assert_eq!(rig.hub.markets[0].stats.repeats, 2);
+}
+
+fn list_subscriptions(client: &mut Client, times: usize) {
+    for id in 0..times {
+        let request = format!(r#"{{"method":"LIST_SUBSCRIPTIONS","id":{id}}}"#);
+        client.send(Message::text(request)).expect("the connection is open");
+    }
+}
+
+#[test]
+fn five_messages_a_second_are_allowed_by_binance_and_a_sixth_is_not() {
+    let mut rig = Rig::new("binance");
+    let mut client = rig.open(0);
+    for s in 1..=3 {
+        list_subscriptions(&mut client, 5);
+        rig.until(s * NS_PER_S, |hub| hub.markets[0].stats.requests == 5 * s);
+    }
+    assert_eq!(rig.hub.markets[0].stats.expelled, 0);
+    list_subscriptions(&mut client, 1);
+    rig.until(4 * NS_PER_S - 1, |hub| hub.markets[0].stats.expelled == 1);
+    assert_eq!(rig.hub.markets[0].stats.requests, 15, "the sixth is not answered");
+}
+
+#[test]
+fn a_client_that_leaves_frees_its_slot_and_its_subscriptions() {
+    let mut rig = Rig::new("okx");
+    let client = rig.open(0);
+    rig.hub.subscribe(0, "bbo-tbt:BTC-USDT", 0);
+    assert_eq!((rig.hub.subscriptions(), rig.hub.markets[0].stats.connections), (1, 1));
+    drop(client);
+    rig.until(0, |hub| hub.connections[0].is_none());
+    assert_eq!((rig.hub.subscriptions(), rig.hub.markets[0].stats.connections), (0, 0));
+}
