@@ -266,3 +266,91 @@ impl Market {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venues;
+
+    /// A market that lists `BTC/USDT` as topic 0.
+    fn market(venue: &str, options: &Options) -> Market {
+        let venue = venues::by_name(venue).expect("a known venue");
+        let mut market = Market::new(venue, options);
+        let symbols = vec![(0, venue.symbol("BTC/USDT"))];
+        market.list(&[Listed { price_places: 2, size_places: 5, symbols }], 0);
+        market
+    }
+
+    fn take(market: &mut Market, numbers: [&str; 4]) {
+        let [bid, bid_qty, ask, ask_qty] = numbers.map(str::to_owned);
+        market.take(0, &Texts { bid, bid_qty, ask, ask_qty }, 1_000, 1_001);
+    }
+
+    fn kind(frame: Option<String>) -> &'static str {
+        let frame = frame.expect("a frame");
+        if frame.contains(r#""type":"delta""#) { "delta" } else { "snapshot" }
+    }
+
+    #[test]
+    fn the_delta_dialect_restarts_with_a_snapshot_after_a_wrong_quote() {
+        let options = Options { bybit_deltas: true, ..Options::default() };
+        let mut market = market("bybit", &options);
+        take(&mut market, ["1", "1", "2", "1"]);
+        assert_eq!(kind(market.change(0)), "snapshot");
+        take(&mut market, ["1", "2", "2", "1"]);
+        assert_eq!(kind(market.change(0)), "delta");
+        assert!(market.spoil(0, FaultKind::ZeroSize).is_some());
+        assert_eq!(kind(market.change(0)), "snapshot");
+        take(&mut market, ["1", "3", "2", "1"]);
+        assert_eq!(kind(market.change(0)), "snapshot");
+        take(&mut market, ["1", "4", "2", "1"]);
+        assert_eq!(kind(market.change(0)), "delta");
+    }
+
+    #[test]
+    fn wrong_quotes_are_wrong_in_one_way_and_use_up_an_update_id() {
+        for (kind, numbers, wrong) in [
+            (FaultKind::Crossed, ["1", "1", "2", "1"], ["2", "1", "1", "1"]),
+            (FaultKind::Crossed, ["2", "1", "2", "1"], ["92", "1", "2", "1"]),
+            (FaultKind::ZeroSize, ["1", "1", "2", "1"], ["1", "0", "2", "1"]),
+            (FaultKind::Negative, ["1", "1", "2", "1"], ["-1", "1", "2", "1"]),
+        ] {
+            let mut market = market("bybit", &Options::default());
+            assert!(market.spoil(0, kind).is_none(), "there is no quote to spoil");
+            take(&mut market, numbers);
+            let written = |market: &Market| market.written(0, Occasion::Faulty, None, 1);
+            let before = written(&market).expect("a quote");
+            assert!(market.spoil(0, kind).is_some());
+            let it = written(&market).expect("a quote");
+            assert_eq!([&*it.bid, &*it.bid_qty, &*it.ask, &*it.ask_qty], wrong);
+            assert_eq!(it.sequence, before.sequence + 1);
+        }
+    }
+
+    #[test]
+    fn only_silent_topics_with_subscribers_are_repeated() {
+        const NS_PER_S: u64 = 1_000_000_000;
+        for (venue, subscribers, silence_ns, is_due) in [
+            ("bybit", vec![], 9 * NS_PER_S, false),
+            ("bybit", vec![0], 3 * NS_PER_S - 1, false),
+            ("bybit", vec![0], 3 * NS_PER_S, true),
+            ("okx", vec![0], 60 * NS_PER_S, true),
+            ("binance", vec![0], 999 * NS_PER_S, false),
+        ] {
+            let mut market = market(venue, &Options::default());
+            market.topics[0].subscribers = subscribers;
+            market.topics[0].sent_ns = NS_PER_S;
+            assert_eq!(market.is_repeat_due(0, NS_PER_S + silence_ns), is_due, "{venue}");
+        }
+    }
+
+    #[test]
+    fn only_listed_instruments_are_known_unless_frames_are_played() {
+        let mut market = market("okx", &Options::default());
+        assert!(market.knows("bbo-tbt:BTC-USDT"));
+        market.topic("bbo-tbt:ETH-USDT");
+        assert!(!market.knows("bbo-tbt:ETH-USDT"));
+        market.list(&[], 0);
+        assert!(market.knows("bbo-tbt:ETH-USDT"));
+    }
+}

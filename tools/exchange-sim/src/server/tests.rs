@@ -66,6 +66,17 @@ fn a_client_that_was_sent_nothing_is_expelled_by_okx() {
 }
 
 #[test]
+fn silence_counts_from_the_end_of_the_handshake() {
+    let mut rig = Rig::new("okx");
+    let stream = rig.connect(0);
+    let _client = rig.shake_hands(stream, 4 * NS_PER_S);
+    look_at(&mut rig, 34 * NS_PER_S - 1);
+    assert_eq!(rig.hub.markets[0].stats.expelled, 0);
+    look_at(&mut rig, 34 * NS_PER_S);
+    assert_eq!(rig.hub.markets[0].stats.expelled, 1);
+}
+
+#[test]
 fn a_close_that_is_not_answered_is_given_up() {
     let mut rig = Rig::new("okx");
     let _client = rig.open(0);

@@ -60,7 +60,12 @@ impl Rig {
 
     /// Opens a WebSocket in slot 0.
     pub(crate) fn open(&mut self, now_ns: u64) -> Client {
-        let mut stream = self.connect(now_ns);
+        let stream = self.connect(now_ns);
+        self.shake_hands(stream, now_ns)
+    }
+
+    /// Turns a connected client, which is in slot 0, into a WebSocket.
+    pub(crate) fn shake_hands(&mut self, mut stream: TcpStream, now_ns: u64) -> Client {
         let request = format!(
             "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
