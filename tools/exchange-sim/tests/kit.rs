@@ -85,6 +85,14 @@ impl Client {
         self.send(Message::text(text));
     }
 
+    /// Sends several texts by one write, so that they arrive together however busy the machine is.
+    pub(crate) fn say_at_once(&mut self, texts: impl IntoIterator<Item = String>) {
+        for text in texts {
+            self.socket.write(Message::text(text)).expect("the connection is open");
+        }
+        self.socket.flush().expect("the connection is open");
+    }
+
     /// The next message of any kind.
     pub(crate) fn message(&mut self) -> Message {
         self.socket.read().expect("a message")
