@@ -1,7 +1,10 @@
-//! The command line of the exchange simulator.
+//! The binary of the exchange simulator.
 //!
-//! Turns arguments into options, prints the URLs and one line a second, and stops on Ctrl-C. Bad
-//! arguments end with exit code 2, what cannot start with 1. What is simulated is the library's.
+//! It turns the arguments into options, starts the library's simulator, and prints the URLs of the
+//! venues and one status line a second until Ctrl-C or the end of `--for`. `--help` is the manual:
+//! it explains the sources, the faults and the output.
+//!
+//! The exit code is 2 for wrong arguments and 1 if the simulator cannot start.
 
 mod command_line;
 mod report;
@@ -18,11 +21,11 @@ use exchange_sim::{Clock, Options, Simulator, Source, Stats, venue_path};
 
 use crate::command_line::Arguments;
 
-/// How long one status line stands.
+/// Time between two status lines.
 const STATUS: Duration = Duration::from_secs(1);
 
-/// How often Ctrl-C and the end of the time are looked for.
-const LOOK: Duration = Duration::from_millis(50);
+/// How often Ctrl-C and the end of `--for` are checked.
+const CHECK: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -54,7 +57,7 @@ fn run(arguments: &Arguments, options: Options) -> Result<()> {
     let is_interrupted = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
-            .context("cannot listen to Ctrl-C")?;
+            .context("cannot install a handler for Ctrl-C")?;
     }
     let simulator = Simulator::start(options).context("cannot start the simulator")?;
     if let (Some(path), Some(pem)) = (&arguments.cert_out, simulator.certificate_pem()) {
@@ -70,7 +73,7 @@ fn run(arguments: &Arguments, options: Options) -> Result<()> {
     Ok(())
 }
 
-/// Prints a line a second until the time is over or Ctrl-C comes.
+/// Prints a status line a second until `lasting` has passed or Ctrl-C was pressed.
 fn watch(simulator: &Simulator, lasting: Option<Duration>, is_interrupted: &AtomicBool) {
     let clock = Clock::start();
     let begin_ns = clock.now_ns();
@@ -87,7 +90,7 @@ fn watch(simulator: &Simulator, lasting: Option<Duration>, is_interrupted: &Atom
             report::print_status(&stats, &before);
             before = stats;
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(CHECK);
     }
     println!();
 }

@@ -1,8 +1,8 @@
-//! What is printed of a simulator: a line a second while it runs, and a summary at its end.
+//! The printed report of a simulator: status lines while it runs, and a summary at its end.
 
 use exchange_sim::{Outcome, Stats};
 
-/// Prints one line about the time since `before`.
+/// Prints one status line. Its rate is that of the quotes sent since `before`.
 pub(crate) fn print_status(stats: &Stats, before: &Stats) {
     let state = if stats.finished {
         "ended  "
@@ -14,25 +14,25 @@ pub(crate) fn print_status(stats: &Stats, before: &Stats) {
     let connections: u64 = stats.venues.iter().map(|venue| venue.connections).sum();
     let faults: u64 = stats.venues.iter().map(|venue| venue.faults).sum();
     println!(
-        "{state}  {:>7} quotes/s sent  {:>9} in all  {connections} connections  {} subscriptions  \
-         {faults} faults",
+        "{state}  {:>7} quotes/s  {:>9} quotes sent  {connections} connections  \
+         {} subscriptions  {faults} faults",
         stats.quotes().saturating_sub(before.quotes()),
         stats.quotes(),
         stats.subscriptions()
     );
 }
 
-/// Prints what each venue did.
+/// Prints the totals, and a line for each venue.
 pub(crate) fn summarise(outcome: &Outcome) {
     let stats = &outcome.stats;
     println!(
-        "{} items were produced; the latest {} us late",
+        "{} items of the source were played; the latest was {} us late",
         stats.produced,
         stats.late_ns_max / 1000
     );
     if 0 < stats.lost + stats.binary {
         println!(
-            "the recording lacks {} frames; {} binary ones were not sent",
+            "the recording says that {} frames are missing; {} binary frames were not sent",
             stats.lost, stats.binary
         );
     }
@@ -55,6 +55,6 @@ pub(crate) fn summarise(outcome: &Outcome) {
         );
     }
     if let Some(problem) = &stats.problem {
-        println!("the source ended early: {problem}");
+        println!("the source stopped early: {problem}");
     }
 }
