@@ -1,8 +1,7 @@
 //! One client's connection: TCP, TLS if asked for, the handshake and the WebSocket.
 //!
-//! Nothing here blocks. What a full socket does not take stays buffered and the connection calls
-//! itself blocked until it is gone, which keeps the server from producing more. Must not know
-//! quotes, venues' messages or faults' moments.
+//! No call blocks. Bytes that a full socket does not take stay buffered. The connection is then
+//! blocked until they have left, which keeps the server from producing more.
 
 mod heartbeat;
 mod message_rate;
@@ -30,15 +29,17 @@ use crate::venue::{Route, Session, Venue};
 pub(crate) use crate::connection::heartbeat::Beat;
 pub(crate) use crate::connection::transport::Transport;
 
-/// Clients send short requests; a large buffer per connection would be waste.
+/// Length of the read buffer, in bytes. Clients send short requests, so a larger buffer for each
+/// connection would be waste.
 const READ_BUFFER_LEN: usize = 4096;
 
-/// The longest request accepted, in bytes: OKX allows 64 KB of args.
+/// Length of the longest request accepted, in bytes. OKX allows 64 KB of args.
 const REQUEST_LEN_MAX: usize = 128 << 10;
 
-/// Asks the venue about the path of a handshake's request.
+/// The part of a handshake that asks the venue for the route of the requested path.
 pub(crate) struct Router {
     venue: &'static dyn Venue,
+    /// Where the route is left for the connection.
     answer: Rc<RefCell<Option<Route>>>,
 }
 
@@ -59,67 +60,73 @@ impl Callback for Router {
 
 type Handshake = MidHandshake<ServerHandshake<Transport, Router>>;
 
+/// The stages of a connection.
 enum Stage {
     Handshake(Option<Box<Handshake>>),
     Open(Box<WebSocket<Transport>>),
     Gone,
 }
 
-/// How a connection is to end once everything before has left.
+/// How a connection ends, once everything sent before has left.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// By a TCP reset.
     Reset,
-    /// In the middle of a WebSocket frame, whose beginning this is.
+    /// In the middle of a WebSocket frame. This is the part of it that is sent.
     Cut(Vec<u8>),
 }
 
-/// What came in.
+/// A message from the client.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received {
     /// A text message.
     Text(Utf8Bytes),
-    /// A protocol ping, whose answer is on its way.
+    /// A protocol ping. Its pong is already buffered.
     Ping,
     /// A protocol pong.
     Pong,
-    /// Something a venue has no answer to.
+    /// A message that venues do not answer.
     Other,
 }
 
-/// How far a handshake has come.
+/// The state of a handshake.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum HandshakeStep {
     /// More bytes are needed.
     NotYet,
     /// The WebSocket is open on this route.
     Open(Route),
-    /// Turned away.
+    /// The handshake has failed.
     Failed,
 }
 
 /// One client's connection.
 pub(crate) struct Connection {
-    /// Index of the market it belongs to.
+    /// Index of its market.
     pub(crate) market: usize,
-    /// What the venue knows of it.
+    /// What the venue knows about the client.
     pub(crate) session: Session,
     stage: Stage,
+    /// Whether the handshake has completed.
     was_open: bool,
+    /// Where the handshake leaves the route.
     route: Rc<RefCell<Option<Route>>>,
+    /// How the connection ends once its buffer is empty, if it is to end.
     ending: Option<Ending>,
+    /// Whether something was written and not flushed.
     is_dirty: bool,
-    /// Since when a flush is unfinished, and how much the socket had taken.
+    /// If the last flush was incomplete: when the socket took its last byte, in ns, and the number
+    /// of bytes that it had taken by then.
     blocked: Option<(u64, u64)>,
-    /// Readable when it could not be read.
+    /// Whether the socket may have input that was left there.
     pub(crate) is_unread: bool,
-    /// When the TCP connection came, ns.
+    /// When the TCP connection was accepted, in ns.
     pub(crate) accepted_ns: u64,
     /// Pings and idle time since the WebSocket opened.
     pub(crate) heartbeat: Heartbeat,
-    /// Until when a fault keeps it silent, ns.
+    /// Until when a fault stalls the connection, in ns.
     pub(crate) stalled_until_ns: Option<u64>,
-    /// Since when it is closing, ns.
+    /// When the closing handshake began, in ns.
     pub(crate) closing_ns: Option<u64>,
     /// Messages received within the last second.
     pub(crate) inbound: MessageRate,
@@ -133,6 +140,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
+    /// Starts the handshake of an accepted connection. `id` is the venue's id for it.
     pub(crate) fn new(
         transport: Transport,
         market: usize,
@@ -165,45 +173,47 @@ impl Connection {
         }
     }
 
+    /// Returns whether the WebSocket is open.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.stage, Stage::Open(_))
     }
 
+    /// Returns whether the connection has ended.
     pub(crate) fn is_gone(&self) -> bool {
         matches!(self.stage, Stage::Gone)
     }
 
-    /// Whether its handshake came to an end.
+    /// Returns whether the handshake has completed.
     pub(crate) fn was_open(&self) -> bool {
         self.was_open
     }
 
-    /// Whether it waits for its buffer to drain in order to end.
+    /// Returns whether the connection ends as soon as its buffer is empty.
     pub(crate) fn is_ending(&self) -> bool {
         self.ending.is_some()
     }
 
-    /// Whether it still takes data: open, and nothing has begun to end or silence it.
+    /// Returns whether the connection takes data: it is open, and neither closing nor ending.
     pub(crate) fn is_live(&self) -> bool {
         self.is_open() && self.closing_ns.is_none() && self.ending.is_none()
     }
 
-    /// Whether the socket has not yet taken everything.
+    /// Returns whether the socket is full.
     pub(crate) fn is_blocked(&self) -> bool {
         self.blocked.is_some()
     }
 
-    /// Whether something was written and not flushed.
+    /// Returns whether something was written and not flushed.
     pub(crate) fn is_dirty(&self) -> bool {
         self.is_dirty
     }
 
-    /// How long the socket has taken nothing although there is something, ns.
+    /// Returns for how long a full socket has taken nothing, in ns. Returns 0 if it is not full.
     pub(crate) fn stuck_ns(&self, now_ns: u64) -> u64 {
         self.blocked.map_or(0, |(since_ns, _)| now_ns.saturating_sub(since_ns))
     }
 
-    /// Drives the handshake; the heartbeat starts when it completes.
+    /// Continues the handshake. The heartbeat starts when the handshake completes.
     pub(crate) fn handshake(&mut self, now_ns: u64) -> HandshakeStep {
         let Stage::Handshake(handshake) = &mut self.stage else { return HandshakeStep::NotYet };
         let Some(mid) = handshake.take() else { return HandshakeStep::Failed };
@@ -226,7 +236,7 @@ impl Connection {
         }
     }
 
-    /// Reads one message; None if there is no more for now or the connection is gone.
+    /// Reads one message. Returns `None` if there is none for now or the connection is gone.
     pub(crate) fn read(&mut self) -> Option<Received> {
         let Stage::Open(socket) = &mut self.stage else { return None };
         match socket.read() {
@@ -256,13 +266,14 @@ impl Connection {
         self.heartbeat.on_sent(now_ns);
         match socket.write(message) {
             Ok(()) => {}
-            // The message is in the buffer all the same.
+            // The message is in the buffer nevertheless.
             Err(problem) if would_block(&problem) => self.note_blocked(now_ns),
             Err(_) => self.stage = Stage::Gone,
         }
     }
 
-    /// Sends what is buffered, as far as the socket takes it, and then ends if that was asked.
+    /// Sends what is buffered, as far as the socket takes it. If all of it has left, ends the
+    /// connection where [`end`](Self::end) asked for it.
     pub(crate) fn flush(&mut self, now_ns: u64) {
         let Stage::Open(socket) = &mut self.stage else { return };
         match socket.flush() {
@@ -278,7 +289,7 @@ impl Connection {
         }
     }
 
-    /// Starts a WebSocket close.
+    /// Starts the closing handshake of the WebSocket.
     pub(crate) fn close(&mut self, code: CloseCode, reason: &str, now_ns: u64) {
         let Stage::Open(socket) = &mut self.stage else { return };
         self.is_dirty = true;
@@ -290,13 +301,13 @@ impl Connection {
         }
     }
 
-    /// Ends the connection once everything before has left.
+    /// Ends the connection once everything sent before has left.
     pub(crate) fn end(&mut self, ending: Ending) {
         self.ending = Some(ending);
         self.is_dirty = true;
     }
 
-    /// Forgets the connection without a word.
+    /// Drops the connection without telling the client.
     pub(crate) fn abandon(&mut self) {
         self.stage = Stage::Gone;
     }
@@ -304,12 +315,13 @@ impl Connection {
     fn note_blocked(&mut self, now_ns: u64) {
         let Stage::Open(socket) = &self.stage else { return };
         let written = socket.get_ref().written();
-        // Any progress starts the wait anew.
+        // A byte taken restarts the wait.
         if self.blocked.is_none_or(|(_, before)| before != written) {
             self.blocked = Some((now_ns, written));
         }
     }
 
+    /// Ends the connection now.
     fn finish(&mut self, ending: &Ending) {
         let Stage::Open(socket) = &mut self.stage else { return };
         let transport = socket.get_mut();
@@ -323,7 +335,7 @@ impl Connection {
                 .and_then(|_| transport.flush())
                 .and_then(|()| transport.tcp().shutdown(Shutdown::Write)),
         };
-        // A socket that failed here has ended before, which is what was asked for.
+        // If this fails, the socket has already ended, which is what was asked for.
         drop(ended);
         self.stage = Stage::Gone;
     }

@@ -1,7 +1,7 @@
-//! The source being played: one item after the other with its time since the start.
+//! The source that is played, as a sequence of items with times since the start.
 //!
-//! Makes a model, a tape and recorded frames look alike to the server, and begins a recording
-//! again when it loops. Must not know the time of day or who is subscribed.
+//! This makes the model, tapes and recorded frames look alike to the server. It also starts a
+//! recording again when the options ask for a loop.
 
 use std::time::Duration;
 
@@ -15,53 +15,59 @@ use crate::tape::{self, Surveyed};
 use crate::venue::Texts;
 use crate::venues;
 
-/// Pause between the last item of a loop and the first of the next.
+/// Pause between the last item of one round of a loop and the first item of the next.
 const LOOP_PAUSE_NS: u64 = 1_000_000;
 
 /// One item of the source.
 #[derive(Debug, Default)]
 pub(crate) struct Item {
-    /// When it is sent, ns since the start at the source's own speed.
+    /// Time at which the item is sent, in ns since the start at the source's own speed.
     pub(crate) at_ns: u64,
-    /// How much earlier the venue's matching was, ns at the source's own speed; negative on a
-    /// recording whose clock ran behind the venue's.
+    /// Time from the venue's matching to the sending, in ns at the source's own speed. Negative if
+    /// the clock of the recording ran behind the venue's.
     pub(crate) age_ns: i64,
     /// Index of the simulated venue.
     pub(crate) venue: usize,
-    /// Index into the instruments listed.
+    /// Index of the instrument among those that the source lists.
     pub(crate) instrument: usize,
-    /// The numbers of a quote, as the source has them.
+    /// Prices and sizes of a quote, as the source has them.
     pub(crate) texts: Texts,
-    /// A recorded frame instead of a quote.
+    /// Recorded frame, if the source has frames instead of quotes.
     pub(crate) frame: Option<String>,
 }
 
-/// An instrument that the source has.
+/// An instrument that the source lists.
 #[derive(Debug)]
 pub(crate) struct Listed {
+    /// Number of digits after the point of a price.
     pub(crate) price_places: usize,
+    /// Number of digits after the point of a size.
     pub(crate) size_places: usize,
-    /// Simulated venue and symbol there.
+    /// Indices of the simulated venues that list the instrument, with its symbol there.
     pub(crate) symbols: Vec<(usize, String)>,
 }
 
-/// The source at some time.
+/// The source and the item that comes next.
 #[derive(Debug)]
 pub(crate) struct Feed {
     origin: Origin,
     looping: bool,
+    /// Number of items until the limit.
     left: u64,
     item: Item,
+    /// Whether `item` is the next item.
     ready: bool,
-    /// Added to the times of this round of a loop.
+    /// Time at which this round of a loop began, in ns since the start.
     round_ns: u64,
     problem: Option<String>,
 }
 
+/// Where the items come from.
 #[derive(Debug)]
 enum Origin {
     Model {
         model: Box<Model>,
+        /// Index of the simulated venue and its push delay, by venue of the model.
         venues: Vec<(usize, Duration)>,
     },
     Tape {
@@ -74,12 +80,14 @@ enum Origin {
         names: Vec<String>,
         merged: frames::Merged,
         line: frames::Line,
+        /// Time of the first frame of the first round.
         first_ns: Option<u64>,
     },
 }
 
 impl Feed {
-    /// Opens the source of the options and says which instruments it has.
+    /// Opens the source of the options. Returns it with the instruments that it lists; recorded
+    /// frames list none.
     pub(crate) fn open(options: &Options) -> Result<(Feed, Vec<Listed>), SimError> {
         let names: Vec<&str> = options.venues.iter().map(|venue| venue.name.as_str()).collect();
         let (origin, listed) = match &options.source {
@@ -99,7 +107,7 @@ impl Feed {
         Ok((feed, listed))
     }
 
-    /// The next item; none at the end.
+    /// Returns the next item, or `None` at the end.
     pub(crate) fn peek(&mut self) -> Option<&Item> {
         if !self.ready && 0 < self.left && self.problem.is_none() {
             self.ready = self.load();
@@ -110,18 +118,18 @@ impl Feed {
         self.ready.then_some(&self.item)
     }
 
-    /// Drops the item that was peeked at.
+    /// Goes on to the item after the one that [`peek`](Self::peek) returns.
     pub(crate) fn advance(&mut self) {
         self.ready = false;
         self.left = self.left.saturating_sub(1);
     }
 
-    /// Why the source ended before its end, if it did.
+    /// Returns why the source stopped before its end, if it did.
     pub(crate) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// What a recording of frames told so far beside frames to play.
+    /// Returns the numbers of recorded frames so far that cannot be played.
     pub(crate) fn missing(&self) -> frames::Missing {
         match &self.origin {
             Origin::Frames { merged, .. } => merged.missing(),
@@ -129,6 +137,7 @@ impl Feed {
         }
     }
 
+    /// Reads the next item, from the start again if the source loops. Returns false at the end.
     fn load(&mut self) -> bool {
         let mut read = self.read();
         if self.looping && matches!(read, Ok(false)) {
@@ -181,7 +190,7 @@ impl Feed {
     }
 }
 
-/// Takes a row of a tape as the next item. A row that goes back in time is sent when it comes.
+/// Makes a row of a tape the next item. A row that goes back in time is due at once.
 fn take_row(row: &mut tape::Row, first_ns: u64, round_ns: u64, item: &mut Item) {
     let at_ns = round_ns + row.recv_ns.saturating_sub(first_ns);
     item.at_ns = at_ns.max(item.at_ns);
@@ -191,7 +200,7 @@ fn take_row(row: &mut tape::Row, first_ns: u64, round_ns: u64, item: &mut Item) 
     std::mem::swap(&mut item.texts, &mut row.texts);
 }
 
-/// Takes a recorded frame as the next item. A frame that goes back in time is sent when it comes.
+/// Makes a recorded frame the next item. A frame that goes back in time is due at once.
 fn take_line(line: &mut frames::Line, first_ns: u64, round_ns: u64, item: &mut Item) {
     let at_ns = round_ns + line.at_ns.saturating_sub(first_ns);
     item.at_ns = at_ns.max(item.at_ns);
@@ -224,7 +233,7 @@ fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Origin, Vec<Lis
     options.venues.retain(|venue| names.contains(&venue.name.as_str()));
     for name in names {
         if !options.venues.iter().any(|venue| venue.name == *name) {
-            return Err(SimError::Model(format!("the model has no parameters for {name}")));
+            return Err(SimError::Model(format!("no parameters are given for venue {name}")));
         }
     }
     let index = |name: &str| names.iter().position(|here| *here == name).unwrap_or(0);

@@ -1,7 +1,8 @@
-//! One simulated venue while it runs: its streams, their last quotes and sequences, its faults.
+//! The state of one venue that is served: its streams, their last quotes and update ids, and its
+//! faults.
 //!
-//! Turns a quote of the source into the venue's frame. Must not know sockets or the clock; times
-//! and connection slots are handed in.
+//! A market turns a quote of the source into the venue's frame. Times and the slots of connections
+//! are handed in.
 
 use std::collections::HashMap;
 
@@ -12,48 +13,51 @@ use crate::options::Options;
 use crate::stats::{Occasion, VenueStats, Written};
 use crate::venue::{Rules, Texts, Venue, WireQuote};
 
-/// One venue while it runs.
+/// One venue that is served.
 #[derive(Debug)]
 pub(crate) struct Market {
     pub(crate) venue: &'static dyn Venue,
     pub(crate) rules: Rules,
     pub(crate) topics: Vec<Topic>,
-    /// Quotes to be skipped still, by a fault.
+    /// Number of quotes that a fault still skips.
     pub(crate) skips: u64,
-    /// Subscriptions to be refused still, by a fault.
+    /// Number of subscriptions that a fault still refuses.
     pub(crate) refusals: u64,
-    /// The topic quoted last.
+    /// Index of the topic that was quoted last.
     pub(crate) last_topic: usize,
     pub(crate) stats: VenueStats,
+    /// Indices of the topics, by name.
     ids: HashMap<String, usize>,
-    /// Whether only listed instruments can be subscribed; recorded frames have no list.
+    /// Whether only listed instruments can be subscribed. Recorded frames list none.
     is_listed: bool,
-    /// By instrument of the source.
+    /// Index of the topic, by instrument of the source.
     by_instrument: Vec<Option<usize>>,
+    /// Faults that wait for their moments.
     armed: Vec<Armed>,
+    /// Whether the venue sends deltas.
     has_deltas: bool,
-    /// The sequence across symbols.
+    /// Sequence number across symbols.
     cross: u64,
 }
 
-/// One stream.
+/// One stream that clients can subscribe.
 #[derive(Debug, Default)]
 pub(crate) struct Topic {
     pub(crate) name: String,
-    /// Slots of the connections that get it.
+    /// Slots of the subscribed connections.
     pub(crate) subscribers: Vec<usize>,
-    /// When it was last sent, ns.
+    /// When a frame was last sent, in ns.
     pub(crate) sent_ns: u64,
     symbol: String,
     is_listed: bool,
-    /// Decimals of price and size.
+    /// Numbers of digits after the point of a price and of a size.
     places: (usize, usize),
     last: Option<Last>,
-    /// The quote before the last, for a delta.
+    /// Numbers of the quote before the last one, for a delta.
     before: Option<Texts>,
-    /// The last quote was a wrong one, by a fault: the next is a snapshot in every dialect.
+    /// Whether a fault made the last quote wrong. The next one is then a snapshot in every dialect.
     is_spoilt: bool,
-    /// The last quote is sent as a snapshot in every dialect.
+    /// Whether the last quote is sent as a snapshot in every dialect.
     is_whole: bool,
 }
 
@@ -95,7 +99,7 @@ impl Market {
         }
     }
 
-    /// Enters the instruments of the source that this venue has; `index` is the venue's.
+    /// Adds the instruments of the source that this venue lists. `index` is that of the venue.
     pub(crate) fn list(&mut self, listed: &[Listed], index: usize) {
         self.is_listed = !listed.is_empty();
         for instrument in listed {
@@ -112,12 +116,12 @@ impl Market {
         }
     }
 
-    /// Whether a client may subscribe the topic.
+    /// Returns whether a client may subscribe a topic.
     pub(crate) fn knows(&self, name: &str) -> bool {
         !self.is_listed || self.ids.get(name).is_some_and(|id| self.topics[*id].is_listed)
     }
 
-    /// The index of a topic, entered when new.
+    /// Returns the index of a topic, which is added if it is new.
     pub(crate) fn topic(&mut self, name: &str) -> usize {
         if let Some(index) = self.ids.get(name) {
             return *index;
@@ -128,20 +132,20 @@ impl Market {
         index
     }
 
-    /// The topic of an instrument of the source.
+    /// Returns the topic of an instrument of the source, if this venue lists it.
     pub(crate) fn topic_of(&self, instrument: usize) -> Option<usize> {
         self.by_instrument.get(instrument).copied().flatten()
     }
 
-    /// Ends the subscription of the connection in `slot`.
+    /// Ends the subscription of a topic by the connection in `slot`.
     pub(crate) fn remove_subscriber(&mut self, name: &str, slot: usize) {
         let topic = self.topic(name);
         self.topics[topic].subscribers.retain(|subscriber| *subscriber != slot);
         self.stats.subscriptions -= 1;
     }
 
-    /// Returns whether the topic's last quote is to be sent again: the venue repeats quotes, and
-    /// the topic has subscribers and was silent for long enough.
+    /// Returns whether the topic's last quote has to be sent again. It has if the venue repeats
+    /// quotes, the topic has subscribers, and it was silent for long enough.
     pub(crate) fn is_repeat_due(&self, topic: usize, now_ns: u64) -> bool {
         let entry = &self.topics[topic];
         let silence_ns = now_ns.saturating_sub(entry.sent_ns);
@@ -149,12 +153,12 @@ impl Market {
         is_silent && !entry.subscribers.is_empty()
     }
 
-    /// Takes a quote of the source as the topic's last one and gives it the next sequence.
+    /// Makes a quote of the source the topic's last quote and gives it the next update id.
     pub(crate) fn take(&mut self, topic: usize, raw: &Texts, event_ms: u64, push_ms: u64) {
         let venue = self.venue;
         let entry = &mut self.topics[topic];
         let (price_places, size_places) = entry.places;
-        // The texts of the quote before the last are overwritten: no new ones are made per quote.
+        // The texts of the quote before the last are reused, so that a quote allocates none.
         let mut texts = entry.before.take().unwrap_or_default();
         for (number, places, out) in [
             (&raw.bid, price_places, &mut texts.bid),
@@ -172,7 +176,8 @@ impl Market {
         entry.before = entry.last.replace(next).map(|last| last.texts);
     }
 
-    /// The frame of the topic's last quote as a change; a delta in the dialect that has them.
+    /// Returns the frame of the topic's last quote as a change, which is a delta in the dialect
+    /// that has deltas.
     pub(crate) fn change(&self, topic: usize) -> Option<String> {
         let entry = &self.topics[topic];
         let is_delta = self.has_deltas && !entry.is_whole;
@@ -181,18 +186,20 @@ impl Market {
         Some(self.write(entry, last, before, last.push_ms))
     }
 
-    /// The frame of the topic's last quote as a snapshot sent at `push_ms`.
+    /// Returns the frame of the topic's last quote as a snapshot sent at `push_ms`.
     pub(crate) fn snapshot(&self, topic: usize, push_ms: u64) -> Option<String> {
         let entry = &self.topics[topic];
         Some(self.write(entry, entry.last.as_ref()?, None, push_ms))
     }
 
-    /// Makes the topic's last quote a wrong one, with the next sequence, as a snapshot.
+    /// Makes the topic's last quote wrong in the way of the fault `kind`, with the next update id.
+    /// It is sent as a snapshot. Returns `None` if there is no quote, or the fault is not of that
+    /// kind.
     pub(crate) fn spoil(&mut self, topic: usize, kind: FaultKind) -> Option<()> {
         let last = self.topics[topic].last.clone()?;
         let mut wrong = last.texts;
         match kind {
-            // A locked quote does not get crossed by swapping; a digit in front does it.
+            // Swapping does not cross a quote whose bid equals its ask; a digit in front does.
             FaultKind::Crossed if wrong.bid == wrong.ask => wrong.bid.insert(0, '9'),
             FaultKind::Crossed => std::mem::swap(&mut wrong.bid, &mut wrong.ask),
             FaultKind::ZeroSize => wrong.bid_qty = "0".to_owned(),
@@ -214,7 +221,7 @@ impl Market {
         Some(())
     }
 
-    /// What is remembered of a frame just written.
+    /// Returns the record of the topic's last quote, for [`Outcome`](crate::Outcome).
     pub(crate) fn written(
         &self,
         topic: usize,
@@ -241,7 +248,7 @@ impl Market {
         })
     }
 
-    /// The next fault whose moment has come.
+    /// Returns the next fault whose moment has come.
     pub(crate) fn due_fault(&mut self, elapsed_ns: u64) -> Option<FaultKind> {
         let quotes = self.stats.quotes;
         self.armed.iter_mut().find_map(|armed| armed.due(quotes, elapsed_ns))
@@ -257,7 +264,7 @@ impl Market {
             delta_dialect: self.has_deltas,
             sequence: last.sequence,
             cross: last.cross,
-            // From the sequence, so that a repeat is the same text again.
+            // Computed from the update id, so that a repeated frame has the same text.
             orders: [1 + last.sequence % 5, 1 + last.sequence % 7],
             event_ms: last.event_ms,
             push_ms,
@@ -272,7 +279,7 @@ mod tests {
     use super::*;
     use crate::venues;
 
-    /// A market that lists `BTC/USDT` as topic 0.
+    /// Returns a market that lists `BTC/USDT` as topic 0.
     fn market(venue: &str, options: &Options) -> Market {
         let venue = venues::by_name(venue).expect("a known venue");
         let mut market = Market::new(venue, options);

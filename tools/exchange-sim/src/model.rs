@@ -1,14 +1,14 @@
 //! A seeded model of one market seen by several venues.
 //!
-//! Each instrument has one common price: a random walk with jumps. A venue sees it some fixed lag
-//! later and adds a basis of its own, an Ornstein-Uhlenbeck process of known half-life around
-//! zero. Now and then a basis is knocked away by a shock and decays at that half-life: those are
-//! the opportunities, and their number and size are parameters. A venue quotes the resulting mid
-//! plus and minus half a width, rounded outwards to the tick. Quotes arrive as a Poisson process
-//! of bursts.
+//! Each instrument has one common price, which is a random walk with jumps. A venue sees that price
+//! a fixed lag later and adds its own basis, an Ornstein-Uhlenbeck process around zero with a known
+//! half-life. Now and then a shock moves a basis away from zero, and it decays at that half-life.
+//! These shocks are the opportunities; their number and size are parameters. A venue quotes the
+//! resulting mid price plus and minus half a width, rounded outwards to the tick. Quotes arrive as
+//! a Poisson process of bursts.
 //!
-//! Only `+ - * / sqrt` and [`arithmetic`](crate::arithmetic) are used, so a seed gives the same
-//! quotes on every machine. Must not know clocks, sockets or venues' formats.
+//! The model computes only with `+ - * / sqrt` and [`arithmetic`](crate::arithmetic), so a seed
+//! gives the same quotes on every machine.
 
 mod parameters;
 
@@ -30,43 +30,46 @@ const BP: f64 = 1e-4;
 
 const NS_PER_S: f64 = 1e9;
 
-/// Quotes of a burst fall within this, so that it fits in a millisecond.
+/// Greatest length of a burst, so that all of it falls within a millisecond.
 const BURST_NS: u64 = 900_000;
 
 /// One quote of the model, in units of the instrument's grid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ModelQuote {
-    /// Time since the start, ns.
+    /// Time since the start, in ns.
     pub at_ns: u64,
     /// Index into [`ModelOptions::venues`].
     pub venue: usize,
     /// Index into [`INSTRUMENTS`].
     pub instrument: usize,
-    /// Best bid, ticks.
+    /// Best bid, in ticks.
     pub bid: u64,
-    /// Size at the best bid, lots.
+    /// Size at the best bid, in lots.
     pub bid_qty: u64,
-    /// Best ask, ticks.
+    /// Best ask, in ticks.
     pub ask: u64,
-    /// Size at the best ask, lots.
+    /// Size at the best ask, in lots.
     pub ask_qty: u64,
 }
 
-/// The model at some time.
+/// The state of the model.
 #[derive(Debug)]
 pub struct Model {
     options: ModelOptions,
     rng: ChaCha8Rng,
+    /// Common prices, by instrument.
     commons: Vec<Common>,
-    /// By instrument, then venue.
+    /// Bases, by instrument and then venue.
     bases: Vec<Vec<Basis>>,
-    /// Quotes of bursts that have begun, earliest first: time, venue, instrument.
+    /// Quotes of the bursts that have begun, as (time, venue, instrument), earliest first.
     pending: BinaryHeap<Reverse<(u64, usize, usize)>>,
+    /// When the next burst begins.
     burst_ns: u64,
+    /// When the next shock happens.
     shock_ns: u64,
 }
 
-/// The common price of an instrument and as much of its past as a lag can ask for.
+/// The common price of an instrument, with its past as far back as the longest lag reaches.
 #[derive(Debug)]
 struct Common {
     at_ns: u64,
@@ -74,7 +77,7 @@ struct Common {
     past: VecDeque<(u64, f64)>,
 }
 
-/// The relative distance of a venue's mid from the common price.
+/// The distance of a venue's mid price from the common price, relative to that price.
 #[derive(Debug, Clone, Copy)]
 struct Basis {
     at_ns: u64,
@@ -82,11 +85,12 @@ struct Basis {
 }
 
 impl Model {
-    /// The model at its start.
+    /// Returns the model at its start.
     ///
     /// # Errors
     ///
-    /// If a parameter makes no sense: no venue or instrument, a rate or half-life of zero.
+    /// If a parameter makes no sense, such as no venue or instrument, or a rate or half-life of
+    /// zero.
     pub fn new(options: &ModelOptions) -> Result<Model, SimError> {
         options.check()?;
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
@@ -114,7 +118,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Advances to the next quote. There is always one.
+    /// Advances to the next quote and returns it. The model never ends.
     pub fn next_quote(&mut self) -> ModelQuote {
         loop {
             match self.pending.peek() {
@@ -130,7 +134,8 @@ impl Model {
         self.quote(at_ns, instrument, venue, mid)
     }
 
-    /// A venue's basis as of its last quote, relative: 0.0025 is 25 bp above the common price.
+    /// Returns a venue's basis as of its last quote, relative to the common price: 0.0025 is 25 bp
+    /// above it.
     #[must_use]
     pub fn basis(&self, instrument: usize, venue: usize) -> f64 {
         self.bases[instrument][venue].value
@@ -154,7 +159,7 @@ impl Model {
         let instrument = self.draw_instrument();
         let venue = self.draw_venue();
         self.pending.push(Reverse((at_ns, venue, instrument)));
-        // Bounded: the chance of one more is below 1 and each adds to a sum that has an end.
+        // The loop ends: each further quote has a chance below 1, and adds to a sum with a bound.
         let mut within = 0;
         while uniform(&mut self.rng) < self.options.burst && within < BURST_NS {
             within += floor_units(uniform(&mut self.rng) * 250_000.0);
@@ -162,7 +167,7 @@ impl Model {
         }
     }
 
-    /// Instruments are drawn with weights that fall from first to last by a factor of four.
+    /// Draws an instrument. The weights fall by a factor of four from the first to the last.
     fn draw_instrument(&mut self) -> usize {
         let count = self.options.instruments;
         loop {
@@ -258,7 +263,7 @@ impl Common {
         self.at_ns = at_ns;
         self.price *= 1.0 + change;
         self.past.push_back((at_ns, self.price));
-        // The newest entry that a lag can still ask for stays at the front.
+        // The front is the newest entry that is at least as old as the longest lag.
         let oldest = at_ns.saturating_sub(longest_lag_ns);
         while self.past.get(1).is_some_and(|(at, _)| *at <= oldest) {
             self.past.pop_front();
@@ -292,8 +297,9 @@ mod tests {
         assert_ne!(quotes(&options, 100), quotes(&other, 100));
     }
 
-    /// A digest of many quotes, written down once: another value on some machine means that its
-    /// arithmetic differs, another value everywhere that the model was changed.
+    /// Compares a digest of many quotes with its known value. A different value on one machine
+    /// means that its arithmetic differs; a different value everywhere means that the model was
+    /// changed.
     #[test]
     fn a_seed_gives_the_same_quotes_on_every_machine() {
         let digest = quotes(&ModelOptions::default(), 20_000).iter().fold(0_u64, |digest, it| {
@@ -339,7 +345,8 @@ mod tests {
         assert!(2_000 < quotes.windows(2).filter(near).count());
     }
 
-    /// Regresses the basis on itself: over samples `dt` apart its slope is 2^(-dt / half-life).
+    /// Regresses the basis on its earlier values. For samples `dt` apart, the slope is
+    /// 2^(-dt / half-life).
     #[test]
     fn the_half_life_is_recovered_from_the_quotes() {
         let mut options = ModelOptions { instruments: 1, rate: 400.0, ..ModelOptions::default() };
@@ -369,7 +376,7 @@ mod tests {
         }
     }
 
-    /// Counts, over simulated minutes, how often some venue's bid passes another's ask by 25 bp.
+    /// Counts how often, in five simulated minutes, a venue's bid exceeds another's ask by 25 bp.
     #[test]
     fn opportunities_come_a_few_times_a_minute_and_last() {
         let options = ModelOptions::default();

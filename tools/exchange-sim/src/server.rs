@@ -1,7 +1,9 @@
-//! The simulator's one thread: waits for sockets and time, and hands both to those who act on them.
+//! The event loop on the simulator's one thread.
 //!
-//! The thread sleeps in the poll until the next item is due, a socket is ready or a timer may have
-//! come; it never spins. The time is read here and handed in everywhere below.
+//! The thread sleeps in the poll until the next item is due, a socket is ready or timers have to be
+//! checked; it never spins. Each cycle accepts and reads clients, checks the timers, plays the
+//! items that are due, flushes the sockets and publishes the counters. The time is read in this
+//! file and handed in to the files below.
 
 mod clients;
 mod fault_effects;
@@ -31,10 +33,10 @@ use crate::stats::Written;
 
 pub(crate) use crate::server::listeners::{Listeners, WAKE};
 
-/// How often timers are looked at: heartbeats, repeats, stalls, idle and stuck clients.
+/// How often the timers are checked: heartbeats, repeats, stalls, and idle and stuck clients.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Everything the thread owns.
+/// Everything that the thread owns.
 pub(crate) struct Server {
     poll: Poll,
     listeners: Listeners,
@@ -42,10 +44,11 @@ pub(crate) struct Server {
     hub: Hub,
     player: Player,
     shared: Arc<Shared>,
+    /// Time after which a client is cut off if its socket is full and it reads nothing.
     stuck_after: Duration,
-    /// Connections accepted so far.
+    /// Number of connections accepted so far.
     accepted: u64,
-    /// When the timers are looked at next.
+    /// When the timers are checked next.
     next_tick_ns: u64,
 }
 
@@ -71,7 +74,7 @@ impl Server {
         }
     }
 
-    /// Runs until the handle says stop; returns the quotes written, if they were to be remembered.
+    /// Runs until the handle says stop. Returns the quotes written, if the options ask for them.
     pub(crate) fn run(mut self) -> Vec<Written> {
         let mut events = Events::with_capacity(1024);
         while !self.shared.is_stopping() {
@@ -80,7 +83,7 @@ impl Server {
                 Ok(()) => self.cycle(&events),
                 Err(problem) if problem.kind() == io::ErrorKind::Interrupted => {}
                 Err(problem) => {
-                    self.shared.fail(&format!("the poll failed: {problem}"));
+                    self.shared.fail(&format!("waiting for the sockets failed: {problem}"));
                     break;
                 }
             }
@@ -90,7 +93,7 @@ impl Server {
         self.hub.into_written()
     }
 
-    /// Returns how long the poll may sleep.
+    /// Returns for how long the poll may sleep.
     fn timeout(&mut self) -> Duration {
         let wait_ns = self.player.wait_ns(&self.hub, self.clock.now_ns());
         wait_ns.map_or(TICK, |ns| Duration::from_nanos(ns).min(TICK))
@@ -126,7 +129,7 @@ impl Server {
         }
     }
 
-    /// Accepts every client that waits at a market's listener.
+    /// Accepts all clients that wait at a market's listener.
     fn accept(&mut self, market: usize) {
         while let Some(stream) = self.listeners.accept(market) {
             let slot = self.hub.free_slot();
@@ -144,18 +147,18 @@ impl Server {
         }
     }
 
-    /// Looks at every timer, at most once a tick.
+    /// Checks the timers and the faults that happen at a time, at most once a tick.
     fn tick(&mut self) {
         let now_ns = self.clock.now_ns();
         if now_ns < self.next_tick_ns {
             return;
         }
         self.next_tick_ns = now_ns + nanos(TICK);
-        timers::look(&mut self.hub, self.stuck_after, now_ns);
+        timers::check(&mut self.hub, self.stuck_after, now_ns);
         self.player.fire_due(&mut self.hub, now_ns);
     }
 
-    /// Sends what was written, and reads what full sockets have left unread.
+    /// Flushes what was written, and reads what was left unread while a socket was full.
     fn flush(&mut self) {
         let now_ns = self.clock.now_ns();
         for slot in 0..self.hub.connections.len() {

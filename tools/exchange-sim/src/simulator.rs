@@ -1,6 +1,4 @@
-//! The handle of a running simulator, and how one is started.
-//!
-//! Owns the one thread. Must not know what happens on it.
+//! The handle of a running simulator, which starts and stops its thread.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -30,13 +28,13 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Opens the source, binds the venues' addresses and starts the thread that serves them. On
-    /// return clients can connect.
+    /// Opens the source, binds the addresses of the venues and starts the thread that serves them.
+    /// Clients can connect as soon as this returns.
     ///
     /// # Errors
     ///
-    /// If the options make no sense, the source cannot be read or an address is taken. Nothing
-    /// is left running then.
+    /// If the options make no sense, the source cannot be read, or an address cannot be bound.
+    /// Nothing is left running then.
     pub fn start(options: Options) -> Result<Simulator, SimError> {
         options.check()?;
         let (feed, listed) = Feed::open(&options)?;
@@ -59,61 +57,63 @@ impl Simulator {
         Ok(Simulator { venues, certificate_pem, shared, waker, thread: Some(thread) })
     }
 
-    /// The base URL of a venue, without a path: `ws://127.0.0.1:PORT`, or `wss://` with TLS.
+    /// Returns the base URL of a venue, without a path: `ws://127.0.0.1:PORT`, or `wss://` with
+    /// TLS.
     ///
     /// # Panics
     ///
-    /// If the venue is not among the options' ones.
+    /// If the options do not name the venue.
     #[must_use]
     pub fn url(&self, venue: &str) -> String {
         let found = self.venues.iter().find(|(name, _)| *name == venue);
-        let Some((_, address)) = found else { panic!("{venue} is not simulated") };
+        let Some((_, address)) = found else { panic!("venue {venue} is not served") };
         let scheme = if self.certificate_pem.is_some() { "wss" } else { "ws" };
         format!("{scheme}://{address}")
     }
 
-    /// The venues served and their addresses, in the order of the options.
+    /// Returns the venues served and their addresses, in the order of the options.
     #[must_use]
     pub fn venues(&self) -> &[(&'static str, SocketAddr)] {
         &self.venues
     }
 
-    /// With TLS, the certificate a client must trust.
+    /// Returns the certificate that clients must trust, if the simulator serves TLS.
     #[must_use]
     pub fn certificate_pem(&self) -> Option<&str> {
         self.certificate_pem.as_deref()
     }
 
-    /// Lets a held source play, as soon as there are the subscriptions it waits for.
+    /// Releases a source that [`Options::hold`] holds. It begins to play as soon as
+    /// [`Options::wait_for_subscriptions`] is reached.
     pub fn release(&self) {
         self.shared.release();
         self.wake();
     }
 
-    /// The counters now.
+    /// Returns the counters.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.stats()
     }
 
-    /// Whether the source has ended and everything was written to the sockets. Clients may still
-    /// have to read it.
+    /// Returns whether the source has ended and everything was written to the sockets. Clients may
+    /// not have read all of it yet.
     #[must_use]
     pub fn finished(&self) -> bool {
         self.shared.stats().finished
     }
 
-    /// Waits for [`finished`](Self::finished); false when `timeout` came first.
+    /// Waits until [`finished`](Self::finished) is true. Returns false if `timeout` passes first.
     pub fn wait_finished(&self, timeout: Duration) -> bool {
         self.shared.wait_finished(timeout)
     }
 
-    /// Waits until the counters satisfy `enough`; false when `timeout` came first.
+    /// Waits until the counters satisfy `enough`. Returns false if `timeout` passes first.
     pub fn wait_until(&self, timeout: Duration, enough: impl Fn(&Stats) -> bool) -> bool {
         self.shared.wait(timeout, enough)
     }
 
-    /// Closes all connections and ends the thread.
+    /// Closes all connections, ends the thread and returns the counters and the quotes written.
     ///
     /// # Panics
     ///
@@ -135,19 +135,19 @@ impl Simulator {
     }
 
     fn wake(&self) {
-        // The poll also wakes up at its next tick.
+        // If this fails, the poll wakes up at its next tick.
         drop(self.waker.wake());
     }
 }
 
 impl Drop for Simulator {
     fn drop(&mut self) {
-        // A panic of the thread was printed by itself; a drop is no place for another.
+        // If the thread has panicked, it has printed why. A drop must not panic again.
         drop(self.end());
     }
 }
 
-/// Makes the market of each venue, with the instruments that the source has there.
+/// Returns the market of each venue, with the instruments that the source lists there.
 fn markets(options: &Options, listed: &[Listed]) -> Result<Vec<Market>, SimError> {
     let market = |(index, at): (usize, &VenueAt)| {
         let venue = venues::by_name(&at.name).ok_or_else(|| SimError::Venue(at.name.clone()))?;

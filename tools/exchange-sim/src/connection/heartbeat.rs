@@ -1,22 +1,22 @@
-//! The heartbeat of one connection: when to ping the client and when to give it up.
+//! The heartbeat of one connection: when to ping the client, and when to close the connection.
 //!
-//! Pure: the caller hands in the time and does what [`Heartbeat::due`] says.
+//! This is pure. The caller hands in the time and does what [`Heartbeat::due`] returns.
 
 use std::time::Duration;
 
 use crate::duration::nanos;
 use crate::venue::Rules;
 
-/// When a connection was last sent something, pinged and answered.
+/// The times at which a connection was last sent something and pinged.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
     sent_ns: u64,
     pinged_ns: u64,
-    /// When the oldest ping without a pong was sent.
+    /// When the oldest ping was sent that has no pong yet.
     unanswered_ns: Option<u64>,
 }
 
-/// What a heartbeat asks for.
+/// What is due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Beat {
     /// Send a protocol ping.
@@ -41,7 +41,7 @@ impl Heartbeat {
         self.unanswered_ns = None;
     }
 
-    /// Returns what is due at `now_ns`, if anything. A ping is returned once and counts as sent.
+    /// Returns what is due at `now_ns`, if anything. A ping that is returned counts as sent.
     pub(crate) fn due(&mut self, rules: &Rules, now_ns: u64) -> Option<Beat> {
         let passed = |since_ns: u64, time: Option<Duration>| {
             time.is_some_and(|time| nanos(time) <= now_ns.saturating_sub(since_ns))
@@ -67,7 +67,7 @@ mod tests {
 
     const NS_PER_S: u64 = 1_000_000_000;
 
-    /// Pings every 20 s and allows 60 s for the pong.
+    /// Returns rules that ping every 20 s and allow 60 s for the pong.
     fn pinging() -> Rules {
         Rules {
             ping_every: Some(Duration::from_secs(20)),
@@ -76,7 +76,7 @@ mod tests {
         }
     }
 
-    /// Looks at the heartbeat every second until `end_s`; the seconds and what was due then.
+    /// Checks the heartbeat every second until `end_s`. Returns the seconds and what was due then.
     fn beats(heartbeat: &mut Heartbeat, rules: &Rules, end_s: u64) -> Vec<(u64, Beat)> {
         (0..=end_s)
             .filter_map(|s| heartbeat.due(rules, s * NS_PER_S).map(|beat| (s, beat)))

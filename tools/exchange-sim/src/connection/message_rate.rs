@@ -1,18 +1,18 @@
-//! The rate of messages from one client, over a sliding second.
+//! The number of messages that one client sent within the last second.
 
 use std::collections::VecDeque;
 
-/// Length of the window.
+/// Length of the window in which messages count.
 const WINDOW_NS: u64 = 1_000_000_000;
 
-/// The times of the messages within the last second, oldest first.
+/// The times of one client's messages within the last second, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct MessageRate {
     times_ns: VecDeque<u64>,
 }
 
 impl MessageRate {
-    /// Adds a message at `now_ns` and returns whether more than `most` came within the last second.
+    /// Adds a message at `now_ns`. Returns whether more than `most` came within the last second.
     pub(crate) fn exceeds(&mut self, most: usize, now_ns: u64) -> bool {
         self.times_ns.push_back(now_ns);
         let is_old = |at_ns: &mut u64| WINDOW_NS <= now_ns.saturating_sub(*at_ns);

@@ -9,7 +9,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 /// One client's byte stream, over TCP or TLS.
 pub(crate) struct Transport {
     line: Line,
-    /// Bytes written so far.
+    /// Number of bytes that the line has taken so far.
     written: u64,
 }
 
@@ -32,12 +32,12 @@ impl Transport {
         Ok(Transport { line, written: 0 })
     }
 
-    /// Returns how many bytes were written so far.
+    /// Returns the number of bytes that the line has taken so far.
     pub(crate) fn written(&self) -> u64 {
         self.written
     }
 
-    /// Returns the TCP stream below.
+    /// Returns the TCP stream.
     pub(crate) fn tcp(&mut self) -> &mut TcpStream {
         match &mut self.line {
             Line::Plain(stream) => stream,

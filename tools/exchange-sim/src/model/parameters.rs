@@ -1,34 +1,34 @@
-//! Parameters of the model and the check that they make sense.
+//! The parameters of the model, and the check that they make sense.
 
 use std::time::Duration;
 
 use crate::error::SimError;
 use crate::instrument::INSTRUMENTS;
 
-/// Parameters of the model. The defaults give about 5,000 quotes/s and a few opportunities a
-/// minute of 25 bp and more, each some hundred ms to some seconds long.
+/// Parameters of the model. The defaults give about 5,000 quotes/s and, each minute, a few
+/// opportunities of at least 25 bp that last between some hundred ms and some seconds.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelOptions {
-    /// The same seed and parameters give the same quotes.
+    /// Seed of the random numbers. The same seed and parameters give the same quotes.
     pub seed: u64,
-    /// Quotes per second of the source's time, over all venues.
+    /// Quotes per second of the source's own time, over all venues.
     pub rate: f64,
-    /// Instruments played: the first of [`INSTRUMENTS`].
+    /// Number of instruments played, which are the first of [`INSTRUMENTS`].
     pub instruments: usize,
-    /// The venues' behaviour. Those that are not served are left out and the rate is shared by
-    /// the others.
+    /// Parameters of each venue. Venues that are not served are left out, and the others share the
+    /// rate.
     pub venues: Vec<ModelVenue>,
-    /// Standard deviation of the common price's walk after one second, bp.
+    /// Standard deviation of the common price's random walk after one second, in bp.
     pub volatility_bp: f64,
-    /// Jumps of the common price, per instrument.
+    /// Jumps of the common price per minute and instrument.
     pub jumps_per_minute: f64,
-    /// Standard deviation of a jump, bp.
+    /// Standard deviation of a jump, in bp.
     pub jump_bp: f64,
-    /// Shocks to a basis, over all instruments and venues.
+    /// Shocks to a basis per minute, over all instruments and venues.
     pub shocks_per_minute: f64,
-    /// Least and greatest size of a shock, bp; its sign is a coin's.
+    /// Least and greatest size of a shock, in bp. Its direction is up or down with equal chance.
     pub shock_bp: [f64; 2],
-    /// Chance that a quote is followed by another within the same burst.
+    /// Probability that a quote is followed by another one in the same burst.
     pub burst: f64,
     /// Mean value of a size, in the quote currency.
     pub notional: f64,
@@ -58,56 +58,58 @@ impl Default for ModelOptions {
 }
 
 impl ModelOptions {
-    /// Returns an error if a parameter makes no sense: no venue or instrument, a rate or half-life
-    /// of zero.
+    /// Returns an error if a parameter makes no sense, such as no venue or instrument, or a rate or
+    /// half-life of zero.
     pub(crate) fn check(&self) -> Result<(), SimError> {
         let wrong = |why: String| Err(SimError::Model(why));
         if self.venues.is_empty() {
-            return wrong("the model has no venue".to_owned());
+            return wrong("no venue is given; the model needs at least one".to_owned());
         }
         if self.instruments == 0 || INSTRUMENTS.len() < self.instruments {
-            return wrong(format!("instruments is 1 to {}", INSTRUMENTS.len()));
+            let (given, most) = (self.instruments, INSTRUMENTS.len());
+            return wrong(format!("{given} instruments; the number must be between 1 and {most}"));
         }
         if !(0.001..=1e8).contains(&self.rate) {
-            return wrong("rate is between 0.001 and 100000000 quotes/s".to_owned());
+            let given = self.rate;
+            return wrong(format!("rate {given} is not between 0.001 and 100000000 quotes/s"));
         }
         if !(0.0..=0.95).contains(&self.burst) {
-            return wrong("burst is between 0 and 0.95".to_owned());
+            return wrong(format!("burst {} is not between 0 and 0.95", self.burst));
         }
         for venue in &self.venues {
+            // Written so that a NaN does not fit.
             let fits = 0.0 < venue.share && !venue.half_life.is_zero() && 0.0 <= venue.width_bp;
             if !fits {
-                return wrong(format!(
-                    "share, half-life or width of {} is not positive",
-                    venue.name
-                ));
+                let name = &venue.name;
+                let why = "share and half-life must be above 0, and width must not be negative";
+                return wrong(format!("venue {name}: {why}"));
             }
         }
         Ok(())
     }
 }
 
-/// How one venue follows the common price.
+/// Parameters of one venue: how it follows the common price.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ModelVenue {
-    /// The venue's name.
+    /// Name of the venue.
     pub name: String,
     /// Time in which the basis loses half of its distance from zero.
     pub half_life: Duration,
-    /// How long after the common price the venue follows.
+    /// Time by which the venue lags behind the common price.
     pub lag: Duration,
-    /// From matching to sending, as the venue's two times say.
+    /// Time from matching to sending, which is the difference of the two times in a frame.
     pub push_delay: Duration,
-    /// Stationary standard deviation of the basis, shocks apart, bp.
+    /// Stationary standard deviation of the basis without shocks, in bp.
     pub basis_bp: f64,
-    /// Distance of best bid and best ask before rounding outwards to the tick, bp.
+    /// Distance between best bid and best ask before rounding outwards to the tick, in bp.
     pub width_bp: f64,
-    /// Part of the quotes that come from this venue, relative to the other venues' parts.
+    /// Weight of this venue in the choice of the next quote's venue, relative to the other weights.
     pub share: f64,
 }
 
 impl ModelVenue {
-    /// A venue with `[half-life, lag, push delay]` in ms.
+    /// Returns the parameters of a venue. `times_ms` are its half-life, lag and push delay in ms.
     #[must_use]
     pub fn new(
         name: &str,

@@ -1,4 +1,4 @@
-//! What clients send, and the answers: handshakes, requests, pings and pongs.
+//! Reads what clients send and answers it: handshakes, requests, pings and pongs.
 
 use tungstenite::Message;
 
@@ -7,11 +7,12 @@ use crate::market::Market;
 use crate::server::hub::Hub;
 use crate::venue::{Action, Route, Session};
 
-/// Messages read from one client at a time. One that sends more breaks every venue's limit.
+/// Greatest number of messages read from one client at a time. A client that sends more is
+/// expelled.
 const MESSAGES_MAX: usize = 4096;
 
-/// Reads and answers everything a client sent. Leaves it unread while the client's own answers fill
-/// its socket or a fault stalls it.
+/// Reads and answers everything that a client has sent. Leaves it unread while the client's socket
+/// is full or a fault stalls the connection.
 pub(crate) fn read(hub: &mut Hub, slot: usize, now_ns: u64) {
     handshake(hub, slot, now_ns);
     for _ in 0..MESSAGES_MAX {
@@ -30,7 +31,7 @@ pub(crate) fn read(hub: &mut Hub, slot: usize, now_ns: u64) {
     hub.expel(slot, "Too many requests", now_ns);
 }
 
-/// Drives the handshake of a connection that is not open yet.
+/// Continues the handshake of a connection that is not open yet.
 fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
     let Some((connection, market)) = hub.client(slot) else { return };
     if connection.is_open() {
@@ -54,7 +55,7 @@ fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
     }
 }
 
-/// Expels a client that sends more messages a second than the venue allows.
+/// Counts a message and expels a client that sends more of them per second than the venue allows.
 fn limit_rate(hub: &mut Hub, slot: usize, now_ns: u64) {
     let Some((connection, market)) = hub.client(slot) else { return };
     let most = market.rules.inbound_per_second;
@@ -87,7 +88,7 @@ fn on_text(hub: &mut Hub, slot: usize, text: &str, now_ns: u64) {
     }
 }
 
-/// Returns the venue's answer to a request, or its refusal where a fault asks for one.
+/// Returns the venue's answer to a request, or an error reply if a fault refuses the subscription.
 fn actions(market: &mut Market, session: &Session, text: &str) -> Vec<Action> {
     let actions = market.venue.on_text(text, session, &|topic| market.knows(topic));
     let subscribes = actions.iter().any(|action| matches!(action, Action::Subscribe(_)));

@@ -1,4 +1,4 @@
-//! Does to a market and its connections what a scripted fault says.
+//! Carries out scripted faults on a market and its connections.
 
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -8,7 +8,7 @@ use crate::faults::FaultKind;
 use crate::server::hub::{Frame, Hub, NS_PER_MS};
 use crate::stats::Occasion;
 
-/// Fires every fault of a market whose moment has come, `elapsed_ns` after the source began to
+/// Carries out the faults of a market whose moment has come, `elapsed_ns` after the source began to
 /// play.
 pub(crate) fn fire_due(hub: &mut Hub, market: usize, elapsed_ns: u64, now_ns: u64) {
     while let Some(kind) = hub.markets[market].due_fault(elapsed_ns) {
@@ -50,7 +50,7 @@ fn fire(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
     }
 }
 
-/// Returns the market's last quote as a frame, or an empty JSON object if there was none.
+/// Returns the frame of the market's last quote, or an empty JSON object if there is none.
 fn last_frame(hub: &Hub, index: usize, now_ns: u64) -> String {
     let market = &hub.markets[index];
     let frame = market.snapshot(market.last_topic, now_ns / NS_PER_MS);
@@ -71,8 +71,7 @@ fn send_spoilt(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
     hub.remember(index, topic, Occasion::Faulty, None, receivers);
 }
 
-/// Returns the first half of a text message's WebSocket frame; its header announces the full
-/// length.
+/// Returns the first half of the WebSocket frame of a text. Its header announces the full length.
 fn first_half(text: &str) -> Vec<u8> {
     const TEXT_FINAL: u8 = 0x81;
     let mut bytes = vec![TEXT_FINAL];

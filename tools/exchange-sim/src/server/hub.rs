@@ -1,7 +1,7 @@
-//! The markets, the connections to them, and who is subscribed to what.
+//! The markets, the connections to them, and the subscriptions.
 //!
-//! A connection is named by its slot. Every quote leaves through [`Hub::deliver`], which also
-//! decides who is left out: a connection that is stalled, closing or ending takes no data.
+//! A connection is named by its slot. Every new quote leaves through [`Hub::deliver`], which leaves
+//! out connections that are stalled, closing or ending.
 
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, Utf8Bytes};
@@ -10,37 +10,38 @@ use crate::connection::Connection;
 use crate::market::Market;
 use crate::stats::{Occasion, Written};
 
-/// Nanoseconds of a millisecond.
+/// Nanoseconds in a millisecond.
 pub(crate) const NS_PER_MS: u64 = 1_000_000;
 
 /// The markets and the connections to them.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// The venues served, in the order of the options.
+    /// Venues served, in the order of the options.
     pub(crate) markets: Vec<Market>,
     /// Connections by slot.
     pub(crate) connections: Vec<Option<Connection>>,
-    /// Quotes written so far, if they are to be remembered.
+    /// Quotes written so far, if the options ask for them.
     written: Option<Vec<Written>>,
 }
 
-/// A frame in the forms in which it can be sent.
+/// A frame in the two forms in which it can be sent.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Frame<'a> {
-    /// The frame by itself.
+    /// The frame without its stream's name.
     pub(crate) bare: &'a str,
-    /// The frame as a combined stream carries it, if it is at hand; otherwise the venue wraps it.
+    /// The frame as a combined stream carries it. The venue wraps the bare frame if this is `None`.
     pub(crate) wrapped: Option<&'a str>,
 }
 
 impl<'a> Frame<'a> {
-    /// A frame that the venue wraps where that is asked for.
+    /// Returns a frame that the venue wraps for combined streams.
     pub(crate) fn bare(bare: &'a str) -> Frame<'a> {
         Frame { bare, wrapped: None }
     }
 }
 
 impl Hub {
+    /// Returns a hub without connections. `record` says whether written quotes are remembered.
     pub(crate) fn new(markets: Vec<Market>, record: bool) -> Hub {
         Hub { markets, connections: Vec::new(), written: record.then(Vec::new) }
     }
@@ -52,7 +53,7 @@ impl Hub {
         Some((connection, market))
     }
 
-    /// Returns a slot without a connection.
+    /// Returns a slot that has no connection.
     pub(crate) fn free_slot(&mut self) -> usize {
         let free = self.connections.iter().position(Option::is_none);
         free.unwrap_or_else(|| {
@@ -61,22 +62,22 @@ impl Hub {
         })
     }
 
-    /// Returns whether some client's socket is full.
+    /// Returns whether the socket of any client is full.
     pub(crate) fn is_blocked(&self) -> bool {
         self.connections.iter().flatten().any(Connection::is_blocked)
     }
 
-    /// Returns whether everything written has left for the sockets.
+    /// Returns whether the sockets have taken everything that was written.
     pub(crate) fn is_drained(&self) -> bool {
         !self.connections.iter().flatten().any(Connection::is_dirty)
     }
 
-    /// Returns the number of (connection, topic) subscriptions.
+    /// Returns the number of (connection, topic) subscriptions of all markets.
     pub(crate) fn subscriptions(&self) -> u64 {
         self.markets.iter().map(|market| market.stats.subscriptions).sum()
     }
 
-    /// Frees the slot of a connection that is gone; keeps one that is not.
+    /// Frees the slot if its connection is gone.
     pub(crate) fn remove_if_gone(&mut self, slot: usize) {
         let Some((connection, market)) = self.client(slot) else { return };
         if !connection.is_gone() {
@@ -89,7 +90,7 @@ impl Hub {
         self.connections[slot] = None;
     }
 
-    /// Drops a connection without a word.
+    /// Drops a connection without telling the client.
     pub(crate) fn abandon(&mut self, slot: usize) {
         if let Some((connection, _)) = self.client(slot) {
             connection.abandon();
@@ -108,7 +109,7 @@ impl Hub {
         self.unsubscribe_all(slot);
     }
 
-    /// Subscribes a connection to a topic and sends the last quote where the venue does so.
+    /// Subscribes a connection to a topic. Sends the last quote if the venue does so.
     pub(crate) fn subscribe(&mut self, slot: usize, name: &str, now_ns: u64) {
         let Some((connection, market)) = self.client(slot) else { return };
         if connection.session.topics.iter().any(|topic| topic == name) {
@@ -135,7 +136,7 @@ impl Hub {
         self.remember(index, topic, Occasion::Snapshot, Some(push_ms), 1);
     }
 
-    /// Ends a connection's subscription of a topic, if it has one.
+    /// Ends a connection's subscription of a topic, if there is one.
     pub(crate) fn unsubscribe(&mut self, slot: usize, name: &str) {
         let Some((connection, market)) = self.client(slot) else { return };
         let topics = &mut connection.session.topics;
@@ -151,7 +152,7 @@ impl Hub {
         }
     }
 
-    /// Sends a frame to a topic's subscribers and returns how many took it.
+    /// Sends a frame to the subscribers of a topic. Returns the number of those that take data.
     pub(crate) fn deliver(
         &mut self,
         market: usize,
@@ -189,7 +190,7 @@ impl Hub {
         receivers
     }
 
-    /// Remembers a quote just written, if the options ask for it.
+    /// Remembers the topic's last quote as written, if the options ask for it.
     pub(crate) fn remember(
         &mut self,
         market: usize,
@@ -203,7 +204,7 @@ impl Hub {
         }
     }
 
-    /// Calls `act` on each connection of a market that still takes data.
+    /// Calls `act` on each connection of a market that takes data.
     pub(crate) fn each_live(&mut self, market: usize, act: impl FnMut(&mut Connection)) {
         let connections = self.connections.iter_mut().flatten();
         connections.filter(|it| it.market == market && it.is_live()).for_each(act);
@@ -218,7 +219,7 @@ impl Hub {
         });
     }
 
-    /// Flushes and closes every connection.
+    /// Flushes and closes all connections.
     pub(crate) fn close_all(&mut self, now_ns: u64) {
         for connection in self.connections.iter_mut().flatten().filter(|it| it.is_live()) {
             connection.flush(now_ns);

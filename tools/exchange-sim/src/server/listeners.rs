@@ -1,4 +1,4 @@
-//! The venues' listening sockets, and the tokens by which the poll names every socket.
+//! The listening sockets of the venues, and the tokens that name each socket in the poll.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,13 +12,14 @@ use crate::connection::Transport;
 use crate::error::SimError;
 use crate::options::VenueAt;
 
-/// The token that wakes the poll. The listeners' tokens follow, then the connections'.
+/// The token that wakes the poll. The tokens of the listeners follow, then those of the
+/// connections.
 pub(crate) const WAKE: Token = Token(0);
 
-/// What a token of the poll stands for.
+/// The meaning of a token.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Ready {
-    /// The handle of the simulator wants attention.
+    /// The handle of the simulator has woken the poll.
     Wake,
     /// Clients wait at the listener of this market.
     Listener(usize),
@@ -30,7 +31,7 @@ pub(crate) enum Ready {
 #[derive(Debug)]
 pub(crate) struct Listeners {
     sockets: Vec<TcpListener>,
-    /// Accepted connections speak TLS with this.
+    /// TLS configuration of accepted connections, if they use TLS.
     tls: Option<Arc<ServerConfig>>,
 }
 
@@ -54,12 +55,12 @@ impl Listeners {
         Ok(Listeners { sockets, tls })
     }
 
-    /// Returns the addresses bound, by market.
+    /// Returns the addresses that the listeners are bound to, by market.
     pub(crate) fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
         self.sockets.iter().map(TcpListener::local_addr).collect()
     }
 
-    /// Returns what a token stands for.
+    /// Returns the meaning of a token.
     pub(crate) fn ready(&self, token: Token) -> Ready {
         let Some(index) = token.0.checked_sub(1) else { return Ready::Wake };
         match index.checked_sub(self.sockets.len()) {
@@ -68,20 +69,20 @@ impl Listeners {
         }
     }
 
-    /// Accepts the next client of a market; None if nobody is waiting.
+    /// Accepts the next client of a market. Returns `None` if no client waits.
     pub(crate) fn accept(&self, market: usize) -> Option<TcpStream> {
         loop {
             match self.sockets[market].accept() {
                 Ok((stream, _)) => return Some(stream),
-                // This client left before it was accepted; others may be waiting behind it.
+                // This client left before it was accepted. Others may wait behind it.
                 Err(problem) if problem.kind() == io::ErrorKind::ConnectionAborted => {}
-                // Nobody is waiting, or something failed that another try would not cure.
+                // No client waits, or the error would come again at once.
                 Err(_) => return None,
             }
         }
     }
 
-    /// Registers a client's stream for the connection in `slot`, and wraps it in TLS if asked for.
+    /// Registers the stream of the client in `slot`, and wraps it in TLS if the options ask for it.
     pub(crate) fn open(
         &self,
         mut stream: TcpStream,

@@ -1,7 +1,7 @@
 //! Plays the source: starts it, and sends each item when it is due.
 //!
-//! While some client's socket is full, no item is taken from the source. So nothing is lost, and
-//! what the simulator holds is bounded by one batch.
+//! While the socket of any client is full, no item is taken from the source. So nothing is lost,
+//! and the simulator never buffers more than one batch.
 
 use crate::arithmetic;
 use crate::feed::{Feed, Item};
@@ -12,20 +12,23 @@ use crate::server::hub::{Frame, Hub, NS_PER_MS};
 use crate::shared::Progress;
 use crate::stats::Occasion;
 
-/// Items played between two looks at the sockets; also the most that is held for a full one.
+/// Greatest number of items played in one cycle. It bounds what is buffered for a full socket.
 const BATCH: usize = 256;
 
-/// The source and how far it was played.
+/// The source, and how far it has been played.
 #[derive(Debug)]
 pub(crate) struct Player {
     feed: Feed,
     speed: Speed,
-    /// Subscriptions that must exist before the source begins.
+    /// Number of subscriptions that must exist before the source begins to play.
     awaited_subscriptions: u64,
     /// When the source began to play.
     start_ns: Option<u64>,
+    /// Number of items taken from the source.
     produced: u64,
+    /// Greatest delay between the time an item was due and its sending, in ns.
     late_ns_max: u64,
+    /// Whether the source has ended and the sockets have taken everything.
     has_ended: bool,
 }
 
@@ -42,7 +45,7 @@ impl Player {
         }
     }
 
-    /// Starts the source, unless it has started or subscriptions are missing.
+    /// Starts the source, unless it has started already or subscriptions are missing.
     pub(crate) fn begin_if_ready(&mut self, hub: &mut Hub, now_ns: u64) {
         if self.start_ns.is_some() || hub.subscriptions() < self.awaited_subscriptions {
             return;
@@ -51,7 +54,7 @@ impl Player {
         self.fire_due(hub, now_ns);
     }
 
-    /// Fires the faults whose time has come, once the source has started.
+    /// Carries out the faults whose moment has come, if the source has started.
     pub(crate) fn fire_due(&self, hub: &mut Hub, now_ns: u64) {
         let Some(start_ns) = self.start_ns else { return };
         for market in 0..hub.markets.len() {
@@ -68,7 +71,7 @@ impl Player {
         self.next_due_ns(now_ns).map(|due_ns| due_ns.saturating_sub(now_ns))
     }
 
-    /// Plays the items that are due, one batch at most.
+    /// Plays the items that are due, at most one batch.
     pub(crate) fn play(&mut self, hub: &mut Hub, now_ns: u64) {
         let Some(start_ns) = self.start_ns else { return };
         for _ in 0..BATCH {

@@ -1,4 +1,4 @@
-//! The timers of the connections and markets: deadlines, stalls, heartbeats and repeated quotes.
+//! Checks the timers of connections and markets: deadlines, stalls, heartbeats and repeated quotes.
 
 use std::time::Duration;
 
@@ -10,20 +10,20 @@ use crate::server::clients;
 use crate::server::hub::{Frame, Hub, NS_PER_MS};
 use crate::stats::Occasion;
 
-/// A handshake or a close that takes longer is given up.
+/// Time after which a handshake or a close is given up.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Looks at every timer. A client whose full socket took nothing for `stuck_after` is cut off.
-pub(crate) fn look(hub: &mut Hub, stuck_after: Duration, now_ns: u64) {
+/// Checks all timers. A client is cut off if its full socket has taken nothing for `stuck_after`.
+pub(crate) fn check(hub: &mut Hub, stuck_after: Duration, now_ns: u64) {
     for slot in 0..hub.connections.len() {
-        look_at_connection(hub, slot, stuck_after, now_ns);
+        check_connection(hub, slot, stuck_after, now_ns);
     }
     for market in 0..hub.markets.len() {
         repeat_silent_topics(hub, market, now_ns);
     }
 }
 
-fn look_at_connection(hub: &mut Hub, slot: usize, stuck_after: Duration, now_ns: u64) {
+fn check_connection(hub: &mut Hub, slot: usize, stuck_after: Duration, now_ns: u64) {
     let Some((connection, market)) = hub.client(slot) else { return };
     if is_overdue(connection, now_ns) {
         return hub.abandon(slot);
@@ -42,14 +42,14 @@ fn look_at_connection(hub: &mut Hub, slot: usize, stuck_after: Duration, now_ns:
     }
 }
 
-/// Returns whether a connection is taking too long to open or to close.
+/// Returns whether a connection takes too long to open or to close.
 fn is_overdue(connection: &Connection, now_ns: u64) -> bool {
     let since_ns = connection.closing_ns.unwrap_or(connection.accepted_ns);
     let is_waiting = !connection.is_live() && !connection.is_ending();
     is_waiting && nanos(PATIENCE) <= now_ns.saturating_sub(since_ns)
 }
 
-/// Sends the ping that is due, or closes the connection that has broken its deadline.
+/// Sends a ping if one is due. Closes a connection that has missed a deadline.
 fn beat(hub: &mut Hub, slot: usize, now_ns: u64) {
     let Some((connection, market)) = hub.client(slot) else { return };
     match connection.heartbeat.due(&market.rules, now_ns) {
@@ -63,7 +63,7 @@ fn beat(hub: &mut Hub, slot: usize, now_ns: u64) {
     }
 }
 
-/// Sends the last quote of each silent topic again, where the venue does so.
+/// Sends the last quote of each silent topic again, if the venue does so.
 fn repeat_silent_topics(hub: &mut Hub, index: usize, now_ns: u64) {
     let push_ms = now_ns / NS_PER_MS;
     for topic in 0..hub.markets[index].topics.len() {

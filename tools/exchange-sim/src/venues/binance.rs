@@ -1,7 +1,8 @@
 //! Binance spot, `<symbol>@bookTicker`.
 //!
-//! Written after `web-socket-streams.md` of binance/binance-spot-api-docs as of 2026-07-21. Every
-//! frame is a complete quote; nothing is sent upon subscribing; `u` only grows.
+//! This follows `web-socket-streams.md` of binance/binance-spot-api-docs as of 2026-07-21. Every
+//! frame is a complete quote. Nothing is sent when a client subscribes. The update id `u` only
+//! grows.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::venue::{Action, Recorded, Route, Rules, Session, Venue, WireQuote};
 use crate::venues::binance_requests;
 use crate::{decimal, sequence};
 
-/// Spot pads prices and sizes to this many decimals.
+/// Number of digits after the point to which spot pads prices and sizes.
 const PLACES: usize = 8;
 
 /// Binance spot.

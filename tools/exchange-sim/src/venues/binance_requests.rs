@@ -1,7 +1,8 @@
-//! Streams, paths and requests as Binance spot and USD-M share them.
+//! The streams, paths and requests that Binance spot and Binance USD-M have in common.
 //!
-//! Written after `web-socket-streams.md` of binance/binance-spot-api-docs as of 2026-07-21. A
-//! well-formed stream of a symbol that does not exist is acknowledged and stays silent.
+//! This follows `web-socket-streams.md` of binance/binance-spot-api-docs as of 2026-07-21. A
+//! subscription of a well-formed stream whose symbol does not exist is acknowledged; the stream
+//! stays silent.
 
 use std::borrow::Cow;
 
@@ -9,20 +10,21 @@ use serde_json::Value;
 
 use crate::venue::{Action, Recorded, Route, Session};
 
-/// Streams one connection may subscribe.
+/// Greatest number of streams that one connection may subscribe.
 const STREAMS_MAX: usize = 1024;
 
-/// The stream of a symbol's quotes.
+/// Returns the stream of a symbol's quotes.
 pub(super) fn stream(symbol: &str) -> String {
     format!("{}@bookTicker", symbol.to_lowercase())
 }
 
-/// A frame wrapped with its stream's name.
+/// Wraps a frame with the name of its stream.
 pub(super) fn combined(topic: &str, bare: &str) -> String {
     format!(r#"{{"stream":"{topic}","data":{bare}}}"#)
 }
 
-/// `/ws`, `/ws/<stream>[/<stream>...]`, `/stream`, `/stream?streams=<stream>[/<stream>...]`.
+/// Returns the route of `/ws`, `/ws/<stream>[/<stream>...]`, `/stream` and
+/// `/stream?streams=<stream>[/<stream>...]`.
 pub(super) fn route(path: &str, query: Option<&str>) -> Route {
     let split = |list: &str| {
         list.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect::<Vec<_>>()
@@ -70,7 +72,7 @@ pub(super) fn on_text(text: &str, session: &Session) -> Vec<Action> {
 /// The actions that answer a request, or the code and message of the error.
 type Answered = Result<Vec<Action>, (u32, &'static str)>;
 
-/// Acknowledges first; the quotes follow.
+/// Acknowledges a subscription, then subscribes, so that the quotes follow the acknowledgement.
 fn subscribe(request: &Value, id: &Value, session: &Session) -> Answered {
     let streams = streams(request)?;
     if STREAMS_MAX < session.topics.len() + streams.len() {
@@ -81,14 +83,14 @@ fn subscribe(request: &Value, id: &Value, session: &Session) -> Answered {
     Ok(actions)
 }
 
-/// Acknowledges last, after the quotes have stopped.
+/// Unsubscribes, then acknowledges, so that no quote follows the acknowledgement.
 fn unsubscribe(request: &Value, id: &Value) -> Answered {
     let mut actions: Vec<_> = streams(request)?.into_iter().map(Action::Unsubscribe).collect();
     actions.push(done("null", id));
     Ok(actions)
 }
 
-/// Sets `combined`, the only property.
+/// Sets the property `combined`, the only one there is.
 fn set_property(request: &Value, id: &Value) -> Answered {
     let Some(params) = request.get("params").and_then(Value::as_array) else {
         return Err((2, "Invalid request: property must be an array"));
@@ -106,7 +108,7 @@ fn done(result: &str, id: &Value) -> Action {
     Action::Reply(format!(r#"{{"result":{result},"id":{id}}}"#))
 }
 
-/// The error reply to a request that a fault refuses.
+/// Returns the error reply to a request that a fault refuses.
 pub(super) fn refusal(text: &str) -> String {
     let id = serde_json::from_str::<Value>(text).ok().and_then(|value| value.get("id").cloned());
     error(2, "Invalid request: refused by a scripted fault", Some(&id.unwrap_or(Value::Null)))
@@ -131,7 +133,8 @@ fn streams(request: &Value) -> Result<Vec<String>, (u32, &'static str)> {
         .ok_or((2, "Invalid request: stream must be a string"))
 }
 
-/// The stream of a recorded frame, wrapped or bare; of bare ones only quotes name their symbol.
+/// Finds the stream of a recorded frame, which is wrapped or bare. Of the bare frames, only quotes
+/// name their symbol.
 pub(super) fn recorded(frame: &str) -> Option<Recorded<'_>> {
     const HEAD: &str = r#"{"stream":""#;
     const DATA: &str = r#"","data":"#;

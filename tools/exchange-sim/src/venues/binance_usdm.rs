@@ -1,8 +1,8 @@
 //! Binance USD-M futures, `<symbol>@bookTicker` under `/public`.
 //!
-//! Written after Binance's USD-M pages as of 2026-07 and frames recorded that month: keys in the
-//! order `e,u,s,ps,b,B,a,A,T,E,st`, prices padded to the tick. The un-routed paths behave as
-//! `/public`. Requests are answered as on spot.
+//! This follows Binance's USD-M pages as of 2026-07 and frames recorded in that month. The keys are
+//! in the order `e,u,s,ps,b,B,a,A,T,E,st`, and prices are padded to the tick. The paths without
+//! `/public` behave like those with it. Requests are answered as on spot.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -66,7 +66,7 @@ impl Venue for BinanceUsdm {
 
     fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let texts = wire.texts;
-        // A dated future's pair is its symbol without the date.
+        // The pair of a dated future is its symbol without the date.
         let pair = wire.symbol.split_once('_').map_or(wire.symbol, |(pair, _)| pair);
         let written = write!(
             out,

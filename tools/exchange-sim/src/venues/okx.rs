@@ -1,9 +1,9 @@
 //! OKX v5 spot, channel `bbo-tbt`.
 //!
-//! Written after OKX's documentation as of 2026-07-07. Every frame is a complete quote: one upon
-//! subscribing, one at each change, the last one again after 60 s. `seqId` grows by more than 1.
-//! One acknowledgement or error per arg; heartbeats are the bare texts `ping` and `pong`. A topic
-//! is spelt `channel:instId` here.
+//! This follows OKX's documentation as of 2026-07-07. Every frame is a complete quote: one when a
+//! client subscribes, one at each change, and the last one again after 60 s of silence. `seqId`
+//! grows by more than 1. Each arg of a request gets an acknowledgement or an error. Heartbeats are
+//! the bare texts `ping` and `pong`. The simulator spells a topic `channel:instId`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -45,7 +45,8 @@ impl Venue for Okx {
         format!("{CHANNEL}:{symbol}")
     }
 
-    /// `/public` has the quotes; on the venue's other paths every quote channel is error 60018.
+    /// Only `/public` serves quotes. On the venue's other paths, every channel of quotes is error
+    /// 60018.
     fn route(&self, path: &str, _query: Option<&str>) -> Route {
         match path.strip_prefix("/ws/v5/") {
             Some("public") => {
@@ -132,6 +133,7 @@ impl Venue for Okx {
     }
 }
 
+/// Returns the answer to one arg of a request.
 fn one_arg(
     op: &str,
     arg: &Value,
@@ -153,11 +155,13 @@ fn one_arg(
     vec![Action::Reply(echo), act]
 }
 
+/// Returns the channel and the symbol of an arg.
 fn parts(arg: &Value) -> (&str, &str) {
     let part = |key| arg.get(key).and_then(Value::as_str).unwrap_or_default();
     (part("channel"), part("instId"))
 }
 
+/// Returns the venue's message about a channel or symbol that does not exist.
 fn unknown(channel: &str, symbol: &str) -> String {
     format!(
         "Wrong URL or channel:{channel},instId:{symbol} doesn't exist. \

@@ -1,4 +1,4 @@
-//! One market with clients over loopback, for the tests of the server. The time is handed in.
+//! One market with a client over loopback. The time is handed in.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -20,7 +20,7 @@ use crate::venues;
 
 pub(crate) const NS_PER_S: u64 = 1_000_000_000;
 
-/// Long enough for loopback on a busy machine. A test that waits this long has failed.
+/// Time limit of every wait. A test that waits this long has failed.
 const LONG: Duration = Duration::from_secs(30);
 
 /// A client's end of a WebSocket.
@@ -34,7 +34,7 @@ pub(crate) struct Rig {
 }
 
 impl Rig {
-    /// A market of the venue's usual rules, which lists `BTC/USDT` and has one quote of it.
+    /// Returns a market with the venue's own rules, which lists `BTC/USDT` and has one quote of it.
     pub(crate) fn new(venue: &str) -> Rig {
         let options = Options { venues: vec![VenueAt::any_port(venue)], ..Options::default() };
         let poll = Poll::new().expect("a poll");
@@ -82,7 +82,7 @@ impl Rig {
         WebSocket::from_raw_socket(stream, Role::Client, None)
     }
 
-    /// Accepts and reads what comes over the sockets until `is_done`. All of it comes at `now_ns`.
+    /// Accepts and reads what comes over the sockets until `is_done`, all at the time `now_ns`.
     pub(crate) fn until(&mut self, now_ns: u64, is_done: impl Fn(&Hub) -> bool) {
         let mut events = Events::with_capacity(64);
         while !is_done(&self.hub) {
@@ -98,6 +98,19 @@ impl Rig {
         }
     }
 
+    /// Flushes whenever the socket can be written, until it has taken everything.
+    pub(crate) fn until_written(&mut self, now_ns: u64) {
+        let mut events = Events::with_capacity(64);
+        loop {
+            self.hub.each_live(0, |connection| connection.flush(now_ns));
+            if !self.hub.is_blocked() {
+                return;
+            }
+            self.poll.poll(&mut events, Some(LONG)).expect("a poll");
+            assert!(!events.is_empty(), "the socket takes nothing");
+        }
+    }
+
     fn accept(&mut self, market: usize, now_ns: u64) {
         while let Some(stream) = self.listeners.accept(market) {
             let slot = self.hub.free_slot();
@@ -110,7 +123,7 @@ impl Rig {
     }
 }
 
-/// The connection in slot 0, which must exist.
+/// Returns the connection in slot 0.
 pub(crate) fn connection(hub: &Hub) -> &Connection {
     hub.connections[0].as_ref().expect("a connection")
 }
