@@ -118,7 +118,7 @@ pub(crate) struct Connection {
     /// If the last flush was incomplete: when the socket took its last byte, in ns, and the number
     /// of bytes that it had taken by then.
     blocked: Option<(u64, u64)>,
-    /// Whether the socket may have input that was left there.
+    /// Whether input may have been left unread in the socket.
     pub(crate) is_unread: bool,
     /// When the TCP connection was accepted, in ns.
     pub(crate) accepted_ns: u64,

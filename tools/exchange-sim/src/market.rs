@@ -186,9 +186,10 @@ impl Market {
         Some(self.write(entry, last, before, last.push_ms))
     }
 
-    /// Returns the frame of the topic's last quote as a snapshot sent at `push_ms`.
+    /// Returns the frame of the topic's last quote as a snapshot sent at `push_ms`. Returns `None`
+    /// if there is no such topic or it has no quote.
     pub(crate) fn snapshot(&self, topic: usize, push_ms: u64) -> Option<String> {
-        let entry = &self.topics[topic];
+        let entry = self.topics.get(topic)?;
         Some(self.write(entry, entry.last.as_ref()?, None, push_ms))
     }
 

@@ -62,8 +62,7 @@ fn last_frame(hub: &Hub, index: usize, now_ns: u64) -> String {
 fn send_spoilt(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
     let market = &mut hub.markets[index];
     let topic = market.last_topic;
-    let is_quoted = topic < market.topics.len() && market.snapshot(topic, 0).is_some();
-    if !is_quoted || market.spoil(topic, kind).is_none() {
+    if market.snapshot(topic, 0).is_none() || market.spoil(topic, kind).is_none() {
         return;
     }
     let Some(frame) = market.change(topic) else { return };
@@ -95,6 +94,23 @@ fn first_half(text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::market::Market;
+    use crate::options::Options;
+    use crate::venues;
+
+    /// Recorded frames list no instruments, so a market of theirs starts without topics.
+    #[test]
+    fn every_fault_can_come_before_the_first_topic() {
+        for kind in ["drop", "cut", "truncated", "oversized=9", "crossed", "zero-size", "negative"]
+        {
+            let faults = vec![format!("okx:after=0:{kind}").parse().expect("a fault")];
+            let options = Options { faults, ..Options::default() };
+            let venue = venues::by_name("okx").expect("a known venue");
+            let mut hub = Hub::new(vec![Market::new(venue, &options)], false);
+            fire_due(&mut hub, 0, 0, 0);
+            assert_eq!(hub.markets[0].stats.faults, 1, "{kind}");
+        }
+    }
 
     #[test]
     fn half_frames_announce_the_whole() {

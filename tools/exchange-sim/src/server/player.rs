@@ -62,8 +62,9 @@ impl Player {
         }
     }
 
-    /// Returns how long the next item has to wait, in ns. None if nothing can be played, because
-    /// the source has not started or has ended, or because a client's socket is full.
+    /// Returns for how long the next item has to wait, in ns. Returns `None` if nothing can be
+    /// played, because the source has not started or has ended, or because a client's socket is
+    /// full.
     pub(crate) fn wait_ns(&mut self, hub: &Hub, now_ns: u64) -> Option<u64> {
         if hub.is_blocked() {
             return None;
@@ -88,8 +89,8 @@ impl Player {
         }
     }
 
-    /// Returns the state to publish. The source has ended once it has no more items and
-    /// `is_drained` says that everything written has left.
+    /// Returns the state to publish. The source has ended when it has no more items and
+    /// `is_drained` tells that the sockets have taken everything.
     pub(crate) fn progress(&mut self, is_drained: bool) -> Progress<'_> {
         if is_drained && self.start_ns.is_some() && self.feed.peek().is_none() {
             self.has_ended = true;
@@ -134,8 +135,8 @@ impl Player {
     }
 }
 
-/// Sends a quote of the source; returns its topic and how many clients took it. None if it was not
-/// sent.
+/// Sends a quote of the source. Returns its topic and the number of clients that take it, or `None`
+/// if there is nothing to send.
 fn send_quote(
     hub: &mut Hub,
     item: &Item,
@@ -155,7 +156,8 @@ fn send_quote(
     Some((topic, hub.deliver(item.venue, topic, Frame::bare(&frame), now_ns)))
 }
 
-/// Sends a recorded frame; returns its topic and how many clients took it. None if it was not sent.
+/// Sends a recorded frame. Returns its topic and the number of clients that take it, or `None` if
+/// there is nothing to send.
 fn send_frame(hub: &mut Hub, index: usize, frame: &str, now_ns: u64) -> Option<(usize, u32)> {
     let market = &mut hub.markets[index];
     let Some(recorded) = market.venue.recorded(frame) else {
@@ -171,8 +173,8 @@ fn send_frame(hub: &mut Hub, index: usize, frame: &str, now_ns: u64) -> Option<(
     Some((topic, hub.deliver(index, topic, forms, now_ns)))
 }
 
-/// Returns whether the next quote of a topic is to be sent, and counts it if not: nobody is
-/// subscribed, or a scripted fault skips it.
+/// Returns whether the next quote of a topic is to be sent. Counts it if it is not, because no
+/// client is subscribed or a scripted fault skips it.
 fn is_wanted(market: &mut Market, topic: usize) -> bool {
     if market.topics[topic].subscribers.is_empty() {
         market.stats.unheard += 1;
