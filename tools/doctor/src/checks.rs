@@ -8,6 +8,7 @@ use crate::host::Host;
 
 pub mod clock;
 pub mod cores;
+mod interrupts;
 pub mod kernel;
 pub mod memory;
 pub mod network;

@@ -1,6 +1,7 @@
 //! Checks the kernel's own work on the hot CPUs: ticks, callbacks, interrupts, workers, watchdogs,
 //! scheduling.
 
+use super::interrupts::{Arrivals, arrivals};
 use crate::check::{Check, Seen, fail, pass, skip, warn};
 use crate::cpulist::CpuList;
 use crate::host::{Host, field};
@@ -106,53 +107,6 @@ fn nohz_full(host: &Host) -> Seen {
     } else {
         fail(format!("{missing} are not tickless: each is interrupted up to 1000 times a second"))
     }
-}
-
-/// One line of `/proc/interrupts`.
-struct Interrupt {
-    name: String,
-    device: String,
-    /// Number of arrivals on each CPU that the file's first line lists.
-    counts: Vec<u64>,
-}
-
-/// Number of times an interrupt arrived on each hot CPU between the two readings.
-struct Arrivals {
-    name: String,
-    device: String,
-    by_cpu: Vec<(usize, u64)>,
-}
-
-/// Parses `/proc/interrupts` into the CPUs of its first line and one entry per interrupt.
-fn interrupts(text: &str) -> (Vec<usize>, Vec<Interrupt>) {
-    let mut lines = text.lines();
-    let head = lines.next().unwrap_or_default().split_whitespace();
-    let cpus: Vec<usize> = head.filter_map(|name| name.strip_prefix("CPU")?.parse().ok()).collect();
-    let line = |line: &str| {
-        let (name, rest) = line.split_once(':')?;
-        let words: Vec<&str> = rest.split_whitespace().collect();
-        let counts: Vec<u64> =
-            words.iter().take(cpus.len()).map_while(|word| word.parse().ok()).collect();
-        let device = words.get(cpus.len()..).and_then(|rest| rest.last()).unwrap_or(&"");
-        let (name, device) = (name.trim().to_owned(), (*device).to_owned());
-        Some(Interrupt { name, device, counts })
-    };
-    let all = lines.filter_map(line).collect();
-    (cpus, all)
-}
-
-fn arrivals(host: &Host) -> Option<Vec<Arrivals>> {
-    let (before, after) = host.twice("proc/interrupts")?;
-    let (cpus, before) = interrupts(before);
-    let (cpus_after, after) = interrupts(after);
-    let grown = |now: Interrupt| {
-        let old = before.iter().find(|old| old.name == now.name)?;
-        let pairs = cpus.iter().zip(old.counts.iter().zip(&now.counts));
-        let hot = pairs.filter(|(cpu, _)| host.hot.contains(**cpu));
-        let by_cpu = hot.map(|(cpu, (old, now))| (*cpu, now.saturating_sub(*old))).collect();
-        Some(Arrivals { name: now.name, device: now.device, by_cpu })
-    };
-    (cpus == cpus_after && !cpus.is_empty()).then(|| after.into_iter().filter_map(grown).collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
