@@ -6,7 +6,8 @@
 //! (left to everything else). Nothing here changes the host.
 
 use crate::cpulist::CpuList;
-use crate::topology::{self, Skew};
+use crate::skew::Skew;
+use crate::topology;
 use spreadwire::agent::IdleStrategy;
 use spreadwire::plan::Plan;
 use std::collections::BTreeMap;

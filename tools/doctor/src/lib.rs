@@ -16,6 +16,7 @@ pub mod host;
 pub mod jitter;
 pub mod options;
 pub mod placement;
+pub mod skew;
 pub mod topology;
 pub mod verdict;
 

@@ -134,7 +134,7 @@ pub fn toml(threads: &[Thread]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::Skew;
+    use crate::skew::Skew;
     use proptest::prelude::*;
     use spreadwire::plan::{Host, Plan};
 

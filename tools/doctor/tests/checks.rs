@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use doctor::check::Status::{self, Fail, Pass, Skip, Warn};
-use doctor::topology::Skew;
+use doctor::skew::Skew;
 use doctor::verdict::{Report, Verdict};
 use kit::{Folder, engine, interrupts, machine_of_a_cloud, tuned};
 use std::collections::BTreeSet;

@@ -64,7 +64,7 @@ fn tsc_sync(host: &Host) -> Seen {
     if host.hot.len() < 2 {
         return skip("there is only one hot CPU, so nothing to compare");
     }
-    let apart = |skew: &&crate::topology::Skew| skew.proven().max(skew.bound() - BOUND_MAX_NS);
+    let apart = |skew: &&crate::skew::Skew| skew.proven().max(skew.bound() - BOUND_MAX_NS);
     let Some(worst) = host.skews.iter().max_by_key(apart) else {
         return skip("not measured here; run `doctor topology`");
     };

@@ -4,7 +4,7 @@ use doctor::check::{Finding, Status};
 use doctor::checks;
 use doctor::cpulist::CpuList;
 use doctor::host::{Host, Programs, Wanted};
-use doctor::topology::Skew;
+use doctor::skew::Skew;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
