@@ -234,7 +234,7 @@ fn table(text: &mut String, rows: &[&Row]) {
         .filter(|column| rows.iter().any(|row| row.number(column).is_some()))
         .collect();
     let heads: Vec<String> = columns.iter().map(|column| column.replace('_', " ")).collect();
-    let _infallible = writeln!(text, "| case | who | unit | {} |", heads.join(" | "));
+    let _infallible = writeln!(text, "| case | series | unit | {} |", heads.join(" | "));
     let _infallible = writeln!(text, "| --- | --- | --- |{}", " ---: |".repeat(columns.len()));
     for row in rows {
         let value = |column: &&str| row.number(column).map_or("-".to_owned(), |v| plain(v, column));
