@@ -8,7 +8,6 @@
 use crate::cpulist::CpuList;
 use crate::skew::Skew;
 use crate::topology;
-use crate::topology::{self, Skew};
 use spreadwire_engine::plan::Plan;
 use spreadwire_engine::runtime::agent::IdleStrategy;
 use std::collections::BTreeMap;
