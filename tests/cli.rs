@@ -417,6 +417,8 @@ fn check_prints_the_plan_and_venues_lists_the_registry() {
     let listed = String::from_utf8(spreadwire(&["venues"]).stdout).unwrap();
     for venue in spreadwire_venues::venues::VENUES {
         assert!(listed.contains(venue.name) && listed.contains(venue.url), "{}", venue.name);
+        let line = listed.lines().find(|line| line.starts_with(&format!("{} ", venue.name)));
+        assert!(line.unwrap().contains(&venue.market.to_string()), "{}", venue.name);
     }
 }
 

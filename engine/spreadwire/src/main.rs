@@ -127,8 +127,13 @@ fn refuse(problems: &[Problem]) -> ExitCode {
 fn list_venues() -> ExitCode {
     for venue in venues::VENUES {
         println!(
-            "{:<14} {:<44} {}{}  taker {} bp",
-            venue.name, venue.title, venue.url, venue.path, venue.taker_fee_bps
+            "{:<14} {:<16} {:<44} {}{}  taker {} bp",
+            venue.name,
+            venue.market.to_string(),
+            venue.title,
+            venue.url,
+            venue.path,
+            venue.taker_fee_bps
         );
     }
     ExitCode::SUCCESS
