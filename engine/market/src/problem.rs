@@ -59,7 +59,7 @@ impl Faults {
     }
 
     /// Adds a problem if a value lies outside its range, both ends of which are in it.
-    pub fn within<T: PartialOrd + std::fmt::Display>(
+    pub fn within<T: PartialOrd + std::fmt::Display + Copy>(
         &mut self,
         key: &str,
         value: T,
