@@ -138,7 +138,7 @@ impl Server {
     }
 
     fn count(&self, name: &str) -> u64 {
-        self.counters.counter(&format!("broadcast.{name}")).get()
+        self.counters.expect(&format!("broadcast.{name}"))
     }
 
     fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server) -> bool) {

@@ -165,7 +165,7 @@ impl Rig {
     }
 
     fn count(&self, name: &str) -> u64 {
-        self.counters.counter(name).get()
+        self.counters.expect(name)
     }
 
     fn failures(&mut self) -> Vec<String> {
@@ -548,8 +548,8 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     assert!(journal.is_finished());
     journal.on_close();
     assert_eq!(syncer.handle_queued(), 1);
-    assert_eq!(counters.counter("journal.missed").get(), 6);
-    assert_eq!(counters.counter("journal.gaps").get(), 1);
+    assert_eq!(counters.expect("journal.missed"), 6);
+    assert_eq!(counters.expect("journal.gaps"), 1);
     let sealed = seal_segment(&closed.recv().unwrap().path, &rig.lake(), &catalogue()).unwrap();
     assert_eq!((sealed.tally.quotes, sealed.tally.gaps, sealed.tally.missed), (5, 1, 6));
     let numbers: Vec<i64> = rows_of_file(&sealed.files[0].path).iter().map(|r| r.number).collect();

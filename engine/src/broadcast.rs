@@ -220,7 +220,7 @@ struct Tally {
 
 impl Tally {
     fn new(counters: &Counters) -> Tally {
-        let counter = |name: &str| counters.counter(&format!("broadcast.{name}"));
+        let counter = |name: &str| counters.register(&format!("broadcast.{name}"));
         Tally {
             clients: counter("clients"),
             connections: counter("connections"),

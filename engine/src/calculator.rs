@@ -88,9 +88,9 @@ impl Calculator {
     ) -> Calculator {
         let counts = Counts {
             passed: Tally::default(),
-            quotes: counters.counter("calculator.quotes"),
-            statuses: counters.counter("calculator.statuses"),
-            spreads: counters.counter("calculator.spreads"),
+            quotes: counters.register("calculator.quotes"),
+            statuses: counters.register("calculator.statuses"),
+            spreads: counters.register("calculator.spreads"),
         };
         let stopwatch = Stopwatch::alone(STAGE, clock);
         Calculator { inputs, outputs, book, sequence: 0, stopwatch, counts }

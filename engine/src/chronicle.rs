@@ -61,8 +61,8 @@ impl Chronicle {
             diary: Diary::new(lake, run, counters),
             now: 0,
             unwritten: 0,
-            written: counters.counter("chronicle.opportunities"),
-            lost: counters.counter("chronicle.lost"),
+            written: counters.register("chronicle.opportunities"),
+            lost: counters.register("chronicle.lost"),
         })
     }
 

@@ -180,7 +180,7 @@ struct Counts {
 
 impl Counts {
     fn new(counters: &Counters) -> Counts {
-        let named = |name: &str| counters.counter(&format!("journal.{name}"));
+        let named = |name: &str| counters.register(&format!("journal.{name}"));
         Counts {
             written: Tally::default(),
             records: named("records"),
@@ -829,7 +829,7 @@ mod tests {
         }
 
         fn counts<const N: usize>(&self, names: [&str; N]) -> [u64; N] {
-            names.map(|name| self.counters.counter(&format!("journal.{name}")).get())
+            names.map(|name| self.counters.expect(&format!("journal.{name}")))
         }
 
         fn told(&mut self) -> Vec<RecordingState> {

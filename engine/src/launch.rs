@@ -10,7 +10,7 @@ use crate::chronicle::Chronicle;
 use crate::decision::{self, Decision};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
-use crate::plan::{FeedPlan, Plan};
+use crate::plan::{COLD, FeedPlan, Plan};
 use crate::runtime::agent::{Agent, IdleStrategy, Report};
 use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
@@ -51,8 +51,6 @@ const OPPORTUNITIES_RING: usize = 1 << 12;
 const NOTICES: usize = 1 << 10;
 /// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
 const SEGMENTS: usize = 64;
-/// Agents with a cold thread each: the disk may hold one up, not the other.
-const COLD: [&str; 3] = ["chronicle", "capture", "telemetry"];
 /// Changes of the journal's state that may wait for the broadcast: one a second at most.
 const STATES_RING: usize = 64;
 /// Connections of one feed that are made at the same time.
@@ -302,7 +300,7 @@ impl Wiring<'_> {
     }
 
     fn edge(&self, name: &str) -> EdgeCounters {
-        let counter = |what: &str| self.around.counters.counter(&format!("edge.{name}.{what}"));
+        let counter = |what: &str| self.around.counters.register(&format!("edge.{name}.{what}"));
         EdgeCounters {
             passed: counter("passed"),
             dropped: counter("dropped"),
@@ -479,7 +477,7 @@ impl Wiring<'_> {
         let stopwatch = self.stopwatch(journal::STAGE);
         self.add(agent.counting(written).timed(stopwatch));
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
-        let (recovered, lake) = (counters.counter("seal.recovered"), lake.clone());
+        let (recovered, lake) = (counters.register("seal.recovered"), lake.clone());
         let seal_all = move || {
             let mut failures = recover_all(&leftovers, &lake, until, &recovered);
             failures.extend(sealer.run(&closed));

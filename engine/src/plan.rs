@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod threads;
-pub use threads::FeedPlan;
+pub use threads::{COLD, FeedPlan};
 
 /// What the machine offers.
 #[derive(Clone, Debug)]

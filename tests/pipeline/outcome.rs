@@ -26,7 +26,7 @@ impl Outcome {
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
-        self.ended.summary.counters.counter(name).get()
+        self.ended.summary.counters.expect(name)
     }
 
     /// The sum of counters by the beginning and the end of their names.

@@ -376,7 +376,7 @@ fn a_journal_folder_that_vanishes_in_a_run_is_told_to_clients_and_the_hole_is_ma
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].contains(r#""type":"recording","state":"vanished""#), "{told:?}");
     assert!(told[1].contains(r#""type":"recording","state":"on""#), "{told:?}");
-    let count = |name| ended.summary.counters.counter(name).get();
+    let count = |name| ended.summary.counters.expect(name);
     let (lost, quotes) = (count("journal.lost"), count("calculator.quotes"));
     assert!(0 < lost);
     assert_eq!(

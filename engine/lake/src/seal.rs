@@ -196,7 +196,7 @@ impl Sealer {
     /// A sealer into `lake` for segments written with `catalogue`.
     #[must_use]
     pub fn new(lake: &Path, catalogue: Catalogue, counters: &Counters) -> Sealer {
-        let named = |name: &str| counters.counter(&format!("seal.{name}"));
+        let named = |name: &str| counters.register(&format!("seal.{name}"));
         let counts = Counts {
             rows: named("rows"),
             files: named("files"),

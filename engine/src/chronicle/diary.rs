@@ -42,8 +42,8 @@ impl Diary {
             files: 0,
             tried_at: 0,
             hour: None,
-            booked: counters.counter("chronicle.booked"),
-            lost: counters.counter("chronicle.unbooked"),
+            booked: counters.register("chronicle.booked"),
+            lost: counters.register("chronicle.unbooked"),
         }
     }
 
@@ -132,7 +132,7 @@ mod tests {
     fn connections_and_hourly_counts_come_into_the_ledger() {
         let home = tempfile::tempdir().unwrap();
         let counters = Counters::default();
-        counters.counter("feed.okx.0.frames").add(7);
+        counters.register("feed.okx.0.frames").add(7);
         let okx = VenueInfo { name: "okx".to_owned(), taker_fee: 0.0, max_age: 0 };
         let catalogue = Catalogue { venues: vec![okx], ..Catalogue::default() };
         let mut diary = Diary::new(home.path(), "run", &counters);

@@ -96,7 +96,7 @@ struct Tally {
 impl Tally {
     /// Of connection `number` of the venue, which subscribes these instruments.
     fn new(venue: &str, number: usize, instruments: &[String], counters: &Counters) -> Tally {
-        let counter = |what: &str| counters.counter(&format!("feed.{venue}.{number}.{what}"));
+        let counter = |what: &str| counters.register(&format!("feed.{venue}.{number}.{what}"));
         let passed = |name: &String| counter(&format!("instrument.{name}.passed"));
         let rejected = |r: Reject| (r, counter(&format!("rejected.{r}")));
         let discarded = |d: Discard| (d, counter(&format!("discarded.{}", d.name())));

@@ -23,7 +23,7 @@ impl Tally {
             let instrument = &catalogue.instrument(listing.instrument).name;
             let name = format!("{stage}.{venue}.{instrument}.{what}");
             all[listing.venue.index() * instruments + listing.instrument.index()] =
-                counters.counter(&name);
+                counters.register(&name);
         }
         Tally { instruments, counters: all }
     }
