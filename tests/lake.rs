@@ -24,7 +24,8 @@ use spreadwire_engine::runtime::agent::{Agent, Report};
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
 use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
 use spreadwire_lake::ledger::{self, Cause, EntryKind};
-use spreadwire_lake::recover::{self, Mark};
+use spreadwire_lake::mark::Mark;
+use spreadwire_lake::recover;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::{SealError, Sealer, seal_segment};
 use spreadwire_lake::segment::{ClosedSegment, SegmentError, SegmentReader};
@@ -530,7 +531,7 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     let (mut sender, inputs) = ring::count(4, EdgeCounters::default());
     let (states, _) = ring::count(4, EdgeCounters::default());
     let (sealer, closed) = channel::bounded(1);
-    let counters = &rig.counters;
+    let counters = &Counters::default();
     let clock = Clock::manual(MIDNIGHT);
     let lake = rig.lake();
     let (requests, mut syncer) =

@@ -23,6 +23,7 @@ use spreadwire_lake::run::Origin;
 use spreadwire_lake::segment::{
     Annexed, Block, Contents, FinishedSegment, SegmentInfo, SegmentWriter,
 };
+use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::record::{Gap, GapCause, Kind, Record, Recording, RecordingState, is_input};
@@ -247,6 +248,15 @@ impl Journal {
     pub fn counting(mut self, written: Tally) -> Journal {
         self.store.counts.written = written;
         self
+    }
+
+    /// Returns the counters of the stages that are the journal's, for the ledger.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageCounter> {
+        let Counts { written, missed, lost, .. } = &self.store.counts;
+        let not_written = [(Stage::Missed, missed), (Stage::Lost, lost)];
+        let not_written = not_written.map(|(stage, counter)| StageCounter::of_run(stage, counter));
+        not_written.into_iter().chain(written.stages(Stage::Journalled)).collect()
     }
 
     /// The same, timed by this.

@@ -24,9 +24,11 @@ use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::lake;
-use spreadwire_lake::recover::{self, Leftover, Mark};
+use spreadwire_lake::mark::{self, Mark};
+use spreadwire_lake::recover::{self, Leftover};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::Sealer;
+use spreadwire_lake::stage::{StageCounter, StageCounts};
 use spreadwire_lake::table::TableError;
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
@@ -93,16 +95,16 @@ struct BookKeeping {
     lake: PathBuf,
     clock: Clock,
     counters: Counters,
+    /// Handed over by the agents that own them.
+    stages: Vec<StageCounter>,
     /// Held until then.
     _lock: lake::Lock,
 }
 
 impl BookKeeping {
     fn end(self) -> Result<(), TableError> {
-        let counts = self.counters.snapshot();
-        let count = |name: &str| counts.get(name).copied().unwrap_or(0);
-        let inputs = count("calculator.quotes") + count("calculator.statuses");
-        self.mark.end(&self.lake, self.clock.now(), inputs, &counts)
+        let (counts, stages) = (self.counters.snapshot(), StageCounts::read(&self.stages));
+        self.mark.end(&self.lake, self.clock.now(), stages.numbered(), &counts, &stages)
     }
 }
 
@@ -167,12 +169,21 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         tracing::warn!(target: "feed", "{refused}");
     }
     let catalogue = Arc::new(plan.catalogue.clone());
-    let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
-    let (agents, captured, readings) = (BTreeMap::new(), Vec::new(), Vec::new());
-    let mut wiring = Wiring { plan, around, catalogue, agents, leftovers, captured, readings };
+    let (mut book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
+    let mut wiring = Wiring {
+        plan,
+        around,
+        catalogue,
+        agents: BTreeMap::new(),
+        leftovers,
+        captured: Vec::new(),
+        readings: Vec::new(),
+        stages: Vec::new(),
+    };
     let followers = wiring.connect_all(listener)?;
     let board = wiring.telemetry()?;
-    let Wiring { mut agents, .. } = wiring;
+    let Wiring { mut agents, stages, .. } = wiring;
+    book_keeping.stages = stages;
     let cold =
         COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
     let cold = cold.collect();
@@ -196,12 +207,13 @@ fn open_books(
     lock: lake::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
     let cannot = || format!("cannot write into the lake {}", lake.display());
-    recover::sweep(lake).with_context(cannot)?;
+    mark::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
     let Surroundings { clock, counters, run, .. } = around;
     let mark = Mark::begin(lake, *run, clock.now(), catalogue).with_context(cannot)?;
     let (lake, clock, counters) = (lake.to_owned(), clock.clone(), counters.clone());
-    Ok((BookKeeping { mark, lake, clock, counters, _lock: lock }, leftovers))
+    let stages = Vec::new();
+    Ok((BookKeeping { mark, lake, clock, counters, stages, _lock: lock }, leftovers))
 }
 
 /// A thread for one agent of the cold side.
@@ -226,6 +238,8 @@ struct Wiring<'a> {
     captured: Vec<capture::Source>,
     /// Of all stopwatches; the telemetry's.
     readings: Vec<Readings>,
+    /// The stages' counters, for the ledger.
+    stages: Vec<StageCounter>,
 }
 
 impl Wiring<'_> {
@@ -261,7 +275,9 @@ impl Wiring<'_> {
         let passed = Tally::new("calculator", "passed", &self.catalogue, counters);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), counters);
         let stopwatch = self.stopwatch(calculator::STAGE);
-        self.add(calculator.counting(passed).timed(stopwatch));
+        let calculator = calculator.counting(passed).timed(stopwatch);
+        self.stages.extend(calculator.stages());
+        self.add(calculator);
         let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
         self.broadcast(broadcast_in, states_in, listener)?;
         self.decision(decision_in, to_annex, notices_out)?;
@@ -339,6 +355,7 @@ impl Wiring<'_> {
         let kernel = self.stopwatch_of(feed::KERNEL_STAGE, venues.clone());
         let stopwatch = self.stopwatch_of(feed::STAGE, venues);
         let agent = agent.timed(stopwatch, kernel);
+        self.stages.extend(agent.stages());
         let busy_polled = 0 < self.plan.sockets.busy_poll_us;
         self.add(if busy_polled { agent.reading_directly() } else { agent });
         Ok(receiver)
@@ -449,6 +466,7 @@ impl Wiring<'_> {
         let chronicle =
             Chronicle::new(opportunities, notices, catalogue, lake, run.as_str(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
+        self.stages.extend(chronicle.stages());
         self.add(chronicle);
         Ok(())
     }
@@ -475,7 +493,9 @@ impl Wiring<'_> {
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);
         let stopwatch = self.stopwatch(journal::STAGE);
-        self.add(agent.counting(written).timed(stopwatch));
+        let agent = agent.counting(written).timed(stopwatch);
+        self.stages.extend(sealer.stages().into_iter().chain(agent.stages()));
+        self.add(agent);
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
         let (recovered, lake) = (counters.register("seal.recovered"), lake.clone());
         let seal_all = move || {

@@ -14,6 +14,7 @@ use crate::lake::{self, LockError, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
 use crate::ledger::{self, Cause, Entry, EntryKind};
 use crate::run::{catalogue_digest, segment_name};
 use crate::segment::{ClosedSegment, SegmentError, SegmentInfo, SegmentReader};
+use crate::stage::{Stage, StageCounter};
 use crate::table::{
     self, BATCH_ROWS, Metadata, Table, TableError, TableReader, TableWriter, Written,
 };
@@ -209,6 +210,19 @@ impl Sealer {
             unsealed: named("unsealed"),
         };
         Sealer { lake: lake.to_owned(), catalogue, counts, unsealed: Vec::new() }
+    }
+
+    /// Returns the counters of the stages that are the sealer's, for the ledger.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageCounter> {
+        let Counts { rows, statuses, damaged, unsealed, .. } = &self.counts;
+        let stages = [
+            (Stage::SealedQuotes, rows),
+            (Stage::SealedStatuses, statuses),
+            (Stage::Damaged, damaged),
+            (Stage::Unsealed, unsealed),
+        ];
+        stages.map(|(stage, counter)| StageCounter::of_run(stage, counter)).into()
     }
 
     /// Seals what comes until every sender is gone and everything is sealed. For a cold thread: it

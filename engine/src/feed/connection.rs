@@ -9,6 +9,7 @@ use crate::socket::connector::Request;
 use crate::socket::web_socket::{Taken, WebSocket};
 use mio::Registry;
 use mio::unix::SourceFd;
+use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
@@ -231,6 +232,14 @@ impl Connection {
 
     pub(super) fn venue(&self) -> VenueId {
         self.venue
+    }
+
+    /// Returns the counters of the quotes that were decoded and passed on, by listing.
+    pub(super) fn decoded(&self) -> impl Iterator<Item = StageCounter> {
+        let instruments = self.symbols.list().iter().map(|symbol| symbol.instrument);
+        instruments.zip(&self.tally.passed).map(|(instrument, counter)| {
+            StageCounter::of_listing(Stage::Decoded, (self.venue, instrument), counter)
+        })
     }
 
     /// The connector made the socket: subscribe.

@@ -52,7 +52,8 @@ fn runs(entries: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos)> {
             | EntryKind::Gap
             | EntryKind::Connected
             | EntryKind::Disconnected
-            | EntryKind::Count => {}
+            | EntryKind::Count
+            | EntryKind::Stage => {}
         }
     }
     let mut spans: Vec<(Nanos, Nanos)> =
