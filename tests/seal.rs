@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use arrow::array::{Array, AsArray};
+use arrow::array::AsArray;
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
 use bytemuck::Zeroable;
 use crossbeam::channel;
@@ -292,11 +292,10 @@ fn rows_of(path: &Path, table: &Table) -> Vec<(Row, u64)> {
     for batch in TableReader::open(path, table).unwrap() {
         let batch = batch.unwrap();
         let hashes = table::row_hashes(&batch);
-        let column = |name| batch.column_by_name(name);
         let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
-        let numbers = column("JournalSequence").or(column("Id")).unwrap();
-        let numbers = numbers.as_primitive::<Int64Type>();
-        let runs = column("Run").unwrap().as_dictionary::<Int32Type>();
+        let numbers = batch.column_by_name("JournalSequence").or(batch.column_by_name("Id"));
+        let numbers = numbers.unwrap().as_primitive::<Int64Type>();
+        let runs = batch.column_by_name("Run").unwrap().as_dictionary::<Int32Type>();
         let names = runs.values().as_string::<i32>();
         for at in 0..batch.num_rows() {
             let row = Row {
