@@ -27,7 +27,7 @@ use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Kind, Quote, Record, Spread, Status};
+use spreadwire_market::record::{Quote, Record, Spread, Status};
 use spreadwire_market::state::State;
 use spreadwire_venues::venue::{Message, VenueSpec};
 use spreadwire_venues::venues::VENUES;
@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         _ => {
-            eprintln!("cargo run --release -p benches --bin instructions -- check|update");
+            eprintln!("cargo run --profile dist -p benches --bin instructions -- check|update");
             Ok(ExitCode::from(2))
         }
     }
@@ -124,14 +124,14 @@ fn quote(venue: u8) -> Quote {
         bid_sz: 48,
         ask_sz: 120,
         venue: VenueId(venue),
-        kind: Kind::Quote as u8,
+
         ..Quote::zeroed()
     }
 }
 
 fn live(venue: u8) -> Status {
-    let (state, kind) = (State::Live as u8, Kind::Status as u8);
-    Status { state, venue: VenueId(venue), kind, ..Status::zeroed() }
+    let state = State::Live as u8;
+    Status { state, venue: VenueId(venue), ..Status::zeroed() }
 }
 
 /// A book whose legs are all live.
@@ -213,7 +213,7 @@ const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\
 
 /// Counts every kernel.
 fn counted() -> anyhow::Result<Counts> {
-    ensure!(!cfg!(debug_assertions), "unoptimised: run it by cargo run --release");
+    ensure!(!cfg!(debug_assertions), "unoptimised: run it by cargo run --profile dist");
     let mut counts = Counts::new();
     for kernel in kernels() {
         let [short, long] = TIMES;
@@ -252,7 +252,7 @@ fn stored() -> anyhow::Result<Counts> {
 
 fn text(counts: &Counts) -> String {
     let head = "# Instructions of each kernel, by callgrind; see instructions.rs. Written by\n\
-                # cargo run --release -p benches --bin instructions -- update\n";
+                # cargo run --profile dist -p benches --bin instructions -- update\n";
     let lines = counts.iter().map(|(kernel, count)| format!("{kernel:?} = {count}\n"));
     lines.fold(head.to_owned(), |text, line| text + &line)
 }

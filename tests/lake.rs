@@ -218,13 +218,13 @@ fn quote(venue: u8, instrument: u32, ts_recv: Nanos) -> Quote {
         sequence: 7,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Quote as u8,
+
         ..Quote::zeroed()
     }
 }
 
 fn status(ts_recv: Nanos) -> Record {
-    Status { ts_recv, kind: Kind::Status as u8, ..Status::zeroed() }.into()
+    Status { ts_recv, ..Status::zeroed() }.into()
 }
 
 fn quotes(count: u64) -> Vec<Record> {
@@ -381,7 +381,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         8 => any_quote(),
         1 => Just(status(MIDNIGHT)),
         1 => (1..1000_u64).prop_map(|missed| Gap::new(MIDNIGHT, missed).into()),
-        1 => Just(Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into()),
+        1 => Just(Spread { ..Spread::zeroed() }.into()),
     ]
 }
 
@@ -709,15 +709,14 @@ fn a_run_that_ends_on_a_full_disk_says_what_is_not_recorded() {
 }
 
 fn spread(ts_recv: Nanos) -> Record {
-    Spread { ts_recv, kind: Kind::Spread as u8, ..Spread::zeroed() }.into()
+    Spread { ts_recv, ..Spread::zeroed() }.into()
 }
 
 #[test]
 fn spreads_and_opportunities_are_stored_beside_the_inputs_and_take_no_numbers() {
     let mut rig = Rig::new(patient());
-    let opened: Record = Opened { ts_recv: 5, kind: Kind::Opened as u8, ..Opened::zeroed() }.into();
-    let closed: Record =
-        Closed { ts_close: 6, kind: Kind::Closed as u8, ..Closed::zeroed() }.into();
+    let opened: Record = Opened { ts_recv: 5, ..Opened::zeroed() }.into();
+    let closed: Record = Closed { ts_close: 6, ..Closed::zeroed() }.into();
     rig.spreads.offer(spread(1));
     for record in [opened, closed] {
         rig.opportunities.offer(record);
@@ -751,7 +750,7 @@ fn what_is_lost_of_the_annexes_while_recording_is_stopped_is_marked_by_cause() {
     for ts in 1..4 {
         rig.spreads.offer(spread(ts));
     }
-    let opened = Opened { ts_recv: 5, kind: Kind::Opened as u8, ..Opened::zeroed() };
+    let opened = Opened { ts_recv: 5, ..Opened::zeroed() };
     rig.opportunities.offer(opened.into());
     rig.pass(&quotes(2), MIDNIGHT);
     rig.free.store(u64::MAX, Ordering::Relaxed);
@@ -1133,7 +1132,7 @@ fn tape(path: &Path) -> Vec<Record> {
                 ask_sz: number(7, 8),
                 venue: VenueId(u8::try_from(venue).unwrap()),
                 flags: flags::TS_EVENT_ABSENT,
-                kind: Kind::Quote as u8,
+
                 ..Quote::zeroed()
             })
         })

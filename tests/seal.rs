@@ -61,7 +61,6 @@ fn quote(venue: u8, instrument: u32, ts_recv: Nanos) -> Record {
         ask_sz: 1,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Quote as u8,
         ..Quote::zeroed()
     }
     .into()
@@ -73,26 +72,21 @@ fn status(venue: u8, state: State, reason: Reason, ts_recv: Nanos) -> Record {
         state: state as u8,
         reason: reason as u8,
         venue: VenueId(venue),
-        kind: Kind::Status as u8,
         ..Status::zeroed()
     }
     .into()
 }
 
 fn spread(sequence: u64, ts_recv: Nanos) -> Record {
-    let sell_venue = VenueId(1);
-    let kind = Kind::Spread as u8;
-    Spread { ts_recv, sequence, sell_venue, kind, ..Spread::zeroed() }.into()
+    Spread { ts_recv, sequence, sell_venue: VenueId(1), ..Spread::zeroed() }.into()
 }
 
 fn opened(id: u64, ts_recv: Nanos) -> Record {
-    let (sell_venue, kind) = (VenueId(1), Kind::Opened as u8);
-    Opened { id, ts_recv, sell_venue, kind, ..Opened::zeroed() }.into()
+    Opened { id, ts_recv, sell_venue: VenueId(1), ..Opened::zeroed() }.into()
 }
 
 fn closed(id: u64, ts_close: Nanos) -> Record {
-    let (sell_venue, kind) = (VenueId(1), Kind::Closed as u8);
-    Closed { id, ts_close, sell_venue, kind, ..Closed::zeroed() }.into()
+    Closed { id, ts_close, sell_venue: VenueId(1), ..Closed::zeroed() }.into()
 }
 
 fn gap(cause: GapCause, missed: u64, ts_recv: Nanos) -> Record {
@@ -555,7 +549,7 @@ fn a_segment_that_holds_nothing_is_told_of_and_deleted() {
 fn a_segment_that_cannot_be_rows_stays_and_leaves_nothing_in_the_lake() {
     let unknown = "no venue 0 or instrument 2 in the catalogue";
     let beyond = "is beyond the range of a column";
-    let late = Quote { ts_event: 1 << 63, kind: Kind::Quote as u8, ..Quote::zeroed() };
+    let late = Quote { ts_event: 1 << 63, ..Quote::zeroed() };
     for (record, why) in [(quote(0, 2, MIDNIGHT), unknown), (late.into(), beyond)] {
         let lake = Lake::new();
         let segment = lake.segment(0, 0, &[quote(0, 0, MIDNIGHT), record]);

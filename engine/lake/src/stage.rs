@@ -10,78 +10,43 @@ use crate::ledger::{Entry, EntryKind};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::counters::{Counter, CounterReader};
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::named;
 use spreadwire_market::record::{Kind, Record};
 use std::collections::BTreeMap;
 
-/// A place on a record's way, and what is counted there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Stage {
-    /// Quotes that a feed decoded and passed on, by listing.
-    Decoded,
-    /// Quotes and statuses that the feeds put on their edges to the calculator.
-    Fed,
-    /// Quotes that the calculator numbered.
-    NumberedQuotes,
-    /// Statuses that the calculator numbered.
-    NumberedStatuses,
-    /// Quotes that the calculator put on its edge to the journal, by listing.
-    Passed,
-    /// Quotes and statuses that did not fit into that edge.
-    Missed,
-    /// Quotes that the journal wrote into segments, by listing.
-    Journalled,
-    /// Quotes and statuses that the journal could not write.
-    Lost,
-    /// Quotes that the sealer made rows of.
-    SealedQuotes,
-    /// Statuses that the sealer made rows of.
-    SealedStatuses,
-    /// Segments that the sealer found damaged.
-    Damaged,
-    /// Segments that the sealer could not seal before the run ended.
-    Unsealed,
-    /// Connections made, lost and not made that the chronicle wrote into the ledger.
-    Booked,
+named! {
+    /// A place on a record's way, and what is counted there.
+    pub enum Stage {
+        /// Quotes that a feed decoded and passed on, by listing.
+        Decoded => "decoded",
+        /// Quotes and statuses that the feeds put on their edges to the calculator.
+        Fed => "fed",
+        /// Quotes that the calculator numbered.
+        NumberedQuotes => "numbered_quotes",
+        /// Statuses that the calculator numbered.
+        NumberedStatuses => "numbered_statuses",
+        /// Quotes that the calculator put on its edge to the journal, by listing.
+        Passed => "passed",
+        /// Quotes and statuses that did not fit into that edge.
+        Missed => "missed",
+        /// Quotes that the journal wrote into segments, by listing.
+        Journalled => "journalled",
+        /// Quotes and statuses that the journal could not write.
+        Lost => "lost",
+        /// Quotes that the sealer made rows of.
+        SealedQuotes => "sealed_quotes",
+        /// Statuses that the sealer made rows of.
+        SealedStatuses => "sealed_statuses",
+        /// Segments that the sealer found damaged.
+        Damaged => "damaged",
+        /// Segments that the sealer could not seal before the run ended.
+        Unsealed => "unsealed",
+        /// Connections made, lost and not made that the chronicle wrote into the ledger.
+        Booked => "booked",
+    }
 }
 
 impl Stage {
-    /// Every stage, in the order that records pass them.
-    pub const ALL: [Stage; 13] = [
-        Stage::Decoded,
-        Stage::Fed,
-        Stage::NumberedQuotes,
-        Stage::NumberedStatuses,
-        Stage::Passed,
-        Stage::Missed,
-        Stage::Journalled,
-        Stage::Lost,
-        Stage::SealedQuotes,
-        Stage::SealedStatuses,
-        Stage::Damaged,
-        Stage::Unsealed,
-        Stage::Booked,
-    ];
-
-    /// Returns the name that the ledger's column `Cause` has for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Stage::Decoded => "decoded",
-            Stage::Fed => "fed",
-            Stage::NumberedQuotes => "numbered_quotes",
-            Stage::NumberedStatuses => "numbered_statuses",
-            Stage::Passed => "passed",
-            Stage::Missed => "missed",
-            Stage::Journalled => "journalled",
-            Stage::Lost => "lost",
-            Stage::SealedQuotes => "sealed_quotes",
-            Stage::SealedStatuses => "sealed_statuses",
-            Stage::Damaged => "damaged",
-            Stage::Unsealed => "unsealed",
-            Stage::Booked => "booked",
-        }
-    }
-
     /// Whether there is a count for each listing, instead of one for the run.
     #[must_use]
     pub fn is_by_listing(self) -> bool {
@@ -93,7 +58,7 @@ impl Stage {
     #[must_use]
     pub fn of_entry(entry: &Entry) -> Option<Stage> {
         let name = entry.cause.as_deref().filter(|_| entry.kind == EntryKind::Stage)?;
-        Stage::ALL.into_iter().find(|stage| stage.name() == name)
+        Stage::of_name(name)
     }
 }
 
