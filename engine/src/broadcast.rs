@@ -37,7 +37,7 @@ use market::{Event, Market};
 use message::Delivery;
 use mio::net::TcpListener;
 use mio::{Events, Interest, Poll, Token};
-use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
+use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::named;
@@ -94,23 +94,6 @@ pub struct Settings {
     pub stuck_timeout: Nanos,
     /// Time between two polls of the sockets while nothing waits, ns.
     pub poll_interval: Nanos,
-}
-
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
-            max_clients: 1_000,
-            client_buffer_bytes: 1024 * 1024,
-            request_bytes_max: 16 * 1024,
-            requests_per_second: 100,
-            filters_max: 64,
-            handshake_timeout: 5 * SECOND,
-            ping_interval: 15 * SECOND,
-            silent_timeout: 35 * SECOND,
-            stuck_timeout: 5 * SECOND,
-            poll_interval: 200 * MICRO,
-        }
-    }
 }
 
 /// Binds the port, so that one in use is an error at start.

@@ -64,21 +64,6 @@ pub struct Settings {
     pub block_records_max: usize,
 }
 
-impl Default for Settings {
-    /// A million records or five minutes a segment; 5 ms to the file, 200 ms to the disk; 512 MiB
-    /// stay free.
-    fn default() -> Settings {
-        Settings {
-            segment_rows: 1_000_000,
-            segment_age: 300 * SECOND,
-            flush_interval: 5 * MILLI,
-            sync_interval: 200 * MILLI,
-            disk_reserve: 512 << 20,
-            block_records_max: 4096,
-        }
-    }
-}
-
 /// The journal's edges.
 #[derive(Debug)]
 pub struct Edges {

@@ -31,12 +31,11 @@ use spreadwire_lake::seal::Sealer;
 use spreadwire_lake::stage::{StageCounter, StageCounts};
 use spreadwire_lake::table::TableError;
 use spreadwire_market::book::Book;
-use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::GapCause;
-use spreadwire_market::spread::BPS;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -152,7 +151,7 @@ impl Engine {
 /// # Errors
 /// What cannot be had from the system: the port, the lake's folder, a thread.
 pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
-    if plan.memory.lock {
+    if plan.lock_memory {
         memory::lock()?;
     }
     let listener = broadcast::bind(plan.address).with_context(|| {
@@ -160,7 +159,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         format!("cannot listen on {address}: choose another broadcast.address, or end who has it")
     })?;
     let address = listener.local_addr()?;
-    let lake = &plan.journal.lake;
+    let lake = &plan.lake;
     let lock = lake::lock_recording(lake).context("cannot record into this lake")?;
     if let Err(error) = capture::finish_leftovers(lake) {
         tracing::warn!(target: "capture", "files of a killed run keep their names: {error}");
@@ -262,9 +261,9 @@ impl Wiring<'_> {
             Output::of_inputs(to_journal),
         ];
         let mut annexes = Vec::new();
-        if let Some(min_net_bps) = self.plan.journal.spreads_min_net_bps {
+        if let Some(min_net) = self.plan.spreads_min_net {
             let (sender, receiver) = ring::count(rings.journal, self.edge("journal_spreads"));
-            outputs.push(Output::of_spreads(sender, min_net_bps / BPS));
+            outputs.push(Output::of_spreads(sender, min_net));
             annexes.push(Annex { receiver, cause: GapCause::Spreads });
         }
         let (to_annex, receiver) =
@@ -302,7 +301,7 @@ impl Wiring<'_> {
         let board = Board::default();
         let readings = std::mem::take(&mut self.readings);
         let venues = self.catalogue.venues.iter().map(|venue| venue.name.clone()).collect();
-        let (folder, now) = (self.plan.telemetry.hist.as_deref(), self.around.clock.now());
+        let (folder, now) = (self.plan.hist.as_deref(), self.around.clock.now());
         let agent = Telemetry::new(readings, venues, board.clone(), folder, now);
         self.add(agent.with_context(|| {
             let folder = folder.unwrap_or(Path::new("")).display();
@@ -387,7 +386,8 @@ impl Wiring<'_> {
         &mut self,
         connections: &[ConnectionPlan],
     ) -> Option<frame_ring::FrameSender> {
-        let wanted = |c: &ConnectionPlan| self.plan.captures(&self.catalogue.venue(c.venue).name);
+        let capture = self.plan.capture.as_ref()?;
+        let wanted = |c: &ConnectionPlan| capture.venues.contains(&c.venue);
         let wanted: Vec<bool> = connections.iter().map(wanted).collect();
         if !wanted.contains(&true) {
             return None;
@@ -397,7 +397,7 @@ impl Wiring<'_> {
             connection: connections[..number].iter().filter(|o| o.venue == c.venue).count(),
         };
         let origins = connections.iter().enumerate().map(origin).collect();
-        let (sender, frames) = frame_ring::frames(self.plan.capture.ring_bytes, &wanted);
+        let (sender, frames) = frame_ring::frames(capture.ring_bytes, &wanted);
         self.captured.push(capture::Source { frames, connections: origins });
         Some(sender)
     }
@@ -406,7 +406,7 @@ impl Wiring<'_> {
         let sources = std::mem::take(&mut self.captured);
         if !sources.is_empty() {
             let Surroundings { counters, run, .. } = self.around;
-            let lake = &self.plan.journal.lake;
+            let lake = &self.plan.lake;
             self.add(Capture::new(sources, lake, run.as_str(), counters)?);
         }
         Ok(())
@@ -432,13 +432,7 @@ impl Wiring<'_> {
         states: Receiver,
         listener: TcpListener,
     ) -> anyhow::Result<()> {
-        let config = &self.plan.broadcast;
-        let settings = broadcast::Settings {
-            max_clients: config.clients_max,
-            client_buffer_bytes: config.client_buffer_bytes,
-            stuck_timeout: config.stuck_timeout_ms * MILLI,
-            ..broadcast::Settings::default()
-        };
+        let settings = self.plan.broadcast;
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
         let clock = clock.clone();
@@ -461,7 +455,7 @@ impl Wiring<'_> {
         let agent = Decision::new(input, outputs, maker, clock.clone(), counters);
         let stopwatch = self.stopwatch(decision::STAGE);
         self.add(agent.timed(stopwatch));
-        let lake = &self.plan.journal.lake;
+        let lake = &self.plan.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
             Chronicle::new(opportunities, notices, catalogue, lake, run.as_str(), counters)
@@ -473,22 +467,13 @@ impl Wiring<'_> {
 
     /// The journal, with the syncer and the sealer on their cold threads.
     fn journal(&mut self, edges: journal::Edges) -> anyhow::Result<Followers> {
-        let config = &self.plan.journal;
-        let settings = journal::Settings {
-            segment_rows: config.segment_records,
-            segment_age: config.segment_seconds * SECOND,
-            flush_interval: config.flush_ms * MILLI,
-            sync_interval: config.sync_ms * MILLI,
-            disk_reserve: config.disk_reserve_mb << 20,
-            ..journal::Settings::default()
-        };
+        let (settings, lake) = (self.plan.journal, &self.plan.lake);
         let (segments, closed) = channel::bounded(SEGMENTS);
         let Surroundings { clock, counters, run, .. } = self.around;
-        let lake = &config.lake;
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
         let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
         let (requests, syncer) =
-            syncer::pair(&lake.join(lake::JOURNAL), 0 < config.sync_ms, segments);
+            syncer::pair(&lake.join(lake::JOURNAL), 0 < settings.sync_interval, segments);
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);

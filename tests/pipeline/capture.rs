@@ -102,7 +102,7 @@ fn told(rows: &[Row]) -> BTreeMap<Key, Vec<(Said, u8)>> {
 #[test]
 fn captured_frames_are_those_written_and_played_again_give_the_same_rows() {
     let first = captured();
-    let capture = first.ended.plan.journal.lake.join("capture");
+    let capture = first.ended.plan.lake.join("capture");
     let venues = exchange_sim::venue_names();
     let has_zstd = Command::new("zstd").arg("--version").output().is_ok();
     for venue in venues.iter().filter(|_| has_zstd) {

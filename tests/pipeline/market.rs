@@ -47,6 +47,14 @@ fn market_model_comes_through_to_the_last_row() {
     println!("{} messages, {} lines of opportunities", outcome.heard.len(), lines.len());
     assert!(20 < lines.len(), "the market must lead to decisions, not {}", lines.len());
     assert!(0 < closed_by("exit"), "some close by themselves");
+    // Spot and perpetual are compared under a name that says so, in what is decided and recorded.
+    let spans =
+        |line: &serde_json::Value| line["instrument"].as_str().unwrap().ends_with(":SPOT-PERP");
+    assert!(lines.iter().all(spans));
+    for venue in ["binance", "binance_usdm"] {
+        let folder = format!("exchange={venue}/symbol=BTC#USDT:SPOT-PERP");
+        assert!(outcome.ended.plan.lake.join(&folder).is_dir(), "{folder}");
+    }
 }
 
 /// The real tape, and a row for each of its quotes in the order of the file.
@@ -157,7 +165,7 @@ fn polars_duckdb_and_pyarrow_read_what_the_simulator_wrote() {
         return println!("skipped: python3 with pyarrow, polars and duckdb is not installed");
     }
     let outcome = model(QUOTES / 4);
-    let lake = outcome.ended.plan.journal.lake.to_str().unwrap();
+    let lake = outcome.ended.plan.lake.to_str().unwrap();
     let output = Command::new("python3").args(["-c", READERS, lake]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();

@@ -23,7 +23,7 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Reads the lake that the engine left.
     pub(crate) fn of(simulated: exchange_sim::Outcome, ended: Ended, heard: Vec<Heard>) -> Outcome {
-        let rows = lake_rows::read(&ended.plan.journal.lake, &ended.plan.catalogue);
+        let rows = lake_rows::read(&ended.plan.lake, &ended.plan.catalogue);
         Outcome { simulated, ended, heard, rows }
     }
 
@@ -140,7 +140,7 @@ impl Outcome {
 
     /// The lines of the chronicle.
     pub(crate) fn opportunities(&self) -> Vec<Value> {
-        let lake = &self.ended.plan.journal.lake;
+        let lake = &self.ended.plan.lake;
         let file = lake.join("opportunities").join(format!("{RUN}.jsonl"));
         let text = std::fs::read_to_string(file).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

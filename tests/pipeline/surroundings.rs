@@ -358,7 +358,7 @@ fn a_journal_folder_that_vanishes_in_a_run_is_told_to_clients_and_the_hole_is_ma
     });
     scene.simulator.release();
     scene.engine.wait_for("a journal", PATIENCE, |engine| 0 < engine.count("journal.quotes"));
-    std::fs::remove_dir_all(scene.engine.plan.journal.lake.join("journal")).unwrap();
+    std::fs::remove_dir_all(scene.engine.plan.lake.join("journal")).unwrap();
     scene.engine.wait_for("recording to go on", PATIENCE, |engine| {
         2 == engine.count("broadcast.recordings")
     });

@@ -6,8 +6,6 @@
 use crate::progress;
 use clap::Args;
 use serde_json::json;
-use spreadwire_engine::plan;
-use spreadwire_engine::runtime::cpu;
 use spreadwire_lake::lake;
 use spreadwire_lake::mark;
 use spreadwire_lake::recover::{self, Leftover, Recovered};
@@ -36,16 +34,14 @@ pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
     let catalogue = match &arguments.config {
         None => None,
-        // Of the configuration only the names matter: nothing has expired at time 0.
-        Some(file) => {
-            match plan::Plan::read(file, &plan::Host { cpus: cpu::available(), now: 0 }) {
-                Ok(plan) => Some(plan.catalogue),
-                Err(problems) => {
-                    problems.iter().for_each(|problem| eprintln!("{problem}"));
-                    return Ok(ExitCode::from(2));
-                }
+        // Only its venues and instruments matter.
+        Some(file) => match spreadwire_catalogue::read(file) {
+            Ok(catalogue) => Some(catalogue),
+            Err(problems) => {
+                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                return Ok(ExitCode::from(2));
             }
-        }
+        },
     };
     let _lock = lake::lock_recording(&arguments.lake)?;
     mark::sweep(&arguments.lake)?;
