@@ -11,7 +11,7 @@ use spreadwire_engine::broadcast::BINARY_SUBPROTOCOL;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Gap, Kind, RecordingState, Spread, Status};
+use spreadwire_market::record::{Gap, RecordingState, Spread, Status};
 use spreadwire_market::spread::BPS;
 use spreadwire_market::state::{Reason, State};
 
@@ -53,7 +53,6 @@ fn varied_spread(n: i64, instrument: u32, buy_venue: u8, sell_venue: u8) -> Spre
         instrument: InstrumentId(instrument),
         buy_venue: VenueId(buy_venue),
         sell_venue: VenueId(sell_venue),
-        kind: Kind::Spread as u8,
         ..Spread::zeroed()
     }
 }
@@ -72,7 +71,6 @@ fn varied_status(
         reason: reason as u8,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Status as u8,
         ..Status::zeroed()
     }
 }

@@ -16,7 +16,7 @@ use spreadwire_market::counters::Counters;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Kind, Record, Recording, RecordingState, Spread, Status};
+use spreadwire_market::record::{Record, Recording, RecordingState, Spread, Status};
 use spreadwire_market::state::{Reason, State as Health};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -64,7 +64,6 @@ pub(crate) fn spread(instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Spread
         instrument: InstrumentId(instrument),
         buy_venue: VenueId(buy),
         sell_venue: VenueId(sell),
-        kind: Kind::Spread as u8,
         ..Spread::zeroed()
     }
 }
@@ -77,7 +76,6 @@ pub(crate) fn status(instrument: u32, venue: u8, state: Health) -> Status {
         reason: Reason::Quiet as u8,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Status as u8,
         ..Status::zeroed()
     }
 }
@@ -196,8 +194,8 @@ impl<N: Network, D: Door> Server<N, D> {
 
     /// Has the journal say its state.
     pub(crate) fn record(&mut self, state: RecordingState, lost: u64) {
-        let (state, kind) = (state as u8, Kind::Recording as u8);
-        let recording = Recording { ts_recv: START, lost, state, kind, ..Recording::zeroed() };
+        let state = state as u8;
+        let recording = Recording { ts_recv: START, lost, state, ..Recording::zeroed() };
         self.states.as_mut().unwrap().offer(recording.into());
     }
 

@@ -12,7 +12,7 @@ use crate::disk::Ahead;
 use crate::run::{Origin, RUN_BYTES_MAX, RunId, segment_name};
 use bytemuck::{Pod, Zeroable};
 use spreadwire_market::clock::Nanos;
-use spreadwire_market::record::{Gap, GapCause, Kind, Record, is_input, numbers_taken};
+use spreadwire_market::record::{Class, Gap, GapCause, Kind, Record, is_input, numbers_taken};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -306,7 +306,7 @@ impl Annexed {
                     Some(GapCause::Edge | GapCause::Disk) | None => {}
                 }
             }
-            Some(Kind::Quote | Kind::Status | Kind::Recording) | None => {}
+            _ => {}
         }
     }
 
@@ -732,12 +732,12 @@ fn follows_the_rules(block: &ReadBlock, next_sequence: u64, version: u32) -> boo
 
 /// Whether a segment of a version may hold a record.
 fn belongs(record: &Record, version: u32) -> bool {
-    match record.kind() {
-        Some(Kind::Quote | Kind::Status) => true,
+    match record.class() {
+        Some(Class::Input) => true,
         // Version 1 knew no causes.
-        Some(Kind::Gap) => 1 < version || record.flags == 0,
-        Some(Kind::Spread | Kind::Opened | Kind::Closed) => 1 < version,
-        Some(Kind::Recording) | None => false,
+        Some(Class::Mark) => 1 < version || record.flags == 0,
+        Some(Class::Derived) => 1 < version,
+        Some(Class::Notice) | None => false,
     }
 }
 
@@ -772,11 +772,11 @@ mod tests {
     };
 
     fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, bid_px: 5, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+        Quote { ts_recv, bid_px: 5, ..Quote::zeroed() }.into()
     }
 
     fn status(ts_recv: Nanos) -> Record {
-        Status { ts_recv, kind: Kind::Status as u8, ..Status::zeroed() }.into()
+        Status { ts_recv, ..Status::zeroed() }.into()
     }
 
     fn blocks() -> Vec<Vec<Record>> {
@@ -971,9 +971,9 @@ mod tests {
     fn annexed() -> [Record; 3] {
         use spreadwire_market::record::{Closed, Opened, Spread};
         [
-            Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into(),
-            Opened { kind: Kind::Opened as u8, ..Opened::zeroed() }.into(),
-            Closed { kind: Kind::Closed as u8, ..Closed::zeroed() }.into(),
+            Spread { ..Spread::zeroed() }.into(),
+            Opened { ..Opened::zeroed() }.into(),
+            Closed { ..Closed::zeroed() }.into(),
         ]
     }
 

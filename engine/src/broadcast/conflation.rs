@@ -177,7 +177,7 @@ mod tests {
     use spreadwire_market::record::{Kind, Record, Spread};
 
     fn event(key: usize, seq: u64) -> Event {
-        let record: Record = Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into();
+        let record: Record = Spread::zeroed().into();
         Event { record, seq, key }
     }
 
@@ -191,8 +191,7 @@ mod tests {
             listings: vec![listing(0), listing(1)],
         });
         let state = |state: State, seq| {
-            let kind = Kind::Status as u8;
-            let status = Status { state: state as u8, venue: VenueId(1), kind, ..Status::zeroed() };
+            let status = Status { state: state as u8, venue: VenueId(1), ..Status::zeroed() };
             Event { record: status.into(), seq, key: 1 }
         };
         let pair = keys.states() + 1;

@@ -1,63 +1,42 @@
 //! Why a client's connection ends, and what the client is told about it.
 
-/// Why a client's connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Departure {
-    Left,
-    Reset,
-    HandshakeTimeout,
-    NoUpgrade,
-    Full,
-    Silent,
-    Stuck,
-    TooFast,
-    TooLarge,
-    NotJson,
-    NotUtf8,
-    Binary,
-    Protocol,
-    Shutdown,
+use spreadwire_market::named;
+
+named! {
+    /// Why a client's connection ends. The name is the last part of the counter's name.
+    pub(super) enum Departure {
+        /// The client closed the connection.
+        Left => "left",
+        /// The connection broke.
+        Reset => "reset",
+        /// The upgrade was not complete in time.
+        HandshakeTimeout => "handshake_timeout",
+        /// What came was no WebSocket upgrade.
+        NoUpgrade => "no_upgrade",
+        /// There were as many clients as are served.
+        Full => "full",
+        /// No frame came within the silent timeout.
+        Silent => "silent",
+        /// Its socket took nothing within the stuck timeout.
+        Stuck => "stuck",
+        /// It sent more frames within a second than are read.
+        TooFast => "too_fast",
+        /// A request was too long.
+        TooLarge => "too_large",
+        /// A request was not JSON.
+        NotJson => "not_json",
+        /// A text frame was not UTF-8.
+        NotUtf8 => "not_utf8",
+        /// It sent a binary frame.
+        Binary => "binary",
+        /// It sent something that is not a frame of RFC 6455.
+        Protocol => "protocol",
+        /// The engine stopped.
+        Shutdown => "shutdown",
+    }
 }
 
 impl Departure {
-    /// Every reason.
-    pub(super) const ALL: [Departure; 14] = [
-        Departure::Left,
-        Departure::Reset,
-        Departure::HandshakeTimeout,
-        Departure::NoUpgrade,
-        Departure::Full,
-        Departure::Silent,
-        Departure::Stuck,
-        Departure::TooFast,
-        Departure::TooLarge,
-        Departure::NotJson,
-        Departure::NotUtf8,
-        Departure::Binary,
-        Departure::Protocol,
-        Departure::Shutdown,
-    ];
-
-    /// Returns the last part of its counter's name.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Departure::Left => "left",
-            Departure::Reset => "reset",
-            Departure::HandshakeTimeout => "handshake_timeout",
-            Departure::NoUpgrade => "no_upgrade",
-            Departure::Full => "full",
-            Departure::Silent => "silent",
-            Departure::Stuck => "stuck",
-            Departure::TooFast => "too_fast",
-            Departure::TooLarge => "too_large",
-            Departure::NotJson => "not_json",
-            Departure::NotUtf8 => "not_utf8",
-            Departure::Binary => "binary",
-            Departure::Protocol => "protocol",
-            Departure::Shutdown => "shutdown",
-        }
-    }
-
     /// Returns the close code (RFC 6455, 7.4.1) and reason that the client is sent.
     pub(super) fn close(self) -> Option<(u16, &'static str)> {
         match self {

@@ -47,12 +47,12 @@ impl Topic<'_> {
     /// Returns what a record tells clients; `None` if it is not for them.
     #[inline]
     pub(super) fn of(record: &Record) -> Option<Topic<'_>> {
-        match record.kind()? {
-            Kind::Spread => Some(Topic::Spread(record.view())),
-            Kind::Status => Some(Topic::Status(record.view())),
-            Kind::Gap => Some(Topic::Gap(record.view())),
-            Kind::Recording => Some(Topic::Recording(record.view())),
-            Kind::Quote | Kind::Opened | Kind::Closed => None,
+        match record.kind() {
+            Some(Kind::Spread) => Some(Topic::Spread(record.view())),
+            Some(Kind::Status) => Some(Topic::Status(record.view())),
+            Some(Kind::Gap) => Some(Topic::Gap(record.view())),
+            Some(Kind::Recording) => Some(Topic::Recording(record.view())),
+            _ => None,
         }
     }
 }

@@ -336,7 +336,7 @@ mod tests {
     use proptest::prelude::*;
     use spreadwire_market::clock::SECOND;
     use spreadwire_market::instrument::{Instrument, Listing, VenueInfo};
-    use spreadwire_market::record::{Kind, Record};
+    use spreadwire_market::record::Record;
     use spreadwire_market::spread::FeeFactors;
 
     /// Header of a frame whose payload has 126 to 65,535 bytes.
@@ -370,7 +370,6 @@ mod tests {
             instrument: InstrumentId(0),
             buy_venue: VenueId(0),
             sell_venue: VenueId(1),
-            kind: Kind::Spread as u8,
             ..Spread::zeroed()
         }
     }
@@ -382,7 +381,6 @@ mod tests {
             previous: State::Live as u8,
             reason: reason as u8,
             venue: VenueId(venue),
-            kind: Kind::Status as u8,
             ..Status::zeroed()
         }
     }
@@ -417,13 +415,8 @@ mod tests {
         let gap = Event::unkeyed(Gap::new(start, 7), 0);
         keep(&mut |out| json.event(out, &gap, Delivery::InOrder));
         for (state, lost) in [(RecordingState::DiskFull, 310), (RecordingState::On, 4_200)] {
-            let recording = Recording {
-                ts_recv: start,
-                lost,
-                state: state as u8,
-                kind: Kind::Recording as u8,
-                ..Recording::zeroed()
-            };
+            let recording =
+                Recording { ts_recv: start, lost, state: state as u8, ..Recording::zeroed() };
             let recording = Event::unkeyed(recording, 0);
             keep(&mut |out| json.event(out, &recording, Delivery::InOrder));
         }
@@ -541,7 +534,7 @@ mod tests {
             }));
             let state = RecordingState::ALL[usize::from(code % 4)];
             let recording = Recording {
-                ts_recv: number, lost: seq, state: state as u8, kind: Kind::Recording as u8,
+                ts_recv: number, lost: seq, state: state as u8,
                 ..Recording::zeroed()
             };
             check(recording.into(), serde_json::json!({
