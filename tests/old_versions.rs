@@ -20,10 +20,10 @@ use spreadwire::record::{Kind, Quote, Record};
 use spreadwire::segment::{SegmentReader, numbers_taken};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
@@ -149,6 +149,8 @@ fn silent(venues: &[&str]) -> Simulator {
 struct Engine {
     child: Child,
     address: String,
+    /// Its log, read as far as the address: the pipe must stay open, and has room for minutes.
+    _log: BufReader<ChildStderr>,
 }
 
 impl Engine {
@@ -169,13 +171,12 @@ impl Engine {
         let mut command = Command::new(env!("CARGO_BIN_EXE_spreadwire"));
         command.args(["run", "--config", "engine.toml"]).args(more).current_dir(home);
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut told = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-        let is_address = |line: String| line.split_once("ws://").map(|(_, rest)| rest.to_owned());
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut told = log.by_ref().lines().map(Result::unwrap);
+        let is_address = |line: String| Some(line.strip_prefix("broadcast on ws://")?.to_owned());
         let rest = told.find_map(is_address).expect("the engine says where it listens");
-        let address = rest.split(|c: char| c == ';' || c == ' ').next().unwrap().to_owned();
-        // Nobody else reads its log, and a full pipe would stop it.
-        std::thread::spawn(move || told.for_each(drop));
-        Engine { child, address }
+        let address = rest.split([';', ' ']).next().unwrap().to_owned();
+        Engine { child, address, _log: log }
     }
 }
 
@@ -347,7 +348,7 @@ fn has_values(name: &str, values: &[&str]) {
 }
 
 #[test]
-fn configurations_are_read_or_told_what_is_called_otherwise_now() {
+fn configurations_of_the_old_version_are_read() {
     let venues = ["binance ", "binance-usdm ", "bybit ", "okx ", "5 instruments"];
     has_values("laptop.toml", &[&venues[..], &["all ", "500µs"]].concat());
     has_values("pinned-2.toml", &[&venues[..], &["hot ", "consumers ", "CPU 1"]].concat());
