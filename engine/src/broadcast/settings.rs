@@ -1,6 +1,6 @@
 //! The limits of the server and of each client.
 
-use spreadwire_market::clock::{MICRO, Nanos, SECOND};
+use spreadwire_market::clock::Nanos;
 
 /// Limits of the server and of each client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
