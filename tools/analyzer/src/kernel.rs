@@ -11,10 +11,12 @@
 
 use crate::kernel::compatible::Compatible;
 use crate::kernel::lead_lag::{Changes, Grid, LeadLag};
+use crate::kernel::legs::{Leg, turns};
 use crate::kernel::partial::{PairPartial, Partial, VenuePartial};
 use crate::kernel::profile::HOUR;
-use crate::kernel::timed::{Leg, Terms, Timed, Watch, turns};
+use crate::kernel::timed::Timed;
 use crate::kernel::venue::{Counting, Mids};
+use crate::kernel::watch::{Terms, Watch};
 use crate::kernel::window::{BadBatch, Buffer, advance};
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -25,12 +27,16 @@ pub mod compatible;
 pub mod episode;
 pub mod histogram;
 pub mod lead_lag;
+pub mod legs;
 pub mod moments;
+mod orders;
 pub mod partial;
 pub mod profile;
 pub mod reversion;
+pub mod samples;
 pub mod timed;
 pub mod venue;
+pub mod watch;
 pub mod window;
 
 /// Whatever a partial result depends on beside the quotes.

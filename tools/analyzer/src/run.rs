@@ -6,8 +6,9 @@ use crate::columns::{Column, columns};
 use crate::completeness;
 use crate::figures::{Figures, Pair};
 use crate::input::{Caution, Columns, LastQuote, ReadError, Unit, VenueDay, find};
+use crate::kernel::legs::Leg;
 use crate::kernel::partial::{Partial, Total};
-use crate::kernel::timed::Leg;
+
 use crate::kernel::window::BadBatch;
 use crate::kernel::{self, Settings, Venue};
 use crate::options::{Plan, venue_named};

@@ -6,7 +6,8 @@
 
 use crate::kernel::compatible::Compatible;
 use crate::kernel::lead_lag::LeadLag;
-use crate::kernel::timed::{Leg, Timed};
+use crate::kernel::legs::Leg;
+use crate::kernel::timed::Timed;
 use crate::kernel::venue::VenueSums;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

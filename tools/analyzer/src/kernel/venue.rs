@@ -4,7 +4,7 @@
 
 use crate::kernel::histogram::{Filling, Histogram};
 use crate::kernel::lead_lag::Changes;
-use crate::kernel::timed::{Leg, Rows};
+use crate::kernel::legs::{Leg, Rows};
 use crate::kernel::window::Extras;
 use serde::{Deserialize, Serialize};
 

@@ -6,7 +6,7 @@
 //! that what is computed on windows does not depend on how rows were cut into batches. It must not
 //! know what is computed.
 
-use crate::kernel::timed::{Leg, Rows};
+use crate::kernel::legs::{Leg, Rows};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt8Type};
 

@@ -2,8 +2,8 @@
 //! cut at any rows.
 
 use analyzer::kernel::lead_lag::Grid;
+use analyzer::kernel::legs::Leg;
 use analyzer::kernel::partial::Partial;
-use analyzer::kernel::timed::Leg;
 use analyzer::kernel::window::BadBatch;
 use analyzer::kernel::{Metrics, Settings, Venue, VenueTerms, analyse};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt8Array};

@@ -2,7 +2,7 @@
 //! know changes or walks.
 
 use super::student;
-use super::{Grid, LeadLag, SHIFTS};
+use super::sums::{Grid, LeadLag, SHIFTS};
 use serde::{Deserialize, Serialize};
 
 /// How often the peak may lie beyond the band if neither venue leads.
@@ -57,14 +57,21 @@ pub struct LeadLagResult {
     pub leader: Option<Leader>,
 }
 
-/// See [`LeadLag::result`].
-pub(super) fn conclude(sums: &LeadLag, grid: &Grid) -> Option<LeadLagResult> {
-    let scale = scale_of(sums.squares)?;
+impl LeadLag {
+    /// What the sums say; `None` if a venue's mid never changed, or if the sums are not of this grid.
+    #[must_use]
+    pub fn result(&self, grid: &Grid) -> Option<LeadLagResult> {
+        conclude(self, grid)
+    }
+}
+
+fn conclude(sums: &LeadLag, grid: &Grid) -> Option<LeadLagResult> {
+    let scale = scale_of(sums.squares())?;
     if !sums.fits(grid) {
         return None;
     }
     let correlations: Vec<(i64, f64)> =
-        grid.lags().zip(sums.covariance.iter().map(|covariance| covariance / scale)).collect();
+        grid.lags().zip(sums.covariances().iter().map(|covariance| covariance / scale)).collect();
     let (peak_lag_ns, peak_correlation) = peak_of(&correlations);
     let spread = spread_of_null(sums);
     let lags = f64::from(2 * grid.steps + 1);
@@ -113,11 +120,11 @@ fn lead_of_peak(correlations: &[(i64, f64)], peak_lag_ns: i64) -> f64 {
 /// Root mean square of the correlations at the shifts. The squares are those of the blocks that have
 /// shifts: if these are a part of the whole, the null is somewhat too wide, never too narrow.
 fn spread_of_null(sums: &LeadLag) -> Option<f64> {
-    if sums.changes.iter().any(|changes| *changes < LEAST_CHANGES) {
+    if sums.changes().iter().any(|changes| *changes < LEAST_CHANGES) {
         return None;
     }
     let scale = scale_of(sums.shifted_squares)?;
-    let squares = sums.shifted_covariance.iter().map(|covariance| (covariance / scale).powi(2));
+    let squares = sums.shifted_covariances().iter().map(|covariance| (covariance / scale).powi(2));
     let spread = (squares.sum::<f64>() / f64::from(SHIFTS)).sqrt();
     (0.0 < spread).then_some(spread)
 }
