@@ -16,18 +16,16 @@ mod decode;
 mod discovery;
 mod fault;
 mod footer;
+mod guarded;
 mod last;
 mod plan;
 mod quotes;
 mod selection;
 mod window;
 
+pub use decode::BATCH_ROWS;
 pub use discovery::{Found, QuoteFile, Unit, VenueDay, find};
 pub use fault::{Caution, ReadError};
 pub use last::LastQuote;
 pub use quotes::{Tally, VenueQuotes};
 pub use selection::{Columns, Selection};
-
-/// Rows of a batch at most. With twice as many, three columns took half as long again: the allocator then
-/// gave their memory back to the operating system after each batch.
-pub const BATCH_ROWS: usize = 32_768;

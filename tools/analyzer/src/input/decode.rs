@@ -3,8 +3,8 @@
 //!
 //! It must not know files but the one, nor the order of row groups.
 
-use super::BATCH_ROWS;
 use super::footer::{Footer, Group, nanos_of};
+use super::guarded::guarded;
 use super::selection::{Column, Columns};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, PrimitiveArray, RecordBatch,
@@ -21,8 +21,11 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use std::ops::AddAssign;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+/// Rows of a batch at most. With twice as many, three columns took half as long again: the allocator then
+/// gave their memory back to the operating system after each batch.
+pub const BATCH_ROWS: usize = 32_768;
 
 /// Rows of a row group, batch by batch, in the file's order.
 #[derive(Debug)]
@@ -144,15 +147,6 @@ pub(super) fn times(rows: &RecordBatch) -> &[i64] {
 
 fn damaged(error: &dyn std::error::Error) -> String {
     format!("damaged: {error}")
-}
-
-/// The Parquet library panics on some damaged files: that is one more way of refusing.
-pub(super) fn guarded<T>(
-    read: impl FnOnce() -> Result<T, ParquetError>,
-) -> Result<T, ParquetError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        Err(ParquetError::General("the Parquet library gave up on it".to_owned()))
-    })
 }
 
 /// Brings a file's columns to the types of the schema and leaves out rows that are no quotes.

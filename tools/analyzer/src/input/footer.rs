@@ -2,8 +2,8 @@
 //!
 //! It must not know how rows are read or ordered.
 
-use super::decode;
 use super::discovery::{QuoteFile, modified_ns};
+use super::guarded::guarded;
 use super::selection::{COLUMNS, Column};
 use crate::report::Problem;
 use arrow::datatypes::{DataType, TimeUnit};
@@ -70,14 +70,13 @@ impl Footer {
         }
         // Types are taken from Parquet alone: what Arrow's writers note of theirs adds but variants.
         let plain = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let plain = decode::guarded(|| ArrowReaderMetadata::load(&opened, plain()))
+        let plain = guarded(|| ArrowReaderMetadata::load(&opened, plain()))
             .map_err(|error| format!("damaged, or no Parquet: {error}"))?;
         let metadata = Arc::clone(plain.metadata());
         Footer::of(file, path.clone(), plain).or_else(|why| {
             // Seconds are of no Parquet type: only Arrow's notes say that such numbers are times.
-            let noted = decode::guarded(|| {
-                ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())
-            });
+            let noted =
+                guarded(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()));
             let noted = noted.ok().and_then(|noted| Footer::of(file, path, noted).ok());
             noted.ok_or(why)
         })

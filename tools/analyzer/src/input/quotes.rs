@@ -6,8 +6,7 @@
 //! before them. So the memory holds a batch, or the rows of those row groups that overlap at one time,
 //! and twice that while they are sorted. It must not know what quotes mean.
 
-use super::BATCH_ROWS;
-use super::decode::{Counts, GroupReader, Sound, times};
+use super::decode::{BATCH_ROWS, Counts, GroupReader, Sound, times};
 use super::discovery::VenueDay;
 use super::fault::{Caution, ReadError};
 use super::plan::{Key, Piece, Plan};
