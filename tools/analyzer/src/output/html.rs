@@ -9,13 +9,15 @@ use crate::report::{Completeness, Detail, Report};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
-use pictures::Picture;
+use picture::Picture;
 use serde::Serialize;
 
 mod episodes;
 mod frame;
 mod heat;
 mod numbers;
+mod over_time;
+mod picture;
 mod pictures;
 mod ranking;
 mod table;
@@ -238,7 +240,7 @@ struct Pair {
 
 impl Pair {
     fn new(at: usize, detail: &Detail) -> Self {
-        let id = pair_id(at);
+        let id = table::pair_id(at);
         Self {
             pictures: pictures::of_pair(&id, detail),
             id,
@@ -247,11 +249,6 @@ impl Pair {
             exchange2: numbers::name(&detail.exchange2),
         }
     }
-}
-
-/// Anchor of the section at that place.
-fn pair_id(at: usize) -> String {
-    format!("pair-{}", at + 1)
 }
 
 /// The columns of one group.

@@ -1,42 +1,14 @@
 //! Episodes of one pair: a small table by threshold and direction, and how often and how long they
 //! were as bars. It must not know what an episode is worth to anybody.
 
-use super::frame::{FIRST, Frame, HALF, SECOND, drawable, label};
+use super::frame::{FIRST, Frame, HALF, SECOND, drawable, label, zero};
 use super::numbers;
-use super::pictures::{MOST_CHARS, Picture, zero};
+use super::picture::{EpisodeRow, MOST_CHARS, Picture};
 use crate::report::Episodes;
 use kuva::prelude::{BarPlot, Plot};
-use serde::Serialize;
 
 /// Rows of the small table, and groups of bars.
 const MOST_ROWS: usize = 24;
-
-/// One direction at one threshold, as text.
-#[derive(Serialize)]
-pub(super) struct Row {
-    buy: String,
-    sell: String,
-    threshold: String,
-    count: String,
-    peak: String,
-    still_there: String,
-    capture: String,
-}
-
-impl Row {
-    fn new(episodes: &Episodes) -> Self {
-        let known = |text: Option<String>| text.unwrap_or_else(|| numbers::UNKNOWN.to_owned());
-        Self {
-            buy: numbers::name(&episodes.buy),
-            sell: numbers::name(&episodes.sell),
-            threshold: numbers::tick(episodes.threshold_bps),
-            count: numbers::count(episodes.count),
-            peak: known(episodes.peak_bps.map(numbers::figure)),
-            still_there: known(episodes.still_there.map(numbers::percent)),
-            capture: numbers::figure(episodes.capture),
-        }
-    }
-}
 
 /// Counts, the table, and durations at the best threshold.
 pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
@@ -56,7 +28,7 @@ pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
         return picture;
     }
     let directions = directions(episodes);
-    picture.counts = episodes.iter().take(MOST_ROWS).map(Row::new).collect();
+    picture.counts = episodes.iter().take(MOST_ROWS).map(row).collect();
     picture.legend = ["bar first", "bar second"]
         .into_iter()
         .zip(&directions)
@@ -72,6 +44,19 @@ pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
     picture.draw(id, "count by threshold".to_owned(), by_threshold, layout);
     draw_durations(id, episodes, &directions, &mut picture);
     picture
+}
+
+fn row(episodes: &Episodes) -> EpisodeRow {
+    let known = |text: Option<String>| text.unwrap_or_else(|| numbers::UNKNOWN.to_owned());
+    EpisodeRow {
+        buy: numbers::name(&episodes.buy),
+        sell: numbers::name(&episodes.sell),
+        threshold: numbers::tick(episodes.threshold_bps),
+        count: numbers::count(episodes.count),
+        peak: known(episodes.peak_bps.map(numbers::figure)),
+        still_there: known(episodes.still_there.map(numbers::percent)),
+        capture: numbers::figure(episodes.capture),
+    }
 }
 
 /// The two directions, as they come.

@@ -2,7 +2,7 @@
 //! library fit to stand in a page among others. It must not know reports.
 
 use super::numbers;
-use kuva::prelude::{Layout, Plot, Theme, TickFormat};
+use kuva::prelude::{Layout, Plot, ReferenceLine, Theme, TickFormat};
 use std::sync::Arc;
 
 /// Colours are the page's variables: `page.css` has them for light, dark and paper.
@@ -12,7 +12,7 @@ pub(super) const SECOND: &str = "var(--second)";
 /// See [`FIRST`]; belongs to neither direction.
 pub(super) const PLAIN: &str = "var(--plain)";
 /// Lines that help reading: zero, thresholds.
-pub(super) const HELP: &str = "var(--help)";
+const HELP: &str = "var(--help)";
 /// Where nothing is certain.
 pub(super) const BAND: &str = "var(--band)";
 
@@ -69,6 +69,22 @@ impl Frame<'_> {
 /// Our numbers on the library's axes.
 pub(super) fn ticks() -> TickFormat {
     TickFormat::Custom(Arc::new(numbers::tick))
+}
+
+/// A line at zero, from left to right.
+pub(super) fn zero(layout: Layout) -> Layout {
+    let crosses = layout.y_range.0 < 0.0 && 0.0 < layout.y_range.1;
+    if crosses { layout.with_reference_line(help(ReferenceLine::horizontal(0.0))) } else { layout }
+}
+
+/// A line at zero, upright.
+pub(super) fn upright(layout: Layout) -> Layout {
+    let crosses = layout.x_range.0 < 0.0 && 0.0 < layout.x_range.1;
+    if crosses { layout.with_reference_line(help(ReferenceLine::vertical(0.0))) } else { layout }
+}
+
+fn help(line: ReferenceLine) -> ReferenceLine {
+    line.with_color(HELP).with_dasharray("none")
 }
 
 fn theme() -> Theme {

@@ -1,7 +1,7 @@
 //! The best pairs as bars, by the column that ranks. It must not know the other columns.
 
 use super::frame::{FIRST, FULL, Frame, drawable, label};
-use super::pictures::{MOST_CHARS, Picture};
+use super::picture::{MOST_CHARS, Picture};
 use super::{numbers, table};
 use crate::report::Report;
 use kuva::prelude::BarPlot;

@@ -1,7 +1,7 @@
 //! The table of the best pairs: a dozen columns of all groups, in words and figures; all columns are
 //! in the CSV. It must not know pictures.
 
-use super::{numbers, pair_id};
+use super::numbers;
 use crate::report::{Cell, Column, PairRow, Report};
 use serde::Serialize;
 
@@ -82,6 +82,11 @@ impl Table {
             },
         }
     }
+}
+
+/// Anchor of the section at that place.
+pub(super) fn pair_id(at: usize) -> String {
+    format!("pair-{}", at + 1)
 }
 
 /// Where the column that ranks is.
