@@ -1,7 +1,8 @@
 //! What there is to see of one pair: its sums as points of pictures. It must not know how pictures
 //! are drawn.
 
-use crate::figures::{DAY, Pair, seconds};
+use crate::facts::{DAY, seconds};
+use crate::figures::Pair;
 use crate::kernel::Settings;
 use crate::kernel::episode::Episodes as Sums;
 use crate::kernel::histogram::Histogram;

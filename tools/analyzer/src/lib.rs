@@ -10,6 +10,7 @@ pub mod columns;
 pub mod completeness;
 pub mod detail;
 pub mod diff;
+pub mod facts;
 pub mod figures;
 pub mod input;
 pub mod kernel;

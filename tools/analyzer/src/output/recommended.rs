@@ -1,7 +1,6 @@
 //! The pairs that are worth enabling, in the form that the trader loads. Nothing is enabled here: a
 //! person does that. It reads the report's columns and must not know how they came about.
 
-use crate::figures::DAY;
 use crate::options::Plan;
 use crate::report::{Cell, PairRow, Report};
 use spreadwire::lake;
@@ -26,9 +25,8 @@ const EVIDENCE: [&str; 7] = [
 #[must_use]
 pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> Recommendations {
     let now = u64::try_from(now_ns).unwrap_or(0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some days in ns")]
-    let lasts = (DAY * f64::from(plan.arguments.expires)) as u64;
     let second = 1_000_000_000;
+    let lasts = u64::from(plan.arguments.expires) * 86_400 * second;
     let day = |day: Option<&String>| day.cloned().unwrap_or_else(|| "1970-01-01".to_owned());
     let pairs = report.pairs.iter().filter_map(|pair| Row { report, pair, plan }.recommended());
     Recommendations {
