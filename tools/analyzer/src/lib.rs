@@ -17,6 +17,7 @@ pub mod kernel;
 pub mod options;
 pub mod output;
 pub mod partials;
+pub mod plan;
 pub mod progress;
 pub mod ranking;
 pub mod report;

@@ -5,8 +5,9 @@
 //! arguments are wrong, 3 results are there but something was left out. `analyzer diff` ends as
 //! `diff` does: 0 no difference, 1 differences, 2 trouble.
 
-use analyzer::options::{Arguments, Plan};
+use analyzer::options::Arguments;
 use analyzer::output::{console, recommended};
+use analyzer::plan::Plan;
 use analyzer::progress::Progress;
 use analyzer::report::{Problem, Report};
 use analyzer::{diff, output, run};

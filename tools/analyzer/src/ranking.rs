@@ -4,7 +4,7 @@
 use crate::columns::{Column, Comparison, Source};
 use crate::detail;
 use crate::figures::{Figures, Pair};
-use crate::options::Plan;
+use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
 use crate::run::RunError;
 use crate::statistics::discovery_rate::benjamini_hochberg;

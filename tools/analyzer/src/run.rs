@@ -11,7 +11,7 @@ use crate::kernel::partial::{Partial, Total};
 
 use crate::kernel::window::BadBatch;
 use crate::kernel::{self, Settings, Venue};
-use crate::options::{Plan, venue_named};
+use crate::plan::{Plan, venue_named};
 use crate::partials::{self, Key, Stored};
 use crate::progress::Progress;
 use crate::ranking::{self, Order};

@@ -3,7 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use analyzer::options::{Arguments, Plan};
+use analyzer::options::Arguments;
+use analyzer::plan::Plan;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use clap::{Args, FromArgMatches};
 use kit::{DAY, HOUR, Home, MIDNIGHT, Row, SECOND, Style, folder, pairs, problems, quote};
@@ -154,7 +155,7 @@ fn fees_and_latencies_of_venues_that_are_not_there_are_told() {
     assert_eq!(told, ["--fees no-such=8", "--latency elsewhere=5"]);
 }
 
-fn plan(lake: &Path, now: i64, options: &[&str]) -> Result<Plan, Vec<analyzer::options::Problem>> {
+fn plan(lake: &Path, now: i64, options: &[&str]) -> Result<Plan, Vec<analyzer::plan::Problem>> {
     let command = Arguments::augment_args(clap::Command::new("analyzer"));
     let given = ["analyzer", lake.to_str().unwrap()];
     let matches = command.try_get_matches_from(given.iter().chain(options)).unwrap();

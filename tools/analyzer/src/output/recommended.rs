@@ -1,7 +1,7 @@
 //! The pairs that are worth enabling, in the form that the trader loads. Nothing is enabled here: a
 //! person does that. It reads the report's columns and must not know how they came about.
 
-use crate::options::Plan;
+use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
 use spreadwire::lake;
 use spreadwire::recommendations::{FORMAT, Pair, Recommendations};

@@ -3,7 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its lake has failed")]
 
-use analyzer::options::{Arguments, Plan};
+use analyzer::options::Arguments;
+use analyzer::plan::Plan;
 use analyzer::progress::Progress;
 use analyzer::report::{Cell, Report};
 use analyzer::run::analyse;
