@@ -6,13 +6,22 @@ use crate::detail;
 use crate::figures::{Figures, Pair};
 use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
-use crate::run::RunError;
 use crate::statistics::discovery_rate::benjamini_hochberg;
 use crate::statistics::ranks::{average, spearman};
 use std::cmp::Ordering;
 
 /// Fewer pairs have no stability of ranks.
 const LEAST_PAIRS: usize = 3;
+
+/// The column that is to rank does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--rank: there is no column {name:?} that orders; {remedy}")]
+pub struct UnknownColumn {
+    /// As it was given.
+    pub name: String,
+    /// What there is that is like it.
+    pub remedy: String,
+}
 
 /// What ranks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +35,7 @@ impl Order {
     ///
     /// # Errors
     /// If there is none of that name, with what there is that is like it.
-    pub fn of(plan: &Plan, columns: &[Column]) -> Result<Order, RunError> {
+    pub fn of(plan: &Plan, columns: &[Column]) -> Result<Order, UnknownColumn> {
         let found = columns.iter().position(|column| column.about.name == plan.rank);
         if let Some(column) = found {
             return Ok(Order { column, ascending: plan.ascending });
@@ -38,7 +47,7 @@ impl Order {
             || "there are no columns".to_owned(),
             |nearest| format!("did you mean {}? report.json has all of them", nearest.about.name),
         );
-        Err(RunError::Rank(plan.rank.clone(), remedy))
+        Err(UnknownColumn { name: plan.rank.clone(), remedy })
     }
 
     /// Best first; cells that are not known come last, ties are in the order of names.
