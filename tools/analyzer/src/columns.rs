@@ -1,5 +1,5 @@
-//! Every column of the ranking: its name, unit and meaning, and where its value comes from.
-//! `docs/metrics.md` has the formulas; a test compares the names. It must not know formats.
+//! The columns of the ranking: name, unit and meaning of each, and where its value comes from.
+//! `docs/metrics.md` has the formulas; a test compares the names.
 
 use crate::kernel::{Metrics, Settings};
 use list::List;
@@ -14,7 +14,7 @@ mod trust;
 
 pub use list::{Column, Comparison, Source};
 
-/// The columns of an analysis, in order.
+/// Returns the columns of an analysis, in order.
 #[must_use]
 pub fn columns(settings: &Settings) -> Vec<Column> {
     let Metrics { compatible, timed, reversion, lead_lag } = settings.metrics;
@@ -61,7 +61,7 @@ mod tests {
         }
     }
 
-    /// A name as the document has it: thresholds, directions and levels by letter.
+    /// Returns a name as the document writes it: thresholds, directions and levels as letters.
     fn as_documented(name: &str) -> String {
         let mut name = name.to_owned();
         for bps in ["-2.5", "0", "10"] {

@@ -1,6 +1,5 @@
-//! What the lake's own ledger says of the days that are analysed: losses, outages, and hours in which
-//! nothing recorded. It reads the ledger alone; `lake verify` is what proves the files. It must not
-//! know what is computed from quotes.
+//! What the lake's own ledger says about the days that are analysed: losses, outages, and hours
+//! that nothing recorded. Only the ledger is read; to prove the files, run `lake verify`.
 
 use crate::report::Completeness;
 use jiff::civil::Date;
@@ -11,10 +10,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const DAY: Nanos = 86_400 * SECOND;
-/// An engine that is started again within this has not left out a part of the day.
+/// A pause between two runs that is no longer than this does not count as missing.
 const PAUSE_MAX: Nanos = 60 * SECOND;
 
-/// What the ledger says of some days. Time is handed in: a day that is not over is not complete.
+/// Returns what the ledger says about some days. `now` is needed because a day that is not over is
+/// not complete.
 #[must_use]
 pub fn of_days(lake: &Path, days: &[Date], now: Nanos) -> Completeness {
     let (entries, errors) = ledger::read(lake);
@@ -35,8 +35,8 @@ pub fn of_days(lake: &Path, days: &[Date], now: Nanos) -> Completeness {
     Completeness { verdict: verdict.to_owned(), findings }
 }
 
-/// When engines ran: beginning and end of each run, and whether it was killed. An import's run spans
-/// its quotes, so that recorded tapes count as recorded.
+/// Returns the beginning and end of every run of an engine. A run without an end lasts until `now`.
+/// An import's run spans its quotes, so that imported tapes count as recorded.
 fn runs(entries: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos)> {
     let mut runs: BTreeMap<&str, (Nanos, Option<Nanos>)> = BTreeMap::new();
     for entry in entries {
@@ -92,7 +92,7 @@ fn of_day(day: Date, entries: &[Entry], runs: &[(Nanos, Nanos)], now: Nanos) -> 
     findings
 }
 
-/// How long no run was recording; pauses of a restart do not count.
+/// Returns how long no run was recording, leaving out the pauses of restarts.
 fn silent_for(begin: Nanos, end: Nanos, runs: &[(Nanos, Nanos)]) -> Nanos {
     let (mut at, mut silent) = (begin, 0);
     let mut add = |pause: Nanos| silent += if PAUSE_MAX < pause { pause } else { 0 };

@@ -1,4 +1,5 @@
-//! What the cells of one pair are drawn from: its sums, and what several columns conclude from them.
+//! The facts about one pair from which its cells are computed: its sums, and conclusions that
+//! several columns share.
 
 use crate::kernel::Settings;
 use crate::kernel::episode::Episodes;
@@ -9,53 +10,54 @@ use crate::kernel::timed::Timed;
 use crate::kernel::venue::VenueSums;
 use crate::statistics::level_shift::{LevelShift, level_shift};
 
-/// A day, ns.
+/// One day, in ns.
 pub const DAY: f64 = 86_400e9;
-/// Mids further apart than this in the mean are no one asset, or not of one size, fraction.
+/// A pair whose mids differ on average by more than this fraction is not one asset, or not of one
+/// contract size.
 const APART: f64 = 0.05;
-/// Minutes that a correlation of changes needs to say something.
+/// Number of minutes that a correlation of changes needs.
 const MINUTES: u64 = 60;
-/// Changes over a minute that go together less than this are doubtful.
+/// Legs whose minute changes correlate by less than this are doubtful.
 const TOGETHER: f64 = 0.3;
-/// A shift of the level counts from this size of its statistic on; hours are not independent.
+/// A shift of the level counts if its statistic is at least this; hours are not independent.
 const SHIFT: f64 = 6.0;
 
 /// The best direction and threshold of a pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Best {
-    /// 0: buy on the first venue.
+    /// 0 means buying on the first venue, 1 on the second.
     pub direction: usize,
-    /// Place among the thresholds.
+    /// Index of the threshold.
     pub threshold: usize,
-    /// Quote currency per day.
+    /// Expected capture, in quote currency per day.
     pub capture: f64,
 }
 
-/// What the cells of one pair are drawn from.
+/// The facts about one pair from which its cells are computed.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    /// As [`Pair`].
+    /// Canonical name of the instrument.
     pub instrument: &'a str,
-    /// As [`Pair`].
+    /// The venue whose name comes first.
     pub one: &'a str,
-    /// As [`Pair`].
+    /// The other venue.
     pub two: &'a str,
-    /// The sums.
+    /// The sums of the pair.
     pub sums: &'a PairPartial,
-    /// The venues' own.
+    /// The sums of each venue.
     pub venues: [&'a VenueSums; 2],
-    /// What was asked for.
+    /// What to compute.
     pub settings: &'a Settings,
-    /// Where the gap pays best; `None` if no order would have arrived.
+    /// Direction and threshold with the greatest capture; `None` if no order would have arrived.
     pub best: Option<Best>,
-    /// By lag.
+    /// What the sums by lag say.
     pub lead_lag: Option<LeadLagResult>,
-    /// Of the hourly means.
+    /// Largest shift of the hourly means.
     pub shift: Option<LevelShift>,
 }
 
 impl<'a> Facts<'a> {
-    /// The facts of a pair; `None` if the total lacks one of its venues.
+    /// Returns the facts about a pair; `None` if the total lacks one of its venues.
     #[must_use]
     pub fn new(
         instrument: &'a str,
@@ -78,26 +80,26 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// The figures by time, if the pair was live at all.
+    /// Returns the sums over time, if the pair was ever live.
     #[must_use]
     pub fn timed(&self) -> Option<&Timed> {
         self.sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight)
     }
 
-    /// Distance of samples, s.
+    /// Returns the sampling interval, in s.
     #[must_use]
     pub fn sampling_s(&self) -> f64 {
         seconds(self.settings.sampling_ns)
     }
 
-    /// Whether the level moved for good.
+    /// Returns whether the level moved for good.
     #[must_use]
     pub fn has_shifted(&self) -> Option<bool> {
         let sd = self.timed()?.deviation.deviation()?;
         self.shift.map(|shift| SHIFT <= shift.statistic && sd <= shift.shift.abs())
     }
 
-    /// Whether both legs are the same thing, as far as prices tell.
+    /// Returns whether both legs are the same asset, as far as prices tell.
     #[must_use]
     pub fn same_asset(&self) -> Option<&'static str> {
         let timed = self.timed()?;
@@ -116,7 +118,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Whether the half-life is one.
+    /// Returns whether the half-life is that of a reversion.
     #[must_use]
     pub fn verdict(&self) -> Option<&'static str> {
         self.settings.metrics.reversion.then_some(())?;
@@ -127,13 +129,13 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// The episodes of a direction at a threshold.
+    /// Returns the episodes of a direction at a threshold.
     #[must_use]
     pub fn episodes(&self, direction: usize, threshold: usize) -> Option<&Episodes> {
         self.timed()?.episodes[direction].get(threshold)
     }
 
-    /// What those captured, quote currency per day of recording.
+    /// Returns what those episodes captured, in quote currency per day of recording.
     #[must_use]
     pub fn capture(&self, direction: usize, threshold: usize) -> Option<f64> {
         let captured = self.episodes(direction, threshold)?.captured(|_| true);
@@ -146,7 +148,7 @@ fn days(timed: &Timed) -> f64 {
     (timed.span_ns.max(1)) as f64 / DAY
 }
 
-/// Nanoseconds in seconds.
+/// Converts nanoseconds to seconds.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "times are shown with fewer digits")]
 pub fn seconds(ns: i64) -> f64 {

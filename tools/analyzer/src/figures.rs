@@ -1,5 +1,5 @@
-//! From the sums of one pair to its figures: the cells of a row that need no other pair, and what is
-//! kept for those that do and for the pictures. It must not know other pairs, files or formats.
+//! Turns the sums of one pair into its figures: the cells of a row that need no other pair, and
+//! what is kept for the cells that do and for the charts.
 
 use crate::columns::{Column, Source};
 use crate::facts::{Best, Facts};
@@ -8,7 +8,7 @@ use crate::kernel::partial::{PairPartial, Total};
 use crate::kernel::timed::Timed;
 use crate::report::{Cell, Problem};
 
-/// What came of one instrument.
+/// The results of one instrument.
 #[derive(Debug, Default)]
 pub struct Figures {
     /// Its pairs, in the order of names.
@@ -20,31 +20,31 @@ pub struct Figures {
 /// One pair of venues of one instrument.
 #[derive(Debug)]
 pub struct Pair {
-    /// As the lake has it, `#` read as `/`.
+    /// Canonical name of the instrument.
     pub instrument: String,
     /// The venue whose name comes first.
     pub one: String,
-    /// The other one.
+    /// The other venue.
     pub two: String,
-    /// A cell for each column; those that need other pairs are none yet.
+    /// A cell for each column; those that need other pairs are not filled in yet.
     pub cells: Vec<Cell>,
-    /// What ranking all pairs needs.
+    /// What is needed for comparing all pairs.
     pub across: Across,
-    /// The sums, packed, for the pictures of the pairs that come first.
+    /// The packed sums, for the charts of the best pairs.
     packed: Vec<u8>,
 }
 
 /// What is compared over all pairs.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Across {
-    /// The Dickey-Fuller test's.
+    /// p-value of the Dickey-Fuller test.
     pub p_value: Option<f64>,
-    /// Expected capture per day in the two halves of the pair's live hours.
+    /// Expected capture per hour in the two halves of the pair's live hours.
     pub halves: Option<[f64; 2]>,
 }
 
-/// Expected capture per hour in the first and the second half of the pair's live hours, at its best
-/// threshold.
+/// Returns the expected capture per hour in the first and the second half of the pair's live hours,
+/// at its best threshold.
 fn halves(timed: &Timed, best: Best) -> Option<[f64; 2]> {
     let hours = &timed.hours.bins;
     let middle = hours.get(hours.len() / 2).filter(|_| 2 <= hours.len())?.0;
@@ -59,7 +59,7 @@ fn halves(timed: &Timed, best: Best) -> Option<[f64; 2]> {
 }
 
 impl Pair {
-    /// The pairs of an instrument that have something to tell, and why others have not.
+    /// Returns the pairs of an instrument that have figures, and why the others have none.
     #[must_use]
     pub fn all(
         instrument: &str,
@@ -98,19 +98,19 @@ impl Pair {
                 p_value: reversion.and_then(|timed| timed.reversion.adf()).map(|adf| adf.p_value),
                 halves: timed.zip(facts.best).and_then(|(timed, best)| halves(timed, best)),
             },
-            // Sums of our own types can always be packed.
+            // Packing sums made of our own types cannot fail.
             packed: postcard::to_allocvec(facts.sums).unwrap_or_default(),
         }
     }
 
-    /// The sums, once more.
+    /// Unpacks the sums.
     #[must_use]
     pub fn sums(&self) -> PairPartial {
         postcard::from_bytes(&self.packed).unwrap_or_default()
     }
 }
 
-/// Why a pair has nothing to tell.
+/// Returns why a pair has no figures.
 fn nothing(facts: &Facts<'_>) -> Option<String> {
     let silent = [facts.one, facts.two].into_iter().zip(facts.venues);
     let silent: Vec<&str> =
@@ -126,7 +126,7 @@ fn nothing(facts: &Facts<'_>) -> Option<String> {
     Some("the venues have no time in common".to_owned())
 }
 
-/// What is no finite number is not known.
+/// Replaces a number that is not finite by an unknown value.
 fn finite(cell: Cell) -> Cell {
     match cell {
         Cell::Number(value) if !value.is_finite() => Cell::None,

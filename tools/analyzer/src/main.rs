@@ -1,9 +1,9 @@
-//! `analyzer`: ranks instruments and pairs of venues over a recorded lake. From arguments to an exit
-//! code.
+//! `analyzer` ranks instruments and pairs of venues over a recorded lake. This file turns arguments
+//! into an exit code.
 //!
-//! 0 all is well, 1 it failed (or, with `--strict`, something would have been left out), 2 the
-//! arguments are wrong, 3 results are there but something was left out. `analyzer diff` ends as
-//! `diff` does: 0 no difference, 1 differences, 2 trouble.
+//! The exit code is 0 if all is well; 1 on failure, or if something would have been left out under
+//! `--strict`; 2 if the arguments are wrong; 3 if there are results but something was left out.
+//! `analyzer diff` exits as `diff` does: 0 without differences, 1 with differences, 2 on trouble.
 
 use analyzer::options::Arguments;
 use analyzer::output::{console, recommended};
@@ -42,7 +42,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show what changed between two recommendations.
+    /// Show what changed between two recommendation files.
     Diff(diff::Diff),
 }
 
@@ -111,7 +111,7 @@ fn tell(plan: &Plan, report: &Report, written: &[std::path::PathBuf]) -> anyhow:
         writeln!(out, "{text}written: {}", files.join(", "))
     };
     match told {
-        // Who reads has had enough, as `head` has.
+        // The reader has closed the pipe, as `head` does.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }

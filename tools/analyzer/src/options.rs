@@ -1,4 +1,4 @@
-//! The arguments of an analysis, as the command line gives them.
+//! The command-line arguments of an analysis.
 
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
@@ -8,17 +8,17 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, Args)]
 #[command(next_line_help = false)]
 pub struct Arguments {
-    /// The lake: a folder with exchange=/symbol=/date=/hour=/*.parquet of any recorder, columns
-    /// Timestamp, BestBid, BestAsk at least.
+    /// The lake: a folder with exchange=/symbol=/date=/hour=/*.parquet, written by any recorder,
+    /// with at least the columns Timestamp, BestBid and BestAsk.
     #[arg(value_name = "LAKE")]
     pub lake: Option<PathBuf>,
     /// Only this day, UTC.
     #[arg(long, value_name = "DATE", help_heading = "What to read")]
     pub date: Option<Date>,
-    /// From this day on.
+    /// From this day on, UTC.
     #[arg(long, value_name = "DATE", help_heading = "What to read")]
     pub from: Option<Date>,
-    /// Up to this day, itself included.
+    /// Up to and including this day, UTC.
     #[arg(long, value_name = "DATE", help_heading = "What to read")]
     pub to: Option<Date>,
     /// Only yesterday, UTC.
@@ -27,30 +27,31 @@ pub struct Arguments {
     /// The last N days before today, UTC.
     #[arg(long, value_name = "N", help_heading = "What to read")]
     pub last_days: Option<u16>,
-    /// Venues by name or pattern, several with commas: binance,okx*
+    /// Venues by name or pattern, separated by commas: binance,okx*
     #[arg(long, value_name = "GLOB", value_delimiter = ',', help_heading = "What to read")]
     pub venues: Vec<String>,
-    /// Instruments by name or pattern, several with commas: BTC/*,ETH/USDT
+    /// Instruments by name or pattern, separated by commas: BTC/*,ETH/USDT
     #[arg(long, value_name = "GLOB", value_delimiter = ',', help_heading = "What to read")]
     pub instruments: Vec<String>,
-    /// What to compute.
+    /// Metrics to compute, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "all", help_heading = "What to compute")]
     pub metrics: Vec<MetricName>,
-    /// A quote older than this is stale and takes part in nothing but the compatible figures, s.
+    /// Age in seconds above which a quote is stale; stale quotes count only in the compatible
+    /// metrics.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, help_heading = "What to compute")]
     pub max_age: f64,
-    /// Taker fees in basis points: one number for all, or VENUE=BPS, several with commas. Otherwise
-    /// those of --config, the venues' lowest tiers, and 10 bp for venues that are not known.
+    /// Taker fees in basis points: one number for all venues, or VENUE=BPS, separated by commas.
+    /// Default: the fees of --config, then each venue's lowest tier, then 10 bp for unknown venues.
     #[arg(long, value_name = "BPS", value_delimiter = ',', help_heading = "What to compute")]
     pub fees: Vec<String>,
-    /// From sending an order to its arrival, ms: one number for all, or VENUE=MS, several with
-    /// commas. Otherwise 20 ms; take what you measured.
+    /// Milliseconds from sending an order to its arrival: one number for all venues, or VENUE=MS,
+    /// separated by commas. Default: 20 ms. Use what you have measured.
     #[arg(long, value_name = "MS", value_delimiter = ',', help_heading = "What to compute")]
     pub latency: Vec<String>,
-    /// An engine's configuration, for the venues' fees.
+    /// An engine configuration to take the venues' fees from.
     #[arg(long, value_name = "FILE", help_heading = "What to compute")]
     pub config: Option<PathBuf>,
-    /// Net spreads from which an episode counts, bp, several with commas.
+    /// Net spreads in basis points from which an episode counts, separated by commas.
     #[arg(
         long,
         value_name = "BPS",
@@ -60,7 +61,7 @@ pub struct Arguments {
         help_heading = "What to compute"
     )]
     pub thresholds: Vec<f64>,
-    /// Most that one order trades, in the quote currency.
+    /// Largest size of one order, in the quote currency.
     #[arg(
         long,
         value_name = "AMOUNT",
@@ -68,19 +69,19 @@ pub struct Arguments {
         help_heading = "What to compute"
     )]
     pub size: f64,
-    /// Distance of the samples for the mean reversion, s (previous tick).
+    /// Sampling interval for mean reversion in seconds; a sample is the last value before it.
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, help_heading = "What to compute")]
     pub sampling: f64,
-    /// Distance of two lags of the cross-correlation, ms.
+    /// Distance between two lags of the cross-correlation, in milliseconds.
     #[arg(long, value_name = "MS", default_value_t = 5.0, help_heading = "What to compute")]
     pub lag_step: f64,
-    /// Lags to either side of zero.
+    /// Number of lags to either side of zero.
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "What to compute")]
     pub lag_steps: u32,
-    /// Folder for the results; made if it is not there.
+    /// Folder for the results; created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = "analysis", help_heading = "What comes out")]
     pub out: PathBuf,
-    /// Files to write.
+    /// Files to write, separated by commas.
     #[arg(
         long,
         value_delimiter = ',',
@@ -88,9 +89,9 @@ pub struct Arguments {
         help_heading = "What comes out"
     )]
     pub format: Vec<Format>,
-    /// The column that ranks; greatest first, or least first with a minus before it. Default is
-    /// capture_per_day; where that is not computed zero_crossings_per_minute, and with lead-lag alone
-    /// lead_lag_correlation.
+    /// Column to rank by: greatest first, or least first with a minus sign before the name.
+    /// Default: capture_per_day, or zero_crossings_per_minute if that is not computed, or
+    /// lead_lag_correlation with lead-lag alone.
     #[arg(
         long,
         value_name = "COLUMN",
@@ -98,45 +99,45 @@ pub struct Arguments {
         help_heading = "What comes out"
     )]
     pub rank: Option<String>,
-    /// Pairs that are recommended at most, and shown with pictures.
+    /// Largest number of pairs to recommend and to show with charts.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "What comes out")]
     pub top: usize,
-    /// Recommendations expire after this many days.
+    /// Days after which the recommendations expire.
     #[arg(long, value_name = "DAYS", default_value_t = 3, help_heading = "What comes out")]
     pub expires: u16,
     /// Print the report as JSON instead of the table.
     #[arg(long, help_heading = "What comes out")]
     pub json: bool,
-    /// Where partial results are kept; default is LAKE.partials, beside the lake.
+    /// Folder for partial results. Default: LAKE.partials, beside the lake.
     #[arg(long, value_name = "DIR", help_heading = "How to run")]
     pub partials: Option<PathBuf>,
-    /// Neither read nor keep partial results.
+    /// Neither read nor write partial results.
     #[arg(long, conflicts_with = "partials", help_heading = "How to run")]
     pub no_partials: bool,
-    /// Threads; default is one for each core.
+    /// Number of threads. Default: one per core.
     #[arg(long, value_name = "N", help_heading = "How to run")]
     pub threads: Option<usize>,
-    /// End with exit code 1 and no results if anything has to be left out.
+    /// Exit with code 1 and write nothing if anything would be left out.
     #[arg(long, help_heading = "How to run")]
     pub strict: bool,
 }
 
-/// A group of figures.
+/// A group of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum MetricName {
-    /// Everything.
+    /// All metrics.
     All,
     /// The 26 columns of the customary script.
     Compatible,
-    /// Distributions, episodes and capture by time.
+    /// Distributions, episodes and capture over time.
     TimeWeighted,
-    /// Half-life, unit root, variance ratio, Hurst; with time-weighted.
+    /// Half-life, unit root, variance ratio and Hurst exponent; includes time-weighted.
     Reversion,
-    /// Who leads and by how much.
+    /// Which venue leads, and by how much.
     LeadLag,
 }
 
-/// A file of results.
+/// A result file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// ranking.csv

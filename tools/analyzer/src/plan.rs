@@ -1,4 +1,4 @@
-//! An analysis that can be made: the arguments, proved, with all their problems at once.
+//! A validated analysis: the arguments checked and converted, or all their problems at once.
 
 use crate::input::Selection;
 use crate::kernel::lead_lag::Grid;
@@ -16,14 +16,14 @@ mod terms;
 pub use problems::Problem;
 pub use terms::venue_named;
 
-/// The column that ranks where nobody says otherwise and capture is computed.
+/// The default ranking column if capture is computed.
 pub const RANK: &str = "capture_per_day";
-/// The column that ranks where only the compatible figures are computed.
+/// The default ranking column if the compatible metrics are computed, but not capture.
 pub const RANK_COMPATIBLE: &str = "zero_crossings_per_minute";
-/// The column that ranks where neither is.
+/// The default ranking column if neither is computed.
 pub const RANK_LEAD_LAG: &str = "lead_lag_correlation";
 
-/// An analysis that can be made.
+/// A validated analysis.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The lake.
@@ -32,21 +32,21 @@ pub struct Plan {
     pub selection: Selection,
     /// What to compute.
     pub settings: Settings,
-    /// Where partial results are kept, if at all.
+    /// Folder for partial results; `None` to use none.
     pub partials: Option<PathBuf>,
-    /// The column that ranks.
+    /// The ranking column.
     pub rank: String,
-    /// Whether its least value comes first.
+    /// Whether the least value comes first.
     pub ascending: bool,
-    /// As asked for.
+    /// The arguments as given.
     pub arguments: Arguments,
 }
 
 impl Plan {
-    /// Proves the arguments. Time is handed in, ns since 1970.
+    /// Validates the arguments. `now_ns` is the time in ns since 1970.
     ///
     /// # Errors
-    /// All problems at once.
+    /// Returns all problems at once.
     pub fn new(arguments: Arguments, now_ns: i64) -> Result<Plan, Vec<Problem>> {
         let mut problems = Problems::default();
         let selection = selection(&arguments, now_ns, &mut problems);
@@ -85,7 +85,7 @@ fn default_rank(metrics: Metrics) -> String {
     rank.to_owned()
 }
 
-/// `lake` becomes `lake.partials`.
+/// Returns `lake.partials` for `lake`.
 fn beside(lake: &std::path::Path) -> PathBuf {
     let whole = lake.canonicalize().unwrap_or_else(|_| lake.to_owned());
     let mut name = whole.file_name().unwrap_or_default().to_owned();

@@ -1,5 +1,5 @@
-//! From the figures of all pairs to the report: what needs all pairs at once, the order, and the
-//! pictures of the first. It must not know where figures come from or how they are shown.
+//! Makes the report from the figures of all pairs: the cells that need all pairs, the order, and
+//! the charts of the first pairs.
 
 use crate::columns::{Column, Comparison, Source};
 use crate::detail;
@@ -10,20 +10,20 @@ use crate::statistics::discovery_rate::benjamini_hochberg;
 use crate::statistics::ranks::{average, spearman};
 use std::cmp::Ordering;
 
-/// Fewer pairs have no stability of ranks.
+/// With fewer pairs, the stability of ranks is unknown.
 const LEAST_PAIRS: usize = 3;
 
-/// The column that is to rank does not exist.
+/// The ranking column does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("--rank: there is no column {name:?} that orders; {remedy}")]
 pub struct UnknownColumn {
-    /// As it was given.
+    /// The name that was given.
     pub name: String,
-    /// What there is that is like it.
+    /// What to do instead.
     pub remedy: String,
 }
 
-/// What ranks.
+/// The column and direction to rank by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     column: usize,
@@ -31,10 +31,10 @@ pub struct Order {
 }
 
 impl Order {
-    /// The column that is to rank.
+    /// Returns the order that the plan asks for.
     ///
     /// # Errors
-    /// If there is none of that name, with what there is that is like it.
+    /// Returns an error that names the most similar column if there is no column of that name.
     pub fn of(plan: &Plan, columns: &[Column]) -> Result<Order, UnknownColumn> {
         let found = columns.iter().position(|column| column.about.name == plan.rank);
         if let Some(column) = found {
@@ -50,7 +50,7 @@ impl Order {
         Err(UnknownColumn { name: plan.rank.clone(), remedy })
     }
 
-    /// Best first; cells that are not known come last, ties are in the order of names.
+    /// Compares two pairs, the better one first. Unknown cells come last; ties are ordered by name.
     fn compare(self, a: &Pair, b: &Pair) -> Ordering {
         let (one, two) = (&a.cells[self.column], &b.cells[self.column]);
         let order = match (value(one), value(two)) {
@@ -78,7 +78,7 @@ fn value(cell: &Cell) -> Option<f64> {
     }
 }
 
-/// The report, but for what only the driver knows.
+/// Returns the report, except for what only the caller knows.
 #[must_use]
 pub fn report(plan: &Plan, columns: &[Column], order: Order, figures: Vec<Figures>) -> Report {
     let mut pairs = Vec::new();
@@ -147,7 +147,7 @@ fn stability(pairs: &[Pair]) -> Option<f64> {
     spearman(&first, &second)
 }
 
-/// What was asked for.
+/// Returns the settings of the analysis as text.
 fn told(plan: &Plan) -> Vec<(String, String)> {
     let (settings, arguments) = (&plan.settings, &plan.arguments);
     let list = |of: Vec<String>| if of.is_empty() { "all".to_owned() } else { of.join(", ") };

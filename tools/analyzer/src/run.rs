@@ -1,6 +1,7 @@
-//! One analysis from the lake to ranked figures: units of one instrument and day are computed on all
-//! cores or read from what an earlier night has kept, added up by instrument in the order of days,
-//! and ranked. The same bytes come out whatever the number of threads. It must not know formats.
+//! One analysis, from the lake to ranked figures. Units of one instrument and day are computed on
+//! all cores, or read from the partial results of an earlier night. They are added up by instrument
+//! in the order of days, and ranked. The result is the same byte for byte with any number of
+//! threads.
 
 use crate::columns::{Column, columns};
 use crate::completeness;
@@ -24,24 +25,24 @@ mod compute;
 /// Why there is no result at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Threads could not be started.
+    /// The threads could not be started.
     #[error("cannot start {threads} threads")]
     Threads {
-        /// How many.
+        /// Number of threads.
         threads: usize,
-        /// Why.
+        /// The cause.
         #[source]
         source: rayon::ThreadPoolBuildError,
     },
-    /// The column that is to rank does not exist.
+    /// The ranking column does not exist.
     #[error(transparent)]
     Rank(#[from] UnknownColumn),
 }
 
-/// Analyses. Time is handed in, ns since 1970.
+/// Runs an analysis. `now_ns` is the time in ns since 1970.
 ///
 /// # Errors
-/// [`RunError`]; what is wrong with the lake is a problem in the report instead.
+/// Returns [`RunError`]. Whatever is wrong with the lake is a problem in the report instead.
 pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, RunError> {
     let threads = plan.arguments.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -71,14 +72,15 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
     Ok(report)
 }
 
-/// What is to be done.
+/// The work of one analysis.
 struct Work<'a> {
     plan: &'a Plan,
     columns: &'a [Column],
     progress: &'a Progress,
     days: Vec<Date>,
     problems: Vec<Problem>,
-    /// By name: the units of the days, and of the day before for what it ended with.
+    /// The units of each instrument, by name, including the day before the period: its last quotes
+    /// are needed.
     instruments: BTreeMap<String, Vec<Unit>>,
     rows: AtomicU64,
     reused: AtomicU64,
@@ -117,14 +119,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The figures of every instrument's pairs and what was wrong, in the order of names.
+    /// Returns the figures of every instrument's pairs and what was wrong, in the order of names.
     fn figures(&self) -> Vec<Figures> {
         let instruments: Vec<&Vec<Unit>> = self.instruments.values().collect();
         instruments.par_iter().map(|units| self.instrument(units)).collect()
     }
 
-    /// Venues that fees or latencies were given for and that were not chosen or are not there: a
-    /// misspelt one would go by the general terms in silence.
+    /// Returns a problem for each fee or latency that names a venue that was not analysed. Without
+    /// it, a misspelt name would silently fall back to the general terms.
     fn strangers(&self) -> Vec<Problem> {
         let days = self.instruments.values().flatten().flat_map(|unit| &unit.venues);
         let known: BTreeSet<&str> = days.map(|day| day.venue.as_str()).collect();
@@ -156,7 +158,7 @@ impl<'a> Work<'a> {
             total.add(partial);
             problems.extend(told.iter().cloned());
         }
-        // A venue that spoke on the day before alone is not of the period.
+        // A venue that has quotes only on the day before does not belong to the period.
         let of_period = |venue: &String| {
             units[first..].iter().flat_map(|unit| &unit.venues).any(|day| day.venue == *venue)
         };
@@ -167,7 +169,7 @@ impl<'a> Work<'a> {
         figures
     }
 
-    /// The last of these units, computed or read; the others are the days before it.
+    /// Computes or loads the last of these units; the others are the days before it.
     fn day(&self, units: &[Unit], has_episodes: &AtomicBool) -> Day {
         let Some((unit, earlier)) = units.split_last() else { return Day::default() };
         let openers = openers(unit, earlier);

@@ -1,5 +1,4 @@
-//! The analyzer as a user meets it: exit codes, what it says, what it writes, and what it makes of bad
-//! input.
+//! The analyzer as its users see it: exit codes, messages, files, and how it handles bad input.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -51,7 +50,7 @@ fn all_wrong_arguments_are_told_at_once_each_with_a_remedy() {
     let outcome = home.run(&options);
     assert_eq!((outcome.code, outcome.text.as_str()), (Some(2), ""));
     for option in options.iter().map(|option| option.split('=').next().unwrap()) {
-        // Days that are named in two ways are one problem.
+        // Days named in two ways are one problem.
         let told =
             if ["--yesterday", "--from", "--to"].contains(&option) { "--date" } else { option };
         let line =
@@ -109,7 +108,7 @@ fn where_nothing_is_to_be_read_it_fails_and_writes_nothing() {
     }
     let empty = Home::new();
     assert_eq!(empty.run(&[]).code, Some(1));
-    // Where everything is left out, it says what and why.
+    // If everything is left out, it says what and why.
     kit::write_hours(&empty.lake, "okx", "LONE/USDT", "a", &sound_rows(), Style::default());
     let outcome = empty.run(&[]);
     assert_eq!(outcome.code, Some(1));
@@ -140,7 +139,7 @@ fn days_venues_and_instruments_are_chosen() {
     }
 }
 
-/// The arguments of a command line, proved at a point of time.
+/// Validates the arguments of a command line at a point in time.
 #[test]
 fn fees_and_latencies_of_venues_that_are_not_there_are_told() {
     let home = Home::of_days(0..1);
@@ -208,7 +207,7 @@ fn files_are_those_that_were_asked_for_and_replaced_as_a_whole() {
             fs::remove_dir_all(home.file("out")).unwrap();
         }
     }
-    // Who has an old file open reads it to its end: the new one is another file.
+    // A reader that has the old file open reads it to its end: the new one is another file.
     let csv = home.file("out/ranking.csv");
     let old = home.file("old.csv");
     fs::hard_link(&csv, &old).unwrap();
@@ -218,7 +217,7 @@ fn files_are_those_that_were_asked_for_and_replaced_as_a_whole() {
     assert_eq!(fs::read(&old).unwrap(), before);
     assert_ne!(fs::read(&csv).unwrap(), before);
     assert_eq!(names(&home.file("out")), FILES);
-    // A folder in the place of a file is told by its name.
+    // A folder in the place of a file is reported by name.
     fs::remove_file(&csv).unwrap();
     fs::create_dir(&csv).unwrap();
     let outcome = home.run(&["--format", "csv"]);
@@ -255,7 +254,7 @@ fn groups_of_figures_stand_for_themselves() {
         assert!(header.iter().any(|name| name == with), "{metrics}");
         assert!(!header.iter().any(|name| name == without), "{metrics}");
     }
-    // Each has a column that ranks where nobody names one.
+    // Each group has a default ranking column.
     for metrics in ["compatible", "time-weighted", "reversion", "lead-lag"] {
         let outcome = home.run(&["--metrics", metrics, "--no-partials"]);
         assert_eq!(outcome.code, Some(0), "{metrics}: {}", outcome.errors);
@@ -275,7 +274,7 @@ fn rows_are_ordered_by_the_column_that_ranks() {
     }
 }
 
-/// What is done to a lake, the subject and the text of the problem.
+/// What is done to a lake, and the subject and text of the problem that must be reported.
 struct Bad {
     name: &'static str,
     spoil: fn(&Path),
@@ -283,9 +282,9 @@ struct Bad {
     what: &'static str,
 }
 
-/// A file more, on a day that has others.
+/// An additional file, on a day that has others.
 const EXTRA: &str = "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=05/bad.parquet";
-/// The only file of its venue's day, and days follow.
+/// The only file of its venue's day, with days after it.
 const WHOLE_DAY: &str = "exchange=okx/symbol=BTC#USDT/date=2024-08-09/hour=05/bad.parquet";
 
 fn sound_rows() -> Vec<Row> {
@@ -458,7 +457,7 @@ const BAD: [Bad; 17] = [
     },
 ];
 
-/// Three days; okx has none of the second.
+/// Returns a lake of three days; okx has nothing on the second.
 fn lake_for_bad_input() -> Home {
     let home = Home::of_days(0..3);
     let day = "exchange=okx/symbol=BTC#USDT/date=2024-08-09";
@@ -466,7 +465,7 @@ fn lake_for_bad_input() -> Home {
     home
 }
 
-/// Root reads what is forbidden.
+/// Returns whether this user can read files without the right to, as root can.
 fn rights_do_not_matter() -> bool {
     let home = Home::new();
     let path = home.file("forbidden");
@@ -495,11 +494,11 @@ fn bad_input_is_left_out_by_name_and_all_else_is_as_if_it_was_not_there() {
         assert_eq!(left_out.len(), 1, "{name}: {left_out:?}");
         let csv = fs::read(home.file("out/ranking.csv")).unwrap();
         assert!(csv == expected, "{name}");
-        // A second run, from partial results, says the same.
+        // A second run, from partial results, gives the same.
         let again = home.report(3, &options);
         assert_eq!(problems(&again), problems(&report), "{name}");
         assert!(fs::read(home.file("out/ranking.csv")).unwrap() == expected, "{name} again");
-        // Those who are strict get nothing but the names.
+        // With `--strict` there are only the names.
         fs::remove_dir_all(home.file("out")).unwrap();
         let strict = home.run(&[&options[..], &["--strict"]].concat());
         assert_eq!((strict.code, strict.text.as_str()), (Some(1), ""), "{name}");

@@ -1,4 +1,4 @@
-//! The compatible columns: over the rows of exchange1.
+//! The compatible columns: metrics over the rows of exchange1.
 
 use super::list::{List, float, number};
 use crate::facts::seconds;

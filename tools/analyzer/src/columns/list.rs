@@ -1,11 +1,11 @@
-//! What a column is, and the list that the groups add theirs to.
+//! What a column is, and the list to which each group adds its columns.
 
 use crate::facts::Facts;
 use crate::report::{self, Cell, Kind};
 
 /// A column.
 pub struct Column {
-    /// What it is.
+    /// Its name, unit and meaning.
     pub about: report::Column,
     /// Where its value comes from.
     pub source: Source,
@@ -14,20 +14,20 @@ pub struct Column {
 /// Where a value comes from.
 #[expect(missing_debug_implementations, reason = "a closure has none")]
 pub enum Source {
-    /// From one pair's facts.
+    /// Computed from the facts of one pair.
     Pair(Box<dyn Fn(&Facts<'_>) -> Cell + Send + Sync>),
-    /// From all pairs together.
+    /// Computed from all pairs together.
     Across(Comparison),
 }
 
-/// What is compared over all pairs.
+/// What is computed over all pairs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Comparison {
-    /// Benjamini-Hochberg over the Dickey-Fuller tests.
+    /// The Dickey-Fuller p-value, adjusted after Benjamini and Hochberg.
     AdfQValue,
-    /// Place in the first half of the time.
+    /// The rank in the first half of the time.
     RankFirstHalf,
-    /// Place in the second half.
+    /// The rank in the second half of the time.
     RankSecondHalf,
 }
 
@@ -37,13 +37,13 @@ impl std::fmt::Debug for Column {
     }
 }
 
-/// The directions as names have them: buy on 1 and sell on 2, and the reverse.
+/// The directions in column names: buy on 1 and sell on 2, and the reverse.
 pub(super) const DIRECTIONS: [&str; 2] = ["12", "21"];
 
 /// Columns in order, group by group.
 #[derive(Default)]
 pub(super) struct List {
-    /// The group that is being added to.
+    /// The group to which columns are being added.
     pub(super) group: &'static str,
     pub(super) columns: Vec<Column>,
 }
@@ -86,7 +86,7 @@ impl List {
         self.columns.push(Column { about, source });
     }
 
-    /// The last column holds something other than numbers.
+    /// Sets what the last column holds, if not numbers.
     pub(super) fn holds(&mut self, kind: Kind) {
         if let Some(column) = self.columns.last_mut() {
             column.about.kind = kind;

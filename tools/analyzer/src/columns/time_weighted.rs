@@ -1,4 +1,4 @@
-//! Distributions and episodes by time, and what each threshold captured.
+//! Distributions and episodes over time, and what was captured at each threshold.
 
 use super::list::{DIRECTIONS, List, float, number};
 use crate::kernel::episode::Episodes;
@@ -6,7 +6,7 @@ use crate::kernel::moments::Moments;
 use crate::report::{Cell, Kind};
 use spreadwire::spread::BPS;
 
-/// Quantiles of distributions.
+/// The quantiles of distributions.
 const QUANTILES: [(&str, f64); 7] = [
     ("p01", 0.01),
     ("p05", 0.05),
@@ -47,7 +47,7 @@ impl List {
         }
     }
 
-    /// Of the deviation, or of the net spread of a direction.
+    /// Adds the moments of the deviation, or of the net spread of a direction.
     fn moments(&mut self, name: &str, what: &str, direction: Option<usize>) {
         let mut add = |tag: &str, meaning: &str, figure: fn(&Moments) -> Option<f64>| {
             self.add(

@@ -1,4 +1,5 @@
-//! How far the other columns can be trusted: the venues' own sums, and what they have in common.
+//! How far the other columns can be trusted: the sums of each venue, and what the two have in
+//! common.
 
 use super::list::{Comparison, List, Source, count, flag, float, number, text};
 use crate::facts::Facts;

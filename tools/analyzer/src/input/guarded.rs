@@ -1,9 +1,9 @@
-//! Calls into the Parquet library.
+//! Calls into the Parquet library, which panics on some damaged files.
 
 use parquet::errors::ParquetError;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// The Parquet library panics on some damaged files: that is one more way of refusing.
+/// Calls `read` and turns a panic of the Parquet library into an error.
 pub(super) fn guarded<T>(
     read: impl FnOnce() -> Result<T, ParquetError>,
 ) -> Result<T, ParquetError> {

@@ -1,47 +1,47 @@
-//! The quotes of one venue as a pair sees them: the latest one, the rows of a window, and the rows
-//! among them at which something can change.
+//! The quotes of one venue as a pair sees them: the latest quote, the rows of a window, and the
+//! rows among them at which something can change.
 
 use serde::{Deserialize, Serialize};
 
-/// Consecutive quotes of one venue. Asks and sizes are empty where they are not known.
+/// Consecutive quotes of one venue. `asks` and the sizes are empty where they are unknown.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rows<'a> {
-    /// Receive times, ns since 1970, ascending.
+    /// Receive times in ns since 1970, ascending.
     pub times: &'a [i64],
     /// Best bids.
     pub bids: &'a [f64],
     /// Best asks.
     pub asks: &'a [f64],
-    /// Sizes at the bids, base currency.
+    /// Sizes at the best bids, in the base currency.
     pub bid_sizes: &'a [f64],
-    /// Sizes at the asks.
+    /// Sizes at the best asks.
     pub ask_sizes: &'a [f64],
 }
 
 /// A venue's latest quote.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Leg {
-    /// When it was received, ns since 1970.
+    /// Receive time in ns since 1970.
     pub time: i64,
     /// Best bid.
     pub bid: f64,
     /// Best ask.
     pub ask: f64,
-    /// Sizes of bid and ask; not a number where they are not known.
+    /// Sizes of bid and ask; NaN where unknown.
     pub sizes: [f64; 2],
 }
 
 impl Leg {
-    /// No quote yet.
+    /// Stands for "no quote yet".
     pub const NONE: Leg = Leg { time: i64::MIN / 2, bid: 0.0, ask: 0.0, sizes: [f64::NAN; 2] };
 
-    /// Whether it has both sides and they are not crossed.
+    /// Returns whether both sides are present and not crossed.
     #[must_use]
     pub fn usable(&self) -> bool {
         0.0 < self.bid && self.bid <= self.ask
     }
 
-    /// A quote of no size is none: recorders write 0 where they do not know it.
+    /// Replaces sizes of 0 by NaN: recorders write 0 where they do not know the size.
     #[must_use]
     #[inline]
     pub fn of_known_sizes(self) -> Leg {
@@ -49,7 +49,7 @@ impl Leg {
         Leg { sizes: self.sizes.map(known), ..self }
     }
 
-    /// Middle of bid and ask.
+    /// Returns the midpoint of bid and ask.
     #[must_use]
     pub fn mid(&self) -> f64 {
         f64::midpoint(self.bid, self.ask)
@@ -57,14 +57,14 @@ impl Leg {
 }
 
 impl Rows<'_> {
-    /// Whether the next row is not known, or comes later than so long after this one.
+    /// Returns whether the next row is unknown or comes more than `max_age` after this one.
     #[inline]
     fn is_silent_after(&self, row: usize, max_age: i64) -> bool {
         let next = self.times.get(row + 1);
         next.is_none_or(|next| max_age < next.wrapping_sub(self.times[row]))
     }
 
-    /// The quote of a row.
+    /// Returns the quote of a row.
     #[must_use]
     #[inline]
     pub fn leg(&self, row: usize) -> Leg {
@@ -75,16 +75,16 @@ impl Rows<'_> {
     }
 }
 
-/// Finds the rows of a window that turn something if no episode goes on: whose prices differ from
-/// those before, and those around a silence longer than the maximum age, of which a quote is stale;
-/// also the first and the last.
+/// Finds the turns of a window: the rows that can change something while no episode is open. These
+/// are the rows whose prices differ from the row before, the rows around a silence longer than
+/// `max_age` (the quote goes stale in it), and the first and the last row.
 pub fn turns(rows: Rows<'_>, max_age: i64, turns: &mut Vec<usize>) {
     turns.clear();
     let count = rows.times.len();
     turns.resize(count, 0);
     let mut found = 0;
     let mut was_silent = true;
-    // Without branches on the prices, which come as they like.
+    // Prices are unpredictable, so this loop does not branch on them.
     for row in 0..count {
         let is_silent = rows.is_silent_after(row, max_age);
         let before = row.saturating_sub(1);
@@ -100,17 +100,17 @@ pub fn turns(rows: Rows<'_>, max_age: i64, turns: &mut Vec<usize>) {
     turns.truncate(found);
 }
 
-/// Goes through a window's rows: each of them, or the turns alone.
+/// Steps through the rows of a window: through all of them, or through the turns alone.
 pub(super) struct Cursor<'a> {
     pub(super) rows: Rows<'a>,
-    /// Those not taken yet, and some that were.
+    /// The turns that have not been taken yet; some that have been may still stand before them.
     pub(super) turns: &'a [usize],
-    /// The next row.
+    /// Index of the next row.
     pub(super) row: usize,
 }
 
 impl Cursor<'_> {
-    /// The time of the next row or turn; beyond all times if there is none.
+    /// Returns the time of the next row or turn; `i64::MAX` if there is none.
     #[inline]
     pub(super) fn next_time(&mut self, only_turns: bool) -> i64 {
         let row = if only_turns { self.next_turn() } else { self.row };
@@ -128,7 +128,8 @@ impl Cursor<'_> {
         usize::MAX
     }
 
-    /// The quote of the next row or turn, which there is, and until when it is young enough.
+    /// Takes the next row or turn, which must exist, and returns its quote and the time until which
+    /// it is fresh.
     #[inline]
     pub(super) fn take(&mut self, only_turns: bool, max_age: i64) -> (Leg, i64) {
         let row = if only_turns { self.next_turn() } else { self.row };
@@ -138,7 +139,8 @@ impl Cursor<'_> {
         (leg, if is_silent { leg.time.saturating_add(max_age) } else { i64::MAX })
     }
 
-    /// The quote that stands at a time, up to which all turns were taken; `None` if it is from before.
+    /// Returns the latest quote at `time`, given that all turns up to it were taken. `None` means
+    /// that the quote dates from before this window.
     pub(super) fn latest(&mut self, time: i64) -> Option<Leg> {
         while self.rows.times.get(self.row).is_some_and(|at| *at <= time) {
             self.row += 1;

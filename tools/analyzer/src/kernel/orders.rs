@@ -1,10 +1,10 @@
-//! Orders on their way: two are sent when an episode begins, and each meets the quote that stands when
-//! it arrives.
+//! Orders in flight. Two orders are sent when an episode begins, and each meets the quote that
+//! stands when it arrives.
 
 use crate::kernel::legs::Leg;
 use crate::kernel::profile::HOUR;
 
-/// The orders of a pair that have not both arrived.
+/// The orders of a pair that have not both arrived yet.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Orders {
     sent: Vec<Sent>,
@@ -17,7 +17,7 @@ struct Sent {
     threshold: usize,
     /// Hour since 1970 in which they were sent.
     hour: i64,
-    /// When each order arrives, by venue, and the quote that it met.
+    /// Arrival time of each order, by venue, and the quote that it met.
     due: [i64; 2],
     met: [Option<Leg>; 2],
 }
@@ -34,13 +34,13 @@ pub(super) struct Arrived {
 }
 
 impl Orders {
-    /// Whether no order is on its way.
+    /// Returns whether no order is in flight.
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.sent.is_empty()
     }
 
-    /// Sends the orders of an episode that begins now.
+    /// Sends the two orders of an episode that begins at `now`.
     pub(super) fn send(
         &mut self,
         (direction, threshold): (usize, usize),
@@ -52,8 +52,8 @@ impl Orders {
         self.sent.push(Sent { direction, threshold, hour, due, met: [None; 2] });
     }
 
-    /// Lets the orders that arrive before `end` meet the quotes that stand until then, and hands
-    /// `each` those that have both arrived.
+    /// Fills the orders that arrive before `end` with the given quotes, and passes the pairs of
+    /// orders that have both arrived to `each`.
     pub(super) fn arrive_until(
         &mut self,
         end: i64,
@@ -77,7 +77,8 @@ impl Orders {
         }
     }
 
-    /// Forgets the episodes of which an order arrives before `end`, while a leg is not live.
+    /// Drops the orders of every episode that has one arriving before `end`: a leg is not live
+    /// until then, so it meets nothing.
     pub(super) fn lose_until(&mut self, end: i64) {
         self.sent.retain(|sent| {
             let lost = |venue: usize| sent.met[venue].is_none() && sent.due[venue] < end;

@@ -1,20 +1,20 @@
-//! Samples of both venues' mids on a regular grid of time, while both legs are live.
+//! Samples of both venues' mids on a regular time grid, taken while both legs are live.
 
 use crate::kernel::legs::Leg;
 use crate::kernel::reversion::Reversion;
 use serde::{Deserialize, Serialize};
 
-/// Both legs' mids are compared over steps of this, ns.
+/// Interval over which the changes of the two mids are compared, in ns.
 const MINUTE: i64 = 60_000_000_000;
 
-/// Changes of both log mids over a minute: sums of squares and of their product.
+/// Changes of both log mids over whole minutes: sums of their squares and of their product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Together {
-    /// Minutes.
+    /// Number of minutes.
     pub count: u64,
-    /// Sums of squares, and of products.
+    /// Sum of squared changes of each venue.
     pub squares: [f64; 2],
-    /// Sum of products.
+    /// Sum of the products of the two changes.
     pub product: f64,
 }
 
@@ -26,7 +26,7 @@ impl Together {
         self.product += later.product;
     }
 
-    /// Correlation of the changes; `None` if one of them never moved.
+    /// Returns the correlation of the changes; `None` if one of the mids never moved.
     #[must_use]
     pub fn correlation(&self) -> Option<f64> {
         let scale = (self.squares[0] * self.squares[1]).sqrt();
@@ -37,20 +37,20 @@ impl Together {
 /// Takes the samples of one unit.
 #[derive(Clone, Debug)]
 pub(super) struct Sampler {
-    /// Distance of samples, ns.
+    /// Sampling interval, in ns.
     step: i64,
     /// Whether samples are taken at all.
     wanted: bool,
-    /// Time of the next sample, ns since 1970.
+    /// Time of the next sample, in ns since 1970.
     next: i64,
-    /// The last whole minute that was sampled without a gap, and both mids at it.
+    /// The last whole minute sampled without a gap since, and both mids at it.
     last_minute: Option<(i64, [f64; 2])>,
     together: Together,
     reversion: Reversion,
 }
 
 impl Sampler {
-    /// Starts at the first point of the grid that is not before `begin`.
+    /// Starts at the first grid point at or after `begin`.
     pub(super) fn new(step: i64, wanted: bool, begin: i64) -> Sampler {
         Sampler {
             step,
@@ -62,13 +62,13 @@ impl Sampler {
         }
     }
 
-    /// Whether a sample is due before `end`.
+    /// Returns whether a sample is due before `end`.
     #[inline]
     pub(super) fn is_due(&self, end: i64) -> bool {
         self.next < end
     }
 
-    /// Takes the samples that are due before `end`; the legs do not change until then.
+    /// Takes the samples due before `end`. The legs must not change until then.
     pub(super) fn take_until(&mut self, end: i64, legs: &[Leg; 2]) {
         if !self.wanted {
             self.next = ((end - 1).div_euclid(self.step) + 1) * self.step;
@@ -85,7 +85,7 @@ impl Sampler {
         }
     }
 
-    /// Leaves out the samples that are due before `end`, because no leg was live.
+    /// Skips the samples due before `end`, because a leg was not live.
     pub(super) fn skip_until(&mut self, end: i64) {
         if self.next < end {
             self.reversion.gap();
@@ -94,7 +94,7 @@ impl Sampler {
         }
     }
 
-    /// Ends the unit.
+    /// Ends the unit and returns its sums.
     pub(super) fn finish(mut self) -> (Together, Reversion) {
         self.reversion.finish();
         (self.together, self.reversion)

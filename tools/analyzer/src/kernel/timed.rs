@@ -1,4 +1,4 @@
-//! What is known of one pair of venues over time: sums that can be stored and merged.
+//! The figures of one pair of venues over time, as sums that can be stored and merged.
 
 use crate::kernel::episode::Episodes;
 use crate::kernel::histogram::Histogram;
@@ -8,24 +8,25 @@ use crate::kernel::reversion::Reversion;
 use crate::kernel::samples::Together;
 use serde::{Deserialize, Serialize};
 
-/// What is known of a pair.
+/// The sums of one pair over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Timed {
-    /// From the unit's first quote to its last, any venue, ns.
+    /// Time from the unit's first quote to its last, over all venues, in ns.
     pub span_ns: u64,
-    /// `bid_1 / bid_2 - 1`, fraction; its weight is the live time.
+    /// Moments of `bid_1 / bid_2 - 1`, a fraction; their weight is the live time.
     pub deviation: Moments,
-    /// The same by value, bp.
+    /// Distribution of the same, in bp.
     pub deviations: Histogram,
-    /// Net spread, fraction: buying on the first venue and selling on the second, and the reverse.
+    /// Moments of the net spread, a fraction: buy on the first venue and sell on the second, then
+    /// the reverse.
     pub net: [Moments; 2],
-    /// The same by value, bp.
+    /// Distributions of the same, in bp.
     pub nets: [Histogram; 2],
-    /// By direction and threshold.
+    /// Episodes by direction and threshold.
     pub episodes: [Vec<Episodes>; 2],
     /// The deviation over time.
     pub profile: Profile,
-    /// And hour by hour.
+    /// The deviation hour by hour.
     pub hours: Hours,
     /// How the two mids move together.
     pub together: Together,
@@ -34,13 +35,13 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// Whether any episode began: without one no size matters.
+    /// Returns whether there is any episode. Without one, sizes do not matter.
     #[must_use]
     pub fn has_episodes(&self) -> bool {
         self.episodes.iter().flatten().any(|episodes| 0 < episodes.count)
     }
 
-    /// Adds a later unit's.
+    /// Adds the sums of a later unit.
     pub fn merge(&mut self, later: &Timed) {
         self.span_ns += later.span_ns;
         self.deviation.merge(&later.deviation);
@@ -49,7 +50,7 @@ impl Timed {
             self.net[direction].merge(&later.net[direction]);
             self.nets[direction].merge(&later.nets[direction]);
             let (mine, theirs) = (&mut self.episodes[direction], &later.episodes[direction]);
-            // A unit without rows has none.
+            // A unit without rows has no thresholds.
             mine.resize(mine.len().max(theirs.len()), Episodes::default());
             mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| mine.merge(theirs));
         }

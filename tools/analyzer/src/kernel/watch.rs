@@ -1,9 +1,9 @@
-//! One pair of venues over the union of both venues' quotes: what held for how long.
+//! One pair of venues over the union of both venues' quotes: what was the case, and for how long.
 //!
-//! A state begins with a quote of either leg and lasts until the next; quotes of one time count as
-//! one. It is live while neither quote is older than the maximum age and neither book is crossed.
-//! Only live time counts, from the unit's first quote to its last. The same states are sampled on a
-//! regular grid for the mean reversion.
+//! A state begins with a quote of either leg and lasts until the next quote; quotes with the same
+//! time count as one. A state is live while neither quote is older than the maximum age and neither
+//! book is crossed. Only live time counts, from the unit's first quote to its last. The same states
+//! are sampled on a regular grid for the mean reversion.
 
 use crate::kernel::episode::{Episodes, Met};
 use crate::kernel::histogram::Filling;
@@ -14,27 +14,27 @@ use crate::kernel::samples::Sampler;
 use crate::kernel::timed::Timed;
 use spreadwire::spread::{BPS, FeeFactors, net_of};
 
-/// What the figures depend on, for one pair.
+/// The settings that the figures of one pair depend on.
 #[derive(Clone, Debug)]
 pub struct Terms {
-    /// A quote older than this is not live, ns.
+    /// Age above which a quote is not live, in ns.
     pub max_age: i64,
-    /// Net spreads from which an episode counts, fractions, ascending.
+    /// Net spreads that start an episode, as fractions, ascending.
     pub thresholds: Vec<f64>,
     /// Taker fees of the two venues.
     pub fees: [FeeFactors; 2],
-    /// From sending an order to its arrival, by venue, ns.
+    /// Time from sending an order to its arrival, by venue, in ns.
     pub latency: [i64; 2],
-    /// Most that one order trades, quote currency.
+    /// Largest size of one order, in the quote currency.
     pub size: f64,
-    /// Distance of samples, ns.
+    /// Sampling interval, in ns.
     pub sampling: i64,
     /// Whether samples are taken at all.
     pub samples: bool,
 }
 
 impl Terms {
-    /// What the orders of a direction get at the quotes that they met.
+    /// Returns what the orders of a direction get at the quotes that they met.
     fn met(&self, direction: usize, legs: &[Leg; 2]) -> Met {
         let (buy, sell) = (direction, 1 - direction);
         let net = net_of(legs[sell].bid, self.fees[sell], legs[buy].ask, self.fees[buy]);
@@ -42,29 +42,29 @@ impl Terms {
     }
 }
 
-/// An episode that goes on.
+/// An episode that has not ended.
 #[derive(Clone, Copy, Debug)]
 struct Open {
     since: i64,
     peak: f64,
 }
 
-/// Watches a pair while its quotes go by.
+/// Follows a pair as its quotes pass through.
 #[derive(Clone, Debug)]
 pub struct Watch {
     terms: Terms,
     begin: i64,
-    /// The time of the quotes that came last; the state is settled once the next time is known.
+    /// Time of the latest quotes. The state is settled once the next time is known.
     now: i64,
     legs: [Leg; 2],
     live: bool,
-    /// Until when each leg is young enough, and both. Where the next row comes before that in any
-    /// case, the first is beyond all times.
+    /// Time until which each leg is fresh, and until which both are. Where a leg's next row is
+    /// known to come before that, its entry in `valid` is `i64::MAX`.
     valid: [i64; 2],
     live_until: i64,
-    /// Since when what holds was not accounted for.
+    /// Time up to which the current state has been booked.
     held_from: i64,
-    /// What holds: the four prices, and what they make.
+    /// The current state: the four prices and the values computed from them.
     prices: [f64; 4],
     deviation: f64,
     net: [f64; 2],
@@ -79,7 +79,7 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Begins at the unit's first quote, with the legs' quotes from before, if any.
+    /// Starts at the unit's first quote, with each leg's last quote from before, if any.
     #[must_use]
     pub fn new(terms: Terms, begin: i64, legs: [Leg; 2]) -> Watch {
         let count = terms.thresholds.len();
@@ -108,9 +108,10 @@ impl Watch {
         }
     }
 
-    /// The next quotes of both venues, all there are up to some time, and the [`turns`] of each.
+    /// Takes the next quotes of both venues up to a common time, and the
+    /// [`turns`](super::legs::turns) of each.
     ///
-    /// While no episode goes on and no order is on its way, only turns can change anything.
+    /// While no episode is open and no order is in flight, only turns can change anything.
     pub fn take(&mut self, rows: [Rows<'_>; 2], turns: [&[usize]; 2]) {
         let max_age = self.terms.max_age;
         let cursor = |venue: usize| Cursor { rows: rows[venue], turns: turns[venue], row: 0 };
@@ -143,13 +144,13 @@ impl Watch {
         }
     }
 
-    /// Whether any episode has begun.
+    /// Returns whether any episode has ended yet.
     #[must_use]
     pub fn has_episodes(&self) -> bool {
         self.sums.has_episodes()
     }
 
-    /// Ends at the unit's last quote.
+    /// Ends at the unit's last quote and returns the sums.
     #[must_use]
     pub fn finish(mut self, end: i64) -> Timed {
         if self.settle() {
@@ -167,8 +168,8 @@ impl Watch {
         self.sums
     }
 
-    /// What holds from `now` on, with all quotes of that time. Whether episodes are to be looked at;
-    /// times and sizes of the legs do not matter up to there.
+    /// Settles the state from `now` on, with all quotes of that time. Returns whether episodes must
+    /// be looked at. Until then, times and sizes of the legs do not matter.
     #[inline]
     fn settle(&mut self) -> bool {
         let [one, two] = &self.legs;
@@ -190,7 +191,7 @@ impl Watch {
         false
     }
 
-    /// Values the two live legs.
+    /// Computes the deviation and both net spreads of two live legs.
     #[inline]
     fn value(&mut self) {
         let [one, two] = &self.legs;
@@ -202,7 +203,7 @@ impl Watch {
         ];
     }
 
-    /// Whether an episode of a direction can begin, go on or end.
+    /// Returns whether an episode of a direction can begin, go on or end.
     #[inline]
     fn is_met(&self, direction: usize) -> bool {
         let lowest = self.terms.thresholds.first();
@@ -257,7 +258,7 @@ impl Watch {
         }
     }
 
-    /// Time goes on to `to`, with nothing new on either leg.
+    /// Moves the time on to `to`, with no new quote on either leg.
     #[inline]
     fn pass(&mut self, to: i64) {
         if self.live {
@@ -280,14 +281,15 @@ impl Watch {
         self.now = to;
     }
 
-    /// Nothing is known until `to`: samples are missing, and orders meet nothing.
+    /// Moves the time on to `to` while a leg is not live: samples are missing, and orders meet
+    /// nothing.
     fn pass_dead(&mut self, to: i64) {
         self.sampler.skip_until(to);
         self.orders.lose_until(to);
         self.held_from = to;
     }
 
-    /// Orders that arrive before `end` meet the quotes that stand.
+    /// Lets the orders that arrive before `end` meet the current quotes.
     fn arrive_until(&mut self, end: i64) {
         let Watch { orders, legs, terms, sums, .. } = self;
         orders.arrive_until(end, legs, |arrived| {
@@ -296,7 +298,7 @@ impl Watch {
         });
     }
 
-    /// Books what held until `to`.
+    /// Books the current state up to `to`.
     #[inline]
     fn account(&mut self, to: i64) {
         let from = std::mem::replace(&mut self.held_from, to);
@@ -336,7 +338,7 @@ mod tests {
 
     const MILLI: i64 = 1_000_000;
 
-    /// A venue's quotes in columns.
+    /// One venue's quotes in columns.
     #[derive(Default)]
     struct Quotes {
         times: Vec<i64>,
@@ -346,7 +348,8 @@ mod tests {
     }
 
     impl Quotes {
-        /// Times repeat, quotes fall silent and cross at times, and most prices stay.
+        /// Draws quotes with repeated times, silences and crossed books, and prices that mostly
+        /// stay.
         fn random(random: &mut ChaCha8Rng, count: usize) -> Quotes {
             let mut quotes = Quotes::default();
             let (mut time, mut bid) = (0, 100.0);
@@ -364,7 +367,7 @@ mod tests {
             quotes
         }
 
-        /// The rows from one time to another.
+        /// Returns the rows from one time to another.
         fn rows(&self, from: i64, to: i64) -> Rows<'_> {
             let place = |time| self.times.partition_point(|at| *at < time);
             let range = place(from)..place(to);
@@ -378,7 +381,7 @@ mod tests {
         }
     }
 
-    /// What comes of two venues whose rows are handed over in windows that end at these times.
+    /// Returns the sums of two venues whose rows are passed in windows that end at `ends`.
     fn watched(terms: &Terms, quotes: &[Quotes; 2], ends: impl Iterator<Item = i64>) -> Timed {
         let mut watch = Watch::new(terms.clone(), 0, [Leg::NONE; 2]);
         let (mut from, mut found) = (0, [Vec::new(), Vec::new()]);
@@ -409,7 +412,7 @@ mod tests {
                 samples: true,
             };
             let end = quotes.iter().filter_map(|of| of.times.last()).max().unwrap() + 1;
-            // In windows of one time every time is looked at.
+            // In windows of one time, every time is looked at.
             let each = watched(&terms, &quotes, (1..=end).step_by(1_000_000));
             assert_eq!(watched(&terms, &quotes, std::iter::once(end)), each, "round {round}");
             let some = (1..).map(|n| (n * 77 * MILLI).min(end)).take_while(|to| *to < end);

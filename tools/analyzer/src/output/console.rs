@@ -1,12 +1,11 @@
-//! The first pairs as a table on the console, with what was read and what was left out. It must not
-//! know how the report came about.
+//! The first pairs as a table on the console, with what was read and what was left out.
 
 use crate::report::{Cell, PairRow, Report};
 use comfy_table::{CellAlignment, Table, presets};
 
-/// Problems that are listed; the files have all of them.
+/// Number of problems listed; the files list all of them.
 const PROBLEMS: usize = 10;
-/// Columns that are shown if there are, beside names and the one that ranks.
+/// Columns to show if they exist, besides the names and the ranking column.
 const SHOWN: [(&str, &str); 8] = [
     ("capture_per_day", "capture/day"),
     ("best_direction", "direction"),
@@ -18,7 +17,7 @@ const SHOWN: [(&str, &str); 8] = [
     ("opportunity_cycles_040bp", "cycles 0.4 %"),
 ];
 
-/// The first `top` pairs.
+/// Returns the summary, with the first `top` pairs.
 #[must_use]
 pub fn text(report: &Report, top: usize) -> String {
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! The pairs that are worth enabling, in the form that the trader loads. Nothing is enabled here: a
-//! person does that. It reads the report's columns and must not know how they came about.
+//! The pairs that are worth enabling, in the format that the trader loads. Nothing is enabled here;
+//! a person does that. Everything is read from the report's columns.
 
 use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
@@ -8,9 +8,9 @@ use spreadwire::recommendations::{FORMAT, Pair, Recommendations};
 use spreadwire::venues::VENUES;
 use std::collections::BTreeMap;
 
-/// Fewer orders say nothing.
+/// A pair with fewer orders is not recommended.
 const ORDERS_MIN: u64 = 5;
-/// Figures that are written down as evidence, where they are known.
+/// Figures that are written as evidence, where they are known.
 const EVIDENCE: [&str; 7] = [
     "capture_bps",
     "still_there_share",
@@ -21,7 +21,7 @@ const EVIDENCE: [&str; 7] = [
     "rank_second_half",
 ];
 
-/// The recommendations of a report, best first. Time is handed in, ns since 1970.
+/// Returns the recommendations of a report, best first. `now_ns` is the time in ns since 1970.
 #[must_use]
 pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> Recommendations {
     let now = u64::try_from(now_ns).unwrap_or(0);
@@ -61,7 +61,8 @@ impl Row<'_> {
         }
     }
 
-    /// Pays on the whole, on enough orders, between what are the same things at a level that holds.
+    /// Returns a recommendation if the pair pays on the whole, over enough orders, between legs
+    /// that are the same asset, at a level that did not shift.
     fn recommended(&self) -> Option<Pair> {
         let capture = self.number("capture_per_day").filter(|capture| 0.0 < *capture)?;
         let Cell::Count(orders) = *self.cell("orders") else { return None };
@@ -95,7 +96,7 @@ impl Row<'_> {
         })
     }
 
-    /// The least threshold that pays on the whole.
+    /// Returns the least threshold that pays on the whole.
     fn least_paying(&self, direction: &str) -> Option<f64> {
         let pays = |bps: &&f64| {
             let capture = self.number(&format!("capture_per_day_{bps}bp_{direction}"));
@@ -124,12 +125,12 @@ impl Row<'_> {
     }
 }
 
-/// Two decimals are enough for amounts.
+/// Rounds to two decimals, which are enough for amounts.
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// The name of a venue by its folder in the lake: `binance_usdm` is `binance-usdm`.
+/// Returns the name of a venue from its folder in the lake: `binance_usdm` becomes `binance-usdm`.
 fn name_of(folder: &str) -> String {
     let is_it = |name: &&str| lake::venue_folder(name).is_ok_and(|of| of == folder);
     let known = VENUES.iter().map(|venue| venue.name).find(is_it);

@@ -1,6 +1,6 @@
 //! What is wrong with the arguments.
 
-/// Something wrong with the arguments, and what would be right.
+/// One thing that is wrong with the arguments, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{option}: {what}; {remedy}")]
 pub struct Problem {
@@ -8,7 +8,7 @@ pub struct Problem {
     pub option: &'static str,
     /// What is wrong.
     pub what: String,
-    /// What would be right.
+    /// How to fix it.
     pub remedy: String,
 }
 
@@ -21,7 +21,7 @@ impl Problems {
         self.0.push(Problem { option, what, remedy: remedy.to_owned() });
     }
 
-    /// A value that must be above zero.
+    /// Adds a problem unless the value is above zero and at most `most`.
     pub(super) fn positive(&mut self, option: &'static str, value: f64, most: f64) {
         if !(0.0 < value && value <= most) {
             let remedy = format!("give a number above 0 and up to {most}");

@@ -1,5 +1,5 @@
-//! What trading on each venue takes: fees and latencies, from the venues that are known, an engine's
-//! configuration and the command line.
+//! Fees and latencies of the venues, from the known venues, an engine configuration and the command
+//! line.
 
 use super::problems::Problems;
 use crate::kernel::VenueTerms;
@@ -9,10 +9,10 @@ use spreadwire::spread::BPS;
 use spreadwire::venues::VENUES;
 use std::collections::BTreeMap;
 
-/// Nanoseconds of a millisecond.
+/// Nanoseconds per millisecond.
 const MILLI: f64 = 1e6;
 
-/// Terms by venue, and those of venues that are not named.
+/// Returns the terms by venue, and those of all other venues.
 pub(super) fn terms(
     arguments: &Arguments,
     problems: &mut Problems,
@@ -45,8 +45,8 @@ pub(super) fn ns(millis: f64) -> i64 {
     (millis * MILLI).round() as i64
 }
 
-/// The fees of venues that are known, by their names in the lake: lowest tiers, then those of an
-/// engine's configuration.
+/// Returns the fees of known venues, by their names in the lake: those of the lowest tiers,
+/// overridden by an engine configuration.
 fn known_fees(
     arguments: &Arguments,
     others: VenueTerms,
@@ -74,13 +74,14 @@ fn known_fees(
     venues
 }
 
-/// The venue of `okx=8`, as the lake's folders have it; `None` of a number alone.
+/// Returns the venue of `okx=8` as it is named in the lake's folders; `None` for a number alone.
 #[must_use]
 pub fn venue_named(given: &str) -> Option<String> {
     given.split_once('=').map(|(name, _)| name.trim().replace('-', "_"))
 }
 
-/// `10`, or `okx=8`: a venue, if one is named, and a number. General numbers come first.
+/// Parses `10` or `okx=8`: a number, and a venue if one is named. Numbers for all venues come
+/// first.
 fn by_venue(
     option: &'static str,
     given: &[String],

@@ -1,4 +1,4 @@
-//! Computing one unit: its quotes are read and go through the kernel, as often as it takes.
+//! Computes one unit: reads its quotes and passes them through the kernel, again if necessary.
 
 use crate::input::{Caution, Columns, LastQuote, ReadError, Unit, VenueDay};
 use crate::kernel::legs::Leg;
@@ -21,20 +21,20 @@ pub(super) struct Computing<'a> {
     pub(super) unit: &'a Unit,
 }
 
-/// What came of computing a unit.
+/// The outcome of computing a unit.
 pub(super) struct Computed {
     pub(super) day: Day,
-    /// Whether it depends on no files but those of its key.
+    /// Whether it depends only on files in its key, so that it may be stored.
     pub(super) keeps: bool,
 }
 
-/// What came of a unit, and what was wrong with it.
+/// The partial result of a unit, and what was wrong with it.
 pub(super) type Day = (Partial, Vec<Problem>);
 
 impl Computing<'_> {
-    /// Reads and computes a unit, again without a file that turns out to be damaged on the way, and
-    /// again with sizes once an episode begins in it. `has_episodes`: whether one began in any unit of
-    /// the instrument so far; it decides what is tried first, and nothing else.
+    /// Reads and computes a unit. It starts again without a file that turns out to be damaged, and
+    /// again with sizes if there is an episode. `has_episodes` says whether there is one in any
+    /// unit of the instrument so far. It only decides which columns are tried first.
     pub(super) fn compute(&self, openers: &Openers<'_>, has_episodes: &AtomicBool) -> Computed {
         let mut caution = Caution::default();
         let mut reported = 0;
@@ -112,10 +112,10 @@ impl Computing<'_> {
     }
 }
 
-/// What a row takes in a file, about: for the progress until a unit is done.
+/// Approximate bytes per row in a file, for the progress bar until a unit is done.
 const BYTES_A_ROW: u64 = 9;
 
-/// Why a unit could not be computed as it was opened.
+/// Why an attempt to compute a unit failed.
 enum Failure {
     Read(ReadError),
     Batch(BadBatch),
@@ -133,8 +133,8 @@ impl From<BadBatch> for Failure {
     }
 }
 
-/// By venue: the days before a unit with files of it, the last one first. As a rule that one says what
-/// the venue's quote was when the unit began.
+/// For each venue, the earlier days on which it has files, the latest first. Usually the first of
+/// them has the venue's last quote before the unit.
 pub(super) type Openers<'a> = BTreeMap<&'a str, Vec<&'a VenueDay>>;
 
 pub(super) fn openers<'a>(unit: &Unit, earlier: &'a [Unit]) -> Openers<'a> {
@@ -146,7 +146,7 @@ pub(super) fn openers<'a>(unit: &Unit, earlier: &'a [Unit]) -> Openers<'a> {
     openers
 }
 
-/// The last quote of these days, and how many of them had none behind it.
+/// Returns the last quote of these days, and how many days before it had none.
 fn opening(
     lake: &Path,
     days: &[&VenueDay],
@@ -171,12 +171,12 @@ fn columns_for(settings: &Settings, with_sizes: bool) -> Columns {
     Columns { ask: metrics.lead_lag, ..Columns::BID }
 }
 
-/// Bytes of all files of a unit.
+/// Returns the size of all files of a unit, in bytes.
 pub(super) fn bytes_of(unit: &Unit) -> u64 {
     unit.venues.iter().flat_map(|day| &day.files).map(|file| file.bytes).sum()
 }
 
-/// The beginning of a day, ns since 1970.
+/// Returns the beginning of a day, in ns since 1970.
 pub(super) fn midnight(date: Date) -> i64 {
     let second = date.to_zoned(TimeZone::UTC).map_or(0, |at| at.timestamp().as_second());
     second.saturating_mul(1_000_000_000)

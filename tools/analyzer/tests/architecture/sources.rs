@@ -34,7 +34,7 @@ pub(crate) fn read(src: &Path, crates: &[String]) -> Vec<Source> {
         let parsed = Parsed::of(&text);
         let below = if module.len() == 1 { PathBuf::new() } else { file.with_extension("") };
         for child in &parsed.children {
-            let module = [&module[..], &[child.clone()]].concat();
+            let module = [&module[..], std::slice::from_ref(child)].concat();
             waiting.push((below.join(format!("{child}.rs")), module));
         }
         let uses = parsed.uses(&module, crates);

@@ -2,26 +2,26 @@
 
 use super::walk::Change;
 
-/// The changes of one venue's mid in one block of time, and the mid at the block's begin. Memory is
-/// kept over [`Changes::clear`].
+/// The changes of one venue's mid in one block of time, and the mid at the block's beginning.
+/// [`Changes::clear`] keeps the memory.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Changes {
-    /// The first one is the opening.
+    /// The first entry is the opening.
     pub(super) changes: Vec<Change>,
     /// The log mid after the last change.
     log_mid: f64,
 }
 
 impl Changes {
-    /// Forgets the block, for the next one.
+    /// Empties the block, for the next one.
     pub fn clear(&mut self) {
         self.changes.clear();
         self.log_mid = 0.0;
     }
 
-    /// Takes the logarithm of the mid from `time_ns` (ns since 1970 UTC) on. The first call opens the
-    /// block; afterwards a mid that is the same is no change. Of several mids at one time the last
-    /// one counts. An earlier time than the last one's counts as that.
+    /// Takes the logarithm of the mid from `time_ns` (ns since 1970 UTC) on. The first call opens
+    /// the block. After that, the same mid again is no change. Of several mids at one time, the
+    /// last one counts. A time before the last one is treated as the last one.
     ///
     /// NB: `log_mid` must be finite.
     pub fn push(&mut self, time_ns: i64, log_mid: f64) {
@@ -40,19 +40,19 @@ impl Changes {
                     self.changes.pop();
                 }
             }
-            // The opening has another mid than it seemed; it has no increment.
+            // This only corrects the opening's mid; the opening has no increment.
             Some(_) => {}
         }
         self.log_mid = log_mid;
     }
 
-    /// How many changes there are; the opening is none.
+    /// Returns the number of changes; the opening does not count.
     #[must_use]
     pub fn len(&self) -> usize {
         self.changes.len().saturating_sub(1)
     }
 
-    /// Whether there is no change.
+    /// Returns whether there is no change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -1,5 +1,5 @@
-//! Episodes of one pair: a small table by threshold and direction, and how often and how long they
-//! were as bars. It must not know what an episode is worth to anybody.
+//! The episodes of one pair: a small table by threshold and direction, and bar charts of how many
+//! there were and how long they lasted.
 
 use super::frame::{FIRST, Frame, HALF, SECOND, drawable, label, zero};
 use super::numbers;
@@ -7,10 +7,10 @@ use super::picture::{EpisodeRow, MOST_CHARS, Picture};
 use crate::report::Episodes;
 use kuva::prelude::{BarPlot, Plot};
 
-/// Rows of the small table, and groups of bars.
+/// Rows of the small table; also twice the number of groups of bars.
 const MOST_ROWS: usize = 24;
 
-/// Counts, the table, and durations at the best threshold.
+/// Draws the counts, the table, and the durations at the best threshold.
 pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
     let mut picture = Picture {
         kind: "episodes",
@@ -59,7 +59,7 @@ fn row(episodes: &Episodes) -> EpisodeRow {
     }
 }
 
-/// The two directions, as they come.
+/// Returns the two directions, in the order of the episodes.
 fn directions(episodes: &[Episodes]) -> Vec<(&str, &str)> {
     let mut directions: Vec<(&str, &str)> = Vec::new();
     for episodes in episodes {
@@ -71,7 +71,7 @@ fn directions(episodes: &[Episodes]) -> Vec<(&str, &str)> {
     directions
 }
 
-/// The episodes of one direction at one threshold.
+/// Returns the episodes of one direction at one threshold.
 fn find<'a>(all: &'a [Episodes], of: (&str, &str), threshold: f64) -> Option<&'a Episodes> {
     all.iter().find(|one| {
         (one.buy.as_str(), one.sell.as_str()) == of
@@ -93,13 +93,13 @@ fn by_threshold(episodes: &[Episodes], directions: &[(&str, &str)]) -> Vec<Plot>
     vec![bars.into()]
 }
 
-/// Each direction in its colour.
+/// Pairs the count of each direction with its colour.
 #[expect(clippy::cast_precision_loss, reason = "a picture's place is not that exact")]
 fn colored(counts: impl Iterator<Item = u64>) -> Vec<(f64, &'static str)> {
     counts.zip([FIRST, SECOND]).map(|(count, color)| (drawable(count as f64), color)).collect()
 }
 
-/// Durations at the threshold with the greatest capture, both directions together.
+/// Draws the durations of both directions at the threshold with the greatest capture.
 fn draw_durations(
     id: &str,
     episodes: &[Episodes],
@@ -127,7 +127,7 @@ fn draw_durations(
     picture.draw(id, caption, plots, layout);
 }
 
-/// An upper bound; the last one may have none.
+/// Returns an upper bound as text; the last one may be open.
 fn bound(before: f64, upper: f64) -> String {
     if upper.is_finite() && upper < 1e9 {
         numbers::duration(upper)

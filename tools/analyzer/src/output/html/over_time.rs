@@ -1,4 +1,4 @@
-//! The deviation of one pair over time, in at most as many spans as the picture has pixels.
+//! The deviation of one pair over time, in at most one span per pixel.
 
 use super::frame::{FIRST, FULL, Frame, drawable, zero};
 use super::picture::Picture;
@@ -6,11 +6,11 @@ use crate::report::{Detail, TimeBin};
 use kuva::prelude::{BandPlot, DateTimeAxis, LinePlot};
 use kuva::render::datetime::DateUnit;
 
-/// Bins over time that are drawn: a bin is then a pixel wide.
+/// Number of bins that are drawn, at about one pixel each.
 const MOST_BINS: usize = 1000;
 const NS_PER_S: f64 = 1e9;
 
-/// The picture.
+/// Draws the deviation over time.
 pub(super) fn picture(id: &str, detail: &Detail) -> Picture {
     let mut picture = Picture {
         kind: "over-time",
@@ -43,7 +43,7 @@ pub(super) fn picture(id: &str, detail: &Detail) -> Picture {
     }
     plots.extend(means);
     let frame = Frame { width: FULL, height: 280.0, x: "time (UTC)", y: "deviation (bp)" };
-    // A little room at the right: the last label is centred below its tick.
+    // Leaves some room at the right: the last label is centred below its tick.
     let room = (last.end - first.start) / 60.0;
     let layout = zero(frame.layout(&plots))
         .with_x_datetime(calendar)
@@ -53,9 +53,9 @@ pub(super) fn picture(id: &str, detail: &Detail) -> Picture {
     picture
 }
 
-/// Bins that are drawn as one.
+/// Bins drawn as one.
 struct Span {
-    /// s since 1970.
+    /// Seconds since 1970.
     start: f64,
     end: f64,
     min: f64,
@@ -75,7 +75,7 @@ impl Span {
         Self { start, end, min: drawable(min), mean: drawable(mean), max: drawable(max) }
     }
 
-    /// Seconds as floats are not exact.
+    /// Returns whether the next span follows without a gap; seconds as floats are not exact.
     fn touches(&self, next: &Self) -> bool {
         next.start <= self.end + 0.001 * (self.end - self.start)
     }
@@ -89,7 +89,7 @@ impl Span {
     }
 }
 
-/// At most [`MOST_BINS`] spans: those that begin in the same pixel become one.
+/// Joins bins that begin in the same pixel; returns about [`MOST_BINS`] spans at most.
 fn merged(bins: &[TimeBin]) -> Vec<Span> {
     let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return Vec::new() };
     let (first, last) = (Span::new(first), Span::new(last));
@@ -105,7 +105,7 @@ fn merged(bins: &[TimeBin]) -> Vec<Span> {
     spans
 }
 
-/// Ticks of the calendar, a dozen at most.
+/// Returns the ticks of the time axis, about a dozen at most.
 fn calendar(seconds: f64) -> DateTimeAxis {
     let (minute, hour, day) = (60.0, 3600.0, 86_400.0);
     let choices = [

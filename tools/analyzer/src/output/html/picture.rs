@@ -1,35 +1,35 @@
-//! What a picture is: its drawings, how to read them, and what stands in their place where there is
-//! nothing to draw.
+//! What a chart of the page consists of: its drawings and how to read them, or why there is nothing
+//! to draw.
 
 use super::frame;
 use kuva::prelude::{Layout, Plot};
 use serde::Serialize;
 
-/// Names in a picture have so many characters at most.
+/// Longest name in a chart, in characters.
 pub(super) const MOST_CHARS: usize = 40;
 
-/// One picture, or the sentence in its place.
+/// One chart, or the sentence in its place.
 #[derive(Default, Serialize)]
 pub(super) struct Picture {
-    /// For scripts and tests: `over-time`.
+    /// Name for scripts and tests, such as `over-time`.
     pub(super) kind: &'static str,
-    /// Takes the whole width.
+    /// Whether it takes the whole width.
     pub(super) wide: bool,
     pub(super) title: &'static str,
-    /// How to read it.
+    /// How to read the chart.
     pub(super) reading: String,
-    /// Class of the swatch and what it stands for.
+    /// CSS class of each swatch, and what it stands for.
     pub(super) legend: Vec<(&'static str, String)>,
     pub(super) drawings: Vec<Drawing>,
-    /// Why there is nothing to see.
+    /// Why there is nothing to draw.
     pub(super) absent: Option<String>,
     pub(super) counts: Vec<EpisodeRow>,
 }
 
-/// One SVG of a picture.
+/// One SVG of a chart.
 #[derive(Serialize)]
 pub(super) struct Drawing {
-    /// Told above it where a picture has several.
+    /// Heading above the drawing, where a chart has several.
     pub(super) caption: String,
     pub(super) svg: String,
 }

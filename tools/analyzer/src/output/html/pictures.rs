@@ -1,5 +1,5 @@
-//! The pictures of one pair: each takes its part of a detail, draws it, and says in a sentence how to
-//! read it, or why there is nothing to draw. It must not know the table or the page.
+//! The charts of one pair. Each draws its part of a detail and says in a sentence how to read it,
+//! or why there is nothing to draw.
 
 use super::frame::{
     BAND, FARTHEST, FIRST, Frame, HALF, PLAIN, SECOND, THIRD, drawable, upright, zero,
@@ -9,7 +9,7 @@ use super::{episodes, numbers, over_time};
 use crate::report::{Bar, Detail, HourBin, LagPoint, SignaturePoint};
 use kuva::prelude::{BarPlot, LinePlot, Plot, ScatterPlot, ShadedRegion};
 
-/// The names of a pair as pictures have them.
+/// The names of a pair's venues, shortened for charts.
 struct Names {
     first: String,
     second: String,
@@ -22,7 +22,7 @@ impl Names {
     }
 }
 
-/// All pictures of a pair, in the page's order.
+/// Draws all charts of a pair, in the order of the page.
 pub(super) fn of_pair(id: &str, detail: &Detail) -> Vec<Picture> {
     let names = Names::new(detail);
     vec![
@@ -76,7 +76,7 @@ fn distribution(id: &str, detail: &Detail, names: &Names) -> Picture {
     picture
 }
 
-/// Bars as one filled outline, in per cent; bars that touch have no line between them.
+/// Returns bars as one filled outline, in percent. There is no line between bars that touch.
 fn outline(bars: &[Bar], color: &str) -> Option<Plot> {
     let first = bars.iter().position(|bar| 0.0 < bar.share)?;
     let last = bars.iter().rposition(|bar| 0.0 < bar.share)?;
@@ -96,7 +96,7 @@ fn outline(bars: &[Bar], color: &str) -> Option<Plot> {
     Some(line.with_fill().with_fill_opacity(0.3).into())
 }
 
-/// Caption, axis, and what of an hour is drawn.
+/// Caption, axis label, and the value of an hour to draw.
 type Series = (&'static str, &'static str, fn(&HourBin) -> f64);
 
 fn hours(id: &str, hours: &[HourBin]) -> Picture {
@@ -121,7 +121,7 @@ fn hours(id: &str, hours: &[HourBin]) -> Picture {
     ];
     for (caption, y, value) in series {
         let bars = hours.iter().map(|hour| {
-            // Every third label, so that they do not touch.
+            // Labels every third bar, so that labels do not touch.
             let text = if hour.hour % 3 == 0 { hour.hour.to_string() } else { String::new() };
             (text, drawable(value(hour)))
         });
@@ -162,7 +162,7 @@ fn signature(id: &str, points: &[SignaturePoint]) -> Picture {
     }
     let places = || drawn.iter().map(|(point, half)| (drawable(point.interval_s), drawable(*half)));
     let errors = drawn.iter().map(|(point, half)| {
-        // The axis is logarithmic: a bound of zero would be infinitely far.
+        // The axis is logarithmic, so a bound of zero would be infinitely far away.
         let low = point.low_s.unwrap_or(*half).clamp(half / 100.0, *half);
         let high = point.high_s.unwrap_or(*half).max(*half);
         (drawable(half - low), drawable(high - half))
