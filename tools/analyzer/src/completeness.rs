@@ -20,13 +20,11 @@ pub fn of_days(lake: &Path, days: &[Date], now: Nanos) -> Completeness {
     let (entries, errors) = ledger::read(lake);
     if entries.is_empty() && errors.is_empty() {
         let findings =
-            vec!["the lake has no ledger: whether days are complete is not known".into()];
+            vec!["the lake has no ledger, so it is unknown whether its days are complete".into()];
         return Completeness { verdict: "unknown".to_owned(), findings };
     }
-    let mut findings: Vec<String> = errors
-        .iter()
-        .map(|error| format!("a file of the ledger cannot be read: {error}"))
-        .collect();
+    let mut findings: Vec<String> =
+        errors.iter().map(|error| format!("a ledger file cannot be read: {error}")).collect();
     let runs = runs(&entries, now);
     for day in days {
         findings.extend(of_day(*day, &entries, &runs, now));
@@ -71,7 +69,7 @@ fn of_day(day: Date, entries: &[Entry], runs: &[(Nanos, Nanos)], now: Nanos) -> 
     }
     let silent = silent_for(begin, end.min(now.max(begin)), runs);
     if 0 < silent {
-        findings.push(format!("{day}: nothing recorded for {}", duration(silent)));
+        findings.push(format!("{day}: nothing was recorded for {}", duration(silent)));
     }
     let mut causes: BTreeMap<&str, (u64, u64, Nanos)> = BTreeMap::new();
     for entry in entries {
@@ -87,7 +85,8 @@ fn of_day(day: Date, entries: &[Entry], runs: &[(Nanos, Nanos)], now: Nanos) -> 
     for (cause, (gaps, rows, lasted)) in causes {
         let rows = if rows == 0 { String::new() } else { format!(", {rows} rows lost") };
         let lasted = duration(lasted);
-        findings.push(format!("{day}: {gaps} gaps by {cause}, {lasted} together{rows}"));
+        let s = if gaps == 1 { "" } else { "s" };
+        findings.push(format!("{day}: {gaps} gap{s} ({cause}), {lasted} in total{rows}"));
     }
     findings
 }
@@ -131,15 +130,12 @@ mod tests {
         let of = |entries: &[Entry], now| of_day(day, entries, &runs(entries, now), now);
         assert!(of(&whole, late).is_empty());
         let short = vec![whole[0].clone(), entry(EntryKind::Ended, midnight + 20 * HOUR)];
-        assert_eq!(of(&short, late), ["2024-08-08: nothing recorded for 4 h 0 min"]);
+        assert_eq!(of(&short, late), ["2024-08-08: nothing was recorded for 4 h 0 min"]);
         assert_eq!(of(&whole[..1], midnight + HOUR), ["2024-08-08: the day is not over"]);
         let mut gap = entry(EntryKind::Gap, midnight + HOUR).because("ring");
         (gap.until, gap.rows) = (Some(midnight + HOUR + 90 * SECOND), Some(7));
         let lost = [&whole[..], &[gap]].concat();
-        assert_eq!(
-            of(&lost, late),
-            ["2024-08-08: 1 gaps by ring, 1 min 30 s together, 7 rows lost"]
-        );
+        assert_eq!(of(&lost, late), ["2024-08-08: 1 gap (ring), 1 min 30 s in total, 7 rows lost"]);
         let home = tempfile::tempdir().unwrap();
         assert_eq!(of_days(home.path(), &[day], late).verdict, "unknown");
         ledger::write(home.path(), "a", midnight, &whole).unwrap();

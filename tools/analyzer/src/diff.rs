@@ -7,9 +7,9 @@
 //!
 //! ```text
 //! $ analyzer diff recommendations.toml new/recommendations.toml
-//! !! ENABLED IN OLD AND GONE FROM NEW: 1 pair
+//! !! ENABLED IN OLD AND MISSING FROM NEW: 1 pair
 //! !!   ETH/USDT buy okx sell bybit: entry 6 bp
-//! to be enabled again in NEW, where you agree: 1 pair
+//! to enable again in NEW, if you agree: 1 pair
 //!      BTC/USDT buy okx sell binance: entry 4.5 bp in OLD, within the bounds of NEW, 3 to 8 bp
 //! changed: 1 pair
 //!   ~  BTC/USDT buy okx sell binance
@@ -250,11 +250,11 @@ impl Difference {
         let removed = self.removed.iter().map(|pair| format!("  -  {}", line(pair)));
         let changed = self.changed.iter().map(PairChange::line);
         let sections: [(&str, Vec<String>); 6] = [
-            ("!! ENABLED IN OLD AND GONE FROM NEW", gone),
-            ("to be enabled again in NEW, where you agree", again),
+            ("!! ENABLED IN OLD AND MISSING FROM NEW", gone),
+            ("to enable again in NEW, if you agree", again),
             ("enabled in NEW and not in OLD", enabled.collect()),
-            ("new", added.collect()),
-            ("gone", removed.collect()),
+            ("added", added.collect()),
+            ("removed", removed.collect()),
             ("changed", changed.collect()),
         ];
         let mut text = String::new();

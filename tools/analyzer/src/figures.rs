@@ -116,7 +116,7 @@ fn nothing(facts: &Facts<'_>) -> Option<String> {
     let silent: Vec<&str> =
         silent.filter(|(_, sums)| sums.rows == 0).map(|(name, _)| name).collect();
     if !silent.is_empty() {
-        return Some(format!("no quotes of {}", silent.join(" and ")));
+        return Some(format!("no quotes from {}", silent.join(" and ")));
     }
     let compatible = facts.sums.compatible.as_ref();
     let joined = compatible.is_some_and(|compatible| 0 < compatible.total().known);

@@ -23,15 +23,15 @@ use std::process::ExitCode;
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  analyzer lake                              all of a lake; results in analysis/
-  analyzer lake --yesterday --strict         by night, from a scheduler
+  analyzer lake                              the whole lake; results in analysis/
+  analyzer lake --yesterday --strict         every night, from a scheduler
   analyzer lake --last-days 30               reads only days that have no partial result yet
   analyzer lake --metrics compatible --rank opportunity_cycles_040bp
   analyzer lake --fees 10,okx=8 --latency 20,binance=3 --instruments 'BTC/*'
   analyzer diff old/recommendations.toml analysis/recommendations.toml
 
-Exit codes: 0 all is well, 1 it failed, 2 wrong arguments, 3 something was left out (the results name
-it). docs/metrics.md defines every figure."
+Exit codes: 0 success, 1 failure, 2 wrong arguments, 3 something was left out (the results name it).
+docs/metrics.md defines every figure."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -56,7 +56,7 @@ fn main() -> ExitCode {
     }
     if cli.arguments.lake.is_none() {
         let missing = clap::error::ErrorKind::MissingRequiredArgument;
-        Cli::command().error(missing, "name a lake, or see --help").exit();
+        Cli::command().error(missing, "name the folder of a lake; see --help").exit();
     }
     let now = i64::try_from(Clock::host().now()).unwrap_or(i64::MAX);
     let plan = match Plan::new(cli.arguments, now) {
@@ -83,7 +83,7 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
         left_out.iter().for_each(|of| eprintln!("analyzer: {}: {}", of.subject, of.what));
         anyhow::ensure!(!is_empty, nothing_found(plan));
         let count = left_out.len();
-        anyhow::bail!("{count} files or pairs would have been left out, and --strict is given");
+        anyhow::bail!("{count} files or pairs would be left out, and --strict was given");
     }
     let is_whole = left_out.is_empty();
     let recommendations = recommended::of(&report, plan, now).to_toml();
@@ -95,8 +95,8 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
 
 fn nothing_found(plan: &Plan) -> String {
     format!(
-        "{} has no quotes of that choice: look at --from, --to, --venues and --instruments, and for \
-         folders exchange=*/symbol=*/date=*/hour=*",
+        "{} has no quotes that match: check --from, --to, --venues and --instruments, and that its \
+         folders are named exchange=*/symbol=*/date=*/hour=*",
         plan.lake.display()
     )
 }

@@ -69,7 +69,7 @@ pub struct Arguments {
         help_heading = "What to compute"
     )]
     pub size: f64,
-    /// Sampling interval for mean reversion in seconds; a sample is the last value before it.
+    /// Sampling interval for mean reversion, in seconds (previous-tick sampling).
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, help_heading = "What to compute")]
     pub sampling: f64,
     /// Distance between two lags of the cross-correlation, in milliseconds.

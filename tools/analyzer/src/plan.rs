@@ -53,7 +53,7 @@ impl Plan {
         let settings = settings(&arguments, &mut problems);
         let lake = arguments.lake.clone().unwrap_or_default();
         if !lake.is_dir() {
-            let what = format!("{:?} is no folder", lake.display().to_string());
+            let what = format!("{:?} is not a folder", lake.display().to_string());
             problems.add("LAKE", what, "name the folder that holds exchange=.../");
         }
         let partials = match (&arguments.partials, arguments.no_partials) {
@@ -62,7 +62,7 @@ impl Plan {
             (None, false) => Some(beside(&lake)),
         };
         if arguments.threads == Some(0) {
-            problems.add("--threads", "0 threads do nothing".to_owned(), "give 1 or more");
+            problems.add("--threads", "0 is out of range".to_owned(), "give 1 or more");
         }
         let rank = arguments.rank.clone().unwrap_or_else(|| default_rank(settings.metrics));
         let (ascending, rank) = match rank.strip_prefix('-') {
@@ -102,7 +102,7 @@ fn selection(arguments: &Arguments, now_ns: i64, problems: &mut Problems) -> Sel
     let range = from.is_some() || to.is_some();
     let ways = [date.is_some(), *yesterday, last_days.is_some(), range];
     if 1 < ways.into_iter().filter(|way| *way).count() {
-        let what = "days are named in more than one way".to_owned();
+        let what = "the days are given in more than one way".to_owned();
         let remedy = "give one of --date, --yesterday, --last-days, or --from and --to";
         problems.add("--date", what, remedy);
     }
@@ -113,7 +113,7 @@ fn selection(arguments: &Arguments, now_ns: i64, problems: &mut Problems) -> Sel
         (from, to) = (Some(before(1)), Some(before(1)));
     }
     if *last_days == Some(0) {
-        problems.add("--last-days", "0 days have no quotes".to_owned(), "give 1 or more");
+        problems.add("--last-days", "0 is out of range".to_owned(), "give 1 or more");
     } else if let Some(days) = last_days {
         (from, to) = (Some(before(i64::from(*days))), Some(before(1)));
     }
@@ -159,7 +159,7 @@ fn settings(arguments: &Arguments, problems: &mut Problems) -> Settings {
     }
     let mut thresholds = arguments.thresholds.clone();
     if thresholds.iter().any(|bps| !bps.is_finite()) || 8 < thresholds.len() {
-        let what = format!("{thresholds:?} are not up to 8 numbers");
+        let what = format!("{thresholds:?} is not a list of at most 8 numbers");
         problems.add("--thresholds", what, "write them as 0,5,10,20");
     }
     thresholds.sort_by(f64::total_cmp);

@@ -15,7 +15,7 @@ const LEAST_PAIRS: usize = 3;
 
 /// The ranking column does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--rank: there is no column {name:?} that orders; {remedy}")]
+#[error("--rank: there is no column {name:?}; {remedy}")]
 pub struct UnknownColumn {
     /// The name that was given.
     pub name: String,
@@ -45,7 +45,7 @@ impl Order {
         let nearest = columns.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
         let remedy = nearest.map_or_else(
             || "there are no columns".to_owned(),
-            |nearest| format!("did you mean {}? report.json has all of them", nearest.about.name),
+            |nearest| format!("did you mean {}? report.json lists all columns", nearest.about.name),
         );
         Err(UnknownColumn { name: plan.rank.clone(), remedy })
     }

@@ -136,7 +136,7 @@ impl<'a> Work<'a> {
             given.into_iter().flat_map(|(option, all)| all.iter().map(move |of| (option, of)));
         let stranger = |(option, of): (&str, &String)| {
             let name = venue_named(of)?;
-            let what = "no such venue among those that were analysed".to_owned();
+            let what = "names a venue that was not analysed".to_owned();
             let subject = format!("{option} {of}");
             (!known.contains(name.as_str())).then_some(Problem { subject, what, left_out: false })
         };
@@ -196,7 +196,7 @@ impl<'a> Work<'a> {
         {
             stored.problems.push(Problem {
                 subject: path.display().to_string(),
-                what: format!("a partial result cannot be kept: {error}"),
+                what: format!("the partial result cannot be stored: {error}"),
                 left_out: false,
             });
         }

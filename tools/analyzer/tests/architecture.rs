@@ -183,7 +183,8 @@ fn the_check_sees_every_way_to_use_something() {
 
             fn last(x: &crate::l::M) -> Option<Other> {
                 std::n::o::<arrow::p::Q>(xstd::no(), f::r(), Unknown::new());
-                assert!(matches!(x, sibling::S { .. }), "{}", vec![super::super::top::T(2), self::super::near::N]);
+                assert!(matches!(x, sibling::S { .. }), "{}", vec![super::super::top::T(2)]);
+                drop(self::super::near::N);
                 child::u()
             }
         }

@@ -66,8 +66,8 @@ fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
     let home = Home::of_days(0..1);
     let lake = home.lake.to_str().unwrap();
     for (options, told) in [
-        (&[][..], "name a lake"),
-        (&["nowhere"], "LAKE: \"nowhere\" is no folder; name the folder"),
+        (&[][..], "name the folder of a lake"),
+        (&["nowhere"], "LAKE: \"nowhere\" is not a folder; name the folder"),
         (&[lake, "--nonsense"], "unexpected argument '--nonsense'"),
         (&[lake, "--date", "2024-13-01"], "--date"),
         (&[lake, "--metrics", "some"], "possible values: all, compatible"),
@@ -103,7 +103,7 @@ fn where_nothing_is_to_be_read_it_fails_and_writes_nothing() {
     ] {
         let outcome = home.run(options);
         assert_eq!((outcome.code, outcome.text.as_str()), (Some(1), ""), "{options:?}");
-        assert!(outcome.errors.contains("has no quotes of that choice"), "{}", outcome.errors);
+        assert!(outcome.errors.contains("has no quotes that match"), "{}", outcome.errors);
         assert!(!home.file("out").exists());
     }
     let empty = Home::new();
@@ -112,7 +112,7 @@ fn where_nothing_is_to_be_read_it_fails_and_writes_nothing() {
     kit::write_hours(&empty.lake, "okx", "LONE/USDT", "a", &sound_rows(), Style::default());
     let outcome = empty.run(&[]);
     assert_eq!(outcome.code, Some(1));
-    assert!(outcome.errors.contains("LONE/USDT: is on no venue but okx"), "{}", outcome.errors);
+    assert!(outcome.errors.contains("LONE/USDT: only okx has it"), "{}", outcome.errors);
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn fees_and_latencies_of_venues_that_are_not_there_are_told() {
     let home = Home::of_days(0..1);
     let given = ["--fees", "10,no-such=8,alpha=3", "--latency", "elsewhere=5"];
     let report = home.report(0, &given);
-    let what = "no such venue among those that were analysed";
+    let what = "names a venue that was not analysed";
     let told: Vec<String> = problems(&report)
         .into_iter()
         .filter(|(_, told, _)| told == what)
@@ -323,13 +323,13 @@ const BAD: [Bad; 17] = [
         name: "a truncated file",
         spoil: |lake| put(lake, EXTRA, &sound_file()[..2_000]),
         subject: EXTRA,
-        what: "damaged, or no Parquet",
+        what: "damaged, or not a Parquet file",
     },
     Bad {
         name: "a file without its end, of a whole day",
         spoil: |lake| put(lake, WHOLE_DAY, &sound_file()[..2_000]),
         subject: WHOLE_DAY,
-        what: "damaged, or no Parquet",
+        what: "damaged, or not a Parquet file",
     },
     Bad {
         name: "a file with a damaged page",
@@ -366,10 +366,10 @@ const BAD: [Bad; 17] = [
         what: "has no rows",
     },
     Bad {
-        name: "a file that is no Parquet",
+        name: "a file that is not Parquet",
         spoil: |lake| put(lake, EXTRA, b"Timestamp,BestBid,BestAsk\n1,2,3\n"),
         subject: EXTRA,
-        what: "no Parquet",
+        what: "not a Parquet file",
     },
     Bad {
         name: "a file of something else",
@@ -402,7 +402,7 @@ const BAD: [Bad; 17] = [
             columns(lake, [("Timestamp", time), ("BestBid", text), ("BestAsk", ask)]);
         },
         subject: EXTRA,
-        what: "its BestBid is of type",
+        what: "its column BestBid has the unsupported type",
     },
     Bad {
         name: "an instrument on one venue only",
@@ -410,7 +410,7 @@ const BAD: [Bad; 17] = [
             kit::write_hours(lake, "okx", "LONE/USDT", "a", &sound_rows(), Style::default());
         },
         subject: "LONE/USDT",
-        what: "is on no venue but okx",
+        what: "only okx has it",
     },
     Bad {
         name: "venues without a time in common",
@@ -442,12 +442,12 @@ const BAD: [Bad; 17] = [
         what: "cannot be read: Permission denied",
     },
     Bad {
-        name: "a folder that is no date",
+        name: "a folder that is not a date",
         spoil: |lake| {
             put(lake, &EXTRA.replace("2024-08-08", "20240808"), &sound_file());
         },
         subject: "exchange=okx/symbol=BTC#USDT/date=20240808",
-        what: "is no date",
+        what: "is not a date",
     },
     Bad {
         name: "a folder in the place of a file",
@@ -535,12 +535,17 @@ fn rows_that_are_no_quotes_or_not_in_order_are_told_by_file_and_change_nothing_e
     let no = quote(0, 100.0);
     let bid = no.bid;
     for (name, rows, what, left_out) in [
-        ("times in no order", unsorted, "not in order", false),
-        ("a null bid", more(Row { bid: None, ..no }), "1 rows without bid or ask", false),
-        ("a null ask", more(Row { ask: None, ..no }), "1 rows without bid or ask", false),
+        ("times in no order", unsorted, "out of order", false),
+        ("a null bid", more(Row { bid: None, ..no }), NO_QUOTE, false),
+        ("a null ask", more(Row { ask: None, ..no }), NO_QUOTE, false),
         ("a bid of zero", more(Row { bid: Some(0.0), ..no }), NO_PRICE, true),
         ("an ask below zero", more(Row { ask: Some(-1.0), ..no }), NO_PRICE, true),
-        ("an ask that is no number", more(Row { bid, ask: Some(f64::NAN), ..no }), NO_PRICE, true),
+        (
+            "an ask that is not a number",
+            more(Row { bid, ask: Some(f64::NAN), ..no }),
+            NO_PRICE,
+            true,
+        ),
         ("an infinite bid", more(Row { bid: Some(f64::INFINITY), ..no }), NO_PRICE, true),
     ] {
         let home = lake_with(&rows);
@@ -556,7 +561,8 @@ fn rows_that_are_no_quotes_or_not_in_order_are_told_by_file_and_change_nothing_e
     }
 }
 
-const NO_PRICE: &str = "1 rows with a price that is not positive and finite are left out";
+const NO_QUOTE: &str = "rows without a bid or an ask, which are not quotes: 1";
+const NO_PRICE: &str = "rows with a price that is not positive and finite, left out: 1";
 
 #[test]
 fn equal_times_keep_their_order_and_the_last_counts() {

@@ -370,7 +370,7 @@ fn days_venues_and_instruments_are_selected() {
         assert_eq!(found.days.is_empty(), units == 0);
     }
     let found = find(lake.path(), &Selection { venues: glob("okx"), ..all() });
-    let expected = "x BTC/USDC: is on no venue but okx: there is nothing to compare it with";
+    let expected = "x BTC/USDC: only okx has it, so there is nothing to compare it with";
     assert_eq!(told(&found.problems)[0], expected);
 }
 
@@ -399,9 +399,9 @@ fn what_cannot_be_used_is_told_by_name() {
         "x exchange=kraken: cannot be read: Not a directory (os error 20)",
         "x S/date=2024-08-08/hour=00/dangling.parquet: cannot be read: No such file or directory (os error 2)",
         "x S/date=2024-08-08/hour=00/folder.parquet: is not a file",
-        "x S/date=2024-08-08/hour=24: is no hour: 00 to 23 is expected",
-        "x S/date=2024-08-08/hour=xx: is no hour: 00 to 23 is expected",
-        "x S/date=20240808: is no date: YYYY-MM-DD is expected",
+        "x S/date=2024-08-08/hour=24: is not an hour from 00 to 23",
+        "x S/date=2024-08-08/hour=xx: is not an hour from 00 to 23",
+        "x S/date=20240808: is not a date of the form YYYY-MM-DD",
     ];
     assert_eq!(
         told(&found.problems),
@@ -534,8 +534,9 @@ fn what_a_file_lacks_is_null_and_what_it_has_of_another_type_too() {
         assert_eq!(found.column_by_name(name).unwrap().null_count(), 1, "{name}");
     }
     assert_eq!(found.column(6).as_primitive::<UInt8Type>().values().to_vec(), [5]);
-    let expected =
-        format!("{HOUR}/a.parquet: its BestBidSize is of type Utf8, and is taken as absent");
+    let expected = format!(
+        "{HOUR}/a.parquet: its column BestBidSize has the unsupported type Utf8 and is ignored"
+    );
     assert_eq!(told(&outcome.problems), [expected]);
 }
 
@@ -581,7 +582,8 @@ fn rows_that_are_no_quotes_are_left_out_and_counted_by_reason() {
         ..Tally::default()
     };
     assert_eq!((tally, restarts), (expected, 0));
-    let unsorted = format!("{HOUR}/a.parquet: its times are not in order: sorted while reading");
+    let unsorted =
+        format!("{HOUR}/a.parquet: its times are out of order, so it was sorted while reading");
     assert_eq!(told(&problems), [unsorted]);
 }
 
@@ -618,14 +620,14 @@ fn a_file_that_is_of_no_use_is_left_out_by_name_and_the_rest_is_read() {
     let told: Vec<String> =
         told(&problems).iter().map(|line| line.replace(&format!("x {HOUR}/"), "")).collect();
     let begins = [
-        "claims.parquet: damaged, or no Parquet: ",
+        "claims.parquet: damaged, or not a Parquet file: ",
         "empty.parquet: is empty",
         "no_ask.parquet: has no column BestAsk",
         "no_rows.parquet: has no rows",
-        "number.parquet: its Timestamp is of type Int64",
-        "text.parquet: damaged, or no Parquet: ",
-        "text_time.parquet: its Timestamp is of type Utf8",
-        "tiny.parquet: damaged, or no Parquet: ",
+        "number.parquet: its column Timestamp has the unsupported type Int64",
+        "text.parquet: damaged, or not a Parquet file: ",
+        "text_time.parquet: its column Timestamp has the unsupported type Utf8",
+        "tiny.parquet: damaged, or not a Parquet file: ",
     ];
     assert_eq!(told.len(), begins.len(), "{told:?}");
     told.iter().zip(begins).for_each(|(line, begin)| assert!(line.starts_with(begin), "{line}"));
@@ -638,7 +640,7 @@ fn a_file_that_was_changed_since_it_was_found_is_left_out() {
     write_rows(&path, &rows(0..10), Layout::default());
     let day = venue_day(lake.path());
     write_rows(&path, &rows(0..11), Layout::default());
-    let expected = format!("x {HOUR}/a.parquet: was changed since it was found");
+    let expected = format!("x {HOUR}/a.parquet: has changed since it was found");
     assert_eq!(told(&outcome(lake.path(), &day).problems), [expected]);
     fs::remove_file(&path).unwrap();
     let gone = outcome(lake.path(), &day);
@@ -722,7 +724,7 @@ fn a_file_that_is_not_sorted_as_it_declares_is_sorted_by_reading_again() {
     assert_eq!(outcome.rows, naive(&[rows]));
     assert_eq!((outcome.restarts, outcome.tally.files_left_out), (1, 0));
     let told = told(&outcome.problems);
-    assert!(told[0].contains("not as its footer says"), "{told:?}");
+    assert!(told[0].contains("contradicts its footer"), "{told:?}");
 }
 
 #[test]

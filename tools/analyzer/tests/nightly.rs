@@ -179,7 +179,7 @@ fn damaged_partial_results_and_those_of_other_settings_are_computed_again() {
         let (found, counted) = results(&home, &FEW);
         assert_eq!(counted, [2, 2], "{name}");
         assert_same(&found, &expected, name);
-        assert!(partials(&home) == kept, "{name}: mended");
+        assert!(partials(&home) == kept, "{name}: computed again");
     }
     for (option, value) in [
         ("--max-age", "3"),
@@ -213,7 +213,7 @@ fn partial_results_that_cannot_be_kept_are_a_problem_and_no_failure() {
     let report = home.report(0, &[&FEW[..], &["--partials", "file"]].concat());
     let problems = problems(&report);
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems.iter().all(|of| of.1.contains("cannot be kept") && !of.2), "{problems:?}");
+    assert!(problems.iter().all(|of| of.1.contains("cannot be stored") && !of.2), "{problems:?}");
     assert_eq!(fs::read_to_string(home.file("out/ranking.csv")).unwrap(), expected.csv);
 }
 
@@ -289,9 +289,9 @@ fn a_day_that_is_incomplete_by_the_ledger_is_told_in_the_report_and_on_the_page(
     let mut gap = Entry::new(EntryKind::Gap, midnight + 30 * 3_600 * NANOS).of_run("run-1");
     gap = gap.because("ring");
     (gap.until, gap.rows) = (Some(gap.time + 90 * NANOS), Some(7));
-    let lost = "2024-08-09: 1 gaps by ring, 1 min 30 s together, 7 rows lost";
+    let lost = "2024-08-09: 1 gap (ring), 1 min 30 s in total, 7 rows lost";
     let short = Entry::new(EntryKind::Ended, midnight + 44 * 3_600 * NANOS).of_run("run-1");
-    let silent = "2024-08-09: nothing recorded for 4 h 0 min";
+    let silent = "2024-08-09: nothing was recorded for 4 h 0 min";
     let unknown = "the lake has no ledger";
     for (entries, verdict, heading, finding) in [
         (None, "unknown", "Completeness unknown", unknown),

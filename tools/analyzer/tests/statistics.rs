@@ -103,7 +103,7 @@ fn regression(name: &str) -> Regression {
         "n" => Regression::Nothing,
         "c" => Regression::Constant,
         "ct" => Regression::Trend,
-        other => panic!("{other} is no regression"),
+        other => panic!("{other} is not a regression"),
     }
 }
 

@@ -16,7 +16,7 @@ impl List {
                 number(facts.best.map(|best| best.capture).or(nothing))
             },
         );
-        self.add("best_direction", "", "Where to buy and where to sell for it.", |facts| {
+        self.add("best_direction", "", "Venues to buy and to sell on for that capture.", |facts| {
             let names = |buy: &str, sell: &str| Cell::Text(format!("buy {buy} sell {sell}"));
             match facts.best.map(|best| best.direction) {
                 Some(0) => names(facts.one, facts.two),
@@ -25,16 +25,24 @@ impl List {
             }
         });
         self.holds(Kind::Text);
-        self.add("best_threshold_bps", "bp", "Net spread from which to enter for it.", |facts| {
-            number(facts.best.map(|best| facts.settings.thresholds_bps[best.threshold]))
-        });
-        self.of_best("capture_bps", "bp", "Mean net spread that its orders met.", |episodes| {
+        self.add(
+            "best_threshold_bps",
+            "bp",
+            "Net spread from which to enter for that capture.",
+            |facts| number(facts.best.map(|best| facts.settings.thresholds_bps[best.threshold])),
+        );
+        self.of_best("capture_bps", "bp", "Mean net spread that those orders met.", |episodes| {
             number(episodes.mean_met_bps())
         });
-        self.of_best("still_there_share", "", "Share of its orders that still paid.", |episodes| {
-            number(episodes.still_there_share())
+        self.of_best(
+            "still_there_share",
+            "",
+            "Share of those orders that still paid on arrival.",
+            |episodes| number(episodes.still_there_share()),
+        );
+        self.of_best("orders", "", "Number of those orders that arrived.", |of| {
+            Cell::Count(of.arrived)
         });
-        self.of_best("orders", "", "Its orders that arrived.", |of| Cell::Count(of.arrived));
         self.holds(Kind::Count);
     }
 

@@ -29,24 +29,35 @@ impl List {
         self.section("deviation_asymmetry", "%", "Mean deviation over rows.", |of, _| {
             number(of.mean())
         });
-        self.section("zero_crossings", "", "Consecutive rows of opposite signs.", |of, _| {
-            Cell::Count(of.crossings)
-        });
+        self.section(
+            "zero_crossings",
+            "",
+            "Number of consecutive rows with deviations of opposite signs.",
+            |of, _| Cell::Count(of.crossings),
+        );
         self.holds(Kind::Count);
-        self.section("zero_crossings_per_hour", "1/h", "Zero crossings by time.", |of, hours| {
+        self.section("zero_crossings_per_hour", "1/h", "Zero crossings per hour.", |of, hours| {
             Cell::Number(per(of.crossings, hours))
         });
-        self.section("zero_crossings_per_minute", "1/min", "The same.", |of, hours| {
-            Cell::Number(per(of.crossings, hours) / 60.0)
-        });
+        self.section(
+            "zero_crossings_per_minute",
+            "1/min",
+            "Zero crossings per minute.",
+            |of, hours| Cell::Number(per(of.crossings, hours) / 60.0),
+        );
         for (level, tag) in ["030bp", "050bp", "040bp"].into_iter().enumerate() {
             self.level(level, tag);
         }
-        self.section("data_points", "", "Rows of exchange1.", |of, _| Cell::Count(of.rows));
-        self.holds(Kind::Count);
-        self.section("duration_hours", "h", "First to last row of exchange1.", |_, hours| {
-            Cell::Number(hours)
+        self.section("data_points", "", "Number of rows of exchange1.", |of, _| {
+            Cell::Count(of.rows)
         });
+        self.holds(Kind::Count);
+        self.section(
+            "duration_hours",
+            "h",
+            "Time from the first to the last row of exchange1.",
+            |_, hours| Cell::Number(hours),
+        );
     }
 
     fn level(&mut self, level: usize, tag: &str) {
@@ -54,14 +65,14 @@ impl List {
         self.section(
             &format!("opportunity_cycles_{tag}"),
             "",
-            &format!("Times |deviation| was above {percent} % and came back below 0.05 %."),
+            &format!("How often |deviation| was above {percent} % and then fell below 0.05 %."),
             move |of, _| Cell::Count(of.levels[level].cycles),
         );
         self.holds(Kind::Count);
         self.section(
             &format!("cycles_{tag}_per_hour"),
             "1/h",
-            "The same by time.",
+            "Those cycles per hour.",
             move |of, hours| Cell::Number(per(of.levels[level].cycles, hours)),
         );
         self.section(
@@ -73,7 +84,7 @@ impl List {
         self.section(
             &format!("avg_cycle_duration_{tag}_sec"),
             "s",
-            "Share above times duration by cycle.",
+            "Time above per cycle: that share of the duration, divided by the cycles.",
             move |of, hours| {
                 let cycles = of.levels[level].cycles;
                 let all = hours * 36.0 * share_above(of, level);
@@ -83,7 +94,7 @@ impl List {
         self.section(
             &format!("pattern_break_{tag}"),
             "",
-            &format!("Whether the last row was above {percent} %."),
+            &format!("Whether |deviation| of the last row was above {percent} %."),
             move |of, _| Cell::Flag(percent < of.last.unwrap_or(0.0).abs()),
         );
         self.holds(Kind::Flag);

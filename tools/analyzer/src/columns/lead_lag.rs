@@ -11,7 +11,7 @@ impl List {
         self.add("lead_lag_ms", "ms", "Lag of the peak; positive: exchange1 leads.", |facts| {
             number(facts.lead_lag.as_ref().map(|of| seconds(of.peak_lag_ns) * 1e3))
         });
-        self.add("leader", "", "Who leads, where the peak is no chance.", |facts| {
+        self.add("leader", "", "The venue that leads, unless the peak may be chance.", |facts| {
             match facts.lead_lag.as_ref().and_then(|of| of.leader) {
                 Some(Leader::Exchange1) => text(Some(facts.one)),
                 Some(Leader::Exchange2) => text(Some(facts.two)),
@@ -19,15 +19,21 @@ impl List {
             }
         });
         self.holds(Kind::Text);
-        self.add("lead_lag_correlation", "", "Hayashi-Yoshida correlation there.", |facts| {
+        self.add("lead_lag_correlation", "", "Hayashi-Yoshida correlation at that lag.", |facts| {
             number(facts.lead_lag.as_ref().map(|of| of.peak_correlation))
         });
-        self.add("lead_lag_band", "", "Beyond this in 1 % of cases by chance.", |facts| {
-            number(facts.lead_lag.as_ref().and_then(|of| of.band))
-        });
-        self.add("lead_lag_p_value", "", "Chance of such a peak at some lag.", |facts| {
-            number(facts.lead_lag.as_ref().and_then(|of| of.p_value))
-        });
+        self.add(
+            "lead_lag_band",
+            "",
+            "A peak is beyond this in 1 % of cases by chance.",
+            |facts| number(facts.lead_lag.as_ref().and_then(|of| of.band)),
+        );
+        self.add(
+            "lead_lag_p_value",
+            "",
+            "Probability of such a peak at some lag by chance.",
+            |facts| number(facts.lead_lag.as_ref().and_then(|of| of.p_value)),
+        );
         self.add("lead_lag_ratio", "", "Above 1: exchange1 leads on the whole.", |facts| {
             number(facts.lead_lag.as_ref().and_then(|of| of.lead_lag_ratio))
         });

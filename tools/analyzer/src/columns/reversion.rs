@@ -26,16 +26,30 @@ impl List {
         self.half_life(
             "half_life_s",
             "s",
-            "Half-life of ln(mid1/mid2), maximum likelihood.",
+            "Half-life of ln(mid1/mid2), by maximum likelihood.",
             |h| Some(h.half_life_s),
         );
-        self.half_life("half_life_low_s", "s", "95 % interval from.", |h| Some(h.low_s));
-        self.half_life("half_life_high_s", "s", "95 % interval to; none: no end.", |h| h.high_s);
-        self.half_life("level_bps", "bp", "The level it returns to.", |h| Some(h.mean * BPS));
-        self.half_life("level_sd_bps", "bp", "Its stationary deviation.", |h| Some(h.sd * BPS));
-        self.add("reversion", "", "reversion, quote noise, or none.", |f| text(f.verdict()));
+        self.half_life("half_life_low_s", "s", "Lower end of its 95 % interval.", |h| {
+            Some(h.low_s)
+        });
+        self.half_life(
+            "half_life_high_s",
+            "s",
+            "Upper end of its 95 % interval; empty if there is none.",
+            |h| h.high_s,
+        );
+        self.half_life("level_bps", "bp", "The level to which it reverts.", |h| Some(h.mean * BPS));
+        self.half_life(
+            "level_sd_bps",
+            "bp",
+            "Stationary standard deviation around that level.",
+            |h| Some(h.sd * BPS),
+        );
+        self.add("reversion", "", "Verdict: reversion, quote noise, or none.", |f| {
+            text(f.verdict())
+        });
         self.holds(Kind::Text);
-        self.add("half_life_robust_s", "s", "Half-life with quote noise taken out.", |facts| {
+        self.add("half_life_robust_s", "s", "Half-life with quote noise removed.", |facts| {
             let of = |f: &Facts<'_>| f.timed()?.reversion.robust_half_life(f.sampling_s());
             number(of(facts).map(|robust| robust.half_life_s))
         });
@@ -48,23 +62,20 @@ impl List {
                 number(of(facts).map(|robust| robust.noise_share))
             },
         );
-        self.add("half_lives", "", "Half-lives observed; below 10 they say nothing.", |facts| {
-            let of = |f: &Facts<'_>| {
-                let (reversion, sampling) = (&f.timed()?.reversion, f.sampling_s());
-                let found = reversion.half_life(0, sampling)?;
-                Some(reversion.half_lives_observed(found.half_life_s, sampling))
-            };
-            number(of(facts))
-        });
-        self.add("adf_statistic", "", "Augmented Dickey-Fuller, constant, 10 lags.", |facts| {
-            number(facts.timed().and_then(|t| t.reversion.adf()).map(|adf| adf.statistic))
-        });
-        self.add("adf_p_value", "", "Its p-value (MacKinnon).", |facts| {
-            number(facts.timed().and_then(|t| t.reversion.adf()).map(|adf| adf.p_value))
-        });
-        let meaning = "The p-value adjusted over all pairs (Benjamini-Hochberg).".to_owned();
-        let q_value = Source::Across(Comparison::AdfQValue);
-        self.push("adf_q_value".to_owned(), "", meaning, q_value);
+        self.add(
+            "half_lives",
+            "",
+            "Half-lives observed; below 10 the half-life is meaningless.",
+            |facts| {
+                let of = |f: &Facts<'_>| {
+                    let (reversion, sampling) = (&f.timed()?.reversion, f.sampling_s());
+                    let found = reversion.half_life(0, sampling)?;
+                    Some(reversion.half_lives_observed(found.half_life_s, sampling))
+                };
+                number(of(facts))
+            },
+        );
+        self.dickey_fuller();
         for q in WINDOWS {
             self.variance_ratio(q);
         }
@@ -73,13 +84,28 @@ impl List {
         });
     }
 
+    fn dickey_fuller(&mut self) {
+        self.add(
+            "adf_statistic",
+            "",
+            "Augmented Dickey-Fuller statistic, constant, 10 lags.",
+            |facts| number(facts.timed().and_then(|t| t.reversion.adf()).map(|adf| adf.statistic)),
+        );
+        self.add("adf_p_value", "", "Its p-value (MacKinnon).", |facts| {
+            number(facts.timed().and_then(|t| t.reversion.adf()).map(|adf| adf.p_value))
+        });
+        let meaning = "The p-value adjusted over all pairs (Benjamini-Hochberg).".to_owned();
+        let q_value = Source::Across(Comparison::AdfQValue);
+        self.push("adf_q_value".to_owned(), "", meaning, q_value);
+    }
+
     fn variance_ratio(&mut self, q: u32) {
         let meaning = format!("Variance ratio over {q} samples; below 1: reversion.");
         self.add(format!("variance_ratio_{q}"), "", meaning, move |facts| {
             let ratios = facts.timed().map(|t| t.reversion.variance_ratios()).unwrap_or_default();
             number(ratios.iter().find(|ratio| ratio.q == q).map(|ratio| ratio.ratio))
         });
-        let meaning = "Its robust z.".to_owned();
+        let meaning = "Robust z of that ratio.".to_owned();
         self.add(format!("variance_ratio_{q}_z"), "", meaning, move |facts| {
             let ratios = facts.timed().map(|t| t.reversion.variance_ratios()).unwrap_or_default();
             number(ratios.iter().find(|ratio| ratio.q == q).map(|ratio| ratio.z))

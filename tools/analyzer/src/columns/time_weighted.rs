@@ -20,16 +20,16 @@ const QUANTILES: [(&str, f64); 7] = [
 impl List {
     pub(super) fn time_weighted(&mut self) {
         self.group = "time-weighted";
-        self.add("live_hours", "h", "Time with both legs live.", |facts| {
+        self.add("live_hours", "h", "Time in which both legs were live.", |facts| {
             number(facts.timed().map(|timed| float(timed.deviation.weight) / 3.6e12))
         });
-        self.add("live_share", "", "The same as a share of the time observed.", |facts| {
+        self.add("live_share", "", "Live time as a share of the time observed.", |facts| {
             number(facts.timed().map(|t| float(t.deviation.weight) / float(t.span_ns.max(1))))
         });
         self.moments("deviation", "bid1/bid2 - 1", None);
         for (tag, q) in QUANTILES {
             let meaning =
-                format!("{:.0} % of the live time the deviation is at most this.", q * 100.0);
+                format!("For {:.0} % of the live time, the deviation is at most this.", q * 100.0);
             self.add(format!("deviation_{tag}_bps"), "bp", meaning, move |facts| {
                 number(facts.timed().and_then(|timed| timed.deviations.quantile(q)))
             });
@@ -39,7 +39,7 @@ impl List {
             self.moments(&format!("net_{name}"), &what, Some(direction));
             for (tag, q) in QUANTILES {
                 let meaning =
-                    format!("{:.0} % of the live time {what} is at most this.", q * 100.0);
+                    format!("For {:.0} % of the live time, {what} is at most this.", q * 100.0);
                 self.add(format!("net_{name}_{tag}_bps"), "bp", meaning, move |facts| {
                     number(facts.timed().and_then(|timed| timed.nets[direction].quantile(q)))
                 });
@@ -63,8 +63,8 @@ impl List {
                 },
             );
         };
-        add("mean", "Mean by time of", Moments::mean);
-        add("sd", "Standard deviation by time of", Moments::deviation);
+        add("mean", "Mean over time of", Moments::mean);
+        add("sd", "Standard deviation over time of", Moments::deviation);
         add("min", "Least value of", Moments::least);
         add("max", "Greatest value of", Moments::greatest);
     }
@@ -88,18 +88,20 @@ impl List {
             });
             self.holds(kind);
         };
-        add("time_above", "", "Share of the live time at the threshold or above.", |of, live| {
+        add("time_above", "", "Share of the live time at or above the threshold.", |of, live| {
             Cell::Number(float(of.lasted_ns) / live)
         });
-        add("episodes", "", "Episodes.", |of, _| Cell::Count(of.count));
-        add("duration_p50_s", "s", "Median duration.", |of, _| number(of.durations.quantile(0.5)));
-        add("duration_p95_s", "s", "95 % last no longer.", |of, _| {
+        add("episodes", "", "Number of episodes.", |of, _| Cell::Count(of.count));
+        add("duration_p50_s", "s", "Median duration of an episode.", |of, _| {
+            number(of.durations.quantile(0.5))
+        });
+        add("duration_p95_s", "s", "Duration that 95 % of episodes do not exceed.", |of, _| {
             number(of.durations.quantile(0.95))
         });
-        add("peak_p50_bps", "bp", "Median of the episodes' highest net.", |of, _| {
+        add("peak_p50_bps", "bp", "Median of the episodes' highest net spreads.", |of, _| {
             number(of.peaks.quantile(0.5))
         });
-        add("peak_max_bps", "bp", "Highest net.", |of, _| number(of.peak_bps));
+        add("peak_max_bps", "bp", "Highest net spread.", |of, _| number(of.peak_bps));
         add("size_mean", "quote", "Mean size available at both quotes.", |of, _| {
             number(of.mean_size())
         });
@@ -111,13 +113,13 @@ impl List {
             });
             self.holds(kind);
         };
-        add("arrived", "", "Orders that arrived with both legs live.", |of| {
+        add("arrived", "", "Number of orders that arrived while both legs were live.", |of| {
             Cell::Count(of.arrived)
         });
-        add("still_there", "", "Share of those that still paid.", |of| {
+        add("still_there", "", "Share of those orders that still paid.", |of| {
             number(of.still_there_share())
         });
-        add("met_bps", "bp", "Mean net that they met.", |of| number(of.mean_met_bps()));
+        add("met_bps", "bp", "Mean net spread that they met.", |of| number(of.mean_met_bps()));
         self.add(
             format!("capture_per_day_{tag}"),
             "quote/day",

@@ -98,7 +98,7 @@ impl GroupReader {
         self.rows_left = self
             .rows_left
             .checked_sub(batch.num_rows())
-            .ok_or_else(|| "damaged: it has more rows than it says".to_owned())?;
+            .ok_or_else(|| "damaged: it has more rows than its footer says".to_owned())?;
         sound(&batch, self.columns, &self.schema).map(Some).map_err(|error| damaged(&error))
     }
 }

@@ -84,7 +84,7 @@ fn units(venue_days: VenueDays, problems: &mut Vec<Problem>) -> Vec<Unit> {
         lonely.map(|(symbol, venues)| (symbol.to_owned(), venues.into_iter().collect())).collect();
     problems.extend(lonely.iter().map(|(symbol, venue)| Problem {
         subject: instrument_of(symbol),
-        what: format!("is on no venue but {venue}: there is nothing to compare it with"),
+        what: format!("only {venue} has it, so there is nothing to compare it with"),
         left_out: true,
     }));
     let paired = venue_days.into_iter().filter(|((symbol, _), _)| !lonely.contains_key(symbol));
@@ -135,7 +135,7 @@ impl Walk<'_> {
     fn days(&mut self, venue: &str, symbol: &str, folder: &str) {
         for (text, folder) in self.keyed(folder, "date=") {
             let Some(date) = date(&text) else {
-                self.leave_out(&folder, "is no date: YYYY-MM-DD is expected");
+                self.leave_out(&folder, "is not a date of the form YYYY-MM-DD");
                 continue;
             };
             if !self.chosen.day(date) {
@@ -155,7 +155,7 @@ impl Walk<'_> {
             if is_hour(&text) {
                 self.files(&folder, &mut files);
             } else {
-                self.leave_out(&folder, "is no hour: 00 to 23 is expected");
+                self.leave_out(&folder, "is not an hour from 00 to 23");
             }
         }
         // Whole paths are sorted, because an hour may have one digit; rows of equal times follow

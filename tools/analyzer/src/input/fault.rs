@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 pub enum ReadError {
     /// A footer is wrong about its rows: about their order, or their first or last time. When read
     /// again without trusting the footer, all rows are available.
-    #[error("the rows of {file} are not as its footer says: {what}")]
+    #[error("the rows of {file} contradict its footer: {what}")]
     NotAsDeclared {
         /// Path below the lake.
         file: String,
@@ -77,7 +77,7 @@ impl Caution {
             return Some(Problem { subject: file.to_owned(), what: what.clone(), left_out: true });
         }
         let what = self.distrusted.get(file)?;
-        let what = format!("not as its footer says, and therefore sorted while reading: {what}");
+        let what = format!("contradicts its footer, so it was sorted while reading: {what}");
         Some(Problem { subject: file.to_owned(), what, left_out: false })
     }
 }

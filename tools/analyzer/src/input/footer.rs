@@ -71,7 +71,7 @@ impl Footer {
         // variants.
         let plain = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
         let plain = guarded(|| ArrowReaderMetadata::load(&opened, plain()))
-            .map_err(|error| format!("damaged, or no Parquet: {error}"))?;
+            .map_err(|error| format!("damaged, or not a Parquet file: {error}"))?;
         let metadata = Arc::clone(plain.metadata());
         Footer::of(file, path.clone(), plain).or_else(|why| {
             // Parquet has no type for seconds: only Arrow's notes say that such numbers are times.
@@ -110,7 +110,8 @@ impl Footer {
 
     fn group(&self, number: usize, group: &RowGroupMetaData) -> Result<Group, String> {
         let rows = usize::try_from(group.num_rows());
-        let rows = rows.map_err(|_| "damaged: a row group of less than no rows".to_owned())?;
+        let rows =
+            rows.map_err(|_| "damaged: a row group has a negative number of rows".to_owned())?;
         let chunk = |column| Some((self.place(column)?, group.columns()));
         let chunk = |column| chunk(column).and_then(|(place, chunks)| chunks.get(place.leaf));
         let (Some(time), Some(ask)) = (chunk(Column::Time), chunk(Column::Ask)) else {
@@ -119,7 +120,7 @@ impl Footer {
         let used = self.places.iter().filter_map(|(_, place)| group.columns().get(place.leaf));
         let mut unread = used.filter_map(|chunk| unread_codec(chunk.compression()));
         if let Some(codec) = unread.next() {
-            return Err(format!("is compressed by {codec}, which is not read"));
+            return Err(format!("is compressed with {codec}, which is not supported"));
         }
         let time_at = self.place(Column::Time).and_then(|place| i32::try_from(place.leaf).ok());
         let first_key = group.sorting_columns().and_then(|columns| columns.first());
@@ -155,7 +156,7 @@ fn open(path: &Path, stamp: (u64, i64)) -> Result<File, String> {
     let file = File::open(path).map_err(cannot)?;
     let of = file.metadata().map_err(cannot)?;
     if (of.len(), modified_ns(&of)) != stamp {
-        return Err("was changed since it was found".to_owned());
+        return Err("has changed since it was found".to_owned());
     }
     Ok(file)
 }
@@ -191,11 +192,12 @@ fn places(name: &str, metadata: &ArrowReaderMetadata) -> Result<Places, String> 
             places.push((column, Place { field, leaf }));
             continue;
         }
-        let what = format!("its {} is of type {}", column.name(), found.data_type());
+        let what =
+            format!("its column {} has the unsupported type {}", column.name(), found.data_type());
         if column.is_required() {
             return Err(what);
         }
-        let what = format!("{what}, and is taken as absent");
+        let what = format!("{what} and is ignored");
         problems.push(Problem { subject: name.to_owned(), what, left_out: false });
     }
     Ok((places, problems))

@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub(super) fn guarded<T>(
     read: impl FnOnce() -> Result<T, ParquetError>,
 ) -> Result<T, ParquetError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        Err(ParquetError::General("the Parquet library gave up on it".to_owned()))
-    })
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(ParquetError::General("the Parquet library panicked".to_owned())))
 }

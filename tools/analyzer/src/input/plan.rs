@@ -70,7 +70,7 @@ impl Piece {
         if are_within {
             return Ok(());
         }
-        Err(plan.not_as_declared(self, "times beyond the least or the greatest that it states"))
+        Err(plan.not_as_declared(self, "it has times outside the range that it states"))
     }
 }
 

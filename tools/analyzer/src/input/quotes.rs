@@ -209,21 +209,21 @@ impl VenueQuotes {
         let mut problems = Vec::new();
         let mut tell = |subject: &str, count: u64, what: &str, left_out| {
             if 0 < count {
-                let (subject, what) = (subject.to_owned(), format!("{count} rows {what}"));
+                let (subject, what) = (subject.to_owned(), format!("rows {what}: {count}"));
                 problems.push(Problem { subject, what, left_out });
             }
         };
         for (file, counts) in &self.left_out {
             let name = &self.plan.footers[*file].name;
-            tell(name, counts.no_time, "without a time are left out", true);
+            tell(name, counts.no_time, "without a time, left out", true);
             // A book with one side empty is nothing unusual.
-            tell(name, counts.no_price, "without bid or ask are no quotes", false);
-            let what = "with a price that is not positive and finite are left out";
+            tell(name, counts.no_price, "without a bid or an ask, which are not quotes", false);
+            let what = "with a price that is not positive and finite, left out";
             tell(name, counts.no_sound_price, what, true);
         }
-        let what = "are of another day than their folder, and counted to that of the folder";
+        let what = "of another day than their folder, counted for the folder's day";
         tell(&self.folder, self.tally.outside_day, what, false);
-        let what = "are more than a day from the day of their folder and left out";
+        let what = "more than a day away from their folder's day, left out";
         tell(&self.folder, self.tally.far_from_day, what, true);
         problems
     }
@@ -266,7 +266,7 @@ impl VenueQuotes {
             let goes_on = self.order.goes_on(times(&rows));
             piece.check_span(&self.plan, times(&rows), goes_on)?;
             if !goes_on {
-                let what = "declared sorted by time, but it is not";
+                let what = "it declares that it is sorted by time, but it is not";
                 return Err(self.plan.not_as_declared(&piece, what));
             }
             if 0 < rows.num_rows() {
@@ -332,7 +332,7 @@ impl VenueQuotes {
 
     fn tell_unsorted(&mut self, piece: &Piece) {
         let subject = &self.plan.footer(piece).name;
-        let what = "its times are not in order: sorted while reading";
+        let what = "its times are out of order, so it was sorted while reading";
         if self.problems.iter().any(|known| known.subject == *subject && known.what == what) {
             return;
         }

@@ -38,7 +38,7 @@ const SCRIPT: &str = include_str!("html/sort.js");
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A template and the data do not match, which is a bug in this module.
-    #[error("the page's template")]
+    #[error("the page's template does not match its data")]
     Template(#[from] minijinja::Error),
 }
 
@@ -113,7 +113,7 @@ impl Page {
 /// Returns the first and last day, and the number of days.
 fn period(days: &[String]) -> String {
     match days {
-        [] => "no day".to_owned(),
+        [] => "no days".to_owned(),
         [day] => numbers::name(day),
         [first, .., last] => {
             let (first, last) = (numbers::name(first), numbers::name(last));
@@ -142,7 +142,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
 /// Returns Spearman's correlation in words.
 fn stability(correlation: Option<f64>) -> String {
     let Some(correlation) = correlation else {
-        return "not known: fewer than three pairs".to_owned();
+        return "unknown: fewer than three pairs".to_owned();
     };
     let word = match correlation {
         _ if correlation >= 0.8 => "stable",
@@ -167,18 +167,19 @@ impl Verdict {
     fn new(completeness: &Completeness) -> Self {
         let findings = &completeness.findings;
         let (class, heading, sentence) = match completeness.verdict.as_str() {
-            "complete" => ("good", "Complete", "The ledger has every row of these days."),
+            "complete" => ("good", "Complete", "The ledger accounts for every row of these days."),
             "incomplete" => (
                 "bad",
                 "Incomplete days",
-                "By the ledger these days are not whole: their figures may be too low or wrong.",
+                "According to the ledger these days are incomplete: their figures may be too low or \
+                 wrong.",
             ),
             "unknown" | "" => (
                 "unsure",
                 "Completeness unknown",
                 "There is no ledger to check these days against.",
             ),
-            other => ("unsure", other, "The verdict of the ledger, as it was given."),
+            other => ("unsure", other, "This is the verdict of the ledger."),
         };
         Self {
             class,
@@ -202,18 +203,18 @@ struct Problems {
 impl Problems {
     fn new(report: &Report) -> Self {
         let left_out = report.problems.iter().filter(|problem| problem.left_out).count();
-        let mended = report.problems.len() - left_out;
+        let noted = report.problems.len() - left_out;
         let listed = report.problems.iter().take(LISTED).map(|problem| {
-            let done = if problem.left_out { "left out" } else { "mended" };
+            let done = if problem.left_out { "left out" } else { "noted" };
             (numbers::name(&problem.subject), numbers::name(&problem.what), done)
         });
         Self {
             sentence: match report.problems.len() {
-                0 => "Nothing was left out or mended.".to_owned(),
+                0 => "There are no problems.".to_owned(),
                 _ => format!(
-                    "{} left out, {} mended.",
+                    "{} left out, {} noted.",
                     numbers::count(left_out as u64),
-                    numbers::count(mended as u64)
+                    numbers::count(noted as u64)
                 ),
             },
             listed: listed.collect(),

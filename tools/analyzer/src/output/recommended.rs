@@ -109,12 +109,13 @@ impl Row<'_> {
         let share = self.number("still_there_share").unwrap_or(0.0) * 100.0;
         let met = self.number("capture_bps").unwrap_or(0.0);
         let mut reason = format!(
-            "Of {orders} orders {share:.0} % still paid on arrival and met {met:.2} bp net in the mean"
+            "Of {orders} orders, {share:.0} % still paid on arrival; they met {met:.2} bp net on \
+             average"
         );
         if *self.cell("reversion") == Cell::Text("reversion".to_owned())
             && let Some(half_life) = self.number("half_life_s")
         {
-            reason.push_str(&format!("; the gap halves in {half_life:.1} s"));
+            reason.push_str(&format!("; a gap halves in {half_life:.1} s"));
         }
         reason + "."
     }

@@ -63,7 +63,7 @@ fn known_fees(
         let mut found = Vec::new();
         let config = config::read(path, &mut found).unwrap_or_default();
         for problem in found {
-            problems.add("--config", problem.to_string(), "mend the configuration");
+            problems.add("--config", problem.to_string(), "fix the configuration");
         }
         for venue in &config.venues {
             if let Some(bps) = venue.taker_fee_bps {
@@ -100,7 +100,7 @@ fn by_venue(
                     range.start(),
                     range.end()
                 );
-                problems.add(option, format!("{text:?} is no such number"), &remedy);
+                problems.add(option, format!("{text:?} is not a number in range"), &remedy);
             }
         }
     }

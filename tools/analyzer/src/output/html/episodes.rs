@@ -17,13 +17,13 @@ pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
         wide: true,
         title: "Episodes",
         reading:
-            "An episode lasts while the net spread stays at or above the threshold; long ones, and \
-                  those still there when both orders have arrived, can be captured."
+            "An episode lasts while the net spread is at or above the threshold. Long episodes, \
+                  and those that are still there when both orders arrive, can be captured."
                 .to_owned(),
         ..Picture::default()
     };
     if episodes.iter().all(|episodes| episodes.count == 0) {
-        let why = "The net spread never reached a threshold, in neither direction.";
+        let why = "The net spread never reached a threshold in either direction.";
         picture.absent = Some(why.to_owned());
         return picture;
     }

@@ -67,9 +67,8 @@ impl Heat {
         Self {
             rows: rows.collect(),
             venues: top.iter().map(|venue| numbers::name(venue)).collect(),
-            rest: (0 < hidden).then(|| {
-                format!("{MOST_VENUES} venues are shown, the best ones; {hidden} more are not.")
-            }),
+            rest: (0 < hidden)
+                .then(|| format!("The best {MOST_VENUES} venues are shown; {hidden} are not.")),
             absent: best.is_empty().then_some("There is no pair of venues to compare."),
         }
     }

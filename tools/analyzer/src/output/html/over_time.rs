@@ -15,17 +15,17 @@ pub(super) fn picture(id: &str, detail: &Detail) -> Picture {
     let mut picture = Picture {
         kind: "over-time",
         wide: true,
-        title: "Spread over time",
+        title: "Deviation over time",
         reading:
-            "The line is the mean deviation of each span of time, the band reaches from its least \
-                  to its greatest; where there is a gap, one of the two legs was not live."
+            "The line is the mean deviation in each span of time, and the band is its range. In a \
+                  gap, at least one of the two legs was not live."
                 .to_owned(),
         ..Picture::default()
     };
     let bins = merged(&detail.over_time);
     let (Some(first), Some(last)) = (bins.first(), bins.last()) else {
         return picture
-            .absent("Both legs were never live at the same time, or no times were kept.");
+            .absent("The two legs were never live at the same time, or the times were not kept.");
     };
     let calendar = calendar(last.end - first.start);
     picture.legend =

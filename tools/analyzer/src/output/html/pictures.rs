@@ -41,8 +41,8 @@ fn distribution(id: &str, detail: &Detail, names: &Names) -> Picture {
         wide: true,
         title: "Distribution of deviation and net spread",
         reading:
-            "The higher the bar, the more of the time the value lay there; a net spread right of \
-                  zero pays after costs."
+            "A higher bar means more time at that value. A net spread right of zero pays after \
+                  fees."
                 .to_owned(),
         ..Picture::default()
     };
@@ -71,7 +71,7 @@ fn distribution(id: &str, detail: &Detail, names: &Names) -> Picture {
         picture.draw(id, "net spread by direction".to_owned(), net, layout);
     }
     if picture.drawings.is_empty() {
-        return picture.absent("There was no time with both legs live to distribute.");
+        return picture.absent("The two legs were never live at the same time.");
     }
     picture
 }
@@ -105,13 +105,13 @@ fn hours(id: &str, hours: &[HourBin]) -> Picture {
         wide: true,
         title: "By hour of day",
         reading:
-            "Each bar is one hour of the day, UTC, over all days: when the pair pays, how often, \
-                  and which way it leans."
+            "Each bar is one hour of the day (UTC) over all days. The charts show when the pair \
+                  pays, how often, and in which direction it leans."
                 .to_owned(),
         ..Picture::default()
     };
     if hours.iter().all(|hour| hour.live_s <= 0.0) {
-        return picture.absent("No hour had both legs live.");
+        return picture.absent("In no hour were both legs live.");
     }
     #[expect(clippy::cast_precision_loss, reason = "a picture's place is not that exact")]
     let series: [Series; 3] = [
@@ -138,13 +138,13 @@ fn signature(id: &str, points: &[SignaturePoint]) -> Picture {
         kind: "signature",
         title: "Half-life by sampling interval",
         reading:
-            "A half-life that stays the same from some interval on is that of the spread; one that \
-                  grows with the interval is that of the sampling. Bars are 95 % intervals."
+            "A half-life that stays the same from some interval on is that of the spread. One that \
+                  grows with the interval is an effect of sampling. Bars are 95 % intervals."
                 .to_owned(),
         ..Picture::default()
     };
     if points.is_empty() {
-        return picture.absent("The half-life was not asked for, or the series is too short.");
+        return picture.absent("The half-life was not computed, or the series is too short.");
     }
     let drawn: Vec<_> = points
         .iter()
@@ -188,21 +188,20 @@ fn lead_lag(id: &str, detail: &Detail, names: &Names) -> Picture {
         kind: "lead-lag",
         title: "Who leads",
         reading: format!(
-            "A peak right of zero says that {} leads by that lag, left of zero that {} does.",
+            "A peak right of zero means that {} leads by that lag; left of zero, {} leads.",
             names.first, names.second
         ),
         ..Picture::default()
     };
     let curve = &detail.lead_lag;
     if curve.is_empty() {
-        return picture
-            .absent("The lead was not asked for, or there were too few changes to tell.");
+        return picture.absent("Lead-lag was not computed, or there were too few changes.");
     }
     let by_size =
         |a: &&LagPoint, b: &&LagPoint| a.correlation.abs().total_cmp(&b.correlation.abs());
     if let Some(peak) = curve.iter().max_by(by_size) {
         picture.reading.push_str(&format!(
-            " Here it peaks with {} at {} ms.",
+            " Here the peak is {} at {} ms.",
             numbers::figure(peak.correlation),
             numbers::tick(peak.lag_ms)
         ));
@@ -217,7 +216,7 @@ fn lead_lag(id: &str, detail: &Detail, names: &Names) -> Picture {
     if let Some(band) = detail.lead_lag_band.map(|band| drawable(band).abs()) {
         let nobody = ShadedRegion::horizontal(-band, band).with_color(BAND).with_opacity(1.0);
         layout = layout.with_shaded_region(nobody);
-        picture.legend.push(("band", "beyond this is rare if neither leads (99 %)".to_owned()));
+        picture.legend.push(("band", "99 % band if neither venue leads".to_owned()));
     }
     picture.draw(id, String::new(), plots, layout);
     picture

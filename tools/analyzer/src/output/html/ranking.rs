@@ -18,7 +18,7 @@ pub(super) fn picture(report: &Report) -> Picture {
         kind: "ranking",
         wide: true,
         title: "The best pairs",
-        reading: "The longer the bar, the better the pair by the column that ranks.".to_owned(),
+        reading: "The bars show the ranking column, best pair first.".to_owned(),
         ..Picture::default()
     };
     let rank = table::rank_column(report);
@@ -40,7 +40,7 @@ pub(super) fn picture(report: &Report) -> Picture {
     if best.is_empty() {
         picture.absent = Some(match report.pairs.is_empty() {
             true => "No instrument was quoted by two venues in this period.".to_owned(),
-            false => "No pair has a value in the column that ranks.".to_owned(),
+            false => "No pair has a value in the ranking column.".to_owned(),
         });
         return picture;
     }

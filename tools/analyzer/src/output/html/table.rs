@@ -73,12 +73,12 @@ impl Table {
                 .map(|(at, pair)| Row::new(report, at, pair, &chosen))
                 .collect(),
             sentence: match (report.pairs.len(), MOST_ROWS < report.pairs.len()) {
-                (0, _) => "There is no pair in this period.".to_owned(),
+                (0, _) => "There are no pairs in this period.".to_owned(),
                 (_, true) => format!(
-                    "The first {MOST_ROWS} of {all} pairs, best first; all of them with all columns \
-                     are in the CSV."
+                    "The first {MOST_ROWS} of {all} pairs, best first. The CSV has all pairs and all \
+                     columns."
                 ),
-                (_, false) => "All pairs, best first; all columns are in the CSV.".to_owned(),
+                (_, false) => "All pairs, best first. The CSV has all columns.".to_owned(),
             },
         }
     }
