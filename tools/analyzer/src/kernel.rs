@@ -7,7 +7,7 @@
 //! same figure here and there.
 //!
 //! Memory: for each venue, its current batches and one hour of changes of its mid; for each pair,
-//! about 200 KB.
+//! about 170 KB.
 
 use crate::kernel::compatible::Compatible;
 use crate::kernel::lead_lag::{Changes, Grid, LeadLag};
