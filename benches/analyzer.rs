@@ -16,8 +16,8 @@ mod results;
 
 use clap::Parser;
 use resampled::Shape;
-use spreadwire::clock::{Clock, Nanos};
-use spreadwire::table::{Footer, QUOTES};
+use spreadwire_lake::table::{Footer, QUOTES};
+use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -9,10 +9,10 @@ mod results;
 mod timing;
 
 use bytemuck::Zeroable;
-use spreadwire::clock::SECOND;
-use spreadwire::decision::{DecisionMaker, Settings};
-use spreadwire::instrument::{Catalogue, Instrument, VenueId, VenueInfo};
-use spreadwire::record::{Kind, Record, Spread};
+use spreadwire_market::clock::SECOND;
+use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_market::instrument::{Catalogue, Instrument, VenueId, VenueInfo};
+use spreadwire_market::record::{Kind, Record, Spread};
 use std::hint::black_box;
 use timing::Samples;
 

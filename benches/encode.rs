@@ -14,13 +14,13 @@ use bytemuck::Zeroable;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
-use spreadwire::broadcast::{Encoder, Protocol};
-use spreadwire::clock::Clock;
-use spreadwire::decimal;
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire::integrity::{Reason, State};
-use spreadwire::record::{Kind, Record, Spread, Status};
-use spreadwire::spread::BPS;
+use spreadwire_engine::broadcast::{Encoder, Protocol};
+use spreadwire_market::clock::Clock;
+use spreadwire_market::decimal;
+use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::record::{Kind, Record, Spread, Status};
+use spreadwire_market::spread::BPS;
+use spreadwire_market::state::{Reason, State};
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -132,7 +132,7 @@ fn spread(random: &mut ChaCha8Rng, seq: u64) -> Record {
         sell_px,
         buy_sz: i64::from(below(random, 900_000)),
         sell_sz: i64::from(below(random, 90_000_000)),
-        net: spreadwire::spread::gross(sell_px, buy_px) - 0.002,
+        net: spreadwire_market::spread::gross(sell_px, buy_px) - 0.002,
         instrument: InstrumentId(place),
         buy_venue: venue(random),
         sell_venue: venue(random),

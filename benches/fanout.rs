@@ -12,13 +12,15 @@ mod header;
 mod results;
 
 use bytemuck::Zeroable;
-use spreadwire::agent::Agent;
-use spreadwire::broadcast::{self, Broadcast, Settings};
-use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
-use spreadwire::counters::Counters;
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::record::{Kind, Spread};
-use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender};
+use spreadwire_engine::broadcast::{self, Broadcast, Settings};
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
+use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_market::record::{Kind, Spread};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -59,7 +61,7 @@ fn spread(n: u64) -> Spread {
         sell_px,
         buy_sz: 50_000,
         sell_sz: 120_002,
-        net: spreadwire::spread::gross(sell_px, 6_183_763) - 0.002,
+        net: spreadwire_market::spread::gross(sell_px, 6_183_763) - 0.002,
         instrument: InstrumentId(u32::try_from(n % u64::from(INSTRUMENTS)).unwrap_or(0)),
         buy_venue: VenueId(buy),
         sell_venue: VenueId(sell),

@@ -17,18 +17,20 @@ mod fixture;
 use anyhow::{Context, bail, ensure};
 use bytemuck::Zeroable;
 use fixture::Fixture;
-use spreadwire::agent::Agent;
-use spreadwire::book::Book;
-use spreadwire::broadcast::{self, Broadcast};
-use spreadwire::clock::{Clock, MILLI, SECOND};
-use spreadwire::counters::Counters;
-use spreadwire::decision::{DecisionMaker, Settings};
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::integrity::State;
-use spreadwire::record::{Kind, Quote, Record, Spread, Status};
-use spreadwire::ring::{self, EdgeCounters};
-use spreadwire::venue::{Message, VenueSpec};
-use spreadwire::venues::VENUES;
+use spreadwire_engine::broadcast::{self, Broadcast};
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::ring::{self, EdgeCounters};
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::{Clock, MILLI, SECOND};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_market::record::{Kind, Quote, Record, Spread, Status};
+use spreadwire_market::state::State;
+use spreadwire_venues::venue::{Message, VenueSpec};
+use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::io::{Read, Write};
@@ -77,7 +79,7 @@ fn run(kernel: &str, times: u64) -> anyhow::Result<()> {
         "encode" => encode(times),
         _ => {
             let venue = kernel.strip_prefix("decode/").context("no such kernel")?;
-            decode(spreadwire::venues::named(venue).context("no such venue")?, times);
+            decode(spreadwire_venues::venues::named(venue).context("no such venue")?, times);
         }
     }
     Ok(())

@@ -28,21 +28,25 @@ mod results;
 use crossbeam::channel;
 use fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
 use hdrhistogram::Histogram;
-use spreadwire::agent::Agent;
-use spreadwire::book::Book;
-use spreadwire::calculator::{self, Calculator, Output};
-use spreadwire::clock::{Clock, MICRO, Nanos, SECOND};
-use spreadwire::connector::{self, Connected, Request, Target};
-use spreadwire::counters::{Counter, Counters};
-use spreadwire::decision::{self, Decision, DecisionMaker, Settings};
-use spreadwire::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::latency::{LATENCY_MAX, Latency};
-use spreadwire::ring::{self, EdgeCounters, HoldSender};
-use spreadwire::socket_options::SocketOptions;
-use spreadwire::stopwatch::{self, Readings, Stopwatch};
-use spreadwire::venue::VenueSpec;
-use spreadwire::venues::VENUES;
+use spreadwire_config::address::Address;
+use spreadwire_engine::calculator::{self, Calculator, Output};
+use spreadwire_engine::decision::{self, Decision};
+use spreadwire_engine::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::latency::{LATENCY_MAX, Latency};
+use spreadwire_engine::runtime::ring::{self, EdgeCounters, HoldSender};
+use spreadwire_engine::runtime::stopwatch::{self, Readings, Stopwatch};
+use spreadwire_engine::socket::connector::{self, Connected, Request, Target};
+use spreadwire_engine::socket::socket_options::SocketOptions;
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::{Clock, MICRO, Nanos, SECOND};
+use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_venues::venue::VenueSpec;
+use spreadwire_venues::venues::VENUES;
 use std::hint::black_box;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
@@ -386,7 +390,7 @@ fn connected(edge: HoldSender, clock: &Clock, counters: &Counters) -> (Feed, Vec
     let mut peers = Vec::new();
     for (connection, spec) in VENUES.iter().enumerate() {
         let target = Target {
-            url: url.clone(),
+            address: Address::parse(&url).unwrap(),
             tls: connector::tls_config(None).unwrap(),
             options: SocketOptions::default(),
         };

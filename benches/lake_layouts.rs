@@ -22,7 +22,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::properties::WriterProperties;
-use spreadwire::clock::{Clock, Nanos};
+use spreadwire_market::clock::{Clock, Nanos};
 use tape::Tape;
 
 /// Rows that the sealer hands to the writer at a time, and that a reader asks for.

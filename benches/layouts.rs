@@ -15,8 +15,8 @@ use parquet::file::properties::{
     WriterVersion,
 };
 use parquet::schema::types::ColumnPath;
-use spreadwire::decimal;
-use spreadwire::record::{Quote, flags};
+use spreadwire_market::decimal;
+use spreadwire_market::record::{Quote, flags};
 use std::sync::Arc;
 
 pub(crate) const RUN: &str = "20240808T235414-087891268";

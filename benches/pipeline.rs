@@ -17,16 +17,17 @@ mod results;
 mod source;
 
 use source::{Source, catalogue};
-use spreadwire::agent::Agent;
-use spreadwire::book::Book;
-use spreadwire::calculator::{Calculator, Output};
-use spreadwire::clock::{Clock, Nanos};
-use spreadwire::counters::Counters;
-use spreadwire::decision::{Decision, DecisionMaker, Settings};
-use spreadwire::feed::FRAMES_PER_TURN;
-use spreadwire::latency::Latency;
-use spreadwire::ring::{self, EdgeCounters};
-use spreadwire::venues::VENUES;
+use spreadwire_engine::calculator::{Calculator, Output};
+use spreadwire_engine::decision::Decision;
+use spreadwire_engine::feed::FRAMES_PER_TURN;
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::latency::Latency;
+use spreadwire_engine::runtime::ring::{self, EdgeCounters};
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_venues::venues::VENUES;
 
 /// Frames of each venue in a round; they are written before it and not timed.
 const FRAMES: usize = 4 * FRAMES_PER_TURN;

@@ -8,7 +8,7 @@
 
 use crate::results;
 use hdrhistogram::Histogram;
-use spreadwire::clock::Clock;
+use spreadwire_market::clock::Clock;
 
 /// Picoseconds of a nanosecond: what samples are kept in.
 const PICO: u64 = 1_000;

@@ -13,9 +13,10 @@ use arrow::array::{
 use flate2::read::MultiGzDecoder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spreadwire::record::flags;
-use spreadwire::table::{Metadata, QUOTES, TableWriter};
-use spreadwire::{decimal, lake};
+use spreadwire_lake::lake;
+use spreadwire_lake::table::{Metadata, QUOTES, TableWriter};
+use spreadwire_market::decimal;
+use spreadwire_market::record::flags;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -136,7 +137,7 @@ fn write(above: &Path, first_hour: u64, venue: &Venue, rows: &[Row]) {
         let metadata = Metadata::from([("run".to_owned(), "bench".to_owned())]);
         let path = folder.join("resampled.parquet");
         let mut writer = TableWriter::create(&path, &QUOTES, metadata).unwrap();
-        for rows in rows.chunks(spreadwire::table::BATCH_ROWS) {
+        for rows in rows.chunks(spreadwire_lake::table::BATCH_ROWS) {
             writer.write(&QUOTES.batch(columns(first_hour, venue, rows)).unwrap()).unwrap();
         }
         writer.finish().unwrap();

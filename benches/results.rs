@@ -6,7 +6,7 @@
 #![allow(dead_code, reason = "each bench uses a part")]
 
 use serde_json::{Map, Value, json};
-use spreadwire::latency::Latency;
+use spreadwire_engine::runtime::latency::Latency;
 use std::io::Write;
 
 /// Names the file.

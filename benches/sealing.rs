@@ -6,13 +6,12 @@ use crate::layouts::{self, Columns};
 use crate::tape::{Scales, Tape};
 use crate::{BATCH_ROWS, decode, encode, median, millions};
 use arrow::array::RecordBatch;
-use spreadwire::clock::{Clock, Nanos};
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire::record::Quote;
-use spreadwire::seal::seal_segment;
-use spreadwire::segment::{
-    Block, Origin, RunId, SegmentInfo, SegmentReader, SegmentWriter, catalogue_digest,
-};
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::seal::seal_segment;
+use spreadwire_lake::segment::{Block, SegmentInfo, SegmentReader, SegmentWriter};
+use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::record::Quote;
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -12,11 +12,10 @@ mod results;
 mod timing;
 
 use bytemuck::Zeroable;
-use spreadwire::clock::{Clock, Nanos};
-use spreadwire::record::{Kind, Quote, Record};
-use spreadwire::segment::{
-    Block, ClosedSegment, Origin, RunId, SegmentInfo, SegmentReader, SegmentWriter,
-};
+use spreadwire_lake::run::{Origin, RunId};
+use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentReader, SegmentWriter};
+use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::record::{Kind, Quote, Record};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;

@@ -9,11 +9,13 @@ mod results;
 mod timing;
 
 use bytemuck::Zeroable;
-use spreadwire::book::Book;
-use spreadwire::clock::SECOND;
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::integrity::State;
-use spreadwire::record::{Kind, Quote, Status};
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::SECOND;
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_market::record::{Kind, Quote, Status};
+use spreadwire_market::state::State;
 use std::hint::black_box;
 use timing::Samples;
 

@@ -18,19 +18,22 @@ mod source;
 use crossbeam::channel;
 use serde_json::json;
 use source::{Source, catalogue};
-use spreadwire::agent::{Agent, Report};
-use spreadwire::book::Book;
-use spreadwire::calculator::{Calculator, Output};
-use spreadwire::clock::{Clock, Nanos};
-use spreadwire::counters::Counters;
-use spreadwire::decision::{Decision, DecisionMaker, Settings};
-use spreadwire::disk::FreeSpace;
-use spreadwire::feed::FRAMES_PER_TURN;
-use spreadwire::journal::{self, Disk, Edges, Journal};
-use spreadwire::ring::{self, CountSender, EdgeCounters};
-use spreadwire::segment::{Origin, ReadBlock, RunId, SegmentReader, catalogue_digest};
-use spreadwire::venues::VENUES;
-use spreadwire::{cpu, lake, syncer};
+use spreadwire_engine::calculator::{Calculator, Output};
+use spreadwire_engine::decision::Decision;
+use spreadwire_engine::feed::FRAMES_PER_TURN;
+use spreadwire_engine::journal::{self, Disk, Edges, Journal, syncer};
+use spreadwire_engine::runtime::agent::{Agent, Report};
+use spreadwire_engine::runtime::cpu;
+use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters};
+use spreadwire_lake::disk::FreeSpace;
+use spreadwire_lake::lake;
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::segment::{ReadBlock, SegmentReader};
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_venues::venues::VENUES;
 use std::path::{Path, PathBuf};
 
 /// Records that may wait for the journal, as by default.
@@ -125,7 +128,7 @@ fn stored(folder: &Path) -> u64 {
     let quotes = |path: &PathBuf| -> u64 {
         let blocks = SegmentReader::open(path).unwrap().map(Result::unwrap);
         let of_block = |block: ReadBlock| {
-            let quote = spreadwire::record::Kind::Quote;
+            let quote = spreadwire_market::record::Kind::Quote;
             block.records.iter().filter(|record| record.kind() == Some(quote)).count() as u64
         };
         blocks.map(of_block).sum()

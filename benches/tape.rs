@@ -6,9 +6,9 @@
 //! venues. It must not know Parquet.
 
 use flate2::read::MultiGzDecoder;
-use spreadwire::decimal;
-use spreadwire::instrument::{InstrumentId, VenueId};
-use spreadwire::record::{Kind, Quote, flags};
+use spreadwire_market::decimal;
+use spreadwire_market::instrument::{InstrumentId, VenueId};
+use spreadwire_market::record::{Kind, Quote, flags};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@
 
 use crate::results;
 use serde_json::{Map, Value, json};
-use spreadwire::clock::Clock;
+use spreadwire_market::clock::Clock;
 
 /// Times of one kernel.
 pub(crate) struct Samples {

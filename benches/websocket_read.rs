@@ -20,20 +20,21 @@ use crossbeam::channel;
 use fastwebsockets::Role as FastRole;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Token};
-use spreadwire::agent::Agent;
-use spreadwire::clock::{Clock, SECOND};
-use spreadwire::connector::{self, Connected, Target};
-use spreadwire::counters::Counters;
-use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
-use spreadwire::frame_reader::{FrameReader, HEADER_MAX, Next};
-use spreadwire::instrument::{InstrumentId, VenueId};
-use spreadwire::latency::Latency;
-use spreadwire::receive_buffer::ReceiveBuffer;
-use spreadwire::ring::{self, EdgeCounters, Receiver};
-use spreadwire::socket_options::SocketOptions;
-use spreadwire::venue::{Symbol, Symbols};
-use spreadwire::venues::VENUES;
-use spreadwire::web_socket::{Taken, WebSocket};
+use spreadwire_config::address::Address;
+use spreadwire_engine::feed::{ColdSide, ConnectionPlan, Feed};
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::latency::Latency;
+use spreadwire_engine::runtime::ring::{self, EdgeCounters, Receiver};
+use spreadwire_engine::socket::connector::{self, Connected, Target};
+use spreadwire_engine::socket::frame_reader::{FrameReader, HEADER_MAX, Next};
+use spreadwire_engine::socket::receive_buffer::ReceiveBuffer;
+use spreadwire_engine::socket::socket_options::SocketOptions;
+use spreadwire_engine::socket::web_socket::{Taken, WebSocket};
+use spreadwire_market::clock::{Clock, SECOND};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::instrument::{InstrumentId, VenueId};
+use spreadwire_venues::venue::{Symbol, Symbols};
+use spreadwire_venues::venues::VENUES;
 use std::hint::black_box;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -198,7 +199,7 @@ impl Silent {
 
     fn ours(&self, clock: &Clock) -> WebSocket {
         let target = Target {
-            url: format!("ws://{}/", self.address),
+            address: Address::parse(&format!("ws://{}/", self.address)).expect("an address"),
             tls: connector::tls_config(None).expect("roots"),
             options: SocketOptions::default(),
         };

@@ -18,28 +18,30 @@ use hdrhistogram::Histogram;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use source::{Source, catalogue};
-use spreadwire::agent::Agent;
-use spreadwire::book::Book;
-use spreadwire::broadcast::{self, Broadcast};
-use spreadwire::calculator::{Calculator, Output};
-use spreadwire::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
-use spreadwire::connector::{self, Connected, Request, Target};
-use spreadwire::counters::Counters;
-use spreadwire::decision::{self, Decision, DecisionMaker};
-use spreadwire::disk::FreeSpace;
-use spreadwire::feed::{ColdSide, ConnectionPlan, Feed};
-use spreadwire::frame_ring;
-use spreadwire::instrument::{InstrumentId, VenueId};
-use spreadwire::integrity::State;
-use spreadwire::journal::{self, Annex, Disk, Edges, Journal};
-use spreadwire::record::{GapCause, Kind, Record, Spread, Status};
-use spreadwire::ring::{self, CountSender, EdgeCounters, Receiver};
-use spreadwire::segment::{Origin, RunId, catalogue_digest};
-use spreadwire::socket_options::SocketOptions;
-use spreadwire::stopwatch::{self, Readings};
-use spreadwire::syncer::{self, Syncer};
-use spreadwire::venue::VenueSpec;
-use spreadwire::venues::VENUES;
+use spreadwire_config::address::Address;
+use spreadwire_engine::broadcast::{self, Broadcast};
+use spreadwire_engine::calculator::{Calculator, Output};
+use spreadwire_engine::decision::Decision;
+use spreadwire_engine::feed::{ColdSide, ConnectionPlan, Feed};
+use spreadwire_engine::journal::syncer::{self, Syncer};
+use spreadwire_engine::journal::{self, Annex, Disk, Edges, Journal};
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::frame_ring;
+use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
+use spreadwire_engine::runtime::stopwatch::{self, Readings};
+use spreadwire_engine::socket::connector::{self, Connected, Request, Target};
+use spreadwire_engine::socket::socket_options::SocketOptions;
+use spreadwire_lake::disk::FreeSpace;
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_market::instrument::{InstrumentId, VenueId};
+use spreadwire_market::record::{GapCause, Kind, Record, Spread, Status};
+use spreadwire_market::state::State;
+use spreadwire_venues::venue::VenueSpec;
+use spreadwire_venues::venues::VENUES;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -103,13 +105,8 @@ impl Pipeline {
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters)
             .timed(stopwatch("read_to_spread"));
         // Everything opens at once and closes when a leg goes.
-        let settings = decision::Settings {
-            entry: -1.0,
-            exit: -2.0,
-            cooldown: 0,
-            enabled: vec![true; 3],
-            rules: None,
-        };
+        let settings =
+            Settings { entry: -1.0, exit: -2.0, cooldown: 0, enabled: vec![true; 3], rules: None };
         let maker = DecisionMaker::new(&catalogue, settings);
         let outputs = vec![to_chronicle, journal_opportunities];
         let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters)
@@ -124,7 +121,7 @@ impl Pipeline {
             ..journal::Settings::default()
         };
         let (sealer, _) = channel::bounded(1);
-        let folder = lake.path().join(spreadwire::lake::JOURNAL);
+        let folder = lake.path().join(spreadwire_lake::lake::JOURNAL);
         let (requests, syncer) = syncer::pair(&folder, true, sealer);
         let (states, _) = edge();
         let disk = Disk { lake: lake.path(), free: FreeSpace::of_host(), syncer: requests };
@@ -520,7 +517,8 @@ fn count_feed(
 }
 
 fn target(peer: &Peer, ca_file: Option<&Path>, options: SocketOptions) -> Target {
-    Target { url: peer.url(), tls: connector::tls_config(ca_file).unwrap(), options }
+    let address = Address::parse(&peer.url()).unwrap();
+    Target { address, tls: connector::tls_config(ca_file).unwrap(), options }
 }
 
 #[test]

@@ -1,47 +1,48 @@
-//! Keeps the order of dependency that ARCHITECTURE.md draws: modules use only what stands above them.
+//! Keeps what Cargo cannot: the order of the modules inside a crate, and what a venue's file may use.
+//!
+//! Between crates Cargo itself refuses a dependency in the wrong direction. Files are parsed with
+//! `syn`, so that code behind a `#[cfg(test)]` item is seen and test code is not.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use syn::visit::Visit;
 
-/// Layers from the floor up, as in ARCHITECTURE.md. A module may use those of earlier layers only;
-/// modules of one layer do not know each other.
-const LAYERS: &[&[&str]] = &[
-    &["word"],
-    &[
-        "clock",
-        "counters",
-        "cpu",
-        "decimal",
-        "disk",
-        "folder",
-        "frame_reader",
-        "json",
-        "memory",
-        "problem",
-        "receive_buffer",
-    ],
-    &["backoff", "instrument", "lake", "latency", "socket_options"],
-    &["stopwatch"],
-    &["agent", "record", "table", "tally", "thread_watch", "wire"],
-    &["frame_ring", "ledger", "ring", "segment", "venue"],
-    &["positional"],
-    &["venues", "spread", "integrity", "web_socket"],
-    &["book", "connector", "syncer"],
+/// Folders and files of the engine's crate from the bottom up. A module may use modules of earlier
+/// rows only; modules of one row do not know each other.
+const ENGINE_LAYERS: &[&[&str]] = &[
+    &["runtime"],
+    &["socket"],
     &["feed", "calculator", "decision", "broadcast", "journal"],
-    &["config", "capture", "chronicle", "columns", "recommendations", "telemetry"],
-    &["plan", "seal"],
-    &["recover", "runner", "summary"],
+    &["capture", "chronicle", "plan", "telemetry"],
+    &["summary"],
     &["launch"],
     &["process"],
-    &["main", "demo"],
 ];
 
-/// A venue's file knows the contract, numbers and JSON; no socket, thread, ring or clock of ours.
-const VENUE_FILES_MAY_USE: &[&str] =
-    &["venue", "positional", "json", "decimal", "instrument", "clock", "venues"];
+/// Every crate whose files must not import each other in a circle, by its source folder.
+const CRATES: &[&str] = &[
+    "engine/market/src",
+    "engine/venues/src",
+    "engine/lake/src",
+    "engine/config/src",
+    "engine/src",
+    "engine/spreadwire/src",
+    "tools/analyzer/src",
+    "tools/doctor/src",
+    "tools/exchange-sim/src",
+    "tools/lake/src",
+    "tools/trader/src",
+];
+
+/// A venue's file knows the contract, numbers and JSON.
+const VENUE_FILES_MAY_USE: &[&str] = &["venue", "positional", "json", "venues"];
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
@@ -54,84 +55,191 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The part of a file that is the program: tests at its end may use what they like.
-fn program(text: &str) -> &str {
-    text.split("#[cfg(test)]").next().unwrap_or(text)
+/// The module path of a file: `journal/syncer.rs` is `["journal", "syncer"]`.
+fn module_of(file: &Path, src: &Path) -> Vec<String> {
+    let inner = file.strip_prefix(src).unwrap().with_extension("");
+    let path: Vec<String> = inner.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
+    if path.len() == 1 && matches!(path[0].as_str(), "lib" | "main") { Vec::new() } else { path }
 }
 
-/// Names of our modules that a text uses, in code, not in comments.
-fn used(text: &str, crate_name: &str) -> Vec<String> {
-    let code = program(text).lines().filter(|line| !line.trim_start().starts_with("//"));
-    let code = code.collect::<Vec<_>>().join("\n");
-    let mut names = Vec::new();
-    for (at, _) in code.match_indices(&format!("{crate_name}::")) {
-        let before = code[..at].chars().next_back();
-        if before.is_some_and(|c| c.is_alphanumeric() || c == '_' || c == ':') {
-            continue;
+/// The paths of our own modules that a file uses outside its tests, from the crate's root.
+fn uses(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
+    let mut paths = Paths { module: module.to_vec(), found: BTreeSet::new() };
+    paths.visit_file(&syn::parse_file(text).unwrap());
+    paths.found
+}
+
+struct Paths {
+    module: Vec<String>,
+    found: BTreeSet<Vec<String>>,
+}
+
+fn is_test_only(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("cfg")
+            && attribute.parse_args::<syn::Path>().is_ok_and(|path| path.is_ident("test"))
+    })
+}
+
+impl Paths {
+    /// Notes a path that begins with `crate`, `super` or `self`.
+    fn note(&mut self, path: &[String]) {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let Some((first, mut rest)) = path.split_first() else { return };
+        let mut at = match *first {
+            "crate" => Vec::new(),
+            "self" => self.module.clone(),
+            "super" => self.module[..self.module.len().saturating_sub(1)].to_vec(),
+            _ => return,
+        };
+        while let ["super", more @ ..] = rest {
+            at.pop();
+            rest = more;
         }
-        let rest = &code[at + crate_name.len() + 2..];
-        match rest.strip_prefix('{') {
-            Some(list) => names.extend(first_names(list)),
-            None => names.push(word(rest)),
+        at.extend(rest.iter().map(|part| (*part).to_owned()));
+        self.found.insert(at);
+    }
+
+    fn tree(&mut self, tree: &syn::UseTree, before: &[String]) {
+        let with = |ident: &syn::Ident| [before, &[ident.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.tree(&path.tree, &with(&path.ident)),
+            syn::UseTree::Name(name) => self.note(&with(&name.ident)),
+            syn::UseTree::Rename(rename) => self.note(&with(&rename.ident)),
+            syn::UseTree::Glob(_) => self.note(before),
+            syn::UseTree::Group(group) => group.items.iter().for_each(|it| self.tree(it, before)),
         }
     }
-    names
+
+    /// Paths in a macro's arguments, which `syn` does not parse.
+    fn tokens(&mut self, tokens: proc_macro2::TokenStream) {
+        let mut path: Vec<String> = Vec::new();
+        let mut separated = true;
+        for token in tokens {
+            match token {
+                proc_macro2::TokenTree::Ident(ident) if separated => {
+                    path.push(ident.to_string());
+                    separated = false;
+                }
+                proc_macro2::TokenTree::Punct(punct) if punct.as_char() == ':' => separated = true,
+                other => {
+                    self.note(&std::mem::take(&mut path));
+                    separated = true;
+                    match other {
+                        proc_macro2::TokenTree::Group(group) => self.tokens(group.stream()),
+                        proc_macro2::TokenTree::Ident(ident) => {
+                            path.push(ident.to_string());
+                            separated = false;
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        self.note(&path);
+    }
 }
 
-/// `a::{b, c}, d` within one pair of braces: the names at the top level.
-fn first_names(list: &str) -> Vec<String> {
-    let (mut depth, mut names, mut part) = (0, Vec::new(), String::new());
-    for c in list.chars() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => names.push(word(&std::mem::take(&mut part))),
-            _ if depth == 0 => part.push(c),
-            _ => {}
+impl<'ast> Visit<'ast> for Paths {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes = match item {
+            syn::Item::Mod(it) => &it.attrs,
+            syn::Item::Fn(it) => &it.attrs,
+            syn::Item::Impl(it) => &it.attrs,
+            syn::Item::Use(it) => &it.attrs,
+            syn::Item::Const(it) => &it.attrs,
+            syn::Item::Struct(it) => &it.attrs,
+            _ => return syn::visit::visit_item(self, item),
+        };
+        if !is_test_only(attributes) {
+            syn::visit::visit_item(self, item);
         }
     }
-    names.push(word(&part));
-    names.into_iter().filter(|name| !name.is_empty()).collect()
+
+    fn visit_impl_item_fn(&mut self, function: &'ast syn::ImplItemFn) {
+        if !is_test_only(&function.attrs) {
+            syn::visit::visit_impl_item_fn(self, function);
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
+        self.tree(&item.tree, &[]);
+    }
+
+    fn visit_path(&mut self, path: &'ast syn::Path) {
+        let names: Vec<String> = path.segments.iter().map(|s| s.ident.to_string()).collect();
+        self.note(&names);
+        syn::visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        self.tokens(call.tokens.clone());
+    }
 }
 
-fn word(text: &str) -> String {
-    text.trim_start().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+/// Every file of a crate by its module, with the other files that it uses.
+fn files_of(src: &Path) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
+    let mut files = Vec::new();
+    sources(src, &mut files);
+    let modules: BTreeSet<Vec<String>> = files.iter().map(|file| module_of(file, src)).collect();
+    let file_of = |path: &Vec<String>| {
+        (0..=path.len()).rev().map(|end| path[..end].to_vec()).find(|it| modules.contains(it))
+    };
+    let used = |file: &PathBuf| {
+        let module = module_of(file, src);
+        let text = fs::read_to_string(file).unwrap();
+        assert!(text.starts_with("//!"), "{}: does not open with its purpose", file.display());
+        let paths = uses(&text, &module);
+        let others = paths.iter().filter_map(file_of).filter(|other| *other != module);
+        (module.clone(), others.collect())
+    };
+    files.iter().map(used).collect()
+}
+
+/// A module and the modules inside it are one idea: they may use each other.
+fn is_family(a: &[String], b: &[String]) -> bool {
+    a.starts_with(b) || b.starts_with(a)
 }
 
 #[test]
-fn modules_depend_downward_only_and_agents_do_not_know_each_other() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let layer: BTreeMap<&str, usize> = LAYERS
-        .iter()
-        .enumerate()
-        .flat_map(|(level, names)| names.iter().map(move |name| (*name, level)))
-        .collect();
-    let mut files = Vec::new();
-    sources(&src, &mut files);
-    let mut faults = Vec::new();
-    for file in files.iter().filter(|file| !file.ends_with("lib.rs")) {
-        let inner = file.strip_prefix(&src).unwrap();
-        let module = inner.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs");
-        let Some(&level) = layer.get(module) else {
-            faults.push(format!("{}: not drawn in LAYERS", inner.display()));
-            continue;
-        };
-        let text = fs::read_to_string(file).unwrap();
-        assert!(text.starts_with("//!"), "{}: does not open with what it is for", inner.display());
-        let mut names = used(&text, "crate");
-        names.extend(used(&text, "spreadwire"));
-        for name in names.iter().filter(|name| *name != module) {
-            match layer.get(name.as_str()) {
-                Some(&other) if other < level => {}
-                Some(_) => faults.push(format!("{}: uses {name}, not below it", inner.display())),
-                None => {}
+fn files_do_not_import_each_other_in_a_circle() {
+    let mut circles = Vec::new();
+    for src in CRATES {
+        let files = files_of(&repository().join(src));
+        for start in files.keys() {
+            let mut reached = BTreeSet::new();
+            let mut next = vec![start];
+            while let Some(at) = next.pop() {
+                let onward = files[at].iter().filter(|other| !is_family(at, other));
+                for other in onward {
+                    if reached.insert(other) {
+                        next.push(other);
+                    }
+                }
+            }
+            if reached.contains(start) {
+                circles.push(format!("{src}: {} is on a circle", start.join("/")));
             }
         }
-        let is_venue = inner.starts_with("venues") && inner.iter().count() > 1;
-        for name in names.iter().filter(|_| is_venue) {
-            if !VENUE_FILES_MAY_USE.contains(&name.as_str()) {
-                faults.push(format!("{}: a venue's file uses {name}", inner.display()));
+    }
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn the_engines_modules_depend_downward_only_and_agents_do_not_know_each_other() {
+    let rows = ENGINE_LAYERS.iter().enumerate();
+    let layer: BTreeMap<&str, usize> =
+        rows.flat_map(|(row, names)| names.iter().map(move |name| (*name, row))).collect();
+    let mut faults = Vec::new();
+    for (module, used) in files_of(&repository().join("engine/src")) {
+        let Some(own) = module.first() else { continue };
+        let Some(row) = layer.get(own.as_str()) else {
+            faults.push(format!("{own}: not in ENGINE_LAYERS"));
+            continue;
+        };
+        for other in used.iter().filter_map(|path| path.first()).filter(|other| *other != own) {
+            if layer.get(other.as_str()).is_none_or(|there| row <= there) {
+                faults.push(format!("{} uses {other}, which is not below it", module.join("/")));
             }
         }
     }
@@ -139,32 +247,37 @@ fn modules_depend_downward_only_and_agents_do_not_know_each_other() {
 }
 
 #[test]
-fn the_map_in_the_document_is_the_one_that_is_tested() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../ARCHITECTURE.md");
-    let text = fs::read_to_string(path).unwrap();
-    let map = text.split("## Code map").nth(1).unwrap().split("\n## ").next().unwrap();
-    let rows = map.lines().filter(|line| line.starts_with('|')).skip(2);
-    let drawn: Vec<Vec<&str>> =
-        rows.map(|row| row.split('`').skip(1).step_by(2).collect()).collect();
-    assert_eq!(drawn, LAYERS);
-}
-
-#[test]
-fn only_the_demo_knows_the_simulator() {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut files = Vec::new();
-    sources(&src, &mut files);
-    for file in files {
-        let text = fs::read_to_string(&file).unwrap();
-        let demo =
-            file.strip_prefix(&src).unwrap().starts_with("demo") || file.ends_with("demo.rs");
-        assert!(demo || !program(&text).contains("exchange_sim"), "{}", file.display());
+fn a_venues_file_uses_the_contract_numbers_and_json_alone() {
+    for (module, used) in files_of(&repository().join("engine/venues/src")) {
+        if module.len() < 2 || module[0] != "venues" {
+            continue;
+        }
+        for other in used {
+            let known = VENUE_FILES_MAY_USE.contains(&other[0].as_str());
+            assert!(known, "{} uses {}", module.join("/"), other.join("/"));
+        }
     }
 }
 
 #[test]
+fn the_map_in_the_document_is_the_one_that_is_tested() {
+    let text = fs::read_to_string(repository().join("ARCHITECTURE.md")).unwrap();
+    let map = text.split("## Inside the engine").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows = map.lines().filter(|line| line.starts_with('|')).skip(2);
+    let drawn: Vec<Vec<&str>> =
+        rows.map(|row| row.split('`').skip(1).step_by(2).collect()).collect();
+    assert_eq!(drawn, ENGINE_LAYERS);
+}
+
+#[test]
 fn the_check_itself_sees_what_it_should() {
-    let text = "use crate::{a::{b, c}, d};\nuse crate::e::F;\n// crate::comment\nxcrate::no();\n\
-                fn f() { crate::g::h(); }\n#[cfg(test)]\nuse crate::in_tests;";
-    assert_eq!(used(text, "crate"), ["a", "d", "e", "g"]);
+    let text = "use crate::{a::{b, c}, d};\n\
+                #[cfg(test)] mod tests { use crate::in_tests; }\n\
+                use super::e::F;\n\
+                // crate::comment\n\
+                fn f() -> crate::g::H { assert_eq!(crate::i::J, 1, \"crate::text\"); super::super::k::l() }\n\
+                struct S; impl S { #[cfg(test)] fn t() { crate::in_tests::x(); } }";
+    let module = ["m".to_owned(), "n".to_owned()];
+    let found: Vec<String> = uses(text, &module).iter().map(|path| path.join("::")).collect();
+    assert_eq!(found, ["a::b", "a::c", "d", "g::H", "i::J", "k::l", "m::e::F"]);
 }

@@ -12,15 +12,17 @@ use counting_allocator::counted;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
-use spreadwire::agent::{Agent, Report};
-use spreadwire::broadcast::{self, Broadcast, Settings};
-use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
-use spreadwire::counters::Counters;
-use spreadwire::decimal;
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::integrity::{Reason, State};
-use spreadwire::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
-use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender};
+use spreadwire_engine::broadcast::{self, Broadcast, Settings};
+use spreadwire_engine::runtime::agent::{Agent, Report};
+use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
+use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::decimal;
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_market::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
+use spreadwire_market::state::{Reason, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Seek, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -61,7 +63,7 @@ fn spread(instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Spread {
         sell_px,
         buy_sz: 5,
         sell_sz: 70_000,
-        net: spreadwire::spread::gross(sell_px, 10_000) - 0.002,
+        net: spreadwire_market::spread::gross(sell_px, 10_000) - 0.002,
         instrument: InstrumentId(instrument),
         buy_venue: VenueId(buy),
         sell_venue: VenueId(sell),

@@ -5,13 +5,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
-use spreadwire::agent::{Agent, Report};
-use spreadwire::capture::{
+use spreadwire_engine::capture::{
     self, BLOCK_BYTES, Capture, ConnectionName, RETRY_INTERVAL, Source, WRITE_INTERVAL,
 };
-use spreadwire::clock::{Nanos, SECOND};
-use spreadwire::counters::Counters;
-use spreadwire::frame_ring::{self, Frame, FrameSender};
+use spreadwire_engine::runtime::agent::{Agent, Report};
+use spreadwire_engine::runtime::frame_ring::{self, Frame, FrameSender};
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::counters::Counters;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};

@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
-use spreadwire::config;
-use spreadwire::plan::{Host, Plan};
-use spreadwire::problem::Problem;
+use spreadwire_config::config;
+use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_market::problem::Problem;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -17,7 +17,7 @@ fn errors(output: &Output) -> String {
 }
 
 fn preset(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(name)
 }
 
 /// A good configuration, for tests to break.
@@ -260,7 +260,7 @@ fn problems_of_recommendations_are_told_beside_those_of_the_configuration() {
     let expired = RECOMMENDED.replace("2100-01-01", "2020-01-08");
     let (_folder, path) =
         recommending(GOOD, &expired.replace("entry_bps = 4.5", "entry_bps = 2.0"));
-    let now = spreadwire::recommendations::time_of_text("2020-01-08T00:00:00Z").unwrap();
+    let now = spreadwire_market::recommendations::time_of_text("2020-01-08T00:00:00Z").unwrap();
     assert!(Plan::read(&path, &Host { cpus: vec![0], now: now - 1 }).unwrap_err().len() == 1);
     for command in ["run", "check"] {
         let output = spreadwire(&[command, "--config", path.to_str().unwrap()]);
@@ -285,7 +285,7 @@ fn every_file_in_config_makes_a_plan_on_a_host_with_eight_cpus() {
 
 #[test]
 fn every_key_is_documented_and_every_documented_key_is_read() {
-    let documentation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/configuration.md");
+    let documentation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let documentation = std::fs::read_to_string(documentation).unwrap();
     let rows = documentation.lines().filter_map(|line| line.strip_prefix("| `"));
     let mut documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
@@ -422,7 +422,7 @@ fn check_prints_the_plan_and_venues_lists_the_registry() {
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
     assert!(String::from_utf8(output.stdout).unwrap().contains("feed > calculator"));
     let listed = String::from_utf8(spreadwire(&["venues"]).stdout).unwrap();
-    for venue in spreadwire::venues::VENUES {
+    for venue in spreadwire_venues::venues::VENUES {
         assert!(listed.contains(venue.name) && listed.contains(venue.url), "{}", venue.name);
     }
 }
@@ -467,8 +467,8 @@ fn a_short_demo_records_every_quote_and_says_so_in_its_summary() {
 fn when_recommendations_expire_the_engine_says_so_once_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let soon = spreadwire::clock::Clock::host().now() + 2 * spreadwire::clock::SECOND;
-    let soon = spreadwire::recommendations::time_to_text(soon);
+    let soon = spreadwire_market::clock::Clock::host().now() + 2 * spreadwire_market::clock::SECOND;
+    let soon = spreadwire_market::recommendations::time_to_text(soon);
     let recommended = RECOMMENDED.replace("2100-01-01T00:00:00Z", &soon);
     std::fs::write(path("soon.toml"), recommended).unwrap();
     let config = format!("{THREADS}[decision]\nrecommendations = \"soon.toml\"\n");
@@ -483,7 +483,8 @@ fn when_recommendations_expire_the_engine_says_so_once_and_goes_on() {
 
 #[test]
 fn a_tape_is_played_to_its_end_and_every_row_of_it_is_a_row_of_the_lake() {
-    let tape = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/tapes/model_btc_eth_5s.csv.gz");
+    let tape =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/tapes/model_btc_eth_5s.csv.gz");
     let summary = demo(&["--speed", "max", "--tape", tape.to_str().unwrap()]);
     // data/README.md says how many rows the tape has.
     assert_eq!(summary["totals"]["rows"], 2_065);

@@ -27,7 +27,7 @@ use exchange_sim::{ModelOptions, Options, Simulator, Source, VenueAt};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segments::Bytes;
-use spreadwire::clock::{Clock, MILLI, Nanos};
+use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -5,8 +5,8 @@
 //! is said in `<venue>.toml`. It must not know any venue by name.
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be read ends the run")]
 
-use spreadwire::instrument::InstrumentId;
-use spreadwire::venue::{Symbol, Symbols, VenueSpec};
+use spreadwire_market::instrument::InstrumentId;
+use spreadwire_venues::venue::{Symbol, Symbols, VenueSpec};
 use std::path::Path;
 
 /// Decimals of every price mantissa, whatever the venue, so that prices of all venues compare.
@@ -29,7 +29,8 @@ impl Fixture {
     /// # Panics
     /// If it is not as `data/README.md` says.
     pub(crate) fn of(spec: &VenueSpec) -> Fixture {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/fixtures");
+        let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let folder = above.map(|it| it.join("data/fixtures")).find(|it| it.is_dir()).unwrap();
         let read = |extension: &str| {
             let path = folder.join(format!("{}.{extension}", spec.name));
             std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))

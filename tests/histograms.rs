@@ -5,11 +5,11 @@
 //! skipped, except in CI (`CI=true`), which installs it (`.ci/run`).
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
-use spreadwire::agent::Agent;
-use spreadwire::clock::{Clock, MICRO, Nanos, SECOND};
-use spreadwire::instrument::VenueId;
-use spreadwire::stopwatch::{self, Stopwatch};
-use spreadwire::telemetry::{Board, Telemetry};
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::stopwatch::{self, Stopwatch};
+use spreadwire_engine::telemetry::{Board, Telemetry};
+use spreadwire_market::clock::{Clock, MICRO, Nanos, SECOND};
+use spreadwire_market::instrument::VenueId;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;

@@ -6,18 +6,19 @@
 use bytemuck::Zeroable;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spreadwire::agent::{Agent, IdleStrategy, Report};
-use spreadwire::book::Book;
-use spreadwire::calculator::{Calculator, Output};
-use spreadwire::clock::{Clock, MILLI, Nanos};
-use spreadwire::counters::Counters;
-use spreadwire::decision::{Decision, DecisionMaker};
-use spreadwire::instrument::{Catalogue, InstrumentId, VenueId};
-use spreadwire::integrity::State;
-use spreadwire::plan::{Host, Plan, ThreadPlan};
-use spreadwire::record::{Kind, Quote, Record, Spread, Status};
-use spreadwire::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
-use spreadwire::runner::{self, Stop};
+use spreadwire_engine::calculator::{Calculator, Output};
+use spreadwire_engine::decision::Decision;
+use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_engine::runtime::agent::{Agent, IdleStrategy, Report};
+use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
+use spreadwire_engine::runtime::runner::{self, Stop, ThreadPlan};
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::{Clock, MILLI, Nanos};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::decision::DecisionMaker;
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::record::{Kind, Quote, Record, Spread, Status};
+use spreadwire_market::state::State;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -214,7 +215,7 @@ fn crews(
     plans: &[ThreadPlan],
     agents: &mut BTreeMap<String, Box<dyn Agent>>,
 ) -> Vec<(ThreadPlan, Vec<Box<dyn Agent>>)> {
-    let crowded = spreadwire::cpu::available().len() <= plans.len();
+    let crowded = spreadwire_engine::runtime::cpu::available().len() <= plans.len();
     let mut crews = Vec::new();
     for plan in plans {
         let mut plan = ThreadPlan { cpu: None, ..plan.clone() };

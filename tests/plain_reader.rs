@@ -8,12 +8,12 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use spreadwire::clock::MILLI;
-use spreadwire::instrument::InstrumentId;
-use spreadwire::venue::{
+use spreadwire_market::clock::MILLI;
+use spreadwire_market::instrument::InstrumentId;
+use spreadwire_venues::venue::{
     Message, Protocol, QuoteMessage, Reject, Side, Symbol, Symbols, VenueSpec,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `<venue>.toml`: where a plain reader finds a quote. Pointers are tried in order.
 #[derive(Debug, Deserialize)]
@@ -156,7 +156,9 @@ impl Case {
 
 /// A file of a venue's fixture.
 pub(crate) fn fixture(spec: &VenueSpec, extension: &str) -> PathBuf {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../data/fixtures"));
+    let above =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|it| it.join("data/fixtures"));
+    let folder = above.into_iter().find(|it| it.is_dir()).unwrap();
     folder.join(format!("{}.{extension}", spec.name))
 }
 

@@ -6,12 +6,15 @@
 #![expect(clippy::unwrap_used, reason = "a source that cannot be made ends the run")]
 
 use crate::fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
-use spreadwire::clock::{Nanos, SECOND};
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::integrity::{Reason, Watch};
-use spreadwire::ring::{self, EdgeCounters, HoldSender, Receiver};
-use spreadwire::venue::{Message, Protocol, Symbol, VenueSpec};
-use spreadwire::venues::VENUES;
+use spreadwire_engine::runtime::ring::{self, EdgeCounters, HoldSender, Receiver};
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_market::state::Reason;
+use spreadwire_venues::integrity::Watch;
+use spreadwire_venues::venue::{Message, Protocol, Symbol, VenueSpec};
+use spreadwire_venues::venues::VENUES;
 
 /// Every venue of the registry lists the same three instruments.
 pub(crate) fn catalogue() -> Catalogue {

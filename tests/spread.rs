@@ -7,11 +7,13 @@ use bytemuck::Zeroable;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use proptest::prelude::*;
-use spreadwire::book::Book;
-use spreadwire::clock::Nanos;
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::integrity::State;
-use spreadwire::record::{Kind, Quote, Record, Spread, Status, flags};
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_market::record::{Kind, Quote, Record, Spread, Status, flags};
+use spreadwire_market::state::State;
 use std::collections::BTreeMap;
 
 const VENUES: u8 = 4;

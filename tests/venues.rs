@@ -19,15 +19,15 @@ use noise::noise;
 use plain_reader::{Case, EDITS, edited, fixture, naive, naive_symbol, symbols};
 use proptest::prelude::*;
 use serde_json::Value;
-use spreadwire::decimal;
-use spreadwire::venue::{Message, QuoteMessage, Reject, Side, Symbols};
-use spreadwire::venues::{VENUES, named};
+use spreadwire_market::decimal;
+use spreadwire_venues::venue::{Message, QuoteMessage, Reject, Side, Symbols};
+use spreadwire_venues::venues::{VENUES, named};
 use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 fn cases() -> impl Iterator<Item = Case> {

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, anyhow, bail};
 use core_affinity::CoreId;
-use spreadwire::cpu;
+use spreadwire_engine::runtime::cpu;
 
 /// The two cores of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,8 +7,8 @@
 
 use super::answers::Answers;
 use super::frames::Frames;
-use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
-use spreadwire::latency::Latency;
+use spreadwire_engine::runtime::latency::Latency;
+use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 

@@ -9,7 +9,7 @@ use super::frames::{self, Wrapping};
 use super::load::Sockets;
 use super::venue::Listener;
 use anyhow::{Context, bail};
-use spreadwire::clock::{Clock, Nanos, SECOND};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};

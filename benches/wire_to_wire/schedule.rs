@@ -4,7 +4,7 @@
 
 use anyhow::Context;
 use flate2::read::MultiGzDecoder;
-use spreadwire::clock::{MICRO, MILLI, Nanos, SECOND};
+use spreadwire_market::clock::{MICRO, MILLI, Nanos, SECOND};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};

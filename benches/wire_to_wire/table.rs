@@ -9,8 +9,8 @@ use super::plot::{self, Axes, Line};
 use super::results::{self, QUANTILES};
 use anyhow::Context;
 use serde_json::{Map, Value, json};
-use spreadwire::latency::Latency;
-use spreadwire::summary::Summary;
+use spreadwire_engine::runtime::latency::Latency;
+use spreadwire_engine::summary::Summary;
 
 /// Quantiles of a curve, as `1 / (1 - q)`.
 const CURVE: [f64; 14] =

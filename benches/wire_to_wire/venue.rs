@@ -5,7 +5,7 @@
 use super::frames::Wrapping;
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
-use spreadwire::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;

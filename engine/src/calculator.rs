@@ -5,14 +5,14 @@
 //! counts and marks what its consumer is too slow for. It must not know who consumes, or how many
 //! threads there are.
 
-use crate::agent::{Agent, Report};
-use crate::book::Book;
-use crate::clock::{Clock, Nanos};
-use crate::counters::{Counter, Counters};
-use crate::record::{Kind, Record, Spread};
-use crate::ring::{CountSender, Receiver};
-use crate::stopwatch::Stopwatch;
-use crate::tally::Tally;
+use crate::runtime::agent::{Agent, Report};
+use crate::runtime::ring::{CountSender, Receiver};
+use crate::runtime::stopwatch::Stopwatch;
+use crate::runtime::tally::Tally;
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::record::{Kind, Record, Spread};
 
 /// The stage whose latency the calculator reports: receive time to its spreads being on the edges.
 pub const STAGE: &str = "read_to_spread";
@@ -195,11 +195,13 @@ fn take(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-    use crate::integrity::State;
-    use crate::record::{Quote, Status};
-    use crate::ring::{self, EdgeCounters};
+    use crate::runtime::ring::{self, EdgeCounters};
     use bytemuck::Zeroable;
+    use spreadwire_market::instrument::{
+        Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+    };
+    use spreadwire_market::record::{Quote, Status};
+    use spreadwire_market::state::State;
 
     fn catalogue() -> Catalogue {
         let venue = |name: &str| VenueInfo { name: name.into(), taker_fee: 0.0, max_age: 100 };

@@ -6,12 +6,12 @@
 //! that are in no file, for want of room in a ring or on the disk, are counted and stand as a line in
 //! the stream. `docs/formats.md` has the format. It must not know what a frame says.
 
-use crate::agent::{Agent, Report};
-use crate::clock::{Nanos, SECOND};
-use crate::counters::{Counter, Counters};
-use crate::frame_ring::{Entry, Frame, FrameReceiver, Place};
+use crate::runtime::agent::{Agent, Report};
+use crate::runtime::frame_ring::{Entry, Frame, FrameReceiver, Place};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::counters::{Counter, Counters};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

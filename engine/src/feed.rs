@@ -6,21 +6,21 @@
 //! the others. Few sockets are each read in turn, more of them only when the kernel says that they
 //! have something ([`DIRECT_MAX`]). It must not know any venue by name, or what becomes of a record.
 
-use crate::agent::{Agent, Report};
-use crate::backoff::Backoff;
-use crate::clock::{Clock, MILLI, Nanos};
-use crate::connector::{Connected, Request};
-use crate::counters::Counters;
-use crate::frame_ring::FrameSender;
-use crate::instrument::VenueId;
-use crate::record::Record;
-use crate::ring::HoldSender;
-use crate::stopwatch::Stopwatch;
-use crate::venue::{Symbols, VenueSpec};
-use crate::web_socket::WebSocket;
+use crate::runtime::agent::{Agent, Report};
+use crate::runtime::frame_ring::FrameSender;
+use crate::runtime::ring::HoldSender;
+use crate::runtime::stopwatch::Stopwatch;
+use crate::socket::connector::{Connected, Request};
+use crate::socket::web_socket::WebSocket;
 use crossbeam::channel::{Receiver, Sender};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
+use spreadwire_market::backoff::Backoff;
+use spreadwire_market::clock::{Clock, MILLI, Nanos};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::instrument::VenueId;
+use spreadwire_market::record::Record;
+use spreadwire_venues::venue::{Symbols, VenueSpec};
 use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
@@ -353,10 +353,11 @@ impl Agent for Feed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::Symbol;
-    use crate::venues;
-    use crate::{instrument::InstrumentId, ring};
+    use crate::runtime::ring;
     use crossbeam::channel;
+    use spreadwire_market::instrument::InstrumentId;
+    use spreadwire_venues::venue::Symbol;
+    use spreadwire_venues::venues;
 
     fn plan(venue: u8, name: &str, instrument: &str) -> ConnectionPlan {
         let symbol = Symbol {

@@ -10,24 +10,27 @@
 //! is told to the broadcast. In steady state a cycle allocates nothing; changing the segment does.
 //! It must not know the calculator, Parquet, or what happens to a closed segment.
 
-use crate::agent::{Agent, Report};
-use crate::clock::{Clock, MILLI, Nanos, SECOND};
-use crate::counters::{Counter, Counters};
-use crate::disk::{FreeSpace, STEP_BYTES};
-use crate::folder;
-use crate::lake;
-use crate::record::{Gap, GapCause, Kind, Record, Recording, RecordingState};
-use crate::ring::{CountSender, Receiver};
-use crate::segment::{
-    Annexed, Block, Contents, FinishedSegment, Origin, SegmentInfo, SegmentWriter, is_input,
-};
-use crate::stopwatch::Stopwatch;
-use crate::syncer::{Answer, Requests};
-use crate::tally::Tally;
+use crate::journal::syncer::{Answer, Requests};
+use crate::runtime::agent::{Agent, Report};
+use crate::runtime::ring::{CountSender, Receiver};
+use crate::runtime::stopwatch::Stopwatch;
+use crate::runtime::tally::Tally;
 use bytemuck::Zeroable;
+use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
+use spreadwire_lake::folder;
+use spreadwire_lake::lake;
+use spreadwire_lake::run::Origin;
+use spreadwire_lake::segment::{
+    Annexed, Block, Contents, FinishedSegment, SegmentInfo, SegmentWriter,
+};
+use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::record::{Gap, GapCause, Kind, Record, Recording, RecordingState, is_input};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+
+pub mod syncer;
 
 /// The stage whose latency the journal reports: receive time to the end of the `write`.
 pub const STAGE: &str = "read_to_journal";
@@ -54,7 +57,7 @@ pub struct Settings {
     /// Recording stops while fewer bytes are free, so that the sealer still has room; 0 for never.
     pub disk_reserve: u64,
     /// A block holds at most so many records; 1 to
-    /// [`BLOCK_RECORDS_MAX`](crate::segment::BLOCK_RECORDS_MAX).
+    /// [`BLOCK_RECORDS_MAX`](spreadwire_lake::segment::BLOCK_RECORDS_MAX).
     pub block_records_max: usize,
 }
 
@@ -727,11 +730,12 @@ fn state_of(error: &io::Error) -> RecordingState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Quote, Spread};
-    use crate::ring::{self, EdgeCounters, HoldSender};
-    use crate::segment::{ClosedSegment, RunId, SegmentReader, numbers_taken};
-    use crate::syncer::{self, Syncer};
+    use crate::journal::syncer::{self, Syncer};
+    use crate::runtime::ring::{self, EdgeCounters, HoldSender};
     use proptest::prelude::*;
+    use spreadwire_lake::run::RunId;
+    use spreadwire_lake::segment::{ClosedSegment, SegmentReader};
+    use spreadwire_market::record::{Quote, Spread, numbers_taken};
     use std::fs::{self, OpenOptions};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};

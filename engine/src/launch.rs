@@ -3,40 +3,39 @@
 //! The only place that knows all agents and all rings. Everything that can fail is done before the
 //! first thread starts.
 
-use crate::agent::{Agent, IdleStrategy, Report};
-use crate::book::Book;
 use crate::broadcast::{self, Broadcast};
 use crate::calculator::{self, Calculator, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
-use crate::clock::{Clock, MILLI, Nanos, SECOND};
-use crate::connector::{self, Target};
-use crate::counters::{Counter, Counters};
-use crate::decision::{self, Decision, DecisionMaker};
-use crate::disk::FreeSpace;
+use crate::decision::{self, Decision};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
-use crate::frame_ring;
-use crate::instrument::{Catalogue, VenueId};
-use crate::journal::{self, Annex, Disk, Journal};
-use crate::lake;
-use crate::memory;
-use crate::plan::{FeedPlan, Plan, ThreadPlan};
-use crate::record::GapCause;
-use crate::recover::{self, Leftover, Mark};
-use crate::ring::{self, CountSender, EdgeCounters, Receiver};
-use crate::runner::{self, Running, Stop};
-use crate::seal::Sealer;
-use crate::segment::{Origin, RunId, catalogue_digest};
-use crate::spread::BPS;
-use crate::stopwatch::{self, Readings, Stopwatch};
-use crate::syncer;
-use crate::table::TableError;
-use crate::tally::Tally;
+use crate::journal::{self, Annex, Disk, Journal, syncer};
+use crate::plan::{FeedPlan, Plan};
+use crate::runtime::agent::{Agent, IdleStrategy, Report};
+use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
+use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
+use crate::runtime::stopwatch::{self, Readings, Stopwatch};
+use crate::runtime::tally::Tally;
+use crate::runtime::{frame_ring, memory};
+use crate::socket::connector::{self, Target};
 use crate::telemetry::{Board, Telemetry};
-use crate::venue::{Symbol, Symbols};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
+use spreadwire_lake::disk::FreeSpace;
+use spreadwire_lake::lake;
+use spreadwire_lake::recover::{self, Leftover, Mark};
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::seal::Sealer;
+use spreadwire_lake::table::TableError;
+use spreadwire_market::book::Book;
+use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::decision::DecisionMaker;
+use spreadwire_market::instrument::{Catalogue, VenueId};
+use spreadwire_market::record::GapCause;
+use spreadwire_market::spread::BPS;
+use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -353,8 +352,6 @@ impl Wiring<'_> {
         for name in &feed.venues {
             let Some(venue) = self.catalogue.venue_named(name) else { continue };
             let planned = &self.plan.venues[venue.index()];
-            let tls =
-                connector::tls_config(planned.ca_file.as_deref()).map_err(anyhow::Error::msg)?;
             let symbols = self.symbols_of(venue);
             for symbols in symbols.chunks(planned.spec.symbols_per_connection) {
                 let (spec, max_age) = (planned.spec, self.catalogue.venue(venue).max_age);
@@ -362,8 +359,8 @@ impl Wiring<'_> {
                 let instruments = symbols.iter().map(name).collect();
                 let symbols = Symbols::new(symbols.to_vec());
                 connections.push(ConnectionPlan { venue, spec, symbols, instruments, max_age });
-                let (url, options) = (planned.url.clone(), self.plan.sockets);
-                targets.push(Target { url, tls: Arc::clone(&tls), options });
+                let (address, tls) = (planned.address.clone(), Arc::clone(&planned.tls));
+                targets.push(Target { address, tls, options: self.plan.sockets });
             }
         }
         Ok((connections, targets))
@@ -402,7 +399,7 @@ impl Wiring<'_> {
 
     fn symbols_of(&self, venue: VenueId) -> Vec<Symbol> {
         let listings = self.catalogue.listings.iter().filter(|l| l.venue == venue);
-        let symbol = |l: &crate::instrument::Listing| {
+        let symbol = |l: &spreadwire_market::instrument::Listing| {
             let instrument = self.catalogue.instrument(l.instrument);
             Symbol {
                 text: l.symbol.clone(),

@@ -3,26 +3,32 @@
 //! [`Plan::new`] is the only validation. It takes what the host offers as an argument, reports
 //! every problem at once, and never touches the system. It must not know how agents work.
 
-use crate::agent::IdleStrategy;
-use crate::clock::{MILLI, Nanos, SECOND};
-use crate::config::{self, Config};
-use crate::decimal::SCALE_MAX;
-use crate::instrument::{
+use crate::runtime::agent::IdleStrategy;
+use crate::runtime::runner::ThreadPlan;
+use crate::socket::connector;
+use crate::socket::socket_options::{RECEIVE_BUFFER_MIN, SocketOptions};
+use rustls::ClientConfig;
+use spreadwire_config::address::Address;
+use spreadwire_config::config::{self, Config};
+use spreadwire_market::clock::{MILLI, Nanos, SECOND};
+use spreadwire_market::decimal::SCALE_MAX;
+use spreadwire_market::decision;
+use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VENUES_MAX, VenueId, VenueInfo,
 };
-use crate::problem::Problem;
-use crate::recommendations::{self, Recommendations};
-use crate::socket_options::{RECEIVE_BUFFER_MIN, SocketOptions};
-use crate::spread::BPS;
-use crate::venue::VenueSpec;
-use crate::{connector, decision, venues};
+use spreadwire_market::problem::Problem;
+use spreadwire_market::recommendations::{self, Recommendations};
+use spreadwire_market::spread::BPS;
+use spreadwire_venues::venue::VenueSpec;
+use spreadwire_venues::venues;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 mod threads;
-pub use threads::{FeedPlan, ThreadPlan};
+pub use threads::FeedPlan;
 
 /// What the machine offers.
 #[derive(Clone, Debug)]
@@ -38,10 +44,10 @@ pub struct Host {
 pub struct PlannedVenue {
     /// The registry's row.
     pub spec: &'static VenueSpec,
-    /// Whole address, path included.
-    pub url: String,
-    /// Extra trust for TLS.
-    pub ca_file: Option<PathBuf>,
+    /// The whole address, path included.
+    pub address: Address,
+    /// Which certificates `wss://` trusts.
+    pub tls: Arc<ClientConfig>,
 }
 
 /// A consistent configuration.
@@ -206,27 +212,28 @@ impl Faults {
         let base = venue.url.as_deref().unwrap_or(spec.url);
         let url = format!("{}{}", base.trim_end_matches('/'), spec.path);
         let has_path = base.splitn(4, '/').nth(3).is_some_and(|path| !path.is_empty());
+        let address = Address::parse(&url);
         if has_path {
             let reason = format!("{base:?} has a path; the venue's own, {}, is added", spec.path);
             self.add(&key("url"), reason, "write scheme, host and port alone");
-        } else if let Err(error) = connector::parts(&url) {
+        } else if let Err(error) = &address {
             self.add(&key("url"), error.to_string(), format!("the venue's own is {}", spec.url));
         }
         let fee = venue.taker_fee_bps.unwrap_or(spec.taker_fee_bps);
         self.within(&key("taker_fee_bps"), fee, -100.0, 1_000.0);
         let max_age_ms = venue.max_age_ms.unwrap_or(MAX_AGE_DEFAULT / MILLI);
         self.within(&key("max_age_ms"), max_age_ms, 1, 3_600_000);
-        if let Some(ca) = &venue.ca_file
-            && let Err(error) = connector::tls_config(Some(ca))
-        {
-            self.add(&key("ca_file"), error, "name a PEM file with the authority's certificate");
+        let tls = connector::tls_config(venue.ca_file.as_deref());
+        if let Err(error) = &tls {
+            let remedy = "name a PEM file with the authority's certificate";
+            self.add(&key("ca_file"), error.as_str(), remedy);
         }
         let info = VenueInfo {
             name: venue.name.clone(),
             taker_fee: fee / BPS,
             max_age: max_age_ms.saturating_mul(MILLI),
         };
-        Some((PlannedVenue { spec, url, ca_file: venue.ca_file.clone() }, info))
+        Some((PlannedVenue { spec, address: address.ok()?, tls: tls.ok()? }, info))
     }
 
     fn catalogue(&mut self, config: &Config, venues: &[(PlannedVenue, VenueInfo)]) -> Catalogue {
@@ -484,7 +491,7 @@ impl Plan {
                 info.name,
                 info.taker_fee * BPS,
                 info.max_age / MILLI,
-                planned.url
+                planned.address.url
             ));
         }
         let pairs = |id: usize| {

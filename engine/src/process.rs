@@ -2,18 +2,18 @@
 //!
 //! Used by `run` and `demo` alike. It must not know what an engine is made of.
 
-use crate::clock::{Clock, Nanos};
-use crate::counters::Counters;
 use crate::launch::{self, Engine, Surroundings};
-use crate::memory;
 use crate::plan::Plan;
-use crate::runner::Stop;
-use crate::segment::RunId;
+use crate::runtime::memory;
+use crate::runtime::runner::Stop;
+use crate::runtime::thread_watch::{ThreadWatch, WARM_UP};
 use crate::summary::Summary;
 use crate::telemetry::Board;
-use crate::thread_watch::{ThreadWatch, WARM_UP};
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use spreadwire_lake::run::RunId;
+use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::counters::Counters;
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::net::SocketAddr;

@@ -2,15 +2,15 @@
 //!
 //! It must not know where a number came from beside its name.
 
-use crate::agent::Report;
-use crate::clock::{Nanos, SECOND};
-use crate::counters::Counters;
-use crate::latency::Latency;
+use crate::runtime::agent::Report;
+use crate::runtime::latency::Latency;
+use crate::runtime::thread_watch::{NAMES, WARM_UP};
 use crate::telemetry::QUANTILES;
-use crate::thread_watch::{NAMES, WARM_UP};
 use comfy_table::presets;
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::counters::Counters;
 
 /// Stages in the order of the data flow, for the table.
 const STAGES: [&str; 7] = [

@@ -5,13 +5,13 @@
 //! files of `files`, if there is a folder for them. Nobody waits for it; when it is late the
 //! intervals are longer. It must not know agents, or what a stage is beside its name.
 
-use crate::agent::{Agent, Report};
-use crate::clock::{Nanos, SECOND};
-use crate::instrument::VenueId;
-use crate::latency::Latency;
-use crate::stopwatch::{DIGITS, Readings, Times};
+use crate::runtime::agent::{Agent, Report};
+use crate::runtime::latency::Latency;
+use crate::runtime::stopwatch::{DIGITS, Readings, Times};
 use files::Files;
 use hdrhistogram::Histogram;
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::instrument::VenueId;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -242,8 +242,8 @@ pub fn quantiles(latency: &Latency) -> [Nanos; QUANTILES.len()] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::{Clock, MICRO};
-    use crate::stopwatch::{self, Stopwatch};
+    use crate::runtime::stopwatch::{self, Stopwatch};
+    use spreadwire_market::clock::{Clock, MICRO};
 
     const START: Nanos = 1_000 * SECOND;
 

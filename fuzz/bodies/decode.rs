@@ -4,7 +4,7 @@
 //! means. It knows a venue by its row of the registry alone, and must not know libFuzzer.
 
 use crate::plain_reader::{Case, EDITS, edited};
-use spreadwire::venues::named;
+use spreadwire_venues::venues::named;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 

@@ -3,10 +3,11 @@
 //! It knows the reader by its interface alone, and must not know libFuzzer.
 
 use bytemuck::Zeroable;
-use spreadwire::record::{Gap, Kind, Quote, Record};
-use spreadwire::segment::{
-    Block, Origin, ReadBlock, RunId, SegmentError, SegmentInfo, SegmentReader, SegmentWriter,
+use spreadwire_lake::run::{Origin, RunId};
+use spreadwire_lake::segment::{
+    Block, ReadBlock, SegmentError, SegmentInfo, SegmentReader, SegmentWriter,
 };
+use spreadwire_market::record::{Gap, Kind, Quote, Record};
 use std::io::Cursor;
 use std::sync::OnceLock;
 

@@ -3,13 +3,14 @@
 //! It must not know what is looked for in a changed lake.
 
 use bytemuck::Zeroable;
-use spreadwire::clock::{Nanos, SECOND};
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire::integrity::{Reason, State};
-use spreadwire::record::{Kind, Quote, Record, Status};
-use spreadwire::recover::Mark;
-use spreadwire::seal::seal_segment;
-use spreadwire::segment::{Block, Origin, RunId, SegmentInfo, SegmentWriter, catalogue_digest};
+use spreadwire_lake::recover::Mark;
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::seal::seal_segment;
+use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::record::{Kind, Quote, Record, Status};
+use spreadwire_market::state::{Reason, State};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 //! It must not know libFuzzer.
 
 use crate::sound_lake::{SoundLake, changed};
-use spreadwire::table::{TABLES, TableReader};
+use spreadwire_lake::table::{TABLES, TableReader};
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -39,7 +39,7 @@ fn read(path: &Path, bytes: &[u8]) {
         for batch in reader.take(BATCHES_MAX) {
             let Ok(batch) = batch else { break };
             assert_eq!(batch.num_columns(), table.schema().fields().len());
-            assert_eq!(spreadwire::table::row_hashes(&batch).len(), batch.num_rows());
+            assert_eq!(spreadwire_lake::table::row_hashes(&batch).len(), batch.num_rows());
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::segments::{Bytes, is_quote, u32_at, u64_at};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use spreadwire::integrity::{Reason, State};
+use spreadwire_market::state::{Reason, State};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

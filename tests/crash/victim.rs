@@ -5,7 +5,7 @@
 
 use crate::lake_rows::Names;
 use exchange_sim::{INSTRUMENTS, Simulator, venue_symbol};
-use spreadwire::clock::{Clock, Nanos, SECOND};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use std::fmt::Write;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};

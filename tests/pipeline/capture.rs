@@ -7,7 +7,7 @@ use crate::listener::Key;
 use crate::outcome::Outcome;
 use exchange_sim::{Fault, FaultKind, FramesOptions, ModelOptions, Moment, Source, Speed, Written};
 use serde_json::Value;
-use spreadwire::config::Config;
+use spreadwire_config::config::Config;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;

@@ -10,8 +10,8 @@ use crate::listener::{Heard, Key};
 use crate::naive;
 use crate::outcome::Outcome;
 use exchange_sim::{Fault, FaultKind, ModelOptions, Moment, Occasion, Source, Speed};
-use spreadwire::connector;
-use spreadwire::instrument::VenueId;
+use spreadwire_engine::socket::connector;
+use spreadwire_market::instrument::VenueId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

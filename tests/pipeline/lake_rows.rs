@@ -4,7 +4,7 @@ use crate::listener::Key;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use spreadwire::instrument::Catalogue;
+use spreadwire_market::instrument::Catalogue;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 

@@ -4,7 +4,7 @@
 
 use crate::engine_under_test::PATIENCE;
 use serde::Deserialize;
-use spreadwire::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};

@@ -6,7 +6,7 @@ use crate::lake_rows::{CROSSED, Row};
 use crate::listener::Key;
 use crate::outcome::Outcome;
 use exchange_sim::{ModelOptions, Source, Speed, TapeOptions};
-use spreadwire::config;
+use spreadwire_config::config;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

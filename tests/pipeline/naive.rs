@@ -7,8 +7,8 @@
 use crate::lake_rows::Row;
 use crate::listener::{HeardSpread, HeardStatus, Key};
 use serde_json::{Value, json};
-use spreadwire::decision::Settings;
-use spreadwire::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::decision::Settings;
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use std::collections::BTreeMap;
 
 /// Something that the broadcast and the decision should see, in order.

@@ -7,7 +7,7 @@ use crate::listener::{Heard, HeardStatus, Key};
 use crate::naive::{self, Event};
 use exchange_sim::Written;
 use serde_json::Value;
-use spreadwire::instrument::Catalogue;
+use spreadwire_market::instrument::Catalogue;
 use std::collections::BTreeMap;
 
 /// Everything that was written, heard and recorded.
@@ -207,8 +207,9 @@ impl Outcome {
 
 fn key_of(written: &Written, names: &Catalogue) -> Key {
     let venue = names.venue_named(written.venue).unwrap();
-    let is_it =
-        |l: &&spreadwire::instrument::Listing| l.venue == venue && l.symbol == written.symbol;
+    let is_it = |l: &&spreadwire_market::instrument::Listing| {
+        l.venue == venue && l.symbol == written.symbol
+    };
     (venue, names.listings.iter().find(is_it).unwrap().instrument)
 }
 

@@ -9,8 +9,8 @@ use crate::listener::{Heard, Listener};
 use crate::naive;
 use crate::outcome::Outcome;
 use exchange_sim::{ModelOptions, Simulator, Source, Speed};
-use spreadwire::config::Config;
-use spreadwire::launch;
+use spreadwire_config::config::Config;
+use spreadwire_engine::launch;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -289,9 +289,13 @@ fn a_plan_refuses_a_lake_that_is_a_file() {
     let mut config = configured(&simulator, of_model(INSTRUMENTS));
     config.journal.lake = home.path().join("lake");
     std::fs::write(&config.journal.lake, "not a folder").unwrap();
-    let host = spreadwire::plan::Host { cpus: spreadwire::cpu::available(), now: 0 };
+    let host = spreadwire_engine::plan::Host {
+        cpus: spreadwire_engine::runtime::cpu::available(),
+        now: 0,
+    };
     let problems =
-        spreadwire::plan::Plan::new(config, Path::new("test.toml"), &host, Vec::new()).unwrap_err();
+        spreadwire_engine::plan::Plan::new(config, Path::new("test.toml"), &host, Vec::new())
+            .unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     let told = problems[0].to_string();
     for part in ["test.toml: journal.lake: ", "is no folder", "name a folder"] {

@@ -9,10 +9,10 @@
 use super::conflation::Missed;
 use super::market::Event;
 use super::text::Text;
-use crate::instrument::{Catalogue, InstrumentId};
-use crate::record::{Gap, Recording, Spread, Status};
-use crate::spread::BPS;
 use bytemuck::{Pod, Zeroable};
+use spreadwire_market::instrument::{Catalogue, InstrumentId};
+use spreadwire_market::record::{Gap, Recording, Spread, Status};
+use spreadwire_market::spread::BPS;
 use std::mem::{offset_of, size_of};
 
 /// The version of every layout here.
@@ -153,7 +153,7 @@ const _: () = assert!(size_of::<SnapshotHead>() == 96 && offset_of!(SnapshotHead
 const _: () = assert!(size_of::<CatalogueHead>() == 24);
 const _: () = assert!(size_of::<VenueRow>() == 16 && size_of::<InstrumentRow>() == 24);
 /// A bit of `InstrumentRow::venues` for each venue.
-const _: () = assert!(crate::instrument::VENUES_MAX <= 64);
+const _: () = assert!(spreadwire_market::instrument::VENUES_MAX <= 64);
 
 fn header<T>(code: Code, flags: u16) -> Header {
     // The asserts above have every size.
@@ -276,7 +276,7 @@ pub(super) fn snapshot_head(into: &mut [u8], of: &SnapshotOf<'_>) {
 
 /// An event as the message of its kind; `false` if it is of none.
 pub(super) fn event(out: &mut Text, event: &Event, catalogue: &Catalogue, flags: u16) -> bool {
-    use crate::record::Kind;
+    use spreadwire_market::record::Kind;
     match event.record.kind() {
         Some(Kind::Spread) => {
             let view: &Spread = event.record.view();
@@ -381,8 +381,8 @@ mod tests {
 
     #[test]
     fn the_document_has_every_code() {
-        use crate::integrity::{Reason, State};
-        use crate::record::RecordingState;
+        use spreadwire_market::record::RecordingState;
+        use spreadwire_market::state::{Reason, State};
         let document = include_str!("../../../docs/broadcast.md");
         let list = |names: &[(u8, &str)]| {
             let codes: Vec<String> = names.iter().map(|(c, n)| format!("{c} `{n}`")).collect();

@@ -8,8 +8,8 @@
 //! first congestion. It must not know sockets or messages.
 
 use super::market::{Event, Keys};
-use crate::integrity::State;
-use crate::record::{Gap, Kind, Recording, Status};
+use spreadwire_market::record::{Gap, Kind, Recording, Status};
+use spreadwire_market::state::State;
 
 /// No entry.
 const NONE: usize = usize::MAX;
@@ -161,10 +161,12 @@ impl Conflation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-    use crate::record::{Record, Spread};
     use bytemuck::Zeroable;
     use proptest::prelude::*;
+    use spreadwire_market::instrument::{
+        Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+    };
+    use spreadwire_market::record::{Record, Spread};
 
     fn event(key: usize, seq: u64) -> Event {
         let record: Record = Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into();

@@ -8,7 +8,7 @@
 //! sockets or what is in a frame.
 
 use super::market::Event;
-use crate::record::Record;
+use spreadwire_market::record::Record;
 
 /// How a client is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

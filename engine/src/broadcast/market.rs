@@ -4,10 +4,10 @@
 //! key is a place in this table, in a client's conflation table, and in a snapshot's course. It must
 //! not know clients or messages.
 
-use crate::instrument::{Catalogue, InstrumentId, VenueId};
-use crate::integrity::{Reason, State};
-use crate::record::{Kind, Record, Spread, Status};
 use bytemuck::Zeroable;
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::record::{Kind, Record, Spread, Status};
+use spreadwire_market::state::{Reason, State};
 
 /// Says that a venue does not list an instrument.
 const UNLISTED: u8 = u8::MAX;

@@ -12,12 +12,12 @@ use super::market::{Event, Market};
 use super::request::Refusal;
 use super::subscription::Filter;
 use super::text::{Fragment, Text};
-use crate::clock::Nanos;
-use crate::instrument::{Catalogue, InstrumentId, VenueId};
-use crate::integrity::{Reason, State};
-use crate::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
-use crate::spread::BPS;
 use serde::Serialize;
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
+use spreadwire_market::spread::BPS;
+use spreadwire_market::state::{Reason, State};
 use std::sync::Arc;
 
 /// The protocol's name and version, as `hello` says it.
@@ -504,10 +504,10 @@ mod tests {
     use crate::broadcast::Departure;
     use crate::broadcast::request::{self, Rejection, Wish};
     use crate::broadcast::subscription::Filters;
-    use crate::instrument::{Instrument, Listing, VenueInfo};
-    use crate::spread::FeeFactors;
     use bytemuck::Zeroable;
     use proptest::prelude::*;
+    use spreadwire_market::instrument::{Instrument, Listing, VenueInfo};
+    use spreadwire_market::spread::FeeFactors;
 
     #[test]
     fn headers_of_all_three_lengths_are_those_of_rfc_6455() {
@@ -552,7 +552,7 @@ mod tests {
             sell_px: 6_195_000,
             buy_sz: 50_000,
             sell_sz: 120_002,
-            net: crate::spread::net(6_195_000, sell, 6_183_763, buy),
+            net: spreadwire_market::spread::net(6_195_000, sell, 6_183_763, buy),
             instrument: InstrumentId(0),
             buy_venue: VenueId(0),
             sell_venue: VenueId(1),
@@ -596,7 +596,8 @@ mod tests {
         });
         let event = |seq| Event { record: spread().into(), seq, key: 0 };
         keep(&mut |e| e.event(&event(42), Delivery::InOrder, Protocol::Json));
-        let stale = status(1, State::Stale, Reason::Quiet, start + 5 * crate::clock::SECOND);
+        let stale =
+            status(1, State::Stale, Reason::Quiet, start + 5 * spreadwire_market::clock::SECOND);
         let stale = Event { record: stale.into(), seq: 42, key: 0 };
         keep(&mut |e| e.event(&stale, Delivery::InOrder, Protocol::Json));
         keep(&mut |e| {
@@ -657,14 +658,23 @@ mod tests {
         let limits = crate::broadcast::Settings::default();
         for row in [
             format!("| connections | {} |", limits.max_clients),
-            format!("| complete within {} s;", limits.handshake_timeout / crate::clock::SECOND),
+            format!(
+                "| complete within {} s;",
+                limits.handshake_timeout / spreadwire_market::clock::SECOND
+            ),
             format!("| {} a second |", limits.requests_per_second),
             format!("| a request | {} KiB |", limits.request_bytes_max / 1024),
             format!("| filters | {} |", limits.filters_max),
             format!("| bytes that wait for you | {} MiB |", limits.client_buffer_bytes >> 20),
-            format!("although bytes wait | {} s |", limits.stuck_timeout / crate::clock::SECOND),
-            format!("pings every {} s;", limits.ping_interval / crate::clock::SECOND),
-            format!("is enough) | {} s |", limits.silent_timeout / crate::clock::SECOND),
+            format!(
+                "although bytes wait | {} s |",
+                limits.stuck_timeout / spreadwire_market::clock::SECOND
+            ),
+            format!("pings every {} s;", limits.ping_interval / spreadwire_market::clock::SECOND),
+            format!(
+                "is enough) | {} s |",
+                limits.silent_timeout / spreadwire_market::clock::SECOND
+            ),
         ] {
             assert!(document.contains(&row), "{row}");
         }
@@ -672,8 +682,8 @@ mod tests {
 
     /// A spread as anyone would write it with serde, from its fields.
     fn naive_spread(seq: u64, s: &Spread, (price, size): (u8, u8)) -> serde_json::Value {
-        let px = |mantissa| crate::decimal::to_text(mantissa, price);
-        let sz = |mantissa| crate::decimal::to_text(mantissa, size);
+        let px = |mantissa| spreadwire_market::decimal::to_text(mantissa, price);
+        let sz = |mantissa| spreadwire_market::decimal::to_text(mantissa, size);
         let bps = |fraction: f64| (fraction * BPS * 1e4).round() / 1e4;
         serde_json::json!({
             "type": "spread", "seq": seq, "instrument": "A\"/\u{e9}", "buy_venue": "binance",

@@ -216,9 +216,9 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Record;
     use bytemuck::Zeroable;
     use proptest::prelude::*;
+    use spreadwire_market::record::Record;
 
     fn taken(queue: &Queue, log: &Log, limit: usize, places: usize) -> Vec<u8> {
         let mut slices = vec![IoSlice::new(&[]); places];

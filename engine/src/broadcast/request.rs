@@ -4,8 +4,8 @@
 //! ends the connection. Requests are rare, so this is simple rather than quick. It must not know
 //! sockets or what becomes of a request.
 
-use crate::instrument::{Catalogue, InstrumentId, VenueId};
 use serde_json::{Map, Value};
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 
 /// A client's name for a filter or a ping is at most this long, because it is echoed.
 const ID_BYTES_MAX: usize = 64;
@@ -195,8 +195,8 @@ fn shown(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::{Instrument, VenueInfo};
     use proptest::prelude::*;
+    use spreadwire_market::instrument::{Instrument, VenueInfo};
 
     fn catalogue() -> Catalogue {
         let instrument =

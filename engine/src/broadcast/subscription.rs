@@ -7,9 +7,9 @@
 
 use super::market::Event;
 use super::request::{Refusal, Wish};
-use crate::instrument::{Catalogue, InstrumentId, VenueId};
-use crate::record::{Kind, Spread, Status};
-use crate::spread::BPS;
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::record::{Kind, Spread, Status};
+use spreadwire_market::spread::BPS;
 
 /// The id of the filter that every client begins with.
 pub(super) const DEFAULT_ID: &str = "default";
@@ -205,4 +205,4 @@ fn bit(venue: VenueId) -> u64 {
 }
 
 /// A venue's bit has a place in one word.
-const _: () = assert!(crate::instrument::VENUES_MAX <= 64);
+const _: () = assert!(spreadwire_market::instrument::VENUES_MAX <= 64);

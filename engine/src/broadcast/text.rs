@@ -8,7 +8,7 @@
 //! to stays in a register: through memory a spread takes half as long again. It must not know messages.
 #![expect(clippy::inline_always, reason = "measured: 89 instead of 136 ns for a spread's text")]
 
-use crate::spread::BPS;
+use spreadwire_market::spread::BPS;
 use std::io;
 
 /// Where eight digits make one word.
@@ -146,7 +146,7 @@ impl Text {
         self.word(eight(value % WORD) | ASCII, 8);
     }
 
-    /// The same text as [`decimal::write_text`](crate::decimal::write_text).
+    /// The same text as [`decimal::write_text`](spreadwire_market::decimal::write_text).
     #[inline(always)]
     pub(super) fn decimal(&mut self, mantissa: i64, scale: u8) {
         if mantissa < 0 {
@@ -242,8 +242,8 @@ fn eight(value: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decimal;
     use proptest::prelude::*;
+    use spreadwire_market::decimal;
 
     fn text(write: impl FnOnce(&mut Text)) -> String {
         let mut out = Text::default();

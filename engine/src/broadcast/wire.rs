@@ -6,8 +6,8 @@
 
 use super::log::Log;
 use super::queue::Queue;
-use crate::clock::{MILLI, Nanos};
 use mio::net::TcpStream;
+use spreadwire_market::clock::{MILLI, Nanos};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::Shutdown;
 

@@ -4,12 +4,12 @@
 //! cannot be written waits on, up to a bound; beyond it entries are counted as lost. It must not
 //! know sockets.
 
-use crate::clock::{Nanos, SECOND};
-use crate::counters::{Counter, Counters};
 use crate::feed::Notice;
-use crate::instrument::Catalogue;
-use crate::lake::HOUR;
-use crate::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::lake::HOUR;
+use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::instrument::Catalogue;
 use std::path::{Path, PathBuf};
 
 /// Entries wait no longer than this.
@@ -126,7 +126,7 @@ impl Diary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::instrument::{VenueId, VenueInfo};
+    use spreadwire_market::instrument::{VenueId, VenueInfo};
 
     #[test]
     fn connections_and_hourly_counts_come_into_the_ledger() {

@@ -3,20 +3,21 @@
 //! Lives inside a feed and uses what that hands it. It must not know other connections.
 
 use super::{ColdSide, ConnectionPlan, FRAMES_PER_TURN, Outlet};
-use crate::backoff::Backoff;
-use crate::clock::{Clock, Nanos, SECOND};
-use crate::connector::Request;
-use crate::counters::{Counter, Counters};
-use crate::frame_ring::Frame as RawFrame;
-use crate::instrument::VenueId;
-use crate::integrity::{Discard, Reason, Watch};
-use crate::json::FRAME_MAX;
-use crate::record::Record;
-use crate::stopwatch::Stopwatch;
-use crate::venue::{Message, Ping, Protocol, QuoteMessage, Reject, Symbols, VenueSpec};
-use crate::web_socket::{Taken, WebSocket};
+use crate::runtime::frame_ring::Frame as RawFrame;
+use crate::runtime::stopwatch::Stopwatch;
+use crate::socket::connector::Request;
+use crate::socket::web_socket::{Taken, WebSocket};
 use mio::Registry;
 use mio::unix::SourceFd;
+use spreadwire_market::backoff::Backoff;
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::instrument::VenueId;
+use spreadwire_market::record::Record;
+use spreadwire_market::state::Reason;
+use spreadwire_venues::integrity::{Discard, Watch};
+use spreadwire_venues::json::FRAME_MAX;
+use spreadwire_venues::venue::{Message, Ping, Protocol, QuoteMessage, Reject, Symbols, VenueSpec};
 use std::collections::VecDeque;
 use tungstenite::{Bytes, Error, Message as Frame, Utf8Bytes};
 
@@ -206,8 +207,9 @@ impl Connection {
     ) -> Connection {
         let ConnectionPlan { venue, spec, symbols, instruments, max_age } = plan;
         assert_eq!(symbols.list().len(), instruments.len(), "each symbol is an instrument");
-        let watch =
-            |symbol: &crate::venue::Symbol| Watch::new(venue, symbol.instrument, spec.sequence);
+        let watch = |symbol: &spreadwire_venues::venue::Symbol| {
+            Watch::new(venue, symbol.instrument, spec.sequence)
+        };
         Connection {
             number,
             in_venue,

@@ -1,22 +1,10 @@
 //! Which agents run where, proved: every agent once, every core there, no more spinners than cores.
 
 use super::{Faults, Host, idle_of};
-use crate::agent::IdleStrategy;
-use crate::config::Config;
+use crate::runtime::agent::IdleStrategy;
+use crate::runtime::runner::ThreadPlan;
+use spreadwire_config::config::Config;
 use std::collections::BTreeMap;
-
-/// One thread and what it runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ThreadPlan {
-    /// Its name, at most 15 bytes.
-    pub name: String,
-    /// The core it is pinned to.
-    pub cpu: Option<usize>,
-    /// What it does when there is nothing to do.
-    pub idle: IdleStrategy,
-    /// Roles of its agents, in the order they run.
-    pub agents: Vec<String>,
-}
 
 /// One feed agent and the venues it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]

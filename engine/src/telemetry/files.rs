@@ -5,12 +5,12 @@
 //! every interval up to its last second. It must not know where the figures come from.
 
 use super::plot;
-use crate::clock::{Nanos, SECOND};
-use crate::latency::Latency;
+use crate::runtime::latency::Latency;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use spreadwire_market::clock::{Nanos, SECOND};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};

@@ -3,7 +3,7 @@
 //! one of milliseconds share a picture. It must not know files.
 
 use super::files::micros;
-use crate::latency::Latency;
+use crate::runtime::latency::Latency;
 use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, TickFormat};
 use std::sync::Arc;
 

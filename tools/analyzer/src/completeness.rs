@@ -4,8 +4,8 @@
 use crate::report::Completeness;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use spreadwire::clock::{Nanos, SECOND};
-use spreadwire::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_market::clock::{Nanos, SECOND};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -115,7 +115,7 @@ fn duration(time: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire::lake::HOUR;
+    use spreadwire_lake::lake::HOUR;
 
     #[test]
     fn a_day_is_complete_only_if_the_ledger_says_so() {

@@ -8,7 +8,7 @@ use crate::kernel::histogram::Histogram;
 use crate::kernel::profile::HOUR;
 use crate::kernel::timed::Timed;
 use crate::report::{Bar, Detail, Episodes, HourBin, LagPoint, SignaturePoint, TimeBin};
-use spreadwire::spread::BPS;
+use spreadwire_market::spread::BPS;
 
 /// Number of bars of a distribution.
 const BARS: usize = 60;

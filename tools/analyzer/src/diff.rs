@@ -22,7 +22,7 @@
 
 use clap::Args;
 use serde::Serialize;
-use spreadwire::recommendations::{self, Pair, Recommendations, time_to_text};
+use spreadwire_market::recommendations::{self, Pair, Recommendations, time_to_text};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;

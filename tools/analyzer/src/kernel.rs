@@ -20,7 +20,7 @@ use crate::kernel::watch::{Terms, Watch};
 use crate::kernel::window::{BadBatch, Buffer, advance};
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
-use spreadwire::spread::{BPS, FeeFactors};
+use spreadwire_market::spread::{BPS, FeeFactors};
 use std::collections::BTreeMap;
 
 pub mod compatible;

@@ -12,7 +12,7 @@ use analyzer::progress::Progress;
 use analyzer::report::{Problem, Report};
 use analyzer::{diff, output, run};
 use clap::{CommandFactory, Parser, Subcommand};
-use spreadwire::clock::Clock;
+use spreadwire_market::clock::Clock;
 use std::io::Write;
 use std::process::ExitCode;
 

@@ -154,7 +154,7 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
     let date = |date: Option<jiff::civil::Date>| date.map_or("all".to_owned(), |d| d.to_string());
     let bps: Vec<String> = settings.thresholds_bps.iter().map(ToString::to_string).collect();
     let terms = |fee: f64, latency: i64| {
-        let bps = (fee * spreadwire::spread::BPS * 1e6).round() / 1e6;
+        let bps = (fee * spreadwire_market::spread::BPS * 1e6).round() / 1e6;
         format!("fee {bps} bp, latency {} ms", crate::facts::seconds(latency) * 1e3)
     };
     let mut told = vec![

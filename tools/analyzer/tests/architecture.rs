@@ -23,7 +23,7 @@ const KERNEL_MAY_USE: &[&str] = &[
     "crate::statistics",
     "libm",
     "serde",
-    "spreadwire::spread",
+    "spreadwire_market::spread",
     "std",
     "thiserror::Error",
 ];

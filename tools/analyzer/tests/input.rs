@@ -772,7 +772,7 @@ fn our_own_files_are_handed_on_as_they_are_decoded() {
 
 #[test]
 fn of_a_file_of_the_engine_all_columns_are_read() {
-    use spreadwire::table::{Metadata, QUOTES, TableWriter, constant_text};
+    use spreadwire_lake::table::{Metadata, QUOTES, TableWriter, constant_text};
     let lake = TempDir::new().unwrap();
     fs::create_dir_all(lake.path().join(HOUR)).unwrap();
     let columns: Vec<ArrayRef> = vec![

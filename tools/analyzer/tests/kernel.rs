@@ -20,11 +20,13 @@ use naive::{Pair, bps};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use spreadwire::book::Book;
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo};
-use spreadwire::integrity::State;
-use spreadwire::record::{Kind, Quote, Status, flags};
-use spreadwire::spread::{FeeFactors, net};
+use spreadwire_market::book::Book;
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_market::record::{Kind, Quote, Status, flags};
+use spreadwire_market::spread::{FeeFactors, net};
+use spreadwire_market::state::State;
 use std::collections::BTreeMap;
 
 #[path = "kernel/market.rs"]

@@ -6,7 +6,7 @@
 
 use kit::{DAY, HOUR, Home, MIDNIGHT, Style, VENUES, folder, problems, walk};
 use serde_json::{Value, json};
-use spreadwire::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

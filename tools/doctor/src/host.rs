@@ -6,8 +6,8 @@
 
 use crate::cpulist::CpuList;
 use crate::topology::{self, Skew};
-use spreadwire::agent::IdleStrategy;
-use spreadwire::plan::Plan;
+use spreadwire_engine::plan::Plan;
+use spreadwire_engine::runtime::agent::IdleStrategy;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -15,9 +15,9 @@ use doctor::placement;
 use doctor::topology::{self, Pair};
 use doctor::verdict::Report;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use spreadwire::clock::Clock;
-use spreadwire::plan::{self, Plan};
-use spreadwire::problem::Problem;
+use spreadwire_engine::plan::{self, Plan};
+use spreadwire_market::clock::Clock;
+use spreadwire_market::problem::Problem;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -196,7 +196,8 @@ fn measure_topology(options: &Topology) -> anyhow::Result<ExitCode> {
         Err(code) => return Ok(code),
     };
     let mut problems = Vec::new();
-    let config = options.config.as_deref().map(|it| spreadwire::config::read(it, &mut problems));
+    let config =
+        options.config.as_deref().map(|it| spreadwire_config::config::read(it, &mut problems));
     if !problems.is_empty() {
         return Ok(refuse(&problems));
     }

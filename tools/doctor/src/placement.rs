@@ -133,7 +133,7 @@ mod tests {
     use super::*;
     use crate::topology::Skew;
     use proptest::prelude::*;
-    use spreadwire::plan::{Host, Plan};
+    use spreadwire_engine::plan::{Host, Plan};
 
     fn pairs(cpus: &[usize], distance: impl Fn(usize, usize) -> f64) -> Vec<Pair> {
         let mut pairs = Vec::new();
@@ -160,7 +160,7 @@ mod tests {
         }
         text.push_str("[[instruments]]\nname = \"BTC/USDT\"\nprice_decimals = 2\n");
         text.push_str("size_decimals = 5\n");
-        let (config, unknown) = spreadwire::config::parse(&text).unwrap();
+        let (config, unknown) = spreadwire_config::config::parse(&text).unwrap();
         assert!(unknown.is_empty(), "{unknown:?}");
         let host = Host { cpus: cpus.to_vec(), now: 0 };
         Plan::new(config, "proposal.toml".as_ref(), &host, Vec::new())

@@ -4,8 +4,8 @@
 
 use crate::numbers::Range;
 use serde_json::{Value, json};
-use spreadwire::clock::Nanos;
-use spreadwire::ledger::Cause;
+use spreadwire_lake::ledger::Cause;
+use spreadwire_market::clock::Nanos;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 

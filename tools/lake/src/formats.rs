@@ -21,7 +21,7 @@ use anyhow::Context;
 use arrow::array::{Array, AsArray, Float64Array, RecordBatch, TimestampNanosecondArray};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType};
 use clap::ValueEnum;
-use spreadwire::clock::Nanos;
+use spreadwire_market::clock::Nanos;
 use std::io::Write;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};

@@ -13,18 +13,19 @@ use clap::Args;
 use csv::StringRecord;
 use indicatif::ProgressBar;
 use serde_json::json;
-use spreadwire::clock::Nanos;
-use spreadwire::columns::Columns;
-use spreadwire::decimal::SCALE_MAX;
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VENUES_MAX, VenueId, VenueInfo};
-use spreadwire::ledger::{self, EntryKind};
-use spreadwire::record::{Kind, Quote, Record, flags};
-use spreadwire::recover::{self, Mark};
-use spreadwire::seal::seal_segment;
-use spreadwire::segment::{
-    Block, CLOSED_SUFFIX, Origin, RunId, SegmentInfo, SegmentWriter, catalogue_digest, segment_name,
+use spreadwire_lake::columns::Columns;
+use spreadwire_lake::ledger::{self, EntryKind};
+use spreadwire_lake::recover::{self, Mark};
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest, segment_name};
+use spreadwire_lake::seal::seal_segment;
+use spreadwire_lake::segment::{Block, CLOSED_SUFFIX, SegmentInfo, SegmentWriter};
+use spreadwire_lake::{folder, lake};
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::decimal::SCALE_MAX;
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, VENUES_MAX, VenueId, VenueInfo,
 };
-use spreadwire::{folder, lake};
+use spreadwire_market::record::{Kind, Quote, Record, flags};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -11,7 +11,7 @@ use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{concat_batches, interleave_record_batch};
 use arrow::datatypes::TimestampNanosecondType;
 use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
-use spreadwire::table::{BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
+use spreadwire_lake::table::{BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

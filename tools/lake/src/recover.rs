@@ -6,8 +6,10 @@
 use crate::progress;
 use clap::Args;
 use serde_json::json;
-use spreadwire::recover::{self, Leftover, Recovered};
-use spreadwire::{cpu, lake, plan};
+use spreadwire_engine::plan;
+use spreadwire_engine::runtime::cpu;
+use spreadwire_lake::lake;
+use spreadwire_lake::recover::{self, Leftover, Recovered};
 use std::path::PathBuf;
 use std::process::ExitCode;
 

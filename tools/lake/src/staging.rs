@@ -7,7 +7,7 @@
 
 use anyhow::{Context, bail};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use spreadwire::{folder, lake};
+use spreadwire_lake::{folder, lake};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;

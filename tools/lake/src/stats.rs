@@ -7,10 +7,10 @@ use crate::findings::time_text;
 use crate::progress;
 use clap::Args;
 use serde_json::json;
-use spreadwire::clock::Nanos;
-use spreadwire::lake;
-use spreadwire::ledger::{self, Cause, Entry, EntryKind};
-use spreadwire::table::{QUOTES, TABLES, Table};
+use spreadwire_lake::lake;
+use spreadwire_lake::ledger::{self, Cause, Entry, EntryKind};
+use spreadwire_lake::table::{QUOTES, TABLES, Table};
+use spreadwire_market::clock::Nanos;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -105,7 +105,7 @@ fn add_file(
     sums: &mut BTreeMap<Key, Sum>,
 ) -> anyhow::Result<()> {
     let path = lake.join(relative);
-    let footer = spreadwire::table::Footer::read(&path, table)?;
+    let footer = spreadwire_lake::table::Footer::read(&path, table)?;
     let text = |key: &str| footer.metadata.get(key).cloned().unwrap_or_default();
     let sum = sums.entry((table.name, text("venue"), text("instrument"))).or_default();
     sum.rows += footer.rows;

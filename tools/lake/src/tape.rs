@@ -7,8 +7,8 @@
 use anyhow::{Context, ensure};
 use csv::{ErrorKind, StringRecord};
 use flate2::read::MultiGzDecoder;
-use spreadwire::clock::Nanos;
-use spreadwire::decimal::{self, DecimalError, SCALE_MAX};
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::decimal::{self, DecimalError, SCALE_MAX};
 use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufReader, Read};

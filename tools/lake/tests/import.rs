@@ -12,8 +12,8 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType};
 use indicatif::ProgressBar;
 use recorded::{findings, parquet_files};
-use spreadwire::table::{QUOTES, TableReader};
-use spreadwire::{lake, recover};
+use spreadwire_lake::table::{QUOTES, TableReader};
+use spreadwire_lake::{lake, recover};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -240,7 +240,7 @@ fn recovered(lake: &Path) {
 fn compacted(lake: &Path) {
     let work = ::lake::compact::Work {
         lake,
-        now: spreadwire::clock::Clock::host().now(),
+        now: spreadwire_market::clock::Clock::host().now(),
         date: None,
         min_files: 2,
         closed_for: 0,

@@ -5,14 +5,14 @@
 //! version does not know is ignored, as the protocol asks. It must not know sockets or decisions.
 
 use serde::Deserialize;
-use spreadwire::clock::Nanos;
-use spreadwire::decimal::{self, DecimalError};
-use spreadwire::instrument::{
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::decimal::{self, DecimalError};
+use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VENUES_MAX, VenueId, VenueInfo,
 };
-use spreadwire::integrity::{Reason, State};
-use spreadwire::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
-use spreadwire::spread::{BPS, FeeFactors};
+use spreadwire_market::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
+use spreadwire_market::spread::{BPS, FeeFactors};
+use spreadwire_market::state::{Reason, State};
 use std::collections::HashMap;
 
 /// The version of the protocol that is understood.
@@ -274,7 +274,7 @@ impl Decoder {
             sell_px,
             buy_sz: number(&fields.buy_sz, scales.size_scale)?,
             sell_sz: number(&fields.sell_sz, scales.size_scale)?,
-            net: spreadwire::spread::net(sell_px, sell_fee, buy_px, buy_fee),
+            net: spreadwire_market::spread::net(sell_px, sell_fee, buy_px, buy_fee),
             instrument,
             buy_venue,
             sell_venue,

@@ -6,10 +6,10 @@
 
 use crate::decoder::{Decoder, Heard};
 use anyhow::{Context, bail};
-use spreadwire::backoff::Backoff;
-use spreadwire::clock::{Clock, Nanos, SECOND};
-use spreadwire::instrument::Catalogue;
-use spreadwire::record::{Gap, Record};
+use spreadwire_market::backoff::Backoff;
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use spreadwire_market::instrument::Catalogue;
+use spreadwire_market::record::{Gap, Record};
 use std::io::ErrorKind;
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;

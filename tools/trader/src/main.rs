@@ -18,10 +18,11 @@
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use spreadwire::chronicle;
-use spreadwire::clock::{Clock, MILLI, Nanos};
-use spreadwire::record::{Kind, Record};
-use spreadwire::{config, connector, recommendations};
+use spreadwire_config::address::Address;
+use spreadwire_config::config;
+use spreadwire_market::clock::{Clock, MILLI, Nanos};
+use spreadwire_market::record::{Kind, Record};
+use spreadwire_market::{opportunity, recommendations};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
     if let Some(recommendations) = &rule.recommendations {
         eprintln!("{}", recommendations.describe());
     }
-    if !matches!(connector::parts(&arguments.url), Ok((false, ..))) {
+    if !Address::parse(&arguments.url).is_ok_and(|address| !address.secure) {
         eprintln!("trader: --url {:?}: the broadcast is ws://host:port", arguments.url);
         return ExitCode::from(2);
     }
@@ -213,7 +214,7 @@ fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<Rule> {
 fn print(events: &mut Vec<Record>, trader: &Trader, json: bool) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for event in events.drain(..) {
-        let Some(line) = chronicle::line_of(&event, trader.catalogue()) else { continue };
+        let Some(line) = opportunity::line_of(&event, trader.catalogue()) else { continue };
         if json {
             writeln!(out, "{line}")?;
         } else {

@@ -4,12 +4,13 @@
 
 use crate::decoder::Heard;
 use serde_json::Value;
-use spreadwire::clock::Nanos;
-use spreadwire::decision::{CloseReason, DecisionMaker, Settings};
-use spreadwire::instrument::Catalogue;
-use spreadwire::recommendations::Recommendations;
-use spreadwire::record::{Kind, Record, Recording, RecordingState};
-use spreadwire::spread::BPS;
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_market::instrument::Catalogue;
+use spreadwire_market::recommendations::Recommendations;
+use spreadwire_market::record::{Kind, Record, Recording, RecordingState};
+use spreadwire_market::spread::BPS;
+use spreadwire_market::state::CloseReason;
 
 /// When to open and to close, by names: what the engine's `[decision]` section says.
 #[derive(Clone, Debug, PartialEq)]

@@ -5,7 +5,7 @@ use crate::facts::Facts;
 use crate::kernel::reversion::WINDOWS;
 use crate::report::Kind;
 use crate::statistics::ou::HalfLife;
-use spreadwire::spread::BPS;
+use spreadwire_market::spread::BPS;
 
 impl List {
     fn half_life(

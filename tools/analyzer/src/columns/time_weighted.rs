@@ -4,7 +4,7 @@ use super::list::{DIRECTIONS, List, float, number};
 use crate::kernel::episode::Episodes;
 use crate::kernel::moments::Moments;
 use crate::report::{Cell, Kind};
-use spreadwire::spread::BPS;
+use spreadwire_market::spread::BPS;
 
 /// The quantiles of distributions.
 const QUANTILES: [(&str, f64); 7] = [

@@ -4,7 +4,7 @@
 use super::list::{Comparison, List, Source, count, flag, float, number, text};
 use crate::facts::Facts;
 use crate::report::Kind;
-use spreadwire::spread::BPS;
+use spreadwire_market::spread::BPS;
 
 impl List {
     pub(super) fn trust(&mut self, timed: bool) {

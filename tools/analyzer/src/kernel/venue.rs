@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn the_mark_of_a_gap_is_the_recorders() {
-        assert_eq!(GAP, spreadwire::record::flags::GAP);
+        assert_eq!(GAP, spreadwire_market::record::flags::GAP);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::kernel::orders::Orders;
 use crate::kernel::profile::HOUR;
 use crate::kernel::samples::Sampler;
 use crate::kernel::timed::Timed;
-use spreadwire::spread::{BPS, FeeFactors, net_of};
+use spreadwire_market::spread::{BPS, FeeFactors, net_of};
 
 /// The settings that the figures of one pair depend on.
 #[derive(Clone, Debug)]

@@ -3,9 +3,9 @@
 
 use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
-use spreadwire::lake;
-use spreadwire::recommendations::{FORMAT, Pair, Recommendations};
-use spreadwire::venues::VENUES;
+use spreadwire_lake::lake;
+use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
+use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 
 /// A pair with fewer orders is not recommended.

@@ -4,9 +4,9 @@
 use super::problems::Problems;
 use crate::kernel::VenueTerms;
 use crate::options::Arguments;
-use spreadwire::config;
-use spreadwire::spread::BPS;
-use spreadwire::venues::VENUES;
+use spreadwire_config::config;
+use spreadwire_market::spread::BPS;
+use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 
 /// Nanoseconds per millisecond.
@@ -54,7 +54,7 @@ fn known_fees(
 ) -> BTreeMap<String, VenueTerms> {
     let mut venues = BTreeMap::new();
     let mut add = |name: &str, bps: f64| {
-        if let Ok(folder) = spreadwire::lake::venue_folder(name) {
+        if let Ok(folder) = spreadwire_lake::lake::venue_folder(name) {
             venues.insert(folder, VenueTerms { taker_fee: bps / BPS, ..others });
         }
     };

@@ -13,8 +13,8 @@ use arrow::array::{
 };
 use clap::Parser;
 use exchange_sim::{INSTRUMENTS, Model, ModelOptions};
-use spreadwire::lake;
-use spreadwire::table::{Metadata, QUOTES, TableWriter, constant_text};
+use spreadwire_lake::lake;
+use spreadwire_lake::table::{Metadata, QUOTES, TableWriter, constant_text};
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;

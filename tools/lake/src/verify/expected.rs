@@ -1,8 +1,8 @@
 //! What the ledger says, by what it says it of: folders, files, runs, gaps. It must not know files.
 
 use crate::numbers::Range;
-use spreadwire::clock::Nanos;
-use spreadwire::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_market::clock::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What the ledger says, by what it says it of.

@@ -5,9 +5,9 @@ use super::expected::Folder;
 use crate::findings::{Finding, Problem};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
-use spreadwire::clock::Nanos;
-use spreadwire::lake;
-use spreadwire::table::{self, QUOTES, STATUS, Table, TableReader};
+use spreadwire_lake::lake;
+use spreadwire_lake::table::{self, QUOTES, STATUS, Table, TableReader};
+use spreadwire_market::clock::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 

@@ -7,10 +7,10 @@ use crate::findings::{
     Finding, Outage, Problem, RunEnd, RunStory, STOPPED, Verdict, ranges_text, time_text,
 };
 use crate::numbers::{Numbers, Range};
-use spreadwire::clock::Nanos;
-use spreadwire::ledger::Cause;
-use spreadwire::table::{QUOTES, STATUS};
-use spreadwire::{lake, recover};
+use spreadwire_lake::ledger::Cause;
+use spreadwire_lake::table::{QUOTES, STATUS};
+use spreadwire_lake::{lake, recover};
+use spreadwire_market::clock::Nanos;
 use std::path::Path;
 
 /// Ranges of missing numbers that are kept for each segment; how many rows are missing is always told.

@@ -9,16 +9,15 @@ use arrow::array::{
 };
 use bytemuck::Zeroable;
 use indicatif::ProgressBar;
-use spreadwire::clock::{Nanos, SECOND};
-use spreadwire::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire::lake::{self, HOUR};
-use spreadwire::record::{Kind, Quote, Record, Status, flags};
-use spreadwire::recover::Mark;
-use spreadwire::seal::seal_segment;
-use spreadwire::segment::{
-    Block, Origin, RunId, SegmentInfo, SegmentWriter, catalogue_digest, numbers_taken,
-};
-use spreadwire::table::{self, QUOTES};
+use spreadwire_lake::lake::{self, HOUR};
+use spreadwire_lake::recover::Mark;
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::seal::seal_segment;
+use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
+use spreadwire_lake::table::{self, QUOTES};
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::record::{Kind, Quote, Record, Status, flags, numbers_taken};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

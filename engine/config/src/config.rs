@@ -1,0 +1,367 @@
+//! The configuration as the file has it: plain fields, serde, nothing derived, nothing checked.
+//!
+//! [`read`] parses, as `problem` reads every file that people write; what it means is proved in
+//! `plan`. It must not know agents.
+
+use serde::Deserialize;
+use spreadwire_market::problem::{self, Form, Problem};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The whole file. See `config/laptop.toml` for a commented one.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// Files beside this one whose `venues` and `instruments` are added to its own.
+    pub include: Vec<PathBuf>,
+    /// Markets to connect to.
+    pub venues: Vec<Venue>,
+    /// What to compare between them.
+    pub instruments: Vec<Instrument>,
+    /// Which agents run on which thread.
+    pub threads: Vec<Thread>,
+    /// The WebSocket server.
+    pub broadcast: Broadcast,
+    /// When an opportunity opens and closes.
+    pub decision: Decision,
+    /// The record of every quote.
+    pub journal: Journal,
+    /// The raw frames in files.
+    pub capture: Capture,
+    /// Latencies in files.
+    pub telemetry: Telemetry,
+    /// How the feeds' sockets are read.
+    pub sockets: Sockets,
+    /// Sizes of the edges, in records of 64 bytes.
+    pub rings: Rings,
+    /// The process's memory.
+    pub memory: Memory,
+}
+
+/// Where an entry of a list stands, for problems with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The file, where it is not the main one.
+    pub file: Option<PathBuf>,
+    /// Its number in that file's list.
+    pub number: usize,
+}
+
+/// One market of one exchange.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Venue {
+    /// Where it stands.
+    #[serde(skip)]
+    pub place: Place,
+    /// As `spreadwire venues` lists it.
+    pub name: String,
+    /// Base address instead of the venue's own: a proxy, a regional host, a simulator.
+    pub url: Option<String>,
+    /// Taker fee in basis points; default is the venue's lowest tier.
+    pub taker_fee_bps: Option<f64>,
+    /// A quote older than this takes part in no spread, ms. Default 5000.
+    pub max_age_ms: Option<u64>,
+    /// PEM file of a certificate authority to trust for `wss://` beside the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// One thing traded, the same on all venues named.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Instrument {
+    /// Where it stands.
+    #[serde(skip)]
+    pub place: Place,
+    /// Canonical name: `BTC/USDT`, `BTC/USDT:PERP`.
+    pub name: String,
+    /// Decimals that prices are kept with; at least those of the venue with the finest tick.
+    pub price_decimals: u8,
+    /// Decimals that sizes are kept with.
+    pub size_decimals: u8,
+    /// Venues to compare it on; default is every venue of the file.
+    pub venues: Option<Vec<String>>,
+    /// Spelling by venue, where it is not the venue's customary one.
+    #[serde(default)]
+    pub symbols: BTreeMap<String, String>,
+}
+
+/// One thread.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Thread {
+    /// Name, at most 15 bytes.
+    pub name: String,
+    /// Core to pin it to; default is wherever the OS puts it.
+    pub cpu: Option<usize>,
+    /// `spin`, `yield` or `backoff`.
+    pub idle: String,
+    /// Longest sleep of `backoff`, microseconds. Default 1000.
+    pub sleep_max_us: Option<u64>,
+    /// Agents in the order of the data flow: `feed` or `feed.<venue>`, `calculator`, `decision`,
+    /// `broadcast`, `journal`.
+    pub agents: Vec<String>,
+}
+
+/// The WebSocket server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Broadcast {
+    /// Address to listen on.
+    pub address: String,
+    /// Clients served at once.
+    pub clients_max: usize,
+    /// Bytes that wait for one client before it is conflated.
+    pub client_buffer_bytes: usize,
+    /// A client that takes nothing for this long is disconnected, ms.
+    pub stuck_timeout_ms: u64,
+}
+
+impl Default for Broadcast {
+    fn default() -> Self {
+        Broadcast {
+            address: "127.0.0.1:8181".to_owned(),
+            clients_max: 1_000,
+            client_buffer_bytes: 1 << 20,
+            stuck_timeout_ms: 5_000,
+        }
+    }
+}
+
+/// When an opportunity opens and closes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Decision {
+    /// Opens at this net spread or above, basis points.
+    pub entry_bps: f64,
+    /// Closes below this net spread, basis points.
+    pub exit_bps: f64,
+    /// After a close the pair opens nothing for this long, ms.
+    pub cooldown_ms: u64,
+    /// Instruments to decide on, by name; `"*"` is all.
+    pub instruments: Vec<String>,
+    /// The analyzer's file, reviewed: only its enabled pairs open, each by its own thresholds.
+    pub recommendations: Option<PathBuf>,
+}
+
+impl Default for Decision {
+    fn default() -> Self {
+        Decision {
+            entry_bps: 5.0,
+            exit_bps: 0.0,
+            cooldown_ms: 1_000,
+            instruments: vec!["*".to_owned()],
+            recommendations: None,
+        }
+    }
+}
+
+/// The record of every quote.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Journal {
+    /// The lake's folder; made if it does not exist.
+    pub lake: PathBuf,
+    /// A segment is closed and sealed after this many records.
+    pub segment_records: u64,
+    /// And after this many seconds.
+    pub segment_seconds: u64,
+    /// Records are written to the file at least this often, ms.
+    pub flush_ms: u64,
+    /// And forced to the disk at least this often, ms; 0 leaves that to the operating system.
+    pub sync_ms: u64,
+    /// Recording stops while less than this is free on the lake's disk, MiB; 0 for never.
+    pub disk_reserve_mb: u64,
+    /// Spreads of this net or more are recorded beside the quotes, basis points; none by default.
+    pub spreads_min_net_bps: Option<f64>,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Journal {
+            lake: PathBuf::from("lake"),
+            segment_records: 1_000_000,
+            segment_seconds: 300,
+            flush_ms: 5,
+            sync_ms: 200,
+            disk_reserve_mb: 512,
+            spreads_min_net_bps: None,
+        }
+    }
+}
+
+/// The raw frames in files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Capture {
+    /// Whether frames are kept.
+    pub enabled: bool,
+    /// Venues whose frames are kept, by name; `"*"` is all.
+    pub venues: Vec<String>,
+    /// Frames that may wait for the disk, bytes for each feed.
+    pub ring_bytes: usize,
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Capture { enabled: false, venues: vec!["*".to_owned()], ring_bytes: 1 << 24 }
+    }
+}
+
+/// Latencies in files.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Telemetry {
+    /// Folder for interval logs, distributions and plots; none are written without it.
+    pub hist: Option<PathBuf>,
+}
+
+/// How the feeds' sockets are read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Sockets {
+    /// Room of each connection for what was read and not decoded yet, bytes.
+    pub receive_buffer_bytes: usize,
+    /// `SO_BUSY_POLL`, microseconds; 0 asks for nothing.
+    pub busy_poll_us: u32,
+    /// `SO_TIMESTAMPING`: latency from the kernel's stamp to the read is measured.
+    pub kernel_timestamps: bool,
+    /// `TCP_QUICKACK` after each turn of reading.
+    pub quick_ack: bool,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        Sockets {
+            receive_buffer_bytes: 1 << 16,
+            busy_poll_us: 0,
+            kernel_timestamps: false,
+            quick_ack: false,
+        }
+    }
+}
+
+/// Sizes of the edges, in records of 64 bytes.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default)]
+pub struct Rings {
+    /// From each feed to the calculator.
+    pub feed: usize,
+    /// From the calculator to the broadcast.
+    pub broadcast: usize,
+    /// From the calculator to the decision.
+    pub decision: usize,
+    /// From the calculator to the journal: seconds of peak load.
+    pub journal: usize,
+}
+
+impl Default for Rings {
+    fn default() -> Self {
+        Rings { feed: 1 << 14, broadcast: 1 << 16, decision: 1 << 16, journal: 1 << 18 }
+    }
+}
+
+/// The process's memory.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// Whether all of it is brought into RAM at the start and kept there.
+    pub lock: bool,
+}
+
+/// All keys that a file may hold, for "did you mean".
+pub const KEYS: &[&str] = &[
+    "include",
+    "venues",
+    "instruments",
+    "threads",
+    "broadcast",
+    "decision",
+    "journal",
+    "capture",
+    "telemetry",
+    "sockets",
+    "rings",
+    "memory",
+    "lock",
+    "name",
+    "url",
+    "taker_fee_bps",
+    "max_age_ms",
+    "ca_file",
+    "price_decimals",
+    "size_decimals",
+    "symbols",
+    "cpu",
+    "idle",
+    "sleep_max_us",
+    "agents",
+    "address",
+    "clients_max",
+    "client_buffer_bytes",
+    "stuck_timeout_ms",
+    "entry_bps",
+    "exit_bps",
+    "cooldown_ms",
+    "recommendations",
+    "lake",
+    "segment_records",
+    "segment_seconds",
+    "flush_ms",
+    "sync_ms",
+    "enabled",
+    "ring_bytes",
+    "hist",
+    "receive_buffer_bytes",
+    "busy_poll_us",
+    "kernel_timestamps",
+    "quick_ack",
+    "disk_reserve_mb",
+    "spreads_min_net_bps",
+    "feed",
+    "broadcast",
+    "decision",
+    "journal",
+];
+
+/// How the file is read.
+const FORM: Form = Form {
+    keys: KEYS,
+    free: "symbols",
+    start: "config/laptop.toml is one to start from",
+    document: "docs/configuration.md",
+};
+
+/// Reads a file and those that it includes. Paths within are taken from the file's own folder.
+/// Every problem of reading and parsing is appended to `problems`; what the values mean is not
+/// looked at. `None` if there is nothing to look at.
+pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
+    let mut config = FORM.read(path, problems).map(numbered)?;
+    let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+    for include in std::mem::take(&mut config.include) {
+        let path = folder.join(include);
+        let mut included = FORM.read(&path, problems).map(numbered)?;
+        included.venues.iter_mut().for_each(|v| v.place.file = Some(path.clone()));
+        included.instruments.iter_mut().for_each(|i| i.place.file = Some(path.clone()));
+        config.venues.extend(included.venues);
+        config.instruments.extend(included.instruments);
+    }
+    for venue in &mut config.venues {
+        venue.ca_file = venue.ca_file.take().map(|file| folder.join(file));
+    }
+    let decision = &mut config.decision;
+    decision.recommendations = decision.recommendations.take().map(|file| folder.join(file));
+    Some(config)
+}
+
+/// Parses a text; the keys that nobody asked for come beside.
+///
+/// # Errors
+/// The first error of syntax or type.
+pub fn parse(text: &str) -> Result<(Config, Vec<String>), toml::de::Error> {
+    problem::parse(text).map(|(config, unknown)| (numbered(config), unknown))
+}
+
+/// With the places of its entries.
+fn numbered(mut config: Config) -> Config {
+    config.venues.iter_mut().zip(0..).for_each(|(venue, number)| venue.place.number = number);
+    config.instruments.iter_mut().zip(0..).for_each(|(it, number)| it.place.number = number);
+    config
+}

@@ -1,0 +1,413 @@
+//! Records as rows: which table and folder a record goes to, and the columns that it becomes.
+//!
+//! Names and scales come from the catalogue of the run that wrote the records. Prices and sizes
+//! become the double nearest to their decimal. It must not know files or segments.
+
+use crate::lake::{self, BadName, HOUR};
+use crate::table::{self, Metadata, OPPORTUNITIES, QUOTES, SPREADS, STATUS, Table};
+use arrow::array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, StringDictionaryBuilder,
+    TimestampNanosecondArray, UInt8Array, UInt64Array,
+};
+use arrow::datatypes::Int32Type;
+use arrow::error::ArrowError;
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::decimal;
+use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId};
+use spreadwire_market::record::{Closed, Kind, Opened, Quote, Record, Spread, Status, flags};
+use spreadwire_market::spread::BPS;
+use spreadwire_market::state::{CloseReason, Reason, State};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const HOURS_PER_DAY: u64 = 24;
+
+/// Records that go into the same folder: the same table, and what that folder is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Group {
+    /// Of the record, as the table's code.
+    rows: Rows,
+    /// Of a quote; otherwise 0.
+    venue: VenueId,
+    /// Of a quote or a spread; otherwise 0.
+    instrument: InstrumentId,
+    /// Hours since 1970-01-01 00:00 UTC; of a table with a folder a day, the day's first.
+    hour: u64,
+}
+
+/// The tables that records become rows of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Rows {
+    Quotes,
+    Status,
+    Spreads,
+    Opportunities,
+}
+
+/// A record that cannot be a row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RowError {
+    /// Of an instrument or venue that the catalogue does not have.
+    #[error("no venue {venue} or instrument {instrument} in the catalogue")]
+    UnknownId {
+        /// The record's venue.
+        venue: u8,
+        /// The record's instrument.
+        instrument: u32,
+    },
+    /// A number that does not fit the signed column.
+    #[error("{value} is beyond the range of a column")]
+    OutOfRange {
+        /// The value.
+        value: u64,
+    },
+}
+
+impl Group {
+    /// Where a record goes; `None` if it is no row of any table.
+    #[must_use]
+    pub fn of(record: &Record) -> Option<Group> {
+        let hour = record.ts_recv() / HOUR;
+        let day = hour - hour % HOURS_PER_DAY;
+        let (venue, instrument) = (VenueId(0), InstrumentId(0));
+        let group = |rows, venue, instrument, hour| Some(Group { rows, venue, instrument, hour });
+        match record.kind()? {
+            Kind::Quote => group(Rows::Quotes, record.venue, record.instrument, hour),
+            Kind::Status => group(Rows::Status, venue, instrument, day),
+            Kind::Spread => group(Rows::Spreads, venue, record.instrument, hour),
+            Kind::Opened | Kind::Closed => group(Rows::Opportunities, venue, instrument, day),
+            Kind::Gap | Kind::Recording => None,
+        }
+    }
+
+    /// Whether the folder's hour or day was over at a time.
+    #[must_use]
+    pub fn is_over(&self, time: Nanos) -> bool {
+        let hours = match self.rows {
+            Rows::Quotes | Rows::Spreads => 1,
+            Rows::Status | Rows::Opportunities => HOURS_PER_DAY,
+        };
+        self.hour + hours <= time / HOUR
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &'static Table {
+        match self.rows {
+            Rows::Quotes => &QUOTES,
+            Rows::Status => &STATUS,
+            Rows::Spreads => &SPREADS,
+            Rows::Opportunities => &OPPORTUNITIES,
+        }
+    }
+}
+
+/// Turns the records of one run into rows.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    catalogue: &'a Catalogue,
+    run: &'a str,
+    venues: Vec<String>,
+    instruments: Vec<String>,
+}
+
+/// Why a catalogue has no folders.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NamesError {
+    /// A name that cannot be a folder.
+    #[error(transparent)]
+    Bad(#[from] BadName),
+    /// Two venues or instruments would share a folder.
+    #[error("two venues or two instruments would share the folder {0:?}")]
+    Same(String),
+}
+
+impl<'a> Columns<'a> {
+    /// For records of `run`, written with `catalogue`.
+    ///
+    /// # Errors
+    /// If its names cannot be folders, or two would share one.
+    pub fn new(catalogue: &'a Catalogue, run: &'a str) -> Result<Columns<'a>, NamesError> {
+        let venues: Result<Vec<_>, _> =
+            catalogue.venues.iter().map(|v| lake::venue_folder(&v.name)).collect();
+        let instruments: Result<Vec<_>, _> =
+            catalogue.instruments.iter().map(|i| lake::instrument_folder(&i.name)).collect();
+        let (venues, instruments) = (venues?, instruments?);
+        for names in [&venues, &instruments] {
+            let mut sorted: Vec<&String> = names.iter().collect();
+            sorted.sort_unstable();
+            if let Some(twin) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+                return Err(NamesError::Same(twin[0].clone()));
+            }
+        }
+        Ok(Columns { catalogue, run, venues, instruments })
+    }
+
+    /// Refuses what [`batch`](Columns::batch) could not turn into a row.
+    ///
+    /// # Errors
+    /// If the catalogue does not know its ids, or a number is beyond a signed column.
+    pub fn check(&self, record: &Record, number: u64) -> Result<(), RowError> {
+        let (venues, instruments) = (self.venues.len(), self.instruments.len());
+        let Record { venue, peer, instrument, .. } = *record;
+        let known = venue.index() < venues && instrument.index() < instruments;
+        if !known || (peer != VenueId(0) && venues <= peer.index()) {
+            return Err(RowError::UnknownId { venue: venue.0, instrument: instrument.0 });
+        }
+        let event = match record.kind() {
+            Some(Kind::Quote) => record.view::<Quote>().ts_event,
+            Some(Kind::Spread) => record.view::<Spread>().sequence,
+            Some(Kind::Closed) => {
+                record.view::<Closed>().ts_open.max(record.view::<Closed>().ts_peak)
+            }
+            Some(Kind::Status | Kind::Gap | Kind::Opened | Kind::Recording) | None => 0,
+        };
+        let times = [record.ts_recv(), event, number];
+        let beyond = times.into_iter().find(|value| i64::try_from(*value).is_err());
+        beyond.map_or(Ok(()), |value| Err(RowError::OutOfRange { value }))
+    }
+
+    /// The group's folder, from the lake's top.
+    #[must_use]
+    pub fn folder(&self, group: &Group) -> PathBuf {
+        let instrument = || &self.instruments[group.instrument.index()];
+        let (hour, date) = (lake::hour_folder(group.hour), lake::date_folder(group.hour));
+        PathBuf::from(match group.rows {
+            Rows::Quotes => {
+                let venue = &self.venues[group.venue.index()];
+                format!("exchange={venue}/symbol={}/{hour}", instrument())
+            }
+            Rows::Spreads => format!("{}/symbol={}/{hour}", lake::SPREADS, instrument()),
+            Rows::Status => format!("{}/{date}", lake::STATUS),
+            Rows::Opportunities => format!("{}/{date}", lake::OPPORTUNITIES),
+        })
+    }
+
+    /// The venue and the instrument that all of a group's rows are of, where they are of one.
+    #[must_use]
+    pub fn names(&self, group: &Group) -> (Option<&str>, Option<&str>) {
+        let venue = || Some(self.venue(group.venue));
+        let instrument = || Some(self.instrument(group.instrument).name.as_str());
+        match group.rows {
+            Rows::Quotes => (venue(), instrument()),
+            Rows::Spreads => (None, instrument()),
+            Rows::Status | Rows::Opportunities => (None, None),
+        }
+    }
+
+    /// What a file of the group says in its footer.
+    #[must_use]
+    pub fn metadata(&self, group: &Group) -> Metadata {
+        let mut metadata = Metadata::new();
+        let (venue, instrument) = self.names(group);
+        let mut add = |key: &str, value: String| metadata.insert(key.to_owned(), value);
+        if let Some(venue) = venue {
+            add("venue", venue.to_owned());
+        }
+        if let Some(name) = instrument {
+            let Instrument { price_scale, size_scale, .. } = self.instrument(group.instrument);
+            add("instrument", name.to_owned());
+            add("price_scale", price_scale.to_string());
+            add("size_scale", size_scale.to_string());
+        }
+        metadata
+    }
+
+    /// Records of one group, with their numbers, as rows in the order given.
+    ///
+    /// # Errors
+    /// Never for records that were [checked](Columns::check).
+    ///
+    /// # Panics
+    /// If a record is of another group's kind or was not checked.
+    pub fn batch(
+        &self,
+        group: &Group,
+        records: &[(&Record, u64)],
+    ) -> Result<RecordBatch, ArrowError> {
+        let columns = match group.rows {
+            Rows::Quotes => self.quotes(group, records),
+            Rows::Status => self.statuses(records),
+            Rows::Spreads => self.spreads(records),
+            Rows::Opportunities => self.opportunities(records),
+        };
+        group.table().batch(columns)
+    }
+
+    fn quotes(&self, group: &Group, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
+        let Instrument { price_scale, size_scale, .. } = *self.instrument(group.instrument);
+        let quotes = || records.iter().map(|(record, _)| record.view::<Quote>());
+        // An absent side has neither price nor size.
+        let bid =
+            |of: fn(&Quote) -> i64, scale| {
+                floats(quotes().map(|q| {
+                    ((q.bid_px, q.bid_sz) != (0, 0)).then(|| decimal::to_f64(of(q), scale))
+                }))
+            };
+        let ask =
+            |of: fn(&Quote) -> i64, scale| {
+                floats(quotes().map(|q| {
+                    ((q.ask_px, q.ask_sz) != (0, 0)).then(|| decimal::to_f64(of(q), scale))
+                }))
+            };
+        let event = |q: &Quote| (q.flags & flags::TS_EVENT_ABSENT == 0).then_some(q.ts_event);
+        vec![
+            times(quotes().map(|q| Some(q.ts_recv))),
+            bid(|q| q.bid_px, price_scale),
+            ask(|q| q.ask_px, price_scale),
+            bid(|q| q.bid_sz, size_scale),
+            ask(|q| q.ask_sz, size_scale),
+            times(quotes().map(event)),
+            Arc::new(
+                quotes().map(|q| (q.sequence != 0).then_some(q.sequence)).collect::<UInt64Array>(),
+            ),
+            numbers(records.iter().map(|(_, number)| Some(*number))),
+            Arc::new(UInt8Array::from_iter_values(quotes().map(|q| q.flags))),
+            table::constant_text(self.run, records.len()),
+        ]
+    }
+
+    fn statuses(&self, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
+        let all = || records.iter().map(|(record, _)| record.view::<Status>());
+        // A code of a later version stands as its number.
+        let state = |code: u8| {
+            State::of_code(code).map_or_else(|| code.to_string(), |s| s.name().to_owned())
+        };
+        let reason = |code: u8| {
+            Reason::of_code(code).map_or_else(|| code.to_string(), |r| r.name().to_owned())
+        };
+        vec![
+            times(all().map(|s| Some(s.ts_recv))),
+            texts(all().map(|s| Some(self.venue(s.venue)))),
+            texts(all().map(|s| Some(&self.instrument(s.instrument).name))),
+            texts(all().map(|s| Some(state(s.state)))),
+            texts(all().map(|s| Some(state(s.previous)))),
+            texts(all().map(|s| Some(reason(s.reason)))),
+            numbers(records.iter().map(|(_, number)| Some(*number))),
+            table::constant_text(self.run, records.len()),
+        ]
+    }
+
+    fn spreads(&self, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
+        let all = || records.iter().map(|(record, _)| record.view::<Spread>());
+        let price = |s: &Spread, px| decimal::to_f64(px, self.instrument(s.instrument).price_scale);
+        let size = |s: &Spread, sz| decimal::to_f64(sz, self.instrument(s.instrument).size_scale);
+        vec![
+            times(all().map(|s| Some(s.ts_recv))),
+            texts(all().map(|s| Some(&self.instrument(s.instrument).name))),
+            texts(all().map(|s| Some(self.venue(s.buy_venue)))),
+            texts(all().map(|s| Some(self.venue(s.sell_venue)))),
+            floats(all().map(|s| Some(price(s, s.buy_px)))),
+            floats(all().map(|s| Some(price(s, s.sell_px)))),
+            floats(all().map(|s| Some(size(s, s.buy_sz)))),
+            floats(all().map(|s| Some(size(s, s.sell_sz)))),
+            floats(all().map(|s| Some(s.net * BPS))),
+            numbers(all().map(|s| Some(s.sequence))),
+            table::constant_text(self.run, records.len()),
+        ]
+    }
+
+    fn opportunities(&self, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
+        let rows: Vec<Opportunity> =
+            records.iter().map(|(record, _)| self.opportunity(record)).collect();
+        let pair = |of: fn(&Record) -> VenueId| {
+            texts(records.iter().map(|(record, _)| Some(self.venue(of(record)))))
+        };
+        vec![
+            times(records.iter().map(|(record, _)| Some(record.ts_recv()))),
+            texts(rows.iter().map(|row| Some(row.event))),
+            numbers(rows.iter().map(|row| Some(row.id))),
+            texts(records.iter().map(|(r, _)| Some(&self.instrument(r.instrument).name))),
+            pair(|record| record.venue),
+            pair(|record| record.peer),
+            floats(rows.iter().map(|row| row.sides.map(|sides| sides[0]))),
+            floats(rows.iter().map(|row| row.sides.map(|sides| sides[1]))),
+            floats(rows.iter().map(|row| row.sides.map(|sides| sides[2]))),
+            floats(rows.iter().map(|row| row.sides.map(|sides| sides[3]))),
+            floats(rows.iter().map(|row| Some(row.net))),
+            times(rows.iter().map(|row| Some(row.opened_at))),
+            floats(rows.iter().map(|row| row.closed.map(|closed| closed.net_peak * BPS))),
+            times(rows.iter().map(|row| row.closed.map(|closed| closed.ts_peak))),
+            numbers(rows.iter().map(|row| row.closed.map(|closed| closed.updates))),
+            texts(rows.iter().map(|row| row.closed.map(|closed| close_reason(closed.flags)))),
+            table::constant_text(self.run, records.len()),
+        ]
+    }
+
+    fn opportunity(&self, record: &Record) -> Opportunity {
+        let Instrument { price_scale, size_scale, .. } = *self.instrument(record.instrument);
+        if record.kind() == Some(Kind::Closed) {
+            let closed: Closed = *record.view();
+            let (id, opened_at, net) = (closed.id, closed.ts_open, closed.net_last * BPS);
+            return Opportunity {
+                event: "closed",
+                id,
+                opened_at,
+                net,
+                sides: None,
+                closed: Some(closed),
+            };
+        }
+        let opened: &Opened = record.view();
+        let price = |px| decimal::to_f64(px, price_scale);
+        let size = |sz| decimal::to_f64(sz, size_scale);
+        let sides = [
+            price(opened.buy_px),
+            price(opened.sell_px),
+            size(opened.buy_sz),
+            size(opened.sell_sz),
+        ];
+        Opportunity {
+            event: "opened",
+            id: opened.id,
+            opened_at: opened.ts_recv,
+            net: opened.net * BPS,
+            sides: Some(sides),
+            closed: None,
+        }
+    }
+
+    fn venue(&self, id: VenueId) -> &'a str {
+        &self.catalogue.venue(id).name
+    }
+
+    fn instrument(&self, id: InstrumentId) -> &'a Instrument {
+        self.catalogue.instrument(id)
+    }
+}
+
+/// A row of opportunities, but for what every record has.
+struct Opportunity {
+    event: &'static str,
+    id: u64,
+    opened_at: Nanos,
+    /// Basis points.
+    net: f64,
+    /// Of one that opened: buy price, sell price, buy size, sell size.
+    sides: Option<[f64; 4]>,
+    /// Of one that closed.
+    closed: Option<Closed>,
+}
+
+fn close_reason(code: u8) -> String {
+    CloseReason::of_code(code).map_or_else(|| code.to_string(), |reason| reason.name().to_owned())
+}
+
+fn times(values: impl Iterator<Item = Option<Nanos>>) -> ArrayRef {
+    let values: TimestampNanosecondArray = values.map(|v| v.map(u64::cast_signed)).collect();
+    Arc::new(values.with_timezone("UTC"))
+}
+
+fn numbers(values: impl Iterator<Item = Option<u64>>) -> ArrayRef {
+    Arc::new(values.map(|v| v.map(u64::cast_signed)).collect::<Int64Array>())
+}
+
+fn floats(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
+    Arc::new(values.collect::<Float64Array>())
+}
+
+fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
+    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
+    values.for_each(|value| builder.append_option(value));
+    Arc::new(builder.finish())
+}

@@ -1,0 +1,125 @@
+//! Room on a disk: how much is free, and taking some ahead for a file that grows.
+//!
+//! What the operating system has no call for is gone without. It must not know what files hold.
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::io::Errno;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// A growing file takes room in steps of this many bytes: a disk that fills shows before the write.
+pub const STEP_BYTES: u64 = 16 << 20;
+
+type Probe = dyn FnMut(&Path) -> io::Result<u64> + Send;
+
+/// Asks how many bytes are free for us where a folder lies; handed in, so that tests can play a disk.
+pub struct FreeSpace(Box<Probe>);
+
+impl FreeSpace {
+    /// What the operating system says.
+    #[must_use]
+    pub fn of_host() -> FreeSpace {
+        FreeSpace::new(|folder| {
+            let disk = statvfs(folder)?;
+            Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+        })
+    }
+
+    /// What a function says.
+    #[must_use]
+    pub fn new(bytes: impl FnMut(&Path) -> io::Result<u64> + Send + 'static) -> FreeSpace {
+        FreeSpace(Box::new(bytes))
+    }
+
+    /// Bytes that are free for this process on the disk of a folder.
+    ///
+    /// # Errors
+    /// Of the operating system: the folder is not there, or may not be asked about.
+    pub fn bytes(&mut self, folder: &Path) -> io::Result<u64> {
+        (self.0)(folder)
+    }
+}
+
+impl fmt::Debug for FreeSpace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("FreeSpace")
+    }
+}
+
+/// The room that a file has taken beyond its end.
+#[derive(Debug)]
+pub struct Ahead {
+    until: u64,
+    /// Whether this file system can.
+    possible: bool,
+}
+
+impl Default for Ahead {
+    fn default() -> Ahead {
+        Ahead { until: 0, possible: true }
+    }
+}
+
+impl Ahead {
+    /// Takes no room: for files that are none.
+    pub(crate) fn never() -> Ahead {
+        Ahead { until: 0, possible: false }
+    }
+
+    /// Sees that `bytes` more fit behind `end`, the file's length, which stays as it is.
+    ///
+    /// # Errors
+    /// Of the operating system: the disk is full, or the file cannot be written.
+    pub fn cover(&mut self, file: &File, end: u64, bytes: u64) -> io::Result<()> {
+        if !self.possible || end.saturating_add(bytes) <= self.until {
+            return Ok(());
+        }
+        let step = STEP_BYTES.max(bytes);
+        match fallocate(file, FallocateFlags::KEEP_SIZE, end, step) {
+            Ok(()) => self.until = end.saturating_add(step),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.possible = false,
+            // The next write asks again.
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn room_ahead_leaves_the_length_alone_and_is_asked_for_in_steps() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("file");
+        fs::write(&path, "abc").unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        let mut ahead = Ahead::default();
+        ahead.cover(&file, 3, 100).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"abc");
+        if ahead.possible {
+            assert_eq!(ahead.until, 3 + STEP_BYTES);
+            ahead.cover(&file, 3, STEP_BYTES).unwrap();
+            assert_eq!(ahead.until, 3 + STEP_BYTES, "that much was there already");
+            ahead.cover(&file, 4, STEP_BYTES).unwrap();
+            assert_eq!(ahead.until, 4 + STEP_BYTES);
+        }
+        let read_only = File::open(&path).unwrap();
+        let refused = Ahead::default().cover(&read_only, 0, 1).unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(Errno::BADF.raw_os_error()));
+    }
+
+    #[test]
+    fn the_host_says_how_much_is_free_and_of_no_folder_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let mut free = FreeSpace::of_host();
+        assert!(0 < free.bytes(home.path()).unwrap());
+        let missing = free.bytes(&home.path().join("missing")).unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+    }
+}

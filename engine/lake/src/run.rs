@@ -1,0 +1,121 @@
+//! Runs of the engine by name, and what all segments of a run have in common.
+
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::instrument::Catalogue;
+
+/// A run's name is at most this long, bytes.
+pub const RUN_BYTES_MAX: usize = 32;
+
+/// A run of the engine by name: ASCII letters, digits and `-`, so that it can stand in file names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RunId {
+    /// The name padded with zeros, as a segment's header holds it.
+    pub(crate) text: [u8; RUN_BYTES_MAX],
+}
+
+/// What all segments of a run have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The run.
+    pub run: RunId,
+    /// [`catalogue_digest`] of the catalogue whose ids the records hold.
+    pub catalogue: u32,
+}
+
+impl RunId {
+    /// A run by name; `None` if it is empty, longer than [`RUN_BYTES_MAX`] or has other characters.
+    #[must_use]
+    pub fn new(name: &str) -> Option<RunId> {
+        let valid = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if name.is_empty() || RUN_BYTES_MAX < name.len() || !valid {
+            return None;
+        }
+        let mut text = [0; RUN_BYTES_MAX];
+        text[..name.len()].copy_from_slice(name.as_bytes());
+        Some(RunId { text })
+    }
+
+    /// The run that starts at `now`: `20240808T235414-087891268`. Names sort as the runs did.
+    ///
+    /// # Panics
+    /// Never: every [`Nanos`] is within the calendar.
+    #[must_use]
+    pub fn starting_at(now: Nanos) -> RunId {
+        let second = (now / spreadwire_market::clock::SECOND).cast_signed();
+        let time = jiff::Timestamp::from_second(second).expect("the calendar goes on to year 9999");
+        let name = format!(
+            "{}-{:09}",
+            time.strftime("%Y%m%dT%H%M%S"),
+            now % spreadwire_market::clock::SECOND
+        );
+        RunId::new(&name).expect("digits and dashes, 25 of them")
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        let end = self.text.iter().position(|b| *b == 0).unwrap_or(RUN_BYTES_MAX);
+        str::from_utf8(&self.text[..end]).unwrap_or_default()
+    }
+
+    pub(crate) fn of_bytes(text: [u8; RUN_BYTES_MAX]) -> Option<RunId> {
+        let run = RunId { text };
+        (RunId::new(run.as_str()) == Some(run)).then_some(run)
+    }
+}
+
+impl std::fmt::Display for RunId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.pad(self.as_str())
+    }
+}
+
+/// A fingerprint (CRC32C) of what ids mean: the instruments with their scales and the venues, in
+/// the order of their ids. Fees and ages do not count.
+#[must_use]
+pub fn catalogue_digest(catalogue: &Catalogue) -> u32 {
+    let mut text = String::new();
+    for instrument in &catalogue.instruments {
+        let (price_scale, size_scale) = (instrument.price_scale, instrument.size_scale);
+        text.push_str(&format!("{}\t{price_scale}\t{size_scale}\n", instrument.name));
+    }
+    catalogue.venues.iter().for_each(|venue| text.push_str(&format!("\n{}", venue.name)));
+    crc32c::crc32c(text.as_bytes())
+}
+
+/// The name of a segment, of its Parquet files too: `<run>-<number>`.
+#[must_use]
+pub fn segment_name(run: &RunId, number: u32) -> String {
+    format!("{run}-{number:06}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spreadwire_market::instrument::Instrument;
+
+    #[test]
+    fn runs_are_named_after_their_start() {
+        let run = RunId::starting_at(1_723_161_254_087_891_268);
+        assert_eq!(run.as_str(), "20240808T235414-087891268");
+        assert_eq!(segment_name(&run, 7), "20240808T235414-087891268-000007");
+        for bad in ["", "../x", "a/b", "a b", "123456789012345678901234567890123"] {
+            assert_eq!(RunId::new(bad), None, "{bad:?}");
+        }
+        assert!(RunId::starting_at(u64::MAX) > run);
+    }
+
+    #[test]
+    fn the_digest_is_that_of_names_scales_and_their_order() {
+        let instrument = |name: &str, price_scale| Instrument {
+            name: name.to_owned(),
+            price_scale,
+            size_scale: 8,
+        };
+        let of = |instruments| catalogue_digest(&Catalogue { instruments, ..Catalogue::default() });
+        let base = of(vec![instrument("A/B", 2), instrument("C/D", 2)]);
+        assert_eq!(base, of(vec![instrument("A/B", 2), instrument("C/D", 2)]));
+        assert_ne!(base, of(vec![instrument("C/D", 2), instrument("A/B", 2)]));
+        assert_ne!(base, of(vec![instrument("A/B", 3), instrument("C/D", 2)]));
+    }
+}

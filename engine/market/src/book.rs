@@ -1,0 +1,196 @@
+//! The latest quote of every (instrument, venue), and the spreads that a new one leads to.
+//!
+//! Only legs whose state is live and whose quote is no older than the venue's maximum age, measured
+//! from the receive time of the quote in hand, take part. A function of the order of its input
+//! alone: no clock, no thread, no ring.
+//!
+//! A leg is one cache line in an array by venue: prices and sizes, what selling leaves and what
+//! buying costs after fees, and when the quote is too old; all that is computed once, when the quote
+//! comes. Who is live, who bids and who offers are masks with a bit for each venue, so that a quote
+//! visits only venues that it can be paired with.
+
+use crate::clock::Nanos;
+use crate::instrument::{Catalogue, VENUES_MAX, VenueId};
+use crate::record::{Kind, Quote, Spread, Status, flags};
+use crate::spread::{FeeFactors, net_of_products};
+use crate::state::State;
+
+/// A bit for each venue.
+type Venues = u64;
+const _: () = assert!(VENUES_MAX <= Venues::BITS as usize);
+
+/// One venue's quote of one instrument, ready to be paired.
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, Default)]
+struct Leg {
+    bid_px: i64,
+    ask_px: i64,
+    bid_sz: i64,
+    ask_sz: i64,
+    /// What selling at the bid leaves after the fee.
+    proceeds: f64,
+    /// What buying at the ask costs with the fee.
+    cost: f64,
+    /// The last receive time of another venue's quote that it is paired with.
+    fresh_until: Nanos,
+}
+
+/// Of one instrument.
+#[derive(Clone, Copy, Debug, Default)]
+struct Masks {
+    /// Whose state is live.
+    live: Venues,
+    /// Whose bid can be sold to: there, and not crossed.
+    bids: Venues,
+    /// Whose ask can be bought from: there, and not crossed.
+    asks: Venues,
+}
+
+/// What the book knows of a venue.
+#[derive(Clone, Copy, Debug)]
+struct Terms {
+    fee: FeeFactors,
+    max_age: Nanos,
+}
+
+/// All legs, by instrument and venue.
+#[derive(Clone, Debug)]
+pub struct Book {
+    venues: usize,
+    legs: Vec<Leg>,
+    /// By instrument.
+    masks: Vec<Masks>,
+    /// By venue.
+    terms: Vec<Terms>,
+}
+
+impl Leg {
+    #[inline]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a relative error of 2^-53 is far below a basis point"
+    )]
+    fn of(quote: &Quote, terms: Terms) -> Leg {
+        Leg {
+            bid_px: quote.bid_px,
+            ask_px: quote.ask_px,
+            bid_sz: quote.bid_sz,
+            ask_sz: quote.ask_sz,
+            proceeds: quote.bid_px as f64 * terms.fee.sell,
+            cost: quote.ask_px as f64 * terms.fee.buy,
+            fresh_until: quote.ts_recv.saturating_add(terms.max_age),
+        }
+    }
+}
+
+impl Masks {
+    #[inline]
+    fn take(&mut self, bit: Venues, quote: &Quote) {
+        let sound = quote.flags & flags::CROSSED == 0;
+        self.bids = with(self.bids, bit, sound && 0 < quote.bid_px);
+        self.asks = with(self.asks, bit, sound && 0 < quote.ask_px);
+    }
+}
+
+/// The mask with a bit set or not.
+#[inline]
+fn with(mask: Venues, bit: Venues, on: bool) -> Venues {
+    (mask & !bit) | (bit * Venues::from(on))
+}
+
+/// All bits or none.
+#[inline]
+fn all(on: bool) -> Venues {
+    Venues::from(on).wrapping_neg()
+}
+
+impl Book {
+    /// An empty book for a catalogue; all memory is taken now.
+    #[must_use]
+    pub fn new(catalogue: &Catalogue) -> Book {
+        let (venues, instruments) = (catalogue.venues.len(), catalogue.instruments.len());
+        let terms = catalogue.venues.iter();
+        Book {
+            venues,
+            legs: vec![Leg::default(); instruments * venues],
+            masks: vec![Masks::default(); instruments],
+            terms: terms
+                .map(|v| Terms { fee: FeeFactors::of(v.taker_fee), max_age: v.max_age })
+                .collect(),
+        }
+    }
+
+    /// Takes a change of state: what is not live takes part in nothing.
+    pub fn on_status(&mut self, status: &Status) {
+        let masks = &mut self.masks[status.instrument.index()];
+        masks.live = with(masks.live, bit(status.venue), status.state == State::Live as u8);
+    }
+
+    /// Takes a quote and hands `each` the spreads it leads to with every other usable venue, both
+    /// directions, in the order of venue ids: first buying here, then selling here.
+    #[inline]
+    pub fn on_quote(&mut self, quote: &Quote, sequence: u64, mut each: impl FnMut(Spread)) {
+        let here = Leg::of(quote, self.terms[quote.venue.index()]);
+        let row = quote.instrument.index() * self.venues;
+        let legs = &mut self.legs[row..row + self.venues];
+        let masks = &mut self.masks[quote.instrument.index()];
+        let bit = bit(quote.venue);
+        masks.take(bit, quote);
+        let (bids, asks) = (masks.bids & masks.live, masks.asks & masks.live);
+        let sell_to = bids & !bit & all(asks & bit != 0);
+        let buy_from = asks & !bit & all(bids & bit != 0);
+        let mut left = sell_to | buy_from;
+        while left != 0 {
+            let (place, other) = (left.trailing_zeros() as usize, left & left.wrapping_neg());
+            left ^= other;
+            let there = &legs[place];
+            if there.fresh_until < quote.ts_recv {
+                continue;
+            }
+            let venue = venue_of(place);
+            if sell_to & other != 0 {
+                each(spread(quote, sequence, (quote.venue, &here), (venue, there)));
+            }
+            if buy_from & other != 0 {
+                each(spread(quote, sequence, (venue, there), (quote.venue, &here)));
+            }
+        }
+        legs[quote.venue.index()] = here;
+    }
+}
+
+#[inline]
+fn bit(venue: VenueId) -> Venues {
+    1 << venue.index()
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "a place of a bit is below 64")]
+fn venue_of(place: usize) -> VenueId {
+    VenueId(place as u8)
+}
+
+/// The spread that `quote` leads to.
+#[inline]
+fn spread(
+    quote: &Quote,
+    sequence: u64,
+    (buy_venue, buy): (VenueId, &Leg),
+    (sell_venue, sell): (VenueId, &Leg),
+) -> Spread {
+    Spread {
+        ts_recv: quote.ts_recv,
+        sequence,
+        buy_px: buy.ask_px,
+        sell_px: sell.bid_px,
+        buy_sz: buy.ask_sz,
+        sell_sz: sell.bid_sz,
+        net: net_of_products(sell.proceeds, buy.cost),
+        instrument: quote.instrument,
+        buy_venue,
+        sell_venue,
+        kind: Kind::Spread as u8,
+        flags: 0,
+    }
+    .led_by(quote.venue)
+}

@@ -1,0 +1,499 @@
+//! Decides on spreads: when an opportunity opens, and when it closes again.
+//!
+//! [`DecisionMaker`] is a function of the order of its records alone: the engine's decision agent
+//! feeds it from a ring, `tools/trader` from the broadcast. A net spread at or above the entry
+//! threshold opens an opportunity; it closes when the net falls below the exit threshold
+//! (hysteresis), when a leg is no longer live, or when records were missed. After a close the pair
+//! cools down. Where rules by pair are given, only those pairs open, by thresholds of their own, and
+//! nothing opens once the rules have expired. It places no orders and must not know where its records
+//! come from.
+
+use crate::clock::Nanos;
+use crate::instrument::{Catalogue, InstrumentId, VenueId};
+use crate::record::{Closed, Kind, Opened, Record, Spread, Status};
+use crate::state::{CloseReason, State};
+
+/// When to open and to close.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// A net spread at or above this opens, fraction.
+    pub entry: f64,
+    /// A net spread below this closes, fraction; not above `entry`.
+    pub exit: f64,
+    /// After a close the pair opens nothing for this long, ns.
+    pub cooldown: Nanos,
+    /// By [`InstrumentId`]: whether opportunities of it are opened at all.
+    pub enabled: Vec<bool>,
+    /// The only pairs that open, each by thresholds of its own; `None` for every pair by the two
+    /// above.
+    pub rules: Option<PairRules>,
+}
+
+/// Which pairs open, and until when.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PairRules {
+    /// A later rule for the same pair takes the place of an earlier one.
+    pub pairs: Vec<PairRule>,
+    /// Nothing opens on records received at this time or later, ns since 1970 UTC. What is open
+    /// closes as usual.
+    pub expires: Nanos,
+}
+
+/// When one pair of one instrument opens and closes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PairRule {
+    /// What is traded.
+    pub instrument: InstrumentId,
+    /// Bought here.
+    pub buy_venue: VenueId,
+    /// Sold there.
+    pub sell_venue: VenueId,
+    /// As [`Settings::entry`].
+    pub entry: f64,
+    /// As [`Settings::exit`].
+    pub exit: f64,
+}
+
+/// What a net spread is compared with.
+#[derive(Clone, Copy, Debug)]
+struct Thresholds {
+    entry: f64,
+    exit: f64,
+}
+
+/// Nothing is at or above NaN: the pair opens never.
+const NEVER: Thresholds = Thresholds { entry: f64::NAN, exit: f64::NAN };
+
+/// One ordered pair of venues of one instrument.
+#[derive(Clone, Copy, Debug, Default)]
+struct Pair {
+    /// Id of the open opportunity, 0 if none is.
+    open: u64,
+    ts_open: Nanos,
+    net_peak: f64,
+    ts_peak: Nanos,
+    net_last: f64,
+    updates: u64,
+    cool_until: Nanos,
+}
+
+/// The decision itself, free of threads, rings and clocks.
+#[derive(Clone, Debug)]
+pub struct DecisionMaker {
+    venues: usize,
+    /// By instrument, buy venue, sell venue.
+    pairs: Vec<Pair>,
+    /// In the order of `pairs`; beside them, so that a pair stays within a cache line.
+    thresholds: Vec<Thresholds>,
+    cooldown: Nanos,
+    /// Records of this time or later open nothing.
+    expires: Nanos,
+    opened: u64,
+    open_now: usize,
+    in_step: bool,
+}
+
+impl DecisionMaker {
+    /// For the pairs of a catalogue; all memory is taken now.
+    ///
+    /// # Panics
+    /// If `enabled` is not as long as the catalogue has instruments, or a rule names an id that is
+    /// not of this catalogue.
+    #[must_use]
+    pub fn new(catalogue: &Catalogue, settings: Settings) -> DecisionMaker {
+        let Settings { entry, exit, cooldown, enabled, rules } = settings;
+        let (venues, instruments) = (catalogue.venues.len(), catalogue.instruments.len());
+        assert_eq!(enabled.len(), instruments, "every instrument is enabled or not");
+        let of_pair = venues * venues;
+        let mut maker = DecisionMaker {
+            venues,
+            pairs: vec![Pair::default(); instruments * of_pair],
+            thresholds: vec![NEVER; instruments * of_pair],
+            cooldown,
+            expires: rules.as_ref().map_or(Nanos::MAX, |rules| rules.expires),
+            opened: 0,
+            open_now: 0,
+            in_step: true,
+        };
+        match rules {
+            None => {
+                let instruments = maker.thresholds.chunks_exact_mut(of_pair.max(1));
+                instruments.zip(&enabled).filter(|(_, enabled)| **enabled).for_each(
+                    |(pairs, _)| {
+                        pairs.fill(Thresholds { entry, exit });
+                    },
+                );
+            }
+            Some(rules) => {
+                for rule in rules.pairs.iter().filter(|rule| enabled[rule.instrument.index()]) {
+                    maker.set(rule);
+                }
+            }
+        }
+        maker
+    }
+
+    fn set(&mut self, rule: &PairRule) {
+        let PairRule { instrument, buy_venue, sell_venue, entry, exit } = *rule;
+        assert!(buy_venue.index().max(sell_venue.index()) < self.venues, "{rule:?} has no venue");
+        let place = self.place(instrument, buy_venue, sell_venue);
+        self.thresholds[place] = Thresholds { entry, exit };
+    }
+
+    /// Takes the next record; appends [`Opened`] and [`Closed`] records to `out`.
+    pub fn on_record(&mut self, record: &Record, out: &mut Vec<Record>) {
+        match record.kind() {
+            Some(Kind::Spread) => self.on_spread(record.view(), out),
+            Some(Kind::Status) => self.on_status(record.view(), out),
+            Some(Kind::Gap) => {
+                self.in_step = false;
+                self.close_all(CloseReason::Gap, record.ts_recv(), out);
+            }
+            Some(Kind::Quote | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
+        }
+    }
+
+    /// Tells that everything there was has been taken: after a gap, opening is allowed again.
+    pub fn caught_up(&mut self) {
+        self.in_step = true;
+    }
+
+    /// Closes every open opportunity.
+    pub fn close_all(&mut self, reason: CloseReason, ts: Nanos, out: &mut Vec<Record>) {
+        for place in 0..self.pairs.len() {
+            if self.open_now == 0 {
+                return;
+            }
+            self.close(place, reason, ts, out);
+        }
+    }
+
+    /// From now on nothing opens, whatever the time of the records. What is open closes as usual.
+    pub fn expire(&mut self) {
+        self.expires = 0;
+    }
+
+    /// How many opportunities are open.
+    #[must_use]
+    pub fn open_now(&self) -> usize {
+        self.open_now
+    }
+
+    fn on_spread(&mut self, spread: &Spread, out: &mut Vec<Record>) {
+        let place = self.place(spread.instrument, spread.buy_venue, spread.sell_venue);
+        let pair = &mut self.pairs[place];
+        if pair.open == 0 {
+            let entered = self.thresholds[place].entry <= spread.net;
+            let cool = pair.cool_until <= spread.ts_recv;
+            if entered && cool && self.in_step && spread.ts_recv < self.expires {
+                self.open(place, spread, out);
+            }
+            return;
+        }
+        pair.updates += 1;
+        pair.net_last = spread.net;
+        if pair.net_peak < spread.net {
+            (pair.net_peak, pair.ts_peak) = (spread.net, spread.ts_recv);
+        }
+        if spread.net < self.thresholds[place].exit {
+            self.close(place, CloseReason::Exit, spread.ts_recv, out);
+        }
+    }
+
+    fn on_status(&mut self, status: &Status, out: &mut Vec<Record>) {
+        if status.state == State::Live as u8 || self.open_now == 0 {
+            return;
+        }
+        for other in 0..self.venues {
+            let Ok(other) = u8::try_from(other).map(VenueId) else { return };
+            for (buy, sell) in [(status.venue, other), (other, status.venue)] {
+                let place = self.place(status.instrument, buy, sell);
+                self.close(place, CloseReason::LegNotLive, status.ts_recv, out);
+            }
+        }
+    }
+
+    fn open(&mut self, place: usize, spread: &Spread, out: &mut Vec<Record>) {
+        self.opened += 1;
+        self.open_now += 1;
+        self.pairs[place] = Pair {
+            open: self.opened,
+            ts_open: spread.ts_recv,
+            net_peak: spread.net,
+            ts_peak: spread.ts_recv,
+            net_last: spread.net,
+            updates: 1,
+            cool_until: 0,
+        };
+        out.push(
+            Opened {
+                id: self.opened,
+                ts_recv: spread.ts_recv,
+                buy_px: spread.buy_px,
+                sell_px: spread.sell_px,
+                buy_sz: spread.buy_sz,
+                sell_sz: spread.sell_sz,
+                net: spread.net,
+                instrument: spread.instrument,
+                buy_venue: spread.buy_venue,
+                sell_venue: spread.sell_venue,
+                kind: Kind::Opened as u8,
+                flags: 0,
+            }
+            .into(),
+        );
+    }
+
+    fn close(&mut self, place: usize, reason: CloseReason, ts: Nanos, out: &mut Vec<Record>) {
+        let pair = self.pairs[place];
+        if pair.open == 0 {
+            return;
+        }
+        self.open_now -= 1;
+        let cool_until = ts.saturating_add(self.cooldown);
+        self.pairs[place] = Pair { cool_until, ..Pair::default() };
+        let (instrument, buy_venue, sell_venue) = self.names(place);
+        out.push(
+            Closed {
+                id: pair.open,
+                ts_open: pair.ts_open,
+                ts_close: ts,
+                net_peak: pair.net_peak,
+                ts_peak: pair.ts_peak,
+                net_last: pair.net_last,
+                updates: pair.updates,
+                instrument,
+                buy_venue,
+                sell_venue,
+                kind: Kind::Closed as u8,
+                flags: reason as u8,
+            }
+            .into(),
+        );
+    }
+
+    fn place(&self, instrument: InstrumentId, buy: VenueId, sell: VenueId) -> usize {
+        (instrument.index() * self.venues + buy.index()) * self.venues + sell.index()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "places are made of ids of these widths")]
+    fn names(&self, place: usize) -> (InstrumentId, VenueId, VenueId) {
+        let (rest, sell) = (place / self.venues, place % self.venues);
+        let (instrument, buy) = (rest / self.venues, rest % self.venues);
+        (InstrumentId(instrument as u32), VenueId(buy as u8), VenueId(sell as u8))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instrument::{Instrument, VenueInfo};
+    use crate::record::Gap;
+    use crate::state::Reason;
+    use bytemuck::Zeroable;
+    use proptest::prelude::*;
+
+    fn catalogue() -> Catalogue {
+        let venue = |name: &str| VenueInfo { name: name.into(), taker_fee: 0.001, max_age: 1 };
+        Catalogue {
+            instruments: vec![Instrument { name: "A/B".into(), price_scale: 2, size_scale: 2 }; 2],
+            venues: vec![venue("x"), venue("y"), venue("z")],
+            listings: Vec::new(),
+        }
+    }
+
+    fn settings() -> Settings {
+        let enabled = vec![true, false];
+        Settings { entry: 0.001, exit: 0.0005, cooldown: 100, enabled, rules: None }
+    }
+
+    fn maker() -> DecisionMaker {
+        DecisionMaker::new(&catalogue(), settings())
+    }
+
+    fn rule(instrument: u32, buy: u8, sell: u8, entry: f64, exit: f64) -> PairRule {
+        let (buy_venue, sell_venue) = (VenueId(buy), VenueId(sell));
+        PairRule { instrument: InstrumentId(instrument), buy_venue, sell_venue, entry, exit }
+    }
+
+    fn ruled(pairs: Vec<PairRule>, expires: Nanos) -> DecisionMaker {
+        let rules = Some(PairRules { pairs, expires });
+        DecisionMaker::new(&catalogue(), Settings { rules, ..settings() })
+    }
+
+    fn spread(ts_recv: Nanos, instrument: u32, net: f64) -> Record {
+        spread_of(ts_recv, instrument, (2, 1), net)
+    }
+
+    fn spread_of(ts_recv: Nanos, instrument: u32, pair: (u8, u8), net: f64) -> Record {
+        Spread {
+            ts_recv,
+            net,
+            instrument: InstrumentId(instrument),
+            buy_venue: VenueId(pair.0),
+            sell_venue: VenueId(pair.1),
+            kind: Kind::Spread as u8,
+            ..Spread::zeroed()
+        }
+        .into()
+    }
+
+    fn stale(ts_recv: Nanos, venue: u8) -> Record {
+        Status {
+            ts_recv,
+            state: State::Stale as u8,
+            reason: Reason::Quiet as u8,
+            venue: VenueId(venue),
+            kind: Kind::Status as u8,
+            ..Status::zeroed()
+        }
+        .into()
+    }
+
+    /// What happened, as text: `+id` opened, `-id reason@time` closed.
+    fn story(records: &[Record]) -> Vec<String> {
+        story_of(maker(), records)
+    }
+
+    fn story_of(mut maker: DecisionMaker, records: &[Record]) -> Vec<String> {
+        let mut out = Vec::new();
+        for record in records {
+            maker.on_record(record, &mut out);
+        }
+        out.iter().map(told).collect()
+    }
+
+    fn told(record: &Record) -> String {
+        if record.kind() == Some(Kind::Opened) {
+            return format!("+{}", record.view::<Opened>().id);
+        }
+        let closed = record.view::<Closed>();
+        let reason = CloseReason::of_code(closed.flags).unwrap().name();
+        format!("-{} {reason}@{} peak {}", closed.id, closed.ts_close, closed.net_peak)
+    }
+
+    #[test]
+    fn opens_at_entry_and_closes_below_exit_not_between() {
+        let nets = [(1, 0.0009), (2, 0.001), (3, 0.0006), (4, 0.002), (5, 0.0005), (6, 0.0004)];
+        let records: Vec<Record> = nets.iter().map(|&(ts, net)| spread(ts, 0, net)).collect();
+        assert_eq!(story(&records), ["+1", "-1 exit@6 peak 0.002"]);
+    }
+
+    #[test]
+    fn a_pair_cools_down_after_a_close() {
+        let records = [(1, 0.002), (2, 0.0), (101, 0.002), (102, 0.002)];
+        let records: Vec<Record> = records.iter().map(|&(ts, net)| spread(ts, 0, net)).collect();
+        assert_eq!(story(&records), ["+1", "-1 exit@2 peak 0.002", "+2"]);
+    }
+
+    #[test]
+    fn a_leg_that_is_not_live_closes_its_pairs_and_no_other() {
+        assert_eq!(story(&[spread(1, 0, 0.002), stale(2, 0)]), ["+1"]);
+        let closed = ["+1", "-1 leg_not_live@2 peak 0.002"];
+        assert_eq!(story(&[spread(1, 0, 0.002), stale(2, 1)]), closed);
+        assert_eq!(story(&[spread(1, 0, 0.002), stale(2, 2)]), closed);
+    }
+
+    #[test]
+    fn instruments_that_are_not_enabled_open_nothing() {
+        assert!(story(&[spread(1, 1, 0.5)]).is_empty());
+    }
+
+    #[test]
+    fn after_a_gap_nothing_opens_until_the_maker_has_caught_up() {
+        let mut maker = maker();
+        let mut out = Vec::new();
+        maker.on_record(&spread(1, 0, 0.002), &mut out);
+        maker.on_record(&Gap::new(2, 7).into(), &mut out);
+        maker.on_record(&spread(500, 0, 0.002), &mut out);
+        assert_eq!(out.iter().map(told).collect::<Vec<_>>(), ["+1", "-1 gap@2 peak 0.002"]);
+        maker.caught_up();
+        maker.on_record(&spread(501, 0, 0.002), &mut out);
+        assert_eq!(out.last().map(told).unwrap(), "+2");
+        assert_eq!(maker.open_now(), 1);
+    }
+
+    #[test]
+    fn with_rules_only_their_pairs_open_each_by_its_own_thresholds() {
+        let rules = vec![rule(0, 2, 1, 0.003, 0.002), rule(0, 1, 2, 0.0001, -0.01)];
+        let records = [
+            spread_of(1, 0, (0, 1), 0.5),
+            spread_of(2, 0, (2, 1), 0.0029),
+            spread_of(3, 0, (2, 1), 0.003),
+            spread_of(4, 0, (1, 2), 0.0001),
+            spread_of(5, 0, (2, 1), 0.0019),
+            spread_of(6, 0, (1, 2), -0.009),
+            spread_of(7, 0, (1, 2), -0.02),
+        ];
+        let told = ["+1", "+2", "-1 exit@5 peak 0.003", "-2 exit@7 peak 0.0001"];
+        assert_eq!(story_of(ruled(rules, Nanos::MAX), &records), told);
+        assert!(story_of(ruled(Vec::new(), Nanos::MAX), &records).is_empty());
+        let disabled = vec![rule(1, 2, 1, 0.0, 0.0)];
+        assert!(story_of(ruled(disabled, Nanos::MAX), &[spread(1, 1, 0.5)]).is_empty());
+    }
+
+    #[test]
+    fn a_pair_without_a_rule_does_not_open_at_any_net() {
+        let nets = [f64::INFINITY, f64::MAX, f64::NAN];
+        let records: Vec<Record> = nets.iter().map(|&net| spread(1, 0, net)).collect();
+        assert!(story_of(ruled(Vec::new(), Nanos::MAX), &records).is_empty());
+    }
+
+    #[test]
+    fn nothing_opens_from_expiry_on_and_what_is_open_closes_as_usual() {
+        let rules = vec![rule(0, 2, 1, 0.001, 0.0), rule(0, 1, 2, 0.001, 0.0)];
+        let records = [
+            spread_of(999, 0, (2, 1), 0.002),
+            spread_of(1_000, 0, (1, 2), 0.002),
+            spread_of(1_001, 0, (2, 1), 0.004),
+            spread_of(1_002, 0, (2, 1), -0.001),
+            spread_of(9_000, 0, (2, 1), 0.002),
+        ];
+        let told = ["+1", "-1 exit@1002 peak 0.004"];
+        assert_eq!(story_of(ruled(rules, 1_000), &records), told);
+        let mut maker = maker();
+        maker.expire();
+        assert!(story_of(maker, &records).is_empty());
+    }
+
+    /// A record of any kind that the decision looks at.
+    fn any_record() -> impl Strategy<Value = Record> {
+        let pair = (0_u8..3, 1_u8..3).prop_map(|(buy, by)| (buy, (buy + by) % 3));
+        (0_u8..12, 0_u64..400, 0_u32..2, pair, -20_i32..40).prop_map(
+            |(kind, ts, instrument, pair, net)| match kind {
+                0 => stale(ts, pair.0),
+                1 => Gap::new(ts, 1).into(),
+                _ => spread_of(ts, instrument, pair, f64::from(net) / 10_000.0),
+            },
+        )
+    }
+
+    proptest! {
+        /// The global thresholds written out for each pair are the global thresholds.
+        #[test]
+        fn rules_equal_to_the_thresholds_decide_as_without_rules(
+            mut records in proptest::collection::vec(any_record(), 0..300),
+            steps in proptest::collection::vec(any::<bool>(), 300),
+            both in any::<bool>(),
+        ) {
+            records.sort_by_key(Record::ts_recv);
+            let settings = Settings { enabled: vec![true, both], ..settings() };
+            let places = (0..2).flat_map(|i| (0..3).flat_map(move |b| (0..3).map(move |s| (i, b, s))));
+            let pairs = places.map(|(i, b, s)| rule(i, b, s, settings.entry, settings.exit));
+            let rules = Some(PairRules { pairs: pairs.collect(), expires: Nanos::MAX });
+            let mut with = DecisionMaker::new(&catalogue(), Settings { rules, ..settings.clone() });
+            let mut without = DecisionMaker::new(&catalogue(), settings);
+            let (mut there, mut here) = (Vec::new(), Vec::new());
+            for (record, step) in records.iter().zip(steps) {
+                for (maker, out) in [(&mut with, &mut there), (&mut without, &mut here)] {
+                    maker.on_record(record, out);
+                    if step {
+                        maker.caught_up();
+                    }
+                }
+            }
+            prop_assert_eq!(there, here);
+            prop_assert_eq!(with.open_now(), without.open_now());
+        }
+    }
+}

@@ -1,0 +1,645 @@
+//! The analyzer's `recommendations.toml`: which pairs of venues are worth opening, by which
+//! thresholds, why, within which bounds, and until when. `docs/recommendations.md` is the manual.
+//!
+//! The one form of the file for who writes it (`analyzer`), who compares it (`analyzer diff`) and who
+//! decides by it (the engine, `trader`). Nothing in it is enabled until a person has said so.
+//! [`read`] tells every problem at once. It must not know how a recommendation comes about, and no
+//! clock: the time is handed in.
+
+use crate::clock::Nanos;
+use crate::decision::{PairRule, PairRules};
+use crate::instrument::Catalogue;
+use crate::problem::{Form, Problem};
+use crate::spread::BPS;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+
+/// The version of the file's form that is read and written.
+pub const FORMAT: u32 = 1;
+
+/// The whole file.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recommendations {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// When the analysis was made, ns since 1970 UTC; in the file a date-time of RFC 3339.
+    #[serde(with = "moment")]
+    pub generated: Nanos,
+    /// Nothing opens by this file at this time or later, ns since 1970 UTC.
+    #[serde(with = "moment")]
+    pub expires: Nanos,
+    /// First day that was analysed, `YYYY-MM-DD`, UTC.
+    #[serde(with = "day")]
+    pub from: String,
+    /// Last day that was analysed, itself included.
+    #[serde(with = "day")]
+    pub to: String,
+    /// The lake, as it was named.
+    pub lake: String,
+    /// What is recommended, best first.
+    #[serde(default)]
+    pub pairs: Vec<Pair>,
+}
+
+/// One ordered pair of venues of one instrument.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Canonical name: `BTC/USDT`.
+    pub instrument: String,
+    /// Name of the venue to buy on.
+    pub buy: String,
+    /// Name of the venue to sell on.
+    pub sell: String,
+    /// Whether it opens: the analyzer writes `false`, a person `true`.
+    pub enabled: bool,
+    /// Opens at this net spread or above, basis points; within its bounds.
+    pub entry_bps: f64,
+    /// The entry may be set this low.
+    pub entry_bps_min: f64,
+    /// And this high.
+    pub entry_bps_max: f64,
+    /// Closes below this net spread, basis points; not above `entry_bps`.
+    pub exit_bps: f64,
+    /// No order larger than this, quote currency; above 0. The decision itself looks at no sizes.
+    pub size_quote: f64,
+    /// What the analyzer expects of it, quote currency per day.
+    pub capture_per_day: f64,
+    /// Why, in one sentence.
+    pub reason: String,
+    /// The figures behind it, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub evidence: BTreeMap<String, f64>,
+}
+
+/// All keys that the file may hold.
+pub const KEYS: [&str; 19] = [
+    "format",
+    "generated",
+    "expires",
+    "from",
+    "to",
+    "lake",
+    "pairs",
+    "instrument",
+    "buy",
+    "sell",
+    "enabled",
+    "entry_bps",
+    "entry_bps_min",
+    "entry_bps_max",
+    "exit_bps",
+    "size_quote",
+    "capture_per_day",
+    "reason",
+    "evidence",
+];
+
+const FORM: Form = Form {
+    keys: &KEYS,
+    free: "evidence",
+    start: "`analyzer` writes one",
+    document: "docs/recommendations.md",
+};
+
+/// What stands at the top of every file that is written.
+const HEAD: &str = "\
+# Recommendations of the analyzer. Nothing here opens anything until a person has enabled it.
+#
+# Review:  analyzer diff OLD NEW        what changed since the file that is in use
+# Enable:  set `enabled = true` for each pair that may open. `entry_bps` may be moved within
+#          `entry_bps_min` and `entry_bps_max`, `exit_bps` up to the entry, `size_quote` down.
+# Use:     trader --recommendations FILE, or in the engine's configuration
+#          [decision] recommendations = \"FILE\"; `spreadwire check` tells what is enabled.
+#
+# Only enabled pairs open, and none from `expires` on. docs/recommendations.md explains every key.
+
+";
+
+/// Reads a file and proves it as of `now`, ns since 1970 UTC. With 0 for `now` no file has expired.
+///
+/// # Errors
+/// Every problem there is, each with its key and what would be right.
+pub fn read(path: &Path, now: Nanos) -> Result<Recommendations, Vec<Problem>> {
+    let mut problems = Vec::new();
+    if let Some(format) = format_of(path).filter(|format| *format != i64::from(FORMAT)) {
+        // What else it holds has a meaning that is not known here.
+        return Err(vec![unknown_format(path, format)]);
+    }
+    let Some(read) = FORM.read::<Recommendations>(path, &mut problems) else {
+        return Err(problems);
+    };
+    problems.extend(read.check(path, now));
+    if problems.is_empty() { Ok(read) } else { Err(problems) }
+}
+
+/// The number that a file gives for its format, if it is TOML and has one.
+fn format_of(path: &Path) -> Option<i64> {
+    let table: toml::Table = std::fs::read_to_string(path).ok()?.parse().ok()?;
+    table.get("format")?.as_integer()
+}
+
+fn unknown_format(path: &Path, format: i64) -> Problem {
+    Problem {
+        file: path.to_owned(),
+        key: "format".to_owned(),
+        reason: format!("format {format} is not known"),
+        remedy: format!("this version reads format {FORMAT}: use an analyzer of the same version"),
+    }
+}
+
+impl Recommendations {
+    /// What does not hold, as of `now`, ns since 1970 UTC; `file` is named in the problems.
+    #[must_use]
+    pub fn check(&self, file: &Path, now: Nanos) -> Vec<Problem> {
+        if self.format != FORMAT {
+            return vec![unknown_format(file, i64::from(self.format))];
+        }
+        let mut faults = Faults { file, list: Vec::new() };
+        faults.times(self, now);
+        let mut seen = HashMap::new();
+        for (number, pair) in self.pairs.iter().enumerate() {
+            let key = |field: &str| format!("pairs[{number}].{field}");
+            faults.names(pair, &key);
+            faults.figures(pair, &key);
+            let names = (&pair.instrument, &pair.buy, &pair.sell);
+            if let Some(first) = seen.insert(names, number) {
+                let reason = format!("{} stands twice, see pairs[{first}]", pair.name());
+                faults.add(&key("instrument"), reason, "keep one of them");
+            }
+        }
+        faults.list
+    }
+
+    /// The file's text, with a head that says how to review it. Reading it gives the same again.
+    ///
+    /// # Panics
+    /// If `from` or `to` is no day, which [`check`](Self::check) tells.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let text = toml::to_string(self).expect("days and plain fields can be written");
+        format!("{HEAD}{text}")
+    }
+
+    /// The pairs that a person has enabled, with their places in the file.
+    pub fn enabled(&self) -> impl Iterator<Item = (usize, &Pair)> {
+        self.pairs.iter().enumerate().filter(|(_, pair)| pair.enabled)
+    }
+
+    /// The decision's rules for a catalogue, and places of the enabled pairs that are not in it: an
+    /// instrument or a venue is missing, or the venue does not list the instrument.
+    #[must_use]
+    pub fn rules(&self, catalogue: &Catalogue) -> (PairRules, Vec<usize>) {
+        let mut rules = PairRules { pairs: Vec::new(), expires: self.expires };
+        let mut unlisted = Vec::new();
+        for (number, pair) in self.enabled() {
+            match pair.rule(catalogue) {
+                Some(rule) => rules.pairs.push(rule),
+                None => unlisted.push(number),
+            }
+        }
+        (rules, unlisted)
+    }
+
+    /// How many pairs are enabled and until when, for people.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let (enabled, all) = (self.enabled().count(), self.pairs.len());
+        let until = time_to_text(self.expires);
+        let warning = if enabled == 0 { ": nothing will open" } else { "" };
+        format!("{enabled} of {all} recommended pairs are enabled, until {until}{warning}")
+    }
+}
+
+impl Pair {
+    /// Its figures by key.
+    #[must_use]
+    pub fn figures(&self) -> [(&'static str, f64); 6] {
+        [
+            ("entry_bps", self.entry_bps),
+            ("entry_bps_min", self.entry_bps_min),
+            ("entry_bps_max", self.entry_bps_max),
+            ("exit_bps", self.exit_bps),
+            ("size_quote", self.size_quote),
+            ("capture_per_day", self.capture_per_day),
+        ]
+    }
+
+    /// As people are told it: `BTC/USDT buy okx sell binance`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} buy {} sell {}", self.instrument, self.buy, self.sell)
+    }
+
+    /// By the ids of a catalogue; `None` if it does not have both venues listing the instrument.
+    fn rule(&self, catalogue: &Catalogue) -> Option<PairRule> {
+        let instrument = catalogue.instrument_named(&self.instrument)?;
+        let listed = catalogue.venues_of(instrument);
+        let venue = |name: &str| catalogue.venue_named(name).filter(|id| listed.contains(id));
+        Some(PairRule {
+            instrument,
+            buy_venue: venue(&self.buy)?,
+            sell_venue: venue(&self.sell)?,
+            entry: self.entry_bps / BPS,
+            exit: self.exit_bps / BPS,
+        })
+    }
+}
+
+/// Problems as they are found.
+struct Faults<'a> {
+    file: &'a Path,
+    list: Vec<Problem>,
+}
+
+impl Faults<'_> {
+    fn add(&mut self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) {
+        let (reason, remedy) = (reason.into(), remedy.into());
+        self.list.push(Problem { file: self.file.to_owned(), key: key.to_owned(), reason, remedy });
+    }
+
+    fn times(&mut self, all: &Recommendations, now: Nanos) {
+        let expires = time_to_text(all.expires);
+        if all.expires <= all.generated {
+            let reason =
+                format!("{expires} is not after generated, {}", time_to_text(all.generated));
+            self.add("expires", reason, "a file is good for a while from when it was made");
+        } else if all.expires <= now {
+            let reason = format!("it expired at {expires}");
+            self.add("expires", reason, "let the analyzer write a new file, review and enable it");
+        }
+        for (key, day) in [("from", &all.from), ("to", &all.to)] {
+            if !day.parse().is_ok_and(|date| day::only_date(&date)) {
+                self.add(key, format!("{day:?} is no day"), "write it as 2026-11-24");
+            }
+        }
+        if all.to < all.from {
+            let reason = format!("{} is before from, {}", all.to, all.from);
+            self.add("to", reason, "name the last day of the period");
+        }
+    }
+
+    fn names(&mut self, pair: &Pair, key: &impl Fn(&str) -> String) {
+        let plain = |c: char| !c.is_whitespace() && !c.is_control();
+        if pair.instrument.is_empty() || !pair.instrument.chars().all(plain) {
+            let reason = format!("{:?} is no instrument", pair.instrument);
+            self.add(&key("instrument"), reason, "write the canonical name, as BTC/USDT");
+        }
+        for (field, name) in [("buy", &pair.buy), ("sell", &pair.sell)] {
+            let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if name.is_empty() || !name.chars().all(known) {
+                let remedy = "write its name, as `spreadwire venues` lists it";
+                self.add(&key(field), format!("{name:?} is no venue's name"), remedy);
+            }
+        }
+        if pair.buy == pair.sell {
+            let reason = format!("it buys and sells on {:?}", pair.buy);
+            self.add(&key("sell"), reason, "name two venues");
+        }
+        if pair.reason.trim().is_empty() {
+            self.add(&key("reason"), "it is empty", "say in one sentence why");
+        }
+    }
+
+    fn figures(&mut self, pair: &Pair, key: &impl Fn(&str) -> String) {
+        let figures = pair.figures();
+        let evidence =
+            pair.evidence.iter().map(|(name, value)| (format!("evidence.{name}"), *value));
+        for (field, value) in figures.map(|(f, v)| (f.to_owned(), v)).into_iter().chain(evidence) {
+            if !value.is_finite() {
+                self.add(&key(&field), format!("{value} is no figure"), "write a finite number");
+            }
+        }
+        let Pair { entry_bps, entry_bps_min, entry_bps_max, exit_bps, size_quote, .. } = *pair;
+        // What is not finite has been told; a comparison with it would say less.
+        let above = |a: f64, b: f64| a.is_finite() && b.is_finite() && b < a;
+        if above(entry_bps_min, entry_bps_max) {
+            let reason = format!("{entry_bps_min} is above entry_bps_max, {entry_bps_max}");
+            self.add(&key("entry_bps_min"), reason, "the lower bound comes first");
+        } else if above(entry_bps_min, entry_bps) || above(entry_bps, entry_bps_max) {
+            let reason = format!("{entry_bps} is outside its bounds");
+            let remedy = format!("choose {entry_bps_min} to {entry_bps_max}");
+            self.add(&key("entry_bps"), reason, remedy);
+        }
+        if above(exit_bps, entry_bps) {
+            let reason = format!("{exit_bps} is above entry_bps, {entry_bps}");
+            self.add(&key("exit_bps"), reason, "close at or below what opens");
+        }
+        if size_quote.is_finite() && size_quote <= 0.0 {
+            let reason = format!("{size_quote} is no size");
+            self.add(&key("size_quote"), reason, "write an amount of quote currency above 0");
+        }
+    }
+}
+
+/// A time as RFC 3339 has it, UTC: `2026-11-24T02:10:00Z`.
+#[must_use]
+pub fn time_to_text(time: Nanos) -> String {
+    jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default().to_string()
+}
+
+/// The time of a text as RFC 3339 has it, with its offset; `None` if it is none, or before 1970.
+#[must_use]
+pub fn time_of_text(text: &str) -> Option<Nanos> {
+    u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
+}
+
+/// [`Nanos`] as a date-time of TOML.
+mod moment {
+    use super::{time_of_text, time_to_text};
+    use crate::clock::Nanos;
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use toml::value::Datetime;
+
+    pub(super) fn serialize<S: Serializer>(time: &Nanos, to: S) -> Result<S::Ok, S::Error> {
+        time_to_text(*time).parse::<Datetime>().map_err(S::Error::custom)?.serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Nanos, D::Error> {
+        let text = Datetime::deserialize(from)?.to_string();
+        let none = || format!("{text} is no time with an offset, as 2026-11-24T02:10:00Z");
+        time_of_text(&text).ok_or_else(|| D::Error::custom(none()))
+    }
+}
+
+/// A day as a local date of TOML.
+mod day {
+    use serde::de::Error as _;
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use toml::value::Datetime;
+
+    pub(super) fn only_date(date: &Datetime) -> bool {
+        date.date.is_some() && date.time.is_none() && date.offset.is_none()
+    }
+
+    pub(super) fn serialize<S: Serializer>(day: &str, to: S) -> Result<S::Ok, S::Error> {
+        let date = day.parse::<Datetime>().map_err(S::Error::custom)?;
+        if only_date(&date) {
+            date.serialize(to)
+        } else {
+            Err(S::Error::custom(format!("{day:?} is no day")))
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+        let date = Datetime::deserialize(from)?;
+        if only_date(&date) {
+            Ok(date.to_string())
+        } else {
+            Err(D::Error::custom(format!("{date} is no day, as 2026-11-24")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A good file, for tests to break.
+    const GOOD: &str = r#"format = 1
+generated = 2026-11-24T02:10:00Z
+expires = 2026-12-01T02:10:00Z
+from = 2026-11-17
+to = 2026-11-23
+lake = "lake"
+[[pairs]]
+instrument = "BTC/USDT"
+buy = "okx"
+sell = "binance"
+enabled = true
+entry_bps = 4.0
+entry_bps_min = 3.0
+entry_bps_max = 8.0
+exit_bps = 0.5
+size_quote = 5000.0
+capture_per_day = 12.5
+reason = "It opened 40 times a day and paid after fees."
+[pairs.evidence]
+episodes_per_day = 40
+[[pairs]]
+instrument = "ETH/USDT"
+buy = "okx"
+sell = "binance"
+enabled = false
+entry_bps = 6
+entry_bps_min = 6
+entry_bps_max = 6
+exit_bps = -1
+size_quote = 1
+capture_per_day = 0
+reason = "Another."
+"#;
+    const NOW: &str = "2026-11-25T00:00:00Z";
+
+    fn read_at(text: &str, now: &str) -> Result<Recommendations, Vec<Problem>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recommendations.toml");
+        std::fs::write(&path, text).unwrap();
+        read(&path, time_of_text(now).unwrap())
+    }
+
+    /// The problems that `text` has, as `key: reason; remedy`.
+    fn told(text: &str) -> Vec<String> {
+        let problems = read_at(text, NOW).unwrap_err();
+        problems.iter().map(|p| format!("{}: {}; {}", p.key, p.reason, p.remedy)).collect()
+    }
+
+    fn with(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from), "{from}");
+        GOOD.replacen(from, to, 1)
+    }
+
+    /// What is replaced by what in the good file, and the one problem that it has then.
+    const PROBLEMS: &[(&str, &str, &str)] = &[
+        (
+            "format = 1",
+            "format = 2\nmood = 1",
+            "format: format 2 is not known; this version reads format 1: use an analyzer of \
+                 the same version",
+        ),
+        (
+            "expires = 2026-12-01T02:10:00Z",
+            "expires = 2026-11-24T23:59:59+00:00",
+            "expires: it expired at 2026-11-24T23:59:59Z; let the analyzer write a new file, \
+                 review and enable it",
+        ),
+        (
+            "expires = 2026-12-01",
+            "expires = 2026-11-24",
+            "expires: 2026-11-24T02:10:00Z is not after generated, 2026-11-24T02:10:00Z; a \
+                 file is good for a while from when it was made",
+        ),
+        (
+            "to = 2026-11-23",
+            "to = 2026-11-16",
+            "to: 2026-11-16 is before from, 2026-11-17; name the last day of the period",
+        ),
+        (
+            "BTC/USDT",
+            "BTC USDT",
+            "pairs[0].instrument: \"BTC USDT\" is no instrument; write the canonical name, as \
+                 BTC/USDT",
+        ),
+        (
+            "\"okx\"",
+            "\"o k x\"",
+            "pairs[0].buy: \"o k x\" is no venue's name; write its name, as `spreadwire \
+                 venues` lists it",
+        ),
+        ("\"binance\"", "\"okx\"", "pairs[0].sell: it buys and sells on \"okx\"; name two venues"),
+        (
+            "ETH/USDT",
+            "BTC/USDT",
+            "pairs[1].instrument: BTC/USDT buy okx sell binance stands twice, see pairs[0]; \
+                 keep one of them",
+        ),
+        (
+            "entry_bps = 4.0",
+            "entry_bps = 2.5",
+            "pairs[0].entry_bps: 2.5 is outside its bounds; choose 3 to 8",
+        ),
+        (
+            "entry_bps = 4.0",
+            "entry_bps = 8.5",
+            "pairs[0].entry_bps: 8.5 is outside its bounds; choose 3 to 8",
+        ),
+        (
+            "entry_bps = 4.0",
+            "entry_bps = nan",
+            "pairs[0].entry_bps: NaN is no figure; write a finite number",
+        ),
+        (
+            "entry_bps_max = 8.0",
+            "entry_bps_max = inf",
+            "pairs[0].entry_bps_max: inf is no figure; write a finite number",
+        ),
+        (
+            "entry_bps_min = 3.0",
+            "entry_bps_min = 9.0",
+            "pairs[0].entry_bps_min: 9 is above entry_bps_max, 8; the lower bound comes first",
+        ),
+        (
+            "exit_bps = 0.5",
+            "exit_bps = 4.5",
+            "pairs[0].exit_bps: 4.5 is above entry_bps, 4; close at or below what opens",
+        ),
+        (
+            "size_quote = 5000.0",
+            "size_quote = 0",
+            "pairs[0].size_quote: 0 is no size; write an amount of quote currency above 0",
+        ),
+        (
+            "capture_per_day = 12.5",
+            "capture_per_day = -inf",
+            "pairs[0].capture_per_day: -inf is no figure; write a finite number",
+        ),
+        (
+            "episodes_per_day = 40",
+            "episodes_per_day = nan",
+            "pairs[0].evidence.episodes_per_day: NaN is no figure; write a finite number",
+        ),
+        ("\"Another.\"", "\" \"", "pairs[1].reason: it is empty; say in one sentence why"),
+        ("lake = \"lake\"", "lake = \"lake\"\nleak = 1", "leak: no such key; did you mean `lake`?"),
+        (
+            "reason = \"Another.\"",
+            "reason = \"Another.\"\nweather = 1",
+            "pairs[1].weather: no such key; remove it; docs/recommendations.md has every key",
+        ),
+        (
+            "expires = 2026-12-01T02:10:00Z",
+            "expires = 2026-12-01T02:10:00",
+            "line 3: 2026-12-01T02:10:00 is no time with an offset, as 2026-11-24T02:10:00Z; \
+                 mend the line; docs/recommendations.md has every key",
+        ),
+        (
+            "from = 2026-11-17",
+            "from = 2026-11-17T00:00:00Z",
+            "line 4: 2026-11-17T00:00:00Z is no day, as 2026-11-24; mend the line; \
+                 docs/recommendations.md has every key",
+        ),
+        (
+            "enabled = true",
+            "enabled = \"yes\"",
+            "line 11: invalid type: string \"yes\", expected a boolean; mend the line; \
+                 docs/recommendations.md has every key",
+        ),
+    ];
+
+    #[test]
+    fn each_problem_is_told_with_its_key_reason_and_remedy() {
+        for (from, to, expected) in PROBLEMS {
+            assert_eq!(told(&with(from, to)), [*expected]);
+        }
+    }
+    #[test]
+    fn all_problems_are_told_at_once() {
+        let text = with("entry_bps = 4.0", "entry_bps = 9")
+            .replace("size_quote = 1\n", "size_quote = -1\n")
+            + "[pears]\n";
+        let keys: Vec<_> = read_at(&text, "2027-01-01T00:00:00Z").unwrap_err();
+        let keys: Vec<_> = keys.into_iter().map(|p| p.key).collect();
+        assert_eq!(keys, ["pears", "expires", "pairs[0].entry_bps", "pairs[1].size_quote"]);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_named_though_the_right_one_is_missing() {
+        let told = told(&with("exit_bps", "exit_bp"));
+        assert_eq!(told[0], "pairs[0].exit_bp: no such key; did you mean `exit_bps`?");
+        assert!(told[1].contains("missing field `exit_bps`"), "{told:?}");
+        assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_a_problem_with_its_name() {
+        let problems = read(Path::new("no/such.toml"), 0).unwrap_err();
+        assert_eq!(problems.len(), 1);
+        let told = problems[0].to_string();
+        assert!(told.starts_with("no/such.toml: cannot be read: "), "{told}");
+        assert!(told.ends_with("; name a readable TOML file; `analyzer` writes one"), "{told}");
+    }
+
+    #[test]
+    fn what_is_written_is_read_the_same() {
+        let mut all = read_at(GOOD, NOW).unwrap();
+        assert_eq!(all.pairs[0].evidence, BTreeMap::from([("episodes_per_day".into(), 40.0)]));
+        all.pairs[1].reason = "Quotes \"\" and\nlines, \u{1f600} # no comment".to_owned();
+        all.pairs[1].entry_bps_max = 6.100_000_000_000_001;
+        all.generated += 123_456_789;
+        assert_eq!(read_at(&all.to_toml(), NOW).unwrap(), all);
+        let wrong =
+            Recommendations { from: "2026-13-01".into(), to: "today".into(), ..all.clone() };
+        let told: Vec<String> =
+            wrong.check(Path::new("f"), 0).iter().map(ToString::to_string).collect();
+        let expected = [
+            "f: from: \"2026-13-01\" is no day; write it as 2026-11-24",
+            "f: to: \"today\" is no day; write it as 2026-11-24",
+        ];
+        assert_eq!(told, expected);
+        let none = Recommendations { pairs: Vec::new(), ..all };
+        assert_eq!(read_at(&none.to_toml(), NOW).unwrap(), none);
+    }
+
+    #[test]
+    fn the_example_of_the_document_is_a_file_and_has_every_key_that_it_explains() {
+        let document = include_str!("../../../docs/recommendations.md");
+        let example = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+        let read = read_at(example, NOW).unwrap();
+        assert_eq!(read.to_toml(), example);
+        let rows = document.lines().filter_map(|line| line.strip_prefix("| `"));
+        let mut explained: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+        explained.push("pairs");
+        explained.sort_unstable();
+        let mut known = KEYS.to_vec();
+        known.sort_unstable();
+        assert_eq!(explained, known);
+        for key in known {
+            let set = |line: &str| {
+                line.starts_with(&format!("{key} = ")) || line.ends_with(&format!("{key}]"))
+            };
+            assert!(example.contains(&format!("[[{key}]]")) || example.lines().any(set), "{key}");
+        }
+    }
+}

@@ -1,0 +1,311 @@
+//! `spreadwire demo`: simulated exchanges on loopback, and the engine against them over real
+//! WebSockets.
+//!
+//! The only place that knows the simulator. It writes a configuration for what the simulator plays,
+//! runs the engine on it as `run` would, and watches through the broadcast like any client.
+
+use anyhow::Context;
+use clap::Args;
+use exchange_sim::{
+    INSTRUMENTS, ModelOptions, Options, SimError, Simulator, Source, Speed, TapeOptions,
+};
+use spreadwire_config::config::{self, Config};
+use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_engine::process::{self, Process};
+use spreadwire_engine::runtime::cpu;
+use spreadwire_market::clock::Clock;
+use spreadwire_market::counters::Counters;
+use spreadwire_market::problem;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+mod view;
+
+/// Decimals that hold every size of the model and of the tapes.
+const SIZE_DECIMALS: u8 = 8;
+/// Decimals beyond a tape's own, so that it fits on any venue's grid.
+const SPARE_DECIMALS: u8 = 2;
+/// So that an opportunity opens every few seconds.
+const SHOCKS_PER_MINUTE: f64 = 40.0;
+/// How long subscriptions may take before the market opens without those that miss.
+const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
+
+/// Arguments of the demo.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// End after this many seconds instead of at Ctrl-C, or at the end of a tape.
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Where quotes are recorded.
+    #[arg(long, value_name = "DIR", default_value = "lake")]
+    lake: PathBuf,
+    /// Times real speed; `max` for as fast as the engine takes it.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
+    speed: Speed,
+    /// Play recorded quotes instead of the market model: a CSV file, plain or gzip, or a folder.
+    #[arg(long, value_name = "PATH")]
+    tape: Option<PathBuf>,
+    /// Play a venue of the tape on a simulated one, as in binance_coinm=bybit; may be given several
+    /// times. Beside binance_spot, binance_usdm, bybit_spot and okx_spot, which are known.
+    #[arg(long, value_name = "TAPE=VENUE", value_parser = pair, requires = "tape")]
+    map: Vec<(String, String)>,
+    /// Say which instrument a symbol of the tape is, as in BTCUSD_PERP=BTC/USDT; may be given
+    /// several times.
+    #[arg(long, value_name = "SYMBOL=NAME", value_parser = pair, requires = "tape")]
+    instrument: Vec<(String, String)>,
+    /// Take threads, broadcast, decision and rings from this file; venues and instruments are the
+    /// simulator's.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the broadcast listens, `ip:port`; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Seed of the market model.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Quotes a second of the market model, all venues together.
+    #[arg(long, default_value_t = 5_000.0)]
+    rate: f64,
+    /// Keep every frame as received in the lake's `capture` folder.
+    #[arg(long)]
+    capture: bool,
+    /// Write the closing summary to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Write latencies by stage and venue into this folder: an interval log each second, and
+    /// distributions and plots at the end (HdrHistogram's formats).
+    #[arg(long, value_name = "DIR")]
+    hist: Option<PathBuf>,
+}
+
+/// Runs the demo to its exit code.
+pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
+    let limit = demo.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
+    process::check_summary(demo.summary.as_deref())?;
+    let simulator = match Simulator::start(options(demo)) {
+        Ok(simulator) => simulator,
+        Err(error) => return Ok(crate::refuse(&[unplayable(&error)])),
+    };
+    let plan = match planned(demo, &simulator) {
+        Ok(plan) => plan,
+        Err(problems) => return Ok(crate::refuse(&problems)),
+    };
+    let engine = Process::start(&plan)?;
+    let view = view::View::start(&engine)?;
+    let wanted = plan.catalogue.listings.len() as u64;
+    if !simulator.wait_until(SUBSCRIBE_LIMIT, |stats| wanted <= stats.subscriptions()) {
+        tracing::warn!(
+            "not all of {wanted} subscriptions were made; going on with those there are"
+        );
+    }
+    simulator.release();
+    let mut screen = Screen::new(demo, &plan);
+    let summary = engine.supervise(limit, |counters, stop| {
+        screen.show(&view, counters);
+        if demo.tape.is_some() && simulator.finished() && screen.is_quiet(counters) {
+            stop.request();
+        }
+    })?;
+    let summary = view.finish(summary);
+    let outcome = simulator.stop();
+    println!("simulator: {} quotes sent", outcome.stats.quotes());
+    process::conclude(&summary, demo.summary.as_deref())
+}
+
+/// Real time, a multiple of it, or none.
+fn speed(text: &str) -> Result<Speed, String> {
+    if text == "max" {
+        return Ok(Speed::Max);
+    }
+    text.parse().map(Speed::Times).map_err(|_| "a number, or max".to_owned())
+}
+
+/// The simulator's refusal as a problem with what was asked of it.
+fn unplayable(error: &SimError) -> problem::Problem {
+    let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
+    problem::Problem {
+        file: PathBuf::from("spreadwire demo"),
+        key: String::new(),
+        reason: format!("the simulator did not start: {error}{}", cause.unwrap_or_default()),
+        remedy: "see spreadwire demo --help; data/README.md has the form of tapes".to_owned(),
+    }
+}
+
+/// `LEFT=RIGHT` in its parts.
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (left, right) = text.split_once('=').ok_or("expected LEFT=RIGHT")?;
+    Ok((left.to_owned(), right.to_owned()))
+}
+
+/// The simulator's own mapping of a tape, and what the arguments add to it.
+fn tape_options(demo: &Demo, path: &Path) -> TapeOptions {
+    let mut options = TapeOptions { path: path.to_owned(), ..TapeOptions::default() };
+    options.venues.extend(demo.map.iter().cloned());
+    options.instruments.extend(demo.instrument.iter().cloned());
+    options
+}
+
+fn options(demo: &Demo) -> Options {
+    let source = match &demo.tape {
+        Some(path) => Source::Tape(tape_options(demo, path)),
+        None => Source::Model(ModelOptions {
+            seed: demo.seed,
+            rate: demo.rate,
+            shocks_per_minute: SHOCKS_PER_MINUTE,
+            ..ModelOptions::default()
+        }),
+    };
+    Options { source, speed: demo.speed, hold: true, ..Options::default() }
+}
+
+/// The plan for what the simulator plays.
+fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Problem>> {
+    let mut problems = Vec::new();
+    let (file, config) = match &demo.config {
+        Some(path) => (path.clone(), config::read(path, &mut problems)),
+        None => (PathBuf::from("spreadwire demo"), Some(built_in())),
+    };
+    let Some(mut config) = config else { return Err(problems) };
+    config.instruments = match &demo.tape {
+        Some(path) => on_tape(&tape_options(demo, path), simulator)
+            .map_err(|error| vec![unplayable(&error)])?,
+        None => in_model(),
+    };
+    let played = |name: &str| config.instruments.iter().any(|i| plays(i, name));
+    config.venues = simulator
+        .venues()
+        .iter()
+        .filter(|(name, _)| played(name))
+        .map(|(name, _)| venue_at(name, &simulator.url(name)))
+        .collect();
+    config.journal.lake.clone_from(&demo.lake);
+    config.capture.enabled |= demo.capture;
+    if demo.hist.is_some() {
+        config.telemetry.hist.clone_from(&demo.hist);
+    }
+    if let Some(address) = &demo.listen {
+        config.broadcast.address.clone_from(address);
+    }
+    Plan::new(config, &file, &Host { cpus: cpu::available(), now: Clock::host().now() }, problems)
+}
+
+fn plays(instrument: &config::Instrument, venue: &str) -> bool {
+    instrument.venues.as_ref().is_none_or(|venues| venues.iter().any(|v| v == venue))
+}
+
+/// One spinning thread from the socket to decision and broadcast; the journal, whose writes are the
+/// operating system's to delay, on another.
+fn built_in() -> Config {
+    let thread = |name: &str, idle: &str, agents: &[&str]| config::Thread {
+        name: name.to_owned(),
+        cpu: None,
+        idle: idle.to_owned(),
+        sleep_max_us: None,
+        agents: agents.iter().map(|agent| (*agent).to_owned()).collect(),
+    };
+    Config {
+        threads: vec![
+            thread("hot", "spin", &["feed", "calculator", "decision", "broadcast"]),
+            thread("journal", "backoff", &["journal"]),
+        ],
+        ..Config::default()
+    }
+}
+
+fn venue_at(name: &str, url: &str) -> config::Venue {
+    config::Venue {
+        place: config::Place::default(),
+        name: name.to_owned(),
+        url: Some(url.to_owned()),
+        taker_fee_bps: None,
+        max_age_ms: None,
+        ca_file: None,
+    }
+}
+
+fn in_model() -> Vec<config::Instrument> {
+    let instrument = |i: &exchange_sim::Instrument| config::Instrument {
+        place: config::Place::default(),
+        name: i.name.to_owned(),
+        price_decimals: decimals(i.price_decimals, 0),
+        size_decimals: SIZE_DECIMALS,
+        venues: None,
+        symbols: exchange_sim::venue_names()
+            .into_iter()
+            .filter_map(|v| Some((v.to_owned(), exchange_sim::venue_symbol(v, i.name)?)))
+            .collect(),
+    };
+    INSTRUMENTS.iter().map(instrument).collect()
+}
+
+fn on_tape(
+    options: &TapeOptions,
+    simulator: &Simulator,
+) -> Result<Vec<config::Instrument>, SimError> {
+    let venues: Vec<&str> = simulator.venues().iter().map(|(name, _)| *name).collect();
+    let survey = exchange_sim::survey(options, &venues)?;
+    let skipped = survey.unmapped + survey.incomplete;
+    if skipped > 0 {
+        eprintln!(
+            "{skipped} rows of the tape are NOT played, {} of them of venues that are not \
+             simulated: see --map",
+            survey.unmapped
+        );
+    }
+    let instrument = |i: exchange_sim::TapeInstrument| config::Instrument {
+        place: config::Place::default(),
+        name: i.name,
+        price_decimals: decimals(i.price_decimals, SPARE_DECIMALS),
+        size_decimals: decimals(i.size_decimals, 0).max(SIZE_DECIMALS),
+        venues: Some(i.venues.iter().map(|(venue, _)| venue.clone()).collect()),
+        symbols: i.venues.into_iter().collect(),
+    };
+    Ok(survey.instruments.into_iter().map(instrument).collect())
+}
+
+fn decimals(own: usize, spare: u8) -> u8 {
+    u8::try_from(own).unwrap_or(u8::MAX).saturating_add(spare)
+}
+
+/// What is shown meanwhile: a table on a terminal, otherwise one line a second.
+struct Screen {
+    table: bool,
+    status: process::StatusLine,
+    quotes: u64,
+}
+
+impl Screen {
+    fn new(demo: &Demo, plan: &Plan) -> Screen {
+        let table = std::io::stdout().is_terminal();
+        if !table {
+            let instruments = plan.catalogue.instruments.len();
+            let venues = plan.catalogue.venues.len();
+            println!(
+                "instruments: {instruments}, simulated venues: {venues}, speed: {}, lake: {}",
+                match demo.speed {
+                    Speed::Times(times) => format!("x{times}"),
+                    Speed::Max => "as fast as it is taken".to_owned(),
+                },
+                demo.lake.display()
+            );
+        }
+        Screen { table, status: process::StatusLine::default(), quotes: 0 }
+    }
+
+    fn show(&mut self, view: &view::View, counters: &Counters) {
+        let line = self.status.line(counters);
+        if self.table {
+            view.draw(&line);
+        } else {
+            println!("{line}");
+        }
+    }
+
+    /// Whether no quote has come since the last look.
+    fn is_quiet(&mut self, counters: &Counters) -> bool {
+        let quotes = counters.sum("feed.", ".quotes");
+        std::mem::replace(&mut self.quotes, quotes) == quotes
+    }
+}

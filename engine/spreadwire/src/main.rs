@@ -1,0 +1,135 @@
+//! `spreadwire`: the command line, from arguments to an exit code.
+//!
+//! 0 it ended as asked, 1 something failed, 2 the arguments or the configuration are wrong.
+
+use clap::{Args, Parser, Subcommand};
+use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_engine::process;
+use spreadwire_engine::runtime::cpu;
+use spreadwire_market::clock::Clock;
+use spreadwire_market::problem::Problem;
+use spreadwire_venues::venues;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+mod demo;
+
+/// Finds price gaps between crypto exchanges: reads their feeds, computes the spread of every pair
+/// of venues, broadcasts and decides on it, and records every quote.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = "First steps:\n  \
+    spreadwire demo                                 simulated exchanges, nothing to set up\n  \
+    spreadwire check --config config/laptop.toml    what a configuration would do\n  \
+    spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and ends\n\n\
+    Exit codes: 0 as asked, 1 something failed, 2 wrong arguments or configuration."
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Connect to the venues of a configuration and run until Ctrl-C.
+    Run(Run),
+    /// Check a configuration: list every problem, or print the plan.
+    Check {
+        /// The TOML file.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// List the venues that there are.
+    Venues,
+    /// Run against simulated exchanges on loopback: the whole system with nothing to set up.
+    Demo(demo::Demo),
+}
+
+#[derive(Debug, Args)]
+struct Run {
+    /// The TOML file; `config/` holds three to start from.
+    #[arg(long)]
+    config: PathBuf,
+    /// End after this many seconds instead of at Ctrl-C.
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<f64>,
+    /// Write the closing summary to this file as JSON.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// Write latencies by stage and venue into this folder: an interval log each second, and
+    /// distributions and plots at the end (HdrHistogram's formats).
+    #[arg(long, value_name = "DIR")]
+    hist: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let has_table = matches!(cli.command, Command::Demo(_)) && std::io::stdout().is_terminal();
+    // Lines would tear the demo's table.
+    process::log_to_stderr(if has_table { "error" } else { "info" });
+    let done = match cli.command {
+        Command::Run(run) => run_engine(&run),
+        Command::Check { config } => check(&config),
+        Command::Venues => Ok(list_venues()),
+        Command::Demo(demo) => demo::run(&demo),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("spreadwire: {error:#}");
+        ExitCode::from(1)
+    })
+}
+
+fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
+    let mut plan = match plan_of(&run.config) {
+        Ok(plan) => plan,
+        Err(problems) => return Ok(refuse(&problems)),
+    };
+    if run.hist.is_some() {
+        plan.telemetry.hist.clone_from(&run.hist);
+    }
+    process::check_summary(run.summary.as_deref())?;
+    let limit = run.seconds.map(Duration::try_from_secs_f64).transpose()?;
+    let engine = process::Process::start(&plan)?;
+    eprintln!("broadcast on ws://{}; Ctrl-C seals and ends", engine.address());
+    let mut status = process::StatusLine::default();
+    let summary = engine.supervise(limit, |counters, _stop| {
+        eprintln!("{}", status.line(counters));
+    })?;
+    process::conclude(&summary, run.summary.as_deref())
+}
+
+fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
+    Plan::read(path, &Host { cpus: cpu::available(), now: Clock::host().now() })
+}
+
+fn check(path: &Path) -> anyhow::Result<ExitCode> {
+    match plan_of(path) {
+        Ok(plan) => {
+            print!("{}", plan.describe());
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(problems) => Ok(refuse(&problems)),
+    }
+}
+
+fn refuse(problems: &[Problem]) -> ExitCode {
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    let s = if problems.len() == 1 { "" } else { "s" };
+    eprintln!("{} problem{s}; nothing was started", problems.len());
+    ExitCode::from(2)
+}
+
+fn list_venues() -> ExitCode {
+    for venue in venues::VENUES {
+        println!(
+            "{:<14} {:<44} {}{}  taker {} bp",
+            venue.name, venue.title, venue.url, venue.path, venue.taker_fee_bps
+        );
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,249 @@
+//! An edge: an SPSC ring of records between two agents, and what happens when it is full.
+//!
+//! Exactly one producer and one consumer, by construction (rtrb). There is no blocking call.
+//! Two policies exist, and the type says which: [`HoldSender`] lets its agent ask for room first
+//! and leave its input where it is; [`CountSender`] always returns, counts what did not fit, and
+//! marks the place with a [`Gap`] record before the next one that does.
+//! It must not know agents or what a record means.
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::counters::Counter;
+use spreadwire_market::record::{Gap, Record};
+
+/// Counters of one edge.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeCounters {
+    /// Records accepted, gap marks not counted.
+    pub passed: Counter,
+    /// Records that did not fit and were counted out; 0 on an edge that holds.
+    pub dropped: Counter,
+    /// Offers that found the ring full.
+    pub full: Counter,
+}
+
+/// The producing end of an edge that loses nothing: ask [`room`](HoldSender::room) before reading input.
+#[derive(Debug)]
+pub struct HoldSender {
+    ring: Producer<Record>,
+    counters: EdgeCounters,
+}
+
+/// The producing end of an edge that never holds its agent up.
+#[derive(Debug)]
+pub struct CountSender {
+    ring: Producer<Record>,
+    counters: EdgeCounters,
+    missed: u64,
+    missed_since: Nanos,
+}
+
+/// The consuming end.
+#[derive(Debug)]
+pub struct Receiver {
+    ring: Consumer<Record>,
+}
+
+/// An edge whose producer holds back when it is full.
+#[must_use]
+pub fn hold(capacity: usize, counters: EdgeCounters) -> (HoldSender, Receiver) {
+    let (producer, consumer) = RingBuffer::new(capacity);
+    (HoldSender { ring: producer, counters }, Receiver { ring: consumer })
+}
+
+/// An edge that counts and marks what does not fit.
+#[must_use]
+pub fn count(capacity: usize, counters: EdgeCounters) -> (CountSender, Receiver) {
+    let (producer, consumer) = RingBuffer::new(capacity);
+    let sender = CountSender { ring: producer, counters, missed: 0, missed_since: 0 };
+    (sender, Receiver { ring: consumer })
+}
+
+impl HoldSender {
+    /// Whether `records` more fit. The consumer can only make more room, so the answer holds.
+    #[must_use]
+    pub fn room(&mut self, records: usize) -> bool {
+        let room = self.ring.slots() >= records;
+        if !room {
+            self.counters.full.add(1);
+        }
+        room
+    }
+
+    /// Passes a record for which [`room`](HoldSender::room) was found.
+    ///
+    /// # Panics
+    /// If there is none: the agent broke its promise, and going on would lose the record.
+    #[inline]
+    pub fn send(&mut self, record: Record) {
+        assert!(
+            self.ring.push(record).is_ok(),
+            "an edge that holds was sent a record without room"
+        );
+        self.counters.passed.add(1);
+    }
+
+    /// Touches the ring's memory, so that it is there before the first record. For the start, on the
+    /// thread that will send.
+    pub fn touch(&mut self) {
+        touch(&mut self.ring);
+    }
+
+    /// Whether the consumer is gone.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        self.ring.is_abandoned()
+    }
+}
+
+impl CountSender {
+    /// Passes a record, or counts it as missed if the ring is full. Whether it was passed.
+    #[inline]
+    pub fn offer(&mut self, record: Record) -> bool {
+        if self.missed > 0 && !self.mark_gap() {
+            self.miss(&record);
+            return false;
+        }
+        match self.ring.push(record) {
+            Ok(()) => {
+                self.counters.passed.add(1);
+                true
+            }
+            Err(rtrb::PushError::Full(record)) => {
+                self.miss(&record);
+                false
+            }
+        }
+    }
+
+    /// As [`HoldSender::touch`].
+    pub fn touch(&mut self) {
+        touch(&mut self.ring);
+    }
+
+    /// Writes the pending gap mark if it and one record fit.
+    #[cold]
+    fn mark_gap(&mut self) -> bool {
+        if self.ring.slots() < 2 {
+            return false;
+        }
+        let marked = self.ring.push(Gap::new(self.missed_since, self.missed).into()).is_ok();
+        if marked {
+            self.missed = 0;
+        }
+        marked
+    }
+
+    #[cold]
+    fn miss(&mut self, record: &Record) {
+        if self.missed == 0 {
+            self.missed_since = record.ts_recv();
+        }
+        self.missed += 1;
+        self.counters.dropped.add(1);
+        self.counters.full.add(1);
+    }
+
+    /// Writes a gap mark that is still owed, before the edge closes. Returns what is still unmarked
+    /// because not even the mark fits.
+    pub fn settle(&mut self) -> u64 {
+        if self.missed > 0
+            && self.ring.push(Gap::new(self.missed_since, self.missed).into()).is_ok()
+        {
+            self.missed = 0;
+        }
+        self.missed
+    }
+}
+
+fn touch(ring: &mut Producer<Record>) {
+    // What is written and not committed is not there to the consumer.
+    drop(ring.write_chunk(ring.slots()));
+}
+
+impl Receiver {
+    /// Hands every record that is there now to `each`, frees the room in one go, and returns how many.
+    #[inline]
+    pub fn drain(&mut self, mut each: impl FnMut(&Record)) -> usize {
+        let ready = self.ring.slots();
+        if ready == 0 {
+            return 0;
+        }
+        let Ok(chunk) = self.ring.read_chunk(ready) else { return 0 };
+        let (first, second) = chunk.as_slices();
+        first.iter().for_each(&mut each);
+        second.iter().for_each(&mut each);
+        chunk.commit_all();
+        ready
+    }
+
+    /// Records that wait now.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.ring.slots()
+    }
+
+    /// Whether the producer is gone and everything it sent was taken.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        // The order matters: what was pushed before the producer went is seen after it.
+        self.ring.is_abandoned() && self.ring.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+    use spreadwire_market::record::{Kind, Quote};
+
+    fn quote(ts_recv: Nanos) -> Record {
+        Quote { ts_recv, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+    }
+
+    fn drained(receiver: &mut Receiver) -> Vec<(Option<Kind>, u64)> {
+        let mut seen = Vec::new();
+        receiver.drain(|r| {
+            let detail =
+                if r.kind() == Some(Kind::Gap) { r.view::<Gap>().missed } else { r.ts_recv() };
+            seen.push((r.kind(), detail));
+        });
+        seen
+    }
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_marked_before_the_next_that_does() {
+        let counters = EdgeCounters::default();
+        let (mut sender, mut receiver) = count(2, counters.clone());
+        let passed = (1..=5).filter(|ts| sender.offer(quote(*ts))).count();
+        assert_eq!(passed, 2);
+        assert_eq!(drained(&mut receiver), [(Some(Kind::Quote), 1), (Some(Kind::Quote), 2)]);
+        sender.offer(quote(6));
+        assert_eq!(drained(&mut receiver), [(Some(Kind::Gap), 3), (Some(Kind::Quote), 6)]);
+        assert_eq!((counters.passed.get(), counters.dropped.get()), (3, 3));
+    }
+
+    #[test]
+    fn a_gap_still_owed_at_the_end_is_settled() {
+        let (mut sender, mut receiver) = count(1, EdgeCounters::default());
+        sender.offer(quote(1));
+        sender.offer(quote(2));
+        assert_eq!(sender.settle(), 1, "no room for the mark yet");
+        assert_eq!(drained(&mut receiver).len(), 1);
+        assert_eq!(sender.settle(), 0);
+        drop(sender);
+        assert!(!receiver.is_finished());
+        assert_eq!(drained(&mut receiver), [(Some(Kind::Gap), 1)]);
+        assert!(receiver.is_finished());
+    }
+
+    #[test]
+    fn a_holding_edge_says_when_there_is_no_room() {
+        let (mut sender, mut receiver) = hold(1, EdgeCounters::default());
+        assert!(sender.room(1));
+        sender.send(quote(1));
+        assert!(!sender.room(1));
+        drained(&mut receiver);
+        assert!(sender.room(1));
+    }
+}

@@ -1,0 +1,76 @@
+//! A counter for each venue and instrument: what a stage did with the quotes of which book.
+//!
+//! Found by two ids, no name is looked up. It must not know what is counted.
+
+use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+
+/// Counters by venue and instrument. The default has none, and counts nothing.
+#[derive(Debug, Default)]
+pub struct Tally {
+    instruments: usize,
+    counters: Vec<Counter>,
+}
+
+impl Tally {
+    /// A counter `<stage>.<venue>.<instrument>.<what>` for each listing of the catalogue.
+    #[must_use]
+    pub fn new(stage: &str, what: &str, catalogue: &Catalogue, counters: &Counters) -> Tally {
+        let instruments = catalogue.instruments.len();
+        let mut all = vec![Counter::default(); instruments * catalogue.venues.len()];
+        for listing in &catalogue.listings {
+            let venue = &catalogue.venue(listing.venue).name;
+            let instrument = &catalogue.instrument(listing.instrument).name;
+            let name = format!("{stage}.{venue}.{instrument}.{what}");
+            all[listing.venue.index() * instruments + listing.instrument.index()] =
+                counters.counter(&name);
+        }
+        Tally { instruments, counters: all }
+    }
+
+    /// Counts one more.
+    #[inline]
+    pub fn add(&self, venue: VenueId, instrument: InstrumentId) {
+        let place = venue.index() * self.instruments + instrument.index();
+        if let Some(counter) = self.counters.get(place) {
+            counter.add(1);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spreadwire_market::instrument::{Instrument, Listing, VenueInfo};
+
+    #[test]
+    fn each_book_has_its_counter() {
+        let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
+        let instrument =
+            |name: &str| Instrument { name: name.to_owned(), price_scale: 0, size_scale: 0 };
+        let listing = |venue, instrument| Listing {
+            venue: VenueId(venue),
+            instrument: InstrumentId(instrument),
+            symbol: String::new(),
+        };
+        let catalogue = Catalogue {
+            venues: vec![venue("okx"), venue("bybit")],
+            instruments: vec![instrument("A/B"), instrument("C/D")],
+            listings: vec![listing(0, 0), listing(1, 0), listing(1, 1)],
+        };
+        let counters = Counters::default();
+        let tally = Tally::new("journal", "written", &catalogue, &counters);
+        for (venue, instrument, times) in [(0, 0, 1), (1, 0, 2), (1, 1, 3), (0, 1, 9), (7, 7, 9)] {
+            (0..times).for_each(|_| tally.add(VenueId(venue), InstrumentId(instrument)));
+        }
+        let counts: Vec<(String, u64)> = counters.snapshot().into_iter().collect();
+        let count = |name: &str, count| (name.to_owned(), count);
+        let wanted = [
+            count("journal.bybit.A/B.written", 2),
+            count("journal.bybit.C/D.written", 3),
+            count("journal.okx.A/B.written", 1),
+        ];
+        assert_eq!(counts, wanted);
+        Tally::default().add(VenueId(0), InstrumentId(0));
+    }
+}
