@@ -13,11 +13,12 @@ use lake::findings::RunEnd;
 use lake::progress::bar;
 use lake::verify::verify;
 use serde_json::{Value, json};
-use spreadwire::ledger::{self, EntryKind};
-use spreadwire::plan::{Host, Plan};
-use spreadwire::recommendations;
-use spreadwire::record::{Kind, Quote, Record};
-use spreadwire::segment::{SegmentReader, numbers_taken};
+use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_lake::ledger::{self, EntryKind};
+use spreadwire_lake::segment::SegmentReader;
+use spreadwire_market::recommendations;
+use spreadwire_market::record::numbers_taken;
+use spreadwire_market::record::{Kind, Quote, Record};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -32,7 +33,7 @@ use tungstenite::{Message, WebSocket};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../data/fixtures/version-0.1")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/fixtures/version-0.1")
 }
 
 fn json_of(path: &Path) -> Value {

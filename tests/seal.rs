@@ -281,7 +281,7 @@ fn oracle(records: &[Record], first: u64) -> BTreeMap<String, Wanted> {
 }
 
 /// The rows of a file in their order, each with its hash.
-fn rows_of(path: &Path, table: &Table) -> Vec<(Row, u64)> {
+fn rows_of(path: &Path, table: &'static Table) -> Vec<(Row, u64)> {
     let mut rows = Vec::new();
     for batch in TableReader::open(path, table).unwrap() {
         let batch = batch.unwrap();

@@ -108,7 +108,7 @@ say("duckdb", duckdb.sql(f"select {', '.join(wanted)} from read_parquet('{sys.ar
 
 pub(crate) fn polars_duckdb_and_pyarrow_read_what_the_simulator_wrote() {
     let outcome = model(QUOTES / 4);
-    let lake = outcome.ended.plan.journal.lake.to_str().unwrap();
+    let lake = outcome.ended.plan.lake.to_str().unwrap();
     let output = Command::new(python()).args(["-c", READERS, lake]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
@@ -274,7 +274,7 @@ fn lines(capture: &Path, venue: &str) -> Vec<String> {
 
 pub(crate) fn captured_frames_are_those_written() {
     let outcome = captured();
-    let capture = outcome.ended.plan.journal.lake.join("capture");
+    let capture = outcome.ended.plan.lake.join("capture");
     for venue in exchange_sim::venue_names() {
         check_lines(&outcome, &venue, &lines(&capture, &venue));
     }

@@ -145,6 +145,7 @@ impl EngineUnderTest {
     }
 
     /// A folder that vanishes with the engine.
+    #[allow(dead_code, reason = "one of the two test binaries that share this file uses it")]
     pub(crate) fn home(&self) -> PathBuf {
         self.home.as_ref().unwrap().path().to_owned()
     }

@@ -185,7 +185,7 @@ impl Outcome {
 
     /// The ledger has the count of every stage, and of every listing where it counts by listing.
     fn check_stages(&self, statuses: u64) {
-        let (entries, errors) = ledger::read(&self.ended.plan.journal.lake);
+        let (entries, errors) = ledger::read(&self.ended.plan.lake);
         assert!(errors.is_empty(), "{errors:?}");
         let of_kind = |kind| entries.iter().filter(move |entry: &&Entry| entry.kind == kind);
         let booked = of_kind(EntryKind::Connected).chain(of_kind(EntryKind::Disconnected)).count();

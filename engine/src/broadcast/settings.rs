@@ -30,6 +30,7 @@ pub struct Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spreadwire_market::clock::SECOND;
 
     #[test]
     fn the_document_lists_the_default_limits() {

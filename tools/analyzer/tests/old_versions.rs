@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixtures has failed")]
 
 use serde_json::{Value, json};
-use spreadwire::recommendations::{self, Pair};
+use spreadwire_market::recommendations::{self, Pair};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 

@@ -7,7 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixtures has failed")]
 
 use serde_json::{Value, json};
-use spreadwire::record::{Gap, Kind, Record, Recording, Spread, Status};
+use spreadwire_market::record::{Gap, Kind, Record, Recording, Spread, Status};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use trader::{Decoder, Heard};
@@ -185,7 +185,7 @@ fn both_protocols_of_one_session_mean_the_same_records() {
     assert_eq!(messages[0][0], 1, "the catalogue comes first");
     let catalogue = decoder.catalogue().unwrap();
     let venue = |v: usize| catalogue.venues[v].name.clone();
-    let listed = |(id, instrument): (usize, &spreadwire::instrument::Instrument)| {
+    let listed = |(id, instrument): (usize, &spreadwire_market::instrument::Instrument)| {
         let on = catalogue.listings.iter().filter(|l| l.instrument.index() == id);
         let on: Vec<String> = on.map(|l| venue(usize::from(l.venue.0))).collect();
         json!([instrument.name, instrument.price_scale, instrument.size_scale, on])
