@@ -102,6 +102,10 @@ fn each_problem_is_told_with_its_key_and_reason() {
         (with("\"feed\", ", "\"feed.okx\", "), "threads: nobody reads binance"),
         (with("\"backoff\"", "\"sleep\""), "threads[0].idle: \"sleep\" is no idle strategy"),
         (with("name = \"all\"", "name = \"a-very-long-name\""), "threads[0].name: "),
+        (
+            with("name = \"all\"", "name = \"capture\""),
+            "threads[0].name: \"capture\" is the name of one of the engine's own threads",
+        ),
         (format!("{GOOD}[rings]\nfeed = 1\n"), "rings.feed: 1 is out of range"),
         (format!("{GOOD}[broadcast]\naddress = \"x\"\n"), "broadcast.address: \"x\" is no address"),
         (format!("{GOOD}[decision]\nexit_bps = 9.0\n"), "decision.exit_bps: 9 is above"),

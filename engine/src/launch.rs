@@ -10,7 +10,7 @@ use crate::chronicle::Chronicle;
 use crate::decision::{self, Decision};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
-use crate::plan::{FeedPlan, Plan};
+use crate::plan::{COLD, FeedPlan, Plan};
 use crate::runtime::agent::{Agent, IdleStrategy, Report};
 use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
@@ -24,9 +24,11 @@ use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::lake;
-use spreadwire_lake::recover::{self, Leftover, Mark};
+use spreadwire_lake::mark::{self, Mark};
+use spreadwire_lake::recover::{self, Leftover};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::Sealer;
+use spreadwire_lake::stage::{StageCounter, StageCounts};
 use spreadwire_lake::table::TableError;
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::{Clock, Nanos};
@@ -50,8 +52,6 @@ const OPPORTUNITIES_RING: usize = 1 << 12;
 const NOTICES: usize = 1 << 10;
 /// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
 const SEGMENTS: usize = 64;
-/// Agents with a cold thread each: the disk may hold one up, not the other.
-const COLD: [&str; 3] = ["chronicle", "capture", "telemetry"];
 /// Changes of the journal's state that may wait for the broadcast: one a second at most.
 const STATES_RING: usize = 64;
 /// Connections of one feed that are made at the same time.
@@ -94,16 +94,16 @@ struct BookKeeping {
     lake: PathBuf,
     clock: Clock,
     counters: Counters,
+    /// Handed over by the agents that own them.
+    stages: Vec<StageCounter>,
     /// Held until then.
     _lock: lake::Lock,
 }
 
 impl BookKeeping {
     fn end(self) -> Result<(), TableError> {
-        let counts = self.counters.snapshot();
-        let count = |name: &str| counts.get(name).copied().unwrap_or(0);
-        let inputs = count("calculator.quotes") + count("calculator.statuses");
-        self.mark.end(&self.lake, self.clock.now(), inputs, &counts)
+        let (counts, stages) = (self.counters.snapshot(), StageCounts::read(&self.stages));
+        self.mark.end(&self.lake, self.clock.now(), stages.numbered(), &counts, &stages)
     }
 }
 
@@ -168,12 +168,21 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         tracing::warn!(target: "feed", "{refused}");
     }
     let catalogue = Arc::new(plan.catalogue.clone());
-    let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
-    let (agents, captured, readings) = (BTreeMap::new(), Vec::new(), Vec::new());
-    let mut wiring = Wiring { plan, around, catalogue, agents, leftovers, captured, readings };
+    let (mut book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
+    let mut wiring = Wiring {
+        plan,
+        around,
+        catalogue,
+        agents: BTreeMap::new(),
+        leftovers,
+        captured: Vec::new(),
+        readings: Vec::new(),
+        stages: Vec::new(),
+    };
     let followers = wiring.connect_all(listener)?;
     let board = wiring.telemetry()?;
-    let Wiring { mut agents, .. } = wiring;
+    let Wiring { mut agents, stages, .. } = wiring;
+    book_keeping.stages = stages;
     let cold =
         COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
     let cold = cold.collect();
@@ -197,12 +206,13 @@ fn open_books(
     lock: lake::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
     let cannot = || format!("cannot write into the lake {}", lake.display());
-    recover::sweep(lake).with_context(cannot)?;
+    mark::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
     let Surroundings { clock, counters, run, .. } = around;
     let mark = Mark::begin(lake, *run, clock.now(), catalogue).with_context(cannot)?;
     let (lake, clock, counters) = (lake.to_owned(), clock.clone(), counters.clone());
-    Ok((BookKeeping { mark, lake, clock, counters, _lock: lock }, leftovers))
+    let stages = Vec::new();
+    Ok((BookKeeping { mark, lake, clock, counters, stages, _lock: lock }, leftovers))
 }
 
 /// A thread for one agent of the cold side.
@@ -227,6 +237,8 @@ struct Wiring<'a> {
     captured: Vec<capture::Source>,
     /// Of all stopwatches; the telemetry's.
     readings: Vec<Readings>,
+    /// The stages' counters, for the ledger.
+    stages: Vec<StageCounter>,
 }
 
 impl Wiring<'_> {
@@ -262,7 +274,9 @@ impl Wiring<'_> {
         let passed = Tally::new("calculator", "passed", &self.catalogue, counters);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), counters);
         let stopwatch = self.stopwatch(calculator::STAGE);
-        self.add(calculator.counting(passed).timed(stopwatch));
+        let calculator = calculator.counting(passed).timed(stopwatch);
+        self.stages.extend(calculator.stages());
+        self.add(calculator);
         let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
         self.broadcast(broadcast_in, states_in, listener)?;
         self.decision(decision_in, to_annex, notices_out)?;
@@ -301,7 +315,7 @@ impl Wiring<'_> {
     }
 
     fn edge(&self, name: &str) -> EdgeCounters {
-        let counter = |what: &str| self.around.counters.counter(&format!("edge.{name}.{what}"));
+        let counter = |what: &str| self.around.counters.register(&format!("edge.{name}.{what}"));
         EdgeCounters {
             passed: counter("passed"),
             dropped: counter("dropped"),
@@ -340,6 +354,7 @@ impl Wiring<'_> {
         let kernel = self.stopwatch_of(feed::KERNEL_STAGE, venues.clone());
         let stopwatch = self.stopwatch_of(feed::STAGE, venues);
         let agent = agent.timed(stopwatch, kernel);
+        self.stages.extend(agent.stages());
         let busy_polled = 0 < self.plan.sockets.busy_poll_us;
         self.add(if busy_polled { agent.reading_directly() } else { agent });
         Ok(receiver)
@@ -445,6 +460,7 @@ impl Wiring<'_> {
         let chronicle =
             Chronicle::new(opportunities, notices, catalogue, lake, run.as_str(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
+        self.stages.extend(chronicle.stages());
         self.add(chronicle);
         Ok(())
     }
@@ -462,9 +478,11 @@ impl Wiring<'_> {
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);
         let stopwatch = self.stopwatch(journal::STAGE);
-        self.add(agent.counting(written).timed(stopwatch));
+        let agent = agent.counting(written).timed(stopwatch);
+        self.stages.extend(sealer.stages().into_iter().chain(agent.stages()));
+        self.add(agent);
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
-        let (recovered, lake) = (counters.counter("seal.recovered"), lake.clone());
+        let (recovered, lake) = (counters.register("seal.recovered"), lake.clone());
         let seal_all = move || {
             let mut failures = recover_all(&leftovers, &lake, until, &recovered);
             failures.extend(sealer.run(&closed));

@@ -27,7 +27,7 @@ use std::sync::Arc;
 mod describe;
 mod sections;
 mod threads;
-pub use threads::FeedPlan;
+pub use threads::{COLD, FeedPlan};
 
 /// What the machine offers.
 #[derive(Clone, Debug)]

@@ -145,12 +145,13 @@ impl EngineUnderTest {
     }
 
     /// A folder that vanishes with the engine.
+    #[allow(dead_code, reason = "one of the two test binaries that share this file uses it")]
     pub(crate) fn home(&self) -> PathBuf {
         self.home.as_ref().unwrap().path().to_owned()
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
-        self.around.counters.counter(name).get()
+        self.around.counters.expect(name)
     }
 
     /// Waits for something that only counters tell; they have nothing to sleep on.
@@ -182,7 +183,7 @@ impl EngineUnderTest {
         drop(joining.spawn(move || ended_in.send(engine.join())).unwrap());
         let report = ended.recv_timeout(PATIENCE).expect("the engine ends when it is asked to");
         let counters = self.around.counters.clone();
-        let summary = Summary { elapsed: 1, counters, report };
+        let summary = Summary::new(1, counters, report).unwrap();
         let home = self.home.take().unwrap();
         Ended { _home: home, plan: self.plan.clone(), summary }
     }

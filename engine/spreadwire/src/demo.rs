@@ -103,10 +103,11 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     simulator.release();
     let mut screen = Screen::new(demo, &plan);
     let summary = engine.supervise(limit, |counters, stop| {
-        screen.show(&view, counters);
+        screen.show(&view, counters)?;
         if demo.tape.is_some() && simulator.finished() && screen.is_quiet(counters) {
             stop.request();
         }
+        Ok(())
     })?;
     let summary = view.finish(summary);
     let outcome = simulator.stop();
@@ -297,13 +298,14 @@ impl Screen {
         Screen { table, status: process::StatusLine::default(), quotes: 0 }
     }
 
-    fn show(&mut self, view: &view::View, counters: &Counters) {
-        let line = self.status.line(counters);
+    fn show(&mut self, view: &view::View, counters: &Counters) -> anyhow::Result<()> {
+        let line = self.status.line(counters)?;
         if self.table {
             view.draw(&line);
         } else {
             println!("{line}");
         }
+        Ok(())
     }
 
     /// Whether no quote has come since the last look.

@@ -96,7 +96,8 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
     eprintln!("broadcast on ws://{}; Ctrl-C seals and ends", engine.address());
     let mut status = process::StatusLine::default();
     let summary = engine.supervise(limit, |counters, _stop| {
-        eprintln!("{}", status.line(counters));
+        eprintln!("{}", status.line(counters)?);
+        Ok(())
     })?;
     process::conclude(&summary, run.summary.as_deref())
 }

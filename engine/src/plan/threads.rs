@@ -20,6 +20,9 @@ pub struct FeedPlan {
 
 /// Agents that stand exactly once, beside the feeds.
 const SINGLE: [&str; 4] = ["calculator", "decision", "broadcast", "journal"];
+/// Threads that the engine adds by itself, one for each agent that may wait for a disk. Their names
+/// are taken: a thread's name is also the name of its counters.
+pub const COLD: [&str; 3] = ["chronicle", "capture", "telemetry"];
 /// Linux keeps this many bytes of a thread's name.
 const NAME_MAX: usize = 15;
 
@@ -51,6 +54,10 @@ fn name(name: &str, key: &str, threads: &[ThreadPlan], faults: &mut Faults) {
     let key = format!("{key}.name");
     if name.is_empty() || NAME_MAX < name.len() {
         faults.add(&key, format!("{name:?} is no thread's name"), "use 1 to 15 bytes");
+    }
+    if COLD.contains(&name) {
+        let reason = format!("{name:?} is the name of one of the engine's own threads");
+        faults.add(&key, reason, "choose another name");
     }
     if threads.iter().any(|t| t.name == name) {
         faults.add(&key, format!("thread {name:?} stands twice"), "give each its own name");
