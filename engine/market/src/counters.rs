@@ -1,8 +1,8 @@
-//! Live counters: one writer each, any reader, no lock.
+//! Live counters: each has one writer and any number of readers, without locks.
 //!
-//! A [`Counter`] is a padded atomic that its agent adds to with a plain load and store; cold threads
-//! read it at any time. The [`Counters`] registry gives each a dotted name, which is how summaries,
-//! status lines and tests find it. It must not know what is counted.
+//! A [`Counter`] is a cache-padded atomic that its agent updates with a plain load and store. Cold
+//! threads may read it at any time. The [`Counters`] registry gives each counter a dotted name, by
+//! which summaries, status lines and tests find it.
 
 use crossbeam::utils::CachePadded;
 use std::collections::BTreeMap;
@@ -14,47 +14,48 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Counter(Arc<CachePadded<AtomicU64>>);
 
 impl Counter {
-    /// Adds `n`. Only the counter's one writer calls this: it is no read-modify-write.
+    /// Adds `n`. Only the counter's single writer may call this, because the update is not atomic.
     #[inline]
     pub fn add(&self, n: u64) {
         self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
     }
 
-    /// Sets a gauge.
+    /// Sets the value of a gauge. Only the counter's single writer may call this.
     #[inline]
     pub fn set(&self, value: u64) {
         self.0.store(value, Ordering::Relaxed);
     }
 
-    /// The count now.
+    /// Returns the current value.
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Counters by name. Names are made at launch; the lock is never taken by a running agent.
+/// Counters by name. They are registered at launch, so a running agent never takes the lock.
 #[derive(Clone, Debug, Default)]
 pub struct Counters {
     by_name: Arc<Mutex<BTreeMap<String, Counter>>>,
 }
 
 impl Counters {
-    /// The counter of this name, made on first use: `feed.binance.0.frames`.
+    /// Returns the counter with this name, such as `feed.binance.0.frames`, and creates it on first
+    /// use.
     #[must_use]
     pub fn counter(&self, name: &str) -> Counter {
         let mut by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         by_name.entry(name.to_owned()).or_default().clone()
     }
 
-    /// All names with their counts now, sorted by name.
+    /// Returns all counters with their current values, sorted by name.
     #[must_use]
     pub fn snapshot(&self) -> BTreeMap<String, u64> {
         let by_name = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         by_name.iter().map(|(name, counter)| (name.clone(), counter.get())).collect()
     }
 
-    /// The sum of all counters whose name begins with `prefix` and ends with `suffix`.
+    /// Returns the sum of all counters whose names begin with `prefix` and end with `suffix`.
     #[must_use]
     pub fn sum(&self, prefix: &str, suffix: &str) -> u64 {
         self.snapshot()

@@ -1,23 +1,22 @@
-//! What is wrong with a file that a person writes, where, and what would be right; and how such a
-//! file is read.
+//! Problems in files that people write, and how such files are read.
 //!
-//! A [`Form`] reads TOML into plain fields. Every key that nobody asked for is a problem of its own,
-//! with the nearest known one, so that all of them are reported at once. It must not know what any
-//! key means.
+//! A [`Problem`] says what is wrong, where, and how to correct it. A [`Form`] reads TOML into plain
+//! fields. Every unknown key is a problem of its own, with the nearest known key as a suggestion,
+//! so that all problems are reported at once.
 
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 
-/// Something wrong with a file, where, and what would be right.
+/// A problem in a file, with its place and remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
-    /// The key: `threads[1].cpu`; empty for the file as a whole.
+    /// Key with the problem: `threads[1].cpu`; empty for the file as a whole.
     pub key: String,
-    /// What is wrong, with the value.
+    /// What is wrong, including the value.
     pub reason: String,
-    /// What would be right.
+    /// What to do about it.
     pub remedy: String,
 }
 
@@ -31,22 +30,22 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What is known of a kind of file before it is read.
+/// Description of a kind of file, needed to read it and to report its problems.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
-    /// All keys that a file may hold, for "did you mean".
+    /// All known keys, for "did you mean".
     pub keys: &'static [&'static str],
-    /// The one key below which the writer names the keys.
+    /// Key below which users choose the names of the keys.
     pub free: &'static str,
-    /// What to start from when there is no file.
+    /// Hint for a user who has no such file yet.
     pub start: &'static str,
-    /// The document that has every key.
+    /// Document that describes every key.
     pub document: &'static str,
 }
 
 impl Form {
-    /// Reads a file. Every problem of reading and parsing is appended to `problems`; what the values
-    /// mean is not looked at. `None` if there is nothing to look at.
+    /// Reads and parses a file. Appends every problem found to `problems`; does not check what the
+    /// values mean. Returns `None` if the file could not be parsed.
     pub fn read<T: DeserializeOwned>(&self, path: &Path, problems: &mut Vec<Problem>) -> Option<T> {
         let add = |problems: &mut Vec<Problem>, key: &str, reason: String, remedy: String| {
             let (file, key) = (path.to_owned(), key.to_owned());
@@ -73,15 +72,15 @@ impl Form {
                 let line = error.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
                 let key = if line == 0 { String::new() } else { format!("line {line}") };
                 let reason = error.message().trim().replace('\n', ", ");
-                let remedy = format!("mend the line; {} has every key", self.document);
+                let remedy = format!("correct the line; {} has every key", self.document);
                 add(problems, &key, reason, remedy);
                 None
             }
         }
     }
 
-    /// Keys that nobody asked for, of a text that is TOML but does not have the right shape: a key
-    /// that is missing is often one that is misspelt.
+    /// Returns the unknown keys of a text that is valid TOML but does not have the expected fields.
+    /// A missing key is often a misspelt one.
     fn unknown_of(&self, text: &str) -> Vec<String> {
         let mut unknown = Vec::new();
         if let Ok(table) = text.parse::<toml::Table>() {
@@ -115,7 +114,7 @@ impl Form {
         }
     }
 
-    /// "Did you mean", for the last part of a key.
+    /// Suggests the nearest known key, compared by its last part.
     fn nearest(&self, key: &str) -> String {
         let last = key.rsplit('.').next().unwrap_or(key);
         let likeness = |known: &str| strsim::jaro_winkler(known, last);
@@ -129,7 +128,7 @@ impl Form {
     }
 }
 
-/// Parses a text; the keys that nobody asked for come beside.
+/// Parses a text and returns its value with the unknown keys.
 ///
 /// # Errors
 /// The first error of syntax or type.
@@ -140,7 +139,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<String>), toml::
     Ok((value, unknown))
 }
 
-/// `threads.0.cpu` as people write it: `threads[0].cpu`.
+/// Formats a key the way people write it: `threads.0.cpu` becomes `threads[0].cpu`.
 fn key_of(path: &serde_ignored::Path<'_>) -> String {
     let mut key = String::new();
     for part in path.to_string().split('.').filter(|part| *part != "?") {

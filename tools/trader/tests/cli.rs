@@ -81,7 +81,7 @@ fn the_binary_refuses_recommendations_with_problems_and_tells_what_is_enabled() 
         "leak: no such key; did you mean `lake`?",
         "expires: it expired at 2023-11-14T22:13:21Z; ",
         "pairs[0].entry_bps: 99 is outside its bounds; choose 10 to 10",
-        "pairs[1].size_quote: -1 is no size; ",
+        "pairs[1].size_quote: -1 is not a valid size; ",
     ] {
         assert!(errors.contains(&format!("{}: {told}", path("bad.toml"))), "{told}: {errors}");
     }
