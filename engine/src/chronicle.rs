@@ -1,8 +1,8 @@
-//! The cold side's record of what happened: opportunities and connections, as log lines and files.
+//! The chronicle: writes opportunities and connection events to log and files on the cold side.
 //!
-//! Takes what the decision sends over its edge and the notices of the feeds, writes opportunities to
-//! `<lake>/opportunities/<run>.jsonl` one JSON object a line, notes connections in the ledger, and
-//! logs both. Runs on a cold thread. It must not know how either came about.
+//! It receives the decision's records over an edge, and notices from the feeds. It writes
+//! opportunities to `<lake>/opportunities/<run>.jsonl`, one JSON object per line, adds connections
+//! to the ledger, and logs both.
 
 use crate::feed::Notice;
 use crate::runtime::agent::{Agent, Report};
@@ -19,10 +19,10 @@ use std::sync::Arc;
 mod diary;
 use diary::Diary;
 
-/// Notices taken in one duty cycle.
+/// Maximum number of notices processed in one duty cycle.
 const NOTICES_PER_CYCLE: usize = 256;
 
-/// The agent on the cold side.
+/// The chronicle agent.
 #[derive(Debug)]
 pub struct Chronicle {
     opportunities: Receiver,
@@ -30,7 +30,7 @@ pub struct Chronicle {
     catalogue: Arc<Catalogue>,
     file: BufWriter<File>,
     diary: Diary,
-    /// The time of the last cycle.
+    /// Time of the last duty cycle.
     now: Nanos,
     unwritten: u64,
     written: Counter,
@@ -38,10 +38,10 @@ pub struct Chronicle {
 }
 
 impl Chronicle {
-    /// Opens its file in the lake's `opportunities` folder, which is made if needed.
+    /// Opens its file in the lake's `opportunities` folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// As the OS has them.
+    /// The operating system's error.
     pub fn new(
         opportunities: Receiver,
         notices: crossbeam::channel::Receiver<Notice>,
@@ -76,14 +76,14 @@ impl Chronicle {
                 Err(error) => {
                     lost.add(1);
                     *unwritten += 1;
-                    tracing::error!("opportunity not written: {error}");
+                    tracing::error!("cannot write an opportunity: {error}");
                 }
             }
         });
         if work > 0
             && let Err(error) = self.file.flush()
         {
-            tracing::error!("opportunities not written: {error}");
+            tracing::error!("cannot write opportunities: {error}");
         }
         work
     }
@@ -118,7 +118,7 @@ impl Agent for Chronicle {
         self.take_notices();
         self.diary.write(self.now);
         if let Err(error) = self.file.flush() {
-            tracing::error!("opportunities not written: {error}");
+            tracing::error!("cannot write opportunities: {error}");
         }
     }
 
@@ -128,7 +128,9 @@ impl Agent for Chronicle {
         }
         let unbooked = self.diary.unwritten();
         if unbooked > 0 {
-            report.failures.push(format!("{unbooked} connections or counts are not in the ledger"));
+            report
+                .failures
+                .push(format!("{unbooked} connections or counts were not written to the ledger"));
         }
     }
 }

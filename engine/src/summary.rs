@@ -1,6 +1,4 @@
-//! What a run did, in numbers: a table for people and JSON for scripts, from counters and reports.
-//!
-//! It must not know where a number came from beside its name.
+//! The summary of a run, from its counters and reports: a table for people and JSON for scripts.
 
 use crate::runtime::agent::Report;
 use crate::runtime::latency::Latency;
@@ -12,7 +10,7 @@ use serde_json::{Map, Value, json};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::Counters;
 
-/// Stages in the order of the data flow, for the table.
+/// Latency stages for the table, in the order of the data flow.
 const STAGES: [&str; 7] = [
     "kernel_to_read",
     "read_to_quote",
@@ -23,19 +21,19 @@ const STAGES: [&str; 7] = [
     "read_to_client",
 ];
 
-/// A finished run.
+/// Results of a finished run.
 #[derive(Debug)]
 pub struct Summary {
-    /// How long it ran, ns.
+    /// Duration of the run, ns.
     pub elapsed: Nanos,
-    /// Its counters.
+    /// Final counters.
     pub counters: Counters,
-    /// What its agents reported.
+    /// Reports of the agents.
     pub report: Report,
 }
 
 impl Summary {
-    /// Records that found an edge full and were counted out, by edge.
+    /// Returns the records dropped at full edges, by edge.
     #[must_use]
     pub fn drops(&self) -> Vec<(String, u64)> {
         let of_edge = |(name, count): (&String, &u64)| {
@@ -49,7 +47,7 @@ impl Summary {
         self.counters.counter(name).get()
     }
 
-    /// The totals, in the order shown.
+    /// Returns the totals in display order.
     fn totals(&self) -> Vec<(&'static str, u64)> {
         let sum = |suffix| self.counters.sum("feed.", suffix);
         let snapshot = self.counters.snapshot();
@@ -80,7 +78,7 @@ impl Summary {
         totals
     }
 
-    /// Whether every quote decoded is a row, and nothing was dropped or failed.
+    /// Returns whether every decoded quote became a row, and nothing was dropped or failed.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let quotes = self.counters.sum("feed.", ".quotes");
@@ -89,8 +87,8 @@ impl Summary {
             && self.report.failures.is_empty()
     }
 
-    /// For scripts: totals, drops by edge, latency by stage, and by stage and venue, in ns, every
-    /// counter.
+    /// Returns the JSON for scripts: totals, drops by edge, latencies by stage and by stage and
+    /// venue in ns, and every counter.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let latency: Map<String, Value> = self
@@ -120,7 +118,7 @@ impl Summary {
         })
     }
 
-    /// For people.
+    /// Returns the text for people.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("\nafter {:.1} s", seconds(self.elapsed))];
@@ -130,14 +128,16 @@ impl Summary {
             lines.push(numbered(&format!("dropped at {edge}"), count));
         }
         let complete = self.is_complete();
-        let verdict = if complete { "every quote decoded is a row" } else { "NOT complete" };
+        let verdict =
+            if complete { "every decoded quote is a row in the lake" } else { "NOT complete" };
         lines.push(format!("  {verdict}\n\n{}", self.latency_table()));
         lines.extend(self.threads_table().map(|table| format!("\n{table}")));
         lines.extend(self.report.failures.iter().map(|failure| format!("failed: {failure}")));
         lines.join("\n")
     }
 
-    /// What the kernel did to each thread; none if the run ended before that was counted.
+    /// Returns a table of page faults and waits by thread; `None` if the run ended before they were
+    /// counted.
     fn threads_table(&self) -> Option<Table> {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -178,7 +178,7 @@ impl Summary {
     }
 }
 
-/// A name, how many samples, and the quantiles in us.
+/// Returns a table row: the name, the number of samples, and the quantiles in us.
 fn row(name: String, latency: &Latency) -> Vec<String> {
     let quantiles = QUANTILES.iter().map(|(_, q)| micros(latency.quantile(*q)));
     let head = [name, latency.count().to_string()].into_iter();

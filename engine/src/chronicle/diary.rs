@@ -1,8 +1,8 @@
-//! Connections made and lost, and what the counters said each hour, on their way into the ledger.
+//! Ledger entries of the chronicle: connections made and lost, and the counters of each hour.
 //!
-//! Entries wait in memory for a minute at most and become a small file of the ledger. One that
-//! cannot be written waits on, up to a bound; beyond it entries are counted as lost. It must not
-//! know sockets.
+//! Entries wait in memory for at most a minute and are then written as a small file of the ledger.
+//! If that fails, they wait for the next attempt, up to a limit. Beyond the limit, entries are
+//! counted as lost.
 
 use crate::feed::Notice;
 use spreadwire_lake::lake::HOUR;
@@ -12,12 +12,12 @@ use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
 use std::path::{Path, PathBuf};
 
-/// Entries wait no longer than this.
+/// Maximum time that entries wait.
 const BOOK_INTERVAL: Nanos = 60 * SECOND;
-/// Entries that wait at most while the lake cannot be written.
+/// Maximum number of entries that wait while the lake cannot be written.
 const ENTRIES_MAX: usize = 1 << 16;
 
-/// The ledger's side of the chronicle.
+/// The chronicle's part of the ledger.
 #[derive(Debug)]
 pub(super) struct Diary {
     lake: PathBuf,
@@ -26,7 +26,7 @@ pub(super) struct Diary {
     entries: Vec<Entry>,
     files: u32,
     tried_at: Nanos,
-    /// Of which the counters were noted last.
+    /// Hour for which the counters were last noted.
     hour: Option<u64>,
     booked: Counter,
     lost: Counter,
@@ -47,7 +47,7 @@ impl Diary {
         }
     }
 
-    /// Notes what became of a connection.
+    /// Notes a connection event.
     pub(super) fn take(&mut self, notice: &Notice, catalogue: &Catalogue, now: Nanos) {
         let (kind, venue, connection, why) = match notice {
             Notice::Opened { venue, connection } => (EntryKind::Connected, venue, connection, None),
@@ -64,8 +64,8 @@ impl Diary {
         });
     }
 
-    /// Notes the counters when an hour is over; writes what has waited long enough. Returns how
-    /// much was done.
+    /// Notes the counters when an hour is over, and writes entries that have waited long enough.
+    /// Returns the amount of work done.
     pub(super) fn tend(&mut self, now: Nanos) -> usize {
         let hour = now / HOUR;
         if self.hour.is_some_and(|before| before < hour) {
@@ -93,7 +93,7 @@ impl Diary {
         }
     }
 
-    /// Writes what waits. Returns how many entries that were.
+    /// Writes the waiting entries and returns their number.
     pub(super) fn write(&mut self, now: Nanos) -> usize {
         self.tried_at = now;
         if self.entries.is_empty() {
@@ -111,13 +111,13 @@ impl Diary {
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);
-                tracing::error!(target: "ledger", "not written, tried again in a minute: {error:#}");
+                tracing::error!(target: "ledger", "not written, retrying in a minute: {error:#}");
                 0
             }
         }
     }
 
-    /// Entries that never came into the ledger.
+    /// Returns the number of entries that were not written to the ledger.
     pub(super) fn unwritten(&self) -> u64 {
         self.entries.len() as u64 + self.lost.get()
     }
@@ -142,10 +142,10 @@ mod tests {
         diary.take(&Notice::Opened { venue, connection: 2 }, &catalogue, start);
         let lost = Notice::Lost { venue, connection: 2, why: "reset".to_owned(), retry_in: 1 };
         diary.take(&lost, &catalogue, start + SECOND);
-        assert_eq!(diary.tend(start + SECOND), 2, "the first ones at once");
+        assert_eq!(diary.tend(start + SECOND), 2, "the first entries are written at once");
         assert_eq!(diary.tend(start + 9 * SECOND), 0);
-        assert_eq!(diary.tend(5 * HOUR), 3, "the counters of the hour that is over");
-        assert_eq!(diary.tend(5 * HOUR + SECOND), 0, "within the minute");
+        assert_eq!(diary.tend(5 * HOUR), 3, "the counters of the last hour are written");
+        assert_eq!(diary.tend(5 * HOUR + SECOND), 0, "nothing is written within the minute");
         assert_eq!(diary.tend(5 * HOUR + 60 * SECOND), 3);
         let (entries, _) = ledger::read(home.path());
         let told: Vec<_> =
