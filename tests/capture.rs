@@ -238,7 +238,7 @@ fn a_lake_that_cannot_be_written_to_the_end_is_a_failure() {
     bench.offer(1, START, "a");
     let (_lake, _, failures) = bench.end();
     assert_eq!(failures.len(), 1);
-    assert!(failures[0].contains("1 frames are missing"), "{failures:?}");
+    assert!(failures[0].contains("1 missing frames"), "{failures:?}");
 }
 
 /// A file as a killed run leaves it, of several zstd frames; its path, bytes and lines.

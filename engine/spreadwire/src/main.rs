@@ -25,7 +25,7 @@ mod demo;
     after_help = "First steps:\n  \
     spreadwire demo                                 simulated exchanges, nothing to set up\n  \
     spreadwire check --config config/laptop.toml    what a configuration would do\n  \
-    spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and ends\n\n\
+    spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and stops\n\n\
     Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration."
 )]
 struct Cli {
