@@ -1,7 +1,8 @@
-//! The broadcast agent from outside: real sockets on loopback, one thread, a clock that stands still.
+//! Tests the broadcast agent from outside: real sockets on loopback, one thread, and a manual
+//! clock.
 //!
-//! The test's thread drives the agent and the clients in turn. What takes the kernel a moment is
-//! awaited by driving on, never by sleeping, and a bound on the turns makes a wait that never ends fail.
+//! The test's thread drives the agent and the clients in turn. Where the kernel needs a moment, the
+//! test keeps driving and never sleeps. A limit on the turns makes a wait that never ends fail.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -32,11 +33,11 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
-/// Turns after which a wait is given up; the kernel needs a handful.
+/// Number of turns after which a wait is given up; the kernel needs a handful.
 const TURNS_MAX: usize = 200_000;
 const START: Nanos = 1_700_000_000 * SECOND;
 
-/// Every instrument on every venue, but the last instrument not on the last venue.
+/// Every instrument on every venue, except the last instrument on the last venue.
 fn catalogue(instruments: u32, venues: u8) -> Catalogue {
     let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 2, size_scale: 4 };
     let venue = |n| VenueInfo { name: format!("venue{n}"), taker_fee: 0.001, max_age: 0 };
@@ -93,7 +94,7 @@ fn settings() -> Settings {
 struct Server {
     agent: Broadcast,
     edge: Option<HoldSender>,
-    /// The journal's.
+    /// The journal's end of the channel for its states.
     states: Option<CountSender>,
     clock: Clock,
     counters: Counters,
@@ -126,7 +127,7 @@ impl Server {
         edge.send(record.into());
     }
 
-    /// The journal's state changes.
+    /// Sends changes of the journal's state.
     fn record(&mut self, state: RecordingState, lost: u64) {
         let state = state as u8;
         let recording = Recording { ts_recv: START, lost, state, ..Recording::zeroed() };
@@ -149,10 +150,10 @@ impl Server {
             }
             std::thread::yield_now();
         }
-        panic!("in vain: {what}; {:?}", self.counters.snapshot());
+        panic!("gave up waiting: {what}; {:?}", self.counters.snapshot());
     }
 
-    /// As `until`, for what another process does: starting one takes long.
+    /// As `until`, for what another process does, because starting one takes long.
     fn until_patiently(&mut self, what: &str, mut done: impl FnMut(&mut Server) -> bool) {
         for _ in 0..1000 * TURNS_MAX {
             self.turn();
@@ -161,7 +162,7 @@ impl Server {
             }
             std::thread::yield_now();
         }
-        panic!("in vain: {what}; {:?}", self.counters.snapshot());
+        panic!("gave up waiting: {what}; {:?}", self.counters.snapshot());
     }
 
     fn connect(&mut self) -> Client {
@@ -188,14 +189,14 @@ impl Server {
         panic!("the handshake never ended");
     }
 
-    /// A connection that is no WebSocket yet.
+    /// Returns a connection that is not a WebSocket yet.
     fn socket(&mut self) -> TcpStream {
         let socket = TcpStream::connect(self.address).unwrap();
         socket.set_nonblocking(true).unwrap();
         socket
     }
 
-    /// What the server answers to these bytes until it closes.
+    /// Sends these bytes and returns the server's answer until it closes.
     fn answer(&mut self, request: &[u8]) -> String {
         let mut socket = self.socket();
         socket.write_all(request).unwrap();
@@ -205,7 +206,7 @@ impl Server {
     }
 }
 
-/// Reads what is there; whether the other side has ended.
+/// Reads all available bytes and returns whether the other side has ended.
 fn end_of(socket: &mut TcpStream, into: &mut Vec<u8>) -> bool {
     match socket.read_to_end(into) {
         Ok(_) => true,
@@ -213,11 +214,11 @@ fn end_of(socket: &mut TcpStream, into: &mut Vec<u8>) -> bool {
     }
 }
 
-/// A client that keeps what it was told.
+/// A client that keeps everything it receives.
 struct Client {
     socket: WebSocket<TcpStream>,
     seen: Vec<Value>,
-    /// What came in binary messages, one behind the other.
+    /// Contents of the binary messages, one after the other.
     bytes: Vec<u8>,
     closed: Option<Option<CloseFrame>>,
 }
@@ -227,7 +228,7 @@ impl Client {
         Client { socket, seen: Vec::new(), bytes: Vec::new(), closed: None }
     }
 
-    /// Reads what is there now, at most some messages; whether anything came.
+    /// Reads what is available, up to a number of messages, and returns whether anything arrived.
     fn read(&mut self) -> bool {
         for come in 0..1000 {
             match self.socket.read() {
@@ -257,7 +258,7 @@ impl Client {
         self.seen.iter().map(|m| m["type"].as_str().unwrap()).collect()
     }
 
-    /// Waits for a message of this type, and gives up what came until then.
+    /// Waits for a message of this type, and discards what arrived before it.
     fn expect(&mut self, server: &mut Server, kind: &str) -> Value {
         let mut place = 0;
         server.until(&format!("a message {kind:?}"), |_| {
@@ -269,7 +270,7 @@ impl Client {
         self.seen.drain(..=place).next_back().unwrap()
     }
 
-    /// Waits until it knows of the spread of this number.
+    /// Waits until it knows the spread with this number.
     fn until_seq(&mut self, server: &mut Server, seq: u64) {
         server.until(&format!("spread {seq}"), |_| {
             self.read();
@@ -378,7 +379,8 @@ fn filters_pass_what_they_ask_for_and_no_more() {
     client.ask(&json!({"op": "subscribe", "instruments": ["C1/USDT"]}));
     assert_eq!(client.expect(&mut server, "subscribed")["id"], "1");
     client.expect(&mut server, "snapshot");
-    // Spreads 1 to 6: pays 6 bps on venue2; too little; other venues; sold on venue2; other filter; none.
+    // Spreads 1 to 6: pays 6 bps on venue2; too little; other venues; sold on venue2; another
+    // filter; none.
     for (instrument, buy, sell, px) in [
         (0, 2, 1, 10_026),
         (0, 2, 1, 10_024),
@@ -546,7 +548,7 @@ fn who_answers_pings_stays_and_who_is_silent_is_closed() {
         let heard = server.count("requests");
         server.turn();
         if second % 15 == 0 {
-            // Reading answers the ping; the dead one never reads.
+            // Reading answers the ping; the dead client never reads.
             server.until("a pong", |server| {
                 alive.read();
                 server.count("requests") > heard
@@ -574,7 +576,7 @@ fn a_loss_before_the_broadcast_is_told_to_all_and_forgets_the_spreads() {
     assert_eq!(snapshot["spreads"], json!([]));
 }
 
-/// A `recording` message as clients see it.
+/// Returns a `recording` message as clients see it.
 fn recording(state: &str, lost: u64) -> Value {
     json!({"type": "recording", "state": state, "ts_recv": START, "lost": lost})
 }
@@ -673,7 +675,7 @@ fn spreads_of_what_the_catalogue_does_not_list_are_counted_and_nothing_else() {
     assert_eq!((client.seen.len(), server.count("unknown")), (1, 3));
 }
 
-/// The messages that bytes of `spreadwire.v1.bin` hold: kind, flags, everything.
+/// Returns the messages in the bytes of `spreadwire.v1.bin`: kind, flags, and everything.
 fn split(mut bytes: &[u8]) -> Vec<(u8, u16, &[u8])> {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
@@ -725,7 +727,8 @@ fn a_binary_client_that_stops_reading_is_conflated_and_told_so_in_its_protocol()
     assert_eq!((u64_at(gap, 16), u64_at(gap, 24)), (missed[0], missed[missed.len() - 1]));
 }
 
-/// Python with the package that the example needs; `None` is said aloud, and never in CI.
+/// Returns Python with the package that the example needs; `None`, with a message, if it is absent,
+/// but never in CI.
 fn python() -> Option<&'static str> {
     let found = std::process::Command::new("python3").args(["-c", "import websockets"]).output();
     if found.is_ok_and(|output| output.status.success()) {
@@ -736,7 +739,7 @@ fn python() -> Option<&'static str> {
     None
 }
 
-/// JSON messages as the example prints binary ones: a snapshot's items stand behind its head.
+/// Returns JSON messages as the example prints binary ones: a snapshot's items follow its head.
 fn flattened(messages: &[Value]) -> Vec<Value> {
     let mut flat = Vec::new();
     for message in messages {
@@ -760,7 +763,7 @@ fn flattened(messages: &[Value]) -> Vec<Value> {
     flat
 }
 
-/// Whether one message says what the other does; basis points are rounded in JSON alone.
+/// Returns whether two messages say the same; only JSON rounds basis points.
 fn assert_same(json: &Value, binary: &Value) {
     for (field, value) in json.as_object().unwrap() {
         if field.ends_with("_bps") && json["type"] == "spread" {
@@ -894,7 +897,7 @@ fn the_short_example_prints_the_spreads_that_json_has() {
     }
 }
 
-/// What a client knows, by the rules of `docs/broadcast.md`.
+/// A client's knowledge, by the rules of `docs/broadcast.md`.
 #[derive(Debug, Default, PartialEq)]
 struct View {
     spreads: BTreeMap<(String, String, String), (u64, String)>,
@@ -938,7 +941,7 @@ fn text(of: &Value, field: &str) -> String {
     of[field].as_str().unwrap().to_owned()
 }
 
-/// What happens, as the server should tell it to someone who wants everything.
+/// The events, as the server should send them to an unfiltered client.
 struct Model {
     random: ChaCha8Rng,
     instruments: u32,
@@ -961,7 +964,7 @@ impl Model {
         u8::try_from(self.below(u32::from(self.venues))).unwrap()
     }
 
-    /// A venue that lists every instrument, and another that lists this one.
+    /// Returns a venue that lists every instrument, and another that lists this one.
     fn pair(&mut self, instrument: u32) -> (u8, u8) {
         loop {
             let (buy, sell) = (self.venue(), self.venue());
@@ -1000,7 +1003,7 @@ impl Model {
         status(instrument, venue, state)
     }
 
-    /// Some records. The last is a spread, so that a spread's number tells exactly what came before.
+    /// Sends some records. The last is a spread, so that its number identifies what came before.
     fn batch(&mut self, server: &mut Server) {
         for _ in 0..self.below(8) {
             if self.below(6) == 0 {
@@ -1016,7 +1019,7 @@ impl Model {
     }
 }
 
-/// A filter, naively.
+/// A filter, evaluated naively.
 #[derive(Clone, Debug, Default)]
 struct Wanted {
     instruments: Option<BTreeSet<String>>,
@@ -1064,12 +1067,12 @@ impl Wanted {
     }
 }
 
-/// The place behind a spread's in what was told.
+/// Returns the index after a spread in the messages received.
 fn place_after(told: &[Value], seq: u64) -> usize {
     told.iter().position(|m| m["seq"] == seq).map_or(0, |place| place + 1)
 }
 
-/// Checks everything a client was told between its snapshot and now, or its unsubscribing.
+/// Checks everything that a client received between its snapshot and now, or its unsubscribing.
 fn check_course(seed: u64, wanted: &Wanted, course: &[Value], told: &[Value], complete: bool) {
     let snapshot = &course[0];
     let from = place_after(told, snapshot["seq"].as_u64().unwrap());
@@ -1190,7 +1193,7 @@ fn a_snapshot_in_many_parts_begins_each_pair_without_a_hole() {
     }
 }
 
-/// Sends spreads until a client that does not read is conflated; `reads` gets all of them.
+/// Sends spreads until a client that does not read is conflated; `reads` receives all of them.
 fn congest(server: &mut Server, model: &mut Model, reads: &mut Client) {
     let mut known = 0;
     while server.count("conflated") < 500 {
@@ -1214,7 +1217,7 @@ fn a_client_that_stops_reading_is_conflated_and_delays_nobody() {
     slow.expect(&mut server, "snapshot");
     quick.expect(&mut server, "snapshot");
     congest(&mut server, &mut model, &mut quick);
-    // Every pair is waiting, so that catching up takes more than one cycle.
+    // Every pair is waiting, so catching up takes more than one cycle.
     for instrument in 0..24 {
         for (buy, sell) in (0..5).flat_map(|b| (0..5).map(move |s| (b, s))).filter(|(b, s)| b != s)
         {
@@ -1268,7 +1271,7 @@ fn a_client_with_a_filter_is_conflated_before_what_waits_for_it_is_overwritten()
     slow.expect(&mut server, "subscribed");
     slow.expect(&mut server, "snapshot");
     quick.expect(&mut server, "snapshot");
-    // Of five spreads it wants one, all of one pair.
+    // The client wants one of five spreads, all of one pair.
     let (mut seq, mut wanted) = (0, Vec::new());
     while server.count("congestions") == 0 {
         assert!(seq < 1_000_000, "the kernel's buffers have no end");
@@ -1309,7 +1312,7 @@ fn a_client_that_stays_stuck_is_disconnected() {
     server.pass(5 * SECOND - MILLI);
     server.turn();
     assert_eq!(server.count("clients"), 2);
-    // The kernel may take a last few bytes at the first tries, which counts as progress.
+    // The kernel may accept a few last bytes at the first tries, which counts as progress.
     for _ in 0..4 {
         server.pass(5 * SECOND);
         server.turn();

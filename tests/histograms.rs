@@ -1,7 +1,7 @@
-//! What latencies become on disk, read by somebody else's tools: the Python port of HdrHistogram reads
-//! the interval log and finds the distributions in it; and a demo leaves such files.
+//! Tests latency files with other programs' readers: the Python port of HdrHistogram reads the
+//! interval log and finds the distributions in it, and a demo leaves such files.
 //!
-//! The part in Python needs the package `hdrhistogram`. Where that is missing it says so and is
+//! The Python part needs the package `hdrhistogram`. If it is missing, the test prints that and is
 //! skipped, except in CI (`CI=true`), which installs it (`.ci/run`).
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
@@ -18,8 +18,8 @@ const START: Nanos = 1_700_000_000 * SECOND;
 const VENUES: [&str; 2] = ["binance", "okx"];
 const STAGES: [&str; 2] = ["read_to_quote", "read_to_spread"];
 
-/// Reads a log with the package's own reader; one line of JSON for each interval, then for each tag
-/// what all its intervals together hold, at percentiles.
+/// Reads a log with the package's reader. Prints one line of JSON for each interval, then for each
+/// tag the percentiles over all its intervals.
 const READ: &str = r#"
 import json, sys
 from hdrh.histogram import HdrHistogram
@@ -45,7 +45,7 @@ for tag, total in sums.items():
     }))
 "#;
 
-/// What the Python package says of a log; `None`, said aloud, where there is no such package.
+/// Returns the Python package's output for a log; `None`, with a message, if it is not installed.
 fn read_by_python(log: &Path) -> Option<Vec<serde_json::Value>> {
     let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let found = Command::new(&python).args(["-c", "import hdrh.histogram"]).output();
@@ -65,8 +65,8 @@ fn read_by_python(log: &Path) -> Option<Vec<serde_json::Value>> {
     Some(text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// Two stages of two venues over three intervals, the third cut short by the end; how many samples
-/// each tag got.
+/// Records two stages of two venues over three intervals, of which the third is cut short by the
+/// end. Returns the number of samples of each tag.
 fn write(folder: &Path) -> BTreeMap<String, u64> {
     let clock = Clock::manual(START);
     let venues: Vec<VenueId> = (0..2).map(VenueId).collect();
@@ -96,7 +96,7 @@ fn write(folder: &Path) -> BTreeMap<String, u64> {
             telemetry.do_work(now);
         }
     }
-    // What a process that is killed now leaves: whole lines, nothing waits in memory.
+    // A process that is killed now leaves whole lines; nothing waits in memory.
     let log = std::fs::read_to_string(folder.join("latency.hlog")).unwrap();
     assert!(log.ends_with('\n') && log.lines().filter(|l| l.starts_with("Tag=")).count() == 6);
     clock.set(START + 2_500 * SECOND / 1_000);
@@ -108,7 +108,8 @@ fn write(folder: &Path) -> BTreeMap<String, u64> {
     counts
 }
 
-/// Value in us and running count by percentile, and the total, of a percentile distribution.
+/// Returns value in us and running count by percentile, and the total, of a percentile
+/// distribution.
 fn distribution(file: &Path) -> (Vec<[f64; 3]>, u64) {
     let text = std::fs::read_to_string(file).unwrap();
     let numbers = |line: &str| -> Option<[f64; 3]> {
@@ -153,7 +154,8 @@ fn the_log_and_the_distributions_say_the_same_to_the_python_package() {
         let (rows, _) = distribution(&folder.join(format!("{tag}.hgrm")));
         for percentile in sum["percentiles"].as_array().unwrap() {
             let [at, theirs] = [&percentile[0], &percentile[1]].map(|v| v.as_f64().unwrap());
-            // The file has steps of the percentile: theirs lies within the step around it.
+            // The file has its own percentile steps; the package's value is within the step around
+            // it.
             let above = rows.iter().position(|row| at / 100.0 <= row[1]).unwrap();
             let (low, high) = (rows[above.saturating_sub(1)][0], rows[above][0]);
             let theirs = theirs / 1e3;

@@ -1,11 +1,10 @@
-//! Every venue's decoder, by its fixture, by a naive reader, and by damaged frames.
+//! Tests every venue's decoder against its fixture, a naive reader, and damaged frames.
 //!
-//! All tests iterate over `VENUES`, so that a new venue needs no edit here. What a frame means is
-//! said twice in `data/fixtures`: `<venue>.expected` holds the golden text of what our decoder made
-//! of each line of `<venue>.jsonl` (`BLESS=1` writes it anew), and `<venue>.toml` tells a plain
-//! `serde_json` reader where a quote's fields stand. The two readers must agree on the fixture, on
-//! any order of keys, on every damaged frame and on the recorded frames beside the project. It must
-//! not know how a venue's file does its work.
+//! All tests iterate over `VENUES`, so a new venue needs no edit here. `data/fixtures` states the
+//! meaning of a frame twice: `<venue>.expected` has the golden text of our decoder's output for
+//! each line of `<venue>.jsonl` (`BLESS=1` writes it anew), and `<venue>.toml` tells a plain
+//! `serde_json` reader where the fields of a quote are. The two readers must agree on the fixture,
+//! on any order of keys, on every damaged frame and on the recorded frames beside the project.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
 mod counting_allocator;
@@ -38,7 +37,7 @@ fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-// What a frame means, as text.
+// Frames as text.
 
 fn describe(result: &Result<Vec<Message>, Reject>, symbols: &Symbols) -> String {
     match result {
@@ -87,7 +86,7 @@ fn quote_text(quote: &QuoteMessage, symbols: &Symbols) -> String {
     text
 }
 
-/// The same JSON in another order of keys, with white space.
+/// Returns the same JSON with another order of keys and with white space.
 fn rewrite(value: &Value, turn: usize, space: &str, out: &mut String) {
     let mut parts = Vec::new();
     let (open, close) = match value {
@@ -97,7 +96,7 @@ fn rewrite(value: &Value, turn: usize, space: &str, out: &mut String) {
                 rewrite(value, turn, space, &mut part);
                 parts.push(part);
             }
-            // Half of the turns also run backwards.
+            // Half of the rotations are also reversed.
             let turns = turn % parts.len().max(1);
             parts.rotate_left(turns);
             if turn % 2 == 1 {
@@ -228,7 +227,7 @@ fn a_plain_reader_agrees_in_any_order_of_keys() {
     }
 }
 
-/// A folder of the real data beside the project.
+/// Returns a folder of the real data beside the project.
 fn beside(folder: &str) -> PathBuf {
     let data = std::env::var("SPREADWIRE_REAL_DATA").unwrap_or("../shared".into());
     root().join(data).join(folder)
@@ -246,7 +245,8 @@ fn list_symbols(case: &mut Case, quotes: &[Vec<u8>]) {
     case.symbols = symbols(&list);
 }
 
-/// Both decoders and the plain reader agree, and the positional decoder declines no recorded quote.
+/// Checks that both decoders and the plain reader agree, and that the positional decoder declines
+/// no recorded quote.
 #[test]
 fn recorded_quotes_are_taken_by_position_and_are_what_a_plain_reader_finds() {
     for mut case in cases() {
@@ -273,7 +273,7 @@ fn recorded_quotes_are_taken_by_position_and_are_what_a_plain_reader_finds() {
     }
 }
 
-/// The same over whole sessions, in which frames of other channels must be declined.
+/// Checks the same over whole sessions, in which frames of other channels must be declined.
 #[test]
 fn recorded_sessions_are_taken_by_position() {
     for mut case in cases() {
@@ -372,7 +372,7 @@ fn deep_and_huge_frames_are_survived() {
     }
 }
 
-/// The long run of the same is `fuzz/README.md`.
+/// `fuzz/README.md` describes the long run of this test.
 #[test]
 fn the_fuzz_targets_hold_on_fixed_inputs() {
     for case in cases() {

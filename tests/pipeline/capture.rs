@@ -1,5 +1,4 @@
-//! Captured frames: they are what the venues wrote, and played to another engine they give the same
-//! lake.
+//! Captured frames are what the venues wrote; played to another engine, they give the same lake.
 
 use crate::engine_under_test::{PATIENCE, Scene, held, of_model, on_two_threads};
 use crate::lake_rows::{Row, Said};
@@ -26,14 +25,14 @@ fn play(options: exchange_sim::Options, capture: bool) -> Outcome {
     scene.simulator.release();
     let finished = scene.simulator.wait_finished(PATIENCE);
     assert!(finished, "the source ends: {:?}", scene.simulator.stats());
-    // Of recorded frames not all are quotes, so that the simulator does not know how many there are.
+    // Not all recorded frames are quotes, so the simulator does not know how many quotes there are.
     scene.engine.wait_for("every quote to be used", PATIENCE, |engine| {
         engine.count("calculator.quotes") == QUOTES
     });
     scene.end()
 }
 
-/// What the venues wrote, with a frame that is rejected among it, captured.
+/// Captures what the venues wrote, including a frame that is rejected.
 fn captured() -> Outcome {
     println!("seed {SEED}");
     let model = ModelOptions { seed: SEED, instruments: INSTRUMENTS, ..ModelOptions::default() };
@@ -50,7 +49,7 @@ fn captured() -> Outcome {
 /// Symbol, bid, its size, ask, its size, sequence.
 type Quote = (String, [String; 4], u64);
 
-/// A frame as the venues' documents have it, read without the engine; none for what is no quote.
+/// Reads a frame by the venues' documents, without the engine; `None` if it is not a quote.
 fn quote_in(venue: &str, frame: &str) -> Option<Quote> {
     let frame: Value = serde_json::from_str(frame).ok()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -81,7 +80,7 @@ fn quote_of(written: &Written) -> Quote {
     (symbol, [bid, bid_qty, ask, ask_qty], sequence)
 }
 
-/// The lines of a venue's files, by the command line's zstd.
+/// Returns the lines of a venue's files, read with the zstd command.
 fn lines(capture: &Path, venue: &str) -> Vec<String> {
     let folder = capture.join(format!("exchange={}", venue.replace('-', "_")));
     let command = format!("zstd -dcq {}/date=*/*.frames.zst", folder.display());
@@ -90,7 +89,7 @@ fn lines(capture: &Path, venue: &str) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// By market: what the venue said and what was noted of it, in order.
+/// Returns the venue's messages and the recorded ones, in order, by market.
 fn told(rows: &[Row]) -> BTreeMap<Key, Vec<(Said, u8)>> {
     let mut told: BTreeMap<Key, Vec<(Said, u8)>> = BTreeMap::new();
     for row in rows {
@@ -128,7 +127,8 @@ fn captured_frames_are_those_written_and_played_again_give_the_same_rows() {
     assert_eq!(first.rows.len() as u64, QUOTES);
 }
 
-/// The quotes among the lines are those written, the other lines what else was received.
+/// Checks that the quotes among the lines are those written, and the other lines the other received
+/// frames.
 fn check_lines(outcome: &Outcome, venue: &str, lines: &[String]) {
     let parts = |line: &String| {
         let (ns, frame) = line.split_once(' ').unwrap();

@@ -1,5 +1,5 @@
-//! Whole markets at full speed: the model on all venues, a tape of real quotes, and the readers that
-//! users have.
+//! Whole markets at full speed: the model on all venues, a tape of real quotes, and the readers
+//! that users have.
 
 use crate::engine_under_test::{Scene, frames, held, of_model, on_two_threads};
 use crate::lake_rows::{CROSSED, Row};
@@ -14,7 +14,7 @@ use std::process::Command;
 const SEED: u64 = 7;
 const QUOTES: u64 = 20_000;
 
-/// The model on every venue, played as fast as the engine takes it, with a restless basis.
+/// Plays the model on every venue as fast as the engine accepts it, with a volatile basis.
 fn model(quotes: u64) -> Outcome {
     println!("seed {SEED}");
     let model = ModelOptions { seed: SEED, shocks_per_minute: 1_200.0, ..ModelOptions::default() };
@@ -49,7 +49,7 @@ fn market_model_comes_through_to_the_last_row() {
     assert!(0 < closed_by("exit"), "some close by themselves");
 }
 
-/// The real tape, and a row for each of its quotes in the order of the file.
+/// Returns the real tape, with a row for each of its quotes in file order.
 fn btc_tape() -> Option<PathBuf> {
     let default = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let folder = std::env::var_os("SPREADWIRE_REAL_DATA").map_or(default, PathBuf::from);
@@ -61,7 +61,7 @@ fn btc_tape() -> Option<PathBuf> {
     found.then_some(tape)
 }
 
-/// Which venue plays which of the tape.
+/// Simulated venues for the venues of the tape.
 const PLAYED: [(&str, &str); 3] =
     [("binance_spot", "binance"), ("binance_usdm", "binance-usdm"), ("binance_coinm", "bybit")];
 
@@ -125,8 +125,8 @@ fn has(row: &Row, [bid, bid_sz, ask, ask_sz]: &[f64; 4]) -> bool {
     (row.said.bid, row.said.ask) == (Some((*bid, *bid_sz)), Some((*ask, *ask_sz)))
 }
 
-/// Count and sums by exchange, with each of the three; sums of whole numbers, so that the order of
-/// adding does not matter.
+/// Prints count and sums by exchange with each of the three readers. The sums are integers, so the
+/// order of addition does not matter.
 const READERS: &str = r#"
 import glob, json, sys
 import duckdb, polars, pyarrow.compute, pyarrow.dataset
@@ -171,7 +171,7 @@ fn polars_duckdb_and_pyarrow_read_what_the_simulator_wrote() {
     assert_eq!(readers.len(), 3);
 }
 
-/// Count, and sums of bids and asks in units of 1e-8 and of sequences, by folder.
+/// Returns count, and sums of bids and asks in units of 1e-8 and of sequences, by folder.
 fn sums(outcome: &Outcome) -> BTreeMap<String, [u64; 4]> {
     let names = outcome.names();
     let folder = |(venue, instrument): Key| {
