@@ -80,7 +80,6 @@ impl Source {
     ///
     /// # Panics
     /// If the frame was not a good quote, or the ring is full.
-    /// If the frame was no good quote, or the ring is full.
     pub(crate) fn pass_on(&mut self, now: Nanos) {
         for message in &self.messages {
             let Message::Quote(message) = message else { panic!("{message:?} is not a quote") };

@@ -3,7 +3,7 @@
 //!
 //! ```
 //! spreadwire_market::coded! {
-//! What the light shows.
+//!     /// A traffic light.
 //!     pub enum Light {
 //!         /// Wait.
 //!         Red = 0 => "red",

@@ -227,7 +227,6 @@ pub trait Protocol: Send {
     ///
     /// # Errors
     /// [`Reject`] if the frame cannot be decoded; it is counted and skipped.
-    /// [`Reject`]: the frame is counted and skipped.
     fn general(
         &mut self,
         text: &[u8],

@@ -189,7 +189,6 @@ pub struct Book {
 ///
 /// # Errors
 /// As [`run`].
-/// As [`run`].
 pub fn export<W: Write>(
     wanted: &Wanted<'_>,
     format: Format,

@@ -2,7 +2,6 @@
 //!
 //! A set has one bit per number, in chunks that exist only where numbers are. A single wrong number
 //! far away therefore costs little memory.
-//! away costs no memory. It must not know files.
 
 use std::collections::BTreeMap;
 
