@@ -27,7 +27,7 @@ def main(summary_path, lake):
         f"select count(*), count(distinct exchange), count(distinct symbol) "
         f"from read_parquet('{files}', hive_partitioning = true)"
     ).fetchall()[0]
-    # Ten seconds at some 5,000 quotes/s. The model's arrivals are random, and the machine may be slow.
+    # Ten seconds at some 5,000 quotes/s. The model's arrivals are random; the machine may be slow.
     expect(f"quotes decoded: {totals['quotes']} are 30,000 at least", totals["quotes"] >= 30_000)
     expect(f"rows in the lake: {rows} are the quotes decoded", rows == totals["quotes"])
     expect(f"rows sealed: {totals['rows']} are the rows in the lake", totals["rows"] == rows)

@@ -110,7 +110,7 @@ impl Server {
     }
 
     fn count(&self, name: &str) -> u64 {
-        self.counters.counter(&format!("broadcast.{name}")).get()
+        self.counters.expect(&format!("broadcast.{name}"))
     }
 
     /// Runs a cycle in which a poll is due.

@@ -199,13 +199,13 @@ fn encode(times: u64) {
         agent.do_work(now);
         drop(client.read(&mut bytes));
     }
-    let before = counters.counter("broadcast.messages").get();
+    let before = counters.expect("broadcast.messages");
     for record in spreads().iter().cycle().take(usize::try_from(times).unwrap()) {
         assert!(sender.offer(*record));
         agent.do_work(now);
         assert!(client.read(&mut bytes).is_ok());
     }
-    assert_eq!(counters.counter("broadcast.messages").get() - before, times);
+    assert_eq!(counters.expect("broadcast.messages") - before, times);
 }
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

@@ -232,7 +232,7 @@ impl Silent {
             let socket = Ok(Box::new(self.ours(&clock)));
             answer.send(Connected { connection: request.connection, socket }).expect("the feed");
         }
-        // The feed gets no later time after this, so its timers stay idle and only sockets are polled.
+        // The feed gets no later time after this: its timers stay idle, only sockets are polled.
         for step in 1..1_000 {
             feed.do_work(SECOND + step * 1_000_000);
         }

@@ -1,8 +1,7 @@
-//! Tests the path from the ring to the lake: journal, segments, sealer, and the readers that users
-//! have.
+//! From the ring to the lake: journal, segments and sealer.
 //!
-//! Every scenario runs on one thread with a manual clock and compares with a naive account of the
-//! input. The Python readers run where they are installed; otherwise a message is printed.
+//! Every scenario runs on one thread with a clock set by hand and compares with a naive account of
+//! what went in. The readers in Python are in `outside/lake.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -25,7 +24,8 @@ use spreadwire_engine::runtime::agent::{Agent, Report};
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
 use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
 use spreadwire_lake::ledger::{self, Cause, EntryKind};
-use spreadwire_lake::recover::{self, Mark};
+use spreadwire_lake::mark::Mark;
+use spreadwire_lake::recover;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::{SealError, Sealer, seal_segment};
 use spreadwire_lake::segment::{ClosedSegment, SegmentError, SegmentReader};
@@ -41,11 +41,10 @@ use spreadwire_market::record::{
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
+pub(crate) const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
 const RING: usize = 4096;
 const ANNEX_RING: usize = 256;
 
@@ -68,7 +67,7 @@ fn catalogue() -> Catalogue {
 }
 
 /// Settings under which only full blocks are written and nothing else happens by itself.
-fn patient() -> Settings {
+pub(crate) fn patient() -> Settings {
     Settings {
         segment_rows: u64::MAX,
         segment_age: Nanos::MAX,
@@ -80,23 +79,23 @@ fn patient() -> Settings {
 }
 
 /// A journal with its surroundings.
-struct Rig {
-    home: tempfile::TempDir,
-    clock: Clock,
-    counters: Counters,
-    sender: HoldSender,
-    spreads: CountSender,
-    opportunities: CountSender,
-    journal: Journal,
-    syncer: Syncer,
-    states: Receiver,
+pub(crate) struct Rig {
+    pub(crate) home: tempfile::TempDir,
+    pub(crate) clock: Clock,
+    pub(crate) counters: Counters,
+    pub(crate) sender: HoldSender,
+    pub(crate) spreads: CountSender,
+    pub(crate) opportunities: CountSender,
+    pub(crate) journal: Journal,
+    pub(crate) syncer: Syncer,
+    pub(crate) states: Receiver,
     /// Free bytes that the disk reports.
-    free: Arc<AtomicU64>,
-    closed: channel::Receiver<ClosedSegment>,
+    pub(crate) free: Arc<AtomicU64>,
+    pub(crate) closed: channel::Receiver<ClosedSegment>,
 }
 
 impl Rig {
-    fn new(settings: Settings) -> Rig {
+    pub(crate) fn new(settings: Settings) -> Rig {
         Rig::with_channel(settings, 1000)
     }
 
@@ -137,7 +136,7 @@ impl Rig {
         }
     }
 
-    fn lake(&self) -> PathBuf {
+    pub(crate) fn lake(&self) -> PathBuf {
         self.home.path().join("lake")
     }
 
@@ -158,7 +157,7 @@ impl Rig {
         told
     }
 
-    fn pass(&mut self, records: &[Record], now: Nanos) {
+    pub(crate) fn pass(&mut self, records: &[Record], now: Nanos) {
         for chunk in records.chunks(RING) {
             chunk.iter().for_each(|record| self.sender.send(*record));
             self.cycle(now);
@@ -166,7 +165,7 @@ impl Rig {
     }
 
     fn count(&self, name: &str) -> u64 {
-        self.counters.counter(name).get()
+        self.counters.expect(name)
     }
 
     fn failures(&mut self) -> Vec<String> {
@@ -194,7 +193,7 @@ impl Rig {
     }
 
     /// Closes the journal and seals everything it left; returns the sealer's complaints.
-    fn seal(&mut self) -> Vec<String> {
+    pub(crate) fn seal(&mut self) -> Vec<String> {
         self.close();
         let (sender, closed) = channel::unbounded();
         self.closed.try_iter().for_each(|segment| sender.send(segment).unwrap());
@@ -207,7 +206,7 @@ fn origin() -> Origin {
     Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue()) }
 }
 
-fn quote(venue: u8, instrument: u32, ts_recv: Nanos) -> Quote {
+pub(crate) fn quote(venue: u8, instrument: u32, ts_recv: Nanos) -> Quote {
     Quote {
         ts_recv,
         ts_event: ts_recv - 5 * MILLI,
@@ -227,26 +226,26 @@ fn status(ts_recv: Nanos) -> Record {
     Status { ts_recv, ..Status::zeroed() }.into()
 }
 
-fn quotes(count: u64) -> Vec<Record> {
+pub(crate) fn quotes(count: u64) -> Vec<Record> {
     (0..count).map(|at| quote(0, 0, MIDNIGHT + at).into()).collect()
 }
 
 /// A row as a reader of the lake sees it.
 #[derive(Clone, Debug, PartialEq)]
-struct Row {
-    ts: i64,
-    bid: Option<f64>,
-    ask: Option<f64>,
-    bid_sz: Option<f64>,
-    ask_sz: Option<f64>,
-    event: Option<i64>,
-    sequence: Option<u64>,
-    number: i64,
-    flags: u8,
+pub(crate) struct Row {
+    pub(crate) ts: i64,
+    pub(crate) bid: Option<f64>,
+    pub(crate) ask: Option<f64>,
+    pub(crate) bid_sz: Option<f64>,
+    pub(crate) ask_sz: Option<f64>,
+    pub(crate) event: Option<i64>,
+    pub(crate) sequence: Option<u64>,
+    pub(crate) number: i64,
+    pub(crate) flags: u8,
 }
 
 /// Returns the expected text of a quote that is read back.
-fn row(quote: &Quote, number: u64) -> Row {
+pub(crate) fn row(quote: &Quote, number: u64) -> Row {
     let instrument = &catalogue().instruments[quote.instrument.index()];
     let value = |mantissa, scale| decimal::to_text(mantissa, scale).parse::<f64>().unwrap();
     let bid = (quote.bid_px, quote.bid_sz) != (0, 0);
@@ -295,7 +294,7 @@ fn rows_of_file(path: &Path) -> Vec<Row> {
 }
 
 /// Returns every file under a folder by relative path, sorted by name.
-fn files_under(folder: &Path) -> Vec<String> {
+pub(crate) fn files_under(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
@@ -319,7 +318,7 @@ fn quote_files(lake: &Path) -> Vec<String> {
 }
 
 /// Returns the quotes of the whole lake by folder.
-fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
+pub(crate) fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
     let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for file in quote_files(lake) {
         let (folder, _) = file.rsplit_once('/').unwrap();
@@ -532,7 +531,7 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     let (mut sender, inputs) = ring::count(4, EdgeCounters::default());
     let (states, _) = ring::count(4, EdgeCounters::default());
     let (sealer, closed) = channel::bounded(1);
-    let counters = &rig.counters;
+    let counters = &Counters::default();
     let clock = Clock::manual(MIDNIGHT);
     let lake = rig.lake();
     let (requests, mut syncer) =
@@ -550,8 +549,8 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     assert!(journal.is_finished());
     journal.on_close();
     assert_eq!(syncer.handle_queued(), 1);
-    assert_eq!(counters.counter("journal.missed").get(), 6);
-    assert_eq!(counters.counter("journal.gaps").get(), 1);
+    assert_eq!(counters.expect("journal.missed"), 6);
+    assert_eq!(counters.expect("journal.gaps"), 1);
     let sealed = seal_segment(&closed.recv().unwrap().path, &rig.lake(), &catalogue()).unwrap();
     assert_eq!((sealed.tally.quotes, sealed.tally.gaps, sealed.tally.missed), (5, 1, 6));
     let numbers: Vec<i64> = rows_of_file(&sealed.files[0].path).iter().map(|r| r.number).collect();
@@ -1025,187 +1024,4 @@ fn a_cycle_allocates_nothing_while_the_segment_stays_the_same() {
     assert_eq!(rig.count("journal.lost"), 0);
     rig.journal.on_close();
     assert_eq!(rig.count("journal.records"), 61_000);
-}
-
-const READERS: &str = r#"
-import glob, sys
-import duckdb, polars as pl, pyarrow.parquet as pq
-files = sorted(glob.glob(sys.argv[1] + "/exchange=*/symbol=*/date=*/hour=*/*.parquet"))
-names = ["BestBid", "BestAsk", "BestBidSize", "BestAskSize", "EventTime", "Sequence"]
-def show(rows):
-    for row in sorted(rows): print(*("-" if v is None else repr(v) for v in row))
-print("pyarrow")
-show((r["JournalSequence"], t.value, *(r[n] for n in names[:4]), e and e.value, r["Sequence"], r["Flags"])
-     for f in files for table in [pq.ParquetFile(f).read()]
-     for r, t, e in zip(table.select(["JournalSequence", "Sequence", "Flags", *names[:4]]).to_pylist(),
-                        table["Timestamp"].cast("int64"), table["EventTime"].cast("int64"))
-     for t, e in [(type("T", (), {"value": t.as_py()}), e.as_py() is not None and type("T", (), {"value": e.as_py()}) or None)])
-print("polars")
-frame = pl.scan_parquet(sys.argv[1] + "/exchange=*/**/*.parquet", hive_partitioning=True).collect()
-assert {"exchange", "symbol", "date", "hour"} <= set(frame.columns), frame.columns
-show(frame.select("JournalSequence", pl.col("Timestamp").dt.timestamp("ns"), *names[:4],
-                  pl.col("EventTime").dt.timestamp("ns"), "Sequence", "Flags").rows())
-print("duckdb")
-show(duckdb.execute("select JournalSequence, epoch_ns(Timestamp), BestBid, BestAsk, BestBidSize, BestAskSize, "
-                    "epoch_ns(EventTime), Sequence, Flags from read_parquet($1, hive_partitioning=true)",
-                    [sys.argv[1] + "/exchange=*/*/*/*/*.parquet"]).fetchall())
-"#;
-
-fn python(arguments: &[&str]) -> std::process::Output {
-    Command::new("python3").args(arguments).output().unwrap()
-}
-
-fn has_readers() -> bool {
-    let import =
-        Command::new("python3").args(["-c", "import numpy, pyarrow, polars, duckdb"]).output();
-    let found = import.is_ok_and(|output| output.status.success());
-    if !found {
-        println!("skipped: python3 with numpy, pyarrow, polars and duckdb is not installed");
-    }
-    found
-}
-
-#[test]
-fn polars_duckdb_and_pyarrow_read_every_row() {
-    if !has_readers() {
-        return;
-    }
-    let mut rig = Rig::new(Settings { segment_rows: 4, ..patient() });
-    let one_sided = Quote { ask_px: 0, ask_sz: 0, ..quote(1, 1, MIDNIGHT - 1) };
-    let silent = flags::TS_EVENT_ABSENT | flags::SNAPSHOT;
-    let untimed = Quote { ts_event: 0, flags: silent, sequence: 0, ..quote(2, 2, MIDNIGHT) };
-    let large = Quote { sequence: u64::MAX, bid_px: 123, ..quote(0, 2, MIDNIGHT + 1) };
-    let mut records = quotes(3);
-    records.extend([one_sided, untimed, large].map(Record::from));
-    rig.pass(&records, MIDNIGHT);
-    assert!(rig.seal().is_empty());
-    let output = python(&["-c", READERS, rig.lake().to_str().unwrap()]);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).unwrap();
-    let mut lines = text.lines();
-    for reader in ["pyarrow", "polars", "duckdb"] {
-        assert_eq!(lines.next(), Some(reader));
-        for (number, record) in records.iter().enumerate() {
-            let wanted = row(record.view(), number as u64);
-            assert_eq!(row_of_text(lines.next().unwrap()), wanted, "{reader}");
-        }
-    }
-    assert_eq!(lines.next(), None);
-}
-
-fn row_of_text(line: &str) -> Row {
-    fn field<T: std::str::FromStr>(text: &str) -> Option<T> {
-        text.parse().ok()
-    }
-    let fields: Vec<&str> = line.split(' ').collect();
-    Row {
-        number: field(fields[0]).unwrap(),
-        ts: field(fields[1]).unwrap(),
-        bid: field(fields[2]),
-        ask: field(fields[3]),
-        bid_sz: field(fields[4]),
-        ask_sz: field(fields[5]),
-        event: field(fields[6]),
-        sequence: field(fields[7]),
-        flags: field(fields[8]).unwrap(),
-    }
-}
-
-fn real_data() -> PathBuf {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
-    std::env::var_os("SPREADWIRE_REAL_DATA").map_or_else(|| PathBuf::from(beside), PathBuf::from)
-}
-
-/// Returns the recorded quotes of three books, as records of one instrument on three venues.
-fn tape(path: &Path) -> Vec<Record> {
-    let venues = ["binance_spot", "binance_usdm", "binance_coinm"];
-    let mut csv = csv::Reader::from_reader(flate2::read::GzDecoder::new(File::open(path).unwrap()));
-    csv.records()
-        .map(|line| {
-            let line = line.unwrap();
-            let number = |at: usize, scale| decimal::parse(line[at].as_bytes(), scale).unwrap();
-            let venue = venues.iter().position(|venue| *venue == &line[2]).unwrap();
-            Record::from(Quote {
-                ts_recv: line[0].parse().unwrap(),
-                bid_px: number(4, 2),
-                bid_sz: number(5, 8),
-                ask_px: number(6, 2),
-                ask_sz: number(7, 8),
-                venue: VenueId(u8::try_from(venue).unwrap()),
-                flags: flags::TS_EVENT_ABSENT,
-
-                ..Quote::zeroed()
-            })
-        })
-        .collect()
-}
-
-#[test]
-fn the_analysts_script_reads_a_real_tape_from_the_lake_unchanged() {
-    let shared = real_data();
-    let script = shared.join("baselines/pair_metrics.py");
-    let path = shared.join("tapes/quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z.csv.gz");
-    if !script.exists() || !path.exists() {
-        println!("skipped: no real data under {}", shared.display());
-        return;
-    }
-    let records = tape(&path);
-    let mut rig =
-        Rig::new(Settings { segment_rows: 100_000, block_records_max: 4096, ..patient() });
-    rig.pass(&records, MIDNIGHT);
-    assert!(rig.seal().is_empty());
-    let lake = rig.lake();
-    let bytes: u64 =
-        files_under(&lake).iter().map(|f| fs::metadata(lake.join(f)).unwrap().len()).sum();
-    println!("{} rows, {bytes} bytes of Parquet", records.len());
-    let rows: usize = rows_of_lake(&lake).values().map(Vec::len).sum();
-    assert_eq!(rows, records.len());
-    if !has_readers() {
-        return;
-    }
-    let tables = ["script", "polars", "duckdb"].map(|engine| {
-        let csv = rig.home.path().join(format!("{engine}.csv"));
-        let (script, lake) = (script.to_str().unwrap(), lake.to_str().unwrap());
-        let output = python(&[script, engine, lake, "--csv", csv.to_str().unwrap()]);
-        assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
-        pair_metrics(&csv)
-    });
-    assert_eq!(tables[0].len(), 3, "three venues are three pairs");
-    for (pair, figures) in &tables[0] {
-        let (left, _) = pair.split_once(' ').unwrap();
-        let venue = ["binance", "binance_usdm", "okx"].iter().position(|v| *v == left).unwrap();
-        let of_left = records.iter().filter(|r| r.view::<Quote>().venue.index() == venue).count();
-        assert_eq!(
-            decimal::parse(figures["data_points"].as_bytes(), 0),
-            Ok(i64::try_from(of_left).unwrap())
-        );
-        for other in &tables[1..] {
-            for (name, figure) in figures {
-                let found = &other[pair][name];
-                assert!(same(figure, found), "{pair} {name}: {figure} and {found}");
-            }
-        }
-    }
-}
-
-/// Returns whether two texts are the same word or nearly the same number: Polars returns the hours
-/// in whole microseconds.
-fn same(a: &str, b: &str) -> bool {
-    let numbers = a.parse::<f64>().ok().zip(b.parse::<f64>().ok());
-    let close = |(a, b): (f64, f64)| (a - b).abs() <= 1e-8 * (1.0 + a.abs());
-    a == b || numbers.is_some_and(close)
-}
-
-/// Returns figures by "venue venue" and column.
-fn pair_metrics(path: &Path) -> BTreeMap<String, BTreeMap<String, String>> {
-    let mut csv = csv::Reader::from_path(path).unwrap();
-    let names = csv.headers().unwrap().clone();
-    csv.records()
-        .map(|line| {
-            let line = line.unwrap();
-            let figures: BTreeMap<String, String> =
-                names.iter().zip(&line).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-            (format!("{} {}", figures["exchange1"], figures["exchange2"]), figures)
-        })
-        .collect()
 }

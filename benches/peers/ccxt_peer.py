@@ -2,11 +2,11 @@
 
     ccxt_peer.py EXCHANGE ANSWERS CPU
 
-Its Binance class connects to ws://EXCHANGE/ws/stream (it recognises spot by "/stream") and is given
-its market, so that it loads nothing from the network. `watch_bids_asks` is awaited in a loop, as its
-manual says. For each update that it returns, a line "<update id> <bid> <ask>" is written to the TCP
-address ANSWERS. Updates that arrive while the last one is handled are merged into one, so those that
-are skipped have no line.
+Its Binance class connects to ws://EXCHANGE/ws/stream (it recognises spot by "/stream") and is
+given its market, so that it loads nothing from the network. `watch_bids_asks` is awaited in a
+loop, as its manual says. For each update that it returns, a line "<update id> <bid> <ask>" is
+written to the TCP address ANSWERS. Updates that arrive while the last one is handled are merged
+into one, so those that are skipped have no line.
 """
 
 import asyncio

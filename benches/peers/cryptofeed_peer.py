@@ -4,7 +4,8 @@
 
 Its Binance class connects to ws://EXCHANGE and is given its symbols, so that it loads nothing from
 the network. It refuses addresses without TLS, so its `connect` is replaced by one that leaves TLS
-out. For each TICKER callback a line "<update id> <bid> <ask>" is written to the TCP address ANSWERS.
+out. For each TICKER callback a line "<update id> <bid> <ask>" is written to the TCP address
+ANSWERS.
 """
 
 import os

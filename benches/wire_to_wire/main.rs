@@ -122,7 +122,7 @@ impl Harness {
             stop.request();
             outcome
         };
-        let supervise = || process.supervise(Some(ENGINE_LIMIT), |_, _| ());
+        let supervise = || process.supervise(Some(ENGINE_LIMIT), |_, _| Ok(()));
         cores::beside(self.cores.load, work, supervise)
     }
 

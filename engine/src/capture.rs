@@ -140,10 +140,10 @@ impl Capture {
             now: 0,
             warn_at: 0,
             compressor,
-            frames: counters.counter("capture.frames"),
-            bytes: counters.counter("capture.bytes"),
-            dropped: counters.counter("capture.dropped"),
-            written_bytes: counters.counter("capture.written_bytes"),
+            frames: counters.register("capture.frames"),
+            bytes: counters.register("capture.bytes"),
+            dropped: counters.register("capture.dropped"),
+            written_bytes: counters.register("capture.written_bytes"),
         };
         Ok(Capture { rings: sources.into_iter().map(ring).collect(), desk })
     }
@@ -295,7 +295,7 @@ impl Stream {
                 let frames = self.lines.frames;
                 tracing::error!(
                     target: "capture",
-                    "{frames} frames and later ones are NOT captured in {}: {error}; retrying in {} s",
+                    "{frames} frames and later ones NOT captured in {}: {error}; retrying in {} s",
                     self.folder.display(),
                     RETRY_INTERVAL / SECOND
                 );

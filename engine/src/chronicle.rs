@@ -1,12 +1,13 @@
-//! The chronicle: writes opportunities and connection events to log and files on the cold side.
+//! The cold side's record of what happened: opportunities and connections, as log lines and files.
 //!
-//! It receives the decision's records over an edge, and notices from the feeds. It writes
-//! opportunities to `<lake>/opportunities/<run>.jsonl`, one JSON object per line, adds connections
-//! to the ledger, and logs both.
+//! Takes what the decision sends over its edge and the notices of the feeds, writes opportunities to
+//! `<lake>/opportunities/<run>.jsonl` one JSON object a line, notes connections in the ledger, and
+//! logs both. Runs on a cold thread.
 
 use crate::feed::Notice;
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::Receiver;
+use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
@@ -61,9 +62,15 @@ impl Chronicle {
             diary: Diary::new(lake, run, counters),
             now: 0,
             unwritten: 0,
-            written: counters.counter("chronicle.opportunities"),
-            lost: counters.counter("chronicle.lost"),
+            written: counters.register("chronicle.opportunities"),
+            lost: counters.register("chronicle.lost"),
         })
+    }
+
+    /// Returns the counters of the stages that are the chronicle's, for the ledger.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageCounter> {
+        vec![StageCounter::of_run(Stage::Booked, self.diary.booked())]
     }
 
     fn take_opportunities(&mut self) -> usize {

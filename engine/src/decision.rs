@@ -45,13 +45,13 @@ impl Decision {
             made: Vec::with_capacity(1024),
             last_ts: 0,
             stopwatch: Stopwatch::alone(STAGE, clock),
-            taken: counters.counter("decision.spreads"),
-            opened: counters.counter("decision.opened"),
-            closed: counters.counter("decision.closed"),
+            taken: counters.register("decision.spreads"),
+            opened: counters.register("decision.opened"),
+            closed: counters.register("decision.closed"),
         }
     }
 
-    /// The same, timed by this.
+    /// Measures its latency with this stopwatch.
     #[must_use]
     pub fn timed(mut self, stopwatch: Stopwatch) -> Decision {
         self.stopwatch = stopwatch;

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 mod files;
 mod plot;
+mod units;
 
 /// Interval between two requests.
 pub const INTERVAL: Nanos = SECOND;

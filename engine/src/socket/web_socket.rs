@@ -14,7 +14,7 @@ use tungstenite::{Error, Message, WebSocket as Library};
 /// Result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken<'a> {
-    /// A text message. If it came in one frame that fits the buffer, it was not checked to be UTF-8.
+    /// A text message. One that came in a single frame that fits the buffer may not be UTF-8.
     Text(&'a [u8]),
     /// A binary message.
     Binary(&'a [u8]),

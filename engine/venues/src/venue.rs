@@ -16,6 +16,8 @@ use spreadwire_market::word;
 
 // Units for a venue's intervals, so that its file does not import the clock.
 pub use spreadwire_market::clock::{MILLI, SECOND};
+// What a venue trades, so that its file need not know instruments.
+pub use spreadwire_market::instrument::Market;
 
 /// An entry of the registry: everything the engine needs about a venue.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +26,8 @@ pub struct VenueSpec {
     pub name: &'static str,
     /// One-line description for `spreadwire venues`.
     pub title: &'static str,
+    /// What it trades: an instrument of another market is never listed on it.
+    pub market: Market,
     /// Base address without a path, overridable in the configuration:
     /// `wss://stream.binance.com:9443`.
     pub url: &'static str,
@@ -110,7 +114,7 @@ impl Side {
     }
 
     /// Returns the better of this side and the next level of a list, where `better` compares prices
-    /// (`i64::gt` for bids). A list in which no level has a size gives an empty side.
+    /// (`i64::gt` for bids). A level without a size counts as empty.
     #[inline]
     #[must_use]
     pub fn or_better(self, next: Side, better: fn(&i64, &i64) -> bool) -> Side {
@@ -227,6 +231,7 @@ pub trait Protocol: Send {
     ///
     /// # Errors
     /// [`Reject`] if the frame cannot be decoded; it is counted and skipped.
+    /// [`Reject`]: the frame is counted and skipped.
     fn general(
         &mut self,
         text: &[u8],

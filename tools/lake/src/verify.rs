@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use spreadwire_lake::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use spreadwire_lake::table::Table;
-use spreadwire_lake::{lake, ledger, recover};
+use spreadwire_lake::{lake, ledger, mark, recover};
 use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,6 +26,7 @@ use std::process::ExitCode;
 mod expected;
 mod folder;
 mod runs;
+mod stages;
 
 /// Folders that are read before their numbers are put together: bounds the memory.
 const FOLDERS_AT_ONCE: usize = 32;
@@ -128,7 +129,7 @@ impl Tree {
         let entries = fs::read_dir(lake.join(relative)).into_iter().flatten().flatten();
         for entry in entries {
             let path = relative.join(entry.file_name());
-            // A link is no folder of ours, wherever it leads.
+            // A symbolic link is never a folder of the lake.
             if entry.file_type().is_ok_and(|of| of.is_dir()) {
                 self.walk(lake, &path);
                 continue;
@@ -259,6 +260,6 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
 
 /// Whether a file in the journal's folder is one that an engine or an import leaves there.
 fn is_of_journal(path: &str) -> bool {
-    let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, recover::MARK_SUFFIX, recover::UNFINISHED_SUFFIX];
+    let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, mark::MARK_SUFFIX, mark::UNFINISHED_SUFFIX];
     ends.iter().any(|end| path.ends_with(end)) || path.split('/').count() == 3
 }

@@ -24,22 +24,23 @@
 //! - Not documented: an absent side. REST sends zeros for a halted symbol, so zero is read as
 //! absent.
 //!
-//! Our settings within those limits: a ping frame every 15 s, because on USDⓈ-M the server's own
-//! pings come too rarely to show that a connection died. 40 s without a frame means that two
-//! answers are missing. 4 messages a second on spot and 8 on USDⓈ-M leave room for pongs. The
-//! documents state no maximum number of streams in one message; 100 keep it below 4 KiB.
+//! Our figures within those limits: a ping frame every 15 s, since on USDⓈ-M the server's own come too
+//! rarely to show that a connection died; 40 s without a frame means that two answers are missing.
+//! 4 messages a second on spot and 8 on USDⓈ-M leave room for pongs. The documents name no maximum of
+//! streams in one message; 100 keep it below 4 KiB.
 
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Heartbeat, MILLI, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule, Symbols,
-    VenueSpec, decimal, integer, millis, string,
+    Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule,
+    Symbols, VenueSpec, decimal, integer, millis, string,
 };
 
 /// Spot.
 pub(super) const SPOT: VenueSpec = VenueSpec {
     name: "binance",
     title: "Binance spot, <symbol>@bookTicker",
+    market: Market::Spot,
     url: "wss://stream.binance.com:9443",
     path: "/ws",
     taker_fee_bps: 10.0,
@@ -57,6 +58,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
 pub(super) const USDM: VenueSpec = VenueSpec {
     name: "binance-usdm",
     title: "Binance USDⓈ-M futures, <symbol>@bookTicker",
+    market: Market::LinearPerpetual,
     url: "wss://fstream.binance.com",
     path: "/public/ws",
     taker_fee_bps: 5.0,
