@@ -66,7 +66,7 @@ fn catalogue() -> Catalogue {
     }
 }
 
-/// Settings under which nothing happens by itself but writing full blocks.
+/// Settings under which only full blocks are written and nothing else happens by itself.
 pub(crate) fn patient() -> Settings {
     Settings {
         segment_rows: u64::MAX,
@@ -89,7 +89,7 @@ pub(crate) struct Rig {
     pub(crate) journal: Journal,
     pub(crate) syncer: Syncer,
     pub(crate) states: Receiver,
-    /// Bytes that the disk says are free.
+    /// Free bytes that the disk reports.
     pub(crate) free: Arc<AtomicU64>,
     pub(crate) closed: channel::Receiver<ClosedSegment>,
 }
@@ -147,7 +147,7 @@ impl Rig {
         done
     }
 
-    /// Changes of state since the last call, with the inputs lost until then.
+    /// Returns the changes of state since the last call, with the inputs lost until then.
     fn told(&mut self) -> Vec<(RecordingState, u64)> {
         let mut told = Vec::new();
         self.states.drain(|record| {
@@ -179,7 +179,7 @@ impl Rig {
         self.syncer.handle_queued();
     }
 
-    /// Every record that lies in the journal's folder with its number, in the order of the files.
+    /// Returns every record in the journal's folder with its number, in file order.
     fn stored(&self) -> Vec<(u64, Record)> {
         let folder = self.lake().join(spreadwire_lake::lake::JOURNAL);
         let mut stored = Vec::new();
@@ -192,7 +192,7 @@ impl Rig {
         stored
     }
 
-    /// Closes the journal and seals all it left; returns the sealer's complaints.
+    /// Closes the journal and seals everything it left; returns the sealer's complaints.
     pub(crate) fn seal(&mut self) -> Vec<String> {
         self.close();
         let (sender, closed) = channel::unbounded();
@@ -244,7 +244,7 @@ pub(crate) struct Row {
     pub(crate) flags: u8,
 }
 
-/// What a quote should read back as, by its text.
+/// Returns the expected text of a quote that is read back.
 pub(crate) fn row(quote: &Quote, number: u64) -> Row {
     let instrument = &catalogue().instruments[quote.instrument.index()];
     let value = |mantissa, scale| decimal::to_text(mantissa, scale).parse::<f64>().unwrap();
@@ -293,7 +293,7 @@ fn rows_of_file(path: &Path) -> Vec<Row> {
     reader.build().unwrap().flat_map(|batch| rows_of_batch(&batch.unwrap())).collect()
 }
 
-/// Every file under a folder, by its path below it, in the order of names.
+/// Returns every file under a folder by relative path, sorted by name.
 pub(crate) fn files_under(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -311,13 +311,13 @@ pub(crate) fn files_under(folder: &Path) -> Vec<String> {
     found
 }
 
-/// The files of quotes.
+/// Returns the files of quotes.
 fn quote_files(lake: &Path) -> Vec<String> {
     let is_one = |file: &String| file.starts_with("exchange=") && file.ends_with(".parquet");
     files_under(lake).into_iter().filter(is_one).collect()
 }
 
-/// The quotes of the whole lake by folder.
+/// Returns the quotes of the whole lake by folder.
 pub(crate) fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
     let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for file in quote_files(lake) {
@@ -327,7 +327,7 @@ pub(crate) fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
     rows
 }
 
-/// What should be in the lake, by folder, from what went in.
+/// Returns the expected contents of the lake by folder, derived from the input.
 fn expected(records: &[Record]) -> BTreeMap<String, Vec<Row>> {
     let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     let mut number = 0;
@@ -397,7 +397,8 @@ proptest! {
         prop_assert_eq!(rig.seal(), Vec::<String>::new());
         let wanted = expected(&records);
         let mut found = rows_of_lake(&rig.lake());
-        // Files are by segment, so that order is promised within each; over all of them by time.
+        // Files correspond to segments, so order is guaranteed within each; across them, order by
+        // time.
         found.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.ts, row.number)));
         prop_assert_eq!(&found, &wanted);
         let rows: usize = wanted.values().map(Vec::len).sum();
@@ -513,7 +514,7 @@ fn a_record_waits_in_memory_no_longer_than_the_flush_interval() {
     assert_eq!(rig.count("journal.records"), 0);
     assert_eq!(rig.cycle(MIDNIGHT + 5 * MILLI), 1);
     assert_eq!(rig.count("journal.records"), 1);
-    // What a crash now would leave.
+    // The contents after a crash at this moment.
     let open = rig.lake().join("journal/run-000000.seg.open");
     let blocks: Vec<_> = SegmentReader::open(&open).unwrap().map(Result::unwrap).collect();
     assert_eq!(blocks[0].records, quotes(1));
@@ -559,7 +560,7 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
 #[test]
 fn closed_segments_wait_on_disk_while_the_sealer_has_no_room() {
     let mut rig = Rig::with_channel(Settings { segment_rows: 2, ..patient() }, 1);
-    // One is at the sealer, one has its name and waits, 64 stand in the syncer's line.
+    // One is with the sealer, one has its name and waits, 64 are in the syncer's queue.
     rig.pass(&quotes(2), MIDNIGHT);
     rig.pass(&quotes(2), MIDNIGHT);
     rig.pass(&quotes(2 * 67), MIDNIGHT);
@@ -642,7 +643,7 @@ fn a_journal_folder_that_vanishes_is_made_anew_and_the_hole_is_marked() {
     rig.pass(&quotes(30), MIDNIGHT);
     assert_eq!(rig.closed.len(), 1);
     fs::remove_dir_all(rig.lake().join(spreadwire_lake::lake::JOURNAL)).unwrap();
-    // Written into a file that nobody will read, and still in memory.
+    // Records written into a file that nobody can read any more, and records still in memory.
     rig.pass(&quotes(9), MIDNIGHT + 1);
     rig.cycle(MIDNIGHT + 100 * MILLI);
     assert_eq!(rig.told(), [(RecordingState::Vanished, 19), (RecordingState::On, 19)]);
@@ -657,7 +658,7 @@ fn a_journal_folder_that_vanishes_is_made_anew_and_the_hole_is_marked() {
 #[test]
 fn finished_segments_that_vanish_before_they_are_closed_are_part_of_the_hole() {
     let mut rig = Rig::new(Settings { segment_rows: 10, ..patient() });
-    // Two segments in the syncer's line, one open; the syncer comes too late.
+    // Two segments are in the syncer's queue and one is open; the syncer comes too late.
     quotes(25).into_iter().for_each(|record| rig.sender.send(record));
     rig.journal.do_work(MIDNIGHT);
     fs::remove_dir_all(rig.lake()).unwrap();
@@ -794,7 +795,7 @@ fn a_disk_that_does_not_sync_stops_recording_and_nothing_written_is_given_up() {
     quotes(3).into_iter().for_each(|record| rig.sender.send(record));
     rig.journal.do_work(MIDNIGHT);
     rig.journal.do_work(MIDNIGHT + MILLI);
-    // The file can be synced, its name cannot: the folder moved away.
+    // The file can be synced but its name cannot, because the folder was moved away.
     let (folder, aside) =
         (rig.lake().join(spreadwire_lake::lake::JOURNAL), rig.lake().join("aside"));
     fs::rename(&folder, &aside).unwrap();
@@ -823,7 +824,7 @@ fn sealing_again_gives_the_same_files_and_leaves_others_alone() {
     let folder = rig.lake().join("exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("spreads-00-00.0000000.parquet"), "another system's").unwrap();
-    // A sealer that was killed leaves such a file.
+    // A killed sealer leaves such a file.
     fs::write(folder.join("run-000000.parquet.tmp"), "half").unwrap();
     let first = seal_segment(&closed.path, &rig.lake(), &catalogue()).unwrap();
     assert!(!closed.path.exists(), "sealed, so deleted");
@@ -907,7 +908,7 @@ fn a_segment_whose_header_is_damaged_is_sealed_by_its_runs_mark() {
 #[test]
 fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
     let folder = "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00";
-    // Two segments: the second joins the file of the first.
+    // Two segments: the second is merged into the file of the first.
     let mut rig = Rig::new(Settings { segment_rows: 15, ..patient() });
     rig.pass(&quotes(30), MIDNIGHT);
     rig.journal.on_close();
@@ -918,7 +919,7 @@ fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
     seal_segment(&segments[1], &rig.lake(), &catalogue()).unwrap();
     let both = fs::read(&file).unwrap();
     let (entries, _) = ledger::read(&rig.lake());
-    // Killed before the file had its name; killed after it but before the segment was deleted.
+    // Killed before the file was renamed; killed after that, but before the segment was deleted.
     for left in [&first, &both] {
         fs::write(&file, left).unwrap();
         fs::write(&segments[1], &segment).unwrap();

@@ -33,7 +33,7 @@ const IDLE_TURNS_MAX: usize = 8;
 /// How long real sockets, and processes at their other end, may show no progress.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Every instrument on every venue, but the last instrument not on the last venue.
+/// Every instrument on every venue, except the last instrument on the last venue.
 pub(crate) fn catalogue(instruments: u32, venues: u8) -> Catalogue {
     let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 2, size_scale: 4 };
     let venue = |n| VenueInfo { name: format!("venue{n}"), taker_fee: 0.001, max_age: 0 };
@@ -141,7 +141,7 @@ impl Door for SocketAddr {
 pub(crate) struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
     pub(crate) agent: Broadcast<N>,
     pub(crate) edge: Option<HoldSender>,
-    /// The journal's.
+    /// The journal's end of the channel for its states.
     pub(crate) states: Option<CountSender>,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
@@ -266,11 +266,11 @@ pub(crate) fn end_of(socket: &mut impl Read, into: &mut Vec<u8>) -> bool {
     }
 }
 
-/// A client that keeps what it was told.
+/// A client that keeps everything it receives.
 pub(crate) struct Client<S: Read + Write = Far> {
     pub(crate) socket: WebSocket<S>,
     pub(crate) seen: Vec<Value>,
-    /// What came in binary messages, one behind the other.
+    /// Contents of the binary messages, one after the other.
     pub(crate) bytes: Vec<u8>,
     pub(crate) closed: Option<Option<CloseFrame>>,
 }
@@ -317,7 +317,7 @@ impl<S: Read + Write> Client<S> {
         self.seen.iter().map(|m| m["type"].as_str().unwrap()).collect()
     }
 
-    /// Waits for a message of this type, and gives up what came until then.
+    /// Waits for a message of this type, and discards what arrived before it.
     pub(crate) fn expect<N: Network, D: Door>(
         &mut self,
         server: &mut Server<N, D>,
@@ -333,7 +333,7 @@ impl<S: Read + Write> Client<S> {
         self.seen.drain(..=place).next_back().unwrap()
     }
 
-    /// Waits until it knows of the spread of this number.
+    /// Waits until it knows the spread with this number.
     pub(crate) fn until_seq<N: Network, D: Door>(&mut self, server: &mut Server<N, D>, seq: u64) {
         server.until(&format!("spread {seq}"), |_| {
             self.read();
