@@ -15,14 +15,13 @@ mod plain_reader;
 
 use counting_allocator::counted;
 use noise::noise;
-use plain_reader::{Case, EDITS, edited, fixture, naive, naive_symbol, symbols};
+use plain_reader::{Case, EDITS, edited, fixture};
 use proptest::prelude::*;
 use serde_json::Value;
 use spreadwire_market::decimal;
 use spreadwire_venues::venue::{Message, QuoteMessage, Reject, Side, Symbols};
 use spreadwire_venues::venues::{VENUES, named};
 use std::fmt::Write as _;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {

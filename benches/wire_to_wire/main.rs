@@ -175,7 +175,7 @@ impl Harness {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if cfg!(debug_assertions) {
-        eprintln!("unoptimised: run it by cargo run --release -p benches --bin wire-to-wire");
+        eprintln!("unoptimised: run it by cargo run --profile dist -p benches --bin wire-to-wire");
     }
     header::print("wire-to-wire");
     let tape = Tape::find()?;

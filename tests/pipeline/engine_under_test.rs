@@ -144,6 +144,7 @@ impl EngineUnderTest {
     }
 
     /// A folder that vanishes with the engine.
+    #[allow(dead_code, reason = "a client in Python has its script there")]
     pub(crate) fn home(&self) -> PathBuf {
         self.home.as_ref().unwrap().path().to_owned()
     }
