@@ -5,12 +5,11 @@
 
 use crate::lake::{self, BadName, HOUR};
 use crate::table::{self, Metadata, OPPORTUNITIES, QUOTES, SPREADS, STATUS, Table};
-use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, RecordBatch, StringDictionaryBuilder,
-    TimestampNanosecondArray, UInt8Array, UInt64Array,
+use arrow_array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
+    UInt64Array,
 };
-use arrow::datatypes::Int32Type;
-use arrow::error::ArrowError;
+use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId};
@@ -278,11 +277,11 @@ impl<'a> Columns<'a> {
         };
         vec![
             times(all().map(|s| Some(s.ts_recv))),
-            texts(all().map(|s| Some(self.venue(s.venue)))),
-            texts(all().map(|s| Some(&self.instrument(s.instrument).name))),
-            texts(all().map(|s| Some(state(s.state)))),
-            texts(all().map(|s| Some(state(s.previous)))),
-            texts(all().map(|s| Some(reason(s.reason)))),
+            table::text_column(all().map(|s| Some(self.venue(s.venue)))),
+            table::text_column(all().map(|s| Some(&self.instrument(s.instrument).name))),
+            table::text_column(all().map(|s| Some(state(s.state)))),
+            table::text_column(all().map(|s| Some(state(s.previous)))),
+            table::text_column(all().map(|s| Some(reason(s.reason)))),
             numbers(records.iter().map(|(_, number)| Some(*number))),
             table::constant_text(self.run, records.len()),
         ]
@@ -294,9 +293,9 @@ impl<'a> Columns<'a> {
         let size = |s: &Spread, sz| decimal::to_f64(sz, self.instrument(s.instrument).size_scale);
         vec![
             times(all().map(|s| Some(s.ts_recv))),
-            texts(all().map(|s| Some(&self.instrument(s.instrument).name))),
-            texts(all().map(|s| Some(self.venue(s.buy_venue)))),
-            texts(all().map(|s| Some(self.venue(s.sell_venue)))),
+            table::text_column(all().map(|s| Some(&self.instrument(s.instrument).name))),
+            table::text_column(all().map(|s| Some(self.venue(s.buy_venue)))),
+            table::text_column(all().map(|s| Some(self.venue(s.sell_venue)))),
             floats(all().map(|s| Some(price(s, s.buy_px)))),
             floats(all().map(|s| Some(price(s, s.sell_px)))),
             floats(all().map(|s| Some(size(s, s.buy_sz)))),
@@ -311,13 +310,15 @@ impl<'a> Columns<'a> {
         let rows: Vec<Opportunity> =
             records.iter().map(|(record, _)| self.opportunity(record)).collect();
         let pair = |of: fn(&Record) -> VenueId| {
-            texts(records.iter().map(|(record, _)| Some(self.venue(of(record)))))
+            table::text_column(records.iter().map(|(record, _)| Some(self.venue(of(record)))))
         };
         vec![
             times(records.iter().map(|(record, _)| Some(record.ts_recv()))),
-            texts(rows.iter().map(|row| Some(row.event))),
+            table::text_column(rows.iter().map(|row| Some(row.event))),
             numbers(rows.iter().map(|row| Some(row.id))),
-            texts(records.iter().map(|(r, _)| Some(&self.instrument(r.instrument).name))),
+            table::text_column(
+                records.iter().map(|(r, _)| Some(&self.instrument(r.instrument).name)),
+            ),
             pair(|record| record.venue),
             pair(|record| record.peer),
             floats(rows.iter().map(|row| row.sides.map(|sides| sides[0]))),
@@ -329,7 +330,9 @@ impl<'a> Columns<'a> {
             floats(rows.iter().map(|row| row.closed.map(|closed| closed.net_peak * BPS))),
             times(rows.iter().map(|row| row.closed.map(|closed| closed.ts_peak))),
             numbers(rows.iter().map(|row| row.closed.map(|closed| closed.updates))),
-            texts(rows.iter().map(|row| row.closed.map(|closed| close_reason(closed.flags)))),
+            table::text_column(
+                rows.iter().map(|row| row.closed.map(|closed| close_reason(closed.flags))),
+            ),
             table::constant_text(self.run, records.len()),
         ]
     }
@@ -404,10 +407,4 @@ fn numbers(values: impl Iterator<Item = Option<u64>>) -> ArrayRef {
 
 fn floats(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
     Arc::new(values.collect::<Float64Array>())
-}
-
-fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
-    values.for_each(|value| builder.append_option(value));
-    Arc::new(builder.finish())
 }

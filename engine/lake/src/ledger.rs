@@ -8,11 +8,12 @@
 use crate::folder;
 use crate::lake::{self, HOUR, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
 use crate::table::{self, LEDGER, Metadata, TableError, TableReader, TableWriter, io_error};
-use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
-    UInt64Array,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow_array::{
+    Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
 };
-use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
 use std::collections::HashSet;
 use std::fs;
@@ -349,7 +350,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Entry>, TableError> {
 ///
 /// # Errors
 /// If the table's columns are others.
-fn batch_of(entries: &[Entry]) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn batch_of(entries: &[Entry]) -> Result<RecordBatch, ArrowError> {
     let time = |of: fn(&Entry) -> Option<Nanos>| -> ArrayRef {
         let values = entries.iter().map(|e| of(e).map(u64::cast_signed));
         Arc::new(values.collect::<TimestampNanosecondArray>().with_timezone("UTC"))

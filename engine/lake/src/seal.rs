@@ -17,8 +17,8 @@ use crate::segment::{ClosedSegment, SegmentError, SegmentInfo, SegmentReader};
 use crate::table::{
     self, BATCH_ROWS, Metadata, Table, TableError, TableReader, TableWriter, Written,
 };
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use rustc_hash::FxHashMap;
 use spreadwire_market::clock::Nanos;

@@ -8,14 +8,19 @@
 //! segments or who writes.
 
 use crate::lake;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
-use arrow::buffer::NullBuffer;
-use arrow::compute::{cast, concat_batches, lexsort_to_indices, take_record_batch};
-use arrow::datatypes::{
-    DataType, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef, TimeUnit,
-    TimestampNanosecondType, UInt8Type, UInt64Type,
+use arrow_array::builder::StringDictionaryBuilder;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    Float64Type, Int32Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt64Type,
 };
-use arrow::error::ArrowError;
+use arrow_array::{
+    Array, ArrayRef, DictionaryArray, Int32Array, RecordBatch, StringArray, UInt32Array,
+};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow_select::concat::concat_batches;
+use arrow_select::take::take_record_batch;
+pub use order::SortKeys;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -33,6 +38,8 @@ use std::io::{self, BufReader, Read, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+mod order;
 
 /// Version of the columns and metadata that this code writes; it reads this one and those before.
 pub const VERSION: u32 = 2;
@@ -285,15 +292,11 @@ impl Table {
     /// If they do not fit it.
     pub fn batch(&self, columns: Vec<ArrayRef>) -> Result<RecordBatch, ArrowError> {
         let schema = self.schema();
-        let fit = |(column, field): (ArrayRef, &Arc<Field>)| {
-            if column.data_type() == field.data_type() {
-                return Ok(column);
-            }
-            cast(&column, field.data_type())
+        let by_dictionary = |column: ArrayRef| match column.as_string_opt::<i32>() {
+            Some(texts) => text_column(texts),
+            None => column,
         };
-        let columns: Result<Vec<_>, _> =
-            columns.into_iter().zip(schema.fields()).map(fit).collect();
-        RecordBatch::try_new(Arc::clone(&schema), columns?)
+        RecordBatch::try_new(schema, columns.into_iter().map(by_dictionary).collect())
     }
 
     /// All rows in one batch, in the table's order.
@@ -302,11 +305,16 @@ impl Table {
     /// If the batches are not of this table.
     pub fn sorted(&self, batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
         let all = concat_batches(&self.schema(), batches)?;
-        let columns = self.sorted_by().filter_map(|name| all.column_by_name(name));
-        let keys: Vec<_> = columns
-            .map(|values| arrow::compute::SortColumn { values: Arc::clone(values), options: None })
-            .collect();
-        take_record_batch(&all, &lexsort_to_indices(&keys, None)?)
+        let places = self.sort_keys(&all)?.sorted_places()?;
+        take_record_batch(&all, &UInt32Array::from(places))
+    }
+
+    /// Returns what the rows of a batch of this table are sorted by.
+    ///
+    /// # Errors
+    /// If the batch is not of this table.
+    pub fn sort_keys(&self, batch: &RecordBatch) -> Result<SortKeys, ArrowError> {
+        SortKeys::new(batch, self.sorted_by())
     }
 
     /// The columns by which rows are sorted, `Timestamp` first.
@@ -629,9 +637,17 @@ fn upgraded(batch: &RecordBatch, table: &Table, run: &str) -> Result<RecordBatch
 /// A column that has the same text in every row.
 #[must_use]
 pub fn constant_text(text: &str, rows: usize) -> ArrayRef {
-    let keys = arrow::array::Int32Array::from_value(0, rows);
+    let keys = Int32Array::from_value(0, rows);
     let values = Arc::new(StringArray::from(vec![text]));
-    Arc::new(arrow::array::DictionaryArray::<Int32Type>::new(keys, values))
+    Arc::new(DictionaryArray::<Int32Type>::new(keys, values))
+}
+
+/// A column of text, by dictionary as batches have it.
+#[must_use]
+pub fn text_column<T: AsRef<str>>(texts: impl IntoIterator<Item = Option<T>>) -> ArrayRef {
+    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
+    texts.into_iter().for_each(|text| builder.append_option(text));
+    Arc::new(builder.finish())
 }
 
 /// The digest of a batch: the wrapping sum of its rows' hashes.
@@ -758,7 +774,7 @@ fn parquet_error(doing: &'static str, path: &Path, source: ParquetError) -> Tabl
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{
+    use arrow_array::{
         Float64Array, Int64Array, TimestampNanosecondArray, UInt8Array, UInt64Array,
     };
 
@@ -823,7 +839,8 @@ mod tests {
             let first = columns[column].slice(0, 1);
             let rest = columns[column].slice(1, 1);
             columns[column] =
-                arrow::compute::concat(&[rest.as_ref(), first.as_ref(), first.as_ref()]).unwrap();
+                arrow_select::concat::concat(&[rest.as_ref(), first.as_ref(), first.as_ref()])
+                    .unwrap();
             let changed = columns[column].as_ref() != batch.column(column).as_ref();
             let other = RecordBatch::try_new(QUOTES.schema(), columns).unwrap();
             assert_eq!(digest(&other) != digest(&batch), changed, "column {column}");
