@@ -18,8 +18,9 @@
 
 use crate::export::Told;
 use anyhow::Context;
-use arrow::array::{Array, AsArray, Float64Array, RecordBatch, TimestampNanosecondArray};
-use arrow::datatypes::{Float64Type, TimestampNanosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampNanosecondType};
+use arrow_array::{Array, Float64Array, RecordBatch, TimestampNanosecondArray};
 use clap::ValueEnum;
 use spreadwire_market::clock::Nanos;
 use std::io::Write;

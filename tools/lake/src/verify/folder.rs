@@ -3,8 +3,9 @@
 
 use super::expected::Folder;
 use crate::findings::{Finding, Problem};
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
+use arrow_array::{Array, RecordBatch};
 use spreadwire_lake::lake;
 use spreadwire_lake::table::{self, QUOTES, STATUS, Table, TableReader};
 use spreadwire_market::clock::Nanos;
