@@ -112,7 +112,7 @@ impl Rig {
         ];
         let (sealer, closed) = channel::bounded(capacity);
         let lake = home.path().join("lake");
-        let folder = lake.join(spreadwire_lake::lake::JOURNAL);
+        let folder = lake.join(spreadwire_lake::layout::JOURNAL);
         let (requests, syncer) = syncer::pair(&folder, 0 < settings.sync_interval, sealer);
         let free = Arc::new(AtomicU64::new(u64::MAX));
         let probe = Arc::clone(&free);
@@ -181,7 +181,7 @@ impl Rig {
 
     /// Every record that lies in the journal's folder with its number, in the order of the files.
     fn stored(&self) -> Vec<(u64, Record)> {
-        let folder = self.lake().join(spreadwire_lake::lake::JOURNAL);
+        let folder = self.lake().join(spreadwire_lake::layout::JOURNAL);
         let mut stored = Vec::new();
         for name in files_under(&folder) {
             for block in SegmentReader::open(&folder.join(name)).unwrap() {
@@ -534,7 +534,7 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     let clock = Clock::manual(MIDNIGHT);
     let lake = rig.lake();
     let (requests, mut syncer) =
-        syncer::pair(&lake.join(spreadwire_lake::lake::JOURNAL), true, sealer);
+        syncer::pair(&lake.join(spreadwire_lake::layout::JOURNAL), true, sealer);
     let disk = Disk { lake: &lake, free: FreeSpace::of_host(), syncer: requests };
     let edges = Edges { inputs, annexes: Vec::new(), states };
     let mut journal = Journal::new(edges, disk, origin(), patient(), clock, counters);
@@ -572,7 +572,7 @@ fn closed_segments_wait_on_disk_while_the_sealer_has_no_room() {
     rig.journal.on_close();
     assert_eq!(rig.count("journal.waiting"), 1);
     assert!(rig.failures()[0].starts_with("1 finished segments found no room at the syncer"));
-    let names = files_under(&rig.lake().join(spreadwire_lake::lake::JOURNAL));
+    let names = files_under(&rig.lake().join(spreadwire_lake::layout::JOURNAL));
     assert_eq!(names.len(), 69, "nothing is gone");
     assert_eq!(names.iter().filter(|name| name.ends_with(".open")).count(), 65);
 }
@@ -641,7 +641,7 @@ fn a_journal_folder_that_vanishes_is_made_anew_and_the_hole_is_marked() {
     let mut rig = Rig::new(Settings { segment_rows: 20, ..patient() });
     rig.pass(&quotes(30), MIDNIGHT);
     assert_eq!(rig.closed.len(), 1);
-    fs::remove_dir_all(rig.lake().join(spreadwire_lake::lake::JOURNAL)).unwrap();
+    fs::remove_dir_all(rig.lake().join(spreadwire_lake::layout::JOURNAL)).unwrap();
     // Written into a file that nobody will read, and still in memory.
     rig.pass(&quotes(9), MIDNIGHT + 1);
     rig.cycle(MIDNIGHT + 100 * MILLI);
@@ -797,7 +797,7 @@ fn a_disk_that_does_not_sync_stops_recording_and_nothing_written_is_given_up() {
     rig.journal.do_work(MIDNIGHT + MILLI);
     // The file can be synced, its name cannot: the folder moved away.
     let (folder, aside) =
-        (rig.lake().join(spreadwire_lake::lake::JOURNAL), rig.lake().join("aside"));
+        (rig.lake().join(spreadwire_lake::layout::JOURNAL), rig.lake().join("aside"));
     fs::rename(&folder, &aside).unwrap();
     assert_eq!(rig.syncer.handle_queued(), 1);
     fs::rename(&aside, &folder).unwrap();

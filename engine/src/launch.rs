@@ -23,7 +23,8 @@ use anyhow::Context;
 use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
+use spreadwire_lake::lock;
 use spreadwire_lake::recover::{self, Leftover, Mark};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::Sealer;
@@ -96,7 +97,7 @@ struct BookKeeping {
     clock: Clock,
     counters: Counters,
     /// Held until then.
-    _lock: lake::Lock,
+    _lock: lock::Lock,
 }
 
 impl BookKeeping {
@@ -161,7 +162,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     })?;
     let address = listener.local_addr()?;
     let lake = &plan.journal.lake;
-    let lock = lake::lock_recording(lake).context("cannot record into this lake")?;
+    let lock = lock::recording(lake).context("cannot record into this lake")?;
     if let Err(error) = capture::finish_leftovers(lake) {
         tracing::warn!(target: "capture", "files of a killed run keep their names: {error}");
     }
@@ -195,7 +196,7 @@ fn open_books(
     lake: &Path,
     catalogue: &Catalogue,
     around: &Surroundings,
-    lock: lake::Lock,
+    lock: lock::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
     let cannot = || format!("cannot write into the lake {}", lake.display());
     recover::sweep(lake).with_context(cannot)?;
@@ -472,7 +473,7 @@ impl Wiring<'_> {
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
         let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
         let (requests, syncer) =
-            syncer::pair(&lake.join(lake::JOURNAL), 0 < config.sync_ms, segments);
+            syncer::pair(&lake.join(layout::JOURNAL), 0 < config.sync_ms, segments);
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);

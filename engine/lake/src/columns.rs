@@ -3,7 +3,7 @@
 //! Names and scales come from the catalogue of the run that wrote the records. Prices and sizes
 //! become the double nearest to their decimal. It must not know files or segments.
 
-use crate::lake::{self, BadName, HOUR};
+use crate::layout::{self, BadName, HOUR};
 use crate::table::{self, Metadata, OPPORTUNITIES, QUOTES, SPREADS, STATUS, Table};
 use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
@@ -128,9 +128,9 @@ impl<'a> Columns<'a> {
     /// If its names cannot be folders, or two would share one.
     pub fn new(catalogue: &'a Catalogue, run: &'a str) -> Result<Columns<'a>, NamesError> {
         let venues: Result<Vec<_>, _> =
-            catalogue.venues.iter().map(|v| lake::venue_folder(&v.name)).collect();
+            catalogue.venues.iter().map(|v| layout::venue_folder(&v.name)).collect();
         let instruments: Result<Vec<_>, _> =
-            catalogue.instruments.iter().map(|i| lake::instrument_folder(&i.name)).collect();
+            catalogue.instruments.iter().map(|i| layout::instrument_folder(&i.name)).collect();
         let (venues, instruments) = (venues?, instruments?);
         for names in [&venues, &instruments] {
             let mut sorted: Vec<&String> = names.iter().collect();
@@ -170,15 +170,15 @@ impl<'a> Columns<'a> {
     #[must_use]
     pub fn folder(&self, group: &Group) -> PathBuf {
         let instrument = || &self.instruments[group.instrument.index()];
-        let (hour, date) = (lake::hour_folder(group.hour), lake::date_folder(group.hour));
+        let (hour, date) = (layout::hour_folder(group.hour), layout::date_folder(group.hour));
         PathBuf::from(match group.rows {
             Rows::Quotes => {
                 let venue = &self.venues[group.venue.index()];
                 format!("exchange={venue}/symbol={}/{hour}", instrument())
             }
-            Rows::Spreads => format!("{}/symbol={}/{hour}", lake::SPREADS, instrument()),
-            Rows::Status => format!("{}/{date}", lake::STATUS),
-            Rows::Opportunities => format!("{}/{date}", lake::OPPORTUNITIES),
+            Rows::Spreads => format!("{}/symbol={}/{hour}", layout::SPREADS, instrument()),
+            Rows::Status => format!("{}/{date}", layout::STATUS),
+            Rows::Opportunities => format!("{}/{date}", layout::OPPORTUNITIES),
         })
     }
 

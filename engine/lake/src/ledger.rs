@@ -6,7 +6,7 @@
 //! `docs/formats.md` says what each kind fills in. It must not know how a fact came about.
 
 use crate::folder;
-use crate::lake::{self, HOUR, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
+use crate::layout::{self, HOUR, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
 use crate::table::{self, LEDGER, Metadata, TableError, TableReader, TableWriter, io_error};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
@@ -227,7 +227,7 @@ pub fn write(
     time: Nanos,
     entries: &[Entry],
 ) -> Result<PathBuf, TableError> {
-    let place = lake.join(lake::LEDGER).join(lake::date_folder(time / HOUR));
+    let place = lake.join(layout::LEDGER).join(layout::date_folder(time / HOUR));
     folder::create(&place).map_err(|source| io_error("make the folder", &place, source))?;
     let unfinished = place.join(format!("{name}{UNFINISHED_SUFFIX}"));
     let batch = batch_of(entries).map_err(|error| TableError::Parquet {
@@ -253,7 +253,7 @@ pub fn write(
 /// # Errors
 /// If one cannot be deleted.
 pub fn sweep(lake: &Path, run: &str) -> Result<(), TableError> {
-    let dates = fs::read_dir(lake.join(lake::LEDGER)).into_iter().flatten().flatten();
+    let dates = fs::read_dir(lake.join(layout::LEDGER)).into_iter().flatten().flatten();
     let entries = dates.flat_map(|date| fs::read_dir(date.path()).into_iter().flatten().flatten());
     for entry in entries {
         let (path, name) = (entry.path(), entry.file_name());
@@ -301,7 +301,7 @@ pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
 pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
     let may_have_it = |path: &PathBuf| {
         let name = name_and_checksum(path).map(|(name, _)| name);
-        name.is_some_and(|name| name.starts_with(run) || name.ends_with(lake::MERGED_SUFFIX))
+        name.is_some_and(|name| name.starts_with(run) || name.ends_with(layout::MERGED_SUFFIX))
     };
     let mut paths = files(lake);
     paths.retain(may_have_it);
@@ -311,7 +311,7 @@ pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
 /// The Parquet files of the ledger, sorted by name.
 #[must_use]
 pub fn files(lake: &Path) -> Vec<PathBuf> {
-    let dates = fs::read_dir(lake.join(lake::LEDGER)).into_iter().flatten().flatten();
+    let dates = fs::read_dir(lake.join(layout::LEDGER)).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = dates.flat_map(|date| files_in(&date.path())).collect();
     found.sort();
     found

@@ -7,7 +7,7 @@
 //! It must not know agents, rings or configuration.
 
 use crate::folder;
-use crate::lake;
+use crate::layout;
 use crate::ledger::{self, Cause, Entry, EntryKind};
 use crate::run::{Origin, RunId, catalogue_digest};
 use crate::seal::{SealError, Sealed, seal_headless, seal_segment};
@@ -95,7 +95,7 @@ impl Mark {
         let counts: Vec<Entry> = counters.iter().map(count).collect();
         ledger::write(lake, &format!("{}-counts", self.run), ended_at, &counts)?;
         self.ended = Some(End { time: ended_at, inputs, counters: counts.len() as u64 });
-        let folder = lake.join(lake::JOURNAL);
+        let folder = lake.join(layout::JOURNAL);
         let left = leftovers(lake).map_err(|source| table::io_error("list", &folder, source))?;
         if left.iter().any(|left| left.run == self.run && !left.segments.is_empty()) {
             return self.write(lake);
@@ -183,11 +183,11 @@ impl Mark {
     }
 
     fn path(&self, lake: &Path) -> PathBuf {
-        lake.join(lake::JOURNAL).join(format!("{}{MARK_SUFFIX}", self.run))
+        lake.join(layout::JOURNAL).join(format!("{}{MARK_SUFFIX}", self.run))
     }
 
     fn write(&self, lake: &Path) -> Result<(), TableError> {
-        let folder = lake.join(lake::JOURNAL);
+        let folder = lake.join(layout::JOURNAL);
         let unfinished = folder.join(format!("{}{UNFINISHED_SUFFIX}", self.run));
         let path = self.path(lake);
         let write = || -> io::Result<()> {
@@ -276,7 +276,7 @@ pub struct Recovered {
 /// # Errors
 /// If the folder is there and cannot be listed.
 pub fn leftovers(lake: &Path) -> io::Result<Vec<Leftover>> {
-    let folder = lake.join(lake::JOURNAL);
+    let folder = lake.join(layout::JOURNAL);
     let mut found: BTreeMap<RunId, Leftover> = BTreeMap::new();
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -307,7 +307,7 @@ pub fn leftovers(lake: &Path) -> io::Result<Vec<Leftover>> {
 /// # Errors
 /// If one cannot be deleted.
 pub fn sweep(lake: &Path) -> io::Result<()> {
-    let entries = fs::read_dir(lake.join(lake::JOURNAL)).into_iter().flatten();
+    let entries = fs::read_dir(lake.join(layout::JOURNAL)).into_iter().flatten();
     for entry in entries {
         let path = entry?.path();
         if path.to_string_lossy().ends_with(UNFINISHED_SUFFIX) {

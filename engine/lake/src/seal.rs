@@ -10,8 +10,9 @@
 
 use crate::columns::{Columns, Group, NamesError, RowError};
 use crate::folder;
-use crate::lake::{self, LockError, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
+use crate::layout::{self, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
 use crate::ledger::{self, Cause, Entry, EntryKind};
+use crate::lock::{self, LockError};
 use crate::run::{catalogue_digest, segment_name};
 use crate::segment::{ClosedSegment, SegmentError, SegmentInfo, SegmentReader};
 use crate::table::{
@@ -145,7 +146,7 @@ pub enum SealError {
 }
 
 /// Seals a segment, to which nobody writes any more, into `lake`, and deletes it; one that is
-/// damaged is kept in the folder [`lake::DAMAGED`]. What was sealed of it before is not sealed
+/// damaged is kept in the folder [`layout::DAMAGED`]. What was sealed of it before is not sealed
 /// twice.
 ///
 /// # Errors
@@ -294,7 +295,7 @@ impl Work<'_> {
         let run = content.info.origin.run;
         let columns = Columns::new(self.catalogue, run.as_str())?;
         content.check(&columns)?;
-        let _lock = lake::lock_changes(self.lake)?;
+        let _lock = lock::changes(self.lake)?;
         let mut drafts = Drafts::default();
         for (group, mut places) in content.groups() {
             // Stable: the journal's order breaks ties.
@@ -354,7 +355,7 @@ impl Work<'_> {
         if content.damaged_at.is_empty() {
             fs::remove_file(path).map_err(io("delete", path))?;
         } else {
-            let aside = self.lake.join(lake::DAMAGED);
+            let aside = self.lake.join(layout::DAMAGED);
             folder::create(&aside).map_err(io("make the folder", &aside))?;
             let kept = aside.join(path.file_name().unwrap_or_default());
             fs::rename(path, &kept).map_err(io("put aside", path))?;

@@ -5,7 +5,7 @@
 //! know sockets.
 
 use crate::feed::Notice;
-use spreadwire_lake::lake::HOUR;
+use spreadwire_lake::layout::HOUR;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};

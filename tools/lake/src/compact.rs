@@ -15,8 +15,9 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
 use spreadwire_lake::folder;
-use spreadwire_lake::lake::{self, MERGED_SUFFIX, PARQUET_SUFFIX};
+use spreadwire_lake::layout::{self, MERGED_SUFFIX, PARQUET_SUFFIX};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::lock;
 use spreadwire_lake::run::RunId;
 use spreadwire_lake::table::{self, LEDGER, Table, TableReader, Written};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
@@ -242,7 +243,7 @@ impl Work<'_> {
         outcome: &mut Outcome,
     ) {
         let is_parquet = |file: &Listed| file.is_file && file.name.ends_with(PARQUET_SUFFIX);
-        let Some((_, end)) = lake::times_of(at) else { return };
+        let Some((_, end)) = layout::times_of(at) else { return };
         let closed = end.saturating_add(self.closed_for) <= self.now;
         let date = at.iter().filter_map(|part| part.to_str()?.strip_prefix("date=")).next();
         let date = date.unwrap_or_default().to_owned();
@@ -266,7 +267,7 @@ impl Work<'_> {
 /// Whether a folder is one that files lie in: an hour, or a day of a table that goes by days.
 fn is_leaf(at: &Path) -> bool {
     let has = |key: &str| at.iter().filter_map(|part| part.to_str()).any(|p| p.starts_with(key));
-    let hourly = has("exchange=") || at.starts_with(lake::SPREADS);
+    let hourly = has("exchange=") || at.starts_with(layout::SPREADS);
     has("date=") && (!hourly || has("hour="))
 }
 
@@ -479,7 +480,7 @@ impl Press<'_> {
         let what: String = entries.iter().map(|entry| format!("{entry:?}")).collect();
         let (start, what) = (RunId::starting_at(self.work.now), crc32c::crc32c(what.as_bytes()));
         let name = format!("compaction-{start}-{date}-{what:08x}");
-        let _lock = lake::lock_changes(self.work.lake)?;
+        let _lock = lock::changes(self.work.lake)?;
         ledger::write(self.work.lake, &name, self.work.now, &entries)
             .context("cannot write into the ledger: nothing was changed")?;
         Ok(())
@@ -488,7 +489,7 @@ impl Press<'_> {
     fn put_in_place(&mut self, staged: &Staged<'_>) -> anyhow::Result<()> {
         let folder = &staged.candidate.folder;
         let place = self.work.lake.join(folder);
-        let lock = lake::lock_changes(self.work.lake)?;
+        let lock = lock::changes(self.work.lake)?;
         if staging::list(&place).ok().as_ref() != Some(&staged.candidate.files) {
             self.outcome.busy.push(folder.clone());
             staging::delete(&staged.place, &mut Vec::new())?;

@@ -13,7 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::ProgressBar;
 use serde_json::json;
-use spreadwire_lake::lake::{self, PARQUET_SUFFIX};
+use spreadwire_lake::layout::{self, PARQUET_SUFFIX};
 use spreadwire_lake::table::{QUOTES, TableReader};
 use spreadwire_market::clock::Nanos;
 use std::collections::BTreeMap;
@@ -239,7 +239,7 @@ impl Wanted<'_> {
         let mut hours = Vec::new();
         for date in folders(symbol, "date=")? {
             for hour in folders(&date, "hour=")? {
-                let Some((first, end)) = lake::times_of(&hour) else { continue };
+                let Some((first, end)) = layout::times_of(&hour) else { continue };
                 if first < self.until && self.from < end {
                     hours.push(files(&hour)?);
                 }

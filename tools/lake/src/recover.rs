@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::json;
 use spreadwire_engine::plan;
 use spreadwire_engine::runtime::cpu;
-use spreadwire_lake::lake;
+use spreadwire_lake::lock;
 use spreadwire_lake::recover::{self, Leftover, Recovered};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -46,7 +46,7 @@ pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
             }
         }
     };
-    let _lock = lake::lock_recording(&arguments.lake)?;
+    let _lock = lock::recording(&arguments.lake)?;
     recover::sweep(&arguments.lake)?;
     let leftovers = recover::leftovers(&arguments.lake)?;
     let segments = leftovers.iter().map(|leftover| leftover.segments.len() as u64).sum();

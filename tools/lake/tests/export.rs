@@ -12,7 +12,7 @@ use ::lake::import;
 use indicatif::ProgressBar;
 use proptest::prelude::*;
 use recorded::{MIDNIGHT, one_sided, quote, record};
-use spreadwire_lake::lake::HOUR;
+use spreadwire_lake::layout::HOUR;
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::record::{Quote, Record};
 use std::fs;

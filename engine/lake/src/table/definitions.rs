@@ -1,7 +1,7 @@
 //! The tables: their columns, their folders and the order of their rows.
 
 use super::order::SortKeys;
-use crate::lake;
+use crate::layout;
 use arrow_array::builder::StringDictionaryBuilder;
 use arrow_array::cast::AsArray;
 use arrow_array::types::Int32Type;
@@ -67,7 +67,7 @@ pub const QUOTES: Table = Table {
 /// Every change of state of a venue's instrument.
 pub const STATUS: Table = Table {
     name: "status",
-    folder: lake::STATUS,
+    folder: layout::STATUS,
     order: &["Run", "JournalSequence"],
     columns: &[
         ("Timestamp", Time, Never),
@@ -84,7 +84,7 @@ pub const STATUS: Table = Table {
 /// Spreads above the configured threshold.
 pub const SPREADS: Table = Table {
     name: "spreads",
-    folder: lake::SPREADS,
+    folder: layout::SPREADS,
     order: &["Run", "JournalSequence", "BuyVenue", "SellVenue"],
     columns: &[
         ("Timestamp", Time, Never),
@@ -104,7 +104,7 @@ pub const SPREADS: Table = Table {
 /// Opportunities: one row when one opens, another when it closes.
 pub const OPPORTUNITIES: Table = Table {
     name: "opportunities",
-    folder: lake::OPPORTUNITIES,
+    folder: layout::OPPORTUNITIES,
     order: &["Run", "Id", "Event"],
     columns: &[
         ("Timestamp", Time, Never),
@@ -130,7 +130,7 @@ pub const OPPORTUNITIES: Table = Table {
 /// The completeness ledger.
 pub const LEDGER: Table = Table {
     name: "ledger",
-    folder: lake::LEDGER,
+    folder: layout::LEDGER,
     order: &["Run", "Kind", "Segment"],
     columns: &[
         ("Timestamp", Time, Never),

@@ -1,144 +1,45 @@
-//! The lake as folders: where everything lies in it, how names become folders, and its two locks.
+//! The lake as folders: where everything lies in it, and how names and times become folders.
 //!
-//! Quotes lie in `exchange=<VENUE>/symbol=<SYMBOL>/date=<DATE>/hour=<HH>/`; everything else has a
-//! folder of its own beside them, so that readers that glob the quotes never meet it. Who records
-//! holds the [recording lock](lock_recording) as long as it lives; who adds or replaces files holds
-//! the [change lock](lock_changes) meanwhile. It must not know what is in a file.
+//! Quotes lie in `exchange=<VENUE>/symbol=<SYMBOL>/date=<DATE>/hour=<HH>/`. Everything else has a
+//! folder of its own beside them, so that readers that glob the quotes never meet it.
 
-use crate::folder;
 use spreadwire_market::clock::{Nanos, SECOND};
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Segments, and what a run leaves beside them until it has ended well.
+/// The folder of segments, and of the marks of runs that have not ended in order yet.
 pub const JOURNAL: &str = "journal";
-/// The completeness ledger.
+/// The folder of the completeness ledger.
 pub const LEDGER: &str = "ledger";
-/// Changes of state of every (venue, instrument).
+/// The folder of changes of state of every venue's instruments.
 pub const STATUS: &str = "status";
-/// Spreads above the configured threshold.
+/// The folder of spreads above the configured threshold.
 pub const SPREADS: &str = "spreads";
-/// Opportunities, as Parquet and as lines of JSON.
+/// The folder of opportunities, as Parquet and as lines of JSON.
 pub const OPPORTUNITIES: &str = "opportunities";
-/// Raw frames.
+/// The folder of raw frames.
 pub const CAPTURE: &str = "capture";
-/// Segments that were damaged, kept for a look after what is whole in them was sealed.
+/// The folder of damaged segments, which are kept for inspection after their whole blocks were
+/// sealed.
 pub const DAMAGED: &str = "damaged";
-/// Folders on their way in or out of the lake; worth nothing once nobody holds the change lock.
+/// The folder in which a tool prepares folders for the lake, or puts those it replaced. Its content
+/// is worthless once nobody holds the change lock.
 pub const STAGING: &str = "staging";
-/// The file that the recording lock is on.
+/// The file on which the recording lock is taken.
 pub const RECORDING_LOCK: &str = "recording.lock";
-/// The file that the change lock is on.
+/// The file on which the change lock is taken.
 pub const CHANGE_LOCK: &str = "change.lock";
-/// How the name of a Parquet file ends.
+/// Suffix of the name of a Parquet file.
 pub const PARQUET_SUFFIX: &str = ".parquet";
-/// How the name of an unfinished Parquet file ends.
+/// Suffix of the name of an unfinished Parquet file.
 pub const UNFINISHED_SUFFIX: &str = ".parquet.tmp";
-/// How the name of a file ends, before [`PARQUET_SUFFIX`] or a checksum, that several were merged
-/// into.
+/// Suffix of the name of a merged file, in front of [`PARQUET_SUFFIX`] or a checksum.
 pub const MERGED_SUFFIX: &str = "-merged";
 
-/// An hour in ns: what one folder of the lake holds.
+/// One hour in ns, the time that a folder of quotes spans.
 pub const HOUR: Nanos = 3600 * SECOND;
 
 /// Longer names of venues and instruments are refused: a file name holds 255 bytes.
 const NAME_BYTES_MAX: usize = 128;
-
-/// Why a lake could not be had.
-#[derive(Debug, thiserror::Error)]
-pub enum LockError {
-    /// Somebody else has it.
-    #[error("{path} is locked: another engine or tool works on this lake ({holder})")]
-    Taken {
-        /// The lock's file.
-        path: PathBuf,
-        /// What the holder wrote into it: its process number.
-        holder: String,
-    },
-    /// The operating system refused.
-    #[error("cannot lock {path}")]
-    Io {
-        /// The lock's file.
-        path: PathBuf,
-        /// Its answer.
-        #[source]
-        source: io::Error,
-    },
-}
-
-/// A lock that is held until it is dropped; the operating system takes it back from a process that
-/// is killed.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
-/// Locks the lake for a recording engine, or a tool that must not meet one.
-///
-/// # Errors
-/// [`LockError::Taken`] at once if somebody has it.
-pub fn lock_recording(lake: &Path) -> Result<Lock, LockError> {
-    let (file, path) = open_lock(lake, RECORDING_LOCK)?;
-    match file.try_lock() {
-        Ok(()) => signed(file, path),
-        Err(TryLockError::WouldBlock) => {
-            let holder = std::fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-            Err(LockError::Taken { path, holder })
-        }
-        Err(TryLockError::Error(source)) => Err(LockError::Io { path, source }),
-    }
-}
-
-/// Whether an engine records into the lake now.
-#[must_use]
-pub fn is_recording(lake: &Path) -> bool {
-    // Opened for reading: a look must not make a file, and must work where nothing can be written.
-    let Ok(file) = File::open(lake.join(RECORDING_LOCK)) else { return false };
-    matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
-}
-
-/// Waits until nobody else adds or replaces files of the lake.
-///
-/// # Errors
-/// [`LockError::Io`].
-pub fn lock_changes(lake: &Path) -> Result<Lock, LockError> {
-    let (file, path) = open_lock(lake, CHANGE_LOCK)?;
-    match file.lock() {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(source) => Err(LockError::Io { path, source }),
-    }
-}
-
-/// Waits until nobody adds or replaces files of the lake, and keeps them from it as long as the lock
-/// is held; others may read meanwhile. `None` if nobody ever changed it, or the file system has no
-/// locks.
-#[must_use]
-pub fn lock_reading(lake: &Path) -> Option<Lock> {
-    let file = File::open(lake.join(CHANGE_LOCK)).ok()?;
-    file.lock_shared().ok()?;
-    Some(Lock { _file: file })
-}
-
-fn open_lock(lake: &Path, name: &str) -> Result<(File, PathBuf), LockError> {
-    let path = lake.join(name);
-    let opened = folder::create(lake).and_then(|()| {
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)
-    });
-    match opened {
-        Ok(file) => Ok((file, path)),
-        Err(source) => Err(LockError::Io { path, source }),
-    }
-}
-
-/// The holder writes who it is, for the message of whoever comes next.
-fn signed(mut file: File, path: PathBuf) -> Result<Lock, LockError> {
-    let written = file.set_len(0).and_then(|()| writeln!(file, "process {}", std::process::id()));
-    match written {
-        Ok(()) => Ok(Lock { _file: file }),
-        Err(source) => Err(LockError::Io { path, source }),
-    }
-}
 
 /// A name that cannot be a folder of the lake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -268,20 +169,5 @@ mod tests {
         for bad in ["", "date=2024-13-01/hour=00", "date=2024-08-08/hour=24", "hour=01"] {
             assert_eq!(times_of(Path::new(bad)), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn a_lake_has_one_recorder_and_says_who_has_it() {
-        let home = tempfile::tempdir().unwrap();
-        let lake = home.path().join("lake");
-        assert!(!is_recording(&lake));
-        let lock = lock_recording(&lake).unwrap();
-        assert!(is_recording(&lake));
-        let refused = lock_recording(&lake).unwrap_err().to_string();
-        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
-        drop(lock_changes(&lake).unwrap());
-        drop(lock);
-        assert!(!is_recording(&lake));
-        lock_recording(&lake).unwrap();
     }
 }
