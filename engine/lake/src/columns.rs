@@ -1,10 +1,11 @@
-//! Records as rows: which table and folder a record goes to, and the columns that it becomes.
+//! Records as rows: turns the records of a [`Group`] into the columns of its table.
 //!
 //! Names and scales come from the catalogue of the run that wrote the records. Prices and sizes
-//! become the double nearest to their decimal. It must not know files or segments.
+//! become the double nearest to their decimal.
 
 use crate::layout::{self, BadName, HOUR};
-use crate::table::{self, Metadata, OPPORTUNITIES, QUOTES, SPREADS, STATUS, Table};
+use crate::group::{Group, Rows};
+use crate::table::{self, Metadata};
 use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
     UInt64Array,
@@ -19,34 +20,10 @@ use spreadwire_market::state::{CloseReason, Reason, State};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const HOURS_PER_DAY: u64 = 24;
-
-/// Records that go into the same folder: the same table, and what that folder is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Group {
-    /// Of the record, as the table's code.
-    rows: Rows,
-    /// Of a quote; otherwise 0.
-    venue: VenueId,
-    /// Of a quote or a spread; otherwise 0.
-    instrument: InstrumentId,
-    /// Hours since 1970-01-01 00:00 UTC; of a table with a folder a day, the day's first.
-    hour: u64,
-}
-
-/// The tables that records become rows of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Rows {
-    Quotes,
-    Status,
-    Spreads,
-    Opportunities,
-}
-
 /// A record that cannot be a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
-    /// Of an instrument or venue that the catalogue does not have.
+    /// The catalogue does not have its instrument or venue.
     #[error("no venue {venue} or instrument {instrument} in the catalogue")]
     UnknownId {
         /// The record's venue.
@@ -54,51 +31,12 @@ pub enum RowError {
         /// The record's instrument.
         instrument: u32,
     },
-    /// A number that does not fit the signed column.
+    /// A number does not fit into its signed column.
     #[error("{value} is beyond the range of a column")]
     OutOfRange {
-        /// The value.
+        /// The number.
         value: u64,
     },
-}
-
-impl Group {
-    /// Where a record goes; `None` if it is no row of any table.
-    #[must_use]
-    pub fn of(record: &Record) -> Option<Group> {
-        let hour = record.ts_recv() / HOUR;
-        let day = hour - hour % HOURS_PER_DAY;
-        let (venue, instrument) = (VenueId(0), InstrumentId(0));
-        let group = |rows, venue, instrument, hour| Some(Group { rows, venue, instrument, hour });
-        match record.kind()? {
-            Kind::Quote => group(Rows::Quotes, record.venue, record.instrument, hour),
-            Kind::Status => group(Rows::Status, venue, instrument, day),
-            Kind::Spread => group(Rows::Spreads, venue, record.instrument, hour),
-            Kind::Opened | Kind::Closed => group(Rows::Opportunities, venue, instrument, day),
-            Kind::Gap | Kind::Recording => None,
-        }
-    }
-
-    /// Whether the folder's hour or day was over at a time.
-    #[must_use]
-    pub fn is_over(&self, time: Nanos) -> bool {
-        let hours = match self.rows {
-            Rows::Quotes | Rows::Spreads => 1,
-            Rows::Status | Rows::Opportunities => HOURS_PER_DAY,
-        };
-        self.hour + hours <= time / HOUR
-    }
-
-    /// The table.
-    #[must_use]
-    pub fn table(&self) -> &'static Table {
-        match self.rows {
-            Rows::Quotes => &QUOTES,
-            Rows::Status => &STATUS,
-            Rows::Spreads => &SPREADS,
-            Rows::Opportunities => &OPPORTUNITIES,
-        }
-    }
 }
 
 /// Turns the records of one run into rows.
@@ -110,10 +48,10 @@ pub struct Columns<'a> {
     instruments: Vec<String>,
 }
 
-/// Why a catalogue has no folders.
+/// The reason why a catalogue cannot be used for folders.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NamesError {
-    /// A name that cannot be a folder.
+    /// A name cannot be a folder.
     #[error(transparent)]
     Bad(#[from] BadName),
     /// Two venues or instruments would share a folder.
@@ -122,10 +60,10 @@ pub enum NamesError {
 }
 
 impl<'a> Columns<'a> {
-    /// For records of `run`, written with `catalogue`.
+    /// Makes the columns for records of `run`, which were written with `catalogue`.
     ///
     /// # Errors
-    /// If its names cannot be folders, or two would share one.
+    /// If a name in the catalogue cannot be a folder, or two names would share one.
     pub fn new(catalogue: &'a Catalogue, run: &'a str) -> Result<Columns<'a>, NamesError> {
         let venues: Result<Vec<_>, _> =
             catalogue.venues.iter().map(|v| layout::venue_folder(&v.name)).collect();
@@ -142,10 +80,10 @@ impl<'a> Columns<'a> {
         Ok(Columns { catalogue, run, venues, instruments })
     }
 
-    /// Refuses what [`batch`](Columns::batch) could not turn into a row.
+    /// Refuses a record that [`batch`](Columns::batch) could not turn into a row.
     ///
     /// # Errors
-    /// If the catalogue does not know its ids, or a number is beyond a signed column.
+    /// If the catalogue does not have its ids, or a number does not fit into its signed column.
     pub fn check(&self, record: &Record, number: u64) -> Result<(), RowError> {
         let (venues, instruments) = (self.venues.len(), self.instruments.len());
         let Record { venue, peer, instrument, .. } = *record;
@@ -166,7 +104,7 @@ impl<'a> Columns<'a> {
         beyond.map_or(Ok(()), |value| Err(RowError::OutOfRange { value }))
     }
 
-    /// The group's folder, from the lake's top.
+    /// Returns the folder of a group as a path below the lake.
     #[must_use]
     pub fn folder(&self, group: &Group) -> PathBuf {
         let instrument = || &self.instruments[group.instrument.index()];
@@ -182,7 +120,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// The venue and the instrument that all of a group's rows are of, where they are of one.
+    /// Returns the venue and the instrument of a group, where all its rows have the same one.
     #[must_use]
     pub fn names(&self, group: &Group) -> (Option<&str>, Option<&str>) {
         let venue = || Some(self.venue(group.venue));
@@ -194,7 +132,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// What a file of the group says in its footer.
+    /// Returns the text for the footer of a file of the group.
     #[must_use]
     pub fn metadata(&self, group: &Group) -> Metadata {
         let mut metadata = Metadata::new();
@@ -212,13 +150,13 @@ impl<'a> Columns<'a> {
         metadata
     }
 
-    /// Records of one group, with their numbers, as rows in the order given.
+    /// Turns records of one group, with their numbers, into rows in the order given.
     ///
     /// # Errors
     /// Never for records that were [checked](Columns::check).
     ///
     /// # Panics
-    /// If a record is of another group's kind or was not checked.
+    /// If a record belongs to another table or was not checked.
     pub fn batch(
         &self,
         group: &Group,
@@ -236,7 +174,7 @@ impl<'a> Columns<'a> {
     fn quotes(&self, group: &Group, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
         let Instrument { price_scale, size_scale, .. } = *self.instrument(group.instrument);
         let quotes = || records.iter().map(|(record, _)| record.view::<Quote>());
-        // An absent side has neither price nor size.
+        // A side that is absent has neither price nor size.
         let bid =
             |of: fn(&Quote) -> i64, scale| {
                 floats(quotes().map(|q| {
@@ -268,7 +206,7 @@ impl<'a> Columns<'a> {
 
     fn statuses(&self, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
         let all = || records.iter().map(|(record, _)| record.view::<Status>());
-        // A code of a later version stands as its number.
+        // A code of a later version is written as its number.
         let state = |code: u8| {
             State::of_code(code).map_or_else(|| code.to_string(), |s| s.name().to_owned())
         };
@@ -379,16 +317,16 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A row of opportunities, but for what every record has.
+/// The part of a row of opportunities that differs between an opening and a closing.
 struct Opportunity {
     event: &'static str,
     id: u64,
     opened_at: Nanos,
-    /// Basis points.
+    /// Net gap, basis points.
     net: f64,
-    /// Of one that opened: buy price, sell price, buy size, sell size.
+    /// When it opened: buy price, sell price, buy size, sell size.
     sides: Option<[f64; 4]>,
-    /// Of one that closed.
+    /// When it closed: the record.
     closed: Option<Closed>,
 }
 

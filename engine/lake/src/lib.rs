@@ -15,6 +15,8 @@ pub mod run;
 pub mod segment;
 pub mod table;
 
+pub mod group;
+
 pub mod columns;
 pub mod ledger;
 

@@ -8,8 +8,9 @@
 //! file has rows of, so that sealing again after a crash finds what is done already. It runs on a
 //! cold thread and must not know the journal's agent or any ring.
 
-use crate::columns::{Columns, Group, NamesError, RowError};
+use crate::columns::{Columns, NamesError, RowError};
 use crate::folder;
+use crate::group::Group;
 use crate::layout::{self, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
 use crate::ledger::{self, Cause, Entry, EntryKind};
 use crate::lock::{self, LockError};
