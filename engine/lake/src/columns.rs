@@ -3,8 +3,8 @@
 //! Names and scales come from the catalogue of the run that wrote the records. Prices and sizes
 //! become the double nearest to their decimal.
 
-use crate::layout::{self, BadName, HOUR};
 use crate::group::{Group, Rows};
+use crate::layout::{self, BadName};
 use crate::table::{self, Metadata};
 use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,

@@ -238,13 +238,17 @@ pub fn write(
     let mut writer = TableWriter::create(&unfinished, &LEDGER, Metadata::new())?;
     writer.write(&batch)?;
     let path = place.join(file_name(name, writer.finish()?.crc));
-    fs::rename(&unfinished, &path).map_err(|source| io_error("rename", &unfinished, source))?;
-    for older in files_in(&place) {
-        if older != path && name_and_checksum(&older).is_some_and(|(of, _)| of == name) {
-            fs::remove_file(&older).map_err(|source| io_error("delete", &older, source))?;
-        }
+    folder::put_in_place(&unfinished, &path)
+        .map_err(|source| io_error("rename", &unfinished, source))?;
+    let is_older =
+        |file: &PathBuf| *file != path && name_and_checksum(file).is_some_and(|(of, _)| of == name);
+    let older: Vec<PathBuf> = files_in(&place).into_iter().filter(is_older).collect();
+    for file in &older {
+        fs::remove_file(file).map_err(|source| io_error("delete", file, source))?;
     }
-    folder::sync(&place).map_err(|source| io_error("sync", &place, source))?;
+    if !older.is_empty() {
+        folder::sync(&place).map_err(|source| io_error("sync", &place, source))?;
+    }
     Ok(path)
 }
 

@@ -192,11 +192,8 @@ impl Mark {
         let path = self.path(lake);
         let write = || -> io::Result<()> {
             folder::create(&folder)?;
-            let mut file = fs::File::create(&unfinished)?;
-            file.write_all(self.to_json().to_string().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&unfinished, &path)?;
-            folder::sync(&folder)
+            let text = self.to_json().to_string();
+            folder::replace(&unfinished, &path, |mut file| file.write_all(text.as_bytes()))
         };
         write().map_err(|source| table::io_error("write", &path, source))
     }

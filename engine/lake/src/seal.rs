@@ -359,8 +359,7 @@ impl Work<'_> {
             let aside = self.lake.join(layout::DAMAGED);
             folder::create(&aside).map_err(io("make the folder", &aside))?;
             let kept = aside.join(path.file_name().unwrap_or_default());
-            fs::rename(path, &kept).map_err(io("put aside", path))?;
-            folder::sync(&aside).map_err(io("sync", &aside))?;
+            folder::put_in_place(path, &kept).map_err(io("put aside", path))?;
         }
         if let Some(journal) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             folder::sync(journal).map_err(io("sync", journal))?;
@@ -597,18 +596,14 @@ impl Draft {
 struct Drafts(Vec<Draft>);
 
 impl Drafts {
-    /// Gives every file its name, and makes the names survive a power cut.
+    /// Gives every file its name, so that it survives a power cut.
     fn name_all(&mut self) -> Result<(), TableError> {
         for Draft { unfinished, file, .. } in &mut self.0 {
             if let Some(from) = unfinished {
-                fs::rename(&*from, &file.path)
+                folder::put_in_place(from, &file.path)
                     .map_err(|source| table::io_error("rename", from, source))?;
             }
             *unfinished = None;
-        }
-        for Draft { file, .. } in &self.0 {
-            let folder = file.path.parent().unwrap_or(Path::new("."));
-            folder::sync(folder).map_err(|source| table::io_error("sync", folder, source))?;
         }
         Ok(())
     }

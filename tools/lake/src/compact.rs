@@ -400,9 +400,6 @@ impl Press<'_> {
             }
             (self.on_step)(Step::Merged)?;
         }
-        for staged in &ready {
-            folder::sync(&staged.place)?;
-        }
         folder::sync(&self.staging.path(""))?;
         (self.on_step)(Step::Staged)?;
         self.book(date, &ready)?;
@@ -463,7 +460,7 @@ impl Press<'_> {
             "the merged file does not have the rows of its files"
         );
         let name = merged_name(candidate, written.crc)?;
-        fs::rename(&unnamed, place.join(&name))?;
+        folder::put_in_place(&unnamed, &place.join(&name))?;
         let of = |key: &str| metadata.get(key).cloned();
         let (place, venue, instrument) = (place.to_owned(), of("venue"), of("instrument"));
         Ok(Staged { candidate, place, name, venue, instrument, written })

@@ -13,6 +13,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::ProgressBar;
 use serde_json::json;
+use spreadwire_lake::folder;
 use spreadwire_lake::layout::{self, PARQUET_SUFFIX};
 use spreadwire_lake::table::{QUOTES, TableReader};
 use spreadwire_market::clock::Nanos;
@@ -103,31 +104,23 @@ pub fn run(arguments: &Export) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes beside the file and renames: a file of that name is whole.
+/// Writes the file as a whole: one that is there under its name is complete.
 fn to_file(arguments: &Export, wanted: &Wanted<'_>, bar: &ProgressBar) -> anyhow::Result<Told> {
     let Export { out, to, receive_time_for_absent, .. } = arguments;
     let mut unfinished = out.clone().into_os_string();
     unfinished.push(".tmp");
-    let unfinished = PathBuf::from(unfinished);
-    let cannot = || format!("cannot write {}", unfinished.display());
-    let file = File::create(&unfinished).with_context(cannot)?;
     let zipped = out.extension().is_some_and(|extension| extension == "gz");
-    let done = if zipped {
+    let write = |file: &File| {
+        if !zipped {
+            return export(wanted, *to, *receive_time_for_absent, BufWriter::new(file), bar);
+        }
         let mut gz = GzEncoder::new(BufWriter::new(file), Compression::default());
-        let done = export(wanted, *to, *receive_time_for_absent, &mut gz, bar);
-        done.and_then(|told| {
-            gz.finish()?.flush()?;
-            Ok(told)
-        })
-    } else {
-        export(wanted, *to, *receive_time_for_absent, BufWriter::new(file), bar)
-    };
-    let renamed = done.and_then(|told| {
-        fs::rename(&unfinished, out).with_context(cannot)?;
+        let told = export(wanted, *to, *receive_time_for_absent, &mut gz, bar)?;
+        gz.finish()?.flush()?;
         Ok(told)
-    });
-    // Best effort: what is not whole is worth nothing.
-    renamed.inspect_err(|_| fs::remove_file(&unfinished).unwrap_or_default())
+    };
+    folder::replace(Path::new(&unfinished), out, write)
+        .with_context(|| format!("cannot write {}", out.display()))
 }
 
 /// What is to be exported.

@@ -492,8 +492,7 @@ impl Importing<'_> {
         (self.on_step)(Step::Written)?;
         let journal = self.work.lake.join(layout::JOURNAL);
         let path = journal.join(format!("{}{CLOSED_SUFFIX}", segment_name(&run, self.segment)));
-        fs::rename(&closed.path, &path)?;
-        folder::sync(&journal)?;
+        folder::put_in_place(&closed.path, &path)?;
         (self.on_step)(Step::Journalled)?;
         seal_segment(&path, self.work.lake, self.catalogue)?;
         (self.on_step)(Step::Sealed)?;
