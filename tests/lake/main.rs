@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "../counting_allocator.rs"]
 mod counting_allocator;
 
 use arrow::array::{Array, AsArray, RecordBatch};
