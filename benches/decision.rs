@@ -12,7 +12,7 @@ use bytemuck::Zeroable;
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::instrument::{Catalogue, Instrument, VenueId, VenueInfo};
-use spreadwire_market::record::{Kind, Record, Spread};
+use spreadwire_market::record::{Record, Spread};
 use std::hint::black_box;
 use timing::Samples;
 
@@ -31,8 +31,7 @@ fn maker() -> DecisionMaker {
 
 fn spread(net: f64) -> Record {
     let (buy_venue, sell_venue) = (VenueId(1), VenueId(2));
-    let kind = Kind::Spread as u8;
-    Spread { ts_recv: SECOND, net, buy_venue, sell_venue, kind, ..Spread::zeroed() }.into()
+    Spread { ts_recv: SECOND, net, buy_venue, sell_venue, ..Spread::zeroed() }.into()
 }
 
 /// The nets of a case, and how many records two rounds of them lead to.

@@ -136,7 +136,7 @@ fn spread(random: &mut ChaCha8Rng, seq: u64) -> Record {
         instrument: InstrumentId(place),
         buy_venue: venue(random),
         sell_venue: venue(random),
-        kind: Kind::Spread as u8,
+
         ..Spread::zeroed()
     }
     .into()
@@ -151,7 +151,7 @@ fn status(random: &mut ChaCha8Rng, seq: u64) -> Record {
         reason: code(random),
         instrument: InstrumentId(below(random, 3)),
         venue: venue(random),
-        kind: Kind::Status as u8,
+
         ..Status::zeroed()
     }
     .into()

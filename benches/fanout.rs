@@ -20,7 +20,7 @@ use spreadwire_market::counters::Counters;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Kind, Spread};
+use spreadwire_market::record::Spread;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -65,7 +65,7 @@ fn spread(n: u64) -> Spread {
         instrument: InstrumentId(u32::try_from(n % u64::from(INSTRUMENTS)).unwrap_or(0)),
         buy_venue: VenueId(buy),
         sell_venue: VenueId(sell),
-        kind: Kind::Spread as u8,
+
         ..Spread::zeroed()
     }
 }

@@ -27,7 +27,7 @@ use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Kind, Quote, Record, Spread, Status};
+use spreadwire_market::record::{Quote, Record, Spread, Status};
 use spreadwire_market::state::State;
 use spreadwire_venues::venue::{Message, VenueSpec};
 use spreadwire_venues::venues::VENUES;
@@ -124,14 +124,14 @@ fn quote(venue: u8) -> Quote {
         bid_sz: 48,
         ask_sz: 120,
         venue: VenueId(venue),
-        kind: Kind::Quote as u8,
+
         ..Quote::zeroed()
     }
 }
 
 fn live(venue: u8) -> Status {
-    let (state, kind) = (State::Live as u8, Kind::Status as u8);
-    Status { state, venue: VenueId(venue), kind, ..Status::zeroed() }
+    let state = State::Live as u8;
+    Status { state, venue: VenueId(venue), ..Status::zeroed() }
 }
 
 /// A book whose legs are all live.

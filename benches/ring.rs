@@ -19,7 +19,7 @@ use spreadwire_engine::runtime::cpu;
 use spreadwire_engine::runtime::latency::Latency;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};
 use spreadwire_market::clock::Clock;
-use spreadwire_market::record::{Kind, Quote, Record};
+use spreadwire_market::record::{Quote, Record};
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -29,7 +29,7 @@ const CAPACITY: usize = 1024;
 const TURNS: (usize, usize) = (20, 20_000);
 
 fn batch(records: u64) -> Vec<Record> {
-    let quote = |ts_recv| Quote { ts_recv, kind: Kind::Quote as u8, ..Quote::zeroed() };
+    let quote = |ts_recv| Quote { ts_recv, ..Quote::zeroed() };
     (1..=records).map(|ts_recv| quote(ts_recv).into()).collect()
 }
 

@@ -15,7 +15,7 @@ use bytemuck::Zeroable;
 use spreadwire_lake::run::{Origin, RunId};
 use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentReader, SegmentWriter};
 use spreadwire_market::clock::{Clock, Nanos};
-use spreadwire_market::record::{Kind, Quote, Record};
+use spreadwire_market::record::{Quote, Record};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -32,7 +32,7 @@ fn records(count: u64) -> Vec<Record> {
         bid_sz: 378_826_000,
         ask_sz: 154_698_000,
         sequence: at,
-        kind: Kind::Quote as u8,
+
         ..Quote::zeroed()
     };
     (0..count).map(|at| quote(at).into()).collect()

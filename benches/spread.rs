@@ -14,7 +14,7 @@ use spreadwire_market::clock::SECOND;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Kind, Quote, Status};
+use spreadwire_market::record::{Quote, Status};
 use spreadwire_market::state::State;
 use std::hint::black_box;
 use timing::Samples;
@@ -39,7 +39,7 @@ fn quote(venue: u8) -> Quote {
         bid_sz: 48,
         ask_sz: 120,
         venue: VenueId(venue),
-        kind: Kind::Quote as u8,
+
         ..Quote::zeroed()
     }
 }
@@ -48,8 +48,8 @@ fn quote(venue: u8) -> Quote {
 fn live_book(venues: u8) -> Book {
     let mut book = Book::new(&catalogue(venues));
     for venue in 0..venues {
-        let (state, kind) = (State::Live as u8, Kind::Status as u8);
-        book.on_status(&Status { state, venue: VenueId(venue), kind, ..Status::zeroed() });
+        let state = State::Live as u8;
+        book.on_status(&Status { state, venue: VenueId(venue), ..Status::zeroed() });
         book.on_quote(&quote(venue), 0, |_| ());
     }
     book

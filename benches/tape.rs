@@ -8,7 +8,7 @@
 use flate2::read::MultiGzDecoder;
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
-use spreadwire_market::record::{Kind, Quote, flags};
+use spreadwire_market::record::{Quote, flags};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -122,9 +122,9 @@ fn quote(ts_recv: u64, ts_event: u64, [bid_px, bid_sz, ask_px, ask_sz]: [i64; 4]
         sequence: 0,
         instrument: InstrumentId(0),
         venue: VenueId(0),
-        reserved: 0,
-        kind: Kind::Quote as u8,
+
         flags: 0,
+        ..Quote::default()
     }
 }
 

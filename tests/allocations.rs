@@ -38,7 +38,7 @@ use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::instrument::{InstrumentId, VenueId};
-use spreadwire_market::record::{GapCause, Kind, Record, Spread, Status};
+use spreadwire_market::record::{GapCause, Record, Spread, Status};
 use spreadwire_market::state::State;
 use spreadwire_venues::venue::VenueSpec;
 use spreadwire_venues::venues::VENUES;
@@ -281,7 +281,7 @@ fn spread(ts_recv: Nanos, turn: u64) -> Record {
         instrument: InstrumentId(u32::try_from(turn % 3).unwrap()),
         buy_venue: VenueId(1 - sell),
         sell_venue: VenueId(sell),
-        kind: Kind::Spread as u8,
+
         ..Spread::zeroed()
     }
     .into()
@@ -293,7 +293,7 @@ fn status(ts_recv: Nanos, instrument: u32, venue: u8, state: State) -> Record {
         state: state as u8,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Status as u8,
+
         ..Status::zeroed()
     }
     .into()

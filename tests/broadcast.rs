@@ -21,7 +21,7 @@ use spreadwire_market::decimal;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
+use spreadwire_market::record::{Gap, Record, Recording, RecordingState, Spread, Status};
 use spreadwire_market::state::{Reason, State};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Seek, Write};
@@ -67,7 +67,7 @@ fn spread(instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Spread {
         instrument: InstrumentId(instrument),
         buy_venue: VenueId(buy),
         sell_venue: VenueId(sell),
-        kind: Kind::Spread as u8,
+
         ..Spread::zeroed()
     }
 }
@@ -80,7 +80,7 @@ fn status(instrument: u32, venue: u8, state: State) -> Status {
         reason: Reason::Quiet as u8,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Status as u8,
+
         ..Status::zeroed()
     }
 }
@@ -128,8 +128,8 @@ impl Server {
 
     /// The journal's state changes.
     fn record(&mut self, state: RecordingState, lost: u64) {
-        let (state, kind) = (state as u8, Kind::Recording as u8);
-        let recording = Recording { ts_recv: START, lost, state, kind, ..Recording::zeroed() };
+        let state = state as u8;
+        let recording = Recording { ts_recv: START, lost, state, ..Recording::zeroed() };
         self.states.as_mut().unwrap().offer(recording.into());
     }
 

@@ -63,7 +63,7 @@ fn input(catalogue: &Catalogue) -> Vec<Record> {
                 ask_sz: random.random_range(1..1_000),
                 instrument: listing.instrument,
                 venue: listing.venue,
-                kind: Kind::Quote as u8,
+
                 ..Quote::zeroed()
             }
             .into(),
@@ -73,8 +73,8 @@ fn input(catalogue: &Catalogue) -> Vec<Record> {
 }
 
 fn status(ts_recv: Nanos, instrument: InstrumentId, venue: VenueId, state: State) -> Record {
-    let (state, kind) = (state as u8, Kind::Status as u8);
-    Status { ts_recv, state, instrument, venue, kind, ..Status::zeroed() }.into()
+    let state = state as u8;
+    Status { ts_recv, state, instrument, venue, ..Status::zeroed() }.into()
 }
 
 /// A source in place of the feeds: a list of records, in its order.

@@ -68,8 +68,7 @@ fn records(steps: &[Step]) -> Vec<Record> {
     let status = |ts_recv, i, v, state: State| -> Record {
         let (instrument, venue) = (InstrumentId(i), VenueId(v));
         let state = state as u8;
-        Status { ts_recv, state, instrument, venue, kind: Kind::Status as u8, ..Status::zeroed() }
-            .into()
+        Status { ts_recv, state, instrument, venue, ..Status::zeroed() }.into()
     };
     let mut now = 1;
     let all = (0..INSTRUMENTS).flat_map(|i| (0..VENUES).map(move |v| (i, v)));
@@ -91,7 +90,7 @@ fn records(steps: &[Step]) -> Vec<Record> {
                     ask_sz,
                     instrument: InstrumentId(step.instrument),
                     venue: VenueId(step.venue),
-                    kind: Kind::Quote as u8,
+
                     flags: if crossed { flags::CROSSED } else { 0 },
                     ..Quote::zeroed()
                 }

@@ -59,8 +59,9 @@ fn spread(step: u64, instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Record
         instrument: InstrumentId(instrument),
         buy_venue: VenueId(buy),
         sell_venue: VenueId(sell),
-        kind: Kind::Spread as u8,
+
         flags: 0,
+        ..Spread::zeroed()
     }
     .into()
 }
@@ -72,7 +73,7 @@ fn status(step: u64, instrument: u32, venue: u8, state: State) -> Record {
         reason: Reason::Quiet as u8,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Status as u8,
+
         ..Status::zeroed()
     }
     .into()

@@ -15,7 +15,7 @@ use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire_market::record::{Gap, GapCause, Kind, Quote, Record, Status};
+use spreadwire_market::record::{Gap, GapCause, Quote, Record, Status};
 use spreadwire_market::state::{Reason, State};
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,21 +46,14 @@ fn quote(at: u64, ts_recv: Nanos) -> Record {
         sequence: at,
         instrument: InstrumentId(u32::from(at.is_multiple_of(3))),
         venue: VenueId(u8::from(at.is_multiple_of(2))),
-        kind: Kind::Quote as u8,
+
         ..Quote::zeroed()
     }
     .into()
 }
 
 fn status(state: State, reason: Reason, ts_recv: Nanos) -> Record {
-    Status {
-        ts_recv,
-        state: state as u8,
-        reason: reason as u8,
-        kind: Kind::Status as u8,
-        ..Status::zeroed()
-    }
-    .into()
+    Status { ts_recv, state: state as u8, reason: reason as u8, ..Status::zeroed() }.into()
 }
 
 /// Writes records as one segment; returns its path.

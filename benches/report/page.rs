@@ -29,71 +29,73 @@ const SECTIONS: &[Section] = &[
         bench: "wire_to_wire",
         title: "Wire to wire",
         command: "cargo run --release -p benches --bin wire-to-wire",
-        about: "From a frame's scheduled send on one loopback socket to the spread that it leads to on \
-                another; open loop, so that a stall is not forgiven. The relay reads and writes the same \
-                numbers of bytes and does nothing else; both take turns in one run. Ratios are medians over \
-                blocks. `missing` frames were not answered within two seconds.",
+        about: "From a frame's scheduled send on one loopback socket to the resulting spread on \
+                another. The generator is open loop, so a stall is not forgiven. The relay \
+                reads and writes the same number of bytes and does nothing else; both take \
+                turns in one run. Ratios are medians over blocks. `missing` frames were not \
+                answered within two seconds.",
     },
     Section {
         bench: "stages",
         title: "Inside the engine",
         command: "cargo run --release -p benches --bin wire-to-wire",
-        about: "The same runs by the engine's own histograms: from the return of the socket's `read` to \
-                the stage named.",
+        about: "The same runs as seen by the engine's own histograms: from the return of the \
+                socket's `read` to the end of the stage.",
     },
     Section {
         bench: "peers",
-        title: "Beside customary clients",
+        title: "Compared with common clients",
         command: "cargo run --release -p benches --bin wire-to-wire -- --peer",
-        about: "The same frames and the same harness; from the scheduled send to the parsed quote on a \
-                socket. The engine's answer is a spread, which is more. Ratios say how many times the \
-                engine's latency a client takes.",
+        about: "The same frames and the same harness, from the scheduled send to the parsed \
+                quote on a socket. The engine does more: it answers with a spread. Ratios are a \
+                client's latency divided by the engine's.",
     },
     Section {
         bench: "sustained",
         title: "Sustained on one core",
         command: "cargo bench -p benches --bench sustained",
-        about: "Frames of all venues from memory, decoded, spread, decided and journalled by threads that \
-                share one core; counted at every hop.",
+        about: "Frames of all venues are read from memory, decoded, spread, decided and \
+                journalled by threads that share one core. They are counted at every hop.",
     },
     Section {
         bench: "ring",
         title: "A hop between cores",
         command: "cargo bench -p benches --bench ring",
-        about: "A record there and back between two cores, halved.",
+        about: "Half the time that a record takes to another core and back.",
     },
     Section {
         bench: "decode",
         title: "Decoding",
         command: "cargo bench -p benches --bench decode",
-        about: "A venue's frame to a quote.",
+        about: "From a venue's frame to a quote.",
     },
     Section {
         bench: "spread",
         title: "Spreads",
         command: "cargo bench -p benches --bench spread",
-        about: "A quote into the book, with all venues live.",
+        about: "Time to put a quote into the book and compute its spreads, with all venues \
+                live.",
     },
     Section {
         bench: "decision",
         title: "Decisions",
         command: "cargo bench -p benches --bench decision",
-        about: "A spread to a decision.",
+        about: "From a spread to a decision.",
     },
     Section {
         bench: "segment",
         title: "Journal",
         command: "cargo bench -p benches --bench segment",
-        about: "A record into a segment's block and its share of the write; `base` writes the same bytes \
-                alone.",
+        about: "Time per record to append it to a segment's block, including its share of the \
+                write. `base` only writes the same bytes.",
     },
 ];
 
 /// How the page begins.
 const HEAD: &str = "# Performance
 
-Written by `benches/measure`, which runs every bench and then `report`; change neither this page nor its
-pictures by hand. Compare only what stands in one table: it was measured in one run.
+This page is written by `benches/measure`, which runs every bench and then `report`. Do not edit it
+or its pictures by hand. Compare only figures within one table, which were measured in one run.
 [Measuring](measuring.md) says what each bench does and how to repeat it.
 
 ";
@@ -162,7 +164,7 @@ fn cell(text: &str) -> String {
 
 fn targets(text: &mut String, results: &Results) {
     text.push_str(
-        "## Targets\n\nThe worst case of each counts.\n\n| what | target | reached | |\n| --- | --- | --- | --- |\n",
+        "## Targets\n\nThe worst case of each target counts. `A over B` is A's time divided by B's.\n\n| what | target | reached | |\n| --- | --- | --- | --- |\n",
     );
     for target in TARGETS {
         let (reached, verdict) = match target.reached(results) {
@@ -232,7 +234,7 @@ fn table(text: &mut String, rows: &[&Row]) {
         .filter(|column| rows.iter().any(|row| row.number(column).is_some()))
         .collect();
     let heads: Vec<String> = columns.iter().map(|column| column.replace('_', " ")).collect();
-    let _infallible = writeln!(text, "| case | who | unit | {} |", heads.join(" | "));
+    let _infallible = writeln!(text, "| case | series | unit | {} |", heads.join(" | "));
     let _infallible = writeln!(text, "| --- | --- | --- |{}", " ---: |".repeat(columns.len()));
     for row in rows {
         let value = |column: &&str| row.number(column).map_or("-".to_owned(), |v| plain(v, column));

@@ -82,14 +82,14 @@ pub(crate) const TARGETS: &[Target] = &[
         "x",
     ),
     target(
-        "from the read of a socket to the quote in the ring, 10,000 frames a second, p50",
+        "from reading a socket to the quote in the ring, 10,000 frames a second, p50",
         ["stages", "10000/s", "read_to_quote", "p50"],
         AtMost,
         200.0,
         "ns",
     ),
     target(
-        "from the read of a socket to the decision, one spinning thread, 10,000 frames a second, p50",
+        "from reading a socket to the decision, one spinning thread, 10,000 frames a second, p50",
         ["stages", "10000/s", "read_to_decision", "p50"],
         AtMost,
         1000.0,
@@ -133,14 +133,14 @@ pub(crate) const TARGETS: &[Target] = &[
         "x",
     ),
     target(
-        "one core: decoded, spread, decided and journalled without loss",
+        "quotes decoded, spread, decided and journalled on one core without loss",
         ["sustained", "", "engine", "per_second"],
         AtLeast,
         1e6,
         "quotes/s",
     ),
     target(
-        "a look at an idle socket over a bare `recv` that fails, p50",
+        "reading an idle socket over a bare `recv` that fails, p50",
         ["websocket_read", "idle", "feed of 1", "ratio_p50"],
         AtMost,
         1.10,
@@ -154,7 +154,7 @@ pub(crate) const TARGETS: &[Target] = &[
         "x",
     ),
     target(
-        "what timing costs, share of the pipeline, p50",
+        "the pipeline with latency stamps over without, p50",
         ["instrumentation", "", "with", "ratio_p50"],
         AtMost,
         1.03,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads spreadwire.v1.bin and prints each message as JSON, with the names of spreadwire.v1.json.
+"""Reads spreadwire.v1.bin and prints each message as JSON, with the field names of spreadwire.v1.json.
 
 usage: read_binary.py [URL [COUNT [REQUEST]]]"""
 import asyncio, json, struct, sys
@@ -53,12 +53,12 @@ def decode(kind, body):
                 "spreads": spreads, "last": bool(last)}
 
 def messages(frame):
-    while frame:  # one WebSocket message may hold several
+    while frame:  # one WebSocket message may hold several messages
         kind, version, flags, length = struct.unpack_from("<BBHI", frame)
         body, frame = frame[:length], frame[length:]
         message = decode(kind, body) if version == 1 else None
         if message is None:
-            continue  # of a later version: skipped by its length
+            continue  # an unknown kind or version: skipped by its length
         yield message | ({"conflated": True} if flags & 1 else {}) | ({"in_snapshot": True} if flags & 2 else {})
 
 async def main(url="ws://127.0.0.1:8181", count="0", request=None):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints spreads of spreadwire.v1.bin. usage: watch_spreads.py [URL [COUNT]]; read_binary.py reads all kinds."""
+"""Prints the spreads of spreadwire.v1.bin. usage: watch_spreads.py [URL [COUNT]]; read_binary.py reads all kinds."""
 import asyncio, struct, sys
 import websockets
 
@@ -11,7 +11,7 @@ async def main(url="ws://127.0.0.1:8181", count="0"):
     left, venues, instruments = int(count), [], []
     async with websockets.connect(url, subprotocols=["spreadwire.v1.bin"], max_size=None) as ws:
         async for frame in ws:
-            while frame:  # one WebSocket message may hold several
+            while frame:  # one WebSocket message may hold several messages
                 kind, version, _, length = struct.unpack_from("<BBHI", frame)
                 if (kind, version) == (1, 1):  # the catalogue: names by id
                     v, i = struct.unpack_from("<II", frame, 8)
@@ -24,6 +24,6 @@ async def main(url="ws://127.0.0.1:8181", count="0"):
                     left -= 1
                     if left == 0:
                         return
-                frame = frame[length:]  # also past kinds that are not known here
+                frame = frame[length:]  # also skips unknown kinds
 
 asyncio.run(main(*sys.argv[1:]))

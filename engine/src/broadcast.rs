@@ -40,6 +40,7 @@ use mio::{Events, Interest, Poll, Token};
 use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::{Catalogue, VenueId};
+use spreadwire_market::named;
 use spreadwire_market::record::{Kind, Record, Recording, RecordingState, Spread};
 use std::io;
 use std::net::SocketAddr;
@@ -121,63 +122,41 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         .map_err(|error| io::Error::new(error.kind(), format!("broadcast on {address}: {error}")))
 }
 
-/// Why a client's connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Departure {
-    Left,
-    Reset,
-    HandshakeTimeout,
-    NoUpgrade,
-    Full,
-    Silent,
-    Stuck,
-    TooFast,
-    TooLarge,
-    NotJson,
-    NotUtf8,
-    Binary,
-    Protocol,
-    Shutdown,
+named! {
+    /// Why a client's connection ended. The name is the last part of the counter's name.
+    enum Departure {
+        /// The client closed the connection.
+        Left => "left",
+        /// The connection broke.
+        Reset => "reset",
+        /// The upgrade was not complete in time.
+        HandshakeTimeout => "handshake_timeout",
+        /// What came was no WebSocket upgrade.
+        NoUpgrade => "no_upgrade",
+        /// There were as many clients as are served.
+        Full => "full",
+        /// No frame came within the silent timeout.
+        Silent => "silent",
+        /// Its socket took nothing within the stuck timeout.
+        Stuck => "stuck",
+        /// It sent more frames within a second than are read.
+        TooFast => "too_fast",
+        /// A request was too long.
+        TooLarge => "too_large",
+        /// A request was not JSON.
+        NotJson => "not_json",
+        /// A text frame was not UTF-8.
+        NotUtf8 => "not_utf8",
+        /// It sent a binary frame.
+        Binary => "binary",
+        /// It sent something that is not a frame of RFC 6455.
+        Protocol => "protocol",
+        /// The engine stopped.
+        Shutdown => "shutdown",
+    }
 }
 
 impl Departure {
-    const ALL: [Departure; 14] = [
-        Departure::Left,
-        Departure::Reset,
-        Departure::HandshakeTimeout,
-        Departure::NoUpgrade,
-        Departure::Full,
-        Departure::Silent,
-        Departure::Stuck,
-        Departure::TooFast,
-        Departure::TooLarge,
-        Departure::NotJson,
-        Departure::NotUtf8,
-        Departure::Binary,
-        Departure::Protocol,
-        Departure::Shutdown,
-    ];
-
-    /// The last part of its counter's name.
-    fn name(self) -> &'static str {
-        match self {
-            Departure::Left => "left",
-            Departure::Reset => "reset",
-            Departure::HandshakeTimeout => "handshake_timeout",
-            Departure::NoUpgrade => "no_upgrade",
-            Departure::Full => "full",
-            Departure::Silent => "silent",
-            Departure::Stuck => "stuck",
-            Departure::TooFast => "too_fast",
-            Departure::TooLarge => "too_large",
-            Departure::NotJson => "not_json",
-            Departure::NotUtf8 => "not_utf8",
-            Departure::Binary => "binary",
-            Departure::Protocol => "protocol",
-            Departure::Shutdown => "shutdown",
-        }
-    }
-
     /// The close code (RFC 6455, 7.4.1) and reason that the client is sent.
     fn close(self) -> Option<(u16, &'static str)> {
         match self {
@@ -496,13 +475,11 @@ impl Broadcast {
     /// Takes what waits in the ring and queues it to the clients; returns how many records.
     fn distribute(&mut self) -> usize {
         let Broadcast { records, states, clients, shared, queued, .. } = self;
-        let told = states.drain(|record| match record.kind() {
-            Some(Kind::Recording) => give_recording(record.view(), clients, shared),
-            // A gap here is states that did not fit: what comes next is the present one.
-            Some(
-                Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Opened | Kind::Closed,
-            )
-            | None => {}
+        // A gap here means states that did not fit; the next one is the present one.
+        let told = states.drain(|record| {
+            if let Some(recording) = record.get::<Recording>() {
+                give_recording(recording, clients, shared);
+            }
         });
         let taken = records.drain(|record| match record.kind() {
             Some(Kind::Spread) => {
@@ -519,7 +496,7 @@ impl Broadcast {
                 give(event.as_ref(), clients, shared);
             }
             Some(Kind::Gap) => give_gap(record, clients, shared),
-            Some(Kind::Quote | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
+            _ => {}
         });
         told + taken
     }

@@ -185,7 +185,7 @@ fn take(
             counts.statuses.add(1);
             true
         }
-        Some(Kind::Spread | Kind::Gap | Kind::Opened | Kind::Closed | Kind::Recording) | None => {
+        _ => {
             debug_assert!(false, "feeds send quotes and statuses only");
             false
         }
@@ -229,14 +229,14 @@ mod tests {
         let mut calculator = Calculator::new(vec![receiver], outputs, book, clock, &counters);
         for venue in 0..2 {
             let state = State::Live as u8;
-            let (venue, kind) = (VenueId(venue), Kind::Status as u8);
-            input.send(Status { state, venue, kind, ..Status::zeroed() }.into());
+            let venue = VenueId(venue);
+            input.send(Status { state, venue, ..Status::zeroed() }.into());
         }
         for (venue, price) in [(0, 100), (1, 110), (1, 109)] {
-            let (venue, kind) = (VenueId(venue), Kind::Quote as u8);
+            let venue = VenueId(venue);
             let quote =
                 Quote { bid_px: price, ask_px: price, bid_sz: 1, ask_sz: 1, ..Quote::zeroed() };
-            input.send(Quote { venue, kind, ..quote }.into());
+            input.send(Quote { venue, ..quote }.into());
         }
         calculator.do_work(0);
         let counts = [all, numbered, chosen].map(|mut edge| {

@@ -7,7 +7,7 @@ use crate::runtime::stopwatch::Stopwatch;
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::decision::DecisionMaker;
-use spreadwire_market::record::{Kind, Record, Spread};
+use spreadwire_market::record::{Closed, Opened, Record, Spread};
 use spreadwire_market::state::CloseReason;
 
 /// The stage whose latency the decision reports: receive time to the spreads of that read being
@@ -60,12 +60,8 @@ impl Decision {
 
     fn pass_on(&mut self) {
         for record in self.made.drain(..) {
-            match record.kind() {
-                Some(Kind::Opened) => self.opened.add(1),
-                Some(Kind::Closed) => self.closed.add(1),
-                Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Recording)
-                | None => {}
-            }
+            self.opened.add(u64::from(record.is::<Opened>()));
+            self.closed.add(u64::from(record.is::<Closed>()));
             for output in &mut self.outputs {
                 output.offer(record);
             }
@@ -82,8 +78,7 @@ impl Agent for Decision {
         let Decision { input, maker, made, last_ts, stopwatch, taken, .. } = self;
         stopwatch.turn(now);
         let work = input.drain(|record| {
-            if record.kind() == Some(Kind::Spread) {
-                let spread: &Spread = record.view();
+            if let Some(spread) = record.get::<Spread>() {
                 *last_ts = spread.ts_recv;
                 stopwatch.lap(spread.leader(), spread.ts_recv);
                 taken.add(1);

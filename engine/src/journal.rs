@@ -25,7 +25,9 @@ use spreadwire_lake::segment::{
 };
 use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
-use spreadwire_market::record::{Gap, GapCause, Kind, Record, Recording, RecordingState, is_input};
+use spreadwire_market::record::{
+    Class, Gap, GapCause, Kind, Quote, Record, Recording, RecordingState, is_input,
+};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -300,23 +302,23 @@ impl Store {
     /// Stores one record of the main edge, or counts it.
     #[inline]
     fn take(&mut self, record: &Record, now: Nanos) {
-        match record.kind() {
-            Some(Kind::Quote | Kind::Status) => self.store(record, now),
-            Some(Kind::Gap) => {
-                self.counts.missed.add(record.view::<Gap>().missed);
+        match record.class() {
+            Some(Class::Input) => self.store(record, now),
+            Some(Class::Mark) => {
+                self.counts.missed.add(record.get::<Gap>().map_or(0, |gap| gap.missed));
                 self.store(record, now);
             }
-            Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
+            Some(Class::Derived | Class::Notice) | None => {}
         }
     }
 
     /// Stores one record of an annex.
     #[inline]
     fn take_annexed(&mut self, record: &Record, cause: GapCause, now: Nanos) {
-        match record.kind() {
-            Some(Kind::Spread | Kind::Opened | Kind::Closed) => self.store(record, now),
-            Some(Kind::Gap) => self.store(&record.view::<Gap>().because(cause).into(), now),
-            Some(Kind::Quote | Kind::Status | Kind::Recording) | None => {}
+        if let Some(gap) = record.get::<Gap>() {
+            self.store(&gap.because(cause).into(), now);
+        } else if record.class() == Some(Class::Derived) {
+            self.store(record, now);
         }
     }
 
@@ -520,10 +522,10 @@ impl Store {
                 Some(Kind::Status) => &mut statuses,
                 Some(Kind::Spread) => &mut spreads,
                 Some(Kind::Opened | Kind::Closed) => &mut opportunities,
-                Some(Kind::Gap | Kind::Recording) | None => &mut gaps,
+                _ => &mut gaps,
             };
             *count += 1;
-            if record.kind() == Some(Kind::Quote) {
+            if record.is::<Quote>() {
                 self.counts.written.add(record.venue, record.instrument);
             }
             // What a gap stands for never came.
@@ -671,7 +673,7 @@ impl Store {
             ts_recv: now,
             lost: self.counts.lost.get(),
             state: state as u8,
-            kind: Kind::Recording as u8,
+
             ..Recording::zeroed()
         };
         self.states.offer(record.into());
@@ -854,11 +856,11 @@ mod tests {
     }
 
     fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+        Quote { ts_recv, ..Quote::zeroed() }.into()
     }
 
     fn spread(ts_recv: Nanos) -> Record {
-        Spread { ts_recv, kind: Kind::Spread as u8, ..Spread::zeroed() }.into()
+        Spread { ts_recv, ..Spread::zeroed() }.into()
     }
 
     #[test]

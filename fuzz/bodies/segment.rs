@@ -7,7 +7,7 @@ use spreadwire_lake::run::{Origin, RunId};
 use spreadwire_lake::segment::{
     Block, ReadBlock, SegmentError, SegmentInfo, SegmentReader, SegmentWriter,
 };
-use spreadwire_market::record::{Gap, Kind, Quote, Record};
+use spreadwire_market::record::{Gap, Quote, Record};
 use std::io::Cursor;
 use std::sync::OnceLock;
 
@@ -91,5 +91,5 @@ fn record(at: u64) -> Record {
     if at == 2 {
         return Gap::new(9, 4).into();
     }
-    Quote { ts_recv: at, sequence: at, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+    Quote { ts_recv: at, sequence: at, ..Quote::zeroed() }.into()
 }

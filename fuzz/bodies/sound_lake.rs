@@ -9,7 +9,7 @@ use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire_market::record::{Kind, Quote, Record, Status};
+use spreadwire_market::record::{Quote, Record, Status};
 use spreadwire_market::state::{Reason, State};
 use std::collections::BTreeMap;
 use std::fs;
@@ -101,21 +101,15 @@ fn quote(at: u64) -> Record {
         sequence: at,
         instrument: InstrumentId(0),
         venue: VenueId(u8::from(at.is_multiple_of(2))),
-        kind: Kind::Quote as u8,
+
         ..Quote::zeroed()
     }
     .into()
 }
 
 fn status(ts_recv: Nanos) -> Record {
-    Status {
-        ts_recv,
-        state: State::Live as u8,
-        reason: Reason::Quote as u8,
-        kind: Kind::Status as u8,
-        ..Status::zeroed()
-    }
-    .into()
+    Status { ts_recv, state: State::Live as u8, reason: Reason::Quote as u8, ..Status::zeroed() }
+        .into()
 }
 
 /// Changes a file's bytes as an input says: what to do, where, with how many bytes, and which; again

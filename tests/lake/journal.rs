@@ -14,7 +14,7 @@ use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::SegmentReader;
 use spreadwire_market::clock::{Clock, MILLI, SECOND};
-use spreadwire_market::record::{Closed, Gap, GapCause, Kind, Opened, Record};
+use spreadwire_market::record::{Closed, Gap, GapCause, Opened, Record};
 use std::fs;
 use std::sync::atomic::Ordering;
 
@@ -114,9 +114,8 @@ fn closed_segments_wait_on_disk_while_the_sealer_has_no_room() {
 #[test]
 fn spreads_and_opportunities_are_stored_beside_the_inputs_and_take_no_numbers() {
     let mut rig = Rig::new(patient());
-    let opened: Record = Opened { ts_recv: 5, kind: Kind::Opened as u8, ..Opened::zeroed() }.into();
-    let closed: Record =
-        Closed { ts_close: 6, kind: Kind::Closed as u8, ..Closed::zeroed() }.into();
+    let opened: Record = Opened { ts_recv: 5, ..Opened::zeroed() }.into();
+    let closed: Record = Closed { ts_close: 6, ..Closed::zeroed() }.into();
     rig.spreads.offer(spread(1));
     for record in [opened, closed] {
         rig.opportunities.offer(record);
@@ -150,7 +149,7 @@ fn what_is_lost_of_the_annexes_while_recording_is_stopped_is_marked_by_cause() {
     for ts in 1..4 {
         rig.spreads.offer(spread(ts));
     }
-    let opened = Opened { ts_recv: 5, kind: Kind::Opened as u8, ..Opened::zeroed() };
+    let opened = Opened { ts_recv: 5, ..Opened::zeroed() };
     rig.opportunities.offer(opened.into());
     rig.pass(&quotes(2), MIDNIGHT);
     rig.free.store(u64::MAX, Ordering::Relaxed);

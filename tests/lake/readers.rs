@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 use spreadwire_engine::journal::Settings;
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::VenueId;
-use spreadwire_market::record::{Kind, Quote, Record, flags};
+use spreadwire_market::record::{Quote, Record, flags};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -119,7 +119,6 @@ fn tape(path: &Path) -> Vec<Record> {
                 ask_sz: number(7, 8),
                 venue: VenueId(u8::try_from(venue).unwrap()),
                 flags: flags::TS_EVENT_ABSENT,
-                kind: Kind::Quote as u8,
                 ..Quote::zeroed()
             })
         })

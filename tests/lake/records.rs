@@ -5,7 +5,7 @@ use bytemuck::Zeroable;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::instrument::{InstrumentId, VenueId};
-use spreadwire_market::record::{Kind, Quote, Record, Spread, Status};
+use spreadwire_market::record::{Quote, Record, Spread, Status};
 
 pub(crate) fn origin() -> Origin {
     Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue()) }
@@ -22,13 +22,12 @@ pub(crate) fn quote(venue: u8, instrument: u32, ts_recv: Nanos) -> Quote {
         sequence: 7,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Quote as u8,
         ..Quote::zeroed()
     }
 }
 
 pub(crate) fn status(ts_recv: Nanos) -> Record {
-    Status { ts_recv, kind: Kind::Status as u8, ..Status::zeroed() }.into()
+    Status { ts_recv, ..Status::zeroed() }.into()
 }
 
 pub(crate) fn quotes(count: u64) -> Vec<Record> {
@@ -36,5 +35,5 @@ pub(crate) fn quotes(count: u64) -> Vec<Record> {
 }
 
 pub(crate) fn spread(ts_recv: Nanos) -> Record {
-    Spread { ts_recv, kind: Kind::Spread as u8, ..Spread::zeroed() }.into()
+    Spread { ts_recv, ..Spread::zeroed() }.into()
 }

@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 use proptest::prelude::*;
 use spreadwire_engine::journal::Settings;
 use spreadwire_market::clock::SECOND;
-use spreadwire_market::record::{Gap, Kind, Record, Spread, flags};
+use spreadwire_market::record::{Gap, Record, Spread, flags};
 
 fn any_quote() -> impl Strategy<Value = Record> {
     let time = prop_oneof![
@@ -34,7 +34,7 @@ fn any_record() -> impl Strategy<Value = Record> {
         8 => any_quote(),
         1 => Just(status(MIDNIGHT)),
         1 => (1..1000_u64).prop_map(|missed| Gap::new(MIDNIGHT, missed).into()),
-        1 => Just(Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into()),
+        1 => Just(Spread { ..Spread::zeroed() }.into()),
     ]
 }
 

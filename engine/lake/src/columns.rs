@@ -97,7 +97,7 @@ impl<'a> Columns<'a> {
             Some(Kind::Closed) => {
                 record.view::<Closed>().ts_open.max(record.view::<Closed>().ts_peak)
             }
-            Some(Kind::Status | Kind::Gap | Kind::Opened | Kind::Recording) | None => 0,
+            _ => 0,
         };
         let times = [record.ts_recv(), event, number];
         let beyond = times.into_iter().find(|value| i64::try_from(*value).is_err());
@@ -277,8 +277,7 @@ impl<'a> Columns<'a> {
 
     fn opportunity(&self, record: &Record) -> Opportunity {
         let Instrument { price_scale, size_scale, .. } = *self.instrument(record.instrument);
-        if record.kind() == Some(Kind::Closed) {
-            let closed: Closed = *record.view();
+        if let Some(closed) = record.get::<Closed>().copied() {
             let (id, opened_at, net) = (closed.id, closed.ts_open, closed.net_last * BPS);
             return Opportunity {
                 event: "closed",

@@ -15,114 +15,59 @@ use arrow_array::{
 };
 use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
+use spreadwire_market::named;
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What an entry says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum EntryKind {
-    /// A run began.
-    Started,
-    /// A run ended: `cause` is `clean`, or `killed` if the next one found out.
-    Ended,
-    /// A segment was sealed: the numbers `first` to `last`, `rows` records, `bytes` read.
-    Segment,
-    /// Of a segment, so many `rows` with this `digest` went into `folder`.
-    Rows,
-    /// A file was written: `rows`, `bytes`, and its CRC32C as `digest`.
-    File,
-    /// Something is missing, from the time to `until`, for the `cause` given.
-    Gap,
-    /// A connection was made.
-    Connected,
-    /// A connection ended or could not be made; why is the `cause`.
-    Disconnected,
-    /// A counter, named by `cause`, stood at `rows`.
-    Count,
+named! {
+    /// What an entry says.
+    pub enum EntryKind {
+        /// A run began.
+        Started => "started",
+        /// A run ended: `cause` is `clean`, or `killed` if the next one found out.
+        Ended => "ended",
+        /// A segment was sealed: the numbers `first` to `last`, `rows` records, `bytes` read.
+        Segment => "segment",
+        /// Of a segment, so many `rows` with this `digest` went into `folder`.
+        Rows => "rows",
+        /// A file was written: `rows`, `bytes`, and its CRC32C as `digest`.
+        File => "file",
+        /// Something is missing, from the time to `until`, for the `cause` given.
+        Gap => "gap",
+        /// A connection was made.
+        Connected => "connected",
+        /// A connection ended or could not be made; why is the `cause`.
+        Disconnected => "disconnected",
+        /// A counter, named by `cause`, stood at `rows`.
+        Count => "count",
+    }
 }
 
-/// Why something is missing: the `cause` of a [`EntryKind::Gap`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Cause {
-    /// The venue's own numbers have a hole.
-    Venue,
-    /// No connection, or none that shows life.
-    Network,
-    /// The ring to the journal was full: `rows` inputs, numbered `first` to `last`.
-    Ring,
-    /// The journal could not write: `rows` inputs, numbered `first` to `last`.
-    Disk,
-    /// Bytes of a segment were not those that were written: the numbers `first` to `last`.
-    Damage,
-    /// The process was killed or the machine stopped; how many inputs came after is not known.
-    Restart,
-    /// The ring for recorded spreads was full: `rows` of them.
-    Spreads,
-    /// The ring for recorded opportunities was full: `rows` of them.
-    Opportunities,
-}
-
-impl EntryKind {
-    /// Every kind.
-    pub const ALL: [EntryKind; 9] = [
-        EntryKind::Started,
-        EntryKind::Ended,
-        EntryKind::Segment,
-        EntryKind::Rows,
-        EntryKind::File,
-        EntryKind::Gap,
-        EntryKind::Connected,
-        EntryKind::Disconnected,
-        EntryKind::Count,
-    ];
-
-    /// As the column has it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            EntryKind::Started => "started",
-            EntryKind::Ended => "ended",
-            EntryKind::Segment => "segment",
-            EntryKind::Rows => "rows",
-            EntryKind::File => "file",
-            EntryKind::Gap => "gap",
-            EntryKind::Connected => "connected",
-            EntryKind::Disconnected => "disconnected",
-            EntryKind::Count => "count",
-        }
+named! {
+    /// Why something is missing: the `cause` of a [`EntryKind::Gap`].
+    pub enum Cause {
+        /// The venue's own numbers have a hole.
+        Venue => "venue",
+        /// No connection, or none that shows life.
+        Network => "network",
+        /// The ring to the journal was full: `rows` inputs, numbered `first` to `last`.
+        Ring => "ring",
+        /// The journal could not write: `rows` inputs, numbered `first` to `last`.
+        Disk => "disk",
+        /// Bytes of a segment were not those that were written: the numbers `first` to `last`.
+        Damage => "damage",
+        /// The process was killed or the machine stopped; how many inputs came after is not known.
+        Restart => "restart",
+        /// The ring for recorded spreads was full: `rows` of them.
+        Spreads => "spreads",
+        /// The ring for recorded opportunities was full: `rows` of them.
+        Opportunities => "opportunities",
     }
 }
 
 impl Cause {
-    /// Every cause.
-    pub const ALL: [Cause; 8] = [
-        Cause::Venue,
-        Cause::Network,
-        Cause::Ring,
-        Cause::Disk,
-        Cause::Damage,
-        Cause::Restart,
-        Cause::Spreads,
-        Cause::Opportunities,
-    ];
-
-    /// As the column has it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Cause::Venue => "venue",
-            Cause::Network => "network",
-            Cause::Ring => "ring",
-            Cause::Disk => "disk",
-            Cause::Damage => "damage",
-            Cause::Restart => "restart",
-            Cause::Spreads => "spreads",
-            Cause::Opportunities => "opportunities",
-        }
-    }
-
     /// Whether what is missing had reached the engine: the recorder lost it.
     #[must_use]
     pub fn is_loss(self) -> bool {

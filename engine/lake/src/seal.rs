@@ -102,8 +102,8 @@ impl Tally {
                 self.gaps += 1;
                 self.missed = self.missed.saturating_add(numbers_taken(record));
             }
-            // The reader hands out none of these.
-            Some(Kind::Recording) | None => {}
+            // The reader hands out no others.
+            _ => {}
         }
     }
 

@@ -11,7 +11,7 @@
 
 use crate::clock::Nanos;
 use crate::instrument::{Catalogue, VENUES_MAX, VenueId};
-use crate::record::{Kind, Quote, Spread, Status, flags};
+use crate::record::{Quote, Spread, Status, flags};
 use crate::spread::{FeeFactors, net_of_products};
 use crate::state::State;
 
@@ -189,8 +189,9 @@ fn spread(
         instrument: quote.instrument,
         buy_venue,
         sell_venue,
-        kind: Kind::Spread as u8,
+
         flags: 0,
+        ..Spread::default()
     }
     .led_by(quote.venue)
 }

@@ -149,7 +149,7 @@ impl DecisionMaker {
                 self.in_step = false;
                 self.close_all(CloseReason::Gap, record.ts_recv(), out);
             }
-            Some(Kind::Quote | Kind::Opened | Kind::Closed | Kind::Recording) | None => {}
+            _ => {}
         }
     }
 
@@ -237,8 +237,9 @@ impl DecisionMaker {
                 instrument: spread.instrument,
                 buy_venue: spread.buy_venue,
                 sell_venue: spread.sell_venue,
-                kind: Kind::Opened as u8,
+
                 flags: 0,
+                ..Opened::default()
             }
             .into(),
         );
@@ -265,8 +266,9 @@ impl DecisionMaker {
                 instrument,
                 buy_venue,
                 sell_venue,
-                kind: Kind::Closed as u8,
+
                 flags: reason as u8,
+                ..Closed::default()
             }
             .into(),
         );
@@ -332,7 +334,7 @@ mod tests {
             instrument: InstrumentId(instrument),
             buy_venue: VenueId(pair.0),
             sell_venue: VenueId(pair.1),
-            kind: Kind::Spread as u8,
+
             ..Spread::zeroed()
         }
         .into()
@@ -344,7 +346,7 @@ mod tests {
             state: State::Stale as u8,
             reason: Reason::Quiet as u8,
             venue: VenueId(venue),
-            kind: Kind::Status as u8,
+
             ..Status::zeroed()
         }
         .into()

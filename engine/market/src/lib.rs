@@ -3,6 +3,7 @@
 //! The floor of Spreadwire. Nothing here performs I/O on sockets or starts threads, so that traders
 //! and research tools can be built on it alone. Modules are listed from the bottom up.
 
+pub mod codes;
 pub mod word;
 
 pub mod clock;

@@ -2,7 +2,7 @@
 
 use crate::decimal;
 use crate::instrument::Catalogue;
-use crate::record::{Closed, Kind, Opened, Record};
+use crate::record::{Closed, Opened, Record};
 use crate::spread::BPS;
 use crate::state::CloseReason;
 use serde_json::{Value, json};
@@ -10,16 +10,11 @@ use serde_json::{Value, json};
 /// An opportunity's record as JSON; `None` for other kinds.
 #[must_use]
 pub fn line_of(record: &Record, catalogue: &Catalogue) -> Option<Value> {
-    match record.kind() {
-        Some(Kind::Opened) => Some(opened(record.view(), catalogue)),
-        Some(Kind::Closed) => Some(closed(record.view(), catalogue)),
-        Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Recording) | None => {
-            None
-        }
-    }
+    let opened = record.get().map(|opened| line_of_opened(opened, catalogue));
+    opened.or_else(|| record.get().map(|closed| line_of_closed(closed, catalogue)))
 }
 
-fn opened(record: &Opened, catalogue: &Catalogue) -> Value {
+fn line_of_opened(record: &Opened, catalogue: &Catalogue) -> Value {
     let instrument = catalogue.instrument(record.instrument);
     let price = |px| decimal::to_text(px, instrument.price_scale);
     let size = |sz| decimal::to_text(sz, instrument.size_scale);
@@ -34,7 +29,7 @@ fn opened(record: &Opened, catalogue: &Catalogue) -> Value {
     })
 }
 
-fn closed(record: &Closed, catalogue: &Catalogue) -> Value {
+fn line_of_closed(record: &Closed, catalogue: &Catalogue) -> Value {
     json!({
         "event": "closed", "id": record.id, "ts_ns": record.ts_close,
         "instrument": catalogue.instrument(record.instrument).name,

@@ -6,44 +6,34 @@
 //! instrument's scale. It must not know who writes or reads a record.
 
 use crate::clock::Nanos;
+use crate::coded;
 use crate::instrument::{InstrumentId, VenueId};
 use bytemuck::{Pod, Zeroable};
 
-/// What a record is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Kind {
-    /// A venue's best bid and ask: [`Quote`].
-    Quote = 1,
-    /// What a pair of venues pays: [`Spread`].
-    Spread = 2,
-    /// A (venue, instrument) changed state: [`Status`].
-    Status = 3,
-    /// Records are missing here: [`Gap`].
-    Gap = 4,
-    /// An opportunity opened: [`Opened`].
-    Opened = 5,
-    /// An opportunity closed: [`Closed`].
-    Closed = 6,
-    /// The journal stopped or resumed recording: [`Recording`].
-    Recording = 7,
+coded! {
+    /// What a record is.
+    pub enum Kind {
+        /// A venue's best bid and ask: [`Quote`].
+        Quote = 1 => "quote",
+        /// What a pair of venues pays: [`Spread`].
+        Spread = 2 => "spread",
+        /// A (venue, instrument) changed state: [`Status`].
+        Status = 3 => "status",
+        /// Records are missing here: [`Gap`].
+        Gap = 4 => "gap",
+        /// An opportunity opened: [`Opened`].
+        Opened = 5 => "opened",
+        /// An opportunity closed: [`Closed`].
+        Closed = 6 => "closed",
+        /// The journal stopped or resumed recording: [`Recording`].
+        Recording = 7 => "recording",
+    }
 }
 
-impl Kind {
-    const ALL: [Kind; 7] = [
-        Kind::Quote,
-        Kind::Spread,
-        Kind::Status,
-        Kind::Gap,
-        Kind::Opened,
-        Kind::Closed,
-        Kind::Recording,
-    ];
-}
-
-/// Any record: what rings and journals hold. Use [`Record::kind`] and then [`Record::view`].
+/// Any record: what rings and journals hold. Use [`Record::get`], or [`Record::kind`] and then
+/// [`Record::view`].
 #[repr(C, align(64))]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Pod, Zeroable)]
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct Record {
     body: [u64; 7],
     /// The instrument, by its place in the catalogue.
@@ -52,9 +42,61 @@ pub struct Record {
     pub venue: VenueId,
     /// Of a spread the venue to sell on, otherwise 0.
     pub peer: VenueId,
-    kind: u8,
+    tag: Tag,
     /// Bits of the kind's own.
     pub flags: u8,
+}
+
+impl PartialEq for Record {
+    /// Compares all 64 bytes, the kind among them.
+    fn eq(&self, other: &Record) -> bool {
+        bytemuck::bytes_of(self) == bytemuck::bytes_of(other)
+    }
+}
+
+impl Eq for Record {}
+
+/// The place where a [`Record`] keeps the code of its kind.
+///
+/// Nobody sets it by hand: converting a typed value [into a `Record`](Record::from) writes it, whatever
+/// was there. It does not take part in comparisons, because the type says the kind already.
+#[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
+#[repr(transparent)]
+pub struct Tag(u8);
+
+impl PartialEq for Tag {
+    fn eq(&self, _: &Tag) -> bool {
+        true
+    }
+}
+
+impl Eq for Tag {}
+
+/// What a kind of record is for a consumer. Who does not care about a new kind looks at this alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// What the calculator takes and numbers: it alone decides everything that is derived.
+    Input,
+    /// What was computed from inputs. It takes no number and can be computed again.
+    Derived,
+    /// A mark in the stream that records are missing.
+    Mark,
+    /// A notice of an agent about itself.
+    Notice,
+}
+
+impl Kind {
+    /// The class of the kind.
+    #[must_use]
+    #[inline]
+    pub fn class(self) -> Class {
+        match self {
+            Kind::Quote | Kind::Status => Class::Input,
+            Kind::Spread | Kind::Opened | Kind::Closed => Class::Derived,
+            Kind::Gap => Class::Mark,
+            Kind::Recording => Class::Notice,
+        }
+    }
 }
 
 /// A 64-byte type that is one kind of [`Record`].
@@ -68,7 +110,28 @@ impl Record {
     #[must_use]
     #[inline]
     pub fn kind(&self) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|k| *k as u8 == self.kind)
+        Kind::of_code(self.tag.0)
+    }
+
+    /// The class of the record's kind; `None` for a kind that this version does not know.
+    #[must_use]
+    #[inline]
+    pub fn class(&self) -> Option<Class> {
+        self.kind().map(Kind::class)
+    }
+
+    /// Whether the record is a `T`.
+    #[must_use]
+    #[inline]
+    pub fn is<T: Typed>(&self) -> bool {
+        self.tag.0 == T::KIND.code()
+    }
+
+    /// The record as a `T`; `None` if it is of another kind.
+    #[must_use]
+    #[inline]
+    pub fn get<T: Typed>(&self) -> Option<&T> {
+        self.is::<T>().then(|| bytemuck::cast_ref(self))
     }
 
     /// The record as the type of its kind.
@@ -78,7 +141,7 @@ impl Record {
     #[must_use]
     #[inline]
     pub fn view<T: Typed>(&self) -> &T {
-        assert!(self.kind == T::KIND as u8, "a record of kind {} is no {:?}", self.kind, T::KIND);
+        assert!(self.is::<T>(), "a record of kind {} is no {:?}", self.tag.0, T::KIND);
         bytemuck::cast_ref(self)
     }
 }
@@ -86,7 +149,8 @@ impl Record {
 impl<T: Typed> From<T> for Record {
     #[inline]
     fn from(typed: T) -> Record {
-        bytemuck::cast(typed)
+        let record: Record = bytemuck::cast(typed);
+        Record { tag: Tag(T::KIND.code()), ..record }
     }
 }
 
@@ -128,8 +192,8 @@ pub struct Quote {
     pub venue: VenueId,
     /// Zero.
     pub reserved: u8,
-    /// [`Kind::Quote`].
-    pub kind: u8,
+    /// The place of the kind's code.
+    pub tag: Tag,
     /// See [`flags`].
     pub flags: u8,
 }
@@ -158,8 +222,8 @@ pub struct Spread {
     pub buy_venue: VenueId,
     /// Where to sell.
     pub sell_venue: VenueId,
-    /// [`Kind::Spread`].
-    pub kind: u8,
+    /// The place of the kind's code.
+    pub tag: Tag,
     /// [`Spread::SELL_LED`] or zero.
     pub flags: u8,
 }
@@ -184,37 +248,27 @@ pub struct Status {
     pub venue: VenueId,
     /// Zero.
     pub reserved_peer: u8,
-    /// [`Kind::Status`].
-    pub kind: u8,
+    /// The place of the kind's code.
+    pub tag: Tag,
     /// Zero.
     pub flags: u8,
 }
 
-/// What is missing where a [`Gap`] stands, and why: its flags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum GapCause {
-    /// Inputs of the calculator that the edge had no room for.
-    Edge = 0,
-    /// Inputs of the calculator that the journal could not write.
-    Disk = 1,
-    /// Spreads that were to be recorded and did not fit: they take no numbers.
-    Spreads = 2,
-    /// Opportunities that were to be recorded and did not fit: they take no numbers.
-    Opportunities = 3,
+coded! {
+    /// What is missing where a [`Gap`] stands, and why: its flags.
+    pub enum GapCause {
+        /// Inputs of the calculator that the edge had no room for.
+        Edge = 0 => "edge",
+        /// Inputs of the calculator that the journal could not write.
+        Disk = 1 => "disk",
+        /// Spreads that were to be recorded and did not fit: they take no numbers.
+        Spreads = 2 => "spreads",
+        /// Opportunities that were to be recorded and did not fit: they take no numbers.
+        Opportunities = 3 => "opportunities",
+    }
 }
 
 impl GapCause {
-    /// Every cause.
-    pub const ALL: [GapCause; 4] =
-        [GapCause::Edge, GapCause::Disk, GapCause::Spreads, GapCause::Opportunities];
-
-    /// The cause of a record's flags.
-    #[must_use]
-    pub fn of_code(code: u8) -> Option<GapCause> {
-        GapCause::ALL.into_iter().find(|c| *c as u8 == code)
-    }
-
     /// Whether what is missing were inputs, which the calculator had numbered.
     #[must_use]
     pub fn is_numbered(self) -> bool {
@@ -234,8 +288,8 @@ pub struct Gap {
     pub reserved: [u64; 5],
     /// Zero.
     pub reserved_ids: [u8; 6],
-    /// [`Kind::Gap`].
-    pub kind: u8,
+    /// The place of the kind's code.
+    pub tag: Tag,
     /// A [`GapCause`]'s code.
     pub flags: u8,
 }
@@ -264,8 +318,8 @@ pub struct Opened {
     pub buy_venue: VenueId,
     /// Where to sell.
     pub sell_venue: VenueId,
-    /// [`Kind::Opened`].
-    pub kind: u8,
+    /// The place of the kind's code.
+    pub tag: Tag,
     /// Zero.
     pub flags: u8,
 }
@@ -294,8 +348,8 @@ pub struct Closed {
     pub buy_venue: VenueId,
     /// Where to sell.
     pub sell_venue: VenueId,
-    /// [`Kind::Closed`].
-    pub kind: u8,
+    /// The place of the kind's code.
+    pub tag: Tag,
     /// A [`CloseReason`](crate::state::CloseReason)'s code.
     pub flags: u8,
 }
@@ -314,81 +368,48 @@ pub struct Recording {
     pub reserved: [u8; 39],
     /// Zero.
     pub reserved_ids: [u8; 6],
-    /// [`Kind::Recording`].
-    pub kind: u8,
+    /// The place of the kind's code.
+    pub tag: Tag,
     /// Zero.
     pub flags: u8,
 }
 
-/// Whether the journal records, and if not, why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum RecordingState {
-    /// It records.
-    On = 0,
-    /// The disk is full, or less is free than the reserve.
-    DiskFull = 1,
-    /// The folder or its file is gone.
-    Vanished = 2,
-    /// The operating system refused for another reason: read-only, no permission, an I/O error.
-    Refused = 3,
+coded! {
+    /// Whether the journal records, and if not, why.
+    pub enum RecordingState {
+        /// It records.
+        On = 0 => "on",
+        /// The disk is full, or less is free than the reserve.
+        DiskFull = 1 => "disk_full",
+        /// The folder or its file is gone.
+        Vanished = 2 => "vanished",
+        /// The operating system refused for another reason: read-only, no permission, an I/O error.
+        Refused = 3 => "refused",
+    }
 }
 
-impl RecordingState {
-    /// Every state.
-    pub const ALL: [RecordingState; 4] = [
-        RecordingState::On,
-        RecordingState::DiskFull,
-        RecordingState::Vanished,
-        RecordingState::Refused,
-    ];
-
-    /// The state of a record's code.
-    #[must_use]
-    pub fn of_code(code: u8) -> Option<RecordingState> {
-        RecordingState::ALL.into_iter().find(|s| *s as u8 == code)
-    }
-
-    /// As clients see it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            RecordingState::On => "on",
-            RecordingState::DiskFull => "disk_full",
-            RecordingState::Vanished => "vanished",
-            RecordingState::Refused => "refused",
+macro_rules! typed {
+    ($($Type:ident)*) => {$(
+        impl Typed for $Type {
+            const KIND: Kind = Kind::$Type;
         }
-    }
+
+        impl Default for $Type {
+            /// All zeros.
+            fn default() -> $Type {
+                $Type::zeroed()
+            }
+        }
+    )*};
 }
 
-impl Typed for Quote {
-    const KIND: Kind = Kind::Quote;
-}
-impl Typed for Spread {
-    const KIND: Kind = Kind::Spread;
-}
-impl Typed for Status {
-    const KIND: Kind = Kind::Status;
-}
-impl Typed for Gap {
-    const KIND: Kind = Kind::Gap;
-}
-impl Typed for Opened {
-    const KIND: Kind = Kind::Opened;
-}
-impl Typed for Closed {
-    const KIND: Kind = Kind::Closed;
-}
-
-impl Typed for Recording {
-    const KIND: Kind = Kind::Recording;
-}
+typed!(Quote Spread Status Gap Opened Closed Recording);
 
 impl Gap {
     /// A gap of `missed` records that begins at `ts_recv`.
     #[must_use]
     pub fn new(ts_recv: Nanos, missed: u64) -> Gap {
-        Gap { ts_recv, missed, kind: Kind::Gap as u8, ..Gap::zeroed() }
+        Gap { ts_recv, missed, ..Gap::zeroed() }
     }
 
     /// The same gap with its cause; [`GapCause::Edge`] is what [`Gap::new`] gives.
@@ -433,8 +454,7 @@ impl Record {
         match self.kind() {
             Some(Kind::Opened) => self.view::<Opened>().ts_recv,
             Some(Kind::Closed) => self.view::<Closed>().ts_close,
-            Some(Kind::Quote | Kind::Spread | Kind::Status | Kind::Gap | Kind::Recording)
-            | None => self.body[0],
+            _ => self.body[0],
         }
     }
 }
@@ -444,22 +464,18 @@ impl Record {
 #[must_use]
 #[inline]
 pub fn numbers_taken(record: &Record) -> u64 {
-    match record.kind() {
-        Some(Kind::Quote | Kind::Status) => 1,
-        Some(Kind::Gap) => {
-            let gap: &Gap = record.view();
-            // A cause of a later version: none is known that takes no numbers.
-            if gap.cause().is_none_or(GapCause::is_numbered) { gap.missed } else { 0 }
-        }
-        Some(Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording) | None => 0,
+    if let Some(gap) = record.get::<Gap>() {
+        // An unknown cause is of a later version, and every cause that takes no numbers is known.
+        return if gap.cause().is_none_or(GapCause::is_numbered) { gap.missed } else { 0 };
     }
+    u64::from(is_input(record))
 }
 
 /// Whether a record is one that the calculator used and numbered.
 #[must_use]
 #[inline]
 pub fn is_input(record: &Record) -> bool {
-    matches!(record.kind(), Some(Kind::Quote | Kind::Status))
+    record.class() == Some(Class::Input)
 }
 
 /// The layout is the journal's format, version 1.
@@ -468,7 +484,7 @@ const _: () = {
     macro_rules! same_tail {
         ($($record:ty),*) => {$(
             assert!(size_of::<$record>() == 64 && align_of::<$record>() == 64);
-            assert!(offset_of!($record, kind) == 62 && offset_of!($record, flags) == 63);
+            assert!(offset_of!($record, tag) == 62 && offset_of!($record, flags) == 63);
         )*};
     }
     same_tail!(Record, Quote, Spread, Status, Gap, Opened, Closed, Recording);
@@ -497,9 +513,9 @@ mod tests {
             sequence: 7,
             instrument: InstrumentId(0x0A0B_0C0D),
             venue: VenueId(9),
-            reserved: 0,
-            kind: Kind::Quote as u8,
+
             flags: flags::GAP,
+            ..Quote::zeroed()
         };
         let record = Record::from(quote);
         assert_eq!(record.kind(), Some(Kind::Quote));
@@ -522,7 +538,38 @@ mod tests {
     }
 
     #[test]
+    fn a_record_has_the_kind_of_the_type_it_was_made_from() {
+        let records: [Record; 7] = [
+            Quote::default().into(),
+            Spread::default().into(),
+            Status::default().into(),
+            Gap::default().into(),
+            Opened::default().into(),
+            Closed::default().into(),
+            Recording::default().into(),
+        ];
+        assert_eq!(records.map(|record| record.kind()), Kind::ALL.map(Some));
+        assert!(records[0].get::<Quote>().is_some() && records[0].get::<Gap>().is_none());
+        // A gap that was read as a quote's bytes and turned back is a gap again.
+        let gap: Gap = *records[3].view();
+        let quote: Quote = bytemuck::cast(gap);
+        assert_eq!(Record::from(quote).kind(), Some(Kind::Quote));
+        assert_eq!(Record::from(bytemuck::cast::<Quote, Gap>(quote)).kind(), Some(Kind::Gap));
+        assert_eq!(quote, Quote::default(), "the type alone says the kind");
+        assert_ne!(Record::from(quote), Record::from(gap));
+    }
+
+    #[test]
+    fn classes_say_what_consumers_do_with_a_kind() {
+        use Class::{Derived, Input, Mark, Notice};
+        let wanted = [Input, Derived, Input, Mark, Derived, Derived, Notice];
+        assert_eq!(Kind::ALL.map(Kind::class), wanted);
+    }
+
+    #[test]
     fn an_unknown_kind_has_none() {
-        assert_eq!(Record::zeroed().kind(), None);
+        assert_eq!((Record::zeroed().kind(), Record::zeroed().class()), (None, None));
+        let unknown = Record { tag: Tag(8), ..Record::zeroed() };
+        assert_eq!((unknown.kind(), unknown.get::<Quote>()), (None, None));
     }
 }

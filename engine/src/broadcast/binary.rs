@@ -286,7 +286,7 @@ pub(super) fn event(out: &mut Text, event: &Event, catalogue: &Catalogue, flags:
         Some(Kind::Status) => status(out, event.record.view(), flags),
         Some(Kind::Gap) => engine_gap(out, event.record.view()),
         Some(Kind::Recording) => recording(out, event.record.view()),
-        Some(Kind::Quote | Kind::Opened | Kind::Closed) | None => return false,
+        _ => return false,
     }
     true
 }

@@ -167,7 +167,7 @@ impl Client {
                 // One that has no snapshot yet is told with it.
                 Some(Kind::Recording) => self.filters.have_begun(),
                 Some(Kind::Spread | Kind::Status) => self.filters.want(event),
-                Some(Kind::Quote | Kind::Opened | Kind::Closed) | None => false,
+                _ => false,
             }
     }
 
@@ -575,16 +575,14 @@ impl Client {
 
 /// Notes an event for later; returns how many spreads that makes pointless.
 fn note(table: &mut Conflation, event: &Event, keys: &Keys) -> u64 {
-    match event.record.kind() {
-        Some(Kind::Gap) => table.put_gap(event.record.view(), keys),
-        Some(Kind::Recording) => {
-            table.put_recording(event.record.view());
-            0
-        }
-        Some(Kind::Spread | Kind::Status | Kind::Quote | Kind::Opened | Kind::Closed) | None => {
-            table.put(event, keys)
-        }
+    if let Some(gap) = event.record.get() {
+        return table.put_gap(gap, keys);
     }
+    if let Some(recording) = event.record.get() {
+        table.put_recording(recording);
+        return 0;
+    }
+    table.put(event, keys)
 }
 
 fn departure_of(error: &Error) -> Departure {

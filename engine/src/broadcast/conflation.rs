@@ -8,7 +8,7 @@
 //! first congestion. It must not know sockets or messages.
 
 use super::market::{Event, Keys};
-use spreadwire_market::record::{Gap, Kind, Recording, Status};
+use spreadwire_market::record::{Gap, Recording, Spread, Status};
 use spreadwire_market::state::State;
 
 /// No entry.
@@ -70,10 +70,9 @@ impl Conflation {
     /// Notes an event, over an older one of its key if there is one; returns how many spreads that
     /// makes pointless.
     pub(super) fn put(&mut self, event: &Event, keys: &Keys) -> u64 {
-        if event.record.kind() != Some(Kind::Status) {
+        let Some(status) = event.record.get::<Status>() else {
             return self.put_at(event.key, event);
-        }
-        let status: &Status = event.record.view();
+        };
         let live = keys.count() + event.key;
         if status.state == State::Live as u8 {
             return self.put_at(live, event);
@@ -107,7 +106,7 @@ impl Conflation {
             after => self.entries[after].before = before,
         }
         self.entries[key].event = None;
-        if event.record.kind() != Some(Kind::Spread) {
+        if !event.record.is::<Spread>() {
             return 0;
         }
         self.missed.add(event.seq);
@@ -166,10 +165,10 @@ mod tests {
     use spreadwire_market::instrument::{
         Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
     };
-    use spreadwire_market::record::{Record, Spread};
+    use spreadwire_market::record::{Kind, Record};
 
     fn event(key: usize, seq: u64) -> Event {
-        let record: Record = Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into();
+        let record: Record = Spread { ..Spread::zeroed() }.into();
         Event { record, seq, key }
     }
 
@@ -183,8 +182,7 @@ mod tests {
             listings: vec![listing(0), listing(1)],
         });
         let state = |state: State, seq| {
-            let kind = Kind::Status as u8;
-            let status = Status { state: state as u8, venue: VenueId(1), kind, ..Status::zeroed() };
+            let status = Status { state: state as u8, venue: VenueId(1), ..Status::zeroed() };
             Event { record: status.into(), seq, key: 1 }
         };
         let pair = keys.states() + 1;

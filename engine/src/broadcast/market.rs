@@ -6,7 +6,7 @@
 
 use bytemuck::Zeroable;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
-use spreadwire_market::record::{Kind, Record, Spread, Status};
+use spreadwire_market::record::{Record, Spread, Status};
 use spreadwire_market::state::{Reason, State};
 
 /// Says that a venue does not list an instrument.
@@ -179,7 +179,7 @@ fn down(instrument: InstrumentId, venue: VenueId) -> Record {
         reason: Reason::Disconnected as u8,
         instrument,
         venue,
-        kind: Kind::Status as u8,
+
         ..Status::zeroed()
     }
     .into()

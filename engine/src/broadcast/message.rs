@@ -172,7 +172,7 @@ impl Encoder {
             }
             Some(Kind::Gap) => self.engine_gap_fields(event.record.view()),
             Some(Kind::Recording) => self.recording_fields(event.record.view()),
-            Some(Kind::Quote | Kind::Opened | Kind::Closed) | None => {
+            _ => {
                 debug_assert!(false, "not what clients are told");
                 self.text("{\"type\":\"unknown\"");
             }
@@ -345,8 +345,8 @@ impl Encoder {
     }
 
     fn item(&mut self, event: &Event) {
-        if event.record.kind() == Some(Kind::Spread) {
-            self.spread_fields(event.seq, event.record.view());
+        if let Some(spread) = event.record.get::<Spread>() {
+            self.spread_fields(event.seq, spread);
         } else {
             self.state_fields(event.record.view());
         }
@@ -556,7 +556,7 @@ mod tests {
             instrument: InstrumentId(0),
             buy_venue: VenueId(0),
             sell_venue: VenueId(1),
-            kind: Kind::Spread as u8,
+
             ..Spread::zeroed()
         }
     }
@@ -568,7 +568,7 @@ mod tests {
             previous: State::Live as u8,
             reason: reason as u8,
             venue: VenueId(venue),
-            kind: Kind::Status as u8,
+
             ..Status::zeroed()
         }
     }
@@ -606,13 +606,8 @@ mod tests {
         keep(&mut |e| e.event(&event(1301), Delivery::Conflated, Protocol::Json));
         keep(&mut |e| e.engine_gap(&Gap::new(start, 7), Protocol::Json));
         for (state, lost) in [(RecordingState::DiskFull, 310), (RecordingState::On, 4_200)] {
-            let recording = Recording {
-                ts_recv: start,
-                lost,
-                state: state as u8,
-                kind: Kind::Recording as u8,
-                ..Recording::zeroed()
-            };
+            let recording =
+                Recording { ts_recv: start, lost, state: state as u8, ..Recording::zeroed() };
             keep(&mut |e| e.recording(&recording, Protocol::Json));
         }
         let wish = Wish {
@@ -760,7 +755,7 @@ mod tests {
             }));
             let state = RecordingState::ALL[usize::from(code % 4)];
             let recording = Recording {
-                ts_recv: number, lost: seq, state: state as u8, kind: Kind::Recording as u8,
+                ts_recv: number, lost: seq, state: state as u8,
                 ..Recording::zeroed()
             };
             check(recording.into(), serde_json::json!({

@@ -66,8 +66,7 @@ impl Filter {
             }
             // The other leg of a wanted spread may be on any venue.
             Some(Kind::Status) => self.has_instrument(event.record.view::<Status>().instrument),
-            Some(Kind::Quote | Kind::Gap | Kind::Opened | Kind::Closed | Kind::Recording)
-            | None => false,
+            _ => false,
         }
     }
 

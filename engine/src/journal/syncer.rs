@@ -272,14 +272,14 @@ mod tests {
     use bytemuck::Zeroable;
     use spreadwire_lake::run::{Origin, RunId};
     use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
-    use spreadwire_market::record::{Kind, Quote, Record};
+    use spreadwire_market::record::{Quote, Record};
 
     fn segment(folder: &Path, number: u32) -> FinishedSegment {
         let origin = Origin { run: RunId::new("run").unwrap(), catalogue: 0 };
         let info = SegmentInfo { origin, number, started_at: 0 };
         let mut writer = SegmentWriter::create(folder, info).unwrap();
         let mut block = Block::new(2, 0);
-        block.push(&Record::from(Quote { kind: Kind::Quote as u8, ..Quote::zeroed() }));
+        block.push(&Record::from(Quote { ..Quote::zeroed() }));
         writer.write(&mut block).unwrap();
         writer.finish()
     }

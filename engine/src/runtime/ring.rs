@@ -198,14 +198,13 @@ mod tests {
     use spreadwire_market::record::{Kind, Quote};
 
     fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+        Quote { ts_recv, ..Quote::zeroed() }.into()
     }
 
     fn drained(receiver: &mut Receiver) -> Vec<(Option<Kind>, u64)> {
         let mut seen = Vec::new();
         receiver.drain(|r| {
-            let detail =
-                if r.kind() == Some(Kind::Gap) { r.view::<Gap>().missed } else { r.ts_recv() };
+            let detail = r.get::<Gap>().map_or(r.ts_recv(), |gap| gap.missed);
             seen.push((r.kind(), detail));
         });
         seen

@@ -8,29 +8,17 @@ use crate::venue::{QuoteMessage, SequenceRule, Side};
 use bytemuck::Zeroable;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
-use spreadwire_market::record::{Kind, Quote, Status, flags};
+use spreadwire_market::named;
+use spreadwire_market::record::{Quote, Status, flags};
 use spreadwire_market::state::{Reason, State};
 
-/// Why a quote message gives no quote. Counted; nothing of it enters the book.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Discard {
-    /// Its sequence number is not above the last one's.
-    OutOfOrder,
-    /// A change, but the picture that it changes is not known.
-    AwaitingSnapshot,
-}
-
-impl Discard {
-    /// Every reason.
-    pub const ALL: [Discard; 2] = [Discard::OutOfOrder, Discard::AwaitingSnapshot];
-
-    /// As counters name it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Discard::OutOfOrder => "out_of_order",
-            Discard::AwaitingSnapshot => "awaiting_snapshot",
-        }
+named! {
+    /// Why a quote message gives no quote. Counted; nothing of it enters the book.
+    pub enum Discard {
+        /// Its sequence number is not above the last one's.
+        OutOfOrder => "out_of_order",
+        /// A change, but the picture that it changes is not known.
+        AwaitingSnapshot => "awaiting_snapshot",
     }
 }
 
@@ -180,9 +168,9 @@ impl Watch {
             sequence: message.sequence.unwrap_or(0),
             instrument: self.instrument,
             venue: self.venue,
-            reserved: 0,
-            kind: Kind::Quote as u8,
+
             flags: bits,
+            ..Quote::zeroed()
         }
     }
 
@@ -198,7 +186,7 @@ impl Watch {
             reason: reason as u8,
             instrument: self.instrument,
             venue: self.venue,
-            kind: Kind::Status as u8,
+
             ..Status::zeroed()
         })
     }

@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal::{self, DecimalError};
 use spreadwire_market::instrument::InstrumentId;
+use spreadwire_market::named;
 use spreadwire_market::word;
 
 // The units of a venue's times, so that its file need not know the clock.
@@ -156,52 +157,31 @@ pub enum Message {
     Other,
 }
 
-/// Why a frame gave no message. Counted by venue and reason; the connection goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum Reject {
-    /// Not JSON, or cut off.
-    #[error("malformed")]
-    Malformed,
-    /// JSON, but of no shape that the venue documents.
-    #[error("unknown_message")]
-    UnknownMessage,
-    /// A symbol that was not subscribed.
-    #[error("unknown_symbol")]
-    UnknownSymbol,
-    /// A field that must be there is not.
-    #[error("missing_field")]
-    MissingField,
-    /// A field that is no number.
-    #[error("bad_number")]
-    BadNumber,
-    /// A price or size below zero.
-    #[error("negative")]
-    Negative,
-    /// More decimals than the instrument's scale holds, or beyond its range.
-    #[error("beyond_scale")]
-    BeyondScale,
-    /// Longer than any message that a venue documents.
-    #[error("oversized")]
-    Oversized,
-    /// A binary frame where text is spoken.
-    #[error("binary")]
-    Binary,
+named! {
+    /// Why a frame gave no message. Counted by venue and reason; the connection goes on.
+    pub enum Reject {
+        /// Not JSON, or cut off.
+        Malformed => "malformed",
+        /// JSON, but of no shape that the venue documents.
+        UnknownMessage => "unknown_message",
+        /// A symbol that was not subscribed.
+        UnknownSymbol => "unknown_symbol",
+        /// A field that must be there is not.
+        MissingField => "missing_field",
+        /// A field that is no number.
+        BadNumber => "bad_number",
+        /// A price or size below zero.
+        Negative => "negative",
+        /// More decimals than the instrument's scale holds, or beyond its range.
+        BeyondScale => "beyond_scale",
+        /// Longer than any message that a venue documents.
+        Oversized => "oversized",
+        /// A binary frame where text is spoken.
+        Binary => "binary",
+    }
 }
 
-impl Reject {
-    /// Every reason, for counters and tables.
-    pub const ALL: [Reject; 9] = [
-        Reject::Malformed,
-        Reject::UnknownMessage,
-        Reject::UnknownSymbol,
-        Reject::MissingField,
-        Reject::BadNumber,
-        Reject::Negative,
-        Reject::BeyondScale,
-        Reject::Oversized,
-        Reject::Binary,
-    ];
-}
+impl std::error::Error for Reject {}
 
 impl From<DecimalError> for Reject {
     fn from(error: DecimalError) -> Reject {

@@ -22,7 +22,7 @@ use spreadwire_market::book::Book;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Kind, Quote, Status, flags};
+use spreadwire_market::record::{Quote, Status, flags};
 use spreadwire_market::spread::{FeeFactors, net};
 use spreadwire_market::state::State;
 use std::collections::BTreeMap;
@@ -429,7 +429,7 @@ fn replay(market: &Market) -> Replay {
             bid_px,
             ask_px,
             venue: VenueId(venue),
-            kind: Kind::Quote as u8,
+
             flags: if ask_px < bid_px { flags::CROSSED } else { 0 },
             ..Quote::zeroed()
         };

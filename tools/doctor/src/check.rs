@@ -1,24 +1,24 @@
-//! What a check is, and what it found. It must not know any particular check.
+//! Defines a check and what it found.
 
 use crate::host::Host;
 use serde::Serialize;
 
-/// What came of a check.
+/// Outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Status {
-    /// As it should be.
+    /// The host is as it should be.
     Pass,
-    /// The platform has no such thing, or it cannot be told here.
+    /// The platform has no such thing, or it cannot be checked here.
     Skip,
-    /// Costs microseconds, or a figure that nobody could repeat.
+    /// The host costs microseconds, or gives figures that nobody can reproduce.
     Warn,
-    /// Costs a stall of a scheduler slice or makes time stamps wrong.
+    /// The host causes stalls of a scheduler slice, or wrong time stamps.
     Fail,
 }
 
 impl Status {
-    /// The word in a table, four letters.
+    /// Returns the word for a table, always four letters.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -30,68 +30,68 @@ impl Status {
     }
 }
 
-/// What a check saw.
+/// What a check saw on a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
-    /// What came of it.
+    /// Outcome.
     pub status: Status,
-    /// What was found; of a skipped one, why.
+    /// What was found, or why the check was skipped.
     pub found: String,
 }
 
-/// Sees what is as it should be.
+/// Reports that everything is as it should be.
 pub fn pass(found: impl Into<String>) -> Seen {
     Seen { status: Status::Pass, found: found.into() }
 }
 
-/// Sees what costs microseconds.
+/// Reports something that costs microseconds.
 pub fn warn(found: impl Into<String>) -> Seen {
     Seen { status: Status::Warn, found: found.into() }
 }
 
-/// Sees what costs more.
+/// Reports something that costs more than microseconds.
 pub fn fail(found: impl Into<String>) -> Seen {
     Seen { status: Status::Fail, found: found.into() }
 }
 
-/// Sees nothing, and tells why.
+/// Reports that nothing could be checked, and why.
 pub fn skip(reason: impl Into<String>) -> Seen {
     Seen { status: Status::Skip, found: reason.into() }
 }
 
-/// One thing to look at.
+/// One thing to check.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
-    /// Its name in JSON, the verdict and `docs/tuning.md`.
+    /// Name in JSON, in the verdict and in `docs/tuning.md`.
     pub id: &'static str,
-    /// What good looks like.
+    /// Description of the good state.
     pub good: &'static str,
-    /// What mends it. `HOT`, `COLD`, `ALL` stand for lists of CPUs, `COLDMASK` for a mask, `NIC` for
-    /// the network interface.
+    /// How to fix it. `HOT`, `COLD` and `ALL` stand for lists of CPUs, `COLDMASK` for a mask, `NIC`
+    /// for the network interface.
     pub mend: &'static str,
-    /// Looks.
+    /// Performs the check.
     pub look: fn(&Host) -> Seen,
 }
 
 /// What a check found on a host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The check's name.
+    /// Name of the check.
     pub id: &'static str,
-    /// What it is about: `clock`, `cores`, `kernel`, `power`, `memory`, `network`, `system`.
+    /// Area: `clock`, `cores`, `kernel`, `power`, `memory`, `network` or `system`.
     pub area: &'static str,
-    /// What came of it.
+    /// Outcome.
     pub status: Status,
-    /// What was found; of a skipped one, why.
+    /// What was found, or why the check was skipped.
     pub found: String,
-    /// What good looks like.
+    /// Description of the good state.
     pub good: String,
-    /// The command that mends it; only of what is not as it should be.
+    /// How to fix it; present only for a warning or a failure.
     pub mend: Option<String>,
 }
 
 impl Check {
-    /// Looks at a host.
+    /// Runs the check on a host.
     #[must_use]
     pub fn run(&self, area: &'static str, host: &Host) -> Finding {
         let Seen { status, found } = (self.look)(host);
@@ -100,7 +100,7 @@ impl Check {
     }
 }
 
-/// A text with the host's CPUs in place of the words that stand for them.
+/// Replaces the placeholders of a text by the host's CPUs and network interface.
 fn filled(text: &str, host: &Host) -> String {
     let cold = if host.cold.is_empty() { &host.cpus } else { &host.cold };
     let nic = host.nics().first().map_or("eth0".to_owned(), |nic| nic.name.clone());

@@ -1,11 +1,14 @@
-//! All checks there are, by what they are about. A check looks at a host and says what it saw; it must
-//! not know where the host comes from.
+//! Lists all checks by area.
+//!
+//! A check reads a [`Host`] and reports what it saw. The host may be this machine or a copy of
+//! another machine's files; a check works the same on both.
 
 use crate::check::{Check, Finding};
 use crate::host::Host;
 
 pub mod clock;
 pub mod cores;
+mod interrupts;
 pub mod kernel;
 pub mod memory;
 pub mod network;
@@ -23,7 +26,7 @@ pub const AREAS: [(&str, &[Check]); 7] = [
     ("system", system::CHECKS),
 ];
 
-/// Looks at everything.
+/// Runs every check on a host.
 #[must_use]
 pub fn run(host: &Host) -> Vec<Finding> {
     let of_area = |(area, checks): &(&'static str, &'static [Check])| {

@@ -1,12 +1,12 @@
-//! Sets of CPUs as the kernel writes them: lists (`0-3,8`) and masks (`ff,ffffffff`).
-//!
-//! It must not know what a set is used for.
+//! Parses and prints sets of CPUs as the kernel writes them: lists (`0-3,8`) and masks
+//! (`ff,ffffffff`).
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-/// No kernel is built for more CPUs; a list that names more is no list of CPUs.
+/// Upper bound of CPU numbers. No kernel is built for more, so a list that names a higher one is
+/// not a list of CPUs.
 pub const CPUS_MAX: usize = 8_192;
 
 /// A set of CPUs by number.
@@ -14,7 +14,8 @@ pub const CPUS_MAX: usize = 8_192;
 pub struct CpuList(BTreeSet<usize>);
 
 impl CpuList {
-    /// A mask of hexadecimal digits, in groups of 32 CPUs divided by commas, the lowest last.
+    /// Parses a mask: hexadecimal digits in groups of 32 CPUs, separated by commas, the lowest
+    /// group last.
     #[must_use]
     pub fn from_mask(text: &str) -> Option<CpuList> {
         let digits = text.trim().chars().rev().filter(|c| *c != ',');
@@ -26,7 +27,7 @@ impl CpuList {
         cpus.last().is_none_or(|last| *last < CPUS_MAX).then_some(CpuList(cpus))
     }
 
-    /// The set as a mask, in groups as [`CpuList::from_mask`] reads it.
+    /// Returns the set as a mask in the form that [`CpuList::from_mask`] reads.
     #[must_use]
     pub fn mask(&self) -> String {
         let groups = self.0.last().map_or(1, |last| last / 32 + 1);
@@ -39,36 +40,36 @@ impl CpuList {
         text
     }
 
-    /// Whether it holds a CPU.
+    /// Returns whether the set contains a CPU.
     #[must_use]
     pub fn contains(&self, cpu: usize) -> bool {
         self.0.contains(&cpu)
     }
 
-    /// Its CPUs, ascending.
+    /// Iterates over the CPUs in ascending order.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator + '_ {
         self.0.iter().copied()
     }
 
-    /// How many there are.
+    /// Returns the number of CPUs.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Those that the other has as well.
+    /// Returns the CPUs that both sets contain.
     #[must_use]
     pub fn and(&self, other: &CpuList) -> CpuList {
         CpuList(&self.0 & &other.0)
     }
 
-    /// Those that the other has not.
+    /// Returns the CPUs that the other set does not contain.
     #[must_use]
     pub fn without(&self, other: &CpuList) -> CpuList {
         CpuList(&self.0 - &other.0)
@@ -84,19 +85,20 @@ impl FromIterator<usize> for CpuList {
 impl FromStr for CpuList {
     type Err = String;
 
-    /// `0-3,8`, also with strides: `0-7:1/2` is the first of every two. Empty is the empty set.
+    /// Parses `0-3,8`, also with strides: `0-7:1/2` is the first of every two CPUs. An empty text
+    /// is the empty set.
     fn from_str(text: &str) -> Result<CpuList, String> {
         let mut cpus = BTreeSet::new();
         for part in text.trim().split(',').map(str::trim).filter(|part| !part.is_empty()) {
-            let (first, last, used, group) =
-                range(part).ok_or_else(|| format!("{part:?} is no list of CPUs, as 0-3,8"))?;
+            let (first, last, used, group) = range(part)
+                .ok_or_else(|| format!("{part:?} is not a list of CPUs such as 0-3,8"))?;
             cpus.extend((first..=last).filter(|cpu| (cpu - first) % group < used));
         }
         Ok(CpuList(cpus))
     }
 }
 
-/// `first-last:used/group` in its numbers.
+/// Splits `first-last:used/group` into its numbers.
 fn range(part: &str) -> Option<(usize, usize, usize, usize)> {
     let (span, stride) = part.split_once(':').unwrap_or((part, "1/1"));
     let (first, last) = span.split_once('-').unwrap_or((span, span));
@@ -106,13 +108,13 @@ fn range(part: &str) -> Option<(usize, usize, usize, usize)> {
     (first <= last && last < CPUS_MAX && 0 < group).then_some(numbers)
 }
 
-/// Digits alone: no sign, no space.
+/// Parses a number that consists of digits only, without sign or space.
 fn number(text: &str) -> Option<usize> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
 impl fmt::Display for CpuList {
-    /// As the kernel writes it; nothing for the empty set.
+    /// Writes the list as the kernel does; the empty set is an empty text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut cpus = self.iter().peekable();
         let mut divider = "";

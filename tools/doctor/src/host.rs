@@ -1,11 +1,13 @@
-//! A host as the checks see it: files below a root, what programs say, counters read twice.
+//! Represents a host as the checks see it: files below a root, output of programs, counters read
+//! twice.
 //!
-//! The root is `/`, a copy of another host's files, or a folder that a test wrote. Which CPUs are
-//! *hot* (carry the engine's spinning threads) and which are left to everything else is settled
-//! here. It must not know any check, and changes nothing on the host.
+//! The root is `/`, a copy of another host's files, or a folder that a test wrote. This file also
+//! decides which CPUs are *hot* (they carry the engine's spinning threads) and which are *cold*
+//! (left to everything else). Nothing here changes the host.
 
 use crate::cpulist::CpuList;
-use crate::topology::{self, Skew};
+use crate::skew::Skew;
+use crate::topology;
 use spreadwire_engine::plan::Plan;
 use spreadwire_engine::runtime::agent::IdleStrategy;
 use std::collections::BTreeMap;
@@ -14,35 +16,35 @@ use std::process::Command;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Files whose growth is looked at: read once at the beginning and once at the end.
+/// Counter files, which are read once at the beginning and once at the end to see how they grow.
 const COUNTERS: [&str; 5] =
     ["proc/interrupts", "proc/stat", "proc/net/softnet_stat", "proc/net/snmp", "proc/net/netstat"];
 
-/// Drivers of network interfaces that are no hardware: the settings of one are its host's.
+/// Drivers of virtual network interfaces, whose settings are decided by the machine's host.
 const PARAVIRTUAL: [&str; 4] = ["virtio_net", "vif", "hv_netvsc", "veth"];
 
-/// What programs say when they are asked.
+/// Source of the output of programs.
 #[derive(Clone, Debug)]
 pub enum Programs {
-    /// They are run.
+    /// The programs are run.
     Run,
-    /// Given by command line, as `ethtool -c eth0`.
+    /// The output is given by command line, such as `ethtool -c eth0`.
     Given(BTreeMap<String, String>),
 }
 
-/// What a configuration wants of the host.
+/// What a configuration requires of the host.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// Threads with their cores, as they will be named.
+    /// Names of the threads, each with the core it is pinned to.
     pub threads: Vec<(String, Option<usize>)>,
-    /// How many of them spin.
+    /// Number of threads that spin.
     pub spinning: usize,
-    /// How many of those have no core of their own.
+    /// Number of spinning threads that are not pinned.
     pub unpinned: usize,
 }
 
 impl Wanted {
-    /// What a plan wants.
+    /// Returns what a plan requires.
     #[must_use]
     pub fn of(plan: &Plan) -> Wanted {
         let spins = |idle: &IdleStrategy| *idle == IdleStrategy::Spin;
@@ -58,9 +60,9 @@ impl Wanted {
 /// A network interface with a device behind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nic {
-    /// As `ip link` lists it.
+    /// Name as listed by `ip link`.
     pub name: String,
-    /// Whether its settings are those of hardware.
+    /// Whether it is hardware, so that its settings can be changed here.
     pub is_hardware: bool,
 }
 
@@ -71,7 +73,7 @@ pub struct Host {
     programs: Programs,
     before: BTreeMap<&'static str, String>,
     after: BTreeMap<&'static str, String>,
-    /// Between the two readings of the counters, seconds.
+    /// Time between the two readings of the counters, seconds.
     pub seconds: f64,
     /// CPUs that this process may use.
     pub cpus: CpuList,
@@ -79,22 +81,23 @@ pub struct Host {
     pub hot: CpuList,
     /// CPUs that are left to everything else.
     pub cold: CpuList,
-    /// What the configuration wants, where there is one.
+    /// Requirements of the configuration, if there is one.
     pub wanted: Option<Wanted>,
-    /// How far the time-stamp counters of hot CPUs are apart, where that was measured.
+    /// Offsets between the time-stamp counters of the hot CPUs, if they were measured.
     pub skews: Vec<Skew>,
 }
 
-/// Measuring skews may take this long in all.
+/// Time limit for measuring all skews.
 const SKEW_BUDGET: Duration = Duration::from_millis(200);
 
 impl Host {
-    /// This machine: skews are measured, then counters are watched for as long as `watch`.
+    /// Inspects this machine: measures the skews, then watches the counters for `watch`.
     #[must_use]
     pub fn live(wanted: Option<Wanted>, hot: Option<CpuList>, watch: Duration) -> Host {
         let mut host = Host::bare(Path::new("/"), Programs::Run, wanted, hot);
         let clock = quanta::Clock::new();
-        // Before the counters are watched: these threads would be in them.
+        // Measured before the counters are watched, so that these threads do not affect the
+        // counters.
         let hot: Vec<usize> = host.hot.iter().collect();
         host.skews = topology::skews(&clock, &hot, SKEW_BUDGET);
         let start = clock.raw();
@@ -105,7 +108,7 @@ impl Host {
         host
     }
 
-    /// Files of a host below `root`; those below `later` are its counters a second later.
+    /// Reads a host's files below `root`, and its counters one second later from below `later`.
     #[must_use]
     pub fn of_files(
         root: &Path,
@@ -141,15 +144,16 @@ impl Host {
         host
     }
 
-    /// CPUs that this process may use: what the engine will find when it is started the same way.
+    /// Returns the CPUs that this process may use. The engine finds the same ones if it is started
+    /// in the same way.
     fn allowed(&self) -> CpuList {
         let status = self.text("proc/self/status").unwrap_or_default();
         let list = field(&status, "Cpus_allowed_list:").and_then(|list| list.parse().ok());
         list.unwrap_or_else(|| self.online())
     }
 
-    /// Without a configuration: the isolated CPUs; without those, all but the first two, or all but
-    /// the first where there are fewer than four.
+    /// Returns the hot CPUs if there is no configuration: the isolated CPUs; or if none is
+    /// isolated, all but the first two, or all but the first if there are fewer than four.
     fn customary(&self) -> CpuList {
         let isolated = self.cpu_list("sys/devices/system/cpu/isolated").unwrap_or_default();
         let isolated = isolated.and(&self.online());
@@ -168,21 +172,21 @@ impl Host {
         COUNTERS.iter().filter_map(|path| Some((*path, self.text(path)?))).collect()
     }
 
-    /// A counters' file at the beginning and at the end.
+    /// Returns a counter file as read at the beginning and at the end.
     #[must_use]
     pub fn twice(&self, path: &str) -> Option<(&str, &str)> {
         let before = self.before.get(path)?;
         Some((before, self.after.get(path).unwrap_or(before)))
     }
 
-    /// A file's text, without the white space at its ends.
+    /// Returns a file's text without leading and trailing white space.
     #[must_use]
     pub fn text(&self, path: &str) -> Option<String> {
         let bytes = std::fs::read(self.root.join(path)).ok()?;
         Some(String::from_utf8_lossy(&bytes).trim().to_owned())
     }
 
-    /// A file's bytes.
+    /// Returns a file's first bytes, at most 64.
     #[must_use]
     pub fn bytes(&self, path: &str) -> Option<Vec<u8>> {
         use std::io::Read;
@@ -192,19 +196,19 @@ impl Host {
         Some(bytes[..count].to_vec())
     }
 
-    /// A file that holds one number.
+    /// Parses a file that holds one number.
     #[must_use]
     pub fn number<T: FromStr>(&self, path: &str) -> Option<T> {
         self.text(path)?.parse().ok()
     }
 
-    /// A file that holds a list of CPUs.
+    /// Parses a file that holds a list of CPUs.
     #[must_use]
     pub fn cpu_list(&self, path: &str) -> Option<CpuList> {
         self.text(path)?.parse().ok()
     }
 
-    /// Names in a folder, in order; none if there is no such folder.
+    /// Returns the names in a folder in order; none if there is no such folder.
     #[must_use]
     pub fn names(&self, folder: &str) -> Vec<String> {
         let entries = std::fs::read_dir(self.root.join(folder)).into_iter().flatten().flatten();
@@ -214,7 +218,8 @@ impl Host {
         names
     }
 
-    /// The last value of an argument of the kernel's command line; empty for one without.
+    /// Returns the last value of a kernel command-line argument; empty for an argument without a
+    /// value.
     #[must_use]
     pub fn argument(&self, name: &str) -> Option<String> {
         let line = self.text("proc/cmdline")?;
@@ -226,7 +231,7 @@ impl Host {
         line.split_whitespace().rev().find_map(of)
     }
 
-    /// What a program prints; `None` if there is no such program or it fails.
+    /// Returns what a program prints, or `None` if there is no such program or it fails.
     #[must_use]
     pub fn program(&self, line: &str) -> Option<String> {
         match &self.programs {
@@ -239,19 +244,19 @@ impl Host {
         }
     }
 
-    /// CPUs that are there.
+    /// Returns the CPUs that are online.
     #[must_use]
     pub fn online(&self) -> CpuList {
         self.cpu_list("sys/devices/system/cpu/online").unwrap_or_default()
     }
 
-    /// A file of one CPU: `cache/index3/shared_cpu_list`.
+    /// Returns the text of one CPU's file, such as `cache/index3/shared_cpu_list`.
     #[must_use]
     pub fn of_cpu(&self, cpu: usize, path: &str) -> Option<String> {
         self.text(&format!("sys/devices/system/cpu/cpu{cpu}/{path}"))
     }
 
-    /// What `/proc/cpuinfo` says of the first CPU.
+    /// Returns a value that `/proc/cpuinfo` has for the first CPU.
     #[must_use]
     pub fn cpu_info(&self, key: &str) -> Option<String> {
         let text = self.text("proc/cpuinfo")?;
@@ -259,14 +264,14 @@ impl Host {
         lines.find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned())
     }
 
-    /// Whether it is a virtual machine.
+    /// Returns whether the host is a virtual machine.
     #[must_use]
     pub fn is_vm(&self) -> bool {
         let flags = self.cpu_info("flags").unwrap_or_default();
         flags.split(' ').any(|flag| flag == "hypervisor")
     }
 
-    /// Network interfaces with a device behind them.
+    /// Returns the network interfaces that have a device behind them.
     #[must_use]
     pub fn nics(&self) -> Vec<Nic> {
         let nic = |name: String| {
@@ -277,7 +282,7 @@ impl Host {
         self.names("sys/class/net").into_iter().filter_map(nic).collect()
     }
 
-    /// The CPUs of a list without those that share a core with an earlier one.
+    /// Returns the CPUs of a list, leaving out each that shares a core with an earlier one.
     #[must_use]
     pub fn without_siblings(&self, cpus: &CpuList) -> Vec<usize> {
         let mut cores = CpuList::default();
@@ -291,7 +296,7 @@ impl Host {
         cores.iter().collect()
     }
 
-    /// Names of all processes with their numbers.
+    /// Returns the names of all processes with their ids.
     #[must_use]
     pub fn processes(&self) -> Vec<(String, String)> {
         let numbers = self.names("proc").into_iter();
@@ -300,7 +305,7 @@ impl Host {
     }
 }
 
-/// The rest of the line that begins with `key`, trimmed.
+/// Returns the trimmed rest of the first line that begins with `key`.
 #[must_use]
 pub fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(key)).map(str::trim)

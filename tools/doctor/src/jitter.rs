@@ -1,9 +1,10 @@
-//! Hiccups: how long a core that does nothing but read the time is kept from it.
+//! Measures hiccups: interruptions of a core that does nothing but read the time.
 //!
-//! Each thread is pinned and reads the time-stamp counter in a loop. The smallest gap between two
-//! readings is what the loop costs; one of more than [`TIMES`] that, and of [`LEAST`], is a hiccup, and its length is
-//! recorded. It is what an engine's spinning thread would suffer there whatever it did. As
-//! `hiccups` of Erik Rigtorp does it. It must not know why a core was kept.
+//! A pinned thread on each core reads the time-stamp counter in a loop. The smallest gap between
+//! two readings is the cost of the loop. A gap of more than [`TIMES`] the smallest, and more than
+//! [`LEAST`], is a hiccup, and its length is recorded. An engine's spinning thread on that core
+//! would be interrupted in the same way, whatever it does. Erik Rigtorp's `hiccups` works like
+//! this.
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -11,17 +12,18 @@ use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// A gap of more than this many of the smallest is a hiccup.
+/// A hiccup is longer than this many times the smallest gap.
 pub const TIMES: u64 = 8;
-/// And of more than this, ns: a counter that moves in steps shows gaps that are too small.
+/// A hiccup is also longer than this, ns, because a counter that advances in steps shows gaps that
+/// are too small.
 pub const LEAST: u64 = 100;
-/// Gaps that the smallest is taken from.
+/// Number of gaps over which the smallest is taken.
 const CALIBRATION: usize = 10_000;
-/// The longest hiccup told apart, ns.
+/// Longest hiccup that is recorded with its length, ns; longer ones are recorded as this.
 const LONGEST: u64 = 60_000_000_000;
-/// Hiccups above these lengths are counted, ns.
+/// Lengths above which hiccups are counted, ns.
 pub const COUNTED: [u64; 3] = [10_000, 100_000, 1_000_000];
-/// Bounds of the acceptance: p99.9 and the longest hiccup of an isolated core, ns.
+/// Limits below which an isolated core is accepted: p99.9 and the longest hiccup, ns.
 pub const ACCEPTED: (u64, u64) = (5_000, 20_000);
 
 /// The hiccups of one core.
@@ -39,18 +41,18 @@ impl Default for Hiccups {
 }
 
 impl Hiccups {
-    /// None yet; all memory is taken now.
+    /// Returns an empty set. All memory is allocated here.
     ///
     /// # Panics
-    /// Never: the bounds are constants that the library accepts.
+    /// Never, because the bounds are constants that the library accepts.
     #[must_use]
     pub fn new() -> Hiccups {
-        let histogram = Histogram::new_with_bounds(1, LONGEST, 3)
-            .expect("the bounds are within what the histogram allows");
+        let histogram =
+            Histogram::new_with_bounds(1, LONGEST, 3).expect("the histogram accepts these bounds");
         Hiccups { histogram, counts: [0; COUNTED.len()], total_ns: 0 }
     }
 
-    /// Records one, ns.
+    /// Records a hiccup, ns.
     pub fn record(&mut self, ns: u64) {
         self.histogram.saturating_record(ns);
         self.total_ns = self.total_ns.saturating_add(ns);
@@ -59,18 +61,18 @@ impl Hiccups {
         }
     }
 
-    /// In the form that HdrHistogram's plotter takes (`.hgrm`), values in microseconds.
+    /// Returns the distribution in the format of HdrHistogram's plotter (`.hgrm`), in microseconds.
     #[must_use]
     pub fn hgrm(&self) -> String {
         let all = &self.histogram;
         let mut text = "       Value     Percentile TotalCount 1/(1-Percentile)\n\n".to_owned();
-        let mut line = |line: String| writeln!(text, "{line}").expect("a String takes it all");
+        let mut line = |line: String| writeln!(text, "{line}").expect("a String accepts any text");
         let mut seen = 0;
         for step in all.iter_quantiles(5) {
             seen += step.count_since_last_iteration();
             let quantile = step.quantile_iterated_to();
             let value = micros(step.value_iterated_to());
-            // The last line has no more to compare with.
+            // The last line has no further value to compare with.
             let rest = 1.0 / (1.0 - quantile);
             let rest = if rest.is_finite() { format!("{rest:14.2}") } else { String::new() };
             line(format!("{value:12.3} {quantile:2.12} {seen:10} {rest}").trim_end().to_owned());
@@ -89,7 +91,7 @@ impl Hiccups {
         text
     }
 
-    /// The figures of a core that was watched for `watched_ns`.
+    /// Returns the figures of a core that was watched for `watched_ns`.
     #[must_use]
     pub fn figures(&self, cpu: usize, watched_ns: u64) -> Figures {
         let at = |quantile| self.histogram.value_at_quantile(quantile);
@@ -114,34 +116,34 @@ impl Hiccups {
     }
 }
 
-/// What a core suffered.
+/// Hiccup figures of one core.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figures {
-    /// The core.
+    /// CPU number.
     pub cpu: usize,
-    /// For how long, ns.
+    /// Time for which the core was watched, ns.
     pub watched_ns: u64,
-    /// How many hiccups.
+    /// Number of hiccups.
     pub hiccups: u64,
-    /// Median hiccup, ns.
+    /// Median length, ns.
     pub p50_ns: u64,
-    /// 99 % are not longer, ns.
+    /// Length that 99 % do not exceed, ns.
     pub p99_ns: u64,
-    /// 99.9 % are not longer, ns.
+    /// Length that 99.9 % do not exceed, ns.
     pub p99_9_ns: u64,
-    /// 99.99 % are not longer, ns.
+    /// Length that 99.99 % do not exceed, ns.
     pub p99_99_ns: u64,
-    /// The longest, ns.
+    /// Longest, ns.
     pub max_ns: u64,
-    /// How many took over 10 us.
+    /// Number of hiccups over 10 us.
     pub above_10us: u64,
-    /// How many took over 100 us.
+    /// Number of hiccups over 100 us.
     pub above_100us: u64,
-    /// How many took over 1 ms.
+    /// Number of hiccups over 1 ms.
     pub above_1ms: u64,
-    /// Share of the time that was spent in hiccups.
+    /// Share of the time spent in hiccups.
     pub lost: f64,
-    /// Whether p99.9 and the longest are within [`ACCEPTED`].
+    /// Whether p99.9 and the longest are below [`ACCEPTED`].
     pub accepted: bool,
 }
 
@@ -150,7 +152,7 @@ fn micros(ns: u64) -> f64 {
     ns as f64 / 1e3
 }
 
-/// The smallest gap between two readings, in the counter's ticks; 1 at least.
+/// Returns the smallest gap between two readings in the counter's ticks, at least 1.
 pub fn smallest_gap(mut now: impl FnMut() -> u64) -> u64 {
     let mut last = now();
     let mut gap = || {
@@ -160,8 +162,8 @@ pub fn smallest_gap(mut now: impl FnMut() -> u64) -> u64 {
     (0..CALIBRATION).map(|_| gap()).filter(|gap| 0 < *gap).min().unwrap_or(1)
 }
 
-/// Reads the counter until it shows `end`; every gap above `threshold` ticks is given to `record`.
-/// What recording costs is in no gap. Returns the last reading.
+/// Reads the counter until it reaches `end` and passes every gap above `threshold` ticks to
+/// `record`. The time spent in `record` is not part of any gap. Returns the last reading.
 pub fn watch(
     mut now: impl FnMut() -> u64,
     end: u64,
@@ -179,11 +181,11 @@ pub fn watch(
     last
 }
 
-/// Watches cores at once, a pinned thread on each. `progress` is called about ten times a second with
-/// the share that is done.
+/// Watches several cores at the same time, with a pinned thread on each. Calls `progress` about ten
+/// times a second with the share that is done.
 ///
 /// # Errors
-/// If a thread cannot be had or pinned.
+/// If a thread cannot be started or pinned.
 pub fn measure(
     cpus: &[usize],
     duration: Duration,
@@ -221,7 +223,7 @@ fn core(
 ) -> anyhow::Result<(Figures, Hiccups)> {
     anyhow::ensure!(
         crate::topology::pin(cpu),
-        "CPU {cpu}: the system lets no thread be pinned there"
+        "CPU {cpu}: the system does not allow a thread to be pinned there"
     );
     let mut hiccups = Hiccups::new();
     let now = || clock.raw();
@@ -236,7 +238,7 @@ fn core(
     Ok((hiccups.figures(cpu, clock.delta_as_nanos(start, last)), hiccups))
 }
 
-/// How many ticks of the counter `ns` are: the clock converts in the other direction alone.
+/// Converts `ns` to ticks of the counter. The clock itself only converts in the other direction.
 fn ticks(clock: &quanta::Clock, start: u64, ns: u64) -> u64 {
     const PROBE: u64 = 1 << 32;
     let of_probe = clock.delta_as_nanos(start, start.saturating_add(PROBE)).max(1);
@@ -248,7 +250,7 @@ fn ticks(clock: &quanta::Clock, start: u64, ns: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// A counter that shows the readings given, then goes on in tens.
+    /// Returns a counter that shows the given readings, then advances in tens.
     fn counter(readings: &[u64]) -> impl FnMut() -> u64 + '_ {
         let mut last = 0;
         let mut rest = readings.iter();
@@ -259,9 +261,9 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_above_the_threshold_is_a_hiccup_and_recording_it_is_in_none() {
+    fn a_gap_above_the_threshold_is_a_hiccup_and_the_time_to_record_it_is_in_no_gap() {
         let mut seen = Vec::new();
-        // 10 to 500 is one; while it is recorded 900 passes, which counts for nobody.
+        // 10 to 500 is a hiccup. The 900 that pass while it is recorded are part of no gap.
         let readings = [0, 10, 500, 1_400, 1_410, 1_490, 1_571];
         let last = watch(counter(&readings), 1_580, 80, |from, to| seen.push((from, to)));
         assert_eq!(seen, [(10, 500), (1_490, 1_571)]);
@@ -269,14 +271,14 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_steps_back_is_no_hiccup() {
+    fn a_counter_that_steps_back_is_not_a_hiccup() {
         let mut seen = 0;
         watch(counter(&[100, 50, 60]), 200, 80, |_, _| seen += 1);
         assert_eq!(seen, 0);
     }
 
     #[test]
-    fn the_smallest_gap_is_never_nothing() {
+    fn the_smallest_gap_is_never_zero() {
         assert_eq!(smallest_gap(counter(&[0, 0, 100, 107])), 7);
         assert_eq!(smallest_gap(|| 5), 1);
     }
@@ -302,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_percentile_file_ends_with_all_of_them() {
+    fn the_last_line_of_the_percentile_file_counts_all_hiccups() {
         let mut hiccups = Hiccups::new();
         (1..=1_000).for_each(|us| hiccups.record(us * 1_000));
         let text = hiccups.hgrm();

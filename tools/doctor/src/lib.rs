@@ -1,12 +1,13 @@
-//! What the `doctor` tool does: it looks at a host and tells what would cost the engine latency.
+//! Implements the `doctor` tool, which inspects a host and reports what would cost the engine
+//! latency.
 //!
 //! ```text
-//!  host (files, programs, counters twice) --> checks --> report --> verdict, table, JSON
+//!  host (files, programs, counters read twice) --> checks --> report --> verdict, table, JSON
 //!  threads on cores --> jitter (gaps)  topology (ping-pong, TSC skew) --> placement
 //! ```
 //!
-//! [`verdict::verdict`] is one line for the head of every benchmark. Of the engine it uses the
-//! configuration and nothing that runs; the engine must not know it.
+//! [`verdict::verdict`] gives the line that every benchmark prints first. The crate uses only the
+//! engine's configuration, none of its agents, and the engine does not depend on this crate.
 
 pub mod check;
 pub mod checks;
@@ -15,6 +16,7 @@ pub mod host;
 pub mod jitter;
 pub mod options;
 pub mod placement;
+pub mod skew;
 pub mod topology;
 pub mod verdict;
 

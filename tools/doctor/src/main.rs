@@ -1,7 +1,7 @@
-//! `doctor`: from arguments to an exit code.
+//! The binary `doctor`: parses the arguments, runs a command and returns its exit code.
 //!
-//! 0 nothing failed, 1 a check failed or something could not be done, 2 the arguments or the
-//! configuration are wrong.
+//! The exit code is 0 if nothing failed, 1 if a check failed or something could not be done, and 2
+//! if the arguments or the configuration are wrong.
 
 use anyhow::Context;
 use clap::Parser;
@@ -24,7 +24,8 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// How long the counters are watched: long enough for a rate, and the whole stays below two seconds.
+/// How long the counters are watched. This is long enough for a rate and keeps the whole run below
+/// two seconds.
 const WATCH: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
     done.unwrap_or_else(|error| {
         let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         if causes().any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe) {
-            // Who reads has had enough, as `head` has.
+            // The reader closed the pipe, as `head` does.
             return ExitCode::SUCCESS;
         }
         eprintln!("doctor: {error:#}");
@@ -47,10 +48,13 @@ fn main() -> ExitCode {
 
 fn check(options: &CheckOptions) -> anyhow::Result<ExitCode> {
     if let Some(root) = options.root.as_ref().filter(|root| !root.join("proc").is_dir()) {
-        eprintln!("doctor: --root: {} holds no folder proc; name a copy of /", root.display());
+        eprintln!(
+            "doctor: --root: {} has no folder proc; name a folder with a copy of proc, sys, etc",
+            root.display()
+        );
         return Ok(ExitCode::from(2));
     }
-    // Seen first without a configuration: what the process may use is what the plan needs.
+    // The host is read once without a configuration, because the plan needs the allowed CPUs.
     let root = options.root.as_deref();
     let files = |wanted: Option<Wanted>, root: &Path| {
         let programs = Programs::Given(BTreeMap::new());
@@ -94,7 +98,7 @@ fn refuse(problems: &[Problem]) -> ExitCode {
     ExitCode::from(2)
 }
 
-/// The CPUs asked for, all of which there are; else those of `default`.
+/// Returns the CPUs asked for, or those of `default` if none were; all of them must be online.
 fn chosen(
     asked: Option<&CpuList>,
     default: impl Fn(&Host) -> CpuList,
@@ -106,7 +110,7 @@ fn chosen(
     if missing.is_empty() {
         return Ok(cpus);
     }
-    eprintln!("doctor: --cpus: there is no CPU {missing}; online are {}", host.online());
+    eprintln!("doctor: --cpus: CPU {missing} does not exist; online CPUs are {}", host.online());
     Err(ExitCode::from(2))
 }
 
@@ -214,12 +218,12 @@ fn measure_topology(options: &Topology) -> anyhow::Result<ExitCode> {
         let report = serde_json::json!({ "pairs": pairs, "threads": placement::toml(&threads) });
         writeln!(out, "{report:#}")?;
     } else {
-        writeln!(out, "one hand-over, ns (median)\n{}", matrix(&all, &pairs))?;
-        writeln!(out, "\ntime-stamp counters of two CPUs are apart by")?;
+        writeln!(out, "one hand-over between two CPUs, ns (median)\n{}", matrix(&all, &pairs))?;
+        writeln!(out, "\noffset between the time-stamp counters of two CPUs")?;
         for Pair { cpus: (a, b), skew, .. } in &pairs {
             writeln!(out, "  CPU {a} to {b}: {} to {} ns", skew.low, skew.high)?;
         }
-        writeln!(out, "\n# a placement on CPUs {}\n", host.hot)?;
+        writeln!(out, "\n# proposed placement on CPUs {}\n", host.hot)?;
         write!(out, "{}", placement::toml(&threads))?;
     }
     Ok(ExitCode::SUCCESS)
@@ -235,7 +239,7 @@ fn measure_pairs(cpus: &CpuList) -> anyhow::Result<Vec<Pair>> {
         for b in &numbers[place + 1..] {
             let pair = topology::measure(&clock, *a, *b);
             pairs.push(pair.with_context(|| {
-                format!("CPUs {a} and {b}: the system lets no threads be pinned there")
+                format!("CPUs {a} and {b}: the system does not allow threads to be pinned there")
             })?);
             bar.inc(1);
         }
@@ -260,7 +264,7 @@ fn matrix(cpus: &CpuList, pairs: &[Pair]) -> Table {
     table
 }
 
-/// A bar on standard error, so that a pipe sees only what was asked for.
+/// Creates a progress bar on standard error, so that standard output has only the results.
 fn bar(what: &'static str, steps: u64, unit: &'static str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::hidden());

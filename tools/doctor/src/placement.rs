@@ -1,9 +1,10 @@
-//! Which agents go to which cores, proposed from how far the cores are apart, in the configuration's
-//! own words.
+//! Proposes which agents run on which cores, from the measured distances between the cores, as
+//! `[[threads]]` of a configuration.
 //!
-//! The calculator stands between all others, so that it gets the core that is nearest to the rest; what
-//! a quote passes first comes next: feeds, decision, then the consumers that may take their time.
-//! Pure: it knows figures and roles, no thread and no host.
+//! The calculator exchanges records with all other agents, so it gets the core that is nearest to
+//! the others. The remaining cores are assigned by distance in the order in which a quote passes
+//! the agents: feeds and decision first, then the consumers that may be slower. Everything here is
+//! pure.
 
 use crate::topology::Pair;
 use std::fmt::Write;
@@ -11,19 +12,19 @@ use std::fmt::Write;
 /// One thread of a proposal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thread {
-    /// Its name, at most 15 bytes.
+    /// Name of the thread, at most 15 bytes.
     pub name: String,
-    /// Its core.
+    /// CPU that the thread is pinned to.
     pub cpu: usize,
-    /// Its agents, in the order of the data flow.
+    /// Agents of the thread, in the order of the data flow.
     pub agents: Vec<String>,
 }
 
-/// Linux keeps this many bytes of a thread's name.
+/// Number of bytes of a thread's name that Linux keeps.
 const NAME_MAX: usize = 15;
 
-/// Agents by thread for as many cores as there are; more than eight are only of use to more venues.
-/// The thread with the calculator is the second where it stands alone, else the first.
+/// Returns the agents of each thread for this many cores. Cores beyond five are only used for
+/// separate feeds.
 fn roles(cores: usize, venues: &[String]) -> Vec<Vec<String>> {
     let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let rows: &[&str] = match cores {
@@ -37,7 +38,8 @@ fn roles(cores: usize, venues: &[String]) -> Vec<Vec<String>> {
     let mut roles: Vec<Vec<String>> = rows.iter().map(|row| words(row)).collect();
     let spare = cores.saturating_sub(roles.len());
     if spare != 0 && 1 < venues.len() {
-        // The first thread of feeds keeps the venues that get none of their own.
+        // If there are not enough cores, a shared feed keeps the venues without a feed of their
+        // own.
         let own = (spare + 1).min(venues.len());
         let alone = if own == venues.len() { own } else { own - 1 };
         let feeds = venues[..alone].iter().map(|venue| vec![format!("feed.{venue}")]);
@@ -47,8 +49,8 @@ fn roles(cores: usize, venues: &[String]) -> Vec<Vec<String>> {
     roles
 }
 
-/// A placement on `cpus`, whose distances are among `pairs`. Venues beyond one get feeds of their
-/// own as far as there are cores.
+/// Proposes a placement on `cpus`, whose distances are in `pairs`. If there are several venues,
+/// they get separate feeds as far as there are cores.
 #[must_use]
 pub fn propose(cpus: &[usize], pairs: &[Pair], venues: &[String]) -> Vec<Thread> {
     let roles = roles(cpus.len(), venues);
@@ -62,7 +64,7 @@ pub fn propose(cpus: &[usize], pairs: &[Pair], venues: &[String]) -> Vec<Thread>
     let Some(core) = central(&free, pairs, neighbours) else { return Vec::new() };
     free.retain(|cpu| *cpu != core);
     free.sort_by(|a, b| distance(pairs, core, *a).total_cmp(&distance(pairs, core, *b)));
-    // Nearest first, to feeds and decision, in the order of the data flow.
+    // The nearest cores go to the feeds and the decision, in the order of the data flow.
     let mut free = free.into_iter();
     let mut threads = Vec::new();
     for (place, agents) in roles.into_iter().enumerate() {
@@ -73,7 +75,8 @@ pub fn propose(cpus: &[usize], pairs: &[Pair], venues: &[String]) -> Vec<Thread>
     threads
 }
 
-/// The core whose nearest `neighbours` are nearest in all; the smallest number of equals.
+/// Returns the core with the smallest total distance to its nearest `neighbours`; among equals, the
+/// one with the smallest number.
 fn central(cpus: &[usize], pairs: &[Pair], neighbours: usize) -> Option<usize> {
     let spread = |cpu: usize| {
         let others = cpus.iter().filter(|other| **other != cpu);
@@ -84,13 +87,13 @@ fn central(cpus: &[usize], pairs: &[Pair], neighbours: usize) -> Option<usize> {
     cpus.iter().copied().min_by(|a, b| spread(*a).total_cmp(&spread(*b)))
 }
 
-/// One hand-over between two cores, ns; what was not measured is far.
+/// Returns the time of one hand-over between two cores, ns; infinity if it was not measured.
 fn distance(pairs: &[Pair], a: usize, b: usize) -> f64 {
     let both = (a.min(b), a.max(b));
     pairs.iter().find(|pair| pair.cpus == both).map_or(f64::INFINITY, |pair| pair.p50_ns)
 }
 
-/// After its agents, cut to what Linux keeps; with a number where that stands already.
+/// Names a thread after its agents, cut to what Linux keeps, with a number if the name is taken.
 fn name(agents: &[String], others: &[Thread]) -> String {
     let name = match agents {
         [one] => one.replace('.', "-"),
@@ -111,7 +114,7 @@ fn name(agents: &[String], others: &[Thread]) -> String {
     std::iter::once(short.clone()).chain(numbered).find(|n| !is_taken(n)).unwrap_or(short)
 }
 
-/// The `[[threads]]` of a configuration.
+/// Returns the threads as `[[threads]]` of a configuration.
 #[must_use]
 pub fn toml(threads: &[Thread]) -> String {
     let mut text = String::new();
@@ -123,7 +126,7 @@ pub fn toml(threads: &[Thread]) -> String {
             "{divider}[[threads]]\nname = {name:?}\ncpu = {cpu}\nidle = \"spin\"\nagents = [{}]\n",
             agents.join(", ")
         )
-        .expect("a String takes it all");
+        .expect("a String accepts any text");
     }
     text
 }
@@ -131,7 +134,7 @@ pub fn toml(threads: &[Thread]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::topology::Skew;
+    use crate::skew::Skew;
     use proptest::prelude::*;
     use spreadwire_engine::plan::{Host, Plan};
 
@@ -152,7 +155,7 @@ mod tests {
 
     const VENUES: [&str; 4] = ["binance", "binance-usdm", "bybit", "okx"];
 
-    /// The proposal within a configuration, proved by the engine.
+    /// Puts the proposal into a configuration and lets the engine validate it.
     fn proved(threads: &[Thread], cpus: &[usize], venues: &[&str]) -> Result<Plan, Vec<String>> {
         let mut text = toml(threads);
         for venue in venues {
@@ -176,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_threads_that_a_quote_passes_first_share_the_cache() {
-        // 0-3 share one cache, 4-7 another; five of them are asked for.
+        // 0-3 share one cache, 4-7 another; the threads get five of them.
         let near = |a: usize, b: usize| if a / 4 == b / 4 { 20.0 } else { 100.0 };
         let cpus = [2, 4, 5, 6, 7];
         let threads = propose(&cpus, &pairs(&cpus, near), &[]);
@@ -186,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn venues_get_feeds_of_their_own_as_far_as_there_are_cores() {
+    fn venues_get_separate_feeds_as_far_as_there_are_cores() {
         let venues = names(&VENUES);
         let feeds = |cores: usize| {
             let cpus: Vec<usize> = (0..cores).collect();
@@ -217,7 +220,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_engine_takes_every_proposal(
+        fn the_engine_accepts_every_proposal(
             cpus in prop::collection::btree_set(0_usize..64, 1..12),
             far in prop::collection::vec(1_u32..200, 97),
             count in 2_usize..5,

@@ -1,6 +1,5 @@
-//! The outcome of all checks: one line for the head of a benchmark, a report for people and programs.
-//!
-//! It must not know any particular check.
+//! Summarises the outcome of all checks: one line that a benchmark prints first, and a report for
+//! people and programs.
 
 use crate::check::{Finding, Status};
 use crate::checks;
@@ -10,27 +9,27 @@ use std::fmt;
 use std::fmt::Write;
 use std::time::Duration;
 
-/// How long the counters are watched when a benchmark asks.
+/// How long the counters are watched for a benchmark.
 const WATCH: Duration = Duration::from_millis(250);
-/// The number of the report's JSON shape; `docs/tuning.md` describes it.
+/// Version of the report's JSON format, which `docs/tuning.md` describes.
 pub const FORMAT: u32 = 1;
-/// Names of failed checks in the verdict's line.
+/// Maximum number of failed checks that the verdict's line names.
 const NAMED_MAX: usize = 6;
 
-/// How many checks came out how.
+/// Number of checks by outcome.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Verdict {
-    /// As it should be.
+    /// Number of checks that passed.
     pub pass: usize,
-    /// Costs microseconds.
+    /// Number of checks that warned.
     pub warn: usize,
-    /// Costs more.
+    /// Number of checks that failed.
     pub fail: usize,
-    /// Not here, or not told.
+    /// Number of checks that were skipped.
     pub skip: usize,
-    /// Names of those that failed.
+    /// Names of the checks that failed.
     pub failed: Vec<&'static str>,
-    /// Names of those that warn.
+    /// Names of the checks that warned.
     pub warned: Vec<&'static str>,
 }
 
@@ -54,6 +53,7 @@ impl Verdict {
 }
 
 impl fmt::Display for Verdict {
+    /// Writes a line such as
     /// `doctor: 12 pass, 5 warn, 3 fail (isolation, nohz_full, governor), 9 skipped`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "doctor: {} pass, {} warn, {} fail", self.pass, self.warn, self.fail)?;
@@ -66,43 +66,43 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Looks at this machine for a quarter of a second, with the hot CPUs that are customary.
+/// Checks this machine for a quarter of a second, with the default hot CPUs.
 #[must_use]
 pub fn verdict() -> Verdict {
     Verdict::of(&checks::run(&Host::live(None, None, WATCH)))
 }
 
-/// What was looked at.
+/// The host that was checked.
 #[derive(Clone, Debug, Serialize)]
 pub struct About {
     /// Model of the CPU.
     pub cpu: String,
-    /// Release of the kernel.
+    /// Kernel release.
     pub kernel: String,
     /// Whether it is a virtual machine.
     pub vm: bool,
     /// CPUs that the process may use.
     pub cpus: String,
-    /// CPUs that the checks take for the engine's.
+    /// CPUs that the checks consider the engine's.
     pub hot: String,
     /// CPUs that are left to everything else.
     pub cold: String,
-    /// For how long the counters were watched, seconds.
+    /// Time for which the counters were watched, seconds.
     pub watched_s: f64,
 }
 
 /// The whole report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
-    /// [`FORMAT`].
+    /// Always [`FORMAT`].
     pub format: u32,
-    /// What was looked at.
+    /// The host that was checked.
     pub host: About,
-    /// How many came out how.
+    /// Number of checks by outcome.
     pub verdict: Verdict,
-    /// The verdict as a line.
+    /// The verdict as one line.
     pub line: String,
-    /// Every check.
+    /// Finding of every check.
     pub findings: Vec<Finding>,
 }
 
@@ -125,14 +125,15 @@ impl Report {
         Report { format: FORMAT, host: about, line: verdict.to_string(), verdict, findings }
     }
 
-    /// For people: the checks by area, what is not as it should be with what mends it, the verdict.
+    /// Returns the report for people: the checks by area, with a fix for each fault, then the
+    /// verdict.
     #[must_use]
     pub fn text(&self) -> String {
         let About { cpu, kernel, vm, cpus, hot, cold, .. } = &self.host;
         let vm = if *vm { ", a virtual machine" } else { "" };
         let cold = if cold.is_empty() { "none" } else { cold };
         let mut text = format!("{cpu}, Linux {kernel}{vm}\n");
-        let mut line = |line: String| writeln!(text, "{line}").expect("a String takes it all");
+        let mut line = |line: String| writeln!(text, "{line}").expect("a String accepts any text");
         line(format!("CPUs {cpus}; hot {hot}, for everything else {cold}"));
         let mut area = "";
         for finding in &self.findings {
@@ -143,7 +144,7 @@ impl Report {
             line(format!("  {}  {:<23} {}", finding.status.word(), finding.id, finding.found));
             if let Some(mend) = &finding.mend {
                 line(format!("        {:<23} good: {}", "", finding.good));
-                line(format!("        {:<23} mend: {mend}", ""));
+                line(format!("        {:<23} fix: {mend}", ""));
             }
         }
         line(format!("\n{}", self.line));

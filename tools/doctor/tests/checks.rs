@@ -1,9 +1,9 @@
-//! Every check on files that a test wrote: as it should be, and as it should not.
+//! Runs every check on files that the test wrote, once as they should be and once with a fault.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use doctor::check::Status::{self, Fail, Pass, Skip, Warn};
-use doctor::topology::Skew;
+use doctor::skew::Skew;
 use doctor::verdict::{Report, Verdict};
 use kit::{Folder, engine, interrupts, machine_of_a_cloud, tuned};
 use std::collections::BTreeSet;
@@ -18,10 +18,10 @@ fn on_a_tuned_host_everything_passes() {
     assert!(others.is_empty(), "{others:#?}");
     assert!(findings.iter().all(|it| it.mend.is_none()));
     let ids: BTreeSet<&str> = findings.iter().map(|it| it.id).collect();
-    assert_eq!(ids.len(), findings.len(), "a name stands twice");
+    assert_eq!(ids.len(), findings.len(), "two checks have the same name");
 }
 
-/// What makes the tuned host worse: check, file, its text, what comes of it.
+/// Faults of the tuned host: check, file, text of the file, expected status.
 const WORSE: &[(&str, &str, &str, Status)] = &[
     ("tsc", "proc/cpuinfo", "flags : fpu tsc constant_tsc\n", Fail),
     (
@@ -85,7 +85,7 @@ const WORSE: &[(&str, &str, &str, Status)] = &[
     ("tuned_profile", "etc/tuned/active_profile", "balanced", Warn),
 ];
 
-/// Those whose fault is no file of the first reading; each has a test of its own below.
+/// Checks whose fault is not in a file of the first reading. Each has its own test below.
 const OTHERWISE: &[&str] = &[
     "tsc_sync",
     "clock_discipline",
@@ -104,7 +104,7 @@ const OTHERWISE: &[&str] = &[
 ];
 
 #[test]
-fn each_fault_is_told_with_what_mends_it() {
+fn each_fault_is_reported_with_a_fix() {
     let mut folder = tuned();
     for (id, path, text, status) in WORSE {
         let finding = folder.with(path, text, |folder| folder.finding(id));
@@ -122,7 +122,7 @@ fn every_check_is_shown_to_fail() {
 }
 
 #[test]
-fn counters_that_do_not_fit_are_told() {
+fn counters_that_grow_too_fast_are_reported() {
     let interface = "TcpExt: SyncookiesSent TCPRcvQDrop\nTcpExt: 0 3\n";
     let timers = interrupts(550, 0);
     let device = interrupts(302, 4);
@@ -143,7 +143,7 @@ fn counters_that_do_not_fit_are_told() {
 }
 
 #[test]
-fn what_programs_say_is_judged() {
+fn the_output_of_programs_is_judged() {
     let mut folder = tuned();
     let usual = folder.programs.clone();
     for (id, line, said, status) in [
@@ -167,7 +167,7 @@ fn what_programs_say_is_judged() {
 }
 
 #[test]
-fn skew_is_a_fault_where_it_is_proven_and_a_warning_where_it_cannot_be_told() {
+fn a_proven_skew_is_a_failure_and_an_uncertain_one_a_warning() {
     let mut folder = tuned();
     for (low, high, status) in [(60, 90, Fail), (-300, -51, Fail), (-2_000, 30, Warn)] {
         folder.skews = vec![Skew { cpus: (2, 3), low, high }];
@@ -181,11 +181,11 @@ fn skew_is_a_fault_where_it_is_proven_and_a_warning_where_it_cannot_be_told() {
 fn the_running_engine_is_compared_with_its_configuration() {
     let mut folder = tuned();
     engine(&mut folder, "2-3", 0);
-    assert_eq!(folder.finding("engine_threads").found, "process 77: hot may use 2-3, not 2 alone");
+    assert_eq!(folder.finding("engine_threads").found, "process 77: hot may use 2-3, not only 2");
     engine(&mut folder, "2", 1);
     assert_eq!(folder.status("engine_threads"), Fail);
     folder.remove("proc/77");
-    assert_eq!(folder.finding("engine_threads").found, "no engine runs");
+    assert_eq!(folder.finding("engine_threads").found, "no engine is running");
     folder.wanted.as_mut().unwrap().unpinned = 1;
     assert_eq!(folder.status("pinned"), Warn);
     folder.wanted = None;
@@ -199,7 +199,7 @@ fn a_realtime_task_on_a_hot_cpu_is_named() {
     folder.write("proc/9/comm", "od d) x");
     folder.write("proc/9/stat", &stat(1));
     folder.write("proc/9/status", "Cpus_allowed_list:\t0-1\n");
-    assert_eq!(folder.status("rt_throttling"), Pass, "elsewhere it is of no matter");
+    assert_eq!(folder.status("rt_throttling"), Pass, "on other CPUs it does not matter");
     folder.write("proc/9/status", "Cpus_allowed_list:\t0-7\n");
     let finding = folder.finding("rt_throttling");
     assert_eq!(finding.status, Warn);
@@ -207,7 +207,7 @@ fn a_realtime_task_on_a_hot_cpu_is_named() {
 }
 
 #[test]
-fn timers_may_move_where_the_hot_cpus_are_tickless() {
+fn timers_may_migrate_if_the_hot_cpus_are_tickless() {
     let mut folder = tuned();
     folder.write("proc/sys/kernel/timer_migration", "1");
     assert_eq!(folder.status("timer_migration"), Pass);
@@ -216,7 +216,7 @@ fn timers_may_move_where_the_hot_cpus_are_tickless() {
 }
 
 #[test]
-fn other_ways_to_the_same_end_pass() {
+fn other_ways_to_reach_the_same_state_pass() {
     let mut folder = tuned();
     folder.write("sys/devices/system/cpu/isolated", "");
     folder.write("sys/fs/cgroup/cpuset.cpus.isolated", "2-7");
@@ -253,14 +253,14 @@ fn a_virtual_machine_skips_what_it_lacks() {
 }
 
 #[test]
-fn on_nothing_at_all_no_check_ends_the_tool() {
+fn no_check_panics_on_an_empty_host() {
     let findings = Folder::of(&[]).findings();
     assert!(findings.iter().any(|it| it.status == Skip));
     assert!(findings.iter().all(|it| !it.found.is_empty()));
 }
 
 #[test]
-fn hot_are_the_isolated_cpus_else_all_but_the_first() {
+fn the_hot_cpus_are_the_isolated_ones_or_all_but_the_first() {
     let mut folder = tuned();
     (folder.hot, folder.wanted) = (None, None);
     folder.write("sys/devices/system/cpu/isolated", "4-5,9");
@@ -288,7 +288,7 @@ fn the_verdict_is_one_line_that_names_what_failed() {
 }
 
 #[test]
-fn the_report_has_what_the_document_says() {
+fn the_report_has_the_keys_that_the_document_lists() {
     let report = Report::of(&machine_of_a_cloud().host());
     let json = serde_json::to_value(&report).unwrap();
     let keys = |value: &serde_json::Value| {
@@ -302,6 +302,10 @@ fn the_report_has_what_the_document_says() {
     assert_eq!(json["findings"][1]["status"], "FAIL");
     let document = include_str!("../../../docs/tuning.md");
     for finding in &report.findings {
-        assert!(document.contains(&format!("`{}`", finding.id)), "{} is not told", finding.id);
+        assert!(
+            document.contains(&format!("`{}`", finding.id)),
+            "docs/tuning.md does not explain {}",
+            finding.id
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! The doctor as a user meets it: exit codes and what it says.
+//! Runs the doctor as a user does: exit codes and output.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -25,7 +25,7 @@ fn a_failed_check_is_exit_code_1_and_a_warning_is_one_when_strict() {
     let (code, text, _) = said(&doctor(&["--root", root]));
     assert_eq!(code, Some(1));
     assert!(text.contains("  FAIL  isolation "), "{text}");
-    assert!(text.contains("mend: kernel arguments: isolcpus=managed_irq,domain,2-7"), "{text}");
+    assert!(text.contains("fix: kernel arguments: isolcpus=managed_irq,domain,2-7"), "{text}");
     assert!(text.trim_end().lines().last().unwrap().starts_with("doctor: "), "{text}");
 
     let mut folder = tuned();
@@ -47,14 +47,14 @@ fn json_is_the_report() {
 }
 
 #[test]
-fn a_configuration_names_the_cores_and_its_problems_are_told_as_the_engine_does() {
+fn a_configuration_names_the_cores_and_its_problems_are_reported_as_by_the_engine() {
     let mut folder = tuned();
     let root = folder.root.path().to_str().unwrap().to_owned();
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/pinned-8.toml");
     let (_, text, _) = said(&doctor(&["--root", &root, "--config", config]));
     assert!(text.contains("hot 0-7, for everything else none"), "{text}");
     assert!(text.contains("  FAIL  enough_cpus             8 spinning, 8 CPUs"), "{text}");
-    assert!(text.contains("  PASS  pinned                  8 of them"), "{text}");
+    assert!(text.contains("  PASS  pinned                  all 8 of them"), "{text}");
 
     folder.write("proc/self/status", "Cpus_allowed_list:\t0-5\n");
     let (code, text, errors) = said(&doctor(&["--root", &root, "--config", config]));
@@ -92,7 +92,8 @@ fn help_teaches_by_examples() {
     }
 }
 
-/// On whatever machine this is: what is measured is not judged, only that it is told.
+/// Measures the machine that runs the test. The figures are not judged, only that they are
+/// reported.
 #[test]
 fn this_machine_is_measured() {
     let home = tempfile::tempdir().unwrap();

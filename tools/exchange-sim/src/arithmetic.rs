@@ -1,19 +1,19 @@
-//! The few functions the model needs beyond `+ - * / sqrt`, in plain IEEE arithmetic.
+//! The few functions that the model needs beyond `+ - * / sqrt`, in plain IEEE arithmetic.
 //!
-//! The platform's `exp` and `ln` may differ in the last bit from machine to machine, and a seed
-//! must give the same quotes everywhere. These are built only from operations that IEEE 754 fixes
-//! to the bit. Knows nothing of markets.
+//! The platform's `exp` and `ln` may differ in the last bit from machine to machine, but a seed
+//! must give the same quotes everywhere. The functions here use only operations whose results IEEE
+//! 754 defines to the bit.
 
 use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 
-/// e^x for x <= 0, to about 1e-12. A very negative `x` gives 0.
+/// Returns e^x for x <= 0, to about 1e-12. Returns 0 for `x` below -40.
 pub(crate) fn exp_of_negative(x: f64) -> f64 {
-    debug_assert!(x <= 0.0, "only decays are computed here");
+    debug_assert!(x <= 0.0, "exp_of_negative takes no positive argument");
     if x < -40.0 {
         return 0.0;
     }
-    // e^x = (e^(x/1024))^1024; the inner argument is above -0.04, where six terms are enough.
+    // e^x = (e^(x/1024))^1024. The inner argument is above -0.04, where seven terms are enough.
     let small = x / 1024.0;
     let mut term = 1.0;
     let mut sum = 1.0;
@@ -27,13 +27,13 @@ pub(crate) fn exp_of_negative(x: f64) -> f64 {
     sum
 }
 
-/// ln(x) for 0 < x <= 1, to about 1e-12.
+/// Returns ln(x) for 0 < x <= 1, to about 1e-12.
 pub(crate) fn ln_of_unit(x: f64) -> f64 {
-    debug_assert!(x > 0.0 && x <= 1.0, "only uniform draws come here");
+    debug_assert!(x > 0.0 && x <= 1.0, "ln_of_unit takes an argument in (0, 1]");
     const LN_2: f64 = std::f64::consts::LN_2;
     let mut mantissa = x;
     let mut halvings = 0.0;
-    // Uniform draws are at least 2^-53, so this ends after 53 rounds at most.
+    // A uniform draw is at least 2^-53, so the loop ends after 53 rounds at most.
     while mantissa < 0.5 && halvings < 1100.0 {
         mantissa *= 2.0;
         halvings += 1.0;
@@ -49,17 +49,17 @@ pub(crate) fn ln_of_unit(x: f64) -> f64 {
     2.0 * sum - halvings * LN_2
 }
 
-/// A draw from the uniform distribution on (0, 1]: never 0, so that its logarithm exists.
+/// Draws from the uniform distribution on (0, 1]. The result is never 0, so its logarithm exists.
 pub(crate) fn uniform(rng: &mut ChaCha8Rng) -> f64 {
     1.0 - rng.random::<f64>()
 }
 
-/// A draw from the exponential distribution of mean 1.
+/// Draws from the exponential distribution of mean 1.
 pub(crate) fn exponential(rng: &mut ChaCha8Rng) -> f64 {
     -ln_of_unit(uniform(rng))
 }
 
-/// A draw from the standard normal distribution (Marsaglia's polar method).
+/// Draws from the standard normal distribution by Marsaglia's polar method.
 pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
     loop {
         let u = 2.0 * uniform(rng) - 1.0;
@@ -71,17 +71,17 @@ pub(crate) fn normal(rng: &mut ChaCha8Rng) -> f64 {
     }
 }
 
-/// The whole number below `x`; 0 for negative numbers and NaN.
+/// Rounds `x` down to a whole number. Returns 0 for negative numbers and NaN.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "the cast saturates, which is what is asked for"
+    reason = "the cast saturates, which is the intent"
 )]
 pub(crate) fn floor_units(x: f64) -> u64 {
     x as u64
 }
 
-/// `x` as a float; above 2^53 the nearest one.
+/// Converts `x` to a float, which is the nearest one above 2^53.
 pub(crate) fn float(x: u64) -> f64 {
     x as f64
 }

@@ -1,11 +1,13 @@
-//! The simulator's clock, and the only place that reads the machine's.
+//! The simulator's clock, the only code that reads the machine's clocks.
 //!
-//! One reading is the wall clock at the start plus what the monotonic clock has run since, so it
-//! never steps back. Must not know what the time is used for.
+//! The wall clock is read once, at the start. Later readings add the time that the monotonic clock
+//! has measured since, so the simulator's time never steps back.
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Nanoseconds since 1970 UTC, never stepping back.
+use crate::duration::nanos;
+
+/// A clock that counts nanoseconds since 1970 UTC and never steps back.
 #[derive(Debug, Clone)]
 pub struct Clock {
     origin: Instant,
@@ -13,21 +15,17 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Takes the wall clock now as the origin.
+    /// Starts a clock at the wall clock's time.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clocks")]
     #[must_use]
     pub fn start() -> Clock {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { origin: Instant::now(), origin_ns: saturating_ns(since_1970.as_nanos()) }
+        Clock { origin: Instant::now(), origin_ns: nanos(since_1970) }
     }
 
-    /// The time now, ns since 1970 UTC.
+    /// Returns the time in ns since 1970 UTC.
     #[must_use]
     pub fn now_ns(&self) -> u64 {
-        self.origin_ns.saturating_add(saturating_ns(self.origin.elapsed().as_nanos()))
+        self.origin_ns.saturating_add(nanos(self.origin.elapsed()))
     }
-}
-
-fn saturating_ns(ns: u128) -> u64 {
-    u64::try_from(ns).unwrap_or(u64::MAX)
 }

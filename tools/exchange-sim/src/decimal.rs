@@ -1,31 +1,32 @@
-//! Decimal numbers as text: what a venue writes and what a tape holds.
+//! Decimal numbers as text, as venues write them and tapes hold them.
 //!
-//! Nothing here goes through a float; a digit that came in goes out. Knows nothing of venues.
+//! No number goes through a float, so no digit is changed on the way from a tape to a frame.
 
 use std::cmp::Ordering;
 
-/// The longest number accepted from outside, in bytes.
+/// Length of the longest number accepted from a tape, in bytes.
 const LEN_MAX: usize = 40;
 
-/// Whether `text` is an unsigned plain decimal: digits, with at most one point between digits.
+/// Returns whether `text` is an unsigned plain decimal: digits, with at most one point between
+/// them.
 pub(crate) fn is_plain(text: &str) -> bool {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     text.len() <= LEN_MAX && digits(whole) && digits(fraction)
 }
 
-/// The number of digits after the point.
+/// Returns the number of digits after the point.
 pub(crate) fn places(text: &str) -> usize {
     text.split_once('.').map_or(0, |(_, fraction)| fraction.len())
 }
 
-/// The number of digits after the point that are needed: trailing zeros do not count.
+/// Returns the number of digits after the point, without trailing zeros.
 pub(crate) fn significant_places(text: &str) -> usize {
     text.split_once('.').map_or(0, |(_, fraction)| fraction.trim_end_matches('0').len())
 }
 
-/// Appends `text` with zeros added until it has `places` digits after the point; digits beyond
-/// them stay.
+/// Appends `text`, padded with zeros to `places` digits after the point. A text with more digits is
+/// appended as it is.
 pub(crate) fn push_padded(text: &str, places: usize, out: &mut String) {
     const ZEROS: &str = "0000000000000000";
     let has = self::places(text);
@@ -38,7 +39,7 @@ pub(crate) fn push_padded(text: &str, places: usize, out: &mut String) {
     }
 }
 
-/// Appends `text` without the zeros at the end of its fraction.
+/// Appends `text` without trailing zeros in its fraction.
 pub(crate) fn push_trimmed(text: &str, out: &mut String) {
     if text.contains('.') {
         out.push_str(text.trim_end_matches('0').trim_end_matches('.'));
@@ -47,7 +48,7 @@ pub(crate) fn push_trimmed(text: &str, out: &mut String) {
     }
 }
 
-/// Appends `units` of 10^-`places` with exactly `places` digits after the point.
+/// Appends `units` times 10^-`places`, with exactly `places` digits after the point.
 pub(crate) fn push_units(units: u64, places: usize, out: &mut String) {
     let digits = units.to_string();
     let missing = (places + 1).saturating_sub(digits.len());

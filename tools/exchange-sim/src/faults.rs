@@ -1,77 +1,78 @@
 //! Scripted faults: what goes wrong at a venue, and when.
 //!
-//! A fault is armed at a number of quotes sent by its venue, which is the same in every run of a
-//! script, or at a time since the source began to play. It hits every connection the venue has at
-//! that moment. Knows when and what; how it is done to a socket is the server's.
+//! A fault happens after a number of quotes sent by its venue, which is the same in every run of a
+//! script, or at a time since the source began to play. It affects every connection that the venue
+//! has at that moment. `server/fault_effects.rs` carries it out.
 
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::SimError;
+use crate::duration::{duration_of, nanos};
+use crate::error::SimError;
 
-/// Length of the message of [`FaultKind::Oversized`] when none is given, in bytes.
+/// Length in bytes of the message of [`FaultKind::Oversized`], if the fault's text gives none.
 pub const OVERSIZED_LEN: usize = 1 << 20;
 
 /// One scripted fault.
 ///
-/// Its text form, as on the command line, is `<venue>:<moment>:<kind>`. The moment is `after=N`
-/// (once, when N quotes were sent), `every=N` (each N quotes), `at=TIME` (once) or `each=TIME`;
-/// a time is `250ms`, `10s` or `2m`. The kinds are `drop`, `close`, `stall=TIME`, `garbage`,
-/// `truncated`, `cut`, `oversized[=BYTES]`, `unknown`, `skip=K`, `refuse`, `crossed`, `zero-size`
-/// and `negative`. Example: `bybit:every=500:skip=3`.
+/// Its text form, as on the command line, is `<venue>:<moment>:<kind>`, for example
+/// `bybit:every=500:skip=3`. The moment is `after=N` (once, after N quotes), `every=N` (after each
+/// N quotes), `at=TIME` (once) or `each=TIME` (repeatedly). A time is written `250ms`, `10s` or
+/// `2m`. The kinds are `drop`, `close`, `stall=TIME`, `garbage`, `truncated`, `cut`,
+/// `oversized[=BYTES]`, `unknown`, `skip=K`, `refuse`, `crossed`, `zero-size` and `negative`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The venue's name.
+    /// Name of the venue.
     pub venue: String,
-    /// When it happens.
+    /// When the fault happens.
     pub moment: Moment,
-    /// What happens.
+    /// What goes wrong.
     pub kind: FaultKind,
 }
 
-/// When a fault happens. Quotes are those of the source that at least one client was sent.
+/// When a fault happens. Only quotes of the source that were sent to at least one client count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moment {
-    /// Once, right after that many quotes; 0 is as the source begins.
+    /// Once, right after this many quotes. 0 is when the source begins to play.
     AfterQuotes(u64),
-    /// Each time that many more quotes were sent.
+    /// Each time that this many more quotes were sent.
     EveryQuotes(u64),
-    /// Once, at that time since the source began to play.
+    /// Once, at this time since the source began to play.
     At(Duration),
-    /// Each time that much more time passed.
+    /// Each time that this much more time has passed.
     Each(Duration),
 }
 
 /// What goes wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FaultKind {
-    /// The connection ends by a TCP reset, after what was sent before has left.
+    /// The connection ends by a TCP reset, once everything sent before has left.
     Drop,
     /// The connection ends by a WebSocket close.
     Close,
-    /// The connection stays open but nothing is sent nor answered for that long. Quotes of that
-    /// time are lost to the client.
+    /// The connection stays open, but for this long nothing is sent and nothing is answered. The
+    /// client never gets the quotes of that time.
     Stall(Duration),
-    /// A text message that is not JSON.
+    /// A text message that is not JSON is sent.
     Garbage,
-    /// A whole message whose JSON breaks off in the middle.
+    /// A complete message is sent whose JSON breaks off in the middle.
     Truncated,
-    /// A WebSocket frame that breaks off in the middle; then the connection ends.
+    /// A WebSocket frame breaks off in the middle, and the connection ends.
     Cut,
-    /// A JSON text message of about that many bytes.
+    /// A JSON message of about this many bytes is sent.
     Oversized(usize),
-    /// Valid JSON of no kind the venue documents.
+    /// Valid JSON is sent that is of no kind the venue documents.
     Unknown,
-    /// That many next quotes are not sent; their sequence numbers are used up.
+    /// The next quotes, this many, are not sent. Their update ids are used up.
     Skip(u64),
     /// The next subscription gets the venue's error reply and has no effect.
     Refuse,
-    /// A quote whose bid is above its ask. It stands until the symbol's next quote, as do the two
-    /// below.
+    /// A quote is sent whose bid is above its ask. Like the next two, it is the symbol's last quote
+    /// until the source has a new one.
     Crossed,
-    /// A quote whose bid size is 0.
+    /// A quote is sent whose bid size is 0.
     ZeroSize,
-    /// A quote whose bid price is negative.
+    /// A quote is sent whose bid price is negative.
     Negative,
 }
 
@@ -83,14 +84,16 @@ impl FromStr for Fault {
         let mut parts = text.splitn(3, ':');
         let (Some(venue), Some(moment), Some(kind)) = (parts.next(), parts.next(), parts.next())
         else {
-            return Err(wrong("expected <venue>:<moment>:<kind>, as in binance:after=500:drop"));
+            return Err(wrong(
+                "expected <venue>:<moment>:<kind>, for example binance:after=500:drop",
+            ));
         };
         let moment = moment_of(moment)
-            .ok_or_else(|| wrong("the moment is after=N, every=N, at=TIME or each=TIME"))?;
+            .ok_or_else(|| wrong("the moment must be after=N, every=N, at=TIME or each=TIME"))?;
         let kind = kind_of(kind).ok_or_else(|| {
             wrong(
-                "the kind is drop, close, stall=TIME, garbage, truncated, cut, oversized[=BYTES], \
-                 unknown, skip=K, refuse, crossed, zero-size or negative",
+                "the kind must be drop, close, stall=TIME, garbage, truncated, cut, \
+                 oversized[=BYTES], unknown, skip=K, refuse, crossed, zero-size or negative",
             )
         })?;
         Ok(Fault { venue: venue.to_owned(), moment, kind })
@@ -132,22 +135,7 @@ fn kind_of(text: &str) -> Option<FaultKind> {
     }
 }
 
-/// Reads `250ms`, `10s`, `2m`, `1h`; a bare number is seconds. Fractions are allowed.
-#[must_use]
-pub fn duration_of(text: &str) -> Option<Duration> {
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let number: f64 = digits.parse().ok()?;
-    let seconds = match &text[digits.len()..] {
-        "ms" => number / 1000.0,
-        "s" | "" => number,
-        "m" => number * 60.0,
-        "h" => number * 3600.0,
-        _ => return None,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
-/// A fault waiting for its moment.
+/// A fault that waits for its moment.
 #[derive(Debug)]
 pub(crate) struct Armed {
     kind: FaultKind,
@@ -160,14 +148,14 @@ impl Armed {
         Armed { kind: fault.kind, moment: fault.moment, fired: 0 }
     }
 
-    /// Says what happens if the moment has come, once for each moment.
+    /// Returns what goes wrong if the moment has come, once for each moment. `quotes` are those
+    /// sent so far, and `elapsed_ns` the time since the source began to play.
     pub(crate) fn due(&mut self, quotes: u64, elapsed_ns: u64) -> Option<FaultKind> {
-        let ns = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let has_come = match self.moment {
             Moment::AfterQuotes(count) => self.fired == 0 && count <= quotes,
             Moment::EveryQuotes(count) => self.fired < quotes / count,
-            Moment::At(time) => self.fired == 0 && ns(time) <= elapsed_ns,
-            Moment::Each(time) => self.fired < elapsed_ns / ns(time).max(1),
+            Moment::At(time) => self.fired == 0 && nanos(time) <= elapsed_ns,
+            Moment::Each(time) => self.fired < elapsed_ns / nanos(time).max(1),
         };
         if has_come {
             self.fired += 1;

@@ -1,69 +1,76 @@
-//! The source being played: one item after the other with its time since the start.
+//! The source that is played, as a sequence of items with times since the start.
 //!
-//! Makes a model, a tape and recorded frames look alike to the server, and begins a recording
-//! again when it loops. Must not know the time of day or who is subscribed.
+//! This makes the model, tapes and recorded frames look alike to the server. It also starts a
+//! recording again when the options ask for a loop.
 
 use std::time::Duration;
 
 use crate::decimal::push_units;
+use crate::error::SimError;
 use crate::frames::{self, FramesOptions};
 use crate::instrument::INSTRUMENTS;
 use crate::model::{Model, ModelOptions};
 use crate::options::{Options, Source};
 use crate::tape::{self, Surveyed};
-use crate::venue::{self, Texts};
-use crate::{SimError, arithmetic};
+use crate::venue::Texts;
+use crate::venues;
 
-/// Pause between the last item of a loop and the first of the next.
+/// Pause between the last item of one round of a loop and the first item of the next.
 const LOOP_PAUSE_NS: u64 = 1_000_000;
 
 /// One item of the source.
 #[derive(Debug, Default)]
 pub(crate) struct Item {
-    /// When it is sent, ns since the start at the source's own speed.
+    /// Time at which the item is sent, in ns since the start at the source's own speed.
     pub(crate) at_ns: u64,
-    /// How much earlier the venue's matching was, ns at the source's own speed; negative on a
-    /// recording whose clock ran behind the venue's.
+    /// Time from the venue's matching to the sending, in ns at the source's own speed. Negative if
+    /// the clock of the recording ran behind the venue's.
     pub(crate) age_ns: i64,
     /// Index of the simulated venue.
     pub(crate) venue: usize,
-    /// Index into the instruments listed.
+    /// Index of the instrument among those that the source lists.
     pub(crate) instrument: usize,
-    /// The numbers of a quote, as the source has them.
+    /// Prices and sizes of a quote, as the source has them.
     pub(crate) texts: Texts,
-    /// A recorded frame instead of a quote.
+    /// Recorded frame, if the source has frames instead of quotes.
     pub(crate) frame: Option<String>,
 }
 
-/// An instrument that the source has.
+/// An instrument that the source lists.
 #[derive(Debug)]
 pub(crate) struct Listed {
+    /// Number of digits after the point of a price.
     pub(crate) price_places: usize,
+    /// Number of digits after the point of a size.
     pub(crate) size_places: usize,
-    /// Simulated venue and symbol there.
+    /// Indices of the simulated venues that list the instrument, with its symbol there.
     pub(crate) symbols: Vec<(usize, String)>,
 }
 
-/// The source at some time.
+/// The source and the item that comes next.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    tape: Tape,
+    origin: Origin,
     looping: bool,
+    /// Number of items until the limit.
     left: u64,
     item: Item,
+    /// Whether `item` is the next item.
     ready: bool,
-    /// Added to the times of this round of a loop.
+    /// Time at which this round of a loop began, in ns since the start.
     round_ns: u64,
     problem: Option<String>,
 }
 
+/// Where the items come from.
 #[derive(Debug)]
-enum Tape {
+enum Origin {
     Model {
         model: Box<Model>,
+        /// Index of the simulated venue and its push delay, by venue of the model.
         venues: Vec<(usize, Duration)>,
     },
-    Quotes {
+    Tape {
         surveyed: Box<Surveyed>,
         merged: tape::Merged,
         row: Box<tape::Row>,
@@ -73,21 +80,23 @@ enum Tape {
         names: Vec<String>,
         merged: frames::Merged,
         line: frames::Line,
+        /// Time of the first frame of the first round.
         first_ns: Option<u64>,
     },
 }
 
 impl Feed {
-    /// Opens the source of the options and says which instruments it has.
+    /// Opens the source of the options. Returns it with the instruments that it lists; recorded
+    /// frames list none.
     pub(crate) fn open(options: &Options) -> Result<(Feed, Vec<Listed>), SimError> {
         let names: Vec<&str> = options.venues.iter().map(|venue| venue.name.as_str()).collect();
-        let (tape, listed) = match &options.source {
+        let (origin, listed) = match &options.source {
             Source::Model(model) => open_model(model, &names)?,
             Source::Tape(tape) => open_tape(tape, &names)?,
             Source::Frames(frames) => (open_frames(frames, &names)?, Vec::new()),
         };
         let feed = Feed {
-            tape,
+            origin,
             looping: options.looping,
             left: options.limit.unwrap_or(u64::MAX),
             item: Item::default(),
@@ -98,7 +107,7 @@ impl Feed {
         Ok((feed, listed))
     }
 
-    /// The next item; none at the end.
+    /// Returns the next item, or `None` at the end.
     pub(crate) fn peek(&mut self) -> Option<&Item> {
         if !self.ready && 0 < self.left && self.problem.is_none() {
             self.ready = self.load();
@@ -109,25 +118,26 @@ impl Feed {
         self.ready.then_some(&self.item)
     }
 
-    /// Drops the item that was peeked at.
+    /// Goes on to the item after the one that [`peek`](Self::peek) returns.
     pub(crate) fn advance(&mut self) {
         self.ready = false;
         self.left = self.left.saturating_sub(1);
     }
 
-    /// Why the source ended before its end, if it did.
+    /// Returns why the source stopped before its end, if it did.
     pub(crate) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// What a recording of frames told so far beside frames to play.
+    /// Returns the numbers of recorded frames so far that cannot be played.
     pub(crate) fn missing(&self) -> frames::Missing {
-        match &self.tape {
-            Tape::Frames { merged, .. } => merged.missing(),
-            Tape::Model { .. } | Tape::Quotes { .. } => frames::Missing::default(),
+        match &self.origin {
+            Origin::Frames { merged, .. } => merged.missing(),
+            Origin::Model { .. } | Origin::Tape { .. } => frames::Missing::default(),
         }
     }
 
+    /// Reads the next item, from the start again if the source loops. Returns false at the end.
     fn load(&mut self) -> bool {
         let mut read = self.read();
         if self.looping && matches!(read, Ok(false)) {
@@ -143,10 +153,10 @@ impl Feed {
     }
 
     fn rewind(&mut self) -> Result<(), SimError> {
-        match &mut self.tape {
-            Tape::Model { .. } => {}
-            Tape::Quotes { surveyed, merged, .. } => *merged = surveyed.open()?,
-            Tape::Frames { options, names, merged, .. } => {
+        match &mut self.origin {
+            Origin::Model { .. } => {}
+            Origin::Tape { surveyed, merged, .. } => *merged = surveyed.open()?,
+            Origin::Frames { options, names, merged, .. } => {
                 let names: Vec<&str> = names.iter().map(String::as_str).collect();
                 *merged = frames::Merged::open(options, &names)?;
             }
@@ -156,41 +166,46 @@ impl Feed {
     }
 
     fn read(&mut self) -> Result<bool, SimError> {
-        let item = &mut self.item;
-        match &mut self.tape {
-            Tape::Model { model, venues } => {
-                read_model(model, venues, item);
+        match &mut self.origin {
+            Origin::Model { model, venues } => {
+                read_model(model, venues, &mut self.item);
                 Ok(true)
             }
-            Tape::Quotes { surveyed, merged, row } => {
+            Origin::Tape { surveyed, merged, row } => {
                 let found = merged.next(row)?;
                 if found {
-                    let at_ns =
-                        self.round_ns + row.recv_ns.saturating_sub(surveyed.survey.first_ns);
-                    // Rows of a file that go back in time are sent when they come.
-                    item.at_ns = at_ns.max(item.at_ns);
-                    item.age_ns =
-                        row.exch_ns.map_or(0, |exch| row.recv_ns.wrapping_sub(exch) as i64);
-                    item.venue = row.venue;
-                    item.instrument = row.instrument;
-                    std::mem::swap(&mut item.texts, &mut row.texts);
+                    take_row(row, surveyed.survey.first_ns, self.round_ns, &mut self.item);
                 }
                 Ok(found)
             }
-            Tape::Frames { merged, line, first_ns, .. } => {
+            Origin::Frames { merged, line, first_ns, .. } => {
                 let found = merged.next(line)?;
                 if found {
                     let first_ns = *first_ns.get_or_insert(line.at_ns);
-                    let at_ns = self.round_ns + line.at_ns.saturating_sub(first_ns);
-                    item.at_ns = at_ns.max(item.at_ns);
-                    item.venue = line.venue;
-                    let frame = item.frame.get_or_insert_default();
-                    std::mem::swap(frame, &mut line.frame);
+                    take_line(line, first_ns, self.round_ns, &mut self.item);
                 }
                 Ok(found)
             }
         }
     }
+}
+
+/// Makes a row of a tape the next item. A row that goes back in time is due at once.
+fn take_row(row: &mut tape::Row, first_ns: u64, round_ns: u64, item: &mut Item) {
+    let at_ns = round_ns + row.recv_ns.saturating_sub(first_ns);
+    item.at_ns = at_ns.max(item.at_ns);
+    item.age_ns = row.exch_ns.map_or(0, |exch_ns| row.recv_ns.wrapping_sub(exch_ns) as i64);
+    item.venue = row.venue;
+    item.instrument = row.instrument;
+    std::mem::swap(&mut item.texts, &mut row.texts);
+}
+
+/// Makes a recorded frame the next item. A frame that goes back in time is due at once.
+fn take_line(line: &mut frames::Line, first_ns: u64, round_ns: u64, item: &mut Item) {
+    let at_ns = round_ns + line.at_ns.saturating_sub(first_ns);
+    item.at_ns = at_ns.max(item.at_ns);
+    item.venue = line.venue;
+    std::mem::swap(item.frame.get_or_insert_default(), &mut line.frame);
 }
 
 fn read_model(model: &mut Model, venues: &[(usize, Duration)], item: &mut Item) {
@@ -213,12 +228,12 @@ fn read_model(model: &mut Model, venues: &[(usize, Duration)], item: &mut Item) 
     }
 }
 
-fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Tape, Vec<Listed>), SimError> {
+fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Origin, Vec<Listed>), SimError> {
     let mut options = options.clone();
     options.venues.retain(|venue| names.contains(&venue.name.as_str()));
     for name in names {
         if !options.venues.iter().any(|venue| venue.name == *name) {
-            return Err(SimError::Model(format!("the model has no parameters for {name}")));
+            return Err(SimError::Model(format!("no parameters are given for venue {name}")));
         }
     }
     let index = |name: &str| names.iter().position(|here| *here == name).unwrap_or(0);
@@ -233,14 +248,17 @@ fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Tape, Vec<Liste
             symbols: names
                 .iter()
                 .enumerate()
-                .filter_map(|(at, name)| Some((at, venue::venue_symbol(name, instrument.name)?)))
+                .filter_map(|(at, name)| Some((at, venues::venue_symbol(name, instrument.name)?)))
                 .collect(),
         })
         .collect();
-    Ok((Tape::Model { model: Box::new(model), venues }, listed))
+    Ok((Origin::Model { model: Box::new(model), venues }, listed))
 }
 
-fn open_tape(options: &tape::TapeOptions, names: &[&str]) -> Result<(Tape, Vec<Listed>), SimError> {
+fn open_tape(
+    options: &tape::TapeOptions,
+    names: &[&str],
+) -> Result<(Origin, Vec<Listed>), SimError> {
     let surveyed = Surveyed::read(options, names)?;
     let index = |name: &String| names.iter().position(|here| here == name);
     let listed = surveyed
@@ -259,22 +277,15 @@ fn open_tape(options: &tape::TapeOptions, names: &[&str]) -> Result<(Tape, Vec<L
         .collect();
     let merged = surveyed.open()?;
     let row = Box::default();
-    Ok((Tape::Quotes { surveyed: Box::new(surveyed), merged, row }, listed))
+    Ok((Origin::Tape { surveyed: Box::new(surveyed), merged, row }, listed))
 }
 
-fn open_frames(options: &FramesOptions, names: &[&str]) -> Result<Tape, SimError> {
-    Ok(Tape::Frames {
+fn open_frames(options: &FramesOptions, names: &[&str]) -> Result<Origin, SimError> {
+    Ok(Origin::Frames {
         options: options.clone(),
         names: names.iter().map(|&name| name.to_owned()).collect(),
         merged: frames::Merged::open(options, names)?,
         line: frames::Line::default(),
         first_ns: None,
     })
-}
-
-/// `ns` at `speed` times the pace.
-pub(crate) fn paced(ns: u64, speed: f64) -> u64 {
-    // Whole numbers stay exact at the source's own speed, whatever their size.
-    #[expect(clippy::float_cmp, reason = "exactly the source's own speed is a case of its own")]
-    if speed == 1.0 { ns } else { arithmetic::floor_units(arithmetic::float(ns) / speed) }
 }

@@ -1,47 +1,49 @@
-//! Recorded frames: lines `<ns> <frame as the venue sent it>`, plain, gzip or zstd, merged by time.
+//! Recorded frames: files of lines `<ns> <frame as the venue sent it>`, merged by time.
 //!
-//! The bytes of a frame are not touched here. Lines of an engine's capture that begin with `#` after
-//! the time are a frame in another spelling, or say what is missing (`docs/formats.md`). A zstd file
-//! that breaks off, because its writer was killed, ends with its last whole line. Must not know what
-//! is in a frame.
+//! A file is plain, gzip or zstd. The bytes of a frame are not changed. In an engine's capture, a
+//! line with a `#` after the time is a frame in another encoding or tells what is missing
+//! (`docs/formats.md`). A zstd file that breaks off, because its writer was killed, ends with its
+//! last complete line.
 
-use std::fs::{self, File};
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::SimError;
-use crate::tape::unzipped;
+use crate::error::SimError;
+use crate::recording;
 
-/// The longest line accepted, in bytes: a message of 16 MiB in base64, and its time.
+/// Length of the longest line accepted, in bytes: a message of 16 MiB in base64, and its time.
 const LINE_LEN_MAX: u64 = 32 << 20;
 
-/// What the names of files of frames end with; the last is that of a file still written.
+/// Endings of the names of files of frames. The last one is that of a file that is still being
+/// written.
 const ENDINGS: [&str; 4] = [".frames", ".frames.gz", ".frames.zst", ".frames.zst.open"];
 
-/// Which recordings are played, and by which venues.
+/// Which recordings are played, and which venues play them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FramesOptions {
-    /// The simulated venue and a file of its frames, or a folder of such files and folders; all are
-    /// merged by time.
+    /// Simulated venue, and a file of its frames or a folder of such files and folders. All files
+    /// are merged by time.
     pub files: Vec<(String, PathBuf)>,
 }
 
 impl FramesOptions {
-    /// Every venue of an engine's capture, `<lake>/capture`, that is among `venues`: its folder is
-    /// `exchange=<venue>`, with `_` for `-`.
+    /// Returns the recordings of `venues` in an engine's capture, the folder `<lake>/capture`. A
+    /// venue's folder in it is `exchange=<venue>`, with `_` for `-`. Venues without a folder are
+    /// left out.
     ///
     /// # Errors
     ///
-    /// If none of them is there.
+    /// If none of the venues has a folder.
     pub fn captured(folder: &Path, venues: &[&str]) -> Result<FramesOptions, SimError> {
         let place = |venue: &&str| folder.join(format!("exchange={}", venue.replace('-', "_")));
         let found = venues.iter().map(|venue| ((*venue).to_owned(), place(venue)));
         let files: Vec<_> = found.filter(|(_, path)| path.is_dir()).collect();
         if files.is_empty() {
-            let why = format!("{} holds no frames of {}", folder.display(), venues.join(", "));
+            let why = format!("{} has no frames of {}", folder.display(), venues.join(", "));
             return Err(SimError::Option(why));
         }
         Ok(FramesOptions { files })
@@ -57,21 +59,21 @@ pub(crate) struct Line {
     pub(crate) frame: String,
 }
 
-/// What a recording has beside frames to play.
+/// Numbers of frames of a recording that cannot be played.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Missing {
-    /// Frames that it says it lacks.
+    /// Frames that the recording says it lacks.
     pub(crate) lost: u64,
-    /// Binary frames, which name no stream.
+    /// Binary frames, which cannot be sent because they name no stream.
     pub(crate) binary: u64,
 }
 
-/// The lines of several files by time; at equal times in the order of the files. A file is opened when
-/// its first line is due, so that a long recording in many files takes no more of them at a time than
-/// overlap.
+/// The lines of several files, ordered by time and, at equal times, by file. A file is opened only
+/// when its first line is due, so that of a long recording only the files that overlap are open at
+/// once.
 #[derive(Debug)]
 pub(crate) struct Merged {
-    /// Files still to be opened, the earliest last.
+    /// Files that are not open yet, the earliest last.
     later: Vec<Later>,
     heads: Vec<Head>,
     missing: Missing,
@@ -89,7 +91,7 @@ struct Head {
     path: PathBuf,
     order: usize,
     number: u64,
-    /// A last line without an end was cut off.
+    /// Whether a last line without a line feed is incomplete.
     may_break_off: bool,
     reader: BufReader<Box<dyn Read + Send>>,
     line: Line,
@@ -103,7 +105,7 @@ impl std::fmt::Debug for Head {
 }
 
 impl Merged {
-    /// Looks at the first line of each file. `venues` are the simulated ones.
+    /// Opens the recordings for the simulated `venues`. Reads the first line of each file.
     pub(crate) fn open(options: &FramesOptions, venues: &[&str]) -> Result<Merged, SimError> {
         let mut later = Vec::new();
         for (name, path) in &options.files {
@@ -113,7 +115,7 @@ impl Merged {
             for path in files(path)? {
                 let order = later.len();
                 let mut head = Head::open(&path, order, venue)?;
-                // A file without a frame to play has losses to tell all the same.
+                // A file without a frame to play may still tell of lost frames.
                 let has_first = head.read(&mut Missing::default())?;
                 let first_ns = if has_first { head.line.at_ns } else { u64::MAX };
                 later.push(Later { first_ns, order, venue, path });
@@ -123,12 +125,12 @@ impl Merged {
         Ok(Merged { later, heads: Vec::new(), missing: Missing::default() })
     }
 
-    /// What was met so far beside frames to play.
+    /// Returns the numbers of frames, up to here, that cannot be played.
     pub(crate) fn missing(&self) -> Missing {
         self.missing
     }
 
-    /// Takes the next line into `line`; false at the end.
+    /// Reads the next line into `line`. Returns false at the end.
     pub(crate) fn next(&mut self, line: &mut Line) -> Result<bool, SimError> {
         self.open_due()?;
         let time = |(_, head): &(usize, &Head)| (head.line.at_ns, head.order);
@@ -145,7 +147,7 @@ impl Merged {
         Ok(true)
     }
 
-    /// Opens the files whose first line is not after those at hand.
+    /// Opens the files whose first line is not later than the earliest line of the open files.
     fn open_due(&mut self) -> Result<(), SimError> {
         loop {
             let earliest = self.heads.iter().map(|head| head.line.at_ns).min();
@@ -159,9 +161,10 @@ impl Merged {
     }
 }
 
-/// The file itself, or every file of frames in a folder and those within, by path.
+/// Returns `path` if it is a file, or all files of frames in the folder and its subfolders, by
+/// path.
 fn files(path: &Path) -> Result<Vec<PathBuf>, SimError> {
-    let failed = |source| SimError::File { path: path.display().to_string(), source };
+    let failed = |source| SimError::file(path, source);
     if !fs::metadata(path).map_err(failed)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -181,19 +184,7 @@ fn files(path: &Path) -> Result<Vec<PathBuf>, SimError> {
     Ok(files)
 }
 
-/// The bytes of a zstd file; one that breaks off ends there.
-struct Unfinished<R>(R);
-
-impl<R: Read> Read for Unfinished<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.0.read(buffer) {
-            Err(problem) if problem.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-            read => read,
-        }
-    }
-}
-
-/// What a line holds.
+/// The meaning of a line.
 enum Parsed {
     Frame,
     Lost(u64),
@@ -202,15 +193,8 @@ enum Parsed {
 
 impl Head {
     fn open(path: &Path, order: usize, venue: usize) -> Result<Head, SimError> {
-        let name = path.to_string_lossy();
-        let is_zstd = name.ends_with(".zst") || name.ends_with(".zst.open");
-        let reader: Box<dyn Read + Send> = if is_zstd {
-            let failed = |source| SimError::File { path: path.display().to_string(), source };
-            let file = File::open(path).map_err(failed)?;
-            Box::new(Unfinished(zstd::Decoder::new(file).map_err(failed)?))
-        } else {
-            unzipped(path)?
-        };
+        let is_zstd = recording::is_zstd(path);
+        let reader = if is_zstd { recording::open_zstd(path)? } else { recording::open(path)? };
         Ok(Head {
             path: path.to_owned(),
             order,
@@ -222,7 +206,7 @@ impl Head {
         })
     }
 
-    /// Reads the next frame to play; false at the end.
+    /// Reads the next frame to play. Returns false at the end.
     fn read(&mut self, missing: &mut Missing) -> Result<bool, SimError> {
         while self.read_text()? {
             match self.parse() {
@@ -230,29 +214,30 @@ impl Head {
                 Ok(Parsed::Lost(count)) => missing.lost += count,
                 Ok(Parsed::Binary) => missing.binary += 1,
                 Err(why) => {
-                    let path = self.path.display().to_string();
-                    return Err(SimError::Row { path, line: self.number, why });
+                    return Err(SimError::row(&self.path, self.number, &why));
                 }
             }
         }
         Ok(false)
     }
 
+    /// Reads the next line into `self.text`. Returns false at the end.
     fn read_text(&mut self) -> Result<bool, SimError> {
         self.text.clear();
         self.number += 1;
         let read = self.reader.by_ref().take(LINE_LEN_MAX).read_line(&mut self.text);
-        let count = read
-            .map_err(|source| SimError::File { path: self.path.display().to_string(), source })?;
+        let count = read.map_err(|source| SimError::file(&self.path, source))?;
         let breaks_off = self.may_break_off && !self.text.ends_with('\n');
         Ok(0 < count && !breaks_off)
     }
 
+    /// Parses `self.text` and puts a frame into `self.line`.
     fn parse(&mut self) -> Result<Parsed, String> {
         let text = self.text.trim_end_matches(['\r', '\n']);
         let parsed = text.split_once(' ');
         let parsed = parsed.and_then(|(ns, frame)| Some((ns.parse::<u64>().ok()?, frame)));
-        let (at_ns, frame) = parsed.ok_or("expected <ns> <frame>")?;
+        let (at_ns, frame) =
+            parsed.ok_or("expected <ns> <frame>, the time in ns and a space before the frame")?;
         let line = &mut self.line;
         line.at_ns = at_ns;
         line.frame.clear();
@@ -342,7 +327,7 @@ mod tests {
             "exchange=okx/date=2024-08-08/a-0-000000.frames.zst",
             &["7 #lost 3\n10 a\n", "20 b\n"],
         );
-        // The line feed within, and a frame that looks like a mark.
+        // A frame with a line feed, and a frame that looks like a mark.
         let coded = "15 #text eAp5\n25 #text I2xvc3QgMQ==\n26 #binary AAE=\n";
         write("exchange=bybit/date=2024-08-08/a-0-000000.frames.zst.open", &[coded]);
         write("exchange=bybit/date=2024-08-08/a-1-000000.frames.zst", &["9 #lost 4\n"]);

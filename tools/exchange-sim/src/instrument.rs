@@ -1,19 +1,19 @@
 //! The model's instruments: canonical names, price levels and grids.
 //!
-//! The grid is the same on every venue of the model, and a multiplied contract (Binance's
-//! `1000SHIBUSDT`) is listed unmultiplied, so that one canonical instrument has one price. Knows
-//! nothing of venues' spellings; those are in `venue/`.
+//! An instrument has the same grid on every venue of the model. A contract on a multiple of a coin,
+//! such as Binance's `1000SHIBUSDT`, would be listed under the single coin, so that one canonical
+//! instrument has one price. The venues' own spellings are in `venues/`.
 
 /// One instrument of the model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Instrument {
-    /// Canonical name, base and quote: `BTC/USDT`.
+    /// Canonical name, base and quote currency, such as `BTC/USDT`.
     pub name: &'static str,
-    /// The common price at the start, in the quote currency.
+    /// Common price at the start, in the quote currency.
     pub price: f64,
-    /// Digits after the point of a price; the tick is 10^-this.
+    /// Number of digits after the point of a price. The tick is 10 to the minus this power.
     pub price_decimals: usize,
-    /// Digits after the point of a size; the lot is 10^-this.
+    /// Number of digits after the point of a size. The lot is 10 to the minus this power.
     pub size_decimals: usize,
 }
 
@@ -26,7 +26,7 @@ const fn row(
     Instrument { name, price, price_decimals, size_decimals }
 }
 
-/// The instruments the model can play, most traded first.
+/// The instruments that the model can play, most traded first.
 pub const INSTRUMENTS: [Instrument; 20] = [
     row("BTC/USDT", 68_420.0, 2, 5),
     row("ETH/USDT", 3_120.0, 2, 4),

@@ -1,5 +1,7 @@
-//! Simulated exchanges on loopback: each venue's native WebSocket protocol, its quotes from a
-//! seeded model, a tape of quotes or recorded frames, and its failures by script.
+//! Simulated exchanges on loopback.
+//!
+//! Each venue speaks its native WebSocket protocol. Its quotes come from a seeded model of the
+//! market, from a tape of recorded quotes, or from recorded frames, and its failures are scripted.
 //!
 //! ```no_run
 //! use exchange_sim::{Options, Simulator};
@@ -9,13 +11,21 @@
 //! # Ok::<(), exchange_sim::SimError>(())
 //! ```
 //!
-//! It is the engine's counterpart and shares no code with it: the venues' formats are written
-//! down here a second time, from the venues' own documentation. It knows nothing of who connects.
+//! The simulator is the engine's counterpart and shares no code with it: the venues' formats are
+//! written a second time here, from the venues' own documentation.
+//!
+//! From the bottom up, `venue` defines what a venue is and `venues` lists those there are. `model`,
+//! `tape` and `frames` are the three sources, which `feed` makes look alike. `market` is the state
+//! of one served venue and `connection` that of one client. `server` runs both on one thread, and
+//! [`Simulator`] is the handle to that thread. Only `server` and `connection` touch sockets, and
+//! only `clock` reads the machine's clocks. No module depends on who connects.
 
 mod arithmetic;
 mod clock;
 mod connection;
 mod decimal;
+mod duration;
+mod error;
 mod faults;
 mod feed;
 mod frames;
@@ -23,6 +33,8 @@ mod instrument;
 mod market;
 mod model;
 mod options;
+mod recording;
+mod sequence;
 mod server;
 mod shared;
 mod simulator;
@@ -30,12 +42,12 @@ mod stats;
 mod tape;
 mod tls;
 mod venue;
-
-use std::io;
-use std::net::SocketAddr;
+mod venues;
 
 pub use clock::Clock;
-pub use faults::{Fault, FaultKind, Moment, OVERSIZED_LEN, duration_of};
+pub use duration::duration_of;
+pub use error::SimError;
+pub use faults::{Fault, FaultKind, Moment, OVERSIZED_LEN};
 pub use frames::FramesOptions;
 pub use instrument::{INSTRUMENTS, Instrument};
 pub use model::{Model, ModelOptions, ModelQuote, ModelVenue};
@@ -43,69 +55,4 @@ pub use options::{Options, Source, Speed, VenueAt};
 pub use simulator::Simulator;
 pub use stats::{Occasion, Outcome, Stats, VenueStats, Written};
 pub use tape::{TapeInstrument, TapeOptions, TapeSurvey, survey};
-pub use venue::{venue_names, venue_path, venue_symbol};
-
-/// Why a simulator could not start. Nothing is left running.
-#[derive(Debug, thiserror::Error)]
-pub enum SimError {
-    /// A venue that is not known or not among those served.
-    #[error("{0} is not a venue served here; the simulator has {known}", known = venue_names().join(", "))]
-    Venue(String),
-    /// An option that makes no sense.
-    #[error("{0}")]
-    Option(String),
-    /// A parameter of the model that makes no sense.
-    #[error("model: {0}")]
-    Model(String),
-    /// A fault's text form that was not understood.
-    #[error("fault {text:?}: {why}")]
-    Fault {
-        /// The text.
-        text: String,
-        /// What was expected.
-        why: String,
-    },
-    /// An address that cannot be listened on.
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file that cannot be read.
-    #[error("cannot read {path}")]
-    File {
-        /// The file.
-        path: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A line of a recording that was not understood.
-    #[error("{path}, line {line}: {why}")]
-    Row {
-        /// The file.
-        path: String,
-        /// The line, counted from 1.
-        line: u64,
-        /// What was expected.
-        why: String,
-    },
-    /// A tape with no row to play.
-    #[error("{path} has no row to play; {unmapped} rows are of venues not mapped to a served one")]
-    Empty {
-        /// The file or folder.
-        path: String,
-        /// Rows of venues that are not mapped.
-        unmapped: u64,
-    },
-    /// The self-made certificate could not be made.
-    #[error("cannot make a certificate")]
-    Certificate(#[source] rcgen::Error),
-    /// TLS does not take the certificate.
-    #[error("cannot set up TLS")]
-    Tls(#[source] rustls::Error),
-    /// The system refused a poll or a thread.
-    #[error("cannot start")]
-    Io(#[source] io::Error),
-}
+pub use venues::{venue_names, venue_path, venue_symbol};

@@ -1,63 +1,63 @@
-//! One simulated venue while it runs: its streams, their last quotes and sequences, its faults.
+//! The state of one venue that is served: its streams, their last quotes and update ids, and its
+//! faults.
 //!
-//! Turns a quote of the source into the venue's frame. Must not know sockets or the clock; times
-//! and connection slots are handed in.
+//! A market turns a quote of the source into the venue's frame. Times and the slots of connections
+//! are handed in.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 
-use mio::net::TcpListener;
-
+use crate::duration::nanos;
 use crate::faults::{Armed, FaultKind};
 use crate::feed::Listed;
 use crate::options::Options;
 use crate::stats::{Occasion, VenueStats, Written};
-use crate::venue::{Manners, Texts, Venue, Wire};
+use crate::venue::{Rules, Texts, Venue, WireQuote};
 
-/// One venue while it runs.
+/// One venue that is served.
 #[derive(Debug)]
 pub(crate) struct Market {
     pub(crate) venue: &'static dyn Venue,
-    pub(crate) listener: TcpListener,
-    pub(crate) address: SocketAddr,
-    pub(crate) manners: Manners,
+    pub(crate) rules: Rules,
     pub(crate) topics: Vec<Topic>,
-    /// Quotes to be skipped still, by a fault.
+    /// Number of quotes that a fault still skips.
     pub(crate) skips: u64,
-    /// Subscriptions to be refused still, by a fault.
+    /// Number of subscriptions that a fault still refuses.
     pub(crate) refusals: u64,
-    /// The topic quoted last.
+    /// Index of the topic that was quoted last.
     pub(crate) last_topic: usize,
     pub(crate) stats: VenueStats,
+    /// Indices of the topics, by name.
     ids: HashMap<String, usize>,
-    /// Whether only listed instruments can be subscribed; recorded frames have no list.
+    /// Whether only listed instruments can be subscribed. Recorded frames list none.
     is_listed: bool,
-    /// By instrument of the source.
+    /// Index of the topic, by instrument of the source.
     by_instrument: Vec<Option<usize>>,
+    /// Faults that wait for their moments.
     armed: Vec<Armed>,
+    /// Whether the venue sends deltas.
     has_deltas: bool,
-    /// The sequence across symbols.
+    /// Sequence number across symbols.
     cross: u64,
 }
 
-/// One stream.
+/// One stream that clients can subscribe.
 #[derive(Debug, Default)]
 pub(crate) struct Topic {
     pub(crate) name: String,
-    /// Slots of the connections that get it.
+    /// Slots of the subscribed connections.
     pub(crate) subscribers: Vec<usize>,
-    /// When it was last sent, ns.
+    /// When a frame was last sent, in ns.
     pub(crate) sent_ns: u64,
     symbol: String,
     is_listed: bool,
-    /// Decimals of price and size.
+    /// Numbers of digits after the point of a price and of a size.
     places: (usize, usize),
     last: Option<Last>,
-    /// The quote before the last, for a delta.
+    /// Numbers of the quote before the last one, for a delta.
     before: Option<Texts>,
-    /// The last quote was a wrong one, by a fault: the next is a snapshot in every dialect.
+    /// Whether a fault made the last quote wrong. The next one is then a snapshot in every dialect.
     is_spoilt: bool,
-    /// The last quote is sent as a snapshot in every dialect.
+    /// Whether the last quote is sent as a snapshot in every dialect.
     is_whole: bool,
 }
 
@@ -71,21 +71,14 @@ struct Last {
 }
 
 impl Market {
-    pub(crate) fn new(
-        venue: &'static dyn Venue,
-        listener: TcpListener,
-        address: SocketAddr,
-        options: &Options,
-    ) -> Market {
+    pub(crate) fn new(venue: &'static dyn Venue, options: &Options) -> Market {
         let faults = options.faults.iter().filter(|fault| fault.venue == venue.name());
-        let own = venue.manners();
+        let own = venue.rules();
         let has_deltas = own.deltas && options.bybit_deltas;
         let repeat_after = if has_deltas { None } else { own.repeat_after };
         Market {
             venue,
-            listener,
-            address,
-            manners: Manners {
+            rules: Rules {
                 ping_every: own.ping_every.map(|own| options.ping_every.unwrap_or(own)),
                 pong_within: own.pong_within.map(|own| options.pong_within.unwrap_or(own)),
                 idle_close: own.idle_close.map(|own| options.idle_close.unwrap_or(own)),
@@ -106,7 +99,7 @@ impl Market {
         }
     }
 
-    /// Enters the instruments of the source that this venue has; `index` is the venue's.
+    /// Adds the instruments of the source that this venue lists. `index` is that of the venue.
     pub(crate) fn list(&mut self, listed: &[Listed], index: usize) {
         self.is_listed = !listed.is_empty();
         for instrument in listed {
@@ -123,12 +116,12 @@ impl Market {
         }
     }
 
-    /// Whether a client may subscribe the topic.
+    /// Returns whether a client may subscribe a topic.
     pub(crate) fn knows(&self, name: &str) -> bool {
         !self.is_listed || self.ids.get(name).is_some_and(|id| self.topics[*id].is_listed)
     }
 
-    /// The index of a topic, entered when new.
+    /// Returns the index of a topic, which is added if it is new.
     pub(crate) fn topic(&mut self, name: &str) -> usize {
         if let Some(index) = self.ids.get(name) {
             return *index;
@@ -139,17 +132,33 @@ impl Market {
         index
     }
 
-    /// The topic of an instrument of the source.
+    /// Returns the topic of an instrument of the source, if this venue lists it.
     pub(crate) fn topic_of(&self, instrument: usize) -> Option<usize> {
         self.by_instrument.get(instrument).copied().flatten()
     }
 
-    /// Takes a quote of the source as the topic's last one and gives it the next sequence.
+    /// Ends the subscription of a topic by the connection in `slot`.
+    pub(crate) fn remove_subscriber(&mut self, name: &str, slot: usize) {
+        let topic = self.topic(name);
+        self.topics[topic].subscribers.retain(|subscriber| *subscriber != slot);
+        self.stats.subscriptions -= 1;
+    }
+
+    /// Returns whether the topic's last quote has to be sent again. It has if the venue repeats
+    /// quotes, the topic has subscribers, and it was silent for long enough.
+    pub(crate) fn is_repeat_due(&self, topic: usize, now_ns: u64) -> bool {
+        let entry = &self.topics[topic];
+        let silence_ns = now_ns.saturating_sub(entry.sent_ns);
+        let is_silent = self.rules.repeat_after.is_some_and(|after| nanos(after) <= silence_ns);
+        is_silent && !entry.subscribers.is_empty()
+    }
+
+    /// Makes a quote of the source the topic's last quote and gives it the next update id.
     pub(crate) fn take(&mut self, topic: usize, raw: &Texts, event_ms: u64, push_ms: u64) {
         let venue = self.venue;
         let entry = &mut self.topics[topic];
         let (price_places, size_places) = entry.places;
-        // The texts of the quote before the last are overwritten: no new ones are made per quote.
+        // The texts of the quote before the last are reused, so that a quote allocates none.
         let mut texts = entry.before.take().unwrap_or_default();
         for (number, places, out) in [
             (&raw.bid, price_places, &mut texts.bid),
@@ -167,7 +176,8 @@ impl Market {
         entry.before = entry.last.replace(next).map(|last| last.texts);
     }
 
-    /// The frame of the topic's last quote as a change; a delta in the dialect that has them.
+    /// Returns the frame of the topic's last quote as a change, which is a delta in the dialect
+    /// that has deltas.
     pub(crate) fn change(&self, topic: usize) -> Option<String> {
         let entry = &self.topics[topic];
         let is_delta = self.has_deltas && !entry.is_whole;
@@ -176,18 +186,21 @@ impl Market {
         Some(self.write(entry, last, before, last.push_ms))
     }
 
-    /// The frame of the topic's last quote as a snapshot sent at `push_ms`.
+    /// Returns the frame of the topic's last quote as a snapshot sent at `push_ms`. Returns `None`
+    /// if there is no such topic or it has no quote.
     pub(crate) fn snapshot(&self, topic: usize, push_ms: u64) -> Option<String> {
-        let entry = &self.topics[topic];
+        let entry = self.topics.get(topic)?;
         Some(self.write(entry, entry.last.as_ref()?, None, push_ms))
     }
 
-    /// Makes the topic's last quote a wrong one, with the next sequence, as a snapshot.
+    /// Makes the topic's last quote wrong in the way of the fault `kind`, with the next update id.
+    /// It is sent as a snapshot. Returns `None` if there is no quote, or the fault is not of that
+    /// kind.
     pub(crate) fn spoil(&mut self, topic: usize, kind: FaultKind) -> Option<()> {
         let last = self.topics[topic].last.clone()?;
         let mut wrong = last.texts;
         match kind {
-            // A locked quote does not get crossed by swapping; a digit in front does it.
+            // Swapping does not cross a quote whose bid equals its ask; a digit in front does.
             FaultKind::Crossed if wrong.bid == wrong.ask => wrong.bid.insert(0, '9'),
             FaultKind::Crossed => std::mem::swap(&mut wrong.bid, &mut wrong.ask),
             FaultKind::ZeroSize => wrong.bid_qty = "0".to_owned(),
@@ -209,7 +222,7 @@ impl Market {
         Some(())
     }
 
-    /// What is remembered of a frame just written.
+    /// Returns the record of the topic's last quote, for [`Outcome`](crate::Outcome).
     pub(crate) fn written(
         &self,
         topic: usize,
@@ -236,7 +249,7 @@ impl Market {
         })
     }
 
-    /// The next fault whose moment has come.
+    /// Returns the next fault whose moment has come.
     pub(crate) fn due_fault(&mut self, elapsed_ns: u64) -> Option<FaultKind> {
         let quotes = self.stats.quotes;
         self.armed.iter_mut().find_map(|armed| armed.due(quotes, elapsed_ns))
@@ -244,7 +257,7 @@ impl Market {
 
     fn write(&self, entry: &Topic, last: &Last, before: Option<&Texts>, push_ms: u64) -> String {
         let mut out = String::with_capacity(256);
-        let wire = Wire {
+        let wire = WireQuote {
             topic: &entry.name,
             symbol: &entry.symbol,
             texts: &last.texts,
@@ -252,12 +265,100 @@ impl Market {
             delta_dialect: self.has_deltas,
             sequence: last.sequence,
             cross: last.cross,
-            // From the sequence, so that a repeat is the same text again.
+            // Computed from the update id, so that a repeated frame has the same text.
             orders: [1 + last.sequence % 5, 1 + last.sequence % 7],
             event_ms: last.event_ms,
             push_ms,
         };
         self.venue.frame(&wire, &mut out);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::venues;
+
+    /// Returns a market that lists `BTC/USDT` as topic 0.
+    fn market(venue: &str, options: &Options) -> Market {
+        let venue = venues::by_name(venue).expect("a known venue");
+        let mut market = Market::new(venue, options);
+        let symbols = vec![(0, venue.symbol("BTC/USDT"))];
+        market.list(&[Listed { price_places: 2, size_places: 5, symbols }], 0);
+        market
+    }
+
+    fn take(market: &mut Market, numbers: [&str; 4]) {
+        let [bid, bid_qty, ask, ask_qty] = numbers.map(str::to_owned);
+        market.take(0, &Texts { bid, bid_qty, ask, ask_qty }, 1_000, 1_001);
+    }
+
+    fn kind(frame: Option<String>) -> &'static str {
+        let frame = frame.expect("a frame");
+        if frame.contains(r#""type":"delta""#) { "delta" } else { "snapshot" }
+    }
+
+    #[test]
+    fn the_delta_dialect_restarts_with_a_snapshot_after_a_wrong_quote() {
+        let options = Options { bybit_deltas: true, ..Options::default() };
+        let mut market = market("bybit", &options);
+        take(&mut market, ["1", "1", "2", "1"]);
+        assert_eq!(kind(market.change(0)), "snapshot");
+        take(&mut market, ["1", "2", "2", "1"]);
+        assert_eq!(kind(market.change(0)), "delta");
+        assert!(market.spoil(0, FaultKind::ZeroSize).is_some());
+        assert_eq!(kind(market.change(0)), "snapshot");
+        take(&mut market, ["1", "3", "2", "1"]);
+        assert_eq!(kind(market.change(0)), "snapshot");
+        take(&mut market, ["1", "4", "2", "1"]);
+        assert_eq!(kind(market.change(0)), "delta");
+    }
+
+    #[test]
+    fn wrong_quotes_are_wrong_in_one_way_and_use_up_an_update_id() {
+        for (kind, numbers, wrong) in [
+            (FaultKind::Crossed, ["1", "1", "2", "1"], ["2", "1", "1", "1"]),
+            (FaultKind::Crossed, ["2", "1", "2", "1"], ["92", "1", "2", "1"]),
+            (FaultKind::ZeroSize, ["1", "1", "2", "1"], ["1", "0", "2", "1"]),
+            (FaultKind::Negative, ["1", "1", "2", "1"], ["-1", "1", "2", "1"]),
+        ] {
+            let mut market = market("bybit", &Options::default());
+            assert!(market.spoil(0, kind).is_none(), "there is no quote to spoil");
+            take(&mut market, numbers);
+            let written = |market: &Market| market.written(0, Occasion::Faulty, None, 1);
+            let before = written(&market).expect("a quote");
+            assert!(market.spoil(0, kind).is_some());
+            let it = written(&market).expect("a quote");
+            assert_eq!([&*it.bid, &*it.bid_qty, &*it.ask, &*it.ask_qty], wrong);
+            assert_eq!(it.sequence, before.sequence + 1);
+        }
+    }
+
+    #[test]
+    fn only_silent_topics_with_subscribers_are_repeated() {
+        const NS_PER_S: u64 = 1_000_000_000;
+        for (venue, subscribers, silence_ns, is_due) in [
+            ("bybit", vec![], 9 * NS_PER_S, false),
+            ("bybit", vec![0], 3 * NS_PER_S - 1, false),
+            ("bybit", vec![0], 3 * NS_PER_S, true),
+            ("okx", vec![0], 60 * NS_PER_S, true),
+            ("binance", vec![0], 999 * NS_PER_S, false),
+        ] {
+            let mut market = market(venue, &Options::default());
+            market.topics[0].subscribers = subscribers;
+            market.topics[0].sent_ns = NS_PER_S;
+            assert_eq!(market.is_repeat_due(0, NS_PER_S + silence_ns), is_due, "{venue}");
+        }
+    }
+
+    #[test]
+    fn only_listed_instruments_are_known_unless_frames_are_played() {
+        let mut market = market("okx", &Options::default());
+        assert!(market.knows("bbo-tbt:BTC-USDT"));
+        market.topic("bbo-tbt:ETH-USDT");
+        assert!(!market.knows("bbo-tbt:ETH-USDT"));
+        market.list(&[], 0);
+        assert!(market.knows("bbo-tbt:ETH-USDT"));
     }
 }

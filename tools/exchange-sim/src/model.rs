@@ -1,155 +1,75 @@
 //! A seeded model of one market seen by several venues.
 //!
-//! Each instrument has one common price: a random walk with jumps. A venue sees it some fixed lag
-//! later and adds a basis of its own, an Ornstein-Uhlenbeck process of known half-life around
-//! zero. Now and then a basis is knocked away by a shock and decays at that half-life: those are
-//! the opportunities, and their number and size are parameters. A venue quotes the resulting mid
-//! plus and minus half a width, rounded outwards to the tick. Quotes arrive as a Poisson process
-//! of bursts.
+//! Each instrument has one common price, which is a random walk with jumps. A venue sees that price
+//! a fixed lag later and adds its own basis, an Ornstein-Uhlenbeck process around zero with a known
+//! half-life. Now and then a shock moves a basis away from zero, and it decays at that half-life.
+//! These shocks are the opportunities; their number and size are parameters. A venue quotes the
+//! resulting mid price plus and minus half a width, rounded outwards to the tick. Quotes arrive as
+//! a Poisson process of bursts.
 //!
-//! Only `+ - * / sqrt` and [`arithmetic`](crate::arithmetic) are used, so a seed gives the same
-//! quotes on every machine. Must not know clocks, sockets or venues' formats.
+//! The model computes only with `+ - * / sqrt` and [`arithmetic`](crate::arithmetic), so a seed
+//! gives the same quotes on every machine.
+
+mod parameters;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::Duration;
 
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::SimError;
 use crate::arithmetic::{exp_of_negative, exponential, float, floor_units, normal, uniform};
+use crate::duration::nanos;
+use crate::error::SimError;
 use crate::instrument::{INSTRUMENTS, Instrument};
+
+pub use crate::model::parameters::{ModelOptions, ModelVenue};
 
 /// One basis point.
 const BP: f64 = 1e-4;
 
 const NS_PER_S: f64 = 1e9;
 
-/// Quotes of a burst fall within this, so that it fits in a millisecond.
+/// Greatest length of a burst, so that all of it falls within a millisecond.
 const BURST_NS: u64 = 900_000;
-
-/// Parameters of the model. The defaults give about 5,000 quotes/s and a few opportunities a
-/// minute of 25 bp and more, each some hundred ms to some seconds long.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelOptions {
-    /// The same seed and parameters give the same quotes.
-    pub seed: u64,
-    /// Quotes per second of the source's time, over all venues.
-    pub rate: f64,
-    /// Instruments played: the first of [`INSTRUMENTS`].
-    pub instruments: usize,
-    /// The venues' behaviour. Those that are not served are left out and the rate is shared by
-    /// the others.
-    pub venues: Vec<ModelVenue>,
-    /// Standard deviation of the common price's walk after one second, bp.
-    pub volatility_bp: f64,
-    /// Jumps of the common price, per instrument.
-    pub jumps_per_minute: f64,
-    /// Standard deviation of a jump, bp.
-    pub jump_bp: f64,
-    /// Shocks to a basis, over all instruments and venues.
-    pub shocks_per_minute: f64,
-    /// Least and greatest size of a shock, bp; its sign is a coin's.
-    pub shock_bp: [f64; 2],
-    /// Chance that a quote is followed by another within the same burst.
-    pub burst: f64,
-    /// Mean value of a size, in the quote currency.
-    pub notional: f64,
-}
-
-impl Default for ModelOptions {
-    fn default() -> ModelOptions {
-        ModelOptions {
-            seed: 1,
-            rate: 5_000.0,
-            instruments: INSTRUMENTS.len(),
-            venues: vec![
-                ModelVenue::new("binance", [1_500, 0, 1], 2.0, 1.0, 0.35),
-                ModelVenue::new("binance-usdm", [1_200, 2, 2], 2.5, 1.0, 0.35),
-                ModelVenue::new("bybit", [1_000, 12, 5], 2.5, 1.5, 0.17),
-                ModelVenue::new("okx", [900, 20, 4], 2.5, 1.5, 0.13),
-            ],
-            volatility_bp: 1.0,
-            jumps_per_minute: 2.0,
-            jump_bp: 5.0,
-            shocks_per_minute: 5.0,
-            shock_bp: [32.0, 60.0],
-            burst: 0.3,
-            notional: 20_000.0,
-        }
-    }
-}
-
-/// How one venue follows the common price.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ModelVenue {
-    /// The venue's name.
-    pub name: String,
-    /// Time in which the basis loses half of its distance from zero.
-    pub half_life: Duration,
-    /// How long after the common price the venue follows.
-    pub lag: Duration,
-    /// From matching to sending, as the venue's two times say.
-    pub push_delay: Duration,
-    /// Stationary standard deviation of the basis, shocks apart, bp.
-    pub basis_bp: f64,
-    /// Distance of best bid and best ask before rounding outwards to the tick, bp.
-    pub width_bp: f64,
-    /// Part of the quotes that come from this venue, relative to the other venues' parts.
-    pub share: f64,
-}
-
-impl ModelVenue {
-    /// A venue with `[half-life, lag, push delay]` in ms.
-    #[must_use]
-    pub fn new(
-        name: &str,
-        times_ms: [u64; 3],
-        basis_bp: f64,
-        width_bp: f64,
-        share: f64,
-    ) -> ModelVenue {
-        let [half_life, lag, push_delay] = times_ms.map(Duration::from_millis);
-        let name = name.to_owned();
-        ModelVenue { name, half_life, lag, push_delay, basis_bp, width_bp, share }
-    }
-}
 
 /// One quote of the model, in units of the instrument's grid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ModelQuote {
-    /// Time since the start, ns.
+    /// Time since the start, in ns.
     pub at_ns: u64,
     /// Index into [`ModelOptions::venues`].
     pub venue: usize,
     /// Index into [`INSTRUMENTS`].
     pub instrument: usize,
-    /// Best bid, ticks.
+    /// Best bid, in ticks.
     pub bid: u64,
-    /// Size at the best bid, lots.
+    /// Size at the best bid, in lots.
     pub bid_qty: u64,
-    /// Best ask, ticks.
+    /// Best ask, in ticks.
     pub ask: u64,
-    /// Size at the best ask, lots.
+    /// Size at the best ask, in lots.
     pub ask_qty: u64,
 }
 
-/// The model at some time.
+/// The state of the model.
 #[derive(Debug)]
 pub struct Model {
     options: ModelOptions,
     rng: ChaCha8Rng,
+    /// Common prices, by instrument.
     commons: Vec<Common>,
-    /// By instrument, then venue.
+    /// Bases, by instrument and then venue.
     bases: Vec<Vec<Basis>>,
-    /// Quotes of bursts that have begun, earliest first: time, venue, instrument.
+    /// Quotes of the bursts that have begun, as (time, venue, instrument), earliest first.
     pending: BinaryHeap<Reverse<(u64, usize, usize)>>,
+    /// When the next burst begins.
     burst_ns: u64,
+    /// When the next shock happens.
     shock_ns: u64,
 }
 
-/// The common price of an instrument and as much of its past as a lag can ask for.
+/// The common price of an instrument, with its past as far back as the longest lag reaches.
 #[derive(Debug)]
 struct Common {
     at_ns: u64,
@@ -157,7 +77,7 @@ struct Common {
     past: VecDeque<(u64, f64)>,
 }
 
-/// The relative distance of a venue's mid from the common price.
+/// The distance of a venue's mid price from the common price, relative to that price.
 #[derive(Debug, Clone, Copy)]
 struct Basis {
     at_ns: u64,
@@ -165,13 +85,14 @@ struct Basis {
 }
 
 impl Model {
-    /// The model at its start.
+    /// Returns the model at its start.
     ///
     /// # Errors
     ///
-    /// If a parameter makes no sense: no venue or instrument, a rate or half-life of zero.
+    /// If a parameter makes no sense, such as no venue or instrument, or a rate or half-life of
+    /// zero.
     pub fn new(options: &ModelOptions) -> Result<Model, SimError> {
-        check(options)?;
+        options.check()?;
         let mut rng = ChaCha8Rng::seed_from_u64(options.seed);
         let commons = INSTRUMENTS[..options.instruments].iter().map(Common::start).collect();
         let bases = (0..options.instruments)
@@ -197,7 +118,7 @@ impl Model {
         Ok(model)
     }
 
-    /// Advances to the next quote. There is always one.
+    /// Advances to the next quote and returns it. The model never ends.
     pub fn next_quote(&mut self) -> ModelQuote {
         loop {
             match self.pending.peek() {
@@ -213,7 +134,8 @@ impl Model {
         self.quote(at_ns, instrument, venue, mid)
     }
 
-    /// A venue's basis as of its last quote, relative: 0.0025 is 25 bp above the common price.
+    /// Returns a venue's basis as of its last quote, relative to the common price: 0.0025 is 25 bp
+    /// above it.
     #[must_use]
     pub fn basis(&self, instrument: usize, venue: usize) -> f64 {
         self.bases[instrument][venue].value
@@ -237,7 +159,7 @@ impl Model {
         let instrument = self.draw_instrument();
         let venue = self.draw_venue();
         self.pending.push(Reverse((at_ns, venue, instrument)));
-        // Bounded: the chance of one more is below 1 and each adds to a sum that has an end.
+        // The loop ends: each further quote has a chance below 1, and adds to a sum with a bound.
         let mut within = 0;
         while uniform(&mut self.rng) < self.options.burst && within < BURST_NS {
             within += floor_units(uniform(&mut self.rng) * 250_000.0);
@@ -245,7 +167,7 @@ impl Model {
         }
     }
 
-    /// Instruments are drawn with weights that fall from first to last by a factor of four.
+    /// Draws an instrument. The weights fall by a factor of four from the first to the last.
     fn draw_instrument(&mut self) -> usize {
         let count = self.options.instruments;
         loop {
@@ -287,7 +209,7 @@ impl Model {
     fn mid(&mut self, at_ns: u64, instrument: usize, venue: usize) -> f64 {
         self.advance_common(at_ns, instrument);
         self.advance_basis(at_ns, instrument, venue);
-        let lag_ns = ns(self.options.venues[venue].lag);
+        let lag_ns = nanos(self.options.venues[venue].lag);
         let lagged = self.commons[instrument].at(at_ns.saturating_sub(lag_ns));
         lagged * (1.0 + self.bases[instrument][venue].value)
     }
@@ -301,7 +223,7 @@ impl Model {
         if uniform(&mut self.rng) < elapsed_s * self.options.jumps_per_minute / 60.0 {
             change += self.options.jump_bp * BP * normal(&mut self.rng);
         }
-        let longest = self.options.venues.iter().map(|venue| ns(venue.lag)).max().unwrap_or(0);
+        let longest = self.options.venues.iter().map(|venue| nanos(venue.lag)).max().unwrap_or(0);
         self.commons[instrument].advance(at_ns, change, longest);
     }
 
@@ -312,7 +234,7 @@ impl Model {
         if elapsed_ns == 0 {
             return;
         }
-        let halves = float(elapsed_ns) / float(ns(parameters.half_life));
+        let halves = float(elapsed_ns) / float(nanos(parameters.half_life));
         let kept = exp_of_negative(-std::f64::consts::LN_2 * halves);
         let fresh = parameters.basis_bp * BP * (1.0 - kept * kept).sqrt();
         let value = basis.value * kept + fresh * normal(&mut self.rng);
@@ -341,7 +263,7 @@ impl Common {
         self.at_ns = at_ns;
         self.price *= 1.0 + change;
         self.past.push_back((at_ns, self.price));
-        // The newest entry that a lag can still ask for stays at the front.
+        // The front is the newest entry that is at least as old as the longest lag.
         let oldest = at_ns.saturating_sub(longest_lag_ns);
         while self.past.get(1).is_some_and(|(at, _)| *at <= oldest) {
             self.past.pop_front();
@@ -352,33 +274,6 @@ impl Common {
         let earlier = self.past.iter().rev().find(|(at, _)| *at <= at_ns);
         earlier.or(self.past.front()).map_or(self.price, |(_, price)| *price)
     }
-}
-
-fn check(options: &ModelOptions) -> Result<(), SimError> {
-    let wrong = |why: String| Err(SimError::Model(why));
-    if options.venues.is_empty() {
-        return wrong("the model has no venue".to_owned());
-    }
-    if options.instruments == 0 || INSTRUMENTS.len() < options.instruments {
-        return wrong(format!("instruments is 1 to {}", INSTRUMENTS.len()));
-    }
-    if !(0.001..=1e8).contains(&options.rate) {
-        return wrong("rate is between 0.001 and 100000000 quotes/s".to_owned());
-    }
-    if !(0.0..=0.95).contains(&options.burst) {
-        return wrong("burst is between 0 and 0.95".to_owned());
-    }
-    for venue in &options.venues {
-        let fits = 0.0 < venue.share && !venue.half_life.is_zero() && 0.0 <= venue.width_bp;
-        if !fits {
-            return wrong(format!("share, half-life or width of {} is not positive", venue.name));
-        }
-    }
-    Ok(())
-}
-
-fn ns(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn power_of_ten(exponent: usize) -> f64 {
@@ -402,8 +297,9 @@ mod tests {
         assert_ne!(quotes(&options, 100), quotes(&other, 100));
     }
 
-    /// A digest of many quotes, written down once: another value on some machine means that its
-    /// arithmetic differs, another value everywhere that the model was changed.
+    /// Compares a digest of many quotes with its known value. A different value on one machine
+    /// means that its arithmetic differs; a different value everywhere means that the model was
+    /// changed.
     #[test]
     fn a_seed_gives_the_same_quotes_on_every_machine() {
         let digest = quotes(&ModelOptions::default(), 20_000).iter().fold(0_u64, |digest, it| {
@@ -449,7 +345,8 @@ mod tests {
         assert!(2_000 < quotes.windows(2).filter(near).count());
     }
 
-    /// Regresses the basis on itself: over samples `dt` apart its slope is 2^(-dt / half-life).
+    /// Regresses the basis on its earlier values. For samples `dt` apart, the slope is
+    /// 2^(-dt / half-life).
     #[test]
     fn the_half_life_is_recovered_from_the_quotes() {
         let mut options = ModelOptions { instruments: 1, rate: 400.0, ..ModelOptions::default() };
@@ -479,7 +376,7 @@ mod tests {
         }
     }
 
-    /// Counts, over simulated minutes, how often some venue's bid passes another's ask by 25 bp.
+    /// Counts how often, in five simulated minutes, a venue's bid exceeds another's ask by 25 bp.
     #[test]
     fn opportunities_come_a_few_times_a_minute_and_last() {
         let options = ModelOptions::default();

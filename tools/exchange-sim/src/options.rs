@@ -1,59 +1,63 @@
-//! What a simulator is asked to do.
+//! The options of a simulator.
 //!
-//! Values only, with defaults that play the model on four loopback ports. Checked by
-//! [`Simulator::start`](crate::Simulator::start).
+//! The defaults play the model on four free loopback ports.
+//! [`Simulator::start`](crate::Simulator::start) checks the options.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::error::SimError;
 use crate::faults::Fault;
 use crate::frames::FramesOptions;
 use crate::model::ModelOptions;
 use crate::tape::TapeOptions;
-use crate::venue;
+use crate::venues;
 
-/// What a simulator serves, from which source, how fast, and what goes wrong.
+/// What a simulator serves, from which source and how fast, and what goes wrong.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The venues to serve, each on an address of its own.
+    /// Venues to serve, each on its own address.
     pub venues: Vec<VenueAt>,
-    /// Where the quotes come from.
+    /// Source of the quotes.
     pub source: Source,
-    /// How fast the source is played.
+    /// Speed at which the source is played.
     pub speed: Speed,
-    /// Begins a tape or recorded frames again at their end, with fresh times.
+    /// Plays a tape or recorded frames again from the start when they end, with new times.
     pub looping: bool,
-    /// Ends the source after that many items.
+    /// Number of items after which the source ends. `None` plays all of it.
     pub limit: Option<u64>,
     /// Scripted faults.
     pub faults: Vec<Fault>,
-    /// Serves `wss://` with a certificate made at the start.
+    /// Serves `wss://` with a self-signed certificate, made at the start.
     pub tls: bool,
-    /// Keeps the source from playing until [`Simulator::release`](crate::Simulator::release).
+    /// Holds the source until [`Simulator::release`](crate::Simulator::release) is called.
     pub hold: bool,
-    /// Keeps the source from playing until this many (connection, topic) subscriptions exist.
+    /// Number of (connection, topic) subscriptions that must exist before the source begins to
+    /// play.
     pub wait_for_subscriptions: usize,
-    /// Remembers every quote written, for [`Outcome`](crate::Outcome). Memory grows with it.
+    /// Remembers every quote written, for [`Outcome`](crate::Outcome). Memory grows with each
+    /// quote.
     pub record: bool,
-    /// Bybit sends the depth-1 deltas of before 2025-03-20.
+    /// Makes Bybit send depth-1 deltas, as it did before 2025-03-20.
     pub bybit_deltas: bool,
-    /// A client that takes nothing from a full socket for this long is cut off.
+    /// Time after which a client is cut off if its socket is full and it reads nothing.
     pub stuck_after: Duration,
-    /// Replaces the venues' interval of protocol pings.
+    /// Replaces the interval at which venues send protocol pings.
     pub ping_every: Option<Duration>,
-    /// Replaces the time in which the venues expect a pong.
+    /// Replaces the time within which venues expect a pong.
     pub pong_within: Option<Duration>,
-    /// Replaces the silence after which venues send a last quote again.
+    /// Replaces the time of silence after which venues send a symbol's last quote again.
     pub repeat_after: Option<Duration>,
-    /// Replaces the silence after which venues close a connection.
+    /// Replaces the time of silence after which venues close a connection.
     pub idle_close: Option<Duration>,
 }
 
 impl Default for Options {
     fn default() -> Options {
         Options {
-            venues: venue::venue_names().into_iter().map(VenueAt::any_port).collect(),
+            venues: venues::venue_names().into_iter().map(VenueAt::any_port).collect(),
             source: Source::Model(ModelOptions::default()),
             speed: Speed::Times(1.0),
             looping: false,
@@ -73,23 +77,53 @@ impl Default for Options {
     }
 }
 
-/// A venue and the address it listens on.
+impl Options {
+    /// Returns an error if no venue is given, a venue is unknown or given twice, a fault names a
+    /// venue that is not served, or the speed is out of range.
+    pub(crate) fn check(&self) -> Result<(), SimError> {
+        if self.venues.is_empty() {
+            return Err(SimError::Option("no venue is given; give at least one".to_owned()));
+        }
+        let mut seen = HashSet::new();
+        for at in &self.venues {
+            if venues::by_name(&at.name).is_none() {
+                return Err(SimError::Venue(at.name.clone()));
+            }
+            if !seen.insert(at.name.as_str()) {
+                return Err(SimError::Option(format!("venue {} is given twice", at.name)));
+            }
+        }
+        for fault in &self.faults {
+            if !seen.contains(fault.venue.as_str()) {
+                return Err(SimError::Venue(fault.venue.clone()));
+            }
+        }
+        match self.speed {
+            Speed::Times(speed) if !(1e-6..=1e6).contains(&speed) => Err(SimError::Option(
+                format!("speed {speed} is not between 0.000001 and 1000000 times"),
+            )),
+            Speed::Times(_) | Speed::Max => Ok(()),
+        }
+    }
+}
+
+/// A venue and the address that it listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VenueAt {
-    /// The venue's name, one of [`venue_names`](crate::venue_names).
+    /// Name of the venue, one of [`venue_names`](crate::venue_names).
     pub name: String,
-    /// Where it listens; port 0 takes any free one.
+    /// Address to listen on. Port 0 takes any free port.
     pub bind: SocketAddr,
 }
 
 impl VenueAt {
-    /// The venue on any free port of 127.0.0.1.
+    /// Serves the venue on any free port of 127.0.0.1.
     #[must_use]
     pub fn any_port(name: &str) -> VenueAt {
         VenueAt::port(name, 0)
     }
 
-    /// The venue on that port of 127.0.0.1.
+    /// Serves the venue on a port of 127.0.0.1.
     #[must_use]
     pub fn port(name: &str, port: u16) -> VenueAt {
         let bind = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
@@ -97,30 +131,30 @@ impl VenueAt {
     }
 }
 
-/// Where the quotes come from.
+/// The source of the quotes.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A seeded model of the market.
     Model(ModelOptions),
-    /// Recorded quotes, written as the simulated venues' frames.
+    /// Recorded quotes, written in the frames of the simulated venues.
     Tape(TapeOptions),
-    /// Recorded frames, sent as they are.
+    /// Recorded frames, sent unchanged.
     Frames(FramesOptions),
 }
 
 impl Source {
-    /// A tape, a file or a folder of them, with the default mapping.
+    /// Returns a tape with the default mapping. `path` is a file or a folder of files.
     #[must_use]
     pub fn tape(path: impl Into<PathBuf>) -> Source {
         Source::Tape(TapeOptions { path: path.into(), ..TapeOptions::default() })
     }
 }
 
-/// How fast a source is played.
+/// The speed at which a source is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Speed {
-    /// That many times the source's own speed. Times in frames are scaled alike.
+    /// A multiple of the source's own speed. Times in frames are scaled by the same factor.
     Times(f64),
-    /// As fast as the clients take it. Times in frames are those of sending.
+    /// As fast as the clients read. Times in frames are the times of sending.
     Max,
 }

@@ -1,6 +1,5 @@
-//! What the simulator's thread and its handle have in common: orders one way, counters the other.
-//!
-//! Must not know what is counted.
+//! State that the simulator's thread and its handle share. Orders go to the thread, and counters to
+//! the handle.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,16 +8,33 @@ use std::time::Duration;
 use crate::frames::Missing;
 use crate::stats::{Stats, VenueStats};
 
-/// Shared by the thread and the handle.
+/// State shared by the thread and the handle.
 #[derive(Debug)]
 pub(crate) struct Shared {
     is_released: AtomicBool,
     is_stopping: AtomicBool,
     stats: Mutex<Stats>,
-    /// Told whenever a counter has changed.
+    /// Notified whenever a counter of a venue has changed, and when the source begins or ends.
     changed: Condvar,
-    /// Told when the source has ended and all is written.
+    /// Notified when the source has ended and everything was written.
     ended: Condvar,
+}
+
+/// How far the source has been played.
+#[derive(Debug)]
+pub(crate) struct Progress<'a> {
+    /// Items taken from the source.
+    pub(crate) produced: u64,
+    /// Greatest delay between the time an item was due and its sending, in ns.
+    pub(crate) late_ns_max: u64,
+    /// Whether the source has begun to play.
+    pub(crate) is_playing: bool,
+    /// Whether the source has ended and everything was written to the sockets.
+    pub(crate) has_ended: bool,
+    /// Frames of a recording that could not be played.
+    pub(crate) missing: Missing,
+    /// Why the source stopped before its end, if it did.
+    pub(crate) problem: Option<&'a str>,
 }
 
 impl Shared {
@@ -52,52 +68,51 @@ impl Shared {
         self.lock().clone()
     }
 
-    /// Waits until the counters satisfy `enough`; false when `timeout` came first.
+    /// Waits until the counters satisfy `enough`. Returns false if `timeout` passes first.
     pub(crate) fn wait(&self, timeout: Duration, enough: impl Fn(&Stats) -> bool) -> bool {
         let waited = self.changed.wait_timeout_while(self.lock(), timeout, |stats| !enough(stats));
         let (stats, _timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
         enough(&stats)
     }
 
-    /// Waits until the source has ended and all is written; false when `timeout` came first. The
-    /// waiter sleeps until then, whatever is counted in between.
+    /// Waits until the source has ended and everything was written. Returns false if `timeout`
+    /// passes first. Counters that change in between do not wake the waiting thread.
     pub(crate) fn wait_finished(&self, timeout: Duration) -> bool {
         let waited = self.ended.wait_timeout_while(self.lock(), timeout, |stats| !stats.finished);
         let (stats, _timed_out) = waited.unwrap_or_else(PoisonError::into_inner);
         stats.finished
     }
 
-    /// Takes over the counters; `counted` are produced, greatest lateness, playing and finished.
+    /// Publishes the counters and wakes the threads that wait for them.
     pub(crate) fn publish(
         &self,
         venues: impl Iterator<Item = VenueStats>,
-        counted: (u64, u64, bool, bool),
-        missing: Missing,
-        problem: Option<&str>,
+        progress: &Progress<'_>,
     ) {
         let mut stats = self.lock();
-        let (produced, late_ns_max, playing, finished) = counted;
-        let mut has_changed = stats.playing != playing || stats.finished != finished;
+        let mut has_changed =
+            stats.playing != progress.is_playing || stats.finished != progress.has_ended;
         for (shown, counted) in stats.venues.iter_mut().zip(venues) {
             has_changed |= *shown != counted;
             *shown = counted;
         }
-        stats.produced = produced;
-        stats.late_ns_max = late_ns_max;
-        (stats.lost, stats.binary) = (missing.lost, missing.binary);
-        stats.playing = playing;
-        stats.finished = finished;
+        stats.produced = progress.produced;
+        stats.late_ns_max = progress.late_ns_max;
+        (stats.lost, stats.binary) = (progress.missing.lost, progress.missing.binary);
+        stats.playing = progress.is_playing;
+        stats.finished = progress.has_ended;
         if stats.problem.is_none() {
-            stats.problem = problem.map(str::to_owned);
+            stats.problem = progress.problem.map(str::to_owned);
         }
         if has_changed {
             self.changed.notify_all();
         }
-        if finished {
+        if stats.finished {
             self.ended.notify_all();
         }
     }
 
+    /// Publishes that the thread cannot go on, and why.
     pub(crate) fn fail(&self, problem: &str) {
         self.lock().problem = Some(problem.to_owned());
         self.changed.notify_all();

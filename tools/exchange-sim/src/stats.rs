@@ -1,42 +1,44 @@
-//! What the simulator counted and what it remembers having written.
+//! The simulator's counters, and the quotes that it remembers having written.
 //!
-//! Plain records, filled by the server. Must not know how anything was sent.
+//! These are plain records that the server fills.
 
-/// Counters of a running or ended simulator.
+/// Counters of a simulator that runs or has stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// By venue, in the order of the options.
+    /// Counters of each venue, in the order of the options.
     pub venues: Vec<VenueStats>,
-    /// Items (quotes or raw frames) taken from the source.
+    /// Items taken from the source: quotes or recorded frames.
     pub produced: u64,
-    /// The most that an item was sent after it was due, ns. At unlimited speed nothing is due.
+    /// Greatest delay between the time an item was due and its sending, in ns. Stays 0 at unlimited
+    /// speed, at which no item has a due time.
     pub late_ns_max: u64,
-    /// Frames that a recording says it lacks, so far; of a loop in this round.
+    /// Frames that the recording played so far says it lacks. Starts again at 0 with each loop.
     pub lost: u64,
-    /// Binary frames of a recording, which name no stream and are not sent; likewise.
+    /// Binary frames in the recording played so far. They name no stream and are not sent. Starts
+    /// again at 0 with each loop.
     pub binary: u64,
     /// Whether the source has begun to play.
     pub playing: bool,
     /// Whether the source has ended and everything was written to the sockets.
     pub finished: bool,
-    /// Why the source ended before its end, if it did.
+    /// Why the source stopped before its end, if it did.
     pub problem: Option<String>,
 }
 
 impl Stats {
-    /// The counters of one venue; zeros for a venue that is not simulated.
+    /// Returns the counters of one venue, which are all 0 if the venue is not simulated.
     #[must_use]
     pub fn venue(&self, name: &str) -> VenueStats {
         self.venues.iter().find(|venue| venue.name == name).copied().unwrap_or_default()
     }
 
-    /// Quotes sent by all venues.
+    /// Returns the number of quotes sent by all venues.
     #[must_use]
     pub fn quotes(&self) -> u64 {
         self.venues.iter().map(|venue| venue.quotes).sum()
     }
 
-    /// Subscriptions held now, by (connection, topic).
+    /// Returns the number of (connection, topic) subscriptions that exist now.
     #[must_use]
     pub fn subscriptions(&self) -> u64 {
         self.venues.iter().map(|venue| venue.subscriptions).sum()
@@ -46,68 +48,69 @@ impl Stats {
 /// Counters of one venue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct VenueStats {
-    /// The venue's name.
+    /// Name of the venue.
     pub name: &'static str,
     /// WebSockets open now.
     pub connections: u64,
     /// WebSockets opened so far.
     pub opened: u64,
-    /// Connection requests turned away (HTTP 404, failed handshakes).
+    /// Connection requests turned away: HTTP 404 and failed handshakes.
     pub turned_away: u64,
-    /// Subscriptions held now, by (connection, topic).
+    /// (connection, topic) subscriptions that exist now.
     pub subscriptions: u64,
     /// Text messages received.
     pub requests: u64,
-    /// Error replies sent, scripted ones too.
+    /// Error replies sent, including scripted ones.
     pub errors: u64,
-    /// Data frames sent, by connection; replies are not counted.
+    /// Data frames sent. A frame sent to two connections counts twice; replies are not counted.
     pub frames: u64,
-    /// Bytes of those frames, without the WebSocket's headers.
+    /// Bytes of those frames, without WebSocket headers.
     pub frame_len: u64,
-    /// Quotes (or raw frames) of the source that at least one client was sent.
+    /// Quotes or recorded frames of the source that were sent to at least one client.
     pub quotes: u64,
-    /// Quotes produced while nobody was subscribed to them, and raw frames that name no stream.
+    /// Quotes produced while no client was subscribed to them, and recorded frames that name no
+    /// stream.
     pub unheard: u64,
-    /// Quotes not sent because of a scripted skip, or because every subscribed connection was
-    /// stalled or ending.
+    /// Quotes that were not sent because of a scripted skip, or because every subscribed connection
+    /// was stalled or ending.
     pub withheld: u64,
-    /// Last quotes sent upon subscribing.
+    /// Last quotes sent to clients that had just subscribed.
     pub snapshots: u64,
     /// Last quotes sent again after a silence.
     pub repeats: u64,
-    /// Client heartbeats answered, in the venue's form or as protocol pings.
+    /// Clients' heartbeats answered, whether in the venue's own form or as protocol pings.
     pub heartbeats: u64,
-    /// Protocol pings sent.
+    /// Protocol pings sent to clients.
     pub pings: u64,
-    /// Pongs received.
+    /// Pongs received from clients.
     pub pongs: u64,
-    /// Scripted faults fired.
+    /// Scripted faults that happened.
     pub faults: u64,
-    /// Connections cut because the client did not read.
+    /// Connections cut off because the client did not read.
     pub stuck: u64,
-    /// Connections closed for breaking the venue's rules: too many messages, no pong, idle.
+    /// Connections closed for breaking a rule of the venue: too many messages, no pong, or idle.
     pub expelled: u64,
 }
 
 /// Why a quote was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Occasion {
-    /// A quote of the source.
+    /// The source has a new quote.
     Change,
-    /// The last quote, to a client that just subscribed.
+    /// A client has just subscribed and gets the last quote.
     Snapshot,
-    /// The last quote again after a silence, same sequence number.
+    /// The symbol was silent, so its last quote is sent again with the same update id.
     Repeat,
-    /// A well-formed message with a wrong quote, by a scripted fault.
+    /// A scripted fault asks for a wrong quote in a well-formed message.
     Faulty,
 }
 
-/// One quote as written to the sockets of its subscribers.
+/// One quote as it was written to the sockets of its subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
-    /// The venue's name.
+    /// Name of the venue.
     pub venue: &'static str,
-    /// The venue's spelling of the instrument.
+    /// The venue's symbol of the instrument.
     pub symbol: String,
     /// Best bid price, as sent.
     pub bid: String,
@@ -117,25 +120,26 @@ pub struct Written {
     pub ask: String,
     /// Size at the best ask, as sent.
     pub ask_qty: String,
-    /// The symbol's update id: `u`, `seqId`.
+    /// Update id of the symbol: the field `u`, or `seqId` of OKX.
     pub sequence: u64,
-    /// Matching time, ns since 1970 UTC in whole ms: `T`, `cts`, `ts` of OKX. Binance spot does
-    /// not write it.
+    /// Matching time in ns since 1970 UTC, a whole number of ms. This is `T` of Binance USD-M,
+    /// `cts` of Bybit and `ts` of OKX. Binance spot does not write it.
     pub event_ns: u64,
-    /// Sending time, ns since 1970 UTC in whole ms: `E`, `ts` of Bybit. Others do not write it.
+    /// Sending time in ns since 1970 UTC, a whole number of ms. This is `E` of Binance USD-M and
+    /// `ts` of Bybit. Other venues do not write it.
     pub push_ns: u64,
     /// Why it was written.
     pub occasion: Occasion,
-    /// Connections it was written to.
+    /// Number of connections that the quote was written to.
     pub receivers: u32,
 }
 
-/// What remains of a simulator that was stopped.
+/// The result of a simulator that was stopped.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The counters at the end.
+    /// Counters at the end.
     pub stats: Stats,
-    /// With `record`, every quote written, in order. What a broken connection lost on the way is
-    /// in here too. Raw recorded frames are not.
+    /// Every quote written, in order, if [`Options::record`](crate::Options::record) was set. This
+    /// includes quotes that a broken connection lost on the way, but not recorded frames.
     pub written: Vec<Written>,
 }

@@ -1,16 +1,17 @@
-//! The self-made certificate of a `wss://` simulator, fresh for every start.
+//! The self-signed certificate of a `wss://` simulator, made anew at each start.
 //!
-//! It is its own root: a client that trusts the PEM given by the API can connect to `localhost`
-//! and `127.0.0.1`, and nothing else trusts it. Must not know what is said over the connection.
+//! The certificate is its own root. A client that trusts the PEM text from
+//! [`Simulator::certificate_pem`](crate::Simulator::certificate_pem) can connect to `localhost` and
+//! `127.0.0.1`; no other client trusts it.
 
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use crate::SimError;
+use crate::error::SimError;
 
-/// A server's TLS configuration and the certificate a client must trust.
+/// The server's TLS configuration and the certificate that a client must trust.
 #[derive(Debug, Clone)]
 pub(crate) struct Identity {
     pub(crate) config: Arc<ServerConfig>,
@@ -18,7 +19,7 @@ pub(crate) struct Identity {
 }
 
 impl Identity {
-    /// Makes a new key and a certificate for `localhost` and `127.0.0.1`.
+    /// Makes a new key, and a certificate for `localhost` and `127.0.0.1`.
     pub(crate) fn make() -> Result<Identity, SimError> {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
         let made = rcgen::generate_simple_self_signed(names).map_err(SimError::Certificate)?;

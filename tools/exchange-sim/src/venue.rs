@@ -1,142 +1,112 @@
-//! What the simulator must know of a venue, and the list of those it can play.
+//! What a venue is: the trait, and the types that pass between a venue's file and the server.
 //!
-//! A venue is one file under `venue/` and one row of [`VENUES`]. A venue turns requests into
-//! [`Action`]s and quotes into text; it never sees a socket, a clock or the source of the quotes.
-
-mod binance;
-mod binance_usdm;
-mod bybit;
-mod okx;
+//! A venue turns requests into [`Action`]s and quotes into text. It has no access to sockets,
+//! clocks or the source of the quotes.
 
 use std::borrow::Cow;
 use std::fmt::Debug;
 use std::ops::Range;
 use std::time::Duration;
 
-/// The venues the simulator can play.
-pub(crate) static VENUES: [&dyn Venue; 4] =
-    [&binance::Binance, &binance_usdm::BinanceUsdm, &bybit::Bybit, &okx::Okx];
-
-/// The venue of that name.
-pub(crate) fn by_name(name: &str) -> Option<&'static dyn Venue> {
-    VENUES.iter().copied().find(|venue| venue.name() == name)
-}
-
-/// The names of all venues the simulator can play.
-#[must_use]
-pub fn venue_names() -> Vec<&'static str> {
-    VENUES.iter().map(|venue| venue.name()).collect()
-}
-
-/// The spelling of the canonical instrument `BASE/QUOTE` on a venue; none for an unknown venue.
-#[must_use]
-pub fn venue_symbol(venue: &str, instrument: &str) -> Option<String> {
-    by_name(venue).map(|venue| venue.symbol(instrument))
-}
-
-/// The path that a client of the venue connects to in order to subscribe by messages, such as
-/// `/ws/v5/public`; none for an unknown venue.
-#[must_use]
-pub fn venue_path(venue: &str) -> Option<&'static str> {
-    by_name(venue).map(Venue::path)
-}
-
 /// One venue's protocol.
 pub(crate) trait Venue: Debug + Sync {
-    /// The name used in options and on the command line.
+    /// Returns the name used in options and on the command line.
     fn name(&self) -> &'static str;
 
-    /// The path for a client that subscribes by messages.
+    /// Returns the path for clients that subscribe by messages.
     fn path(&self) -> &'static str;
 
-    /// Heartbeats, limits and repeats.
-    fn manners(&self) -> Manners;
+    /// Returns the rules of a connection: heartbeats, limits and repeats.
+    fn rules(&self) -> Rules;
 
-    /// The venue's spelling of `BASE/QUOTE`.
+    /// Returns the symbol of the canonical instrument `BASE/QUOTE`.
     fn symbol(&self, instrument: &str) -> String;
 
-    /// The name of the stream of a symbol's quotes, as it is told apart in subscriptions.
+    /// Returns the name of the stream of a symbol's quotes. It identifies the stream in
+    /// subscriptions.
     fn topic(&self, symbol: &str) -> String;
 
-    /// What a request for `path?query` gets.
+    /// Returns the route of a connection request for `path?query`.
     fn route(&self, path: &str, query: Option<&str>) -> Route;
 
-    /// Answers one text message.
+    /// Answers one text message. `known` tells whether a topic can be subscribed.
     fn on_text(&self, text: &str, session: &Session, known: &dyn Fn(&str) -> bool) -> Vec<Action>;
 
-    /// The error reply that a subscription gets when it is refused by a fault.
+    /// Returns the error reply to a subscription that a fault refuses.
     fn refusal(&self, text: &str, session: &Session) -> String;
 
-    /// Writes a number the way the venue does; `places` are the decimals of the instrument's grid.
+    /// Appends a number as the venue writes it. `places` is the number of digits after the point in
+    /// the instrument's grid.
     fn number(&self, text: &str, places: usize, out: &mut String);
 
-    /// The sequence number after `last`; `None` asks for a symbol's first.
+    /// Returns the update id after `last`, or a symbol's first one if `last` is `None`.
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64;
 
-    /// Writes one quote as a bare frame.
-    fn frame(&self, wire: &Wire<'_>, out: &mut String);
+    /// Appends one quote as a bare frame.
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String);
 
-    /// The frame as a combined stream carries it; `None` where the venue has no such form.
+    /// Returns a bare frame as a combined stream carries it, or `None` if the venue has no combined
+    /// streams.
     fn combined(&self, topic: &str, bare: &str) -> Option<String>;
 
-    /// Finds the stream of a recorded frame.
+    /// Finds the stream of a recorded frame, if the frame names one.
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>>;
 }
 
-/// Heartbeats, limits and repeats of a venue. Times are the venue's documented ones.
+/// The rules of a venue's connections. The times are those that the venue documents.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Manners {
-    /// The server sends a protocol ping this often.
+pub(crate) struct Rules {
+    /// Interval at which the server sends protocol pings.
     pub(crate) ping_every: Option<Duration>,
-    /// A ping must be answered within this, or the connection is closed.
+    /// Time within which a ping must be answered, or else the connection is closed.
     pub(crate) pong_within: Option<Duration>,
-    /// The connection is closed when nothing was sent to it for this long.
+    /// Time after which a connection is closed if nothing was sent to it.
     pub(crate) idle_close: Option<Duration>,
-    /// The last quote of a silent symbol is sent again after this.
+    /// Time after which the last quote of a silent symbol is sent again.
     pub(crate) repeat_after: Option<Duration>,
-    /// The last quote is sent upon subscribing.
+    /// Whether a client that subscribes is sent the last quote.
     pub(crate) snapshot: bool,
-    /// More inbound messages than this within a second close the connection.
+    /// Greatest number of messages from a client within a second, or else the connection is closed.
     pub(crate) inbound_per_second: Option<usize>,
-    /// Depth-1 deltas exist as a dialect.
+    /// Whether the venue has a dialect with depth-1 deltas.
     pub(crate) deltas: bool,
 }
 
-/// What a connection request gets.
+/// The answer to a connection request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     /// A WebSocket.
     Open {
-        /// Frames are wrapped with the name of their stream.
+        /// Whether frames are wrapped with the name of their stream.
         combined: bool,
-        /// Topics subscribed by the URL.
+        /// Topics that the URL subscribes.
         topics: Vec<String>,
-        /// Quotes are not to be had on this path.
-        barren: bool,
+        /// Whether this path serves no quotes.
+        without_quotes: bool,
     },
     /// HTTP 404.
     NotFound,
 }
 
-/// What the venue knows of one connection.
+/// What the venue knows about one connection.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Session {
     /// The venue's id of the connection.
     pub(crate) id: String,
-    /// Frames are wrapped with the name of their stream.
+    /// Whether frames are wrapped with the name of their stream.
     pub(crate) combined: bool,
-    /// Quotes are not to be had on this path.
-    pub(crate) barren: bool,
-    /// Topics subscribed, in the order of subscribing.
+    /// Whether the connection's path serves no quotes.
+    pub(crate) without_quotes: bool,
+    /// Topics subscribed, in the order in which they were subscribed.
     pub(crate) topics: Vec<String>,
 }
 
-/// What to do about a message, in order.
+/// One step of the answer to a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     /// Send a reply.
     Reply(String),
-    /// Send a reply that says no.
+    /// Send an error reply.
     Fail(String),
     /// Send the answer to a heartbeat.
     Heartbeat(String),
@@ -144,11 +114,11 @@ pub(crate) enum Action {
     Subscribe(String),
     /// Stop sending a topic.
     Unsubscribe(String),
-    /// Switch the wrapping of frames.
+    /// Switch the wrapping of frames on or off.
     Combine(bool),
 }
 
-/// The numbers of a quote, as sent.
+/// The prices and sizes of a quote, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Texts {
     pub(crate) bid: String,
@@ -157,50 +127,33 @@ pub(crate) struct Texts {
     pub(crate) ask_qty: String,
 }
 
-/// One quote to be written as a frame.
+/// One quote that is to be written as a frame.
 #[derive(Debug)]
-pub(crate) struct Wire<'a> {
+pub(crate) struct WireQuote<'a> {
     pub(crate) topic: &'a str,
     pub(crate) symbol: &'a str,
     pub(crate) texts: &'a Texts,
-    /// The texts sent before, for a delta; `None` asks for a snapshot.
+    /// Prices and sizes sent before, for a delta. `None` asks for a snapshot.
     pub(crate) before: Option<&'a Texts>,
-    /// The older dialect of a venue that has one.
+    /// Whether the venue's older dialect is asked for.
     pub(crate) delta_dialect: bool,
-    /// The update id of the symbol.
+    /// Update id of the symbol.
     pub(crate) sequence: u64,
-    /// The venue's sequence across symbols.
+    /// Sequence number across the symbols of the venue.
     pub(crate) cross: u64,
-    /// The number of orders at the best bid and at the best ask.
+    /// Numbers of orders at the best bid and at the best ask.
     pub(crate) orders: [u64; 2],
-    /// Matching time, ms since 1970 UTC.
+    /// Matching time, in ms since 1970 UTC.
     pub(crate) event_ms: u64,
-    /// Sending time, ms since 1970 UTC.
+    /// Sending time, in ms since 1970 UTC.
     pub(crate) push_ms: u64,
 }
 
-/// A recorded frame taken apart.
+/// The parts of a recorded frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Recorded<'a> {
-    /// The topic it belongs to.
+    /// Topic that the frame belongs to.
     pub(crate) topic: Cow<'a, str>,
-    /// Where the bare frame is in the recorded one.
+    /// Position of the bare frame in the recorded one.
     pub(crate) bare: Range<usize>,
 }
-
-/// A number spread evenly over `0..span`, from a symbol: first sequences differ by symbol.
-fn scattered(symbol: &str, span: u64) -> u64 {
-    let hash = symbol.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    (hash >> 11) % span
-}
-
-/// An increasing sequence with irregular gaps, the same for the same start.
-fn with_gaps(last: u64) -> u64 {
-    let mixed = last.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 59;
-    last + 1 + mixed
-}
-
-#[cfg(test)]
-mod tests;

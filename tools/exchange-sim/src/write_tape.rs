@@ -1,6 +1,6 @@
-//! Writes the model's quotes as a tape of the format that the simulator plays.
+//! Writes the model's quotes as a tape, in the format that the simulator plays.
 //!
-//! Times count from a fixed day, so that the same seed gives the same file. Must not know sockets.
+//! The times start at a fixed day, so that the same seed gives the same file.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -12,10 +12,10 @@ use exchange_sim::{INSTRUMENTS, Model, ModelOptions, VenueAt};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// 2026-01-01T00:00:00Z, the time of a written tape's beginning, ns since 1970 UTC.
+/// Start of a written tape, 2026-01-01T00:00:00Z, in ns since 1970 UTC.
 const BEGIN_NS: u64 = 1_767_225_600_000_000_000;
 
-/// Writes the model's quotes of `lasting` and says how many they were.
+/// Writes the quotes of the model's first `lasting`. Returns their number.
 pub(crate) fn write(
     path: &Path,
     options: &ModelOptions,
@@ -71,7 +71,7 @@ fn write_rows(
     }
 }
 
-/// The name a tape gives a venue.
+/// Returns the name that a tape gives to a venue.
 fn tape_name(venue: &str) -> &str {
     match venue {
         "binance" => "binance_spot",

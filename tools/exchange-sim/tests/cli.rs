@@ -1,4 +1,5 @@
-//! The binary: exit codes, messages, a tape written and played. Few, as each starts a process.
+//! The binary: its exit codes and messages, and a tape that it writes and plays. There are few
+//! tests here, because each one starts a process.
 
 use std::process::{Command, Output};
 
@@ -12,10 +13,13 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 #[test]
 fn bad_arguments_exit_with_two_and_say_why() {
     for (arguments, hint) in [
-        (&["--venues", "kraken"][..], "known are binance, binance-usdm, bybit, okx"),
+        (
+            &["--venues", "kraken"][..],
+            "\"kraken\" is not known; known are binance, binance-usdm, bybit, okx",
+        ),
         (&["--fault", "okx:after=1:explode"], "zero-size"),
         (&["--rate", "0"], "quotes/s"),
-        (&["--speed", "fast"], "expected x1, x10, 0.5 or max"),
+        (&["--speed", "fast"], "expected a factor such as x1, x10 or 0.5, or max"),
         (&["--nonsense"], "--nonsense"),
     ] {
         let (code, _, stderr) = run(arguments);
@@ -32,10 +36,17 @@ fn what_cannot_start_exits_with_one() {
 }
 
 #[test]
-fn help_teaches_faults_and_examples() {
+fn help_teaches_examples_faults_and_the_output() {
     let (code, stdout, _) = run(&["--help"]);
     assert_eq!(code, Some(0));
-    for part in ["Examples:", "stall=TIME", "--write-tape", "binance:after=500:drop"] {
+    for part in [
+        "Examples:",
+        "stall=TIME",
+        "--write-tape",
+        "binance:after=500:drop",
+        "Reading the output:",
+        "withheld",
+    ] {
         assert!(stdout.contains(part), "{part}");
     }
 }
@@ -53,7 +64,7 @@ fn a_written_tape_can_be_served() {
         run(&["--tape", tape, "--for", "100ms", "--tls", "--cert-out", certificate]);
     assert_eq!(code, Some(0), "{stderr}");
     assert!(stdout.contains("bybit        wss://127.0.0.1:"), "{stdout}");
-    assert!(stdout.contains("items were produced"), "{stdout}");
+    assert!(stdout.contains("items of the source were played"), "{stdout}");
     let pem = std::fs::read_to_string(certificate).expect("the certificate");
     assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
 }

@@ -1,4 +1,4 @@
-//! A blocking WebSocket client for the tests. Knows nothing of what the server should say.
+//! A blocking WebSocket client for the tests.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -13,7 +13,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use tungstenite::{HandshakeError, Message, WebSocket};
 
-/// A read that takes this long has failed; nothing waits for it otherwise.
+/// Time limit of a read. A read that takes this long has failed.
 const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) trait Line: Read + Write + Send {}
@@ -85,17 +85,25 @@ impl Client {
         self.send(Message::text(text));
     }
 
-    /// The next message of any kind.
+    /// Sends several texts by one write, so that they arrive together even on a busy machine.
+    pub(crate) fn say_at_once(&mut self, texts: impl IntoIterator<Item = String>) {
+        for text in texts {
+            self.socket.write(Message::text(text)).expect("the connection is open");
+        }
+        self.socket.flush().expect("the connection is open");
+    }
+
+    /// Reads the next message of any kind.
     pub(crate) fn message(&mut self) -> Message {
         self.socket.read().expect("a message")
     }
 
-    /// The next message of any kind, or how the connection ended.
+    /// Reads the next message of any kind, or returns how the connection ended.
     pub(crate) fn try_message(&mut self) -> Result<Message, tungstenite::Error> {
         self.socket.read()
     }
 
-    /// The next text.
+    /// Reads the next text.
     pub(crate) fn hear(&mut self) -> String {
         loop {
             if let Message::Text(text) = self.message() {
@@ -104,7 +112,7 @@ impl Client {
         }
     }
 
-    /// The first text that satisfies `is_it`; the ones before are dropped.
+    /// Reads up to the first text that satisfies `is_it` and returns that.
     pub(crate) fn until(&mut self, is_it: impl Fn(&str) -> bool) -> String {
         loop {
             let text = self.hear();
@@ -114,7 +122,7 @@ impl Client {
         }
     }
 
-    /// Reads to the end; the close code, if there was a close frame.
+    /// Reads to the end. Returns the close code, if there was a close frame.
     pub(crate) fn until_closed(&mut self) -> Option<u16> {
         let mut code = None;
         loop {
@@ -126,7 +134,7 @@ impl Client {
         }
     }
 
-    /// Every text until the connection ends, and whether it ended by a WebSocket close.
+    /// Reads to the end. Returns every text, and whether the end was a WebSocket close.
     pub(crate) fn drain(&mut self) -> (Vec<String>, bool) {
         let (mut texts, mut was_closed) = (Vec::new(), false);
         loop {

@@ -1,4 +1,5 @@
-//! What is played arrives: hold and release, tapes, recorded frames, pressure, faults.
+//! Checks that what is played arrives: hold and release, tapes, recorded frames, slow clients and
+//! faults.
 
 mod kit;
 
@@ -12,12 +13,13 @@ use exchange_sim::{
 };
 use kit::{Client, open, open_path};
 
-/// Long enough for anything on a busy machine; a test that needs it has failed.
+/// Time limit of every wait. A test that waits this long has failed.
 const LONG: Duration = Duration::from_secs(60);
 
 const INSTRUMENTS: [&str; 3] = ["BTC/USDT", "ETH/USDT", "SOL/USDT"];
 
-/// The first three instruments of the model, held, recorded, at unlimited speed.
+/// Returns options that play the first three instruments of the model, held, at unlimited speed,
+/// and remember the quotes.
 fn held(venues: &[&str], limit: u64) -> Options {
     Options {
         venues: venues.iter().map(|name| VenueAt::any_port(name)).collect(),
@@ -34,7 +36,7 @@ fn start(options: Options) -> Simulator {
     Simulator::start(options).expect("the simulator starts")
 }
 
-/// Subscribes all of the instruments by one message and waits for the acknowledgements.
+/// Subscribes all instruments by one message and waits for the acknowledgements.
 fn subscribe(simulator: &Simulator, venue: &str, client: &mut Client) {
     let before = simulator.stats().venue(venue).subscriptions;
     let symbol = |name: &str| venue_symbol(venue, name).expect("a known venue");
@@ -67,8 +69,8 @@ fn ms(ns: u64) -> u64 {
     ns / 1_000_000
 }
 
-/// The frame a quote was written as, by the venues' documentation; Bybit's `seq` and OKX's order
-/// counts are not recorded and are taken from the frame itself.
+/// Returns the frame of a quote by the venues' documentation. Bybit's `seq` and OKX's numbers of
+/// orders are not remembered; they are taken from the frame itself.
 fn expected(it: &Written, frame: &str) -> String {
     let Written { symbol: s, bid: b, bid_qty, ask: a, ask_qty, sequence: u, .. } = it;
     let cut = |from: &str, to: &str| {
@@ -138,7 +140,7 @@ fn a_slow_client_loses_nothing() {
         subscribe(&simulator, "binance", client);
     }
     simulator.release();
-    // Nothing is read until the sockets are full: what is produced is then bounded by them.
+    // The source plays no faster than the slower of the two clients reads.
     let [mut slow, mut fast] = clients;
     let reader = std::thread::Builder::new()
         .spawn(move || {
@@ -218,7 +220,7 @@ fn a_tape_is_written_in_each_venues_form_with_exact_digits() {
     assert!(binance.hear().contains("3120.10000000"));
     assert!(simulator.wait_finished(LONG));
     let written = simulator.stop().written;
-    // Ten times as fast: 2 ms of the tape are 0.2 ms; the venue's time was 10 ms earlier.
+    // At ten times the speed, the 10 ms by which the first row's venue time is older are 1 ms.
     let early = written[1].event_ns - written[0].event_ns;
     assert!((0..=2_000_000).contains(&early), "{early}");
     assert_eq!(written.iter().filter(|it| it.venue == "binance").count(), 2);
@@ -240,7 +242,7 @@ fn a_tape_loops_with_growing_times_and_sequences() {
     client.hear();
     assert!(simulator.wait_finished(LONG));
     let outcome = simulator.stop();
-    // Three rows of the tape are of these two venues, one of them is subscribed.
+    // Three rows of the tape belong to these two venues, and one of them is subscribed.
     assert_eq!(outcome.stats.produced, 50);
     assert_eq!(outcome.written.len(), 17);
     let grows = |pair: &[Written]| {
@@ -272,8 +274,8 @@ fn recorded_frames_pass_untouched() {
     assert_eq!(simulator.stats().venue("binance").quotes, 3);
 }
 
-/// Plays 60 quotes of one venue with a fault after the 20th; the texts before the end and
-/// whether it ended by a close.
+/// Plays 60 quotes of one venue with a fault after the 20th. Returns the texts before the end,
+/// whether the end was a close, and the outcome.
 fn with_fault(venue: &str, kind: &str, deltas: bool) -> (Vec<String>, bool, Outcome) {
     let fault = format!("{venue}:after=20:{kind}").parse().expect("a fault");
     let simulator =
@@ -383,7 +385,7 @@ fn a_stalled_connection_is_silent_and_then_answers() {
     for _ in 0..20 {
         assert!(client.hear().starts_with(r#"{"arg""#));
     }
-    // The answer comes when the stall is over.
+    // The ping is answered when the stall is over.
     assert_eq!(client.hear(), "pong");
 }
 

@@ -25,7 +25,7 @@ use spreadwire_market::decimal::SCALE_MAX;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, VENUES_MAX, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Kind, Quote, Record, flags};
+use spreadwire_market::record::{Quote, Record, flags};
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -466,9 +466,9 @@ impl Importing<'_> {
             sequence: 0,
             instrument,
             venue,
-            reserved: 0,
-            kind: Kind::Quote as u8,
+
             flags: bits,
+            ..Quote::default()
         })
     }
 

@@ -10,7 +10,7 @@ use spreadwire_market::decimal::{self, DecimalError};
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VENUES_MAX, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Gap, Kind, Record, Recording, RecordingState, Spread, Status};
+use spreadwire_market::record::{Gap, Record, Recording, RecordingState, Spread, Status};
 use spreadwire_market::spread::{BPS, FeeFactors};
 use spreadwire_market::state::{Reason, State};
 use std::collections::HashMap;
@@ -161,7 +161,7 @@ impl Decoder {
             out.truncate(before);
         }
         // The journal's own time is not the stream's.
-        let stream = out[before..].iter().filter(|record| record.kind() != Some(Kind::Recording));
+        let stream = out[before..].iter().filter(|record| !record.is::<Recording>());
         self.last_ts = stream.map(Record::ts_recv).fold(self.last_ts, Nanos::max);
         heard
     }
@@ -278,8 +278,9 @@ impl Decoder {
             instrument,
             buy_venue,
             sell_venue,
-            kind: Kind::Spread as u8,
+
             flags: 0,
+            ..Spread::default()
         }
         .into())
     }
@@ -298,12 +299,12 @@ impl Decoder {
                 state: state as u8,
                 previous: previous as u8,
                 reason: reason.map_or(u8::MAX, |reason| reason as u8),
-                reserved: [0; 45],
                 instrument,
                 venue,
                 reserved_peer: 0,
-                kind: Kind::Status as u8,
+
                 flags: 0,
+                ..Status::default()
             }
             .into(),
         ))
@@ -318,10 +319,10 @@ fn recording(state: &str, ts_recv: Nanos, lost: u64) -> Option<Record> {
             ts_recv,
             lost,
             state: state as u8,
-            reserved: [0; 39],
             reserved_ids: [0; 6],
-            kind: Kind::Recording as u8,
+
             flags: 0,
+            ..Recording::default()
         }
         .into(),
     )
@@ -351,8 +352,10 @@ mod tests {
         let (step, behind) = (Heard::InStep, Heard::CatchingUp);
         assert_eq!(heard[..7], [Heard::Hello, step, step, step, behind, behind, behind]);
         assert!(heard[7..].iter().all(|heard| *heard == Heard::Other));
+        use spreadwire_market::record::Kind::{
+            self, Gap as G, Recording as R, Spread as S, Status as T,
+        };
         let kinds: Vec<Kind> = records.iter().filter_map(Record::kind).collect();
-        use Kind::{Gap as G, Recording as R, Spread as S, Status as T};
         assert_eq!(kinds, [T, T, S, S, T, G, S, G, R, R]);
         let recording: &Recording = records[8].view();
         assert_eq!((recording.state, recording.lost), (RecordingState::DiskFull as u8, 310));

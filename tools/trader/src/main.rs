@@ -161,7 +161,7 @@ impl Tally {
                 Some(Kind::Gap) => self.gaps += 1,
                 Some(Kind::Opened) => self.opened += 1,
                 Some(Kind::Closed) => self.closed += 1,
-                Some(Kind::Quote | Kind::Status | Kind::Recording) | None => {}
+                _ => {}
             }
         }
     }

@@ -108,7 +108,7 @@ impl Trader {
             maker.caught_up();
         }
         // Whether the engine records is nothing to decide on.
-        for record in records.iter().filter(|record| record.kind() != Some(Kind::Recording)) {
+        for record in records.iter().filter(|record| !record.is::<Recording>()) {
             self.last_ts = self.last_ts.max(record.ts_recv());
             maker.on_record(record, out);
         }

@@ -125,14 +125,14 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire_market::record::{Kind, Quote, Status};
+    use spreadwire_market::record::{Quote, Status};
 
     fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, bid_px: 5, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+        Quote { ts_recv, bid_px: 5, ..Quote::zeroed() }.into()
     }
 
     fn status(ts_recv: Nanos) -> Record {
-        Status { ts_recv, kind: Kind::Status as u8, ..Status::zeroed() }.into()
+        Status { ts_recv, ..Status::zeroed() }.into()
     }
 
     #[test]

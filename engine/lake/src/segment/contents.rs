@@ -45,7 +45,7 @@ impl Annexed {
                     Some(GapCause::Edge | GapCause::Disk) | None => {}
                 }
             }
-            Some(Kind::Quote | Kind::Status | Kind::Recording) | None => {}
+            _ => {}
         }
     }
 

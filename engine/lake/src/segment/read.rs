@@ -6,7 +6,7 @@ use super::format::{
 };
 use crate::run::{Origin, RunId};
 use bytemuck::Zeroable;
-use spreadwire_market::record::{Kind, Record, numbers_taken};
+use spreadwire_market::record::{Class, Record, numbers_taken};
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -307,12 +307,12 @@ fn follows_the_rules(block: &ReadBlock, next_sequence: u64, version: u32) -> boo
 
 /// Returns whether a segment of this version may hold the record.
 fn belongs(record: &Record, version: u32) -> bool {
-    match record.kind() {
-        Some(Kind::Quote | Kind::Status) => true,
+    match record.class() {
+        Some(Class::Input) => true,
         // Gaps of version 1 have no cause.
-        Some(Kind::Gap) => 1 < version || record.flags == 0,
-        Some(Kind::Spread | Kind::Opened | Kind::Closed) => 1 < version,
-        Some(Kind::Recording) | None => false,
+        Some(Class::Mark) => 1 < version || record.flags == 0,
+        Some(Class::Derived) => 1 < version,
+        Some(Class::Notice) | None => false,
     }
 }
 
@@ -350,11 +350,11 @@ mod tests {
     };
 
     fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, bid_px: 5, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+        Quote { ts_recv, bid_px: 5, ..Quote::zeroed() }.into()
     }
 
     fn status(ts_recv: Nanos) -> Record {
-        Status { ts_recv, kind: Kind::Status as u8, ..Status::zeroed() }.into()
+        Status { ts_recv, ..Status::zeroed() }.into()
     }
 
     fn blocks() -> Vec<Vec<Record>> {
@@ -549,9 +549,9 @@ mod tests {
     fn annexed() -> [Record; 3] {
         use spreadwire_market::record::{Closed, Opened, Spread};
         [
-            Spread { kind: Kind::Spread as u8, ..Spread::zeroed() }.into(),
-            Opened { kind: Kind::Opened as u8, ..Opened::zeroed() }.into(),
-            Closed { kind: Kind::Closed as u8, ..Closed::zeroed() }.into(),
+            Spread { ..Spread::zeroed() }.into(),
+            Opened { ..Opened::zeroed() }.into(),
+            Closed { ..Closed::zeroed() }.into(),
         ]
     }
 

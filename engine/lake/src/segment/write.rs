@@ -181,10 +181,10 @@ mod tests {
     use crate::segment::SegmentReader;
     use bytemuck::Zeroable;
     use spreadwire_market::clock::Nanos;
-    use spreadwire_market::record::{Kind, Quote, Record};
+    use spreadwire_market::record::{Quote, Record};
 
     fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, bid_px: 5, kind: Kind::Quote as u8, ..Quote::zeroed() }.into()
+        Quote { ts_recv, bid_px: 5, ..Quote::zeroed() }.into()
     }
 
     #[test]

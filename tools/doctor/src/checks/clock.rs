@@ -1,4 +1,4 @@
-//! Time: the time-stamp counter that everything is stamped with, and the clock it is anchored to.
+//! Checks time: the time-stamp counter that gives every stamp, and the clock it is anchored to.
 
 use crate::check::{Check, Seen, fail, pass, skip, warn};
 use crate::host::Host;
@@ -7,8 +7,8 @@ use crate::host::Host;
 pub const CHECKS: &[Check] = &[
     Check {
         id: "tsc",
-        good: "constant_tsc and nonstop_tsc among the CPU's flags",
-        mend: "in a VM, have the provider pass the invariant TSC through; else other hardware",
+        good: "the CPU's flags include constant_tsc and nonstop_tsc",
+        mend: "in a VM, ask the provider to pass the invariant TSC through; else use other hardware",
         look: tsc,
     },
     Check {
@@ -19,28 +19,28 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "tsc_sync",
-        good: "time-stamp counters of the hot CPUs less than 50 ns apart",
-        mend: "update the BIOS or hypervisor; until then let one core stamp",
+        good: "time-stamp counters of the hot CPUs are less than 50 ns apart",
+        mend: "update the BIOS or hypervisor; until then let one core take all stamps",
         look: tsc_sync,
     },
     Check {
         id: "clock_discipline",
-        good: "synchronised, less than 50 us from the reference",
+        good: "the clock is synchronised and less than 50 us from the reference",
         mend: "systemctl enable --now chronyd; chronyc tracking",
         look: discipline,
     },
 ];
 
-/// A time-stamp counter that is further ahead than this turns the order of two stamps round.
+/// Largest proven skew. A counter that is further ahead reverses the order of two stamps.
 const SKEW_MAX_NS: i64 = 50;
-/// A bound that is wider than this tells nothing.
+/// Widest bound on the skew that is still meaningful.
 const BOUND_MAX_NS: i64 = 1_000;
-/// Offset from the reference that a stamp may have.
+/// Largest offset from the reference, seconds.
 const OFFSET_MAX: f64 = 50e-6;
 
 fn tsc(host: &Host) -> Seen {
     let Some(flags) = host.cpu_info("flags") else {
-        return skip("the CPU lists no flags: it is no x86");
+        return skip("the CPU lists no flags, so it is not x86");
     };
     let has = |flag: &&str| flags.split(' ').any(|f| f == *flag);
     let missing: Vec<&str> =
@@ -48,13 +48,13 @@ fn tsc(host: &Host) -> Seen {
     if missing.is_empty() {
         pass("constant_tsc, nonstop_tsc")
     } else {
-        fail(format!("no {}: its rate follows the CPU's", missing.join(", no ")))
+        fail(format!("no {}: its rate follows the CPU's frequency", missing.join(", no ")))
     }
 }
 
 fn clocksource(host: &Host) -> Seen {
     match host.text("sys/devices/system/clocksource/clocksource0/current_clocksource") {
-        None => skip("the kernel does not tell its clock source"),
+        None => skip("the kernel does not report its clock source"),
         Some(source) if source == "tsc" || source == "arch_sys_counter" => pass(source),
         Some(source) => fail(format!("{source}: reading the time costs a system call or a trap")),
     }
@@ -62,11 +62,11 @@ fn clocksource(host: &Host) -> Seen {
 
 fn tsc_sync(host: &Host) -> Seen {
     if host.hot.len() < 2 {
-        return skip("there is one hot CPU: nothing to compare");
+        return skip("there is only one hot CPU, so nothing to compare");
     }
-    let apart = |skew: &&crate::topology::Skew| skew.proven().max(skew.bound() - BOUND_MAX_NS);
+    let apart = |skew: &&crate::skew::Skew| skew.proven().max(skew.bound() - BOUND_MAX_NS);
     let Some(worst) = host.skews.iter().max_by_key(apart) else {
-        return skip("not measured here; `doctor topology` does");
+        return skip("not measured here; run `doctor topology`");
     };
     let found = format!(
         "CPU {} to CPU {}: between {} and {} ns apart",
@@ -75,7 +75,7 @@ fn tsc_sync(host: &Host) -> Seen {
     if SKEW_MAX_NS < worst.proven() {
         fail(found)
     } else if BOUND_MAX_NS < worst.bound() {
-        warn(format!("{found}: the CPUs were too busy to tell; run it again when they are not"))
+        warn(format!("{found}: the CPUs were too busy to measure; run it again when they are idle"))
     } else {
         pass(format!("worst, {found}"))
     }
@@ -86,21 +86,24 @@ fn discipline(host: &Host) -> Seen {
         return chrony(&tracking);
     }
     if host.text("run/systemd/timesync/synchronized").is_some() {
-        return warn("systemd-timesyncd: synchronised, to milliseconds, and no error is told");
+        return warn(
+            "systemd-timesyncd: synchronised, but only to milliseconds, and it reports no error",
+        );
     }
     let runs = |names: &[&str]| host.processes().iter().any(|(n, _)| names.contains(&n.as_str()));
     if runs(&["ntpd", "ptp4l", "phc2sys", "chronyd"]) {
-        return skip("a daemon runs; its offset needs chronyc, ntpq or pmc");
+        return skip("a daemon runs; reading its offset needs chronyc, ntpq or pmc");
     }
     warn("no chronyd, ntpd, ptp4l or timesyncd: the clock drifts by milliseconds a day")
 }
 
-/// `chronyc -c tracking`: the reference first, offsets in seconds, the leap status last.
+/// Judges the output of `chronyc -c tracking`, which has the reference first, offsets in seconds,
+/// and the leap status last.
 fn chrony(tracking: &str) -> Seen {
     let fields: Vec<&str> = tracking.trim().split(',').collect();
     let offset = fields.get(4).and_then(|offset| offset.parse::<f64>().ok());
     let (Some(offset), Some(leap)) = (offset, fields.last()) else {
-        return skip("chronyc tells nothing that is known here");
+        return skip("the output of chronyc is not in the expected form");
     };
     let found = format!("chrony: {:.1} us from the reference, {leap}", offset.abs() * 1e6);
     if *leap == "Not synchronised" {

@@ -1,4 +1,5 @@
-//! Cores: how many the process may use, how they lie, and whether the engine's are its own.
+//! Checks the cores: how many the process may use, which caches they share, and whether the engine
+//! has its cores to itself.
 
 use crate::check::{Check, Seen, fail, pass, skip, warn};
 use crate::cpulist::CpuList;
@@ -9,8 +10,8 @@ use std::collections::BTreeSet;
 pub const CHECKS: &[Check] = &[
     Check {
         id: "enough_cpus",
-        good: "a CPU for each spinning thread, and two for everything else",
-        mend: "a larger machine, or put several agents on one thread (config/laptop.toml)",
+        good: "there is a CPU for each spinning thread, and two for everything else",
+        mend: "use a larger machine, or put several agents on one thread (config/laptop.toml)",
         look: enough,
     },
     Check {
@@ -21,25 +22,25 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "cpu_quota",
-        good: "cpu.max is max: no quota",
-        mend: "systemctl set-property UNIT CPUQuota= ; in a container, no CPU limit",
+        good: "there is no quota: cpu.max is max",
+        mend: "systemctl set-property UNIT CPUQuota= ; in a container, remove the CPU limit",
         look: quota,
     },
     Check {
         id: "pinned",
         good: "each spinning thread has a core in the configuration",
-        mend: "set cpu = N in each [[threads]] that spins; `doctor topology` proposes them",
+        mend: "set cpu = N in each [[threads]] that spins; `doctor topology` proposes CPUs",
         look: pinned,
     },
     Check {
         id: "shared_l3",
         good: "the hot CPUs share one L3 cache",
-        mend: "choose cores that share one; `doctor topology` proposes them",
+        mend: "choose cores that share an L3 cache; `doctor topology` proposes some",
         look: shared_l3,
     },
     Check {
         id: "smt",
-        good: "no SMT sibling of a hot CPU is in use",
+        good: "no SMT sibling of a hot CPU is used",
         mend: "echo off > /sys/devices/system/cpu/smt/control, or the kernel argument nosmt",
         look: smt,
     },
@@ -57,21 +58,22 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "steal",
-        good: "no time stolen by other guests",
-        mend: "a dedicated host, or bare metal",
+        good: "other guests steal no time",
+        mend: "use a dedicated host or bare metal",
         look: steal,
     },
     Check {
         id: "pressure",
         good: "tasks wait for a CPU less than 1 % of the time",
-        mend: "find who runs (top -H) and move it away: taskset -pc COLD PID",
+        mend: "find what is running (top -H) and move it away: taskset -pc COLD PID",
         look: pressure,
     },
 ];
 
-/// Tasks waiting for a CPU, per cent of the time: more is more than housekeeping.
+/// Share of the time that tasks wait for a CPU, per cent. Above this there is more than
+/// housekeeping.
 const PRESSURE_MAX: f64 = 1.0;
-/// Stolen time, share: beyond this a stall is a matter of seconds.
+/// Share of stolen time above which a stall occurs within seconds.
 const STEAL_MAX: f64 = 0.01;
 
 fn enough(host: &Host) -> Seen {
@@ -90,19 +92,22 @@ fn enough(host: &Host) -> Seen {
 fn allowed(host: &Host) -> Seen {
     let missing = host.hot.without(&host.cpus);
     if host.cpus.is_empty() {
-        skip("the kernel does not tell")
+        skip("the kernel does not report it")
     } else if missing.is_empty() {
         pass(format!("{}", host.cpus))
     } else {
-        fail(format!("it may use {}, not {missing}; the engine would refuse to start", host.cpus))
+        fail(format!(
+            "the process may use {}, not {missing}; the engine would refuse to start",
+            host.cpus
+        ))
     }
 }
 
-/// Along the process's own groups up to the root, version 2 and 1.
+/// Looks for a quota in the process's control groups up to the root, versions 2 and 1.
 fn quota(host: &Host) -> Seen {
     let groups = host.text("proc/self/cgroup").unwrap_or_default();
     if groups.is_empty() {
-        return skip("no control groups here");
+        return skip("there are no control groups here");
     }
     for line in groups.lines() {
         let mut parts = line.splitn(3, ':').skip(1);
@@ -119,14 +124,16 @@ fn quota(host: &Host) -> Seen {
             (!limit.starts_with("max") && !limit.starts_with('-')).then_some((group, limit))
         });
         if let Some((group, limit)) = limited {
-            let found = format!("group {group:?} has {file} {limit}: threads stop once it is used");
+            let found =
+                format!("group {group:?} has {file} {limit}: threads stop once it is used up");
             return fail(found);
         }
     }
     pass("none")
 }
 
-/// `/a/b`, `/a`, and the root, which is empty.
+/// Returns the path of a group and of all its ancestors: `/a/b`, `/a`, and the root, which is
+/// empty.
 fn ancestors(path: &str) -> Vec<&str> {
     let mut all = vec![path.trim_end_matches('/')];
     while let Some((parent, _)) = all.last().and_then(|path| path.rsplit_once('/')) {
@@ -137,16 +144,16 @@ fn ancestors(path: &str) -> Vec<&str> {
 
 fn pinned(host: &Host) -> Seen {
     match &host.wanted {
-        None => skip("no --config: the threads are not known"),
-        Some(wanted) if wanted.spinning == 0 => skip("no thread spins: nothing needs a core"),
-        Some(wanted) if wanted.unpinned == 0 => pass(format!("{} of them", wanted.spinning)),
+        None => skip("the threads are not known without --config"),
+        Some(wanted) if wanted.spinning == 0 => skip("no thread spins, so none needs a core"),
+        Some(wanted) if wanted.unpinned == 0 => pass(format!("all {} of them", wanted.spinning)),
         Some(wanted) => {
-            warn(format!("{} of {} spin without one", wanted.unpinned, wanted.spinning))
+            warn(format!("{} of {} spin without a core", wanted.unpinned, wanted.spinning))
         }
     }
 }
 
-/// Groups of the hot CPUs by what a file of each says.
+/// Returns the different values that a file has for the hot CPUs.
 fn groups(host: &Host, path: &str) -> BTreeSet<String> {
     host.hot.iter().filter_map(|cpu| host.of_cpu(cpu, path)).collect()
 }
@@ -155,10 +162,10 @@ fn shared_l3(host: &Host) -> Seen {
     let groups = groups(host, "cache/index3/shared_cpu_list");
     let list: Vec<String> = groups.into_iter().collect();
     match list.as_slice() {
-        [] => skip("the kernel tells of no L3 cache"),
-        [one] => pass(format!("one, of CPUs {one}")),
+        [] => skip("the kernel reports no L3 cache"),
+        [one] => pass(format!("one, shared by CPUs {one}")),
         several => warn(format!(
-            "the hot CPUs lie on {}: a hop between them costs 4 to 5 times as much",
+            "the hot CPUs are split over {}: a hop between them takes 4 to 5 times as long",
             several.join(" and ")
         )),
     }
@@ -175,15 +182,15 @@ fn smt(host: &Host) -> Seen {
     let isolated = host.cpu_list("sys/devices/system/cpu/isolated").unwrap_or_default();
     let (used, idle) = (siblings.and(&host.hot), siblings.without(&host.hot));
     if !used.is_empty() {
-        fail(format!("{used} are siblings of each other: they share one core's units"))
+        fail(format!("{used} are siblings, so they share the units of one core"))
     } else if !idle.without(&isolated).is_empty() {
-        warn(format!("{} may run other tasks beside the hot CPUs", idle.without(&isolated)))
+        warn(format!("siblings {} of the hot CPUs may run other tasks", idle.without(&isolated)))
     } else if !idle.is_empty() {
         pass(format!("siblings {idle} are isolated and idle"))
     } else if host.text("sys/devices/system/cpu/smt/active").is_none() {
-        skip("the kernel tells of no SMT")
+        skip("the kernel reports no SMT")
     } else {
-        pass("the hot CPUs have no sibling")
+        pass("the hot CPUs have no siblings")
     }
 }
 
@@ -195,13 +202,13 @@ fn numa_node(host: &Host) -> Seen {
         .map(|(node, _)| *node)
         .collect();
     match used.as_slice() {
-        [] => skip("the kernel tells of no NUMA nodes"),
+        [] => skip("the kernel reports no NUMA nodes"),
         [node] => pass(format!("node {node} of {}", nodes.len())),
         several => warn(format!("the hot CPUs are on nodes {several:?}")),
     }
 }
 
-/// Nodes with their CPUs.
+/// Returns the NUMA nodes with their CPUs.
 pub(super) fn nodes(host: &Host) -> Vec<(usize, CpuList)> {
     let folder = "sys/devices/system/node";
     let node = |name: &String| {
@@ -219,13 +226,13 @@ fn isolation(host: &Host) -> Seen {
     if missing.is_empty() && !host.hot.is_empty() {
         pass(format!("{covered}"))
     } else if covered.is_empty() {
-        fail("no CPU is isolated: any task may be scheduled beside the engine")
+        fail("no CPU is isolated: any task may be scheduled next to the engine")
     } else {
-        fail(format!("isolated are {covered}; {missing} are not"))
+        fail(format!("{covered} are isolated, but {missing} are not"))
     }
 }
 
-/// CPUs of cpuset partitions that are isolated, of the groups right below the root.
+/// Returns the CPUs of isolated cpuset partitions, in the groups directly below the root.
 fn partitions(host: &Host) -> CpuList {
     let list = host.text("sys/fs/cgroup/cpuset.cpus.isolated");
     list.and_then(|list| list.parse().ok()).unwrap_or_default()
@@ -237,17 +244,15 @@ fn steal(host: &Host) -> Seen {
     };
     let twice = host.twice("proc/stat").and_then(|(a, b)| Some((numbers(a)?, numbers(b)?)));
     let Some((before, after)) = twice.filter(|(a, b)| 8 <= a.len() && a.len() == b.len()) else {
-        return skip("/proc/stat tells of no stolen time");
+        return skip("/proc/stat does not report stolen time");
     };
-    // Guest time, behind the eighth, is in the first two already.
+    // Only the first eight fields: guest time, which follows them, is already part of the first
+    // two.
     let sum = |all: &[u64]| all[..8].iter().sum::<u64>();
     let total = sum(&after).saturating_sub(sum(&before));
     let stolen = after[7].saturating_sub(before[7]);
     let since_boot = share(after[7], sum(&after)) * 100.0;
-    let found = format!(
-        "{:.2} % now, {since_boot:.3} % since the host started",
-        share(stolen, total) * 100.0
-    );
+    let found = format!("{:.2} % now, {since_boot:.3} % since boot", share(stolen, total) * 100.0);
     if STEAL_MAX < share(stolen, total) {
         fail(found)
     } else if stolen != 0 || 0.1 < since_boot {
@@ -266,7 +271,7 @@ fn pressure(host: &Host) -> Seen {
     let text = host.text("proc/pressure/cpu").unwrap_or_default();
     let some = field(&text, "some avg10=").and_then(|rest| rest.split(' ').next()?.parse().ok());
     let Some(some): Option<f64> = some else {
-        return skip("the kernel measures no pressure (CONFIG_PSI, psi=1)");
+        return skip("the kernel does not measure pressure (CONFIG_PSI, psi=1)");
     };
     let found = format!("{some:.1} % over the last 10 s");
     if some < PRESSURE_MAX { pass(found) } else { warn(found) }

@@ -1,5 +1,7 @@
-//! The kernel's own work on the hot CPUs: ticks, callbacks, interrupts, workers, watchdogs, scheduling.
+//! Checks the kernel's own work on the hot CPUs: ticks, callbacks, interrupts, workers, watchdogs,
+//! scheduling.
 
+use super::interrupts::{Arrivals, arrivals};
 use crate::check::{Check, Seen, fail, pass, skip, warn};
 use crate::cpulist::CpuList;
 use crate::host::{Host, field};
@@ -8,14 +10,14 @@ use crate::host::{Host, field};
 pub const CHECKS: &[Check] = &[
     Check {
         id: "nohz_full",
-        good: "tickless CPUs include HOT",
-        mend: "kernel argument: nohz_full=HOT (a kernel with CONFIG_NO_HZ_FULL)",
+        good: "the tickless CPUs include HOT",
+        mend: "kernel argument: nohz_full=HOT (needs a kernel with CONFIG_NO_HZ_FULL)",
         look: nohz_full,
     },
     Check {
         id: "ticks",
-        good: "under 5 timer interrupts a second on each hot CPU",
-        mend: "kernel argument: nohz_full=HOT; one runnable thread on each",
+        good: "each hot CPU gets fewer than 5 timer interrupts a second",
+        mend: "kernel argument: nohz_full=HOT; run only one thread on each",
         look: ticks,
     },
     Check {
@@ -26,20 +28,20 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "irq_affinity",
-        good: "no device's interrupt is sent to a hot CPU, or the feed queue's alone",
+        good: "no device interrupt is sent to a hot CPU, except that of the feed's queue",
         mend: "for i in /proc/irq/*/smp_affinity_list; do echo COLD > $i; done; \
                echo COLDMASK > /proc/irq/default_smp_affinity",
         look: irq_affinity,
     },
     Check {
         id: "irq_arrivals",
-        good: "no device's interrupt arrived on a hot CPU while looking",
-        mend: "as irq_affinity; /proc/interrupts names the device",
+        good: "no device interrupt arrived on a hot CPU during the check",
+        mend: "as for irq_affinity; /proc/interrupts names the device",
         look: irq_arrivals,
     },
     Check {
         id: "irqbalance",
-        good: "irqbalance does not run",
+        good: "irqbalance is not running",
         mend: "systemctl disable --now irqbalance",
         look: irqbalance,
     },
@@ -65,93 +67,46 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "rt_throttling",
-        good: "no task runs under SCHED_FIFO or SCHED_RR on a hot CPU; then throttling is of no matter",
-        mend: "chrt -o -p 0 PID for each of them, or taskset -pc COLD PID",
+        good: "no task runs under SCHED_FIFO or SCHED_RR on a hot CPU, so throttling does not matter",
+        mend: "chrt -o -p 0 PID for each such task, or taskset -pc COLD PID",
         look: rt_throttling,
     },
     Check {
         id: "engine_threads",
         good: "each pinned thread of the running engine is on its one CPU, under SCHED_OTHER",
-        mend: "restart the engine with the configuration that was checked; no chrt",
+        mend: "restart the engine with the configuration that was checked, without chrt",
         look: engine_threads,
     },
     Check {
         id: "preemption",
-        good: "known and stated; no PREEMPT_RT, which moves the network's work to threads",
-        mend: "boot a kernel without PREEMPT_RT; on isolated cores none or lazy: preempt=lazy",
+        good: "known and stated; not PREEMPT_RT, which moves network processing to threads",
+        mend: "boot a kernel without PREEMPT_RT; on isolated cores use none or lazy: preempt=lazy",
         look: preemption,
     },
     Check {
         id: "mitigations",
-        good: "nothing is vulnerable; to switch mitigations off is the operator's choice",
-        mend: "update kernel and microcode, or accept it and state it beside every figure",
+        good: "nothing is vulnerable; whether to switch mitigations off is the operator's choice",
+        mend: "update kernel and microcode, or accept it and state it next to every figure",
         look: mitigations,
     },
 ];
 
-/// Timer interrupts a second on a CPU that is said to be tickless: the remaining one of the scheduler,
-/// and few timers.
+/// Largest number of timer interrupts a second on a tickless CPU: the scheduler's remaining tick,
+/// and a few timers.
 const TICKS_MAX: f64 = 5.0;
 
 fn nohz_full(host: &Host) -> Seen {
     let Some(tickless) = host.text("sys/devices/system/cpu/nohz_full") else {
         return fail("this kernel is built without CONFIG_NO_HZ_FULL");
     };
-    // Some kernels print "(null)" where there is none.
+    // Some kernels print "(null)" if there is none.
     let tickless = tickless.parse::<CpuList>().unwrap_or_default();
     let missing = host.hot.without(&tickless);
     if missing.is_empty() {
         pass(format!("{tickless}"))
     } else {
-        fail(format!("{missing} are not: each is interrupted up to 1000 times a second"))
+        fail(format!("{missing} are not tickless: each is interrupted up to 1000 times a second"))
     }
-}
-
-/// One line of `/proc/interrupts`.
-struct Interrupt {
-    name: String,
-    device: String,
-    /// By the CPUs of the file's head.
-    counts: Vec<u64>,
-}
-
-/// How often one came on each hot CPU between the two readings.
-struct Arrivals {
-    name: String,
-    device: String,
-    by_cpu: Vec<(usize, u64)>,
-}
-
-/// Lines of `/proc/interrupts`; counts are by the CPUs of its head.
-fn interrupts(text: &str) -> (Vec<usize>, Vec<Interrupt>) {
-    let mut lines = text.lines();
-    let head = lines.next().unwrap_or_default().split_whitespace();
-    let cpus: Vec<usize> = head.filter_map(|name| name.strip_prefix("CPU")?.parse().ok()).collect();
-    let line = |line: &str| {
-        let (name, rest) = line.split_once(':')?;
-        let words: Vec<&str> = rest.split_whitespace().collect();
-        let counts: Vec<u64> =
-            words.iter().take(cpus.len()).map_while(|word| word.parse().ok()).collect();
-        let device = words.get(cpus.len()..).and_then(|rest| rest.last()).unwrap_or(&"");
-        let (name, device) = (name.trim().to_owned(), (*device).to_owned());
-        Some(Interrupt { name, device, counts })
-    };
-    let all = lines.filter_map(line).collect();
-    (cpus, all)
-}
-
-fn arrivals(host: &Host) -> Option<Vec<Arrivals>> {
-    let (before, after) = host.twice("proc/interrupts")?;
-    let (cpus, before) = interrupts(before);
-    let (cpus_after, after) = interrupts(after);
-    let grown = |now: Interrupt| {
-        let old = before.iter().find(|old| old.name == now.name)?;
-        let pairs = cpus.iter().zip(old.counts.iter().zip(&now.counts));
-        let hot = pairs.filter(|(cpu, _)| host.hot.contains(**cpu));
-        let by_cpu = hot.map(|(cpu, (old, now))| (*cpu, now.saturating_sub(*old))).collect();
-        Some(Arrivals { name: now.name, device: now.device, by_cpu })
-    };
-    (cpus == cpus_after && !cpus.is_empty()).then(|| after.into_iter().filter_map(grown).collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -169,10 +124,10 @@ fn ticks(host: &Host) -> Seen {
 
 fn rcu_nocbs(host: &Host) -> Seen {
     let Some(value) = host.argument("rcu_nocbs") else {
-        // nohz_full implies it: the kernel offloads the same CPUs.
+        // nohz_full implies it, because the kernel offloads the same CPUs.
         let tickless = host.cpu_list("sys/devices/system/cpu/nohz_full").unwrap_or_default();
         return if !host.hot.is_empty() && host.hot.without(&tickless).is_empty() {
-            pass("by nohz_full")
+            pass("implied by nohz_full")
         } else {
             warn("no rcu_nocbs= on the kernel's command line")
         };
@@ -202,15 +157,15 @@ fn irq_affinity(host: &Host) -> Seen {
         }
     }
     if known == 0 {
-        skip("the kernel tells of no interrupts")
+        skip("the kernel reports no interrupts")
     } else if sent.is_empty() {
-        pass(format!("{known} interrupts, all elsewhere"))
+        pass(format!("{known} interrupts, all on other CPUs"))
     } else {
-        warn(format!("{} of {known} may come to {}: {}", sent.len(), host.hot, some(&sent)))
+        warn(format!("{} of {known} may arrive on CPUs {}: {}", sent.len(), host.hot, some(&sent)))
     }
 }
 
-/// The first few of a list.
+/// Joins the first few entries of a list.
 fn some(list: &[&str]) -> String {
     let shown = list.iter().take(8).copied().collect::<Vec<_>>().join(" ");
     if 8 < list.len() { format!("{shown} ...") } else { shown }
@@ -235,11 +190,11 @@ fn irq_arrivals(host: &Host) -> Seen {
 fn irqbalance(host: &Host) -> Seen {
     let processes = host.processes();
     if processes.is_empty() {
-        return skip("/proc lists no process");
+        return skip("/proc lists no processes");
     }
     match processes.iter().find(|(name, _)| name == "irqbalance") {
-        Some((_, number)) => warn(format!("it runs, as process {number}")),
-        None => pass("it does not run"),
+        Some((_, number)) => warn(format!("it is running as process {number}")),
+        None => pass("it is not running"),
     }
 }
 
@@ -253,11 +208,11 @@ fn workqueues(host: &Host) -> Seen {
     let on_hot: CpuList = masks.iter().flat_map(|cpus| cpus.iter()).collect::<CpuList>();
     let on_hot = on_hot.and(&host.hot);
     if masks.is_empty() {
-        skip("the kernel does not tell where its workers run")
+        skip("the kernel does not report where its workers run")
     } else if on_hot.is_empty() {
-        pass("elsewhere")
+        pass("on other CPUs")
     } else {
-        warn(format!("they may run on {on_hot}"))
+        warn(format!("they may run on CPUs {on_hot}"))
     }
 }
 
@@ -283,8 +238,8 @@ fn timer_migration(host: &Host) -> Seen {
     }
 }
 
-/// The number of a thread's scheduling policy in `/proc/PID/task/TID/stat`: 0 is `SCHED_OTHER`, 1
-/// `SCHED_FIFO`, 2 `SCHED_RR`. The name before it is in brackets and may hold anything.
+/// Parses the scheduling policy of a thread from `/proc/PID/task/TID/stat`: 0 is `SCHED_OTHER`, 1
+/// `SCHED_FIFO`, 2 `SCHED_RR`. The name before it is in brackets and may contain anything.
 fn policy(stat: &str) -> Option<u32> {
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(38)?.parse().ok()
@@ -295,7 +250,7 @@ fn rt_throttling(host: &Host) -> Seen {
     let mut realtime = Vec::new();
     for (name, number) in host.processes() {
         let file = |file: &str| host.text(&format!("proc/{number}/{file}"));
-        // A kernel thread that is bound to a CPU (migration, watchdog) is no choice of anybody's.
+        // Nobody can move a kernel thread that is bound to a CPU (migration, watchdog).
         let is_bound = ["migration/", "watchdog/", "idle_inject/", "irq/"];
         if is_bound.iter().any(|kind| name.starts_with(kind)) {
             continue;
@@ -308,7 +263,7 @@ fn rt_throttling(host: &Host) -> Seen {
             realtime.push(format!("{name} ({number})"));
         }
     }
-    let Some(limit) = limit else { return skip("the kernel does not tell its limit") };
+    let Some(limit) = limit else { return skip("the kernel does not report its limit") };
     if realtime.is_empty() {
         return pass(format!("no such task; sched_rt_runtime_us {limit}"));
     }
@@ -318,11 +273,11 @@ fn rt_throttling(host: &Host) -> Seen {
 
 fn engine_threads(host: &Host) -> Seen {
     let Some(wanted) = &host.wanted else {
-        return skip("no --config: the threads are not known");
+        return skip("the threads are not known without --config");
     };
     let engines = host.processes();
     let Some((_, engine)) = engines.iter().find(|(name, _)| name == "spreadwire") else {
-        return skip("no engine runs");
+        return skip("no engine is running");
     };
     let mut wrong = Vec::new();
     let tasks = host.names(&format!("proc/{engine}/task"));
@@ -338,7 +293,7 @@ fn engine_threads(host: &Host) -> Seen {
         let status = file("status");
         let list = field(&status, "Cpus_allowed_list:").unwrap_or_default();
         if list != cpu.to_string() {
-            wrong.push(format!("{name} may use {list}, not {cpu} alone"));
+            wrong.push(format!("{name} may use {list}, not only {cpu}"));
         }
         if policy(&file("stat")) != Some(0) {
             wrong.push(format!("{name} is not under SCHED_OTHER"));
@@ -362,7 +317,9 @@ fn preemption(host: &Host) -> Seen {
     match (built, chosen) {
         (Some(built @ ("PREEMPT_RT" | "PREEMPT_RT_FULL")), _) => warn(built),
         (Some(built), Some(chosen)) => pass(format!("{built}, {chosen}")),
-        (Some(built), None) => pass(format!("{built}; which, tells debugfs to root alone")),
+        (Some(built), None) => {
+            pass(format!("{built}; the mode is in debugfs, which only root can read"))
+        }
         (None, _) if version.is_empty() => skip("/proc/version cannot be read"),
         (None, _) => pass("no preemption built in"),
     }
@@ -372,7 +329,7 @@ fn mitigations(host: &Host) -> Seen {
     let folder = "sys/devices/system/cpu/vulnerabilities";
     let names = host.names(folder);
     if names.is_empty() {
-        return skip("the kernel does not tell of vulnerabilities");
+        return skip("the kernel does not report vulnerabilities");
     }
     let status = |name: &String| host.text(&format!("{folder}/{name}")).unwrap_or_default();
     let with = |word: &str| {
@@ -380,8 +337,8 @@ fn mitigations(host: &Host) -> Seen {
         all.map(String::as_str).collect::<Vec<_>>()
     };
     let chosen = host.argument("mitigations").unwrap_or_else(|| "auto".to_owned());
-    let (open, mended) = (with("Vulnerable"), with("Mitigation"));
-    let found = format!("mitigations={chosen}, {} in force", mended.len());
+    let (open, mitigated) = (with("Vulnerable"), with("Mitigation"));
+    let found = format!("mitigations={chosen}, {} in force", mitigated.len());
     if open.is_empty() {
         pass(found)
     } else {

@@ -1,4 +1,4 @@
-//! Memory: what moves, compacts, swaps or scans pages while the engine runs.
+//! Checks memory: whatever moves, compacts, swaps or scans pages while the engine runs.
 
 use crate::check::{Check, Seen, fail, pass, skip, warn};
 use crate::host::{Host, field};
@@ -13,13 +13,13 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "khugepaged",
-        good: "transparent huge pages are off, or their daemon does not defragment (0)",
+        good: "transparent huge pages are off, or khugepaged does not defragment (0)",
         mend: "echo 0 > /sys/kernel/mm/transparent_hugepage/khugepaged/defrag",
         look: khugepaged,
     },
     Check {
         id: "huge_pages",
-        good: "some are free, if the engine is to be given any",
+        good: "some are free, if any are reserved",
         mend: "sysctl -w vm.nr_hugepages=64",
         look: huge_pages,
     },
@@ -31,7 +31,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "numa_balancing",
-        good: "0, or one node",
+        good: "0, or there is one node",
         mend: "sysctl -w kernel.numa_balancing=0",
         look: numa_balancing,
     },
@@ -55,18 +55,19 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "same_page_merging",
-        good: "0: no daemon looks for equal pages",
+        good: "0: no daemon looks for identical pages",
         mend: "echo 0 > /sys/kernel/mm/ksm/run",
         look: same_page_merging,
     },
 ];
 
-/// Bytes of locked memory that hold a small configuration: rings of all edges and the process itself.
+/// Bytes of locked memory that a small configuration needs: the rings of all edges and the process
+/// itself.
 const LOCK_MIN: u64 = 1 << 30;
 
 const THP: &str = "sys/kernel/mm/transparent_hugepage";
 
-/// The word in brackets: `always [madvise] never`.
+/// Returns the word in brackets: `always [madvise] never`.
 fn chosen(text: &str) -> Option<&str> {
     text.split(['[', ']']).nth(1)
 }
@@ -75,7 +76,7 @@ fn transparent(host: &Host) -> Seen {
     let text = host.text(&format!("{THP}/enabled"));
     match text.as_deref().and_then(chosen) {
         None => skip("this kernel has none"),
-        Some("always") => warn("always: a page fault may wait for 2 MiB to be cleared"),
+        Some("always") => warn("always: a page fault may have to clear 2 MiB"),
         Some(other) => pass(other),
     }
 }
@@ -86,13 +87,13 @@ fn khugepaged(host: &Host) -> Seen {
         return pass("transparent huge pages are off");
     }
     match host.number::<u32>(&format!("{THP}/khugepaged/defrag")) {
-        None => skip("this kernel has no such daemon"),
+        None => skip("this kernel has no khugepaged"),
         Some(0) => pass("0"),
-        Some(n) => warn(format!("{n}: it may hold a process's memory map for 0.1 to 1 ms")),
+        Some(n) => warn(format!("{n}: it may lock a process's memory map for 0.1 to 1 ms")),
     }
 }
 
-/// A line of `/proc/meminfo`, in its own unit.
+/// Returns the value of a line of `/proc/meminfo`, in that line's unit.
 fn info(host: &Host, key: &str) -> Option<u64> {
     let text = host.text("proc/meminfo")?;
     field(&text, key)?.split(' ').next()?.parse().ok()
@@ -100,14 +101,14 @@ fn info(host: &Host, key: &str) -> Option<u64> {
 
 fn huge_pages(host: &Host) -> Seen {
     match (info(host, "HugePages_Total:"), info(host, "HugePages_Free:")) {
-        (Some(0), _) => skip("none is reserved, and the engine asks for none"),
-        (Some(total), Some(0)) => warn(format!("all of {total} are taken")),
+        (Some(0), _) => skip("none is reserved, and the engine uses none"),
+        (Some(total), Some(0)) => warn(format!("all {total} are taken")),
         (Some(total), Some(free)) => pass(format!("{free} of {total} are free")),
-        _ => skip("the kernel does not tell"),
+        _ => skip("the kernel does not report them"),
     }
 }
 
-/// The soft limit of a line of `/proc/self/limits`; `None` inside is unlimited.
+/// Returns the soft limit of a line of `/proc/self/limits`; `Some(None)` is unlimited.
 pub(super) fn limit(host: &Host, name: &str) -> Option<Option<u64>> {
     let text = host.text("proc/self/limits")?;
     let soft = field(&text, name)?.split_whitespace().next()?;
@@ -116,7 +117,7 @@ pub(super) fn limit(host: &Host, name: &str) -> Option<Option<u64>> {
 
 fn memory_lock(host: &Host) -> Seen {
     match limit(host, "Max locked memory") {
-        None => skip("the kernel does not tell"),
+        None => skip("the kernel does not report the limit"),
         Some(None) => pass("unlimited"),
         Some(Some(bytes)) if LOCK_MIN <= bytes => pass(format!("{} MiB", bytes >> 20)),
         Some(Some(bytes)) => warn(format!("{} KiB: memory cannot be locked", bytes >> 10)),
@@ -129,7 +130,7 @@ fn numa_balancing(host: &Host) -> Seen {
         None => skip("this kernel does not balance between nodes"),
         Some(0) => pass("0"),
         Some(n) if nodes < 2 => pass(format!("{n}, but there is one node")),
-        Some(n) => warn(format!("{n}: pages are unmapped on purpose, to see who uses them")),
+        Some(n) => warn(format!("{n}: pages are unmapped on purpose to see who uses them")),
     }
 }
 
@@ -144,13 +145,13 @@ fn swap(host: &Host) -> Seen {
         (0, _) => pass("none"),
         (_, Some(0 | 1)) if used == 0 => pass(format!("{found}, but swappiness is 0 or 1")),
         _ if used == 0 => warn(found),
-        _ => fail(format!("{found}: a page that is read back costs milliseconds")),
+        _ => fail(format!("{found}: reading a page back costs milliseconds")),
     }
 }
 
 fn compaction(host: &Host) -> Seen {
     match host.number::<u32>("proc/sys/vm/compaction_proactiveness") {
-        None => skip("this kernel does not compact by itself"),
+        None => skip("this kernel does not compact proactively"),
         Some(0) => pass("0"),
         Some(n) => warn(format!("{n}: pages are moved in the background")),
     }
@@ -158,7 +159,7 @@ fn compaction(host: &Host) -> Seen {
 
 fn stat_interval(host: &Host) -> Seen {
     match host.number::<u32>("proc/sys/vm/stat_interval") {
-        None => skip("the kernel does not tell"),
+        None => skip("the kernel does not report it"),
         Some(seconds) if 10 <= seconds => pass(format!("{seconds} s")),
         Some(seconds) => warn(format!("{seconds} s: a worker runs on each CPU that often")),
     }
@@ -168,6 +169,6 @@ fn same_page_merging(host: &Host) -> Seen {
     match host.number::<u32>("sys/kernel/mm/ksm/run") {
         None => skip("this kernel has none"),
         Some(0) => pass("0"),
-        Some(n) => warn(format!("{n}: a write to a merged page is a page fault")),
+        Some(n) => warn(format!("{n}: a write to a merged page causes a page fault")),
     }
 }

@@ -1,4 +1,4 @@
-//! The network: the interface's settings, what the kernel drops, and its TCP.
+//! Checks the network: the interface's settings, what the kernel drops, and its TCP settings.
 
 use crate::check::{Check, Seen, fail, pass, skip, warn};
 use crate::host::{Host, Nic};
@@ -8,36 +8,36 @@ pub const CHECKS: &[Check] = &[
     Check {
         id: "nic_node",
         good: "the network interface is on the NUMA node of the hot CPUs",
-        mend: "choose hot CPUs of the interface's node: /sys/class/net/NIC/device/numa_node",
+        mend: "choose hot CPUs on the interface's node: /sys/class/net/NIC/device/numa_node",
         look: nic_node,
     },
     Check {
         id: "nic_coalescing",
-        good: "adaptive-rx off, rx-usecs 0 to 2",
+        good: "adaptive-rx is off, and rx-usecs is 0 to 2",
         mend: "ethtool -C NIC adaptive-rx off adaptive-tx off rx-usecs 0 tx-usecs 0",
         look: coalescing,
     },
     Check {
         id: "nic_offloads",
-        good: "GRO and LRO off on the feed's interface",
+        good: "GRO and LRO are off on the feed's interface",
         mend: "ethtool -K NIC gro off lro off",
         look: offloads,
     },
     Check {
         id: "nic_rings",
-        good: "4096 receive descriptors, or as many as the interface has",
+        good: "there are 4096 receive descriptors, or as many as the interface has",
         mend: "ethtool -G NIC rx 4096",
         look: rings,
     },
     Check {
         id: "busy_poll",
-        good: "net.core.busy_poll and busy_read 50, or the option on each socket",
+        good: "net.core.busy_poll and busy_read are 50, or each socket sets the option",
         mend: "sysctl -w net.core.busy_poll=50 net.core.busy_read=50",
         look: busy_poll,
     },
     Check {
         id: "softnet",
-        good: "no packet dropped and no budget used up while looking",
+        good: "no packet was dropped and no budget used up during the check",
         mend: "sysctl -w net.core.netdev_max_backlog=250000 net.core.netdev_budget=600",
         look: softnet,
     },
@@ -61,13 +61,14 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "retransmits",
-        good: "nothing sent again and nothing dropped from a full queue while looking",
-        mend: "look at the way to the venue: ss -ti, mtr; nstat TcpExtTCPRcvQDrop",
+        good: "nothing was sent again and nothing dropped from a full queue during the check",
+        mend: "check the route to the venue: ss -ti, mtr; nstat TcpExtTCPRcvQDrop",
         look: retransmits,
     },
 ];
 
-/// Bytes that a receive buffer may have: a second of the venues' busiest minute.
+/// Bytes to which a receive buffer should be able to grow: one second of the venues' busiest
+/// minute.
 const RECEIVE_MIN: u64 = 16 << 20;
 
 fn hardware(host: &Host) -> Result<Vec<Nic>, Seen> {
@@ -76,13 +77,13 @@ fn hardware(host: &Host) -> Result<Vec<Nic>, Seen> {
     match (hardware.is_empty(), others.first()) {
         (false, _) => Ok(hardware),
         (true, Some(nic)) => {
-            Err(skip(format!("{} is no hardware: its settings are its host's", nic.name)))
+            Err(skip(format!("{} is virtual: its host decides its settings", nic.name)))
         }
-        (true, None) => Err(skip("there is no network interface with a device")),
+        (true, None) => Err(skip("no network interface has a device behind it")),
     }
 }
 
-/// Asks `ethtool` about every interface; what `fault` says of one is wrong with it.
+/// Asks `ethtool` about every interface. `fault` returns what is wrong with one, if anything.
 fn ask(host: &Host, option: &str, fault: fn(&str) -> Option<String>) -> Seen {
     let nics = match hardware(host) {
         Ok(nics) => nics,
@@ -102,7 +103,7 @@ fn ask(host: &Host, option: &str, fault: fn(&str) -> Option<String>) -> Seen {
     if faults.is_empty() { pass(names) } else { warn(faults.join("; ")) }
 }
 
-/// The value of a line `name: value` of `ethtool`, the last one of that name.
+/// Returns the value of the last line `name: value` with that name in the output of `ethtool`.
 fn setting<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let mut lines = text.lines().rev().filter_map(|line| line.split_once(':'));
     lines.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim())
@@ -148,7 +149,7 @@ fn nic_node(host: &Host) -> Seen {
     };
     let nodes = super::cores::nodes(host);
     if nodes.len() < 2 {
-        return skip("there is one NUMA node");
+        return skip("there is only one NUMA node");
     }
     let far = |nic: &&Nic| {
         let path = format!("sys/class/net/{}/device/numa_node", nic.name);
@@ -158,9 +159,9 @@ fn nic_node(host: &Host) -> Seen {
     };
     let far: Vec<&str> = nics.iter().filter(far).map(|nic| nic.name.as_str()).collect();
     if far.is_empty() {
-        pass("the same node")
+        pass("on the same node")
     } else {
-        warn(format!("{} is on another node than {}", far.join(", "), host.hot))
+        warn(format!("{} is on another node than CPUs {}", far.join(", "), host.hot))
     }
 }
 
@@ -171,12 +172,13 @@ fn busy_poll(host: &Host) -> Seen {
     let value = |name: &str| host.number::<u32>(&format!("proc/sys/net/core/{name}"));
     match (value("busy_poll"), value("busy_read")) {
         (Some(poll), Some(read)) if 0 < read => pass(format!("busy_poll {poll}, busy_read {read}")),
-        (Some(_), Some(_)) => warn("0: a packet waits for its interrupt"),
+        (Some(_), Some(_)) => warn("0: a packet has to wait for its interrupt"),
         _ => skip("this kernel has none"),
     }
 }
 
-/// Sums of the second and third column of `/proc/net/softnet_stat`: dropped, budget used up.
+/// Sums up the second and third column of `/proc/net/softnet_stat`: packets dropped, and how often
+/// the budget was used up.
 fn soft(text: &str) -> (u64, u64) {
     let column = |line: &str, number: usize| {
         let word = line.split_whitespace().nth(number);
@@ -188,13 +190,13 @@ fn soft(text: &str) -> (u64, u64) {
 
 fn softnet(host: &Host) -> Seen {
     let Some((before, after)) = host.twice("proc/net/softnet_stat") else {
-        return skip("the kernel does not tell");
+        return skip("/proc/net/softnet_stat cannot be read");
     };
     let (before, after) = (soft(before), soft(after));
     let dropped = after.0.saturating_sub(before.0);
     let squeezed = after.1.saturating_sub(before.1);
     let found = format!(
-        "{dropped} dropped, {squeezed} times the budget was used up; {} and {} since the start",
+        "{dropped} dropped, budget used up {squeezed} times; {} and {} since boot",
         after.0, after.1
     );
     match (dropped, squeezed) {
@@ -204,7 +206,7 @@ fn softnet(host: &Host) -> Seen {
     }
 }
 
-/// A switch below `net.ipv4` that is to be 0.
+/// Checks that a switch below `net.ipv4` is 0.
 fn zero(host: &Host, name: &str, otherwise: &str) -> Seen {
     match host.number::<u32>(&format!("proc/sys/net/ipv4/{name}")) {
         None => skip("this kernel has no such switch"),
@@ -214,7 +216,7 @@ fn zero(host: &Host, name: &str, otherwise: &str) -> Seen {
 }
 
 fn tcp_idle(host: &Host) -> Seen {
-    zero(host, "tcp_slow_start_after_idle", "a connection that was quiet sends slowly at first")
+    zero(host, "tcp_slow_start_after_idle", "a connection that was quiet starts slowly")
 }
 
 fn tcp_autocorking(host: &Host) -> Seen {
@@ -225,13 +227,14 @@ fn tcp_memory(host: &Host) -> Seen {
     let text = host.text("proc/sys/net/ipv4/tcp_rmem");
     let max = text.as_deref().and_then(|text| text.split_whitespace().nth(2)?.parse::<u64>().ok());
     match max {
-        None => skip("the kernel does not tell"),
+        None => skip("the kernel does not report it"),
         Some(max) if RECEIVE_MIN <= max => pass(format!("{} MiB", max >> 20)),
         Some(max) => warn(format!("{} KiB", max >> 10)),
     }
 }
 
-/// A value of `/proc/net/snmp` and `netstat`: a line of names, then a line of numbers.
+/// Returns a value of `/proc/net/snmp` or `netstat`, which have a line of names, then a line of
+/// numbers.
 fn named(text: &str, group: &str, name: &str) -> Option<u64> {
     let mut lines = text.lines().filter(|line| line.split(':').next() == Some(group));
     let (names, numbers) = (lines.next()?, lines.next()?);
@@ -246,7 +249,7 @@ fn retransmits(host: &Host) -> Seen {
     };
     let again = grown("proc/net/snmp", "Tcp", "RetransSegs");
     let dropped = grown("proc/net/netstat", "TcpExt", "TCPRcvQDrop").unwrap_or(0);
-    let Some(again) = again else { return skip("the kernel does not tell") };
+    let Some(again) = again else { return skip("/proc/net/snmp cannot be read") };
     let found = format!("{again} sent again, {dropped} dropped in {:.1} s", host.seconds);
     if again == 0 && dropped == 0 { pass(found) } else { warn(found) }
 }

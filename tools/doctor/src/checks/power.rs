@@ -1,4 +1,4 @@
-//! Power: frequency and sleep states of the hot CPUs.
+//! Checks power management: frequency and sleep states of the hot CPUs.
 
 use crate::check::{Check, Seen, fail, pass, skip, warn};
 use crate::host::Host;
@@ -20,24 +20,24 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "frequency",
-        good: "the hot CPUs run within 2 % of each other",
+        good: "the frequencies of the hot CPUs are within 2 % of each other",
         mend: "for repeatable benchmarks: echo 1 > /sys/devices/system/cpu/intel_pstate/no_turbo, or \
                echo 0 > /sys/devices/system/cpu/cpufreq/boost",
         look: frequency,
     },
     Check {
         id: "c_states",
-        good: "no sleep state that takes over 2 us to leave is open to a hot CPU",
+        good: "no hot CPU may enter a sleep state that takes over 2 us to leave",
         mend: "cpupower -c HOT idle-set -D 2, or hold 0 in /dev/cpu_dma_latency, or kernel arguments \
                processor.max_cstate=1 intel_idle.max_cstate=0",
         look: c_states,
     },
 ];
 
-/// Leaving a state that takes longer than this is as long as a hop through the engine, us.
+/// Longest acceptable time to leave a sleep state, us: about as long as a hop through the engine.
 const EXIT_MAX_US: u64 = 2;
 
-/// What a file of each hot CPU says, each value once; `None` if no CPU has it.
+/// Returns the different values that a file has for the hot CPUs; `None` if no CPU has the file.
 fn values(host: &Host, path: &str) -> Option<BTreeSet<String>> {
     let values: BTreeSet<String> =
         host.hot.iter().filter_map(|cpu| host.of_cpu(cpu, path)).collect();
@@ -50,13 +50,13 @@ fn listed(values: &BTreeSet<String>) -> String {
 
 fn governor(host: &Host) -> Seen {
     let Some(values) = values(host, "cpufreq/scaling_governor") else {
-        let vm = if host.is_vm() { " (a VM: its host decides)" } else { "" };
+        let vm = if host.is_vm() { " (this is a VM: its host does)" } else { "" };
         return skip(format!("the kernel does not choose the frequency here{vm}"));
     };
     if values.iter().all(|value| value == "performance") {
         pass("performance")
     } else {
-        fail(format!("{}: a core that was idle begins slowly", listed(&values)))
+        fail(format!("{}: a core that was idle starts slowly", listed(&values)))
     }
 }
 
@@ -72,7 +72,7 @@ fn frequency(host: &Host) -> Seen {
     let now = |cpu: usize| host.of_cpu(cpu, "cpufreq/scaling_cur_freq")?.parse::<u64>().ok();
     let all: Vec<u64> = host.hot.iter().filter_map(now).collect();
     let (Some(min), Some(max)) = (all.iter().min(), all.iter().max()) else {
-        return skip("the kernel does not tell the frequency");
+        return skip("the kernel does not report the frequency");
     };
     let found = format!("{} to {} MHz", min / 1_000, max / 1_000);
     if *max * 98 <= *min * 100 { pass(found) } else { warn(found) }
@@ -80,9 +80,9 @@ fn frequency(host: &Host) -> Seen {
 
 fn c_states(host: &Host) -> Seen {
     if host.argument("idle").as_deref() == Some("poll") {
-        return pass("idle=poll: none is used");
+        return pass("idle=poll: no sleep state is used");
     }
-    // Four bytes: the longest latency that whoever holds the file open allows, us.
+    // Four bytes: the longest latency, us, that a process holding the file open allows.
     let held = host.bytes("dev/cpu_dma_latency").and_then(|bytes| bytes.try_into().ok());
     if let Some(held) = held.map(i32::from_ne_bytes)
         && (0..=2).contains(&held)
@@ -106,10 +106,8 @@ fn c_states(host: &Host) -> Seen {
     if known == 0 {
         skip("the kernel offers no sleep states here")
     } else if open.is_empty() {
-        pass("none is open")
+        pass("no such state is enabled")
     } else {
-        warn(format!("open: {}; a spinning thread never enters them, one that backs off does", {
-            listed(&open)
-        }))
+        warn(format!("enabled: {}; a thread that backs off enters them", listed(&open)))
     }
 }

@@ -1,4 +1,4 @@
-//! The rest: limits, disks, profiles.
+//! Checks the rest of the system: limits, disks, profiles.
 
 use crate::check::{Check, Seen, pass, skip, warn};
 use crate::host::Host;
@@ -19,7 +19,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "disk_mount",
-        good: "no file system writes the time of every reading (noatime or relatime)",
+        good: "no file system writes an access time for every read (noatime or relatime)",
         mend: "mount -o remount,noatime MOUNT",
         look: disk_mount,
     },
@@ -31,12 +31,12 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Descriptors for as many clients as a configuration may allow.
+/// Number of descriptors for as many clients as a configuration may allow.
 const DESCRIPTORS_MIN: u64 = 65_536;
 
 fn file_descriptors(host: &Host) -> Seen {
     match super::memory::limit(host, "Max open files") {
-        None => skip("the kernel does not tell"),
+        None => skip("the kernel does not report the limit"),
         Some(None) => pass("unlimited"),
         Some(Some(count)) if DESCRIPTORS_MIN <= count => pass(count.to_string()),
         Some(Some(count)) => warn(count.to_string()),
@@ -50,14 +50,14 @@ fn disk_scheduler(host: &Host) -> Seen {
     let names = host.names("sys/block");
     let scheduler = |name: &String| {
         let text = host.text(&format!("sys/block/{name}/queue/scheduler"))?;
-        // A disk that has but one writes it without brackets.
+        // A disk with only one scheduler shows it without brackets.
         let chosen = text.split(['[', ']']).nth(1).unwrap_or(&text).to_owned();
         Some((name.clone(), chosen))
     };
     let all: Vec<(String, String)> = names.iter().filter(is_disk).filter_map(scheduler).collect();
     let text = all.iter().map(|(name, s)| format!("{name} {s}")).collect::<Vec<_>>().join(", ");
     if all.is_empty() {
-        skip("the kernel lists no disk")
+        skip("the kernel lists no disks")
     } else if all.iter().all(|(_, s)| ["none", "mq-deadline"].contains(&s.as_str())) {
         pass(text)
     } else {
@@ -66,7 +66,7 @@ fn disk_scheduler(host: &Host) -> Seen {
 }
 
 fn disk_mount(host: &Host) -> Seen {
-    let Some(table) = host.text("proc/mounts") else { return skip("the kernel does not tell") };
+    let Some(table) = host.text("proc/mounts") else { return skip("/proc/mounts cannot be read") };
     let of_disk = table.lines().filter(|line| line.starts_with("/dev/"));
     let fields = of_disk.map(|line| line.split(' ').collect::<Vec<_>>());
     let (mut known, mut slow) = (0, Vec::new());
@@ -83,14 +83,14 @@ fn disk_mount(host: &Host) -> Seen {
     } else if slow.is_empty() {
         pass(format!("{known} file systems"))
     } else {
-        warn(format!("reading writes on {}", slow.join(", ")))
+        warn(format!("reading writes access times on {}", slow.join(", ")))
     }
 }
 
 fn tuned_profile(host: &Host) -> Seen {
     let good = ["network-latency", "latency-performance", "cpu-partitioning", "realtime"];
     match host.text("etc/tuned/active_profile") {
-        None => skip("tuned is not installed; the checks above look at what it would set"),
+        None => skip("tuned is not installed; the checks above cover what it would set"),
         Some(profile) if good.iter().any(|name| profile.split(' ').any(|p| p == *name)) => {
             pass(profile)
         }

@@ -1,16 +1,16 @@
-//! Hosts as folders of files: a tuned one, one as it comes, and a virtual machine.
+//! Builds hosts as folders of files: a tuned one and a virtual machine, both on common files.
 
 use doctor::check::{Finding, Status};
 use doctor::checks;
 use doctor::cpulist::CpuList;
 use doctor::host::{Host, Programs, Wanted};
-use doctor::topology::Skew;
+use doctor::skew::Skew;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Files of a host, and its counters later.
+/// Files of a host, and its counters at the later reading.
 pub(crate) struct Folder {
     pub(crate) root: TempDir,
     later: TempDir,
@@ -44,13 +44,13 @@ impl Folder {
         write(self.later.path(), path, text.as_bytes());
     }
 
-    /// Has a file with another text for as long as `then` takes.
+    /// Runs `then` while a file has another text.
     pub(crate) fn with<T>(&mut self, path: &str, text: &str, then: impl FnOnce(&Folder) -> T) -> T {
         let _old = Replaced::by(self.root.path().join(path), text);
         then(self)
     }
 
-    /// The same among the later counters.
+    /// Does the same with the file of a later counter.
     pub(crate) fn with_later<T>(
         &mut self,
         path: &str,
@@ -94,7 +94,7 @@ impl Folder {
     }
 }
 
-/// A file that gets its old text back, or goes where it was not.
+/// Restores a file's old text when it is dropped, or deletes the file if it did not exist.
 struct Replaced {
     path: PathBuf,
     old: Option<Vec<u8>>,
@@ -123,7 +123,7 @@ fn write(root: &Path, path: &str, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// What all have: eight CPUs in one node.
+/// Files that all hosts have: eight CPUs in one node.
 const COMMON: &[(&str, &str)] = &[
     ("sys/devices/system/cpu/online", "0-7\n"),
     ("sys/devices/system/node/node0/cpulist", "0-7\n"),
@@ -145,7 +145,8 @@ const COMMON: &[(&str, &str)] = &[
     ("proc/mounts", "proc /proc proc rw 0 0\n/dev/nvme0n1p1 / ext4 rw,relatime 0 0\n"),
 ];
 
-/// `/proc/interrupts` of CPUs 0 to 7 with the timer's and the interface's counts on CPU 2.
+/// Returns `/proc/interrupts` of CPUs 0 to 7, with these counts of the timer and the interface on
+/// CPU 2.
 pub(crate) fn interrupts(timer: u64, nic: u64) -> String {
     format!(
         "           CPU0 CPU1 CPU2 CPU3 CPU4 CPU5 CPU6 CPU7\n \
@@ -155,7 +156,7 @@ pub(crate) fn interrupts(timer: u64, nic: u64) -> String {
     )
 }
 
-/// Files of a tuned host beside [`COMMON`].
+/// Files of a tuned host in addition to [`COMMON`].
 const TUNED: &[(&str, &str)] = &[
     (
         "proc/cpuinfo",
@@ -205,7 +206,7 @@ const TUNED: &[(&str, &str)] = &[
     ("sys/devices/system/node/node1/cpulist", "8-15\n"),
 ];
 
-/// Files of each of its CPUs.
+/// Files of each CPU of the tuned host.
 const TUNED_CPU: &[(&str, &str)] = &[
     ("cache/index3/shared_cpu_list", "0-7\n"),
     ("cpufreq/scaling_governor", "performance\n"),
@@ -218,7 +219,7 @@ const TUNED_CPU: &[(&str, &str)] = &[
     ("cpuidle/state2/disable", "1\n"),
 ];
 
-/// What programs say on it.
+/// Output of programs on the tuned host.
 const TUNED_PROGRAMS: &[(&str, &str)] = &[
     (
         "chronyc -c tracking",
@@ -232,7 +233,7 @@ const TUNED_PROGRAMS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Bare metal with CPUs 2 to 7 for the engine, all as `docs/tuning.md` has it.
+/// Builds a bare-metal host with CPUs 2 to 7 for the engine, tuned as `docs/tuning.md` describes.
 pub(crate) fn tuned() -> Folder {
     let mut folder = Folder::of(COMMON);
     TUNED.iter().for_each(|(path, text)| folder.write(path, text));
@@ -250,7 +251,7 @@ pub(crate) fn tuned() -> Folder {
     folder
 }
 
-/// A running engine with one pinned thread, and what its configuration wants.
+/// Adds a running engine with one pinned thread, and the requirements of its configuration.
 pub(crate) fn engine(folder: &mut Folder, cpus: &str, policy: u32) {
     let task = "proc/77/task/78";
     folder.write("proc/77/comm", "spreadwire\n");
@@ -263,7 +264,8 @@ pub(crate) fn engine(folder: &mut Folder, cpus: &str, policy: u32) {
     folder.hot = "2-7".parse().ok();
 }
 
-/// A virtual machine of eight CPUs as a provider hands it out: no frequency, no sleep states, virtio.
+/// Builds a virtual machine of eight CPUs as a provider delivers it: no frequency, no sleep states,
+/// virtio.
 pub(crate) fn machine_of_a_cloud() -> Folder {
     let mut folder = Folder::of(COMMON);
     for (path, text) in [

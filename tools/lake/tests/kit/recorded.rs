@@ -17,7 +17,7 @@ use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_lake::table::{self, QUOTES};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire_market::record::{Kind, Quote, Record, Status, flags, numbers_taken};
+use spreadwire_market::record::{Quote, Record, Status, flags, numbers_taken};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,7 +52,7 @@ pub(crate) fn quote(venue: u8, instrument: u32, ts_recv: Nanos, bid_px: i64) -> 
         sequence: 7,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Quote as u8,
+
         ..Quote::zeroed()
     }
 }
@@ -121,7 +121,7 @@ pub(crate) fn status(venue: u8, instrument: u32, ts_recv: Nanos) -> Status {
         ts_recv,
         instrument: InstrumentId(instrument),
         venue: VenueId(venue),
-        kind: Kind::Status as u8,
+
         ..Status::zeroed()
     }
 }

@@ -1,18 +1,19 @@
-//! Every frame format against texts written out by hand, and against recorded frames where the
-//! machine has them. The recordings are not the project's and are not in it.
+//! Checks every frame format against texts written by hand, and against recorded frames if they are
+//! present. The recordings do not belong to the project and are not part of it.
 
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::*;
+use crate::venue::{Route, Texts, WireQuote};
 
 fn texts(numbers: [&str; 4]) -> Texts {
     let [bid, bid_qty, ask, ask_qty] = numbers.map(str::to_owned);
     Texts { bid, bid_qty, ask, ask_qty }
 }
 
-/// The numbers as the venue writes them, from a source's text.
+/// Returns the numbers of a source as the venue writes them.
 fn dressed(venue: &dyn Venue, numbers: [&str; 4], places: (usize, usize)) -> Texts {
     let places = [places.0, places.1, places.0, places.1];
     let mut out = [const { String::new() }; 4];
@@ -23,8 +24,8 @@ fn dressed(venue: &dyn Venue, numbers: [&str; 4], places: (usize, usize)) -> Tex
     Texts { bid, bid_qty, ask, ask_qty }
 }
 
-fn wire<'a>(topic: &'a str, symbol: &'a str, texts: &'a Texts) -> Wire<'a> {
-    Wire {
+fn wire<'a>(topic: &'a str, symbol: &'a str, texts: &'a Texts) -> WireQuote<'a> {
+    WireQuote {
         topic,
         symbol,
         texts,
@@ -38,7 +39,7 @@ fn wire<'a>(topic: &'a str, symbol: &'a str, texts: &'a Texts) -> Wire<'a> {
     }
 }
 
-fn frame(venue: &dyn Venue, wire: &Wire<'_>) -> String {
+fn frame(venue: &dyn Venue, wire: &WireQuote<'_>) -> String {
     let mut out = String::new();
     venue.frame(wire, &mut out);
     out
@@ -105,7 +106,7 @@ fn bybit_snapshots_are_trimmed() {
     );
 }
 
-/// Each side alone; the other one does not change.
+/// Changes one side at a time.
 #[test]
 fn bybit_deltas_say_what_is_new_and_what_is_gone() {
     let venue = by_name("bybit").expect("a venue");
@@ -174,12 +175,13 @@ fn recorded_frames_are_told_apart_by_their_stream() {
     assert!(VENUES.iter().all(|venue| venue.recorded(r#"{"stream":""#).is_none()));
 }
 
-/// The byte-exact recorded frames of a file, or nothing where there are no recordings.
+/// Returns the recorded frames of a file that are exact to the byte, or none if the recordings are
+/// absent.
 fn recordings(file: &str) -> Vec<String> {
     recordings_of(file, "CAP")
 }
 
-/// The frames of a file whose class begins like that.
+/// Returns the recorded frames of a file whose class begins with `class`.
 fn recordings_of(file: &str, class: &str) -> Vec<String> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared");
     let folder = std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from);
@@ -230,12 +232,14 @@ fn recorded_binance_spot_quotes_are_written_again() {
     println!("{written} frames");
 }
 
-/// Most recordings are of before `ps` and `st`; there those two keys are taken out first.
+/// Most recordings are older than the keys `ps` and `st`. For those, the two keys are removed
+/// before the comparison.
 #[test]
 fn recorded_binance_usdm_quotes_are_written_again() {
     let venue = by_name("binance-usdm").expect("a venue");
     let mut written = 0;
-    // Of 2026 there is one, live but re-joined from lines; the documentation's are in another order.
+    // Of 2026 there is one, live but re-joined from lines; the documentation's are in another
+    // order.
     let mut all = recordings_of("binance_usdm_bookTicker_examples", "REFLOW");
     all.retain(|frame| frame.ends_with(r#","st":1}"#) && frame.contains(r#"","T":"#));
     all.extend(recordings("binance_usdm_bookTicker"));
@@ -264,7 +268,7 @@ fn recorded_binance_usdm_quotes_are_written_again() {
     println!("{written} frames");
 }
 
-/// A side of a recorded Bybit frame as quote before and after.
+/// Returns one side of a recorded Bybit frame as (price, size) before and after.
 fn sides(levels: &Value) -> [(&str, &str); 2] {
     let levels: Vec<(&str, &str)> = levels
         .as_array()

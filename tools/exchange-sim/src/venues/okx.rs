@@ -1,17 +1,17 @@
 //! OKX v5 spot, channel `bbo-tbt`.
 //!
-//! Written after OKX's documentation as of 2026-07-07. Every frame is a complete quote: one upon
-//! subscribing, one at each change, the last one again after 60 s. `seqId` grows by more than 1.
-//! One acknowledgement or error per arg; heartbeats are the bare texts `ping` and `pong`. A topic
-//! is spelt `channel:instId` here.
+//! This follows OKX's documentation as of 2026-07-07. Every frame is a complete quote: one when a
+//! client subscribes, one at each change, and the last one again after 60 s of silence. `seqId`
+//! grows by more than 1. Each arg of a request gets an acknowledgement or an error. Heartbeats are
+//! the bare texts `ping` and `pong`. The simulator spells a topic `channel:instId`.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Manners, Recorded, Route, Session, Venue, Wire};
-use crate::decimal;
+use crate::venue::{Action, Recorded, Route, Rules, Session, Venue, WireQuote};
+use crate::{decimal, sequence};
 
 const CHANNEL: &str = "bbo-tbt";
 
@@ -28,12 +28,12 @@ impl Venue for Okx {
         "/ws/v5/public"
     }
 
-    fn manners(&self) -> Manners {
-        Manners {
+    fn rules(&self) -> Rules {
+        Rules {
             idle_close: Some(Duration::from_secs(30)),
             repeat_after: Some(Duration::from_secs(60)),
             snapshot: true,
-            ..Manners::default()
+            ..Rules::default()
         }
     }
 
@@ -45,12 +45,15 @@ impl Venue for Okx {
         format!("{CHANNEL}:{symbol}")
     }
 
-    /// `/public` has the quotes; on the venue's other paths every quote channel is error 60018.
+    /// Only `/public` serves quotes. On the venue's other paths, every channel of quotes is error
+    /// 60018.
     fn route(&self, path: &str, _query: Option<&str>) -> Route {
         match path.strip_prefix("/ws/v5/") {
-            Some("public") => Route::Open { combined: false, topics: Vec::new(), barren: false },
+            Some("public") => {
+                Route::Open { combined: false, topics: Vec::new(), without_quotes: false }
+            }
             Some("business" | "private") => {
-                Route::Open { combined: false, topics: Vec::new(), barren: true }
+                Route::Open { combined: false, topics: Vec::new(), without_quotes: true }
             }
             Some(_) | None => Route::NotFound,
         }
@@ -89,12 +92,12 @@ impl Venue for Okx {
 
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
         last.map_or_else(
-            || 26_000_000_000 + super::scattered(symbol, 900_000_000),
-            super::with_gaps,
+            || 26_000_000_000 + sequence::scattered(symbol, 900_000_000),
+            sequence::with_gaps,
         )
     }
 
-    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let texts = wire.texts;
         let [bids, asks] = wire.orders;
         let written = write!(
@@ -130,6 +133,7 @@ impl Venue for Okx {
     }
 }
 
+/// Returns the answer to one arg of a request.
 fn one_arg(
     op: &str,
     arg: &Value,
@@ -139,7 +143,7 @@ fn one_arg(
 ) -> Vec<Action> {
     let (channel, symbol) = parts(arg);
     let topic = format!("{channel}:{symbol}");
-    if session.barren || !known(&topic) {
+    if session.without_quotes || !known(&topic) {
         return vec![Action::Fail(error("60018", &unknown(channel, symbol), session, id))];
     }
     let echo = format!(
@@ -151,11 +155,13 @@ fn one_arg(
     vec![Action::Reply(echo), act]
 }
 
+/// Returns the channel and the symbol of an arg.
 fn parts(arg: &Value) -> (&str, &str) {
     let part = |key| arg.get(key).and_then(Value::as_str).unwrap_or_default();
     (part("channel"), part("instId"))
 }
 
+/// Returns the venue's message about a channel or symbol that does not exist.
 fn unknown(channel: &str, symbol: &str) -> String {
     format!(
         "Wrong URL or channel:{channel},instId:{symbol} doesn't exist. \

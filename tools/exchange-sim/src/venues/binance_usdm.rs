@@ -1,14 +1,15 @@
 //! Binance USD-M futures, `<symbol>@bookTicker` under `/public`.
 //!
-//! Written after Binance's USD-M pages as of 2026-07 and frames recorded that month: keys in the
-//! order `e,u,s,ps,b,B,a,A,T,E,st`, prices padded to the tick. The un-routed paths behave as
-//! `/public`. Requests are answered as on spot.
+//! This follows Binance's USD-M pages as of 2026-07 and frames recorded in that month. The keys are
+//! in the order `e,u,s,ps,b,B,a,A,T,E,st`, and prices are padded to the tick. The paths without
+//! `/public` behave like those with it. Requests are answered as on spot.
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::{Action, Manners, Recorded, Route, Session, Venue, Wire, binance};
-use crate::decimal;
+use crate::venue::{Action, Recorded, Route, Rules, Session, Venue, WireQuote};
+use crate::venues::binance_requests;
+use crate::{decimal, sequence};
 
 /// Binance USD-M futures.
 #[derive(Debug)]
@@ -23,12 +24,12 @@ impl Venue for BinanceUsdm {
         "/public/ws"
     }
 
-    fn manners(&self) -> Manners {
-        Manners {
+    fn rules(&self) -> Rules {
+        Rules {
             ping_every: Some(Duration::from_secs(3 * 60)),
             pong_within: Some(Duration::from_secs(10 * 60)),
             inbound_per_second: Some(10),
-            ..Manners::default()
+            ..Rules::default()
         }
     }
 
@@ -37,19 +38,19 @@ impl Venue for BinanceUsdm {
     }
 
     fn topic(&self, symbol: &str) -> String {
-        binance::stream(symbol)
+        binance_requests::stream(symbol)
     }
 
     fn route(&self, path: &str, query: Option<&str>) -> Route {
-        binance::route(path.strip_prefix("/public").unwrap_or(path), query)
+        binance_requests::route(path.strip_prefix("/public").unwrap_or(path), query)
     }
 
     fn on_text(&self, text: &str, session: &Session, _known: &dyn Fn(&str) -> bool) -> Vec<Action> {
-        binance::on_text(text, session)
+        binance_requests::on_text(text, session)
     }
 
     fn refusal(&self, text: &str, _session: &Session) -> String {
-        binance::refusal(text)
+        binance_requests::refusal(text)
     }
 
     fn number(&self, text: &str, places: usize, out: &mut String) {
@@ -58,14 +59,14 @@ impl Venue for BinanceUsdm {
 
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
         last.map_or_else(
-            || 9_123_000_000_000 + super::scattered(symbol, 100_000_000_000),
-            super::with_gaps,
+            || 9_123_000_000_000 + sequence::scattered(symbol, 100_000_000_000),
+            sequence::with_gaps,
         )
     }
 
-    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let texts = wire.texts;
-        // A dated future's pair is its symbol without the date.
+        // The pair of a dated future is its symbol without the date.
         let pair = wire.symbol.split_once('_').map_or(wire.symbol, |(pair, _)| pair);
         let written = write!(
             out,
@@ -87,10 +88,10 @@ impl Venue for BinanceUsdm {
     }
 
     fn combined(&self, topic: &str, bare: &str) -> Option<String> {
-        Some(binance::combined(topic, bare))
+        Some(binance_requests::combined(topic, bare))
     }
 
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>> {
-        binance::recorded(frame)
+        binance_requests::recorded(frame)
     }
 }

@@ -1,9 +1,9 @@
 //! Bybit v5 spot, `orderbook.1.<SYMBOL>`.
 //!
-//! Written after docs/v5/websocket of bybit-exchange/docs as of 2026-07-24. Since 2025-03-20 depth
-//! 1 is snapshots only: one upon subscribing, one at each change, and the last one again with the
-//! same `u` after 3 s of silence. The dialect before that date, deltas without `cts`, can be asked
-//! for. One bad or repeated topic fails its whole request.
+//! This follows docs/v5/websocket of bybit-exchange/docs as of 2026-07-24. Since 2025-03-20, depth
+//! 1 has only snapshots: one when a client subscribes, one at each change, and the last one again
+//! with the same `u` after 3 s of silence. An option selects the dialect before that date, which
+//! has deltas without `cts`. A wrong or repeated topic fails its whole request.
 
 use std::cmp::Ordering;
 use std::fmt::Write as _;
@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Action, Manners, Recorded, Route, Session, Venue, Wire};
-use crate::decimal;
+use crate::venue::{Action, Recorded, Route, Rules, Session, Texts, Venue, WireQuote};
+use crate::{decimal, sequence};
 
-/// Topics one spot request may name.
+/// Greatest number of topics in a spot request.
 const ARGS_MAX: usize = 10;
 
-/// Length of all topics of a connection together, in bytes.
+/// Greatest length of all topics of a connection together, in bytes.
 const TOPICS_LEN_MAX: usize = 21_000;
 
 /// Bybit spot.
@@ -33,13 +33,13 @@ impl Venue for Bybit {
         "/v5/public/spot"
     }
 
-    fn manners(&self) -> Manners {
-        Manners {
+    fn rules(&self) -> Rules {
+        Rules {
             idle_close: Some(Duration::from_secs(10 * 60)),
             repeat_after: Some(Duration::from_secs(3)),
             snapshot: true,
             deltas: true,
-            ..Manners::default()
+            ..Rules::default()
         }
     }
 
@@ -53,7 +53,7 @@ impl Venue for Bybit {
 
     fn route(&self, path: &str, _query: Option<&str>) -> Route {
         if path == self.path() {
-            Route::Open { combined: false, topics: Vec::new(), barren: false }
+            Route::Open { combined: false, topics: Vec::new(), without_quotes: false }
         } else {
             Route::NotFound
         }
@@ -96,10 +96,10 @@ impl Venue for Bybit {
     }
 
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {
-        last.map_or_else(|| 141_000_000 + super::scattered(symbol, 1_000_000), |last| last + 1)
+        last.map_or_else(|| 141_000_000 + sequence::scattered(symbol, 1_000_000), |last| last + 1)
     }
 
-    fn frame(&self, wire: &Wire<'_>, out: &mut String) {
+    fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let kind = if wire.before.is_some() { "delta" } else { "snapshot" };
         let mut written = write!(
             out,
@@ -107,8 +107,7 @@ impl Venue for Bybit {
             wire.topic, wire.push_ms, wire.symbol
         );
         let texts = wire.texts;
-        let before =
-            |side: for<'a> fn(&'a super::Texts) -> (&'a str, &'a str)| wire.before.map(side);
+        let before = |side: for<'a> fn(&'a Texts) -> (&'a str, &'a str)| wire.before.map(side);
         let bid = before(|texts| (&texts.bid, &texts.bid_qty));
         push_side((&texts.bid, &texts.bid_qty), bid, Ordering::Greater, out);
         out.push_str(r#","a":"#);
@@ -134,8 +133,9 @@ impl Venue for Bybit {
     }
 }
 
-/// One side of the book; in a delta an unchanged side is empty and a price that is gone has size 0.
-/// `best` is how a better price compares: levels are written best first.
+/// Appends one side of the book. In a delta, an unchanged side is empty and a price that is gone
+/// has size 0. Levels are written best first; `best` is the result of comparing a better price with
+/// a worse one.
 fn push_side(
     (px, sz): (&str, &str),
     before: Option<(&str, &str)>,
@@ -163,6 +163,8 @@ fn push_side(
     out.push(']');
 }
 
+/// Returns the topics that a request names, or the venue's message about the first one that is
+/// wrong.
 fn topics(
     request: &Value,
     op: &str,
@@ -195,8 +197,9 @@ fn topics(
     Ok(topics)
 }
 
+/// Returns a reply.
 fn reply(success: bool, message: &str, session: &Session, id: Option<&str>, op: &str) -> String {
-    // The venue's encoder escapes <, > and & as Go's does.
+    // Like Go's encoder, the venue's escapes <, > and &.
     let escape = |text: &str| {
         let quoted = Value::from(text).to_string();
         quoted.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026")
