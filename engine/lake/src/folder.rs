@@ -2,8 +2,8 @@
 //!
 //! A new or renamed file is on the disk only once its folder was synced too, and a new folder only
 //! once its parent was. A file that readers may open at any time is therefore written under another
-//! name, synced, renamed into place, and its folder is synced: whoever opens it, also after a crash,
-//! finds the old content or the new one.
+//! name, synced, renamed into place, and its folder is synced: whoever opens it, also after a
+//! crash, finds the old content or the new one.
 
 use std::fs::{self, File};
 use std::io;

@@ -38,7 +38,7 @@ pub const MERGED_SUFFIX: &str = "-merged";
 /// One hour in ns, the time that a folder of quotes spans.
 pub const HOUR: Nanos = 3600 * SECOND;
 
-/// Longer names of venues and instruments are refused: a file name holds 255 bytes.
+/// Longer names of venues and instruments are refused, because a file name holds 255 bytes.
 const NAME_BYTES_MAX: usize = 128;
 
 /// A name that cannot be a folder of the lake.
@@ -46,11 +46,11 @@ const NAME_BYTES_MAX: usize = 128;
 #[error("{0:?} cannot be the name of a folder in the lake")]
 pub struct BadName(pub String);
 
-/// `binance-usdm` becomes `binance_usdm`: existing readers use the folder's name as part of an SQL
-/// identifier.
+/// Returns the folder of a venue: `binance-usdm` becomes `binance_usdm`, because existing readers
+/// use the folder's name as part of an SQL identifier.
 ///
 /// # Errors
-/// If the name would leave its folder, hide in it, or be read back as something else.
+/// If the name would leave its folder, be hidden in it, or be read back as another name.
 pub fn venue_folder(name: &str) -> Result<String, BadName> {
     if !fits_a_path(name) || name.contains('/') {
         return Err(BadName(name.to_owned()));
@@ -58,10 +58,10 @@ pub fn venue_folder(name: &str) -> Result<String, BadName> {
     Ok(name.replace('-', "_"))
 }
 
-/// `BTC/USDT:PERP` becomes `BTC#USDT:PERP`.
+/// Returns the folder of an instrument: `BTC/USDT:PERP` becomes `BTC#USDT:PERP`.
 ///
 /// # Errors
-/// As [`venue_folder`].
+/// The same as [`venue_folder`].
 pub fn instrument_folder(name: &str) -> Result<String, BadName> {
     if !fits_a_path(name) || 1 < name.matches('/').count() {
         return Err(BadName(name.to_owned()));
@@ -69,8 +69,8 @@ pub fn instrument_folder(name: &str) -> Result<String, BadName> {
     Ok(name.replace('/', "#"))
 }
 
-/// Refuses dots at the start, other separators, patterns, and the characters that partitions are
-/// spelled with.
+/// Returns whether a name has neither a dot at the start nor separators, patterns or the characters
+/// that spell partitions.
 fn fits_a_path(name: &str) -> bool {
     const REFUSED: &str = "\\#=%*?[]{}\"'<>|";
     let bad = |c: char| c.is_control() || c.is_whitespace() || REFUSED.contains(c);
@@ -78,26 +78,26 @@ fn fits_a_path(name: &str) -> bool {
     !name.is_empty() && name.len() <= NAME_BYTES_MAX && !hidden && !name.contains(bad)
 }
 
-/// The folder of an hour, counted since 1970: `date=2024-08-08/hour=23`.
+/// Returns the folder of an hour, counted since 1970: `date=2024-08-08/hour=23`.
 #[must_use]
 pub fn hour_folder(hour: u64) -> String {
     time_of_hour(hour).strftime("date=%Y-%m-%d/hour=%H").to_string()
 }
 
-/// The folder of the day that an hour lies in: `date=2024-08-08`.
+/// Returns the folder of the day that an hour lies in: `date=2024-08-08`.
 #[must_use]
 pub fn date_folder(hour: u64) -> String {
     time_of_hour(hour).strftime("date=%Y-%m-%d").to_string()
 }
 
 fn time_of_hour(hour: u64) -> jiff::Timestamp {
-    // Every time in range is within the calendar; 1970 is where there is none.
+    // Every hour in range is within the calendar; any other becomes 1970.
     let second = i64::try_from(hour.saturating_mul(3600)).unwrap_or(0);
     jiff::Timestamp::from_second(second).unwrap_or_default()
 }
 
-/// The times that a folder of the lake is for, by its `date=` and `hour=` parts: the first and the
-/// one after the last, ns. `None` if it has no date or one that there never was.
+/// Returns the times that belong to a folder of the lake, from its `date=` and `hour=` parts: the
+/// first one and the one after the last, ns. `None` if the folder has no date or an impossible one.
 #[must_use]
 pub fn times_of(folder: &Path) -> Option<(Nanos, Nanos)> {
     let part = |key: &str| {

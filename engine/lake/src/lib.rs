@@ -1,9 +1,9 @@
 //! The recorded lake on disk, which the engine writes and the tools read.
 //!
 //! A run appends records to journal [`segment`]s; [`seal`] turns closed segments into Parquet
-//! [`table`]s; the [`ledger`] holds the counts and digests by which a lake is verified;
-//! [`recover`] deals with runs that were killed. [`layout`] says where everything lies, and [`lock`]
-//! keeps two programs from changing a lake at once. The crate knows neither agents nor sockets.
+//! [`table`]s; the [`ledger`] holds the counts and digests by which a lake is verified; [`recover`]
+//! deals with runs that were killed. [`layout`] says where everything lies, and [`lock`] keeps two
+//! programs from changing a lake at once. The crate knows neither agents nor sockets.
 
 pub mod disk;
 pub mod folder;

@@ -1,7 +1,7 @@
 //! The two locks of a lake.
 //!
-//! An engine holds the [recording lock](recording) as long as it records. Every program that adds or
-//! replaces files holds the [change lock](changes) meanwhile.
+//! An engine holds the [recording lock](recording) as long as it records. Every program that adds
+//! or replaces files holds the [change lock](changes) meanwhile.
 
 use crate::folder;
 use crate::layout::{CHANGE_LOCK, RECORDING_LOCK};

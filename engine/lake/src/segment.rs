@@ -3,9 +3,9 @@
 //! A segment is a 64-byte header followed by blocks; a block is a 64-byte header followed by the
 //! 64-byte records as they lay in memory. Every header has a CRC32C of its own and every block has
 //! one over its records, so that a reader can tell a file that ends too early, as after a crash,
-//! from one that was changed. Inputs of the calculator are numbered 0, 1, 2 ...: a quote or a status
-//! takes one number, a gap of inputs takes the numbers of the `missed` records it stands for, and
-//! spreads and opportunities take none. `docs/formats.md` has the layout byte by byte.
+//! from one that was changed. Inputs of the calculator are numbered 0, 1, 2 ...: a quote or a
+//! status takes one number, a gap of inputs takes the numbers of the `missed` records it stands
+//! for, and spreads and opportunities take none. `docs/formats.md` has the layout byte by byte.
 
 mod block;
 mod contents;

@@ -1,9 +1,9 @@
 //! The Parquet tables of the lake: their columns, their files, and the digest of their rows.
 //!
 //! Every table has a `Timestamp` and is sorted by it. The digest of rows is the wrapping sum of one
-//! 64-bit hash for each row over all its columns. It depends neither on the order of the rows nor on
-//! the files over which they are spread, so that the rows that were recorded can be compared with
-//! those in the lake after any number of merges. `docs/formats.md` lists the columns.
+//! 64-bit hash for each row over all its columns. It depends neither on the order of the rows nor
+//! on the files over which they are spread, so that the rows that were recorded can be compared
+//! with those in the lake after any number of merges. `docs/formats.md` lists the columns.
 
 mod definitions;
 mod digest;

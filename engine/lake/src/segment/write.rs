@@ -38,8 +38,8 @@ impl SegmentWriter {
     /// Creates a segment in `folder` under a name that no file there has yet.
     ///
     /// # Errors
-    /// If the file exists, or cannot be created or written. Existing files are left as they are, and
-    /// no new file is left behind.
+    /// If the file exists, or cannot be created or written. Existing files are left as they are,
+    /// and no new file is left behind.
     pub fn create(folder: &Path, info: SegmentInfo) -> io::Result<SegmentWriter> {
         let name = segment_name(&info.origin.run, info.number);
         let open_path = folder.join(format!("{name}{OPEN_SUFFIX}"));
@@ -62,8 +62,8 @@ impl SegmentWriter {
         Ok(SegmentWriter { file, open_path, closed_path, info, bytes, ahead, contents, unsynced })
     }
 
-    /// Writes a block with one `write` and returns its length in bytes. Clearing the block is left to
-    /// the caller.
+    /// Writes a block with one `write` and returns its length in bytes. Clearing the block is left
+    /// to the caller.
     ///
     /// # Errors
     /// If the operating system refuses, for example because the disk is full. The file may then end
@@ -122,8 +122,8 @@ impl SegmentWriter {
     }
 }
 
-/// A segment to which nothing more is written and which still has its open name. Each of its methods
-/// may wait for the disk.
+/// A segment to which nothing more is written and which still has its open name. Each of its
+/// methods may wait for the disk.
 #[derive(Debug)]
 pub struct FinishedSegment {
     file: Arc<File>,
