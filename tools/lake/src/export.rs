@@ -2,8 +2,9 @@
 //!
 //! The files of a venue and instrument are read folder by folder in the order of time; several of
 //! them are merged by receive time. Nothing is made up: what a format cannot hold is left out and
-//! counted. The formats are in `formats.rs`. It must not know a running engine.
+//! counted. The formats are in `formats.rs`.
 
+pub use crate::formats::Told;
 use crate::formats::{self, Format};
 use crate::merge::{self, Batches, Merge};
 use crate::progress;
@@ -12,12 +13,10 @@ use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::ProgressBar;
-use serde_json::json;
 use spreadwire_lake::folder;
 use spreadwire_lake::layout::{self, PARQUET_SUFFIX};
 use spreadwire_lake::table::{QUOTES, TableReader};
 use spreadwire_market::clock::Nanos;
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -136,32 +135,6 @@ pub struct Wanted<'a> {
     pub from: Nanos,
     /// The receive time after the last.
     pub until: Nanos,
-}
-
-/// What was exported.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// Quotes that were written.
-    pub quotes: u64,
-    /// What is not in the output as it is in the lake, and how often.
-    pub lost: BTreeMap<&'static str, u64>,
-}
-
-impl Told {
-    /// Counts something that the output does not have as the lake does.
-    pub(crate) fn lose(&mut self, what: &'static str) {
-        *self.lost.entry(what).or_default() += 1;
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        json!({"quotes": self.quotes, "lost": self.lost})
-    }
-
-    fn to_text(&self) -> String {
-        let mut lines = vec![format!("{} quotes", self.quotes)];
-        lines.extend(self.lost.iter().map(|(what, count)| format!("  {count} {what}")));
-        lines.join("\n")
-    }
 }
 
 /// A venue and instrument of the lake.

@@ -13,16 +13,15 @@
 //!   on each side: `DEPTH_EVENT` with quantity 0 for the level that went, then the one that came.
 //!   Each of its two clocks, the exchange's and the local one, has its events in its own order; one
 //!   that is next on both stands once for both, as after its `correct_event_order`.
-//!
-//! It must not know where quotes come from.
 
-use crate::export::Told;
 use anyhow::Context;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampNanosecondType};
 use arrow_array::{Array, Float64Array, RecordBatch, TimestampNanosecondArray};
 use clap::ValueEnum;
+use serde_json::json;
 use spreadwire_market::clock::Nanos;
+use std::collections::BTreeMap;
 use std::io::Write;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -89,6 +88,36 @@ impl<'a> Columns<'a> {
             bid: side(self.bid),
             ask: side(self.ask),
         }
+    }
+}
+
+/// Counts of an export.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Number of quotes written.
+    pub quotes: u64,
+    /// Things that the output does not have as the lake does, and how often each occurred.
+    pub lost: BTreeMap<&'static str, u64>,
+}
+
+impl Told {
+    /// Counts a thing that the output does not have as the lake does.
+    fn lose(&mut self, what: &'static str) {
+        *self.lost.entry(what).or_default() += 1;
+    }
+
+    /// Returns the counts as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        json!({"quotes": self.quotes, "lost": self.lost})
+    }
+
+    /// Returns the counts as lines of text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut lines = vec![format!("{} quotes", self.quotes)];
+        lines.extend(self.lost.iter().map(|(what, count)| format!("  {count} {what}")));
+        lines.join("\n")
     }
 }
 

@@ -4,7 +4,6 @@
 //! of another source come before; equal rows come in the order of the sources. Files are sorted by
 //! `Timestamp`; where times are equal, the order of the table is made here. Of many files, a few at a
 //! time are merged into one, and those again, so that the memory does not grow with their number.
-//! It must not know folders or the ledger.
 
 use anyhow::{Context, bail, ensure};
 use arrow_array::RecordBatch;
