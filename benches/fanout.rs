@@ -107,7 +107,7 @@ impl Server {
     }
 
     fn count(&self, name: &str) -> u64 {
-        self.counters.counter(&format!("broadcast.{name}")).get()
+        self.counters.expect(&format!("broadcast.{name}"))
     }
 
     /// A cycle in which a poll is due.

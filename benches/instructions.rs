@@ -60,7 +60,7 @@ fn main() -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         _ => {
-            eprintln!("cargo run --release -p benches --bin instructions -- check|update");
+            eprintln!("cargo run --profile dist -p benches --bin instructions -- check|update");
             Ok(ExitCode::from(2))
         }
     }
@@ -199,13 +199,13 @@ fn encode(times: u64) {
         agent.do_work(now);
         drop(client.read(&mut bytes));
     }
-    let before = counters.counter("broadcast.messages").get();
+    let before = counters.expect("broadcast.messages");
     for record in spreads().iter().cycle().take(usize::try_from(times).unwrap()) {
         assert!(sender.offer(*record));
         agent.do_work(now);
         assert!(client.read(&mut bytes).is_ok());
     }
-    assert_eq!(counters.counter("broadcast.messages").get() - before, times);
+    assert_eq!(counters.expect("broadcast.messages") - before, times);
 }
 
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -213,7 +213,7 @@ const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\
 
 /// Counts every kernel.
 fn counted() -> anyhow::Result<Counts> {
-    ensure!(!cfg!(debug_assertions), "unoptimised: run it by cargo run --release");
+    ensure!(!cfg!(debug_assertions), "unoptimised: run it by cargo run --profile dist");
     let mut counts = Counts::new();
     for kernel in kernels() {
         let [short, long] = TIMES;
@@ -252,7 +252,7 @@ fn stored() -> anyhow::Result<Counts> {
 
 fn text(counts: &Counts) -> String {
     let head = "# Instructions of each kernel, by callgrind; see instructions.rs. Written by\n\
-                # cargo run --release -p benches --bin instructions -- update\n";
+                # cargo run --profile dist -p benches --bin instructions -- update\n";
     let lines = counts.iter().map(|(kernel, count)| format!("{kernel:?} = {count}\n"));
     lines.fold(head.to_owned(), |text, line| text + &line)
 }

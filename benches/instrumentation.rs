@@ -40,7 +40,7 @@ use spreadwire_engine::socket::connector::{self, Connected, Request, Target};
 use spreadwire_engine::socket::socket_options::SocketOptions;
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::{Clock, MICRO, Nanos, SECOND};
-use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::counters::{CounterReader, Counters};
 use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
@@ -274,7 +274,7 @@ struct Pipeline {
     readings: Vec<Readings>,
     clock: Clock,
     counters: Counters,
-    quotes: Counter,
+    quotes: CounterReader,
     /// By the number of quotes that come in one piece.
     latency: [Latency; BURSTS.len()],
     _cold: ColdEnds,
@@ -311,7 +311,7 @@ impl Pipeline {
         let (feed, peers, cold) = connected(to_calculator, &clock, &counters);
         let (feed, quotes) = (
             feed.timed(stopwatch(feed::STAGE), stopwatch(feed::KERNEL_STAGE)),
-            counters.counter("calculator.quotes"),
+            counters.reader("calculator.quotes").unwrap(),
         );
         let latency = BURSTS.map(|_| Latency::new());
         Pipeline {
@@ -425,7 +425,7 @@ fn of_pipeline(rounds: usize) {
         }
     }
     let quotes = (BURSTS.len() * (WARM_UP + rounds) * BLOCK_QUOTES * VENUES.len()) as u64;
-    let count = |pipeline: &Pipeline, name: &str| pipeline.counters.counter(name).get();
+    let count = |pipeline: &Pipeline, name: &str| pipeline.counters.expect(name);
     let [with, without] = &both;
     assert_eq!((with.quotes.get(), without.quotes.get()), (quotes, quotes));
     assert_eq!(count(with, "decision.spreads"), count(without, "decision.spreads"));

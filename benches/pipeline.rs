@@ -123,7 +123,7 @@ impl Pipeline {
     fn check(&mut self) {
         let venues = VENUES.len() as u64;
         let quotes = self.rounds as u64 * FRAMES as u64 * venues;
-        let count = |name: &str| self.counters.counter(name).get();
+        let count = |name: &str| self.counters.expect(name);
         assert_eq!(count("calculator.quotes"), quotes);
         // In the first turns, the venues that had their turn before.
         let unpaired = FRAMES_PER_TURN as u64 * venues * (venues - 1);
@@ -134,7 +134,7 @@ impl Pipeline {
         let now = self.clock.now();
         self.sources.iter_mut().for_each(|source| source.lose(now));
         self.calculator.do_work(now);
-        assert_eq!(self.counters.counter("calculator.statuses").get() - before, venues);
+        assert_eq!(self.counters.expect("calculator.statuses") - before, venues);
     }
 }
 

@@ -57,7 +57,7 @@ impl Stages {
         let (sources, inputs): (Vec<_>, Vec<_>) =
             VENUES.iter().enumerate().map(|(place, spec)| Source::new(place, spec)).unzip();
         let edge = |name: &str, room| {
-            let counter = |what: &str| counters.counter(&format!("edge.{name}.{what}"));
+            let counter = |what: &str| counters.register(&format!("edge.{name}.{what}"));
             let (passed, dropped, full) = (counter("passed"), counter("dropped"), counter("full"));
             ring::count(room, EdgeCounters { passed, dropped, full })
         };
@@ -105,7 +105,7 @@ impl Stages {
     /// # Panics
     /// If one hop counted less than the one before it.
     fn finish(mut self, quotes: u64) -> Report {
-        let count = |name: &str| self.counters.counter(name).get();
+        let count = |name: &str| self.counters.expect(name);
         assert_eq!(count("calculator.quotes"), quotes, "quotes that the calculator took");
         assert_eq!(count("journal.quotes"), quotes, "quotes that were journalled");
         assert_eq!(count("journal.lost"), 0, "records that the journal lost");

@@ -186,7 +186,7 @@ impl Pipeline {
     }
 
     fn count(&self, name: &str) -> u64 {
-        self.counters.counter(name).get()
+        self.counters.expect(name)
     }
 }
 
@@ -354,7 +354,7 @@ fn a_spread_goes_out_to_clients_of_both_protocols_without_an_allocation() {
     }
     assert_eq!(allocations, 0, "over {received} messages");
     assert!(2 * 8_000 + 2 * 2_500 <= received, "{received}");
-    assert_eq!(counters.counter("broadcast.conflated").get(), 0);
+    assert_eq!(counters.expect("broadcast.conflated"), 0);
 }
 
 /// The other side of a loopback WebSocket: writes what it is told to.
@@ -497,7 +497,7 @@ fn count_feed(
     let Request { connection } = asked.try_recv().unwrap();
     let (server, socket) = peer.upgrade(|| connector::connect(target, &clock));
     answer.send(Connected { connection, socket: socket.map(Box::new) }).unwrap();
-    let of_feed = |what: &str| counters.counter(&format!("feed.{}.0.{what}", spec.name));
+    let of_feed = |what: &str| counters.reader(&format!("feed.{}.0.{what}", spec.name)).unwrap();
     let (frames, quotes) = (of_feed("frames"), of_feed("quotes"));
     let mut entries = 0;
     let allocations = count_reading(&Fixture::of(spec), server, |at| {

@@ -28,6 +28,7 @@ const CRATES: &[&str] = &[
     "engine/venues/src",
     "engine/lake/src",
     "engine/config/src",
+    "engine/catalogue/src",
     "engine/src",
     "engine/spreadwire/src",
     "tools/analyzer/src",

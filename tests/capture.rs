@@ -45,7 +45,7 @@ impl Bench {
     }
 
     fn count(&self, name: &str) -> u64 {
-        self.counters.counter(&format!("capture.{name}")).get()
+        self.counters.expect(&format!("capture.{name}"))
     }
 
     /// Ends in order; the files with their texts, and what went wrong.
@@ -123,7 +123,7 @@ fn lines_are_as_documented_and_every_connection_has_its_file() {
         ])
     );
     assert!(failures.is_empty(), "{failures:?}");
-    let count = |name: &str| counters.counter(&format!("capture.{name}")).get();
+    let count = |name: &str| counters.expect(&format!("capture.{name}"));
     assert_eq!((count("frames"), count("bytes"), count("dropped")), (6, 7 + 4 + 3 + 7 + 2, 0));
     let on_disk = |(name, _): &(String, String)| {
         fs::metadata(_lake.path().join("capture").join(name)).unwrap().len()
@@ -196,8 +196,8 @@ fn what_the_ring_has_no_room_for_is_a_line_before_the_next_frame_and_at_the_end(
         ]
     );
     assert!(failures.is_empty(), "{failures:?}");
-    assert_eq!(counters.counter("capture.dropped").get(), 2);
-    assert_eq!(counters.counter("capture.frames").get(), 3);
+    assert_eq!(counters.expect("capture.dropped"), 2);
+    assert_eq!(counters.expect("capture.frames"), 3);
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_lake_that_cannot_be_written_is_tried_again_and_the_loss_is_told() {
         pairs([("exchange=okx/date=2024-08-09/run-0-000000.frames.zst", text.as_str())])
     );
     assert!(failures.is_empty(), "{failures:?}");
-    let count = |name: &str| counters.counter(&format!("capture.{name}")).get();
+    let count = |name: &str| counters.expect(&format!("capture.{name}"));
     assert_eq!(count("frames") + count("dropped"), frames);
 }
 

@@ -24,7 +24,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 const SEED: u64 = 20_261_122;
-const QUOTES: usize = 20_000;
+const QUOTES: usize = 80_000;
 /// Spreads of this net or more are recorded: 5 bp.
 const SPREADS_MIN_NET: f64 = 0.0005;
 

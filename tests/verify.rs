@@ -8,11 +8,13 @@ use indicatif::ProgressBar;
 use lake::findings::{Problem, RunEnd, STOPPED, Verdict};
 use lake::numbers::Range;
 use lake::verify::verify;
-use spreadwire_lake::ledger;
-use spreadwire_lake::recover::{self, Mark};
+use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::mark::Mark;
+use spreadwire_lake::recover;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
+use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
 use spreadwire_market::record::{Gap, GapCause, Quote, Record, Status};
@@ -72,13 +74,17 @@ fn segment(lake: &Path, run: RunId, number: u32, first: u64, records: &[Record])
     finished.close().unwrap().path
 }
 
-fn counters(quotes: u64, statuses: u64, lost: u64) -> BTreeMap<String, u64> {
-    BTreeMap::from([
-        ("calculator.quotes".to_owned(), quotes),
-        ("calculator.statuses".to_owned(), statuses),
-        ("edge.feed.passed".to_owned(), quotes + statuses),
-        ("journal.missed".to_owned(), lost),
-    ])
+/// Counters as an engine leaves them, one of each kind; `verify` compares none of them.
+fn counters() -> BTreeMap<String, u64> {
+    BTreeMap::from([("calculator.quotes".to_owned(), 1), ("feed.okx.0.frames".to_owned(), 2)])
+}
+
+/// What the stages counted of a run of these records, of which the edge to the journal lost some.
+fn stages<'a>(records: impl IntoIterator<Item = &'a Record>, lost: u64) -> StageCounts {
+    let mut stages = StageCounts::of_records(records);
+    let before = [Stage::Fed, Stage::NumberedQuotes, Stage::Missed];
+    before.into_iter().for_each(|stage| stages.add(stage, lost));
+    stages
 }
 
 /// A run of two segments on both sides of midnight, which ended in order.
@@ -92,7 +98,8 @@ fn recorded(lake: &Path) -> Vec<PathBuf> {
     for path in [&first, &second] {
         seal_segment(path, lake, &catalogue()).unwrap();
     }
-    mark.end(lake, MIDNIGHT + SECOND, 352, &counters(350, 2, 0)).unwrap();
+    let stages = stages(before.iter().chain(&after), 0);
+    mark.end(lake, MIDNIGHT + SECOND, 352, &counters(), &stages).unwrap();
     files(lake)
 }
 
@@ -262,7 +269,7 @@ fn an_earlier_version_of_a_file_has_too_few_rows() {
     let early = fs::read(file).unwrap();
     let joined = seal_segment(&second, home.path(), &catalogue()).unwrap();
     assert_eq!(&joined.files[0].path, file, "both are small");
-    mark.end(home.path(), MIDNIGHT + SECOND, 40, &counters(40, 0, 0)).unwrap();
+    mark.end(home.path(), MIDNIGHT + SECOND, 40, &counters(), &stages(&all, 0)).unwrap();
     assert!(checked(home.path()).is_complete());
     fs::write(file, early).unwrap();
     let verdict = checked(home.path());
@@ -285,7 +292,8 @@ fn what_the_recorder_lost_is_no_completeness() {
         seal_segment(&path, home.path(), &catalogue()).unwrap();
         let lost = if numbered { 5 } else { 0 };
         let inputs = 2 + lost;
-        mark.end(home.path(), MIDNIGHT + SECOND, inputs, &counters(inputs, 0, lost)).unwrap();
+        let stages = stages(&records, lost);
+        mark.end(home.path(), MIDNIGHT + SECOND, inputs, &counters(), &stages).unwrap();
         let verdict = checked(home.path());
         assert_eq!(problems(&verdict), [Problem::Lost], "{cause:?}: {:?}", verdict.findings);
         assert_eq!(verdict.findings[0].rows, Some(5));
@@ -297,13 +305,165 @@ fn counts_that_do_not_agree_are_told() {
     let home = tempfile::tempdir().unwrap();
     let run = RunId::new("run-1").unwrap();
     let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
-    let path = segment(home.path(), run, 0, 0, &[quote(0, MIDNIGHT), quote(1, MIDNIGHT)]);
+    let records = [quote(0, MIDNIGHT), quote(1, MIDNIGHT)];
+    let path = segment(home.path(), run, 0, 0, &records);
     seal_segment(&path, home.path(), &catalogue()).unwrap();
     // The calculator numbered one more than was ever journalled, and nobody counted a loss.
-    mark.end(home.path(), MIDNIGHT + SECOND, 2, &counters(3, 0, 0)).unwrap();
+    let mut stages = stages(&records, 0);
+    [Stage::Fed, Stage::NumberedQuotes].into_iter().for_each(|stage| stages.add(stage, 1));
+    mark.end(home.path(), MIDNIGHT + SECOND, 2, &counters(), &stages).unwrap();
     let verdict = checked(home.path());
     assert_eq!(problems(&verdict), [Problem::Missing]);
     assert!(verdict.findings[0].text.contains("3 quotes"), "{:?}", verdict.findings);
+}
+
+/// The entries of a run's stages.
+fn stage_entries(lake: &Path) -> Vec<Entry> {
+    ledger::read(lake).0.into_iter().filter(|e| e.kind == EntryKind::Stage).collect()
+}
+
+/// Writes other entries in the place of those of the stages of `run-1`.
+fn rewrite_stages(lake: &Path, entries: &[Entry]) {
+    ledger::write(lake, "run-1-stages", MIDNIGHT + SECOND, entries).unwrap();
+}
+
+#[test]
+fn each_stage_that_is_missing_is_a_finding_that_names_it() {
+    let home = tempfile::tempdir().unwrap();
+    recorded(home.path());
+    let whole = stage_entries(home.path());
+    // Two venues with two instruments each, for three of the stages.
+    assert_eq!(whole.len(), Stage::ALL.len() - 3 + 3 * 4);
+    for at in 0..whole.len() {
+        let mut lacking = whole.clone();
+        let Entry { cause, venue, instrument, .. } = lacking.remove(at);
+        rewrite_stages(home.path(), &lacking);
+        let verdict = checked(home.path());
+        let [finding] = &verdict.findings[..] else { panic!("{cause:?}: {:?}", verdict.findings) };
+        assert_eq!(finding.problem, Problem::Missing);
+        let of = venue.zip(instrument).map(|(venue, of)| format!(" of {venue} {of}"));
+        let name = cause.unwrap() + &of.unwrap_or_default();
+        let text = format!("run run-1: the ledger does not say what these stages counted: {name}");
+        assert_eq!(finding.text, text);
+    }
+    rewrite_stages(home.path(), &[]);
+    let stripped = Command::new(env!("CARGO_BIN_EXE_lake")).arg("verify").arg(home.path()).output();
+    let stripped = stripped.unwrap();
+    let told = String::from_utf8_lossy(&stripped.stdout);
+    assert_eq!(stripped.status.code(), Some(1));
+    let names = "decoded, fed, numbered_quotes, numbered_statuses, passed, missed, journalled, \
+                 lost, sealed_quotes, sealed_statuses and 3 more";
+    assert!(told.contains(names), "{told}");
+    rewrite_stages(home.path(), &whole);
+    assert_eq!(checked(home.path()).findings, []);
+}
+
+#[test]
+fn a_stage_that_counted_anything_else_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    recorded(home.path());
+    let whole = stage_entries(home.path());
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        let stage = Stage::of_entry(&changed[at]).unwrap();
+        changed[at].rows = changed[at].rows.map(|rows| rows + 1);
+        rewrite_stages(home.path(), &changed);
+        let verdict = checked(home.path());
+        let found = !verdict.findings.is_empty();
+        // Rows of a segment that is damaged or waits to be sealed are told of elsewhere.
+        let excused = [Stage::Damaged, Stage::Unsealed].contains(&stage);
+        assert_eq!(found, !excused, "{stage:?}: {:?}", verdict.findings);
+        assert!(verdict.findings.iter().all(|finding| finding.problem == Problem::Missing));
+    }
+}
+
+/// Makes `run-1` one that an engine of the ledger's version 1 recorded, with these counters.
+fn make_version_1(lake: &Path, counts: &[(&str, u64)]) {
+    let entry = |kind| Entry::new(kind, MIDNIGHT - SECOND).of_run("run-1");
+    ledger::write(lake, "run-1-started", MIDNIGHT - SECOND, &[entry(EntryKind::Started)]).unwrap();
+    let is_stages = |path: &PathBuf| {
+        ledger::name_and_checksum(path).is_some_and(|(name, _)| name == "run-1-stages")
+    };
+    for path in ledger::files(lake).into_iter().filter(is_stages) {
+        fs::remove_file(path).unwrap();
+    }
+    let end = MIDNIGHT + SECOND;
+    let entry = |kind| Entry::new(kind, end).of_run("run-1");
+    let count = |(name, rows): &(&str, u64)| Entry {
+        rows: Some(*rows),
+        ..entry(EntryKind::Count).because(name)
+    };
+    let entries: Vec<Entry> = counts.iter().map(count).collect();
+    ledger::write(lake, "run-1-counts", end, &entries).unwrap();
+    let ended = entry(EntryKind::Ended).because("clean");
+    let ended = Entry { last: Some(351), rows: Some(counts.len() as u64), ..ended };
+    // The entry lies with the day of the last record.
+    ledger::write(lake, "run-1-ended", MIDNIGHT, &[ended]).unwrap();
+}
+
+#[test]
+fn a_run_of_an_older_ledger_is_verified_by_the_names_of_its_counters() {
+    let home = tempfile::tempdir().unwrap();
+    recorded(home.path());
+    let rows = |venue: &str, instrument: &str| {
+        let (entries, _) = ledger::read(home.path());
+        let of = entries.into_iter().filter(|e| {
+            e.kind == EntryKind::Rows
+                && e.venue.as_deref() == Some(venue)
+                && e.instrument.as_deref() == Some(instrument)
+        });
+        of.map(|e| e.rows.unwrap()).sum::<u64>()
+    };
+    let btc = rows("okx", "BTC/USDT");
+    let whole = [
+        ("calculator.quotes", 350),
+        ("calculator.statuses", 2),
+        ("edge.feed.okx.passed", 300),
+        ("edge.feed.binance.passed", 52),
+        ("journal.missed", 0),
+        ("chronicle.booked", 0),
+        ("feed.okx.0.instrument.BTC/USDT.passed", btc - 1),
+        ("feed.okx.1.instrument.BTC/USDT.passed", 1),
+        ("calculator.okx.BTC/USDT.passed", btc),
+        ("journal.okx.BTC/USDT.written", btc),
+    ];
+    make_version_1(home.path(), &whole);
+    assert_eq!(checked(home.path()).findings, [], "no stage is missing that it never had");
+    for at in 0..whole.len() {
+        let mut changed = whole;
+        changed[at].1 += 1;
+        make_version_1(home.path(), &changed);
+        assert_eq!(problems(&checked(home.path())), [Problem::Missing], "{}", whole[at].0);
+    }
+    // A stage by listing that it did not count is not asked for; nor is anything without counters.
+    for counts in [&whole[..6], &[]] {
+        make_version_1(home.path(), counts);
+        assert_eq!(checked(home.path()).findings, []);
+    }
+}
+
+#[test]
+fn counters_of_an_hour_are_not_held_against_a_run_that_went_on_after_it() {
+    let home = tempfile::tempdir().unwrap();
+    let run = RunId::new("run-1").unwrap();
+    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let hourly = |name: &str, rows| Entry {
+        rows: Some(rows),
+        ..Entry::new(EntryKind::Count, MIDNIGHT + 5).of_run("run-1").because(name)
+    };
+    let hourly = [hourly("calculator.quotes", 4), hourly("chronicle.booked", 0)];
+    ledger::write(home.path(), "run-1-events-000000", MIDNIGHT + 5, &hourly).unwrap();
+    let connected = Entry::new(EntryKind::Connected, MIDNIGHT + 6).of_run("run-1");
+    ledger::write(home.path(), "run-1-events-000001", MIDNIGHT + 6, &[connected]).unwrap();
+    let records: Vec<Record> = (0..10).map(|at| quote(at, MIDNIGHT + at)).collect();
+    let path = segment(home.path(), run, 0, 0, &records);
+    seal_segment(&path, home.path(), &catalogue()).unwrap();
+    let lock = spreadwire_lake::lock::recording(home.path()).unwrap();
+    assert_eq!(checked(home.path()).findings, [], "it goes on");
+    drop(lock);
+    let left = recover::leftovers(home.path()).unwrap();
+    assert!(left[0].recover(home.path(), None, None, |_| {}).failures.is_empty());
+    assert_eq!(checked(home.path()).findings, [], "it was killed");
 }
 
 #[test]
@@ -355,7 +515,7 @@ fn times_without_an_engine_are_stated() {
     for (name, start) in [("run-1", MIDNIGHT + hour), ("run-2", MIDNIGHT + 5 * hour)] {
         let mark =
             Mark::begin(home.path(), RunId::new(name).unwrap(), start, &catalogue()).unwrap();
-        mark.end(home.path(), start + hour, 0, &counters(0, 0, 0)).unwrap();
+        mark.end(home.path(), start + hour, 0, &counters(), &stages([], 0)).unwrap();
     }
     let stops = |date: Option<&str>| {
         let date = date.map(|date| date.parse().unwrap());
@@ -390,7 +550,7 @@ fn a_clock_that_steps_back_costs_no_row() {
         let records: Vec<Record> = times.zip(0..).map(|(time, at)| quote(at, time)).collect();
         let path = segment(home.path(), run, 0, 0, &records);
         seal_segment(&path, home.path(), &catalogue()).unwrap();
-        mark.end(home.path(), start + hour, 150, &counters(150, 0, 0)).unwrap();
+        mark.end(home.path(), start + hour, 150, &counters(), &stages(&records, 0)).unwrap();
     }
     let verdict = checked(home.path());
     assert_eq!(verdict.findings, []);
@@ -407,7 +567,7 @@ fn a_loss_is_told_of_every_day_that_it_lasted() {
     let records = [quote(0, MIDNIGHT - 9), gap, quote(1, MIDNIGHT + 36 * hour)];
     let path = segment(home.path(), run, 0, 0, &records);
     seal_segment(&path, home.path(), &catalogue()).unwrap();
-    mark.end(home.path(), MIDNIGHT + 40 * hour, 7, &counters(7, 0, 5)).unwrap();
+    mark.end(home.path(), MIDNIGHT + 40 * hour, 7, &counters(), &stages(&records, 5)).unwrap();
     for (day, lost) in [("2024-08-07", false), ("2024-08-08", true), ("2024-08-09", true)] {
         let verdict = verify(home.path(), Some(day.parse().unwrap()), &ProgressBar::hidden());
         assert_eq!(problems(&verdict).contains(&Problem::Lost), lost, "{day}");

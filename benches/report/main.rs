@@ -19,7 +19,9 @@ use std::path::{Path, PathBuf};
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
     let [results, docs] = &arguments[..] else {
-        bail!("cargo run --release -p benches --bin report -- RESULTS DOCS (benches/measure does)");
+        bail!(
+            "cargo run --profile dist -p benches --bin report -- RESULTS DOCS (benches/measure does)"
+        );
     };
     let results = Results::parse(&read(results)?)?;
     let page = page::of(&results);

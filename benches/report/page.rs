@@ -28,7 +28,7 @@ const SECTIONS: &[Section] = &[
     Section {
         bench: "wire_to_wire",
         title: "Wire to wire",
-        command: "cargo run --release -p benches --bin wire-to-wire",
+        command: "cargo run --profile dist -p benches --bin wire-to-wire",
         about: "From a frame's scheduled send on one loopback socket to the resulting spread on \
                 another. The generator is open loop, so a stall is not forgiven. The relay \
                 reads and writes the same number of bytes and does nothing else; both take \
@@ -38,14 +38,14 @@ const SECTIONS: &[Section] = &[
     Section {
         bench: "stages",
         title: "Inside the engine",
-        command: "cargo run --release -p benches --bin wire-to-wire",
+        command: "cargo run --profile dist -p benches --bin wire-to-wire",
         about: "The same runs as seen by the engine's own histograms: from the return of the \
                 socket's `read` to the end of the stage.",
     },
     Section {
         bench: "peers",
         title: "Compared with common clients",
-        command: "cargo run --release -p benches --bin wire-to-wire -- --peer",
+        command: "cargo run --profile dist -p benches --bin wire-to-wire -- --peer",
         about: "The same frames and the same harness, from the scheduled send to the parsed \
                 quote on a socket. The engine does more: it answers with a spread. Ratios are a \
                 client's latency divided by the engine's.",

@@ -53,8 +53,8 @@ name = "binance-usdm"
 url = "ws://{exchange}"
 max_age_ms = 3600000
 
-[[instruments]]
-name = "BTC/USDT"
+[[across_markets]]
+name = "BTC/USDT:SPOT-PERP"
 price_decimals = 8
 size_decimals = 8
 

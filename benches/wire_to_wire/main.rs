@@ -121,7 +121,7 @@ impl Harness {
             stop.request();
             outcome
         };
-        let supervise = || process.supervise(Some(ENGINE_LIMIT), |_, _| ());
+        let supervise = || process.supervise(Some(ENGINE_LIMIT), |_, _| Ok(()));
         cores::beside(self.cores.load, work, supervise)
     }
 
@@ -175,7 +175,7 @@ impl Harness {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if cfg!(debug_assertions) {
-        eprintln!("unoptimised: run it by cargo run --release -p benches --bin wire-to-wire");
+        eprintln!("unoptimised: run it by cargo run --profile dist -p benches --bin wire-to-wire");
     }
     header::print("wire-to-wire");
     let tape = Tape::find()?;

@@ -41,7 +41,7 @@ pub(crate) fn installed() -> anyhow::Result<Vec<Peer>> {
         peers.push(Peer { name: "tokio-tungstenite", program: beside, script: None });
     } else {
         println!(
-            "tokio-tungstenite is left out: build it by cargo build --release -p benches --bins"
+            "tokio-tungstenite is left out: build it by cargo build --profile dist -p benches --bins"
         );
     }
     let python = std::env::var_os("PYTHON").map_or(PathBuf::from("python3"), PathBuf::from);

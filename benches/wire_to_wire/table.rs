@@ -64,7 +64,7 @@ impl Measured {
         self.losses.extend(dropped.map(|(edge, count)| format!("{count} dropped at {edge}")));
         if !summary.is_complete() {
             let quotes = summary.counters.sum("feed.", ".quotes");
-            let rows = summary.counters.counter("seal.rows").get();
+            let rows = summary.counters.expect("seal.rows");
             self.losses.push(format!("{quotes} quotes, {rows} rows"));
         }
     }

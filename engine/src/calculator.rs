@@ -2,13 +2,13 @@
 //!
 //! Every quote and status gets the next global sequence number, in the order used, so that the
 //! journal replays to the same spreads bit for bit. It never waits for a consumer: each edge out
-//! counts and marks what its consumer is too slow for. It must not know who consumes, or how many
-//! threads there are.
+//! counts and marks what its consumer is too slow for.
 
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::{CountSender, Receiver};
 use crate::runtime::stopwatch::Stopwatch;
 use crate::runtime::tally::Tally;
+use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
@@ -88,9 +88,9 @@ impl Calculator {
     ) -> Calculator {
         let counts = Counts {
             passed: Tally::default(),
-            quotes: counters.counter("calculator.quotes"),
-            statuses: counters.counter("calculator.statuses"),
-            spreads: counters.counter("calculator.spreads"),
+            quotes: counters.register("calculator.quotes"),
+            statuses: counters.register("calculator.statuses"),
+            spreads: counters.register("calculator.spreads"),
         };
         let stopwatch = Stopwatch::alone(STAGE, clock);
         Calculator { inputs, outputs, book, sequence: 0, stopwatch, counts }
@@ -108,6 +108,15 @@ impl Calculator {
     pub fn counting(mut self, passed: Tally) -> Calculator {
         self.counts.passed = passed;
         self
+    }
+
+    /// Returns the counters of the stages that are the calculator's, for the ledger.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageCounter> {
+        let Counts { passed, quotes, statuses, .. } = &self.counts;
+        let numbered = [(Stage::NumberedQuotes, quotes), (Stage::NumberedStatuses, statuses)];
+        let numbered = numbered.map(|(stage, counter)| StageCounter::of_run(stage, counter));
+        numbered.into_iter().chain(passed.stages(Stage::Passed)).collect()
     }
 }
 

@@ -138,10 +138,10 @@ impl Capture {
             now: 0,
             warn_at: 0,
             compressor,
-            frames: counters.counter("capture.frames"),
-            bytes: counters.counter("capture.bytes"),
-            dropped: counters.counter("capture.dropped"),
-            written_bytes: counters.counter("capture.written_bytes"),
+            frames: counters.register("capture.frames"),
+            bytes: counters.register("capture.bytes"),
+            dropped: counters.register("capture.dropped"),
+            written_bytes: counters.register("capture.written_bytes"),
         };
         Ok(Capture { rings: sources.into_iter().map(ring).collect(), desk })
     }

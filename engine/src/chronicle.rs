@@ -2,11 +2,12 @@
 //!
 //! Takes what the decision sends over its edge and the notices of the feeds, writes opportunities to
 //! `<lake>/opportunities/<run>.jsonl` one JSON object a line, notes connections in the ledger, and
-//! logs both. Runs on a cold thread. It must not know how either came about.
+//! logs both. Runs on a cold thread.
 
 use crate::feed::Notice;
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::Receiver;
+use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
@@ -61,9 +62,15 @@ impl Chronicle {
             diary: Diary::new(lake, run, counters),
             now: 0,
             unwritten: 0,
-            written: counters.counter("chronicle.opportunities"),
-            lost: counters.counter("chronicle.lost"),
+            written: counters.register("chronicle.opportunities"),
+            lost: counters.register("chronicle.lost"),
         })
+    }
+
+    /// Returns the counters of the stages that are the chronicle's, for the ledger.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageCounter> {
+        vec![StageCounter::of_run(Stage::Booked, self.diary.booked())]
     }
 
     fn take_opportunities(&mut self) -> usize {

@@ -45,9 +45,9 @@ impl Decision {
             made: Vec::with_capacity(1024),
             last_ts: 0,
             stopwatch: Stopwatch::alone(STAGE, clock),
-            taken: counters.counter("decision.spreads"),
-            opened: counters.counter("decision.opened"),
-            closed: counters.counter("decision.closed"),
+            taken: counters.register("decision.spreads"),
+            opened: counters.register("decision.opened"),
+            closed: counters.register("decision.closed"),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::socket::web_socket::WebSocket;
 use crossbeam::channel::{Receiver, Sender};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
+use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
@@ -185,6 +186,13 @@ impl Feed {
             polls_skipped: 0,
             stopped: false,
         })
+    }
+
+    /// Returns the counters of the stages that are this feed's, for the ledger.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageCounter> {
+        let fed = StageCounter::of_run(Stage::Fed, &self.output.edge.counters().passed);
+        self.connections.iter().flat_map(Connection::decoded).chain([fed]).collect()
     }
 
     /// The same, timed by these: from the read to the edge, and from the kernel to the read.

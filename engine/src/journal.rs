@@ -23,6 +23,7 @@ use spreadwire_lake::run::Origin;
 use spreadwire_lake::segment::{
     Annexed, Block, Contents, FinishedSegment, SegmentInfo, SegmentWriter,
 };
+use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::record::{
@@ -61,21 +62,6 @@ pub struct Settings {
     /// A block holds at most so many records; 1 to
     /// [`BLOCK_RECORDS_MAX`](spreadwire_lake::segment::BLOCK_RECORDS_MAX).
     pub block_records_max: usize,
-}
-
-impl Default for Settings {
-    /// A million records or five minutes a segment; 5 ms to the file, 200 ms to the disk; 512 MiB
-    /// stay free.
-    fn default() -> Settings {
-        Settings {
-            segment_rows: 1_000_000,
-            segment_age: 300 * SECOND,
-            flush_interval: 5 * MILLI,
-            sync_interval: 200 * MILLI,
-            disk_reserve: 512 << 20,
-            block_records_max: 4096,
-        }
-    }
 }
 
 /// The journal's edges.
@@ -182,7 +168,7 @@ struct Counts {
 
 impl Counts {
     fn new(counters: &Counters) -> Counts {
-        let named = |name: &str| counters.counter(&format!("journal.{name}"));
+        let named = |name: &str| counters.register(&format!("journal.{name}"));
         Counts {
             written: Tally::default(),
             records: named("records"),
@@ -249,6 +235,15 @@ impl Journal {
     pub fn counting(mut self, written: Tally) -> Journal {
         self.store.counts.written = written;
         self
+    }
+
+    /// Returns the counters of the stages that are the journal's, for the ledger.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageCounter> {
+        let Counts { written, missed, lost, .. } = &self.store.counts;
+        let not_written = [(Stage::Missed, missed), (Stage::Lost, lost)];
+        let not_written = not_written.map(|(stage, counter)| StageCounter::of_run(stage, counter));
+        not_written.into_iter().chain(written.stages(Stage::Journalled)).collect()
     }
 
     /// The same, timed by this.
@@ -832,7 +827,7 @@ mod tests {
         }
 
         fn counts<const N: usize>(&self, names: [&str; N]) -> [u64; N] {
-            names.map(|name| self.counters.counter(&format!("journal.{name}")).get())
+            names.map(|name| self.counters.expect(&format!("journal.{name}")))
         }
 
         fn told(&mut self) -> Vec<RecordingState> {

@@ -10,7 +10,7 @@ use crate::chronicle::Chronicle;
 use crate::decision::{self, Decision};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
-use crate::plan::{FeedPlan, Plan};
+use crate::plan::{COLD, FeedPlan, Plan};
 use crate::runtime::agent::{Agent, IdleStrategy, Report};
 use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
@@ -25,17 +25,18 @@ use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::layout;
 use spreadwire_lake::lock;
-use spreadwire_lake::recover::{self, Leftover, Mark};
+use spreadwire_lake::mark::{self, Mark};
+use spreadwire_lake::recover::{self, Leftover};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::Sealer;
+use spreadwire_lake::stage::{StageCounter, StageCounts};
 use spreadwire_lake::table::TableError;
 use spreadwire_market::book::Book;
-use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
+use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::GapCause;
-use spreadwire_market::spread::BPS;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -52,8 +53,6 @@ const OPPORTUNITIES_RING: usize = 1 << 12;
 const NOTICES: usize = 1 << 10;
 /// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
 const SEGMENTS: usize = 64;
-/// Agents with a cold thread each: the disk may hold one up, not the other.
-const COLD: [&str; 3] = ["chronicle", "capture", "telemetry"];
 /// Changes of the journal's state that may wait for the broadcast: one a second at most.
 const STATES_RING: usize = 64;
 /// Connections of one feed that are made at the same time.
@@ -96,16 +95,16 @@ struct BookKeeping {
     lake: PathBuf,
     clock: Clock,
     counters: Counters,
+    /// Handed over by the agents that own them.
+    stages: Vec<StageCounter>,
     /// Held until then.
     _lock: lock::Lock,
 }
 
 impl BookKeeping {
     fn end(self) -> Result<(), TableError> {
-        let counts = self.counters.snapshot();
-        let count = |name: &str| counts.get(name).copied().unwrap_or(0);
-        let inputs = count("calculator.quotes") + count("calculator.statuses");
-        self.mark.end(&self.lake, self.clock.now(), inputs, &counts)
+        let (counts, stages) = (self.counters.snapshot(), StageCounts::read(&self.stages));
+        self.mark.end(&self.lake, self.clock.now(), stages.numbered(), &counts, &stages)
     }
 }
 
@@ -153,7 +152,7 @@ impl Engine {
 /// # Errors
 /// What cannot be had from the system: the port, the lake's folder, a thread.
 pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
-    if plan.memory.lock {
+    if plan.lock_memory {
         memory::lock()?;
     }
     let listener = broadcast::bind(plan.address).with_context(|| {
@@ -161,7 +160,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         format!("cannot listen on {address}: choose another broadcast.address, or end who has it")
     })?;
     let address = listener.local_addr()?;
-    let lake = &plan.journal.lake;
+    let lake = &plan.lake;
     let lock = lock::recording(lake).context("cannot record into this lake")?;
     if let Err(error) = capture::finish_leftovers(lake) {
         tracing::warn!(target: "capture", "files of a killed run keep their names: {error}");
@@ -170,12 +169,21 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         tracing::warn!(target: "feed", "{refused}");
     }
     let catalogue = Arc::new(plan.catalogue.clone());
-    let (book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
-    let (agents, captured, readings) = (BTreeMap::new(), Vec::new(), Vec::new());
-    let mut wiring = Wiring { plan, around, catalogue, agents, leftovers, captured, readings };
+    let (mut book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
+    let mut wiring = Wiring {
+        plan,
+        around,
+        catalogue,
+        agents: BTreeMap::new(),
+        leftovers,
+        captured: Vec::new(),
+        readings: Vec::new(),
+        stages: Vec::new(),
+    };
     let followers = wiring.connect_all(listener)?;
     let board = wiring.telemetry()?;
-    let Wiring { mut agents, .. } = wiring;
+    let Wiring { mut agents, stages, .. } = wiring;
+    book_keeping.stages = stages;
     let cold =
         COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
     let cold = cold.collect();
@@ -199,12 +207,13 @@ fn open_books(
     lock: lock::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
     let cannot = || format!("cannot write into the lake {}", lake.display());
-    recover::sweep(lake).with_context(cannot)?;
+    mark::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
     let Surroundings { clock, counters, run, .. } = around;
     let mark = Mark::begin(lake, *run, clock.now(), catalogue).with_context(cannot)?;
     let (lake, clock, counters) = (lake.to_owned(), clock.clone(), counters.clone());
-    Ok((BookKeeping { mark, lake, clock, counters, _lock: lock }, leftovers))
+    let stages = Vec::new();
+    Ok((BookKeeping { mark, lake, clock, counters, stages, _lock: lock }, leftovers))
 }
 
 /// A thread for one agent of the cold side.
@@ -229,6 +238,8 @@ struct Wiring<'a> {
     captured: Vec<capture::Source>,
     /// Of all stopwatches; the telemetry's.
     readings: Vec<Readings>,
+    /// The stages' counters, for the ledger.
+    stages: Vec<StageCounter>,
 }
 
 impl Wiring<'_> {
@@ -251,9 +262,9 @@ impl Wiring<'_> {
             Output::of_inputs(to_journal),
         ];
         let mut annexes = Vec::new();
-        if let Some(min_net_bps) = self.plan.journal.spreads_min_net_bps {
+        if let Some(min_net) = self.plan.spreads_min_net {
             let (sender, receiver) = ring::count(rings.journal, self.edge("journal_spreads"));
-            outputs.push(Output::of_spreads(sender, min_net_bps / BPS));
+            outputs.push(Output::of_spreads(sender, min_net));
             annexes.push(Annex { receiver, cause: GapCause::Spreads });
         }
         let (to_annex, receiver) =
@@ -264,7 +275,9 @@ impl Wiring<'_> {
         let passed = Tally::new("calculator", "passed", &self.catalogue, counters);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), counters);
         let stopwatch = self.stopwatch(calculator::STAGE);
-        self.add(calculator.counting(passed).timed(stopwatch));
+        let calculator = calculator.counting(passed).timed(stopwatch);
+        self.stages.extend(calculator.stages());
+        self.add(calculator);
         let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
         self.broadcast(broadcast_in, states_in, listener)?;
         self.decision(decision_in, to_annex, notices_out)?;
@@ -289,7 +302,7 @@ impl Wiring<'_> {
         let board = Board::default();
         let readings = std::mem::take(&mut self.readings);
         let venues = self.catalogue.venues.iter().map(|venue| venue.name.clone()).collect();
-        let (folder, now) = (self.plan.telemetry.hist.as_deref(), self.around.clock.now());
+        let (folder, now) = (self.plan.hist.as_deref(), self.around.clock.now());
         let agent = Telemetry::new(readings, venues, board.clone(), folder, now);
         self.add(agent.with_context(|| {
             let folder = folder.unwrap_or(Path::new("")).display();
@@ -303,7 +316,7 @@ impl Wiring<'_> {
     }
 
     fn edge(&self, name: &str) -> EdgeCounters {
-        let counter = |what: &str| self.around.counters.counter(&format!("edge.{name}.{what}"));
+        let counter = |what: &str| self.around.counters.register(&format!("edge.{name}.{what}"));
         EdgeCounters {
             passed: counter("passed"),
             dropped: counter("dropped"),
@@ -342,6 +355,7 @@ impl Wiring<'_> {
         let kernel = self.stopwatch_of(feed::KERNEL_STAGE, venues.clone());
         let stopwatch = self.stopwatch_of(feed::STAGE, venues);
         let agent = agent.timed(stopwatch, kernel);
+        self.stages.extend(agent.stages());
         let busy_polled = 0 < self.plan.sockets.busy_poll_us;
         self.add(if busy_polled { agent.reading_directly() } else { agent });
         Ok(receiver)
@@ -373,7 +387,8 @@ impl Wiring<'_> {
         &mut self,
         connections: &[ConnectionPlan],
     ) -> Option<frame_ring::FrameSender> {
-        let wanted = |c: &ConnectionPlan| self.plan.captures(&self.catalogue.venue(c.venue).name);
+        let capture = self.plan.capture.as_ref()?;
+        let wanted = |c: &ConnectionPlan| capture.venues.contains(&c.venue);
         let wanted: Vec<bool> = connections.iter().map(wanted).collect();
         if !wanted.contains(&true) {
             return None;
@@ -383,7 +398,7 @@ impl Wiring<'_> {
             connection: connections[..number].iter().filter(|o| o.venue == c.venue).count(),
         };
         let origins = connections.iter().enumerate().map(origin).collect();
-        let (sender, frames) = frame_ring::frames(self.plan.capture.ring_bytes, &wanted);
+        let (sender, frames) = frame_ring::frames(capture.ring_bytes, &wanted);
         self.captured.push(capture::Source { frames, connections: origins });
         Some(sender)
     }
@@ -392,7 +407,7 @@ impl Wiring<'_> {
         let sources = std::mem::take(&mut self.captured);
         if !sources.is_empty() {
             let Surroundings { counters, run, .. } = self.around;
-            let lake = &self.plan.journal.lake;
+            let lake = &self.plan.lake;
             self.add(Capture::new(sources, lake, run.as_str(), counters)?);
         }
         Ok(())
@@ -418,13 +433,7 @@ impl Wiring<'_> {
         states: Receiver,
         listener: TcpListener,
     ) -> anyhow::Result<()> {
-        let config = &self.plan.broadcast;
-        let settings = broadcast::Settings {
-            max_clients: config.clients_max,
-            client_buffer_bytes: config.client_buffer_bytes,
-            stuck_timeout: config.stuck_timeout_ms * MILLI,
-            ..broadcast::Settings::default()
-        };
+        let settings = self.plan.broadcast;
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
         let clock = clock.clone();
@@ -447,40 +456,34 @@ impl Wiring<'_> {
         let agent = Decision::new(input, outputs, maker, clock.clone(), counters);
         let stopwatch = self.stopwatch(decision::STAGE);
         self.add(agent.timed(stopwatch));
-        let lake = &self.plan.journal.lake;
+        let lake = &self.plan.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
             Chronicle::new(opportunities, notices, catalogue, lake, run.as_str(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
+        self.stages.extend(chronicle.stages());
         self.add(chronicle);
         Ok(())
     }
 
     /// The journal, with the syncer and the sealer on their cold threads.
     fn journal(&mut self, edges: journal::Edges) -> anyhow::Result<Followers> {
-        let config = &self.plan.journal;
-        let settings = journal::Settings {
-            segment_rows: config.segment_records,
-            segment_age: config.segment_seconds * SECOND,
-            flush_interval: config.flush_ms * MILLI,
-            sync_interval: config.sync_ms * MILLI,
-            disk_reserve: config.disk_reserve_mb << 20,
-            ..journal::Settings::default()
-        };
+        let (settings, lake) = (self.plan.journal, &self.plan.lake);
         let (segments, closed) = channel::bounded(SEGMENTS);
         let Surroundings { clock, counters, run, .. } = self.around;
-        let lake = &config.lake;
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
         let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
         let (requests, syncer) =
-            syncer::pair(&lake.join(layout::JOURNAL), 0 < config.sync_ms, segments);
+            syncer::pair(&lake.join(layout::JOURNAL), 0 < settings.sync_interval, segments);
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);
         let stopwatch = self.stopwatch(journal::STAGE);
-        self.add(agent.counting(written).timed(stopwatch));
+        let agent = agent.counting(written).timed(stopwatch);
+        self.stages.extend(sealer.stages().into_iter().chain(agent.stages()));
+        self.add(agent);
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
-        let (recovered, lake) = (counters.counter("seal.recovered"), lake.clone());
+        let (recovered, lake) = (counters.register("seal.recovered"), lake.clone());
         let seal_all = move || {
             let mut failures = recover_all(&leftovers, &lake, until, &recovered);
             failures.extend(sealer.run(&closed));

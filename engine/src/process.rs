@@ -1,6 +1,6 @@
 //! One engine as a process: clock, signals, supervision once a second, the summary at the end.
 //!
-//! Used by `run` and `demo` alike. It must not know what an engine is made of.
+//! Used by `run` and `demo` alike.
 
 use crate::launch::{self, Engine, Surroundings};
 use crate::plan::Plan;
@@ -13,7 +13,7 @@ use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use spreadwire_lake::run::RunId;
 use spreadwire_market::clock::{Clock, Nanos};
-use spreadwire_market::counters::Counters;
+use spreadwire_market::counters::{CounterReader, Counters, UnknownCounter};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -44,6 +44,7 @@ pub struct Process {
     around: Surroundings,
     started: Nanos,
     watch: ThreadWatch,
+    losses: Losses,
     /// When the decision's rules expire, if they do.
     expires: Option<Nanos>,
 }
@@ -52,7 +53,7 @@ impl Process {
     /// Starts the engine; Ctrl-C and SIGTERM end it in order.
     ///
     /// # Errors
-    /// As [`launch::launch`].
+    /// As [`launch::launch`], and if an agent has not registered a counter that is watched here.
     pub fn start(plan: &Plan) -> anyhow::Result<Process> {
         let clock = Clock::host();
         let stop = Stop::default();
@@ -70,8 +71,9 @@ impl Process {
         let engine = launch::launch(plan, &around)?;
         let names = plan.threads.iter().map(|thread| thread.name.as_str());
         let watch = ThreadWatch::new(names, around.clock.now(), &around.counters);
+        let losses = Losses::new(&around.counters)?;
         let expires = plan.recommendations.as_ref().map(|all| all.expires);
-        Ok(Process { engine, around, started, watch, expires })
+        Ok(Process { engine, around, started, watch, losses, expires })
     }
 
     /// Where the broadcast listens.
@@ -107,17 +109,18 @@ impl Process {
     /// Runs until a signal, the limit, or a failure; calls `each_second` meanwhile; ends in order.
     ///
     /// # Errors
-    /// If not everything has ended within half a minute of being asked to.
+    /// If not everything has ended within half a minute of being asked to, or the summary misses a
+    /// counter; whatever `each_second` returns, after the engine has ended in order.
     pub fn supervise(
         mut self,
         limit: Option<Duration>,
-        mut each_second: impl FnMut(&Counters, &Stop),
+        mut each_second: impl FnMut(&Counters, &Stop) -> anyhow::Result<()>,
     ) -> anyhow::Result<Summary> {
         let mut expires = self.expires;
-        let Process { engine, around, started, watch, .. } = &mut self;
+        let Process { engine, around, started, watch, losses, .. } = &mut self;
         let Surroundings { clock, stop, counters, .. } = around;
         let limit = limit.map(|limit| *started + nanos(limit));
-        let mut losses = Losses::default();
+        let mut shown = Ok(());
         let mut warm = Some(*started + WARM_UP);
         let mut next = *started + nanos(Duration::from_secs(1));
         while !engine.is_finished() && !stop.is_requested() {
@@ -130,17 +133,21 @@ impl Process {
                 if warm.take_if(|warm| *warm <= now).is_some() {
                     tell_memory();
                 }
-                losses = warn_of_losses(counters, losses);
+                losses.warn();
                 if expires.take_if(|expires| *expires <= now).is_some() {
                     warn_of_expiry();
                 }
-                each_second(counters, stop);
+                shown = each_second(counters, stop);
+                if shown.is_err() {
+                    stop.request();
+                }
             }
             if limit.is_some_and(|limit| limit <= now) {
                 stop.request();
             }
         }
-        self.end()
+        let summary = self.end()?;
+        shown.map(|()| summary)
     }
 
     /// Ends in order and sums up.
@@ -154,7 +161,7 @@ impl Process {
             let waited = around.clock.now().saturating_sub(asked);
             anyhow::ensure!(waited < nanos(END_LIMIT), "agents did not end within {END_LIMIT:?}");
         }
-        Ok(Summary { elapsed, counters: around.counters, report: engine.join() })
+        Ok(Summary::new(elapsed, around.counters, engine.join())?)
     }
 }
 
@@ -180,27 +187,6 @@ pub fn check_summary(file: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says aloud, each second in which it goes on, that quotes are not being recorded, and once that
-/// they are again.
-fn warn_of_losses(counters: &Counters, before: Losses) -> Losses {
-    let count = |name: &str| counters.counter(name).get();
-    let now = Losses { lost: count("journal.lost"), stopped: count("journal.recording") == 0 };
-    let lost = now.lost;
-    if now.stopped {
-        tracing::error!(
-            target: "journal",
-            "NOT recording, {lost} records lost so far: the lake's disk is full, gone or refuses; \
-             recording goes on by itself once that is mended"
-        );
-    } else if before.stopped || before.lost < lost {
-        tracing::warn!(
-            target: "journal",
-            "recording again; {lost} records are lost so far, and gaps in the journal say where"
-        );
-    }
-    now
-}
-
 fn warn_of_expiry() {
     tracing::warn!(
         target: "decision",
@@ -209,11 +195,40 @@ fn warn_of_expiry() {
     );
 }
 
-/// What was last known of the journal's losses.
-#[derive(Clone, Copy, Debug, Default)]
+/// Watches whether the journal records, and how much it has lost.
+#[derive(Debug)]
 struct Losses {
-    lost: u64,
-    stopped: bool,
+    lost: CounterReader,
+    recording: CounterReader,
+    /// How many were lost, and whether recording was stopped, at the last look.
+    before: (u64, bool),
+}
+
+impl Losses {
+    fn new(counters: &Counters) -> Result<Losses, UnknownCounter> {
+        let (lost, recording) =
+            (counters.reader("journal.lost")?, counters.reader("journal.recording")?);
+        Ok(Losses { lost, recording, before: (0, false) })
+    }
+
+    /// Logs, each second in which it goes on, that quotes are not being recorded, and once that
+    /// they are again.
+    fn warn(&mut self) {
+        let (lost, stopped) = (self.lost.get(), self.recording.get() == 0);
+        let (lost_before, was_stopped) = std::mem::replace(&mut self.before, (lost, stopped));
+        if stopped {
+            tracing::error!(
+                target: "journal",
+                "NOT recording, {lost} records lost so far: the lake's disk is full, gone or \
+                 refuses; recording goes on by itself once that is mended"
+            );
+        } else if was_stopped || lost_before < lost {
+            tracing::warn!(
+                target: "journal",
+                "recording again; {lost} records are lost so far, and gaps in the journal say where"
+            );
+        }
+    }
 }
 
 /// Prints the summary, writes it as JSON where asked, and gives the exit code.
@@ -239,36 +254,95 @@ pub struct StatusLine {
 }
 
 impl StatusLine {
-    /// The line for now: rates since the last call.
-    pub fn line(&mut self, counters: &Counters) -> String {
+    /// Returns the line for now: rates since the last call.
+    ///
+    /// # Errors
+    /// [`UnknownCounter`] if an agent has not registered a counter that is shown.
+    pub fn line(&mut self, counters: &Counters) -> Result<String, UnknownCounter> {
         let now = counters.snapshot();
-        let sum = |map: &BTreeMap<String, u64>, prefix: &str, suffix: &str| -> u64 {
-            let fits = |name: &str| name.starts_with(prefix) && name.ends_with(suffix);
+        let sum = |map: &BTreeMap<String, u64>| -> u64 {
+            let fits = |name: &str| name.starts_with("feed.") && name.ends_with(".quotes");
             map.iter().filter(|(name, _)| fits(name)).map(|(_, count)| count).sum()
         };
-        let rate = |prefix: &str, suffix: &str| {
-            sum(&now, prefix, suffix).saturating_sub(sum(&self.before, prefix, suffix))
+        let count = |map: &BTreeMap<String, u64>, name: &str| {
+            map.get(name).copied().ok_or_else(|| UnknownCounter { name: name.to_owned() })
         };
-        self.seconds += 1;
+        // The first line has nothing before it.
+        let since = |name: &str| -> Result<u64, UnknownCounter> {
+            let before = self.before.get(name).copied().unwrap_or(0);
+            Ok(count(&now, name)?.saturating_sub(before))
+        };
         let line = format!(
             "{:>5} s  {:>7} quotes/s  {:>8} spreads/s  {:>4} opened  {:>4} closed  {:>8} sent/s  \
              {} clients  {} journalled  {} lost  {} dropped",
-            self.seconds,
-            rate("feed.", ".quotes"),
-            rate("calculator.spreads", ""),
-            sum(&now, "decision.opened", ""),
-            sum(&now, "decision.closed", ""),
-            rate("broadcast.messages", ""),
-            sum(&now, "broadcast.clients", ""),
-            sum(&now, "journal.quotes", ""),
-            sum(&now, "journal.lost", ""),
-            sum(&now, "edge.", ".dropped"),
+            self.seconds + 1,
+            sum(&now).saturating_sub(sum(&self.before)),
+            since("calculator.spreads")?,
+            count(&now, "decision.opened")?,
+            count(&now, "decision.closed")?,
+            since("broadcast.messages")?,
+            count(&now, "broadcast.clients")?,
+            count(&now, "journal.quotes")?,
+            count(&now, "journal.lost")?,
+            counters.sum("edge.", ".dropped"),
         );
+        self.seconds += 1;
         self.before = now;
-        line
+        Ok(line)
     }
 }
 
 fn nanos(duration: Duration) -> Nanos {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 7] = [
+        "calculator.spreads",
+        "decision.opened",
+        "decision.closed",
+        "broadcast.messages",
+        "broadcast.clients",
+        "journal.quotes",
+        "journal.lost",
+    ];
+
+    #[test]
+    fn the_status_line_shows_rates_since_the_last_one_and_counts() {
+        let counters = Counters::default();
+        let quotes = counters.register("feed.okx.0.quotes");
+        let named = NAMES.map(|name| counters.register(name));
+        let mut status = StatusLine::default();
+        quotes.add(70);
+        named.iter().zip(1..).for_each(|(counter, count)| counter.add(count));
+        let words = |line: String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(
+            words(status.line(&counters).unwrap()),
+            "1 s 70 quotes/s 1 spreads/s 2 opened 3 closed 4 sent/s 5 clients 6 journalled 7 lost \
+             0 dropped"
+        );
+        quotes.add(8);
+        named[0].add(9);
+        assert_eq!(
+            words(status.line(&counters).unwrap()),
+            "2 s 8 quotes/s 9 spreads/s 2 opened 3 closed 0 sent/s 5 clients 6 journalled 7 lost \
+             0 dropped"
+        );
+    }
+
+    #[test]
+    fn a_counter_that_is_missing_is_named() {
+        for without in NAMES {
+            let counters = Counters::default();
+            for name in NAMES.into_iter().filter(|name| *name != without) {
+                counters.register(name).add(1);
+            }
+            let error = StatusLine::default().line(&counters).unwrap_err();
+            assert_eq!(error.name, without);
+        }
+        assert_eq!(Losses::new(&Counters::default()).unwrap_err().name, "journal.lost");
+    }
 }

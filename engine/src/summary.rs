@@ -1,6 +1,4 @@
 //! What a run did, in numbers: a table for people and JSON for scripts, from counters and reports.
-//!
-//! It must not know where a number came from beside its name.
 
 use crate::runtime::agent::Report;
 use crate::runtime::latency::Latency;
@@ -10,7 +8,7 @@ use comfy_table::presets;
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
 use spreadwire_market::clock::{Nanos, SECOND};
-use spreadwire_market::counters::Counters;
+use spreadwire_market::counters::{Counters, UnknownCounter};
 
 /// Stages in the order of the data flow, for the table.
 const STAGES: [&str; 7] = [
@@ -32,9 +30,27 @@ pub struct Summary {
     pub counters: Counters,
     /// What its agents reported.
     pub report: Report,
+    /// Named totals, in the order shown.
+    totals: Vec<(&'static str, u64)>,
+    /// Quotes decoded, and quotes that are rows of the lake.
+    decoded_and_sealed: (u64, u64),
 }
 
 impl Summary {
+    /// Sums up a run that has ended.
+    ///
+    /// # Errors
+    /// [`UnknownCounter`] if an agent has not registered a counter that the summary shows.
+    pub fn new(
+        elapsed: Nanos,
+        counters: Counters,
+        report: Report,
+    ) -> Result<Summary, UnknownCounter> {
+        let totals = totals(&counters)?;
+        let decoded_and_sealed = (counters.sum("feed.", ".quotes"), counters.get("seal.rows")?);
+        Ok(Summary { elapsed, counters, report, totals, decoded_and_sealed })
+    }
+
     /// Records that found an edge full and were counted out, by edge.
     #[must_use]
     pub fn drops(&self) -> Vec<(String, u64)> {
@@ -45,46 +61,11 @@ impl Summary {
         self.counters.snapshot().iter().filter_map(of_edge).collect()
     }
 
-    fn count(&self, name: &str) -> u64 {
-        self.counters.counter(name).get()
-    }
-
-    /// The totals, in the order shown.
-    fn totals(&self) -> Vec<(&'static str, u64)> {
-        let sum = |suffix| self.counters.sum("feed.", suffix);
-        let snapshot = self.counters.snapshot();
-        let of = |part: &str| -> u64 {
-            let in_feed = |name: &str| name.starts_with("feed.") && name.contains(part);
-            snapshot.iter().filter(|(name, _)| in_feed(name)).map(|(_, count)| count).sum()
-        };
-        let mut totals = vec![
-            ("frames", sum(".frames")),
-            ("quotes", sum(".quotes")),
-            ("rejected", of(".rejected.")),
-            ("discarded", of(".discarded.")),
-            ("spreads", self.count("calculator.spreads")),
-            ("statuses", self.count("calculator.statuses")),
-            ("opened", self.count("decision.opened")),
-            ("closed", self.count("decision.closed")),
-            ("broadcast_messages", self.count("broadcast.messages")),
-            ("conflated", self.count("broadcast.conflated")),
-            ("journalled", self.count("journal.quotes")),
-            ("rows", self.count("seal.rows")),
-            ("journal_lost", self.count("journal.lost")),
-        ];
-        if let (Some(frames), Some(dropped)) =
-            (snapshot.get("capture.frames"), snapshot.get("capture.dropped"))
-        {
-            totals.extend([("captured", *frames), ("not_captured", *dropped)]);
-        }
-        totals
-    }
-
     /// Whether every quote decoded is a row, and nothing was dropped or failed.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        let quotes = self.counters.sum("feed.", ".quotes");
-        quotes == self.count("seal.rows")
+        let (decoded, sealed) = self.decoded_and_sealed;
+        decoded == sealed
             && self.drops().iter().all(|(_, count)| *count == 0)
             && self.report.failures.is_empty()
     }
@@ -107,7 +88,7 @@ impl Summary {
         let map = |pairs: Vec<(String, u64)>| -> Map<String, Value> {
             pairs.into_iter().map(|(name, count)| (name, json!(count))).collect()
         };
-        let totals = self.totals().into_iter().map(|(n, c)| (n.to_owned(), c)).collect();
+        let totals = self.totals.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         json!({
             "elapsed_ns": self.elapsed,
             "totals": map(totals),
@@ -125,7 +106,7 @@ impl Summary {
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("\nafter {:.1} s", seconds(self.elapsed))];
         let numbered = |name: &str, count: u64| format!("  {name:<24} {count:>12}");
-        lines.extend(self.totals().into_iter().map(|(name, count)| numbered(name, count)));
+        lines.extend(self.totals.iter().map(|(name, count)| numbered(name, *count)));
         for (edge, count) in self.drops() {
             lines.push(numbered(&format!("dropped at {edge}"), count));
         }
@@ -178,6 +159,37 @@ impl Summary {
     }
 }
 
+fn totals(counters: &Counters) -> Result<Vec<(&'static str, u64)>, UnknownCounter> {
+    let sum = |suffix| counters.sum("feed.", suffix);
+    let snapshot = counters.snapshot();
+    let of = |part: &str| -> u64 {
+        let in_feed = |name: &str| name.starts_with("feed.") && name.contains(part);
+        snapshot.iter().filter(|(name, _)| in_feed(name)).map(|(_, count)| count).sum()
+    };
+    let mut totals = vec![
+        ("frames", sum(".frames")),
+        ("quotes", sum(".quotes")),
+        ("rejected", of(".rejected.")),
+        ("discarded", of(".discarded.")),
+        ("spreads", counters.get("calculator.spreads")?),
+        ("statuses", counters.get("calculator.statuses")?),
+        ("opened", counters.get("decision.opened")?),
+        ("closed", counters.get("decision.closed")?),
+        ("broadcast_messages", counters.get("broadcast.messages")?),
+        ("conflated", counters.get("broadcast.conflated")?),
+        ("journalled", counters.get("journal.quotes")?),
+        ("rows", counters.get("seal.rows")?),
+        ("journal_lost", counters.get("journal.lost")?),
+    ];
+    // Only a run that captures frames has these.
+    if let (Some(frames), Some(dropped)) =
+        (snapshot.get("capture.frames"), snapshot.get("capture.dropped"))
+    {
+        totals.extend([("captured", *frames), ("not_captured", *dropped)]);
+    }
+    Ok(totals)
+}
+
 /// A name, how many samples, and the quantiles in us.
 fn row(name: String, latency: &Latency) -> Vec<String> {
     let quantiles = QUANTILES.iter().map(|(_, q)| micros(latency.quantile(*q)));
@@ -201,4 +213,57 @@ fn seconds(nanos: Nanos) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "for display")]
 fn micros(nanos: Nanos) -> String {
     format!("{:.1}", nanos as f64 / 1e3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The counters that every run has, each with another count.
+    const NAMES: [&str; 9] = [
+        "calculator.spreads",
+        "calculator.statuses",
+        "decision.opened",
+        "decision.closed",
+        "broadcast.messages",
+        "broadcast.conflated",
+        "journal.quotes",
+        "seal.rows",
+        "journal.lost",
+    ];
+
+    fn counters(without: Option<&str>) -> Counters {
+        let counters = Counters::default();
+        for (name, place) in NAMES.into_iter().zip(1..) {
+            if Some(name) != without {
+                counters.register(name).add(place);
+            }
+        }
+        counters
+    }
+
+    #[test]
+    fn a_total_whose_counter_is_missing_is_an_error_that_names_it() {
+        assert!(Summary::new(1, counters(None), Report::default()).is_ok());
+        for name in NAMES {
+            let counters = counters(Some(name));
+            let error = Summary::new(1, counters.clone(), Report::default()).unwrap_err();
+            assert_eq!(error.name, name);
+            assert!(counters.get(name).is_err(), "reading has not made it");
+        }
+    }
+
+    #[test]
+    fn a_run_is_complete_when_every_quote_is_a_row() {
+        for (quotes, complete) in [(8, true), (9, false)] {
+            let counters = counters(None);
+            counters.register("feed.okx.0.quotes").add(quotes);
+            let summary = Summary::new(1, counters, Report::default()).unwrap();
+            assert_eq!(summary.is_complete(), complete);
+            let json = summary.to_json();
+            assert_eq!(json["totals"]["quotes"], quotes);
+            assert_eq!(json["totals"]["rows"], 8);
+            assert_eq!(json["totals"]["journal_lost"], 9);
+        }
+    }
 }

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 mod files;
 mod plot;
+mod units;
 
 /// From one question to the next.
 pub const INTERVAL: Nanos = SECOND;

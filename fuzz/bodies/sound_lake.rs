@@ -1,12 +1,11 @@
 //! A small sound lake, and changes of its files as an input tells them.
-//!
-//! It must not know what is looked for in a changed lake.
 
 use bytemuck::Zeroable;
-use spreadwire_lake::recover::Mark;
+use spreadwire_lake::mark::Mark;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
+use spreadwire_lake::stage::StageCounts;
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
 use spreadwire_market::record::{Quote, Record, Status};
@@ -61,23 +60,22 @@ fn record(lake: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let run = RunId::new("fuzz").ok_or("letters")?;
     let mark = Mark::begin(lake, run, BEGUN, &catalogue)?;
     let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
+    let mut recorded = Vec::new();
     for number in 0..2 {
         let info = SegmentInfo { origin, number, started_at: BEGUN };
         let mut writer = SegmentWriter::create(&lake.join("journal"), info)?;
         let first = u64::from(number) * (QUOTES + 1);
         let mut block = Block::new(64, first);
-        block.push(&status(BEGUN + first));
-        (1..=QUOTES).for_each(|at| block.push(&quote(first + at)));
+        let quotes = (1..=QUOTES).map(|at| quote(first + at));
+        let records: Vec<Record> = [status(BEGUN + first)].into_iter().chain(quotes).collect();
+        records.iter().for_each(|record| block.push(record));
+        recorded.extend(records);
         writer.write(&mut block)?;
         seal_segment(&writer.finish().close()?.path, lake, &catalogue)?;
     }
-    let counters = [
-        ("calculator.quotes", 2 * QUOTES),
-        ("calculator.statuses", 2),
-        ("edge.feed.passed", 2 * QUOTES + 2),
-    ];
-    let counters: BTreeMap<_, _> = counters.map(|(name, n)| (name.to_owned(), n)).into();
-    Ok(mark.end(lake, BEGUN + SECOND, 2 * QUOTES + 2, &counters)?)
+    let counters = BTreeMap::from([("calculator.quotes".to_owned(), 2 * QUOTES)]);
+    let stages = StageCounts::of_records(&recorded);
+    Ok(mark.end(lake, BEGUN + SECOND, stages.numbered(), &counters, &stages)?)
 }
 
 fn catalogue() -> Catalogue {

@@ -1,8 +1,7 @@
-//! From the ring to the lake: journal, segments, sealer, and the readers that users have.
+//! From the ring to the lake: journal, segments and sealer.
 //!
 //! Every scenario runs on one thread with a clock set by hand, and compares the lake with a naive
-//! account of what went in. The readers in Python run where they are installed, and say so where
-//! they are not.
+//! account of what went in. The readers in Python are in `outside/lake.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -15,7 +14,6 @@ mod rows;
 
 mod files;
 mod journal;
-mod readers;
 mod round_trip;
 mod sealing;
 mod stopped;

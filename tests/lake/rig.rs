@@ -140,7 +140,7 @@ impl Rig {
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
-        self.counters.counter(name).get()
+        self.counters.expect(name)
     }
 
     pub(crate) fn failures(&mut self) -> Vec<String> {

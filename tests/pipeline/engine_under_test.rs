@@ -43,7 +43,7 @@ pub(crate) fn held(source: exchange_sim::Source, speed: Speed) -> exchange_sim::
     }
 }
 
-/// The first instruments of the model, as a configuration lists them.
+/// The first instruments of the model; [`configured`] names them after the markets of their venues.
 pub(crate) fn of_model(count: usize) -> Vec<config::Instrument> {
     let instrument = |i: &exchange_sim::Instrument| config::Instrument {
         place: config::Place::default(),
@@ -69,9 +69,8 @@ pub(crate) fn configured(simulator: &Simulator, instruments: Vec<config::Instrum
         max_age_ms: Some(AGE_MAX_MS),
         ca_file: None,
     };
-    Config {
+    let mut config = Config {
         venues: simulator.venues().iter().map(venue).collect(),
-        instruments,
         threads: vec![thread("all", &["feed", "calculator", "decision", "broadcast", "journal"])],
         broadcast: config::Broadcast {
             address: "127.0.0.1:0".to_owned(),
@@ -81,7 +80,9 @@ pub(crate) fn configured(simulator: &Simulator, instruments: Vec<config::Instrum
         },
         rings: config::Rings { broadcast: 1 << 17, decision: 1 << 17, ..config::Rings::default() },
         ..Config::default()
-    }
+    };
+    spreadwire_catalogue::add_by_market(&mut config, instruments);
+    config
 }
 
 /// All agents, in the order of the data flow.
@@ -144,12 +145,13 @@ impl EngineUnderTest {
     }
 
     /// A folder that vanishes with the engine.
+    #[allow(dead_code, reason = "one of the two test binaries that share this file uses it")]
     pub(crate) fn home(&self) -> PathBuf {
         self.home.as_ref().unwrap().path().to_owned()
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
-        self.around.counters.counter(name).get()
+        self.around.counters.expect(name)
     }
 
     /// Waits for something that only counters tell; they have nothing to sleep on.
@@ -181,7 +183,7 @@ impl EngineUnderTest {
         drop(joining.spawn(move || ended_in.send(engine.join())).unwrap());
         let report = ended.recv_timeout(PATIENCE).expect("the engine ends when it is asked to");
         let counters = self.around.counters.clone();
-        let summary = Summary { elapsed: 1, counters, report };
+        let summary = Summary::new(1, counters, report).unwrap();
         let home = self.home.take().unwrap();
         Ended { _home: home, plan: self.plan.clone(), summary }
     }

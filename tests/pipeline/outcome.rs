@@ -7,6 +7,8 @@ use crate::listener::{Heard, HeardStatus, Key};
 use crate::naive::{self, Event};
 use exchange_sim::Written;
 use serde_json::Value;
+use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::stage::Stage;
 use spreadwire_market::instrument::Catalogue;
 use std::collections::BTreeMap;
 
@@ -21,12 +23,12 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Reads the lake that the engine left.
     pub(crate) fn of(simulated: exchange_sim::Outcome, ended: Ended, heard: Vec<Heard>) -> Outcome {
-        let rows = lake_rows::read(&ended.plan.journal.lake, &ended.plan.catalogue);
+        let rows = lake_rows::read(&ended.plan.lake, &ended.plan.catalogue);
         Outcome { simulated, ended, heard, rows }
     }
 
     pub(crate) fn count(&self, name: &str) -> u64 {
-        self.ended.summary.counters.counter(name).get()
+        self.ended.summary.counters.expect(name)
     }
 
     /// The sum of counters by the beginning and the end of their names.
@@ -138,7 +140,7 @@ impl Outcome {
 
     /// The lines of the chronicle.
     pub(crate) fn opportunities(&self) -> Vec<Value> {
-        let lake = &self.ended.plan.journal.lake;
+        let lake = &self.ended.plan.lake;
         let file = lake.join("opportunities").join(format!("{RUN}.jsonl"));
         let text = std::fs::read_to_string(file).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -161,6 +163,7 @@ impl Outcome {
             assert_eq!(json["totals"][name], wanted, "{name} of the summary: {json:#}");
         }
         self.check_counts_by_instrument();
+        self.check_stages(statuses);
         self.check_nothing_was_dropped();
     }
 
@@ -178,6 +181,42 @@ impl Outcome {
             assert_eq!(self.count(&name), wanted, "{name}");
         }
         assert_eq!(self.sum("feed.", ".passed"), self.rows.len() as u64, "quotes passed on");
+    }
+
+    /// The ledger has the count of every stage, and of every listing where it counts by listing.
+    fn check_stages(&self, statuses: u64) {
+        let (entries, errors) = ledger::read(&self.ended.plan.lake);
+        assert!(errors.is_empty(), "{errors:?}");
+        let of_kind = |kind| entries.iter().filter(move |entry: &&Entry| entry.kind == kind);
+        let booked = of_kind(EntryKind::Connected).chain(of_kind(EntryKind::Disconnected)).count();
+        let quotes = self.rows.len() as u64;
+        let mut wanted = BTreeMap::new();
+        for stage in Stage::ALL {
+            let count = match stage {
+                Stage::Fed => quotes + statuses,
+                Stage::NumberedQuotes | Stage::SealedQuotes => quotes,
+                Stage::NumberedStatuses | Stage::SealedStatuses => statuses,
+                Stage::Missed | Stage::Lost | Stage::Damaged | Stage::Unsealed => 0,
+                Stage::Booked => booked as u64,
+                Stage::Decoded | Stage::Passed | Stage::Journalled => {
+                    for listing in &self.names().listings {
+                        let key = (listing.venue, listing.instrument);
+                        let rows = self.rows.iter().filter(|row| row.key == key).count() as u64;
+                        let venue = self.names().venue(key.0).name.clone();
+                        let instrument = self.names().instrument(key.1).name.clone();
+                        wanted.insert((stage, Some(venue), Some(instrument)), rows);
+                    }
+                    continue;
+                }
+            };
+            wanted.insert((stage, None, None), count);
+        }
+        let told = |entry: &Entry| {
+            let Entry { venue, instrument, rows, .. } = entry.clone();
+            ((Stage::of_entry(entry).unwrap(), venue, instrument), rows.unwrap())
+        };
+        let found: BTreeMap<_, _> = of_kind(EntryKind::Stage).map(told).collect();
+        assert_eq!(found, wanted);
     }
 
     pub(crate) fn check_nothing_was_dropped(&self) {

@@ -11,17 +11,17 @@ use crate::outcome::Outcome;
 use exchange_sim::{ModelOptions, Simulator, Source, Speed};
 use spreadwire_config::config::Config;
 use spreadwire_engine::launch;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tracing_subscriber::fmt::MakeWriter;
 
 const SEED: u64 = 23;
-const INSTRUMENTS: usize = 2;
+pub(crate) const INSTRUMENTS: usize = 2;
 
-fn source(rate: f64) -> Source {
+/// The model's market.
+pub(crate) fn source(rate: f64) -> Source {
     println!("seed {SEED}");
     let instruments = INSTRUMENTS;
     Source::Model(ModelOptions { seed: SEED, rate, instruments, ..ModelOptions::default() })
@@ -159,96 +159,6 @@ fn a_client_that_never_reads_costs_the_others_nothing() {
     drop(deaf);
 }
 
-/// Listens until every market that was live is down, and says what it heard.
-const PYTHON_CLIENT: &str = r#"
-import json, sys
-from websockets.sync.client import connect
-with connect(sys.argv[1], max_size=None) as socket:
-    hello = json.loads(socket.recv())
-    snapshot = json.loads(socket.recv())
-    assert (hello["type"], snapshot["type"], snapshot["last"]) == ("hello", "snapshot", True)
-    print("ready", flush=True)
-    spreads, statuses, seq, best, live = 0, 0, 0, None, {}
-    wanted = sum(len(instrument["venues"]) for instrument in hello["instruments"])
-    while len(live) < wanted or any(live.values()):
-        message = json.loads(socket.recv())
-        if message["type"] == "spread":
-            spreads, seq = spreads + 1, message["seq"]
-            best = max(best, message["net_bps"]) if best is not None else message["net_bps"]
-        elif message["type"] == "status":
-            statuses += 1
-            live[message["venue"], message["instrument"]] = message["state"] == "live"
-        else:
-            raise SystemExit("heard " + str(message))
-print(json.dumps({"protocol": hello["protocol"], "spreads": spreads, "statuses": statuses,
-                  "last_seq": seq, "best": best}))
-"#;
-
-#[test]
-fn a_client_in_python_hears_what_the_engine_counts() {
-    let has_client = Command::new("python3").args(["-c", "import websockets"]).output();
-    if !has_client.is_ok_and(|output| output.status.success()) {
-        return println!("skipped: python3 with websockets is not installed");
-    }
-    let options = exchange_sim::Options { limit: Some(3_000), ..held(source(5_000.0), Speed::Max) };
-    let scene = Scene::set(options, of_model(INSTRUMENTS), |_| {});
-    let script = scene.engine.home().join("client.py");
-    std::fs::write(&script, PYTHON_CLIENT).unwrap();
-    let address = format!("ws://{}/", scene.engine.address());
-    let python = Python::start(&script, &address);
-    assert_eq!(python.line(), "ready");
-    scene.play_to_the_end();
-    let scene = scene.close_market();
-    let said = python.line();
-    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
-    let outcome = scene.end();
-    assert_eq!(told["protocol"], "spreadwire.v1");
-    assert_eq!(told["spreads"], outcome.count("calculator.spreads"));
-    assert_eq!(told["last_seq"], outcome.count("calculator.spreads"));
-    assert_eq!(told["statuses"], outcome.count("calculator.statuses"));
-    assert_eq!(told["best"].as_f64(), best(&outcome), "the best net spread");
-    outcome.check();
-}
-
-fn best(outcome: &Outcome) -> Option<f64> {
-    let net = |heard: &Heard| match heard {
-        Heard::Spread(spread) => Some(spread.net_bps),
-        Heard::Status(_) | Heard::Other(_) => None,
-    };
-    outcome.heard.iter().filter_map(net).max_by(f64::total_cmp)
-}
-
-/// A script that says something line by line; killed if the test ends before it.
-struct Python {
-    child: Child,
-    lines: crossbeam::channel::Receiver<String>,
-}
-
-impl Python {
-    fn start(script: &Path, address: &str) -> Python {
-        let command = &mut Command::new("python3");
-        let mut child = command.arg(script).arg(address).stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = crossbeam::channel::unbounded();
-        let reader = std::thread::Builder::new().name("python".to_owned());
-        let read = move || output.lines().map_while(Result::ok).try_for_each(|l| sender.send(l));
-        drop(reader.spawn(read).unwrap());
-        Python { child, lines }
-    }
-
-    fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("the script says something in time")
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // It has ended by itself unless the test failed.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
 /// A simulator nobody plays on, for engines that do not get that far.
 fn idle_simulator() -> Simulator {
     Simulator::start(endless(1_000.0)).unwrap()
@@ -358,7 +268,7 @@ fn a_journal_folder_that_vanishes_in_a_run_is_told_to_clients_and_the_hole_is_ma
     });
     scene.simulator.release();
     scene.engine.wait_for("a journal", PATIENCE, |engine| 0 < engine.count("journal.quotes"));
-    std::fs::remove_dir_all(scene.engine.plan.journal.lake.join("journal")).unwrap();
+    std::fs::remove_dir_all(scene.engine.plan.lake.join("journal")).unwrap();
     scene.engine.wait_for("recording to go on", PATIENCE, |engine| {
         2 == engine.count("broadcast.recordings")
     });
@@ -376,7 +286,7 @@ fn a_journal_folder_that_vanishes_in_a_run_is_told_to_clients_and_the_hole_is_ma
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].contains(r#""type":"recording","state":"vanished""#), "{told:?}");
     assert!(told[1].contains(r#""type":"recording","state":"on""#), "{told:?}");
-    let count = |name| ended.summary.counters.counter(name).get();
+    let count = |name| ended.summary.counters.expect(name);
     let (lost, quotes) = (count("journal.lost"), count("calculator.quotes"));
     assert!(0 < lost);
     assert_eq!(

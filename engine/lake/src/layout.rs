@@ -121,6 +121,7 @@ mod tests {
         for (name, folder) in [
             ("BTC/USDT", "BTC#USDT"),
             ("BTC/USDT:PERP", "BTC#USDT:PERP"),
+            ("BTC/USDT:SPOT-PERP", "BTC#USDT:SPOT-PERP"),
             ("1000PEPE/USDT", "1000PEPE#USDT"),
             ("币安人生/USDT", "币安人生#USDT"),
         ] {

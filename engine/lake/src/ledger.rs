@@ -3,7 +3,7 @@
 //! An [`Entry`] is one fact: a run began, a segment held these numbers, so many rows with this digest
 //! went into that folder, inputs are missing from here to there and why. Entries are written a small
 //! Parquet file at a time and never changed; the same fact may stand in two files and counts once.
-//! `docs/formats.md` says what each kind fills in. It must not know how a fact came about.
+//! `docs/formats.md` says what each kind fills in.
 
 use crate::folder;
 use crate::layout::{self, HOUR, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
@@ -21,10 +21,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// Version of what a run writes into the ledger about itself. A run of version 1 left its stages'
+/// counts among its counters alone; from version 2 on, a run that ends in order writes an entry for
+/// each [`Stage`](crate::stage::Stage). The [`Started`](EntryKind::Started) entry says which it is.
+pub const VERSION: u64 = 2;
+
 named! {
     /// What an entry says.
     pub enum EntryKind {
-        /// A run began.
+        /// A run began; `rows` is the version of its ledger, absent for 1.
         Started => "started",
         /// A run ended: `cause` is `clean`, or `killed` if the next one found out.
         Ended => "ended",
@@ -42,6 +47,8 @@ named! {
         Disconnected => "disconnected",
         /// A counter, named by `cause`, stood at `rows`.
         Count => "count",
+        /// A stage, named by `cause`, counted `rows` in the whole run.
+        Stage => "stage",
     }
 }
 
@@ -105,7 +112,7 @@ pub struct Entry {
     pub first: Option<u64>,
     /// The last one.
     pub last: Option<u64>,
-    /// Rows, records, or a count.
+    /// Rows, records, or a count; of a run that began the version of its ledger.
     pub rows: Option<u64>,
     /// Bytes.
     pub bytes: Option<u64>,

@@ -1,9 +1,10 @@
 //! The recorded lake on disk, which the engine writes and the tools read.
 //!
 //! A run appends records to journal [`segment`]s; [`seal`] turns closed segments into Parquet
-//! [`table`]s; the [`ledger`] holds the counts and digests by which a lake is verified; [`recover`]
-//! deals with runs that were killed. [`layout`] says where everything lies, and [`lock`] keeps two
-//! programs from changing a lake at once. The crate knows neither agents nor sockets.
+//! [`table`]s; the [`ledger`] holds the counts and digests by which a lake is verified, including
+//! the counts of each [`stage`]. A run leaves a [`mark`] while it lives, and [`recover`] deals with
+//! runs that were killed. [`layout`] says where everything lies, and [`lock`] keeps two programs from
+//! changing a lake at once. The crate knows neither agents nor sockets.
 
 pub mod disk;
 pub mod folder;
@@ -19,7 +20,9 @@ pub mod group;
 
 pub mod columns;
 pub mod ledger;
+pub mod stage;
 
+pub mod mark;
 pub mod seal;
 
 pub mod recover;

@@ -1,249 +1,21 @@
-//! Runs that ended, well or not: the mark that a run leaves in the lake while it lives, and what is
-//! done about one that was killed.
+//! Recovery: what is done about runs that ended without sealing all they recorded.
 //!
-//! A [`Mark`] is a small JSON file beside the segments, with what is needed to seal them: the
-//! catalogue. It goes when the run has ended and all its segments are sealed. Who finds one at the
-//! next start seals what lies there and writes into the ledger how the run ended. For cold threads.
-//! It must not know agents, rings or configuration.
+//! A run that was killed leaves its [`Mark`] and its segments in the journal's folder. Whoever finds
+//! them, the next engine to start or `lake recover`, seals what is whole in the segments and writes
+//! into the ledger how the run ended. For cold threads.
 
-use crate::folder;
 use crate::layout;
-use crate::ledger::{self, Cause, Entry, EntryKind};
+use crate::mark::{MARK_SUFFIX, Mark, segment_named};
 use crate::run::{Origin, RunId, catalogue_digest};
 use crate::seal::{SealError, Sealed, seal_headless, seal_segment};
-use crate::segment::{
-    CLOSED_SUFFIX, Damage, OPEN_SUFFIX, SegmentError, SegmentInfo, SegmentReader,
-};
-use crate::table::{self, TableError};
-use serde_json::{Value, json};
+use crate::segment::{Damage, SegmentError, SegmentInfo, SegmentReader};
+use crate::table;
 use spreadwire_market::clock::Nanos;
-use spreadwire_market::instrument::{Catalogue, Instrument, VenueInfo};
+use spreadwire_market::instrument::Catalogue;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
-
-/// How the name of a mark ends; before it stands the run.
-pub const MARK_SUFFIX: &str = ".run.json";
-/// How the name of a mark ends that is being written.
-pub const UNFINISHED_SUFFIX: &str = ".run.json.tmp";
-/// Version of the mark.
-const VERSION: u64 = 1;
-
-/// A run as its mark has it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Mark {
-    /// The run.
-    pub run: RunId,
-    /// When it began.
-    pub started_at: Nanos,
-    /// How it ended in order; `None` while it runs and after it was killed.
-    pub ended: Option<End>,
-    /// Instruments with scales, and venues; without listings, fees and ages.
-    pub catalogue: Catalogue,
-}
-
-/// What is known of a run that ended in order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct End {
-    /// When.
-    pub time: Nanos,
-    /// Inputs that the calculator had numbered.
-    pub inputs: u64,
-    /// Counters whose values are in the ledger.
-    pub counters: u64,
-}
-
-impl Mark {
-    /// Notes in the lake that a run begins: the mark, and an entry of the ledger.
-    ///
-    /// # Errors
-    /// If either cannot be written.
-    pub fn begin(
-        lake: &Path,
-        run: RunId,
-        started_at: Nanos,
-        catalogue: &Catalogue,
-    ) -> Result<Mark, TableError> {
-        let mark = Mark { run, started_at, ended: None, catalogue: catalogue.clone() };
-        mark.write(lake)?;
-        mark.tell_start(lake)?;
-        Ok(mark)
-    }
-
-    fn tell_start(&self, lake: &Path) -> Result<(), TableError> {
-        let entry = Entry::new(EntryKind::Started, self.started_at).of_run(self.run.as_str());
-        ledger::write(lake, &format!("{}-started", self.run), self.started_at, &[entry]).map(drop)
-    }
-
-    /// Notes that the run has ended in order: `inputs` were numbered, and these are its counters.
-    /// The mark goes, unless segments are left that were not sealed.
-    ///
-    /// # Errors
-    /// If that cannot be written. The run then counts as killed.
-    pub fn end(
-        mut self,
-        lake: &Path,
-        ended_at: Nanos,
-        inputs: u64,
-        counters: &BTreeMap<String, u64>,
-    ) -> Result<(), TableError> {
-        let count = |(name, count): (&String, &u64)| Entry {
-            rows: Some(*count),
-            ..Entry::new(EntryKind::Count, ended_at).of_run(self.run.as_str()).because(name)
-        };
-        let counts: Vec<Entry> = counters.iter().map(count).collect();
-        ledger::write(lake, &format!("{}-counts", self.run), ended_at, &counts)?;
-        self.ended = Some(End { time: ended_at, inputs, counters: counts.len() as u64 });
-        let folder = lake.join(layout::JOURNAL);
-        let left = leftovers(lake).map_err(|source| table::io_error("list", &folder, source))?;
-        if left.iter().any(|left| left.run == self.run && !left.segments.is_empty()) {
-            return self.write(lake);
-        }
-        self.conclude(lake, None, None)
-    }
-
-    /// How the run ended, into the ledger; then the mark goes. `sealed` is the number after the
-    /// last one sealed and the time of that record, if something was sealed just now; `until` when
-    /// the next run began.
-    fn conclude(
-        &self,
-        lake: &Path,
-        sealed: Option<(u64, Nanos)>,
-        until: Option<Nanos>,
-    ) -> Result<(), TableError> {
-        let (next, last_time) = self.sealed_so_far(lake).max(sealed.unwrap_or((0, 0)));
-        let last_time = last_time.max(self.started_at);
-        let entry = |kind, time| Entry::new(kind, time).of_run(self.run.as_str());
-        let entries = match self.ended {
-            Some(End { time: ended_at, inputs, counters }) => {
-                let ended = entry(EntryKind::Ended, ended_at).because("clean");
-                let (last, rows) = (inputs.checked_sub(1), Some(counters));
-                let ended = Entry { last, rows, ..ended };
-                // What came after the last segment had no place to be written to.
-                let tail = Entry {
-                    first: Some(next),
-                    last: inputs.checked_sub(1),
-                    rows: Some(inputs.saturating_sub(next)),
-                    until: Some(ended_at),
-                    ..entry(EntryKind::Gap, last_time).because(Cause::Disk.name())
-                };
-                vec![Some(ended), (next < inputs).then_some(tail)]
-            }
-            None => {
-                let ended = entry(EntryKind::Ended, last_time).because("killed");
-                let gap = entry(EntryKind::Gap, last_time).because(Cause::Restart.name());
-                let ended = Entry { last: next.checked_sub(1), ..ended };
-                vec![Some(ended), Some(Entry { first: Some(next), until, ..gap })]
-            }
-        };
-        let entries: Vec<Entry> = entries.into_iter().flatten().collect();
-        ledger::write(lake, &format!("{}-ended", self.run), last_time, &entries)?;
-        self.remove(lake)
-    }
-
-    /// The mark of a run whose end is in the ledger.
-    fn remove(&self, lake: &Path) -> Result<(), TableError> {
-        let path = self.path(lake);
-        let removed = fs::remove_file(&path)
-            .and_then(|()| folder::sync(path.parent().unwrap_or(Path::new("."))));
-        match removed {
-            // Somebody deleted the journal's folder while the run went on.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other.map_err(|source| table::io_error("delete", &path, source)),
-        }
-    }
-
-    /// Of a run that was killed: what it may have been killed before or while writing is told or
-    /// deleted; then how it ended, unless the ledger has that already.
-    fn conclude_killed(
-        &self,
-        lake: &Path,
-        sealed: Option<(u64, Nanos)>,
-        until: Option<Nanos>,
-    ) -> Result<(), TableError> {
-        let run = self.run.as_str();
-        self.tell_start(lake)?;
-        ledger::sweep(lake, run)?;
-        let of_run = |e: &Entry| e.kind == EntryKind::Ended && e.run.as_deref() == Some(run);
-        if ledger::read_run(lake, run).iter().any(of_run) {
-            return self.remove(lake);
-        }
-        self.conclude(lake, sealed, until)
-    }
-
-    /// The number after the last one that the ledger has of the run, and the time of that record.
-    fn sealed_so_far(&self, lake: &Path) -> (u64, Nanos) {
-        let run = self.run.as_str();
-        let segments = ledger::read_run(lake, run);
-        let of_run = |e: &&Entry| e.kind == EntryKind::Segment && e.run.as_deref() == Some(run);
-        let ends = segments.iter().filter(of_run);
-        let ends = ends.map(|e| (e.last.map_or(0, |last| last + 1), e.until.unwrap_or(0)));
-        ends.max().unwrap_or((0, 0))
-    }
-
-    fn path(&self, lake: &Path) -> PathBuf {
-        lake.join(layout::JOURNAL).join(format!("{}{MARK_SUFFIX}", self.run))
-    }
-
-    fn write(&self, lake: &Path) -> Result<(), TableError> {
-        let folder = lake.join(layout::JOURNAL);
-        let unfinished = folder.join(format!("{}{UNFINISHED_SUFFIX}", self.run));
-        let path = self.path(lake);
-        let write = || -> io::Result<()> {
-            folder::create(&folder)?;
-            let text = self.to_json().to_string();
-            folder::replace(&unfinished, &path, |mut file| file.write_all(text.as_bytes()))
-        };
-        write().map_err(|source| table::io_error("write", &path, source))
-    }
-
-    fn to_json(&self) -> Value {
-        let Catalogue { instruments, venues, .. } = &self.catalogue;
-        let instrument = |i: &Instrument| json!({"name": i.name, "price_scale": i.price_scale, "size_scale": i.size_scale});
-        json!({
-            "format": VERSION,
-            "run": self.run.as_str(),
-            "started_at": self.started_at,
-            "ended_at": self.ended.map(|end| end.time),
-            "inputs": self.ended.map(|end| end.inputs),
-            "counters": self.ended.map(|end| end.counters),
-            "venues": venues.iter().map(|venue| &venue.name).collect::<Vec<_>>(),
-            "instruments": instruments.iter().map(instrument).collect::<Vec<_>>(),
-        })
-    }
-
-    fn of_json(value: &Value) -> Option<Mark> {
-        if value["format"].as_u64()? != VERSION {
-            return None;
-        }
-        let scale = |value: &Value| u8::try_from(value.as_u64()?).ok();
-        let instrument = |value: &Value| {
-            Some(Instrument {
-                name: value["name"].as_str()?.to_owned(),
-                price_scale: scale(&value["price_scale"])?,
-                size_scale: scale(&value["size_scale"])?,
-            })
-        };
-        let venue = |value: &Value| {
-            Some(VenueInfo { name: value.as_str()?.to_owned(), taker_fee: 0.0, max_age: 0 })
-        };
-        let catalogue = Catalogue {
-            instruments: value["instruments"]
-                .as_array()?
-                .iter()
-                .map(instrument)
-                .collect::<Option<_>>()?,
-            venues: value["venues"].as_array()?.iter().map(venue).collect::<Option<_>>()?,
-            listings: Vec::new(),
-        };
-        let number = |key: &str| value[key].as_u64();
-        let ended = number("ended_at").zip(number("inputs")).zip(number("counters"));
-        let ended = ended.map(|((time, inputs), counters)| End { time, inputs, counters });
-        let run = RunId::new(value["run"].as_str()?)?;
-        Some(Mark { run, started_at: value["started_at"].as_u64()?, ended, catalogue })
-    }
-}
 
 /// What a run left in the journal's folder.
 #[derive(Clone, Debug)]
@@ -285,40 +57,15 @@ pub fn leftovers(lake: &Path) -> io::Result<Vec<Leftover>> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let leftover = |run| Leftover { run, mark: None, segments: Vec::new() };
         if let Some(run) = name.strip_suffix(MARK_SUFFIX).and_then(RunId::new) {
-            let text = fs::read(&path)?;
-            let value = serde_json::from_slice(&text).unwrap_or(Value::Null);
-            let mark = Mark::of_json(&value).filter(|mark| mark.run == run);
+            let mark = Mark::read(&path)?.filter(|mark| mark.run == run);
             found.entry(run).or_insert_with(|| leftover(run)).mark = mark;
-        } else if let Some((run, number)) = named(name) {
+        } else if let Some((run, number)) = segment_named(name) {
             found.entry(run).or_insert_with(|| leftover(run)).segments.push((number, path));
         }
     }
     let mut found: Vec<Leftover> = found.into_values().collect();
     found.iter_mut().for_each(|leftover| leftover.segments.sort());
     Ok(found)
-}
-
-/// Deletes marks that were never finished: their runs had not begun. For who holds the recording
-/// lock.
-///
-/// # Errors
-/// If one cannot be deleted.
-pub fn sweep(lake: &Path) -> io::Result<()> {
-    let entries = fs::read_dir(lake.join(layout::JOURNAL)).into_iter().flatten();
-    for entry in entries {
-        let path = entry?.path();
-        if path.to_string_lossy().ends_with(UNFINISHED_SUFFIX) {
-            fs::remove_file(path)?;
-        }
-    }
-    Ok(())
-}
-
-/// Run and number of a segment by its file's name.
-fn named(name: &str) -> Option<(RunId, u32)> {
-    let stem = name.strip_suffix(OPEN_SUFFIX).or_else(|| name.strip_suffix(CLOSED_SUFFIX))?;
-    let (run, number) = stem.rsplit_once('-')?;
-    Some((RunId::new(run)?, number.parse().ok()?))
 }
 
 /// When the run after one of `leftovers` began: its neighbour, or behind the last one `until`.
@@ -411,6 +158,11 @@ impl Leftover {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::folder;
+    use crate::ledger::{self, Cause, Entry, EntryKind};
+    use crate::mark::sweep;
+    use crate::stage::{Stage, StageCounts};
+    use spreadwire_market::instrument::{Instrument, VenueInfo};
 
     fn catalogue() -> Catalogue {
         let name = "BTC/USDT".to_owned();
@@ -428,6 +180,30 @@ mod tests {
         entries.into_iter().map(|e| (e.kind, e.time, e.last, e.cause)).collect()
     }
 
+    /// The version that each run's beginning tells, as the ledger has it.
+    fn versions(lake: &Path) -> Vec<Option<u64>> {
+        let (entries, _) = ledger::read(lake);
+        let started = entries.into_iter().filter(|e| e.kind == EntryKind::Started);
+        started.map(|e: Entry| e.rows).collect()
+    }
+
+    #[test]
+    fn a_run_of_an_older_version_stays_one_of_that_version_whoever_recovers_it() {
+        let home = tempfile::tempdir().unwrap();
+        let mark = Mark::begin(home.path(), RunId::new("run").unwrap(), 5, &catalogue()).unwrap();
+        assert_eq!(versions(home.path()), [Some(2)]);
+        // As version 1 wrote it.
+        let path = home.path().join("journal/run.run.json");
+        let text = fs::read_to_string(&path).unwrap();
+        let old = text.replace("\"ledger\":2,", "");
+        assert_ne!(old, text);
+        fs::write(&path, old).unwrap();
+        let [left] = &leftovers(home.path()).unwrap()[..] else { panic!("the mark is there") };
+        assert_eq!(left.mark, Some(Mark { ledger: 1, ..mark }));
+        assert!(left.recover(home.path(), Some(8), None, |_| {}).failures.is_empty());
+        assert_eq!(versions(home.path()), [None]);
+    }
+
     #[test]
     fn a_run_that_ends_well_leaves_no_mark() {
         let home = tempfile::tempdir().unwrap();
@@ -436,14 +212,18 @@ mod tests {
         let [left] = &leftovers(home.path()).unwrap()[..] else { panic!("the mark is there") };
         assert_eq!(left.mark.as_ref(), Some(&mark));
         let counters = BTreeMap::from([("feed.okx.frames".to_owned(), 3)]);
-        mark.end(home.path(), 9, 0, &counters).unwrap();
+        let mut stages = StageCounts::default();
+        stages.add(Stage::Fed, 2);
+        mark.end(home.path(), 9, 0, &counters, &stages).unwrap();
         assert!(leftovers(home.path()).unwrap().is_empty());
         let expected = [
             (EntryKind::Started, 5, None, None),
             (EntryKind::Ended, 9, None, Some("clean".to_owned())),
             (EntryKind::Count, 9, None, Some("feed.okx.frames".to_owned())),
+            (EntryKind::Stage, 9, None, Some("fed".to_owned())),
         ];
         assert_eq!(told(home.path()), expected);
+        assert_eq!(versions(home.path()), [Some(2)]);
     }
 
     #[test]
@@ -501,7 +281,7 @@ mod tests {
         mark.write(lake).unwrap();
         assert_eq!(recover(9), first);
         let clean = Mark::begin(lake, RunId::new("well").unwrap(), 9, &catalogue()).unwrap();
-        clean.clone().end(lake, 10, 0, &BTreeMap::new()).unwrap();
+        clean.clone().end(lake, 10, 0, &BTreeMap::new(), &StageCounts::default()).unwrap();
         let first = ledger::read(lake).0;
         clean.write(lake).unwrap();
         assert_eq!(recover(11), first);

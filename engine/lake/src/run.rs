@@ -90,6 +90,12 @@ pub fn segment_name(run: &RunId, number: u32) -> String {
     format!("{run}-{number:06}")
 }
 
+/// Returns the run and the number that a segment's name was made of.
+pub(crate) fn run_and_number(segment_name: &str) -> Option<(RunId, u32)> {
+    let (run, number) = segment_name.rsplit_once('-')?;
+    Some((RunId::new(run)?, number.parse().ok()?))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,6 +106,8 @@ mod tests {
         let run = RunId::starting_at(1_723_161_254_087_891_268);
         assert_eq!(run.as_str(), "20240808T235414-087891268");
         assert_eq!(segment_name(&run, 7), "20240808T235414-087891268-000007");
+        assert_eq!(run_and_number("20240808T235414-087891268-000007"), Some((run, 7)));
+        assert_eq!(run_and_number("20240808T235414-x"), None);
         for bad in ["", "../x", "a/b", "a b", "123456789012345678901234567890123"] {
             assert_eq!(RunId::new(bad), None, "{bad:?}");
         }

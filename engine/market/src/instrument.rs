@@ -1,7 +1,6 @@
 //! What is traded and where: instruments, venues, and the dense ids by which records name them.
 //!
 //! A [`Catalogue`] is built once from the configuration and never changes while the engine runs.
-//! It must not know sockets, records or threads.
 
 use crate::clock::Nanos;
 use bytemuck::{Pod, Zeroable};
@@ -35,10 +34,84 @@ impl VenueId {
 /// At most this many venues: pairs grow with the square, and an id is a byte.
 pub const VENUES_MAX: usize = 64;
 
+/// The kind of market that a venue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Market {
+    /// The thing itself changes hands: `BTC/USDT`.
+    Spot,
+    /// Futures that never expire and are settled in the quote currency: `BTC/USDT:PERP`.
+    LinearPerpetual,
+}
+
+impl Market {
+    /// Every market.
+    pub const ALL: [Market; 2] = [Market::Spot, Market::LinearPerpetual];
+}
+
+impl std::fmt::Display for Market {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Market::Spot => "spot",
+            Market::LinearPerpetual => "linear perpetual",
+        })
+    }
+}
+
+/// An instrument's canonical name in its parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CanonicalName<'a> {
+    /// What is bought and sold: `BTC`.
+    pub base: &'a str,
+    /// What it is paid with: `USDT`.
+    pub quote: &'a str,
+    /// The market whose venues list it; `None` if it spans all of them.
+    pub market: Option<Market>,
+}
+
+/// The end of a linear perpetual's name.
+const PERPETUAL: &str = "PERP";
+/// The end of the name of an instrument that spans the spot market and the perpetual one.
+const SPANNING: &str = "SPOT-PERP";
+
+impl<'a> CanonicalName<'a> {
+    /// Parses `BTC/USDT`, `BTC/USDT:PERP` and `BTC/USDT:SPOT-PERP`; `None` for anything else.
+    #[must_use]
+    pub fn parse(name: &'a str) -> Option<CanonicalName<'a>> {
+        let (pair, market) = match name.split_once(':') {
+            None => (name, Some(Market::Spot)),
+            Some((pair, PERPETUAL)) => (pair, Some(Market::LinearPerpetual)),
+            Some((pair, SPANNING)) => (pair, None),
+            Some(_) => return None,
+        };
+        let (base, quote) = pair.split_once('/')?;
+        let plain = |part: &str| {
+            !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+        };
+        (plain(base) && plain(quote)).then_some(CanonicalName { base, quote, market })
+    }
+
+    /// The same base and quote on another market, or on all of them.
+    #[must_use]
+    pub fn on(self, market: Option<Market>) -> CanonicalName<'a> {
+        CanonicalName { market, ..self }
+    }
+}
+
+impl std::fmt::Display for CanonicalName<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let CanonicalName { base, quote, market } = self;
+        match market {
+            Some(Market::Spot) => write!(f, "{base}/{quote}"),
+            Some(Market::LinearPerpetual) => write!(f, "{base}/{quote}:{PERPETUAL}"),
+            None => write!(f, "{base}/{quote}:{SPANNING}"),
+        }
+    }
+}
+
 /// What is traded, the same on every venue that lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instrument {
-    /// Canonical name: `BTC/USDT`, `BTC/USDT:PERP`.
+    /// Canonical name, as [`CanonicalName`] reads it: `BTC/USDT`, `BTC/USDT:PERP`.
     pub name: String,
     /// Decimals that a price mantissa holds.
     pub price_scale: u8,
@@ -119,5 +192,27 @@ impl Catalogue {
             self.listings.iter().filter(|l| l.instrument == instrument).map(|l| l.venue).collect();
         venues.sort_unstable();
         venues
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_with_their_market_and_written_the_same() {
+        for (name, market) in [
+            ("BTC/USDT", Some(Market::Spot)),
+            ("1000SATS/USDT:PERP", Some(Market::LinearPerpetual)),
+            ("BTC/USDT:SPOT-PERP", None),
+        ] {
+            let read = CanonicalName::parse(name).unwrap();
+            assert_eq!((read.market, read.to_string()), (market, name.to_owned()));
+        }
+        for name in ["", "BTC", "BTCUSDT", "/USDT", "BTC/", "A/B/C", "A/B:", "A/B:perp", "A B/C"] {
+            assert_eq!(CanonicalName::parse(name), None, "{name:?}");
+        }
+        let spot = CanonicalName::parse("BTC/USDT").unwrap();
+        assert_eq!(spot.on(Some(Market::LinearPerpetual)).to_string(), "BTC/USDT:PERP");
     }
 }

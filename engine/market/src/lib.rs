@@ -9,6 +9,8 @@ pub mod word;
 pub mod clock;
 pub mod counters;
 pub mod decimal;
+pub mod known_keys;
+
 pub mod problem;
 
 pub mod backoff;

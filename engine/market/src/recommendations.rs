@@ -3,13 +3,12 @@
 //!
 //! The one form of the file for who writes it (`analyzer`), who compares it (`analyzer diff`) and who
 //! decides by it (the engine, `trader`). Nothing in it is enabled until a person has said so.
-//! [`read`] tells every problem at once. It must not know how a recommendation comes about, and no
-//! clock: the time is handed in.
+//! [`read`] tells every problem at once. The time is handed in.
 
 use crate::clock::Nanos;
 use crate::decision::{PairRule, PairRules};
 use crate::instrument::Catalogue;
-use crate::problem::{Form, Problem};
+use crate::problem::{Faults, Form, Problem};
 use crate::spread::BPS;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -72,35 +71,7 @@ pub struct Pair {
     pub evidence: BTreeMap<String, f64>,
 }
 
-/// All keys that the file may hold.
-pub const KEYS: [&str; 19] = [
-    "format",
-    "generated",
-    "expires",
-    "from",
-    "to",
-    "lake",
-    "pairs",
-    "instrument",
-    "buy",
-    "sell",
-    "enabled",
-    "entry_bps",
-    "entry_bps_min",
-    "entry_bps_max",
-    "exit_bps",
-    "size_quote",
-    "capture_per_day",
-    "reason",
-    "evidence",
-];
-
-const FORM: Form = Form {
-    keys: &KEYS,
-    free: "evidence",
-    start: "`analyzer` writes one",
-    document: "docs/recommendations.md",
-};
+const FORM: Form = Form { start: "`analyzer` writes one", document: "docs/recommendations.md" };
 
 /// What stands at the top of every file that is written.
 const HEAD: &str = "\
@@ -122,20 +93,21 @@ const HEAD: &str = "\
 /// Every problem there is, each with its key and what would be right.
 pub fn read(path: &Path, now: Nanos) -> Result<Recommendations, Vec<Problem>> {
     let mut problems = Vec::new();
-    if let Some(format) = format_of(path).filter(|format| *format != i64::from(FORMAT)) {
+    let Some(text) = FORM.text(path, &mut problems) else { return Err(problems) };
+    if let Some(format) = format_of(&text).filter(|format| *format != i64::from(FORMAT)) {
         // What else it holds has a meaning that is not known here.
         return Err(vec![unknown_format(path, format)]);
     }
-    let Some(read) = FORM.read::<Recommendations>(path, &mut problems) else {
+    let Some(read) = FORM.parse::<Recommendations>(path, &text, &mut problems) else {
         return Err(problems);
     };
     problems.extend(read.check(path, now));
     if problems.is_empty() { Ok(read) } else { Err(problems) }
 }
 
-/// The number that a file gives for its format, if it is TOML and has one.
-fn format_of(path: &Path) -> Option<i64> {
-    let table: toml::Table = std::fs::read_to_string(path).ok()?.parse().ok()?;
+/// Returns the number that a file gives for its format, if it is TOML and has one.
+fn format_of(text: &str) -> Option<i64> {
+    let table: toml::Table = text.parse().ok()?;
     table.get("format")?.as_integer()
 }
 
@@ -155,20 +127,20 @@ impl Recommendations {
         if self.format != FORMAT {
             return vec![unknown_format(file, i64::from(self.format))];
         }
-        let mut faults = Faults { file, list: Vec::new() };
-        faults.times(self, now);
+        let mut faults = Faults::new(file, Vec::new());
+        times(self, now, &mut faults);
         let mut seen = HashMap::new();
         for (number, pair) in self.pairs.iter().enumerate() {
             let key = |field: &str| format!("pairs[{number}].{field}");
-            faults.names(pair, &key);
-            faults.figures(pair, &key);
+            names(pair, &key, &mut faults);
+            figures(pair, &key, &mut faults);
             let names = (&pair.instrument, &pair.buy, &pair.sell);
             if let Some(first) = seen.insert(names, number) {
                 let reason = format!("{} stands twice, see pairs[{first}]", pair.name());
                 faults.add(&key("instrument"), reason, "keep one of them");
             }
         }
-        faults.list
+        faults.into_list()
     }
 
     /// The file's text, with a head that says how to review it. Reading it gives the same again.
@@ -246,89 +218,74 @@ impl Pair {
     }
 }
 
-/// Problems as they are found.
-struct Faults<'a> {
-    file: &'a Path,
-    list: Vec<Problem>,
+fn times(all: &Recommendations, now: Nanos, faults: &mut Faults) {
+    let expires = time_to_text(all.expires);
+    if all.expires <= all.generated {
+        let reason = format!("{expires} is not after generated, {}", time_to_text(all.generated));
+        faults.add("expires", reason, "a file is good for a while from when it was made");
+    } else if all.expires <= now {
+        let reason = format!("it expired at {expires}");
+        faults.add("expires", reason, "let the analyzer write a new file, review and enable it");
+    }
+    for (key, day) in [("from", &all.from), ("to", &all.to)] {
+        if !day.parse().is_ok_and(|date| day::only_date(&date)) {
+            faults.add(key, format!("{day:?} is no day"), "write it as 2026-11-24");
+        }
+    }
+    if all.to < all.from {
+        let reason = format!("{} is before from, {}", all.to, all.from);
+        faults.add("to", reason, "name the last day of the period");
+    }
 }
 
-impl Faults<'_> {
-    fn add(&mut self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) {
-        let (reason, remedy) = (reason.into(), remedy.into());
-        self.list.push(Problem { file: self.file.to_owned(), key: key.to_owned(), reason, remedy });
+fn names(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
+    let plain = |c: char| !c.is_whitespace() && !c.is_control();
+    if pair.instrument.is_empty() || !pair.instrument.chars().all(plain) {
+        let reason = format!("{:?} is no instrument", pair.instrument);
+        faults.add(&key("instrument"), reason, "write the canonical name, as BTC/USDT");
     }
-
-    fn times(&mut self, all: &Recommendations, now: Nanos) {
-        let expires = time_to_text(all.expires);
-        if all.expires <= all.generated {
-            let reason =
-                format!("{expires} is not after generated, {}", time_to_text(all.generated));
-            self.add("expires", reason, "a file is good for a while from when it was made");
-        } else if all.expires <= now {
-            let reason = format!("it expired at {expires}");
-            self.add("expires", reason, "let the analyzer write a new file, review and enable it");
-        }
-        for (key, day) in [("from", &all.from), ("to", &all.to)] {
-            if !day.parse().is_ok_and(|date| day::only_date(&date)) {
-                self.add(key, format!("{day:?} is no day"), "write it as 2026-11-24");
-            }
-        }
-        if all.to < all.from {
-            let reason = format!("{} is before from, {}", all.to, all.from);
-            self.add("to", reason, "name the last day of the period");
+    for (field, name) in [("buy", &pair.buy), ("sell", &pair.sell)] {
+        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if name.is_empty() || !name.chars().all(known) {
+            let remedy = "write its name, as `spreadwire venues` lists it";
+            faults.add(&key(field), format!("{name:?} is no venue's name"), remedy);
         }
     }
+    if pair.buy == pair.sell {
+        let reason = format!("it buys and sells on {:?}", pair.buy);
+        faults.add(&key("sell"), reason, "name two venues");
+    }
+    if pair.reason.trim().is_empty() {
+        faults.add(&key("reason"), "it is empty", "say in one sentence why");
+    }
+}
 
-    fn names(&mut self, pair: &Pair, key: &impl Fn(&str) -> String) {
-        let plain = |c: char| !c.is_whitespace() && !c.is_control();
-        if pair.instrument.is_empty() || !pair.instrument.chars().all(plain) {
-            let reason = format!("{:?} is no instrument", pair.instrument);
-            self.add(&key("instrument"), reason, "write the canonical name, as BTC/USDT");
-        }
-        for (field, name) in [("buy", &pair.buy), ("sell", &pair.sell)] {
-            let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-            if name.is_empty() || !name.chars().all(known) {
-                let remedy = "write its name, as `spreadwire venues` lists it";
-                self.add(&key(field), format!("{name:?} is no venue's name"), remedy);
-            }
-        }
-        if pair.buy == pair.sell {
-            let reason = format!("it buys and sells on {:?}", pair.buy);
-            self.add(&key("sell"), reason, "name two venues");
-        }
-        if pair.reason.trim().is_empty() {
-            self.add(&key("reason"), "it is empty", "say in one sentence why");
+fn figures(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
+    let figures = pair.figures();
+    let evidence = pair.evidence.iter().map(|(name, value)| (format!("evidence.{name}"), *value));
+    for (field, value) in figures.map(|(f, v)| (f.to_owned(), v)).into_iter().chain(evidence) {
+        if !value.is_finite() {
+            faults.add(&key(&field), format!("{value} is no figure"), "write a finite number");
         }
     }
-
-    fn figures(&mut self, pair: &Pair, key: &impl Fn(&str) -> String) {
-        let figures = pair.figures();
-        let evidence =
-            pair.evidence.iter().map(|(name, value)| (format!("evidence.{name}"), *value));
-        for (field, value) in figures.map(|(f, v)| (f.to_owned(), v)).into_iter().chain(evidence) {
-            if !value.is_finite() {
-                self.add(&key(&field), format!("{value} is no figure"), "write a finite number");
-            }
-        }
-        let Pair { entry_bps, entry_bps_min, entry_bps_max, exit_bps, size_quote, .. } = *pair;
-        // What is not finite has been told; a comparison with it would say less.
-        let above = |a: f64, b: f64| a.is_finite() && b.is_finite() && b < a;
-        if above(entry_bps_min, entry_bps_max) {
-            let reason = format!("{entry_bps_min} is above entry_bps_max, {entry_bps_max}");
-            self.add(&key("entry_bps_min"), reason, "the lower bound comes first");
-        } else if above(entry_bps_min, entry_bps) || above(entry_bps, entry_bps_max) {
-            let reason = format!("{entry_bps} is outside its bounds");
-            let remedy = format!("choose {entry_bps_min} to {entry_bps_max}");
-            self.add(&key("entry_bps"), reason, remedy);
-        }
-        if above(exit_bps, entry_bps) {
-            let reason = format!("{exit_bps} is above entry_bps, {entry_bps}");
-            self.add(&key("exit_bps"), reason, "close at or below what opens");
-        }
-        if size_quote.is_finite() && size_quote <= 0.0 {
-            let reason = format!("{size_quote} is no size");
-            self.add(&key("size_quote"), reason, "write an amount of quote currency above 0");
-        }
+    let Pair { entry_bps, entry_bps_min, entry_bps_max, exit_bps, size_quote, .. } = *pair;
+    // What is not finite has been told; a comparison with it would say less.
+    let above = |a: f64, b: f64| a.is_finite() && b.is_finite() && b < a;
+    if above(entry_bps_min, entry_bps_max) {
+        let reason = format!("{entry_bps_min} is above entry_bps_max, {entry_bps_max}");
+        faults.add(&key("entry_bps_min"), reason, "the lower bound comes first");
+    } else if above(entry_bps_min, entry_bps) || above(entry_bps, entry_bps_max) {
+        let reason = format!("{entry_bps} is outside its bounds");
+        let remedy = format!("choose {entry_bps_min} to {entry_bps_max}");
+        faults.add(&key("entry_bps"), reason, remedy);
+    }
+    if above(exit_bps, entry_bps) {
+        let reason = format!("{exit_bps} is above entry_bps, {entry_bps}");
+        faults.add(&key("exit_bps"), reason, "close at or below what opens");
+    }
+    if size_quote.is_finite() && size_quote <= 0.0 {
+        let reason = format!("{size_quote} is no size");
+        faults.add(&key("size_quote"), reason, "write an amount of quote currency above 0");
     }
 }
 
@@ -397,6 +354,7 @@ mod day {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::known_keys::KnownKeys;
 
     /// A good file, for tests to break.
     const GOOD: &str = r#"format = 1
@@ -632,7 +590,10 @@ reason = "Another."
         let mut explained: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
         explained.push("pairs");
         explained.sort_unstable();
-        let mut known = KEYS.to_vec();
+        let keys = KnownKeys::of::<Recommendations>();
+        assert!(keys.is_free("pairs.evidence"));
+        let mut known: Vec<&str> =
+            keys.paths().filter_map(|path| path.rsplit('.').next()).collect();
         known.sort_unstable();
         assert_eq!(explained, known);
         for key in known {

@@ -103,10 +103,11 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     simulator.release();
     let mut screen = Screen::new(demo, &plan);
     let summary = engine.supervise(limit, |counters, stop| {
-        screen.show(&view, counters);
+        screen.show(&view, counters)?;
         if demo.tape.is_some() && simulator.finished() && screen.is_quiet(counters) {
             stop.request();
         }
+        Ok(())
     })?;
     let summary = view.finish(summary);
     let outcome = simulator.stop();
@@ -168,18 +169,21 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
         None => (PathBuf::from("spreadwire demo"), Some(built_in())),
     };
     let Some(mut config) = config else { return Err(problems) };
-    config.instruments = match &demo.tape {
+    let instruments = match &demo.tape {
         Some(path) => on_tape(&tape_options(demo, path), simulator)
             .map_err(|error| vec![unplayable(&error)])?,
         None => in_model(),
     };
-    let played = |name: &str| config.instruments.iter().any(|i| plays(i, name));
+    let played = |name: &str| instruments.iter().any(|i| plays(i, name));
     config.venues = simulator
         .venues()
         .iter()
         .filter(|(name, _)| played(name))
         .map(|(name, _)| venue_at(name, &simulator.url(name)))
         .collect();
+    (config.instruments, config.across_markets) = (Vec::new(), Vec::new());
+    // The simulator plays one price on spot and perpetual venues alike.
+    spreadwire_catalogue::add_by_market(&mut config, instruments);
     config.journal.lake.clone_from(&demo.lake);
     config.capture.enabled |= demo.capture;
     if demo.hist.is_some() {
@@ -294,13 +298,14 @@ impl Screen {
         Screen { table, status: process::StatusLine::default(), quotes: 0 }
     }
 
-    fn show(&mut self, view: &view::View, counters: &Counters) {
-        let line = self.status.line(counters);
+    fn show(&mut self, view: &view::View, counters: &Counters) -> anyhow::Result<()> {
+        let line = self.status.line(counters)?;
         if self.table {
             view.draw(&line);
         } else {
             println!("{line}");
         }
+        Ok(())
     }
 
     /// Whether no quote has come since the last look.

@@ -88,7 +88,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
         Err(problems) => return Ok(refuse(&problems)),
     };
     if run.hist.is_some() {
-        plan.telemetry.hist.clone_from(&run.hist);
+        plan.hist.clone_from(&run.hist);
     }
     process::check_summary(run.summary.as_deref())?;
     let limit = run.seconds.map(Duration::try_from_secs_f64).transpose()?;
@@ -96,7 +96,8 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
     eprintln!("broadcast on ws://{}; Ctrl-C seals and ends", engine.address());
     let mut status = process::StatusLine::default();
     let summary = engine.supervise(limit, |counters, _stop| {
-        eprintln!("{}", status.line(counters));
+        eprintln!("{}", status.line(counters)?);
+        Ok(())
     })?;
     process::conclude(&summary, run.summary.as_deref())
 }
@@ -127,8 +128,13 @@ fn refuse(problems: &[Problem]) -> ExitCode {
 fn list_venues() -> ExitCode {
     for venue in venues::VENUES {
         println!(
-            "{:<14} {:<44} {}{}  taker {} bp",
-            venue.name, venue.title, venue.url, venue.path, venue.taker_fee_bps
+            "{:<14} {:<16} {:<44} {}{}  taker {} bp",
+            venue.name,
+            venue.market.to_string(),
+            venue.title,
+            venue.url,
+            venue.path,
+            venue.taker_fee_bps
         );
     }
     ExitCode::SUCCESS

@@ -5,10 +5,11 @@
 //! latest of each key in the order of the stream. A leg that came back to life while the client was
 //! behind has two entries, its latest state that was not live and then the live one, so that the
 //! client forgets the leg's pairs as it would have in the stream. All memory is taken once, at the
-//! first congestion. It must not know sockets or messages.
+//! first congestion.
 
-use super::market::{Event, Keys};
-use spreadwire_market::record::{Gap, Recording, Spread, Status};
+use super::event::{Event, Topic};
+use super::market::Keys;
+use spreadwire_market::record::{Gap, Recording, Status};
 use spreadwire_market::state::State;
 
 /// No entry.
@@ -67,12 +68,25 @@ impl Conflation {
         }
     }
 
-    /// Notes an event, over an older one of its key if there is one; returns how many spreads that
-    /// makes pointless.
+    /// Keeps an event for later, in place of an older one of its key; returns how many spreads will
+    /// never be sent because of it.
     pub(super) fn put(&mut self, event: &Event, keys: &Keys) -> u64 {
-        let Some(status) = event.record.get::<Status>() else {
-            return self.put_at(event.key, event);
-        };
+        match event.topic() {
+            Some(Topic::Spread(_)) => self.put_at(event.key, event),
+            Some(Topic::Status(status)) => self.put_status(status, event, keys),
+            Some(Topic::Gap(gap)) => self.put_gap(gap, keys),
+            Some(Topic::Recording(recording)) => {
+                self.recording = Some(*recording);
+                0
+            }
+            None => {
+                debug_assert!(false, "clients are not told about {:?}", event.record);
+                0
+            }
+        }
+    }
+
+    fn put_status(&mut self, status: &Status, event: &Event, keys: &Keys) -> u64 {
         let live = keys.count() + event.key;
         if status.state == State::Live as u8 {
             return self.put_at(live, event);
@@ -106,15 +120,15 @@ impl Conflation {
             after => self.entries[after].before = before,
         }
         self.entries[key].event = None;
-        if !event.record.is::<Spread>() {
+        if !matches!(event.topic(), Some(Topic::Spread(_))) {
             return 0;
         }
         self.missed.add(event.seq);
         1
     }
 
-    /// Notes a loss before the engine's broadcast: the spreads that wait may no longer hold.
-    pub(super) fn put_gap(&mut self, gap: &Gap, keys: &Keys) -> u64 {
+    /// Keeps a loss before the engine's broadcast: the spreads that wait may no longer hold.
+    fn put_gap(&mut self, gap: &Gap, keys: &Keys) -> u64 {
         let missed = gap.missed + self.gap.map_or(0, |earlier| earlier.missed);
         self.gap = Some(Gap { missed, ..*gap });
         (keys.states()..keys.count()).map(|key| self.remove(key)).sum()
@@ -125,12 +139,7 @@ impl Conflation {
         self.gap.take()
     }
 
-    /// Notes whether quotes are recorded, over what was noted before.
-    pub(super) fn put_recording(&mut self, recording: &Recording) {
-        self.recording = Some(*recording);
-    }
-
-    /// The change of that since this was last asked.
+    /// The last change of recording since this was last asked.
     pub(super) fn take_recording(&mut self) -> Option<Recording> {
         self.recording.take()
     }
@@ -165,10 +174,10 @@ mod tests {
     use spreadwire_market::instrument::{
         Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
     };
-    use spreadwire_market::record::{Kind, Record};
+    use spreadwire_market::record::{Kind, Record, Spread};
 
     fn event(key: usize, seq: u64) -> Event {
-        let record: Record = Spread { ..Spread::zeroed() }.into();
+        let record: Record = Spread::zeroed().into();
         Event { record, seq, key }
     }
 

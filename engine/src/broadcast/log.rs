@@ -4,10 +4,9 @@
 //! by one; what a client still has to be sent is ranges of numbers, and a range is at most two
 //! slices of the bytes. Nothing is copied out for a client. The record of each message is kept with
 //! it, so that a client that is too slow can be conflated instead. Old messages are overwritten:
-//! whoever appends makes sure first that nobody has to be sent them. It must not know clients,
-//! sockets or what is in a frame.
+//! the agent makes sure before it appends that no client still has to be sent them.
 
-use super::market::Event;
+use super::event::Event;
 use spreadwire_market::record::Record;
 
 /// How a client is spoken to.

@@ -1,9 +1,9 @@
 //! The latest spread of every live pair and the state of every (venue, instrument).
 //!
 //! Each has a dense key: first all states, then, by instrument, buy and sell venue, all pairs. The
-//! key is a place in this table, in a client's conflation table, and in a snapshot's course. It must
-//! not know clients or messages.
+//! key is a place in this table, in a client's conflation table, and in a snapshot's course.
 
+use super::event::Event;
 use bytemuck::Zeroable;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::record::{Record, Spread, Status};
@@ -11,17 +11,6 @@ use spreadwire_market::state::{Reason, State};
 
 /// Says that a venue does not list an instrument.
 const UNLISTED: u8 = u8::MAX;
-
-/// A spread or status with its place in the table and in the stream.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Event {
-    /// The record; of no kind where the table is empty.
-    pub(super) record: Record,
-    /// Of a spread its number since start, of a status the last spread's.
-    pub(super) seq: u64,
-    /// Its place.
-    pub(super) key: usize,
-}
 
 /// Where states and pairs stand in the table.
 #[derive(Clone, Debug)]

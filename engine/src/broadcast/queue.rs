@@ -1,10 +1,10 @@
 //! What one client still has to be sent, in order: ranges of the common log, and bytes of its own.
 //!
 //! What all clients have in common is never copied here: a range is two numbers. Only answers,
-//! snapshots and control frames are the client's own bytes. It must not know sockets or messages.
+//! snapshots and control frames are the client's own bytes.
 
+use super::event::Event;
 use super::log::{Log, Protocol};
-use super::market::Event;
 use std::collections::VecDeque;
 use std::io::IoSlice;
 

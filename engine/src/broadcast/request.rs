@@ -1,8 +1,7 @@
 //! What clients say: one JSON object each, checked to the last field.
 //!
 //! A request that is wrong is answered with what would be right; only a text that is no JSON at all
-//! ends the connection. Requests are rare, so this is simple rather than quick. It must not know
-//! sockets or what becomes of a request.
+//! ends the connection. Requests are rare, so this is simple rather than quick.
 
 use serde_json::{Map, Value};
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};

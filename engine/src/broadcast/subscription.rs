@@ -3,12 +3,11 @@
 //! A filter's snapshot walks the market's table key by key, in several messages if it is long.
 //! Until it has reached a key, events of that key are left out, because the snapshot will carry the
 //! latest; from then on each is sent. So every key's course begins with the snapshot and misses and
-//! repeats nothing. It must not know sockets or messages.
+//! repeats nothing.
 
-use super::market::Event;
+use super::event::{Event, Topic};
 use super::request::{Refusal, Wish};
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
-use spreadwire_market::record::{Kind, Spread, Status};
 use spreadwire_market::spread::BPS;
 
 /// The id of the filter that every client begins with.
@@ -56,17 +55,16 @@ impl Filter {
     /// Whether it asks for this event.
     #[inline]
     pub(super) fn covers(&self, event: &Event) -> bool {
-        match event.record.kind() {
-            Some(Kind::Spread) => {
-                let spread: &Spread = event.record.view();
+        match event.topic() {
+            Some(Topic::Spread(spread)) => {
                 let legs = bit(spread.buy_venue) | bit(spread.sell_venue);
                 self.has_instrument(spread.instrument)
                     && self.venues.is_none_or(|venues| venues & legs != 0)
                     && (self.min_net_bps.is_none() || self.min_net <= spread.net)
             }
             // The other leg of a wanted spread may be on any venue.
-            Some(Kind::Status) => self.has_instrument(event.record.view::<Status>().instrument),
-            _ => false,
+            Some(Topic::Status(status)) => self.has_instrument(status.instrument),
+            Some(Topic::Gap(_) | Topic::Recording(_)) | None => false,
         }
     }
 

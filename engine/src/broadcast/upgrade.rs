@@ -1,7 +1,7 @@
 //! From the bytes of an HTTP request to the answer that opens a WebSocket, or says why not.
 //!
 //! tungstenite parses and checks the request; its own handshake machine would drop the socket on a
-//! bad one without a word, so the answers are written here. A pure function; it must not know sockets.
+//! bad one without a word, so the answers are written here.
 
 use super::log::Protocol;
 use tungstenite::Error;

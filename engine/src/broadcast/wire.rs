@@ -1,15 +1,14 @@
-//! One client's socket and what waits for it.
+//! One client's socket and the queue of what waits for it.
 //!
 //! Everything that goes out is queued here and leaves with one `writev` per duty cycle, straight out
-//! of the log that all clients share, so that a frame is never copied for a client and none is ever
-//! torn by another. Reading passes through. It must not know WebSocket, messages or other clients.
+//! of the log that all clients share, so that no frame is copied for a client or torn by another.
+//! Reading passes through.
 
 use super::log::Log;
+use super::network::Socket;
 use super::queue::Queue;
-use mio::net::TcpStream;
 use spreadwire_market::clock::{MILLI, Nanos};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
 
 /// Bytes offered to one socket in one go: the copy into the kernel stays within some 50 us.
 const FLUSH_BYTES_MAX: usize = 256 * 1024;
@@ -21,9 +20,10 @@ const RETRY_INTERVAL: Nanos = 5 * MILLI;
 
 /// A socket with its queue.
 #[derive(Debug)]
-pub(super) struct Wire {
-    socket: TcpStream,
+pub(super) struct Wire<S> {
+    socket: S,
     queue: Queue,
+    /// Most bytes that may wait.
     limit: usize,
     readable: bool,
     blocked: bool,
@@ -33,9 +33,9 @@ pub(super) struct Wire {
     tried_at: Nanos,
 }
 
-impl Wire {
+impl<S: Socket> Wire<S> {
     /// Takes over an accepted socket for which at most `limit` bytes shall wait.
-    pub(super) fn new(socket: TcpStream, limit: usize) -> Wire {
+    pub(super) fn new(socket: S, limit: usize) -> Wire<S> {
         Wire {
             socket,
             queue: Queue::new(),
@@ -46,11 +46,6 @@ impl Wire {
             waiting_since: None,
             tried_at: 0,
         }
-    }
-
-    /// The socket, to register and deregister it.
-    pub(super) fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
     }
 
     /// Notes what the poll said; readiness stands until the socket would block.
@@ -156,7 +151,7 @@ impl Wire {
 
     /// Ends our direction: the client reads what was sent, then the end.
     pub(super) fn finish(&mut self) {
-        self.broken |= self.socket.shutdown(Shutdown::Write).is_err();
+        self.broken |= self.socket.finish().is_err();
     }
 
     /// Reads and forgets up to one buffer; `false` once the client has ended its direction too.
@@ -166,7 +161,7 @@ impl Wire {
     }
 }
 
-impl Read for Wire {
+impl<S: Socket> Read for Wire<S> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.socket.read(into);
         match &read {
@@ -180,9 +175,9 @@ impl Read for Wire {
 }
 
 /// What tungstenite writes (pongs, the answer to a close) joins the queue as whole frames.
-impl Write for Wire {
+impl<S> Write for Wire<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.push_always(bytes);
+        self.queue.push(bytes);
         Ok(bytes.len())
     }
 

@@ -1,8 +1,9 @@
-//! Connections made and lost, and what the counters said each hour, on their way into the ledger.
+//! Connections made and lost, and the counters of each hour, on their way into the ledger.
 //!
-//! Entries wait in memory for a minute at most and become a small file of the ledger. One that
-//! cannot be written waits on, up to a bound; beyond it entries are counted as lost. It must not
-//! know sockets.
+//! Entries wait in memory for a minute at most and become a small file of the ledger. An entry that
+//! cannot be written waits on, up to a bound; beyond it entries are counted as lost. The counters of
+//! an hour are notes for people, by name; what `lake verify` compares are the counts of the stages,
+//! which are written once, when the run has ended.
 
 use crate::feed::Notice;
 use spreadwire_lake::layout::HOUR;
@@ -26,7 +27,7 @@ pub(super) struct Diary {
     entries: Vec<Entry>,
     files: u32,
     tried_at: Nanos,
-    /// Of which the counters were noted last.
+    /// The hour in which the counters were noted last.
     hour: Option<u64>,
     booked: Counter,
     lost: Counter,
@@ -42,9 +43,14 @@ impl Diary {
             files: 0,
             tried_at: 0,
             hour: None,
-            booked: counters.counter("chronicle.booked"),
-            lost: counters.counter("chronicle.unbooked"),
+            booked: counters.register("chronicle.booked"),
+            lost: counters.register("chronicle.unbooked"),
         }
+    }
+
+    /// Returns the counter of connections that were written into the ledger.
+    pub(super) fn booked(&self) -> &Counter {
+        &self.booked
     }
 
     /// Notes what became of a connection.
@@ -132,7 +138,7 @@ mod tests {
     fn connections_and_hourly_counts_come_into_the_ledger() {
         let home = tempfile::tempdir().unwrap();
         let counters = Counters::default();
-        counters.counter("feed.okx.0.frames").add(7);
+        counters.register("feed.okx.0.frames").add(7);
         let okx = VenueInfo { name: "okx".to_owned(), taker_fee: 0.0, max_age: 0 };
         let catalogue = Catalogue { venues: vec![okx], ..Catalogue::default() };
         let mut diary = Diary::new(home.path(), "run", &counters);

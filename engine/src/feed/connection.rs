@@ -9,6 +9,7 @@ use crate::socket::connector::Request;
 use crate::socket::web_socket::{Taken, WebSocket};
 use mio::Registry;
 use mio::unix::SourceFd;
+use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
@@ -96,7 +97,7 @@ struct Tally {
 impl Tally {
     /// Of connection `number` of the venue, which subscribes these instruments.
     fn new(venue: &str, number: usize, instruments: &[String], counters: &Counters) -> Tally {
-        let counter = |what: &str| counters.counter(&format!("feed.{venue}.{number}.{what}"));
+        let counter = |what: &str| counters.register(&format!("feed.{venue}.{number}.{what}"));
         let passed = |name: &String| counter(&format!("instrument.{name}.passed"));
         let rejected = |r: Reject| (r, counter(&format!("rejected.{r}")));
         let discarded = |d: Discard| (d, counter(&format!("discarded.{}", d.name())));
@@ -231,6 +232,14 @@ impl Connection {
 
     pub(super) fn venue(&self) -> VenueId {
         self.venue
+    }
+
+    /// Returns the counters of the quotes that were decoded and passed on, by listing.
+    pub(super) fn decoded(&self) -> impl Iterator<Item = StageCounter> {
+        let instruments = self.symbols.list().iter().map(|symbol| symbol.instrument);
+        instruments.zip(&self.tally.passed).map(|(instrument, counter)| {
+            StageCounter::of_listing(Stage::Decoded, (self.venue, instrument), counter)
+        })
     }
 
     /// The connector made the socket: subscribe.

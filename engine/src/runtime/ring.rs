@@ -83,6 +83,12 @@ impl HoldSender {
         self.counters.passed.add(1);
     }
 
+    /// Returns the edge's counters.
+    #[must_use]
+    pub fn counters(&self) -> &EdgeCounters {
+        &self.counters
+    }
+
     /// Touches the ring's memory, so that it is there before the first record. For the start, on the
     /// thread that will send.
     pub fn touch(&mut self) {

@@ -223,8 +223,8 @@ struct CycleTracker {
 impl CycleTracker {
     fn new(thread: &str, counters: &Counters) -> CycleTracker {
         CycleTracker {
-            max: counters.counter(&format!("thread.{thread}.cycle_max_ns")),
-            slow: counters.counter(&format!("thread.{thread}.cycles_slow")),
+            max: counters.register(&format!("thread.{thread}.cycle_max_ns")),
+            slow: counters.register(&format!("thread.{thread}.cycles_slow")),
         }
     }
 

@@ -1,19 +1,21 @@
-//! A counter for each venue and instrument: what a stage did with the quotes of which book.
+//! A counter for each listing: what a stage did with the quotes of each venue and instrument.
 //!
-//! Found by two ids, no name is looked up. It must not know what is counted.
+//! A counter is found by its two ids; no name is looked up.
 
+use spreadwire_lake::stage::{Listed, Stage, StageCounter};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 
-/// Counters by venue and instrument. The default has none, and counts nothing.
+/// Counters by listing. The default has none, and counts nothing.
 #[derive(Debug, Default)]
 pub struct Tally {
     instruments: usize,
     counters: Vec<Counter>,
+    listed: Vec<Listed>,
 }
 
 impl Tally {
-    /// A counter `<stage>.<venue>.<instrument>.<what>` for each listing of the catalogue.
+    /// Registers a counter `<stage>.<venue>.<instrument>.<what>` for each listing of the catalogue.
     #[must_use]
     pub fn new(stage: &str, what: &str, catalogue: &Catalogue, counters: &Counters) -> Tally {
         let instruments = catalogue.instruments.len();
@@ -23,9 +25,18 @@ impl Tally {
             let instrument = &catalogue.instrument(listing.instrument).name;
             let name = format!("{stage}.{venue}.{instrument}.{what}");
             all[listing.venue.index() * instruments + listing.instrument.index()] =
-                counters.counter(&name);
+                counters.register(&name);
         }
-        Tally { instruments, counters: all }
+        let listed = catalogue.listings.iter().map(|l| (l.venue, l.instrument)).collect();
+        Tally { instruments, counters: all, listed }
+    }
+
+    /// Returns the counter of each listing as that of a stage.
+    pub fn stages(&self, stage: Stage) -> impl Iterator<Item = StageCounter> {
+        let counter = |(venue, instrument): Listed| {
+            &self.counters[venue.index() * self.instruments + instrument.index()]
+        };
+        self.listed.iter().map(move |of| StageCounter::of_listing(stage, *of, counter(*of)))
     }
 
     /// Counts one more.
@@ -41,6 +52,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spreadwire_lake::stage::StageCounts;
     use spreadwire_market::instrument::{Instrument, Listing, VenueInfo};
 
     #[test]
@@ -71,6 +83,13 @@ mod tests {
             count("journal.okx.A/B.written", 1),
         ];
         assert_eq!(counts, wanted);
+        let stages: Vec<_> = tally.stages(Stage::Journalled).collect();
+        let mut of_stage = StageCounts::default();
+        for (venue, instrument, count) in [(0, 0, 1), (1, 0, 2), (1, 1, 3)] {
+            let listed = (VenueId(venue), InstrumentId(instrument));
+            of_stage.add_listed(Stage::Journalled, listed, count);
+        }
+        assert_eq!(StageCounts::read(&stages), of_stage);
         Tally::default().add(VenueId(0), InstrumentId(0));
     }
 }

@@ -77,7 +77,7 @@ impl ThreadWatch {
             else {
                 continue;
             };
-            let named = |what| self.counters.counter(&format!("thread.{}.{what}", thread.name));
+            let named = |what| self.counters.register(&format!("thread.{}.{what}", thread.name));
             let (before, counters) = thread.since.get_or_insert_with(|| (totals, NAMES.map(named)));
             for (place, counter) in counters.iter().enumerate() {
                 counter.set(totals.0[place].saturating_sub(before.0[place]));

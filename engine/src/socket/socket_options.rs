@@ -33,17 +33,6 @@ pub struct SocketOptions {
     pub quick_ack: bool,
 }
 
-impl Default for SocketOptions {
-    fn default() -> Self {
-        SocketOptions {
-            receive_buffer_bytes: 64 * 1024,
-            busy_poll_us: 0,
-            kernel_timestamps: false,
-            quick_ack: false,
-        }
-    }
-}
-
 /// An option that the kernel refused.
 #[derive(Debug, thiserror::Error)]
 #[error("sockets.{key}: the kernel refuses {option}: {source}; {remedy}")]

@@ -2,15 +2,16 @@
 //! second, and at the end percentile distributions (`.hgrm`) and their plots.
 //!
 //! The log is written in whole lines, straight to the file, so that a process that is killed leaves
-//! every interval up to its last second. It must not know where the figures come from.
+//! every interval up to its last second.
 
 use super::plot;
+use super::units::{NS_PER_US, micros, millis, seconds};
 use crate::runtime::latency::Latency;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
-use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::clock::Nanos;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -20,10 +21,6 @@ use std::path::{Path, PathBuf};
 const LOG: &str = "latency.hlog";
 /// The plot of all stages; each stage has one by venue, under its own name.
 const PLOT: &str = "latency.svg";
-/// The log's column `Interval_Max` is in ms, as the Java writer has it; everything else is ns.
-const NS_PER_MS: f64 = 1e6;
-/// Values in a percentile distribution are us, with three decimals.
-const NS_PER_US: f64 = 1e3;
 /// Lines of a distribution for each halving of the distance to 100 %, as the other tools have it.
 const TICKS_PER_HALF: u32 = 5;
 
@@ -141,21 +138,6 @@ fn distribution(histogram: &Histogram<u64>) -> String {
         (2 * 10_u32.pow(u32::from(histogram.sigfig()))).next_power_of_two(),
     ));
     text
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the formats have ms")]
-fn seconds(nanos: Nanos) -> f64 {
-    nanos as f64 / SECOND as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the format has us")]
-fn millis(nanos: Nanos) -> f64 {
-    nanos as f64 / NS_PER_MS
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a minute in ns is exact")]
-pub(super) fn micros(nanos: Nanos) -> f64 {
-    nanos as f64 / NS_PER_US
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Latencies by percentile as a picture: the horizontal axis is in nines (90 %, 99 %, 99.9 %), as the
 //! HdrHistogram plotter draws it, the vertical one is logarithmic, so that a stage of microseconds and
-//! one of milliseconds share a picture. It must not know files.
+//! one of milliseconds share a picture.
 
-use super::files::micros;
+use super::units::micros;
 use crate::runtime::latency::Latency;
 use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, TickFormat};
 use std::sync::Arc;

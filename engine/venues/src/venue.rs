@@ -14,6 +14,8 @@ use spreadwire_market::word;
 
 // The units of a venue's times, so that its file need not know the clock.
 pub use spreadwire_market::clock::{MILLI, SECOND};
+// What a venue trades, so that its file need not know instruments.
+pub use spreadwire_market::instrument::Market;
 
 /// A row of the registry: everything the engine knows of a venue.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,8 @@ pub struct VenueSpec {
     pub name: &'static str,
     /// One line for `spreadwire venues`.
     pub title: &'static str,
+    /// What it trades: an instrument of another market is never listed on it.
+    pub market: Market,
     /// Base address without path, overridable by configuration: `wss://stream.binance.com:9443`.
     pub url: &'static str,
     /// Path and query of the public quote stream: `/ws`.

@@ -1,5 +1,5 @@
-//! Results as files and on the console: the same report in each form. A form knows the report, and
-//! nothing about how it was made.
+//! The results as files and on the console: one report in several formats. The formats depend on
+//! the report and on nothing that made it.
 
 use crate::options::Format;
 use crate::report::Report;
@@ -16,11 +16,11 @@ pub mod json;
 pub mod parquet;
 pub mod recommended;
 
-/// Writes the requested files into a folder, replacing each older one as a whole, and returns their
-/// paths.
+/// Writes the files that were asked for into a folder, each replacing an older one as a whole, and
+/// returns their paths.
 ///
 /// # Errors
-/// If a file cannot be written.
+/// Returns an error if the folder cannot be created or a file cannot be written.
 pub fn write(
     report: &Report,
     folder: &Path,
@@ -44,8 +44,8 @@ pub fn write(
     Ok(written)
 }
 
-/// Replaces a file as a whole. Another run may write the same file at the same time, so that each
-/// process writes under a name of its own first.
+/// Replaces a file atomically: a reader sees the old file or the new one. The name of the temporary
+/// file contains the process id, so that two runs do not write the same one.
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}.tmp", std::process::id()));

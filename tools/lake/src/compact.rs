@@ -359,7 +359,8 @@ impl Facts {
             | EntryKind::Gap
             | EntryKind::Connected
             | EntryKind::Disconnected
-            | EntryKind::Count => {}
+            | EntryKind::Count
+            | EntryKind::Stage => {}
         }
     }
 }

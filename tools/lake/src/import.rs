@@ -15,10 +15,12 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use spreadwire_lake::columns::Columns;
 use spreadwire_lake::ledger::{self, EntryKind};
-use spreadwire_lake::recover::{self, Mark};
+use spreadwire_lake::mark::Mark;
+use spreadwire_lake::recover;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest, segment_name};
-use spreadwire_lake::seal::seal_segment;
+use spreadwire_lake::seal::{Sealed, seal_segment};
 use spreadwire_lake::segment::{Block, CLOSED_SUFFIX, SegmentInfo, SegmentWriter};
+use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_lake::{folder, layout, lock};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal::SCALE_MAX;
@@ -243,7 +245,7 @@ pub fn import(
             outcome,
             records: Vec::new(),
             segment: 0,
-            books: BTreeMap::new(),
+            stages: StageCounts::of_records([]),
         };
         let again = || format!("{}: run the import again, it goes on", surveyed.file.display());
         outcomes.push(importing.run(surveyed).with_context(again)?);
@@ -409,8 +411,9 @@ struct Importing<'a> {
     outcome: Outcome,
     records: Vec<Record>,
     segment: u32,
-    /// Quotes by venue and instrument.
-    books: BTreeMap<(VenueId, InstrumentId), u64>,
+    /// What an engine's feeds, calculator, journal and sealer would have counted. Nothing is missed
+    /// or lost: what cannot be stored ends the import.
+    stages: StageCounts,
 }
 
 impl Importing<'_> {
@@ -427,7 +430,7 @@ impl Importing<'_> {
         while let Some((line, row)) = tape.next_row()? {
             self.bar.inc(1);
             match row.and_then(|row| self.quote(row)) {
-                Ok(quote) => self.records.push(quote.into()),
+                Ok(quote) => self.take(&quote),
                 Err(why) => self.outcome.refuse(line, why),
             }
             if self.work.segment_rows <= self.records.len() {
@@ -437,7 +440,8 @@ impl Importing<'_> {
         ensure!(tape.checksum() == surveyed.checksum, "the file changed while it was read");
         self.seal(&aside)?;
         fs::remove_dir_all(&aside)?;
-        mark.end(self.work.lake, surveyed.last, self.outcome.rows, &self.counts())?;
+        let numbered = self.stages.numbered();
+        mark.end(self.work.lake, surveyed.last, numbered, &self.counts(), &self.stages)?;
         (self.on_step)(Step::Ended)?;
         Ok(self.outcome)
     }
@@ -472,6 +476,16 @@ impl Importing<'_> {
         })
     }
 
+    /// Takes a quote into the segment at hand, and gives it the next number.
+    fn take(&mut self, quote: &Quote) {
+        let listed = (quote.venue, quote.instrument);
+        self.stages.add_listed(Stage::Decoded, listed, 1);
+        self.stages.add(Stage::Fed, 1);
+        self.stages.add(Stage::NumberedQuotes, 1);
+        self.stages.add_listed(Stage::Passed, listed, 1);
+        self.records.push((*quote).into());
+    }
+
     /// Writes the rows so far as a segment, and seals it.
     fn seal(&mut self, aside: &Path) -> anyhow::Result<()> {
         let Some(first) = self.records.first() else { return Ok(()) };
@@ -484,6 +498,10 @@ impl Importing<'_> {
             some.iter().for_each(|record| block.push(record));
             writer.write(&mut block)?;
             block.clear();
+            for record in some {
+                let listed = (record.venue, record.instrument);
+                self.stages.add_listed(Stage::Journalled, listed, 1);
+            }
         }
         let finished = writer.finish();
         finished.trim()?;
@@ -494,30 +512,19 @@ impl Importing<'_> {
         let path = journal.join(format!("{}{CLOSED_SUFFIX}", segment_name(&run, self.segment)));
         folder::put_in_place(&closed.path, &path)?;
         (self.on_step)(Step::Journalled)?;
-        seal_segment(&path, self.work.lake, self.catalogue)?;
+        let Sealed { tally, .. } = seal_segment(&path, self.work.lake, self.catalogue)?;
+        self.stages.add(Stage::SealedQuotes, tally.quotes);
         (self.on_step)(Step::Sealed)?;
-        for record in &self.records {
-            *self.books.entry((record.venue, record.instrument)).or_default() += 1;
-        }
         self.outcome.rows += self.records.len() as u64;
         self.records.clear();
         self.segment += 1;
         Ok(())
     }
 
-    /// For the ledger, by the names that an engine has for them.
+    /// Returns the refused rows by reason, for the ledger.
     fn counts(&self) -> BTreeMap<String, u64> {
-        let Outcome { rows, refused, .. } = &self.outcome;
-        let mut counts: BTreeMap<String, u64> =
-            refused.iter().map(|(why, n)| (format!("import.refused.{}", why.name()), *n)).collect();
-        counts.insert("calculator.quotes".to_owned(), *rows);
-        counts.insert("edge.feed-import.passed".to_owned(), *rows);
-        for ((venue, instrument), count) in &self.books {
-            let venue = &self.catalogue.venue(*venue).name;
-            let instrument = &self.catalogue.instrument(*instrument).name;
-            counts.insert(format!("feed.{venue}.import.instrument.{instrument}.passed"), *count);
-        }
-        counts
+        let refused = self.outcome.refused.iter();
+        refused.map(|(why, count)| (format!("import.refused.{}", why.name()), *count)).collect()
     }
 }
 

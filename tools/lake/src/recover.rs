@@ -6,9 +6,8 @@
 use crate::progress;
 use clap::Args;
 use serde_json::json;
-use spreadwire_engine::plan;
-use spreadwire_engine::runtime::cpu;
 use spreadwire_lake::lock;
+use spreadwire_lake::mark;
 use spreadwire_lake::recover::{self, Leftover, Recovered};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -35,19 +34,17 @@ pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
     let catalogue = match &arguments.config {
         None => None,
-        // Of the configuration only the names matter: nothing has expired at time 0.
-        Some(file) => {
-            match plan::Plan::read(file, &plan::Host { cpus: cpu::available(), now: 0 }) {
-                Ok(plan) => Some(plan.catalogue),
-                Err(problems) => {
-                    problems.iter().for_each(|problem| eprintln!("{problem}"));
-                    return Ok(ExitCode::from(2));
-                }
+        // Only its venues and instruments matter.
+        Some(file) => match spreadwire_catalogue::read(file) {
+            Ok(catalogue) => Some(catalogue),
+            Err(problems) => {
+                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                return Ok(ExitCode::from(2));
             }
-        }
+        },
     };
     let _lock = lock::recording(&arguments.lake)?;
-    recover::sweep(&arguments.lake)?;
+    mark::sweep(&arguments.lake)?;
     let leftovers = recover::leftovers(&arguments.lake)?;
     let segments = leftovers.iter().map(|leftover| leftover.segments.len() as u64).sum();
     let bar = progress::bar("segments", segments, arguments.json);

@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use spreadwire_lake::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use spreadwire_lake::table::Table;
-use spreadwire_lake::{layout, ledger, lock, recover};
+use spreadwire_lake::{layout, ledger, lock, mark, recover};
 use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -26,6 +26,7 @@ use std::process::ExitCode;
 mod expected;
 mod folder;
 mod runs;
+mod stages;
 
 /// Folders that are read before their numbers are put together: bounds the memory.
 const FOLDERS_AT_ONCE: usize = 32;
@@ -259,6 +260,6 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
 
 /// Whether a file in the journal's folder is one that an engine or an import leaves there.
 fn is_of_journal(path: &str) -> bool {
-    let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, recover::MARK_SUFFIX, recover::UNFINISHED_SUFFIX];
+    let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, mark::MARK_SUFFIX, mark::UNFINISHED_SUFFIX];
     ends.iter().any(|end| path.ends_with(end)) || path.split('/').count() == 3
 }

@@ -146,7 +146,7 @@ impl View {
             Err(_) => summary.report.failures.push("the demo's client panicked".to_owned()),
         }
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = |name: &str, n: u64| summary.counters.counter(name).set(n);
+        let count = |name: &str, n: u64| summary.counters.register(name).set(n);
         count("client.messages", seen.messages);
         count("client.gaps", seen.gaps);
         drop(seen);

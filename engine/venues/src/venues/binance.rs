@@ -27,20 +27,19 @@
 //! rarely to show that a connection died; 40 s without a frame means that two answers are missing.
 //! 4 messages a second on spot and 8 on USDⓈ-M leave room for pongs. The documents name no maximum of
 //! streams in one message; 100 keep it below 4 KiB.
-//!
-//! It must not know sockets, threads or clocks.
 
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Heartbeat, MILLI, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule, Symbols,
-    VenueSpec, decimal, integer, millis, string,
+    Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule,
+    Symbols, VenueSpec, decimal, integer, millis, string,
 };
 
 /// Spot.
 pub(super) const SPOT: VenueSpec = VenueSpec {
     name: "binance",
     title: "Binance spot, <symbol>@bookTicker",
+    market: Market::Spot,
     url: "wss://stream.binance.com:9443",
     path: "/ws",
     taker_fee_bps: 10.0,
@@ -58,6 +57,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
 pub(super) const USDM: VenueSpec = VenueSpec {
     name: "binance-usdm",
     title: "Binance USDⓈ-M futures, <symbol>@bookTicker",
+    market: Market::LinearPerpetual,
     url: "wss://fstream.binance.com",
     path: "/public/ws",
     taker_fee_bps: 5.0,

@@ -28,20 +28,19 @@
 //! Our figures within those limits: 500 topics of at most 42 characters stay below 21,000. 45 s
 //! without a frame means that two pongs are missing. No rate of messages is documented; ten a
 //! second is ours. 10 s without a quote means that three repeats are missing.
-//!
-//! It must not know sockets, threads or clocks.
 
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Heartbeat, MILLI, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule, Side,
-    Symbols, VenueSpec, integer, millis, required, string,
+    Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule,
+    Side, Symbols, VenueSpec, integer, millis, required, string,
 };
 
 /// Spot.
 pub(super) const SPOT: VenueSpec = VenueSpec {
     name: "bybit",
     title: "Bybit spot, orderbook.1.<SYMBOL>",
+    market: Market::Spot,
     url: "wss://stream.bybit.com",
     path: "/v5/public/spot",
     taker_fee_bps: 10.0,

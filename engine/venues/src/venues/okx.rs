@@ -22,20 +22,19 @@
 //! Our figures within those limits: a ping every 15 s; 35 s without a frame means that two pongs are
 //! missing. 500 channels of at most 70 characters are 35 KB. Three messages a second are ours.
 //! 150 s without a quote means that two repeats are missing.
-//!
-//! It must not know sockets, threads or clocks.
 
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Heartbeat, MILLI, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule, Side,
-    Symbols, VenueSpec, integer, millis, required, string,
+    Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule,
+    Side, Symbols, VenueSpec, integer, millis, required, string,
 };
 
 /// Spot.
 pub(super) const SPOT: VenueSpec = VenueSpec {
     name: "okx",
     title: "OKX spot, bbo-tbt",
+    market: Market::Spot,
     url: "wss://ws.okx.com:8443",
     path: "/ws/v5/public",
     taker_fee_bps: 10.0,

@@ -1,7 +1,9 @@
-//! What the ledger says, by what it says it of: folders, files, runs, gaps. It must not know files.
+//! What the ledger says, by what it says it of: folders, files, runs, gaps.
 
+use super::stages::{Listing, Stages};
 use crate::numbers::Range;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::stage::Stage;
 use spreadwire_market::clock::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,6 +28,8 @@ pub(super) struct Folder {
 #[derive(Default)]
 pub(super) struct Run {
     pub(super) started: Option<Nanos>,
+    /// The version of its ledger; 0 while its beginning is not known.
+    pub(super) version: u64,
     pub(super) ended: Option<Ended>,
     /// By number: its range, and the folders that its rows went to.
     pub(super) segments: BTreeMap<u32, (Option<Range>, BTreeSet<String>)>,
@@ -36,13 +40,16 @@ pub(super) struct Run {
     pub(super) torn: Vec<u64>,
     /// Damage whose beginning is not known ends with these.
     pub(super) torn_before: Vec<u64>,
+    /// Counters by name, as they were noted last.
     pub(super) counts: BTreeMap<String, u64>,
+    /// What the stages counted, as entries of their own say.
+    noted: Stages,
     /// Connections made, lost or not made.
     pub(super) connections: u64,
     /// Rows by table.
     pub(super) rows: BTreeMap<String, u64>,
     /// Quotes by venue and instrument.
-    pub(super) books: BTreeMap<(String, String), u64>,
+    pub(super) books: BTreeMap<Listing, u64>,
 }
 
 /// How a run ended, by the ledger.
@@ -60,6 +67,34 @@ impl Run {
     pub(super) fn is_torn(&self, hole: &Range) -> bool {
         self.torn.contains(&hole.first) || self.torn_before.contains(&hole.last)
     }
+
+    /// Returns how many rows of a table it has.
+    pub(super) fn rows_of(&self, table: &str) -> u64 {
+        self.rows.get(table).copied().unwrap_or(0)
+    }
+
+    /// Whether it ended in order.
+    pub(super) fn is_clean(&self) -> bool {
+        self.ended.as_ref().is_some_and(|ended| ended.cause == "clean")
+    }
+
+    /// Whether its stages have entries of their own.
+    pub(super) fn has_stages(&self) -> bool {
+        2 <= self.version
+    }
+
+    /// Returns what its stages counted.
+    pub(super) fn stages(&self) -> Stages {
+        if self.has_stages() { self.noted.clone() } else { Stages::of_names(&self.counts) }
+    }
+
+    /// Returns the stages that it should have counted, and that the ledger does not have.
+    pub(super) fn missing_stages(&self) -> Vec<String> {
+        if !self.has_stages() || !self.is_clean() {
+            return Vec::new();
+        }
+        self.noted.missing(self.books.keys().filter(|(venue, _)| !venue.is_empty()))
+    }
 }
 
 impl Expected {
@@ -75,7 +110,10 @@ impl Expected {
         let folder = entry.folder.clone().unwrap_or_default();
         let run = self.runs.entry(entry.run.clone().unwrap_or_default()).or_default();
         match entry.kind {
-            EntryKind::Started => run.started = Some(entry.time),
+            EntryKind::Started => {
+                run.started = Some(entry.time);
+                run.version = run.version.max(entry.rows.unwrap_or(1));
+            }
             EntryKind::Ended => {
                 let cause = entry.cause.clone().unwrap_or_default();
                 let Entry { time, last, rows: counters, .. } = *entry;
@@ -119,6 +157,12 @@ impl Expected {
             }
             EntryKind::Count => {
                 run.counts.insert(entry.cause.clone().unwrap_or_default(), entry.rows.unwrap_or(0));
+            }
+            EntryKind::Stage => {
+                let listing = entry.venue.clone().zip(entry.instrument.clone());
+                if let Some(stage) = Stage::of_entry(entry) {
+                    run.noted.insert(stage, listing, entry.rows.unwrap_or(0));
+                }
             }
             EntryKind::Connected | EntryKind::Disconnected => run.connections += 1,
         }

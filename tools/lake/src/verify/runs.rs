@@ -1,13 +1,15 @@
 //! Runs: whether every number that was given out is a row or a stated gap, whether the counts of the
-//! stages agree, how runs ended, and when none was under way. It must not know files.
+//! stages agree, how runs ended, and when none was under way.
 
 use super::expected::{Expected, Run};
+use super::stages::Stages;
 use super::{Scope, Seen};
 use crate::findings::{
     Finding, Outage, Problem, RunEnd, RunStory, STOPPED, Verdict, ranges_text, time_text,
 };
 use crate::numbers::{Numbers, Range};
 use spreadwire_lake::ledger::Cause;
+use spreadwire_lake::stage::Stage;
 use spreadwire_lake::table::{QUOTES, STATUS};
 use spreadwire_lake::{layout, recover};
 use spreadwire_market::clock::Nanos;
@@ -15,6 +17,8 @@ use std::path::Path;
 
 /// Ranges of missing numbers that are kept for each segment; how many rows are missing is always told.
 const RANGES_MAX: usize = 100_000;
+/// Missing counts of stages that are told by name.
+const STAGES_TOLD: usize = 10;
 
 /// Every number that a run gave out must have been seen once, or be stated as missing.
 pub(super) fn check_numbers(
@@ -96,7 +100,8 @@ pub(super) fn missing_of(
     }
 }
 
-/// The ledger must tell of every run how it began and ended, and what it counted.
+/// The ledger must tell how every run began and ended, what it counted, and what each of its stages
+/// counted.
 pub(super) fn check_runs(expected: &Expected, lake: &Path, verdict: &mut Verdict) {
     let marked = recover::leftovers(lake).unwrap_or_default();
     let is_open = |name: &str| marked.iter().any(|left| left.run.as_str() == name);
@@ -108,79 +113,118 @@ pub(super) fn check_runs(expected: &Expected, lake: &Path, verdict: &mut Verdict
             "how the run ended"
         } else if noted != 0 && noted != run.counts.len() as u64 {
             "what the run counted"
-        } else if run.counts.get("chronicle.booked").is_some_and(|count| *count != run.connections)
+        } else if run.is_clean()
+            && run.stages().of_run(Stage::Booked).is_some_and(|count| count != run.connections)
         {
             "all of its connections"
         } else {
-            continue;
+            ""
         };
-        let text =
-            format!("run {name}: the ledger does not say any more {lacks}: a file of it is gone");
+        if !lacks.is_empty() {
+            let text = format!(
+                "run {name}: the ledger does not say any more {lacks}: a file of it is gone"
+            );
+            verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
+        }
+        let stages = run.missing_stages();
+        if !stages.is_empty() {
+            let told = stages[..stages.len().min(STAGES_TOLD)].join(", ");
+            let more = stages.len().saturating_sub(STAGES_TOLD);
+            let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+            let text = format!(
+                "run {name}: the ledger does not say what these stages counted: {told}{more}"
+            );
+            verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
+        }
+    }
+}
+
+/// The stages of a run that ended in order must have counted the same. A count that is missing is a
+/// finding of its own, and nothing is compared with it.
+pub(super) fn check_counts(expected: &Expected, scope: &Scope, verdict: &mut Verdict) {
+    for (name, run) in &expected.runs {
+        let started = run.started.is_some_and(|time| scope.has_time(time));
+        let counted = run.has_stages() || !run.counts.is_empty();
+        // While a run goes on, and after it was killed, the last counts are those of some hour.
+        if !started || !counted || !run.is_clean() {
+            continue;
+        }
+        let stages = run.stages();
+        let sum = |all: [Stage; 2]| Some(stages.of_run(all[0])? + stages.of_run(all[1])?);
+        let lost = sum([Stage::Missed, Stage::Lost]);
+        let damaged = sum([Stage::Damaged, Stage::Unsealed]);
+        let (quotes, statuses) =
+            (stages.of_run(Stage::NumberedQuotes), stages.of_run(Stage::NumberedStatuses));
+        let numbered = quotes.zip(statuses);
+        if let (Some((quotes, statuses)), Some(lost), Some(0)) = (numbered, lost, damaged) {
+            check_rows(name, run, (quotes, statuses), lost, verdict);
+        }
+        if let (Some(fed), Some((quotes, statuses))) = (stages.of_run(Stage::Fed), numbered) {
+            check_feeds(name, fed, quotes + statuses, verdict);
+        }
+        if damaged == Some(0) {
+            check_sealer(name, run, &stages, verdict);
+        }
+        if (lost, damaged) == (Some(0), Some(0)) {
+            check_books(name, run, &stages, verdict);
+        }
+    }
+}
+
+/// Where no segment was damaged, what was numbered is a row or was lost.
+fn check_rows(name: &str, run: &Run, numbered: (u64, u64), lost: u64, verdict: &mut Verdict) {
+    let (quotes, statuses) = numbered;
+    let sealed = run.rows_of(QUOTES.name) + run.rows_of(STATUS.name);
+    if quotes + statuses != sealed + lost {
+        let text = format!(
+            "run {name}: {quotes} quotes and {statuses} statuses were numbered, {sealed} rows \
+             sealed and {lost} lost"
+        );
         verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
     }
 }
 
-/// The stages of a run that ended in order must have counted the same.
-pub(super) fn check_counts(expected: &Expected, scope: &Scope, verdict: &mut Verdict) {
-    for (name, run) in &expected.runs {
-        let started = run.started.is_some_and(|time| scope.has_time(time));
-        if run.counts.is_empty() || !started {
-            continue;
-        }
-        let count = |name: &str| run.counts.get(name).copied().unwrap_or(0);
-        let (quotes, statuses) = (count("calculator.quotes"), count("calculator.statuses"));
-        let lost = count("journal.lost") + count("journal.missed");
-        let rows = |table: &str| run.rows.get(table).copied().unwrap_or(0);
-        let sealed = rows(QUOTES.name) + rows(STATUS.name);
-        let damaged = count("seal.damaged") + count("seal.unsealed");
-        if damaged == 0 && quotes + statuses != sealed + lost {
-            let text = format!(
-                "run {name}: {quotes} quotes and {statuses} statuses were numbered, {sealed} rows \
-                 sealed and {lost} lost"
-            );
+/// What the feeds handed on is what the calculator numbered.
+fn check_feeds(name: &str, fed: u64, numbered: u64, verdict: &mut Verdict) {
+    if fed != numbered {
+        let text =
+            format!("run {name}: the feeds handed on {fed} records, {numbered} were numbered");
+        verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
+    }
+}
+
+/// Where no segment was damaged or left, the rows are those that the sealer counted. Runs of version
+/// 1 do not tell.
+fn check_sealer(name: &str, run: &Run, stages: &Stages, verdict: &mut Verdict) {
+    for (stage, table) in [(Stage::SealedQuotes, &QUOTES), (Stage::SealedStatuses, &STATUS)] {
+        let rows = run.rows_of(table.name);
+        if let Some(count) = stages.of_run(stage).filter(|count| *count != rows) {
+            let table = table.name;
+            let text =
+                format!("run {name}: the sealer made {count} rows of {table}, {rows} are noted");
             verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
-        }
-        check_feeds(name, run, quotes + statuses, verdict);
-        if lost + damaged == 0 {
-            check_books(name, run, verdict);
         }
     }
 }
 
 /// Where nothing was lost, every stage must have had the same quotes of each venue and instrument.
-pub(super) fn check_books(name: &str, run: &Run, verdict: &mut Verdict) {
-    for ((venue, instrument), rows) in run.books.iter().filter(|((venue, _), _)| !venue.is_empty())
-    {
-        let sum = |prefix: String, suffix: String| -> Option<u64> {
-            let fits = |counter: &str| counter.starts_with(&prefix) && counter.ends_with(&suffix);
-            let counts = run.counts.iter().filter(|(counter, _)| fits(counter));
-            counts.map(|(_, count)| *count).reduce(|a, b| a + b)
-        };
-        let stages = [
-            ("decoded", sum(format!("feed.{venue}."), format!(".instrument.{instrument}.passed"))),
-            ("handed on", sum(format!("calculator.{venue}.{instrument}.passed"), String::new())),
-            ("journalled", sum(format!("journal.{venue}.{instrument}.written"), String::new())),
-        ];
-        for (stage, count) in stages.into_iter().filter_map(|(s, count)| Some((s, count?))) {
-            if count != *rows {
+fn check_books(name: &str, run: &Run, stages: &Stages, verdict: &mut Verdict) {
+    let by_listing = [
+        ("decoded", Stage::Decoded),
+        ("handed on", Stage::Passed),
+        ("journalled", Stage::Journalled),
+    ];
+    for (listing, rows) in run.books.iter().filter(|((venue, _), _)| !venue.is_empty()) {
+        for (did, stage) in by_listing {
+            let count = stages.of_listing(stage, listing);
+            if let Some(count) = count.filter(|count| count != rows) {
+                let (venue, instrument) = listing;
                 let text = format!(
-                    "run {name}: {count} quotes of {venue} {instrument} were {stage}, {rows} sealed"
+                    "run {name}: {count} quotes of {venue} {instrument} were {did}, {rows} sealed"
                 );
                 verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
             }
         }
-    }
-}
-
-/// What the feeds handed on is what the calculator numbered.
-pub(super) fn check_feeds(name: &str, run: &Run, numbered: u64, verdict: &mut Verdict) {
-    let is_feed = |counter: &str| counter.starts_with("edge.feed") && counter.ends_with(".passed");
-    let feeds = run.counts.iter().filter(|(counter, _)| is_feed(counter));
-    let passed: u64 = feeds.map(|(_, count)| count).sum();
-    if passed != numbered {
-        let text =
-            format!("run {name}: the feeds handed on {passed} records, {numbered} were numbered");
-        verdict.findings.push(Finding::new(Problem::Missing, text).of_run(name));
     }
 }
 

@@ -10,10 +10,11 @@ use arrow::array::{
 use bytemuck::Zeroable;
 use indicatif::ProgressBar;
 use spreadwire_lake::layout::{self, HOUR};
-use spreadwire_lake::recover::Mark;
+use spreadwire_lake::mark::Mark;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
+use spreadwire_lake::stage::StageCounts;
 use spreadwire_lake::table::{self, QUOTES};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
@@ -84,7 +85,8 @@ pub(crate) fn record(lake: &Path, run: &str, segments: &[Vec<Record>]) {
         seal_segment(&finished.close().unwrap().path, lake, &catalogue).unwrap();
     }
     let last = segments.iter().flatten().map(Record::ts_recv).max().unwrap();
-    mark.end(lake, last, next, &BTreeMap::new()).unwrap();
+    let stages = StageCounts::of_records(segments.iter().flatten());
+    mark.end(lake, last, next, &BTreeMap::new(), &stages).unwrap();
 }
 
 /// What `lake verify` finds.

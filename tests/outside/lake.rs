@@ -1,5 +1,7 @@
-//! The readers that users have read the lake: pyarrow, Polars, DuckDB and the analysts' script.
+//! The programs that users have read what the engine records in a lake.
 
+use crate::needs::{python, real_data};
+use crate::pipeline::BTC_TAPE;
 use crate::records::{quote, quotes};
 use crate::rig::{MIDNIGHT, Rig, patient};
 use crate::rows::{Row, files_under, row, rows_of_lake};
@@ -10,8 +12,11 @@ use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::{Quote, Record, flags};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+
+/// An analyst's script.
+pub(crate) const SCRIPT: &str = "baselines/pair_metrics.py";
 
 const READERS: &str = r#"
 import glob, sys
@@ -37,25 +42,11 @@ show(duckdb.execute("select JournalSequence, epoch_ns(Timestamp), BestBid, BestA
                     [sys.argv[1] + "/exchange=*/*/*/*/*.parquet"]).fetchall())
 "#;
 
-fn python(arguments: &[&str]) -> std::process::Output {
-    Command::new("python3").args(arguments).output().unwrap()
+fn output(arguments: &[&str]) -> std::process::Output {
+    Command::new(python()).args(arguments).output().unwrap()
 }
 
-fn has_readers() -> bool {
-    let import =
-        Command::new("python3").args(["-c", "import numpy, pyarrow, polars, duckdb"]).output();
-    let found = import.is_ok_and(|output| output.status.success());
-    if !found {
-        println!("skipped: python3 with numpy, pyarrow, polars and duckdb is not installed");
-    }
-    found
-}
-
-#[test]
-fn polars_duckdb_and_pyarrow_read_every_row() {
-    if !has_readers() {
-        return;
-    }
+pub(crate) fn polars_duckdb_and_pyarrow_read_every_row() {
     let mut rig = Rig::new(Settings { segment_rows: 4, ..patient() });
     let one_sided = Quote { ask_px: 0, ask_sz: 0, ..quote(1, 1, MIDNIGHT - 1) };
     let silent = flags::TS_EVENT_ABSENT | flags::SNAPSHOT;
@@ -65,7 +56,7 @@ fn polars_duckdb_and_pyarrow_read_every_row() {
     records.extend([one_sided, untimed, large].map(Record::from));
     rig.pass(&records, MIDNIGHT);
     assert!(rig.seal().is_empty());
-    let output = python(&["-c", READERS, rig.lake().to_str().unwrap()]);
+    let output = output(&["-c", READERS, rig.lake().to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     let mut lines = text.lines();
@@ -97,11 +88,6 @@ fn row_of_text(line: &str) -> Row {
     }
 }
 
-fn real_data() -> PathBuf {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared");
-    std::env::var_os("SPREADWIRE_REAL_DATA").map_or_else(|| PathBuf::from(beside), PathBuf::from)
-}
-
 /// The recorded quotes of three books, as records of one instrument on three venues.
 fn tape(path: &Path) -> Vec<Record> {
     let venues = ["binance_spot", "binance_usdm", "binance_coinm"];
@@ -119,21 +105,15 @@ fn tape(path: &Path) -> Vec<Record> {
                 ask_sz: number(7, 8),
                 venue: VenueId(u8::try_from(venue).unwrap()),
                 flags: flags::TS_EVENT_ABSENT,
+
                 ..Quote::zeroed()
             })
         })
         .collect()
 }
 
-#[test]
-fn the_analysts_script_reads_a_real_tape_from_the_lake_unchanged() {
-    let shared = real_data();
-    let script = shared.join("baselines/pair_metrics.py");
-    let path = shared.join("tapes/quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z.csv.gz");
-    if !script.exists() || !path.exists() {
-        println!("skipped: no real data under {}", shared.display());
-        return;
-    }
+pub(crate) fn the_analysts_script_reads_a_real_tape_from_the_lake_unchanged() {
+    let (script, path) = (real_data(SCRIPT), real_data(BTC_TAPE));
     let records = tape(&path);
     let mut rig =
         Rig::new(Settings { segment_rows: 100_000, block_records_max: 4096, ..patient() });
@@ -145,13 +125,10 @@ fn the_analysts_script_reads_a_real_tape_from_the_lake_unchanged() {
     println!("{} rows, {bytes} bytes of Parquet", records.len());
     let rows: usize = rows_of_lake(&lake).values().map(Vec::len).sum();
     assert_eq!(rows, records.len());
-    if !has_readers() {
-        return;
-    }
     let tables = ["script", "polars", "duckdb"].map(|engine| {
         let csv = rig.home.path().join(format!("{engine}.csv"));
         let (script, lake) = (script.to_str().unwrap(), lake.to_str().unwrap());
-        let output = python(&[script, engine, lake, "--csv", csv.to_str().unwrap()]);
+        let output = output(&[script, engine, lake, "--csv", csv.to_str().unwrap()]);
         assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
         pair_metrics(&csv)
     });

@@ -1,0 +1,191 @@
+//! The rows of one group: which file they become or join, and the writing of it.
+
+use super::SealError;
+use super::content::Content;
+use crate::columns::Columns;
+use crate::group::Group;
+use crate::run::segment_name;
+use crate::table::{self, BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A group or a file with fewer rows than this does not stay alone if the folder has another file.
+pub const SMALL_ROWS: u64 = 4096;
+/// A file grows no further by joining than this, so that small segments do not write it again and
+/// again.
+pub const JOINED_ROWS_MAX: u64 = 1 << 16;
+/// Rows of an hour that is over join a file of up to so many: they are the last ones, and few.
+pub const EDGE_ROWS_MAX: u64 = 1 << 20;
+/// The finished Parquet files of a folder, sorted by name, which is by time.
+pub(super) fn files_of(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "parquet") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Writes batches and reads them back.
+pub(super) fn write_file(
+    path: &Path,
+    rows: &Rows<'_>,
+    joined: Option<&Metadata>,
+    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+) -> Result<Written, SealError> {
+    let of = rows.group.table();
+    let write = || -> Result<Written, SealError> {
+        let mut writer = TableWriter::create(path, of, rows.metadata(joined))?;
+        for batch in batches {
+            writer.write(&batch?)?;
+        }
+        let written = writer.finish()?;
+        if TableReader::open(path, of)?.sum()? == (written.rows, written.digest) {
+            return Ok(written);
+        }
+        Err(SealError::Differs { path: path.to_owned() })
+    };
+    // Best effort: the next sealing overwrites what is left.
+    write().inspect_err(|_| fs::remove_file(path).unwrap_or_default())
+}
+
+/// The rows of one group.
+pub(super) struct Rows<'a> {
+    pub(super) group: Group,
+    /// Places of the records in the content, in the order of the rows.
+    pub(super) places: Vec<u32>,
+    pub(super) content: &'a Content,
+    pub(super) columns: &'a Columns<'a>,
+}
+
+/// A group's rows as the ledger will have them.
+pub(super) struct Own {
+    pub(super) table: &'static Table,
+    pub(super) venue: Option<String>,
+    pub(super) instrument: Option<String>,
+    pub(super) first: Option<u64>,
+    pub(super) last: Option<u64>,
+    pub(super) rows: u64,
+    pub(super) digest: u64,
+}
+
+/// A file that a group's rows join.
+pub(super) struct Joined {
+    pub(super) path: PathBuf,
+    metadata: Metadata,
+    batches: Vec<RecordBatch>,
+    digest: u64,
+}
+
+impl Rows<'_> {
+    pub(super) fn segment_name(&self) -> String {
+        let info = &self.content.info;
+        segment_name(&info.origin.run, info.number)
+    }
+
+    pub(super) fn batches(&self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+        let Content { records, numbers, .. } = self.content;
+        self.places.chunks(BATCH_ROWS).map(|places| {
+            let numbered = places.iter().map(|at| *at as usize);
+            let records: Vec<_> = numbered.map(|at| (&records[at], numbers[at])).collect();
+            self.columns.batch(&self.group, &records)
+        })
+    }
+
+    pub(super) fn digest(&self) -> Result<u64, ArrowError> {
+        self.batches().try_fold(0, |sum: u64, batch| Ok(sum.wrapping_add(table::digest(&batch?))))
+    }
+
+    /// Writes the rows of a file and these as one; returns the digest of these as well.
+    pub(super) fn write_joined(
+        &self,
+        path: &Path,
+        joined: &Joined,
+    ) -> Result<(Written, u64), SealError> {
+        let own: Vec<_> = self.batches().collect::<Result<_, _>>()?;
+        let digest = own.iter().map(table::digest).fold(0, u64::wrapping_add);
+        let all = self.group.table().sorted(&[&joined.batches[..], &own[..]].concat())?;
+        let rows = all.num_rows();
+        let chunks = (0..rows).step_by(BATCH_ROWS);
+        let chunks = chunks.map(|at| Ok(all.slice(at, BATCH_ROWS.min(rows - at))));
+        let written = write_file(path, self, Some(&joined.metadata), chunks)?;
+        if written.digest == joined.digest.wrapping_add(digest) {
+            return Ok((written, digest));
+        }
+        fs::remove_file(path).unwrap_or_default();
+        Err(SealError::Differs { path: path.to_owned() })
+    }
+
+    /// The file that this segment's rows are in, from an earlier attempt.
+    pub(super) fn already_in(&self, files: &[PathBuf]) -> Option<PathBuf> {
+        let part = self.part();
+        let has_it = |path: &&PathBuf| {
+            let reader = TableReader::open(path, self.group.table());
+            reader.is_ok_and(|reader| parts_of(reader.metadata()).any(|found| found == part))
+        };
+        files.iter().find(has_it).cloned()
+    }
+
+    /// This segment's part in a file: run, segment, rows.
+    fn part(&self) -> String {
+        let info = &self.content.info;
+        format!("{}:{}:{}", info.origin.run, info.number, self.places.len())
+    }
+
+    fn metadata(&self, joined: Option<&Metadata>) -> Metadata {
+        let mut metadata = self.columns.metadata(&self.group);
+        let parts = joined.into_iter().flat_map(parts_of);
+        let parts: Vec<String> = parts.chain([self.part()]).collect();
+        metadata.insert("parts".to_owned(), parts.join(","));
+        metadata
+    }
+
+    /// The newest file of the folder, if it and these rows should be one. A file that cannot be
+    /// read is left alone.
+    pub(super) fn join(&self, newest: Option<&PathBuf>) -> Option<Joined> {
+        let path = newest?;
+        let own = self.places.len() as u64;
+        let reader = TableReader::open(path, self.group.table()).ok()?;
+        let (there, metadata) = (reader.rows(), reader.metadata().clone());
+        let small = own < SMALL_ROWS || there < SMALL_ROWS;
+        let is_edge = self.group.is_over(self.content.last_time);
+        let rows_max = if is_edge { EDGE_ROWS_MAX } else { JOINED_ROWS_MAX };
+        if !small || rows_max < own + there {
+            return None;
+        }
+        // Another catalogue may have kept the instrument with other scales.
+        let mut same = self.columns.metadata(&self.group).into_iter();
+        if !same.all(|(key, value)| metadata.get(&key) == Some(&value)) {
+            return None;
+        }
+        let batches: Vec<_> = reader.collect::<Result<_, _>>().ok()?;
+        let digest = batches.iter().map(table::digest).fold(0, u64::wrapping_add);
+        Some(Joined { path: path.clone(), metadata, batches, digest })
+    }
+
+    pub(super) fn own(&self, digest: u64) -> Own {
+        let numbers = || self.places.iter().map(|at| self.content.numbers[*at as usize]);
+        let (venue, instrument) = self.columns.names(&self.group);
+        Own {
+            table: self.group.table(),
+            venue: venue.map(str::to_owned),
+            instrument: instrument.map(str::to_owned),
+            first: numbers().min(),
+            last: numbers().max(),
+            rows: self.places.len() as u64,
+            digest,
+        }
+    }
+}
+
+/// The parts that a file says it has.
+fn parts_of(metadata: &Metadata) -> impl Iterator<Item = String> {
+    let parts = metadata.get("parts").cloned().unwrap_or_default();
+    parts.split(',').map(str::to_owned).collect::<Vec<_>>().into_iter()
+}

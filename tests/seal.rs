@@ -1,0 +1,805 @@
+//! Sealing, against segments made by hand and an oracle of its own: which rows lie in which folder,
+//! what the ledger says, what becomes of the segment, and when rows join a file that is there.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
+use bytemuck::Zeroable;
+use crossbeam::channel;
+use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::seal::{
+    EDGE_ROWS_MAX, JOINED_ROWS_MAX, SMALL_ROWS, SealError, Sealed, Sealer, Tally, seal_segment,
+};
+use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentWriter};
+use spreadwire_lake::stage::{Stage, StageCounts};
+use spreadwire_lake::table::{self, Table, TableReader};
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::record::{
+    Closed, Gap, GapCause, Kind, Opened, Quote, Record, Spread, Status,
+};
+use spreadwire_market::state::{Reason, State};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// 2024-08-09 00:00 UTC.
+const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
+const HOUR: Nanos = 3_600 * SECOND;
+/// Records of a block, but for large segments.
+const BLOCK: usize = 4;
+/// Bytes of a record, and of the header of a segment or a block.
+const RECORD: u64 = 64;
+/// Names of the venues and their folders, by id.
+const VENUES: [[&str; 2]; 2] = [["binance", "binance"], ["binance-usdm", "binance_usdm"]];
+/// Names of the instruments and their folders, by id.
+const INSTRUMENTS: [[&str; 2]; 2] = [["BTC/USDT", "BTC#USDT"], ["BTC/USDT:PERP", "BTC#USDT:PERP"]];
+const HOUR_0: &str = "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00";
+
+fn catalogue() -> Catalogue {
+    let instrument =
+        |[name, _]: [&str; 2]| Instrument { name: name.to_owned(), price_scale: 2, size_scale: 8 };
+    let venue =
+        |[name, _]: [&str; 2]| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
+    Catalogue {
+        instruments: INSTRUMENTS.map(instrument).into(),
+        venues: VENUES.map(venue).into(),
+        listings: Vec::new(),
+    }
+}
+
+fn quote(venue: u8, instrument: u32, ts_recv: Nanos) -> Record {
+    Quote {
+        ts_recv,
+        ts_event: 1,
+        bid_px: 6_183_763,
+        ask_px: 6_183_764,
+        bid_sz: 1,
+        ask_sz: 1,
+        instrument: InstrumentId(instrument),
+        venue: VenueId(venue),
+        ..Quote::zeroed()
+    }
+    .into()
+}
+
+fn status(venue: u8, state: State, reason: Reason, ts_recv: Nanos) -> Record {
+    Status {
+        ts_recv,
+        state: state as u8,
+        reason: reason as u8,
+        venue: VenueId(venue),
+        ..Status::zeroed()
+    }
+    .into()
+}
+
+fn spread(sequence: u64, ts_recv: Nanos) -> Record {
+    Spread { ts_recv, sequence, sell_venue: VenueId(1), ..Spread::zeroed() }.into()
+}
+
+fn opened(id: u64, ts_recv: Nanos) -> Record {
+    Opened { id, ts_recv, sell_venue: VenueId(1), ..Opened::zeroed() }.into()
+}
+
+fn closed(id: u64, ts_close: Nanos) -> Record {
+    Closed { id, ts_close, sell_venue: VenueId(1), ..Closed::zeroed() }.into()
+}
+
+fn gap(cause: GapCause, missed: u64, ts_recv: Nanos) -> Record {
+    Gap::new(ts_recv, missed).because(cause).into()
+}
+
+/// Quotes of one instrument on one venue, a nanosecond apart.
+fn quotes(count: u64, from: Nanos) -> Vec<Record> {
+    (0..count).map(|at| quote(0, 0, from + at)).collect()
+}
+
+/// How many numbers a record takes.
+fn numbers(record: &Record) -> u64 {
+    match record.kind().unwrap() {
+        Kind::Quote | Kind::Status => 1,
+        Kind::Gap if record.flags <= GapCause::Disk as u8 => record.view::<Gap>().missed,
+        Kind::Gap | Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording => 0,
+    }
+}
+
+/// A lake with a journal.
+struct Lake {
+    home: tempfile::TempDir,
+    catalogue: Catalogue,
+}
+
+impl Lake {
+    fn new() -> Lake {
+        Lake { home: tempfile::tempdir().unwrap(), catalogue: catalogue() }
+    }
+
+    fn path(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Writes records as a closed segment, the first of them with the number `first`.
+    fn segment(&self, number: u32, first: u64, records: &[Record]) -> PathBuf {
+        self.segment_in_blocks(number, first, records, BLOCK)
+    }
+
+    fn segment_in_blocks(
+        &self,
+        number: u32,
+        first: u64,
+        records: &[Record],
+        size: usize,
+    ) -> PathBuf {
+        let run = RunId::new("run").unwrap();
+        let origin = Origin { run, catalogue: catalogue_digest(&self.catalogue) };
+        let info = SegmentInfo { origin, number, started_at: MIDNIGHT - 7 };
+        let mut writer = SegmentWriter::create(&self.path().join("journal"), info).unwrap();
+        let mut next = first;
+        for some in records.chunks(size) {
+            let mut block = Block::new(size, next);
+            some.iter().for_each(|record| block.push(record));
+            next += some.iter().map(numbers).sum::<u64>();
+            writer.write(&mut block).unwrap();
+        }
+        let finished = writer.finish();
+        finished.trim().unwrap();
+        finished.close().unwrap().path
+    }
+
+    fn seal(&self, segment: &Path) -> Result<Sealed, SealError> {
+        seal_segment(segment, self.path(), &self.catalogue)
+    }
+
+    /// Writes and seals a segment of quotes; returns the names of the folder's files with their rows.
+    fn join(&self, number: u32, records: &[Record]) -> Vec<(String, u64)> {
+        let segment = self.segment_in_blocks(number, 0, records, 4096);
+        self.seal(&segment).unwrap();
+        self.files(HOUR_0)
+    }
+
+    /// The finished files of a folder, with the rows that they have.
+    fn files(&self, folder: &str) -> Vec<(String, u64)> {
+        let table = Table::of_folder(Path::new(folder)).unwrap();
+        let files = parquet_files(&self.path().join(folder)).into_iter();
+        let rows = |path: &Path| TableReader::open(path, table).unwrap().rows();
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        files.map(|path| (name(&path), rows(&path))).collect()
+    }
+
+    fn entries(&self, kind: EntryKind) -> Vec<Entry> {
+        let (entries, errors) = ledger::read(self.path());
+        assert!(errors.is_empty(), "{errors:?}");
+        entries.into_iter().filter(|entry| entry.kind == kind).collect()
+    }
+
+    /// Every file of the lake with its content, but the lock.
+    fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        walk(self.path(), &mut |path| {
+            if !path.ends_with("change.lock") {
+                found.insert(path.to_owned(), fs::read(path).unwrap());
+            }
+        });
+        found
+    }
+}
+
+fn walk(folder: &Path, each: &mut impl FnMut(&Path)) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            walk(&path, each);
+        } else {
+            each(&path);
+        }
+    }
+}
+
+fn parquet_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    walk(folder, &mut |path| {
+        if path.extension().is_some_and(|end| end == "parquet") {
+            found.push(path.to_owned());
+        }
+    });
+    found.sort();
+    found
+}
+
+/// A row as the oracle and a reader of the file have it.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    time: Nanos,
+    /// The journal's number, or the opportunity's; of a spread that of its quote.
+    number: u64,
+    run: String,
+}
+
+/// What should be in one folder.
+#[derive(Debug, Default)]
+struct Wanted {
+    table: &'static str,
+    venue: Option<&'static str>,
+    instrument: Option<&'static str>,
+    rows: Vec<Row>,
+    /// The number of each of its records in the journal, or that of the next input.
+    numbers: Vec<u64>,
+}
+
+/// Works out what should be where, record by record, by the rules in `docs/formats.md`.
+fn oracle(records: &[Record], first: u64) -> BTreeMap<String, Wanted> {
+    let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
+    let mut next = first;
+    for record in records {
+        let time = record.ts_recv();
+        let (day, hour) = match time.checked_sub(MIDNIGHT) {
+            None => ("2024-08-08", 24 - (MIDNIGHT - time).div_ceil(HOUR)),
+            Some(since) => ("2024-08-09", since / HOUR),
+        };
+        let [venue, venue_folder] = VENUES[record.venue.index()];
+        let [instrument, symbol] = INSTRUMENTS[record.instrument.index()];
+        let hour = format!("date={day}/hour={hour:02}");
+        let (folder, table, venue, instrument, number) = match record.kind().unwrap() {
+            Kind::Quote => (
+                format!("exchange={venue_folder}/symbol={symbol}/{hour}"),
+                "quotes",
+                Some(venue),
+                Some(instrument),
+                next,
+            ),
+            Kind::Status => (format!("status/date={day}"), "status", None, None, next),
+            Kind::Spread => {
+                let folder = format!("spreads/symbol={symbol}/{hour}");
+                (folder, "spreads", None, Some(instrument), record.view::<Spread>().sequence)
+            }
+            Kind::Opened => {
+                let folder = format!("opportunities/date={day}");
+                (folder, "opportunities", None, None, record.view::<Opened>().id)
+            }
+            Kind::Closed => {
+                let folder = format!("opportunities/date={day}");
+                (folder, "opportunities", None, None, record.view::<Closed>().id)
+            }
+            Kind::Gap | Kind::Recording => {
+                next += numbers(record);
+                continue;
+            }
+        };
+        let of = wanted.entry(folder).or_default();
+        (of.table, of.venue, of.instrument) = (table, venue, instrument);
+        of.rows.push(Row { time, number, run: "run".to_owned() });
+        of.numbers.push(next);
+        next += numbers(record);
+    }
+    // A stable sort: the journal's order stands where times are equal.
+    wanted.values_mut().for_each(|of| of.rows.sort_by_key(|row| row.time));
+    wanted
+}
+
+/// The rows of a file in their order, each with its hash.
+fn rows_of(path: &Path, table: &'static Table) -> Vec<(Row, u64)> {
+    let mut rows = Vec::new();
+    for batch in TableReader::open(path, table).unwrap() {
+        let batch = batch.unwrap();
+        let hashes = table::row_hashes(&batch);
+        let times = batch.column(0).as_primitive::<TimestampNanosecondType>();
+        let numbers = batch.column_by_name("JournalSequence").or(batch.column_by_name("Id"));
+        let numbers = numbers.unwrap().as_primitive::<Int64Type>();
+        let runs = batch.column_by_name("Run").unwrap().as_dictionary::<Int32Type>();
+        let names = runs.values().as_string::<i32>();
+        for at in 0..batch.num_rows() {
+            let row = Row {
+                time: times.value(at).cast_unsigned(),
+                number: numbers.value(at).cast_unsigned(),
+                run: names.value(runs.key(at).unwrap()).to_owned(),
+            };
+            rows.push((row, hashes[at]));
+        }
+    }
+    rows
+}
+
+/// Records of every kind, of two venues, two instruments, three hours and two days, not in order of
+/// time.
+fn mixed() -> Vec<Record> {
+    vec![
+        status(0, State::Live, Reason::Quote, MIDNIGHT - 6),
+        quote(0, 0, MIDNIGHT - 5),
+        quote(1, 1, MIDNIGHT - 5),
+        spread(12, MIDNIGHT - 5),
+        quote(0, 0, MIDNIGHT + 9),
+        quote(0, 0, MIDNIGHT + 4),
+        opened(1, MIDNIGHT + 4),
+        quote(0, 0, MIDNIGHT + 4),
+        quote(1, 0, MIDNIGHT + 5),
+        status(1, State::Live, Reason::Quote, MIDNIGHT + 5),
+        quote(0, 0, MIDNIGHT + HOUR),
+        spread(18, MIDNIGHT + HOUR),
+        closed(1, MIDNIGHT + HOUR),
+        quote(0, 0, MIDNIGHT + 2),
+    ]
+}
+
+#[test]
+fn every_record_is_a_row_of_its_hour_in_order_and_the_ledger_tells_where() {
+    let lake = Lake::new();
+    let (first, records) = (10, mixed());
+    let segment = lake.segment(3, first, &records);
+    let bytes = fs::metadata(&segment).unwrap().len();
+    let sealed = lake.seal(&segment).unwrap();
+    assert!(!segment.exists(), "what is sealed is deleted");
+    let wanted = oracle(&records, first);
+    assert_eq!(wanted.len(), 10, "{:?}", wanted.keys());
+    let parquet = |folder: &String| lake.path().join(folder).join("run-000003.parquet");
+    let data = parquet_files(lake.path()).into_iter();
+    let data: Vec<_> = data.filter(|path| !path.starts_with(lake.path().join("ledger"))).collect();
+    assert_eq!(data, wanted.keys().map(parquet).collect::<Vec<_>>());
+    let (rows, files) = (lake.entries(EntryKind::Rows), lake.entries(EntryKind::File));
+    assert_eq!((rows.len(), files.len()), (wanted.len(), wanted.len()));
+    for (folder, of) in &wanted {
+        let (table, path) = (Table::of_folder(Path::new(folder)).unwrap(), parquet(folder));
+        let found = rows_of(&path, table);
+        let in_order: Vec<Row> = found.iter().map(|(row, _)| row.clone()).collect();
+        assert_eq!(in_order, of.rows, "{folder}");
+        let of_folder = |entries: &[Entry]| {
+            let is_it = |entry: &&Entry| entry.folder.as_deref() == Some(folder);
+            entries.iter().find(is_it).unwrap().clone()
+        };
+        let content = fs::read(&path).unwrap();
+        let told = Entry {
+            segment: Some(3),
+            table: Some(of.table.to_owned()),
+            folder: Some(folder.clone()),
+            venue: of.venue.map(str::to_owned),
+            instrument: of.instrument.map(str::to_owned),
+            rows: Some(of.rows.len() as u64),
+            ..Entry::new(EntryKind::Rows, MIDNIGHT - 7).of_run("run")
+        };
+        let file = Entry {
+            kind: EntryKind::File,
+            file: Some("run-000003.parquet".to_owned()),
+            bytes: Some(content.len() as u64),
+            digest: Some(u64::from(crc32c::crc32c(&content))),
+            ..told.clone()
+        };
+        assert_eq!(of_folder(&files), file);
+        let digest = found.iter().map(|(_, hash)| *hash).fold(0, u64::wrapping_add);
+        let (first, last) = (of.numbers.iter().min(), of.numbers.iter().max());
+        let told =
+            Entry { first: first.copied(), last: last.copied(), digest: Some(digest), ..told };
+        assert_eq!(of_folder(&rows), told);
+    }
+    let last = first + records.iter().map(numbers).sum::<u64>() - 1;
+    let told = Entry {
+        segment: Some(3),
+        first: Some(first),
+        last: Some(last),
+        rows: Some(records.len() as u64),
+        bytes: Some(bytes),
+        until: Some(MIDNIGHT + HOUR),
+        ..Entry::new(EntryKind::Segment, MIDNIGHT - 7).of_run("run").because("whole")
+    };
+    assert_eq!(lake.entries(EntryKind::Segment), [told]);
+    assert_eq!(lake.entries(EntryKind::Gap), []);
+    let tally = Tally { quotes: 8, statuses: 2, spreads: 2, opportunities: 2, gaps: 0, missed: 0 };
+    assert_eq!((sealed.tally, sealed.tally.records()), (tally, records.len() as u64));
+    assert_eq!((sealed.next_sequence, sealed.last_time), (Some(last + 1), MIDNIGHT + HOUR));
+    assert_eq!((sealed.truncated_at, sealed.damaged_at.len()), (None, 0));
+    let files: BTreeMap<PathBuf, u64> =
+        sealed.files.into_iter().map(|file| (file.path, file.rows)).collect();
+    let expected = wanted.iter().map(|(folder, of)| (parquet(folder), of.rows.len() as u64));
+    assert_eq!(files, expected.collect());
+}
+
+#[test]
+fn each_gap_mark_is_an_entry_with_its_cause_and_the_records_around_it() {
+    let lake = Lake::new();
+    let records = [
+        quote(0, 0, MIDNIGHT),
+        gap(GapCause::Edge, 5, MIDNIGHT + 1),
+        gap(GapCause::Disk, 2, MIDNIGHT + 2),
+        quote(0, 0, MIDNIGHT + 3),
+        gap(GapCause::Spreads, 7, MIDNIGHT + 4),
+        gap(GapCause::Opportunities, 9, MIDNIGHT + 5),
+        quote(0, 0, MIDNIGHT + 8),
+        quote(0, 0, MIDNIGHT + 6),
+        // Nothing comes after it, and the latest record came before it began.
+        gap(GapCause::Disk, 1, MIDNIGHT + 20),
+    ];
+    let sealed = lake.seal(&lake.segment(0, 100, &records)).unwrap();
+    let told: Vec<_> = lake.entries(EntryKind::Gap).into_iter().collect();
+    let told: Vec<_> = told
+        .iter()
+        .map(|e| {
+            let at = |time: Nanos| time - MIDNIGHT;
+            (e.cause.as_deref().unwrap(), at(e.time), e.until.map(at), e.first, e.last, e.rows)
+        })
+        .collect();
+    let expected = [
+        ("ring", 1, Some(3), Some(101), Some(105), Some(5)),
+        ("disk", 2, Some(3), Some(106), Some(107), Some(2)),
+        ("spreads", 4, Some(8), None, None, Some(7)),
+        ("opportunities", 5, Some(8), None, None, Some(9)),
+        ("disk", 20, Some(20), Some(111), Some(111), Some(1)),
+    ];
+    assert_eq!(told, expected);
+    let [segment] = &lake.entries(EntryKind::Segment)[..] else { panic!("one segment") };
+    assert_eq!((segment.first, segment.last, segment.rows), (Some(100), Some(111), Some(9)));
+    assert_eq!(segment.until, Some(MIDNIGHT + 8));
+    let Tally { quotes, gaps, missed, .. } = sealed.tally;
+    assert_eq!((quotes, gaps, missed), (4, 5, 8), "what takes no number is not missed");
+    assert_eq!(lake.files(HOUR_0), [("run-000000.parquet".to_owned(), 4)]);
+}
+
+#[test]
+fn an_outage_lasts_until_the_same_instrument_of_the_venue_changes_its_state() {
+    let causes = |state, reason| match (state, reason) {
+        (State::Gap, _) | (State::Down, Reason::Refused) => Some("venue"),
+        (State::Down, _) | (State::Stale, Reason::Silent) => Some("network"),
+        (State::Live | State::Stale | State::Crossed, _) => None,
+    };
+    for state in State::ALL {
+        for reason in Reason::ALL {
+            let lake = Lake::new();
+            let records = [
+                status(0, state, reason, MIDNIGHT + 1),
+                status(1, State::Live, Reason::Quote, MIDNIGHT + 2),
+                status(0, State::Live, Reason::Quote, MIDNIGHT + 3),
+                status(1, state, reason, MIDNIGHT + 4),
+                quote(0, 0, MIDNIGHT + 5),
+            ];
+            lake.seal(&lake.segment(2, 0, &records)).unwrap();
+            let outage = |venue: usize, from, until: Option<Nanos>| {
+                let cause = causes(state, reason)?;
+                Some(Entry {
+                    segment: Some(2),
+                    venue: Some(VENUES[venue][0].to_owned()),
+                    instrument: Some("BTC/USDT".to_owned()),
+                    until,
+                    ..Entry::new(EntryKind::Gap, MIDNIGHT + from).of_run("run").because(cause)
+                })
+            };
+            let expected = [outage(0, 1, Some(MIDNIGHT + 3)), outage(1, 4, None)];
+            let expected: Vec<Entry> = expected.into_iter().flatten().collect();
+            assert_eq!(lake.entries(EntryKind::Gap), expected, "{state:?} {reason:?}");
+        }
+    }
+}
+
+/// Where the block with this number begins in a segment of whole blocks.
+fn block_at(number: u64) -> u64 {
+    RECORD + number * (1 + BLOCK as u64) * RECORD
+}
+
+#[test]
+fn what_is_whole_around_damage_is_sealed_the_rest_is_stated_and_the_segment_is_kept() {
+    // Which of three blocks is damaged; the numbers that are lost; the times around them.
+    for (block, first, last, rows, from, until) in [
+        (0, None, Some(103), None, MIDNIGHT - 7, Some(MIDNIGHT + 4)),
+        (1, Some(104), Some(107), Some(4), MIDNIGHT + 3, Some(MIDNIGHT + 8)),
+        (2, Some(108), None, None, MIDNIGHT + 7, None),
+    ] {
+        let lake = Lake::new();
+        let segment = lake.segment(0, 100, &quotes(12, MIDNIGHT));
+        let mut bytes = fs::read(&segment).unwrap();
+        let at = usize::try_from(block_at(block) + RECORD + 3).unwrap();
+        bytes[at] ^= 1;
+        fs::write(&segment, &bytes).unwrap();
+        let sealed = lake.seal(&segment).unwrap();
+        assert_eq!(sealed.damaged_at, [block_at(block)], "block {block}");
+        assert!(!segment.exists());
+        assert_eq!(fs::read(lake.path().join("damaged/run-000000.seg")).unwrap(), bytes);
+        let [told] = &lake.entries(EntryKind::Gap)[..] else { panic!("block {block}: one gap") };
+        let lost = Entry {
+            segment: Some(0),
+            first,
+            last,
+            rows,
+            until,
+            ..Entry::new(EntryKind::Gap, from).of_run("run").because("damage")
+        };
+        assert_eq!(told, &lost, "block {block}");
+        let [told] = &lake.entries(EntryKind::Segment)[..] else { panic!("one segment") };
+        assert_eq!((told.cause.as_deref(), told.rows), (Some("damaged"), Some(8)));
+        let numbers: Vec<u64> = rows_of(
+            &lake.path().join(HOUR_0).join("run-000000.parquet"),
+            Table::of_folder(Path::new(HOUR_0)).unwrap(),
+        )
+        .into_iter()
+        .map(|(row, _)| row.number - 100)
+        .collect();
+        let whole: Vec<u64> = (0..12).filter(|number| number / 4 != block).collect();
+        assert_eq!(numbers, whole);
+    }
+}
+
+#[test]
+fn a_segment_that_was_cut_off_is_sealed_up_to_its_last_whole_block_and_deleted() {
+    let lake = Lake::new();
+    let segment = lake.segment(0, 0, &quotes(12, MIDNIGHT));
+    let file = fs::OpenOptions::new().write(true).open(&segment).unwrap();
+    file.set_len(block_at(3) - 1).unwrap();
+    let sealed = lake.seal(&segment).unwrap();
+    assert_eq!((sealed.truncated_at, sealed.damaged_at), (Some(block_at(2)), Vec::new()));
+    assert_eq!((sealed.next_sequence, sealed.last_time), (Some(8), MIDNIGHT + 7));
+    assert_eq!(lake.files(HOUR_0), [("run-000000.parquet".to_owned(), 8)]);
+    let [told] = &lake.entries(EntryKind::Segment)[..] else { panic!("one segment") };
+    assert_eq!((told.cause.as_deref(), told.rows), (Some("truncated"), Some(8)));
+    assert_eq!(lake.entries(EntryKind::Gap), []);
+    assert!(!segment.exists() && !lake.path().join("damaged").exists());
+}
+
+#[test]
+fn a_segment_that_holds_nothing_is_told_of_and_deleted() {
+    let lake = Lake::new();
+    let segment = lake.segment(0, 0, &[]);
+    let sealed = lake.seal(&segment).unwrap();
+    assert_eq!((sealed.next_sequence, sealed.last_time), (None, MIDNIGHT - 7));
+    assert_eq!((sealed.files.len(), sealed.tally.records()), (0, 0));
+    let [told] = &lake.entries(EntryKind::Segment)[..] else { panic!("one segment") };
+    assert_eq!((told.first, told.last, told.rows), (None, None, Some(0)));
+    assert!(!segment.exists());
+}
+
+#[test]
+fn a_segment_that_cannot_be_rows_stays_and_leaves_nothing_in_the_lake() {
+    let unknown = "no venue 0 or instrument 2 in the catalogue";
+    let beyond = "is beyond the range of a column";
+    let late = Quote { ts_event: 1 << 63, ..Quote::zeroed() };
+    for (record, why) in [(quote(0, 2, MIDNIGHT), unknown), (late.into(), beyond)] {
+        let lake = Lake::new();
+        let segment = lake.segment(0, 0, &[quote(0, 0, MIDNIGHT), record]);
+        let before = lake.content();
+        let error = lake.seal(&segment).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert_eq!(lake.content(), before);
+    }
+}
+
+#[test]
+fn a_segment_of_another_catalogue_is_refused() {
+    let mut lake = Lake::new();
+    let segment = lake.segment(0, 0, &quotes(3, MIDNIGHT));
+    lake.catalogue.instruments[0].price_scale = 3;
+    let before = lake.content();
+    assert!(matches!(lake.seal(&segment), Err(SealError::OtherCatalogue)));
+    assert_eq!(lake.content(), before);
+}
+
+#[test]
+fn nothing_is_left_half_done_when_a_later_file_cannot_be_written() {
+    let lake = Lake::new();
+    let segment = lake.segment(0, 0, &[quote(0, 0, MIDNIGHT), quote(1, 0, MIDNIGHT)]);
+    // Venues are sealed in the order of their ids; the second one's folder cannot be made.
+    fs::write(lake.path().join("exchange=binance_usdm"), "in the way").unwrap();
+    let before = lake.content();
+    let error = lake.seal(&segment).unwrap_err();
+    assert!(matches!(error, SealError::Table(_)), "{error}");
+    assert_eq!(lake.content(), before, "the first one's file is gone again");
+}
+
+/// Names of the first segments' files with their rows.
+fn named<const N: usize>(files: [(u32, u64); N]) -> [(String, u64); N] {
+    files.map(|(number, rows)| (format!("run-{number:06}.parquet"), rows))
+}
+
+#[test]
+fn small_groups_and_small_files_become_one_file_whose_footer_lists_their_parts() {
+    let lake = Lake::new();
+    assert_eq!(lake.join(0, &quotes(3, MIDNIGHT + 10)), named([(0, 3)]));
+    // Earlier times: the rows of a file are in order of time whoever brought them.
+    assert_eq!(lake.join(1, &quotes(2, MIDNIGHT)), named([(0, 5)]));
+    let path = lake.path().join(HOUR_0).join("run-000000.parquet");
+    let table = Table::of_folder(Path::new(HOUR_0)).unwrap();
+    let rows = rows_of(&path, table);
+    let times: Vec<Nanos> = rows.iter().map(|(row, _)| row.time - MIDNIGHT).collect();
+    assert_eq!(times, [0, 1, 10, 11, 12]);
+    let metadata = TableReader::open(&path, table).unwrap().metadata().clone();
+    assert_eq!(metadata["parts"], "run:0:3,run:1:2");
+    // The entry of each segment speaks of its own rows, the one of the file of all.
+    let digest = |some: &[(Row, u64)]| some.iter().map(|(_, h)| *h).fold(0, u64::wrapping_add);
+    let told = lake.entries(EntryKind::Rows);
+    let told: Vec<_> = told.iter().map(|e| (e.segment, e.rows, e.digest)).collect();
+    let of = |segment, rows, digest| (Some(segment), Some(rows), Some(digest));
+    assert_eq!(told, [of(0, 3, digest(&rows[2..])), of(1, 2, digest(&rows[..2]))]);
+    let content = fs::read(&path).unwrap();
+    let told = lake.entries(EntryKind::File);
+    let newest = told.iter().find(|entry| entry.segment == Some(1)).unwrap();
+    assert_eq!((newest.rows, newest.bytes), (Some(5), Some(content.len() as u64)));
+    assert_eq!(newest.digest, Some(u64::from(crc32c::crc32c(&content))));
+}
+
+#[test]
+fn rows_join_where_one_of_the_two_is_small() {
+    assert_eq!((SMALL_ROWS, JOINED_ROWS_MAX, EDGE_ROWS_MAX), (4_096, 65_536, 1_048_576));
+    for (there, own, joins) in [
+        (SMALL_ROWS, SMALL_ROWS, false),
+        (SMALL_ROWS, SMALL_ROWS - 1, true),
+        (SMALL_ROWS - 1, SMALL_ROWS, true),
+    ] {
+        let lake = Lake::new();
+        lake.join(0, &quotes(there, MIDNIGHT));
+        let found = lake.join(1, &quotes(own, MIDNIGHT + SECOND));
+        let (one, two) = (named([(0, there + own)]), named([(0, there), (1, own)]));
+        assert_eq!(found, if joins { one.to_vec() } else { two.to_vec() }, "{there} {own}");
+    }
+}
+
+#[test]
+fn a_file_grows_up_to_a_bound_and_beyond_it_with_the_last_rows_of_its_hour() {
+    let (own, there) = (3, JOINED_ROWS_MAX - 3);
+    let lake = Lake::new();
+    let full = lake.join(0, &quotes(there, MIDNIGHT));
+    assert_eq!(full, named([(0, there)]));
+    assert_eq!(lake.join(1, &quotes(own, MIDNIGHT + SECOND)), named([(0, JOINED_ROWS_MAX)]));
+    let next = quotes(1, MIDNIGHT + 2 * SECOND);
+    assert_eq!(lake.join(2, &next), named([(0, JOINED_ROWS_MAX), (2, 1)]));
+    // The newest file is the one that is joined, and it is small.
+    let last = quotes(2, MIDNIGHT + 3 * SECOND);
+    assert_eq!(lake.join(3, &last), named([(0, JOINED_ROWS_MAX), (2, 3)]));
+    // Where the segment goes on in the next hour, the bound is another.
+    let lake = Lake::new();
+    lake.join(0, &quotes(JOINED_ROWS_MAX, MIDNIGHT));
+    let edge = [quote(0, 0, MIDNIGHT + 2 * SECOND), quote(0, 0, MIDNIGHT + HOUR)];
+    assert_eq!(lake.join(1, &edge), named([(0, JOINED_ROWS_MAX + 1)]));
+    let next_hour = HOUR_0.replace("hour=00", "hour=01");
+    assert_eq!(lake.files(&next_hour), named([(1, 1)]));
+    // Up to the end of the hour it is not over.
+    let lake = Lake::new();
+    lake.join(0, &quotes(JOINED_ROWS_MAX, MIDNIGHT));
+    let within = [quote(0, 0, MIDNIGHT + HOUR - 1)];
+    assert_eq!(lake.join(1, &within), named([(0, JOINED_ROWS_MAX), (1, 1)]));
+}
+
+#[test]
+fn rows_of_another_scale_and_files_that_cannot_be_read_are_left_alone() {
+    let mut lake = Lake::new();
+    lake.join(0, &quotes(3, MIDNIGHT));
+    lake.catalogue.instruments[0].price_scale = 3;
+    assert_eq!(lake.join(1, &quotes(2, MIDNIGHT + SECOND)), named([(0, 3), (1, 2)]));
+    let lake = Lake::new();
+    lake.join(0, &quotes(3, MIDNIGHT));
+    let broken = lake.path().join(HOUR_0).join("run-000000.parquet");
+    fs::write(&broken, "PAR1 and no more").unwrap();
+    let sealed = lake.seal(&lake.segment(1, 3, &quotes(2, MIDNIGHT))).unwrap();
+    assert_eq!(fs::read(&broken).unwrap(), b"PAR1 and no more");
+    assert_eq!(sealed.files[0].path, broken.with_file_name("run-000001.parquet"));
+}
+
+#[test]
+fn sealing_again_whatever_was_done_before_it_broke_off_gives_the_same_lake() {
+    let lake = Lake::new();
+    // The second segment joins the first one's file, and begins a file of its own in the next hour.
+    lake.join(0, &quotes(3, MIDNIGHT));
+    let records = [quotes(2, MIDNIGHT + SECOND), quotes(1, MIDNIGHT + HOUR)].concat();
+    let segment = lake.segment(1, 3, &records);
+    let (before, journal) = (lake.content(), fs::read(&segment).unwrap());
+    let sealed = lake.seal(&segment).unwrap();
+    let after = lake.content();
+    let old = lake.path().join(HOUR_0).join("run-000000.parquet");
+    let new_folder = lake.path().join(HOUR_0.replace("hour=00", "hour=01"));
+    let new = new_folder.join("run-000001.parquet");
+    let (old_tmp, new_tmp) = (old.with_extension("parquet.tmp"), new.with_extension("parquet.tmp"));
+    let again = |what: &str| {
+        fs::write(&segment, &journal).unwrap();
+        let found = lake.seal(&segment).unwrap();
+        assert_eq!(lake.content(), after, "{what}");
+        assert_eq!(found, sealed, "{what}");
+    };
+    again("all but the segment's end");
+    // The files have no names yet.
+    fs::rename(&new, &new_tmp).unwrap();
+    fs::write(&old_tmp, &after[&old]).unwrap();
+    fs::write(&old, &before[&old]).unwrap();
+    again("no file has its name");
+    // The first has its name, the second not.
+    fs::rename(&new, &new_tmp).unwrap();
+    again("one file has its name");
+    // Killed while a file was being written, before the ledger.
+    for entry in ledger::files(lake.path()) {
+        if ledger::name_and_checksum(&entry).is_some_and(|(name, _)| name == "run-000001") {
+            fs::remove_file(entry).unwrap();
+        }
+    }
+    fs::remove_file(&new).unwrap();
+    fs::write(&old, &before[&old]).unwrap();
+    fs::write(&new_tmp, "half of a fi").unwrap();
+    fs::write(&old_tmp, "").unwrap();
+    again("half a file");
+}
+
+#[test]
+fn the_rows_of_another_segment_are_not_taken_for_those_of_this_one() {
+    // Segment 1 of the run is in the file with as many rows; segment 11 is not.
+    let lake = Lake::new();
+    lake.join(1, &quotes(3, MIDNIGHT));
+    assert_eq!(lake.join(11, &quotes(3, MIDNIGHT + SECOND)), named([(1, 6)]));
+}
+
+#[test]
+fn the_sealer_counts_what_it_sealed_and_hands_its_counts_over_as_stages() {
+    let lake = Lake::new();
+    let records = [mixed(), vec![gap(GapCause::Edge, 5, MIDNIGHT + HOUR + 1)]].concat();
+    let counters = Counters::default();
+    let sealer = Sealer::new(lake.path(), catalogue(), &counters);
+    let stages = sealer.stages();
+    let (sender, segments) = channel::unbounded();
+    for (number, records) in [(0, &records[..]), (1, &quotes(4, MIDNIGHT)[..])] {
+        let path = lake.segment(number, 100 * u64::from(number), records);
+        sender.send(ClosedSegment { path, number, records: records.len() as u64 }).unwrap();
+    }
+    drop(sender);
+    assert_eq!(sealer.run(&segments), Vec::<String>::new());
+    let count = |name: &str| counters.expect(&format!("seal.{name}"));
+    let counts = ["rows", "statuses", "gaps", "missed", "segments", "files"].map(count);
+    assert_eq!(counts, [8 + 4, 2, 1, 5, 2, 10 + 1]);
+    assert_eq!(["failed", "damaged", "unsealed"].map(count), [0; 3]);
+    let stages = StageCounts::read(&stages);
+    let sealed = [Stage::SealedQuotes, Stage::SealedStatuses, Stage::Damaged, Stage::Unsealed];
+    assert_eq!(sealed.map(|stage| stages.total(stage)), [12, 2, 0, 0].map(Some));
+}
+
+#[test]
+fn the_sealer_tries_again_at_the_end_and_tells_what_it_could_not_seal() {
+    for mended in [true, false] {
+        let lake = Lake::new();
+        let counters = Counters::default();
+        let sealer = Sealer::new(lake.path(), catalogue(), &counters);
+        let (sender, segments) = channel::unbounded();
+        let path = lake.segment(0, 0, &quotes(3, MIDNIGHT));
+        let in_the_way = lake.path().join("exchange=binance");
+        fs::write(&in_the_way, "").unwrap();
+        sender.send(ClosedSegment { path: path.clone(), number: 0, records: 3 }).unwrap();
+        // Sealed after it, on the same thread: when it is gone, the first has failed.
+        let other = [quote(1, 0, MIDNIGHT)];
+        let second = lake.segment(1, 3, &other);
+        sender.send(ClosedSegment { path: second.clone(), number: 1, records: 1 }).unwrap();
+        let failures = std::thread::scope(|scope| {
+            let sealing = scope.spawn(|| sealer.run(&segments));
+            while second.exists() {
+                std::thread::yield_now();
+            }
+            assert_eq!(counters.expect("seal.failed"), 1);
+            if mended {
+                fs::remove_file(&in_the_way).unwrap();
+            }
+            drop(sender);
+            sealing.join().unwrap()
+        });
+        let count = |name: &str| counters.expect(&format!("seal.{name}"));
+        assert_eq!(count("failed"), 1, "it is told once");
+        if mended {
+            assert_eq!(failures, Vec::<String>::new());
+            assert_eq!((count("unsealed"), count("rows")), (0, 4));
+            assert!(!path.exists());
+        } else {
+            let [sentence] = &failures[..] else { panic!("{failures:?}") };
+            assert!(sentence.contains("run-000000.seg stays unsealed"), "{sentence}");
+            assert_eq!((count("unsealed"), count("rows")), (1, 1));
+            assert!(path.exists());
+        }
+    }
+}
+
+#[test]
+fn a_segment_with_fewer_records_than_its_writer_counted_is_damaged() {
+    let lake = Lake::new();
+    let counters = Counters::default();
+    let sealer = Sealer::new(lake.path(), catalogue(), &counters);
+    let path = lake.segment(0, 0, &quotes(8, MIDNIGHT));
+    // A whole block is gone from its end: the file by itself looks sound.
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(block_at(1)).unwrap();
+    let (sender, segments) = channel::unbounded();
+    sender.send(ClosedSegment { path, number: 0, records: 8 }).unwrap();
+    drop(sender);
+    assert_eq!(sealer.run(&segments), Vec::<String>::new());
+    assert_eq!((counters.expect("seal.damaged"), counters.expect("seal.rows")), (1, 4));
+    let [told] = &lake.entries(EntryKind::Gap)[..] else { panic!("one gap") };
+    assert_eq!((told.cause.as_deref(), told.first, told.last), (Some("damage"), Some(4), None));
+    assert_eq!(told.time, MIDNIGHT + 3);
+    assert!(lake.path().join("damaged/run-000000.seg").exists());
+}
