@@ -461,8 +461,15 @@ mod tests {
         }
     }
 
+    /// Number of cases: few, because each waits for the disk many times, unless the environment asks
+    /// for more.
+    fn cases() -> u32 {
+        let asked = std::env::var_os("PROPTEST_CASES").is_some();
+        if asked { ProptestConfig::default().cases } else { 48 }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn every_number_is_a_record_or_in_a_gap_whatever_the_disk_does(
