@@ -64,3 +64,34 @@ impl Outlet {
         self.edge.is_abandoned()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::ring::{self, EdgeCounters};
+    use bytemuck::Zeroable;
+    use spreadwire_market::record::Quote;
+
+    #[test]
+    fn records_that_wait_go_out_first_and_nothing_overtakes_them() {
+        let (edge, mut receiver) = ring::hold(2, EdgeCounters::default());
+        let mut outlet = Outlet::new(edge);
+        let mut drained = || {
+            let mut times = Vec::new();
+            receiver.drain(|record| times.push(record.ts_recv()));
+            times
+        };
+        let quote = |ts_recv| Quote { ts_recv, ..Quote::zeroed() }.into();
+        (1..=4).for_each(|ts_recv| outlet.pass(quote(ts_recv)));
+        assert!(outlet.is_waiting() && !outlet.has_room());
+        assert_eq!(drained(), [1, 2]);
+        // There is room, but not before those that wait.
+        outlet.pass(quote(5));
+        assert!(!outlet.has_room());
+        assert_eq!(drained(), [3, 4]);
+        assert!(!outlet.has_room() && !outlet.is_waiting(), "one is on the edge");
+        assert_eq!(drained(), [5]);
+        assert!(outlet.has_room());
+        assert_eq!(outlet.passed().get(), 5);
+    }
+}

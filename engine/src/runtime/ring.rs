@@ -212,10 +212,11 @@ mod tests {
 
     fn drained(receiver: &mut Receiver) -> Vec<(Option<Kind>, u64)> {
         let mut seen = Vec::new();
-        receiver.drain(|r| {
+        let count = receiver.drain(|r| {
             let detail = r.get::<Gap>().map_or(r.ts_recv(), |gap| gap.missed);
             seen.push((r.kind(), detail));
         });
+        assert_eq!(count, seen.len());
         seen
     }
 
@@ -243,6 +244,17 @@ mod tests {
         assert!(!receiver.is_finished());
         assert_eq!(drained(&mut receiver), [(Some(Kind::Gap), 1)]);
         assert!(receiver.is_finished());
+    }
+
+    #[test]
+    fn a_mark_waits_until_a_record_fits_behind_it() {
+        let (mut sender, mut receiver) = count(1, EdgeCounters::default());
+        assert_eq!([1, 2].map(|ts| sender.offer(quote(ts))), [true, false]);
+        assert_eq!(drained(&mut receiver), [(Some(Kind::Quote), 1)]);
+        assert!(!sender.offer(quote(3)));
+        assert_eq!(drained(&mut receiver), []);
+        assert_eq!(sender.settle(), 0);
+        assert_eq!(drained(&mut receiver), [(Some(Kind::Gap), 2)]);
     }
 
     #[test]
