@@ -1,10 +1,12 @@
-//! The command line as a user meets it: exit codes, messages, and the presets.
+//! Tests the command line as a user sees it: exit codes, messages, and the presets.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
-use spreadwire_config::config;
+use spreadwire_config::config::{self, Config};
 use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_market::known_keys::KnownKeys;
 use spreadwire_market::problem::Problem;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -20,7 +22,7 @@ fn preset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(name)
 }
 
-/// A good configuration, for tests to break.
+/// A valid configuration that tests modify.
 const GOOD: &str = r#"
 [[venues]]
 name = "binance"
@@ -43,7 +45,7 @@ fn planned(text: &str) -> Result<Plan, Vec<Problem>> {
     Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 })
 }
 
-/// The one problem that `text` has, as `key: reason`.
+/// Returns the only problem of `text`, as `key: reason`.
 fn problem(text: &str) -> String {
     let problems = planned(text).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
@@ -178,7 +180,8 @@ fn a_problem_in_an_included_file_names_that_file() {
     assert_eq!((&problems[0].file, problems[0].key.as_str()), (&included, "venues[0].name"));
 }
 
-/// Recommendations of two pairs of the good configuration, the first of them enabled.
+/// Returns recommendations for two pairs of the valid configuration, with only the first one
+/// enabled.
 const RECOMMENDED: &str = r#"
 format = 1
 generated = 2020-01-01T00:00:00Z
@@ -212,7 +215,7 @@ capture_per_day = 1.5
 reason = "It pays a little."
 "#;
 
-/// A folder with a configuration and the recommendations that it names.
+/// Returns a folder with a configuration and the recommendations that it names.
 fn recommending(config: &str, recommendations: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.toml");
@@ -287,100 +290,91 @@ fn every_file_in_config_makes_a_plan_on_a_host_with_eight_cpus() {
     }
 }
 
-#[test]
-fn every_key_is_documented_and_every_documented_key_is_read() {
-    let documentation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
-    let documentation = std::fs::read_to_string(documentation).unwrap();
-    let rows = documentation.lines().filter_map(|line| line.strip_prefix("| `"));
-    let mut documented: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
-    let sections = [
-        "venues",
-        "instruments",
-        "threads",
-        "broadcast",
-        "decision",
-        "journal",
-        "capture",
-        "telemetry",
-        "sockets",
-        "rings",
-        "memory",
-    ];
-    documented.extend(sections);
-    documented.sort_unstable();
-    documented.dedup();
-    let mut known = config::KEYS.to_vec();
-    known.sort_unstable();
-    known.dedup();
-    assert_eq!(documented, known);
-    let (_, unknown) = config::parse(EVERY_KEY).unwrap();
-    assert!(unknown.is_empty(), "documented, but not read: {unknown:?}");
-    for key in known {
-        let set = EVERY_KEY
-            .lines()
-            .any(|l| l.starts_with(&format!("{key} = ")) || l.contains(&format!("[{key}]")));
-        assert!(set, "{key} is missing from this test's configuration");
+/// The tables of `docs/configuration.md`: each key's path, as `broadcast.address`, and its default.
+fn documented() -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let document = std::fs::read_to_string(path).unwrap();
+    let (mut sections, mut rows) = (Vec::new(), BTreeMap::new());
+    for line in document.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            let code = heading.split('`').skip(1).step_by(2);
+            let names = code.filter_map(|code| code.strip_prefix('[')?.strip_suffix(']'));
+            sections = names.map(|name| name.trim_matches(['[', ']']).to_owned()).collect();
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let mut cells = row.split(" | ");
+            let key = cells.next().unwrap().trim_end_matches('`');
+            let default = cells.next().unwrap().trim_matches('`');
+            let paths = sections.iter().map(|section| format!("{section}.{key}"));
+            let top = sections.is_empty().then(|| key.to_owned());
+            rows.extend(paths.chain(top).map(|path| (path, default.to_owned())));
+        }
     }
+    rows
 }
 
-/// A configuration that sets every key there is.
-const EVERY_KEY: &str = r#"
-include = []
-[[venues]]
-name = "okx"
-url = "wss://x"
-taker_fee_bps = 1.0
-max_age_ms = 1
-ca_file = "x"
-[[instruments]]
-name = "BTC/USDT"
-price_decimals = 2
-size_decimals = 8
-venues = ["okx"]
-symbols = { okx = "BTC-USDT" }
-[[threads]]
-name = "all"
-cpu = 0
-idle = "spin"
-sleep_max_us = 10
-agents = []
-[broadcast]
-address = "127.0.0.1:0"
-clients_max = 1
-client_buffer_bytes = 1
-stuck_timeout_ms = 1
-[decision]
-entry_bps = 1.0
-exit_bps = 1.0
-cooldown_ms = 1
-instruments = ["*"]
-recommendations = "recommendations.toml"
-[journal]
-lake = "lake"
-segment_records = 1
-segment_seconds = 1
-flush_ms = 1
-sync_ms = 1
-disk_reserve_mb = 64
-spreads_min_net_bps = -2.5
-[capture]
-enabled = true
-ring_bytes = 65536
-[memory]
-lock = true
-[telemetry]
-hist = "histograms"
-[sockets]
-receive_buffer_bytes = 65536
-busy_poll_us = 0
-kernel_timestamps = false
-quick_ack = false
-[rings]
-feed = 64
-broadcast = 64
-decision = 64
-journal = 64
-"#;
+#[test]
+fn the_document_has_exactly_the_keys_that_the_types_read() {
+    let keys = KnownKeys::of::<Config>();
+    let sections: BTreeSet<&str> =
+        keys.paths().filter_map(|path| path.split_once('.')).map(|s| s.0).collect();
+    let known: Vec<&str> = keys.paths().filter(|path| !sections.contains(path)).collect();
+    let documented = documented();
+    assert_eq!(documented.keys().collect::<Vec<_>>(), known);
+    assert!(keys.is_free("instruments.symbols"), "its keys are names of venues");
+    assert!(40 < known.len(), "{known:?}");
+}
+
+#[test]
+fn the_document_has_the_defaults_of_the_types() {
+    let defaults = toml::Value::try_from(Config::default()).unwrap();
+    let mut compared = 0;
+    for (path, told) in documented() {
+        let Some((section, key)) = path.split_once('.') else { continue };
+        let Some(section) = defaults[section].as_table() else { continue };
+        let default =
+            section.get(key).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
+        assert_eq!(told, default.unwrap_or_else(|| "none".to_owned()), "{path}");
+        compared += 1;
+    }
+    assert!(25 < compared, "only {compared} defaults were compared");
+    let documented = documented();
+    assert_eq!(documented["venues.max_age_ms"], config::MAX_AGE_MS_DEFAULT.to_string());
+    assert_eq!(documented["threads.sleep_max_us"], config::SLEEP_MAX_US_DEFAULT.to_string());
+}
+
+#[test]
+fn check_refuses_an_instrument_of_a_market_that_no_venue_trades() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.toml");
+    let cases = [
+        (
+            GOOD.replace("BTC/USDT", "BTC/USDT:PERP"),
+            "instruments[0].name: BTC/USDT:PERP is listed on linear perpetual venues, and there is none here; add a \
+             linear perpetual venue (binance-usdm), or name BTC/USDT",
+        ),
+        (
+            GOOD.replace("\"okx\"", "\"binance-usdm\""),
+            "venues[1].name: binance-usdm is a linear perpetual venue, and no instrument is listed on those; name \
+             BTC/USDT:PERP under [[instruments]], compare both markets as BTC/USDT:SPOT-PERP under \
+             [[across_markets]], or remove the venue",
+        ),
+    ];
+    for (text, expected) in cases {
+        std::fs::write(&path, text).unwrap();
+        let output = spreadwire(&["check", "--config", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(errors(&output).contains(expected), "{}", errors(&output));
+    }
+    let across = GOOD.replace("\"okx\"", "\"binance-usdm\"").replace(
+        "[[instruments]]\nname = \"BTC/USDT\"",
+        "[[across_markets]]\nname = \"BTC/USDT:SPOT-PERP\"",
+    );
+    std::fs::write(&path, across).unwrap();
+    let output = spreadwire(&["check", "--config", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("2 ordered pairs of 1 instruments"), "{told}");
+}
 
 #[test]
 fn bad_configurations_end_with_2_and_start_nothing() {
@@ -428,14 +422,16 @@ fn check_prints_the_plan_and_venues_lists_the_registry() {
     let listed = String::from_utf8(spreadwire(&["venues"]).stdout).unwrap();
     for venue in spreadwire_venues::venues::VENUES {
         assert!(listed.contains(venue.name) && listed.contains(venue.url), "{}", venue.name);
+        let line = listed.lines().find(|line| line.starts_with(&format!("{} ", venue.name)));
+        assert!(line.unwrap().contains(&venue.market.to_string()), "{}", venue.name);
     }
 }
 
-/// Threads for a demo: no spinning, for tests share the machine.
+/// Threads for a demo that do not spin, because tests share the machine.
 const THREADS: &str = "[[threads]]\nname = \"all\"\nidle = \"backoff\"\nsleep_max_us = 200\n\
     agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n";
 
-/// Runs a demo with these arguments beside the usual ones to its end; its summary.
+/// Runs a demo with these arguments in addition to the usual ones, and returns its summary.
 fn demo(arguments: &[&str]) -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -473,7 +469,9 @@ fn when_recommendations_expire_the_engine_says_so_once_and_goes_on() {
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let soon = spreadwire_market::clock::Clock::host().now() + 2 * spreadwire_market::clock::SECOND;
     let soon = spreadwire_market::recommendations::time_to_text(soon);
-    let recommended = RECOMMENDED.replace("2100-01-01T00:00:00Z", &soon);
+    let recommended = RECOMMENDED
+        .replace("2100-01-01T00:00:00Z", &soon)
+        .replace("BTC/USDT", "BTC/USDT:SPOT-PERP");
     std::fs::write(path("soon.toml"), recommended).unwrap();
     let config = format!("{THREADS}[decision]\nrecommendations = \"soon.toml\"\n");
     std::fs::write(path("threads.toml"), config).unwrap();
@@ -490,7 +488,7 @@ fn a_tape_is_played_to_its_end_and_every_row_of_it_is_a_row_of_the_lake() {
     let tape =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/tapes/model_btc_eth_5s.csv.gz");
     let summary = demo(&["--speed", "max", "--tape", tape.to_str().unwrap()]);
-    // data/README.md says how many rows the tape has.
+    // data/README.md states the tape's number of rows.
     assert_eq!(summary["totals"]["rows"], 2_065);
     assert_eq!(summary["totals"]["quotes"], 2_065);
     assert_eq!(summary["complete"], true);

@@ -3,8 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use arrow::array::AsArray;
-use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
 use bytemuck::Zeroable;
 use crossbeam::channel;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};

@@ -4,8 +4,7 @@
 //! said twice in `data/fixtures`: `<venue>.expected` holds the golden text of what our decoder made
 //! of each line of `<venue>.jsonl` (`BLESS=1` writes it anew), and `<venue>.toml` tells a plain
 //! `serde_json` reader where a quote's fields stand. The two readers must agree on the fixture, on
-//! any order of keys, on every damaged frame and on the recorded frames beside the project. It must
-//! not know how a venue's file does its work.
+//! any order of keys and on every damaged frame; `outside/venues.rs` has recorded frames.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
 mod counting_allocator;
@@ -16,14 +15,13 @@ mod plain_reader;
 
 use counting_allocator::counted;
 use noise::noise;
-use plain_reader::{Case, EDITS, edited, fixture, naive, naive_symbol, symbols};
+use plain_reader::{Case, EDITS, edited, fixture};
 use proptest::prelude::*;
 use serde_json::Value;
 use spreadwire_market::decimal;
 use spreadwire_venues::venue::{Message, QuoteMessage, Reject, Side, Symbols};
 use spreadwire_venues::venues::{VENUES, named};
 use std::fmt::Write as _;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -38,7 +36,7 @@ fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-// What a frame means, as text.
+// Frames as text.
 
 fn describe(result: &Result<Vec<Message>, Reject>, symbols: &Symbols) -> String {
     match result {
@@ -87,7 +85,7 @@ fn quote_text(quote: &QuoteMessage, symbols: &Symbols) -> String {
     text
 }
 
-/// The same JSON in another order of keys, with white space.
+/// Returns the same JSON with another order of keys and with white space.
 fn rewrite(value: &Value, turn: usize, space: &str, out: &mut String) {
     let mut parts = Vec::new();
     let (open, close) = match value {
@@ -97,7 +95,7 @@ fn rewrite(value: &Value, turn: usize, space: &str, out: &mut String) {
                 rewrite(value, turn, space, &mut part);
                 parts.push(part);
             }
-            // Half of the turns also run backwards.
+            // Half of the rotations are also reversed.
             let turns = turn % parts.len().max(1);
             parts.rotate_left(turns);
             if turn % 2 == 1 {
@@ -228,84 +226,6 @@ fn a_plain_reader_agrees_in_any_order_of_keys() {
     }
 }
 
-/// A folder of the real data beside the project.
-fn beside(folder: &str) -> PathBuf {
-    let data = std::env::var("SPREADWIRE_REAL_DATA").unwrap_or("../shared".into());
-    root().join(data).join(folder)
-}
-
-/// Lists the symbols that quotes are about.
-fn list_symbols(case: &mut Case, quotes: &[Vec<u8>]) {
-    let symbol = |frame: &Vec<u8>| {
-        let json = serde_json::from_slice(frame).ok()?;
-        Some((naive_symbol(&json, &case.layout)?.to_owned(), 10, 8))
-    };
-    let mut list: Vec<(String, u8, u8)> = quotes.iter().filter_map(symbol).collect();
-    list.sort();
-    list.dedup();
-    case.symbols = symbols(&list);
-}
-
-/// Both decoders and the plain reader agree, and the positional decoder declines no recorded quote.
-#[test]
-fn recorded_quotes_are_taken_by_position_and_are_what_a_plain_reader_finds() {
-    for mut case in cases() {
-        for file in case.layout.real.clone() {
-            let path = beside("payloads").join(&file);
-            let Ok(text) = std::fs::read(&path) else {
-                println!("skipped: {} is not there", path.display());
-                continue;
-            };
-            let frames: Vec<Vec<u8>> =
-                text.trim_ascii_end().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
-            list_symbols(&mut case, &frames);
-            case.taken = (0, 0);
-            for frame in &frames {
-                let (before, _) = case.taken;
-                case.agree(frame);
-                let text = String::from_utf8_lossy(frame);
-                assert!(naive(frame, &case.layout, &case.symbols).is_some(), "{text}");
-                assert!(before < case.taken.0, "{}: declined {text}", case.spec.name);
-            }
-            let (taken, all) = case.taken;
-            println!("{}: by position {taken} of {all} frames of {file}", case.spec.name);
-        }
-    }
-}
-
-/// The same over whole sessions, in which frames of other channels must be declined.
-#[test]
-fn recorded_sessions_are_taken_by_position() {
-    for mut case in cases() {
-        for file in case.layout.tapes.clone() {
-            let path = beside("tapes").join(&file);
-            let Ok(tape) = std::fs::File::open(&path) else {
-                println!("skipped: {} is not there", path.display());
-                continue;
-            };
-            let mut text = Vec::new();
-            flate2::read::MultiGzDecoder::new(tape).read_to_end(&mut text).unwrap();
-            let frame = |line: &[u8]| line.splitn(2, |b| *b == b' ').nth(1).map(<[u8]>::to_vec);
-            let frames: Vec<Vec<u8>> = text.split(|b| *b == b'\n').filter_map(frame).collect();
-            list_symbols(&mut case, &frames[..1000]);
-            case.taken = (0, 0);
-            let mut quotes = 0;
-            for frame in &frames {
-                let before = case.taken.0;
-                let is_quote = case.decoded_quote(frame).is_some();
-                let text = String::from_utf8_lossy(frame);
-                assert_eq!(before < case.taken.0, is_quote, "{}: {text}", case.spec.name);
-                quotes += usize::from(is_quote);
-                if quotes % 16 == 0 {
-                    case.makes_nothing_up(frame);
-                }
-            }
-            assert!(10_000 < quotes, "{file}: {quotes} quotes");
-            println!("{}: by position all {quotes} quotes of {file}", case.spec.name);
-        }
-    }
-}
-
 #[test]
 fn an_ordinary_quote_is_taken_by_position() {
     for mut case in cases() {
@@ -372,7 +292,7 @@ fn deep_and_huge_frames_are_survived() {
     }
 }
 
-/// The long run of the same is `fuzz/README.md`.
+/// `fuzz/README.md` describes the long run of this test.
 #[test]
 fn the_fuzz_targets_hold_on_fixed_inputs() {
     for case in cases() {

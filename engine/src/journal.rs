@@ -18,7 +18,7 @@ use crate::runtime::tally::Tally;
 use bytemuck::Zeroable;
 use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
 use spreadwire_lake::folder;
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_lake::run::Origin;
 use spreadwire_lake::segment::{
     Annexed, Block, Contents, FinishedSegment, SegmentInfo, SegmentWriter,
@@ -64,21 +64,6 @@ pub struct Settings {
     pub block_records_max: usize,
 }
 
-impl Default for Settings {
-    /// A million records or five minutes a segment; 5 ms to the file, 200 ms to the disk; 512 MiB
-    /// stay free.
-    fn default() -> Settings {
-        Settings {
-            segment_rows: 1_000_000,
-            segment_age: 300 * SECOND,
-            flush_interval: 5 * MILLI,
-            sync_interval: 200 * MILLI,
-            disk_reserve: 512 << 20,
-            block_records_max: 4096,
-        }
-    }
-}
-
 /// The journal's edges.
 #[derive(Debug)]
 pub struct Edges {
@@ -102,7 +87,7 @@ pub struct Annex {
 /// Where the journal writes.
 #[derive(Debug)]
 pub struct Disk<'a> {
-    /// The lake; segments lie in its folder [`lake::JOURNAL`].
+    /// The lake; segments lie in its folder [`layout::JOURNAL`].
     pub lake: &'a Path,
     /// How much is free there.
     pub free: FreeSpace,
@@ -221,7 +206,7 @@ impl Journal {
         let counts = Counts::new(counters);
         counts.recording.set(1);
         let store = Store {
-            folder: disk.lake.join(lake::JOURNAL),
+            folder: disk.lake.join(layout::JOURNAL),
             origin,
             settings,
             stopwatch: Stopwatch::alone(STAGE, clock.clone()),
@@ -778,7 +763,8 @@ mod tests {
             let (spreads, receiver) = ring::count(8, EdgeCounters::default());
             let (state, states) = ring::count(4096, EdgeCounters::default());
             let (sealer, closed) = crossbeam::channel::bounded(4096);
-            let (requests, syncer) = syncer::pair(&lake.path().join(lake::JOURNAL), false, sealer);
+            let (requests, syncer) =
+                syncer::pair(&lake.path().join(layout::JOURNAL), false, sealer);
             let free = Arc::new(AtomicU64::new(u64::MAX));
             let probe = Arc::clone(&free);
             let probe = FreeSpace::new(move |_| Ok(probe.load(Ordering::Relaxed)));
@@ -805,7 +791,7 @@ mod tests {
         }
 
         fn folder(&self) -> PathBuf {
-            self.lake.path().join(lake::JOURNAL)
+            self.lake.path().join(layout::JOURNAL)
         }
 
         fn cycle(&mut self) -> usize {

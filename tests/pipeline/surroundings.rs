@@ -1,5 +1,5 @@
-//! What surrounds an engine: certificates, clients of every kind, ports and folders that are taken,
-//! and being told to end at the worst time.
+//! The engine's surroundings: certificates, clients of every kind, ports and folders that are
+//! taken, and requests to end at the worst time.
 
 use crate::engine_under_test::{
     EngineUnderTest, PATIENCE, Scene, configured, held, of_model, on_two_threads, plan,
@@ -11,23 +11,23 @@ use crate::outcome::Outcome;
 use exchange_sim::{ModelOptions, Simulator, Source, Speed};
 use spreadwire_config::config::Config;
 use spreadwire_engine::launch;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tracing_subscriber::fmt::MakeWriter;
 
 const SEED: u64 = 23;
-const INSTRUMENTS: usize = 2;
+pub(crate) const INSTRUMENTS: usize = 2;
 
-fn source(rate: f64) -> Source {
+/// The model's market.
+pub(crate) fn source(rate: f64) -> Source {
     println!("seed {SEED}");
     let instruments = INSTRUMENTS;
     Source::Model(ModelOptions { seed: SEED, rate, instruments, ..ModelOptions::default() })
 }
 
-/// A held market in real time without an end.
+/// Returns a held, endless market in real time.
 fn endless(rate: f64) -> exchange_sim::Options {
     held(source(rate), Speed::Times(1.0))
 }
@@ -88,16 +88,16 @@ fn a_certificate_that_nobody_trusts_is_told_and_leaves_the_other_venues_live() {
         let states: Vec<_> = story.iter().map(|(state, _)| state.as_str()).collect();
         assert_eq!(states, ["live", "down"]);
     }
-    // Quotes of okx were never written: nobody had subscribed them.
+    // Quotes of okx were never written, because nobody had subscribed to them.
     outcome.check();
 }
 
-/// Everything that this process logs, by whichever test.
+/// Everything that this process logs, from any test.
 #[derive(Clone, Default)]
 struct Log(Arc<(Mutex<String>, Condvar)>);
 
 impl Log {
-    /// Takes over the process's log; one test does so.
+    /// Takes over the process's log; only one test does so.
     fn shared() -> Log {
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone());
@@ -105,7 +105,7 @@ impl Log {
         log
     }
 
-    /// Waits for a line that has all of these.
+    /// Waits for a line that contains all of these.
     fn wait_for(&self, parts: &[&str]) {
         let (text, changed) = &*self.0;
         let has_line =
@@ -159,97 +159,7 @@ fn a_client_that_never_reads_costs_the_others_nothing() {
     drop(deaf);
 }
 
-/// Listens until every market that was live is down, and says what it heard.
-const PYTHON_CLIENT: &str = r#"
-import json, sys
-from websockets.sync.client import connect
-with connect(sys.argv[1], max_size=None) as socket:
-    hello = json.loads(socket.recv())
-    snapshot = json.loads(socket.recv())
-    assert (hello["type"], snapshot["type"], snapshot["last"]) == ("hello", "snapshot", True)
-    print("ready", flush=True)
-    spreads, statuses, seq, best, live = 0, 0, 0, None, {}
-    wanted = sum(len(instrument["venues"]) for instrument in hello["instruments"])
-    while len(live) < wanted or any(live.values()):
-        message = json.loads(socket.recv())
-        if message["type"] == "spread":
-            spreads, seq = spreads + 1, message["seq"]
-            best = max(best, message["net_bps"]) if best is not None else message["net_bps"]
-        elif message["type"] == "status":
-            statuses += 1
-            live[message["venue"], message["instrument"]] = message["state"] == "live"
-        else:
-            raise SystemExit("heard " + str(message))
-print(json.dumps({"protocol": hello["protocol"], "spreads": spreads, "statuses": statuses,
-                  "last_seq": seq, "best": best}))
-"#;
-
-#[test]
-fn a_client_in_python_hears_what_the_engine_counts() {
-    let has_client = Command::new("python3").args(["-c", "import websockets"]).output();
-    if !has_client.is_ok_and(|output| output.status.success()) {
-        return println!("skipped: python3 with websockets is not installed");
-    }
-    let options = exchange_sim::Options { limit: Some(3_000), ..held(source(5_000.0), Speed::Max) };
-    let scene = Scene::set(options, of_model(INSTRUMENTS), |_| {});
-    let script = scene.engine.home().join("client.py");
-    std::fs::write(&script, PYTHON_CLIENT).unwrap();
-    let address = format!("ws://{}/", scene.engine.address());
-    let python = Python::start(&script, &address);
-    assert_eq!(python.line(), "ready");
-    scene.play_to_the_end();
-    let scene = scene.close_market();
-    let said = python.line();
-    let told: serde_json::Value = serde_json::from_str(&said).unwrap();
-    let outcome = scene.end();
-    assert_eq!(told["protocol"], "spreadwire.v1");
-    assert_eq!(told["spreads"], outcome.count("calculator.spreads"));
-    assert_eq!(told["last_seq"], outcome.count("calculator.spreads"));
-    assert_eq!(told["statuses"], outcome.count("calculator.statuses"));
-    assert_eq!(told["best"].as_f64(), best(&outcome), "the best net spread");
-    outcome.check();
-}
-
-fn best(outcome: &Outcome) -> Option<f64> {
-    let net = |heard: &Heard| match heard {
-        Heard::Spread(spread) => Some(spread.net_bps),
-        Heard::Status(_) | Heard::Other(_) => None,
-    };
-    outcome.heard.iter().filter_map(net).max_by(f64::total_cmp)
-}
-
-/// A script that says something line by line; killed if the test ends before it.
-struct Python {
-    child: Child,
-    lines: crossbeam::channel::Receiver<String>,
-}
-
-impl Python {
-    fn start(script: &Path, address: &str) -> Python {
-        let command = &mut Command::new("python3");
-        let mut child = command.arg(script).arg(address).stdout(Stdio::piped()).spawn().unwrap();
-        let output = BufReader::new(child.stdout.take().unwrap());
-        let (sender, lines) = crossbeam::channel::unbounded();
-        let reader = std::thread::Builder::new().name("python".to_owned());
-        let read = move || output.lines().map_while(Result::ok).try_for_each(|l| sender.send(l));
-        drop(reader.spawn(read).unwrap());
-        Python { child, lines }
-    }
-
-    fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("the script says something in time")
-    }
-}
-
-impl Drop for Python {
-    fn drop(&mut self) {
-        // It has ended by itself unless the test failed.
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
-}
-
-/// A simulator nobody plays on, for engines that do not get that far.
+/// Returns a simulator without any client, for engines that do not get that far.
 fn idle_simulator() -> Simulator {
     Simulator::start(endless(1_000.0)).unwrap()
 }
@@ -305,7 +215,7 @@ fn a_plan_refuses_a_lake_that_is_a_file() {
 
 #[test]
 fn an_engine_ends_while_its_connections_are_being_made() {
-    // Somebody who takes connections and says nothing: handshakes hang.
+    // A listener that accepts connections and sends nothing, so that handshakes hang.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let simulator = idle_simulator();
     let mut config = configured(&simulator, of_model(INSTRUMENTS));
@@ -323,7 +233,7 @@ fn an_engine_ends_while_its_connections_are_being_made() {
 #[test]
 fn an_engine_told_to_end_at_full_speed_seals_everything_it_has_decoded() {
     let scene = Scene::set(held(source(5_000.0), Speed::Max), of_model(INSTRUMENTS), |config| {
-        // The feed by itself is faster than the rest, so that its edge is full when it ends.
+        // The feed alone is faster than the rest, so its edge is full when it ends.
         on_two_threads(config, &["feed"]);
         config.rings.feed = 64;
         config.decision.entry_bps = -30.0;
@@ -358,7 +268,7 @@ fn a_journal_folder_that_vanishes_in_a_run_is_told_to_clients_and_the_hole_is_ma
     });
     scene.simulator.release();
     scene.engine.wait_for("a journal", PATIENCE, |engine| 0 < engine.count("journal.quotes"));
-    std::fs::remove_dir_all(scene.engine.plan.journal.lake.join("journal")).unwrap();
+    std::fs::remove_dir_all(scene.engine.plan.lake.join("journal")).unwrap();
     scene.engine.wait_for("recording to go on", PATIENCE, |engine| {
         2 == engine.count("broadcast.recordings")
     });

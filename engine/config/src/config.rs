@@ -1,23 +1,26 @@
 //! The configuration as the file has it: plain fields, serde, nothing derived, nothing checked.
 //!
-//! [`read`] parses, as `problem` reads every file that people write; what it means is proved in
-//! `plan`. It must not know agents.
+//! [`read`] parses it as `problem` reads every file that people write. The defaults stand here and
+//! nowhere else, in the units of the file. What the values mean is proved by whoever uses them:
+//! venues and instruments in `spreadwire-catalogue`, the rest in the engine's plan.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use spreadwire_market::problem::{self, Form, Problem};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The whole file. See `config/laptop.toml` for a commented one.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Config {
     /// Files beside this one whose `venues` and `instruments` are added to its own.
     pub include: Vec<PathBuf>,
     /// Markets to connect to.
     pub venues: Vec<Venue>,
-    /// What to compare between them.
+    /// What to compare between them, each on the venues of its market.
     pub instruments: Vec<Instrument>,
+    /// What to compare between spot and perpetual venues, under a name of its own.
+    pub across_markets: Vec<Instrument>,
     /// Which agents run on which thread.
     pub threads: Vec<Thread>,
     /// The WebSocket server.
@@ -38,6 +41,12 @@ pub struct Config {
     pub memory: Memory,
 }
 
+impl Config {
+    fn every_instrument(&mut self) -> impl Iterator<Item = &mut Instrument> {
+        self.instruments.iter_mut().chain(&mut self.across_markets)
+    }
+}
+
 /// Where an entry of a list stands, for problems with it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -48,7 +57,7 @@ pub struct Place {
 }
 
 /// One market of one exchange.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Venue {
     /// Where it stands.
     #[serde(skip)]
@@ -59,25 +68,31 @@ pub struct Venue {
     pub url: Option<String>,
     /// Taker fee in basis points; default is the venue's lowest tier.
     pub taker_fee_bps: Option<f64>,
-    /// A quote older than this takes part in no spread, ms. Default 5000.
+    /// A quote older than this takes part in no spread, ms. Default [`MAX_AGE_MS_DEFAULT`].
     pub max_age_ms: Option<u64>,
     /// PEM file of a certificate authority to trust for `wss://` beside the public ones.
     pub ca_file: Option<PathBuf>,
 }
 
+/// [`Venue::max_age_ms`] where the file has none.
+pub const MAX_AGE_MS_DEFAULT: u64 = 5_000;
+
+/// [`Thread::sleep_max_us`] where the file has none.
+pub const SLEEP_MAX_US_DEFAULT: u64 = 1_000;
+
 /// One thing traded, the same on all venues named.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Instrument {
     /// Where it stands.
     #[serde(skip)]
     pub place: Place,
-    /// Canonical name: `BTC/USDT`, `BTC/USDT:PERP`.
+    /// Canonical name: `BTC/USDT`, `BTC/USDT:PERP`; across markets `BTC/USDT:SPOT-PERP`.
     pub name: String,
     /// Decimals that prices are kept with; at least those of the venue with the finest tick.
     pub price_decimals: u8,
     /// Decimals that sizes are kept with.
     pub size_decimals: u8,
-    /// Venues to compare it on; default is every venue of the file.
+    /// Venues to compare it on; default is every venue of the file that trades its market.
     pub venues: Option<Vec<String>>,
     /// Spelling by venue, where it is not the venue's customary one.
     #[serde(default)]
@@ -85,7 +100,7 @@ pub struct Instrument {
 }
 
 /// One thread.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Thread {
     /// Name, at most 15 bytes.
     pub name: String,
@@ -93,7 +108,7 @@ pub struct Thread {
     pub cpu: Option<usize>,
     /// `spin`, `yield` or `backoff`.
     pub idle: String,
-    /// Longest sleep of `backoff`, microseconds. Default 1000.
+    /// Longest sleep of `backoff`, microseconds. Default [`SLEEP_MAX_US_DEFAULT`].
     pub sleep_max_us: Option<u64>,
     /// Agents in the order of the data flow: `feed` or `feed.<venue>`, `calculator`, `decision`,
     /// `broadcast`, `journal`.
@@ -101,7 +116,7 @@ pub struct Thread {
 }
 
 /// The WebSocket server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Broadcast {
     /// Address to listen on.
@@ -126,7 +141,7 @@ impl Default for Broadcast {
 }
 
 /// When an opportunity opens and closes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Decision {
     /// Opens at this net spread or above, basis points.
@@ -154,7 +169,7 @@ impl Default for Decision {
 }
 
 /// The record of every quote.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Journal {
     /// The lake's folder; made if it does not exist.
@@ -188,7 +203,7 @@ impl Default for Journal {
 }
 
 /// The raw frames in files.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Capture {
     /// Whether frames are kept.
@@ -206,7 +221,7 @@ impl Default for Capture {
 }
 
 /// Latencies in files.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Telemetry {
     /// Folder for interval logs, distributions and plots; none are written without it.
@@ -214,7 +229,7 @@ pub struct Telemetry {
 }
 
 /// How the feeds' sockets are read.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Sockets {
     /// Room of each connection for what was read and not decoded yet, bytes.
@@ -239,7 +254,7 @@ impl Default for Sockets {
 }
 
 /// Sizes of the edges, in records of 64 bytes.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Rings {
     /// From each feed to the calculator.
@@ -259,75 +274,16 @@ impl Default for Rings {
 }
 
 /// The process's memory.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Memory {
     /// Whether all of it is brought into RAM at the start and kept there.
     pub lock: bool,
 }
 
-/// All keys that a file may hold, for "did you mean".
-pub const KEYS: &[&str] = &[
-    "include",
-    "venues",
-    "instruments",
-    "threads",
-    "broadcast",
-    "decision",
-    "journal",
-    "capture",
-    "telemetry",
-    "sockets",
-    "rings",
-    "memory",
-    "lock",
-    "name",
-    "url",
-    "taker_fee_bps",
-    "max_age_ms",
-    "ca_file",
-    "price_decimals",
-    "size_decimals",
-    "symbols",
-    "cpu",
-    "idle",
-    "sleep_max_us",
-    "agents",
-    "address",
-    "clients_max",
-    "client_buffer_bytes",
-    "stuck_timeout_ms",
-    "entry_bps",
-    "exit_bps",
-    "cooldown_ms",
-    "recommendations",
-    "lake",
-    "segment_records",
-    "segment_seconds",
-    "flush_ms",
-    "sync_ms",
-    "enabled",
-    "ring_bytes",
-    "hist",
-    "receive_buffer_bytes",
-    "busy_poll_us",
-    "kernel_timestamps",
-    "quick_ack",
-    "disk_reserve_mb",
-    "spreads_min_net_bps",
-    "feed",
-    "broadcast",
-    "decision",
-    "journal",
-];
-
 /// How the file is read.
-const FORM: Form = Form {
-    keys: KEYS,
-    free: "symbols",
-    start: "config/laptop.toml is one to start from",
-    document: "docs/configuration.md",
-};
+const FORM: Form =
+    Form { start: "config/laptop.toml is one to start from", document: "docs/configuration.md" };
 
 /// Reads a file and those that it includes. Paths within are taken from the file's own folder.
 /// Every problem of reading and parsing is appended to `problems`; what the values mean is not
@@ -339,9 +295,10 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
         let path = folder.join(include);
         let mut included = FORM.read(&path, problems).map(numbered)?;
         included.venues.iter_mut().for_each(|v| v.place.file = Some(path.clone()));
-        included.instruments.iter_mut().for_each(|i| i.place.file = Some(path.clone()));
+        included.every_instrument().for_each(|i| i.place.file = Some(path.clone()));
         config.venues.extend(included.venues);
         config.instruments.extend(included.instruments);
+        config.across_markets.extend(included.across_markets);
     }
     for venue in &mut config.venues {
         venue.ca_file = venue.ca_file.take().map(|file| folder.join(file));
@@ -363,5 +320,6 @@ pub fn parse(text: &str) -> Result<(Config, Vec<String>), toml::de::Error> {
 fn numbered(mut config: Config) -> Config {
     config.venues.iter_mut().zip(0..).for_each(|(venue, number)| venue.place.number = number);
     config.instruments.iter_mut().zip(0..).for_each(|(it, number)| it.place.number = number);
+    config.across_markets.iter_mut().zip(0..).for_each(|(it, number)| it.place.number = number);
     config
 }

@@ -2,22 +2,24 @@
 //! file is read.
 //!
 //! A [`Form`] reads TOML into plain fields. Every key that nobody asked for is a problem of its own,
-//! with the nearest known one, so that all of them are reported at once. It must not know what any
-//! key means.
+//! with the nearest known one, so that all of them are reported at once. [`Faults`] collects what a
+//! proof of the values finds after that.
 
+use crate::known_keys::KnownKeys;
 use serde::de::DeserializeOwned;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Something wrong with a file, where, and what would be right.
+/// A problem in a file, with its place and remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
-    /// The key: `threads[1].cpu`; empty for the file as a whole.
+    /// Key with the problem: `threads[1].cpu`; empty for the file as a whole.
     pub key: String,
-    /// What is wrong, with the value.
+    /// What is wrong, including the value.
     pub reason: String,
-    /// What would be right.
+    /// What to do about it.
     pub remedy: String,
 }
 
@@ -31,105 +33,181 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// What is known of a kind of file before it is read.
+/// Problems as they are found, each in the file that is looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Faults {
+    file: PathBuf,
+    list: Vec<Problem>,
+}
+
+impl Faults {
+    /// Begins with a file, and with the problems that reading it gave.
+    #[must_use]
+    pub fn new(file: &Path, list: Vec<Problem>) -> Faults {
+        Faults { file: file.to_owned(), list }
+    }
+
+    /// Adds a problem of the file that is looked at.
+    pub fn add(&mut self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) {
+        let (reason, remedy) = (reason.into(), remedy.into());
+        self.list.push(Problem { file: self.file.clone(), key: key.to_owned(), reason, remedy });
+    }
+
+    /// Adds problems that were found elsewhere.
+    pub fn extend(&mut self, problems: Vec<Problem>) {
+        self.list.extend(problems);
+    }
+
+    /// Adds a problem if a value lies outside its range, both ends of which are in it.
+    pub fn within<T: PartialOrd + std::fmt::Display + Copy>(
+        &mut self,
+        key: &str,
+        value: T,
+        range: RangeInclusive<T>,
+    ) {
+        if !range.contains(&value) {
+            let remedy = format!("choose {} to {}", range.start(), range.end());
+            self.add(key, format!("{value} is out of range"), remedy);
+        }
+    }
+
+    /// Looks at another file, if one is given, as long as `look` runs.
+    pub fn in_file<R>(&mut self, file: Option<&Path>, look: impl FnOnce(&mut Faults) -> R) -> R {
+        let Some(file) = file else { return look(self) };
+        let before = std::mem::replace(&mut self.file, file.to_owned());
+        let seen = look(self);
+        self.file = before;
+        seen
+    }
+
+    /// Whether there is no problem so far.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// All problems, in the order in which they were found.
+    #[must_use]
+    pub fn into_list(self) -> Vec<Problem> {
+        self.list
+    }
+}
+
+/// How a kind of file is named to people when something is wrong with one.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
-    /// All keys that a file may hold, for "did you mean".
-    pub keys: &'static [&'static str],
-    /// The one key below which the writer names the keys.
-    pub free: &'static str,
-    /// What to start from when there is no file.
+    /// Hint for a user who has no such file yet.
     pub start: &'static str,
-    /// The document that has every key.
+    /// Document that describes every key.
     pub document: &'static str,
 }
 
 impl Form {
-    /// Reads a file. Every problem of reading and parsing is appended to `problems`; what the values
-    /// mean is not looked at. `None` if there is nothing to look at.
+    /// Reads and parses a file. Appends every problem found to `problems`; does not check what the
+    /// values mean. Returns `None` if the file could not be parsed.
     pub fn read<T: DeserializeOwned>(&self, path: &Path, problems: &mut Vec<Problem>) -> Option<T> {
-        let add = |problems: &mut Vec<Problem>, key: &str, reason: String, remedy: String| {
-            let (file, key) = (path.to_owned(), key.to_owned());
-            problems.push(Problem { file, key, reason, remedy });
-        };
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(error) => {
+        let text = self.text(path, problems)?;
+        self.parse(path, &text, problems)
+    }
+
+    /// Reads a file's text; `None`, and a problem, if it cannot be read.
+    pub fn text(&self, path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
+        std::fs::read_to_string(path)
+            .map_err(|error| {
                 let remedy = format!("name a readable TOML file; {}", self.start);
-                add(problems, "", format!("cannot be read: {error}"), remedy);
-                return None;
-            }
-        };
-        let (read, unknown) = match parse(&text) {
+                let reason = format!("cannot be read: {error}");
+                problems.push(Problem {
+                    file: path.to_owned(),
+                    key: String::new(),
+                    reason,
+                    remedy,
+                });
+            })
+            .ok()
+    }
+
+    /// Parses the text of a file, as [`read`](Form::read) does.
+    pub fn parse<T: DeserializeOwned>(
+        &self,
+        path: &Path,
+        text: &str,
+        problems: &mut Vec<Problem>,
+    ) -> Option<T> {
+        let mut faults = Faults::new(path, Vec::new());
+        let known = KnownKeys::of::<T>();
+        let (read, unknown) = match parse(text) {
             Ok((value, unknown)) => (Ok(value), unknown),
-            Err(error) => (Err(error), self.unknown_of(&text)),
+            Err(error) => (Err(error), unknown_of(text, &known)),
         };
         for key in unknown {
-            add(problems, &key, "no such key".to_owned(), self.nearest(&key));
+            faults.add(&key, "no such key", self.nearest(&key, &known));
         }
-        match read {
-            Ok(value) => Some(value),
-            Err(error) => {
-                let line = error.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
-                let key = if line == 0 { String::new() } else { format!("line {line}") };
-                let reason = error.message().trim().replace('\n', ", ");
-                let remedy = format!("mend the line; {} has every key", self.document);
-                add(problems, &key, reason, remedy);
-                None
-            }
-        }
+        let read = read.map_err(|error| {
+            let line = error.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
+            let key = if line == 0 { String::new() } else { format!("line {line}") };
+            let reason = error.message().trim().replace('\n', ", ");
+            faults.add(&key, reason, format!("mend the line; {} has every key", self.document));
+        });
+        problems.extend(faults.into_list());
+        read.ok()
     }
 
-    /// Keys that nobody asked for, of a text that is TOML but does not have the right shape: a key
-    /// that is missing is often one that is misspelt.
-    fn unknown_of(&self, text: &str) -> Vec<String> {
-        let mut unknown = Vec::new();
-        if let Ok(table) = text.parse::<toml::Table>() {
-            self.walk(&toml::Value::Table(table), "", &mut unknown);
-        }
-        unknown
-    }
-
-    fn walk(&self, value: &toml::Value, path: &str, unknown: &mut Vec<String>) {
-        match value {
-            toml::Value::Table(table) => {
-                for (key, value) in table {
-                    let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
-                    if !self.keys.contains(&key.as_str()) {
-                        unknown.push(path);
-                    } else if key != self.free {
-                        self.walk(value, &path, unknown);
-                    }
-                }
-            }
-            toml::Value::Array(items) => {
-                for (number, item) in items.iter().enumerate() {
-                    self.walk(item, &format!("{path}[{number}]"), unknown);
-                }
-            }
-            toml::Value::String(_)
-            | toml::Value::Integer(_)
-            | toml::Value::Float(_)
-            | toml::Value::Boolean(_)
-            | toml::Value::Datetime(_) => {}
-        }
-    }
-
-    /// "Did you mean", for the last part of a key.
-    fn nearest(&self, key: &str) -> String {
-        let last = key.rsplit('.').next().unwrap_or(key);
+    /// "Did you mean", for the last part of a key: the nearest of the keys beside it.
+    fn nearest(&self, key: &str, known: &KnownKeys) -> String {
+        let key = without_places(key);
+        let last = key.rsplit('.').next().unwrap_or(&key);
         let likeness = |known: &str| strsim::jaro_winkler(known, last);
-        let close = self.keys.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
+        let close = known.beside(&key).max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
         match close {
-            Some(known) if likeness(known) > 0.8 && *known != last => {
-                format!("did you mean `{known}`?")
-            }
+            Some(near) if likeness(near) > 0.8 => format!("did you mean `{near}`?"),
             _ => format!("remove it; {} has every key", self.document),
         }
     }
 }
 
-/// Parses a text; the keys that nobody asked for come beside.
+/// Returns the keys that nobody asked for, of a text that is TOML but does not have the right shape:
+/// a key that is missing is often one that is misspelt.
+fn unknown_of(text: &str, known: &KnownKeys) -> Vec<String> {
+    let mut unknown = Vec::new();
+    if let Ok(table) = text.parse::<toml::Table>() {
+        walk(&toml::Value::Table(table), "", known, &mut unknown);
+    }
+    unknown
+}
+
+fn walk(value: &toml::Value, path: &str, known: &KnownKeys, unknown: &mut Vec<String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let key = without_places(&path);
+                if !known.contains(&key) {
+                    unknown.push(path);
+                } else if !known.is_free(&key) {
+                    walk(value, &path, known, unknown);
+                }
+            }
+        }
+        toml::Value::Array(items) => {
+            for (number, item) in items.iter().enumerate() {
+                walk(item, &format!("{path}[{number}]"), known, unknown);
+            }
+        }
+        toml::Value::String(_)
+        | toml::Value::Integer(_)
+        | toml::Value::Float(_)
+        | toml::Value::Boolean(_)
+        | toml::Value::Datetime(_) => {}
+    }
+}
+
+/// `threads[0].cpu` without the places in lists: `threads.cpu`.
+fn without_places(key: &str) -> String {
+    let part = |part: &str| part.split('[').next().unwrap_or(part).to_owned();
+    key.split('.').map(part).collect::<Vec<_>>().join(".")
+}
+
+/// Parses a text and returns its value with the unknown keys.
 ///
 /// # Errors
 /// The first error of syntax or type.
@@ -140,7 +218,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<String>), toml::
     Ok((value, unknown))
 }
 
-/// `threads.0.cpu` as people write it: `threads[0].cpu`.
+/// Formats a key the way people write it: `threads.0.cpu` becomes `threads[0].cpu`.
 fn key_of(path: &serde_ignored::Path<'_>) -> String {
     let mut key = String::new();
     for part in path.to_string().split('.').filter(|part| *part != "?") {

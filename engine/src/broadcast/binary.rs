@@ -1,29 +1,36 @@
-//! The layouts of `spreadwire.v1.bin`: fixed, little-endian, each behind a header of eight bytes.
+//! The messages of `spreadwire.v1.bin`: fixed little-endian layouts, each behind a header of eight
+//! bytes.
 //!
 //! `docs/broadcast.md` has every field with its offset, and a test compares the two. A WebSocket
-//! message holds one or more of these, one behind the other. Whoever reads skips by `length` what it
-//! does not know. Numbers are those of the engine's records: mantissas at the scales that the
-//! message itself repeats, venues and instruments by their place in the catalogue. It must not know
-//! clients or sockets.
+//! message holds one or more of these messages, one behind the other. A reader skips by `length`
+//! what it does not know. Numbers are those of the engine's records: mantissas at the scales that
+//! the message itself repeats, venues and instruments by their place in the catalogue.
 
 use super::conflation::Missed;
-use super::market::Event;
-use super::text::Text;
+use super::event::{Delivery, Event, Topic};
+use super::snapshot::Part;
+use super::text::{Text, tidy};
 use bytemuck::{Pod, Zeroable};
 use spreadwire_market::instrument::{Catalogue, InstrumentId};
 use spreadwire_market::record::{Gap, Recording, Spread, Status};
 use spreadwire_market::spread::BPS;
 use std::mem::{offset_of, size_of};
+use std::sync::Arc;
 
 /// The version of every layout here.
-pub(super) const VERSION: u8 = 1;
+const VERSION: u8 = 1;
 
-/// The latest of its key, after the client was too slow for the rest.
-pub(super) const CONFLATED: u16 = 1;
-/// Belongs to the snapshot whose head came before it.
-pub(super) const IN_SNAPSHOT: u16 = 1 << 1;
+/// Flag of the latest of its key, after the client was too slow for the rest.
+const CONFLATED: u16 = 1;
+/// Flag of a state or spread that belongs to the snapshot whose head came before it.
+const IN_SNAPSHOT: u16 = 1 << 1;
 
-/// A snapshot's filter has a name of at most so many bytes.
+/// `reason` of a gap of one client, which was too slow.
+const SLOW_CLIENT: u8 = 1;
+/// `reason` of a gap of the engine's own.
+const ENGINE: u8 = 2;
+
+/// Most bytes of the id of a snapshot's filter.
 const ID_BYTES: usize = 64;
 
 /// Codes of messages.
@@ -161,37 +168,107 @@ fn header<T>(code: Code, flags: u16) -> Header {
     Header { kind: code as u8, version: VERSION, flags, length }
 }
 
-/// Writes a spread.
-#[inline]
-pub(super) fn spread(
-    out: &mut Text,
-    seq: u64,
-    spread: &Spread,
-    (price_scale, size_scale): (u8, u8),
-    flags: u16,
-) {
-    let message = SpreadMessage {
-        header: header::<SpreadMessage>(Code::Spread, flags),
-        seq,
-        ts_recv: spread.ts_recv,
-        quote_seq: spread.sequence,
-        buy_px: spread.buy_px,
-        sell_px: spread.sell_px,
-        buy_sz: spread.buy_sz,
-        sell_sz: spread.sell_sz,
-        net: spread.net,
-        instrument: spread.instrument.0,
-        buy_venue: spread.buy_venue.0,
-        sell_venue: spread.sell_venue.0,
-        price_scale,
-        size_scale,
-    };
-    out.put(&bytemuck::cast::<_, [u8; size_of::<SpreadMessage>()]>(message));
+/// Writes binary messages for the names and scales of a catalogue.
+#[derive(Debug)]
+pub(super) struct Binary {
+    catalogue: Arc<Catalogue>,
 }
 
-/// Writes a status.
-pub(super) fn status(out: &mut Text, status: &Status, flags: u16) {
-    let message = StatusMessage {
+impl Binary {
+    /// Keeps the catalogue.
+    pub(super) fn new(catalogue: Arc<Catalogue>) -> Binary {
+        Binary { catalogue }
+    }
+
+    /// Writes a spread, a status, a gap of the engine's or a recording.
+    #[inline]
+    pub(super) fn event(&self, out: &mut Text, event: &Event, delivery: Delivery) {
+        self.flagged(out, event, if delivery == Delivery::Conflated { CONFLATED } else { 0 });
+    }
+
+    #[inline]
+    fn flagged(&self, out: &mut Text, event: &Event, flags: u16) {
+        match event.topic() {
+            Some(Topic::Spread(spread)) => self.spread(out, event.seq, spread, flags),
+            Some(Topic::Status(status)) => {
+                out.append(bytemuck::bytes_of(&status_of(status, flags)))
+            }
+            Some(Topic::Gap(gap)) => out.append(bytemuck::bytes_of(&engine_gap_of(gap, flags))),
+            Some(Topic::Recording(recording)) => {
+                out.append(bytemuck::bytes_of(&recording_of(recording, flags)));
+            }
+            None => debug_assert!(false, "clients are not told about {:?}", event.record),
+        }
+    }
+
+    #[inline]
+    fn spread(&self, out: &mut Text, seq: u64, spread: &Spread, flags: u16) {
+        let instrument = &self.catalogue.instruments[spread.instrument.index()];
+        let message = SpreadMessage {
+            header: header::<SpreadMessage>(Code::Spread, flags),
+            seq,
+            ts_recv: spread.ts_recv,
+            quote_seq: spread.sequence,
+            buy_px: spread.buy_px,
+            sell_px: spread.sell_px,
+            buy_sz: spread.buy_sz,
+            sell_sz: spread.sell_sz,
+            net: spread.net,
+            instrument: spread.instrument.0,
+            buy_venue: spread.buy_venue.0,
+            sell_venue: spread.sell_venue.0,
+            price_scale: instrument.price_scale,
+            size_scale: instrument.size_scale,
+        };
+        out.put(&bytemuck::cast::<_, [u8; size_of::<SpreadMessage>()]>(message));
+    }
+
+    /// Writes a gap of one client.
+    pub(super) fn client_gap(&self, out: &mut Text, missed: &Missed) {
+        let message = GapMessage {
+            header: header::<GapMessage>(Code::Gap, 0),
+            missed: missed.count,
+            from_seq: missed.from_seq,
+            to_seq: missed.to_seq,
+            reason: SLOW_CLIENT,
+            ..GapMessage::zeroed()
+        };
+        out.append(bytemuck::bytes_of(&message));
+    }
+
+    /// Writes a part of a snapshot: its head, then its states and its spreads.
+    pub(super) fn snapshot(&self, out: &mut Text, part: &mut Part<'_>) {
+        // The head says how many items there are, so it is written once they are.
+        let place = out.bytes().len();
+        out.append(&[0; size_of::<SnapshotHead>()]);
+        let (mut states, mut spreads) = (0, 0);
+        while let Some(event) = part.next() {
+            self.flagged(out, event, IN_SNAPSHOT);
+            *(if part.is_state(event) { &mut states } else { &mut spreads }) += 1;
+        }
+        let id = &part.id().as_bytes()[..part.id().len().min(ID_BYTES)];
+        let mut head = SnapshotHead {
+            header: header::<SnapshotHead>(Code::Snapshot, 0),
+            seq: part.seq(),
+            states,
+            spreads,
+            last: u8::from(part.covered().last),
+            id_length: u8::try_from(id.len()).unwrap_or(0),
+            ..SnapshotHead::zeroed()
+        };
+        head.id[..id.len()].copy_from_slice(id);
+        let kept = &mut out.bytes_mut()[place..place + size_of::<SnapshotHead>()];
+        kept.copy_from_slice(bytemuck::bytes_of(&head));
+    }
+
+    /// Writes the catalogue: rows of fixed size, then all names.
+    pub(super) fn catalogue(&self, out: &mut Text, engine: &str) {
+        write_catalogue(out, &self.catalogue, engine);
+    }
+}
+
+fn status_of(status: &Status, flags: u16) -> StatusMessage {
+    StatusMessage {
         header: header::<StatusMessage>(Code::Status, flags),
         ts_recv: status.ts_recv,
         instrument: status.instrument.0,
@@ -199,100 +276,30 @@ pub(super) fn status(out: &mut Text, status: &Status, flags: u16) {
         state: status.state,
         previous: status.previous,
         reason: status.reason,
-    };
-    out.append(bytemuck::bytes_of(&message));
+    }
 }
 
-/// Writes a gap of one client.
-pub(super) fn client_gap(out: &mut Text, missed: &Missed) {
-    let message = GapMessage {
-        header: header::<GapMessage>(Code::Gap, 0),
-        missed: missed.count,
-        from_seq: missed.from_seq,
-        to_seq: missed.to_seq,
-        reason: 1,
-        ..GapMessage::zeroed()
-    };
-    out.append(bytemuck::bytes_of(&message));
-}
-
-/// Writes a gap of the engine's own.
-pub(super) fn engine_gap(out: &mut Text, gap: &Gap) {
-    let message = GapMessage {
-        header: header::<GapMessage>(Code::Gap, 0),
+fn engine_gap_of(gap: &Gap, flags: u16) -> GapMessage {
+    GapMessage {
+        header: header::<GapMessage>(Code::Gap, flags),
         missed: gap.missed,
         ts_recv: gap.ts_recv,
-        reason: 2,
+        reason: ENGINE,
         ..GapMessage::zeroed()
-    };
-    out.append(bytemuck::bytes_of(&message));
+    }
 }
 
-/// Writes whether quotes are recorded.
-pub(super) fn recording(out: &mut Text, recording: &Recording) {
-    let message = RecordingMessage {
-        header: header::<RecordingMessage>(Code::Recording, 0),
+fn recording_of(recording: &Recording, flags: u16) -> RecordingMessage {
+    RecordingMessage {
+        header: header::<RecordingMessage>(Code::Recording, flags),
         ts_recv: recording.ts_recv,
         lost: recording.lost,
         state: recording.state,
         reserved: [0; 7],
-    };
-    out.append(bytemuck::bytes_of(&message));
-}
-
-/// The head of a snapshot message, which is known only when its items are.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SnapshotOf<'a> {
-    /// The filter.
-    pub(super) id: &'a str,
-    /// The last spread that it takes into account.
-    pub(super) seq: u64,
-    /// States behind it.
-    pub(super) states: u32,
-    /// Spreads behind the states.
-    pub(super) spreads: u32,
-    /// Whether no more parts follow.
-    pub(super) last: bool,
-}
-
-/// Bytes of a snapshot's head.
-pub(super) const SNAPSHOT_HEAD_BYTES: usize = size_of::<SnapshotHead>();
-
-/// Writes a snapshot's head to the place that was kept for it.
-pub(super) fn snapshot_head(into: &mut [u8], of: &SnapshotOf<'_>) {
-    let mut head = SnapshotHead {
-        header: header::<SnapshotHead>(Code::Snapshot, 0),
-        seq: of.seq,
-        states: of.states,
-        spreads: of.spreads,
-        last: u8::from(of.last),
-        ..SnapshotHead::zeroed()
-    };
-    let length = of.id.len().min(ID_BYTES);
-    head.id[..length].copy_from_slice(&of.id.as_bytes()[..length]);
-    head.id_length = u8::try_from(length).unwrap_or(0);
-    into.copy_from_slice(bytemuck::bytes_of(&head));
-}
-
-/// An event as the message of its kind; `false` if it is of none.
-pub(super) fn event(out: &mut Text, event: &Event, catalogue: &Catalogue, flags: u16) -> bool {
-    use spreadwire_market::record::Kind;
-    match event.record.kind() {
-        Some(Kind::Spread) => {
-            let view: &Spread = event.record.view();
-            let of = &catalogue.instruments[view.instrument.index()];
-            spread(out, event.seq, view, (of.price_scale, of.size_scale), flags);
-        }
-        Some(Kind::Status) => status(out, event.record.view(), flags),
-        Some(Kind::Gap) => engine_gap(out, event.record.view()),
-        Some(Kind::Recording) => recording(out, event.record.view()),
-        _ => return false,
     }
-    true
 }
 
-/// Writes the catalogue: rows of fixed size, then all names.
-pub(super) fn catalogue(out: &mut Text, catalogue: &Catalogue, engine: &str) {
+fn write_catalogue(out: &mut Text, catalogue: &Catalogue, engine: &str) {
     let rows = size_of::<CatalogueHead>()
         + catalogue.venues.len() * size_of::<VenueRow>()
         + catalogue.instruments.len() * size_of::<InstrumentRow>();
@@ -306,7 +313,7 @@ pub(super) fn catalogue(out: &mut Text, catalogue: &Catalogue, engine: &str) {
     let mut table: Vec<u8> = Vec::new();
     for venue in &catalogue.venues {
         let (name_offset, name_length) = name(&venue.name);
-        let taker_fee_bps = super::message::tidy(venue.taker_fee * BPS);
+        let taker_fee_bps = tidy(venue.taker_fee * BPS);
         table.extend(bytemuck::bytes_of(&VenueRow { name_offset, name_length, taker_fee_bps }));
     }
     for (instrument, id) in catalogue.instruments.iter().zip(0..) {

@@ -1,14 +1,15 @@
-//! What a client whose buffer is full will get later: the latest of each key, in order.
+//! The events that a client whose buffer is full will get later: the latest of each key, in order.
 //!
-//! A table by key whose used entries form a list from the longest to the shortest unchanged. A newer
-//! event replaces the older of its key and moves to the end, so that taking from the front gives the
-//! latest of each key in the order of the stream. A leg that came back to life while the client was
-//! behind has two entries, its latest state that was not live and then the live one, so that the
-//! client forgets the leg's pairs as it would have in the stream. All memory is taken once, at the
-//! first congestion. It must not know sockets or messages.
+//! The used entries of a table by key form a list, from the one unchanged for longest to the
+//! newest. A newer event replaces the older of its key and moves to the end, so that taking from
+//! the front gives the latest of each key in the order of the stream. A leg that came back to life
+//! while the client was behind has two entries, its latest state that was not live and then the
+//! live one, so that the client forgets the leg's pairs as it would have in the stream. All memory
+//! is taken once, at the first congestion.
 
-use super::market::{Event, Keys};
-use spreadwire_market::record::{Gap, Recording, Spread, Status};
+use super::event::{Event, Topic};
+use super::market::Keys;
+use spreadwire_market::record::{Gap, Recording, Status};
 use spreadwire_market::state::State;
 
 /// No entry.
@@ -24,11 +25,11 @@ struct Entry {
 /// Spreads that will never be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Missed {
-    /// How many.
+    /// Number of spreads.
     pub(super) count: u64,
-    /// The first one's number.
+    /// Number of the first one in the stream.
     pub(super) from_seq: u64,
-    /// The last one's.
+    /// Number of the last one in the stream.
     pub(super) to_seq: u64,
 }
 
@@ -43,7 +44,7 @@ impl Missed {
 /// The table.
 #[derive(Debug)]
 pub(super) struct Conflation {
-    /// By key; behind the last key those of states that are live.
+    /// Entries by key; behind the last key those of states that are live.
     entries: Vec<Entry>,
     first: usize,
     last: usize,
@@ -53,7 +54,7 @@ pub(super) struct Conflation {
 }
 
 impl Conflation {
-    /// Room for every key.
+    /// Takes the memory for every key.
     pub(super) fn new(keys: &Keys) -> Conflation {
         let empty = Entry { event: None, before: NONE, after: NONE };
         let entries = vec![empty; keys.count() + keys.states()];
@@ -67,12 +68,25 @@ impl Conflation {
         }
     }
 
-    /// Notes an event, over an older one of its key if there is one; returns how many spreads that
-    /// makes pointless.
+    /// Keeps an event for later, in place of an older one of its key; returns how many spreads will
+    /// never be sent because of it.
     pub(super) fn put(&mut self, event: &Event, keys: &Keys) -> u64 {
-        let Some(status) = event.record.get::<Status>() else {
-            return self.put_at(event.key, event);
-        };
+        match event.topic() {
+            Some(Topic::Spread(_)) => self.put_at(event.key, event),
+            Some(Topic::Status(status)) => self.put_status(status, event, keys),
+            Some(Topic::Gap(gap)) => self.put_gap(gap, keys),
+            Some(Topic::Recording(recording)) => {
+                self.recording = Some(*recording);
+                0
+            }
+            None => {
+                debug_assert!(false, "clients are not told about {:?}", event.record);
+                0
+            }
+        }
+    }
+
+    fn put_status(&mut self, status: &Status, event: &Event, keys: &Keys) -> u64 {
         let live = keys.count() + event.key;
         if status.state == State::Live as u8 {
             return self.put_at(live, event);
@@ -106,36 +120,31 @@ impl Conflation {
             after => self.entries[after].before = before,
         }
         self.entries[key].event = None;
-        if !event.record.is::<Spread>() {
+        if !matches!(event.topic(), Some(Topic::Spread(_))) {
             return 0;
         }
         self.missed.add(event.seq);
         1
     }
 
-    /// Notes a loss before the engine's broadcast: the spreads that wait may no longer hold.
-    pub(super) fn put_gap(&mut self, gap: &Gap, keys: &Keys) -> u64 {
+    /// Keeps a loss before the engine's broadcast: the spreads that wait may no longer hold.
+    fn put_gap(&mut self, gap: &Gap, keys: &Keys) -> u64 {
         let missed = gap.missed + self.gap.map_or(0, |earlier| earlier.missed);
         self.gap = Some(Gap { missed, ..*gap });
         (keys.states()..keys.count()).map(|key| self.remove(key)).sum()
     }
 
-    /// The engine's loss since this was last asked.
+    /// Takes the engine's loss since the last call.
     pub(super) fn take_gap(&mut self) -> Option<Gap> {
         self.gap.take()
     }
 
-    /// Notes whether quotes are recorded, over what was noted before.
-    pub(super) fn put_recording(&mut self, recording: &Recording) {
-        self.recording = Some(*recording);
-    }
-
-    /// The change of that since this was last asked.
+    /// Takes the last change of recording since the last call.
     pub(super) fn take_recording(&mut self) -> Option<Recording> {
         self.recording.take()
     }
 
-    /// What was replaced or dropped since this was last asked.
+    /// Takes what was replaced or dropped since the last call.
     pub(super) fn take_missed(&mut self) -> Option<Missed> {
         let missed = std::mem::take(&mut self.missed);
         (missed.count > 0).then_some(missed)
@@ -150,7 +159,7 @@ impl Conflation {
         event
     }
 
-    /// Whether nothing waits to be told.
+    /// Returns whether nothing waits to be told.
     pub(super) fn is_empty(&self) -> bool {
         let told = self.gap.is_none() && self.recording.is_none();
         self.first == NONE && self.missed.count == 0 && told
@@ -165,10 +174,10 @@ mod tests {
     use spreadwire_market::instrument::{
         Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
     };
-    use spreadwire_market::record::{Kind, Record};
+    use spreadwire_market::record::{Kind, Record, Spread};
 
     fn event(key: usize, seq: u64) -> Event {
-        let record: Record = Spread { ..Spread::zeroed() }.into();
+        let record: Record = Spread::zeroed().into();
         Event { record, seq, key }
     }
 

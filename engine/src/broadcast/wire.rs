@@ -1,19 +1,19 @@
-//! One client's socket and what waits for it.
+//! One client's socket and the queue of what waits for it.
 //!
-//! Everything that goes out is queued here and leaves with one `writev` per duty cycle, straight out
-//! of the log that all clients share, so that a frame is never copied for a client and none is ever
-//! torn by another. Reading passes through. It must not know WebSocket, messages or other clients.
+//! Everything that goes out is queued here and leaves with one `writev` per duty cycle, straight
+//! out of the log that all clients share, so that no frame is copied for a client or torn by
+//! another. Reading passes through.
 
 use super::log::Log;
+use super::network::Socket;
 use super::queue::Queue;
-use mio::net::TcpStream;
 use spreadwire_market::clock::{MILLI, Nanos};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::Shutdown;
 
-/// Bytes offered to one socket in one go: the copy into the kernel stays within some 50 us.
+/// Most bytes offered to one socket per cycle: the copy into the kernel stays within some 50 us.
 const FLUSH_BYTES_MAX: usize = 256 * 1024;
-/// Slices offered to one socket in one call: few for who wants everything, many with filters.
+/// Most slices offered to one socket per call: a client that wants everything needs few, one with
+/// filters many.
 const SLICES_MAX: usize = 64;
 /// A blocked socket is tried again after this long even if the poll is silent: the kernel reports
 /// it writable only once a third of its buffer is free, and a slow client needs long for that.
@@ -21,21 +21,22 @@ const RETRY_INTERVAL: Nanos = 5 * MILLI;
 
 /// A socket with its queue.
 #[derive(Debug)]
-pub(super) struct Wire {
-    socket: TcpStream,
+pub(super) struct Wire<S> {
+    socket: S,
     queue: Queue,
+    /// Most bytes that may wait.
     limit: usize,
     readable: bool,
     blocked: bool,
     broken: bool,
-    /// Since when the socket has taken nothing.
+    /// Time since which the socket has taken nothing.
     waiting_since: Option<Nanos>,
     tried_at: Nanos,
 }
 
-impl Wire {
+impl<S: Socket> Wire<S> {
     /// Takes over an accepted socket for which at most `limit` bytes shall wait.
-    pub(super) fn new(socket: TcpStream, limit: usize) -> Wire {
+    pub(super) fn new(socket: S, limit: usize) -> Wire<S> {
         Wire {
             socket,
             queue: Queue::new(),
@@ -48,29 +49,24 @@ impl Wire {
         }
     }
 
-    /// The socket, to register and deregister it.
-    pub(super) fn socket(&mut self) -> &mut TcpStream {
-        &mut self.socket
-    }
-
     /// Notes what the poll said; readiness stands until the socket would block.
     pub(super) fn ready(&mut self, readable: bool, writable: bool) {
         self.readable |= readable;
         self.blocked &= !writable;
     }
 
-    /// What waits.
+    /// Returns what waits.
     pub(super) fn queue(&self) -> &Queue {
         &self.queue
     }
 
-    /// What waits, to add to it.
+    /// Returns what waits, to add to it.
     pub(super) fn queue_mut(&mut self) -> &mut Queue {
         &mut self.queue
     }
 
-    /// Queues what must go out whatever waits: answers and control frames, which the limit of
-    /// requests per second bounds.
+    /// Queues answers and control frames, which go out whatever waits. The limit of requests per
+    /// second bounds them.
     pub(super) fn push_always(&mut self, bytes: &[u8]) {
         self.queue.push(bytes);
     }
@@ -119,54 +115,56 @@ impl Wire {
         self.socket.write_vectored(&many[..count])
     }
 
-    /// Bytes that wait.
+    /// Returns the number of bytes that wait.
     pub(super) fn queued(&self) -> usize {
         self.queue.bytes()
     }
 
-    /// Bytes that may wait.
+    /// Returns the number of bytes that may wait.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Whether the socket may have something to read.
+    /// Returns whether the socket may have something to read.
     pub(super) fn is_readable(&self) -> bool {
         self.readable && !self.broken
     }
 
-    /// Whether bytes wait for a socket that took no more.
+    /// Returns whether bytes wait for a socket that took no more.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked && self.queue.bytes() > 0
     }
 
-    /// Whether the socket took no more when it was last tried, whatever the poll has said since.
+    /// Returns whether the socket took no more when it was last tried, whatever the poll has said
+    /// since.
     pub(super) fn is_full(&self) -> bool {
         self.waiting_since.is_some()
     }
 
-    /// Whether the connection failed; nothing goes in or out any more.
+    /// Returns whether the connection failed; nothing goes in or out any more.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Whether the socket has taken nothing for `timeout` although bytes wait.
+    /// Returns whether the socket has taken nothing for `timeout` although bytes wait.
     pub(super) fn is_stuck(&self, now: Nanos, timeout: Nanos) -> bool {
         self.waiting_since.is_some_and(|since| since + timeout <= now)
     }
 
     /// Ends our direction: the client reads what was sent, then the end.
     pub(super) fn finish(&mut self) {
-        self.broken |= self.socket.shutdown(Shutdown::Write).is_err();
+        self.broken |= self.socket.finish().is_err();
     }
 
-    /// Reads and forgets up to one buffer; `false` once the client has ended its direction too.
+    /// Reads up to one buffer and drops it; returns `false` once the client has ended its direction
+    /// too.
     pub(super) fn discard(&mut self) -> bool {
         let mut waste = [0; 4096];
         !matches!(self.read(&mut waste), Ok(0))
     }
 }
 
-impl Read for Wire {
+impl<S: Socket> Read for Wire<S> {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let read = self.socket.read(into);
         match &read {
@@ -180,9 +178,9 @@ impl Read for Wire {
 }
 
 /// What tungstenite writes (pongs, the answer to a close) joins the queue as whole frames.
-impl Write for Wire {
+impl<S> Write for Wire<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.push_always(bytes);
+        self.queue.push(bytes);
         Ok(bytes.len())
     }
 

@@ -1,10 +1,13 @@
-//! Which agents run where, proved: every agent once, every core there, no more spinners than cores.
+//! Proves which agents run where: every agent once, on cores that there are, and no more spinning
+//! threads than cores.
 
-use super::{Faults, Host, idle_of};
+use super::Host;
 use crate::runtime::agent::IdleStrategy;
 use crate::runtime::runner::ThreadPlan;
-use spreadwire_config::config::Config;
+use spreadwire_config::config::{self, Config};
+use spreadwire_market::problem::Faults;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// One feed agent and the venues it reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +41,7 @@ pub(super) fn plan(
             *placed.entry(agent).or_default() += 1;
             known(agent, &key, config, faults);
         }
-        let idle = idle_of(thread, &key, faults);
+        let idle = idle(thread, &key, faults);
         let (name, cpu, agents) = (thread.name.clone(), thread.cpu, thread.agents.clone());
         threads.push(ThreadPlan { name, cpu, idle, agents });
     }
@@ -65,6 +68,21 @@ fn cpu(cpu: Option<usize>, key: &str, host: &Host, faults: &mut Faults) {
     if let Some(cpu) = cpu.filter(|cpu| !host.cpus.contains(cpu)) {
         let reason = format!("there is no CPU {cpu} for this process");
         faults.add(&format!("{key}.cpu"), reason, format!("it may use {:?}", host.cpus));
+    }
+}
+
+fn idle(thread: &config::Thread, key: &str, faults: &mut Faults) -> IdleStrategy {
+    let sleep_max_us = thread.sleep_max_us.unwrap_or(config::SLEEP_MAX_US_DEFAULT);
+    faults.within(&format!("{key}.sleep_max_us"), sleep_max_us, 10..=1_000_000);
+    match thread.idle.as_str() {
+        "spin" => IdleStrategy::Spin,
+        "yield" => IdleStrategy::Yield,
+        "backoff" => IdleStrategy::Backoff { sleep_max: Duration::from_micros(sleep_max_us) },
+        other => {
+            let reason = format!("{other:?} is no idle strategy");
+            faults.add(&format!("{key}.idle"), reason, "choose spin, yield or backoff");
+            IdleStrategy::Yield
+        }
     }
 }
 

@@ -2,38 +2,35 @@
 //! second, and at the end percentile distributions (`.hgrm`) and their plots.
 //!
 //! The log is written in whole lines, straight to the file, so that a process that is killed leaves
-//! every interval up to its last second. It must not know where the figures come from.
+//! every interval up to its last second.
 
 use super::plot;
+use super::units::{NS_PER_US, micros, millis, seconds};
 use crate::runtime::latency::Latency;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
-use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::clock::Nanos;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The log's name in the folder.
+/// Name of the interval log in the folder.
 const LOG: &str = "latency.hlog";
-/// The plot of all stages; each stage has one by venue, under its own name.
+/// Name of the plot of all stages. Each stage has a plot by venue, under its own name.
 const PLOT: &str = "latency.svg";
-/// The log's column `Interval_Max` is in ms, as the Java writer has it; everything else is ns.
-const NS_PER_MS: f64 = 1e6;
-/// Values in a percentile distribution are us, with three decimals.
-const NS_PER_US: f64 = 1e3;
-/// Lines of a distribution for each halving of the distance to 100 %, as the other tools have it.
+/// Lines of a distribution per halving of the distance to 100 %, as in the other tools.
 const TICKS_PER_HALF: u32 = 5;
 
-/// The folder of one run.
+/// The folder of one run's latency files.
 pub(super) struct Files {
     folder: PathBuf,
     log: File,
     began: Nanos,
     serializer: V2DeflateSerializer,
-    /// Kept for their memory.
+    /// Reused for its allocation.
     bytes: Vec<u8>,
     lines: String,
 }
@@ -45,7 +42,7 @@ impl std::fmt::Debug for Files {
 }
 
 impl Files {
-    /// Makes the folder and begins the log.
+    /// Creates the folder and writes the head of the log.
     pub(super) fn create(folder: &Path, began: Nanos) -> io::Result<Files> {
         std::fs::create_dir_all(folder)?;
         let mut log = File::create(folder.join(LOG))?;
@@ -64,7 +61,7 @@ impl Files {
         Ok(Files { folder, log, began, serializer, bytes, lines })
     }
 
-    /// Adds one stage's interval to the log: a line for each venue given.
+    /// Appends one interval of a stage to the log: a line for each given venue.
     pub(super) fn append(
         &mut self,
         stage: &str,
@@ -113,7 +110,7 @@ impl Files {
     }
 }
 
-/// The text that the HdrHistogram plotter and its relatives read, values in us.
+/// Returns a distribution in the text format of the HdrHistogram plotter, values in us.
 fn distribution(histogram: &Histogram<u64>) -> String {
     let mut text = format!(
         "{:>12} {:>14} {:>10} {:>14}\n\n",
@@ -129,7 +126,7 @@ fn distribution(histogram: &Histogram<u64>) -> String {
         } else {
             writeln!(text, "{value:>12.3} {quantile:>2.12} {seen:>10}")
         };
-        debug_assert!(line.is_ok(), "writing to a string");
+        debug_assert!(line.is_ok(), "writing to a string cannot fail");
     }
     let (mean, deviation) = (histogram.mean() / NS_PER_US, histogram.stdev() / NS_PER_US);
     let (max, count) = (micros(histogram.max()), histogram.len());
@@ -141,21 +138,6 @@ fn distribution(histogram: &Histogram<u64>) -> String {
         (2 * 10_u32.pow(u32::from(histogram.sigfig()))).next_power_of_two(),
     ));
     text
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the formats have ms")]
-fn seconds(nanos: Nanos) -> f64 {
-    nanos as f64 / SECOND as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "the format has us")]
-fn millis(nanos: Nanos) -> f64 {
-    nanos as f64 / NS_PER_MS
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a minute in ns is exact")]
-pub(super) fn micros(nanos: Nanos) -> f64 {
-    nanos as f64 / NS_PER_US
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
-//! What the lake's own ledger says of the days that are analysed: losses, outages, and hours in which
-//! nothing recorded. It reads the ledger alone; `lake verify` is what proves the files. It must not
-//! know what is computed from quotes.
+//! What the lake's own ledger says about the days that are analysed: losses, outages, and hours
+//! that nothing recorded. Only the ledger is read; to prove the files, run `lake verify`.
 
 use crate::report::Completeness;
 use jiff::civil::Date;
@@ -11,22 +10,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 const DAY: Nanos = 86_400 * SECOND;
-/// An engine that is started again within this has not left out a part of the day.
+/// A pause between two runs that is no longer than this does not count as missing.
 const PAUSE_MAX: Nanos = 60 * SECOND;
 
-/// What the ledger says of some days. Time is handed in: a day that is not over is not complete.
+/// Returns what the ledger says about some days. `now` is needed because a day that is not over is
+/// not complete.
 #[must_use]
 pub fn of_days(lake: &Path, days: &[Date], now: Nanos) -> Completeness {
     let (entries, errors) = ledger::read(lake);
     if entries.is_empty() && errors.is_empty() {
         let findings =
-            vec!["the lake has no ledger: whether days are complete is not known".into()];
+            vec!["the lake has no ledger, so it is unknown whether its days are complete".into()];
         return Completeness { verdict: "unknown".to_owned(), findings };
     }
-    let mut findings: Vec<String> = errors
-        .iter()
-        .map(|error| format!("a file of the ledger cannot be read: {error}"))
-        .collect();
+    let mut findings: Vec<String> =
+        errors.iter().map(|error| format!("a ledger file cannot be read: {error}")).collect();
     let runs = runs(&entries, now);
     for day in days {
         findings.extend(of_day(*day, &entries, &runs, now));
@@ -35,8 +33,8 @@ pub fn of_days(lake: &Path, days: &[Date], now: Nanos) -> Completeness {
     Completeness { verdict: verdict.to_owned(), findings }
 }
 
-/// When engines ran: beginning and end of each run, and whether it was killed. An import's run spans
-/// its quotes, so that recorded tapes count as recorded.
+/// Returns the beginning and end of every run of an engine. A run without an end lasts until `now`.
+/// An import's run spans its quotes, so that imported tapes count as recorded.
 fn runs(entries: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos)> {
     let mut runs: BTreeMap<&str, (Nanos, Option<Nanos>)> = BTreeMap::new();
     for entry in entries {
@@ -72,7 +70,7 @@ fn of_day(day: Date, entries: &[Entry], runs: &[(Nanos, Nanos)], now: Nanos) -> 
     }
     let silent = silent_for(begin, end.min(now.max(begin)), runs);
     if 0 < silent {
-        findings.push(format!("{day}: nothing recorded for {}", duration(silent)));
+        findings.push(format!("{day}: nothing was recorded for {}", duration(silent)));
     }
     let mut causes: BTreeMap<&str, (u64, u64, Nanos)> = BTreeMap::new();
     for entry in entries {
@@ -88,12 +86,13 @@ fn of_day(day: Date, entries: &[Entry], runs: &[(Nanos, Nanos)], now: Nanos) -> 
     for (cause, (gaps, rows, lasted)) in causes {
         let rows = if rows == 0 { String::new() } else { format!(", {rows} rows lost") };
         let lasted = duration(lasted);
-        findings.push(format!("{day}: {gaps} gaps by {cause}, {lasted} together{rows}"));
+        let s = if gaps == 1 { "" } else { "s" };
+        findings.push(format!("{day}: {gaps} gap{s} ({cause}), {lasted} in total{rows}"));
     }
     findings
 }
 
-/// How long no run was recording; pauses of a restart do not count.
+/// Returns how long no run was recording, leaving out the pauses of restarts.
 fn silent_for(begin: Nanos, end: Nanos, runs: &[(Nanos, Nanos)]) -> Nanos {
     let (mut at, mut silent) = (begin, 0);
     let mut add = |pause: Nanos| silent += if PAUSE_MAX < pause { pause } else { 0 };
@@ -117,7 +116,7 @@ fn duration(time: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire_lake::lake::HOUR;
+    use spreadwire_lake::layout::HOUR;
 
     #[test]
     fn a_day_is_complete_only_if_the_ledger_says_so() {
@@ -132,15 +131,12 @@ mod tests {
         let of = |entries: &[Entry], now| of_day(day, entries, &runs(entries, now), now);
         assert!(of(&whole, late).is_empty());
         let short = vec![whole[0].clone(), entry(EntryKind::Ended, midnight + 20 * HOUR)];
-        assert_eq!(of(&short, late), ["2024-08-08: nothing recorded for 4 h 0 min"]);
+        assert_eq!(of(&short, late), ["2024-08-08: nothing was recorded for 4 h 0 min"]);
         assert_eq!(of(&whole[..1], midnight + HOUR), ["2024-08-08: the day is not over"]);
         let mut gap = entry(EntryKind::Gap, midnight + HOUR).because("ring");
         (gap.until, gap.rows) = (Some(midnight + HOUR + 90 * SECOND), Some(7));
         let lost = [&whole[..], &[gap]].concat();
-        assert_eq!(
-            of(&lost, late),
-            ["2024-08-08: 1 gaps by ring, 1 min 30 s together, 7 rows lost"]
-        );
+        assert_eq!(of(&lost, late), ["2024-08-08: 1 gap (ring), 1 min 30 s in total, 7 rows lost"]);
         let home = tempfile::tempdir().unwrap();
         assert_eq!(of_days(home.path(), &[day], late).verdict, "unknown");
         ledger::write(home.path(), "a", midnight, &whole).unwrap();

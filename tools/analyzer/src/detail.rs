@@ -1,7 +1,7 @@
-//! What there is to see of one pair: its sums as points of pictures. It must not know how pictures
-//! are drawn.
+//! The details of one pair: its sums as the points of charts.
 
-use crate::figures::{DAY, Pair, seconds};
+use crate::facts::{DAY, seconds};
+use crate::figures::Pair;
 use crate::kernel::Settings;
 use crate::kernel::episode::Episodes as Sums;
 use crate::kernel::histogram::Histogram;
@@ -10,12 +10,12 @@ use crate::kernel::timed::Timed;
 use crate::report::{Bar, Detail, Episodes, HourBin, LagPoint, SignaturePoint, TimeBin};
 use spreadwire_market::spread::BPS;
 
-/// Bars of a distribution.
+/// Number of bars of a distribution.
 const BARS: usize = 60;
-/// A distribution is shown between these quantiles.
+/// The quantiles between which a distribution is shown.
 const SHOWN: (f64, f64) = (0.001, 0.999);
 
-/// The pictures of a pair.
+/// Returns the charts of a pair.
 #[must_use]
 pub fn of(pair: &Pair, settings: &Settings) -> Detail {
     let sums = pair.sums();
@@ -85,7 +85,7 @@ fn episodes(pair: &Pair, timed: &Timed, settings: &Settings) -> Vec<Episodes> {
     all
 }
 
-/// Durations by decade in three steps: 10 ms, 20 ms, 50 ms, ...
+/// Counts durations in three steps per decade: 10 ms, 20 ms, 50 ms, ...
 fn durations(sums: &Sums) -> Vec<(f64, u64)> {
     let mut bounds: Vec<f64> = Vec::new();
     for decade in [0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0] {
@@ -108,8 +108,8 @@ fn durations(sums: &Sums) -> Vec<(f64, u64)> {
     shown
 }
 
-/// By hour of the day, with the episodes of both directions at the threshold where a direction
-/// captures most.
+/// Returns the figures by hour of the day. The episodes are those of both directions, each at its
+/// own threshold with the greatest capture.
 fn hours(timed: &Timed) -> Vec<HourBin> {
     let total = |of: &&Sums| of.captured(|_| true);
     let best = |of: &[Sums]| -> Option<Sums> {

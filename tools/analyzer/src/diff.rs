@@ -1,23 +1,24 @@
-//! `analyzer diff OLD NEW`: what a person has to look at before NEW takes the place of OLD.
+//! `analyzer diff OLD NEW`: what a person must look at before NEW replaces OLD.
 //!
-//! It compares two files of recommendations by their pairs and says loudly which pairs are enabled in
-//! OLD and gone from NEW, then which are to be enabled again in NEW: the analyzer carries nothing over,
-//! for nothing shall open whose figures nobody has looked at. OLD may have expired.
+//! It compares two files of recommendations pair by pair. First it lists, loudly, the pairs that
+//! are enabled in OLD and missing from NEW; then the pairs to enable again in NEW. The analyzer
+//! carries no `enabled` over, so that nothing opens whose figures nobody has looked at. OLD may
+//! have expired.
 //!
 //! ```text
 //! $ analyzer diff recommendations.toml new/recommendations.toml
-//! !! ENABLED IN OLD AND GONE FROM NEW: 1 pair
+//! !! ENABLED IN OLD AND MISSING FROM NEW: 1 pair
 //! !!   ETH/USDT buy okx sell bybit: entry 6 bp
-//! to be enabled again in NEW, where you agree: 1 pair
+//! to enable again in NEW, if you agree: 1 pair
 //!      BTC/USDT buy okx sell binance: entry 4.5 bp in OLD, within the bounds of NEW, 3 to 8 bp
 //! changed: 1 pair
 //!   ~  BTC/USDT buy okx sell binance
 //!        entry_bps 4.5 -> 4 (-11.1 %)
 //! ```
 //!
-//! How to read it: figures are as in the files (`docs/recommendations.md`), changes are relative to
-//! OLD's figure. Exit codes as diff(1): 0 the files say the same, 1 they differ, 2 one of them cannot
-//! be read. It must not know how a recommendation comes about.
+//! How to read it: figures are written as in the files (`docs/recommendations.md`), and changes are
+//! relative to the figure in OLD. The exit codes are those of diff(1): 0 if the files are the same,
+//! 1 if they differ, 2 if one of them cannot be read.
 
 use clap::Args;
 use serde::Serialize;
@@ -31,19 +32,20 @@ use std::process::ExitCode;
 pub struct Diff {
     /// The file that is in use.
     old: PathBuf,
-    /// The file that shall take its place.
+    /// The file that is to replace it.
     new: PathBuf,
     /// Print the differences as one JSON object.
     #[arg(long)]
     json: bool,
 }
 
-/// Prints what differs. 0 nothing, 1 something, 2 a file cannot be read or has problems.
+/// Prints the differences. Returns exit code 0 if there are none, 1 if there are some, and 2 if a
+/// file cannot be read or has problems.
 ///
 /// # Errors
-/// If the output cannot be written: trouble as well, 2.
+/// Returns an error if the output cannot be written; the caller exits with 2.
 pub fn run(arguments: &Diff) -> anyhow::Result<ExitCode> {
-    // At time 0 nothing has expired: a file that is replaced often has.
+    // At time 0 nothing has expired. The file being replaced often has.
     let (old, new) = match (
         recommendations::read(&arguments.old, 0),
         recommendations::read(&arguments.new, 0),
@@ -65,69 +67,70 @@ pub fn run(arguments: &Diff) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!difference.is_empty())))
 }
 
-/// What differs between two files.
+/// The differences between two files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Difference {
-    /// Of the files as a whole: when they were made, when they expire, what was analysed.
+    /// Changes of the files as a whole: when they were made, when they expire, what was analysed.
     pub head: Vec<Change>,
-    /// Enabled in the old file and not in the new one at all, in the order of the old one.
+    /// Pairs enabled in the old file and missing from the new one, in the order of the old one.
     pub enabled_gone: Vec<Pair>,
-    /// Enabled in the old file, and there in the new one, but not enabled; in the order of the new one.
+    /// Pairs enabled in the old file and present but not enabled in the new one, in the order of
+    /// the new one.
     pub to_enable: Vec<Again>,
-    /// Enabled in the new file and not in the old one: somebody has reviewed it already.
+    /// Pairs enabled in the new file and not in the old one: somebody has already reviewed them.
     pub newly_enabled: Vec<Pair>,
-    /// Only in the new file, in its order.
+    /// Pairs only in the new file, in its order.
     pub added: Vec<Pair>,
-    /// Only in the old file, in its order, whether enabled there or not.
+    /// Pairs only in the old file, in its order, whether or not they were enabled.
     pub removed: Vec<Pair>,
-    /// In both with other figures or another reason, in the order of the new one.
+    /// Pairs in both files with other figures or another reason, in the order of the new file.
     pub changed: Vec<PairChange>,
 }
 
-/// A pair that a person had enabled and may enable again.
+/// A pair that was enabled by a person and may be enabled again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Again {
-    /// As the new file has it.
+    /// The pair in the new file.
     #[serde(flatten)]
     pub pair: Pair,
-    /// Entry of the old file, bp.
+    /// Entry in the old file, in bp.
     pub old_entry_bps: f64,
-    /// Whether that lies within the bounds of the new file.
+    /// Whether that entry is within the bounds of the new file.
     pub within_bounds: bool,
 }
 
-/// What has changed of a pair that is in both files.
+/// The changes of a pair that is in both files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct PairChange {
-    /// What is traded.
+    /// Instrument.
     pub instrument: String,
-    /// Bought here.
+    /// Venue to buy on.
     pub buy: String,
-    /// Sold there.
+    /// Venue to sell on.
     pub sell: String,
-    /// Keys with their values; figures of the evidence are `evidence.NAME`.
+    /// Keys with their values; the figures of the evidence are named `evidence.NAME`.
     pub changes: Vec<Change>,
 }
 
-/// One key with two values.
+/// One key with its two values.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
-    /// As the file has it.
+    /// Key as written in the file.
     pub key: String,
-    /// The old value; `None` if there was none.
+    /// Old value; `None` if there was none.
     pub old: Option<Value>,
-    /// The new value; `None` if there is none.
+    /// New value; `None` if there is none.
     pub new: Option<Value>,
-    /// How far the new figure is above the old one, as a fraction of it: 0.1 is 10 % more. `None` of
-    /// what is no figure, and where the old one is 0.
+    /// By how much the new figure exceeds the old one, as a fraction of the old one: 0.1 is 10 %
+    /// more. `None` for text, and where the old figure is 0.
     pub relative: Option<f64>,
 }
 
-/// A value of a file.
+/// A value in a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    /// A figure; finite.
+    /// A finite figure.
     Number(f64),
     /// Text.
     Text(String),
@@ -166,7 +169,7 @@ pub fn compare(old: &Recommendations, new: &Recommendations) -> Difference {
     all
 }
 
-/// The same pair in a file.
+/// Returns the same pair in a file.
 fn twin<'a>(pair: &Pair, file: &'a Recommendations) -> Option<&'a Pair> {
     let same = |other: &&Pair| {
         (&other.instrument, &other.buy, &other.sell) == (&pair.instrument, &pair.buy, &pair.sell)
@@ -202,16 +205,16 @@ fn changes(old: &Pair, new: &Pair) -> Vec<Change> {
     plain.chain(reason).chain(evidence).collect()
 }
 
-/// `None` if there is no difference.
+/// Returns the change of a text; `None` if there is none.
 fn texts(key: &str, old: String, new: String) -> Option<Change> {
     let (key, differ) = (key.to_owned(), old != new);
     let (old, new) = (Some(Value::Text(old)), Some(Value::Text(new)));
     differ.then_some(Change { key, old, new, relative: None })
 }
 
-/// `None` if there is no difference, not even in the last digit.
+/// Returns the change of a figure; `None` if not even the last digit differs.
 fn numbers(key: &str, old: Option<f64>, new: Option<f64>) -> Option<Change> {
-    // Adding 0 makes -0 a 0.
+    // Adding 0 turns -0 into 0.
     let bits = |value: Option<f64>| value.map(|value| (value + 0.0).to_bits());
     let relative = old.zip(new).map(|(old, new)| (new - old) / old.abs());
     let relative = relative.filter(|relative| relative.is_finite());
@@ -225,13 +228,13 @@ fn numbers(key: &str, old: Option<f64>, new: Option<f64>) -> Option<Change> {
 }
 
 impl Difference {
-    /// Whether the files say the same.
+    /// Returns whether the files are the same.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Difference::default()
     }
 
-    /// For people: what is urgent first. One line if there is nothing.
+    /// Returns the differences as text, the urgent ones first; one line if there are none.
     #[must_use]
     pub fn to_text(&self) -> String {
         if self.is_empty() {
@@ -247,11 +250,11 @@ impl Difference {
         let removed = self.removed.iter().map(|pair| format!("  -  {}", line(pair)));
         let changed = self.changed.iter().map(PairChange::line);
         let sections: [(&str, Vec<String>); 6] = [
-            ("!! ENABLED IN OLD AND GONE FROM NEW", gone),
-            ("to be enabled again in NEW, where you agree", again),
+            ("!! ENABLED IN OLD AND MISSING FROM NEW", gone),
+            ("to enable again in NEW, if you agree", again),
             ("enabled in NEW and not in OLD", enabled.collect()),
-            ("new", added.collect()),
-            ("gone", removed.collect()),
+            ("added", added.collect()),
+            ("removed", removed.collect()),
             ("changed", changed.collect()),
         ];
         let mut text = String::new();
@@ -266,7 +269,7 @@ impl Difference {
     }
 }
 
-/// A pair with its figures.
+/// Formats a pair with its figures.
 fn line(pair: &Pair) -> String {
     let Pair { entry_bps, exit_bps, size_quote, capture_per_day, .. } = pair;
     format!(
@@ -297,7 +300,8 @@ impl PairChange {
         let mut lines = vec![format!("  ~  {instrument} buy {buy} sell {sell}")];
         lines.extend(plain.iter().map(|change| format!("       {change}")));
         if !evidence.is_empty() {
-            // Many figures that nobody decides by: on one line, after those that somebody does.
+            // There are many of these figures and nobody decides by them, so they share one line at
+            // the end.
             let told: Vec<String> = evidence.iter().map(ToString::to_string).collect();
             lines.push(format!("       {}", told.join(", ")));
         }

@@ -1,33 +1,29 @@
-//! From a lake's folders to quotes in the order of time.
+//! Reads a lake: from its folders to quotes in time order.
 //!
-//! [`find`] walks the folders, chooses by a [`Selection`] and gives a [`Unit`] for each instrument and
-//! day: its venues and their files. [`VenueDay::open`] reads the quotes of one venue as batches of the
-//! same columns and types whatever recorder wrote them, sorted by time; where times are equal, in the
-//! order of the files' paths, and within a file in that of its rows. What cannot be used is left out
-//! and told by name.
+//! [`find`] walks the folders, filters them by a [`Selection`], and returns a [`Unit`] for each
+//! instrument and day: its venues and their files. [`VenueDay::open`] reads the quotes of one venue
+//! as batches with the same columns and types, whichever recorder wrote them. Batches are sorted by
+//! time. Rows with equal times are in the order of the paths of their files, and within a file in
+//! row order. What cannot be used is left out and reported by name.
 //!
-//! A file can turn out to be damaged, or not as its footer says, when rows of it have been handed out
-//! already. Then a [`ReadError`] ends the reading; who reads drops what came of the unit so far, lets
-//! [`Caution::heed`] take note and opens the unit's venues again.
-//!
-//! It must not know what is computed from quotes.
+//! A file can turn out to be damaged, or to contradict its footer, after some of its rows have been
+//! returned. Reading then ends with a [`ReadError`]. The caller drops what it computed from the
+//! unit so far, passes the error to [`Caution::heed`], and opens the unit's venues again.
 
 mod decode;
 mod discovery;
 mod fault;
 mod footer;
+mod guarded;
 mod last;
 mod plan;
 mod quotes;
 mod selection;
 mod window;
 
+pub use decode::BATCH_ROWS;
 pub use discovery::{Found, QuoteFile, Unit, VenueDay, find};
 pub use fault::{Caution, ReadError};
 pub use last::LastQuote;
 pub use quotes::{Tally, VenueQuotes};
 pub use selection::{Columns, Selection};
-
-/// Rows of a batch at most. With twice as many, three columns took half as long again: the allocator then
-/// gave their memory back to the operating system after each batch.
-pub const BATCH_ROWS: usize = 32_768;

@@ -1,20 +1,22 @@
-//! From Arrow record batches of quotes to a partial result that can be stored and merged.
+//! Turns Arrow record batches of quotes into a partial result that can be stored and merged.
 //!
-//! [`analyse`] takes the quotes of all venues of one instrument over one unit of time (a day, for
-//! the analyzer), as batches in order of time, and gives sums for each pair of venues. Whatever the
-//! batches are cut to, the bytes of the result are the same; results of consecutive units add up
-//! ([`partial::Total`]). It must not know files, threads, dates or the engine's records: of the
-//! engine it uses the spread arithmetic, so that a spread is the same figure here and there.
+//! [`analyse`] takes the quotes of all venues of one instrument over one unit of time (the analyzer
+//! uses a day), as batches in time order, and returns sums for each pair of venues. The result is
+//! the same byte for byte however the rows are cut into batches. The results of consecutive units
+//! add up ([`partial::Total`]). The spread arithmetic is the engine's own, so that a spread is the
+//! same figure here and there.
 //!
-//! Memory: of each venue what its batches hold and the changes of its mid within an hour, and some
-//! 200 KB for each pair.
+//! Memory: for each venue, its current batches and one hour of changes of its mid; for each pair,
+//! about 170 KB.
 
 use crate::kernel::compatible::Compatible;
 use crate::kernel::lead_lag::{Changes, Grid, LeadLag};
+use crate::kernel::legs::{Leg, turns};
 use crate::kernel::partial::{PairPartial, Partial, VenuePartial};
 use crate::kernel::profile::HOUR;
-use crate::kernel::timed::{Leg, Terms, Timed, Watch, turns};
+use crate::kernel::timed::Timed;
 use crate::kernel::venue::{Counting, Mids};
+use crate::kernel::watch::{Terms, Watch};
 use crate::kernel::window::{BadBatch, Buffer, advance};
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
@@ -25,67 +27,72 @@ pub mod compatible;
 pub mod episode;
 pub mod histogram;
 pub mod lead_lag;
+pub mod legs;
 pub mod moments;
+mod orders;
 pub mod partial;
 pub mod profile;
 pub mod reversion;
+pub mod samples;
 pub mod timed;
 pub mod venue;
+pub mod watch;
 pub mod window;
 
-/// Whatever a partial result depends on beside the quotes.
+/// Everything that a partial result depends on besides the quotes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settings {
-    /// Which figures are wanted.
+    /// Which metrics to compute.
     pub metrics: Metrics,
-    /// A quote older than this takes part in nothing but the compatible figures, ns.
+    /// Age in ns above which a quote is stale. A stale quote counts only in the compatible metrics.
     pub max_age_ns: i64,
-    /// Net spreads from which an episode counts, bp, ascending.
+    /// Net spreads that start an episode, in bp, ascending.
     pub thresholds_bps: Vec<f64>,
-    /// Most that one order trades, quote currency.
+    /// Largest size of one order, in the quote currency.
     pub size: f64,
-    /// Distance of samples for the mean reversion, ns.
+    /// Sampling interval for mean reversion, in ns.
     pub sampling_ns: i64,
     /// Lags of the cross-correlation.
     pub lags: Grid,
-    /// Fee and latency of venues that are not as `others`.
+    /// Fee and latency of the venues that differ from `others`.
     pub venues: BTreeMap<String, VenueTerms>,
-    /// Fee and latency of all others.
+    /// Fee and latency of all other venues.
     pub others: VenueTerms,
 }
 
-/// Which figures are wanted.
+/// The groups of metrics to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metrics {
-    /// Over the rows of the left venue, as the customary scripts have them.
+    /// Metrics over the rows of the left venue, as customary scripts compute them.
     pub compatible: bool,
-    /// Over time: distributions, episodes, capture.
+    /// Metrics over time: distributions, episodes, capture.
     pub timed: bool,
-    /// Half-life, unit root, variance ratio, Hurst: samples are taken. Needs `timed`.
+    /// Half-life, unit root, variance ratio and Hurst exponent, from samples. Needs `timed`.
     pub reversion: bool,
     /// Cross-correlation by lag.
     pub lead_lag: bool,
 }
 
-/// What trading on a venue takes.
+/// What it takes to trade on a venue.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VenueTerms {
-    /// Taker fee, fraction.
+    /// Taker fee as a fraction.
     pub taker_fee: f64,
-    /// From sending an order to its arrival, ns.
+    /// Time from sending an order to its arrival, in ns.
     pub latency_ns: i64,
 }
 
-/// One venue's quotes.
+/// The quotes of one venue.
 #[derive(Debug)]
 pub struct Venue<B> {
-    /// Its name.
+    /// Name of the venue.
     pub name: String,
-    /// Its last quote before the unit, if there is one.
+    /// Last quote before the unit, if there is one.
     pub opening: Option<Leg>,
-    /// Its quotes, in order of time. Columns `Timestamp` (ns) and `BestBid` (double), without nulls,
-    /// prices positive; `BestAsk` for more than the compatible figures; `BestBidSize`, `BestAskSize`,
-    /// `EventTime` and `Flags` where they are known.
+    /// Quotes in time order. The columns `Timestamp` (ns) and `BestBid` (double) are required and
+    /// have no nulls; prices are positive. `BestAsk` is needed for everything beyond the compatible
+    /// metrics. `BestBidSize`, `BestAskSize`, `EventTime` and `Flags` are used where they are
+    /// present.
     pub batches: B,
 }
 
@@ -108,12 +115,13 @@ impl Settings {
     }
 }
 
-/// Analyses one instrument over one unit of time. Venues are given by ascending name. Whether the
-/// batches have the sizes that are known: few instruments have episodes, and only those need sizes.
+/// Analyses one instrument over one unit of time. Venues are given in ascending order of name.
+/// `with_sizes` says whether the batches include the known sizes: few instruments have episodes,
+/// and only episodes need sizes.
 ///
 /// # Errors
-/// The first error of a batch, or [`BadBatch`]: [`BadBatch::NoSizes`] as soon as sizes matter and were
-/// left out.
+/// Returns the first error of a batch, or a [`BadBatch`]. [`BadBatch::NoSizes`] is returned if
+/// there is an episode and the batches were read without sizes.
 pub fn analyse<B, E>(
     settings: &Settings,
     venues: Vec<Venue<B>>,
@@ -145,22 +153,22 @@ where
     Ok(partial)
 }
 
-/// One unit while its windows go by.
+/// The state of one unit while its windows pass through.
 struct Unit<'a> {
     settings: &'a Settings,
     venues: Vec<VenuePartial>,
     counting: Vec<Counting>,
     mids: Vec<Mids>,
-    /// Of each venue's rows of the window, for pairs over time.
+    /// For each venue, the rows of the window at which a pair over time can change.
     turns: Vec<Vec<usize>>,
-    /// The hour since 1970 whose changes of mids are gathered.
+    /// The hour since 1970 whose mid changes are being collected.
     hour: Option<i64>,
-    /// First and last time of the unit's rows.
+    /// Times of the unit's first and last row.
     span: Option<(i64, i64)>,
     pairs: Vec<Pair>,
 }
 
-/// One pair while its windows go by.
+/// The state of one pair while its windows pass through.
 struct Pair {
     places: [usize; 2],
     compatible: Option<Compatible>,
@@ -238,7 +246,7 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// At the first row of the unit: time begins to count.
+    /// Starts the clock of every pair at the unit's first row.
     fn begin(&mut self, first: i64) {
         if !self.settings.metrics.timed {
             return;
@@ -251,7 +259,7 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// Every hour before this one is over: lead and lag within each are computed.
+    /// Computes lead and lag for every hour before `hour`; those hours are complete.
     fn close_hours(&mut self, hour: i64) {
         while let Some(over) = self.hour.filter(|over| *over < hour) {
             let blocks: Vec<Changes> = self
@@ -277,7 +285,7 @@ impl<'a> Unit<'a> {
         }
         for (venue, counting) in self.venues.iter_mut().zip(self.counting) {
             venue.sums = counting.finish();
-            // With or without sizes, the bytes are the same.
+            // The bytes must be the same whether sizes were read or not.
             venue.closing = venue.closing.map(|leg| Leg { sizes: [f64::NAN; 2], ..leg });
         }
         let timed = |watch: Option<Watch>| -> Option<Timed> {

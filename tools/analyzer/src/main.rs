@@ -1,12 +1,13 @@
-//! `analyzer`: ranks instruments and pairs of venues over a recorded lake. From arguments to an exit
-//! code.
+//! `analyzer` ranks instruments and pairs of venues over a recorded lake. This file turns arguments
+//! into an exit code.
 //!
-//! 0 all is well, 1 it failed (or, with `--strict`, something would have been left out), 2 the
-//! arguments are wrong, 3 results are there but something was left out. `analyzer diff` ends as
-//! `diff` does: 0 no difference, 1 differences, 2 trouble.
+//! The exit code is 0 if all is well; 1 on failure, or if something would have been left out under
+//! `--strict`; 2 if the arguments are wrong; 3 if there are results but something was left out.
+//! `analyzer diff` exits as `diff` does: 0 without differences, 1 with differences, 2 on trouble.
 
-use analyzer::options::{Arguments, Plan};
+use analyzer::options::Arguments;
 use analyzer::output::{console, recommended};
+use analyzer::plan::Plan;
 use analyzer::progress::Progress;
 use analyzer::report::{Problem, Report};
 use analyzer::{diff, output, run};
@@ -22,15 +23,15 @@ use std::process::ExitCode;
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  analyzer lake                              all of a lake; results in analysis/
-  analyzer lake --yesterday --strict         by night, from a scheduler
+  analyzer lake                              the whole lake; results in analysis/
+  analyzer lake --yesterday --strict         every night, from a scheduler
   analyzer lake --last-days 30               reads only days that have no partial result yet
   analyzer lake --metrics compatible --rank opportunity_cycles_040bp
   analyzer lake --fees 10,okx=8 --latency 20,binance=3 --instruments 'BTC/*'
   analyzer diff old/recommendations.toml analysis/recommendations.toml
 
-Exit codes: 0 all is well, 1 it failed, 2 wrong arguments, 3 something was left out (the results name
-it). docs/metrics.md defines every figure."
+Exit codes: 0 success, 1 failure, 2 wrong arguments, 3 something was left out (the results name it).
+docs/metrics.md defines every figure."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -41,7 +42,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Show what changed between two recommendations.
+    /// Show what changed between two recommendation files.
     Diff(diff::Diff),
 }
 
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
     }
     if cli.arguments.lake.is_none() {
         let missing = clap::error::ErrorKind::MissingRequiredArgument;
-        Cli::command().error(missing, "name a lake, or see --help").exit();
+        Cli::command().error(missing, "name the folder of a lake; see --help").exit();
     }
     let now = i64::try_from(Clock::host().now()).unwrap_or(i64::MAX);
     let plan = match Plan::new(cli.arguments, now) {
@@ -82,7 +83,7 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
         left_out.iter().for_each(|of| eprintln!("analyzer: {}: {}", of.subject, of.what));
         anyhow::ensure!(!is_empty, nothing_found(plan));
         let count = left_out.len();
-        anyhow::bail!("{count} files or pairs would have been left out, and --strict is given");
+        anyhow::bail!("{count} files or pairs would be left out, and --strict was given");
     }
     let is_whole = left_out.is_empty();
     let recommendations = recommended::of(&report, plan, now).to_toml();
@@ -94,8 +95,8 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
 
 fn nothing_found(plan: &Plan) -> String {
     format!(
-        "{} has no quotes of that choice: look at --from, --to, --venues and --instruments, and for \
-         folders exchange=*/symbol=*/date=*/hour=*",
+        "{} has no quotes that match: check --from, --to, --venues and --instruments, and that its \
+         folders are named exchange=*/symbol=*/date=*/hour=*",
         plan.lake.display()
     )
 }
@@ -110,7 +111,7 @@ fn tell(plan: &Plan, report: &Report, written: &[std::path::PathBuf]) -> anyhow:
         writeln!(out, "{text}written: {}", files.join(", "))
     };
     match told {
-        // Who reads has had enough, as `head` has.
+        // The reader has closed the pipe, as `head` does.
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }

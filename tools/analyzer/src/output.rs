@@ -1,10 +1,12 @@
-//! Results as files and on the console: the same report in each form. Forms know the report and
-//! nothing of how it came about.
+//! The results as files and on the console: one report in several formats. The formats depend on
+//! the report and on nothing that made it.
 
 use crate::options::Format;
 use crate::report::Report;
 use anyhow::Context;
+use spreadwire_lake::folder;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub mod console;
@@ -14,11 +16,11 @@ pub mod json;
 pub mod parquet;
 pub mod recommended;
 
-/// Writes the files that were asked for into a folder, each in place of an older one as a whole, and
+/// Writes the files that were asked for into a folder, each replacing an older one as a whole, and
 /// returns their paths.
 ///
 /// # Errors
-/// If one cannot be made or written.
+/// Returns an error if the folder cannot be created or a file cannot be written.
 pub fn write(
     report: &Report,
     folder: &Path,
@@ -42,14 +44,10 @@ pub fn write(
     Ok(written)
 }
 
-/// Who reads meanwhile sees the old file or the new one; another run beside this one writes aside too.
+/// Replaces a file atomically: a reader sees the old file or the new one. The name of the temporary
+/// file contains the process id, so that two runs do not write the same one.
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}.tmp", std::process::id()));
-    let replaced = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
-    if replaced.is_err() {
-        // It may not even be there.
-        fs::remove_file(&unfinished).unwrap_or(());
-    }
-    replaced
+    folder::replace(Path::new(&unfinished), path, |mut file| file.write_all(content))
 }

@@ -1,5 +1,5 @@
-//! How far an analysis is: a bar with rows per second and the time left on a terminal, nothing
-//! anywhere else. It goes to standard error, so that a pipe sees only what was asked for.
+//! Progress of an analysis: on a terminal, a bar with rows per second and the time left; nothing
+//! otherwise. It is written to standard error, so that a pipe carries only the result.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use std::fmt::Write;
@@ -7,7 +7,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Counts bytes of files for the time left, and rows for people.
+/// Counts the bytes of files for the time left, and rows for people.
 #[derive(Clone, Debug)]
 pub struct Progress {
     bar: ProgressBar,
@@ -15,7 +15,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A bar, if standard error is a terminal and `quiet` is not wanted.
+    /// Returns a bar if standard error is a terminal and `quiet` is false.
     #[must_use]
     pub fn new(quiet: bool) -> Progress {
         let rows = Arc::new(AtomicU64::new(0));
@@ -39,18 +39,18 @@ impl Progress {
         Progress { bar, rows }
     }
 
-    /// So many bytes are to be read.
+    /// Sets the number of bytes to read.
     pub fn expect(&self, bytes: u64) {
         self.bar.set_length(bytes);
     }
 
-    /// So many bytes and rows were read.
+    /// Adds bytes and rows that were read.
     pub fn done(&self, bytes: u64, rows: u64) {
         self.rows.fetch_add(rows, Ordering::Relaxed);
         self.bar.inc(bytes);
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,20 +1,29 @@
-//! From the figures of all pairs to the report: what needs all pairs at once, the order, and the
-//! pictures of the first. It must not know where figures come from or how they are shown.
+//! Makes the report from the figures of all pairs: the cells that need all pairs, the order, and
+//! the charts of the first pairs.
 
 use crate::columns::{Column, Comparison, Source};
 use crate::detail;
 use crate::figures::{Figures, Pair};
-use crate::options::Plan;
+use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
-use crate::run::RunError;
 use crate::statistics::discovery_rate::benjamini_hochberg;
 use crate::statistics::ranks::{average, spearman};
 use std::cmp::Ordering;
 
-/// Fewer pairs have no stability of ranks.
+/// With fewer pairs, the stability of ranks is unknown.
 const LEAST_PAIRS: usize = 3;
 
-/// What ranks.
+/// The ranking column does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("--rank: there is no column {name:?}; {remedy}")]
+pub struct UnknownColumn {
+    /// The name that was given.
+    pub name: String,
+    /// What to do instead.
+    pub remedy: String,
+}
+
+/// The column and direction to rank by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     column: usize,
@@ -22,11 +31,11 @@ pub struct Order {
 }
 
 impl Order {
-    /// The column that is to rank.
+    /// Returns the order that the plan asks for.
     ///
     /// # Errors
-    /// If there is none of that name, with what there is that is like it.
-    pub fn of(plan: &Plan, columns: &[Column]) -> Result<Order, RunError> {
+    /// Returns an error that names the most similar column if there is no column of that name.
+    pub fn of(plan: &Plan, columns: &[Column]) -> Result<Order, UnknownColumn> {
         let found = columns.iter().position(|column| column.about.name == plan.rank);
         if let Some(column) = found {
             return Ok(Order { column, ascending: plan.ascending });
@@ -36,12 +45,12 @@ impl Order {
         let nearest = columns.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
         let remedy = nearest.map_or_else(
             || "there are no columns".to_owned(),
-            |nearest| format!("did you mean {}? report.json has all of them", nearest.about.name),
+            |nearest| format!("did you mean {}? report.json lists all columns", nearest.about.name),
         );
-        Err(RunError::Rank(plan.rank.clone(), remedy))
+        Err(UnknownColumn { name: plan.rank.clone(), remedy })
     }
 
-    /// Best first; cells that are not known come last, ties are in the order of names.
+    /// Compares two pairs, the better one first. Unknown cells come last; ties are ordered by name.
     fn compare(self, a: &Pair, b: &Pair) -> Ordering {
         let (one, two) = (&a.cells[self.column], &b.cells[self.column]);
         let order = match (value(one), value(two)) {
@@ -69,7 +78,7 @@ fn value(cell: &Cell) -> Option<f64> {
     }
 }
 
-/// The report, but for what only the driver knows.
+/// Returns the report, except for what only the caller knows.
 #[must_use]
 pub fn report(plan: &Plan, columns: &[Column], order: Order, figures: Vec<Figures>) -> Report {
     let mut pairs = Vec::new();
@@ -138,7 +147,7 @@ fn stability(pairs: &[Pair]) -> Option<f64> {
     spearman(&first, &second)
 }
 
-/// What was asked for.
+/// Returns the settings of the analysis as text.
 fn told(plan: &Plan) -> Vec<(String, String)> {
     let (settings, arguments) = (&plan.settings, &plan.arguments);
     let list = |of: Vec<String>| if of.is_empty() { "all".to_owned() } else { of.join(", ") };
@@ -146,7 +155,7 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
     let bps: Vec<String> = settings.thresholds_bps.iter().map(ToString::to_string).collect();
     let terms = |fee: f64, latency: i64| {
         let bps = (fee * spreadwire_market::spread::BPS * 1e6).round() / 1e6;
-        format!("fee {bps} bp, latency {} ms", crate::figures::seconds(latency) * 1e3)
+        format!("fee {bps} bp, latency {} ms", crate::facts::seconds(latency) * 1e3)
     };
     let mut told = vec![
         ("from".to_owned(), date(plan.selection.from)),

@@ -1,52 +1,52 @@
-//! What an analysis found, as every output has it: a table of pairs, the pictures of the best ones,
-//! and what was left out. Plain data; it must not know lakes, kernels or formats.
+//! What an analysis found, in the form that every output shares: a table of pairs, the details of
+//! the best ones, and what was left out. Plain data.
 
 use serde::{Deserialize, Serialize};
 
-/// The outcome of one analysis.
+/// The result of one analysis.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// Version of the analyzer.
     pub version: String,
-    /// When the analysis was made, RFC 3339, UTC.
+    /// Time of the analysis, RFC 3339, UTC.
     pub generated: String,
-    /// The lake, as it was named.
+    /// The lake, as it was named on the command line.
     pub lake: String,
     /// Days that were analysed, `YYYY-MM-DD`, in order.
     pub days: Vec<String>,
-    /// What was asked for: option and value.
+    /// Settings of the analysis: option and value.
     pub settings: Vec<(String, String)>,
-    /// The column that ranks.
+    /// Name of the ranking column.
     pub rank_by: String,
-    /// What every cell of `pairs` means, in order.
+    /// The columns of `pairs`, in order.
     pub columns: Vec<Column>,
     /// The pairs, best first.
     pub pairs: Vec<PairRow>,
-    /// Pictures of the first pairs, in the same order.
+    /// Details of the first pairs, in the same order.
     pub details: Vec<Detail>,
     /// What was read.
     pub totals: Totals,
-    /// Spearman's correlation of the ranks of all pairs in the two halves of the period, by expected
-    /// capture; `None` with fewer than three pairs.
+    /// Spearman's correlation between the ranks of all pairs in the two halves of the period, by
+    /// expected capture; `None` with fewer than three pairs.
     pub rank_stability: Option<f64>,
-    /// What the lake's own ledger says of the days.
+    /// What the lake's own ledger says about the days.
     pub completeness: Completeness,
-    /// What was left out or mended, by name.
+    /// What was left out or noted, by name.
     pub problems: Vec<Problem>,
 }
 
 /// One column of the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
-    /// As CSV, Parquet and JSON have it.
+    /// Name in CSV, Parquet and JSON.
     pub name: String,
     /// `compatible`, `time-weighted`, `mean reversion`, `lead-lag`, `capturable` or `trust`.
     pub group: String,
     /// Unit; empty for text, counts and flags.
     pub unit: String,
-    /// One sentence.
+    /// The meaning of the column in one sentence.
     pub meaning: String,
-    /// What its cells hold, where they are not none.
+    /// What its cells hold, unless they are unknown.
     pub kind: Kind,
 }
 
@@ -69,13 +69,13 @@ pub enum Kind {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Cell {
-    /// Not known, or not defined for this pair.
+    /// Unknown, or not defined for this pair.
     None,
     /// A flag.
     Flag(bool),
     /// A count.
     Count(u64),
-    /// A figure; finite.
+    /// A finite figure.
     Number(f64),
     /// Text.
     Text(String),
@@ -84,17 +84,17 @@ pub enum Cell {
 /// One pair of venues of one instrument.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PairRow {
-    /// As the lake's folder has it, `#` read as `/`: `BTC/USDT`.
+    /// Canonical name: the lake's folder with `#` replaced by `/`, such as `BTC/USDT`.
     pub instrument: String,
     /// The venue whose name comes first.
     pub exchange1: String,
-    /// The other one.
+    /// The other venue.
     pub exchange2: String,
     /// A cell for each column; the first three are the names above.
     pub cells: Vec<Cell>,
 }
 
-/// What there is to see of one pair. Whatever was not asked for is empty.
+/// The details of one pair. What was not asked for is empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Detail {
     /// As in [`PairRow`].
@@ -103,105 +103,105 @@ pub struct Detail {
     pub exchange1: String,
     /// As in [`PairRow`].
     pub exchange2: String,
-    /// The deviation over time, in order; times without both legs live have no bin.
+    /// The deviation over time, in order. Times at which a leg was not live have no bin.
     pub over_time: Vec<TimeBin>,
-    /// Distribution of the deviation by time.
+    /// Distribution of the deviation over time.
     pub deviation: Vec<Bar>,
-    /// Distribution of the net spread by time, buying on exchange1 and selling on exchange2.
+    /// Distribution of the net spread over time, buying on exchange1 and selling on exchange2.
     pub net_12: Vec<Bar>,
     /// The same, buying on exchange2 and selling on exchange1.
     pub net_21: Vec<Bar>,
-    /// By hour of day, UTC: 24 of them, or none.
+    /// Figures by hour of day, UTC: 24 of them, or none.
     pub hours: Vec<HourBin>,
     /// Episodes by threshold and direction.
     pub episodes: Vec<Episodes>,
     /// Half-life by sampling interval.
     pub signature: Vec<SignaturePoint>,
-    /// Cross-correlation by lag; positive lag: exchange1 leads.
+    /// Cross-correlation by lag. Positive lag: exchange1 leads.
     pub lead_lag: Vec<LagPoint>,
-    /// A correlation beyond this, either side, is rare if neither leads (99 %).
+    /// A correlation beyond this, on either side, is rare (1 %) if neither venue leads.
     pub lead_lag_band: Option<f64>,
 }
 
 /// A span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimeBin {
-    /// Beginning, ns since 1970 UTC.
+    /// Beginning, in ns since 1970 UTC.
     pub start_ns: i64,
-    /// Length, ns.
+    /// Length, in ns.
     pub width_ns: i64,
-    /// Least deviation, bp.
+    /// Least deviation, in bp.
     pub min_bps: f64,
-    /// Mean deviation by time, bp.
+    /// Mean deviation over time, in bp.
     pub mean_bps: f64,
-    /// Greatest deviation, bp.
+    /// Greatest deviation, in bp.
     pub max_bps: f64,
 }
 
 /// One bar of a distribution.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bar {
-    /// From here, bp.
+    /// Lower end, in bp.
     pub low_bps: f64,
-    /// To here, bp.
+    /// Upper end, in bp.
     pub high_bps: f64,
     /// Share of the time in which both legs were live, 0 to 1.
     pub share: f64,
 }
 
-/// An hour of the day over all days.
+/// One hour of the day over all days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HourBin {
-    /// 0 to 23, UTC.
+    /// Hour, 0 to 23, UTC.
     pub hour: u8,
-    /// Time in which both legs were live, s.
+    /// Time in which both legs were live, in s.
     pub live_s: f64,
-    /// Mean deviation by time, bp.
+    /// Mean deviation over time, in bp.
     pub mean_bps: f64,
-    /// Episodes that began, at the pair's best threshold, both directions.
+    /// Episodes that began, in both directions, each at its threshold with the greatest capture.
     pub episodes: u64,
-    /// Expected capture, quote currency per day.
+    /// Expected capture, in quote currency per day.
     pub capture: f64,
 }
 
-/// What one direction did at one threshold.
+/// The episodes of one direction at one threshold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Episodes {
-    /// Bought here.
+    /// Venue to buy on.
     pub buy: String,
-    /// Sold there.
+    /// Venue to sell on.
     pub sell: String,
-    /// Net spread from which an episode counts, bp.
+    /// Net spread from which an episode counts, in bp.
     pub threshold_bps: f64,
-    /// How many there were.
+    /// Number of episodes.
     pub count: u64,
-    /// Durations: upper bound in s and how many lasted no longer (not cumulative).
+    /// Durations: upper bound in s, and the number of episodes in that step (not cumulative).
     pub durations: Vec<(f64, u64)>,
-    /// Highest net spread, bp.
+    /// Highest net spread, in bp.
     pub peak_bps: Option<f64>,
     /// Share of episodes that still paid when both orders had arrived, 0 to 1.
     pub still_there: Option<f64>,
-    /// Expected capture, quote currency per day.
+    /// Expected capture, in quote currency per day.
     pub capture: f64,
 }
 
 /// Half-life at one sampling interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SignaturePoint {
-    /// Sampling interval, s.
+    /// Sampling interval, in s.
     pub interval_s: f64,
-    /// Half-life, s; `None` where no reversion was found.
+    /// Half-life, in s; `None` where no reversion was found.
     pub half_life_s: Option<f64>,
-    /// 95 % interval, s.
+    /// Lower end of the 95 % interval, in s.
     pub low_s: Option<f64>,
-    /// 95 % interval, s.
+    /// Upper end of the 95 % interval, in s; `None` if there is none.
     pub high_s: Option<f64>,
 }
 
 /// Cross-correlation at one lag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LagPoint {
-    /// Positive: exchange1 leads by this much, ms.
+    /// Lag in ms. Positive: exchange1 leads by this much.
     pub lag_ms: f64,
     /// Hayashi-Yoshida cross-correlation.
     pub correlation: f64,
@@ -210,22 +210,22 @@ pub struct LagPoint {
 /// What was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// Instruments with two venues or more.
+    /// Instruments with at least two venues.
     pub instruments: u64,
     /// Pairs in the table.
     pub pairs: u64,
-    /// Quotes, over all venues.
+    /// Quotes of all venues.
     pub rows: u64,
-    /// Partial results that were read instead of quotes, and those that were computed.
+    /// Partial results that were loaded instead of reading quotes.
     pub partials_reused: u64,
-    /// See above.
+    /// Partial results that were computed.
     pub partials_computed: u64,
 }
 
 /// What the ledger says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completeness {
-    /// `complete`, `incomplete` or `unknown` (no ledger: another recorder's lake).
+    /// `complete`, `incomplete`, or `unknown` (there is no ledger: another recorder's lake).
     pub verdict: String,
     /// What is missing, in words, by day.
     pub findings: Vec<String>,
@@ -234,10 +234,11 @@ pub struct Completeness {
 /// One thing that is wrong with the input.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Problem {
-    /// File or folder from the lake's top, or `instrument exchange1 exchange2`.
+    /// Path of a file or folder below the lake, or `instrument exchange1 exchange2`.
     pub subject: String,
     /// What is wrong.
     pub what: String,
-    /// Whether something was left out for it; otherwise it was mended (sorted, say).
+    /// Whether something was left out because of it. Otherwise it is only noted (that rows had to
+    /// be sorted, for instance).
     pub left_out: bool,
 }

@@ -1,49 +1,48 @@
-//! One analysis from the lake to ranked figures: units of one instrument and day are computed on all
-//! cores or read from what an earlier night has kept, added up by instrument in the order of days,
-//! and ranked. The same bytes come out whatever the number of threads. It must not know formats.
+//! One analysis, from the lake to ranked figures. Units of one instrument and day are computed on
+//! all cores, or read from the partial results of an earlier night. They are added up by instrument
+//! in the order of days, and ranked. The result is the same byte for byte with any number of
+//! threads.
 
 use crate::columns::{Column, columns};
 use crate::completeness;
 use crate::figures::{Figures, Pair};
-use crate::input::{Caution, Columns, LastQuote, ReadError, Unit, VenueDay, find};
+use crate::input::{Unit, find};
 use crate::kernel::partial::{Partial, Total};
-use crate::kernel::timed::Leg;
-use crate::kernel::window::BadBatch;
-use crate::kernel::{self, Settings, Venue};
-use crate::options::{Plan, venue_named};
 use crate::partials::{self, Key, Stored};
+use crate::plan::{Plan, venue_named};
 use crate::progress::Progress;
-use crate::ranking::{self, Order};
+use crate::ranking::{self, Order, UnknownColumn};
 use crate::report::{Problem, Report, Totals};
+use compute::{Computed, Computing, Day, bytes_of, midnight, openers};
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+mod compute;
 
 /// Why there is no result at all.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// Threads could not be started.
+    /// The threads could not be started.
     #[error("cannot start {threads} threads")]
     Threads {
-        /// How many.
+        /// Number of threads.
         threads: usize,
-        /// Why.
+        /// The cause.
         #[source]
         source: rayon::ThreadPoolBuildError,
     },
-    /// The column that is to rank does not exist.
-    #[error("--rank: there is no column {0:?} that orders; {1}")]
-    Rank(String, String),
+    /// The ranking column does not exist.
+    #[error(transparent)]
+    Rank(#[from] UnknownColumn),
 }
 
-/// Analyses. Time is handed in, ns since 1970.
+/// Runs an analysis. `now_ns` is the time in ns since 1970.
 ///
 /// # Errors
-/// [`RunError`]; what is wrong with the lake is a problem in the report instead.
+/// Returns [`RunError`]. Whatever is wrong with the lake is a problem in the report instead.
 pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, RunError> {
     let threads = plan.arguments.threads.unwrap_or(0);
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -73,14 +72,15 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
     Ok(report)
 }
 
-/// What is to be done.
+/// The work of one analysis.
 struct Work<'a> {
     plan: &'a Plan,
     columns: &'a [Column],
     progress: &'a Progress,
     days: Vec<Date>,
     problems: Vec<Problem>,
-    /// By name: the units of the days, and of the day before for what it ended with.
+    /// The units of each instrument, by name, including the day before the period: its last quotes
+    /// are needed.
     instruments: BTreeMap<String, Vec<Unit>>,
     rows: AtomicU64,
     reused: AtomicU64,
@@ -119,14 +119,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// The figures of every instrument's pairs and what was wrong, in the order of names.
+    /// Returns the figures of every instrument's pairs and what was wrong, in the order of names.
     fn figures(&self) -> Vec<Figures> {
         let instruments: Vec<&Vec<Unit>> = self.instruments.values().collect();
         instruments.par_iter().map(|units| self.instrument(units)).collect()
     }
 
-    /// Venues that fees or latencies were given for and that were not chosen or are not there: a
-    /// misspelt one would go by the general terms in silence.
+    /// Returns a problem for each fee or latency that names a venue that was not analysed. Without
+    /// it, a misspelt name would silently fall back to the general terms.
     fn strangers(&self) -> Vec<Problem> {
         let days = self.instruments.values().flatten().flat_map(|unit| &unit.venues);
         let known: BTreeSet<&str> = days.map(|day| day.venue.as_str()).collect();
@@ -136,7 +136,7 @@ impl<'a> Work<'a> {
             given.into_iter().flat_map(|(option, all)| all.iter().map(move |of| (option, of)));
         let stranger = |(option, of): (&str, &String)| {
             let name = venue_named(of)?;
-            let what = "no such venue among those that were analysed".to_owned();
+            let what = "names a venue that was not analysed".to_owned();
             let subject = format!("{option} {of}");
             (!known.contains(name.as_str())).then_some(Problem { subject, what, left_out: false })
         };
@@ -158,7 +158,7 @@ impl<'a> Work<'a> {
             total.add(partial);
             problems.extend(told.iter().cloned());
         }
-        // A venue that spoke on the day before alone is not of the period.
+        // A venue that has quotes only on the day before does not belong to the period.
         let of_period = |venue: &String| {
             units[first..].iter().flat_map(|unit| &unit.venues).any(|day| day.venue == *venue)
         };
@@ -169,7 +169,7 @@ impl<'a> Work<'a> {
         figures
     }
 
-    /// The last of these units, computed or read; the others are the days before it.
+    /// Computes or loads the last of these units; the others are the days before it.
     fn day(&self, units: &[Unit], has_episodes: &AtomicBool) -> Day {
         let Some((unit, earlier)) = units.split_last() else { return Day::default() };
         let openers = openers(unit, earlier);
@@ -185,8 +185,9 @@ impl<'a> Work<'a> {
             self.progress.done(bytes_of(unit), 0);
             return (stored.partial, stored.problems);
         }
+        let computing = Computing { plan: self.plan, progress: self.progress, unit };
         let Computed { day: (partial, problems), keeps } =
-            self.compute(unit, &openers, has_episodes);
+            computing.compute(&openers, has_episodes);
         self.computed.fetch_add(1, Ordering::Relaxed);
         self.rows.fetch_add(rows_of(&partial), Ordering::Relaxed);
         let mut stored = Stored { key, partial, problems };
@@ -195,173 +196,14 @@ impl<'a> Work<'a> {
         {
             stored.problems.push(Problem {
                 subject: path.display().to_string(),
-                what: format!("a partial result cannot be kept: {error}"),
+                what: format!("the partial result cannot be stored: {error}"),
                 left_out: false,
             });
         }
         (stored.partial, stored.problems)
     }
-
-    /// Reads and computes a unit, again without a file that turns out to be damaged on the way, and
-    /// again with sizes once an episode begins in it. `has_episodes`: whether one began in any unit of
-    /// the instrument so far; it decides what is tried first, and nothing else.
-    fn compute(&self, unit: &Unit, openers: &Openers<'_>, has_episodes: &AtomicBool) -> Computed {
-        let mut caution = Caution::default();
-        let mut reported = 0;
-        let mut with_sizes = has_episodes.load(Ordering::Relaxed);
-        loop {
-            let columns = columns_for(&self.plan.settings, with_sizes);
-            match self.try_compute(unit, openers, (columns, &caution), &mut reported) {
-                Ok(outcome) => {
-                    self.progress.done(bytes_of(unit).saturating_sub(reported), 0);
-                    return outcome;
-                }
-                Err(Failure::Read(error)) => caution.heed(&error),
-                Err(Failure::Batch(BadBatch::NoSizes)) if !with_sizes => {
-                    with_sizes = true;
-                    has_episodes.store(true, Ordering::Relaxed);
-                }
-                Err(Failure::Batch(error)) => {
-                    let subject = format!("{} {}", unit.instrument, unit.date);
-                    let problem = Problem { subject, what: error.to_string(), left_out: true };
-                    return Computed { day: (Partial::default(), vec![problem]), keeps: true };
-                }
-            }
-        }
-    }
-
-    fn try_compute(
-        &self,
-        unit: &Unit,
-        openers: &Openers<'_>,
-        (columns, caution): (Columns, &Caution),
-        reported: &mut u64,
-    ) -> Result<Computed, Failure> {
-        let (lake, settings) = (&self.plan.lake, &self.plan.settings);
-        let begin = midnight(unit.date);
-        let names: BTreeSet<&str> = unit
-            .venues
-            .iter()
-            .map(|day| day.venue.as_str())
-            .chain(openers.keys().copied())
-            .collect();
-        let mut readers = Vec::new();
-        let mut openings = Vec::new();
-        let mut keeps = true;
-        for name in names {
-            let days = openers.get(name).map_or(&[][..], Vec::as_slice);
-            let (days_back, leg) = opening(lake, days, begin, caution)?;
-            keeps &= days_back == 0;
-            openings.push((name, leg));
-            let day = unit.venues.iter().find(|day| day.venue == name);
-            readers.push(day.map(|day| day.open(lake, columns, caution)));
-        }
-        let per_row = bytes_of(unit);
-        let mut count = |rows: u64| {
-            let bytes = (rows * BYTES_A_ROW).min(per_row.saturating_sub(*reported));
-            *reported += bytes;
-            self.progress.done(bytes, rows);
-        };
-        let count = std::cell::RefCell::new(&mut count);
-        let venues =
-            openings.into_iter().zip(&mut readers).map(|((name, opening), reader)| Venue {
-                name: name.to_owned(),
-                opening,
-                batches: reader.iter_mut().flatten().map(|batch| {
-                    let batch = batch.map_err(Failure::from)?;
-                    (count.borrow_mut())(batch.num_rows() as u64);
-                    Ok::<_, Failure>(batch)
-                }),
-            });
-        let partial = kernel::analyse(settings, venues.collect(), columns.sizes)?;
-        let mut problems = Vec::new();
-        for reader in readers.iter().flatten() {
-            problems.extend(reader.problems().iter().cloned());
-            problems.extend(reader.row_problems());
-        }
-        Ok(Computed { day: (partial, problems), keeps })
-    }
-}
-
-/// What came of computing a unit.
-struct Computed {
-    day: Day,
-    /// Whether it depends on no files but those of its key.
-    keeps: bool,
-}
-
-/// What came of a unit, and what was wrong with it.
-type Day = (Partial, Vec<Problem>);
-
-/// What a row takes in a file, about: for the progress until a unit is done.
-const BYTES_A_ROW: u64 = 9;
-
-/// Why a unit could not be computed as it was opened.
-enum Failure {
-    Read(ReadError),
-    Batch(BadBatch),
-}
-
-impl From<ReadError> for Failure {
-    fn from(error: ReadError) -> Failure {
-        Failure::Read(error)
-    }
-}
-
-impl From<BadBatch> for Failure {
-    fn from(error: BadBatch) -> Failure {
-        Failure::Batch(error)
-    }
-}
-
-/// By venue: the days before a unit with files of it, the last one first. As a rule that one says what
-/// the venue's quote was when the unit began.
-type Openers<'a> = BTreeMap<&'a str, Vec<&'a VenueDay>>;
-
-fn openers<'a>(unit: &Unit, earlier: &'a [Unit]) -> Openers<'a> {
-    let mut openers = Openers::new();
-    let earlier = earlier.iter().rev().filter(|day| day.date < unit.date);
-    for day in earlier.flat_map(|day| &day.venues).filter(|day| !day.files.is_empty()) {
-        openers.entry(&day.venue).or_default().push(day);
-    }
-    openers
-}
-
-/// The last quote of these days, and how many of them had none behind it.
-fn opening(
-    lake: &Path,
-    days: &[&VenueDay],
-    begin: i64,
-    caution: &Caution,
-) -> Result<(usize, Option<Leg>), ReadError> {
-    for (days_back, day) in days.iter().enumerate() {
-        if let Some(quote) = day.last_quote_before(lake, begin, caution)? {
-            let sizes = [quote.bid_size, quote.ask_size].map(|size| size.unwrap_or(f64::NAN));
-            let LastQuote { time_ns: time, bid, ask, .. } = quote;
-            return Ok((days_back, Some(Leg { time, bid, ask, sizes })));
-        }
-    }
-    Ok((days.len(), None))
-}
-
-fn columns_for(settings: &Settings, with_sizes: bool) -> Columns {
-    let metrics = settings.metrics;
-    if metrics.timed {
-        return Columns { sizes: with_sizes, ..Columns::ALL };
-    }
-    Columns { ask: metrics.lead_lag, ..Columns::BID }
 }
 
 fn rows_of(partial: &Partial) -> u64 {
     partial.venues.iter().map(|venue| venue.sums.rows).sum()
-}
-
-fn bytes_of(unit: &Unit) -> u64 {
-    unit.venues.iter().flat_map(|day| &day.files).map(|file| file.bytes).sum()
-}
-
-/// The beginning of a day, ns since 1970.
-fn midnight(date: Date) -> i64 {
-    let second = date.to_zoned(TimeZone::UTC).map_or(0, |at| at.timestamp().as_second());
-    second.saturating_mul(1_000_000_000)
 }

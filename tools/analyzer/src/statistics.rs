@@ -1,5 +1,5 @@
-//! Statistics of a series or of its sums: pure functions, each with the reference that it is tested
-//! against. They must not know quotes, venues or files.
+//! Statistics of a series, or of sums over it: pure functions, each with the reference that it is
+//! tested against.
 
 pub mod adf;
 pub mod dfa;

@@ -1,24 +1,34 @@
-//! Who may know what: the kernel and the statistics no file, thread or clock, reading no figures, and
-//! outputs nothing but the report. Read from the sources.
+//! Keeps the order of dependency between the analyzer's modules, which one crate does not keep by
+//! itself: kernel and statistics use no file, thread or clock; reading uses no figures; outputs use
+//! the report alone; and no two files import each other.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
+#[path = "architecture/circles.rs"]
+mod circles;
+#[path = "architecture/sources.rs"]
+mod sources;
+
+use circles::circle;
+use sources::Source;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What kernel and statistics may use of others, by the beginning of the path.
+/// What kernel and statistics may use of other crates and modules.
 const KERNEL_MAY_USE: &[&str] = &[
     "arrow::array",
     "arrow::datatypes",
     "crate::kernel",
     "crate::statistics",
-    "libm::",
-    "serde::",
+    "libm",
+    "serde",
     "spreadwire_market::spread",
+    "std",
     "thiserror::Error",
 ];
 
-/// And what of the standard library it may not, wherever it stands.
+/// And what of the standard library they may not.
 const KERNEL_MAY_NOT_USE: &[&str] = &[
     "std::env",
     "std::fs",
@@ -32,138 +42,219 @@ const KERNEL_MAY_NOT_USE: &[&str] = &[
     "std::time",
 ];
 
-/// Crates whose paths are looked at; a path that begins with another word is one of ours or of std.
-fn crates() -> Vec<String> {
-    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
-    let tables = text.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
-    let name =
-        |line: &str| line.split(['.', ' ', '=']).next().unwrap_or_default().replace('-', "_");
-    let lines = tables.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
-    lines.map(name).chain(["crate".to_owned(), "std".to_owned()]).collect()
-}
-
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// The files of modules, each `name.rs` and all below `name/`, without their tests.
-fn sources(modules: &[&str]) -> Vec<(PathBuf, String)> {
-    let src = root().join("src");
-    let mut waiting: Vec<PathBuf> = Vec::new();
-    for module in modules {
-        waiting.extend([src.join(format!("{module}.rs")), src.join(module)]);
-    }
-    let mut found = Vec::new();
-    while let Some(path) = waiting.pop() {
-        if path.is_dir() {
-            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            let text = fs::read_to_string(&path).unwrap();
-            found.push((path.strip_prefix(&src).unwrap().to_path_buf(), program(&text)));
-        }
-    }
-    assert!(modules.len() < found.len(), "{modules:?}: where are the sources?");
-    found
+/// The crates that the analyzer depends on, and those that every crate has.
+fn crates() -> Vec<String> {
+    let text = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let table = text.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    let name =
+        |line: &str| line.split(['.', ' ', '=']).next().unwrap_or_default().replace('-', "_");
+    let lines = table.lines().filter(|line| !line.starts_with('#') && !line.trim().is_empty());
+    lines.map(name).chain(["std", "core", "alloc"].map(str::to_owned)).collect()
 }
 
-/// Code alone: no comments, and nothing from the tests on.
-fn program(text: &str) -> String {
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+fn library() -> Vec<Source> {
+    sources::read(&root().join("src"), &crates())
 }
 
-/// All paths that begin with one of these crates; `a::{b, c::d}` is `a::b` and `a::c::d`.
-fn paths(code: &str, crates: &[String]) -> Vec<String> {
-    let mut found = Vec::new();
-    let inner = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    for name in crates {
-        for (at, _) in code.match_indices(&format!("{name}::")) {
-            if !code[..at].chars().next_back().is_some_and(inner) {
-                expand("", &code[at..], &mut found);
-            }
-        }
-    }
-    found
+/// Whether a path is one of these or leads into one of them.
+fn is_within(path: &str, list: &[&str]) -> bool {
+    list.iter().any(|begin| {
+        path.strip_prefix(begin).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+    })
 }
 
-/// Adds the paths that a text begins with; how much of it they take.
-fn expand(before: &str, text: &str, found: &mut Vec<String>) -> usize {
-    let plain = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-    let end = text.find(|c| !plain(c)).unwrap_or(text.len());
-    let path = format!("{before}{}", &text[..end]);
-    if !path.ends_with("::") || !text[end..].starts_with('{') {
-        found.push(path);
-        return end;
-    }
-    let mut at = end + 1;
-    while at < text.len() && !text[at..].starts_with('}') {
-        if text[at..].starts_with(plain) {
-            at += expand(&path, &text[at..], found);
-        } else {
-            at += text[at..].chars().next().map_or(1, char::len_utf8);
-        }
-    }
-    at + 1
+/// Lists every path in these modules that is wrong, with its file.
+fn faults(
+    sources: &[Source],
+    modules: &[&str],
+    wrong: impl Fn(&Source, &str) -> bool,
+) -> Vec<String> {
+    let checked: Vec<&Source> =
+        sources.iter().filter(|source| is_within(&source.module, modules)).collect();
+    assert!(modules.len() < checked.len(), "{modules:?}: where are the sources?");
+    let faults = checked.into_iter().flat_map(|source| {
+        let paths = source.uses.iter().filter(|path| wrong(source, path));
+        paths.map(|path| format!("{}: {path}", source.file.display()))
+    });
+    faults.collect()
 }
 
-/// Every path in these modules that is not as it should be, with its file.
-fn faults(modules: &[&str], wrong: impl Fn(&Path, &str) -> bool) -> String {
-    let crates = crates();
-    let mut faults = String::new();
-    for (file, code) in sources(modules) {
-        for path in paths(&code, &crates).iter().filter(|path| wrong(&file, path)) {
-            faults.push_str(&format!("{}: {path}\n", file.display()));
-        }
-    }
-    faults
+/// Fails if there are faults, and lists them.
+fn assert_none(faults: &[String]) {
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
 #[test]
 fn the_kernel_and_the_statistics_know_no_file_thread_or_clock_and_of_the_engine_only_the_spread() {
-    let within = |list: &[&str], path: &str| list.iter().any(|begin| path.starts_with(begin));
-    let wrong = |_: &Path, path: &str| match path.strip_prefix("std::") {
-        Some(_) => within(KERNEL_MAY_NOT_USE, path),
-        None => !within(KERNEL_MAY_USE, path),
+    let wrong = |_: &Source, path: &str| {
+        !is_within(path, KERNEL_MAY_USE) || is_within(path, KERNEL_MAY_NOT_USE)
     };
-    assert_eq!(faults(&["kernel", "statistics"], wrong), "");
-    for (file, code) in sources(&["kernel", "statistics"]) {
-        assert!(!code.contains("super::super"), "{}: a path from its crate", file.display());
-    }
+    assert_none(&faults(&library(), &["crate::kernel", "crate::statistics"], wrong));
 }
 
 #[test]
 fn the_statistics_know_no_kernel() {
-    let wrong = |_: &Path, path: &str| path.starts_with("crate::kernel");
-    assert_eq!(faults(&["statistics"], wrong), "");
+    let wrong = |_: &Source, path: &str| is_within(path, &["crate::kernel"]);
+    assert_none(&faults(&library(), &["crate::statistics"], wrong));
 }
 
 #[test]
 fn reading_knows_no_figures_and_no_outputs() {
-    let wrong = |_: &Path, path: &str| {
-        path.starts_with("crate::")
-            && !path.starts_with("crate::input")
-            && !path.starts_with("crate::report::Problem")
+    let wrong = |_: &Source, path: &str| {
+        is_within(path, &["crate"]) && !is_within(path, &["crate::input", "crate::report::Problem"])
     };
-    assert_eq!(faults(&["input"], wrong), "");
+    assert_none(&faults(&library(), &["crate::input"], wrong));
 }
 
 #[test]
 fn outputs_know_the_report_and_only_recommendations_and_the_choice_of_forms_know_options() {
-    let wrong = |file: &Path, path: &str| {
-        let chooses = file == Path::new("output.rs") || file.ends_with("recommended.rs");
-        let may = ["crate::report", "crate::output", "crate::figures::DAY"];
-        path.starts_with("crate::")
-            && !may.iter().any(|begin| path.starts_with(begin))
-            && !(chooses && path.starts_with("crate::options"))
+    let wrong = |source: &Source, path: &str| {
+        let may = ["crate::report", "crate::output"];
+        let chooses = ["crate::output", "crate::output::recommended"];
+        let options = ["crate::options", "crate::plan"];
+        is_within(path, &["crate"])
+            && !is_within(path, &may)
+            && !(chooses.contains(&source.module.as_str()) && is_within(path, &options))
     };
-    assert_eq!(faults(&["output"], wrong), "");
+    assert_none(&faults(&library(), &["crate::output"], wrong));
 }
 
 #[test]
-fn the_check_itself_sees_what_it_should() {
-    let text = "use std::{a::{b, c::D}, e};\nuse arrow::f::*;\n// use std::comment;\n\
-                fn f() { std::g::h(xstd::no::<i32>(), &crate::i) }\n#[cfg(test)]\nuse std::tests;";
-    let crates = ["std", "arrow", "crate"].map(str::to_owned);
-    let expected = ["std::a::b", "std::a::c::D", "std::e", "std::g::h", "arrow::f::", "crate::i"];
-    assert_eq!(paths(&program(text), &crates), expected);
+fn no_two_files_import_each_other() {
+    assert_eq!(circle(&library()), None);
+}
+
+/// A file that no `mod` declares is in no build, and nothing above would check it.
+#[test]
+fn every_file_is_part_of_the_library_or_is_its_main() {
+    let src = root().join("src");
+    let mut waiting = vec![src.clone()];
+    let mut files = BTreeSet::new();
+    while let Some(path) = waiting.pop() {
+        if path.is_dir() {
+            waiting.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            files.insert(path.strip_prefix(&src).unwrap().to_path_buf());
+        }
+    }
+    assert!(files.remove(Path::new("main.rs")));
+    let read: BTreeSet<PathBuf> = library().into_iter().map(|source| source.file).collect();
+    assert_eq!(read, files);
+}
+
+#[test]
+fn the_check_sees_every_way_to_use_something() {
+    let text = r#"
+        //! use std::comment;
+        use std::{a::{b, c::D}, e as f};
+        use arrow::g::*;
+        use super::sibling::{self, Thing as Other};
+        use self::own::X;
+        pub use child::Name;
+        mod child;
+
+        #[cfg(test)]
+        mod tests {
+            use std::tests;
+        }
+
+        #[derive(std::h::Derived)]
+        struct After(arrow::i::Field);
+
+        #[cfg(test)]
+        fn helper() -> std::tests::Helper {}
+
+        #[cfg(all(test, unix))]
+        const OF_TESTS: std::tests::Constant = 1;
+
+        #[cfg(not(test))]
+        const LIVE: std::j::Constant = 1;
+
+        #[cfg(any(test, unix))]
+        const BOTH: std::k::Constant = 1;
+
+        impl After {
+            #[cfg(test)]
+            fn of_tests() { std::tests::f() }
+
+            fn last(x: &crate::l::M) -> Option<Other> {
+                std::n::o::<arrow::p::Q>(xstd::no(), f::r(), Unknown::new());
+                assert!(matches!(x, sibling::S { .. }), "{}", vec![super::super::top::T(2)]);
+                drop(self::super::near::N);
+                child::u()
+            }
+        }
+
+        #[cfg(test)]
+        impl std::tests::Trait for After {}
+    "#;
+    let crates = ["std", "arrow"].map(str::to_owned);
+    let found = sources::uses(text, "crate::here::there", &crates);
+    let expected = [
+        "std::a::b",
+        "std::a::c::D",
+        "std::e",
+        "arrow::g::*",
+        "crate::here::sibling",
+        "crate::here::sibling::Thing",
+        "crate::here::there::own::X",
+        "crate::here::there::child::Name",
+        "std::h::Derived",
+        "arrow::i::Field",
+        "std::j::Constant",
+        "std::k::Constant",
+        "crate::l::M",
+        "std::n::o",
+        "arrow::p::Q",
+        "std::e::r",
+        "crate::here::sibling::S",
+        "crate::top::T",
+        "crate::here::near::N",
+        "crate::here::there::child::u",
+    ];
+    assert_eq!(found, expected.map(str::to_owned).into());
+}
+
+/// A source file with this text.
+fn source(file: &str, text: &str) -> Source {
+    let module = file.trim_end_matches(".rs").replace('/', "::");
+    let module = if module == "lib" { "crate".to_owned() } else { format!("crate::{module}") };
+    let uses = sources::uses(text, &module, &["std".to_owned()]);
+    Source { file: file.into(), module, uses }
+}
+
+#[test]
+fn the_check_finds_a_path_behind_the_tests() {
+    let behind = "#[cfg(test)] mod tests {} fn f() { std::fs::read(\"\"); }";
+    let sources = [source("kernel.rs", "mod deep;"), source("kernel/deep.rs", behind)];
+    let wrong = |_: &Source, path: &str| is_within(path, KERNEL_MAY_NOT_USE);
+    assert_eq!(faults(&sources, &["crate::kernel"], wrong), ["kernel/deep.rs: std::fs::read"]);
+}
+
+#[test]
+fn the_check_finds_circles() {
+    let of = |texts: &[(&str, &str)]| {
+        let sources: Vec<Source> = texts.iter().map(|(file, text)| source(file, text)).collect();
+        circle(&sources)
+    };
+    let (one, two) = (("a.rs", "use crate::b::X;"), ("b.rs", "fn f() { super::a::g() }"));
+    let found = of(&[one, two, ("c.rs", "use crate::a::Y;")]);
+    assert_eq!(found.as_deref(), Some("a.rs uses crate::b::X, b.rs uses crate::a::g"));
+    let through =
+        of(&[("a.rs", "use crate::b::X;"), ("b.rs", "use crate::c;"), ("c.rs", "use crate::a;")]);
+    assert!(through.is_some_and(|told| told.matches(" uses ").count() == 3));
+    let facade = of(&[
+        ("a.rs", "mod low; mod high; pub use high::X;"),
+        ("a/low.rs", "struct Y;"),
+        ("a/high.rs", "use super::low::Y;"),
+    ]);
+    assert_eq!(facade, None);
+    let back = of(&[("a.rs", "mod high; pub use high::X;"), ("a/high.rs", "use super::Y;")]);
+    assert_eq!(back.as_deref(), Some("a.rs uses crate::a::high::X, a/high.rs uses crate::a::Y"));
+    let tests = of(&[("a.rs", "use crate::b::X;"), ("b.rs", "#[cfg(test)] use crate::a::Y;")]);
+    assert_eq!(tests, None);
 }

@@ -1,9 +1,9 @@
-//! The analyzer as a user meets it: exit codes, what it says, what it writes, and what it makes of bad
-//! input.
+//! The analyzer as its users see it: exit codes, messages, files, and how it handles bad input.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use analyzer::options::{Arguments, Plan};
+use analyzer::options::Arguments;
+use analyzer::plan::Plan;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use clap::{Args, FromArgMatches};
 use kit::{DAY, HOUR, Home, MIDNIGHT, Row, SECOND, Style, folder, pairs, problems, quote};
@@ -50,7 +50,7 @@ fn all_wrong_arguments_are_told_at_once_each_with_a_remedy() {
     let outcome = home.run(&options);
     assert_eq!((outcome.code, outcome.text.as_str()), (Some(2), ""));
     for option in options.iter().map(|option| option.split('=').next().unwrap()) {
-        // Days that are named in two ways are one problem.
+        // Days named in two ways are one problem.
         let told =
             if ["--yesterday", "--from", "--to"].contains(&option) { "--date" } else { option };
         let line =
@@ -66,8 +66,8 @@ fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
     let home = Home::of_days(0..1);
     let lake = home.lake.to_str().unwrap();
     for (options, told) in [
-        (&[][..], "name a lake"),
-        (&["nowhere"], "LAKE: \"nowhere\" is no folder; name the folder"),
+        (&[][..], "name the folder of a lake"),
+        (&["nowhere"], "LAKE: \"nowhere\" is not a folder; name the folder"),
         (&[lake, "--nonsense"], "unexpected argument '--nonsense'"),
         (&[lake, "--date", "2024-13-01"], "--date"),
         (&[lake, "--metrics", "some"], "possible values: all, compatible"),
@@ -103,16 +103,16 @@ fn where_nothing_is_to_be_read_it_fails_and_writes_nothing() {
     ] {
         let outcome = home.run(options);
         assert_eq!((outcome.code, outcome.text.as_str()), (Some(1), ""), "{options:?}");
-        assert!(outcome.errors.contains("has no quotes of that choice"), "{}", outcome.errors);
+        assert!(outcome.errors.contains("has no quotes that match"), "{}", outcome.errors);
         assert!(!home.file("out").exists());
     }
     let empty = Home::new();
     assert_eq!(empty.run(&[]).code, Some(1));
-    // Where everything is left out, it says what and why.
+    // If everything is left out, it says what and why.
     kit::write_hours(&empty.lake, "okx", "LONE/USDT", "a", &sound_rows(), Style::default());
     let outcome = empty.run(&[]);
     assert_eq!(outcome.code, Some(1));
-    assert!(outcome.errors.contains("LONE/USDT: is on no venue but okx"), "{}", outcome.errors);
+    assert!(outcome.errors.contains("LONE/USDT: only okx has it"), "{}", outcome.errors);
 }
 
 #[test]
@@ -139,13 +139,13 @@ fn days_venues_and_instruments_are_chosen() {
     }
 }
 
-/// The arguments of a command line, proved at a point of time.
+/// Validates the arguments of a command line at a point in time.
 #[test]
 fn fees_and_latencies_of_venues_that_are_not_there_are_told() {
     let home = Home::of_days(0..1);
     let given = ["--fees", "10,no-such=8,alpha=3", "--latency", "elsewhere=5"];
     let report = home.report(0, &given);
-    let what = "no such venue among those that were analysed";
+    let what = "names a venue that was not analysed";
     let told: Vec<String> = problems(&report)
         .into_iter()
         .filter(|(_, told, _)| told == what)
@@ -154,7 +154,7 @@ fn fees_and_latencies_of_venues_that_are_not_there_are_told() {
     assert_eq!(told, ["--fees no-such=8", "--latency elsewhere=5"]);
 }
 
-fn plan(lake: &Path, now: i64, options: &[&str]) -> Result<Plan, Vec<analyzer::options::Problem>> {
+fn plan(lake: &Path, now: i64, options: &[&str]) -> Result<Plan, Vec<analyzer::plan::Problem>> {
     let command = Arguments::augment_args(clap::Command::new("analyzer"));
     let given = ["analyzer", lake.to_str().unwrap()];
     let matches = command.try_get_matches_from(given.iter().chain(options)).unwrap();
@@ -207,7 +207,7 @@ fn files_are_those_that_were_asked_for_and_replaced_as_a_whole() {
             fs::remove_dir_all(home.file("out")).unwrap();
         }
     }
-    // Who has an old file open reads it to its end: the new one is another file.
+    // A reader that has the old file open reads it to its end: the new one is another file.
     let csv = home.file("out/ranking.csv");
     let old = home.file("old.csv");
     fs::hard_link(&csv, &old).unwrap();
@@ -217,7 +217,7 @@ fn files_are_those_that_were_asked_for_and_replaced_as_a_whole() {
     assert_eq!(fs::read(&old).unwrap(), before);
     assert_ne!(fs::read(&csv).unwrap(), before);
     assert_eq!(names(&home.file("out")), FILES);
-    // A folder in the place of a file is told by its name.
+    // A folder in the place of a file is reported by name.
     fs::remove_file(&csv).unwrap();
     fs::create_dir(&csv).unwrap();
     let outcome = home.run(&["--format", "csv"]);
@@ -254,7 +254,7 @@ fn groups_of_figures_stand_for_themselves() {
         assert!(header.iter().any(|name| name == with), "{metrics}");
         assert!(!header.iter().any(|name| name == without), "{metrics}");
     }
-    // Each has a column that ranks where nobody names one.
+    // Each group has a default ranking column.
     for metrics in ["compatible", "time-weighted", "reversion", "lead-lag"] {
         let outcome = home.run(&["--metrics", metrics, "--no-partials"]);
         assert_eq!(outcome.code, Some(0), "{metrics}: {}", outcome.errors);
@@ -274,7 +274,7 @@ fn rows_are_ordered_by_the_column_that_ranks() {
     }
 }
 
-/// What is done to a lake, the subject and the text of the problem.
+/// What is done to a lake, and the subject and text of the problem that must be reported.
 struct Bad {
     name: &'static str,
     spoil: fn(&Path),
@@ -282,9 +282,9 @@ struct Bad {
     what: &'static str,
 }
 
-/// A file more, on a day that has others.
+/// An additional file, on a day that has others.
 const EXTRA: &str = "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=05/bad.parquet";
-/// The only file of its venue's day, and days follow.
+/// The only file of its venue's day, with days after it.
 const WHOLE_DAY: &str = "exchange=okx/symbol=BTC#USDT/date=2024-08-09/hour=05/bad.parquet";
 
 fn sound_rows() -> Vec<Row> {
@@ -323,13 +323,13 @@ const BAD: [Bad; 17] = [
         name: "a truncated file",
         spoil: |lake| put(lake, EXTRA, &sound_file()[..2_000]),
         subject: EXTRA,
-        what: "damaged, or no Parquet",
+        what: "damaged, or not a Parquet file",
     },
     Bad {
         name: "a file without its end, of a whole day",
         spoil: |lake| put(lake, WHOLE_DAY, &sound_file()[..2_000]),
         subject: WHOLE_DAY,
-        what: "damaged, or no Parquet",
+        what: "damaged, or not a Parquet file",
     },
     Bad {
         name: "a file with a damaged page",
@@ -366,10 +366,10 @@ const BAD: [Bad; 17] = [
         what: "has no rows",
     },
     Bad {
-        name: "a file that is no Parquet",
+        name: "a file that is not Parquet",
         spoil: |lake| put(lake, EXTRA, b"Timestamp,BestBid,BestAsk\n1,2,3\n"),
         subject: EXTRA,
-        what: "no Parquet",
+        what: "not a Parquet file",
     },
     Bad {
         name: "a file of something else",
@@ -402,7 +402,7 @@ const BAD: [Bad; 17] = [
             columns(lake, [("Timestamp", time), ("BestBid", text), ("BestAsk", ask)]);
         },
         subject: EXTRA,
-        what: "its BestBid is of type",
+        what: "its column BestBid has the unsupported type",
     },
     Bad {
         name: "an instrument on one venue only",
@@ -410,7 +410,7 @@ const BAD: [Bad; 17] = [
             kit::write_hours(lake, "okx", "LONE/USDT", "a", &sound_rows(), Style::default());
         },
         subject: "LONE/USDT",
-        what: "is on no venue but okx",
+        what: "only okx has it",
     },
     Bad {
         name: "venues without a time in common",
@@ -442,12 +442,12 @@ const BAD: [Bad; 17] = [
         what: "cannot be read: Permission denied",
     },
     Bad {
-        name: "a folder that is no date",
+        name: "a folder that is not a date",
         spoil: |lake| {
             put(lake, &EXTRA.replace("2024-08-08", "20240808"), &sound_file());
         },
         subject: "exchange=okx/symbol=BTC#USDT/date=20240808",
-        what: "is no date",
+        what: "is not a date",
     },
     Bad {
         name: "a folder in the place of a file",
@@ -457,7 +457,7 @@ const BAD: [Bad; 17] = [
     },
 ];
 
-/// Three days; okx has none of the second.
+/// Returns a lake of three days; okx has nothing on the second.
 fn lake_for_bad_input() -> Home {
     let home = Home::of_days(0..3);
     let day = "exchange=okx/symbol=BTC#USDT/date=2024-08-09";
@@ -465,7 +465,7 @@ fn lake_for_bad_input() -> Home {
     home
 }
 
-/// Root reads what is forbidden.
+/// Returns whether this user can read files without the right to, as root can.
 fn rights_do_not_matter() -> bool {
     let home = Home::new();
     let path = home.file("forbidden");
@@ -494,11 +494,11 @@ fn bad_input_is_left_out_by_name_and_all_else_is_as_if_it_was_not_there() {
         assert_eq!(left_out.len(), 1, "{name}: {left_out:?}");
         let csv = fs::read(home.file("out/ranking.csv")).unwrap();
         assert!(csv == expected, "{name}");
-        // A second run, from partial results, says the same.
+        // A second run, from partial results, gives the same.
         let again = home.report(3, &options);
         assert_eq!(problems(&again), problems(&report), "{name}");
         assert!(fs::read(home.file("out/ranking.csv")).unwrap() == expected, "{name} again");
-        // Those who are strict get nothing but the names.
+        // With `--strict` there are only the names.
         fs::remove_dir_all(home.file("out")).unwrap();
         let strict = home.run(&[&options[..], &["--strict"]].concat());
         assert_eq!((strict.code, strict.text.as_str()), (Some(1), ""), "{name}");
@@ -535,12 +535,17 @@ fn rows_that_are_no_quotes_or_not_in_order_are_told_by_file_and_change_nothing_e
     let no = quote(0, 100.0);
     let bid = no.bid;
     for (name, rows, what, left_out) in [
-        ("times in no order", unsorted, "not in order", false),
-        ("a null bid", more(Row { bid: None, ..no }), "1 rows without bid or ask", false),
-        ("a null ask", more(Row { ask: None, ..no }), "1 rows without bid or ask", false),
+        ("times in no order", unsorted, "out of order", false),
+        ("a null bid", more(Row { bid: None, ..no }), NO_QUOTE, false),
+        ("a null ask", more(Row { ask: None, ..no }), NO_QUOTE, false),
         ("a bid of zero", more(Row { bid: Some(0.0), ..no }), NO_PRICE, true),
         ("an ask below zero", more(Row { ask: Some(-1.0), ..no }), NO_PRICE, true),
-        ("an ask that is no number", more(Row { bid, ask: Some(f64::NAN), ..no }), NO_PRICE, true),
+        (
+            "an ask that is not a number",
+            more(Row { bid, ask: Some(f64::NAN), ..no }),
+            NO_PRICE,
+            true,
+        ),
         ("an infinite bid", more(Row { bid: Some(f64::INFINITY), ..no }), NO_PRICE, true),
     ] {
         let home = lake_with(&rows);
@@ -556,7 +561,8 @@ fn rows_that_are_no_quotes_or_not_in_order_are_told_by_file_and_change_nothing_e
     }
 }
 
-const NO_PRICE: &str = "1 rows with a price that is not positive and finite are left out";
+const NO_QUOTE: &str = "rows without a bid or an ask, which are not quotes: 1";
+const NO_PRICE: &str = "rows with a price that is not positive and finite, left out: 1";
 
 #[test]
 fn equal_times_keep_their_order_and_the_last_counts() {

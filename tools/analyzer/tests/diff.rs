@@ -1,7 +1,7 @@
-//! `analyzer diff` as a user meets it: what it prints, and its exit codes.
+//! `analyzer diff` as its users see it: what it prints, and its exit codes.
 //!
-//! `diff/old.toml` and `diff/new.toml` differ in everything that can; what is printed of them is in
-//! `diff/expected.txt` and `diff/expected.json` (`BLESS=1` writes both anew).
+//! `diff/old.toml` and `diff/new.toml` differ in everything that can differ. The expected output is
+//! in `diff/expected.txt` and `diff/expected.json` (`BLESS=1` rewrites both).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
@@ -12,7 +12,7 @@ fn file(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/diff").join(name)
 }
 
-/// Exit code, standard output, standard error.
+/// Returns exit code, standard output and standard error.
 fn diff(old: &Path, new: &Path, options: &[&str]) -> (Option<i32>, String, String) {
     let analyzer = env!("CARGO_BIN_EXE_analyzer");
     let output = Command::new(analyzer).arg("diff").args([old, new]).args(options).output();

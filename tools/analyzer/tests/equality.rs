@@ -1,9 +1,10 @@
-//! The compatible columns are those of the customary script, on recorded tapes and on lakes made by
-//! chance: against all three engines of `pair_metrics.py`, and against plain loops over rows.
+//! The compatible columns equal those of the customary script, on recorded tapes and on random
+//! lakes: checked against all three engines of `pair_metrics.py`, and against plain loops over
+//! rows.
 //!
-//! Python's engines need `polars` and `duckdb` for the first `python3` of the path, and the folder
-//! `$SPREADWIRE_REAL_DATA` (default `../shared`); where they are absent the test says that it skips, on
-//! CI it fails.
+//! The engines need `polars` and `duckdb` for the first `python3` on the path, and the folder
+//! `$SPREADWIRE_REAL_DATA` (default `../shared`). Where they are absent the test prints that it
+//! skips; on CI it fails.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -16,13 +17,13 @@ use std::process::Command;
 mod kit;
 
 const SEED: u64 = 20_240_808;
-/// Random instruments: each a case of its own.
+/// Number of random instruments; each is a case of its own.
 const CASES: u64 = 24;
-/// Names that SQL takes as they are.
+/// Names that SQL accepts unquoted.
 const NAMES: [&str; 4] = ["alpha", "beta", "delta", "gamma"];
-/// Percent, in the order of the columns.
+/// Levels in percent, in the order of the columns.
 const LEVELS: [(f64, &str); 3] = [(0.3, "030bp"), (0.5, "050bp"), (0.4, "040bp")];
-/// Columns that are whole numbers, flags or names.
+/// Columns that hold whole numbers, flags or names.
 const EXACT: [&str; 12] = [
     "symbol",
     "exchange1",
@@ -38,18 +39,18 @@ const EXACT: [&str; 12] = [
     "rows",
 ];
 
-/// By instrument and venue: its rows in the order of the paths of their files.
+/// Rows by instrument and venue, in the order of the paths of their files.
 type Quotes = BTreeMap<String, BTreeMap<&'static str, Vec<Row>>>;
 
-/// One instrument on two to four venues and one to four days. Times often meet, within a venue and
-/// between venues; some venues start late, lack a day, or have days that nobody else has.
+/// Writes one instrument on two to four venues and one to four days. Times often coincide, within a
+/// venue and between venues. Some venues start late, lack a day, or have days that no other has.
 fn random_instrument(lake: &Path, symbol: &str, seed: u64) -> BTreeMap<&'static str, Vec<Row>> {
     let mut chance = Chance(seed);
     let days = 1 + chance.below(4);
     let venues = usize::try_from(2 + chance.below(3)).unwrap();
     let units = [Unit::Micros, Unit::Nanos, Unit::NanosUtc];
     let unit = units[usize::try_from(chance.below(3)).unwrap()];
-    // Coarse times meet, fine ones do not.
+    // Coarse times coincide, fine ones do not.
     let grain = [SECOND, 50 * SECOND, 1_000][usize::try_from(chance.below(3)).unwrap()];
     let (swing, orderly) =
         ([6, 40, 90][usize::try_from(chance.below(3)).unwrap()], chance.one_in(2));
@@ -97,7 +98,7 @@ fn random_rows(chance: &mut Chance, begin: i64, grain: i64, swing: i64) -> Vec<R
         Row { time, bid, ask: (!nothing(chance)).then_some(ask) }
     });
     let mut rows: Vec<Row> = rows.collect();
-    // No file is without a quote.
+    // Every file has a quote.
     rows[0] = kit::quote(rows[0].time, 100.0);
     rows
 }
@@ -112,7 +113,7 @@ fn random_lake(lake: &Path, seed: u64) -> Quotes {
     (0..CASES).map(case).collect()
 }
 
-/// Bid and time of the rows that are quotes, in the order of time.
+/// Returns the bid and time of the rows that are quotes, in time order.
 fn sound(rows: &[Row]) -> Vec<(i64, f64)> {
     let mut sound: Vec<(i64, f64)> =
         rows.iter().filter_map(|row| row.ask.and(row.bid).map(|bid| (row.time, bid))).collect();
@@ -120,7 +121,7 @@ fn sound(rows: &[Row]) -> Vec<(i64, f64)> {
     sound
 }
 
-/// The figures by their definitions, as text; `None` if no row has a deviation.
+/// Returns the metrics by their definitions, as text; `None` if no row has a deviation.
 fn by_loops(left: &[(i64, f64)], right: &[(i64, f64)]) -> Option<Vec<(String, String)>> {
     let mut deviations = Vec::new();
     for (time, bid) in left {
@@ -176,7 +177,7 @@ fn by_loops(left: &[(i64, f64)], right: &[(i64, f64)]) -> Option<Vec<(String, St
     Some(cells)
 }
 
-/// All pairs of a lake that have a deviation.
+/// Returns all pairs of a lake that have a deviation.
 fn all_by_loops(quotes: &Quotes) -> Pairs {
     let mut pairs = Pairs::new();
     for (symbol, venues) in quotes {
@@ -193,14 +194,14 @@ fn all_by_loops(quotes: &Quotes) -> Pairs {
     pairs
 }
 
-/// What the analyzer says of a lake: header and pairs.
+/// Returns what the analyzer prints about a lake: header and pairs.
 fn analysed(home: &Home, options: &[&str], code: Option<i32>) -> (Vec<String>, Pairs) {
     let outcome = home.run(&[&["--no-partials", "--format", "csv,json"], options].concat());
     assert_eq!(outcome.code, code, "{}{}", outcome.text, outcome.errors);
     pairs(&home.file("out/ranking.csv"))
 }
 
-/// Names, order and values. `clock` is the least time that is told apart, s.
+/// Compares names, order and values. `clock` is the shortest time that is told apart, in s.
 fn assert_equal(ours: &Pairs, theirs: &Pairs, clock: f64, who: &str) {
     let keys = |pairs: &Pairs| pairs.keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(ours), keys(theirs), "{who}: pairs");
@@ -243,7 +244,7 @@ fn real_data() -> PathBuf {
     std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from)
 }
 
-/// The script of the three engines, if it can be run.
+/// Returns the script of the three engines, if it can be run.
 fn script() -> Option<PathBuf> {
     let script = real_data().join("baselines/pair_metrics.py");
     let python = Command::new("python3").args(["-c", "import polars, duckdb"]).output();
@@ -252,13 +253,13 @@ fn script() -> Option<PathBuf> {
         Ok(python) if python.status.success() => return Some(script),
         Ok(_) | Err(_) => "python3 has no polars and duckdb".to_owned(),
     };
-    // Recordings are not the project's to publish: CI has none, but it has Python.
+    // Recordings cannot be published with the project, so CI has none; but it has Python.
     assert!(std::env::var("CI").as_deref() != Ok("true") || !script.exists(), "{missing}");
     println!("skipped: {missing}");
     None
 }
 
-/// Compares a lake's figures with those of the three engines.
+/// Compares the metrics of a lake with those of the three engines.
 fn assert_equal_to_all_engines(home: &Home, script: &Path, options: &[&str], code: Option<i32>) {
     let (header, ours) = analysed(home, options, code);
     for engine in ["script", "polars", "duckdb"] {
@@ -271,9 +272,9 @@ fn assert_equal_to_all_engines(home: &Home, script: &Path, options: &[&str], cod
         assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
         let (their_header, mut theirs) = pairs(&csv);
         assert_eq!(header, their_header, "{engine}");
-        // A pair without a single deviation is a problem for us and a row for them.
+        // A pair without a single deviation is a problem here and a row there.
         theirs.retain(|_, cells| !cells[3].1.is_empty());
-        // Of two of the engines time goes through Python's datetime, which has microseconds.
+        // Two of the engines convert times to Python's datetime, which has microseconds.
         assert_equal(&ours, &theirs, if engine == "duckdb" { 0.0 } else { 2e-6 }, engine);
     }
 }
@@ -288,7 +289,7 @@ fn on_random_lakes_the_compatible_columns_are_what_plain_loops_find() {
         let code = Some(if expected.len() < all { 3 } else { 0 });
         let (_, ours) = analysed(&home, &["--metrics", "compatible"], code);
         assert_equal(&ours, &expected, 0.0, "loops");
-        // Each of the pairs that are not there is a problem by name.
+        // Each pair that is missing is a problem with its name.
         let left_out = kit::problems(&home.json()).into_iter().filter(|of| of.2);
         assert_eq!(left_out.count(), all - expected.len());
     }
@@ -342,7 +343,7 @@ fn on_random_lakes_all_figures_are_the_same_bytes_however_they_come_about() {
     {
         assert_eq!(csv(options), expected, "{options:?}");
     }
-    // Each day by itself, and then all of them from what the nights have kept.
+    // First each day by itself, then all of them from the stored results.
     std::fs::remove_dir_all(home.file("lake.partials")).unwrap();
     for day in 8..12 {
         home.run(&["--date", &format!("2024-08-{day:02}")]);
@@ -350,10 +351,10 @@ fn on_random_lakes_all_figures_are_the_same_bytes_however_they_come_about() {
     assert_eq!(csv(&[]), expected, "day by day");
 }
 
-/// Tape, and its instrument for a venue and symbol of it.
+/// A tape, and the instrument for a venue and symbol of it.
 type Tape = (&'static str, fn(&str, &str) -> String);
 
-/// The recorded tapes as one lake: of each tape its own instruments.
+/// Writes the recorded tapes as one lake, in which each tape has its own instruments.
 fn lake_of_tapes(home: &Home) -> usize {
     let tapes: [Tape; 5] = [
         ("quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z", |_, _| "BTC/A".to_owned()),

@@ -1,5 +1,5 @@
-//! The page: nothing foreign gets in, everything is there, the same report gives the same bytes, and a
-//! browser draws it without a complaint.
+//! The HTML page: nothing foreign gets in, everything is there, the same report gives the same
+//! bytes, and a browser draws it without an error.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -12,7 +12,7 @@ mod browser;
 #[path = "html/kit.rs"]
 mod kit;
 
-/// Kinds of pictures on a page with one detailed pair.
+/// Kinds of charts on a page with one detailed pair.
 const KINDS: [&str; 7] =
     ["ranking", "over-time", "distribution", "hours", "episodes", "signature", "lead-lag"];
 
@@ -20,12 +20,12 @@ fn html(report: &Report) -> String {
     page(report).unwrap()
 }
 
-/// How many pictures of each kind there are.
+/// Returns how many charts of each kind there are.
 fn pictures(html: &str) -> [usize; 7] {
     KINDS.map(|kind| html.matches(&format!("data-chart=\"{kind}\"")).count())
 }
 
-/// A browser would fetch nothing for it.
+/// Checks that a browser would fetch nothing for the page.
 fn assert_loads_nothing(html: &str) {
     let text = html.replace("xmlns=\"http://www.w3.org/2000/svg\"", "");
     for load in ["http://", "https://", "src=\"", "href=\"/", "@import", "url(", "<link", "<iframe"]
@@ -39,7 +39,7 @@ fn assert_loads_nothing(html: &str) {
     }
 }
 
-/// No picture has a place that is no number.
+/// Checks that every position in a chart is a number.
 fn assert_all_finite(html: &str, by: f64) {
     let (text, _) = html.split_once("<script>").unwrap();
     for bad in ["NaN", "inf\"", "inf "] {

@@ -1,4 +1,5 @@
-//! Lakes of all kinds of recorders, made in temporary folders, and what `input` reads of them.
+//! Lakes as written by all kinds of recorders, in temporary folders, and what `input` reads from
+//! them.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use analyzer::input::{
@@ -31,7 +32,7 @@ const HOUR: &str = "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=00";
 /// Time after midnight in ms, bid, ask.
 type Row = (i64, Option<f64>, Option<f64>);
 
-/// How a recorder writes.
+/// How a recorder writes its files.
 #[derive(Clone, Copy, Debug)]
 struct Layout {
     unit: Unit,
@@ -108,13 +109,13 @@ fn write_rows(path: &Path, rows: &[Row], layout: Layout) {
     write(path, &batch, properties(layout));
 }
 
-/// Rows with prices that differ.
+/// Returns rows with different prices.
 fn rows(times: impl IntoIterator<Item = i64>) -> Vec<Row> {
     let row = |(at, time): (usize, i64)| (time, Some(at as f64 + 1.0), Some(at as f64 + 2.0));
     times.into_iter().enumerate().map(row).collect()
 }
 
-/// The files of the one venue, as they are found; another venue is there for company.
+/// Returns the files of one venue as they are found; a second venue is added so that it is a pair.
 fn venue_day(lake: &Path) -> VenueDay {
     let other = lake.join(HOUR.replace("okx", "zz")).join("a.parquet");
     write_rows(&other, &rows([0]), Layout::default());
@@ -122,7 +123,7 @@ fn venue_day(lake: &Path) -> VenueDay {
     units[0].venues[0].clone()
 }
 
-/// What came of reading, errors heeded.
+/// The outcome of reading, after errors were heeded.
 struct Outcome {
     rows: Vec<(i64, f64, f64)>,
     tally: Tally,
@@ -157,7 +158,7 @@ fn outcome(lake: &Path, day: &VenueDay) -> Outcome {
         outcome.rows.extend(rows.map(|((time, bid), ask)| ((time - DAY) / MS, *bid, *ask)));
     }
     assert_eq!(outcome.tally.rows, outcome.rows.len() as u64);
-    // Those who want the bid alone get the same rows.
+    // Reading the bid alone gives the same rows.
     let (bids, _) = read(lake, day, Columns::BID);
     let bids: Vec<f64> = bids
         .iter()
@@ -167,7 +168,7 @@ fn outcome(lake: &Path, day: &VenueDay) -> Outcome {
     outcome
 }
 
-/// What a reader does that knows no row groups.
+/// Returns what a reader would that knows nothing of row groups.
 fn naive(files: &[Vec<Row>]) -> Vec<(i64, f64, f64)> {
     let is_price = |price: &f64| 0.0 < *price && price.is_finite();
     let sound =
@@ -190,7 +191,7 @@ fn layouts() -> impl Strategy<Value = Layout> {
     )
 }
 
-/// Files whose rows are in order, nearly in order, or in none; times often meet.
+/// Returns files whose rows are in order, nearly in order, or in none; times often coincide.
 fn files() -> impl Strategy<Value = Vec<(Vec<Row>, Layout)>> {
     let price = || prop::option::weighted(0.95, prop_oneof![19 => 1.0..9.0, 1 => Just(0.0)]);
     let rows = prop::collection::vec((0..120_i64, price(), price()), 1..120);
@@ -266,7 +267,7 @@ fn day(text: &str) -> Date {
     text.parse().unwrap()
 }
 
-/// Subject and, if something was left out for it, a cross.
+/// Lists the problems by subject, with a cross if something was left out.
 fn told(problems: &[Problem]) -> Vec<String> {
     let told = problems.iter().map(|Problem { subject, what, left_out }| {
         format!("{}{subject}: {what}", if *left_out { "x " } else { "" })
@@ -274,7 +275,7 @@ fn told(problems: &[Problem]) -> Vec<String> {
     told.collect()
 }
 
-/// Instruments, days, venues and files of what was found, a line each.
+/// Lists instruments, days, venues and files that were found, one per line.
 fn listed(found: &Found) -> Vec<String> {
     let mut lines = Vec::new();
     for unit in &found.units {
@@ -301,7 +302,7 @@ fn quotes_of_any_recorder_are_found_in_the_order_of_their_paths() {
         "exchange=bybit/symbol=BTC#USDT/date=2024-08-08/hour=00/x.snappy.parquet",
         "exchange=bybit/symbol=ETH#USDT:PERP/date=2024-08-08/hour=00/x.parquet",
         "exchange=kraken/symbol=ETH#USDT:PERP/date=2024-08-09/hour=23/x.parquet",
-        // Whatever else lies about is nobody's business.
+        // Everything else in the folders is ignored.
         "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=10/.hidden.parquet",
         "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=10/a.parquet.tmp",
         "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=10/_SUCCESS",
@@ -357,7 +358,7 @@ fn days_venues_and_instruments_are_selected() {
         (Selection { instruments: glob("*USDT"), ..all() }, 6, 18, 0),
         (Selection { instruments: glob("BTC/USDC"), venues: glob("b*"), ..all() }, 3, 6, 0),
         (Selection { venues: glob("{okx,bybit}"), ..all() }, 9, 18, 0),
-        // Nothing is left of it, and of each instrument it is said why.
+        // Everything is left out, and each instrument has a reason.
         (Selection { venues: glob("okx"), ..all() }, 0, 0, 3),
         (Selection { venues: glob("OKX"), ..all() }, 0, 0, 0),
         (Selection { from: Some(day("2025-01-01")), ..all() }, 0, 0, 0),
@@ -369,7 +370,7 @@ fn days_venues_and_instruments_are_selected() {
         assert_eq!(found.days.is_empty(), units == 0);
     }
     let found = find(lake.path(), &Selection { venues: glob("okx"), ..all() });
-    let expected = "x BTC/USDC: is on no venue but okx: there is nothing to compare it with";
+    let expected = "x BTC/USDC: only okx has it, so there is nothing to compare it with";
     assert_eq!(told(&found.problems)[0], expected);
 }
 
@@ -390,7 +391,7 @@ fn what_cannot_be_used_is_told_by_name() {
     let hour = lake.join(HOUR);
     fs::create_dir(hour.join("folder.parquet")).unwrap();
     std::os::unix::fs::symlink("nowhere", hour.join("dangling.parquet")).unwrap();
-    // A file where a folder is expected cannot be read, whoever asks.
+    // A file in the place of a folder cannot be read by any user.
     put(lake, "exchange=kraken", b"");
     let found = find(lake, &Selection::default());
     assert_eq!(listed(&found).len(), 2);
@@ -398,9 +399,9 @@ fn what_cannot_be_used_is_told_by_name() {
         "x exchange=kraken: cannot be read: Not a directory (os error 20)",
         "x S/date=2024-08-08/hour=00/dangling.parquet: cannot be read: No such file or directory (os error 2)",
         "x S/date=2024-08-08/hour=00/folder.parquet: is not a file",
-        "x S/date=2024-08-08/hour=24: is no hour: 00 to 23 is expected",
-        "x S/date=2024-08-08/hour=xx: is no hour: 00 to 23 is expected",
-        "x S/date=20240808: is no date: YYYY-MM-DD is expected",
+        "x S/date=2024-08-08/hour=24: is not an hour from 00 to 23",
+        "x S/date=2024-08-08/hour=xx: is not an hour from 00 to 23",
+        "x S/date=20240808: is not a date of the form YYYY-MM-DD",
     ];
     assert_eq!(
         told(&found.problems),
@@ -430,7 +431,7 @@ fn a_folder_without_rights_is_told_by_name() {
     );
 }
 
-/// Reads one file of these columns.
+/// Reads one file with these columns.
 fn read_file(columns: Vec<(&str, ArrayRef)>, wanted: Columns) -> (Vec<RecordBatch>, Outcome) {
     let lake = TempDir::new().unwrap();
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
@@ -486,7 +487,7 @@ fn prices_of_every_type_come_as_the_nearest_doubles() {
         let values = Decimal128Array::from(values);
         Arc::new(values.with_precision_and_scale(precision, scale).unwrap())
     };
-    // Beyond 2^53 a division by a power of ten would round twice: Polars and this do not.
+    // Beyond 2^53, dividing by a power of ten would round twice; neither Polars nor this does.
     let cases: Vec<(ArrayRef, [f64; 2])> = vec![
         (decimal(vec![618_376_300_000_000, 1], 28, 10), [61_837.63, 1e-10]),
         (
@@ -533,8 +534,9 @@ fn what_a_file_lacks_is_null_and_what_it_has_of_another_type_too() {
         assert_eq!(found.column_by_name(name).unwrap().null_count(), 1, "{name}");
     }
     assert_eq!(found.column(6).as_primitive::<UInt8Type>().values().to_vec(), [5]);
-    let expected =
-        format!("{HOUR}/a.parquet: its BestBidSize is of type Utf8, and is taken as absent");
+    let expected = format!(
+        "{HOUR}/a.parquet: its column BestBidSize has the unsupported type Utf8 and is ignored"
+    );
     assert_eq!(told(&outcome.problems), [expected]);
 }
 
@@ -550,10 +552,10 @@ fn rows_that_are_no_quotes_are_left_out_and_counted_by_reason() {
         (6, Some(f64::NAN), Some(2.0)),
         (7, Some(1.0), Some(f64::INFINITY)),
         (8, None, Some(0.0)),
-        // Bid above ask is a quote.
+        // A bid above the ask is a quote.
         (9, Some(3.0), Some(2.0)),
         (9, Some(3.0), Some(2.0)),
-        // So is one of the day before.
+        // A quote of the day before is one, too.
         (-1, Some(4.0), Some(5.0)),
         (24 * 3_600_000, Some(6.0), Some(7.0)),
         // More than a day off is damage.
@@ -580,7 +582,8 @@ fn rows_that_are_no_quotes_are_left_out_and_counted_by_reason() {
         ..Tally::default()
     };
     assert_eq!((tally, restarts), (expected, 0));
-    let unsorted = format!("{HOUR}/a.parquet: its times are not in order: sorted while reading");
+    let unsorted =
+        format!("{HOUR}/a.parquet: its times are out of order, so it was sorted while reading");
     assert_eq!(told(&problems), [unsorted]);
 }
 
@@ -617,14 +620,14 @@ fn a_file_that_is_of_no_use_is_left_out_by_name_and_the_rest_is_read() {
     let told: Vec<String> =
         told(&problems).iter().map(|line| line.replace(&format!("x {HOUR}/"), "")).collect();
     let begins = [
-        "claims.parquet: damaged, or no Parquet: ",
+        "claims.parquet: damaged, or not a Parquet file: ",
         "empty.parquet: is empty",
         "no_ask.parquet: has no column BestAsk",
         "no_rows.parquet: has no rows",
-        "number.parquet: its Timestamp is of type Int64",
-        "text.parquet: damaged, or no Parquet: ",
-        "text_time.parquet: its Timestamp is of type Utf8",
-        "tiny.parquet: damaged, or no Parquet: ",
+        "number.parquet: its column Timestamp has the unsupported type Int64",
+        "text.parquet: damaged, or not a Parquet file: ",
+        "text_time.parquet: its column Timestamp has the unsupported type Utf8",
+        "tiny.parquet: damaged, or not a Parquet file: ",
     ];
     assert_eq!(told.len(), begins.len(), "{told:?}");
     told.iter().zip(begins).for_each(|(line, begin)| assert!(line.starts_with(begin), "{line}"));
@@ -637,7 +640,7 @@ fn a_file_that_was_changed_since_it_was_found_is_left_out() {
     write_rows(&path, &rows(0..10), Layout::default());
     let day = venue_day(lake.path());
     write_rows(&path, &rows(0..11), Layout::default());
-    let expected = format!("x {HOUR}/a.parquet: was changed since it was found");
+    let expected = format!("x {HOUR}/a.parquet: has changed since it was found");
     assert_eq!(told(&outcome(lake.path(), &day).problems), [expected]);
     fs::remove_file(&path).unwrap();
     let gone = outcome(lake.path(), &day);
@@ -672,7 +675,7 @@ fn a_file_that_breaks_in_the_middle_is_left_out_whole_by_reading_again() {
     write_rows(&hour.join("broken.parquet"), &broken, layout);
     let bytes = fs::read(hour.join("broken.parquet")).unwrap();
     let mut damaged = bytes.clone();
-    // Pages of the last row group: rows of the others have been handed out by then.
+    // These are pages of the last row group; rows of the others were returned before it is read.
     let at = bytes.len() * 4 / 5;
     damaged[at..at + 64].fill(0x55);
     fs::write(hour.join("broken.parquet"), &damaged).unwrap();
@@ -721,7 +724,7 @@ fn a_file_that_is_not_sorted_as_it_declares_is_sorted_by_reading_again() {
     assert_eq!(outcome.rows, naive(&[rows]));
     assert_eq!((outcome.restarts, outcome.tally.files_left_out), (1, 0));
     let told = told(&outcome.problems);
-    assert!(told[0].contains("not as its footer says"), "{told:?}");
+    assert!(told[0].contains("contradicts its footer"), "{told:?}");
 }
 
 #[test]
@@ -733,7 +736,7 @@ fn statistics_that_are_wrong_are_noticed() {
     write_rows(&hour.join("b.parquet"), &other, Layout::default());
     let path = hour.join("b.parquet");
     let bytes = fs::read(&path).unwrap();
-    // The least time of `b`, in its footer only, becomes one behind all of `a`.
+    // This changes the least time of `b`, in its footer only, to one after all of `a`.
     let least = (DAY + 500 * MS).to_le_bytes();
     let footer = bytes.len()
         - 8
@@ -758,7 +761,7 @@ fn our_own_files_are_handed_on_as_they_are_decoded() {
     let (one, other) = (rows(0..100_000), rows(100_000..150_000));
     write_rows(&hour.join("a.parquet"), &one, Layout::default());
     write_rows(&hour.join("b.parquet"), &other, Layout::default());
-    // One that begins when the other ends, but stands before it by its name, has to wait.
+    // A file that begins when the other ends, but whose name sorts before it, has to wait.
     write_rows(&hour.join("0.parquet"), &rows([149_999, 150_000]), Layout::default());
     let day = venue_day(lake.path());
     let outcome = outcome(lake.path(), &day);

@@ -1,5 +1,5 @@
-//! The kernel: however rows are cut into batches the bytes are the same; every sum is that of the
-//! definitions, evaluated slowly; units add up; and a spread is what the engine makes of it.
+//! The kernel: the bytes do not depend on how rows are cut into batches; every sum equals its
+//! definition, evaluated slowly; units add up; and a spread is the same as in the engine.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -7,11 +7,13 @@ use analyzer::kernel::compatible::{Compatible, LEVELS, NEUTRAL};
 use analyzer::kernel::episode::Episodes;
 use analyzer::kernel::histogram::Histogram;
 use analyzer::kernel::lead_lag::LeadLag;
+use analyzer::kernel::legs::Leg;
 use analyzer::kernel::moments::Moments;
 use analyzer::kernel::partial::{Partial, Total};
 use analyzer::kernel::profile::{BINS_MAX, Bin};
 use analyzer::kernel::reversion::Reversion;
-use analyzer::kernel::timed::{Leg, Terms, Timed, Watch};
+use analyzer::kernel::timed::Timed;
+use analyzer::kernel::watch::{Terms, Watch};
 use bytemuck::Zeroable;
 use market::{DECIMALS, HOUR, MS, Market, Row, SECOND, markets, name};
 use naive::{Pair, bps};
@@ -32,11 +34,12 @@ mod market;
 #[path = "kernel/naive.rs"]
 mod naive;
 
-/// Bursts of milliseconds; seconds, so that samples meet in minutes; minutes, over many hours.
+/// Time steps: milliseconds for bursts; seconds, so that samples fall on minutes; minutes, over
+/// many hours.
 const STEPS: &[i64] = &[MS, SECOND, 5 * SECOND, 5 * SECOND, 60 * SECOND];
 const SLOW: &[i64] = &[60 * SECOND];
 
-/// Values are summed in whole steps, so each is off by half of one at most, and so is their mean.
+/// Values are summed in whole steps, so each is off by at most half a step, and so is their mean.
 const HALF_STEP: f64 = 1.0 / 8_589_934_592.0;
 
 fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
@@ -44,7 +47,7 @@ fn near(found: f64, expected: f64, tolerance: f64, what: &str) {
     assert!(off <= tolerance, "{what}: {found} is not {expected} but off by {off}");
 }
 
-/// Mean, mean of squares, and all time.
+/// Returns the mean, the mean of squares, and the total time.
 fn mean(values: &[(f64, u64)]) -> (f64, f64, u64) {
     let weight: u64 = values.iter().map(|(_, lasted)| lasted).sum();
     let of = |power: i32| {
@@ -72,7 +75,7 @@ fn check_moments(found: &Moments, values: &[(f64, u64)], what: &str) {
     near(found.mean().unwrap(), mean, HALF_STEP + 1e-15, what);
     let centred: Vec<_> = values.iter().map(|(value, lasted)| (value - mean, *lasted)).collect();
     let sd = self::mean(&centred).1.sqrt();
-    // Beside the steps: the last subtraction of a square from another one, in an f64.
+    // Besides the steps, the last subtraction of two squares in an f64 adds an error.
     let tolerance = HALF_STEP + (4.0 * f64::EPSILON * square).sqrt();
     near(found.deviation().unwrap(), sd, tolerance, what);
 }
@@ -83,7 +86,7 @@ fn histogram(values: impl IntoIterator<Item = (f64, u64)>) -> Histogram {
     histogram
 }
 
-/// The value that half of the time lies at or below.
+/// Returns the value at or below which the state is for half of the time.
 fn median(values: &[(f64, u64)]) -> Option<f64> {
     let mut values = values.to_vec();
     values.sort_by(|a, b| a.0.total_cmp(&b.0));
@@ -122,7 +125,7 @@ fn check_over_time(found: &Timed, live: &[(i64, i64, naive::State)]) {
             check_bin(bin, (begin, begin + width), live);
         }
     }
-    // No wider than it takes.
+    // The bins are no wider than necessary.
     if let (Some((first, ..)), Some((_, last, _))) = (live.first(), live.last()) {
         let mut width = SECOND;
         let bins = |width| (last - 1).div_euclid(width) - first.div_euclid(width) + 1;
@@ -144,7 +147,8 @@ fn check_episodes(found: &Episodes, pair: &Pair<'_>, direction: usize, threshold
     }
 }
 
-/// Counts, durations, peaks; what orders met: hour of sending, net and amount of each.
+/// Checks counts, durations and peaks, and what orders met: hour of sending, net and amount of
+/// each.
 fn check_episode_list(
     found: &Episodes,
     episodes: &[naive::Episode],
@@ -182,7 +186,7 @@ fn check_episode_list(
     }
 }
 
-/// Every sum of one pair of a unit is that of the definitions.
+/// Checks that every sum of one pair of a unit equals its definition.
 fn check_timed(found: &Timed, market: &Market, venues: [usize; 2]) {
     let Some(pair) = Pair::of(market, venues) else {
         assert_eq!((found.span_ns, found.deviation.weight), (0, 0));
@@ -211,7 +215,7 @@ fn check_timed(found: &Timed, market: &Market, venues: [usize; 2]) {
         for (found, at) in found.episodes[direction].iter().zip(&market.settings.thresholds_bps) {
             let threshold = at / 10_000.0;
             check_episodes(found, &pair, direction, threshold);
-            // Time above a threshold: all of it is within episodes, and nothing else.
+            // The time above a threshold is all within episodes, and they contain nothing else.
             let above = nets.iter().filter(|(net, _)| threshold <= *net);
             assert_eq!(found.lasted_ns, above.map(|(_, lasted)| lasted).sum::<u64>());
         }
@@ -221,7 +225,7 @@ fn check_timed(found: &Timed, market: &Market, venues: [usize; 2]) {
     assert_eq!(found.reversion, reversion);
     let together = found.together;
     assert_eq!(together.count, count);
-    // A log of a ratio near one is off by an f64's rounding of the ratio: 1e-16 of squares of 1e-3.
+    // The log of a ratio near one is off by the rounding of the ratio: 1e-16, of squares of 1e-3.
     let off = 1e-18 * count as f64;
     near(together.squares[0], squares[0], off, "squares");
     near(together.squares[1], squares[1], off, "squares");
@@ -251,12 +255,12 @@ fn cuts() -> impl Strategy<Value = Vec<Vec<usize>>> {
     proptest::collection::vec(proptest::collection::vec(any::<usize>(), 0..8), 4)
 }
 
-/// Times as shares of a market's span.
+/// Returns times as shares of a market's span.
 fn shares() -> impl Strategy<Value = Vec<f64>> {
     proptest::collection::vec(-0.1..1.1_f64, 1..5)
 }
 
-/// Cuts at shares of the span, some of them at the time of a row.
+/// Returns cuts at shares of the span, some of them at the time of a row.
 fn times(market: &Market, shares: &[f64]) -> Vec<i64> {
     let (first, last) = market.span().unwrap();
     let all: Vec<i64> = market.times().collect();
@@ -268,7 +272,8 @@ fn times(market: &Market, shares: &[f64]) -> Vec<i64> {
     shares.iter().enumerate().map(at).collect()
 }
 
-/// Each unit alone is that of the definitions, and all together are what one pass is or their sums.
+/// Checks that each unit equals its definitions, and that all together equal one pass, or their
+/// sums.
 fn check_units(market: &Market, cuts: &[i64]) {
     let units = market.units(cuts);
     let partials: Vec<Partial> = units.iter().map(|unit| unit.analyse(&[])).collect();
@@ -299,7 +304,7 @@ fn check_units(market: &Market, cuts: &[i64]) {
     }
 }
 
-/// Over the rows of the left venue, one after the other.
+/// Checks the metrics over the rows of the left venue, one row after the other.
 fn check_compatible(found: &Compatible, market: &Market, venues: [usize; 2]) {
     let deviations = naive::deviations(market, venues);
     let known: Vec<f64> = deviations.iter().flatten().copied().collect();
@@ -357,7 +362,7 @@ fn check_total(found: &Timed, pairs: &[Pair<'_>], thresholds: &[f64]) {
     assert_eq!(found.together.count, minutes);
 }
 
-/// Both directions' nets of two quotes that stand for a while, as the kernel values them.
+/// Returns both net spreads of two quotes that stand for a while, as the kernel computes them.
 fn nets_of_two_quotes(bids: [i64; 2], asks: [i64; 2], decimals: u8, fees: [f64; 2]) -> [f64; 2] {
     let price = |mantissa: i64| mantissa as f64 / 10_f64.powi(i32::from(decimals));
     let terms = Terms {
@@ -407,8 +412,8 @@ fn engine_catalogue(market: &Market) -> Catalogue {
     }
 }
 
-/// Nets of the engine after each quote time of a pair: the last quote of that time leads to both
-/// directions, or to none.
+/// Net spreads of the engine after each quote time of a pair: the last quote of that time leads to
+/// both directions, or to none.
 type Replay = BTreeMap<[usize; 2], BTreeMap<i64, Option<[f64; 2]>>>;
 
 fn replay(market: &Market) -> Replay {
@@ -447,7 +452,7 @@ fn replay(market: &Market) -> Replay {
     replay
 }
 
-/// A replay through the engine's book gives the kernel's states.
+/// Checks that a replay through the engine's book gives the kernel's states.
 fn check_engine(market: &Market) {
     let market = Market { openings: vec![None; market.rows.len()], ..market.clone() };
     let partial = market.analyse(&[]);
@@ -497,7 +502,7 @@ proptest! {
             market.rows.iter().map(|rows| (0..=rows.len()).collect()).collect();
         prop_assert_eq!(&bytes(&market.analyse(&single)), &whole);
         prop_assert_eq!(&bytes(&market.analyse(&cuts)), &whole);
-        // One venue in rows, the others whole: windows wait for the one that is behind.
+        // One venue row by row, the others whole: windows wait for the slowest.
         prop_assert_eq!(&bytes(&market.analyse(&single[..1])), &whole);
     }
 
@@ -543,7 +548,7 @@ proptest! {
     }
 }
 
-/// The properties say something only if what they are about happens.
+/// The properties prove something only if the cases that they are about occur.
 #[test]
 fn the_markets_have_everything_that_the_properties_are_about() {
     let mut runner = TestRunner::deterministic();

@@ -1,8 +1,8 @@
-//! Known truth: lakes of the simulator's market model, whose half-lives, lags and shocks are
+//! Known truth: lakes from the simulator's market model, whose half-lives, lags and shocks are
 //! parameters, and a lake with gaps made by hand. The whole analysis, from files to the rows of the
 //! ranking, must find what was put in.
 //!
-//! Seeds are printed; `SEED=` begins with another.
+//! Seeds are printed; `SEED=` starts with another.
 
 use analyzer::report::Report;
 use exchange_sim::{ModelOptions, ModelVenue};
@@ -13,10 +13,11 @@ mod kit;
 
 use kit::{BEGIN, Lake, MS, Quote, Quotes, Row, play, rows, seeds};
 
-/// Standard deviation of a basis where half-lives are looked at, bp.
+/// Standard deviation of a basis where half-lives are examined, in bp.
 const BASIS_BP: f64 = 3.0;
 
-/// Two instruments of fine ticks (BTC and ETH: 0.0015 and 0.03 bp), without shocks, jumps and bursts.
+/// Returns two instruments with fine ticks (BTC and ETH: 0.0015 and 0.03 bp), without shocks, jumps
+/// and bursts.
 fn calm(seed: u64, rate: f64, venues: Vec<ModelVenue>) -> ModelOptions {
     ModelOptions {
         seed,
@@ -30,7 +31,7 @@ fn calm(seed: u64, rate: f64, venues: Vec<ModelVenue>) -> ModelOptions {
     }
 }
 
-/// Venues by half-life in s and deviation of the basis in bp, none lagging.
+/// Returns venues by half-life in s and deviation of the basis in bp, none lagging.
 fn with_bases(of: &[(&str, u64, f64)]) -> Vec<ModelVenue> {
     let venue = |(name, half_life_s, basis_bp): &(&str, u64, f64)| {
         ModelVenue::new(name, [1_000 * half_life_s, 0, 0], *basis_bp, 1.0, 1.0)
@@ -38,14 +39,14 @@ fn with_bases(of: &[(&str, u64, f64)]) -> Vec<ModelVenue> {
     of.iter().map(venue).collect()
 }
 
-/// An hour of quotes, and what its mean reversion is. Quotes come at random, so that some are older
+/// Analyses the mean reversion of one hour of quotes. Quotes come at random, so that some are older
 /// than the usual maximum age; those are no gaps here.
 fn reversion(options: &ModelOptions) -> Report {
     let lake = Lake::of(&play(options, 3_600));
     lake.analyse(&["--metrics", "reversion", "--max-age", "30"])
 }
 
-/// Half-lives that were found, over the true ones.
+/// Half-lives that were found, divided by the true ones.
 #[derive(Default)]
 struct Hits {
     within: usize,
@@ -62,7 +63,7 @@ impl Hits {
         self.ratios.push(row.number("half_life_s") / truth_s);
     }
 
-    /// Prints, and gives the mean, the least and the greatest ratio.
+    /// Prints and returns the mean, the least and the greatest ratio.
     fn told(&mut self, what: &str) -> [f64; 3] {
         self.ratios.sort_by(f64::total_cmp);
         let mean = self.ratios.iter().sum::<f64>() / self.all as f64;
@@ -75,13 +76,13 @@ impl Hits {
     }
 }
 
-/// `ln(mid1 / mid2)` is the difference of the two bases, and of the common prices that two quotes of
-/// different age have seen. That is an Ornstein-Uhlenbeck process of known half-life if both bases
-/// have the same one, or one venue has no basis, and if the common price hardly moves between
-/// quotes. So: 0.2 bp of volatility by the square root of a second, against bases of 3 bp; no lags; no
-/// shocks (they decay with the same half-life, but a normal likelihood's interval is not theirs).
-/// Half-lives are some samples long, and an hour has hundreds of them, so that the bias of theta
-/// (docs/metrics.md) is small against the interval.
+/// `ln(mid1 / mid2)` is the difference of the two bases plus that of the common prices which two
+/// quotes of different age have seen. It is an Ornstein-Uhlenbeck process of known half-life if
+/// both bases have the same one, or one venue has no basis, and if the common price hardly moves
+/// between quotes. Hence 0.2 bp of volatility per square root of a second, against bases of 3 bp;
+/// no lags; and no shocks. (They decay with the same half-life, but the interval of a normal
+/// likelihood is not theirs.) Half-lives are some samples long, and an hour has hundreds of them,
+/// so that the bias of theta (docs/metrics.md) is small against the interval.
 #[test]
 fn the_interval_holds_the_half_life_of_the_model() {
     let mut hits = Hits::default();
@@ -109,7 +110,8 @@ fn the_interval_holds_the_half_life_of_the_model() {
                 row.venues().iter().filter_map(|it| truth.get(it).copied()).collect();
             match of[..] {
                 [truth] => hits.add(row, truth),
-                // A sum of two processes: no Ornstein-Uhlenbeck process, but something between.
+                // A sum of two processes is no Ornstein-Uhlenbeck process, but something in
+                // between.
                 [one, two] => {
                     let found = row.number("half_life_s");
                     let between = 0.8 * one.min(two)..1.25 * one.max(two);
@@ -120,23 +122,23 @@ fn the_interval_holds_the_half_life_of_the_model() {
         }
     }
     let [mean, least, most] = hits.told("no noise");
-    // Of 84 independent cases with a chance of 95 % fewer than 74 hit in one of 300 lakes; ours share
-    // legs, which widens that.
+    // Of 84 independent cases with a probability of 95 %, fewer than 74 hit in one of 300 lakes.
+    // These cases share legs, which widens that.
     assert_eq!(hits.all, 84);
     assert!(74 <= hits.within);
     assert!((0.95..1.05).contains(&mean), "{mean}");
-    // Of the slowest an hour has 225 half-lives: an error of 12 %, more above than below.
+    // An hour has 225 of the slowest half-lives: an error of 12 %, more above than below.
     assert!(0.6 < least && most < 1.7, "{least} {most}");
 }
 
-/// A common price that moves makes two quotes of different age differ: noise of its own in each
-/// sample, of the variance `volatility² E|age1 - age2|`, which is `volatility² / r` where both
-/// venues quote at random r times a second. The plain half-life falls by what docs/metrics.md
-/// says; the robust one stays.
+/// A common price that moves makes two quotes of different age differ: independent noise in each
+/// sample, of variance `volatility² E|age1 - age2|`, which is `volatility² / r` if both venues
+/// quote at random r times a second. The plain half-life falls by what docs/metrics.md says; the
+/// robust one stays.
 #[test]
 fn moves_between_quotes_shorten_the_plain_half_life_as_told_and_not_the_robust_one() {
     let (rate, half_life, volatility_bp) = (40.0, 6.0, 3.0);
-    // By instrument: weights 1 and 0.625, see the model.
+    // By instrument: weights 1 and 0.625, as in the model.
     for (instrument, weight) in [("BTC/USDT", 1.0 / 1.625), ("ETH/USDT", 0.625 / 1.625)] {
         let (mut plain, mut robust) = (Hits::default(), Vec::new());
         for seed in seeds(201, 3) {
@@ -162,15 +164,15 @@ fn moves_between_quotes_shorten_the_plain_half_life_as_told_and_not_the_robust_o
     }
 }
 
-/// Lags are seen if what is common moves much against the bases, and if quotes are as dense as lags
-/// are fine: 200 a second by venue here. The model's common price has a value at each quote of any
-/// venue only, so that its lags are longer by about the time between those, 1 ms here: with few
-/// quotes that alone is more than a step of the grid.
+/// Lags show if the common price moves much against the bases, and if quotes are as dense as lags
+/// are fine: 200 a second per venue here. The model's common price has a value only at each quote
+/// of any venue, so its lags are longer by about the time between those, 1 ms here. With few quotes
+/// that alone exceeds a step of the grid.
 #[test]
 fn the_lead_lag_peak_is_the_lag_of_the_model_within_a_step() {
     let mut off = Vec::new();
     for seed in seeds(1, 6) {
-        // On the grid of 5 ms, and off it.
+        // On the 5 ms grid, and off it.
         let lags = if seed % 2 == 1 { [10, 0, 50, 25, 0] } else { [12, 0, 47, 33, 0] };
         let names = ["a", "b", "c", "d", "e"];
         let venue =
@@ -202,8 +204,8 @@ fn the_lead_lag_peak_is_the_lag_of_the_model_within_a_step() {
     println!("{exact} of {} peaks are at the nearest lag of the grid", off.len());
 }
 
-/// The model as the simulator plays it, but for the rate: shocks of 32 to 60 bp that are half gone in
-/// 0.9 to 1.5 s, five a minute over all venues and two instruments.
+/// The model as the simulator plays it, except for the rate: shocks of 32 to 60 bp with half-lives
+/// of 0.9 to 1.5 s, five a minute over all venues and two instruments.
 #[test]
 fn the_shocks_of_the_model_are_found_counted_and_ranked() {
     for seed in seeds(1, 2) {
@@ -233,13 +235,13 @@ fn the_shocks_of_the_model_are_found_counted_and_ranked() {
             assert!(0.9 < row.number("still_there_share"), "{}", row.name());
             assert_eq!(row.text("same_asset"), Some("yes"), "{}", row.name());
         }
-        // Some flicker at the threshold, some shocks fall on an older one.
+        // Some flicker at the threshold, and some shocks fall on an earlier one.
         assert!((0.9..1.4).contains(&(counted / expected)), "{counted} of {expected}");
-        // Shocks go by the venues' shares.
+        // Shocks are shared out by the venues' weights.
         let order: Vec<String> = rows(&report).map(Row::name).collect();
         assert_eq!(order[0], "BTC/USDT binance binance_usdm");
         assert_eq!(order[11], "ETH/USDT bybit okx");
-        // Fees beyond every shock leave nothing.
+        // With fees beyond every shock, nothing is left.
         let report = lake.analyse(&["--metrics", "time-weighted", "--fees", "100"]);
         for row in rows(&report) {
             assert_eq!(row.known("capture_per_day"), Some(0.0), "{}", row.name());
@@ -248,8 +250,8 @@ fn the_shocks_of_the_model_are_found_counted_and_ranked() {
     }
 }
 
-/// What a reader of the definitions would count: net spreads after each time, an episode from each
-/// time at which one reaches the threshold, and its first net and amount.
+/// Returns what a reader of the definitions would count: the net spreads after each time, an
+/// episode from each time at which one reaches the threshold, and its first net and amount.
 fn entries(legs: [&[Quote]; 2], fee: f64, threshold_bps: f64) -> Vec<(i64, f64, f64)> {
     let [buy, sell] = legs;
     let mut times: Vec<i64> = buy.iter().chain(sell).map(|quote| quote.time).collect();
@@ -306,7 +308,7 @@ fn without_latency_every_episode_captures_its_first_net() {
                     let number = |name: &str| row.known(&format!("{name}_{tag}"));
                     let name = format!("{} {tag}", row.name());
                     assert_eq!(number("episodes"), Some(expected.len() as f64), "{name}");
-                    // Time ends with the last quote: what is sent then does not arrive.
+                    // Time ends with the last quote: an order sent then does not arrive.
                     expected.retain(|(time, ..)| *time < last);
                     let count = expected.len() as f64;
                     assert_eq!(number("arrived"), Some(count), "{name}");
@@ -332,7 +334,7 @@ fn without_latency_every_episode_captures_its_first_net() {
     assert!(1_000 < episodes);
 }
 
-/// A gap of 100 ms every 10 s: venue b goes up by 1 % and comes back.
+/// Returns a gap of 100 ms every 10 s: venue b goes up by 1 % and comes back.
 fn gaps() -> Quotes {
     let quote = |at_ms: i64, bid: f64| Quote {
         time: BEGIN + at_ms * MS,
@@ -357,7 +359,7 @@ fn an_order_that_needs_longer_than_the_gap_lasts_finds_nothing() {
     let lake = Lake::of(&gaps());
     let fee = 5e-4;
     let net = |bid: f64| 1e4 * (bid * (1.0 - fee) / (100.02 * (1.0 + fee)) - 1.0);
-    // In time, on the edge, too late, and too late on the venue that moves or on the other alone.
+    // In time, on the edge, too late, and too late on only the venue that moves or only the other.
     for (latency, met) in [
         ("0", 101.0),
         ("50", 101.0),

@@ -1,5 +1,5 @@
-//! Lead-lag: the sums are those of the definition, written out here once more, and those of numpy;
-//! a lag that was put in is found; where there is none, none is told; blocks add up.
+//! Lead-lag: the sums equal the definition, implemented again here, and those of numpy; a lag that
+//! was put in is found; where there is none, none is reported; blocks add up.
 
 use analyzer::kernel::lead_lag::{Changes, Grid, LeadLag, LeadLagResult, Leader, SHIFTS};
 use proptest::prelude::*;
@@ -11,7 +11,7 @@ const MS: i64 = 1_000_000;
 const SECOND: i64 = 1000 * MS;
 const GRID: Grid = Grid { step_ns: 5 * MS, steps: 20 };
 
-/// Time and log mid; the first is the opening.
+/// Time and log mid; the first entry is the opening.
 type Path = Vec<(i64, f64)>;
 
 fn changes(path: &[(i64, f64)]) -> Changes {
@@ -28,8 +28,8 @@ fn sums(grid: &Grid, x: &[(i64, f64)], y: &[(i64, f64)]) -> LeadLag {
     sums
 }
 
-/// The covariance at one lag from the definition, and the sum of its terms' magnitudes, to which an
-/// error by rounding is proportional.
+/// Returns the covariance at one lag by the definition, and the sum of its terms' magnitudes, to
+/// which a rounding error is proportional.
 fn naive(x: &[(i64, f64)], y: &[(i64, f64)], lag: i64) -> (f64, f64) {
     let (mut sum, mut magnitude) = (0.0, 0.0);
     for of_x in x.windows(2) {
@@ -65,7 +65,7 @@ fn assert_same_sums(found: &LeadLag, expected: &LeadLag) {
     assert_eq!(found.blocks(), expected.blocks());
 }
 
-/// A path whose times come close to each other's and are often the same on both venues.
+/// Returns a path whose times are close together and often the same on both venues.
 fn any_path() -> impl Strategy<Value = Path> {
     let steps = proptest::collection::vec((1..6i64, 1..9i32, any::<bool>()), 0..60);
     (-10..60i64, steps).prop_map(|(from, steps)| {
@@ -97,7 +97,8 @@ proptest! {
 
     #[test]
     fn any_two_series_stretched_have_the_shifts_of_the_definition(x in any_path(), y in any_path()) {
-        // A time of the strategy is a second here, so that a tenth of the block is far enough.
+        // One time unit of the strategy is a second here, so that a tenth of the block is long
+        // enough.
         let stretch = |path: Path| path.into_iter().map(|(t, v)| (t * SECOND, v)).collect::<Path>();
         let (x, y) = (stretch(x), stretch(y));
         let sums = sums(&GRID, &x, &y);
@@ -161,11 +162,11 @@ fn positive_lag_means_that_exchange1_leads() {
     assert_eq!(result.peak_lag_ns, 10 * MS);
     assert_close(result.peak_correlation, 1.0, 1.0, "peak");
     assert_eq!(sums(&GRID, &second, &first).result(&GRID).unwrap().peak_lag_ns, -10 * MS);
-    // Six changes are no ground for a band, and without a band nobody leads.
+    // Six changes are not enough for a band, and without a band there is no leader.
     assert_eq!((result.band, result.p_value, result.leader), (None, None, None));
 }
 
-/// A random walk that is seen at Poisson times, each venue with its own, and told with a delay.
+/// Returns a random walk observed at Poisson times, each venue with its own, and delayed on one.
 fn two_views(seed: u64, seconds: i64, per_second: f64, delay_of_y: i64) -> (Path, Path) {
     println!("seed {seed}");
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -208,8 +209,8 @@ fn venues_that_move_together_have_no_leader() {
     }
 }
 
-/// Few changes a second of one walk: the curve is flat on top and the peak lies anywhere on it, far
-/// beyond the band.
+/// With few changes a second of one walk, the curve is flat on top and the peak lies anywhere on
+/// it, far beyond the band.
 #[test]
 fn venues_that_move_together_but_seldom_have_no_leader_either() {
     let (mut beyond, mut leaders) = (0, 0);
@@ -224,7 +225,7 @@ fn venues_that_move_together_but_seldom_have_no_leader_either() {
     assert_eq!(leaders, 0);
 }
 
-/// Sums of walks that have nothing in common, of rates that differ.
+/// Returns the sums of walks that have nothing in common, at different rates.
 fn strangers(seed: u64) -> LeadLag {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut walk = |per_second: f64| -> Path {
@@ -255,8 +256,8 @@ fn strangers_have_a_leader_in_one_of_a_hundred_cases_at_most() {
     assert!(leaders <= beyond);
     assert_eq!(beyond, likely);
 
-    // The null has the spread of one lag: beyond the 95 % point of Student's t with 32 degrees lie
-    // 5 % of 400, and a number outside of 8 to 34 is seen in one of 500 cases.
+    // The null has the spread of one lag: 5 % of 400 are beyond the 95 % point of Student's t with
+    // 32 degrees of freedom, and a number outside 8 to 34 is seen in one of 500 cases.
     let far = |sums: &&LeadLag| {
         let squares: f64 = sums.shifted_covariances().iter().map(|sum| sum * sum).sum();
         2.0369 * (squares / f64::from(SHIFTS)).sqrt() < sums.covariances()[20].abs()
@@ -287,7 +288,7 @@ fn blocks_merged_are_blocks_added() {
     assert_eq!((of_merged.peak_lag_ns, of_merged.leader), (of_one.peak_lag_ns, of_one.leader));
     assert_close(of_merged.band.unwrap(), of_one.band.unwrap(), 1.0, "band");
 
-    // Pairs of blocks first: the same but for rounding.
+    // Pairs of blocks first: the same except for rounding.
     let mut by_two = LeadLag::default();
     for pair in parts.chunks(2) {
         let mut both = pair[0].clone();

@@ -1,6 +1,6 @@
-//! Night after night: partial results are kept, merged and computed again when they must be; whatever
-//! way the figures come about, they have the same bytes. And the golden files: what a small lake by a
-//! formula gives, to the last digit (`BLESS=1` writes them anew).
+//! Night after night: partial results are stored, merged, and computed again when they must be, and
+//! the bytes of the results do not depend on how they were computed. Also the golden files: the
+//! results of a small lake made by a formula, to the last digit (`BLESS=1` rewrites them).
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 #[path = "kit/lakes.rs"]
 mod kit;
 
-/// What must not depend on how a run went about it.
+/// Results that must not depend on how a run computed them.
 #[derive(PartialEq, Eq)]
 struct Results {
     csv: String,
@@ -23,7 +23,7 @@ struct Results {
     page: String,
 }
 
-/// The report without what tells of the run itself.
+/// Returns the report without what describes the run itself.
 fn masked(mut report: Value) -> Value {
     report["generated"] = json!("masked");
     report["lake"] = json!("masked");
@@ -32,7 +32,7 @@ fn masked(mut report: Value) -> Value {
     report
 }
 
-/// Partial results that were reused, and those that were computed.
+/// Returns the numbers of partial results that were reused and computed.
 fn counts(report: &Value) -> [u64; 2] {
     ["partials_reused", "partials_computed"].map(|name| report["totals"][name].as_u64().unwrap())
 }
@@ -41,7 +41,7 @@ fn results(home: &Home, options: &[&str]) -> (Results, [u64; 2]) {
     let report = home.report(0, options);
     let counts = counts(&report);
     let read = |name: &str| fs::read_to_string(home.file("out").join(name)).unwrap();
-    // The page has the time of the analysis and the lake's name in its text.
+    // The page contains the time of the analysis and the name of the lake.
     let mut page = read("report.html");
     for name in ["generated", "lake"] {
         page = page.replace(report[name].as_str().unwrap(), "masked");
@@ -52,7 +52,7 @@ fn results(home: &Home, options: &[&str]) -> (Results, [u64; 2]) {
     (Results { csv: read("ranking.csv"), parquet, report, page }, counts)
 }
 
-/// The page but for the line that counts partial results.
+/// Returns the page without the line that counts partial results.
 fn without_counts(page: &str) -> String {
     page.lines().filter(|line| !line.contains(" computed, ")).collect::<Vec<_>>().join("\n")
 }
@@ -64,7 +64,7 @@ fn assert_same(a: &Results, b: &Results, what: &str) {
     assert!(a.page == b.page, "{what}: report.html");
 }
 
-/// The partial results of a lake by their paths.
+/// Returns the partial results of a lake by their paths.
 fn partials(home: &Home) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![home.file("lake.partials")];
@@ -102,7 +102,7 @@ fn the_same_bytes_come_out_of_any_number_of_threads_with_and_without_partial_res
         assert_eq!(counts, [4, 0]);
     }
     assert!(partials(&home) == kept, "reading changes nothing");
-    // Somewhere else, and by other threads, the partial results have the same bytes.
+    // Elsewhere, and with another number of threads, the partial results have the same bytes.
     let elsewhere = home.file("elsewhere");
     results(&home, &["--threads", "5", "--partials", elsewhere.to_str().unwrap()]);
     for (path, bytes) in kept {
@@ -127,7 +127,7 @@ fn a_new_day_is_all_that_is_computed_and_the_whole_is_as_computed_at_once() {
     let (at_once, found) = results(&home, &["--metrics", "all", "--no-partials"]);
     assert_eq!(found, [0, 8]);
     assert_same(&merged, &at_once, "merged");
-    // The night that has only one day, and the day before that it begins with, in its period.
+    // This night has only one day in its period, and the day before that it begins with.
     let (_, found) = results(&home, &["--metrics", "all", "--date", "2024-08-11"]);
     assert_eq!(found, [2, 0]);
 }
@@ -179,7 +179,7 @@ fn damaged_partial_results_and_those_of_other_settings_are_computed_again() {
         let (found, counted) = results(&home, &FEW);
         assert_eq!(counted, [2, 2], "{name}");
         assert_same(&found, &expected, name);
-        assert!(partials(&home) == kept, "{name}: mended");
+        assert!(partials(&home) == kept, "{name}: computed again");
     }
     for (option, value) in [
         ("--max-age", "3"),
@@ -198,7 +198,7 @@ fn damaged_partial_results_and_those_of_other_settings_are_computed_again() {
         let at_once = results(&home, &[&options[..], &["--no-partials"]].concat()).0;
         assert_same(&found, &at_once, option);
     }
-    // What says only how results are shown has no influence.
+    // Options that only affect how results are shown have no influence.
     results(&home, &FEW);
     for options in [["--top", "1"], ["--rank", "zero_crossings"], ["--threads", "1"]] {
         assert_eq!(results(&home, &[&FEW[..], &options].concat()).1, [4, 0], "{options:?}");
@@ -213,11 +213,11 @@ fn partial_results_that_cannot_be_kept_are_a_problem_and_no_failure() {
     let report = home.report(0, &[&FEW[..], &["--partials", "file"]].concat());
     let problems = problems(&report);
     assert_eq!(problems.len(), 2, "{problems:?}");
-    assert!(problems.iter().all(|of| of.1.contains("cannot be kept") && !of.2), "{problems:?}");
+    assert!(problems.iter().all(|of| of.1.contains("cannot be stored") && !of.2), "{problems:?}");
     assert_eq!(fs::read_to_string(home.file("out/ranking.csv")).unwrap(), expected.csv);
 }
 
-/// A copy of some days of a lake.
+/// Returns a copy of some days of a lake.
 fn copy_of_days(home: &Home, days: std::ops::Range<i64>) -> Home {
     let copy = Home::new();
     let dates: Vec<String> = days.map(|day| format!("date=2024-08-{:02}", 8 + day)).collect();
@@ -244,7 +244,7 @@ fn copy_of_days(home: &Home, days: std::ops::Range<i64>) -> Home {
 #[test]
 fn a_period_within_a_lake_is_as_if_the_lake_had_those_days_alone() {
     let home = Home::of_days(0..4);
-    // A venue that begins its day late, with the other's quotes before it, and one that comes late.
+    // One venue begins its day late, with the other's quotes before it, and one venue comes late.
     let symbols = [("okx", 2 * HOUR, 1..4), ("alpha", 0, 0..4), ("binance_usdm", 5 * HOUR, 2..4)];
     for (number, (venue, late, days)) in (50..).zip(symbols) {
         for day in days {
@@ -273,7 +273,7 @@ fn a_period_within_a_lake_is_as_if_the_lake_had_those_days_alone() {
 
 const NANOS: u64 = 1_000_000_000;
 
-/// A run of an engine that recorded over two days, from an hour before to an hour after.
+/// Returns a run of an engine that recorded over two days, from an hour before to an hour after.
 fn whole_run() -> Vec<Entry> {
     let midnight = u64::try_from(MIDNIGHT).unwrap();
     let entry = |kind, time| Entry::new(kind, time).of_run("run-1");
@@ -289,9 +289,9 @@ fn a_day_that_is_incomplete_by_the_ledger_is_told_in_the_report_and_on_the_page(
     let mut gap = Entry::new(EntryKind::Gap, midnight + 30 * 3_600 * NANOS).of_run("run-1");
     gap = gap.because("ring");
     (gap.until, gap.rows) = (Some(gap.time + 90 * NANOS), Some(7));
-    let lost = "2024-08-09: 1 gaps by ring, 1 min 30 s together, 7 rows lost";
+    let lost = "2024-08-09: 1 gap (ring), 1 min 30 s in total, 7 rows lost";
     let short = Entry::new(EntryKind::Ended, midnight + 44 * 3_600 * NANOS).of_run("run-1");
-    let silent = "2024-08-09: nothing recorded for 4 h 0 min";
+    let silent = "2024-08-09: nothing was recorded for 4 h 0 min";
     let unknown = "the lake has no ledger";
     for (entries, verdict, heading, finding) in [
         (None, "unknown", "Completeness unknown", unknown),
@@ -314,7 +314,7 @@ fn a_day_that_is_incomplete_by_the_ledger_is_told_in_the_report_and_on_the_page(
             assert!(findings[0].as_str().unwrap().contains(finding), "{findings:?}");
             assert!(page.contains(finding), "{finding} is not on the page");
         }
-        // Of the first day nothing is missing; partial results do not hide what the ledger says.
+        // Nothing is missing from the first day; partial results do not hide what the ledger says.
         let first = home.report(0, &[&FEW[..], &["--date", "2024-08-08"]].concat());
         let expected = if verdict == "unknown" { "unknown" } else { "complete" };
         assert_eq!(first["completeness"]["verdict"], expected);
@@ -324,8 +324,8 @@ fn a_day_that_is_incomplete_by_the_ledger_is_told_in_the_report_and_on_the_page(
     }
 }
 
-/// Two days of three instruments by a formula: nothing of it is by chance, and every group of figures
-/// has something to say.
+/// Returns two days of three instruments by a formula, without chance, in which every group of
+/// metrics has something to show.
 fn golden_lake() -> Home {
     let home = Home::new();
     for (number, symbol) in (1..).zip(["BTC/USDT", "ETH/USDT", "SOL/USDT"]) {

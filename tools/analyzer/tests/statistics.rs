@@ -1,5 +1,6 @@
-//! The statistics against what others make of the same series (`data/fixtures/statistics`), sums against
-//! the whole series, and half-lives against processes whose half-life is known.
+//! The statistics against what other packages compute from the same series
+//! (`data/fixtures/statistics`), sums against the whole series, and half-lives against processes
+//! whose half-life is known.
 //!
 //! Every simulation is seeded and prints its seed; `SEED=` runs it with another.
 
@@ -102,18 +103,18 @@ fn regression(name: &str) -> Regression {
         "n" => Regression::Nothing,
         "c" => Regression::Constant,
         "ct" => Regression::Trend,
-        other => panic!("{other} is no regression"),
+        other => panic!("{other} is not a regression"),
     }
 }
 
-/// Equal to `within`, absolutely below 1 and relatively above.
+/// Checks equality to `within`: absolutely below 1 and relatively above.
 #[track_caller]
 fn close(found: f64, expected: f64, within: f64, what: &str) {
     let apart = (found - expected).abs() / expected.abs().max(1.0);
     assert!(apart <= within, "{what}: {found} is {apart:e} away from {expected}");
 }
 
-/// Equal to `within`, relatively.
+/// Checks equality to `within`, relatively.
 #[track_caller]
 fn near(found: f64, expected: f64, within: f64, what: &str) {
     let apart = (found - expected).abs() / expected.abs().max(f64::MIN_POSITIVE);
@@ -132,7 +133,7 @@ fn same_half_life(found: &HalfLife, expected: &HalfLife, within: f64, what: &str
     near(found.sd, expected.sd, within, &format!("{what}: sd"));
 }
 
-/// All values in one go; a new chain begins at each of `breaks`.
+/// Pushes all values; a new chain begins at each of `breaks`.
 fn pushed(values: &[f64], breaks: &[usize]) -> Reversion {
     let mut reversion = Reversion::new();
     for (at, value) in values.iter().enumerate() {
@@ -317,8 +318,8 @@ fn gaussian(random: &mut ChaCha8Rng) -> f64 {
     (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
 }
 
-/// A stationary path with the mean 0.05 and the standard deviation 3e-4, a value before and one after
-/// each gap.
+/// Returns a stationary path with mean 0.05 and standard deviation 3e-4, one value before and one
+/// after each gap.
 fn ornstein_uhlenbeck(gaps: &[f64], half_life: f64, random: &mut ChaCha8Rng) -> Vec<f64> {
     let mut deviation = 3e-4 * gaussian(random);
     let mut values = vec![0.05 + deviation];
@@ -330,7 +331,7 @@ fn ornstein_uhlenbeck(gaps: &[f64], half_life: f64, random: &mut ChaCha8Rng) -> 
     values
 }
 
-/// Bursts: seven of ten gaps about a millisecond, the others seconds; exponential each.
+/// Returns bursts: seven of ten gaps are about a millisecond, the others seconds; exponential each.
 fn bursts(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let gap = |random: &mut ChaCha8Rng| {
         let mean = if random.random_bool(0.7) { 1e-3 } else { 2.0 };
@@ -342,16 +343,16 @@ fn bursts(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
 const RUNS: usize = 400;
 const GAPS: usize = 2_000;
 
-/// Half-lives that the gaps span. The rate is biased upwards by up to 4 / T, in units of its error
-/// `4 / sqrt(2 ln 2 * 500) = 0.15`, which costs the coverage less than half a per cent.
+/// Number of half-lives that the gaps span. The rate is biased upwards by up to 4 / T, in units of
+/// its error `4 / sqrt(2 ln 2 * 500) = 0.15`, which costs the coverage less than half a percent.
 const HALF_LIVES: f64 = 500.0;
 
 fn holds(found: &HalfLife, truth: f64) -> bool {
     found.low_s <= truth && found.high_s.is_none_or(|high| truth <= high)
 }
 
-/// In how many of all runs the 95 % interval holds the truth: 92 to 98 %, which at 400 runs is 2.75
-/// standard errors to either side.
+/// Checks that the 95 % interval holds the truth in 92 to 98 % of all runs, which at 400 runs is
+/// 2.75 standard errors to either side.
 #[track_caller]
 fn about_95_percent(held: usize) {
     assert!((RUNS * 92 / 100..=RUNS * 98 / 100).contains(&held), "{held} of {RUNS}");
@@ -382,7 +383,7 @@ fn the_interval_holds_a_known_half_life_over_bursts() {
     covers(|_, random| bursts(GAPS, random), &mut random);
 }
 
-/// Receive times of the recorded tape, s from its beginning, one of each.
+/// Returns the receive times of the recorded tape, in s from its beginning, each once.
 fn recorded_times() -> Option<Vec<f64>> {
     let beside = root().join("../shared");
     let folder = std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from);
@@ -470,7 +471,7 @@ fn what_is_stored_is_what_was_finished() {
     assert_eq!(from_nothing, finished);
 }
 
-/// Verdicts on 20 series: no reversion, noise, reversion.
+/// Returns the verdicts on 20 series: no reversion, noise, reversion.
 fn verdicts(make: impl Fn(&mut ChaCha8Rng) -> Vec<f64>, random: &mut ChaCha8Rng) -> [usize; 3] {
     let mut counts = [0; 3];
     for _ in 0..20 {

@@ -161,7 +161,7 @@ mod tests {
         for venue in venues {
             text.push_str(&format!("[[venues]]\nname = \"{venue}\"\n"));
         }
-        text.push_str("[[instruments]]\nname = \"BTC/USDT\"\nprice_decimals = 2\n");
+        text.push_str("[[across_markets]]\nname = \"BTC/USDT:SPOT-PERP\"\nprice_decimals = 2\n");
         text.push_str("size_decimals = 5\n");
         let (config, unknown) = spreadwire_config::config::parse(&text).unwrap();
         assert!(unknown.is_empty(), "{unknown:?}");

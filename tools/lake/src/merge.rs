@@ -1,58 +1,61 @@
-//! Rows of several sorted sources as one sorted stream, with a bounded number of rows in memory.
+//! Merges rows of several sorted sources into one sorted stream, with a bounded number of rows in
+//! memory.
 //!
-//! Each source has one batch in hand. The source whose next row comes first gives rows until those
-//! of another source come before; equal rows come in the order of the sources. Files are sorted by
-//! `Timestamp`; where times are equal, the order of the table is made here. Of many files, a few at a
-//! time are merged into one, and those again, so that the memory does not grow with their number.
-//! It must not know folders or the ledger.
+//! One batch of each source is in memory. The source with the smallest next row supplies rows until
+//! those of another source are smaller. Equal rows come in the order of the sources. Files are
+//! sorted by `Timestamp`; rows with equal times are sorted here into the table's order. If there
+//! are many files, a few at a time are merged into one, and the results are merged again, so that
+//! the memory does not grow with their number.
 
 use anyhow::{Context, bail, ensure};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::{concat_batches, interleave_record_batch};
-use arrow::datatypes::TimestampNanosecondType;
-use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
-use spreadwire_lake::table::{BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
+use arrow_select::concat::concat_batches;
+use arrow_select::interleave::interleave_record_batch;
+use spreadwire_lake::table::{
+    BATCH_ROWS, Metadata, SortKeys, Table, TableReader, TableWriter, Written,
+};
+use std::cmp::Ordering;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// This many files are read at the same time: bounds the memory.
+/// Number of files read concurrently, which bounds the memory.
 pub const FILES_AT_ONCE: usize = 8;
-/// What the files of a folder must agree on.
+/// Metadata that must be equal in all files of a folder.
 const AGREED: [&str; 4] = ["venue", "instrument", "price_scale", "size_scale"];
 
-/// Batches of one source in the order of their times.
+/// Batches of one source, in time order.
 pub type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
 
-/// Sources being merged.
+/// A merge of several sources.
 pub struct Merge {
     table: &'static Table,
-    converter: RowConverter,
     heads: Vec<Head>,
 }
 
-/// Rows of one source that come next.
+/// The next rows of one source.
 #[derive(Debug)]
 pub struct Slice {
-    /// Which source, by its place among those given.
+    /// Index of the source.
     pub source: usize,
-    /// A batch of it.
+    /// One of its batches.
     pub batch: Arc<RecordBatch>,
-    /// The rows of that batch.
+    /// Rows of that batch.
     pub rows: Range<usize>,
 }
 
 struct Head {
     source: usize,
     batches: Batches,
-    /// Rows of the last time read: more of the same time may follow.
+    /// Rows of the last timestamp read; more with the same timestamp may follow.
     held: Option<RecordBatch>,
     ended: bool,
     batch: Arc<RecordBatch>,
-    keys: Rows,
+    keys: SortKeys,
     at: usize,
-    last: Option<OwnedRow>,
 }
 
 impl std::fmt::Debug for Merge {
@@ -63,100 +66,81 @@ impl std::fmt::Debug for Merge {
 }
 
 impl Merge {
-    /// A merge of sources whose batches are of `table`.
+    /// Creates a merge of sources whose batches are of `table`.
     ///
     /// # Errors
     /// If the first rows cannot be read.
     pub fn new(table: &'static Table, sources: Vec<Batches>) -> anyhow::Result<Merge> {
-        let schema = table.schema();
-        let fields = table.sorted_by().map(|name| {
-            let field = schema.field_with_name(name)?;
-            Ok(SortField::new(field.data_type().clone()))
-        });
-        let converter = RowConverter::new(fields.collect::<anyhow::Result<_>>()?)?;
         let mut heads = Vec::new();
         for (source, batches) in sources.into_iter().enumerate() {
             let batch = Arc::new(RecordBatch::new_empty(table.schema()));
-            let keys = converter.empty_rows(0, 0);
-            let (held, last) = (None, None);
-            heads.push(Head { source, batches, held, ended: false, batch, keys, at: 0, last });
+            let keys = table.sort_keys(&batch)?;
+            heads.push(Head { source, batches, held: None, ended: false, batch, keys, at: 0 });
         }
-        Ok(Merge { table, converter, heads })
+        Ok(Merge { table, heads })
     }
 
-    /// The rows that come next; `None` after the last ones.
+    /// Returns the next rows; `None` after the last ones.
     ///
     /// # Errors
-    /// If a source cannot be read on, or its times go down.
+    /// If a source cannot be read, or its times decrease.
     pub fn next_slice(&mut self) -> anyhow::Result<Option<Slice>> {
         let mut place = 0;
         while place < self.heads.len() {
             let head = &mut self.heads[place];
-            if head.at < head.keys.num_rows() || head.load(self.table, &self.converter)? {
+            if head.at < head.keys.rows() || head.load(self.table)? {
                 place += 1;
             } else {
                 drop(self.heads.remove(place));
             }
         }
-        let order = |head: &&Head| (head.keys.row(head.at).owned(), head.source);
-        let first = match self.heads.as_slice() {
-            [] => return Ok(None),
-            [_] => 0,
-            heads => first_of(heads),
-        };
-        let bound = self.heads.iter().enumerate().filter(|(place, _)| *place != first);
-        let bound = bound
-            .map(|(_, head)| head)
-            .min_by(|a, b| (a.keys.row(a.at), a.source).cmp(&(b.keys.row(b.at), b.source)));
-        let bound = bound.as_ref().map(order);
+        let Some(first) = first_of(&self.heads, None) else { return Ok(None) };
+        let bound = first_of(&self.heads, Some(first));
+        let to = self.heads[first].end_before(bound.map(|place| &self.heads[place]));
         let head = &mut self.heads[first];
-        let from = head.at;
-        head.advance(bound.as_ref());
-        let (source, batch) = (head.source, Arc::clone(&head.batch));
-        Ok(Some(Slice { source, batch, rows: from..head.at }))
+        let rows = std::mem::replace(&mut head.at, to)..to;
+        Ok(Some(Slice { source: head.source, batch: Arc::clone(&head.batch), rows }))
     }
 }
 
-/// The place of the head whose row comes first.
-fn first_of(heads: &[Head]) -> usize {
-    let key = |place: usize| (heads[place].keys.row(heads[place].at), heads[place].source);
-    (1..heads.len()).fold(0, |first, place| if key(place) < key(first) { place } else { first })
+/// Returns the place of the head whose row comes first, leaving out one of them.
+fn first_of(heads: &[Head], but: Option<usize>) -> Option<usize> {
+    let places = (0..heads.len()).filter(|place| Some(*place) != but);
+    places.min_by(|one, two| heads[*one].compare(heads[*one].at, &heads[*two]))
 }
 
 impl Head {
-    /// Passes the rows that come before `bound`, at least one.
-    fn advance(&mut self, bound: Option<&(OwnedRow, usize)>) {
-        let rows = self.keys.num_rows();
-        let Some((key, source)) = bound else {
-            self.at = rows;
-            return;
-        };
-        self.at += 1;
-        let before = |at| (self.keys.row(at), self.source) < (key.row(), *source);
-        while self.at < rows && before(self.at) {
-            self.at += 1;
-        }
+    /// Compares a row of this head with the next one of another; equal rows come in the order of
+    /// the sources.
+    fn compare(&self, row: usize, other: &Head) -> Ordering {
+        self.keys.compare(row, &other.keys, other.at).then(self.source.cmp(&other.source))
+    }
+
+    /// Returns the place after the rows that come before the next one of `bound`: at least one.
+    fn end_before(&self, bound: Option<&Head>) -> usize {
+        let rows = self.keys.rows();
+        let Some(bound) = bound else { return rows };
+        let later = |row: &usize| self.compare(*row, bound).is_ge();
+        (self.at + 1..rows).find(later).unwrap_or(rows)
     }
 
     /// Takes the next rows in hand; false if there are none.
-    fn load(&mut self, table: &Table, converter: &RowConverter) -> anyhow::Result<bool> {
-        if let Some(rows) = self.keys.num_rows().checked_sub(1) {
-            self.last = Some(self.keys.row(rows).owned());
-        }
+    fn load(&mut self, table: &Table) -> anyhow::Result<bool> {
         let Some(mut batch) = self.whole_times(table)? else { return Ok(false) };
-        let mut keys = keys_of(table, converter, &batch)?;
-        if !keys.iter().is_sorted() {
+        let mut keys = table.sort_keys(&batch)?;
+        if !keys.is_sorted() {
             batch = table.sorted(&[batch])?;
-            keys = keys_of(table, converter, &batch)?;
+            keys = table.sort_keys(&batch)?;
         }
-        if self.last.as_ref().is_some_and(|last| keys.row(0) < last.row()) {
+        let last = self.keys.rows().checked_sub(1);
+        if last.is_some_and(|last| keys.compare(0, &self.keys, last).is_lt()) {
             bail!("its rows are not sorted by time");
         }
         (self.batch, self.keys, self.at) = (Arc::new(batch), keys, 0);
         Ok(true)
     }
 
-    /// The next rows, all those of each time.
+    /// Returns the next rows, with all rows of each timestamp.
     fn whole_times(&mut self, table: &Table) -> anyhow::Result<Option<RecordBatch>> {
         while !self.ended {
             let Some(batch) = self.batches.next().transpose()? else {
@@ -180,16 +164,11 @@ impl Head {
     }
 }
 
-fn keys_of(table: &Table, converter: &RowConverter, batch: &RecordBatch) -> anyhow::Result<Rows> {
-    let columns = table.sorted_by().filter_map(|name| batch.column_by_name(name)).cloned();
-    Ok(converter.convert_columns(&columns.collect::<Vec<_>>())?)
-}
-
-/// What files have in common, for the footer of the one that they become: their parts one after the
-/// other, and what they agree on.
+/// Returns the metadata for the footer of a merged file: the parts of all files, and the values on
+/// which they agree.
 ///
 /// # Errors
-/// If they are of different venues, instruments or scales.
+/// If the files are of different venues, instruments or scales.
 pub fn joined(footers: &[Metadata]) -> anyhow::Result<Metadata> {
     let Some(first) = footers.first() else { return Ok(Metadata::new()) };
     for key in AGREED {
@@ -210,11 +189,11 @@ pub fn joined(footers: &[Metadata]) -> anyhow::Result<Metadata> {
     Ok(joined)
 }
 
-/// Merges files into `out`, which is synced. What is merged on the way lies in the folder `between`
-/// meanwhile, which is made and deleted.
+/// Merges files into `out`, which is synced. Intermediate files are in the folder `between`, which
+/// is created and deleted.
 ///
 /// # Errors
-/// If a file cannot be read to its end, or `out` not be written.
+/// If a file cannot be read completely, or `out` cannot be written.
 pub fn merge_files(
     table: &'static Table,
     files: &[PathBuf],
@@ -226,7 +205,7 @@ pub fn merge_files(
     let mut round = 0;
     while FILES_AT_ONCE < files.len() {
         fs::create_dir_all(between)
-            .with_context(|| format!("cannot make {}", between.display()))?;
+            .with_context(|| format!("cannot create {}", between.display()))?;
         let mut merged = Vec::new();
         for (number, some) in files.chunks(FILES_AT_ONCE).enumerate() {
             let path = between.join(format!("{round}-{number:06}.parquet"));
@@ -268,17 +247,17 @@ fn write_merged(
     Ok(writer.finish()?)
 }
 
-/// A file's batches as a source.
+/// Returns the batches of a file as a source.
 #[must_use]
 pub fn batches_of(reader: TableReader) -> Batches {
     Box::new(reader.map(|batch| Ok(batch?)))
 }
 
-/// Rows that wait to be a batch.
+/// Rows that will form a batch.
 #[derive(Default)]
 struct Gathered {
     batches: Vec<Arc<RecordBatch>>,
-    /// Batch and row.
+    /// Index of the batch and of the row in it.
     picks: Vec<(usize, usize)>,
 }
 
@@ -296,7 +275,7 @@ impl Gathered {
         let batches: Vec<&RecordBatch> = self.batches.iter().map(Arc::as_ref).collect();
         let picks: Vec<_> = self.picks.drain(..rows).collect();
         let batch = interleave_record_batch(&batches, &picks)?;
-        // Batches of which all rows are given are let go.
+        // Drop batches whose rows have all been used.
         let first = self.picks.iter().map(|(at, _)| *at).min().unwrap_or(self.batches.len());
         self.batches.drain(..first);
         self.picks.iter_mut().for_each(|(at, _)| *at -= first);
@@ -304,10 +283,10 @@ impl Gathered {
     }
 }
 
-/// Reads a file to its end: its rows and their digest.
+/// Reads a file completely and returns its number of rows and their digest.
 ///
 /// # Errors
-/// If that fails, or the footer counts other rows.
+/// If the file cannot be read, or its footer states another number of rows.
 pub fn sum_of(path: &Path, table: &'static Table) -> anyhow::Result<(u64, u64)> {
     let reader = TableReader::open(path, table)?;
     let stated = reader.rows();

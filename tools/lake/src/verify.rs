@@ -16,7 +16,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use spreadwire_lake::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use spreadwire_lake::table::Table;
-use spreadwire_lake::{lake, ledger, mark, recover};
+use spreadwire_lake::{layout, ledger, lock, mark, recover};
 use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -64,9 +64,9 @@ pub fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
 /// Compares a lake with its ledger, all of it or a day of it.
 #[must_use]
 pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -> Verdict {
-    let recording = lake::is_recording(lake);
+    let recording = lock::is_recording(lake);
     // What the ledger says and what lies there belong together: no sealer comes in between.
-    let _lock = lake::lock_reading(lake);
+    let _lock = lock::reading(lake);
     let (entries, errors) = ledger::read(lake);
     let mut verdict = Verdict { recording, ..Verdict::default() };
     let unreadable = errors.into_iter().map(|error| {
@@ -106,12 +106,12 @@ impl Scope {
     /// Whether something that lasted from then to then, or goes on, concerns the days in question.
     fn overlaps(&self, from: Nanos, until: Option<Nanos>) -> bool {
         let Some(date) = &self.date else { return true };
-        let day = lake::times_of(Path::new(date));
+        let day = layout::times_of(Path::new(date));
         day.is_some_and(|(first, end)| from < end && until.is_none_or(|until| first <= until))
     }
 
     fn has_time(&self, time: Nanos) -> bool {
-        self.date.as_deref().is_none_or(|date| lake::date_folder(time / lake::HOUR) == date)
+        self.date.as_deref().is_none_or(|date| layout::date_folder(time / layout::HOUR) == date)
     }
 }
 
@@ -129,14 +129,14 @@ impl Tree {
         let entries = fs::read_dir(lake.join(relative)).into_iter().flatten().flatten();
         for entry in entries {
             let path = relative.join(entry.file_name());
-            // A link is no folder of ours, wherever it leads.
+            // A symbolic link is never a folder of the lake.
             if entry.file_type().is_ok_and(|of| of.is_dir()) {
                 self.walk(lake, &path);
                 continue;
             }
             let is_table = path.extension().is_some_and(|end| end == "parquet")
                 && Table::of_folder(relative).is_some()
-                && lake::times_of(relative).is_some();
+                && layout::times_of(relative).is_some();
             if is_table {
                 let (folder, file) = (relative.to_string_lossy(), entry.file_name());
                 let files = self.files.entry(folder.into_owned()).or_default();
@@ -163,7 +163,7 @@ fn check_folders(
     seen: &mut Seen,
     bar: &ProgressBar,
 ) {
-    let is_data = |folder: &&String| !folder.starts_with(lake::LEDGER) && scope.has(folder);
+    let is_data = |folder: &&String| !folder.starts_with(layout::LEDGER) && scope.has(folder);
     let folders: BTreeSet<&String> =
         tree.files.keys().chain(expected.folders.keys()).filter(is_data).collect();
     let folders: Vec<&String> = folders.into_iter().collect();
@@ -226,17 +226,17 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
     for path in &tree.others {
         let first = path.split('/').next().unwrap_or_default();
         let known = match first {
-            lake::JOURNAL => is_of_journal(path),
-            lake::CAPTURE => true,
-            lake::RECORDING_LOCK | lake::CHANGE_LOCK => path == first,
-            lake::OPPORTUNITIES => path.ends_with(".jsonl"),
-            lake::DAMAGED | lake::STAGING => {
+            layout::JOURNAL => is_of_journal(path),
+            layout::CAPTURE => true,
+            layout::RECORDING_LOCK | layout::CHANGE_LOCK => path == first,
+            layout::OPPORTUNITIES => path.ends_with(".jsonl"),
+            layout::DAMAGED | layout::STAGING => {
                 verdict.notes.push(format!("{path} is kept aside and no part of the lake"));
                 true
             }
             _ => false,
         };
-        let unfinished = path.ends_with(lake::UNFINISHED_SUFFIX);
+        let unfinished = path.ends_with(layout::UNFINISHED_SUFFIX);
         if known || (recording && unfinished) {
             continue;
         }

@@ -1,8 +1,7 @@
-//! The folders of a lake, of any recorder: which instruments, days, venues and files there are.
+//! Lists the folders of a lake, written by any recorder: its instruments, days, venues and files.
 //!
-//! Quotes lie in `exchange=<VENUE>/symbol=<SYMBOL>/date=<DATE>/hour=<HH>/`, whatever the files are
-//! called as long as they end in `.parquet`; other folders are not looked at. It must not know what is
-//! in a file.
+//! Quotes are in `exchange=<VENUE>/symbol=<SYMBOL>/date=<DATE>/hour=<HH>/`, in files with any name
+//! that ends in `.parquet`. Other folders are ignored.
 
 use super::selection::{Chosen, Selection};
 use crate::report::Problem;
@@ -15,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// What there is to analyse.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// By instrument, then by day; none if nothing was selected or nothing is there.
+    /// Units by instrument, then by day; empty if nothing is selected or found.
     pub units: Vec<Unit>,
     /// What was left out.
     pub problems: Vec<Problem>,
@@ -23,38 +22,38 @@ pub struct Found {
     pub days: Vec<Date>,
 }
 
-/// One instrument on one day. A day on which it was on one venue alone is a unit too.
+/// One instrument on one day. A day on which only one venue has quotes is a unit too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit {
-    /// `BTC/USDT`.
+    /// Canonical name: `BTC/USDT`.
     pub instrument: String,
-    /// `BTC#USDT`.
+    /// Name in the lake's folders: `BTC#USDT`.
     pub symbol_folder: String,
     /// The day, UTC.
     pub date: Date,
-    /// By name; one or more.
+    /// One or more venues, in order of name.
     pub venues: Vec<VenueDay>,
 }
 
-/// What one venue has of a unit.
+/// What one venue has for a unit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VenueDay {
-    /// As the folder has it: `binance_usdm`.
+    /// Name in the lake's folders: `binance_usdm`.
     pub venue: String,
     /// The day, UTC.
     pub date: Date,
-    /// By path; one or more.
+    /// One or more files, in order of path.
     pub files: Vec<QuoteFile>,
 }
 
-/// A file as it was found. One that has another length or time when it is read is left out.
+/// A file as it was found. If its length or time differs when it is read, it is left out.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct QuoteFile {
-    /// From the lake's top.
+    /// Path below the lake.
     pub path: String,
-    /// Length.
+    /// Length in bytes.
     pub bytes: u64,
-    /// When it was last changed, ns since 1970 UTC.
+    /// Time of the last change, in ns since 1970 UTC.
     pub modified_ns: i64,
 }
 
@@ -71,7 +70,7 @@ pub fn find(lake: &Path, selection: &Selection) -> Found {
     Found { units, problems, days: days.into_iter().collect() }
 }
 
-/// Files by symbol's folder, day and venue.
+/// Files by symbol folder, day and venue.
 type VenueDays = BTreeMap<(String, Date), BTreeMap<String, Vec<QuoteFile>>>;
 
 fn units(venue_days: VenueDays, problems: &mut Vec<Problem>) -> Vec<Unit> {
@@ -85,7 +84,7 @@ fn units(venue_days: VenueDays, problems: &mut Vec<Problem>) -> Vec<Unit> {
         lonely.map(|(symbol, venues)| (symbol.to_owned(), venues.into_iter().collect())).collect();
     problems.extend(lonely.iter().map(|(symbol, venue)| Problem {
         subject: instrument_of(symbol),
-        what: format!("is on no venue but {venue}: there is nothing to compare it with"),
+        what: format!("only {venue} has it, so there is nothing to compare it with"),
         left_out: true,
     }));
     let paired = venue_days.into_iter().filter(|((symbol, _), _)| !lonely.contains_key(symbol));
@@ -100,7 +99,7 @@ fn units(venue_days: VenueDays, problems: &mut Vec<Problem>) -> Vec<Unit> {
                 .collect(),
         })
         .collect();
-    // `#` and `/` are not in the same place among the letters.
+    // The order changes because `#` and `/` sort differently among other characters.
     units.sort_by(|a, b| (&a.instrument, a.date).cmp(&(&b.instrument, b.date)));
     units
 }
@@ -136,7 +135,7 @@ impl Walk<'_> {
     fn days(&mut self, venue: &str, symbol: &str, folder: &str) {
         for (text, folder) in self.keyed(folder, "date=") {
             let Some(date) = date(&text) else {
-                self.leave_out(&folder, "is no date: YYYY-MM-DD is expected");
+                self.leave_out(&folder, "is not a date of the form YYYY-MM-DD");
                 continue;
             };
             if !self.chosen.day(date) {
@@ -156,17 +155,19 @@ impl Walk<'_> {
             if is_hour(&text) {
                 self.files(&folder, &mut files);
             } else {
-                self.leave_out(&folder, "is no hour: 00 to 23 is expected");
+                self.leave_out(&folder, "is not an hour from 00 to 23");
             }
         }
-        // Of whole paths, for an hour can have one digit: this is the order of rows of equal times.
+        // Whole paths are sorted, because an hour may have one digit; rows of equal times follow
+        // this order.
         files.sort();
         files
     }
 
     fn files(&mut self, folder: &str, files: &mut Vec<QuoteFile>) {
         for name in self.names(folder) {
-            // What begins with a dot is hidden: others keep unfinished files so.
+            // Files that begin with a dot are hidden; some recorders name unfinished files that
+            // way.
             if !name.ends_with(".parquet") || name.starts_with('.') {
                 continue;
             }
@@ -182,7 +183,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Folders in `folder` whose name is `key` and a value: the values and the paths.
+    /// Returns the folders in `folder` whose name is `key` followed by a value: the values and
+    /// paths.
     fn keyed(&mut self, folder: &str, key: &str) -> Vec<(String, String)> {
         let below = if folder.is_empty() { String::new() } else { format!("{folder}/") };
         let names = self.names(folder).into_iter();
@@ -193,7 +195,7 @@ impl Walk<'_> {
         keyed.collect()
     }
 
-    /// What is in a folder, by name.
+    /// Returns the names of everything in a folder, in order.
     fn names(&mut self, folder: &str) -> Vec<String> {
         let path =
             if folder.is_empty() { PathBuf::from(self.lake) } else { self.lake.join(folder) };
@@ -227,18 +229,18 @@ impl Walk<'_> {
     }
 }
 
-/// When a file was last changed.
+/// Returns the time of a file's last change, in ns since 1970.
 pub(super) fn modified_ns(of: &fs::Metadata) -> i64 {
     of.mtime().saturating_mul(1_000_000_000).saturating_add(of.mtime_nsec())
 }
 
-/// `YYYY-MM-DD` and nothing else that can be read as a date.
+/// Parses `YYYY-MM-DD`, and nothing else that could be read as a date.
 fn date(text: &str) -> Option<Date> {
     let date: Date = text.parse().ok()?;
     (date.to_string() == text).then_some(date)
 }
 
-/// One digit or two: not every recorder fills up with a zero.
+/// Returns whether the text is an hour. One digit is accepted: not every recorder pads with a zero.
 fn is_hour(text: &str) -> bool {
     let digits = matches!(text.len(), 1 | 2) && text.bytes().all(|byte| byte.is_ascii_digit());
     digits && text.parse::<u8>().is_ok_and(|hour| hour < 24)

@@ -1,34 +1,32 @@
-//! Why a reading was broken off, and what is to be done differently the next time.
-//!
-//! It must not know how files are read.
+//! Why reading was abandoned, and what to do differently the next time.
 
 use crate::report::Problem;
 use std::collections::BTreeMap;
 
-/// What ends the reading of a venue's quotes although some may have been handed out already.
+/// An error that ends the reading of a venue's quotes, possibly after some of them were returned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// A footer is wrong about its rows: their order, or their first or last time. Read again without
-    /// trust, the rows are all there.
-    #[error("the rows of {file} are not as its footer says: {what}")]
+    /// A footer is wrong about its rows: about their order, or their first or last time. When read
+    /// again without trusting the footer, all rows are available.
+    #[error("the rows of {file} contradict its footer: {what}")]
     NotAsDeclared {
-        /// From the lake's top.
+        /// Path below the lake.
         file: String,
         /// What is different.
         what: String,
     },
-    /// A file cannot be read to its end. It is to be left out whole.
+    /// A file cannot be read to its end. All of it must be left out.
     #[error("{file} cannot be used: {what}")]
     Damaged {
-        /// From the lake's top.
+        /// Path below the lake.
         file: String,
-        /// Why.
+        /// Why it cannot be read.
         what: String,
     },
 }
 
 impl ReadError {
-    /// The file.
+    /// Returns the file's path.
     #[must_use]
     pub fn file(&self) -> &str {
         match self {
@@ -37,22 +35,22 @@ impl ReadError {
     }
 }
 
-/// What readings before this one have taught: begin with the default, and let it [`heed`](Self::heed)
-/// every error.
+/// What was learnt from earlier attempts to read. Start with the default, and pass every error to
+/// [`heed`](Self::heed).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Caution {
-    /// Files whose footers are not believed, and in what they were wrong.
+    /// Files whose footers are not trusted, and what is wrong with each.
     distrusted: BTreeMap<String, String>,
-    /// Files to be left out, and why.
+    /// Files to leave out, and why.
     left_out: BTreeMap<String, String>,
 }
 
 impl Caution {
-    /// Takes an error into account. What was read of the unit so far is to be dropped, and its venues
-    /// are to be opened again.
+    /// Takes note of an error. The caller must drop what it read of the unit so far and open its
+    /// venues again.
     ///
-    /// Each file is heeded at most twice: first it is distrusted, then left out. So reading again comes
-    /// to an end.
+    /// Each file is noted at most twice: first it is distrusted, then left out. So the repeated
+    /// reading comes to an end.
     pub fn heed(&mut self, error: &ReadError) {
         match error {
             ReadError::NotAsDeclared { file, what } if !self.distrusts(file) => {
@@ -68,18 +66,18 @@ impl Caution {
         self.distrusted.contains_key(file)
     }
 
-    /// Why a file is to be left out, if it is.
+    /// Returns why a file must be left out, if it must.
     pub(super) fn refuses(&self, file: &str) -> Option<&str> {
         self.left_out.get(file).map(String::as_str)
     }
 
-    /// What it knows of a file.
+    /// Returns what is known against a file.
     pub(super) fn problem(&self, file: &str) -> Option<Problem> {
         if let Some(what) = self.left_out.get(file) {
             return Some(Problem { subject: file.to_owned(), what: what.clone(), left_out: true });
         }
         let what = self.distrusted.get(file)?;
-        let what = format!("not as its footer says, and therefore sorted while reading: {what}");
+        let what = format!("contradicts its footer, so it was sorted while reading: {what}");
         Some(Problem { subject: file.to_owned(), what, left_out: false })
     }
 }

@@ -1,9 +1,8 @@
-//! A file's footer: whether it holds quotes, and of each row group what is known without reading it.
-//!
-//! It must not know how rows are read or ordered.
+//! A file's footer: whether the file holds quotes, and what is known of each row group without
+//! reading it.
 
-use super::decode;
 use super::discovery::{QuoteFile, modified_ns};
+use super::guarded::guarded;
 use super::selection::{COLUMNS, Column};
 use crate::report::Problem;
 use arrow::datatypes::{DataType, TimeUnit};
@@ -16,43 +15,43 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What a file says of itself.
+/// What a file says about itself.
 #[derive(Debug)]
 pub(super) struct Footer {
-    /// From the lake's top.
+    /// Path below the lake.
     pub(super) name: String,
     pub(super) path: PathBuf,
     stamp: (u64, i64),
     pub(super) metadata: ArrowReaderMetadata,
-    /// Where each column that is of use lies, among the file's top-level columns and among the chunks
-    /// of a row group.
+    /// Where each usable column is, among the file's top-level columns and among the chunks of a
+    /// row group.
     places: Vec<(Column, Place)>,
-    /// Row groups that are not empty, in order.
+    /// The row groups that are not empty, in order.
     pub(super) groups: Vec<Group>,
-    /// Columns that are not taken because of their type.
+    /// Columns that are ignored because of their type.
     pub(super) problems: Vec<Problem>,
 }
 
-/// Where a column lies.
+/// Where a column is.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    /// Among the columns of the file's Arrow schema.
+    /// Index among the columns of the file's Arrow schema.
     pub(super) field: usize,
-    /// Among the chunks of a row group.
+    /// Index among the chunks of a row group.
     pub(super) leaf: usize,
 }
 
 /// What is known of a row group.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Group {
-    /// Its number in the file.
+    /// Number of the row group in the file.
     pub(super) number: usize,
     pub(super) rows: usize,
-    /// First and last time by the statistics, ns.
+    /// First and last time according to the statistics, in ns.
     pub(super) span: Option<(i64, i64)>,
-    /// Whether the footer declares it sorted by time.
+    /// Whether the footer declares that it is sorted by time.
     pub(super) is_sorted: bool,
-    /// Whether the statistics prove that no row is to be left out for its ask.
+    /// Whether the statistics prove that no row must be left out because of its ask.
     pub(super) asks_are_sound: bool,
 }
 
@@ -60,7 +59,7 @@ impl Footer {
     /// Reads the footer of a file of quotes.
     ///
     /// # Errors
-    /// In words, why the file is of no use.
+    /// Returns a description of why the file cannot be used.
     pub(super) fn read(lake: &Path, file: &QuoteFile) -> Result<Footer, String> {
         let path = lake.join(&file.path);
         let stamp = (file.bytes, file.modified_ns);
@@ -68,16 +67,16 @@ impl Footer {
         if file.bytes == 0 {
             return Err("is empty".to_owned());
         }
-        // Types are taken from Parquet alone: what Arrow's writers note of theirs adds but variants.
+        // Types are taken from Parquet alone. What Arrow's writers note beside it only adds
+        // variants.
         let plain = || ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let plain = decode::guarded(|| ArrowReaderMetadata::load(&opened, plain()))
-            .map_err(|error| format!("damaged, or no Parquet: {error}"))?;
+        let plain = guarded(|| ArrowReaderMetadata::load(&opened, plain()))
+            .map_err(|error| format!("damaged, or not a Parquet file: {error}"))?;
         let metadata = Arc::clone(plain.metadata());
         Footer::of(file, path.clone(), plain).or_else(|why| {
-            // Seconds are of no Parquet type: only Arrow's notes say that such numbers are times.
-            let noted = decode::guarded(|| {
-                ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new())
-            });
+            // Parquet has no type for seconds: only Arrow's notes say that such numbers are times.
+            let noted =
+                guarded(|| ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new()));
             let noted = noted.ok().and_then(|noted| Footer::of(file, path, noted).ok());
             noted.ok_or(why)
         })
@@ -111,7 +110,8 @@ impl Footer {
 
     fn group(&self, number: usize, group: &RowGroupMetaData) -> Result<Group, String> {
         let rows = usize::try_from(group.num_rows());
-        let rows = rows.map_err(|_| "damaged: a row group of less than no rows".to_owned())?;
+        let rows =
+            rows.map_err(|_| "damaged: a row group has a negative number of rows".to_owned())?;
         let chunk = |column| Some((self.place(column)?, group.columns()));
         let chunk = |column| chunk(column).and_then(|(place, chunks)| chunks.get(place.leaf));
         let (Some(time), Some(ask)) = (chunk(Column::Time), chunk(Column::Ask)) else {
@@ -120,7 +120,7 @@ impl Footer {
         let used = self.places.iter().filter_map(|(_, place)| group.columns().get(place.leaf));
         let mut unread = used.filter_map(|chunk| unread_codec(chunk.compression()));
         if let Some(codec) = unread.next() {
-            return Err(format!("is compressed by {codec}, which is not read"));
+            return Err(format!("is compressed with {codec}, which is not supported"));
         }
         let time_at = self.place(Column::Time).and_then(|place| i32::try_from(place.leaf).ok());
         let first_key = group.sorting_columns().and_then(|columns| columns.first());
@@ -135,7 +135,7 @@ impl Footer {
         })
     }
 
-    /// Where a column lies, if the file has it.
+    /// Returns where a column is, if the file has it.
     pub(super) fn place(&self, column: Column) -> Option<Place> {
         self.places.iter().find(|(of, _)| *of == column).map(|(_, place)| *place)
     }
@@ -145,7 +145,7 @@ impl Footer {
         Some(self.metadata.schema().field(place.field).data_type())
     }
 
-    /// Opens the file again; one that was replaced meanwhile has another footer.
+    /// Opens the file again. A file that was replaced in the meantime is refused.
     pub(super) fn open(&self) -> Result<File, String> {
         open(&self.path, self.stamp)
     }
@@ -156,12 +156,12 @@ fn open(path: &Path, stamp: (u64, i64)) -> Result<File, String> {
     let file = File::open(path).map_err(cannot)?;
     let of = file.metadata().map_err(cannot)?;
     if (of.len(), modified_ns(&of)) != stamp {
-        return Err("was changed since it was found".to_owned());
+        return Err("has changed since it was found".to_owned());
     }
     Ok(file)
 }
 
-/// Compressions that this build does not have: nobody's custom.
+/// Returns the name of a codec that this build does not include; quotes rarely use these.
 fn unread_codec(codec: Compression) -> Option<&'static str> {
     match codec {
         Compression::BROTLI(_) => Some("Brotli"),
@@ -175,7 +175,7 @@ fn unread_codec(codec: Compression) -> Option<&'static str> {
     }
 }
 
-/// The columns of use, and what is said of those that are of none.
+/// The usable columns, and the problems of those that are ignored.
 type Places = (Vec<(Column, Place)>, Vec<Problem>);
 
 fn places(name: &str, metadata: &ArrowReaderMetadata) -> Result<Places, String> {
@@ -192,17 +192,18 @@ fn places(name: &str, metadata: &ArrowReaderMetadata) -> Result<Places, String> 
             places.push((column, Place { field, leaf }));
             continue;
         }
-        let what = format!("its {} is of type {}", column.name(), found.data_type());
+        let what =
+            format!("its column {} has the unsupported type {}", column.name(), found.data_type());
         if column.is_required() {
             return Err(what);
         }
-        let what = format!("{what}, and is taken as absent");
+        let what = format!("{what} and is ignored");
         problems.push(Problem { subject: name.to_owned(), what, left_out: false });
     }
     Ok((places, problems))
 }
 
-/// The one leaf of a top-level column.
+/// Returns the single leaf of a top-level column.
 fn leaf_of(metadata: &ArrowReaderMetadata, field: usize) -> Option<usize> {
     let schema = metadata.parquet_schema();
     (0..schema.num_columns()).find(|leaf| {
@@ -210,7 +211,7 @@ fn leaf_of(metadata: &ArrowReaderMetadata, field: usize) -> Option<usize> {
     })
 }
 
-/// First and last time by the statistics. INT96 has none that can be relied on.
+/// Returns the first and last time from the statistics. Those of INT96 are unreliable.
 fn span(chunk: &ColumnChunkMetaData, of: &DataType) -> Option<(i64, i64)> {
     let Statistics::Int64(times) = chunk.statistics()? else { return None };
     let DataType::Timestamp(unit, _) = of else { return None };
@@ -219,7 +220,7 @@ fn span(chunk: &ColumnChunkMetaData, of: &DataType) -> Option<(i64, i64)> {
     (first <= last).then_some((first, last))
 }
 
-/// Length of a unit of time.
+/// Returns the length of a time unit in ns.
 pub(super) fn nanos_of(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Second => 1_000_000_000,
@@ -229,8 +230,8 @@ pub(super) fn nanos_of(unit: TimeUnit) -> i64 {
     }
 }
 
-/// Whether the statistics prove that every price is there, positive and finite; of NaN they say
-/// nothing.
+/// Returns whether the statistics prove that every price is present, positive and finite. They say
+/// nothing about NaN.
 fn are_sound(chunk: &ColumnChunkMetaData) -> bool {
     let Some(statistics) = chunk.statistics() else { return false };
     let no_nulls =
@@ -258,7 +259,7 @@ fn are_finite<T: Into<f64>>(least: Option<T>, greatest: Option<T>) -> bool {
         && greatest.is_some_and(|greatest: f64| greatest < f64::INFINITY)
 }
 
-/// Of a decimal's mantissa, big-endian two's complement.
+/// Returns whether a decimal's mantissa (big-endian two's complement) is positive.
 fn is_positive(mantissa: &[u8]) -> bool {
     mantissa.first().is_some_and(|first| *first < 0x80) && mantissa.iter().any(|byte| *byte != 0)
 }

@@ -1,6 +1,4 @@
-//! The quote that was valid at a point of time: what the day after begins with.
-//!
-//! It must not know what quotes mean.
+//! The last quote before a point in time: what the day after begins with.
 
 use super::decode::{GroupReader, Sound, times};
 use super::discovery::VenueDay;
@@ -14,30 +12,30 @@ use std::path::Path;
 /// One quote.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LastQuote {
-    /// Its time, ns since 1970 UTC.
+    /// Time in ns since 1970 UTC.
     pub time_ns: i64,
-    /// Positive and finite.
+    /// Best bid, positive and finite.
     pub bid: f64,
-    /// Positive and finite.
+    /// Best ask, positive and finite.
     pub ask: f64,
-    /// `None` if it is not known.
+    /// Size at the bid; `None` if unknown.
     pub bid_size: Option<f64>,
-    /// `None` if it is not known.
+    /// Size at the ask; `None` if unknown.
     pub ask_size: Option<f64>,
-    /// `None` if the recorder has none.
+    /// Flags; `None` if the recorder has none.
     pub flags: Option<u8>,
 }
 
 const COLUMNS: Columns = Columns { ask: true, sizes: true, event_time: false, flags: true };
 
 impl VenueDay {
-    /// The last quote before a point of time (ns since 1970 UTC), in the order of [`VenueDay::open`];
-    /// `None` if there is none. Of the rows only those row groups are decoded that may have it: as a
-    /// rule the last one.
+    /// Returns the last quote before a point in time (ns since 1970 UTC), in the order of
+    /// [`VenueDay::open`]; `None` if there is none. Only the row groups that may contain it are
+    /// decoded, which is usually the last one.
     ///
     /// # Errors
-    /// As of [`VenueQuotes`](super::VenueQuotes); a file that was left out there is left out here too,
-    /// if `caution` has heeded it.
+    /// Returns the errors of [`VenueQuotes`](super::VenueQuotes). A file that was left out there is
+    /// left out here too, if `caution` has heeded the error.
     pub fn last_quote_before(
         &self,
         lake: &Path,
@@ -63,7 +61,7 @@ impl VenueDay {
     }
 }
 
-/// The last quote of a piece: of those with the greatest time the one that stands last.
+/// Returns the last quote of a piece: among those with the greatest time, the last one in the file.
 fn last_of(plan: &Plan, piece: &Piece, before: i64) -> Result<Option<LastQuote>, ReadError> {
     let damaged = |what| plan.damaged(piece, what);
     let mut reader =
@@ -72,7 +70,7 @@ fn last_of(plan: &Plan, piece: &Piece, before: i64) -> Result<Option<LastQuote>,
     while let Some(Sound { rows, .. }) = reader.next().map_err(damaged)? {
         piece.check_span(plan, times(&rows), false)?;
         let earlier = times(&rows).iter().enumerate().filter(|(_, time)| **time < before);
-        // Of equal ones the last counts.
+        // Of equal times, the last row counts.
         let Some((row, time)) = earlier.max_by_key(|(_, time)| **time) else { continue };
         if last.is_none_or(|last| last.time_ns <= *time) {
             last = Some(quote(&rows, row, *time));

@@ -1,9 +1,9 @@
-//! The row groups of one venue and day in the order in which they are to be read.
+//! The row groups of one venue and day, in the order in which to read them.
 //!
-//! A row group has a key: its first time, and its rank, which is its place among all row groups by path
-//! of the file and number in it. Rows have keys too: their time and the rank of their row group. The
-//! order of a venue's quotes is that of the rows' keys, and within a key that of the file. It must not
-//! know what is in them.
+//! A row group has a key: its first time and its rank. The rank is its position among all row
+//! groups, ordered by path of the file and number in the file. Rows have keys too: their time and
+//! the rank of their row group. The quotes of a venue are in the order of the keys of the rows;
+//! rows with the same key keep the order of the file.
 
 use super::decode::{self, Counts};
 use super::discovery::{QuoteFile, VenueDay};
@@ -16,44 +16,44 @@ use std::path::Path;
 /// Time and rank.
 pub(super) type Key = (i64, u32);
 
-/// What is to be read.
+/// What to read.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     pub(super) footers: Vec<Footer>,
-    /// By key.
+    /// The pieces, in order of key.
     pub(super) pieces: Vec<Piece>,
     pub(super) problems: Vec<Problem>,
     pub(super) files_left_out: u64,
-    /// Rows that are known to be of no use, by file among the footers.
+    /// Rows that cannot be used, by index into `footers`.
     pub(super) counts: BTreeMap<usize, Counts>,
 }
 
-/// A row group in its place.
+/// A row group and its place in the order.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
-    /// Its file, among the footers.
+    /// Index of its file in `footers`.
     pub(super) file: usize,
     pub(super) group: Group,
     pub(super) rank: u32,
-    /// No row of it is earlier or later.
+    /// First and last time: no row of it is earlier or later.
     pub(super) span: (i64, i64),
-    /// Whether its rows can be taken as they come; it is checked on the way.
+    /// Whether its rows are expected to be sorted; this is checked while reading.
     pub(super) is_sorted: bool,
 }
 
 impl Piece {
-    /// No row of it comes before.
+    /// Returns the least key that a row of it can have.
     pub(super) fn first_key(&self) -> Key {
         (self.span.0, self.rank)
     }
 
-    /// No row of it comes behind.
+    /// Returns the greatest key that a row of it can have.
     pub(super) fn last_key(&self) -> Key {
         (self.span.1, self.rank)
     }
 
-    /// Whether no time is beyond the span: the order of row groups rests on that. Of sorted rows the
-    /// first and the last tell.
+    /// Checks that no time is outside the span, on which the order of row groups rests. If the rows
+    /// are sorted, checking the first and the last is enough.
     pub(super) fn check_span(
         &self,
         plan: &Plan,
@@ -70,12 +70,12 @@ impl Piece {
         if are_within {
             return Ok(());
         }
-        Err(plan.not_as_declared(self, "times beyond the least or the greatest that it states"))
+        Err(plan.not_as_declared(self, "it has times outside the range that it states"))
     }
 }
 
 impl Plan {
-    /// Reads the footers, and where they say too little the times.
+    /// Reads the footers, and the times where a footer says too little.
     pub(super) fn of(lake: &Path, day: &VenueDay, caution: &Caution) -> Plan {
         let mut plan = Plan::default();
         let mut rank = 0;
@@ -128,17 +128,17 @@ impl Plan {
         Ok(())
     }
 
-    /// The file that a piece is of.
+    /// Returns the footer of the file that a piece belongs to.
     pub(super) fn footer(&self, piece: &Piece) -> &Footer {
         &self.footers[piece.file]
     }
 
-    /// A file that is to be left out whole.
+    /// Returns the error for a file that must be left out whole.
     pub(super) fn damaged(&self, piece: &Piece, what: String) -> ReadError {
         ReadError::Damaged { file: self.footer(piece).name.clone(), what }
     }
 
-    /// A file whose footer is wrong.
+    /// Returns the error for a file whose footer is wrong.
     pub(super) fn not_as_declared(&self, piece: &Piece, what: &str) -> ReadError {
         ReadError::NotAsDeclared { file: self.footer(piece).name.clone(), what: what.to_owned() }
     }

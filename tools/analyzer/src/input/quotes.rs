@@ -1,13 +1,12 @@
-//! The quotes of one venue and day in the order of time.
+//! The quotes of one venue and day in time order.
 //!
-//! Row groups are read in the order of their first times. One that its footer declares sorted, and
-//! behind whose last row all others begin, is handed on batch by batch as it is decoded; it is checked
-//! on the way. Of all others the rows wait in a [`Window`] until no row that is yet to be read can come
-//! before them. So the memory holds a batch, or the rows of those row groups that overlap at one time,
-//! and twice that while they are sorted. It must not know what quotes mean.
+//! Row groups are read in the order of their first times. A row group that its footer declares
+//! sorted, and after whose last row all others begin, is passed on batch by batch as it is decoded;
+//! its order is checked on the way. The rows of all other row groups wait in a [`Window`] until no
+//! unread row can come before them. Memory therefore holds one batch, or the rows of the row groups
+//! that overlap at one time, and twice that while they are sorted.
 
-use super::BATCH_ROWS;
-use super::decode::{Counts, GroupReader, Sound, times};
+use super::decode::{BATCH_ROWS, Counts, GroupReader, Sound, times};
 use super::discovery::VenueDay;
 use super::fault::{Caution, ReadError};
 use super::plan::{Key, Piece, Plan};
@@ -22,7 +21,7 @@ use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::path::Path;
 
-/// What was read of a venue and day, or of several.
+/// Counts of what was read of one or more venues and days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Files that were used.
@@ -31,23 +30,23 @@ pub struct Tally {
     pub files_left_out: u64,
     /// Rows that were read.
     pub rows_read: u64,
-    /// Rows that were handed on.
+    /// Rows that were passed on.
     pub rows: u64,
-    /// Rows left out because they have no time, or none between the years 1677 and 2262.
+    /// Rows left out because they have no time, or a time outside the years 1677 to 2262.
     pub no_time: u64,
     /// Rows left out because bid or ask is null.
     pub no_price: u64,
     /// Rows left out because bid or ask is not positive or not finite.
     pub no_sound_price: u64,
-    /// Rows that have the time of the row before.
+    /// Rows with the same time as the row before.
     pub same_time: u64,
-    /// Rows whose time is not within the day of their folder; they are handed on.
+    /// Rows whose time is outside the day of their folder; they are passed on.
     pub outside_day: u64,
-    /// Rows left out because their time is more than a day from that of their folder.
+    /// Rows left out because their time is more than a day away from the day of their folder.
     pub far_from_day: u64,
     /// Row groups that were read.
     pub row_groups: u64,
-    /// Row groups whose rows had to wait for those of others, or to be sorted, or might have had to.
+    /// Row groups whose rows had to be merged or sorted, or might have had to be.
     pub row_groups_merged: u64,
 }
 
@@ -77,14 +76,14 @@ impl Tally {
     }
 }
 
-/// Batches of quotes, sorted by time, of [`BATCH_ROWS`] rows at most and one at least.
+/// Batches of quotes sorted by time, each of 1 to [`BATCH_ROWS`] rows.
 ///
-/// After an error there are no more of them.
+/// After an error there are no more batches.
 #[derive(Debug)]
 pub struct VenueQuotes {
     columns: Columns,
     plan: Plan,
-    /// How many pieces have been begun.
+    /// Number of pieces whose reading has begun.
     begun: usize,
     stream: Option<Stream>,
     window: Window,
@@ -94,27 +93,27 @@ pub struct VenueQuotes {
     last: Option<i64>,
     tally: Tally,
     problems: Vec<Problem>,
-    /// By file among the footers.
+    /// Rows left out, by index into the plan's footers.
     left_out: BTreeMap<usize, Counts>,
     has_failed: bool,
 }
 
-/// A row group that is handed on as it is decoded.
+/// A row group that is passed on as it is decoded.
 #[derive(Debug)]
 struct Stream {
     piece: Piece,
     reader: GroupReader,
 }
 
-/// Whether the rows of one row group follow each other.
+/// Checks whether the rows of one row group follow each other.
 #[derive(Debug, Default)]
 struct Order {
     last: Option<i64>,
 }
 
 impl VenueDay {
-    /// Begins to read. Footers are read at once; files that are of no use are left out and are among the
-    /// [`problems`](VenueQuotes::problems).
+    /// Starts to read. All footers are read at once; files that cannot be used are left out and
+    /// listed in [`problems`](VenueQuotes::problems).
     #[must_use]
     pub fn open(&self, lake: &Path, columns: Columns, caution: &Caution) -> VenueQuotes {
         let mut plan = Plan::of(lake, self, caution);
@@ -142,17 +141,17 @@ impl VenueDay {
 }
 
 impl VenueDay {
-    /// From the lake's top, without the hour.
+    /// Returns the folder of the day below the lake.
     fn folder(&self) -> &str {
         let path = self.files.first().map_or("", |file| &file.path);
         path.split_once("/hour=").map_or(path, |(folder, _)| folder)
     }
 }
 
-/// A day, ns.
+/// One day, in ns.
 const DAY_NS: i64 = 86_400_000_000_000;
 
-/// A day's beginning and that of the next, ns.
+/// Returns the beginning of a day and of the next, in ns.
 pub(super) fn bounds(date: Date) -> (i64, i64) {
     let midnight = date.to_zoned(TimeZone::UTC).map(|at| at.timestamp().as_second());
     let seconds = midnight.unwrap_or(i64::MIN);
@@ -186,45 +185,45 @@ impl Iterator for VenueQuotes {
 }
 
 impl VenueQuotes {
-    /// Columns of the batches.
+    /// Returns the columns of the batches.
     #[must_use]
     pub fn schema(&self) -> SchemaRef {
         self.columns.schema()
     }
 
-    /// What was read up to here.
+    /// Returns counts of what was read so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.tally
     }
 
-    /// What was wrong up to here.
+    /// Returns what was wrong so far.
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// Rows up to here that took part in nothing, by file, and whether days were kept.
+    /// Returns the problems of single rows so far: rows left out by file, and rows of another day.
     #[must_use]
     pub fn row_problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut tell = |subject: &str, count: u64, what: &str, left_out| {
             if 0 < count {
-                let (subject, what) = (subject.to_owned(), format!("{count} rows {what}"));
+                let (subject, what) = (subject.to_owned(), format!("rows {what}: {count}"));
                 problems.push(Problem { subject, what, left_out });
             }
         };
         for (file, counts) in &self.left_out {
             let name = &self.plan.footers[*file].name;
-            tell(name, counts.no_time, "without a time are left out", true);
-            // A book without one of its sides is nothing unusual.
-            tell(name, counts.no_price, "without bid or ask are no quotes", false);
-            let what = "with a price that is not positive and finite are left out";
+            tell(name, counts.no_time, "without a time, left out", true);
+            // A book with one side empty is nothing unusual.
+            tell(name, counts.no_price, "without a bid or an ask, which are not quotes", false);
+            let what = "with a price that is not positive and finite, left out";
             tell(name, counts.no_sound_price, what, true);
         }
-        let what = "are of another day than their folder, and counted to that of the folder";
+        let what = "of another day than their folder, counted for the folder's day";
         tell(&self.folder, self.tally.outside_day, what, false);
-        let what = "are more than a day from the day of their folder and left out";
+        let what = "more than a day away from their folder's day, left out";
         tell(&self.folder, self.tally.far_from_day, what, true);
         problems
     }
@@ -252,7 +251,7 @@ impl VenueQuotes {
         }
     }
 
-    /// Rows of the row group that is handed on as it is decoded.
+    /// Returns rows of the row group that is passed on as it is decoded.
     fn streamed(&mut self) -> Result<Option<RecordBatch>, ReadError> {
         while let Some(stream) = &mut self.stream {
             let piece = stream.piece;
@@ -267,7 +266,7 @@ impl VenueQuotes {
             let goes_on = self.order.goes_on(times(&rows));
             piece.check_span(&self.plan, times(&rows), goes_on)?;
             if !goes_on {
-                let what = "declared sorted by time, but it is not";
+                let what = "it declares that it is sorted by time, but it is not";
                 return Err(self.plan.not_as_declared(&piece, what));
             }
             if 0 < rows.num_rows() {
@@ -277,14 +276,15 @@ impl VenueQuotes {
         Ok(None)
     }
 
-    /// Whether all that is to be read behind a piece comes behind its last row.
+    /// Returns whether everything after a piece comes after its last row.
     fn stands_alone(&self, piece: &Piece) -> bool {
         let next = self.plan.pieces.get(self.begun + 1);
         piece.is_sorted && next.is_none_or(|next| piece.last_key() < next.first_key())
     }
 
-    /// Reads the next piece into the window, and those that overlap with it as long as they are fewer
-    /// rows than those that wait: otherwise many small ones would have a large one sorted each time.
+    /// Reads the next piece into the window, and the pieces that overlap it, as long as these have
+    /// fewer rows than wait already. Otherwise many small pieces would sort a large one over and
+    /// over.
     fn load(&mut self) -> Result<(), ReadError> {
         let (mut loaded, mut rows) = (Vec::new(), 0);
         let mut last: Option<Key> = None;
@@ -305,7 +305,7 @@ impl VenueQuotes {
         self.window.join(&loaded).map_err(|error| self.plan.damaged(piece, error.to_string()))
     }
 
-    /// All rows of a piece, in the file's order.
+    /// Returns all rows of a piece, in the file's order.
     fn whole(&mut self, piece: &Piece) -> Result<Vec<RecordBatch>, ReadError> {
         let mut reader = self.reader(piece)?;
         let (mut batches, mut order, mut is_sorted) = (Vec::new(), Order::default(), true);
@@ -332,7 +332,7 @@ impl VenueQuotes {
 
     fn tell_unsorted(&mut self, piece: &Piece) {
         let subject = &self.plan.footer(piece).name;
-        let what = "its times are not in order: sorted while reading";
+        let what = "its times are out of order, so it was sorted while reading";
         if self.problems.iter().any(|known| known.subject == *subject && known.what == what) {
             return;
         }
@@ -340,8 +340,8 @@ impl VenueQuotes {
         self.problems.push(Problem { subject, what, left_out: false });
     }
 
-    /// Without rows whose time is more than a day from that of their folder: no recorder's zone does
-    /// that, but damaged bytes do.
+    /// Leaves out rows whose time is more than a day away from the day of their folder. No time
+    /// zone of a recorder causes that, but damaged bytes do.
     fn near(&mut self, rows: &RecordBatch) -> RecordBatch {
         let times = times(rows);
         let (start, end) = self.day;
@@ -369,7 +369,7 @@ impl VenueQuotes {
 }
 
 impl Order {
-    /// Whether these times follow each other and those before.
+    /// Returns whether these times are sorted and not before the earlier ones.
     fn goes_on(&mut self, times: &[i64]) -> bool {
         let (Some(first), Some(last)) = (times.first(), times.last()) else { return true };
         let follows = self.last.is_none_or(|before| before <= *first);

@@ -1,26 +1,26 @@
-//! What is to be read of a lake: which days, venues, instruments and columns.
-//!
-//! It must not know files.
+//! What to read from a lake: days, venues, instruments and columns.
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
 use std::sync::Arc;
 
-/// Days, venues and instruments.
+/// Which days, venues and instruments to read.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
-    /// The first day; otherwise from the beginning.
+    /// The first day; if absent, from the beginning.
     pub from: Option<Date>,
-    /// The last day, itself included; otherwise to the end.
+    /// The last day, included; if absent, to the end.
     pub to: Option<Date>,
-    /// Patterns of venues as the lake's folders have them (`binance_usdm`); none: all of them.
+    /// Patterns for venues as they are named in the lake's folders (`binance_usdm`); if empty, all
+    /// venues.
     pub venues: Vec<Glob>,
-    /// Patterns of instruments (`BTC/*`, `*USDT`); none: all of them. `*` matches `/` too.
+    /// Patterns for instruments (`BTC/*`, `*USDT`); if empty, all instruments. `*` also matches
+    /// `/`.
     pub instruments: Vec<Glob>,
 }
 
-/// A selection that is ready to be asked.
+/// A selection with its patterns compiled.
 #[derive(Debug)]
 pub(super) struct Chosen {
     from: Option<Date>,
@@ -59,15 +59,15 @@ fn matches_any(globs: &[GlobMatcher], name: &str) -> bool {
     globs.is_empty() || globs.iter().any(|glob| glob.is_match(name))
 }
 
-/// Which columns are wanted; `Timestamp` and `BestBid` always are.
+/// Which columns to read, in addition to `Timestamp` and `BestBid`.
 ///
-/// Every batch has the same [`schema`](Columns::schema), whatever its file has: a column that the file
-/// lacks is null in each row.
+/// Every batch has the same [`schema`](Columns::schema), whatever its file has. A column that the
+/// file lacks is null in each row.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
-    /// `BestAsk`. Rows without a sound ask are left out in any case: if it is not wanted, it is decoded
-    /// only where the statistics of a row group do not prove that it has no nulls and nothing below
-    /// zero (of NaN they say nothing: such a row stays then).
+    /// `BestAsk`. Rows without a valid ask are left out in any case. If this is false, the ask is
+    /// decoded only where the statistics of a row group do not prove that it has no nulls and
+    /// nothing below zero. (They say nothing about NaN, so such a row then stays.)
     pub ask: bool,
     /// `BestBidSize` and `BestAskSize`.
     pub sizes: bool,
@@ -80,18 +80,19 @@ pub struct Columns {
 impl Columns {
     /// `Timestamp` and `BestBid` alone.
     pub const BID: Columns = Columns { ask: false, sizes: false, event_time: false, flags: false };
-    /// All of them.
+    /// All columns.
     pub const ALL: Columns = Columns { ask: true, sizes: true, event_time: true, flags: true };
 
-    /// Columns of the batches, in order: `Timestamp` (ns, UTC, never null), `BestBid`, `BestAsk`
-    /// (`Float64`, never null, positive, finite), `BestBidSize`, `BestAskSize` (`Float64`),
-    /// `EventTime` (ns, UTC), `Flags` (`UInt8`); those that are not wanted are not there.
+    /// Returns the columns of the batches, in order: `Timestamp` (ns, UTC, never null), `BestBid`,
+    /// `BestAsk` (`Float64`, never null, positive, finite), `BestBidSize`, `BestAskSize`
+    /// (`Float64`), `EventTime` (ns, UTC), `Flags` (`UInt8`). Columns that are not asked for are
+    /// absent.
     #[must_use]
     pub fn schema(self) -> SchemaRef {
         Arc::new(Schema::new(self.list().map(Column::field).collect::<Vec<_>>()))
     }
 
-    /// The wanted columns, in order.
+    /// Returns the columns to read, in order.
     pub(super) fn list(self) -> impl Iterator<Item = Column> {
         COLUMNS.into_iter().filter(move |column| match column {
             Column::Time | Column::Bid => true,
@@ -103,7 +104,7 @@ impl Columns {
     }
 }
 
-/// A column that can be wanted.
+/// A column that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
     Time,
@@ -115,7 +116,7 @@ pub(super) enum Column {
     Flags,
 }
 
-/// All of them, in order.
+/// All columns, in order.
 pub(super) const COLUMNS: [Column; 7] = [
     Column::Time,
     Column::Bid,
@@ -127,7 +128,7 @@ pub(super) const COLUMNS: [Column; 7] = [
 ];
 
 impl Column {
-    /// As files call it.
+    /// Returns the column's name in files.
     pub(super) fn name(self) -> &'static str {
         match self {
             Column::Time => "Timestamp",
@@ -140,7 +141,7 @@ impl Column {
         }
     }
 
-    /// Whether a file without it is no file of quotes.
+    /// Returns whether every file of quotes must have the column.
     pub(super) fn is_required(self) -> bool {
         matches!(self, Column::Time | Column::Bid | Column::Ask)
     }
@@ -149,7 +150,7 @@ impl Column {
         Field::new(self.name(), self.data_type(), !self.is_required())
     }
 
-    /// As batches have it.
+    /// Returns the column's type in batches.
     pub(super) fn data_type(self) -> DataType {
         match self {
             Column::Time | Column::EventTime => {
@@ -160,7 +161,7 @@ impl Column {
         }
     }
 
-    /// Whether values of another type can become values of this column.
+    /// Returns whether values of type `from` can be cast to this column.
     pub(super) fn takes(self, from: &DataType) -> bool {
         match self {
             Column::Time | Column::EventTime => matches!(from, DataType::Timestamp(..)),

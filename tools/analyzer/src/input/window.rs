@@ -1,7 +1,5 @@
-//! Rows of row groups that overlap in time, in order: those behind which a row that is yet to be read
-//! could not come may leave.
-//!
-//! It must not know files.
+//! The rows of row groups that overlap in time, sorted. Rows leave once no unread row can come
+//! before them.
 
 use super::decode::times;
 use super::plan::Key;
@@ -10,13 +8,13 @@ use arrow::compute::{concat_batches, take_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 
-/// Rows by key.
+/// Rows sorted by key.
 #[derive(Debug)]
 pub(super) struct Window {
     rows: RecordBatch,
-    /// Of each row.
+    /// Rank of each row.
     ranks: Vec<u32>,
-    /// How many have left.
+    /// Number of rows that have left.
     at: usize,
 }
 
@@ -32,15 +30,15 @@ impl Window {
         Window { rows: RecordBatch::new_empty(schema), ranks: Vec::new(), at: 0 }
     }
 
-    /// How many rows are in it.
+    /// Returns the number of rows in the window.
     pub(super) fn len(&self) -> usize {
         self.ranks.len() - self.at
     }
 
-    /// Rows join.
+    /// Adds rows and sorts.
     ///
     /// # Errors
-    /// If there are more of them than Arrow can take.
+    /// Returns an error if there are more rows than Arrow can take.
     pub(super) fn join(&mut self, loaded: &[Loaded]) -> Result<(), ArrowError> {
         let rest = self.rows.slice(self.at, self.len());
         let mut ranks = self.ranks.split_off(self.at);
@@ -55,23 +53,23 @@ impl Window {
         Ok(())
     }
 
-    /// How many rows may leave when no row before `key` will join any more.
+    /// Returns how many rows may leave if no row before `key` will be added.
     pub(super) fn ready(&self, key: Option<Key>) -> usize {
         let Some(key) = key else { return self.len() };
         let times = &times(&self.rows)[self.at..];
         let later = times.partition_point(|time| *time < key.0);
-        // Of rows of the same time, those of lower ranks; they are sorted by it.
+        // Among the rows with the same time, those of lower ranks; they are sorted by rank.
         let same = times[later..].partition_point(|time| *time == key.0);
         let ranks = &self.ranks[self.at + later..][..same];
         later + ranks.partition_point(|rank| *rank < key.1)
     }
 
-    /// The first rows leave.
+    /// Removes and returns the first rows.
     pub(super) fn take(&mut self, count: usize) -> RecordBatch {
         let rows = self.rows.slice(self.at, count);
         self.at += count;
         if self.len() == 0 {
-            // Memory is given back before the next row group is read.
+            // This frees the memory before the next row group is read.
             *self = Window::new(rows.schema());
         }
         rows
@@ -86,7 +84,7 @@ fn sorted(rows: RecordBatch, ranks: Vec<u32>) -> Result<(RecordBatch, Vec<u32>),
     let count = u32::try_from(times.len());
     let count = count.map_err(|_| ArrowError::ComputeError("too many rows overlap".to_owned()))?;
     let mut order: Vec<u32> = (0..count).collect();
-    // Stable: within a rank rows keep the order of the file.
+    // The sort is stable: within a rank, rows keep the order of the file.
     order.sort_by_key(|row| (times[*row as usize], ranks[*row as usize]));
     let ranks = order.iter().map(|row| ranks[*row as usize]).collect();
     Ok((take_record_batch(&rows, &UInt32Array::from(order))?, ranks))

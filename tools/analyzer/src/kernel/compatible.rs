@@ -1,69 +1,70 @@
-//! The compatible figures: over the rows of the left venue, each joined to the last quote of the
+//! The compatible metrics: over the rows of the left venue, each joined to the last quote of the
 //! right venue at or before it, with no tolerance.
 //!
-//! `deviation = (bid_1 / bid_2 - 1) * 100` in percent. Quotes of the right venue from before the
-//! unit are handed in; rows that need one are kept apart, so that a period can begin with any unit.
-//! It must not know dates or files.
+//! `deviation = (bid_1 / bid_2 - 1) * 100`, in percent. The right venue's last quote from before
+//! the unit is passed in. Rows that need it are kept apart, so that a period can begin with any
+//! unit.
 
 use serde::{Deserialize, Serialize};
 
-/// Levels of |deviation| above which a row counts, percent, in the order of the columns.
+/// Levels of |deviation| above which a row counts, in percent, in the order of the columns.
 pub const LEVELS: [f64; 3] = [0.3, 0.5, 0.4];
-/// Below this |deviation| a row is neutral, percent.
+/// A row whose |deviation| is below this is neutral, in percent.
 pub const NEUTRAL: f64 = 0.05;
 
-/// Rows that are computed together.
+/// Number of rows computed together.
 const BLOCK: usize = 512;
-/// A ratio less one is a multiple of this for ratios up to two, and its sum exact.
+/// 2^53. For ratios up to two, a ratio minus one is a multiple of 2^-53, so the sum is exact.
 const STEPS: f64 = 9_007_199_254_740_992.0;
-/// Ratios less one below this are summed in 64 bits within a block: 2^51 steps times 512 rows.
+/// Ratios minus one below this are summed in 64 bits within a block: 2^51 steps times 512 rows.
 const SMALL: f64 = 0.25;
 
-/// The figures of one pair.
+/// The compatible metrics of one pair.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Compatible {
     /// Rows before the right venue's first quote in the unit.
     before: Section,
-    /// The others.
+    /// All other rows.
     after: Section,
     right_seen: bool,
-    /// First and last time of the left venue's rows.
+    /// Times of the left venue's first and last row.
     span: Option<(i64, i64)>,
 }
 
-/// Figures of consecutive rows.
+/// The metrics of consecutive rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Section {
-    /// Rows, also those without a deviation.
+    /// Number of rows, including those without a deviation.
     pub rows: u64,
-    /// Rows with one.
+    /// Number of rows with a deviation.
     pub known: u64,
     /// Sum of `bid_1 / bid_2 - 1`, in steps of 2^-53.
     sum: i128,
-    /// Greatest and least deviation, percent.
+    /// Least and greatest deviation, in percent.
     pub range: Option<(f64, f64)>,
-    /// Consecutive rows of opposite signs.
+    /// Number of consecutive rows with deviations of opposite signs.
     pub crossings: u64,
     first_sign: i8,
     last_sign: i8,
-    /// By level.
+    /// Counts by level.
     pub levels: [Level; 3],
-    /// Deviation of the last row, percent, if it has one.
+    /// Deviation of the last row in percent, if it has one.
     pub last: Option<f64>,
 }
 
-/// What a section says of one level.
+/// What a section counts at one level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Level {
-    /// Rows above it.
+    /// Rows above the level.
     pub above: u64,
-    /// Neutral rows that came next, neutral rows and rows above alone, after one above.
+    /// Neutral rows whose predecessor is above the level, among the rows that are either neutral or
+    /// above it.
     pub cycles: u64,
     first: Mark,
     last: Mark,
 }
 
-/// What a row is to a level.
+/// What a row is relative to a level.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum Mark {
     #[default]
@@ -73,15 +74,15 @@ enum Mark {
 }
 
 impl Compatible {
-    /// So many rows of the left venue, from a first to a last time, none of which has a right one.
+    /// Returns the metrics of `rows` left rows in `span`, none of which has a right quote to join.
     #[must_use]
     pub fn without_right(rows: u64, span: Option<(i64, i64)>) -> Compatible {
         let after = Section { rows, ..Section::default() };
         Compatible { after, span, ..Compatible::default() }
     }
 
-    /// Takes the next rows. All right rows up to the time of the last left one are among these or
-    /// were taken before; `carried` is the right venue's last bid before these.
+    /// Takes the next rows. All right rows up to the time of the last left row are among these or
+    /// were taken before. `carried` is the right venue's last bid before these rows.
     pub fn take(&mut self, left: (&[i64], &[f64]), right: (&[i64], &[f64]), carried: Option<f64>) {
         let ((times, bids), (right_times, right_bids)) = (left, right);
         if let (Some(first), Some(last)) = (times.first(), times.last()) {
@@ -104,8 +105,8 @@ impl Compatible {
         });
     }
 
-    /// Appends the next unit's figures. `carried`: whether the quotes that were handed to it are of
-    /// the period.
+    /// Appends the metrics of the next unit. `carried` says whether the quotes that were passed to
+    /// it from before belong to the period.
     pub fn merge(&mut self, later: &Compatible, carried: bool) {
         if carried {
             self.after.append(&later.before);
@@ -119,21 +120,21 @@ impl Compatible {
         };
     }
 
-    /// The figures of the period, once all units were merged into an empty one.
+    /// Returns the metrics of the period, once all units were merged into an empty one.
     #[must_use]
     pub fn total(&self) -> &Section {
         &self.after
     }
 
-    /// From the first to the last row of the left venue, ns.
+    /// Returns the time from the left venue's first row to its last, in ns.
     #[must_use]
     pub fn duration_ns(&self) -> i64 {
         self.span.map_or(0, |(first, last)| last - first)
     }
 }
 
-/// Hands `each` the ratios of bids in blocks; every left row has a right one at or before it, or
-/// `carried`.
+/// Passes the ratios of bids to `each` in blocks. Every left row has a right row at or before it,
+/// or uses `carried`.
 fn join(
     left: (&[i64], &[f64]),
     right: (&[i64], &[f64]),
@@ -162,14 +163,14 @@ fn join(
 }
 
 impl Section {
-    /// Mean deviation over rows that have one, percent.
+    /// Returns the mean deviation in percent, over the rows that have one.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the last rounding before a figure is shown")]
     pub fn mean(&self) -> Option<f64> {
         (0 < self.known).then(|| self.sum as f64 / STEPS / self.known as f64 * 100.0)
     }
 
-    /// Rows that all have the same right bid, or none.
+    /// Takes rows that all join the same right bid, or none.
     fn take_constant(&mut self, bids: &[f64], right: Option<f64>) {
         let Some(right) = right else {
             self.append(&Section { rows: bids.len() as u64, ..Section::default() });
@@ -185,12 +186,12 @@ impl Section {
         }
     }
 
-    /// The same rows if there was nothing to join them to.
+    /// Returns the same rows as if there had been nothing to join them to.
     fn without_right(&self) -> Section {
         Section { rows: self.rows, ..Section::default() }
     }
 
-    /// At most [`BLOCK`] rows, as ratios less one; they are made deviations in place.
+    /// Takes at most [`BLOCK`] rows as ratios minus one, and turns them into deviations in place.
     #[inline]
     fn take_ratios(&mut self, ratios: &mut [f64]) {
         let (mut least, mut greatest) = (f64::INFINITY, f64::NEG_INFINITY);
@@ -265,7 +266,7 @@ impl Section {
     }
 }
 
-/// Sum of ratios less one, in steps of 2^-53.
+/// Returns the sum of ratios minus one, in steps of 2^-53.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "the first is bounded, the second saturates")]
 fn sum(ratios: &[f64], least: f64, greatest: f64) -> i128 {
@@ -350,7 +351,7 @@ mod tests {
         ) {
             let bids: Vec<f64> = steps.iter().map(|s| 100.0 + f64::from(*s) / 100.0).collect();
             let times: Vec<i64> = (0..bids.len()).map(|t| i64::try_from(t).unwrap() * 2).collect();
-            // The right venue speaks at every third left row, from the fifth on.
+            // The right venue has a quote at every third left row, from the sixth on.
             let right: Vec<(i64, f64)> = times.iter().skip(5).step_by(3)
                 .map(|t| (*t, if t % 4 == 0 { 100.0 } else { 100.05 })).collect();
             let (right_times, right_bids): (Vec<i64>, Vec<f64>) = right.iter().copied().unzip();

@@ -1,62 +1,64 @@
-//! Episodes of one direction at one threshold, and what an order sent when one begins would get.
+//! Episodes of one direction at one threshold, and what two orders sent at the beginning of each
+//! would get.
 //!
-//! An episode lasts as long as both legs are live and the net spread is at the threshold or above.
-//! At its beginning both orders are sent; each meets the quote that stands when it arrives. What is
-//! captured is the net spread between those two, on the size that both quotes and the configured
-//! size allow. It must not know venues or how states come about.
+//! An episode lasts as long as both legs are live and the net spread is at or above the threshold.
+//! Both orders are sent when it begins, and each meets the quote that stands when it arrives. What
+//! is captured is the net spread between those two quotes, times the size that both quotes and the
+//! configured size allow.
 
 use crate::kernel::histogram::Histogram;
 use serde::{Deserialize, Serialize};
 
-/// Millionths.
+/// Millionths per unit.
 const MICRO: f64 = 1e6;
 
-/// What the episodes of one direction and threshold were.
+/// The sums over all episodes of one direction and threshold.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Episodes {
-    /// How many.
+    /// Number of episodes that have ended.
     pub count: u64,
-    /// How long they lasted together, ns.
+    /// Total duration, in ns.
     pub lasted_ns: u64,
-    /// How long each lasted, s.
+    /// Distribution of durations, in s.
     pub durations: Histogram,
-    /// The highest net spread of each, bp.
+    /// Distribution of the highest net spread of each episode, in bp.
     pub peaks: Histogram,
-    /// The highest of all, bp.
+    /// Highest net spread of all episodes, in bp.
     pub peak_bps: Option<f64>,
-    /// Quote currency available at the two prices, times ns, in thousandths; where sizes are known.
+    /// Available notional times ns, in thousandths of the quote currency, over the time in which
+    /// sizes are known.
     size_ns: u128,
     sized_ns: u64,
-    /// Both orders arrived while both legs were live.
+    /// Order pairs that arrived while both legs were live.
     pub arrived: u64,
-    /// Of those: the net spread that they met was above zero.
+    /// Of these, the ones that met a net spread above zero.
     pub still_there: u64,
-    /// What they met, net, millionths of a basis point, together.
+    /// Sum of the net spreads that they met, in millionths of a basis point.
     met: i128,
-    /// What was captured, millionths of the quote currency, by hour since 1970.
+    /// What was captured, by hour since 1970.
     pub captured: Vec<(i64, Captured)>,
 }
 
-/// What was captured within an hour.
+/// What was captured within one hour.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Captured {
-    /// Episodes that began.
+    /// Episodes that began in the hour.
     pub episodes: u64,
-    /// Millionths of the quote currency; below zero if more was lost.
+    /// Millionths of the quote currency; negative if more was lost than won.
     pub micros: i128,
 }
 
 /// What two orders met when they arrived.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Met {
-    /// Net spread between the two prices, fraction.
+    /// Net spread between the two prices, as a fraction.
     pub net: f64,
-    /// What was traded, quote currency.
+    /// Traded amount, in the quote currency.
     pub notional: f64,
 }
 
 impl Episodes {
-    /// One has ended that began in this hour since 1970.
+    /// Counts an episode that has ended.
     pub fn ended(&mut self, lasted_ns: u64, peak_bps: f64) {
         self.count += 1;
         self.lasted_ns += lasted_ns;
@@ -66,13 +68,13 @@ impl Episodes {
         self.peak_bps = Some(self.peak_bps.map_or(peak_bps, |peak| peak.max(peak_bps)));
     }
 
-    /// One has begun.
+    /// Counts an episode that began in this hour since 1970.
     pub fn began(&mut self, hour: i64) {
         self.hour(hour).episodes += 1;
     }
 
     fn hour(&mut self, hour: i64) -> &mut Captured {
-        // Orders of an hour may arrive in the next: look from the end.
+        // Orders of one hour may arrive in the next, so this searches from the end.
         let place = self.captured.iter().rposition(|(at, _)| *at <= hour);
         let place = match place {
             Some(place) if self.captured[place].0 == hour => place,
@@ -88,7 +90,7 @@ impl Episodes {
         &mut self.captured[place].1
     }
 
-    /// So much was to be had at the two prices, quote currency, for so long.
+    /// Adds `lasted_ns` during which `notional` (quote currency) was available at the two prices.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -99,7 +101,7 @@ impl Episodes {
         self.sized_ns += lasted_ns;
     }
 
-    /// The orders of an episode that began in this hour have arrived.
+    /// Books two orders that have arrived, of an episode that began in this hour since 1970.
     #[expect(clippy::cast_possible_truncation, reason = "it saturates far from any real figure")]
     pub fn arrived(&mut self, hour: i64, met: Met) {
         self.arrived += 1;
@@ -109,7 +111,7 @@ impl Episodes {
         self.hour(hour).micros += captured;
     }
 
-    /// Adds those of a later unit.
+    /// Adds the episodes of a later unit.
     pub fn merge(&mut self, later: &Episodes) {
         self.count += later.count;
         self.lasted_ns += later.lasted_ns;
@@ -131,28 +133,30 @@ impl Episodes {
         }
     }
 
-    /// Mean of what was to be had by time, quote currency; `None` where sizes are not known.
+    /// Returns the mean available notional over time, in the quote currency; `None` where sizes are
+    /// unknown.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the last rounding before a figure is shown")]
     pub fn mean_size(&self) -> Option<f64> {
         (0 < self.sized_ns).then(|| self.size_ns as f64 / 1e3 / self.sized_ns as f64)
     }
 
-    /// Mean of the net spread that orders met, bp.
+    /// Returns the mean net spread that orders met, in bp.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the last rounding before a figure is shown")]
     pub fn mean_met_bps(&self) -> Option<f64> {
         (0 < self.arrived).then(|| self.met as f64 / MICRO / self.arrived as f64)
     }
 
-    /// Share of arrived orders whose gap still paid.
+    /// Returns the share of arrived order pairs whose spread still paid.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
     pub fn still_there_share(&self) -> Option<f64> {
         (0 < self.arrived).then(|| self.still_there as f64 / self.arrived as f64)
     }
 
-    /// What was captured in hours that `which` takes, quote currency.
+    /// Returns what was captured in the hours for which `which` returns true, in the quote
+    /// currency.
     #[expect(clippy::cast_precision_loss, reason = "the last rounding before a figure is shown")]
     pub fn captured(&self, which: impl Fn(i64) -> bool) -> f64 {
         let of = self.captured.iter().filter(|(hour, _)| which(*hour));

@@ -1,30 +1,30 @@
-//! Weights by value: a signed log-linear histogram that merges exactly.
+//! A signed log-linear histogram of weights by value, which merges exactly.
 //!
 //! Each power of two of the magnitude is split into 128 buckets of equal width, so that a quantile
-//! is off by 0.4 % of its value at most; magnitudes below [`LEAST`] share one bucket, those from
-//! [`GREATEST`] on the last one. It must not know what the values are.
+//! is off by at most 0.4 % of its value. Magnitudes below [`LEAST`] share one bucket, and so do
+//! magnitudes from [`GREATEST`] up.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Magnitudes below this are one bucket.
+/// Magnitudes below this share one bucket.
 pub const LEAST: f64 = 0.007_812_5;
-/// Magnitudes from here on are one bucket.
+/// Magnitudes from here up share one bucket.
 pub const GREATEST: f64 = 1_048_576.0;
 
-/// Bits of the mantissa that tell buckets apart.
+/// Number of mantissa bits that tell buckets apart.
 const FINE_BITS: u32 = 7;
 const SHIFT: u32 = 52 - FINE_BITS;
-/// The buckets of one sign; number 0 is around zero.
+/// Number of buckets of one sign; bucket 0 is around zero.
 const BUCKETS: usize = ((27 << FINE_BITS) + 1) as usize;
 
-/// Weights by bucket, those that have any: negative values have negative bucket numbers.
+/// Weights of the buckets that have any. Negative values have negative bucket numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Histogram {
     weights: BTreeMap<i32, u64>,
 }
 
-/// A histogram that is being filled: an array, which is quicker to add to.
+/// A histogram being filled: an array, which is faster to add to.
 #[derive(Clone, Debug)]
 pub struct Filling {
     weights: Vec<u64>,
@@ -45,7 +45,7 @@ impl Filling {
         self.weights[place] += weight;
     }
 
-    /// What was filled in.
+    /// Returns the filled histogram.
     #[must_use]
     pub fn finish(&self) -> Histogram {
         let first = 1 - i32::try_from(BUCKETS).unwrap_or(i32::MAX);
@@ -61,7 +61,7 @@ fn bucket(magnitude: f64) -> usize {
     key.saturating_sub(least).min(BUCKETS - 1)
 }
 
-/// The magnitudes that a bucket holds: from, to.
+/// Returns the range of magnitudes that a bucket holds.
 fn bounds(bucket: u32) -> (f64, f64) {
     let edge = |n: u32| match n {
         0 => 0.0,
@@ -78,21 +78,21 @@ impl Histogram {
         *self.weights.entry(bucket).or_default() += weight;
     }
 
-    /// Adds another's weights.
+    /// Adds the weights of `other`.
     pub fn merge(&mut self, other: &Histogram) {
         for (bucket, weight) in &other.weights {
             *self.weights.entry(*bucket).or_default() += weight;
         }
     }
 
-    /// All weights together.
+    /// Returns the sum of all weights.
     #[must_use]
     pub fn total(&self) -> u64 {
         self.weights.values().sum()
     }
 
-    /// The value that a share `q` of the weights lies at or below, 0 to 1; the middle of its bucket.
-    /// `None` if there is no weight.
+    /// Returns the value at or below which a share `q` (0 to 1) of the weights lies: the middle of
+    /// its bucket. `None` if there is no weight.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -113,8 +113,8 @@ impl Histogram {
         None
     }
 
-    /// Bars for a picture: at most `count` of equal width from `low` to `high`, each with its share
-    /// of all weights; what lies outside is left out.
+    /// Returns bars for a chart: `count` bars of equal width from `low` to `high`, each with its
+    /// share of all weights. Values outside that range are left out.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -136,7 +136,7 @@ impl Histogram {
         shares.into_iter().enumerate().map(|(n, share)| (edge(n), edge(n + 1), share)).collect()
     }
 
-    /// Values' bounds and weights of every bucket that has any, in order.
+    /// Returns the bounds and weight of every bucket that has any, in order.
     pub fn buckets(&self) -> impl Iterator<Item = (f64, f64, u64)> + '_ {
         self.weights.iter().map(|(bucket, weight)| {
             let (low, high) = bounds(bucket.unsigned_abs());

@@ -1,8 +1,8 @@
-//! Mean and deviation of a value weighted by time, in integers: the same however it was merged.
+//! Mean and standard deviation of a value weighted by time, summed in integers so that the order of
+//! merging does not matter.
 //!
-//! A value is kept in steps of 2^-32 (two millionths of a basis point, as a fraction) and cut off at
-//! ±16, so that the sum of its squares times a year in ns fits 128 bits. It must not know what the
-//! value is.
+//! A value is kept in steps of 2^-32 (two millionths of a basis point, for a fraction) and clamped
+//! to ±16, so that the sum of its squares times a year in ns fits in 128 bits.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ const CUT: f64 = 16.0;
 /// Sums over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
-    /// Time, ns.
+    /// Total time, in ns.
     pub weight: u64,
     sum: i128,
     squares: u128,
@@ -21,7 +21,7 @@ pub struct Moments {
 }
 
 impl Moments {
-    /// A value lasted for so long, ns.
+    /// Adds a value that lasted `weight` ns.
     #[inline]
     pub fn add(&mut self, value: f64, weight: u64) {
         let steps = steps(value);
@@ -33,7 +33,7 @@ impl Moments {
         self.range = Some((least.min(value), greatest.max(value)));
     }
 
-    /// Adds another's sums.
+    /// Adds the sums of `other`.
     pub fn merge(&mut self, other: &Moments) {
         self.weight += other.weight;
         self.sum += other.sum;
@@ -44,14 +44,14 @@ impl Moments {
         }
     }
 
-    /// Mean by time; `None` if there was none.
+    /// Returns the mean over time; `None` if there was no time.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the last rounding before a figure is shown")]
     pub fn mean(&self) -> Option<f64> {
         (0 < self.weight).then(|| self.sum as f64 / STEPS / self.weight as f64)
     }
 
-    /// Standard deviation by time.
+    /// Returns the standard deviation over time.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the last rounding before a figure is shown")]
     pub fn deviation(&self) -> Option<f64> {
@@ -60,24 +60,25 @@ impl Moments {
         Some((square - mean * mean).max(0.0).sqrt() / STEPS)
     }
 
-    /// Least value.
+    /// Returns the least value.
     #[must_use]
     pub fn least(&self) -> Option<f64> {
         self.range.map(|(least, _)| least)
     }
 
-    /// Greatest value.
+    /// Returns the greatest value.
     #[must_use]
     pub fn greatest(&self) -> Option<f64> {
         self.range.map(|(_, greatest)| greatest)
     }
 }
 
-/// A fraction in steps, the even one of two that are as near.
+/// Rounds a fraction to steps, ties to even.
 #[inline]
 #[expect(clippy::cast_possible_truncation, reason = "it was cut off far below 2^63")]
 pub(super) fn steps(value: f64) -> i64 {
-    // So large a sum has no room for fractions: the processor rounds, without a call into a library.
+    // Adding this constant leaves no bits for a fraction: the processor rounds, without a library
+    // call.
     const NO_FRACTIONS: f64 = 6_755_399_441_055_744.0;
     ((value.clamp(-CUT, CUT) * STEPS + NO_FRACTIONS) - NO_FRACTIONS) as i64
 }

@@ -1,62 +1,62 @@
-//! What is known of one instrument on one day, and of a period that days were added to in order.
+//! The sums of one instrument on one day, and those of a period, to which days are added in order.
 //!
-//! A partial result holds sums alone: adding those of consecutive days gives what one pass over all
-//! of them would have given, and figures are drawn from sums only at the end. It must not know
-//! where partial results are kept.
+//! A partial result holds nothing but sums. Adding those of consecutive days gives what one pass
+//! over all of them would have given; figures are computed from the sums only at the end.
 
 use crate::kernel::compatible::Compatible;
 use crate::kernel::lead_lag::LeadLag;
-use crate::kernel::timed::{Leg, Timed};
+use crate::kernel::legs::Leg;
+use crate::kernel::timed::Timed;
 use crate::kernel::venue::VenueSums;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What is known of one instrument on one day.
+/// The sums of one instrument on one day.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Partial {
-    /// By name.
+    /// Sums of each venue, in order of name.
     pub venues: Vec<VenuePartial>,
-    /// Every two of them, in order: (0, 1), (0, 2), ..., (1, 2), ...
+    /// Sums of every pair of venues, in the order (0, 1), (0, 2), ..., (1, 2), ...
     pub pairs: Vec<PairPartial>,
 }
 
-/// One venue.
+/// One venue on one day.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VenuePartial {
-    /// Its name in the lake.
+    /// Name of the venue in the lake.
     pub name: String,
-    /// Its last quote before the day, as it was handed in.
+    /// Last quote before the day, as passed in.
     pub opening: Option<Leg>,
-    /// Its last quote of the day, or before; without sizes where no episode asked for them.
+    /// Last quote of the day or before; without sizes, whether or not they were read.
     pub closing: Option<Leg>,
-    /// Its own sums.
+    /// The venue's own sums.
     pub sums: VenueSums,
 }
 
-/// Two venues. What was not asked for is absent.
+/// The sums of two venues. Metrics that were not asked for are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PairPartial {
-    /// Over the first venue's rows.
+    /// Sums over the first venue's rows.
     pub compatible: Option<Compatible>,
-    /// Over time.
+    /// Sums over time.
     pub timed: Option<Timed>,
-    /// By lag.
+    /// Sums by lag.
     pub lead_lag: Option<LeadLag>,
 }
 
-/// What is known of one instrument over a period.
+/// The sums of one instrument over a period.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Total {
-    /// Beginning of the period, ns since 1970: quotes from before are not of it.
+    /// Beginning of the period in ns since 1970; quotes from before it do not belong to the period.
     begin: i64,
-    /// By name.
+    /// Sums of each venue, by name.
     pub venues: BTreeMap<String, VenueSums>,
-    /// By names of both.
+    /// Sums of each pair, by the names of both venues.
     pub pairs: BTreeMap<(String, String), PairPartial>,
 }
 
 impl Total {
-    /// Nothing yet.
+    /// Returns a period without days that begins at `begin`.
     #[must_use]
     pub fn new(begin: i64) -> Total {
         Total { begin, venues: BTreeMap::new(), pairs: BTreeMap::new() }
@@ -70,7 +70,7 @@ impl Total {
         }
     }
 
-    /// While the venues' sums are those of the days before.
+    /// Adds the pairs of a day. `venues` still holds the sums of the days before it.
     fn add_pairs(&mut self, day: &Partial) {
         let mut pairs = day.pairs.iter();
         for (place, one) in day.venues.iter().enumerate() {
@@ -87,8 +87,8 @@ impl Total {
 }
 
 impl PairPartial {
-    /// What there is before a pair's first day: rows of the first venue, if it was there earlier,
-    /// that nothing was joined to.
+    /// Returns what is known before a pair's first day: the rows of the first venue on earlier
+    /// days, if there are any, which were joined to nothing.
     fn first(&self, earlier: Option<&VenueSums>) -> PairPartial {
         let earlier = self.compatible.as_ref().and(earlier);
         let compatible = earlier.map(|sums| Compatible::without_right(sums.rows, sums.span));

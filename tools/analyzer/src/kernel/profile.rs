@@ -1,23 +1,24 @@
-//! A value over time, in at most [`BINS_MAX`] bins that become as wide as that takes; and hour by hour.
+//! A value over time, in at most [`BINS_MAX`] bins that are as wide as that requires; and hour by
+//! hour.
 //!
-//! Bins begin one second wide, at whole multiples of their width since 1970, and double when there
-//! are too many: a function of the times alone, however they were handed in. It must not know what
-//! the value is.
+//! Bins begin one second wide, aligned to whole multiples of their width since 1970, and double in
+//! width whenever there are too many. They depend on the times alone, not on how the values came
+//! in.
 
 use crate::kernel::moments;
 use serde::{Deserialize, Serialize};
 
-/// More bins than this are merged two by two.
+/// With more bins than this, bins are merged two by two.
 pub const BINS_MAX: usize = 512;
 
 const SECOND: i64 = 1_000_000_000;
-/// An hour, ns.
+/// One hour, in ns.
 pub const HOUR: i64 = 3_600 * SECOND;
 
 /// A value over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// Width of a bin, ns.
+    /// Width of a bin, in ns.
     width: i64,
     /// Number of the first bin, counted in widths since 1970.
     first: i64,
@@ -27,9 +28,9 @@ pub struct Profile {
 /// What happened within a span of time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Bin {
-    /// Time with a value, ns; without any the rest means nothing.
+    /// Time with a value, in ns; at 0 the other fields mean nothing.
     pub weight: u64,
-    /// Sum of value and time, value in steps of 2^-32.
+    /// Sum of value times ns, the value in steps of 2^-32.
     sum: i128,
     /// Least value.
     pub least: f64,
@@ -38,7 +39,7 @@ pub struct Bin {
 }
 
 impl Bin {
-    /// The value's mean.
+    /// Returns the mean of the value over the bin's time.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "the last rounding before a figure is shown")]
     pub fn mean(&self) -> f64 {
@@ -83,7 +84,8 @@ impl Profile {
         Profile { width, first: 0, bins: Vec::with_capacity(room.min(BINS_MAX)) }
     }
 
-    /// The value from one time to another, ns since 1970; times do not go back.
+    /// Adds a value that lasted from one time to another, in ns since 1970. Times must not go
+    /// backwards.
     pub fn add(&mut self, from: i64, to: i64, value: f64) {
         let mut at = from;
         while at < to {
@@ -98,7 +100,7 @@ impl Profile {
         }
     }
 
-    /// Makes the bin of a number exist; `false` if bins were doubled instead.
+    /// Makes room for a bin. Returns `false` if the bins were doubled in width instead.
     fn make_room(&mut self, number: i64) -> bool {
         if self.bins.is_empty() {
             self.first = number;
@@ -125,7 +127,7 @@ impl Profile {
         (self.first, self.bins, self.width) = (first, bins, self.width * 2);
     }
 
-    /// Adds what came later.
+    /// Adds a later profile.
     pub fn merge(&mut self, later: &Profile) {
         let mut later = later.clone();
         while self.width < later.width && !self.bins.is_empty() {
@@ -153,7 +155,7 @@ impl Profile {
         }
     }
 
-    /// Beginning and width of every bin that has a value, ns, and the bin.
+    /// Returns the beginning and width in ns of every bin that has a value, and the bin.
     pub fn bins(&self) -> impl Iterator<Item = (i64, i64, &Bin)> + '_ {
         let all = (self.first..).zip(&self.bins).filter(|(_, bin)| bin.weight != 0);
         all.map(|(number, bin)| (number * self.width, self.width, bin))
@@ -163,12 +165,12 @@ impl Profile {
 /// A value hour by hour.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Hours {
-    /// Hours since 1970, in order, and what happened in each.
+    /// Hours since 1970, in order, with what happened in each.
     pub bins: Vec<(i64, Bin)>,
 }
 
 impl Hours {
-    /// As [`Profile::add`].
+    /// Adds a value as [`Profile::add`] does.
     pub fn add(&mut self, from: i64, to: i64, value: f64) {
         let mut at = from;
         while at < to {
@@ -184,7 +186,7 @@ impl Hours {
         }
     }
 
-    /// Adds what came later.
+    /// Adds the hours of a later period.
     pub fn merge(&mut self, later: &Hours) {
         for (hour, bin) in &later.bins {
             match self.bins.last_mut() {

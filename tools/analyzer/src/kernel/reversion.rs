@@ -1,14 +1,13 @@
-//! Sums of a regularly sampled series from which its mean reversion is told.
+//! Sums over a regularly sampled series, from which its mean reversion is estimated.
 //!
-//! A day's samples are pushed one by one; wherever one is missing the chain of samples is broken, and
-//! nothing is ever counted across a break. What is kept are sums only, so that days merge by addition,
+//! The samples of a day are pushed one by one. A missing sample breaks the chain of samples, and
+//! nothing is ever counted across a break. Only sums are kept, so that days are merged by addition,
 //! in order: transitions at several sampling intervals (half-life), the products of the
-//! Dickey-Fuller regression, overlapping differences (variance ratios) and residuals of lines
-//! through boxes (DFA). Levels are summed around the unit's first value, the origin, since the level may
-//! be 5e-2 and move by 1e-5; merging moves the later origin to the earlier.
+//! Dickey-Fuller regression, overlapping differences (variance ratios), and residuals of lines
+//! fitted in boxes (DFA). Levels are summed relative to the unit's first value, the origin, because
+//! the level may be 5e-2 and move by 1e-5. Merging moves the later origin to the earlier one.
 //!
-//! It must not know what is sampled, or how often: sampling intervals are told when conclusions are
-//! drawn.
+//! The sampling interval is not stored: it is passed in when conclusions are drawn.
 
 use crate::statistics::adf::{self, Adf, Gram};
 use crate::statistics::dfa::{self, Boxes, Line};
@@ -17,66 +16,68 @@ use crate::statistics::ou::{self, HalfLife};
 use crate::statistics::variance_ratio::{self, VarianceRatio};
 use serde::{Deserialize, Serialize};
 
-/// Sampling multiples at which transitions are summed.
+/// Multiples of the sampling interval at which transitions are summed.
 pub const MULTIPLES: [u16; 7] = [1, 2, 5, 10, 30, 60, 300];
 
-/// Lengths of the variance ratio's windows, samples; each twice the one before.
+/// Window lengths of the variance ratio in samples; each is twice the one before.
 pub const WINDOWS: [u32; 6] = [2, 4, 8, 16, 32, 64];
 
-/// Box sizes of the DFA, samples; each twice the one before.
+/// Box sizes of the DFA in samples; each is twice the one before.
 pub const BOXES: [u32; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
 
-/// Samples that the longest window looks back.
+/// Number of samples that the longest window looks back.
 const BACK: usize = 64;
 
-/// Products of squares one to 63 steps apart; three rows, since serde takes arrays up to 32.
+/// Products of squared steps that are 1 to 63 apart. Three rows, because serde supports arrays of
+/// at most 32.
 type Products = [[f64; 21]; 3];
 
-/// Fewer transitions make no half-life.
+/// With fewer transitions there is no half-life.
 pub const LEAST_TRANSITIONS: u64 = 30;
 
-/// Sums of one unit, or of several. While a unit is being pushed it also holds where the chain stands;
-/// [`Reversion::finish`] drops that, and what is stored is sums.
+/// The sums of one unit, or of several. While samples are pushed it also holds the state of the
+/// current chain. [`Reversion::finish`] drops that state, and only sums are stored.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Reversion {
-    /// The first value; levels are summed less this.
+    /// The first value; levels are summed relative to it.
     origin: Option<f64>,
     /// Transitions by sampling multiple.
     transitions: [ou::Sums; MULTIPLES.len()],
     /// Rows of the Dickey-Fuller regression.
     gram: Gram,
-    /// Overlapping windows by length, and their squared differences.
+    /// Number of overlapping windows by length, and the sum of their squared differences.
     windows: [(u64, f64); WINDOWS.len()],
-    /// Products of squared steps, by the steps between them less one.
+    /// Products of squared steps; the index is the distance between them, minus one.
     products: Products,
     /// Boxes of the DFA by size.
     boxes: [Boxes; BOXES.len()],
-    /// The chain that is being pushed.
+    /// The chain being pushed.
     #[serde(skip)]
     chain: Option<Box<Chain>>,
 }
 
-/// What one chain of samples needs of its past.
+/// What a chain of samples needs to know of its past.
 #[derive(Clone, Debug, PartialEq)]
 struct Chain {
-    /// Samples so far.
+    /// Number of samples so far.
     length: u64,
-    /// The last sample of each multiple, less the origin, and how many samples until its next.
+    /// For each multiple, its last sample relative to the origin, and the number of samples until
+    /// its next one.
     anchors: [(f64, u16); MULTIPLES.len()],
-    /// The last samples less the origin, by their number modulo 64.
+    /// The last samples relative to the origin, at their number modulo 64.
     values: [f64; BACK],
-    /// The last squared steps, twice, so that the last 63 from the newest stand in a row.
+    /// The last squared steps, stored twice, so that the last 63 are contiguous from the newest on.
     squares: [f64; 2 * BACK],
-    /// The row of the regression, and its differences shifted by one on each sample.
+    /// The regression row; its differences shift by one place with each sample.
     row: [f64; adf::COLUMNS],
-    /// Samples of the box that is being filled.
+    /// Samples of the box being filled.
     filling: [f64; BOXES[0] as usize],
     /// Boxes that wait for their second half, by size.
     halves: [Line; BOXES.len()],
 }
 
 impl Chain {
-    /// Begins with the first sample.
+    /// Returns a chain that begins with this sample.
     fn of(level: f64) -> Box<Chain> {
         let mut chain = Chain {
             length: 1,
@@ -93,45 +94,45 @@ impl Chain {
         Box::new(chain)
     }
 
-    /// The last sample less the origin.
+    /// Returns the last sample relative to the origin.
     fn level(&self) -> f64 {
         self.anchors[0].0
     }
 }
 
-/// Half-lives that must be observed; see [`Reversion::half_lives_observed`].
+/// Number of half-lives that must be observed; see [`Reversion::half_lives_observed`].
 pub const LEAST_HALF_LIVES: f64 = 10.0;
 
-/// What half-lives at several intervals say together.
+/// What the half-lives at several sampling intervals say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// No half-life at the base interval, or none with an upper bound, or the Dickey-Fuller test does
-    /// not tell the series from a random walk.
+    /// There is no half-life at the base interval, or none with an upper bound, or the
+    /// Dickey-Fuller test cannot tell the series from a random walk.
     NoReversion,
     /// The base half-life is that of quote noise; look at the robust one instead.
     QuoteNoise,
-    /// The half-life is about the same at all intervals that can tell.
+    /// The half-life is about the same at all intervals that can resolve it.
     Reversion,
 }
 
-/// A half-life that is this many times the base half-life is another one.
+/// A half-life this many times the base half-life is a different one.
 const RISE: f64 = 2.0;
 
 /// A p-value below this tells a series from a random walk.
 const SIGNIFICANT: f64 = 0.05;
 
-/// Intervals up to this many half-lives can still tell the half-life.
+/// An interval of up to this many half-lives can still resolve the half-life.
 const RESOLVED: f64 = 3.0;
 
 impl Reversion {
-    /// No samples.
+    /// Returns sums over no samples.
     #[must_use]
     pub fn new() -> Reversion {
         Reversion::default()
     }
 
-    /// Adds the next sample. One that is not finite is a gap.
+    /// Adds the next sample. A value that is not finite is a gap.
     #[inline]
     pub fn push(&mut self, value: f64) {
         if !value.is_finite() {
@@ -151,12 +152,12 @@ impl Reversion {
         self.chain = Some(chain);
     }
 
-    /// The next sample does not follow the last one.
+    /// Marks a gap: the next sample does not follow the last one.
     pub fn gap(&mut self) {
         self.chain = None;
     }
 
-    /// Ends a unit: what is left is sums.
+    /// Ends a unit; only sums are left.
     pub fn finish(&mut self) {
         self.chain = None;
     }
@@ -199,7 +200,7 @@ impl Reversion {
         let (level, response) = (adf::COLUMNS - 2, adf::COLUMNS - 1);
         row[level] = chain.anchors[0].0;
         row[response] = step;
-        // The first row has ten differences behind it and its own: twelve samples.
+        // The first row needs ten lagged differences and its own: twelve samples.
         if (adf::LAGS as u64) < chain.length {
             self.gram.push(row);
         }
@@ -219,7 +220,7 @@ impl Reversion {
             }
         }
         chain.values[now] = level;
-        // Written backwards: the newest first.
+        // Stored in reverse, the newest first.
         let place = BACK - 1 - now;
         let square = step * step;
         let before = &chain.squares[place + 1..][..BACK - 1];
@@ -253,14 +254,16 @@ impl Reversion {
         }
     }
 
-    /// Transitions between neighbouring samples; times the sampling interval, the span observed.
+    /// Returns the number of transitions between neighbouring samples. Times the sampling interval,
+    /// it is the time observed.
     #[must_use]
     pub fn steps(&self) -> u64 {
         self.transitions[0].count
     }
 
-    /// Half-life with samples `MULTIPLES[multiple] * sampling_s` apart. `None` if no reversion is found,
-    /// with fewer than [`LEAST_TRANSITIONS`], or for a multiple that there is not.
+    /// Returns the half-life with samples `MULTIPLES[multiple] * sampling_s` apart. `None` if no
+    /// reversion is found, there are fewer than [`LEAST_TRANSITIONS`], or there is no such
+    /// multiple.
     #[must_use]
     pub fn half_life(&self, multiple: usize, sampling_s: f64) -> Option<HalfLife> {
         let sums = self.transitions.get(multiple)?;
@@ -271,7 +274,7 @@ impl Reversion {
         Some(HalfLife { mean: found.mean + self.origin?, ..found })
     }
 
-    /// Half-life by sampling interval (s), at all of [`MULTIPLES`].
+    /// Returns the half-life by sampling interval (in s), at all of [`MULTIPLES`].
     #[must_use]
     pub fn signature(&self, sampling_s: f64) -> [(f64, Option<HalfLife>); MULTIPLES.len()] {
         std::array::from_fn(|at| {
@@ -279,9 +282,9 @@ impl Reversion {
         })
     }
 
-    /// Half-life with the noise of single samples taken out; see [`noise`]. `None` also where the samples
-    /// span less than ten of it. NB: a quarter of random walks seem to span more; whether there is any
-    /// reversion is for [`Reversion::adf`].
+    /// Returns the half-life with the noise of single samples removed; see [`noise`]. `None` also
+    /// where the samples span fewer than ten such half-lives. NB: a quarter of random walks appear
+    /// to span more. Whether there is any reversion is for [`Reversion::adf`] to tell.
     #[must_use]
     pub fn robust_half_life(&self, sampling_s: f64) -> Option<Robust> {
         self.without_noise(sampling_s).filter(|robust| {
@@ -293,7 +296,7 @@ impl Reversion {
         let base = &self.transitions[0];
         let last = MULTIPLES.len() - 1;
         let far = &self.transitions[last];
-        // Overlapping windows where there are some: each shock then counts at every phase of it.
+        // Overlapping windows where possible: a shock then counts at every phase of a window.
         let windows = WINDOWS.iter().zip(&self.windows).map(|(width, (count, squares))| {
             #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
             let mean_square = squares / (*count as f64).max(1.0);
@@ -313,10 +316,10 @@ impl Reversion {
         noise::robust_half_life(self.transitions[0].variance(), &lags)
     }
 
-    /// How many times the base half-life the half-life becomes as the sampling interval grows; about 1
-    /// for true reversion, more for noise. The largest of the ratios that are clear, their 95 %
-    /// intervals apart, at intervals that can still tell (up to three half-lives). `None` without a
-    /// half-life at the base interval.
+    /// Returns by what factor the half-life grows as the sampling interval grows: about 1 for true
+    /// reversion, more for noise. It is the largest ratio to the base half-life among the intervals
+    /// that can still resolve it (up to three half-lives) and whose 95 % interval does not overlap
+    /// the base one. `None` without a half-life at the base interval.
     #[must_use]
     pub fn rise(&self, sampling_s: f64) -> Option<f64> {
         let base = self.half_life(0, sampling_s)?;
@@ -333,12 +336,13 @@ impl Reversion {
         Some(longest / base.half_life_s)
     }
 
-    /// Whether the base half-life is that of reversion or of noise. No reversion, if there is no half-life
-    /// with an upper bound or the Dickey-Fuller test's p-value is not below 5 % (a random walk has a
-    /// half-life with an upper bound in one of four cases, since 1.92 is the limit for a series
-    /// that does return). Noise, if the half-life at least
-    /// doubles with the sampling interval ([`Reversion::rise`]), or if the robust half-life is at least
-    /// twice the base one and beyond its 95 % interval.
+    /// Returns whether the base half-life is that of reversion or of noise.
+    ///
+    /// There is no reversion if there is no half-life with an upper bound, or if the p-value of the
+    /// Dickey-Fuller test is not below 5 %. (A random walk has a half-life with an upper bound in
+    /// one of four cases, since 1.92 is the limit for a series that does revert.) It is noise if
+    /// the half-life at least doubles with the sampling interval ([`Reversion::rise`]), or if the
+    /// robust half-life is at least twice the base one and beyond its 95 % interval.
     #[must_use]
     pub fn verdict(&self, sampling_s: f64) -> Verdict {
         let Some(base) = self.half_life(0, sampling_s) else { return Verdict::NoReversion };
@@ -355,21 +359,21 @@ impl Reversion {
         Verdict::Reversion
     }
 
-    /// How many half-lives the samples span. Below [`LEAST_HALF_LIVES`] the half-life says nothing, below
-    /// 100 it is biased low by more than a third of its error; see [`ou`].
+    /// Returns how many half-lives the samples span. Below [`LEAST_HALF_LIVES`] the half-life is
+    /// meaningless; below 100 its downward bias is more than a third of its error; see [`ou`].
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
     pub fn half_lives_observed(&self, half_life_s: f64, sampling_s: f64) -> f64 {
         self.steps() as f64 * sampling_s / half_life_s
     }
 
-    /// The Dickey-Fuller test with a constant and ten lags.
+    /// Returns the Dickey-Fuller test with a constant and ten lags.
     #[must_use]
     pub fn adf(&self) -> Option<Adf> {
         self.gram.conclude()
     }
 
-    /// Variance ratios at [`WINDOWS`]; those that there are.
+    /// Returns the variance ratios at those of [`WINDOWS`] that have one.
     #[must_use]
     pub fn variance_ratios(&self) -> Vec<VarianceRatio> {
         let at = |(q, (windows, window_squares)): (u32, (u64, f64))| {
@@ -385,7 +389,7 @@ impl Reversion {
         WINDOWS.into_iter().zip(self.windows).filter_map(at).collect()
     }
 
-    /// The Hurst exponent by DFA-1: 0.5 for a random walk, less for a series that returns.
+    /// Returns the Hurst exponent by DFA-1: 0.5 for a random walk, less for a series that reverts.
     #[must_use]
     pub fn hurst(&self) -> Option<f64> {
         let sizes: Vec<(u32, Boxes)> = BOXES.into_iter().zip(self.boxes).collect();

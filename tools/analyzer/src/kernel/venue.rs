@@ -1,39 +1,37 @@
-//! One venue's own sums over a unit: rows, silences, its clock; and the changes of its mid.
-//!
-//! It must not know other venues.
+//! One venue's own sums over a unit: rows, silences and clock offset; and the changes of its mid.
 
 use crate::kernel::histogram::{Filling, Histogram};
 use crate::kernel::lead_lag::Changes;
-use crate::kernel::timed::{Leg, Rows};
+use crate::kernel::legs::{Leg, Rows};
 use crate::kernel::window::Extras;
 use serde::{Deserialize, Serialize};
 
 /// Bit of the recorder's `Flags`: quotes were lost before this one.
 const GAP: u8 = 1;
 
-/// What is known of one venue.
+/// The sums of one venue.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VenueSums {
-    /// Quotes.
+    /// Number of quotes.
     pub rows: u64,
-    /// Quotes with the time of the one before.
+    /// Quotes that have the same time as the one before.
     pub same_time: u64,
-    /// Silences longer than the maximum age.
+    /// Number of silences longer than the maximum age.
     pub silences: u64,
-    /// What they lasted beyond it, ns: the venue was stale.
+    /// Time in ns that the silences lasted beyond the maximum age; the venue was stale then.
     pub stale_ns: u64,
     /// Quotes that the recorder marked as the first after a gap.
     pub marked_gaps: u64,
     /// Quotes whose bid is above the ask.
     pub crossed: u64,
-    /// Receive time less event time of quotes that have one, ms.
+    /// Receive time minus event time, in ms, of quotes that have an event time.
     pub delays: Histogram,
-    /// First and last time, ns since 1970.
+    /// Times of the first and last quote, in ns since 1970.
     pub span: Option<(i64, i64)>,
 }
 
 impl VenueSums {
-    /// Adds a later unit's.
+    /// Adds the sums of a later unit.
     pub fn merge(&mut self, later: &VenueSums) {
         self.rows += later.rows;
         self.same_time += later.same_time;
@@ -48,14 +46,14 @@ impl VenueSums {
         };
     }
 
-    /// First to last quote, ns.
+    /// Returns the time from the first to the last quote, in ns.
     #[must_use]
     pub fn span_ns(&self) -> u64 {
         self.span.map_or(0, |(first, last)| last.abs_diff(first))
     }
 }
 
-/// Counts while quotes go by.
+/// Counts quotes as they pass through.
 #[derive(Debug)]
 pub struct Counting {
     max_age: i64,
@@ -64,19 +62,19 @@ pub struct Counting {
 }
 
 impl Counting {
-    /// Nothing yet. A quote older than `max_age`, ns, is stale.
+    /// Returns counts of zero. A quote older than `max_age` (ns) is stale.
     #[must_use]
     pub fn new(max_age: i64) -> Counting {
         Counting { max_age, sums: VenueSums::default(), delays: Filling::default() }
     }
 
-    /// The next quotes.
+    /// Counts the next quotes.
     pub fn take(&mut self, rows: Rows<'_>, extras: Extras<'_>) {
         let (Some(first), Some(last)) = (rows.times.first(), rows.times.last()) else { return };
         if let Some((_, before)) = self.sums.span {
             self.step(before, *first);
         }
-        // Without a store or a way out, these loops take several rows at a time.
+        // These loops have no store and no early exit, so that they are vectorised.
         let silences = || rows.times.iter().zip(&rows.times[1..]).map(|(a, b)| b.wrapping_sub(*a));
         self.sums.same_time += silences().map(|silence| u64::from(silence == 0)).sum::<u64>();
         if silences().fold(false, |any, silence| any | (self.max_age < silence)) {
@@ -107,31 +105,31 @@ impl Counting {
         }
     }
 
-    /// What was counted.
+    /// Returns the sums.
     #[must_use]
     pub fn finish(self) -> VenueSums {
         VenueSums { delays: self.delays.finish(), ..self.sums }
     }
 }
 
-/// The changes of a venue's mid that were not used yet.
+/// The changes of a venue's mid that have not been used yet.
 #[derive(Debug, Default)]
 pub struct Mids {
-    /// What stands before the first change.
+    /// The mid before the first change.
     standing: Option<f64>,
     times: Vec<i64>,
     mids: Vec<f64>,
 }
 
 impl Mids {
-    /// The mid of the last quote from before, if there is one.
+    /// Starts with the mid of the last quote from before, if there is one.
     #[must_use]
     pub fn new(opening: Option<Leg>) -> Mids {
         let standing = opening.filter(Leg::usable).map(|leg| leg.mid());
         Mids { standing, ..Mids::default() }
     }
 
-    /// The next quotes; crossed ones do not count.
+    /// Adds the mids of the next quotes; crossed quotes do not count.
     pub fn take(&mut self, rows: Rows<'_>) {
         let mut last = self.last();
         for ((time, bid), ask) in rows.times.iter().zip(rows.bids).zip(rows.asks) {
@@ -140,7 +138,7 @@ impl Mids {
                 continue;
             }
             if self.times.last() == Some(time) {
-                // Of quotes of one time the last one counts.
+                // Of several quotes with the same time, the last one counts.
                 self.times.pop();
                 self.mids.pop();
             }
@@ -156,8 +154,8 @@ impl Mids {
         self.mids.last().copied().or(self.standing).unwrap_or(0.0)
     }
 
-    /// Takes out what belongs to a block of time: the log mid that stands at its beginning, if one
-    /// does, and the changes until its end.
+    /// Takes out one block of time: the log mid at its beginning, if there is one, and the changes
+    /// before its end.
     #[must_use]
     pub fn block(&mut self, begin: i64, end: i64) -> Changes {
         let count = self.times.partition_point(|time| *time < end);
@@ -205,7 +203,8 @@ mod tests {
                 changes.iter().for_each(|(time, mid)| block.push(*time, libm::log(*mid)));
                 block
             };
-            // Three changes at one time that lead back are none; a crossed quote does not count.
+            // Changes at one time that cancel out are no change, and a crossed quote does not
+            // count.
             assert_eq!(one, expected(&[(1, 1.0)]));
             assert_eq!(two, expected(&[(4, 1.0), (5, 4.0)]));
             assert_eq!(three, expected(&[(8, 4.0)]));

@@ -1,30 +1,29 @@
-//! The quotes of several venues, in windows of time that hold whole batches of none and all rows of
-//! each.
+//! Cuts the quotes of several venues into common windows of time, independently of how the rows are
+//! cut into batches.
 //!
-//! Batches of a venue follow each other in time; those of different venues do not line up. A window
-//! reaches up to the last time that every venue's batches reach, and holds every row before it, so
-//! that what is computed on windows does not depend on how rows were cut into batches. It must not
-//! know what is computed.
+//! The batches of one venue follow each other in time; those of different venues do not line up. A
+//! window reaches up to the last time that the batches of every venue have reached, and holds every
+//! row before it. What is computed on windows therefore does not depend on the batches.
 
-use crate::kernel::timed::{Leg, Rows};
+use crate::kernel::legs::{Leg, Rows};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType, UInt8Type};
 
-/// A batch that the kernel cannot take.
+/// A batch that the kernel cannot use.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadBatch {
-    /// A column is missing, has another type, or has nulls.
+    /// A column is missing, has the wrong type, or has nulls.
     #[error("a batch has no column {0} of the kernel's type without nulls")]
     Column(&'static str),
-    /// Times go back.
+    /// Times go backwards.
     #[error("times go back within or between batches")]
     Unsorted,
-    /// An episode began, and sizes were left out.
+    /// An episode began, but sizes were not read.
     #[error("an episode began, and sizes were left out")]
     NoSizes,
 }
 
-/// One venue's quotes that wait to be taken.
+/// One venue's quotes that have not been used yet.
 #[derive(Debug)]
 pub struct Buffer<B> {
     batches: B,
@@ -36,17 +35,17 @@ pub struct Buffer<B> {
     asks: Vec<f64>,
     bid_sizes: Vec<f64>,
     ask_sizes: Vec<f64>,
-    /// Event time, receive time where there is none; empty where none is known.
+    /// Event times, or the receive time where a row has none; empty if no event time is known.
     events: Vec<i64>,
     flags: Vec<u8>,
 }
 
-/// What only one venue's sums need of a window's rows; empty where the column is missing.
+/// The columns that only a venue's own sums need; empty where a column is missing.
 #[derive(Clone, Copy, Debug)]
 pub struct Extras<'a> {
-    /// Event times, ns since 1970; the receive time where there is none.
+    /// Event times in ns since 1970; the receive time where a row has none.
     pub events: &'a [i64],
-    /// Flags of the record.
+    /// Flags of each record.
     pub flags: &'a [u8],
 }
 
@@ -55,7 +54,7 @@ where
     B: Iterator<Item = Result<RecordBatch, E>>,
     E: From<BadBatch>,
 {
-    /// Nothing yet.
+    /// Returns a buffer that has read nothing yet.
     pub fn new(batches: B) -> Buffer<B> {
         Buffer {
             batches,
@@ -72,7 +71,7 @@ where
         }
     }
 
-    /// Makes room and appends the next batch that has rows.
+    /// Drops the rows already used and appends the next batch that has rows.
     fn refill(&mut self) -> Result<(), E> {
         self.forget_taken();
         while self.more {
@@ -139,12 +138,12 @@ where
         Ok(())
     }
 
-    /// The time of the last row that waits; `None` if no more rows come behind it.
+    /// Returns the time of the last row that waits; `None` if no rows come after it.
     fn reach(&self) -> Option<i64> {
         self.times.last().copied().filter(|_| self.more)
     }
 
-    /// The rows of the window.
+    /// Returns the rows of the window.
     pub fn rows(&self) -> Rows<'_> {
         let range = self.at..self.end;
         let some = |column| part(column, &range);
@@ -157,21 +156,21 @@ where
         }
     }
 
-    /// The rest of the window's rows.
+    /// Returns the remaining columns of the window's rows.
     pub fn extras(&self) -> Extras<'_> {
         let range = self.at..self.end;
         let events = self.events.get(range.clone()).unwrap_or_default();
         Extras { events, flags: self.flags.get(range).unwrap_or_default() }
     }
 
-    /// The last quote of the window.
+    /// Returns the last quote of the window.
     pub fn last(&self) -> Option<Leg> {
         let rows = self.rows();
         rows.times.len().checked_sub(1).map(|row| rows.leg(row))
     }
 }
 
-/// A column's part, or nothing where the column is missing.
+/// Returns part of a column; empty where the column is missing.
 fn part<'a>(column: &'a [f64], range: &std::ops::Range<usize>) -> &'a [f64] {
     column.get(range.clone()).unwrap_or_default()
 }
@@ -192,7 +191,7 @@ fn append_floats(
     Ok(())
 }
 
-/// A column that may be missing, or have nulls: those become not-a-number.
+/// Appends a column that may be missing or have nulls; nulls become NaN.
 fn append_optional(
     column: &mut Vec<f64>,
     batch: &RecordBatch,
@@ -215,10 +214,10 @@ fn append_optional(
     Ok(())
 }
 
-/// Moves all venues' windows on to the next; `false` if nothing is left.
+/// Moves the windows of all venues on to the next one. Returns `false` if nothing is left.
 ///
 /// # Errors
-/// Those of the batches, and [`BadBatch`].
+/// Returns the errors of the batches, and [`BadBatch`].
 pub fn advance<B, E>(buffers: &mut [Buffer<B>]) -> Result<bool, E>
 where
     B: Iterator<Item = Result<RecordBatch, E>>,
@@ -247,7 +246,8 @@ where
         if any || until.is_none() {
             return Ok(any);
         }
-        // All that waits of the venues that hold the others back has one time: more is needed.
+        // All rows that wait in the venues holding the others back have one time, so more are
+        // needed.
         for buffer in &mut *buffers {
             if buffer.reach() == until {
                 buffer.refill()?;

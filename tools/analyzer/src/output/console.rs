@@ -1,12 +1,11 @@
-//! The first pairs as a table on the console, with what was read and what was left out. It must not
-//! know how the report came about.
+//! The first pairs as a table on the console, with what was read and what was left out.
 
 use crate::report::{Cell, PairRow, Report};
 use comfy_table::{CellAlignment, Table, presets};
 
-/// Problems that are listed; the files have all of them.
+/// Number of problems listed; the files list all of them.
 const PROBLEMS: usize = 10;
-/// Columns that are shown if there are, beside names and the one that ranks.
+/// Columns to show if they exist, besides the names and the ranking column.
 const SHOWN: [(&str, &str); 8] = [
     ("capture_per_day", "capture/day"),
     ("best_direction", "direction"),
@@ -18,7 +17,7 @@ const SHOWN: [(&str, &str); 8] = [
     ("opportunity_cycles_040bp", "cycles 0.4 %"),
 ];
 
-/// The first `top` pairs.
+/// Returns the summary, with the first `top` pairs.
 #[must_use]
 pub fn text(report: &Report, top: usize) -> String {
     let mut text = String::new();
@@ -26,11 +25,12 @@ pub fn text(report: &Report, top: usize) -> String {
     let days = match (report.days.first(), report.days.last()) {
         (Some(first), Some(last)) if first != last => format!("{first} to {last}"),
         (Some(day), _) => day.clone(),
-        (None, _) => "no day".to_owned(),
+        (None, _) => "no days".to_owned(),
     };
     let mut line = |of: std::fmt::Arguments<'_>| text.push_str(&format!("{of}\n"));
     line(format_args!(
-        "{}: {days}, {} instruments, {} pairs, {} quotes; {} of {} days by instrument from partial results",
+        "{}: {days}, {} instruments, {} pairs, {} quotes; {} of {} instrument days from partial \
+         results",
         report.lake,
         totals.instruments,
         totals.pairs,
@@ -43,19 +43,19 @@ pub fn text(report: &Report, top: usize) -> String {
         line(format_args!("{}", table(report, top)));
     }
     if let Some(stability) = report.rank_stability {
-        line(format_args!("ranks of the two halves of the time correlate by {stability:.2}"));
+        line(format_args!("rank correlation between the two halves of the period: {stability:.2}"));
     }
-    line(format_args!("by the lake's ledger: {}", report.completeness.verdict));
+    line(format_args!("according to the lake's ledger: {}", report.completeness.verdict));
     for finding in report.completeness.findings.iter().take(PROBLEMS) {
         line(format_args!("  {finding}"));
     }
     let left_out = report.problems.iter().filter(|problem| problem.left_out).count();
     if !report.problems.is_empty() {
-        let mended = report.problems.len() - left_out;
-        line(format_args!("problems: {left_out} left out, {mended} mended"));
+        let noted = report.problems.len() - left_out;
+        line(format_args!("problems: {left_out} left out, {noted} noted"));
     }
     for problem in report.problems.iter().take(PROBLEMS) {
-        let what = if problem.left_out { "LEFT OUT" } else { "mended" };
+        let what = if problem.left_out { "LEFT OUT" } else { "noted" };
         line(format_args!("  {what} {}: {}", problem.subject, problem.what));
     }
     if PROBLEMS < report.problems.len() {

@@ -1,12 +1,12 @@
-//! The ranking as CSV: a header and a line for each pair, best first. A number is the shortest text
-//! that is its double; what is not known is an empty field. It must not know how rows came about.
+//! The ranking as CSV: a header, and one line per pair, best first. A number is written as the
+//! shortest text that parses to the same double; an unknown value is an empty field.
 
 use crate::report::{Cell, Report};
 
-/// The table.
+/// Returns the ranking as CSV.
 ///
 /// # Errors
-/// Never of the content: writing to memory cannot fail.
+/// Never in practice: writing to memory cannot fail.
 pub fn table(report: &Report) -> anyhow::Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(report.columns.iter().map(|column| column.name.as_str()))?;

@@ -1,26 +1,29 @@
-//! The report as one page of HTML that needs nothing else: no network, no other file, no script.
+//! The report as one HTML page that loads nothing: no network, no other file. A script sorts the
+//! table, and the page is complete without it.
 //!
-//! Rust shapes the data and formats every number; the templates beside this file only place them, and
-//! escape every text by themselves, for names come from the folders of foreign lakes. Pictures are
-//! SVG by a chart library, coloured by CSS variables, so that one picture serves light, dark and
-//! paper. The same report gives the same bytes. It must not know lakes, kernels or other outputs.
+//! Rust prepares the data and formats every number. The templates beside this file only place them,
+//! and escape every text, because names come from the folders of lakes that others wrote. Charts
+//! are SVG from a chart library, coloured by CSS variables, so that one chart serves light, dark
+//! and print. The same report gives the same bytes.
 
 use crate::report::{Completeness, Detail, Report};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
-use pictures::Picture;
+use picture::Picture;
 use serde::Serialize;
 
 mod episodes;
 mod frame;
 mod heat;
 mod numbers;
+mod over_time;
+mod picture;
 mod pictures;
 mod ranking;
 mod table;
 
-/// Problems and findings that are listed; of the others there is a count.
+/// Number of problems and of findings that are listed; the rest are counted.
 const LISTED: usize = 50;
 const TEMPLATES: [(&str, &str); 4] = [
     ("page.html", include_str!("html/page.html")),
@@ -31,18 +34,18 @@ const TEMPLATES: [(&str, &str); 4] = [
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/sort.js");
 
-/// Why there is no page.
+/// Why the page could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A template and the data do not fit: a mistake in this module.
-    #[error("the page's template")]
+    /// A template and the data do not match, which is a bug in this module.
+    #[error("the page's template does not match its data")]
     Template(#[from] minijinja::Error),
 }
 
-/// The whole page.
+/// Returns the whole page.
 ///
 /// # Errors
-/// If a template does not fit the data, which is a mistake in this module.
+/// Returns an error if a template does not match the data, which is a bug in this module.
 pub fn page(report: &Report) -> Result<String, Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -53,7 +56,7 @@ pub fn page(report: &Report) -> Result<String, Error> {
     Ok(environment.get_template("page.html")?.render(Serde(Page::new(report)))?)
 }
 
-/// What the template places, top down.
+/// What the template places, from top to bottom.
 #[derive(Serialize)]
 struct Page {
     style: &'static str,
@@ -107,10 +110,10 @@ impl Page {
     }
 }
 
-/// First to last day, and how many of them there are.
+/// Returns the first and last day, and the number of days.
 fn period(days: &[String]) -> String {
     match days {
-        [] => "no day".to_owned(),
+        [] => "no days".to_owned(),
         [day] => numbers::name(day),
         [first, .., last] => {
             let (first, last) = (numbers::name(first), numbers::name(last));
@@ -136,10 +139,10 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Spearman's correlation in words.
+/// Returns Spearman's correlation in words.
 fn stability(correlation: Option<f64>) -> String {
     let Some(correlation) = correlation else {
-        return "not known: fewer than three pairs".to_owned();
+        return "unknown: fewer than three pairs".to_owned();
     };
     let word = match correlation {
         _ if correlation >= 0.8 => "stable",
@@ -149,10 +152,10 @@ fn stability(correlation: Option<f64>) -> String {
     format!("{word}: rank correlation of the two halves {}", numbers::figure(correlation))
 }
 
-/// Whether the input is all there.
+/// Whether the input is complete.
 #[derive(Serialize)]
 struct Verdict {
-    /// Class of the banner.
+    /// CSS class of the banner.
     class: &'static str,
     heading: String,
     sentence: &'static str,
@@ -164,18 +167,19 @@ impl Verdict {
     fn new(completeness: &Completeness) -> Self {
         let findings = &completeness.findings;
         let (class, heading, sentence) = match completeness.verdict.as_str() {
-            "complete" => ("good", "Complete", "The ledger has every row of these days."),
+            "complete" => ("good", "Complete", "The ledger accounts for every row of these days."),
             "incomplete" => (
                 "bad",
                 "Incomplete days",
-                "By the ledger these days are not whole: their figures may be too low or wrong.",
+                "According to the ledger these days are incomplete: their figures may be too low or \
+                 wrong.",
             ),
             "unknown" | "" => (
                 "unsure",
                 "Completeness unknown",
                 "There is no ledger to check these days against.",
             ),
-            other => ("unsure", other, "The verdict of the ledger, as it was given."),
+            other => ("unsure", other, "This is the verdict of the ledger."),
         };
         Self {
             class,
@@ -187,7 +191,7 @@ impl Verdict {
     }
 }
 
-/// What was left out or mended.
+/// What was left out, or only noted.
 #[derive(Serialize)]
 struct Problems {
     sentence: String,
@@ -199,18 +203,18 @@ struct Problems {
 impl Problems {
     fn new(report: &Report) -> Self {
         let left_out = report.problems.iter().filter(|problem| problem.left_out).count();
-        let mended = report.problems.len() - left_out;
+        let noted = report.problems.len() - left_out;
         let listed = report.problems.iter().take(LISTED).map(|problem| {
-            let done = if problem.left_out { "left out" } else { "mended" };
+            let done = if problem.left_out { "left out" } else { "noted" };
             (numbers::name(&problem.subject), numbers::name(&problem.what), done)
         });
         Self {
             sentence: match report.problems.len() {
-                0 => "Nothing was left out or mended.".to_owned(),
+                0 => "There are no problems.".to_owned(),
                 _ => format!(
-                    "{} left out, {} mended.",
+                    "{} left out, {} noted.",
                     numbers::count(left_out as u64),
-                    numbers::count(mended as u64)
+                    numbers::count(noted as u64)
                 ),
             },
             listed: listed.collect(),
@@ -219,7 +223,7 @@ impl Problems {
     }
 }
 
-/// How many are not listed, if any.
+/// Returns a sentence about entries that are not listed, if there are any.
 fn rest(all: usize, what: &str) -> Option<String> {
     let rest = all.saturating_sub(LISTED);
     (0 < rest).then(|| format!("And {} more {what}.", numbers::count(rest as u64)))
@@ -228,7 +232,7 @@ fn rest(all: usize, what: &str) -> Option<String> {
 /// The section of one pair.
 #[derive(Serialize)]
 struct Pair {
-    /// The section's anchor.
+    /// Anchor of the section.
     id: String,
     instrument: String,
     exchange1: String,
@@ -238,7 +242,7 @@ struct Pair {
 
 impl Pair {
     fn new(at: usize, detail: &Detail) -> Self {
-        let id = pair_id(at);
+        let id = table::pair_id(at);
         Self {
             pictures: pictures::of_pair(&id, detail),
             id,
@@ -249,16 +253,11 @@ impl Pair {
     }
 }
 
-/// Anchor of the section at that place.
-fn pair_id(at: usize) -> String {
-    format!("pair-{}", at + 1)
-}
-
 /// The columns of one group.
 #[derive(Serialize)]
 struct Group {
     name: String,
-    /// Name, unit and meaning.
+    /// Name, unit and meaning of each column.
     columns: Vec<(String, String, String)>,
 }
 

@@ -1,11 +1,11 @@
-//! The whole report as JSON, one key a line, and back. It must not know how the report came about.
+//! The whole report as JSON, one key per line.
 
 use crate::report::Report;
 
-/// The report.
+/// Returns the report as JSON.
 ///
 /// # Errors
-/// Never of the content: a report holds no value that JSON has not.
+/// Never in practice: a report holds no value that JSON cannot express.
 pub fn text(report: &Report) -> serde_json::Result<String> {
     Ok(serde_json::to_string_pretty(report)? + "\n")
 }

@@ -1,5 +1,4 @@
-//! The ranking as a Parquet file: the columns of the CSV with their types, what is not known null. It
-//! must not know how rows came about.
+//! The ranking as a Parquet file: the columns of the CSV with their types, unknown values as nulls.
 
 use crate::report::{Cell, Column, Kind, Report};
 use arrow::array::{ArrayRef, BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
@@ -9,10 +8,10 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
 use std::sync::Arc;
 
-/// The file's bytes.
+/// Returns the bytes of the file.
 ///
 /// # Errors
-/// If the library refuses.
+/// Returns the errors of the Parquet library.
 pub fn file(report: &Report) -> anyhow::Result<Vec<u8>> {
     let fields = report.columns.iter().map(field).collect::<Vec<_>>();
     let schema = Arc::new(Schema::new(fields));

@@ -1,17 +1,16 @@
-//! The pairs that are worth enabling, in the form that the trader loads. Nothing is enabled here: a
-//! person does that. It reads the report's columns and must not know how they came about.
+//! The pairs that are worth enabling, in the format that the trader loads. Nothing is enabled here;
+//! a person does that. Everything is read from the report's columns.
 
-use crate::figures::DAY;
-use crate::options::Plan;
+use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
 use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 
-/// Fewer orders say nothing.
+/// A pair with fewer orders is not recommended.
 const ORDERS_MIN: u64 = 5;
-/// Figures that are written down as evidence, where they are known.
+/// Figures that are written as evidence, where they are known.
 const EVIDENCE: [&str; 7] = [
     "capture_bps",
     "still_there_share",
@@ -22,13 +21,12 @@ const EVIDENCE: [&str; 7] = [
     "rank_second_half",
 ];
 
-/// The recommendations of a report, best first. Time is handed in, ns since 1970.
+/// Returns the recommendations of a report, best first. `now_ns` is the time in ns since 1970.
 #[must_use]
 pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> Recommendations {
     let now = u64::try_from(now_ns).unwrap_or(0);
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some days in ns")]
-    let lasts = (DAY * f64::from(plan.arguments.expires)) as u64;
     let second = 1_000_000_000;
+    let lasts = u64::from(plan.arguments.expires) * 86_400 * second;
     let day = |day: Option<&String>| day.cloned().unwrap_or_else(|| "1970-01-01".to_owned());
     let pairs = report.pairs.iter().filter_map(|pair| Row { report, pair, plan }.recommended());
     Recommendations {
@@ -63,7 +61,8 @@ impl Row<'_> {
         }
     }
 
-    /// Pays on the whole, on enough orders, between what are the same things at a level that holds.
+    /// Returns a recommendation if the pair pays on the whole, over enough orders, between legs
+    /// that are the same asset, at a level that did not shift.
     fn recommended(&self) -> Option<Pair> {
         let capture = self.number("capture_per_day").filter(|capture| 0.0 < *capture)?;
         let Cell::Count(orders) = *self.cell("orders") else { return None };
@@ -97,7 +96,7 @@ impl Row<'_> {
         })
     }
 
-    /// The least threshold that pays on the whole.
+    /// Returns the least threshold that pays on the whole.
     fn least_paying(&self, direction: &str) -> Option<f64> {
         let pays = |bps: &&f64| {
             let capture = self.number(&format!("capture_per_day_{bps}bp_{direction}"));
@@ -110,12 +109,13 @@ impl Row<'_> {
         let share = self.number("still_there_share").unwrap_or(0.0) * 100.0;
         let met = self.number("capture_bps").unwrap_or(0.0);
         let mut reason = format!(
-            "Of {orders} orders {share:.0} % still paid on arrival and met {met:.2} bp net in the mean"
+            "Of {orders} orders, {share:.0} % still paid on arrival; they met {met:.2} bp net on \
+             average"
         );
         if *self.cell("reversion") == Cell::Text("reversion".to_owned())
             && let Some(half_life) = self.number("half_life_s")
         {
-            reason.push_str(&format!("; the gap halves in {half_life:.1} s"));
+            reason.push_str(&format!("; a gap halves in {half_life:.1} s"));
         }
         reason + "."
     }
@@ -126,14 +126,14 @@ impl Row<'_> {
     }
 }
 
-/// Two decimals are enough for amounts.
+/// Rounds to two decimals, which are enough for amounts.
 fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
-/// The name of a venue by its folder in the lake: `binance_usdm` is `binance-usdm`.
+/// Returns the name of a venue from its folder in the lake: `binance_usdm` becomes `binance-usdm`.
 fn name_of(folder: &str) -> String {
-    let is_it = |name: &&str| lake::venue_folder(name).is_ok_and(|of| of == folder);
+    let is_it = |name: &&str| layout::venue_folder(name).is_ok_and(|of| of == folder);
     let known = VENUES.iter().map(|venue| venue.name).find(is_it);
     known.unwrap_or(folder).to_owned()
 }

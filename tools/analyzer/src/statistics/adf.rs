@@ -1,40 +1,39 @@
-//! The augmented Dickey-Fuller test of a unit root: can the series be told from a random walk? It must
-//! not know where the series comes from.
+//! The augmented Dickey-Fuller test for a unit root: can the series be told from a random walk?
 //!
-//! Regression of `dy(t)` on a constant (or nothing, or constant and trend), `dy(t-1) .. dy(t-p)` and
-//! `y(t-1)`; the statistic is the t-value of the last. With its columns in that order, response last, a
-//! triangular factor R of the regression holds all that is needed: `t = sqrt(n - k) R[y, dy] / R[dy, dy]`
-//! for n rows and k regressors.
+//! The regression is of `dy(t)` on a constant (or nothing, or constant and trend),
+//! `dy(t-1) .. dy(t-p)` and `y(t-1)`; the statistic is the t-value of the last. With the columns in
+//! that order and the response last, a triangular factor R of the regression holds all that is
+//! needed: `t = sqrt(n - k) R[y, dy] / R[dy, dy]` for n rows and k regressors.
 //!
-//! p-values: MacKinnon, J. Bus. Econ. Stat. 12 (1994) 167, by his polynomials in the statistic; critical
-//! values: MacKinnon, Queen's Economics Department working paper 1227 (2010). Both sets of constants
-//! are those of statsmodels' `tsa/adfvalues.py`.
-//! Reference: `statsmodels.tsa.stattools.adfuller(maxlag=p, autolag=None)`.
+//! The p-values are from MacKinnon, J. Bus. Econ. Stat. 12 (1994) 167, by his polynomials in the
+//! statistic; the critical values are from MacKinnon, Queen's Economics Department working paper
+//! 1227 (2010). Both sets of constants are those of statsmodels' `tsa/adfvalues.py`. Reference:
+//! `statsmodels.tsa.stattools.adfuller(maxlag=p, autolag=None)`.
 
 use super::normal;
 use serde::{Deserialize, Serialize};
 
-/// What the regression has beside the level and the lags.
+/// The deterministic terms of the regression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Regression {
-    /// Nothing: the series returns to 0. statsmodels: `n`.
+    /// No constant: the series reverts to 0. statsmodels: `n`.
     Nothing,
-    /// A constant: it returns to some level. statsmodels: `c`.
+    /// A constant: the series reverts to some level. statsmodels: `c`.
     Constant,
-    /// Constant and linear trend: it returns to a moving level. statsmodels: `ct`.
+    /// A constant and a linear trend: the series reverts to a moving level. statsmodels: `ct`.
     Trend,
 }
 
-/// The outcome of the test.
+/// The result of the test.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Adf {
-    /// t-value of the level; the more negative, the less a random walk.
+    /// t-value of the level; the more negative it is, the less the series is like a random walk.
     pub statistic: f64,
-    /// Of a random walk, by MacKinnon 1994.
+    /// p-value under a random walk, after MacKinnon 1994.
     pub p_value: f64,
-    /// Lagged differences in the regression.
+    /// Number of lagged differences in the regression.
     pub lags: u32,
-    /// Rows of the regression.
+    /// Number of rows of the regression.
     pub n: u64,
 }
 
@@ -45,7 +44,7 @@ struct Table {
     most: f64,
     small: [f64; 3],
     large: [f64; 4],
-    /// Critical values of 2010 at 1, 5 and 10 %: coefficients of 1, 1/n, 1/n² and 1/n³.
+    /// Critical values of 2010 at 1, 5 and 10 %: the coefficients of 1, 1/n, 1/n² and 1/n³.
     critical: [[f64; 4]; 3],
 }
 
@@ -102,7 +101,7 @@ fn polynomial(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().rev().fold(0.0, |value, coefficient| value * x + coefficient)
 }
 
-/// Probability that a random walk has a statistic this low or lower (MacKinnon 1994).
+/// Returns the probability that a random walk has a statistic this low or lower (MacKinnon 1994).
 #[must_use]
 pub fn p_value(statistic: f64, regression: Regression) -> f64 {
     let table = regression.table();
@@ -117,18 +116,18 @@ pub fn p_value(statistic: f64, regression: Regression) -> f64 {
     }
 }
 
-/// Critical values at 1, 5 and 10 % for a regression of `n` rows (MacKinnon 2010).
+/// Returns the critical values at 1, 5 and 10 % for a regression of `n` rows (MacKinnon 2010).
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
 pub fn critical_values(regression: Regression, n: u64) -> [f64; 3] {
     regression.table().critical.map(|row| polynomial(&row, 1.0 / n as f64))
 }
 
-/// A column or pivot this small beside what it was before the others were taken out is none.
+/// A column or pivot this small relative to its size before elimination counts as zero.
 const RANK: f64 = 1e-12;
 
-/// The test on one unbroken, equally spaced series, by orthogonal factors (modified Gram-Schmidt).
-/// `None` if there are too few values or the columns depend on each other, as with a constant series.
+/// Tests one unbroken, equally spaced series, by orthogonal factors (modified Gram-Schmidt). `None`
+/// if there are too few values or the columns are linearly dependent, as with a constant series.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
 pub fn of_series(values: &[f64], lags: u32, regression: Regression) -> Option<Adf> {
@@ -141,7 +140,8 @@ pub fn of_series(values: &[f64], lags: u32, regression: Regression) -> Option<Ad
         Regression::Constant => vec![vec![1.0; n]],
         Regression::Trend => vec![vec![1.0; n], (0..n).map(|t| t as f64).collect()],
     };
-    // Less digits are lost around the first value; where there is a constant it takes up the rest.
+    // Fewer digits are lost relative to the first value; if there is a constant, it absorbs the
+    // shift.
     let origin = if regression == Regression::Nothing { 0.0 } else { first };
     columns.extend((1..=p).map(|lag| steps[p - lag..][..n].to_vec()));
     columns.push(values[p..][..n].iter().map(|value| value - origin).collect());
@@ -164,7 +164,7 @@ fn conclude(
     statistic.is_finite().then_some(Adf { statistic, p_value, lags, n })
 }
 
-/// The last column of the triangular factor: its entry on the last regressor, and its own.
+/// Returns the last column of the triangular factor: its entry on the last regressor and its own.
 fn last_two(mut columns: Vec<Vec<f64>>) -> Option<(f64, f64)> {
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
     let lengths: Vec<f64> = columns.iter().map(|column| dot(column, column).sqrt()).collect();
@@ -186,25 +186,26 @@ fn last_two(mut columns: Vec<Vec<f64>>) -> Option<(f64, f64)> {
     Some((along, dot(left, left).sqrt()))
 }
 
-/// Lagged differences in a [`Gram`].
+/// Number of lagged differences in a [`Gram`].
 pub const LAGS: usize = 10;
 
-/// Columns of a [`Gram`]: constant, lagged differences from the nearest, level, response.
+/// Columns of a [`Gram`]: constant, lagged differences from the nearest on, level, response.
 pub const COLUMNS: usize = LAGS + 3;
 
 const LEVEL: usize = COLUMNS - 2;
 
-/// Products of all columns of the regression with a constant and ten lags, summed over its rows: the
-/// test from sums. Sums of several stretches, around one origin, add up.
+/// The test from sums: products of all columns of the regression with a constant and ten lags,
+/// summed over its rows. The sums of several stretches add up if they have one origin.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gram {
-    /// The lower triangle, row by row, 13 * 14 / 2 = 7 * 13 numbers; serde takes arrays up to 32.
+    /// The lower triangle, row by row: 13 * 14 / 2 = 7 * 13 numbers. serde supports arrays of at
+    /// most 32.
     products: [[f64; COLUMNS]; COLUMNS.div_ceil(2)],
 }
 
 const _: () = assert!(COLUMNS % 2 == 1, "an odd number of columns fills the rows of the triangle");
 
-/// Place of an entry in the triangle.
+/// Returns the index of an entry in the triangle.
 const fn place(row: usize, column: usize) -> usize {
     row * (row + 1) / 2 + column
 }
@@ -216,8 +217,8 @@ impl Default for Gram {
 }
 
 impl Gram {
-    /// Adds a row of the regression: 1, the differences from the nearest lag on, the level less the
-    /// origin, the response.
+    /// Adds a row of the regression: 1, the differences from the nearest lag on, the level relative
+    /// to the origin, and the response.
     #[inline]
     pub fn push(&mut self, row: &[f64; COLUMNS]) {
         let products = self.products.as_flattened_mut();
@@ -243,7 +244,7 @@ impl Gram {
         mine.iter_mut().zip(&*sums).for_each(|(sum, more)| *sum += more);
     }
 
-    /// Rows.
+    /// Returns the number of rows.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
@@ -254,7 +255,7 @@ impl Gram {
         self.products[0][0] as u64
     }
 
-    /// The test, by Cholesky's factor of the sums. `None` as in [`of_series`].
+    /// Returns the test, by the Cholesky factor of the sums. `None` as in [`of_series`].
     #[must_use]
     pub fn conclude(&self) -> Option<Adf> {
         let n = self.rows();

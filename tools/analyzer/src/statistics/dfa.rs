@@ -1,29 +1,29 @@
-//! Detrended fluctuation analysis of first order (DFA-1), and the Hurst exponent from it. It must not
-//! know where the series comes from.
+//! Detrended fluctuation analysis of first order (DFA-1), and the Hurst exponent from it.
 //!
-//! The series itself is the profile, so that the exponent is that of its increments: 0.5 for a random
-//! walk, towards 0 for a series that returns, above 0.5 for one that trends. In boxes of s samples that
-//! do not overlap a straight line is fitted to the series;
+//! The series itself is the profile, so the exponent is that of its increments: 0.5 for a random
+//! walk, towards 0 for a series that reverts, above 0.5 for one that trends. A straight line is
+//! fitted to the series in boxes of s samples that do not overlap;
 //! `F²(s) = sum of squared residuals / (boxes s)`, and H is the slope of log F against log s.
 //!
 //! Peng et al., Phys. Rev. E 49 (1994) 1685. Reference: a fit by `numpy.polyfit` in every box.
-//! Box sizes double, so that a box is two of the size before: [`Line::join`] needs no samples.
+//! Box sizes double, so a box consists of two boxes of the size before, and [`Line::join`] needs no
+//! samples.
 
 use serde::{Deserialize, Serialize};
 
-/// A straight line through equally spaced values: what a fit needs of them.
+/// What a fit of a straight line through equally spaced values needs to know of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Line {
     count: f64,
     mean: f64,
     /// Sum of squares around the mean.
     squares: f64,
-    /// Sum of place times value, both around their means.
+    /// Sum of index times value, both relative to their means.
     slant: f64,
 }
 
 impl Line {
-    /// Through `values`, one step apart.
+    /// Returns the line through `values`, one step apart.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "boxes are short")]
     pub fn through(values: &[f64]) -> Line {
@@ -37,7 +37,8 @@ impl Line {
         Line { count, mean, squares, slant }
     }
 
-    /// Through the values of both, of equal number, `later` following at once.
+    /// Returns the line through the values of both, which must be equally many; `later` follows
+    /// directly.
     #[must_use]
     pub fn join(self, later: Line) -> Line {
         let step = later.mean - self.mean;
@@ -49,7 +50,7 @@ impl Line {
         }
     }
 
-    /// Sum of squared residuals of the best line.
+    /// Returns the sum of squared residuals of the best line.
     #[must_use]
     pub fn residual(&self) -> f64 {
         let spread = self.count * (self.count * self.count - 1.0) / 12.0;
@@ -60,20 +61,20 @@ impl Line {
 /// The boxes of one size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Boxes {
-    /// How many there were.
+    /// Number of boxes.
     pub count: u64,
-    /// Sum of the squared residuals of all of them.
+    /// Sum of the squared residuals of all boxes.
     pub residual: f64,
 }
 
-/// Fewer boxes of a size say nothing about it.
+/// A size with fewer boxes is not used.
 const LEAST_BOXES: u64 = 4;
 
-/// Fewer sizes make no slope.
+/// With fewer sizes there is no slope.
 const LEAST_SIZES: usize = 4;
 
-/// The Hurst exponent from boxes of the given sizes (samples). `None` with fewer than four sizes of four
-/// boxes each, or if the series does not move.
+/// Returns the Hurst exponent from boxes of the given sizes (in samples). `None` with fewer than
+/// four sizes of four boxes each, or if the series does not move.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of boxes are far below 2^53")]
 pub fn hurst(sizes: &[(u32, Boxes)]) -> Option<f64> {
@@ -88,7 +89,7 @@ pub fn hurst(sizes: &[(u32, Boxes)]) -> Option<f64> {
     (LEAST_SIZES <= points.len()).then(|| slope(&points))
 }
 
-/// Slope of the least squares line.
+/// Returns the slope of the least squares line.
 #[expect(clippy::cast_precision_loss, reason = "a handful of points")]
 fn slope(points: &[(f64, f64)]) -> f64 {
     let count = points.len() as f64;
@@ -99,7 +100,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
     xy / xx
 }
 
-/// The boxes of `size` samples in one unbroken series; a rest at its end is left out.
+/// Returns the boxes of `size` samples in one unbroken series; a remainder at its end is left out.
 #[must_use]
 pub fn boxes(values: &[f64], size: u32) -> Boxes {
     let whole = values.chunks_exact(size as usize);

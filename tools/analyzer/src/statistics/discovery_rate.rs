@@ -1,12 +1,12 @@
-//! Many tests at once: p-values adjusted so that among those below a limit the expected share of false
-//! ones is no more than the limit. It must not know what was tested.
+//! p-values of many tests, adjusted so that among those below a limit the expected share of false
+//! ones is at most the limit.
 //!
 //! Benjamini and Hochberg, J. R. Stat. Soc. B 57 (1995) 289: for the i-th smallest of m p-values
-//! `adjusted(i) = min over j >= i of p(j) m / j`, at most 1. It holds for independent tests and for
-//! positively dependent ones, which tests of pairs that share a venue mostly are.
-//! Reference: `scipy.stats.false_discovery_control(method="bh")`.
+//! `adjusted(i) = min over j >= i of p(j) m / j`, at most 1. This holds for independent tests and
+//! for positively dependent ones, as tests of pairs that share a venue mostly are. Reference:
+//! `scipy.stats.false_discovery_control(method="bh")`.
 
-/// Adjusted p-values, in the order of the given ones. Each must lie in 0 to 1.
+/// Returns the adjusted p-values, in the order of the given ones. Each must be between 0 and 1.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of tests are far below 2^53")]
 pub fn benjamini_hochberg(p_values: &[f64]) -> Vec<f64> {

@@ -1,37 +1,37 @@
-//! Whether the level of a series moved for good at one time. It must not know what the bins hold.
+//! Whether the level of a series moved for good at one time.
 //!
-//! Given bins in order of time, each with a weight (seconds, say) and a mean, the weighted CUSUM is
+//! Given bins in time order, each with a weight (seconds, say) and a mean, the weighted CUSUM is
 //! taken at every place where the series may break in two, and standardised:
 //!
 //! `Z(k) = |mean after k - mean before k| / (s sqrt(1 / W before + 1 / W after))`
 //!
-//! with `W` the sums of weights. `s²`, the variance of a bin of weight 1, comes from neighbours only,
-//! `s² = mean of (m(i+1) - m(i))² / (1 / w(i) + 1 / w(i+1))` (von Neumann 1941), so that the shift
-//! itself does not hide in it. The largest `Z` over all `k` with 5 % of the weight on either side is the
-//! statistic: a sup-Wald test of one parameter (Andrews, Econometrica 61 (1993) 821). In simulations of 720
-//! independent normal bins it is above 3.2 in 3 % (`tests/statistics.rs`). Hours of a market are not
-//! independent, and the slower the series the larger the statistic without any break: it ranks, it does
-//! not prove.
+//! with `W` the sums of weights. `s²`, the variance of a bin of weight 1, is estimated from
+//! neighbours, `s² = mean of (m(i+1) - m(i))² / (1 / w(i) + 1 / w(i+1))` (von Neumann 1941), so
+//! that the shift itself does not inflate it. The statistic is the largest `Z` over all `k` with 5
+//! % of the weight on either side: a sup-Wald test of one parameter (Andrews, Econometrica 61
+//! (1993) 821). In simulations of 720 independent normal bins it is above 3.2 in 3 %
+//! (`tests/statistics.rs`). The hours of a market are not independent, and a slower series has a
+//! larger statistic even without a break. The statistic therefore ranks; it does not prove.
 
 /// The best place to break a series in two.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LevelShift {
-    /// The first bin after the break, an index into what was given.
+    /// Index of the first bin after the break, among the given bins.
     pub at: usize,
     /// Standardised size, 0 or more.
     pub statistic: f64,
-    /// Mean after the break less mean before, in the unit of the means.
+    /// Mean after the break minus mean before, in the unit of the means.
     pub shift: f64,
 }
 
 /// Share of the weight that each side of a break must have.
 const LEAST_SHARE: f64 = 0.05;
 
-/// Fewer bins tell nothing.
+/// Fewer bins say nothing.
 const LEAST_BINS: usize = 8;
 
-/// The largest shift of the level, from bins `(weight, mean)` in order of time. Bins without weight are
-/// passed over. `None` with fewer than 8 bins, or if neighbours never differ.
+/// Returns the largest shift of the level, from bins `(weight, mean)` in time order. Bins without
+/// weight are skipped. `None` with fewer than 8 bins, or if neighbours never differ.
 #[must_use]
 pub fn level_shift(bins: &[(f64, f64)]) -> Option<LevelShift> {
     let kept: Vec<(usize, f64, f64)> = bins
@@ -78,7 +78,7 @@ fn neighbour_variance(bins: &[(usize, f64, f64)]) -> f64 {
 mod tests {
     use super::*;
 
-    /// Noise of the same size on every bin, and a step of `shift` at bin `at`.
+    /// Returns bins with noise of one size, and a step of `shift` at bin `at`.
     fn stepped(at: usize, shift: f64) -> Vec<(f64, f64)> {
         let noise = |i: usize| if (i * 7 + i / 3).is_multiple_of(2) { 0.5 } else { -0.5 };
         (0..100).map(|i| (3_600.0, noise(i) + if i < at { 0.0 } else { shift })).collect()

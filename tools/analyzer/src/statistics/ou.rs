@@ -1,25 +1,27 @@
-//! The Ornstein-Uhlenbeck process by exact maximum likelihood, and the half-life from it. It must not
-//! know what the values are.
+//! The Ornstein-Uhlenbeck process by exact maximum likelihood, and the half-life from it.
 //!
 //! `dX = -theta (X - mean) dt + noise`: over dt seconds, with `a = exp(-theta dt)`,
-//! `X(t + dt) ~ N(mean + a (X(t) - mean), sd² (1 - a²))`, sd the standard deviation in the long run.
-//! Times may be irregular; nothing is linearised. With `b = 1 - a`, `w = 1 / (1 - a²)` and
-//! `c = step + b X(t)`, mean and sd have closed forms for any theta:
+//! `X(t + dt) ~ N(mean + a (X(t) - mean), sd² (1 - a²))`, where sd is the long-run standard
+//! deviation. Times may be irregular; nothing is linearised. With `b = 1 - a`, `w = 1 / (1 - a²)`
+//! and `c = step + b X(t)`, mean and sd have closed forms for any theta:
 //!
 //! `mean = sum w b c / sum w b²`, `sd² = sum w (c - b mean)² / n`,
 //! `log likelihood = -n/2 log sd² - 1/2 sum log(1 - a²)`
 //!
-//! which leaves a search over log theta. With one interval for all transitions there is no search
-//! either: theta follows from the regression of the step on the level, its interval from the sum of
-//! squares around it ([`Sums::half_life`]).
+//! This leaves a search over log theta. If all transitions have one interval, there is no search
+//! either: theta follows from the regression of the step on the level, and its interval from the
+//! sum of squared residuals ([`Sums::half_life`]).
 //!
-//! Half-life = ln 2 / theta. Its 95 % interval is that of the profile likelihood: where it is no more than
-//! 1.92 below its top. If that reaches theta = 0 the half-life has no upper bound.
+//! The half-life is ln 2 / theta. Its 95 % interval is that of the profile likelihood: where the
+//! log likelihood is at most 1.92 below its maximum. If that includes theta = 0, the half-life has
+//! no upper bound.
 //!
-//! NB: theta is biased upwards by about 4 / T, T the span of time observed (2 / T if the mean is known;
-//! Tang and Chen, J. Econometrics 149 (2009) 65; Yu, J. Econometrics 169 (2012) 114). The bias is a third
-//! of the statistical error at T = 100 half-lives, and larger than it below 10: look at T / half-life first.
-//! Reference: all three parameters at once by `scipy.optimize`, see `data/fixtures/statistics/make.py`.
+//! NB: theta is biased upwards by about 4 / T, where T is the time observed (2 / T if the mean is
+//! known; Tang and Chen, J. Econometrics 149 (2009) 65; Yu, J. Econometrics 169 (2012) 114). The
+//! bias is a third of the statistical error at T = 100 half-lives, and exceeds it below 10. Look at
+//! T / half-life first.
+//! Reference: all three parameters at once by `scipy.optimize`, see
+//! `data/fixtures/statistics/make.py`.
 
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_2;
@@ -27,36 +29,36 @@ use std::f64::consts::LN_2;
 /// Half of the 95 % quantile of chi squared with one degree of freedom.
 const DROP: f64 = 1.920_729_410_347_062;
 
-/// Half-lives shorter than this share of the sampling interval cannot be told from none.
+/// A half-life shorter than this share of the sampling interval cannot be told from none.
 const SHORTEST: f64 = 0.1;
 
-/// Half-lives longer than this many spans of the observed time cannot be told from a random walk.
+/// A half-life longer than this many times the observed time cannot be told from a random walk.
 const LONGEST: f64 = 100.0;
 
-/// Fewer transitions have no spread to speak of.
+/// With fewer transitions there is no spread to estimate.
 const LEAST: usize = 3;
 
-/// How quickly a series returns to its mean.
+/// How quickly a series reverts to its mean.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HalfLife {
-    /// Time in which a deviation halves, s.
+    /// Time in which a deviation halves, in s.
     pub half_life_s: f64,
-    /// Lower bound with 95 % confidence, s.
+    /// Lower bound of the 95 % interval, in s.
     pub low_s: f64,
-    /// Upper bound, s; `None` if a random walk is within the interval.
+    /// Upper bound, in s; `None` if the interval includes a random walk.
     pub high_s: Option<f64>,
-    /// Rate of return, 1/s.
+    /// Rate of reversion, in 1/s.
     pub theta: f64,
-    /// Mean in the long run, unit of the values.
+    /// Long-run mean, in the unit of the values.
     pub mean: f64,
-    /// Standard deviation in the long run, unit of the values.
+    /// Long-run standard deviation, in the unit of the values.
     pub sd: f64,
 }
 
-/// From one value to the next of the same stretch.
+/// The step from one value to the next within one stretch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Transition {
-    /// Time between them, s; above 0.
+    /// Time between the two, in s; above 0.
     pub dt_s: f64,
     /// The earlier value.
     pub from: f64,
@@ -64,14 +66,14 @@ pub struct Transition {
     pub to: f64,
 }
 
-/// The transitions of a series. `times_s` must not fall; of equal times the last value counts. Nothing
-/// is bridged: no transition leads to a value whose index stands in `breaks`, in order.
+/// Returns the transitions of a series. `times_s` must not decrease; of equal times, the last value
+/// counts. No transition leads to a value whose index is in `breaks`, which must be in order.
 #[must_use]
 pub fn transitions(times_s: &[f64], values: &[f64], breaks: &[usize]) -> Vec<Transition> {
     let mut breaks = breaks.iter().copied().peekable();
     let mut found = Vec::with_capacity(values.len());
     let mut last: Option<(f64, f64)> = None;
-    // Where `last` came from, so that a later value at its own time can take its place.
+    // The value before `last`, so that a later value at the same time can replace `last`.
     let mut before: Option<(f64, f64)> = None;
     for (at, (&time, &value)) in times_s.iter().zip(values).enumerate() {
         while breaks.next_if(|place| *place <= at).is_some() {
@@ -94,7 +96,7 @@ pub fn transitions(times_s: &[f64], values: &[f64], breaks: &[usize]) -> Vec<Tra
     found
 }
 
-/// The likelihood at one theta, mean and sd at their best.
+/// The likelihood at one theta, with mean and sd at their best.
 #[derive(Clone, Copy, Debug)]
 struct Point {
     likelihood: f64,
@@ -108,7 +110,7 @@ fn profile(transitions: &[Transition], origin: f64, log_theta: f64) -> Point {
     let [mut bb, mut bc, mut cc, mut logs] = [0.0; 4];
     for transition in transitions {
         let b = -libm::expm1(-theta * transition.dt_s);
-        // 1 - a² by b, which keeps its digits when theta dt is small.
+        // 1 - a² computed from b keeps its digits when theta dt is small.
         let variance = b * (2.0 - b);
         let c = transition.to - transition.from + b * (transition.from - origin);
         let weighted = b / variance;
@@ -123,8 +125,8 @@ fn profile(transitions: &[Transition], origin: f64, log_theta: f64) -> Point {
     Point { likelihood, mean: origin + bc / bb, sd: variance.sqrt() }
 }
 
-/// Half-life from transitions over any times. `None` with fewer than three, if nothing moves, or if no
-/// reversion is found: the best theta lies at 0.
+/// Returns the half-life from transitions over any times. `None` with fewer than three, if nothing
+/// moves, or if there is no reversion: the best theta is 0.
 #[must_use]
 pub fn half_life(transitions: &[Transition]) -> Option<HalfLife> {
     let origin = transitions.first()?.from;
@@ -152,15 +154,15 @@ pub fn half_life(transitions: &[Transition]) -> Option<HalfLife> {
     })
 }
 
-/// Steps of the coarse search over log theta.
+/// Number of steps of the coarse search over log theta.
 const COARSE: u32 = 32;
 
-/// Width of log theta at which golden section hands over to a parabola. The top is flat: searched
-/// further, the likelihood's last digits would decide.
+/// Width in log theta at which golden section hands over to a parabola. The maximum is flat:
+/// searched further, the last digits of the likelihood would decide.
 const NARROW: f64 = 1e-3;
 
-/// Where `f` is highest: the best of a coarse grid, then golden section around it, then the top of the
-/// parabola through what is left. `None` if that is the lower end.
+/// Returns the place where `f` is highest: the best of a coarse grid, then golden section around
+/// it, then the top of the parabola through what is left. `None` if that is the lower end.
 fn top(f: &impl Fn(f64) -> f64, least: f64, most: f64) -> Option<f64> {
     let place = |step: u32| least + (most - least) * f64::from(step) / f64::from(COARSE);
     let better = |best: (u32, f64), this: (u32, f64)| if best.1 < this.1 { this } else { best };
@@ -176,7 +178,7 @@ fn top(f: &impl Fn(f64) -> f64, least: f64, most: f64) -> Option<f64> {
     (least + 2.0 * NARROW < found).then_some(found)
 }
 
-/// A bracket of the highest place of `f` no wider than [`NARROW`].
+/// Returns a bracket of the highest place of `f`, no wider than [`NARROW`].
 fn golden_section(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64, f64) {
     let golden = 0.5 * (5.0_f64.sqrt() - 1.0);
     let (mut left, mut right) = (high - golden * (high - low), low + golden * (high - low));
@@ -195,14 +197,14 @@ fn golden_section(f: &impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> (f64,
     (low, high)
 }
 
-/// Log theta, or a likelihood, as near as this is met.
+/// Precision to which log theta, or a likelihood, is found.
 const MET: f64 = 1e-9;
 
 /// More steps than false position needs.
 const STEPS: u32 = 100;
 
-/// Where `f` crosses 0 between a place above and one below it: false position, Illinois' variant (an end
-/// that stays twice counts half).
+/// Returns where `f` crosses 0 between a place above and one below it, by false position in the
+/// Illinois variant (an end that stays twice counts half).
 fn crossing(f: &impl Fn(f64) -> f64, above: f64, below: f64) -> f64 {
     let (mut up, mut down) = ((above, f(above)), (below, f(below)));
     let mut was_above = None;
@@ -226,12 +228,12 @@ fn crossing(f: &impl Fn(f64) -> f64, above: f64, below: f64) -> f64 {
     0.5 * (up.0 + down.0)
 }
 
-/// Transitions over one interval, as sums of the level (less an origin) and of the step that followed.
-/// Sums around one origin add up. By steps, not by the later level: a step is 1e-3 of the level's
-/// spread or less, and would be lost in its square.
+/// Transitions over one interval, as sums of the level (relative to an origin) and of the step that
+/// followed. Sums with one origin add up. Steps are summed rather than later levels: a step is 1e-3
+/// of the level's spread or less, and would be lost in its square.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sums {
-    /// Transitions.
+    /// Number of transitions.
     pub count: u64,
     /// Sum of levels.
     pub level: f64,
@@ -246,7 +248,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Adds a transition: the level less the origin, and the step from it.
+    /// Adds a transition: the level relative to the origin, and the step from it.
     #[inline]
     pub fn push(&mut self, level: f64, step: f64) {
         self.count += 1;
@@ -257,7 +259,7 @@ impl Sums {
         self.step_step += step * step;
     }
 
-    /// Adds sums of later transitions, whose origin lies `by` above this one's.
+    /// Adds the sums of later transitions, whose origin lies `by` above this one's.
     #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
     pub fn merge(&mut self, later: &Sums, by: f64) {
         let shifted = by * later.count as f64;
@@ -269,7 +271,7 @@ impl Sums {
         self.step_step += later.step_step;
     }
 
-    /// Variance of the level; 0 without transitions.
+    /// Returns the variance of the level; 0 without transitions.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
     pub fn variance(&self) -> f64 {
@@ -277,15 +279,16 @@ impl Sums {
         ((self.level_level - self.level * self.level / n) / n).max(0.0)
     }
 
-    /// Mean of the squared steps; 0 without transitions.
+    /// Returns the mean of the squared steps; 0 without transitions.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
     pub fn mean_square_step(&self) -> f64 {
         self.step_step / (self.count as f64).max(1.0)
     }
 
-    /// Half-life, in closed form; `mean` is less the origin. `None` as in [`half_life`]. A series that
-    /// returns within a step has a half-life of a tenth of the interval, the shortest there is.
+    /// Returns the half-life, in closed form; its `mean` is relative to the origin. `None` as in
+    /// [`half_life`]. A series that reverts within one step has a half-life of a tenth of the
+    /// interval, the shortest possible.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
     pub fn half_life(&self, interval_s: f64) -> Option<HalfLife> {

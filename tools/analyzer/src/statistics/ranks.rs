@@ -1,9 +1,10 @@
-//! Ranks, and Spearman's correlation of two lists by their ranks. It must not know what is ranked.
+//! Ranks, and Spearman's correlation of two lists by their ranks.
 //!
 //! Equal values share the mean of the ranks that they take. Reference: `scipy.stats.rankdata` and
 //! `scipy.stats.spearmanr`.
 
-/// The rank of every value, from 1; equal values share their mean rank. Values must be finite.
+/// Returns the rank of every value, from 1; equal values share their mean rank. Values must be
+/// finite.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
 pub fn average(values: &[f64]) -> Vec<f64> {
@@ -19,8 +20,8 @@ pub fn average(values: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Spearman's rank correlation, -1 to 1: Pearson's of the average ranks. `None` if the lists differ in
-/// length, have fewer than three values, or one of them has no order at all.
+/// Returns Spearman's rank correlation, -1 to 1: Pearson's correlation of the average ranks. `None`
+/// if the lists differ in length, have fewer than three values, or one of them has no order.
 #[must_use]
 pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     if a.len() != b.len() || a.len() < 3 {

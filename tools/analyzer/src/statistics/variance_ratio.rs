@@ -1,51 +1,53 @@
-//! Lo and MacKinlay's variance ratio: does the variance of differences grow with their length? It must
-//! not know where the sums come from.
+//! Lo and MacKinlay's variance ratio: does the variance of differences grow with their length?
 //!
-//! Of n differences over one step and all overlapping windows of q steps, each within one unbroken
-//! stretch, without drift:
+//! Given n differences over one step and all overlapping windows of q steps, each within one
+//! unbroken stretch, without drift:
 //!
-//! `VR(q) = [S(q) / (q m (1 - q / n))] / [S(1) / (n - 1)]`, S(q) the sum of squared differences over q
-//! steps, m the number of windows; 1 for a random walk, below 1 where the series returns.
+//! `VR(q) = [S(q) / (q m (1 - q / n))] / [S(1) / (n - 1)]`, where S(q) is the sum of squared
+//! differences over q steps and m the number of windows. It is 1 for a random walk and below 1
+//! where the series reverts.
 //!
 //! `z = sqrt(n) (VR - 1) / sqrt(sum over k < q of 4 (1 - k / q)² d(k))` with
-//! `d(k) = n (sum of z(t)² z(t-k)²) / (sum of z(t)²)²`, which holds if the variance changes over time.
+//! `d(k) = n (sum of z(t)² z(t-k)²) / (sum of z(t)²)²`, which holds even if the variance changes
+//! over time.
 //!
-//! Campbell, Lo and MacKinlay, *The Econometrics of Financial Markets* (1997), 2.4.
-//! Reference: `arch.unitroot.VarianceRatio(y, lags=q, trend="n", debiased=True, robust=True,
-//! overlap=True)`; for one unbroken stretch the two are equal.
+//! Campbell, Lo and MacKinlay, *The Econometrics of Financial Markets* (1997), 2.4. Reference:
+//! `arch.unitroot.VarianceRatio(y, lags=q, trend="n", debiased=True, robust=True, overlap=True)`;
+//! for one unbroken stretch the two are equal.
 
 use super::normal;
 use serde::{Deserialize, Serialize};
 
-/// The outcome for one length of window.
+/// The result for one window length.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct VarianceRatio {
-    /// Length of the windows, steps.
+    /// Window length, in steps.
     pub q: u32,
-    /// Variance by step over q steps, over that of one step.
+    /// Variance per step over q steps, divided by that over one step.
     pub ratio: f64,
     /// Robust test statistic; standard normal for a random walk.
     pub z: f64,
-    /// Of a random walk, two-sided.
+    /// Two-sided p-value under a random walk.
     pub p_value: f64,
 }
 
-/// What the ratio is made of.
+/// The sums that the ratio is computed from.
 #[derive(Clone, Copy, Debug)]
 pub struct Sums<'a> {
-    /// Differences over one step.
+    /// Number of differences over one step.
     pub steps: u64,
     /// Sum of their squares.
     pub squares: f64,
-    /// Sums of products of squares that lie 1, 2, ... steps apart; at least q - 1 of them.
+    /// Sums of products of squares that are 1, 2, ... steps apart; at least q - 1 of them.
     pub products: &'a [f64],
-    /// Windows of q steps.
+    /// Number of windows of q steps.
     pub windows: u64,
     /// Sum of the squared differences over q steps.
     pub window_squares: f64,
 }
 
-/// The variance ratio at `q`. `None` if there are no more than `q` steps, no window, or no movement.
+/// Returns the variance ratio at `q`. `None` if there are no more than `q` steps, no window, or no
+/// movement.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
 pub fn variance_ratio(q: u32, sums: &Sums<'_>) -> Option<VarianceRatio> {
@@ -69,7 +71,7 @@ fn robust_variance(width: f64, n: f64, sums: &Sums<'_>) -> f64 {
     n * lags.sum::<f64>() / (sums.squares * sums.squares)
 }
 
-/// The variance ratio of one unbroken series.
+/// Returns the variance ratio of one unbroken series.
 #[must_use]
 pub fn of_series(values: &[f64], q: u32) -> Option<VarianceRatio> {
     let width = q as usize;

@@ -1,4 +1,4 @@
-//! A headless Chromium that opens a page from disk, says what it complained of, and takes a picture.
+//! A headless Chromium that opens a page from disk, reports its errors, and takes a screenshot.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -6,9 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-/// Looks at each page at most so many seconds; a page takes about one.
+/// Time limit per page in seconds; a page takes about one.
 const PATIENCE: &str = "90";
-/// Counts what is drawn, in the page itself.
+/// Script that counts, in the page itself, what is drawn.
 const PROBE: &str = r#"<script>
 addEventListener("load", () => {
   const drawn = (svg) => { const box = svg.getBBox(); return box.width > 0 && box.height > 0; };
@@ -38,22 +38,22 @@ pub(crate) struct Chromium {
     program: PathBuf,
 }
 
-/// What there was to see.
+/// What the browser saw.
 pub(crate) struct Seen {
     pub(crate) complaints: Vec<String>,
-    /// Pictures with shapes in every drawing.
+    /// Charts with shapes in every drawing.
     pub(crate) charts: usize,
-    /// Pictures without.
+    /// Charts without.
     pub(crate) empty: usize,
-    /// Of the page, px.
+    /// Width of the page in px.
     pub(crate) width: usize,
-    /// What the table's first row is when its first head has been clicked twice.
+    /// First row of the table after two clicks on its first heading.
     pub(crate) first_when_reversed: Option<usize>,
     pub(crate) screenshot_bytes: u64,
 }
 
-/// The browser, from `CHROMIUM` or the path. Without one the test has nothing to say, but CI must
-/// have one.
+/// Returns the browser, from `CHROMIUM` or the path. Without one the test is skipped, except on CI,
+/// which must have one.
 pub(crate) fn find() -> Option<Chromium> {
     let named = std::env::var_os("CHROMIUM").map(PathBuf::from);
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -95,11 +95,11 @@ impl Chromium {
         Seen { screenshot_bytes: fs::metadata(&picture).map_or(0, |of| of.len()), ..seen }
     }
 
-    /// Its own process with its own profile, ended if it takes too long.
+    /// Runs the browser as a process with its own profile, and ends it if it takes too long.
     fn run(&self, folder: &Path, page: &Path, arguments: &[&str]) -> Output {
         let file = |name: &str| fs::File::create(folder.join(name)).unwrap();
         let profile = format!("--user-data-dir={}", folder.join("profile").display());
-        // `timeout` waits, and ends a browser that does not.
+        // `timeout` waits for the browser, and kills it if it does not end.
         let status = Command::new("timeout")
             .args(["--kill-after=5", PATIENCE])
             .arg(&self.program)

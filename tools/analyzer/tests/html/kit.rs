@@ -1,4 +1,5 @@
-//! Reports made by hand: one with everything, one with nothing, and what is hard to draw or to print.
+//! Reports made by hand: one with everything, one with nothing, and ones that are hard to draw or
+//! print.
 
 #![expect(
     clippy::cast_precision_loss,
@@ -12,7 +13,7 @@ use analyzer::report::{
     SignaturePoint, TimeBin, Totals,
 };
 
-/// Names that would do harm if they were not escaped, and one that is only long.
+/// Names that would do harm if they were not escaped, and one that is merely long.
 pub(crate) const HOSTILE: [&str; 5] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -21,7 +22,7 @@ pub(crate) const HOSTILE: [&str; 5] = [
     "WWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWWW",
 ];
 
-/// Name, group, unit, meaning.
+/// Name, group, unit and meaning of each column.
 const COLUMNS: [[&str; 4]; 22] = [
     ["instrument", "compatible", "", "The instrument, as the lake's folder has it."],
     ["exchange1", "compatible", "", "The venue whose name comes first."],
@@ -47,7 +48,7 @@ const COLUMNS: [[&str; 4]; 22] = [
     ["coverage", "trust", "", "Share of the period in which both legs were live."],
 ];
 
-/// The same numbers every time, between 0 and 1.
+/// A generator of numbers between 0 and 1 that is the same every time.
 pub(crate) struct Dice(u64);
 
 impl Dice {
@@ -57,7 +58,7 @@ impl Dice {
     }
 }
 
-/// Everything there is, of that many pairs.
+/// Returns a report with everything, and that many pairs.
 pub(crate) fn rich(pairs: usize) -> Report {
     let mut dice = Dice(42);
     let names = names(pairs);
@@ -103,7 +104,7 @@ pub(crate) fn rich(pairs: usize) -> Report {
     }
 }
 
-/// Nothing at all.
+/// Returns a report with nothing at all.
 pub(crate) fn poor() -> Report {
     Report {
         version: "0.1.0".to_owned(),
@@ -115,7 +116,7 @@ pub(crate) fn poor() -> Report {
     }
 }
 
-/// One pair whose detail is empty, of a lake that is complete.
+/// Returns a report with one pair whose detail is empty, from a lake that is complete.
 pub(crate) fn blank() -> Report {
     let mut report = rich(3);
     report.details = report
@@ -134,7 +135,7 @@ pub(crate) fn blank() -> Report {
     report
 }
 
-/// Everything, with names that do harm in every place.
+/// Returns a report with everything, and harmful names everywhere.
 pub(crate) fn hostile() -> Report {
     let mut report = rich(12);
     let mut turn = HOSTILE.iter().cycle().map(|name| (*name).to_owned());
@@ -167,7 +168,7 @@ pub(crate) fn hostile() -> Report {
     report
 }
 
-/// Everything, every figure of the details being a multiple of that one.
+/// Returns a report with everything, whose detail figures are all multiples of `by`.
 pub(crate) fn scaled(by: f64) -> Report {
     let mut report = rich(4);
     for pair in &mut report.pairs {
@@ -217,7 +218,7 @@ fn columns() -> Vec<Column> {
     COLUMNS.into_iter().map(column).collect()
 }
 
-/// Instrument and venues of as many pairs.
+/// Returns instrument and venues of that many pairs.
 fn names(pairs: usize) -> Vec<[String; 3]> {
     let venues = ["binance", "bitget", "bybit", "coinbase", "gateio", "kraken", "okx"];
     let coins = ["BTC", "ETH", "SOL", "1000PEPE", "DOGE", "XRP", "ADA", "AVAX", "LINK", "SUI"];
@@ -300,7 +301,7 @@ fn detail([instrument, exchange1, exchange2]: &[String; 3], dice: &mut Dice) -> 
     }
 }
 
-/// A week in spans of ten minutes, a walk that returns, with a night missing.
+/// Returns a week in spans of ten minutes: a walk that reverts, with one night missing.
 fn over_time(dice: &mut Dice) -> Vec<TimeBin> {
     let width_ns = 600_000_000_000;
     let start: i64 = 1_722_816_000_000_000_000;

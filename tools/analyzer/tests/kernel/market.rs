@@ -1,9 +1,9 @@
-//! Markets of a few venues made of lists that proptest can shrink, and their quotes as record batches
-//! cut at any rows.
+//! Markets of a few venues, made of lists that proptest can shrink, and their quotes as record
+//! batches cut at arbitrary rows.
 
 use analyzer::kernel::lead_lag::Grid;
+use analyzer::kernel::legs::Leg;
 use analyzer::kernel::partial::Partial;
-use analyzer::kernel::timed::Leg;
 use analyzer::kernel::window::BadBatch;
 use analyzer::kernel::{Metrics, Settings, Venue, VenueTerms, analyse};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt8Array};
@@ -15,11 +15,11 @@ pub(crate) const SECOND: i64 = 1_000 * MS;
 pub(crate) const HOUR: i64 = 3_600 * SECOND;
 /// 2024-08-08T00:00:00Z.
 const DAY: i64 = 1_723_075_200_000_000_000;
-/// Prices are hundredths: a tick is a tenth of a basis point of this.
+/// Prices are in hundredths; one tick is a tenth of a basis point of this.
 const BASE: i64 = 100_000;
 pub(crate) const DECIMALS: u8 = 2;
 const TICK: f64 = 100.0;
-/// A quote is too old after so many steps of time.
+/// Number of time steps after which a quote is stale.
 const MAX_AGE: i64 = 50;
 
 /// One quote.
@@ -47,7 +47,7 @@ impl Row {
     }
 }
 
-/// All quotes, by venue, and what they are analysed with.
+/// All quotes by venue, and the settings to analyse them with.
 #[derive(Clone, Debug)]
 pub(crate) struct Market {
     pub(crate) settings: Settings,
@@ -56,7 +56,7 @@ pub(crate) struct Market {
     pub(crate) rows: Vec<Vec<Row>>,
 }
 
-/// Ticks off the base, spread in ticks, sizes, and whether prices stay as they were.
+/// Ticks off the base, width in ticks, sizes, and whether prices stay as they were.
 type Change = ((i64, i64), [Option<i32>; 2], bool);
 
 fn change() -> impl Strategy<Value = Change> {
@@ -68,7 +68,8 @@ fn change() -> impl Strategy<Value = Change> {
     ((level, width), [size(), size()], proptest::bool::weighted(0.25))
 }
 
-/// Steps of time to the next quote: bursts, usual ones, the maximum age to the step, silences.
+/// Returns the number of time steps to the next quote: bursts, usual steps, exactly the maximum
+/// age, and silences.
 fn gap() -> impl Strategy<Value = i64> {
     prop_oneof![6 => Just(0_i64), 8 => 1..12_i64, 2 => MAX_AGE - 1..=MAX_AGE + 1, 1 => 12..200_i64]
 }
@@ -80,7 +81,8 @@ fn row(time: i64, ((level, width), sizes, _): Change, number: usize) -> Row {
     Row { time, ticks: [bid, bid + width], sizes, event, flags }
 }
 
-/// Two to four venues, up to `most` quotes together, `step` ns apart if they are not at one time.
+/// Returns two to four venues with up to `most` quotes in total, at the same time or `step` ns
+/// apart.
 pub(crate) fn markets(most: usize, steps: &'static [i64]) -> impl Strategy<Value = Market> {
     let events = proptest::collection::vec((0..4_usize, gap(), change()), 1..most);
     let opening = proptest::option::of((1..2 * MAX_AGE, change()));
@@ -134,7 +136,7 @@ pub(crate) fn name(venue: usize) -> String {
     format!("v{venue}")
 }
 
-/// A column that says nothing is left out, as by recorders that do not know it.
+/// Makes a batch. A column without values is left out, as by recorders that do not know it.
 fn batch(rows: &[Row]) -> RecordBatch {
     let floats = |of: &dyn Fn(&Row) -> Option<f64>| -> ArrayRef {
         Arc::new(rows.iter().map(of).collect::<Float64Array>())
@@ -165,7 +167,7 @@ fn batch(rows: &[Row]) -> RecordBatch {
 }
 
 impl Market {
-    /// Every two venues, in the order of a partial result.
+    /// Returns every two venues, in the order of a partial result.
     pub(crate) fn pairs(&self) -> Vec<[usize; 2]> {
         let venues = self.rows.len();
         (0..venues).flat_map(|one| (one + 1..venues).map(move |two| [one, two])).collect()
@@ -175,12 +177,13 @@ impl Market {
         self.rows.iter().flatten().map(|row| row.time)
     }
 
-    /// First and last time of all rows.
+    /// Returns the first and last time of all rows.
     pub(crate) fn span(&self) -> Option<(i64, i64)> {
         Some((self.times().min()?, self.times().max()?))
     }
 
-    /// Analysed with each venue's rows cut at these places: two equal ones make an empty batch.
+    /// Analyses the market with each venue's rows cut at these places; equal cuts make empty
+    /// batches.
     pub(crate) fn analyse(&self, cuts: &[Vec<usize>]) -> Partial {
         let venues = self.rows.iter().zip(&self.openings).enumerate();
         let venues = venues.map(|(venue, (rows, opening))| {
@@ -196,8 +199,7 @@ impl Market {
         analyse(&self.settings, venues.collect(), true).unwrap()
     }
 
-    /// The rows before each of these times and those from the last on; each part opens with the last
-    /// quotes before it.
+    /// Splits the market at these times; each part opens with the last quotes before it.
     pub(crate) fn units(&self, cuts: &[i64]) -> Vec<Market> {
         let mut cuts = cuts.to_vec();
         cuts.extend([i64::MIN, i64::MAX]);

@@ -1,5 +1,5 @@
-//! The definitions of docs/metrics.md once more, slowly: all times at which anything can change are
-//! listed, and the state at each and between each two is made anew from all quotes.
+//! The definitions of docs/metrics.md, implemented slowly: all times at which anything can change
+//! are listed, and the state at and between them is computed from all quotes each time.
 
 use super::market::{HOUR, Market, Row, name};
 use analyzer::kernel::lead_lag::{Changes, LeadLag};
@@ -17,7 +17,7 @@ pub(crate) struct State {
     pub(crate) net: [f64; 2],
 }
 
-/// An unbroken time at a threshold or above.
+/// An unbroken time at or above a threshold.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Episode {
     pub(crate) from: i64,
@@ -29,7 +29,7 @@ pub(crate) struct Episode {
 #[derive(Debug)]
 pub(crate) struct Pair<'a> {
     market: &'a Market,
-    /// With the quote from before.
+    /// Quotes of each venue, with the one from before.
     quotes: [Vec<Row>; 2],
     fees: [f64; 2],
     latency: [i64; 2],
@@ -39,7 +39,7 @@ pub(crate) struct Pair<'a> {
     times: Vec<i64>,
 }
 
-/// The last of these at a time.
+/// Returns the last of these quotes at a time.
 fn last(quotes: &[Row], time: i64) -> Option<Row> {
     quotes.iter().rev().find(|quote| quote.time <= time).copied()
 }
@@ -69,7 +69,7 @@ impl<'a> Pair<'a> {
         Some(Pair { market, quotes, fees, latency, begin, end, times })
     }
 
-    /// What the quotes of a time make, if they still are young enough at another.
+    /// Returns the state that the quotes of one time make, if they are still fresh at another.
     pub(crate) fn state(&self, time: i64, until: i64) -> Option<State> {
         let quotes = [last(&self.quotes[0], time)?, last(&self.quotes[1], time)?];
         let live = |quote: &Row| {
@@ -81,27 +81,28 @@ impl<'a> Pair<'a> {
         quotes.iter().all(live).then_some(State { quotes, deviation, net })
     }
 
-    /// Buying on the venue of the direction's number, selling on the other.
+    /// Returns the net spread of buying on the venue with the direction's number and selling on the
+    /// other.
     fn net(&self, quotes: [Row; 2], direction: usize) -> f64 {
         let (buy, sell) = (direction, 1 - direction);
         let gets = quotes[sell].bid() * (1.0 - self.fees[sell]);
         gets / (quotes[buy].ask() * (1.0 + self.fees[buy])) - 1.0
     }
 
-    /// Live times: from, to, and what holds.
+    /// Returns the live times: from, to, and the state.
     pub(crate) fn live(&self) -> Vec<(i64, i64, State)> {
         let between = self.times.windows(2);
         let state = |ends: &[i64]| Some((ends[0], ends[1], self.state(ends[0], ends[1])?));
         between.filter_map(state).collect()
     }
 
-    /// What holds from a time on, for any time at all.
+    /// Returns the state from a time on, for any time.
     fn from(&self, time: i64) -> Option<State> {
         let place = self.times.partition_point(|at| *at <= time).checked_sub(1)?;
         self.state(self.times[place], *self.times.get(place + 1)?)
     }
 
-    /// At each time and between each two: when it begins and what holds.
+    /// Returns the state at each time and between each two, and when it begins.
     fn all(&self) -> Vec<(i64, Option<State>)> {
         let mut all = Vec::new();
         for (place, time) in self.times.iter().enumerate() {
@@ -134,7 +135,7 @@ impl<'a> Pair<'a> {
         episodes
     }
 
-    /// What both quotes have; a size that is not known, or 0, limits nothing.
+    /// Returns the notional of both quotes; a size that is unknown or 0 limits nothing.
     fn notional(quotes: [Row; 2], direction: usize) -> Option<f64> {
         let (buy, sell) = (quotes[direction], quotes[1 - direction]);
         let known = |size: &_| 0 < *size;
@@ -146,7 +147,7 @@ impl<'a> Pair<'a> {
         }
     }
 
-    /// Mean by time of what is to be had within episodes.
+    /// Returns the mean over time of the available notional within episodes.
     pub(crate) fn mean_size(&self, direction: usize, threshold: f64) -> Option<f64> {
         let (mut sum, mut weight) = (0.0, 0.0);
         for (from, to, state) in self.live() {
@@ -159,7 +160,8 @@ impl<'a> Pair<'a> {
         (0.0 < weight).then(|| sum / weight)
     }
 
-    /// Hour of the beginning, what was met (fraction), and what was traded, of orders that arrived.
+    /// Returns, for each order pair that arrived, the hour of its beginning, the net spread that it
+    /// met (as a fraction), and the traded amount.
     pub(crate) fn arrived(&self, direction: usize, threshold: f64) -> Vec<(i64, f64, f64)> {
         let met = |episode: &Episode| {
             let due = self.latency.map(|latency| episode.from + latency);
@@ -171,8 +173,8 @@ impl<'a> Pair<'a> {
         self.episodes(direction, threshold).iter().filter_map(met).collect()
     }
 
-    /// The log ratio at every point of the grid; and count, squares and products of the changes of
-    /// both log mids over a minute.
+    /// Returns the log ratio at every grid point; and the count, squares and products of the
+    /// changes of both log mids over minutes.
     pub(crate) fn samples(&self) -> (Reversion, (u64, [f64; 2], f64)) {
         let sampling = self.market.settings.sampling_ns;
         let mut reversion = Reversion::new();
@@ -203,7 +205,7 @@ impl<'a> Pair<'a> {
         (reversion, (count, squares, product))
     }
 
-    /// Hour by hour, by hand.
+    /// Computes the lead-lag sums hour by hour.
     pub(crate) fn lead_lag(&self) -> LeadLag {
         let mut lead_lag = LeadLag::default();
         let straight = |quotes: &Vec<Row>| -> Vec<Row> {
@@ -214,7 +216,7 @@ impl<'a> Pair<'a> {
             let (from, to) = (hour * HOUR, (hour + 1) * HOUR);
             let block = |quotes: &Vec<Row>| {
                 let mut block = Changes::default();
-                // What stands at the hour's beginning, which may be a quote of this hour that was handed in.
+                // The quote at the hour's beginning may be one of this hour that was passed in.
                 let handed =
                     quotes.first().filter(|first| first.time < self.begin).map(|first| first.time);
                 let standing = last(quotes, from.max(handed.unwrap_or(from).min(to)));
@@ -235,15 +237,15 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// The deviation in percent of each row of the left venue, if the right one had a quote since the
-/// period's beginning.
+/// Returns the deviation in percent of each row of the left venue, if the right one had a quote
+/// since the period's beginning.
 pub(crate) fn deviations(market: &Market, [one, two]: [usize; 2]) -> Vec<Option<f64>> {
     let joined = |row: &Row| last(&market.rows[two], row.time);
     let deviation = |row: &Row| joined(row).map(|right| (row.bid() / right.bid() - 1.0) * 100.0);
     market.rows[one].iter().map(deviation).collect()
 }
 
-/// One venue's own sums.
+/// Returns one venue's own sums.
 pub(crate) fn venue(market: &Market, venue: usize) -> VenueSums {
     let rows = &market.rows[venue];
     let max_age = market.settings.max_age_ns;
@@ -266,7 +268,7 @@ pub(crate) fn venue(market: &Market, venue: usize) -> VenueSums {
     sums
 }
 
-/// Basis points of a fraction.
+/// Converts a fraction to basis points.
 pub(crate) fn bps(fraction: f64) -> f64 {
     fraction * BPS
 }

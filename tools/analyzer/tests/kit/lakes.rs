@@ -1,5 +1,5 @@
-//! Lakes for tests: quotes by a formula or by chance, written as recorders write them, and the
-//! analyzer run on them as a user does.
+//! Lakes for tests: quotes by a formula or a random generator, written as recorders write them, and
+//! the analyzer run on them as a user would.
 
 #![allow(dead_code, reason = "each test uses its part")]
 
@@ -24,13 +24,13 @@ pub(crate) const MIDNIGHT: i64 = 1_723_075_200 * SECOND;
 /// One row of a file.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Row {
-    /// ns since 1970.
+    /// Time in ns since 1970.
     pub(crate) time: i64,
     pub(crate) bid: Option<f64>,
     pub(crate) ask: Option<f64>,
 }
 
-/// A quote with an ask one cent above.
+/// Returns a quote with an ask one cent above the bid.
 pub(crate) fn quote(time: i64, bid: f64) -> Row {
     Row { time, bid: Some(bid), ask: Some(((bid + 0.01) * 100.0).round() / 100.0) }
 }
@@ -48,7 +48,7 @@ pub(crate) enum Unit {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Style {
     pub(crate) unit: Unit,
-    /// Prices as decimals of two places.
+    /// Whether prices are decimals of two places.
     pub(crate) decimal: bool,
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn write(path: &Path, batch: &RecordBatch) {
     writer.close().unwrap();
 }
 
-/// The folder of an hour since 1970, from the lake's top.
+/// Returns the folder of an hour since 1970, below the lake.
 pub(crate) fn folder(venue: &str, symbol: &str, hour: i64) -> String {
     let at = jiff::Timestamp::from_second(hour * 3_600).unwrap();
     let symbol = symbol.replace('/', "#");
@@ -99,7 +99,7 @@ pub(crate) fn folder(venue: &str, symbol: &str, hour: i64) -> String {
     format!("exchange={venue}/symbol={symbol}/{at}")
 }
 
-/// Writes rows into a file of every hour that has some; rows keep their order.
+/// Writes rows into one file per hour that has any; rows keep their order.
 pub(crate) fn write_hours(
     lake: &Path,
     venue: &str,
@@ -118,7 +118,7 @@ pub(crate) fn write_hours(
     }
 }
 
-/// Whole numbers of a generator that is the same everywhere (splitmix64).
+/// A generator of whole numbers that is the same everywhere (splitmix64).
 pub(crate) struct Chance(pub(crate) u64);
 
 impl Chance {
@@ -130,7 +130,7 @@ impl Chance {
         z ^ (z >> 31)
     }
 
-    /// From 0 to below `n`.
+    /// Returns a number from 0 to below `n`.
     pub(crate) fn below(&mut self, n: i64) -> i64 {
         i64::try_from(self.next() % n.unsigned_abs()).unwrap()
     }
@@ -140,13 +140,13 @@ impl Chance {
     }
 }
 
-/// A price in whole cents.
+/// Returns a price in whole cents.
 pub(crate) fn cents(count: i64) -> f64 {
     f64::from(i32::try_from(count).unwrap()) / 100.0
 }
 
-/// Quotes of `count` seconds or so from `from` on, whose bid goes to and fro about 100; venues
-/// with other numbers are a little above and below each other in turn.
+/// Returns `count` quotes about a second apart from `from` on, whose bid oscillates about 100.
+/// Venues with other numbers are alternately a little above and below each other.
 pub(crate) fn walk(number: u64, from: i64, count: i64) -> Vec<Row> {
     let mut chance =
         Chance(number.wrapping_mul(77).wrapping_add(from.unsigned_abs() / 1_000_000_000));
@@ -160,7 +160,7 @@ pub(crate) fn walk(number: u64, from: i64, count: i64) -> Vec<Row> {
     rows.collect()
 }
 
-/// A lake in a folder of its own, so that its partial results are there too.
+/// A lake in a folder of its own, which also holds its partial results.
 pub(crate) struct Home {
     pub(crate) home: TempDir,
     pub(crate) lake: PathBuf,
@@ -180,7 +180,7 @@ impl Home {
         Home { home, lake }
     }
 
-    /// Two instruments on some days after 2024-08-08; BTC on three venues, ETH on two.
+    /// Writes two instruments on some days after 2024-08-08: BTC on three venues, ETH on two.
     pub(crate) fn of_days(days: std::ops::Range<i64>) -> Home {
         let home = Home::new();
         days.for_each(|day| home.add_day(day));
@@ -202,14 +202,14 @@ impl Home {
         self.home.path().join(name)
     }
 
-    /// Runs the analyzer on the lake; results go to `out`.
+    /// Runs the analyzer on the lake; the results go to `out`.
     pub(crate) fn run(&self, options: &[&str]) -> Outcome {
         let mut all = vec![self.lake.to_str().unwrap()];
         all.extend(options);
         run(self.home.path(), &all)
     }
 
-    /// Runs it, which must end with this exit code, and reads the report.
+    /// Runs the analyzer, which must exit with this code, and reads the report.
     pub(crate) fn report(&self, code: i32, options: &[&str]) -> serde_json::Value {
         let outcome = self.run(options);
         assert_eq!(outcome.code, Some(code), "{options:?}: {}{}", outcome.text, outcome.errors);
@@ -224,7 +224,7 @@ impl Home {
 /// Venues of [`Home::of_days`], in order.
 pub(crate) const VENUES: [&str; 3] = ["alpha", "binance_usdm", "okx"];
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) code: Option<i32>,
@@ -232,7 +232,7 @@ pub(crate) struct Outcome {
     pub(crate) errors: String,
 }
 
-/// Runs the analyzer in a folder; results go to `out` in it.
+/// Runs the analyzer in a folder; the results go to `out` in it.
 pub(crate) fn run(folder: &Path, options: &[&str]) -> Outcome {
     let analyzer = Command::new(env!("CARGO_BIN_EXE_analyzer"))
         .current_dir(folder)
@@ -248,7 +248,7 @@ pub(crate) fn run(folder: &Path, options: &[&str]) -> Outcome {
     }
 }
 
-/// Problems of a report: subject, what is wrong, whether something was left out.
+/// Returns the problems of a report: subject, what is wrong, whether something was left out.
 pub(crate) fn problems(report: &serde_json::Value) -> Vec<(String, String, bool)> {
     let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
     let problems = report["problems"].as_array().unwrap().iter();
@@ -257,7 +257,7 @@ pub(crate) fn problems(report: &serde_json::Value) -> Vec<(String, String, bool)
         .collect()
 }
 
-/// Pairs of a table as CSV has them: by names, the cells with their columns.
+/// Pairs of the CSV table: by names, the cells with their columns.
 pub(crate) type Pairs = BTreeMap<[String; 3], Vec<(String, String)>>;
 
 pub(crate) fn pairs(path: &Path) -> (Vec<String>, Pairs) {

@@ -1,9 +1,10 @@
-//! Lakes whose truth is known, on disk as the recorder lays them out, and rows of their analysis by
-//! the names of columns.
+//! Lakes whose truth is known, on disk as the recorder lays them out, and the rows of their
+//! analysis by column name.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare its lake has failed")]
 
-use analyzer::options::{Arguments, Plan};
+use analyzer::options::Arguments;
+use analyzer::plan::Plan;
 use analyzer::progress::Progress;
 use analyzer::report::{Cell, Report};
 use analyzer::run::analyse;
@@ -12,14 +13,14 @@ use arrow::array::{
 };
 use clap::Parser;
 use exchange_sim::{INSTRUMENTS, Model, ModelOptions};
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_lake::table::{Metadata, QUOTES, TableWriter, constant_text};
 use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 use tempfile::TempDir;
 
-/// 2024-08-08T23:30:00Z: half an hour of recording lies before midnight, the rest behind it.
+/// 2024-08-08T23:30:00Z: half an hour of recording is before midnight, the rest after it.
 pub(crate) const BEGIN: i64 = 1_723_159_800_000_000_000;
 pub(crate) const SECOND: i64 = 1_000_000_000;
 pub(crate) const MS: i64 = 1_000_000;
@@ -35,10 +36,10 @@ pub(crate) struct Quote {
     pub(crate) ask_size: f64,
 }
 
-/// Quotes by instrument and venue, each in order of time.
+/// Quotes by instrument and venue, each in time order.
 pub(crate) type Quotes = BTreeMap<(String, String), Vec<Quote>>;
 
-/// A seed from the one asked for, or from `SEED`; printed.
+/// Returns the given seed, or that of `SEED`, and prints it.
 pub(crate) fn seeds(first: u64, count: u64) -> impl Iterator<Item = u64> {
     let first = std::env::var("SEED").map_or(first, |text| text.parse().unwrap());
     println!("SEED={first} and the {} after it", count - 1);
@@ -58,7 +59,7 @@ pub(crate) struct Lake {
 }
 
 impl Lake {
-    /// Writes quotes as the engine's recorder does: a file for each venue, instrument and hour.
+    /// Writes quotes as the engine's recorder does: one file per venue, instrument and hour.
     pub(crate) fn of(quotes: &Quotes) -> Lake {
         let lake = Lake { folder: TempDir::new().unwrap() };
         for ((instrument, venue), quotes) in quotes {
@@ -72,9 +73,9 @@ impl Lake {
     fn write(&self, instrument: &str, venue: &str, quotes: &[Quote]) {
         let folder = format!(
             "exchange={}/symbol={}/{}",
-            lake::venue_folder(venue).unwrap(),
-            lake::instrument_folder(instrument).unwrap(),
-            lake::hour_folder(u64::try_from(quotes[0].time / HOUR).unwrap())
+            layout::venue_folder(venue).unwrap(),
+            layout::instrument_folder(instrument).unwrap(),
+            layout::hour_folder(u64::try_from(quotes[0].time / HOUR).unwrap())
         );
         let folder = self.folder.path().join(folder);
         fs::create_dir_all(&folder).unwrap();
@@ -102,7 +103,8 @@ impl Lake {
         assert_eq!(writer.finish().unwrap().rows, rows as u64);
     }
 
-    /// Analyses as the program does, with these options; nothing may be wrong with the lake.
+    /// Analyses the lake as the program does, with these options; nothing may be wrong with the
+    /// lake.
     pub(crate) fn analyse(&self, options: &[&str]) -> Report {
         let lake = self.folder.path().to_str().unwrap();
         let always = ["analyzer", lake, "--no-partials", "--threads", "1"];
@@ -115,7 +117,7 @@ impl Lake {
     }
 }
 
-/// What the model quotes in so many seconds, bursts and shocks and all.
+/// Returns what the model quotes in that many seconds, including bursts and shocks.
 pub(crate) fn play(options: &ModelOptions, length_s: i64) -> Quotes {
     let mut model = Model::new(options).unwrap();
     let mut quotes = Quotes::new();
@@ -154,7 +156,7 @@ pub(crate) struct Row<'a> {
     place: usize,
 }
 
-/// All rows, best first.
+/// Returns all rows, best first.
 pub(crate) fn rows(report: &Report) -> impl Iterator<Item = Row<'_>> {
     (0..report.pairs.len()).map(move |place| Row { report, place })
 }
@@ -166,12 +168,12 @@ impl<'a> Row<'a> {
         &self.report.pairs[self.place].cells[place]
     }
 
-    /// A figure that must be known.
+    /// Returns a figure that must be known.
     pub(crate) fn number(self, column: &str) -> f64 {
         self.known(column).unwrap_or_else(|| panic!("{} has no {column}", self.name()))
     }
 
-    /// A figure, if it is known.
+    /// Returns a figure, if it is known.
     pub(crate) fn known(self, column: &str) -> Option<f64> {
         match self.cell(column) {
             Cell::Number(number) => Some(*number),
@@ -181,7 +183,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// A text, if there is one.
+    /// Returns a text, if there is one.
     pub(crate) fn text(self, column: &str) -> Option<&'a str> {
         match self.cell(column) {
             Cell::Text(text) => Some(text),
@@ -192,7 +194,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The venues, exchange1 first.
+    /// Returns the venues, exchange1 first.
     pub(crate) fn venues(self) -> [&'a str; 2] {
         ["exchange1", "exchange2"].map(|column| self.text(column).unwrap())
     }
@@ -201,7 +203,7 @@ impl<'a> Row<'a> {
         self.text("symbol").unwrap()
     }
 
-    /// Instrument and venues.
+    /// Returns instrument and venues.
     pub(crate) fn name(self) -> String {
         format!("{} {}", self.instrument(), self.venues().join(" "))
     }

@@ -1,15 +1,14 @@
-//! Who leads, by how much, and whether that may be chance. Pure functions of the sums; it must not
-//! know changes or walks.
+//! Which venue leads, by how much, and whether that may be chance. Pure functions of the sums.
 
 use super::student;
-use super::{Grid, LeadLag, SHIFTS};
+use super::sums::{Grid, LeadLag, SHIFTS};
 use serde::{Deserialize, Serialize};
 
 /// How often the peak may lie beyond the band if neither venue leads.
 const LEVEL: f64 = 0.01;
 
-/// Changes that each venue must have for a band: with fewer, some large ones among them are all that
-/// a correlation consists of, and the null is far from normal.
+/// Number of changes that each venue must have for a band. With fewer, a correlation consists of a
+/// few large changes, and the null is far from normal.
 const LEAST_CHANGES: u64 = 100;
 
 /// The venue whose mid changes first.
@@ -25,46 +24,54 @@ pub enum Leader {
 /// What the sums of a pair say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeadLagResult {
-    /// Lag in ns and correlation, from the most negative lag. Positive lag: exchange1 leads. The
-    /// estimator does not bound a correlation by one; noise of the mids brings it down.
+    /// Lag in ns and correlation, from the most negative lag on. Positive lag: exchange1 leads. The
+    /// estimator does not bound a correlation by one, and noise of the mids lowers it.
     pub correlations: Vec<(i64, f64)>,
-    /// Where the correlation is farthest from zero, ns. Of equals, the nearest to lag 0.
+    /// Lag in ns at which the correlation is farthest from zero; of equals, the one nearest to 0.
     pub peak_lag_ns: i64,
-    /// The correlation there.
+    /// The correlation at that lag.
     pub peak_correlation: f64,
-    /// If neither venue leads and they have nothing in common, the peak is beyond `-band..band` in at
-    /// most 1 of 100 cases. `None` if no block was long enough for shifts, or a venue had fewer than
-    /// 100 changes.
+    /// If the venues have nothing in common, the peak is outside `-band..band` in at most 1 of 100
+    /// cases. `None` if no block was long enough for shifts, or a venue had fewer than 100 changes.
     ///
-    /// The correlations at the shifts have the mean zero and a spread that their root mean square
-    /// estimates; Student's t with as many degrees of freedom as there are shifts says how far one
-    /// lag strays in `1 % / lags` of all cases (Bonferroni; neighbouring lags go together, so the
-    /// true rate is lower).
+    /// The correlations at the shifts have mean zero and a spread that their root mean square
+    /// estimates. Student's t, with as many degrees of freedom as there are shifts, gives how far
+    /// one lag strays in `1 % / lags` of all cases. (This is Bonferroni's correction; neighbouring
+    /// lags are correlated, so the true rate is lower.)
     pub band: Option<f64>,
-    /// How often such a peak or a greater one is seen at some lag by chance, 0 to 1, reckoned as the
-    /// band is: below 0.01 if and only if the peak is beyond it.
+    /// Probability of a peak at least this high at some lag by chance, 0 to 1, computed as the band
+    /// is: below 0.01 if and only if the peak is beyond the band.
     pub p_value: Option<f64>,
-    /// Sum of squared correlations at positive lags, divided by that at negative lags: above 1
-    /// exchange1 leads on the whole. `None` if the latter is zero.
+    /// Sum of squared correlations at positive lags, divided by that at negative lags. Above 1,
+    /// exchange1 leads on the whole. `None` if the divisor is zero.
     pub lead_lag_ratio: Option<f64>,
-    /// Who leads at the peak. `None` if there is no band, if the peak is within it or at lag 0, or if
-    /// the peak is not higher by the band than the correlation at the same lag with the other sign.
+    /// The venue that leads at the peak. `None` if there is no band, if the peak is within it or at
+    /// lag 0, or if the peak does not exceed the correlation at the opposite lag by more than the
+    /// band.
     ///
-    /// The last is for venues that share one price and change it seldom: their curve is flat on top,
-    /// far beyond the band, and where the peak lies is chance. Two correlations differ by chance by
-    /// at most 1.4 times what one strays, and less as these go together; the band, made for many
-    /// lags, is above what this one difference needs.
+    /// The last condition is for venues that share one price and change it seldom. Their curve is
+    /// flat on top, far beyond the band, and where the peak lies is chance. The chance difference
+    /// of two correlations is at most 1.4 times that of one, and less because the two are
+    /// correlated. The band is made for many lags, so it is more than this one difference needs.
     pub leader: Option<Leader>,
 }
 
-/// See [`LeadLag::result`].
-pub(super) fn conclude(sums: &LeadLag, grid: &Grid) -> Option<LeadLagResult> {
-    let scale = scale_of(sums.squares)?;
+impl LeadLag {
+    /// Returns what the sums say; `None` if a venue's mid never changed, or if the sums are not for
+    /// this grid.
+    #[must_use]
+    pub fn result(&self, grid: &Grid) -> Option<LeadLagResult> {
+        conclude(self, grid)
+    }
+}
+
+fn conclude(sums: &LeadLag, grid: &Grid) -> Option<LeadLagResult> {
+    let scale = scale_of(sums.squares())?;
     if !sums.fits(grid) {
         return None;
     }
     let correlations: Vec<(i64, f64)> =
-        grid.lags().zip(sums.covariance.iter().map(|covariance| covariance / scale)).collect();
+        grid.lags().zip(sums.covariances().iter().map(|covariance| covariance / scale)).collect();
     let (peak_lag_ns, peak_correlation) = peak_of(&correlations);
     let spread = spread_of_null(sums);
     let lags = f64::from(2 * grid.steps + 1);
@@ -84,13 +91,13 @@ pub(super) fn conclude(sums: &LeadLag, grid: &Grid) -> Option<LeadLagResult> {
     })
 }
 
-/// What divides a covariance; `None` unless it is positive.
+/// Returns the divisor of a covariance; `None` unless it is positive.
 fn scale_of(squares: [f64; 2]) -> Option<f64> {
     let scale = squares[0].sqrt() * squares[1].sqrt();
     (0.0 < scale).then_some(scale)
 }
 
-/// Lag and correlation farthest from zero.
+/// Returns the lag and correlation farthest from zero.
 fn peak_of(correlations: &[(i64, f64)]) -> (i64, f64) {
     let better = |best: (i64, f64), next: (i64, f64)| {
         let (old, new) = (best.1.abs(), next.1.abs());
@@ -100,8 +107,8 @@ fn peak_of(correlations: &[(i64, f64)]) -> (i64, f64) {
     correlations.iter().copied().reduce(better).unwrap_or_default()
 }
 
-/// By how much the peak is higher than the correlation at the same lag with the other sign; a peak
-/// within the band cannot be higher by the band.
+/// Returns by how much the peak exceeds the correlation at the opposite lag. A peak within the band
+/// cannot exceed it by the band.
 fn lead_of_peak(correlations: &[(i64, f64)], peak_lag_ns: i64) -> f64 {
     let at = |lag_ns: i64| {
         let found = correlations.iter().find(|(lag, _)| *lag == lag_ns);
@@ -110,14 +117,15 @@ fn lead_of_peak(correlations: &[(i64, f64)], peak_lag_ns: i64) -> f64 {
     at(peak_lag_ns) - at(-peak_lag_ns)
 }
 
-/// Root mean square of the correlations at the shifts. The squares are those of the blocks that have
-/// shifts: if these are a part of the whole, the null is somewhat too wide, never too narrow.
+/// Returns the root mean square of the correlations at the shifts. It is scaled by the blocks that
+/// have shifts; if these are only part of all blocks, the null is somewhat too wide, never too
+/// narrow.
 fn spread_of_null(sums: &LeadLag) -> Option<f64> {
-    if sums.changes.iter().any(|changes| *changes < LEAST_CHANGES) {
+    if sums.changes().iter().any(|changes| *changes < LEAST_CHANGES) {
         return None;
     }
     let scale = scale_of(sums.shifted_squares)?;
-    let squares = sums.shifted_covariance.iter().map(|covariance| (covariance / scale).powi(2));
+    let squares = sums.shifted_covariances().iter().map(|covariance| (covariance / scale).powi(2));
     let spread = (squares.sum::<f64>() / f64::from(SHIFTS)).sqrt();
     (0.0 < spread).then_some(spread)
 }

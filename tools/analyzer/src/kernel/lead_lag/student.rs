@@ -1,24 +1,25 @@
-//! Tails of Student's t for an even number of degrees of freedom, where they are finite sums
-//! (Abramowitz and Stegun 26.7.4). It must not know what is tested.
+//! Tails of Student's t for an even number of degrees of freedom, for which they are finite sums
+//! (Abramowitz and Stegun 26.7.4).
 //!
-//! With n degrees, `c = n / (n + t^2)` and `f(k) = (1 3 .. (2k-1)) / (2 4 .. 2k)`:
-//! `P(|T| < t) = sqrt(1 - c) * sum of f(k) c^k for k < n / 2`. The whole series is one, so that the
-//! tail is the rest of it, which is exact where the difference to one would not be.
+//! With n degrees of freedom, `c = n / (n + t^2)` and `f(k) = (1 3 .. (2k-1)) / (2 4 .. 2k)`:
+//! `P(|T| < t) = sqrt(1 - c) * sum of f(k) c^k for k < n / 2`. The infinite series sums to one, so
+//! the tail is its remainder. Computed that way it is exact where one minus the probability would
+//! not be.
 
-/// Terms of the rest that are added: `c` is at most a half, so that the last ones are nothing.
+/// Number of terms of the remainder that are added. `c` is at most a half, so the last ones vanish.
 const TERMS_OF_REST: u32 = 64;
 
-/// Halvings of an interval: all of a double's digits.
+/// Number of interval halvings: enough for all digits of a double.
 const HALVINGS: u32 = 64;
 
-/// Where a tail is looked for: beyond, it is smaller than any level that is asked for.
+/// Upper end of the search for a tail; beyond it every tail is smaller than any level asked for.
 const FARTHEST: f64 = 1000.0;
 
-/// `P(|T| >= t)` for `t >= 0` and an even number of degrees.
+/// Returns `P(|T| >= t)` for `t >= 0` and an even number of degrees.
 pub(super) fn two_sided_tail(t: f64, degrees: u32) -> f64 {
     let n = f64::from(degrees);
     let c = n / (n + t * t);
-    // Not `1 - c`, which loses digits for a small t; infinity is not divided by itself.
+    // `1 - c` would lose digits for a small t, and `t * t` may overflow for a large one.
     let sine = if t < FARTHEST { t / (n + t * t).sqrt() } else { 1.0 };
     if t * t < n {
         (1.0 - sine * sum_of_terms(c, 0, degrees / 2)).max(0.0)
@@ -27,7 +28,7 @@ pub(super) fn two_sided_tail(t: f64, degrees: u32) -> f64 {
     }
 }
 
-/// The `t` of which the tail is `tail`, between 0 and 1.
+/// Returns the `t` whose tail is `tail`, between 0 and 1.
 pub(super) fn critical(tail: f64, degrees: u32) -> f64 {
     let (mut low, mut high) = (0.0, FARTHEST);
     for _ in 0..HALVINGS {
@@ -41,7 +42,7 @@ pub(super) fn critical(tail: f64, degrees: u32) -> f64 {
     high
 }
 
-/// Sum of `f(k) c^k` for `from <= k < to`.
+/// Returns the sum of `f(k) c^k` for `from <= k < to`.
 fn sum_of_terms(c: f64, from: u32, to: u32) -> f64 {
     let mut term = 1.0;
     let mut sum = 0.0;

@@ -1,31 +1,31 @@
-//! The Hayashi-Yoshida covariance of two series of changes, at many lags. It must not know venues,
-//! blocks or what the sums are for.
+//! The Hayashi-Yoshida covariance of two series of changes, at many lags.
 //!
-//! A change of the first series happens in (t', t], one of the second in (s', s], from the change
-//! before to the change itself. At lag h the sum is of the products of all pairs of which
-//! (t' + h, t + h] and (s', s] overlap. Such pairs lie on a path: from one of them the next is had
-//! by going on in the series whose interval ends first, or in both. So one walk of at most n + m
-//! steps finds each pair once, and every term is a product of two increments: no levels of prices
-//! are added up and taken away again.
+//! A change of the first series happens in (t', t] and one of the second in (s', s], from the
+//! change before to the change itself. At lag h, the sum is over the products of all pairs for
+//! which (t' + h, t + h] and (s', s] overlap. Such pairs lie on a path: the next pair follows from
+//! the current one by advancing in the series whose interval ends first, or in both. So one walk of
+//! at most n + m steps finds each pair once. Every term is a product of two increments: no price
+//! levels are added and subtracted again.
 //!
-//! Which series goes on is chance, which a processor's branch prediction cannot learn, and every step
-//! waits for the one before. Hence a step has no branch, and several lags walk side by side. A lag's
-//! sum is the same whoever walks beside it.
+//! Which series advances is random, so the processor's branch prediction cannot learn it, and every
+//! step waits for the one before. Therefore a step has no branch, and several lags walk side by
+//! side. The sum of a lag does not depend on the lags beside it.
 
-/// One change: when, and by how much. The first of a series is its opening, whose increment is
-/// not used.
+/// One change: when it happened and how large it was. The first one of a series is its opening,
+/// whose increment is not used.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Change {
     /// Nanoseconds since 1970 UTC.
     pub(super) time: i64,
-    /// Of the logarithm of the mid.
+    /// Change of the logarithm of the mid.
     pub(super) increment: f64,
 }
 
-/// Lags that walk side by side: with more of them their places no longer fit the registers.
+/// Number of lags that walk side by side; with more, their positions no longer fit in registers.
 const SIDE_BY_SIDE: usize = 3;
 
-/// Adds to `sums[k]` the covariance of `x` and `y` at the lag `lag(k)`, ns. Times strictly increase.
+/// Adds to `sums[k]` the covariance of `x` and `y` at the lag `lag(k)`, in ns. Times must strictly
+/// increase.
 pub(super) fn add_covariances(
     x: &[Change],
     y: &[Change],
@@ -37,7 +37,7 @@ pub(super) fn add_covariances(
     }
     let mut first = 0;
     for sums in sums.chunks_mut(SIDE_BY_SIDE) {
-        // Where the chunk is short, the lanes at its end walk the last lag again, for nothing.
+        // If the chunk is short, its last lanes walk the last lag again, and their sums are unused.
         let last = sums.len() - 1;
         let mut lanes: [Lane; SIDE_BY_SIDE] =
             std::array::from_fn(|k| Lane::start(x, y, lag(first + k.min(last))));
@@ -53,14 +53,14 @@ pub(super) fn add_covariances(
 #[derive(Clone, Copy)]
 struct Lane {
     lag: i64,
-    /// Changes whose intervals overlap, unless one is behind the end.
+    /// Indices of two changes whose intervals overlap, unless one is past the end.
     at_x: usize,
     at_y: usize,
     sum: f64,
 }
 
 impl Lane {
-    /// At the first pair that overlaps, if any does.
+    /// Returns a lane at the first overlapping pair, if there is one.
     fn start(x: &[Change], y: &[Change], lag: i64) -> Lane {
         let (from_x, from_y) = (x[0].time + lag, y[0].time);
         Lane {
@@ -71,13 +71,13 @@ impl Lane {
         }
     }
 
-    /// How many steps are certainly inside both series.
+    /// Returns a number of steps that certainly stay inside both series.
     fn safe_steps(&self, x: &[Change], y: &[Change]) -> usize {
         (x.len() - self.at_x).min(y.len() - self.at_y)
     }
 
-    /// Adds this pair and goes to the next. Wrapping, as a check would cost a branch: places stay
-    /// below the lengths, times below a few centuries.
+    /// Adds this pair and moves to the next. It wraps, because a check would cost a branch: indices
+    /// stay below the lengths, and times below a few centuries.
     #[inline]
     fn step(&mut self, x: &[Change], y: &[Change]) {
         let (change_x, change_y) = (x[self.at_x], y[self.at_y]);
@@ -89,7 +89,7 @@ impl Lane {
     }
 }
 
-/// Walks all lanes to their ends: together while all have steps to do, then one by one.
+/// Walks all lanes to their ends: together while all have steps left, then one by one.
 fn walk(x: &[Change], y: &[Change], lanes: &mut [Lane; SIDE_BY_SIDE]) {
     walk_together(x, y, lanes);
     for lane in lanes {
@@ -99,7 +99,7 @@ fn walk(x: &[Change], y: &[Change], lanes: &mut [Lane; SIDE_BY_SIDE]) {
 
 /// Walks until the first lane is at its end.
 fn walk_together<const N: usize>(x: &[Change], y: &[Change], lanes: &mut [Lane; N]) {
-    // A copy of its own, so that it can live in registers.
+    // A local copy can live in registers.
     let mut walking = *lanes;
     loop {
         let steps = walking.iter().map(|lane| lane.safe_steps(x, y)).min().unwrap_or(0);

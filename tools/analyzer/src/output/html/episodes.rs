@@ -1,62 +1,34 @@
-//! Episodes of one pair: a small table by threshold and direction, and how often and how long they
-//! were as bars. It must not know what an episode is worth to anybody.
+//! The episodes of one pair: a small table by threshold and direction, and bar charts of how many
+//! there were and how long they lasted.
 
-use super::frame::{FIRST, Frame, HALF, SECOND, drawable, label};
+use super::frame::{FIRST, Frame, HALF, SECOND, drawable, label, zero};
 use super::numbers;
-use super::pictures::{MOST_CHARS, Picture, zero};
+use super::picture::{EpisodeRow, MOST_CHARS, Picture};
 use crate::report::Episodes;
 use kuva::prelude::{BarPlot, Plot};
-use serde::Serialize;
 
-/// Rows of the small table, and groups of bars.
+/// Rows of the small table; also twice the number of groups of bars.
 const MOST_ROWS: usize = 24;
 
-/// One direction at one threshold, as text.
-#[derive(Serialize)]
-pub(super) struct Row {
-    buy: String,
-    sell: String,
-    threshold: String,
-    count: String,
-    peak: String,
-    still_there: String,
-    capture: String,
-}
-
-impl Row {
-    fn new(episodes: &Episodes) -> Self {
-        let known = |text: Option<String>| text.unwrap_or_else(|| numbers::UNKNOWN.to_owned());
-        Self {
-            buy: numbers::name(&episodes.buy),
-            sell: numbers::name(&episodes.sell),
-            threshold: numbers::tick(episodes.threshold_bps),
-            count: numbers::count(episodes.count),
-            peak: known(episodes.peak_bps.map(numbers::figure)),
-            still_there: known(episodes.still_there.map(numbers::percent)),
-            capture: numbers::figure(episodes.capture),
-        }
-    }
-}
-
-/// Counts, the table, and durations at the best threshold.
+/// Draws the counts, the table, and the durations at the best threshold.
 pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
     let mut picture = Picture {
         kind: "episodes",
         wide: true,
         title: "Episodes",
         reading:
-            "An episode lasts while the net spread stays at or above the threshold; long ones, and \
-                  those still there when both orders have arrived, can be captured."
+            "An episode lasts while the net spread is at or above the threshold. Long episodes, \
+                  and those that are still there when both orders arrive, can be captured."
                 .to_owned(),
         ..Picture::default()
     };
     if episodes.iter().all(|episodes| episodes.count == 0) {
-        let why = "The net spread never reached a threshold, in neither direction.";
+        let why = "The net spread never reached a threshold in either direction.";
         picture.absent = Some(why.to_owned());
         return picture;
     }
     let directions = directions(episodes);
-    picture.counts = episodes.iter().take(MOST_ROWS).map(Row::new).collect();
+    picture.counts = episodes.iter().take(MOST_ROWS).map(row).collect();
     picture.legend = ["bar first", "bar second"]
         .into_iter()
         .zip(&directions)
@@ -74,7 +46,20 @@ pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
     picture
 }
 
-/// The two directions, as they come.
+fn row(episodes: &Episodes) -> EpisodeRow {
+    let known = |text: Option<String>| text.unwrap_or_else(|| numbers::UNKNOWN.to_owned());
+    EpisodeRow {
+        buy: numbers::name(&episodes.buy),
+        sell: numbers::name(&episodes.sell),
+        threshold: numbers::tick(episodes.threshold_bps),
+        count: numbers::count(episodes.count),
+        peak: known(episodes.peak_bps.map(numbers::figure)),
+        still_there: known(episodes.still_there.map(numbers::percent)),
+        capture: numbers::figure(episodes.capture),
+    }
+}
+
+/// Returns the two directions, in the order of the episodes.
 fn directions(episodes: &[Episodes]) -> Vec<(&str, &str)> {
     let mut directions: Vec<(&str, &str)> = Vec::new();
     for episodes in episodes {
@@ -86,7 +71,7 @@ fn directions(episodes: &[Episodes]) -> Vec<(&str, &str)> {
     directions
 }
 
-/// The episodes of one direction at one threshold.
+/// Returns the episodes of one direction at one threshold.
 fn find<'a>(all: &'a [Episodes], of: (&str, &str), threshold: f64) -> Option<&'a Episodes> {
     all.iter().find(|one| {
         (one.buy.as_str(), one.sell.as_str()) == of
@@ -108,13 +93,13 @@ fn by_threshold(episodes: &[Episodes], directions: &[(&str, &str)]) -> Vec<Plot>
     vec![bars.into()]
 }
 
-/// Each direction in its colour.
+/// Pairs the count of each direction with its colour.
 #[expect(clippy::cast_precision_loss, reason = "a picture's place is not that exact")]
 fn colored(counts: impl Iterator<Item = u64>) -> Vec<(f64, &'static str)> {
     counts.zip([FIRST, SECOND]).map(|(count, color)| (drawable(count as f64), color)).collect()
 }
 
-/// Durations at the threshold with the greatest capture, both directions together.
+/// Draws the durations of both directions at the threshold with the greatest capture.
 fn draw_durations(
     id: &str,
     episodes: &[Episodes],
@@ -142,7 +127,7 @@ fn draw_durations(
     picture.draw(id, caption, plots, layout);
 }
 
-/// An upper bound; the last one may have none.
+/// Returns an upper bound as text; the last one may be open.
 fn bound(before: f64, upper: f64) -> String {
     if upper.is_finite() && upper < 1e9 {
         numbers::duration(upper)

@@ -1,44 +1,46 @@
-//! What every picture has in common: colours, letters, margins, and what makes an SVG of the chart
-//! library fit to stand in a page among others. It must not know reports.
+//! What all charts have in common: colours, fonts, margins, and what it takes to embed an SVG of
+//! the chart library in a page with others.
 
 use super::numbers;
-use kuva::prelude::{Layout, Plot, Theme, TickFormat};
+use kuva::prelude::{Layout, Plot, ReferenceLine, Theme, TickFormat};
 use std::sync::Arc;
 
-/// Colours are the page's variables: `page.css` has them for light, dark and paper.
+/// Colour of the first direction. Colours are CSS variables; `page.css` sets them for light, dark
+/// and print.
 pub(super) const FIRST: &str = "var(--first)";
-/// See [`FIRST`].
+/// Colour of the second direction; see [`FIRST`].
 pub(super) const SECOND: &str = "var(--second)";
-/// See [`FIRST`]; belongs to neither direction.
+/// Colour of what belongs to neither direction; see [`FIRST`].
 pub(super) const PLAIN: &str = "var(--plain)";
-/// Lines that help reading: zero, thresholds.
-pub(super) const HELP: &str = "var(--help)";
-/// Where nothing is certain.
+/// Colour of guide lines such as zero.
+const HELP: &str = "var(--help)";
+/// Colour of the range that chance explains.
 pub(super) const BAND: &str = "var(--band)";
 
-/// A picture in one column of two, of three, or across the page; the page scales it down.
+/// Width of a chart in one of two columns; the page scales it down.
 pub(super) const HALF: f64 = 540.0;
-/// See [`HALF`].
+/// Width of a chart in one of three columns; see [`HALF`].
 pub(super) const THIRD: f64 = 356.0;
-/// See [`HALF`].
+/// Width of a chart across the page; see [`HALF`].
 pub(super) const FULL: f64 = 1160.0;
 
-/// Values beyond are drawn here: the library's axes have no room for more.
+/// Values beyond this are drawn here: the library's axes have no room for more.
 pub(super) const FARTHEST: f64 = 1e12;
-/// Begins every name that the library gives to a part of a picture, a number comes after it.
+/// Prefix of every name that the library gives to a part of a chart; a number follows it.
 const LIBRARY_ID: &str = "kuva-clip-";
 
-/// A value that can be drawn.
+/// Clamps a value to what can be drawn.
 pub(super) fn drawable(value: f64) -> f64 {
     if value.is_finite() { value.clamp(-FARTHEST, FARTHEST) } else { 0.0 }
 }
 
-/// A label in a picture: the library reads formulas between dollars, and names may have those.
+/// Escapes a label: the library parses text between dollar signs as a formula, and names may
+/// contain them.
 pub(super) fn label(text: &str) -> String {
     text.replace('$', "\\$")
 }
 
-/// Size and axes of a picture.
+/// Size and axes of a chart.
 pub(super) struct Frame<'a> {
     pub(super) width: f64,
     pub(super) height: f64,
@@ -47,7 +49,7 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    /// The library's layout for that.
+    /// Returns the library's layout for this frame.
     pub(super) fn layout(&self, plots: &[Plot]) -> Layout {
         Layout::auto_from_plots(plots)
             .with_width(self.width)
@@ -66,9 +68,25 @@ impl Frame<'_> {
     }
 }
 
-/// Our numbers on the library's axes.
+/// Formats numbers on the library's axes.
 pub(super) fn ticks() -> TickFormat {
     TickFormat::Custom(Arc::new(numbers::tick))
+}
+
+/// Adds a horizontal line at zero.
+pub(super) fn zero(layout: Layout) -> Layout {
+    let crosses = layout.y_range.0 < 0.0 && 0.0 < layout.y_range.1;
+    if crosses { layout.with_reference_line(help(ReferenceLine::horizontal(0.0))) } else { layout }
+}
+
+/// Adds a vertical line at zero.
+pub(super) fn upright(layout: Layout) -> Layout {
+    let crosses = layout.x_range.0 < 0.0 && 0.0 < layout.x_range.1;
+    if crosses { layout.with_reference_line(help(ReferenceLine::vertical(0.0))) } else { layout }
+}
+
+fn help(line: ReferenceLine) -> ReferenceLine {
+    line.with_color(HELP).with_dasharray("none")
 }
 
 fn theme() -> Theme {
@@ -85,7 +103,8 @@ fn theme() -> Theme {
     }
 }
 
-/// The drawn picture: scales, says to screen readers what it is, and shares no name with others.
+/// Renders a chart so that it scales, tells screen readers what it is, and shares no name with
+/// others.
 pub(super) fn svg(plots: Vec<Plot>, layout: Layout, id: &str, title: &str, about: &str) -> String {
     let (width, height) = (layout.width, layout.height);
     let drawn = kuva::render_to_svg(plots, layout);
@@ -103,7 +122,7 @@ pub(super) fn svg(plots: Vec<Plot>, layout: Layout, id: &str, title: &str, about
     )
 }
 
-/// The library counts its names through the process: here they are counted through the picture.
+/// Renumbers the library's names within the chart; the library counts them over the whole process.
 fn own_names(drawn: &str, id: &str) -> String {
     let mut seen: Vec<&str> = Vec::new();
     let mut parts = drawn.split(LIBRARY_ID);
@@ -120,7 +139,7 @@ fn own_names(drawn: &str, id: &str) -> String {
     text
 }
 
-/// Text in an SVG.
+/// Escapes text for an SVG.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;")
         .replace('<', "&lt;")

@@ -1,21 +1,21 @@
-//! Venue by venue: the best instrument between each two of them, by the column that ranks; a table
-//! whose cells CSS colours. It must not know the other columns.
+//! Venue by venue: the best instrument between every two venues, by the ranking column, as a table
+//! whose cells are coloured by CSS.
 
 use super::{numbers, table};
 use crate::report::Report;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Venues to a side; more would not fit the width.
+/// Venues per side; more would not fit the width.
 const MOST_VENUES: usize = 16;
 
 /// The table.
 #[derive(Serialize)]
 pub(super) struct Heat {
-    /// Heads of the columns.
+    /// Column headings.
     venues: Vec<String>,
     rows: Vec<Row>,
-    /// Told below it if venues were left out.
+    /// A sentence below the table if venues were left out.
     rest: Option<String>,
     absent: Option<&'static str>,
 }
@@ -31,11 +31,11 @@ struct Row {
 struct Place {
     instrument: String,
     value: String,
-    /// 0 to 100.
+    /// Intensity of the colour, 0 to 100.
     heat: u8,
 }
 
-/// The best pair between two venues: its place in the report, and what it is worth.
+/// The best pair between two venues: its index in the report, and its value.
 type Best = (usize, f64);
 
 impl Heat {
@@ -67,15 +67,15 @@ impl Heat {
         Self {
             rows: rows.collect(),
             venues: top.iter().map(|venue| numbers::name(venue)).collect(),
-            rest: (0 < hidden).then(|| {
-                format!("{MOST_VENUES} venues are shown, the best ones; {hidden} more are not.")
-            }),
+            rest: (0 < hidden)
+                .then(|| format!("The best {MOST_VENUES} venues are shown; {hidden} are not.")),
             absent: best.is_empty().then_some("There is no pair of venues to compare."),
         }
     }
 }
 
-/// Pairs come best first: the first one between two venues is the best.
+/// Returns the best pair between every two venues: the first one, because the best pairs come
+/// first.
 fn best(report: &Report) -> BTreeMap<(&str, &str), Best> {
     let mut best = BTreeMap::new();
     let Some(rank) = table::rank_column(report) else { return best };
@@ -86,7 +86,7 @@ fn best(report: &Report) -> BTreeMap<(&str, &str), Best> {
     best
 }
 
-/// All venues, those of better pairs first.
+/// Returns all venues, those of better pairs first.
 fn venues(best: &BTreeMap<(&str, &str), Best>) -> Vec<String> {
     let mut pairs: Vec<_> = best.iter().collect();
     pairs.sort_by_key(|(_, best)| best.0);
@@ -101,7 +101,7 @@ fn venues(best: &BTreeMap<(&str, &str), Best>) -> Vec<String> {
     venues
 }
 
-/// From the worst of the values shown to the best one, whichever way that is.
+/// The range from the worst to the best value shown, whichever of the two is greater.
 struct Scale {
     worst: f64,
     best: f64,
@@ -114,14 +114,14 @@ impl Scale {
         Self { worst, best }
     }
 
-    /// The root, for the values have a long tail.
+    /// Returns the intensity for a value: the square root, because values have a long tail.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "between 0 and 100 by the clamp, and `as` takes NaN for 0"
     )]
     fn heat(&self, value: f64) -> u8 {
-        // Halved first: the ends may be as far apart as floats go.
+        // Halving first avoids overflow: the ends may be as far apart as floats go.
         let part = (value / 2.0 - self.worst / 2.0) / (self.best / 2.0 - self.worst / 2.0);
         let part = if part.is_finite() { part.clamp(0.0, 1.0) } else { 1.0 };
         (part.sqrt() * 100.0).round() as u8

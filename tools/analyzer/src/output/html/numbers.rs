@@ -1,30 +1,31 @@
-//! Numbers and names as people read them: pure functions from a value to text. Names come from foreign
-//! folders: what cannot be seen in them is made visible here; escaping is the templates' affair.
+//! Numbers and names as people read them: pure functions from a value to text. Names come from
+//! folders that others wrote, so characters that would be invisible are made visible here. Escaping
+//! is left to the templates.
 
 use crate::report::{Cell, Column};
 
-/// In place of a value that is not known.
+/// Stands for a value that is not known.
 pub(super) const UNKNOWN: &str = "–";
-/// A true minus, as wide as a plus.
+/// A true minus sign, as wide as a plus.
 const MINUS: char = '\u{2212}';
 
-/// A name without characters that are not seen, or that turn around what stands beside them.
+/// Replaces characters that are invisible or change the direction of the text around them.
 pub(super) fn name(text: &str) -> String {
     text.chars().map(|char| if is_hidden(char) { '\u{fffd}' } else { char }).collect()
 }
 
-/// Controls, and marks of direction.
+/// Returns whether a character is a control or a direction mark.
 fn is_hidden(char: char) -> bool {
     char.is_control()
         || matches!(char, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// The name of a column as words.
+/// Returns the name of a column as words.
 pub(super) fn words(column: &str) -> String {
     name(column).replace('_', " ")
 }
 
-/// At most so many characters, the last one then an ellipsis.
+/// Cuts a text to at most `most` characters; the last one is then an ellipsis.
 pub(super) fn shorten(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -32,13 +33,13 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// A count, in groups of three digits.
+/// Formats a count, with digits in groups of three.
 pub(super) fn count(value: u64) -> String {
     grouped(&value.to_string())
 }
 
-/// A figure: three significant digits or two decimals, whichever says more; powers of ten where
-/// digits would be counted.
+/// Formats a figure: three significant digits or two decimals, whichever is more precise, and
+/// powers of ten where there would be too many digits.
 pub(super) fn figure(value: f64) -> String {
     let size = value.abs();
     match size {
@@ -52,7 +53,7 @@ pub(super) fn figure(value: f64) -> String {
     }
 }
 
-/// A figure on an axis: no zeros at the end.
+/// Formats a figure on an axis, without trailing zeros.
 pub(super) fn tick(value: f64) -> String {
     let size = value.abs();
     match size {
@@ -69,12 +70,12 @@ pub(super) fn tick(value: f64) -> String {
     }
 }
 
-/// A share of 1 as per cent.
+/// Formats a share (1 is all) as a percentage.
 pub(super) fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// A span of time in the unit that suits it.
+/// Formats a duration in a suitable unit.
 pub(super) fn duration(seconds: f64) -> String {
     let (value, unit) = match seconds {
         _ if seconds < 0.001 => (seconds * 1e6, "µs"),
@@ -87,13 +88,13 @@ pub(super) fn duration(seconds: f64) -> String {
     format!("{} {unit}", tick((value * 10.0).round() / 10.0))
 }
 
-/// A cell of the table.
+/// Formats a cell of the table.
 pub(super) fn cell(cell: &Cell, column: &Column) -> String {
     match cell {
         Cell::None => UNKNOWN.to_owned(),
         Cell::Flag(flag) => if *flag { "yes" } else { "no" }.to_owned(),
         Cell::Count(value) => count(*value),
-        // Basis points stand one below the other best with as many decimals.
+        // Basis points line up best with equal decimals.
         Cell::Number(value) if column.unit == "bp" && (0.01..1000.0).contains(&value.abs()) => {
             signed(*value, format!("{:.2}", value.abs()))
         }
@@ -102,7 +103,7 @@ pub(super) fn cell(cell: &Cell, column: &Column) -> String {
     }
 }
 
-/// What a cell is worth in an order or a picture.
+/// Returns the value by which a cell is ordered or drawn.
 pub(super) fn worth(cell: &Cell) -> Option<f64> {
     match cell {
         Cell::None | Cell::Text(_) => None,
@@ -117,7 +118,7 @@ fn signed(value: f64, size: String) -> String {
     if value < 0.0 { format!("{MINUS}{size}") } else { size }
 }
 
-/// `1.2 × 10⁻⁵` as `1.2e−5`: pictures have no superscripts.
+/// Writes `1.2 × 10⁻⁵` as `1.2e−5`, because charts have no superscripts.
 fn power(size: f64, decimals: usize) -> String {
     let text = format!("{size:.decimals$e}").replace('-', &MINUS.to_string());
     match text.split_once('e') {
@@ -129,7 +130,7 @@ fn power(size: f64, decimals: usize) -> String {
     }
 }
 
-/// Digits in groups of three.
+/// Groups digits by three.
 fn grouped(digits: &str) -> String {
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {

@@ -1,24 +1,24 @@
-//! The best pairs as bars, by the column that ranks. It must not know the other columns.
+//! The best pairs as bars, by the ranking column.
 
 use super::frame::{FIRST, FULL, Frame, drawable, label};
-use super::pictures::{MOST_CHARS, Picture};
+use super::picture::{MOST_CHARS, Picture};
 use super::{numbers, table};
 use crate::report::Report;
 use kuva::prelude::BarPlot;
 
-/// Bars that are drawn.
+/// Number of bars that are drawn.
 const MOST_BARS: usize = 20;
-/// Height of a bar with its gap, and of what is around them.
+/// Height of a bar with its gap, and of everything around the bars.
 const BAR_HEIGHT: f64 = 24.0;
 const AROUND: f64 = 80.0;
 
-/// The picture.
+/// Draws the ranking.
 pub(super) fn picture(report: &Report) -> Picture {
     let mut picture = Picture {
         kind: "ranking",
         wide: true,
         title: "The best pairs",
-        reading: "The longer the bar, the better the pair by the column that ranks.".to_owned(),
+        reading: "The bars show the ranking column, best pair first.".to_owned(),
         ..Picture::default()
     };
     let rank = table::rank_column(report);
@@ -40,14 +40,14 @@ pub(super) fn picture(report: &Report) -> Picture {
     if best.is_empty() {
         picture.absent = Some(match report.pairs.is_empty() {
             true => "No instrument was quoted by two venues in this period.".to_owned(),
-            false => "No pair has a value in the column that ranks.".to_owned(),
+            false => "No pair has a value in the ranking column.".to_owned(),
         });
         return picture;
     }
     #[expect(clippy::cast_precision_loss, reason = "twenty at most")]
     let height = AROUND + BAR_HEIGHT * best.len() as f64;
     let x = axis(report);
-    // The library's first bar is the lowest one.
+    // The library draws its first bar at the bottom.
     let bars = BarPlot::new().with_bars(best.into_iter().rev()).with_color(FIRST);
     let plots = vec![bars.with_horizontal(true).with_width(0.7).into()];
     let layout = Frame { width: FULL, height, x: &x, y: "" }.layout(&plots);
@@ -55,7 +55,7 @@ pub(super) fn picture(report: &Report) -> Picture {
     picture
 }
 
-/// The column that ranks, with its unit.
+/// Returns the name of the ranking column, with its unit.
 fn axis(report: &Report) -> String {
     let words = numbers::words(&report.rank_by);
     match table::rank_column(report).map(|rank| &report.columns[rank].unit) {

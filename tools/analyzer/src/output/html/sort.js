@@ -1,4 +1,5 @@
-// Sorts the table of pairs by a click on a head; without this the page is the same, best first.
+// Sorts the table of pairs when a column heading is clicked. Without it the page is complete, best
+// pair first.
 "use strict";
 for (const table of document.querySelectorAll("table.pairs")) {
   const heads = [...table.querySelectorAll("tr.heads th")];
@@ -27,7 +28,7 @@ for (const table of document.querySelectorAll("table.pairs")) {
     head.append(button);
     button.addEventListener("click", () => {
       const before = head.getAttribute("aria-sort");
-      // Figures begin with the greatest; names, and the place in the ranking, with the least.
+      // The first click sorts figures from the greatest, and names and ranks from the least.
       const falls = head.classList.contains("number") && column > 0;
       sort(column, before ? before === "ascending" : falls);
     });

@@ -1,15 +1,15 @@
-//! The table of the best pairs: a dozen columns of all groups, in words and figures; all columns are
-//! in the CSV. It must not know pictures.
+//! The table of the best pairs: a dozen columns from all groups, in words and figures. The CSV has
+//! all columns.
 
-use super::{numbers, pair_id};
+use super::numbers;
 use crate::report::{Cell, Column, PairRow, Report};
 use serde::Serialize;
 
-/// Rows that are shown.
+/// Number of rows that are shown.
 const MOST_ROWS: usize = 200;
-/// Columns that are shown, the names aside.
+/// Number of columns that are shown, besides the names.
 const MOST_COLUMNS: usize = 12;
-/// Instrument and the two venues are the row's name.
+/// Number of columns that name the row: the instrument and the two venues.
 const NAMES: usize = 3;
 
 /// The table.
@@ -18,11 +18,11 @@ pub(super) struct Table {
     groups: Vec<Head>,
     columns: Vec<ColumnHead>,
     rows: Vec<Row>,
-    /// How much of it is shown.
+    /// A sentence on how much of the table is shown.
     sentence: String,
 }
 
-/// Columns side by side with the same group.
+/// Adjacent columns of one group.
 #[derive(Serialize)]
 struct Head {
     name: String,
@@ -34,9 +34,9 @@ struct ColumnHead {
     words: String,
     unit: String,
     meaning: String,
-    /// The column that ranks.
+    /// Whether this column ranks.
     ranks: bool,
-    /// Begins a group.
+    /// Whether this column is the first of its group.
     first: bool,
     text: bool,
 }
@@ -55,7 +55,7 @@ struct Row {
 #[derive(Serialize)]
 struct Shown {
     text: String,
-    /// What the script sorts by.
+    /// The value that the script sorts by.
     sort: String,
 }
 
@@ -73,24 +73,29 @@ impl Table {
                 .map(|(at, pair)| Row::new(report, at, pair, &chosen))
                 .collect(),
             sentence: match (report.pairs.len(), MOST_ROWS < report.pairs.len()) {
-                (0, _) => "There is no pair in this period.".to_owned(),
+                (0, _) => "There are no pairs in this period.".to_owned(),
                 (_, true) => format!(
-                    "The first {MOST_ROWS} of {all} pairs, best first; all of them with all columns \
-                     are in the CSV."
+                    "The first {MOST_ROWS} of {all} pairs, best first. The CSV has all pairs and all \
+                     columns."
                 ),
-                (_, false) => "All pairs, best first; all columns are in the CSV.".to_owned(),
+                (_, false) => "All pairs, best first. The CSV has all columns.".to_owned(),
             },
         }
     }
 }
 
-/// Where the column that ranks is.
+/// Returns the anchor of the section of the pair at index `at`.
+pub(super) fn pair_id(at: usize) -> String {
+    format!("pair-{}", at + 1)
+}
+
+/// Returns the index of the ranking column.
 pub(super) fn rank_column(report: &Report) -> Option<usize> {
     report.columns.iter().position(|column| column.name == report.rank_by)
 }
 
-/// The columns that are shown, in order: the one that ranks, then from each group in turn the first
-/// one that is not yet chosen.
+/// Returns the columns to show, in order. The ranking column is chosen first, then from each group
+/// in turn the first one not yet chosen.
 fn chosen(report: &Report) -> Vec<usize> {
     let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
     let mut chosen: Vec<usize> =
@@ -109,7 +114,7 @@ fn chosen(report: &Report) -> Vec<usize> {
     let room = MOST_COLUMNS - chosen.len();
     chosen.extend(turns.take(room));
     chosen.sort_by_key(|at| {
-        // A group stays together even if the report's columns do not.
+        // A group stays together even if its columns are scattered in the report.
         let group = &report.columns[*at].group;
         (report.columns.iter().position(|column| column.group == *group), *at)
     });

@@ -1,0 +1,319 @@
+//! The venues and instruments of a configuration, proved against the venues that there are.
+//!
+//! [`prove`] turns the two lists into the [`Catalogue`] by whose ids records name them, and tells
+//! every problem at once. It decides which venue lists which instrument: one of its own market, or,
+//! for what is compared across markets, one of either. Whoever needs the names alone, such as a tool
+//! that reads a journal, needs nothing else of a configuration.
+
+use spreadwire_config::address::Address;
+use spreadwire_config::config::{self, Config};
+use spreadwire_market::clock::MILLI;
+use spreadwire_market::decimal::SCALE_MAX;
+use spreadwire_market::instrument::{CanonicalName, Catalogue, Market, VENUES_MAX, VenueInfo};
+use spreadwire_market::problem::{Faults, Problem};
+use spreadwire_market::spread::BPS;
+use spreadwire_venues::venue::VenueSpec;
+use spreadwire_venues::venues;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+mod listings;
+
+/// One venue of a configuration, proved.
+#[derive(Clone, Debug)]
+pub struct Venue {
+    /// Where the configuration has it, for problems that are found later.
+    pub place: config::Place,
+    /// The registry's row.
+    pub spec: &'static VenueSpec,
+    /// The full address, including the path.
+    pub address: Address,
+    /// PEM file of an authority to trust beside the public ones; it has not been read.
+    pub ca_file: Option<PathBuf>,
+    /// Its name, fee and age as the catalogue has them.
+    pub info: VenueInfo,
+}
+
+impl Venue {
+    /// The key of one of its fields: `venues[2].url`.
+    #[must_use]
+    pub fn key(&self, field: &str) -> String {
+        key("venues", &self.place, field)
+    }
+}
+
+fn key(list: &str, place: &config::Place, field: &str) -> String {
+    format!("{list}[{}].{field}", place.number)
+}
+
+/// Reads a configuration for its catalogue alone; what the other sections mean is not looked at.
+///
+/// # Errors
+/// Every problem of reading the file, and of its venues and instruments.
+pub fn read(file: &Path) -> Result<Catalogue, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let Some(config) = config::read(file, &mut problems) else { return Err(problems) };
+    let mut faults = Faults::new(file, problems);
+    let (_, catalogue) = prove(&config, &mut faults);
+    if faults.is_empty() { Ok(catalogue) } else { Err(faults.into_list()) }
+}
+
+/// Adds instruments to a configuration under the list and the name that fit what their venues trade:
+/// `BTC/USDT` on spot venues stays, on others it becomes `BTC/USDT:PERP` or `BTC/USDT:SPOT-PERP`. The
+/// venues must stand in the configuration already. For configurations that a program writes.
+pub fn add_by_market(config: &mut Config, instruments: Vec<config::Instrument>) {
+    for mut instrument in instruments {
+        let is_meant = |venue: &&config::Venue| {
+            instrument.venues.as_ref().is_none_or(|list| list.contains(&venue.name))
+        };
+        let specs = config.venues.iter().filter(is_meant).filter_map(|v| venues::named(&v.name));
+        let markets: Vec<Market> = specs.map(|spec| spec.market).collect();
+        let common = markets.first().filter(|first| markets.iter().all(|it| it == *first));
+        let written = CanonicalName::parse(&instrument.name);
+        let name = written.map(|name| name.on(common.copied()).to_string());
+        let spans = written.is_some() && common.is_none();
+        instrument.name = name.unwrap_or(instrument.name);
+        let list = if spans { &mut config.across_markets } else { &mut config.instruments };
+        list.push(instrument);
+    }
+}
+
+/// Proves the venues and instruments. Both results are worth something only while `faults` is empty.
+pub fn prove(config: &Config, faults: &mut Faults) -> (Vec<Venue>, Catalogue) {
+    let mut proved = Vec::new();
+    let mut seen = BTreeSet::new();
+    for venue in &config.venues {
+        faults.in_file(venue.place.file.as_deref(), |faults| {
+            if seen.insert(venue.name.as_str()) {
+                proved.extend(prove_venue(venue, faults));
+            } else {
+                let reason = format!("venue {:?} stands twice", venue.name);
+                faults.add(&key("venues", &venue.place, "name"), reason, "keep one of them");
+            }
+        });
+    }
+    if config.venues.len() < 2 {
+        let reason = format!("{} venue(s) make no pair", config.venues.len());
+        faults.add("venues", reason, "name two venues or more");
+    }
+    faults.within("venues", config.venues.len(), 0..=VENUES_MAX);
+    let catalogue = listings::prove(config, &proved, faults);
+    (proved, catalogue)
+}
+
+fn prove_venue(venue: &config::Venue, faults: &mut Faults) -> Option<Venue> {
+    let key = |field: &str| key("venues", &venue.place, field);
+    let Some(spec) = venues::named(&venue.name) else {
+        let known: Vec<_> = venues::VENUES.iter().map(|v| v.name).collect();
+        let remedy = format!("known venues are {}", known.join(", "));
+        faults.add(&key("name"), format!("no venue is called {:?}", venue.name), remedy);
+        return None;
+    };
+    let base = venue.url.as_deref().unwrap_or(spec.url);
+    let url = format!("{}{}", base.trim_end_matches('/'), spec.path);
+    let has_path = base.splitn(4, '/').nth(3).is_some_and(|path| !path.is_empty());
+    let address = Address::parse(&url);
+    if has_path {
+        let reason = format!("{base:?} has a path; the venue's own, {}, is added", spec.path);
+        faults.add(&key("url"), reason, "write scheme, host and port alone");
+    } else if let Err(error) = &address {
+        faults.add(&key("url"), error.to_string(), format!("the venue's own is {}", spec.url));
+    }
+    let fee = venue.taker_fee_bps.unwrap_or(spec.taker_fee_bps);
+    faults.within(&key("taker_fee_bps"), fee, -100.0..=1_000.0);
+    let max_age_ms = venue.max_age_ms.unwrap_or(config::MAX_AGE_MS_DEFAULT);
+    faults.within(&key("max_age_ms"), max_age_ms, 1..=3_600_000);
+    let info = VenueInfo {
+        name: venue.name.clone(),
+        taker_fee: fee / BPS,
+        max_age: max_age_ms.saturating_mul(MILLI),
+    };
+    let (place, ca_file) = (venue.place.clone(), venue.ca_file.clone());
+    Some(Venue { place, spec, address: address.ok()?, ca_file, info })
+}
+
+/// Proves the decimals of an instrument; returns those of prices and of sizes.
+fn prove_decimals(
+    instrument: &config::Instrument,
+    key: &impl Fn(&str) -> String,
+    faults: &mut Faults,
+) -> (u8, u8) {
+    let (prices, sizes) = (instrument.price_decimals, instrument.size_decimals);
+    faults.within(&key("price_decimals"), prices, 0..=SCALE_MAX);
+    faults.within(&key("size_decimals"), sizes, 0..=SCALE_MAX);
+    (prices.min(SCALE_MAX), sizes.min(SCALE_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [&str; 4] = ["binance", "binance-usdm", "bybit", "okx"];
+
+    /// A configuration of these venues, and of instruments as lines of `list name rest`.
+    fn text(venues: &[&str], instruments: &[(&str, &str, &str)]) -> String {
+        let mut text = String::new();
+        for venue in venues {
+            text.push_str(&format!("[[venues]]\nname = {venue:?}\n"));
+        }
+        for (list, name, rest) in instruments {
+            text.push_str(&format!(
+                "[[{list}]]\nname = {name:?}\nprice_decimals = 2\nsize_decimals = 8\n{rest}\n"
+            ));
+        }
+        text
+    }
+
+    fn proved(
+        venues: &[&str],
+        instruments: &[(&str, &str, &str)],
+    ) -> Result<Catalogue, Vec<String>> {
+        let (config, unknown) = config::parse(&text(venues, instruments)).unwrap();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let mut faults = Faults::new("test.toml".as_ref(), Vec::new());
+        let (_, catalogue) = prove(&config, &mut faults);
+        let told: Vec<String> = faults.into_list().iter().map(ToString::to_string).collect();
+        if told.is_empty() { Ok(catalogue) } else { Err(told) }
+    }
+
+    /// The one problem, without the file.
+    fn told(venues: &[&str], instruments: &[(&str, &str, &str)]) -> String {
+        let all = proved(venues, instruments).unwrap_err();
+        assert_eq!(all.len(), 1, "{all:#?}");
+        all[0].strip_prefix("test.toml: ").unwrap().to_owned()
+    }
+
+    /// `venue symbol` of each listing of an instrument.
+    fn listed(catalogue: &Catalogue, name: &str) -> Vec<String> {
+        let id = catalogue.instrument_named(name).unwrap();
+        let own = catalogue.listings.iter().filter(|listing| listing.instrument == id);
+        own.map(|it| format!("{} {}", catalogue.venue(it.venue).name, it.symbol)).collect()
+    }
+
+    #[test]
+    fn an_instrument_is_listed_on_the_venues_of_its_market() {
+        let both = [("instruments", "BTC/USDT", ""), ("instruments", "BTC/USDT:PERP", "")];
+        let catalogue = proved(&ALL, &both).unwrap();
+        let spot = ["binance BTCUSDT", "bybit BTCUSDT", "okx BTC-USDT"];
+        assert_eq!(listed(&catalogue, "BTC/USDT"), spot);
+        assert_eq!(listed(&catalogue, "BTC/USDT:PERP"), ["binance-usdm BTCUSDT"]);
+        let spanning = proved(&ALL, &[("across_markets", "BTC/USDT:SPOT-PERP", "")]).unwrap();
+        assert_eq!(listed(&spanning, "BTC/USDT:SPOT-PERP").len(), 4);
+        let some = "venues = [\"okx\", \"binance-usdm\"]";
+        let spanning = proved(&ALL, &[("across_markets", "BTC/USDT:SPOT-PERP", some)]).unwrap();
+        let two = ["binance-usdm BTCUSDT", "okx BTC-USDT"];
+        assert_eq!(listed(&spanning, "BTC/USDT:SPOT-PERP"), two);
+    }
+
+    #[test]
+    fn an_instrument_that_no_venue_can_list_is_refused_with_its_market() {
+        assert_eq!(
+            told(&["binance", "okx"], &[("instruments", "BTC/USDT:PERP", "")])
+                .split("; ")
+                .collect::<Vec<_>>(),
+            [
+                "instruments[0].name: BTC/USDT:PERP is listed on linear perpetual venues, and there is \
+                 none here",
+                "add a linear perpetual venue (binance-usdm), or name BTC/USDT",
+            ]
+        );
+        let one_market = told(&["binance", "okx"], &[("across_markets", "BTC/USDT:SPOT-PERP", "")]);
+        assert!(
+            one_market.ends_with(
+                "none of its is a linear perpetual one; add a linear perpetual venue \
+                 (binance-usdm), or write BTC/USDT under [[instruments]]"
+            ),
+            "{one_market}"
+        );
+        let only = "venues = [\"binance\", \"okx\"]";
+        let named = told(&ALL, &[("across_markets", "BTC/USDT:SPOT-PERP", only)]);
+        assert_eq!(named, one_market);
+    }
+
+    #[test]
+    fn a_venue_of_the_other_market_is_refused_where_it_is_named() {
+        for (field, rest) in [
+            ("venues", "venues = [\"okx\", \"binance-usdm\"]"),
+            ("symbols", "symbols = { binance-usdm = \"BTCUSDT\" }"),
+        ] {
+            assert_eq!(
+                told(
+                    &ALL,
+                    &[("instruments", "BTC/USDT", rest), ("instruments", "ETH/USDT:PERP", "")]
+                ),
+                format!(
+                    "instruments[0].{field}: binance-usdm is a linear perpetual venue, and BTC/USDT \
+                     is listed on spot venues; BTC/USDT:PERP is its instrument there; to compare both markets, write \
+                     BTC/USDT:SPOT-PERP under [[across_markets]]"
+                )
+            );
+        }
+    }
+
+    #[test]
+    fn each_list_holds_the_names_of_its_kind() {
+        assert_eq!(
+            told(&ALL, &[("instruments", "BTC/USDT:SPOT-PERP", "")]),
+            "instruments[0].name: BTC/USDT:SPOT-PERP compares spot with perpetual; write it under \
+             [[across_markets]]"
+        );
+        assert_eq!(
+            told(&ALL, &[("across_markets", "BTC/USDT", "")]),
+            "across_markets[0].name: BTC/USDT is listed on spot venues alone; write BTC/USDT:SPOT-PERP \
+             here, or BTC/USDT under [[instruments]]"
+        );
+    }
+
+    /// A file of before venues had a market: spot names on a venue of perpetuals.
+    #[test]
+    fn a_venue_whose_market_no_instrument_has_is_refused_with_what_to_write() {
+        assert_eq!(
+            told(&ALL, &[("instruments", "BTC/USDT", "")]),
+            "venues[1].name: binance-usdm is a linear perpetual venue, and no instrument is listed on those; name \
+             BTC/USDT:PERP under [[instruments]], compare both markets as BTC/USDT:SPOT-PERP under \
+             [[across_markets]], or remove the venue"
+        );
+    }
+
+    #[test]
+    fn a_symbol_stands_for_one_instrument() {
+        let both = [("instruments", "BTC/USDT", ""), ("across_markets", "BTC/USDT:SPOT-PERP", "")];
+        let all = proved(&ALL, &both).unwrap_err();
+        assert_eq!(all.len(), 3, "one for each spot venue: {all:#?}");
+        let expected = "across_markets[0].symbols: BTCUSDT of binance stands for another \
+                        instrument, BTC/USDT; a venue's symbol means one instrument: keep one";
+        assert!(all[0].contains(expected), "{}", all[0]);
+        let parted = [
+            ("instruments", "BTC/USDT", "venues = [\"binance\", \"bybit\"]"),
+            ("across_markets", "BTC/USDT:SPOT-PERP", "venues = [\"okx\", \"binance-usdm\"]"),
+        ];
+        assert!(proved(&ALL, &parted).is_ok());
+    }
+
+    #[test]
+    fn instruments_of_a_program_are_named_after_the_markets_of_their_venues() {
+        let instruments = [
+            ("instruments", "BTC/USDT", ""),
+            ("instruments", "ETH/USDT", "venues = [\"okx\", \"bybit\"]"),
+            ("instruments", "SOL/USDT", "venues = [\"binance-usdm\"]"),
+        ];
+        let (mut config, _) = config::parse(&text(&ALL, &instruments)).unwrap();
+        let instruments = std::mem::take(&mut config.instruments);
+        add_by_market(&mut config, instruments);
+        let names =
+            |list: &[config::Instrument]| list.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&config.instruments), ["ETH/USDT", "SOL/USDT:PERP"]);
+        assert_eq!(names(&config.across_markets), ["BTC/USDT:SPOT-PERP"]);
+    }
+
+    #[test]
+    fn names_alone_are_read_without_the_other_sections() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("engine.toml");
+        let text = text(&["okx", "bybit"], &[("instruments", "BTC/USDT", "")]);
+        std::fs::write(&file, format!("{text}[journal]\nflush_ms = 0\n")).unwrap();
+        assert_eq!(listed(&read(&file).unwrap(), "BTC/USDT").len(), 2);
+        std::fs::write(&file, text.replace("okx", "okks")).unwrap();
+        assert_eq!(read(&file).unwrap_err().len(), 1);
+    }
+}

@@ -1,0 +1,53 @@
+//! The limits of the server and of each client.
+
+use spreadwire_market::clock::Nanos;
+
+/// Limits of the server and of each client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Most clients at a time; more are refused with HTTP 503.
+    pub max_clients: usize,
+    /// Bytes that may wait for one client before it is conflated; at least 128 KiB.
+    pub client_buffer_bytes: usize,
+    /// Bytes of the longest message that a client may send.
+    pub request_bytes_max: usize,
+    /// Most frames that a client may send within a second.
+    pub requests_per_second: u32,
+    /// Most filters that a client may hold.
+    pub filters_max: usize,
+    /// Time after which a connection that is no WebSocket yet is closed, ns.
+    pub handshake_timeout: Nanos,
+    /// Time between two pings of the server, ns.
+    pub ping_interval: Nanos,
+    /// Time after which a client that shows no life is closed, ns.
+    pub silent_timeout: Nanos,
+    /// Time after which a client whose socket takes nothing although bytes wait is closed, ns.
+    pub stuck_timeout: Nanos,
+    /// Time between two polls of the sockets while nothing waits, ns.
+    pub poll_interval: Nanos,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spreadwire_market::clock::SECOND;
+
+    #[test]
+    fn the_document_lists_the_default_limits() {
+        let document = include_str!("../../../docs/broadcast.md");
+        let limits = Settings::default();
+        for row in [
+            format!("| connections | {} |", limits.max_clients),
+            format!("| complete within {} s;", limits.handshake_timeout / SECOND),
+            format!("| {} a second |", limits.requests_per_second),
+            format!("| a request | {} KiB |", limits.request_bytes_max / 1024),
+            format!("| filters | {} |", limits.filters_max),
+            format!("| bytes that wait for you | {} MiB |", limits.client_buffer_bytes >> 20),
+            format!("although bytes wait | {} s |", limits.stuck_timeout / SECOND),
+            format!("pings every {} s;", limits.ping_interval / SECOND),
+            format!("is enough) | {} s |", limits.silent_timeout / SECOND),
+        ] {
+            assert!(document.contains(&row), "{row}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The plan as text, for people who want to see what would run.
+
+use super::{CapturePlan, Plan};
+use crate::runtime::agent::IdleStrategy;
+use spreadwire_market::clock::MILLI;
+use spreadwire_market::instrument::InstrumentId;
+use spreadwire_market::spread::BPS;
+
+impl Plan {
+    /// The plan for people: threads, edges with their memory, venues, pairs.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let mut lines = vec!["threads".to_owned()];
+        for thread in &self.threads {
+            let cpu = thread.cpu.map_or("any CPU".to_owned(), |cpu| format!("CPU {cpu}"));
+            let agents = thread.agents.join(" > ");
+            let idle = match thread.idle {
+                IdleStrategy::Spin => "spin".to_owned(),
+                IdleStrategy::Yield => "yield".to_owned(),
+                IdleStrategy::Backoff { sleep_max } => format!("backoff to {sleep_max:?}"),
+            };
+            lines.push(format!("  {:<15} {cpu:<8} {idle:<18} {agents}", thread.name));
+        }
+        lines.push("venues".to_owned());
+        for (info, planned) in self.catalogue.venues.iter().zip(&self.venues) {
+            let listed = self.catalogue.venue_named(&info.name);
+            let count = self.catalogue.listings.iter().filter(|l| Some(l.venue) == listed).count();
+            lines.push(format!(
+                "  {:<15} {count:>4} instruments, taker {:.2} bp, quotes good for {} ms, {}",
+                info.name,
+                info.taker_fee * BPS,
+                info.max_age / MILLI,
+                planned.address.url
+            ));
+        }
+        let pairs = |id: usize| {
+            let id = InstrumentId(u32::try_from(id).unwrap_or(u32::MAX));
+            let venues = self.catalogue.venues_of(id).len();
+            venues * venues.saturating_sub(1)
+        };
+        let instruments = self.catalogue.instruments.len();
+        let pairs: usize = (0..instruments).map(pairs).sum();
+        lines.push(format!("pairs\n  {pairs} ordered pairs of {instruments} instruments"));
+        lines.extend(self.describe_recommendations());
+        lines.push("edges".to_owned());
+        let feeds = self.feeds.iter().map(|feed| (feed.role.as_str(), self.rings.feed));
+        let others = [
+            ("broadcast", self.rings.broadcast),
+            ("decision", self.rings.decision),
+            ("journal", self.rings.journal),
+        ];
+        let spreads = self.spreads_min_net.map(|_| ("journal_spreads", self.rings.journal));
+        for (name, records) in feeds.chain(others).chain(spreads) {
+            lines.push(format!("  {name:<15} {records:>8} records, {} KiB", records / 16));
+        }
+        lines.push(format!(
+            "broadcast\n  ws://{}\nlake\n  {}\n",
+            self.address,
+            self.lake.display()
+        ));
+        if let Some(CapturePlan { venues, ring_bytes }) = &self.capture {
+            let names = venues.iter().map(|venue| self.catalogue.venue(*venue).name.as_str());
+            let (venues, kib) = (names.collect::<Vec<_>>().join(", "), ring_bytes >> 10);
+            lines.push(format!("capture\n  frames of {venues}; {kib} KiB for each feed\n"));
+        }
+        if let Some(folder) = &self.hist {
+            lines.push(format!("latency histograms\n  {}\n", folder.display()));
+        }
+        lines.join("\n")
+    }
+
+    /// Which pairs open, if not all do.
+    fn describe_recommendations(&self) -> Option<String> {
+        let all = self.recommendations.as_ref()?;
+        let mut text = format!("decision\n  {}", all.describe());
+        for (_, pair) in all.enabled() {
+            let id = self.catalogue.instrument_named(&pair.instrument);
+            let decided = id.is_some_and(|id| self.decision.enabled[id.index()]);
+            let left_out = if decided { "" } else { ", left out by decision.instruments" };
+            let (entry, exit) = (pair.entry_bps, pair.exit_bps);
+            let name = pair.name();
+            text.push_str(&format!("\n  {name}: entry {entry} bp, exit {exit} bp{left_out}"));
+        }
+        Some(text)
+    }
+}

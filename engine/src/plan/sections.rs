@@ -1,0 +1,224 @@
+//! The sections of the configuration, proved, as the settings that agents take.
+//!
+//! Ranges stand here and nowhere else, and so does the conversion of units: milliseconds and seconds
+//! to ns, MiB to bytes. The defaults of what can be configured are the configuration's; what cannot be
+//! is set here.
+
+use super::{CapturePlan, RingSizes};
+use crate::socket::socket_options::{RECEIVE_BUFFER_MIN, SocketOptions};
+use crate::{broadcast, journal};
+use spreadwire_config::config::{self, Config};
+use spreadwire_market::clock::{MICRO, MILLI, Nanos, SECOND};
+use spreadwire_market::decision;
+use spreadwire_market::instrument::{Catalogue, Instrument};
+use spreadwire_market::problem::Faults;
+use spreadwire_market::recommendations::{self, Recommendations};
+use spreadwire_market::spread::BPS;
+use std::net::SocketAddr;
+
+/// Proves `[broadcast]`; returns the address to listen on.
+pub(super) fn address(broadcast: &config::Broadcast, faults: &mut Faults) -> Option<SocketAddr> {
+    faults.within("broadcast.clients_max", broadcast.clients_max, 1..=100_000);
+    faults.within(
+        "broadcast.client_buffer_bytes",
+        broadcast.client_buffer_bytes,
+        1 << 12..=1 << 30,
+    );
+    faults.within("broadcast.stuck_timeout_ms", broadcast.stuck_timeout_ms, 1..=3_600_000);
+    let address = broadcast.address.parse();
+    if address.is_err() {
+        let reason = format!("{:?} is no address", broadcast.address);
+        faults.add("broadcast.address", reason, "write ip:port, as 127.0.0.1:8181");
+    }
+    address.ok()
+}
+
+impl From<&config::Broadcast> for broadcast::Settings {
+    fn from(config: &config::Broadcast) -> broadcast::Settings {
+        let config::Broadcast { clients_max, client_buffer_bytes, stuck_timeout_ms, .. } = *config;
+        broadcast::Settings {
+            max_clients: clients_max,
+            client_buffer_bytes,
+            request_bytes_max: 16 * 1024,
+            requests_per_second: 100,
+            filters_max: 64,
+            handshake_timeout: 5 * SECOND,
+            ping_interval: 15 * SECOND,
+            silent_timeout: 35 * SECOND,
+            stuck_timeout: stuck_timeout_ms.saturating_mul(MILLI),
+            poll_interval: 200 * MICRO,
+        }
+    }
+}
+
+impl Default for broadcast::Settings {
+    fn default() -> broadcast::Settings {
+        (&config::Broadcast::default()).into()
+    }
+}
+
+/// Proves `[decision]`, all but its recommendations.
+pub(super) fn decision(
+    config: &config::Decision,
+    catalogue: &Catalogue,
+    faults: &mut Faults,
+) -> decision::Settings {
+    let ordered = config.exit_bps.is_finite() && config.exit_bps <= config.entry_bps;
+    if !config.entry_bps.is_finite() {
+        let reason = format!("{} is no threshold", config.entry_bps);
+        faults.add("decision.entry_bps", reason, "write basis points, as 5.0");
+    } else if !ordered {
+        let reason = format!("{} is above entry_bps, {}", config.exit_bps, config.entry_bps);
+        faults.add("decision.exit_bps", reason, "close at or below what opens");
+    }
+    let all = config.instruments.iter().any(|name| name == "*");
+    for name in config.instruments.iter().filter(|name| *name != "*") {
+        if catalogue.instrument_named(name).is_none() {
+            let reason = format!("no instrument is called {name:?}");
+            faults.add(
+                "decision.instruments",
+                reason,
+                "name instruments of this configuration, or \"*\"",
+            );
+        }
+    }
+    let enabled = |i: &Instrument| all || config.instruments.contains(&i.name);
+    decision::Settings {
+        entry: config.entry_bps / BPS,
+        exit: config.exit_bps / BPS,
+        cooldown: config.cooldown_ms.saturating_mul(MILLI),
+        enabled: catalogue.instruments.iter().map(enabled).collect(),
+        rules: None,
+    }
+}
+
+/// Reads the recommendations that `[decision]` names, and proves them against the catalogue.
+pub(super) fn recommend(
+    config: &config::Decision,
+    catalogue: &Catalogue,
+    now: Nanos,
+    faults: &mut Faults,
+) -> Option<Recommendations> {
+    let file = config.recommendations.as_ref()?;
+    let all = match recommendations::read(file, now) {
+        Ok(all) => all,
+        Err(problems) => {
+            faults.extend(problems);
+            return None;
+        }
+    };
+    faults.in_file(Some(file), |faults| {
+        for number in all.rules(catalogue).1 {
+            let reason = format!("{} is enabled, but not configured", all.pairs[number].name());
+            let remedy = "name an instrument of the configuration and two of its venues, or \
+                          set enabled = false";
+            faults.add(&format!("pairs[{number}].enabled"), reason, remedy);
+        }
+    });
+    Some(all)
+}
+
+/// Proves `[journal]`.
+pub(super) fn journal(journal: &config::Journal, faults: &mut Faults) {
+    faults.within("journal.segment_records", journal.segment_records, 1..=16_000_000);
+    faults.within("journal.segment_seconds", journal.segment_seconds, 1..=86_400);
+    faults.within("journal.flush_ms", journal.flush_ms, 1..=10_000);
+    faults.within("journal.sync_ms", journal.sync_ms, 0..=60_000);
+    faults.within("journal.disk_reserve_mb", journal.disk_reserve_mb, 0..=1 << 30);
+    if let Some(min) = journal.spreads_min_net_bps.filter(|min| !min.is_finite()) {
+        let reason = format!("{min} is no threshold");
+        faults.add("journal.spreads_min_net_bps", reason, "write basis points, as 5.0");
+    }
+    if journal.lake.as_os_str().is_empty() {
+        faults.add("journal.lake", "it is empty", "name a folder");
+    }
+    if journal.lake.exists() && !journal.lake.is_dir() {
+        let reason = format!("{} is no folder", journal.lake.display());
+        faults.add("journal.lake", reason, "name a folder; it is made if it does not exist");
+    }
+}
+
+impl From<&config::Journal> for journal::Settings {
+    fn from(config: &config::Journal) -> journal::Settings {
+        journal::Settings {
+            segment_rows: config.segment_records,
+            segment_age: config.segment_seconds.saturating_mul(SECOND),
+            flush_interval: config.flush_ms.saturating_mul(MILLI),
+            sync_interval: config.sync_ms.saturating_mul(MILLI),
+            disk_reserve: config.disk_reserve_mb.saturating_mul(1 << 20),
+            block_records_max: 4096,
+        }
+    }
+}
+
+impl Default for journal::Settings {
+    fn default() -> journal::Settings {
+        (&config::Journal::default()).into()
+    }
+}
+
+/// Proves `[capture]`; returns what is captured, if anything is.
+pub(super) fn capture(
+    config: &Config,
+    catalogue: &Catalogue,
+    faults: &mut Faults,
+) -> Option<CapturePlan> {
+    let config::Capture { enabled, ref venues, ring_bytes } = config.capture;
+    faults.within("capture.ring_bytes", ring_bytes, 1 << 16..=1 << 30);
+    for name in venues.iter().filter(|name| *name != "*") {
+        if !config.venues.iter().any(|venue| venue.name == *name) {
+            let reason = format!("no venue {name:?} here");
+            let remedy = "name venues that stand in this configuration, or \"*\"";
+            faults.add("capture.venues", reason, remedy);
+        }
+    }
+    if enabled && venues.is_empty() {
+        faults.add("capture.venues", "it is empty", "name venues, or set enabled = false");
+    }
+    let all = venues.iter().any(|name| name == "*");
+    let is_meant = |name: &String| all || venues.contains(name);
+    let meant = catalogue.venues.iter().filter(|venue| is_meant(&venue.name));
+    let venues = meant.filter_map(|venue| catalogue.venue_named(&venue.name)).collect();
+    enabled.then_some(CapturePlan { venues, ring_bytes })
+}
+
+/// Proves `[sockets]`.
+pub(super) fn sockets(sockets: &config::Sockets, faults: &mut Faults) {
+    let key = "sockets.receive_buffer_bytes";
+    faults.within(key, sockets.receive_buffer_bytes, RECEIVE_BUFFER_MIN..=1 << 24);
+    faults.within("sockets.busy_poll_us", sockets.busy_poll_us, 0..=10_000);
+}
+
+impl From<&config::Sockets> for SocketOptions {
+    fn from(config: &config::Sockets) -> SocketOptions {
+        let config::Sockets { receive_buffer_bytes, busy_poll_us, kernel_timestamps, quick_ack } =
+            *config;
+        SocketOptions { receive_buffer_bytes, busy_poll_us, kernel_timestamps, quick_ack }
+    }
+}
+
+impl Default for SocketOptions {
+    fn default() -> SocketOptions {
+        (&config::Sockets::default()).into()
+    }
+}
+
+/// Proves `[rings]`.
+pub(super) fn rings(rings: &config::Rings, faults: &mut Faults) {
+    let sizes = [
+        ("feed", rings.feed),
+        ("broadcast", rings.broadcast),
+        ("decision", rings.decision),
+        ("journal", rings.journal),
+    ];
+    for (name, size) in sizes {
+        faults.within(&format!("rings.{name}"), size, 64..=1 << 24);
+    }
+}
+
+impl From<&config::Rings> for RingSizes {
+    fn from(config: &config::Rings) -> RingSizes {
+        let config::Rings { feed, broadcast, decision, journal } = *config;
+        RingSizes { feed, broadcast, decision, journal }
+    }
+}

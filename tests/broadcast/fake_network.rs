@@ -1,0 +1,323 @@
+//! A network in memory whose sockets do exactly what a test plays.
+//!
+//! The test's thread drives both ends, so nothing here ever waits and every run is the same. A line
+//! holds as many bytes as a kernel would, and can be told how many bytes a call passes, after how
+//! many it would block, and which call fails. Like `epoll` in its edge-triggered mode, the poll
+//! reports once what became ready.
+
+use spreadwire_engine::broadcast::network::{Network, Ready, Socket};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// Bytes that a line holds for its client, unless the test says otherwise.
+const CAPACITY: usize = 256 * 1024;
+
+/// The server's network and the test's handle to it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FakeNetwork(Arc<Mutex<Hub>>);
+
+#[derive(Debug, Default)]
+struct Hub {
+    waiting: VecDeque<Line>,
+    /// What the next calls of `accept` fail with.
+    accept_failures: VecDeque<ErrorKind>,
+    watched: Vec<(usize, Line)>,
+    /// Whether a connection came since the poll last said so.
+    has_news: bool,
+    /// Every line there ever was.
+    lines: Vec<Line>,
+}
+
+impl FakeNetwork {
+    fn hub(&self) -> MutexGuard<'_, Hub> {
+        self.0.lock().unwrap()
+    }
+
+    /// Connects a client.
+    pub(crate) fn dial(&self) -> Far {
+        let line = Line::default();
+        let mut hub = self.hub();
+        hub.waiting.push_back(line.clone());
+        hub.lines.push(line.clone());
+        hub.has_news = true;
+        Far(line)
+    }
+
+    /// Makes the next call of `accept` fail.
+    pub(crate) fn fail_accept(&self, kind: ErrorKind) {
+        let mut hub = self.hub();
+        hub.accept_failures.push_back(kind);
+        hub.has_news = true;
+    }
+
+    /// Returns the number of bytes and connections that were ever passed on.
+    pub(crate) fn moved(&self) -> u64 {
+        self.hub().lines.iter().map(|line| line.state().moved).sum()
+    }
+}
+
+impl Network for FakeNetwork {
+    type Socket = Near;
+
+    fn poll(&mut self, _timeout: Duration, mut report: impl FnMut(Ready)) {
+        let mut hub = self.hub();
+        if std::mem::take(&mut hub.has_news) {
+            report(Ready::Listener);
+        }
+        hub.watched.retain(|(_, line)| !line.state().near_is_gone);
+        for (place, line) in &hub.watched {
+            let mut line = line.state();
+            let readable = std::mem::take(&mut line.became_readable);
+            let writable = std::mem::take(&mut line.became_writable) && !line.is_silent;
+            if readable || writable {
+                report(Ready::Client { place: *place, readable, writable });
+            }
+        }
+    }
+
+    fn accept(&mut self) -> io::Result<Near> {
+        let mut hub = self.hub();
+        if let Some(kind) = hub.accept_failures.pop_front() {
+            return Err(kind.into());
+        }
+        let line = hub.waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
+        line.state().moved += 1;
+        Ok(Near(line))
+    }
+
+    fn watch(&mut self, socket: &mut Near, place: usize) -> io::Result<()> {
+        socket.0.state().became_writable = true;
+        self.hub().watched.push((place, socket.0.clone()));
+        Ok(())
+    }
+}
+
+/// A connection, as both ends hold it.
+#[derive(Clone, Debug, Default)]
+struct Line(Arc<Mutex<State>>);
+
+impl Line {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap()
+    }
+}
+
+/// What one call of the server's `write` does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Step {
+    /// It takes at most so many bytes.
+    Take(usize),
+    /// It fails.
+    Fail(ErrorKind),
+}
+
+/// What a line holds and how it behaves.
+#[derive(Debug)]
+pub(crate) struct State {
+    up: VecDeque<u8>,
+    down: VecDeque<u8>,
+    /// Bytes that the line holds for the client.
+    pub(crate) capacity: usize,
+    /// Bytes that a call of the server's passes at most, in either direction.
+    pub(crate) chunk: usize,
+    /// Bytes that the server's writes may still pass before they would block.
+    pub(crate) budget: usize,
+    /// Bytes that the client may still read.
+    pub(crate) allowance: usize,
+    /// What the server's next writes do; after them the line behaves as it is set.
+    pub(crate) script: VecDeque<Step>,
+    /// Whether the poll never says that the line takes bytes again.
+    pub(crate) is_silent: bool,
+    was_refused: bool,
+    became_readable: bool,
+    became_writable: bool,
+    near_has_finished: bool,
+    near_is_gone: bool,
+    far_is_gone: bool,
+    moved: u64,
+}
+
+impl Default for State {
+    fn default() -> State {
+        State {
+            // Never reallocated, so that a test may count what the agent allocates.
+            up: VecDeque::with_capacity(CAPACITY),
+            down: VecDeque::with_capacity(CAPACITY),
+            capacity: CAPACITY,
+            chunk: usize::MAX,
+            budget: usize::MAX,
+            allowance: usize::MAX,
+            script: VecDeque::new(),
+            is_silent: false,
+            was_refused: false,
+            became_readable: false,
+            became_writable: false,
+            near_has_finished: false,
+            near_is_gone: false,
+            far_is_gone: false,
+            moved: 0,
+        }
+    }
+}
+
+impl State {
+    /// Bytes that the next write may pass.
+    fn room(&self) -> usize {
+        self.budget.min(self.capacity.saturating_sub(self.down.len()))
+    }
+
+    /// As a kernel does, says so only once a third of what it holds is free.
+    fn note_room(&mut self) {
+        if self.was_refused && self.room() >= (self.capacity / 3).max(1) {
+            self.was_refused = false;
+            self.became_writable = true;
+        }
+    }
+
+    /// Lets the server's writes pass again what fits.
+    pub(crate) fn lift_budget(&mut self) {
+        self.budget = usize::MAX;
+        self.note_room();
+    }
+
+    /// Bytes that wait for the client.
+    pub(crate) fn held(&self) -> usize {
+        self.down.len()
+    }
+
+    /// Bytes that one write of `length` takes.
+    fn taken(&mut self, length: usize) -> io::Result<usize> {
+        if self.far_is_gone {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        let limit = match self.script.pop_front() {
+            Some(Step::Fail(kind)) => {
+                self.was_refused |= kind == ErrorKind::WouldBlock;
+                return Err(kind.into());
+            }
+            Some(Step::Take(count)) => count,
+            None if self.room() == 0 => {
+                self.was_refused = true;
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            None => self.chunk,
+        };
+        let taken = limit.min(self.room()).min(length);
+        if self.budget != usize::MAX {
+            self.budget -= taken;
+        }
+        self.moved += taken as u64;
+        Ok(taken)
+    }
+}
+
+/// The server's end.
+#[derive(Debug)]
+pub(crate) struct Near(Line);
+
+impl Read for Near {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut line = self.0.state();
+        if line.up.is_empty() && !line.far_is_gone {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let count = line.up.len().min(into.len()).min(line.chunk);
+        line.up.read_exact(&mut into[..count])?;
+        line.moved += count as u64;
+        Ok(count)
+    }
+}
+
+impl Write for Near {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut line = self.0.state();
+        let taken = line.taken(slices.iter().map(|slice| slice.len()).sum())?;
+        let mut left = taken;
+        for slice in slices {
+            let part = &slice[..slice.len().min(left)];
+            line.down.extend(part);
+            left -= part.len();
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for Near {
+    fn finish(&mut self) -> io::Result<()> {
+        let mut line = self.0.state();
+        line.near_has_finished = true;
+        if line.far_is_gone { Err(ErrorKind::NotConnected.into()) } else { Ok(()) }
+    }
+}
+
+impl Drop for Near {
+    fn drop(&mut self) {
+        let mut line = self.0.state();
+        line.near_is_gone = true;
+        line.near_has_finished = true;
+    }
+}
+
+/// The client's end.
+#[derive(Debug)]
+pub(crate) struct Far(Line);
+
+impl Far {
+    /// Returns the line, to read or to change how it behaves.
+    pub(crate) fn line(&self) -> MutexGuard<'_, State> {
+        self.0.state()
+    }
+}
+
+impl Read for Far {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let mut line = self.0.state();
+        let count = line.down.len().min(into.len()).min(line.allowance);
+        if count == 0 {
+            let ended = line.down.is_empty() && line.near_has_finished;
+            return if ended { Ok(0) } else { Err(ErrorKind::WouldBlock.into()) };
+        }
+        line.down.read_exact(&mut into[..count])?;
+        if line.allowance != usize::MAX {
+            line.allowance -= count;
+        }
+        line.moved += count as u64;
+        line.note_room();
+        Ok(count)
+    }
+}
+
+impl Write for Far {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut line = self.0.state();
+        if line.near_is_gone {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        line.up.extend(bytes);
+        line.became_readable = true;
+        line.moved += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Far {
+    fn drop(&mut self) {
+        let mut line = self.0.state();
+        line.far_is_gone = true;
+        line.became_readable = true;
+    }
+}

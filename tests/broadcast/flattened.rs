@@ -1,0 +1,27 @@
+//! JSON messages in the form that readers of the binary protocol give: one value per message.
+
+use serde_json::{Value, json};
+
+/// JSON messages as readers of the binary protocol give them: a snapshot's items stand behind its head.
+pub(crate) fn flattened(messages: &[Value]) -> Vec<Value> {
+    let mut flat = Vec::new();
+    for message in messages {
+        let mut head = message.clone();
+        let mut items = Vec::new();
+        if message["type"] == "snapshot" {
+            for (field, kind) in [("states", "status"), ("spreads", "spread")] {
+                let listed = message[field].as_array().unwrap();
+                head[field] = json!(listed.len());
+                items.extend(listed.iter().map(|item| {
+                    let mut item = item.clone();
+                    item["type"] = json!(kind);
+                    item["in_snapshot"] = json!(true);
+                    item
+                }));
+            }
+        }
+        flat.push(head);
+        flat.append(&mut items);
+    }
+    flat
+}

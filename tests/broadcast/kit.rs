@@ -1,0 +1,367 @@
+//! The agent with a clock that stands still, its clients, and what goes in.
+//!
+//! The test's thread drives the agent and the clients in turn. A wait drives on until the test sees
+//! what it waits for, and fails once nothing moves any more: on a network in memory a turn in which
+//! nothing moves is followed by no other, and on real sockets progress is awaited for a minute.
+
+use crate::fake_network::{FakeNetwork, Far, State};
+use bytemuck::Zeroable;
+use serde_json::Value;
+use spreadwire_engine::broadcast::network::{Network, Tcp};
+use spreadwire_engine::broadcast::{self, Broadcast, Settings};
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::instrument::{
+    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
+};
+use spreadwire_market::record::{Record, Recording, RecordingState, Spread, Status};
+use spreadwire_market::state::{Reason, State as Health};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, MutexGuard};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Error, HandshakeError, Message, WebSocket};
+
+pub(crate) const START: Nanos = 1_700_000_000 * SECOND;
+/// Turns of a network in memory in which nothing moves, after which nothing will.
+const IDLE_TURNS_MAX: usize = 8;
+/// How long real sockets, and processes at their other end, may show no progress.
+const PATIENCE: Nanos = 60 * SECOND;
+
+/// Every instrument on every venue, except the last instrument on the last venue.
+pub(crate) fn catalogue(instruments: u32, venues: u8) -> Catalogue {
+    let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 2, size_scale: 4 };
+    let venue = |n| VenueInfo { name: format!("venue{n}"), taker_fee: 0.001, max_age: 0 };
+    let listing = |i: u32, v: u8| Listing {
+        venue: VenueId(v),
+        instrument: InstrumentId(i),
+        symbol: format!("C{i}USDT"),
+    };
+    Catalogue {
+        instruments: (0..instruments).map(instrument).collect(),
+        venues: (0..venues).map(venue).collect(),
+        listings: (0..instruments)
+            .flat_map(|i| (0..venues).map(move |v| (i, v)))
+            .filter(|(i, v)| (i + 1, v + 1) != (instruments, venues))
+            .map(|(i, v)| listing(i, v))
+            .collect(),
+    }
+}
+
+pub(crate) fn spread(instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Spread {
+    Spread {
+        ts_recv: START,
+        buy_px: 10_000,
+        sell_px,
+        buy_sz: 5,
+        sell_sz: 70_000,
+        net: spreadwire_market::spread::gross(sell_px, 10_000) - 0.002,
+        instrument: InstrumentId(instrument),
+        buy_venue: VenueId(buy),
+        sell_venue: VenueId(sell),
+        ..Spread::zeroed()
+    }
+}
+
+pub(crate) fn status(instrument: u32, venue: u8, state: Health) -> Status {
+    Status {
+        ts_recv: START,
+        state: state as u8,
+        previous: Health::Live as u8,
+        reason: Reason::Quiet as u8,
+        instrument: InstrumentId(instrument),
+        venue: VenueId(venue),
+        ..Status::zeroed()
+    }
+}
+
+/// The defaults, with a poll in every cycle.
+pub(crate) fn settings() -> Settings {
+    Settings { poll_interval: 0, ..Settings::default() }
+}
+
+/// How clients reach a server, and how long its network may stand still.
+pub(crate) trait Door {
+    /// The client's end of a connection; it never blocks.
+    type Far: Read + Write;
+
+    fn dial(&self) -> Self::Far;
+
+    /// Notes whether anything moved since the last call; returns whether nothing will any more.
+    fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool;
+}
+
+/// The course of one wait.
+pub(crate) struct Wait {
+    idle_turns: usize,
+    moved: u64,
+    /// The real time, which passes for real sockets alone.
+    host: Clock,
+    progress_at: Nanos,
+}
+
+impl Wait {
+    fn begin() -> Wait {
+        let host = Clock::host();
+        Wait { idle_turns: 0, moved: 0, progress_at: host.now(), host }
+    }
+}
+
+impl Door for FakeNetwork {
+    type Far = Far;
+
+    fn dial(&self) -> Far {
+        FakeNetwork::dial(self)
+    }
+
+    fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool {
+        let moved = self.moved();
+        let progress = worked || moved != wait.moved;
+        wait.idle_turns = if progress { 0 } else { wait.idle_turns + 1 };
+        wait.moved = moved;
+        wait.idle_turns > IDLE_TURNS_MAX
+    }
+}
+
+impl Door for SocketAddr {
+    type Far = TcpStream;
+
+    fn dial(&self) -> TcpStream {
+        let socket = TcpStream::connect(self).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket
+    }
+
+    fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool {
+        if worked {
+            wait.progress_at = wait.host.now();
+        }
+        std::thread::yield_now();
+        wait.host.now().saturating_sub(wait.progress_at) > PATIENCE
+    }
+}
+
+/// The agent, its rings and its clock.
+pub(crate) struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
+    pub(crate) agent: Broadcast<N>,
+    pub(crate) edge: Option<HoldSender>,
+    /// The journal's end of the channel for its states.
+    pub(crate) states: Option<CountSender>,
+    pub(crate) clock: Clock,
+    pub(crate) counters: Counters,
+    pub(crate) door: D,
+}
+
+impl Server {
+    /// A server on a network in memory.
+    pub(crate) fn new(catalogue: Catalogue, settings: Settings) -> Server {
+        let network = FakeNetwork::default();
+        let (clock, counters) = (Clock::manual(START), Counters::default());
+        let (edge, records) = ring::hold(4096, EdgeCounters::default());
+        let (state, states) = ring::count(64, EdgeCounters::default());
+        let (door, clocked) = (network.clone(), clock.clone());
+        let catalogue = Arc::new(catalogue);
+        let mut agent =
+            Broadcast::over(network, records, states, catalogue, settings, clocked, &counters);
+        agent.on_start();
+        Server { agent, edge: Some(edge), states: Some(state), clock, counters, door }
+    }
+}
+
+impl Server<Tcp, SocketAddr> {
+    /// A server on a port of the loopback.
+    pub(crate) fn on_loopback(catalogue: Catalogue, settings: Settings) -> Server<Tcp, SocketAddr> {
+        let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (clock, counters) = (Clock::manual(START), Counters::default());
+        let (edge, records) = ring::hold(4096, EdgeCounters::default());
+        let (state, states) = ring::count(64, EdgeCounters::default());
+        let (catalogue, clocked) = (Arc::new(catalogue), clock.clone());
+        let mut agent =
+            Broadcast::new(records, states, catalogue, listener, settings, clocked, &counters)
+                .unwrap();
+        agent.on_start();
+        let door = agent.address().unwrap();
+        Server { agent, edge: Some(edge), states: Some(state), clock, counters, door }
+    }
+}
+
+impl<N: Network, D: Door> Server<N, D> {
+    pub(crate) fn turn(&mut self) -> usize {
+        self.agent.do_work(self.clock.now())
+    }
+
+    pub(crate) fn send(&mut self, record: impl Into<Record>) {
+        let edge = self.edge.as_mut().unwrap();
+        assert!(edge.room(1), "the test sends more than the ring holds");
+        edge.send(record.into());
+    }
+
+    /// Has the journal say its state.
+    pub(crate) fn record(&mut self, state: RecordingState, lost: u64) {
+        let state = state as u8;
+        let recording = Recording { ts_recv: START, lost, state, ..Recording::zeroed() };
+        self.states.as_mut().unwrap().offer(recording.into());
+    }
+
+    pub(crate) fn pass(&mut self, time: Nanos) {
+        self.clock.set(self.clock.now() + time);
+    }
+
+    pub(crate) fn count(&self, name: &str) -> u64 {
+        self.counters.expect(&format!("broadcast.{name}"))
+    }
+
+    /// Drives on until the test sees what it waits for.
+    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server<N, D>) -> bool) {
+        let mut wait = Wait::begin();
+        loop {
+            let worked = self.turn() > 0;
+            if done(self) {
+                return;
+            }
+            let in_vain = self.door.is_in_vain(&mut wait, worked);
+            assert!(!in_vain, "in vain: {what}; {:?}", self.counters.snapshot());
+        }
+    }
+
+    pub(crate) fn connect(&mut self) -> Client<D::Far> {
+        self.connect_offering(None)
+    }
+
+    pub(crate) fn connect_offering(&mut self, subprotocol: Option<&str>) -> Client<D::Far> {
+        let far = self.door.dial();
+        self.shake_hands(far, subprotocol)
+    }
+
+    /// Makes a WebSocket of a connection.
+    pub(crate) fn shake_hands(&mut self, far: D::Far, subprotocol: Option<&str>) -> Client<D::Far> {
+        let mut request = "ws://broadcast/".into_client_request().unwrap();
+        if let Some(name) = subprotocol {
+            request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
+        }
+        let mut attempt = Some(tungstenite::client(request, far));
+        let mut connected = None;
+        self.until("a WebSocket", |_| {
+            match attempt.take().unwrap() {
+                Ok((socket, _)) => connected = Some(socket),
+                Err(HandshakeError::Interrupted(shake)) => attempt = Some(shake.handshake()),
+                Err(HandshakeError::Failure(error)) => panic!("refused: {error}"),
+            }
+            connected.is_some()
+        });
+        Client::new(connected.unwrap())
+    }
+
+    /// Returns what the server answers to these bytes until it closes.
+    pub(crate) fn answer(&mut self, request: &[u8]) -> String {
+        let mut socket = self.door.dial();
+        socket.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        self.until("an answer and the end", |_| end_of(&mut socket, &mut answer));
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+/// Reads what is there; returns whether the other side has ended.
+pub(crate) fn end_of(socket: &mut impl Read, into: &mut Vec<u8>) -> bool {
+    match socket.read_to_end(into) {
+        Ok(_) => true,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    }
+}
+
+/// A client that keeps everything it receives.
+pub(crate) struct Client<S: Read + Write = Far> {
+    pub(crate) socket: WebSocket<S>,
+    pub(crate) seen: Vec<Value>,
+    /// Contents of the binary messages, one after the other.
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) closed: Option<Option<CloseFrame>>,
+}
+
+impl Client {
+    /// Returns its line, to change how it behaves.
+    pub(crate) fn line(&self) -> MutexGuard<'_, State> {
+        self.socket.get_ref().line()
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    fn new(socket: WebSocket<S>) -> Client<S> {
+        Client { socket, seen: Vec::new(), bytes: Vec::new(), closed: None }
+    }
+
+    /// Reads what is there now, at most some messages; returns whether anything came.
+    pub(crate) fn read(&mut self) -> bool {
+        for come in 0..1000 {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => self.seen.push(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Binary(bytes)) => self.bytes.extend(&bytes),
+                Ok(Message::Close(frame)) => self.closed = Some(frame),
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return come > 0,
+                Err(_) => {
+                    self.closed.get_or_insert(None);
+                    return come > 0;
+                }
+            }
+        }
+        true
+    }
+
+    pub(crate) fn say(&mut self, message: impl Into<Message>) {
+        self.socket.send(message.into()).unwrap();
+    }
+
+    pub(crate) fn ask(&mut self, request: &Value) {
+        self.say(request.to_string());
+    }
+
+    pub(crate) fn types(&self) -> Vec<&str> {
+        self.seen.iter().map(|m| m["type"].as_str().unwrap()).collect()
+    }
+
+    /// Waits for a message of this type, and discards what arrived before it.
+    pub(crate) fn expect<N: Network, D: Door>(
+        &mut self,
+        server: &mut Server<N, D>,
+        kind: &str,
+    ) -> Value {
+        let mut place = 0;
+        server.until(&format!("a message {kind:?}"), |_| {
+            self.read();
+            let found = self.seen[place..].iter().position(|m| m["type"] == kind);
+            place = found.map_or(self.seen.len(), |at| place + at);
+            found.is_some()
+        });
+        self.seen.drain(..=place).next_back().unwrap()
+    }
+
+    /// Waits until it knows the spread with this number.
+    pub(crate) fn until_seq<N: Network, D: Door>(&mut self, server: &mut Server<N, D>, seq: u64) {
+        server.until(&format!("spread {seq}"), |_| {
+            self.read();
+            self.seen.iter().rev().any(|m| m["type"] == "spread" && m["seq"] == seq)
+        });
+    }
+
+    pub(crate) fn spread_seqs(&self) -> Vec<u64> {
+        let spreads = self.seen.iter().filter(|m| m["type"] == "spread");
+        spreads.map(|m| m["seq"].as_u64().unwrap()).collect()
+    }
+
+    pub(crate) fn close_code<N: Network, D: Door>(
+        &mut self,
+        server: &mut Server<N, D>,
+    ) -> Option<CloseCode> {
+        server.until("a close", |_| {
+            self.read();
+            self.closed.is_some()
+        });
+        self.closed.clone().flatten().map(|frame| frame.code)
+    }
+}

@@ -1,0 +1,77 @@
+//! The agent over real sockets on loopback. Only what a kernel does is tested here; waits are for what
+//! the test sees, however long the kernel takes.
+
+use crate::kit::{Server, catalogue, settings, spread};
+use crate::model::Model;
+use serde_json::json;
+use spreadwire_engine::broadcast;
+use std::io::{ErrorKind, Write};
+use tungstenite::protocol::frame::coding::CloseCode;
+
+#[test]
+fn a_port_in_use_is_an_error_at_start() {
+    let server = Server::on_loopback(catalogue(1, 2), settings());
+    let error = broadcast::bind(server.door).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AddrInUse);
+    assert!(error.to_string().contains(&server.door.to_string()), "{error}");
+}
+
+#[test]
+fn clients_connect_ask_listen_and_leave() {
+    let mut model = Model::new(31, 3, 3);
+    let mut server = Server::on_loopback(catalogue(3, 3), settings());
+    let mut clients = [server.connect(), server.connect()];
+    for client in &mut clients {
+        client.expect(&mut server, "snapshot");
+    }
+    (0..500).for_each(|_| model.batch(&mut server));
+    let [first, second] = &mut clients;
+    for client in [&mut *first, &mut *second] {
+        client.until_seq(&mut server, model.seq);
+        assert_eq!(client.spread_seqs(), (1..=model.seq).collect::<Vec<_>>());
+    }
+    first.ask(&json!({"op": "ping", "id": "here"}));
+    assert_eq!(first.expect(&mut server, "pong")["id"], "here");
+    first.say("buy!");
+    assert_eq!(first.close_code(&mut server), Some(CloseCode::Invalid));
+    second.socket.close(None).unwrap();
+    server.until("the second leaves", |server| server.count("disconnected.left") == 1);
+    assert_eq!(server.count("clients"), 0);
+    let answer = server.answer(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
+}
+
+#[test]
+fn a_client_that_the_kernel_takes_no_more_for_is_conflated_and_then_reads_on() {
+    let mut server = Server::on_loopback(catalogue(2, 2), settings());
+    let mut slow = server.connect();
+    slow.expect(&mut server, "snapshot");
+    let mut seq = 0;
+    while server.count("congestions") == 0 {
+        assert!(seq < 1_000_000, "the kernel's buffers have no end");
+        (0..1000).for_each(|n| server.send(spread(0, 0, 1, 10_000 + n)));
+        seq += 1000;
+        server.turn();
+    }
+    server.until("it has caught up", |_| {
+        slow.read();
+        slow.seen.last().is_some_and(|m| m["seq"] == seq)
+    });
+    let gap = slow.seen.iter().find(|m| m["type"] == "gap").unwrap();
+    let missed = gap["missed"].as_u64().unwrap();
+    assert_eq!(slow.spread_seqs().len() as u64 + missed, seq, "told or missed, nothing else");
+}
+
+#[test]
+fn a_client_that_resets_its_connection_is_gone() {
+    let mut server = Server::on_loopback(catalogue(2, 2), settings());
+    let mut client = server.connect();
+    client.expect(&mut server, "snapshot");
+    client.socket.get_mut().write_all(&[0x81]).unwrap();
+    // What was not read when a socket is closed makes the kernel send a reset.
+    server.send(spread(0, 0, 1, 10_100));
+    server.turn();
+    drop(client);
+    server.until("it is gone", |server| server.count("clients") == 0);
+    assert_eq!(server.count("disconnected.left") + server.count("disconnected.reset"), 1);
+}

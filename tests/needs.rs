@@ -1,0 +1,138 @@
+//! Tests that need something from outside the workspace: a package of Python, a command, real data.
+//!
+//! Where it is missing, the test is shown as ignored together with what it needs, instead of passing
+//! without having run. With `CI=true` a missing tool is a failure, because CI installs all of them;
+//! real data must be there if `SPREADWIRE_REAL_DATA` names its folder. A binary of such tests has
+//! `harness = false` and hands its list to [`run`]; a function that is missing from the list is dead
+//! code, about which the compiler warns.
+
+#![allow(dead_code, reason = "each binary of tests needs a part of it")]
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::borrow::Cow;
+use std::fmt::{Display, Formatter};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What a test needs beside Rust.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Python 3 with these packages.
+    Python(&'static [&'static str]),
+    /// A command on the path.
+    Command(&'static str),
+    /// A file or folder among the real data.
+    RealData(Cow<'static, str>),
+}
+
+impl Need {
+    /// A file or folder among the real data.
+    pub(crate) const fn data(path: &'static str) -> Need {
+        Need::RealData(Cow::Borrowed(path))
+    }
+
+    fn is_met(&self) -> bool {
+        match self {
+            Need::Python(packages) => {
+                let find = "import importlib.util as i, sys; \
+                    sys.exit(any(i.find_spec(name) is None for name in sys.argv[1:]))";
+                succeeds(Command::new(python()).args(["-c", find]).args(*packages))
+            }
+            Need::Command(name) => succeeds(Command::new(name).arg("--version")),
+            Need::RealData(path) => real_data(path).exists(),
+        }
+    }
+
+    /// Whether a missing one is a failure.
+    fn is_promised(&self) -> bool {
+        match self {
+            Need::Python(_) | Need::Command(_) => std::env::var("CI").is_ok_and(|ci| ci == "true"),
+            Need::RealData(_) => std::env::var_os("SPREADWIRE_REAL_DATA").is_some(),
+        }
+    }
+}
+
+impl Display for Need {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Need::Python(packages) => write!(f, "{} with {}", python(), packages.join(", ")),
+            Need::Command(name) => write!(f, "the command {name}"),
+            Need::RealData(path) => write!(f, "{path} of SPREADWIRE_REAL_DATA"),
+        }
+    }
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// Returns the Python that tests call: `PYTHON`, or `python3`.
+pub(crate) fn python() -> String {
+    std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
+}
+
+/// Returns the path of a file or folder among the real data.
+pub(crate) fn real_data(path: &str) -> PathBuf {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let top = top.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).unwrap_or(top);
+    let folder = std::env::var_os("SPREADWIRE_REAL_DATA");
+    top.join(folder.unwrap_or_else(|| "../shared".into())).join(path)
+}
+
+/// A test, and what it needs.
+pub(crate) struct Test {
+    /// Its name, module included.
+    pub(crate) name: String,
+    /// What must be there for it to run.
+    pub(crate) needs: Vec<Need>,
+    /// The test.
+    pub(crate) run: Box<dyn FnOnce() + Send>,
+}
+
+/// Lists tests by their paths, each with what it needs.
+#[allow(unused_macros, reason = "a list may be made in another way")]
+macro_rules! tests {
+    ($($test:path: $needs:expr),* $(,)?) => {
+        vec![$($crate::needs::Test {
+            name: stringify!($test).replace(' ', ""), needs: $needs.to_vec(), run: Box::new($test),
+        }),*]
+    };
+}
+#[allow(unused_imports, reason = "a list may be made in another way")]
+pub(crate) use tests;
+
+/// Runs tests as the built-in harness would, by the same command line.
+pub(crate) fn run(tests: Vec<Test>) -> std::process::ExitCode {
+    let mut known: Vec<(Need, bool)> = Vec::new();
+    let mut is_missing = |need: &Need| {
+        if let Some((_, missing)) = known.iter().find(|(other, _)| other == need) {
+            return *missing;
+        }
+        let missing = !need.is_met();
+        known.push((need.clone(), missing));
+        missing
+    };
+    let mut trials = Vec::new();
+    for test in tests {
+        let missing: Vec<Need> = test.needs.iter().filter(|n| is_missing(n)).cloned().collect();
+        trials.push(trial(test, &missing));
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+fn trial(test: Test, missing: &[Need]) -> Trial {
+    let list = missing.iter().map(Need::to_string).collect::<Vec<_>>().join(" and ");
+    if missing.iter().any(Need::is_promised) {
+        return Trial::test(test.name, move || Err(Failed::from(format!("there is no {list}"))));
+    }
+    let run = test.run;
+    let runner = move || {
+        run();
+        Ok(())
+    };
+    if missing.is_empty() {
+        return Trial::test(test.name, runner);
+    }
+    Trial::test(test.name, runner).with_kind(format!("needs {list}")).with_ignored_flag(true)
+}

@@ -1,0 +1,41 @@
+//! Which venue leads, and by how much.
+
+use super::list::{List, number, text};
+use crate::facts::seconds;
+use crate::kernel::lead_lag::Leader;
+use crate::report::{Cell, Kind};
+
+impl List {
+    pub(super) fn lead_lag(&mut self) {
+        self.group = "lead-lag";
+        self.add("lead_lag_ms", "ms", "Lag of the peak; positive: exchange1 leads.", |facts| {
+            number(facts.lead_lag.as_ref().map(|of| seconds(of.peak_lag_ns) * 1e3))
+        });
+        self.add("leader", "", "The venue that leads, unless the peak may be chance.", |facts| {
+            match facts.lead_lag.as_ref().and_then(|of| of.leader) {
+                Some(Leader::Exchange1) => text(Some(facts.one)),
+                Some(Leader::Exchange2) => text(Some(facts.two)),
+                None => Cell::None,
+            }
+        });
+        self.holds(Kind::Text);
+        self.add("lead_lag_correlation", "", "Hayashi-Yoshida correlation at that lag.", |facts| {
+            number(facts.lead_lag.as_ref().map(|of| of.peak_correlation))
+        });
+        self.add(
+            "lead_lag_band",
+            "",
+            "A peak is beyond this in 1 % of cases by chance.",
+            |facts| number(facts.lead_lag.as_ref().and_then(|of| of.band)),
+        );
+        self.add(
+            "lead_lag_p_value",
+            "",
+            "Probability of such a peak at some lag by chance.",
+            |facts| number(facts.lead_lag.as_ref().and_then(|of| of.p_value)),
+        );
+        self.add("lead_lag_ratio", "", "Above 1: exchange1 leads on the whole.", |facts| {
+            number(facts.lead_lag.as_ref().and_then(|of| of.lead_lag_ratio))
+        });
+    }
+}

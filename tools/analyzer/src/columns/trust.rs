@@ -1,0 +1,79 @@
+//! How far the other columns can be trusted: the sums of each venue, and what the two have in
+//! common.
+
+use super::list::{Comparison, List, Source, count, flag, float, number, text};
+use crate::facts::Facts;
+use crate::report::Kind;
+use spreadwire_market::spread::BPS;
+
+impl List {
+    pub(super) fn trust(&mut self, timed: bool) {
+        self.group = "trust";
+        for venue in 0..2 {
+            self.venue(venue);
+        }
+        if !timed {
+            return;
+        }
+        self.add(
+            "same_asset",
+            "",
+            "Whether both legs are the same asset, judging by prices.",
+            |facts| text(facts.same_asset()),
+        );
+        self.holds(Kind::Text);
+        self.add(
+            "minute_correlation",
+            "",
+            "Correlation of the minute changes of both mids.",
+            |facts| number(facts.timed().and_then(|timed| timed.together.correlation())),
+        );
+        self.add("level_shift", "", "Whether the deviation's level moved for good.", |facts| {
+            flag(facts.has_shifted())
+        });
+        self.holds(Kind::Flag);
+        self.add("level_shift_bps", "bp", "Size of that move, at the most likely hour.", |facts| {
+            number(facts.shift.map(|shift| shift.shift * BPS))
+        });
+        let rank = |list: &mut List, name: &str, half: &str, comparison| {
+            let meaning = format!("Rank by expected capture in the {half} half of the time.");
+            list.push(name.to_owned(), "", meaning, Source::Across(comparison));
+        };
+        rank(self, "rank_first_half", "first", Comparison::RankFirstHalf);
+        rank(self, "rank_second_half", "second", Comparison::RankSecondHalf);
+    }
+
+    fn venue(&mut self, venue: usize) {
+        let n = venue + 1;
+        let of = format!("of exchange{n}");
+        let mut counts = |name: &str, meaning: &str, figure: fn(&Facts<'_>, usize) -> u64| {
+            self.add(format!("{name}{n}"), "", format!("{meaning} {of}."), move |facts| {
+                count(Some(figure(facts, venue)))
+            });
+            self.holds(Kind::Count);
+        };
+        counts("rows", "Number of quotes", |facts, venue| facts.venues[venue].rows);
+        counts("silences", "Number of silences longer than the maximum age", |facts, venue| {
+            facts.venues[venue].silences
+        });
+        counts("marked_gaps", "Number of gaps that the recorder marked", |facts, venue| {
+            facts.venues[venue].marked_gaps
+        });
+        counts("crossed", "Number of quotes with the bid above the ask", |facts, venue| {
+            facts.venues[venue].crossed
+        });
+        let meaning = format!("Share of the time {of} in which it had no fresh quote.");
+        self.add(format!("stale_share{n}"), "", meaning, move |facts| {
+            let sums = facts.venues[venue];
+            number((0 < sums.span_ns()).then(|| float(sums.stale_ns) / float(sums.span_ns())))
+        });
+        for (tag, q) in [("p01", 0.01), ("p50", 0.5), ("p99", 0.99)] {
+            let meaning = format!(
+                "Receive time minus event time {of}, quantile {q}: clock difference and transit."
+            );
+            self.add(format!("clock_offset{n}_{tag}_ms"), "ms", meaning, move |facts| {
+                number(facts.venues[venue].delays.quantile(q))
+            });
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The deviation of one pair over time, in at most one span per pixel.
+
+use super::frame::{FIRST, FULL, Frame, drawable, zero};
+use super::picture::Picture;
+use crate::report::{Detail, TimeBin};
+use kuva::prelude::{BandPlot, DateTimeAxis, LinePlot};
+use kuva::render::datetime::DateUnit;
+
+/// Number of bins that are drawn, at about one pixel each.
+const MOST_BINS: usize = 1000;
+const NS_PER_S: f64 = 1e9;
+
+/// Draws the deviation over time.
+pub(super) fn picture(id: &str, detail: &Detail) -> Picture {
+    let mut picture = Picture {
+        kind: "over-time",
+        wide: true,
+        title: "Deviation over time",
+        reading:
+            "The line is the mean deviation in each span of time, and the band is its range. In a \
+                  gap, at least one of the two legs was not live."
+                .to_owned(),
+        ..Picture::default()
+    };
+    let bins = merged(&detail.over_time);
+    let (Some(first), Some(last)) = (bins.first(), bins.last()) else {
+        return picture
+            .absent("The two legs were never live at the same time, or the times were not kept.");
+    };
+    let calendar = calendar(last.end - first.start);
+    picture.legend =
+        vec![("line first", "mean".to_owned()), ("area first", "least to greatest".to_owned())];
+    let mut plots = Vec::new();
+    let mut means = Vec::new();
+    for run in bins.chunk_by(Span::touches) {
+        let ends = || run.iter().flat_map(|bin| [bin.start, bin.end]);
+        let low = run.iter().flat_map(|bin| [bin.min; 2]);
+        let high = run.iter().flat_map(|bin| [bin.max; 2]);
+        plots.push(BandPlot::new(ends(), low, high).with_color(FIRST).with_opacity(0.25).into());
+        let mean = run.iter().flat_map(|bin| [bin.mean; 2]);
+        let line = LinePlot::new().with_data(ends().zip(mean));
+        means.push(line.with_color(FIRST).with_stroke_width(1.5).into());
+    }
+    plots.extend(means);
+    let frame = Frame { width: FULL, height: 280.0, x: "time (UTC)", y: "deviation (bp)" };
+    // Leaves some room at the right: the last label is centred below its tick.
+    let room = (last.end - first.start) / 60.0;
+    let layout = zero(frame.layout(&plots))
+        .with_x_datetime(calendar)
+        .with_x_axis_min(first.start)
+        .with_x_axis_max(last.end + room);
+    picture.draw(id, String::new(), plots, layout);
+    picture
+}
+
+/// Bins drawn as one.
+struct Span {
+    /// Seconds since 1970.
+    start: f64,
+    end: f64,
+    min: f64,
+    mean: f64,
+    max: f64,
+}
+
+impl Span {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a picture has fewer pixels than a float digits"
+    )]
+    fn new(bin: &TimeBin) -> Self {
+        let start = bin.start_ns as f64 / NS_PER_S;
+        let end = start + (bin.width_ns.max(1) as f64 / NS_PER_S);
+        let (min, mean, max) = (bin.min_bps, bin.mean_bps, bin.max_bps);
+        Self { start, end, min: drawable(min), mean: drawable(mean), max: drawable(max) }
+    }
+
+    /// Returns whether the next span follows without a gap; seconds as floats are not exact.
+    fn touches(&self, next: &Self) -> bool {
+        next.start <= self.end + 0.001 * (self.end - self.start)
+    }
+
+    fn join(&mut self, next: &Self) {
+        let (width, more) = (self.end - self.start, next.end - next.start);
+        self.mean = (self.mean * width + next.mean * more) / (width + more);
+        self.min = self.min.min(next.min);
+        self.max = self.max.max(next.max);
+        self.end = self.end.max(next.end);
+    }
+}
+
+/// Joins bins that begin in the same pixel; returns about [`MOST_BINS`] spans at most.
+fn merged(bins: &[TimeBin]) -> Vec<Span> {
+    let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return Vec::new() };
+    let (first, last) = (Span::new(first), Span::new(last));
+    let pixel = ((last.end - first.start) / MOST_BINS as f64).max(f64::MIN_POSITIVE);
+    let pixel_of = |span: &Span| ((span.start - first.start) / pixel).floor();
+    let mut spans: Vec<Span> = Vec::new();
+    for span in bins.iter().map(Span::new) {
+        match spans.last_mut() {
+            Some(before) if pixel_of(&span) <= pixel_of(before) => before.join(&span),
+            _ => spans.push(span),
+        }
+    }
+    spans
+}
+
+/// Returns the ticks of the time axis, about a dozen at most.
+fn calendar(seconds: f64) -> DateTimeAxis {
+    let (minute, hour, day) = (60.0, 3600.0, 86_400.0);
+    let choices = [
+        (minute, DateUnit::Second, 10, "%H:%M:%S"),
+        (12.0 * minute, DateUnit::Minute, 1, "%H:%M"),
+        (hour, DateUnit::Minute, 5, "%H:%M"),
+        (6.0 * hour, DateUnit::Minute, 30, "%H:%M"),
+        (12.0 * hour, DateUnit::Hour, 1, "%H:%M"),
+        (1.5 * day, DateUnit::Hour, 3, "%H:%M"),
+        (3.0 * day, DateUnit::Hour, 6, "%-d %b %H:%M"),
+        (6.0 * day, DateUnit::Hour, 12, "%-d %b %H:%M"),
+        (12.0 * day, DateUnit::Day, 1, "%-d %b"),
+        (60.0 * day, DateUnit::Week, 1, "%-d %b"),
+        (370.0 * day, DateUnit::Month, 1, "%b %Y"),
+        (1000.0 * day, DateUnit::Month, 3, "%b %Y"),
+    ];
+    let last = (f64::INFINITY, DateUnit::Year, 1, "%Y");
+    let choice = choices.into_iter().find(|choice| seconds <= choice.0);
+    let (_, unit, step, format) = choice.unwrap_or(last);
+    DateTimeAxis { unit, step, format: format.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bin(start_s: i64, mean_bps: f64) -> TimeBin {
+        let start_ns = start_s * 1_000_000_000;
+        TimeBin { start_ns, width_ns: 1_000_000_000, min_bps: -1.0, mean_bps, max_bps: 2.0 }
+    }
+
+    #[test]
+    fn few_bins_stay_as_they_are() {
+        let bins: Vec<_> = (0..100).map(|second| bin(second, 1.0)).collect();
+        assert_eq!(merged(&bins).len(), 100);
+        assert!(merged(&[]).is_empty());
+    }
+
+    #[test]
+    fn many_bins_become_a_thousand_with_the_same_mean() {
+        let bins: Vec<_> = (0..10_000).map(|second| bin(second, (second % 10) as f64)).collect();
+        let spans = merged(&bins);
+        assert!(spans.len() <= MOST_BINS + 1, "{}", spans.len());
+        let weighted: f64 = spans.iter().map(|span| span.mean * (span.end - span.start)).sum();
+        assert!((weighted / 10_000.0 - 4.5).abs() < 1e-9, "{weighted}");
+    }
+
+    #[test]
+    fn spans_without_a_gap_are_one_run() {
+        let start_ns = 1_722_816_000_000_000_001;
+        let width_ns = 333_333_333;
+        let at = |at: i64| TimeBin { start_ns: start_ns + at * width_ns, width_ns, ..bin(0, 1.0) };
+        let bins: Vec<_> = (0..500).chain(501..900).map(at).collect();
+        assert_eq!(merged(&bins).chunk_by(Span::touches).count(), 2);
+    }
+
+    #[test]
+    fn a_calendar_has_a_dozen_ticks_at_most() {
+        for seconds in [1.0, 59.0, 600.0, 3000.0, 20_000.0, 86_400.0, 1e6, 5e6, 3e7, 9e7] {
+            let start = 1_700_000_000.0;
+            let ticks = calendar(seconds).generate_ticks(start, start + seconds);
+            assert!(ticks.len() <= 14, "{seconds}: {}", ticks.len());
+        }
+    }
+}
