@@ -1,6 +1,7 @@
 """Verifies the analysis of the demo's lake against the demo's own count of quotes.
 
-Use: verify-analysis.py REPORT SUMMARY. Ends with 1 and a line for each number that is wrong.
+Usage: verify-analysis.py REPORT SUMMARY. Prints a line for each check; exits with 1 if a number is
+wrong.
 """
 
 import json

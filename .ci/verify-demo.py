@@ -1,7 +1,7 @@
 """Verifies the numbers of a finished demo: its summary against itself and against the lake's rows.
 
-Use: verify-demo.py SUMMARY LAKE. Counts the rows with DuckDB, which shares no code with the engine.
-Ends with 1 and a line for each number that is wrong.
+Usage: verify-demo.py SUMMARY LAKE. Counts the rows with DuckDB, which shares no code with the
+engine. Prints a line for each check; exits with 1 if a number is wrong.
 """
 
 import glob
@@ -27,7 +27,7 @@ def main(summary_path, lake):
         f"select count(*), count(distinct exchange), count(distinct symbol) "
         f"from read_parquet('{files}', hive_partitioning = true)"
     ).fetchall()[0]
-    # Ten seconds at some 5,000 quotes/s; the model's arrivals are random, the machine may be slow.
+    # Ten seconds at some 5,000 quotes/s. The model's arrivals are random; the machine may be slow.
     expect(f"quotes decoded: {totals['quotes']} are 30,000 at least", totals["quotes"] >= 30_000)
     expect(f"rows in the lake: {rows} are the quotes decoded", rows == totals["quotes"])
     expect(f"rows sealed: {totals['rows']} are the rows in the lake", totals["rows"] == rows)

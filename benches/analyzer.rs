@@ -1,13 +1,14 @@
-//! The analyzer beside three other engines on the same lake, as whole processes.
+//! Compares the analyzer with three other engines on the same lake, as whole processes.
 //!
-//! The lake is drawn from a recorded tape (`resampled.rs`) into a temporary folder, or is one that is
-//! given. Every engine in turn runs in each round, so that noise hits all alike; the first round makes
-//! the files warm and is discarded. The other engines are `../shared/baselines/pair_metrics.py` with
-//! the Python of `PYTHON`; those that it cannot run are left out. Compatible columns are compared with
-//! those of the first of them that is there. Peak memory is what GNU time tells of the process.
+//! The lake is sampled from a recorded tape (`resampled.rs`) into a temporary folder, or is given
+//! by path. Each round runs every engine in turn, so machine noise hits all equally. The first
+//! round warms the page cache and is discarded. The other engines are
+//! `../shared/baselines/pair_metrics.py`, run with the Python in `PYTHON`; those that it cannot run
+//! are left out. Compatible columns are compared with those of the first available one. Peak memory
+//! is the value that GNU time reports for the process.
 //!
-//! The analyzer is `ANALYZER`, or what cargo makes of this workspace now. Without `--bench`
-//! (`cargo test --benches`) the lake is small and there is one round.
+//! The analyzer is the binary in `ANALYZER`, or is built by cargo from this workspace. Without
+//! `--bench` (`cargo test --benches`) the lake is small and there is one round.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod header;
@@ -25,7 +26,7 @@ use std::process::{Command, Stdio};
 
 const TIME: &str = "/usr/bin/time";
 const BASELINES: [&str; 3] = ["polars", "script", "duckdb"];
-/// What the analyzer is asked for, and on how many threads; 0 is one for each core.
+/// The analyzer's runs: their metrics, and the number of threads; 0 is one per core.
 const ASKED: [(&str, u32); 7] = [
     ("compatible", 0),
     ("compatible,time-weighted", 0),
@@ -38,7 +39,7 @@ const ASKED: [(&str, u32); 7] = [
 
 #[derive(Parser)]
 struct Options {
-    /// Quotes of the lake, of all venues together.
+    /// Number of quotes in the lake, over all venues.
     #[arg(long)]
     rows: Option<u64>,
     #[arg(long)]
@@ -47,24 +48,24 @@ struct Options {
     days: Option<u32>,
     #[arg(long)]
     rounds: Option<usize>,
-    /// Make the lake here and keep it.
+    /// Create the lake here and keep it.
     #[arg(long, value_name = "DIR", conflicts_with = "lake")]
     keep: Option<PathBuf>,
-    /// Take this lake instead of making one.
+    /// Use this lake instead of creating one.
     #[arg(long, value_name = "DIR")]
     lake: Option<PathBuf>,
-    /// Only engines whose line contains this.
+    /// Run only engines whose line contains this.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// What cargo says when it measures.
+    /// Set by cargo when it measures.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// One way to compute the figures, and what its runs took.
+/// An engine that computes the figures, with the results of its runs.
 struct Engine {
     name: String,
-    /// What it writes its table to.
+    /// File that it writes its table to.
     table: PathBuf,
     command: Vec<OsString>,
     threads: u32,
@@ -75,7 +76,7 @@ struct Engine {
 #[derive(Clone, Copy)]
 struct Run {
     wall: Nanos,
-    /// Seconds on CPUs and KiB of memory, where GNU time is there.
+    /// CPU seconds and KiB of peak memory, where GNU time is installed.
     told: Option<(f64, u64)>,
 }
 
@@ -129,7 +130,7 @@ impl Engine {
     }
 }
 
-/// All engines that can run here.
+/// Returns all engines that can run here.
 fn engines(lake: &Path, folder: &Path) -> Vec<Engine> {
     let analyzer = analyzer();
     let mut engines = Vec::new();
@@ -176,7 +177,7 @@ fn shared() -> PathBuf {
     std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from)
 }
 
-/// The analyzer's binary, optimised as this bench is.
+/// Returns the path of the analyzer's binary, which is optimised like this bench.
 fn analyzer() -> PathBuf {
     if let Some(path) = std::env::var_os("ANALYZER") {
         return path.into();
@@ -214,7 +215,7 @@ fn compare(one: &Engine, two: &Engine) {
     println!("{} and {} agree in {compared} figures", one.name, two.name);
 }
 
-/// A table's rows by instrument and venues; fields by column.
+/// Returns a table's rows by instrument and venues, with fields by column.
 fn table(path: &Path) -> BTreeMap<Vec<String>, BTreeMap<String, String>> {
     let mut reader = csv::Reader::from_path(path).unwrap();
     let columns = reader.headers().unwrap().clone();
@@ -227,7 +228,7 @@ fn table(path: &Path) -> BTreeMap<Vec<String>, BTreeMap<String, String>> {
     rows.collect()
 }
 
-/// Rows of all quotes of a lake.
+/// Returns the number of quotes in a lake.
 fn rows_of(folder: &Path) -> u64 {
     let mut rows = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -260,13 +261,13 @@ fn seconds(time: Nanos) -> f64 {
     as_float(time) / 1e9
 }
 
-/// Sorts. Not a number if there is none.
+/// Sorts the values and returns their median; NaN if there are none.
 fn median(values: &mut [f64]) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// How much quicker two threads are than one.
+/// Prints how much faster two threads are than one.
 fn print_speed_ups(engines: &[Engine]) {
     for one in engines.iter().filter(|engine| engine.threads == 1) {
         let name = one.name.replace("--threads 1", "--threads 2");
@@ -294,10 +295,10 @@ fn main() {
     let lake = options.lake.or_else(|| options.keep.clone());
     let lake = lake.unwrap_or_else(|| folder.join("lake"));
     if options.keep.is_some() || !lake.is_dir() {
-        assert!(!lake.is_dir(), "{} is there already: see --lake", lake.display());
+        assert!(!lake.is_dir(), "{} exists already: see --lake", lake.display());
         resampled::make(&lake, shape);
     }
-    // Where the folder is, so that no engine depends on where it starts.
+    // An absolute path, so that no engine depends on its working folder.
     let lake = lake.canonicalize().unwrap();
     let rows = rows_of(&lake);
     println!("{rows} rows, {:.2} bytes a row", as_float(bytes_of(&lake)) / as_float(rows));

@@ -1,7 +1,8 @@
-//! A spread to a decision: `DecisionMaker::on_record`.
+//! Measures the decision on a spread, `DecisionMaker::on_record`.
 //!
-//! `below` finds nothing to open, `open` follows an opportunity that stays open, `open_and_close` opens
-//! with one spread and closes with the next. Quantiles are over batches of 64 spreads (`timing.rs`).
+//! `below` finds nothing to open, `open` follows an opportunity that stays open, and
+//! `open_and_close` opens with one spread and closes with the next. Quantiles are over batches of
+//! 64 spreads (`timing.rs`).
 
 mod header;
 mod results;
@@ -34,7 +35,7 @@ fn spread(net: f64) -> Record {
     Spread { ts_recv: SECOND, net, buy_venue, sell_venue, ..Spread::zeroed() }.into()
 }
 
-/// The nets of a case, and how many records two rounds of them lead to.
+/// Net spreads of a case, and the number of records that two rounds of them produce.
 const CASES: [(&str, [f64; 2], usize); 3] = [
     ("below", [0.0, 0.0009], 0),
     ("open", [0.002, 0.0006], 1),

@@ -1,13 +1,15 @@
-//! A venue's frame to a quote message: our decoders beside what others use for the same frames.
+//! Measures decoding a venue's frame to a quote message, and compares our decoders with common JSON
+//! libraries.
 //!
-//! A case for every venue of the registry: frames of its fixture's first form, with other digits in
-//! each; where the venue cuts zeros, also of other lengths. `binance, recorded` and the like are the
-//! recorded sessions beside the project, where they are there. Contestants: our positional decoder as
-//! the feed calls it, our general one, typed serde_json, sonic-rs and simd-json (`decode/typed.rs`),
-//! and with `--features barter` barter-data's own type, which keeps decimals of 96 bits.
+//! There is a case for every venue of the registry. It uses frames in the first layout of the
+//! venue's fixture with varying digits and, where the venue cuts trailing zeros, varying lengths.
+//! Cases named `binance, recorded` and the like use recorded sessions, if they are present beside
+//! the project. The contestants are our positional decoder as the feed calls it, our general
+//! decoder, typed serde_json, sonic-rs and simd-json (`decode/typed.rs`), and with `--features
+//! barter` barter-data's own type, which keeps decimals of 96 bits.
 //!
-//! Ours also find the symbol, the sequence number and the time and keep exact decimals. Every reader's
-//! numbers are checked on every frame before anything is measured.
+//! Our decoders also find the symbol, the sequence number and the time, and keep exact decimals.
+//! Before anything is measured, every reader's numbers are checked on every frame.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 #[path = "../tests/fixture.rs"]
@@ -30,15 +32,16 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use typed::{FORMS, Numbers, Readers};
 
-/// Frames of a batch, and batches of each case.
+/// Number of frames in a batch, and of batches in each case.
 const BATCH: usize = 64;
 const BATCHES: usize = 64;
-/// Rounds over them.
+/// Number of rounds over the batches.
 const ROUNDS: usize = 20_000;
 const SEED: u64 = 5;
 
-/// The frame with other digits in its decimals: `"0.3210"` to `"0.8670"`. Zeros at the end stay, since
-/// the venue then sends all decimals; otherwise it cuts zeros, and the length changes as well.
+/// Returns the frame with other digits in its decimals: `"0.3210"` becomes `"0.8670"`. If a number
+/// ends in zeros, the venue sends all decimals and the zeros stay. Otherwise the venue cuts zeros,
+/// and the length changes as well.
 fn other_digits(frame: &str, random: &mut impl Rng) -> String {
     let mut out = String::new();
     for part in frame.split('"') {
@@ -54,7 +57,7 @@ fn other_digits(frame: &str, random: &mut impl Rng) -> String {
         out += whole;
         out.push('.');
         for at in 0..fraction.len() - cut {
-            // The last one that counts is not zero, or it would not be there.
+            // The last significant digit is not zero, or the venue would have cut it.
             let lowest = u8::from(at + 1 == kept - cut);
             let digit = if at < kept { random.random_range(lowest..10) } else { 0 };
             out.push(char::from(b'0' + digit));
@@ -63,7 +66,7 @@ fn other_digits(frame: &str, random: &mut impl Rng) -> String {
     out
 }
 
-/// The quotes of a recorded session, as many as are measured.
+/// Returns the quotes of a recorded session, up to the number that is measured.
 fn recorded(path: &Path) -> Option<Vec<String>> {
     let mut text = String::new();
     flate2::read::MultiGzDecoder::new(std::fs::File::open(path).ok()?)
@@ -74,9 +77,9 @@ fn recorded(path: &Path) -> Option<Vec<String>> {
     Some(quotes.take(BATCH * BATCHES).map(str::to_owned).collect())
 }
 
-/// What the decoder made of a frame, as doubles.
+/// Returns the numbers of a decoded frame as doubles.
 fn decoded(message: &Message) -> Numbers {
-    let Message::Quote(quote) = message else { panic!("{message:?} is no quote") };
+    let Message::Quote(quote) = message else { panic!("{message:?} is not a quote") };
     let side = |side| {
         let Side::Level { px, sz } = side else { panic!("{side:?} has no price") };
         [decimal::to_f64(px, PRICE_SCALE), decimal::to_f64(sz, SIZE_SCALE)]
@@ -89,7 +92,8 @@ fn check(who: &str, frame: &str, found: Option<Numbers>, expected: Numbers) {
     assert_eq!(found, Some(expected), "{who}: {frame}");
 }
 
-/// Every reader finds the same numbers in every frame; which form of message they are.
+/// Checks that every reader finds the same numbers in every frame, and returns the readers for this
+/// form of message.
 fn check_all(spec: &VenueSpec, symbols: &Symbols, frames: &[String]) -> Option<Readers> {
     let mut protocol = (spec.protocol)();
     let (mut out, mut buffers) = (Vec::new(), simd_json::Buffers::default());
@@ -109,7 +113,7 @@ fn check_all(spec: &VenueSpec, symbols: &Symbols, frames: &[String]) -> Option<R
     form
 }
 
-/// barter-data's reader, for frames that it knows.
+/// Returns barter-data's reader, for frames that it supports.
 #[cfg(feature = "barter")]
 fn barter<'a>(batches: &'a [&'a [String]]) -> Option<Contestant<'a>> {
     use barter_data::exchange::binance::book::l1::BinanceOrderBookL1;
@@ -173,7 +177,7 @@ fn measure(spec: &VenueSpec, case: &str, symbols: &Symbols, frames: &[String]) {
     compare("decode", case, (ROUNDS, BATCH as u64), &mut contestants);
 }
 
-/// Of each venue the sessions that its fixture names.
+/// Returns the recorded sessions that a venue's fixture names.
 fn sessions(spec: &VenueSpec) -> Vec<PathBuf> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let layout = here.join(format!("../data/fixtures/{}.toml", spec.name));
@@ -198,7 +202,7 @@ fn main() {
                 let case = format!("{}, recorded", spec.name);
                 measure(spec, &case, &fixture.symbols, &frames);
             }
-            Some((path, None)) => println!("skipped: {} is not there", path.display()),
+            Some((path, None)) => println!("skipped: {} is absent", path.display()),
             None => {}
         }
     }

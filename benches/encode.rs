@@ -1,11 +1,11 @@
-//! One message of the broadcast to bytes: JSON and binary, beside serde_json.
+//! Measures encoding one broadcast message, as JSON and as binary, and compares with serde_json.
 //!
-//! `serde_json` is what a server does for each client that encodes on its own: a struct with
-//! `Serialize` filled from the record (the four decimals as texts) and `to_string`.
-//! `serde_json_ready` has the struct filled before, so that only `to_string` is timed. Each sample is
-//! a batch of records that all differ, alternating between the contestants; a figure is a batch's
-//! time over its size, so that quantiles are those of batches. Not in it: the copy into the log
-//! (`fanout` has it), sockets. Run without `--bench` it is short and only checks.
+//! `serde_json` does what a server would do that encodes for each client separately: it fills a
+//! struct with `Serialize` from the record (the four decimals as texts) and calls `to_string`.
+//! `serde_json_ready` fills the struct beforehand, so that only `to_string` is timed. Each sample
+//! is a batch of records that all differ, alternating between the contestants. A figure is the
+//! batch's time divided by its size, so quantiles are those of batches. Not included are the copy
+//! into the log (see `fanout`) and sockets. Without `--bench` it is short and only checks.
 
 mod header;
 mod results;
@@ -24,9 +24,9 @@ use spreadwire_market::state::{Reason, State};
 use std::hint::black_box;
 use std::sync::Arc;
 
-/// Records of a batch.
+/// Number of records in a batch.
 const BATCH: usize = 64;
-/// The contestants, ours first.
+/// Names of the contestants, ours first.
 const WHO: [&str; 4] = ["spreadwire", "spreadwire_bin", "serde_json", "serde_json_ready"];
 
 #[derive(Serialize)]
@@ -157,17 +157,17 @@ fn status(random: &mut ChaCha8Rng, seq: u64) -> Record {
     .into()
 }
 
-/// The payloads say the same.
+/// Checks that the payloads have the same contents.
 fn check(catalogue: &Catalogue, encoder: &mut Encoder, record: &Record, seq: u64) {
     let frame = encoder.encode(record, seq, Protocol::Json);
     let start = frame.iter().position(|byte| *byte == b'{').unwrap_or(0);
     let ours: Result<serde_json::Value, _> = serde_json::from_slice(&frame[start..]);
     let theirs = serde_json::to_value(message(catalogue, record, seq));
-    let (Ok(mut ours), Ok(mut theirs)) = (ours, theirs) else { panic!("no JSON") };
+    let (Ok(mut ours), Ok(mut theirs)) = (ours, theirs) else { panic!("not JSON") };
     for value in [&mut ours, &mut theirs] {
         for field in ["gross_bps", "net_bps"] {
             if let Some(number) = value[field].as_f64() {
-                // A whole number has no point in ours; there is no minus zero.
+                // A whole number has no decimal point in ours; there is no minus zero.
                 value[field] = (number + 0.0).into();
             }
         }
@@ -177,7 +177,7 @@ fn check(catalogue: &Catalogue, encoder: &mut Encoder, record: &Record, seq: u64
 
 struct Case {
     name: &'static str,
-    /// By contestant, a batch's time over its size, in tenths of a nanosecond.
+    /// Time of a batch divided by its size, in tenths of a nanosecond, by contestant.
     samples: [Vec<u64>; WHO.len()],
 }
 

@@ -1,12 +1,14 @@
-//! One duty cycle of the broadcast to a thousand clients, beside a bare loop of `write`.
+//! Measures one duty cycle of the broadcast to a thousand clients, and compares it with a bare loop
+//! of `write`.
 //!
-//! Real sockets on loopback, all on one thread. A sample of `spreadwire` is the whole duty cycle:
-//! records taken from the ring, numbered, encoded, written to every client; of `write` it is a loop
-//! that writes the same number of bytes, encoded before, to as many sockets of the same kind. The two
-//! alternate, and before each sample every client has read everything. What the kernel does for a
-//! write on loopback, the receiver's side included, is in both. `serve` is what a poll that finds
-//! nothing costs with so many clients. At the end a part of the clients stops reading, and what the
-//! process holds for them is printed. Run without `--bench` it is short and only checks.
+//! The sockets are real, on loopback, and all on one thread. A sample of `spreadwire` is the whole
+//! duty cycle: records are taken from the ring, numbered, encoded, and written to every client. A
+//! sample of `write` is a loop that writes the same number of already encoded bytes to as many
+//! sockets of the same kind. The two alternate, and before each sample every client has read
+//! everything. Both include the kernel's work for a write on loopback, even on the receiver's side.
+//! `serve` is the cost of a poll that finds nothing with this many clients. At the end some clients
+//! stop reading, and the memory that the process holds for them is printed. Without `--bench` it is
+//! short and only checks.
 
 mod header;
 mod results;
@@ -28,7 +30,8 @@ use std::sync::Arc;
 const START: Nanos = 1_700_000_000 * SECOND;
 const INSTRUMENTS: u32 = 24;
 const VENUES: u8 = 6;
-/// Receive buffers of clients that never read, so that the kernel does not hold a gigabyte for them.
+/// Receive buffer size of clients that never read, so that the kernel does not hold a gigabyte for
+/// them.
 const STUCK_RECEIVE_BYTES: usize = 4096;
 
 fn catalogue() -> Catalogue {
@@ -70,7 +73,7 @@ fn spread(n: u64) -> Spread {
     }
 }
 
-/// The agent and its clients.
+/// The broadcast agent and its clients.
 struct Server {
     agent: Broadcast,
     edge: HoldSender,
@@ -88,7 +91,7 @@ impl Server {
         let (states, states_in) = ring::count(64, EdgeCounters::default());
         let listener = broadcast::bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
         let (clock, counters) = (Clock::manual(START), Counters::default());
-        // Nobody answers pings here, and a poll is due only when a bench asks for one.
+        // No client answers pings here, and a poll is due only when the bench asks for one.
         let never = 1_000_000 * SECOND;
         let settings = Settings {
             max_clients: 10_000,
@@ -110,7 +113,7 @@ impl Server {
         self.counters.expect(&format!("broadcast.{name}"))
     }
 
-    /// A cycle in which a poll is due.
+    /// Runs a cycle in which a poll is due.
     fn poll(&mut self) {
         self.now += MILLI;
         self.agent.do_work(self.now);
@@ -158,7 +161,7 @@ impl Server {
     }
 }
 
-/// Reads what is there from every socket; returns how many bytes.
+/// Reads all available bytes from every socket and returns their number.
 fn drain(sockets: &mut [TcpStream]) -> usize {
     let mut waste = vec![0; 256 * 1024];
     let mut total = 0;
@@ -175,7 +178,7 @@ fn drain(sockets: &mut [TcpStream]) -> usize {
     total
 }
 
-/// Sockets that nobody but a loop writes to.
+/// Sockets that only a bare loop writes to.
 struct Bare {
     writing: Vec<TcpStream>,
     reading: Vec<TcpStream>,
@@ -225,7 +228,8 @@ fn report(case: &str, ours: &Samples, rows: &[(&str, &Samples)]) {
     }
 }
 
-/// Fan-out of `records` in one cycle to everyone, ours and bare in turn.
+/// Measures the fan-out of `records` in one cycle to every client, alternating between ours and the
+/// bare loop.
 fn fan_out(case: &str, subprotocol: &str, clients: usize, records: u64, rounds: usize) {
     let (Ok(mut server), Ok(mut bare)) = (Server::new(), Bare::new(clients)) else {
         panic!("no sockets on loopback");
@@ -242,7 +246,7 @@ fn fan_out(case: &str, subprotocol: &str, clients: usize, records: u64, rounds: 
     let (mut ours, mut theirs, mut serve) =
         (Samples::default(), Samples::default(), Samples::default());
     let told = server.count("messages");
-    // As long as what each client was sent last; a frame's length differs by a digit now and then.
+    // As long as the last bytes sent to each client. A frame's length sometimes differs by a digit.
     let mut payload = Vec::new();
     for round in 0..rounds + 10 {
         server.queue(records);
@@ -255,7 +259,7 @@ fn fan_out(case: &str, subprotocol: &str, clients: usize, records: u64, rounds: 
                 spent[0] = clock.now() - start;
                 let of_one = drain(&mut server.clients[..1]);
                 let of_others = drain(&mut server.clients[1..]);
-                assert_eq!(of_others, of_one * (clients - 1), "everyone got the same");
+                assert_eq!(of_others, of_one * (clients - 1), "every client got the same");
                 payload = vec![b'x'; of_one];
             } else {
                 let start = clock.now();
@@ -280,14 +284,14 @@ fn fan_out(case: &str, subprotocol: &str, clients: usize, records: u64, rounds: 
     report(case, &ours, &[("spreadwire", &ours), ("write", &theirs), ("serve", &serve)]);
 }
 
-/// KiB of this process that are in memory.
+/// Returns the resident memory of this process, KiB.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
 }
 
-/// What the process holds for clients that never read, while others do.
+/// Prints the memory that the process holds for clients that never read, while others do.
 fn stuck(reading: usize, stuck: usize) {
     let Ok(mut server) = Server::new() else { panic!("no sockets on loopback") };
     for n in 0..reading + stuck {
@@ -304,7 +308,7 @@ fn stuck(reading: usize, stuck: usize) {
     }
     let before = resident();
     let mut turns = 0_u64;
-    // Until all of them are behind, and then as long again.
+    // Run until all of them are behind, and then as long again.
     while server.count("congestions") < stuck as u64 || server.sent < turns * 32 {
         server.queue(64);
         server.poll();

@@ -1,8 +1,7 @@
-//! The first lines of every bench: what ran where, without which no figure means anything. The second is
-//! the doctor's verdict on the machine.
+//! The header of every bench: the software and the machine, needed to interpret any figure. The
+//! second line is the doctor's verdict on the machine.
 //!
-//! They are printed, and appended to the results where those are asked for. It must not know what is
-//! measured.
+//! The header is printed, and appended to the results if they are requested.
 
 use crate::results;
 use serde_json::{Value, json};
@@ -28,7 +27,7 @@ pub(crate) fn print(bench: &str) {
     results::append(&json!({ "header": header }));
 }
 
-/// What ran where, as JSON.
+/// Collects the header as JSON.
 pub(crate) fn collect(bench: &str) -> Value {
     json!({
         "bench": bench,
@@ -51,7 +50,7 @@ fn line_of(path: &str) -> String {
     fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
-/// Over 1, 5 and 15 minutes.
+/// Returns the load average over 1, 5 and 15 minutes.
 fn load() -> String {
     line_of("/proc/loadavg").split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
@@ -64,12 +63,12 @@ fn cpu_model() -> String {
     model(&line_of("/proc/cpuinfo")).unwrap_or_else(|| "unknown CPU".to_owned())
 }
 
-/// Of the toolchain that the folder pins, which is the one that built this.
+/// Returns the version of the toolchain that the folder pins, which built this bench.
 fn rustc() -> String {
     said("rustc", &["--version"]).unwrap_or_else(|| "rustc unknown".to_owned())
 }
 
-/// What is checked out, with `-dirty` behind it where files differ.
+/// Returns the checked-out commit, with the suffix `-dirty` if files differ.
 fn commit() -> String {
     let arguments = ["describe", "--always", "--dirty", "--exclude=*"];
     said("git", &arguments).unwrap_or_else(|| "unknown".to_owned())

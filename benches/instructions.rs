@@ -1,14 +1,14 @@
-//! Instructions of each kernel, counted by callgrind and kept in `instructions.toml`: a guard that needs no
-//! quiet machine.
+//! Counts the instructions of each kernel with callgrind and compares them with
+//! `instructions.toml`. This guards performance without needing a quiet machine.
 //!
-//! `check` compares with the file and fails on more than 3 % either way: what became dearer is a
-//! regression, what became cheaper asks for `update`, which writes the file anew. `run KERNEL TIMES` is
-//! what callgrind runs. A kernel's count is the difference of two runs of different lengths, divided:
-//! start, set-up and what the compiler inlined where do not matter. System calls are not counted, nor
-//! is time: a cache miss is as cheap as a hit here.
+//! `check` compares with the file and fails if a count differs by more than 3 % either way. An
+//! increase is a regression; a decrease asks for `update`, which writes the file anew. `run KERNEL
+//! TIMES` is the command that callgrind runs. A kernel's count is the difference between two runs
+//! of different lengths, divided by the difference in calls, so start-up, set-up and inlining do
+//! not matter. System calls and time are not counted: a cache miss costs as little as a hit here.
 //!
-//! Decoding iterates over the registry and asks as the feed does, the positional decoder first. It must
-//! not know any venue by name.
+//! Decoding iterates over the registry and calls the decoders as the feed does, the positional one
+//! first.
 #![expect(clippy::unwrap_used, reason = "a count that cannot be made ends the run")]
 
 #[path = "../tests/fixture.rs"]
@@ -39,11 +39,11 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::sync::Arc;
 
-/// The two lengths of a run.
+/// The two run lengths.
 const TIMES: [u64; 2] = [1_000, 3_000];
-/// A count may differ by so much, percent.
+/// Maximum deviation of a count, percent.
 const TOLERANCE: f64 = 3.0;
-/// Venues of the book, the decision and the broadcast.
+/// Number of venues of the book, the decision and the broadcast.
 const LEGS: u8 = 4;
 
 /// Counts by kernel.
@@ -71,7 +71,7 @@ fn kernels() -> Vec<String> {
     decode.chain(["spread", "decide", "encode"].map(str::to_owned)).collect()
 }
 
-/// The work of a kernel, so many times.
+/// Runs a kernel the given number of times.
 fn run(kernel: &str, times: u64) -> anyhow::Result<()> {
     match kernel {
         "spread" => spread(times),
@@ -85,7 +85,7 @@ fn run(kernel: &str, times: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A frame of the fixture to messages, with its number counting up.
+/// Decodes a frame of the fixture to messages, with its sequence number counting up.
 fn decode(spec: &'static VenueSpec, times: u64) {
     let fixture = Fixture::of(spec);
     let frames = fixture.quotes(64, 0);
@@ -134,7 +134,7 @@ fn live(venue: u8) -> Status {
     Status { state, venue: VenueId(venue), ..Status::zeroed() }
 }
 
-/// A book whose legs are all live.
+/// Returns a book whose legs are all live.
 fn book() -> Book {
     let mut book = Book::new(&catalogue());
     for venue in 0..LEGS {
@@ -144,7 +144,7 @@ fn book() -> Book {
     book
 }
 
-/// A quote to the spreads with every other venue, venues in turn.
+/// Applies a quote and computes its spreads with every other venue, with venues in turn.
 fn spread(times: u64) {
     let (mut book, mut spreads) = (book(), 0);
     let quotes: Vec<Quote> = (0..LEGS).map(quote).collect();
@@ -157,14 +157,14 @@ fn spread(times: u64) {
     assert_eq!(spreads, times * 2 * (u64::from(LEGS) - 1));
 }
 
-/// The spreads that one quote leads to.
+/// Returns the spreads that one quote produces.
 fn spreads() -> Vec<Record> {
     let (mut book, mut spreads) = (book(), Vec::new());
     book.on_quote(&quote(0), 1, |spread: Spread| spreads.push(spread.into()));
     spreads
 }
 
-/// A spread to a decision, nothing to open.
+/// Decides on a spread that opens nothing.
 fn decide(times: u64) {
     let settings =
         Settings { entry: 0.1, exit: 0.0, cooldown: 0, enabled: vec![true], rules: None };
@@ -176,7 +176,7 @@ fn decide(times: u64) {
     assert!(out.is_empty());
 }
 
-/// A spread from the broadcast's edge to the socket of its only client.
+/// Sends a spread from the broadcast's edge to the socket of its only client.
 fn encode(times: u64) {
     let (mut now, counters) = (SECOND, Counters::default());
     let (mut sender, input) = ring::count(64, EdgeCounters::default());
@@ -213,7 +213,7 @@ const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\
 
 /// Counts every kernel.
 fn counted() -> anyhow::Result<Counts> {
-    ensure!(!cfg!(debug_assertions), "unoptimised: run it by cargo run --profile dist");
+    ensure!(!cfg!(debug_assertions), "this build is not optimised: use cargo run --profile dist");
     let mut counts = Counts::new();
     for kernel in kernels() {
         let [short, long] = TIMES;
@@ -224,14 +224,16 @@ fn counted() -> anyhow::Result<Counts> {
     Ok(counts)
 }
 
-/// All instructions of a run under callgrind.
+/// Returns all instructions of a run under callgrind.
 fn instructions(kernel: &str, times: u64) -> anyhow::Result<u64> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(std::env::current_exe()?)
         .args(["run", kernel, &times.to_string()])
         .output()
-        .context("valgrind does not start: install it, as in apt-get install valgrind")?;
+        .context(
+            "valgrind does not start: install it, for example with apt-get install valgrind",
+        )?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
         bail!("{kernel} failed under valgrind:\n{said}");
@@ -257,7 +259,7 @@ fn text(counts: &Counts) -> String {
     lines.fold(head.to_owned(), |text, line| text + &line)
 }
 
-/// Prints both; fails where they differ by more than the tolerance, or one has what the other has not.
+/// Prints both, and fails if they differ by more than the tolerance or have different kernels.
 fn compare(stored: &Counts, counted: &Counts) -> ExitCode {
     println!("{:<22}{:>8}{:>8}  change", "instructions", "stored", "now");
     let mut failed = false;
@@ -279,12 +281,12 @@ fn compare(stored: &Counts, counted: &Counts) -> ExitCode {
     ExitCode::from(u8::from(failed))
 }
 
-/// What is wrong with a change.
+/// Returns what is wrong with a change.
 fn verdict(before: u64, now: u64) -> Option<&'static str> {
     let change = (now as f64 / before as f64 - 1.0) * 100.0;
     match change {
-        change if TOLERANCE < change => Some("DEARER: mend it, or update the file and say why"),
-        change if change < -TOLERANCE => Some("CHEAPER: run `instructions update` to keep it"),
+        change if TOLERANCE < change => Some("MORE: fix it, or update the file and say why"),
+        change if change < -TOLERANCE => Some("FEWER: run `instructions update` to keep the gain"),
         _ => None,
     }
 }

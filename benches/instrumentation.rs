@@ -1,20 +1,21 @@
-//! What taking latencies costs: by stage, and as a share of the pipeline's time.
+//! Measures the cost of recording latencies: by operation, and as a share of the pipeline's time.
 //!
-//! First part, one operation at a time in blocks of [`BLOCK`]: the bare time-stamp counter, the
-//! engine's clock, a record into histograms of several kinds and numbers of venues, a sample sent
-//! through a ring instead, and what agents really do: a stamp, a duty cycle that nobody asked, a lap
-//! over the six spreads of a quote among four venues.
+//! The first part measures one operation at a time in blocks of [`BLOCK`]: the bare time-stamp
+//! counter, the engine's clock, a record into histograms of several kinds and numbers of venues, a
+//! sample sent through a ring instead, and the operations of real agents: a stamp, a duty cycle
+//! without a pending request, and a lap over the six spreads of a quote among four venues.
 //!
-//! Second part, the pipeline twice in one process: the feed agent on loopback WebSockets, calculator and
-//! decision on one thread, with stopwatches as `launch` makes them, and with stopwatches that are off
-//! and do not read the clock. Who is first changes with every round, and histograms change hands
-//! between rounds. A piece is written, and then the time runs from the first duty cycle until its
-//! spreads are decided on: `pipeline` is one quote a piece, `burst` 16 of a venue. Figures are ns a quote; the
-//! ratio is that of one run's medians.
+//! The second part runs the pipeline twice in one process: the feed agent on loopback WebSockets,
+//! the calculator and the decision on one thread. One pipeline has stopwatches as `launch` makes
+//! them; in the other they are off and do not read the clock. The order changes with every round,
+//! and histograms are handed over between rounds. A piece is written to the socket, and then the
+//! time runs from the first duty cycle until its spreads are decided on. In `pipeline` a piece is
+//! one quote, in `burst` 16 quotes of one venue. Figures are ns per quote; the ratio is that of one
+//! run's medians.
 //!
-//! Not in it: broadcast and journal, which make the whole longer and so the share smaller.
-//! Lines of JSON of the second part are appended to the file that `SPREADWIRE_RESULTS` names. Run without `--bench`
-//! (`cargo test --benches`) it is short and only checks.
+//! Broadcast and journal are not included; they would make the total longer and so the share
+//! smaller. The second part's results are appended as JSON lines to the file in
+//! `SPREADWIRE_RESULTS`. Without `--bench` (`cargo test --benches`) it is short and only checks.
 #![expect(
     clippy::unwrap_used,
     clippy::cast_precision_loss,
@@ -51,32 +52,32 @@ use std::hint::black_box;
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 
-/// Operations between two readings of the clock in the first part.
+/// Number of operations between two readings of the clock in the first part.
 const BLOCK: usize = 1_000;
-/// Quotes that come in one piece, by case.
+/// Number of quotes in one piece, by case.
 const BURSTS: [usize; 2] = [1, 16];
-/// The cases' names.
+/// Names of the cases.
 const CASES: [&str; 2] = ["pipeline", "burst"];
-/// Quotes of each venue in a round.
+/// Number of quotes of each venue in a round.
 const BLOCK_QUOTES: usize = 16;
-/// Times are kept in thousandths of a ns: the histogram is of whole numbers.
+/// Times are kept in thousandths of a ns, because the histogram holds integers.
 const PICO: Nanos = 1_000;
-/// Spreads that a quote leads to among four venues.
+/// Number of spreads that a quote produces among four venues.
 const SPREADS: usize = 6;
-/// Rounds before anything is kept.
+/// Number of rounds before results are kept.
 const WARM_UP: usize = 50;
-/// Rounds from one question of the cold side to the next: a second at some 10,000 quotes/s.
+/// Rounds between two requests of the cold side: a second at some 10,000 quotes/s.
 const ASK_EVERY: usize = 80;
-/// Latencies to record, again and again; a power of two, so that taking one costs nothing.
+/// Number of latencies to record, repeatedly; a power of two, so that indexing costs nothing.
 const SAMPLES: usize = 4_096;
-/// Duty cycles after which something is not coming.
+/// Number of duty cycles after which the bench gives up waiting.
 const PATIENCE: usize = 1_000_000;
 
-/// Latencies as they come: some microseconds, with a tail, over venues in turn.
+/// Returns realistic latencies: some microseconds, with a tail, over venues in turn.
 fn samples(venues: u8) -> Vec<(VenueId, Nanos)> {
     let mut state = 1_u64;
     let mut next = || {
-        // A linear congruential generator is random enough for a spread of buckets.
+        // A linear congruential generator is random enough to spread over buckets.
         state =
             state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         state >> 33
@@ -86,7 +87,8 @@ fn samples(venues: u8) -> Vec<(VenueId, Nanos)> {
     (0..venues).cycle().take(SAMPLES).map(|venue| (VenueId(venue), latency(next()))).collect()
 }
 
-/// ps an operation, by block; the operation is given its number and when its block began.
+/// Measures ps per operation, by block. The operation receives its number and the start time of its
+/// block.
 fn blocks(count: usize, clock: &Clock, mut operation: impl FnMut(usize, Nanos)) -> Latency {
     let mut latency = Latency::new();
     for block in 0..count + count / 10 {
@@ -109,13 +111,13 @@ fn result(case: &str, who: &str, latency: &Latency, scale: f64, base: Option<f64
     let ratio = base.map(|base| p50 / base);
     let shown = ratio.map_or(String::new(), |ratio| format!("{ratio:>10.4}"));
     println!("{case:<10}{who:<34}{p50:>10.2}{p90:>10.2}{p99:>10.2}{shown}");
-    // Operations have nothing that they could be a ratio of.
+    // Single operations have no ratio.
     if let Some(ratio) = ratio {
         results::append_quantiles(["instrumentation", case, who, "ns"], [p50, p90, p99], ratio);
     }
 }
 
-/// Recording into a histogram for each of `venues`.
+/// Measures recording into a histogram for each of `venues`.
 fn record<T: hdrhistogram::Counter>(
     count: usize,
     clock: &Clock,
@@ -135,7 +137,7 @@ fn record<T: hdrhistogram::Counter>(
     latency
 }
 
-/// A sample of eight bytes through a ring to the cold side.
+/// Measures a sample of eight bytes through a ring to the cold side.
 fn push(count: usize, clock: &Clock) -> Latency {
     let (mut samples_in, mut samples_out) = rtrb::RingBuffer::<u64>::new(2 * BLOCK);
     let mut latency = Latency::new();
@@ -205,7 +207,8 @@ fn venue_ids() -> impl Iterator<Item = VenueId> {
     (0..=u8::MAX).map(VenueId).take(VENUES.len())
 }
 
-/// Every venue of the registry lists the same three instruments, as their fixtures do.
+/// Returns a catalogue in which every venue of the registry lists the same three instruments, as in
+/// their fixtures.
 fn catalogue() -> Catalogue {
     let (price_scale, size_scale) = (PRICE_SCALE, SIZE_SCALE);
     let instrument = |name: &str| Instrument { name: name.to_owned(), price_scale, size_scale };
@@ -225,7 +228,7 @@ fn catalogue() -> Catalogue {
     }
 }
 
-/// The other side of a loopback WebSocket for each venue: frames are written before the time runs.
+/// The venues' ends of loopback WebSockets. Frames are written before the time runs.
 struct Peer {
     socket: TcpStream,
     frames: Fixture,
@@ -233,7 +236,7 @@ struct Peer {
 }
 
 impl Peer {
-    /// Writes the next quotes of a venue, all at once.
+    /// Writes the next quotes of a venue in one piece.
     fn write(&mut self, count: usize) {
         let mut bytes = Vec::new();
         for text in self.frames.quotes(count, self.sent / count) {
@@ -253,7 +256,7 @@ impl Peer {
     }
 }
 
-/// Upgrades one connection that `connect` makes meanwhile; returns both ends of it.
+/// Upgrades the connection that `connect` makes in the meantime, and returns both ends.
 fn upgrade<C>(listener: &TcpListener, connect: impl FnOnce() -> C) -> (TcpStream, C) {
     let listener = listener.try_clone().unwrap();
     let accept = move || {
@@ -265,7 +268,7 @@ fn upgrade<C>(listener: &TcpListener, connect: impl FnOnce() -> C) -> (TcpStream
     (thread.join().unwrap(), client)
 }
 
-/// The stages on one thread, on sockets.
+/// The pipeline stages on one thread, with sockets.
 struct Pipeline {
     peers: Vec<Peer>,
     feed: Feed,
@@ -275,12 +278,12 @@ struct Pipeline {
     clock: Clock,
     counters: Counters,
     quotes: CounterReader,
-    /// By the number of quotes that come in one piece.
+    /// Latencies by the number of quotes in one piece.
     latency: [Latency; BURSTS.len()],
     _cold: ColdEnds,
 }
 
-/// Ends of channels that the feed finds open.
+/// Ends of channels that must stay open for the feed.
 type ColdEnds = (channel::Receiver<Request>, channel::Sender<Connected>, channel::Receiver<Notice>);
 
 impl Pipeline {
@@ -302,7 +305,7 @@ impl Pipeline {
         let book = Book::new(&catalogue);
         let calculator = Calculator::new(vec![input], outputs, book, clock.clone(), &counters)
             .timed(stopwatch(calculator::STAGE));
-        // Fees leave nothing to open, as most of the time.
+        // The fees are such that nothing opens, as is usual.
         let enabled = vec![true; catalogue.instruments.len()];
         let settings = Settings { entry: 0.0, exit: 0.0, cooldown: 0, enabled, rules: None };
         let maker = DecisionMaker::new(&catalogue, settings);
@@ -328,7 +331,7 @@ impl Pipeline {
         }
     }
 
-    /// Duty cycles of the three agents, as a composite thread runs them, until `quotes` have come.
+    /// Runs duty cycles of the three agents, like a composite thread, until `quotes` have arrived.
     fn cycles(&mut self, quotes: u64) {
         let until = self.quotes.get() + quotes;
         for _ in 0..PATIENCE {
@@ -343,7 +346,7 @@ impl Pipeline {
         panic!("{quotes} quotes did not come");
     }
 
-    /// One quote of each venue in turn, or a burst of one venue after the other.
+    /// Sends one quote of each venue in turn, or a burst of one venue after the other.
     fn round(&mut self, case: usize) {
         let burst = BURSTS[case];
         for _ in 0..BLOCK_QUOTES / burst {
@@ -357,7 +360,7 @@ impl Pipeline {
         }
     }
 
-    /// What the cold side does once a second; returns how many samples came.
+    /// Does the cold side's work of one second, and returns the number of samples received.
     fn gather(&mut self) -> u64 {
         let mut samples = 0;
         for readings in &mut self.readings {
@@ -370,7 +373,7 @@ impl Pipeline {
     }
 }
 
-/// A feed with a connection to each venue, and the venues' ends.
+/// Returns a feed with a connection to each venue, and the venues' ends.
 fn connected(edge: HoldSender, clock: &Clock, counters: &Counters) -> (Feed, Vec<Peer>, ColdEnds) {
     let plan = |(place, spec): (usize, &'static VenueSpec)| {
         let symbols = Fixture::of(spec).symbols;
@@ -429,7 +432,7 @@ fn of_pipeline(rounds: usize) {
     let [with, without] = &both;
     assert_eq!((with.quotes.get(), without.quotes.get()), (quotes, quotes));
     assert_eq!(count(with, "decision.spreads"), count(without, "decision.spreads"));
-    assert!(0 < samples || rounds < ASK_EVERY, "readings come while it runs");
+    assert!(0 < samples || rounds < ASK_EVERY, "readings arrive while it runs");
     let scale = PICO as f64;
     for (case, name) in CASES.into_iter().enumerate() {
         let base = in_ns(&without.latency[case], 0.5, scale);

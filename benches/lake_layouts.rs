@@ -1,13 +1,15 @@
-//! Layouts of the lake's files on real tapes: bytes a row and rows a second; and where sealing stands.
+//! Compares layouts of the lake's files on real tapes by bytes per row and rows per second, and
+//! measures the sealer.
 //!
-//! Part `layouts`: the quotes of a tape, ready as columns, are encoded into memory and decoded again
-//! by one thread, every layout in turn in each round, so that noise hits all alike; the times are
-//! medians of the rounds. Each layout must give back the rows that went in. Part `seal`: the engine's
-//! sealer on segments of a million quotes, in files of the temporary folder, which it syncs; and the
-//! steps of sealing as they could be: the chosen layout, read back and compared, files in memory.
+//! Part `layouts`: the quotes of a tape, already in columns, are encoded into memory and decoded
+//! again by one thread. Each round runs every layout in turn, so machine noise hits all equally.
+//! The times are medians of the rounds. Each layout must return the rows that were encoded. Part
+//! `seal`: the engine's sealer processes segments of a million quotes in files of the temporary
+//! folder, which it syncs; and the steps of sealing are measured with files in memory, using the
+//! chosen layout, reading back and comparing.
 //!
-//! A free argument names the one part to run. Without `--bench` (`cargo test --benches`) it is short
-//! and only checks.
+//! A free argument selects one part. Without `--bench` (`cargo test --benches`) it is short and
+//! only checks.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod header;
@@ -25,10 +27,10 @@ use parquet::file::properties::WriterProperties;
 use spreadwire_market::clock::{Clock, Nanos};
 use tape::Tape;
 
-/// Rows that the sealer hands to the writer at a time, and that a reader asks for.
+/// Number of rows passed to the writer, and requested by a reader, at a time.
 const BATCH_ROWS: usize = 65_536;
 
-/// A layout with its rows and what was measured of it.
+/// A layout with its rows and measurements.
 struct Candidate {
     layout: Layout,
     rows: RecordBatch,
@@ -38,7 +40,7 @@ struct Candidate {
 }
 
 impl Candidate {
-    /// Checks that the rows come back.
+    /// Checks that the rows can be read back.
     fn new(layout: Layout, tape: &Tape) -> Candidate {
         let rows = layouts::batch(&tape.quotes, &tape.numbers, tape.scales, layout.columns);
         let file = encode(&rows, &layout.properties);
@@ -92,7 +94,7 @@ fn decode(file: &bytes::Bytes, batch_rows: usize) -> Vec<RecordBatch> {
     reader.map(Result::unwrap).collect()
 }
 
-/// Bytes of each column in the file, without the footer and the indexes.
+/// Returns the bytes of each column in the file, without footer and indexes.
 fn column_bytes(file: &bytes::Bytes) -> Vec<u64> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(file.clone()).unwrap();
     let metadata: &ParquetMetaData = builder.metadata();
@@ -110,7 +112,7 @@ fn median(times: &mut [Nanos]) -> Nanos {
     times[times.len() / 2]
 }
 
-/// Millions of rows a second.
+/// Returns millions of rows per second.
 fn millions(rows: usize, time: Nanos) -> f64 {
     ratio(rows as u64 * 1000, time.max(1))
 }
@@ -138,7 +140,7 @@ fn compare(tape: &Tape, rounds: usize, clock: &Clock) {
     candidates.iter_mut().for_each(Candidate::print);
 }
 
-/// A column's name that fits a table.
+/// Shortens a column's name for the table.
 fn short(name: &str) -> String {
     let shorter = [("Best", ""), ("Timestamp", "Time"), ("EventTime", "Event"), ("Journal", "J")];
     let name = shorter.iter().fold(name.to_owned(), |name, (from, to)| name.replace(from, to));

@@ -1,6 +1,6 @@
-//! Ways to lay out the lake's quotes in a Parquet file: the columns, and the writer's settings by name.
+//! Parquet layouts for the lake's quotes: the columns, and the writer's settings by name.
 //!
-//! The columns are those of the sealer and the run's name. It must not know what is measured.
+//! The columns are those of the sealer, and the run's name.
 
 use crate::tape::Scales;
 use arrow::array::{
@@ -21,19 +21,19 @@ use std::sync::Arc;
 
 pub(crate) const RUN: &str = "20240808T235414-087891268";
 
-/// Rows of a page that zstd gets as one: 512 KiB of doubles.
+/// Number of rows in a page that zstd compresses as one: 512 KiB of doubles.
 const LARGE_PAGE: usize = 65_536;
 const TIMES: [&str; 2] = ["Timestamp", "EventTime"];
 const SEQUENCES: [&str; 2] = ["Sequence", "JournalSequence"];
 const PRICES: [&str; 2] = ["BestBid", "BestAsk"];
 const SIZES: [&str; 2] = ["BestBidSize", "BestAskSize"];
 
-/// What the columns hold.
+/// Contents of the columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Columns {
-    /// As the lake has them: prices and sizes are doubles.
+    /// As in the lake: prices and sizes are doubles.
     Lake,
-    /// The same, but the run's name reaches the writer once, with a key for each row.
+    /// As in the lake, but the writer receives the run's name once, with a key for each row.
     RunKeys,
     /// Without the run's name.
     WithoutRun,
@@ -41,14 +41,14 @@ pub(crate) enum Columns {
     Fixed,
 }
 
-/// A way to write a file.
+/// A named layout of a file.
 pub(crate) struct Layout {
     pub(crate) name: &'static str,
     pub(crate) columns: Columns,
     pub(crate) properties: WriterProperties,
 }
 
-/// All that are compared.
+/// Returns all layouts that are compared.
 pub(crate) fn all() -> Vec<Layout> {
     let lake = |name, properties: WriterPropertiesBuilder| Layout {
         name,
@@ -77,7 +77,7 @@ pub(crate) fn all() -> Vec<Layout> {
     layouts
 }
 
-/// What is in the sealer.
+/// Returns the settings that the lake had before.
 fn todays() -> WriterPropertiesBuilder {
     let by_time = SortingColumn { column_idx: 0, descending: false, nulls_first: false };
     let builder = WriterProperties::builder()
@@ -88,7 +88,7 @@ fn todays() -> WriterPropertiesBuilder {
     delta(builder, &[TIMES, SEQUENCES].concat())
 }
 
-/// Other encodings of some columns.
+/// Returns variants with other encodings of some columns.
 fn encodings() -> Vec<(&'static str, WriterPropertiesBuilder)> {
     let split = Encoding::BYTE_STREAM_SPLIT;
     let mini = |block, minis| DeltaBinaryPackedEncoderOptions::try_new(block, minis).unwrap();
@@ -111,7 +111,7 @@ fn encodings() -> Vec<(&'static str, WriterPropertiesBuilder)> {
     ]
 }
 
-/// Other pages, dictionaries and row groups, and other indexes of them.
+/// Returns variants with other pages, dictionaries, row groups and indexes.
 fn pages() -> Vec<(&'static str, WriterPropertiesBuilder)> {
     let all_pages = EnabledStatistics::Page;
     vec![
@@ -133,7 +133,7 @@ fn pages() -> Vec<(&'static str, WriterPropertiesBuilder)> {
     ]
 }
 
-/// Sizes plain, and more work for the columns that gain by it.
+/// Returns variants with plain sizes, and more compression for the columns that gain by it.
 fn combinations() -> Vec<(&'static str, WriterPropertiesBuilder)> {
     let plain = || encoded(todays(), &SIZES, Encoding::PLAIN);
     let large = || plain().set_data_page_row_count_limit(LARGE_PAGE);
@@ -152,7 +152,8 @@ fn combinations() -> Vec<(&'static str, WriterPropertiesBuilder)> {
     ]
 }
 
-/// What the single changes led to, and what the run's name costs.
+/// Returns the layout that resulted from the single changes, and variants that show the cost of the
+/// run's name.
 fn best() -> Vec<Layout> {
     let layout = |name, columns| Layout { name, columns, properties: chosen().build() };
     vec![
@@ -162,9 +163,10 @@ fn best() -> Vec<Layout> {
     ]
 }
 
-/// Sizes repeat byte for byte, but not enough for a dictionary; they and the event times gain by a
-/// second look and by pages that let zstd see far. Pages of the others stay small, so that a reader
-/// that looks for a time finds it.
+/// Returns the chosen settings. Sizes repeat byte for byte, but not often enough for a dictionary.
+/// Sizes and event times gain from a higher compression level and from large pages, which let zstd
+/// look further back. Pages of the other columns stay small, so that a reader that looks for a time
+/// finds it.
 pub(crate) fn chosen() -> WriterPropertiesBuilder {
     let heavy = ["BestBidSize", "BestAskSize", "EventTime"];
     let builder = squeezed(encoded(todays(), &SIZES, Encoding::PLAIN), &heavy, 3);
@@ -173,7 +175,7 @@ pub(crate) fn chosen() -> WriterPropertiesBuilder {
     })
 }
 
-/// zstd of that level for these columns.
+/// Sets this zstd level for these columns.
 fn squeezed(
     builder: WriterPropertiesBuilder,
     columns: &[&str],
@@ -188,7 +190,7 @@ fn zstd(level: i32) -> Compression {
     Compression::ZSTD(ZstdLevel::try_new(level).unwrap())
 }
 
-/// NB: while a column has a dictionary, its encoding is only what follows a full one.
+/// NB: while a column has a dictionary, its encoding applies only after the dictionary is full.
 fn encoded(
     builder: WriterPropertiesBuilder,
     columns: &[&str],
@@ -216,7 +218,7 @@ fn uncompressed(builder: WriterPropertiesBuilder, columns: &[&str]) -> WriterPro
     })
 }
 
-/// Quotes with their numbers in the journal as the columns of a file.
+/// Returns quotes and their journal numbers as the columns of a file.
 pub(crate) fn batch(
     all_quotes: &[Quote],
     journal: &[i64],
@@ -250,7 +252,7 @@ pub(crate) fn batch(
     RecordBatch::try_from_iter_with_nullable(arrays).unwrap()
 }
 
-/// Bid, ask, bid size and ask size; null on a side that is absent.
+/// Returns bid, ask, bid size and ask size; null on an absent side.
 fn numbers(quotes: &[Quote], scales: Scales, fixed: bool) -> [ArrayRef; 4] {
     type Side = fn(&Quote) -> (i64, i64);
     let column = |side: Side, price: bool| -> ArrayRef {

@@ -1,13 +1,15 @@
-//! The path of a quote on one thread, as quantiles: decode, watch, calculator, decision.
+//! Measures the path of a quote on one thread as quantiles: decode, watch, calculator, decision.
 //!
-//! Frames of every venue of the registry come in turn. First pass: one quote at a time, with the
-//! clock read after every stage; `clock` is the base case, two readings with nothing between, and is
-//! part of every other row. Second pass: up to 16 frames of a venue go on together, as a feed's turn
-//! does it, and the clock is read only around a round; it gives quotes a second.
+//! Frames of every venue of the registry come in turn. The first pass processes one quote at a time
+//! and reads the clock after every stage; `clock` is the base case, two readings with nothing in
+//! between, and is included in every other row. In the second pass up to 16 frames of a venue go
+//! through together, as in a turn of a feed, and the clock is read only around a round; this gives
+//! quotes per second.
 //!
-//! Not in it: sockets, WebSocket, other threads, journal, broadcast. A round's frames and the book
-//! stay in the cache, and prices do not change, so that branches are well predicted: read the
-//! figures as a floor. Run without `--bench` (`cargo test --benches`) it is short and only checks.
+//! Sockets, WebSocket, other threads, journal and broadcast are not included. A round's frames and
+//! the book stay in the cache, and prices do not change, so branches are well predicted: the
+//! figures are a lower bound. Without `--bench` (`cargo test --benches`) it is short and only
+//! checks.
 
 #[path = "../tests/fixture.rs"]
 mod fixture;
@@ -29,11 +31,11 @@ use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_venues::venues::VENUES;
 
-/// Frames of each venue in a round; they are written before it and not timed.
+/// Number of frames of each venue in a round. They are written before it and not timed.
 const FRAMES: usize = 4 * FRAMES_PER_TURN;
-/// Rounds before anything is measured.
+/// Number of rounds before anything is measured.
 const WARM_UP: usize = 20;
-/// What is timed, in the order of a quote's path.
+/// Timed stages, in the order of a quote's path.
 const STAGES: [&str; 6] = ["clock", "decode", "watch", "calculator", "decision", "whole"];
 
 /// The stages on one thread.
@@ -56,7 +58,7 @@ impl Pipeline {
         let outputs = vec![Output::of_results(to_decision)];
         let book = Book::new(&catalogue);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
-        // Fees leave nothing to open, as most of the time.
+        // The fees are such that nothing opens, as is usual.
         let enabled = vec![true; catalogue.instruments.len()];
         let settings = Settings { entry: 0.0, exit: 0.0, cooldown: 0, enabled, rules: None };
         let maker = DecisionMaker::new(&catalogue, settings);
@@ -64,14 +66,14 @@ impl Pipeline {
         Pipeline { sources, calculator, decision, clock, counters, rounds: 0 }
     }
 
-    /// The next frames of every venue.
+    /// Returns the next frames of every venue.
     fn frames(&mut self) -> Vec<Vec<String>> {
         let round = self.rounds;
         self.rounds += 1;
         self.sources.iter().map(|s| s.fixture.quotes(FRAMES, round)).collect()
     }
 
-    /// One quote at a time, timed after every stage.
+    /// Processes one quote at a time and times every stage.
     fn timed_round(&mut self, stages: &mut [Latency; STAGES.len()]) {
         let frames = self.frames();
         for at in 0..FRAMES {
@@ -101,7 +103,7 @@ impl Pipeline {
         }
     }
 
-    /// A feed's turn of each venue at a time; returns how long the round took.
+    /// Processes one feed turn of each venue at a time, and returns the duration of the round.
     fn round(&mut self) -> Nanos {
         let frames = self.frames();
         let start = self.clock.now();
@@ -119,13 +121,14 @@ impl Pipeline {
         self.clock.now() - start
     }
 
-    /// Every quote was used with every other venue that was there, and every venue can be lost.
+    /// Checks that every quote was used with every other venue that was live, and that every venue
+    /// can be lost.
     fn check(&mut self) {
         let venues = VENUES.len() as u64;
         let quotes = self.rounds as u64 * FRAMES as u64 * venues;
         let count = |name: &str| self.counters.expect(name);
         assert_eq!(count("calculator.quotes"), quotes);
-        // In the first turns, the venues that had their turn before.
+        // In the first turns, only venues that had their turn before were live.
         let unpaired = FRAMES_PER_TURN as u64 * venues * (venues - 1);
         let spreads = quotes * 2 * (venues - 1) - unpaired;
         assert_eq!(count("calculator.spreads"), spreads);

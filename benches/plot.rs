@@ -1,19 +1,19 @@
-//! Lines in a picture: as SVG for pages, as letters for a terminal.
+//! Line plots: as SVG for pages, and as text for a terminal.
 //!
-//! Both axes are logarithmic, because latencies and rates are. It must not know what is drawn.
+//! Both axes are logarithmic, because latencies and rates are.
 #![allow(dead_code, reason = "each binary uses a part")]
 
 use kuva::prelude::{Layout, LinePlot, Plot, Theme, TickFormat};
 use std::sync::Arc;
 
-/// Colours that can be told apart on white, also without colour vision (Okabe and Ito).
+/// Colours that can be told apart on white, also with colour blindness (Okabe and Ito).
 const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"];
 /// Size of an SVG.
 const SIZE: (f64, f64) = (760.0, 420.0);
-/// Columns and lines of a picture of letters.
+/// Columns and lines of a text plot.
 const LETTERS: (usize, usize) = (64, 16);
 
-/// A line by its points; those that are not positive are left out.
+/// A line given by its points. Points that are not positive are left out.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Line {
     pub(crate) name: String,
@@ -26,7 +26,7 @@ impl Line {
     }
 }
 
-/// What axes are called, and how the numbers on the horizontal one are written.
+/// Names of the axes, and the number format of the horizontal one.
 #[derive(Clone, Copy)]
 pub(crate) struct Axes<'a> {
     pub(crate) title: &'a str,
@@ -35,7 +35,7 @@ pub(crate) struct Axes<'a> {
     pub(crate) ticks: fn(f64) -> String,
 }
 
-/// An SVG of the lines.
+/// Returns an SVG of the lines.
 pub(crate) fn svg(lines: &[Line], axes: Axes<'_>) -> String {
     let drawn = lines.iter().filter(|line| line.drawable().next().is_some());
     let plots: Vec<Plot> = drawn
@@ -66,7 +66,8 @@ pub(crate) fn svg(lines: &[Line], axes: Axes<'_>) -> String {
     kuva::render_to_svg(plots, layout)
 }
 
-/// The lines as letters, each by the first letter of its name; where two meet stands the later one.
+/// Returns a text plot. A line is drawn with the first letter of its name; where two lines meet,
+/// the later one is drawn.
 pub(crate) fn letters(lines: &[Line], axes: Axes<'_>) -> String {
     let points: Vec<(f64, f64)> = lines.iter().flat_map(Line::drawable).collect();
     let (Some(x), Some(y)) = (range(points.iter().map(|p| p.0)), range(points.iter().map(|p| p.1)))
@@ -112,11 +113,11 @@ fn range(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
     values.fold(None, fold)
 }
 
-/// The place of a value on a logarithmic axis of so many places.
+/// Returns the position of a value on a logarithmic axis with this many positions.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "between 0 and the number of places"
+    reason = "between 0 and the number of positions"
 )]
 fn place(value: f64, (low, high): (f64, f64), places: usize) -> usize {
     let span = (high / low).ln();
@@ -124,7 +125,7 @@ fn place(value: f64, (low, high): (f64, f64), places: usize) -> usize {
     ((part * (places - 1) as f64).round() as usize).min(places - 1)
 }
 
-/// A number in as few letters as it needs.
+/// Formats a number in as few characters as it needs.
 pub(crate) fn number(value: f64) -> String {
     match value {
         v if 1e6 <= v => format!("{}M", trimmed(v / 1e6)),
@@ -138,7 +139,7 @@ fn trimmed(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// `1 / (1 - quantile)` as the quantile: 100 is p99.
+/// Formats `1 / (1 - quantile)` as the quantile: 100 is p99.
 pub(crate) fn quantile(value: f64) -> String {
     let text = format!("{:.3}", if value < 1.5 { 0.0 } else { 100.0 - 100.0 / value });
     format!("p{}", text.trim_end_matches('0').trim_end_matches('.'))

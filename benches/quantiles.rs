@@ -1,22 +1,22 @@
-//! Several ways to do one thing, side by side, as quantiles of what a call takes.
+//! Compares several ways of doing the same thing by quantiles of the time per call.
 //!
-//! The contestants take turns, a batch of calls each, and the turns begin with another of them in each
-//! round, so that what disturbs the machine strikes all alike. The clock is read around a batch; a
-//! sample is the batch's time by call, and nothing is subtracted. Ratios are to the first contestant,
-//! within the run. With `SPREADWIRE_RESULTS` set, each row is also appended to that file as a line
-//! of JSON. It must not know what is measured.
+//! Alternatives run interleaved, a batch of calls each, and every round starts with another one, so
+//! machine noise hits all equally. The clock is read around a batch. A sample is the batch's time
+//! divided by its calls; nothing is subtracted. Ratios are relative to the first contestant of the
+//! same run. If `SPREADWIRE_RESULTS` is set, each row is also appended to that file as a line of
+//! JSON.
 
 use crate::results;
 use hdrhistogram::Histogram;
 use spreadwire_market::clock::Clock;
 
-/// Picoseconds of a nanosecond: what samples are kept in.
+/// Picoseconds per nanosecond; samples are kept in picoseconds.
 const PICO: u64 = 1_000;
 
-/// One way to do it.
+/// One of the alternatives.
 pub(crate) struct Contestant<'a> {
     who: &'static str,
-    /// Does the calls of one batch; which one, so that input may differ.
+    /// Makes the calls of one batch. It receives the batch's number, so that its input may vary.
     batch: Box<dyn FnMut(usize) + 'a>,
     samples: Histogram<u64>,
 }
@@ -24,24 +24,24 @@ pub(crate) struct Contestant<'a> {
 impl<'a> Contestant<'a> {
     pub(crate) fn new(who: &'static str, batch: impl FnMut(usize) + 'a) -> Contestant<'a> {
         let samples = Histogram::new_with_bounds(1, 1_000_000_000_000, 3);
-        let samples = samples.unwrap_or_else(|e| unreachable!("bounds that it knows: {e}"));
+        let samples = samples.unwrap_or_else(|e| unreachable!("the bounds are valid: {e}"));
         Contestant { who, batch: Box::new(batch), samples }
     }
 
-    /// Nanoseconds of a call.
+    /// Returns a quantile in nanoseconds per call.
     #[expect(clippy::cast_precision_loss, reason = "times below an hour")]
     fn quantile(&self, quantile: f64) -> f64 {
         self.samples.value_at_quantile(quantile) as f64 / PICO as f64
     }
 }
 
-/// Whether this is `cargo bench`; otherwise the bench is run as a test, and briefly.
+/// Returns whether this is `cargo bench`; otherwise the bench runs briefly, as a test.
 pub(crate) fn measuring() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
-/// Runs the contestants against each other: `rounds` batches of `calls` each, a tenth of them before
-/// anything is measured. Prints a table, and appends it to the results.
+/// Compares the contestants in `rounds` batches of `calls` each, after a tenth as many as warm-up.
+/// Prints a table, and appends it to the results.
 pub(crate) fn compare(
     bench: &str,
     case: &str,

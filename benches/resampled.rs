@@ -1,10 +1,10 @@
-//! A lake of any size, drawn by chance from a tape of several venues.
+//! Creates a lake of any size by resampling a tape of several venues.
 //!
-//! Blocks of some seconds of all venues together follow each other in an order that a seed decides, so
-//! that bursts and what the venues have to do with each other stay as recorded. Where a block begins
-//! all prices are scaled to go on where the block before ended, in whole ticks; spreads keep their
-//! ticks. A day of the lake has the tape's rate of quotes from midnight on, as long as its rows last.
-//! It must not know what the lake is for.
+//! Blocks of some seconds of all venues together follow each other in random order, determined by a
+//! seed, so bursts and the relations between venues stay as recorded. At the start of a block all
+//! prices are scaled to continue where the last block ended, in whole ticks; spreads keep their
+//! ticks. A day of the lake has the tape's rate of quotes from midnight on, until its rows are used
+//! up.
 
 use arrow::array::{
     ArrayRef, Float64Array, Int64Array, StringArray, TimestampNanosecondArray, UInt8Array,
@@ -22,21 +22,21 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Decides which blocks are drawn.
+/// Seed of the order of blocks.
 const SEED: u64 = 20_240_808;
 /// Length of a block, ns, unless the tape is shorter than eight of them.
 const BLOCK: i64 = 5_000_000_000;
 /// 2026-02-02, a Monday, in hours since 1970.
 const FIRST_HOUR: u64 = 491_616;
 const HOUR: i64 = 3_600_000_000_000;
-/// Decimals of prices and sizes in memory.
+/// Number of decimals of prices and sizes in memory.
 const PRICE_SCALE: u8 = 2;
 const SIZE_SCALE: u8 = 8;
 
-/// How large the lake is to be.
+/// Size of the lake.
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
-    /// About: a day ends with a whole block.
+    /// Approximate number of rows: a day ends with a complete block.
     pub(crate) rows: u64,
     pub(crate) instruments: u32,
     pub(crate) days: u32,
@@ -51,15 +51,15 @@ struct Row {
     sizes: [i64; 2],
 }
 
-/// One venue of the tape while all venues have quotes.
+/// One venue of the tape, over the time in which all venues have quotes.
 struct Venue {
     name: String,
-    /// In units of the price scale.
+    /// Tick size in units of the price scale.
     tick: i64,
     rows: Vec<Row>,
 }
 
-/// Makes a lake in a folder that is not there yet.
+/// Creates a lake in a folder that does not exist yet.
 pub(crate) fn make(folder: &Path, shape: Shape) {
     let tape = tape();
     let (path, venues) = (&tape.0, &tape.1);
@@ -79,7 +79,8 @@ pub(crate) fn make(folder: &Path, shape: Shape) {
     let wanted = shape.rows / u64::from(shape.instruments * shape.days);
     for instrument in 0..shape.instruments {
         let name = format!("COIN{instrument}/USDT");
-        // A tick less and less of the price, as it is between instruments.
+        // Each further instrument has a smaller tick relative to its price, as real instruments
+        // differ.
         let mut price = 1.0 / f64::from(1 << instrument.min(5));
         for day in 0..shape.days {
             let mut drawn: Vec<Vec<Row>> = vec![Vec::new(); venues.len()];
@@ -100,8 +101,9 @@ pub(crate) fn make(folder: &Path, shape: Shape) {
     }
 }
 
-/// Appends a block of the tape, from a time on and so long, to a day's rows. Prices begin at that
-/// multiple of the tape's last price; returns the one with which the next block goes on.
+/// Appends a block of the tape, given by start and length, to a day's rows. Its prices begin at
+/// this multiple of the tape's last price. Returns the multiple with which the next block
+/// continues.
 fn append(
     drawn: &mut [Vec<Row>],
     venues: &[Venue],
@@ -144,7 +146,7 @@ fn write(above: &Path, first_hour: u64, venue: &Venue, rows: &[Row]) {
     }
 }
 
-/// As `lake import` has them of a tape without event times.
+/// Returns the columns that `lake import` would write for a tape without event times.
 fn columns(first_hour: u64, venue: &Venue, rows: &[Row]) -> Vec<ArrayRef> {
     let midnight = first_hour.cast_signed() * HOUR;
     let price = |ticks: i64| decimal::to_f64(ticks * venue.tick, PRICE_SCALE);
@@ -168,8 +170,8 @@ fn columns(first_hour: u64, venue: &Venue, rows: &[Row]) -> Vec<ArrayRef> {
     ]
 }
 
-/// The recorded tape of one coin on three venues, or a made one where it is absent: its path, and its
-/// venues by name.
+/// Returns the path and the venues by name of the recorded tape of one coin on three venues, or of
+/// a synthetic tape if it is absent.
 fn tape() -> (PathBuf, Vec<Venue>) {
     let above = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let beside = above.join("../shared");
@@ -178,7 +180,7 @@ fn tape() -> (PathBuf, Vec<Venue>) {
     let path = if real.is_file() {
         real
     } else {
-        println!("{} is absent (SPREADWIRE_REAL_DATA): a made tape", real.display());
+        println!("{} is absent (SPREADWIRE_REAL_DATA): using a synthetic tape", real.display());
         above.join("data/tapes/model_btc_eth_5s.csv.gz")
     };
     let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
@@ -200,7 +202,7 @@ fn tape() -> (PathBuf, Vec<Venue>) {
     (path, rows.into_iter().map(|(name, rows)| in_ticks(name, rows)).collect())
 }
 
-/// A venue whose prices are all multiples of ten times the scale's unit has ticks of that.
+/// Converts to ticks. If all prices of a venue are multiples of ten scale units, that is its tick.
 fn in_ticks(name: String, mut rows: Vec<Row>) -> Venue {
     let is_coarse = rows.iter().all(|row| row.bid % 10 == 0 && row.spread % 10 == 0);
     let tick = if is_coarse { 10 } else { 1 };

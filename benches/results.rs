@@ -1,25 +1,26 @@
-//! Results as JSON lines, for `report`: every bench appends to the file that `SPREADWIRE_RESULTS` names.
+//! Results as JSON lines for `report`: every bench appends them to the file in
+//! `SPREADWIRE_RESULTS`.
 //!
-//! A line is `{"header":{..}}`, what ran where, or a row: `bench`, `case`, `who`, `unit`, quantiles, and
-//! `ratio_p50` where it is compared with the yardstick of its case. Without the variable nothing is
-//! written. It must not know what is measured.
+//! A line is either `{"header":{..}}`, which describes software and machine, or a row: `bench`,
+//! `case`, `who`, `unit`, quantiles, and `ratio_p50` if the row is compared with the yardstick of
+//! its case. Without the variable nothing is written.
 #![allow(dead_code, reason = "each bench uses a part")]
 
 use serde_json::{Map, Value, json};
 use spreadwire_engine::runtime::latency::Latency;
 use std::io::Write;
 
-/// Names the file.
+/// Environment variable with the file's path.
 const VARIABLE: &str = "SPREADWIRE_RESULTS";
 
-/// The quantiles of a row.
+/// Quantiles of a row.
 pub(crate) const QUANTILES: [(&str, f64); 5] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999)];
 
-/// Appends a line, if a file is named.
+/// Appends a line, if a file is configured.
 ///
 /// # Panics
-/// If that file cannot be written: a result that is lost must not pass for one that was not asked for.
+/// If the file cannot be written: a lost result must not look like one that was never requested.
 pub(crate) fn append(line: &Value) {
     let Some(path) = std::env::var_os(VARIABLE) else { return };
     let file = std::fs::OpenOptions::new().create(true).append(true).open(&path);
@@ -27,7 +28,8 @@ pub(crate) fn append(line: &Value) {
     assert!(written.is_ok(), "{VARIABLE}={}: {written:?}", path.display());
 }
 
-/// Appends a row of a bench that took its quantiles itself; `ratio` is to the first of its case.
+/// Appends a row of a bench that computes its own quantiles; `ratio` is relative to the first row
+/// of its case.
 pub(crate) fn append_quantiles(
     [bench, case, who, unit]: [&str; 4],
     [p50, p90, p99]: [f64; 3],
@@ -39,7 +41,8 @@ pub(crate) fn append_quantiles(
     }));
 }
 
-/// A row of a distribution in ns: the quantiles that it has enough samples for, maximum and count.
+/// Returns a row for a distribution in ns: the quantiles that it has enough samples for, the
+/// maximum and the count.
 pub(crate) fn row(bench: &str, case: &str, who: &str, latency: &Latency) -> Map<String, Value> {
     let mut row = Map::new();
     for (key, text) in [("bench", bench), ("case", case), ("who", who), ("unit", "ns")] {
@@ -55,13 +58,13 @@ pub(crate) fn row(bench: &str, case: &str, who: &str, latency: &Latency) -> Map<
     row
 }
 
-/// The value at a quantile, `None` if there are too few samples to have one beyond it.
+/// Returns the value at a quantile; `None` if there are too few samples beyond it.
 pub(crate) fn at(latency: &Latency, quantile: f64) -> Option<u64> {
     let beyond = latency.count() as f64 * (1.0 - quantile);
     (1.0 - 1e-9 <= beyond).then(|| latency.quantile(quantile))
 }
 
-/// Appends a row with its ratio to the yardstick's median.
+/// Appends a row with its ratios to the yardstick's quantiles.
 pub(crate) fn append_compared(mut row: Map<String, Value>, latency: &Latency, yardstick: &Latency) {
     for (name, quantile) in [("ratio_p50", 0.5), ("ratio_p99", 0.99)] {
         let ratio = latency.quantile(quantile) as f64 / yardstick.quantile(quantile).max(1) as f64;

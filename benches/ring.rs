@@ -1,9 +1,10 @@
-//! Records through an edge: to another core and back, and a batch on one thread.
+//! Measures records through an edge: to another core and back, and a batch on one thread.
 //!
-//! First a hop: a record to a thread on another core, which sends it back, halved; quantiles over single
-//! round trips, clock readings included. Then, under criterion, group `ring/<records of a batch>`: what
-//! pushing and draining costs where no cache line moves. Both for our edge that counts, the raw rtrb ring
-//! below it, and a crossbeam `ArrayQueue`, all with the same 64-byte record.
+//! A hop sends a record to a thread on another core, which returns it; the round trip is halved.
+//! Quantiles are over single round trips, including the clock readings. Then criterion's group
+//! `ring/<records of a batch>` measures pushing and draining without cache lines moving between
+//! cores. Both parts compare our counting edge, the raw rtrb ring below it, and a crossbeam
+//! `ArrayQueue`, with the same 64-byte record.
 
 mod header;
 mod results;
@@ -25,7 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 const CAPACITY: usize = 1024;
-/// Turns that the ways take, and round trips of a turn.
+/// Number of turns of each contestant, and of round trips in a turn.
 const TURNS: (usize, usize) = (20, 20_000);
 
 fn batch(records: u64) -> Vec<Record> {
@@ -33,7 +34,7 @@ fn batch(records: u64) -> Vec<Record> {
     (1..=records).map(|ts_recv| quote(ts_recv).into()).collect()
 }
 
-/// Checks once that a way through gives back what went in.
+/// Checks once that a pass returns the records that were sent.
 fn checked(mut pass: impl FnMut() -> u64, expected: u64) -> impl FnMut() -> u64 {
     assert_eq!(pass(), expected);
     pass
@@ -88,7 +89,8 @@ fn batches(criterion: &mut Criterion) {
     }
 }
 
-/// Round trips to a thread on `core`: `send` and `receive` on this one, `echo` on that one.
+/// Measures round trips to a thread on `core`: `send` and `receive` run on this thread, `echo` on
+/// that one.
 fn round_trips(
     core: Option<usize>,
     count: usize,
@@ -160,7 +162,7 @@ fn through_array_queue(core: Option<usize>, count: usize) -> Latency {
     round_trips(core, count, send, || back.pop().is_some(), echo)
 }
 
-/// Hops between the last two cores, the ways in turn.
+/// Measures hops between the last two cores, with the contestants in turn.
 fn hops() {
     let cpus = cpu::available();
     let (near, far) = match cpus[..] {

@@ -1,6 +1,4 @@
-//! The sealer on segments made from a tape: rows a second and peak memory.
-//!
-//! It must not know how the sealer lays out its files.
+//! Measures the sealer on segments made from a tape: rows per second and peak memory.
 
 use crate::layouts::{self, Columns};
 use crate::tape::{Scales, Tape};
@@ -16,10 +14,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 const BLOCK_RECORDS: usize = 4096;
-/// Between the same quote of two books, ns.
+/// Time between the same quote of two books, ns.
 const APART: Nanos = 1_301;
 
-/// Prints how a segment of `records` quotes is sealed, `rounds` times.
+/// Prints the results of sealing a segment of `records` quotes, `rounds` times.
 pub(crate) fn measure(tape: &Tape, records: usize, rounds: usize, clock: &Clock) {
     println!("\nseal_segment, {records} quotes: M rows/s, files, bytes a row, peak memory");
     for (venues, instruments) in [(1, 1), (4, 5)] {
@@ -64,7 +62,7 @@ fn catalogue(venues: u8, instruments: u32, scales: Scales) -> Catalogue {
     }
 }
 
-/// The tape over and over, played by every book at the same time.
+/// Returns the tape repeated, played by every book at the same time.
 fn quotes(tape: &Tape, records: usize, venues: u8, instruments: u32) -> Vec<Quote> {
     let span = tape.quotes[tape.quotes.len() - 1].ts_recv - tape.quotes[0].ts_recv + 1_000_000;
     let books: Vec<(u8, u32)> =
@@ -100,11 +98,11 @@ fn write_segment(folder: &Path, catalogue: &Catalogue, quotes: &[Quote]) -> Path
     finished.close().unwrap().path
 }
 
-/// The quotes of a book with their numbers in the journal.
+/// The quotes of a book with their journal numbers.
 type Book = (Vec<Quote>, Vec<i64>);
 
-/// Prints what each step would cost if a segment were read straight into a list for each book, which
-/// needs no sort as long as the times of a book ascend, and every row were read back and compared.
+/// Prints the cost of each step of an alternative: reading a segment directly into a list per book,
+/// which needs no sort as long as a book's times ascend, and reading back and comparing every row.
 pub(crate) fn steps(tape: &Tape, records: usize, rounds: usize, clock: &Clock) {
     const STEPS: [&str; 5] = ["read", "order", "columns", "encode", "read back"];
     println!("\nsteps in memory, ns a row: {}, M rows/s", STEPS.join(", "));
@@ -162,7 +160,7 @@ fn read(segment: &Path, catalogue: &Catalogue) -> Vec<Book> {
     books
 }
 
-/// Sorts by time, in the order of the journal where times are equal, if that is not how they came.
+/// Sorts by time, and by journal order where times are equal, unless the rows are sorted already.
 fn order((quotes, numbers): &mut Book) {
     if quotes.is_sorted_by_key(|quote| quote.ts_recv) {
         return;
@@ -172,7 +170,7 @@ fn order((quotes, numbers): &mut Book) {
     (*quotes, *numbers) = both.into_iter().unzip();
 }
 
-/// Rows that came back, each as it went in.
+/// Checks that the rows read back are those that were written, and returns their number.
 fn compare(file: &bytes::Bytes, columns: &RecordBatch) -> usize {
     let mut at = 0;
     for batch in decode(file, BATCH_ROWS) {
@@ -183,13 +181,13 @@ fn compare(file: &bytes::Bytes, columns: &RecordBatch) -> usize {
     at
 }
 
-/// Begins the peak anew and says what is in use now, KiB; `None` where the system does not let us.
+/// Resets the peak and returns the current memory use, KiB; `None` if the system does not allow it.
 fn reset_peak() -> Option<u64> {
     fs::write("/proc/self/clear_refs", "5").ok()?;
     memory("VmRSS")
 }
 
-/// A line of the process's status, KiB.
+/// Returns a value of the process's status, KiB.
 fn memory(name: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with(name))?;

@@ -1,9 +1,10 @@
-//! Records into a journal segment and back: records a second.
+//! Measures writing records into a journal segment and reading them back.
 //!
-//! `append`: records into a block of 64 or 4096, its header and checksum, and one `write` into a file of
-//! the temporary folder; the disk is not waited for. `base` writes the same bytes with nothing around
-//! them. `read`: the whole blocks of a segment that lies in the page cache, checksums included. All are
-//! ns a record; quantiles are over files of 16 MiB, the two in turn.
+//! `append` fills blocks of 64 or 4096 records, adds header and checksum, and writes each with one
+//! `write` into a file of the temporary folder, without waiting for the disk. `base` writes the
+//! same bytes and does nothing else. `read` reads the complete blocks of a segment in the page
+//! cache, including checksums. All figures are ns per record. Quantiles are over files of 16 MiB,
+//! alternating between the two.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod header;
@@ -21,7 +22,7 @@ use std::io::Write;
 use std::path::Path;
 use timing::Samples;
 
-/// A file begins anew at this length, so that the disk does not fill: 16 MiB.
+/// Number of records after which a new file begins, so that the disk does not fill: 16 MiB.
 const RECORDS_MAX: u64 = 1 << 18;
 
 fn records(count: u64) -> Vec<Record> {
@@ -50,7 +51,7 @@ fn append(segment: &mut SegmentWriter, block: &mut Block, records: &[Record]) {
     block.clear();
 }
 
-/// Gives back the room taken ahead, and the closed name.
+/// Releases the preallocated space and returns the closed segment.
 fn closed(segment: SegmentWriter) -> ClosedSegment {
     let finished = segment.finish();
     finished.trim().unwrap();
@@ -68,7 +69,7 @@ fn whole(folder: &Path) -> ClosedSegment {
     closed(segment)
 }
 
-/// The time of a file of appends, ns; making and removing it is left out.
+/// Returns the time of filling a file by appends, ns, without creating and removing it.
 fn appending(folder: &Path, records: &[Record], clock: &Clock) -> Nanos {
     let mut block = Block::new(records.len(), 0);
     let mut segment = begin(folder);
@@ -82,7 +83,7 @@ fn appending(folder: &Path, records: &[Record], clock: &Clock) -> Nanos {
     spent
 }
 
-/// The same bytes, by `write` alone.
+/// Writes the same bytes with `write` alone.
 fn writing(folder: &Path, bytes: &[u8], clock: &Clock) -> Nanos {
     let path = folder.join("plain");
     let mut file = File::create_new(&path).unwrap();
@@ -94,7 +95,7 @@ fn writing(folder: &Path, bytes: &[u8], clock: &Clock) -> Nanos {
     spent
 }
 
-/// Ns a record of times of whole files.
+/// Converts the times of whole files to ns per record.
 fn per_record(times: Vec<Nanos>) -> Samples {
     Samples::of(times.into_iter().map(|time| time as f64 / RECORDS_MAX as f64).collect())
 }
@@ -102,7 +103,7 @@ fn per_record(times: Vec<Nanos>) -> Samples {
 fn appends(folder: &Path, clock: &Clock) {
     for count in [64, 4096] {
         let records = records(count);
-        // A block's header takes the room of one record.
+        // A block's header takes the space of one record.
         let bytes = vec![1; (records.len() + 1) * size_of::<Record>()];
         let (mut ours, mut base) = (Vec::new(), Vec::new());
         for _ in 0..timing::samples(100) {

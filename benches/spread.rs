@@ -1,7 +1,8 @@
-//! A quote into the book: `Book::on_quote` with 2, 4 and 8 venues, all of them live.
+//! Measures a quote applied to the book, `Book::on_quote`, with 2, 4 and 8 venues that are all
+//! live.
 //!
-//! A quote leads to two spreads with every other venue. The quotes of the venues come in turn. Quantiles
-//! are over batches of 64 quotes (`timing.rs`).
+//! A quote produces two spreads with every other venue. The venues quote in turn. Quantiles are
+//! over batches of 64 quotes (`timing.rs`).
 
 mod header;
 mod results;
@@ -44,7 +45,7 @@ fn quote(venue: u8) -> Quote {
     }
 }
 
-/// A book whose legs are all live.
+/// Returns a book whose legs are all live.
 fn live_book(venues: u8) -> Book {
     let mut book = Book::new(&catalogue(venues));
     for venue in 0..venues {

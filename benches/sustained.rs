@@ -1,10 +1,12 @@
-//! As fast as one core goes: frames of all venues decoded, spread, decided and journalled, none lost.
+//! Measures the sustained rate of one core: frames of all venues are decoded, turned into spreads,
+//! decided on and journalled, without loss.
 //!
-//! Everything shares one core: the stages, one after the other on one thread, and the syncer that forces
-//! the journal to the disk. Frames come from memory, in a feed's turns of every venue, all different by
-//! their numbers and written before the clock runs. What went in is counted at every hop and in the
-//! files; anything lost ends the run. Not in it: sockets, WebSocket and the broadcast, which
-//! `wire-to-wire` has. Run without `--bench` it is short and only checks.
+//! Everything shares one core: the stages, which run one after the other on one thread, and the
+//! syncer, which forces the journal to the disk. Frames come from memory, in feed turns of every
+//! venue. They all have different sequence numbers and are written before the clock runs. The input
+//! is counted at every hop and in the files; any loss ends the run. Sockets, WebSocket and the
+//! broadcast are not included; `wire-to-wire` has them. Without `--bench` it is short and only
+//! checks.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 #[path = "../tests/fixture.rs"]
@@ -36,12 +38,12 @@ use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_venues::venues::VENUES;
 use std::path::{Path, PathBuf};
 
-/// Records that may wait for the journal, as by default.
+/// Capacity of the journal's ring, records; the default.
 const JOURNAL_RING: usize = 1 << 18;
-/// Closed segments that may wait.
+/// Capacity of the channel of closed segments.
 const SEGMENTS: usize = 64;
 
-/// The stages, and what they count in.
+/// The stages and their counters.
 struct Stages {
     sources: Vec<Source>,
     calculator: Calculator,
@@ -81,7 +83,7 @@ impl Stages {
         Stages { sources, calculator, decision, journal, counters, clock: clock.clone() }
     }
 
-    /// All frames, a turn of each venue at a time; returns how long it took.
+    /// Processes all frames, a turn of each venue at a time, and returns the duration.
     fn run(&mut self, frames: &[Vec<String>]) -> Nanos {
         let start = self.clock.now();
         for turn in 0..frames[0].len() / FRAMES_PER_TURN {
@@ -100,10 +102,10 @@ impl Stages {
         self.clock.now() - start
     }
 
-    /// Ends the stages; returns what they measured.
+    /// Ends the stages and returns their measurements.
     ///
     /// # Panics
-    /// If one hop counted less than the one before it.
+    /// If a hop counted less than the one before it.
     fn finish(mut self, quotes: u64) -> Report {
         let count = |name: &str| self.counters.expect(name);
         assert_eq!(count("calculator.quotes"), quotes, "quotes that the calculator took");
@@ -121,7 +123,7 @@ impl Stages {
     }
 }
 
-/// Quotes in the files of a journal.
+/// Returns the number of quotes in the files of a journal.
 fn stored(folder: &Path) -> u64 {
     let entries = std::fs::read_dir(folder).unwrap();
     let files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
@@ -136,7 +138,7 @@ fn stored(folder: &Path) -> u64 {
     files.iter().map(quotes).sum()
 }
 
-/// One run on a lake of its own; returns its time and what the stages measured.
+/// Makes one run on a lake of its own; returns its duration and the stages' measurements.
 fn once(frames: &[Vec<String>], clock: &Clock) -> (Nanos, Report) {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(layout::JOURNAL);

@@ -1,9 +1,9 @@
-//! Quotes for the lake's benches: real tapes where they are, and made ones where they are not.
+//! Quotes for the lake's benches: from real tapes if they are present, otherwise synthetic.
 //!
-//! A real tape is a file of raw Binance frames, `<receive time, ns> <frame>` a line; its `bookTicker`
-//! frames become quotes. Journal numbers are those that the quotes of all tapes together would get,
-//! in the order received, so that the numbers of one tape have gaps as in a journal of several
-//! venues. It must not know Parquet.
+//! A real tape is a file of raw Binance frames with one `<receive time, ns> <frame>` per line; its
+//! `bookTicker` frames become quotes. Journal numbers are assigned to the quotes of all tapes
+//! together in the order of their receive times. The numbers of one tape therefore have gaps, as in
+//! a journal of several venues.
 
 use flate2::read::MultiGzDecoder;
 use spreadwire_market::decimal;
@@ -13,7 +13,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// Decimals that the mantissas of a tape hold: as many as its numbers need.
+/// Number of decimals in the mantissas of a tape: as many as its numbers need.
 #[derive(Clone, Copy)]
 pub(crate) struct Scales {
     pub(crate) price: u8,
@@ -26,16 +26,16 @@ const TAPES: [(&str, Scales); 3] = [
     ("binance_coinm_btcusd_perp_20240808", Scales { price: 1, size: 0 }),
 ];
 
-/// The quotes of one book in the order received.
+/// The quotes of one book in the order of their receive times.
 pub(crate) struct Tape {
     pub(crate) name: &'static str,
     pub(crate) scales: Scales,
     pub(crate) quotes: Vec<Quote>,
-    /// Of each quote its number in the journal.
+    /// Journal number of each quote.
     pub(crate) numbers: Vec<i64>,
 }
 
-/// What `bookTicker` says; the names are Binance's.
+/// Fields of `bookTicker`, under Binance's names.
 #[derive(serde::Deserialize)]
 struct Ticker<'a> {
     u: u64,
@@ -45,7 +45,7 @@ struct Ticker<'a> {
     a: &'a str,
     #[serde(rename = "A")]
     ask_size: &'a str,
-    /// ms; absent on spot.
+    /// Event time, ms; absent on spot.
     #[serde(rename = "E")]
     event: Option<u64>,
 }
@@ -56,7 +56,7 @@ struct Frame<'a> {
     data: Ticker<'a>,
 }
 
-/// The real tapes, each cut off after `quotes_max`, or none where the recordings are absent.
+/// Returns the real tapes, each truncated after `quotes_max`, or none if the recordings are absent.
 pub(crate) fn real(quotes_max: usize) -> Vec<Tape> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
     let folder = std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from);
@@ -71,8 +71,8 @@ pub(crate) fn real(quotes_max: usize) -> Vec<Tape> {
     numbered(tapes.map(read).collect())
 }
 
-/// A tape of `count` quotes that no venue sent: with event times or without, with a side missing at
-/// times.
+/// Returns synthetic tapes of `count` quotes: with and without event times, and with a side missing
+/// at times.
 pub(crate) fn made(count: u64) -> Vec<Tape> {
     let quote = |at: u64| {
         let step = (at * 7919 % 13).cast_signed();
@@ -110,7 +110,7 @@ fn parse(line: &str, scales: Scales) -> Quote {
     Quote { flags: absent, sequence: data.u, ..quote(time.parse().unwrap(), event, numbers) }
 }
 
-/// A quote of the first venue and instrument.
+/// Returns a quote of the first venue and instrument.
 fn quote(ts_recv: u64, ts_event: u64, [bid_px, bid_sz, ask_px, ask_sz]: [i64; 4]) -> Quote {
     Quote {
         ts_recv,
@@ -128,7 +128,7 @@ fn quote(ts_recv: u64, ts_event: u64, [bid_px, bid_sz, ask_px, ask_sz]: [i64; 4]
     }
 }
 
-/// Numbers the quotes of all tapes in the order received.
+/// Numbers the quotes of all tapes in the order of their receive times.
 fn numbered(tapes: Vec<(&'static str, Scales, Vec<Quote>)>) -> Vec<Tape> {
     let times = tapes.iter().enumerate().flat_map(|(tape, (_, _, quotes))| {
         quotes.iter().enumerate().map(move |(at, quote)| (quote.ts_recv, tape, at))

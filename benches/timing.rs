@@ -1,7 +1,7 @@
-//! Times of small kernels as quantiles: each sample is a batch of calls, divided.
+//! Times of small kernels as quantiles: each sample is the time of a batch divided by its calls.
 //!
-//! A batch is long enough that the two readings of the clock do not show, and short enough that what
-//! disturbs the machine stays in few samples. It must not know what is timed.
+//! A batch is long enough to hide the two clock readings, and short enough that a disturbance
+//! affects only a few samples.
 
 use crate::results;
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ pub(crate) struct Samples {
 }
 
 impl Samples {
-    /// `samples` batches of `calls` calls, after a tenth as many that are not counted.
+    /// Measures `samples` batches of `calls` calls, after a tenth as many as warm-up.
     pub(crate) fn take(samples: usize, calls: u32, mut call: impl FnMut()) -> Samples {
         let clock = Clock::host();
         let mut nanos = Vec::with_capacity(samples);
@@ -29,24 +29,24 @@ impl Samples {
         Samples { nanos }
     }
 
-    /// Those of times that were taken elsewhere, ns.
+    /// Wraps times that were measured elsewhere, ns.
     pub(crate) fn of(mut nanos: Vec<f64>) -> Samples {
         nanos.sort_by(f64::total_cmp);
         Samples { nanos }
     }
 
-    /// The time at a quantile, ns.
+    /// Returns the time at a quantile, ns.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "a place in the list"
+        reason = "an index of the list"
     )]
     pub(crate) fn quantile(&self, quantile: f64) -> f64 {
         let place = (self.nanos.len() as f64 * quantile) as usize;
         self.nanos[place.min(self.nanos.len() - 1)]
     }
 
-    /// Prints a line and appends a row; with its ratios to a yardstick's, where there is one.
+    /// Prints a line and appends a row, with ratios to a yardstick if there is one.
     pub(crate) fn tell(&self, [bench, case, who]: [&str; 3], yardstick: Option<&Samples>) {
         let mut row = Map::new();
         for (key, text) in [("bench", bench), ("case", case), ("who", who), ("unit", "ns")] {
@@ -69,12 +69,12 @@ impl Samples {
     }
 }
 
-/// Whether this is a measurement (`cargo bench`) and not a check (`cargo test --benches`).
+/// Returns whether this is a measurement (`cargo bench`) and not a check (`cargo test --benches`).
 pub(crate) fn measuring() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
-/// So many samples when measuring, few otherwise.
+/// Returns the number of samples: as given when measuring, otherwise few.
 pub(crate) fn samples(when_measuring: usize) -> usize {
     if measuring() { when_measuring } else { 10 }
 }

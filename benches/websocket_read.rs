@@ -1,17 +1,19 @@
-//! From bytes to WebSocket messages, and what looking at a socket that has nothing costs.
+//! Measures reading WebSocket messages from bytes, and the cost of polling an idle socket.
 //!
-//! `memory`: text frames of 146 bytes, as Binance's `bookTicker` has them, from a stream in memory that
-//! gives one frame a read, or 100. Our reader over its buffer, tungstenite with its default buffer of
-//! 128 KiB and with 4 KiB, and fastwebsockets. A sample is a block of reads; every block's bytes are
-//! checked. Ours and fastwebsockets do not check UTF-8, tungstenite does.
+//! `memory`: text frames of 146 bytes, as in Binance's `bookTicker`, from a stream in memory that
+//! returns one frame per read, or 100. It compares our reader over its buffer, tungstenite with its
+//! default buffer of 128 KiB and with 4 KiB, and fastwebsockets. A sample is a block of reads;
+//! every block's bytes are checked. Our reader and fastwebsockets do not check UTF-8; tungstenite
+//! does.
 //!
-//! `idle`: a loopback TCP socket without bytes, asked again and again: a bare `recv`, which is the
-//! floor; our WebSocket; a whole duty cycle of a feed of one connection, which reads directly, and
-//! of four, which ask epoll; tungstenite with both buffers.
+//! `idle`: a loopback TCP socket without data, read repeatedly. It compares a bare `recv`, which is
+//! the lower bound, our WebSocket, a whole duty cycle of a feed with one connection, which reads
+//! directly, and with four, which ask epoll, and tungstenite with both buffers.
 //!
-//! `ready`: 146 bytes are written to such a socket and read from it, with epoll asked before and
-//! without; the difference is what epoll adds to a read. Kinds alternate in blocks, so that a noisy
-//! minute hits all of them. Figures are ns a frame or a look. Run without `--bench` it only checks.
+//! `ready`: 146 bytes are written to such a socket and read from it, with and without asking epoll
+//! first. The difference is what epoll adds to a read. Kinds alternate in blocks, so that a noisy
+//! minute affects all of them. Figures are ns per frame or per poll. Without `--bench` it only
+//! checks.
 
 mod header;
 mod results;
@@ -46,12 +48,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tungstenite::protocol::{Role, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket as Library};
 
-/// Bytes of a frame's text.
+/// Length of a frame's text, bytes.
 const TEXT_BYTES: usize = 146;
-/// Frames of a sample, and looks of one.
+/// Number of frames, or of polls, in a sample.
 const BLOCK: usize = 1_000;
 
-/// Frames without end, so many at each read.
+/// An endless stream of frames that returns this many per read.
 struct Frames {
     bytes: Vec<u8>,
     at: usize,
@@ -116,10 +118,10 @@ impl AsyncWrite for Frames {
     }
 }
 
-/// Something that is done again and again, and says how many bytes it read.
+/// An operation that is repeated; it returns the number of bytes read.
 type Subject<'a> = (&'static str, Box<dyn FnMut() -> usize + 'a>);
 
-/// One frame at each call.
+/// Returns operations that read one frame per call.
 fn memory_subjects(burst: usize) -> Vec<Subject<'static>> {
     let mut subjects: Vec<Subject<'static>> = Vec::new();
     let mut frames = Frames::new(burst);
@@ -163,7 +165,7 @@ fn memory_subjects(burst: usize) -> Vec<Subject<'static>> {
     subjects
 }
 
-/// A listener that upgrades whoever connects and then says nothing.
+/// A listener that upgrades every client and then sends nothing.
 struct Silent {
     address: std::net::SocketAddr,
     kept: channel::Receiver<Library<TcpStream>>,
@@ -206,7 +208,7 @@ impl Silent {
         connector::connect(&target, clock).expect("a connection")
     }
 
-    /// A feed of so many connections, all of which have subscribed and wait.
+    /// Returns a feed with this many connections, all of which have subscribed and wait.
     fn feed(&self, connections: usize) -> (Feed, Receiver) {
         let (clock, spec) = (Clock::manual(SECOND), &VENUES[0]);
         let (requests, asked) = channel::bounded(connections);
@@ -230,7 +232,7 @@ impl Silent {
             let socket = Ok(Box::new(self.ours(&clock)));
             answer.send(Connected { connection: request.connection, socket }).expect("the feed");
         }
-        // Its timers stand from here on: what is looked at is sockets.
+        // The feed gets no later time after this: its timers stay idle, only sockets are polled.
         for step in 1..1_000 {
             feed.do_work(SECOND + step * 1_000_000);
         }
@@ -238,7 +240,7 @@ impl Silent {
     }
 }
 
-/// One look at each call.
+/// Returns operations that poll once per call.
 fn idle_subjects(silent: &Silent) -> Vec<Subject<'static>> {
     let mut subjects: Vec<Subject<'static>> = Vec::new();
     let mut bare = silent.library(4 << 10);
@@ -255,7 +257,7 @@ fn idle_subjects(silent: &Silent) -> Vec<Subject<'static>> {
     for (name, connections) in [("feed of 1", 1), ("feed of 4", 4)] {
         let (mut feed, receiver) = silent.feed(connections);
         let look = move || {
-            // The edge lives as long as the feed.
+            // The edge must live as long as the feed.
             black_box(&receiver);
             feed.do_work(SECOND)
         };
@@ -272,7 +274,7 @@ fn idle_subjects(silent: &Silent) -> Vec<Subject<'static>> {
     subjects
 }
 
-/// Bytes written and read at each call.
+/// Returns operations that write and read bytes at each call.
 fn ready_subjects() -> io::Result<Vec<Subject<'static>>> {
     let mut subjects: Vec<Subject<'static>> = Vec::new();
     for (name, asks) in [("recv", false), ("epoll, recv", true)] {
@@ -303,7 +305,7 @@ fn ready_subjects() -> io::Result<Vec<Subject<'static>>> {
     Ok(subjects)
 }
 
-/// Blocks of each subject in turn; every block must have read `expected` bytes.
+/// Measures blocks of each subject in turn. Every block must have read `expected` bytes.
 fn measure(group: &str, mut subjects: Vec<Subject<'_>>, blocks: usize, expected: usize) {
     let clock = Clock::host();
     let mut latencies = vec![Latency::new(); subjects.len()];
@@ -313,7 +315,7 @@ fn measure(group: &str, mut subjects: Vec<Subject<'_>>, blocks: usize, expected:
             let read: usize = (0..BLOCK).map(|_| subject()).sum();
             let end = clock.now();
             assert_eq!(read, expected, "{group}/{name}");
-            // The first tenth warms up. Tenths of a nanosecond are kept.
+            // The first tenth is warm-up. Tenths of a nanosecond are kept.
             if blocks / 10 < block {
                 latency.record(0, (end - start) * 10 / BLOCK as u64);
             }

@@ -1,9 +1,10 @@
-//! In steady state the path of a quote asks for no memory, from the bytes on a socket to a client's.
+//! In steady state, the path of a quote allocates no memory, from the socket's bytes to a client's.
 //!
-//! Each test warms its agents up, which is when buffers grow, and then counts what the thread that
-//! drives them allocates. What is rare may allocate and is not here: connecting, a rejected frame's
-//! sample for the log, a request of a client, the next segment of the journal. Over TLS the library
-//! hands each record out in memory of its own: of that there is one allocation a record, and no other.
+//! Each test first warms its agents up, which grows their buffers, and then counts the allocations
+//! of the thread that drives them. Rare operations may allocate and are not tested here:
+//! connecting, logging a sample of a rejected frame, a client's request, the journal's next
+//! segment. Over TLS, the library returns each record in newly allocated memory, so exactly one
+//! allocation per record is allowed.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
 mod counting_allocator;
@@ -51,19 +52,19 @@ use tungstenite::http::HeaderValue;
 use tungstenite::{Error, HandshakeError, WebSocket};
 
 const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
-/// Frames of each venue in a round of the pipeline.
+/// Number of frames of each venue in a round of the pipeline.
 const FRAMES: usize = 50;
-/// Cycles after which a test that waits for loopback gives up.
+/// Number of cycles after which a test gives up waiting for loopback.
 const PATIENCE: usize = 10_000_000;
 
 fn edge() -> (CountSender, Receiver) {
     ring::count(1 << 10, EdgeCounters::default())
 }
 
-/// All agents behind the sockets but the broadcast, on one thread.
+/// All agents behind the sockets except the broadcast, on one thread.
 struct Pipeline {
     sources: Vec<Source>,
-    /// Of each source.
+    /// Edge of each source.
     frames: Vec<Vec<String>>,
     calculator: Calculator,
     decision: Decision,
@@ -104,7 +105,7 @@ impl Pipeline {
         let book = Book::new(&catalogue);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters)
             .timed(stopwatch("read_to_spread"));
-        // Everything opens at once and closes when a leg goes.
+        // Everything opens at once and closes when a leg is lost.
         let settings =
             Settings { entry: -1.0, exit: -2.0, cooldown: 0, enabled: vec![true; 3], rules: None };
         let maker = DecisionMaker::new(&catalogue, settings);
@@ -114,7 +115,7 @@ impl Pipeline {
         let lake = tempfile::tempdir().unwrap();
         let origin =
             Origin { run: RunId::new("run").unwrap(), catalogue: catalogue_digest(&catalogue) };
-        // Blocks are written all the time; whoever syncs them is another thread.
+        // Blocks are written all the time; syncing them happens on another thread.
         let settings = journal::Settings {
             block_records_max: 32,
             sync_interval: 10 * MILLI,
@@ -156,7 +157,7 @@ impl Pipeline {
         self.opportunities.drain(|_| ());
     }
 
-    /// Every venue's frames once, in turn; then every venue is lost.
+    /// Sends the frames of every venue once, in turn, and then loses every venue.
     fn round(&mut self, round: u64) {
         let mut now = MIDNIGHT + round * 10 * MILLI;
         for frame in 0..FRAMES {
@@ -172,8 +173,8 @@ impl Pipeline {
         self.syncs += self.syncer.handle_queued();
     }
 
-    /// What the telemetry does, on its own thread: takes the latencies that were handed over since the
-    /// last time, and asks for the next; how many there were.
+    /// Does what the telemetry does on its own thread: takes the latencies handed over since the
+    /// last call and requests the next. Returns their number.
     fn gather(&mut self) -> u64 {
         let mut samples = 0;
         for readings in &mut self.readings {
@@ -200,7 +201,7 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
     let ((), allocations) = counted(|| {
         for round in 1..=20 {
             pipeline.round(round);
-            // Histograms change hands in every round.
+            // Histograms are handed over in every round.
             timed += pipeline.gather();
         }
     });
@@ -229,7 +230,7 @@ fn a_quote_becomes_spreads_decisions_and_a_journal_entry_without_an_allocation()
 /// A WebSocket whose reads do not block.
 type Client = WebSocket<TcpStream>;
 
-/// Connects while `serve` runs the other side, on this thread.
+/// Connects, while `serve` runs the other side on this thread.
 fn connect_beside(
     address: std::net::SocketAddr,
     subprotocol: &'static str,
@@ -253,7 +254,7 @@ fn connect_beside(
     panic!("no upgrade")
 }
 
-/// Takes every frame that is there; how many.
+/// Takes all available frames and returns their number.
 fn take_frames<S: Read + Write>(client: &mut WebSocket<S>) -> usize {
     let mut frames = 0;
     loop {
@@ -318,7 +319,8 @@ fn a_spread_goes_out_to_clients_of_both_protocols_without_an_allocation() {
         counted(|| agent.do_work(now)).1
     };
     let address = agent.address().unwrap();
-    // Everything, and what has to be asked for each message: half of all, and nearly nothing.
+    // Subscriptions to everything, and filters that are evaluated for each message: one passes half
+    // of them, one almost nothing.
     let mut clients: Vec<Client> = Vec::new();
     for subprotocol in [broadcast::JSON_SUBPROTOCOL, broadcast::BINARY_SUBPROTOCOL] {
         for request in [
@@ -336,7 +338,7 @@ fn a_spread_goes_out_to_clients_of_both_protocols_without_an_allocation() {
     let (mut allocations, mut received) = (0, 0);
     for round in 0..1_100 {
         if round % 50 == 0 {
-            // Every leg goes and comes back.
+            // Every leg is lost and comes back.
             for (instrument, venue) in (0..3).flat_map(|i| [(i, 0), (i, 1)]) {
                 sender.offer(status(MIDNIGHT, instrument, venue, State::Stale));
                 sender.offer(status(MIDNIGHT, instrument, venue, State::Live));
@@ -357,7 +359,7 @@ fn a_spread_goes_out_to_clients_of_both_protocols_without_an_allocation() {
     assert_eq!(counters.expect("broadcast.conflated"), 0);
 }
 
-/// The other side of a loopback WebSocket: writes what it is told to.
+/// The other end of a loopback WebSocket, which writes what the test tells it to.
 struct Peer {
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
@@ -372,7 +374,7 @@ impl Peer {
         Peer { listener: TcpListener::bind("127.0.0.1:0").unwrap(), tls: None }
     }
 
-    /// Speaks TLS, with a certificate of its own that is written to `file`.
+    /// Uses TLS with a certificate of its own, which is written to `file`.
     fn secure(file: &Path) -> Peer {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         std::fs::write(file, made.cert.pem()).unwrap();
@@ -392,7 +394,7 @@ impl Peer {
         format!("{scheme}://{}/", self.listener.local_addr().unwrap())
     }
 
-    /// Upgrades one connection that `connect` makes meanwhile; returns both ends of it.
+    /// Upgrades the connection that `connect` makes in the meantime, and returns both ends.
     fn upgrade<C>(&self, connect: impl FnOnce() -> C) -> (Box<dyn Stream>, C) {
         let (listener, tls) = (self.listener.try_clone().unwrap(), self.tls.clone());
         let accept = move || -> Box<dyn Stream> {
@@ -412,7 +414,7 @@ impl Peer {
     }
 }
 
-/// Text frames as a server sends them, one behind the other.
+/// Returns consecutive text frames as a server sends them.
 fn framed(texts: &[String]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for text in texts {
@@ -430,12 +432,13 @@ fn framed(texts: &[String]) -> Vec<u8> {
     bytes
 }
 
-/// Frames of a burst: alone, a few, more than a feed reads in one turn, more than one read holds.
+/// Numbers of frames in a burst: one, a few, more than a feed reads in one turn, more than one read
+/// holds.
 const BURSTS: [usize; 6] = [1, 1, 3, 1, 40, 100];
-/// Rounds of all bursts before counting, and counted.
+/// Numbers of rounds of all bursts, before and while counting.
 const ROUNDS: (usize, usize) = (4, 100);
 
-/// The bytes of each burst of a round, and how many frames they are.
+/// Returns the bytes of each burst of a round, with their numbers of frames.
 fn bursts(fixture: &Fixture, round: usize) -> Vec<(Vec<u8>, usize)> {
     let frames = fixture.quotes(BURSTS.iter().sum(), round);
     let mut rest = &frames[..];
@@ -447,8 +450,8 @@ fn bursts(fixture: &Fixture, round: usize) -> Vec<(Vec<u8>, usize)> {
     BURSTS.iter().map(cut).collect()
 }
 
-/// Allocations of `read`, which returns how many frames it took: warming up, and over the counted
-/// rounds.
+/// Counts the allocations of `read`, which returns the number of frames it took: first during
+/// warm-up, then over the counted rounds.
 fn count_reading(
     fixture: &Fixture,
     mut peer: Box<dyn Stream>,
@@ -474,7 +477,7 @@ fn count_reading(
     (warm, counting)
 }
 
-/// The whole duty cycle of a feed, whose frames a capture takes or not.
+/// Drives whole duty cycles of a feed whose frames may be captured.
 fn count_feed(
     spec: &'static VenueSpec,
     peer: &Peer,
@@ -502,7 +505,7 @@ fn count_feed(
     let mut entries = 0;
     let allocations = count_reading(&Fixture::of(spec), server, |at| {
         let before = frames.get();
-        // Slow enough for its timers to be due now and then, too quick for a heartbeat.
+        // Slow enough that its timers are due now and then, too fast for a heartbeat.
         let now = MIDNIGHT + (at as u64 * 10 * MICRO).min(10 * SECOND);
         clock.set(now);
         feed.do_work(now);

@@ -1,17 +1,19 @@
-//! Keeps what Cargo cannot: the order of the modules inside a crate, and what a venue's file may use.
+//! Checks the layering that Cargo cannot: the order of the modules inside a crate, and the imports
+//! of a venue's file.
 //!
-//! Between crates Cargo itself refuses a dependency in the wrong direction. Files are parsed with
-//! `syn`, so that code behind a `#[cfg(test)]` item is seen and test code is not.
+//! Between crates, Cargo itself refuses a dependency in the wrong direction. Files are parsed with
+//! `syn`, so that code after a `#[cfg(test)]` item is seen and test code is not.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "syn's enums grow")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use syn::visit::Visit;
 
-/// Folders and files of the engine's crate from the bottom up. A module may use modules of earlier
-/// rows only; modules of one row do not know each other.
+/// Folders and files of the engine's crate, from the bottom up. A module may use only modules of
+/// earlier rows; modules of the same row do not use each other.
 const ENGINE_LAYERS: &[&[&str]] = &[
     &["runtime"],
     &["socket"],
@@ -22,7 +24,7 @@ const ENGINE_LAYERS: &[&[&str]] = &[
     &["process"],
 ];
 
-/// Every crate whose files must not import each other in a circle, by its source folder.
+/// All crates whose files must not import each other in a circle, by source folder.
 const CRATES: &[&str] = &[
     "engine/market/src",
     "engine/venues/src",
@@ -38,7 +40,7 @@ const CRATES: &[&str] = &[
     "tools/trader/src",
 ];
 
-/// A venue's file knows the contract, numbers and JSON.
+/// Modules that a venue's file may use: the contract, numbers and JSON.
 const VENUE_FILES_MAY_USE: &[&str] = &["venue", "positional", "json", "venues"];
 
 fn repository() -> PathBuf {
@@ -56,14 +58,14 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The module path of a file: `journal/syncer.rs` is `["journal", "syncer"]`.
+/// Returns the module path of a file: `journal/syncer.rs` is `["journal", "syncer"]`.
 fn module_of(file: &Path, src: &Path) -> Vec<String> {
     let inner = file.strip_prefix(src).unwrap().with_extension("");
     let path: Vec<String> = inner.iter().map(|part| part.to_str().unwrap().to_owned()).collect();
     if path.len() == 1 && matches!(path[0].as_str(), "lib" | "main") { Vec::new() } else { path }
 }
 
-/// The paths of our own modules that a file uses outside its tests, from the crate's root.
+/// Returns the paths of our own modules that a file uses outside its tests, from the crate's root.
 fn uses(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
     let mut paths = Paths { module: module.to_vec(), found: BTreeSet::new() };
     paths.visit_file(&syn::parse_file(text).unwrap());
@@ -112,7 +114,7 @@ impl Paths {
         }
     }
 
-    /// Paths in a macro's arguments, which `syn` does not parse.
+    /// Notes paths in a macro's arguments, which `syn` does not parse.
     fn tokens(&mut self, tokens: proc_macro2::TokenStream) {
         let mut path: Vec<String> = Vec::new();
         let mut separated = true;
@@ -178,7 +180,7 @@ impl<'ast> Visit<'ast> for Paths {
     }
 }
 
-/// Every file of a crate by its module, with the other files that it uses.
+/// Returns every file of a crate by its module, with the other files that it uses.
 fn files_of(src: &Path) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
     let mut files = Vec::new();
     sources(src, &mut files);
@@ -197,7 +199,8 @@ fn files_of(src: &Path) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
     files.iter().map(used).collect()
 }
 
-/// A module and the modules inside it are one idea: they may use each other.
+/// Returns whether two modules belong together: a module and the modules inside it may use each
+/// other.
 fn is_family(a: &[String], b: &[String]) -> bool {
     a.starts_with(b) || b.starts_with(a)
 }

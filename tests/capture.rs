@@ -1,7 +1,7 @@
-//! The capture with time handed in: what stands in its files, when it stands there, and what becomes of
-//! frames for which there is no room or no disk.
+//! Tests the capture agent with a manual clock: the contents of its files, when they are written,
+//! and what happens to frames when a ring or the disk is full.
 //!
-//! Files are read back as any user would, with a zstd decoder and no code of the engine's.
+//! Files are read as any user would read them, with a zstd decoder and no code of the engine.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
@@ -48,7 +48,7 @@ impl Bench {
         self.counters.expect(&format!("capture.{name}"))
     }
 
-    /// Ends in order; the files with their texts, and what went wrong.
+    /// Ends in order, and returns the files with their texts and the failures.
     fn end(self) -> (TempDir, Vec<(String, String)>, Vec<String>) {
         let Bench { lake, feed, mut capture, .. } = self;
         drop(feed);
@@ -63,7 +63,7 @@ impl Bench {
     }
 }
 
-/// All files of the capture by their path within it, with what can be read of them.
+/// Returns all files of the capture by relative path, with their readable contents.
 fn files(lake: &Path) -> Vec<(String, String)> {
     let root = lake.join("capture");
     let (mut found, mut folders) = (Vec::new(), vec![root.clone()]);
@@ -81,7 +81,7 @@ fn files(lake: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// What a decoder gives of a file until it breaks off.
+/// Returns what a decoder reads from a file before it fails.
 fn readable(bytes: &[u8]) -> String {
     let (mut text, mut buffer) = (Vec::new(), [0; 4096]);
     let mut decoder = zstd::Decoder::new(bytes).unwrap();
@@ -238,10 +238,11 @@ fn a_lake_that_cannot_be_written_to_the_end_is_a_failure() {
     bench.offer(1, START, "a");
     let (_lake, _, failures) = bench.end();
     assert_eq!(failures.len(), 1);
-    assert!(failures[0].contains("1 frames are missing"), "{failures:?}");
+    assert!(failures[0].contains("1 missing frames"), "{failures:?}");
 }
 
-/// A file as a killed run leaves it, of several zstd frames; its path, bytes and lines.
+/// Writes a file of several zstd frames as a killed run leaves it; returns its path, bytes and
+/// lines.
 fn killed(bench: &mut Bench) -> (PathBuf, Vec<u8>, String) {
     for at in 0..8 {
         let now = START - 10 * SECOND + at * WRITE_INTERVAL;
@@ -288,7 +289,7 @@ fn files_of_a_killed_run_get_their_names_at_the_next_start() {
     assert_eq!(left.len(), 1, "{left:?}");
     assert!(left[0].0.ends_with("/run-0-000000.frames.zst"), "{left:?}");
     assert!(14 <= left[0].1.lines().count(), "{left:?}");
-    // A name that is taken is no reason to write over it.
+    // A final name that is taken must not be overwritten.
     fs::write(&path, "other").unwrap();
     assert!(capture::finish_leftovers(&lake).is_err());
     assert_eq!(fs::read(&path).unwrap(), b"other");

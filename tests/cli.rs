@@ -1,4 +1,4 @@
-//! The command line as a user meets it: exit codes, messages, and the presets.
+//! Tests the command line as a user sees it: exit codes, messages, and the presets.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
@@ -22,7 +22,7 @@ fn preset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config").join(name)
 }
 
-/// A good configuration, for tests to break.
+/// A valid configuration that tests modify.
 const GOOD: &str = r#"
 [[venues]]
 name = "binance"
@@ -45,7 +45,7 @@ fn planned(text: &str) -> Result<Plan, Vec<Problem>> {
     Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 })
 }
 
-/// The one problem that `text` has, as `key: reason`.
+/// Returns the only problem of `text`, as `key: reason`.
 fn problem(text: &str) -> String {
     let problems = planned(text).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
@@ -180,7 +180,8 @@ fn a_problem_in_an_included_file_names_that_file() {
     assert_eq!((&problems[0].file, problems[0].key.as_str()), (&included, "venues[0].name"));
 }
 
-/// Recommendations of two pairs of the good configuration, the first of them enabled.
+/// Returns recommendations for two pairs of the valid configuration, with only the first one
+/// enabled.
 const RECOMMENDED: &str = r#"
 format = 1
 generated = 2020-01-01T00:00:00Z
@@ -214,7 +215,7 @@ capture_per_day = 1.5
 reason = "It pays a little."
 "#;
 
-/// A folder with a configuration and the recommendations that it names.
+/// Returns a folder with a configuration and the recommendations that it names.
 fn recommending(config: &str, recommendations: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.toml");
@@ -426,11 +427,11 @@ fn check_prints_the_plan_and_venues_lists_the_registry() {
     }
 }
 
-/// Threads for a demo: no spinning, for tests share the machine.
+/// Threads for a demo that do not spin, because tests share the machine.
 const THREADS: &str = "[[threads]]\nname = \"all\"\nidle = \"backoff\"\nsleep_max_us = 200\n\
     agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n";
 
-/// Runs a demo with these arguments beside the usual ones to its end; its summary.
+/// Runs a demo with these arguments in addition to the usual ones, and returns its summary.
 fn demo(arguments: &[&str]) -> serde_json::Value {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -487,7 +488,7 @@ fn a_tape_is_played_to_its_end_and_every_row_of_it_is_a_row_of_the_lake() {
     let tape =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/tapes/model_btc_eth_5s.csv.gz");
     let summary = demo(&["--speed", "max", "--tape", tape.to_str().unwrap()]);
-    // data/README.md says how many rows the tape has.
+    // data/README.md states the tape's number of rows.
     assert_eq!(summary["totals"]["rows"], 2_065);
     assert_eq!(summary["totals"]["quotes"], 2_065);
     assert_eq!(summary["complete"], true);

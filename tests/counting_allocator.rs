@@ -1,9 +1,8 @@
-//! The system's allocator with a count for each thread, for tests that show what allocates.
+//! The system allocator with a counter per thread, for tests that count allocations.
 //!
-//! A test binary that declares this module has it as its allocator. Counts are a thread's own, so
-//! that tests that run at the same time do not see each other's. It must not know what is counted
-//! or how much is allowed.
-#![expect(unsafe_code, reason = "an allocator cannot be written without")]
+//! A test binary that declares this module uses it as its allocator. Each thread has its own count,
+//! so tests that run concurrently do not affect each other.
+#![expect(unsafe_code, reason = "an allocator cannot be written without unsafe code")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -17,12 +16,12 @@ struct Counting;
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-// SAFETY: every call is passed on to `System` unchanged, which upholds the contract; counting touches
-// a cell of the thread that needs no memory and no destructor.
+// SAFETY: every call is passed on to `System` unchanged, which upholds the contract. Counting
+// accesses a thread-local cell that needs no memory and no destructor.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: the caller's promises about the layout are those that `System` asks for.
+        // SAFETY: the caller's promises about the layout are those that `System` requires.
         unsafe { System.alloc(layout) }
     }
 
@@ -43,7 +42,8 @@ fn count() {
     COUNT.try_with(|count| count.set(count.get() + 1)).unwrap_or_default();
 }
 
-/// What `work` returns, and how often this thread asked for memory, or for more of it, meanwhile.
+/// Returns the result of `work`, and the number of allocations and reallocations of this thread in
+/// it.
 pub(crate) fn counted<R>(work: impl FnOnce() -> R) -> (R, u64) {
     let before = COUNT.get();
     let result = work();

@@ -1,9 +1,10 @@
-//! An engine that is killed again and again: what it had written is in the lake, once and as written.
+//! Kills an engine again and again: everything it had written must be in the lake, once and
+//! unchanged.
 //!
-//! A simulator plays without end in this process; `spreadwire run` records it and is killed (SIGKILL)
-//! at random moments: while it starts, recovers, writes, closes, seals, or ends in order. After each
-//! kill a reader that shares no code with the engine notes every whole block of the journal. A last
-//! run ends in order; then the lake must hold every record that was noted, and verify.
+//! A simulator plays endlessly in this process. `spreadwire run` records it and is killed (SIGKILL)
+//! at random moments: while it starts, recovers, writes, closes, seals, or ends in order. After
+//! each kill, a reader that shares no code with the engine notes every complete block of the
+//! journal. A last run ends in order. Then the lake must contain every noted record, and verify.
 //!
 //! ```text
 //! cargo test -p spreadwire --test crash -- --nocapture                            100 kills
@@ -11,8 +12,8 @@
 //! SEED=7 cargo test -p spreadwire --test crash -- --nocapture                     the same delays
 //! ```
 //!
-//! It is a test of the engine's package because only there cargo names the engine's binary to it; the
-//! lake's tool is a library here.
+//! It is a test of the binary's package, because only there cargo gives a test the path of the
+//! binary. The lake tool is used as a library.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -35,36 +36,36 @@ use tempfile::TempDir;
 use victim::{Scene, Victim, until};
 
 const CRASHES: u64 = 100;
-/// From so many kills on, every kind of moment must have been met.
+/// Number of kills from which every kind of moment must have been met.
 const CRASHES_TELLING: u64 = 50;
-/// One that sends event times, one that sends none.
+/// One venue that sends event times and one that sends none.
 const VENUES: [&str; 2] = ["okx", "binance"];
 const INSTRUMENTS: usize = 1;
-/// Quotes a second, all venues together.
+/// Quotes a second, over all venues.
 const RATE: f64 = 2_000.0;
-/// An engine that finds more runs to recover than this is left to it for once: the longer the list, the
+/// An engine that finds more runs to recover than this is not killed once: the longer the list, the
 /// fewer kills would hit anything else.
 const RECOVERIES_MAX: usize = 8;
-/// The longest life of a victim, where it takes [`BEGIN_EXPECTED`] to write its first block.
+/// Maximum lifetime of a victim, where it takes [`BEGIN_EXPECTED`] to write its first block.
 const LIFE_MAX: Nanos = 1_200 * MILLI;
 const BEGIN_EXPECTED: Nanos = 150 * MILLI;
 
-/// What was in the journal when an engine had been killed.
+/// Contents of the journal after an engine was killed.
 #[derive(Default)]
 struct Noted {
-    /// Files that were read; what a run that was killed has left does not change.
+    /// Files that were read. The remains of a killed run do not change.
     read: BTreeSet<PathBuf>,
-    /// By run and number.
+    /// Records by run and number.
     inputs: BTreeMap<String, BTreeMap<u64, Bytes>>,
-    /// By run, the number after the last one.
+    /// Number after the last record, by run.
     next: BTreeMap<String, u64>,
     /// Runs whose mark was left.
     marked: BTreeSet<String>,
-    /// Runs that were killed while they ended in order: how they ended is their matter.
+    /// Runs that were killed while they ended in order, so either end is right.
     ending: BTreeSet<String>,
 }
 
-/// Kills by what they met.
+/// Kills by the moment that they hit.
 #[derive(Debug, Default)]
 struct Moments {
     kills: u64,
@@ -121,7 +122,8 @@ fn market(seed: u64) -> Options {
     Options { venues, source: Source::Model(model), ..Options::default() }
 }
 
-/// The first victim shows how long it takes here until blocks are written; lives are chosen by that.
+/// The first victim shows how long it takes here until blocks are written. Lifetimes are chosen by
+/// that.
 fn longest_life(scene: &Scene) -> Nanos {
     let begun = scene.clock.now();
     let victim = scene.start(&[]);
@@ -132,7 +134,7 @@ fn longest_life(scene: &Scene) -> Nanos {
     LIFE_MAX.max(LIFE_MAX / BEGIN_EXPECTED * took)
 }
 
-/// Starts an engine and kills it; whether it was ending in order.
+/// Starts an engine and kills it; returns whether it was ending in order.
 fn kill_one(
     scene: &Scene,
     random: &mut ChaCha8Rng,
@@ -145,7 +147,7 @@ fn kill_one(
             (marks(&scene.lake).len() == 1).then_some(())
         });
     }
-    // A quarter dies while it starts.
+    // A quarter are killed while they start.
     let longest = if random.random_ratio(1, 4) { life_max / 12 } else { life_max };
     live(&scene.clock, &mut victim, random.random_range(MILLI..longest));
     let ending = random.random_ratio(1, 8);
@@ -174,7 +176,7 @@ fn live(clock: &Clock, victim: &mut Victim, time: Nanos) {
     }
 }
 
-/// Runs whose mark lies in the journal.
+/// Returns the runs whose mark is in the journal.
 fn marks(lake: &Path) -> BTreeSet<String> {
     let names = std::fs::read_dir(lake.join("journal")).into_iter().flatten();
     let names = names.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned());
@@ -182,7 +184,7 @@ fn marks(lake: &Path) -> BTreeSet<String> {
 }
 
 impl Noted {
-    /// Notes what lies in the journal now.
+    /// Notes the current contents of the journal.
     fn look(&mut self, scene: &Scene, moments: &mut Moments) {
         self.marked.extend(marks(&scene.lake));
         let found = segments::new_in(&scene.lake, &self.read);
@@ -208,7 +210,8 @@ impl Noted {
     }
 }
 
-/// Every record noted is a row, and every row is of a run and a number that there was.
+/// Checks that every noted record is a row, and that every row has a run and a number that were
+/// used.
 fn check_lake(scene: &Scene, noted: &Noted) {
     let rows = lake_rows::inputs(&scene.lake);
     let ledger = lake_rows::ledger(&scene.lake);
@@ -228,7 +231,7 @@ fn check_lake(scene: &Scene, noted: &Noted) {
         numbers.sort_unstable();
         let tiles = numbers.iter().zip(0..).all(|(found, expected)| *found == expected);
         assert!(tiles, "the numbers of run {run} have a hole or overlap");
-        // What lay in the journal at the kill was the end of the run.
+        // The journal's contents at the kill were the end of the run.
         if let Some(next) = noted.next.get(run).filter(|next| 0 < **next) {
             let there = numbers.len() as u64;
             let ended = noted.ending.contains(run) && *next <= there;
@@ -245,7 +248,7 @@ fn check_lake(scene: &Scene, noted: &Noted) {
     println!("{records} records noted in journals, {rows} rows in the lake");
 }
 
-/// `lake verify` says the same, and nothing is left lying about.
+/// Checks that `lake verify` agrees and that no files are left over.
 fn check_verdict(scene: &Scene, noted: &Noted) {
     let verdict = lake::verify::verify(&scene.lake, None, &lake::progress::bar("", 0, true));
     let told = verdict.to_json();
@@ -268,7 +271,7 @@ fn check_verdict(scene: &Scene, noted: &Noted) {
     assert!(left.is_empty(), "{left:?}");
 }
 
-/// The folder of the test. It stays if the test fails, for a look.
+/// Returns the folder of the test. It is kept if the test fails.
 struct Home(Option<TempDir>);
 
 impl Home {

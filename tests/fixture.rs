@@ -1,24 +1,25 @@
-//! A venue's fixture as a source of quotes, for tests and benches that need frames to flow.
+//! A venue's fixture as a source of quotes, for tests and benches that need a stream of frames.
 //!
-//! The first frame of `data/fixtures/<venue>.jsonl` is an ordinary quote; it is given again and
-//! again with its sequence number counting up, in the venue's own layout. Where that number stands
-//! is said in `<venue>.toml`. It must not know any venue by name.
+//! The first frame of `data/fixtures/<venue>.jsonl` is an ordinary quote. It is returned repeatedly
+//! with its sequence number counting up, in the venue's own layout. `<venue>.toml` says where that
+//! number is.
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be read ends the run")]
 
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_venues::venue::{Symbol, Symbols, VenueSpec};
 use std::path::Path;
 
-/// Decimals of every price mantissa, whatever the venue, so that prices of all venues compare.
+/// Number of decimals of every price mantissa, the same for all venues so that their prices
+/// compare.
 pub(crate) const PRICE_SCALE: u8 = 10;
-/// Decimals of every size mantissa.
+/// Number of decimals of every size mantissa.
 pub(crate) const SIZE_SCALE: u8 = 8;
 
-/// What a venue's fixture holds of an ordinary quote.
+/// An ordinary quote of a venue's fixture.
 pub(crate) struct Fixture {
-    /// Its subscribed symbols; the quote is one of the first.
+    /// Subscribed symbols; the quote is one of the first.
     pub(crate) symbols: Symbols,
-    /// The frame before the sequence number, and behind it.
+    /// Parts of the frame before and after the sequence number.
     around: (String, String),
     first: u64,
 }
@@ -27,7 +28,7 @@ impl Fixture {
     /// Reads a venue's fixture.
     ///
     /// # Panics
-    /// If it is not as `data/README.md` says.
+    /// If it is not as described in `data/README.md`.
     pub(crate) fn of(spec: &VenueSpec) -> Fixture {
         let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
         let folder = above.map(|it| it.join("data/fixtures")).find(|it| it.is_dir()).unwrap();
@@ -43,7 +44,7 @@ impl Fixture {
         let number = pointers.filter_map(|p| json.pointer(p.as_str().unwrap())).next().unwrap();
         let number = number.to_string().trim_matches('"').to_owned();
         let parts: Vec<&str> = frame.split(&number).collect();
-        let [before, behind] = parts[..] else { panic!("{number} must stand once in {frame}") };
+        let [before, behind] = parts[..] else { panic!("{number} must occur once in {frame}") };
         let symbol = |(place, symbol): (usize, &toml::Value)| Symbol {
             text: symbol[0].as_str().unwrap().to_owned(),
             instrument: InstrumentId(u32::try_from(place).unwrap()),
@@ -58,8 +59,8 @@ impl Fixture {
         }
     }
 
-    /// The quote `count` times, each with the sequence number after the one before; from `round` 0
-    /// on, each round goes on where the one before it ended.
+    /// Returns the quote `count` times with ascending sequence numbers. Rounds count from 0, and
+    /// each continues where the last one ended.
     pub(crate) fn quotes(&self, count: usize, round: usize) -> Vec<String> {
         let (before, behind) = &self.around;
         let first = self.first + (round * count) as u64;

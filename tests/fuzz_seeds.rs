@@ -1,4 +1,5 @@
-//! What the fuzz targets do, on fixed inputs and changes of them: `fuzz/README.md` has the long run.
+//! Runs the fuzz targets on fixed inputs and changes of them; `fuzz/README.md` describes the long
+//! run.
 
 mod noise;
 #[path = "../fuzz/bodies/segment.rs"]

@@ -1,6 +1,6 @@
-//! Noise for tests that run the bodies of fuzz targets on fixed inputs. It must not know what it is fed to.
+//! Pseudo-random input for tests that run the bodies of fuzz targets.
 
-/// Bytes that look random and are the same in every run (SplitMix64).
+/// Returns bytes that look random and are the same in every run (SplitMix64).
 pub(crate) fn noise(seed: u64, count: usize) -> Vec<u8> {
     let word = |at: u64| {
         let mut z = (seed << 32 | at).wrapping_mul(0x9E37_79B9_7F4A_7C15);

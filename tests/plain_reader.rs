@@ -1,8 +1,8 @@
-//! A second reader of every venue's quotes, from `serde_json` and plain arithmetic alone.
+//! A second reader of every venue's quotes, which uses only `serde_json` and plain arithmetic.
 //!
-//! `data/fixtures/<venue>.toml` tells it where a quote's fields stand. [`Case::decode`] holds the two
-//! decoders of a venue against each other, [`Case::agree`] and [`Case::makes_nothing_up`] hold them
-//! against this reader. For tests and fuzz targets; it must not know how a venue's file does its work.
+//! `data/fixtures/<venue>.toml` says where the fields of a quote are. [`Case::decode`] compares the
+//! two decoders of a venue with each other; [`Case::agree`] and [`Case::makes_nothing_up`] compare
+//! them with this reader. It serves tests and fuzz targets.
 #![expect(clippy::unwrap_used, reason = "a fixture that cannot be read ends the run")]
 #![allow(dead_code, reason = "a fuzz target needs a part of it")]
 
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Layout {
-    /// Spelling, price scale, size scale.
+    /// Spelling, price scale and size scale.
     pub(crate) symbols: Vec<(String, u8, u8)>,
     /// Recorded frames, all of them quotes.
     pub(crate) real: Vec<String>,
@@ -31,7 +31,7 @@ pub(crate) struct Layout {
     #[serde(default)]
     symbol_prefix: String,
     bid: Vec<String>,
-    /// Without sizes, `bid` and `ask` are lists of levels.
+    /// If there are no pointers to sizes, `bid` and `ask` are lists of levels.
     #[serde(default)]
     bid_size: Vec<String>,
     ask: Vec<String>,
@@ -67,23 +67,23 @@ fn yes() -> bool {
     true
 }
 
-/// A venue with its fixture, and a connection's decoders.
+/// A venue with its fixture and the decoders of one connection.
 pub(crate) struct Case {
     pub(crate) spec: &'static VenueSpec,
     pub(crate) layout: Layout,
-    /// Of `<venue>.jsonl`.
+    /// Contents of `<venue>.jsonl`.
     pub(crate) frames: Vec<Vec<u8>>,
     pub(crate) symbols: Symbols,
     protocol: Box<dyn Protocol>,
-    /// Frames that the positional decoder took, and that were given to both.
+    /// Number of frames that the positional decoder accepted, and number of frames given to both.
     pub(crate) taken: (usize, usize),
 }
 
 impl Case {
-    /// The venue of a row of the registry.
+    /// Creates the case of a venue.
     ///
     /// # Panics
-    /// If its fixture is not as `data/README.md` says.
+    /// If its fixture is not as described in `data/README.md`.
     pub(crate) fn of(spec: &'static VenueSpec) -> Case {
         let layout = std::fs::read_to_string(fixture(spec, "toml")).unwrap();
         let layout: Layout =
@@ -95,8 +95,8 @@ impl Case {
         Case { spec, layout, frames, symbols, protocol: (spec.protocol)(), taken: (0, 0) }
     }
 
-    /// What the decoders say of a frame: the general one, with which the positional one must agree
-    /// where it does not decline. Checks what they promise of `out`.
+    /// Returns the result of the general decoder, after checking that the positional decoder agrees
+    /// unless it declines, and that both keep their promises about `out`.
     ///
     /// # Panics
     /// If they do not keep what they promise.
@@ -126,7 +126,7 @@ impl Case {
         result
     }
 
-    /// The quote in a frame, if it is one and nothing else.
+    /// Returns the quote in a frame, if the frame is a quote and nothing else.
     pub(crate) fn decoded_quote(&mut self, frame: &[u8]) -> Option<QuoteMessage> {
         match self.decode(frame).as_deref() {
             Ok([Message::Quote(quote)]) => Some(*quote),
@@ -134,15 +134,15 @@ impl Case {
         }
     }
 
-    /// Holds a frame against the naive reader: a quote for both, or for neither.
+    /// Compares with the naive reader: both must find the same quote, or neither may find one.
     pub(crate) fn agree(&mut self, frame: &[u8]) {
         let decoded = self.decoded_quote(frame);
         let expected = naive(frame, &self.layout, &self.symbols);
         assert_eq!(decoded, expected, "{}: {}", self.spec.name, String::from_utf8_lossy(frame));
     }
 
-    /// Of a damaged frame the decoder may find that it is no quote any more where the naive reader
-    /// sees one (a key of the wrapper is broken); it may find no other quote.
+    /// Compares on a damaged frame. The decoder may find no quote where the naive reader does (for
+    /// example if a key of the wrapper is broken), but it must not find another quote.
     pub(crate) fn makes_nothing_up(&mut self, frame: &[u8]) {
         if let Some(decoded) = self.decoded_quote(frame)
             && !beyond_doubles(frame)
@@ -154,7 +154,7 @@ impl Case {
     }
 }
 
-/// A file of a venue's fixture.
+/// Returns a file of a venue's fixture.
 pub(crate) fn fixture(spec: &VenueSpec, extension: &str) -> PathBuf {
     let above =
         Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|it| it.join("data/fixtures"));
@@ -176,7 +176,7 @@ fn find<'a>(json: &'a Value, pointers: &[String]) -> Option<&'a Value> {
     pointers.iter().find_map(|pointer| json.pointer(pointer))
 }
 
-/// The quote in a frame; `None` if there is none or it is broken.
+/// Returns the quote in a frame; `None` if there is none or it is broken.
 pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<QuoteMessage> {
     let json: Value = serde_json::from_slice(frame).ok()?;
     if let Some(only) = &layout.only
@@ -221,7 +221,7 @@ pub(crate) fn naive_symbol<'a>(json: &'a Value, layout: &Layout) -> Option<&'a s
     find(json, &layout.symbol)?.as_str()?.strip_prefix(layout.symbol_prefix.as_str())
 }
 
-/// The best level with a size, `sign` 1 for bids and -1 for asks.
+/// Returns the best level with a size; `sign` is 1 for bids and -1 for asks.
 fn naive_side(
     json: &Value,
     price: &[String],
@@ -253,7 +253,7 @@ fn naive_side(
 fn naive_integer(value: &Value) -> Option<u64> {
     match value {
         Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
-        // `-0` is a double for serde_json, and a whole number for us.
+        // `-0` is a double for serde_json, and an integer for us.
         Value::Number(number) if number.as_f64().is_some_and(|n| n == 0.0) => Some(0),
         Value::Number(number) => number.as_u64(),
         Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
@@ -262,7 +262,7 @@ fn naive_integer(value: &Value) -> Option<u64> {
     }
 }
 
-/// Digits before and behind the point, by hand; not negative.
+/// Parses digits before and after the point by hand; negative numbers are refused.
 fn naive_decimal(value: &Value, scale: u8) -> Option<i64> {
     let text = match value {
         Value::String(text) => text.clone(),
@@ -295,8 +295,8 @@ fn naive_decimal(value: &Value, scale: u8) -> Option<i64> {
     (!negative || scaled == 0).then_some(scaled)
 }
 
-/// Whether a number stands there, outside a string, of which `serde_json` keeps only the nearest
-/// double. Our decoder reads its digits.
+/// Returns whether the frame contains a number, outside a string, of which `serde_json` keeps only
+/// the nearest double. Our decoder reads its digits.
 fn beyond_doubles(frame: &[u8]) -> bool {
     fn any(json: &Value) -> bool {
         match json {
@@ -312,14 +312,14 @@ fn beyond_doubles(frame: &[u8]) -> bool {
     serde_json::from_slice(frame).is_ok_and(|json| any(&json))
 }
 
-/// One change to a frame: at a place, replace, insert or remove a byte, copy a piece there, write a
-/// number in another way, or a byte as an escape.
+/// Changes a frame once: at a position, replaces, inserts or removes a byte, copies a piece there,
+/// writes a number in another way, or a byte as an escape.
 pub(crate) type Edit = (u8, usize, u8, usize);
 
-/// Kinds of changes that [`edited`] knows.
+/// Number of kinds of changes in [`edited`].
 pub(crate) const EDITS: u8 = 6;
 
-/// Numbers as a venue may one day write them, or a fault.
+/// Numbers as a venue might send them one day, or by mistake.
 const NUMBERS: &[&[u8]] = &[
     b"0",
     b"-0",
@@ -365,7 +365,7 @@ const NUMBERS: &[&[u8]] = &[
     "\u{661}".as_bytes(),
 ];
 
-/// A frame after some changes.
+/// Returns a frame after some changes.
 pub(crate) fn edited(frame: &[u8], edits: &[Edit]) -> Vec<u8> {
     let mut bytes = frame.to_vec();
     for &(what, at, byte, from) in edits {

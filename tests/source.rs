@@ -1,8 +1,7 @@
-//! What a feed does with a venue's frames, without its socket: for tests and benches of the path of a
-//! quote on one thread.
+//! A feed's processing of a venue's frames without its socket, for tests and benches of the path of
+//! a quote on one thread.
 //!
-//! It uses a venue through the registry and its fixture alone, and must not know what becomes of a
-//! record.
+//! A venue is used only through the registry and its fixture.
 #![expect(clippy::unwrap_used, reason = "a source that cannot be made ends the run")]
 
 use crate::fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
@@ -16,7 +15,7 @@ use spreadwire_venues::integrity::Watch;
 use spreadwire_venues::venue::{Message, Protocol, Symbol, VenueSpec};
 use spreadwire_venues::venues::VENUES;
 
-/// Every venue of the registry lists the same three instruments.
+/// Returns a catalogue in which every venue of the registry lists the same three instruments.
 pub(crate) fn catalogue() -> Catalogue {
     let instrument = |name: &str| Instrument {
         name: name.to_owned(),
@@ -44,7 +43,7 @@ fn venue_id(place: usize) -> VenueId {
 
 /// The feed's part of a quote's path for one venue.
 pub(crate) struct Source {
-    /// Where its frames come from.
+    /// Source of its frames.
     pub(crate) fixture: Fixture,
     protocol: Box<dyn Protocol>,
     messages: Vec<Message>,
@@ -53,7 +52,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// The source of the venue at `place` in the registry, and the other end of its edge.
+    /// Creates the source of the venue at `place` in the registry, and the other end of its edge.
     pub(crate) fn new(place: usize, spec: &'static VenueSpec) -> (Source, Receiver) {
         let (edge, receiver) = ring::hold(256, EdgeCounters::default());
         let fixture = Fixture::of(spec);
@@ -68,7 +67,7 @@ impl Source {
         (source, receiver)
     }
 
-    /// From bytes to messages.
+    /// Decodes bytes to messages.
     pub(crate) fn decode(&mut self, frame: &str) {
         self.messages.clear();
         let (frame, symbols) = (frame.as_bytes(), &self.fixture.symbols);
@@ -77,20 +76,20 @@ impl Source {
         }
     }
 
-    /// From messages to records in the ring.
+    /// Turns messages into records in the ring.
     ///
     /// # Panics
-    /// If the frame was no good quote, or the ring is full.
+    /// If the frame was not a good quote, or the ring is full.
     pub(crate) fn pass_on(&mut self, now: Nanos) {
         for message in &self.messages {
-            let Message::Quote(message) = message else { panic!("{message:?} is no quote") };
+            let Message::Quote(message) = message else { panic!("{message:?} is not a quote") };
             let outcome = self.watches[message.symbol].on_message(message, now);
             outcome.status.into_iter().for_each(|status| self.edge.send(status.into()));
             self.edge.send(outcome.quote.unwrap().into());
         }
     }
 
-    /// The connection is gone, and with it all instruments.
+    /// Loses the connection, and with it all instruments.
     pub(crate) fn lose(&mut self, now: Nanos) {
         for watch in &mut self.watches {
             let status = watch.on_down(Reason::Disconnected, now);

@@ -1,5 +1,5 @@
-//! Properties of the spread arithmetic, over random sequences of quotes and statuses, against a naive
-//! version in exact fractions.
+//! Property tests of the spread arithmetic over random sequences of quotes and statuses, compared
+//! with a naive version in exact fractions.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 const VENUES: u8 = 4;
 const INSTRUMENTS: u32 = 2;
 const MAX_AGE: Nanos = 1_000;
-/// Taker fees by venue in units of a hundredth of a basis point.
+/// Taker fees by venue, in units of a hundredth of a basis point.
 const FEES: [i64; VENUES as usize] = [1_000, 500, 750, 0];
 
 fn catalogue() -> Catalogue {
@@ -38,7 +38,7 @@ fn catalogue() -> Catalogue {
     }
 }
 
-/// One step: time passes, then a quote or a change of state.
+/// One step: time passes, then a quote or a change of state follows.
 #[derive(Clone, Debug)]
 struct Step {
     wait: Nanos,
@@ -63,7 +63,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     proptest::collection::vec(step, 1..120)
 }
 
-/// Records as a feed would send them: everything live at first, crossed quotes marked.
+/// Returns records as a feed would send them: everything is live at first, and crossed quotes are
+/// marked.
 fn records(steps: &[Step]) -> Vec<Record> {
     let status = |ts_recv, i, v, state: State| -> Record {
         let (instrument, venue) = (InstrumentId(i), VenueId(v));
@@ -115,7 +116,7 @@ fn spreads(records: &[Record]) -> Vec<Spread> {
     spreads
 }
 
-/// A spread of the naive version: who, and exact gross and net.
+/// A spread of the naive version: its venues, and exact gross and net.
 type Naive = (u64, u32, u8, u8, BigRational, BigRational);
 
 /// The definition, word for word, over maps and exact fractions.
@@ -157,7 +158,7 @@ fn naive(records: &[Record]) -> Vec<Naive> {
 }
 
 fn to_f64(exact: &BigRational) -> f64 {
-    // Both parts are small here, so that the quotient is within one rounding of the exact value.
+    // Both parts are small here, so the quotient is within one rounding of the exact value.
     let part = |n: &BigInt| n.to_string().parse::<f64>().unwrap();
     part(exact.numer()) / part(exact.denom())
 }
@@ -191,7 +192,8 @@ proptest! {
 
     #[test]
     fn never_buys_the_dear_side(steps in steps()) {
-        // What is paid is an ask and what is received a bid of the quotes in hand, never the reverse.
+        // The price paid is an ask and the price received a bid of the current quotes, never the
+        // reverse.
         let records = records(&steps);
         let mut quotes: BTreeMap<(u32, u8), Quote> = BTreeMap::new();
         let mut spreads = spreads(&records).into_iter().peekable();
@@ -242,7 +244,7 @@ proptest! {
 
     #[test]
     fn renaming_the_venues_renames_the_spreads_and_changes_nothing_else(steps in steps()) {
-        // Equal fees for this one: venue v becomes venue 3 - v.
+        // Equal fees for this test: venue v becomes venue 3 - v.
         let mut even = catalogue();
         even.venues.iter_mut().for_each(|v| v.taker_fee = 0.001);
         let original = records(&steps);

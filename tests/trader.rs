@@ -1,4 +1,5 @@
-//! The trader against the engine's own broadcast server: the same records, the same decisions.
+//! Tests the trader against the engine's own broadcast server: the same records give the same
+//! decisions.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use trader::{Heard, News, Rule, SpreadListener, Trader};
 
 const START: Nanos = 1_700_000_000 * SECOND;
-/// Calls of `listen` that may bring nothing before a test gives up: a minute and a half.
+/// Number of calls of `listen` without news after which a test gives up: a minute and a half.
 const CALLS_MAX: usize = 100_000;
 const FEES: [f64; 3] = [0.001, 0.0008, 0.00055];
 
@@ -79,7 +80,7 @@ fn status(step: u64, instrument: u32, venue: u8, state: State) -> Record {
     .into()
 }
 
-/// A story with openings, an exit, a leg that ends, and something left open.
+/// A sequence with openings, an exit, a leg that ends, and an opportunity left open.
 fn story() -> Vec<Record> {
     let mut records = Vec::new();
     for step in 0..400 {
@@ -104,7 +105,8 @@ fn rule() -> Rule {
     }
 }
 
-/// Recommendations of two pairs that the server lists and one that it does not, all enabled.
+/// Returns recommendations for two pairs that the server lists and one that it does not, all
+/// enabled.
 fn recommendations(generated: Nanos, expires: Nanos) -> Recommendations {
     let pair = |instrument: &str, buy: &str, sell: &str, entry_bps| Pair {
         instrument: instrument.to_owned(),
@@ -134,7 +136,8 @@ fn recommendations(generated: Nanos, expires: Nanos) -> Recommendations {
     }
 }
 
-/// A server on a thread of the scope's, and the edge that feeds it; the thread ends with the edge.
+/// Starts a server on a thread of the scope and returns the edge that feeds it. The thread ends
+/// with the edge.
 fn serve<'scope>(
     scope: &'scope std::thread::Scope<'scope, '_>,
     address: SocketAddr,
@@ -159,7 +162,7 @@ fn serve<'scope>(
     (address, edge, thread)
 }
 
-/// Listens until `done` says so of the news and the events so far.
+/// Listens until `done` accepts the news and the events so far.
 fn listen(
     listener: &mut SpreadListener,
     trader: &mut Trader,
@@ -181,7 +184,7 @@ fn listen(
             return;
         }
     }
-    panic!("in vain; so far {events:?}");
+    panic!("gave up waiting; so far {events:?}");
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn read(path: &Path) -> Vec<u8> {
     std::fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-// What a frame means, as text.
+// Frames as text.
 
 fn describe(result: &Result<Vec<Message>, Reject>, symbols: &Symbols) -> String {
     match result {
@@ -85,7 +85,7 @@ fn quote_text(quote: &QuoteMessage, symbols: &Symbols) -> String {
     text
 }
 
-/// The same JSON in another order of keys, with white space.
+/// Returns the same JSON with another order of keys and with white space.
 fn rewrite(value: &Value, turn: usize, space: &str, out: &mut String) {
     let mut parts = Vec::new();
     let (open, close) = match value {
@@ -95,7 +95,7 @@ fn rewrite(value: &Value, turn: usize, space: &str, out: &mut String) {
                 rewrite(value, turn, space, &mut part);
                 parts.push(part);
             }
-            // Half of the turns also run backwards.
+            // Half of the rotations are also reversed.
             let turns = turn % parts.len().max(1);
             parts.rotate_left(turns);
             if turn % 2 == 1 {
@@ -292,7 +292,7 @@ fn deep_and_huge_frames_are_survived() {
     }
 }
 
-/// The long run of the same is `fuzz/README.md`.
+/// `fuzz/README.md` describes the long run of this test.
 #[test]
 fn the_fuzz_targets_hold_on_fixed_inputs() {
     for case in cases() {

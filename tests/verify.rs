@@ -1,5 +1,5 @@
-//! `lake verify` against lakes that are sound, and against every kind of damage that can be done to
-//! one. Nothing may pass for complete that is not.
+//! Tests `lake verify` on sound lakes and on every kind of damage. No incomplete lake may be called
+//! complete.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -58,7 +58,7 @@ fn status(state: State, reason: Reason, ts_recv: Nanos) -> Record {
     Status { ts_recv, state: state as u8, reason: reason as u8, ..Status::zeroed() }.into()
 }
 
-/// Writes records as one segment; returns its path.
+/// Writes records as one segment and returns its path.
 fn segment(lake: &Path, run: RunId, number: u32, first: u64, records: &[Record]) -> PathBuf {
     let origin = Origin { run, catalogue: catalogue_digest(&catalogue()) };
     let info = SegmentInfo { origin, number, started_at: MIDNIGHT };
@@ -87,7 +87,7 @@ fn stages<'a>(records: impl IntoIterator<Item = &'a Record>, lost: u64) -> Stage
     stages
 }
 
-/// A run of two segments on both sides of midnight, which ended in order.
+/// Writes a run of two segments on both sides of midnight, which ended in order.
 fn recorded(lake: &Path) -> Vec<PathBuf> {
     let run = RunId::new("run-1").unwrap();
     let mark = Mark::begin(lake, run, MIDNIGHT - SECOND, &catalogue()).unwrap();
@@ -308,7 +308,7 @@ fn counts_that_do_not_agree_are_told() {
     let records = [quote(0, MIDNIGHT), quote(1, MIDNIGHT)];
     let path = segment(home.path(), run, 0, 0, &records);
     seal_segment(&path, home.path(), &catalogue()).unwrap();
-    // The calculator numbered one more than was ever journalled, and nobody counted a loss.
+    // The calculator numbered one more than was ever journalled, and no loss was counted.
     let mut stages = stages(&records, 0);
     [Stage::Fed, Stage::NumberedQuotes].into_iter().for_each(|stage| stages.add(stage, 1));
     mark.end(home.path(), MIDNIGHT + SECOND, 2, &counters(), &stages).unwrap();
@@ -544,7 +544,7 @@ fn a_clock_that_steps_back_costs_no_row() {
     for (name, start) in [("run-1", MIDNIGHT), ("run-2", MIDNIGHT - hour)] {
         let run = RunId::new(name).unwrap();
         let mark = Mark::begin(home.path(), run, start, &catalogue()).unwrap();
-        // Within the segment as well: forward half an hour, and back again.
+        // Also within a segment: half an hour forward, and back again.
         let times = (0..50).map(|at| start + at).chain((0..50).map(|at| start + hour / 2 + at));
         let times = times.chain((50..100).map(|at| start + at));
         let records: Vec<Record> = times.zip(0..).map(|(time, at)| quote(at, time)).collect();
@@ -583,7 +583,7 @@ fn a_loss_is_told_of_every_day_that_it_lasted() {
 
 #[test]
 fn damage_is_told_with_the_numbers_and_times_around_it_wherever_it_is() {
-    // Of three blocks of 64 which one, by the byte that is flipped, and what that costs.
+    // Flips one byte of three blocks of 64, and checks which block is affected and what is lost.
     let block = |number: usize| 64 + number * 65 * 64;
     for (byte, lost) in [
         (2, None),
@@ -652,7 +652,7 @@ fn a_torn_segment_hides_nothing_of_those_behind_it() {
     let records: Vec<Record> = (0..128).map(|at| quote(2, MIDNIGHT + at)).collect();
     let path = segment(home.path(), run, 0, 0, &records);
     let mut bytes = fs::read(&path).unwrap();
-    // In the last block: how many there were is not known.
+    // If it is in the last block, the number of lost records is unknown.
     bytes[64 + 65 * 64 + 100] ^= 1;
     fs::write(&path, bytes).unwrap();
     let later: Vec<Record> = (0..64).map(|at| quote(1, MIDNIGHT + at)).collect();

@@ -1,8 +1,8 @@
-//! What one writes for these messages with a general JSON library: a struct with borrowed texts, then
-//! the four numbers as doubles.
+//! Decoding with a general JSON library the usual way: a struct with borrowed texts, then the four
+//! numbers as doubles.
 //!
-//! It keeps neither exact decimals nor knows symbols; the library is told by the `read` handed in. It
-//! must not know our decoders.
+//! It keeps no exact decimals and looks up no symbols. The library is chosen by the `read` function
+//! that is passed in.
 
 use serde::Deserialize;
 
@@ -89,9 +89,9 @@ struct LevelsData<'a> {
     _sequence: u64,
 }
 
-/// A message that gives four numbers.
+/// A message from which four numbers can be read.
 pub(crate) trait Quoted {
-    /// The four numbers.
+    /// Returns the four numbers.
     fn numbers(&self) -> Option<Numbers>;
 }
 
@@ -130,7 +130,8 @@ fn numbers(texts: [&str; 4]) -> Option<Numbers> {
     Some(numbers)
 }
 
-/// Readers of one form of message by each library. The last works on a copy, which it changes.
+/// Readers of one form of message, one for each library. The last works on a copy, which it
+/// changes.
 #[derive(Clone, Copy)]
 pub(crate) struct Readers {
     pub(crate) serde_json: fn(&[u8]) -> Option<Numbers>,
@@ -151,6 +152,6 @@ macro_rules! readers {
     };
 }
 
-/// The forms there are; a venue whose quotes have another one is measured without a yardstick.
+/// The supported forms. A venue whose quotes have another form is measured without a yardstick.
 pub(crate) const FORMS: [Readers; 4] =
     [readers!(Ticker), readers!(Wrapped), readers!(Book), readers!(Levels)];

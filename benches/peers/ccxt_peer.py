@@ -1,12 +1,12 @@
-"""ccxt pro as a customary client of Binance's bookTicker.
+"""ccxt pro as a common client of Binance's bookTicker.
 
     ccxt_peer.py EXCHANGE ANSWERS CPU
 
-Its Binance class is sent to ws://EXCHANGE/ws/stream (it knows spot by "/stream") and given its market,
-so that nothing is loaded from the network; `watch_bids_asks` is awaited again and again, as its manual
-says. For each update it returns, a line "<update id> <bid> <ask>" goes to the TCP address ANSWERS.
-Updates that came while the last one was handled are returned as one: those that were passed over have
-no line.
+Its Binance class connects to ws://EXCHANGE/ws/stream (it recognises spot by "/stream") and is
+given its market, so that it loads nothing from the network. `watch_bids_asks` is awaited in a
+loop, as its manual says. For each update that it returns, a line "<update id> <bid> <ask>" is
+written to the TCP address ANSWERS. Updates that arrive while the last one is handled are merged
+into one, so those that are skipped have no line.
 """
 
 import asyncio

@@ -1,9 +1,11 @@
-"""cryptofeed as a customary client of Binance's bookTicker.
+"""cryptofeed as a common client of Binance's bookTicker.
 
     cryptofeed_peer.py EXCHANGE ANSWERS CPU
 
-Its Binance class is sent to ws://EXCHANGE and given its symbols, so that nothing is loaded from the
-network. It refuses addresses without TLS, so that its `connect` is told to leave TLS out. For each TICKER callback a line "<update id> <bid> <ask>" goes to the TCP address ANSWERS.
+Its Binance class connects to ws://EXCHANGE and is given its symbols, so that it loads nothing from
+the network. It refuses addresses without TLS, so its `connect` is replaced by one that leaves TLS
+out. For each TICKER callback a line "<update id> <bid> <ask>" is written to the TCP address
+ANSWERS.
 """
 
 import os

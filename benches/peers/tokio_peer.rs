@@ -1,8 +1,9 @@
-//! tokio-tungstenite and `serde_json` as a customary client of Binance's bookTicker.
+//! tokio-tungstenite and `serde_json` as a common client of Binance's bookTicker.
 //!
-//! `tokio-peer EXCHANGE ANSWERS CPU`: connects to `ws://EXCHANGE/ws`, subscribes, parses every frame
-//! into a struct and its prices into doubles, and writes `<update id> <bid> <ask>` and a newline to the
-//! TCP address ANSWERS; one thread, tokio's own, with default settings. It uses nothing of the engine.
+//! `tokio-peer EXCHANGE ANSWERS CPU` connects to `ws://EXCHANGE/ws`, subscribes, parses every frame
+//! into a struct and its prices into doubles, and writes `<update id> <bid> <ask>` and a newline to
+//! the TCP address ANSWERS. It has one thread and tokio's default settings, and uses nothing of the
+//! engine.
 
 use anyhow::{Context, bail};
 use core_affinity::CoreId;
@@ -12,7 +13,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
-/// The answer to the subscription has none of it.
+/// The answer to the subscription has none of these fields.
 #[derive(Deserialize)]
 struct Ticker {
     u: Option<u64>,

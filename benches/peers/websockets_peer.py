@@ -1,9 +1,9 @@
-"""Python's websockets and json as a customary client of Binance's bookTicker.
+"""Python's websockets and json as a common client of Binance's bookTicker.
 
     websockets_peer.py EXCHANGE ANSWERS CPU
 
 Connects to ws://EXCHANGE/ws, subscribes, parses every frame, and writes "<update id> <bid> <ask>" and a
-newline to the TCP address ANSWERS. It must not know when frames are due.
+newline to the TCP address ANSWERS.
 """
 
 import asyncio

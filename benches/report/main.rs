@@ -1,9 +1,9 @@
-//! `docs/performance.md` from the benches' results: tables, plots, the machine, what each target is and
-//! whether it is reached.
+//! Generates `docs/performance.md` from the benches' results: tables, plots, the machine, and each
+//! target with whether it was reached.
 //!
-//! `report RESULTS DOCS`: RESULTS is a file of JSON lines or a folder of them (`benches/results.rs`), DOCS
-//! the folder that gets `performance.md` and `performance/*.svg`. Nothing is measured here, and no number
-//! stands here but the targets.
+//! `report RESULTS DOCS`: RESULTS is a file of JSON lines or a folder of such files
+//! (`benches/results.rs`). DOCS is the folder for `performance.md` and `performance/*.svg`. Nothing
+//! is measured here; the only numbers in this program are the targets.
 #![allow(missing_docs, reason = "a binary")]
 
 mod page;
@@ -41,7 +41,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All lines of a file, or of a folder's files by name.
+/// Returns all lines of a file, or of a folder's files in the order of their names.
 fn read(path: &Path) -> anyhow::Result<String> {
     let lines =
         |path: &Path| std::fs::read_to_string(path).with_context(|| path.display().to_string());

@@ -1,6 +1,6 @@
-//! The page: Markdown, and its pictures by name.
+//! The page: Markdown, with its pictures by name.
 //!
-//! Nothing of it depends on when or where it is written. It must not know files.
+//! Its contents do not depend on when or where it is written.
 
 use super::plot::{self, Axes, Line};
 use super::rows::{Results, Row};
@@ -8,14 +8,14 @@ use super::targets::{Bound, TARGETS, Target};
 use serde_json::Value;
 use std::fmt::Write;
 
-/// What is written.
+/// The output.
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) text: String,
     pub(crate) pictures: Vec<(String, String)>,
 }
 
-/// A bench's part of the page.
+/// The section of one bench.
 struct Section {
     bench: &'static str,
     title: &'static str,
@@ -23,7 +23,7 @@ struct Section {
     about: &'static str,
 }
 
-/// Those that have something to say; other benches follow by their own name.
+/// Sections with a description. Other benches follow under their own names.
 const SECTIONS: &[Section] = &[
     Section {
         bench: "wire_to_wire",
@@ -91,7 +91,7 @@ const SECTIONS: &[Section] = &[
     },
 ];
 
-/// How the page begins.
+/// Beginning of the page.
 const HEAD: &str = "# Performance
 
 This page is written by `benches/measure`, which runs every bench and then `report`. Do not edit it
@@ -103,7 +103,7 @@ or its pictures by hand. Compare only figures within one table, which were measu
 /// Columns of quantiles.
 const QUANTILES: [&str; 5] = ["p50", "p90", "p99", "p99.9", "p99.99"];
 
-/// The page of these results.
+/// Returns the page for these results.
 pub(crate) fn of(results: &Results) -> Page {
     let mut page = Page { text: HEAD.to_owned(), pictures: Vec::new() };
     machine(&mut page.text, results);
@@ -125,7 +125,7 @@ pub(crate) fn of(results: &Results) -> Page {
     page
 }
 
-/// What ran where: what all headers share once, then a line for each run.
+/// Appends the machine: the values that all headers share once, then a line per run.
 fn machine(text: &mut String, results: &Results) {
     let Some(first) = results.headers.first() else { return };
     text.push_str("## Machine\n\n| | |\n| --- | --- |\n");
@@ -191,7 +191,7 @@ fn with_unit(value: f64, target: &Target) -> String {
     format!("{value} {}", target.unit)
 }
 
-/// A bench's title, command, tables and pictures.
+/// Appends a bench's title, command, tables and pictures.
 fn add(page: &mut Page, results: &Results, title: &str, command: &str, about: &str, bench: &str) {
     let rows: Vec<&Row> = results.of(bench).collect();
     let _infallible = write!(page.text, "## {title}\n\n```sh\n{command}\n```\n\n");
@@ -224,7 +224,7 @@ fn picture(page: &mut Page, name: &str, lines: &[Line], axes: Axes<'_>) {
     }
 }
 
-/// The rows with those columns that any of them has.
+/// Appends the rows, with the columns that any of them has.
 fn table(text: &mut String, rows: &[&Row]) {
     let extra =
         ["max", "per_second", "missing", "lost", "lag_p99", "count", "ratio_p50", "ratio_p99"];
@@ -246,7 +246,7 @@ fn table(text: &mut String, rows: &[&Row]) {
     text.push('\n');
 }
 
-/// A number with its digits in groups; ratios and small numbers with decimals.
+/// Formats a number with digit groups; ratios and small numbers get decimals.
 fn plain(value: f64, column: &str) -> String {
     if column.starts_with("ratio") {
         return format!("{value:.2}");
@@ -265,7 +265,7 @@ fn plain(value: f64, column: &str) -> String {
     text
 }
 
-/// The distributions of each case that has any, us.
+/// Returns the distributions of each case that has any, us.
 fn curves(rows: &[&Row]) -> Vec<(String, Vec<Line>)> {
     let mut cases: Vec<(String, Vec<Line>)> = Vec::new();
     for row in rows.iter().filter(|row| !row.curve.is_empty()) {
@@ -279,7 +279,7 @@ fn curves(rows: &[&Row]) -> Vec<(String, Vec<Line>)> {
     cases
 }
 
-/// p50 and p99 of each who over the cases that are rates and lost nothing, us.
+/// Returns p50 and p99 over the rates at which nothing was lost, for each contender, us.
 fn over_rates(rows: &[&Row]) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     let kept_up = rows.iter().filter(|row| row.number("missing") == Some(0.0));
@@ -308,7 +308,7 @@ fn slug(case: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Made-up numbers of the form that benches write.
+    /// Synthetic numbers in the form that benches write.
     const FIXTURE: &str = include_str!("fixture.jsonl");
 
     #[test]

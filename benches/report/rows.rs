@@ -1,13 +1,13 @@
-//! Results as the page needs them: headers, and rows by bench, case and who.
+//! The results as the page needs them: headers, and rows by bench, case and contender.
 //!
-//! A row that comes again replaces the one before it. It must not know what is shown.
+//! A repeated row replaces the earlier one.
 
 use anyhow::Context;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A row's numbers; any may be absent.
+/// Numbers of a row; any may be absent.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 pub(crate) struct Row {
     pub(crate) bench: String,
@@ -15,37 +15,37 @@ pub(crate) struct Row {
     pub(crate) who: String,
     #[serde(default)]
     pub(crate) unit: String,
-    /// Whom the ratios compare with, where the row says so.
+    /// Contender that the ratios refer to, if the row names it.
     #[serde(default)]
     pub(crate) beside: Option<String>,
     #[serde(default)]
     pub(crate) curve: Vec<(f64, f64)>,
-    /// Everything that is a number: `p50`, `ratio_p50`, `missing`.
+    /// All other numbers: `p50`, `ratio_p50`, `missing`.
     #[serde(flatten)]
     rest: BTreeMap<String, Value>,
 }
 
 impl Row {
-    /// A number by its name.
+    /// Returns a number by its name.
     pub(crate) fn number(&self, name: &str) -> Option<f64> {
         self.rest.get(name)?.as_f64()
     }
 }
 
-/// Everything that was measured.
+/// All results.
 #[derive(Debug, Default)]
 pub(crate) struct Results {
-    /// What ran where, a header for each run of a bench.
+    /// Headers that describe software and machine, one for each run of a bench.
     pub(crate) headers: Vec<Value>,
-    /// In the order of their first coming.
+    /// Rows in the order of their first occurrence.
     pub(crate) rows: Vec<Row>,
 }
 
 impl Results {
-    /// Reads JSON lines.
+    /// Parses JSON lines.
     ///
     /// # Errors
-    /// At the first line that is none of ours, with its number.
+    /// At the first line that is not a result, with its number.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Results> {
         let mut results = Results::default();
         for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
@@ -67,13 +67,13 @@ impl Results {
         }
     }
 
-    /// The rows of a bench, in order.
+    /// Returns the rows of a bench, in order.
     pub(crate) fn of<'a>(&'a self, bench: &str) -> impl Iterator<Item = &'a Row> {
         let bench = bench.to_owned();
         self.rows.iter().filter(move |row| row.bench == bench)
     }
 
-    /// The names of the benches, in order.
+    /// Returns the names of the benches, in order.
     pub(crate) fn benches(&self) -> Vec<String> {
         let mut benches: Vec<String> = Vec::new();
         for row in &self.rows {

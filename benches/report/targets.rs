@@ -1,18 +1,19 @@
-//! What is aimed at, beside what was reached. The only numbers of the page that nobody measured.
+//! The performance targets, and what was reached. These are the only numbers of the page that were
+//! not measured.
 //!
-//! A target says of which rows it is, by bench, the beginning of the case (all of it behind a `=`) and
-//! who; the worst of them counts. It must not know how a page looks.
+//! A target selects rows by bench, by the beginning of the case (by the whole case after a `=`),
+//! and by contender. The worst of these rows counts.
 
 use super::rows::{Results, Row};
 
-/// Which side of the bound is good.
+/// Side of the bound that is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bound {
     AtMost,
     AtLeast,
 }
 
-/// One target.
+/// A performance target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Target {
     pub(crate) what: &'static str,
@@ -37,7 +38,7 @@ const fn target(
 
 use Bound::{AtLeast, AtMost};
 
-/// All of them, in the order of the page.
+/// All targets, in the order of the page.
 pub(crate) const TARGETS: &[Target] = &[
     target(
         "decoding a Binance frame, p50",
@@ -190,11 +191,11 @@ pub(crate) const TARGETS: &[Target] = &[
     ),
 ];
 
-/// What was reached of a target.
+/// The result for a target.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Reached {
     pub(crate) value: f64,
-    /// The case that it is of.
+    /// Case of the result.
     pub(crate) case: String,
     pub(crate) good: bool,
 }
@@ -207,7 +208,7 @@ impl Target {
         }
     }
 
-    /// The worst of its rows, `None` if there are none.
+    /// Returns the worst of the target's rows; `None` if there are none.
     pub(crate) fn reached(&self, results: &Results) -> Option<Reached> {
         let fits =
             |row: &&Row| row.bench == self.bench && self.is_of(&row.case) && row.who == self.who;
@@ -226,7 +227,7 @@ impl Target {
     }
 }
 
-/// Latencies at rates that were not kept up with are none.
+/// Returns whether a row counts. Latencies at rates that could not be sustained do not.
 fn counts(row: &Row) -> bool {
     row.bench != "wire_to_wire" || row.number("missing") == Some(0.0)
 }

@@ -1,35 +1,35 @@
-//! What comes back: which frame of the block each answer belongs to.
+//! Parses the answers: which frame of the block each answer belongs to.
 //!
-//! It reads bytes as they come, cut anywhere, and allocates nothing. It must not know sockets or clocks.
+//! It reads bytes as they arrive, split anywhere, and allocates nothing.
 
 use super::frames::FIRST_UPDATE;
 
-/// Bytes that may wait for their rest.
+/// Capacity for incomplete bytes.
 const BUFFER_BYTES: usize = 1 << 18;
-/// A spread ends with the number of its quote.
+/// A spread's last field is the number of its quote.
 const NUMBER: &[u8] = b"\"quote_seq\":";
-/// It is looked for within so many last bytes; behind it at most a mark of conflation follows.
+/// The number is searched within this many last bytes. Only a mark of conflation may follow it.
 const TAIL_BYTES: usize = 64;
 
-/// How answers tell their frame.
+/// How an answer identifies its frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
-    /// Broadcast messages: a spread has the number of its quote; `base` is that of the last one before
-    /// the block.
+    /// Broadcast messages. A spread contains the number of its quote; `base` is the number of the
+    /// last quote before the block.
     Spreads {
-        /// See above.
+        /// Number of the last quote before the block.
         base: u64,
     },
     /// Lines that begin with the update id.
     Lines,
-    /// Answers of one length, in order.
+    /// Answers of equal length, in order.
     Bytes {
-        /// That length.
+        /// Length of an answer.
         length: usize,
     },
 }
 
-/// A reader of answers.
+/// A parser of answers.
 #[derive(Debug)]
 pub(crate) struct Answers {
     form: Form,
@@ -37,7 +37,7 @@ pub(crate) struct Answers {
     filled: usize,
     total: usize,
     reported: u64,
-    /// Messages that told of something missing.
+    /// Number of messages that reported a gap.
     pub(crate) gaps: u64,
 }
 
@@ -47,18 +47,19 @@ impl Answers {
         Answers { form, buffer, filled: 0, total: 0, reported: 0, gaps: 0 }
     }
 
-    /// Where the next bytes go.
+    /// Returns the space for the next bytes.
     #[inline]
     pub(crate) fn room(&mut self) -> &mut [u8] {
         &mut self.buffer[self.filled..]
     }
 
-    /// Bytes read so far.
+    /// Returns the number of bytes read so far.
     pub(crate) fn total(&self) -> usize {
         self.total
     }
 
-    /// `count` bytes are in the room; calls `each` with the number of each frame answered.
+    /// Processes `count` bytes written to the space, and calls `each` with the number of each
+    /// answered frame.
     #[inline]
     pub(crate) fn take(&mut self, count: usize, mut each: impl FnMut(u64)) {
         self.filled += count;
@@ -84,7 +85,7 @@ impl Answers {
     }
 }
 
-/// The number of the quote that a spread came from.
+/// Returns the number of the quote that a spread came from.
 pub(crate) fn quote_number(payload: &[u8]) -> Option<u64> {
     if !payload.starts_with(b"{\"type\":\"spread\"") {
         return None;
@@ -103,7 +104,7 @@ fn digits(bytes: &[u8]) -> u64 {
     digits.fold(0, |number, digit| number * 10 + u64::from(digit - b'0'))
 }
 
-/// Calls `each` with every whole line's frame; returns the bytes used.
+/// Calls `each` with the frame of every complete line; returns the number of bytes used.
 fn lines(bytes: &[u8], mut each: impl FnMut(u64)) -> usize {
     let mut used = 0;
     while let Some(length) = bytes[used..].iter().position(|byte| *byte == b'\n') {
@@ -113,7 +114,8 @@ fn lines(bytes: &[u8], mut each: impl FnMut(u64)) -> usize {
     used
 }
 
-/// Calls `each` with the payload of every whole text frame of a server; returns the bytes used.
+/// Calls `each` with the payload of every complete text frame from a server; returns the number of
+/// bytes used.
 pub(crate) fn messages(bytes: &[u8], mut each: impl FnMut(&[u8])) -> usize {
     let mut used = 0;
     while let Some((text, head, length)) = frame(&bytes[used..]) {
@@ -126,7 +128,7 @@ pub(crate) fn messages(bytes: &[u8], mut each: impl FnMut(&[u8])) -> usize {
     used
 }
 
-/// Whether a frame is text, the length of its head and that of its payload.
+/// Returns whether a frame is text, and the lengths of its header and its payload.
 fn frame(bytes: &[u8]) -> Option<(bool, usize, usize)> {
     let text = bytes.first()? & 0x0f == 1;
     match *bytes.get(1)? & 0x7f {
@@ -147,7 +149,7 @@ fn frame(bytes: &[u8]) -> Option<(bool, usize, usize)> {
 mod tests {
     use super::*;
 
-    /// Gives the bytes in pieces of every length and expects the same answers.
+    /// Passes the bytes in pieces of every length and checks that the answers are the same.
     fn check(form: Form, bytes: &[u8], expected: &[u64], gaps: u64) {
         for piece in 1..=bytes.len() {
             let (mut answers, mut found) = (Answers::new(form), Vec::new());

@@ -1,4 +1,4 @@
-//! Which core is whose, and a thread on a core.
+//! The cores of a run, and threads pinned to them.
 
 use anyhow::{Context, anyhow, bail};
 use core_affinity::CoreId;
@@ -12,13 +12,12 @@ pub(crate) struct Cores {
 }
 
 impl Cores {
-    /// As asked for, or the last two.
+    /// Chooses the requested cores, or the last two.
     pub(crate) fn choose(engine: Option<usize>, load: Option<usize>) -> anyhow::Result<Cores> {
         let cpus = cpu::available();
         let last = |but: Option<usize>| cpus.iter().copied().rfind(|cpu| Some(*cpu) != but);
         let engine = engine.or_else(|| last(load)).context("no CPU")?;
-        let load =
-            load.or_else(|| last(Some(engine))).context("two CPUs are needed, one for each")?;
+        let load = load.or_else(|| last(Some(engine))).context("two CPUs are needed")?;
         if engine == load || !cpus.contains(&engine) || !cpus.contains(&load) {
             bail!("CPUs {engine} and {load}: two different ones of {cpus:?} are needed");
         }
@@ -26,7 +25,8 @@ impl Cores {
     }
 }
 
-/// Runs `work` on a thread of its own on a core, beside `meanwhile`; returns what both gave.
+/// Runs `work` on a thread of its own, pinned to a core, while `meanwhile` runs here; returns both
+/// results.
 pub(crate) fn beside<T: Send, U>(
     cpu: usize,
     work: impl FnOnce() -> anyhow::Result<T> + Send,

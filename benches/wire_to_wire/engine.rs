@@ -1,8 +1,9 @@
-//! The engine as a contender: its library, from a configuration file, as `spreadwire run` starts it.
+//! The engine as a contender: its library, started from a configuration file as `spreadwire run`
+//! does.
 //!
-//! All agents are one spinning thread on a core, for two cores hold no third thread that runs often: the
-//! journal's batches are written between two frames. What waits for the disk is the cold threads', as
-//! ever. The lake is thrown away. It must not know when frames are due.
+//! All agents run on one spinning thread on one core, because two cores have no space for a third
+//! busy thread. The journal's batches are written between two frames. As always, cold threads do
+//! everything that waits for the disk. The lake is discarded.
 
 use super::answers::{Answers, Form, messages, quote_number};
 use super::frames::{self, Wrapping};
@@ -20,25 +21,25 @@ use std::path::Path;
 use std::time::Duration;
 use tungstenite::Message;
 
-/// Where the other venue's connections go.
+/// Path that the other venue's connections use.
 const OTHER_PATH: &str = "/public/ws";
-/// Between a warm-up frame and the next, and for each read of its answer.
+/// Interval between warm-up frames, and timeout of each read of an answer.
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);
-/// Warm-up frames; all of them are answered before the block begins.
+/// Number of warm-up frames, all of which are answered before the block begins.
 const PROBES: u64 = 50;
-/// How long setting up may take.
+/// Timeout of the set-up.
 const PATIENCE: Nanos = 20 * SECOND;
 
-/// What a configuration needs to know.
+/// Parameters of the configuration.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
-    /// The exchange.
+    /// Address of the exchange.
     pub(crate) exchange: SocketAddr,
-    /// The core of the hot thread.
+    /// Core of the hot thread.
     pub(crate) cpu: usize,
 }
 
-/// The configuration as a file has it.
+/// Returns the text of the configuration file.
 pub(crate) fn configuration(place: Place) -> String {
     let Place { exchange, cpu } = place;
     format!(
@@ -79,16 +80,16 @@ pub(crate) fn start(place: Place, home: &Path) -> anyhow::Result<Process> {
     let (file, mut problems) = (home.join("wire-to-wire.toml"), Vec::new());
     std::fs::write(&file, configuration(place))?;
     let mut config = config::read(&file, &mut problems)
-        .ok_or_else(|| anyhow!("the configuration is broken: {problems:?}"))?;
+        .ok_or_else(|| anyhow!("cannot read the configuration: {problems:?}"))?;
     config.journal.lake = home.join("lake");
     let host = Host { cpus: cpu::available(), now: Clock::host().now() };
     let plan = Plan::new(config, &file, &host, problems)
-        .map_err(|problems| anyhow!("the configuration is refused: {problems:?}"))?;
+        .map_err(|problems| anyhow!("the configuration is not valid: {problems:?}"))?;
     Process::start(&plan)
 }
 
-/// Takes the engine's connections, becomes its client, and sends frames until spreads come back; then
-/// nothing is under way.
+/// Accepts the engine's connections, subscribes to its broadcast, and sends frames until spreads
+/// arrive. Afterwards nothing is in flight.
 pub(crate) fn connect(
     listener: &Listener,
     broadcast: SocketAddr,
@@ -99,17 +100,17 @@ pub(crate) fn connect(
     let (mut other, mut feed) =
         if first.path == OTHER_PATH { (first, second) } else { (second, first) };
     if other.path != OTHER_PATH || feed.path != "/ws" {
-        bail!("connections to {} and {} came", other.path, feed.path);
+        bail!("unexpected connections to {} and {}", other.path, feed.path);
     }
     let mut answers = subscribe(broadcast).context("the broadcast")?;
     other.stream.write_all(&frames::fixed())?;
     let base = probe(&mut feed.stream, &mut answers, clock)?;
-    // The other venue's socket stays open as long as the engine's side of it does.
+    // The other venue's socket stays open as long as the engine's side of it.
     keep(other.stream);
     Ok((Sockets { feed: feed.stream, answers }, Answers::new(Form::Spreads { base })))
 }
 
-/// A socket that is not used any more and must not be closed: a thread waits for its end.
+/// Keeps an unused socket open: a thread waits for its end.
 fn keep(mut stream: TcpStream) {
     let wait = move || {
         drop(stream.set_read_timeout(None));
@@ -119,7 +120,8 @@ fn keep(mut stream: TcpStream) {
     drop(std::thread::Builder::new().name("other-venue".to_owned()).spawn(wait));
 }
 
-/// A client of the broadcast that hears spreads from 0 bp on: one of the two that each frame leads to.
+/// Returns a client of the broadcast that subscribes to spreads from 0 bp: one of the two that each
+/// frame produces.
 fn subscribe(address: SocketAddr) -> anyhow::Result<TcpStream> {
     let stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
@@ -143,7 +145,7 @@ fn probe(feed: &mut TcpStream, answers: &mut TcpStream, clock: &Clock) -> anyhow
     let mut bytes = [0; 16 * 1024];
     for number in 0.. {
         if clock.now() > deadline {
-            bail!("{heard} spreads came back for {number} frames");
+            bail!("{heard} spreads arrived for {number} frames");
         }
         if number < PROBES {
             feed.write_all(&frames::probe(number, Wrapping::Bare))?;

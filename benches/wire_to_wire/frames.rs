@@ -1,24 +1,25 @@
-//! Frames of the simulated Binance, whole WebSocket frames one behind the other, made before they are due.
+//! Frames of the simulated Binance: complete WebSocket frames in one buffer, built before they are
+//! due.
 //!
-//! All have the same length, so that the frame of a number is found by multiplication and everything that
-//! is due goes out in one write. It must not know when.
+//! All frames have the same length, so a frame's offset is a multiplication, and all frames that
+//! are due are sent with one write.
 
-/// The update id of the first frame of a block; those of a warm-up lie below.
+/// Update id of the first frame of a block. Those of a warm-up are lower.
 pub(crate) const FIRST_UPDATE: u64 = 50_000_000_000;
-/// The other venue's bid and ask, above every price here, so that buying here and selling there is
-/// always a gap.
+/// The other venue's bid and ask. They are above every price here, so buying here and selling there
+/// is always a gap.
 const FIXED: [u64; 2] = [6_250_000, 6_250_001];
-/// The lowest bid, in cents.
+/// Lowest bid, in cents.
 const LOWEST: u64 = 6_100_000;
-/// Bids stay below the lowest by so many cents.
+/// Number of cents by which bids exceed the lowest at most.
 const RANGE: u64 = 100_000;
 
-/// How the payload is wrapped.
+/// Wrapping of the payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Wrapping {
-    /// Of `/ws`.
+    /// Payload of `/ws`.
     Bare,
-    /// Of `/stream`.
+    /// Payload of `/stream`.
     Stream,
 }
 
@@ -30,7 +31,7 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// `count` quotes whose prices wander cent by cent and whose sizes differ.
+    /// Builds `count` quotes whose prices move cent by cent and whose sizes differ.
     pub(crate) fn new(count: usize, wrapping: Wrapping) -> Frames {
         let length = quote(FIRST_UPDATE, LOWEST, 1, wrapping).len();
         let mut bytes = Vec::with_capacity(count * length);
@@ -48,24 +49,24 @@ impl Frames {
         Frames { bytes, length }
     }
 
-    /// The bytes of the first `count` frames from `offset` on.
+    /// Returns the bytes of `count` frames from `offset` on.
     #[inline]
     pub(crate) fn bytes(&self, offset: usize, count: usize) -> &[u8] {
         &self.bytes[offset..count * self.length]
     }
 
-    /// Bytes of one.
+    /// Returns the length of one frame, bytes.
     pub(crate) fn length(&self) -> usize {
         self.length
     }
 }
 
-/// A quote before the first of a block.
+/// Returns a quote that precedes the first of a block.
 pub(crate) fn probe(number: u64, wrapping: Wrapping) -> Vec<u8> {
     quote(FIRST_UPDATE - 1_000_000 + number, LOWEST + RANGE / 2, number, wrapping)
 }
 
-/// The other venue's only quote.
+/// Returns the other venue's only quote.
 pub(crate) fn fixed() -> Vec<u8> {
     let [bid, ask] = FIXED;
     framed(&payload(FIRST_UPDATE, [bid, ask], [1, 1], r#""e":"bookTicker","E":1732000000000,"#))
@@ -81,7 +82,8 @@ fn quote(update: u64, bid: u64, noise: u64, wrapping: Wrapping) -> Vec<u8> {
     }
 }
 
-/// Prices in cents, at Binance's eight decimals; sizes below 10 BTC.
+/// Returns the payload. Prices are in cents and printed with Binance's eight decimals; sizes are
+/// below 10 BTC.
 fn payload(update: u64, [bid, ask]: [u64; 2], sizes: [u64; 2], event: &str) -> String {
     let price = |cents: u64| format!("{}.{:02}000000", cents / 100, cents % 100);
     let size = |noise: u64| format!("{}.{:05}000", noise % 10, 1 + noise % 99_999);
@@ -92,7 +94,7 @@ fn payload(update: u64, [bid, ask]: [u64; 2], sizes: [u64; 2], event: &str) -> S
     )
 }
 
-/// A text frame as a server sends it.
+/// Returns a text frame as a server sends it.
 fn framed(payload: &str) -> Vec<u8> {
     let mut frame = vec![0x81];
     match u8::try_from(payload.len()) {

@@ -1,9 +1,9 @@
-//! The open loop: sends what is due, reads what is there, on one spinning thread.
+//! The open-loop generator: sends frames that are due and reads answers, on one spinning thread.
 //!
-//! A frame's latency counts from the time at which it was due, not from that at which it was sent:
-//! whoever stalls, generator, relay or engine, makes frames late and is not forgiven (coordinated
-//! omission). What is due at the same moment goes out in one write. Nothing is allocated within the
-//! loop. It must not know who answers.
+//! A frame's latency counts from the time at which it was due, not from when it was sent. If
+//! generator, relay or engine stalls, frames are late and this is counted (no coordinated
+//! omission). Frames that are due at the same moment are sent with one write. The loop allocates
+//! nothing.
 
 use super::answers::Answers;
 use super::frames::Frames;
@@ -12,46 +12,46 @@ use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 
-/// Frames that are due in the first part of a block are not counted.
+/// Frames due in this first part of a block are not counted.
 const WARM_UP: Nanos = 200 * MILLI;
-/// From the last due time until answers are given up.
+/// Time from the last due time until the generator stops waiting for answers.
 const GRACE: Nanos = 2 * SECOND;
-/// From the call to the first due time.
+/// Time from the call to the first due time.
 const LEAD: Nanos = MILLI;
-/// Bytes of one write at most.
+/// Maximum size of one write, bytes.
 const WRITE_BYTES: usize = 64 * 1024;
 
-/// The two sockets of a block; neither blocks.
+/// The two sockets of a block; both are non-blocking.
 #[derive(Debug)]
 pub(crate) struct Sockets {
-    /// Where frames go.
+    /// Socket that frames are sent to.
     pub(crate) feed: TcpStream,
-    /// Where answers come from.
+    /// Socket that answers come from.
     pub(crate) answers: TcpStream,
 }
 
-/// What a block gave.
+/// Result of a block.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
-    /// From due to answered.
+    /// Time from due to answered.
     pub(crate) latency: Latency,
-    /// From due to the write: how far the generator itself was behind.
+    /// Time from due to the write: how far the generator itself was behind.
     pub(crate) lag: Latency,
-    /// Frames due after the warm-up.
+    /// Number of frames due after the warm-up.
     pub(crate) expected: u64,
-    /// Those of them that were answered.
+    /// Number of these that were answered.
     pub(crate) answered: u64,
-    /// Messages that told of something missing.
+    /// Number of messages that reported a gap.
     pub(crate) gaps: u64,
     /// Bytes of all answers.
     pub(crate) bytes: usize,
-    /// Answers, warm-up included.
+    /// Number of answers, including the warm-up.
     pub(crate) answers: u64,
-    /// From the first due time to the last answer.
+    /// Time from the first due time to the last answer.
     pub(crate) elapsed: Nanos,
 }
 
-/// Sends the frames at their times and gathers the answers.
+/// Sends the frames at their times and collects the answers.
 ///
 /// # Errors
 /// If a socket fails or ends.
@@ -132,8 +132,8 @@ impl Outcome {
         self.elapsed += other.elapsed;
     }
 
-    /// Whether the contender did not keep up: answers are missing, or it took a tenth of a second
-    /// longer to give them than the schedule.
+    /// Returns whether the contender did not keep up: answers are missing, or the last one came
+    /// more than a tenth of a second after the schedule's end.
     pub(crate) fn is_saturated(&self, span: Nanos) -> bool {
         self.answered < self.expected || span + SECOND / 10 < self.elapsed
     }

@@ -1,7 +1,8 @@
-//! Wire to wire: from a frame's scheduled send on one socket to the spread on another, beside a bare relay.
+//! Measures wire to wire: from a frame's scheduled send on one socket to the spread on another,
+//! compared with a bare relay.
 //!
-//! `options.rs` is the manual. A case is a schedule; its blocks go to each contender in turn. This file
-//! runs blocks and gathers them; it must not know how a contender answers.
+//! `options.rs` is the manual. A case is a schedule; each contender runs its blocks in turn. This
+//! file runs the blocks and collects their results.
 
 mod answers;
 mod cores;
@@ -38,12 +39,12 @@ use std::time::Duration;
 use table::{Measured, Page};
 use venue::Listener;
 
-/// Longest run of an engine: set-up, block, end.
+/// Maximum lifetime of an engine: set-up, block and end.
 const ENGINE_LIMIT: Duration = Duration::from_secs(60);
-/// The block that tells how long an answer is.
+/// The block that determines the length of an answer.
 const TRIAL: (Case, Nanos) = (Case::Rate(1_000), 500 * MILLI);
 
-/// Who answers.
+/// A contender.
 #[derive(Clone, Debug)]
 enum Contender {
     Relay,
@@ -61,13 +62,13 @@ impl Contender {
     }
 }
 
-/// What all blocks share.
+/// State shared by all blocks.
 struct Harness {
     clock: Clock,
     cores: Cores,
     exchange: Listener,
     answers: Listener,
-    /// Bytes of a spread as the engine sends it, its frame included.
+    /// Length of a spread sent by the engine, including its frame header, bytes.
     answer_bytes: usize,
 }
 
@@ -87,7 +88,7 @@ impl Harness {
         let frames = Frames::new(due.len(), Wrapping::Bare);
         let (trial, _) = harness.engine(&Block { due: &due, frames: &frames })?;
         let answers = usize::try_from(trial.answers)?;
-        harness.answer_bytes = trial.bytes.checked_div(answers).context("no spread came")?;
+        harness.answer_bytes = trial.bytes.checked_div(answers).context("no spread arrived")?;
         Ok(harness)
     }
 
@@ -101,7 +102,7 @@ impl Harness {
             Ok(load::run(&mut sockets, block.frames, block.due, answers, &self.clock)?)
         };
         let (outcome, ()) = cores::beside(self.cores.load, work, || Ok(()))?;
-        // A relay that gave up is not what was measured.
+        // A relay that has failed would not be a valid measurement.
         drop(relay.join().map_err(|_| anyhow::anyhow!("the relay panicked"))?);
         Ok(outcome)
     }
@@ -138,7 +139,7 @@ impl Harness {
         Ok(cores::beside(self.cores.load, work, || Ok(()))?.0)
     }
 
-    /// All blocks of a case, in turn.
+    /// Runs all blocks of a case, in turn.
     fn case(
         &self,
         case: &Case,
@@ -175,7 +176,7 @@ impl Harness {
 fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     if cfg!(debug_assertions) {
-        eprintln!("unoptimised: run it by cargo run --profile dist -p benches --bin wire-to-wire");
+        eprintln!("not optimised: use cargo run --profile dist -p benches --bin wire-to-wire");
     }
     header::print("wire-to-wire");
     let tape = Tape::find()?;
@@ -249,5 +250,5 @@ fn beside_peers(
     Ok(())
 }
 
-/// What the engines of a case measured themselves.
+/// Stage latencies that the engines of a case measured themselves.
 type Stages = Report;

@@ -1,8 +1,8 @@
-//! Customary clients as contenders: processes that connect to the simulated Binance, parse its frames, and
-//! write a line with update id, bid and ask for each.
+//! Common clients as contenders: processes that connect to the simulated Binance, parse its frames,
+//! and write a line with update id, bid and ask for each.
 //!
-//! They are given the exchange's address, that of the answers' listener, and a core to pin themselves
-//! to. What is not installed is left out, and said. It must not know when frames are due.
+//! Each process receives the exchange's address, the address of the answers' listener, and a core
+//! to pin itself to. Clients that are not installed are skipped with a message.
 
 use super::answers::{Answers, Form};
 use super::frames::{self, Wrapping};
@@ -15,34 +15,32 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Between a warm-up frame and the next.
+/// Interval between warm-up frames.
 const PROBE_INTERVAL: Duration = Duration::from_millis(20);
-/// Answers that make a peer ready.
+/// Number of answers after which a peer is ready.
 const PROBES: u64 = 50;
-/// After the last answer, before the block begins.
+/// Pause between the last answer and the block.
 const QUIET: Duration = Duration::from_millis(300);
-/// How long a peer may take from its subscription to its first answers.
+/// Timeout from a peer's subscription to its first answers.
 const PATIENCE: Nanos = 30 * SECOND;
 
-/// One customary client.
+/// A common client.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    /// As results call it.
+    /// Name in the results.
     pub(crate) name: &'static str,
     program: PathBuf,
     script: Option<PathBuf>,
 }
 
-/// Those that can be run here; the reason for each other is printed.
+/// Returns the clients that can run here, and prints the reason for each other one.
 pub(crate) fn installed() -> anyhow::Result<Vec<Peer>> {
     let beside = std::env::current_exe()?.with_file_name("tokio-peer");
     let mut peers = Vec::new();
     if beside.is_file() {
         peers.push(Peer { name: "tokio-tungstenite", program: beside, script: None });
     } else {
-        println!(
-            "tokio-tungstenite is left out: build it by cargo build --profile dist -p benches --bins"
-        );
+        println!("tokio-tungstenite is left out: use cargo build --profile dist -p benches --bins");
     }
     let python = std::env::var_os("PYTHON").map_or(PathBuf::from("python3"), PathBuf::from);
     let scripts =
@@ -63,7 +61,7 @@ pub(crate) fn installed() -> anyhow::Result<Vec<Peer>> {
     Ok(peers)
 }
 
-/// A running peer; it ends when this does.
+/// A running peer. Dropping this kills it.
 #[derive(Debug)]
 pub(crate) struct Running(Child);
 
@@ -75,7 +73,7 @@ impl Drop for Running {
 }
 
 impl Peer {
-    /// Starts it on a core.
+    /// Starts the peer on a core.
     pub(crate) fn start(
         &self,
         exchange: &Listener,
@@ -90,7 +88,8 @@ impl Peer {
     }
 }
 
-/// Takes the peer's connections and sends frames until answers come; then nothing is under way.
+/// Accepts the peer's connections and sends frames until answers arrive. Afterwards nothing is in
+/// flight.
 pub(crate) fn connect(
     exchange: &Listener,
     answers: &Listener,
@@ -104,7 +103,7 @@ pub(crate) fn connect(
     let mut number = 0;
     while heard < PROBES {
         if deadline < clock.now() {
-            bail!("{heard} answers came for {number} frames");
+            bail!("{heard} answers arrived for {number} frames");
         }
         feed.stream.write_all(&frames::probe(number, wrapping))?;
         number += 1;

@@ -1,8 +1,7 @@
-//! The yardstick: a thread that reads from one socket and writes to the other, and does nothing else.
+//! The yardstick: a thread that reads from one socket, writes to another, and does nothing else.
 //!
-//! For each whole frame that came in, bytes of the length of an engine's answer go out; all that one read
-//! brought goes out in one write. What the engine takes longer than this is its own. It must not know
-//! what the bytes mean.
+//! For each complete incoming frame it sends bytes of the length of an engine's answer. All frames
+//! of one read are answered with one write. The time that the engine needs beyond this is its own.
 
 use super::load::Sockets;
 use anyhow::Context;
@@ -11,7 +10,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
-/// Bytes of one read, as the engine's.
+/// Maximum size of one read, as in the engine.
 const READ_BYTES: usize = 4096;
 
 /// Lengths of a frame and of an answer.
@@ -21,7 +20,7 @@ pub(crate) struct Lengths {
     pub(crate) answer: usize,
 }
 
-/// Starts a relay on a core; it ends when its input does.
+/// Starts a relay on a core. It ends with its input.
 pub(crate) fn start(
     lengths: Lengths,
     cpu: usize,
@@ -36,7 +35,7 @@ pub(crate) fn start(
     Ok((Sockets { feed, answers }, relay))
 }
 
-/// Two connected sockets.
+/// Returns two connected sockets.
 fn pair() -> anyhow::Result<(TcpStream, TcpStream)> {
     let listener = TcpListener::bind("127.0.0.1:0").context("no port for the relay")?;
     let near = TcpStream::connect(listener.local_addr()?)?;
@@ -57,7 +56,7 @@ fn relay(
     }
     let mut buffer = [0; READ_BYTES];
     let answers = vec![b'x'; (READ_BYTES / lengths.frame + 2) * lengths.answer];
-    // Bytes of a frame that is not whole yet.
+    // Number of bytes of an incomplete frame.
     let mut begun = 0;
     loop {
         match input.read(&mut buffer) {

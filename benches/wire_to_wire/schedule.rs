@@ -1,6 +1,6 @@
-//! When each frame of a block is due: at a rate, in bursts, or as recorded.
+//! The schedule of a block: frames due at a rate, in bursts, or as recorded.
 //!
-//! Times are ns from the block's start. It must not know frames or sockets.
+//! Times are ns from the block's start.
 
 use anyhow::Context;
 use flate2::read::MultiGzDecoder;
@@ -9,19 +9,20 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-/// Frames of a burst, as one millisecond of the recorded tape has them.
+/// Number of frames in a burst, as in one millisecond of the recorded tape.
 const BURST_FRAMES: u64 = 182;
-/// The time they take.
+/// Duration of a burst.
 const BURST_SPAN: Nanos = MILLI;
-/// From the start of a burst to that of the next.
+/// Time from the start of one burst to the next.
 const BURST_EVERY: Nanos = 20 * MILLI;
-/// In the folder of the real recordings; all its streams, whose worst millisecond has 182 frames.
+/// Path in the folder of real recordings. The tape has all streams; its worst millisecond has 182
+/// frames.
 const TAPE: &str = "tapes/binance_usdm_btcusdt_20240808.frames.gz";
 
-/// What is sent when.
+/// Kind of schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Case {
-    /// So many frames a second, evenly.
+    /// This many frames a second, evenly spaced.
     Rate(u32),
     /// 182 frames in a millisecond, 50 times a second.
     Bursts,
@@ -29,7 +30,7 @@ pub(crate) enum Case {
     Tape,
 }
 
-/// The gaps of a tape, and where they are from.
+/// The gaps of a tape, and their origin.
 #[derive(Debug)]
 pub(crate) struct Tape {
     times: Vec<Nanos>,
@@ -38,7 +39,7 @@ pub(crate) struct Tape {
 }
 
 impl Case {
-    /// As results call it.
+    /// Returns the name in the results.
     pub(crate) fn name(&self, tape: &Tape) -> String {
         match self {
             Case::Rate(rate) => format!("{rate}/s"),
@@ -47,7 +48,7 @@ impl Case {
         }
     }
 
-    /// The due times of a block of `span`.
+    /// Returns the due times of a block of `span`.
     pub(crate) fn due(&self, span: Nanos, tape: &Tape) -> Vec<Nanos> {
         match self {
             Case::Rate(rate) => {
@@ -67,7 +68,8 @@ impl Case {
 }
 
 impl Tape {
-    /// The recorded one of the folder that `SPREADWIRE_REAL_DATA` names, or one of the same shape.
+    /// Returns the recorded tape in the folder of `SPREADWIRE_REAL_DATA`, or a synthetic one of the
+    /// same shape.
     pub(crate) fn find() -> anyhow::Result<Tape> {
         let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared");
         let folder = std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from);
@@ -76,12 +78,12 @@ impl Tape {
             let times = read(&path).with_context(|| path.display().to_string())?;
             return Ok(Tape { times, origin: "recorded" });
         }
-        println!("{} is absent (SPREADWIRE_REAL_DATA): the gaps are made", path.display());
+        println!("{} is absent (SPREADWIRE_REAL_DATA): using synthetic gaps", path.display());
         Ok(Tape::made())
     }
 
-    /// A minute in the recorded tape's shape: half of the gaps below 27 us, one in ten above 14 ms, and
-    /// 182 frames within a millisecond each second.
+    /// Returns a minute in the shape of the recorded tape: half of the gaps are below 27 us, one in
+    /// ten is above 14 ms, and each second has 182 frames within a millisecond.
     pub(crate) fn made() -> Tape {
         let gaps = [MICRO / 2, MICRO, 3 * MICRO, 9 * MICRO, 27 * MICRO, 90 * MICRO];
         let rare = [300 * MICRO, MILLI, 4 * MILLI, 14 * MILLI];
@@ -99,7 +101,7 @@ impl Tape {
         Tape { times, origin: "synthetic" }
     }
 
-    /// The part of `span` with the most frames, from 0.
+    /// Returns the part of `span` with the most frames, with times from 0.
     fn busiest(&self, span: Nanos) -> Vec<Nanos> {
         let times = &self.times;
         let (mut best, mut first) = (0..0, 0);
@@ -116,7 +118,7 @@ impl Tape {
     }
 }
 
-/// The receive times of a tape's lines, ascending.
+/// Returns the receive times of a tape's lines, ascending.
 fn read(path: &Path) -> anyhow::Result<Vec<Nanos>> {
     let mut times: Vec<Nanos> = Vec::new();
     for line in BufReader::new(MultiGzDecoder::new(File::open(path)?)).lines() {
@@ -144,7 +146,7 @@ mod tests {
 
     #[test]
     fn busiest_part_holds_a_burst() {
-        // A few frames before it fall within the same millisecond.
+        // A few earlier frames fall within the same millisecond.
         assert!((182..200).contains(&Tape::made().busiest(MILLI).len()));
     }
 }

@@ -1,6 +1,4 @@
-//! What the blocks gave: tables, JSON lines, plots.
-//!
-//! It must not know how a block is run.
+//! Output of the blocks' results: tables, JSON lines and plots.
 
 use super::Stages;
 use super::load::Outcome;
@@ -16,7 +14,7 @@ use spreadwire_engine::summary::Summary;
 const CURVE: [f64; 14] =
     [2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1e3, 2e3, 5e3, 1e4, 1e5];
 
-/// One contender's blocks.
+/// Results of one contender.
 struct Lane {
     name: &'static str,
     blocks: Vec<Outcome>,
@@ -29,7 +27,7 @@ pub(crate) struct Measured {
     frames: usize,
     seconds: u64,
     stages: Stages,
-    /// Sentences about what engines lost.
+    /// Sentences about records that engines lost.
     losses: Vec<String>,
     /// Whether the engine did not keep up in one of its blocks.
     pub(crate) saturated: bool,
@@ -57,7 +55,7 @@ impl Measured {
         self.lanes[place].blocks.push(outcome);
     }
 
-    /// Takes what the engine of a block says of itself.
+    /// Adds the losses that the engine of a block reports.
     pub(crate) fn engine_ran(&mut self, summary: &Summary) {
         self.stages.merge(&summary.report);
         let dropped = summary.drops().into_iter().filter(|(_, count)| 0 < *count);
@@ -79,7 +77,7 @@ impl Measured {
         self.lanes.iter().filter_map(sum).collect()
     }
 
-    /// A lane's quantile over the first lane's, block by block: the median of those ratios.
+    /// Returns the median, over all blocks, of a lane's quantile divided by that of the first lane.
     fn ratio(&self, place: usize, quantile: f64) -> f64 {
         let pairs = self.lanes[0].blocks.iter().zip(&self.lanes[place].blocks);
         let at = |outcome: &Outcome| outcome.latency.quantile(quantile) as f64;
@@ -150,7 +148,7 @@ impl Measured {
     }
 }
 
-/// Points of the distribution: `1 / (1 - q)` and ns.
+/// Returns points of the distribution: `1 / (1 - q)` and ns.
 fn curve(latency: &Latency) -> Vec<(f64, u64)> {
     let at = |x: f64| Some((x, results::at(latency, 1.0 - 1.0 / x)?));
     CURVE.into_iter().filter_map(at).collect()
@@ -163,7 +161,7 @@ fn micros(nanos: Option<u64>) -> String {
 /// All cases of a run.
 pub(crate) struct Page<'a> {
     options: &'a Options,
-    /// Rate, lane, p50 and p99 in us, as long as all frames were answered.
+    /// Rate, lane, and p50 and p99 in us, for rates at which all frames were answered.
     rates: Vec<(u32, &'static str, [f64; 2])>,
     drawn: usize,
 }
@@ -177,7 +175,7 @@ impl Page<'_> {
         if self.options.peer { "peers" } else { "wire_to_wire" }
     }
 
-    /// Prints a case, appends it to the results, draws it.
+    /// Prints a case, appends it to the results, and plots it.
     ///
     /// # Panics
     /// If the results cannot be written.
@@ -201,7 +199,7 @@ impl Page<'_> {
         self.write(&name, &plot::svg(&measured.lines(), axes));
     }
 
-    /// As [`add`](Page::add), and as points of the curve over rates.
+    /// As [`add`](Page::add), and adds points to the curve over rates.
     pub(crate) fn add_rate(&mut self, rate: u32, measured: &Measured) {
         for (name, sum) in measured.sums() {
             if sum.answered == sum.expected {
@@ -221,7 +219,7 @@ impl Page<'_> {
         }
     }
 
-    /// Draws latency over rate and says where the plots are.
+    /// Plots latency over rate and prints where the plots are.
     pub(crate) fn finish(&self) -> anyhow::Result<()> {
         let mut lines: Vec<Line> = Vec::new();
         for (rate, lane, values) in &self.rates {

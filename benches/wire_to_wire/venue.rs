@@ -1,6 +1,5 @@
-//! The exchange that contenders connect to: a listener that upgrades to WebSocket and takes subscriptions.
-//!
-//! It must not know what is sent afterwards.
+//! The exchange that contenders connect to: a listener that upgrades to WebSocket and accepts
+//! subscriptions.
 
 use super::frames::Wrapping;
 use anyhow::{Context, bail};
@@ -12,9 +11,9 @@ use std::time::Duration;
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::{Message, WebSocket};
 
-/// How long a contender may take to come; ccxt alone takes seconds to be imported.
+/// Time that a contender has to connect; ccxt takes seconds to be imported.
 const PATIENCE: Nanos = 30 * SECOND;
-/// How long it may take to subscribe, for each read.
+/// Timeout of each read until it has subscribed.
 const READ_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A listener on a free port.
@@ -32,7 +31,7 @@ pub(crate) struct Subscriber {
 }
 
 impl Subscriber {
-    /// What this path's frames are wrapped in.
+    /// Returns the wrapping of frames on this path.
     pub(crate) fn wrapping(&self) -> Wrapping {
         if self.path.starts_with("/stream") { Wrapping::Stream } else { Wrapping::Bare }
     }
@@ -49,7 +48,7 @@ impl Listener {
         Ok(self.listener.local_addr()?)
     }
 
-    /// The next connection, blocking and without Nagle's delay.
+    /// Accepts the next connection; it blocks and has Nagle's algorithm disabled.
     pub(crate) fn accept(&self) -> anyhow::Result<TcpStream> {
         let deadline = self.clock.now() + PATIENCE;
         loop {
@@ -63,13 +62,14 @@ impl Listener {
                 Err(error) => return Err(error.into()),
             }
             if deadline < self.clock.now() {
-                bail!("nobody connected within {} s", PATIENCE / SECOND);
+                bail!("no contender connected within {} s", PATIENCE / SECOND);
             }
             std::thread::sleep(Duration::from_nanos(MILLI));
         }
     }
 
-    /// The next connection as a WebSocket that has asked for a stream, in its path or by a message.
+    /// Accepts the next connection as a WebSocket that has subscribed to a stream, by its path or
+    /// by a message.
     #[expect(clippy::result_large_err, reason = "tungstenite's callback has this type")]
     pub(crate) fn subscriber(&self) -> anyhow::Result<Subscriber> {
         let stream = self.accept()?;
@@ -82,7 +82,7 @@ impl Listener {
         let mut socket = tungstenite::accept_hdr(stream, upgrade)
             .map_err(|error| anyhow::anyhow!("the upgrade failed: {error}"))?;
         if !path.contains("streams=") {
-            confirm(&mut socket).context("no subscription came")?;
+            confirm(&mut socket).context("no subscription arrived")?;
         }
         let stream = socket.get_mut().try_clone()?;
         Ok(Subscriber { path, stream })

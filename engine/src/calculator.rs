@@ -14,36 +14,37 @@ use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::record::{Kind, Record, Spread};
 
-/// The stage whose latency the calculator reports: receive time to its spreads being on the edges.
+/// Name of the latency stage that the calculator measures: from the receive time until the spreads
+/// are on the edges.
 pub const STAGE: &str = "read_to_spread";
 
-/// An edge out and what it carries.
+/// An outgoing edge and the records that it carries.
 #[derive(Debug)]
 pub struct Output {
     /// The edge.
     pub sender: CountSender,
-    /// Whether quotes pass.
+    /// Whether quotes are sent.
     pub quotes: bool,
-    /// Whether statuses pass.
+    /// Whether statuses are sent.
     pub statuses: bool,
-    /// Spreads pass whose net is at least this, a fraction; none without it.
+    /// Minimum net of the spreads that are sent, a fraction; with `None` no spreads are sent.
     pub spreads: Option<f64>,
 }
 
 impl Output {
-    /// What was calculated: every spread and status.
+    /// Creates an edge that carries results: every spread and status.
     #[must_use]
     pub fn of_results(sender: CountSender) -> Output {
         Output { sender, quotes: false, statuses: true, spreads: Some(f64::NEG_INFINITY) }
     }
 
-    /// What it was calculated from: every quote and status, in the order used.
+    /// Creates an edge that carries inputs: every quote and status, in the order of processing.
     #[must_use]
     pub fn of_inputs(sender: CountSender) -> Output {
         Output { sender, quotes: true, statuses: true, spreads: None }
     }
 
-    /// Spreads alone, those whose net is at least `min_net`, a fraction.
+    /// Creates an edge that carries only spreads with a net of at least `min_net`, a fraction.
     #[must_use]
     pub fn of_spreads(sender: CountSender, min_net: f64) -> Output {
         Output { sender, quotes: false, statuses: false, spreads: Some(min_net) }
@@ -58,14 +59,14 @@ impl Output {
 /// Counters of the calculator.
 #[derive(Debug)]
 struct Counts {
-    /// Quotes that an edge for quotes took, by book.
+    /// Number of quotes that the edge for quotes accepted, by book.
     passed: Tally,
     quotes: Counter,
     statuses: Counter,
     spreads: Counter,
 }
 
-/// Quotes and statuses in; those and the spreads they lead to out, to every edge.
+/// Reads quotes and statuses; sends them, and the spreads that they produce, to every edge.
 #[derive(Debug)]
 pub struct Calculator {
     inputs: Vec<Receiver>,
@@ -77,7 +78,8 @@ pub struct Calculator {
 }
 
 impl Calculator {
-    /// Takes one edge in from each feed and the edges out to its consumers.
+    /// Creates a calculator with one incoming edge per feed and the outgoing edges to its
+    /// consumers.
     #[must_use]
     pub fn new(
         inputs: Vec<Receiver>,
@@ -96,14 +98,14 @@ impl Calculator {
         Calculator { inputs, outputs, book, sequence: 0, stopwatch, counts }
     }
 
-    /// The same, timed by this.
+    /// Measures its latency with this stopwatch.
     #[must_use]
     pub fn timed(mut self, stopwatch: Stopwatch) -> Calculator {
         self.stopwatch = stopwatch;
         self
     }
 
-    /// The same, counting by book the quotes that it passes on.
+    /// Counts the quotes it passes on, by book.
     #[must_use]
     pub fn counting(mut self, passed: Tally) -> Calculator {
         self.counts.passed = passed;
@@ -159,7 +161,7 @@ impl Agent for Calculator {
     }
 }
 
-/// Handles one record; whether it was one that is numbered.
+/// Processes one record and returns whether it took a sequence number.
 #[inline]
 fn take(
     record: &Record,

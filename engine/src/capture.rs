@@ -1,10 +1,11 @@
-//! The raw frames of feeds in files: an agent on a cold thread of its own, and what a killed run left.
+//! Raw capture: writes the feeds' frames to files, and completes files that a killed run left
+//! behind.
 //!
-//! It takes frames from the feeds' rings and writes them as lines `<receive ns> <frame>` into zstd files,
-//! one for each connection and UTC hour. The stream is cut into complete zstd frames at least each
-//! [`WRITE_INTERVAL`], so that whatever ends the process leaves everything before that readable. Frames
-//! that are in no file, for want of room in a ring or on the disk, are counted and stand as a line in
-//! the stream. `docs/formats.md` has the format. It must not know what a frame says.
+//! The agent runs on its own cold thread. It takes frames from the feeds' rings and writes them as
+//! lines `<receive ns> <frame>` into zstd files, one per connection and UTC hour. The stream is cut
+//! into complete zstd frames at least every [`WRITE_INTERVAL`], so everything before the last cut
+//! stays readable however the process ends. Frames that are lost because a ring or the disk is full
+//! are counted, and a line in the stream marks the loss. `docs/formats.md` describes the format.
 
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::frame_ring::{Entry, Frame, FrameReceiver, Place};
@@ -17,43 +18,44 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use zstd::bulk::Compressor;
 
-/// Lines wait in memory no longer than this.
+/// Maximum time that lines wait in memory.
 pub const WRITE_INTERVAL: Nanos = SECOND;
-/// And no more of them than this, bytes; a longer frame is written with its line.
+/// Maximum size of the lines that wait, bytes. A longer frame is written together with its line.
 pub const BLOCK_BYTES: usize = 256 << 10;
-/// After a write that failed, the next attempt is made after this.
+/// Time until the next attempt after a failed write.
 pub const RETRY_INTERVAL: Nanos = 5 * SECOND;
 
-/// Level of compression: that of the lake's columns.
+/// Compression level, the same as for the lake's columns.
 const LEVEL: i32 = 1;
-/// Taken from one ring in a duty cycle, bytes.
+/// Maximum number of bytes taken from one ring in a duty cycle.
 const BYTES_PER_CYCLE: usize = 4 << 20;
-/// A file is closed without waiting for the next hour's first frame once the hour is over by this.
+/// A file is closed this long after its hour has ended, even if no frame of the next hour has
+/// arrived.
 const HOUR_GRACE: Nanos = 10 * SECOND;
 const HOUR: Nanos = 3_600 * SECOND;
-/// How a file's name ends, and what is appended while it is written.
+/// Suffix of a file's name, and the suffix appended to that while the file is being written.
 const FILE_END: &str = "frames.zst";
 const OPEN_END: &str = ".open";
 
-/// One feed's frames.
+/// The frames of one feed.
 #[derive(Debug)]
 pub struct Source {
-    /// Where they come from.
+    /// The ring that the frames come from.
     pub frames: FrameReceiver,
-    /// The feed's connections, by their number in it.
+    /// The feed's connections, indexed by their number in the feed.
     pub connections: Vec<ConnectionName>,
 }
 
-/// What a connection is called.
+/// Name of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionName {
-    /// Its venue's name.
+    /// Name of its venue.
     pub venue: String,
     /// Its number among the venue's connections.
     pub connection: usize,
 }
 
-/// The agent.
+/// The capture agent.
 pub struct Capture {
     rings: Vec<(FrameReceiver, Vec<Stream>)>,
     desk: Desk,
@@ -65,10 +67,10 @@ impl std::fmt::Debug for Capture {
     }
 }
 
-/// What all streams use.
+/// State shared by all streams.
 struct Desk {
     now: Nanos,
-    /// When the next loss in a ring is worth a line of the log.
+    /// Time from which the next loss in a ring is logged.
     warn_at: Nanos,
     compressor: Compressor<'static>,
     frames: Counter,
@@ -77,22 +79,22 @@ struct Desk {
     written_bytes: Counter,
 }
 
-/// The frames of one connection on their way to its files.
+/// The frames of one connection, on their way to its files.
 #[derive(Debug)]
 struct Stream {
     folder: PathBuf,
-    /// The run and the connection, as in the names of files.
+    /// Run and connection, as they appear in file names.
     stem: String,
-    /// The next file's number.
+    /// Number of the next file.
     number: u64,
-    /// Hour of the receive time of the lines, since 1970.
+    /// Hour of the lines' receive times, counted since 1970.
     hour: u64,
     lines: Lines,
     file: Option<OpenFile>,
-    /// Frames that are in no file, and that no line says yet.
+    /// Number of lost frames that no line reports yet.
     owed: u64,
     owed_since: Nanos,
-    /// Nothing is written before this: an attempt has failed.
+    /// Nothing is written before this time, because a write failed.
     retry_at: Nanos,
 }
 
@@ -102,11 +104,11 @@ struct Lines {
     text: Vec<u8>,
     frames: u64,
     bytes: u64,
-    /// Frames that the losses among the lines count.
+    /// Number of frames that the loss lines among them report.
     lost: u64,
     /// Receive time of the first line.
     first: Nanos,
-    /// When it was taken.
+    /// Time at which the first line was added.
     since: Nanos,
 }
 
@@ -114,15 +116,15 @@ struct Lines {
 struct OpenFile {
     file: File,
     path: PathBuf,
-    /// Where its last complete zstd frame ends.
+    /// End of the last complete zstd frame in the file, bytes.
     whole: u64,
 }
 
 impl Capture {
-    /// Writes into `<lake>/capture`. `run` names the run in files.
+    /// Creates an agent that writes into `<lake>/capture`. `run` identifies the run in file names.
     ///
     /// # Errors
-    /// If zstd gives no context.
+    /// If zstd cannot create a compression context.
     pub fn new(
         sources: Vec<Source>,
         lake: &Path,
@@ -179,14 +181,15 @@ impl Agent for Capture {
         let untold: u64 = streams.map(|stream| stream.owed).sum();
         if 0 < untold {
             report.failures.push(format!(
-                "the capture could not be written at its end: {untold} frames are missing that no file tells of"
+                "cannot write the end of the capture: no file tells of {untold} missing frames"
             ));
         }
     }
 }
 
 impl Desk {
-    /// Frames that found the ring full; told at most once in [`WRITE_INTERVAL`].
+    /// Counts frames lost because the ring was full, and logs that at most once per
+    /// [`WRITE_INTERVAL`].
     fn lost_in_ring(&mut self, count: u64, folder: &Path) {
         self.dropped.add(count);
         if self.warn_at <= self.now {
@@ -247,7 +250,7 @@ impl Stream {
         self.owed += count;
     }
 
-    /// A line for what is missing.
+    /// Adds a line that reports the lost frames.
     fn tell_losses(&mut self, desk: &Desk) {
         if self.owed == 0 {
             return;
@@ -257,7 +260,7 @@ impl Stream {
         self.lines.lost += std::mem::take(&mut self.owed);
     }
 
-    /// Writes what has waited long enough; closes the file of an hour that is over.
+    /// Writes lines that have waited long enough, and closes the file of an hour that is over.
     fn keep_up(&mut self, desk: &mut Desk) {
         let waits = !self.lines.text.is_empty();
         if waits && WRITE_INTERVAL <= desk.now.saturating_sub(self.lines.since) {
@@ -269,15 +272,15 @@ impl Stream {
         }
     }
 
-    /// Everything out, whether or not an attempt has failed before.
+    /// Writes everything that is left, even if an earlier attempt failed.
     fn end(&mut self, desk: &mut Desk) {
         self.tell_losses(desk);
         self.write(desk);
         self.close();
     }
 
-    /// Writes the lines as one complete zstd frame. If that fails, they are counted as lost, and the
-    /// file ends before them.
+    /// Writes the lines as one complete zstd frame. If that fails, their frames are counted as lost
+    /// and the file ends before them.
     fn write(&mut self, desk: &mut Desk) {
         if self.lines.text.is_empty() {
             return;
@@ -292,7 +295,7 @@ impl Stream {
                 let frames = self.lines.frames;
                 tracing::error!(
                     target: "capture",
-                    "{frames} frames and what follows are NOT captured in {}: {error}; next attempt in {} s",
+                    "{frames} frames and later ones NOT captured in {}: {error}; retrying in {} s",
                     self.folder.display(),
                     RETRY_INTERVAL / SECOND
                 );
@@ -306,7 +309,7 @@ impl Stream {
         self.lines.clear();
     }
 
-    /// Returns the bytes written.
+    /// Appends a block to the file and returns the number of bytes written.
     fn append_block(&mut self, compressor: &mut Compressor<'_>) -> io::Result<u64> {
         let block = compressor.compress(&self.lines.text)?;
         if self.file.is_none() {
@@ -321,7 +324,7 @@ impl Stream {
 
     fn open(&mut self) -> io::Result<OpenFile> {
         let second = (self.hour * 3_600).cast_signed();
-        // Every time in range is within the calendar; 1970 is where there is none.
+        // Every time in range is within the calendar; the default, 1970, is never used.
         let hour = jiff::Timestamp::from_second(second).unwrap_or_default();
         let folder = self.folder.join(hour.strftime("date=%Y-%m-%d").to_string());
         fs::create_dir_all(&folder)?;
@@ -332,7 +335,7 @@ impl Stream {
         Ok(OpenFile { file, path, whole: 0 })
     }
 
-    /// After a write that failed: what it left of a zstd frame goes.
+    /// Truncates the file to its last complete zstd frame after a failed write.
     fn cut(&mut self) {
         if let Some(open) = &self.file
             && let Err(error) = open.file.set_len(open.whole)
@@ -345,7 +348,7 @@ impl Stream {
     fn close(&mut self) {
         let Some(open) = self.file.take() else { return };
         if let Err(error) = finish(&open.path) {
-            tracing::warn!(target: "capture", "{} keeps its name: {error}", open.path.display());
+            tracing::warn!(target: "capture", "cannot rename {}: {error}", open.path.display());
         }
     }
 }
@@ -363,7 +366,7 @@ impl Lines {
     }
 }
 
-/// Appends a frame's line; returns the bytes of the frame.
+/// Appends the line of a frame and returns the frame's length in bytes.
 fn append(text: &mut Vec<u8>, ts_recv: Nanos, frame: Frame<'_>) -> u64 {
     let mut coded = |kind: &str, bytes: &[u8]| {
         text.extend(format!("{ts_recv} {kind}{}\n", STANDARD.encode(bytes)).bytes());
@@ -390,7 +393,7 @@ fn folder(lake: &Path) -> PathBuf {
     lake.join("capture")
 }
 
-/// Gives a file its final name; an empty one goes.
+/// Renames a file to its final name, or removes it if it is empty.
 fn finish(open: &Path) -> io::Result<()> {
     if fs::metadata(open)?.len() == 0 {
         return fs::remove_file(open);
@@ -398,16 +401,20 @@ fn finish(open: &Path) -> io::Result<()> {
     let name = open.to_string_lossy();
     let path = PathBuf::from(name.trim_end_matches(OPEN_END));
     if path.exists() {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "its final name is taken"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file with the final name exists already",
+        ));
     }
     fs::rename(open, path)
 }
 
-/// Gives the files that a killed run left in the lake their final names, which they are read by.
-/// Returns how many. A last zstd frame that breaks off stays where it is: readers keep what is whole.
+/// Renames the files that a killed run left in the lake to their final names, under which readers
+/// find them, and returns their number. A truncated last zstd frame is kept: readers use the
+/// complete ones.
 ///
 /// # Errors
-/// The first that a folder or a file gave; the others were tried all the same.
+/// The first error of a folder or a file. The remaining files are still processed.
 pub fn finish_leftovers(lake: &Path) -> io::Result<usize> {
     let (mut finished, mut failed) = (0, None);
     let mut folders = vec![folder(lake)];

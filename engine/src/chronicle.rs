@@ -20,10 +20,10 @@ use std::sync::Arc;
 mod diary;
 use diary::Diary;
 
-/// Notices taken in one duty cycle.
+/// Maximum number of notices processed in one duty cycle.
 const NOTICES_PER_CYCLE: usize = 256;
 
-/// The agent on the cold side.
+/// The chronicle agent.
 #[derive(Debug)]
 pub struct Chronicle {
     opportunities: Receiver,
@@ -31,7 +31,7 @@ pub struct Chronicle {
     catalogue: Arc<Catalogue>,
     file: BufWriter<File>,
     diary: Diary,
-    /// The time of the last cycle.
+    /// Time of the last duty cycle.
     now: Nanos,
     unwritten: u64,
     written: Counter,
@@ -39,10 +39,10 @@ pub struct Chronicle {
 }
 
 impl Chronicle {
-    /// Opens its file in the lake's `opportunities` folder, which is made if needed.
+    /// Opens its file in the lake's `opportunities` folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// As the OS has them.
+    /// The operating system's error.
     pub fn new(
         opportunities: Receiver,
         notices: crossbeam::channel::Receiver<Notice>,
@@ -83,14 +83,14 @@ impl Chronicle {
                 Err(error) => {
                     lost.add(1);
                     *unwritten += 1;
-                    tracing::error!("opportunity not written: {error}");
+                    tracing::error!("cannot write an opportunity: {error}");
                 }
             }
         });
         if work > 0
             && let Err(error) = self.file.flush()
         {
-            tracing::error!("opportunities not written: {error}");
+            tracing::error!("cannot write opportunities: {error}");
         }
         work
     }
@@ -125,7 +125,7 @@ impl Agent for Chronicle {
         self.take_notices();
         self.diary.write(self.now);
         if let Err(error) = self.file.flush() {
-            tracing::error!("opportunities not written: {error}");
+            tracing::error!("cannot write opportunities: {error}");
         }
     }
 
@@ -135,7 +135,9 @@ impl Agent for Chronicle {
         }
         let unbooked = self.diary.unwritten();
         if unbooked > 0 {
-            report.failures.push(format!("{unbooked} connections or counts are not in the ledger"));
+            report
+                .failures
+                .push(format!("{unbooked} connections or counts were not written to the ledger"));
         }
     }
 }

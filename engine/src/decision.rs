@@ -51,7 +51,7 @@ impl Decision {
         }
     }
 
-    /// The same, timed by this.
+    /// Measures its latency with this stopwatch.
     #[must_use]
     pub fn timed(mut self, stopwatch: Stopwatch) -> Decision {
         self.stopwatch = stopwatch;

@@ -1,7 +1,7 @@
-//! Builds every agent and every edge from a plan, starts the threads, and ends them in order.
+//! Builds every agent and every edge from a plan, starts the threads, and stops them in order.
 //!
-//! The only place that knows all agents and all rings. Everything that can fail is done before the
-//! first thread starts.
+//! This is the only module that knows all agents and all rings. Everything that can fail is done
+//! before the first thread starts.
 
 use crate::broadcast::{self, Broadcast};
 use crate::calculator::{self, Calculator, Output};
@@ -45,35 +45,36 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Records that may wait for the cold side's chronicle.
+/// Capacity of the ring to the chronicle, records.
 const CHRONICLE_RING: usize = 1 << 12;
-/// Opportunities that may wait for the journal.
+/// Capacity of the ring of opportunities to the journal, records.
 const OPPORTUNITIES_RING: usize = 1 << 12;
-/// Notices that may wait for it.
+/// Capacity of the channel of notices to the chronicle.
 const NOTICES: usize = 1 << 10;
-/// Closed segments that may wait for the sealer; more stay with the syncer and the journal.
+/// Capacity of the channel of closed segments to the sealer. Further segments stay with the syncer
+/// and the journal.
 const SEGMENTS: usize = 64;
-/// Changes of the journal's state that may wait for the broadcast: one a second at most.
+/// Capacity of the ring of journal states to the broadcast. There is at most one a second.
 const STATES_RING: usize = 64;
-/// Connections of one feed that are made at the same time.
+/// Number of connections of one feed that are made concurrently.
 const CONNECTORS_PER_FEED: usize = 4;
 
-/// What the launch is handed beside the plan.
+/// Inputs of the launch other than the plan.
 #[derive(Clone, Debug)]
 pub struct Surroundings {
     /// The process's clock.
     pub clock: Clock,
-    /// Where agents keep their counts.
+    /// Registry of all counters.
     pub counters: Counters,
-    /// The flag that ends everything.
+    /// The flag that stops everything.
     pub stop: Stop,
-    /// Names this run in files.
+    /// Id of this run in file names.
     pub run: RunId,
-    /// For reconnect jitter.
+    /// Seed of the reconnect jitter.
     pub seed: u64,
 }
 
-/// The syncer and the sealer by name; each returns what went wrong.
+/// Threads of the syncer and the sealer, by name. Each returns a list of what went wrong.
 type Followers = [(&'static str, JoinHandle<Vec<String>>); 2];
 
 /// A running engine.
@@ -81,14 +82,14 @@ type Followers = [(&'static str, JoinHandle<Vec<String>>); 2];
 pub struct Engine {
     hot: Running,
     cold: Running,
-    /// Cold threads that end when what they get has ended, in this order.
+    /// Cold threads that end when their input ends, in this order.
     followers: Followers,
     address: SocketAddr,
     board: Board,
     book_keeping: BookKeeping,
 }
 
-/// What is noted in the lake when everything has ended.
+/// Entries made in the lake once everything has ended.
 #[derive(Debug)]
 struct BookKeeping {
     mark: Mark,
@@ -97,7 +98,7 @@ struct BookKeeping {
     counters: Counters,
     /// Handed over by the agents that own them.
     stages: Vec<StageCounter>,
-    /// Held until then.
+    /// Held until the last entry is written.
     _lock: lock::Lock,
 }
 
@@ -109,26 +110,26 @@ impl BookKeeping {
 }
 
 impl Engine {
-    /// Where the broadcast listens.
+    /// Returns the address on which the broadcast listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The latencies of the last second, live.
+    /// Returns the latencies of the last second, live.
     #[must_use]
     pub fn board(&self) -> &Board {
         &self.board
     }
 
-    /// Whether every agent has ended, by itself or because it was asked to.
+    /// Returns whether every agent has ended, by itself or on request.
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.hot.is_finished() && self.cold.is_finished()
     }
 
-    /// Waits for every agent, the syncer and the sealer; gathers what they measured and what went
-    /// wrong.
+    /// Waits for every agent, the syncer and the sealer, and returns their measurements and
+    /// failures.
     #[must_use]
     pub fn join(self) -> Report {
         let mut report = self.hot.join();
@@ -141,7 +142,9 @@ impl Engine {
         }
         if let Err(error) = self.book_keeping.end() {
             let error = anyhow::Error::from(error);
-            report.failures.push(format!("the end is not in the ledger: {error:#}"));
+            report
+                .failures
+                .push(format!("cannot write the end of the run to the ledger: {error:#}"));
         }
         report
     }
@@ -150,22 +153,25 @@ impl Engine {
 /// Starts an engine.
 ///
 /// # Errors
-/// What cannot be had from the system: the port, the lake's folder, a thread.
+/// If a system resource is not available: the port, the lake's folder, a thread.
 pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     if plan.lock_memory {
         memory::lock()?;
     }
     let listener = broadcast::bind(plan.address).with_context(|| {
         let address = plan.address;
-        format!("cannot listen on {address}: choose another broadcast.address, or end who has it")
+        format!(
+            "cannot listen on {address}: choose another broadcast.address, or stop the \
+             process that uses it"
+        )
     })?;
     let address = listener.local_addr()?;
     let lake = &plan.lake;
     let lock = lock::recording(lake).context("cannot record into this lake")?;
     if let Err(error) = capture::finish_leftovers(lake) {
-        tracing::warn!(target: "capture", "files of a killed run keep their names: {error}");
+        tracing::warn!(target: "capture", "cannot rename the files of a killed run: {error}");
     }
-    for refused in plan.sockets.probe().context("there is no TCP socket to be had")? {
+    for refused in plan.sockets.probe().context("cannot create a TCP socket")? {
         tracing::warn!(target: "feed", "{refused}");
     }
     let catalogue = Arc::new(plan.catalogue.clone());
@@ -193,13 +199,13 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         let crew = thread.agents.iter().filter_map(|role| agents.remove(role)).collect();
         threads.push((thread.clone(), crew));
     }
-    // Downstream first, so that nobody sends before its consumer runs.
+    // Consumers start first, so that no agent sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
     Ok(Engine { hot, cold, followers, address, board, book_keeping })
 }
 
-/// Notes that the run begins; finds what runs before it left to be sealed.
+/// Writes the begin of the run to the ledger and finds segments that earlier runs left unsealed.
 fn open_books(
     lake: &Path,
     catalogue: &Catalogue,
@@ -216,7 +222,7 @@ fn open_books(
     Ok((BookKeeping { mark, lake, clock, counters, stages, _lock: lock }, leftovers))
 }
 
-/// A thread for one agent of the cold side.
+/// Returns the thread plan for one agent of the cold side.
 fn cold_thread(role: &str) -> ThreadPlan {
     ThreadPlan {
         name: role.to_owned(),
@@ -226,17 +232,17 @@ fn cold_thread(role: &str) -> ThreadPlan {
     }
 }
 
-/// Agents as they are made, by role.
+/// Agents by role, as they are created.
 struct Wiring<'a> {
     plan: &'a Plan,
     around: &'a Surroundings,
     catalogue: Arc<Catalogue>,
     agents: BTreeMap<String, Box<dyn Agent>>,
-    /// Of earlier runs; sealed before this one's segments.
+    /// Segments of earlier runs, which are sealed before this run's.
     leftovers: Vec<Leftover>,
     /// Feeds whose frames are captured.
     captured: Vec<capture::Source>,
-    /// Of all stopwatches; the telemetry's.
+    /// Readings of all stopwatches, for the telemetry.
     readings: Vec<Readings>,
     /// The stages' counters, for the ledger.
     stages: Vec<StageCounter>,
@@ -284,7 +290,7 @@ impl Wiring<'_> {
         self.journal(journal::Edges { inputs: journal_in, annexes, states })
     }
 
-    /// A stopwatch for a stage that every venue's records pass.
+    /// Creates a stopwatch for a stage that the records of all venues pass.
     fn stopwatch(&mut self, stage: &'static str) -> Stopwatch {
         let count = self.catalogue.venues.len();
         let venues = (0..=u8::MAX).map(VenueId).take(count).collect();
@@ -297,7 +303,8 @@ impl Wiring<'_> {
         stopwatch
     }
 
-    /// The agent that gathers what all stopwatches have recorded, and where it shows that.
+    /// Creates the agent that gathers the latencies of all stopwatches, and returns the board that
+    /// shows them.
     fn telemetry(&mut self) -> anyhow::Result<Board> {
         let board = Board::default();
         let readings = std::mem::take(&mut self.readings);
@@ -324,7 +331,7 @@ impl Wiring<'_> {
         }
     }
 
-    /// A feed agent with its connectors; returns the end of its edge for the calculator.
+    /// Creates a feed agent with its connectors and returns the calculator's end of its edge.
     fn feed(
         &mut self,
         place: usize,
@@ -337,8 +344,8 @@ impl Wiring<'_> {
         for number in 0..targets.len().min(CONNECTORS_PER_FEED) {
             let (targets, clock) = (targets.clone(), self.around.clock.clone());
             let (requests, answers) = (requests_out.clone(), answers_in.clone());
-            // Not joined: it ends by itself once the feed has let go of its channels, at the latest
-            // when the attempt in hand times out.
+            // Not joined: the thread ends by itself once the feed has dropped its channels, at the
+            // latest when its current attempt times out.
             std::thread::Builder::new()
                 .name(format!("connect-{place}-{number}"))
                 .spawn(move || connector::serve(&targets, &requests, &answers, &clock))?;
@@ -361,7 +368,7 @@ impl Wiring<'_> {
         Ok(receiver)
     }
 
-    /// The listings of a feed's venues, cut into connections, and where each goes.
+    /// Splits the listings of a feed's venues into connections and returns them with their targets.
     fn connections(&self, feed: &FeedPlan) -> anyhow::Result<(Vec<ConnectionPlan>, Vec<Target>)> {
         let (mut connections, mut targets) = (Vec::new(), Vec::new());
         for name in &feed.venues {
@@ -381,8 +388,8 @@ impl Wiring<'_> {
         Ok((connections, targets))
     }
 
-    /// The ring for a feed's frames, if any of its venues is captured; its other end waits for the
-    /// capture.
+    /// Creates the ring for a feed's frames, if any of its venues is captured, and keeps the other
+    /// end for the capture agent.
     fn captured_frames(
         &mut self,
         connections: &[ConnectionPlan],
@@ -466,7 +473,7 @@ impl Wiring<'_> {
         Ok(())
     }
 
-    /// The journal, with the syncer and the sealer on their cold threads.
+    /// Creates the journal, with the syncer and the sealer on their cold threads.
     fn journal(&mut self, edges: journal::Edges) -> anyhow::Result<Followers> {
         let (settings, lake) = (self.plan.journal, &self.plan.lake);
         let (segments, closed) = channel::bounded(SEGMENTS);
@@ -497,7 +504,7 @@ impl Wiring<'_> {
     }
 }
 
-/// Seals what earlier runs left; returns a sentence for each thing that could not be done.
+/// Seals the segments that earlier runs left. Returns a sentence for each failure.
 fn recover_all(
     leftovers: &[Leftover],
     lake: &Path,

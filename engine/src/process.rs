@@ -22,22 +22,22 @@ use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
-/// Between two looks at signals and limits.
+/// Interval at which signals and limits are checked.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
-/// From being asked to end until everything must have ended.
+/// Maximum time between the request to stop and the end of all agents.
 const END_LIMIT: Duration = Duration::from_secs(30);
 
-/// Sends log lines of the cold threads to standard error: those of `level` and above, unless
-/// `RUST_LOG` chooses.
+/// Writes the cold threads' log lines of `level` and above to standard error. `RUST_LOG` overrides
+/// the level.
 pub fn log_to_stderr(level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
-    // A second call, in a test, finds the first one's subscriber in place.
+    // A second call, which tests make, finds a subscriber already installed.
     let colour = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour);
     drop(log.with_writer(std::io::stderr).try_init());
 }
 
-/// A running engine and what supervises it.
+/// A running engine with its supervision.
 #[derive(Debug)]
 pub struct Process {
     engine: Engine,
@@ -45,7 +45,7 @@ pub struct Process {
     started: Nanos,
     watch: ThreadWatch,
     losses: Losses,
-    /// When the decision's rules expire, if they do.
+    /// Time at which the decision's rules expire, if they do.
     expires: Option<Nanos>,
 }
 
@@ -76,31 +76,31 @@ impl Process {
         Ok(Process { engine, around, started, watch, losses, expires })
     }
 
-    /// Where the broadcast listens.
+    /// Returns the address on which the broadcast listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.engine.address()
     }
 
-    /// The engine's counters, live.
+    /// Returns the engine's live counters.
     #[must_use]
     pub fn counters(&self) -> &Counters {
         &self.around.counters
     }
 
-    /// The engine's latencies of the last second, live.
+    /// Returns the engine's latencies of the last second, live.
     #[must_use]
     pub fn board(&self) -> &Board {
         self.engine.board()
     }
 
-    /// The flag that ends the engine.
+    /// Returns the flag that stops the engine.
     #[must_use]
     pub fn stop(&self) -> &Stop {
         &self.around.stop
     }
 
-    /// The engine's clock.
+    /// Returns the engine's clock.
     #[must_use]
     pub fn clock(&self) -> &Clock {
         &self.around.clock
@@ -150,7 +150,7 @@ impl Process {
         shown.map(|()| summary)
     }
 
-    /// Ends in order and sums up.
+    /// Stops the engine in order and returns the summary.
     fn end(self) -> anyhow::Result<Summary> {
         let Process { engine, around, started, .. } = self;
         around.stop.request();
@@ -159,13 +159,13 @@ impl Process {
         while !engine.is_finished() {
             std::thread::sleep(Duration::from_millis(1));
             let waited = around.clock.now().saturating_sub(asked);
-            anyhow::ensure!(waited < nanos(END_LIMIT), "agents did not end within {END_LIMIT:?}");
+            anyhow::ensure!(waited < nanos(END_LIMIT), "agents did not stop within {END_LIMIT:?}");
         }
         Ok(Summary::new(elapsed, around.counters, engine.join())?)
     }
 }
 
-/// Says what came of locking memory and of asking for huge pages, once every ring has been touched.
+/// Logs how much memory was locked and is in huge pages, once every ring has been touched.
 fn tell_memory() {
     if let (Ok(locked), Ok(huge)) = (memory::locked_bytes(), memory::huge_bytes()) {
         let (locked, huge) = (locked >> 20, huge >> 20);
@@ -173,10 +173,11 @@ fn tell_memory() {
     }
 }
 
-/// Whether the summary's file can be written: known before hours of running, not after.
+/// Checks that the summary can be written to `file`, so that a wrong path fails before the run and
+/// not after hours of it.
 ///
 /// # Errors
-/// If it cannot be opened for writing.
+/// If the file cannot be opened for writing.
 pub fn check_summary(file: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = file else { return Ok(()) };
     std::fs::OpenOptions::new()
@@ -190,7 +191,7 @@ pub fn check_summary(file: Option<&Path>) -> anyhow::Result<()> {
 fn warn_of_expiry() {
     tracing::warn!(
         target: "decision",
-        "the recommendations have expired: nothing opens any more; start again with a new file, \
+        "the recommendations have expired: no opportunity opens any more; restart with a new file, \
          reviewed and enabled"
     );
 }
@@ -225,13 +226,13 @@ impl Losses {
         } else if was_stopped || lost_before < lost {
             tracing::warn!(
                 target: "journal",
-                "recording again; {lost} records are lost so far, and gaps in the journal say where"
+                "recording again; {lost} records were lost so far, marked as gaps in the journal"
             );
         }
     }
 }
 
-/// Prints the summary, writes it as JSON where asked, and gives the exit code.
+/// Prints the summary, writes it as JSON if a file is given, and returns the exit code.
 ///
 /// # Errors
 /// If the file cannot be written.
@@ -246,7 +247,7 @@ pub fn conclude(summary: &Summary, file: Option<&Path>) -> anyhow::Result<ExitCo
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// Rates from one look to the next, as one line.
+/// Formats rates since its last call as one line.
 #[derive(Debug, Default)]
 pub struct StatusLine {
     before: BTreeMap<String, u64>,

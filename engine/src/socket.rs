@@ -1,4 +1,4 @@
-//! Sockets: from the connection's making on a cold thread to frames read without blocking.
+//! Sockets: connections are made on cold threads, then frames are read without blocking.
 
 pub mod frame_reader;
 pub mod receive_buffer;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::{Counters, UnknownCounter};
 
-/// Stages in the order of the data flow, for the table.
+/// Latency stages for the table, in the order of the data flow.
 const STAGES: [&str; 7] = [
     "kernel_to_read",
     "read_to_quote",
@@ -21,14 +21,14 @@ const STAGES: [&str; 7] = [
     "read_to_client",
 ];
 
-/// A finished run.
+/// Results of a finished run.
 #[derive(Debug)]
 pub struct Summary {
-    /// How long it ran, ns.
+    /// Duration of the run, ns.
     pub elapsed: Nanos,
-    /// Its counters.
+    /// Final counters.
     pub counters: Counters,
-    /// What its agents reported.
+    /// Reports of the agents.
     pub report: Report,
     /// Named totals, in the order shown.
     totals: Vec<(&'static str, u64)>,
@@ -51,7 +51,7 @@ impl Summary {
         Ok(Summary { elapsed, counters, report, totals, decoded_and_sealed })
     }
 
-    /// Records that found an edge full and were counted out, by edge.
+    /// Returns the records dropped at full edges, by edge.
     #[must_use]
     pub fn drops(&self) -> Vec<(String, u64)> {
         let of_edge = |(name, count): (&String, &u64)| {
@@ -61,7 +61,7 @@ impl Summary {
         self.counters.snapshot().iter().filter_map(of_edge).collect()
     }
 
-    /// Whether every quote decoded is a row, and nothing was dropped or failed.
+    /// Returns whether every decoded quote became a row, and nothing was dropped or failed.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let (decoded, sealed) = self.decoded_and_sealed;
@@ -70,8 +70,8 @@ impl Summary {
             && self.report.failures.is_empty()
     }
 
-    /// For scripts: totals, drops by edge, latency by stage, and by stage and venue, in ns, every
-    /// counter.
+    /// Returns the JSON for scripts: totals, drops by edge, latencies by stage and by stage and
+    /// venue in ns, and every counter.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let latency: Map<String, Value> = self
@@ -101,7 +101,7 @@ impl Summary {
         })
     }
 
-    /// For people.
+    /// Returns the text for people.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("\nafter {:.1} s", seconds(self.elapsed))];
@@ -111,14 +111,16 @@ impl Summary {
             lines.push(numbered(&format!("dropped at {edge}"), count));
         }
         let complete = self.is_complete();
-        let verdict = if complete { "every quote decoded is a row" } else { "NOT complete" };
+        let verdict =
+            if complete { "every decoded quote is a row in the lake" } else { "NOT complete" };
         lines.push(format!("  {verdict}\n\n{}", self.latency_table()));
         lines.extend(self.threads_table().map(|table| format!("\n{table}")));
         lines.extend(self.report.failures.iter().map(|failure| format!("failed: {failure}")));
         lines.join("\n")
     }
 
-    /// What the kernel did to each thread; none if the run ended before that was counted.
+    /// Returns a table of page faults and waits by thread; `None` if the run ended before they were
+    /// counted.
     fn threads_table(&self) -> Option<Table> {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -190,7 +192,7 @@ fn totals(counters: &Counters) -> Result<Vec<(&'static str, u64)>, UnknownCounte
     Ok(totals)
 }
 
-/// A name, how many samples, and the quantiles in us.
+/// Returns a table row: the name, the number of samples, and the quantiles in us.
 fn row(name: String, latency: &Latency) -> Vec<String> {
     let quantiles = QUANTILES.iter().map(|(_, q)| micros(latency.quantile(*q)));
     let head = [name, latency.count().to_string()].into_iter();

@@ -1,9 +1,9 @@
-//! The cold agent that gathers latencies: by stage and venue, once a second, from every stopwatch.
+//! The telemetry agent: gathers latencies by stage and venue from every stopwatch once a second.
 //!
-//! It asks all stopwatches at the same moment and takes the answers as they come. What has arrived
-//! goes into the sums for the summary, onto the [`Board`] for whoever shows it live, and into the
-//! files of `files`, if there is a folder for them. Nobody waits for it; when it is late the
-//! intervals are longer. It must not know agents, or what a stage is beside its name.
+//! It runs on a cold thread. It requests readings from all stopwatches at the same moment and takes
+//! the answers as they arrive. They are added to the sums for the summary, shown on the [`Board`],
+//! and written to the files of `files` if there is a folder for them. No other agent waits for it;
+//! if it is late, its intervals become longer.
 
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::latency::Latency;
@@ -19,34 +19,34 @@ mod files;
 mod plot;
 mod units;
 
-/// From one question to the next.
+/// Interval between two requests.
 pub const INTERVAL: Nanos = SECOND;
 
-/// The quantiles that every latency is shown at.
+/// Quantiles at which every latency is shown.
 pub const QUANTILES: [(&str, f64); 4] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
-/// The latencies of the last interval of one stage.
+/// Latencies of one stage in the last interval.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The stage's name.
+    /// Name of the stage.
     pub stage: &'static str,
-    /// Samples of all venues.
+    /// Number of samples of all venues.
     pub count: u64,
-    /// Of all venues, at [`QUANTILES`], ns.
+    /// Latencies of all venues at [`QUANTILES`], ns.
     pub quantiles: [Nanos; QUANTILES.len()],
-    /// Of all venues, ns.
+    /// Maximum over all venues, ns.
     pub max: Nanos,
-    /// By venue that had samples: its name and its own quantiles, ns.
+    /// Name and quantiles of each venue that had samples, ns.
     pub venues: Vec<(String, [Nanos; QUANTILES.len()])>,
 }
 
-/// Where the live latencies stand, for cold threads that show them.
+/// Live latencies, shared with the cold threads that show them.
 #[derive(Clone, Debug, Default)]
 pub struct Board(Arc<Mutex<Vec<Row>>>);
 
 impl Board {
-    /// What there is now, in the order of the data flow.
+    /// Returns the current rows in the order of the data flow.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -61,18 +61,18 @@ impl Board {
     }
 }
 
-/// What is known of one venue in one stage.
+/// Latencies of one venue in one stage.
 #[derive(Debug)]
 struct Cell {
     stage: &'static str,
     venue: VenueId,
-    /// Since the run began.
+    /// Latencies since the run began.
     sum: Latency,
-    /// Of the last interval.
+    /// Latencies of the last interval.
     last: Latency,
 }
 
-/// The agent.
+/// The telemetry agent.
 #[derive(Debug)]
 pub struct Telemetry {
     readings: Vec<Readings>,
@@ -80,12 +80,12 @@ pub struct Telemetry {
     ask_at: Nanos,
 }
 
-/// Everything but the readings, so that taking can borrow both.
+/// Everything except the readings, so that `take` can borrow both.
 #[derive(Debug)]
 struct Store {
-    /// By [`VenueId`].
+    /// Names of the venues, indexed by [`VenueId`].
     venues: Vec<String>,
-    /// In the order of the readings, and therein of their venues.
+    /// Cells in the order of the readings and, within each, of their venues.
     cells: Vec<Cell>,
     board: Board,
     files: Option<Files>,
@@ -93,11 +93,12 @@ struct Store {
 }
 
 impl Telemetry {
-    /// Gathers these readings of `venues`, which are named by their ids. With a folder, files are
-    /// written there; those of an earlier run are overwritten. `now` is when the run began.
+    /// Creates an agent that gathers these readings. `venues` has the venues' names by id. If a
+    /// folder is given, files are written there and replace those of an earlier run. `now` is the
+    /// begin of the run.
     ///
     /// # Errors
-    /// If the folder or the interval log in it cannot be made.
+    /// If the folder or its interval log cannot be created.
     pub fn new(
         readings: Vec<Readings>,
         venues: Vec<String>,
@@ -146,7 +147,8 @@ impl Agent for Telemetry {
         if now < self.ask_at {
             return taken;
         }
-        // From the present time on, so that a host that slept is not asked in a burst.
+        // Counted from the current time, so that a host that slept does not send a burst of
+        // requests.
         self.ask_at = now.max(self.ask_at.saturating_add(INTERVAL));
         taken + self.readings.iter_mut().filter_map(|r| r.ask().then_some(())).count()
     }
@@ -181,7 +183,7 @@ impl Store {
         name_of(&self.venues, venue)
     }
 
-    /// Books one set of readings.
+    /// Adds one set of readings.
     fn take(&mut self, stage: &'static str, venues: &[VenueId], times: &Times) {
         for (venue, histogram) in venues.iter().zip(&times.histograms) {
             if let Some(cell) = self.cells.iter_mut().find(|cell| cell.is(stage, *venue)) {
@@ -195,11 +197,11 @@ impl Store {
         let with_samples: Vec<(&str, &Histogram<u32>)> =
             named.zip(&times.histograms).filter(|(_, histogram)| !histogram.is_empty()).collect();
         if let Err(error) = files.append(stage, times.since, times.until, &with_samples) {
-            self.fail("the interval log was not written to the end", &error);
+            self.fail("cannot write the interval log", &error);
         }
     }
 
-    /// Renews a stage's row on the board.
+    /// Updates a stage's row on the board.
     fn show(&self, stage: &'static str) {
         let mut all = Latency::with_digits(DIGITS);
         let mut venues = Vec::new();
@@ -219,11 +221,11 @@ impl Store {
         let sums: Vec<(&str, &str, &Latency)> =
             with_samples.map(|cell| (cell.stage, self.name(cell.venue), &cell.sum)).collect();
         if let Err(error) = files.write_sums(&sums) {
-            self.fail("the latency distributions were not all written", &error);
+            self.fail("cannot write all latency distributions", &error);
         }
     }
 
-    /// Once for each thing that goes wrong; files are not tried again.
+    /// Records a failure. Files are not tried again, so each failure is reported once.
     fn fail(&mut self, what: &str, error: &std::io::Error) {
         self.failures.push(format!("{what}: {error}"));
         self.files = None;
@@ -234,7 +236,7 @@ fn name_of(venues: &[String], venue: VenueId) -> &str {
     venues.get(venue.index()).map_or("unknown", String::as_str)
 }
 
-/// A distribution at the quantiles that are shown.
+/// Returns the quantiles of a distribution that are shown.
 #[must_use]
 pub fn quantiles(latency: &Latency) -> [Nanos; QUANTILES.len()] {
     QUANTILES.map(|(_, quantile)| latency.quantile(quantile))
@@ -274,7 +276,7 @@ mod tests {
         record(&mut watches[1], 1, 1_000);
         let now = START + SECOND;
         assert_eq!(telemetry.do_work(now - 1), 0);
-        assert_eq!(telemetry.do_work(now), 3, "everybody is asked");
+        assert_eq!(telemetry.do_work(now), 3, "every stopwatch is asked");
         watches.iter_mut().for_each(|watch| watch.turn(now));
         assert_eq!(telemetry.do_work(now + 1), 3);
         let rows = board.rows();
@@ -287,8 +289,8 @@ mod tests {
         clock.set(now + 5);
         let mut rest = Report::default();
         watches.iter_mut().for_each(|watch| rest.stopwatch(watch));
-        assert!(rest.latencies.is_empty(), "the telemetry has them");
-        assert!(!telemetry.is_finished(), "there is something to take");
+        assert!(rest.latencies.is_empty(), "the telemetry has taken them");
+        assert!(!telemetry.is_finished(), "there are readings to take");
         telemetry.do_work(now + 6);
         drop(watches);
         assert!(telemetry.is_finished());
@@ -320,6 +322,6 @@ mod tests {
         assert_eq!(report.latencies[0].1.count(), 1);
         assert_eq!(report.failures.len(), 1, "{:?}", report.failures);
         let again = Telemetry::new(Vec::new(), Vec::new(), Board::default(), Some(&hist), START);
-        assert!(again.is_err(), "a folder that cannot be is told at the start");
+        assert!(again.is_err(), "a folder that cannot be created is an error at the start");
     }
 }

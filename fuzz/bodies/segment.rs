@@ -1,6 +1,6 @@
-//! Any bytes as a journal segment, and any change of a sound one.
+//! Reads any bytes, and any change of a sound segment, as a journal segment.
 //!
-//! It knows the reader by its interface alone, and must not know libFuzzer.
+//! The reader is used only through its interface.
 
 use bytemuck::Zeroable;
 use spreadwire_lake::run::{Origin, RunId};
@@ -11,22 +11,22 @@ use spreadwire_market::record::{Gap, Quote, Record};
 use std::io::Cursor;
 use std::sync::OnceLock;
 
-/// Records of each block of the sound segment.
+/// Number of records in each block of the sound segment.
 const BLOCKS: [u64; 4] = [3, 1, 7, 2];
 const HEADER_BYTES: usize = 64;
 
-/// Runs the reader over an input.
+/// Runs the reader on an input.
 ///
 /// # Panics
-/// If it does not keep what it promises.
+/// If it breaks one of its guarantees.
 pub(crate) fn run(data: &[u8]) {
     let blocks = read_all(data);
     let records: usize = blocks.iter().map(|block| block.records.len()).sum();
-    assert!(records * HEADER_BYTES <= data.len(), "more was read than there is");
+    assert!(records * HEADER_BYTES <= data.len(), "the reader returned more than the input holds");
     change_sound_one(data);
 }
 
-/// Every block that the reader gives, behind damage as well.
+/// Returns every block that the reader finds, including those after damage.
 fn read_all(data: &[u8]) -> Vec<ReadBlock> {
     let mut blocks = Vec::new();
     let Ok(mut reader) = SegmentReader::new(Cursor::new(data)) else { return blocks };
@@ -41,13 +41,13 @@ fn read_all(data: &[u8]) -> Vec<ReadBlock> {
             Some(Err(_)) | None => break,
         }
     }
-    assert!(reader.next().is_none(), "after the end nothing comes");
+    assert!(reader.next().is_none(), "nothing may follow the end");
     let follow = |pair: &[ReadBlock]| pair[0].offset < pair[1].offset;
     assert!(blocks.windows(2).all(follow), "the order of blocks is the file's");
     blocks
 }
 
-/// The input says where a sound segment is changed, cut, or both.
+/// Changes or truncates a sound segment, or both, as the input says.
 fn change_sound_one(data: &[u8]) {
     let [low, high, flip, cut, ..] = *data else { return };
     let (bytes, blocks) = sound();
@@ -60,12 +60,12 @@ fn change_sound_one(data: &[u8]) {
     let whole = blocks.iter().take_while(|block| end(block) <= differs as u64).count();
     let found = read_all(&changed);
     let whole = if differs < HEADER_BYTES { 0 } else { whole };
-    assert!(whole <= found.len() || differs < HEADER_BYTES, "a whole block is not given back");
+    assert!(whole <= found.len() || differs < HEADER_BYTES, "a complete block is missing");
     assert_eq!(found.get(..whole), blocks.get(..whole), "blocks before the change are as written");
     assert!(found.iter().all(|block| blocks.contains(block)), "a block that was never written");
 }
 
-/// A segment as the writer makes it, and its blocks.
+/// Returns a segment written by the writer, and its blocks.
 fn sound() -> &'static (Vec<u8>, Vec<ReadBlock>) {
     static SOUND: OnceLock<(Vec<u8>, Vec<ReadBlock>)> = OnceLock::new();
     SOUND.get_or_init(|| {

@@ -18,11 +18,11 @@ use std::sync::Once;
 const BEGUN: Nanos = 1_723_161_600 * SECOND;
 const QUOTES: u64 = 40;
 
-/// A lake of one run, with every file of it.
+/// A lake with one run, and all its files.
 pub(crate) struct SoundLake {
-    /// Held, because the lake vanishes with it.
+    /// Dropping this deletes the lake.
     home: tempfile::TempDir,
-    /// From the lake's top, with their content.
+    /// Paths relative to the lake, with the files' contents.
     pub(crate) files: Vec<(PathBuf, Vec<u8>)>,
 }
 
@@ -37,7 +37,7 @@ impl SoundLake {
         SoundLake { home, files }
     }
 
-    /// The lake's folder.
+    /// Returns the lake's folder.
     pub(crate) fn path(&self) -> &Path {
         self.home.path()
     }
@@ -110,8 +110,8 @@ fn status(ts_recv: Nanos) -> Record {
         .into()
 }
 
-/// Changes a file's bytes as an input says: what to do, where, with how many bytes, and which; again
-/// until the input ends.
+/// Changes a file's bytes. Each step of the input selects the kind of change, the position, the
+/// number of bytes and the new bytes, until the input ends.
 pub(crate) fn changed(original: &[u8], mut input: &[u8]) -> Vec<u8> {
     let mut bytes = original.to_vec();
     while let [what, low, high, count, rest @ ..] = input {
@@ -134,7 +134,7 @@ pub(crate) fn changed(original: &[u8], mut input: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Panics of a library that ours catches are no news, and no reason to stop a fuzzer.
+/// Suppresses the output of panics in libraries that our code catches; they must not stop a fuzzer.
 pub(crate) fn keep_caught_panics_quiet() {
     static ONCE: Once = Once::new();
     let is_ours = |file: &str| !file.contains("registry") && !file.contains("rustc");

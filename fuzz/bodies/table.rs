@@ -1,6 +1,4 @@
-//! Any bytes as a Parquet file of the lake, and any change of sound ones.
-//!
-//! It must not know libFuzzer.
+//! Reads any bytes, and any change of sound files, as Parquet files of the lake.
 
 use crate::sound_lake::{SoundLake, changed};
 use spreadwire_lake::table::{TABLES, TableReader};
@@ -8,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// A few bytes can say that they are many rows; so many batches are enough of them.
+/// Maximum number of batches to read, because a few bytes can claim many rows.
 const BATCHES_MAX: usize = 8;
 
 /// Reads an input as a file of each table.
@@ -19,7 +17,7 @@ pub(crate) fn run(data: &[u8]) {
     static SOUND: OnceLock<SoundLake> = OnceLock::new();
     let [which, changes @ ..] = data else { return };
     let lake = SOUND.get_or_init(SoundLake::make);
-    // Beside the lake's folders: a name that nobody looks for.
+    // A name beside the lake's folders that the lake does not use.
     let path = lake.path().join("file.parquet");
     if data.starts_with(b"PAR1") {
         return read(&path, data);

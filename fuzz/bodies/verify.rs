@@ -1,6 +1,4 @@
-//! Any change of a sound lake: `lake verify` must not call it complete.
-//!
-//! It must not know libFuzzer.
+//! Changes a sound lake: `lake verify` must not call the result complete.
 
 use crate::sound_lake::{SoundLake, changed};
 use std::fs;
@@ -8,10 +6,10 @@ use std::sync::{Mutex, PoisonError};
 
 static SOUND: Mutex<Option<SoundLake>> = Mutex::new(None);
 
-/// Changes a file of the lake as the input says, verifies, and puts the file back.
+/// Changes a file of the lake as the input says, verifies, and restores the file.
 ///
 /// # Panics
-/// If verify does, or takes a changed lake for complete, or a sound one for damaged.
+/// If verify panics, accepts a changed lake as complete, or reports a sound one as damaged.
 pub(crate) fn run(data: &[u8]) {
     let [which, changes @ ..] = data else { return };
     let mut sound = SOUND.lock().unwrap_or_else(PoisonError::into_inner);

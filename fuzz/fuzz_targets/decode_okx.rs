@@ -1,4 +1,4 @@
-//! libFuzzer's way into `bodies/decode.rs`.
+//! libFuzzer entry point of `bodies/decode.rs` for OKX.
 #![no_main]
 
 #[path = "../bodies/decode.rs"]

@@ -1,4 +1,4 @@
-//! libFuzzer's way into `bodies/segment.rs`.
+//! libFuzzer entry point of `bodies/segment.rs`.
 #![no_main]
 
 #[path = "../bodies/segment.rs"]

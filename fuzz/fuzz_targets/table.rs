@@ -1,4 +1,4 @@
-//! libFuzzer's way into `bodies/table.rs`.
+//! libFuzzer entry point of `bodies/table.rs`.
 #![no_main]
 
 #[path = "../bodies/sound_lake.rs"]

@@ -1,4 +1,4 @@
-//! libFuzzer's way into `bodies/verify.rs`.
+//! libFuzzer entry point of `bodies/verify.rs`.
 #![no_main]
 
 #[path = "../bodies/sound_lake.rs"]

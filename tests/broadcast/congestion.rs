@@ -10,7 +10,7 @@ use spreadwire_market::clock::{MILLI, SECOND};
 use spreadwire_market::record::{Gap, RecordingState};
 use std::collections::BTreeSet;
 
-/// Sends spreads until a client that does not read is conflated; `reads` gets all of them.
+/// Sends spreads until a client that does not read is conflated; `reads` receives all of them.
 pub(crate) fn congest(server: &mut Server, model: &mut Model, reads: &mut Client) {
     let mut known = 0;
     while server.count("conflated") < 500 {
@@ -34,7 +34,7 @@ fn a_client_that_stops_reading_is_conflated_and_delays_nobody() {
     slow.expect(&mut server, "snapshot");
     quick.expect(&mut server, "snapshot");
     congest(&mut server, &mut model, &mut quick);
-    // Every pair is waiting, so that catching up takes more than one cycle.
+    // Every pair is waiting, so catching up takes more than one cycle.
     for instrument in 0..24 {
         for (buy, sell) in (0..5).flat_map(|b| (0..5).map(move |s| (b, s))).filter(|(b, s)| b != s)
         {
@@ -88,7 +88,7 @@ fn a_client_with_a_filter_is_conflated_before_what_waits_for_it_is_overwritten()
     slow.expect(&mut server, "subscribed");
     slow.expect(&mut server, "snapshot");
     quick.expect(&mut server, "snapshot");
-    // Of five spreads it wants one, all of one pair.
+    // The client wants one of five spreads, all of one pair.
     let (mut seq, mut wanted) = (0, Vec::new());
     while server.count("congestions") == 0 {
         assert!(seq < 1_000_000, "the line has no end");

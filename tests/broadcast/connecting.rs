@@ -83,7 +83,7 @@ fn who_answers_pings_stays_and_who_is_silent_is_closed() {
         let heard = server.count("requests");
         server.turn();
         if second % 15 == 0 {
-            // Reading answers the ping; the dead one never reads.
+            // Reading answers the ping; the dead client never reads.
             server.until("a pong", |server| {
                 alive.read();
                 server.count("requests") > heard

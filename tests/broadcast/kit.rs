@@ -21,7 +21,6 @@ use spreadwire_market::state::{Reason, State as Health};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, MutexGuard};
-use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -31,9 +30,9 @@ pub(crate) const START: Nanos = 1_700_000_000 * SECOND;
 /// Turns of a network in memory in which nothing moves, after which nothing will.
 const IDLE_TURNS_MAX: usize = 8;
 /// How long real sockets, and processes at their other end, may show no progress.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Nanos = 60 * SECOND;
 
-/// Every instrument on every venue, but the last instrument not on the last venue.
+/// Every instrument on every venue, except the last instrument on the last venue.
 pub(crate) fn catalogue(instruments: u32, venues: u8) -> Catalogue {
     let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 2, size_scale: 4 };
     let venue = |n| VenueInfo { name: format!("venue{n}"), taker_fee: 0.001, max_age: 0 };
@@ -100,7 +99,16 @@ pub(crate) trait Door {
 pub(crate) struct Wait {
     idle_turns: usize,
     moved: u64,
-    progress_at: Instant,
+    /// The real time, which passes for real sockets alone.
+    host: Clock,
+    progress_at: Nanos,
+}
+
+impl Wait {
+    fn begin() -> Wait {
+        let host = Clock::host();
+        Wait { idle_turns: 0, moved: 0, progress_at: host.now(), host }
+    }
 }
 
 impl Door for FakeNetwork {
@@ -130,10 +138,10 @@ impl Door for SocketAddr {
 
     fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool {
         if worked {
-            wait.progress_at = Instant::now();
+            wait.progress_at = wait.host.now();
         }
         std::thread::yield_now();
-        wait.progress_at.elapsed() > PATIENCE
+        wait.host.now().saturating_sub(wait.progress_at) > PATIENCE
     }
 }
 
@@ -141,7 +149,7 @@ impl Door for SocketAddr {
 pub(crate) struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
     pub(crate) agent: Broadcast<N>,
     pub(crate) edge: Option<HoldSender>,
-    /// The journal's.
+    /// The journal's end of the channel for its states.
     pub(crate) states: Option<CountSender>,
     pub(crate) clock: Clock,
     pub(crate) counters: Counters,
@@ -209,7 +217,7 @@ impl<N: Network, D: Door> Server<N, D> {
 
     /// Drives on until the test sees what it waits for.
     pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server<N, D>) -> bool) {
-        let mut wait = Wait { idle_turns: 0, moved: 0, progress_at: Instant::now() };
+        let mut wait = Wait::begin();
         loop {
             let worked = self.turn() > 0;
             if done(self) {
@@ -266,11 +274,11 @@ pub(crate) fn end_of(socket: &mut impl Read, into: &mut Vec<u8>) -> bool {
     }
 }
 
-/// A client that keeps what it was told.
+/// A client that keeps everything it receives.
 pub(crate) struct Client<S: Read + Write = Far> {
     pub(crate) socket: WebSocket<S>,
     pub(crate) seen: Vec<Value>,
-    /// What came in binary messages, one behind the other.
+    /// Contents of the binary messages, one after the other.
     pub(crate) bytes: Vec<u8>,
     pub(crate) closed: Option<Option<CloseFrame>>,
 }
@@ -317,7 +325,7 @@ impl<S: Read + Write> Client<S> {
         self.seen.iter().map(|m| m["type"].as_str().unwrap()).collect()
     }
 
-    /// Waits for a message of this type, and gives up what came until then.
+    /// Waits for a message of this type, and discards what arrived before it.
     pub(crate) fn expect<N: Network, D: Door>(
         &mut self,
         server: &mut Server<N, D>,
@@ -333,7 +341,7 @@ impl<S: Read + Write> Client<S> {
         self.seen.drain(..=place).next_back().unwrap()
     }
 
-    /// Waits until it knows of the spread of this number.
+    /// Waits until it knows the spread with this number.
     pub(crate) fn until_seq<N: Network, D: Door>(&mut self, server: &mut Server<N, D>, seq: u64) {
         server.until(&format!("spread {seq}"), |_| {
             self.read();

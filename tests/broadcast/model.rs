@@ -10,7 +10,7 @@ use spreadwire_market::record::{Spread, Status};
 use spreadwire_market::state::State;
 use std::collections::BTreeMap;
 
-/// What a client knows, by the rules of `docs/broadcast.md`.
+/// A client's knowledge, by the rules of `docs/broadcast.md`.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct View {
     pub(crate) spreads: BTreeMap<(String, String, String), (u64, String)>,
@@ -54,7 +54,7 @@ pub(crate) fn text(of: &Value, field: &str) -> String {
     of[field].as_str().unwrap().to_owned()
 }
 
-/// What happens, as the server should tell it to someone who wants everything.
+/// The events, as the server should send them to an unfiltered client.
 pub(crate) struct Model {
     random: ChaCha8Rng,
     instruments: u32,
@@ -77,7 +77,7 @@ impl Model {
         u8::try_from(self.below(u32::from(self.venues))).unwrap()
     }
 
-    /// A venue that lists every instrument, and another that lists this one.
+    /// Returns a venue that lists every instrument, and another that lists this one.
     fn pair(&mut self, instrument: u32) -> (u8, u8) {
         loop {
             let (buy, sell) = (self.venue(), self.venue());
@@ -116,7 +116,7 @@ impl Model {
         status(instrument, venue, state)
     }
 
-    /// Some records. The last is a spread, so that a spread's number tells exactly what came before.
+    /// Sends some records. The last is a spread, so that its number identifies what came before.
     pub(crate) fn batch<N: Network, D: Door>(&mut self, server: &mut Server<N, D>) {
         for _ in 0..self.below(8) {
             if self.below(6) == 0 {
@@ -132,7 +132,7 @@ impl Model {
     }
 }
 
-/// The place behind a spread's in what was told.
+/// Returns the index after a spread in the messages received.
 pub(crate) fn place_after(told: &[Value], seq: u64) -> usize {
     told.iter().position(|m| m["seq"] == seq).map_or(0, |place| place + 1)
 }

@@ -24,7 +24,8 @@ fn filters_pass_what_they_ask_for_and_no_more() {
     client.ask(&json!({"op": "subscribe", "instruments": ["C1/USDT"]}));
     assert_eq!(client.expect(&mut server, "subscribed")["id"], "1");
     client.expect(&mut server, "snapshot");
-    // Spreads 1 to 6: pays 6 bps on venue2; too little; other venues; sold on venue2; other filter; none.
+    // Spreads 1 to 6: pays 6 bps on venue2; too little; other venues; sold on venue2; another
+    // filter; none.
     for (instrument, buy, sell, px) in [
         (0, 2, 1, 10_026),
         (0, 2, 1, 10_024),

@@ -5,7 +5,7 @@ use crate::model::{Model, View, place_after, text};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A filter, naively.
+/// A filter, evaluated naively.
 #[derive(Clone, Debug, Default)]
 struct Wanted {
     instruments: Option<BTreeSet<String>>,
@@ -53,7 +53,7 @@ impl Wanted {
     }
 }
 
-/// Checks everything a client was told between its snapshot and now, or its unsubscribing.
+/// Checks everything that a client received between its snapshot and now, or its unsubscribing.
 fn check_course(seed: u64, wanted: &Wanted, course: &[Value], told: &[Value], complete: bool) {
     let snapshot = &course[0];
     let from = place_after(told, snapshot["seq"].as_u64().unwrap());

@@ -77,7 +77,7 @@ fn a_loss_before_the_broadcast_is_told_to_all_and_forgets_the_spreads() {
     assert_eq!(snapshot["spreads"], json!([]));
 }
 
-/// A `recording` message as clients see it.
+/// Returns a `recording` message as clients see it.
 pub(crate) fn recording(state: &str, lost: u64) -> Value {
     json!({"type": "recording", "state": state, "ts_recv": START, "lost": lost})
 }

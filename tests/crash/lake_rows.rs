@@ -1,6 +1,6 @@
-//! Rows of a lake, read with the Parquet reader alone, and the records that they were made of.
+//! Rows of a lake, read with the plain Parquet reader, and the records that they were made from.
 //!
-//! It knows the columns as `docs/formats.md` has them, and must not know the engine's tables.
+//! It uses the columns documented in `docs/formats.md` and no code of the engine's tables.
 
 use crate::segments::{Bytes, is_quote, u32_at, u64_at};
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -14,16 +14,16 @@ use std::path::{Path, PathBuf};
 const SIDE_ABSENT: (i64, i64) = (0, 0);
 const NO_EVENT_TIME: u8 = 8;
 
-/// What ids and mantissas of records mean.
+/// Meaning of the ids and mantissas in records.
 #[derive(Debug)]
 pub(crate) struct Names {
     pub(crate) venues: Vec<String>,
-    /// With decimals of prices and of sizes.
+    /// Instruments, with the decimals of prices and sizes.
     pub(crate) instruments: Vec<(String, u8, u8)>,
 }
 
 impl Names {
-    /// As the header of a segment has a fingerprint of it.
+    /// Fingerprint of the catalogue, as in the header of a segment.
     pub(crate) fn text(&self) -> String {
         let line = |(name, px, sz): &(String, u8, u8)| format!("{name}\t{px}\t{sz}\n");
         let mut text: String = self.instruments.iter().map(line).collect();
@@ -32,7 +32,7 @@ impl Names {
     }
 }
 
-/// What a row says, of a quote or of a status; doubles by their bits.
+/// Contents of a row of a quote or a status; doubles are compared by their bits.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Row {
     Quote {
@@ -46,12 +46,12 @@ pub(crate) enum Row {
     },
     Status {
         ts_recv: u64,
-        /// Venue, instrument, state, state before, reason.
+        /// Venue, instrument, state, previous state, reason.
         words: [String; 5],
     },
 }
 
-/// The row that a record must have become.
+/// Returns the row that a record must have become.
 pub(crate) fn row_of(record: &Bytes, names: &Names) -> Row {
     let venue = &names.venues[usize::from(record[60])];
     let (name, px, sz) = &names.instruments[usize::try_from(u32_at(record, 56)).unwrap()];
@@ -78,15 +78,15 @@ pub(crate) fn row_of(record: &Bytes, names: &Names) -> Row {
     }
 }
 
-/// The bits of the double nearest to a decimal.
+/// Returns the bits of the double nearest to a decimal.
 fn double(mantissa: i64, decimals: u8) -> u64 {
     format!("{mantissa}e-{decimals}").parse::<f64>().unwrap().to_bits()
 }
 
-/// Every quote and every status of a lake, by run and number.
+/// Returns every quote and every status of a lake, by run and number.
 ///
 /// # Panics
-/// If a number of a run is there twice.
+/// If a number of a run occurs twice.
 pub(crate) fn inputs(lake: &Path) -> BTreeMap<String, BTreeMap<u64, Row>> {
     let mut found: BTreeMap<String, BTreeMap<u64, Row>> = BTreeMap::new();
     for path in parquet_files(lake) {
@@ -135,18 +135,18 @@ fn status(batch: &RecordBatch, at: usize) -> Row {
     }
 }
 
-/// What the ledger says of runs.
+/// The ledger's entries about runs.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     /// Runs that began.
     pub(crate) started: BTreeSet<String>,
     /// Numbers that the recorder lost: run, first, last.
     pub(crate) lost: HashSet<(String, u64, u64)>,
-    /// How runs ended, each sentence once.
+    /// How runs ended, without duplicates.
     pub(crate) ended: BTreeMap<String, BTreeSet<String>>,
 }
 
-/// The ledger of a lake.
+/// Returns the ledger of a lake.
 pub(crate) fn ledger(lake: &Path) -> Ledger {
     let mut ledger = Ledger::default();
     let files = parquet_files(lake).into_iter();
@@ -188,7 +188,7 @@ fn number(batch: &RecordBatch, name: &str, at: usize) -> Option<u64> {
     column.is_valid(at).then(|| column.value(at).cast_unsigned())
 }
 
-/// Text; empty where it is absent.
+/// Returns the text; empty where it is absent.
 fn text<'a>(batch: &'a RecordBatch, name: &str, at: usize) -> &'a str {
     column(batch, name).as_string::<i32>().value(at)
 }
@@ -208,7 +208,7 @@ fn parquet_files(lake: &Path) -> Vec<PathBuf> {
     files(lake).into_iter().filter(is_parquet).collect()
 }
 
-/// Every file below a folder.
+/// Returns every file below a folder.
 pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(folder) = folders.pop() {

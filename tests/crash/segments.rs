@@ -1,7 +1,5 @@
-//! Journal segments, read as `docs/formats.md` has them and with no code of the engine's.
-//!
-//! It must not know the engine's reader, its records or its checksum: what it reads is what another
-//! program would read.
+//! Reads journal segments by the description in `docs/formats.md`, with no code of the engine: not
+//! its reader, records or checksum. This reads what another program would read.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 const HEADER_BYTES: usize = 64;
 const RECORD_BYTES: usize = 64;
-/// Versions with this layout; what kinds of records they hold differs.
+/// Versions with this layout; they differ in the kinds of records.
 const VERSIONS: [u32; 2] = [1, 2];
 const QUOTE: u8 = 1;
 const STATUS: u8 = 3;
@@ -17,10 +15,10 @@ const GAP: u8 = 4;
 /// Causes of a gap that takes no numbers.
 const UNNUMBERED: [u8; 2] = [2, 3];
 
-/// A record's bytes.
+/// Size of a record, bytes.
 pub(crate) type Bytes = [u8; RECORD_BYTES];
 
-/// What a segment holds up to where it ends or breaks off.
+/// Contents of a segment up to its end or the point where it breaks off.
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) run: String,
@@ -28,24 +26,24 @@ pub(crate) struct Segment {
     pub(crate) catalogue: u32,
     /// Quotes and statuses by their numbers.
     pub(crate) inputs: BTreeMap<u64, Bytes>,
-    /// The number after the last whole block; `None` if there is no block.
+    /// Number after the last complete block; `None` if there is no block.
     pub(crate) next: Option<u64>,
 }
 
-/// A file of the journal's folder that is a segment.
+/// A segment in the journal's folder.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) path: PathBuf,
-    /// By its name: nobody has closed it.
+    /// Whether its name says that it was never closed.
     pub(crate) open: bool,
-    /// `None` if its header was not written.
+    /// Its contents; `None` if its header was not written.
     pub(crate) segment: Option<Segment>,
 }
 
-/// The segments of a lake that were not looked at before, by the names of their files.
+/// Returns the segments of a lake that were not read before, by file name.
 ///
 /// # Panics
-/// If one holds what a killed writer cannot leave: a damaged header or block.
+/// If one contains what a killed writer cannot leave: a damaged header or block.
 pub(crate) fn new_in(lake: &Path, before: &BTreeSet<PathBuf>) -> Vec<Found> {
     let names = fs::read_dir(lake.join("journal")).into_iter().flatten();
     let paths: BTreeSet<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
@@ -59,7 +57,7 @@ pub(crate) fn new_in(lake: &Path, before: &BTreeSet<PathBuf>) -> Vec<Found> {
     found.collect()
 }
 
-/// Whether a segment has more than its header; for a lake that an engine writes to meanwhile.
+/// Returns whether a segment has more than its header; for a lake that an engine is writing to.
 pub(crate) fn is_written(lake: &Path) -> bool {
     let entries = fs::read_dir(lake.join("journal")).into_iter().flatten().flatten();
     let mut segments = entries.filter(|entry| entry.file_name().to_string_lossy().contains(".seg"));
@@ -94,7 +92,7 @@ fn read(path: &Path) -> Option<Segment> {
     Some(segment)
 }
 
-/// The block that `rest` begins with, if all of it is there.
+/// Returns the block that `rest` begins with, if it is complete.
 fn whole_block(rest: &[u8]) -> Option<&[u8]> {
     let header = rest.get(..HEADER_BYTES)?;
     let count = usize::try_from(u32_at(header, 12)).unwrap();
@@ -117,12 +115,12 @@ fn take(records: &[u8], first: u64, inputs: &mut BTreeMap<u64, Bytes>) -> u64 {
     next
 }
 
-/// Whether a header's own checksum holds.
+/// Checks a header's own checksum.
 fn is_sound(header: &[u8]) -> bool {
     u32_at(header, 60) == crc32c(&header[..60])
 }
 
-/// Whether the record is a quote; otherwise it is a status.
+/// Returns whether the record is a quote; otherwise it is a status.
 pub(crate) fn is_quote(record: &Bytes) -> bool {
     record[62] == QUOTE
 }
@@ -135,7 +133,7 @@ pub(crate) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())
 }
 
-/// CRC32C (Castagnoli), a bit at a time.
+/// Computes CRC32C (Castagnoli), bit by bit.
 pub(crate) fn crc32c(bytes: &[u8]) -> u32 {
     let step = |crc: u32, _| if crc & 1 == 1 { (crc >> 1) ^ 0x82F6_3B78 } else { crc >> 1 };
     !bytes.iter().fold(!0, |crc, byte| (0..8).fold(crc ^ u32::from(*byte), step))

@@ -1,7 +1,5 @@
-//! An engine as a process of its own, that is killed: `spreadwire run` on a configuration for what a
-//! simulator plays.
-//!
-//! It knows how to start and to end one, and must not know what is in a lake.
+//! An engine in a process of its own that is killed: `spreadwire run` on a configuration for the
+//! simulator's venues. This file only starts and ends it.
 
 use crate::lake_rows::Names;
 use exchange_sim::{INSTRUMENTS, Simulator, venue_symbol};
@@ -12,13 +10,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
-/// Nothing that is waited for takes longer, on any machine that is not broken.
+/// Longest wait for anything; nothing takes longer unless the machine is broken.
 const PATIENCE: Nanos = 300 * SECOND;
 const SIZE_DECIMALS: u8 = 8;
-/// The command that CI builds; its own crate is the only one whose binary cargo names to a test.
+/// The binary that CI builds. Cargo gives its path only to tests of its own package.
 const ENGINE: &str = env!("CARGO_BIN_EXE_spreadwire");
 
-/// Where an engine records, and what it is told.
+/// The engine's lake and configuration.
 pub(crate) struct Scene {
     pub(crate) home: PathBuf,
     pub(crate) lake: PathBuf,
@@ -56,7 +54,7 @@ impl Scene {
     }
 }
 
-/// Segments so short that a kill meets every stage of their lives.
+/// Segments so short that a kill hits every stage of their lives.
 fn text(names: &Names, simulator: &Simulator, lake: &Path) -> String {
     let mut text = String::new();
     for name in &names.venues {
@@ -80,27 +78,27 @@ fn text(names: &Names, simulator: &Simulator, lake: &Path) -> String {
     )
 }
 
-/// A running engine. One that is dropped is killed.
+/// A running engine. Dropping it kills it.
 pub(crate) struct Victim {
     child: Child,
 }
 
 impl Victim {
-    /// Whether it has ended by itself.
+    /// Returns whether it has ended by itself.
     pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().unwrap()
     }
 
     /// Asks it to end in order (SIGTERM).
     pub(crate) fn ask_to_end(&self) {
-        // Fails if it has ended meanwhile.
+        // Fails if it has ended in the meantime.
         let words = format!("kill -TERM {} 2>/dev/null || true", self.child.id());
         assert!(Command::new("sh").arg("-c").arg(words).status().unwrap().success());
     }
 
-    /// Kills it (SIGKILL); how it ended.
+    /// Kills it (SIGKILL) and returns how it ended.
     pub(crate) fn kill(mut self) -> ExitStatus {
-        // Refused if it has ended meanwhile.
+        // Refused if it has ended in the meantime.
         self.child.kill().unwrap_or_default();
         self.child.wait().unwrap()
     }
@@ -118,7 +116,7 @@ impl Drop for Victim {
     }
 }
 
-/// Looks again and again for what gives no sign of itself, until it is there.
+/// Polls for a condition that cannot be waited for otherwise.
 pub(crate) fn until<T>(clock: &Clock, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = clock.now() + PATIENCE;
     loop {

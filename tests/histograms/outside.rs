@@ -19,8 +19,8 @@ fn main() -> std::process::ExitCode {
     ])
 }
 
-/// Reads a log with the package's own reader; one line of JSON for each interval, then for each tag
-/// what all its intervals together hold, at percentiles.
+/// Reads a log with the package's reader. Prints one line of JSON for each interval, then for each
+/// tag the percentiles over all its intervals.
 const READ: &str = r#"
 import json, sys
 from hdrh.histogram import HdrHistogram
@@ -75,7 +75,8 @@ fn the_log_and_the_distributions_say_the_same_to_the_python_package() {
         let (rows, _) = distribution(&folder.join(format!("{tag}.hgrm")));
         for percentile in sum["percentiles"].as_array().unwrap() {
             let [at, theirs] = [&percentile[0], &percentile[1]].map(|v| v.as_f64().unwrap());
-            // The file has steps of the percentile: theirs lies within the step around it.
+            // The file has its own percentile steps; the package's value is within the step around
+            // it.
             let above = rows.iter().position(|row| at / 100.0 <= row[1]).unwrap();
             let (low, high) = (rows[above.saturating_sub(1)][0], rows[above][0]);
             let theirs = theirs / 1e3;

@@ -12,8 +12,8 @@ pub(crate) const START: Nanos = 1_700_000_000 * SECOND;
 const VENUES: [&str; 2] = ["binance", "okx"];
 pub(crate) const STAGES: [&str; 2] = ["read_to_quote", "read_to_spread"];
 
-/// Two stages of two venues over three intervals, the third cut short by the end; how many samples
-/// each tag got.
+/// Records two stages of two venues over three intervals, of which the third is cut short by the
+/// end. Returns the number of samples of each tag.
 pub(crate) fn write(folder: &Path) -> BTreeMap<String, u64> {
     let clock = Clock::manual(START);
     let venues: Vec<VenueId> = (0..2).map(VenueId).collect();
@@ -43,7 +43,7 @@ pub(crate) fn write(folder: &Path) -> BTreeMap<String, u64> {
             telemetry.do_work(now);
         }
     }
-    // What a process that is killed now leaves: whole lines, nothing waits in memory.
+    // A process that is killed now leaves whole lines; nothing waits in memory.
     let log = std::fs::read_to_string(folder.join("latency.hlog")).unwrap();
     assert!(log.ends_with('\n') && log.lines().filter(|l| l.starts_with("Tag=")).count() == 6);
     clock.set(START + 2_500 * SECOND / 1_000);
@@ -55,7 +55,8 @@ pub(crate) fn write(folder: &Path) -> BTreeMap<String, u64> {
     counts
 }
 
-/// Value in us and running count by percentile, and the total, of a percentile distribution.
+/// Returns value in us and running count by percentile, and the total, of a percentile
+/// distribution.
 pub(crate) fn distribution(file: &Path) -> (Vec<[f64; 3]>, u64) {
     let text = std::fs::read_to_string(file).unwrap();
     let numbers = |line: &str| -> Option<[f64; 3]> {

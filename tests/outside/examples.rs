@@ -11,7 +11,7 @@ use spreadwire_market::state::State;
 use std::io::{Read, Seek};
 use std::net::SocketAddr;
 
-/// Whether one message says what the other does; basis points are rounded in JSON alone.
+/// Returns whether two messages say the same; only JSON rounds basis points.
 fn assert_same(json: &Value, binary: &Value) {
     for (field, value) in json.as_object().unwrap() {
         if field.ends_with("_bps") && json["type"] == "spread" {

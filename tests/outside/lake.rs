@@ -88,7 +88,7 @@ fn row_of_text(line: &str) -> Row {
     }
 }
 
-/// The recorded quotes of three books, as records of one instrument on three venues.
+/// Returns the recorded quotes of three books, as records of one instrument on three venues.
 fn tape(path: &Path) -> Vec<Record> {
     let venues = ["binance_spot", "binance_usdm", "binance_coinm"];
     let mut csv = csv::Reader::from_reader(flate2::read::GzDecoder::new(File::open(path).unwrap()));
@@ -150,15 +150,15 @@ pub(crate) fn the_analysts_script_reads_a_real_tape_from_the_lake_unchanged() {
     }
 }
 
-/// Whether two texts are the same word or nearly the same number: Polars hands the hours over in
-/// whole microseconds.
+/// Returns whether two texts are the same word or nearly the same number: Polars returns the hours
+/// in whole microseconds.
 fn same(a: &str, b: &str) -> bool {
     let numbers = a.parse::<f64>().ok().zip(b.parse::<f64>().ok());
     let close = |(a, b): (f64, f64)| (a - b).abs() <= 1e-8 * (1.0 + a.abs());
     a == b || numbers.is_some_and(close)
 }
 
-/// Figures by "venue venue" and column.
+/// Returns figures by "venue venue" and column.
 fn pair_metrics(path: &Path) -> BTreeMap<String, BTreeMap<String, String>> {
     let mut csv = csv::Reader::from_path(path).unwrap();
     let names = csv.headers().unwrap().clone();

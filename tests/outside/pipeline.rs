@@ -19,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 /// The quotes of three markets.
 pub(crate) const BTC_TAPE: &str = "tapes/quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z.csv.gz";
 
-/// Which venue plays which of the tape.
+/// Simulated venues for the venues of the tape.
 const PLAYED: [(&str, &str); 3] =
     [("binance_spot", "binance"), ("binance_usdm", "binance-usdm"), ("binance_coinm", "bybit")];
 
@@ -82,8 +82,8 @@ fn has(row: &Row, [bid, bid_sz, ask, ask_sz]: &[f64; 4]) -> bool {
     (row.said.bid, row.said.ask) == (Some((*bid, *bid_sz)), Some((*ask, *ask_sz)))
 }
 
-/// Count and sums by exchange, with each of the three; sums of whole numbers, so that the order of
-/// adding does not matter.
+/// Prints count and sums by exchange with each of the three readers. The sums are integers, so the
+/// order of addition does not matter.
 const READERS: &str = r#"
 import glob, json, sys
 import duckdb, polars, pyarrow.compute, pyarrow.dataset
@@ -122,7 +122,7 @@ pub(crate) fn polars_duckdb_and_pyarrow_read_what_the_simulator_wrote() {
     assert_eq!(readers.len(), 3);
 }
 
-/// Count, and sums of bids and asks in units of 1e-8 and of sequences, by folder.
+/// Returns count, and sums of bids and asks in units of 1e-8 and of sequences, by folder.
 fn sums(outcome: &Outcome) -> BTreeMap<String, [u64; 4]> {
     let names = outcome.names();
     let folder = |(venue, instrument): Key| {
@@ -144,7 +144,7 @@ fn whole(px: f64) -> u64 {
     (px * 1e8).round() as u64
 }
 
-/// Listens until every market that was live is down, and says what it heard.
+/// Listens until every market that was live is down, and returns what it received.
 const PYTHON_CLIENT: &str = r#"
 import json, sys
 from websockets.sync.client import connect
@@ -198,7 +198,7 @@ fn best(outcome: &Outcome) -> Option<f64> {
     outcome.heard.iter().filter_map(net).max_by(f64::total_cmp)
 }
 
-/// A script that says something line by line; killed if the test ends before it.
+/// A script that prints line by line. It is killed if the test ends before it.
 struct Python {
     child: Child,
     lines: crossbeam::channel::Receiver<String>,
@@ -217,7 +217,7 @@ impl Python {
     }
 
     fn line(&self) -> String {
-        self.lines.recv_timeout(PATIENCE).expect("the script says something in time")
+        self.lines.recv_timeout(PATIENCE).expect("the script prints a line in time")
     }
 }
 
@@ -232,7 +232,7 @@ impl Drop for Python {
 /// Symbol, bid, its size, ask, its size, sequence.
 type Quote = (String, [String; 4], u64);
 
-/// A frame as the venues' documents have it, read without the engine; none for what is no quote.
+/// Reads a frame by the venues' documents, without the engine; `None` if it is not a quote.
 fn quote_in(venue: &str, frame: &str) -> Option<Quote> {
     let frame: Value = serde_json::from_str(frame).ok()?;
     let text = |value: &Value| value.as_str().map(str::to_owned);
@@ -263,7 +263,7 @@ fn quote_of(written: &Written) -> Quote {
     (symbol, [bid, bid_qty, ask, ask_qty], sequence)
 }
 
-/// The lines of a venue's files, by the command line's zstd.
+/// Returns the lines of a venue's files, read with the zstd command.
 fn lines(capture: &Path, venue: &str) -> Vec<String> {
     let folder = capture.join(format!("exchange={}", venue.replace('-', "_")));
     let command = format!("zstd -dcq {}/date=*/*.frames.zst", folder.display());
@@ -276,11 +276,12 @@ pub(crate) fn captured_frames_are_those_written() {
     let outcome = captured();
     let capture = outcome.ended.plan.lake.join("capture");
     for venue in exchange_sim::venue_names() {
-        check_lines(&outcome, &venue, &lines(&capture, &venue));
+        check_lines(&outcome, venue, &lines(&capture, venue));
     }
 }
 
-/// The quotes among the lines are those written, the other lines what else was received.
+/// Checks that the quotes among the lines are those written, and the other lines the other received
+/// frames.
 fn check_lines(outcome: &Outcome, venue: &str, lines: &[String]) {
     let parts = |line: &String| {
         let (ns, frame) = line.split_once(' ').unwrap();

@@ -59,7 +59,8 @@ fn list_symbols(case: &mut Case, quotes: &[Vec<u8>]) {
     case.symbols = symbols(&list);
 }
 
-/// Both decoders and the plain reader agree, and the positional decoder declines no recorded quote.
+/// Checks that both decoders and the plain reader agree, and that the positional decoder declines
+/// no recorded quote.
 fn recorded_quotes(spec: &'static VenueSpec, file: &str) {
     let mut case = Case::of(spec);
     let text = std::fs::read(real_data(file)).unwrap();

@@ -24,14 +24,14 @@ fn play(options: exchange_sim::Options, capture: bool) -> Outcome {
     scene.simulator.release();
     let finished = scene.simulator.wait_finished(PATIENCE);
     assert!(finished, "the source ends: {:?}", scene.simulator.stats());
-    // Of recorded frames not all are quotes, so that the simulator does not know how many there are.
+    // Not all recorded frames are quotes, so the simulator does not know how many quotes there are.
     scene.engine.wait_for("every quote to be used", PATIENCE, |engine| {
         engine.count("calculator.quotes") == QUOTES
     });
     scene.end()
 }
 
-/// What the venues wrote, with a frame that is rejected among it, captured.
+/// Captures what the venues wrote, including a frame that is rejected.
 pub(crate) fn captured() -> Outcome {
     println!("seed {SEED}");
     let model = ModelOptions { seed: SEED, instruments: INSTRUMENTS, ..ModelOptions::default() };
@@ -45,7 +45,7 @@ pub(crate) fn captured() -> Outcome {
     play(exchange_sim::Options { limit: Some(QUOTES), faults, ..held }, true)
 }
 
-/// By market: what the venue said and what was noted of it, in order.
+/// Returns the venue's messages and the recorded ones, in order, by market.
 fn told(rows: &[Row]) -> BTreeMap<Key, Vec<(Said, u8)>> {
     let mut told: BTreeMap<Key, Vec<(Said, u8)>> = BTreeMap::new();
     for row in rows {

@@ -1,6 +1,5 @@
-//! A simulator, an engine on a temporary lake, and a client of its broadcast, started and ended.
-//!
-//! It knows how to start, to wait and to end; what comes out is judged elsewhere.
+//! Starts and ends a simulator, an engine on a temporary lake, and a client of its broadcast. Other
+//! files judge the output.
 
 use crate::listener::Listener;
 use crate::outcome::Outcome;
@@ -20,18 +19,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// Nothing that a test waits for takes longer, on any machine that is not broken.
+/// Longest wait of a test; nothing takes longer unless the machine is broken.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
-/// A tape of real quotes may take this long.
+/// Longest duration of a tape of real quotes.
 pub(crate) const PLAY_PATIENCE: Duration = Duration::from_secs(300);
-/// Names the run in the lake's files.
+/// Id of the run in the lake's files.
 pub(crate) const RUN: &str = "pipeline";
-/// So that no quote goes stale in a test that does not ask for it.
+/// Maximum age, long enough that no quote goes stale unless a test wants it.
 const AGE_MAX_MS: u64 = 3_600_000;
-/// Seeds the jitter of reconnects.
+/// Seed of the reconnect jitter.
 const SEED: u64 = 20_261_122;
 
-/// A held and recording simulator's options; it repeats nothing, so that what it wrote is final.
+/// Options of a simulator that is held and records. It repeats nothing, so what it wrote is final.
 pub(crate) fn held(source: exchange_sim::Source, speed: Speed) -> exchange_sim::Options {
     exchange_sim::Options {
         source,
@@ -59,7 +58,8 @@ pub(crate) fn of_model(count: usize) -> Vec<config::Instrument> {
     INSTRUMENTS[..count].iter().map(instrument).collect()
 }
 
-/// A configuration for what a simulator plays: one thread, and edges and buffers that hold it all.
+/// Returns a configuration for the simulator's venues: one thread, and edges and buffers that hold
+/// everything.
 pub(crate) fn configured(simulator: &Simulator, instruments: Vec<config::Instrument>) -> Config {
     let venue = |(name, _): &(&'static str, SocketAddr)| config::Venue {
         place: config::Place::default(),
@@ -88,7 +88,7 @@ pub(crate) fn configured(simulator: &Simulator, instruments: Vec<config::Instrum
 /// All agents, in the order of the data flow.
 const AGENTS: [&str; 5] = ["feed", "calculator", "decision", "broadcast", "journal"];
 
-/// The same on two threads: these agents on one, the others on the other.
+/// Returns the configuration with two threads: these agents on one, the others on the other.
 pub(crate) fn on_two_threads(config: &mut Config, first: &[&str]) {
     let rest: Vec<_> = AGENTS.into_iter().filter(|agent| !first.contains(agent)).collect();
     config.threads = vec![thread("first", first), thread("rest", &rest)];
@@ -104,7 +104,7 @@ fn thread(name: &str, agents: &[&str]) -> config::Thread {
     }
 }
 
-/// A running engine whose lake vanishes with the test.
+/// A running engine whose lake is deleted with the test.
 pub(crate) struct EngineUnderTest {
     home: Option<TempDir>,
     pub(crate) plan: Plan,
@@ -112,7 +112,7 @@ pub(crate) struct EngineUnderTest {
     engine: Option<Engine>,
 }
 
-/// A plan, with its lake in a folder of the test.
+/// Returns a plan whose lake is in a folder of the test.
 pub(crate) fn plan(mut config: Config, home: &Path) -> Plan {
     config.journal.lake = home.join("lake");
     let host = Host { cpus: cpu::available(), now: 0 };
@@ -120,7 +120,7 @@ pub(crate) fn plan(mut config: Config, home: &Path) -> Plan {
         .unwrap_or_else(|all| panic!("{all:#?}"))
 }
 
-/// What an engine is handed beside its plan.
+/// Returns the inputs of an engine other than its plan.
 pub(crate) fn surroundings() -> Surroundings {
     Surroundings {
         clock: Clock::host(),
@@ -144,7 +144,7 @@ impl EngineUnderTest {
         self.engine.as_ref().unwrap().address()
     }
 
-    /// A folder that vanishes with the engine.
+    /// Returns a folder that is deleted with the engine.
     #[allow(dead_code, reason = "one of the two test binaries that share this file uses it")]
     pub(crate) fn home(&self) -> PathBuf {
         self.home.as_ref().unwrap().path().to_owned()
@@ -154,7 +154,7 @@ impl EngineUnderTest {
         self.around.counters.expect(name)
     }
 
-    /// Waits for something that only counters tell; they have nothing to sleep on.
+    /// Waits for a condition that only counters show; they offer nothing to block on.
     pub(crate) fn wait_for(&self, what: &str, limit: Duration, done: impl Fn(&Self) -> bool) {
         let clock = &self.around.clock;
         let end = clock.now() + u64::try_from(limit.as_nanos()).unwrap();
@@ -166,7 +166,7 @@ impl EngineUnderTest {
         }
     }
 
-    /// Waits until the engine holds every subscription that it was configured to.
+    /// Waits until the engine holds every configured subscription.
     pub(crate) fn wait_for_subscriptions(&self, simulator: &Simulator) {
         let wanted = self.plan.catalogue.listings.len() as u64;
         let all = simulator.wait_until(PATIENCE, |stats| stats.subscriptions() == wanted);
@@ -178,7 +178,8 @@ impl EngineUnderTest {
         self.around.stop.request();
         let engine = self.engine.take().unwrap();
         let (ended_in, ended) = channel::bounded(1);
-        // A thread of its own, so that an engine that does not end fails the test instead of hanging it.
+        // On a thread of its own, so that an engine that does not end fails the test instead of
+        // hanging it.
         let joining = std::thread::Builder::new().name("join".to_owned());
         drop(joining.spawn(move || ended_in.send(engine.join())).unwrap());
         let report = ended.recv_timeout(PATIENCE).expect("the engine ends when it is asked to");
@@ -191,14 +192,14 @@ impl EngineUnderTest {
 
 impl Drop for EngineUnderTest {
     fn drop(&mut self) {
-        // A test that failed leaves no engine running beside the others.
+        // After a failed test, no engine is left running beside the others.
         self.around.stop.request();
     }
 }
 
-/// What an engine left.
+/// Remains of an engine.
 pub(crate) struct Ended {
-    /// Held, because the lake vanishes with it.
+    /// Dropping this deletes the lake.
     _home: TempDir,
     pub(crate) plan: Plan,
     pub(crate) summary: Summary,
@@ -224,7 +225,7 @@ impl Scene {
         Scene::around(simulator, config)
     }
 
-    /// The same around a simulator that is there.
+    /// Starts the others around an existing simulator.
     pub(crate) fn around(simulator: Simulator, config: Config) -> Scene {
         let engine = EngineUnderTest::launch(config);
         let listener = Listener::join(engine.address(), &engine.plan.catalogue);
@@ -232,7 +233,7 @@ impl Scene {
         Scene { simulator, engine, listener }
     }
 
-    /// Plays the source to its end and until the engine has used every quote.
+    /// Plays the source to its end, until the engine has used every quote.
     pub(crate) fn play_to_the_end(&self) {
         self.simulator.release();
         let finished = self.simulator.wait_finished(PLAY_PATIENCE);
@@ -243,7 +244,7 @@ impl Scene {
         });
     }
 
-    /// Ends the simulator, and waits until the client has heard that every market is down, which
+    /// Ends the simulator and waits until the client has heard that every market is down, which
     /// comes after everything else.
     pub(crate) fn close_market(self) -> ClosedMarket {
         let Scene { simulator, engine, listener } = self;
@@ -252,7 +253,7 @@ impl Scene {
         ClosedMarket { simulated, engine, listener }
     }
 
-    /// The same, and then ends the engine.
+    /// As above, and then ends the engine.
     pub(crate) fn end(self) -> Outcome {
         self.close_market().end()
     }
@@ -272,7 +273,7 @@ impl ClosedMarket {
     }
 }
 
-/// Quotes that a simulator wrote, whatever the occasion.
+/// Returns the quotes that a simulator wrote, for any reason.
 pub(crate) fn frames(stats: &Stats) -> u64 {
     stats.venues.iter().map(|venue| venue.frames).sum()
 }

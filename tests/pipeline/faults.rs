@@ -1,8 +1,8 @@
-//! Scripted faults of the venues: what is counted, what clients are told, and what the lake holds.
+//! Scripted faults of the venues: the resulting counts, messages to clients, and lake contents.
 //!
-//! Each fault strikes all four venues of a small market once. Afterwards every row must be a quote
-//! that was written, every quote written since the recovery must be a row, and the spreads and
-//! opportunities must follow from the rows and the states told.
+//! Each fault hits all four venues of a small market once. Afterwards every row must be a quote
+//! that was written, every quote written since the recovery must be a row, and spreads and
+//! opportunities must follow from the rows and the states sent.
 
 use crate::engine_under_test::{PATIENCE, Scene, held, of_model};
 use crate::lake_rows::{CROSSED, GAP, Row, SNAPSHOT};
@@ -16,19 +16,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 const SEED: u64 = 11;
-/// Quotes of a venue before its first fault: both instruments have had some by then.
+/// Number of quotes of a venue before its first fault; both instruments have had some by then.
 const BEFORE: u64 = 60;
-/// Spreads that are waited for when all is well again.
+/// Number of spreads to wait for after the recovery.
 const AFTERWARDS: usize = 600;
 const INSTRUMENTS: usize = 2;
 
-/// States told with their reasons, as `state reason`.
+/// States sent, with their reasons, as `state reason`.
 type Story = &'static [&'static str];
 
 const WELL: Story = &["live quote"];
 const BACK: Story = &["live quote", "down disconnected", "live quote"];
 
-/// A small market in real time, without an end, whose venues all suffer the same.
+/// Returns a small endless market in real time whose venues all have the same faults.
 fn struck(instruments: usize, kinds: &[FaultKind]) -> exchange_sim::Options {
     println!("seed {SEED}");
     let model = ModelOptions { seed: SEED, rate: 1_500.0, instruments, ..ModelOptions::default() };
@@ -44,8 +44,8 @@ fn struck(instruments: usize, kinds: &[FaultKind]) -> exchange_sim::Options {
     exchange_sim::Options { faults, ..held(Source::Model(model), Speed::Times(1.0)) }
 }
 
-/// Plays until every venue had its faults and as many states were told as the stories have, then
-/// until all are live and for a while longer.
+/// Plays until every venue had its faults and as many states were sent as the stories have, then
+/// until all are live, and for a while longer.
 fn play(scene: Scene, faults: u64, states: usize) -> Outcome {
     scene.simulator.release();
     let struck = scene
@@ -65,7 +65,8 @@ fn run(kinds: &[FaultKind], states: usize) -> Outcome {
     play(scene, kinds.len() as u64, states)
 }
 
-/// By venue: the stories of its instruments, without the end that the simulator's end brought.
+/// Returns the stories of each venue's instruments, without the end that the simulator's end
+/// caused.
 fn stories(outcome: &Outcome) -> BTreeMap<VenueId, Vec<Vec<String>>> {
     let mut stories: BTreeMap<VenueId, Vec<Vec<String>>> = BTreeMap::new();
     for ((venue, _), mut story) in outcome.stories() {
@@ -76,7 +77,7 @@ fn stories(outcome: &Outcome) -> BTreeMap<VenueId, Vec<Vec<String>>> {
     stories
 }
 
-/// Every venue's instruments had these stories, in any order.
+/// Checks that every venue's instruments had these stories, in any order.
 fn assert_told(outcome: &Outcome, expected: [Story; INSTRUMENTS]) {
     let mut expected = expected.map(|story| story.to_vec());
     expected.sort();
@@ -86,7 +87,7 @@ fn assert_told(outcome: &Outcome, expected: [Story; INSTRUMENTS]) {
     }
 }
 
-/// Every venue's counter has this value.
+/// Checks that every venue's counter has this value.
 fn assert_counted(outcome: &Outcome, counter: &str, expected: u64) {
     for venue in exchange_sim::venue_names() {
         let sum = outcome.sum(&format!("feed.{venue}."), &format!(".{counter}"));
@@ -94,7 +95,7 @@ fn assert_counted(outcome: &Outcome, counter: &str, expected: u64) {
     }
 }
 
-/// Rejects of all reasons, by venue.
+/// Returns the rejects of all reasons, by venue.
 fn assert_rejected(outcome: &Outcome, expected: u64) {
     for venue in exchange_sim::venue_names() {
         let counters = outcome.ended.summary.counters.snapshot();
@@ -104,7 +105,7 @@ fn assert_rejected(outcome: &Outcome, expected: u64) {
     }
 }
 
-/// No quote is missing and no connection was lost but by the simulator's end.
+/// Checks that no quote is missing and that only the simulator's end closed connections.
 fn assert_undisturbed(outcome: &Outcome) {
     assert_told(outcome, [WELL, WELL]);
     assert_counted(outcome, "connects", 1);
@@ -117,7 +118,7 @@ fn a_lost_connection_is_told_made_again_and_leaves_no_wrong_row() {
         println!("{kind:?}");
         let outcome = run(&[kind], 4 * INSTRUMENTS * BACK.len());
         assert_came_back(&outcome);
-        // What had left before the connection ended was read, however it ended.
+        // Data sent before the connection ended was read, however it ended.
         outcome.check();
     }
 }
@@ -128,7 +129,7 @@ fn a_message_beyond_the_limit_ends_the_connection_which_is_made_again() {
     let outcome = run(&[beyond], 4 * INSTRUMENTS * BACK.len());
     assert_came_back_with(&outcome, 1);
     assert_counted(&outcome, "rejected.oversized", 1);
-    // What the venue sent behind that message is lost with the connection, and nothing else is.
+    // Only the data that the venue sent after that message is lost with the connection.
     let missing: usize = outcome.rows_missing().into_values().sum();
     println!("{missing} quotes were sent behind the messages");
     outcome.check_what_was_made_of_the_rows();
@@ -138,7 +139,7 @@ fn assert_came_back(outcome: &Outcome) {
     assert_came_back_with(outcome, 0);
 }
 
-/// The same, where each venue's frames were rejected so often.
+/// As above, where this many of each venue's frames were rejected.
 fn assert_came_back_with(outcome: &Outcome, rejected: u64) {
     assert_told(outcome, [BACK, BACK]);
     assert_counted(outcome, "connects", 2);
@@ -147,7 +148,7 @@ fn assert_came_back_with(outcome: &Outcome, rejected: u64) {
     assert_eq!(lives(&outcome.rows), vec![2; 4 * INSTRUMENTS], "a full picture each time");
 }
 
-/// By market: rows that say that they are the first of a connection or after a gap.
+/// Returns the rows marked as the first of a connection or after a gap, by market.
 fn lives(rows: &[Row]) -> Vec<usize> {
     let mut lives: BTreeMap<Key, usize> = BTreeMap::new();
     for row in rows {
@@ -177,7 +178,7 @@ fn a_lost_connection_of_one_venue_leaves_the_others_as_they_are() {
 fn a_refused_subscription_is_counted_and_asked_for_again() {
     let outcome = {
         let mut options = struck(INSTRUMENTS, &[FaultKind::Refuse, FaultKind::Drop]);
-        // The connection ends at once, so that the next subscription is the refused one.
+        // The connection ends at once, so the next subscription is the refused one.
         for fault in &mut options.faults {
             fault.moment = Moment::AfterQuotes(BEFORE);
         }
@@ -187,7 +188,7 @@ fn a_refused_subscription_is_counted_and_asked_for_again() {
     assert_counted(&outcome, "refused", 1);
     assert_counted(&outcome, "connects", 2);
     assert_rejected(&outcome, 0);
-    // Where the venue names the symbol, that one is told to be refused; otherwise nothing is known.
+    // If the venue names the symbol, that one is reported as refused; otherwise none is known.
     let mut named = 0;
     for (venue, told) in stories(&outcome) {
         for mut story in told {
@@ -211,7 +212,7 @@ fn what_is_no_message_is_rejected_and_counted_and_the_connection_goes_on() {
 
 #[test]
 fn a_long_message_below_the_limit_is_rejected_and_the_connection_goes_on() {
-    // The one is read and understood to be nothing, the other is longer than what is read at all.
+    // The first is read and has no meaning for us; the second is longer than anything that is read.
     let [short, long] = [exchange_sim::OVERSIZED_LEN / 16, exchange_sim::OVERSIZED_LEN];
     let kinds = [FaultKind::Oversized(short), FaultKind::Oversized(long)];
     let outcome = run(&kinds, 4 * INSTRUMENTS);
@@ -225,7 +226,7 @@ fn a_long_message_below_the_limit_is_rejected_and_the_connection_goes_on() {
 fn a_message_of_no_known_kind_is_counted_and_the_connection_goes_on() {
     let outcome = run(&[FaultKind::Unknown], 4 * INSTRUMENTS);
     for (venue, counter) in [
-        // Events of other streams are no errors there; the list of their names is Binance's own.
+        // Events of other streams are not errors there; the list of their names is Binance's own.
         ("binance", "other"),
         ("binance-usdm", "other"),
         ("bybit", "rejected.unknown_message"),
@@ -333,7 +334,7 @@ fn a_venue_that_falls_silent_is_stale_until_it_speaks_again() {
     });
     let outcome = play(scene, 1, 4 * INSTRUMENTS * 3);
     for told in stories(&outcome).into_values().flatten() {
-        // A busy machine may be silent by itself, so that there may be more of the same.
+        // A busy machine may be silent by itself, so there may be more of these.
         let (first, rest) = told.split_first().unwrap();
         assert_eq!(first, "live quote");
         assert!(2 <= rest.len(), "{told:?}");
@@ -348,7 +349,7 @@ fn a_venue_that_falls_silent_is_stale_until_it_speaks_again() {
 
 #[test]
 fn a_quote_that_is_too_old_makes_no_spread_even_before_it_is_called_stale() {
-    // Ages are looked at less often than that, so that old quotes meet new ones of other venues.
+    // Ages are checked less often than that, so old quotes meet new ones of other venues.
     let scene = Scene::set(struck(INSTRUMENTS, &[]), of_model(INSTRUMENTS), |config| {
         config.venues.iter_mut().for_each(|venue| venue.max_age_ms = Some(2));
     });
@@ -364,7 +365,7 @@ fn a_quote_that_is_too_old_makes_no_spread_even_before_it_is_called_stale() {
     outcome.check();
 }
 
-/// Whoever was called stale had given its last quote too long before.
+/// Checks that every market reported as stale had sent its last quote too long before.
 fn assert_stale_when_too_old(outcome: &Outcome, age_max: u64) {
     for status in outcome.statuses().iter().filter(|status| status.state == "stale") {
         let before = |row: &&Row| row.key == status.key && row.ts_recv <= status.ts_recv;

@@ -1,4 +1,4 @@
-//! The rows of a lake, read back with the Parquet reader and no code of the engine's.
+//! Reads the rows of a lake with the Parquet reader and no code of the engine.
 
 use crate::listener::Key;
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -8,7 +8,7 @@ use spreadwire_market::instrument::Catalogue;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Flags as docs/formats.md has them.
+/// Flags as documented in docs/formats.md.
 pub(crate) const GAP: u8 = 1;
 pub(crate) const SNAPSHOT: u8 = 2;
 pub(crate) const CROSSED: u8 = 4;
@@ -16,7 +16,7 @@ pub(crate) const CROSSED: u8 = 4;
 /// Price and size of a side; `None` if it is absent.
 pub(crate) type Side = Option<(f64, f64)>;
 
-/// What a venue said: the part of a row that the simulator knows as well.
+/// The part of a row that the simulator knows as well.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Said {
     pub(crate) bid: Side,
@@ -35,7 +35,7 @@ pub(crate) struct Row {
     pub(crate) flags: u8,
 }
 
-/// Every row of a lake, by its number in the journal.
+/// Returns every row of a lake, by its number in the journal.
 pub(crate) fn read(lake: &Path, catalogue: &Catalogue) -> Vec<Row> {
     let mut rows = Vec::new();
     for file in files(lake) {
@@ -62,7 +62,7 @@ pub(crate) fn read(lake: &Path, catalogue: &Catalogue) -> Vec<Row> {
     rows
 }
 
-/// Every Parquet file of quotes; nothing unfinished and no segment may be left.
+/// Returns every Parquet file of quotes; no unfinished file and no segment may be left.
 fn files(lake: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     let mut folders = vec![lake.to_owned()];

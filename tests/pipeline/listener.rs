@@ -1,6 +1,6 @@
-//! A client of the broadcast that keeps everything it hears, in order, on a thread of its own.
+//! A client of the broadcast that keeps everything it receives, in order, on its own thread.
 //!
-//! It knows the messages of the protocol and no more; names become the places of the catalogue.
+//! It uses only the messages of the protocol; names are mapped to indexes of the catalogue.
 
 use crate::engine_under_test::PATIENCE;
 use serde::Deserialize;
@@ -11,19 +11,20 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use tungstenite::{Message, WebSocket};
 
-/// A venue and an instrument by their places.
+/// A venue and an instrument by their indexes.
 pub(crate) type Key = (VenueId, InstrumentId);
 
-/// One message, in the order heard.
+/// One message, in the order received.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Heard {
     Spread(HeardSpread),
     Status(HeardStatus),
-    /// Anything else after the snapshot, such as a gap: a test that hears it should know why.
+    /// Any other message after the snapshot, such as a gap. A test that receives one should know
+    /// why.
     Other(String),
 }
 
-/// A `spread`; prices and sizes as the doubles nearest to their texts.
+/// A `spread`; prices and sizes are the doubles nearest to their texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct HeardSpread {
     pub(crate) seq: u64,
@@ -50,7 +51,7 @@ pub(crate) struct HeardStatus {
     pub(crate) ts_recv: u64,
 }
 
-/// The fields of all messages together.
+/// Fields of all messages together.
 #[derive(Debug, Deserialize)]
 #[serde(default)]
 #[derive(Default)]
@@ -77,16 +78,16 @@ struct Text<'a> {
     last: bool,
 }
 
-/// What was heard so far.
+/// Everything received so far.
 #[derive(Debug, Default)]
 pub(crate) struct Ear {
     pub(crate) all: Vec<Heard>,
     pub(crate) spreads: usize,
-    /// By market: every state and its reason, in order.
+    /// Every state and its reason, in order, by market.
     pub(crate) stories: BTreeMap<Key, Vec<(String, String)>>,
     is_ready: bool,
     has_left: bool,
-    /// Somebody waits for that many spreads.
+    /// Number of spreads that a test waits for.
     awaited: usize,
 }
 
@@ -97,7 +98,7 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    /// Connects, and returns when the snapshot has come: from then on it hears everything.
+    /// Connects, and returns after the snapshot; from then on it receives everything.
     pub(crate) fn join(address: SocketAddr, catalogue: &Catalogue) -> Listener {
         let tcp = TcpStream::connect(address).unwrap();
         let (socket, _) = tungstenite::client(format!("ws://{address}/"), tcp).unwrap();
@@ -110,8 +111,8 @@ impl Listener {
         listener
     }
 
-    /// Waits until what was heard is enough; looked at when a state was heard, when as many spreads
-    /// were heard as somebody waits for, and at the end.
+    /// Waits until `enough` accepts what was received. This is checked after a state, after as many
+    /// spreads as a test waits for, and at the end.
     pub(crate) fn wait_for(&self, what: &str, enough: impl Fn(&Ear) -> bool) {
         let (ear, changed) = &*self.shared;
         let ear = ear.lock().unwrap_or_else(PoisonError::into_inner);
@@ -122,7 +123,7 @@ impl Listener {
         assert!(enough(&ear), "waited for {what}{left}: {spreads} spreads, {stories:?}");
     }
 
-    /// Waits for that many more spreads.
+    /// Waits for this many more spreads.
     pub(crate) fn wait_for_more_spreads(&self, more: usize) {
         let wanted = {
             let mut ear = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -132,13 +133,14 @@ impl Listener {
         self.wait_for(&format!("{wanted} spreads"), |ear| wanted <= ear.spreads);
     }
 
-    /// Waits until the last state of every market heard of is down.
+    /// Waits until the last state of every market received is down.
     pub(crate) fn wait_until_all_are_down(&self) {
         let is_down = |story: &Vec<(String, String)>| story.last().is_some_and(|s| s.0 == "down");
         self.wait_for("every market to be down", |ear| ear.stories.values().all(is_down));
     }
 
-    /// Waits for the end of the connection, which the engine's end brings; gives what was heard.
+    /// Waits for the end of the connection, which the engine's end causes; returns everything
+    /// received.
     pub(crate) fn leave(self) -> Vec<Heard> {
         self.wait_for("the end of the broadcast", |ear| ear.has_left);
         self.thread.join().unwrap();
@@ -161,7 +163,7 @@ fn listen(mut socket: WebSocket<TcpStream>, shared: &(Mutex<Ear>, Condvar), name
     changed.notify_all();
 }
 
-/// Takes a message; whether somebody may want to know.
+/// Processes a message and returns whether a waiting test may want to know.
 fn take(ear: &mut Ear, text: &str, names: &Catalogue) -> bool {
     let parsed: Text<'_> = serde_json::from_str(text).unwrap_or_default();
     match parsed.kind {

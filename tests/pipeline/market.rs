@@ -8,7 +8,7 @@ use spreadwire_config::config;
 const SEED: u64 = 7;
 pub(crate) const QUOTES: u64 = 20_000;
 
-/// The model on every venue, played as fast as the engine takes it, with a restless basis.
+/// Plays the model on every venue as fast as the engine accepts it, with a volatile basis.
 pub(crate) fn model(quotes: u64) -> Outcome {
     println!("seed {SEED}");
     let model = ModelOptions { seed: SEED, shocks_per_minute: 1_200.0, ..ModelOptions::default() };

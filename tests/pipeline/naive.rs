@@ -1,8 +1,8 @@
-//! What the engine should have made of the quotes in its journal, recomputed the plain way.
+//! The expected output of the engine, recomputed naively from the quotes in its journal.
 //!
-//! From the rows in the order of their numbers, with the states that were told in between, it
-//! derives every spread (prices compared exactly, as integers) and every opportunity. It shares no
-//! code with the book, the calculator or the decision.
+//! From the rows in the order of their numbers, with the states that were sent in between, it
+//! derives every spread (prices are compared exactly, as integers) and every opportunity. It shares
+//! no code with the book, the calculator or the decision.
 
 use crate::lake_rows::Row;
 use crate::listener::{HeardSpread, HeardStatus, Key};
@@ -11,7 +11,7 @@ use spreadwire_market::decision::Settings;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use std::collections::BTreeMap;
 
-/// Something that the broadcast and the decision should see, in order.
+/// An event that the broadcast and the decision should see, in order.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Spread(Spread),
@@ -31,7 +31,8 @@ pub(crate) struct Spread {
     pub(crate) quote_seq: u64,
 }
 
-/// Every event, from the rows and the statuses heard: what is numbered and is no row is a status.
+/// Returns every event, from the rows and the statuses received. A number without a row is a
+/// status.
 pub(crate) fn events(rows: &[Row], statuses: &[HeardStatus], names: &Catalogue) -> Vec<Event> {
     let mut events = Vec::new();
     let mut statuses = statuses.iter();
@@ -80,7 +81,7 @@ fn spread(buy: &Row, sell: &Row, cause: &Row) -> Option<Spread> {
 }
 
 impl Spread {
-    /// Whether this is what was heard; its figures within half of their last decimal.
+    /// Returns whether this is what was received; figures may differ by half of their last decimal.
     pub(crate) fn is(&self, heard: &HeardSpread, names: &Catalogue) -> bool {
         let said = Spread {
             instrument: heard.instrument,
@@ -101,14 +102,14 @@ impl Spread {
             && rounds_to(proceeds - cost, cost, heard.net_bps)
     }
 
-    /// Net, fraction.
+    /// Net spread, fraction.
     fn net(&self, names: &Catalogue) -> f64 {
         let fee = |venue| names.venue(venue).taker_fee;
         self.bid.0 * (1.0 - fee(self.sell)) / (self.ask.0 * (1.0 + fee(self.buy))) - 1.0
     }
 }
 
-/// A fee of a tenth of a basis point is 100 units.
+/// Fee in units of a thousandth of a basis point: a tenth of a basis point is 100.
 const FEE_DECIMALS: u8 = 7;
 
 #[expect(clippy::cast_possible_truncation, reason = "prices and fees have few digits")]
@@ -116,14 +117,15 @@ fn units(number: f64, decimals: u8) -> i128 {
     (number * 10_f64.powi(i32::from(decimals))).round() as i128
 }
 
-/// Whether a fraction, in basis points, is the number shown with four decimals.
+/// Returns whether a fraction, in basis points, matches the number shown with four decimals.
 fn rounds_to(over: i128, under: i128, shown: f64) -> bool {
-    // In units of the last decimal shown; a millionth of one is left to the arithmetic of doubles.
+    // In units of the last decimal shown, with a tolerance of a millionth for the arithmetic of
+    // doubles.
     let off = (units(shown, 4) * under - over * 100_000_000).abs();
     2 * off * 1_000_000 <= under * 1_000_001
 }
 
-/// An opportunity that is open.
+/// An open opportunity.
 struct Open {
     id: u64,
     ts: u64,
@@ -142,7 +144,7 @@ pub(crate) struct Decider<'a> {
     lines: Vec<Value>,
 }
 
-/// Every line that the chronicle should have written, in any order.
+/// Returns every line that the chronicle should have written, in any order.
 pub(crate) fn opportunities(events: &[Event], names: &Catalogue, rule: &Settings) -> Vec<Value> {
     let (open, cool_until) = (BTreeMap::new(), BTreeMap::new());
     let mut decider = Decider { names, rule, open, cool_until, opened: 0, lines: Vec::new() };

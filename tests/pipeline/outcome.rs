@@ -1,5 +1,5 @@
-//! What remains of a test's scene, and the judgement: rows against what the simulator wrote,
-//! broadcast and opportunities against the naive account of the rows, and counts against each other.
+//! The judgement of a test's scene: rows against what the simulator wrote, broadcast and
+//! opportunities against the naive account of the rows, and counts against each other.
 
 use crate::engine_under_test::{Ended, RUN};
 use crate::lake_rows::{self, Row, SNAPSHOT, Said};
@@ -12,7 +12,7 @@ use spreadwire_lake::stage::Stage;
 use spreadwire_market::instrument::Catalogue;
 use std::collections::BTreeMap;
 
-/// Everything that was written, heard and recorded.
+/// Everything that was written, received and recorded.
 pub(crate) struct Outcome {
     pub(crate) simulated: exchange_sim::Outcome,
     pub(crate) ended: Ended,
@@ -31,7 +31,7 @@ impl Outcome {
         self.ended.summary.counters.expect(name)
     }
 
-    /// The sum of counters by the beginning and the end of their names.
+    /// Returns the sum of counters by prefix and suffix of their names.
     pub(crate) fn sum(&self, prefix: &str, suffix: &str) -> u64 {
         self.ended.summary.counters.sum(prefix, suffix)
     }
@@ -40,7 +40,7 @@ impl Outcome {
         &self.ended.plan.catalogue
     }
 
-    /// The whole judgement of a run in which nothing got lost.
+    /// Checks everything about a run in which nothing was lost.
     pub(crate) fn check(&self) {
         for (key, missing) in self.rows_missing() {
             assert_eq!(missing, 0, "rows missing of {key:?}");
@@ -48,7 +48,7 @@ impl Outcome {
         self.check_what_was_made_of_the_rows();
     }
 
-    /// Broadcast, opportunities and counts.
+    /// Checks broadcast, opportunities and counts.
     pub(crate) fn check_what_was_made_of_the_rows(&self) {
         let events = naive::events(&self.rows, &self.statuses(), self.names());
         self.check_broadcast(&events, true);
@@ -56,7 +56,7 @@ impl Outcome {
         self.check_counts();
     }
 
-    /// The statuses heard, in order.
+    /// Returns the statuses received, in order.
     pub(crate) fn statuses(&self) -> Vec<HeardStatus> {
         let status = |heard: &Heard| match heard {
             Heard::Status(status) => Some(status.clone()),
@@ -65,7 +65,7 @@ impl Outcome {
         self.heard.iter().filter_map(status).collect()
     }
 
-    /// By market: the states told, with their reasons.
+    /// Returns the states sent, with their reasons, by market.
     pub(crate) fn stories(&self) -> BTreeMap<Key, Vec<(String, String)>> {
         let mut stories: BTreeMap<Key, Vec<(String, String)>> = BTreeMap::new();
         for status in self.statuses() {
@@ -74,9 +74,9 @@ impl Outcome {
         stories
     }
 
-    /// By market: how many quotes that were written are no rows. Every row is one that was written,
-    /// in order; what is missing was lost between two lives of its market, none after the last
-    /// began, and none before the first.
+    /// Returns how many written quotes are not rows, by market. Every row must be a written quote,
+    /// in order. Quotes may be missing only between two lives of their market: none after the last
+    /// life began, and none before the first.
     pub(crate) fn rows_missing(&self) -> BTreeMap<Key, usize> {
         let written = self.written();
         let mut rows: BTreeMap<Key, Vec<&Row>> = BTreeMap::new();
@@ -91,7 +91,7 @@ impl Outcome {
         rows.into_iter().map(missing).collect()
     }
 
-    /// By market: what the simulator wrote that can be a row, as the row should have it.
+    /// Returns the written quotes that can be rows, in the form of a row, by market.
     pub(crate) fn written(&self) -> BTreeMap<Key, Vec<Said>> {
         let names = self.names();
         let mut written: BTreeMap<Key, Vec<Said>> = BTreeMap::new();
@@ -102,8 +102,8 @@ impl Outcome {
         written
     }
 
-    /// Whether the client heard exactly what follows from the rows; if `to_the_end` is not asked,
-    /// it may have been cut off.
+    /// Checks that the client received exactly what follows from the rows; unless `to_the_end`, it
+    /// may have been cut off.
     pub(crate) fn check_broadcast(&self, events: &[Event], to_the_end: bool) {
         let names = self.names();
         let mut seq = 0;
@@ -130,7 +130,7 @@ impl Outcome {
         let opened = told.iter().filter(|line| line["event"] == "opened");
         let ids: Vec<_> = opened.map(|line| line["id"].as_u64().unwrap()).collect();
         assert!(ids.iter().copied().eq(1..=ids.len() as u64), "ids in the order of opening");
-        // Within one event the order of closing is the engine's own.
+        // Within one event, the order of closing is the engine's choice.
         let order = |line: &Value| (line["id"].as_u64(), line["event"] == "closed");
         expected.sort_by_key(order);
         told.sort_by_key(order);
@@ -138,7 +138,7 @@ impl Outcome {
         told.iter().zip(&expected).for_each(|(told, expected)| assert_same(told, expected));
     }
 
-    /// The lines of the chronicle.
+    /// Returns the lines of the chronicle.
     pub(crate) fn opportunities(&self) -> Vec<Value> {
         let lake = &self.ended.plan.lake;
         let file = lake.join("opportunities").join(format!("{RUN}.jsonl"));
@@ -146,7 +146,8 @@ impl Outcome {
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// Nothing dropped, nothing failed, and every quote counted alike wherever it passed.
+    /// Checks that nothing was dropped or failed, and that every quote was counted equally at each
+    /// hop.
     pub(crate) fn check_counts(&self) {
         let summary = &self.ended.summary;
         let json = summary.to_json();
@@ -252,7 +253,7 @@ fn key_of(written: &Written, names: &Catalogue) -> Key {
     (venue, names.listings.iter().find(is_it).unwrap().instrument)
 }
 
-/// A written quote as its row should have it: numbers as the doubles nearest to their texts.
+/// Returns a written quote in the form of a row: numbers are the doubles nearest to their texts.
 fn said(written: &Written) -> Said {
     let side = |px: &str, sz: &str| {
         let (px, sz): (f64, f64) = (px.parse().unwrap(), sz.parse().unwrap());
@@ -301,7 +302,7 @@ fn missing(rows: &[&Row], written: &[Said]) -> Result<usize, String> {
     if rest == 0 { Ok(missing) } else { Err(format!("the last {rest} quotes are missing")) }
 }
 
-/// One line of the chronicle and what it should be; prices are texts there.
+/// Compares a line of the chronicle with the expected one; prices are texts there.
 fn assert_same(told: &Value, expected: &Value) {
     let fields = expected.as_object().unwrap();
     assert_eq!(told.as_object().unwrap().len(), fields.len(), "{told} and {expected}");

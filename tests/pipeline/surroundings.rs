@@ -1,5 +1,5 @@
-//! What surrounds an engine: certificates, clients of every kind, ports and folders that are taken,
-//! and being told to end at the worst time.
+//! The engine's surroundings: certificates, clients of every kind, ports and folders that are
+//! taken, and requests to end at the worst time.
 
 use crate::engine_under_test::{
     EngineUnderTest, PATIENCE, Scene, configured, held, of_model, on_two_threads, plan,
@@ -27,7 +27,7 @@ pub(crate) fn source(rate: f64) -> Source {
     Source::Model(ModelOptions { seed: SEED, rate, instruments, ..ModelOptions::default() })
 }
 
-/// A held market in real time without an end.
+/// Returns a held, endless market in real time.
 fn endless(rate: f64) -> exchange_sim::Options {
     held(source(rate), Speed::Times(1.0))
 }
@@ -88,16 +88,16 @@ fn a_certificate_that_nobody_trusts_is_told_and_leaves_the_other_venues_live() {
         let states: Vec<_> = story.iter().map(|(state, _)| state.as_str()).collect();
         assert_eq!(states, ["live", "down"]);
     }
-    // Quotes of okx were never written: nobody had subscribed them.
+    // Quotes of okx were never written, because nobody had subscribed to them.
     outcome.check();
 }
 
-/// Everything that this process logs, by whichever test.
+/// Everything that this process logs, from any test.
 #[derive(Clone, Default)]
 struct Log(Arc<(Mutex<String>, Condvar)>);
 
 impl Log {
-    /// Takes over the process's log; one test does so.
+    /// Takes over the process's log; only one test does so.
     fn shared() -> Log {
         let log = Log::default();
         let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(log.clone());
@@ -105,7 +105,7 @@ impl Log {
         log
     }
 
-    /// Waits for a line that has all of these.
+    /// Waits for a line that contains all of these.
     fn wait_for(&self, parts: &[&str]) {
         let (text, changed) = &*self.0;
         let has_line =
@@ -159,7 +159,7 @@ fn a_client_that_never_reads_costs_the_others_nothing() {
     drop(deaf);
 }
 
-/// A simulator nobody plays on, for engines that do not get that far.
+/// Returns a simulator without any client, for engines that do not get that far.
 fn idle_simulator() -> Simulator {
     Simulator::start(endless(1_000.0)).unwrap()
 }
@@ -215,7 +215,7 @@ fn a_plan_refuses_a_lake_that_is_a_file() {
 
 #[test]
 fn an_engine_ends_while_its_connections_are_being_made() {
-    // Somebody who takes connections and says nothing: handshakes hang.
+    // A listener that accepts connections and sends nothing, so that handshakes hang.
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let simulator = idle_simulator();
     let mut config = configured(&simulator, of_model(INSTRUMENTS));
@@ -233,7 +233,7 @@ fn an_engine_ends_while_its_connections_are_being_made() {
 #[test]
 fn an_engine_told_to_end_at_full_speed_seals_everything_it_has_decoded() {
     let scene = Scene::set(held(source(5_000.0), Speed::Max), of_model(INSTRUMENTS), |config| {
-        // The feed by itself is faster than the rest, so that its edge is full when it ends.
+        // The feed alone is faster than the rest, so its edge is full when it ends.
         on_two_threads(config, &["feed"]);
         config.rings.feed = 64;
         config.decision.entry_bps = -30.0;

@@ -26,7 +26,7 @@ pub struct Venue {
     pub place: config::Place,
     /// The registry's row.
     pub spec: &'static VenueSpec,
-    /// The whole address, path included.
+    /// The full address, including the path.
     pub address: Address,
     /// PEM file of an authority to trust beside the public ones; it has not been read.
     pub ca_file: Option<PathBuf>,

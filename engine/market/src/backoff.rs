@@ -1,20 +1,21 @@
-//! How long to wait before the next attempt: doubling, capped, with full jitter.
+//! Reconnect delays: exponential backoff with a cap and full jitter.
 //!
-//! Randomness is handed in as a seed; time is the caller's. After the method "full jitter" of
-//! M. Brooker, "Exponential Backoff and Jitter", AWS Architecture Blog, 2015-03-04.
+//! The caller supplies the seed and does the waiting. The method is "full jitter" from M. Brooker,
+//! "Exponential Backoff and Jitter", AWS Architecture Blog, 2015-03-04.
 
 use crate::clock::{MILLI, Nanos, SECOND};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The ceiling of the first wait.
+/// Upper bound of the first wait.
 pub const FIRST: Nanos = 250 * MILLI;
-/// The ceiling of every wait.
+/// Upper bound of every wait.
 pub const CAP: Nanos = 30 * SECOND;
-/// No wait is shorter: venues count connection attempts.
+/// Lower bound of every wait. Venues limit connection attempts, so none follows immediately.
 pub const FLOOR: Nanos = 50 * MILLI;
 
-/// Waits between attempts, each drawn between [`FLOOR`] and a ceiling that doubles up to [`CAP`].
+/// Waits between attempts, each drawn between [`FLOOR`] and an upper bound that doubles up to
+/// [`CAP`].
 #[derive(Clone, Debug)]
 pub struct Backoff {
     ceiling: Nanos,
@@ -22,20 +23,20 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Starts at the shortest; equal seeds give equal waits.
+    /// Creates a backoff that starts with the shortest wait. Equal seeds give equal waits.
     #[must_use]
     pub fn new(seed: u64) -> Backoff {
         Backoff { ceiling: FIRST, random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
-    /// The next wait, ns.
+    /// Returns the next wait, ns.
     pub fn wait(&mut self) -> Nanos {
         let wait = self.random.random_range(FLOOR..=self.ceiling);
         self.ceiling = (self.ceiling * 2).min(CAP);
         wait
     }
 
-    /// The attempt succeeded: the next failure starts at the shortest again.
+    /// Records a successful attempt: the next failure starts with the shortest wait again.
     pub fn reset(&mut self) {
         self.ceiling = FIRST;
     }

@@ -1,13 +1,14 @@
-//! The latest quote of every (instrument, venue), and the spreads that a new one leads to.
+//! The latest quote of every (instrument, venue), and the spreads that a new quote produces.
 //!
-//! Only legs whose state is live and whose quote is no older than the venue's maximum age, measured
-//! from the receive time of the quote in hand, take part. A function of the order of its input
-//! alone: no clock, no thread, no ring.
+//! A quote is paired only with legs that are live and no older than their venue's maximum age,
+//! measured from the receive time of the new quote. The result depends only on the order of the
+//! input: the book reads no clock and uses no threads or rings.
 //!
-//! A leg is one cache line in an array by venue: prices and sizes, what selling leaves and what
-//! buying costs after fees, and when the quote is too old; all that is computed once, when the quote
-//! comes. Who is live, who bids and who offers are masks with a bit for each venue, so that a quote
-//! visits only venues that it can be paired with.
+//! A leg is one cache line in an array indexed by venue. It holds the prices and sizes, the
+//! proceeds of a sale and the cost of a purchase after fees, and the time until which it is fresh.
+//! All of this is computed once, when the quote arrives. Bit masks with one bit per venue tell
+//! which venues are live and which have a usable bid or ask, so a quote visits only venues that it
+//! can be paired with.
 
 use crate::clock::Nanos;
 use crate::instrument::{Catalogue, VENUES_MAX, VenueId};
@@ -15,7 +16,7 @@ use crate::record::{Quote, Spread, Status, flags};
 use crate::spread::{FeeFactors, net_of_products};
 use crate::state::State;
 
-/// A bit for each venue.
+/// One bit per venue.
 type Venues = u64;
 const _: () = assert!(VENUES_MAX <= Venues::BITS as usize);
 
@@ -27,40 +28,40 @@ struct Leg {
     ask_px: i64,
     bid_sz: i64,
     ask_sz: i64,
-    /// What selling at the bid leaves after the fee.
+    /// Proceeds of selling at the bid, after the fee.
     proceeds: f64,
-    /// What buying at the ask costs with the fee.
+    /// Cost of buying at the ask, with the fee.
     cost: f64,
-    /// The last receive time of another venue's quote that it is paired with.
+    /// Last receive time at which another venue's quote may be paired with this leg.
     fresh_until: Nanos,
 }
 
-/// Of one instrument.
+/// Venue masks of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
 struct Masks {
-    /// Whose state is live.
+    /// Venues in the state [`State::Live`].
     live: Venues,
-    /// Whose bid can be sold to: there, and not crossed.
+    /// Venues with a usable bid: present and not crossed.
     bids: Venues,
-    /// Whose ask can be bought from: there, and not crossed.
+    /// Venues with a usable ask: present and not crossed.
     asks: Venues,
 }
 
-/// What the book knows of a venue.
+/// Fee and age limit of a venue.
 #[derive(Clone, Copy, Debug)]
 struct Terms {
     fee: FeeFactors,
     max_age: Nanos,
 }
 
-/// All legs, by instrument and venue.
+/// Legs of all instruments and venues.
 #[derive(Clone, Debug)]
 pub struct Book {
     venues: usize,
     legs: Vec<Leg>,
-    /// By instrument.
+    /// Indexed by instrument.
     masks: Vec<Masks>,
-    /// By venue.
+    /// Indexed by venue.
     terms: Vec<Terms>,
 }
 
@@ -92,20 +93,20 @@ impl Masks {
     }
 }
 
-/// The mask with a bit set or not.
+/// Returns `mask` with `bit` set or cleared.
 #[inline]
 fn with(mask: Venues, bit: Venues, on: bool) -> Venues {
     (mask & !bit) | (bit * Venues::from(on))
 }
 
-/// All bits or none.
+/// Returns a mask of all ones if `on`, otherwise zero.
 #[inline]
 fn all(on: bool) -> Venues {
     Venues::from(on).wrapping_neg()
 }
 
 impl Book {
-    /// An empty book for a catalogue; all memory is taken now.
+    /// Creates an empty book for a catalogue. All memory is allocated here.
     #[must_use]
     pub fn new(catalogue: &Catalogue) -> Book {
         let (venues, instruments) = (catalogue.venues.len(), catalogue.instruments.len());
@@ -120,14 +121,15 @@ impl Book {
         }
     }
 
-    /// Takes a change of state: what is not live takes part in nothing.
+    /// Applies a change of state. A venue that is not live takes part in no spread.
     pub fn on_status(&mut self, status: &Status) {
         let masks = &mut self.masks[status.instrument.index()];
         masks.live = with(masks.live, bit(status.venue), status.state == State::Live as u8);
     }
 
-    /// Takes a quote and hands `each` the spreads it leads to with every other usable venue, both
-    /// directions, in the order of venue ids: first buying here, then selling here.
+    /// Applies a quote and calls `each` with the spreads it forms with every other usable venue.
+    /// Venues come in the order of their ids; for each, buying on the quote's venue comes before
+    /// selling there.
     #[inline]
     pub fn on_quote(&mut self, quote: &Quote, sequence: u64, mut each: impl FnMut(Spread)) {
         let here = Leg::of(quote, self.terms[quote.venue.index()]);
@@ -170,7 +172,7 @@ fn venue_of(place: usize) -> VenueId {
     VenueId(place as u8)
 }
 
-/// The spread that `quote` leads to.
+/// Builds the spread that `quote` triggers.
 #[inline]
 fn spread(
     quote: &Quote,

@@ -1,11 +1,13 @@
-//! The one clock of the process: nanoseconds since 1970 UTC, handed in to whoever needs the time.
+//! The engine's only clock: nanoseconds since 1970 UTC. Callers that need the time are given a
+//! [`Clock`].
 //!
-//! The reading is the CPU's invariant time-stamp counter (through `quanta`, which falls back to the
-//! monotonic OS clock where there is none), anchored to `CLOCK_REALTIME`. A cold thread calls
-//! [`Clock::discipline`] about once a second; it slews the anchor towards the OS clock by at most
-//! [`SLEW_PPM_MAX`], so that readings of one thread never step back. Tests use [`Clock::manual`].
+//! The time comes from the CPU's invariant time-stamp counter, read through `quanta`, which falls
+//! back to the monotonic OS clock where there is no such counter. It is anchored to
+//! `CLOCK_REALTIME`. A cold thread calls [`Clock::discipline`] about once a second to slew the
+//! anchor towards the OS clock. The slew is at most [`SLEW_PPM_MAX`], so readings on one thread
+//! never step back. Tests use [`Clock::manual`].
 //!
-//! It must not know what anything is timed for. Nobody else in the engine reads an OS clock.
+//! No other part of the engine reads an OS clock.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -21,10 +23,10 @@ pub const MILLI: Nanos = 1_000_000;
 /// One second in [`Nanos`].
 pub const SECOND: Nanos = 1_000_000_000;
 
-/// The anchor moves by at most this share of the time that has passed: 500 ppm, as `adjtime` does.
+/// Maximum slew of the anchor, as a share of the elapsed time: 500 ppm, as in `adjtime`.
 pub const SLEW_PPM_MAX: u64 = 500;
 
-/// A handle on the process's clock. Cloning it is cheap; all clones tell the same time.
+/// A handle to the process's clock. Clones are cheap and all tell the same time.
 #[derive(Clone, Debug)]
 pub struct Clock {
     source: Source,
@@ -36,7 +38,7 @@ enum Source {
     Manual(Arc<AtomicU64>),
 }
 
-/// Where the counter's start lies on the wall clock; moved by the disciplining thread alone.
+/// Offset of the counter's start from the wall clock. Only the disciplining thread changes it.
 #[derive(Debug)]
 struct Anchor {
     offset_ns: AtomicI64,
@@ -44,7 +46,7 @@ struct Anchor {
 }
 
 impl Clock {
-    /// The host's clock, anchored to `CLOCK_REALTIME` now. Calibrates for up to 200 ms.
+    /// Creates the host's clock, anchored to `CLOCK_REALTIME` now. Calibration takes up to 200 ms.
     #[must_use]
     pub fn host() -> Clock {
         let counter = quanta::Clock::new();
@@ -56,13 +58,13 @@ impl Clock {
         Clock { source: Source::Counter { counter, start, anchor: Arc::new(anchor) } }
     }
 
-    /// A clock that stands at `now` until it is [`set`](Clock::set): for tests and replays.
+    /// Creates a clock that stays at `now` until it is [`set`](Clock::set), for tests and replays.
     #[must_use]
     pub fn manual(now: Nanos) -> Clock {
         Clock { source: Source::Manual(Arc::new(AtomicU64::new(now))) }
     }
 
-    /// The time now, ns since 1970 UTC.
+    /// Returns the current time, ns since 1970 UTC.
     #[must_use]
     #[inline]
     pub fn now(&self) -> Nanos {
@@ -78,16 +80,16 @@ impl Clock {
     /// Moves a manual clock to `now`.
     ///
     /// # Panics
-    /// On the host's clock, which nobody sets.
+    /// If this is the host's clock, which cannot be set.
     pub fn set(&self, now: Nanos) {
         match &self.source {
             Source::Manual(cell) => cell.store(now, Ordering::Relaxed),
-            Source::Counter { .. } => panic!("the host's clock is not set by hand"),
+            Source::Counter { .. } => panic!("the host's clock cannot be set"),
         }
     }
 
-    /// Slews the anchor towards `CLOCK_REALTIME` and returns the error found, ns (positive: this
-    /// clock was ahead). For one cold thread. A manual clock has no error.
+    /// Slews the anchor towards `CLOCK_REALTIME` and returns the error found, ns; it is positive if
+    /// this clock was ahead. Call it from one cold thread only. A manual clock has no error.
     pub fn discipline(&self) -> i64 {
         let Source::Counter { counter, start, anchor } = &self.source else { return 0 };
         let elapsed = counter.delta_as_nanos(*start, counter.raw());
@@ -99,7 +101,7 @@ impl Clock {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the OS clock")]
+#[expect(clippy::disallowed_methods, reason = "this is the only function that reads the OS clock")]
 fn wall_clock() -> Nanos {
     let since_epoch = std::time::SystemTime::now().duration_since(UNIX_EPOCH);
     u64::try_from(since_epoch.unwrap_or(Duration::ZERO).as_nanos()).unwrap_or(u64::MAX)

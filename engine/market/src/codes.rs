@@ -1,9 +1,9 @@
-//! Enums that stand in files and messages, declared one way: variants with their names, and with
-//! their codes where a record holds them.
+//! Macros for enums that appear in files and messages. Each variant is declared with its name and,
+//! if records store it, with its code.
 //!
 //! ```
 //! spreadwire_market::coded! {
-//!     /// What the light says.
+//!     /// A traffic light.
 //!     pub enum Light {
 //!         /// Wait.
 //!         Red = 0 => "red",
@@ -17,7 +17,8 @@
 //! assert_eq!((Light::of_code(1), Light::ALL.len()), (None, 2));
 //! ```
 
-/// Declares an enum of names: `ALL` in the order written, `name`, `of_name`, and `Display` as the name.
+/// Declares an enum of names with `ALL` (in declaration order), `name`, `of_name`, and a `Display`
+/// that prints the name.
 #[macro_export]
 macro_rules! named {
     (
@@ -32,12 +33,12 @@ macro_rules! named {
             $($(#[$variant_meta])* $Variant $(= $code)?,)+
         }
 
-        #[allow(dead_code, reason = "not every enum is read back")]
+        #[allow(dead_code, reason = "some enums are written but never parsed")]
         impl $Enum {
-            /// Every variant, in the order written.
+            /// All variants in declaration order.
             $visibility const ALL: [$Enum; [$($name),+].len()] = [$($Enum::$Variant),+];
 
-            /// The name in files, messages and counters.
+            /// Returns the name used in files, messages and counters.
             #[must_use]
             $visibility const fn name(self) -> &'static str {
                 match self {
@@ -45,7 +46,7 @@ macro_rules! named {
                 }
             }
 
-            /// The variant of a name; `None` for one that this version does not know.
+            /// Returns the variant with this name; `None` if this version has no such variant.
             #[must_use]
             $visibility fn of_name(name: &str) -> Option<$Enum> {
                 match name {
@@ -63,8 +64,8 @@ macro_rules! named {
     };
 }
 
-/// Declares an enum of names whose variants have a code of one byte, by which records hold them.
-/// The codes are part of file formats: a code never changes its meaning.
+/// Declares an enum like [`named!`], with a one-byte code for each variant that records store. The
+/// codes are part of file formats: a code never changes its meaning.
 #[macro_export]
 macro_rules! coded {
     (
@@ -82,14 +83,14 @@ macro_rules! coded {
         }
 
         impl $Enum {
-            /// The code in records.
+            /// Returns the code stored in records.
             #[must_use]
             #[inline]
             $visibility const fn code(self) -> u8 {
                 self as u8
             }
 
-            /// The variant of a code; `None` for one that this version does not know.
+            /// Returns the variant with this code; `None` if this version has no such variant.
             #[must_use]
             #[inline]
             $visibility const fn of_code(code: u8) -> Option<$Enum> {
@@ -105,7 +106,7 @@ macro_rules! coded {
 #[cfg(test)]
 mod tests {
     coded! {
-        /// Not in the order of codes' values, with a hole.
+        /// Codes that are neither in order nor contiguous.
         enum Fruit {
             /// First.
             Pear = 3 => "pear",

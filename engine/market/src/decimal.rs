@@ -1,32 +1,33 @@
-//! ASCII decimals to i64 mantissas at a stated scale, and back; exact, without floats on the way in.
+//! Conversion between ASCII decimals and i64 mantissas at a given scale. Parsing is exact and uses
+//! no floats.
 //!
-//! `"0.35210000"` at scale 4 is 3521. What the scale cannot hold is refused, never rounded.
-//! [`leading`] reads eight digits at once; whatever it does not claim is read digit by digit, and that
-//! reading alone says what is wrong. It must not know what the number measures.
+//! `"0.35210000"` at scale 4 is 3521. A value that does not fit the scale is refused, never
+//! rounded. [`leading`] reads eight digits at once. If it declines a text, the text is parsed digit
+//! by digit, and only that parser reports what is wrong.
 
 use crate::word::{self, POWERS};
 
-/// The largest scale there is: 10^18 still fits an i64.
+/// Largest supported scale: 10^18 still fits an i64.
 pub const SCALE_MAX: u8 = 18;
 
-/// Why a text is not a mantissa at the wanted scale.
+/// Reason why a text is not a mantissa at the requested scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecimalError {
     /// Not `[-]digits[.digits][e[+-]digits]`.
     #[error("not a decimal number")]
     Malformed,
-    /// Digits other than zero stand behind the scale.
+    /// There are nonzero digits beyond the scale.
     #[error("more decimals than the instrument's scale holds")]
     TooPrecise,
-    /// Beyond the i64 range at this scale.
+    /// The value is outside the i64 range at this scale.
     #[error("too large for the instrument's scale")]
     TooLarge,
 }
 
-/// Parses `text` to a mantissa: value x 10^scale. Trailing zeros behind the scale are accepted.
+/// Parses `text` to a mantissa, value x 10^scale. Trailing zeros beyond the scale are accepted.
 ///
 /// # Errors
-/// [`DecimalError`]; nothing is rounded.
+/// [`DecimalError`] if the text is malformed or the value does not fit exactly. Nothing is rounded.
 #[inline]
 pub fn parse(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     match leading(text, 0, scale) {
@@ -35,15 +36,15 @@ pub fn parse(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     }
 }
 
-/// The mantissa of the decimal `digits[.digits]` that stands in `text` from `at` on, with at most 16
-/// digits on each side of the point, and the place behind it. `None` where [`parse`] must look closer
-/// or errs: a sign, no digit, more than the scale holds. What stands behind (a 17th digit, an
-/// exponent, the end of a string) is for the caller to judge.
+/// Parses the decimal `digits[.digits]` at `at` in `text`, with at most 16 digits on each side of
+/// the point. Returns its mantissa and the position after it. Returns `None` where [`parse`] must
+/// decide: at a sign, without a digit, or if the value does not fit the scale. The caller checks
+/// what follows, such as a 17th digit, an exponent or the end of a string.
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "part of a positional decoder: see `word`")]
 #[must_use]
 pub fn leading(text: &[u8], at: usize, scale: u8) -> Option<(i64, usize)> {
-    // What venues send: 1 to 7 digits, a point, 1 to 8 more, in one look at 16 bytes.
+    // Venues usually send 1 to 7 digits, a point and 1 to 8 digits: one look at 16 bytes is enough.
     let pair = word::pair_at(text, at);
     let Some((point, b'.')) = word::other(pair[0]) else { return leading_long(text, at, scale) };
     let rest = word::behind(pair, point + 1);
@@ -70,7 +71,7 @@ pub fn leading(text: &[u8], at: usize, scale: u8) -> Option<(i64, usize)> {
     Some((i64::try_from(mantissa).ok()?, end))
 }
 
-/// As [`leading`] for any length.
+/// As [`leading`], for decimals of any supported length.
 #[inline(never)]
 fn leading_long(text: &[u8], at: usize, scale: u8) -> Option<(i64, usize)> {
     let (whole, end) = whole(text, at)?;
@@ -83,7 +84,7 @@ fn leading_long(text: &[u8], at: usize, scale: u8) -> Option<(i64, usize)> {
     Some((i64::try_from(mantissa.checked_add(fraction)?).ok()?, end))
 }
 
-/// Up to 16 digits from `at` on, one at least, and the place behind them.
+/// Parses 1 to 16 digits at `at` and returns the number and the position after them.
 #[inline]
 fn whole(text: &[u8], at: usize) -> Option<(u64, usize)> {
     let (values, count) = word::digits(word::at(text, at));
@@ -92,12 +93,12 @@ fn whole(text: &[u8], at: usize) -> Option<(u64, usize)> {
         return (0 < count).then_some((number, at + count));
     }
     let (values, more) = word::digits(word::at(text, at + 8));
-    // A 17th digit, if there is one, is found by whoever looks at what stands behind.
+    // If there is a 17th digit, the caller finds it when it checks what follows.
     Some((number * POWERS[more] + word::number(values, more), at + 8 + more))
 }
 
-/// Up to 16 digits from `at` on, one at least, as a number at `scale`, and the place behind them.
-/// `None` if digits other than zero stand behind the scale.
+/// Parses 1 to 16 fractional digits at `at` as a number at `scale`, and returns it with the
+/// position after them. Returns `None` if there are nonzero digits beyond the scale.
 #[inline]
 fn fraction(text: &[u8], at: usize, scale: u8) -> Option<(u64, usize)> {
     let scale = usize::from(scale);
@@ -118,7 +119,7 @@ fn fraction(text: &[u8], at: usize, scale: u8) -> Option<(u64, usize)> {
     Some((number * POWERS[behind] + word::number(values, behind), at + 8 + more))
 }
 
-/// Parses digit by digit, and says what is wrong.
+/// Parses digit by digit and reports what is wrong.
 fn digit_by_digit(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     debug_assert!(scale <= SCALE_MAX);
     let (negative, digits) = match text {
@@ -133,7 +134,7 @@ fn digit_by_digit(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
             b'0'..=b'9' => {
                 seen_digit = true;
                 if decimals == Some(scale) {
-                    // Behind the scale only zeros are exact.
+                    // Beyond the scale, only zeros are exact.
                     if byte != b'0' {
                         return refuse_or_shift(text, scale, DecimalError::TooPrecise);
                     }
@@ -158,18 +159,20 @@ fn digit_by_digit(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     Ok(if negative { -scaled } else { scaled })
 }
 
-/// A digit behind the scale is an error unless an exponent further on moves the point.
+/// Returns the error for a digit beyond the scale, unless an exponent later in the text moves the
+/// point.
 #[cold]
 fn refuse_or_shift(text: &[u8], scale: u8, error: DecimalError) -> Result<i64, DecimalError> {
     if text.iter().any(|b| matches!(b, b'e' | b'E')) {
         return parse_exponent(text, scale);
     }
-    // What follows must still be digits; otherwise the text is no number at all.
+    // The rest must still be digits; otherwise the text is not a number at all.
     let tail_ok = text.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'-'));
     Err(if tail_ok { error } else { DecimalError::Malformed })
 }
 
-/// `1.5e-7` and the like: rare (JSON numbers of some venues), so simple rather than quick.
+/// Parses forms such as `1.5e-7`. They are rare (JSON numbers of some venues), so the code is
+/// simple rather than fast.
 #[cold]
 fn parse_exponent(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     let text = std::str::from_utf8(text).map_err(|_| DecimalError::Malformed)?;
@@ -197,19 +200,19 @@ fn parse_exponent(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
     i64::try_from(scaled).map_err(|_| DecimalError::TooLarge)
 }
 
-/// 10^exponent.
+/// Returns 10^exponent.
 ///
 /// # Panics
-/// Above [`SCALE_MAX`].
+/// If `exponent` is above [`SCALE_MAX`].
 #[must_use]
 pub fn power_of_ten(exponent: u8) -> i64 {
     10_i64.pow(u32::from(exponent))
 }
 
-/// The double nearest to `mantissa` / 10^scale: a decimal of up to 15 significant digits prints
-/// again as it was sent.
+/// Returns the double nearest to `mantissa` / 10^scale. A decimal of up to 15 significant digits
+/// prints again as it was sent.
 #[must_use]
-#[expect(clippy::cast_precision_loss, reason = "only where the mantissa is below 2^53")]
+#[expect(clippy::cast_precision_loss, reason = "the mantissa is below 2^53 in this branch")]
 pub fn to_f64(mantissa: i64, scale: u8) -> f64 {
     if mantissa.unsigned_abs() < 1 << 53 {
         // Both operands are exact doubles, so the division rounds once, correctly.
@@ -218,7 +221,7 @@ pub fn to_f64(mantissa: i64, scale: u8) -> f64 {
     to_text(mantissa, scale).parse().unwrap_or(f64::NAN)
 }
 
-/// The shortest decimal text of `mantissa` / 10^scale, without trailing zeros: `61837.63`.
+/// Returns the shortest decimal text of `mantissa` / 10^scale, without trailing zeros: `61837.63`.
 #[must_use]
 pub fn to_text(mantissa: i64, scale: u8) -> String {
     let mut text = String::with_capacity(24);
@@ -307,7 +310,7 @@ mod tests {
         }
     }
 
-    /// Texts of digits, points and a few others.
+    /// Generates texts of digits, points and a few other characters.
     fn numberish() -> impl Strategy<Value = Vec<u8>> {
         prop_oneof![
             "-?[0-9]{1,20}(\\.[0-9]{0,20})?(0{0,9})([eE][-+]?[0-9]{1,2})?"

@@ -1,73 +1,74 @@
-//! Decides on spreads: when an opportunity opens, and when it closes again.
+//! The decision: when an opportunity opens and when it closes.
 //!
-//! [`DecisionMaker`] is a function of the order of its records alone: the engine's decision agent
-//! feeds it from a ring, `tools/trader` from the broadcast. A net spread at or above the entry
-//! threshold opens an opportunity; it closes when the net falls below the exit threshold
-//! (hysteresis), when a leg is no longer live, or when records were missed. After a close the pair
-//! cools down. Where rules by pair are given, only those pairs open, by thresholds of their own, and
-//! nothing opens once the rules have expired. It places no orders and must not know where its records
-//! come from.
+//! A net spread at or above the entry threshold opens an opportunity. It closes when the net falls
+//! below the exit threshold (hysteresis), when a leg is no longer live, or when records were
+//! missed. After a close the pair cools down. If rules per pair are given, only those pairs open,
+//! each at its own thresholds, and nothing opens once the rules have expired. The decision places
+//! no orders.
+//!
+//! [`DecisionMaker`] depends only on the order of its records. The engine's decision agent feeds it
+//! from a ring, `tools/trader` from the broadcast.
 
 use crate::clock::Nanos;
 use crate::instrument::{Catalogue, InstrumentId, VenueId};
 use crate::record::{Closed, Kind, Opened, Record, Spread, Status};
 use crate::state::{CloseReason, State};
 
-/// When to open and to close.
+/// Thresholds and limits of the decision.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// A net spread at or above this opens, fraction.
+    /// A net spread at or above this opens an opportunity, fraction.
     pub entry: f64,
-    /// A net spread below this closes, fraction; not above `entry`.
+    /// A net spread below this closes it, fraction; not above `entry`.
     pub exit: f64,
-    /// After a close the pair opens nothing for this long, ns.
+    /// After a close, the pair opens nothing for this long, ns.
     pub cooldown: Nanos,
-    /// By [`InstrumentId`]: whether opportunities of it are opened at all.
+    /// Whether opportunities of an instrument may open, indexed by [`InstrumentId`].
     pub enabled: Vec<bool>,
-    /// The only pairs that open, each by thresholds of its own; `None` for every pair by the two
-    /// above.
+    /// The only pairs that open, each at its own thresholds. With `None`, every pair opens at the
+    /// two thresholds above.
     pub rules: Option<PairRules>,
 }
 
-/// Which pairs open, and until when.
+/// The pairs that may open, and until when.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PairRules {
-    /// A later rule for the same pair takes the place of an earlier one.
+    /// Rules per pair. A later rule for the same pair replaces an earlier one.
     pub pairs: Vec<PairRule>,
-    /// Nothing opens on records received at this time or later, ns since 1970 UTC. What is open
-    /// closes as usual.
+    /// Nothing opens on records received at or after this time, ns since 1970 UTC. Open
+    /// opportunities close as usual.
     pub expires: Nanos,
 }
 
-/// When one pair of one instrument opens and closes.
+/// Thresholds of one pair of venues for one instrument.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PairRule {
-    /// What is traded.
+    /// The traded instrument.
     pub instrument: InstrumentId,
-    /// Bought here.
+    /// Venue to buy on.
     pub buy_venue: VenueId,
-    /// Sold there.
+    /// Venue to sell on.
     pub sell_venue: VenueId,
-    /// As [`Settings::entry`].
+    /// Entry threshold, as [`Settings::entry`].
     pub entry: f64,
-    /// As [`Settings::exit`].
+    /// Exit threshold, as [`Settings::exit`].
     pub exit: f64,
 }
 
-/// What a net spread is compared with.
+/// Thresholds that a net spread is compared with.
 #[derive(Clone, Copy, Debug)]
 struct Thresholds {
     entry: f64,
     exit: f64,
 }
 
-/// Nothing is at or above NaN: the pair opens never.
+/// No net spread is at or above NaN, so a pair with this threshold never opens.
 const NEVER: Thresholds = Thresholds { entry: f64::NAN, exit: f64::NAN };
 
-/// One ordered pair of venues of one instrument.
+/// State of one ordered pair of venues of one instrument.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pair {
-    /// Id of the open opportunity, 0 if none is.
+    /// Id of the open opportunity; 0 if none is open.
     open: u64,
     ts_open: Nanos,
     net_peak: f64,
@@ -77,16 +78,16 @@ struct Pair {
     cool_until: Nanos,
 }
 
-/// The decision itself, free of threads, rings and clocks.
+/// The decision logic, without threads, rings or clocks.
 #[derive(Clone, Debug)]
 pub struct DecisionMaker {
     venues: usize,
-    /// By instrument, buy venue, sell venue.
+    /// Indexed by instrument, buy venue and sell venue.
     pairs: Vec<Pair>,
-    /// In the order of `pairs`; beside them, so that a pair stays within a cache line.
+    /// Indexed like `pairs`. Kept apart from it so that a pair fits in a cache line.
     thresholds: Vec<Thresholds>,
     cooldown: Nanos,
-    /// Records of this time or later open nothing.
+    /// Records received at or after this time open nothing.
     expires: Nanos,
     opened: u64,
     open_now: usize,
@@ -94,16 +95,16 @@ pub struct DecisionMaker {
 }
 
 impl DecisionMaker {
-    /// For the pairs of a catalogue; all memory is taken now.
+    /// Creates the decision for all pairs of a catalogue. All memory is allocated here.
     ///
     /// # Panics
-    /// If `enabled` is not as long as the catalogue has instruments, or a rule names an id that is
-    /// not of this catalogue.
+    /// If `enabled` does not have one entry for each instrument of the catalogue, or if a rule
+    /// names an id that is not in the catalogue.
     #[must_use]
     pub fn new(catalogue: &Catalogue, settings: Settings) -> DecisionMaker {
         let Settings { entry, exit, cooldown, enabled, rules } = settings;
         let (venues, instruments) = (catalogue.venues.len(), catalogue.instruments.len());
-        assert_eq!(enabled.len(), instruments, "every instrument is enabled or not");
+        assert_eq!(enabled.len(), instruments, "`enabled` has one entry per instrument");
         let of_pair = venues * venues;
         let mut maker = DecisionMaker {
             venues,
@@ -135,12 +136,15 @@ impl DecisionMaker {
 
     fn set(&mut self, rule: &PairRule) {
         let PairRule { instrument, buy_venue, sell_venue, entry, exit } = *rule;
-        assert!(buy_venue.index().max(sell_venue.index()) < self.venues, "{rule:?} has no venue");
+        assert!(
+            buy_venue.index().max(sell_venue.index()) < self.venues,
+            "{rule:?} names a venue that is not in the catalogue"
+        );
         let place = self.place(instrument, buy_venue, sell_venue);
         self.thresholds[place] = Thresholds { entry, exit };
     }
 
-    /// Takes the next record; appends [`Opened`] and [`Closed`] records to `out`.
+    /// Processes the next record and appends [`Opened`] and [`Closed`] records to `out`.
     pub fn on_record(&mut self, record: &Record, out: &mut Vec<Record>) {
         match record.kind() {
             Some(Kind::Spread) => self.on_spread(record.view(), out),
@@ -153,7 +157,7 @@ impl DecisionMaker {
         }
     }
 
-    /// Tells that everything there was has been taken: after a gap, opening is allowed again.
+    /// Reports that all available records were processed. After a gap, this allows opening again.
     pub fn caught_up(&mut self) {
         self.in_step = true;
     }
@@ -168,12 +172,13 @@ impl DecisionMaker {
         }
     }
 
-    /// From now on nothing opens, whatever the time of the records. What is open closes as usual.
+    /// Stops opening from now on, whatever the time of the records. Open opportunities close as
+    /// usual.
     pub fn expire(&mut self) {
         self.expires = 0;
     }
 
-    /// How many opportunities are open.
+    /// Returns the number of open opportunities.
     #[must_use]
     pub fn open_now(&self) -> usize {
         self.open_now
@@ -278,7 +283,7 @@ impl DecisionMaker {
         (instrument.index() * self.venues + buy.index()) * self.venues + sell.index()
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "places are made of ids of these widths")]
+    #[expect(clippy::cast_possible_truncation, reason = "made from ids of these widths")]
     fn names(&self, place: usize) -> (InstrumentId, VenueId, VenueId) {
         let (rest, sell) = (place / self.venues, place % self.venues);
         let (instrument, buy) = (rest / self.venues, rest % self.venues);
@@ -352,7 +357,7 @@ mod tests {
         .into()
     }
 
-    /// What happened, as text: `+id` opened, `-id reason@time` closed.
+    /// Tells the records as text: `+id` for opened, `-id reason@time` for closed.
     fn story(records: &[Record]) -> Vec<String> {
         story_of(maker(), records)
     }
@@ -458,7 +463,7 @@ mod tests {
         assert!(story_of(maker, &records).is_empty());
     }
 
-    /// A record of any kind that the decision looks at.
+    /// Generates a record of any kind that the decision reads.
     fn any_record() -> impl Strategy<Value = Record> {
         let pair = (0_u8..3, 1_u8..3).prop_map(|(buy, by)| (buy, (buy + by) % 3));
         (0_u8..12, 0_u64..400, 0_u32..2, pair, -20_i32..40).prop_map(
@@ -471,7 +476,7 @@ mod tests {
     }
 
     proptest! {
-        /// The global thresholds written out for each pair are the global thresholds.
+        /// Writing the global thresholds out as a rule for each pair must not change the decision.
         #[test]
         fn rules_equal_to_the_thresholds_decide_as_without_rules(
             mut records in proptest::collection::vec(any_record(), 0..300),

@@ -5,18 +5,18 @@
 use crate::clock::Nanos;
 use bytemuck::{Pod, Zeroable};
 
-/// An instrument by its place in the catalogue.
+/// Dense id of an instrument: its index in the catalogue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct InstrumentId(pub u32);
 
-/// A venue by its place in the catalogue.
+/// Dense id of a venue: its index in the catalogue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct VenueId(pub u8);
 
 impl InstrumentId {
-    /// The place as an index.
+    /// Returns the id as an index.
     #[must_use]
     pub fn index(self) -> usize {
         self.0 as usize
@@ -24,14 +24,14 @@ impl InstrumentId {
 }
 
 impl VenueId {
-    /// The place as an index.
+    /// Returns the id as an index.
     #[must_use]
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 }
 
-/// At most this many venues: pairs grow with the square, and an id is a byte.
+/// Maximum number of venues. Pairs grow with its square, and an id is one byte.
 pub const VENUES_MAX: usize = 64;
 
 /// The kind of market that a venue is.
@@ -108,64 +108,64 @@ impl std::fmt::Display for CanonicalName<'_> {
     }
 }
 
-/// What is traded, the same on every venue that lists it.
+/// A tradable thing, the same on every venue that lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instrument {
     /// Canonical name, as [`CanonicalName`] reads it: `BTC/USDT`, `BTC/USDT:PERP`.
     pub name: String,
-    /// Decimals that a price mantissa holds.
+    /// Number of decimals in a price mantissa.
     pub price_scale: u8,
-    /// Decimals that a size mantissa holds.
+    /// Number of decimals in a size mantissa.
     pub size_scale: u8,
 }
 
-/// What the engine knows of a venue beside its protocol.
+/// Properties of a venue that do not belong to its protocol.
 #[derive(Clone, Debug, PartialEq)]
 pub struct VenueInfo {
     /// Name as in the configuration: `binance-usdm`.
     pub name: String,
     /// Taker fee as a fraction: 0.001 is 10 basis points.
     pub taker_fee: f64,
-    /// A quote older than this takes part in no spread, ns.
+    /// Maximum age of a quote that may take part in a spread, ns.
     pub max_age: Nanos,
 }
 
-/// A venue's own name for an instrument.
+/// An instrument on a venue, with the venue's symbol for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listing {
     /// The venue.
     pub venue: VenueId,
     /// The instrument.
     pub instrument: InstrumentId,
-    /// The venue's spelling: `BTC-USDT`.
+    /// The venue's own spelling: `BTC-USDT`.
     pub symbol: String,
 }
 
-/// All instruments and venues, in the order of their ids, and who lists what.
+/// All instruments and venues in the order of their ids, and the listings that connect them.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Catalogue {
-    /// By [`InstrumentId`].
+    /// Indexed by [`InstrumentId`].
     pub instruments: Vec<Instrument>,
-    /// By [`VenueId`].
+    /// Indexed by [`VenueId`].
     pub venues: Vec<VenueInfo>,
-    /// Every (venue, instrument) that is subscribed.
+    /// Every subscribed (venue, instrument).
     pub listings: Vec<Listing>,
 }
 
 impl Catalogue {
-    /// The instrument of an id.
+    /// Returns the instrument with this id.
     ///
     /// # Panics
-    /// If the id is not of this catalogue.
+    /// If the id is not in this catalogue.
     #[must_use]
     pub fn instrument(&self, id: InstrumentId) -> &Instrument {
         &self.instruments[id.index()]
     }
 
-    /// The venue of an id.
+    /// Returns the venue with this id.
     ///
     /// # Panics
-    /// If the id is not of this catalogue.
+    /// If the id is not in this catalogue.
     #[must_use]
     pub fn venue(&self, id: VenueId) -> &VenueInfo {
         &self.venues[id.index()]
@@ -185,7 +185,7 @@ impl Catalogue {
         u8::try_from(place).ok().map(VenueId)
     }
 
-    /// The venues that list an instrument, in the order of their ids.
+    /// Returns the venues that list an instrument, in the order of their ids.
     #[must_use]
     pub fn venues_of(&self, instrument: InstrumentId) -> Vec<VenueId> {
         let mut venues: Vec<VenueId> =

@@ -1,7 +1,9 @@
-//! What is traded and what is said about it: instruments, records, spreads and the decision on them.
+//! The market model: instruments, records, spreads, and the decision to open or close an
+//! opportunity.
 //!
-//! The floor of Spreadwire. Nothing here performs I/O on sockets or starts threads, so that traders
-//! and research tools can be built on it alone. Modules are listed from the bottom up.
+//! This is the lowest layer of Spreadwire. It opens no sockets and starts no threads, so that
+//! traders and research tools can be built on it alone. Within the crate, a module uses only
+//! modules listed above it.
 
 pub mod codes;
 pub mod word;

@@ -1,4 +1,5 @@
-//! Opportunities as JSON lines and as text, in the words of the log, the lake and the trader.
+//! Opportunities as JSON lines and as text, in the terms that the log, the lake and the trader
+//! share.
 
 use crate::decimal;
 use crate::instrument::Catalogue;
@@ -7,7 +8,7 @@ use crate::spread::BPS;
 use crate::state::CloseReason;
 use serde_json::{Value, json};
 
-/// An opportunity's record as JSON; `None` for other kinds.
+/// Returns the JSON of an opportunity record; `None` for records of other kinds.
 #[must_use]
 pub fn line_of(record: &Record, catalogue: &Catalogue) -> Option<Value> {
     let opened = record.get().map(|opened| line_of_opened(opened, catalogue));
@@ -42,7 +43,7 @@ fn line_of_closed(record: &Closed, catalogue: &Catalogue) -> Value {
     })
 }
 
-/// One line for people, from what [`line_of`] made.
+/// Returns one line of text for people, made from the output of [`line_of`].
 #[must_use]
 pub fn told(line: &Value) -> String {
     let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();

@@ -10,16 +10,16 @@ use serde::de::DeserializeOwned;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-/// Something wrong with a file, where, and what would be right.
+/// A problem in a file, with its place and remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
-    /// The key: `threads[1].cpu`; empty for the file as a whole.
+    /// Key with the problem: `threads[1].cpu`; empty for the file as a whole.
     pub key: String,
-    /// What is wrong, with the value.
+    /// What is wrong, including the value.
     pub reason: String,
-    /// What would be right.
+    /// What to do about it.
     pub remedy: String,
 }
 
@@ -96,15 +96,15 @@ impl Faults {
 /// How a kind of file is named to people when something is wrong with one.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
-    /// What to start from when there is no file.
+    /// Hint for a user who has no such file yet.
     pub start: &'static str,
-    /// The document that has every key.
+    /// Document that describes every key.
     pub document: &'static str,
 }
 
 impl Form {
-    /// Reads a file. Every problem of reading and parsing is appended to `problems`; what the values
-    /// mean is not looked at. `None` if there is nothing to look at.
+    /// Reads and parses a file. Appends every problem found to `problems`; does not check what the
+    /// values mean. Returns `None` if the file could not be parsed.
     pub fn read<T: DeserializeOwned>(&self, path: &Path, problems: &mut Vec<Problem>) -> Option<T> {
         let text = self.text(path, problems)?;
         self.parse(path, &text, problems)
@@ -207,7 +207,7 @@ fn without_places(key: &str) -> String {
     key.split('.').map(part).collect::<Vec<_>>().join(".")
 }
 
-/// Parses a text; the keys that nobody asked for come beside.
+/// Parses a text and returns its value with the unknown keys.
 ///
 /// # Errors
 /// The first error of syntax or type.
@@ -218,7 +218,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<(T, Vec<String>), toml::
     Ok((value, unknown))
 }
 
-/// `threads.0.cpu` as people write it: `threads[0].cpu`.
+/// Formats a key the way people write it: `threads.0.cpu` becomes `threads[0].cpu`.
 fn key_of(path: &serde_ignored::Path<'_>) -> String {
     let mut key = String::new();
     for part in path.to_string().split('.').filter(|part| *part != "?") {

@@ -14,34 +14,34 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// The version of the file's form that is read and written.
+/// Version of the file format that is read and written.
 pub const FORMAT: u32 = 1;
 
-/// The whole file.
+/// Contents of the file.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recommendations {
-    /// [`FORMAT`].
+    /// Version of the file format: [`FORMAT`].
     pub format: u32,
-    /// When the analysis was made, ns since 1970 UTC; in the file a date-time of RFC 3339.
+    /// Time of the analysis, ns since 1970 UTC. In the file it is an RFC 3339 date-time.
     #[serde(with = "moment")]
     pub generated: Nanos,
-    /// Nothing opens by this file at this time or later, ns since 1970 UTC.
+    /// Expiry, ns since 1970 UTC. At or after this time nothing opens by this file.
     #[serde(with = "moment")]
     pub expires: Nanos,
     /// First day that was analysed, `YYYY-MM-DD`, UTC.
     #[serde(with = "day")]
     pub from: String,
-    /// Last day that was analysed, itself included.
+    /// Last day that was analysed, inclusive.
     #[serde(with = "day")]
     pub to: String,
-    /// The lake, as it was named.
+    /// Path of the lake, as the user gave it.
     pub lake: String,
-    /// What is recommended, best first.
+    /// Recommended pairs, best first.
     #[serde(default)]
     pub pairs: Vec<Pair>,
 }
 
-/// One ordered pair of venues of one instrument.
+/// A recommended pair: one instrument, bought on one venue and sold on another.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
     /// Canonical name: `BTC/USDT`.
@@ -50,30 +50,31 @@ pub struct Pair {
     pub buy: String,
     /// Name of the venue to sell on.
     pub sell: String,
-    /// Whether it opens: the analyzer writes `false`, a person `true`.
+    /// Whether the pair may open. The analyzer writes `false`; a person changes it to `true`.
     pub enabled: bool,
-    /// Opens at this net spread or above, basis points; within its bounds.
+    /// Entry threshold: the pair opens at this net spread or above, basis points. Must be within
+    /// the bounds below.
     pub entry_bps: f64,
-    /// The entry may be set this low.
+    /// Lower bound of `entry_bps`.
     pub entry_bps_min: f64,
-    /// And this high.
+    /// Upper bound of `entry_bps`.
     pub entry_bps_max: f64,
-    /// Closes below this net spread, basis points; not above `entry_bps`.
+    /// Exit threshold: the pair closes below this net spread, basis points; not above `entry_bps`.
     pub exit_bps: f64,
-    /// No order larger than this, quote currency; above 0. The decision itself looks at no sizes.
+    /// Maximum order size, quote currency; above 0. The decision itself ignores sizes.
     pub size_quote: f64,
-    /// What the analyzer expects of it, quote currency per day.
+    /// Profit that the analyzer expects, quote currency per day.
     pub capture_per_day: f64,
-    /// Why, in one sentence.
+    /// Why the pair is recommended, in one sentence.
     pub reason: String,
-    /// The figures behind it, by name.
+    /// Figures that support the recommendation, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<String, f64>,
 }
 
 const FORM: Form = Form { start: "`analyzer` writes one", document: "docs/recommendations.md" };
 
-/// What stands at the top of every file that is written.
+/// Comment at the top of every file that is written.
 const HEAD: &str = "\
 # Recommendations of the analyzer. Nothing here opens anything until a person has enabled it.
 #
@@ -87,15 +88,16 @@ const HEAD: &str = "\
 
 ";
 
-/// Reads a file and proves it as of `now`, ns since 1970 UTC. With 0 for `now` no file has expired.
+/// Reads a file and checks it as of `now`, ns since 1970 UTC. If `now` is 0, the expiry is not
+/// checked.
 ///
 /// # Errors
-/// Every problem there is, each with its key and what would be right.
+/// Every problem found, each with its key and a remedy.
 pub fn read(path: &Path, now: Nanos) -> Result<Recommendations, Vec<Problem>> {
     let mut problems = Vec::new();
     let Some(text) = FORM.text(path, &mut problems) else { return Err(problems) };
     if let Some(format) = format_of(&text).filter(|format| *format != i64::from(FORMAT)) {
-        // What else it holds has a meaning that is not known here.
+        // The meaning of the other keys of an unknown format is unknown too.
         return Err(vec![unknown_format(path, format)]);
     }
     let Some(read) = FORM.parse::<Recommendations>(path, &text, &mut problems) else {
@@ -115,13 +117,13 @@ fn unknown_format(path: &Path, format: i64) -> Problem {
     Problem {
         file: path.to_owned(),
         key: "format".to_owned(),
-        reason: format!("format {format} is not known"),
+        reason: format!("format {format} is unknown"),
         remedy: format!("this version reads format {FORMAT}: use an analyzer of the same version"),
     }
 }
 
 impl Recommendations {
-    /// What does not hold, as of `now`, ns since 1970 UTC; `file` is named in the problems.
+    /// Returns every problem as of `now`, ns since 1970 UTC. The problems name `file`.
     #[must_use]
     pub fn check(&self, file: &Path, now: Nanos) -> Vec<Problem> {
         if self.format != FORMAT {
@@ -136,30 +138,32 @@ impl Recommendations {
             figures(pair, &key, &mut faults);
             let names = (&pair.instrument, &pair.buy, &pair.sell);
             if let Some(first) = seen.insert(names, number) {
-                let reason = format!("{} stands twice, see pairs[{first}]", pair.name());
+                let reason = format!("{} appears twice, see pairs[{first}]", pair.name());
                 faults.add(&key("instrument"), reason, "keep one of them");
             }
         }
         faults.into_list()
     }
 
-    /// The file's text, with a head that says how to review it. Reading it gives the same again.
+    /// Returns the text of the file, with a comment at the top that explains how to review it.
+    /// Reading the text gives an equal value.
     ///
     /// # Panics
-    /// If `from` or `to` is no day, which [`check`](Self::check) tells.
+    /// If `from` or `to` is not a day, which [`check`](Self::check) reports.
     #[must_use]
     pub fn to_toml(&self) -> String {
         let text = toml::to_string(self).expect("days and plain fields can be written");
         format!("{HEAD}{text}")
     }
 
-    /// The pairs that a person has enabled, with their places in the file.
+    /// Returns the pairs that a person has enabled, with their indexes in the file.
     pub fn enabled(&self) -> impl Iterator<Item = (usize, &Pair)> {
         self.pairs.iter().enumerate().filter(|(_, pair)| pair.enabled)
     }
 
-    /// The decision's rules for a catalogue, and places of the enabled pairs that are not in it: an
-    /// instrument or a venue is missing, or the venue does not list the instrument.
+    /// Returns the decision's rules for a catalogue, and the indexes of enabled pairs that the
+    /// catalogue does not have: an instrument or venue is missing, or the venue does not list the
+    /// instrument.
     #[must_use]
     pub fn rules(&self, catalogue: &Catalogue) -> (PairRules, Vec<usize>) {
         let mut rules = PairRules { pairs: Vec::new(), expires: self.expires };
@@ -173,7 +177,7 @@ impl Recommendations {
         (rules, unlisted)
     }
 
-    /// How many pairs are enabled and until when, for people.
+    /// Describes how many pairs are enabled, and until when.
     #[must_use]
     pub fn describe(&self) -> String {
         let (enabled, all) = (self.enabled().count(), self.pairs.len());
@@ -184,7 +188,7 @@ impl Recommendations {
 }
 
 impl Pair {
-    /// Its figures by key.
+    /// Returns the figures of the pair by key.
     #[must_use]
     pub fn figures(&self) -> [(&'static str, f64); 6] {
         [
@@ -197,13 +201,13 @@ impl Pair {
         ]
     }
 
-    /// As people are told it: `BTC/USDT buy okx sell binance`.
+    /// Returns the name of the pair as users see it: `BTC/USDT buy okx sell binance`.
     #[must_use]
     pub fn name(&self) -> String {
         format!("{} buy {} sell {}", self.instrument, self.buy, self.sell)
     }
 
-    /// By the ids of a catalogue; `None` if it does not have both venues listing the instrument.
+    /// Converts the pair to ids of a catalogue; `None` unless both venues list the instrument.
     fn rule(&self, catalogue: &Catalogue) -> Option<PairRule> {
         let instrument = catalogue.instrument_named(&self.instrument)?;
         let listed = catalogue.venues_of(instrument);
@@ -241,13 +245,13 @@ fn times(all: &Recommendations, now: Nanos, faults: &mut Faults) {
 fn names(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
     let plain = |c: char| !c.is_whitespace() && !c.is_control();
     if pair.instrument.is_empty() || !pair.instrument.chars().all(plain) {
-        let reason = format!("{:?} is no instrument", pair.instrument);
+        let reason = format!("{:?} is not an instrument", pair.instrument);
         faults.add(&key("instrument"), reason, "write the canonical name, as BTC/USDT");
     }
     for (field, name) in [("buy", &pair.buy), ("sell", &pair.sell)] {
         let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || !name.chars().all(known) {
-            let remedy = "write its name, as `spreadwire venues` lists it";
+            let remedy = "write the name as `spreadwire venues` lists it";
             faults.add(&key(field), format!("{name:?} is no venue's name"), remedy);
         }
     }
@@ -269,7 +273,7 @@ fn figures(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
         }
     }
     let Pair { entry_bps, entry_bps_min, entry_bps_max, exit_bps, size_quote, .. } = *pair;
-    // What is not finite has been told; a comparison with it would say less.
+    // Values that are not finite are reported above; comparing them would add nothing.
     let above = |a: f64, b: f64| a.is_finite() && b.is_finite() && b < a;
     if above(entry_bps_min, entry_bps_max) {
         let reason = format!("{entry_bps_min} is above entry_bps_max, {entry_bps_max}");
@@ -284,24 +288,25 @@ fn figures(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
         faults.add(&key("exit_bps"), reason, "close at or below what opens");
     }
     if size_quote.is_finite() && size_quote <= 0.0 {
-        let reason = format!("{size_quote} is no size");
+        let reason = format!("{size_quote} is not a valid size");
         faults.add(&key("size_quote"), reason, "write an amount of quote currency above 0");
     }
 }
 
-/// A time as RFC 3339 has it, UTC: `2026-11-24T02:10:00Z`.
+/// Formats a time as RFC 3339 in UTC: `2026-11-24T02:10:00Z`.
 #[must_use]
 pub fn time_to_text(time: Nanos) -> String {
     jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default().to_string()
 }
 
-/// The time of a text as RFC 3339 has it, with its offset; `None` if it is none, or before 1970.
+/// Parses an RFC 3339 time with an offset; `None` if the text is malformed or the time is before
+/// 1970.
 #[must_use]
 pub fn time_of_text(text: &str) -> Option<Nanos> {
     u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
 }
 
-/// [`Nanos`] as a date-time of TOML.
+/// Serde module: [`Nanos`] as a TOML date-time.
 mod moment {
     use super::{time_of_text, time_to_text};
     use crate::clock::Nanos;
@@ -316,12 +321,12 @@ mod moment {
 
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Nanos, D::Error> {
         let text = Datetime::deserialize(from)?.to_string();
-        let none = || format!("{text} is no time with an offset, as 2026-11-24T02:10:00Z");
+        let none = || format!("{text} is not a time with an offset like 2026-11-24T02:10:00Z");
         time_of_text(&text).ok_or_else(|| D::Error::custom(none()))
     }
 }
 
-/// A day as a local date of TOML.
+/// Serde module: a day as a TOML local date.
 mod day {
     use serde::de::Error as _;
     use serde::ser::Error as _;
@@ -337,7 +342,7 @@ mod day {
         if only_date(&date) {
             date.serialize(to)
         } else {
-            Err(S::Error::custom(format!("{day:?} is no day")))
+            Err(S::Error::custom(format!("{day:?} is not a day")))
         }
     }
 
@@ -346,7 +351,7 @@ mod day {
         if only_date(&date) {
             Ok(date.to_string())
         } else {
-            Err(D::Error::custom(format!("{date} is no day, as 2026-11-24")))
+            Err(D::Error::custom(format!("{date} is not a day like 2026-11-24")))
         }
     }
 }
@@ -356,7 +361,7 @@ mod tests {
     use super::*;
     use crate::known_keys::KnownKeys;
 
-    /// A good file, for tests to break.
+    /// A valid file that tests modify.
     const GOOD: &str = r#"format = 1
 generated = 2026-11-24T02:10:00Z
 expires = 2026-12-01T02:10:00Z
@@ -399,7 +404,7 @@ reason = "Another."
         read(&path, time_of_text(now).unwrap())
     }
 
-    /// The problems that `text` has, as `key: reason; remedy`.
+    /// Returns the problems of `text`, formatted as `key: reason; remedy`.
     fn told(text: &str) -> Vec<String> {
         let problems = read_at(text, NOW).unwrap_err();
         problems.iter().map(|p| format!("{}: {}; {}", p.key, p.reason, p.remedy)).collect()
@@ -410,25 +415,25 @@ reason = "Another."
         GOOD.replacen(from, to, 1)
     }
 
-    /// What is replaced by what in the good file, and the one problem that it has then.
+    /// Replacements in the valid file, each as (old text, new text, the one problem that results).
     const PROBLEMS: &[(&str, &str, &str)] = &[
         (
             "format = 1",
             "format = 2\nmood = 1",
-            "format: format 2 is not known; this version reads format 1: use an analyzer of \
+            "format: format 2 is unknown; this version reads format 1: use an analyzer of \
                  the same version",
         ),
         (
             "expires = 2026-12-01T02:10:00Z",
             "expires = 2026-11-24T23:59:59+00:00",
-            "expires: it expired at 2026-11-24T23:59:59Z; let the analyzer write a new file, \
-                 review and enable it",
+            "expires: it expired at 2026-11-24T23:59:59Z; run the analyzer again, then \
+                 review and enable its file",
         ),
         (
             "expires = 2026-12-01",
             "expires = 2026-11-24",
-            "expires: 2026-11-24T02:10:00Z is not after generated, 2026-11-24T02:10:00Z; a \
-                 file is good for a while from when it was made",
+            "expires: 2026-11-24T02:10:00Z is not after generated, 2026-11-24T02:10:00Z; \
+                 set it to a time after generated",
         ),
         (
             "to = 2026-11-23",
@@ -438,20 +443,24 @@ reason = "Another."
         (
             "BTC/USDT",
             "BTC USDT",
-            "pairs[0].instrument: \"BTC USDT\" is no instrument; write the canonical name, as \
-                 BTC/USDT",
+            "pairs[0].instrument: \"BTC USDT\" is not an instrument; write the canonical name, \
+                 such as BTC/USDT",
         ),
         (
             "\"okx\"",
             "\"o k x\"",
-            "pairs[0].buy: \"o k x\" is no venue's name; write its name, as `spreadwire \
+            "pairs[0].buy: \"o k x\" is not a venue name; write the name as `spreadwire \
                  venues` lists it",
         ),
-        ("\"binance\"", "\"okx\"", "pairs[0].sell: it buys and sells on \"okx\"; name two venues"),
+        (
+            "\"binance\"",
+            "\"okx\"",
+            "pairs[0].sell: it buys and sells on \"okx\"; name two different venues",
+        ),
         (
             "ETH/USDT",
             "BTC/USDT",
-            "pairs[1].instrument: BTC/USDT buy okx sell binance stands twice, see pairs[0]; \
+            "pairs[1].instrument: BTC/USDT buy okx sell binance appears twice, see pairs[0]; \
                  keep one of them",
         ),
         (
@@ -467,37 +476,37 @@ reason = "Another."
         (
             "entry_bps = 4.0",
             "entry_bps = nan",
-            "pairs[0].entry_bps: NaN is no figure; write a finite number",
+            "pairs[0].entry_bps: NaN is not a finite number; correct the figure",
         ),
         (
             "entry_bps_max = 8.0",
             "entry_bps_max = inf",
-            "pairs[0].entry_bps_max: inf is no figure; write a finite number",
+            "pairs[0].entry_bps_max: inf is not a finite number; correct the figure",
         ),
         (
             "entry_bps_min = 3.0",
             "entry_bps_min = 9.0",
-            "pairs[0].entry_bps_min: 9 is above entry_bps_max, 8; the lower bound comes first",
+            "pairs[0].entry_bps_min: 9 is above entry_bps_max, 8; set it to entry_bps_max or below",
         ),
         (
             "exit_bps = 0.5",
             "exit_bps = 4.5",
-            "pairs[0].exit_bps: 4.5 is above entry_bps, 4; close at or below what opens",
+            "pairs[0].exit_bps: 4.5 is above entry_bps, 4; set it to entry_bps or below",
         ),
         (
             "size_quote = 5000.0",
             "size_quote = 0",
-            "pairs[0].size_quote: 0 is no size; write an amount of quote currency above 0",
+            "pairs[0].size_quote: 0 is not a valid size; write an amount of quote currency above 0",
         ),
         (
             "capture_per_day = 12.5",
             "capture_per_day = -inf",
-            "pairs[0].capture_per_day: -inf is no figure; write a finite number",
+            "pairs[0].capture_per_day: -inf is not a finite number; correct the figure",
         ),
         (
             "episodes_per_day = 40",
             "episodes_per_day = nan",
-            "pairs[0].evidence.episodes_per_day: NaN is no figure; write a finite number",
+            "pairs[0].evidence.episodes_per_day: NaN is not a finite number; correct the figure",
         ),
         ("\"Another.\"", "\" \"", "pairs[1].reason: it is empty; say in one sentence why"),
         ("lake = \"lake\"", "lake = \"lake\"\nleak = 1", "leak: no such key; did you mean `lake`?"),
@@ -509,19 +518,19 @@ reason = "Another."
         (
             "expires = 2026-12-01T02:10:00Z",
             "expires = 2026-12-01T02:10:00",
-            "line 3: 2026-12-01T02:10:00 is no time with an offset, as 2026-11-24T02:10:00Z; \
-                 mend the line; docs/recommendations.md has every key",
+            "line 3: 2026-12-01T02:10:00 is not a time with an offset like 2026-11-24T02:10:00Z; \
+                 correct the line; docs/recommendations.md has every key",
         ),
         (
             "from = 2026-11-17",
             "from = 2026-11-17T00:00:00Z",
-            "line 4: 2026-11-17T00:00:00Z is no day, as 2026-11-24; mend the line; \
+            "line 4: 2026-11-17T00:00:00Z is not a day like 2026-11-24; correct the line; \
                  docs/recommendations.md has every key",
         ),
         (
             "enabled = true",
             "enabled = \"yes\"",
-            "line 11: invalid type: string \"yes\", expected a boolean; mend the line; \
+            "line 11: invalid type: string \"yes\", expected a boolean; correct the line; \
                  docs/recommendations.md has every key",
         ),
     ];
@@ -572,8 +581,8 @@ reason = "Another."
         let told: Vec<String> =
             wrong.check(Path::new("f"), 0).iter().map(ToString::to_string).collect();
         let expected = [
-            "f: from: \"2026-13-01\" is no day; write it as 2026-11-24",
-            "f: to: \"today\" is no day; write it as 2026-11-24",
+            "f: from: \"2026-13-01\" is not a day; write it as 2026-11-24",
+            "f: to: \"today\" is not a day; write it as 2026-11-24",
         ];
         assert_eq!(told, expected);
         let none = Recommendations { pairs: Vec::new(), ..all };

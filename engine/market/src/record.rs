@@ -1,9 +1,9 @@
 //! The 64-byte record that every ring carries and every journal stores, and its kinds.
 //!
-//! All kinds share the last eight bytes (instrument, venue, peer, kind, flags), so that a reader can
-//! tell what it holds; the first 56 are the kind's own. The layout is the journal's format: the
-//! asserts below keep it. Times are ns since 1970 UTC; prices and sizes are mantissas at the
-//! instrument's scale. It must not know who writes or reads a record.
+//! All kinds share the last eight bytes (instrument, venue, peer, kind, flags), so a reader can
+//! tell which kind it has. The first 56 bytes belong to the kind. The layout is the journal's file
+//! format; the assertions below guard it. Times are ns since 1970 UTC. Prices and sizes are
+//! mantissas at the instrument's scale.
 
 use crate::clock::Nanos;
 use crate::coded;
@@ -11,15 +11,15 @@ use crate::instrument::{InstrumentId, VenueId};
 use bytemuck::{Pod, Zeroable};
 
 coded! {
-    /// What a record is.
+    /// Kind of a record.
     pub enum Kind {
         /// A venue's best bid and ask: [`Quote`].
         Quote = 1 => "quote",
-        /// What a pair of venues pays: [`Spread`].
+        /// The profit of trading between two venues: [`Spread`].
         Spread = 2 => "spread",
         /// A (venue, instrument) changed state: [`Status`].
         Status = 3 => "status",
-        /// Records are missing here: [`Gap`].
+        /// Records are missing at this point: [`Gap`].
         Gap = 4 => "gap",
         /// An opportunity opened: [`Opened`].
         Opened = 5 => "opened",
@@ -30,25 +30,25 @@ coded! {
     }
 }
 
-/// Any record: what rings and journals hold. Use [`Record::get`], or [`Record::kind`] and then
-/// [`Record::view`].
+/// A record of any kind, as stored in rings and journals. Use [`Record::get`], or check
+/// [`Record::kind`] and then use [`Record::view`].
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 pub struct Record {
     body: [u64; 7],
-    /// The instrument, by its place in the catalogue.
+    /// Dense id of the instrument.
     pub instrument: InstrumentId,
-    /// The venue; of a spread the one to buy on.
+    /// Dense id of the venue; for a spread, the venue to buy on.
     pub venue: VenueId,
-    /// Of a spread the venue to sell on, otherwise 0.
+    /// For a spread, the venue to sell on; otherwise 0.
     pub peer: VenueId,
     tag: Tag,
-    /// Bits of the kind's own.
+    /// Flag bits, whose meaning depends on the kind.
     pub flags: u8,
 }
 
 impl PartialEq for Record {
-    /// Compares all 64 bytes, the kind among them.
+    /// Compares all 64 bytes, including the kind.
     fn eq(&self, other: &Record) -> bool {
         bytemuck::bytes_of(self) == bytemuck::bytes_of(other)
     }
@@ -56,10 +56,11 @@ impl PartialEq for Record {
 
 impl Eq for Record {}
 
-/// The place where a [`Record`] keeps the code of its kind.
+/// The byte of a [`Record`] that holds the code of its kind.
 ///
-/// Nobody sets it by hand: converting a typed value [into a `Record`](Record::from) writes it, whatever
-/// was there. It does not take part in comparisons, because the type says the kind already.
+/// It is never set by hand: converting a typed value [into a `Record`](Record::from) writes it and
+/// replaces any earlier value. Comparisons of typed values ignore it, because the type implies the
+/// kind.
 #[derive(Clone, Copy, Debug, Default, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Tag(u8);
@@ -72,21 +73,22 @@ impl PartialEq for Tag {
 
 impl Eq for Tag {}
 
-/// What a kind of record is for a consumer. Who does not care about a new kind looks at this alone.
+/// Role of a kind of record for its consumers. A consumer that ignores new kinds matches on this
+/// alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// What the calculator takes and numbers: it alone decides everything that is derived.
+    /// An input that the calculator reads and numbers. Inputs alone determine all derived records.
     Input,
-    /// What was computed from inputs. It takes no number and can be computed again.
+    /// Computed from inputs. It takes no sequence number and can be computed again.
     Derived,
-    /// A mark in the stream that records are missing.
+    /// Marks records that are missing from the stream.
     Mark,
-    /// A notice of an agent about itself.
+    /// An agent's notice about itself.
     Notice,
 }
 
 impl Kind {
-    /// The class of the kind.
+    /// Returns the class of the kind.
     #[must_use]
     #[inline]
     pub fn class(self) -> Class {
@@ -101,47 +103,47 @@ impl Kind {
 
 /// A 64-byte type that is one kind of [`Record`].
 pub trait Typed: Pod {
-    /// The kind's code in the record.
+    /// The code stored in the record.
     const KIND: Kind;
 }
 
 impl Record {
-    /// What the record is; `None` for a code that this version does not know.
+    /// Returns the kind of the record; `None` if this version does not know the code.
     #[must_use]
     #[inline]
     pub fn kind(&self) -> Option<Kind> {
         Kind::of_code(self.tag.0)
     }
 
-    /// The class of the record's kind; `None` for a kind that this version does not know.
+    /// Returns the class of the record's kind; `None` if this version does not know the kind.
     #[must_use]
     #[inline]
     pub fn class(&self) -> Option<Class> {
         self.kind().map(Kind::class)
     }
 
-    /// Whether the record is a `T`.
+    /// Returns whether the record is a `T`.
     #[must_use]
     #[inline]
     pub fn is<T: Typed>(&self) -> bool {
         self.tag.0 == T::KIND.code()
     }
 
-    /// The record as a `T`; `None` if it is of another kind.
+    /// Returns the record as a `T`; `None` if it is of another kind.
     #[must_use]
     #[inline]
     pub fn get<T: Typed>(&self) -> Option<&T> {
         self.is::<T>().then(|| bytemuck::cast_ref(self))
     }
 
-    /// The record as the type of its kind.
+    /// Returns the record as a `T`.
     ///
     /// # Panics
-    /// If it is of another kind.
+    /// If the record is of another kind.
     #[must_use]
     #[inline]
     pub fn view<T: Typed>(&self) -> &T {
-        assert!(self.is::<T>(), "a record of kind {} is no {:?}", self.tag.0, T::KIND);
+        assert!(self.is::<T>(), "a record of kind {} is not a {:?}", self.tag.0, T::KIND);
         bytemuck::cast_ref(self)
     }
 }
@@ -158,153 +160,154 @@ impl<T: Typed> From<T> for Record {
 pub mod flags {
     /// Quotes of this instrument were lost before this one.
     pub const GAP: u8 = 1;
-    /// A full picture, not a change: the first after a subscription or a reset.
+    /// The message is a snapshot, not a change: the first after a subscription or a reset.
     pub const SNAPSHOT: u8 = 1 << 1;
-    /// Bid above ask: recorded, used for no spread.
+    /// The bid is above the ask. The quote is recorded but used for no spread.
     pub const CROSSED: u8 = 1 << 2;
-    /// The venue sent no event time; `ts_event` is 0.
+    /// The venue sent no event time, so `ts_event` is 0.
     pub const TS_EVENT_ABSENT: u8 = 1 << 3;
-    /// The venue repeated its last quote as a sign of life.
+    /// The venue repeated its last quote to show that it is alive.
     pub const REPEAT: u8 = 1 << 4;
 }
 
-/// A venue's best bid and ask with sizes. An absent side has price and size 0.
+/// A venue's best bid and ask with their sizes. The price and size of an absent side are 0.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Quote {
-    /// When its bytes were read from the socket.
+    /// Time at which the bytes were read from the socket.
     pub ts_recv: Nanos,
-    /// The venue's event time, 0 with [`flags::TS_EVENT_ABSENT`] where it sends none.
+    /// The venue's event time; 0 with [`flags::TS_EVENT_ABSENT`] if it sends none.
     pub ts_event: Nanos,
-    /// Best bid; 0 if nobody bids.
+    /// Best bid price; 0 if there is no bid.
     pub bid_px: i64,
-    /// Best ask; 0 if nobody offers.
+    /// Best ask price; 0 if there is no ask.
     pub ask_px: i64,
     /// Size at the bid, in base units.
     pub bid_sz: i64,
     /// Size at the ask, in base units.
     pub ask_sz: i64,
-    /// The venue's sequence number, 0 if it sends none.
+    /// The venue's sequence number; 0 if it sends none.
     pub sequence: u64,
-    /// What is quoted.
+    /// The quoted instrument.
     pub instrument: InstrumentId,
-    /// Where.
+    /// The venue that quotes it.
     pub venue: VenueId,
-    /// Zero.
+    /// Always zero.
     pub reserved: u8,
-    /// The place of the kind's code.
+    /// Code of the kind.
     pub tag: Tag,
-    /// See [`flags`].
+    /// Flag bits, see [`flags`].
     pub flags: u8,
 }
 
-/// What buying on one venue and selling on another pays at the moment of one quote.
+/// Result of buying on one venue and selling on another, as of one quote.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct Spread {
-    /// Receive time of the quote that led to it.
+    /// Receive time of the quote that triggered the spread.
     pub ts_recv: Nanos,
-    /// Global sequence of that quote: its place in the calculator's order.
+    /// Global sequence number of that quote, assigned by the calculator.
     pub sequence: u64,
-    /// Ask on the buy venue.
+    /// Ask price on the buy venue.
     pub buy_px: i64,
-    /// Bid on the sell venue.
+    /// Bid price on the sell venue.
     pub sell_px: i64,
     /// Size at that ask.
     pub buy_sz: i64,
     /// Size at that bid.
     pub sell_sz: i64,
-    /// Net of both taker fees, as a fraction: 0.0001 is one basis point.
+    /// Net spread after both taker fees, as a fraction: 0.0001 is one basis point.
     pub net: f64,
-    /// What is traded.
+    /// The traded instrument.
     pub instrument: InstrumentId,
-    /// Where to buy.
+    /// Venue to buy on.
     pub buy_venue: VenueId,
-    /// Where to sell.
+    /// Venue to sell on.
     pub sell_venue: VenueId,
-    /// The place of the kind's code.
+    /// Code of the kind.
     pub tag: Tag,
     /// [`Spread::SELL_LED`] or zero.
     pub flags: u8,
 }
 
-/// A (venue, instrument) changed its state.
+/// A change of state of a (venue, instrument).
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Status {
-    /// When.
+    /// Time of the change.
     pub ts_recv: Nanos,
-    /// The new [`State`](crate::state::State)'s code.
+    /// Code of the new [`State`](crate::state::State).
     pub state: u8,
-    /// The state before.
+    /// Code of the previous state.
     pub previous: u8,
-    /// Why: a [`Reason`](crate::state::Reason)'s code.
+    /// Code of the [`Reason`](crate::state::Reason) for the change.
     pub reason: u8,
-    /// Zero.
+    /// Always zero.
     pub reserved: [u8; 45],
     /// The instrument.
     pub instrument: InstrumentId,
     /// The venue.
     pub venue: VenueId,
-    /// Zero.
+    /// Always zero.
     pub reserved_peer: u8,
-    /// The place of the kind's code.
+    /// Code of the kind.
     pub tag: Tag,
-    /// Zero.
+    /// Always zero.
     pub flags: u8,
 }
 
 coded! {
-    /// What is missing where a [`Gap`] stands, and why: its flags.
+    /// Type of the records missing at a [`Gap`] and the reason they are missing; stored in its
+    /// flags.
     pub enum GapCause {
-        /// Inputs of the calculator that the edge had no room for.
+        /// Inputs of the calculator that did not fit in the edge's ring.
         Edge = 0 => "edge",
         /// Inputs of the calculator that the journal could not write.
         Disk = 1 => "disk",
-        /// Spreads that were to be recorded and did not fit: they take no numbers.
+        /// Spreads that were to be recorded but did not fit. They take no sequence numbers.
         Spreads = 2 => "spreads",
-        /// Opportunities that were to be recorded and did not fit: they take no numbers.
+        /// Opportunities that were to be recorded but did not fit. They take no sequence numbers.
         Opportunities = 3 => "opportunities",
     }
 }
 
 impl GapCause {
-    /// Whether what is missing were inputs, which the calculator had numbered.
+    /// Returns whether the missing records were inputs, which the calculator had numbered.
     #[must_use]
     pub fn is_numbered(self) -> bool {
         matches!(self, GapCause::Edge | GapCause::Disk)
     }
 }
 
-/// What an edge could not take: the consumer missed `missed` records here.
+/// A mark left where a consumer missed `missed` records.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Gap {
     /// Receive time of the first record that did not fit.
     pub ts_recv: Nanos,
-    /// How many records are missing.
+    /// Number of missing records.
     pub missed: u64,
-    /// Zero.
+    /// Always zero.
     pub reserved: [u64; 5],
-    /// Zero.
+    /// Always zero.
     pub reserved_ids: [u8; 6],
-    /// The place of the kind's code.
+    /// Code of the kind.
     pub tag: Tag,
-    /// A [`GapCause`]'s code.
+    /// Code of the [`GapCause`].
     pub flags: u8,
 }
 
-/// An opportunity opened: a net spread passed the entry threshold.
+/// An opportunity opened because a net spread reached the entry threshold.
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct Opened {
-    /// Counts up from 1 within a run.
+    /// Id of the opportunity, counted up from 1 within a run.
     pub id: u64,
     /// Receive time of the quote that opened it.
     pub ts_recv: Nanos,
-    /// Ask on the buy venue.
+    /// Ask price on the buy venue.
     pub buy_px: i64,
-    /// Bid on the sell venue.
+    /// Bid price on the sell venue.
     pub sell_px: i64,
     /// Size at that ask.
     pub buy_sz: i64,
@@ -312,15 +315,15 @@ pub struct Opened {
     pub sell_sz: i64,
     /// Net spread, fraction.
     pub net: f64,
-    /// What is traded.
+    /// The traded instrument.
     pub instrument: InstrumentId,
-    /// Where to buy.
+    /// Venue to buy on.
     pub buy_venue: VenueId,
-    /// Where to sell.
+    /// Venue to sell on.
     pub sell_venue: VenueId,
-    /// The place of the kind's code.
+    /// Code of the kind.
     pub tag: Tag,
-    /// Zero.
+    /// Always zero.
     pub flags: u8,
 }
 
@@ -328,29 +331,29 @@ pub struct Opened {
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Pod, Zeroable)]
 pub struct Closed {
-    /// The id it opened with.
+    /// Id of the opportunity, as in its [`Opened`] record.
     pub id: u64,
-    /// When it opened.
+    /// Time at which it opened.
     pub ts_open: Nanos,
-    /// When it closed; lifetime is the difference.
+    /// Time at which it closed.
     pub ts_close: Nanos,
-    /// The largest net spread it reached, fraction.
+    /// Largest net spread while it was open, fraction.
     pub net_peak: f64,
-    /// When it first reached that.
+    /// Time at which the peak was first reached.
     pub ts_peak: Nanos,
-    /// The last net spread seen, fraction.
+    /// Last net spread seen, fraction.
     pub net_last: f64,
-    /// Spreads seen while it was open, the opening one included.
+    /// Number of spreads seen while it was open, including the opening one.
     pub updates: u64,
-    /// What was traded.
+    /// The traded instrument.
     pub instrument: InstrumentId,
-    /// Where to buy.
+    /// Venue to buy on.
     pub buy_venue: VenueId,
-    /// Where to sell.
+    /// Venue to sell on.
     pub sell_venue: VenueId,
-    /// The place of the kind's code.
+    /// Code of the kind.
     pub tag: Tag,
-    /// A [`CloseReason`](crate::state::CloseReason)'s code.
+    /// Code of the [`CloseReason`](crate::state::CloseReason).
     pub flags: u8,
 }
 
@@ -358,30 +361,30 @@ pub struct Closed {
 #[repr(C, align(64))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
 pub struct Recording {
-    /// When.
+    /// Time of the change.
     pub ts_recv: Nanos,
-    /// Inputs that were not recorded since the run began.
+    /// Number of inputs not recorded since the run began.
     pub lost: u64,
-    /// A [`RecordingState`]'s code.
+    /// Code of the [`RecordingState`].
     pub state: u8,
-    /// Zero.
+    /// Always zero.
     pub reserved: [u8; 39],
-    /// Zero.
+    /// Always zero.
     pub reserved_ids: [u8; 6],
-    /// The place of the kind's code.
+    /// Code of the kind.
     pub tag: Tag,
-    /// Zero.
+    /// Always zero.
     pub flags: u8,
 }
 
 coded! {
-    /// Whether the journal records, and if not, why.
+    /// Whether the journal is recording and, if it is not, the reason.
     pub enum RecordingState {
-        /// It records.
+        /// Recording.
         On = 0 => "on",
-        /// The disk is full, or less is free than the reserve.
+        /// The disk is full, or its free space is below the reserve.
         DiskFull = 1 => "disk_full",
-        /// The folder or its file is gone.
+        /// The folder or its file no longer exists.
         Vanished = 2 => "vanished",
         /// The operating system refused for another reason: read-only, no permission, an I/O error.
         Refused = 3 => "refused",
@@ -395,7 +398,7 @@ macro_rules! typed {
         }
 
         impl Default for $Type {
-            /// All zeros.
+            /// Returns a record whose fields are all zero.
             fn default() -> $Type {
                 $Type::zeroed()
             }
@@ -406,19 +409,20 @@ macro_rules! typed {
 typed!(Quote Spread Status Gap Opened Closed Recording);
 
 impl Gap {
-    /// A gap of `missed` records that begins at `ts_recv`.
+    /// Creates a gap of `missed` records that begins at `ts_recv`, with the cause
+    /// [`GapCause::Edge`].
     #[must_use]
     pub fn new(ts_recv: Nanos, missed: u64) -> Gap {
         Gap { ts_recv, missed, ..Gap::zeroed() }
     }
 
-    /// The same gap with its cause; [`GapCause::Edge`] is what [`Gap::new`] gives.
+    /// Returns the same gap with another cause.
     #[must_use]
     pub fn because(self, cause: GapCause) -> Gap {
         Gap { flags: cause as u8, ..self }
     }
 
-    /// Why the records are missing; `None` for a code that this version does not know.
+    /// Returns the cause; `None` if this version does not know the code.
     #[must_use]
     pub fn cause(&self) -> Option<GapCause> {
         GapCause::of_code(self.flags)
@@ -426,11 +430,11 @@ impl Gap {
 }
 
 impl Spread {
-    /// Flag: the quote that led to the spread is the sell venue's; without it, the buy venue's.
-    /// Spreads that were recorded before this flag was have none.
+    /// Flag: the quote of the sell venue triggered the spread; if it is not set, that of the buy
+    /// venue did. Spreads recorded before this flag was introduced never have it.
     pub const SELL_LED: u8 = 1;
 
-    /// The same, led to by a quote of `venue`.
+    /// Returns the same spread, marked as triggered by a quote of `venue`.
     #[must_use]
     #[inline]
     pub fn led_by(self, venue: VenueId) -> Spread {
@@ -438,7 +442,7 @@ impl Spread {
         Spread { flags, ..self }
     }
 
-    /// The venue whose quote led to the spread.
+    /// Returns the venue whose quote triggered the spread.
     #[must_use]
     #[inline]
     pub fn leader(&self) -> VenueId {
@@ -447,7 +451,8 @@ impl Spread {
 }
 
 impl Record {
-    /// The first time in the record, which of every kind but the opportunities is its receive time.
+    /// Returns the first time in the record. It is the receive time for all kinds except
+    /// opportunities.
     #[must_use]
     #[inline]
     pub fn ts_recv(&self) -> Nanos {
@@ -459,26 +464,26 @@ impl Record {
     }
 }
 
-/// How many of the calculator's numbers a record takes: 1, of a gap what it stands for if those were
-/// inputs, of a kind that is no input none.
+/// Returns how many of the calculator's sequence numbers a record takes: 1 for an input, the number
+/// of missing records for a gap of inputs, and 0 for everything else.
 #[must_use]
 #[inline]
 pub fn numbers_taken(record: &Record) -> u64 {
     if let Some(gap) = record.get::<Gap>() {
-        // An unknown cause is of a later version, and every cause that takes no numbers is known.
+        // An unknown cause comes from a later version. All causes that take no numbers are known.
         return if gap.cause().is_none_or(GapCause::is_numbered) { gap.missed } else { 0 };
     }
     u64::from(is_input(record))
 }
 
-/// Whether a record is one that the calculator used and numbered.
+/// Returns whether a record is an input, which the calculator numbered.
 #[must_use]
 #[inline]
 pub fn is_input(record: &Record) -> bool {
     record.class() == Some(Class::Input)
 }
 
-/// The layout is the journal's format, version 1.
+/// Checks the layout, which is version 1 of the journal's format.
 const _: () = {
     use std::mem::{align_of, offset_of, size_of};
     macro_rules! same_tail {
@@ -521,7 +526,7 @@ mod tests {
         assert_eq!(record.kind(), Some(Kind::Quote));
         assert_eq!(*record.view::<Quote>(), quote);
         let bytes = bytemuck::bytes_of(&record);
-        // Golden: version 1 of the journal's record.
+        // Golden: the record of journal version 1.
         let mut expected = [0_u8; 64];
         expected[0] = 1;
         expected[8] = 2;
@@ -550,12 +555,12 @@ mod tests {
         ];
         assert_eq!(records.map(|record| record.kind()), Kind::ALL.map(Some));
         assert!(records[0].get::<Quote>().is_some() && records[0].get::<Gap>().is_none());
-        // A gap that was read as a quote's bytes and turned back is a gap again.
+        // A gap whose bytes were read as a quote becomes a gap again when it is converted back.
         let gap: Gap = *records[3].view();
         let quote: Quote = bytemuck::cast(gap);
         assert_eq!(Record::from(quote).kind(), Some(Kind::Quote));
         assert_eq!(Record::from(bytemuck::cast::<Quote, Gap>(quote)).kind(), Some(Kind::Gap));
-        assert_eq!(quote, Quote::default(), "the type alone says the kind");
+        assert_eq!(quote, Quote::default(), "the tag takes no part in comparisons");
         assert_ne!(Record::from(quote), Record::from(gap));
     }
 

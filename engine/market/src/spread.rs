@@ -1,33 +1,32 @@
-//! The arithmetic between two venues' quotes. Pure functions; it must not know agents or books.
+//! The arithmetic between two venues' quotes, as pure functions.
 //!
-//! Buy at the buy venue's ask, sell at the sell venue's bid:
-//! `gross = bid_sell / ask_buy - 1`,
-//! `net = bid_sell * (1 - fee_sell) / (ask_buy * (1 + fee_buy)) - 1`, taker fees, as fractions.
-//! Both mantissas stand at the instrument's one scale, which cancels.
+//! Buy at the buy venue's ask, sell at the sell venue's bid: `gross = bid_sell / ask_buy - 1`, `net
+//! = bid_sell * (1 - fee_sell) / (ask_buy * (1 + fee_buy)) - 1`. Fees are taker fees as fractions.
+//! Both price mantissas have the instrument's scale, which cancels out.
 
 use crate::record::Spread;
 
-/// Basis points in a fraction of one.
+/// Basis points per unit: a fraction times this is in basis points.
 pub const BPS: f64 = 10_000.0;
 
-/// A venue's taker fee as the two factors that the net spread needs.
+/// A venue's taker fee as the two factors used by the net spread.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FeeFactors {
-    /// 1 + fee: what buying costs.
+    /// Factor for the cost of buying: 1 + fee.
     pub buy: f64,
-    /// 1 - fee: what selling leaves.
+    /// Factor for the proceeds of selling: 1 - fee.
     pub sell: f64,
 }
 
 impl FeeFactors {
-    /// From a taker fee as a fraction.
+    /// Converts a taker fee given as a fraction.
     #[must_use]
     pub fn of(taker_fee: f64) -> FeeFactors {
         FeeFactors { buy: 1.0 + taker_fee, sell: 1.0 - taker_fee }
     }
 }
 
-/// Gross spread, fraction. Both prices positive mantissas of one scale.
+/// Returns the gross spread, fraction. Both prices must be positive mantissas at the same scale.
 #[must_use]
 #[inline]
 #[expect(
@@ -38,7 +37,8 @@ pub fn gross(sell_bid: i64, buy_ask: i64) -> f64 {
     gross_of(sell_bid as f64, buy_ask as f64)
 }
 
-/// Net spread after both taker fees, fraction. Both prices positive mantissas of one scale.
+/// Returns the net spread after both taker fees, fraction. Both prices must be positive mantissas
+/// at the same scale.
 #[must_use]
 #[inline]
 #[expect(
@@ -49,22 +49,22 @@ pub fn net(sell_bid: i64, sell_fee: FeeFactors, buy_ask: i64, buy_fee: FeeFactor
     net_of(sell_bid as f64, sell_fee, buy_ask as f64, buy_fee)
 }
 
-/// [`gross`] of prices that are no mantissas, such as those of a lake.
+/// As [`gross`], for prices that are not mantissas, such as those in a lake.
 #[must_use]
 #[inline]
 pub fn gross_of(sell_bid: f64, buy_ask: f64) -> f64 {
     sell_bid / buy_ask - 1.0
 }
 
-/// [`net`] of prices that are no mantissas, such as those of a lake.
+/// As [`net`], for prices that are not mantissas, such as those in a lake.
 #[must_use]
 #[inline]
 pub fn net_of(sell_bid: f64, sell_fee: FeeFactors, buy_ask: f64, buy_fee: FeeFactors) -> f64 {
     net_of_products(sell_bid * sell_fee.sell, buy_ask * buy_fee.buy)
 }
 
-/// [`net_of`] where the products are there already: what selling leaves, `bid_sell * (1 - fee_sell)`,
-/// and what buying costs, `ask_buy * (1 + fee_buy)`.
+/// As [`net_of`], for precomputed products: the proceeds of selling, `bid_sell * (1 - fee_sell)`,
+/// and the cost of buying, `ask_buy * (1 + fee_buy)`.
 #[must_use]
 #[inline]
 pub fn net_of_products(proceeds: f64, cost: f64) -> f64 {
@@ -72,7 +72,7 @@ pub fn net_of_products(proceeds: f64, cost: f64) -> f64 {
 }
 
 impl Spread {
-    /// Gross spread, fraction.
+    /// Returns the gross spread, fraction.
     #[must_use]
     pub fn gross(&self) -> f64 {
         gross(self.sell_px, self.buy_px)

@@ -1,37 +1,37 @@
-//! The states of a (venue, instrument) and the reasons for changes, by the codes that records hold.
+//! States of a (venue, instrument), the reasons for their changes, and their codes in records.
 
 use crate::coded;
 
 coded! {
-    /// What may be made of a (venue, instrument) now.
+    /// State of a (venue, instrument).
     pub enum State {
-        /// No connection, or no quote since it was made.
+        /// Not connected, or no quote since the connection was made.
         Down = 0 => "down",
-        /// The last quote holds.
+        /// The last quote is valid.
         Live = 1 => "live",
-        /// Too old, or the connection shows no life.
+        /// The last quote is too old, or the connection shows no life.
         Stale = 2 => "stale",
-        /// Changes were lost; waiting for a full picture.
+        /// Changes were lost; waiting for a snapshot.
         Gap = 3 => "gap",
-        /// Bid above ask.
+        /// The bid is above the ask.
         Crossed = 4 => "crossed",
     }
 }
 
 coded! {
-    /// Why a state changed.
+    /// Reason for a change of state.
     pub enum Reason {
-        /// A good quote came.
+        /// A good quote arrived.
         Quote = 0 => "quote",
         /// The connection ended.
         Disconnected = 1 => "disconnected",
-        /// No frame of any kind within the venue's limit.
+        /// No frame of any kind arrived within the venue's limit.
         Silent = 2 => "silent",
         /// The last quote is older than the maximum age.
         Quiet = 3 => "quiet",
-        /// The sequence shows lost quotes.
+        /// The sequence numbers show that quotes were lost.
         SequenceGap = 4 => "sequence_gap",
-        /// Bid above ask.
+        /// The bid is above the ask.
         Crossed = 5 => "crossed",
         /// The venue refused the subscription.
         Refused = 6 => "refused",
@@ -39,13 +39,13 @@ coded! {
 }
 
 coded! {
-    /// Why an opportunity closed.
+    /// Reason why an opportunity closed.
     pub enum CloseReason {
         /// The net spread fell below the exit threshold.
         Exit = 0 => "exit",
         /// A leg is no longer live.
         LegNotLive = 1 => "leg_not_live",
-        /// Records were missed: what happened meanwhile is unknown.
+        /// Records were missed, so the spread in the meantime is unknown.
         Gap = 2 => "gap",
         /// The engine stopped.
         Stopped = 3 => "stopped",

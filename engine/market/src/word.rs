@@ -1,16 +1,17 @@
-//! Eight bytes of a text as one number: loads that never leave the text, and questions asked of all
-//! eight bytes at once (SIMD within a register), for decimals and positional decoders.
+//! Eight bytes of a text as one number, for decimals and positional decoders.
 //!
-//! The first byte stands in the lowest place, on every machine. It must not know what a text means.
+//! Loads never read outside the text. Predicates test all eight bytes at once (SIMD within a
+//! register). The first byte of the text is the least significant byte of the number on every
+//! machine.
 #![expect(
     clippy::inline_always,
-    reason = "the place in a text stays in a register: 82 to 59 ns a frame, with the same of `positional`"
+    reason = "keeps the position in a register: 82 to 59 ns a frame, with that of `positional`"
 )]
 
 const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
-/// 10^0 to 10^18, which an i64 still holds.
+/// 10^0 to 10^18, the powers of ten that fit an i64.
 pub const POWERS: [u64; 19] = {
     let mut powers = [1; 19];
     let mut at = 1;
@@ -21,7 +22,7 @@ pub const POWERS: [u64; 19] = {
     powers
 };
 
-/// The eight bytes from `at` on; zeros behind the end of the text.
+/// Loads the eight bytes at `at`, with zeros beyond the end of the text.
 #[inline(always)]
 #[must_use]
 pub fn at(text: &[u8], at: usize) -> u64 {
@@ -31,7 +32,7 @@ pub fn at(text: &[u8], at: usize) -> u64 {
     }
 }
 
-/// The sixteen bytes from `at` on, in two words; zeros behind the end of the text.
+/// Loads the sixteen bytes at `at` as two words, with zeros beyond the end of the text.
 #[inline(always)]
 #[must_use]
 pub fn pair_at(text: &[u8], at: usize) -> [u64; 2] {
@@ -42,12 +43,12 @@ pub fn pair_at(text: &[u8], at: usize) -> [u64; 2] {
 }
 
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "each half is taken")]
+#[expect(clippy::cast_possible_truncation, reason = "each half is kept")]
 fn halves(pair: u128) -> [u64; 2] {
     [pair as u64, (pair >> 64) as u64]
 }
 
-/// As [`pair_at`] where fewer than sixteen bytes may be left.
+/// As [`pair_at`], where fewer than sixteen bytes may be left.
 #[inline(never)]
 fn pair_near_end(text: &[u8], at: usize) -> [u64; 2] {
     if let Some(last) = text.last_chunk::<16>()
@@ -58,7 +59,7 @@ fn pair_near_end(text: &[u8], at: usize) -> [u64; 2] {
     [near_end(text, at), near_end(text, at.saturating_add(8))]
 }
 
-/// As [`at()`] where fewer than eight bytes may be left.
+/// As [`at()`], where fewer than eight bytes may be left.
 #[cold]
 #[inline(never)]
 fn near_end(text: &[u8], at: usize) -> u64 {
@@ -77,15 +78,15 @@ fn near_end(text: &[u8], at: usize) -> u64 {
     if skipped < 8 { last >> (8 * skipped) } else { 0 }
 }
 
-/// The first `count` bytes alone, zeros behind them; all for 8 and more.
+/// Keeps the first `count` bytes and clears the others. Keeps all for 8 or more.
 #[inline(always)]
 #[must_use]
 pub fn first(word: u64, count: usize) -> u64 {
     if count < 8 { word & ((1 << (8 * count)) - 1) } else { word }
 }
 
-/// How many bytes stand before the first that ends a plain string: a quote, a backslash, a control
-/// character, or one that is not ASCII. 8 if none does.
+/// Returns the number of bytes before the first one that ends a plain string: a quote, a backslash,
+/// a control character or a non-ASCII byte. Returns 8 if there is none.
 #[inline(always)]
 #[must_use]
 pub fn plain(word: u64) -> usize {
@@ -95,7 +96,7 @@ pub fn plain(word: u64) -> usize {
     places((quote | backslash | control | word) & HIGH)
 }
 
-/// How many bytes stand before the first quote; 16 if there is none.
+/// Returns the number of bytes before the first quote; 16 if there is none.
 #[inline(always)]
 #[must_use]
 pub fn quote(pair: [u64; 2]) -> usize {
@@ -103,67 +104,67 @@ pub fn quote(pair: [u64; 2]) -> usize {
     places_of(pair.map(marks))
 }
 
-/// The place of the first marked byte of a pair.
+/// Returns the position of the first marked byte of a pair.
 #[inline(always)]
 fn places_of(marks: [u64; 2]) -> usize {
     if marks[0] == 0 { 8 + places(marks[1]) } else { places(marks[0]) }
 }
 
-/// Marks bytes that are zero in their highest bit. A byte below the first one takes part in no borrow,
-/// so that the first mark is right.
+/// Marks zero bytes in their highest bit. Bytes above a zero byte may be marked wrongly by the
+/// borrow, but the first mark is always right.
 #[inline(always)]
 fn zeros(word: u64) -> u64 {
     word.wrapping_sub(ONES) & !word
 }
 
-/// The value of each digit in its byte, and how many bytes stand before the first that is none, 8 if
-/// all are digits. What stands in bytes from there on says nothing.
+/// Returns the value of each digit in its byte, and the number of bytes before the first non-digit
+/// (8 if all are digits). Bytes from there on are meaningless.
 #[inline(always)]
 #[must_use]
 pub fn digits(word: u64) -> (u64, usize) {
     (values(word), places(others(word)))
 }
 
-/// The value of each digit in its byte; anything in those that are none.
+/// Returns the value of each digit in its byte. Bytes that are not digits are meaningless.
 #[inline(always)]
 #[must_use]
 pub fn values(word: u64) -> u64 {
     word ^ (ONES * u64::from(b'0'))
 }
 
-/// Marks bytes that are no digits: a value above 9 reaches the highest bit by the sum or has it. Digits
-/// and other ASCII carry nothing upward.
+/// Marks bytes that are not digits: a value above 9 sets the highest bit in the sum or already has
+/// it. Digits and other ASCII characters carry nothing into the next byte.
 #[inline(always)]
 fn others(word: u64) -> u64 {
     let values = values(word);
     (values.wrapping_add(ONES * 0x76) | values) & HIGH
 }
 
-/// The first byte that is no digit, and its place; `None` if all are.
+/// Returns the first non-digit and its position; `None` if all are digits.
 #[inline(always)]
 #[must_use]
-#[expect(clippy::cast_possible_truncation, reason = "a byte is cut out")]
+#[expect(clippy::cast_possible_truncation, reason = "keeps a single byte")]
 pub fn other(word: u64) -> Option<(usize, u8)> {
     let marks = others(word);
     let place = places(marks);
     (marks != 0).then(|| (place, (word >> (8 * place)) as u8))
 }
 
-/// The eight bytes of a pair behind the first `count`, 1 to 8.
+/// Returns the eight bytes of a pair after the first `count`, which is 1 to 8.
 #[inline(always)]
 #[must_use]
 pub fn behind([low, high]: [u64; 2], count: usize) -> u64 {
     low >> (8 * count - 1) >> 1 | high << (64 - 8 * count)
 }
 
-/// The number that the first `count` values of digits stand for; 0 for none.
+/// Returns the number formed by the first `count` digit values; 0 if `count` is 0.
 #[inline(always)]
 #[must_use]
 pub fn number(values: u64, count: usize) -> u64 {
     if count == 0 { 0 } else { eight(values << (64 - 8 * count.min(8))) }
 }
 
-/// Eight values of digits, the first in the lowest byte, as a number.
+/// Returns the number formed by eight digit values, the first one in the lowest byte.
 #[inline(always)]
 #[must_use]
 pub fn eight(values: u64) -> u64 {
@@ -174,7 +175,7 @@ pub fn eight(values: u64) -> u64 {
     high.wrapping_add(low) >> 32
 }
 
-/// The place of the first marked byte.
+/// Returns the position of the first marked byte.
 #[inline(always)]
 fn places(marks: u64) -> usize {
     (marks.trailing_zeros() / 8) as usize
@@ -189,7 +190,7 @@ mod tests {
         std::array::from_fn(|n| text.get(at + n).copied().unwrap_or(0))
     }
 
-    /// Bytes near those that matter, and any.
+    /// Generates bytes near those that matter, and any others.
     fn byte() -> impl Strategy<Value = u8> {
         prop_oneof![
             proptest::sample::select(b"0123456789\"\\\x1f \x7f\x80./:!#[]\0".to_vec()),

@@ -1,8 +1,9 @@
-//! `spreadwire demo`: simulated exchanges on loopback, and the engine against them over real
+//! `spreadwire demo`: runs the engine against simulated exchanges on loopback, over real
 //! WebSockets.
 //!
-//! The only place that knows the simulator. It writes a configuration for what the simulator plays,
-//! runs the engine on it as `run` would, and watches through the broadcast like any client.
+//! This is the only module that uses the simulator. It writes a configuration for the simulated
+//! venues, runs the engine on it as `run` would, and watches the result as a client of the
+//! broadcast.
 
 use anyhow::Context;
 use clap::Args;
@@ -23,52 +24,52 @@ use std::time::Duration;
 
 mod view;
 
-/// Decimals that hold every size of the model and of the tapes.
+/// Number of decimals that fits every size of the model and the tapes.
 const SIZE_DECIMALS: u8 = 8;
-/// Decimals beyond a tape's own, so that it fits on any venue's grid.
+/// Decimals added to those of a tape, so that its prices fit the grid of any venue.
 const SPARE_DECIMALS: u8 = 2;
-/// So that an opportunity opens every few seconds.
+/// Rate at which an opportunity opens every few seconds.
 const SHOCKS_PER_MINUTE: f64 = 40.0;
-/// How long subscriptions may take before the market opens without those that miss.
+/// Maximum wait for all subscriptions; then the market opens without the missing ones.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Arguments of the demo.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// End after this many seconds instead of at Ctrl-C, or at the end of a tape.
+    /// Stop after this many seconds, instead of at Ctrl-C or at the end of a tape.
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<f64>,
-    /// Where quotes are recorded.
+    /// Folder of the lake that quotes are recorded into.
     #[arg(long, value_name = "DIR", default_value = "lake")]
     lake: PathBuf,
-    /// Times real speed; `max` for as fast as the engine takes it.
+    /// Multiple of real speed; `max` plays as fast as the engine accepts quotes.
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     speed: Speed,
     /// Play recorded quotes instead of the market model: a CSV file, plain or gzip, or a folder.
     #[arg(long, value_name = "PATH")]
     tape: Option<PathBuf>,
     /// Play a venue of the tape on a simulated one, as in binance_coinm=bybit; may be given several
-    /// times. Beside binance_spot, binance_usdm, bybit_spot and okx_spot, which are known.
+    /// times. binance_spot, binance_usdm, bybit_spot and okx_spot are mapped already.
     #[arg(long, value_name = "TAPE=VENUE", value_parser = pair, requires = "tape")]
     map: Vec<(String, String)>,
-    /// Say which instrument a symbol of the tape is, as in BTCUSD_PERP=BTC/USDT; may be given
+    /// Name the instrument of a symbol in the tape, as in BTCUSD_PERP=BTC/USDT; may be given
     /// several times.
     #[arg(long, value_name = "SYMBOL=NAME", value_parser = pair, requires = "tape")]
     instrument: Vec<(String, String)>,
-    /// Take threads, broadcast, decision and rings from this file; venues and instruments are the
-    /// simulator's.
+    /// Take threads, broadcast, decision and rings from this file; venues and instruments come from
+    /// the simulator.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the broadcast listens, `ip:port`; port 0 takes any free one.
+    /// Address of the broadcast, `ip:port`; port 0 takes any free port.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
     /// Seed of the market model.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Quotes a second of the market model, all venues together.
+    /// Quotes a second of the market model, for all venues together.
     #[arg(long, default_value_t = 5_000.0)]
     rate: f64,
-    /// Keep every frame as received in the lake's `capture` folder.
+    /// Record every frame as received into the lake's `capture` folder.
     #[arg(long)]
     capture: bool,
     /// Write the closing summary to this file as JSON.
@@ -80,7 +81,7 @@ pub(crate) struct Demo {
     hist: Option<PathBuf>,
 }
 
-/// Runs the demo to its exit code.
+/// Runs the demo and returns its exit code.
 pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     let limit = demo.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
     process::check_summary(demo.summary.as_deref())?;
@@ -96,9 +97,7 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     let view = view::View::start(&engine)?;
     let wanted = plan.catalogue.listings.len() as u64;
     if !simulator.wait_until(SUBSCRIBE_LIMIT, |stats| wanted <= stats.subscriptions()) {
-        tracing::warn!(
-            "not all of {wanted} subscriptions were made; going on with those there are"
-        );
+        tracing::warn!("not all of {wanted} subscriptions were made; continuing with the others");
     }
     simulator.release();
     let mut screen = Screen::new(demo, &plan);
@@ -115,32 +114,32 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     process::conclude(&summary, demo.summary.as_deref())
 }
 
-/// Real time, a multiple of it, or none.
+/// Parses a speed: a multiple of real time, or `max`.
 fn speed(text: &str) -> Result<Speed, String> {
     if text == "max" {
         return Ok(Speed::Max);
     }
-    text.parse().map(Speed::Times).map_err(|_| "a number, or max".to_owned())
+    text.parse().map(Speed::Times).map_err(|_| "expected a number or max".to_owned())
 }
 
-/// The simulator's refusal as a problem with what was asked of it.
+/// Converts the simulator's error to a problem.
 fn unplayable(error: &SimError) -> problem::Problem {
     let cause = std::error::Error::source(error).map(|cause| format!(": {cause}"));
     problem::Problem {
         file: PathBuf::from("spreadwire demo"),
         key: String::new(),
         reason: format!("the simulator did not start: {error}{}", cause.unwrap_or_default()),
-        remedy: "see spreadwire demo --help; data/README.md has the form of tapes".to_owned(),
+        remedy: "see spreadwire demo --help; data/README.md describes tapes".to_owned(),
     }
 }
 
-/// `LEFT=RIGHT` in its parts.
+/// Splits `LEFT=RIGHT` into its parts.
 fn pair(text: &str) -> Result<(String, String), String> {
     let (left, right) = text.split_once('=').ok_or("expected LEFT=RIGHT")?;
     Ok((left.to_owned(), right.to_owned()))
 }
 
-/// The simulator's own mapping of a tape, and what the arguments add to it.
+/// Returns the simulator's tape options, extended by the arguments.
 fn tape_options(demo: &Demo, path: &Path) -> TapeOptions {
     let mut options = TapeOptions { path: path.to_owned(), ..TapeOptions::default() };
     options.venues.extend(demo.map.iter().cloned());
@@ -161,7 +160,7 @@ fn options(demo: &Demo) -> Options {
     Options { source, speed: demo.speed, hold: true, ..Options::default() }
 }
 
-/// The plan for what the simulator plays.
+/// Makes the plan for the simulated venues.
 fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Problem>> {
     let mut problems = Vec::new();
     let (file, config) = match &demo.config {
@@ -199,8 +198,9 @@ fn plays(instrument: &config::Instrument, venue: &str) -> bool {
     instrument.venues.as_ref().is_none_or(|venues| venues.iter().any(|v| v == venue))
 }
 
-/// One spinning thread from the socket to decision and broadcast; the journal, whose writes are the
-/// operating system's to delay, on another.
+/// Returns the default configuration: one spinning thread does everything from the socket to the
+/// decision and the broadcast. The journal runs on another thread, because the operating system may
+/// delay its writes.
 fn built_in() -> Config {
     let thread = |name: &str, idle: &str, agents: &[&str]| config::Thread {
         name: name.to_owned(),
@@ -253,7 +253,7 @@ fn on_tape(
     let skipped = survey.unmapped + survey.incomplete;
     if skipped > 0 {
         eprintln!(
-            "{skipped} rows of the tape are NOT played, {} of them of venues that are not \
+            "{skipped} rows of the tape were NOT played, {} of them from venues that are not \
              simulated: see --map",
             survey.unmapped
         );
@@ -273,7 +273,7 @@ fn decimals(own: usize, spare: u8) -> u8 {
     u8::try_from(own).unwrap_or(u8::MAX).saturating_add(spare)
 }
 
-/// What is shown meanwhile: a table on a terminal, otherwise one line a second.
+/// Shows progress: a table on a terminal, otherwise one line a second.
 struct Screen {
     table: bool,
     status: process::StatusLine,
@@ -290,7 +290,7 @@ impl Screen {
                 "instruments: {instruments}, simulated venues: {venues}, speed: {}, lake: {}",
                 match demo.speed {
                     Speed::Times(times) => format!("x{times}"),
-                    Speed::Max => "as fast as it is taken".to_owned(),
+                    Speed::Max => "as fast as the engine accepts".to_owned(),
                 },
                 demo.lake.display()
             );
@@ -308,7 +308,7 @@ impl Screen {
         Ok(())
     }
 
-    /// Whether no quote has come since the last look.
+    /// Returns whether no quote has arrived since the last call.
     fn is_quiet(&mut self, counters: &Counters) -> bool {
         let quotes = counters.sum("feed.", ".quotes");
         std::mem::replace(&mut self.quotes, quotes) == quotes

@@ -1,6 +1,7 @@
-//! `spreadwire`: the command line, from arguments to an exit code.
+//! `spreadwire`: the command line of the engine.
 //!
-//! 0 it ended as asked, 1 something failed, 2 the arguments or the configuration are wrong.
+//! Exit codes: 0 it ended as requested, 1 something failed, 2 the arguments or the configuration
+//! are wrong.
 
 use clap::{Args, Parser, Subcommand};
 use spreadwire_engine::plan::{Host, Plan};
@@ -24,8 +25,8 @@ mod demo;
     after_help = "First steps:\n  \
     spreadwire demo                                 simulated exchanges, nothing to set up\n  \
     spreadwire check --config config/laptop.toml    what a configuration would do\n  \
-    spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and ends\n\n\
-    Exit codes: 0 as asked, 1 something failed, 2 wrong arguments or configuration."
+    spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and stops\n\n\
+    Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -38,22 +39,22 @@ enum Command {
     Run(Run),
     /// Check a configuration: list every problem, or print the plan.
     Check {
-        /// The TOML file.
+        /// Path of the TOML file.
         #[arg(long)]
         config: PathBuf,
     },
-    /// List the venues that there are.
+    /// List the supported venues.
     Venues,
-    /// Run against simulated exchanges on loopback: the whole system with nothing to set up.
+    /// Run against simulated exchanges on loopback: the whole system, without any setup.
     Demo(demo::Demo),
 }
 
 #[derive(Debug, Args)]
 struct Run {
-    /// The TOML file; `config/` holds three to start from.
+    /// Path of the TOML file; `config/` has three examples.
     #[arg(long)]
     config: PathBuf,
-    /// End after this many seconds instead of at Ctrl-C.
+    /// Stop after this many seconds instead of at Ctrl-C.
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<f64>,
     /// Write the closing summary to this file as JSON.
@@ -68,7 +69,7 @@ struct Run {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let has_table = matches!(cli.command, Command::Demo(_)) && std::io::stdout().is_terminal();
-    // Lines would tear the demo's table.
+    // Log lines would break the demo's table.
     process::log_to_stderr(if has_table { "error" } else { "info" });
     let done = match cli.command {
         Command::Run(run) => run_engine(&run),
@@ -93,7 +94,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
     process::check_summary(run.summary.as_deref())?;
     let limit = run.seconds.map(Duration::try_from_secs_f64).transpose()?;
     let engine = process::Process::start(&plan)?;
-    eprintln!("broadcast on ws://{}; Ctrl-C seals and ends", engine.address());
+    eprintln!("broadcast on ws://{}; Ctrl-C seals and stops", engine.address());
     let mut status = process::StatusLine::default();
     let summary = engine.supervise(limit, |counters, _stop| {
         eprintln!("{}", status.line(counters)?);

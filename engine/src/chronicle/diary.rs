@@ -13,12 +13,12 @@ use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
 use std::path::{Path, PathBuf};
 
-/// Entries wait no longer than this.
+/// Maximum time that entries wait.
 const BOOK_INTERVAL: Nanos = 60 * SECOND;
-/// Entries that wait at most while the lake cannot be written.
+/// Maximum number of entries that wait while the lake cannot be written.
 const ENTRIES_MAX: usize = 1 << 16;
 
-/// The ledger's side of the chronicle.
+/// The chronicle's part of the ledger.
 #[derive(Debug)]
 pub(super) struct Diary {
     lake: PathBuf,
@@ -53,7 +53,7 @@ impl Diary {
         &self.booked
     }
 
-    /// Notes what became of a connection.
+    /// Notes a connection event.
     pub(super) fn take(&mut self, notice: &Notice, catalogue: &Catalogue, now: Nanos) {
         let (kind, venue, connection, why) = match notice {
             Notice::Opened { venue, connection } => (EntryKind::Connected, venue, connection, None),
@@ -70,8 +70,8 @@ impl Diary {
         });
     }
 
-    /// Notes the counters when an hour is over; writes what has waited long enough. Returns how
-    /// much was done.
+    /// Notes the counters when an hour is over, and writes entries that have waited long enough.
+    /// Returns the amount of work done.
     pub(super) fn tend(&mut self, now: Nanos) -> usize {
         let hour = now / HOUR;
         if self.hour.is_some_and(|before| before < hour) {
@@ -99,7 +99,7 @@ impl Diary {
         }
     }
 
-    /// Writes what waits. Returns how many entries that were.
+    /// Writes the waiting entries and returns their number.
     pub(super) fn write(&mut self, now: Nanos) -> usize {
         self.tried_at = now;
         if self.entries.is_empty() {
@@ -117,13 +117,13 @@ impl Diary {
             }
             Err(error) => {
                 let error = anyhow::Error::from(error);
-                tracing::error!(target: "ledger", "not written, tried again in a minute: {error:#}");
+                tracing::error!(target: "ledger", "not written, retrying in a minute: {error:#}");
                 0
             }
         }
     }
 
-    /// Entries that never came into the ledger.
+    /// Returns the number of entries that were not written to the ledger.
     pub(super) fn unwritten(&self) -> u64 {
         self.entries.len() as u64 + self.lost.get()
     }
@@ -148,10 +148,10 @@ mod tests {
         diary.take(&Notice::Opened { venue, connection: 2 }, &catalogue, start);
         let lost = Notice::Lost { venue, connection: 2, why: "reset".to_owned(), retry_in: 1 };
         diary.take(&lost, &catalogue, start + SECOND);
-        assert_eq!(diary.tend(start + SECOND), 2, "the first ones at once");
+        assert_eq!(diary.tend(start + SECOND), 2, "the first entries are written at once");
         assert_eq!(diary.tend(start + 9 * SECOND), 0);
-        assert_eq!(diary.tend(5 * HOUR), 3, "the counters of the hour that is over");
-        assert_eq!(diary.tend(5 * HOUR + SECOND), 0, "within the minute");
+        assert_eq!(diary.tend(5 * HOUR), 3, "the counters of the last hour are written");
+        assert_eq!(diary.tend(5 * HOUR + SECOND), 0, "nothing is written within the minute");
         assert_eq!(diary.tend(5 * HOUR + 60 * SECOND), 3);
         let (entries, _) = ledger::read(home.path());
         let told: Vec<_> =

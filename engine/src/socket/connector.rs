@@ -1,8 +1,7 @@
 //! Makes connections on cold threads: DNS, TCP, TLS and the WebSocket upgrade.
 //!
-//! A feed asks by the connection's number and gets a ready, non-blocking WebSocket or an error
-//! back; it never waits. When to try, and how often, is the feed's matter. It must not know venues'
-//! protocols.
+//! A feed requests a connection by its number and later receives a ready, non-blocking WebSocket or
+//! an error. The feed never waits; it also decides when to try and how often.
 
 use crate::socket::socket_options::SocketOptions;
 use crate::socket::web_socket::WebSocket;
@@ -20,65 +19,66 @@ use std::sync::Arc;
 use std::time::Duration;
 use tungstenite::protocol::WebSocketConfig;
 
-/// Longest wait for the TCP connection, and for each read of the handshakes.
+/// Timeout of the TCP connection, and of each read during the handshakes.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where a connection goes.
+/// Destination and settings of a connection.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The whole address, path included.
+    /// The full address, including the path.
     pub address: Address,
-    /// For `wss://`.
+    /// TLS configuration, used for `wss://`.
     pub tls: Arc<ClientConfig>,
-    /// How its socket is read.
+    /// Socket options for reading.
     pub options: SocketOptions,
 }
 
-/// A feed wants connection number `connection` made.
+/// A feed's request to make connection number `connection`.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
     /// The connection's number within its feed.
     pub connection: usize,
 }
 
-/// What became of a request.
+/// Result of a request.
 #[derive(Debug)]
 pub struct Connected {
-    /// The number asked for.
+    /// The requested connection's number.
     pub connection: usize,
-    /// The socket, or why there is none.
+    /// The socket, or the reason why there is none.
     pub socket: Result<Box<WebSocket>, ConnectError>,
 }
 
-/// Why there is no connection.
+/// Reason why a connection could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
-    /// DNS or TCP.
+    /// DNS or TCP failed.
     #[error("cannot reach {address}: {source}")]
     Unreachable {
         /// Host and port.
         address: String,
-        /// The OS's answer.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// TLS.
+    /// The TLS handshake failed.
     #[error("TLS: {0}")]
     Tls(io::Error),
-    /// Certificate of a name or address that TLS cannot name.
-    #[error("{0:?} is no name that a certificate can hold")]
+    /// The host is not a name or address that a certificate can contain.
+    #[error("{0:?} is not a name that a certificate can contain")]
     BadName(String),
-    /// The WebSocket upgrade.
+    /// The WebSocket upgrade failed.
     #[error("WebSocket upgrade: {0}")]
     Upgrade(String),
-    /// Settings of the socket.
+    /// The socket's settings were refused.
     #[error("socket: {0}")]
     Io(#[from] io::Error),
 }
 
-/// Trust for `wss://`: Mozilla's roots, and the certificates of a PEM file beside them.
+/// Returns the trust settings for `wss://`: Mozilla's roots, plus the certificates of a PEM file if
+/// one is given.
 ///
 /// # Errors
-/// A sentence about the file, if it cannot be read or holds no certificate.
+/// A sentence about the file, if it cannot be read or contains no certificate.
 pub fn tls_config(ca_file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     let mut roots = RootCertStore::empty();
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
@@ -100,7 +100,7 @@ fn add_certificates(roots: &mut RootCertStore, path: &Path) -> Result<(), String
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| format!("{}: {error}", shown.display()))?;
     if certificates.is_empty() {
-        return Err(format!("{}: holds no certificate in PEM form", shown.display()));
+        return Err(format!("{}: contains no certificate in PEM form", shown.display()));
     }
     for certificate in certificates {
         roots.add(certificate).map_err(|error| format!("{}: {error}", shown.display()))?;
@@ -108,7 +108,8 @@ fn add_certificates(roots: &mut RootCertStore, path: &Path) -> Result<(), String
     Ok(())
 }
 
-/// Serves one feed's requests until the feed is gone: the body of a cold thread.
+/// Serves one feed's requests until the feed is dropped. This is the main function of a cold
+/// thread.
 pub fn serve(
     targets: &[Target],
     requests: &Receiver<Request>,
@@ -123,7 +124,7 @@ pub fn serve(
     }
 }
 
-/// Makes one connection, blocking, and hands it over ready to be read without blocking.
+/// Makes one connection, blocking, and returns it ready for non-blocking reads.
 ///
 /// # Errors
 /// [`ConnectError`]; nothing is left open.
@@ -133,7 +134,7 @@ pub fn connect(target: &Target, clock: &Clock) -> Result<WebSocket, ConnectError
     tcp.set_nodelay(true)?;
     tcp.set_read_timeout(Some(CONNECT_TIMEOUT))?;
     tcp.set_write_timeout(Some(CONNECT_TIMEOUT))?;
-    // A refusal was told at the start.
+    // Refused options were reported at startup.
     drop(target.options.apply(&tcp));
     let mut wire = Wire::new(tcp, clock.clone(), &target.options);
     if *secure {
@@ -145,14 +146,14 @@ pub fn connect(target: &Target, clock: &Clock) -> Result<WebSocket, ConnectError
         tungstenite::client::client_with_config(url.as_str(), wire, Some(settings()))
             .map_err(|error| ConnectError::Upgrade(error.to_string()))?;
     if !library.get_ref().is_upgraded() {
-        return Err(ConnectError::Upgrade("the answer ends with no empty line".to_owned()));
+        return Err(ConnectError::Upgrade("the answer ends without an empty line".to_owned()));
     }
     library.get_mut().set_nonblocking()?;
     Ok(WebSocket::new(library))
 }
 
-/// Small reads: tungstenite zero-fills its read buffer at every read, and what it gets to read here
-/// is small as a rule.
+/// Small read sizes: tungstenite zero-fills its read buffer before every read, and the reads here
+/// are usually small.
 pub(crate) fn settings() -> WebSocketConfig {
     WebSocketConfig::default()
         .read_buffer_size(4096)
@@ -162,8 +163,9 @@ pub(crate) fn settings() -> WebSocketConfig {
         .max_frame_size(Some(MESSAGE_MAX))
 }
 
-/// A message above this ends the connection, for a socket's memory must have a bound. Messages below
-/// that are longer than decoders read are rejected and counted, and the connection goes on.
+/// Longest accepted message, bytes. A longer one ends the connection, because a socket's memory
+/// must be bounded. A shorter message that exceeds what decoders read is rejected and counted, and
+/// the connection continues.
 pub const MESSAGE_MAX: usize = 16 << 20;
 
 fn reach(host: &str, port: u16) -> Result<TcpStream, ConnectError> {

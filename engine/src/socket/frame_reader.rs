@@ -1,41 +1,41 @@
-//! Finds WebSocket frames (RFC 6455) in bytes as a server sends them, without copying any.
+//! Finds WebSocket frames (RFC 6455) in a server's bytes without copying them.
 //!
-//! It knows the one case that a feed is about: a whole, unfragmented, unmasked text or binary frame
+//! The reader handles only the common case: a complete, unfragmented, unmasked text or binary frame
 //! without extension bits. Everything else is [`Next::Other`]: control frames, fragments, frames
-//! that are longer than the buffer, and whatever breaks the protocol go, byte by byte as they came,
-//! to the library's reader, which answers, joins, or ends the connection with its own error. From a
-//! frame that is an error, or that closes, all further bytes are the library's.
+//! longer than the buffer, and protocol violations. Those bytes go unchanged to tungstenite's
+//! reader, which answers, joins fragments, or ends the connection with its own error. After a frame
+//! that is an error or a close, all further bytes go to the library.
 //!
-//! It does not look at the text: decoders check every byte that they use, and a second pass would
-//! cost as much as the rest of the reading. Text that is not UTF-8 is therefore refused by the
-//! decoder, as a message, where the library would end the connection. It must not know sockets.
+//! The text is not validated here: decoders check every byte that they use, and a second pass would
+//! cost as much as the rest of the reading. Text that is not UTF-8 is therefore rejected by the
+//! decoder as one message, while the library would end the connection.
 
-/// Where a frame stands at the front of the bytes.
+/// A frame at the front of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Bytes of its header.
+    /// Length of its header, bytes.
     pub header: usize,
-    /// Bytes of its payload, behind that.
+    /// Length of its payload, which follows the header, bytes.
     pub payload: usize,
 }
 
-/// What the bytes begin with.
+/// The next item in the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// A whole text message.
+    /// A complete text message.
     Text(Frame),
-    /// A whole binary message.
+    /// A complete binary message.
     Binary(Frame),
-    /// So many bytes, 1 at least, that are for the library.
+    /// This many bytes, at least 1, which belong to the library.
     Other(usize),
-    /// Too little to tell.
+    /// There are too few bytes to decide.
     Incomplete,
 }
 
-/// The longest header of a frame that is not masked.
+/// Length of the longest header of an unmasked frame, bytes.
 pub const HEADER_MAX: usize = 10;
 
-/// All bytes from now on.
+/// Means that all further bytes belong to the library.
 const ENDLESS: u64 = u64::MAX;
 
 const FIN: u8 = 0x80;
@@ -47,27 +47,27 @@ const PONG: u8 = 0xA;
 const FINAL_TEXT: u8 = FIN | TEXT;
 const FINAL_BINARY: u8 = FIN | BINARY;
 
-/// Reads the frames of one connection.
+/// Frame reader of one connection.
 #[derive(Debug)]
 pub struct FrameReader {
-    /// Payloads up to this are waited for, bytes.
+    /// Longest payload to wait for, bytes.
     payload_max: usize,
-    /// Bytes that are still the library's.
+    /// Number of bytes that still belong to the library.
     passing: u64,
-    /// Inside a message of several frames.
+    /// Whether a fragmented message is in progress.
     fragmented: bool,
 }
 
 impl FrameReader {
-    /// Frames with more than `payload_max` bytes are [`Next::Other`]: a buffer of [`HEADER_MAX`]
-    /// bytes more holds every frame that is waited for.
+    /// Creates a reader that waits for payloads of up to `payload_max` bytes. Longer frames are
+    /// [`Next::Other`]. A buffer needs [`HEADER_MAX`] bytes more than that to hold any frame.
     #[must_use]
     pub fn new(payload_max: usize) -> FrameReader {
         FrameReader { payload_max, passing: 0, fragmented: false }
     }
 
-    /// What `bytes` begin with. Of a frame that is told, or of [`Next::Other`], the bytes are to be
-    /// taken away before the next call.
+    /// Returns the next item at the front of `bytes`. The caller must remove the bytes of a
+    /// returned frame or of [`Next::Other`] before the next call.
     #[inline]
     pub fn next(&mut self, bytes: &[u8]) -> Next {
         if 0 < self.passing {
@@ -86,7 +86,7 @@ impl FrameReader {
                 }
                 _ => return Next::Incomplete,
             },
-            // A server must not mask.
+            // A server must not mask its frames.
             128.. => return self.give_up(bytes),
         };
         let is_message = (first == FINAL_TEXT || first == FINAL_BINARY) && !self.fragmented;
@@ -102,7 +102,7 @@ impl FrameReader {
         }
     }
 
-    /// A frame of `length` bytes that is not for us, or none at all.
+    /// Handles a frame of `length` bytes that belongs to the library, or a protocol violation.
     #[cold]
     fn other(&mut self, first: u8, length: u64, bytes: &[u8]) -> Next {
         let is_final = first & FIN == FIN;
@@ -110,7 +110,7 @@ impl FrameReader {
             CONTINUATION if self.fragmented => self.fragmented = !is_final,
             TEXT | BINARY if !self.fragmented => self.fragmented = !is_final,
             PING | PONG if is_final => {}
-            // Extension bits, reserved kinds, frames out of order, and the end.
+            // Extension bits, reserved opcodes, frames out of order, and close frames.
             _ => return self.give_up(bytes),
         }
         self.passing = length;

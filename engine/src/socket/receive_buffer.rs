@@ -1,62 +1,62 @@
-//! Room for the bytes of one connection: filled at its end, taken from its front.
+//! The receive buffer of one connection: filled at its end, consumed at its front.
 //!
-//! Its memory is set to zero once, when it is made. Filling writes over what was taken long ago, so
-//! that no read pays for clearing anything. It must not know sockets or what the bytes mean.
+//! Its memory is zeroed once, when it is created. Later reads overwrite bytes that were already
+//! consumed, so no read pays for clearing memory.
 
-/// Bytes that wait, in one piece, with room behind them.
+/// Unread bytes in one contiguous piece, with free space after them.
 #[derive(Debug)]
 pub struct ReceiveBuffer {
     bytes: Box<[u8]>,
-    /// The first byte that waits.
+    /// Index of the first unread byte.
     start: usize,
-    /// Behind the last one.
+    /// Index after the last unread byte.
     end: usize,
 }
 
 impl ReceiveBuffer {
-    /// Room for so many bytes.
+    /// Creates an empty buffer of this capacity, bytes.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> ReceiveBuffer {
         ReceiveBuffer { bytes: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
     }
 
-    /// All the room there is.
+    /// Returns the total capacity, bytes.
     #[must_use]
     pub fn capacity(&self) -> usize {
         self.bytes.len()
     }
 
-    /// What waits.
+    /// Returns the unread bytes.
     #[must_use]
     #[inline]
     pub fn waiting(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
-    /// What waits, to be changed in place.
+    /// Returns the unread bytes, mutable so that they can be changed in place.
     #[must_use]
     #[inline]
     pub fn waiting_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..self.end]
     }
 
-    /// Takes the first `count` bytes; they stay where they are until the next use of the buffer.
+    /// Consumes the first `count` bytes. They stay in place until the buffer is used again.
     ///
     /// # Panics
-    /// If fewer wait.
+    /// If there are fewer than `count` unread bytes.
     #[inline]
     pub fn take(&mut self, count: usize) -> &[u8] {
         let taken = self.start..self.start + count;
         assert!(
             taken.end <= self.end,
-            "{count} bytes were asked for, {} wait",
+            "{count} bytes were requested, {} are available",
             self.end - self.start
         );
         self.start = taken.end;
         &self.bytes[taken]
     }
 
-    /// The room behind what waits. What waits is moved to the front first.
+    /// Returns the free space after the unread bytes, which are first moved to the front.
     #[must_use]
     #[inline]
     pub fn spare(&mut self) -> &mut [u8] {
@@ -68,17 +68,17 @@ impl ReceiveBuffer {
         &mut self.bytes[self.end..]
     }
 
-    /// The first `count` bytes of [`spare`](ReceiveBuffer::spare) have been written and wait now.
+    /// Marks the first `count` bytes of [`spare`](ReceiveBuffer::spare) as written and unread.
     ///
     /// # Panics
-    /// If that is more than there is room for.
+    /// If `count` exceeds the free space.
     #[inline]
     pub fn filled(&mut self, count: usize) {
         assert!(count <= self.bytes.len() - self.end, "{count} bytes do not fit");
         self.end += count;
     }
 
-    /// Appends `bytes`, with more room where there is too little.
+    /// Appends `bytes` and grows the buffer if there is too little space.
     pub fn append(&mut self, bytes: &[u8]) {
         if self.spare().len() < bytes.len() {
             let mut grown = vec![0; (self.end + bytes.len()).max(2 * self.bytes.len())];

@@ -1,8 +1,7 @@
-//! What a feed's sockets ask of the kernel, and what it says to that.
+//! Socket options for the feeds, and the kernel's answer to them.
 //!
-//! Options are asked for once at the start on a socket of nobody, so that a kernel that refuses one
-//! is told of once, with what would help; a refusal costs the option and nothing else. It must not
-//! know what is read.
+//! At startup the options are tried once on a throwaway socket. If the kernel refuses one, that is
+//! reported once, with a remedy. A refused option is skipped; everything else works as before.
 
 use nix::sys::socket::sockopt::Timestamping;
 use nix::sys::socket::{
@@ -14,22 +13,23 @@ use std::io::{self, IoSliceMut};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 
-/// The smallest receive buffer: a record of TLS has room beside the rest of a frame.
+/// Minimum receive buffer: space for one TLS record beside the rest of a frame.
 pub const RECEIVE_BUFFER_MIN: usize = 32 * 1024;
-/// Words of the control message that carries a stamp: a header and three times.
+/// Size of the control message with a timestamp, in words: a header and three times.
 const CONTROL_WORDS: usize = 8;
 
-/// How the sockets of the feeds are read.
+/// Socket options of the feeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SocketOptions {
-    /// Room of each connection for what was read and not decoded yet, bytes.
+    /// Size of each connection's buffer for bytes that were read but not yet decoded.
     pub receive_buffer_bytes: usize,
-    /// `SO_BUSY_POLL`: a read that finds nothing looks at the network card itself, microseconds; 0
-    /// asks for nothing.
+    /// `SO_BUSY_POLL`, microseconds: a read that finds nothing polls the network card itself. 0
+    /// does not set it.
     pub busy_poll_us: u32,
-    /// `SO_TIMESTAMPING`: the kernel's stamp of the youngest bytes comes with each read.
+    /// `SO_TIMESTAMPING`: each read returns the kernel's timestamp of the youngest bytes.
     pub kernel_timestamps: bool,
-    /// `TCP_QUICKACK`, again after each turn of reading: what was read is acknowledged at once.
+    /// `TCP_QUICKACK`, set again after each read cycle, so that received data is acknowledged at
+    /// once.
     pub quick_ack: bool,
 }
 
@@ -37,25 +37,25 @@ pub struct SocketOptions {
 #[derive(Debug, thiserror::Error)]
 #[error("sockets.{key}: the kernel refuses {option}: {source}; {remedy}")]
 pub struct Refused {
-    /// Its key in the configuration.
+    /// Key in the configuration.
     key: &'static str,
-    /// Its name in socket(7) or tcp(7).
+    /// Name of the option in socket(7) or tcp(7).
     option: &'static str,
     source: io::Error,
-    /// What would help.
+    /// What the user can do about it.
     remedy: &'static str,
 }
 
 impl SocketOptions {
-    /// Asks for them on a connected stream; returns what was refused.
+    /// Applies the options to a connected stream and returns those that were refused.
     pub fn apply(&self, tcp: &TcpStream) -> Vec<Refused> {
         self.ask(&SockRef::from(tcp), tcp)
     }
 
-    /// What the kernel will refuse, one sentence each, told by a socket of nobody.
+    /// Tries the options on a throwaway socket and returns those that the kernel refuses.
     ///
     /// # Errors
-    /// If the system has no socket at all.
+    /// If the system cannot create a socket.
     pub fn probe(&self) -> io::Result<Vec<Refused>> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
         Ok(self.ask(&SockRef::from(&socket), &socket))
@@ -67,7 +67,7 @@ impl SocketOptions {
             refused.extend(answer.err().map(|source| Refused { key, option, source, remedy }));
         };
         if 0 < self.busy_poll_us {
-            let remedy = "raise net.core.busy_read to it, grant CAP_NET_ADMIN, or set 0";
+            let remedy = "raise net.core.busy_read to this value, grant CAP_NET_ADMIN, or set 0";
             note("busy_poll_us", "SO_BUSY_POLL", remedy, socket.set_busy_poll(self.busy_poll_us));
         }
         if self.kernel_timestamps {
@@ -83,20 +83,20 @@ impl SocketOptions {
     }
 }
 
-/// Acknowledges what was read so far at once; the kernel forgets the wish by itself.
+/// Acknowledges received data at once. The kernel resets the option by itself.
 ///
 /// # Errors
-/// As the OS has them.
+/// The operating system's error.
 pub fn acknowledge(tcp: &TcpStream) -> io::Result<()> {
     SockRef::from(tcp).set_tcp_quickack(true)
 }
 
-/// Room for the control message of a read.
+/// Buffer for the control message of a read.
 #[derive(Debug, Default)]
 pub struct Control([u64; CONTROL_WORDS]);
 
-/// Reads, and tells the kernel's receive stamp of the youngest segment that the bytes came in, ns
-/// since 1970 by `CLOCK_REALTIME`; `None` where there is none.
+/// Reads, and returns the kernel's receive timestamp of the youngest segment among the bytes, ns
+/// since 1970 by `CLOCK_REALTIME`; `None` if there is none.
 ///
 /// # Errors
 /// As recvmsg(2).
@@ -151,7 +151,7 @@ mod tests {
         let options = SocketOptions { kernel_timestamps: true, ..SocketOptions::default() };
         assert!(options.apply(&client).is_empty());
         let (mut control, mut room, mut stamps) = (Control::default(), [0; 64], Vec::new());
-        // The kernel begins to stamp a little after it was asked to.
+        // The kernel starts timestamping shortly after the option is set.
         for _ in 0..100_000 {
             peer.write_all(b"x").unwrap();
             let (count, stamp) = receive_stamped(&client, &mut room, &mut control).unwrap();
@@ -161,8 +161,8 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(stamps.len(), 3, "the kernel stamps nothing");
-        // After this was written, in ns since 1970.
+        assert_eq!(stamps.len(), 3, "the kernel returned no timestamps");
+        // A timestamp must be later than the writing of this test, in ns since 1970.
         assert!(1_700_000_000 * spreadwire_market::clock::SECOND < stamps[0], "{stamps:?}");
         drop(peer);
         assert_eq!(receive_stamped(&client, &mut room, &mut control).unwrap(), (0, None));

@@ -1,8 +1,9 @@
-//! A WebSocket that a feed reads: messages as slices of the receive buffer, all else by tungstenite.
+//! A WebSocket for a feed. Common messages are slices of the receive buffer; tungstenite handles
+//! the rest.
 //!
-//! Whole text and binary frames are found by `frame_reader` and handed out where they lie. Everything
-//! else goes through tungstenite byte by byte: it answers pings and closing, joins fragments, checks
-//! the protocol, and writes. It must not know what a message says.
+//! `frame_reader` finds complete text and binary frames, which are returned without copying. All
+//! other bytes go through tungstenite, which answers pings and closes, joins fragments, checks the
+//! protocol, and does all writing.
 
 use crate::socket::frame_reader::{Frame, FrameReader, HEADER_MAX, Next};
 use crate::socket::wire::{Received, Wire};
@@ -10,16 +11,16 @@ use spreadwire_market::clock::Nanos;
 use std::io;
 use tungstenite::{Error, Message, WebSocket as Library};
 
-/// What a read gave.
+/// Result of a read.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken<'a> {
-    /// A text message. A short one, in one frame, has not been checked to be UTF-8.
+    /// A text message. One that came in a single frame that fits the buffer may not be UTF-8.
     Text(&'a [u8]),
     /// A binary message.
     Binary(&'a [u8]),
-    /// A ping, a pong or a close, which is answered.
+    /// A ping, a pong or a close. It is answered automatically.
     Control,
-    /// Nothing whole is there, and the socket is empty.
+    /// There is no complete message and the socket is empty.
     Nothing,
 }
 
@@ -28,25 +29,25 @@ pub enum Taken<'a> {
 pub struct WebSocket {
     library: Library<Wire>,
     reader: FrameReader,
-    /// The library may have a message, or an answer to give.
+    /// Whether the library may have a message to deliver or an answer to send.
     library_is_due: bool,
-    /// The library's last message, while it is looked at.
+    /// The library's last message, kept while the caller reads it.
     message: Option<Message>,
 }
 
 impl WebSocket {
-    /// Over an upgraded connection that no longer blocks.
+    /// Wraps an upgraded connection that is already non-blocking.
     #[must_use]
     pub fn new(library: Library<Wire>) -> WebSocket {
         let reader = FrameReader::new(library.get_ref().frame_max() - HEADER_MAX);
         WebSocket { library, reader, library_is_due: false, message: None }
     }
 
-    /// The next message, and when its last bytes were read. Reads from the socket only if no whole
-    /// frame waits.
+    /// Returns the next message and the time at which its last bytes were read. Reads from the
+    /// socket only if no complete frame is buffered.
     ///
     /// # Errors
-    /// As tungstenite has them; the connection is over.
+    /// Tungstenite's error; the connection is over.
     #[inline]
     pub fn take(&mut self) -> Result<(Taken<'_>, Nanos), Error> {
         loop {
@@ -72,7 +73,7 @@ impl WebSocket {
                 Next::Incomplete => match self.library.get_mut().fill()? {
                     Received::Bytes => {}
                     Received::Nothing => return Ok((Taken::Nothing, 0)),
-                    // The library knows whether that was expected.
+                    // The library knows whether the end was expected.
                     Received::Ended => self.library_is_due = true,
                 },
             }
@@ -93,10 +94,10 @@ impl WebSocket {
         (&wire.take(frame.header + frame.payload)[frame.header..], at)
     }
 
-    /// Whether the library has a message.
+    /// Asks the library for a message and returns whether it has one.
     #[cold]
     fn ask_library(&mut self) -> Result<bool, Error> {
-        // The memory of a message goes back before the next.
+        // Free the last message before the library allocates the next.
         self.message = None;
         match self.library.read() {
             Ok(message) => self.message = Some(message),
@@ -108,18 +109,18 @@ impl WebSocket {
         Ok(self.message.is_some())
     }
 
-    /// Sends a message; what the socket does not take waits for [`flush`](WebSocket::flush).
+    /// Sends a message. Bytes that the socket does not accept wait for [`flush`](WebSocket::flush).
     ///
     /// # Errors
-    /// As tungstenite has them.
+    /// Tungstenite's error.
     pub fn send(&mut self, message: Message) -> Result<(), Error> {
         unless_blocked(self.library.send(message))
     }
 
-    /// Sends what waits for the socket, answers to pings among it.
+    /// Sends the bytes that wait for the socket, including answers to pings.
     ///
     /// # Errors
-    /// As tungstenite has them.
+    /// Tungstenite's error.
     pub fn flush(&mut self) -> Result<(), Error> {
         if !self.wire().is_write_blocked() {
             return Ok(());
@@ -127,22 +128,22 @@ impl WebSocket {
         unless_blocked(self.library.flush())
     }
 
-    /// Begins to close; the peer's answer comes as [`Taken::Control`].
+    /// Starts the closing handshake. The peer's answer arrives as [`Taken::Control`].
     ///
     /// # Errors
-    /// As tungstenite has them.
+    /// Tungstenite's error.
     pub fn close(&mut self) -> Result<(), Error> {
         unless_blocked(self.library.close(None))
     }
 
-    /// The byte stream.
+    /// Returns the byte stream.
     #[must_use]
     #[inline]
     pub fn wire(&self) -> &Wire {
         self.library.get_ref()
     }
 
-    /// The byte stream.
+    /// Returns the byte stream, mutable.
     #[inline]
     pub fn wire_mut(&mut self) -> &mut Wire {
         self.library.get_mut()
@@ -167,16 +168,16 @@ mod tests {
     use std::net::{Shutdown, TcpListener, TcpStream};
     use tungstenite::protocol::{Role, WebSocketConfig};
 
-    /// Reads after which a test that waits for loopback gives up.
+    /// Number of reads after which a test gives up waiting for loopback.
     const PATIENCE: usize = 10_000_000;
-    /// A message that is too long for these tests.
+    /// Length of a message that does not fit the buffer of these tests.
     const LONG: usize = 3_000;
 
     fn settings() -> WebSocketConfig {
         connector::settings().max_frame_size(Some(LONG)).max_message_size(Some(LONG))
     }
 
-    /// The peer's end, and a client that was upgraded over it.
+    /// Returns the peer's end of a connection and a client upgraded over it.
     fn pair(receive_buffer_bytes: usize) -> (TcpStream, WebSocket) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -192,7 +193,7 @@ mod tests {
         (peer, WebSocket::new(Library::from_raw_socket(wire, Role::Client, Some(settings()))))
     }
 
-    /// Messages and how it ended, as both readers tell them.
+    /// Messages and the way the connection ended, as both readers report them.
     #[derive(Debug, Default, PartialEq)]
     struct Heard {
         messages: Vec<(char, Vec<u8>)>,
@@ -200,7 +201,7 @@ mod tests {
     }
 
     impl Heard {
-        /// Takes what is there; whether it goes on.
+        /// Takes what has arrived and returns whether the connection continues.
         fn take(&mut self, socket: &mut WebSocket) -> bool {
             loop {
                 socket.wire_mut().rearm(false);
@@ -236,7 +237,7 @@ mod tests {
         }
     }
 
-    /// Bytes to read, and what was written.
+    /// A stream that returns given bytes and records what is written.
     struct Answering<'a> {
         bytes: &'a [u8],
         answers: Vec<u8>,
@@ -257,14 +258,15 @@ mod tests {
         }
     }
 
-    /// What a client answered, without its random masks.
+    /// Returns the client's answers with their random masks removed.
     fn unmasked(answers: &[u8]) -> Vec<Message> {
         let stream = Answering { bytes: answers, answers: Vec::new() };
         let mut server = Library::from_raw_socket(stream, Role::Server, None);
         std::iter::from_fn(|| server.read().ok()).collect()
     }
 
-    /// Our reader over a socket, which gets the bytes in these pieces; what it heard and answered.
+    /// Sends `bytes` to our reader through a socket, in the given pieces; returns what it received
+    /// and answered.
     fn ours(bytes: &[u8], pieces: &[usize], room: usize) -> (Heard, Vec<u8>) {
         let (mut peer, mut socket) = pair(room);
         let mut heard = Heard::default();
@@ -278,7 +280,7 @@ mod tests {
                 break;
             }
         }
-        // The peer goes on reading.
+        // The peer continues to read.
         peer.shutdown(Shutdown::Write).unwrap();
         for _ in 0..PATIENCE {
             goes_on = goes_on && heard.take(&mut socket);
@@ -288,13 +290,13 @@ mod tests {
         }
         drop(socket);
         let mut answers = Vec::new();
-        // A socket that is dropped with bytes unread is reset; what was answered has come before.
+        // Dropping a socket with unread bytes resets it; the answers have arrived before.
         drop(peer.read_to_end(&mut answers));
         (heard, answers)
     }
 
-    /// A frame as a server sends it, or as it should not: `form` 0 is the shortest length, 1 and 2
-    /// are longer ones for the same.
+    /// Builds a frame as a server sends it, or must not send it: `form` 0 uses the shortest length
+    /// field, 1 and 2 use longer ones for the same length.
     fn frame(first: u8, masked: bool, form: u8, payload: &[u8]) -> Vec<u8> {
         let mask = if masked { 0x80 } else { 0 };
         let mut bytes = vec![first];
@@ -316,7 +318,7 @@ mod tests {
         bytes
     }
 
-    /// One message as a server may send it, or something that it must not.
+    /// Generates one message that a server may send, or a protocol violation.
     fn any_frames() -> impl Strategy<Value = Vec<u8>> {
         let payload = |max| proptest::collection::vec(any::<u8>(), 0..max);
         let text = proptest::collection::vec("[ -~é€𝄞]", 0..200).prop_map(|parts| parts.concat());
@@ -408,7 +410,7 @@ mod tests {
         let head = 16;
         assert_eq!(socket.wire().bytes_read(), head + bytes.len() as u64);
         peer.write_all(&bytes).unwrap();
-        // The read was short: nobody asks the socket again before it may have something.
+        // The read was short, so the socket is not read again until it may have data.
         assert_eq!(socket.take().unwrap().0, Taken::Nothing);
         socket.wire_mut().rearm(false);
         assert_eq!(socket.take().unwrap(), (Taken::Text(&[b'x'; 146][..]), 7));

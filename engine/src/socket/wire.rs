@@ -1,14 +1,14 @@
-//! One byte stream to a venue: TCP, with TLS or without, read into a buffer of its own.
+//! A byte stream to a venue: TCP with or without TLS, and its receive buffer.
 //!
-//! Blocking while the connector makes it, non-blocking once a feed has it. [`Wire::fill`] reads as
-//! much as there is room for with one system call, straight into the buffer, and stamps the time
-//! after it. A read that returned less than asked for tells that the socket is empty, and no further
-//! system call is made until it may have something again (epoll(7), questions and answers, on
-//! edge-triggered streams).
+//! The stream blocks while the connector sets it up and is non-blocking once a feed has it.
+//! [`Wire::fill`] reads as much as the buffer can hold with one system call, directly into the
+//! buffer, and then takes the timestamp. A read that returns less than requested shows that the
+//! socket is empty. No further system call is made until it may have data again (epoll(7),
+//! "Questions and answers", on edge-triggered streams).
 //!
-//! `Read` and `Write` are for the WebSocket library alone: it writes whatever it likes, and reads the
-//! answer to the upgrade up to its last line, then only what it is [allowed](Wire::allow). It must
-//! not know WebSocket or what the bytes mean.
+//! Only the WebSocket library uses `Read` and `Write`. Its writes are unrestricted. It reads the
+//! upgrade response up to its last line, and after that only the bytes it is
+//! [allowed](Wire::allow).
 
 use crate::socket::receive_buffer::ReceiveBuffer;
 use crate::socket::socket_options::{self, Control, SocketOptions};
@@ -23,34 +23,34 @@ use std::sync::Arc;
 mod tls;
 use tls::Tls;
 
-/// What ends the answer to an upgrade.
+/// End of the upgrade response's head.
 const HEAD_END: [u8; 4] = *b"\r\n\r\n";
 
-/// What a read gave.
+/// Result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
-    /// Bytes, which wait in the buffer.
+    /// Bytes were read and are in the buffer.
     Bytes,
-    /// Nothing yet.
+    /// There are no bytes yet.
     Nothing,
-    /// The peer has ended its side, and all was read.
+    /// The peer has closed its side, and everything was read.
     Ended,
 }
 
-/// What is known of the socket's receive buffer.
+/// Knowledge about whether the socket's receive queue is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Empty {
-    /// Nothing: the socket must be asked.
+    /// Unknown; the socket must be read.
     Unknown,
-    /// It was, and nobody said since that it may have changed.
+    /// It was empty, and no readiness was reported since.
     Yes,
-    /// The peer has ended its side: ask until the end is read, however short the reads are.
+    /// The peer has closed its side: read until the end, even after short reads.
     Ending,
-    /// The socket blocks; the question does not arise.
+    /// The socket blocks, so this does not matter.
     Blocking,
 }
 
-/// A TCP stream whose reads are stamped.
+/// A TCP stream that timestamps its reads.
 #[derive(Debug)]
 struct StampedTcp {
     stream: TcpStream,
@@ -58,13 +58,13 @@ struct StampedTcp {
     last_read: Nanos,
     bytes_read: u64,
     empty: Empty,
-    /// The socket took no more when it was last written to.
+    /// Whether the last write did not fit into the socket.
     write_blocked: bool,
-    /// Where the kernel's stamps are asked for.
+    /// The kernel's timestamps, if they are enabled.
     kernel: Option<KernelStamps>,
 }
 
-/// The kernel's stamp of what was read last.
+/// The kernel's timestamp of the last read.
 #[derive(Debug, Default)]
 struct KernelStamps {
     control: Control,
@@ -72,14 +72,14 @@ struct KernelStamps {
 }
 
 impl StampedTcp {
-    /// Reads into the room of `buffer` with one system call.
+    /// Reads into the free space of `buffer` with one system call.
     #[inline]
     fn receive(&mut self, buffer: &mut ReceiveBuffer) -> io::Result<Received> {
         if self.empty == Empty::Yes {
             return Ok(Received::Nothing);
         }
         let room = buffer.spare();
-        debug_assert!(!room.is_empty(), "a read into no room would look like the end");
+        debug_assert!(!room.is_empty(), "a read into no space looks like the end of the stream");
         let asked = room.len();
         let read = loop {
             match self.read(room) {
@@ -113,7 +113,7 @@ impl StampedTcp {
 
     fn found_nothing(&mut self, error: io::Error) -> io::Result<Received> {
         match self.empty {
-            // A blocking socket says so when its time is up.
+            // A blocking socket returns this when its timeout expires.
             Empty::Unknown | Empty::Yes | Empty::Ending
                 if error.kind() == io::ErrorKind::WouldBlock =>
             {
@@ -138,21 +138,22 @@ impl StampedTcp {
 #[derive(Debug)]
 pub struct Wire {
     tcp: StampedTcp,
-    /// For `wss://`.
+    /// The TLS session, for `wss://`.
     tls: Option<Box<Tls>>,
-    /// What the peer sent, decrypted.
+    /// Unread bytes of the peer, decrypted.
     received: ReceiveBuffer,
-    /// Bytes that the library may read.
+    /// Number of bytes that the library may read.
     allowed: usize,
-    /// Bytes of [`HEAD_END`] that the library has read in a row; all of them once it is upgraded.
+    /// Number of consecutive bytes of [`HEAD_END`] that the library has read; all of them once the
+    /// connection is upgraded.
     head_end: usize,
-    /// The peer's side has ended, and all was read.
+    /// Whether the peer has closed its side and everything was read.
     ended: bool,
     quick_ack: bool,
 }
 
 impl Wire {
-    /// Over a connected stream whose reads block; the options were asked for.
+    /// Wraps a connected stream that blocks. The socket options must have been applied.
     #[must_use]
     pub fn new(stream: TcpStream, clock: Clock, options: &SocketOptions) -> Wire {
         let tcp = StampedTcp {
@@ -169,10 +170,10 @@ impl Wire {
         Wire { tcp, tls: None, received, allowed: 0, head_end: 0, ended: false, quick_ack }
     }
 
-    /// Makes it secure, blocking.
+    /// Performs the TLS handshake, blocking.
     ///
     /// # Errors
-    /// What the handshake ended with; TLS's own errors are inside.
+    /// The error that ended the handshake, with TLS's own error inside.
     pub fn secure(
         &mut self,
         config: &Arc<ClientConfig>,
@@ -183,18 +184,18 @@ impl Wire {
         Ok(())
     }
 
-    /// The longest frame that is waited for in the buffer, header included, bytes: beside it one
-    /// record of TLS must have room.
+    /// Returns the longest frame that fits the buffer, including its header, bytes. Space for one
+    /// TLS record is reserved beside it.
     #[must_use]
     pub fn frame_max(&self) -> usize {
         let beside = if self.tls.is_some() { tls::RECORD_MAX } else { 0 };
         self.received.capacity() - beside
     }
 
-    /// Reads what there is room for, if the socket may have something.
+    /// Reads as much as fits the buffer, if the socket may have data.
     ///
     /// # Errors
-    /// As the OS and TLS have them.
+    /// The error of the operating system or of TLS.
     #[inline]
     pub fn fill(&mut self) -> io::Result<Received> {
         let received = match &mut self.tls {
@@ -205,28 +206,29 @@ impl Wire {
         Ok(received)
     }
 
-    /// What was read and not taken.
+    /// Returns the bytes that were read but not consumed.
     #[must_use]
     #[inline]
     pub fn waiting(&self) -> &[u8] {
         self.received.waiting()
     }
 
-    /// Takes the first `count` bytes of what waits.
+    /// Consumes the first `count` unread bytes.
     ///
     /// # Panics
-    /// If fewer wait.
+    /// If there are fewer than `count` unread bytes.
     #[inline]
     pub fn take(&mut self, count: usize) -> &[u8] {
         self.received.take(count)
     }
 
-    /// Lets the library read the first `count` bytes of what waits.
+    /// Allows the library to read the first `count` unread bytes.
     pub fn allow(&mut self, count: usize) {
         self.allowed += count;
     }
 
-    /// There may be bytes again. `ending` if the peer will send no more.
+    /// Notes that the socket may have data again. `ending` means that the peer will send no more
+    /// after it.
     #[inline]
     pub fn rearm(&mut self, ending: bool) {
         self.tcp.empty = match (self.tcp.empty, ending) {
@@ -235,32 +237,33 @@ impl Wire {
         };
     }
 
-    /// When bytes were last read from the socket.
+    /// Returns the time of the last read from the socket.
     #[must_use]
     #[inline]
     pub fn last_read(&self) -> Nanos {
         self.tcp.last_read
     }
 
-    /// The kernel's stamp of the youngest bytes of the last read, once; `None` where there is none.
+    /// Returns the kernel's timestamp of the youngest bytes of the last read, once; `None` if there
+    /// is none.
     #[inline]
     pub fn take_kernel_stamp(&mut self) -> Option<Nanos> {
         self.tcp.kernel.as_mut()?.last.take()
     }
 
-    /// Bytes read from the socket so far.
+    /// Returns the number of bytes read from the socket so far.
     #[must_use]
     pub fn bytes_read(&self) -> u64 {
         self.tcp.bytes_read
     }
 
-    /// Whether what was written waits for the socket.
+    /// Returns whether written bytes still wait for the socket.
     #[must_use]
     pub fn is_write_blocked(&self) -> bool {
         self.tcp.write_blocked
     }
 
-    /// Where it is configured: acknowledges what was read.
+    /// Acknowledges received data at once, if this is configured.
     #[inline]
     pub fn acknowledge(&self) {
         if self.quick_ack {
@@ -269,16 +272,16 @@ impl Wire {
         }
     }
 
-    /// The descriptor, for readiness.
+    /// Returns the file descriptor, for readiness polling.
     #[must_use]
     pub fn fd(&self) -> RawFd {
         self.tcp.stream.as_raw_fd()
     }
 
-    /// Switches from the connector's way of using it to the feed's.
+    /// Switches the stream from the connector's blocking mode to the feed's non-blocking mode.
     ///
     /// # Errors
-    /// As the OS has them.
+    /// The operating system's error.
     pub fn set_nonblocking(&mut self) -> io::Result<()> {
         self.tcp.stream.set_read_timeout(None)?;
         self.tcp.stream.set_write_timeout(None)?;
@@ -287,14 +290,14 @@ impl Wire {
         Ok(())
     }
 
-    /// Whether the library has read the head of an answer to its end, and nothing behind it.
+    /// Returns whether the library has read exactly the head of the upgrade response.
     #[must_use]
     pub fn is_upgraded(&self) -> bool {
         self.head_end == HEAD_END.len()
     }
 
-    /// Lets the library read the answer to the upgrade: up to the last line of its head, for what
-    /// stands behind are frames.
+    /// Allows the library to read the upgrade response up to the last line of its head. The bytes
+    /// after it are frames.
     fn allow_head(&mut self) -> io::Result<()> {
         if self.received.waiting().is_empty() {
             self.fill()?;
@@ -311,7 +314,8 @@ impl Wire {
     }
 }
 
-/// For the library: what it is allowed to read; the end of the stream once that was read.
+/// Read access for the library: returns the bytes it is allowed to read, then the end of the stream
+/// once all was read.
 impl Read for Wire {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.allowed == 0 {

@@ -17,20 +17,20 @@ use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-/// The log's name in the folder.
+/// Name of the interval log in the folder.
 const LOG: &str = "latency.hlog";
-/// The plot of all stages; each stage has one by venue, under its own name.
+/// Name of the plot of all stages. Each stage has a plot by venue, under its own name.
 const PLOT: &str = "latency.svg";
-/// Lines of a distribution for each halving of the distance to 100 %, as the other tools have it.
+/// Lines of a distribution per halving of the distance to 100 %, as in the other tools.
 const TICKS_PER_HALF: u32 = 5;
 
-/// The folder of one run.
+/// The folder of one run's latency files.
 pub(super) struct Files {
     folder: PathBuf,
     log: File,
     began: Nanos,
     serializer: V2DeflateSerializer,
-    /// Kept for their memory.
+    /// Reused for its allocation.
     bytes: Vec<u8>,
     lines: String,
 }
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Files {
 }
 
 impl Files {
-    /// Makes the folder and begins the log.
+    /// Creates the folder and writes the head of the log.
     pub(super) fn create(folder: &Path, began: Nanos) -> io::Result<Files> {
         std::fs::create_dir_all(folder)?;
         let mut log = File::create(folder.join(LOG))?;
@@ -61,7 +61,7 @@ impl Files {
         Ok(Files { folder, log, began, serializer, bytes, lines })
     }
 
-    /// Adds one stage's interval to the log: a line for each venue given.
+    /// Appends one interval of a stage to the log: a line for each given venue.
     pub(super) fn append(
         &mut self,
         stage: &str,
@@ -110,7 +110,7 @@ impl Files {
     }
 }
 
-/// The text that the HdrHistogram plotter and its relatives read, values in us.
+/// Returns a distribution in the text format of the HdrHistogram plotter, values in us.
 fn distribution(histogram: &Histogram<u64>) -> String {
     let mut text = format!(
         "{:>12} {:>14} {:>10} {:>14}\n\n",
@@ -126,7 +126,7 @@ fn distribution(histogram: &Histogram<u64>) -> String {
         } else {
             writeln!(text, "{value:>12.3} {quantile:>2.12} {seen:>10}")
         };
-        debug_assert!(line.is_ok(), "writing to a string");
+        debug_assert!(line.is_ok(), "writing to a string cannot fail");
     }
     let (mean, deviation) = (histogram.mean() / NS_PER_US, histogram.stdev() / NS_PER_US);
     let (max, count) = (micros(histogram.max()), histogram.len());

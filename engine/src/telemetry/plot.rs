@@ -7,17 +7,17 @@ use crate::runtime::latency::Latency;
 use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, TickFormat};
 use std::sync::Arc;
 
-/// Points of a line for each halving of the distance to 100 %.
+/// Points of a line per halving of the distance to 100 %.
 const TICKS_PER_HALF: u32 = 10;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 520.0;
-/// A line each; more begin again.
+/// Colours of the lines, repeated if there are more lines.
 const COLOURS: [&str; 8] =
     ["#1f77b4", "#d62728", "#2ca02c", "#9467bd", "#ff7f0e", "#17becf", "#8c564b", "#7f7f7f"];
-/// More nines than any run has samples for.
+/// Upper limit of the axis: more nines than any run has samples for.
 const NINES_MAX: f64 = 9.0;
 
-/// The picture of some named distributions; `None` if there is nothing to draw.
+/// Returns an SVG plot of named distributions; `None` if there is nothing to draw.
 pub(super) fn by_percentile(title: &str, lines: &[(&str, &Latency)]) -> Option<String> {
     let drawn: Vec<(&str, Vec<(f64, f64)>)> = lines
         .iter()
@@ -58,7 +58,8 @@ pub(super) fn by_percentile(title: &str, lines: &[(&str, &Latency)]) -> Option<S
     Some(kuva::render_to_svg(plots, layout))
 }
 
-/// Nines and microseconds. The largest value stands where one sample of all of them is.
+/// Returns the points of a line, in nines and microseconds. The largest value is placed at the
+/// quantile of a single sample.
 fn points(latency: &Latency) -> Vec<(f64, f64)> {
     let histogram = latency.histogram();
     let within = histogram.iter_quantiles(TICKS_PER_HALF).filter_map(|step| {
@@ -74,7 +75,7 @@ fn points(latency: &Latency) -> Vec<(f64, f64)> {
     points
 }
 
-/// A logarithmic axis has no zero.
+/// Returns at least one ns, in us, because a logarithmic axis has no zero.
 fn at_least_a_ns(nanos: u64) -> f64 {
     micros(nanos.max(1))
 }
@@ -83,7 +84,7 @@ fn nines(rest: f64) -> f64 {
     (-rest.log10()).clamp(0.0, NINES_MAX)
 }
 
-/// `0` to `0%`, `1` to `90%`, `3` to `99.9%`.
+/// Formats nines as a percentile: `0` as `0%`, `1` as `90%`, `3` as `99.9%`.
 fn percentile(nines: f64) -> String {
     let percent = 100.0 * (1.0 - 10_f64.powf(-nines));
     let decimals = [0, 0, 0, 1, 2, 3, 4, 5, 6, 7];
@@ -93,7 +94,7 @@ fn percentile(nines: f64) -> String {
     format!("{percent:.decimals$}%")
 }
 
-/// Powers of ten without an exponent.
+/// Formats a power of ten without an exponent.
 fn plain(value: f64) -> String {
     format!("{value}")
 }

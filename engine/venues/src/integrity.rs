@@ -1,8 +1,8 @@
 //! The state of each (venue, instrument), and the rules by which a message becomes a quote.
 //!
-//! One state machine for all venues, driven by the venue's [`SequenceRule`] and by time that is
-//! handed in. Only [`State::Live`] quotes enter spreads. A gap in one instrument never touches
-//! another. It must not know sockets or rings.
+//! One state machine serves all venues. It is driven by the venue's [`SequenceRule`] and by times
+//! that the caller supplies. Only quotes in [`State::Live`] enter spreads. A gap in one instrument
+//! never affects another.
 
 use crate::venue::{QuoteMessage, SequenceRule, Side};
 use bytemuck::Zeroable;
@@ -13,42 +13,43 @@ use spreadwire_market::record::{Quote, Status, flags};
 use spreadwire_market::state::{Reason, State};
 
 named! {
-    /// Why a quote message gives no quote. Counted; nothing of it enters the book.
+    /// Reason why a quote message produces no quote. It is counted; nothing of the message enters
+    /// the book.
     pub enum Discard {
-        /// Its sequence number is not above the last one's.
+        /// The sequence number is not above the last one.
         OutOfOrder => "out_of_order",
-        /// A change, but the picture that it changes is not known.
+        /// The message is a change, but the snapshot that it applies to is missing.
         AwaitingSnapshot => "awaiting_snapshot",
     }
 }
 
-/// What a message leads to: a change of state, then perhaps a quote.
+/// Result of a message: a change of state, then perhaps a quote.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Outcome {
-    /// The state changed: passes before the quote.
+    /// The change of state, if there is one. It is sent before the quote.
     pub status: Option<Status>,
-    /// The quote, or why there is none.
+    /// The quote, or the reason why there is none.
     pub quote: Result<Quote, Discard>,
 }
 
-/// The state machine of one (venue, instrument).
+/// State machine of one (venue, instrument).
 #[derive(Clone, Copy, Debug)]
 pub struct Watch {
     venue: VenueId,
     instrument: InstrumentId,
     rule: SequenceRule,
     state: State,
-    /// Why it is in that state.
+    /// Reason for the current state.
     reason: Reason,
-    /// The last quote; its numbers are the picture that changes apply to.
+    /// The last quote, which changes apply to.
     last: Quote,
-    /// Whether `last` is a picture of this connection.
+    /// Whether `last` was received on this connection.
     known: bool,
-    /// Quotes were lost since the last one passed on.
+    /// Whether quotes were lost since the last one that was passed on.
     lost: bool,
 }
 
-/// Where a message's sequence number stands to the last one.
+/// Order of a message's sequence number relative to the last one.
 enum Order {
     Next,
     Repeat,
@@ -58,7 +59,7 @@ enum Order {
 }
 
 impl Watch {
-    /// Down, and knowing nothing.
+    /// Starts in `Down` with no quote.
     #[must_use]
     pub fn new(venue: VenueId, instrument: InstrumentId, rule: SequenceRule) -> Watch {
         let last = Quote::zeroed();
@@ -66,25 +67,25 @@ impl Watch {
         Watch { venue, instrument, rule, state, reason, last, known: false, lost: false }
     }
 
-    /// The state now.
+    /// Returns the current state.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// Whether a quote came since the connection was made.
+    /// Returns whether a quote has arrived on this connection.
     #[must_use]
     pub fn has_quote(&self) -> bool {
         self.known
     }
 
-    /// Takes what the venue said at `ts_recv`.
+    /// Processes a message received at `ts_recv`.
     pub fn on_message(&mut self, message: &QuoteMessage, ts_recv: Nanos) -> Outcome {
         let order = self.order(message);
         match order {
             Order::Old => return Outcome { status: None, quote: Err(Discard::OutOfOrder) },
             Order::Hole => {
-                // What the picture is now is unknown until the next full one.
+                // The current quote is unknown until the next snapshot.
                 self.lost = true;
                 self.known = false;
                 let status = self.turn(State::Gap, Reason::SequenceGap, ts_recv);
@@ -106,13 +107,14 @@ impl Watch {
         Outcome { status, quote: Ok(quote) }
     }
 
-    /// The connection ended, or the venue refused the subscription: nothing is known any more.
+    /// Records that the connection ended or the venue refused the subscription. The last quote is
+    /// forgotten.
     pub fn on_down(&mut self, reason: Reason, now: Nanos) -> Option<Status> {
         self.known = false;
         self.turn(State::Down, reason, now)
     }
 
-    /// A live quote older than `max_age` is stale from now on; the next quote makes it live again.
+    /// Makes a live quote older than `max_age` stale. The next quote makes it live again.
     pub fn on_time(&mut self, now: Nanos, max_age: Nanos) -> Option<Status> {
         let quiet = max_age < now.saturating_sub(self.last.ts_recv);
         (self.state == State::Live && quiet)
@@ -144,7 +146,8 @@ impl Watch {
         }
     }
 
-    /// The whole quote: the message over what it leaves unchanged.
+    /// Returns the complete quote: the message, with the sides it leaves unchanged taken from the
+    /// last quote.
     fn picture(&self, message: &QuoteMessage, ts_recv: Nanos, repeat: bool) -> Quote {
         let (bid_px, bid_sz) = side(message.bid, (self.last.bid_px, self.last.bid_sz));
         let (ask_px, ask_sz) = side(message.ask, (self.last.ask_px, self.last.ask_sz));
@@ -174,7 +177,7 @@ impl Watch {
         }
     }
 
-    /// Moves to a state; a record of it if it is another one, or newly a refusal.
+    /// Changes the state. Returns a record if the state differs or the reason is a new refusal.
     fn turn(&mut self, state: State, reason: Reason, ts_recv: Nanos) -> Option<Status> {
         let previous = std::mem::replace(&mut self.state, state);
         let before = std::mem::replace(&mut self.reason, reason);
@@ -192,7 +195,7 @@ impl Watch {
     }
 }
 
-/// Price and size of a side after a message; 0 and 0 if nobody is there.
+/// Returns price and size of a side after a message; both are 0 if the side is empty.
 fn side(side: Side, before: (i64, i64)) -> (i64, i64) {
     match side {
         Side::Unchanged => before,
@@ -219,8 +222,8 @@ mod tests {
         }
     }
 
-    /// What each (sequence, snapshot) message leads to: state after it, and the quote's flags or the
-    /// reason there is none.
+    /// Returns the result of each (sequence, snapshot) message: the state after it, and the quote's
+    /// flags or the reason why there is no quote.
     fn story(rule: SequenceRule, messages: &[(u64, bool)]) -> Vec<(State, Result<u8, Discard>)> {
         let mut watch = Watch::new(VenueId(1), InstrumentId(2), rule);
         let step = |(place, &(sequence, snapshot)): (usize, &(u64, bool))| {
@@ -310,7 +313,7 @@ mod tests {
         let emptied = (Side::Empty, Side::Unchanged);
         let quote = watch.on_message(&message(3, false, emptied), 3).quote.unwrap();
         assert_eq!((quote.bid_px, quote.bid_sz, quote.ask_px), (0, 0, 103));
-        assert_eq!(watch.state(), State::Live, "one side is still good to buy from");
+        assert_eq!(watch.state(), State::Live, "a quote with one side is live");
     }
 
     #[test]
@@ -334,6 +337,6 @@ mod tests {
         assert_eq!(watch.on_down(Reason::Disconnected, 200).unwrap().state, State::Down as u8);
         assert!(watch.on_down(Reason::Disconnected, 201).is_none());
         let late = watch.on_message(&message(2, false, LEVEL), 202);
-        assert_eq!(late.quote, Err(Discard::AwaitingSnapshot), "a change of a forgotten picture");
+        assert_eq!(late.quote, Err(Discard::AwaitingSnapshot), "a change to a forgotten snapshot");
     }
 }

@@ -1,34 +1,34 @@
-//! Reads one JSON text into fields, for the venues' general decoders.
+//! A JSON reader for the venues' general decoders.
 //!
-//! A [`Json`] owns the parser's buffers and one copy of the frame (the parser unescapes in place),
-//! so that reading allocates nothing once the buffers have grown to the largest frame seen. A frame
-//! longer than [`FRAME_MAX`] or nested deeper than [`DEPTH_MAX`] is refused, never followed.
+//! A [`Json`] owns the parser's buffers and one copy of the frame, because the parser unescapes in
+//! place. Once the buffers have grown to the largest frame seen, reading allocates nothing. A frame
+//! that is longer than [`FRAME_MAX`] or nested deeper than [`DEPTH_MAX`] is refused.
 //!
-//! Of a key that stands twice in an object the **last** value counts, as in `serde_json`,
-//! JavaScript and Python. Numbers are handed out as the text that was sent, not as doubles:
-//! the parser's tape keeps no text, so it is found again by the place of the number among the
-//! structural characters, in the frame as it was given. It must not know what a field means.
+//! If a key appears twice in an object, the **last** value counts, as in `serde_json`, JavaScript
+//! and Python. Numbers are returned as the text that was sent, not as doubles. The parser's tape
+//! does not keep that text, so it is found by counting the structural characters in the original
+//! frame.
 
 use simd_json::{Buffers, Node, StaticNode, Tape};
 
-/// The longest frame that is read, bytes. A quote has 100 to 400; a full book of 400 levels, which
-/// nobody subscribes here, about 40,000.
+/// Maximum length of a frame, bytes. A quote has 100 to 400 bytes. A full book of 400 levels, to
+/// which no venue here subscribes, has about 40,000.
 pub const FRAME_MAX: usize = 256 * 1024;
 
-/// The deepest nesting that is read. A quote has 5.
+/// Maximum nesting depth. A quote has 5.
 pub const DEPTH_MAX: usize = 32;
 
-/// The text is no JSON, is cut off, too long or too deep.
+/// The text is not JSON, is truncated, too long or too deeply nested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed JSON")]
 pub struct Malformed;
 
-/// A JSON reader whose buffers are used again for each text.
+/// A JSON reader that reuses its buffers.
 pub struct Json {
     buffers: Buffers,
-    /// Empty between two texts; kept for its memory.
+    /// Empty between texts; kept for its allocation.
     tape: Tape<'static>,
-    /// The text and the padding that the parser may read behind it.
+    /// The text, followed by the padding that the parser may read.
     scratch: Vec<u8>,
 }
 
@@ -49,10 +49,10 @@ impl std::fmt::Debug for Json {
 }
 
 impl Json {
-    /// Reads `text` and hands its outermost value to `visit`.
+    /// Parses `text` and passes its root value to `visit`.
     ///
     /// # Errors
-    /// [`Malformed`]; then `visit` was not called.
+    /// [`Malformed`] if the text is refused; `visit` is then not called.
     pub fn read<R>(
         &mut self,
         text: &[u8],
@@ -81,7 +81,7 @@ impl Json {
     }
 }
 
-/// A value of a text that is being read.
+/// A value of the text being read.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'a> {
     nodes: &'a [Node<'a>],
@@ -91,14 +91,14 @@ pub struct Value<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// The field of an object; the last one if the key stands there twice. `None` if it is not
-    /// there or this is no object.
+    /// Returns a field of an object. If the key appears twice, the last value counts. Returns
+    /// `None` if there is no such field or this is not an object.
     #[must_use]
     pub fn get(self, key: &str) -> Option<Value<'a>> {
         self.fields().filter(|(name, _)| *name == key).last().map(|(_, value)| value)
     }
 
-    /// The fields of an object as they stand; none if this is no object.
+    /// Returns the fields of an object in the order sent; none if this is not an object.
     #[must_use]
     pub fn fields(self) -> Fields<'a> {
         let left = match self.nodes[self.at] {
@@ -108,22 +108,22 @@ impl<'a> Value<'a> {
         Fields { next: Value { at: self.at + 1, ..self }, left }
     }
 
-    /// The elements of an array; `None` if this is none.
+    /// Returns the elements of an array; `None` if this is not an array.
     #[must_use]
     pub fn items(self) -> Option<Items<'a>> {
         let Node::Array { len, .. } = self.nodes[self.at] else { return None };
         Some(Items { next: Value { at: self.at + 1, ..self }, left: len })
     }
 
-    /// A string, unescaped.
+    /// Returns the string, unescaped.
     #[must_use]
     pub fn string(self) -> Option<&'a str> {
         let Node::String(text) = self.nodes[self.at] else { return None };
         Some(text)
     }
 
-    /// The text of a decimal: the content of a string, or a number as it was sent. Whether a string
-    /// is a number is for the caller to find out.
+    /// Returns the text of a decimal: the content of a string, or a number as it was sent. The
+    /// caller checks whether a string is a number.
     #[must_use]
     pub fn decimal(self) -> Option<&'a [u8]> {
         match self.nodes[self.at] {
@@ -135,38 +135,38 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// A whole number from 0 to `u64::MAX`, sent as a number or as a string of digits.
+    /// Returns an integer from 0 to `u64::MAX` that was sent as a number or as a string of digits.
     #[must_use]
     pub fn integer(self) -> Option<u64> {
         match self.nodes[self.at] {
             Node::Static(StaticNode::I64(number)) => u64::try_from(number).ok(),
             Node::Static(StaticNode::U64(number)) => Some(number),
-            // `parse` alone would take "+1".
+            // `parse` alone would also accept "+1".
             Node::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
             Node::String(_) | Node::Static(_) | Node::Object { .. } | Node::Array { .. } => None,
         }
     }
 
-    /// True or false.
+    /// Returns the boolean.
     #[must_use]
     pub fn boolean(self) -> Option<bool> {
         let Node::Static(StaticNode::Bool(truth)) = self.nodes[self.at] else { return None };
         Some(truth)
     }
 
-    /// Whether this is `null`.
+    /// Returns whether this is `null`.
     #[must_use]
     pub fn is_null(self) -> bool {
         matches!(self.nodes[self.at], Node::Static(StaticNode::Null))
     }
 
-    /// Whether this is an object.
+    /// Returns whether this is an object.
     #[must_use]
     pub fn is_object(self) -> bool {
         matches!(self.nodes[self.at], Node::Object { .. })
     }
 
-    /// The value that stands behind this one and all that it holds.
+    /// Returns the value that follows this one and everything it contains.
     fn behind(self) -> Value<'a> {
         let held = match self.nodes[self.at] {
             Node::Object { count, .. } | Node::Array { count, .. } => count,
@@ -175,8 +175,8 @@ impl<'a> Value<'a> {
         Value { at: self.at + 1 + held, ..self }
     }
 
-    /// The text of a number. Each node of the tape begins at one structural character, in the same
-    /// order; those that only separate or close begin none.
+    /// Returns the text of a number. Each node of the tape begins at one structural character, in
+    /// the same order; characters that only separate or close begin no node.
     #[cold]
     fn number(self) -> Option<&'a [u8]> {
         let starts = |at: &&u32| !matches!(self.text[**at as usize], b'}' | b']' | b':' | b',');
@@ -191,7 +191,7 @@ impl<'a> Value<'a> {
 /// The fields of an object, in the order sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Fields<'a> {
-    /// The next key, if any are left.
+    /// The next key, if any is left.
     next: Value<'a>,
     left: usize,
 }
@@ -212,7 +212,7 @@ impl<'a> Iterator for Fields<'a> {
 /// The elements of an array, in the order sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Items<'a> {
-    /// The next element, if any are left.
+    /// The next element, if any is left.
     next: Value<'a>,
     left: usize,
 }
@@ -313,7 +313,7 @@ mod tests {
         assert_eq!(json.read(b"7", |v| v.integer()), Ok(Some(7)));
     }
 
-    /// A value and its text, with numbers that a double cannot hold.
+    /// Generates a value's text, with numbers that a double cannot hold.
     fn any_text() -> impl Strategy<Value = String> {
         let leaf = prop_oneof![
             Just("null".to_owned()),
@@ -335,7 +335,7 @@ mod tests {
         })
     }
 
-    /// Writes a value again from what the reader hands out.
+    /// Writes a value again from the reader's output.
     fn rewrite(value: Value<'_>) -> String {
         if let Some(items) = value.items() {
             return format!("[{}]", items.map(rewrite).collect::<Vec<_>>().join(" ,"));

@@ -1,8 +1,8 @@
-//! The exchanges' protocols: bytes in, messages out.
+//! The exchanges' protocols: they turn bytes from a venue into messages.
 //!
-//! [`venue`] says what a venue is, [`venues`] is the registry with a file for each exchange, and
-//! [`integrity`] keeps the state of each (venue, instrument). A venue's file knows the contract,
-//! numbers and JSON; it never sees a socket, a thread, a ring or a clock.
+//! [`venue`] defines what a venue is, [`venues`] is the registry with one file for each exchange,
+//! and [`integrity`] keeps the state of each (venue, instrument). A venue's file may use the
+//! contract, numbers and JSON, but no sockets, threads, rings or clocks.
 
 pub mod json;
 pub mod venue;

@@ -1,10 +1,11 @@
-//! A place in a frame that is read against the layout expected: the tool of positional decoders.
+//! A cursor over a frame that has an expected layout, for positional decoders.
 //!
-//! A [`Cursor`] goes forward over the frame. Each step says what must stand next, checks every byte it
-//! passes, and returns `None` when anything else stands there, upon which the whole decoder declines
-//! the frame. What a step takes, a JSON reader takes for the same: no escapes, no white space, no
-//! exponents, ASCII alone but for symbols that are known. It must not know any venue's layout.
-#![expect(clippy::inline_always, reason = "the place in the frame stays in a register: see `word`")]
+//! A [`Cursor`] moves forward through the frame. Each step states what must come next and checks
+//! every byte that it passes. If anything else is there, it returns `None` and the whole decoder
+//! declines the frame. Whatever a step accepts, a JSON reader accepts with the same value. A step
+//! accepts no escapes, white space or exponents, and no bytes outside ASCII except in known
+//! symbols.
+#![expect(clippy::inline_always, reason = "keeps the position in a register: see `word`")]
 
 use crate::json::FRAME_MAX;
 use crate::venue::{Side, Symbols};
@@ -12,7 +13,7 @@ use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decimal;
 use spreadwire_market::word;
 
-/// A frame and how far it has been read.
+/// A frame and the current position in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a> {
     text: &'a [u8],
@@ -20,14 +21,14 @@ pub struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    /// At the frame's beginning; `None` for a frame longer than any decoder reads.
+    /// Starts at the beginning of a frame; `None` if the frame is longer than any decoder reads.
     #[inline(always)]
     #[must_use]
     pub fn new(text: &'a [u8]) -> Option<Cursor<'a>> {
         (text.len() <= FRAME_MAX).then_some(Cursor { text, at: 0 })
     }
 
-    /// Passes these bytes if they stand here, and tells whether they did.
+    /// Skips these bytes if they come next, and returns whether they did.
     #[inline(always)]
     pub fn skip<const N: usize>(&mut self, bytes: &[u8; N]) -> bool {
         let here = self.text.get(self.at..).and_then(<[u8]>::first_chunk::<N>);
@@ -38,19 +39,19 @@ impl<'a> Cursor<'a> {
         found
     }
 
-    /// These bytes must stand here.
+    /// Requires that these bytes come next.
     #[inline(always)]
     pub fn expect<const N: usize>(&mut self, bytes: &[u8; N]) -> Option<()> {
         self.skip(bytes).then_some(())
     }
 
-    /// Nothing may be left.
+    /// Requires that the frame ends here.
     #[inline(always)]
     pub fn end(&self) -> Option<()> {
         (self.at == self.text.len()).then_some(())
     }
 
-    /// The rest of a string whose content says nothing to us, with its closing quote.
+    /// Skips the rest of a string whose content is not needed, including its closing quote.
     #[inline(always)]
     pub fn string(&mut self) -> Option<()> {
         loop {
@@ -62,7 +63,8 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// The rest of a string that is a symbol, with its closing quote: its place among those known.
+    /// Reads the rest of a string that is a symbol, including its closing quote, and returns the
+    /// symbol's index.
     #[inline(always)]
     pub fn symbol(&mut self, symbols: &Symbols) -> Option<usize> {
         let (place, length) = symbols.find_leading(self.text.get(self.at..)?)?;
@@ -71,7 +73,7 @@ impl<'a> Cursor<'a> {
         Some(place)
     }
 
-    /// Digits, at most 19, so that they fit: the content of a string, or part of a number.
+    /// Reads up to 19 digits, which fit a `u64`: the content of a string, or part of a number.
     #[inline(always)]
     pub fn digits(&mut self) -> Option<u64> {
         let [low, high] = word::pair_at(self.text, self.at);
@@ -94,17 +96,17 @@ impl<'a> Cursor<'a> {
         (0 < count).then_some(number)
     }
 
-    /// A whole number as JSON writes it, without a sign.
+    /// Reads an unsigned integer as JSON writes it.
     #[inline(always)]
     pub fn number(&mut self) -> Option<u64> {
         let first = self.text.get(self.at);
         let start = self.at;
         let number = self.digits()?;
-        // JSON has no leading zeros; what stands behind, the caller expects.
+        // JSON has no leading zeros. The caller checks what follows.
         (first != Some(&b'0') || self.at == start + 1).then_some(number)
     }
 
-    /// A whole number that says nothing to us, with or without a sign, of up to 18 digits.
+    /// Skips an integer that is not needed, with or without a sign, of up to 18 digits.
     #[inline(always)]
     pub fn any_number(&mut self) -> Option<()> {
         self.skip(b"-");
@@ -121,13 +123,14 @@ impl<'a> Cursor<'a> {
         (count == 1 || 1 < count && count <= 18 && low & 0xFF != u64::from(b'0')).then_some(())
     }
 
-    /// Milliseconds since 1970 as a number, in ns.
+    /// Reads a number of milliseconds since 1970 and returns it in ns.
     #[inline(always)]
     pub fn millis(&mut self) -> Option<Nanos> {
         self.number()?.checked_mul(MILLI)
     }
 
-    /// The rest of a string that is a decimal, with its closing quote: its mantissa, not negative.
+    /// Reads the rest of a string that is a non-negative decimal, including its closing quote, and
+    /// returns its mantissa.
     #[inline(always)]
     pub fn decimal(&mut self, scale: u8) -> Option<i64> {
         let (mantissa, end) = decimal::leading(self.text, self.at, scale)?;
@@ -136,7 +139,7 @@ impl<'a> Cursor<'a> {
         Some(mantissa)
     }
 
-    /// The rest of a string that is a price, `between`, the rest of a string that is a size.
+    /// Reads the rest of a price string, `between`, and the rest of a size string.
     #[inline(always)]
     pub fn side<const N: usize>(
         &mut self,
@@ -150,7 +153,8 @@ impl<'a> Cursor<'a> {
         Some(Side::of(px, self.decimal(symbol.size_scale)?))
     }
 
-    /// A list of levels `["price","size",..]`: the best with a size, as [`Symbols::best`] has it.
+    /// Reads a list of levels `["price","size",..]` and returns the best one with a size, as
+    /// [`Symbols::best`] does.
     #[inline(always)]
     pub fn levels(
         &mut self,

@@ -1,8 +1,10 @@
-//! What a venue is: its addresses, its limits, and the function from its frames to messages.
+//! The definition of a venue: its addresses, its limits, and the function from its frames to
+//! messages.
 //!
-//! A [`Protocol`] turns bytes into [`Message`]s and knows no socket, thread, ring or clock. What
-//! all venues need (connecting, pacing, heartbeats, sequence and crossed-quote rules, reconnecting)
-//! lives once, in `feed`, `connector` and `integrity`, driven by the plain data of a [`VenueSpec`].
+//! A [`Protocol`] turns bytes into [`Message`]s and uses no socket, thread, ring or clock.
+//! Connecting, pacing, heartbeats, sequence and crossed-quote rules and reconnecting are the same
+//! for all venues. They are implemented once, in `feed`, `connector` and `integrity`, and are
+//! driven by the plain data of a [`VenueSpec`].
 
 use crate::json::{Malformed, Value};
 use rustc_hash::FxHashMap;
@@ -12,60 +14,61 @@ use spreadwire_market::instrument::InstrumentId;
 use spreadwire_market::named;
 use spreadwire_market::word;
 
-// The units of a venue's times, so that its file need not know the clock.
+// Units for a venue's intervals, so that its file does not import the clock.
 pub use spreadwire_market::clock::{MILLI, SECOND};
 // What a venue trades, so that its file need not know instruments.
 pub use spreadwire_market::instrument::Market;
 
-/// A row of the registry: everything the engine knows of a venue.
+/// An entry of the registry: everything the engine needs about a venue.
 #[derive(Clone, Copy, Debug)]
 pub struct VenueSpec {
-    /// Name in configuration and files: `binance-usdm`.
+    /// Name in the configuration and in files: `binance-usdm`.
     pub name: &'static str,
-    /// One line for `spreadwire venues`.
+    /// One-line description for `spreadwire venues`.
     pub title: &'static str,
     /// What it trades: an instrument of another market is never listed on it.
     pub market: Market,
-    /// Base address without path, overridable by configuration: `wss://stream.binance.com:9443`.
+    /// Base address without a path, overridable in the configuration:
+    /// `wss://stream.binance.com:9443`.
     pub url: &'static str,
     /// Path and query of the public quote stream: `/ws`.
     pub path: &'static str,
-    /// Default taker fee in basis points, with its source in the venue's file.
+    /// Default taker fee in basis points. The venue's file names the source.
     pub taker_fee_bps: f64,
-    /// Symbols that one connection may carry.
+    /// Maximum number of symbols on one connection.
     pub symbols_per_connection: usize,
-    /// Symbols that one subscription message may carry.
+    /// Maximum number of symbols in one subscription message.
     pub symbols_per_message: usize,
-    /// Shortest time between two messages of ours, ns.
+    /// Minimum time between two messages that we send, ns.
     pub message_interval: Nanos,
-    /// How the connection is kept and known to be alive.
+    /// How the connection is kept alive and monitored.
     pub heartbeat: Heartbeat,
-    /// What sequence numbers promise.
+    /// What the venue's sequence numbers promise.
     pub sequence: SequenceRule,
-    /// Whether a venue repeats an unchanged quote: after this long without one, something is wrong
-    /// and not merely quiet, ns. `None` where a quiet instrument stays silent for ever.
+    /// For a venue that repeats an unchanged quote: the time without any quote after which
+    /// something is wrong, ns. `None` if a quiet instrument sends nothing.
     pub repeats_within: Option<Nanos>,
-    /// The venue's spelling of an instrument, given base and quote: `("BTC", "USDT")` to `BTC-USDT`.
+    /// Converts base and quote to the venue's symbol: `("BTC", "USDT")` to `BTC-USDT`.
     pub symbol: fn(base: &str, quote: &str) -> String,
-    /// Makes the decoder of one connection.
+    /// Creates the decoder of one connection.
     pub protocol: fn() -> Box<dyn Protocol>,
 }
 
-/// How a connection is kept alive from our side.
+/// How we keep a connection alive.
 #[derive(Clone, Copy, Debug)]
 pub struct Heartbeat {
-    /// What we send, and when.
+    /// The heartbeat that we send.
     pub ping: Ping,
-    /// Time between two of our pings, ns.
+    /// Time between two heartbeats, ns.
     pub interval: Nanos,
-    /// Without any frame at all for this long the connection is dead, ns.
+    /// Time without any frame after which the connection counts as dead, ns.
     pub dead_after: Nanos,
 }
 
-/// The form of our heartbeat.
+/// Form of the heartbeat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ping {
-    /// A WebSocket ping frame, answered by a pong frame.
+    /// A WebSocket ping frame, which the venue answers with a pong frame.
     Frame,
     /// This text message.
     Text(&'static str),
@@ -74,23 +77,24 @@ pub enum Ping {
 /// What a venue's sequence numbers promise within one instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SequenceRule {
-    /// They grow, with holes that mean nothing; one not above the last is old and is dropped.
+    /// They increase, with holes that mean nothing. A message whose number is not above the last is
+    /// old and is dropped.
     Increasing,
-    /// As [`Increasing`](SequenceRule::Increasing), but the venue may restart them at a lower number:
-    /// a lower one is a restart, an equal one a repeat that shows life.
+    /// As [`Increasing`](SequenceRule::Increasing), but the venue may restart them at a lower
+    /// number. A lower number is a restart; an equal one is a repeat that shows the venue is alive.
     IncreasingWithRestarts,
-    /// Snapshots as above; a change must carry the last number plus one, else quotes were lost until
-    /// the next snapshot.
+    /// Snapshots as above. A change must carry the last number plus one; otherwise quotes were
+    /// lost, until the next snapshot.
     SnapshotsAndChanges,
 }
 
 /// One side of a quote message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Side {
-    /// The message says nothing of this side: it is as it was.
+    /// The message does not mention this side; it is unchanged.
     #[default]
     Unchanged,
-    /// Nobody bids or offers.
+    /// There is no bid, or no ask.
     Empty,
     /// Best price and size, positive mantissas at the instrument's scale.
     Level {
@@ -102,15 +106,15 @@ pub enum Side {
 }
 
 impl Side {
-    /// The side that a price and a size make, neither of them negative: a zero is an absent side.
+    /// Makes a side from a non-negative price and size. If either is zero, the side is empty.
     #[inline]
     #[must_use]
     pub fn of(px: i64, sz: i64) -> Side {
         if px == 0 || sz == 0 { Side::Empty } else { Side::Level { px, sz } }
     }
 
-    /// The better of this one and the next level of a list, where `better` compares prices
-    /// (`i64::gt` for bids). A list without any size is an empty side.
+    /// Returns the better of this side and the next level of a list, where `better` compares prices
+    /// (`i64::gt` for bids). A level without a size counts as empty.
     #[inline]
     #[must_use]
     pub fn or_better(self, next: Side, better: fn(&i64, &i64) -> bool) -> Side {
@@ -122,65 +126,66 @@ impl Side {
     }
 }
 
-/// What one message says of one instrument's best bid and ask.
+/// The contents of one message about the best bid and ask of one instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QuoteMessage {
-    /// Place of the symbol in the connection's [`Symbols`].
+    /// Index of the symbol in the connection's [`Symbols`].
     pub symbol: usize,
     /// The bid side.
     pub bid: Side,
     /// The ask side.
     pub ask: Side,
-    /// The venue's event time in ns, `None` if it sends none.
+    /// The venue's event time in ns; `None` if it sends none.
     pub ts_event: Option<Nanos>,
-    /// The venue's sequence number, `None` if the message has none.
+    /// The venue's sequence number; `None` if the message has none.
     pub sequence: Option<u64>,
-    /// A full picture; otherwise a change to the last one.
+    /// Whether the message is a snapshot; otherwise it is a change to the last quote.
     pub snapshot: bool,
-    /// The venue says that it has begun its numbering anew.
+    /// Whether the venue says that it has restarted its numbering.
     pub restarted: bool,
 }
 
-/// What a frame turned out to be.
+/// A decoded message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A quote.
     Quote(QuoteMessage),
     /// A subscription was accepted.
     Accepted,
-    /// A subscription was refused; the symbol where the venue names it.
+    /// A subscription was refused.
     Refused {
-        /// Place of the symbol, `None` if the message does not tell.
+        /// Index of the refused symbol; `None` if the message does not name it.
         symbol: Option<usize>,
     },
     /// The answer to our heartbeat.
     Pong,
-    /// The venue announces that it will close the connection: reconnect in our own time.
+    /// The venue announces that it will close the connection. Reconnect before it does.
     Closing,
-    /// A documented message that carries nothing for us.
+    /// A documented message that is not needed.
     Other,
 }
 
 named! {
-    /// Why a frame gave no message. Counted by venue and reason; the connection goes on.
+    /// Reason why a frame produced no message. It is counted by venue and reason; the connection
+    /// continues.
     pub enum Reject {
-        /// Not JSON, or cut off.
+        /// Not JSON, or truncated.
         Malformed => "malformed",
-        /// JSON, but of no shape that the venue documents.
+        /// JSON, but not of any shape that the venue documents.
         UnknownMessage => "unknown_message",
         /// A symbol that was not subscribed.
         UnknownSymbol => "unknown_symbol",
-        /// A field that must be there is not.
+        /// A required field is missing.
         MissingField => "missing_field",
-        /// A field that is no number.
+        /// A field that should be a number is not.
         BadNumber => "bad_number",
-        /// A price or size below zero.
+        /// A price or size is below zero.
         Negative => "negative",
-        /// More decimals than the instrument's scale holds, or beyond its range.
+        /// A number has more decimals than the instrument's scale holds, or is outside its range.
         BeyondScale => "beyond_scale",
-        /// Longer than any message that a venue documents.
+        /// The frame is longer than any message that a venue documents.
         Oversized => "oversized",
-        /// A binary frame where text is spoken.
+        /// A binary frame on a text protocol.
         Binary => "binary",
     }
 }
@@ -202,14 +207,16 @@ impl From<Malformed> for Reject {
     }
 }
 
-/// One connection's conversation with a venue: text out, messages in. Sans-I/O.
+/// The protocol of one connection with a venue: outgoing text, incoming messages. It performs no
+/// I/O.
 pub trait Protocol: Send {
-    /// Appends the text messages that subscribe `symbols`, at most `symbols_per_message` in each.
+    /// Appends the text messages that subscribe to `symbols`, with at most `symbols_per_message` in
+    /// each.
     fn subscribe(&mut self, symbols: &[&str], out: &mut Vec<String>);
 
-    /// The quick decoder: reads the layout it expects, checking every byte, and returns `None` when
-    /// anything differs, so that [`general`](Protocol::general) decides. Both must agree.
-    /// The default never claims a frame.
+    /// The fast decoder. It reads the layout it expects and checks every byte. If anything differs
+    /// it returns `None`, and [`general`](Protocol::general) decides. Both must agree. The default
+    /// declines every frame.
     fn positional(
         &mut self,
         _text: &[u8],
@@ -219,10 +226,11 @@ pub trait Protocol: Send {
         None
     }
 
-    /// The decoder that takes any layout. Appends to `out` what the frame says; on an error `out`
-    /// holds nothing of this frame.
+    /// The decoder that accepts any layout. Appends the frame's messages to `out`. On an error,
+    /// `out` holds nothing from this frame.
     ///
     /// # Errors
+    /// [`Reject`] if the frame cannot be decoded; it is counted and skipped.
     /// [`Reject`]: the frame is counted and skipped.
     fn general(
         &mut self,
@@ -232,20 +240,20 @@ pub trait Protocol: Send {
     ) -> Result<(), Reject>;
 }
 
-/// One subscribed symbol and the scale its numbers are read at.
+/// A subscribed symbol, with the scales of its numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Symbol {
     /// The venue's spelling.
     pub text: String,
-    /// The instrument it stands for.
+    /// The instrument that the symbol stands for.
     pub instrument: InstrumentId,
-    /// Decimals of a price mantissa.
+    /// Number of decimals in a price mantissa.
     pub price_scale: u8,
-    /// Decimals of a size mantissa.
+    /// Number of decimals in a size mantissa.
     pub size_scale: u8,
 }
 
-/// The symbols of one connection, found by their spelling.
+/// The symbols of one connection, with a lookup by their spelling.
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
     list: Vec<Symbol>,
@@ -254,7 +262,7 @@ pub struct Symbols {
 }
 
 impl Symbols {
-    /// In the order given.
+    /// Creates the table. A symbol's index is its position in `list`.
     #[must_use]
     pub fn new(list: Vec<Symbol>) -> Symbols {
         let by_text = list
@@ -266,7 +274,7 @@ impl Symbols {
         Symbols { list, by_text, short }
     }
 
-    /// The place of a symbol.
+    /// Returns the index of a symbol.
     ///
     /// # Errors
     /// [`Reject::UnknownSymbol`] if it was not subscribed on this connection.
@@ -275,8 +283,8 @@ impl Symbols {
         self.by_text.get(text).copied().ok_or(Reject::UnknownSymbol)
     }
 
-    /// The place of the symbol that `text` begins with, up to a quote, and its length. `None` if it
-    /// is none of these, or if it is one that JSON may write in more than one way.
+    /// Returns the index and length of the symbol that `text` begins with, up to a quote. Returns
+    /// `None` if it is not in the table, or if JSON could write it in more than one way.
     #[inline(always)]
     #[expect(clippy::inline_always, reason = "part of a positional decoder: see `word`")]
     #[must_use]
@@ -296,13 +304,14 @@ impl Symbols {
         Some((self.find(&text[..length]).ok()?, length))
     }
 
-    /// All, by place.
+    /// Returns all symbols by index.
     #[must_use]
     pub fn list(&self) -> &[Symbol] {
         &self.list
     }
 
-    /// One side of a quote of the symbol at `place`: a zero price or size is an empty side.
+    /// Returns one side of a quote for the symbol at `place`. A zero price or size makes an empty
+    /// side.
     ///
     /// # Errors
     /// [`Reject::BadNumber`], [`Reject::BeyondScale`], or [`Reject::Negative`].
@@ -317,13 +326,13 @@ impl Symbols {
         Ok(Side::of(px, sz))
     }
 
-    /// One side as a list of levels `[price, size, ...]`: the best with a size, where `better`
-    /// compares prices (`i64::gt` for bids), or `unsaid` if the list is empty. A list without any
-    /// size is an empty side.
+    /// Returns the best level with a size from a list of levels `[price, size, ...]`, where
+    /// `better` compares prices (`i64::gt` for bids). Returns `unsaid` if the list is empty, and an
+    /// empty side if no level has a size.
     ///
     /// # Errors
-    /// [`Reject::MissingField`], [`Reject::UnknownMessage`] if it is no list of levels, or that of
-    /// any of its numbers.
+    /// [`Reject::MissingField`], [`Reject::UnknownMessage`] if it is not a list of levels, or the
+    /// error of any of its numbers.
     pub fn best(
         &self,
         place: usize,
@@ -340,18 +349,18 @@ impl Symbols {
     }
 }
 
-/// Texts of up to [`SHORT_MAX`] bytes as pairs of words, in an open hash table: found by two
-/// comparisons of words, without a look at single bytes.
+/// An open hash table of texts of up to [`SHORT_MAX`] bytes, stored as pairs of words. A lookup
+/// compares two words and never looks at single bytes.
 #[derive(Clone, Debug, Default)]
 struct ShortTexts {
-    /// A power of two of them; at least half are free.
+    /// The slots: a power of two in number, at least half of them free.
     slots: Box<[Slot]>,
 }
 
-/// The longest text that is kept as words: behind it must be room to see its end.
+/// Longest text stored as words. There must be room after it to see where it ends.
 const SHORT_MAX: usize = 15;
 
-/// A text, zeros behind it, and its place.
+/// A text padded with zeros, and its index.
 type Slot = Option<([u64; 2], usize)>;
 
 impl ShortTexts {
@@ -385,23 +394,24 @@ impl ShortTexts {
     }
 }
 
-/// The first `length` bytes, and in the last byte, which is none of them, their number.
+/// Returns the first `length` bytes, with `length` in the last byte, which is never part of the
+/// text.
 #[inline]
 fn key_of([low, high]: [u64; 2], length: usize) -> [u64; 2] {
     let high = word::first(high, length.saturating_sub(8)) | (length as u64) << 56;
     [word::first(low, length), high]
 }
 
-/// Where the search for a text begins among `slots`, a power of two.
+/// Returns the slot where the search begins, among `slots`, a power of two.
 #[inline]
 fn slot_of(key: [u64; 2], slots: usize) -> usize {
-    // Two odd numbers without a pattern; the upper bits of a product depend on all of the lower.
+    // Two odd numbers without a pattern. The upper bits of a product depend on all lower bits.
     let mixed =
         (key[0] ^ key[1].wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     (mixed >> 32) as usize & slots.wrapping_sub(1)
 }
 
-/// A field that must be there.
+/// Returns a field that must be present.
 ///
 /// # Errors
 /// [`Reject::MissingField`].
@@ -410,7 +420,7 @@ pub fn required(field: Option<Value<'_>>) -> Result<Value<'_>, Reject> {
     field.ok_or(Reject::MissingField)
 }
 
-/// The text of a price or size, sent as a string or as a number.
+/// Returns the text of a price or size, sent as a string or as a number.
 ///
 /// # Errors
 /// [`Reject::MissingField`], or [`Reject::BadNumber`] if it is neither.
@@ -419,7 +429,7 @@ pub fn decimal(field: Option<Value<'_>>) -> Result<&[u8], Reject> {
     required(field)?.decimal().ok_or(Reject::BadNumber)
 }
 
-/// A whole number, sent as a number or as a string of digits.
+/// Returns an integer, sent as a number or as a string of digits.
 ///
 /// # Errors
 /// [`Reject::MissingField`], or [`Reject::BadNumber`] if it is neither or does not fit.
@@ -428,7 +438,7 @@ pub fn integer(field: Option<Value<'_>>) -> Result<u64, Reject> {
     required(field)?.integer().ok_or(Reject::BadNumber)
 }
 
-/// A time sent as ms since 1970, in ns.
+/// Returns a time in ns, sent as ms since 1970.
 ///
 /// # Errors
 /// As [`integer`].
@@ -437,19 +447,19 @@ pub fn millis(field: Option<Value<'_>>) -> Result<Nanos, Reject> {
     integer(field)?.checked_mul(MILLI).ok_or(Reject::BadNumber)
 }
 
-/// A text that says what a message is.
+/// Returns the string that identifies a message.
 ///
 /// # Errors
-/// [`Reject::MissingField`], or [`Reject::UnknownMessage`] if it is no string.
+/// [`Reject::MissingField`], or [`Reject::UnknownMessage`] if it is not a string.
 #[inline]
 pub fn string(field: Option<Value<'_>>) -> Result<&str, Reject> {
     required(field)?.string().ok_or(Reject::UnknownMessage)
 }
 
-/// The price and size that a level `[price, size, ...]` begins with.
+/// Returns the price and size that a level `[price, size, ...]` begins with.
 ///
 /// # Errors
-/// [`Reject::UnknownMessage`] if it is no array, otherwise as [`decimal()`].
+/// [`Reject::UnknownMessage`] if it is not an array; otherwise as [`decimal()`].
 #[inline]
 pub fn level(level: Value<'_>) -> Result<(&[u8], &[u8]), Reject> {
     let mut items = level.items().ok_or(Reject::UnknownMessage)?;

@@ -1,9 +1,9 @@
-//! The venues that the engine speaks to, one file and one row each.
+//! The registry of supported venues, with one file and one entry for each.
 //!
-//! A venue's file turns its frames into messages and says in a [`VenueSpec`] what the venue permits
-//! and promises, with the source and its date. It uses `venue`, `json`, `decimal` and `instrument`
-//! of ours and nothing else. Tests, docs and tools iterate over [`VENUES`]; `docs/venues.md` says
-//! how to add one.
+//! A venue's file turns its frames into messages. Its [`VenueSpec`] states the venue's limits and
+//! promises, with their source and date. Of our modules it uses only `venue`, `json`, `decimal` and
+//! `instrument`. Tests, documents and tools iterate over [`VENUES`]. `docs/venues.md` explains how
+//! to add a venue.
 
 use crate::venue::VenueSpec;
 
@@ -11,10 +11,10 @@ mod binance;
 mod bybit;
 mod okx;
 
-/// Every venue.
+/// All supported venues.
 pub const VENUES: &[VenueSpec] = &[binance::SPOT, binance::USDM, bybit::SPOT, okx::SPOT];
 
-/// The venue of a name: `binance-usdm`.
+/// Returns the venue with this name, such as `binance-usdm`.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static VenueSpec> {
     VENUES.iter().find(|venue| venue.name == name)

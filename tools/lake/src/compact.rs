@@ -1,11 +1,10 @@
-//! `lake compact`: the files of an hour that is over become one.
+//! `lake compact`: merges the files of each past hour into one.
 //!
-//! Each folder goes the same way: its files are checked against the ledger, merged into a new folder
-//! in staging and read back; the ledger gets the new file; then the new folder and the old one
-//! change places, and the old one is deleted. The ledger is written before anything is changed, so
-//! that at every moment each file of the lake is one that it knows. A folder in which anything is
-//! not as expected is left alone and named. It must not know a running engine: the change lock is
-//! all that it shares with one.
+//! Every folder goes through the same steps. Its files are checked against the ledger, merged into
+//! a new folder in staging, and read back. The new file is added to the ledger. Then the new folder
+//! and the old one are exchanged, and the old one is deleted. The ledger is written before anything
+//! else changes, so at every moment the ledger knows each file of the lake. A folder that is not as
+//! expected is left alone and reported. Compact shares only the change lock with a running engine.
 
 use crate::merge;
 use crate::progress;
@@ -29,7 +28,7 @@ use std::process::ExitCode;
 /// Arguments of `lake compact`.
 #[derive(Debug, Args)]
 pub struct Compact {
-    /// The lake's folder.
+    /// Folder of the lake.
     lake: PathBuf,
     /// Only folders of this day, UTC: 2024-08-08.
     #[arg(long, value_name = "DATE")]
@@ -38,7 +37,7 @@ pub struct Compact {
     #[arg(long, value_name = "N", default_value_t = 2,
         value_parser = clap::value_parser!(u32).range(2..))]
     min_files: u32,
-    /// Merge folders whose hour or day ended at least this long ago: later rows make a new file.
+    /// Merge folders whose hour or day ended at least this long ago; later rows go into a new file.
     #[arg(long, value_name = "MINUTES", default_value_t = 15)]
     closed_for: u32,
     /// Print the outcome as one JSON object.
@@ -46,10 +45,11 @@ pub struct Compact {
     json: bool,
 }
 
-/// Compacts, and says what became of it. 0 if no folder had to be left alone, otherwise 1.
+/// Compacts and prints the outcome. Returns 0 if no folder had to be left alone, otherwise 1.
 ///
 /// # Errors
-/// If folders cannot change places here, another compact is at work, or the ledger cannot be written.
+/// If the file system cannot exchange folders, another compact is running, or the ledger cannot be
+/// written.
 pub fn run(arguments: &Compact) -> anyhow::Result<ExitCode> {
     ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
     let work = Work {
@@ -70,66 +70,66 @@ pub fn run(arguments: &Compact) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!outcome.left_alone.is_empty())))
 }
 
-/// What is to be compacted.
+/// Parameters of a compaction.
 #[derive(Debug)]
 pub struct Work<'a> {
-    /// The lake.
+    /// Folder of the lake.
     pub lake: &'a Path,
-    /// The time now.
+    /// Current time.
     pub now: Nanos,
-    /// Only this day.
+    /// Only folders of this day, if given.
     pub date: Option<jiff::civil::Date>,
-    /// Folders with fewer files stay.
+    /// Minimum number of files of a folder to be merged.
     pub min_files: usize,
-    /// How long a folder's end must be over, ns.
+    /// Minimum time since the end of a folder's hour or day, ns.
     pub closed_for: Nanos,
 }
 
-/// What was just done; a process may be killed after each.
+/// A completed step. Tests kill the process after each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// What a killed one left was deleted.
+    /// The remains of a killed run were deleted.
     Swept,
-    /// A folder's files were merged.
+    /// The files of a folder were merged.
     Merged,
-    /// The merged file was read back and its folder synced.
+    /// The merged file was read back and its folder was synced.
     Staged,
-    /// The ledger has the merged files.
+    /// The merged files were added to the ledger.
     Booked,
-    /// A folder and its successor changed places.
+    /// A folder and its replacement were exchanged.
     Exchanged,
-    /// That survives a power cut.
+    /// The exchange was synced, so it survives a power cut.
     Synced,
-    /// The old folder is deleted.
+    /// The old folder was deleted.
     Deleted,
 }
 
-/// Called after each step; an error ends everything there and then.
+/// Called after each step. An error stops the work immediately.
 pub type OnStep<'a> = &'a mut dyn FnMut(Step) -> anyhow::Result<()>;
 
-/// What became of it.
+/// Outcome of a compaction.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Folders that have one file now.
+    /// Folders that were merged into one file.
     pub merged: Vec<Merged>,
-    /// Folders that changed meanwhile; the next time will do.
+    /// Folders that changed during the merge. The next run can merge them.
     pub busy: Vec<String>,
-    /// What was left alone, and why.
+    /// Places that were left alone, with the reason.
     pub left_alone: Vec<(String, String)>,
 }
 
-/// A folder that has one file now.
+/// A folder that was merged into one file.
 #[derive(Debug)]
 pub struct Merged {
-    /// From the lake's top.
+    /// Path of the folder, relative to the lake.
     pub folder: String,
-    /// How many files it had.
+    /// Number of files before the merge.
     pub files: usize,
-    /// Bytes of those.
+    /// Size of those files, bytes.
     pub bytes_before: u64,
-    /// Bytes now.
+    /// Size of the merged file, bytes.
     pub bytes: u64,
-    /// Rows.
+    /// Number of rows.
     pub rows: u64,
 }
 
@@ -163,7 +163,7 @@ impl Outcome {
                 "{folders} folders: {files} files with {before} bytes became {folders} with {bytes}"
             ),
         });
-        let busy = |folder| format!("{folder}: changed meanwhile, run compact again");
+        let busy = |folder| format!("{folder}: changed during the merge: run compact again");
         lines.extend(self.busy.iter().map(busy));
         let left = self.left_alone.iter().map(|(place, why)| format!("LEFT ALONE {place}: {why}"));
         lines.extend(left);
@@ -171,15 +171,15 @@ impl Outcome {
     }
 }
 
-/// Compacts a lake. `on_step` is called after each step.
+/// Compacts a lake, and calls `on_step` after each step.
 ///
 /// # Errors
-/// Those of `on_step`, and what keeps all folders from being compacted.
+/// Those of `on_step`, and errors that prevent the compaction of all folders.
 pub fn compact(work: &Work<'_>, bar: &ProgressBar, on_step: OnStep<'_>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
     let staging = Staging::open(work.lake)?;
     for path in staging.sweep(work.lake)? {
-        let why = "not of a lake tool: move it away".to_owned();
+        let why = "not created by a lake tool: move it away".to_owned();
         outcome.left_alone.push((path.display().to_string(), why));
     }
     on_step(Step::Swept)?;
@@ -197,12 +197,12 @@ pub fn compact(work: &Work<'_>, bar: &ProgressBar, on_step: OnStep<'_>) -> anyho
     Ok(press.outcome)
 }
 
-/// By date, and whether of the ledger, which comes last: the folders.
+/// Folders by date and by whether they belong to the ledger, which comes last.
 type Days = BTreeMap<(String, bool), Vec<Candidate>>;
 
 /// A folder with files to merge.
 struct Candidate {
-    /// From the lake's top.
+    /// Path of the folder, relative to the lake.
     folder: String,
     table: &'static Table,
     files: Vec<Listed>,
@@ -221,7 +221,7 @@ impl Work<'_> {
         for entry in staging::list(&self.lake.join(at))? {
             let path = at.join(&entry.name);
             let inner = self.lake.join(&path);
-            // A link is no folder of ours, wherever it leads.
+            // A symbolic link is never a folder of the lake.
             let is_folder = !entry.is_file && fs::symlink_metadata(&inner)?.is_dir();
             if is_folder && Table::of_folder(&path).is_some() && !is_leaf(at) {
                 self.walk(&path, days, outcome)?;
@@ -255,7 +255,7 @@ impl Work<'_> {
         let folder = at.to_string_lossy().into_owned();
         if let Some(foreign) = files.iter().find(|file| !is_parquet(file)) {
             let why =
-                format!("{:?} is no file of this lake: delete it or move it away", foreign.name);
+                format!("{:?} is not a file of this lake: delete it or move it away", foreign.name);
             outcome.left_alone.push((folder, why));
             return;
         }
@@ -264,21 +264,21 @@ impl Work<'_> {
     }
 }
 
-/// Whether a folder is one that files lie in: an hour, or a day of a table that goes by days.
+/// Returns whether files may be in this folder: an hour, or a day of a table that is stored by day.
 fn is_leaf(at: &Path) -> bool {
     let has = |key: &str| at.iter().filter_map(|part| part.to_str()).any(|p| p.starts_with(key));
     let hourly = has("exchange=") || at.starts_with(layout::SPREADS);
     has("date=") && (!hourly || has("hour="))
 }
 
-/// What the ledger says of the folders in question.
+/// Contents of the ledger about the folders in question.
 struct Known(HashMap<String, Facts>);
 
 #[derive(Default)]
 struct Facts {
-    /// Name, length, CRC32C.
+    /// Name, length and CRC32C of each file.
     files: HashSet<(String, u64, u64)>,
-    /// Each fact once.
+    /// Entries about rows, without duplicates.
     rows: HashSet<Entry>,
 }
 
@@ -304,12 +304,12 @@ impl Known {
         Known(known)
     }
 
-    /// Whether the ledger has a file as it is.
+    /// Checks that the ledger has this file with this length and checksum.
     fn check_file(&self, candidate: &Candidate, name: &str, sum: (u64, u32)) -> anyhow::Result<()> {
-        // The ledger's own files bear their checksums in their names.
+        // The ledger's own files have their checksums in their names.
         if candidate.table.name == LEDGER.name {
             let named = ledger::name_and_checksum(Path::new(name)).map(|(_, crc)| crc);
-            ensure!(named == Some(sum.1), "{name} is not as it was written");
+            ensure!(named == Some(sum.1), "{name} differs from its checksum");
             return Ok(());
         }
         let file = (name.to_owned(), sum.0, u64::from(sum.1));
@@ -323,7 +323,7 @@ impl Known {
         Ok(())
     }
 
-    /// Whether the rows are those that were sealed into the folder.
+    /// Checks that the rows are those that were sealed into the folder.
     fn check_rows(&self, candidate: &Candidate, found: (u64, u64)) -> anyhow::Result<()> {
         if candidate.table.name == LEDGER.name {
             return Ok(());
@@ -335,7 +335,7 @@ impl Known {
         });
         ensure!(
             sealed == found,
-            "it holds {} rows, and {} were sealed into it, or others: see lake verify",
+            "it has {} rows, but {} or other rows were sealed into it: see lake verify",
             found.0,
             sealed.0
         );
@@ -365,19 +365,19 @@ impl Facts {
     }
 }
 
-/// A folder that is ready in staging.
+/// A merged folder in staging.
 struct Staged<'a> {
     candidate: &'a Candidate,
-    /// Where it lies.
+    /// Path in staging.
     place: PathBuf,
-    /// Its one file.
+    /// Name of its only file.
     name: String,
     venue: Option<String>,
     instrument: Option<String>,
     written: Written,
 }
 
-/// Merges folder by folder.
+/// Merges folders one by one.
 struct Press<'a> {
     work: &'a Work<'a>,
     staging: &'a Staging,
@@ -389,7 +389,8 @@ struct Press<'a> {
 }
 
 impl Press<'_> {
-    /// Stages all folders of a day, books them, and puts them in their places.
+    /// Merges all folders of a day in staging, adds them to the ledger, and exchanges them with the
+    /// old ones.
     fn merge_day(&mut self, date: &str, candidates: &[Candidate]) -> anyhow::Result<()> {
         let mut ready = Vec::new();
         for candidate in candidates {
@@ -412,7 +413,7 @@ impl Press<'_> {
         Ok(())
     }
 
-    /// A path in staging that nothing has.
+    /// Returns an unused path in staging.
     fn fresh_place(&mut self) -> PathBuf {
         loop {
             self.next += 1;
@@ -458,7 +459,7 @@ impl Press<'_> {
         let written = merge::merge_files(table, &paths, &metadata, &unnamed, &between(place))?;
         ensure!(
             (written.rows, written.digest) == sum && merge::sum_of(&unnamed, table)? == sum,
-            "the merged file does not have the rows of its files"
+            "the merged file does not have the rows of the original files"
         );
         let name = merged_name(candidate, written.crc)?;
         folder::put_in_place(&unnamed, &place.join(&name))?;
@@ -467,14 +468,14 @@ impl Press<'_> {
         Ok(Staged { candidate, place, name, venue, instrument, written })
     }
 
-    /// The merged files, into the ledger of today. Its own need no entry.
+    /// Adds the merged files to today's ledger. Files of the ledger itself need no entry.
     fn book(&self, date: &str, staged: &[Staged<'_>]) -> anyhow::Result<()> {
         let data = staged.iter().filter(|staged| staged.candidate.table.name != LEDGER.name);
         let entries: Vec<Entry> = data.map(|staged| staged.entry(self.work.now)).collect();
         if entries.is_empty() {
             return Ok(());
         }
-        // One of a kind, whatever the clock says.
+        // A unique name, whatever the clock says.
         let what: String = entries.iter().map(|entry| format!("{entry:?}")).collect();
         let (start, what) = (RunId::starting_at(self.work.now), crc32c::crc32c(what.as_bytes()));
         let name = format!("compaction-{start}-{date}-{what:08x}");
@@ -495,18 +496,18 @@ impl Press<'_> {
         }
         if let Err(error) = staging::exchange(&staged.place, &place) {
             let error =
-                anyhow::Error::from(error).context("cannot change places with its successor");
+                anyhow::Error::from(error).context("cannot be exchanged with its replacement");
             return self.leave_alone(folder, &staged.place, &error);
         }
         (self.on_step)(Step::Exchanged)?;
-        let parent = place.parent().context("a folder of the lake lies in another")?;
+        let parent = place.parent().context("a folder of the lake has no parent folder")?;
         folder::sync(parent)?;
         folder::sync(&self.staging.path(""))?;
         (self.on_step)(Step::Synced)?;
         let mut foreign = Vec::new();
         staging::delete(&staged.place, &mut foreign)?;
         for path in foreign {
-            let why = "came into the folder while it was replaced: move it back".to_owned();
+            let why = "was added to the folder while it was replaced: move it back".to_owned();
             self.outcome.left_alone.push((path.display().to_string(), why));
         }
         drop(lock);
@@ -522,12 +523,12 @@ impl Press<'_> {
     }
 }
 
-/// Where what is merged on the way lies.
+/// Returns the path for intermediate files of a merge.
 fn between(place: &Path) -> PathBuf {
     place.with_extension("between")
 }
 
-/// The first file's name with one suffix; of the ledger with the checksum in it.
+/// Returns the first file's name with a suffix; for the ledger, with the checksum in it.
 fn merged_name(candidate: &Candidate, crc: u32) -> anyhow::Result<String> {
     let Some(first) = candidate.files.first() else { bail!("it has no files") };
     let is_ledger = candidate.table.name == LEDGER.name;

@@ -1,8 +1,9 @@
-//! `lake export`: quotes out of a lake, in a format that others read.
+//! `lake export`: writes quotes from a lake in other formats.
 //!
-//! The files of a venue and instrument are read folder by folder in the order of time; several of
-//! them are merged by receive time. Nothing is made up: what a format cannot hold is left out and
-//! counted. The formats are in `formats.rs`.
+//! The files of a venue and instrument are read folder by folder in time order. The files of one
+//! hour, and several venues or instruments, are merged by receive time. No data is invented:
+//! anything that a format cannot represent is left out and counted. The formats are in
+//! `formats.rs`.
 
 pub use crate::formats::Told;
 use crate::formats::{self, Format};
@@ -25,38 +26,38 @@ use std::process::ExitCode;
 /// Arguments of `lake export`.
 #[derive(Debug, Args)]
 pub struct Export {
-    /// The lake's folder.
+    /// Folder of the lake.
     lake: PathBuf,
-    /// csv: as `lake import` reads. tardis: as the quotes of tardis.dev. hftbacktest: .npz, of one
-    /// instrument of one venue, sorted in memory (up to 1 KB a quote).
+    /// csv: as read by `lake import`. tardis: the quotes format of tardis.dev. hftbacktest: an .npz
+    /// of one instrument on one venue, sorted in memory (up to 1 KB a quote).
     #[arg(long, value_name = "FORMAT")]
     to: Format,
-    /// Where to; gzip if the name ends in .gz. - is standard output, not for hftbacktest.
+    /// Output file; compressed with gzip if the name ends in .gz. - is standard output, not for
+    /// hftbacktest.
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
-    /// Only this venue: binance-usdm.
+    /// Only this venue, such as binance-usdm.
     #[arg(long, value_name = "VENUE")]
     venue: Option<String>,
-    /// Only this instrument: BTC/USDT.
+    /// Only this instrument, such as BTC/USDT.
     #[arg(long, value_name = "NAME")]
     instrument: Option<String>,
-    /// From this receive time on: 2024-08-08, 2024-08-08T12:00Z, or ns since 1970.
+    /// Start, inclusive, by receive time: 2024-08-08, 2024-08-08T12:00Z, or ns since 1970.
     #[arg(long, value_name = "TIME", value_parser = time)]
     from: Option<Nanos>,
-    /// Up to this receive time, without it.
+    /// End, exclusive, by receive time.
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Nanos>,
-    /// Where the venue sends no time, say that it was that of receiving: only then has hftbacktest
-    /// something to go by.
+    /// Use the receive time where the venue sends no event time. hftbacktest cannot use such quotes
+    /// otherwise.
     #[arg(long)]
     receive_time_for_absent: bool,
-    /// Print what was written as one JSON object, on standard error if the quotes go to standard
-    /// output.
+    /// Print the outcome as one JSON object; on standard error if the quotes go to standard output.
     #[arg(long)]
     json: bool,
 }
 
-/// A time as an argument.
+/// Parses a time argument.
 fn time(text: &str) -> Result<Nanos, String> {
     let wrong = || "write it as 2024-08-08, 2024-08-08T12:00:00Z or ns since 1970".to_owned();
     if let Ok(nanos) = text.parse() {
@@ -71,10 +72,11 @@ fn time(text: &str) -> Result<Nanos, String> {
     Nanos::try_from(second.as_nanosecond()).map_err(|_| wrong())
 }
 
-/// Exports, and says what was left out. 0 if all that was asked for is there, otherwise 1.
+/// Exports and prints what was left out. Returns 0 if everything requested was written, otherwise
+/// 1.
 ///
 /// # Errors
-/// If nothing fits, a file cannot be read, or the output not be written.
+/// If nothing matches, a file cannot be read, or the output cannot be written.
 pub fn run(arguments: &Export) -> anyhow::Result<ExitCode> {
     ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
     let wanted = Wanted {
@@ -103,7 +105,7 @@ pub fn run(arguments: &Export) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the file as a whole: one that is there under its name is complete.
+/// Writes to a temporary file and renames it, so a file with the final name is complete.
 fn to_file(arguments: &Export, wanted: &Wanted<'_>, bar: &ProgressBar) -> anyhow::Result<Told> {
     let Export { out, to, receive_time_for_absent, .. } = arguments;
     let mut unfinished = out.clone().into_os_string();
@@ -122,18 +124,18 @@ fn to_file(arguments: &Export, wanted: &Wanted<'_>, bar: &ProgressBar) -> anyhow
         .with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// What is to be exported.
+/// Parameters of an export.
 #[derive(Debug)]
 pub struct Wanted<'a> {
-    /// The lake.
+    /// Folder of the lake.
     pub lake: &'a Path,
-    /// Only this venue.
+    /// Only this venue, if given.
     pub venue: Option<String>,
-    /// Only this instrument.
+    /// Only this instrument, if given.
     pub instrument: Option<String>,
-    /// The first receive time.
+    /// First receive time, inclusive.
     pub from: Nanos,
-    /// The receive time after the last.
+    /// Last receive time, exclusive.
     pub until: Nanos,
 }
 
@@ -144,12 +146,12 @@ pub struct Book {
     pub venue: String,
     /// The instrument's name.
     pub instrument: String,
-    /// Its files in the order of time: those of one hour together.
+    /// Its files in time order, grouped by hour.
     hours: Vec<Vec<PathBuf>>,
 }
 
-/// Writes what is wanted to `out`. With `receive_time_for_absent`, hftbacktest gets the receive time
-/// where the venue sends none.
+/// Writes the requested quotes to `out`. With `receive_time_for_absent`, hftbacktest gets the
+/// receive time where the venue sends no event time.
 ///
 /// # Errors
 /// As [`run`].
@@ -162,7 +164,7 @@ pub fn export<W: Write>(
 ) -> anyhow::Result<Told> {
     let books = wanted.books()?;
     if books.is_empty() {
-        bail!("no quotes of this venue, instrument and time are in {}", wanted.lake.display());
+        bail!("{} has no quotes of this venue, instrument and time", wanted.lake.display());
     }
     if let (Format::Hftbacktest, [_, other, ..]) = (format, books.as_slice()) {
         bail!(
@@ -190,7 +192,7 @@ pub fn export<W: Write>(
 }
 
 impl Wanted<'_> {
-    /// Venues and instruments in the order of their folders.
+    /// Returns the venues and instruments in the order of their folders.
     fn books(&self) -> anyhow::Result<Vec<Book>> {
         let mut books = Vec::new();
         for exchange in folders(self.lake, "exchange=")? {
@@ -216,7 +218,7 @@ impl Wanted<'_> {
         let reader = TableReader::open(file, &QUOTES)?;
         let name = |key: &str| {
             let name = reader.metadata().get(key).cloned();
-            name.with_context(|| format!("{} does not say its {key}", file.display()))
+            name.with_context(|| format!("{} does not state its {key}", file.display()))
         };
         let (venue, instrument) = (name("venue")?, name("instrument")?);
         let is = |wanted: &Option<String>, found: &str| wanted.as_ref().is_none_or(|w| w == found);
@@ -226,7 +228,7 @@ impl Wanted<'_> {
 }
 
 impl Book {
-    /// Its rows in the order of time, hour by hour.
+    /// Returns its rows in time order, hour by hour.
     fn batches(&self, bar: ProgressBar) -> Batches {
         let hours = self.hours.clone().into_iter();
         Box::new(hours.flat_map(move |files| {
@@ -239,7 +241,7 @@ impl Book {
     }
 }
 
-/// The rows of an hour's files as one sorted stream.
+/// Returns the rows of an hour's files as one sorted stream.
 fn merged(files: &[PathBuf]) -> anyhow::Result<Batches> {
     let open = |path: &PathBuf| anyhow::Ok(merge::batches_of(TableReader::open(path, &QUOTES)?));
     if let [file] = files {
@@ -253,7 +255,7 @@ fn merged(files: &[PathBuf]) -> anyhow::Result<Batches> {
         }
         Err(error) => Some(Err(error)),
     };
-    // An error is the last thing that a merge says.
+    // A merge ends at its first error.
     let mut failed = false;
     let slices = std::iter::from_fn(next).take_while(move |slice| {
         let first = !failed;
@@ -263,7 +265,7 @@ fn merged(files: &[PathBuf]) -> anyhow::Result<Batches> {
     Ok(Box::new(slices))
 }
 
-/// Folders whose names begin so, sorted.
+/// Returns the folders whose names begin with `prefix`, sorted.
 fn folders(of: &Path, prefix: &str) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = listed(of)?;
     let is = |path: &PathBuf| {
@@ -274,7 +276,7 @@ fn folders(of: &Path, prefix: &str) -> anyhow::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Parquet files, sorted.
+/// Returns the Parquet files of a folder, sorted.
 fn files(of: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = listed(of)?;
     found.retain(|path| path.to_string_lossy().ends_with(PARQUET_SUFFIX));

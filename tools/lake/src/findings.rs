@@ -1,6 +1,4 @@
-//! What `lake verify` has found, as text for people and as JSON for scripts.
-//!
-//! It must not know how anything was found.
+//! The results of `lake verify`, as text for people and as JSON for scripts.
 
 use crate::numbers::Range;
 use serde_json::{Value, json};
@@ -9,30 +7,30 @@ use spreadwire_market::clock::Nanos;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-/// Findings that the text lists; JSON has all of them.
+/// Maximum number of findings in the text; JSON has all of them.
 const FINDINGS_TOLD: usize = 50;
-/// Ranges of numbers that a text lists.
+/// Maximum number of ranges in a finding's text.
 const RANGES_TOLD: usize = 10;
-/// Restarts that the text lists.
+/// Maximum number of restarts in the text.
 const RESTARTS_TOLD: usize = 20;
 
-/// What is wrong.
+/// Kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Problem {
-    /// Rows that were sealed are not there, or segments wait to be sealed.
+    /// Sealed rows are missing, or segments were never sealed.
     Missing,
-    /// Bytes or rows are not those that were written.
+    /// Bytes or rows differ from those that were written.
     Damaged,
-    /// Rows stand twice.
+    /// Rows are duplicated.
     Duplicated,
-    /// Something is there that the ledger does not know.
+    /// The lake contains something that the ledger does not know.
     Unexpected,
-    /// The recorder received it and could not store it; the ledger says so.
+    /// The recorder received data that it could not store, as the ledger states.
     Lost,
 }
 
 impl Problem {
-    /// As output has it.
+    /// Returns the name in the output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,54 +43,54 @@ impl Problem {
     }
 }
 
-/// One thing that is wrong.
+/// A deviation from a complete lake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What.
+    /// Kind of the finding.
     pub problem: Problem,
-    /// In words.
+    /// Description.
     pub text: String,
-    /// In which folder, from the lake's top.
+    /// Folder, relative to the lake.
     pub folder: Option<String>,
-    /// In which file of it.
+    /// File in the folder.
     pub file: Option<String>,
-    /// Of which run.
+    /// Run concerned.
     pub run: Option<String>,
-    /// Which numbers, in order.
+    /// Sequence numbers concerned, in order.
     pub ranges: Vec<Range>,
-    /// How many rows.
+    /// Number of rows concerned.
     pub rows: Option<u64>,
-    /// From when to when, as far as it is known.
+    /// Time span concerned, as far as it is known.
     pub times: Option<(Nanos, Option<Nanos>)>,
 }
 
 impl Finding {
-    /// A finding in words.
+    /// Creates a finding with a description.
     #[must_use]
     pub fn new(problem: Problem, text: String) -> Finding {
         let (folder, file, run, rows, times) = (None, None, None, None, None);
         Finding { problem, text, folder, file, run, ranges: Vec::new(), rows, times }
     }
 
-    /// The same with its folder.
+    /// Returns the finding with its folder.
     #[must_use]
     pub fn in_folder(self, folder: &str) -> Finding {
         Finding { folder: Some(folder.to_owned()), ..self }
     }
 
-    /// The same with its file.
+    /// Returns the finding with its file.
     #[must_use]
     pub fn of_file(self, file: &str) -> Finding {
         Finding { file: Some(file.to_owned()), ..self }
     }
 
-    /// The same with its run.
+    /// Returns the finding with its run.
     #[must_use]
     pub fn of_run(self, run: &str) -> Finding {
         Finding { run: Some(run.to_owned()), ..self }
     }
 
-    /// The same with the numbers concerned.
+    /// Returns the finding with the sequence numbers concerned.
     #[must_use]
     pub fn with_ranges(self, ranges: Vec<Range>, rows: u64) -> Finding {
         Finding { rows: Some(rows), ranges, ..self }
@@ -102,13 +100,13 @@ impl Finding {
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunEnd {
-    /// In order.
+    /// It was stopped in order.
     Clean,
-    /// It was killed, and the next start sealed what it left.
+    /// It was killed; the next start sealed its remains.
     Killed,
-    /// It has not ended.
+    /// It is still running.
     Running,
-    /// The ledger does not say: it was killed and nothing was recovered yet.
+    /// The ledger does not say: it was killed, and nothing was recovered yet.
     Unknown,
 }
 
@@ -126,76 +124,76 @@ impl RunEnd {
 /// A run of the engine or of an import.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunStory {
-    /// Its name.
+    /// Name of the run.
     pub run: String,
-    /// When it began.
+    /// Start of the run.
     pub started: Nanos,
-    /// When it ended; of one that was killed, its last record.
+    /// End of the run; for a killed run, the time of its last record.
     pub ended: Option<Nanos>,
-    /// How.
+    /// How it ended.
     pub end: RunEnd,
 }
 
-/// The cause of an outage in which no engine ran, because it had been ended in order.
+/// Cause of an outage in which no engine ran, because it had been stopped in order.
 pub const STOPPED: &str = "stopped";
 
-/// An interval in which there was nothing to record, and why.
+/// An interval in which nothing could be recorded, with its cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// Why: the name of a [`Cause`], or [`STOPPED`].
+    /// Name of a [`Cause`], or [`STOPPED`].
     pub cause: &'static str,
-    /// From when.
+    /// Start of the interval.
     pub from: Nanos,
-    /// Until when, if the ledger knows.
+    /// End of the interval, if the ledger knows it.
     pub until: Option<Nanos>,
-    /// Of a venue, otherwise of all.
+    /// Venue concerned; `None` means all.
     pub venue: Option<String>,
-    /// Of an instrument, otherwise of all.
+    /// Instrument concerned; `None` means all.
     pub instrument: Option<String>,
-    /// Told by which run.
+    /// Run that reported it.
     pub run: String,
 }
 
-/// What a table has.
+/// Contents of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableSum {
-    /// Rows that were read.
+    /// Number of rows read.
     pub rows: u64,
-    /// Files that were read.
+    /// Number of files read.
     pub files: u64,
-    /// Their bytes.
+    /// Size of those files, bytes.
     pub bytes: u64,
-    /// The first time.
+    /// First timestamp.
     pub first: Option<Nanos>,
-    /// The last time.
+    /// Last timestamp.
     pub last: Option<Nanos>,
 }
 
-/// All of it.
+/// Complete result of a verification.
 #[derive(Clone, Debug, Default)]
 pub struct Verdict {
-    /// What is wrong.
+    /// Everything that is wrong.
     pub findings: Vec<Finding>,
-    /// What is there, by table.
+    /// Contents by table.
     pub tables: BTreeMap<&'static str, TableSum>,
     /// Runs in the order of their names.
     pub runs: Vec<RunStory>,
-    /// Intervals that nothing could be recorded in.
+    /// Intervals in which nothing could be recorded.
     pub outages: Vec<Outage>,
-    /// What is worth knowing and not wrong.
+    /// Remarks that are not findings.
     pub notes: Vec<String>,
-    /// Whether an engine records now.
+    /// Whether an engine is recording now.
     pub recording: bool,
 }
 
 impl Verdict {
-    /// Whether everything that was received is there.
+    /// Returns whether everything that was received is in the lake.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.findings.is_empty()
     }
 
-    /// For people.
+    /// Returns the text for people.
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -215,7 +213,7 @@ impl Verdict {
             ends.into_iter().map(|end| format!("{} {}", count(end), end.name())).collect();
         line(&mut text, &format!("runs          {:>14}      {}", self.runs.len(), ends.join(", ")));
         if self.recording {
-            line(&mut text, "an engine records now: what is in its journal is not looked at");
+            line(&mut text, "an engine is recording now: its journal is not checked");
         }
         self.notes.iter().for_each(|note| line(&mut text, note));
         self.outages_text(&mut text);
@@ -224,7 +222,7 @@ impl Verdict {
         }
         if FINDINGS_TOLD < self.findings.len() {
             let more = self.findings.len() - FINDINGS_TOLD;
-            line(&mut text, &format!("and {more} more: --json lists all"));
+            line(&mut text, &format!("and {more} more; --json lists all"));
         }
         line(&mut text, &self.sentence());
         text
@@ -239,7 +237,7 @@ impl Verdict {
         }
     }
 
-    /// Restarts one by one, the others summed up by cause and venue.
+    /// Appends the restarts one by one, and the other outages summed up by cause and venue.
     fn outages_text(&self, text: &mut String) {
         let of_all = |o: &&Outage| o.cause == Cause::Restart.name() || o.cause == STOPPED;
         let all: Vec<&Outage> = self.outages.iter().filter(of_all).collect();
@@ -252,7 +250,7 @@ impl Verdict {
         }
         if RESTARTS_TOLD < all.len() {
             let more = all.len() - RESTARTS_TOLD;
-            line(text, &format!("gap         and {more} more of these: --json lists all"));
+            line(text, &format!("gap         and {more} more of these; --json lists all"));
         }
         let mut sums: BTreeMap<(&str, &str), (u64, Nanos)> = BTreeMap::new();
         for outage in self.outages.iter().filter(|o| !of_all(o)) {
@@ -270,7 +268,7 @@ impl Verdict {
         }
     }
 
-    /// For scripts.
+    /// Returns the JSON for scripts.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let table = |(name, sum): (&&str, &TableSum)| {
@@ -312,12 +310,12 @@ impl Verdict {
     }
 }
 
-/// Ranges for people: the first ones.
+/// Formats the first ranges for people.
 #[must_use]
 pub fn ranges_text(ranges: &[Range]) -> String {
     let told: Vec<String> = ranges.iter().take(RANGES_TOLD).map(ToString::to_string).collect();
     let more = ranges.len().saturating_sub(RANGES_TOLD);
-    let more = if more == 0 { String::new() } else { format!(" and {more} ranges more") };
+    let more = if more == 0 { String::new() } else { format!(" and {more} more ranges") };
     format!("{}{more}", told.join(", "))
 }
 
@@ -326,7 +324,7 @@ fn line(text: &mut String, words: &str) {
     writeln!(text, "{words}").unwrap_or_default();
 }
 
-/// A time for people: UTC with milliseconds.
+/// Formats a time for people: UTC with milliseconds.
 #[must_use]
 pub fn time_text(time: Nanos) -> String {
     let time = jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default();

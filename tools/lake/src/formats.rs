@@ -1,18 +1,19 @@
 //! The formats of `lake export`.
 //!
-//! - `csv`: the tapes' columns, `data/README.md`. Numbers are the shortest decimal text that is the
-//!   column's double, which has no more decimals than the instrument's scale. An absent side and an
-//!   absent event time are empty fields. The venue's sequence and the flags have no column.
+//! - `csv`: the columns of tapes, see `data/README.md`. A number is the shortest decimal text of
+//!   the column's double, which has no more decimals than the instrument's scale. An absent side
+//!   and an absent event time are empty fields. The venue's sequence and the flags have no column.
 //! - `tardis`: the `quotes` of <https://docs.tardis.dev/downloadable-csv-files> (read 2026-11-22):
-//!   `exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount`, times in
-//!   microseconds. `timestamp` may not be empty: where the venue sends no time it is that of
-//!   receiving, and counted.
-//! - `hftbacktest`: a NumPy structured array `data` in an `.npz`, the fields of
-//!   `hftbacktest.types.event_dtype`. Its backtest passes over `DEPTH_BBO_EVENT` (`proc/local.rs` of
-//!   2025-12-23 has no arm for it), so that a quote is written as what it does to a book of one level
-//!   on each side: `DEPTH_EVENT` with quantity 0 for the level that went, then the one that came.
-//!   Each of its two clocks, the exchange's and the local one, has its events in its own order; one
-//!   that is next on both stands once for both, as after its `correct_event_order`.
+//!   `exchange,symbol,timestamp,local_timestamp,ask_amount,ask_price,bid_price,bid_amount`, times
+//!   in microseconds. `timestamp` may not be empty. Where the venue sends no event time it is the
+//!   receive time, and such quotes are counted.
+//! - `hftbacktest`: a NumPy structured array `data` in an `.npz`, with the fields of
+//!   `hftbacktest.types.event_dtype`. Its backtest ignores `DEPTH_BBO_EVENT` (`proc/local.rs` of
+//!   2025-12-23 has no arm for it), so a quote is written as the changes that it makes to a book
+//!   with one level on each side: `DEPTH_EVENT` with quantity 0 for the old level, then the new
+//!   level. The events are ordered on each of two clocks, the exchange's and the local one. An
+//!   event that is next on both appears once for both, as after hftbacktest's
+//!   `correct_event_order`.
 
 use anyhow::Context;
 use arrow_array::cast::AsArray;
@@ -26,31 +27,31 @@ use std::io::Write;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-/// A format.
+/// Output format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// The tapes'.
+    /// The format of tapes.
     Csv,
-    /// The quotes of tardis.dev.
+    /// The quotes format of tardis.dev.
     Tardis,
-    /// NumPy, as hftbacktest reads it.
+    /// A NumPy array for hftbacktest.
     Hftbacktest,
 }
 
-/// A quote as the lake has it.
+/// A quote as it is stored in the lake.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Row {
     /// Receive time.
     pub received: Nanos,
-    /// The venue's time.
+    /// The venue's event time.
     pub event: Option<Nanos>,
-    /// Price and size, if somebody bids.
+    /// Bid price and size, if there is a bid.
     pub bid: Option<(f64, f64)>,
-    /// Price and size, if somebody offers.
+    /// Ask price and size, if there is an ask.
     pub ask: Option<(f64, f64)>,
 }
 
-/// The columns of a batch of quotes.
+/// Columns of a batch of quotes.
 #[derive(Debug)]
 pub struct Columns<'a> {
     received: &'a TimestampNanosecondArray,
@@ -60,12 +61,12 @@ pub struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    /// Of a batch.
+    /// Returns the columns of a batch.
     ///
     /// # Errors
-    /// If it is none of quotes.
+    /// If the batch does not contain quotes.
     pub fn of(batch: &'a RecordBatch) -> anyhow::Result<Columns<'a>> {
-        let column = |name: &str| batch.column_by_name(name).context("a batch of other columns");
+        let column = |name: &str| batch.column_by_name(name).context("the batch has other columns");
         let time = |name| anyhow::Ok(column(name)?.as_primitive::<TimestampNanosecondType>());
         let float = |name| anyhow::Ok(column(name)?.as_primitive::<Float64Type>());
         Ok(Columns {
@@ -76,7 +77,7 @@ impl<'a> Columns<'a> {
         })
     }
 
-    /// One of its rows.
+    /// Returns one of the rows.
     #[must_use]
     pub fn row(&self, at: usize) -> Row {
         let side = |[price, size]: [&Float64Array; 2]| {
@@ -91,17 +92,17 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Counts of an export.
+/// Outcome of an export.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Number of quotes written.
     pub quotes: u64,
-    /// Things that the output does not have as the lake does, and how often each occurred.
+    /// Differences between the output and the lake, with their counts.
     pub lost: BTreeMap<&'static str, u64>,
 }
 
 impl Told {
-    /// Counts a thing that the output does not have as the lake does.
+    /// Counts a difference between the output and the lake.
     fn lose(&mut self, what: &'static str) {
         *self.lost.entry(what).or_default() += 1;
     }
@@ -121,23 +122,23 @@ impl Told {
     }
 }
 
-/// What takes quotes and writes them.
+/// A writer of quotes in some format.
 pub trait Sink {
-    /// Takes a quote; they come in the order of receiving.
+    /// Writes a quote. Quotes come in the order of their receive times.
     ///
     /// # Errors
     /// If it cannot be written.
     fn take(&mut self, venue: &str, instrument: &str, row: &Row) -> anyhow::Result<()>;
 
-    /// Writes the end.
+    /// Writes the end of the output.
     ///
     /// # Errors
-    /// If that fails.
+    /// If it cannot be written.
     fn finish(self: Box<Self>) -> anyhow::Result<Told>;
 }
 
-/// A sink of a format into `out`. With `receive_time_for_absent`, hftbacktest takes the receive time
-/// where the venue sends none.
+/// Creates a sink that writes a format into `out`. With `receive_time_for_absent`, hftbacktest gets
+/// the receive time where the venue sends no event time.
 ///
 /// # Errors
 /// If the beginning cannot be written.
@@ -163,7 +164,7 @@ pub fn sink<'a, W: Write + 'a>(
     })
 }
 
-/// What is not in an output as it is in the lake.
+/// Names of the differences between an output and the lake.
 mod lost {
     pub(super) const EMPTY: &str = "quotes without bid and ask, which lake import does not take";
     pub(super) const LOCAL_FOR_EVENT: &str =
@@ -188,7 +189,7 @@ impl<W: Write> Text<W> {
     }
 }
 
-/// Price and size as text; empty if the side is absent.
+/// Returns price and size as text; empty if the side is absent.
 fn texts(side: Option<(f64, f64)>) -> (String, String) {
     side.map_or_else(Default::default, |(price, size)| (price.to_string(), size.to_string()))
 }
@@ -246,7 +247,7 @@ impl<W: Write> Sink for Tardis<W> {
     }
 }
 
-/// Names of hftbacktest's `types.rs`.
+/// Event flags of hftbacktest's `types.rs`.
 mod event {
     pub(super) const DEPTH: u64 = 1;
     pub(super) const EXCH: u64 = 1 << 31;
@@ -255,7 +256,7 @@ mod event {
     pub(super) const SELL: u64 = 1 << 28;
 }
 
-/// The fields of its `event_dtype`, 64 bytes.
+/// Fields of hftbacktest's `event_dtype`, 64 bytes.
 const EVENT_FIELDS: [(&str, &str); 8] = [
     ("ev", "<u8"),
     ("exch_ts", "<i8"),
@@ -267,7 +268,7 @@ const EVENT_FIELDS: [(&str, &str); 8] = [
     ("fval", "<f8"),
 ];
 
-/// What happens to a level of the book.
+/// A change of one level of the book.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Event {
     flags: u64,
@@ -277,7 +278,7 @@ struct Event {
     size: f64,
 }
 
-/// Bid and ask, price and size of each.
+/// Price and size of bid and ask.
 type Sides = [Option<(f64, f64)>; 2];
 
 /// A quote with its times on both clocks.
@@ -292,7 +293,7 @@ struct Hftbacktest<W> {
     out: W,
     told: Told,
     receive_time_for_absent: bool,
-    /// In the order of receiving.
+    /// Quotes in the order of their receive times.
     quotes: Vec<Timed>,
 }
 
@@ -326,7 +327,7 @@ impl<W: Write> Sink for Hftbacktest<W> {
     }
 }
 
-/// What quotes do, one after the other, to a book of one level on each side.
+/// Returns the changes that successive quotes make to a book with one level on each side.
 fn events(quotes: &[Timed]) -> Vec<Event> {
     let (mut events, mut book) = (Vec::new(), [None; 2]);
     for Timed { exchange, local, sides } in quotes {
@@ -334,7 +335,7 @@ fn events(quotes: &[Timed]) -> Vec<Event> {
             let flags = event::DEPTH | [event::BUY, event::SELL][side];
             events.push(Event { flags, exchange: *exchange, local: *local, price, size });
         };
-        // What goes first makes room: a bid that came must not meet an ask that went.
+        // Removals come first, so that a new bid never meets an ask that is gone.
         for side in [0, 1] {
             let stays =
                 |price: f64| sides[side].is_some_and(|(now, _)| now.total_cmp(&price).is_eq());
@@ -352,8 +353,8 @@ fn events(quotes: &[Timed]) -> Vec<Event> {
     events
 }
 
-/// The events of both clocks in one order: those that are next on both stand once for both, others
-/// for one.
+/// Returns the events of both clocks in one order. An event that is next on both clocks appears
+/// once for both; any other appears once for each.
 fn interwoven(by_exchange: &[Event], by_local: &[Event]) -> Vec<Event> {
     let (mut exchange, mut local) = (by_exchange.iter().peekable(), by_local.iter().peekable());
     let mut woven = Vec::with_capacity(by_local.len());
@@ -376,10 +377,10 @@ fn interwoven(by_exchange: &[Event], by_local: &[Event]) -> Vec<Event> {
     }
 }
 
-/// A zip with one array in it, `data`.
+/// Writes a zip file with one array, `data`.
 fn write_npz(out: impl Write, events: &[Event]) -> anyhow::Result<()> {
     let mut zip = ZipWriter::new_stream(out);
-    // NumPy reads either way; sizes beyond 4 GB need the larger fields.
+    // NumPy reads both forms; sizes beyond 4 GB need the larger fields.
     let options = SimpleFileOptions::default()
         .compression_method(CompressionMethod::Deflated)
         .large_file(true);
@@ -392,8 +393,8 @@ fn write_npz(out: impl Write, events: &[Event]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The beginning of an array of so many events:
-/// <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, version 1.0.
+/// Returns the header of an array with this many events, format version 1.0:
+/// <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 fn npy_header(rows: usize) -> Vec<u8> {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
     const ALIGNED: usize = 64;
@@ -403,7 +404,7 @@ fn npy_header(rows: usize) -> Vec<u8> {
         "{{'descr': [{}], 'fortran_order': False, 'shape': ({rows},), }}",
         fields.join(", ")
     );
-    // Magic, two bytes of length, the text, and a newline.
+    // The header is the magic, two bytes of length, the text, and a newline.
     let length = (MAGIC.len() + 2 + text.len() + 1).next_multiple_of(ALIGNED) - MAGIC.len() - 2;
     text.push_str(&" ".repeat(length - text.len() - 1));
     text.push('\n');
@@ -412,7 +413,7 @@ fn npy_header(rows: usize) -> Vec<u8> {
 }
 
 impl Event {
-    /// As it stands in the array.
+    /// Returns the event's bytes in the array.
     fn bytes(&self) -> [u8; 64] {
         let words = [
             self.flags,

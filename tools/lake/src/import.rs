@@ -1,10 +1,11 @@
-//! `lake import`: recorded quotes from CSV files become rows of the lake.
+//! `lake import`: imports recorded quotes from CSV files into a lake.
 //!
-//! They go the way of every quote: into segments of the journal, which are sealed and booked in the
-//! ledger. Each file is a run of its own, named by its content, so that a file is imported once and
-//! an import that was interrupted can be run again. A segment is written aside and comes into the
-//! journal whole: whoever seals what a killed import left there seals the same rows as the import
-//! would. Each file is read twice, the first time for its instruments and their decimals.
+//! Imported quotes take the same path as live ones: into segments of the journal, which are sealed
+//! and added to the ledger. Each file is a run of its own, named by its content, so a file is
+//! imported only once, and an interrupted import can be run again. A segment is written aside and
+//! moved into the journal when it is complete. If an engine or `lake recover` seals the remains of
+//! a killed import, it seals the same rows as the import would. Each file is read twice, the first
+//! time for its instruments and their decimals.
 
 use crate::progress;
 use crate::tape::{self, Refusal, Tape};
@@ -33,15 +34,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Rows of one segment.
+/// Maximum number of rows of a segment.
 const SEGMENT_ROWS: usize = 1 << 18;
-/// Rows of one block.
+/// Maximum number of rows of a block.
 const BLOCK_ROWS: usize = 4096;
-/// Refused rows of a file that are named.
+/// Maximum number of refused rows of a file that are listed.
 const NAMED_MAX: usize = 5;
-/// Where a segment is written, in the journal.
+/// Folder in the journal in which segments are written.
 const ASIDE: &str = "importing";
-/// Venues of tapes that the project knows by other names.
+/// Venues of tapes that have other names in this project.
 const KNOWN_VENUES: [(&str, &str); 4] = [
     ("binance_spot", "binance"),
     ("binance_usdm", "binance-usdm"),
@@ -52,24 +53,24 @@ const KNOWN_VENUES: [(&str, &str); 4] = [
 /// Arguments of `lake import`.
 #[derive(Debug, Args)]
 pub struct Import {
-    /// The lake's folder; made if it is not there.
+    /// Folder of the lake; created if it does not exist.
     lake: PathBuf,
     /// CSV files, plain or gzip (.gz), with the columns
     /// recv_ts_ns,exch_ts_ns,venue,symbol,bid,bid_qty,ask,ask_qty.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// A venue of the files is this venue of the lake. binance_spot, binance_usdm, bybit_spot and
-    /// okx_spot are known; others keep their names.
+    /// Rename a venue of the files. binance_spot, binance_usdm, bybit_spot and okx_spot are known;
+    /// other venues keep their names.
     #[arg(long = "map", value_name = "TAPEVENUE=VENUE", value_parser = pair)]
     venues: Vec<(String, String)>,
-    /// A symbol of the files is this instrument, on every venue, or on one: TAPEVENUE:SYMBOL=NAME.
-    /// Else BTCUSDT, BTC-USDT, BTC_USDT and BTC/USDT are BTC/USDT.
+    /// Name the instrument of a symbol, on every venue or on one: TAPEVENUE:SYMBOL=NAME. Otherwise
+    /// BTCUSDT, BTC-USDT, BTC_USDT and BTC/USDT become BTC/USDT.
     #[arg(long = "instrument", value_name = "SYMBOL=NAME", value_parser = pair)]
     instruments: Vec<(String, String)>,
-    /// Decimals of every price; otherwise as many as the files have, by instrument.
+    /// Number of decimals of every price; by default as many as the files have, by instrument.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=18))]
     price_decimals: Option<u8>,
-    /// Decimals of every size; otherwise as many as the files have, by instrument.
+    /// Number of decimals of every size; by default as many as the files have, by instrument.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=18))]
     size_decimals: Option<u8>,
     /// Print the outcome as one JSON object.
@@ -86,11 +87,11 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Imports, and says what came of it. 0 if every row is in the lake, otherwise 1.
+/// Imports and prints the outcome. Returns 0 if every row is in the lake, otherwise 1.
 ///
 /// # Errors
-/// If a file cannot be read or was imported before, an engine records into the lake, or it cannot be
-/// written.
+/// If a file cannot be read or was imported before, if an engine records into the lake, or if the
+/// lake cannot be written.
 pub fn run(arguments: &Import) -> anyhow::Result<ExitCode> {
     let Import { venues, instruments, price_decimals, size_decimals, .. } = arguments;
     let work = Work {
@@ -112,12 +113,12 @@ pub fn run(arguments: &Import) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!whole)))
 }
 
-/// How venues and symbols of tapes are called in the lake, where no rule says it.
+/// Mapping from names in tapes to names in the lake. Names without a rule follow the default.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    /// Venue of the tape, venue of the lake.
+    /// Pairs of a venue in the tape and a venue in the lake.
     pub venues: Vec<(String, String)>,
-    /// Symbol, or venue of the tape, `:` and symbol; and the instrument.
+    /// Pairs of a symbol, optionally prefixed with the tape's venue and `:`, and an instrument.
     pub instruments: Vec<(String, String)>,
 }
 
@@ -136,33 +137,33 @@ impl Names {
     }
 }
 
-/// What was just done; a process may be killed after each.
+/// A completed step. Tests kill the process after each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The lake knows of the run.
+    /// The run was added to the ledger.
     Begun,
-    /// A segment is written aside.
+    /// A segment was written aside.
     Written,
-    /// It is in the journal.
+    /// The segment was moved into the journal.
     Journalled,
-    /// It is sealed.
+    /// The segment was sealed.
     Sealed,
     /// The run has ended.
     Ended,
 }
 
-/// What became of a file.
+/// Outcome of one file.
 #[derive(Debug)]
 pub struct Outcome {
-    /// The file.
+    /// Path of the file.
     pub file: PathBuf,
-    /// The run that it is in the ledger.
+    /// Its run in the ledger.
     pub run: RunId,
-    /// Rows that are in the lake.
+    /// Number of rows in the lake.
     pub rows: u64,
-    /// Rows that are not, by reason.
+    /// Number of rows that were refused, by reason.
     pub refused: BTreeMap<Refusal, u64>,
-    /// The first of them: line and reason.
+    /// Line and reason of the first refused rows.
     pub named: Vec<(u64, Refusal)>,
 }
 
@@ -194,25 +195,25 @@ impl Outcome {
     }
 }
 
-/// What is to be imported.
+/// Parameters of an import.
 #[derive(Debug)]
 pub struct Work<'a> {
-    /// The lake.
+    /// Folder of the lake.
     pub lake: &'a Path,
-    /// The tapes.
+    /// Paths of the tapes.
     pub files: &'a [PathBuf],
-    /// How they call things.
+    /// Mapping of the tapes' names.
     pub names: Names,
-    /// Decimals of prices and sizes, where not those of the tapes.
+    /// Decimals of prices and sizes, where they differ from those of the tapes.
     pub scales: (Option<u8>, Option<u8>),
-    /// Rows of one segment: bounds the memory.
+    /// Maximum number of rows of a segment, which bounds the memory.
     pub segment_rows: usize,
 }
 
-/// Called after each step; an error ends everything there and then.
+/// Called after each step. An error stops the work immediately.
 pub type OnStep<'a> = &'a mut dyn FnMut(Step) -> anyhow::Result<()>;
 
-/// Imports files. `on_step` is called after each step.
+/// Imports files, and calls `on_step` after each step.
 ///
 /// # Errors
 /// As [`run`], and those of `on_step`.
@@ -247,29 +248,29 @@ pub fn import(
             segment: 0,
             stages: StageCounts::of_records([]),
         };
-        let again = || format!("{}: run the import again, it goes on", surveyed.file.display());
+        let again = || format!("{}: run the import again to continue", surveyed.file.display());
         outcomes.push(importing.run(surveyed).with_context(again)?);
     }
     Ok(outcomes)
 }
 
-/// What a tape holds.
+/// Contents of a tape.
 #[derive(Debug)]
 struct Surveyed {
     file: PathBuf,
     checksum: u32,
     run: RunId,
-    /// Lines after the first.
+    /// Number of lines after the first.
     rows: u64,
     first: Nanos,
     last: Nanos,
 }
 
-/// What all tapes hold.
+/// Contents of all tapes.
 #[derive(Default)]
 struct Survey {
     names: Names,
-    /// By venue and symbol of the tape.
+    /// Ids by venue and symbol in the tape.
     places: HashMap<(String, String), (VenueId, InstrumentId)>,
     venues: Vec<String>,
     instruments: Vec<Instrument>,
@@ -288,12 +289,13 @@ impl Survey {
                 (first, last) = (first.min(time), last.max(time));
             }
         }
-        ensure!(first <= last, "{}: it has no row with a receive time", file.display());
+        ensure!(first <= last, "{}: no row has a receive time", file.display());
         let (checksum, run) = (tape.checksum(), RunId::starting_at(0));
         Ok(Surveyed { file: file.to_owned(), checksum, run, rows, first, last })
     }
 
-    /// Venue, instrument and decimals of a row; a name that no folder can have is left out.
+    /// Notes the venue, instrument and decimals of a row. Names that cannot be folder names are
+    /// skipped.
     fn note(&mut self, row: &StringRecord) -> anyhow::Result<()> {
         let key = (row[2].to_owned(), row[3].to_owned());
         if !self.places.contains_key(&key) {
@@ -302,7 +304,10 @@ impl Survey {
                 return Ok(());
             }
             let venue = place_of(&mut self.venues, |known| *known == venue, || venue.clone());
-            ensure!(venue < VENUES_MAX, "more than {VENUES_MAX} venues: give the files one by one");
+            ensure!(
+                venue < VENUES_MAX,
+                "more than {VENUES_MAX} venues: import the files one by one"
+            );
             let new = || Instrument { name: name.clone(), price_scale: 0, size_scale: 0 };
             let place = place_of(&mut self.instruments, |known| known.name == name, new);
             let ids = (VenueId(u8::try_from(venue)?), InstrumentId(u32::try_from(place)?));
@@ -335,7 +340,7 @@ impl Survey {
         Ok(catalogue)
     }
 
-    /// The run of a tape: `import-`, its checksum, and a checksum of how it is understood.
+    /// Returns the run of a tape: `import-`, its checksum, and a checksum of its interpretation.
     fn run(&self, surveyed: &Surveyed) -> anyhow::Result<RunId> {
         let mut lines: Vec<String> = self
             .places
@@ -350,11 +355,11 @@ impl Survey {
         lines.sort();
         let how = crc32c::crc32c(lines.concat().as_bytes());
         let name = format!("{}{how:08x}", prefix(surveyed.checksum));
-        RunId::new(&name).context("the run has no name")
+        RunId::new(&name).context("cannot name the run")
     }
 }
 
-/// How the runs of a tape begin.
+/// Returns the common prefix of all runs of a tape.
 fn prefix(checksum: u32) -> String {
     format!("import-{checksum:08x}-")
 }
@@ -366,18 +371,18 @@ fn place_of<T>(known: &mut Vec<T>, is_it: impl Fn(&T) -> bool, new: impl Fn() ->
     })
 }
 
-/// Refuses tapes that are in the lake, stand twice, or were begun with other options.
+/// Refuses tapes that are already in the lake, are given twice, or were begun with other options.
 fn check_new(lake: &Path, tapes: &[Surveyed]) -> anyhow::Result<()> {
     let (entries, errors) = ledger::read(lake);
     if let Some(error) = errors.into_iter().next() {
-        return Err(error).context("whether the files are in the lake cannot be told");
+        return Err(error).context("cannot determine whether the files are in the lake already");
     }
     let marks = recover::leftovers(lake)?;
     for (at, surveyed) in tapes.iter().enumerate() {
         let file = surveyed.file.display();
         let twin = tapes[..at].iter().find(|other| other.checksum == surveyed.checksum);
         if let Some(twin) = twin {
-            bail!("{file} has the content of {}: leave one of them out", twin.file.display());
+            bail!("{file} has the same content as {}: leave one of them out", twin.file.display());
         }
         let begins = prefix(surveyed.checksum);
         let of_tape = |run: &str| run.starts_with(&begins);
@@ -401,7 +406,7 @@ fn check_new(lake: &Path, tapes: &[Surveyed]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// One tape on its way.
+/// Import of one tape.
 struct Importing<'a> {
     work: &'a Work<'a>,
     survey: &'a Survey,
@@ -437,7 +442,7 @@ impl Importing<'_> {
                 self.seal(&aside)?;
             }
         }
-        ensure!(tape.checksum() == surveyed.checksum, "the file changed while it was read");
+        ensure!(tape.checksum() == surveyed.checksum, "the file changed during the import");
         self.seal(&aside)?;
         fs::remove_dir_all(&aside)?;
         let numbered = self.stages.numbered();
@@ -486,7 +491,7 @@ impl Importing<'_> {
         self.records.push((*quote).into());
     }
 
-    /// Writes the rows so far as a segment, and seals it.
+    /// Writes the current rows as a segment and seals it.
     fn seal(&mut self, aside: &Path) -> anyhow::Result<()> {
         let Some(first) = self.records.first() else { return Ok(()) };
         let (run, started_at) = (self.outcome.run, first.ts_recv());
@@ -537,7 +542,8 @@ impl Outcome {
     }
 }
 
-/// Takes back that the run was killed, which an engine may have noted: it goes on.
+/// Removes the ledger's note that the run was killed, which an engine may have written, because the
+/// run continues.
 fn forget_end(lake: &Path, run: &RunId) -> anyhow::Result<()> {
     let name = format!("{run}-ended");
     let is_end = |path: &PathBuf| ledger::name_and_checksum(path).is_some_and(|(of, _)| of == name);

@@ -1,5 +1,5 @@
-//! What the `lake` tool does, a file for each command. It reads and writes lakes through the
-//! engine's library and must not know a running engine.
+//! The commands of the `lake` tool, with a file for each. They read and write lakes through the
+//! lake library and know nothing of a running engine except its locks.
 
 pub mod compact;
 pub mod export;

@@ -1,15 +1,17 @@
-//! `lake`: looks after a lake of recorded quotes. From arguments to an exit code.
+//! `lake`: verifies, compacts, imports and exports lakes of recorded quotes.
 //!
-//! 0 all is well, 1 something is missing, damaged or could not be done, 2 the arguments are wrong.
+//! Exit codes: 0 success; 1 something is missing, damaged or could not be done; 2 the arguments are
+//! wrong.
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Looks after a lake: proves that it is complete, merges small files, and brings quotes in and out.
+/// Looks after a lake: verifies that it is complete, merges small files, and imports and exports
+/// quotes.
 #[derive(Debug, Parser)]
 #[command(
     version,
-    after_help = "Exit codes: 0 all is well, 1 something is missing, damaged or failed, 2 wrong \
+    after_help = "Exit codes: 0 success, 1 something is missing, damaged or failed, 2 wrong \
     arguments."
 )]
 struct Cli {
@@ -19,17 +21,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Merge the files of each hour that is over into one; safe while an engine records.
+    /// Merge the files of each past hour into one; safe while an engine records.
     Compact(lake::compact::Compact),
-    /// Write quotes in a format that others read: csv, tardis or hftbacktest.
+    /// Write quotes in another format: csv, tardis or hftbacktest.
     Export(lake::export::Export),
-    /// Bring recorded quotes from CSV files into a lake, as a run of their own in its ledger.
+    /// Import recorded quotes from CSV files into a lake, as a run of their own in its ledger.
     Import(lake::import::Import),
-    /// Seal what a killed engine left in the journal, and note in the ledger how its run ended.
+    /// Seal the segments that a killed engine left in the journal, and note in the ledger how its
+    /// run ended.
     Recover(lake::recover::Recover),
-    /// Show what a lake holds by venue and instrument: rows, bytes, span, gaps.
+    /// Show the contents of a lake by venue and instrument: rows, bytes, time span, gaps.
     Stats(lake::stats::Stats),
-    /// Prove that a lake is complete: recompute everything from the files and compare with the ledger.
+    /// Verify that a lake is complete: recompute everything from the files and compare with the
+    /// ledger.
     Verify(lake::verify::Verify),
 }
 
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
     done.unwrap_or_else(|error| {
         let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         if causes().any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe) {
-            // Who reads has had enough, as `head` has.
+            // The reader has closed the pipe, as `head` does.
             return ExitCode::SUCCESS;
         }
         eprintln!("lake: {error:#}");

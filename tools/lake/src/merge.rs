@@ -1,9 +1,11 @@
-//! Rows of several sorted sources as one sorted stream, with a bounded number of rows in memory.
+//! Merges rows of several sorted sources into one sorted stream, with a bounded number of rows in
+//! memory.
 //!
-//! Each source has one batch in hand. The source whose next row comes first gives rows until those
-//! of another source come before; equal rows come in the order of the sources. Files are sorted by
-//! `Timestamp`; where times are equal, the order of the table is made here. Of many files, a few at a
-//! time are merged into one, and those again, so that the memory does not grow with their number.
+//! One batch of each source is in memory. The source with the smallest next row supplies rows until
+//! those of another source are smaller. Equal rows come in the order of the sources. Files are
+//! sorted by `Timestamp`; rows with equal times are sorted here into the table's order. If there
+//! are many files, a few at a time are merged into one, and the results are merged again, so that
+//! the memory does not grow with their number.
 
 use anyhow::{Context, bail, ensure};
 use arrow_array::RecordBatch;
@@ -20,35 +22,35 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// This many files are read at the same time: bounds the memory.
+/// Number of files read concurrently, which bounds the memory.
 pub const FILES_AT_ONCE: usize = 8;
-/// What the files of a folder must agree on.
+/// Metadata that must be equal in all files of a folder.
 const AGREED: [&str; 4] = ["venue", "instrument", "price_scale", "size_scale"];
 
-/// Batches of one source in the order of their times.
+/// Batches of one source, in time order.
 pub type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
 
-/// Sources being merged.
+/// A merge of several sources.
 pub struct Merge {
     table: &'static Table,
     heads: Vec<Head>,
 }
 
-/// Rows of one source that come next.
+/// The next rows of one source.
 #[derive(Debug)]
 pub struct Slice {
-    /// Which source, by its place among those given.
+    /// Index of the source.
     pub source: usize,
-    /// A batch of it.
+    /// One of its batches.
     pub batch: Arc<RecordBatch>,
-    /// The rows of that batch.
+    /// Rows of that batch.
     pub rows: Range<usize>,
 }
 
 struct Head {
     source: usize,
     batches: Batches,
-    /// Rows of the last time read: more of the same time may follow.
+    /// Rows of the last timestamp read; more with the same timestamp may follow.
     held: Option<RecordBatch>,
     ended: bool,
     batch: Arc<RecordBatch>,
@@ -64,7 +66,7 @@ impl std::fmt::Debug for Merge {
 }
 
 impl Merge {
-    /// A merge of sources whose batches are of `table`.
+    /// Creates a merge of sources whose batches are of `table`.
     ///
     /// # Errors
     /// If the first rows cannot be read.
@@ -78,10 +80,10 @@ impl Merge {
         Ok(Merge { table, heads })
     }
 
-    /// The rows that come next; `None` after the last ones.
+    /// Returns the next rows; `None` after the last ones.
     ///
     /// # Errors
-    /// If a source cannot be read on, or its times go down.
+    /// If a source cannot be read, or its times decrease.
     pub fn next_slice(&mut self) -> anyhow::Result<Option<Slice>> {
         let mut place = 0;
         while place < self.heads.len() {
@@ -101,20 +103,21 @@ impl Merge {
     }
 }
 
-/// Returns the place of the head whose row comes first, leaving out one of them.
+/// Returns the index of the head with the smallest row, leaving out one of them.
 fn first_of(heads: &[Head], but: Option<usize>) -> Option<usize> {
     let places = (0..heads.len()).filter(|place| Some(*place) != but);
     places.min_by(|one, two| heads[*one].compare(heads[*one].at, &heads[*two]))
 }
 
 impl Head {
-    /// Compares a row of this head with the next one of another; equal rows come in the order of
+    /// Compares a row of this head with the next row of another. Equal rows come in the order of
     /// the sources.
     fn compare(&self, row: usize, other: &Head) -> Ordering {
         self.keys.compare(row, &other.keys, other.at).then(self.source.cmp(&other.source))
     }
 
-    /// Returns the place after the rows that come before the next one of `bound`: at least one.
+    /// Returns the end of the rows that are smaller than the next one of `bound`; there is at least
+    /// one.
     fn end_before(&self, bound: Option<&Head>) -> usize {
         let rows = self.keys.rows();
         let Some(bound) = bound else { return rows };
@@ -122,7 +125,7 @@ impl Head {
         (self.at + 1..rows).find(later).unwrap_or(rows)
     }
 
-    /// Takes the next rows in hand; false if there are none.
+    /// Loads the next rows and returns whether there were any.
     fn load(&mut self, table: &Table) -> anyhow::Result<bool> {
         let Some(mut batch) = self.whole_times(table)? else { return Ok(false) };
         let mut keys = table.sort_keys(&batch)?;
@@ -138,7 +141,7 @@ impl Head {
         Ok(true)
     }
 
-    /// The next rows, all those of each time.
+    /// Returns the next rows, with all rows of each timestamp.
     fn whole_times(&mut self, table: &Table) -> anyhow::Result<Option<RecordBatch>> {
         while !self.ended {
             let Some(batch) = self.batches.next().transpose()? else {
@@ -162,11 +165,11 @@ impl Head {
     }
 }
 
-/// What files have in common, for the footer of the one that they become: their parts one after the
-/// other, and what they agree on.
+/// Returns the metadata for the footer of a merged file: the parts of all files, and the values on
+/// which they agree.
 ///
 /// # Errors
-/// If they are of different venues, instruments or scales.
+/// If the files are of different venues, instruments or scales.
 pub fn joined(footers: &[Metadata]) -> anyhow::Result<Metadata> {
     let Some(first) = footers.first() else { return Ok(Metadata::new()) };
     for key in AGREED {
@@ -187,11 +190,11 @@ pub fn joined(footers: &[Metadata]) -> anyhow::Result<Metadata> {
     Ok(joined)
 }
 
-/// Merges files into `out`, which is synced. What is merged on the way lies in the folder `between`
-/// meanwhile, which is made and deleted.
+/// Merges files into `out`, which is synced. Intermediate files are in the folder `between`, which
+/// is created and deleted.
 ///
 /// # Errors
-/// If a file cannot be read to its end, or `out` not be written.
+/// If a file cannot be read completely, or `out` cannot be written.
 pub fn merge_files(
     table: &'static Table,
     files: &[PathBuf],
@@ -203,7 +206,7 @@ pub fn merge_files(
     let mut round = 0;
     while FILES_AT_ONCE < files.len() {
         fs::create_dir_all(between)
-            .with_context(|| format!("cannot make {}", between.display()))?;
+            .with_context(|| format!("cannot create {}", between.display()))?;
         let mut merged = Vec::new();
         for (number, some) in files.chunks(FILES_AT_ONCE).enumerate() {
             let path = between.join(format!("{round}-{number:06}.parquet"));
@@ -245,17 +248,17 @@ fn write_merged(
     Ok(writer.finish()?)
 }
 
-/// A file's batches as a source.
+/// Returns the batches of a file as a source.
 #[must_use]
 pub fn batches_of(reader: TableReader) -> Batches {
     Box::new(reader.map(|batch| Ok(batch?)))
 }
 
-/// Rows that wait to be a batch.
+/// Rows that will form a batch.
 #[derive(Default)]
 struct Gathered {
     batches: Vec<Arc<RecordBatch>>,
-    /// Batch and row.
+    /// Index of the batch and of the row in it.
     picks: Vec<(usize, usize)>,
 }
 
@@ -273,7 +276,7 @@ impl Gathered {
         let batches: Vec<&RecordBatch> = self.batches.iter().map(Arc::as_ref).collect();
         let picks: Vec<_> = self.picks.drain(..rows).collect();
         let batch = interleave_record_batch(&batches, &picks)?;
-        // Batches of which all rows are given are let go.
+        // Drop batches whose rows have all been used.
         let first = self.picks.iter().map(|(at, _)| *at).min().unwrap_or(self.batches.len());
         self.batches.drain(..first);
         self.picks.iter_mut().for_each(|(at, _)| *at -= first);
@@ -281,10 +284,10 @@ impl Gathered {
     }
 }
 
-/// Reads a file to its end: its rows and their digest.
+/// Reads a file completely and returns its number of rows and their digest.
 ///
 /// # Errors
-/// If that fails, or the footer counts other rows.
+/// If the file cannot be read, or its footer states another number of rows.
 pub fn sum_of(path: &Path, table: &'static Table) -> anyhow::Result<(u64, u64)> {
     let reader = TableReader::open(path, table)?;
     let stated = reader.rows();

@@ -1,11 +1,11 @@
-//! Sets of journal sequences: which were seen, which were seen twice, which are missing.
+//! Sets of journal sequence numbers, to find missing and duplicate ones.
 //!
-//! A bit for each number, in chunks that exist only where numbers are, so that a wrong number far
-//! away costs no memory. It must not know files.
+//! A set has one bit per number, in chunks that exist only where numbers are. A single wrong number
+//! far away therefore costs little memory.
 
 use std::collections::BTreeMap;
 
-/// Numbers of one chunk.
+/// Number of bits in a chunk.
 const CHUNK: u64 = 1 << 16;
 const WORDS: usize = (CHUNK / 64) as usize;
 
@@ -15,17 +15,17 @@ pub struct Numbers {
     chunks: BTreeMap<u64, Box<[u64; WORDS]>>,
 }
 
-/// Numbers from the first to the last, both included.
+/// Numbers from `first` to `last`, both inclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Range {
-    /// The first.
+    /// First number.
     pub first: u64,
-    /// The last.
+    /// Last number.
     pub last: u64,
 }
 
 impl Range {
-    /// How many.
+    /// Returns how many numbers the range has.
     #[must_use]
     pub fn count(&self) -> u64 {
         (self.last - self.first).saturating_add(1)
@@ -42,7 +42,7 @@ impl std::fmt::Display for Range {
 }
 
 impl Numbers {
-    /// Adds a number; whether it was not there yet.
+    /// Adds a number and returns whether it is new.
     pub fn insert(&mut self, number: u64) -> bool {
         let chunk = self.chunks.entry(number / CHUNK).or_insert_with(|| Box::new([0; WORDS]));
         let (word, bit) = place(number);
@@ -51,15 +51,15 @@ impl Numbers {
         new
     }
 
-    /// Whether a number is there.
+    /// Returns whether the set contains a number.
     #[must_use]
     pub fn contains(&self, number: u64) -> bool {
         let (word, bit) = place(number);
         self.chunks.get(&(number / CHUNK)).is_some_and(|chunk| chunk[word] & bit != 0)
     }
 
-    /// The numbers of a range that are not there, as ranges in order; at most `limit` of them, and
-    /// how many numbers are missing altogether.
+    /// Returns the numbers of a range that are missing, as at most `limit` ranges in order, and the
+    /// total count of missing numbers.
     #[must_use]
     pub fn missing(&self, range: Range, limit: usize) -> (Vec<Range>, u64) {
         let (mut found, mut count): (Vec<Range>, u64) = (Vec::new(), 0);
@@ -76,7 +76,8 @@ impl Numbers {
         while next <= range.last {
             let chunk_last = (next / CHUNK * CHUNK).saturating_add(CHUNK - 1).min(range.last);
             match self.chunks.get(&(next / CHUNK)) {
-                // NB: a range may span more chunks than there are atoms; whole holes are one step.
+                // NB: a range may span more chunks than there are atoms. A hole without chunks is
+                // one step.
                 None => {
                     let after = self.chunks.range(next / CHUNK..).next();
                     let last = after.map_or(range.last, |(chunk, _)| chunk * CHUNK - 1);
@@ -111,7 +112,7 @@ mod tests {
         let mut numbers = Numbers::default();
         for number in [3, 4, 9, CHUNK - 1, CHUNK, 5 * CHUNK + 7] {
             assert!(numbers.insert(number));
-            assert!(!numbers.insert(number), "{number} is there");
+            assert!(!numbers.insert(number), "{number} was inserted");
         }
         let range = |first, last| Range { first, last };
         let (missing, count) = numbers.missing(range(2, 5 * CHUNK + 9), 10);

@@ -1,14 +1,15 @@
-//! How far a long piece of work is: a bar on a terminal, nothing anywhere else.
+//! A progress bar for long work, shown only on a terminal.
 //!
-//! It goes to standard error, so that a pipe sees only what was asked for.
+//! It is drawn on standard error, so that a pipe gets only the requested output.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::IsTerminal;
 
-/// A bar over `steps` of `what`; hidden if standard error is no terminal or `quiet` is wanted.
+/// Returns a bar of `steps` steps, labelled `what`. It is hidden if standard error is not a
+/// terminal or `quiet` is set.
 ///
 /// # Panics
-/// Never: the template is a constant that indicatif takes.
+/// Never: the template is a valid constant.
 #[must_use]
 pub fn bar(what: &'static str, steps: u64, quiet: bool) -> ProgressBar {
     if quiet || !std::io::stderr().is_terminal() {

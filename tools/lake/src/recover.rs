@@ -1,7 +1,7 @@
-//! `lake recover`: seals what a killed engine left in the journal.
+//! `lake recover`: seals the segments that a killed engine left in the journal.
 //!
-//! An engine does the same when it starts; this is for a lake that no engine will record into again,
-//! or that was copied from another machine.
+//! An engine does the same when it starts. The command is for a lake that no engine will record
+//! into again, or that was copied from another machine.
 
 use crate::progress;
 use clap::Args;
@@ -15,10 +15,10 @@ use std::process::ExitCode;
 /// Arguments of `lake recover`.
 #[derive(Debug, Args)]
 pub struct Recover {
-    /// The lake's folder.
+    /// Folder of the lake.
     lake: PathBuf,
-    /// Where the mark of a run is lost: take instruments and venues from this configuration of the
-    /// engine, which must be the one that it ran with.
+    /// If the mark of a run is lost: take instruments and venues from this configuration of the
+    /// engine, which must be the one that the run used.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print the outcome as one JSON object.
@@ -26,10 +26,11 @@ pub struct Recover {
     json: bool,
 }
 
-/// Recovers, and says what became of each run. 0 if nothing is left in the journal, otherwise 1.
+/// Recovers and prints the outcome of each run. Returns 0 if nothing is left in the journal,
+/// otherwise 1.
 ///
 /// # Errors
-/// If an engine records into the lake now, or its folders cannot be read.
+/// If an engine is recording into the lake, or its folders cannot be read.
 pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
     let catalogue = match &arguments.config {

@@ -1,9 +1,8 @@
-//! The folder of a lake in which folders are made ready, and the step by which one of them takes
-//! the place of another.
+//! The staging folder of a lake, and the exchange of a folder with its replacement.
 //!
-//! Two folders change places by one call of the operating system, so that whoever lists the place
-//! finds the one or the other. What a killed tool left in staging is a copy of what is in the lake,
-//! or has been replaced, and is deleted at the next start. It must not know what files hold.
+//! Two folders are exchanged by one system call, so a listing of the place finds one or the other.
+//! The remains of a killed tool in staging are copies of what is in the lake, or were already
+//! replaced; they are deleted at the next start.
 
 use anyhow::{Context, bail};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -13,40 +12,40 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Staging, held by one tool.
+/// The staging folder, locked by one tool.
 #[derive(Debug)]
 pub struct Staging {
     path: PathBuf,
-    /// The lock is on the folder itself.
+    /// The lock is held on the folder itself.
     _held: File,
 }
 
-/// A file as its folder has it.
+/// A directory entry.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Listed {
-    /// Its name.
+    /// File name.
     pub name: String,
-    /// Its length.
+    /// File length, bytes.
     pub bytes: u64,
-    /// Whether it is a plain file.
+    /// Whether it is a regular file.
     pub is_file: bool,
     modified: (i64, i64),
     inode: u64,
 }
 
 impl Staging {
-    /// Takes the staging of a lake.
+    /// Opens and locks the staging folder of a lake.
     ///
     /// # Errors
-    /// If somebody has it, or it cannot be made.
+    /// If another tool holds it, or it cannot be created.
     pub fn open(lake: &Path) -> anyhow::Result<Staging> {
         let path = lake.join(layout::STAGING);
-        folder::create(&path).with_context(|| format!("cannot make {}", path.display()))?;
+        folder::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         let held = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         match held.try_lock() {
             Ok(()) => Ok(Staging { path, _held: held }),
             Err(TryLockError::WouldBlock) => {
-                bail!("another lake compact works on this lake: wait until it has ended")
+                bail!("another lake compact is running on this lake: wait until it has ended")
             }
             Err(TryLockError::Error(error)) => {
                 Err(error).with_context(|| format!("cannot lock {}", path.display()))
@@ -54,13 +53,14 @@ impl Staging {
         }
     }
 
-    /// A path in it.
+    /// Returns a path in the folder.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// Deletes what a killed tool left, under the change lock; returns what it could not have left.
+    /// Deletes the remains of a killed tool, under the change lock. Returns the entries that no
+    /// tool could have left.
     ///
     /// # Errors
     /// If something cannot be deleted.
@@ -78,10 +78,10 @@ impl Staging {
         Ok(foreign)
     }
 
-    /// Finds out whether two folders can change places here.
+    /// Checks that folders can be exchanged on this file system.
     ///
     /// # Errors
-    /// If not.
+    /// If they cannot.
     pub fn try_exchange(&self) -> anyhow::Result<()> {
         let (one, other) = (self.path("try-1"), self.path("try-2"));
         fs::create_dir(&one)?;
@@ -90,15 +90,15 @@ impl Staging {
         fs::remove_dir(&one)?;
         fs::remove_dir(&other)?;
         done.context(
-            "folders cannot change places on this file system (renameat2 with RENAME_EXCHANGE, \
+            "folders cannot be exchanged on this file system (renameat2 with RENAME_EXCHANGE, \
              which ext4, xfs, btrfs and tmpfs have): nothing was changed; compact a copy of the \
              lake on such a file system",
         )
     }
 }
 
-/// Deletes a folder of staging with the Parquet files in it; a folder that holds anything else
-/// stays, and that is listed.
+/// Deletes a folder of staging with its Parquet files. If the folder contains anything else, it
+/// stays and that is added to `foreign`.
 ///
 /// # Errors
 /// If something cannot be deleted.
@@ -117,18 +117,18 @@ pub fn delete(folder: &Path, foreign: &mut Vec<PathBuf>) -> io::Result<()> {
     if empty { fs::remove_dir(folder) } else { Ok(()) }
 }
 
-/// Two folders change places, in one step.
+/// Exchanges two folders in one step.
 ///
 /// # Errors
-/// If the file system cannot do that, or they lie on two.
+/// If the file system does not support this, or the folders are on different file systems.
 pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
-/// What lies in a folder, by name.
+/// Returns the entries of a folder, by name.
 ///
 /// # Errors
-/// If it cannot be listed.
+/// If the folder cannot be listed.
 pub fn list(folder: &Path) -> io::Result<Vec<Listed>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {

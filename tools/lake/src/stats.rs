@@ -1,7 +1,8 @@
-//! `lake stats`: what a lake holds, by venue and instrument: rows, bytes, span, and what is missing.
+//! `lake stats`: prints the contents of a lake by venue and instrument: rows, bytes, time span, and
+//! gaps.
 //!
-//! From footers and the ledger alone: no rows are read, so that it takes seconds where `verify` takes
-//! minutes. It proves nothing.
+//! It reads only footers and the ledger, not the rows, so it takes seconds where `verify` takes
+//! minutes. It verifies nothing.
 
 use crate::findings::time_text;
 use crate::progress;
@@ -19,7 +20,7 @@ use std::process::ExitCode;
 /// Arguments of `lake stats`.
 #[derive(Debug, Args)]
 pub struct Stats {
-    /// The lake's folder.
+    /// Folder of the lake.
     lake: PathBuf,
     /// Only this day, UTC: 2024-08-08.
     #[arg(long, value_name = "DATE")]
@@ -29,7 +30,7 @@ pub struct Stats {
     json: bool,
 }
 
-/// What a venue has of an instrument, or a table that is not by venue.
+/// Contents of an instrument on a venue, or of a table that is not stored by venue.
 #[derive(Clone, Debug, Default)]
 struct Sum {
     rows: u64,
@@ -37,17 +38,17 @@ struct Sum {
     bytes: u64,
     first: Option<Nanos>,
     last: Option<Nanos>,
-    /// Outages by cause: how many, and for how long, ns.
+    /// Number and total duration of outages by cause, ns.
     gaps: BTreeMap<&'static str, (u64, Nanos)>,
 }
 
-/// Table, venue, instrument.
+/// Table, venue and instrument.
 type Key = (&'static str, String, String);
 
-/// Sums up and prints. 0, or 1 if something could not be read.
+/// Prints the sums. Returns 0, or 1 if something could not be read.
 ///
 /// # Errors
-/// If there is no such folder.
+/// If the folder does not exist.
 pub fn run(arguments: &Stats) -> anyhow::Result<ExitCode> {
     let Stats { lake, date, json } = arguments;
     anyhow::ensure!(lake.is_dir(), "{} is not a folder", lake.display());
@@ -75,7 +76,7 @@ pub fn run(arguments: &Stats) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }
 
-/// The Parquet files of all tables but the ledger.
+/// Returns the Parquet files of all tables except the ledger.
 fn files(lake: &Path, date: Option<&str>) -> Vec<(&'static Table, PathBuf)> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -116,7 +117,7 @@ fn add_file(
     Ok(())
 }
 
-/// Outages from the ledger; those of all venues stand at the head, without a venue.
+/// Adds the outages in the ledger. Those of all venues are listed first, without a venue.
 fn add_gaps(entries: &[Entry], date: Option<&str>, sums: &mut BTreeMap<Key, Sum>) {
     for gap in entries.iter().filter(|entry| entry.kind == EntryKind::Gap) {
         let on = layout::date_folder(gap.time / layout::HOUR);
@@ -176,7 +177,7 @@ fn to_text(sums: &BTreeMap<Key, Sum>) -> String {
     text
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a figure with two digits behind the point")]
+#[expect(clippy::cast_precision_loss, reason = "a figure with two decimals")]
 fn per_row(sum: &Sum) -> String {
     if sum.rows == 0 {
         return "-".to_owned();

@@ -1,8 +1,8 @@
-//! Tapes: recorded quotes as CSV, plain or gzip, and how their fields become a quote.
+//! Tapes: recorded quotes as CSV, plain or gzip, and the conversion of their fields to quotes.
 //!
-//! Columns `recv_ts_ns,exch_ts_ns,venue,symbol,bid,bid_qty,ask,ask_qty`; an empty field was not
-//! recorded. Prices and sizes are decimal text and become mantissas at a scale, exactly or not at
-//! all. It must not know the lake.
+//! The columns are `recv_ts_ns,exch_ts_ns,venue,symbol,bid,bid_qty,ask,ask_qty`. An empty field was
+//! not recorded. Prices and sizes are decimal texts. They are converted to mantissas exactly, or
+//! refused.
 
 use anyhow::{Context, ensure};
 use csv::{ErrorKind, StringRecord};
@@ -15,38 +15,38 @@ use std::io::{BufReader, Read};
 use std::path::Path;
 use std::rc::Rc;
 
-/// The columns, in their order.
+/// The columns, in order.
 pub const COLUMNS: [&str; 8] =
     ["recv_ts_ns", "exch_ts_ns", "venue", "symbol", "bid", "bid_qty", "ask", "ask_qty"];
 
 /// Quote currencies recognised at the end of a symbol without a separator, longest first.
 const QUOTES: [&str; 8] = ["FDUSD", "USDT", "USDC", "BUSD", "USD", "EUR", "BTC", "ETH"];
 
-/// Why a row cannot be a quote of the lake.
+/// Reason why a row cannot become a quote of the lake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Refusal {
-    /// More or fewer fields than columns, or no UTF-8.
+    /// The number of fields differs from the number of columns, or the text is not UTF-8.
     Fields,
-    /// A time that is no number of ns since 1970, or none of receiving.
+    /// A time is not a number of ns since 1970, or the receive time is absent.
     Time,
-    /// A venue or symbol that cannot be the name of a folder.
+    /// A venue or symbol cannot be the name of a folder.
     Name,
-    /// Neither bid nor ask.
+    /// The row has neither bid nor ask.
     NoPrice,
-    /// A size without a price.
+    /// A size has no price.
     SizeAlone,
-    /// A price or size that is no decimal number.
+    /// A price or size is not a decimal number.
     NotANumber,
-    /// A price that is not above zero, or a size below it.
+    /// A price is not above zero, or a size is below zero.
     Negative,
-    /// More decimals than the instrument is kept with.
+    /// A number has more decimals than the instrument's scale.
     TooPrecise,
-    /// Too many digits for the decimals that the instrument is kept with.
+    /// A number has too many digits for the instrument's scale.
     TooLarge,
 }
 
 impl Refusal {
-    /// As it is counted.
+    /// Returns the name under which it is counted.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -62,7 +62,7 @@ impl Refusal {
         }
     }
 
-    /// As a person is told.
+    /// Returns the description for people.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl Refusal {
             }
             Refusal::NoPrice => "neither bid nor ask",
             Refusal::SizeAlone => "a size without a price",
-            Refusal::NotANumber => "a price or size that is no decimal number",
+            Refusal::NotANumber => "a price or size that is not a decimal number",
             Refusal::Negative => "a price that is not above 0, or a size below 0",
             Refusal::TooPrecise => "more decimals than --price-decimals or --size-decimals allow",
             Refusal::TooLarge => {
@@ -83,7 +83,7 @@ impl Refusal {
     }
 }
 
-/// A tape that is being read.
+/// An open tape.
 pub struct Tape {
     reader: csv::Reader<Summed>,
     record: StringRecord,
@@ -96,7 +96,7 @@ impl std::fmt::Debug for Tape {
     }
 }
 
-/// A reader that knows the CRC32C of what came through it.
+/// A reader that computes the CRC32C of everything read through it.
 struct Summed {
     input: Box<dyn Read>,
     crc: Rc<Cell<u32>>,
@@ -111,7 +111,7 @@ impl Read for Summed {
 }
 
 impl Tape {
-    /// Opens a tape; one whose name ends in `.gz` is unzipped.
+    /// Opens a tape, which is decompressed if its name ends in `.gz`.
     ///
     /// # Errors
     /// If it cannot be read or has other columns.
@@ -133,11 +133,12 @@ impl Tape {
         Ok(Tape { reader, record: StringRecord::new(), crc })
     }
 
-    /// The next row with its line, or why it is none; `None` at the end.
+    /// Returns the next row with its line number, or the reason why it is refused; `None` at the
+    /// end.
     ///
     /// # Errors
-    /// If the file cannot be read on.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "what else the csv crate may say ends it")]
+    /// If the file cannot be read.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "any other csv error ends the tape")]
     pub fn next_row(&mut self) -> anyhow::Result<Option<(u64, Result<&StringRecord, Refusal>)>> {
         let line = self.reader.position().line();
         match self.reader.read_record(&mut self.record) {
@@ -147,20 +148,22 @@ impl Tape {
                 ErrorKind::UnequalLengths { .. } | ErrorKind::Utf8 { .. } => {
                     Ok(Some((line, Err(Refusal::Fields))))
                 }
-                _ => Err(error).with_context(|| format!("cannot read on at line {line}")),
+                _ => Err(error).with_context(|| format!("cannot read line {line}")),
             },
         }
     }
 
-    /// The CRC32C of all that was read, unzipped: after the last row that of the tape.
+    /// Returns the CRC32C of everything read so far, decompressed. After the last row it covers the
+    /// whole tape.
     #[must_use]
     pub fn checksum(&self) -> u32 {
         self.crc.get()
     }
 }
 
-/// `BASE/QUOTE` of a symbol in one of the usual spellings; the symbol itself when it has none. The
-/// simulator's rule: `BTCUSDT`, `BTC-USDT`, `BTC_USDT` and `BTC/USDT` are `BTC/USDT`; `_PERP` goes.
+/// Returns `BASE/QUOTE` for a symbol in one of the usual spellings, or the symbol itself. The rule
+/// is the simulator's: `BTCUSDT`, `BTC-USDT`, `BTC_USDT` and `BTC/USDT` become `BTC/USDT`; `_PERP`
+/// is removed.
 #[must_use]
 pub fn canonical(symbol: &str) -> String {
     let symbol = symbol.strip_suffix("_PERP").unwrap_or(symbol);
@@ -174,7 +177,8 @@ pub fn canonical(symbol: &str) -> String {
     split.unwrap_or_else(|| symbol.to_owned())
 }
 
-/// The decimals of a number that matter, at most [`SCALE_MAX`]; 0 of what is no number.
+/// Returns the number of significant decimals, at most [`SCALE_MAX`]; 0 if the text is not a
+/// number.
 #[must_use]
 pub fn decimals(text: &str) -> u8 {
     if decimal::parse(text.as_bytes(), 0) == Err(DecimalError::Malformed) {
@@ -187,7 +191,7 @@ pub fn decimals(text: &str) -> u8 {
     u8::try_from(places.clamp(0, i64::from(SCALE_MAX))).unwrap_or(SCALE_MAX)
 }
 
-/// A row's times: of receiving, and the venue's where it was recorded.
+/// Returns the receive time of a row, and the venue's event time if it was recorded.
 ///
 /// # Errors
 /// [`Refusal::Time`].
@@ -199,11 +203,11 @@ pub fn times(row: &StringRecord) -> Result<(Nanos, Option<Nanos>), Refusal> {
     Ok((time(0)?, if row[1].is_empty() { None } else { Some(time(1)?) }))
 }
 
-/// Price and size of a side as mantissas at these scales; both 0 if the side was not recorded, the
-/// size 0 if it alone was not.
+/// Returns price and size of a side as mantissas at these scales. Both are 0 if the side was not
+/// recorded; the size is 0 if only the size was not recorded.
 ///
 /// # Errors
-/// If the lake cannot hold it.
+/// The reason why the lake cannot store it.
 pub fn side(price: &str, size: &str, scales: (u8, u8)) -> Result<(i64, i64), Refusal> {
     let number = |text: &str, scale| {
         decimal::parse(text.as_bytes(), scale).map_err(|error| match error {

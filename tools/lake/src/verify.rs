@@ -129,7 +129,7 @@ impl Tree {
         let entries = fs::read_dir(lake.join(relative)).into_iter().flatten().flatten();
         for entry in entries {
             let path = relative.join(entry.file_name());
-            // A link is no folder of ours, wherever it leads.
+            // A symbolic link is never a folder of the lake.
             if entry.file_type().is_ok_and(|of| of.is_dir()) {
                 self.walk(lake, &path);
                 continue;

@@ -108,7 +108,7 @@ fn the_shipped_tape_is_in_the_lake_row_by_row_and_once() {
     let refused = refusal(imported(&work(&lake, std::slice::from_ref(&unzipped))));
     assert!(refused.contains("in this lake already"), "the same content: {refused}");
     let refused = refusal(imported(&work(&home.path().join("new"), &[files[0].clone(), unzipped])));
-    assert!(refused.contains("has the content of"), "{refused}");
+    assert!(refused.contains("has the same content as"), "{refused}");
     assert_eq!(rows_of(&lake), expected);
 }
 

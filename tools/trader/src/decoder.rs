@@ -1,8 +1,8 @@
-//! From the broadcast's JSON texts (`docs/broadcast.md`) to records.
+//! Decodes the broadcast's JSON texts (`docs/broadcast.md`) into records.
 //!
-//! Names become ids by the catalogue of `hello`; prices are parsed exactly, and the net spread is
-//! computed from them and the fees as the engine does, because the message has it rounded. What this
-//! version does not know is ignored, as the protocol asks. It must not know sockets or decisions.
+//! Names are mapped to ids by the catalogue in `hello`. Prices are parsed exactly. The net spread
+//! is computed from prices and fees, as in the engine, because the message contains only a rounded
+//! one. Anything that this version does not know is ignored, as the protocol requires.
 
 use serde::Deserialize;
 use spreadwire_market::clock::Nanos;
@@ -15,42 +15,42 @@ use spreadwire_market::spread::{BPS, FeeFactors};
 use spreadwire_market::state::{Reason, State};
 use std::collections::HashMap;
 
-/// The version of the protocol that is understood.
+/// Supported version of the protocol.
 const PROTOCOL: &str = "spreadwire.v1";
 
-/// Why a text gave no records.
+/// Reason why a text could not be decoded.
 #[derive(Debug, thiserror::Error)]
 pub enum Undecodable {
-    /// Not JSON, or not the fields that the protocol promises.
+    /// Not JSON, or without the fields that the protocol guarantees.
     #[error("not a message of {PROTOCOL}: {0}")]
     Shape(#[from] serde_json::Error),
-    /// Another protocol.
-    #[error("the server speaks {0:?}, this is for {PROTOCOL:?}")]
+    /// The server uses another protocol.
+    #[error("the server uses protocol {0:?}; this version supports {PROTOCOL:?}")]
     Protocol(String),
     /// A message came before `hello`.
     #[error("the first message was not hello")]
     NoHello,
-    /// A name that `hello` did not list.
+    /// A name that is not in the catalogue of `hello`.
     #[error("{0:?} is not in the server's catalogue")]
     UnknownName(String),
-    /// A price or size that is no number at the instrument's scale.
+    /// A price or size that is not a number at the instrument's scale.
     #[error("{0:?}: {1}")]
     Number(String, DecimalError),
-    /// More venues or instruments than ids.
+    /// There are more venues or instruments than ids.
     #[error("the server's catalogue is too large")]
     TooLarge,
 }
 
-/// What a text meant.
+/// Meaning of a decoded text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heard {
-    /// The catalogue is known now; a new connection begins.
+    /// A new connection begins; its catalogue is known now.
     Hello,
-    /// The stream, in order, or the end of a snapshot: everything there is has been taken.
+    /// A message of the stream in order, or the end of a snapshot: the decoder is up to date.
     InStep,
-    /// A part of what leads there: a gap, the latest after it, a snapshot with more to come.
+    /// A message before that: a gap, the latest values after it, or a snapshot with more to come.
     CatchingUp,
-    /// Nothing of the stream: an answer, or whether the engine records.
+    /// A message outside the stream: an answer, or a change of the engine's recording.
     Other,
 }
 
@@ -128,7 +128,7 @@ struct StateFields {
     conflated: bool,
 }
 
-/// One connection's understanding of what it is told.
+/// Decoder of one connection.
 #[derive(Debug, Default)]
 pub struct Decoder {
     catalogue: Option<Catalogue>,
@@ -138,29 +138,29 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// The catalogue, once `hello` was heard.
+    /// Returns the catalogue, once `hello` was received.
     #[must_use]
     pub fn catalogue(&self) -> Option<&Catalogue> {
         self.catalogue.as_ref()
     }
 
-    /// The receive time of the last record.
+    /// Returns the receive time of the last record.
     #[must_use]
     pub fn last_ts(&self) -> Nanos {
         self.last_ts
     }
 
-    /// Appends the records of a text to `out`.
+    /// Decodes a text and appends its records to `out`.
     ///
     /// # Errors
-    /// [`Undecodable`]; nothing of the message is used then.
+    /// [`Undecodable`]; then nothing of the message is used.
     pub fn take(&mut self, text: &str, out: &mut Vec<Record>) -> Result<Heard, Undecodable> {
         let before = out.len();
         let heard = self.decode(serde_json::from_str(text)?, out);
         if heard.is_err() {
             out.truncate(before);
         }
-        // The journal's own time is not the stream's.
+        // The journal's records have times of their own, outside the stream.
         let stream = out[before..].iter().filter(|record| !record.is::<Recording>());
         self.last_ts = stream.map(Record::ts_recv).fold(self.last_ts, Nanos::max);
         heard
@@ -285,7 +285,7 @@ impl Decoder {
         .into())
     }
 
-    /// `None` for a state of a later version.
+    /// Returns the status record; `None` for a state of a later version.
     fn status(&self, fields: &StateFields) -> Result<Option<Record>, Undecodable> {
         self.catalogue.as_ref().ok_or(Undecodable::NoHello)?;
         let instrument = self.instrument(&fields.instrument)?;
@@ -311,7 +311,7 @@ impl Decoder {
     }
 }
 
-/// `None` for a state of a later version.
+/// Returns the recording record; `None` for a state of a later version.
 fn recording(state: &str, ts_recv: Nanos, lost: u64) -> Option<Record> {
     let state = RecordingState::ALL.into_iter().find(|known| known.name() == state)?;
     Some(
@@ -336,7 +336,7 @@ fn state_named(name: &str) -> Option<State> {
 mod tests {
     use super::*;
 
-    /// Every example of the protocol's document.
+    /// Returns every example of the protocol's document.
     fn examples() -> Vec<&'static str> {
         let document = include_str!("../../../docs/broadcast.md");
         let blocks = document.split("```json\n").skip(1).map(|b| b.split("```").next().unwrap());

@@ -1,9 +1,10 @@
-//! The other end of the broadcast: its messages become the engine's records again.
+//! A client of the broadcast that turns its messages back into the engine's records.
 //!
-//! [`SpreadListener`] keeps a connection to a broadcast server and turns what it says into records;
-//! [`Trader`] feeds them to the engine's own [`DecisionMaker`](spreadwire_market::decision::DecisionMaker),
-//! so that here and there the same spreads lead to the same decisions. It places no orders, and it
-//! must not know how the engine comes to its spreads.
+//! [`SpreadListener`] keeps a connection to a broadcast server and decodes its messages. [`Trader`]
+//! feeds the records to the engine's own
+//! [`DecisionMaker`](spreadwire_market::decision::DecisionMaker), so the same spreads lead to the
+//! same decisions in both. It places no orders. It depends on the engine's market model and its
+//! protocol, and on nothing else of the engine.
 
 mod decoder;
 mod listener;

@@ -1,8 +1,8 @@
-//! Keeps a connection to a broadcast server: connects, reads, and connects again.
+//! Keeps a connection to a broadcast server: connects, reads, and reconnects.
 //!
-//! Blocking, for a thread of its own: [`SpreadListener::listen`] returns after one message, or after
-//! 100 ms without one. A connection that is lost is a gap for whoever decides. It must not know
-//! decisions.
+//! The listener blocks and runs on a thread of its own. [`SpreadListener::listen`] returns after
+//! one message, or after 100 ms without one. A lost connection is reported to the decision as a
+//! gap.
 
 use crate::decoder::{Decoder, Heard};
 use anyhow::{Context, bail};
@@ -17,29 +17,29 @@ use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, Message, WebSocket};
 
-/// How long one call waits at most.
+/// Maximum wait of one call.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// The handshake's every step is done within this.
+/// Timeout of each step of the handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
-/// The server pings every 15 s: a connection without a frame for this long is dead.
+/// The server pings every 15 s. A connection without a frame for this long is dead.
 const SILENCE_MAX: Nanos = 40 * SECOND;
-/// tungstenite zeroes its buffer at every read.
+/// Kept small because tungstenite zeroes its buffer before every read.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
 
-/// What a call of [`SpreadListener::listen`] brought.
+/// Result of a call of [`SpreadListener::listen`].
 #[derive(Debug)]
 pub enum News {
-    /// Nothing yet.
+    /// Nothing has arrived yet.
     None,
-    /// Connected; the catalogue of this connection.
+    /// A connection was made; contains its catalogue.
     Connected(Catalogue),
-    /// Records, if any, and whether they are the stream in order.
+    /// A message was decoded. Its records, if any, were appended.
     Records(Heard),
-    /// The connection was lost or could not be made; the records are a gap.
+    /// The connection was lost or could not be made. A gap was appended to the records.
     Lost {
-        /// Why.
+        /// Reason.
         why: String,
-        /// When it is tried again, ns from now.
+        /// Time until the next attempt, ns.
         retry_in: Nanos,
     },
 }
@@ -62,14 +62,15 @@ struct Connection {
 }
 
 impl SpreadListener {
-    /// Listens to `ws://host:port`. Connects at the first [`listen`](SpreadListener::listen).
+    /// Creates a listener for `ws://host:port`. It connects at the first
+    /// [`listen`](SpreadListener::listen).
     #[must_use]
     pub fn new(url: String, clock: Clock) -> SpreadListener {
         let backoff = Backoff::new(clock.now());
         SpreadListener { url, clock, backoff, connection: None, retry_at: 0 }
     }
 
-    /// Waits for the next message, at most 100 ms; appends its records to `out`.
+    /// Waits up to 100 ms for the next message and appends its records to `out`.
     pub fn listen(&mut self, out: &mut Vec<Record>) -> News {
         let Some(connection) = &mut self.connection else { return self.connect(out) };
         match connection.next(self.clock.now(), out) {
@@ -101,7 +102,7 @@ impl SpreadListener {
 
     fn lose(&mut self, error: &anyhow::Error, out: &mut Vec<Record>) -> News {
         if let Some(connection) = self.connection.take() {
-            // At the time of the last record, because that is when knowledge ends.
+            // The gap has the time of the last record, because that is the last thing known.
             out.push(Gap::new(connection.decoder.last_ts(), 0).into());
         }
         let retry_in = self.backoff.wait();
@@ -121,7 +122,7 @@ impl Connection {
                 Some(frame) => bail!("closed by the server: {} {}", frame.code, frame.reason),
                 None => bail!("closed by the server"),
             },
-            // tungstenite answers pings with the next read.
+            // tungstenite answers pings at the next read.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_)) => {
                 self.seen_at = now;
                 Ok(None)
@@ -138,15 +139,15 @@ impl Connection {
 }
 
 fn is_timeout(kind: ErrorKind) -> bool {
-    // Linux says the one, others the other; a signal interrupts both.
+    // Linux reports a timeout as the first, other systems as the second; a signal interrupts both.
     [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted].contains(&kind)
 }
 
 fn open(url: &str) -> anyhow::Result<WebSocket<TcpStream>> {
-    let mut request = url.into_client_request().with_context(|| format!("{url} is no URL"))?;
+    let mut request = url.into_client_request().with_context(|| format!("{url} is not a URL"))?;
     let uri = request.uri();
     if uri.scheme_str() != Some("ws") {
-        bail!("{url}: the broadcast is plain ws://");
+        bail!("{url}: use ws://; the broadcast has no TLS");
     }
     let host = uri.host().context("the URL has no host")?.trim_matches(['[', ']']).to_owned();
     let port = uri.port_u16().unwrap_or(80);
@@ -158,11 +159,11 @@ fn open(url: &str) -> anyhow::Result<WebSocket<TcpStream>> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(HANDSHAKE_PATIENCE))?;
     socket.set_write_timeout(Some(HANDSHAKE_PATIENCE))?;
-    let subprotocol = "spreadwire.v1.json".parse().context("a header's value")?;
+    let subprotocol = "spreadwire.v1.json".parse().context("invalid subprotocol header")?;
     request.headers_mut().insert("Sec-WebSocket-Protocol", subprotocol);
     let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
     let (socket, _) = tungstenite::client::client_with_config(request, socket, Some(config))
-        .map_err(|error| anyhow::anyhow!("no WebSocket at {url}: {error}"))?;
+        .map_err(|error| anyhow::anyhow!("cannot open a WebSocket at {url}: {error}"))?;
     socket.get_ref().set_read_timeout(Some(PATIENCE))?;
     Ok(socket)
 }

@@ -1,8 +1,9 @@
-//! `trader`: listens to the engine's broadcast and tells when opportunities open and close.
+//! `trader`: listens to the engine's broadcast and reports when opportunities open and close.
 //!
-//! It decides as the engine does (entry and exit thresholds on the net spread, cooldown, closing on a
-//! leg that is not live and on a gap) and places no orders: a place to begin one's own. One line for
-//! each event goes to stdout, connections and the summary to stderr.
+//! It decides as the engine does: entry and exit thresholds on the net spread, a cooldown, and
+//! closing when a leg is not live or at a gap. It places no orders; it is a starting point for your
+//! own trader. Events are printed to stdout, one per line. Connections and the summary go to
+//! stderr.
 //!
 //! ```text
 //! $ trader --entry-bps 4 --exit-bps 1 --for 60
@@ -10,11 +11,12 @@
 //! closed #1 BTC/USDT buy binance sell okx after 84.112 ms, peak 6.02 bp, exit
 //! ```
 //!
-//! How to read it: prices and sizes are those of the quotes at the moment of opening, `net` is after
-//! both taker fees, the time is between the receive times of the quotes that opened and closed it.
+//! How to read it: prices and sizes are those of the quotes that opened the opportunity. `net` is
+//! after both taker fees. The time is the difference between the receive times of the quotes that
+//! opened and closed it.
 //!
-//! With `--recommendations FILE` only the pairs open that a person has enabled in the analyzer's file,
-//! each by its own thresholds, and none once the file has expired (`docs/recommendations.md`).
+//! With `--recommendations FILE`, only pairs that a person has enabled in the analyzer's file open,
+//! each at its own thresholds, and none once the file has expired (`docs/recommendations.md`).
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -31,41 +33,42 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use trader::{Heard, News, Rule, SpreadListener, Trader, told, told_of_recording};
 
-/// Listens to the engine's broadcast and tells when opportunities open and close. No orders.
+/// Listens to the engine's broadcast and reports when opportunities open and close. Places no
+/// orders.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// The broadcast server.
+    /// Address of the broadcast server.
     #[arg(long, default_value = "ws://127.0.0.1:8181")]
     url: String,
-    /// The engine's configuration, for its [decision] section.
+    /// The engine's configuration; its [decision] section is used.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// The analyzer's file, reviewed: only its enabled pairs open, each by its own thresholds, until it
-    /// expires; instead of the configuration's.
+    /// A reviewed file of the analyzer. Only its enabled pairs open, each at its own thresholds,
+    /// until it expires. Replaces the one in the configuration.
     #[arg(long, value_name = "FILE")]
     recommendations: Option<PathBuf>,
-    /// Opens at this net spread or above, instead of the configuration's.
+    /// Entry threshold of the net spread, overrides the configuration.
     #[arg(long, value_name = "BPS", allow_negative_numbers = true)]
     entry_bps: Option<f64>,
-    /// Closes below this net spread, instead of the configuration's.
+    /// Exit threshold of the net spread, overrides the configuration.
     #[arg(long, value_name = "BPS", allow_negative_numbers = true)]
     exit_bps: Option<f64>,
-    /// After a close the pair opens nothing for this long, instead of the configuration's.
+    /// Time after a close in which the pair opens nothing, overrides the configuration.
     #[arg(long, value_name = "MS")]
     cooldown_ms: Option<u64>,
-    /// Instruments to decide on, instead of the configuration's; may be given several times.
+    /// Instruments to decide on, overrides the configuration; may be given several times.
     #[arg(long = "instrument", value_name = "NAME")]
     instruments: Vec<String>,
-    /// Ends after this long; otherwise at Ctrl-C.
+    /// Stop after this many seconds instead of at Ctrl-C.
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<f64>,
-    /// One JSON object a line instead of text.
+    /// Print one JSON object per line instead of text.
     #[arg(long)]
     json: bool,
 }
 
-/// What the summary says.
+/// Counts for the summary.
 #[derive(Debug, Default)]
 struct Tally {
     spreads: u64,
@@ -75,7 +78,7 @@ struct Tally {
     connections: u64,
 }
 
-/// Exit codes: 0 as asked, 1 something failed, 2 wrong arguments or configuration.
+/// Runs the trader. Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let clock = Clock::host();
@@ -90,7 +93,7 @@ fn main() -> ExitCode {
         eprintln!("{}", recommendations.describe());
     }
     if !Address::parse(&arguments.url).is_ok_and(|address| !address.secure) {
-        eprintln!("trader: --url {:?}: the broadcast is ws://host:port", arguments.url);
+        eprintln!("trader: --url {:?}: expected ws://host:port", arguments.url);
         return ExitCode::from(2);
     }
     match run(&arguments, rule, &clock) {
@@ -117,7 +120,7 @@ fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<()> {
     while !stop.load(Ordering::Relaxed) && end.is_none_or(|end| clock.now() < end) {
         records.clear();
         if trader.expire(clock.now()) {
-            eprintln!("the recommendations have expired: nothing opens any more");
+            eprintln!("the recommendations have expired: no opportunity opens any more");
         }
         match listener.listen(&mut records) {
             News::None => {}
@@ -134,7 +137,7 @@ fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<()> {
             }
             News::Records(heard) => trader.take(heard, &records, &mut events),
             News::Lost { why, retry_in } => {
-                eprintln!("{why}; trying again in {} ms", retry_in / MILLI);
+                eprintln!("{why}; retrying in {} ms", retry_in / MILLI);
                 trader.take(Heard::CatchingUp, &records, &mut events);
             }
         }
@@ -167,7 +170,7 @@ impl Tally {
     }
 }
 
-/// The rule that the arguments ask for, as of `now`, ns since 1970 UTC.
+/// Returns the rule for the arguments, as of `now`, ns since 1970 UTC.
 fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<Rule> {
     let mut problems = Vec::new();
     let decision = match &arguments.config {
@@ -200,8 +203,8 @@ fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<Rule> {
     let asked = arguments.entry_bps.or(arguments.exit_bps);
     if rule.recommendations.is_some() && asked.is_some() {
         bail!(
-            "--entry-bps and --exit-bps have no say beside recommendations; set entry_bps and \
-             exit_bps of the pair in their file"
+            "--entry-bps and --exit-bps have no effect with recommendations; set entry_bps and \
+             exit_bps of the pair in that file"
         );
     }
     let ordered = rule.exit_bps.is_finite() && rule.exit_bps <= rule.entry_bps;

@@ -1,6 +1,4 @@
-//! Decides on what a listener hears, with the engine's own rule, and tells what opened and closed.
-//!
-//! It must not know sockets or messages.
+//! Runs the engine's decision on the records of a listener, and describes what opened and closed.
 
 use crate::decoder::Heard;
 use serde_json::Value;
@@ -12,24 +10,25 @@ use spreadwire_market::record::{Kind, Record, Recording, RecordingState};
 use spreadwire_market::spread::BPS;
 use spreadwire_market::state::CloseReason;
 
-/// When to open and to close, by names: what the engine's `[decision]` section says.
+/// Thresholds and limits by name, as in the engine's `[decision]` section.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
-    /// Opens at this net spread or above, basis points.
+    /// Entry threshold: a net spread at or above this opens, basis points.
     pub entry_bps: f64,
-    /// Closes below this net spread, basis points; not above `entry_bps`.
+    /// Exit threshold: a net spread below this closes, basis points; not above `entry_bps`.
     pub exit_bps: f64,
-    /// After a close the pair opens nothing for this long, ns.
+    /// Time after a close in which the pair opens nothing, ns.
     pub cooldown: Nanos,
-    /// Instruments to decide on; `*` is all.
+    /// Instruments to decide on; `*` means all.
     pub instruments: Vec<String>,
-    /// Where there are such: only their enabled pairs open, each by its own thresholds instead of
-    /// the two above, and nothing once they have expired.
+    /// Recommended pairs. If given, only the enabled ones open, each at its own thresholds instead
+    /// of the two above, and none once they have expired.
     pub recommendations: Option<Recommendations>,
 }
 
 impl Rule {
-    /// The rule for a server's catalogue, and the names and pairs that it does not list.
+    /// Returns the rule for a server's catalogue, with the names and pairs that the catalogue does
+    /// not have.
     fn settings(&self, catalogue: &Catalogue) -> (Settings, Vec<String>) {
         let all = self.instruments.iter().any(|name| name == "*");
         let unlisted = self
@@ -55,7 +54,7 @@ impl Rule {
     }
 }
 
-/// The decision on one server's records.
+/// The decision on the records of one server.
 #[derive(Debug)]
 pub struct Trader {
     rule: Rule,
@@ -66,14 +65,14 @@ pub struct Trader {
 }
 
 impl Trader {
-    /// Decides by a rule, as soon as a catalogue is known.
+    /// Creates a trader that decides by `rule` once a catalogue is known.
     #[must_use]
     pub fn new(rule: Rule) -> Trader {
         Trader { rule, catalogue: Catalogue::default(), maker: None, last_ts: 0, expired: false }
     }
 
-    /// A connection begins; returns the rule's instruments and enabled pairs that the server does not
-    /// list. Ids of opportunities go on counting if the server is as it was.
+    /// Starts a new connection. Returns the rule's instruments and enabled pairs that the server
+    /// does not list. Ids of opportunities continue if the catalogue is unchanged.
     pub fn connected(&mut self, catalogue: Catalogue) -> Vec<String> {
         let (settings, unlisted) = self.rule.settings(&catalogue);
         if self.maker.is_none() || self.catalogue != catalogue {
@@ -87,8 +86,8 @@ impl Trader {
         unlisted
     }
 
-    /// Looks at whether the recommendations have expired by `now`, ns since 1970 UTC: from then on
-    /// nothing opens, whatever the time of the records. `true` the first time that they have.
+    /// Checks whether the recommendations have expired at `now`, ns since 1970 UTC. Once they have,
+    /// nothing opens, whatever the time of the records. Returns `true` the first time.
     pub fn expire(&mut self, now: Nanos) -> bool {
         let expires = self.rule.recommendations.as_ref().map(|all| all.expires);
         if self.expired || expires.is_none_or(|expires| now < expires) {
@@ -101,34 +100,34 @@ impl Trader {
         true
     }
 
-    /// Takes what was heard; appends what opened and closed to `out`.
+    /// Processes decoded records and appends the opportunities that opened and closed to `out`.
     pub fn take(&mut self, heard: Heard, records: &[Record], out: &mut Vec<Record>) {
         let Some(maker) = &mut self.maker else { return };
         if heard == Heard::InStep {
             maker.caught_up();
         }
-        // Whether the engine records is nothing to decide on.
+        // Changes of the engine's recording do not concern the decision.
         for record in records.iter().filter(|record| !record.is::<Recording>()) {
             self.last_ts = self.last_ts.max(record.ts_recv());
             maker.on_record(record, out);
         }
     }
 
-    /// Closes what is open at the end.
+    /// Closes all open opportunities at the end.
     pub fn stop(&mut self, out: &mut Vec<Record>) {
         if let Some(maker) = &mut self.maker {
             maker.close_all(CloseReason::Stopped, self.last_ts, out);
         }
     }
 
-    /// The names behind the ids of what opened and closed.
+    /// Returns the catalogue, which has the names of the ids in the output.
     #[must_use]
     pub fn catalogue(&self) -> &Catalogue {
         &self.catalogue
     }
 }
 
-/// What an engine's journal said of itself, for people; `None` of any other record.
+/// Describes a recording record for people; `None` for records of other kinds.
 #[must_use]
 pub fn told_of_recording(record: &Record) -> Option<String> {
     if record.kind() != Some(Kind::Recording) {
@@ -136,15 +135,15 @@ pub fn told_of_recording(record: &Record) -> Option<String> {
     }
     let Recording { state, lost, .. } = *record.view();
     Some(match RecordingState::of_code(state) {
-        Some(RecordingState::On) => format!("the engine records again; {lost} inputs are lost"),
+        Some(RecordingState::On) => format!("the engine records again; {lost} inputs were lost"),
         state => {
             let why = state.map_or("unknown", RecordingState::name);
-            format!("the engine does NOT record ({why}); {lost} inputs are lost so far")
+            format!("the engine does NOT record ({why}); {lost} inputs were lost so far")
         }
     })
 }
 
-/// An opportunity's JSON line (as `chronicle::line_of` makes it) for people.
+/// Formats an opportunity's JSON line (as made by `chronicle::line_of`) for people.
 #[must_use]
 pub fn told(line: &Value) -> String {
     let text = |key: &str| line[key].as_str().unwrap_or("?");

@@ -1,4 +1,4 @@
-//! The trader as a program: its options, its messages and its exit codes.
+//! Tests of the trader binary: its options, messages and exit codes.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -7,7 +7,8 @@ use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
 
 const START: Nanos = 1_700_000_000 * SECOND;
 
-/// Recommendations of two pairs that the server lists and one that it does not, all enabled.
+/// Returns recommendations for two pairs that the server lists and one that it does not, all
+/// enabled.
 fn recommendations(generated: Nanos, expires: Nanos) -> Recommendations {
     let pair = |instrument: &str, buy: &str, sell: &str, entry_bps| Pair {
         instrument: instrument.to_owned(),
@@ -37,7 +38,7 @@ fn recommendations(generated: Nanos, expires: Nanos) -> Recommendations {
     }
 }
 
-/// Runs the binary with nobody to connect to; its exit code and what it said on stderr.
+/// Runs the binary without a server to connect to; returns its exit code and stderr.
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     run_for("0.1", arguments)
 }
@@ -68,7 +69,7 @@ fn the_binary_refuses_recommendations_with_problems_and_tells_what_is_enabled() 
         assert!(errors.starts_with(told) && !errors.contains("have expired"), "{errors}");
         let (code, errors) = run(&[option, &path(file), "--entry-bps", "5"]);
         assert_eq!(code, Some(2));
-        assert!(errors.contains("have no say beside recommendations"), "{errors}");
+        assert!(errors.contains("have no effect with recommendations"), "{errors}");
     }
 
     let mut bad = recommendations(START, START + SECOND);
@@ -81,7 +82,7 @@ fn the_binary_refuses_recommendations_with_problems_and_tells_what_is_enabled() 
         "leak: no such key; did you mean `lake`?",
         "expires: it expired at 2023-11-14T22:13:21Z; ",
         "pairs[0].entry_bps: 99 is outside its bounds; choose 10 to 10",
-        "pairs[1].size_quote: -1 is no size; ",
+        "pairs[1].size_quote: -1 is not a valid size; ",
     ] {
         assert!(errors.contains(&format!("{}: {told}", path("bad.toml"))), "{told}: {errors}");
     }
@@ -97,5 +98,9 @@ fn the_binary_tells_once_when_the_recommendations_expire() {
     std::fs::write(&path, recommendations(START, soon).to_toml()).unwrap();
     let (code, errors) = run_for("4", &["--recommendations", path.to_str().unwrap()]);
     assert_eq!(code, Some(0), "{errors}");
-    assert_eq!(errors.matches("have expired: nothing opens any more").count(), 1, "{errors}");
+    assert_eq!(
+        errors.matches("have expired: no opportunity opens any more").count(),
+        1,
+        "{errors}"
+    );
 }

@@ -1,7 +1,6 @@
-//! The demo's eyes: a client of the broadcast that keeps the best spread of each instrument.
+//! A client of the broadcast that keeps the best spread of each instrument, for the demo's tables.
 //!
-//! Knows the engine by its broadcast protocol, and by the board of its latencies. Runs on a cold
-//! thread.
+//! It uses the engine's broadcast protocol and its board of latencies, and runs on a cold thread.
 
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
@@ -22,15 +21,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tungstenite::{Message, WebSocket};
 
-/// The client looks up from its socket this often, to see whether the demo has ended.
+/// Timeout of a read, after which the client checks whether the demo has ended.
 const LOOK_UP: Duration = Duration::from_millis(200);
 
-/// Venues that the live table of latencies has room for.
+/// Number of venues that the live table of latencies has space for.
 const VENUES_SHOWN: usize = 6;
-/// The place of p99 among [`QUANTILES`].
+/// Index of p99 in [`QUANTILES`].
 const P99: usize = 2;
 
-/// What is read of a message; everything else is left out.
+/// Fields of a message that the client reads; the others are ignored.
 #[derive(Debug, Deserialize)]
 struct Spread<'a> {
     #[serde(rename = "type")]
@@ -55,7 +54,7 @@ struct Spread<'a> {
     ts_recv: Nanos,
 }
 
-/// The latest of one ordered pair of venues.
+/// Latest spread of one ordered pair of venues.
 #[derive(Clone, Debug)]
 struct Pair {
     buy_px: String,
@@ -64,10 +63,10 @@ struct Pair {
     ts_recv: Nanos,
 }
 
-/// By instrument, buy venue and sell venue.
+/// Pairs by instrument, then by buy and sell venue.
 type Pairs = HashMap<String, BTreeMap<(String, String), Pair>>;
 
-/// What the client saw.
+/// State that the client has collected.
 #[derive(Debug, Default)]
 struct Seen {
     pairs: Pairs,
@@ -75,7 +74,7 @@ struct Seen {
     gaps: u64,
 }
 
-/// The client, its thread and what it has seen.
+/// The client's thread and its state.
 #[derive(Debug)]
 pub(crate) struct View {
     seen: Arc<Mutex<Seen>>,
@@ -85,7 +84,7 @@ pub(crate) struct View {
 }
 
 impl View {
-    /// Connects to the broadcast and follows it until the stop flag is raised.
+    /// Connects to the broadcast and follows it until the stop flag is set.
     pub(crate) fn start(engine: &Process) -> anyhow::Result<View> {
         let (address, clock, stop) = (engine.address(), engine.clock(), engine.stop());
         let tcp = TcpStream::connect(address).context("the demo cannot reach the broadcast")?;
@@ -101,12 +100,12 @@ impl View {
         Ok(View { seen, clock: clock.clone(), board: engine.board().clone(), thread })
     }
 
-    /// Draws the tables of best spreads and of latencies over the terminal.
+    /// Redraws the tables of best spreads and latencies on the terminal.
     pub(crate) fn draw(&self, status: &str) {
         let (table, latencies) = (self.table(), latencies(&self.board.rows()));
         let drawn = execute!(std::io::stdout(), Clear(ClearType::All), MoveTo(0, 0));
         if drawn.is_ok() {
-            println!("{table}\n\n{latencies}\n{status}\nCtrl-C seals and ends");
+            println!("{table}\n\n{latencies}\n{status}\nCtrl-C seals and stops");
         }
     }
 
@@ -139,7 +138,7 @@ impl View {
         table
     }
 
-    /// Ends with the engine and adds what the client measured to its summary.
+    /// Ends with the engine and adds the client's measurements to its summary.
     pub(crate) fn finish(self, mut summary: Summary) -> Summary {
         match self.thread.join() {
             Ok(latency) => summary.report.latency("read_to_client", &latency),
@@ -154,7 +153,8 @@ impl View {
     }
 }
 
-/// The latencies of the last second in us: a line for each stage, with the venues' p99 behind.
+/// Returns the table of the last second's latencies in us: a line per stage, followed by the
+/// venues' p99.
 fn latencies(rows: &[Row]) -> Table {
     let mut venues: Vec<&str> = Vec::new();
     for (venue, _) in rows.iter().flat_map(|row| &row.venues) {

@@ -1,9 +1,10 @@
-//! TLS over a stamped stream, with rustls's unbuffered session: one read takes as many records as
-//! have come, they are decrypted where they lie, and the plain bytes join the connection's buffer.
+//! TLS over a timestamped stream, with rustls's unbuffered session. One read takes all records that
+//! have arrived. They are decrypted in place, and the plain bytes are appended to the connection's
+//! buffer.
 //!
-//! rustls 0.23 hands each record out in a block of memory of its own, also here: one allocation of
-//! the library's and two copies a record. What is saved beside its buffered session is reading in
-//! pieces of 4 KiB, a system call each. It must not know what the bytes mean.
+//! rustls 0.23 returns each record in a newly allocated block, even in this mode: one allocation by
+//! the library and two copies per record. The gain over its buffered session is that data is not
+//! read in pieces of 4 KiB with a system call each.
 
 use super::{Received, StampedTcp};
 use crate::socket::receive_buffer::ReceiveBuffer;
@@ -14,23 +15,24 @@ use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedS
 use std::io;
 use std::sync::Arc;
 
-/// The most that one record decrypts to, bytes.
+/// Maximum size of a decrypted record, bytes.
 pub(super) const RECORD_MAX: usize = 16 * 1024;
-/// The longest record as it is sent: header, and what encryption may add (RFC 5246, 6.2.3).
+/// Maximum size of a record on the wire: with its header and the overhead of encryption (RFC 5246,
+/// 6.2.3).
 const SENT_MAX: usize = RECORD_MAX + 2048 + 5;
-/// What may wait for a socket that takes nothing; beyond that nothing more is accepted.
+/// Maximum number of bytes that wait for a blocked socket. Beyond this, writes are refused.
 const OUTGOING_MAX: usize = 1 << 20;
 
-/// A client's side of a session.
+/// The client side of a session.
 pub(super) struct Tls {
     session: UnbufferedClientConnection,
-    /// As sent by the peer.
+    /// Encrypted bytes from the peer.
     sealed: ReceiveBuffer,
-    /// Sealed by us, and waiting for the socket.
+    /// Encrypted bytes of ours that wait for the socket.
     outgoing: Vec<u8>,
-    /// Of these, what the socket has taken.
+    /// Number of bytes of `outgoing` that the socket has accepted.
     sent: usize,
-    /// The peer has said that nothing follows.
+    /// Whether the peer has announced the end of its data.
     ended: bool,
 }
 
@@ -40,21 +42,21 @@ impl std::fmt::Debug for Tls {
     }
 }
 
-/// Where the session stands after it was driven on.
+/// State of the session after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Step {
-    /// It can be driven on at once.
+    /// The next step can follow at once.
     On,
-    /// The handshake needs bytes of the peer.
+    /// The handshake needs bytes from the peer.
     Blocked,
-    /// Open, and of the peer's bytes no whole record is left.
+    /// The session is open, and no complete record from the peer is left.
     Open,
-    /// The peer's side has ended.
+    /// The peer has closed its side.
     Ended,
 }
 
 impl Tls {
-    /// The whole handshake, on a stream that blocks.
+    /// Performs the full handshake on a blocking stream.
     pub(super) fn handshake(
         config: &Arc<ClientConfig>,
         name: ServerName<'static>,
@@ -78,7 +80,7 @@ impl Tls {
         }
     }
 
-    /// Decrypts what was read, and reads only if that gave nothing.
+    /// Decrypts buffered records, and reads from the socket only if there were none.
     pub(super) fn fill(
         &mut self,
         tcp: &mut StampedTcp,
@@ -98,7 +100,7 @@ impl Tls {
         }
     }
 
-    /// Decrypts records while there is room for another; whether any bytes came of it.
+    /// Decrypts records while there is space for another; returns whether this produced any bytes.
     fn open_records(
         &mut self,
         tcp: &mut StampedTcp,
@@ -113,7 +115,7 @@ impl Tls {
         Ok(before < plain.waiting().len())
     }
 
-    /// Drives the session on by one state.
+    /// Advances the session by one state.
     fn step(&mut self, tcp: &mut StampedTcp, plain: &mut ReceiveBuffer) -> io::Result<Step> {
         let UnbufferedStatus { mut discard, state } =
             self.session.process_tls_records(self.sealed.waiting_mut());
@@ -136,14 +138,14 @@ impl Tls {
             }
             ConnectionState::TransmitTlsData(message) => {
                 message.done();
-                // What the socket does not take goes before whatever is written next.
+                // Bytes that the socket does not accept are sent before the next write.
                 send_some(&mut self.outgoing, &mut self.sent, tcp)?;
                 Step::On
             }
             ConnectionState::WriteTraffic(_) => Step::Open,
             ConnectionState::BlockedHandshake => Step::Blocked,
             ConnectionState::PeerClosed | ConnectionState::Closed => Step::Ended,
-            // Nothing else is said to a client.
+            // A client gets no other state.
             ConnectionState::ReadEarlyData(_) | _ => {
                 return Err(io::ErrorKind::Unsupported.into());
             }
@@ -153,7 +155,8 @@ impl Tls {
         Ok(step)
     }
 
-    /// Seals `bytes` and sends what the socket takes; the rest waits for the next write or flush.
+    /// Encrypts `bytes` and sends as much as the socket accepts. The rest waits for the next write
+    /// or flush.
     pub(super) fn write(
         &mut self,
         bytes: &[u8],
@@ -163,7 +166,7 @@ impl Tls {
         if OUTGOING_MAX < self.outgoing.len() {
             self.flush(tcp)?;
         }
-        // Only a session with nothing else to say can be written to; what it says meanwhile is rare.
+        // The session accepts writes only when it has nothing of its own to send. That is rare.
         while self.step(tcp, plain)? == Step::On {}
         let UnbufferedStatus { discard, state } =
             self.session.process_tls_records(self.sealed.waiting_mut());
@@ -181,14 +184,14 @@ impl Tls {
         Ok(bytes.len())
     }
 
-    /// Sends what waits.
+    /// Sends waiting bytes.
     pub(super) fn flush(&mut self, tcp: &mut StampedTcp) -> io::Result<()> {
         send(&mut self.outgoing, &mut self.sent, tcp)
     }
 }
 
-/// Appends to `outgoing` what `put` writes into the room that it gets; `put` says how much it wrote,
-/// or how much room it needs, or that it cannot.
+/// Appends encrypted bytes to `outgoing`. `put` writes into the space it is given and returns how
+/// many bytes it wrote, how many it needs, or an error.
 fn seal(
     outgoing: &mut Vec<u8>,
     mut put: impl FnMut(&mut [u8]) -> Result<usize, Option<usize>>,

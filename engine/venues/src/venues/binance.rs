@@ -1,14 +1,14 @@
 //! Binance, spot and USDⓈ-M futures: the `<symbol>@bookTicker` stream.
 //!
-//! Each message is a full picture of the best bid and ask, sent when one of them changes. Nothing
-//! is sent on subscribing: a quiet symbol is silent until its first change. The same decoder reads
-//! both markets; keys may come in any order and unknown ones are passed over. Both the bare payload
-//! (of `/ws`) and the one wrapped in `{"stream":..,"data":..}` (of `/stream`) are taken.
+//! Each message is a snapshot of the best bid and ask, sent when either changes. Nothing is sent on
+//! subscription: a quiet symbol is silent until its first change. The same decoder reads both
+//! markets. Keys may come in any order, and unknown keys are ignored. Both the bare payload (of
+//! `/ws`) and the one wrapped in `{"stream":..,"data":..}` (of `/stream`) are accepted.
 //!
-//! Sequence rule: `u`, "order book updateId", grows per symbol with holes, since only changes of the
-//! best prices are sent. What was lost cannot be seen; what is not above the last is old.
-//! Event time: `E`, ms. Spot sends none. An unknown symbol is acknowledged like any other and then
-//! stays silent.
+//! Sequence rule: `u`, "order book updateId", increases per symbol, with holes, because only
+//! changes of the best prices are sent. Losses cannot be detected. A message whose number is not
+//! above the last is old. Event time: `E`, ms; spot sends none. A subscription to an unknown symbol
+//! is acknowledged like any other and then stays silent.
 //!
 //! Sources:
 //! - Spot: <https://github.com/binance/binance-spot-api-docs>, `web-socket-streams.md`, state of
@@ -21,7 +21,8 @@
 //!   sizes in base units. Keys `ps` and `st` exist since 2026-06-30.
 //! - Fees of the lowest tier without discounts, as the library ccxt 4.5.90 lists them: spot taker
 //!   0.10 %, USDⓈ-M taker 0.05 %. Not checked against the venue's own page.
-//! - Not documented: an absent side. REST sends zeros for a halted symbol, so zero is read as absent.
+//! - Not documented: an absent side. REST sends zeros for a halted symbol, so zero is read as
+//! absent.
 //!
 //! Our figures within those limits: a ping frame every 15 s, since on USDⓈ-M the server's own come too
 //! rarely to show that a connection died; 40 s without a frame means that two answers are missing.
@@ -71,7 +72,7 @@ const HEARTBEAT: Heartbeat =
 #[derive(Debug, Default)]
 struct Binance {
     json: Json,
-    /// Of the last subscription message.
+    /// Id of the last subscription message.
     id: u64,
 }
 
@@ -115,8 +116,9 @@ impl Protocol for Binance {
     }
 }
 
-/// A `bookTicker` payload in the order of keys seen since 2022: `u`, `s`, the four numbers on spot; with
-/// `e`, times and, since 2026, `ps` and `st` on USDⓈ-M, where the times also stand before `s`.
+/// Reads a `bookTicker` payload in the order of keys seen since 2022: `u`, `s` and the four numbers
+/// on spot; also `e`, the times and, since 2026, `ps` and `st` on USDⓈ-M, where the times may also
+/// come before `s`.
 #[inline]
 fn ticker(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
     at.expect(b"{")?;
@@ -157,17 +159,17 @@ fn ticker(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
     Some(QuoteMessage { symbol, bid, ask, ts_event, sequence, snapshot, restarted })
 }
 
-/// A frame, wrapped or bare.
+/// Reads a frame, wrapped or bare.
 fn frame(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
     let Some(stream) = root.get("stream") else { return payload(root, symbols) };
     stream.string().ok_or(Reject::UnknownMessage)?;
     payload(root.get("data").ok_or(Reject::MissingField)?, symbols)
 }
 
-/// What a stream or a request was answered with.
+/// Reads the payload of a stream or the answer to a request.
 fn payload(body: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
     if let Some(mut events) = body.items() {
-        // Streams of all symbols send lists of events.
+        // All-symbol streams send lists of events.
         let first = events.next().and_then(|event| event.get("e"));
         return first.map(|_| Message::Other).ok_or(Reject::UnknownMessage);
     }
@@ -185,10 +187,11 @@ fn payload(body: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
     if fields.is_quote() { fields.quote(symbols) } else { control(body) }
 }
 
-/// An answer to a request of ours, or a partial book, which alone of the streams names no event.
+/// Reads an answer to a request of ours, or a partial book, the only stream whose messages name no
+/// event.
 fn control(body: Value<'_>) -> Result<Message, Reject> {
     if let Some(result) = body.get("result") {
-        // A list or a setting answers a question that we do not ask.
+        // A list or a setting answers a query that we never send.
         return Ok(if result.is_null() { Message::Accepted } else { Message::Other });
     }
     if body.get("error").is_some() || (body.get("code").is_some() && body.get("msg").is_some()) {
@@ -197,7 +200,7 @@ fn control(body: Value<'_>) -> Result<Message, Reject> {
     body.get("lastUpdateId").map(|_| Message::Other).ok_or(Reject::UnknownMessage)
 }
 
-/// The fields of a `bookTicker` payload.
+/// Fields of a `bookTicker` payload.
 #[derive(Default)]
 struct Fields<'a> {
     event: Option<Value<'a>>,
@@ -226,7 +229,7 @@ impl<'a> Fields<'a> {
         *field = Some(value);
     }
 
-    /// Spot quotes name no event: whatever has a part of a quote is one, if perhaps a broken one.
+    /// Spot quotes name no event, so anything with part of a quote counts as one, possibly broken.
     fn is_quote(&self) -> bool {
         [self.sequence, self.bid, self.bid_size, self.ask, self.ask_size]
             .iter()

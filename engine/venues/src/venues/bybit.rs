@@ -1,18 +1,18 @@
 //! Bybit v5, spot: the `orderbook.1.<SYMBOL>` topic.
 //!
-//! Since 2025-03-20 level 1 is documented to send snapshots only, every 10 ms while it changes, and
-//! to send the last one again, with the same `u`, after 3 s without a change. Before that it sent
-//! deltas; they are read as well, in case they come back. In a delta `[]` means that the side is as
-//! it was, size `"0"` deletes a price, and the order that replaces a deleted one comes in the same
-//! message: so the best price with a size counts, and a side with deletions alone is empty.
-//! In a snapshot `[]` means that nobody bids or offers.
+//! Since 2025-03-20 the documentation says that level 1 sends snapshots only: every 10 ms while it
+//! changes, and the last one again, with the same `u`, after 3 s without a change. Before that it
+//! sent deltas; they are still read in case they return. In a delta, `[]` means that the side is
+//! unchanged, and size `"0"` deletes a price. The order that replaces a deleted one comes in the
+//! same message, so the best price with a size counts, and a side with deletions only is empty. In
+//! a snapshot, `[]` means that the side is empty.
 //!
-//! Sequence rule: `u`, per topic; 1 means that the service restarted and numbers anew. The document
-//! does not promise that level 1 counts by one. The rule asks it of a delta all the same: that rests on
-//! two pairs of a snapshot and its delta of 2023, and a wrong guess costs quotes until the next
-//! snapshot, not a wrong price. Event time: `cts`, the matching engine's, else `ts`, when the message
-//! was made; both ms. The symbol is the topic's, since on a regional host `data.s` has been seen to be
-//! an internal name (`BTC2USDT` in `orderbook.1.BTCUSDT`).
+//! Sequence rule: `u`, per topic; 1 means that the service restarted its numbering. The document
+//! does not promise that level 1 counts by one. The rule requires it for deltas all the same: it
+//! rests on two pairs of a snapshot and its delta from 2023, and a wrong guess costs quotes until
+//! the next snapshot, not a wrong price. Event time: `cts`, from the matching engine, else `ts`,
+//! the time the message was made; both are in ms. The symbol is taken from the topic, because on a
+//! regional host `data.s` has been an internal name (`BTC2USDT` in `orderbook.1.BTCUSDT`).
 //!
 //! Sources:
 //! - <https://github.com/bybit-exchange/docs>, state of 2026-07-24, `docs/v5/websocket/wss-authentication.mdx`:
@@ -58,13 +58,13 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     protocol: || Box::new(Bybit::default()),
 };
 
-/// What a topic of quotes begins with.
+/// Prefix of a quote topic.
 const TOPIC: &str = "orderbook.1.";
 
 #[derive(Debug, Default)]
 struct Bybit {
     json: Json,
-    /// Of the last subscription message.
+    /// Id of the last subscription message.
     id: u64,
 }
 
@@ -94,8 +94,8 @@ impl Protocol for Bybit {
     }
 }
 
-/// A frame of the topic in the order of keys seen since 2023: `type` behind `ts` or before it, and `cts`
-/// at the end since 2023-12.
+/// Reads a frame of the topic in the order of keys seen since 2023: `type` after or before `ts`,
+/// and `cts` at the end since 2023-12.
 #[inline]
 fn book(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
     at.expect(br#"{"topic":"orderbook.1."#)?;
@@ -143,7 +143,7 @@ fn frame(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
     }
 }
 
-/// An answer to a request or a ping of ours.
+/// Reads an answer to a request or a ping of ours.
 fn control(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
     let text = |key| root.get(key).and_then(Value::string);
     let (op, answer) = (text("op"), text("ret_msg"));
@@ -161,7 +161,7 @@ fn control(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
     }
 }
 
-/// The answer of option sockets, which accepts some topics and refuses others.
+/// Reads the answer of option sockets, which may accept some topics and refuse others.
 fn command_response(root: Value<'_>, symbols: &Symbols) -> Message {
     let failed = root.get("data").and_then(|data| data.get("failTopics")?.items()?.next());
     failed.map_or(Message::Accepted, |topic| Message::Refused {
@@ -169,8 +169,9 @@ fn command_response(root: Value<'_>, symbols: &Symbols) -> Message {
     })
 }
 
-/// The symbol that an error names: `error:handler not found,topic:orderbook.1.BTCUSDT`. A topic that
-/// is "already subscribed" refuses the others of its request but is itself well.
+/// Returns the symbol named in an error: `error:handler not found,topic:orderbook.1.BTCUSDT`. A
+/// topic that is "already subscribed" causes the others in its request to be refused but is itself
+/// fine.
 fn refused(answer: Option<&str>, symbols: &Symbols) -> Option<usize> {
     let answer = answer.filter(|text| !text.contains("already subscribed"))?;
     let (_, rest) = answer.split_once(TOPIC)?;

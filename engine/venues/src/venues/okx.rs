@@ -1,13 +1,13 @@
 //! OKX v5, spot: the `bbo-tbt` channel.
 //!
-//! Each message is a full picture of the best bid and ask: one on subscribing, then every 10 ms while
-//! they change, and the last one again with the same `seqId` after about 60 s without a change. An
-//! absent side is `[]`. A level is `[price, size, "0", orders]`.
+//! Each message is a snapshot of the best bid and ask. One is sent on subscription, then every 10
+//! ms while they change, and the last one again with the same `seqId` after about 60 s without a
+//! change. An absent side is `[]`. A level is `[price, size, "0", orders]`.
 //!
-//! Sequence rule: `seqId` grows per instrument, not by one, and may restart lower after maintenance:
-//! it gives order and repeats, not loss. Frames of 2022 have none. Event time: `ts`, ms in a string:
-//! by the document of 2026-07 when the matching engine made the book, by that of 2026-02 when the push
-//! was triggered.
+//! Sequence rule: `seqId` increases per instrument, not by one, and may restart lower after
+//! maintenance. It shows order and repeats, but not loss. Frames from 2022 have none. Event time:
+//! `ts`, ms in a string. According to the document of 2026-07 it is when the matching engine made
+//! the book; according to that of 2026-02, when the push was triggered.
 //!
 //! Sources, both of <https://www.okx.com/docs-v5/en/>, from copies of 2026-02 and 2026-07-07:
 //! - WebSocket, "Connect", "Subscribe", "Notification": 480 requests an hour to (un)subscribe on a
@@ -60,7 +60,7 @@ const CODE_CLOSING: &[u8] = b"64008";
 #[derive(Debug, Default)]
 struct Okx {
     json: Json,
-    /// Of the last subscription message.
+    /// Id of the last subscription message.
     id: u64,
 }
 
@@ -100,8 +100,8 @@ impl Protocol for Okx {
     }
 }
 
-/// A frame of one quote in the order of keys seen since 2022: `ts`, and behind it, since 2023, `seqId`,
-/// with `prevSeqId` before it and `checksum` behind it, as the channels of whole books have them.
+/// Reads a frame with one quote in the order of keys seen since 2022: `ts` and, since 2023, `seqId`
+/// after it, with `prevSeqId` before and `checksum` behind it, as in the channels of full books.
 #[inline]
 fn book(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
     at.expect(br#"{"arg":{"channel":"bbo-tbt","instId":""#)?;
@@ -163,7 +163,8 @@ fn control(event: Value<'_>, root: Value<'_>, symbols: &Symbols) -> Result<Messa
     }
 }
 
-/// The symbol that an error names: `Wrong URL or channel:bbo-tbt,instId:BTC-USDT doesn't exist.`
+/// Returns the symbol named in an error: `Wrong URL or channel:bbo-tbt,instId:BTC-USDT doesn't
+/// exist.`
 fn refused(root: Value<'_>, symbols: &Symbols) -> Option<usize> {
     let (_, rest) = root.get("msg")?.string()?.split_once("instId:")?;
     let symbol = rest.split([',', ' ']).next()?;
