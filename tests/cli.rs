@@ -106,6 +106,18 @@ fn each_problem_is_told_with_its_key_and_reason() {
             with("name = \"all\"", "name = \"capture\""),
             "threads[0].name: \"capture\" is the name of one of the engine's own threads",
         ),
+        (with("price_decimals = 2", "price_decimals = \"2\""), "line 8: invalid type"),
+        (with("[[threads]]", "[[threads]"), "line 10: "),
+    ];
+    for (text, expected) in cases {
+        let got = problem(&text);
+        assert!(got.starts_with(expected), "expected {expected:?}, got {got:?}");
+    }
+}
+
+#[test]
+fn each_problem_of_a_section_is_told_with_its_key_and_reason() {
+    let cases = [
         (format!("{GOOD}[rings]\nfeed = 1\n"), "rings.feed: 1 is out of range"),
         (format!("{GOOD}[broadcast]\naddress = \"x\"\n"), "broadcast.address: \"x\" is no address"),
         (format!("{GOOD}[decision]\nexit_bps = 9.0\n"), "decision.exit_bps: 9 is above"),
@@ -122,8 +134,6 @@ fn each_problem_is_told_with_its_key_and_reason() {
             format!("{GOOD}[journal]\nspreads_min_net_bps = nan\n"),
             "journal.spreads_min_net_bps: NaN is no threshold",
         ),
-        (with("price_decimals = 2", "price_decimals = \"2\""), "line 8: invalid type"),
-        (with("[[threads]]", "[[threads]"), "line 10: "),
     ];
     for (text, expected) in cases {
         let got = problem(&text);

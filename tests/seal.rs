@@ -294,13 +294,13 @@ fn rows_of(path: &Path, table: &'static Table) -> Vec<(Row, u64)> {
         let numbers = numbers.unwrap().as_primitive::<Int64Type>();
         let runs = batch.column_by_name("Run").unwrap().as_dictionary::<Int32Type>();
         let names = runs.values().as_string::<i32>();
-        for at in 0..batch.num_rows() {
+        for (at, hash) in hashes.into_iter().enumerate() {
             let row = Row {
                 time: times.value(at).cast_unsigned(),
                 number: numbers.value(at).cast_unsigned(),
                 run: names.value(runs.key(at).unwrap()).to_owned(),
             };
-            rows.push((row, hashes[at]));
+            rows.push((row, hash));
         }
     }
     rows
