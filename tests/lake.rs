@@ -1,7 +1,7 @@
-//! From the ring to the lake: journal, segments and sealer.
+//! Tests the path from the ring to the lake: journal, segments and sealer.
 //!
-//! Every scenario runs on one thread with a clock set by hand and compares with a naive account of
-//! what went in. The readers in Python are in `outside/lake.rs`.
+//! Every scenario runs on one thread with a manual clock and compares with a naive account of the
+//! input. The Python readers are in `outside/lake.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
