@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_lake::ledger::{self, EntryKind};
 use spreadwire_lake::segment::SegmentReader;
+use spreadwire_market::problem::Problem;
 use spreadwire_market::recommendations;
 use spreadwire_market::record::numbers_taken;
 use spreadwire_market::record::{Kind, Quote, Record};
@@ -338,24 +339,47 @@ fn shape(frame: &[u8]) -> Vec<Vec<u8>> {
     messages
 }
 
+fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
+    Plan::read(path, &Host { cpus: (0..8).collect(), now: 0 })
+}
+
 /// Checks the values that a plan takes from a configuration.
-fn has_values(name: &str, values: &[&str]) {
-    let path = fixtures().join("config").join(name);
-    let host = Host { cpus: (0..8).collect(), now: 0 };
-    let plan = Plan::read(&path, &host).unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
-    let text = plan.describe();
+fn has_values(folder: &Path, name: &str, values: &[&str]) {
+    let plan = plan_of(&folder.join(name));
+    let text = plan.unwrap_or_else(|problems| panic!("{name}: {problems:?}")).describe();
     for value in values {
         assert!(text.contains(value), "{name}: {value} in {text}");
     }
 }
 
+/// The old presets list spot names on a venue of perpetuals. That is refused, and doing what the message
+/// says is all that they need.
 #[test]
-fn configurations_of_the_old_version_are_read() {
+fn presets_of_the_old_version_are_read_once_their_instruments_name_both_markets() {
+    let home = tempfile::tempdir().unwrap();
+    copy(&fixtures().join("config"), home.path());
+    let instruments = home.path().join("instruments.toml");
+    for name in ["laptop.toml", "pinned-2.toml", "pinned-8.toml"] {
+        let problems = plan_of(&home.path().join(name)).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        assert_eq!((&problems[0].file, problems[0].key.as_str()), (&instruments, "venues[1].name"));
+        let remedy = "compare both markets as BTC/USDT:SPOT-PERP under [[across_markets]]";
+        assert!(problems[0].remedy.contains(remedy), "{problems:?}");
+    }
+    let text = fs::read_to_string(&instruments).unwrap();
+    let text = text.replace("[[instruments]]", "[[across_markets]]");
+    fs::write(&instruments, text.replace("/USDT\"", "/USDT:SPOT-PERP\"")).unwrap();
     let venues = ["binance ", "binance-usdm ", "bybit ", "okx ", "5 instruments"];
-    has_values("laptop.toml", &[&venues[..], &["all ", "500µs"]].concat());
-    has_values("pinned-2.toml", &[&venues[..], &["hot ", "consumers ", "CPU 1"]].concat());
-    has_values("pinned-8.toml", &[&venues[..], &["feed-binance-um ", "CPU 7"]].concat());
+    let values = |more: &[&'static str]| [&venues[..], more].concat();
+    has_values(home.path(), "laptop.toml", &values(&["all ", "500µs"]));
+    has_values(home.path(), "pinned-2.toml", &values(&["hot ", "consumers ", "CPU 1"]));
+    has_values(home.path(), "pinned-8.toml", &values(&["feed-binance-um ", "CPU 7"]));
+}
+
+#[test]
+fn every_key_of_the_old_version_is_read() {
     has_values(
+        &fixtures().join("config"),
         "every-key.toml",
         &[
             "wss://127.0.0.1:9103/",

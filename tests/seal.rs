@@ -115,7 +115,9 @@ struct Lake {
 
 impl Lake {
     fn new() -> Lake {
-        Lake { home: tempfile::tempdir().unwrap(), catalogue: catalogue() }
+        let home = tempfile::tempdir().unwrap();
+        fs::create_dir(home.path().join("journal")).unwrap();
+        Lake { home, catalogue: catalogue() }
     }
 
     fn path(&self) -> &Path {
@@ -582,6 +584,17 @@ fn nothing_is_left_half_done_when_a_later_file_cannot_be_written() {
     let error = lake.seal(&segment).unwrap_err();
     assert!(matches!(error, SealError::Table(_)), "{error}");
     assert_eq!(lake.content(), before, "the first one's file is gone again");
+}
+
+#[test]
+fn no_file_has_its_name_before_the_ledger_knows_it() {
+    let lake = Lake::new();
+    let segment = lake.segment(0, 0, &quotes(3, MIDNIGHT));
+    fs::write(lake.path().join("ledger"), "in the way").unwrap();
+    let before = lake.content();
+    let error = lake.seal(&segment).unwrap_err();
+    assert!(matches!(error, SealError::Table(_)), "{error}");
+    assert_eq!(lake.content(), before);
 }
 
 /// Returns the names of the first segments' files with their rows.

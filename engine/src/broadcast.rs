@@ -4,9 +4,9 @@
 //! One agent on one thread holds the listener, the clients' sockets, and the latest of everything.
 //! A record is encoded once per protocol into a log of frames that all clients share. A client that
 //! wants everything is a position in that log and gets what is behind it with one `write` per duty
-//! cycle, so that a message costs nothing per client but those writes. A client that does not keep up
-//! is conflated and in the end disconnected; it never delays the others. `docs/broadcast.md` is the
-//! protocol with its promises.
+//! cycle, so that a message costs nothing per client but those writes. A client that does not keep
+//! up is conflated and in the end disconnected; it never delays the others. `docs/broadcast.md` is
+//! the protocol with its promises.
 //!
 //! Sockets are polled at most every [`Settings::poll_interval`]: the poll is a system call, and new
 //! clients and requests can wait that long, while spreads go out in the cycle that took them.

@@ -21,7 +21,6 @@ use spreadwire_market::state::{Reason, State as Health};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, MutexGuard};
-use std::time::{Duration, Instant};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -31,7 +30,7 @@ pub(crate) const START: Nanos = 1_700_000_000 * SECOND;
 /// Number of idle turns of a network in memory after which nothing will move any more.
 const IDLE_TURNS_MAX: usize = 8;
 /// Maximum time without progress on real sockets, and on processes at their other end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Nanos = 60 * SECOND;
 
 /// Every instrument on every venue, except the last instrument on the last venue.
 pub(crate) fn catalogue(instruments: u32, venues: u8) -> Catalogue {
@@ -101,7 +100,16 @@ pub(crate) trait Door {
 pub(crate) struct Wait {
     idle_turns: usize,
     moved: u64,
-    progress_at: Instant,
+    /// The real time, which passes for real sockets alone.
+    host: Clock,
+    progress_at: Nanos,
+}
+
+impl Wait {
+    fn begin() -> Wait {
+        let host = Clock::host();
+        Wait { idle_turns: 0, moved: 0, progress_at: host.now(), host }
+    }
 }
 
 impl Door for FakeNetwork {
@@ -131,10 +139,10 @@ impl Door for SocketAddr {
 
     fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool {
         if worked {
-            wait.progress_at = Instant::now();
+            wait.progress_at = wait.host.now();
         }
         std::thread::yield_now();
-        wait.progress_at.elapsed() > PATIENCE
+        wait.host.now().saturating_sub(wait.progress_at) > PATIENCE
     }
 }
 
@@ -210,7 +218,7 @@ impl<N: Network, D: Door> Server<N, D> {
 
     /// Drives the server until the test sees what it waits for.
     pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server<N, D>) -> bool) {
-        let mut wait = Wait { idle_turns: 0, moved: 0, progress_at: Instant::now() };
+        let mut wait = Wait::begin();
         loop {
             let worked = self.turn() > 0;
             if done(self) {

@@ -48,7 +48,7 @@ fn a_line_that_passes_one_byte_at_a_time_passes_everything() {
         thin.read();
         thin.seen.last() == wide.seen.last()
     });
-    assert!(0 < thin.seen.len() && wide.seen.ends_with(&thin.seen));
+    assert!(!thin.seen.is_empty() && wide.seen.ends_with(&thin.seen));
 }
 
 #[test]

@@ -208,7 +208,7 @@ fn with_names_of(catalogue: &Value, mut message: Value) -> Value {
             message[field] = json!(decimal(message[field].as_i64().unwrap(), scale));
         }
         let fields = message.as_object_mut().unwrap();
-        (fields.remove("price_scale"), fields.remove("size_scale"));
+        fields.retain(|field, _| !field.ends_with("_scale"));
     }
     message
 }

@@ -275,7 +275,7 @@ pub(crate) fn captured_frames_are_those_written() {
     let outcome = captured();
     let capture = outcome.ended.plan.lake.join("capture");
     for venue in exchange_sim::venue_names() {
-        check_lines(&outcome, &venue, &lines(&capture, &venue));
+        check_lines(&outcome, venue, &lines(&capture, venue));
     }
 }
 

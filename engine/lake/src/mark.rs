@@ -20,41 +20,41 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// How the name of a mark ends; before it stands the run.
+/// End of the name of a mark's file, after the name of the run.
 pub const MARK_SUFFIX: &str = ".run.json";
-/// How the name of a mark ends that is being written.
+/// End of the name of a mark's file while it is being written.
 pub const UNFINISHED_SUFFIX: &str = ".run.json.tmp";
-/// Version of the mark.
+/// Version of the mark's format.
 const VERSION: u64 = 1;
 
-/// A run as its mark has it.
+/// A run, as recorded in its mark.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mark {
     /// The run.
     pub run: RunId,
-    /// When it began.
+    /// Time at which the run began.
     pub started_at: Nanos,
-    /// How it ended in order; `None` while it runs and after it was killed.
+    /// How the run ended; `None` while it runs and after it was killed.
     pub ended: Option<End>,
-    /// The version of what the run writes into the ledger: [`ledger::VERSION`] of its engine.
+    /// Version of what the run writes into the ledger: [`ledger::VERSION`] of its engine.
     pub ledger: u64,
-    /// Instruments with scales, and venues; without listings, fees and ages.
+    /// Instruments with their scales, and venues; without listings, fees and maximum ages.
     pub catalogue: Catalogue,
 }
 
-/// What is known of a run that ended in order.
+/// What is known about a run that ended in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct End {
-    /// When.
+    /// Time of the end.
     pub time: Nanos,
-    /// Inputs that the calculator had numbered.
+    /// Number of inputs that the calculator numbered.
     pub inputs: u64,
-    /// Counters whose values are in the ledger.
+    /// Number of counters whose values are in the ledger.
     pub counters: u64,
 }
 
 impl Mark {
-    /// Notes in the lake that a run begins: the mark, and an entry of the ledger.
+    /// Writes the mark of a run that begins, and its first entry of the ledger.
     ///
     /// # Errors
     /// If either cannot be written.
@@ -77,11 +77,12 @@ impl Mark {
         ledger::write(lake, &format!("{}-started", self.run), self.started_at, &[entry]).map(drop)
     }
 
-    /// Notes that the run has ended in order: `inputs` were numbered, and these are its counters
-    /// and the counts of its stages. The mark goes, unless segments are left that were not sealed.
+    /// Notes that the run has ended in order: the calculator numbered `inputs`, and `counters` and
+    /// `stages` are the final counts. Deletes the mark, unless segments are left that were not
+    /// sealed.
     ///
     /// # Errors
-    /// If that cannot be written. The run then counts as killed.
+    /// If the lake cannot be written. The run then counts as killed.
     pub fn end(
         mut self,
         lake: &Path,
@@ -125,9 +126,9 @@ impl Mark {
         Ok(false)
     }
 
-    /// How the run ended, into the ledger; then the mark goes. `sealed` is the number after the
-    /// last one sealed and the time of that record, if something was sealed just now; `until` when
-    /// the next run began.
+    /// Writes into the ledger how the run ended, then deletes the mark. If something was sealed just
+    /// now, `sealed` is the number after the last record sealed, and that record's time. `until` is
+    /// when the next run began.
     fn conclude(
         &self,
         lake: &Path,
@@ -142,7 +143,7 @@ impl Mark {
                 let ended = entry(EntryKind::Ended, ended_at).because("clean");
                 let (last, rows) = (inputs.checked_sub(1), Some(counters));
                 let ended = Entry { last, rows, ..ended };
-                // What came after the last segment had no place to be written to.
+                // The inputs after the last segment could not be written.
                 let tail = Entry {
                     first: Some(next),
                     last: inputs.checked_sub(1),
@@ -164,7 +165,7 @@ impl Mark {
         self.remove(lake)
     }
 
-    /// The mark of a run whose end is in the ledger.
+    /// Deletes the mark, after the run's end is in the ledger.
     fn remove(&self, lake: &Path) -> Result<(), TableError> {
         let path = self.path(lake);
         let removed = fs::remove_file(&path)
@@ -176,8 +177,9 @@ impl Mark {
         }
     }
 
-    /// Of a run that was killed: what it may have been killed before or while writing is told or
-    /// deleted; then how it ended, unless the ledger has that already.
+    /// Completes the ledger of a run that was killed. It may have been killed before it had written
+    /// its beginning, or while it wrote a file; the beginning is written again and unfinished files
+    /// are deleted. Then the end is written, unless the ledger has one already.
     pub(crate) fn conclude_killed(
         &self,
         lake: &Path,
@@ -194,7 +196,7 @@ impl Mark {
         self.conclude(lake, sealed, until)
     }
 
-    /// The number after the last one that the ledger has of the run, and the time of that record.
+    /// Returns the number after the run's last one in the ledger, and the time of that record.
     fn sealed_so_far(&self, lake: &Path) -> (u64, Nanos) {
         let run = self.run.as_str();
         let segments = ledger::read_run(lake, run);
@@ -273,7 +275,7 @@ impl Mark {
         let ended = number("ended_at").zip(number("inputs")).zip(number("counters"));
         let ended = ended.map(|((time, inputs), counters)| End { time, inputs, counters });
         let run = RunId::new(value["run"].as_str()?)?;
-        // Version 1 did not say so.
+        // Marks of version 1 do not have this key.
         let ledger = number("ledger").unwrap_or(1);
         Some(Mark { run, started_at: number("started_at")?, ended, ledger, catalogue })
     }

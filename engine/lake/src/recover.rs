@@ -1,4 +1,4 @@
-//! Recovery: what is done about runs that ended without sealing all they recorded.
+//! Recovery of runs that ended without sealing everything they recorded.
 //!
 //! A run that was killed leaves its [`Mark`] and its segments in the journal's folder. Whoever finds
 //! them, the next engine to start or `lake recover`, seals what is whole in the segments and writes
@@ -22,9 +22,9 @@ use std::path::{Path, PathBuf};
 pub struct Leftover {
     /// The run.
     pub run: RunId,
-    /// Its mark, if there is one that can be read.
+    /// The run's mark, if there is one that can be read.
     pub mark: Option<Mark>,
-    /// Its segments with their numbers, in order.
+    /// The run's segments with their numbers, in order.
     pub segments: Vec<(u32, PathBuf)>,
 }
 
@@ -35,12 +35,12 @@ pub struct Recovered {
     pub sealed: Vec<Sealed>,
     /// Segments that were begun and held nothing.
     pub empty: usize,
-    /// A sentence for each thing that could not be done; its files stay.
+    /// A sentence for each thing that could not be done. The files concerned stay.
     pub failures: Vec<String>,
 }
 
-/// What runs left in the journal's folder, by run in the order of their names. An engine that runs
-/// has its own there.
+/// Returns what runs have left in the journal's folder, in the order of the runs' names. The files of
+/// an engine that is running are among them.
 ///
 /// # Errors
 /// If the folder is there and cannot be listed.
@@ -68,7 +68,7 @@ pub fn leftovers(lake: &Path) -> io::Result<Vec<Leftover>> {
     Ok(found)
 }
 
-/// When the run after one of `leftovers` began: its neighbour, or behind the last one `until`.
+/// Returns when the run after `leftovers[place]` began, or `until` after the last one.
 #[must_use]
 pub fn began_after(leftovers: &[Leftover], place: usize, until: Option<Nanos>) -> Option<Nanos> {
     let marks = leftovers.iter().skip(place + 1).filter_map(|left| left.mark.as_ref());
@@ -77,8 +77,8 @@ pub fn began_after(leftovers: &[Leftover], place: usize, until: Option<Nanos>) -
 
 impl Leftover {
     /// Seals what is whole in the segments, and writes into the ledger how the run ended. `until`
-    /// is when the next run began. `catalogue` stands in where the mark is lost. `each` is told
-    /// before each segment.
+    /// is when the next run began. `catalogue` is used if the mark is lost. `each` is called before
+    /// each segment.
     pub fn recover(
         &self,
         lake: &Path,
@@ -114,7 +114,7 @@ impl Leftover {
         recovered
     }
 
-    /// Seals one segment; `None` if nothing was ever written into it.
+    /// Seals one segment. Returns `None` if nothing was ever written into it.
     fn seal(
         &self,
         lake: &Path,
@@ -135,7 +135,7 @@ impl Leftover {
                 let started_at = self.mark.as_ref().map_or(0, |mark| mark.started_at);
                 let info = SegmentInfo { origin, number, started_at };
                 if !SegmentReader::open_headless(path, info)?.skip_damage()? {
-                    // Nothing in it is ours, whatever its name says.
+                    // No block of ours is in it, although its name is one of ours.
                     return Err(SegmentError::NotASegment.into());
                 }
                 seal_headless(path, lake, catalogue, info).map(Some)

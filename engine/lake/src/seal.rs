@@ -40,53 +40,53 @@ pub use sealer::Sealer;
 /// What became of a segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    /// What the segment said of itself.
+    /// The segment's own header.
     pub info: SegmentInfo,
-    /// The files that its rows are in now, in the order written.
+    /// Files that hold its rows now, in the order written.
     pub files: Vec<SealedFile>,
-    /// What the segment held.
+    /// Number of records of each kind in the segment.
     pub tally: Tally,
-    /// The number after its last record; `None` if it held none.
+    /// Number after that of its last record; `None` if the segment held none.
     pub next_sequence: Option<u64>,
-    /// The latest receive time in it; of an empty one when it was begun.
+    /// Latest receive time in the segment; if it is empty, the time at which it was begun.
     pub last_time: Nanos,
-    /// Where the last whole block ended, if the segment was cut off inside the one after it.
+    /// Offset at which the last whole block ended, if the segment was cut off within the next one.
     pub truncated_at: Option<u64>,
-    /// Where blocks were damaged; the whole ones around them are sealed, the segment is kept.
+    /// Offsets of damaged blocks. The whole blocks around them are sealed, and the segment is kept.
     pub damaged_at: Vec<u64>,
 }
 
 /// A Parquet file of the lake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedFile {
-    /// Where it is.
+    /// Path of the file.
     pub path: PathBuf,
-    /// Its rows, as its footer says.
+    /// Number of rows, from its footer.
     pub rows: u64,
 }
 
-/// Why a segment was not sealed. It stays where it is, and can be sealed again.
+/// Why a segment was not sealed. The segment stays where it is, and sealing it can be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// The segment cannot be read.
     #[error(transparent)]
     Segment(#[from] SegmentError),
-    /// Its ids mean something else than those of the catalogue at hand.
+    /// The segment was written with another catalogue, so its ids mean something else.
     #[error("the segment was written with another catalogue of instruments and venues")]
     OtherCatalogue,
     /// The catalogue's names cannot be folders.
     #[error(transparent)]
     Names(#[from] NamesError),
-    /// A record that cannot be a row.
+    /// A record cannot be a row.
     #[error(transparent)]
     Row(#[from] RowError),
-    /// Columns that do not fit their table.
+    /// Columns do not fit their table.
     #[error("the columns do not fit the table")]
     Columns(#[from] ArrowError),
-    /// A file of the lake cannot be written, or not be read back.
+    /// A file of the lake cannot be written or read back.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// A file that was read back does not have the rows that went into it.
+    /// A file was read back and does not have the rows that were written into it.
     #[error("{path} was read back and does not have the rows that were written")]
     Differs {
         /// The file.
@@ -97,9 +97,9 @@ pub enum SealError {
     Lock(#[from] LockError),
 }
 
-/// Seals a segment, to which nobody writes any more, into `lake`, and deletes it; one that is
-/// damaged is kept in the folder [`lake::DAMAGED`]. What was sealed of it before is not sealed
-/// twice.
+/// Seals a segment into `lake` and deletes it. A damaged segment is moved to the folder
+/// [`lake::DAMAGED`] instead. Rows that an earlier attempt has sealed are not sealed twice. Nobody
+/// may write to the segment any more.
 ///
 /// # Errors
 /// [`SealError`]; the segment stays.
@@ -108,7 +108,8 @@ pub fn seal_segment(path: &Path, lake: &Path, catalogue: &Catalogue) -> Result<S
     work.seal(path, SegmentReader::open(path)?, None)
 }
 
-/// Seals what is whole in a segment whose header is damaged, by what its name and its run tell.
+/// Seals what is whole in a segment whose header is damaged. `info` replaces the header; it comes
+/// from the file's name and the run's mark.
 ///
 /// # Errors
 /// [`SealError`]; the segment stays.
@@ -122,7 +123,7 @@ pub fn seal_headless(
     work.seal(path, SegmentReader::open_headless(path, info)?, None)
 }
 
-/// Where to, with which names, and whether somebody may have begun before.
+/// Where to seal, with which names, and whether an earlier attempt may have done part of it.
 struct Work<'a> {
     lake: &'a Path,
     catalogue: &'a Catalogue,
@@ -146,7 +147,7 @@ impl Work<'_> {
         let _lock = lake::lock_changes(self.lake)?;
         let mut drafts = Drafts::default();
         for (group, mut places) in content.groups() {
-            // Stable: the journal's order breaks ties.
+            // The sort is stable, so the journal's order breaks ties.
             places.sort_by_key(|at| content.records[*at as usize].ts_recv());
             let rows = Rows { group, places, content: &content, columns: &columns };
             drafts.0.push(self.draft(&rows)?);
@@ -161,7 +162,7 @@ impl Work<'_> {
         Ok(content.sealed(files))
     }
 
-    /// Writes a group's file under a name that no reader takes, and reads it back.
+    /// Writes a group's file under a name that readers ignore, and reads it back.
     fn draft(&self, rows: &Rows<'_>) -> Result<Draft, SealError> {
         let relative = rows.columns.folder(&rows.group);
         let folder = self.lake.join(&relative);
@@ -194,7 +195,7 @@ impl Work<'_> {
         Ok(Draft { unfinished: Some(unfinished), file, relative, written, own })
     }
 
-    /// Deletes the segment, or keeps it aside if it was damaged.
+    /// Deletes the segment, or puts it aside if it was damaged.
     fn put_away(&self, path: &Path, content: &Content) -> Result<(), SealError> {
         let io = |doing, path: &Path| {
             let path = path.to_owned();

@@ -3,8 +3,8 @@
 //!
 //! `docs/broadcast.md` has every field with its offset, and a test compares the two. A WebSocket
 //! message holds one or more of these messages, one behind the other. A reader skips by `length`
-//! what it does not know. Numbers are those of the engine's records: mantissas at the scales that the
-//! message itself repeats, venues and instruments by their place in the catalogue.
+//! what it does not know. Numbers are those of the engine's records: mantissas at the scales that
+//! the message itself repeats, venues and instruments by their place in the catalogue.
 
 use super::conflation::Missed;
 use super::event::{Delivery, Event, Topic};

@@ -135,8 +135,8 @@ impl<S: Socket> Client<S> {
         taken
     }
 
-    /// Returns whether there is nothing to do for the client but to give it events: it says nothing,
-    /// nothing waits, no timer is due.
+    /// Returns whether there is nothing to do for the client but to give it events: it says
+    /// nothing, nothing waits, no timer is due.
     #[inline]
     pub(super) fn is_quiet(&self, shared: &Shared) -> bool {
         let (now, settings) = (shared.now, &shared.settings);
@@ -147,7 +147,8 @@ impl<S: Socket> Client<S> {
             && now < self.pinged_at + settings.ping_interval
     }
 
-    /// Does everything but events: input, timers, snapshots, catching up. Returns how much was done.
+    /// Does everything but events: input, timers, snapshots, catching up. Returns how much was
+    /// done.
     pub(super) fn serve(&mut self, shared: &mut Shared) -> usize {
         // What the client says is answered behind what it has been told.
         self.stream.take_range(shared);

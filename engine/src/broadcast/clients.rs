@@ -1,7 +1,7 @@
 //! All clients by their place, and how an event reaches those that want it.
 //!
-//! An event is encoded once per protocol if anyone wants it. Clients that want everything follow the
-//! log; the others are asked about each event.
+//! An event is encoded once per protocol if anyone wants it. Clients that want everything follow
+//! the log; the others are asked about each event.
 
 use super::client::Client;
 use super::event::Event;

@@ -1,11 +1,11 @@
-//! What a client whose buffer is full will get later: the latest of each key, in order.
+//! The events that a client whose buffer is full will get later: the latest of each key, in order.
 //!
-//! A table by key whose used entries form a list from the longest to the shortest unchanged. A newer
-//! event replaces the older of its key and moves to the end, so that taking from the front gives the
-//! latest of each key in the order of the stream. A leg that came back to life while the client was
-//! behind has two entries, its latest state that was not live and then the live one, so that the
-//! client forgets the leg's pairs as it would have in the stream. All memory is taken once, at the
-//! first congestion.
+//! The used entries of a table by key form a list, from the one unchanged for longest to the
+//! newest. A newer event replaces the older of its key and moves to the end, so that taking from
+//! the front gives the latest of each key in the order of the stream. A leg that came back to life
+//! while the client was behind has two entries, its latest state that was not live and then the
+//! live one, so that the client forgets the leg's pairs as it would have in the stream. All memory
+//! is taken once, at the first congestion.
 
 use super::event::{Event, Topic};
 use super::market::Keys;
@@ -25,11 +25,11 @@ struct Entry {
 /// Spreads that will never be sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Missed {
-    /// How many.
+    /// Number of spreads.
     pub(super) count: u64,
-    /// The first one's number.
+    /// Number of the first one in the stream.
     pub(super) from_seq: u64,
-    /// The last one's.
+    /// Number of the last one in the stream.
     pub(super) to_seq: u64,
 }
 
@@ -44,7 +44,7 @@ impl Missed {
 /// The table.
 #[derive(Debug)]
 pub(super) struct Conflation {
-    /// By key; behind the last key those of states that are live.
+    /// Entries by key; behind the last key those of states that are live.
     entries: Vec<Entry>,
     first: usize,
     last: usize,
@@ -54,7 +54,7 @@ pub(super) struct Conflation {
 }
 
 impl Conflation {
-    /// Room for every key.
+    /// Takes the memory for every key.
     pub(super) fn new(keys: &Keys) -> Conflation {
         let empty = Entry { event: None, before: NONE, after: NONE };
         let entries = vec![empty; keys.count() + keys.states()];
@@ -134,17 +134,17 @@ impl Conflation {
         (keys.states()..keys.count()).map(|key| self.remove(key)).sum()
     }
 
-    /// The engine's loss since this was last asked.
+    /// Takes the engine's loss since the last call.
     pub(super) fn take_gap(&mut self) -> Option<Gap> {
         self.gap.take()
     }
 
-    /// The last change of recording since this was last asked.
+    /// Takes the last change of recording since the last call.
     pub(super) fn take_recording(&mut self) -> Option<Recording> {
         self.recording.take()
     }
 
-    /// What was replaced or dropped since this was last asked.
+    /// Takes what was replaced or dropped since the last call.
     pub(super) fn take_missed(&mut self) -> Option<Missed> {
         let missed = std::mem::take(&mut self.missed);
         (missed.count > 0).then_some(missed)
@@ -159,7 +159,7 @@ impl Conflation {
         event
     }
 
-    /// Whether nothing waits to be told.
+    /// Returns whether nothing waits to be told.
     pub(super) fn is_empty(&self) -> bool {
         let told = self.gap.is_none() && self.recording.is_none();
         self.first == NONE && self.missed.count == 0 && told

@@ -1,8 +1,8 @@
 //! The messages of `spreadwire.v1.json`: texts, one JSON object each.
 //!
-//! The frequent ones (spread, status, gap, recording, snapshot) are written by hand, with names that
-//! were quoted once; the rare ones go through serde. What answers a request is one of these texts in
-//! both protocols. `docs/broadcast.md` shows each message, and a test holds it to that.
+//! The frequent ones (spread, status, gap, recording, snapshot) are written by hand, with names
+//! that were quoted once; the rare ones go through serde. What answers a request is one of these
+//! texts in both protocols. `docs/broadcast.md` shows each message, and a test holds it to that.
 
 use super::conflation::Missed;
 use super::event::{Delivery, Event, Topic};

@@ -1,15 +1,15 @@
-//! The messages that clients have in common, each encoded once per protocol, as the bytes of frames.
+//! The log of messages that clients have in common, each encoded once per protocol as a frame.
 //!
-//! A ring of messages beside a ring of bytes for each protocol. A message has a number, which grows
-//! by one; what a client still has to be sent is ranges of numbers, and a range is at most two
-//! slices of the bytes. Nothing is copied out for a client. The record of each message is kept with
-//! it, so that a client that is too slow can be conflated instead. Old messages are overwritten:
+//! It is a ring of messages beside a ring of bytes for each protocol. A message has a number, which
+//! grows by one. A client's queue holds ranges of numbers, and the bytes of a range are at most two
+//! slices, so that nothing is copied for a client. The record of each message is kept with it, so
+//! that a client that is too slow can be conflated instead. Old messages are overwritten:
 //! the agent makes sure before it appends that no client still has to be sent them.
 
 use super::event::Event;
 use spreadwire_market::record::Record;
 
-/// How a client is spoken to.
+/// The form of the messages that a client is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// `spreadwire.v1.json`: texts.
@@ -19,11 +19,11 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// Both.
+    /// Both protocols.
     pub const ALL: [Protocol; 2] = [Protocol::Json, Protocol::Binary];
 }
 
-/// Bytes of the ring for each message of it: a spread has some 330 as JSON and 82 as binary.
+/// Bytes of the ring per message: a spread has some 330 as JSON and 82 as binary.
 const BYTES_PER_MESSAGE: usize = 128;
 
 #[derive(Clone, Copy, Debug)]
@@ -31,17 +31,17 @@ struct Entry {
     record: Record,
     seq: u64,
     key: usize,
-    /// By protocol, where its frame begins among all bytes ever written. A protocol that nobody
-    /// needed has no frame: the next message begins at the same place.
+    /// Place, by protocol, where its frame begins among all bytes ever written. In a protocol that
+    /// nobody needed there is no frame, and the next message begins at the same place.
     starts: [u64; 2],
 }
 
 #[derive(Debug)]
 struct Bytes {
     ring: Vec<u8>,
-    /// Bytes ever written.
+    /// Number of bytes ever written.
     head: u64,
-    /// Of them those of the message that is not committed yet.
+    /// Number of further bytes, of the message that is not committed yet.
     staged: usize,
 }
 
@@ -70,7 +70,7 @@ impl Log {
         }
     }
 
-    /// The number that the next message will have.
+    /// Returns the number that the next message will have.
     pub(super) fn head(&self) -> u64 {
         self.head
     }
@@ -80,7 +80,7 @@ impl Log {
         &self.entries[number as usize & (self.entries.len() - 1)]
     }
 
-    /// Where a message's frame begins; of the next one where it will.
+    /// Returns where a message's frame begins, or will begin if it is the next message.
     fn start(&self, number: u64, protocol: Protocol) -> u64 {
         if number == self.head {
             return self.bytes[protocol as usize].head;
@@ -89,15 +89,15 @@ impl Log {
         self.entry(number).starts[protocol as usize]
     }
 
-    /// Bytes of the frames `from..to`.
+    /// Returns the number of bytes of the frames `from..to`.
     #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "at most the ring's size")]
     pub(super) fn len(&self, from: u64, to: u64, protocol: Protocol) -> usize {
         (self.start(to, protocol) - self.start(from, protocol)) as usize
     }
 
-    /// The number of the oldest message that will be left when one whose frames are at most `bound`
-    /// long is appended.
+    /// Returns the number of the oldest message that will be left when a message is appended whose
+    /// frames are at most `bound` long.
     pub(super) fn tail_with(&self, bound: usize) -> u64 {
         let too_many = |tail: u64| self.entries.len() as u64 <= self.head - tail;
         let too_long = |tail: u64| {
@@ -112,13 +112,13 @@ impl Log {
         tail
     }
 
-    /// Whether the next message has a frame of this protocol already.
+    /// Returns whether the next message has a frame of this protocol already.
     #[inline]
     pub(super) fn is_staged(&self, protocol: Protocol) -> bool {
         self.bytes[protocol as usize].staged > 0
     }
 
-    /// Bytes of the next message's frame.
+    /// Returns the number of bytes of the next message's frame.
     #[inline]
     pub(super) fn staged(&self, protocol: Protocol) -> usize {
         self.bytes[protocol as usize].staged
@@ -156,14 +156,14 @@ impl Log {
         longest
     }
 
-    /// What a message tells.
+    /// Returns the event of a message.
     pub(super) fn event(&self, number: u64) -> Event {
         let Entry { record, seq, key, .. } = *self.entry(number);
         Event { record, seq, key }
     }
 
-    /// The frames `from..to` without the first `sent` bytes; the second slice is empty unless they
-    /// pass the end of the ring.
+    /// Returns the frames `from..to` without the first `sent` bytes; the second slice is empty
+    /// unless they pass the end of the ring.
     #[expect(clippy::cast_possible_truncation, reason = "masked to the ring's size")]
     pub(super) fn slices(
         &self,
@@ -179,8 +179,8 @@ impl Log {
         (&ring[at..at + first], &ring[..length - first])
     }
 
-    /// The message in `from..to` that holds the byte at `offset` of their frames, and how many of
-    /// its own bytes come before that byte.
+    /// Finds the message in `from..to` that holds the byte at `offset` of their frames; returns it
+    /// with the number of its own bytes before that byte.
     pub(super) fn find(
         &self,
         (from, to): (u64, u64),

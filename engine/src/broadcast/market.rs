@@ -9,10 +9,10 @@ use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::record::{Record, Spread, Status};
 use spreadwire_market::state::{Reason, State};
 
-/// Says that a venue does not list an instrument.
+/// Rank of a venue that does not list an instrument.
 const UNLISTED: u8 = u8::MAX;
 
-/// Where states and pairs stand in the table.
+/// The places of states and pairs in the table.
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     venues: usize,
@@ -32,7 +32,7 @@ struct Row {
 }
 
 impl Keys {
-    /// For everything that a catalogue lists.
+    /// Assigns a key to everything that a catalogue lists.
     pub(super) fn new(catalogue: &Catalogue) -> Keys {
         let venues = catalogue.venues.len();
         let mut ranks = vec![UNLISTED; catalogue.instruments.len() * venues];
@@ -56,12 +56,12 @@ impl Keys {
         Keys { venues, ranks, rows, states, count: states + pairs }
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
-    /// How many of them, from 0, are states.
+    /// Returns the number of keys, from 0 on, that are states.
     pub(super) fn states(&self) -> usize {
         self.states
     }
@@ -83,7 +83,7 @@ impl Keys {
         Some(row.first_pair + buy * row.listed + sell)
     }
 
-    /// The pairs that have this venue as a leg.
+    /// Returns the pairs that have this venue as a leg.
     pub(super) fn pairs_of(&self, status: &Status) -> impl Iterator<Item = usize> {
         let (row, rank) = self
             .place(status.instrument, status.venue)
@@ -103,7 +103,7 @@ pub(super) struct Market {
 }
 
 impl Market {
-    /// Every state is down, no pair has a spread.
+    /// Begins with every state down and no spread.
     pub(super) fn new(catalogue: &Catalogue) -> Market {
         let keys = Keys::new(catalogue);
         let mut latest: Vec<Event> =
@@ -116,17 +116,17 @@ impl Market {
         Market { keys, latest, seq: 0 }
     }
 
-    /// The table's keys.
+    /// Returns the table's keys.
     pub(super) fn keys(&self) -> &Keys {
         &self.keys
     }
 
-    /// The number of the last spread.
+    /// Returns the number of the last spread.
     pub(super) fn seq(&self) -> u64 {
         self.seq
     }
 
-    /// What stands at a key; `None` for a pair without a spread.
+    /// Returns the event of a key; `None` for a pair without a spread.
     pub(super) fn latest(&self, key: usize) -> Option<&Event> {
         self.latest.get(key).filter(|event| event.record.kind().is_some())
     }

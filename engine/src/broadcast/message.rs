@@ -1,6 +1,7 @@
 //! What the server says, as WebSocket frames that are encoded once for all clients.
 //!
-//! The encoder picks the protocol and makes the frame; `json.rs` and `binary.rs` write the messages.
+//! The encoder picks the protocol and makes the frame; `json.rs` and `binary.rs` write the
+//! messages.
 
 use super::binary::Binary;
 use super::conflation::Missed;

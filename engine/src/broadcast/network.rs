@@ -1,8 +1,8 @@
 //! Where the broadcast's connections come from: TCP in the engine, whatever a test plays in a test.
 //!
-//! The agent is generic over [`Network`], so that calls to the sockets are static. A network behaves
-//! as `epoll` does in its edge-triggered mode: what is ready is reported once, and stands until a
-//! call would block.
+//! The agent is generic over [`Network`], so that calls to the sockets are static. A network
+//! behaves as `epoll` does in its edge-triggered mode: what is ready is reported once, and stands
+//! until a call would block.
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};

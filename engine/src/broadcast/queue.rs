@@ -1,7 +1,7 @@
-//! What one client still has to be sent, in order: ranges of the common log, and bytes of its own.
+//! The queue of one client: ranges of the common log, and bytes of the client's own, in order.
 //!
-//! What all clients have in common is never copied here: a range is two numbers. Only answers,
-//! snapshots and control frames are the client's own bytes.
+//! Messages that all clients have in common are never copied here: a range is two numbers. Only
+//! answers, snapshots and control frames are the client's own bytes.
 
 use super::event::Event;
 use super::log::{Log, Protocol};
@@ -12,7 +12,7 @@ use std::io::IoSlice;
 enum Piece {
     /// Messages of the log.
     Shared { from: u64, to: u64 },
-    /// So many of the own bytes.
+    /// The next bytes of the client's own.
     Own { bytes: usize },
 }
 
@@ -28,7 +28,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Nothing to send.
+    /// Begins with nothing to send.
     pub(super) fn new() -> Queue {
         Queue {
             protocol: Protocol::Json,
@@ -39,22 +39,22 @@ impl Queue {
         }
     }
 
-    /// Chooses whose frames ranges are, before there is any.
+    /// Chooses the protocol of the frames, before there is any range.
     pub(super) fn speak(&mut self, protocol: Protocol) {
         self.protocol = protocol;
     }
 
-    /// Whose frames ranges are.
+    /// Returns the protocol of the frames.
     pub(super) fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// Bytes to send.
+    /// Returns the number of bytes to send.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The first message of the log that is still to be sent.
+    /// Returns the first message of the log that is still to be sent.
     pub(super) fn first_message(&self) -> Option<u64> {
         self.pieces.iter().find_map(|piece| match piece {
             Piece::Shared { from, .. } => Some(*from),
@@ -72,7 +72,7 @@ impl Queue {
         }
     }
 
-    /// Adds bytes of its own.
+    /// Adds bytes of the client's own.
     pub(super) fn push(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
@@ -158,8 +158,8 @@ impl Queue {
         }
     }
 
-    /// Gives up what waits behind the last bytes of its own, but for a frame that has begun, and
-    /// hands over the messages that will so not be sent, in order. What stays is its own afterwards.
+    /// Drops what waits behind the last bytes of the client's own, except a frame that has begun,
+    /// and hands over the messages that will therefore not be sent, in order. What stays is copied.
     pub(super) fn give_up(&mut self, log: &Log, mut each: impl FnMut(&Event)) {
         let Some(Piece::Shared { from, to }) = self.pieces.back().copied() else {
             return self.detach(log);

@@ -1,20 +1,20 @@
-//! What clients say: one JSON object each, checked to the last field.
+//! Requests of clients: one JSON object each, checked to the last field.
 //!
-//! A request that is wrong is answered with what would be right; only a text that is no JSON at all
-//! ends the connection. Requests are rare, so this is simple rather than quick.
+//! A wrong request is answered with what would be right. Only a text that is not JSON ends the
+//! connection. Requests are rare, so this is simple rather than fast.
 
 use serde_json::{Map, Value};
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 
-/// A client's name for a filter or a ping is at most this long, because it is echoed.
+/// Most bytes of a client's id for a filter or a ping, which is echoed.
 const ID_BYTES_MAX: usize = 64;
 /// A name this similar (Jaro-Winkler) is suggested.
 const SIMILARITY_MIN: f64 = 0.7;
 
-/// What a filter shall let pass; absent means all.
+/// What a filter lets pass; an absent field means all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Wish {
-    /// The client's name for it.
+    /// The client's id for it.
     pub(super) id: Option<String>,
     /// Spreads of these.
     pub(super) instruments: Option<Vec<InstrumentId>>,
@@ -35,7 +35,7 @@ pub(super) enum Request {
     Ping(Option<String>),
 }
 
-/// Why a request was not followed, and what would be right.
+/// The reason why a request was refused, and what would be right.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     /// One word for programs.
@@ -46,7 +46,7 @@ pub(super) struct Refusal {
     pub(super) id: Option<String>,
 }
 
-/// Why a text is no request.
+/// The reason why a text is no request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rejection {
     /// Not JSON.

@@ -12,7 +12,8 @@ use spreadwire_market::record::Recording;
 use std::sync::Arc;
 
 /// Bytes of new messages after which the sockets are tried before the cycle's end: half of what a
-/// loopback segment carries, so that one cycle's backlog does not pile up beside sockets that take it.
+/// loopback segment carries, so that one cycle's backlog does not pile up beside sockets that take
+/// it.
 const FLUSH_AT: usize = 32 * 1024;
 
 /// How many bytes may be appended to the log before every client has to be looked at.

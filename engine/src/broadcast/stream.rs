@@ -1,9 +1,9 @@
 //! What one client is sent: everything in order while it keeps up, the latest of each key when not.
 //!
-//! A client is in order as long as its socket takes what it is given. One that wants everything then
-//! follows the log: nothing is done for it per message, and what it gets is found when its socket is
-//! written to. When its queue is full it is behind: what waits and what comes is conflated until its
-//! own bytes have left. Then it catches up and is in order again.
+//! A client is in order as long as its socket takes what it is given. One that wants everything
+//! then follows the log: nothing is done for it per message, and what it gets is found when its
+//! socket is written to. When its queue is full it is behind: what waits and what comes is
+//! conflated until its own bytes have left. Then it catches up and is in order again.
 
 use super::conflation::Conflation;
 use super::event::{Delivery, Event, Topic};

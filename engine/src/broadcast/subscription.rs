@@ -1,9 +1,9 @@
-//! What a client wants: filters, and how far the snapshot of each has come.
+//! A client's filters, and how far the snapshot of each has come.
 //!
 //! A filter's snapshot walks the market's table key by key, in several messages if it is long.
 //! Until it has reached a key, events of that key are left out, because the snapshot will carry the
-//! latest; from then on each is sent. So every key's course begins with the snapshot and misses and
-//! repeats nothing.
+//! latest; from then on each event is sent. The client thus gets each key's events from the
+//! snapshot on, without a gap or a repetition.
 
 use super::event::{Event, Topic};
 use super::request::{Refusal, Wish};
@@ -22,7 +22,7 @@ pub(super) struct Filter {
     /// A bit for each venue; `None` for all.
     venues: Option<u64>,
     min_net_bps: Option<f64>,
-    /// The same as a fraction, minus infinity for none.
+    /// `min_net_bps` as a fraction, minus infinity for none.
     min_net: f64,
     /// The first key that the snapshot has not covered.
     reached: usize,
@@ -42,17 +42,17 @@ impl Filter {
         Filter { id, instruments, venues, min_net_bps, min_net, reached: 0 }
     }
 
-    /// The name that the client gave it or was given.
+    /// Returns the id that the client gave it or was given.
     pub(super) fn id(&self) -> &str {
         &self.id
     }
 
-    /// The first key that its snapshot has not covered.
+    /// Returns the first key that its snapshot has not covered.
     pub(super) fn reached(&self) -> usize {
         self.reached
     }
 
-    /// Whether it asks for this event.
+    /// Returns whether it asks for this event.
     #[inline]
     pub(super) fn covers(&self, event: &Event) -> bool {
         match event.topic() {
@@ -75,7 +75,7 @@ impl Filter {
         })
     }
 
-    /// The instruments it lists, `None` for all.
+    /// Returns the instruments that it lists, `None` for all.
     pub(super) fn instrument_names<'a>(&self, catalogue: &'a Catalogue) -> Option<Vec<&'a str>> {
         self.instruments.as_ref()?;
         let all = (0_u32..).zip(&catalogue.instruments);
@@ -86,19 +86,19 @@ impl Filter {
         )
     }
 
-    /// The venues it lists, `None` for all.
+    /// Returns the venues that it lists, `None` for all.
     pub(super) fn venue_names<'a>(&self, catalogue: &'a Catalogue) -> Option<Vec<&'a str>> {
         let bits = self.venues?;
         let all = (0_u8..).zip(&catalogue.venues);
         Some(all.filter(|(id, _)| bits & bit(VenueId(*id)) != 0).map(|(_, v)| &*v.name).collect())
     }
 
-    /// Whether it asks for everything.
+    /// Returns whether it asks for everything.
     fn is_all(&self) -> bool {
         self.instruments.is_none() && self.venues.is_none() && self.min_net_bps.is_none()
     }
 
-    /// The least net spread it asks for.
+    /// Returns the least net spread that it asks for.
     pub(super) fn min_net_bps(&self) -> Option<f64> {
         self.min_net_bps
     }
@@ -114,24 +114,24 @@ pub(super) struct Filters {
 }
 
 impl Filters {
-    /// Everything, until the client asks for something.
+    /// Begins with a filter for everything, until the client asks for something.
     pub(super) fn new() -> Filters {
         let all = Filter::new(DEFAULT_ID.to_owned(), Wish::default());
         Filters { filters: vec![all], untouched: true, given: 0 }
     }
 
-    /// Whether any filter asks for this event now.
+    /// Returns whether any filter asks for this event now.
     #[inline]
     pub(super) fn want(&self, event: &Event) -> bool {
         self.filters.iter().any(|filter| event.key < filter.reached && filter.covers(event))
     }
 
-    /// Whether any filter asks for every event there is, now that its snapshot is complete.
+    /// Returns whether any filter asks for every event there is, now that its snapshot is complete.
     pub(super) fn want_everything(&self, keys: usize) -> bool {
         self.filters.iter().any(|filter| filter.is_all() && keys <= filter.reached)
     }
 
-    /// Whether the snapshot of any filter has begun.
+    /// Returns whether the snapshot of any filter has begun.
     pub(super) fn have_begun(&self) -> bool {
         self.filters.iter().any(|filter| 0 < filter.reached)
     }
@@ -181,12 +181,12 @@ impl Filters {
         Ok(gone)
     }
 
-    /// The first filter whose snapshot is not complete.
+    /// Returns the first filter whose snapshot is not complete.
     pub(super) fn unfinished(&self, keys: usize) -> Option<usize> {
         self.filters.iter().position(|filter| filter.reached < keys)
     }
 
-    /// A filter by its place.
+    /// Returns a filter by its place.
     pub(super) fn at(&self, place: usize) -> &Filter {
         &self.filters[place]
     }

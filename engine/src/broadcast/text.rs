@@ -1,21 +1,21 @@
 //! A buffer that numbers and names are written into, without `fmt`.
 //!
-//! Eight digits are made at once by arithmetic on the lanes of one word, and stay in registers until
-//! they are stored: zeros before and behind them are counted and shifted out of the word. Copies have
-//! a fixed size wherever they can (the buffer always has room behind what is written), because a copy
-//! of known size is a few moves and one of unknown size is a call. Everything is inlined into the
-//! function that writes a whole message and holds the buffer as a local, so that the place to write
-//! to stays in a register: through memory a spread takes half as long again.
+//! Eight digits are made at once by arithmetic on the lanes of one word, and stay in registers
+//! until they are stored: zeros before and behind them are counted and shifted out of the word.
+//! Copies have a fixed size wherever they can (the buffer always has room behind what is written),
+//! because a copy of known size is a few moves and one of unknown size is a call. Everything is
+//! inlined into the function that writes a whole message and holds the buffer as a local, so that
+//! the place to write to stays in a register: through memory a spread takes half as long again.
 #![expect(clippy::inline_always, reason = "measured: 89 instead of 136 ns for a spread's text")]
 
 use spreadwire_market::spread::BPS;
 use std::io;
 
-/// Where eight digits make one word.
+/// The first number that has more than eight digits.
 const WORD: u64 = 100_000_000;
-/// Makes eight digits ASCII.
+/// Added to eight digits to make them ASCII.
 const ASCII: u64 = 0x3030_3030_3030_3030;
-/// What a [`Fragment`] is copied in.
+/// Bytes of the pieces in which a [`Fragment`] is copied.
 const CHUNK: usize = 32;
 /// Powers of ten by exponent.
 const UNITS: [u64; 19] = {
@@ -53,14 +53,14 @@ impl Fragment {
         Fragment { chunks: text.as_bytes().chunks(CHUNK).map(chunk).collect(), length: text.len() }
     }
 
-    /// Its bytes.
+    /// Returns its number of bytes.
     pub(super) fn length(&self) -> usize {
         self.length
     }
 }
 
 impl Text {
-    /// Begins anew with `count` bytes that are written later.
+    /// Drops everything and leaves `count` bytes free, which are written later.
     pub(super) fn begin(&mut self, count: usize) {
         self.at = count;
         if self.bytes.len() < count {
@@ -68,12 +68,12 @@ impl Text {
         }
     }
 
-    /// What was written.
+    /// Returns what was written.
     pub(super) fn bytes(&self) -> &[u8] {
         &self.bytes[..self.at]
     }
 
-    /// What was written, to change it.
+    /// Returns what was written, to change it.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[..self.at]
     }
@@ -87,14 +87,14 @@ impl Text {
         &mut self.bytes[self.at..end]
     }
 
-    /// Bytes of a length known to the compiler.
+    /// Appends bytes of a length known to the compiler.
     #[inline(always)]
     pub(super) fn put<const N: usize>(&mut self, bytes: &[u8; N]) {
         self.room::<N>().copy_from_slice(bytes);
         self.at += N;
     }
 
-    /// Any bytes.
+    /// Appends any bytes.
     #[inline(always)]
     pub(super) fn append(&mut self, bytes: &[u8]) {
         let end = self.at + bytes.len();
@@ -105,7 +105,7 @@ impl Text {
         self.at = end;
     }
 
-    /// A text that was prepared.
+    /// Appends a text that was prepared.
     #[inline(always)]
     pub(super) fn fragment(&mut self, fragment: &Fragment) {
         let start = self.at;
@@ -115,14 +115,14 @@ impl Text {
         self.at = start + fragment.length;
     }
 
-    /// Up to eight bytes of a word, the lowest first.
+    /// Appends up to eight bytes of a word, the lowest first.
     #[inline(always)]
     fn word(&mut self, word: u64, count: usize) {
         self.room::<8>().copy_from_slice(&word.to_le_bytes());
         self.at += count;
     }
 
-    /// A number below 10^8, without zeros before it.
+    /// Appends a number below 10^8, without leading zeros.
     #[inline(always)]
     fn short(&mut self, value: u64) {
         let digits = eight(value);
@@ -130,7 +130,7 @@ impl Text {
         self.word((digits | ASCII) >> (8 * zeros), 8 - zeros as usize);
     }
 
-    /// A whole number.
+    /// Appends a whole number.
     #[inline(always)]
     pub(super) fn number(&mut self, value: u64) {
         if value < WORD {
@@ -146,7 +146,7 @@ impl Text {
         self.word(eight(value % WORD) | ASCII, 8);
     }
 
-    /// The same text as [`decimal::write_text`](spreadwire_market::decimal::write_text).
+    /// Appends the same text as [`decimal::write_text`](spreadwire_market::decimal::write_text).
     #[inline(always)]
     pub(super) fn decimal(&mut self, mantissa: i64, scale: u8) {
         if mantissa < 0 {
@@ -161,7 +161,7 @@ impl Text {
         }
     }
 
-    /// The `width` digits of a number above zero, without zeros behind them.
+    /// Appends the `width` digits of a number above zero, without trailing zeros.
     #[inline(always)]
     fn fraction(&mut self, value: u64, width: u8) {
         if 8 < width {
@@ -173,7 +173,7 @@ impl Text {
         self.word((digits | ASCII) >> (8 * before), (8 - before - zeros) as usize);
     }
 
-    /// As [`fraction`](Text::fraction), in words of eight digits.
+    /// Does the same as [`fraction`](Text::fraction), in words of eight digits.
     fn long_fraction(&mut self, value: u64, width: u8) {
         let unit = UNITS[usize::from(width - 8)];
         let (first, rest) = (value / unit, value % unit);
@@ -184,14 +184,15 @@ impl Text {
         self.fraction(rest, width - 8);
     }
 
-    /// A fraction in basis points with up to four decimals.
+    /// Appends a fraction in basis points with up to four decimals.
     #[inline(always)]
     pub(super) fn bps(&mut self, fraction: f64) {
         self.decimal(rounded(fraction * BPS * 10_000.0), 4);
     }
 }
 
-/// The nearest whole number, halves away from zero, as `f64::round` has it, which is a call.
+/// Returns the nearest whole number, halves away from zero, as `f64::round` has it, which is a
+/// call.
 #[inline(always)]
 #[expect(clippy::cast_possible_truncation, reason = "a cast saturates, far beyond any spread")]
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53, above it nothing is rounded")]
@@ -212,14 +213,14 @@ pub(super) fn tidy(bps: f64) -> f64 {
     (bps * 1e9).round() / 1e9
 }
 
-/// By value, so that the buffer it is called for may stay in registers.
+/// Grows a buffer, by value, so that the buffer it is called for may stay in registers.
 #[cold]
 fn grown(mut bytes: Vec<u8>, end: usize) -> Vec<u8> {
     bytes.resize(end.next_power_of_two().max(1024), 0);
     bytes
 }
 
-/// What serde writes.
+/// serde writes through this.
 impl io::Write for Text {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.append(bytes);
@@ -231,7 +232,8 @@ impl io::Write for Text {
     }
 }
 
-/// The eight decimal digits of a number below 10^8, one in each byte, the first in the lowest.
+/// Returns the eight decimal digits of a number below 10^8, one in each byte, the first in the
+/// lowest.
 ///
 /// Each step splits every lane of the word in two: 4 and 4 digits, 2 and 2, 1 and 1.
 #[inline(always)]

@@ -1,4 +1,4 @@
-//! From the bytes of an HTTP request to the answer that opens a WebSocket, or says why not.
+//! The answer to an HTTP request: it opens a WebSocket, or says why not.
 //!
 //! tungstenite parses and checks the request; its own handshake machine would drop the socket on a
 //! bad one without a word, so the answers are written here.
@@ -11,12 +11,12 @@ use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::HeaderValue;
 use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-/// The subprotocol of JSON texts, which is also spoken to who offers none.
+/// The subprotocol of JSON texts, which is also spoken to a client that offers none.
 pub const JSON_SUBPROTOCOL: &str = "spreadwire.v1.json";
 /// The subprotocol of binary messages, which is selected wherever it is offered.
 pub const BINARY_SUBPROTOCOL: &str = "spreadwire.v1.bin";
 
-/// A request's line and headers are at most this long; browsers send well under 2 KiB.
+/// Most bytes of a request's line and headers; browsers send well under 2 KiB.
 pub(super) const REQUEST_BYTES_MAX: usize = 8 * 1024;
 
 /// What to do with the bytes so far.
@@ -30,7 +30,7 @@ pub(super) enum Upgrade {
         response: Vec<u8>,
         /// Length of the request.
         consumed: usize,
-        /// What is spoken from then on.
+        /// The protocol that is spoken from then on.
         protocol: Protocol,
     },
     /// Send the response and close.
@@ -52,7 +52,7 @@ pub(super) fn read(bytes: &[u8]) -> Upgrade {
     }
 }
 
-/// A refusal with a sentence as its body.
+/// Returns a refusal with a sentence as its body.
 pub(super) fn refuse(status: &str, sentence: &str) -> Upgrade {
     let length = sentence.len() + 1;
     let upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close";

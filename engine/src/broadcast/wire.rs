@@ -1,8 +1,8 @@
 //! One client's socket and the queue of what waits for it.
 //!
-//! Everything that goes out is queued here and leaves with one `writev` per duty cycle, straight out
-//! of the log that all clients share, so that no frame is copied for a client or torn by another.
-//! Reading passes through.
+//! Everything that goes out is queued here and leaves with one `writev` per duty cycle, straight
+//! out of the log that all clients share, so that no frame is copied for a client or torn by
+//! another. Reading passes through.
 
 use super::log::Log;
 use super::network::Socket;
@@ -10,9 +10,10 @@ use super::queue::Queue;
 use spreadwire_market::clock::{MILLI, Nanos};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 
-/// Bytes offered to one socket in one go: the copy into the kernel stays within some 50 us.
+/// Most bytes offered to one socket per cycle: the copy into the kernel stays within some 50 us.
 const FLUSH_BYTES_MAX: usize = 256 * 1024;
-/// Slices offered to one socket in one call: few for who wants everything, many with filters.
+/// Most slices offered to one socket per call: a client that wants everything needs few, one with
+/// filters many.
 const SLICES_MAX: usize = 64;
 /// A blocked socket is tried again after this long even if the poll is silent: the kernel reports
 /// it writable only once a third of its buffer is free, and a slow client needs long for that.
@@ -28,7 +29,7 @@ pub(super) struct Wire<S> {
     readable: bool,
     blocked: bool,
     broken: bool,
-    /// Since when the socket has taken nothing.
+    /// Time since which the socket has taken nothing.
     waiting_since: Option<Nanos>,
     tried_at: Nanos,
 }
@@ -54,18 +55,18 @@ impl<S: Socket> Wire<S> {
         self.blocked &= !writable;
     }
 
-    /// What waits.
+    /// Returns what waits.
     pub(super) fn queue(&self) -> &Queue {
         &self.queue
     }
 
-    /// What waits, to add to it.
+    /// Returns what waits, to add to it.
     pub(super) fn queue_mut(&mut self) -> &mut Queue {
         &mut self.queue
     }
 
-    /// Queues what must go out whatever waits: answers and control frames, which the limit of
-    /// requests per second bounds.
+    /// Queues answers and control frames, which go out whatever waits. The limit of requests per
+    /// second bounds them.
     pub(super) fn push_always(&mut self, bytes: &[u8]) {
         self.queue.push(bytes);
     }
@@ -114,37 +115,38 @@ impl<S: Socket> Wire<S> {
         self.socket.write_vectored(&many[..count])
     }
 
-    /// Bytes that wait.
+    /// Returns the number of bytes that wait.
     pub(super) fn queued(&self) -> usize {
         self.queue.bytes()
     }
 
-    /// Bytes that may wait.
+    /// Returns the number of bytes that may wait.
     pub(super) fn limit(&self) -> usize {
         self.limit
     }
 
-    /// Whether the socket may have something to read.
+    /// Returns whether the socket may have something to read.
     pub(super) fn is_readable(&self) -> bool {
         self.readable && !self.broken
     }
 
-    /// Whether bytes wait for a socket that took no more.
+    /// Returns whether bytes wait for a socket that took no more.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked && self.queue.bytes() > 0
     }
 
-    /// Whether the socket took no more when it was last tried, whatever the poll has said since.
+    /// Returns whether the socket took no more when it was last tried, whatever the poll has said
+    /// since.
     pub(super) fn is_full(&self) -> bool {
         self.waiting_since.is_some()
     }
 
-    /// Whether the connection failed; nothing goes in or out any more.
+    /// Returns whether the connection failed; nothing goes in or out any more.
     pub(super) fn is_broken(&self) -> bool {
         self.broken
     }
 
-    /// Whether the socket has taken nothing for `timeout` although bytes wait.
+    /// Returns whether the socket has taken nothing for `timeout` although bytes wait.
     pub(super) fn is_stuck(&self, now: Nanos, timeout: Nanos) -> bool {
         self.waiting_since.is_some_and(|since| since + timeout <= now)
     }
@@ -154,7 +156,8 @@ impl<S: Socket> Wire<S> {
         self.broken |= self.socket.finish().is_err();
     }
 
-    /// Reads and forgets up to one buffer; `false` once the client has ended its direction too.
+    /// Reads up to one buffer and drops it; returns `false` once the client has ended its direction
+    /// too.
     pub(super) fn discard(&mut self) -> bool {
         let mut waste = [0; 4096];
         !matches!(self.read(&mut waste), Ok(0))

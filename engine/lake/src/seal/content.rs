@@ -1,4 +1,4 @@
-//! A segment in memory: its records, what is missing in it, and what the ledger says of both.
+//! A segment in memory: its records, the numbers it lacks, and its entries of the ledger.
 
 use super::{SealError, Sealed, SealedFile};
 use crate::columns::{Columns, Group, RowError};
@@ -16,7 +16,7 @@ use std::path::Path;
 
 /// Where the first block of a segment begins.
 const FIRST_BLOCK: u64 = size_of::<Record>() as u64;
-/// Records of a segment by kind.
+/// Numbers of records in a segment, by kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
     /// Quotes.
@@ -27,7 +27,7 @@ pub struct Tally {
     pub spreads: u64,
     /// Opportunities that opened or closed.
     pub opportunities: u64,
-    /// Gap marks, which are no rows but entries of the ledger.
+    /// Gap marks, which become entries of the ledger instead of rows.
     pub gaps: u64,
     /// Inputs that the gap marks stand for.
     pub missed: u64,
@@ -56,11 +56,12 @@ impl Tally {
     }
 }
 
-/// Numbers lost to damage, as far as they are known, and between which records.
+/// Numbers that were lost to damage, as far as they are known, with the times of the records around
+/// them.
 #[derive(Clone, Copy)]
 struct Lost {
     first: Option<u64>,
-    /// The number after the last one.
+    /// The number after the last one lost.
     next: Option<u64>,
     from: Nanos,
     until: Option<Nanos>,
@@ -69,11 +70,11 @@ struct Lost {
 /// A segment in memory.
 pub(super) struct Content {
     pub(super) info: SegmentInfo,
-    /// Every record but gap marks, in their order.
+    /// Every record except gap marks, in the order of the journal.
     pub(super) records: Vec<Record>,
-    /// Of each record its number, or that of the next input.
+    /// The number of each record; for a record without one, the number of the next input.
     pub(super) numbers: Vec<u64>,
-    /// Gap marks with the first number that they stand for, and when the next record came.
+    /// Gap marks, each with the first number that it stands for and the time of the next record.
     gaps: Vec<(Gap, u64, Option<Nanos>)>,
     tally: Tally,
     first_sequence: Option<u64>,
@@ -116,7 +117,7 @@ impl Content {
                 Some(Err(SegmentError::Corrupt { offset, .. })) => {
                     content.damaged_at.push(offset);
                     let whole = reader.skip_damage()?;
-                    // A header that is damaged costs no record if the first block follows it.
+                    // A damaged header costs no record if the first block follows it.
                     if !(whole && offset == 0 && reader.offset() == FIRST_BLOCK) {
                         content.lose();
                     }
@@ -129,7 +130,7 @@ impl Content {
         Ok(content)
     }
 
-    /// After damage the next block tells which numbers are missing.
+    /// Notes the first number of a block. After damage it tells which numbers are missing.
     fn begin_block(&mut self, first_sequence: u64) {
         if let Some(lost) = self.lost.last_mut() {
             lost.next.get_or_insert(first_sequence);
@@ -138,7 +139,7 @@ impl Content {
         self.next_sequence = Some(first_sequence);
     }
 
-    /// Notes that blocks are damaged behind what was taken.
+    /// Notes that blocks after the last record taken are damaged.
     fn lose(&mut self) {
         let (first, from) = (self.next_sequence, self.last_time);
         self.lost.push(Lost { first, next: None, from, until: None });
@@ -164,7 +165,8 @@ impl Content {
         self.numbers.push(sequence);
     }
 
-    /// A file that ends before what its writer counted is damaged, however cleanly it ends.
+    /// Counts a file as damaged if it holds fewer records than its writer counted, even if it ends
+    /// with a whole block.
     fn compare(&mut self, written: Option<u64>, offset: u64) {
         let short = written.is_some_and(|written| self.tally.records() < written);
         if short && self.damaged_at.is_empty() {
@@ -178,7 +180,7 @@ impl Content {
         numbered.try_for_each(|(record, number)| columns.check(record, *number))
     }
 
-    /// The places of each group's records, in the order of the journal.
+    /// Returns the places of each group's records, in the order of the journal.
     pub(super) fn groups(&self) -> BTreeMap<Group, Vec<u32>> {
         let mut groups: FxHashMap<Group, Vec<u32>> = FxHashMap::default();
         for (at, record) in self.records.iter().enumerate() {
@@ -189,7 +191,7 @@ impl Content {
         groups.into_iter().collect()
     }
 
-    /// What the ledger says of the segment itself, and of what is missing in it.
+    /// Returns the ledger's entries for the segment itself, and for what is missing in it.
     pub(super) fn entries(&self, catalogue: &Catalogue, path: &Path) -> Vec<Entry> {
         let entry = |kind, time| Entry {
             segment: Some(self.info.number),
@@ -232,8 +234,8 @@ impl Content {
         entries
     }
 
-    /// Intervals in which a venue gave nothing for an instrument: from its change of state to the
-    /// next one, where this segment has it.
+    /// Returns the intervals in which a venue gave nothing for an instrument. Each lasts from a
+    /// change of its state to the next one, or has no end if this segment does not hold that.
     fn outages(&self, catalogue: &Catalogue) -> impl Iterator<Item = Entry> {
         let mut open: BTreeMap<(u8, u32), Entry> = BTreeMap::new();
         let mut done = Vec::new();
@@ -270,7 +272,8 @@ fn cause_of(gap: &Gap) -> Cause {
     }
 }
 
-/// Why a (venue, instrument) that changes to this state gives nothing from then on.
+/// Returns why a (venue, instrument) that changes to this state gives nothing from then on; `None`
+/// if it does give quotes.
 fn outage_of(status: &Status) -> Option<Cause> {
     let reason = Reason::of_code(status.reason)?;
     match (State::of_code(status.state)?, reason) {

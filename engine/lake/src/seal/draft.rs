@@ -1,4 +1,4 @@
-//! Files that are written and do not have their names yet.
+//! Files that are written, but do not have their final names yet.
 
 use super::rows::{Own, Rows};
 use super::{SealError, SealedFile};
@@ -11,17 +11,17 @@ use std::path::{Path, PathBuf};
 
 /// A file on its way into the lake.
 pub(super) struct Draft {
-    /// `None` if it has its name already.
+    /// The path under which it was written; `None` if it has its final name already.
     pub(super) unfinished: Option<PathBuf>,
     pub(super) file: SealedFile,
-    /// The folder, from the lake's top.
+    /// Path of the folder, relative to the lake.
     pub(super) relative: PathBuf,
     pub(super) written: Written,
     pub(super) own: Own,
 }
 
 impl Draft {
-    /// The rows were sealed by an earlier attempt.
+    /// Makes the draft of a file into which an earlier attempt has sealed the rows.
     pub(super) fn of_done(
         rows: &Rows<'_>,
         relative: PathBuf,
@@ -69,12 +69,12 @@ impl Draft {
     }
 }
 
-/// Files on their way; what has no name yet when this goes is deleted.
+/// Files on their way into the lake. Those without a final name are deleted on drop.
 #[derive(Default)]
 pub(super) struct Drafts(pub(super) Vec<Draft>);
 
 impl Drafts {
-    /// Gives every file its name, and makes the names survive a power cut.
+    /// Gives every file its final name, and syncs the folders so that the names survive a power cut.
     pub(super) fn name_all(&mut self) -> Result<(), TableError> {
         for Draft { unfinished, file, .. } in &mut self.0 {
             if let Some(from) = unfinished {

@@ -1,4 +1,4 @@
-//! The rows of one group: which file they become or join, and the writing of it.
+//! The rows of one group: which file they become or join, and how it is written.
 
 use super::SealError;
 use super::content::Content;
@@ -11,14 +11,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A group or a file with fewer rows than this does not stay alone if the folder has another file.
+/// A group with fewer rows than this joins the folder's newest file, and any group joins a file with
+/// fewer rows than this.
 pub const SMALL_ROWS: u64 = 4096;
-/// A file grows no further by joining than this, so that small segments do not write it again and
-/// again.
+/// Most rows of a file that others joined. The bound keeps small segments from writing a large file
+/// again and again.
 pub const JOINED_ROWS_MAX: u64 = 1 << 16;
-/// Rows of an hour that is over join a file of up to so many: they are the last ones, and few.
+/// The same bound for rows of an hour that is over: they are the hour's last ones, and few.
 pub const EDGE_ROWS_MAX: u64 = 1 << 20;
-/// The finished Parquet files of a folder, sorted by name, which is by time.
+/// Returns the finished Parquet files of a folder, sorted by name, which is by time.
 pub(super) fn files_of(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -57,13 +58,13 @@ pub(super) fn write_file(
 /// The rows of one group.
 pub(super) struct Rows<'a> {
     pub(super) group: Group,
-    /// Places of the records in the content, in the order of the rows.
+    /// Places of the records in the content, in the order that the rows will have.
     pub(super) places: Vec<u32>,
     pub(super) content: &'a Content,
     pub(super) columns: &'a Columns<'a>,
 }
 
-/// A group's rows as the ledger will have them.
+/// What the ledger will say about a group's rows.
 pub(super) struct Own {
     pub(super) table: &'static Table,
     pub(super) venue: Option<String>,
@@ -101,7 +102,7 @@ impl Rows<'_> {
         self.batches().try_fold(0, |sum: u64, batch| Ok(sum.wrapping_add(table::digest(&batch?))))
     }
 
-    /// Writes the rows of a file and these as one; returns the digest of these as well.
+    /// Writes the rows of a file and these rows as one file. Also returns the digest of these rows.
     pub(super) fn write_joined(
         &self,
         path: &Path,
@@ -121,7 +122,7 @@ impl Rows<'_> {
         Err(SealError::Differs { path: path.to_owned() })
     }
 
-    /// The file that this segment's rows are in, from an earlier attempt.
+    /// Returns the file into which an earlier attempt has sealed these rows.
     pub(super) fn already_in(&self, files: &[PathBuf]) -> Option<PathBuf> {
         let part = self.part();
         let has_it = |path: &&PathBuf| {
@@ -131,7 +132,7 @@ impl Rows<'_> {
         files.iter().find(has_it).cloned()
     }
 
-    /// This segment's part in a file: run, segment, rows.
+    /// Returns how a file's footer names these rows: run, segment, number of rows.
     fn part(&self) -> String {
         let info = &self.content.info;
         format!("{}:{}:{}", info.origin.run, info.number, self.places.len())
@@ -145,8 +146,8 @@ impl Rows<'_> {
         metadata
     }
 
-    /// The newest file of the folder, if it and these rows should be one. A file that cannot be
-    /// read is left alone.
+    /// Reads the newest file of the folder, if these rows should join it. A file that cannot be read
+    /// is left alone.
     pub(super) fn join(&self, newest: Option<&PathBuf>) -> Option<Joined> {
         let path = newest?;
         let own = self.places.len() as u64;
@@ -158,7 +159,7 @@ impl Rows<'_> {
         if !small || rows_max < own + there {
             return None;
         }
-        // Another catalogue may have kept the instrument with other scales.
+        // Another run may have recorded the instrument with other scales.
         let mut same = self.columns.metadata(&self.group).into_iter();
         if !same.all(|(key, value)| metadata.get(&key) == Some(&value)) {
             return None;
@@ -183,7 +184,7 @@ impl Rows<'_> {
     }
 }
 
-/// The parts that a file says it has.
+/// Returns the parts that a file's footer lists.
 fn parts_of(metadata: &Metadata) -> impl Iterator<Item = String> {
     let parts = metadata.get("parts").cloned().unwrap_or_default();
     parts.split(',').map(str::to_owned).collect::<Vec<_>>().into_iter()

@@ -1,4 +1,4 @@
-//! The cold side of the journal: seals the segments that it is sent, and tries again what failed.
+//! The cold side of the journal: seals the segments that it receives, and retries those that failed.
 
 use super::{SealError, Sealed, Work};
 use crate::segment::{ClosedSegment, SegmentReader};
@@ -9,10 +9,10 @@ use spreadwire_market::instrument::Catalogue;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Segments that could not be sealed are tried again this often.
+/// Interval at which segments that could not be sealed are tried again.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The cold side of the journal: seals what it is sent.
+/// Seals the segments that it receives.
 #[derive(Debug)]
 pub struct Sealer {
     lake: PathBuf,
@@ -36,7 +36,7 @@ struct Counts {
 }
 
 impl Sealer {
-    /// A sealer into `lake` for segments written with `catalogue`.
+    /// Makes a sealer into `lake` for segments written with `catalogue`.
     #[must_use]
     pub fn new(lake: &Path, catalogue: Catalogue, counters: &Counters) -> Sealer {
         let named = |name: &str| counters.register(&format!("seal.{name}"));
@@ -67,8 +67,8 @@ impl Sealer {
         stages.map(|(stage, counter)| StageCounter::of_run(stage, counter)).into()
     }
 
-    /// Seals what comes until every sender is gone and everything is sealed. For a cold thread: it
-    /// blocks, and logs. Returns a sentence for each segment that was not sealed.
+    /// Seals segments until every sender is gone, and then tries once more those that failed. Blocks
+    /// and logs, so it needs a cold thread. Returns a sentence for each segment that was not sealed.
     pub fn run(mut self, segments: &Receiver<ClosedSegment>) -> Vec<String> {
         loop {
             match segments.recv_timeout(RETRY_INTERVAL) {
@@ -81,7 +81,7 @@ impl Sealer {
         self.unsealed.into_iter().map(|(_, sentence)| sentence).collect()
     }
 
-    /// Tries those again that could not be sealed: a disk may have room again.
+    /// Tries the failed segments again: the disk may have room now.
     fn retry(&mut self) {
         for (closed, _) in std::mem::take(&mut self.unsealed) {
             self.seal(closed, true);
