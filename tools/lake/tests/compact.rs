@@ -1,5 +1,6 @@
-//! `lake compact`: merged files hold what their files held, in order; a reader sees the old files or
-//! the new one at every step; killed after any step, the next run finishes; what is odd stays.
+//! Tests `lake compact`: merged files have the same rows in the same order; at every step a reader
+//! sees the old files or the new one; after a kill at any step, the next run finishes; unexpected
+//! folders stay as they are.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 
 const HOUR_OF_BTC: &str = "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00";
 
-/// Segments too large to be joined by the sealer, of two venues, over two hours.
+/// Records segments of two venues over two hours that are too large to be merged by the sealer.
 fn recorded_lake(lake: &Path) {
     let quotes = |from: Nanos, count: u64| -> Vec<Record> {
         let of =
@@ -49,7 +50,7 @@ fn compacted(lake: &Path) -> Outcome {
     compact(&work(lake), &ProgressBar::hidden(), &mut |_| Ok(())).unwrap()
 }
 
-/// Rows and digest of what a glob of a folder finds.
+/// Returns rows and digest of the files that match a folder's glob.
 fn sum(folder: &Path, table: &'static Table) -> (u64, u64) {
     let sums = parquet_files(folder).into_iter().map(|path| merge::sum_of(&path, table).unwrap());
     sums.fold((0, 0), |(rows, digest), (r, d)| (rows + r, digest.wrapping_add(d)))
@@ -132,8 +133,8 @@ fn killed_after_any_step_a_glob_is_whole_and_the_next_run_finishes() {
     }
 }
 
-/// Compacts a copy until `stop` steps are done; at each, the folder must list the old files or the
-/// new one.
+/// Compacts a copy until `stop` steps are done. After each step, the folder must list the old files
+/// or the new one.
 fn steps_until(template: &Path, lake: &Path, stop: usize) -> Vec<Step> {
     copy(template, lake);
     let folder = lake.join(HOUR_OF_BTC);
@@ -278,7 +279,7 @@ fn tables_by_the_day_are_merged_too() {
     assert_eq!(findings(&lake), [""; 0]);
 }
 
-/// Files of these rows each, sorted, in a folder.
+/// Writes files of these rows into a folder, each sorted.
 fn written(folder: &Path, files: &[Vec<(i64, i64)>]) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     for (number, rows) in files.iter().enumerate() {
@@ -306,7 +307,7 @@ proptest! {
         let all: Vec<RecordBatch> = paths.iter().map(|path| rows(path)).collect();
         let merged = rows(&out);
         prop_assert_eq!(table::digest(&merged), done.digest);
-        // Rows that are equal in what they are sorted by may stand in either order.
+        // Rows with equal sort keys may come in either order.
         let keys = |batch: &RecordBatch| {
             let columns = QUOTES.sorted_by().map(|name| batch.column_by_name(name).unwrap().clone());
             columns.map(|column| arrow::compute::cast(&column, &plain(&column)).unwrap()).collect::<Vec<_>>()
@@ -319,7 +320,7 @@ proptest! {
     }
 }
 
-/// Merged from batches of three rows, as large files come in batches.
+/// Merges batches of three rows, because large files come in batches.
 fn in_small_batches(all: &[RecordBatch]) -> RecordBatch {
     let source = |rows: &RecordBatch| -> merge::Batches {
         let rows = rows.clone();
