@@ -13,7 +13,7 @@ use arrow::array::{
 use flate2::read::MultiGzDecoder;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_lake::table::{Metadata, QUOTES, TableWriter};
 use spreadwire_market::decimal;
 use spreadwire_market::record::flags;
@@ -92,8 +92,8 @@ pub(crate) fn make(folder: &Path, shape: Shape) {
             }
             let hour = FIRST_HOUR + u64::from(24 * day);
             for (venue, drawn) in venues.iter().zip(&drawn) {
-                let name = lake::instrument_folder(&name).unwrap();
-                let exchange = lake::venue_folder(&venue.name).unwrap();
+                let name = layout::instrument_folder(&name).unwrap();
+                let exchange = layout::venue_folder(&venue.name).unwrap();
                 let above = folder.join(format!("exchange={exchange}/symbol={name}"));
                 write(&above, hour, venue, drawn);
             }
@@ -134,7 +134,7 @@ fn append(
 fn write(above: &Path, first_hour: u64, venue: &Venue, rows: &[Row]) {
     for rows in rows.chunk_by(|a, b| a.time / HOUR == b.time / HOUR) {
         let hour = first_hour + (rows[0].time / HOUR).cast_unsigned();
-        let folder = above.join(lake::hour_folder(hour));
+        let folder = above.join(layout::hour_folder(hour));
         fs::create_dir_all(&folder).unwrap();
         let metadata = Metadata::from([("run".to_owned(), "bench".to_owned())]);
         let path = folder.join("resampled.parquet");

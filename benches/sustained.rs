@@ -28,7 +28,7 @@ use spreadwire_engine::runtime::agent::{Agent, Report};
 use spreadwire_engine::runtime::cpu;
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters};
 use spreadwire_lake::disk::FreeSpace;
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::segment::{ReadBlock, SegmentReader};
 use spreadwire_market::book::Book;
@@ -141,7 +141,7 @@ fn stored(folder: &Path) -> u64 {
 /// Makes one run on a lake of its own; returns its duration and the stages' measurements.
 fn once(frames: &[Vec<String>], clock: &Clock) -> (Nanos, Report) {
     let home = tempfile::tempdir().unwrap();
-    let folder = home.path().join(lake::JOURNAL);
+    let folder = home.path().join(layout::JOURNAL);
     std::fs::create_dir_all(&folder).unwrap();
     let (segments, closed) = channel::bounded(SEGMENTS);
     let (requests, syncer) = syncer::pair(&folder, true, segments);

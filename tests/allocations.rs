@@ -122,7 +122,7 @@ impl Pipeline {
             ..journal::Settings::default()
         };
         let (sealer, _) = channel::bounded(1);
-        let folder = lake.path().join(spreadwire_lake::lake::JOURNAL);
+        let folder = lake.path().join(spreadwire_lake::layout::JOURNAL);
         let (requests, syncer) = syncer::pair(&folder, true, sealer);
         let (states, _) = edge();
         let disk = Disk { lake: lake.path(), free: FreeSpace::of_host(), syncer: requests };

@@ -3,14 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use arrow::array::AsArray;
-use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
 use bytemuck::Zeroable;
 use crossbeam::channel;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::{
-    EDGE_ROWS_MAX, JOINED_ROWS_MAX, SMALL_ROWS, SealError, Sealed, Sealer, Tally, seal_segment,
+    EDGE_ROWS_MAX, JOINED_ROWS_MAX, SMALL_ROWS, SealError, Sealed, Sealer, Tally, seal_headless,
+    seal_segment,
 };
 use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};
@@ -518,6 +519,27 @@ fn what_is_whole_around_damage_is_sealed_the_rest_is_stated_and_the_segment_is_k
         .collect();
         let whole: Vec<u64> = (0..12).filter(|number| number / 4 != block).collect();
         assert_eq!(numbers, whole);
+    }
+}
+
+#[test]
+fn a_damaged_header_costs_no_record_unless_the_first_block_is_damaged_too() {
+    let run = RunId::new("run").unwrap();
+    for (damaged, rows, gaps) in [(&[20][..], 12, 0), (&[20, 200], 8, 1)] {
+        let lake = Lake::new();
+        let segment = lake.segment(0, 100, &quotes(12, MIDNIGHT));
+        let mut bytes = fs::read(&segment).unwrap();
+        damaged.iter().for_each(|at: &usize| bytes[*at] ^= 1);
+        fs::write(&segment, &bytes).unwrap();
+        assert!(matches!(lake.seal(&segment), Err(SealError::Segment(_))));
+        let origin = Origin { run, catalogue: catalogue_digest(&lake.catalogue) };
+        let info = SegmentInfo { origin, number: 0, started_at: MIDNIGHT - 9 };
+        let sealed = seal_headless(&segment, lake.path(), &lake.catalogue, info).unwrap();
+        assert_eq!((sealed.damaged_at, sealed.tally.quotes), (vec![0], rows));
+        let told = lake.entries(EntryKind::Gap);
+        let told: Vec<_> = told.iter().map(|e| (e.time, e.first, e.last)).collect();
+        assert_eq!(told, vec![(MIDNIGHT - 9, None, Some(103)); gaps]);
+        assert_eq!(fs::read(lake.path().join("damaged/run-000000.seg")).unwrap(), bytes);
     }
 }
 

@@ -459,7 +459,7 @@ fn counters_of_an_hour_are_not_held_against_a_run_that_went_on_after_it() {
     let records: Vec<Record> = (0..10).map(|at| quote(at, MIDNIGHT + at)).collect();
     let path = segment(home.path(), run, 0, 0, &records);
     seal_segment(&path, home.path(), &catalogue()).unwrap();
-    let lock = spreadwire_lake::lake::lock_recording(home.path()).unwrap();
+    let lock = spreadwire_lake::lock::recording(home.path()).unwrap();
     assert_eq!(checked(home.path()).findings, [], "it goes on");
     drop(lock);
     let left = recover::leftovers(home.path()).unwrap();

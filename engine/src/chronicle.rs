@@ -51,7 +51,7 @@ impl Chronicle {
         run: &str,
         counters: &Counters,
     ) -> io::Result<Chronicle> {
-        let folder = lake.join(spreadwire_lake::lake::OPPORTUNITIES);
+        let folder = lake.join(spreadwire_lake::layout::OPPORTUNITIES);
         std::fs::create_dir_all(&folder)?;
         let file = File::create_new(folder.join(format!("{run}.jsonl")))?;
         Ok(Chronicle {

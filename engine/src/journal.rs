@@ -18,7 +18,7 @@ use crate::runtime::tally::Tally;
 use bytemuck::Zeroable;
 use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
 use spreadwire_lake::folder;
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_lake::run::Origin;
 use spreadwire_lake::segment::{
     Annexed, Block, Contents, FinishedSegment, SegmentInfo, SegmentWriter,
@@ -87,7 +87,7 @@ pub struct Annex {
 /// Where the journal writes.
 #[derive(Debug)]
 pub struct Disk<'a> {
-    /// The lake; segments lie in its folder [`lake::JOURNAL`].
+    /// The lake; segments lie in its folder [`layout::JOURNAL`].
     pub lake: &'a Path,
     /// How much is free there.
     pub free: FreeSpace,
@@ -206,7 +206,7 @@ impl Journal {
         let counts = Counts::new(counters);
         counts.recording.set(1);
         let store = Store {
-            folder: disk.lake.join(lake::JOURNAL),
+            folder: disk.lake.join(layout::JOURNAL),
             origin,
             settings,
             stopwatch: Stopwatch::alone(STAGE, clock.clone()),
@@ -763,7 +763,8 @@ mod tests {
             let (spreads, receiver) = ring::count(8, EdgeCounters::default());
             let (state, states) = ring::count(4096, EdgeCounters::default());
             let (sealer, closed) = crossbeam::channel::bounded(4096);
-            let (requests, syncer) = syncer::pair(&lake.path().join(lake::JOURNAL), false, sealer);
+            let (requests, syncer) =
+                syncer::pair(&lake.path().join(layout::JOURNAL), false, sealer);
             let free = Arc::new(AtomicU64::new(u64::MAX));
             let probe = Arc::clone(&free);
             let probe = FreeSpace::new(move |_| Ok(probe.load(Ordering::Relaxed)));
@@ -790,7 +791,7 @@ mod tests {
         }
 
         fn folder(&self) -> PathBuf {
-            self.lake.path().join(lake::JOURNAL)
+            self.lake.path().join(layout::JOURNAL)
         }
 
         fn cycle(&mut self) -> usize {

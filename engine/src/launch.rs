@@ -23,7 +23,8 @@ use anyhow::Context;
 use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
+use spreadwire_lake::lock;
 use spreadwire_lake::mark::{self, Mark};
 use spreadwire_lake::recover::{self, Leftover};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
@@ -98,7 +99,7 @@ struct BookKeeping {
     /// Stage counters, handed over by the agents that own them.
     stages: Vec<StageCounter>,
     /// Held until the last entry is written.
-    _lock: lake::Lock,
+    _lock: lock::Lock,
 }
 
 impl BookKeeping {
@@ -166,7 +167,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     })?;
     let address = listener.local_addr()?;
     let lake = &plan.lake;
-    let lock = lake::lock_recording(lake).context("cannot record into this lake")?;
+    let lock = lock::recording(lake).context("cannot record into this lake")?;
     if let Err(error) = capture::finish_leftovers(lake) {
         tracing::warn!(target: "capture", "cannot rename the files of a killed run: {error}");
     }
@@ -209,7 +210,7 @@ fn open_books(
     lake: &Path,
     catalogue: &Catalogue,
     around: &Surroundings,
-    lock: lake::Lock,
+    lock: lock::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
     let cannot = || format!("cannot write into the lake {}", lake.display());
     mark::sweep(lake).with_context(cannot)?;
@@ -480,7 +481,7 @@ impl Wiring<'_> {
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
         let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
         let (requests, syncer) =
-            syncer::pair(&lake.join(lake::JOURNAL), 0 < settings.sync_interval, segments);
+            syncer::pair(&lake.join(layout::JOURNAL), 0 < settings.sync_interval, segments);
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);

@@ -17,9 +17,6 @@ mod flattened;
 #[path = "../broadcast/kit.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod kit;
-#[path = "../lake.rs"]
-#[allow(dead_code, unused_imports, reason = "its tests are of the other binary")]
-mod lake;
 #[path = "lake.rs"]
 mod lake_readers;
 #[path = "../pipeline/lake_rows.rs"]
@@ -43,6 +40,15 @@ mod needs;
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod outcome;
 mod pipeline;
+#[path = "../lake/records.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod records;
+#[path = "../lake/rig.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod rig;
+#[path = "../lake/rows.rs"]
+#[allow(dead_code, reason = "these tests need a part of it")]
+mod rows;
 #[path = "../pipeline/surroundings.rs"]
 #[allow(dead_code, unused_imports, reason = "its tests are of the other binary")]
 mod surroundings;

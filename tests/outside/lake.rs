@@ -1,8 +1,10 @@
 //! Users' programs read the lakes that the engine records.
 
-use crate::lake::{MIDNIGHT, Rig, Row, files_under, patient, quote, quotes, row, rows_of_lake};
 use crate::needs::{python, real_data};
 use crate::pipeline::BTC_TAPE;
+use crate::records::{quote, quotes};
+use crate::rig::{MIDNIGHT, Rig, patient};
+use crate::rows::{Row, files_under, row, rows_of_lake};
 use bytemuck::Zeroable;
 use spreadwire_engine::journal::Settings;
 use spreadwire_market::decimal;

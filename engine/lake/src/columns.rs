@@ -1,16 +1,16 @@
-//! Records as rows: which table and folder a record goes to, and the columns that it becomes.
+//! Records as rows: turns the records of a [`Group`] into the columns of its table.
 //!
 //! Names and scales come from the catalogue of the run that wrote the records. Prices and sizes
-//! become the double nearest to their decimal. It must not know files or segments.
+//! become the double nearest to their decimal.
 
-use crate::lake::{self, BadName, HOUR};
-use crate::table::{self, Metadata, OPPORTUNITIES, QUOTES, SPREADS, STATUS, Table};
-use arrow::array::{
-    ArrayRef, Float64Array, Int64Array, RecordBatch, StringDictionaryBuilder,
-    TimestampNanosecondArray, UInt8Array, UInt64Array,
+use crate::group::{Group, Rows};
+use crate::layout::{self, BadName};
+use crate::table::{self, Metadata};
+use arrow_array::{
+    ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
+    UInt64Array,
 };
-use arrow::datatypes::Int32Type;
-use arrow::error::ArrowError;
+use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId};
@@ -20,34 +20,10 @@ use spreadwire_market::state::{CloseReason, Reason, State};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-const HOURS_PER_DAY: u64 = 24;
-
-/// Records that go into the same folder: the same table, and what that folder is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Group {
-    /// Of the record, as the table's code.
-    rows: Rows,
-    /// Of a quote; otherwise 0.
-    venue: VenueId,
-    /// Of a quote or a spread; otherwise 0.
-    instrument: InstrumentId,
-    /// Hours since 1970-01-01 00:00 UTC; of a table with a folder a day, the day's first.
-    hour: u64,
-}
-
-/// The tables that records become rows of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Rows {
-    Quotes,
-    Status,
-    Spreads,
-    Opportunities,
-}
-
 /// A record that cannot be a row.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
-    /// Of an instrument or venue that the catalogue does not have.
+    /// The catalogue does not have its instrument or venue.
     #[error("no venue {venue} or instrument {instrument} in the catalogue")]
     UnknownId {
         /// The record's venue.
@@ -55,51 +31,12 @@ pub enum RowError {
         /// The record's instrument.
         instrument: u32,
     },
-    /// A number that does not fit the signed column.
+    /// A number does not fit into its signed column.
     #[error("{value} is beyond the range of a column")]
     OutOfRange {
-        /// The value.
+        /// The number.
         value: u64,
     },
-}
-
-impl Group {
-    /// Where a record goes; `None` if it is no row of any table.
-    #[must_use]
-    pub fn of(record: &Record) -> Option<Group> {
-        let hour = record.ts_recv() / HOUR;
-        let day = hour - hour % HOURS_PER_DAY;
-        let (venue, instrument) = (VenueId(0), InstrumentId(0));
-        let group = |rows, venue, instrument, hour| Some(Group { rows, venue, instrument, hour });
-        match record.kind()? {
-            Kind::Quote => group(Rows::Quotes, record.venue, record.instrument, hour),
-            Kind::Status => group(Rows::Status, venue, instrument, day),
-            Kind::Spread => group(Rows::Spreads, venue, record.instrument, hour),
-            Kind::Opened | Kind::Closed => group(Rows::Opportunities, venue, instrument, day),
-            Kind::Gap | Kind::Recording => None,
-        }
-    }
-
-    /// Whether the folder's hour or day was over at a time.
-    #[must_use]
-    pub fn is_over(&self, time: Nanos) -> bool {
-        let hours = match self.rows {
-            Rows::Quotes | Rows::Spreads => 1,
-            Rows::Status | Rows::Opportunities => HOURS_PER_DAY,
-        };
-        self.hour + hours <= time / HOUR
-    }
-
-    /// The table.
-    #[must_use]
-    pub fn table(&self) -> &'static Table {
-        match self.rows {
-            Rows::Quotes => &QUOTES,
-            Rows::Status => &STATUS,
-            Rows::Spreads => &SPREADS,
-            Rows::Opportunities => &OPPORTUNITIES,
-        }
-    }
 }
 
 /// Turns the records of one run into rows.
@@ -111,10 +48,10 @@ pub struct Columns<'a> {
     instruments: Vec<String>,
 }
 
-/// Why a catalogue has no folders.
+/// The reason why a catalogue cannot be used for folders.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NamesError {
-    /// A name that cannot be a folder.
+    /// A name cannot be a folder.
     #[error(transparent)]
     Bad(#[from] BadName),
     /// Two venues or instruments would share a folder.
@@ -123,15 +60,15 @@ pub enum NamesError {
 }
 
 impl<'a> Columns<'a> {
-    /// For records of `run`, written with `catalogue`.
+    /// Makes the columns for records of `run`, which were written with `catalogue`.
     ///
     /// # Errors
-    /// If its names cannot be folders, or two would share one.
+    /// If a name in the catalogue cannot be a folder, or two names would share one.
     pub fn new(catalogue: &'a Catalogue, run: &'a str) -> Result<Columns<'a>, NamesError> {
         let venues: Result<Vec<_>, _> =
-            catalogue.venues.iter().map(|v| lake::venue_folder(&v.name)).collect();
+            catalogue.venues.iter().map(|v| layout::venue_folder(&v.name)).collect();
         let instruments: Result<Vec<_>, _> =
-            catalogue.instruments.iter().map(|i| lake::instrument_folder(&i.name)).collect();
+            catalogue.instruments.iter().map(|i| layout::instrument_folder(&i.name)).collect();
         let (venues, instruments) = (venues?, instruments?);
         for names in [&venues, &instruments] {
             let mut sorted: Vec<&String> = names.iter().collect();
@@ -143,10 +80,10 @@ impl<'a> Columns<'a> {
         Ok(Columns { catalogue, run, venues, instruments })
     }
 
-    /// Refuses what [`batch`](Columns::batch) could not turn into a row.
+    /// Refuses a record that [`batch`](Columns::batch) could not turn into a row.
     ///
     /// # Errors
-    /// If the catalogue does not know its ids, or a number is beyond a signed column.
+    /// If the catalogue does not have its ids, or a number does not fit into its signed column.
     pub fn check(&self, record: &Record, number: u64) -> Result<(), RowError> {
         let (venues, instruments) = (self.venues.len(), self.instruments.len());
         let Record { venue, peer, instrument, .. } = *record;
@@ -167,23 +104,23 @@ impl<'a> Columns<'a> {
         beyond.map_or(Ok(()), |value| Err(RowError::OutOfRange { value }))
     }
 
-    /// The group's folder, from the lake's top.
+    /// Returns the folder of a group as a path below the lake.
     #[must_use]
     pub fn folder(&self, group: &Group) -> PathBuf {
         let instrument = || &self.instruments[group.instrument.index()];
-        let (hour, date) = (lake::hour_folder(group.hour), lake::date_folder(group.hour));
+        let (hour, date) = (layout::hour_folder(group.hour), layout::date_folder(group.hour));
         PathBuf::from(match group.rows {
             Rows::Quotes => {
                 let venue = &self.venues[group.venue.index()];
                 format!("exchange={venue}/symbol={}/{hour}", instrument())
             }
-            Rows::Spreads => format!("{}/symbol={}/{hour}", lake::SPREADS, instrument()),
-            Rows::Status => format!("{}/{date}", lake::STATUS),
-            Rows::Opportunities => format!("{}/{date}", lake::OPPORTUNITIES),
+            Rows::Spreads => format!("{}/symbol={}/{hour}", layout::SPREADS, instrument()),
+            Rows::Status => format!("{}/{date}", layout::STATUS),
+            Rows::Opportunities => format!("{}/{date}", layout::OPPORTUNITIES),
         })
     }
 
-    /// The venue and the instrument that all of a group's rows are of, where they are of one.
+    /// Returns the venue and the instrument of a group, where all its rows have the same one.
     #[must_use]
     pub fn names(&self, group: &Group) -> (Option<&str>, Option<&str>) {
         let venue = || Some(self.venue(group.venue));
@@ -195,7 +132,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    /// What a file of the group says in its footer.
+    /// Returns the text for the footer of a file of the group.
     #[must_use]
     pub fn metadata(&self, group: &Group) -> Metadata {
         let mut metadata = Metadata::new();
@@ -213,13 +150,13 @@ impl<'a> Columns<'a> {
         metadata
     }
 
-    /// Records of one group, with their numbers, as rows in the order given.
+    /// Turns records of one group, with their numbers, into rows in the order given.
     ///
     /// # Errors
     /// Never for records that were [checked](Columns::check).
     ///
     /// # Panics
-    /// If a record is of another group's kind or was not checked.
+    /// If a record belongs to another table or was not checked.
     pub fn batch(
         &self,
         group: &Group,
@@ -237,7 +174,7 @@ impl<'a> Columns<'a> {
     fn quotes(&self, group: &Group, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
         let Instrument { price_scale, size_scale, .. } = *self.instrument(group.instrument);
         let quotes = || records.iter().map(|(record, _)| record.view::<Quote>());
-        // An absent side has neither price nor size.
+        // A side that is absent has neither price nor size.
         let bid =
             |of: fn(&Quote) -> i64, scale| {
                 floats(quotes().map(|q| {
@@ -269,7 +206,7 @@ impl<'a> Columns<'a> {
 
     fn statuses(&self, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
         let all = || records.iter().map(|(record, _)| record.view::<Status>());
-        // A code of a later version stands as its number.
+        // A code of a later version is written as its number.
         let state = |code: u8| {
             State::of_code(code).map_or_else(|| code.to_string(), |s| s.name().to_owned())
         };
@@ -278,11 +215,11 @@ impl<'a> Columns<'a> {
         };
         vec![
             times(all().map(|s| Some(s.ts_recv))),
-            texts(all().map(|s| Some(self.venue(s.venue)))),
-            texts(all().map(|s| Some(&self.instrument(s.instrument).name))),
-            texts(all().map(|s| Some(state(s.state)))),
-            texts(all().map(|s| Some(state(s.previous)))),
-            texts(all().map(|s| Some(reason(s.reason)))),
+            table::text_column(all().map(|s| Some(self.venue(s.venue)))),
+            table::text_column(all().map(|s| Some(&self.instrument(s.instrument).name))),
+            table::text_column(all().map(|s| Some(state(s.state)))),
+            table::text_column(all().map(|s| Some(state(s.previous)))),
+            table::text_column(all().map(|s| Some(reason(s.reason)))),
             numbers(records.iter().map(|(_, number)| Some(*number))),
             table::constant_text(self.run, records.len()),
         ]
@@ -294,9 +231,9 @@ impl<'a> Columns<'a> {
         let size = |s: &Spread, sz| decimal::to_f64(sz, self.instrument(s.instrument).size_scale);
         vec![
             times(all().map(|s| Some(s.ts_recv))),
-            texts(all().map(|s| Some(&self.instrument(s.instrument).name))),
-            texts(all().map(|s| Some(self.venue(s.buy_venue)))),
-            texts(all().map(|s| Some(self.venue(s.sell_venue)))),
+            table::text_column(all().map(|s| Some(&self.instrument(s.instrument).name))),
+            table::text_column(all().map(|s| Some(self.venue(s.buy_venue)))),
+            table::text_column(all().map(|s| Some(self.venue(s.sell_venue)))),
             floats(all().map(|s| Some(price(s, s.buy_px)))),
             floats(all().map(|s| Some(price(s, s.sell_px)))),
             floats(all().map(|s| Some(size(s, s.buy_sz)))),
@@ -311,13 +248,15 @@ impl<'a> Columns<'a> {
         let rows: Vec<Opportunity> =
             records.iter().map(|(record, _)| self.opportunity(record)).collect();
         let pair = |of: fn(&Record) -> VenueId| {
-            texts(records.iter().map(|(record, _)| Some(self.venue(of(record)))))
+            table::text_column(records.iter().map(|(record, _)| Some(self.venue(of(record)))))
         };
         vec![
             times(records.iter().map(|(record, _)| Some(record.ts_recv()))),
-            texts(rows.iter().map(|row| Some(row.event))),
+            table::text_column(rows.iter().map(|row| Some(row.event))),
             numbers(rows.iter().map(|row| Some(row.id))),
-            texts(records.iter().map(|(r, _)| Some(&self.instrument(r.instrument).name))),
+            table::text_column(
+                records.iter().map(|(r, _)| Some(&self.instrument(r.instrument).name)),
+            ),
             pair(|record| record.venue),
             pair(|record| record.peer),
             floats(rows.iter().map(|row| row.sides.map(|sides| sides[0]))),
@@ -329,7 +268,9 @@ impl<'a> Columns<'a> {
             floats(rows.iter().map(|row| row.closed.map(|closed| closed.net_peak * BPS))),
             times(rows.iter().map(|row| row.closed.map(|closed| closed.ts_peak))),
             numbers(rows.iter().map(|row| row.closed.map(|closed| closed.updates))),
-            texts(rows.iter().map(|row| row.closed.map(|closed| close_reason(closed.flags)))),
+            table::text_column(
+                rows.iter().map(|row| row.closed.map(|closed| close_reason(closed.flags))),
+            ),
             table::constant_text(self.run, records.len()),
         ]
     }
@@ -375,16 +316,16 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A row of opportunities, but for what every record has.
+/// The part of a row of opportunities that differs between an opening and a closing.
 struct Opportunity {
     event: &'static str,
     id: u64,
     opened_at: Nanos,
-    /// Basis points.
+    /// Net gap, basis points.
     net: f64,
-    /// Of one that opened: buy price, sell price, buy size, sell size.
+    /// When it opened: buy price, sell price, buy size, sell size.
     sides: Option<[f64; 4]>,
-    /// Of one that closed.
+    /// When it closed: the record.
     closed: Option<Closed>,
 }
 
@@ -403,10 +344,4 @@ fn numbers(values: impl Iterator<Item = Option<u64>>) -> ArrayRef {
 
 fn floats(values: impl Iterator<Item = Option<f64>>) -> ArrayRef {
     Arc::new(values.collect::<Float64Array>())
-}
-
-fn texts<T: AsRef<str>>(values: impl Iterator<Item = Option<T>>) -> ArrayRef {
-    let mut builder = StringDictionaryBuilder::<Int32Type>::new();
-    values.for_each(|value| builder.append_option(value));
-    Arc::new(builder.finish())
 }

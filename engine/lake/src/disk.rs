@@ -1,6 +1,6 @@
-//! Room on a disk: how much is free, and taking some ahead for a file that grows.
+//! Room on a disk: how much is free, and allocating some ahead for a file that grows.
 //!
-//! What the operating system has no call for is gone without. It must not know what files hold.
+//! Where the operating system or the file system cannot allocate ahead, nothing is allocated.
 
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
@@ -9,16 +9,18 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// A growing file takes room in steps of this many bytes: a disk that fills shows before the write.
+/// A growing file allocates room in steps of this many bytes, so that a full disk shows before the
+/// write.
 pub const STEP_BYTES: u64 = 16 << 20;
 
 type Probe = dyn FnMut(&Path) -> io::Result<u64> + Send;
 
-/// Asks how many bytes are free for us where a folder lies; handed in, so that tests can play a disk.
+/// Tells how many bytes are free on the disk of a folder. It is handed in, so that tests can
+/// simulate a disk.
 pub struct FreeSpace(Box<Probe>);
 
 impl FreeSpace {
-    /// What the operating system says.
+    /// Returns the probe that asks the operating system.
     #[must_use]
     pub fn of_host() -> FreeSpace {
         FreeSpace::new(|folder| {
@@ -27,16 +29,16 @@ impl FreeSpace {
         })
     }
 
-    /// What a function says.
+    /// Returns a probe that calls a function.
     #[must_use]
     pub fn new(bytes: impl FnMut(&Path) -> io::Result<u64> + Send + 'static) -> FreeSpace {
         FreeSpace(Box::new(bytes))
     }
 
-    /// Bytes that are free for this process on the disk of a folder.
+    /// Returns the number of bytes that are free for this process on the disk of a folder.
     ///
     /// # Errors
-    /// Of the operating system: the folder is not there, or may not be asked about.
+    /// If the folder does not exist or the process may not access it.
     pub fn bytes(&mut self, folder: &Path) -> io::Result<u64> {
         (self.0)(folder)
     }
@@ -48,11 +50,11 @@ impl fmt::Debug for FreeSpace {
     }
 }
 
-/// The room that a file has taken beyond its end.
+/// The room allocated beyond the end of a file.
 #[derive(Debug)]
 pub struct Ahead {
     until: u64,
-    /// Whether this file system can.
+    /// Whether the file system can allocate ahead.
     possible: bool,
 }
 
@@ -63,15 +65,16 @@ impl Default for Ahead {
 }
 
 impl Ahead {
-    /// Takes no room: for files that are none.
+    /// Never allocates: for tests that write to something other than a file.
     pub(crate) fn never() -> Ahead {
         Ahead { until: 0, possible: false }
     }
 
-    /// Sees that `bytes` more fit behind `end`, the file's length, which stays as it is.
+    /// Makes sure that `bytes` more fit behind `end`, the length of the file, which does not
+    /// change.
     ///
     /// # Errors
-    /// Of the operating system: the disk is full, or the file cannot be written.
+    /// If the disk is full or the file cannot be written.
     pub fn cover(&mut self, file: &File, end: u64, bytes: u64) -> io::Result<()> {
         if !self.possible || end.saturating_add(bytes) <= self.until {
             return Ok(());
@@ -80,7 +83,7 @@ impl Ahead {
         match fallocate(file, FallocateFlags::KEEP_SIZE, end, step) {
             Ok(()) => self.until = end.saturating_add(step),
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.possible = false,
-            // The next write asks again.
+            // The next write tries again.
             Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }

@@ -6,13 +6,14 @@
 //! `docs/formats.md` says what each kind fills in.
 
 use crate::folder;
-use crate::lake::{self, HOUR, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
+use crate::layout::{self, HOUR, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
 use crate::table::{self, LEDGER, Metadata, TableError, TableReader, TableWriter, io_error};
-use arrow::array::{
-    Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray,
-    UInt64Array,
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow_array::{
+    Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
 };
-use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::named;
 use std::collections::HashSet;
@@ -178,7 +179,7 @@ pub fn write(
     time: Nanos,
     entries: &[Entry],
 ) -> Result<PathBuf, TableError> {
-    let place = lake.join(lake::LEDGER).join(lake::date_folder(time / HOUR));
+    let place = lake.join(layout::LEDGER).join(layout::date_folder(time / HOUR));
     folder::create(&place).map_err(|source| io_error("make the folder", &place, source))?;
     let unfinished = place.join(format!("{name}{UNFINISHED_SUFFIX}"));
     let batch = batch_of(entries).map_err(|error| TableError::Parquet {
@@ -189,13 +190,17 @@ pub fn write(
     let mut writer = TableWriter::create(&unfinished, &LEDGER, Metadata::new())?;
     writer.write(&batch)?;
     let path = place.join(file_name(name, writer.finish()?.crc));
-    fs::rename(&unfinished, &path).map_err(|source| io_error("rename", &unfinished, source))?;
-    for older in files_in(&place) {
-        if older != path && name_and_checksum(&older).is_some_and(|(of, _)| of == name) {
-            fs::remove_file(&older).map_err(|source| io_error("delete", &older, source))?;
-        }
+    folder::put_in_place(&unfinished, &path)
+        .map_err(|source| io_error("rename", &unfinished, source))?;
+    let is_older =
+        |file: &PathBuf| *file != path && name_and_checksum(file).is_some_and(|(of, _)| of == name);
+    let older: Vec<PathBuf> = files_in(&place).into_iter().filter(is_older).collect();
+    for file in &older {
+        fs::remove_file(file).map_err(|source| io_error("delete", file, source))?;
     }
-    folder::sync(&place).map_err(|source| io_error("sync", &place, source))?;
+    if !older.is_empty() {
+        folder::sync(&place).map_err(|source| io_error("sync", &place, source))?;
+    }
     Ok(path)
 }
 
@@ -204,7 +209,7 @@ pub fn write(
 /// # Errors
 /// If one cannot be deleted.
 pub fn sweep(lake: &Path, run: &str) -> Result<(), TableError> {
-    let dates = fs::read_dir(lake.join(lake::LEDGER)).into_iter().flatten().flatten();
+    let dates = fs::read_dir(lake.join(layout::LEDGER)).into_iter().flatten().flatten();
     let entries = dates.flat_map(|date| fs::read_dir(date.path()).into_iter().flatten().flatten());
     for entry in entries {
         let (path, name) = (entry.path(), entry.file_name());
@@ -252,7 +257,7 @@ pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
 pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
     let may_have_it = |path: &PathBuf| {
         let name = name_and_checksum(path).map(|(name, _)| name);
-        name.is_some_and(|name| name.starts_with(run) || name.ends_with(lake::MERGED_SUFFIX))
+        name.is_some_and(|name| name.starts_with(run) || name.ends_with(layout::MERGED_SUFFIX))
     };
     let mut paths = files(lake);
     paths.retain(may_have_it);
@@ -262,7 +267,7 @@ pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
 /// The Parquet files of the ledger, sorted by name.
 #[must_use]
 pub fn files(lake: &Path) -> Vec<PathBuf> {
-    let dates = fs::read_dir(lake.join(lake::LEDGER)).into_iter().flatten().flatten();
+    let dates = fs::read_dir(lake.join(layout::LEDGER)).into_iter().flatten().flatten();
     let mut found: Vec<PathBuf> = dates.flat_map(|date| files_in(&date.path())).collect();
     found.sort();
     found
@@ -301,7 +306,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Entry>, TableError> {
 ///
 /// # Errors
 /// If the table's columns are others.
-fn batch_of(entries: &[Entry]) -> Result<RecordBatch, arrow::error::ArrowError> {
+fn batch_of(entries: &[Entry]) -> Result<RecordBatch, ArrowError> {
     let time = |of: fn(&Entry) -> Option<Nanos>| -> ArrayRef {
         let values = entries.iter().map(|e| of(e).map(u64::cast_signed));
         Arc::new(values.collect::<TimestampNanosecondArray>().with_timezone("UTC"))

@@ -1,18 +1,22 @@
-//! The recorded lake on disk: what the engine writes and the tools read.
+//! The recorded lake on disk, which the engine writes and the tools read.
 //!
 //! A run appends records to journal [`segment`]s; [`seal`] turns closed segments into Parquet
-//! [`table`]s; the [`ledger`] holds the counts and digests by which a lake is verified, those of each
-//! [`stage`] among them. A run leaves a [`mark`] while it lives, and [`recover`] deals with runs that
-//! were killed. No agent and no socket is known here.
+//! [`table`]s; the [`ledger`] holds the counts and digests by which a lake is verified, including
+//! the counts of each [`stage`]. A run leaves a [`mark`] while it lives, and [`recover`] deals with
+//! runs that were killed. [`layout`] says where everything lies, and [`lock`] keeps two programs from
+//! changing a lake at once. The crate knows neither agents nor sockets.
 
 pub mod disk;
 pub mod folder;
 
-pub mod lake;
+pub mod layout;
+pub mod lock;
 pub mod run;
 
 pub mod segment;
 pub mod table;
+
+pub mod group;
 
 pub mod columns;
 pub mod ledger;

@@ -6,7 +6,7 @@
 //! [`recover`](crate::recover). For cold threads.
 
 use crate::folder;
-use crate::lake;
+use crate::layout;
 use crate::ledger::{self, Cause, Entry, EntryKind};
 use crate::run::{RunId, run_and_number};
 use crate::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
@@ -100,7 +100,7 @@ impl Mark {
         let stages = stages.entries(self.run.as_str(), ended_at, &self.catalogue);
         ledger::write(lake, &format!("{}-stages", self.run), ended_at, &stages)?;
         self.ended = Some(End { time: ended_at, inputs, counters: counts.len() as u64 });
-        let folder = lake.join(lake::JOURNAL);
+        let folder = lake.join(layout::JOURNAL);
         let left = self.has_segments(&folder);
         if left.map_err(|source| table::io_error("list", &folder, source))? {
             return self.write(lake);
@@ -207,20 +207,17 @@ impl Mark {
     }
 
     fn path(&self, lake: &Path) -> PathBuf {
-        lake.join(lake::JOURNAL).join(format!("{}{MARK_SUFFIX}", self.run))
+        lake.join(layout::JOURNAL).join(format!("{}{MARK_SUFFIX}", self.run))
     }
 
     pub(crate) fn write(&self, lake: &Path) -> Result<(), TableError> {
-        let folder = lake.join(lake::JOURNAL);
+        let folder = lake.join(layout::JOURNAL);
         let unfinished = folder.join(format!("{}{UNFINISHED_SUFFIX}", self.run));
         let path = self.path(lake);
         let write = || -> io::Result<()> {
             folder::create(&folder)?;
-            let mut file = fs::File::create(&unfinished)?;
-            file.write_all(self.to_json().to_string().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&unfinished, &path)?;
-            folder::sync(&folder)
+            let text = self.to_json().to_string();
+            folder::replace(&unfinished, &path, |mut file| file.write_all(text.as_bytes()))
         };
         write().map_err(|source| table::io_error("write", &path, source))
     }
@@ -287,7 +284,7 @@ impl Mark {
 /// # Errors
 /// If one cannot be deleted.
 pub fn sweep(lake: &Path) -> io::Result<()> {
-    let entries = fs::read_dir(lake.join(lake::JOURNAL)).into_iter().flatten();
+    let entries = fs::read_dir(lake.join(layout::JOURNAL)).into_iter().flatten();
     for entry in entries {
         let path = entry?.path();
         if path.to_string_lossy().ends_with(UNFINISHED_SUFFIX) {

@@ -4,7 +4,7 @@
 //! them, the next engine to start or `lake recover`, seals what is whole in the segments and writes
 //! into the ledger how the run ended. For cold threads.
 
-use crate::lake;
+use crate::layout;
 use crate::mark::{MARK_SUFFIX, Mark, segment_named};
 use crate::run::{Origin, RunId, catalogue_digest};
 use crate::seal::{SealError, Sealed, seal_headless, seal_segment};
@@ -45,7 +45,7 @@ pub struct Recovered {
 /// # Errors
 /// If the folder is there and cannot be listed.
 pub fn leftovers(lake: &Path) -> io::Result<Vec<Leftover>> {
-    let folder = lake.join(lake::JOURNAL);
+    let folder = lake.join(layout::JOURNAL);
     let mut found: BTreeMap<RunId, Leftover> = BTreeMap::new();
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,

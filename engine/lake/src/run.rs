@@ -1,4 +1,4 @@
-//! Runs of the engine by name, and what all segments of a run have in common.
+//! The names of runs, and the identity that all segments of a run share.
 
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::Catalogue;
@@ -13,7 +13,7 @@ pub struct RunId {
     pub(crate) text: [u8; RUN_BYTES_MAX],
 }
 
-/// What all segments of a run have in common.
+/// The identity that all segments of a run share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Origin {
     /// The run.
@@ -23,7 +23,8 @@ pub struct Origin {
 }
 
 impl RunId {
-    /// A run by name; `None` if it is empty, longer than [`RUN_BYTES_MAX`] or has other characters.
+    /// Returns the run of a name, or `None` if the name is empty, longer than [`RUN_BYTES_MAX`] or
+    /// has other characters.
     #[must_use]
     pub fn new(name: &str) -> Option<RunId> {
         let valid = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
@@ -35,7 +36,7 @@ impl RunId {
         Some(RunId { text })
     }
 
-    /// The run that starts at `now`: `20240808T235414-087891268`. Names sort as the runs did.
+    /// Returns the run that starts at `now`: `20240808T235414-087891268`. Names sort by start.
     ///
     /// # Panics
     /// Never: every [`Nanos`] is within the calendar.
@@ -51,7 +52,7 @@ impl RunId {
         RunId::new(&name).expect("digits and dashes, 25 of them")
     }
 
-    /// The name.
+    /// Returns the name.
     #[must_use]
     pub fn as_str(&self) -> &str {
         let end = self.text.iter().position(|b| *b == 0).unwrap_or(RUN_BYTES_MAX);
@@ -70,8 +71,8 @@ impl std::fmt::Display for RunId {
     }
 }
 
-/// A fingerprint (CRC32C) of what ids mean: the instruments with their scales and the venues, in
-/// the order of their ids. Fees and ages do not count.
+/// Returns a fingerprint (CRC32C) of the meaning of ids: the instruments with their scales and the
+/// venues, in the order of their ids. Fees and ages are left out.
 #[must_use]
 pub fn catalogue_digest(catalogue: &Catalogue) -> u32 {
     let mut text = String::new();
@@ -83,7 +84,7 @@ pub fn catalogue_digest(catalogue: &Catalogue) -> u32 {
     crc32c::crc32c(text.as_bytes())
 }
 
-/// The name of a segment, of its Parquet files too: `<run>-<number>`.
+/// Returns the name of a segment, which its Parquet files have too: `<run>-<number>`.
 #[must_use]
 pub fn segment_name(run: &RunId, number: u32) -> String {
     format!("{run}-{number:06}")

@@ -13,12 +13,13 @@
 
 use crate::columns::{Columns, NamesError, RowError};
 use crate::folder;
-use crate::lake::{self, LockError, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
+use crate::layout::{self, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
 use crate::ledger;
+use crate::lock::{self, LockError};
 use crate::run::{catalogue_digest, segment_name};
 use crate::segment::{SegmentError, SegmentInfo, SegmentReader};
 use crate::table::{self, TableError};
-use arrow::error::ArrowError;
+use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::Catalogue;
 use std::fs;
@@ -98,7 +99,7 @@ pub enum SealError {
 }
 
 /// Seals a segment into `lake` and deletes it. A damaged segment is moved to the folder
-/// [`lake::DAMAGED`] instead. Rows that an earlier attempt has sealed are not sealed twice. Nobody
+/// [`layout::DAMAGED`] instead. Rows that an earlier attempt has sealed are not sealed twice. Nobody
 /// may write to the segment any more.
 ///
 /// # Errors
@@ -144,7 +145,7 @@ impl Work<'_> {
         let run = content.info.origin.run;
         let columns = Columns::new(self.catalogue, run.as_str())?;
         content.check(&columns)?;
-        let _lock = lake::lock_changes(self.lake)?;
+        let _lock = lock::changes(self.lake)?;
         let mut drafts = Drafts::default();
         for (group, mut places) in content.groups() {
             // The sort is stable, so the journal's order breaks ties.
@@ -204,11 +205,10 @@ impl Work<'_> {
         if content.damaged_at.is_empty() {
             fs::remove_file(path).map_err(io("delete", path))?;
         } else {
-            let aside = self.lake.join(lake::DAMAGED);
+            let aside = self.lake.join(layout::DAMAGED);
             folder::create(&aside).map_err(io("make the folder", &aside))?;
             let kept = aside.join(path.file_name().unwrap_or_default());
-            fs::rename(path, &kept).map_err(io("put aside", path))?;
-            folder::sync(&aside).map_err(io("sync", &aside))?;
+            folder::put_in_place(path, &kept).map_err(io("put aside", path))?;
         }
         if let Some(journal) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             folder::sync(journal).map_err(io("sync", journal))?;

@@ -6,7 +6,7 @@
 //! stage counts instead, which are written once, when the run has ended.
 
 use crate::feed::Notice;
-use spreadwire_lake::lake::HOUR;
+use spreadwire_lake::layout::HOUR;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};

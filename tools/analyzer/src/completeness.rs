@@ -116,7 +116,7 @@ fn duration(time: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire_lake::lake::HOUR;
+    use spreadwire_lake::layout::HOUR;
 
     #[test]
     fn a_day_is_complete_only_if_the_ledger_says_so() {

@@ -4,7 +4,9 @@
 use crate::options::Format;
 use crate::report::Report;
 use anyhow::Context;
+use spreadwire_lake::folder;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 pub mod console;
@@ -47,10 +49,5 @@ pub fn write(
 fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}.tmp", std::process::id()));
-    let replaced = fs::write(&unfinished, content).and_then(|()| fs::rename(&unfinished, path));
-    if replaced.is_err() {
-        // The file may not exist.
-        fs::remove_file(&unfinished).unwrap_or(());
-    }
-    replaced
+    folder::replace(Path::new(&unfinished), path, |mut file| file.write_all(content))
 }

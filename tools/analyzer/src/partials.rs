@@ -9,6 +9,7 @@ use crate::kernel::Settings;
 use crate::kernel::partial::Partial;
 use crate::report::Problem;
 use serde::{Deserialize, Serialize};
+use spreadwire_lake::folder;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -88,10 +89,11 @@ pub fn store(path: &Path, stored: &Stored) -> io::Result<()> {
         fs::create_dir_all(folder)?;
     }
     let unfinished = path.with_extension(format!("partial.{}.tmp", std::process::id()));
-    let mut file = fs::File::create(&unfinished)?;
-    file.write_all(HEAD)?;
-    file.write_all(&crc32c::crc32c(&packed).to_le_bytes())?;
-    file.write_all(&packed)?;
-    drop(file);
-    fs::rename(&unfinished, path)
+    // Not synced: the checksum tells a file that a power cut left incomplete, and its unit is
+    // computed again.
+    folder::replace_unsynced(&unfinished, path, |mut file| {
+        file.write_all(HEAD)?;
+        file.write_all(&crc32c::crc32c(&packed).to_le_bytes())?;
+        file.write_all(&packed)
+    })
 }

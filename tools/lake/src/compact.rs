@@ -14,8 +14,9 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
 use spreadwire_lake::folder;
-use spreadwire_lake::lake::{self, MERGED_SUFFIX, PARQUET_SUFFIX};
+use spreadwire_lake::layout::{self, MERGED_SUFFIX, PARQUET_SUFFIX};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::lock;
 use spreadwire_lake::run::RunId;
 use spreadwire_lake::table::{self, LEDGER, Table, TableReader, Written};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
@@ -242,7 +243,7 @@ impl Work<'_> {
         outcome: &mut Outcome,
     ) {
         let is_parquet = |file: &Listed| file.is_file && file.name.ends_with(PARQUET_SUFFIX);
-        let Some((_, end)) = lake::times_of(at) else { return };
+        let Some((_, end)) = layout::times_of(at) else { return };
         let closed = end.saturating_add(self.closed_for) <= self.now;
         let date = at.iter().filter_map(|part| part.to_str()?.strip_prefix("date=")).next();
         let date = date.unwrap_or_default().to_owned();
@@ -266,7 +267,7 @@ impl Work<'_> {
 /// Returns whether files may be in this folder: an hour, or a day of a table that is stored by day.
 fn is_leaf(at: &Path) -> bool {
     let has = |key: &str| at.iter().filter_map(|part| part.to_str()).any(|p| p.starts_with(key));
-    let hourly = has("exchange=") || at.starts_with(lake::SPREADS);
+    let hourly = has("exchange=") || at.starts_with(layout::SPREADS);
     has("date=") && (!hourly || has("hour="))
 }
 
@@ -401,9 +402,6 @@ impl Press<'_> {
             }
             (self.on_step)(Step::Merged)?;
         }
-        for staged in &ready {
-            folder::sync(&staged.place)?;
-        }
         folder::sync(&self.staging.path(""))?;
         (self.on_step)(Step::Staged)?;
         self.book(date, &ready)?;
@@ -464,7 +462,7 @@ impl Press<'_> {
             "the merged file does not have the rows of the original files"
         );
         let name = merged_name(candidate, written.crc)?;
-        fs::rename(&unnamed, place.join(&name))?;
+        folder::put_in_place(&unnamed, &place.join(&name))?;
         let of = |key: &str| metadata.get(key).cloned();
         let (place, venue, instrument) = (place.to_owned(), of("venue"), of("instrument"));
         Ok(Staged { candidate, place, name, venue, instrument, written })
@@ -481,7 +479,7 @@ impl Press<'_> {
         let what: String = entries.iter().map(|entry| format!("{entry:?}")).collect();
         let (start, what) = (RunId::starting_at(self.work.now), crc32c::crc32c(what.as_bytes()));
         let name = format!("compaction-{start}-{date}-{what:08x}");
-        let _lock = lake::lock_changes(self.work.lake)?;
+        let _lock = lock::changes(self.work.lake)?;
         ledger::write(self.work.lake, &name, self.work.now, &entries)
             .context("cannot write into the ledger: nothing was changed")?;
         Ok(())
@@ -490,7 +488,7 @@ impl Press<'_> {
     fn put_in_place(&mut self, staged: &Staged<'_>) -> anyhow::Result<()> {
         let folder = &staged.candidate.folder;
         let place = self.work.lake.join(folder);
-        let lock = lake::lock_changes(self.work.lake)?;
+        let lock = lock::changes(self.work.lake)?;
         if staging::list(&place).ok().as_ref() != Some(&staged.candidate.files) {
             self.outcome.busy.push(folder.clone());
             staging::delete(&staged.place, &mut Vec::new())?;

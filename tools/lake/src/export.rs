@@ -5,6 +5,7 @@
 //! anything that a format cannot represent is left out and counted. The formats are in
 //! `formats.rs`.
 
+pub use crate::formats::Told;
 use crate::formats::{self, Format};
 use crate::merge::{self, Batches, Merge};
 use crate::progress;
@@ -13,11 +14,10 @@ use clap::Args;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use indicatif::ProgressBar;
-use serde_json::json;
-use spreadwire_lake::lake::{self, PARQUET_SUFFIX};
+use spreadwire_lake::folder;
+use spreadwire_lake::layout::{self, PARQUET_SUFFIX};
 use spreadwire_lake::table::{QUOTES, TableReader};
 use spreadwire_market::clock::Nanos;
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -110,26 +110,18 @@ fn to_file(arguments: &Export, wanted: &Wanted<'_>, bar: &ProgressBar) -> anyhow
     let Export { out, to, receive_time_for_absent, .. } = arguments;
     let mut unfinished = out.clone().into_os_string();
     unfinished.push(".tmp");
-    let unfinished = PathBuf::from(unfinished);
-    let cannot = || format!("cannot write {}", unfinished.display());
-    let file = File::create(&unfinished).with_context(cannot)?;
     let zipped = out.extension().is_some_and(|extension| extension == "gz");
-    let done = if zipped {
+    let write = |file: &File| {
+        if !zipped {
+            return export(wanted, *to, *receive_time_for_absent, BufWriter::new(file), bar);
+        }
         let mut gz = GzEncoder::new(BufWriter::new(file), Compression::default());
-        let done = export(wanted, *to, *receive_time_for_absent, &mut gz, bar);
-        done.and_then(|told| {
-            gz.finish()?.flush()?;
-            Ok(told)
-        })
-    } else {
-        export(wanted, *to, *receive_time_for_absent, BufWriter::new(file), bar)
-    };
-    let renamed = done.and_then(|told| {
-        fs::rename(&unfinished, out).with_context(cannot)?;
+        let told = export(wanted, *to, *receive_time_for_absent, &mut gz, bar)?;
+        gz.finish()?.flush()?;
         Ok(told)
-    });
-    // Best effort: an incomplete file is of no use.
-    renamed.inspect_err(|_| fs::remove_file(&unfinished).unwrap_or_default())
+    };
+    folder::replace(Path::new(&unfinished), out, write)
+        .with_context(|| format!("cannot write {}", out.display()))
 }
 
 /// Parameters of an export.
@@ -145,32 +137,6 @@ pub struct Wanted<'a> {
     pub from: Nanos,
     /// Last receive time, exclusive.
     pub until: Nanos,
-}
-
-/// Outcome of an export.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Told {
-    /// Number of quotes written.
-    pub quotes: u64,
-    /// Differences between the output and the lake, with their counts.
-    pub lost: BTreeMap<&'static str, u64>,
-}
-
-impl Told {
-    /// Counts a difference between the output and the lake.
-    pub(crate) fn lose(&mut self, what: &'static str) {
-        *self.lost.entry(what).or_default() += 1;
-    }
-
-    fn to_json(&self) -> serde_json::Value {
-        json!({"quotes": self.quotes, "lost": self.lost})
-    }
-
-    fn to_text(&self) -> String {
-        let mut lines = vec![format!("{} quotes", self.quotes)];
-        lines.extend(self.lost.iter().map(|(what, count)| format!("  {count} {what}")));
-        lines.join("\n")
-    }
 }
 
 /// A venue and instrument of the lake.
@@ -241,7 +207,7 @@ impl Wanted<'_> {
         let mut hours = Vec::new();
         for date in folders(symbol, "date=")? {
             for hour in folders(&date, "hour=")? {
-                let Some((first, end)) = lake::times_of(&hour) else { continue };
+                let Some((first, end)) = layout::times_of(&hour) else { continue };
                 if first < self.until && self.from < end {
                     hours.push(files(&hour)?);
                 }

@@ -15,12 +15,14 @@
 //!   event that is next on both appears once for both, as after hftbacktest's
 //!   `correct_event_order`.
 
-use crate::export::Told;
 use anyhow::Context;
-use arrow::array::{Array, AsArray, Float64Array, RecordBatch, TimestampNanosecondArray};
-use arrow::datatypes::{Float64Type, TimestampNanosecondType};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, TimestampNanosecondType};
+use arrow_array::{Array, Float64Array, RecordBatch, TimestampNanosecondArray};
 use clap::ValueEnum;
+use serde_json::json;
 use spreadwire_market::clock::Nanos;
+use std::collections::BTreeMap;
 use std::io::Write;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
@@ -90,7 +92,37 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// A writer of quotes in some format.
+/// Counts of an export.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Number of quotes written.
+    pub quotes: u64,
+    /// Things that the output does not have as the lake does, and how often each occurred.
+    pub lost: BTreeMap<&'static str, u64>,
+}
+
+impl Told {
+    /// Counts a thing that the output does not have as the lake does.
+    fn lose(&mut self, what: &'static str) {
+        *self.lost.entry(what).or_default() += 1;
+    }
+
+    /// Returns the counts as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        json!({"quotes": self.quotes, "lost": self.lost})
+    }
+
+    /// Returns the counts as lines of text.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        let mut lines = vec![format!("{} quotes", self.quotes)];
+        lines.extend(self.lost.iter().map(|(what, count)| format!("  {count} {what}")));
+        lines.join("\n")
+    }
+}
+
+/// What takes quotes and writes them.
 pub trait Sink {
     /// Writes a quote. Quotes come in the order of their receive times.
     ///

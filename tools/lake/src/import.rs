@@ -22,7 +22,7 @@ use spreadwire_lake::run::{Origin, RunId, catalogue_digest, segment_name};
 use spreadwire_lake::seal::{Sealed, seal_segment};
 use spreadwire_lake::segment::{Block, CLOSED_SUFFIX, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};
-use spreadwire_lake::{folder, lake};
+use spreadwire_lake::{folder, layout, lock};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal::SCALE_MAX;
 use spreadwire_market::instrument::{
@@ -231,7 +231,7 @@ pub fn import(
         surveyed.run = survey.run(surveyed)?;
     }
     bar.set_length(tapes.iter().map(|tape| tape.rows).sum());
-    let _lock = lake::lock_recording(work.lake).context("cannot write into this lake")?;
+    let _lock = lock::recording(work.lake).context("cannot write into this lake")?;
     check_new(work.lake, &tapes)?;
     let mut outcomes = Vec::new();
     for surveyed in &tapes {
@@ -300,7 +300,7 @@ impl Survey {
         let key = (row[2].to_owned(), row[3].to_owned());
         if !self.places.contains_key(&key) {
             let (venue, name) = (self.names.venue(&key.0), self.names.instrument(&key.0, &key.1));
-            if lake::venue_folder(&venue).is_err() || lake::instrument_folder(&name).is_err() {
+            if layout::venue_folder(&venue).is_err() || layout::instrument_folder(&name).is_err() {
                 return Ok(());
             }
             let venue = place_of(&mut self.venues, |known| *known == venue, || venue.clone());
@@ -423,7 +423,7 @@ struct Importing<'a> {
 
 impl Importing<'_> {
     fn run(mut self, surveyed: &Surveyed) -> anyhow::Result<Outcome> {
-        let aside = self.work.lake.join(lake::JOURNAL).join(ASIDE);
+        let aside = self.work.lake.join(layout::JOURNAL).join(ASIDE);
         if aside.exists() {
             fs::remove_dir_all(&aside)?;
         }
@@ -513,10 +513,9 @@ impl Importing<'_> {
         finished.sync()?;
         let closed = finished.close()?;
         (self.on_step)(Step::Written)?;
-        let journal = self.work.lake.join(lake::JOURNAL);
+        let journal = self.work.lake.join(layout::JOURNAL);
         let path = journal.join(format!("{}{CLOSED_SUFFIX}", segment_name(&run, self.segment)));
-        fs::rename(&closed.path, &path)?;
-        folder::sync(&journal)?;
+        folder::put_in_place(&closed.path, &path)?;
         (self.on_step)(Step::Journalled)?;
         let Sealed { tally, .. } = seal_segment(&path, self.work.lake, self.catalogue)?;
         self.stages.add(Stage::SealedQuotes, tally.quotes);
@@ -548,7 +547,7 @@ impl Outcome {
 fn forget_end(lake: &Path, run: &RunId) -> anyhow::Result<()> {
     let name = format!("{run}-ended");
     let is_end = |path: &PathBuf| ledger::name_and_checksum(path).is_some_and(|(of, _)| of == name);
-    let _lock = lake::lock_changes(lake)?;
+    let _lock = lock::changes(lake)?;
     for path in ledger::files(lake).into_iter().filter(is_end) {
         fs::remove_file(path)?;
     }

@@ -8,11 +8,15 @@
 //! the memory does not grow with their number.
 
 use anyhow::{Context, bail, ensure};
-use arrow::array::{AsArray, RecordBatch};
-use arrow::compute::{concat_batches, interleave_record_batch};
-use arrow::datatypes::TimestampNanosecondType;
-use arrow::row::{OwnedRow, RowConverter, Rows, SortField};
-use spreadwire_lake::table::{BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
+use arrow_array::RecordBatch;
+use arrow_array::cast::AsArray;
+use arrow_array::types::TimestampNanosecondType;
+use arrow_select::concat::concat_batches;
+use arrow_select::interleave::interleave_record_batch;
+use spreadwire_lake::table::{
+    BATCH_ROWS, Metadata, SortKeys, Table, TableReader, TableWriter, Written,
+};
+use std::cmp::Ordering;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -29,7 +33,6 @@ pub type Batches = Box<dyn Iterator<Item = anyhow::Result<RecordBatch>>>;
 /// A merge of several sources.
 pub struct Merge {
     table: &'static Table,
-    converter: RowConverter,
     heads: Vec<Head>,
 }
 
@@ -51,9 +54,8 @@ struct Head {
     held: Option<RecordBatch>,
     ended: bool,
     batch: Arc<RecordBatch>,
-    keys: Rows,
+    keys: SortKeys,
     at: usize,
-    last: Option<OwnedRow>,
 }
 
 impl std::fmt::Debug for Merge {
@@ -69,20 +71,13 @@ impl Merge {
     /// # Errors
     /// If the first rows cannot be read.
     pub fn new(table: &'static Table, sources: Vec<Batches>) -> anyhow::Result<Merge> {
-        let schema = table.schema();
-        let fields = table.sorted_by().map(|name| {
-            let field = schema.field_with_name(name)?;
-            Ok(SortField::new(field.data_type().clone()))
-        });
-        let converter = RowConverter::new(fields.collect::<anyhow::Result<_>>()?)?;
         let mut heads = Vec::new();
         for (source, batches) in sources.into_iter().enumerate() {
             let batch = Arc::new(RecordBatch::new_empty(table.schema()));
-            let keys = converter.empty_rows(0, 0);
-            let (held, last) = (None, None);
-            heads.push(Head { source, batches, held, ended: false, batch, keys, at: 0, last });
+            let keys = table.sort_keys(&batch)?;
+            heads.push(Head { source, batches, held: None, ended: false, batch, keys, at: 0 });
         }
-        Ok(Merge { table, converter, heads })
+        Ok(Merge { table, heads })
     }
 
     /// Returns the next rows; `None` after the last ones.
@@ -93,64 +88,52 @@ impl Merge {
         let mut place = 0;
         while place < self.heads.len() {
             let head = &mut self.heads[place];
-            if head.at < head.keys.num_rows() || head.load(self.table, &self.converter)? {
+            if head.at < head.keys.rows() || head.load(self.table)? {
                 place += 1;
             } else {
                 drop(self.heads.remove(place));
             }
         }
-        let order = |head: &&Head| (head.keys.row(head.at).owned(), head.source);
-        let first = match self.heads.as_slice() {
-            [] => return Ok(None),
-            [_] => 0,
-            heads => first_of(heads),
-        };
-        let bound = self.heads.iter().enumerate().filter(|(place, _)| *place != first);
-        let bound = bound
-            .map(|(_, head)| head)
-            .min_by(|a, b| (a.keys.row(a.at), a.source).cmp(&(b.keys.row(b.at), b.source)));
-        let bound = bound.as_ref().map(order);
+        let Some(first) = first_of(&self.heads, None) else { return Ok(None) };
+        let bound = first_of(&self.heads, Some(first));
+        let to = self.heads[first].end_before(bound.map(|place| &self.heads[place]));
         let head = &mut self.heads[first];
-        let from = head.at;
-        head.advance(bound.as_ref());
-        let (source, batch) = (head.source, Arc::clone(&head.batch));
-        Ok(Some(Slice { source, batch, rows: from..head.at }))
+        let rows = std::mem::replace(&mut head.at, to)..to;
+        Ok(Some(Slice { source: head.source, batch: Arc::clone(&head.batch), rows }))
     }
 }
 
-/// Returns the index of the head with the smallest row.
-fn first_of(heads: &[Head]) -> usize {
-    let key = |place: usize| (heads[place].keys.row(heads[place].at), heads[place].source);
-    (1..heads.len()).fold(0, |first, place| if key(place) < key(first) { place } else { first })
+/// Returns the place of the head whose row comes first, leaving out one of them.
+fn first_of(heads: &[Head], but: Option<usize>) -> Option<usize> {
+    let places = (0..heads.len()).filter(|place| Some(*place) != but);
+    places.min_by(|one, two| heads[*one].compare(heads[*one].at, &heads[*two]))
 }
 
 impl Head {
-    /// Passes the rows that are smaller than `bound`, at least one.
-    fn advance(&mut self, bound: Option<&(OwnedRow, usize)>) {
-        let rows = self.keys.num_rows();
-        let Some((key, source)) = bound else {
-            self.at = rows;
-            return;
-        };
-        self.at += 1;
-        let before = |at| (self.keys.row(at), self.source) < (key.row(), *source);
-        while self.at < rows && before(self.at) {
-            self.at += 1;
-        }
+    /// Compares a row of this head with the next one of another; equal rows come in the order of
+    /// the sources.
+    fn compare(&self, row: usize, other: &Head) -> Ordering {
+        self.keys.compare(row, &other.keys, other.at).then(self.source.cmp(&other.source))
     }
 
-    /// Loads the next rows and returns whether there were any.
-    fn load(&mut self, table: &Table, converter: &RowConverter) -> anyhow::Result<bool> {
-        if let Some(rows) = self.keys.num_rows().checked_sub(1) {
-            self.last = Some(self.keys.row(rows).owned());
-        }
+    /// Returns the place after the rows that come before the next one of `bound`: at least one.
+    fn end_before(&self, bound: Option<&Head>) -> usize {
+        let rows = self.keys.rows();
+        let Some(bound) = bound else { return rows };
+        let later = |row: &usize| self.compare(*row, bound).is_ge();
+        (self.at + 1..rows).find(later).unwrap_or(rows)
+    }
+
+    /// Takes the next rows in hand; false if there are none.
+    fn load(&mut self, table: &Table) -> anyhow::Result<bool> {
         let Some(mut batch) = self.whole_times(table)? else { return Ok(false) };
-        let mut keys = keys_of(table, converter, &batch)?;
-        if !keys.iter().is_sorted() {
+        let mut keys = table.sort_keys(&batch)?;
+        if !keys.is_sorted() {
             batch = table.sorted(&[batch])?;
-            keys = keys_of(table, converter, &batch)?;
+            keys = table.sort_keys(&batch)?;
         }
-        if self.last.as_ref().is_some_and(|last| keys.row(0) < last.row()) {
+        let last = self.keys.rows().checked_sub(1);
+        if last.is_some_and(|last| keys.compare(0, &self.keys, last).is_lt()) {
             bail!("its rows are not sorted by time");
         }
         (self.batch, self.keys, self.at) = (Arc::new(batch), keys, 0);
@@ -179,11 +162,6 @@ impl Head {
         }
         Ok(self.held.take())
     }
-}
-
-fn keys_of(table: &Table, converter: &RowConverter, batch: &RecordBatch) -> anyhow::Result<Rows> {
-    let columns = table.sorted_by().filter_map(|name| batch.column_by_name(name)).cloned();
-    Ok(converter.convert_columns(&columns.collect::<Vec<_>>())?)
 }
 
 /// Returns the metadata for the footer of a merged file: the parts of all files, and the values on

@@ -6,7 +6,7 @@
 use crate::progress;
 use clap::Args;
 use serde_json::json;
-use spreadwire_lake::lake;
+use spreadwire_lake::lock;
 use spreadwire_lake::mark;
 use spreadwire_lake::recover::{self, Leftover, Recovered};
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
             }
         },
     };
-    let _lock = lake::lock_recording(&arguments.lake)?;
+    let _lock = lock::recording(&arguments.lake)?;
     mark::sweep(&arguments.lake)?;
     let leftovers = recover::leftovers(&arguments.lake)?;
     let segments = leftovers.iter().map(|leftover| leftover.segments.len() as u64).sum();

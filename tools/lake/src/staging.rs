@@ -6,7 +6,7 @@
 
 use anyhow::{Context, bail};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use spreadwire_lake::{folder, lake};
+use spreadwire_lake::{folder, layout, lock};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -39,7 +39,7 @@ impl Staging {
     /// # Errors
     /// If another tool holds it, or it cannot be created.
     pub fn open(lake: &Path) -> anyhow::Result<Staging> {
-        let path = lake.join(lake::STAGING);
+        let path = lake.join(layout::STAGING);
         folder::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
         let held = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         match held.try_lock() {
@@ -65,7 +65,7 @@ impl Staging {
     /// # Errors
     /// If something cannot be deleted.
     pub fn sweep(&self, lake: &Path) -> anyhow::Result<Vec<PathBuf>> {
-        let _lock = lake::lock_changes(lake)?;
+        let _lock = lock::changes(lake)?;
         let mut foreign = Vec::new();
         for entry in fs::read_dir(&self.path)? {
             let entry = entry?;
@@ -107,7 +107,7 @@ pub fn delete(folder: &Path, foreign: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let name = path.to_string_lossy();
-        if name.ends_with(lake::PARQUET_SUFFIX) || name.ends_with(lake::UNFINISHED_SUFFIX) {
+        if name.ends_with(layout::PARQUET_SUFFIX) || name.ends_with(layout::UNFINISHED_SUFFIX) {
             fs::remove_file(&path)?;
         } else {
             empty = false;

@@ -8,7 +8,7 @@ use crate::findings::time_text;
 use crate::progress;
 use clap::Args;
 use serde_json::json;
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_lake::ledger::{self, Cause, Entry, EntryKind};
 use spreadwire_lake::table::{QUOTES, TABLES, Table};
 use spreadwire_market::clock::Nanos;
@@ -87,7 +87,7 @@ fn files(lake: &Path, date: Option<&str>) -> Vec<(&'static Table, PathBuf)> {
             if entry.file_type().is_ok_and(|of| of.is_dir()) {
                 folders.push(path);
             } else if let Some(table) = Table::of_folder(&folder)
-                && table.folder != lake::LEDGER
+                && table.folder != layout::LEDGER
                 && path.extension().is_some_and(|end| end == "parquet")
                 && date.is_none_or(|date| folder.iter().any(|part| part == date))
             {
@@ -120,7 +120,7 @@ fn add_file(
 /// Adds the outages in the ledger. Those of all venues are listed first, without a venue.
 fn add_gaps(entries: &[Entry], date: Option<&str>, sums: &mut BTreeMap<Key, Sum>) {
     for gap in entries.iter().filter(|entry| entry.kind == EntryKind::Gap) {
-        let on = lake::date_folder(gap.time / lake::HOUR);
+        let on = layout::date_folder(gap.time / layout::HOUR);
         let Some(cause) = gap.gap_cause().filter(|_| date.is_none_or(|date| date == on)) else {
             continue;
         };
@@ -156,7 +156,7 @@ fn to_text(sums: &BTreeMap<Key, Sum>) -> String {
         )
         .unwrap_or_default();
     }
-    let known = TABLES.iter().filter(|table| table.folder != lake::LEDGER);
+    let known = TABLES.iter().filter(|table| table.folder != layout::LEDGER);
     for table in known {
         let of_table = sums.iter().filter(|((name, _, _), _)| *name == table.name);
         let total = of_table.fold(Sum::default(), |total, (_, sum)| Sum {

@@ -17,7 +17,7 @@ use indicatif::ProgressBar;
 use rayon::prelude::*;
 use spreadwire_lake::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use spreadwire_lake::table::Table;
-use spreadwire_lake::{lake, ledger, mark, recover};
+use spreadwire_lake::{layout, ledger, lock, mark, recover};
 use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -65,9 +65,9 @@ pub fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
 /// Compares a lake, or one of its days, with its ledger.
 #[must_use]
 pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -> Verdict {
-    let recording = lake::is_recording(lake);
+    let recording = lock::is_recording(lake);
     // The ledger and the files must belong together, so no sealer may run in between.
-    let _lock = lake::lock_reading(lake);
+    let _lock = lock::reading(lake);
     let (entries, errors) = ledger::read(lake);
     let mut verdict = Verdict { recording, ..Verdict::default() };
     let unreadable = errors.into_iter().map(|error| {
@@ -107,12 +107,12 @@ impl Scope {
     /// Returns whether an interval, which may not have ended, overlaps these days.
     fn overlaps(&self, from: Nanos, until: Option<Nanos>) -> bool {
         let Some(date) = &self.date else { return true };
-        let day = lake::times_of(Path::new(date));
+        let day = layout::times_of(Path::new(date));
         day.is_some_and(|(first, end)| from < end && until.is_none_or(|until| first <= until))
     }
 
     fn has_time(&self, time: Nanos) -> bool {
-        self.date.as_deref().is_none_or(|date| lake::date_folder(time / lake::HOUR) == date)
+        self.date.as_deref().is_none_or(|date| layout::date_folder(time / layout::HOUR) == date)
     }
 }
 
@@ -137,7 +137,7 @@ impl Tree {
             }
             let is_table = path.extension().is_some_and(|end| end == "parquet")
                 && Table::of_folder(relative).is_some()
-                && lake::times_of(relative).is_some();
+                && layout::times_of(relative).is_some();
             if is_table {
                 let (folder, file) = (relative.to_string_lossy(), entry.file_name());
                 let files = self.files.entry(folder.into_owned()).or_default();
@@ -164,7 +164,7 @@ fn check_folders(
     seen: &mut Seen,
     bar: &ProgressBar,
 ) {
-    let is_data = |folder: &&String| !folder.starts_with(lake::LEDGER) && scope.has(folder);
+    let is_data = |folder: &&String| !folder.starts_with(layout::LEDGER) && scope.has(folder);
     let folders: BTreeSet<&String> =
         tree.files.keys().chain(expected.folders.keys()).filter(is_data).collect();
     let folders: Vec<&String> = folders.into_iter().collect();
@@ -228,17 +228,17 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
     for path in &tree.others {
         let first = path.split('/').next().unwrap_or_default();
         let known = match first {
-            lake::JOURNAL => is_of_journal(path),
-            lake::CAPTURE => true,
-            lake::RECORDING_LOCK | lake::CHANGE_LOCK => path == first,
-            lake::OPPORTUNITIES => path.ends_with(".jsonl"),
-            lake::DAMAGED | lake::STAGING => {
+            layout::JOURNAL => is_of_journal(path),
+            layout::CAPTURE => true,
+            layout::RECORDING_LOCK | layout::CHANGE_LOCK => path == first,
+            layout::OPPORTUNITIES => path.ends_with(".jsonl"),
+            layout::DAMAGED | layout::STAGING => {
                 verdict.notes.push(format!("{path} is kept aside and is not part of the lake"));
                 true
             }
             _ => false,
         };
-        let unfinished = path.ends_with(lake::UNFINISHED_SUFFIX);
+        let unfinished = path.ends_with(layout::UNFINISHED_SUFFIX);
         if known || (recording && unfinished) {
             continue;
         }

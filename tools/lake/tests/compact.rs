@@ -14,7 +14,7 @@ use arrow::compute::concat_batches;
 use indicatif::ProgressBar;
 use proptest::prelude::*;
 use recorded::{LATER, MIDNIGHT, findings, names, parquet_files, quote, record};
-use spreadwire_lake::lake::{HOUR, STAGING};
+use spreadwire_lake::layout::{HOUR, STAGING};
 use spreadwire_lake::ledger;
 use spreadwire_lake::table::{self, Metadata, QUOTES, Table, TableReader, TableWriter};
 use spreadwire_market::clock::{Nanos, SECOND};

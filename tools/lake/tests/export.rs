@@ -15,7 +15,7 @@ use exported::{all, exported, recorded_lake};
 use indicatif::ProgressBar;
 use proptest::prelude::*;
 use recorded::{MIDNIGHT, one_sided, quote, record};
-use spreadwire_lake::lake::HOUR;
+use spreadwire_lake::layout::HOUR;
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::record::{Quote, Record};
 use std::fs;

@@ -13,7 +13,7 @@ use arrow::datatypes::{Float64Type, TimestampNanosecondType};
 use indicatif::ProgressBar;
 use recorded::{findings, parquet_files};
 use spreadwire_lake::table::{QUOTES, TableReader};
-use spreadwire_lake::{lake, recover};
+use spreadwire_lake::{layout, lock, recover};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -210,7 +210,7 @@ fn killed_after_any_step_the_next_import_finishes_and_doubles_nothing() {
             assert_eq!(rows_of(&lake), expected, "after step {stop}, {:?}", whole[stop - 1]);
             assert_eq!(findings(&lake), [""; 0], "after step {stop}, {:?}", whole[stop - 1]);
             assert!(recover::leftovers(&lake).unwrap().is_empty());
-            assert!(recorded::names(&lake.join(lake::JOURNAL)).is_empty());
+            assert!(recorded::names(&lake.join(layout::JOURNAL)).is_empty());
             fs::remove_dir_all(&lake).unwrap();
         }
     }
@@ -253,7 +253,7 @@ fn compacted(lake: &Path) {
 fn a_recording_engine_is_not_disturbed() {
     let home = tempfile::tempdir().unwrap();
     let (lake, files) = (home.path().join("lake"), [PathBuf::from(SHIPPED)]);
-    let lock = lake::lock_recording(&lake).unwrap();
+    let lock = lock::recording(&lake).unwrap();
     let refused = refusal(imported(&work(&lake, &files)));
     assert!(refused.contains("recording.lock is locked"), "{refused}");
     drop(lock);

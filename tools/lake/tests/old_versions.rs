@@ -9,7 +9,7 @@
 use indicatif::ProgressBar;
 use lake::compact::{Work, compact};
 use serde_json::{Value, json};
-use spreadwire_lake::lake::HOUR;
+use spreadwire_lake::layout::HOUR;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

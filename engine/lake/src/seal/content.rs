@@ -1,7 +1,8 @@
 //! A segment in memory: its records, the numbers it lacks, and its entries of the ledger.
 
 use super::{SealError, Sealed, SealedFile};
-use crate::columns::{Columns, Group, RowError};
+use crate::columns::{Columns, RowError};
+use crate::group::Group;
 use crate::ledger::{Cause, Entry, EntryKind};
 use crate::segment::{SegmentError, SegmentInfo, SegmentReader};
 use rustc_hash::FxHashMap;

@@ -7,7 +7,7 @@ use crate::ledger::{Entry, EntryKind};
 use crate::segment::SegmentInfo;
 use crate::table::{self, TableError, TableReader, Written};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A file on its way into the lake.
 pub(super) struct Draft {
@@ -78,14 +78,10 @@ impl Drafts {
     pub(super) fn name_all(&mut self) -> Result<(), TableError> {
         for Draft { unfinished, file, .. } in &mut self.0 {
             if let Some(from) = unfinished {
-                fs::rename(&*from, &file.path)
+                folder::put_in_place(from, &file.path)
                     .map_err(|source| table::io_error("rename", from, source))?;
             }
             *unfinished = None;
-        }
-        for Draft { file, .. } in &self.0 {
-            let folder = file.path.parent().unwrap_or(Path::new("."));
-            folder::sync(folder).map_err(|source| table::io_error("sync", folder, source))?;
         }
         Ok(())
     }

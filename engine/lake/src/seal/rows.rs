@@ -2,11 +2,12 @@
 
 use super::SealError;
 use super::content::Content;
-use crate::columns::{Columns, Group};
+use crate::columns::Columns;
+use crate::group::Group;
 use crate::run::segment_name;
 use crate::table::{self, BATCH_ROWS, Metadata, Table, TableReader, TableWriter, Written};
-use arrow::array::RecordBatch;
-use arrow::error::ArrowError;
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};

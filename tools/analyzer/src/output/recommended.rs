@@ -3,7 +3,7 @@
 
 use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
 use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
@@ -133,7 +133,7 @@ fn rounded(value: f64) -> f64 {
 
 /// Returns the name of a venue from its folder in the lake: `binance_usdm` becomes `binance-usdm`.
 fn name_of(folder: &str) -> String {
-    let is_it = |name: &&str| lake::venue_folder(name).is_ok_and(|of| of == folder);
+    let is_it = |name: &&str| layout::venue_folder(name).is_ok_and(|of| of == folder);
     let known = VENUES.iter().map(|venue| venue.name).find(is_it);
     known.unwrap_or(folder).to_owned()
 }

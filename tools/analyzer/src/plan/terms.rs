@@ -54,7 +54,7 @@ fn known_fees(
 ) -> BTreeMap<String, VenueTerms> {
     let mut venues = BTreeMap::new();
     let mut add = |name: &str, bps: f64| {
-        if let Ok(folder) = spreadwire_lake::lake::venue_folder(name) {
+        if let Ok(folder) = spreadwire_lake::layout::venue_folder(name) {
             venues.insert(folder, VenueTerms { taker_fee: bps / BPS, ..others });
         }
     };

@@ -13,7 +13,7 @@ use arrow::array::{
 };
 use clap::Parser;
 use exchange_sim::{INSTRUMENTS, Model, ModelOptions};
-use spreadwire_lake::lake;
+use spreadwire_lake::layout;
 use spreadwire_lake::table::{Metadata, QUOTES, TableWriter, constant_text};
 use std::collections::BTreeMap;
 use std::fs;
@@ -73,9 +73,9 @@ impl Lake {
     fn write(&self, instrument: &str, venue: &str, quotes: &[Quote]) {
         let folder = format!(
             "exchange={}/symbol={}/{}",
-            lake::venue_folder(venue).unwrap(),
-            lake::instrument_folder(instrument).unwrap(),
-            lake::hour_folder(u64::try_from(quotes[0].time / HOUR).unwrap())
+            layout::venue_folder(venue).unwrap(),
+            layout::instrument_folder(instrument).unwrap(),
+            layout::hour_folder(u64::try_from(quotes[0].time / HOUR).unwrap())
         );
         let folder = self.folder.path().join(folder);
         fs::create_dir_all(&folder).unwrap();

@@ -3,9 +3,10 @@
 
 use super::expected::Folder;
 use crate::findings::{Finding, Problem};
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{Int32Type, Int64Type, TimestampNanosecondType};
-use spreadwire_lake::lake;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
+use arrow_array::{Array, RecordBatch};
+use spreadwire_lake::layout;
 use spreadwire_lake::table::{self, QUOTES, STATUS, Table, TableReader};
 use spreadwire_market::clock::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,7 +111,7 @@ pub(super) fn check_file(
     }
     let Some(of) = Table::of_folder(Path::new(folder)) else { return Ok(()) };
     let reader = TableReader::open(&path, of).map_err(|error| damaged(error.into()))?;
-    let times = lake::times_of(Path::new(folder)).unwrap_or((0, 0));
+    let times = layout::times_of(Path::new(folder)).unwrap_or((0, 0));
     let (mut rows, mut last) = (Found { files: 1, bytes: sum.0, ..Found::default() }, None);
     for batch in reader {
         let batch = batch.map_err(|error| damaged(error.into()))?;

@@ -11,7 +11,7 @@ use crate::numbers::{Numbers, Range};
 use spreadwire_lake::ledger::Cause;
 use spreadwire_lake::stage::Stage;
 use spreadwire_lake::table::{QUOTES, STATUS};
-use spreadwire_lake::{lake, recover};
+use spreadwire_lake::{layout, recover};
 use spreadwire_market::clock::Nanos;
 use std::path::Path;
 
@@ -300,7 +300,7 @@ pub(super) fn tell_stops(
     now: Nanos,
     verdict: &mut Verdict,
 ) {
-    let day = date.and_then(|date| lake::times_of(Path::new(&format!("date={date}"))));
+    let day = date.and_then(|date| layout::times_of(Path::new(&format!("date={date}"))));
     let mut runs: Vec<(Nanos, Nanos, bool)> = expected.runs.values().filter_map(interval).collect();
     runs.sort_unstable();
     // Nobody knows yet who will run.

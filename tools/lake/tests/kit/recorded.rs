@@ -9,7 +9,7 @@ use arrow::array::{
 };
 use bytemuck::Zeroable;
 use indicatif::ProgressBar;
-use spreadwire_lake::lake::{self, HOUR};
+use spreadwire_lake::layout::{self, HOUR};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
@@ -73,7 +73,7 @@ pub(crate) fn record(lake: &Path, run: &str, segments: &[Vec<Record>]) {
         let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
         let number = u32::try_from(number).unwrap();
         let info = SegmentInfo { origin, number, started_at: records[0].ts_recv() };
-        let mut writer = SegmentWriter::create(&lake.join(lake::JOURNAL), info).unwrap();
+        let mut writer = SegmentWriter::create(&lake.join(layout::JOURNAL), info).unwrap();
         for some in records.chunks(1000) {
             let mut block = Block::new(1000, next);
             some.iter().for_each(|record| block.push(record));

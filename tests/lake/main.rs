@@ -1,0 +1,19 @@
+//! From the ring to the lake: journal, segments and sealer.
+//!
+//! Every scenario runs on one thread with a clock set by hand, and compares the lake with a naive
+//! account of what went in. The readers in Python are in `outside/lake.rs`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../counting_allocator.rs"]
+mod counting_allocator;
+
+mod records;
+mod rig;
+mod rows;
+
+mod files;
+mod journal;
+mod round_trip;
+mod sealing;
+mod stopped;

@@ -1,0 +1,159 @@
+//! Sealing again, after an interruption, after a crash and after damage.
+
+use crate::records::{origin, quote, quotes};
+use crate::rig::{MIDNIGHT, Rig, catalogue, patient};
+use crate::rows::{files_under, rows_of_file, rows_of_lake};
+use spreadwire_engine::journal::Settings;
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_lake::ledger::{self, Cause, EntryKind};
+use spreadwire_lake::mark::Mark;
+use spreadwire_lake::recover;
+use spreadwire_lake::seal::{SealError, seal_segment};
+use spreadwire_lake::segment::SegmentError;
+use spreadwire_lake::table::TableError;
+use std::fs;
+use std::path::PathBuf;
+
+#[test]
+fn sealing_again_gives_the_same_files_and_leaves_others_alone() {
+    let mut rig = Rig::new(patient());
+    let mut records = quotes(30);
+    records.push(quote(2, 2, MIDNIGHT).into());
+    rig.pass(&records, MIDNIGHT);
+    rig.close();
+    let closed = rig.closed.recv().unwrap();
+    let bytes = fs::read(&closed.path).unwrap();
+    let folder = rig.lake().join("exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("spreads-00-00.0000000.parquet"), "another system's").unwrap();
+    // A killed sealer leaves such a file.
+    fs::write(folder.join("run-000000.parquet.tmp"), "half").unwrap();
+    let first = seal_segment(&closed.path, &rig.lake(), &catalogue()).unwrap();
+    assert!(!closed.path.exists(), "sealed, so deleted");
+    let content = |path: &PathBuf| fs::read(path).unwrap();
+    let paths: Vec<PathBuf> = first.files.iter().map(|file| file.path.clone()).collect();
+    let before: Vec<Vec<u8>> = paths.iter().map(content).collect();
+    fs::write(&closed.path, bytes).unwrap();
+    let second = seal_segment(&closed.path, &rig.lake(), &catalogue()).unwrap();
+    assert_eq!(first, second);
+    assert_eq!(before, paths.iter().map(content).collect::<Vec<_>>());
+    let files = files_under(&rig.lake());
+    assert_eq!(
+        files.iter().filter(|file| file.starts_with("exchange=")).collect::<Vec<_>>(),
+        [
+            "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00/run-000000.parquet",
+            "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00/spreads-00-00.0000000.parquet",
+            "exchange=okx/symbol=SHIB#USDT/date=2024-08-09/hour=00/run-000000.parquet",
+        ]
+    );
+    let foreign = fs::read(folder.join("spreads-00-00.0000000.parquet")).unwrap();
+    assert_eq!(foreign, b"another system's");
+}
+
+#[test]
+fn a_segment_cut_by_a_crash_is_sealed_to_its_last_whole_block() {
+    let mut rig = Rig::new(patient());
+    rig.pass(&quotes(14), MIDNIGHT);
+    let open = rig.lake().join("journal/run-000000.seg.open");
+    let bytes = fs::read(&open).unwrap();
+    fs::write(&open, &bytes[..bytes.len() - 1]).unwrap();
+    let sealed = seal_segment(&open, &rig.lake(), &catalogue()).unwrap();
+    assert_eq!((sealed.tally.quotes, sealed.truncated_at), (7, Some(64 + 8 * 64)));
+    assert_eq!(rows_of_file(&sealed.files[0].path).len(), 7);
+}
+
+#[test]
+fn of_a_damaged_segment_the_whole_blocks_are_sealed_and_the_file_is_kept() {
+    let mut rig = Rig::new(Settings { segment_rows: 21, ..patient() });
+    rig.pass(&quotes(63), MIDNIGHT);
+    let journal = rig.lake().join("journal");
+    let damaged = journal.join("run-000001.seg");
+    let mut bytes = fs::read(&damaged).unwrap();
+    // In the second of three blocks of seven.
+    bytes[64 + 8 * 64 + 200] ^= 1;
+    fs::write(&damaged, &bytes).unwrap();
+    let short = journal.join("run-000002.seg");
+    let bytes_of_short = fs::read(&short).unwrap();
+    fs::write(&short, &bytes_of_short[..64 + 2 * 8 * 64]).unwrap();
+    assert_eq!(rig.seal(), Vec::<String>::new());
+    let rows = rows_of_lake(&rig.lake());
+    let numbers: Vec<i64> = rows.values().flatten().map(|row| row.number).collect();
+    let wanted: Vec<i64> = (0..28).chain(35..56).collect();
+    assert_eq!(numbers, wanted);
+    assert_eq!(files_under(&journal), Vec::<String>::new());
+    let kept = files_under(&rig.lake().join("damaged"));
+    assert_eq!(kept, ["run-000001.seg", "run-000002.seg"]);
+    assert_eq!(fs::read(rig.lake().join("damaged/run-000001.seg")).unwrap(), bytes);
+    let (entries, _) = ledger::read(&rig.lake());
+    let lost = entries.iter().filter(|e| e.gap_cause() == Some(Cause::Damage));
+    let lost: Vec<_> = lost.map(|e| (e.segment, e.first, e.last, e.rows)).collect();
+    assert_eq!(lost, [(Some(1), Some(28), Some(34), Some(7)), (Some(2), Some(56), None, None)]);
+    assert_eq!(rig.count("seal.damaged"), 2);
+}
+
+#[test]
+fn a_segment_whose_header_is_damaged_is_sealed_by_its_runs_mark() {
+    let mut rig = Rig::new(patient());
+    Mark::begin(&rig.lake(), origin().run, MIDNIGHT, &catalogue()).unwrap();
+    rig.pass(&quotes(14), MIDNIGHT);
+    let open = rig.lake().join("journal/run-000000.seg.open");
+    let mut bytes = fs::read(&open).unwrap();
+    bytes[20] ^= 1;
+    fs::write(&open, bytes).unwrap();
+    let leftovers = recover::leftovers(&rig.lake()).unwrap();
+    let recovered = leftovers[0].recover(&rig.lake(), None, None, |_| {});
+    assert_eq!(recovered.failures, Vec::<String>::new());
+    assert_eq!(recovered.sealed[0].tally.quotes, 14);
+    assert_eq!(rows_of_lake(&rig.lake()).values().map(Vec::len).sum::<usize>(), 14);
+}
+
+#[test]
+fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
+    let folder = "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00";
+    // Two segments: the second is merged into the file of the first.
+    let mut rig = Rig::new(Settings { segment_rows: 15, ..patient() });
+    rig.pass(&quotes(30), MIDNIGHT);
+    rig.journal.on_close();
+    let segments: Vec<_> = rig.closed.try_iter().map(|closed| closed.path).collect();
+    seal_segment(&segments[0], &rig.lake(), &catalogue()).unwrap();
+    let file = rig.lake().join(folder).join("run-000000.parquet");
+    let (first, segment) = (fs::read(&file).unwrap(), fs::read(&segments[1]).unwrap());
+    seal_segment(&segments[1], &rig.lake(), &catalogue()).unwrap();
+    let both = fs::read(&file).unwrap();
+    let (entries, _) = ledger::read(&rig.lake());
+    // Killed before the file was renamed; killed after that, but before the segment was deleted.
+    for left in [&first, &both] {
+        fs::write(&file, left).unwrap();
+        fs::write(&segments[1], &segment).unwrap();
+        seal_segment(&segments[1], &rig.lake(), &catalogue()).unwrap();
+        assert_eq!(fs::read(&file).unwrap(), both);
+        assert_eq!(ledger::read(&rig.lake()).0, entries);
+        assert!(!segments[1].exists());
+    }
+    assert_eq!(rows_of_file(&file).len(), 30);
+    let rows = entries.iter().filter(|e| e.kind == EntryKind::Rows);
+    let rows: Vec<_> = rows.map(|e| (e.segment, e.first, e.last, e.rows)).collect();
+    let part = |segment, first, last| (Some(segment), Some(first), Some(last), Some(15));
+    assert_eq!(rows, [part(0, 0, 14), part(1, 15, 29)]);
+}
+
+#[test]
+fn a_segment_of_another_catalogue_or_a_folder_that_is_a_file_is_refused() {
+    let mut rig = Rig::new(patient());
+    rig.pass(&quotes(3), MIDNIGHT);
+    rig.close();
+    let path = rig.closed.recv().unwrap().path;
+    let mut other = catalogue();
+    other.venues.swap(0, 1);
+    let refused = seal_segment(&path, &rig.lake(), &other);
+    assert!(matches!(refused, Err(SealError::OtherCatalogue)));
+    fs::write(rig.lake().join("exchange=binance"), "in the way").unwrap();
+    let refused = seal_segment(&path, &rig.lake(), &catalogue());
+    assert!(
+        matches!(refused, Err(SealError::Table(TableError::Io { doing: "make the folder", .. }))),
+        "{refused:?}"
+    );
+    assert!(path.exists());
+    let foreign = seal_segment(&rig.lake().join("exchange=binance"), &rig.lake(), &catalogue());
+    assert!(matches!(foreign, Err(SealError::Segment(SegmentError::NotASegment))), "{foreign:?}");
+}
