@@ -300,7 +300,8 @@ fn every_file_in_config_makes_a_plan_on_a_host_with_eight_cpus() {
     }
 }
 
-/// The tables of `docs/configuration.md`: each key's path, as `broadcast.address`, and its default.
+/// Returns the tables of `docs/configuration.md`: each key's path, such as `broadcast.address`, and
+/// its default.
 fn documented() -> BTreeMap<String, String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
     let document = std::fs::read_to_string(path).unwrap();
