@@ -229,11 +229,11 @@ fn times(all: &Recommendations, now: Nanos, faults: &mut Faults) {
         faults.add("expires", reason, "a file is good for a while from when it was made");
     } else if all.expires <= now {
         let reason = format!("it expired at {expires}");
-        faults.add("expires", reason, "let the analyzer write a new file, review and enable it");
+        faults.add("expires", reason, "run the analyzer again, then review and enable its file");
     }
     for (key, day) in [("from", &all.from), ("to", &all.to)] {
         if !day.parse().is_ok_and(|date| day::only_date(&date)) {
-            faults.add(key, format!("{day:?} is no day"), "write it as 2026-11-24");
+            faults.add(key, format!("{day:?} is not a day"), "write it as 2026-11-24");
         }
     }
     if all.to < all.from {
