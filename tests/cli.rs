@@ -284,7 +284,7 @@ fn problems_of_recommendations_are_told_beside_those_of_the_configuration() {
         assert_eq!(output.status.code(), Some(2));
         let errors = errors(&output);
         assert!(
-            errors.contains("night.toml: expires: it expired at 2020-01-08T00:00:00Z; let the")
+            errors.contains("night.toml: expires: it expired at 2020-01-08T00:00:00Z; run the")
         );
         assert!(errors.contains("night.toml: pairs[0].entry_bps: 2 is outside its bounds; choose"));
         assert!(errors.contains("2 problems; nothing was started"), "{errors}");
