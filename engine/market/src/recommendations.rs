@@ -226,7 +226,7 @@ fn times(all: &Recommendations, now: Nanos, faults: &mut Faults) {
     let expires = time_to_text(all.expires);
     if all.expires <= all.generated {
         let reason = format!("{expires} is not after generated, {}", time_to_text(all.generated));
-        faults.add("expires", reason, "a file is good for a while from when it was made");
+        faults.add("expires", reason, "set it to a time after generated");
     } else if all.expires <= now {
         let reason = format!("it expired at {expires}");
         faults.add("expires", reason, "run the analyzer again, then review and enable its file");
