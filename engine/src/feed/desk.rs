@@ -369,7 +369,10 @@ mod tests {
                 Notice::Refused { venue: VenueId(4), symbol, sample } => {
                     format!("refused {symbol:?}: {}", String::from_utf8_lossy(&sample))
                 }
-                other => panic!("a desk does not tell {other:?}"),
+                other @ (Notice::Opened { .. }
+                | Notice::Lost { .. }
+                | Notice::Rejected { .. }
+                | Notice::Refused { .. }) => panic!("a desk does not tell {other:?}"),
             };
             self.noticed.try_iter().map(words).collect()
         }

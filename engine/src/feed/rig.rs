@@ -228,7 +228,9 @@ impl Socket for FakeSocket {
         self.write(match message {
             Frame::Text(text) => text.to_string(),
             Frame::Ping(_) => "<ping>".to_owned(),
-            other => panic!("a line sends no {other:?}"),
+            other @ (Frame::Binary(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_)) => {
+                panic!("a line sends no {other:?}")
+            }
         })
     }
 

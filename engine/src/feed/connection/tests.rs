@@ -155,7 +155,10 @@ impl Rig {
                 }
                 Notice::Rejected { venue: VenueId(4), reason, .. } => format!("rejected {reason}"),
                 Notice::Refused { venue: VenueId(4), symbol, .. } => format!("refused {symbol:?}"),
-                other => panic!("not about this connection: {other:?}"),
+                other @ (Notice::Opened { .. }
+                | Notice::Lost { .. }
+                | Notice::Rejected { .. }
+                | Notice::Refused { .. }) => panic!("not about this connection: {other:?}"),
             });
         }
         words
