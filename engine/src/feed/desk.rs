@@ -362,17 +362,17 @@ mod tests {
 
         /// The notices since the last call, in words.
         fn notices(&mut self) -> Vec<String> {
-            let words = |notice| match &notice {
+            let words = |notice| match notice {
                 Notice::Rejected { venue: VenueId(4), reason, sample } => {
-                    format!("rejected {reason}: {}", String::from_utf8_lossy(sample))
+                    format!("rejected {reason}: {}", String::from_utf8_lossy(&sample))
                 }
                 Notice::Refused { venue: VenueId(4), symbol, sample } => {
-                    format!("refused {symbol:?}: {}", String::from_utf8_lossy(sample))
+                    format!("refused {symbol:?}: {}", String::from_utf8_lossy(&sample))
                 }
-                Notice::Rejected { .. }
-                | Notice::Refused { .. }
-                | Notice::Opened { .. }
-                | Notice::Lost { .. } => panic!("a desk does not tell {notice:?}"),
+                other @ (Notice::Opened { .. }
+                | Notice::Lost { .. }
+                | Notice::Rejected { .. }
+                | Notice::Refused { .. }) => panic!("a desk does not tell {other:?}"),
             };
             self.noticed.try_iter().map(words).collect()
         }

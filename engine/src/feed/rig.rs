@@ -225,11 +225,11 @@ impl Socket for FakeSocket {
     }
 
     fn send(&mut self, message: Frame) -> Result<(), Error> {
-        self.write(match &message {
+        self.write(match message {
             Frame::Text(text) => text.to_string(),
             Frame::Ping(_) => "<ping>".to_owned(),
-            Frame::Binary(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_) => {
-                panic!("a line sends no {message:?}")
+            other @ (Frame::Binary(_) | Frame::Pong(_) | Frame::Close(_) | Frame::Frame(_)) => {
+                panic!("a line sends no {other:?}")
             }
         })
     }

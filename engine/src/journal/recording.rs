@@ -310,8 +310,8 @@ mod tests {
     fn finished_segments_that_vanished_are_part_of_the_gap_if_they_touch_it() {
         // Segments as they vanished, and the first number and the time that the gap begins with. The
         // block has skipped the numbers from 30 on.
-        type Row<'a> = (&'a [(u64, u64)], u64, Nanos);
-        let table: [Row<'_>; 4] = [
+        type Case = (&'static [(u64, u64)], u64, Nanos);
+        let table: [Case; 4] = [
             (&[(20, 30)], 20, 1_020),
             (&[(10, 20), (20, 30)], 10, 1_010),
             // The segment from 20 on is on the disk.

@@ -90,7 +90,7 @@ impl FrameSender {
     /// the start.
     pub fn touch(&mut self) {
         // The consumer does not see what is written and not committed.
-        drop(self.ring.write_chunk(self.ring.slots()));
+        let _chunk = self.ring.write_chunk(self.ring.slots());
     }
 
     /// Sends a frame of a connection. Returns false if it does not fit, which is marked in the stream.

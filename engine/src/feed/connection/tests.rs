@@ -147,18 +147,18 @@ impl Rig {
     fn notices(&mut self) -> Vec<String> {
         let mut words = Vec::new();
         for notice in self.notices.try_iter() {
-            words.push(match &notice {
+            words.push(match notice {
                 Notice::Opened { venue: VenueId(4), connection: IN_VENUE } => "opened".to_owned(),
                 Notice::Lost { venue: VenueId(4), connection: IN_VENUE, why, retry_in } => {
-                    assert_eq!(*retry_in, self.waits.wait(), "{why}");
+                    assert_eq!(retry_in, self.waits.wait(), "{why}");
                     format!("lost: {why}")
                 }
                 Notice::Rejected { venue: VenueId(4), reason, .. } => format!("rejected {reason}"),
                 Notice::Refused { venue: VenueId(4), symbol, .. } => format!("refused {symbol:?}"),
-                Notice::Opened { .. }
+                other @ (Notice::Opened { .. }
                 | Notice::Lost { .. }
                 | Notice::Rejected { .. }
-                | Notice::Refused { .. } => panic!("another connection's: {notice:?}"),
+                | Notice::Refused { .. }) => panic!("not about this connection: {other:?}"),
             });
         }
         words

@@ -121,11 +121,6 @@ fn claim<T>(cached_slots: &Cell<usize>, state: &State<T>, count: usize) -> bool 
 #[derive(Debug)]
 pub(super) struct WriteChunk;
 
-/// As rtrb's: items that were written are dropped with it.
-impl Drop for WriteChunk {
-    fn drop(&mut self) {}
-}
-
 impl<T> Drop for Producer<T> {
     fn drop(&mut self) {
         self.ring.step(|state| state.producer_is_gone = true);
