@@ -48,7 +48,7 @@ fn a_record_waits_in_memory_no_longer_than_the_flush_interval() {
     assert_eq!(rig.count("journal.records"), 0);
     assert_eq!(rig.cycle(MIDNIGHT + 5 * MILLI), 1);
     assert_eq!(rig.count("journal.records"), 1);
-    // What a crash now would leave.
+    // The contents after a crash at this moment.
     let open = rig.lake().join("journal/run-000000.seg.open");
     let blocks: Vec<_> = SegmentReader::open(&open).unwrap().map(Result::unwrap).collect();
     assert_eq!(blocks[0].records, quotes(1));
@@ -94,7 +94,7 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
 #[test]
 fn closed_segments_wait_on_disk_while_the_sealer_has_no_room() {
     let mut rig = Rig::with_channel(Settings { segment_rows: 2, ..patient() }, 1);
-    // One is at the sealer, one has its name and waits, 64 stand in the syncer's line.
+    // One is with the sealer, one has its name and waits, 64 are in the syncer's queue.
     rig.pass(&quotes(2), MIDNIGHT);
     rig.pass(&quotes(2), MIDNIGHT);
     rig.pass(&quotes(2 * 67), MIDNIGHT);

@@ -41,7 +41,7 @@ pub(crate) fn catalogue() -> Catalogue {
     }
 }
 
-/// Settings under which nothing happens by itself but writing full blocks.
+/// Settings under which only full blocks are written and nothing else happens by itself.
 pub(crate) fn patient() -> Settings {
     Settings {
         segment_rows: u64::MAX,
@@ -64,7 +64,7 @@ pub(crate) struct Rig {
     pub(crate) journal: Journal,
     pub(crate) syncer: Syncer,
     pub(crate) states: Receiver,
-    /// Bytes that the disk says are free.
+    /// Free bytes that the disk reports.
     pub(crate) free: Arc<AtomicU64>,
     pub(crate) closed: channel::Receiver<ClosedSegment>,
 }
@@ -122,7 +122,7 @@ impl Rig {
         done
     }
 
-    /// Changes of state since the last call, with the inputs lost until then.
+    /// Returns the changes of state since the last call, with the inputs lost until then.
     pub(crate) fn told(&mut self) -> Vec<(RecordingState, u64)> {
         let mut told = Vec::new();
         self.states.drain(|record| {
@@ -154,7 +154,7 @@ impl Rig {
         self.syncer.handle_queued();
     }
 
-    /// Every record that lies in the journal's folder with its number, in the order of the files.
+    /// Returns every record in the journal's folder with its number, in file order.
     pub(crate) fn stored(&self) -> Vec<(u64, Record)> {
         let folder = self.lake().join(spreadwire_lake::layout::JOURNAL);
         let mut stored = Vec::new();
@@ -167,7 +167,7 @@ impl Rig {
         stored
     }
 
-    /// Closes the journal and seals all it left; returns the sealer's complaints.
+    /// Closes the journal and seals everything it left; returns the sealer's complaints.
     pub(crate) fn seal(&mut self) -> Vec<String> {
         self.close();
         let (sender, closed) = channel::unbounded();

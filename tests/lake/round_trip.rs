@@ -51,7 +51,8 @@ proptest! {
         prop_assert_eq!(rig.seal(), Vec::<String>::new());
         let wanted = expected(&records);
         let mut found = rows_of_lake(&rig.lake());
-        // Files are by segment, so that order is promised within each; over all of them by time.
+        // Files correspond to segments, so order is guaranteed within each; across them, order by
+        // time.
         found.values_mut().for_each(|rows| rows.sort_by_key(|row| (row.ts, row.number)));
         prop_assert_eq!(&found, &wanted);
         let rows: usize = wanted.values().map(Vec::len).sum();

@@ -24,7 +24,7 @@ pub(crate) struct Row {
     pub(crate) flags: u8,
 }
 
-/// What a quote should read back as, by its text.
+/// Returns the expected text of a quote that is read back.
 pub(crate) fn row(quote: &Quote, number: u64) -> Row {
     let instrument = &catalogue().instruments[quote.instrument.index()];
     let value = |mantissa, scale| decimal::to_text(mantissa, scale).parse::<f64>().unwrap();
@@ -73,7 +73,7 @@ pub(crate) fn rows_of_file(path: &Path) -> Vec<Row> {
     reader.build().unwrap().flat_map(|batch| rows_of_batch(&batch.unwrap())).collect()
 }
 
-/// Every file under a folder, by its path below it, in the order of names.
+/// Returns every file under a folder by relative path, sorted by name.
 pub(crate) fn files_under(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
@@ -91,13 +91,13 @@ pub(crate) fn files_under(folder: &Path) -> Vec<String> {
     found
 }
 
-/// The files of quotes.
+/// Returns the files of quotes.
 pub(crate) fn quote_files(lake: &Path) -> Vec<String> {
     let is_one = |file: &String| file.starts_with("exchange=") && file.ends_with(".parquet");
     files_under(lake).into_iter().filter(is_one).collect()
 }
 
-/// The quotes of the whole lake by folder.
+/// Returns the quotes of the whole lake by folder.
 pub(crate) fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
     let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for file in quote_files(lake) {
@@ -107,7 +107,7 @@ pub(crate) fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
     rows
 }
 
-/// What should be in the lake, by folder, from what went in.
+/// Returns the expected contents of the lake by folder, derived from the input.
 pub(crate) fn expected(records: &[Record]) -> BTreeMap<String, Vec<Row>> {
     let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     let mut number = 0;

@@ -26,7 +26,7 @@ fn sealing_again_gives_the_same_files_and_leaves_others_alone() {
     let folder = rig.lake().join("exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00");
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("spreads-00-00.0000000.parquet"), "another system's").unwrap();
-    // A sealer that was killed leaves such a file.
+    // A killed sealer leaves such a file.
     fs::write(folder.join("run-000000.parquet.tmp"), "half").unwrap();
     let first = seal_segment(&closed.path, &rig.lake(), &catalogue()).unwrap();
     assert!(!closed.path.exists(), "sealed, so deleted");
@@ -110,7 +110,7 @@ fn a_segment_whose_header_is_damaged_is_sealed_by_its_runs_mark() {
 #[test]
 fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
     let folder = "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00";
-    // Two segments: the second joins the file of the first.
+    // Two segments: the second is merged into the file of the first.
     let mut rig = Rig::new(Settings { segment_rows: 15, ..patient() });
     rig.pass(&quotes(30), MIDNIGHT);
     rig.journal.on_close();
@@ -121,7 +121,7 @@ fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
     seal_segment(&segments[1], &rig.lake(), &catalogue()).unwrap();
     let both = fs::read(&file).unwrap();
     let (entries, _) = ledger::read(&rig.lake());
-    // Killed before the file had its name; killed after it but before the segment was deleted.
+    // Killed before the file was renamed; killed after that, but before the segment was deleted.
     for left in [&first, &both] {
         fs::write(&file, left).unwrap();
         fs::write(&segments[1], &segment).unwrap();

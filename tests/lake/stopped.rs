@@ -76,7 +76,7 @@ fn a_journal_folder_that_vanishes_is_made_anew_and_the_hole_is_marked() {
     rig.pass(&quotes(30), MIDNIGHT);
     assert_eq!(rig.closed.len(), 1);
     fs::remove_dir_all(rig.lake().join(spreadwire_lake::layout::JOURNAL)).unwrap();
-    // Written into a file that nobody will read, and still in memory.
+    // Records written into a file that nobody can read any more, and records still in memory.
     rig.pass(&quotes(9), MIDNIGHT + 1);
     rig.cycle(MIDNIGHT + 100 * MILLI);
     assert_eq!(rig.told(), [(RecordingState::Vanished, 19), (RecordingState::On, 19)]);
@@ -91,7 +91,7 @@ fn a_journal_folder_that_vanishes_is_made_anew_and_the_hole_is_marked() {
 #[test]
 fn finished_segments_that_vanish_before_they_are_closed_are_part_of_the_hole() {
     let mut rig = Rig::new(Settings { segment_rows: 10, ..patient() });
-    // Two segments in the syncer's line, one open; the syncer comes too late.
+    // Two segments are in the syncer's queue and one is open; the syncer comes too late.
     quotes(25).into_iter().for_each(|record| rig.sender.send(record));
     rig.journal.do_work(MIDNIGHT);
     fs::remove_dir_all(rig.lake()).unwrap();
@@ -171,7 +171,7 @@ fn a_disk_that_does_not_sync_stops_recording_and_nothing_written_is_given_up() {
     quotes(3).into_iter().for_each(|record| rig.sender.send(record));
     rig.journal.do_work(MIDNIGHT);
     rig.journal.do_work(MIDNIGHT + MILLI);
-    // The file can be synced, its name cannot: the folder moved away.
+    // The file can be synced but its name cannot, because the folder was moved away.
     let (folder, aside) =
         (rig.lake().join(spreadwire_lake::layout::JOURNAL), rig.lake().join("aside"));
     fs::rename(&folder, &aside).unwrap();

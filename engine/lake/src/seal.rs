@@ -99,7 +99,7 @@ pub enum SealError {
 }
 
 /// Seals a segment into `lake` and deletes it. A damaged segment is moved to the folder
-/// [`lake::DAMAGED`] instead. Rows that an earlier attempt has sealed are not sealed twice. Nobody
+/// [`layout::DAMAGED`] instead. Rows that an earlier attempt has sealed are not sealed twice. Nobody
 /// may write to the segment any more.
 ///
 /// # Errors
