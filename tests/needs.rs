@@ -1,10 +1,11 @@
-//! Tests that need something from outside the workspace: a package of Python, a command, real data.
+//! Runs tests that need something from outside the workspace: a Python package, a command, or real
+//! data.
 //!
-//! Where it is missing, the test is shown as ignored together with what it needs, instead of passing
-//! without having run. With `CI=true` a missing tool is a failure, because CI installs all of them;
-//! real data must be there if `SPREADWIRE_REAL_DATA` names its folder. A binary of such tests has
-//! `harness = false` and hands its list to [`run`]; a function that is missing from the list is dead
-//! code, about which the compiler warns.
+//! If it is missing, the test is shown as ignored, with what it needs, instead of passing without
+//! having run. With `CI=true` a missing tool is a failure, because CI installs all of them. Real
+//! data must be present if `SPREADWIRE_REAL_DATA` names its folder. A binary of such tests has
+//! `harness = false` and passes its list to [`run`]. A function that is missing from the list is
+//! dead code, about which the compiler warns.
 
 #![allow(dead_code, reason = "each binary of tests needs a part of it")]
 
@@ -14,7 +15,7 @@ use std::fmt::{Display, Formatter};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What a test needs beside Rust.
+/// A requirement of a test outside Rust.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
     /// Python 3 with these packages.
@@ -26,7 +27,7 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    /// A file or folder among the real data.
+    /// Requires a file or folder among the real data.
     pub(crate) const fn data(path: &'static str) -> Need {
         Need::RealData(Cow::Borrowed(path))
     }
@@ -43,7 +44,7 @@ impl Need {
         }
     }
 
-    /// Whether a missing one is a failure.
+    /// Returns whether it is a failure if this is missing.
     fn is_promised(&self) -> bool {
         match self {
             Need::Python(_) | Need::Command(_) => std::env::var("CI").is_ok_and(|ci| ci == "true"),
@@ -80,11 +81,11 @@ pub(crate) fn real_data(path: &str) -> PathBuf {
     top.join(folder.unwrap_or_else(|| "../shared".into())).join(path)
 }
 
-/// A test, and what it needs.
+/// A test and its requirements.
 pub(crate) struct Test {
-    /// Its name, module included.
+    /// Its name, including the module.
     pub(crate) name: String,
-    /// What must be there for it to run.
+    /// Requirements that must be met for it to run.
     pub(crate) needs: Vec<Need>,
     /// The test.
     pub(crate) run: Box<dyn FnOnce() + Send>,

@@ -1,8 +1,9 @@
-//! Files and clients of version 0.1 against this version: its journal, its ledgers, its
-//! configurations, its recommendations and everything its clients say to a broadcast server.
+//! Tests files and clients of version 0.1 with this version: its journal, ledgers, configurations
+//! and recommendations, and everything its clients send to a broadcast server.
 //!
-//! `data/README.md` says how the files were made. What they hold was written down by the old version
-//! itself or by readers that are not ours, so nothing here is compared with this version's own
+//! `data/README.md` describes how the files were made. Their contents were written down by the old
+//! version itself or by independent readers, so nothing here is compared with this version's own
+//! opinion. Each tool has a test of the same name, for lakes, sessions and reports.
 //! opinion. The tools have a test of the same name each, for lakes, sessions and reports.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its fixtures has failed")]
@@ -30,7 +31,7 @@ use std::time::Duration;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Message, WebSocket};
 
-/// An answer that takes longer will not come.
+/// Maximum wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn fixtures() -> PathBuf {
@@ -41,7 +42,7 @@ fn json_of(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What the files hold, by readers that are not ours.
+/// Contents of the files, determined by independent readers.
 fn expected() -> Value {
     json_of(&fixtures().join("expected.json"))
 }
@@ -97,7 +98,7 @@ fn segments_of_a_killed_run_are_read() {
     }
 }
 
-/// The fields of a quote that a client of the journal reads.
+/// Returns the fields of a quote that a client of the journal reads.
 fn fields(record: &Record) -> Value {
     let quote: &Quote = record.view();
     json!({
@@ -135,7 +136,7 @@ fn every_entry_of_the_ledgers_is_read() {
     }
 }
 
-/// The simulated venues, which never send a quote.
+/// Returns the simulated venues, which never send a quote.
 fn silent(venues: &[&str]) -> Simulator {
     let model = ModelOptions { instruments: 2, ..ModelOptions::default() };
     Simulator::start(Options {
@@ -147,11 +148,11 @@ fn silent(venues: &[&str]) -> Simulator {
     .unwrap()
 }
 
-/// An engine on simulated venues. It is killed when it is dropped.
+/// An engine on simulated venues. Dropping it kills it.
 struct Engine {
     child: Child,
     address: String,
-    /// Its log, read as far as the address: the pipe must stay open, and has room for minutes.
+    /// Its log, read up to the address. The pipe must stay open, and has space for minutes.
     _log: BufReader<ChildStderr>,
 }
 
@@ -238,7 +239,7 @@ fn everything_an_old_client_says_is_answered_as_before() {
     }
 }
 
-/// Plays one connection and compares what comes with what came then.
+/// Plays one connection and compares the answers with the recorded ones.
 fn converse(address: &str, conversation: &Value) {
     let mut request = format!("ws://{address}/").into_client_request().unwrap();
     let offered = conversation["offered"].as_array().unwrap().iter();
@@ -278,7 +279,7 @@ fn converse(address: &str, conversation: &Value) {
         assert_eq!(u64::from(u16::from(frame.code)), code);
         return;
     }
-    // Nothing else came before the answer to this.
+    // Nothing else arrived before the answer to this.
     if conversation["turns"][0]["answers"][0].is_string() {
         socket.send(Message::text(r#"{"op":"ping","id":"last"}"#)).unwrap();
         let Message::Text(text) = next(&mut socket) else { panic!("a pong was wanted") };
@@ -295,8 +296,8 @@ fn next(socket: &mut WebSocket<TcpStream>) -> Message {
     }
 }
 
-/// Everything of an old message must be in the new one, which may say more. Times and the engine's
-/// version are others, and sentences for people may be put another way.
+/// Checks that everything of an old message is in the new one, which may contain more. Times and
+/// the engine's version differ, and sentences for people may be worded differently.
 fn has_all(found: &Value, wanted: &Value, at: &str) {
     match (found, wanted) {
         (Value::Object(fields), Value::Object(wanted)) => {
@@ -318,8 +319,8 @@ fn has_all(found: &Value, wanted: &Value, at: &str) {
     }
 }
 
-/// The messages of a binary frame, by kind, version and what an old client reads of them: bytes up to
-/// the length that version 0.1 had, without times and the engine's version.
+/// Returns the messages of a binary frame by kind, version and the part that an old client reads:
+/// bytes up to the length in version 0.1, without times and the engine's version.
 fn shape(frame: &[u8]) -> Vec<Vec<u8>> {
     let mut messages = Vec::new();
     let mut rest = frame;
@@ -328,7 +329,7 @@ fn shape(frame: &[u8]) -> Vec<Vec<u8>> {
         let (message, behind) = rest.split_at(length);
         rest = behind;
         let told = match message[0] {
-            // Rows and names; the engine's version stands before the other names.
+            // Rows and names; the engine's version precedes the other names.
             1 => [&message[..16], &message[24..]].concat(),
             3 => [&message[..8], &message[16..]].concat(),
             _ => message.to_vec(),
@@ -342,7 +343,7 @@ fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
     Plan::read(path, &Host { cpus: (0..8).collect(), now: 0 })
 }
 
-/// Values that a plan must have taken from a configuration.
+/// Checks the values that a plan takes from a configuration.
 fn has_values(folder: &Path, name: &str, values: &[&str]) {
     let plan = plan_of(&folder.join(name));
     let text = plan.unwrap_or_else(|problems| panic!("{name}: {problems:?}")).describe();

@@ -1,5 +1,5 @@
-//! Sealing, against segments made by hand and an oracle of its own: which rows lie in which folder,
-//! what the ledger says, what becomes of the segment, and when rows join a file that is there.
+//! Tests sealing against segments made by hand and an oracle: the rows of each folder, the ledger's
+//! entries, the remains of the segment, and when rows are merged into an existing file.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -10,7 +10,8 @@ use crossbeam::channel;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::{
-    EDGE_ROWS_MAX, JOINED_ROWS_MAX, SMALL_ROWS, SealError, Sealed, Sealer, Tally, seal_segment,
+    EDGE_ROWS_MAX, JOINED_ROWS_MAX, SMALL_ROWS, SealError, Sealed, Sealer, Tally, seal_headless,
+    seal_segment,
 };
 use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};
@@ -29,9 +30,9 @@ use std::path::{Path, PathBuf};
 /// 2024-08-09 00:00 UTC.
 const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
 const HOUR: Nanos = 3_600 * SECOND;
-/// Records of a block, but for large segments.
+/// Number of records in a block, except in large segments.
 const BLOCK: usize = 4;
-/// Bytes of a record, and of the header of a segment or a block.
+/// Size of a record, and of the header of a segment or a block, bytes.
 const RECORD: u64 = 64;
 /// Names of the venues and their folders, by id.
 const VENUES: [[&str; 2]; 2] = [["binance", "binance"], ["binance-usdm", "binance_usdm"]];
@@ -93,12 +94,12 @@ fn gap(cause: GapCause, missed: u64, ts_recv: Nanos) -> Record {
     Gap::new(ts_recv, missed).because(cause).into()
 }
 
-/// Quotes of one instrument on one venue, a nanosecond apart.
+/// Returns quotes of one instrument on one venue, a nanosecond apart.
 fn quotes(count: u64, from: Nanos) -> Vec<Record> {
     (0..count).map(|at| quote(0, 0, from + at)).collect()
 }
 
-/// How many numbers a record takes.
+/// Returns how many sequence numbers a record takes.
 fn numbers(record: &Record) -> u64 {
     match record.kind().unwrap() {
         Kind::Quote | Kind::Status => 1,
@@ -124,7 +125,7 @@ impl Lake {
         self.home.path()
     }
 
-    /// Writes records as a closed segment, the first of them with the number `first`.
+    /// Writes records as a closed segment. The first of them has the number `first`.
     fn segment(&self, number: u32, first: u64, records: &[Record]) -> PathBuf {
         self.segment_in_blocks(number, first, records, BLOCK)
     }
@@ -156,14 +157,15 @@ impl Lake {
         seal_segment(segment, self.path(), &self.catalogue)
     }
 
-    /// Writes and seals a segment of quotes; returns the names of the folder's files with their rows.
+    /// Writes and seals a segment of quotes; returns the names of the folder's files with their
+    /// rows.
     fn join(&self, number: u32, records: &[Record]) -> Vec<(String, u64)> {
         let segment = self.segment_in_blocks(number, 0, records, 4096);
         self.seal(&segment).unwrap();
         self.files(HOUR_0)
     }
 
-    /// The finished files of a folder, with the rows that they have.
+    /// Returns the finished files of a folder with their numbers of rows.
     fn files(&self, folder: &str) -> Vec<(String, u64)> {
         let table = Table::of_folder(Path::new(folder)).unwrap();
         let files = parquet_files(&self.path().join(folder)).into_iter();
@@ -178,7 +180,7 @@ impl Lake {
         entries.into_iter().filter(|entry| entry.kind == kind).collect()
     }
 
-    /// Every file of the lake with its content, but the lock.
+    /// Returns every file of the lake with its content, except the lock.
     fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
         walk(self.path(), &mut |path| {
@@ -216,23 +218,24 @@ fn parquet_files(folder: &Path) -> Vec<PathBuf> {
 #[derive(Clone, Debug, PartialEq)]
 struct Row {
     time: Nanos,
-    /// The journal's number, or the opportunity's; of a spread that of its quote.
+    /// Sequence number in the journal, or id of the opportunity; for a spread, the number of its
+    /// quote.
     number: u64,
     run: String,
 }
 
-/// What should be in one folder.
+/// Expected contents of one folder.
 #[derive(Debug, Default)]
 struct Wanted {
     table: &'static str,
     venue: Option<&'static str>,
     instrument: Option<&'static str>,
     rows: Vec<Row>,
-    /// The number of each of its records in the journal, or that of the next input.
+    /// Sequence number of each of its records, or that of the next input.
     numbers: Vec<u64>,
 }
 
-/// Works out what should be where, record by record, by the rules in `docs/formats.md`.
+/// Works out the expected contents record by record, by the rules in `docs/formats.md`.
 fn oracle(records: &[Record], first: u64) -> BTreeMap<String, Wanted> {
     let mut wanted: BTreeMap<String, Wanted> = BTreeMap::new();
     let mut next = first;
@@ -277,12 +280,12 @@ fn oracle(records: &[Record], first: u64) -> BTreeMap<String, Wanted> {
         of.numbers.push(next);
         next += numbers(record);
     }
-    // A stable sort: the journal's order stands where times are equal.
+    // A stable sort keeps the journal's order where times are equal.
     wanted.values_mut().for_each(|of| of.rows.sort_by_key(|row| row.time));
     wanted
 }
 
-/// The rows of a file in their order, each with its hash.
+/// Returns the rows of a file in order, each with its hash.
 fn rows_of(path: &Path, table: &'static Table) -> Vec<(Row, u64)> {
     let mut rows = Vec::new();
     for batch in TableReader::open(path, table).unwrap() {
@@ -293,20 +296,20 @@ fn rows_of(path: &Path, table: &'static Table) -> Vec<(Row, u64)> {
         let numbers = numbers.unwrap().as_primitive::<Int64Type>();
         let runs = batch.column_by_name("Run").unwrap().as_dictionary::<Int32Type>();
         let names = runs.values().as_string::<i32>();
-        for at in 0..batch.num_rows() {
+        for (at, hash) in hashes.into_iter().enumerate() {
             let row = Row {
                 time: times.value(at).cast_unsigned(),
                 number: numbers.value(at).cast_unsigned(),
                 run: names.value(runs.key(at).unwrap()).to_owned(),
             };
-            rows.push((row, hashes[at]));
+            rows.push((row, hash));
         }
     }
     rows
 }
 
-/// Records of every kind, of two venues, two instruments, three hours and two days, not in order of
-/// time.
+/// Returns records of every kind, from two venues, two instruments, three hours and two days, not
+/// in time order.
 fn mixed() -> Vec<Record> {
     vec![
         status(0, State::Live, Reason::Quote, MIDNIGHT - 6),
@@ -409,7 +412,7 @@ fn each_gap_mark_is_an_entry_with_its_cause_and_the_records_around_it() {
         gap(GapCause::Opportunities, 9, MIDNIGHT + 5),
         quote(0, 0, MIDNIGHT + 8),
         quote(0, 0, MIDNIGHT + 6),
-        // Nothing comes after it, and the latest record came before it began.
+        // Nothing follows it, and the latest record came before it began.
         gap(GapCause::Disk, 1, MIDNIGHT + 20),
     ];
     let sealed = lake.seal(&lake.segment(0, 100, &records)).unwrap();
@@ -472,14 +475,14 @@ fn an_outage_lasts_until_the_same_instrument_of_the_venue_changes_its_state() {
     }
 }
 
-/// Where the block with this number begins in a segment of whole blocks.
+/// Returns the offset of a block in a segment of complete blocks.
 fn block_at(number: u64) -> u64 {
     RECORD + number * (1 + BLOCK as u64) * RECORD
 }
 
 #[test]
 fn what_is_whole_around_damage_is_sealed_the_rest_is_stated_and_the_segment_is_kept() {
-    // Which of three blocks is damaged; the numbers that are lost; the times around them.
+    // Damaged block of three; the lost numbers; the times around them.
     for (block, first, last, rows, from, until) in [
         (0, None, Some(103), None, MIDNIGHT - 7, Some(MIDNIGHT + 4)),
         (1, Some(104), Some(107), Some(4), MIDNIGHT + 3, Some(MIDNIGHT + 8)),
@@ -516,6 +519,27 @@ fn what_is_whole_around_damage_is_sealed_the_rest_is_stated_and_the_segment_is_k
         .collect();
         let whole: Vec<u64> = (0..12).filter(|number| number / 4 != block).collect();
         assert_eq!(numbers, whole);
+    }
+}
+
+#[test]
+fn a_damaged_header_costs_no_record_unless_the_first_block_is_damaged_too() {
+    let run = RunId::new("run").unwrap();
+    for (damaged, rows, gaps) in [(&[20][..], 12, 0), (&[20, 200], 8, 1)] {
+        let lake = Lake::new();
+        let segment = lake.segment(0, 100, &quotes(12, MIDNIGHT));
+        let mut bytes = fs::read(&segment).unwrap();
+        damaged.iter().for_each(|at: &usize| bytes[*at] ^= 1);
+        fs::write(&segment, &bytes).unwrap();
+        assert!(matches!(lake.seal(&segment), Err(SealError::Segment(_))));
+        let origin = Origin { run, catalogue: catalogue_digest(&lake.catalogue) };
+        let info = SegmentInfo { origin, number: 0, started_at: MIDNIGHT - 9 };
+        let sealed = seal_headless(&segment, lake.path(), &lake.catalogue, info).unwrap();
+        assert_eq!((sealed.damaged_at, sealed.tally.quotes), (vec![0], rows));
+        let told = lake.entries(EntryKind::Gap);
+        let told: Vec<_> = told.iter().map(|e| (e.time, e.first, e.last)).collect();
+        assert_eq!(told, vec![(MIDNIGHT - 9, None, Some(103)); gaps]);
+        assert_eq!(fs::read(lake.path().join("damaged/run-000000.seg")).unwrap(), bytes);
     }
 }
 
@@ -576,7 +600,7 @@ fn a_segment_of_another_catalogue_is_refused() {
 fn nothing_is_left_half_done_when_a_later_file_cannot_be_written() {
     let lake = Lake::new();
     let segment = lake.segment(0, 0, &[quote(0, 0, MIDNIGHT), quote(1, 0, MIDNIGHT)]);
-    // Venues are sealed in the order of their ids; the second one's folder cannot be made.
+    // Venues are sealed in the order of their ids; the second one's folder cannot be created.
     fs::write(lake.path().join("exchange=binance_usdm"), "in the way").unwrap();
     let before = lake.content();
     let error = lake.seal(&segment).unwrap_err();
@@ -595,7 +619,7 @@ fn no_file_has_its_name_before_the_ledger_knows_it() {
     assert_eq!(lake.content(), before);
 }
 
-/// Names of the first segments' files with their rows.
+/// Returns the names of the first segments' files with their rows.
 fn named<const N: usize>(files: [(u32, u64); N]) -> [(String, u64); N] {
     files.map(|(number, rows)| (format!("run-{number:06}.parquet"), rows))
 }
@@ -604,7 +628,7 @@ fn named<const N: usize>(files: [(u32, u64); N]) -> [(String, u64); N] {
 fn small_groups_and_small_files_become_one_file_whose_footer_lists_their_parts() {
     let lake = Lake::new();
     assert_eq!(lake.join(0, &quotes(3, MIDNIGHT + 10)), named([(0, 3)]));
-    // Earlier times: the rows of a file are in order of time whoever brought them.
+    // Earlier times: the rows of a file are in time order, whichever segment they came from.
     assert_eq!(lake.join(1, &quotes(2, MIDNIGHT)), named([(0, 5)]));
     let path = lake.path().join(HOUR_0).join("run-000000.parquet");
     let table = Table::of_folder(Path::new(HOUR_0)).unwrap();
@@ -613,7 +637,7 @@ fn small_groups_and_small_files_become_one_file_whose_footer_lists_their_parts()
     assert_eq!(times, [0, 1, 10, 11, 12]);
     let metadata = TableReader::open(&path, table).unwrap().metadata().clone();
     assert_eq!(metadata["parts"], "run:0:3,run:1:2");
-    // The entry of each segment speaks of its own rows, the one of the file of all.
+    // The entry of each segment is about its own rows; that of the file is about all of them.
     let digest = |some: &[(Row, u64)]| some.iter().map(|(_, h)| *h).fold(0, u64::wrapping_add);
     let told = lake.entries(EntryKind::Rows);
     let told: Vec<_> = told.iter().map(|e| (e.segment, e.rows, e.digest)).collect();
@@ -651,17 +675,17 @@ fn a_file_grows_up_to_a_bound_and_beyond_it_with_the_last_rows_of_its_hour() {
     assert_eq!(lake.join(1, &quotes(own, MIDNIGHT + SECOND)), named([(0, JOINED_ROWS_MAX)]));
     let next = quotes(1, MIDNIGHT + 2 * SECOND);
     assert_eq!(lake.join(2, &next), named([(0, JOINED_ROWS_MAX), (2, 1)]));
-    // The newest file is the one that is joined, and it is small.
+    // Rows are merged into the newest file, which is small.
     let last = quotes(2, MIDNIGHT + 3 * SECOND);
     assert_eq!(lake.join(3, &last), named([(0, JOINED_ROWS_MAX), (2, 3)]));
-    // Where the segment goes on in the next hour, the bound is another.
+    // If the segment continues in the next hour, the bound differs.
     let lake = Lake::new();
     lake.join(0, &quotes(JOINED_ROWS_MAX, MIDNIGHT));
     let edge = [quote(0, 0, MIDNIGHT + 2 * SECOND), quote(0, 0, MIDNIGHT + HOUR)];
     assert_eq!(lake.join(1, &edge), named([(0, JOINED_ROWS_MAX + 1)]));
     let next_hour = HOUR_0.replace("hour=00", "hour=01");
     assert_eq!(lake.files(&next_hour), named([(1, 1)]));
-    // Up to the end of the hour it is not over.
+    // The hour is not over before its end.
     let lake = Lake::new();
     lake.join(0, &quotes(JOINED_ROWS_MAX, MIDNIGHT));
     let within = [quote(0, 0, MIDNIGHT + HOUR - 1)];
@@ -686,7 +710,8 @@ fn rows_of_another_scale_and_files_that_cannot_be_read_are_left_alone() {
 #[test]
 fn sealing_again_whatever_was_done_before_it_broke_off_gives_the_same_lake() {
     let lake = Lake::new();
-    // The second segment joins the first one's file, and begins a file of its own in the next hour.
+    // The second segment is merged into the first one's file, and starts its own file in the next
+    // hour.
     lake.join(0, &quotes(3, MIDNIGHT));
     let records = [quotes(2, MIDNIGHT + SECOND), quotes(1, MIDNIGHT + HOUR)].concat();
     let segment = lake.segment(1, 3, &records);
@@ -704,12 +729,12 @@ fn sealing_again_whatever_was_done_before_it_broke_off_gives_the_same_lake() {
         assert_eq!(found, sealed, "{what}");
     };
     again("all but the segment's end");
-    // The files have no names yet.
+    // The files have not been renamed yet.
     fs::rename(&new, &new_tmp).unwrap();
     fs::write(&old_tmp, &after[&old]).unwrap();
     fs::write(&old, &before[&old]).unwrap();
     again("no file has its name");
-    // The first has its name, the second not.
+    // The first has been renamed, the second has not.
     fs::rename(&new, &new_tmp).unwrap();
     again("one file has its name");
     // Killed while a file was being written, before the ledger.
@@ -727,7 +752,7 @@ fn sealing_again_whatever_was_done_before_it_broke_off_gives_the_same_lake() {
 
 #[test]
 fn the_rows_of_another_segment_are_not_taken_for_those_of_this_one() {
-    // Segment 1 of the run is in the file with as many rows; segment 11 is not.
+    // Segment 1 of the run is in the file with the same number of rows; segment 11 is not.
     let lake = Lake::new();
     lake.join(1, &quotes(3, MIDNIGHT));
     assert_eq!(lake.join(11, &quotes(3, MIDNIGHT + SECOND)), named([(1, 6)]));
@@ -767,7 +792,7 @@ fn the_sealer_tries_again_at_the_end_and_tells_what_it_could_not_seal() {
         let in_the_way = lake.path().join("exchange=binance");
         fs::write(&in_the_way, "").unwrap();
         sender.send(ClosedSegment { path: path.clone(), number: 0, records: 3 }).unwrap();
-        // Sealed after it, on the same thread: when it is gone, the first has failed.
+        // Sealed after it on the same thread: when it is gone, the first has failed.
         let other = [quote(1, 0, MIDNIGHT)];
         let second = lake.segment(1, 3, &other);
         sender.send(ClosedSegment { path: second.clone(), number: 1, records: 1 }).unwrap();
@@ -804,7 +829,7 @@ fn a_segment_with_fewer_records_than_its_writer_counted_is_damaged() {
     let counters = Counters::default();
     let sealer = Sealer::new(lake.path(), catalogue(), &counters);
     let path = lake.segment(0, 0, &quotes(8, MIDNIGHT));
-    // A whole block is gone from its end: the file by itself looks sound.
+    // A complete block is missing at its end, so the file alone looks sound.
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(block_at(1)).unwrap();
     let (sender, segments) = channel::unbounded();
     sender.send(ClosedSegment { path, number: 0, records: 8 }).unwrap();

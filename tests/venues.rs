@@ -1,10 +1,10 @@
-//! Every venue's decoder, by its fixture, by a naive reader, and by damaged frames.
+//! Tests every venue's decoder against its fixture, a naive reader, and damaged frames.
 //!
-//! All tests iterate over `VENUES`, so that a new venue needs no edit here. What a frame means is
-//! said twice in `data/fixtures`: `<venue>.expected` holds the golden text of what our decoder made
-//! of each line of `<venue>.jsonl` (`BLESS=1` writes it anew), and `<venue>.toml` tells a plain
-//! `serde_json` reader where a quote's fields stand. The two readers must agree on the fixture, on
-//! any order of keys and on every damaged frame; `outside/venues.rs` has recorded frames.
+//! All tests iterate over `VENUES`, so a new venue needs no edit here. `data/fixtures` states the
+//! meaning of a frame twice: `<venue>.expected` has the golden text of our decoder's output for
+//! each line of `<venue>.jsonl` (`BLESS=1` writes it anew), and `<venue>.toml` tells a plain
+//! `serde_json` reader where the fields of a quote are. The two readers must agree on the fixture,
+//! on any order of keys and on every damaged frame. `outside/venues.rs` tests recorded frames.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
 mod counting_allocator;

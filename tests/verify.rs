@@ -74,12 +74,12 @@ fn segment(lake: &Path, run: RunId, number: u32, first: u64, records: &[Record])
     finished.close().unwrap().path
 }
 
-/// Counters as an engine leaves them, one of each kind; `verify` compares none of them.
+/// Returns counters as an engine leaves them, one of each kind; `verify` compares none of them.
 fn counters() -> BTreeMap<String, u64> {
     BTreeMap::from([("calculator.quotes".to_owned(), 1), ("feed.okx.0.frames".to_owned(), 2)])
 }
 
-/// What the stages counted of a run of these records, of which the edge to the journal lost some.
+/// Returns the stage counts of a run of these records, of which the edge to the journal lost some.
 fn stages<'a>(records: impl IntoIterator<Item = &'a Record>, lost: u64) -> StageCounts {
     let mut stages = StageCounts::of_records(records);
     let before = [Stage::Fed, Stage::NumberedQuotes, Stage::Missed];
@@ -317,12 +317,12 @@ fn counts_that_do_not_agree_are_told() {
     assert!(verdict.findings[0].text.contains("3 quotes"), "{:?}", verdict.findings);
 }
 
-/// The entries of a run's stages.
+/// Returns the entries of a run's stages.
 fn stage_entries(lake: &Path) -> Vec<Entry> {
     ledger::read(lake).0.into_iter().filter(|e| e.kind == EntryKind::Stage).collect()
 }
 
-/// Writes other entries in the place of those of the stages of `run-1`.
+/// Replaces the entries of the stages of `run-1`.
 fn rewrite_stages(lake: &Path, entries: &[Entry]) {
     ledger::write(lake, "run-1-stages", MIDNIGHT + SECOND, entries).unwrap();
 }
@@ -370,14 +370,14 @@ fn a_stage_that_counted_anything_else_is_told() {
         rewrite_stages(home.path(), &changed);
         let verdict = checked(home.path());
         let found = !verdict.findings.is_empty();
-        // Rows of a segment that is damaged or waits to be sealed are told of elsewhere.
+        // Rows of a segment that is damaged or waits to be sealed are reported elsewhere.
         let excused = [Stage::Damaged, Stage::Unsealed].contains(&stage);
         assert_eq!(found, !excused, "{stage:?}: {:?}", verdict.findings);
         assert!(verdict.findings.iter().all(|finding| finding.problem == Problem::Missing));
     }
 }
 
-/// Makes `run-1` one that an engine of the ledger's version 1 recorded, with these counters.
+/// Makes `run-1` a run that an engine with ledger version 1 recorded, with these counters.
 fn make_version_1(lake: &Path, counts: &[(&str, u64)]) {
     let entry = |kind| Entry::new(kind, MIDNIGHT - SECOND).of_run("run-1");
     ledger::write(lake, "run-1-started", MIDNIGHT - SECOND, &[entry(EntryKind::Started)]).unwrap();
@@ -397,7 +397,7 @@ fn make_version_1(lake: &Path, counts: &[(&str, u64)]) {
     ledger::write(lake, "run-1-counts", end, &entries).unwrap();
     let ended = entry(EntryKind::Ended).because("clean");
     let ended = Entry { last: Some(351), rows: Some(counts.len() as u64), ..ended };
-    // The entry lies with the day of the last record.
+    // The entry is in the day of the last record.
     ledger::write(lake, "run-1-ended", MIDNIGHT, &[ended]).unwrap();
 }
 
@@ -435,7 +435,8 @@ fn a_run_of_an_older_ledger_is_verified_by_the_names_of_its_counters() {
         make_version_1(home.path(), &changed);
         assert_eq!(problems(&checked(home.path())), [Problem::Missing], "{}", whole[at].0);
     }
-    // A stage by listing that it did not count is not asked for; nor is anything without counters.
+    // A stage by listing that was not counted is not required; nor is anything if there are no
+    // counters.
     for counts in [&whole[..6], &[]] {
         make_version_1(home.path(), counts);
         assert_eq!(checked(home.path()).findings, []);

@@ -1,8 +1,8 @@
-//! The agent between feeds and consumers: numbers what comes in, keeps the book, fans out.
+//! The calculator agent: numbers the inputs, keeps the book, and sends spreads to all consumers.
 //!
-//! Every quote and status gets the next global sequence number, in the order used, so that the
-//! journal replays to the same spreads bit for bit. It never waits for a consumer: each edge out
-//! counts and marks what its consumer is too slow for.
+//! Every quote and status gets the next global sequence number, in the order of processing, so that
+//! a journal replays to the same spreads bit for bit. The calculator never waits for a consumer. If
+//! a consumer falls behind, the records it misses are counted and marked as a gap by its edge.
 
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::{CountSender, Receiver};
@@ -112,7 +112,7 @@ impl Calculator {
         self
     }
 
-    /// Returns the counters of the stages that are the calculator's, for the ledger.
+    /// Returns the counters of the calculator's stages, for the ledger.
     #[must_use]
     pub fn stages(&self) -> Vec<StageCounter> {
         let Counts { passed, quotes, statuses, .. } = &self.counts;

@@ -1,8 +1,8 @@
-//! The cold side's record of what happened: opportunities and connections, as log lines and files.
+//! The chronicle: writes opportunities and connection events to log and files on the cold side.
 //!
-//! Takes what the decision sends over its edge and the notices of the feeds, writes opportunities to
-//! `<lake>/opportunities/<run>.jsonl` one JSON object a line, notes connections in the ledger, and
-//! logs both. Runs on a cold thread.
+//! It receives the decision's records over an edge, and notices from the feeds. It writes
+//! opportunities to `<lake>/opportunities/<run>.jsonl`, one JSON object per line, adds connections
+//! to the ledger, and logs both.
 
 use crate::feed::Notice;
 use crate::runtime::agent::{Agent, Report};
@@ -67,7 +67,7 @@ impl Chronicle {
         })
     }
 
-    /// Returns the counters of the stages that are the chronicle's, for the ledger.
+    /// Returns the counters of the chronicle's stages, for the ledger.
     #[must_use]
     pub fn stages(&self) -> Vec<StageCounter> {
         vec![StageCounter::of_run(Stage::Booked, self.diary.booked())]

@@ -96,7 +96,7 @@ struct BookKeeping {
     lake: PathBuf,
     clock: Clock,
     counters: Counters,
-    /// Handed over by the agents that own them.
+    /// Stage counters, handed over by the agents that own them.
     stages: Vec<StageCounter>,
     /// Held until the last entry is written.
     _lock: lock::Lock,
@@ -244,7 +244,7 @@ struct Wiring<'a> {
     captured: Vec<capture::Source>,
     /// Readings of all stopwatches, for the telemetry.
     readings: Vec<Readings>,
-    /// The stages' counters, for the ledger.
+    /// Stage counters, for the ledger.
     stages: Vec<StageCounter>,
 }
 

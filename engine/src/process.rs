@@ -1,6 +1,5 @@
-//! One engine as a process: clock, signals, supervision once a second, the summary at the end.
-//!
-//! Used by `run` and `demo` alike.
+//! Runs one engine as a process, for `run` and `demo`: the clock, signals, supervision once a
+//! second, and the summary at the end.
 
 use crate::launch::{self, Engine, Surroundings};
 use crate::plan::Plan;
@@ -106,11 +105,12 @@ impl Process {
         &self.around.clock
     }
 
-    /// Runs until a signal, the limit, or a failure; calls `each_second` meanwhile; ends in order.
+    /// Runs until a signal, the time limit or a failure, and calls `each_second` in the meantime.
+    /// Then stops the engine in order.
     ///
     /// # Errors
-    /// If not everything has ended within half a minute of being asked to, or the summary misses a
-    /// counter; whatever `each_second` returns, after the engine has ended in order.
+    /// If not everything has ended half a minute after the request to stop, or a counter of the
+    /// summary is missing. Also the error of `each_second`, once the engine has ended in order.
     pub fn supervise(
         mut self,
         limit: Option<Duration>,
@@ -201,7 +201,7 @@ fn warn_of_expiry() {
 struct Losses {
     lost: CounterReader,
     recording: CounterReader,
-    /// How many were lost, and whether recording was stopped, at the last look.
+    /// Number of lost records, and whether recording was stopped, at the last check.
     before: (u64, bool),
 }
 
@@ -212,16 +212,16 @@ impl Losses {
         Ok(Losses { lost, recording, before: (0, false) })
     }
 
-    /// Logs, each second in which it goes on, that quotes are not being recorded, and once that
-    /// they are again.
+    /// Logs an error every second while quotes are not being recorded, and a warning once recording
+    /// has resumed.
     fn warn(&mut self) {
         let (lost, stopped) = (self.lost.get(), self.recording.get() == 0);
         let (lost_before, was_stopped) = std::mem::replace(&mut self.before, (lost, stopped));
         if stopped {
             tracing::error!(
                 target: "journal",
-                "NOT recording, {lost} records lost so far: the lake's disk is full, gone or \
-                 refuses; recording goes on by itself once that is mended"
+                "NOT recording, {lost} records lost so far: the disk is full, gone or refuses \
+                 writes; recording resumes by itself once that is fixed"
             );
         } else if was_stopped || lost_before < lost {
             tracing::warn!(
@@ -255,7 +255,7 @@ pub struct StatusLine {
 }
 
 impl StatusLine {
-    /// Returns the line for now: rates since the last call.
+    /// Returns the current line, with rates since the last call.
     ///
     /// # Errors
     /// [`UnknownCounter`] if an agent has not registered a counter that is shown.
@@ -268,7 +268,7 @@ impl StatusLine {
         let count = |map: &BTreeMap<String, u64>, name: &str| {
             map.get(name).copied().ok_or_else(|| UnknownCounter { name: name.to_owned() })
         };
-        // The first line has nothing before it.
+        // There are no earlier values for the first line.
         let since = |name: &str| -> Result<u64, UnknownCounter> {
             let before = self.before.get(name).copied().unwrap_or(0);
             Ok(count(&now, name)?.saturating_sub(before))

@@ -1,4 +1,4 @@
-//! What a run did, in numbers: a table for people and JSON for scripts, from counters and reports.
+//! The summary of a run, from its counters and reports: a table for people and JSON for scripts.
 
 use crate::runtime::agent::Report;
 use crate::runtime::latency::Latency;
@@ -30,14 +30,14 @@ pub struct Summary {
     pub counters: Counters,
     /// Reports of the agents.
     pub report: Report,
-    /// Named totals, in the order shown.
+    /// Named totals in display order.
     totals: Vec<(&'static str, u64)>,
-    /// Quotes decoded, and quotes that are rows of the lake.
+    /// Numbers of decoded quotes, and of quotes that are rows of the lake.
     decoded_and_sealed: (u64, u64),
 }
 
 impl Summary {
-    /// Sums up a run that has ended.
+    /// Sums up a finished run.
     ///
     /// # Errors
     /// [`UnknownCounter`] if an agent has not registered a counter that the summary shows.
@@ -221,7 +221,7 @@ fn micros(nanos: Nanos) -> String {
 mod tests {
     use super::*;
 
-    /// The counters that every run has, each with another count.
+    /// Counters that every run has, each with another value.
     const NAMES: [&str; 9] = [
         "calculator.spreads",
         "calculator.statuses",

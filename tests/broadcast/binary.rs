@@ -1,4 +1,5 @@
-//! The binary protocol says what the JSON protocol says, in every kind of message and every field.
+//! The binary protocol says the same as the JSON protocol, in every kind of message and every
+//! field.
 
 use crate::congestion::congest;
 use crate::flattened::flattened;
@@ -15,7 +16,7 @@ use spreadwire_market::record::{Gap, RecordingState, Spread, Status};
 use spreadwire_market::spread::BPS;
 use spreadwire_market::state::{Reason, State};
 
-/// Three venues and three instruments that differ in everything.
+/// Returns three venues and three instruments that differ in everything.
 fn varied_catalogue() -> Catalogue {
     let venue = |name: &str, taker_fee| VenueInfo { name: name.to_owned(), taker_fee, max_age: 0 };
     let instrument = |name: &str, price_scale, size_scale| Instrument {
@@ -39,7 +40,7 @@ fn varied_catalogue() -> Catalogue {
     }
 }
 
-/// A spread in which no two fields have the same value, and none has that of another spread's.
+/// Returns a spread whose fields all have different values, also from those of any other spread.
 fn varied_spread(n: i64, instrument: u32, buy_venue: u8, sell_venue: u8) -> Spread {
     let number = u64::try_from(n).unwrap();
     Spread {
@@ -78,8 +79,8 @@ fn varied_status(
 const PAIRS: [(u32, u8, u8); 6] =
     [(0, 0, 2), (0, 2, 0), (1, 1, 2), (2, 0, 1), (2, 1, 2), (2, 2, 0)];
 
-/// Checks that a binary client was told what a JSON client was told, message by message; returns
-/// what both were told.
+/// Checks message by message that a binary client received the same as a JSON client; returns what
+/// both received.
 fn check_same(json: &Client, binary: &Client) -> Vec<Value> {
     let (expected, got) = (flattened(&json.seen), with_names(decode(&binary.bytes)));
     for (expected, got) in expected.iter().zip(&got) {
@@ -89,14 +90,14 @@ fn check_same(json: &Client, binary: &Client) -> Vec<Value> {
             let net_bps = got.remove("net").unwrap().as_f64().unwrap() * BPS;
             let rounded = expected.remove("net_bps").unwrap().as_f64().unwrap();
             assert!((net_bps - rounded).abs() < 0.000_051, "{net_bps} is not {rounded}");
-            // The binary message leaves the gross to the reader.
+            // The binary message leaves the gross spread to the reader.
             let number = |field: &str| got[field].as_str().unwrap().parse::<f64>().unwrap();
             let gross_bps = (number("sell_px") / number("buy_px") - 1.0) * BPS;
             let rounded = expected.remove("gross_bps").unwrap().as_f64().unwrap();
             assert!((gross_bps - rounded).abs() < 0.000_051, "{gross_bps} is not {rounded}");
         }
         if expected["type"] == "status" && expected["in_snapshot"] == true {
-            // A snapshot's states say nothing about the ones before.
+            // The states in a snapshot do not include the previous ones.
             got.as_object_mut().unwrap().remove("previous");
         }
         assert_eq!(got, expected);

@@ -1,5 +1,5 @@
-//! Clients that do not keep up: conflated, told so, and in the end disconnected; the others wait for
-//! nobody.
+//! Clients that do not keep up are conflated, told so, and finally disconnected; the others wait
+//! for none of them.
 
 use crate::kit::{Client, START, Server, catalogue, settings, spread};
 use crate::model::{Model, View};
@@ -222,7 +222,7 @@ fn a_client_that_takes_a_single_byte_in_time_is_neither_stuck_nor_silent() {
     congest(&mut server, &mut model, &mut quick);
     let held = slow.line().held();
     for second in 1..=100 {
-        // Its kernel makes room for one byte every four seconds; the poll does not say so.
+        // Its kernel accepts one byte every four seconds; the poll does not report it.
         slow.line().allowance = 1;
         slow.read();
         server.pass(4 * SECOND);

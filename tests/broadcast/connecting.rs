@@ -1,4 +1,4 @@
-//! How connections begin, stay and end.
+//! The lifetime of connections: how they begin, are kept alive, and end.
 
 use crate::kit::{Server, catalogue, end_of, settings};
 use spreadwire_engine::broadcast::Settings;

@@ -1,7 +1,7 @@
-//! A network in memory whose sockets do exactly what a test plays.
+//! A network in memory whose sockets do exactly what a test specifies.
 //!
 //! The test's thread drives both ends, so nothing here ever waits and every run is the same. A line
-//! holds as many bytes as a kernel would, and can be told how many bytes a call passes, after how
+//! holds as many bytes as a kernel would. A test can set how many bytes a call passes, after how
 //! many it would block, and which call fails. Like `epoll` in its edge-triggered mode, the poll
 //! reports once what became ready.
 
@@ -11,7 +11,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// Bytes that a line holds for its client, unless the test says otherwise.
+/// Number of bytes that a line holds for its client, unless the test sets another.
 const CAPACITY: usize = 256 * 1024;
 
 /// The server's network and the test's handle to it.
@@ -21,12 +21,12 @@ pub(crate) struct FakeNetwork(Arc<Mutex<Hub>>);
 #[derive(Debug, Default)]
 struct Hub {
     waiting: VecDeque<Line>,
-    /// What the next calls of `accept` fail with.
+    /// Errors of the next calls of `accept`.
     accept_failures: VecDeque<ErrorKind>,
     watched: Vec<(usize, Line)>,
-    /// Whether a connection came since the poll last said so.
+    /// Whether a connection has arrived since the last poll.
     has_news: bool,
-    /// Every line there ever was.
+    /// All lines that were ever made.
     lines: Vec<Line>,
 }
 
@@ -94,7 +94,7 @@ impl Network for FakeNetwork {
     }
 }
 
-/// A connection, as both ends hold it.
+/// A connection, shared by both ends.
 #[derive(Clone, Debug, Default)]
 struct Line(Arc<Mutex<State>>);
 
@@ -104,31 +104,31 @@ impl Line {
     }
 }
 
-/// What one call of the server's `write` does.
+/// Behaviour of one call of the server's `write`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
-    /// It takes at most so many bytes.
+    /// It accepts at most this many bytes.
     Take(usize),
     /// It fails.
     Fail(ErrorKind),
 }
 
-/// What a line holds and how it behaves.
+/// Contents and behaviour of a line.
 #[derive(Debug)]
 pub(crate) struct State {
     up: VecDeque<u8>,
     down: VecDeque<u8>,
-    /// Bytes that the line holds for the client.
+    /// Number of bytes that the line holds for the client.
     pub(crate) capacity: usize,
-    /// Bytes that a call of the server's passes at most, in either direction.
+    /// Maximum number of bytes that a call of the server passes, in either direction.
     pub(crate) chunk: usize,
-    /// Bytes that the server's writes may still pass before they would block.
+    /// Number of bytes that the server's writes may still pass before they would block.
     pub(crate) budget: usize,
-    /// Bytes that the client may still read.
+    /// Number of bytes that the client may still read.
     pub(crate) allowance: usize,
-    /// What the server's next writes do; after them the line behaves as it is set.
+    /// Behaviour of the server's next writes. After them the line behaves as set above.
     pub(crate) script: VecDeque<Step>,
-    /// Whether the poll never says that the line takes bytes again.
+    /// Whether the poll never reports that the line accepts bytes again.
     pub(crate) is_silent: bool,
     was_refused: bool,
     became_readable: bool,
@@ -142,7 +142,7 @@ pub(crate) struct State {
 impl Default for State {
     fn default() -> State {
         State {
-            // Never reallocated, so that a test may count what the agent allocates.
+            // Never reallocated, so that a test can count what the agent allocates.
             up: VecDeque::with_capacity(CAPACITY),
             down: VecDeque::with_capacity(CAPACITY),
             capacity: CAPACITY,
@@ -163,12 +163,12 @@ impl Default for State {
 }
 
 impl State {
-    /// Bytes that the next write may pass.
+    /// Returns the number of bytes that the next write may pass.
     fn room(&self) -> usize {
         self.budget.min(self.capacity.saturating_sub(self.down.len()))
     }
 
-    /// As a kernel does, says so only once a third of what it holds is free.
+    /// Reports space as a kernel does, only once a third of the capacity is free.
     fn note_room(&mut self) {
         if self.was_refused && self.room() >= (self.capacity / 3).max(1) {
             self.was_refused = false;
@@ -176,18 +176,18 @@ impl State {
         }
     }
 
-    /// Lets the server's writes pass again what fits.
+    /// Lets the server's writes pass again as much as fits.
     pub(crate) fn lift_budget(&mut self) {
         self.budget = usize::MAX;
         self.note_room();
     }
 
-    /// Bytes that wait for the client.
+    /// Returns the number of bytes that wait for the client.
     pub(crate) fn held(&self) -> usize {
         self.down.len()
     }
 
-    /// Bytes that one write of `length` takes.
+    /// Returns how many bytes a write of `length` passes.
     fn taken(&mut self, length: usize) -> io::Result<usize> {
         if self.far_is_gone {
             return Err(ErrorKind::BrokenPipe.into());

@@ -1,8 +1,10 @@
-//! JSON messages in the form that readers of the binary protocol give: one value per message.
+//! Converts JSON messages to the form that readers of the binary protocol return: one value per
+//! message.
 
 use serde_json::{Value, json};
 
-/// JSON messages as readers of the binary protocol give them: a snapshot's items stand behind its head.
+/// Converts JSON messages to the form that readers of the binary protocol return: a snapshot's
+/// items follow its head.
 pub(crate) fn flattened(messages: &[Value]) -> Vec<Value> {
     let mut flat = Vec::new();
     for message in messages {

@@ -1,8 +1,8 @@
-//! The agent with a clock that stands still, its clients, and what goes in.
+//! The agent with a manual clock, its clients, and its input.
 //!
-//! The test's thread drives the agent and the clients in turn. A wait drives on until the test sees
-//! what it waits for, and fails once nothing moves any more: on a network in memory a turn in which
-//! nothing moves is followed by no other, and on real sockets progress is awaited for a minute.
+//! The test's thread drives the agent and the clients in turn. A wait continues until the test sees
+//! what it waits for, and fails once nothing moves any more. On a network in memory, no turn
+//! follows a turn in which nothing moves; on real sockets, progress is awaited for a minute.
 
 use crate::fake_network::{FakeNetwork, Far, State};
 use bytemuck::Zeroable;
@@ -27,9 +27,9 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
 pub(crate) const START: Nanos = 1_700_000_000 * SECOND;
-/// Turns of a network in memory in which nothing moves, after which nothing will.
+/// Number of idle turns of a network in memory after which nothing will move any more.
 const IDLE_TURNS_MAX: usize = 8;
-/// How long real sockets, and processes at their other end, may show no progress.
+/// Maximum time without progress on real sockets, and on processes at their other end.
 const PATIENCE: Nanos = 60 * SECOND;
 
 /// Every instrument on every venue, except the last instrument on the last venue.
@@ -79,23 +79,24 @@ pub(crate) fn status(instrument: u32, venue: u8, state: Health) -> Status {
     }
 }
 
-/// The defaults, with a poll in every cycle.
+/// Returns the default settings, with a poll in every cycle.
 pub(crate) fn settings() -> Settings {
     Settings { poll_interval: 0, ..Settings::default() }
 }
 
-/// How clients reach a server, and how long its network may stand still.
+/// The way in which clients reach a server, and how long its network may be idle.
 pub(crate) trait Door {
     /// The client's end of a connection; it never blocks.
     type Far: Read + Write;
 
     fn dial(&self) -> Self::Far;
 
-    /// Notes whether anything moved since the last call; returns whether nothing will any more.
+    /// Notes whether anything moved since the last call; returns whether nothing will move any
+    /// more.
     fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool;
 }
 
-/// The course of one wait.
+/// Progress of one wait.
 pub(crate) struct Wait {
     idle_turns: usize,
     moved: u64,
@@ -157,7 +158,7 @@ pub(crate) struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
 }
 
 impl Server {
-    /// A server on a network in memory.
+    /// Creates a server on a network in memory.
     pub(crate) fn new(catalogue: Catalogue, settings: Settings) -> Server {
         let network = FakeNetwork::default();
         let (clock, counters) = (Clock::manual(START), Counters::default());
@@ -173,7 +174,7 @@ impl Server {
 }
 
 impl Server<Tcp, SocketAddr> {
-    /// A server on a port of the loopback.
+    /// Creates a server on a loopback port.
     pub(crate) fn on_loopback(catalogue: Catalogue, settings: Settings) -> Server<Tcp, SocketAddr> {
         let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (clock, counters) = (Clock::manual(START), Counters::default());
@@ -200,7 +201,7 @@ impl<N: Network, D: Door> Server<N, D> {
         edge.send(record.into());
     }
 
-    /// Has the journal say its state.
+    /// Sends the journal's state.
     pub(crate) fn record(&mut self, state: RecordingState, lost: u64) {
         let state = state as u8;
         let recording = Recording { ts_recv: START, lost, state, ..Recording::zeroed() };
@@ -215,7 +216,7 @@ impl<N: Network, D: Door> Server<N, D> {
         self.counters.expect(&format!("broadcast.{name}"))
     }
 
-    /// Drives on until the test sees what it waits for.
+    /// Drives the server until the test sees what it waits for.
     pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server<N, D>) -> bool) {
         let mut wait = Wait::begin();
         loop {
@@ -237,7 +238,7 @@ impl<N: Network, D: Door> Server<N, D> {
         self.shake_hands(far, subprotocol)
     }
 
-    /// Makes a WebSocket of a connection.
+    /// Upgrades a connection to a WebSocket.
     pub(crate) fn shake_hands(&mut self, far: D::Far, subprotocol: Option<&str>) -> Client<D::Far> {
         let mut request = "ws://broadcast/".into_client_request().unwrap();
         if let Some(name) = subprotocol {
@@ -266,7 +267,7 @@ impl<N: Network, D: Door> Server<N, D> {
     }
 }
 
-/// Reads what is there; returns whether the other side has ended.
+/// Reads all available bytes; returns whether the other side has ended.
 pub(crate) fn end_of(socket: &mut impl Read, into: &mut Vec<u8>) -> bool {
     match socket.read_to_end(into) {
         Ok(_) => true,
@@ -295,7 +296,7 @@ impl<S: Read + Write> Client<S> {
         Client { socket, seen: Vec::new(), bytes: Vec::new(), closed: None }
     }
 
-    /// Reads what is there now, at most some messages; returns whether anything came.
+    /// Reads what is available, up to a number of messages; returns whether anything arrived.
     pub(crate) fn read(&mut self) -> bool {
         for come in 0..1000 {
             match self.socket.read() {

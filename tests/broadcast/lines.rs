@@ -1,4 +1,4 @@
-//! Sockets that take what they like: one byte at a time, up to any byte of a frame, or nothing more.
+//! Sockets that accept bytes as they like: one at a time, up to any byte of a frame, or no more.
 
 use crate::fake_network::Step;
 use crate::kit::{Client, Server, catalogue, settings, spread};
@@ -12,7 +12,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 const SUBPROTOCOLS: [&str; 2] = [JSON_SUBPROTOCOL, BINARY_SUBPROTOCOL];
 
-/// What a client was told since it was last asked, in either protocol.
+/// Returns what a client has received since the last call, in either protocol.
 fn told(client: &mut Client) -> Vec<Value> {
     client.read();
     let mut told = std::mem::take(&mut client.seen);
@@ -66,7 +66,7 @@ fn a_socket_that_would_block_at_any_byte_tears_no_frame() {
             (0..3).for_each(|n| server.send(spread(0, 0, 1, 10_100 + n)));
             server.turn();
             let mut all = told(&mut client);
-            // What comes meanwhile is queued behind the frame that has begun.
+            // What follows is queued after the frame that was begun.
             (0..2).for_each(|n| server.send(spread(0, 0, 1, 10_200 + n)));
             server.turn();
             client.line().lift_budget();

@@ -1,7 +1,7 @@
-//! The broadcast agent from outside: its clients, its rings, and a clock that stands still.
+//! Tests the broadcast agent from outside: its clients, its rings, and a manual clock.
 //!
-//! Everything but `tcp.rs` runs over a network in memory, in which the test decides what a socket
-//! takes, holds and refuses, so that a client that is slow or stuck is the same in every run.
+//! Everything except `tcp.rs` runs over a network in memory. There the test decides what a socket
+//! accepts, holds and refuses, so slow and stuck clients behave the same in every run.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

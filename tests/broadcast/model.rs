@@ -1,4 +1,4 @@
-//! What happens, and what a client that follows `docs/broadcast.md` makes of it.
+//! Random events, and a model of a client that follows `docs/broadcast.md`.
 
 use crate::kit::{Door, Server, spread, status};
 use rand::{Rng, SeedableRng};

@@ -1,6 +1,6 @@
-//! A plain reader of `spreadwire.v1.bin`, written from `docs/broadcast.md` alone.
+//! A plain reader of `spreadwire.v1.bin`, written only from `docs/broadcast.md`.
 //!
-//! It shares no constant with the engine: every offset and code here is a number out of the document.
+//! It shares no constant with the engine: every offset and code here is a number from the document.
 //! Bytes that the document does not name must be 0, and every length must be the documented one.
 
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ const REASONS: [&str; 7] =
 const GAP_REASONS: [&str; 3] = ["", "slow_client", "engine"];
 const RECORDING: [&str; 4] = ["on", "disk_full", "vanished", "refused"];
 
-/// A message's bytes.
+/// The bytes of a message.
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
@@ -40,7 +40,7 @@ impl Bytes<'_> {
         f64::from_le_bytes(self.array(offset))
     }
 
-    /// The text whose offset and length stand at two places.
+    /// Returns the text whose offset and length are at these positions.
     fn text(&self, offset_at: usize, length_at: usize) -> &str {
         let (from, length) = (self.u32(offset_at) as usize, self.u32(length_at) as usize);
         std::str::from_utf8(&self.0[from..from + length]).unwrap()
@@ -55,7 +55,7 @@ impl Bytes<'_> {
     }
 }
 
-/// Reads messages one behind the other, ids and mantissas as they stand.
+/// Decodes consecutive messages, with ids and mantissas as sent.
 pub(crate) fn decode(mut bytes: &[u8]) -> Vec<Value> {
     let mut messages = Vec::new();
     while !bytes.is_empty() {
@@ -171,9 +171,10 @@ fn snapshot(message: &Bytes<'_>) -> Value {
     })
 }
 
-/// Says the same as the JSON protocol: `hello` for the catalogue, names for ids, texts for mantissas.
+/// Converts to what the JSON protocol says: `hello` for the catalogue, names for ids, texts for
+/// mantissas.
 ///
-/// The first message is the catalogue. `net` stays a fraction, and a snapshot's items stay behind
+/// The first message is the catalogue. `net` stays a fraction, and a snapshot's items stay after
 /// its head.
 pub(crate) fn with_names(messages: Vec<Value>) -> Vec<Value> {
     let catalogue = messages[0].clone();
@@ -225,7 +226,7 @@ fn hello(mut message: Value) -> Value {
     message
 }
 
-/// `mantissa / 10^scale` without zeros at the end.
+/// Formats `mantissa / 10^scale` without trailing zeros.
 fn decimal(mantissa: i64, scale: usize) -> String {
     let digits = format!("{:0>width$}", mantissa.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);

@@ -1,4 +1,4 @@
-//! What a client may ask for, and what is answered to a request that is wrong.
+//! Requests of clients, and the answers to invalid ones.
 
 use crate::kit::{START, Server, catalogue, settings, spread, status};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Filters and their snapshots, begun at any moment, against a naive account of the stream.
+//! Filters and their snapshots, requested at any moment, against a naive account of the stream.
 
 use crate::kit::{Server, catalogue, settings};
 use crate::model::{Model, View, place_after, text};

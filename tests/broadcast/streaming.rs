@@ -1,4 +1,4 @@
-//! What a client that keeps up is told, from `hello` to the end.
+//! The messages to a client that keeps up, from `hello` to the end.
 
 use crate::counting_allocator::counted;
 use crate::kit::{START, Server, catalogue, settings, spread, status};

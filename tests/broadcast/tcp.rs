@@ -1,5 +1,5 @@
-//! The agent over real sockets on loopback. Only what a kernel does is tested here; waits are for what
-//! the test sees, however long the kernel takes.
+//! The agent over real sockets on loopback. Only the kernel's behaviour is tested here. Tests wait
+//! for what they can see, however long the kernel takes.
 
 use crate::kit::{Server, catalogue, settings, spread};
 use crate::model::Model;
@@ -68,7 +68,7 @@ fn a_client_that_resets_its_connection_is_gone() {
     let mut client = server.connect();
     client.expect(&mut server, "snapshot");
     client.socket.get_mut().write_all(&[0x81]).unwrap();
-    // What was not read when a socket is closed makes the kernel send a reset.
+    // If a socket is closed with unread data, the kernel sends a reset.
     server.send(spread(0, 0, 1, 10_100));
     server.turn();
     drop(client);

@@ -1,5 +1,5 @@
-//! What latencies become on disk: an interval log, distributions and plots, of a run whose latencies
-//! are known and of a demo. `outside.rs` reads the log with the Python port of HdrHistogram.
+//! Tests the latency files: an interval log, distributions and plots, of a run with known latencies
+//! and of a demo. `outside.rs` reads the log with the Python port of HdrHistogram.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 

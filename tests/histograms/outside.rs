@@ -46,7 +46,7 @@ for tag, total in sums.items():
     }))
 "#;
 
-/// Returns what the Python package says of a log.
+/// Returns the Python package's output for a log.
 fn read_by_python(log: &Path) -> Vec<serde_json::Value> {
     let output = Command::new(python()).args(["-c", READ]).arg(log).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,4 +1,4 @@
-//! A run whose latencies are known, and what a percentile distribution says.
+//! Tests the percentile distributions of a run with known latencies.
 
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::stopwatch::{self, Stopwatch};

@@ -56,7 +56,7 @@ mod surroundings;
 use needs::{Need, tests};
 
 const WEBSOCKETS: Need = Need::Python(&["websockets"]);
-/// Those that read lakes.
+/// Requirements of the tests that read lakes.
 const READERS: Need = Need::Python(&["numpy", "pyarrow", "polars", "duckdb"]);
 
 fn main() -> std::process::ExitCode {

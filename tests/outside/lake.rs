@@ -1,4 +1,4 @@
-//! The programs that users have read what the engine records in a lake.
+//! Users' programs read the lakes that the engine records.
 
 use crate::needs::{python, real_data};
 use crate::pipeline::BTC_TAPE;

@@ -1,5 +1,4 @@
-//! The whole engine, heard by a client in Python, read by the programs that users have, and played
-//! recorded quotes.
+//! The whole engine with a Python client and users' readers, and with recorded quotes.
 
 use crate::capture::captured;
 use crate::engine_under_test::{PATIENCE, Scene, held, of_model, on_two_threads};
@@ -16,7 +15,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// The quotes of three markets.
+/// Tape with the quotes of three markets.
 pub(crate) const BTC_TAPE: &str = "tapes/quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z.csv.gz";
 
 /// Simulated venues for the venues of the tape.

@@ -79,7 +79,7 @@ fn recorded_quotes(spec: &'static VenueSpec, file: &str) {
     println!("{}: by position {taken} of {all} frames of {file}", spec.name);
 }
 
-/// The same over a whole session, in which frames of other channels must be declined.
+/// Checks the same over a whole session, in which frames of other channels must be declined.
 fn recorded_session(spec: &'static VenueSpec, file: &str) {
     let mut case = Case::of(spec);
     let tape = std::fs::File::open(real_data(file)).unwrap();

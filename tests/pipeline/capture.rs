@@ -1,5 +1,5 @@
-//! Captured frames, played to another engine, give the same lake. `outside/pipeline.rs` compares them
-//! with what the venues wrote.
+//! Captured frames, played to another engine, give the same lake. `outside/pipeline.rs` compares
+//! them with what the venues wrote.
 
 use crate::engine_under_test::{PATIENCE, Scene, held, of_model, on_two_threads};
 use crate::lake_rows::{Row, Said};

@@ -42,7 +42,8 @@ pub(crate) fn held(source: exchange_sim::Source, speed: Speed) -> exchange_sim::
     }
 }
 
-/// The first instruments of the model; [`configured`] names them after the markets of their venues.
+/// Returns the first instruments of the model. [`configured`] names them after the markets of their
+/// venues.
 pub(crate) fn of_model(count: usize) -> Vec<config::Instrument> {
     let instrument = |i: &exchange_sim::Instrument| config::Instrument {
         place: config::Place::default(),

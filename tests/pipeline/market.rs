@@ -41,7 +41,7 @@ fn market_model_comes_through_to_the_last_row() {
     println!("{} messages, {} lines of opportunities", outcome.heard.len(), lines.len());
     assert!(20 < lines.len(), "the market must lead to decisions, not {}", lines.len());
     assert!(0 < closed_by("exit"), "some close by themselves");
-    // Spot and perpetual are compared under a name that says so, in what is decided and recorded.
+    // Spot against perpetual is compared under a name that says so, in decisions and in the lake.
     let spans =
         |line: &serde_json::Value| line["instrument"].as_str().unwrap().ends_with(":SPOT-PERP");
     assert!(lines.iter().all(spans));

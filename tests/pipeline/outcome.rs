@@ -184,7 +184,8 @@ impl Outcome {
         assert_eq!(self.sum("feed.", ".passed"), self.rows.len() as u64, "quotes passed on");
     }
 
-    /// The ledger has the count of every stage, and of every listing where it counts by listing.
+    /// Checks that the ledger has the count of every stage, and of every listing where a stage
+    /// counts by listing.
     fn check_stages(&self, statuses: u64) {
         let (entries, errors) = ledger::read(&self.ended.plan.lake);
         assert!(errors.is_empty(), "{errors:?}");

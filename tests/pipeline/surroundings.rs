@@ -20,7 +20,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const SEED: u64 = 23;
 pub(crate) const INSTRUMENTS: usize = 2;
 
-/// The model's market.
+/// Returns the model's market.
 pub(crate) fn source(rate: f64) -> Source {
     println!("seed {SEED}");
     let instruments = INSTRUMENTS;

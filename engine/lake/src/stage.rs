@@ -116,8 +116,7 @@ impl StageCounts {
             let (numbered, sealed) = match record.kind() {
                 Some(Kind::Quote) => (Stage::NumberedQuotes, Stage::SealedQuotes),
                 Some(Kind::Status) => (Stage::NumberedStatuses, Stage::SealedStatuses),
-                Some(Kind::Spread | Kind::Gap | Kind::Opened | Kind::Closed | Kind::Recording)
-                | None => continue,
+                _ => continue,
             };
             [Stage::Fed, numbered, sealed].into_iter().for_each(|stage| counts.add(stage, 1));
             if numbered == Stage::NumberedQuotes {

@@ -1,4 +1,4 @@
-//! What is traded and where: instruments, venues, and the dense ids by which records name them.
+//! Instruments, venues, their markets, and the dense ids by which records refer to them.
 //!
 //! A [`Catalogue`] is built once from the configuration and never changes while the engine runs.
 
@@ -34,17 +34,17 @@ impl VenueId {
 /// Maximum number of venues. Pairs grow with its square, and an id is one byte.
 pub const VENUES_MAX: usize = 64;
 
-/// The kind of market that a venue is.
+/// Kind of market that a venue belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Market {
-    /// The thing itself changes hands: `BTC/USDT`.
+    /// The asset itself changes hands: `BTC/USDT`.
     Spot,
     /// Futures that never expire and are settled in the quote currency: `BTC/USDT:PERP`.
     LinearPerpetual,
 }
 
 impl Market {
-    /// Every market.
+    /// All markets.
     pub const ALL: [Market; 2] = [Market::Spot, Market::LinearPerpetual];
 }
 
@@ -57,20 +57,20 @@ impl std::fmt::Display for Market {
     }
 }
 
-/// An instrument's canonical name in its parts.
+/// Parts of an instrument's canonical name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CanonicalName<'a> {
-    /// What is bought and sold: `BTC`.
+    /// The asset that is bought and sold: `BTC`.
     pub base: &'a str,
-    /// What it is paid with: `USDT`.
+    /// The currency that it is paid with: `USDT`.
     pub quote: &'a str,
-    /// The market whose venues list it; `None` if it spans all of them.
+    /// The market whose venues list it; `None` if it spans all markets.
     pub market: Option<Market>,
 }
 
-/// The end of a linear perpetual's name.
+/// Suffix of a linear perpetual's name.
 const PERPETUAL: &str = "PERP";
-/// The end of the name of an instrument that spans the spot market and the perpetual one.
+/// Suffix of an instrument that spans the spot and the perpetual market.
 const SPANNING: &str = "SPOT-PERP";
 
 impl<'a> CanonicalName<'a> {
@@ -90,7 +90,7 @@ impl<'a> CanonicalName<'a> {
         (plain(base) && plain(quote)).then_some(CanonicalName { base, quote, market })
     }
 
-    /// The same base and quote on another market, or on all of them.
+    /// Returns the same base and quote on another market, or on all markets.
     #[must_use]
     pub fn on(self, market: Option<Market>) -> CanonicalName<'a> {
         CanonicalName { market, ..self }

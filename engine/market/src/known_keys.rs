@@ -1,9 +1,9 @@
-//! The keys that a type reads from a file, asked of the type itself.
+//! The keys that a type reads from a file, determined from the type itself.
 //!
-//! The code that serde derives for a struct hands the names of its fields to the deserializer.
-//! [`KnownKeys::of`] runs it against a deserializer that has no input: that notes the names, offers
-//! one field at a time so that the structs below are reached too, and fails everything else. A new
-//! field is known this way without being listed anywhere.
+//! The code that serde derives for a struct passes the names of its fields to the deserializer.
+//! [`KnownKeys::of`] runs it with a deserializer that has no input. It notes the names, offers one
+//! field at a time so that nested structs are reached too, and fails everything else. A new field
+//! thus becomes known without being listed anywhere.
 
 use serde::de::value::Error;
 use serde::de::{
@@ -14,7 +14,7 @@ use serde::forward_to_deserialize_any;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-/// The keys of a kind of file, by their paths without places in lists: `threads.cpu`.
+/// Known keys of a kind of file, as paths without list indexes: `threads.cpu`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KnownKeys {
     paths: BTreeSet<String>,
@@ -22,13 +22,13 @@ pub struct KnownKeys {
 }
 
 impl KnownKeys {
-    /// Asks a type for its keys.
+    /// Determines the keys of a type.
     #[must_use]
     pub fn of<T: DeserializeOwned>() -> KnownKeys {
         let notes = RefCell::new(Notes::default());
         loop {
             notes.borrow_mut().unfinished = false;
-            // It fails, having no input; only the notes count.
+            // It fails for lack of input; only the notes matter.
             drop(T::deserialize(Survey { notes: &notes, path: String::new() }));
             if !notes.borrow().unfinished {
                 return notes.into_inner().keys;
@@ -36,31 +36,31 @@ impl KnownKeys {
         }
     }
 
-    /// All paths, sorted.
+    /// Returns all paths, sorted.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.paths.iter().map(String::as_str)
     }
 
-    /// Whether a file may have this path.
+    /// Returns whether a file may have this path.
     #[must_use]
     pub fn contains(&self, path: &str) -> bool {
         self.paths.contains(path)
     }
 
-    /// Whether the writer of the file chooses the keys below this path.
+    /// Returns whether users choose the keys below this path.
     #[must_use]
     pub fn is_free(&self, path: &str) -> bool {
         self.free.contains(path)
     }
 
-    /// The last parts of the paths that lie beside this one.
+    /// Returns the last parts of the paths that have the same parent as this one.
     pub fn beside<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a str> {
         let parent = split(path).0;
         self.paths().map(split).filter(move |(other, _)| *other == parent).map(|(_, last)| last)
     }
 }
 
-/// A path in its parent and its last part.
+/// Splits a path into its parent and its last part.
 fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('.').unwrap_or(("", path))
 }
@@ -69,17 +69,17 @@ fn join(parent: &str, last: &str) -> String {
     if parent.is_empty() { last.to_owned() } else { format!("{parent}.{last}") }
 }
 
-/// What has been found so far.
+/// Paths found so far.
 #[derive(Debug, Default)]
 struct Notes {
     keys: KnownKeys,
     /// Fields with nothing more to find below them.
     done: BTreeSet<String>,
-    /// Whether the struct looked at last has fields that are not done.
+    /// Whether the last visited struct has fields that are not done.
     unfinished: bool,
 }
 
-/// The deserializer without input, at one path.
+/// A deserializer without input, at one path.
 struct Survey<'a> {
     notes: &'a RefCell<Notes>,
     path: String,
@@ -123,7 +123,7 @@ impl<'de> Deserializer<'de> for Survey<'_> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Error> {
-        // A date is a struct to the parser of TOML, and a value to everyone else.
+        // The TOML parser sees a date as a struct; everyone else sees a value.
         if name.starts_with("$__") {
             return nothing();
         }

@@ -1,9 +1,9 @@
-//! What is wrong with a file that a person writes, where, and what would be right; and how such a
-//! file is read.
+//! Problems in files that people write, and how such files are read.
 //!
-//! A [`Form`] reads TOML into plain fields. Every key that nobody asked for is a problem of its own,
-//! with the nearest known one, so that all of them are reported at once. [`Faults`] collects what a
-//! proof of the values finds after that.
+//! A [`Problem`] says what is wrong, where, and how to correct it. A [`Form`] reads TOML into plain
+//! fields. Every unknown key is a problem of its own, with the nearest known key as a suggestion,
+//! so that all problems are reported at once. [`Faults`] collects the problems that are found when
+//! the values are checked.
 
 use crate::known_keys::KnownKeys;
 use serde::de::DeserializeOwned;
@@ -33,7 +33,7 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// Problems as they are found, each in the file that is looked at.
+/// Collects problems, each with the file being checked.
 #[derive(Clone, Debug, Default)]
 pub struct Faults {
     file: PathBuf,
@@ -41,13 +41,13 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// Begins with a file, and with the problems that reading it gave.
+    /// Starts with a file, and with the problems that were found when reading it.
     #[must_use]
     pub fn new(file: &Path, list: Vec<Problem>) -> Faults {
         Faults { file: file.to_owned(), list }
     }
 
-    /// Adds a problem of the file that is looked at.
+    /// Adds a problem of the file being checked.
     pub fn add(&mut self, key: &str, reason: impl Into<String>, remedy: impl Into<String>) {
         let (reason, remedy) = (reason.into(), remedy.into());
         self.list.push(Problem { file: self.file.clone(), key: key.to_owned(), reason, remedy });
@@ -58,7 +58,7 @@ impl Faults {
         self.list.extend(problems);
     }
 
-    /// Adds a problem if a value lies outside its range, both ends of which are in it.
+    /// Adds a problem if a value is outside its range, which includes both ends.
     pub fn within<T: PartialOrd + std::fmt::Display + Copy>(
         &mut self,
         key: &str,
@@ -71,7 +71,7 @@ impl Faults {
         }
     }
 
-    /// Looks at another file, if one is given, as long as `look` runs.
+    /// Runs `look` with another file as the one being checked, if one is given.
     pub fn in_file<R>(&mut self, file: Option<&Path>, look: impl FnOnce(&mut Faults) -> R) -> R {
         let Some(file) = file else { return look(self) };
         let before = std::mem::replace(&mut self.file, file.to_owned());
@@ -80,20 +80,20 @@ impl Faults {
         seen
     }
 
-    /// Whether there is no problem so far.
+    /// Returns whether there is no problem so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
 
-    /// All problems, in the order in which they were found.
+    /// Returns all problems in the order in which they were found.
     #[must_use]
     pub fn into_list(self) -> Vec<Problem> {
         self.list
     }
 }
 
-/// How a kind of file is named to people when something is wrong with one.
+/// How problems of this kind of file are reported.
 #[derive(Clone, Copy, Debug)]
 pub struct Form {
     /// Hint for a user who has no such file yet.
@@ -110,7 +110,7 @@ impl Form {
         self.parse(path, &text, problems)
     }
 
-    /// Reads a file's text; `None`, and a problem, if it cannot be read.
+    /// Reads the text of a file. If it cannot be read, adds a problem and returns `None`.
     pub fn text(&self, path: &Path, problems: &mut Vec<Problem>) -> Option<String> {
         std::fs::read_to_string(path)
             .map_err(|error| {
@@ -152,7 +152,7 @@ impl Form {
         read.ok()
     }
 
-    /// "Did you mean", for the last part of a key: the nearest of the keys beside it.
+    /// Suggests the nearest of the keys with the same parent, compared by the last part.
     fn nearest(&self, key: &str, known: &KnownKeys) -> String {
         let key = without_places(key);
         let last = key.rsplit('.').next().unwrap_or(&key);
@@ -165,8 +165,8 @@ impl Form {
     }
 }
 
-/// Returns the keys that nobody asked for, of a text that is TOML but does not have the right shape:
-/// a key that is missing is often one that is misspelt.
+/// Returns the unknown keys of a text that is valid TOML but does not have the expected fields. A
+/// missing key is often a misspelt one.
 fn unknown_of(text: &str, known: &KnownKeys) -> Vec<String> {
     let mut unknown = Vec::new();
     if let Ok(table) = text.parse::<toml::Table>() {
@@ -201,7 +201,7 @@ fn walk(value: &toml::Value, path: &str, known: &KnownKeys, unknown: &mut Vec<St
     }
 }
 
-/// `threads[0].cpu` without the places in lists: `threads.cpu`.
+/// Removes the list indexes from a key: `threads[0].cpu` becomes `threads.cpu`.
 fn without_places(key: &str) -> String {
     let part = |part: &str| part.split('[').next().unwrap_or(part).to_owned();
     key.split('.').map(part).collect::<Vec<_>>().join(".")

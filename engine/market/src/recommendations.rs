@@ -1,9 +1,9 @@
-//! The analyzer's `recommendations.toml`: which pairs of venues are worth opening, by which
-//! thresholds, why, within which bounds, and until when. `docs/recommendations.md` is the manual.
+//! The analyzer's `recommendations.toml`: the pairs of venues worth opening, with their thresholds,
+//! bounds, reasons and expiry. `docs/recommendations.md` is the manual.
 //!
-//! The one form of the file for who writes it (`analyzer`), who compares it (`analyzer diff`) and who
-//! decides by it (the engine, `trader`). Nothing in it is enabled until a person has said so.
-//! [`read`] tells every problem at once. The time is handed in.
+//! This is the only definition of the file. `analyzer` writes it, `analyzer diff` compares it, and
+//! the engine and `trader` decide by it. Nothing in it is enabled until a person enables it.
+//! [`read`] reports all problems at once. The caller supplies the time.
 
 use crate::clock::Nanos;
 use crate::decision::{PairRule, PairRules};
@@ -107,7 +107,7 @@ pub fn read(path: &Path, now: Nanos) -> Result<Recommendations, Vec<Problem>> {
     if problems.is_empty() { Ok(read) } else { Err(problems) }
 }
 
-/// Returns the number that a file gives for its format, if it is TOML and has one.
+/// Returns the format number of a file, if the file is TOML and has one.
 fn format_of(text: &str) -> Option<i64> {
     let table: toml::Table = text.parse().ok()?;
     table.get("format")?.as_integer()
@@ -229,11 +229,11 @@ fn times(all: &Recommendations, now: Nanos, faults: &mut Faults) {
         faults.add("expires", reason, "a file is good for a while from when it was made");
     } else if all.expires <= now {
         let reason = format!("it expired at {expires}");
-        faults.add("expires", reason, "let the analyzer write a new file, review and enable it");
+        faults.add("expires", reason, "run the analyzer again, then review and enable its file");
     }
     for (key, day) in [("from", &all.from), ("to", &all.to)] {
         if !day.parse().is_ok_and(|date| day::only_date(&date)) {
-            faults.add(key, format!("{day:?} is no day"), "write it as 2026-11-24");
+            faults.add(key, format!("{day:?} is not a day"), "write it as 2026-11-24");
         }
     }
     if all.to < all.from {

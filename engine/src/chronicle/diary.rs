@@ -1,9 +1,9 @@
-//! Connections made and lost, and the counters of each hour, on their way into the ledger.
+//! Ledger entries of the chronicle: connections made and lost, and the counters of each hour.
 //!
-//! Entries wait in memory for a minute at most and become a small file of the ledger. An entry that
-//! cannot be written waits on, up to a bound; beyond it entries are counted as lost. The counters of
-//! an hour are notes for people, by name; what `lake verify` compares are the counts of the stages,
-//! which are written once, when the run has ended.
+//! Entries wait in memory for at most a minute and are then written as a small file of the ledger.
+//! If that fails, they wait for the next attempt, up to a limit. Beyond the limit, entries are
+//! counted as lost. The hourly counters are notes for people, by name. `lake verify` compares the
+//! stage counts instead, which are written once, when the run has ended.
 
 use crate::feed::Notice;
 use spreadwire_lake::layout::HOUR;
@@ -27,7 +27,7 @@ pub(super) struct Diary {
     entries: Vec<Entry>,
     files: u32,
     tried_at: Nanos,
-    /// The hour in which the counters were noted last.
+    /// Hour in which the counters were last noted.
     hour: Option<u64>,
     booked: Counter,
     lost: Counter,
@@ -48,7 +48,7 @@ impl Diary {
         }
     }
 
-    /// Returns the counter of connections that were written into the ledger.
+    /// Returns the counter of connections written to the ledger.
     pub(super) fn booked(&self) -> &Counter {
         &self.booked
     }

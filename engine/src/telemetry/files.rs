@@ -1,8 +1,8 @@
-//! Latencies as the HdrHistogram tools read them: an interval log (V2, `.hlog`) that grows once a
-//! second, and at the end percentile distributions (`.hgrm`) and their plots.
+//! Latency files in the formats of the HdrHistogram tools: an interval log (V2, `.hlog`) that grows
+//! once a second, and percentile distributions (`.hgrm`) with plots at the end of the run.
 //!
-//! The log is written in whole lines, straight to the file, so that a process that is killed leaves
-//! every interval up to its last second.
+//! The log is written in whole lines directly to the file, so a killed process leaves every
+//! interval up to its last second.
 
 use super::plot;
 use super::units::{NS_PER_US, micros, millis, seconds};

@@ -1,6 +1,6 @@
-//! Latencies by percentile as a picture: the horizontal axis is in nines (90 %, 99 %, 99.9 %), as the
-//! HdrHistogram plotter draws it, the vertical one is logarithmic, so that a stage of microseconds and
-//! one of milliseconds share a picture.
+//! Plots latencies by percentile. The horizontal axis is in nines (90 %, 99 %, 99.9 %), like that
+//! of the HdrHistogram plotter. The vertical axis is logarithmic, so that stages of microseconds
+//! and of milliseconds fit one plot.
 
 use super::units::micros;
 use crate::runtime::latency::Latency;

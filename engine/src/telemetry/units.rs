@@ -1,9 +1,9 @@
-//! Nanoseconds in the units of the files: seconds and ms in the interval log, us in distributions and
-//! plots.
+//! Nanoseconds in the units of the latency files: seconds and ms in the interval log, us in
+//! distributions and plots.
 
 use spreadwire_market::clock::{Nanos, SECOND};
 
-/// The log's column `Interval_Max` is in ms, as the Java writer has it; everything else in it is ns.
+/// The log's column `Interval_Max` is in ms, as in the Java writer; everything else is in ns.
 const NS_PER_MS: f64 = 1e6;
 /// Values in a percentile distribution are in us, with three decimals.
 pub(super) const NS_PER_US: f64 = 1e3;

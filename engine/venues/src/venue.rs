@@ -16,7 +16,7 @@ use spreadwire_market::word;
 
 // Units for a venue's intervals, so that its file does not import the clock.
 pub use spreadwire_market::clock::{MILLI, SECOND};
-// What a venue trades, so that its file need not know instruments.
+// Re-exported so that a venue's file does not import `instrument`.
 pub use spreadwire_market::instrument::Market;
 
 /// An entry of the registry: everything the engine needs about a venue.
@@ -26,7 +26,7 @@ pub struct VenueSpec {
     pub name: &'static str,
     /// One-line description for `spreadwire venues`.
     pub title: &'static str,
-    /// What it trades: an instrument of another market is never listed on it.
+    /// The market that it trades. Instruments of other markets are never listed on it.
     pub market: Market,
     /// Base address without a path, overridable in the configuration:
     /// `wss://stream.binance.com:9443`.

@@ -92,17 +92,17 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Outcome of an export.
+/// Counts of an export.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
     /// Number of quotes written.
     pub quotes: u64,
-    /// Differences between the output and the lake, with their counts.
+    /// Things that the output does not have as the lake does, and how often each occurred.
     pub lost: BTreeMap<&'static str, u64>,
 }
 
 impl Told {
-    /// Counts a difference between the output and the lake.
+    /// Counts a thing that the output does not have as the lake does.
     fn lose(&mut self, what: &'static str) {
         *self.lost.entry(what).or_default() += 1;
     }
@@ -122,7 +122,7 @@ impl Told {
     }
 }
 
-/// A writer of quotes in some format.
+/// What takes quotes and writes them.
 pub trait Sink {
     /// Writes a quote. Quotes come in the order of their receive times.
     ///

@@ -416,8 +416,8 @@ struct Importing<'a> {
     outcome: Outcome,
     records: Vec<Record>,
     segment: u32,
-    /// What an engine's feeds, calculator, journal and sealer would have counted. Nothing is missed
-    /// or lost: what cannot be stored ends the import.
+    /// Counts as an engine's feeds, calculator, journal and sealer would have made them. Nothing is
+    /// missed or lost: data that cannot be stored ends the import.
     stages: StageCounts,
 }
 
@@ -481,7 +481,7 @@ impl Importing<'_> {
         })
     }
 
-    /// Takes a quote into the segment at hand, and gives it the next number.
+    /// Adds a quote to the current segment and gives it the next number.
     fn take(&mut self, quote: &Quote) {
         let listed = (quote.venue, quote.instrument);
         self.stages.add_listed(Stage::Decoded, listed, 1);

@@ -103,21 +103,20 @@ impl Merge {
     }
 }
 
-/// Returns the index of the head with the smallest row, leaving out one of them.
+/// Returns the place of the head whose row comes first, leaving out one of them.
 fn first_of(heads: &[Head], but: Option<usize>) -> Option<usize> {
     let places = (0..heads.len()).filter(|place| Some(*place) != but);
     places.min_by(|one, two| heads[*one].compare(heads[*one].at, &heads[*two]))
 }
 
 impl Head {
-    /// Compares a row of this head with the next row of another. Equal rows come in the order of
+    /// Compares a row of this head with the next one of another; equal rows come in the order of
     /// the sources.
     fn compare(&self, row: usize, other: &Head) -> Ordering {
         self.keys.compare(row, &other.keys, other.at).then(self.source.cmp(&other.source))
     }
 
-    /// Returns the end of the rows that are smaller than the next one of `bound`; there is at least
-    /// one.
+    /// Returns the place after the rows that come before the next one of `bound`: at least one.
     fn end_before(&self, bound: Option<&Head>) -> usize {
         let rows = self.keys.rows();
         let Some(bound) = bound else { return rows };
@@ -125,7 +124,7 @@ impl Head {
         (self.at + 1..rows).find(later).unwrap_or(rows)
     }
 
-    /// Loads the next rows and returns whether there were any.
+    /// Takes the next rows in hand; false if there are none.
     fn load(&mut self, table: &Table) -> anyhow::Result<bool> {
         let Some(mut batch) = self.whole_times(table)? else { return Ok(false) };
         let mut keys = table.sort_keys(&batch)?;

@@ -1,10 +1,11 @@
-//! `lake verify`: recomputes from the files what the ledger says of them.
+//! `lake verify`: recomputes the ledger's statements from the files.
 //!
-//! Four things are proved, each from another side. Every file is byte for byte one that the ledger
-//! has. Every folder holds as many rows as were sealed into it, with the same digest. Of every run,
-//! each number that the calculator gave out is a row once, or the ledger says why not. And of every
-//! run that ended in order, the counts of its stages agree. What was never received is stated with
-//! its cause; what was received and is not there is a finding. Nothing is changed.
+//! It verifies four things, each from another side. Every file is byte for byte one that the ledger
+//! has. Every folder has as many rows as were sealed into it, with the same digest. For every run,
+//! each number that the calculator assigned is a row exactly once, or the ledger explains why not.
+//! For every run that ended in order, the counts of its stages agree. Data that was never received
+//! is listed with the cause; data that was received but is missing is a finding. Nothing is
+//! changed.
 
 use crate::findings::{Finding, Problem, TableSum, Verdict, ranges_text};
 use crate::numbers::{Numbers, Range};
@@ -28,15 +29,15 @@ mod folder;
 mod runs;
 mod stages;
 
-/// Folders that are read before their numbers are put together: bounds the memory.
+/// Number of folders that are read before their numbers are combined, which bounds the memory.
 const FOLDERS_AT_ONCE: usize = 32;
 
 /// Arguments of `lake verify`.
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// The lake's folder.
+    /// Folder of the lake.
     lake: PathBuf,
-    /// Only this day, UTC: 2024-08-08. Numbers are then checked for segments that lie within it.
+    /// Only this day, UTC: 2024-08-08. Numbers are then checked for segments within that day.
     #[arg(long, value_name = "DATE")]
     date: Option<jiff::civil::Date>,
     /// Print the verdict as one JSON object.
@@ -44,10 +45,10 @@ pub struct Verify {
     json: bool,
 }
 
-/// Verifies, and prints the verdict. 0 if the lake is complete, otherwise 1.
+/// Verifies and prints the verdict. Returns 0 if the lake is complete, otherwise 1.
 ///
 /// # Errors
-/// If there is no such folder.
+/// If the folder does not exist.
 pub fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
     anyhow::ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
     let bar = progress::bar("folders", 0, arguments.json);
@@ -61,11 +62,11 @@ pub fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!verdict.is_complete())))
 }
 
-/// Compares a lake with its ledger, all of it or a day of it.
+/// Compares a lake, or one of its days, with its ledger.
 #[must_use]
 pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -> Verdict {
     let recording = lock::is_recording(lake);
-    // What the ledger says and what lies there belong together: no sealer comes in between.
+    // The ledger and the files must belong together, so no sealer may run in between.
     let _lock = lock::reading(lake);
     let (entries, errors) = ledger::read(lake);
     let mut verdict = Verdict { recording, ..Verdict::default() };
@@ -87,13 +88,13 @@ pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -
     runs::tell_runs(&expected, &scope, recording, &mut verdict);
     runs::tell_stops(&expected, date, Clock::host().now(), &mut verdict);
     if entries.is_empty() {
-        let text = "no ledger: nothing was recorded here, or somebody deleted it".to_owned();
+        let text = "no ledger: nothing was recorded here, or it was deleted".to_owned();
         verdict.findings.push(Finding::new(Problem::Missing, text));
     }
     verdict
 }
 
-/// Which days are looked at.
+/// Days to verify.
 struct Scope {
     date: Option<String>,
 }
@@ -103,7 +104,7 @@ impl Scope {
         self.date.as_deref().is_none_or(|date| folder.split('/').any(|part| part == date))
     }
 
-    /// Whether something that lasted from then to then, or goes on, concerns the days in question.
+    /// Returns whether an interval, which may not have ended, overlaps these days.
     fn overlaps(&self, from: Nanos, until: Option<Nanos>) -> bool {
         let Some(date) = &self.date else { return true };
         let day = layout::times_of(Path::new(date));
@@ -115,7 +116,7 @@ impl Scope {
     }
 }
 
-/// What the lake's folder holds, from its top.
+/// Contents of the lake's folder.
 #[derive(Default)]
 struct Tree {
     /// Parquet files of known tables, by folder.
@@ -148,7 +149,7 @@ impl Tree {
     }
 }
 
-/// The numbers found in rows, by run.
+/// Numbers found in rows, by run.
 #[derive(Default)]
 struct Seen {
     runs: BTreeMap<String, Numbers>,
@@ -184,7 +185,7 @@ fn check_folders(
     }
 }
 
-/// Puts what was found in a folder together with the others.
+/// Adds the results of a folder to the verdict.
 fn take(folder: &str, found: Found, verdict: &mut Verdict, seen: &mut Seen) {
     verdict.findings.extend(found.findings);
     if let Some(table) = Table::of_folder(Path::new(folder)) {
@@ -201,14 +202,15 @@ fn take(folder: &str, found: Found, verdict: &mut Verdict, seen: &mut Seen) {
             let rows = twice.len() as u64;
             let ranges = ranges(twice);
             let numbers = ranges_text(&ranges);
-            let text = format!("{folder}: {rows} rows of run {run} stand twice: numbers {numbers}");
+            let text =
+                format!("{folder}: {rows} rows of run {run} are duplicated: numbers {numbers}");
             let finding = Finding::new(Problem::Duplicated, text);
             verdict.findings.push(finding.of_run(&run).in_folder(folder).with_ranges(ranges, rows));
         }
     }
 }
 
-/// Numbers as ranges.
+/// Returns the numbers as ranges.
 fn ranges(mut numbers: Vec<u64>) -> Vec<Range> {
     numbers.sort_unstable();
     let mut found: Vec<Range> = Vec::new();
@@ -221,7 +223,7 @@ fn ranges(mut numbers: Vec<u64>) -> Vec<Range> {
     found
 }
 
-/// What lies in the lake beside the tables.
+/// Checks the entries of the lake other than the tables.
 fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict) {
     for path in &tree.others {
         let first = path.split('/').next().unwrap_or_default();
@@ -231,7 +233,7 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
             layout::RECORDING_LOCK | layout::CHANGE_LOCK => path == first,
             layout::OPPORTUNITIES => path.ends_with(".jsonl"),
             layout::DAMAGED | layout::STAGING => {
-                verdict.notes.push(format!("{path} is kept aside and no part of the lake"));
+                verdict.notes.push(format!("{path} is kept aside and is not part of the lake"));
                 true
             }
             _ => false,
@@ -243,7 +245,7 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
         let why = if unfinished {
             "an unfinished file of a sealer or tool that was killed: delete it"
         } else {
-            "no file of this lake"
+            "not a file of this lake"
         };
         verdict.findings.push(Finding::new(Problem::Unexpected, format!("{path}: {why}")));
     }
@@ -258,7 +260,7 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
     }
 }
 
-/// Whether a file in the journal's folder is one that an engine or an import leaves there.
+/// Returns whether a file in the journal's folder is one that an engine or an import leaves there.
 fn is_of_journal(path: &str) -> bool {
     let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, mark::MARK_SUFFIX, mark::UNFINISHED_SUFFIX];
     ends.iter().any(|end| path.ends_with(end)) || path.split('/').count() == 3

@@ -190,8 +190,10 @@ fn what_is_odd_is_left_alone_and_named() {
     let template = home.path().join("template");
     recorded_lake(&template);
     let spoil: [(&str, Spoil); 5] = [
-        ("no file of this lake", |folder| fs::write(folder.join("notes.txt"), "x").unwrap()),
-        ("no file of this lake", |folder| fs::write(folder.join("a.parquet.tmp"), "x").unwrap()),
+        ("is not a file of this lake", |folder| fs::write(folder.join("notes.txt"), "x").unwrap()),
+        ("is not a file of this lake", |folder| {
+            fs::write(folder.join("a.parquet.tmp"), "x").unwrap()
+        }),
         ("checksum", |folder| {
             let path = parquet_files(folder).remove(1);
             let mut bytes = fs::read(&path).unwrap();

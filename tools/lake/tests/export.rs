@@ -1,5 +1,5 @@
-//! `lake export`: a CSV export imported again is the same lake. `outside.rs` has the programs that users
-//! read the other formats with.
+//! Tests `lake export`: a CSV export that is imported again gives the same lake. `outside.rs` tests
+//! the other formats with the programs that read them.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -109,7 +109,7 @@ fn tardis_has_its_columns_and_says_what_it_lacks() {
     assert_eq!(told.lost.values().copied().collect::<Vec<_>>(), [2, 1], "{:?}", told.lost);
 }
 
-/// Prices and sizes at the catalogue's scales, up to 15 digits.
+/// Generates prices and sizes at the catalogue's scales, with up to 15 digits.
 fn quotes() -> impl Strategy<Value = Vec<Quote>> {
     let side = || (1..10_i64.pow(13), 0..10_i64.pow(13));
     let row = (0..5000_u64, side(), side(), any::<bool>(), 0..2_u8);

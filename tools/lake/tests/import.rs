@@ -1,5 +1,5 @@
-//! `lake import`: every row of a tape is in the lake once, as it was, or is named with its reason;
-//! an import that was killed anywhere is finished by the next one.
+//! Tests `lake import`: every row of a tape is in the lake once and unchanged, or is reported with
+//! the reason. An import that was killed anywhere is finished by the next one.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -39,10 +39,10 @@ fn tape(folder: &Path, name: &str, rows: &str) -> PathBuf {
     path
 }
 
-/// A row of the lake: times, and what is there of prices and sizes.
+/// A row of the lake: its times, and the prices and sizes that are present.
 type Row = (i64, Option<i64>, [Option<f64>; 4]);
 
-/// All quotes of a lake by folder, `exchange=.../symbol=...`, sorted.
+/// Returns all quotes of a lake by folder, `exchange=.../symbol=...`, sorted.
 fn rows_of(lake: &Path) -> BTreeMap<String, Vec<Row>> {
     let mut found: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for path in parquet_files(lake) {
@@ -198,7 +198,7 @@ fn killed_after_any_step_the_next_import_finishes_and_doubles_nothing() {
     assert_eq!(whole.len(), 1 + 3 * 3 + 1, "{whole:?}");
     let expected = rows_of(&whole_lake);
     for stop in 1..whole.len() {
-        // Between the two imports an engine may start, or compact run.
+        // Between the two imports an engine may start, or compact may run.
         for between in [nothing, recovered, compacted] {
             let lake = home.path().join("lake");
             assert_eq!(steps_until(&lake, &files, stop).len(), stop);

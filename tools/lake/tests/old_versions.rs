@@ -1,8 +1,8 @@
-//! Lakes of version 0.1, looked after by this version: verified, counted, exported, recovered and
+//! Lakes of version 0.1, processed by this version: verified, counted, exported, recovered and
 //! compacted as before.
 //!
-//! `data/README.md` says how they were made. Beside each lake lies what version 0.1 itself said of it,
-//! and `expected.json` has sums over its quotes by readers that are not ours.
+//! `data/README.md` describes how they were made. Beside each lake is the output of version 0.1
+//! itself, and `expected.json` has sums over its quotes by independent readers.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixtures has failed")]
 
@@ -17,7 +17,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 const LAKES: [&str; 5] = ["complete", "compacted", "faults", "killed", "perpetual"];
-/// Decimals of all instruments of these lakes.
+/// Number of decimals of all instruments of these lakes.
 const PRICE_SCALE: usize = 2;
 const SIZE_SCALE: usize = 8;
 
@@ -29,17 +29,17 @@ fn json_of(path: &Path) -> Value {
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// What the old tool said of a lake.
+/// Returns the old tool's output about a lake.
 fn told(lake: &str) -> Value {
     json_of(&fixtures().join(format!("lakes/{lake}.json")))
 }
 
-/// What other readers found in a lake.
+/// Returns what other readers found in a lake.
 fn expected(lake: &str) -> Value {
     json_of(&fixtures().join("expected.json"))["lakes"][lake].clone()
 }
 
-/// A copy of a lake, which may be changed.
+/// Returns a copy of a lake that may be changed.
 fn copy_of(lake: &str) -> (TempDir, PathBuf) {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("lake");
@@ -60,7 +60,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Runs the tool; its exit code and what it printed.
+/// Runs the tool and returns its exit code and output.
 fn run(arguments: &[&str], lake: &Path) -> (i32, String) {
     let (command, more) = arguments.split_first().unwrap();
     let mut tool = Command::new(env!("CARGO_BIN_EXE_lake"));
@@ -73,8 +73,8 @@ fn run_json(command: &str, lake: &Path) -> (i32, Value) {
     (code, serde_json::from_str(&text).unwrap())
 }
 
-/// A verdict without its sentences, which may be put another way. Gaps and findings of one time come
-/// in any order.
+/// Returns a verdict without its sentences, which may be worded differently. Gaps and findings of
+/// the same time may come in any order.
 fn facts(verdict: &Value) -> Value {
     let mut facts = verdict.clone();
     for finding in facts["findings"].as_array_mut().unwrap() {
@@ -116,7 +116,8 @@ fn a_file_that_was_lost_from_an_old_lake_is_found_missing() {
     assert_eq!(nowhere.map(|finding| finding["rows"].as_u64().unwrap()).sum::<u64>(), wanted);
 }
 
-/// A folder of `miscounted/` has the complete lake's file of counts with one counter one lower.
+/// A folder of `miscounted/` has the complete lake's file of counts with one counter lowered by
+/// one.
 #[test]
 fn the_counts_of_an_old_ledger_are_compared() {
     let folders = fs::read_dir(fixtures().join("miscounted")).unwrap();
@@ -136,7 +137,7 @@ fn the_counts_of_an_old_ledger_are_compared() {
     }
 }
 
-/// Files below a folder whose names have a part.
+/// Returns the files below a folder whose names contain `part`.
 fn files_of(folder: &Path, part: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
@@ -158,14 +159,15 @@ fn old_lakes_have_the_rows_files_and_bytes_that_they_had() {
     }
 }
 
-/// The digits of a decimal as a whole number of units of 10^-scale.
+/// Returns the digits of a decimal as an integer in units of 10^-scale.
 fn units(text: &str, scale: usize) -> i128 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     assert!(fraction.len() <= scale, "{text} has more than {scale} decimals");
     format!("{whole}{fraction:0<scale$}").parse().unwrap()
 }
 
-/// Sums over all quotes of a lake by venue and instrument, from what `lake export` writes.
+/// Returns sums over all quotes of a lake by venue and instrument, computed from the output of
+/// `lake export`.
 fn sums(lake: &Path) -> BTreeMap<String, [i128; 5]> {
     let (code, text) = run(&["export", "--to", "csv"], lake);
     assert_eq!(code, 0);
@@ -185,7 +187,7 @@ fn sums(lake: &Path) -> BTreeMap<String, [i128; 5]> {
     sums
 }
 
-/// The same sums by other readers, of what is sealed and of what is not.
+/// Returns the same sums by other readers, of sealed and of unsealed quotes.
 fn expected_sums(lake: &str, parts: &[&str]) -> BTreeMap<String, [i128; 5]> {
     let mut sums: BTreeMap<String, [i128; 5]> = BTreeMap::new();
     let expected = expected(lake);

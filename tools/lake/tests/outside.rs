@@ -1,4 +1,5 @@
-//! `lake export`: the formats say what the lake says, read by the programs that users have.
+//! Tests `lake export` with the programs that users have: the formats have the contents of the
+//! lake.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -25,8 +26,8 @@ fn main() -> std::process::ExitCode {
     ])
 }
 
-/// Replays the events of each of its clocks as hftbacktest's depth does, and prints the best bid and
-/// ask of the exchange's clock after each time.
+/// Replays the events of each clock as hftbacktest's depth does, and prints the best bid and ask of
+/// the exchange's clock after each time.
 const REPLAY: &str = r#"
 import sys, numpy as np
 data = np.load(sys.argv[1])["data"]
@@ -63,7 +64,7 @@ fn hftbacktest_sees_every_best_bid_and_ask_at_its_time() {
         if n % 7 == 3 { Quote { ask_px: 0, ask_sz: 0, ..quote } } else { quote }
     };
     let mut quotes: Vec<Quote> = (0..200).map(of).collect();
-    // The venue's times may turn.
+    // The venue's times may go backwards.
     (quotes[50].ts_event, quotes[51].ts_event) = (quotes[51].ts_event, quotes[50].ts_event);
     let no_time = one_sided(quote(0, 0, MIDNIGHT + 300 * SECOND, 1));
     let records = quotes.iter().chain([&no_time]).map(|q| Record::from(*q)).collect();
@@ -86,7 +87,7 @@ fn hftbacktest_sees_every_best_bid_and_ask_at_its_time() {
         };
         format!("{},{},{}", q.ts_recv, side(q.bid_px, q.bid_sz), side(q.ask_px, q.ask_sz))
     };
-    // Quotes that change nothing are no events.
+    // Quotes that change nothing produce no events.
     let mut expected: Vec<String> = Vec::new();
     let mut before = None;
     for q in &quotes {

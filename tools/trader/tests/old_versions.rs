@@ -1,8 +1,8 @@
 //! Sessions that the broadcast of version 0.1 sent, once as JSON and once in the binary protocol.
 //!
-//! The trader's decoder reads the JSON. The binary session is read here, byte by byte after
-//! `docs/broadcast.md`, and is what the decoder's records are compared with: the engine wrote its own
-//! ids, mantissas and net spreads into it, which the decoder has to find again from names and texts.
+//! The trader's decoder reads the JSON. The binary session is decoded here, byte by byte after
+//! `docs/broadcast.md`, and compared with the decoder's records: the engine wrote its own ids,
+//! mantissas and net spreads into it, which the decoder must recover from names and texts.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot read its fixtures has failed")]
 
@@ -20,14 +20,14 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/fixtures/version-0.1")
 }
 
-/// What the sessions hold, by a reader that is not ours.
+/// Contents of the sessions, determined by an independent reader.
 fn expected(session: &str) -> Value {
     let text = std::fs::read_to_string(fixtures().join("expected.json")).unwrap();
     let all: Value = serde_json::from_str(&text).unwrap();
     all["broadcast"][session].clone()
 }
 
-/// A message of either protocol, without what only one of them has.
+/// A message of either protocol, without the parts that only one of them has.
 #[derive(Clone, Debug, PartialEq)]
 enum Told {
     Spread {
@@ -82,7 +82,7 @@ fn of_record(record: &Record) -> Told {
     }
 }
 
-/// The numbers of a binary message by their places.
+/// The numbers of a binary message, by position.
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
@@ -103,7 +103,7 @@ impl Bytes<'_> {
         String::from_utf8(self.0[offset..offset + length].to_vec()).unwrap()
     }
 
-    /// What it tells; `None` for the head of a snapshot.
+    /// Returns its contents; `None` for the head of a snapshot.
     fn told(&self) -> Option<Told> {
         Some(match self.0[0] {
             2 => Told::Spread {
@@ -116,7 +116,7 @@ impl Bytes<'_> {
             },
             3 => {
                 let ids = [self.u32(16), self.0[20].into()];
-                // The JSON of a snapshot does not have the state before.
+                // The JSON of a snapshot does not have the previous state.
                 let in_snapshot = self.0[2] & 2 != 0;
                 let previous = if in_snapshot { self.0[21] } else { self.0[22] };
                 let codes = [self.0[21], previous, self.0[23]];
@@ -129,7 +129,7 @@ impl Bytes<'_> {
         })
     }
 
-    /// Names and scales of a catalogue, as `hello` has them.
+    /// Returns names and scales of a catalogue, as in `hello`.
     fn catalogue(&self) -> Value {
         let (venues, instruments) = (self.u32(8) as usize, self.u32(12) as usize);
         let venue = |n: usize| self.name(24 + 16 * n);
@@ -144,7 +144,7 @@ impl Bytes<'_> {
     }
 }
 
-/// The binary messages of a session, one by one.
+/// Returns the binary messages of a session, one by one.
 fn binary_messages(session: &str) -> Vec<Vec<u8>> {
     let packed = std::fs::read(fixtures().join(format!("broadcast/{session}.bin"))).unwrap();
     let (mut rest, mut messages) = (&packed[..], Vec::new());
@@ -163,7 +163,8 @@ fn binary_messages(session: &str) -> Vec<Vec<u8>> {
     messages
 }
 
-/// What the decoder makes of a session: its catalogue, its records, and how each text was heard.
+/// Returns the decoder's result for a session: its catalogue, its records, and the meaning of each
+/// text.
 fn decoded(session: &str) -> (Decoder, Vec<Record>, Vec<Heard>) {
     let text =
         std::fs::read_to_string(fixtures().join(format!("broadcast/{session}.jsonl"))).unwrap();

@@ -22,7 +22,7 @@
 //! - Fees of the lowest tier without discounts, as the library ccxt 4.5.90 lists them: spot taker
 //!   0.10 %, USDⓈ-M taker 0.05 %. Not checked against the venue's own page.
 //! - Not documented: an absent side. REST sends zeros for a halted symbol, so zero is read as
-//! absent.
+//!   absent.
 //!
 //! Our figures within those limits: a ping frame every 15 s, since on USDⓈ-M the server's own come too
 //! rarely to show that a connection died; 40 s without a frame means that two answers are missing.

@@ -1,4 +1,4 @@
-//! A recorded lake and what it exports.
+//! A recorded lake and its exports.
 
 use crate::recorded::{MIDNIGHT, one_sided, quote, record};
 use ::lake::export::{Told, Wanted, export};
@@ -18,7 +18,8 @@ pub(crate) fn exported(wanted: &Wanted<'_>, format: Format, receive_time: bool) 
     (out, told)
 }
 
-/// Two hours of two venues and two instruments, one side absent now and then, in overlapping files.
+/// Records two hours of two venues and two instruments, with one side absent now and then, in
+/// overlapping files.
 pub(crate) fn recorded_lake(lake: &Path) {
     let quotes = |from: u64| -> Vec<Record> {
         let of = |n: u64| {

@@ -1,4 +1,4 @@
-//! A small lake as an engine would have recorded it, for the tests of the tool.
+//! A small lake, recorded as by an engine, for the tool's tests.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 #![allow(dead_code, reason = "each test file takes what it needs")]
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// 2024-08-09 00:00 UTC.
 pub(crate) const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
-/// When compacting happens: two days later.
+/// Time of the compaction, two days later.
 pub(crate) const LATER: Nanos = MIDNIGHT + 48 * HOUR;
 
 pub(crate) fn catalogue() -> Catalogue {
@@ -58,12 +58,12 @@ pub(crate) fn quote(venue: u8, instrument: u32, ts_recv: Nanos, bid_px: i64) -> 
     }
 }
 
-/// Nobody offers, and the venue sends no time.
+/// Returns the quote without an ask and without event time.
 pub(crate) fn one_sided(quote: Quote) -> Quote {
     Quote { ask_px: 0, ask_sz: 0, ts_event: 0, flags: flags::TS_EVENT_ABSENT, ..quote }
 }
 
-/// Records a run whose segments hold these, and ends it in order.
+/// Records a run with these segments and ends it in order.
 pub(crate) fn record(lake: &Path, run: &str, segments: &[Vec<Record>]) {
     let (run, catalogue) = (RunId::new(run).unwrap(), catalogue());
     let started_at = segments[0][0].ts_recv();
@@ -89,13 +89,13 @@ pub(crate) fn record(lake: &Path, run: &str, segments: &[Vec<Record>]) {
     mark.end(lake, last, next, &BTreeMap::new(), &stages).unwrap();
 }
 
-/// What `lake verify` finds.
+/// Returns the findings of `lake verify`.
 pub(crate) fn findings(lake: &Path) -> Vec<String> {
     let verdict = ::lake::verify::verify(lake, None, &ProgressBar::hidden());
     verdict.findings.iter().take(3).map(|finding| format!("{finding:?}")).collect()
 }
 
-/// Names in a folder.
+/// Returns the names in a folder.
 pub(crate) fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<String> =
@@ -104,7 +104,7 @@ pub(crate) fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Parquet files under a folder.
+/// Returns the Parquet files under a folder.
 pub(crate) fn parquet_files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for name in names(folder) {
@@ -128,7 +128,7 @@ pub(crate) fn status(venue: u8, instrument: u32, ts_recv: Nanos) -> Status {
     }
 }
 
-/// Rows of quotes with these times and numbers.
+/// Returns quote rows with these times and numbers.
 pub(crate) fn quote_rows(rows: &[(i64, i64)], run: &str) -> RecordBatch {
     let times = |of: fn(&(i64, i64)) -> i64| -> ArrayRef {
         let times: TimestampNanosecondArray = rows.iter().map(|row| Some(of(row))).collect();
