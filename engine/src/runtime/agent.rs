@@ -4,7 +4,6 @@
 //! never waits for another agent, and does not know which thread runs it, or with whom. Agents end
 //! in the order of the data flow: a source when it is told to [`stop`](Agent::stop), every other
 //! when its producers are gone and what they sent is taken ([`is_finished`](Agent::is_finished)).
-//! It must not know any agent.
 
 use crate::runtime::latency::Latency;
 use crate::runtime::stopwatch::Stopwatch;

@@ -1,4 +1,4 @@
-//! The CPUs that this process may use. It must not know what they are used for.
+//! The CPUs that this process may use.
 
 /// Numbers of the CPUs that the process may run on, ascending.
 #[must_use]

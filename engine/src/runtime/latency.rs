@@ -1,7 +1,7 @@
 //! Latency of a stage as a distribution: a bounded HdrHistogram that never allocates once made.
 //!
-//! What is gathered and shown; what hot agents record into is in `stopwatch`. It must not know what
-//! is timed, and holds no mean: quantiles only.
+//! This type is for gathering and showing latencies; hot agents record into those of `stopwatch`. It
+//! offers quantiles and no mean.
 
 use hdrhistogram::Histogram;
 use spreadwire_market::clock::Nanos;

@@ -4,7 +4,7 @@
 //! microsecond to milliseconds. [`lock`] has the kernel bring in and keep every page of the process,
 //! those mapped later too; [`touch_stack`] does it for a thread's stack where nothing is locked.
 //! Huge pages are the allocator's to ask for (`docs/tuning.md` says how); [`huge_bytes`] says how
-//! much came of it. It must not know agents, and what lies in the memory.
+//! much came of it.
 
 use procfs::ProcResult;
 use procfs::process::Process;

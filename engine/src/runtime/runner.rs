@@ -3,7 +3,7 @@
 //! Each thread runs its agents' duty cycles in the order of the data flow. Sources end when they are
 //! told to stop, the others when what feeds them is gone and drained; a panic in one agent stops the
 //! process in that same order: its rings are let go, everybody downstream drains and closes, and the
-//! outcome is a failure. It must not know any agent.
+//! outcome is a failure.
 
 use crate::runtime::agent::{Agent, IdleStrategy, Idler, Report};
 use crate::runtime::memory;

@@ -1,7 +1,7 @@
 //! What the kernel did to each hot thread: page faults and times that it lost its core.
 //!
-//! For a cold thread, about once a second. Counting begins [`WARM_UP`] after the start, when every
-//! page should be there, so that on a tuned host all of it stays 0. It must not know agents.
+//! A cold thread calls it about once a second. Counting begins [`WARM_UP`] after the start, when every
+//! page should be there, so that on a tuned host every count stays 0.
 
 use procfs::ProcResult;
 use procfs::process::{Process, Task};

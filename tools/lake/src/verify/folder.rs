@@ -1,5 +1,4 @@
-//! A folder as it is: its files against their checksums, its rows against what was sealed into it.
-//! It must not know runs.
+//! Checks a folder: its files against their checksums, and its rows against those sealed into it.
 
 use super::expected::Folder;
 use crate::findings::{Finding, Problem};
