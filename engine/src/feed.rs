@@ -1,34 +1,40 @@
 //! The agent that reads venues' sockets: frames in, quotes and changes of state out.
 //!
-//! It reads ready sockets, one in each duty cycle, stamps each read, hands frames to the venue's decoder and the messages
-//! to the state machine of their instrument, keeps heartbeats and subscriptions going, and asks the
-//! connector (a cold thread) for a new connection when one is lost. A reconnect of one never stalls
-//! the others. Few sockets are each read in turn, more of them only when the kernel says that they
-//! have something ([`DIRECT_MAX`]). It must not know any venue by name, or what becomes of a record.
+//! In each duty cycle a feed reads one ready socket. It stamps each read, has the frames decoded by
+//! the venue's protocol, passes the messages through the state machine of their instrument, and sends
+//! the records to the calculator. It keeps heartbeats and subscriptions going, and asks the connector
+//! (a cold thread) for a new socket when one is lost, so that a reconnect of one connection never
+//! stalls the others. A few sockets are read in turn; more of them are read only when the kernel says
+//! that they have something ([`DIRECT_MAX`]).
 
 use crate::runtime::agent::{Agent, Report};
-use crate::runtime::frame_ring::FrameSender;
 use crate::runtime::ring::HoldSender;
 use crate::runtime::stopwatch::Stopwatch;
-use crate::socket::connector::{Connected, Request};
+use crate::socket::connector::Connected;
 use crate::socket::web_socket::WebSocket;
-use crossbeam::channel::{Receiver, Sender};
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
-use spreadwire_market::instrument::VenueId;
-use spreadwire_market::record::Record;
-use spreadwire_venues::venue::{Symbols, VenueSpec};
-use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
+mod cold;
 mod connection;
-pub use connection::Notice;
+mod desk;
+mod line;
+mod outlet;
+#[cfg(test)]
+mod rig;
+
+pub use cold::{ColdSide, Notice};
+pub use connection::ConnectionPlan;
+pub use line::FRAMES_PER_TURN;
+
 use connection::{Around, Connection};
+use outlet::Outlet;
 
 /// The stage whose latency a feed reports: receive time to the quote being on the edge.
 pub const STAGE: &str = "read_to_quote";
@@ -36,57 +42,24 @@ pub const STAGE: &str = "read_to_quote";
 /// segment of a read to the receive time.
 pub const KERNEL_STAGE: &str = "kernel_to_read";
 
-/// Frames read from one socket before everybody else has a turn: what they lead to is spread, decided
-/// and sent first, and a burst on one socket does not hold the others up for long.
-pub const FRAMES_PER_TURN: usize = 16;
-/// Up to so many connections are read in turn without asking which is ready. Measured
+/// Up to this many connections are read in turn without asking which one is ready. Measured
 /// (`benches/websocket_read.rs`, groups `idle` and `ready`): a read that finds nothing costs 400 ns a
 /// socket, epoll that finds nothing 230 ns for all, epoll that finds something 500 to 900 ns beside
 /// the read. A spinning thread begins to read what came to one of `n` sockets after `n * 400 / 2` ns
 /// on average, or by epoll after `230 / 2` and 500 to 900 ns: equal between three and five.
 pub const DIRECT_MAX: usize = 3;
-/// Records that a common frame leads to at most: a change of state and a quote.
-const RECORDS_PER_FRAME: usize = 2;
-/// Cycles with something to read after which readiness is asked for all the same.
+/// While sockets are known to be readable, the kernel is asked again after this many cycles.
 const POLLS_SKIPPED_MAX: usize = 8;
-/// Timers, reconnects and heartbeats are looked at this often.
+/// Timers, reconnects and heartbeats are checked this often.
 const HOUSEKEEPING_INTERVAL: Nanos = MILLI;
-/// Ages of quotes are looked at this often.
+/// Ages of quotes are checked this often.
 const AGE_INTERVAL: Nanos = 20 * MILLI;
-
-/// Where one connection's quotes come from, as the plan has it.
-#[derive(Debug)]
-pub struct ConnectionPlan {
-    /// The venue's place in the catalogue.
-    pub venue: VenueId,
-    /// The venue's row in the registry.
-    pub spec: &'static VenueSpec,
-    /// What this connection subscribes.
-    pub symbols: Symbols,
-    /// Canonical names of the instruments that these are, in the same order, for counters.
-    pub instruments: Vec<String>,
-    /// A quote older than this is stale, ns.
-    pub max_age: Nanos,
-}
-
-/// The ends of the channels to the cold side. Nothing is ever waited for.
-#[derive(Debug)]
-pub struct ColdSide {
-    /// To the connector.
-    pub requests: Sender<Request>,
-    /// From the connector.
-    pub answers: Receiver<Connected>,
-    /// To the log; a notice that does not fit is dropped and counted.
-    pub notices: Sender<Notice>,
-    /// To the capture, where there is one; a frame that does not fit is counted and marked.
-    pub frames: Option<FrameSender>,
-}
 
 /// The feed agent: any number of connections on one thread.
 #[derive(Debug)]
 pub struct Feed {
     role: String,
-    connections: Vec<Connection>,
+    connections: Vec<Connection<WebSocket>>,
     output: Outlet,
     cold: ColdSide,
     /// `None` where sockets are read directly.
@@ -94,7 +67,7 @@ pub struct Feed {
     clock: Clock,
     housekeeping_at: Nanos,
     ages_at: Nanos,
-    /// Whose socket is read next.
+    /// Number of the connection that is read next.
     turn: usize,
     polls_skipped: usize,
     stopped: bool,
@@ -103,7 +76,7 @@ pub struct Feed {
     kernel: Stopwatch,
 }
 
-/// The kernel's word on which sockets have something.
+/// How the kernel tells which sockets have something.
 #[derive(Debug)]
 struct Readiness {
     poll: Poll,
@@ -116,36 +89,8 @@ impl Readiness {
     }
 }
 
-/// The edge to the calculator, with what could not be passed on yet. Sockets are read only while
-/// nothing waits here, so that what it holds is bounded by one frame or one lost connection.
-#[derive(Debug)]
-struct Outlet {
-    edge: HoldSender,
-    waiting: VecDeque<Record>,
-}
-
-impl Outlet {
-    #[inline]
-    fn pass(&mut self, record: Record) {
-        if self.waiting.is_empty() && self.edge.room(1) {
-            self.edge.send(record);
-        } else {
-            self.waiting.push_back(record);
-        }
-    }
-
-    /// Whether a frame's records can go out at once.
-    #[inline]
-    fn has_room(&mut self) -> bool {
-        while !self.waiting.is_empty() && self.edge.room(1) {
-            self.waiting.pop_front().into_iter().for_each(|record| self.edge.send(record));
-        }
-        self.waiting.is_empty() && self.edge.room(RECORDS_PER_FRAME)
-    }
-}
-
 impl Feed {
-    /// Takes its connections, its edge, the cold side, the clock and a seed for reconnect jitter.
+    /// Makes a feed of these connections; `seed` is for the jitter of reconnects.
     ///
     /// # Errors
     /// If the OS gives no readiness poll.
@@ -158,7 +103,7 @@ impl Feed {
         seed: u64,
         counters: &Counters,
     ) -> io::Result<Feed> {
-        let mut connections: Vec<Connection> = Vec::with_capacity(plans.len());
+        let mut connections: Vec<Connection<WebSocket>> = Vec::with_capacity(plans.len());
         for plan in plans {
             let number = connections.len();
             let in_venue = connections.iter().filter(|c| c.venue() == plan.venue).count();
@@ -170,11 +115,10 @@ impl Feed {
         } else {
             None
         };
-        let waiting = VecDeque::with_capacity(1024);
         Ok(Feed {
             role: role.to_owned(),
             connections,
-            output: Outlet { edge, waiting },
+            output: Outlet::new(edge),
             cold,
             readiness,
             stopwatch: Stopwatch::alone(STAGE, clock.clone()),
@@ -191,11 +135,11 @@ impl Feed {
     /// Returns the counters of the stages that are this feed's, for the ledger.
     #[must_use]
     pub fn stages(&self) -> Vec<StageCounter> {
-        let fed = StageCounter::of_run(Stage::Fed, &self.output.edge.counters().passed);
+        let fed = StageCounter::of_run(Stage::Fed, self.output.passed());
         self.connections.iter().flat_map(Connection::decoded).chain([fed]).collect()
     }
 
-    /// The same, timed by these: from the read to the edge, and from the kernel to the read.
+    /// Returns the feed timed by these: from the read to the edge, and from the kernel to the read.
     #[must_use]
     pub fn timed(mut self, stopwatch: Stopwatch, kernel: Stopwatch) -> Feed {
         self.stopwatch = stopwatch;
@@ -203,14 +147,14 @@ impl Feed {
         self
     }
 
-    /// Reads every socket directly, however many there are: what `SO_BUSY_POLL` asks for is done by
-    /// reads.
+    /// Returns the feed reading every socket directly, however many there are: `SO_BUSY_POLL` needs
+    /// reads to do its work.
     #[must_use]
     pub fn reading_directly(self) -> Feed {
         Feed { readiness: None, ..self }
     }
 
-    /// Takes over what the connector made, asks for what is due, keeps heartbeats and ages.
+    /// Takes over sockets that the connector made, and lets connections do what is due.
     fn keep_house(&mut self, now: Nanos) -> usize {
         let mut work = 0;
         while let Ok(Connected { connection, socket }) = self.cold.answers.try_recv() {
@@ -261,7 +205,7 @@ impl Feed {
         }
     }
 
-    /// The next readable connection in turn.
+    /// Returns the next readable connection in turn.
     fn next_readable(&mut self) -> Option<usize> {
         let count = self.connections.len();
         let next = (self.turn..self.turn + count)
@@ -271,8 +215,8 @@ impl Feed {
         Some(next)
     }
 
-    /// Reads one socket that was told to be ready: what it gives goes on downstream before the next
-    /// one is read.
+    /// Reads one socket that is known to be ready. Its records go downstream before the next one is
+    /// read.
     fn read_ready(&mut self) -> usize {
         // While sockets are known to be readable, the system call can wait; not for ever, or a
         // socket that never empties would keep the others from being noticed.
@@ -317,7 +261,7 @@ impl Agent for Feed {
     }
 
     fn on_start(&mut self) {
-        self.output.edge.touch();
+        self.output.touch();
         if let Some(frames) = &mut self.cold.frames {
             frames.touch();
         }
@@ -328,7 +272,7 @@ impl Agent for Feed {
         self.kernel.turn(now);
         if self.stopped {
             // What is decoded already still goes out.
-            return usize::from(!self.output.waiting.is_empty() && self.output.has_room());
+            return usize::from(self.output.is_waiting() && self.output.has_room());
         }
         let mut work = 0;
         if self.housekeeping_at <= now {
@@ -343,7 +287,7 @@ impl Agent for Feed {
     }
 
     fn is_finished(&self) -> bool {
-        self.stopped && (self.output.waiting.is_empty() || self.output.edge.is_abandoned())
+        self.stopped && (!self.output.is_waiting() || self.output.is_abandoned())
     }
 
     fn on_close(&mut self) {
@@ -363,8 +307,8 @@ mod tests {
     use super::*;
     use crate::runtime::ring;
     use crossbeam::channel;
-    use spreadwire_market::instrument::InstrumentId;
-    use spreadwire_venues::venue::Symbol;
+    use spreadwire_market::instrument::{InstrumentId, VenueId};
+    use spreadwire_venues::venue::{Symbol, Symbols};
     use spreadwire_venues::venues;
 
     fn plan(venue: u8, name: &str, instrument: &str) -> ConnectionPlan {

@@ -1,77 +1,47 @@
 //! The journal: the agent that stores what the calculator passes on, in the order it was used.
 //!
-//! Quotes, statuses and gaps go into a block in memory, and with them spreads and opportunities, if
-//! asked for; the block is written when it is full or old enough, the file is changed for the next
-//! one, by rules that take the time from the cycle. Whatever waits for a disk is the syncer's.
+//! The agent drains its edges into the store, which keeps a block in memory and a segment on the
+//! disk. When a block is written or a segment ends is decided by the schedule, from the time of the
+//! duty cycle. Whatever has to wait for a disk is done by the syncer, on a thread of its own.
 //!
-//! A disk that fills, vanishes or refuses is a state: recording stops, what is whole in the file is
-//! closed, every input is counted as lost so that nobody else is harmed. Once a second it is tried
-//! again; the first record then is a gap for every number that is in no file. Each change of state
-//! is told to the broadcast. In steady state a cycle allocates nothing; changing the segment does.
-//! It must not know the calculator, Parquet, or what happens to a closed segment.
+//! A disk that fills, vanishes or refuses is a state, kept in `recording`: recording stops, what is
+//! whole in the file is closed, and every input is counted as lost so that nobody else is harmed. Once
+//! a second recording is tried again; the new segment then begins with a gap for every number that is
+//! in no file. Each change of state is told to the broadcast.
 
-use crate::journal::syncer::{Answer, Requests};
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::{CountSender, Receiver};
 use crate::runtime::stopwatch::Stopwatch;
 use crate::runtime::tally::Tally;
-use bytemuck::Zeroable;
-use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
-use spreadwire_lake::folder;
-use spreadwire_lake::layout;
 use spreadwire_lake::run::Origin;
-use spreadwire_lake::segment::{
-    Annexed, Block, Contents, FinishedSegment, SegmentInfo, SegmentWriter,
-};
-use spreadwire_lake::stage::{Stage, StageCounter};
-use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
-use spreadwire_market::counters::{Counter, Counters};
-use spreadwire_market::record::{
-    Class, Gap, GapCause, Kind, Quote, Record, Recording, RecordingState, is_input,
-};
-use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use spreadwire_lake::stage::StageCounter;
+use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::record::GapCause;
 
+mod counts;
+mod recording;
+mod schedule;
+mod store;
 pub mod syncer;
+
+pub use schedule::Settings;
+pub use store::Disk;
+
+use counts::Counts;
+use store::Store;
 
 /// The stage whose latency the journal reports: receive time to the end of the `write`.
 pub const STAGE: &str = "read_to_journal";
-
-/// Whether the open segment is still there, and how much is free, is looked at this often.
-const LOOK_INTERVAL: Nanos = 100 * MILLI;
-/// While recording is stopped it is tried again this often.
-const RETRY_INTERVAL: Nanos = SECOND;
-/// Finished segments that a full channel keeps waiting before the list has to grow.
-const WAITING_EXPECTED: usize = 64;
-
-/// When the journal writes, syncs, stops, and begins the next segment. Times in ns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// A segment is closed when it holds this many records; bounds the sealer's memory.
-    pub segment_rows: u64,
-    /// A segment is closed when it was begun so long ago.
-    pub segment_age: Nanos,
-    /// A record waits at most so long in memory: what `kill -9` can lose.
-    pub flush_interval: Nanos,
-    /// At most so long between syncs (`fdatasync`): what a power cut can lose. 0 leaves it to the
-    /// operating system.
-    pub sync_interval: Nanos,
-    /// Recording stops while fewer bytes are free, so that the sealer still has room; 0 for never.
-    pub disk_reserve: u64,
-    /// A block holds at most so many records; 1 to
-    /// [`BLOCK_RECORDS_MAX`](spreadwire_lake::segment::BLOCK_RECORDS_MAX).
-    pub block_records_max: usize,
-}
 
 /// The journal's edges.
 #[derive(Debug)]
 pub struct Edges {
     /// The calculator's inputs, in its order.
     pub inputs: Receiver,
-    /// What is stored beside them.
+    /// The edges whose records are stored beside them.
     pub annexes: Vec<Annex>,
-    /// Each change of state, as a [`Recording`].
+    /// Each change of state, as a [`Recording`](spreadwire_market::record::Recording).
     pub states: CountSender,
 }
 
@@ -80,19 +50,8 @@ pub struct Edges {
 pub struct Annex {
     /// The edge.
     pub receiver: Receiver,
-    /// What a gap that comes out of it stands for.
+    /// What is missing where a gap comes out of it.
     pub cause: GapCause,
-}
-
-/// Where the journal writes.
-#[derive(Debug)]
-pub struct Disk<'a> {
-    /// The lake; segments lie in its folder [`layout::JOURNAL`].
-    pub lake: &'a Path,
-    /// How much is free there.
-    pub free: FreeSpace,
-    /// Who syncs and closes segments in that folder.
-    pub syncer: Requests,
 }
 
 /// The agent.
@@ -103,93 +62,8 @@ pub struct Journal {
     store: Store,
 }
 
-/// Everything but the input, so that draining can borrow both.
-#[derive(Debug)]
-struct Store {
-    folder: PathBuf,
-    origin: Origin,
-    settings: Settings,
-    clock: Clock,
-    free: FreeSpace,
-    syncer: Requests,
-    states: CountSender,
-    counts: Counts,
-    stopwatch: Stopwatch,
-    /// Its skipped numbers are those that are in no file.
-    block: Block,
-    block_since: Nanos,
-    segment: Option<SegmentWriter>,
-    next_number: u32,
-    synced_at: Nanos,
-    looked_at: Nanos,
-    waiting: VecDeque<FinishedSegment>,
-    stopped: Option<Stopped>,
-    lost: Lost,
-    /// Segments that vanished when they were finished and not closed.
-    vanished: Vec<Contents>,
-    /// Segments that keep their open names, and why the last one does.
-    unclosed: (u64, String),
-}
-
-/// Why nothing is recorded.
-#[derive(Debug)]
-struct Stopped {
-    state: RecordingState,
-    why: String,
-    retry_at: Nanos,
-}
-
-/// What is in no file since recording stopped, beside the block's skipped numbers.
-#[derive(Debug, Default)]
-struct Lost {
-    /// The time of the first.
-    since: Option<Nanos>,
-    annexed: Annexed,
-}
-
-#[derive(Debug)]
-struct Counts {
-    /// Quotes by book.
-    written: Tally,
-    records: Counter,
-    quotes: Counter,
-    statuses: Counter,
-    gaps: Counter,
-    spreads: Counter,
-    opportunities: Counter,
-    missed: Counter,
-    lost: Counter,
-    bytes: Counter,
-    segments: Counter,
-    waiting: Counter,
-    syncs_late: Counter,
-    recording: Counter,
-}
-
-impl Counts {
-    fn new(counters: &Counters) -> Counts {
-        let named = |name: &str| counters.register(&format!("journal.{name}"));
-        Counts {
-            written: Tally::default(),
-            records: named("records"),
-            quotes: named("quotes"),
-            statuses: named("statuses"),
-            gaps: named("gaps"),
-            spreads: named("spreads"),
-            opportunities: named("opportunities"),
-            missed: named("missed"),
-            lost: named("lost"),
-            bytes: named("bytes"),
-            segments: named("segments"),
-            waiting: named("waiting"),
-            syncs_late: named("syncs_late"),
-            recording: named("recording"),
-        }
-    }
-}
-
 impl Journal {
-    /// A journal of what comes out of its edges. Nothing is opened before the first record.
+    /// Makes a journal of what comes out of its edges. Nothing is opened before the first record.
     ///
     /// # Panics
     /// If a block of [`Settings::block_records_max`] is not possible.
@@ -203,34 +77,13 @@ impl Journal {
         counters: &Counters,
     ) -> Journal {
         let Edges { inputs, annexes, states } = edges;
+        let stopwatch = Stopwatch::alone(STAGE, clock.clone());
         let counts = Counts::new(counters);
-        counts.recording.set(1);
-        let store = Store {
-            folder: disk.lake.join(layout::JOURNAL),
-            origin,
-            settings,
-            stopwatch: Stopwatch::alone(STAGE, clock.clone()),
-            clock,
-            free: disk.free,
-            syncer: disk.syncer,
-            states,
-            counts,
-            block: Block::new(settings.block_records_max, 0),
-            block_since: 0,
-            segment: None,
-            next_number: 0,
-            synced_at: 0,
-            looked_at: 0,
-            waiting: VecDeque::with_capacity(WAITING_EXPECTED),
-            stopped: None,
-            lost: Lost::default(),
-            vanished: Vec::new(),
-            unclosed: (0, String::new()),
-        };
+        let store = Store::new(disk, states, origin, settings, stopwatch, clock, counts);
         Journal { inputs, annexes, store }
     }
 
-    /// The same, counting by book the quotes that it has written.
+    /// Returns the journal counting by book the quotes that it has written.
     #[must_use]
     pub fn counting(mut self, written: Tally) -> Journal {
         self.store.counts.written = written;
@@ -240,13 +93,10 @@ impl Journal {
     /// Returns the counters of the stages that are the journal's, for the ledger.
     #[must_use]
     pub fn stages(&self) -> Vec<StageCounter> {
-        let Counts { written, missed, lost, .. } = &self.store.counts;
-        let not_written = [(Stage::Missed, missed), (Stage::Lost, lost)];
-        let not_written = not_written.map(|(stage, counter)| StageCounter::of_run(stage, counter));
-        not_written.into_iter().chain(written.stages(Stage::Journalled)).collect()
+        self.store.counts.stages()
     }
 
-    /// The same, timed by this.
+    /// Returns the journal timed by this stopwatch.
     #[must_use]
     pub fn timed(mut self, stopwatch: Stopwatch) -> Journal {
         self.store.stopwatch = stopwatch;
@@ -281,7 +131,7 @@ impl Agent for Journal {
     }
 
     fn on_close(&mut self) {
-        let now = self.store.clock.now();
+        let now = self.store.now();
         self.store.hear(now);
         self.drain(now);
         self.store.finish(now);
@@ -293,447 +143,23 @@ impl Agent for Journal {
     }
 }
 
-impl Store {
-    /// Stores one record of the main edge, or counts it.
-    #[inline]
-    fn take(&mut self, record: &Record, now: Nanos) {
-        match record.class() {
-            Some(Class::Input) => self.store(record, now),
-            Some(Class::Mark) => {
-                self.counts.missed.add(record.get::<Gap>().map_or(0, |gap| gap.missed));
-                self.store(record, now);
-            }
-            Some(Class::Derived | Class::Notice) | None => {}
-        }
-    }
-
-    /// Stores one record of an annex.
-    #[inline]
-    fn take_annexed(&mut self, record: &Record, cause: GapCause, now: Nanos) {
-        if let Some(gap) = record.get::<Gap>() {
-            self.store(&gap.because(cause).into(), now);
-        } else if record.class() == Some(Class::Derived) {
-            self.store(record, now);
-        }
-    }
-
-    #[inline]
-    fn store(&mut self, record: &Record, now: Nanos) {
-        if self.segment.is_none() && self.stopped.is_none() {
-            self.open_segment(now);
-        }
-        if self.segment.is_none() {
-            self.block.skip(record);
-            return self.lose(record);
-        }
-        self.push(record, now);
-    }
-
-    /// Puts a record into the block; writes and changes the segment if that fills them.
-    #[inline]
-    fn push(&mut self, record: &Record, now: Nanos) {
-        if self.block.records().is_empty() {
-            self.block_since = now;
-        }
-        self.block.push(record);
-        self.make_room(now);
-    }
-
-    #[inline]
-    fn make_room(&mut self, now: Nanos) {
-        let written = self.segment.as_ref().map_or(0, |segment| segment.contents().records);
-        if self.settings.segment_rows <= written + self.block.records().len() as u64 {
-            self.flush(now);
-            self.close_segment(now);
-        } else if self.block.is_full() {
-            self.flush(now);
-        }
-    }
-
-    /// What is due by the time: the block, the sync, a look at the disk, the next segment, the
-    /// syncer. Returns how much of it was done.
-    fn tend(&mut self, now: Nanos) -> usize {
-        let Settings { flush_interval, segment_age, .. } = self.settings;
-        let mut done = 0;
-        let buffered = !self.block.records().is_empty();
-        if buffered && flush_interval <= now.saturating_sub(self.block_since) {
-            self.flush(now);
-            done += 1;
-        }
-        done += self.sync(now);
-        if LOOK_INTERVAL <= now.saturating_sub(self.looked_at) {
-            self.looked_at = now;
-            self.look(now);
-        }
-        let begun = self.segment.as_ref().map(|segment| segment.info().started_at);
-        if begun.is_some_and(|begun| segment_age <= now.saturating_sub(begun)) {
-            self.flush(now);
-            self.close_segment(now);
-            done += 1;
-        }
-        done += self.offer_waiting();
-        if self.is_to_resume(now) {
-            self.resume(now);
-            done += 1;
-        }
-        done
-    }
-
-    /// Whether it is time to try again. Where files vanish, finished segments may have vanished too:
-    /// what became of them is heard first, so that the gap stands for all of them.
-    fn is_to_resume(&self, now: Nanos) -> bool {
-        let Some(Stopped { state, retry_at, .. }) = &self.stopped else { return false };
-        let vanished = || *state == RecordingState::Vanished || !self.folder.is_dir();
-        *retry_at <= now && (self.is_all_known() || !vanished())
-    }
-
-    /// Whether it is known of every finished segment that it was closed, or was not.
-    fn is_all_known(&self) -> bool {
-        self.waiting.is_empty() && self.syncer.closing() == 0
-    }
-
-    /// Has the file synced if that is due; returns 1 if there was something to sync.
-    fn sync(&mut self, now: Nanos) -> usize {
-        let interval = self.settings.sync_interval;
-        if interval == 0 || now.saturating_sub(self.synced_at) < interval {
-            return 0;
-        }
-        self.synced_at = now;
-        let Some(segment) = &mut self.segment else { return 0 };
-        let Some(file) = segment.take_unsynced() else { return 0 };
-        if !self.syncer.sync(file, segment.info().number) {
-            segment.keep_unsynced();
-            self.counts.syncs_late.add(1);
-        }
-        1
-    }
-
-    /// A file that was deleted takes every write, and nobody will ever read it; a disk is full
-    /// before it takes no more.
-    fn look(&mut self, now: Nanos) {
-        let Some(segment) = &self.segment else { return };
-        if !segment.is_there() {
-            self.stop(now, "find its own file", &ErrorKind::NotFound.into());
-        } else if let Err(error) = self.check_reserve(0) {
-            self.stop_whole(now, "keep the reserve free", &error);
-        }
-    }
-
-    /// Whether the disk has the room that is to stay free, and `more` bytes.
-    fn check_reserve(&mut self, more: u64) -> io::Result<()> {
-        let reserve = self.settings.disk_reserve;
-        if 0 < reserve && self.free.bytes(&self.folder)? < reserve.saturating_add(more) {
-            return Err(ErrorKind::StorageFull.into());
-        }
-        Ok(())
-    }
-
-    /// Takes what the syncer says; returns how much.
-    fn hear(&mut self, now: Nanos) -> usize {
-        let mut heard = 0;
-        while let Some(answer) = self.syncer.answer() {
-            heard += 1;
-            match answer {
-                Answer::Synced | Answer::Closed => {}
-                Answer::NotClosed(trouble, Some(contents)) if trouble.is_vanished() => {
-                    self.counts.lost.add(contents.inputs);
-                    self.vanished.push(contents);
-                    if self.segment.is_none() {
-                        self.stop_whole(now, trouble.doing, &trouble.error);
-                    }
-                    self.look(now);
-                }
-                Answer::NotSynced(trouble) | Answer::NotClosed(trouble, None) => {
-                    self.stop_whole(now, trouble.doing, &trouble.error);
-                }
-                Answer::NotClosed(trouble, Some(_)) => {
-                    self.unclosed = (self.unclosed.0 + 1, trouble.to_string());
-                    self.stop_whole(now, trouble.doing, &trouble.error);
-                }
-            }
-        }
-        heard
-    }
-
-    /// Stops recording, if it is not stopped, where the file may still take what is in memory.
-    #[cold]
-    fn stop_whole(&mut self, now: Nanos, doing: &str, error: &io::Error) {
-        self.flush(now);
-        if self.stopped.is_none() {
-            self.stop(now, doing, error);
-        }
-    }
-
-    /// Begins the next segment.
-    #[cold]
-    fn open_segment(&mut self, now: Nanos) {
-        if !self.is_all_known() && !self.folder.is_dir() {
-            return self.stop(now, "find its folder", &ErrorKind::NotFound.into());
-        }
-        if let Err((doing, error)) = self.begin_segment(now) {
-            self.stop(now, doing, &error);
-        }
-    }
-
-    fn begin_segment(&mut self, now: Nanos) -> Result<(), (&'static str, io::Error)> {
-        let info = SegmentInfo { origin: self.origin, number: self.next_number, started_at: now };
-        folder::create(&self.folder).map_err(|error| ("make its folder", error))?;
-        // A new file takes room ahead: it is not to stop again for that alone.
-        self.check_reserve(STEP_BYTES).map_err(|error| ("keep the reserve free", error))?;
-        let segment = SegmentWriter::create(&self.folder, info).map_err(|error| {
-            // Somebody's file is left alone; the next number may be free.
-            self.next_number += u32::from(error.kind() == ErrorKind::AlreadyExists);
-            ("begin a segment", error)
-        })?;
-        self.segment = Some(segment);
-        self.next_number += 1;
-        self.counts.segments.add(1);
-        self.counts.bytes.add(size_of::<Record>() as u64);
-        Ok(())
-    }
-
-    /// Writes the block.
-    fn flush(&mut self, now: Nanos) {
-        let Some(segment) = &mut self.segment else { return };
-        if self.block.records().is_empty() {
-            return;
-        }
-        match segment.write(&mut self.block) {
-            Ok(bytes) => {
-                self.counts.bytes.add(bytes);
-                self.count_written();
-                self.block.clear();
-            }
-            Err(error) => self.stop(now, "write a block", &error),
-        }
-    }
-
-    fn count_written(&mut self) {
-        let after = self.clock.now();
-        let (mut quotes, mut statuses, mut gaps, mut spreads, mut opportunities) = (0, 0, 0, 0, 0);
-        for record in self.block.records() {
-            let count = match record.kind() {
-                Some(Kind::Quote) => &mut quotes,
-                Some(Kind::Status) => &mut statuses,
-                Some(Kind::Spread) => &mut spreads,
-                Some(Kind::Opened | Kind::Closed) => &mut opportunities,
-                _ => &mut gaps,
-            };
-            *count += 1;
-            if record.is::<Quote>() {
-                self.counts.written.add(record.venue, record.instrument);
-            }
-            // What a gap stands for never came.
-            if is_input(record) {
-                self.stopwatch.record(record.venue, record.ts_recv(), after);
-            }
-        }
-        self.counts.records.add(self.block.records().len() as u64);
-        self.counts.quotes.add(quotes);
-        self.counts.statuses.add(statuses);
-        self.counts.gaps.add(gaps);
-        self.counts.spreads.add(spreads);
-        self.counts.opportunities.add(opportunities);
-    }
-
-    /// Ends the segment, if one is open, and has it closed.
-    #[cold]
-    fn close_segment(&mut self, now: Nanos) {
-        if self.segment.as_ref().is_some_and(|segment| !segment.is_there()) {
-            return self.stop(now, "close a segment", &ErrorKind::NotFound.into());
-        }
-        if let Some(segment) = self.segment.take() {
-            self.line_up(segment.finish());
-        }
-    }
-
-    fn line_up(&mut self, segment: FinishedSegment) {
-        self.waiting.push_back(segment);
-        self.offer_waiting();
-        self.counts.waiting.set(self.waiting.len() as u64);
-    }
-
-    /// Offers finished segments to the syncer while it has room. Returns how many it took.
-    fn offer_waiting(&mut self) -> usize {
-        let mut taken = 0;
-        while let Some(segment) = self.waiting.pop_front() {
-            if let Err(segment) = self.syncer.close(segment) {
-                self.waiting.push_front(segment);
-                break;
-            }
-            taken += 1;
-        }
-        if 0 < taken {
-            self.counts.waiting.set(self.waiting.len() as u64);
-        }
-        taken
-    }
-
-    /// Stops recording: what is in memory is lost, what is whole in the file is kept.
-    #[cold]
-    fn stop(&mut self, now: Nanos, doing: &str, error: &io::Error) {
-        let folder = self.folder.display();
-        let number = self.segment.as_ref().map_or(self.next_number, |s| s.info().number);
-        let why = format!("the journal could not {doing} (segment {number} in {folder}): {error}");
-        let state = state_of(error);
-        for at in 0..self.block.records().len() {
-            let record = self.block.records()[at];
-            self.lose(&record);
-        }
-        self.block.skip_all();
-        if let Some(segment) = self.segment.take() {
-            self.rescue(segment);
-        }
-        let before = self.stopped.as_ref().map_or(RecordingState::On, |stopped| stopped.state);
-        // A folder that is gone can be made anew at once.
-        let at_once = state == RecordingState::Vanished && before == RecordingState::On;
-        let pause = if at_once { 0 } else { RETRY_INTERVAL };
-        self.stopped = Some(Stopped { state, why, retry_at: now.saturating_add(pause) });
-        if state != before {
-            self.tell(state, now);
-        }
-    }
-
-    /// Has the segment closed, or counts what was in it as lost if it is gone.
-    fn rescue(&mut self, segment: SegmentWriter) {
-        if segment.is_there() {
-            return self.line_up(segment.finish());
-        }
-        let contents = *segment.contents();
-        self.counts.lost.add(contents.inputs);
-        self.give_up(&contents);
-    }
-
-    /// Notes that what was written right before the skipped numbers is in no file any more.
-    fn give_up(&mut self, contents: &Contents) {
-        self.lost.annexed.merge(contents.annexed);
-        if 0 < contents.records {
-            self.lost.since = Some(contents.since);
-            self.block.skip_back_to(contents.first_sequence);
-        }
-    }
-
-    /// Counts a record that is stored nowhere. A gap's own inputs are in `missed` or `lost` already.
-    #[cold]
-    fn lose(&mut self, record: &Record) {
-        let mut annexed = Annexed::default();
-        annexed.add(record);
-        self.lost.annexed.merge(annexed);
-        self.counts.lost.add(u64::from(is_input(record)));
-        self.lost.since.get_or_insert(record.ts_recv());
-    }
-
-    /// Tries to record again; the new segment begins with gaps for what is in no file.
-    #[cold]
-    fn resume(&mut self, now: Nanos) {
-        match self.begin_segment(now) {
-            Ok(()) => {
-                self.stopped = None;
-                self.tell(RecordingState::On, now);
-                self.mark_losses(now);
-            }
-            Err((doing, error)) => self.stop(now, doing, &error),
-        }
-    }
-
-    fn mark_losses(&mut self, now: Nanos) {
-        while let Some(contents) = self.vanished.pop() {
-            // Those that vanished right before belong to the same hole; others leave one between
-            // the segments around them.
-            if contents.next_sequence == self.block.first_sequence() {
-                self.give_up(&contents);
-            }
-        }
-        let Lost { since, annexed } = std::mem::take(&mut self.lost);
-        let since = since.unwrap_or(now);
-        self.block_since = now;
-        self.block.mark_skipped(since, GapCause::Disk);
-        let Annexed { spreads, opportunities } = annexed;
-        for (missed, cause) in
-            [(spreads, GapCause::Spreads), (opportunities, GapCause::Opportunities)]
-        {
-            if 0 < missed {
-                self.make_room(now);
-                self.store(&Gap::new(since, missed).because(cause).into(), now);
-            }
-        }
-        self.make_room(now);
-    }
-
-    /// Tells a change of state.
-    fn tell(&mut self, state: RecordingState, now: Nanos) {
-        let recording = state == RecordingState::On;
-        self.counts.recording.set(u64::from(recording));
-        let record = Recording {
-            ts_recv: now,
-            lost: self.counts.lost.get(),
-            state: state as u8,
-
-            ..Recording::zeroed()
-        };
-        self.states.offer(record.into());
-    }
-
-    /// Writes and closes what there is, at the end.
-    fn finish(&mut self, now: Nanos) {
-        self.flush(now);
-        self.close_segment(now);
-        if self.stopped.is_some() && (0 < self.block.skipped() || self.lost.since.is_some()) {
-            // The last chance to mark what is lost.
-            self.resume(now);
-            self.flush(now);
-            self.close_segment(now);
-        }
-        self.offer_waiting();
-        self.states.settle();
-    }
-
-    /// What went wrong and was not mended, as sentences.
-    fn failures(&self) -> Vec<String> {
-        let mut failures = Vec::new();
-        let (unclosed, last) = &self.unclosed;
-        if 0 < *unclosed {
-            failures.push(format!("{unclosed} segments keep their open names, at last: {last}"));
-        }
-        if let Some(Stopped { state, why, .. }) = &self.stopped {
-            let (lost, state) = (self.counts.lost.get(), state.name());
-            failures.push(format!(
-                "recording stopped ({state}) and {lost} inputs are not recorded: {why}"
-            ));
-        }
-        let waiting = self.waiting.len();
-        if 0 < waiting {
-            let folder = self.folder.display();
-            failures.push(format!(
-                "{waiting} finished segments found no room at the syncer and wait in {folder}"
-            ));
-        }
-        failures
-    }
-}
-
-/// What a failure means for recording.
-fn state_of(error: &io::Error) -> RecordingState {
-    let kind = error.kind();
-    if matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
-        RecordingState::DiskFull
-    } else if kind == ErrorKind::NotFound {
-        RecordingState::Vanished
-    } else {
-        RecordingState::Refused
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::journal::syncer::{self, Syncer};
     use crate::runtime::ring::{self, EdgeCounters, HoldSender};
+    use bytemuck::Zeroable;
     use proptest::prelude::*;
+    use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
     use spreadwire_lake::run::RunId;
     use spreadwire_lake::segment::{ClosedSegment, SegmentReader};
-    use spreadwire_market::record::{Quote, Spread, numbers_taken};
+    use spreadwire_lake::{folder, layout};
+    use spreadwire_market::clock::{MILLI, SECOND};
+    use spreadwire_market::record::{
+        Gap, Kind, Quote, Record, Recording, RecordingState, Spread, is_input, numbers_taken,
+    };
     use std::fs::{self, OpenOptions};
+    use std::path::PathBuf;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -814,9 +240,8 @@ mod tests {
 
         /// Lets the next write find the disk full.
         fn fill(&mut self) {
-            if let Some(segment) = &mut self.journal.store.segment {
-                segment.replace_file(OpenOptions::new().write(true).open("/dev/full").unwrap());
-            }
+            let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+            self.journal.store.replace_file(full);
         }
 
         fn vanish(&self) {
@@ -932,15 +357,6 @@ mod tests {
         assert_eq!(SegmentReader::open(&open).unwrap().count(), 1, "it is found at the next start");
     }
 
-    #[test]
-    fn failures_are_told_apart() {
-        let state = |code| state_of(&io::Error::from_raw_os_error(code));
-        let codes = [28, 122, 2, 30, 13, 5].map(state);
-        use RecordingState::{DiskFull, Refused, Vanished};
-        // ENOSPC, EDQUOT, ENOENT, EROFS, EACCES, EIO.
-        assert_eq!(codes, [DiskFull, DiskFull, Vanished, Refused, Refused, Refused]);
-    }
-
     #[derive(Clone, Debug)]
     enum Step {
         Quotes(u64),
@@ -1045,8 +461,15 @@ mod tests {
         }
     }
 
+    /// Number of cases: few, because each waits for the disk many times, unless the environment asks
+    /// for more.
+    fn cases() -> u32 {
+        let asked = std::env::var_os("PROPTEST_CASES").is_some();
+        if asked { ProptestConfig::default().cases } else { 48 }
+    }
+
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
         fn every_number_is_a_record_or_in_a_gap_whatever_the_disk_does(

@@ -1,10 +1,12 @@
-//! What runs an agent: duty cycles, threads, the rings between agents, and what they cost.
+//! What runs agents: duty cycles, threads, the rings between agents, and how long stages take.
 
 pub mod cpu;
 pub mod latency;
 pub mod memory;
 pub mod tally;
 pub mod thread_watch;
+
+mod spsc;
 
 pub mod stopwatch;
 
@@ -13,3 +15,6 @@ pub mod frame_ring;
 pub mod ring;
 
 pub mod runner;
+
+#[cfg(test)]
+mod interleavings;

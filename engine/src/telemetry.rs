@@ -16,7 +16,6 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 mod files;
-mod plot;
 mod units;
 
 /// Interval between two requests.

@@ -73,9 +73,13 @@ pub(crate) fn rows_of_file(path: &Path) -> Vec<Row> {
     reader.build().unwrap().flat_map(|batch| rows_of_batch(&batch.unwrap())).collect()
 }
 
-/// Returns every file under a folder by relative path, sorted by name.
+/// Returns every file under a folder by relative path, sorted by name; none if nothing was recorded,
+/// and so no folder was made.
 pub(crate) fn files_under(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
+    if !folder.exists() {
+        return found;
+    }
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(next).unwrap() {

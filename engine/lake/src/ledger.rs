@@ -235,17 +235,18 @@ pub fn name_and_checksum(path: &Path) -> Option<(&str, u32)> {
     Some((name, u32::from_str_radix(crc, 16).ok()?))
 }
 
-/// Every entry of a lake, each fact once, sorted by time; and why files could not be read.
+/// Returns every entry of a lake, each fact once, sorted by time, and why files could not be read.
+/// Entries that the sort does not distinguish keep the order of the files, so that the result is the
+/// same at every call.
 #[must_use]
 pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
-    let (mut entries, mut errors) = (HashSet::new(), Vec::new());
+    let (mut seen, mut entries, mut errors) = (HashSet::new(), Vec::new(), Vec::new());
     for path in files(lake) {
         match read_file(&path) {
-            Ok(found) => entries.extend(found),
+            Ok(found) => entries.extend(found.into_iter().filter(|it| seen.insert(it.clone()))),
             Err(error) => errors.push(error),
         }
     }
-    let mut entries: Vec<Entry> = entries.into_iter().collect();
     let key = |e: &Entry| (e.time, e.kind, e.run.clone(), e.segment, e.folder.clone(), e.first);
     entries.sort_by_cached_key(key);
     (entries, errors)

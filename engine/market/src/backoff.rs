@@ -61,6 +61,28 @@ mod tests {
     }
 
     #[test]
+    fn over_many_seeds_the_waits_fill_their_bounds() {
+        // The bounds in ns, written out: 50 ms below, above 250 ms, 500 ms, 1 s and so on to 30 s.
+        let above = [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000];
+        let mut least = [u64::MAX; 9];
+        let mut most = [0; 9];
+        for seed in 0..2_000 {
+            let mut backoff = Backoff::new(seed);
+            for place in 0..above.len() {
+                let wait = backoff.wait();
+                least[place] = least[place].min(wait);
+                most[place] = most[place].max(wait);
+            }
+        }
+        for (place, above_ms) in above.into_iter().enumerate() {
+            let (below, above) = (50_000_000, above_ms * 1_000_000);
+            assert!(below <= least[place] && most[place] <= above, "wait {place}");
+            let margin = (above - below) / 50;
+            assert!(least[place] < below + margin && above - margin < most[place], "wait {place}");
+        }
+    }
+
+    #[test]
     fn equal_seeds_wait_equally_and_others_do_not() {
         let waits = |seed| {
             let mut backoff = Backoff::new(seed);

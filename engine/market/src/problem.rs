@@ -146,7 +146,7 @@ impl Form {
             let line = error.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);
             let key = if line == 0 { String::new() } else { format!("line {line}") };
             let reason = error.message().trim().replace('\n', ", ");
-            faults.add(&key, reason, format!("mend the line; {} has every key", self.document));
+            faults.add(&key, reason, format!("correct the line; {} has every key", self.document));
         });
         problems.extend(faults.into_list());
         read.ok()

@@ -226,7 +226,7 @@ fn times(all: &Recommendations, now: Nanos, faults: &mut Faults) {
     let expires = time_to_text(all.expires);
     if all.expires <= all.generated {
         let reason = format!("{expires} is not after generated, {}", time_to_text(all.generated));
-        faults.add("expires", reason, "a file is good for a while from when it was made");
+        faults.add("expires", reason, "set it to a time after generated");
     } else if all.expires <= now {
         let reason = format!("it expired at {expires}");
         faults.add("expires", reason, "run the analyzer again, then review and enable its file");
@@ -246,18 +246,18 @@ fn names(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
     let plain = |c: char| !c.is_whitespace() && !c.is_control();
     if pair.instrument.is_empty() || !pair.instrument.chars().all(plain) {
         let reason = format!("{:?} is not an instrument", pair.instrument);
-        faults.add(&key("instrument"), reason, "write the canonical name, as BTC/USDT");
+        faults.add(&key("instrument"), reason, "write the canonical name, such as BTC/USDT");
     }
     for (field, name) in [("buy", &pair.buy), ("sell", &pair.sell)] {
         let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if name.is_empty() || !name.chars().all(known) {
             let remedy = "write the name as `spreadwire venues` lists it";
-            faults.add(&key(field), format!("{name:?} is no venue's name"), remedy);
+            faults.add(&key(field), format!("{name:?} is not a venue name"), remedy);
         }
     }
     if pair.buy == pair.sell {
         let reason = format!("it buys and sells on {:?}", pair.buy);
-        faults.add(&key("sell"), reason, "name two venues");
+        faults.add(&key("sell"), reason, "name two different venues");
     }
     if pair.reason.trim().is_empty() {
         faults.add(&key("reason"), "it is empty", "say in one sentence why");
@@ -269,7 +269,11 @@ fn figures(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
     let evidence = pair.evidence.iter().map(|(name, value)| (format!("evidence.{name}"), *value));
     for (field, value) in figures.map(|(f, v)| (f.to_owned(), v)).into_iter().chain(evidence) {
         if !value.is_finite() {
-            faults.add(&key(&field), format!("{value} is no figure"), "write a finite number");
+            faults.add(
+                &key(&field),
+                format!("{value} is not a finite number"),
+                "correct the figure",
+            );
         }
     }
     let Pair { entry_bps, entry_bps_min, entry_bps_max, exit_bps, size_quote, .. } = *pair;
@@ -277,7 +281,7 @@ fn figures(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
     let above = |a: f64, b: f64| a.is_finite() && b.is_finite() && b < a;
     if above(entry_bps_min, entry_bps_max) {
         let reason = format!("{entry_bps_min} is above entry_bps_max, {entry_bps_max}");
-        faults.add(&key("entry_bps_min"), reason, "the lower bound comes first");
+        faults.add(&key("entry_bps_min"), reason, "set it to entry_bps_max or below");
     } else if above(entry_bps_min, entry_bps) || above(entry_bps, entry_bps_max) {
         let reason = format!("{entry_bps} is outside its bounds");
         let remedy = format!("choose {entry_bps_min} to {entry_bps_max}");
@@ -285,7 +289,7 @@ fn figures(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
     }
     if above(exit_bps, entry_bps) {
         let reason = format!("{exit_bps} is above entry_bps, {entry_bps}");
-        faults.add(&key("exit_bps"), reason, "close at or below what opens");
+        faults.add(&key("exit_bps"), reason, "set it to entry_bps or below");
     }
     if size_quote.is_finite() && size_quote <= 0.0 {
         let reason = format!("{size_quote} is not a valid size");

@@ -111,7 +111,7 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     let summary = view.finish(summary);
     let outcome = simulator.stop();
     println!("simulator: {} quotes sent", outcome.stats.quotes());
-    process::conclude(&summary, demo.summary.as_deref())
+    crate::conclude(&plan, &summary, demo.summary.as_deref())
 }
 
 /// Parses a speed: a multiple of real time, or `max`.

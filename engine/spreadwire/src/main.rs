@@ -3,10 +3,12 @@
 //! Exit codes: 0 it ended as requested, 1 something failed, 2 the arguments or the configuration
 //! are wrong.
 
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_engine::process;
 use spreadwire_engine::runtime::cpu;
+use spreadwire_engine::summary::Summary;
 use spreadwire_market::clock::Clock;
 use spreadwire_market::problem::Problem;
 use spreadwire_venues::venues;
@@ -16,6 +18,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 mod demo;
+mod plot;
 
 /// Finds price gaps between crypto exchanges: reads their feeds, computes the spread of every pair
 /// of venues, broadcasts and decides on it, and records every quote.
@@ -100,7 +103,16 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
         eprintln!("{}", status.line(counters)?);
         Ok(())
     })?;
-    process::conclude(&summary, run.summary.as_deref())
+    conclude(&plan, &summary, run.summary.as_deref())
+}
+
+/// Draws the latencies if they are written, prints the summary, and returns the exit code.
+fn conclude(plan: &Plan, summary: &Summary, file: Option<&Path>) -> anyhow::Result<ExitCode> {
+    if let Some(folder) = &plan.hist {
+        plot::write(folder, &summary.report)
+            .with_context(|| format!("cannot write latency plots into {}", folder.display()))?;
+    }
+    process::conclude(summary, file)
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {

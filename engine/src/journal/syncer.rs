@@ -1,10 +1,10 @@
-//! What the journal would have to wait for the disk for: syncing its file, closing its segments.
+//! The work for which the journal would have to wait for the disk: syncing its file, closing its
+//! segments.
 //!
 //! The journal's agent holds [`Requests`], which never block: one sync at a time is under way, and
-//! finished segments stand in line. The [`Syncer`], on a cold thread, forces files to the disk, gives
-//! finished segments their closed names and passes them on to the sealer; what goes wrong comes
-//! back as an [`Answer`]. Tests have no thread and call [`Syncer::handle_queued`]. It must not know
-//! the journal's agent, or what becomes of a closed segment.
+//! finished segments queue. The [`Syncer`], on a cold thread, forces files to the disk, gives finished
+//! segments their closed names and passes them on to the sealer. Failures come back as an [`Answer`].
+//! Tests have no thread and call [`Syncer::handle_queued`].
 
 use crossbeam::channel::{self, Receiver, Sender, TrySendError};
 use spreadwire_lake::folder;
@@ -14,9 +14,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Requests that may wait; finished segments beyond stay with the journal.
+/// Number of requests that may wait. Finished segments beyond that stay with the journal.
 const REQUESTS_MAX: usize = 64;
-/// Each request has one answer at most, and the journal takes them in every cycle.
+/// Number of answers that may wait: each request has one at most, and the journal takes them in every
+/// cycle.
 const ANSWERS_MAX: usize = 4 * REQUESTS_MAX;
 
 #[derive(Debug)]
@@ -32,19 +33,19 @@ pub enum Answer {
     Synced,
     /// The segment has its closed name.
     Closed,
-    /// It may not be.
+    /// The file may not be on the disk.
     NotSynced(Trouble),
-    /// A finished segment may not be on the disk; if it could not be given its closed name either,
-    /// its contents.
+    /// A finished segment may not be on the disk. It comes with its contents if it could not be given
+    /// its closed name either.
     NotClosed(Trouble, Option<Contents>),
 }
 
 /// What went wrong.
 #[derive(Debug)]
 pub struct Trouble {
-    /// Of which segment, by its number.
+    /// Number of the segment.
     pub number: u32,
-    /// What was tried.
+    /// What the syncer tried to do.
     pub doing: &'static str,
     /// The operating system's answer.
     pub error: io::Error,
@@ -55,9 +56,9 @@ pub struct Trouble {
 pub struct Requests {
     requests: Sender<Request>,
     answers: Receiver<Answer>,
-    /// A sync is under way.
+    /// Whether a sync is under way.
     busy: bool,
-    /// Segments that are under way.
+    /// Number of segments that are under way.
     closing: usize,
 }
 
@@ -69,17 +70,17 @@ pub struct Syncer {
     syncs: bool,
     requests: Receiver<Request>,
     answers: Sender<Answer>,
-    /// What the journal did not take any more.
+    /// Answers that the journal did not take any more.
     unheard: Receiver<Answer>,
     sealer: Sender<ClosedSegment>,
-    /// Waits for room at the sealer.
+    /// A closed segment that waits for room at the sealer.
     closed: Option<ClosedSegment>,
-    /// The last segment whose name was forced to the disk.
+    /// Number of the last segment whose name was forced to the disk.
     named: Option<u32>,
 }
 
-/// Both ends, for the segments in `folder`. With `syncs` a segment is forced to the disk before it
-/// has its closed name. Closed segments go to `sealer`.
+/// Makes both ends, for the segments in `folder`. With `syncs` a segment is forced to the disk before
+/// it gets its closed name. Closed segments go to `sealer`.
 #[must_use]
 pub fn pair(folder: &Path, syncs: bool, sealer: Sender<ClosedSegment>) -> (Requests, Syncer) {
     let (requests, requested) = channel::bounded(REQUESTS_MAX);
@@ -98,8 +99,8 @@ pub fn pair(folder: &Path, syncs: bool, sealer: Sender<ClosedSegment>) -> (Reque
 }
 
 impl Requests {
-    /// Asks for what was written to a segment's file to be forced to the disk. Whether it was
-    /// asked: not while the last one is under way.
+    /// Asks for a segment's file to be forced to the disk. Returns whether it could: not while the last
+    /// sync is under way.
     pub fn sync(&mut self, file: Arc<File>, number: u32) -> bool {
         let asked = !self.busy && self.requests.try_send(Request::Sync { file, number }).is_ok();
         self.busy |= asked;
@@ -109,7 +110,7 @@ impl Requests {
     /// Asks for a segment to be closed.
     ///
     /// # Errors
-    /// If there is no room: the segment comes back.
+    /// The segment, if there is no room.
     pub fn close(&mut self, segment: FinishedSegment) -> Result<(), FinishedSegment> {
         match self.requests.try_send(Request::Close(segment)) {
             Ok(()) => {
@@ -127,7 +128,7 @@ impl Requests {
         }
     }
 
-    /// The next answer, if there is one.
+    /// Takes the next answer, if there is one.
     pub fn answer(&mut self) -> Option<Answer> {
         let answer = self.answers.try_recv().ok()?;
         match &answer {
@@ -137,7 +138,7 @@ impl Requests {
         Some(answer)
     }
 
-    /// Segments that were to be closed and of which nothing was heard yet.
+    /// Returns the number of segments that are to be closed and have no answer yet.
     #[must_use]
     pub fn closing(&self) -> usize {
         self.closing
@@ -145,22 +146,22 @@ impl Requests {
 }
 
 impl Syncer {
-    /// Handles what comes until the journal is gone and everything is done. For a cold thread: it
-    /// blocks. Returns a sentence for each failure that the journal did not hear of.
+    /// Handles requests until the journal is gone and everything is done. It blocks, and is for a cold
+    /// thread. Returns a sentence for each failure that the journal did not hear of.
     #[must_use]
     pub fn run(mut self) -> Vec<String> {
         while let Ok(request) = self.requests.recv() {
             self.handle(request);
             if let Some(closed) = self.closed.take() {
-                // Without a sealer it lies there under its closed name.
+                // Without a sealer the file stays where it is, under its closed name.
                 self.sealer.send(closed).unwrap_or_default();
             }
         }
         self.unheard.try_iter().filter_map(|answer| answer.told()).collect()
     }
 
-    /// Handles what waits now, as far as the sealer has room; returns how many requests. For tests
-    /// on one thread.
+    /// Handles the requests that wait now, as far as the sealer has room. Returns how many it handled.
+    /// For tests on one thread.
     pub fn handle_queued(&mut self) -> usize {
         let mut handled = 0;
         while self.pass_on() {
@@ -171,7 +172,7 @@ impl Syncer {
         handled
     }
 
-    /// Whether nothing waits for the sealer any more.
+    /// Passes on the segment that waits for the sealer. Returns whether none waits any more.
     fn pass_on(&mut self) -> bool {
         if let Some(closed) = self.closed.take()
             && let Err(TrySendError::Full(closed)) = self.sealer.try_send(closed)
@@ -236,7 +237,7 @@ impl Syncer {
 }
 
 impl Answer {
-    /// What went wrong, as a sentence.
+    /// Returns what went wrong, as a sentence.
     fn told(&self) -> Option<String> {
         let (trouble, lost) = match self {
             Answer::Synced | Answer::Closed => return None,
@@ -252,7 +253,7 @@ impl Answer {
 }
 
 impl Trouble {
-    /// Whether the file or its folder is not there any more.
+    /// Returns whether the file or its folder is gone.
     #[must_use]
     pub fn is_vanished(&self) -> bool {
         matches!(self.error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)

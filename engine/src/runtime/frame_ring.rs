@@ -1,19 +1,20 @@
 //! An edge of raw frames: an SPSC ring of bytes between one feed and the capture.
 //!
-//! A frame is taken whole or not at all. What does not fit is counted for its connection, and a mark
-//! with the count stands before the connection's next frame that fits; room for a mark of each
-//! connection is kept free, so that what is owed at the end fits as well. There is no blocking call and
-//! no allocation at the producing end. It must not know what a frame says or where it is written.
+//! A frame is sent whole or not at all. Frames that do not fit are counted for their connection, and a
+//! mark with the count stands before the connection's next frame that fits. Room for one mark of each
+//! connection is kept free, so that the marks that are owed at the end fit as well. At the producing
+//! end no call blocks or allocates.
 
-use rtrb::{Consumer, Producer, RingBuffer};
+use super::spsc::{Consumer, Producer, RingBuffer};
 use spreadwire_market::clock::Nanos;
 
-/// Receive time u64, length u32, connection u16, kind u16, little-endian; then the bytes.
+/// Bytes before an entry's body: receive time u64, length u32, connection u16, kind u16,
+/// little-endian.
 const HEADER_BYTES: usize = 16;
-/// A mark's bytes are its count, a u64.
+/// Bytes of a mark, whose body is its count, a u64.
 const MARK_BYTES: usize = HEADER_BYTES + 8;
 
-/// A frame as its WebSocket message had it.
+/// A frame as it came in its WebSocket message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame<'a> {
     /// A text frame.
@@ -22,12 +23,12 @@ pub enum Frame<'a> {
     Binary(&'a [u8]),
 }
 
-/// What stands in the ring.
+/// An entry of the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry<'a> {
     /// A frame.
     Frame(Frame<'a>),
-    /// So many frames did not fit.
+    /// This many frames did not fit.
     Lost(u64),
 }
 
@@ -35,17 +36,17 @@ const TEXT: u16 = 1;
 const BINARY: u16 = 2;
 const LOST: u16 = 3;
 
-/// The producing end, of one feed.
+/// The producing end, which belongs to one feed.
 #[derive(Debug)]
 pub struct FrameSender {
     ring: Producer<u8>,
-    /// By the connection's number in the feed; `None` for those that are not captured.
+    /// By the connection's number in the feed; `None` for connections that are not captured.
     connections: Vec<Option<Owed>>,
     /// Bytes that stay free for marks.
     reserve: usize,
 }
 
-/// What one connection's stream lacks and does not say yet.
+/// The losses of one connection that no mark tells yet.
 #[derive(Clone, Copy, Debug)]
 struct Owed {
     connection: u16,
@@ -57,17 +58,17 @@ struct Owed {
 #[derive(Debug)]
 pub struct FrameReceiver {
     ring: Consumer<u8>,
-    /// One entry in one piece.
+    /// The entry in hand, in one piece.
     entry: Vec<u8>,
 }
 
-/// Bytes of a ring that holds at least a mark for each of so many connections.
+/// Returns the bytes of a ring that just holds a mark for each of so many connections.
 #[must_use]
 pub fn bytes_min(connections: usize) -> usize {
     connections * MARK_BYTES
 }
 
-/// A ring for a feed's connections: `captured` says of each whether its frames are wanted.
+/// Makes a ring for a feed's connections; `captured` says of each whether its frames are wanted.
 ///
 /// # Panics
 /// With more than 65,536 connections, or fewer bytes than [`bytes_min`] of them.
@@ -85,14 +86,15 @@ pub fn frames(bytes: usize, captured: &[bool]) -> (FrameSender, FrameReceiver) {
 }
 
 impl FrameSender {
-    /// Touches the ring's memory, so that it is there before the first frame. For the start.
+    /// Touches the ring's memory, so that its pages are there before the first frame. To be called at
+    /// the start.
     pub fn touch(&mut self) {
-        // What is written and not committed is not there to the consumer.
-        drop(self.ring.write_chunk(self.ring.slots()));
+        // The consumer does not see what is written and not committed.
+        let _chunk = self.ring.write_chunk(self.ring.slots());
     }
 
-    /// Passes a frame of a connection; false if it does not fit, which is marked in the stream.
-    /// Frames of connections that are not captured are none of its business, and fit.
+    /// Sends a frame of a connection. Returns false if it does not fit, which is marked in the stream.
+    /// Frames of connections that are not captured count as sent.
     #[inline]
     pub fn offer(&mut self, connection: usize, ts_recv: Nanos, frame: Frame<'_>) -> bool {
         let FrameSender { ring, connections, reserve } = self;
@@ -114,7 +116,7 @@ impl FrameSender {
 }
 
 impl Drop for FrameSender {
-    /// Marks what is owed: the stream ends with it.
+    /// Writes the marks that are owed, with which the stream ends.
     fn drop(&mut self) {
         for owed in self.connections.iter_mut().flatten() {
             owed.mark(&mut self.ring);
@@ -159,17 +161,18 @@ fn put(
     assert!(fits, "an entry was put without room");
 }
 
-/// Where an entry belongs.
+/// The connection and the time of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// Receive time of the frame; of a loss that of the first frame lost.
+    /// Receive time of the frame, or of the first frame lost.
     pub ts_recv: Nanos,
     /// The connection's number in the feed.
     pub connection: usize,
 }
 
 impl FrameReceiver {
-    /// Hands entries that are there to `each`, in order, until `bytes_max` are exceeded; how many.
+    /// Hands the entries that are there to `each`, in order, until they exceed `bytes_max` together.
+    /// Returns how many they were.
     pub fn drain(&mut self, bytes_max: usize, mut each: impl FnMut(Place, Entry<'_>)) -> usize {
         let (mut entries, mut bytes) = (0, 0);
         while bytes <= bytes_max {
@@ -189,7 +192,7 @@ impl FrameReceiver {
         entries
     }
 
-    /// Takes the next entry into one piece; none if it is not there in full.
+    /// Takes the next entry into one piece, if all of it is there.
     fn take(&mut self) -> Option<(Place, u16)> {
         let FrameReceiver { ring, entry } = self;
         let head = ring.read_chunk(HEADER_BYTES).ok()?;
@@ -210,15 +213,15 @@ impl FrameReceiver {
         Some((place, kind))
     }
 
-    /// Whether the producer is gone and everything it sent was taken.
+    /// Returns whether the producer is gone and everything it sent was taken.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        // The order matters: what was pushed before the producer went is seen after it.
+        // The order matters, as in `ring`.
         self.ring.is_abandoned() && self.ring.is_empty()
     }
 }
 
-/// The first bytes of a slice that is long enough.
+/// Returns the first bytes of a slice that is long enough.
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
     std::array::from_fn(|place| bytes[place])
 }

@@ -1,12 +1,12 @@
 //! An edge: an SPSC ring of records between two agents, and what happens when it is full.
 //!
-//! Exactly one producer and one consumer, by construction (rtrb). There is no blocking call.
-//! Two policies exist, and the type says which: [`HoldSender`] lets its agent ask for room first
-//! and leave its input where it is; [`CountSender`] always returns, counts what did not fit, and
-//! marks the place with a [`Gap`] record before the next one that does.
-//! It must not know agents or what a record means.
+//! An edge has exactly one producer and one consumer, by construction (rtrb), and no call blocks.
+//! There are two policies for a full ring, and the type says which one applies. A [`HoldSender`] lets
+//! its agent ask for room first and leave its input where it is. A [`CountSender`] always returns: it
+//! counts the records that do not fit, and marks their place with a [`Gap`] record before the next one
+//! that does.
 
-use rtrb::{Consumer, Producer, RingBuffer};
+use super::spsc::{Consumer, Producer, PushError, RingBuffer};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::counters::Counter;
 use spreadwire_market::record::{Gap, Record};
@@ -16,20 +16,21 @@ use spreadwire_market::record::{Gap, Record};
 pub struct EdgeCounters {
     /// Records accepted, gap marks not counted.
     pub passed: Counter,
-    /// Records that did not fit and were counted out; 0 on an edge that holds.
+    /// Records that did not fit and were dropped; 0 on an edge that holds.
     pub dropped: Counter,
     /// Offers that found the ring full.
     pub full: Counter,
 }
 
-/// The producing end of an edge that loses nothing: ask [`room`](HoldSender::room) before reading input.
+/// The producing end of an edge that loses nothing. Its agent asks for [`room`](HoldSender::room)
+/// before it reads input.
 #[derive(Debug)]
 pub struct HoldSender {
     ring: Producer<Record>,
     counters: EdgeCounters,
 }
 
-/// The producing end of an edge that never holds its agent up.
+/// The producing end of an edge that never holds its agent back.
 #[derive(Debug)]
 pub struct CountSender {
     ring: Producer<Record>,
@@ -44,14 +45,14 @@ pub struct Receiver {
     ring: Consumer<Record>,
 }
 
-/// An edge whose producer holds back when it is full.
+/// Makes an edge whose producer holds back when it is full.
 #[must_use]
 pub fn hold(capacity: usize, counters: EdgeCounters) -> (HoldSender, Receiver) {
     let (producer, consumer) = RingBuffer::new(capacity);
     (HoldSender { ring: producer, counters }, Receiver { ring: consumer })
 }
 
-/// An edge that counts and marks what does not fit.
+/// Makes an edge that counts and marks the records that do not fit.
 #[must_use]
 pub fn count(capacity: usize, counters: EdgeCounters) -> (CountSender, Receiver) {
     let (producer, consumer) = RingBuffer::new(capacity);
@@ -60,7 +61,7 @@ pub fn count(capacity: usize, counters: EdgeCounters) -> (CountSender, Receiver)
 }
 
 impl HoldSender {
-    /// Whether `records` more fit. The consumer can only make more room, so the answer holds.
+    /// Returns whether `records` more fit. The consumer can only make more room, so a yes stays true.
     #[must_use]
     pub fn room(&mut self, records: usize) -> bool {
         let room = self.ring.slots() >= records;
@@ -70,10 +71,10 @@ impl HoldSender {
         room
     }
 
-    /// Passes a record for which [`room`](HoldSender::room) was found.
+    /// Sends a record for which [`room`](HoldSender::room) was found.
     ///
     /// # Panics
-    /// If there is none: the agent broke its promise, and going on would lose the record.
+    /// If there is no room: the agent broke its promise, and going on would lose the record.
     #[inline]
     pub fn send(&mut self, record: Record) {
         assert!(
@@ -89,13 +90,13 @@ impl HoldSender {
         &self.counters
     }
 
-    /// Touches the ring's memory, so that it is there before the first record. For the start, on the
-    /// thread that will send.
+    /// Touches the ring's memory, so that its pages are there before the first record. To be called at
+    /// the start, on the thread that will send.
     pub fn touch(&mut self) {
         touch(&mut self.ring);
     }
 
-    /// Whether the consumer is gone.
+    /// Returns whether the consumer is gone.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         self.ring.is_abandoned()
@@ -103,7 +104,7 @@ impl HoldSender {
 }
 
 impl CountSender {
-    /// Passes a record, or counts it as missed if the ring is full. Whether it was passed.
+    /// Sends a record, or counts it as missed if the ring is full. Returns whether it was sent.
     #[inline]
     pub fn offer(&mut self, record: Record) -> bool {
         if self.missed > 0 && !self.mark_gap() {
@@ -115,19 +116,19 @@ impl CountSender {
                 self.counters.passed.add(1);
                 true
             }
-            Err(rtrb::PushError::Full(record)) => {
+            Err(PushError::Full(record)) => {
                 self.miss(&record);
                 false
             }
         }
     }
 
-    /// As [`HoldSender::touch`].
+    /// Touches the ring's memory, as [`HoldSender::touch`] does.
     pub fn touch(&mut self) {
         touch(&mut self.ring);
     }
 
-    /// Writes the pending gap mark if it and one record fit.
+    /// Writes the pending gap mark if it and one record fit. Returns whether it did.
     #[cold]
     fn mark_gap(&mut self) -> bool {
         if self.ring.slots() < 2 {
@@ -150,8 +151,8 @@ impl CountSender {
         self.counters.full.add(1);
     }
 
-    /// Writes a gap mark that is still owed, before the edge closes. Returns what is still unmarked
-    /// because not even the mark fits.
+    /// Writes a gap mark that is still owed, before the edge closes. Returns the number of records that
+    /// stay unmarked because not even the mark fits.
     pub fn settle(&mut self) -> u64 {
         if self.missed > 0
             && self.ring.push(Gap::new(self.missed_since, self.missed).into()).is_ok()
@@ -163,12 +164,13 @@ impl CountSender {
 }
 
 fn touch(ring: &mut Producer<Record>) {
-    // What is written and not committed is not there to the consumer.
-    drop(ring.write_chunk(ring.slots()));
+    // The consumer does not see what is written and not committed.
+    let _chunk = ring.write_chunk(ring.slots());
 }
 
 impl Receiver {
-    /// Hands every record that is there now to `each`, frees the room in one go, and returns how many.
+    /// Hands every record that is there now to `each` and frees their room in one go. Returns how many
+    /// there were.
     #[inline]
     pub fn drain(&mut self, mut each: impl FnMut(&Record)) -> usize {
         let ready = self.ring.slots();
@@ -183,16 +185,17 @@ impl Receiver {
         ready
     }
 
-    /// Records that wait now.
+    /// Returns the number of records that wait now.
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.ring.slots()
     }
 
-    /// Whether the producer is gone and everything it sent was taken.
+    /// Returns whether the producer is gone and everything it sent was taken.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        // The order matters: what was pushed before the producer went is seen after it.
+        // The order matters. If the ring were asked first, the producer could send its last records and
+        // go between the two questions.
         self.ring.is_abandoned() && self.ring.is_empty()
     }
 }
@@ -209,10 +212,11 @@ mod tests {
 
     fn drained(receiver: &mut Receiver) -> Vec<(Option<Kind>, u64)> {
         let mut seen = Vec::new();
-        receiver.drain(|r| {
+        let count = receiver.drain(|r| {
             let detail = r.get::<Gap>().map_or(r.ts_recv(), |gap| gap.missed);
             seen.push((r.kind(), detail));
         });
+        assert_eq!(count, seen.len());
         seen
     }
 
@@ -240,6 +244,17 @@ mod tests {
         assert!(!receiver.is_finished());
         assert_eq!(drained(&mut receiver), [(Some(Kind::Gap), 1)]);
         assert!(receiver.is_finished());
+    }
+
+    #[test]
+    fn a_mark_waits_until_a_record_fits_behind_it() {
+        let (mut sender, mut receiver) = count(1, EdgeCounters::default());
+        assert_eq!([1, 2].map(|ts| sender.offer(quote(ts))), [true, false]);
+        assert_eq!(drained(&mut receiver), [(Some(Kind::Quote), 1)]);
+        assert!(!sender.offer(quote(3)));
+        assert_eq!(drained(&mut receiver), []);
+        assert_eq!(sender.settle(), 0);
+        assert_eq!(drained(&mut receiver), [(Some(Kind::Gap), 2)]);
     }
 
     #[test]

@@ -1,46 +1,44 @@
-//! How a hot agent takes the time of its stage: a histogram for each venue, handed over without an
-//! allocation, a lock or a wait.
+//! How a hot agent times its stage: a histogram for each venue, handed over without an allocation, a
+//! lock or a wait.
 //!
-//! A [`Stopwatch`] belongs to one agent. It records into a set of histograms that it alone holds. The
-//! other end, [`Readings`], belongs to a cold thread; when that wants to know, it sends an empty set
-//! through an SPSC ring, and the arrival of the empty set is the question: at its next
-//! [`turn`](Stopwatch::turn) the agent goes on with it and sends the full one back through a second
-//! ring. Both rings hold every set there is, so that sending always succeeds. A cold thread that is
-//! late only asks later: what is recorded meanwhile is in the set that it gets then.
+//! A [`Stopwatch`] belongs to one agent and records into a set of histograms that it alone holds. The
+//! other end, [`Readings`], belongs to a cold thread. To ask for the times, the cold thread sends an
+//! empty set through an SPSC ring. At its next [`turn`](Stopwatch::turn) the agent goes on with the
+//! empty set and sends the full one back through a second ring. Both rings hold every set there is, so
+//! that sending always succeeds. A cold thread that is late just asks later: the set that it gets then
+//! holds all that was recorded in between.
 //!
-//! A histogram of a hot agent tells two digits apart (1 ns to a minute in 15 KiB): a whole octave
+//! A histogram of a hot agent has two significant digits (1 ns to a minute in 15 KiB): a whole octave
 //! of latencies is 8 cache lines, where three digits and wide counts take 128.
 //! `benches/instrumentation.rs` measures both. Stamps are ns: a reading of the time-stamp counter and
-//! one multiplication, which the same bench sets beside the bare counter.
-//!
-//! It must not know who times what, or what becomes of the readings.
+//! one multiplication, which the same bench compares with the bare counter.
 
+use super::spsc::{Consumer, Producer, PushError, RingBuffer};
 use crate::runtime::latency::{LATENCY_MAX, Latency};
 use hdrhistogram::Histogram;
-use rtrb::{Consumer, Producer, RingBuffer};
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::instrument::VenueId;
 
-/// Significant digits of what hot agents record.
+/// Significant digits of hot agents' histograms.
 pub const DIGITS: u8 = 2;
 
-/// Sets of histograms that one stopwatch and its readings have between them.
+/// Number of sets of histograms that one stopwatch and its readings have between them.
 const SETS: usize = 2;
 
-/// The start of a lap where there is none: no record has this time.
+/// Stands for the start of a lap where there is none: no record has this time.
 const NO_LAP: Nanos = Nanos::MAX;
 
-/// A venue that this stopwatch does not know.
+/// Stands for the place of a venue that this stopwatch does not know.
 const UNKNOWN: u8 = u8::MAX;
 
-/// What one stopwatch recorded from one hand-over to the next.
+/// The times that one stopwatch recorded from one hand-over to the next.
 #[derive(Debug)]
 pub struct Times {
-    /// The duty cycle that began it.
+    /// Time of the duty cycle that began the set.
     pub since: Nanos,
-    /// The duty cycle that ended it.
+    /// Time of the duty cycle that ended it.
     pub until: Nanos,
-    /// In the order of the venues that the stopwatch was made for.
+    /// One histogram for each venue, in the order that the stopwatch was made with.
     pub histograms: Vec<Histogram<u32>>,
 }
 
@@ -49,7 +47,7 @@ impl Times {
         let histogram = || {
             let mut histogram = Histogram::new_with_bounds(1, LATENCY_MAX, digits)
                 .expect("the bounds are within what the histogram allows");
-            // Written to once, so that no hot thread finds a page that is not there yet.
+            // Written to once, so that no hot thread meets a page that is not there yet.
             histogram.reset();
             histogram
         };
@@ -58,7 +56,7 @@ impl Times {
     }
 }
 
-/// Samples of one read that are not recorded yet: they get one stamp together.
+/// Samples of one read that are not recorded yet. They get one stamp together.
 #[derive(Clone, Copy, Debug)]
 struct Lap {
     venue: VenueId,
@@ -75,13 +73,13 @@ impl Lap {
 pub struct Stopwatch {
     stage: &'static str,
     clock: Clock,
-    /// Whether anything is timed: one that is off does not even read the clock.
+    /// Whether anything is timed. A stopwatch that is off does not even read the clock.
     on: bool,
-    /// By venue: its place in `present`.
+    /// Each venue's place in `present`.
     places: Box<[u8; 256]>,
     present: Box<Times>,
     lap: Lap,
-    /// `None` where nobody reads before the end.
+    /// `None` if nobody reads before the end.
     exchange: Option<Exchange>,
 }
 
@@ -92,18 +90,19 @@ struct Exchange {
     full: Producer<Box<Times>>,
 }
 
-/// The end of the cold thread that gathers.
+/// The end of the cold thread that collects the times.
 #[derive(Debug)]
 pub struct Readings {
     stage: &'static str,
     venues: Vec<VenueId>,
     empty: Producer<Box<Times>>,
     full: Consumer<Box<Times>>,
-    /// Sent with the next question; `None` while one is not answered.
+    /// The set to ask with next; `None` while a question is not answered.
     spare: Option<Box<Times>>,
 }
 
-/// A stopwatch for a stage of some venues, and where its readings arrive. All memory is taken now.
+/// Makes a stopwatch for a stage of some venues, and the end where its readings arrive. All memory is
+/// taken now.
 #[must_use]
 pub fn pair(stage: &'static str, venues: Vec<VenueId>, clock: Clock) -> (Stopwatch, Readings) {
     let since = clock.now();
@@ -122,7 +121,8 @@ pub fn pair(stage: &'static str, venues: Vec<VenueId>, clock: Clock) -> (Stopwat
 }
 
 impl Stopwatch {
-    /// One that nobody reads before the end: all venues in one distribution of three digits.
+    /// Makes a stopwatch that nobody reads before the end. It has all venues in one distribution of
+    /// three digits.
     #[must_use]
     pub fn alone(stage: &'static str, clock: Clock) -> Stopwatch {
         let present = Times::new(1, 3, clock.now());
@@ -130,19 +130,19 @@ impl Stopwatch {
         Stopwatch { stage, clock, on: true, places, present, lap, exchange: None }
     }
 
-    /// One that times nothing: what timing costs is measured against it.
+    /// Makes a stopwatch that times nothing: the cost of timing is measured against it.
     #[must_use]
     pub fn off(stage: &'static str, clock: Clock) -> Stopwatch {
         Stopwatch { on: false, ..Stopwatch::alone(stage, clock) }
     }
 
-    /// What it times.
+    /// Returns the stage that is timed.
     #[must_use]
     pub fn stage(&self) -> &'static str {
         self.stage
     }
 
-    /// Called once a duty cycle: hands over what was recorded, if the cold side has asked.
+    /// Hands over what was recorded, if the cold side has asked. To be called once a duty cycle.
     #[inline]
     pub fn turn(&mut self, now: Nanos) {
         if let Some(exchange) = &mut self.exchange
@@ -164,8 +164,7 @@ impl Stopwatch {
         }
     }
 
-    /// Takes the time now and records it as that of a venue's record whose bytes were read at
-    /// `start`.
+    /// Records the time from `start`, when the bytes of a venue's record were read, until now.
     #[inline]
     pub fn stamp(&mut self, venue: VenueId, start: Nanos) {
         if self.on {
@@ -173,7 +172,7 @@ impl Stopwatch {
         }
     }
 
-    /// Takes the time once for all samples given.
+    /// Records several samples that end now.
     #[inline]
     pub fn stamp_all(&mut self, samples: impl Iterator<Item = (VenueId, Nanos)>) {
         if self.on {
@@ -182,7 +181,7 @@ impl Stopwatch {
         }
     }
 
-    /// Records a time that was taken elsewhere.
+    /// Records a sample whose end was taken elsewhere.
     #[inline]
     pub fn record(&mut self, venue: VenueId, start: Nanos, end: Nanos) {
         self.record_many(venue, start, end, 1);
@@ -196,10 +195,10 @@ impl Stopwatch {
         }
     }
 
-    /// Told of a venue's record before it is worked on. Records of one read, which follow each other,
-    /// get one stamp together, when the work on the last of them is done: a sample may be told longer
-    /// than it took, by what came with it in the same bytes, never shorter; and a burst does not read
-    /// the clock for each of its records.
+    /// Begins a sample before a venue's record is worked on. Records of one read, which follow each
+    /// other, get one stamp together when the work on the last of them is done. A sample may thus be
+    /// recorded longer than it took, by the records that came in the same bytes, but never shorter; and
+    /// a burst does not read the clock for each of its records.
     #[inline]
     pub fn lap(&mut self, venue: VenueId, start: Nanos) {
         if self.lap.start == start && self.lap.venue == venue {
@@ -216,7 +215,7 @@ impl Stopwatch {
         }
     }
 
-    /// Told when there is nothing more to work on for now: the last lap gets its stamp.
+    /// Ends the last lap when there is nothing more to work on for now.
     #[inline]
     pub fn end_lap(&mut self) {
         let Lap { venue, start, samples } = self.lap;
@@ -226,7 +225,7 @@ impl Stopwatch {
         }
     }
 
-    /// Ends it. What was recorded last goes to the readings, or, if it has none, is returned.
+    /// Ends the stopwatch. What was recorded last goes to the readings, or is returned if there are none.
     pub fn finish(&mut self) -> Option<Latency> {
         self.end_lap();
         let now = self.clock.now();
@@ -244,33 +243,33 @@ impl Stopwatch {
 }
 
 impl Readings {
-    /// What is timed.
+    /// Returns the stage that is timed.
     #[must_use]
     pub fn stage(&self) -> &'static str {
         self.stage
     }
 
-    /// The venues, in the order of [`Times::histograms`].
+    /// Returns the venues, in the order of [`Times::histograms`].
     #[must_use]
     pub fn venues(&self) -> &[VenueId] {
         &self.venues
     }
 
-    /// Asks for what was recorded since the last time; whether it could: an earlier question may
-    /// wait for its answer.
+    /// Asks for what was recorded since the last time. Returns whether it could: an earlier question
+    /// may still wait for its answer.
     pub fn ask(&mut self) -> bool {
         let Some(spare) = self.spare.take() else { return false };
         // The ring holds every set that there is.
         match self.empty.push(spare) {
             Ok(()) => true,
-            Err(rtrb::PushError::Full(spare)) => {
+            Err(PushError::Full(spare)) => {
                 self.spare = Some(spare);
                 false
             }
         }
     }
 
-    /// Hands `each` what has arrived, oldest first; returns how many sets.
+    /// Hands the sets that have arrived to `each`, oldest first. Returns how many there were.
     pub fn take(&mut self, mut each: impl FnMut(&Times)) -> usize {
         let mut taken = 0;
         while let Ok(mut times) = self.full.pop() {
@@ -282,9 +281,10 @@ impl Readings {
         taken
     }
 
-    /// Whether the stopwatch is gone and everything has been taken.
+    /// Returns whether the stopwatch is gone and everything has been taken.
     #[must_use]
     pub fn is_finished(&self) -> bool {
+        // The order matters, as in `ring`.
         self.full.is_abandoned() && self.full.is_empty()
     }
 }

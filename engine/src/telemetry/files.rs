@@ -1,10 +1,9 @@
 //! Latency files in the formats of the HdrHistogram tools: an interval log (V2, `.hlog`) that grows
-//! once a second, and percentile distributions (`.hgrm`) with plots at the end of the run.
+//! once a second, and percentile distributions (`.hgrm`) at the end of the run.
 //!
 //! The log is written in whole lines directly to the file, so a killed process leaves every
 //! interval up to its last second.
 
-use super::plot;
 use super::units::{NS_PER_US, micros, millis, seconds};
 use crate::runtime::latency::Latency;
 use base64::Engine as _;
@@ -19,8 +18,6 @@ use std::path::{Path, PathBuf};
 
 /// Name of the interval log in the folder.
 const LOG: &str = "latency.hlog";
-/// Name of the plot of all stages. Each stage has a plot by venue, under its own name.
-const PLOT: &str = "latency.svg";
 /// Lines of a distribution per halving of the distance to 100 %, as in the other tools.
 const TICKS_PER_HALF: u32 = 5;
 
@@ -85,28 +82,11 @@ impl Files {
 
     /// Writes a distribution for each stage and venue, and the plots.
     pub(super) fn write_sums(&self, sums: &[(&str, &str, &Latency)]) -> io::Result<()> {
-        let mut stages: Vec<(&str, Latency)> = Vec::new();
         for (stage, venue, latency) in sums {
             let file = self.folder.join(format!("{stage}.{venue}.hgrm"));
             std::fs::write(file, distribution(latency.histogram()))?;
-            match stages.iter_mut().find(|(known, _)| known == stage) {
-                Some((_, all)) => all.merge(latency),
-                None => stages.push((stage, (*latency).clone())),
-            }
-        }
-        let lines: Vec<_> = stages.iter().map(|(stage, all)| (*stage, all)).collect();
-        self.draw(PLOT, "all stages", &lines)?;
-        for (stage, _) in &stages {
-            let of_stage = sums.iter().filter(|(known, _, _)| known == stage);
-            let lines: Vec<_> = of_stage.map(|(_, venue, latency)| (*venue, *latency)).collect();
-            self.draw(&format!("{stage}.svg"), stage, &lines)?;
         }
         Ok(())
-    }
-
-    fn draw(&self, name: &str, title: &str, lines: &[(&str, &Latency)]) -> io::Result<()> {
-        let Some(svg) = plot::by_percentile(title, lines) else { return Ok(()) };
-        std::fs::write(self.folder.join(name), svg)
     }
 }
 

@@ -74,7 +74,7 @@ impl Draft {
 pub(super) struct Drafts(pub(super) Vec<Draft>);
 
 impl Drafts {
-    /// Gives every file its final name, and syncs the folders so that the names survive a power cut.
+    /// Gives every file its final name and syncs its folder, so that the name survives a power cut.
     pub(super) fn name_all(&mut self) -> Result<(), TableError> {
         for Draft { unfinished, file, .. } in &mut self.0 {
             if let Some(from) = unfinished {

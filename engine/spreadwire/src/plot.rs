@@ -2,9 +2,11 @@
 //! of the HdrHistogram plotter. The vertical axis is logarithmic, so that stages of microseconds
 //! and of milliseconds fit one plot.
 
-use super::units::micros;
-use crate::runtime::latency::Latency;
 use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, TickFormat};
+use spreadwire_engine::runtime::agent::Report;
+use spreadwire_engine::runtime::latency::Latency;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Points of a line per halving of the distance to 100 %.
@@ -17,8 +19,33 @@ const COLOURS: [&str; 8] =
 /// Upper limit of the axis: more nines than any run has samples for.
 const NINES_MAX: f64 = 9.0;
 
+/// Name of the plot of all stages. Each stage has a plot by venue, under its own name.
+const ALL_STAGES: &str = "latency";
+
+/// Draws the latencies of a run into the folder in which the telemetry has written them: all stages
+/// in one plot, and a plot by venue for each stage.
+///
+/// # Errors
+/// If a plot cannot be written.
+pub(crate) fn write(folder: &Path, report: &Report) -> io::Result<()> {
+    let draw =
+        |name: &str, title: &str, lines: &[(&str, &Latency)]| match by_percentile(title, lines) {
+            Some(svg) => std::fs::write(folder.join(format!("{name}.svg")), svg),
+            None => Ok(()),
+        };
+    let by_venue = |stage: &str| -> Vec<(&str, &Latency)> {
+        let of_stage = report.latencies_by_venue.iter().filter(|(known, ..)| known == stage);
+        of_stage.map(|(_, venue, latency)| (venue.as_str(), latency)).collect()
+    };
+    let stages = report.latencies.iter().filter(|(stage, _)| !by_venue(stage).is_empty());
+    let stages: Vec<(&str, &Latency)> =
+        stages.map(|(stage, latency)| (stage.as_str(), latency)).collect();
+    draw(ALL_STAGES, "all stages", &stages)?;
+    stages.iter().try_for_each(|(stage, _)| draw(stage, stage, &by_venue(stage)))
+}
+
 /// Returns an SVG plot of named distributions; `None` if there is nothing to draw.
-pub(super) fn by_percentile(title: &str, lines: &[(&str, &Latency)]) -> Option<String> {
+fn by_percentile(title: &str, lines: &[(&str, &Latency)]) -> Option<String> {
     let drawn: Vec<(&str, Vec<(f64, f64)>)> = lines
         .iter()
         .filter(|(_, latency)| 0 < latency.count())
@@ -77,7 +104,9 @@ fn points(latency: &Latency) -> Vec<(f64, f64)> {
 
 /// Returns at least one ns, in us, because a logarithmic axis has no zero.
 fn at_least_a_ns(nanos: u64) -> f64 {
-    micros(nanos.max(1))
+    #[expect(clippy::cast_precision_loss, reason = "a minute in ns is exact")]
+    let micros = nanos.max(1) as f64 / 1e3;
+    micros
 }
 
 fn nines(rest: f64) -> f64 {
@@ -122,5 +151,26 @@ mod tests {
             assert!(svg.contains(text), "{text}");
         }
         assert!(by_percentile("none", &[("x", &Latency::new())]).is_none());
+    }
+
+    #[test]
+    fn a_run_is_drawn_over_all_stages_and_each_stage_by_venue() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut latency = Latency::new();
+        latency.record(0, 7_000);
+        let mut report = Report::default();
+        for (stage, venue) in [("read_to_quote", "okx"), ("read_to_quote", "bybit")] {
+            report.latency(stage, &latency);
+            report.latency_of_venue(stage, venue, &latency);
+        }
+        // Not taken by venue: the demo's own client.
+        report.latency("read_to_client", &latency);
+        write(folder.path(), &report).unwrap();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert!(read("read_to_quote.svg").contains("bybit"));
+        let all = read("latency.svg");
+        assert!(all.contains("read_to_quote") && !all.contains("read_to_client"));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert!(write(&folder.path().join("missing"), &report).is_err());
     }
 }

@@ -1,0 +1,73 @@
+//! The channels between a feed and the cold threads: the connector, the log and the capture.
+//!
+//! A feed never waits for any of them.
+
+use crate::runtime::frame_ring::FrameSender;
+use crate::socket::connector::{Connected, Request};
+use crossbeam::channel::{Receiver, Sender};
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::counters::Counter;
+use spreadwire_market::instrument::VenueId;
+use spreadwire_venues::venue::Reject;
+
+/// A feed's ends of the channels to the cold side.
+#[derive(Debug)]
+pub struct ColdSide {
+    /// To the connector.
+    pub requests: Sender<Request>,
+    /// From the connector.
+    pub answers: Receiver<Connected>,
+    /// To the log; a notice that does not fit is dropped and counted.
+    pub notices: Sender<Notice>,
+    /// To the capture, where there is one; a frame that does not fit is counted and marked.
+    pub frames: Option<FrameSender>,
+}
+
+/// Something for the log. A notice is made only when something changes or, for rejected and refused
+/// messages, once a second.
+#[derive(Debug)]
+pub enum Notice {
+    /// A connection is up.
+    Opened {
+        /// The venue.
+        venue: VenueId,
+        /// Number of the connection among the venue's connections, as in the names of counters.
+        connection: usize,
+    },
+    /// A connection could not be made, or ended.
+    Lost {
+        /// The venue.
+        venue: VenueId,
+        /// Number of the connection among the venue's connections, as in the names of counters.
+        connection: usize,
+        /// Why, in words.
+        why: String,
+        /// When the next attempt is made, ns from now.
+        retry_in: Nanos,
+    },
+    /// A frame was rejected; a sample.
+    Rejected {
+        /// The venue.
+        venue: VenueId,
+        /// Why.
+        reason: Reject,
+        /// First bytes of the frame.
+        sample: Box<[u8]>,
+    },
+    /// The venue refused a subscription.
+    Refused {
+        /// The venue.
+        venue: VenueId,
+        /// The symbol, where the venue tells.
+        symbol: Option<String>,
+        /// First bytes of the message.
+        sample: Box<[u8]>,
+    },
+}
+
+/// Sends a notice to the log, or counts it if the channel is full.
+pub(super) fn notify(notices: &Sender<Notice>, notice: Notice, dropped: &Counter) {
+    if notices.try_send(notice).is_err() {
+        dropped.add(1);
+    }
+}

@@ -1,0 +1,730 @@
+//! A line to a venue: the socket while there is one, and when to ask for the next.
+//!
+//! A line reads frames, paces what it sends, keeps the heartbeat, and declares the socket dead when
+//! it is silent for too long. It hands frames to a [`Reader`] and learns from the answer only what
+//! concerns the socket, so that it needs no protocol. Times are handed in.
+
+use crate::runtime::frame_ring::Frame as RawFrame;
+use crate::socket::web_socket::{Taken, WebSocket};
+use spreadwire_market::backoff::Backoff;
+use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::counters::Counter;
+use spreadwire_market::state::Reason;
+use spreadwire_venues::venue::{Heartbeat, Ping, VenueSpec};
+use std::collections::VecDeque;
+use std::os::fd::RawFd;
+use tungstenite::{Bytes, Error, Message, Utf8Bytes};
+
+/// Frames read from one socket before everybody else has a turn: what they lead to is spread, decided
+/// and sent first, and a burst on one socket does not hold the others up for long.
+pub const FRAMES_PER_TURN: usize = 16;
+/// A connection that has given quotes for this long was a success: the next failure is waited for
+/// briefly again. One that is cut after its first quotes is not, or venues would see a flood.
+const WELL_AFTER: Nanos = 30 * SECOND;
+/// No quote at all on a connection for this long, although it is alive, where the venue does not
+/// repeat quiet instruments: the subscription is taken for lost.
+const STALL_DEFAULT: Nanos = 300 * SECOND;
+
+/// The calls that a line makes on its socket. Tests have a socket of their own.
+pub(super) trait Socket {
+    /// Takes the next message, and the time when its last bytes were read.
+    fn take(&mut self) -> Result<(Taken<'_>, Nanos), Error>;
+    /// Sends a message; what the socket does not take waits for [`flush`](Socket::flush).
+    fn send(&mut self, message: Message) -> Result<(), Error>;
+    /// Sends what waits for the socket.
+    fn flush(&mut self) -> Result<(), Error>;
+    /// Begins to close; the peer's answer is read like any other frame.
+    fn close(&mut self) -> Result<(), Error>;
+    /// Notes that there may be bytes again; `ending` if the peer will send no more.
+    fn rearm(&mut self, ending: bool);
+    /// Acknowledges what was read, where that is configured.
+    fn acknowledge(&self);
+    /// Returns the number of bytes read so far.
+    fn bytes_read(&self) -> u64;
+    /// Takes the kernel's stamp of the last read, with the time of that read.
+    fn take_kernel_stamp(&mut self) -> Option<(Nanos, Nanos)>;
+    /// Returns the descriptor, for readiness.
+    fn fd(&self) -> RawFd;
+}
+
+impl Socket for WebSocket {
+    #[inline]
+    fn take(&mut self) -> Result<(Taken<'_>, Nanos), Error> {
+        WebSocket::take(self)
+    }
+
+    fn send(&mut self, message: Message) -> Result<(), Error> {
+        WebSocket::send(self, message)
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        WebSocket::flush(self)
+    }
+
+    fn close(&mut self) -> Result<(), Error> {
+        WebSocket::close(self)
+    }
+
+    #[inline]
+    fn rearm(&mut self, ending: bool) {
+        self.wire_mut().rearm(ending);
+    }
+
+    #[inline]
+    fn acknowledge(&self) {
+        self.wire().acknowledge();
+    }
+
+    #[inline]
+    fn bytes_read(&self) -> u64 {
+        self.wire().bytes_read()
+    }
+
+    #[inline]
+    fn take_kernel_stamp(&mut self) -> Option<(Nanos, Nanos)> {
+        let stamp = self.wire_mut().take_kernel_stamp()?;
+        Some((stamp, self.wire().last_read()))
+    }
+
+    fn fd(&self) -> RawFd {
+        self.wire().fd()
+    }
+}
+
+/// The side that takes the frames of a line.
+pub(super) trait Reader {
+    /// Returns whether the records of one more frame can go out at once.
+    fn has_room(&mut self) -> bool;
+    /// Takes a frame.
+    fn on_frame(&mut self, frame: RawFrame<'_>, ts_recv: Nanos) -> Heard;
+    /// Takes the kernel's stamp of a read, and the time of that read.
+    fn on_kernel_stamp(&mut self, stamp: Nanos, read_at: Nanos);
+}
+
+/// What a frame means to the line that it came on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// It held a quote that was passed on: the subscription is well.
+    pub(super) quote: bool,
+    /// The venue announced that it will close: close now and come back.
+    pub(super) closing: bool,
+}
+
+/// Why a socket is given up.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// What the instruments' changes of state say.
+    pub(super) reason: Reason,
+    /// What the log says.
+    pub(super) why: String,
+}
+
+impl Loss {
+    pub(super) fn disconnected(error: &Error) -> Loss {
+        Loss { reason: Reason::Disconnected, why: error.to_string() }
+    }
+
+    fn silent(why: &str) -> Loss {
+        Loss { reason: Reason::Silent, why: why.to_owned() }
+    }
+}
+
+/// What a line without a socket waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    /// For its time to try again.
+    Until(Nanos),
+    /// For the connector's answer.
+    Answer,
+}
+
+/// A socket with its timers. A new connection starts with a fresh one.
+#[derive(Debug)]
+struct Open<S> {
+    socket: Box<S>,
+    readable: bool,
+    /// Messages still to be sent, paced.
+    outbox: VecDeque<Utf8Bytes>,
+    send_at: Nanos,
+    ping_at: Nanos,
+    alive_at: Nanos,
+    quote_at: Nanos,
+    bytes_counted: u64,
+    opened_at: Nanos,
+}
+
+/// Counters of a line.
+#[derive(Debug)]
+pub(super) struct LineCounters {
+    frames: Counter,
+    bytes: Counter,
+    connects: Counter,
+    connect_failures: Counter,
+    disconnects: Counter,
+}
+
+impl LineCounters {
+    /// Names each counter by `counter`.
+    pub(super) fn new(counter: impl Fn(&str) -> Counter) -> LineCounters {
+        LineCounters {
+            frames: counter("frames"),
+            bytes: counter("bytes"),
+            connects: counter("connects"),
+            connect_failures: counter("connect_failures"),
+            disconnects: counter("disconnects"),
+        }
+    }
+}
+
+/// A line to a venue.
+#[derive(Debug)]
+pub(super) struct Line<S> {
+    heartbeat: Heartbeat,
+    message_interval: Nanos,
+    /// Longest time without a quote.
+    stall: Nanos,
+    open: Option<Open<S>>,
+    waiting: Waiting,
+    /// Between attempts to connect; starts over once a connection has been well for a while.
+    backoff: Backoff,
+    counters: LineCounters,
+}
+
+impl<S: Socket> Line<S> {
+    /// Makes a line that has no socket and may ask for one at once.
+    pub(super) fn new(spec: &VenueSpec, backoff: Backoff, counters: LineCounters) -> Line<S> {
+        Line {
+            heartbeat: spec.heartbeat,
+            message_interval: spec.message_interval,
+            stall: spec.repeats_within.unwrap_or(STALL_DEFAULT),
+            open: None,
+            waiting: Waiting::Until(0),
+            backoff,
+            counters,
+        }
+    }
+
+    /// Takes the socket that the connector made, and the messages to be sent first.
+    pub(super) fn opened(&mut self, socket: Box<S>, messages: Vec<String>, now: Nanos) {
+        self.counters.connects.add(1);
+        self.open = Some(Open {
+            socket,
+            // Frames may have come with the upgrade's last bytes, and no event tells of those.
+            readable: true,
+            outbox: messages.into_iter().map(Utf8Bytes::from).collect(),
+            send_at: now,
+            ping_at: now + self.heartbeat.interval,
+            alive_at: now,
+            quote_at: now,
+            bytes_counted: 0,
+            opened_at: now,
+        });
+    }
+
+    /// Notes that the connector could not make the socket. Returns the time until the next attempt.
+    pub(super) fn not_opened(&mut self, now: Nanos) -> Nanos {
+        self.counters.connect_failures.add(1);
+        self.wait(now)
+    }
+
+    fn wait(&mut self, now: Nanos) -> Nanos {
+        let wait = self.backoff.wait();
+        self.waiting = Waiting::Until(now + wait);
+        wait
+    }
+
+    /// Returns whether there is a socket.
+    #[inline]
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Asks for a socket by `request` if it is time to. `request` returns whether it could.
+    pub(super) fn ask(&mut self, now: Nanos, request: impl FnOnce() -> bool) {
+        if let Waiting::Until(due) = self.waiting
+            && due <= now
+            && request()
+        {
+            self.waiting = Waiting::Answer;
+        }
+    }
+
+    /// Notes that the socket is ready; `ending` if the venue has ended its side.
+    pub(super) fn readable(&mut self, ending: bool) {
+        if let Some(open) = &mut self.open {
+            open.readable = true;
+            open.socket.rearm(ending);
+        }
+    }
+
+    /// Marks an empty socket as worth a read again, where nobody tells of readiness.
+    #[inline]
+    pub(super) fn ask_again(&mut self) {
+        if let Some(open) = &mut self.open
+            && !open.readable
+        {
+            open.readable = true;
+            open.socket.rearm(false);
+        }
+    }
+
+    /// Returns whether there may be something to read.
+    #[inline]
+    pub(super) fn is_readable(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.readable)
+    }
+
+    /// Checks that the socket is alive and gives quotes.
+    ///
+    /// # Errors
+    /// If it has been silent for too long.
+    pub(super) fn check(&self, now: Nanos) -> Result<(), Loss> {
+        let Some(open) = &self.open else { return Ok(()) };
+        if self.heartbeat.dead_after < now.saturating_sub(open.alive_at) {
+            return Err(Loss::silent("no frame within the venue's limit"));
+        }
+        if self.stall < now.saturating_sub(open.quote_at) {
+            return Err(Loss::silent("alive, but no quote within the limit"));
+        }
+        Ok(())
+    }
+
+    /// Adds messages behind those still to be sent.
+    pub(super) fn queue(&mut self, messages: Vec<String>) {
+        if let Some(open) = &mut self.open {
+            open.outbox.extend(messages.into_iter().map(Utf8Bytes::from));
+        }
+    }
+
+    /// Sends the heartbeat or the next message when its time has come.
+    ///
+    /// # Errors
+    /// If the socket is broken.
+    pub(super) fn send_due(&mut self, now: Nanos) -> Result<(), Loss> {
+        let Some(open) = &mut self.open else { return Ok(()) };
+        let lost = |error: Error| Loss::disconnected(&error);
+        open.socket.flush().map_err(lost)?;
+        let message = if open.ping_at <= now {
+            open.ping_at = now + self.heartbeat.interval;
+            Some(match self.heartbeat.ping {
+                Ping::Frame => Message::Ping(Bytes::new()),
+                Ping::Text(text) => Message::Text(Utf8Bytes::from_static(text)),
+            })
+        } else if open.send_at <= now {
+            open.outbox.pop_front().map(Message::Text)
+        } else {
+            None
+        };
+        let Some(message) = message else { return Ok(()) };
+        open.send_at = now + self.message_interval;
+        open.socket.send(message).map_err(lost)
+    }
+
+    /// Reads what is ready, up to [`FRAMES_PER_TURN`] frames. Returns how many, and 1 at least if
+    /// anything was read; and the error that ended the socket, if one did. The caller then
+    /// [loses](Line::lose) it.
+    #[inline]
+    pub(super) fn read(&mut self, reader: &mut impl Reader) -> (usize, Option<Error>) {
+        let Line { open, backoff, counters, .. } = self;
+        let Some(open) = open else { return (0, None) };
+        let mut frames = 0;
+        let ended = open.read_frames(&mut frames, backoff, &counters.frames, reader).err();
+        if open.bytes_counted != open.socket.bytes_read() {
+            if let Some((stamp, read_at)) = open.socket.take_kernel_stamp() {
+                reader.on_kernel_stamp(stamp, read_at);
+            }
+            open.socket.acknowledge();
+            open.count_bytes(counters);
+            frames = frames.max(1);
+        }
+        (frames, ended)
+    }
+
+    /// Gives the socket up. Returns it, and the time until the next attempt.
+    pub(super) fn lose(&mut self, now: Nanos) -> (Option<Box<S>>, Nanos) {
+        let lost = self.open.take().map(|mut open| {
+            open.count_bytes(&self.counters);
+            open.socket
+        });
+        self.counters.disconnects.add(1);
+        (lost, self.wait(now))
+    }
+
+    /// Ends the connection politely, without waiting for an answer.
+    pub(super) fn close(&mut self) {
+        if let Some(mut open) = self.open.take() {
+            open.count_bytes(&self.counters);
+            drop(open.socket.close());
+            drop(open.socket.flush());
+        }
+    }
+}
+
+impl<S: Socket> Open<S> {
+    /// Reads until the socket is empty, the turn is over, or nothing more can go out.
+    #[inline]
+    fn read_frames(
+        &mut self,
+        frames: &mut usize,
+        backoff: &mut Backoff,
+        counter: &Counter,
+        reader: &mut impl Reader,
+    ) -> Result<(), Error> {
+        while *frames < FRAMES_PER_TURN && reader.has_room() {
+            let (taken, ts_recv) = self.socket.take()?;
+            let frame = match taken {
+                Taken::Nothing => {
+                    self.readable = false;
+                    break;
+                }
+                Taken::Control => None,
+                Taken::Text(text) => Some(RawFrame::Text(text)),
+                Taken::Binary(bytes) => Some(RawFrame::Binary(bytes)),
+            };
+            *frames += 1;
+            self.alive_at = ts_recv;
+            let Some(frame) = frame else { continue };
+            counter.add(1);
+            let heard = reader.on_frame(frame, ts_recv);
+            if heard.quote {
+                self.quote_at = ts_recv;
+                if WELL_AFTER < ts_recv.saturating_sub(self.opened_at) {
+                    backoff.reset();
+                }
+            }
+            if heard.closing {
+                // The peer's answer ends the connection in the ordinary way; an error shows at the read.
+                drop(self.socket.close());
+            }
+        }
+        Ok(())
+    }
+
+    fn count_bytes(&mut self, counters: &LineCounters) {
+        let read = self.socket.bytes_read();
+        counters.bytes.add(read - self.bytes_counted);
+        self.bytes_counted = read;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig::{self, DEAD, FakeSocket, PACE, PING, Peer, STALL, Sent};
+    use super::*;
+    use spreadwire_market::clock::Clock;
+    use spreadwire_market::counters::Counters;
+
+    const SEED: u64 = 3;
+    /// When the socket of [`Rig::open`] was made.
+    const START: Nanos = 1_000 * SECOND;
+
+    /// What the other side of the line heard, and what it answers next.
+    #[derive(Default)]
+    struct Ear {
+        frames: Vec<String>,
+        answers: VecDeque<Heard>,
+        room: usize,
+        stamps: Vec<(Nanos, Nanos)>,
+    }
+
+    impl Reader for Ear {
+        fn has_room(&mut self) -> bool {
+            0 < self.room
+        }
+
+        fn on_frame(&mut self, frame: RawFrame<'_>, ts_recv: Nanos) -> Heard {
+            self.room -= 1;
+            self.frames.push(match frame {
+                RawFrame::Text(text) => format!("{ts_recv} {}", String::from_utf8_lossy(text)),
+                RawFrame::Binary(bytes) => format!("{ts_recv} {bytes:?}"),
+            });
+            self.answers.pop_front().unwrap_or_default()
+        }
+
+        fn on_kernel_stamp(&mut self, stamp: Nanos, read_at: Nanos) {
+            self.stamps.push((stamp, read_at));
+        }
+    }
+
+    struct Rig {
+        clock: Clock,
+        line: Line<FakeSocket>,
+        peer: Peer,
+        ear: Ear,
+        counters: Counters,
+    }
+
+    impl Rig {
+        fn new(spec: &VenueSpec) -> Rig {
+            let (clock, counters) = (Clock::manual(START), Counters::default());
+            let line_counters = LineCounters::new(|name: &str| counters.register(name));
+            let line = Line::new(spec, Backoff::new(SEED), line_counters);
+            let ear = Ear { room: usize::MAX, ..Ear::default() };
+            Rig { clock, line, peer: Peer::default(), ear, counters }
+        }
+
+        /// With a socket since [`START`] and these messages to send.
+        fn open(spec: &VenueSpec, messages: &[&str]) -> Rig {
+            let mut rig = Rig::new(spec);
+            rig.reopen(START, messages);
+            rig
+        }
+
+        fn reopen(&mut self, now: Nanos, messages: &[&str]) {
+            self.clock.set(now);
+            self.peer = Peer::default();
+            let messages = messages.iter().map(|text| (*text).to_owned()).collect();
+            self.line.opened(FakeSocket::new(&self.peer, &self.clock), messages, now);
+        }
+
+        fn send_due(&mut self, now: Nanos) -> Vec<String> {
+            self.line.send_due(now).unwrap();
+            self.peer.received()
+        }
+
+        fn read(&mut self, now: Nanos) -> (usize, Option<Error>) {
+            self.clock.set(now);
+            self.line.read(&mut self.ear)
+        }
+
+        /// Reads a frame that holds a quote.
+        fn quote(&mut self, now: Nanos) {
+            self.peer.text("quote");
+            self.ear.answers.push_back(Heard { quote: true, closing: false });
+            assert_eq!(self.read(now).0, 1);
+        }
+
+        /// Whether a socket would be asked for.
+        fn asks(&mut self, now: Nanos) -> bool {
+            let mut asked = false;
+            self.line.ask(now, || {
+                asked = true;
+                true
+            });
+            asked
+        }
+
+        fn counts<const N: usize>(&self, names: [&str; N]) -> [u64; N] {
+            names.map(|name| self.counters.expect(name))
+        }
+    }
+
+    #[test]
+    fn messages_are_paced_and_the_heartbeat_goes_first_at_its_times() {
+        let mut rig = Rig::open(&rig::spec(), &["one", "two", "three"]);
+        for (after, sent) in [
+            (0, "one"),
+            (PACE - 1, ""),
+            (PACE, "two"),
+            (PING - 1, "three"),
+            (PING, "ping"),
+            (PING + 1, ""),
+            (2 * PING - 1, ""),
+            (2 * PING + 5, "ping"),
+            // The interval begins when the ping was sent.
+            (3 * PING + 4, ""),
+            (3 * PING + 5, "ping"),
+        ] {
+            assert_eq!(rig.send_due(START + after).concat(), sent, "after {after} ns");
+        }
+        rig.line.queue(vec!["four".to_owned(), "five".to_owned()]);
+        // A ping counts as a message.
+        for (after, sent) in [(PACE - 1, ""), (PACE, "four"), (2 * PACE, "five")] {
+            let now = START + 3 * PING + 5 + after;
+            assert_eq!(rig.send_due(now).concat(), sent, "{after} ns after the ping");
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_may_be_a_ping_frame() {
+        let mut spec = rig::spec();
+        spec.heartbeat.ping = Ping::Frame;
+        let mut rig = Rig::open(&spec, &[]);
+        assert_eq!(rig.send_due(START + PING), ["<ping>"]);
+    }
+
+    #[test]
+    fn what_the_socket_did_not_take_is_offered_again_each_time() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        (1..=3).for_each(|after| drop(rig.send_due(START + after)));
+        assert_eq!(rig.peer.flushes(), 3);
+    }
+
+    #[test]
+    fn a_write_that_fails_is_a_loss() {
+        let mut rig = Rig::open(&rig::spec(), &["one"]);
+        rig.peer.break_off();
+        let loss = rig.line.send_due(START).unwrap_err();
+        assert_eq!(loss, Loss::disconnected(&Error::ConnectionClosed));
+        assert_eq!(loss.reason, Reason::Disconnected);
+    }
+
+    #[test]
+    fn a_socket_is_dead_when_no_frame_came_for_longer_than_the_limit() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        let dead = Err(Loss::silent("no frame within the venue's limit"));
+        assert_eq!(rig.line.check(START + DEAD), Ok(()));
+        assert_eq!(rig.line.check(START + DEAD + 1), dead);
+        // Any frame shows life.
+        for (sent, frame) in [
+            (20 * SECOND, Sent::Control),
+            (40 * SECOND, Sent::Text("anything".to_owned())),
+            (60 * SECOND, Sent::Binary(vec![1])),
+        ] {
+            rig.peer.send(frame);
+            rig.read(START + sent);
+            assert_eq!(rig.line.check(START + sent + DEAD), Ok(()));
+            assert_eq!(rig.line.check(START + sent + DEAD + 1), dead);
+        }
+        rig.read(START + 70 * SECOND);
+        assert_eq!(rig.line.check(START + 86 * SECOND), dead, "an empty read shows no life");
+    }
+
+    #[test]
+    fn a_socket_without_quotes_for_longer_than_the_limit_is_given_up_though_it_is_alive() {
+        let mut silent = rig::spec();
+        silent.repeats_within = None;
+        for (spec, limit) in [(rig::spec(), STALL), (silent, STALL_DEFAULT)] {
+            let mut rig = Rig::open(&spec, &[]);
+            rig.quote(START + SECOND);
+            let limit = START + SECOND + limit;
+            rig.peer.text("no quote");
+            rig.read(limit);
+            assert_eq!(rig.line.check(limit), Ok(()));
+            let stalled = Err(Loss::silent("alive, but no quote within the limit"));
+            assert_eq!(rig.line.check(limit + 1), stalled);
+            rig.quote(limit);
+            assert_eq!(rig.line.check(limit + 1), Ok(()));
+        }
+    }
+
+    #[test]
+    fn a_socket_is_asked_for_once_and_again_after_each_failure_when_its_time_has_come() {
+        let mut rig = Rig::new(&rig::spec());
+        let mut waits = Backoff::new(SEED);
+        assert!(!rig.line.is_open());
+        rig.line.ask(1, || false);
+        assert!(rig.asks(1), "the connector could not be asked before");
+        assert!(!rig.asks(100 * SECOND), "it has not answered");
+        let mut now = 100 * SECOND;
+        for _ in 0..10 {
+            let wait = rig.line.not_opened(now);
+            assert_eq!(wait, waits.wait(), "waits grow from one failure to the next");
+            assert!(!rig.asks(now + wait - 1));
+            now += wait;
+            assert!(rig.asks(now) && !rig.asks(now), "once, when it is due");
+        }
+        assert_eq!(rig.counts(["connects", "connect_failures", "disconnects"]), [0, 10, 0]);
+        rig.reopen(now, &[]);
+        assert!(rig.line.is_open());
+        let (socket, wait) = rig.line.lose(now);
+        assert!(socket.is_some() && !rig.line.is_open());
+        assert_eq!(wait, waits.wait(), "being connected alone is no success");
+        assert!(!rig.asks(now + wait - 1) && rig.asks(now + wait));
+        assert_eq!(rig.counts(["connects", "connect_failures", "disconnects"]), [1, 10, 1]);
+    }
+
+    #[test]
+    fn waits_start_over_after_a_connection_that_gave_quotes_for_long_enough() {
+        for (quote_after, starts_over) in
+            [(None, false), (Some(WELL_AFTER), false), (Some(WELL_AFTER + 1), true)]
+        {
+            let mut rig = Rig::new(&rig::spec());
+            let mut waits = Backoff::new(SEED);
+            for _ in 0..9 {
+                assert_eq!(rig.line.not_opened(0), waits.wait());
+            }
+            rig.reopen(START, &[]);
+            rig.quote(START + 1);
+            rig.peer.text("no quote");
+            rig.read(START + 2 * WELL_AFTER);
+            if let Some(after) = quote_after {
+                rig.quote(START + after);
+            }
+            if starts_over {
+                waits.reset();
+            }
+            let wait = rig.line.lose(START + 3 * WELL_AFTER).1;
+            assert_eq!(wait, waits.wait(), "a quote after {quote_after:?}");
+        }
+    }
+
+    #[test]
+    fn a_turn_ends_after_its_frames_or_when_the_other_side_has_no_room() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        (0..FRAMES_PER_TURN + 3).for_each(|n| rig.peer.text(&n.to_string()));
+        assert!(rig.line.is_readable(), "frames may have come with the upgrade");
+        assert_eq!(rig.read(START).0, FRAMES_PER_TURN);
+        assert!(rig.line.is_readable());
+        rig.ear.room = 2;
+        assert_eq!(rig.read(START).0, 2);
+        assert_eq!(rig.read(START).0, 0);
+        assert!(rig.line.is_readable(), "the rest waits in the socket");
+        rig.ear.room = 2;
+        assert_eq!(rig.read(START + 7).0, 1);
+        assert!(!rig.line.is_readable(), "it is empty");
+        let last = format!("{} {}", START + 7, FRAMES_PER_TURN + 2);
+        assert_eq!(
+            (rig.ear.frames.len(), rig.ear.frames.last()),
+            (FRAMES_PER_TURN + 3, Some(&last))
+        );
+        assert_eq!(rig.counts(["frames", "bytes"]), [19, 10 + 9 * 2]);
+    }
+
+    #[test]
+    fn an_empty_socket_is_read_again_when_somebody_says_that_it_may_have_something() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        rig.line.ask_again();
+        assert!(rig.peer.rearmed().is_empty(), "it was known to be readable");
+        rig.read(START);
+        rig.line.ask_again();
+        assert!(rig.line.is_readable());
+        rig.read(START);
+        rig.line.readable(true);
+        assert!(rig.line.is_readable());
+        rig.line.readable(false);
+        assert_eq!(rig.peer.rearmed(), [false, true, false]);
+        drop(rig.line.lose(START));
+        rig.line.readable(false);
+        rig.line.ask_again();
+        assert!(!rig.line.is_readable() && rig.peer.rearmed().is_empty());
+    }
+
+    #[test]
+    fn a_read_is_acknowledged_and_stamped_once_if_it_gave_bytes() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        rig.peer.stamp(START - 9);
+        rig.read(START);
+        assert_eq!((rig.peer.acknowledged(), rig.ear.stamps.len()), (0, 0), "nothing was read");
+        rig.peer.send(Sent::Control);
+        rig.peer.text("one");
+        assert_eq!(rig.read(START).0, 2);
+        rig.peer.text("two");
+        rig.read(START + 1);
+        assert_eq!(rig.peer.acknowledged(), 2);
+        assert_eq!(rig.ear.stamps, [(START - 9, START)]);
+        assert_eq!(rig.counts(["frames", "bytes"]), [2, 8]);
+    }
+
+    #[test]
+    fn an_announced_end_is_met_by_closing_and_the_frames_before_the_end_are_read() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        rig.peer.text("closing");
+        rig.peer.text("last");
+        rig.peer.send(Sent::End(Error::ConnectionClosed));
+        rig.ear.answers.push_back(Heard { quote: false, closing: true });
+        let (frames, ended) = rig.read(START);
+        assert!(matches!(ended, Some(Error::ConnectionClosed)), "{ended:?}");
+        assert_eq!((frames, rig.peer.received()), (2, vec!["<close>".to_owned()]));
+        assert_eq!(rig.counts(["frames", "bytes"]), [2, 11]);
+    }
+
+    #[test]
+    fn at_the_end_the_line_closes_and_flushes_and_counts_what_it_read() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        rig.line.close();
+        assert_eq!((rig.peer.received(), rig.peer.flushes()), (vec!["<close>".to_owned()], 1));
+        assert!(!rig.line.is_open());
+        assert_eq!(rig.counts(["disconnects"]), [0], "this end was ours");
+    }
+}
