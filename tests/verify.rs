@@ -445,26 +445,36 @@ fn a_run_of_an_older_ledger_is_verified_by_the_names_of_its_counters() {
 
 #[test]
 fn counters_of_an_hour_are_not_held_against_a_run_that_went_on_after_it() {
-    let home = tempfile::tempdir().unwrap();
-    let run = RunId::new("run-1").unwrap();
-    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
-    let hourly = |name: &str, rows| Entry {
-        rows: Some(rows),
-        ..Entry::new(EntryKind::Count, MIDNIGHT + 5).of_run("run-1").because(name)
-    };
-    let hourly = [hourly("calculator.quotes", 4), hourly("chronicle.booked", 0)];
-    ledger::write(home.path(), "run-1-events-000000", MIDNIGHT + 5, &hourly).unwrap();
-    let connected = Entry::new(EntryKind::Connected, MIDNIGHT + 6).of_run("run-1");
-    ledger::write(home.path(), "run-1-events-000001", MIDNIGHT + 6, &[connected]).unwrap();
-    let records: Vec<Record> = (0..10).map(|at| quote(at, MIDNIGHT + at)).collect();
-    let path = segment(home.path(), run, 0, 0, &records);
-    seal_segment(&path, home.path(), &catalogue()).unwrap();
-    let lock = spreadwire_lake::lock::recording(home.path()).unwrap();
-    assert_eq!(checked(home.path()).findings, [], "it goes on");
-    drop(lock);
-    let left = recover::leftovers(home.path()).unwrap();
-    assert!(left[0].recover(home.path(), None, None, |_| {}).failures.is_empty());
-    assert_eq!(checked(home.path()).findings, [], "it was killed");
+    for version in [1, 2] {
+        let home = tempfile::tempdir().unwrap();
+        let run = RunId::new("run-1").unwrap();
+        Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+        let entry = |kind, time| Entry::new(kind, time).of_run("run-1");
+        if version == 1 {
+            let started = entry(EntryKind::Started, MIDNIGHT);
+            ledger::write(home.path(), "run-1-started", MIDNIGHT, &[started]).unwrap();
+            let mark = home.path().join("journal/run-1.run.json");
+            let text = fs::read_to_string(&mark).unwrap();
+            fs::write(&mark, text.replace("\"ledger\":2,", "")).unwrap();
+        }
+        let hourly = |name: &str, rows| Entry {
+            rows: Some(rows),
+            ..entry(EntryKind::Count, MIDNIGHT + 5).because(name)
+        };
+        let hourly = [hourly("calculator.quotes", 4), hourly("chronicle.booked", 0)];
+        ledger::write(home.path(), "run-1-events-000000", MIDNIGHT + 5, &hourly).unwrap();
+        let connected = entry(EntryKind::Connected, MIDNIGHT + 6);
+        ledger::write(home.path(), "run-1-events-000001", MIDNIGHT + 6, &[connected]).unwrap();
+        let records: Vec<Record> = (0..10).map(|at| quote(at, MIDNIGHT + at)).collect();
+        let path = segment(home.path(), run, 0, 0, &records);
+        seal_segment(&path, home.path(), &catalogue()).unwrap();
+        let lock = spreadwire_lake::lock::recording(home.path()).unwrap();
+        assert_eq!(checked(home.path()).findings, [], "it goes on");
+        drop(lock);
+        let left = recover::leftovers(home.path()).unwrap();
+        assert!(left[0].recover(home.path(), None, None, |_| {}).failures.is_empty());
+        assert_eq!(checked(home.path()).findings, [], "it was killed");
+    }
 }
 
 #[test]
