@@ -2,11 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
-#[path = "../needs.rs"]
-mod needs;
 mod written;
 
-use needs::{Need, python, tests};
+use spreadwire_kit::needs::{Need, python, tests};
 use spreadwire_market::clock::SECOND;
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +12,7 @@ use written::{START, distribution, write};
 
 fn main() -> std::process::ExitCode {
     let python = Need::Python(&["hdrh.histogram"]);
-    needs::run(tests![
+    spreadwire_kit::needs::run(tests![
         the_log_and_the_distributions_say_the_same_to_the_python_package: [python],
     ])
 }

@@ -34,8 +34,6 @@ mod model;
 #[path = "../pipeline/naive.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod naive;
-#[path = "../needs.rs"]
-mod needs;
 #[path = "../pipeline/outcome.rs"]
 #[allow(dead_code, reason = "these tests need a part of it")]
 mod outcome;
@@ -53,14 +51,14 @@ mod rows;
 #[allow(dead_code, unused_imports, reason = "its tests are of the other binary")]
 mod surroundings;
 
-use needs::{Need, tests};
+use spreadwire_kit::needs::{Need, tests};
 
 const WEBSOCKETS: Need = Need::Python(&["websockets"]);
 /// Requirements of the tests that read lakes.
 const READERS: Need = Need::Python(&["numpy", "pyarrow", "polars", "duckdb"]);
 
 fn main() -> std::process::ExitCode {
-    needs::run(tests![
+    spreadwire_kit::needs::run(tests![
         examples::the_example_in_python_reads_the_same_values_that_json_has: [WEBSOCKETS],
         examples::the_short_example_prints_the_spreads_that_json_has: [WEBSOCKETS],
         lake_readers::polars_duckdb_and_pyarrow_read_every_row: [READERS],

@@ -3,9 +3,9 @@
 use crate::flattened::flattened;
 use crate::kit::{START, Server, catalogue, settings, spread, status};
 use crate::model::{Model, text};
-use crate::needs::python;
 use serde_json::{Value, json};
 use spreadwire_engine::broadcast::network::Tcp;
+use spreadwire_kit::needs::python;
 use spreadwire_market::record::{Gap, RecordingState};
 use spreadwire_market::state::State;
 use std::io::{Read, Seek};

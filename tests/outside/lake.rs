@@ -1,12 +1,12 @@
 //! Users' programs read the lakes that the engine records.
 
-use crate::needs::{python, real_data};
 use crate::pipeline::BTC_TAPE;
 use crate::records::{quote, quotes};
 use crate::rig::{MIDNIGHT, Rig, patient};
 use crate::rows::{Row, files_under, row, rows_of_lake};
 use bytemuck::Zeroable;
 use spreadwire_engine::journal::Settings;
+use spreadwire_kit::needs::{python, real_data};
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::{Quote, Record, flags};

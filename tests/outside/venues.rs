@@ -4,13 +4,11 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
-#[path = "../needs.rs"]
-mod needs;
 #[path = "../plain_reader.rs"]
 mod plain_reader;
 
-use needs::{Need, Test, real_data};
 use plain_reader::{Case, naive, naive_symbol, symbols};
+use spreadwire_kit::needs::{Need, Test, real_data};
 use spreadwire_venues::venue::VenueSpec;
 use spreadwire_venues::venues::VENUES;
 use std::io::Read as _;
@@ -31,7 +29,7 @@ fn main() -> std::process::ExitCode {
             tests.push(of_recording(name, spec, format!("tapes/{file}"), recorded_session));
         }
     }
-    needs::run(tests)
+    spreadwire_kit::needs::run(tests)
 }
 
 fn of_recording(

@@ -5,22 +5,20 @@
 
 #[path = "kit/exported.rs"]
 mod exported;
-#[path = "../../../tests/needs.rs"]
-mod needs;
 #[path = "kit/recorded.rs"]
 mod recorded;
 
 use ::lake::formats::Format;
 use exported::{all, exported, recorded_lake};
-use needs::{Need, python, tests};
 use recorded::{MIDNIGHT, one_sided, quote, record};
+use spreadwire_kit::needs::{Need, python, tests};
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::record::{Quote, Record};
 use std::fs;
 use std::process::Command;
 
 fn main() -> std::process::ExitCode {
-    needs::run(tests![
+    spreadwire_kit::needs::run(tests![
         hftbacktest_sees_every_best_bid_and_ask_at_its_time: [Need::Python(&["numpy"])],
         polars_reads_the_csv_formats: [Need::Python(&["polars"])],
     ])

@@ -7,8 +7,6 @@
 //! `harness = false` and passes its list to [`run`]. A function that is missing from the list is
 //! dead code, about which the compiler warns.
 
-#![allow(dead_code, reason = "each binary of tests needs a part of it")]
-
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::borrow::Cow;
 use std::fmt::{Display, Formatter};
@@ -17,7 +15,7 @@ use std::process::{Command, Stdio};
 
 /// A requirement of a test outside Rust.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
+pub enum Need {
     /// Python 3 with these packages.
     Python(&'static [&'static str]),
     /// A command on the path.
@@ -28,7 +26,7 @@ pub(crate) enum Need {
 
 impl Need {
     /// Requires a file or folder among the real data.
-    pub(crate) const fn data(path: &'static str) -> Need {
+    pub const fn data(path: &'static str) -> Need {
         Need::RealData(Cow::Borrowed(path))
     }
 
@@ -69,12 +67,12 @@ fn succeeds(command: &mut Command) -> bool {
 }
 
 /// Returns the Python that tests call: `PYTHON`, or `python3`.
-pub(crate) fn python() -> String {
+pub fn python() -> String {
     std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
 /// Returns the path of a file or folder among the real data.
-pub(crate) fn real_data(path: &str) -> PathBuf {
+pub fn real_data(path: &str) -> PathBuf {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
     let top = top.ancestors().find(|folder| folder.join("Cargo.lock").is_file()).unwrap_or(top);
     let folder = std::env::var_os("SPREADWIRE_REAL_DATA");
@@ -82,17 +80,17 @@ pub(crate) fn real_data(path: &str) -> PathBuf {
 }
 
 /// A test and its requirements.
-pub(crate) struct Test {
+pub struct Test {
     /// Its name, including the module.
-    pub(crate) name: String,
+    pub name: String,
     /// Requirements that must be met for it to run.
-    pub(crate) needs: Vec<Need>,
+    pub needs: Vec<Need>,
     /// The test.
-    pub(crate) run: Box<dyn FnOnce() + Send>,
+    pub run: Box<dyn FnOnce() + Send>,
 }
 
 /// Lists tests by their paths, each with what it needs.
-#[allow(unused_macros, reason = "a list may be made in another way")]
+#[macro_export]
 macro_rules! tests {
     ($($test:path: $needs:expr),* $(,)?) => {
         vec![$($crate::needs::Test {
@@ -100,11 +98,10 @@ macro_rules! tests {
         }),*]
     };
 }
-#[allow(unused_imports, reason = "a list may be made in another way")]
-pub(crate) use tests;
+pub use crate::tests;
 
 /// Runs tests as the built-in harness would, by the same command line.
-pub(crate) fn run(tests: Vec<Test>) -> std::process::ExitCode {
+pub fn run(tests: Vec<Test>) -> std::process::ExitCode {
     let mut known: Vec<(Need, bool)> = Vec::new();
     let mut is_missing = |need: &Need| {
         if let Some((_, missing)) = known.iter().find(|(other, _)| other == need) {
