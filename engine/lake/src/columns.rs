@@ -14,9 +14,11 @@ use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId};
-use spreadwire_market::record::{Closed, Kind, Opened, Quote, Record, Spread, Status, flags};
+use spreadwire_market::record::{
+    Closed, Ended, Kind, Opened, Quote, Record, Spread, Status, flags,
+};
 use spreadwire_market::spread::BPS;
-use spreadwire_market::state::{CloseReason, Reason, State};
+use spreadwire_market::state::{CloseReason, EndReason, Reason, State};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -94,6 +96,7 @@ impl<'a> Columns<'a> {
         let event = match record.kind() {
             Some(Kind::Quote) => record.view::<Quote>().ts_event,
             Some(Kind::Spread) => record.view::<Spread>().sequence,
+            Some(Kind::Ended) => record.view::<Ended>().sequence,
             Some(Kind::Closed) => {
                 record.view::<Closed>().ts_open.max(record.view::<Closed>().ts_peak)
             }
@@ -116,6 +119,7 @@ impl<'a> Columns<'a> {
             }
             Rows::Spreads => format!("{}/symbol={}/{hour}", layout::SPREADS, instrument()),
             Rows::Status => format!("{}/{date}", layout::STATUS),
+            Rows::Ends => format!("{}/{date}", layout::ENDS),
             Rows::Opportunities => format!("{}/{date}", layout::OPPORTUNITIES),
         })
     }
@@ -128,7 +132,7 @@ impl<'a> Columns<'a> {
         match group.rows {
             Rows::Quotes => (venue(), instrument()),
             Rows::Spreads => (None, instrument()),
-            Rows::Status | Rows::Opportunities => (None, None),
+            Rows::Status | Rows::Ends | Rows::Opportunities => (None, None),
         }
     }
 
@@ -166,6 +170,7 @@ impl<'a> Columns<'a> {
             Rows::Quotes => self.quotes(group, records),
             Rows::Status => self.statuses(records),
             Rows::Spreads => self.spreads(records),
+            Rows::Ends => self.ends(records),
             Rows::Opportunities => self.opportunities(records),
         };
         group.table().batch(columns)
@@ -240,6 +245,19 @@ impl<'a> Columns<'a> {
             floats(all().map(|s| Some(size(s, s.sell_sz)))),
             floats(all().map(|s| Some(s.net * BPS))),
             numbers(all().map(|s| Some(s.sequence))),
+            table::constant_text(self.run, records.len()),
+        ]
+    }
+
+    fn ends(&self, records: &[(&Record, u64)]) -> Vec<ArrayRef> {
+        let all = || records.iter().map(|(record, _)| record.view::<Ended>());
+        vec![
+            times(all().map(|e| Some(e.ts_recv))),
+            table::text_column(all().map(|e| Some(&self.instrument(e.instrument).name))),
+            table::text_column(all().map(|e| Some(self.venue(e.buy_venue)))),
+            table::text_column(all().map(|e| Some(self.venue(e.sell_venue)))),
+            table::text_column(all().map(|e| Some(end_reason(e.flags)))),
+            numbers(all().map(|e| Some(e.sequence))),
             table::constant_text(self.run, records.len()),
         ]
     }
@@ -331,6 +349,11 @@ struct Opportunity {
 
 fn close_reason(code: u8) -> String {
     CloseReason::of_code(code).map_or_else(|| code.to_string(), |reason| reason.name().to_owned())
+}
+
+/// Returns the name of a reason why a spread ended; a code of a later version as its number.
+fn end_reason(code: u8) -> String {
+    EndReason::of_code(code).map_or_else(|| code.to_string(), |reason| reason.name().to_owned())
 }
 
 fn times(values: impl Iterator<Item = Option<Nanos>>) -> ArrayRef {

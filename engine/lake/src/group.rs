@@ -1,7 +1,7 @@
 //! The table and the folder that a record goes to.
 
 use crate::layout::HOUR;
-use crate::table::{OPPORTUNITIES, QUOTES, SPREADS, STATUS, Table};
+use crate::table::{ENDS, OPPORTUNITIES, QUOTES, SPREADS, STATUS, Table};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::record::{Kind, Record};
@@ -27,6 +27,7 @@ pub(crate) enum Rows {
     Quotes,
     Status,
     Spreads,
+    Ends,
     Opportunities,
 }
 
@@ -42,6 +43,7 @@ impl Group {
             Kind::Quote => group(Rows::Quotes, record.venue, record.instrument, hour),
             Kind::Status => group(Rows::Status, venue, instrument, day),
             Kind::Spread => group(Rows::Spreads, venue, record.instrument, hour),
+            Kind::Ended => group(Rows::Ends, venue, instrument, day),
             Kind::Opened | Kind::Closed => group(Rows::Opportunities, venue, instrument, day),
             Kind::Gap | Kind::Recording => None,
         }
@@ -52,7 +54,7 @@ impl Group {
     pub fn is_over(&self, time: Nanos) -> bool {
         let hours = match self.rows {
             Rows::Quotes | Rows::Spreads => 1,
-            Rows::Status | Rows::Opportunities => HOURS_PER_DAY,
+            Rows::Status | Rows::Ends | Rows::Opportunities => HOURS_PER_DAY,
         };
         self.hour + hours <= time / HOUR
     }
@@ -64,6 +66,7 @@ impl Group {
             Rows::Quotes => &QUOTES,
             Rows::Status => &STATUS,
             Rows::Spreads => &SPREADS,
+            Rows::Ends => &ENDS,
             Rows::Opportunities => &OPPORTUNITIES,
         }
     }

@@ -14,6 +14,8 @@ pub const LEDGER: &str = "ledger";
 pub const STATUS: &str = "status";
 /// The folder of spreads above the configured threshold.
 pub const SPREADS: &str = "spreads";
+/// The folder of the ends of spreads.
+pub const ENDS: &str = "ends";
 /// The folder of opportunities, as Parquet and as lines of JSON.
 pub const OPPORTUNITIES: &str = "opportunities";
 /// The folder of raw frames.

@@ -13,7 +13,7 @@ mod read;
 mod write;
 
 pub use definitions::{
-    LEDGER, OPPORTUNITIES, QUOTES, SPREADS, STATUS, TABLES, Table, constant_text, text_column,
+    ENDS, LEDGER, OPPORTUNITIES, QUOTES, SPREADS, STATUS, TABLES, Table, constant_text, text_column,
 };
 pub use digest::{digest, row_hashes};
 pub use error::{TableError, io_error};

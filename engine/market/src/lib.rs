@@ -22,6 +22,7 @@ pub mod state;
 
 pub mod record;
 
+pub mod event;
 pub mod spread;
 
 pub mod book;

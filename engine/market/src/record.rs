@@ -27,6 +27,8 @@ coded! {
         Closed = 6 => "closed",
         /// The journal stopped or resumed recording: [`Recording`].
         Recording = 7 => "recording",
+        /// A spread no longer holds: [`Ended`].
+        Ended = 8 => "ended",
     }
 }
 
@@ -94,7 +96,7 @@ impl Kind {
     pub fn class(self) -> Class {
         match self {
             Kind::Quote | Kind::Status => Class::Input,
-            Kind::Spread | Kind::Opened | Kind::Closed => Class::Derived,
+            Kind::Spread | Kind::Ended | Kind::Opened | Kind::Closed => Class::Derived,
             Kind::Gap => Class::Mark,
             Kind::Recording => Class::Notice,
         }
@@ -227,6 +229,28 @@ pub struct Spread {
     /// Code of the kind.
     pub tag: Tag,
     /// [`Spread::SELL_LED`] or zero.
+    pub flags: u8,
+}
+
+/// The end of a spread: from here on the pair cannot be traded, until its next [`Spread`].
+#[repr(C, align(64))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Pod, Zeroable)]
+pub struct Ended {
+    /// Receive time of the quote, or time of the status, that ended it.
+    pub ts_recv: Nanos,
+    /// Global sequence number of that quote or status.
+    pub sequence: u64,
+    /// Always zero.
+    pub reserved: [u64; 5],
+    /// The traded instrument.
+    pub instrument: InstrumentId,
+    /// Venue to buy on.
+    pub buy_venue: VenueId,
+    /// Venue to sell on.
+    pub sell_venue: VenueId,
+    /// Code of the kind.
+    pub tag: Tag,
+    /// Code of the [`EndReason`](crate::state::EndReason).
     pub flags: u8,
 }
 
@@ -406,7 +430,7 @@ macro_rules! typed {
     )*};
 }
 
-typed!(Quote Spread Status Gap Opened Closed Recording);
+typed!(Quote Spread Ended Status Gap Opened Closed Recording);
 
 impl Gap {
     /// Creates a gap of `missed` records that begins at `ts_recv`, with the cause
@@ -544,7 +568,7 @@ mod tests {
 
     #[test]
     fn a_record_has_the_kind_of_the_type_it_was_made_from() {
-        let records: [Record; 7] = [
+        let records: [Record; 8] = [
             Quote::default().into(),
             Spread::default().into(),
             Status::default().into(),
@@ -552,6 +576,7 @@ mod tests {
             Opened::default().into(),
             Closed::default().into(),
             Recording::default().into(),
+            Ended::default().into(),
         ];
         assert_eq!(records.map(|record| record.kind()), Kind::ALL.map(Some));
         assert!(records[0].get::<Quote>().is_some() && records[0].get::<Gap>().is_none());
@@ -567,14 +592,14 @@ mod tests {
     #[test]
     fn classes_say_what_consumers_do_with_a_kind() {
         use Class::{Derived, Input, Mark, Notice};
-        let wanted = [Input, Derived, Input, Mark, Derived, Derived, Notice];
+        let wanted = [Input, Derived, Input, Mark, Derived, Derived, Notice, Derived];
         assert_eq!(Kind::ALL.map(Kind::class), wanted);
     }
 
     #[test]
     fn an_unknown_kind_has_none() {
         assert_eq!((Record::zeroed().kind(), Record::zeroed().class()), (None, None));
-        let unknown = Record { tag: Tag(8), ..Record::zeroed() };
+        let unknown = Record { tag: Tag(9), ..Record::zeroed() };
         assert_eq!((unknown.kind(), unknown.get::<Quote>()), (None, None));
     }
 }

@@ -60,7 +60,7 @@ impl Counts {
             let count = match record.kind() {
                 Some(Kind::Quote) => &mut quotes,
                 Some(Kind::Status) => &mut statuses,
-                Some(Kind::Spread) => &mut spreads,
+                Some(Kind::Spread | Kind::Ended) => &mut spreads,
                 Some(Kind::Opened | Kind::Closed) => &mut opportunities,
                 _ => &mut gaps,
             };

@@ -24,7 +24,7 @@ pub struct Tally {
     pub quotes: u64,
     /// Statuses.
     pub statuses: u64,
-    /// Spreads.
+    /// Spreads, and ends of spreads.
     pub spreads: u64,
     /// Opportunities that opened or closed.
     pub opportunities: u64,
@@ -39,7 +39,7 @@ impl Tally {
         match record.kind() {
             Some(Kind::Quote) => self.quotes += 1,
             Some(Kind::Status) => self.statuses += 1,
-            Some(Kind::Spread) => self.spreads += 1,
+            Some(Kind::Spread | Kind::Ended) => self.spreads += 1,
             Some(Kind::Opened | Kind::Closed) => self.opportunities += 1,
             Some(Kind::Gap) => {
                 self.gaps += 1;
@@ -278,8 +278,11 @@ fn cause_of(gap: &Gap) -> Cause {
 fn outage_of(status: &Status) -> Option<Cause> {
     let reason = Reason::of_code(status.reason)?;
     match (State::of_code(status.state)?, reason) {
-        (State::Gap, _) | (State::Down, Reason::Refused) => Some(Cause::Venue),
-        (State::Down, _) | (State::Stale, Reason::Silent) => Some(Cause::Network),
-        (State::Live | State::Stale | State::Crossed, _) => None,
+        (State::Gap | State::Refused | State::Unreadable, _) | (State::Down, Reason::Refused) => {
+            Some(Cause::Venue)
+        }
+        (State::Silent, Reason::NoQuote) => Some(Cause::Venue),
+        (State::Down | State::Silent, _) | (State::Stale, Reason::Silent) => Some(Cause::Network),
+        (State::Live | State::Stale | State::Crossed | State::OneSided | State::Lagging, _) => None,
     }
 }

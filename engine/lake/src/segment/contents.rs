@@ -35,7 +35,7 @@ impl Annexed {
     #[inline]
     pub fn add(&mut self, record: &Record) {
         match record.kind() {
-            Some(Kind::Spread) => self.spreads += 1,
+            Some(Kind::Spread | Kind::Ended) => self.spreads += 1,
             Some(Kind::Opened | Kind::Closed) => self.opportunities += 1,
             Some(Kind::Gap) => {
                 let gap: &Gap = record.view();

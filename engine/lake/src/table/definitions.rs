@@ -101,6 +101,22 @@ pub const SPREADS: Table = Table {
     ],
 };
 
+/// Ends of spreads: from here on a pair could not be traded, until its next spread.
+pub const ENDS: Table = Table {
+    name: "ends",
+    folder: layout::ENDS,
+    order: &["Run", "JournalSequence", "Instrument", "BuyVenue", "SellVenue"],
+    columns: &[
+        ("Timestamp", Time, Never),
+        ("Instrument", Text, Never),
+        ("BuyVenue", Text, Never),
+        ("SellVenue", Text, Never),
+        ("Reason", Text, Never),
+        ("JournalSequence", Signed, Never),
+        ("Run", Text, Never),
+    ],
+};
+
 /// Opportunities: one row when one opens, another when it closes.
 pub const OPPORTUNITIES: Table = Table {
     name: "opportunities",
@@ -153,7 +169,7 @@ pub const LEDGER: Table = Table {
 };
 
 /// All tables.
-pub const TABLES: [&Table; 5] = [&QUOTES, &STATUS, &SPREADS, &OPPORTUNITIES, &LEDGER];
+pub const TABLES: [&Table; 6] = [&QUOTES, &STATUS, &SPREADS, &ENDS, &OPPORTUNITIES, &LEDGER];
 
 impl Table {
     /// Returns the table whose files lie in a folder, given as a path below the lake.
