@@ -20,7 +20,7 @@ use fixture::Fixture;
 use spreadwire_engine::broadcast::{self, Broadcast};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};
-use spreadwire_market::book::Book;
+use spreadwire_market::book::{Book, Spreads};
 use spreadwire_market::clock::{Clock, MILLI, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{DecisionMaker, Settings};
@@ -138,8 +138,8 @@ fn live(venue: u8) -> Status {
 fn book() -> Book {
     let mut book = Book::new(&catalogue());
     for venue in 0..LEGS {
-        book.on_status(&live(venue));
-        book.on_quote(&quote(venue), 0, |_| ());
+        book.on_status(&live(venue), 0, &mut ());
+        book.on_quote(&quote(venue), 0, &mut ());
     }
     book
 }
@@ -149,10 +149,11 @@ fn spread(times: u64) {
     let (mut book, mut spreads) = (book(), 0);
     let quotes: Vec<Quote> = (0..LEGS).map(quote).collect();
     for (quote, sequence) in quotes.iter().cycle().zip(1..=times) {
-        book.on_quote(black_box(quote), sequence, |spread| {
+        let mut take = Spreads(|spread: &Spread| {
             black_box(spread);
             spreads += 1;
         });
+        book.on_quote(black_box(quote), sequence, &mut take);
     }
     assert_eq!(spreads, times * 2 * (u64::from(LEGS) - 1));
 }
@@ -160,7 +161,7 @@ fn spread(times: u64) {
 /// Returns the spreads that one quote produces.
 fn spreads() -> Vec<Record> {
     let (mut book, mut spreads) = (book(), Vec::new());
-    book.on_quote(&quote(0), 1, |spread: Spread| spreads.push(spread.into()));
+    book.on_quote(&quote(0), 1, &mut spreads);
     spreads
 }
 

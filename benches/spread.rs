@@ -10,12 +10,12 @@ mod results;
 mod timing;
 
 use bytemuck::Zeroable;
-use spreadwire_market::book::Book;
+use spreadwire_market::book::{Book, Spreads};
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Quote, Status};
+use spreadwire_market::record::{Quote, Spread, Status};
 use spreadwire_market::state::State;
 use std::hint::black_box;
 use timing::Samples;
@@ -50,8 +50,8 @@ fn live_book(venues: u8) -> Book {
     let mut book = Book::new(&catalogue(venues));
     for venue in 0..venues {
         let state = State::Live as u8;
-        book.on_status(&Status { state, venue: VenueId(venue), ..Status::zeroed() });
-        book.on_quote(&quote(venue), 0, |_| ());
+        book.on_status(&Status { state, venue: VenueId(venue), ..Status::zeroed() }, 0, &mut ());
+        book.on_quote(&quote(venue), 0, &mut ());
     }
     book
 }
@@ -62,15 +62,16 @@ fn main() {
         let mut book = live_book(venues);
         let quotes: Vec<Quote> = (0..venues).map(quote).collect();
         let (mut spreads, mut sequence) = (0, 0);
-        book.on_quote(&quotes[0], sequence, |_| spreads += 1);
+        book.on_quote(&quotes[0], sequence, &mut Spreads(|_: &Spread| spreads += 1));
         assert_eq!(spreads, 2 * (venues - 1), "two with each other venue");
         let mut turn = quotes.iter().cycle();
         let times = Samples::take(timing::samples(100_000), 64, || {
             sequence += 1;
             let quote = turn.next().unwrap_or(&quotes[0]);
-            book.on_quote(black_box(quote), sequence, |spread| {
+            let mut take = Spreads(|spread: &Spread| {
                 black_box(spread);
             });
+            book.on_quote(black_box(quote), sequence, &mut take);
         });
         times.tell(["spread", &format!("{venues} venues"), "book"], None);
     }

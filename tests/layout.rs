@@ -275,11 +275,11 @@ fn the_journal_replays_to_the_same_spreads_bit_for_bit() {
     for (sequence, record) in live.journalled.iter().enumerate() {
         match record.kind() {
             Some(Kind::Quote) => {
-                book.on_quote(record.view(), sequence as u64, |s| again.push(Record::from(s)));
+                book.on_quote(record.view(), sequence as u64, &mut again);
             }
             _ => {
-                book.on_status(record.view());
                 again.push(*record);
+                book.on_status(record.view(), sequence as u64, &mut again);
             }
         }
     }

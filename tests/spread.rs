@@ -7,7 +7,7 @@ use bytemuck::Zeroable;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use proptest::prelude::*;
-use spreadwire_market::book::Book;
+use spreadwire_market::book::{Book, Spreads};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
@@ -108,9 +108,10 @@ fn spreads(records: &[Record]) -> Vec<Spread> {
     for (sequence, record) in records.iter().enumerate() {
         match record.kind() {
             Some(Kind::Quote) => {
-                book.on_quote(record.view(), sequence as u64, |spread| spreads.push(spread));
+                let mut keep = Spreads(|spread: &Spread| spreads.push(*spread));
+                book.on_quote(record.view(), sequence as u64, &mut keep);
             }
-            _ => book.on_status(record.view()),
+            _ => book.on_status(record.view(), sequence as u64, &mut ()),
         }
     }
     spreads
@@ -257,13 +258,13 @@ proptest! {
             let mut seen = Vec::new();
             for (sequence, record) in records.iter().enumerate() {
                 if record.kind() == Some(Kind::Status) {
-                    book.on_status(record.view());
+                    book.on_status(record.view(), sequence as u64, &mut ());
                     continue;
                 }
-                book.on_quote(record.view(), sequence as u64, |s| {
+                book.on_quote(record.view(), sequence as u64, &mut Spreads(|s: &Spread| {
                     let name = |v: VenueId| if flip { VENUES - 1 - v.0 } else { v.0 };
                     seen.push((sequence, name(s.buy_venue), name(s.sell_venue), s.net.to_bits()));
-                });
+                }));
             }
             seen.sort_unstable();
             seen

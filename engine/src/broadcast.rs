@@ -228,7 +228,7 @@ impl<N: Network> Broadcast<N> {
         let told = states.drain(|record| match Topic::of(record) {
             Some(Topic::Recording(recording)) => give_recording(recording, clients, shared),
             // A gap here is states that did not fit: what comes next is the present one.
-            Some(Topic::Spread(_) | Topic::Status(_) | Topic::Gap(_)) | None => {}
+            Some(Topic::Spread(_) | Topic::Ended(_) | Topic::Status(_) | Topic::Gap(_)) | None => {}
         });
         let taken = records.drain(|record| match Topic::of(record) {
             Some(Topic::Spread(spread)) => {
@@ -237,6 +237,11 @@ impl<N: Network> Broadcast<N> {
                 if clients.give(event.as_ref(), shared) {
                     queued.push((spread.leader(), spread.ts_recv));
                 }
+            }
+            Some(Topic::Ended(ended)) => {
+                shared.tally.ended.add(1);
+                let event = shared.market.on_ended(ended);
+                clients.give(event.as_ref(), shared);
             }
             Some(Topic::Status(status)) => {
                 shared.tally.statuses.add(1);

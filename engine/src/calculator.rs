@@ -9,10 +9,10 @@ use crate::runtime::ring::{CountSender, Receiver};
 use crate::runtime::stopwatch::Stopwatch;
 use crate::runtime::tally::Tally;
 use spreadwire_lake::stage::{Stage, StageCounter};
-use spreadwire_market::book::Book;
+use spreadwire_market::book::{Book, Results};
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
-use spreadwire_market::record::{Kind, Record, Spread};
+use spreadwire_market::record::{Ended, Kind, Record, Spread};
 
 /// Name of the latency stage that the calculator measures: from the receive time until the spreads
 /// are on the edges.
@@ -32,7 +32,7 @@ pub struct Output {
 }
 
 impl Output {
-    /// Creates an edge that carries results: every spread and status.
+    /// Creates an edge that carries results: every spread, every end of one, and every status.
     #[must_use]
     pub fn of_results(sender: CountSender) -> Output {
         Output { sender, quotes: false, statuses: true, spreads: Some(f64::NEG_INFINITY) }
@@ -44,7 +44,8 @@ impl Output {
         Output { sender, quotes: true, statuses: true, spreads: None }
     }
 
-    /// Creates an edge that carries only spreads with a net of at least `min_net`, a fraction.
+    /// Creates an edge that carries only spreads with a net of at least `min_net`, a fraction, and
+    /// the ends of all spreads.
     #[must_use]
     pub fn of_spreads(sender: CountSender, min_net: f64) -> Output {
         Output { sender, quotes: false, statuses: false, spreads: Some(min_net) }
@@ -53,6 +54,35 @@ impl Output {
     #[inline]
     fn wants(&self, spread: &Spread) -> bool {
         self.spreads.is_some_and(|min| min <= spread.net)
+    }
+
+    /// Returns whether the ends of spreads are sent: wherever spreads are, whatever their net was.
+    fn wants_ends(&self) -> bool {
+        self.spreads.is_some()
+    }
+}
+
+/// Sends what the book says to every edge that wants it, and counts it.
+struct Fan<'a> {
+    outputs: &'a mut [Output],
+    spreads: u64,
+    ended: u64,
+}
+
+impl Results for Fan<'_> {
+    #[inline]
+    fn spread(&mut self, spread: &Spread) {
+        self.spreads += 1;
+        for output in self.outputs.iter_mut().filter(|o| o.wants(spread)) {
+            output.sender.offer((*spread).into());
+        }
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.ended += 1;
+        for output in self.outputs.iter_mut().filter(|o| o.wants_ends()) {
+            output.sender.offer((*ended).into());
+        }
     }
 }
 
@@ -64,6 +94,7 @@ struct Counts {
     quotes: Counter,
     statuses: Counter,
     spreads: Counter,
+    ended: Counter,
 }
 
 /// Reads quotes and statuses; sends them, and the spreads that they produce, to every edge.
@@ -93,6 +124,7 @@ impl Calculator {
             quotes: counters.register("calculator.quotes"),
             statuses: counters.register("calculator.statuses"),
             spreads: counters.register("calculator.spreads"),
+            ended: counters.register("calculator.ended"),
         };
         let stopwatch = Stopwatch::alone(STAGE, clock);
         Calculator { inputs, outputs, book, sequence: 0, stopwatch, counts }
@@ -177,23 +209,21 @@ fn take(
                     counts.passed.add(record.venue, record.instrument);
                 }
             }
-            let mut spreads = 0;
-            book.on_quote(record.view(), sequence, |spread| {
-                spreads += 1;
-                for output in outputs.iter_mut().filter(|o| o.wants(&spread)) {
-                    output.sender.offer(spread.into());
-                }
-            });
+            let mut fan = Fan { outputs, spreads: 0, ended: 0 };
+            book.on_quote(record.view(), sequence, &mut fan);
             counts.quotes.add(1);
-            counts.spreads.add(spreads);
+            counts.spreads.add(fan.spreads);
+            counts.ended.add(fan.ended);
             true
         }
         Some(Kind::Status) => {
-            book.on_status(record.view());
             for output in outputs.iter_mut().filter(|o| o.statuses) {
                 output.sender.offer(*record);
             }
+            let mut fan = Fan { outputs, spreads: 0, ended: 0 };
+            book.on_status(record.view(), sequence, &mut fan);
             counts.statuses.add(1);
+            counts.ended.add(fan.ended);
             true
         }
         _ => {

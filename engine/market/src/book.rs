@@ -8,13 +8,14 @@
 //! proceeds of a sale and the cost of a purchase after fees, and the time until which it is fresh.
 //! All of this is computed once, when the quote arrives. Bit masks with one bit per venue tell
 //! which venues are live and which have a usable bid or ask, so a quote visits only venues that it
-//! can be paired with.
+//! can be paired with. Two more masks for each leg tell which pairs stand: a pair stands from its
+//! spread on, until a quote or a status after which it cannot be traded. Then the book says so.
 
 use crate::clock::Nanos;
-use crate::instrument::{Catalogue, VENUES_MAX, VenueId};
-use crate::record::{Quote, Spread, Status, flags};
+use crate::instrument::{Catalogue, InstrumentId, VENUES_MAX, VenueId};
+use crate::record::{Ended, Quote, Record, Spread, Status, flags};
 use crate::spread::{FeeFactors, net_of_products};
-use crate::state::State;
+use crate::state::{EndReason, State};
 
 /// One bit per venue.
 type Venues = u64;
@@ -47,6 +48,53 @@ struct Masks {
     asks: Venues,
 }
 
+/// Pairs of one leg that stand: those that have had a spread and no end since.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    /// Venues to sell on, when buying on the leg's venue.
+    buys: Venues,
+    /// Venues to buy on, when selling on the leg's venue.
+    sells: Venues,
+}
+
+/// Takes the results of a quote or a status, in order.
+pub trait Results {
+    /// Takes a spread.
+    fn spread(&mut self, spread: &Spread);
+    /// Takes the end of a spread.
+    fn ended(&mut self, ended: &Ended);
+}
+
+/// Drops every result.
+impl Results for () {
+    fn spread(&mut self, _: &Spread) {}
+    fn ended(&mut self, _: &Ended) {}
+}
+
+/// Keeps every result.
+impl Results for Vec<Record> {
+    fn spread(&mut self, spread: &Spread) {
+        self.push((*spread).into());
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        self.push((*ended).into());
+    }
+}
+
+/// Calls a function with each spread, and drops the ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Spreads<F>(pub F);
+
+impl<F: FnMut(&Spread)> Results for Spreads<F> {
+    #[inline]
+    fn spread(&mut self, spread: &Spread) {
+        (self.0)(spread);
+    }
+
+    fn ended(&mut self, _: &Ended) {}
+}
+
 /// Fee and age limit of a venue.
 #[derive(Clone, Copy, Debug)]
 struct Terms {
@@ -61,8 +109,12 @@ pub struct Book {
     legs: Vec<Leg>,
     /// Indexed by instrument.
     masks: Vec<Masks>,
+    /// Indexed as `legs`.
+    standing: Vec<Standing>,
     /// Indexed by venue.
     terms: Vec<Terms>,
+    /// A net further from zero than this is taken for a mistake, a fraction.
+    max_net: f64,
 }
 
 impl Leg {
@@ -115,23 +167,38 @@ impl Book {
             venues,
             legs: vec![Leg::default(); instruments * venues],
             masks: vec![Masks::default(); instruments],
+            standing: vec![Standing::default(); instruments * venues],
             terms: terms
                 .map(|v| Terms { fee: FeeFactors::of(v.taker_fee), max_age: v.max_age })
                 .collect(),
+            max_net: f64::INFINITY,
         }
     }
 
-    /// Applies a change of state. A venue that is not live takes part in no spread.
-    pub fn on_status(&mut self, status: &Status) {
-        let masks = &mut self.masks[status.instrument.index()];
-        masks.live = with(masks.live, bit(status.venue), status.state == State::Live as u8);
+    /// Takes a net further from zero than `max_net`, a fraction, for a mistake in a quote: such a
+    /// pair has no spread, and one that stood has ended.
+    #[must_use]
+    pub fn believing(self, max_net: f64) -> Book {
+        Book { max_net, ..self }
     }
 
-    /// Applies a quote and calls `each` with the spreads it forms with every other usable venue.
-    /// Venues come in the order of their ids; for each, buying on the quote's venue comes before
-    /// selling there.
+    /// Applies a change of state, numbered `sequence`. A venue that is not live takes part in no
+    /// spread, and those that stood have ended.
+    pub fn on_status(&mut self, status: &Status, sequence: u64, results: &mut impl Results) {
+        let live = status.state == State::Live as u8;
+        let masks = &mut self.masks[status.instrument.index()];
+        masks.live = with(masks.live, bit(status.venue), live);
+        if !live {
+            let cause = Cause { ts_recv: status.ts_recv, sequence, instrument: status.instrument };
+            self.stand(&cause, status.venue, Standing::default(), results);
+        }
+    }
+
+    /// Applies a quote, numbered `sequence`. `results` takes the spreads it forms with every other
+    /// usable venue, then the ends of those that it no longer forms. Venues come in the order of
+    /// their ids; for each, buying on the quote's venue comes before selling there.
     #[inline]
-    pub fn on_quote(&mut self, quote: &Quote, sequence: u64, mut each: impl FnMut(Spread)) {
+    pub fn on_quote(&mut self, quote: &Quote, sequence: u64, results: &mut impl Results) {
         let here = Leg::of(quote, self.terms[quote.venue.index()]);
         let row = quote.instrument.index() * self.venues;
         let legs = &mut self.legs[row..row + self.venues];
@@ -142,6 +209,7 @@ impl Book {
         let sell_to = bids & !bit & all(asks & bit != 0);
         let buy_from = asks & !bit & all(bids & bit != 0);
         let mut left = sell_to | buy_from;
+        let mut formed = Standing::default();
         while left != 0 {
             let (place, other) = (left.trailing_zeros() as usize, left & left.wrapping_neg());
             left ^= other;
@@ -151,14 +219,90 @@ impl Book {
             }
             let venue = venue_of(place);
             if sell_to & other != 0 {
-                each(spread(quote, sequence, (quote.venue, &here), (venue, there)));
+                let spread = spread(quote, sequence, (quote.venue, &here), (venue, there));
+                if spread.net.abs() <= self.max_net {
+                    formed.buys |= other;
+                    results.spread(&spread);
+                }
             }
             if buy_from & other != 0 {
-                each(spread(quote, sequence, (venue, there), (quote.venue, &here)));
+                let spread = spread(quote, sequence, (venue, there), (quote.venue, &here));
+                if spread.net.abs() <= self.max_net {
+                    formed.sells |= other;
+                    results.spread(&spread);
+                }
             }
         }
         legs[quote.venue.index()] = here;
+        if self.standing[row + quote.venue.index()] != formed {
+            let cause = Cause { ts_recv: quote.ts_recv, sequence, instrument: quote.instrument };
+            self.stand(&cause, quote.venue, formed, results);
+        }
     }
+
+    /// Notes which pairs of a venue stand from now on, and says which have ended.
+    #[cold]
+    fn stand(&mut self, cause: &Cause, venue: VenueId, now: Standing, results: &mut impl Results) {
+        let row = cause.instrument.index() * self.venues;
+        let here = row + venue.index();
+        let before = std::mem::replace(&mut self.standing[here], now);
+        let changed = (before.buys ^ now.buys) | (before.sells ^ now.sells);
+        for other in venues_in(changed) {
+            let (mark, there) = (bit(venue), row + other.index());
+            let Standing { buys, sells } = &mut self.standing[there];
+            *sells = with(*sells, mark, now.buys & bit(other) != 0);
+            *buys = with(*buys, mark, now.sells & bit(other) != 0);
+            let reason = self.reason(cause, venue, other);
+            let mut end = |buy_venue, sell_venue| {
+                results.ended(&cause.ended(buy_venue, sell_venue, reason));
+            };
+            if before.buys & !now.buys & bit(other) != 0 {
+                end(venue, other);
+            }
+            if before.sells & !now.sells & bit(other) != 0 {
+                end(other, venue);
+            }
+        }
+    }
+
+    /// Returns why the pairs of two venues can no longer be traded.
+    fn reason(&self, cause: &Cause, venue: VenueId, other: VenueId) -> EndReason {
+        let Masks { live, bids, asks } = self.masks[cause.instrument.index()];
+        let both = bit(venue) | bit(other);
+        let there = &self.legs[cause.instrument.index() * self.venues + other.index()];
+        if live & bids & asks & both != both {
+            EndReason::LegNotLive
+        } else if there.fresh_until < cause.ts_recv {
+            EndReason::LegOld
+        } else {
+            EndReason::Implausible
+        }
+    }
+}
+
+/// The input that ends spreads.
+#[derive(Clone, Copy, Debug)]
+struct Cause {
+    ts_recv: Nanos,
+    sequence: u64,
+    instrument: InstrumentId,
+}
+
+impl Cause {
+    fn ended(&self, buy_venue: VenueId, sell_venue: VenueId, reason: EndReason) -> Ended {
+        let Cause { ts_recv, sequence, instrument } = *self;
+        let flags = reason as u8;
+        Ended { ts_recv, sequence, instrument, buy_venue, sell_venue, flags, ..Ended::default() }
+    }
+}
+
+/// Returns the venues of a mask, in the order of their ids.
+fn venues_in(mut mask: Venues) -> impl Iterator<Item = VenueId> {
+    std::iter::from_fn(move || {
+        let place = (mask != 0).then(|| mask.trailing_zeros() as usize)?;
+        mask &= mask - 1;
+        Some(venue_of(place))
+    })
 }
 
 #[inline]

@@ -1,8 +1,8 @@
 //! The decision: when an opportunity opens and when it closes.
 //!
 //! A net spread at or above the entry threshold opens an opportunity. It closes when the net falls
-//! below the exit threshold (hysteresis), when a leg is no longer live, or when records were
-//! missed. After a close the pair cools down. If rules per pair are given, only those pairs open,
+//! below the exit threshold (hysteresis), when a leg is no longer live, when the spread ends for
+//! another reason, or when records were missed. After a close the pair cools down. If rules per pair are given, only those pairs open,
 //! each at its own thresholds, and nothing opens once the rules have expired. The decision places
 //! no orders.
 //!
@@ -10,9 +10,10 @@
 //! from a ring, `tools/trader` from the broadcast.
 
 use crate::clock::Nanos;
+use crate::event::Event;
 use crate::instrument::{Catalogue, InstrumentId, VenueId};
-use crate::record::{Closed, Kind, Opened, Record, Spread, Status};
-use crate::state::{CloseReason, State};
+use crate::record::{Closed, Ended, Opened, Record, Spread, Status};
+use crate::state::{CloseReason, EndReason, State};
 
 /// Thresholds and limits of the decision.
 #[derive(Clone, Debug, PartialEq)]
@@ -92,6 +93,12 @@ pub struct DecisionMaker {
     opened: u64,
     open_now: usize,
     in_step: bool,
+    /// Time of the present duty cycle.
+    now: Nanos,
+    /// A spread older than this opens nothing.
+    max_age: Nanos,
+    /// Spreads that would have opened something and were too old.
+    too_old: u64,
 }
 
 impl DecisionMaker {
@@ -115,6 +122,9 @@ impl DecisionMaker {
             opened: 0,
             open_now: 0,
             in_step: true,
+            now: 0,
+            max_age: Nanos::MAX,
+            too_old: 0,
         };
         match rules {
             None => {
@@ -146,15 +156,34 @@ impl DecisionMaker {
 
     /// Processes the next record and appends [`Opened`] and [`Closed`] records to `out`.
     pub fn on_record(&mut self, record: &Record, out: &mut Vec<Record>) {
-        match record.kind() {
-            Some(Kind::Spread) => self.on_spread(record.view(), out),
-            Some(Kind::Status) => self.on_status(record.view(), out),
-            Some(Kind::Gap) => {
+        match Event::of(record) {
+            Some(Event::Spread(spread)) => self.on_spread(spread, out),
+            Some(Event::Ended(ended)) => self.on_ended(ended, out),
+            Some(Event::Status(status)) => self.on_status(status, out),
+            Some(Event::Gap(gap)) => {
                 self.in_step = false;
-                self.close_all(CloseReason::Gap, record.ts_recv(), out);
+                self.close_all(CloseReason::Gap, gap.ts_recv, out);
             }
-            _ => {}
+            None => {}
         }
+    }
+
+    /// Makes spreads open nothing that were received more than `max_age` ns before the time last
+    /// given to [`at`](DecisionMaker::at): they have waited somewhere, and may no longer hold.
+    #[must_use]
+    pub fn acting_within(self, max_age: Nanos) -> DecisionMaker {
+        DecisionMaker { max_age, ..self }
+    }
+
+    /// Takes the time now, ns since 1970 UTC.
+    pub fn at(&mut self, now: Nanos) {
+        self.now = now;
+    }
+
+    /// Returns the number of spreads that were good enough to open something, but too old.
+    #[must_use]
+    pub fn too_old(&self) -> u64 {
+        self.too_old
     }
 
     /// Reports that all available records were processed. After a gap, this allows opening again.
@@ -191,7 +220,11 @@ impl DecisionMaker {
             let entered = self.thresholds[place].entry <= spread.net;
             let cool = pair.cool_until <= spread.ts_recv;
             if entered && cool && self.in_step && spread.ts_recv < self.expires {
-                self.open(place, spread, out);
+                if self.now.saturating_sub(spread.ts_recv) <= self.max_age {
+                    self.open(place, spread, out);
+                } else {
+                    self.too_old += 1;
+                }
             }
             return;
         }
@@ -203,6 +236,15 @@ impl DecisionMaker {
         if spread.net < self.thresholds[place].exit {
             self.close(place, CloseReason::Exit, spread.ts_recv, out);
         }
+    }
+
+    fn on_ended(&mut self, ended: &Ended, out: &mut Vec<Record>) {
+        let place = self.place(ended.instrument, ended.buy_venue, ended.sell_venue);
+        let reason = match EndReason::of_code(ended.flags) {
+            Some(EndReason::LegNotLive) => CloseReason::LegNotLive,
+            Some(EndReason::LegOld | EndReason::Implausible) | None => CloseReason::SpreadEnded,
+        };
+        self.close(place, reason, ended.ts_recv, out);
     }
 
     fn on_status(&mut self, status: &Status, out: &mut Vec<Record>) {
@@ -295,7 +337,7 @@ impl DecisionMaker {
 mod tests {
     use super::*;
     use crate::instrument::{Instrument, VenueInfo};
-    use crate::record::Gap;
+    use crate::record::{Gap, Kind};
     use crate::state::Reason;
     use bytemuck::Zeroable;
     use proptest::prelude::*;

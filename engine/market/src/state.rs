@@ -128,5 +128,7 @@ coded! {
         Gap = 2 => "gap",
         /// The engine stopped.
         Stopped = 3 => "stopped",
+        /// The spread ended although both legs are live: one is too old, or the net is not believed.
+        SpreadEnded = 4 => "spread_ended",
     }
 }

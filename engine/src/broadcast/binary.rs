@@ -12,8 +12,9 @@ use super::snapshot::Part;
 use super::text::{Text, tidy};
 use bytemuck::{Pod, Zeroable};
 use spreadwire_market::instrument::{Catalogue, InstrumentId};
-use spreadwire_market::record::{Gap, Recording, Spread, Status};
+use spreadwire_market::record::{Ended, Gap, Recording, Spread, Status};
 use spreadwire_market::spread::BPS;
+use spreadwire_market::state::State;
 use std::mem::{offset_of, size_of};
 use std::sync::Arc;
 
@@ -43,6 +44,7 @@ enum Code {
     Gap = 4,
     Recording = 5,
     Snapshot = 6,
+    Ended = 7,
 }
 
 /// What every message begins with.
@@ -84,6 +86,22 @@ struct StatusMessage {
     state: u8,
     previous: u8,
     reason: u8,
+    health: u8,
+    reserved: [u8; 7],
+}
+
+#[repr(C)]
+#[derive(Clone, Copy, Pod, Zeroable)]
+struct EndedMessage {
+    header: Header,
+    seq: u64,
+    ts_recv: u64,
+    quote_seq: u64,
+    instrument: u32,
+    buy_venue: u8,
+    sell_venue: u8,
+    reason: u8,
+    reserved: u8,
 }
 
 #[repr(C)]
@@ -153,7 +171,8 @@ struct InstrumentRow {
 const _: () = assert!(cfg!(target_endian = "little"), "structures are sent as they stand");
 const _: () = assert!(size_of::<Header>() == 8 && offset_of!(Header, length) == 4);
 const _: () = assert!(size_of::<SpreadMessage>() == 80 && offset_of!(SpreadMessage, net) == 64);
-const _: () = assert!(size_of::<StatusMessage>() == 24 && offset_of!(StatusMessage, reason) == 23);
+const _: () = assert!(size_of::<StatusMessage>() == 32 && offset_of!(StatusMessage, reason) == 23);
+const _: () = assert!(size_of::<EndedMessage>() == 40 && offset_of!(EndedMessage, reason) == 38);
 const _: () = assert!(size_of::<GapMessage>() == 48 && offset_of!(GapMessage, reason) == 40);
 const _: () = assert!(size_of::<RecordingMessage>() == 32);
 const _: () = assert!(size_of::<SnapshotHead>() == 96 && offset_of!(SnapshotHead, id) == 32);
@@ -192,6 +211,9 @@ impl Binary {
             Some(Topic::Spread(spread)) => self.spread(out, event.seq, spread, flags),
             Some(Topic::Status(status)) => {
                 out.append(bytemuck::bytes_of(&status_of(status, flags)))
+            }
+            Some(Topic::Ended(ended)) => {
+                out.append(bytemuck::bytes_of(&ended_of(ended, event.seq, flags)));
             }
             Some(Topic::Gap(gap)) => out.append(bytemuck::bytes_of(&engine_gap_of(gap, flags))),
             Some(Topic::Recording(recording)) => {
@@ -273,9 +295,31 @@ fn status_of(status: &Status, flags: u16) -> StatusMessage {
         ts_recv: status.ts_recv,
         instrument: status.instrument.0,
         venue: status.venue.0,
-        state: status.state,
-        previous: status.previous,
+        state: basic(status.state),
+        previous: basic(status.previous),
         reason: status.reason,
+        health: status.state,
+        reserved: [0; 7],
+    }
+}
+
+/// Returns the code of a state in the terms of the first five; a code that this version does not
+/// know stays as it is.
+fn basic(code: u8) -> u8 {
+    State::of_code(code).map_or(code, |state| state.basic().code())
+}
+
+fn ended_of(ended: &Ended, seq: u64, flags: u16) -> EndedMessage {
+    EndedMessage {
+        header: header::<EndedMessage>(Code::Ended, flags),
+        seq,
+        ts_recv: ended.ts_recv,
+        quote_seq: ended.sequence,
+        instrument: ended.instrument.0,
+        buy_venue: ended.buy_venue.0,
+        sell_venue: ended.sell_venue.0,
+        reason: ended.flags,
+        reserved: 0,
     }
 }
 
@@ -378,10 +422,11 @@ mod tests {
             table!("+", VenueRow, name_offset: "u32", name_length: "u32", taker_fee_bps: "f64"),
             table!("+", InstrumentRow, name_offset: "u32", name_length: "u32", venues: "u64", price_scale: "u8", size_scale: "u8"),
             table!("", SpreadMessage, seq: "u64", ts_recv: "u64", quote_seq: "u64", buy_px: "i64", sell_px: "i64", buy_sz: "i64", sell_sz: "i64", net: "f64", instrument: "u32", buy_venue: "u8", sell_venue: "u8", price_scale: "u8", size_scale: "u8"),
-            table!("", StatusMessage, ts_recv: "u64", instrument: "u32", venue: "u8", state: "u8", previous: "u8", reason: "u8"),
+            table!("", StatusMessage, ts_recv: "u64", instrument: "u32", venue: "u8", state: "u8", previous: "u8", reason: "u8", health: "u8"),
             table!("", GapMessage, missed: "u64", from_seq: "u64", to_seq: "u64", ts_recv: "u64", reason: "u8"),
             table!("", RecordingMessage, ts_recv: "u64", lost: "u64", state: "u8"),
             table!("", SnapshotHead, seq: "u64", states: "u32", spreads: "u32", last: "u8", id_length: "u8", id: "[u8; 64]"),
+            table!("", EndedMessage, seq: "u64", ts_recv: "u64", quote_seq: "u64", instrument: "u32", buy_venue: "u8", sell_venue: "u8", reason: "u8"),
         ];
         assert_eq!(drawn, expected.concat());
     }
@@ -389,7 +434,7 @@ mod tests {
     #[test]
     fn the_document_has_every_code() {
         use spreadwire_market::record::RecordingState;
-        use spreadwire_market::state::{Reason, State};
+        use spreadwire_market::state::{EndReason, Reason, State};
         let document = include_str!("../../../docs/broadcast.md");
         let list = |names: &[(u8, &str)]| {
             let codes: Vec<String> = names.iter().map(|(c, n)| format!("{c} `{n}`")).collect();
@@ -398,6 +443,7 @@ mod tests {
         for codes in [
             list(&State::ALL.map(|s| (s as u8, s.name()))),
             list(&Reason::ALL.map(|r| (r as u8, r.name()))),
+            list(&EndReason::ALL.map(|r| (r as u8, r.name()))),
             list(&RecordingState::ALL.map(|s| (s as u8, s.name()))),
         ] {
             assert!(document.contains(&codes), "{codes}");
@@ -407,6 +453,7 @@ mod tests {
             ("status", Code::Status, size_of::<StatusMessage>()),
             ("gap", Code::Gap, size_of::<GapMessage>()),
             ("recording", Code::Recording, size_of::<RecordingMessage>()),
+            ("ended", Code::Ended, size_of::<EndedMessage>()),
             ("snapshot", Code::Snapshot, size_of::<SnapshotHead>()),
         ] {
             let title = format!("**{name}** (kind {}), {length} bytes", code as u8);

@@ -72,7 +72,7 @@ impl Conflation {
     /// never be sent because of it.
     pub(super) fn put(&mut self, event: &Event, keys: &Keys) -> u64 {
         match event.topic() {
-            Some(Topic::Spread(_)) => self.put_at(event.key, event),
+            Some(Topic::Spread(_) | Topic::Ended(_)) => self.put_at(event.key, event),
             Some(Topic::Status(status)) => self.put_status(status, event, keys),
             Some(Topic::Gap(gap)) => self.put_gap(gap, keys),
             Some(Topic::Recording(recording)) => {

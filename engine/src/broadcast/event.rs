@@ -4,7 +4,7 @@
 //! clients are not told about touches nothing else here; one that they are told about becomes a
 //! variant, and the compiler names every place that has to handle it.
 
-use spreadwire_market::record::{Gap, Kind, Record, Recording, Spread, Status};
+use spreadwire_market::record::{Ended, Gap, Kind, Record, Recording, Spread, Status};
 
 /// A record with its place in the table and in the stream.
 #[derive(Clone, Copy, Debug)]
@@ -35,6 +35,8 @@ impl Event {
 pub(super) enum Topic<'a> {
     /// The price gap of a pair of venues changed.
     Spread(&'a Spread),
+    /// A pair can no longer be traded, until its next spread.
+    Ended(&'a Ended),
     /// The state of a (venue, instrument) changed.
     Status(&'a Status),
     /// Records are missing.
@@ -49,6 +51,7 @@ impl Topic<'_> {
     pub(super) fn of(record: &Record) -> Option<Topic<'_>> {
         match record.kind() {
             Some(Kind::Spread) => Some(Topic::Spread(record.view())),
+            Some(Kind::Ended) => Some(Topic::Ended(record.view())),
             Some(Kind::Status) => Some(Topic::Status(record.view())),
             Some(Kind::Gap) => Some(Topic::Gap(record.view())),
             Some(Kind::Recording) => Some(Topic::Recording(record.view())),

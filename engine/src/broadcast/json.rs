@@ -13,13 +13,15 @@ use super::text::{Fragment, Text, tidy};
 use serde::Serialize;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
-use spreadwire_market::record::{Gap, Recording, RecordingState, Spread, Status};
+use spreadwire_market::record::{Ended, Gap, Recording, RecordingState, Spread, Status};
 use spreadwire_market::spread::BPS;
-use spreadwire_market::state::{Reason, State};
+use spreadwire_market::state::{EndReason, Reason, State};
 use std::sync::Arc;
 
 /// The protocol's name and version, as `hello` says it.
 pub const PROTOCOL: &str = "spreadwire.v1";
+/// What has been added to version 1: 2 since `ended` and `health`.
+const REVISION: u32 = 2;
 
 /// Bytes of the longest event's frame without its names: a header, fourteen fields, nine numbers.
 const EVENT_FRAME_BYTES_MAX: usize = 512;
@@ -40,6 +42,8 @@ struct Names {
     buy_venues: Vec<Fragment>,
     /// By venue, in a spread.
     sell_venues: Vec<Fragment>,
+    /// By venue, at the end of a spread.
+    ended_venues: Vec<Fragment>,
     /// By venue, in a state.
     state_venues: Vec<Fragment>,
     /// By instrument, in a state.
@@ -59,6 +63,7 @@ impl Names {
             instruments: instruments(&|name| format!(",\"instrument\":{name},\"buy_venue\":")),
             buy_venues: venues(&|name| format!("{name},\"sell_venue\":")),
             sell_venues: venues(&|name| format!("{name},\"buy_px\":\"")),
+            ended_venues: venues(&|name| format!("{name},\"reason\":\"")),
             state_venues: venues(&|name| format!("\"venue\":{name},\"instrument\":")),
             state_instruments: instruments(&|name| format!("{name},\"state\":\"")),
         }
@@ -90,11 +95,15 @@ impl Json {
                 out.put(b"{\"type\":\"spread\",");
                 self.spread_fields(out, event.seq, spread);
             }
+            Some(Topic::Ended(ended)) => {
+                text(out, "{\"type\":\"ended\",");
+                self.ended_fields(out, event.seq, ended);
+            }
             Some(Topic::Status(status)) => {
                 text(out, "{\"type\":\"status\",");
                 self.state_fields(out, status);
                 text(out, ",\"previous\":\"");
-                text(out, State::of_code(status.previous).map_or("unknown", State::name));
+                text(out, basic(status.previous));
                 text(out, "\"");
             }
             Some(Topic::Gap(gap)) => engine_gap_fields(out, gap),
@@ -154,6 +163,7 @@ impl Json {
         let venues = catalogue.venues.iter();
         let hello = Rare::Hello {
             protocol: PROTOCOL,
+            revision: REVISION,
             engine: env!("CARGO_PKG_VERSION"),
             venues: venues
                 .map(|v| HelloVenue { name: &v.name, taker_fee_bps: tidy(v.taker_fee * BPS) })
@@ -195,7 +205,7 @@ impl Json {
         match event.topic() {
             Some(Topic::Spread(spread)) => self.spread_fields(out, event.seq, spread),
             Some(Topic::Status(status)) => self.state_fields(out, status),
-            Some(Topic::Gap(_) | Topic::Recording(_)) | None => {
+            Some(Topic::Ended(_) | Topic::Gap(_) | Topic::Recording(_)) | None => {
                 debug_assert!(false, "the table of keys has states and spreads alone");
             }
         }
@@ -232,9 +242,22 @@ impl Json {
         *buffer = out;
     }
 
+    fn ended_fields(&self, out: &mut Text, seq: u64, ended: &Ended) {
+        let names = &self.names;
+        number(out, "\"seq\":", seq);
+        out.fragment(&names.instruments[ended.instrument.index()]);
+        out.fragment(&names.buy_venues[ended.buy_venue.index()]);
+        out.fragment(&names.ended_venues[ended.sell_venue.index()]);
+        text(out, EndReason::of_code(ended.flags).map_or("unknown", EndReason::name));
+        number(out, "\",\"ts_recv\":", ended.ts_recv);
+        number(out, ",\"quote_seq\":", ended.sequence);
+    }
+
     fn state_fields(&self, out: &mut Text, status: &Status) {
         out.fragment(&self.names.state_venues[status.venue.index()]);
         out.fragment(&self.names.state_instruments[status.instrument.index()]);
+        text(out, basic(status.state));
+        out.put(b"\",\"health\":\"");
         text(out, State::of_code(status.state).map_or("unknown", State::name));
         out.put(b"\",\"reason\":\"");
         text(out, Reason::of_code(status.reason).map_or("unknown", Reason::name));
@@ -245,6 +268,11 @@ impl Json {
 
 /// Ends the states of a snapshot and begins its spreads.
 const SPREADS: &str = "],\"spreads\":[";
+
+/// Returns the name of a state in the terms of the first five.
+fn basic(code: u8) -> &'static str {
+    State::of_code(code).map_or("unknown", |state| state.basic().name())
+}
 
 fn engine_gap_fields(out: &mut Text, gap: &Gap) {
     text(out, "{\"type\":\"gap\",\"reason\":\"engine\"");
@@ -279,6 +307,7 @@ fn string(out: &mut Text, of: &str) {
 enum Rare<'a> {
     Hello {
         protocol: &'a str,
+        revision: u32,
         engine: &'a str,
         venues: Vec<HelloVenue<'a>>,
         instruments: Vec<HelloInstrument<'a>>,
@@ -407,6 +436,15 @@ mod tests {
         keep(&mut |out| json.snapshot(out, &mut Part::new(filters.at(0), &market)));
         let event = |seq| Event::unkeyed(spread(), seq);
         keep(&mut |out| json.event(out, &event(42), Delivery::InOrder));
+        let ended = Ended {
+            sequence: 9_002,
+            flags: EndReason::LegOld as u8,
+            buy_venue: VenueId(0),
+            sell_venue: VenueId(1),
+            ts_recv: spread().ts_recv,
+            ..Ended::zeroed()
+        };
+        keep(&mut |out| json.event(out, &Event::unkeyed(ended, 42), Delivery::InOrder));
         let stale = status(1, State::Stale, Reason::Quiet, start + 5 * SECOND);
         keep(&mut |out| json.event(out, &Event::unkeyed(stale, 42), Delivery::InOrder));
         let missed = Missed { count: 1250, from_seq: 43, to_seq: 1300 };
@@ -452,6 +490,10 @@ mod tests {
             assert!(request::parse(text, &catalogue()).is_ok(), "{text}");
         }
     }
+
+    /// What revision 1 calls each state, by the code of the state.
+    const FIRST_FIVE: [&str; 10] =
+        ["down", "live", "stale", "gap", "crossed", "stale", "stale", "gap", "down", "down"];
 
     /// A spread as anyone would write it with serde, from its fields.
     fn naive_spread(seq: u64, s: &Spread, (price, size): (u8, u8)) -> serde_json::Value {
@@ -503,7 +545,7 @@ mod tests {
         #[test]
         fn what_is_written_by_hand_is_what_serde_writes(
             spread in any_spread(), seq in any::<u64>(), scales in (0_u8..=18, 0_u8..=18),
-            code in 0_u8..5, reason in 0_u8..7, number in any::<u64>(), conflated in any::<bool>()
+            code in 0_u8..10, reason in 0_u8..16, number in any::<u64>(), conflated in any::<bool>()
         ) {
             let mut catalogue = catalogue();
             catalogue.instruments[0] =
@@ -521,13 +563,23 @@ mod tests {
             };
             check(spread.into(), naive_spread(seq, &spread, scales));
             let status = Status {
-                state: code, previous: 4 - code, reason, ..status(1, State::Down, Reason::Quote, number)
+                state: code, previous: 9 - code, reason, ..status(1, State::Down, Reason::Quote, number)
             };
             check(status.into(), serde_json::json!({
                 "type": "status", "venue": "okx", "instrument": "A\"/\u{e9}",
-                "state": State::ALL[usize::from(code)].name(),
+                "state": FIRST_FIVE[usize::from(code)],
+                "health": State::ALL[usize::from(code)].name(),
                 "reason": Reason::ALL[usize::from(reason)].name(), "ts_recv": number,
-                "previous": State::ALL[usize::from(4 - code)].name(),
+                "previous": FIRST_FIVE[usize::from(9 - code)],
+            }));
+            let why = EndReason::ALL[usize::from(code % 3)];
+            let ended = Ended {
+                ts_recv: number, sequence: seq, sell_venue: VenueId(1), flags: why as u8,
+                ..Ended::zeroed()
+            };
+            check(ended.into(), serde_json::json!({
+                "type": "ended", "seq": seq, "instrument": "A\"/\u{e9}", "buy_venue": "binance",
+                "sell_venue": "okx", "reason": why.name(), "ts_recv": number, "quote_seq": seq,
             }));
             check(Gap::new(number, seq).into(), serde_json::json!({
                 "type": "gap", "reason": "engine", "missed": seq, "ts_recv": number,

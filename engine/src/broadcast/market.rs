@@ -6,7 +6,7 @@
 use super::event::Event;
 use bytemuck::Zeroable;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
-use spreadwire_market::record::{Record, Spread, Status};
+use spreadwire_market::record::{Ended, Record, Spread, Status};
 use spreadwire_market::state::{Reason, State};
 
 /// Rank of a venue that does not list an instrument.
@@ -139,6 +139,13 @@ impl Market {
         let event = Event { record: (*spread).into(), seq: self.seq, key };
         self.latest[key] = event;
         Some(event)
+    }
+
+    /// Forgets the spread of a pair; `None` if its legs are not in the catalogue.
+    pub(super) fn on_ended(&mut self, ended: &Ended) -> Option<Event> {
+        let key = self.keys.pair(ended.instrument, ended.buy_venue, ended.sell_venue)?;
+        self.latest[key].record = Record::zeroed();
+        Some(Event { record: (*ended).into(), seq: self.seq, key })
     }
 
     /// Keeps a state; the pairs of a leg that is not live are forgotten.

@@ -133,7 +133,7 @@ impl<S: Socket> Stream<S> {
     #[inline]
     pub(super) fn wants(&self, event: &Event) -> bool {
         match event.topic() {
-            Some(Topic::Spread(_) | Topic::Status(_)) => self.filters.want(event),
+            Some(Topic::Spread(_) | Topic::Ended(_) | Topic::Status(_)) => self.filters.want(event),
             Some(Topic::Gap(_)) => true,
             // One that has no snapshot yet is told with it.
             Some(Topic::Recording(_)) => self.filters.have_begun(),

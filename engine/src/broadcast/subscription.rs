@@ -62,6 +62,12 @@ impl Filter {
                     && self.venues.is_none_or(|venues| venues & legs != 0)
                     && (self.min_net_bps.is_none() || self.min_net <= spread.net)
             }
+            // The spread may have been wanted, whatever its net was.
+            Some(Topic::Ended(ended)) => {
+                let legs = bit(ended.buy_venue) | bit(ended.sell_venue);
+                self.has_instrument(ended.instrument)
+                    && self.venues.is_none_or(|venues| venues & legs != 0)
+            }
             // The other leg of a wanted spread may be on any venue.
             Some(Topic::Status(status)) => self.has_instrument(status.instrument),
             Some(Topic::Gap(_) | Topic::Recording(_)) | None => false,

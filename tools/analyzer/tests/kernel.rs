@@ -20,11 +20,11 @@ use naive::{Pair, bps};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use spreadwire_market::book::Book;
+use spreadwire_market::book::{Book, Spreads};
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
-use spreadwire_market::record::{Quote, Status, flags};
+use spreadwire_market::record::{Quote, Spread, Status, flags};
 use spreadwire_market::spread::{FeeFactors, net};
 use spreadwire_market::state::State;
 use std::collections::BTreeMap;
@@ -422,7 +422,7 @@ fn replay(market: &Market) -> Replay {
     for (venue, rows) in (0_u8..).zip(&market.rows) {
         let live = State::Live as u8;
         let venue_id = VenueId(venue);
-        book.on_status(&Status { state: live, venue: venue_id, ..Status::zeroed() });
+        book.on_status(&Status { state: live, venue: venue_id, ..Status::zeroed() }, 0, &mut ());
         quotes.extend(rows.iter().map(|row| (venue, row)));
     }
     quotes.sort_by_key(|(_, row)| row.time);
@@ -439,9 +439,10 @@ fn replay(market: &Market) -> Replay {
             ..Quote::zeroed()
         };
         let mut spreads = BTreeMap::new();
-        book.on_quote(&quote, sequence, |spread| {
+        let mut keep = Spreads(|spread: &Spread| {
             spreads.insert([spread.buy_venue.index(), spread.sell_venue.index()], spread.net);
         });
+        book.on_quote(&quote, sequence, &mut keep);
         let here = usize::from(venue);
         for [one, two] in market.pairs().into_iter().filter(|pair| pair.contains(&here)) {
             let nets = spreads.get(&[one, two]).zip(spreads.get(&[two, one]));

@@ -76,7 +76,7 @@ fn of_record(record: &Record) -> Told {
             let r: &Recording = record.view();
             Told::Recording { ts_recv: r.ts_recv, lost: r.lost, state: r.state }
         }
-        other @ (Kind::Quote | Kind::Opened | Kind::Closed) => {
+        other @ (Kind::Quote | Kind::Ended | Kind::Opened | Kind::Closed) => {
             panic!("{other:?} is not broadcast")
         }
     }
