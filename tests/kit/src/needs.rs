@@ -20,6 +20,8 @@ pub enum Need {
     Python(&'static [&'static str]),
     /// A command on the path.
     Command(&'static str),
+    /// The browser that [`chromium`] names.
+    Chromium,
     /// A file or folder among the real data.
     RealData(Cow<'static, str>),
 }
@@ -38,6 +40,7 @@ impl Need {
                 succeeds(Command::new(python()).args(["-c", find]).args(*packages))
             }
             Need::Command(name) => succeeds(Command::new(name).arg("--version")),
+            Need::Chromium => succeeds(Command::new(chromium()).arg("--version")),
             Need::RealData(path) => real_data(path).exists(),
         }
     }
@@ -45,7 +48,9 @@ impl Need {
     /// Returns whether it is a failure if this is missing.
     fn is_promised(&self) -> bool {
         match self {
-            Need::Python(_) | Need::Command(_) => std::env::var("CI").is_ok_and(|ci| ci == "true"),
+            Need::Python(_) | Need::Command(_) | Need::Chromium => {
+                std::env::var("CI").is_ok_and(|ci| ci == "true")
+            }
             Need::RealData(_) => std::env::var_os("SPREADWIRE_REAL_DATA").is_some(),
         }
     }
@@ -56,6 +61,7 @@ impl Display for Need {
         match self {
             Need::Python(packages) => write!(f, "{} with {}", python(), packages.join(", ")),
             Need::Command(name) => write!(f, "the command {name}"),
+            Need::Chromium => write!(f, "the browser {}", chromium()),
             Need::RealData(path) => write!(f, "{path} of SPREADWIRE_REAL_DATA"),
         }
     }
@@ -71,6 +77,11 @@ pub fn python() -> String {
     std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
+/// Returns the browser that tests call: `CHROMIUM`, or `chromium`.
+pub fn chromium() -> String {
+    std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned())
+}
+
 /// Returns the path of a file or folder among the real data.
 pub fn real_data(path: &str) -> PathBuf {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -80,6 +91,7 @@ pub fn real_data(path: &str) -> PathBuf {
 }
 
 /// A test and its requirements.
+#[expect(missing_debug_implementations, reason = "a function has nothing to print")]
 pub struct Test {
     /// Its name, including the module.
     pub name: String,
