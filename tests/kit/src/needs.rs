@@ -132,9 +132,9 @@ pub fn run(tests: Vec<Test>) -> std::process::ExitCode {
 }
 
 fn trial(test: Test, missing: &[Need]) -> Trial {
-    let list = missing.iter().map(Need::to_string).collect::<Vec<_>>().join(" and ");
+    let list = list(missing);
     if missing.iter().any(Need::is_promised) {
-        return Trial::test(test.name, move || Err(Failed::from(format!("there is no {list}"))));
+        return Trial::test(test.name, move || Err(Failed::from(format!("needs {list}"))));
     }
     let run = test.run;
     let runner = move || {
@@ -145,4 +145,17 @@ fn trial(test: Test, missing: &[Need]) -> Trial {
         return Trial::test(test.name, runner);
     }
     Trial::test(test.name, runner).with_kind(format!("needs {list}")).with_ignored_flag(true)
+}
+
+/// Lists what is missing. Of several files of real data, the first one stands for all.
+fn list(missing: &[Need]) -> String {
+    let is_data = |need: &&Need| matches!(need, Need::RealData(_));
+    let (data, mut named): (Vec<&Need>, Vec<&Need>) = missing.iter().partition(is_data);
+    named.extend(data.first());
+    let list = named.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    match data.len() {
+        0 | 1 => list,
+        2 => format!("{list} and another file"),
+        files => format!("{list} and {} other files", files - 1),
+    }
 }

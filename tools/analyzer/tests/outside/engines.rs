@@ -9,16 +9,16 @@ use std::fs::File;
 use std::process::Command;
 
 const SEED: u64 = 20_240_815;
-/// The script.
+/// The customary script.
 const SCRIPT: &str = "baselines/pair_metrics.py";
 const NEEDS: [Need; 2] = [Need::Python(&["polars", "duckdb"]), Need::data(SCRIPT)];
 
-/// What the script needs.
+/// Returns what the script needs.
 pub(crate) fn needs() -> Vec<Need> {
     NEEDS.to_vec()
 }
 
-/// What the script on the tapes needs.
+/// Returns what the script needs to read the tapes.
 pub(crate) fn needs_of_tapes() -> Vec<Need> {
     NEEDS.into_iter().chain(TAPES.map(|(name, _)| Need::data(name))).collect()
 }
@@ -52,7 +52,7 @@ pub(crate) fn on_random_lakes_the_compatible_columns_are_those_of_all_three_engi
     assert_equal_to_all_engines(&home, &["--metrics", "compatible"], code);
 }
 
-/// A tape, and the instrument for a venue and symbol of it.
+/// A tape, and a function that names the instrument for a venue and symbol of it.
 type Tape = (&'static str, fn(&str, &str) -> String);
 
 const TAPES: [Tape; 5] = [
