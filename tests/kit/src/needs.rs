@@ -20,6 +20,8 @@ pub enum Need {
     Python(&'static [&'static str]),
     /// A command on the path.
     Command(&'static str),
+    /// The browser that [`chromium`] names.
+    Chromium,
     /// A file or folder among the real data.
     RealData(Cow<'static, str>),
 }
@@ -38,6 +40,7 @@ impl Need {
                 succeeds(Command::new(python()).args(["-c", find]).args(*packages))
             }
             Need::Command(name) => succeeds(Command::new(name).arg("--version")),
+            Need::Chromium => succeeds(Command::new(chromium()).arg("--version")),
             Need::RealData(path) => real_data(path).exists(),
         }
     }
@@ -45,7 +48,9 @@ impl Need {
     /// Returns whether it is a failure if this is missing.
     fn is_promised(&self) -> bool {
         match self {
-            Need::Python(_) | Need::Command(_) => std::env::var("CI").is_ok_and(|ci| ci == "true"),
+            Need::Python(_) | Need::Command(_) | Need::Chromium => {
+                std::env::var("CI").is_ok_and(|ci| ci == "true")
+            }
             Need::RealData(_) => std::env::var_os("SPREADWIRE_REAL_DATA").is_some(),
         }
     }
@@ -56,6 +61,7 @@ impl Display for Need {
         match self {
             Need::Python(packages) => write!(f, "{} with {}", python(), packages.join(", ")),
             Need::Command(name) => write!(f, "the command {name}"),
+            Need::Chromium => write!(f, "the browser {}", chromium()),
             Need::RealData(path) => write!(f, "{path} of SPREADWIRE_REAL_DATA"),
         }
     }
@@ -71,6 +77,11 @@ pub fn python() -> String {
     std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned())
 }
 
+/// Returns the browser that tests call: `CHROMIUM`, or `chromium`.
+pub fn chromium() -> String {
+    std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned())
+}
+
 /// Returns the path of a file or folder among the real data.
 pub fn real_data(path: &str) -> PathBuf {
     let top = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -80,6 +91,7 @@ pub fn real_data(path: &str) -> PathBuf {
 }
 
 /// A test and its requirements.
+#[expect(missing_debug_implementations, reason = "a function has nothing to print")]
 pub struct Test {
     /// Its name, including the module.
     pub name: String,
@@ -120,9 +132,9 @@ pub fn run(tests: Vec<Test>) -> std::process::ExitCode {
 }
 
 fn trial(test: Test, missing: &[Need]) -> Trial {
-    let list = missing.iter().map(Need::to_string).collect::<Vec<_>>().join(" and ");
+    let list = list(missing);
     if missing.iter().any(Need::is_promised) {
-        return Trial::test(test.name, move || Err(Failed::from(format!("there is no {list}"))));
+        return Trial::test(test.name, move || Err(Failed::from(format!("needs {list}"))));
     }
     let run = test.run;
     let runner = move || {
@@ -133,4 +145,17 @@ fn trial(test: Test, missing: &[Need]) -> Trial {
         return Trial::test(test.name, runner);
     }
     Trial::test(test.name, runner).with_kind(format!("needs {list}")).with_ignored_flag(true)
+}
+
+/// Lists what is missing. Of several files of real data, the first one stands for all.
+fn list(missing: &[Need]) -> String {
+    let is_data = |need: &&Need| matches!(need, Need::RealData(_));
+    let (data, mut named): (Vec<&Need>, Vec<&Need>) = missing.iter().partition(is_data);
+    named.extend(data.first());
+    let list = named.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ");
+    match data.len() {
+        0 | 1 => list,
+        2 => format!("{list} and another file"),
+        files => format!("{list} and {} other files", files - 1),
+    }
 }

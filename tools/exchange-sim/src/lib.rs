@@ -55,4 +55,5 @@ pub use options::{Options, Source, Speed, VenueAt};
 pub use simulator::Simulator;
 pub use stats::{Occasion, Outcome, Stats, VenueStats, Written};
 pub use tape::{TapeInstrument, TapeOptions, TapeSurvey, survey};
-pub use venues::{venue_names, venue_path, venue_symbol};
+pub use venue::{Texts, WireQuote};
+pub use venues::{venue_frame, venue_names, venue_number, venue_path, venue_symbol};

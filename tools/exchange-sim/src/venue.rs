@@ -120,33 +120,40 @@ pub(crate) enum Action {
 
 /// The prices and sizes of a quote, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Texts {
-    pub(crate) bid: String,
-    pub(crate) bid_qty: String,
-    pub(crate) ask: String,
-    pub(crate) ask_qty: String,
+pub struct Texts {
+    /// Best bid.
+    pub bid: String,
+    /// Size at the best bid.
+    pub bid_qty: String,
+    /// Best ask.
+    pub ask: String,
+    /// Size at the best ask.
+    pub ask_qty: String,
 }
 
 /// One quote that is to be written as a frame.
 #[derive(Debug)]
-pub(crate) struct WireQuote<'a> {
-    pub(crate) topic: &'a str,
-    pub(crate) symbol: &'a str,
-    pub(crate) texts: &'a Texts,
+pub struct WireQuote<'a> {
+    /// Name of the stream that the frame belongs to.
+    pub topic: &'a str,
+    /// The venue's symbol.
+    pub symbol: &'a str,
+    /// Prices and sizes as the venue writes them.
+    pub texts: &'a Texts,
     /// Prices and sizes sent before, for a delta. `None` asks for a snapshot.
-    pub(crate) before: Option<&'a Texts>,
+    pub before: Option<&'a Texts>,
     /// Whether the venue's older dialect is asked for.
-    pub(crate) delta_dialect: bool,
+    pub delta_dialect: bool,
     /// Update id of the symbol.
-    pub(crate) sequence: u64,
+    pub sequence: u64,
     /// Sequence number across the symbols of the venue.
-    pub(crate) cross: u64,
+    pub cross: u64,
     /// Numbers of orders at the best bid and at the best ask.
-    pub(crate) orders: [u64; 2],
+    pub orders: [u64; 2],
     /// Matching time, in ms since 1970 UTC.
-    pub(crate) event_ms: u64,
+    pub event_ms: u64,
     /// Sending time, in ms since 1970 UTC.
-    pub(crate) push_ms: u64,
+    pub push_ms: u64,
 }
 
 /// The parts of a recorded frame.

@@ -8,7 +8,7 @@ mod binance_usdm;
 mod bybit;
 mod okx;
 
-use crate::venue::Venue;
+use crate::venue::{Venue, WireQuote};
 
 /// The venues that the simulator can play.
 pub(crate) static VENUES: [&dyn Venue; 4] =
@@ -37,6 +37,25 @@ pub fn venue_symbol(venue: &str, instrument: &str) -> Option<String> {
 #[must_use]
 pub fn venue_path(venue: &str) -> Option<&'static str> {
     by_name(venue).map(Venue::path)
+}
+
+/// Returns a number as a venue writes it, or `None` if the venue is not known. `places` is the number
+/// of digits after the point in the instrument's grid.
+#[must_use]
+pub fn venue_number(venue: &str, text: &str, places: usize) -> Option<String> {
+    let mut out = String::new();
+    by_name(venue)?.number(text, places, &mut out);
+    Some(out)
+}
+
+/// Returns a quote as a venue's frame: bare, or as a combined stream carries it. Returns `None` if the
+/// venue is not known or has no combined streams.
+#[must_use]
+pub fn venue_frame(venue: &str, quote: &WireQuote<'_>, combined: bool) -> Option<String> {
+    let venue = by_name(venue)?;
+    let mut bare = String::new();
+    venue.frame(quote, &mut bare);
+    if combined { venue.combined(quote.topic, &bare) } else { Some(bare) }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@
 //! `cov(lag) = variance - g(lag)`. Theta is the slope of a weighted line through `log cov` over the
 //! lags, with weights `(n / 2) (cov / g)²` after the variance of `log cov` for normal steps. The
 //! difference between the line at lag 0 and the variance is the noise. This is the variogram's
-//! nugget (Matheron 1963). Reference: simulations in `tools/analyzer/tests/statistics.rs`.
+//! nugget (Matheron 1963). Reference: simulations in `tools/analyzer/tests/statistics`.
 
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_2;

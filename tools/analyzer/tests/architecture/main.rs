@@ -4,9 +4,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
-#[path = "architecture/circles.rs"]
 mod circles;
-#[path = "architecture/sources.rs"]
 mod sources;
 
 use circles::circle;

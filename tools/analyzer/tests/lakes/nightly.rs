@@ -2,17 +2,12 @@
 //! the bytes of the results do not depend on how they were computed. Also the golden files: the
 //! results of a small lake made by a formula, to the last digit (`BLESS=1` rewrites them).
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-use kit::{DAY, HOUR, Home, MIDNIGHT, Style, VENUES, folder, problems, walk};
+use crate::kit::{self, DAY, HOUR, Home, MIDNIGHT, Style, VENUES, folder, problems, walk};
 use serde_json::{Value, json};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-
-#[path = "kit/lakes.rs"]
-mod kit;
 
 /// Results that must not depend on how a run computed them.
 #[derive(PartialEq, Eq)]

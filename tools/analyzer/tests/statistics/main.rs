@@ -1,6 +1,6 @@
 //! The statistics against what other packages compute from the same series
 //! (`data/fixtures/statistics`), sums against the whole series, and half-lives against processes
-//! whose half-life is known.
+//! whose half-life is known. `outside/gaps.rs` has such a process over recorded times.
 //!
 //! Every simulation is seeded and prints its seed; `SEED=` runs it with another.
 
@@ -14,6 +14,10 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
+
+mod half_lives;
+
+use half_lives::{GAPS, RUNS, about_95_percent, covers, gaussian, holds, ornstein_uhlenbeck, seed};
 
 /// `data/fixtures/statistics/reference.json`; see `make.py` beside it.
 #[derive(Deserialize)]
@@ -307,30 +311,6 @@ fn the_normal_distribution_is_that_of_scipy() {
     }
 }
 
-fn seed(default: u64) -> u64 {
-    let seed = std::env::var("SEED").map_or(default, |text| text.parse().unwrap());
-    println!("SEED={seed}");
-    seed
-}
-
-fn gaussian(random: &mut ChaCha8Rng) -> f64 {
-    let (radius, angle): (f64, f64) = (1.0 - random.random::<f64>(), random.random());
-    (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()
-}
-
-/// Returns a stationary path with mean 0.05 and standard deviation 3e-4, one value before and one
-/// after each gap.
-fn ornstein_uhlenbeck(gaps: &[f64], half_life: f64, random: &mut ChaCha8Rng) -> Vec<f64> {
-    let mut deviation = 3e-4 * gaussian(random);
-    let mut values = vec![0.05 + deviation];
-    for gap in gaps {
-        let left = 0.5_f64.powf(gap / half_life);
-        deviation = left * deviation + 3e-4 * (1.0 - left * left).sqrt() * gaussian(random);
-        values.push(0.05 + deviation);
-    }
-    values
-}
-
 /// Returns bursts: seven of ten gaps are about a millisecond, the others seconds; exponential each.
 fn bursts(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     let gap = |random: &mut ChaCha8Rng| {
@@ -340,73 +320,10 @@ fn bursts(count: usize, random: &mut ChaCha8Rng) -> Vec<f64> {
     (0..count).map(|_| gap(random)).collect()
 }
 
-const RUNS: usize = 400;
-const GAPS: usize = 2_000;
-
-/// Number of half-lives that the gaps span. The rate is biased upwards by up to 4 / T, in units of
-/// its error `4 / sqrt(2 ln 2 * 500) = 0.15`, which costs the coverage less than half a percent.
-const HALF_LIVES: f64 = 500.0;
-
-fn holds(found: &HalfLife, truth: f64) -> bool {
-    found.low_s <= truth && found.high_s.is_none_or(|high| truth <= high)
-}
-
-/// Checks that the 95 % interval holds the truth in 92 to 98 % of all runs, which at 400 runs is
-/// 2.75 standard errors to either side.
-#[track_caller]
-fn about_95_percent(held: usize) {
-    assert!((RUNS * 92 / 100..=RUNS * 98 / 100).contains(&held), "{held} of {RUNS}");
-}
-
-#[track_caller]
-fn covers(gaps: impl Fn(usize, &mut ChaCha8Rng) -> Vec<f64>, random: &mut ChaCha8Rng) {
-    let (mut held, mut sum) = (0, 0.0);
-    for run in 0..RUNS {
-        let gaps = gaps(run, random);
-        let truth = gaps.iter().sum::<f64>() / HALF_LIVES;
-        let values = ornstein_uhlenbeck(&gaps, truth, random);
-        let steps = gaps.iter().zip(values.windows(2));
-        let transitions: Vec<Transition> = steps
-            .map(|(dt_s, pair)| Transition { dt_s: *dt_s, from: pair[0], to: pair[1] })
-            .collect();
-        let found = ou::half_life(&transitions).unwrap();
-        held += usize::from(holds(&found, truth));
-        sum += truth / found.half_life_s;
-    }
-    println!("{held} of {RUNS} intervals hold the truth; rate over truth {:.4}", sum / RUNS as f64);
-    about_95_percent(held);
-}
-
 #[test]
 fn the_interval_holds_a_known_half_life_over_bursts() {
     let mut random = ChaCha8Rng::seed_from_u64(seed(1));
     covers(|_, random| bursts(GAPS, random), &mut random);
-}
-
-/// Returns the receive times of the recorded tape, in s from its beginning, each once.
-fn recorded_times() -> Option<Vec<f64>> {
-    let beside = root().join("../shared");
-    let folder = std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from);
-    let tape = folder.join("tapes/quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z.csv.gz");
-    let Ok(file) = std::fs::File::open(&tape) else {
-        println!("skipped: {} is absent (SPREADWIRE_REAL_DATA)", tape.display());
-        return None;
-    };
-    let mut rows = csv::Reader::from_reader(flate2::read::MultiGzDecoder::new(file));
-    let mut times: Vec<i64> =
-        rows.records().map(|record| record.unwrap()[0].parse().unwrap()).collect();
-    times.sort_unstable();
-    times.dedup();
-    Some(times.iter().map(|time| (time - times[0]) as f64 * 1e-9).collect())
-}
-
-#[test]
-fn the_interval_holds_a_known_half_life_over_recorded_gaps() {
-    let Some(times) = recorded_times() else { return };
-    let gaps: Vec<f64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let mut random = ChaCha8Rng::seed_from_u64(seed(2));
-    let apart = (gaps.len() - GAPS) / RUNS;
-    covers(|run, _| gaps[run * apart..][..GAPS].to_vec(), &mut random);
 }
 
 #[test]

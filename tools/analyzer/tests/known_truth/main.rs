@@ -8,7 +8,6 @@ use analyzer::report::Report;
 use exchange_sim::{ModelOptions, ModelVenue};
 use std::collections::BTreeMap;
 
-#[path = "known_truth/kit.rs"]
 mod kit;
 
 use kit::{BEGIN, Lake, MS, Quote, Quotes, Row, play, rows, seeds};

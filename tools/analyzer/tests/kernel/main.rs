@@ -29,9 +29,7 @@ use spreadwire_market::spread::{FeeFactors, net};
 use spreadwire_market::state::State;
 use std::collections::BTreeMap;
 
-#[path = "kernel/market.rs"]
 mod market;
-#[path = "kernel/naive.rs"]
 mod naive;
 
 /// Time steps: milliseconds for bursts; seconds, so that samples fall on minutes; minutes, over

@@ -1,5 +1,5 @@
-//! The HTML page: nothing foreign gets in, everything is there, the same report gives the same
-//! bytes, and a browser draws it without an error.
+//! The HTML page: nothing foreign gets in, everything is there, and the same report gives the same
+//! bytes. `outside/browser.rs` tests that a browser draws it without an error.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -7,9 +7,6 @@ use analyzer::output::html::page;
 use analyzer::report::Report;
 use proptest::prelude::*;
 
-#[path = "html/browser.rs"]
-mod browser;
-#[path = "html/kit.rs"]
 mod kit;
 
 /// Kinds of charts on a page with one detailed pair.
@@ -118,29 +115,5 @@ proptest! {
     fn no_scale_breaks_a_picture(exponent in -320.0..308.0f64, negative: bool) {
         let by = 10f64.powf(exponent) * if negative { -1.0 } else { 1.0 };
         assert_all_finite(&html(&kit::scaled(by)), by);
-    }
-}
-
-#[test]
-fn a_browser_draws_every_picture() {
-    let Some(chromium) = browser::find() else { return };
-    let nothing = chromium.look_at("nothing", "<body></body>").screenshot_bytes;
-    let broken = chromium.look_at("broken", "<body><script>none()</script></body>");
-    assert_ne!(broken.complaints, Vec::<String>::new(), "complaints are heard");
-    for (name, report, charts) in [
-        ("rich", kit::rich(60), 61),
-        ("poor", kit::poor(), 0),
-        ("blank", kit::blank(), 1),
-        ("hostile", kit::hostile(), 61),
-        ("huge", kit::scaled(1e300), 1 + 4 * 6),
-    ] {
-        let seen = chromium.look_at(name, &html(&report));
-        assert_eq!(seen.complaints, Vec::<String>::new(), "{name}");
-        assert_eq!(seen.charts, charts, "{name}: pictures that are drawn");
-        assert_eq!(seen.empty, 0, "{name}: pictures that are not");
-        assert!(seen.width <= 1280, "{name}: {} px wide", seen.width);
-        assert!(2 * nothing < seen.screenshot_bytes, "{name}: the screenshot is blank");
-        let sorted = if report.pairs.is_empty() { None } else { Some(report.pairs.len()) };
-        assert_eq!(seen.first_when_reversed, sorted, "{name}: the table sorts");
     }
 }

@@ -1,22 +1,12 @@
-//! The compatible columns equal those of the customary script, on recorded tapes and on random
-//! lakes: checked against all three engines of `pair_metrics.py`, and against plain loops over
-//! rows.
-//!
-//! The engines need `polars` and `duckdb` for the first `python3` on the path, and the folder
-//! `$SPREADWIRE_REAL_DATA` (default `../shared`). Where they are absent the test prints that it
-//! skips; on CI it fails.
+//! Random lakes, their compatible columns by plain loops over rows, and the comparison with those of
+//! the analyzer.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-use kit::{Chance, HOUR, Home, MIDNIGHT, Pairs, Row, SECOND, Style, Unit, cents, pairs};
+use crate::kit::{
+    self, Chance, HOUR, Home, MIDNIGHT, Pairs, Row, SECOND, Style, Unit, cents, pairs,
+};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-#[path = "kit/lakes.rs"]
-mod kit;
-
-const SEED: u64 = 20_240_808;
 /// Number of random instruments; each is a case of its own.
 const CASES: u64 = 24;
 /// Names that SQL accepts unquoted.
@@ -40,11 +30,15 @@ const EXACT: [&str; 12] = [
 ];
 
 /// Rows by instrument and venue, in the order of the paths of their files.
-type Quotes = BTreeMap<String, BTreeMap<&'static str, Vec<Row>>>;
+pub(crate) type Quotes = BTreeMap<String, BTreeMap<&'static str, Vec<Row>>>;
 
 /// Writes one instrument on two to four venues and one to four days. Times often coincide, within a
 /// venue and between venues. Some venues start late, lack a day, or have days that no other has.
-fn random_instrument(lake: &Path, symbol: &str, seed: u64) -> BTreeMap<&'static str, Vec<Row>> {
+pub(crate) fn random_instrument(
+    lake: &Path,
+    symbol: &str,
+    seed: u64,
+) -> BTreeMap<&'static str, Vec<Row>> {
     let mut chance = Chance(seed);
     let days = 1 + chance.below(4);
     let venues = usize::try_from(2 + chance.below(3)).unwrap();
@@ -103,7 +97,7 @@ fn random_rows(chance: &mut Chance, begin: i64, grain: i64, swing: i64) -> Vec<R
     rows
 }
 
-fn random_lake(lake: &Path, seed: u64) -> Quotes {
+pub(crate) fn random_lake(lake: &Path, seed: u64) -> Quotes {
     println!("seed {seed}");
     let case = |case| {
         let symbol = format!("C{case:02}/USDT");
@@ -178,7 +172,7 @@ fn by_loops(left: &[(i64, f64)], right: &[(i64, f64)]) -> Option<Vec<(String, St
 }
 
 /// Returns all pairs of a lake that have a deviation.
-fn all_by_loops(quotes: &Quotes) -> Pairs {
+pub(crate) fn all_by_loops(quotes: &Quotes) -> Pairs {
     let mut pairs = Pairs::new();
     for (symbol, venues) in quotes {
         for (one, left) in venues {
@@ -195,14 +189,14 @@ fn all_by_loops(quotes: &Quotes) -> Pairs {
 }
 
 /// Returns what the analyzer prints about a lake: header and pairs.
-fn analysed(home: &Home, options: &[&str], code: Option<i32>) -> (Vec<String>, Pairs) {
+pub(crate) fn analysed(home: &Home, options: &[&str], code: Option<i32>) -> (Vec<String>, Pairs) {
     let outcome = home.run(&[&["--no-partials", "--format", "csv,json"], options].concat());
     assert_eq!(outcome.code, code, "{}{}", outcome.text, outcome.errors);
     pairs(&home.file("out/ranking.csv"))
 }
 
 /// Compares names, order and values. `clock` is the shortest time that is told apart, in s.
-fn assert_equal(ours: &Pairs, theirs: &Pairs, clock: f64, who: &str) {
+pub(crate) fn assert_equal(ours: &Pairs, theirs: &Pairs, clock: f64, who: &str) {
     let keys = |pairs: &Pairs| pairs.keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(ours), keys(theirs), "{who}: pairs");
     let mut wrong = Vec::new();
@@ -233,170 +227,4 @@ fn agree(name: &str, our: &str, their: &str, relative: f64) -> bool {
     }
     let (our, their): (f64, f64) = (our.parse().unwrap(), their.parse().unwrap());
     (our - their).abs() <= 1e-12 + relative * their.abs()
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-fn real_data() -> PathBuf {
-    let beside = root().join("../shared");
-    std::env::var_os("SPREADWIRE_REAL_DATA").map_or(beside, PathBuf::from)
-}
-
-/// Returns the script of the three engines, if it can be run.
-fn script() -> Option<PathBuf> {
-    let script = real_data().join("baselines/pair_metrics.py");
-    let python = Command::new("python3").args(["-c", "import polars, duckdb"]).output();
-    let missing = match python {
-        _ if !script.exists() => format!("{} is absent (SPREADWIRE_REAL_DATA)", script.display()),
-        Ok(python) if python.status.success() => return Some(script),
-        Ok(_) | Err(_) => "python3 has no polars and duckdb".to_owned(),
-    };
-    // Recordings cannot be published with the project, so CI has none; but it has Python.
-    assert!(std::env::var("CI").as_deref() != Ok("true") || !script.exists(), "{missing}");
-    println!("skipped: {missing}");
-    None
-}
-
-/// Compares the metrics of a lake with those of the three engines.
-fn assert_equal_to_all_engines(home: &Home, script: &Path, options: &[&str], code: Option<i32>) {
-    let (header, ours) = analysed(home, options, code);
-    for engine in ["script", "polars", "duckdb"] {
-        let csv = home.file(&format!("{engine}.csv"));
-        let output = Command::new("python3")
-            .arg(script)
-            .args([engine, home.lake.to_str().unwrap(), "--csv", csv.to_str().unwrap()])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{engine}: {}", String::from_utf8_lossy(&output.stderr));
-        let (their_header, mut theirs) = pairs(&csv);
-        assert_eq!(header, their_header, "{engine}");
-        // A pair without a single deviation is a problem here and a row there.
-        theirs.retain(|_, cells| !cells[3].1.is_empty());
-        // Two of the engines convert times to Python's datetime, which has microseconds.
-        assert_equal(&ours, &theirs, if engine == "duckdb" { 0.0 } else { 2e-6 }, engine);
-    }
-}
-
-#[test]
-fn on_random_lakes_the_compatible_columns_are_what_plain_loops_find() {
-    for seed in [SEED, SEED + 1] {
-        let home = Home::new();
-        let quotes = random_lake(&home.lake, seed);
-        let expected = all_by_loops(&quotes);
-        let all: usize = quotes.values().map(|of| of.len() * (of.len() - 1) / 2).sum();
-        let code = Some(if expected.len() < all { 3 } else { 0 });
-        let (_, ours) = analysed(&home, &["--metrics", "compatible"], code);
-        assert_equal(&ours, &expected, 0.0, "loops");
-        // Each pair that is missing is a problem with its name.
-        let left_out = kit::problems(&home.json()).into_iter().filter(|of| of.2);
-        assert_eq!(left_out.count(), all - expected.len());
-    }
-}
-
-#[test]
-fn on_random_lakes_the_compatible_columns_are_those_of_all_three_engines() {
-    let Some(script) = script() else { return };
-    let home = Home::new();
-    let quotes = random_lake(&home.lake, SEED + 7);
-    let expected = all_by_loops(&quotes).len();
-    let all: usize = quotes.values().map(|of| of.len() * (of.len() - 1) / 2).sum();
-    let code = Some(if expected < all { 3 } else { 0 });
-    assert_equal_to_all_engines(&home, &script, &["--metrics", "compatible"], code);
-}
-
-#[test]
-fn what_else_is_computed_does_not_change_the_compatible_columns() {
-    let home = Home::new();
-    let quotes = random_instrument(&home.lake, "C00/USDT", SEED);
-    random_instrument(&home.lake, "C01/USDT", SEED + 1);
-    drop(quotes);
-    let outcome = |options: &[&str]| {
-        home.run(&[&["--no-partials", "--format", "csv"], options].concat());
-        pairs(&home.file("out/ranking.csv"))
-    };
-    let (header, compatible) = outcome(&["--metrics", "compatible"]);
-    let (all_header, all) = outcome(&["--metrics", "all"]);
-    assert_eq!(header, all_header[..header.len()]);
-    for (names, cells) in &compatible {
-        assert_eq!(*cells, all[names][..header.len()]);
-    }
-    assert!(!compatible.is_empty());
-}
-
-#[test]
-fn on_random_lakes_all_figures_are_the_same_bytes_however_they_come_about() {
-    let home = Home::new();
-    println!("seed {SEED}");
-    for case in 0..6 {
-        random_instrument(&home.lake, &format!("C{case}/USDT"), SEED + 100 + case);
-    }
-    let csv = |options: &[&str]| {
-        let outcome = home.run(&[&["--format", "csv"], options].concat());
-        assert!([Some(0), Some(3)].contains(&outcome.code), "{}", outcome.errors);
-        std::fs::read_to_string(home.file("out/ranking.csv")).unwrap()
-    };
-    let expected = csv(&["--threads", "1", "--no-partials"]);
-    for options in
-        [&["--threads", "5", "--no-partials"][..], &["--threads", "2"], &["--threads", "3"]]
-    {
-        assert_eq!(csv(options), expected, "{options:?}");
-    }
-    // First each day by itself, then all of them from the stored results.
-    std::fs::remove_dir_all(home.file("lake.partials")).unwrap();
-    for day in 8..12 {
-        home.run(&["--date", &format!("2024-08-{day:02}")]);
-    }
-    assert_eq!(csv(&[]), expected, "day by day");
-}
-
-/// A tape, and the instrument for a venue and symbol of it.
-type Tape = (&'static str, fn(&str, &str) -> String);
-
-/// Writes the recorded tapes as one lake, in which each tape has its own instruments.
-fn lake_of_tapes(home: &Home) -> usize {
-    let tapes: [Tape; 5] = [
-        ("quotes_binance_spot_usdm_coinm_BTC_20240808T2354Z", |_, _| "BTC/A".to_owned()),
-        ("quotes_binance_spot_usdm_BTCUSDT_20260216T0400Z_100ms", |_, _| "BTC/B".to_owned()),
-        ("quotes_gateiofut_mexcspot_LUNCUSDT_20251011", |_, _| "LUNC/C".to_owned()),
-        ("minute_close_quotes_bybit_binance_BTC_20221213", |_, _| "BTC/D".to_owned()),
-        ("minute_median_quotes_6perp_venues_8symbols_20260212_20260213", |_, symbol| {
-            format!("{symbol}/E")
-        }),
-    ];
-    let mut rows: BTreeMap<(String, String), Vec<Row>> = BTreeMap::new();
-    let mut read = 0;
-    for (name, instrument) in tapes {
-        let path = real_data().join(format!("tapes/{name}.csv.gz"));
-        let Ok(file) = std::fs::File::open(&path) else {
-            println!("skipped: {} is absent (SPREADWIRE_REAL_DATA)", path.display());
-            continue;
-        };
-        read += 1;
-        let mut csv = csv::Reader::from_reader(flate2::read::MultiGzDecoder::new(file));
-        for line in csv.records() {
-            let line = line.unwrap();
-            let row = Row {
-                time: line[0].parse().unwrap(),
-                bid: line[4].parse().ok(),
-                ask: line[6].parse().ok(),
-            };
-            rows.entry((line[2].to_owned(), instrument(&line[2], &line[3]))).or_default().push(row);
-        }
-    }
-    for ((venue, symbol), rows) in rows {
-        kit::write_hours(&home.lake, &venue, &symbol, "tape", &rows, Style::default());
-    }
-    read
-}
-
-#[test]
-fn on_the_recorded_tapes_the_compatible_columns_are_those_of_all_three_engines() {
-    let Some(script) = script() else { return };
-    let home = Home::new();
-    if lake_of_tapes(&home) == 0 {
-        return;
-    }
-    assert_equal_to_all_engines(&home, &script, &["--metrics", "compatible"], Some(0));
 }

@@ -1,0 +1,9 @@
+//! Tests that run the analyzer, as a user would, on lakes that they write.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cli;
+mod equality;
+mod kit;
+mod nightly;
+mod random;
