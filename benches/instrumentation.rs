@@ -46,6 +46,7 @@ use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
+use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::VenueSpec;
 use spreadwire_venues::venues::VENUES;
 use std::hint::black_box;
@@ -379,7 +380,14 @@ fn connected(edge: HoldSender, clock: &Clock, counters: &Counters) -> (Feed, Vec
         let symbols = Fixture::of(spec).symbols;
         let instruments = symbols.list().iter().map(|symbol| symbol.text.clone()).collect();
         let venue = VenueId(u8::try_from(place).unwrap());
-        ConnectionPlan { venue, spec, symbols, instruments, max_age: 60 * SECOND }
+        ConnectionPlan {
+            venue,
+            spec,
+            symbols,
+            instruments,
+            bounds: Bounds::of_age(60 * SECOND),
+            lines: 1,
+        }
     };
     let plans: Vec<ConnectionPlan> = VENUES.iter().enumerate().map(plan).collect();
     let (requests, asked) = channel::bounded(plans.len());

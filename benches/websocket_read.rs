@@ -35,6 +35,7 @@ use spreadwire_engine::socket::web_socket::{Taken, WebSocket};
 use spreadwire_market::clock::{Clock, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
+use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use spreadwire_venues::venues::VENUES;
 use std::hint::black_box;
@@ -219,7 +220,14 @@ impl Silent {
             let (text, instrument) = (number.to_string(), InstrumentId(0));
             let symbol = Symbol { text, instrument, price_scale: 2, size_scale: 8 };
             let symbols = Symbols::new(vec![symbol]);
-            ConnectionPlan { venue: VenueId(0), spec, symbols, instruments, max_age: SECOND }
+            ConnectionPlan {
+                venue: VenueId(0),
+                spec,
+                symbols,
+                instruments,
+                bounds: Bounds::of_age(SECOND),
+                lines: 1,
+            }
         };
         let plans = (0..connections).map(plan).collect();
         let (edge, receiver) = ring::hold(1 << 10, EdgeCounters::default());

@@ -41,6 +41,7 @@ use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::record::{GapCause, Record, Spread, Status};
 use spreadwire_market::state::State;
+use spreadwire_venues::health::{Bounds, LINES_MAX};
 use spreadwire_venues::venue::VenueSpec;
 use spreadwire_venues::venues::VENUES;
 use std::io::{ErrorKind, Read, Write};
@@ -490,9 +491,16 @@ fn count_feed(
     let (notices, _noticed) = channel::bounded(16);
     let Fixture { symbols, .. } = Fixture::of(spec);
     let instruments = symbols.list().iter().map(|symbol| symbol.text.clone()).collect();
-    let plan = ConnectionPlan { venue: VenueId(0), spec, symbols, instruments, max_age: SECOND };
+    let plan = ConnectionPlan {
+        venue: VenueId(0),
+        spec,
+        symbols,
+        instruments,
+        bounds: Bounds { max_lag: SECOND, max_jump: 0.1, ..Bounds::of_age(SECOND) },
+        lines: 1,
+    };
     let (edge, mut receiver) = ring::hold(1 << 10, EdgeCounters::default());
-    let (sender, mut kept) = frame_ring::frames(1 << 20, &[captured]);
+    let (sender, mut kept) = frame_ring::frames(1 << 20, &[captured; LINES_MAX]);
     let cold = ColdSide { requests, answers, notices, frames: captured.then_some(sender) };
     let mut feed = Feed::new("feed", vec![plan], edge, cold, clock.clone(), 1, &counters).unwrap();
     feed.on_start();

@@ -33,7 +33,11 @@ impl Bench {
     fn new(ring_bytes: usize) -> Bench {
         let lake = tempfile::tempdir().unwrap();
         let (feed, frames) = frame_ring::frames(ring_bytes, &[true; 3]);
-        let name = |venue: &str, connection| ConnectionName { venue: venue.to_owned(), connection };
+        let name = |venue: &str, connection| ConnectionName {
+            venue: venue.to_owned(),
+            connection,
+            line: 0,
+        };
         let connections = vec![name("okx", 0), name("binance-usdm", 0), name("okx", 1)];
         let (source, counters) = (Source { frames, connections }, Counters::default());
         let capture = Capture::new(vec![source], lake.path(), RUN, &counters).unwrap();

@@ -11,7 +11,7 @@ use serde_json::Value;
 use spreadwire_market::clock::MILLI;
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_venues::venue::{
-    Message, Protocol, QuoteMessage, Reject, Side, Symbol, Symbols, VenueSpec,
+    Message, Protocol, QuoteMessage, Reject, Rejected, Side, Symbol, Symbols, VenueSpec,
 };
 use std::path::{Path, PathBuf};
 
@@ -100,14 +100,14 @@ impl Case {
     ///
     /// # Panics
     /// If they do not keep what they promise.
-    pub(crate) fn decode(&mut self, frame: &[u8]) -> Result<Vec<Message>, Reject> {
+    pub(crate) fn decode(&mut self, frame: &[u8]) -> Result<Vec<Message>, Rejected> {
         let mut out = vec![Message::Pong];
         let result = self.protocol.general(frame, &self.symbols, &mut out);
         assert_eq!(out[0], Message::Pong, "touched what was there");
         let said = out.split_off(1);
         match result {
             Ok(()) => assert!(!said.is_empty(), "no message, no error"),
-            Err(error) => assert!(said.is_empty(), "{error} and yet {said:?}"),
+            Err(error) => assert!(said.is_empty(), "{error:?} and yet {said:?}"),
         }
         let result = result.map(|()| said);
         let taken = self.protocol.positional(frame, &self.symbols, &mut out).is_some();

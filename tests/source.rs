@@ -11,7 +11,7 @@ use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
 };
 use spreadwire_market::state::Reason;
-use spreadwire_venues::integrity::Watch;
+use spreadwire_venues::health::{Arrival, Bounds, Health, LagMeter};
 use spreadwire_venues::venue::{Message, Protocol, Symbol, VenueSpec};
 use spreadwire_venues::venues::VENUES;
 
@@ -47,7 +47,8 @@ pub(crate) struct Source {
     pub(crate) fixture: Fixture,
     protocol: Box<dyn Protocol>,
     messages: Vec<Message>,
-    watches: Vec<Watch>,
+    healths: Vec<Health>,
+    lag: LagMeter,
     edge: HoldSender,
 }
 
@@ -56,11 +57,14 @@ impl Source {
     pub(crate) fn new(place: usize, spec: &'static VenueSpec) -> (Source, Receiver) {
         let (edge, receiver) = ring::hold(256, EdgeCounters::default());
         let fixture = Fixture::of(spec);
-        let watch = |s: &Symbol| Watch::new(venue_id(place), s.instrument, spec.sequence);
+        let health = |s: &Symbol| {
+            Health::new(venue_id(place), s.instrument, spec.sequence, Bounds::of_age(Nanos::MAX))
+        };
         let source = Source {
             protocol: (spec.protocol)(),
             messages: Vec::with_capacity(16),
-            watches: fixture.symbols.list().iter().map(watch).collect(),
+            healths: fixture.symbols.list().iter().map(health).collect(),
+            lag: LagMeter::default(),
             fixture,
             edge,
         };
@@ -83,7 +87,9 @@ impl Source {
     pub(crate) fn pass_on(&mut self, now: Nanos) {
         for message in &self.messages {
             let Message::Quote(message) = message else { panic!("{message:?} is not a quote") };
-            let outcome = self.watches[message.symbol].on_message(message, now);
+            let arrival = Arrival { ts_recv: now, ..Arrival::default() };
+            let health = &mut self.healths[message.symbol];
+            let outcome = health.on_message(message, arrival, &mut self.lag);
             outcome.status.into_iter().for_each(|status| self.edge.send(status.into()));
             self.edge.send(outcome.quote.unwrap().into());
         }
@@ -91,8 +97,8 @@ impl Source {
 
     /// Loses the connection, and with it all instruments.
     pub(crate) fn lose(&mut self, now: Nanos) {
-        for watch in &mut self.watches {
-            let status = watch.on_down(Reason::Disconnected, now);
+        for health in &mut self.healths {
+            let status = health.on_lost(0, Reason::Disconnected, now);
             status.into_iter().for_each(|status| self.edge.send(status.into()));
         }
     }

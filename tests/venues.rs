@@ -19,7 +19,7 @@ use plain_reader::{Case, EDITS, edited, fixture};
 use proptest::prelude::*;
 use serde_json::Value;
 use spreadwire_market::decimal;
-use spreadwire_venues::venue::{Message, QuoteMessage, Reject, Side, Symbols};
+use spreadwire_venues::venue::{Answer, Message, QuoteMessage, Reject, Rejected, Side, Symbols};
 use spreadwire_venues::venues::{VENUES, named};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -38,9 +38,12 @@ fn read(path: &Path) -> Vec<u8> {
 
 // Frames as text.
 
-fn describe(result: &Result<Vec<Message>, Reject>, symbols: &Symbols) -> String {
+fn describe(result: &Result<Vec<Message>, Rejected>, symbols: &Symbols) -> String {
     match result {
-        Err(reject) => format!("reject {reject}"),
+        Err(Rejected { reason, symbol: None }) => format!("reject {reason}"),
+        Err(Rejected { reason, symbol: Some(place) }) => {
+            format!("reject {reason} of {}", symbols.list()[*place].text)
+        }
         Ok(messages) => {
             let texts: Vec<String> = messages.iter().map(|m| message_text(m, symbols)).collect();
             texts.join("; ")
@@ -51,15 +54,18 @@ fn describe(result: &Result<Vec<Message>, Reject>, symbols: &Symbols) -> String 
 fn message_text(message: &Message, symbols: &Symbols) -> String {
     match message {
         Message::Quote(quote) => quote_text(quote, symbols),
-        Message::Accepted => "accepted".to_owned(),
-        Message::Refused { symbol: None } => "refused".to_owned(),
-        Message::Refused { symbol: Some(place) } => {
-            format!("refused {}", symbols.list()[*place].text)
-        }
+        Message::Accepted(answer) => answer_text("accepted", *answer, symbols),
+        Message::Refused(answer) => answer_text("refused", *answer, symbols),
         Message::Pong => "pong".to_owned(),
         Message::Closing => "closing".to_owned(),
         Message::Other => "other".to_owned(),
     }
+}
+
+fn answer_text(what: &str, Answer { request, symbol }: Answer, symbols: &Symbols) -> String {
+    let symbol = symbol.map(|place| format!(" {}", symbols.list()[place].text));
+    let request = request.map(|number| format!(" #{number}"));
+    format!("{what}{}{}", symbol.unwrap_or_default(), request.unwrap_or_default())
 }
 
 fn quote_text(quote: &QuoteMessage, symbols: &Symbols) -> String {
@@ -156,28 +162,25 @@ fn the_table_of_venues_names_each() {
 }
 
 #[test]
-fn subscriptions_hold_every_symbol_once_and_not_too_many_in_a_message() {
+fn a_request_holds_every_symbol_once_and_its_number() {
     for spec in VENUES {
-        let count = 2 * spec.symbols_per_message + 1;
-        let symbols: Vec<String> =
-            (0..count).map(|n| (spec.symbol)(&format!("C{n:04}Q"), "USDT")).collect();
+        let symbols: Vec<String> = (0..spec.symbols_per_message)
+            .map(|n| (spec.symbol)(&format!("C{n:04}Q"), "USDT"))
+            .collect();
         let symbols: Vec<&str> = symbols.iter().map(String::as_str).collect();
-        let mut messages = vec!["before".to_owned()];
-        (spec.protocol)().subscribe(&symbols, &mut messages);
-        assert_eq!(messages.remove(0), "before", "{}: messages are appended", spec.name);
-        let mut seen = vec![0; count];
-        for message in &messages {
-            assert!(serde_json::from_str::<Value>(message).is_ok(), "{message}");
+        let mut protocol = (spec.protocol)();
+        let [on, off] =
+            [protocol.subscribe(7_654, &symbols), protocol.unsubscribe(7_654, &symbols)];
+        assert_ne!(on, off, "{}", spec.name);
+        for message in [on, off] {
+            assert!(serde_json::from_str::<Value>(&message).is_ok(), "{message}");
+            assert_eq!(message.matches("7654").count(), 1, "{}: {message}", spec.name);
             let message = message.to_uppercase();
-            let held: Vec<usize> =
-                (0..count).filter(|n| message.contains(&symbols[*n].to_uppercase())).collect();
-            assert!((1..=spec.symbols_per_message).contains(&held.len()), "{}", spec.name);
-            held.into_iter().for_each(|n| seen[n] += 1);
+            for symbol in &symbols {
+                let held = message.matches(&symbol.to_uppercase()).count();
+                assert_eq!(held, 1, "{}: {symbol}", spec.name);
+            }
         }
-        assert!(seen.iter().all(|times| *times == 1), "{}: {seen:?}", spec.name);
-        messages.clear();
-        (spec.protocol)().subscribe(&[], &mut messages);
-        assert!(messages.is_empty(), "{}: nothing to subscribe", spec.name);
     }
 }
 

@@ -53,6 +53,8 @@ pub struct ConnectionName {
     pub venue: String,
     /// Its number among the venue's connections.
     pub connection: usize,
+    /// The line, where several carry the same symbols.
+    pub line: usize,
 }
 
 /// The capture agent.
@@ -207,7 +209,10 @@ impl Stream {
     fn new(folder: &Path, run: &str, origin: &ConnectionName) -> Stream {
         Stream {
             folder: folder.join(format!("exchange={}", origin.venue.replace('-', "_"))),
-            stem: format!("{run}-{}", origin.connection),
+            stem: match origin {
+                ConnectionName { connection, line: 0, .. } => format!("{run}-{connection}"),
+                ConnectionName { connection, line, .. } => format!("{run}-{connection}.{line}"),
+            },
             number: 0,
             hour: 0,
             lines: Lines::default(),

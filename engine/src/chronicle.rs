@@ -8,10 +8,11 @@ use crate::feed::Notice;
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::Receiver;
 use spreadwire_lake::stage::{Stage, StageCounter};
-use spreadwire_market::clock::Nanos;
+use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::opportunity::{line_of, told};
+use spreadwire_market::state::{Reason, State};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -149,11 +150,28 @@ fn log(notice: &Notice, catalogue: &Catalogue) {
         }
         Notice::Lost { venue, connection, why, retry_in } => {
             let name = &catalogue.venue(*venue).name;
-            tracing::warn!(
-                target: "feed",
-                "{name} #{connection}: {why}; next attempt in {} ms",
-                retry_in / 1_000_000
-            );
+            match retry_in / MILLI {
+                0 => tracing::info!(target: "feed", "{name} #{connection}: {why}"),
+                ms => {
+                    tracing::warn!(target: "feed", "{name} #{connection}: {why}; next attempt in {ms} ms");
+                }
+            }
+        }
+        Notice::Health { venue, instrument, state: State::Live, .. } => {
+            let name = &catalogue.venue(*venue).name;
+            tracing::info!(target: "health", "{name} {instrument}: live again");
+        }
+        Notice::Health { venue, instrument, state, reason } => {
+            let (name, remedy) = (&catalogue.venue(*venue).name, reason.remedy());
+            tracing::warn!(target: "health", "{name} {instrument}: {state} ({reason}); {remedy}");
+        }
+        Notice::HeldUp { time } => {
+            let (ms, remedy) = (time / MILLI, Reason::HeldUp.remedy());
+            tracing::warn!(target: "health", "the feed's thread was held up for {ms} ms; {remedy}");
+        }
+        Notice::Replacing { venue, connection, why } => {
+            let name = &catalogue.venue(*venue).name;
+            tracing::info!(target: "feed", "{name} #{connection}: {why}; a new line is made first");
         }
         Notice::Rejected { venue, reason, sample } => {
             let name = &catalogue.venue(*venue).name;

@@ -26,6 +26,7 @@ pub struct Decision {
     taken: Counter,
     opened: Counter,
     closed: Counter,
+    too_old: Counter,
 }
 
 impl Decision {
@@ -48,6 +49,7 @@ impl Decision {
             taken: counters.register("decision.spreads"),
             opened: counters.register("decision.opened"),
             closed: counters.register("decision.closed"),
+            too_old: counters.register("decision.too_old"),
         }
     }
 
@@ -77,6 +79,7 @@ impl Agent for Decision {
     fn do_work(&mut self, now: Nanos) -> usize {
         let Decision { input, maker, made, last_ts, stopwatch, taken, .. } = self;
         stopwatch.turn(now);
+        maker.at(now);
         let work = input.drain(|record| {
             if let Some(spread) = record.get::<Spread>() {
                 *last_ts = spread.ts_recv;
@@ -89,6 +92,7 @@ impl Agent for Decision {
         if input.waiting() == 0 {
             maker.caught_up();
         }
+        self.too_old.set(self.maker.too_old());
         self.pass_on();
         work
     }

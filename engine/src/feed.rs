@@ -17,7 +17,8 @@ use mio::{Events, Interest, Poll, Registry, Token};
 use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
-use spreadwire_market::counters::Counters;
+use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_venues::health::LINES_MAX;
 use std::io;
 use std::time::Duration;
 
@@ -28,12 +29,14 @@ mod line;
 mod outlet;
 #[cfg(test)]
 mod rig;
+mod subscriptions;
+mod telling;
 
 pub use cold::{ColdSide, Notice};
 pub use connection::ConnectionPlan;
 pub use line::FRAMES_PER_TURN;
 
-use connection::{Around, Connection};
+use connection::{Around, Connection, place};
 use outlet::Outlet;
 
 /// The stage whose latency a feed reports: receive time to the quote being on the edge.
@@ -62,12 +65,18 @@ pub struct Feed {
     connections: Vec<Connection<WebSocket>>,
     output: Outlet,
     cold: ColdSide,
+    /// The thread was held up if a cycle begins so long after the last one, ns.
+    held_up_after: Nanos,
+    /// When the last cycle began; 0 before the first one.
+    cycle_at: Nanos,
+    /// Cycles before which the thread was held up.
+    held_up: Counter,
     /// `None` where sockets are read directly.
     readiness: Option<Readiness>,
     clock: Clock,
     housekeeping_at: Nanos,
     ages_at: Nanos,
-    /// Number of the connection that is read next.
+    /// Place of the line that is read next.
     turn: usize,
     polls_skipped: usize,
     stopped: bool,
@@ -104,14 +113,18 @@ impl Feed {
         counters: &Counters,
     ) -> io::Result<Feed> {
         let mut connections: Vec<Connection<WebSocket>> = Vec::with_capacity(plans.len());
+        let lines = plans.iter().map(|plan| plan.lines).sum::<usize>();
+        let max_lags = plans.iter().map(|plan| plan.bounds.max_lag);
+        let held_up_after = max_lags.min().unwrap_or(Nanos::MAX);
         for plan in plans {
             let number = connections.len();
             let in_venue = connections.iter().filter(|c| c.venue() == plan.venue).count();
             let jitter = Backoff::new(seed.wrapping_add(number as u64));
             connections.push(Connection::new(number, in_venue, plan, jitter, counters));
         }
-        let readiness = if DIRECT_MAX < connections.len() {
-            Some(Readiness { poll: Poll::new()?, events: Events::with_capacity(connections.len()) })
+        let lines = lines.max(connections.len());
+        let readiness = if DIRECT_MAX < lines {
+            Some(Readiness { poll: Poll::new()?, events: Events::with_capacity(2 * lines) })
         } else {
             None
         };
@@ -120,6 +133,9 @@ impl Feed {
             connections,
             output: Outlet::new(edge),
             cold,
+            held_up_after,
+            cycle_at: 0,
+            held_up: counters.register(&format!("{role}.held_up")),
             readiness,
             stopwatch: Stopwatch::alone(STAGE, clock.clone()),
             kernel: Stopwatch::alone(KERNEL_STAGE, clock.clone()),
@@ -157,11 +173,14 @@ impl Feed {
     /// Takes over sockets that the connector made, and lets connections do what is due.
     fn keep_house(&mut self, now: Nanos) -> usize {
         let mut work = 0;
-        while let Ok(Connected { connection, socket }) = self.cold.answers.try_recv() {
+        while let Ok(Connected { connection: place, socket }) = self.cold.answers.try_recv() {
             work += 1;
-            match socket.map_err(|e| e.to_string()).and_then(|s| self.register(connection, s)) {
-                Ok(socket) => self.connections[connection].opened(socket, now, &self.cold),
-                Err(error) => self.connections[connection].not_opened(&error, now, &self.cold),
+            let socket = socket.map_err(|e| e.to_string()).and_then(|s| self.register(place, s));
+            let Feed { connections, output, cold, .. } = self;
+            let (connection, slot) = (&mut connections[place / LINES_MAX], place % LINES_MAX);
+            match socket {
+                Ok(socket) => connection.opened(slot, socket, now, cold, &mut |r| output.pass(r)),
+                Err(error) => connection.not_opened(slot, &error, now, cold),
             }
         }
         let ages_due = self.ages_at <= now;
@@ -174,22 +193,30 @@ impl Feed {
             let mut pass = |record| output.pass(record);
             connection.keep_up(now, cold, registry, &mut pass);
             if ages_due {
-                connection.mark_quiet(now, &mut pass);
+                connection.on_time(now, cold, &mut pass);
             }
         }
         work
     }
 
-    fn register(
-        &self,
-        connection: usize,
-        socket: Box<WebSocket>,
-    ) -> Result<Box<WebSocket>, String> {
+    /// Notes that the thread did nothing for so long that whatever waits in the sockets may be old.
+    #[cold]
+    fn on_held_up(&mut self, now: Nanos, time: Nanos) {
+        self.held_up.add(1);
+        let Feed { connections, output, cold, .. } = self;
+        for connection in connections {
+            connection.on_held_up(now, &mut |record| output.pass(record));
+        }
+        // A notice that does not fit is one of many; the counter has them all.
+        drop(cold.notices.try_send(Notice::HeldUp { time }));
+    }
+
+    fn register(&self, place: usize, socket: Box<WebSocket>) -> Result<Box<WebSocket>, String> {
         let fd = socket.wire().fd();
         if let Some(readiness) = &self.readiness {
             readiness
                 .registry()
-                .register(&mut SourceFd(&fd), Token(connection), Interest::READABLE)
+                .register(&mut SourceFd(&fd), Token(place), Interest::READABLE)
                 .map_err(|error| error.to_string())?;
         }
         Ok(socket)
@@ -200,17 +227,24 @@ impl Feed {
         // An interrupted poll finds the same events at the next cycle.
         if poll.poll(events, Some(Duration::ZERO)).is_ok() {
             for event in &*events {
-                self.connections[event.token().0].readable(event.is_read_closed());
+                let place = event.token().0;
+                self.connections[place / LINES_MAX]
+                    .readable(place % LINES_MAX, event.is_read_closed());
             }
         }
     }
 
-    /// Returns the next readable connection in turn.
+    /// Number of places for lines.
+    fn places(&self) -> usize {
+        place(self.connections.len(), 0)
+    }
+
+    /// Returns the next readable line in turn.
     fn next_readable(&mut self) -> Option<usize> {
-        let count = self.connections.len();
+        let count = self.places();
         let next = (self.turn..self.turn + count)
             .map(|place| place % count)
-            .find(|place| self.connections[*place].is_readable())?;
+            .find(|place| self.connections[place / LINES_MAX].is_readable(place % LINES_MAX))?;
         self.turn = next + 1;
         Some(next)
     }
@@ -232,10 +266,10 @@ impl Feed {
 
     /// Reads one socket that has something, asking each in turn.
     fn read_directly(&mut self) -> usize {
-        for _ in 0..self.connections.len() {
-            let place = if self.turn < self.connections.len() { self.turn } else { 0 };
+        for _ in 0..self.places() {
+            let place = if self.turn < self.places() { self.turn } else { 0 };
             self.turn = place + 1;
-            self.connections[place].ask_again();
+            self.connections[place / LINES_MAX].ask_again(place % LINES_MAX);
             let work = self.read(place);
             if 0 < work {
                 return work;
@@ -249,7 +283,8 @@ impl Feed {
         let Feed { connections, output, cold, readiness, clock, stopwatch, kernel, .. } = self;
         let registry = readiness.as_ref().map(Readiness::registry);
         let mut around = Around { output, cold, clock, stopwatch, kernel };
-        let frames = connections[place].read(&mut around, registry);
+        let connection = &mut connections[place / LINES_MAX];
+        let frames = connection.read(place % LINES_MAX, &mut around, registry);
         stopwatch.end_lap();
         frames
     }
@@ -275,6 +310,10 @@ impl Agent for Feed {
             return usize::from(self.output.is_waiting() && self.output.has_room());
         }
         let mut work = 0;
+        let before = std::mem::replace(&mut self.cycle_at, now);
+        if self.held_up_after < now.saturating_sub(before) && 0 < before {
+            self.on_held_up(now, now - before);
+        }
         if self.housekeeping_at <= now {
             self.housekeeping_at = now + HOUSEKEEPING_INTERVAL;
             work += self.keep_house(now);
@@ -323,7 +362,8 @@ mod tests {
             spec: venues::named(name).unwrap(),
             symbols: Symbols::new(vec![symbol]),
             instruments: vec![instrument.to_owned()],
-            max_age: MILLI,
+            bounds: rig::bounds(),
+            lines: 1,
         }
     }
 

@@ -10,7 +10,7 @@ use crate::chronicle::Chronicle;
 use crate::decision::{self, Decision};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
-use crate::plan::{COLD, FeedPlan, Plan};
+use crate::plan::{COLD, FeedPlan, Plan, PlannedVenue};
 use crate::runtime::agent::{Agent, IdleStrategy, Report};
 use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
@@ -37,6 +37,7 @@ use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::GapCause;
+use spreadwire_venues::health::LINES_MAX;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -277,7 +278,7 @@ impl Wiring<'_> {
             ring::count(OPPORTUNITIES_RING, self.edge("journal_opportunities"));
         annexes.push(Annex { receiver, cause: GapCause::Opportunities });
         let Surroundings { clock, counters, .. } = self.around;
-        let book = Book::new(&self.catalogue);
+        let book = Book::new(&self.catalogue).believing(self.plan.max_net);
         let passed = Tally::new("calculator", "passed", &self.catalogue, counters);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), counters);
         let stopwatch = self.stopwatch(calculator::STAGE);
@@ -376,13 +377,21 @@ impl Wiring<'_> {
             let planned = &self.plan.venues[venue.index()];
             let symbols = self.symbols_of(venue);
             for symbols in symbols.chunks(planned.spec.symbols_per_connection) {
-                let (spec, max_age) = (planned.spec, self.catalogue.venue(venue).max_age);
+                let PlannedVenue { spec, bounds, lines, .. } = *planned;
                 let name = |s: &Symbol| self.catalogue.instrument(s.instrument).name.clone();
                 let instruments = symbols.iter().map(name).collect();
                 let symbols = Symbols::new(symbols.to_vec());
-                connections.push(ConnectionPlan { venue, spec, symbols, instruments, max_age });
+                connections.push(ConnectionPlan {
+                    venue,
+                    spec,
+                    symbols,
+                    instruments,
+                    bounds,
+                    lines,
+                });
                 let (address, tls) = (planned.address.clone(), Arc::clone(&planned.tls));
-                targets.push(Target { address, tls, options: self.plan.sockets });
+                let target = Target { address, tls, options: self.plan.sockets };
+                targets.extend(std::iter::repeat_n(target, LINES_MAX));
             }
         }
         Ok((connections, targets))
@@ -396,15 +405,21 @@ impl Wiring<'_> {
     ) -> Option<frame_ring::FrameSender> {
         let capture = self.plan.capture.as_ref()?;
         let wanted = |c: &ConnectionPlan| capture.venues.contains(&c.venue);
-        let wanted: Vec<bool> = connections.iter().map(wanted).collect();
+        let lines = |wanted| std::iter::repeat_n(wanted, LINES_MAX);
+        let wanted: Vec<bool> = connections.iter().map(wanted).flat_map(lines).collect();
         if !wanted.contains(&true) {
             return None;
         }
-        let origin = |(number, c): (usize, &ConnectionPlan)| ConnectionName {
-            venue: self.catalogue.venue(c.venue).name.clone(),
-            connection: connections[..number].iter().filter(|o| o.venue == c.venue).count(),
-        };
-        let origins = connections.iter().enumerate().map(origin).collect();
+        let origins = connections.iter().enumerate().flat_map(|(number, c)| {
+            let connection = connections[..number].iter().filter(|o| o.venue == c.venue).count();
+            let venue = self.catalogue.venue(c.venue).name.clone();
+            (0..LINES_MAX).map(move |line| ConnectionName {
+                venue: venue.clone(),
+                connection,
+                line,
+            })
+        });
+        let origins = origins.collect();
         let (sender, frames) = frame_ring::frames(capture.ring_bytes, &wanted);
         self.captured.push(capture::Source { frames, connections: origins });
         Some(sender)
@@ -458,7 +473,8 @@ impl Wiring<'_> {
     ) -> anyhow::Result<()> {
         let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
         let Surroundings { clock, counters, run, .. } = self.around;
-        let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone());
+        let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone())
+            .acting_within(self.plan.decision_max_age);
         let outputs = vec![output, to_journal];
         let agent = Decision::new(input, outputs, maker, clock.clone(), counters);
         let stopwatch = self.stopwatch(decision::STAGE);

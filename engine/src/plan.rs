@@ -12,12 +12,13 @@ use rustls::ClientConfig;
 use spreadwire_catalogue as catalogue;
 use spreadwire_config::address::Address;
 use spreadwire_config::config::{self, Config};
-use spreadwire_market::clock::Nanos;
+use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decision;
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::problem::{Faults, Problem};
 use spreadwire_market::recommendations::Recommendations;
 use spreadwire_market::spread::BPS;
+use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::VenueSpec;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -47,6 +48,10 @@ pub struct PlannedVenue {
     pub address: Address,
     /// Which certificates `wss://` trusts.
     pub tls: Arc<ClientConfig>,
+    /// The bounds within which its quotes are taken for true.
+    pub bounds: Bounds,
+    /// Number of lines that carry the same symbols at once.
+    pub lines: usize,
 }
 
 /// A consistent configuration.
@@ -66,6 +71,10 @@ pub struct Plan {
     pub broadcast: broadcast::Settings,
     /// Rule of the decision.
     pub decision: decision::Settings,
+    /// A spread opens nothing if it was received longer ago than this, ns.
+    pub decision_max_age: Nanos,
+    /// A net further from zero than this is not believed, a fraction.
+    pub max_net: f64,
     /// Source of the decision's rules by pair, where there are such.
     pub recommendations: Option<Recommendations>,
     /// Folder of the lake.
@@ -139,6 +148,7 @@ impl Plan {
         let mut decision = sections::decision(&config.decision, &catalogue, &mut faults);
         let recommendations =
             sections::recommend(&config.decision, &catalogue, host.now, &mut faults);
+        let max_net = sections::calculator(&config.calculator, &mut faults);
         decision.rules = recommendations.as_ref().map(|all| all.rules(&catalogue).0);
         sections::journal(&config.journal, &mut faults);
         let capture = sections::capture(&config, &catalogue, &mut faults);
@@ -155,6 +165,8 @@ impl Plan {
             address,
             broadcast: (&config.broadcast).into(),
             decision,
+            decision_max_age: config.decision.max_age_ms.saturating_mul(MILLI),
+            max_net,
             recommendations,
             journal: (&config.journal).into(),
             lake: config.journal.lake,
@@ -174,7 +186,8 @@ fn venues(proved: Vec<catalogue::Venue>, faults: &mut Faults) -> Vec<PlannedVenu
     for venue in proved {
         match connector::tls_config(venue.ca_file.as_deref()) {
             Ok(tls) => {
-                planned.push(PlannedVenue { spec: venue.spec, address: venue.address, tls });
+                let catalogue::Venue { spec, address, bounds, lines, .. } = venue;
+                planned.push(PlannedVenue { spec, address, tls, bounds, lines });
             }
             Err(error) => faults.in_file(venue.place.file.as_deref(), |faults| {
                 let remedy = "name a PEM file with the authority's certificate";

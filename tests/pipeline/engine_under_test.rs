@@ -63,12 +63,10 @@ pub(crate) fn of_model(count: usize) -> Vec<config::Instrument> {
 /// everything.
 pub(crate) fn configured(simulator: &Simulator, instruments: Vec<config::Instrument>) -> Config {
     let venue = |(name, _): &(&'static str, SocketAddr)| config::Venue {
-        place: config::Place::default(),
-        name: (*name).to_owned(),
-        url: Some(simulator.url(name)),
-        taker_fee_bps: None,
         max_age_ms: Some(AGE_MAX_MS),
-        ca_file: None,
+        // Tapes and frames play with the event times that they were recorded with.
+        max_lag_ms: Some(0),
+        ..config::Venue::at(name, &simulator.url(name))
     };
     let mut config = Config {
         venues: simulator.venues().iter().map(venue).collect(),

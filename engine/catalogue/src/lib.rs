@@ -7,11 +7,12 @@
 
 use spreadwire_config::address::Address;
 use spreadwire_config::config::{self, Config};
-use spreadwire_market::clock::MILLI;
+use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::decimal::SCALE_MAX;
 use spreadwire_market::instrument::{CanonicalName, Catalogue, Market, VENUES_MAX, VenueInfo};
 use spreadwire_market::problem::{Faults, Problem};
 use spreadwire_market::spread::BPS;
+use spreadwire_venues::health::{Bounds, LINES_MAX};
 use spreadwire_venues::venue::VenueSpec;
 use spreadwire_venues::venues;
 use std::collections::BTreeSet;
@@ -32,6 +33,10 @@ pub struct Venue {
     pub ca_file: Option<PathBuf>,
     /// Its name, fee and age as the catalogue has them.
     pub info: VenueInfo,
+    /// The bounds within which its quotes are taken for true.
+    pub bounds: Bounds,
+    /// Number of lines that carry the same symbols at once.
+    pub lines: usize,
 }
 
 impl Venue {
@@ -129,7 +134,32 @@ fn prove_venue(venue: &config::Venue, faults: &mut Faults) -> Option<Venue> {
         max_age: max_age_ms.saturating_mul(MILLI),
     };
     let (place, ca_file) = (venue.place.clone(), venue.ca_file.clone());
-    Some(Venue { place, spec, address: address.ok()?, ca_file, info })
+    let bounds = prove_bounds(venue, spec, &info, &key, faults);
+    let lines = venue.lines.unwrap_or(1);
+    faults.within(&key("lines"), lines, 1..=LINES_MAX - 1);
+    Some(Venue { place, spec, address: address.ok()?, ca_file, info, bounds, lines })
+}
+
+/// Proves the bounds within which a venue's quotes are taken for true.
+fn prove_bounds(
+    venue: &config::Venue,
+    spec: &VenueSpec,
+    info: &VenueInfo,
+    key: &impl Fn(&str) -> String,
+    faults: &mut Faults,
+) -> Bounds {
+    let max_lag_ms = venue.max_lag_ms.unwrap_or(config::MAX_LAG_MS_DEFAULT);
+    faults.within(&key("max_lag_ms"), max_lag_ms, 0..=3_600_000);
+    let max_jump_bps = venue.max_jump_bps.unwrap_or(config::MAX_JUMP_BPS_DEFAULT);
+    faults.within(&key("max_jump_bps"), max_jump_bps, 0.0..=1e9);
+    Bounds {
+        max_age: info.max_age,
+        max_lag: if max_lag_ms == 0 { Nanos::MAX } else { max_lag_ms.saturating_mul(MILLI) },
+        max_jump: if max_jump_bps == 0.0 { f64::INFINITY } else { max_jump_bps / BPS },
+        // A venue that repeats quotes also sends the present one on subscription.
+        first_quote: if spec.repeats_within.is_some() { 10 * SECOND } else { 60 * SECOND },
+        repeats_within: spec.repeats_within,
+    }
 }
 
 /// Proves the decimals of an instrument; returns those of prices and of sizes.

@@ -25,6 +25,8 @@ pub struct Config {
     pub threads: Vec<Thread>,
     /// The WebSocket server.
     pub broadcast: Broadcast,
+    /// Which spreads are believed.
+    pub calculator: Calculator,
     /// When an opportunity opens and closes.
     pub decision: Decision,
     /// The record of every quote.
@@ -70,12 +72,45 @@ pub struct Venue {
     pub taker_fee_bps: Option<f64>,
     /// A quote older than this takes part in no spread, ms. Default [`MAX_AGE_MS_DEFAULT`].
     pub max_age_ms: Option<u64>,
+    /// A quote whose event time is behind by more than this is lagging, ms; 0 for no limit. Default
+    /// [`MAX_LAG_MS_DEFAULT`].
+    pub max_lag_ms: Option<u64>,
+    /// A price that jumps by more than this is believed once the next quotes confirm it, basis
+    /// points; 0 for no limit. Default [`MAX_JUMP_BPS_DEFAULT`].
+    pub max_jump_bps: Option<f64>,
+    /// Connections that carry the same symbols at once, 1 or 2. Default 1.
+    pub lines: Option<usize>,
     /// PEM file of a certificate authority to trust for `wss://` beside the public ones.
     pub ca_file: Option<PathBuf>,
 }
 
+impl Venue {
+    /// Makes a venue at a base address, with the defaults of everything else. For configurations
+    /// that a program writes.
+    #[must_use]
+    pub fn at(name: &str, url: &str) -> Venue {
+        Venue {
+            place: Place::default(),
+            name: name.to_owned(),
+            url: Some(url.to_owned()),
+            taker_fee_bps: None,
+            max_age_ms: None,
+            max_lag_ms: None,
+            max_jump_bps: None,
+            lines: None,
+            ca_file: None,
+        }
+    }
+}
+
 /// [`Venue::max_age_ms`] where the file has none.
 pub const MAX_AGE_MS_DEFAULT: u64 = 5_000;
+
+/// [`Venue::max_lag_ms`] where the file has none.
+pub const MAX_LAG_MS_DEFAULT: u64 = 2_000;
+
+/// [`Venue::max_jump_bps`] where the file has none.
+pub const MAX_JUMP_BPS_DEFAULT: f64 = 1_000.0;
 
 /// [`Thread::sleep_max_us`] where the file has none.
 pub const SLEEP_MAX_US_DEFAULT: u64 = 1_000;
@@ -140,6 +175,21 @@ impl Default for Broadcast {
     }
 }
 
+/// Which spreads are believed.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Calculator {
+    /// A net further from zero than this is taken for a mistake in a quote, basis points; 0 for no
+    /// limit.
+    pub max_net_bps: f64,
+}
+
+impl Default for Calculator {
+    fn default() -> Self {
+        Calculator { max_net_bps: 1_000.0 }
+    }
+}
+
 /// When an opportunity opens and closes.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
@@ -150,6 +200,8 @@ pub struct Decision {
     pub exit_bps: f64,
     /// After a close the pair opens nothing for this long, ms.
     pub cooldown_ms: u64,
+    /// A spread opens nothing if it was received longer ago than this, ms.
+    pub max_age_ms: u64,
     /// Instruments to decide on, by name; `"*"` is all.
     pub instruments: Vec<String>,
     /// The analyzer's file, reviewed: only its enabled pairs open, each by its own thresholds.
@@ -162,6 +214,7 @@ impl Default for Decision {
             entry_bps: 5.0,
             exit_bps: 0.0,
             cooldown_ms: 1_000,
+            max_age_ms: 1_000,
             instruments: vec!["*".to_owned()],
             recommendations: None,
         }

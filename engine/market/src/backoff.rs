@@ -29,6 +29,14 @@ impl Backoff {
         Backoff { ceiling: FIRST, random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
+    /// Returns a backoff that starts with the shortest wait and draws other waits than this one.
+    #[must_use]
+    pub fn fork(&self, number: u64) -> Backoff {
+        let mut random = self.random.clone();
+        random.set_stream(number);
+        Backoff { ceiling: FIRST, random }
+    }
+
     /// Returns the next wait, ns.
     pub fn wait(&mut self) -> Nanos {
         let wait = self.random.random_range(FLOOR..=self.ceiling);

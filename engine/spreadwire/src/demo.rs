@@ -178,7 +178,7 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
         .venues()
         .iter()
         .filter(|(name, _)| played(name))
-        .map(|(name, _)| venue_at(name, &simulator.url(name)))
+        .map(|(name, _)| config::Venue::at(name, &simulator.url(name)))
         .collect();
     (config.instruments, config.across_markets) = (Vec::new(), Vec::new());
     // The simulator plays one price on spot and perpetual venues alike.
@@ -215,17 +215,6 @@ fn built_in() -> Config {
             thread("journal", "backoff", &["journal"]),
         ],
         ..Config::default()
-    }
-}
-
-fn venue_at(name: &str, url: &str) -> config::Venue {
-    config::Venue {
-        place: config::Place::default(),
-        name: name.to_owned(),
-        url: Some(url.to_owned()),
-        taker_fee_bps: None,
-        max_age_ms: None,
-        ca_file: None,
     }
 }
 

@@ -60,7 +60,11 @@ impl Diary {
             Notice::Lost { venue, connection, why, .. } => {
                 (EntryKind::Disconnected, venue, connection, Some(why.clone()))
             }
-            Notice::Rejected { .. } | Notice::Refused { .. } => return,
+            Notice::Rejected { .. }
+            | Notice::Refused { .. }
+            | Notice::Health { .. }
+            | Notice::HeldUp { .. }
+            | Notice::Replacing { .. } => return,
         };
         self.add(Entry {
             venue: Some(catalogue.venue(*venue).name.clone()),

@@ -8,6 +8,7 @@ use crossbeam::channel::{Receiver, Sender};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::counters::Counter;
 use spreadwire_market::instrument::VenueId;
+use spreadwire_market::state::{Reason, State};
 use spreadwire_venues::venue::Reject;
 
 /// A feed's ends of the channels to the cold side.
@@ -53,6 +54,31 @@ pub enum Notice {
         reason: Reject,
         /// First bytes of the frame.
         sample: Box<[u8]>,
+    },
+    /// The health of an instrument changed so that a person should know, or is well again.
+    Health {
+        /// The venue.
+        venue: VenueId,
+        /// Name of the instrument.
+        instrument: String,
+        /// The state that it is in now.
+        state: State,
+        /// Why.
+        reason: Reason,
+    },
+    /// The feed's thread was held up, so that quotes waited unread.
+    HeldUp {
+        /// For how long, ns.
+        time: Nanos,
+    },
+    /// A line is about to be replaced by a new one, which is made first.
+    Replacing {
+        /// The venue.
+        venue: VenueId,
+        /// Number of the connection among the venue's connections.
+        connection: usize,
+        /// Why, in words.
+        why: &'static str,
     },
     /// The venue refused a subscription.
     Refused {

@@ -1,8 +1,9 @@
-//! One connection to a venue: a line and the desk at its end.
+//! One connection to a venue: the lines that carry its symbols, and the desk at their ends.
 //!
-//! A connection asks for a socket when its line needs one, lets the desk subscribe on it, hands the
-//! line's frames to the desk and to the capture, and marks the instruments as down when the line is
-//! lost.
+//! A connection asks for a socket when a line needs one, lets the desk subscribe on it, hands the
+//! line's frames to the desk and to the capture, and tells the desk when the line is lost. A line
+//! whose end is announced or near is replaced: a new line is made first, and takes over once it is in
+//! step. With two lines, each carries everything, and the first copy of an update wins.
 
 use super::cold::{ColdSide, Notice, notify};
 use super::desk::{Desk, DeskCounters, Out};
@@ -19,6 +20,8 @@ use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::Record;
+use spreadwire_market::state::Reason;
+use spreadwire_venues::health::{Bounds, LINES_MAX};
 use spreadwire_venues::venue::{Symbols, VenueSpec};
 use tungstenite::Error;
 
@@ -33,8 +36,10 @@ pub struct ConnectionPlan {
     pub symbols: Symbols,
     /// Canonical names of the instruments that these are, in the same order, for counters.
     pub instruments: Vec<String>,
-    /// A quote older than this is stale, ns.
-    pub max_age: Nanos,
+    /// The bounds within which a quote is taken for true.
+    pub bounds: Bounds,
+    /// Number of lines that carry these symbols at once, 1 or 2.
+    pub lines: usize,
 }
 
 /// What the feed lends a connection for a turn of reading.
@@ -49,15 +54,30 @@ pub(super) struct Around<'a> {
     pub(super) kernel: &'a mut Stopwatch,
 }
 
-/// One connection of a feed.
+/// A line of a connection, or the place for one.
+#[derive(Debug)]
+struct Slot<S> {
+    line: Line<S>,
+    /// Whether the connection wants a line here.
+    is_wanted: bool,
+    /// Whether another line is to take over; until it has, this one goes on.
+    is_retiring: bool,
+    /// Time from which it is replaced, before the venue ends it.
+    replaced_at: Nanos,
+}
+
+/// One connection of a feed: the lines that carry its symbols, and the desk at their ends.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
-    /// Its number in the feed, by which the connector is asked.
+    /// Its number in the feed.
     number: usize,
     /// Its number among the venue's connections, by which people and counters call it.
     in_venue: usize,
     venue: VenueId,
-    line: Line<S>,
+    /// Number of lines that it has when nothing is being replaced.
+    lines: usize,
+    lifetime: Option<Nanos>,
+    slots: [Slot<S>; LINES_MAX],
     desk: Desk,
     notices_dropped: Counter,
     uncaptured: Counter,
@@ -71,19 +91,28 @@ impl<S: Socket> Connection<S> {
         backoff: Backoff,
         counters: &Counters,
     ) -> Connection<S> {
-        let ConnectionPlan { venue, spec, symbols, instruments, max_age } = plan;
+        let ConnectionPlan { venue, spec, symbols, instruments, bounds, lines } = plan;
         assert_eq!(symbols.list().len(), instruments.len(), "each symbol is an instrument");
+        assert!((1..LINES_MAX).contains(&lines), "there is a place for a successor");
         let counter =
             |what: &str| counters.register(&format!("feed.{}.{in_venue}.{what}", spec.name));
-        let refusals = backoff.clone();
         let notices_dropped = counter("notices_dropped");
         let desk_counters = DeskCounters::new(counter, &instruments, notices_dropped.clone());
+        let line_counters = LineCounters::new(counter);
+        let slots = std::array::from_fn(|slot| Slot {
+            line: Line::new(spec, backoff.fork(slot as u64), line_counters.clone()),
+            is_wanted: slot < lines,
+            is_retiring: false,
+            replaced_at: Nanos::MAX,
+        });
         Connection {
             number,
             in_venue,
             venue,
-            line: Line::new(spec, backoff, LineCounters::new(counter)),
-            desk: Desk::new(venue, spec, symbols, max_age, refusals, desk_counters),
+            lines,
+            lifetime: spec.lifetime,
+            slots,
+            desk: Desk::new(venue, spec, symbols, bounds, instruments, desk_counters),
             notices_dropped,
             uncaptured: counter("uncaptured"),
         }
@@ -98,37 +127,49 @@ impl<S: Socket> Connection<S> {
         self.desk.decoded()
     }
 
-    /// Takes the socket that the connector made, and subscribes.
-    pub(super) fn opened(&mut self, socket: Box<S>, now: Nanos, cold: &ColdSide) {
-        let subscriptions = self.desk.open();
-        self.line.opened(socket, subscriptions, now);
+    /// Takes the socket that the connector made for a line, and subscribes.
+    pub(super) fn opened(
+        &mut self,
+        slot: usize,
+        socket: Box<S>,
+        now: Nanos,
+        cold: &ColdSide,
+        pass: &mut impl FnMut(Record),
+    ) {
+        let subscriptions = self.desk.open(slot, now, pass);
+        self.slots[slot].line.opened(socket, subscriptions, now);
+        // A tenth earlier, and each line at another time.
+        let share = 17 + self.number as u64 % 7 + slot as u64;
+        let life = self.lifetime.map(|lifetime| lifetime - lifetime * share / 256);
+        self.slots[slot].replaced_at = life.map_or(Nanos::MAX, |life| now + life);
         self.notify(cold, Notice::Opened { venue: self.venue, connection: self.in_venue });
     }
 
-    /// Notes that the connector could not make the socket.
-    pub(super) fn not_opened(&mut self, error: &str, now: Nanos, cold: &ColdSide) {
-        let retry_in = self.line.not_opened(now);
+    /// Notes that the connector could not make the socket of a line.
+    pub(super) fn not_opened(&mut self, slot: usize, error: &str, now: Nanos, cold: &ColdSide) {
+        let retry_in = self.slots[slot].line.not_opened(now);
         self.notify_lost(cold, error.to_owned(), retry_in);
     }
 
-    /// Notes that the socket is ready; `ending` if the venue has ended its side.
-    pub(super) fn readable(&mut self, ending: bool) {
-        self.line.readable(ending);
+    /// Notes that a line's socket is ready; `ending` if the venue has ended its side.
+    pub(super) fn readable(&mut self, slot: usize, ending: bool) {
+        self.slots[slot].line.readable(ending);
     }
 
     /// Marks an empty socket as worth a read again, where nobody tells of readiness.
     #[inline]
-    pub(super) fn ask_again(&mut self) {
-        self.line.ask_again();
+    pub(super) fn ask_again(&mut self, slot: usize) {
+        self.slots[slot].line.ask_again();
     }
 
-    /// Returns whether there may be something to read.
+    /// Returns whether there may be something to read on a line.
     #[inline]
-    pub(super) fn is_readable(&self) -> bool {
-        self.line.is_readable()
+    pub(super) fn is_readable(&self, slot: usize) -> bool {
+        self.slots[slot].line.is_readable()
     }
 
-    /// Asks for a socket that is due, sends what is due, and gives up a socket that is dead.
+    /// Asks for sockets that are due, sends what is due, gives up sockets that are dead, and replaces
+    /// lines whose time has come.
     pub(super) fn keep_up(
         &mut self,
         now: Nanos,
@@ -136,69 +177,168 @@ impl<S: Socket> Connection<S> {
         registry: Option<&Registry>,
         pass: &mut impl FnMut(Record),
     ) {
-        if !self.line.is_open() {
-            let request = Request { connection: self.number };
-            return self.line.ask(now, || cold.requests.try_send(request).is_ok());
+        for slot in 0..LINES_MAX {
+            self.keep_line_up(slot, now, cold, registry, pass);
         }
-        let kept = self.line.check(now).and_then(|()| {
-            self.line.queue(self.desk.ask_again(now));
-            self.line.send_due(now)
+        if let Some(line) = self.desk.take_barren(now) {
+            self.retire(line, "instruments give nothing on it", cold);
+        }
+        self.succeed(now, cold, registry, pass);
+    }
+
+    fn keep_line_up(
+        &mut self,
+        slot: usize,
+        now: Nanos,
+        cold: &ColdSide,
+        registry: Option<&Registry>,
+        pass: &mut impl FnMut(Record),
+    ) {
+        let Slot { line, is_wanted, replaced_at, .. } = &mut self.slots[slot];
+        if !line.is_open() {
+            if *is_wanted {
+                let request = Request { connection: place(self.number, slot) };
+                line.ask(now, || cold.requests.try_send(request).is_ok());
+            }
+            return;
+        }
+        if *replaced_at <= now {
+            self.retire(slot, "its time is nearly over", cold);
+        }
+        let line = &mut self.slots[slot].line;
+        let kept = line.check(now).and_then(|()| {
+            line.queue(self.desk.ask_again(slot, now));
+            line.send_due(now)
         });
         if let Err(loss) = kept {
-            self.lose(loss, now, cold, registry, pass);
+            self.lose(slot, loss, now, cold, registry, pass);
         }
     }
 
-    /// Marks live quotes that have grown too old.
-    pub(super) fn mark_quiet(&mut self, now: Nanos, pass: &mut impl FnMut(Record)) {
-        self.desk.mark_quiet(now, pass);
+    /// Has another line take over from one, if there is a place for it.
+    fn retire(&mut self, slot: usize, why: &'static str, cold: &ColdSide) {
+        let wanted = self.slots.iter().filter(|slot| slot.is_wanted).count();
+        if self.slots[slot].is_retiring || !self.slots[slot].is_wanted || self.lines < wanted {
+            return;
+        }
+        let Some(free) = self.slots.iter().position(|slot| !slot.is_wanted) else { return };
+        self.slots[slot].is_retiring = true;
+        self.slots[slot].replaced_at = Nanos::MAX;
+        self.slots[free].is_wanted = true;
+        self.notify(cold, Notice::Replacing { venue: self.venue, connection: self.in_venue, why });
     }
 
-    /// Reads what is ready, as much as fits into a turn. Returns how many frames, and 1 at least if
-    /// anything was read.
+    /// Closes a line that is to be replaced once its successor is in step.
+    fn succeed(
+        &mut self,
+        now: Nanos,
+        cold: &ColdSide,
+        registry: Option<&Registry>,
+        pass: &mut impl FnMut(Record),
+    ) {
+        let Some(old) = self.slots.iter().position(|slot| slot.is_retiring) else { return };
+        let mut others = (0..LINES_MAX).filter(|slot| *slot != old && self.slots[*slot].is_wanted);
+        if others.all(|slot| self.slots[slot].line.is_open() && self.desk.is_in_step(slot, now)) {
+            self.slots[old].line.begin_close();
+            let why = "replaced by a new line".to_owned();
+            let loss = Loss { reason: Reason::Disconnected, why };
+            self.lose(old, loss, now, cold, registry, pass);
+        }
+    }
+
+    /// Marks live quotes that have grown too old, and tells what has changed.
+    pub(super) fn on_time(&mut self, now: Nanos, cold: &ColdSide, pass: &mut impl FnMut(Record)) {
+        self.desk.on_time(now, &cold.notices, pass);
+    }
+
+    /// Notes that the thread was held up for longer than a quote may lag.
+    pub(super) fn on_held_up(&mut self, now: Nanos, pass: &mut impl FnMut(Record)) {
+        self.desk.on_held_up(now, pass);
+        // Each is read at once, or an empty one would not be known to be empty.
+        for slot in &mut self.slots {
+            slot.line.ask_again();
+        }
+    }
+
+    /// Reads what is ready on a line, as much as fits into a turn. Returns how many frames, and 1 at
+    /// least if anything was read.
     #[inline]
-    pub(super) fn read(&mut self, around: &mut Around<'_>, registry: Option<&Registry>) -> usize {
-        let Connection { line, desk, number, venue, uncaptured, .. } = self;
-        let (number, venue) = (*number, *venue);
-        let (frames, ended) =
-            line.read(&mut Reading { desk, around: &mut *around, number, venue, uncaptured });
+    pub(super) fn read(
+        &mut self,
+        slot: usize,
+        around: &mut Around<'_>,
+        registry: Option<&Registry>,
+    ) -> usize {
+        let Connection { slots, desk, number, venue, uncaptured, .. } = self;
+        let (number, venue) = (place(*number, slot), *venue);
+        let line = &mut slots[slot].line;
+        let mut reading =
+            Reading { desk, around: &mut *around, slot, number, venue, uncaptured, closing: false };
+        let (frames, ended) = line.read(&mut reading);
+        let closing = reading.closing;
         if let Some(error) = ended {
-            self.on_error(&error, around, registry);
+            self.on_error(slot, &error, around, registry);
+        } else if closing {
+            self.retire(slot, "the venue announced its end", around.cold);
+        } else if self.desk.is_held_up() && !self.slots[slot].line.is_readable() {
+            self.on_empty(slot, around);
         }
         frames
     }
 
     #[cold]
-    fn on_error(&mut self, error: &Error, around: &mut Around<'_>, registry: Option<&Registry>) {
+    fn on_empty(&mut self, slot: usize, around: &mut Around<'_>) {
+        let Around { output, clock, .. } = around;
+        self.desk.on_empty(slot, clock.now(), &mut |record| output.pass(record));
+    }
+
+    #[cold]
+    fn on_error(
+        &mut self,
+        slot: usize,
+        error: &Error,
+        around: &mut Around<'_>,
+        registry: Option<&Registry>,
+    ) {
         if matches!(error, Error::Capacity(_)) {
             self.desk.on_oversized();
         }
         let Around { output, cold, clock, .. } = around;
         let mut pass = |record| output.pass(record);
-        self.lose(Loss::disconnected(error), clock.now(), cold, registry, &mut pass);
+        self.lose(slot, Loss::disconnected(error), clock.now(), cold, registry, &mut pass);
     }
 
-    /// Ends the connection: its instruments are down until it is made again.
+    /// Ends a line: instruments that no other line carries are down until it is made again. A line
+    /// that was to be replaced leaves its place.
     fn lose(
         &mut self,
+        slot: usize,
         loss: Loss,
         now: Nanos,
         cold: &ColdSide,
         registry: Option<&Registry>,
         pass: &mut impl FnMut(Record),
     ) {
-        let (socket, retry_in) = self.line.lose(now);
+        let (socket, mut retry_in) = self.slots[slot].line.lose(now);
         if let (Some(socket), Some(registry)) = (socket, registry) {
             // Closing the descriptor would deregister it as well.
             drop(registry.deregister(&mut SourceFd(&socket.fd())));
         }
-        self.desk.on_lost(loss.reason, now, pass);
+        self.slots[slot].replaced_at = Nanos::MAX;
+        if std::mem::take(&mut self.slots[slot].is_retiring) {
+            self.slots[slot].is_wanted = false;
+            self.slots[slot].line.rest();
+            retry_in = 0;
+        }
+        self.desk.on_lost(slot, loss.reason, now, pass);
         self.notify_lost(cold, loss.why, retry_in);
     }
 
-    /// Ends the connection politely, without waiting for an answer.
+    /// Ends all lines politely, without waiting for an answer.
     pub(super) fn close(&mut self) {
-        self.line.close();
+        for slot in &mut self.slots {
+            slot.line.close();
+        }
     }
 
     fn notify_lost(&self, cold: &ColdSide, why: String, retry_in: Nanos) {
@@ -211,13 +351,21 @@ impl<S: Socket> Connection<S> {
     }
 }
 
+/// Returns the number by which a feed calls a line of a connection.
+pub(super) fn place(connection: usize, slot: usize) -> usize {
+    connection * LINES_MAX + slot
+}
+
 /// The desk and the capture, while a line is read.
 struct Reading<'a, 'b> {
     desk: &'a mut Desk,
     around: &'a mut Around<'b>,
+    slot: usize,
     number: usize,
     venue: VenueId,
     uncaptured: &'a Counter,
+    /// Whether the venue announced that it will close.
+    closing: bool,
 }
 
 impl Reader for Reading<'_, '_> {
@@ -230,7 +378,8 @@ impl Reader for Reading<'_, '_> {
     fn on_frame(&mut self, frame: RawFrame<'_>, ts_recv: Nanos) -> Heard {
         let Around { output, cold, stopwatch, .. } = &mut *self.around;
         let mut out = Out { output, notices: &cold.notices, stopwatch };
-        let heard = self.desk.on_frame(frame, ts_recv, &mut out);
+        let heard = self.desk.on_frame(self.slot, frame, ts_recv, &mut out);
+        self.closing |= heard.closing;
         // Its quotes have gone out: what keeps the frame does not hold them up.
         if let Some(frames) = &mut cold.frames
             && !frames.offer(self.number, ts_recv, frame)

@@ -1,32 +1,44 @@
-//! The desk at the end of a line: a venue's frames become records, and subscriptions become messages.
+//! The desk at the end of one or more lines: a venue's frames become records, and subscriptions become
+//! messages.
 //!
-//! A desk decodes frames by the venue's protocol, keeps the state of each instrument, and asks again
-//! for the symbols that the venue refused. It has no socket: frames and times are handed in, records
-//! go to the outlet, and the messages to be sent are returned.
+//! A desk decodes frames by the venue's protocol, keeps the health of each instrument, and asks again
+//! for the symbols that the venue refused or that give nothing. All lines of a connection carry the
+//! same symbols, and the first copy of each update wins. A desk has no socket: frames and times are
+//! handed in, records go to the outlet, and the messages to be sent are returned.
 
 use super::cold::{Notice, notify};
 use super::line::Heard;
 use super::outlet::Outlet;
+use super::subscriptions::Subscriptions;
+use super::telling::Telling;
 use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::runtime::stopwatch::Stopwatch;
 use crossbeam::channel::Sender;
 use spreadwire_lake::stage::{Stage, StageCounter};
-use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::Counter;
 use spreadwire_market::instrument::VenueId;
-use spreadwire_market::record::Record;
-use spreadwire_market::state::Reason;
-use spreadwire_venues::integrity::{Discard, Watch};
+use spreadwire_market::record::{Record, Status};
+use spreadwire_market::state::{Reason, State};
+use spreadwire_venues::health::{Arrival, Bounds, Discard, Health, LINES_MAX, LagMeter};
 use spreadwire_venues::json::FRAME_MAX;
 use spreadwire_venues::venue::{
-    Message, Protocol, QuoteMessage, Reject, Symbol, Symbols, VenueSpec,
+    Answer, Message, Protocol, QuoteMessage, Reject, Rejected, Symbol, Symbols, VenueSpec,
 };
 
 /// Bytes of a frame that a notice keeps.
 const SAMPLE_BYTES: usize = 200;
 /// A sample of a rejected or refused message is logged at most this often for each connection.
 const SAMPLE_INTERVAL: Nanos = SECOND;
+
+/// An instrument that has been live for this long is well.
+const WELL_AFTER: Nanos = 60 * SECOND;
+/// A line is in step once every live instrument was heard on it, or after this time.
+const IN_STEP_AFTER: Nanos = 10 * SECOND;
+/// After so many renewals without a quote, the line is replaced.
+const RENEWALS_MAX: u32 = 2;
+/// A line is replaced at most once in this time because an instrument gives nothing.
+const REPLACED_AFTER: Nanos = 3_600 * SECOND;
 
 /// Where a desk's records, notices and times go.
 #[derive(Debug)]
@@ -43,12 +55,27 @@ pub(super) struct DeskCounters {
     quotes: Counter,
     general: Counter,
     refused: Counter,
+    renewed: Counter,
+    unreadable: Counter,
     other: Counter,
     notices_dropped: Counter,
     rejected: Vec<(Reject, Counter)>,
     discarded: Vec<(Discard, Counter)>,
     /// Quotes passed on, by symbol.
     passed: Vec<Counter>,
+    /// By line.
+    scores: Vec<Score>,
+}
+
+/// How a line does beside the others.
+#[derive(Debug)]
+struct Score {
+    /// Updates that it brought first.
+    won: Counter,
+    /// Copies of the last quote that it brought later,
+    copies: Counter,
+    /// and by how much in all, ns.
+    behind: Counter,
 }
 
 impl DeskCounters {
@@ -66,28 +93,48 @@ impl DeskCounters {
             quotes: counter("quotes"),
             general: counter("general"),
             refused: counter("refused"),
+            renewed: counter("renewed"),
+            unreadable: counter("unreadable"),
             other: counter("other"),
             notices_dropped,
             rejected: Reject::ALL.into_iter().map(rejected).collect(),
             discarded: Discard::ALL.into_iter().map(discarded).collect(),
             passed: instruments.iter().map(passed).collect(),
+            scores: (0..LINES_MAX)
+                .map(|line| Score {
+                    won: counter(&format!("line.{line}.won")),
+                    copies: counter(&format!("line.{line}.copies")),
+                    behind: counter(&format!("line.{line}.behind_ns")),
+                })
+                .collect(),
         }
     }
 }
 
-/// The conversation with a venue on one connection.
+/// One line, as the desk sees it.
+#[derive(Debug)]
+struct Carrier {
+    protocol: ProtocolBox,
+    subscriptions: Subscriptions,
+    lag: LagMeter,
+    /// Time when it was opened; `None` while it is not.
+    opened_at: Option<Nanos>,
+    /// Whether it still brings what waited while our thread was held up.
+    held_up: bool,
+}
+
+/// The conversation with a venue on the lines of one connection.
 #[derive(Debug)]
 pub(super) struct Desk {
     venue: VenueId,
     symbols: Symbols,
-    max_age: Nanos,
-    protocol: ProtocolBox,
-    watches: Vec<Watch>,
+    carriers: Vec<Carrier>,
+    healths: Vec<Health>,
     messages: Vec<Message>,
-    /// Between requests for what the venue refused; starts over with each connection.
-    refusals: Backoff,
-    /// When what the venue refused is asked for again.
-    resubscribe_at: Option<Nanos>,
+    telling: Telling,
+    /// Line whose replacement would help, because instruments give nothing on it.
+    barren: Option<usize>,
+    replaced_at: Nanos,
     sample_at: Nanos,
     counters: DeskCounters,
 }
@@ -102,24 +149,32 @@ impl std::fmt::Debug for ProtocolBox {
 }
 
 impl Desk {
-    /// Makes a desk for these symbols of a venue, all of them down.
+    /// Makes a desk for these symbols of a venue, all of them down. `names` are the instruments that
+    /// the symbols stand for.
     pub(super) fn new(
         venue: VenueId,
         spec: &VenueSpec,
         symbols: Symbols,
-        max_age: Nanos,
-        refusals: Backoff,
+        bounds: Bounds,
+        names: Vec<String>,
         counters: DeskCounters,
     ) -> Desk {
-        let watch = |symbol: &Symbol| Watch::new(venue, symbol.instrument, spec.sequence);
+        let health = |symbol: &Symbol| Health::new(venue, symbol.instrument, spec.sequence, bounds);
+        let carrier = |_| Carrier {
+            protocol: ProtocolBox((spec.protocol)()),
+            subscriptions: Subscriptions::new(spec, symbols.list().len()),
+            lag: LagMeter::default(),
+            opened_at: None,
+            held_up: false,
+        };
         Desk {
             venue,
-            max_age,
-            protocol: ProtocolBox((spec.protocol)()),
-            watches: symbols.list().iter().map(watch).collect(),
+            carriers: (0..LINES_MAX).map(carrier).collect(),
+            healths: symbols.list().iter().map(health).collect(),
             messages: Vec::with_capacity(64),
-            refusals,
-            resubscribe_at: None,
+            telling: Telling::new(venue, names),
+            barren: None,
+            replaced_at: 0,
             sample_at: 0,
             counters,
             symbols,
@@ -134,47 +189,124 @@ impl Desk {
         })
     }
 
-    /// Starts over on a new socket. Returns the messages that subscribe all symbols.
-    pub(super) fn open(&mut self) -> Vec<String> {
-        self.refusals.reset();
-        self.resubscribe_at = None;
-        let mut messages = Vec::new();
-        let symbols: Vec<&str> = self.symbols.list().iter().map(|s| s.text.as_str()).collect();
-        self.protocol.0.subscribe(&symbols, &mut messages);
-        messages
+    /// Starts over on a new socket of a line. Returns the messages that subscribe all symbols.
+    pub(super) fn open(
+        &mut self,
+        line: usize,
+        now: Nanos,
+        pass: &mut impl FnMut(Record),
+    ) -> Vec<String> {
+        let carrier = &mut self.carriers[line];
+        (carrier.opened_at, carrier.held_up, carrier.lag) = (Some(now), false, LagMeter::default());
+        for health in &mut self.healths {
+            health.on_subscribed(line, now).into_iter().for_each(|status| pass(status.into()));
+        }
+        carrier.subscriptions.open(&mut *carrier.protocol.0, &self.symbols, now)
     }
 
-    /// Returns the messages that ask again, some time after a refusal, for every symbol that has
-    /// given no quote. Each message has one symbol, so that a bad one cannot take good ones with it.
-    pub(super) fn ask_again(&mut self, now: Nanos) -> Vec<String> {
-        let mut messages = Vec::new();
-        if self.resubscribe_at.is_none_or(|due| now < due) {
-            return messages;
+    /// Returns the messages of a line that are due: requests for what the venue refused or did not
+    /// answer, and for what should have been quoted and was not.
+    pub(super) fn ask_again(&mut self, line: usize, now: Nanos) -> Vec<String> {
+        let Desk { carriers, healths, symbols, counters, .. } = self;
+        let Carrier { protocol, subscriptions, opened_at, .. } = &mut carriers[line];
+        if opened_at.is_none() {
+            return Vec::new();
         }
-        self.resubscribe_at = None;
-        for (symbol, watch) in self.symbols.list().iter().zip(&self.watches) {
-            if !watch.has_quote() {
-                self.protocol.0.subscribe(&[symbol.text.as_str()], &mut messages);
+        let is_quoted = |symbol: usize| healths[symbol].is_heard(line);
+        let protocol = &mut *protocol.0;
+        let mut messages = subscriptions.ask_again(protocol, symbols, now, is_quoted);
+        for (symbol, health) in healths.iter_mut().enumerate() {
+            if health.state() == State::Live {
+                if WELL_AFTER < now.saturating_sub(health.since()) {
+                    subscriptions.is_well(symbol);
+                }
+            } else if health.state() != State::Refused && health.is_overdue(now) {
+                let renewed = subscriptions.renew(symbol, protocol, symbols, now);
+                if !renewed.is_empty() {
+                    counters.renewed.add(1);
+                    messages.extend(renewed);
+                    if RENEWALS_MAX < subscriptions.renewals(symbol) {
+                        self.barren = Some(line);
+                    }
+                }
             }
         }
         messages
     }
 
-    /// Marks live quotes that have grown too old.
-    pub(super) fn mark_quiet(&mut self, now: Nanos, pass: &mut impl FnMut(Record)) {
-        for watch in &mut self.watches {
-            if let Some(status) = watch.on_time(now, self.max_age) {
+    /// Takes the line whose replacement would help, if there is one and it was not tried a short
+    /// time ago.
+    pub(super) fn take_barren(&mut self, now: Nanos) -> Option<usize> {
+        let line = self.barren.take()?;
+        let due = self.replaced_at == 0 || self.replaced_at + REPLACED_AFTER <= now;
+        due.then(|| {
+            self.replaced_at = now;
+            line
+        })
+    }
+
+    /// Returns whether a line carries everything that is live, or had time enough to.
+    pub(super) fn is_in_step(&self, line: usize, now: Nanos) -> bool {
+        let Some(opened_at) = self.carriers[line].opened_at else { return false };
+        let mut live = self.healths.iter().filter(|health| health.state() == State::Live);
+        IN_STEP_AFTER < now.saturating_sub(opened_at) || live.all(|health| health.is_heard(line))
+    }
+
+    /// Marks live quotes that have grown too old, and tells what has changed.
+    pub(super) fn on_time(
+        &mut self,
+        now: Nanos,
+        notices: &Sender<Notice>,
+        pass: &mut impl FnMut(Record),
+    ) {
+        let Desk { healths, telling, counters, .. } = self;
+        for (symbol, health) in healths.iter_mut().enumerate() {
+            if let Some(status) = health.on_time(now) {
                 pass(status.into());
             }
+            telling.on_time(symbol, health, now, &mut |notice| {
+                notify(notices, notice, &counters.notices_dropped);
+            });
         }
     }
 
-    /// Marks every instrument as down: the connection is over.
-    pub(super) fn on_lost(&mut self, reason: Reason, now: Nanos, pass: &mut impl FnMut(Record)) {
-        for watch in &mut self.watches {
-            if let Some(status) = watch.on_down(reason, now) {
-                pass(status.into());
-            }
+    /// Notes that our thread was held up: what the open lines bring until they are empty has waited.
+    pub(super) fn on_held_up(&mut self, now: Nanos, pass: &mut impl FnMut(Record)) {
+        for carrier in self.carriers.iter_mut().filter(|carrier| carrier.opened_at.is_some()) {
+            carrier.held_up = true;
+        }
+        for health in &mut self.healths {
+            health.on_held_up(now).into_iter().for_each(|status| pass(status.into()));
+        }
+    }
+
+    /// Notes that a line is empty: whatever had waited on it has been read.
+    pub(super) fn on_empty(&mut self, line: usize, now: Nanos, pass: &mut impl FnMut(Record)) {
+        if !std::mem::take(&mut self.carriers[line].held_up) || self.is_held_up() {
+            return;
+        }
+        for health in &mut self.healths {
+            health.on_caught_up(now).into_iter().for_each(|status| pass(status.into()));
+        }
+    }
+
+    /// Returns whether any line still brings what has waited.
+    pub(super) fn is_held_up(&self) -> bool {
+        self.carriers.iter().any(|carrier| carrier.held_up)
+    }
+
+    /// Marks every instrument as down that no other line carries: the line is over.
+    pub(super) fn on_lost(
+        &mut self,
+        line: usize,
+        reason: Reason,
+        now: Nanos,
+        pass: &mut impl FnMut(Record),
+    ) {
+        let carrier = &mut self.carriers[line];
+        (carrier.opened_at, carrier.held_up) = (None, false);
+        for health in &mut self.healths {
+            health.on_lost(line, reason, now).into_iter().for_each(|status| pass(status.into()));
         }
     }
 
@@ -183,36 +315,41 @@ impl Desk {
         count(&self.counters.rejected, Reject::Oversized);
     }
 
-    /// Takes a frame.
+    /// Takes a frame that a line brought.
     #[inline]
     pub(super) fn on_frame(
         &mut self,
+        line: usize,
         frame: RawFrame<'_>,
         ts_recv: Nanos,
         out: &mut Out<'_>,
     ) -> Heard {
         match frame {
-            RawFrame::Text(text) => self.on_text(text, ts_recv, out),
-            RawFrame::Binary(bytes) => self.reject(Reject::Binary, bytes, ts_recv, out),
+            RawFrame::Text(text) => self.on_text(line, text, ts_recv, out),
+            RawFrame::Binary(bytes) => self.reject(Reject::Binary.into(), bytes, ts_recv, out),
         }
     }
 
-    fn on_text(&mut self, bytes: &[u8], ts_recv: Nanos, out: &mut Out<'_>) -> Heard {
+    fn on_text(&mut self, line: usize, bytes: &[u8], ts_recv: Nanos, out: &mut Out<'_>) -> Heard {
         self.messages.clear();
-        if let Err(reason) = self.decode(bytes) {
-            return self.reject(reason, bytes, ts_recv, out);
+        if let Err(rejected) = self.decode(line, bytes) {
+            return self.reject(rejected, bytes, ts_recv, out);
         }
         let mut heard = Heard::default();
+        let arrival = Arrival { line, ts_recv, held_up: self.carriers[line].held_up };
         for place in 0..self.messages.len() {
             match self.messages[place] {
                 Message::Quote(message) => {
                     out.stopwatch.lap(self.venue, ts_recv);
-                    heard.quote |= self.on_quote(&message, ts_recv, out.output);
+                    heard.quote |= self.on_quote(&message, arrival, out);
                 }
-                Message::Refused { symbol } => self.on_refused(symbol, bytes, ts_recv, out),
+                Message::Refused(answer) => self.on_refused(answer, arrival, bytes, out),
+                Message::Accepted(answer) => {
+                    self.carriers[line].subscriptions.on_accepted(answer);
+                }
                 Message::Closing => heard.closing = true,
                 Message::Other => self.counters.other.add(1),
-                Message::Accepted | Message::Pong => {}
+                Message::Pong => {}
             }
         }
         heard
@@ -221,48 +358,80 @@ impl Desk {
     /// Decodes a frame into `messages`: by the quick decoder, or, if that does not claim the frame,
     /// by the general one.
     #[inline]
-    fn decode(&mut self, bytes: &[u8]) -> Result<(), Reject> {
+    fn decode(&mut self, line: usize, bytes: &[u8]) -> Result<(), Rejected> {
         if FRAME_MAX < bytes.len() {
-            return Err(Reject::Oversized);
+            return Err(Reject::Oversized.into());
         }
-        if self.protocol.0.positional(bytes, &self.symbols, &mut self.messages).is_some() {
+        let protocol = &mut self.carriers[line].protocol.0;
+        if protocol.positional(bytes, &self.symbols, &mut self.messages).is_some() {
             return Ok(());
         }
         self.counters.general.add(1);
-        self.protocol.0.general(bytes, &self.symbols, &mut self.messages)
+        protocol.general(bytes, &self.symbols, &mut self.messages)
     }
 
-    /// Returns whether the message gave a quote. What is discarded is no sign that the subscription
-    /// is well.
-    fn on_quote(&mut self, message: &QuoteMessage, ts_recv: Nanos, output: &mut Outlet) -> bool {
-        let outcome = self.watches[message.symbol].on_message(message, ts_recv);
+    /// Returns whether the message shows that the subscription is well: it gave a quote, or a copy
+    /// of one.
+    #[inline]
+    fn on_quote(&mut self, message: &QuoteMessage, arrival: Arrival, out: &mut Out<'_>) -> bool {
+        let symbol = message.symbol;
+        let lag = &mut self.carriers[arrival.line].lag;
+        let outcome = self.healths[symbol].on_message(message, arrival, lag);
         if let Some(status) = outcome.status {
-            output.pass(status.into());
+            self.pass(symbol, status, out);
         }
         match outcome.quote {
             Ok(quote) => {
                 self.counters.quotes.add(1);
-                self.counters.passed[message.symbol].add(1);
-                output.pass(quote.into());
+                self.counters.passed[symbol].add(1);
+                self.counters.scores[arrival.line].won.add(1);
+                out.output.pass(quote.into());
                 true
             }
             Err(reason) => {
                 count(&self.counters.discarded, reason);
-                false
+                if reason == Discard::Copy {
+                    self.score(message, arrival);
+                }
+                reason == Discard::Copy
             }
         }
     }
 
-    #[cold]
-    fn on_refused(&mut self, symbol: Option<usize>, bytes: &[u8], now: Nanos, out: &mut Out<'_>) {
-        self.counters.refused.add(1);
-        if self.resubscribe_at.is_none() {
-            self.resubscribe_at = Some(now + self.refusals.wait());
+    /// Notes by how much a line was behind the winner, if the copy is that of the last quote.
+    fn score(&self, message: &QuoteMessage, Arrival { line, ts_recv, .. }: Arrival) {
+        let health = &self.healths[message.symbol];
+        if message.sequence.is_none_or(|number| number == health.sequence()) {
+            let score = &self.counters.scores[line];
+            score.copies.add(1);
+            score.behind.add(ts_recv.saturating_sub(health.quoted_at()));
         }
+    }
+
+    /// Sends a change of state, and tells it.
+    #[cold]
+    fn pass(&mut self, symbol: usize, status: Status, out: &mut Out<'_>) {
+        out.output.pass(status.into());
+        let Desk { telling, counters, .. } = self;
+        telling.on_status(symbol, &status, &mut |notice| {
+            notify(out.notices, notice, &counters.notices_dropped);
+        });
+    }
+
+    #[cold]
+    fn on_refused(
+        &mut self,
+        answer: Answer,
+        Arrival { line, ts_recv: now, .. }: Arrival,
+        bytes: &[u8],
+        out: &mut Out<'_>,
+    ) {
+        self.counters.refused.add(1);
+        let symbol = self.carriers[line].subscriptions.on_refused(answer, now);
         // A symbol that gives quotes is well, whatever a second request for it was answered.
-        if let Some(watch) = symbol.map(|place| &mut self.watches[place])
-            && !watch.has_quote()
-            && let Some(status) = watch.on_down(Reason::Refused, now)
+        if let Some(symbol) = symbol
+            && !self.healths[symbol].is_heard(line)
+            && let Some(status) = self.healths[symbol].on_refused(line, now)
         {
             out.output.pass(status.into());
         }
@@ -274,8 +443,15 @@ impl Desk {
     }
 
     #[cold]
-    fn reject(&mut self, reason: Reject, bytes: &[u8], now: Nanos, out: &mut Out<'_>) -> Heard {
+    fn reject(&mut self, rejected: Rejected, bytes: &[u8], now: Nanos, out: &mut Out<'_>) -> Heard {
+        let Rejected { reason, symbol } = rejected;
         count(&self.counters.rejected, reason);
+        if let Some(symbol) = symbol {
+            self.counters.unreadable.add(1);
+            if let Some(status) = self.healths[symbol].on_unreadable(now) {
+                self.pass(symbol, status, out);
+            }
+        }
         if self.is_sample_due(now) {
             let notice = Notice::Rejected { venue: self.venue, reason, sample: sample_of(bytes) };
             notify(out.notices, notice, &self.counters.notices_dropped);
@@ -311,7 +487,6 @@ mod tests {
     use spreadwire_market::clock::Clock;
     use spreadwire_market::counters::Counters;
 
-    const SEED: u64 = 5;
     const MAX_AGE: Nanos = 2 * SECOND;
 
     /// A desk for A, B and C, and what comes out of it.
@@ -334,8 +509,9 @@ mod tests {
                 &names,
                 counters.register("notices_dropped"),
             );
-            let (venue, symbols, backoff) = (VenueId(4), rig::symbols(), Backoff::new(SEED));
-            let desk = Desk::new(venue, &rig::spec(), symbols, MAX_AGE, backoff, desk_counters);
+            let (venue, symbols, bounds) = (VenueId(4), rig::symbols(), rig::bounds());
+            let desk =
+                Desk::new(venue, &rig::spec(), symbols, bounds, names.to_vec(), desk_counters);
             let (edge, records) = ring::hold(64, EdgeCounters::default());
             let (notices, noticed) = channel::bounded(2);
             let stopwatch = Stopwatch::alone("stage", Clock::manual(0));
@@ -346,7 +522,12 @@ mod tests {
         fn frame(&mut self, frame: RawFrame<'_>, now: Nanos) -> Heard {
             let (output, notices, stopwatch) =
                 (&mut self.outlet, &self.notices, &mut self.stopwatch);
-            self.desk.on_frame(frame, now, &mut Out { output, notices, stopwatch })
+            self.desk.on_frame(0, frame, now, &mut Out { output, notices, stopwatch })
+        }
+
+        fn open(&mut self, now: Nanos) -> Vec<String> {
+            let Rig { desk, outlet, .. } = self;
+            desk.open(0, now, &mut |record| outlet.pass(record))
         }
 
         fn text(&mut self, text: &str, now: Nanos) -> Heard {
@@ -369,8 +550,14 @@ mod tests {
                 Notice::Refused { venue: VenueId(4), symbol, sample } => {
                     format!("refused {symbol:?}: {}", String::from_utf8_lossy(&sample))
                 }
+                Notice::Health { venue: VenueId(4), instrument, state, reason } => {
+                    format!("{instrument} {state} {reason}")
+                }
                 other @ (Notice::Opened { .. }
                 | Notice::Lost { .. }
+                | Notice::Health { .. }
+                | Notice::HeldUp { .. }
+                | Notice::Replacing { .. }
                 | Notice::Rejected { .. }
                 | Notice::Refused { .. }) => panic!("a desk does not tell {other:?}"),
             };
@@ -385,7 +572,9 @@ mod tests {
     #[test]
     fn a_frames_messages_become_records_with_each_change_of_state_before_its_quote() {
         let mut rig = Rig::new();
-        assert_eq!(rig.desk.open(), ["subscribe A,B", "subscribe C"]);
+        assert_eq!(rig.open(1), ["subscribe A,B", "subscribe C"]);
+        let silent = ["A silent subscribed", "B silent subscribed", "C silent subscribed"];
+        assert_eq!(rig.records(), silent);
         let quote = Heard { quote: true, closing: false };
         assert_eq!(rig.text("accepted;quote A 5;quote B 7;quote A 6;pong;other", 10), quote);
         let wanted = ["A live quote", "A quote 5", "B live quote", "B quote 7", "A quote 6"];
@@ -427,7 +616,8 @@ mod tests {
         let names = names.map(|name| format!("rejected.{name}"));
         assert_eq!(rig.counts(names.each_ref().map(String::as_str)), [1, 1, 1, 1, 2]);
         rig.text("quote A 1", 12 + SECOND);
-        assert_eq!(rig.records(), ["A live quote", "A quote 1"], "it goes on");
+        let wanted = ["A unreadable unreadable", "A live quote", "A quote 1"];
+        assert_eq!(rig.records(), wanted, "it goes on");
     }
 
     #[test]
@@ -443,7 +633,7 @@ mod tests {
         rig.text("quote A 1", 1);
         rig.records();
         assert_eq!(rig.text("refused B", 10), Heard::default());
-        assert_eq!(rig.records(), ["B down refused"]);
+        assert_eq!(rig.records(), ["B refused refused"]);
         assert_eq!(rig.notices(), [r#"refused Some("B"): refused B"#]);
         rig.text("refused B", 11);
         rig.text("refused A", 12);
@@ -454,33 +644,19 @@ mod tests {
     }
 
     #[test]
-    fn what_gave_no_quote_is_asked_for_again_one_by_one_after_waits_that_grow() {
+    fn a_refused_symbol_alone_is_asked_for_again_after_waits_that_grow_to_an_hour() {
         let mut rig = Rig::new();
-        let mut waits = Backoff::new(SEED);
-        rig.desk.open();
-        rig.text("quote A 1", 1);
+        rig.open(0);
+        rig.text("accepted A;quote A 1;accepted C;refused B", 1);
         let nothing = Vec::<String>::new();
-        assert_eq!(rig.desk.ask_again(100 * SECOND), nothing, "nothing was refused");
-        let mut now = 100 * SECOND;
-        for _ in 0..9 {
+        let mut now = 1;
+        for wait in [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {
+            assert_eq!(rig.desk.ask_again(0, now + wait * SECOND - 1), nothing);
+            now += wait * SECOND;
+            assert_eq!(rig.desk.ask_again(0, now), ["subscribe B"]);
+            assert_eq!(rig.desk.ask_again(0, now + 1), nothing, "once");
             rig.text("refused B", now);
-            // A second refusal does not put it off.
-            rig.text("refused", now + 1);
-            now += waits.wait();
-            assert_eq!(rig.desk.ask_again(now - 1), nothing);
-            assert_eq!(rig.desk.ask_again(now), ["subscribe B", "subscribe C"]);
-            assert_eq!(rig.desk.ask_again(now + 100 * SECOND), nothing, "once");
         }
-        rig.text("refused B", now);
-        assert_eq!(rig.desk.open().len(), 2);
-        assert_eq!(rig.desk.ask_again(now + 100 * SECOND), nothing, "the last socket's refusal");
-        rig.text("refused B", now);
-        waits.wait();
-        waits.reset();
-        now += waits.wait();
-        assert_eq!(rig.desk.ask_again(now - 1), nothing);
-        rig.text("quote B 1", now);
-        assert_eq!(rig.desk.ask_again(now), ["subscribe C"]);
     }
 
     #[test]
@@ -490,13 +666,14 @@ mod tests {
         rig.text("quote B 2", 11);
         rig.records();
         let mut told = Vec::new();
-        rig.desk.mark_quiet(10 + MAX_AGE, &mut |record| told.push(in_words(&record)));
+        let notices = rig.notices.clone();
+        rig.desk.on_time(10 + MAX_AGE, &notices, &mut |record| told.push(in_words(&record)));
         assert_eq!(told, Vec::<String>::new());
-        rig.desk.mark_quiet(11 + MAX_AGE, &mut |record| told.push(in_words(&record)));
+        rig.desk.on_time(11 + MAX_AGE, &notices, &mut |record| told.push(in_words(&record)));
         assert_eq!(told, ["A stale quiet"]);
         for _ in 0..2 {
-            rig.desk.on_lost(Reason::Silent, 20, &mut |record| told.push(in_words(&record)));
+            rig.desk.on_lost(0, Reason::Silent, 20, &mut |record| told.push(in_words(&record)));
         }
-        assert_eq!(told[1..], ["A down silent", "B down silent"]);
+        assert_eq!(told[1..], ["A down silent", "B down silent", "C down silent"]);
     }
 }

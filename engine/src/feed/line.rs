@@ -154,7 +154,7 @@ struct Open<S> {
 }
 
 /// Counters of a line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct LineCounters {
     frames: Counter,
     bytes: Counter,
@@ -350,6 +350,20 @@ impl<S: Socket> Line<S> {
         (lost, self.wait(now))
     }
 
+    /// Tells the venue that we close, without waiting for an answer.
+    pub(super) fn begin_close(&mut self) {
+        if let Some(open) = &mut self.open {
+            drop(open.socket.close());
+            drop(open.socket.flush());
+        }
+    }
+
+    /// Makes the next request for a socket wait for nothing.
+    pub(super) fn rest(&mut self) {
+        self.waiting = Waiting::Until(0);
+        self.backoff.reset();
+    }
+
     /// Ends the connection politely, without waiting for an answer.
     pub(super) fn close(&mut self) {
         if let Some(mut open) = self.open.take() {
@@ -391,10 +405,6 @@ impl<S: Socket> Open<S> {
                 if WELL_AFTER < ts_recv.saturating_sub(self.opened_at) {
                     backoff.reset();
                 }
-            }
-            if heard.closing {
-                // The peer's answer ends the connection in the ordinary way; an error shows at the read.
-                drop(self.socket.close());
             }
         }
         Ok(())

@@ -7,9 +7,10 @@ use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_market::record::{Quote, Record, Status};
 use spreadwire_market::state::{Reason, State};
+use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::{
-    Heartbeat, Message, Ping, Protocol, QuoteMessage, Reject, SequenceRule, Side, Symbol, Symbols,
-    VenueSpec,
+    Answer, Heartbeat, Message, Ping, Protocol, QuoteMessage, Reject, Rejected, SequenceRule, Side,
+    Symbol, Symbols, VenueSpec,
 };
 use spreadwire_venues::venues;
 use std::cell::RefCell;
@@ -44,6 +45,17 @@ pub(super) fn spec() -> VenueSpec {
     }
 }
 
+/// Bounds that nothing exceeds but the age, after two seconds.
+pub(super) fn bounds() -> Bounds {
+    Bounds {
+        max_age: 2 * SECOND,
+        max_lag: Nanos::MAX,
+        max_jump: f64::INFINITY,
+        first_quote: STALL,
+        repeats_within: Some(STALL),
+    }
+}
+
 pub(super) fn symbols() -> Symbols {
     let symbol = |(name, id): (&&str, u32)| Symbol {
         text: name[..1].to_owned(),
@@ -59,8 +71,12 @@ pub(super) fn symbols() -> Symbols {
 struct Plain;
 
 impl Protocol for Plain {
-    fn subscribe(&mut self, symbols: &[&str], out: &mut Vec<String>) {
-        out.extend(symbols.chunks(2).map(|symbols| format!("subscribe {}", symbols.join(","))));
+    fn subscribe(&mut self, _: u64, symbols: &[&str]) -> String {
+        format!("subscribe {}", symbols.join(","))
+    }
+
+    fn unsubscribe(&mut self, _: u64, symbols: &[&str]) -> String {
+        format!("unsubscribe {}", symbols.join(","))
     }
 
     fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
@@ -73,33 +89,56 @@ impl Protocol for Plain {
         text: &[u8],
         symbols: &Symbols,
         out: &mut Vec<Message>,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), Rejected> {
         let text = std::str::from_utf8(text).map_err(|_| Reject::Malformed)?;
         for message in text.split(';') {
             let words: Vec<&str> = message.split(' ').collect();
             out.push(match words[..] {
-                ["quote", symbol, sequence] => quote(symbols.find(symbol.as_bytes())?, sequence)?,
-                ["refused", symbol] => {
-                    Message::Refused { symbol: Some(symbols.find(symbol.as_bytes())?) }
+                ["quote", symbol, ref fields @ ..] => {
+                    let place = symbols.find(symbol.as_bytes())?;
+                    quote(place, fields).map_err(Rejected::of(place))?
                 }
-                ["refused"] => Message::Refused { symbol: None },
+                ["refused", symbol] => Message::Refused(answer(symbol, symbols)?),
+                ["refused"] => Message::Refused(Answer::default()),
                 ["closing"] => Message::Closing,
                 ["other"] => Message::Other,
-                ["accepted"] => Message::Accepted,
+                ["accepted"] => Message::Accepted(Answer::default()),
+                ["accepted", symbol] => Message::Accepted(answer(symbol, symbols)?),
                 ["pong"] => Message::Pong,
-                _ => return Err(Reject::UnknownMessage),
+                _ => return Err(Reject::UnknownMessage.into()),
             });
         }
         Ok(())
     }
 }
 
-fn quote(symbol: usize, sequence: &str) -> Result<Message, Reject> {
+fn answer(symbol: &str, symbols: &Symbols) -> Result<Answer, Reject> {
+    // A number is that of the request.
+    Ok(match symbol.parse() {
+        Ok(request) => Answer { request: Some(request), symbol: None },
+        Err(_) => Answer { request: None, symbol: Some(symbols.find(symbol.as_bytes())?) },
+    })
+}
+
+/// A quote: its number, then `bid=`, `ask=` and `at=` (the event time, ns) where they differ from 100,
+/// 101 and none. A price of 0 is an absent side.
+fn quote(symbol: usize, fields: &[&str]) -> Result<Message, Reject> {
+    let (sequence, fields) = fields.split_first().ok_or(Reject::MissingField)?;
+    let number = |text: &str| text.parse::<i64>().map_err(|_| Reject::BadNumber);
+    let (mut bid, mut ask, mut ts_event) = (100, 101, None);
+    for field in fields {
+        match field.split_once('=').ok_or(Reject::UnknownMessage)? {
+            ("bid", value) => bid = number(value)?,
+            ("ask", value) => ask = number(value)?,
+            ("at", value) => ts_event = Some(number(value)?.unsigned_abs()),
+            _ => return Err(Reject::UnknownMessage),
+        }
+    }
     Ok(Message::Quote(QuoteMessage {
         symbol,
-        bid: Side::Level { px: 100, sz: 1 },
-        ask: Side::Level { px: 101, sz: 1 },
-        ts_event: None,
+        bid: Side::of(bid, 1),
+        ask: Side::of(ask, 1),
+        ts_event,
         sequence: Some(sequence.parse().map_err(|_| Reject::BadNumber)?),
         snapshot: true,
         restarted: false,

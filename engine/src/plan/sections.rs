@@ -57,6 +57,12 @@ impl Default for broadcast::Settings {
     }
 }
 
+/// Proves `[calculator]`. Returns the largest net that is believed, a fraction.
+pub(super) fn calculator(config: &config::Calculator, faults: &mut Faults) -> f64 {
+    faults.within("calculator.max_net_bps", config.max_net_bps, 0.0..=1e9);
+    if config.max_net_bps == 0.0 { f64::INFINITY } else { config.max_net_bps / BPS }
+}
+
 /// Proves `[decision]`, all but its recommendations.
 pub(super) fn decision(
     config: &config::Decision,

@@ -3,7 +3,7 @@
 //!
 //! A [`Protocol`] turns bytes into [`Message`]s and uses no socket, thread, ring or clock.
 //! Connecting, pacing, heartbeats, sequence and crossed-quote rules and reconnecting are the same
-//! for all venues. They are implemented once, in `feed`, `connector` and `integrity`, and are
+//! for all venues. They are implemented once, in `feed`, `connector` and `health`, and are
 //! driven by the plain data of a [`VenueSpec`].
 
 use crate::json::{Malformed, Value};
@@ -48,8 +48,12 @@ pub struct VenueSpec {
     /// For a venue that repeats an unchanged quote: the time without any quote after which
     /// something is wrong, ns. `None` if a quiet instrument sends nothing.
     pub repeats_within: Option<Nanos>,
+    /// The time after which the venue ends a connection, ns; `None` if it does not.
+    pub lifetime: Option<Nanos>,
     /// Converts base and quote to the venue's symbol: `("BTC", "USDT")` to `BTC-USDT`.
     pub symbol: fn(base: &str, quote: &str) -> String,
+    /// Whether a request with one bad symbol is refused as a whole.
+    pub refuses_whole_requests: bool,
     /// Creates the decoder of one connection.
     pub protocol: fn() -> Box<dyn Protocol>,
 }
@@ -145,18 +149,25 @@ pub struct QuoteMessage {
     pub restarted: bool,
 }
 
+/// What an answer to a subscription speaks of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Number of the request; `None` if the answer does not name it.
+    pub request: Option<u64>,
+    /// Index of the symbol; `None` if the answer does not name one, so that it speaks of all symbols
+    /// of the request.
+    pub symbol: Option<usize>,
+}
+
 /// A decoded message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A quote.
     Quote(QuoteMessage),
     /// A subscription was accepted.
-    Accepted,
+    Accepted(Answer),
     /// A subscription was refused.
-    Refused {
-        /// Index of the refused symbol; `None` if the message does not name it.
-        symbol: Option<usize>,
-    },
+    Refused(Answer),
     /// The answer to our heartbeat.
     Pong,
     /// The venue announces that it will close the connection. Reconnect before it does.
@@ -192,6 +203,35 @@ named! {
 
 impl std::error::Error for Reject {}
 
+/// A frame that could not be decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// Why.
+    pub reason: Reject,
+    /// Index of the symbol whose quote it was to be; `None` if the frame does not tell. The last
+    /// quote of that symbol has been replaced by one that we cannot read.
+    pub symbol: Option<usize>,
+}
+
+impl Rejected {
+    /// Returns a function that adds the symbol to a reason.
+    pub fn of(symbol: usize) -> impl Fn(Reject) -> Rejected {
+        move |reason| Rejected { reason, symbol: Some(symbol) }
+    }
+}
+
+impl From<Reject> for Rejected {
+    fn from(reason: Reject) -> Rejected {
+        Rejected { reason, symbol: None }
+    }
+}
+
+impl From<Malformed> for Rejected {
+    fn from(malformed: Malformed) -> Rejected {
+        Reject::from(malformed).into()
+    }
+}
+
 impl From<DecimalError> for Reject {
     fn from(error: DecimalError) -> Reject {
         match error {
@@ -210,9 +250,13 @@ impl From<Malformed> for Reject {
 /// The protocol of one connection with a venue: outgoing text, incoming messages. It performs no
 /// I/O.
 pub trait Protocol: Send {
-    /// Appends the text messages that subscribe to `symbols`, with at most `symbols_per_message` in
-    /// each.
-    fn subscribe(&mut self, symbols: &[&str], out: &mut Vec<String>);
+    /// Returns the text message that subscribes to `symbols`, at most `symbols_per_message` of them.
+    /// The venue's answer carries the number `request`, if the venue sends it back.
+    fn subscribe(&mut self, request: u64, symbols: &[&str]) -> String;
+
+    /// Returns the text message that ends the subscription of `symbols`, as in
+    /// [`subscribe`](Protocol::subscribe).
+    fn unsubscribe(&mut self, request: u64, symbols: &[&str]) -> String;
 
     /// The fast decoder. It reads the layout it expects and checks every byte. If anything differs
     /// it returns `None`, and [`general`](Protocol::general) decides. Both must agree. The default
@@ -230,14 +274,14 @@ pub trait Protocol: Send {
     /// `out` holds nothing from this frame.
     ///
     /// # Errors
-    /// [`Reject`] if the frame cannot be decoded; it is counted and skipped.
-    /// [`Reject`]: the frame is counted and skipped.
+    /// [`Rejected`] if the frame cannot be decoded. It is counted and skipped, and its symbol, if it
+    /// names one, is unreadable from then on.
     fn general(
         &mut self,
         text: &[u8],
         symbols: &Symbols,
         out: &mut Vec<Message>,
-    ) -> Result<(), Reject>;
+    ) -> Result<(), Rejected>;
 }
 
 /// A subscribed symbol, with the scales of its numbers.

@@ -50,12 +50,14 @@ impl Rig {
             spec,
             symbols: rig::symbols(),
             instruments: INSTRUMENTS.map(str::to_owned).to_vec(),
-            max_age: MAX_AGE,
+            bounds: Bounds { max_age: MAX_AGE, ..rig::bounds() },
+            lines: 1,
         };
         let (request, requests) = channel::bounded(1);
         let (answer, answers) = channel::bounded(1);
         let (notice, notices) = channel::bounded(64);
-        let (frames, captured) = frame_ring::frames(CAPTURE_BYTES, &[false, false, true]);
+        let (frames, captured) =
+            frame_ring::frames(CAPTURE_BYTES, &[false, false, false, false, false, false, true]);
         let (edge, records) = ring::hold(8, EdgeCounters::default());
         let stopwatch = |stage| Stopwatch::alone(stage, clock.clone());
         Rig {
@@ -94,9 +96,9 @@ impl Rig {
         let Rig { connection, cold, outlet: output, clock, stopwatch, kernel, .. } = self;
         let mut pass = |record| output.pass(record);
         connection.keep_up(self.now, cold, None, &mut pass);
-        connection.mark_quiet(self.now, &mut pass);
-        connection.ask_again();
-        connection.read(&mut Around { output, cold, clock, stopwatch, kernel }, None)
+        connection.on_time(self.now, cold, &mut pass);
+        connection.ask_again(0);
+        connection.read(0, &mut Around { output, cold, clock, stopwatch, kernel }, None)
     }
 
     /// Turns for this long.
@@ -111,12 +113,13 @@ impl Rig {
     fn connect(&mut self) {
         self.peer = Peer::default();
         let socket = FakeSocket::new(&self.peer, &self.clock);
-        self.connection.opened(socket, self.now, &self.cold);
+        let Rig { connection, cold, outlet, now, .. } = self;
+        connection.opened(0, socket, *now, cold, &mut |record| outlet.pass(record));
         assert_eq!(self.notices(), ["opened"]);
     }
 
     fn is_asked(&self) -> bool {
-        self.requests.try_recv().is_ok_and(|request| request.connection == NUMBER)
+        self.requests.try_recv().is_ok_and(|request| request.connection == place(NUMBER, 0))
     }
 
     /// Turns until a socket is asked for; how long that took.
@@ -155,7 +158,16 @@ impl Rig {
                 }
                 Notice::Rejected { venue: VenueId(4), reason, .. } => format!("rejected {reason}"),
                 Notice::Refused { venue: VenueId(4), symbol, .. } => format!("refused {symbol:?}"),
+                Notice::Health { venue: VenueId(4), instrument, state, reason } => {
+                    format!("{instrument} {state} {reason}")
+                }
+                Notice::Replacing { venue: VenueId(4), connection: IN_VENUE, why } => {
+                    format!("replacing: {why}")
+                }
                 other @ (Notice::Opened { .. }
+                | Notice::Health { .. }
+                | Notice::HeldUp { .. }
+                | Notice::Replacing { .. }
                 | Notice::Lost { .. }
                 | Notice::Rejected { .. }
                 | Notice::Refused { .. }) => panic!("not about this connection: {other:?}"),
@@ -168,7 +180,7 @@ impl Rig {
     fn captured(&mut self) -> Vec<String> {
         let mut words = Vec::new();
         self.captured.drain(usize::MAX, |place, entry| {
-            assert_eq!(place.connection, NUMBER);
+            assert_eq!(place.connection, super::place(NUMBER, 0));
             words.push(match entry {
                 frame_ring::Entry::Frame(RawFrame::Text(text)) => {
                     String::from_utf8_lossy(text).into_owned()
@@ -193,7 +205,7 @@ fn a_socket_is_asked_for_at_the_start_and_failures_put_the_next_attempt_off() {
     for _ in 0..8 {
         rig.run(SECOND);
         assert!(!rig.is_asked(), "one request at a time");
-        rig.connection.not_opened("no route", rig.now, &rig.cold);
+        rig.connection.not_opened(0, "no route", rig.now, &rig.cold);
         let wait = rig.waits.clone().wait();
         assert_eq!(rig.notices(), ["lost: no route"]);
         let waited = rig.time_until_asked();

@@ -32,8 +32,8 @@
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule,
-    Symbols, VenueSpec, decimal, integer, millis, string,
+    Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
+    SECOND, SequenceRule, Symbols, VenueSpec, decimal, integer, millis, string,
 };
 
 /// Spot.
@@ -50,7 +50,9 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     heartbeat: HEARTBEAT,
     sequence: SequenceRule::Increasing,
     repeats_within: None,
+    lifetime: Some(86_400 * SECOND),
     symbol: |base, quote| format!("{base}{quote}"),
+    refuses_whole_requests: true,
     protocol: || Box::new(Binance::default()),
 };
 
@@ -72,21 +74,26 @@ const HEARTBEAT: Heartbeat =
 #[derive(Debug, Default)]
 struct Binance {
     json: Json,
-    /// Id of the last subscription message.
-    id: u64,
+}
+
+impl Binance {
+    fn request(method: &str, request: u64, symbols: &[&str]) -> String {
+        let streams: serde_json::Value = symbols
+            .iter()
+            // Stream names are in lower case. Names in other scripts have no case.
+            .map(|symbol| format!("{}@bookTicker", symbol.to_ascii_lowercase()))
+            .collect();
+        format!(r#"{{"method":"{method}","params":{streams},"id":{request}}}"#)
+    }
 }
 
 impl Protocol for Binance {
-    fn subscribe(&mut self, symbols: &[&str], out: &mut Vec<String>) {
-        for symbols in symbols.chunks(SPOT.symbols_per_message) {
-            self.id += 1;
-            let streams: serde_json::Value = symbols
-                .iter()
-                // Stream names are in lower case. Names in other scripts have no case.
-                .map(|symbol| format!("{}@bookTicker", symbol.to_ascii_lowercase()))
-                .collect();
-            out.push(format!(r#"{{"method":"SUBSCRIBE","params":{streams},"id":{}}}"#, self.id));
-        }
+    fn subscribe(&mut self, request: u64, symbols: &[&str]) -> String {
+        Binance::request("SUBSCRIBE", request, symbols)
+    }
+
+    fn unsubscribe(&mut self, request: u64, symbols: &[&str]) -> String {
+        Binance::request("UNSUBSCRIBE", request, symbols)
     }
 
     fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
@@ -110,7 +117,7 @@ impl Protocol for Binance {
         text: &[u8],
         symbols: &Symbols,
         out: &mut Vec<Message>,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), Rejected> {
         out.push(self.json.read(text, |root| frame(root, symbols))??);
         Ok(())
     }
@@ -160,18 +167,18 @@ fn ticker(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
 }
 
 /// Reads a frame, wrapped or bare.
-fn frame(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
+fn frame(root: Value<'_>, symbols: &Symbols) -> Result<Message, Rejected> {
     let Some(stream) = root.get("stream") else { return payload(root, symbols) };
     stream.string().ok_or(Reject::UnknownMessage)?;
     payload(root.get("data").ok_or(Reject::MissingField)?, symbols)
 }
 
 /// Reads the payload of a stream or the answer to a request.
-fn payload(body: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
+fn payload(body: Value<'_>, symbols: &Symbols) -> Result<Message, Rejected> {
     if let Some(mut events) = body.items() {
         // All-symbol streams send lists of events.
         let first = events.next().and_then(|event| event.get("e"));
-        return first.map(|_| Message::Other).ok_or(Reject::UnknownMessage);
+        return first.map(|_| Message::Other).ok_or(Reject::UnknownMessage.into());
     }
     let mut fields = Fields::default();
     for (key, value) in body.fields() {
@@ -184,18 +191,19 @@ fn payload(body: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
             _ => Ok(Message::Other),
         };
     }
-    if fields.is_quote() { fields.quote(symbols) } else { control(body) }
+    if fields.is_quote() { fields.quote(symbols) } else { Ok(control(body)?) }
 }
 
 /// Reads an answer to a request of ours, or a partial book, the only stream whose messages name no
 /// event.
 fn control(body: Value<'_>) -> Result<Message, Reject> {
+    let answer = Answer { request: body.get("id").and_then(Value::integer), symbol: None };
     if let Some(result) = body.get("result") {
         // A list or a setting answers a query that we never send.
-        return Ok(if result.is_null() { Message::Accepted } else { Message::Other });
+        return Ok(if result.is_null() { Message::Accepted(answer) } else { Message::Other });
     }
     if body.get("error").is_some() || (body.get("code").is_some() && body.get("msg").is_some()) {
-        return Ok(Message::Refused { symbol: None });
+        return Ok(Message::Refused(answer));
     }
     body.get("lastUpdateId").map(|_| Message::Other).ok_or(Reject::UnknownMessage)
 }
@@ -236,8 +244,12 @@ impl<'a> Fields<'a> {
             .any(Option::is_some)
     }
 
-    fn quote(&self, symbols: &Symbols) -> Result<Message, Reject> {
+    fn quote(&self, symbols: &Symbols) -> Result<Message, Rejected> {
         let place = symbols.find(string(self.symbol)?.as_bytes())?;
+        self.quote_of(place, symbols).map_err(Rejected::of(place))
+    }
+
+    fn quote_of(&self, place: usize, symbols: &Symbols) -> Result<Message, Reject> {
         Ok(Message::Quote(QuoteMessage {
             symbol: place,
             bid: symbols.side(place, decimal(self.bid)?, decimal(self.bid_size)?)?,

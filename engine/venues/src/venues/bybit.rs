@@ -32,8 +32,8 @@
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule,
-    Side, Symbols, VenueSpec, integer, millis, required, string,
+    Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
+    SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
 };
 
 /// Spot.
@@ -54,7 +54,9 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     },
     sequence: SequenceRule::SnapshotsAndChanges,
     repeats_within: Some(10 * SECOND),
+    lifetime: None,
     symbol: |base, quote| format!("{base}{quote}"),
+    refuses_whole_requests: true,
     protocol: || Box::new(Bybit::default()),
 };
 
@@ -64,18 +66,23 @@ const TOPIC: &str = "orderbook.1.";
 #[derive(Debug, Default)]
 struct Bybit {
     json: Json,
-    /// Id of the last subscription message.
-    id: u64,
+}
+
+impl Bybit {
+    fn request(op: &str, request: u64, symbols: &[&str]) -> String {
+        let topics: serde_json::Value =
+            symbols.iter().map(|symbol| format!("{TOPIC}{symbol}")).collect();
+        format!(r#"{{"req_id":"{request}","op":"{op}","args":{topics}}}"#)
+    }
 }
 
 impl Protocol for Bybit {
-    fn subscribe(&mut self, symbols: &[&str], out: &mut Vec<String>) {
-        for symbols in symbols.chunks(SPOT.symbols_per_message) {
-            self.id += 1;
-            let topics: serde_json::Value =
-                symbols.iter().map(|symbol| format!("{TOPIC}{symbol}")).collect();
-            out.push(format!(r#"{{"req_id":"{}","op":"subscribe","args":{topics}}}"#, self.id));
-        }
+    fn subscribe(&mut self, request: u64, symbols: &[&str]) -> String {
+        Bybit::request("subscribe", request, symbols)
+    }
+
+    fn unsubscribe(&mut self, request: u64, symbols: &[&str]) -> String {
+        Bybit::request("unsubscribe", request, symbols)
     }
 
     fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
@@ -88,7 +95,7 @@ impl Protocol for Bybit {
         text: &[u8],
         symbols: &Symbols,
         out: &mut Vec<Message>,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), Rejected> {
         out.push(self.json.read(text, |root| frame(root, symbols))??);
         Ok(())
     }
@@ -134,11 +141,14 @@ fn book(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
     Some(QuoteMessage { symbol, bid, ask, ts_event, sequence, snapshot, restarted })
 }
 
-fn frame(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
-    let Some(topic) = root.get("topic") else { return control(root, symbols) };
+fn frame(root: Value<'_>, symbols: &Symbols) -> Result<Message, Rejected> {
+    let Some(topic) = root.get("topic") else { return Ok(control(root, symbols)?) };
     let topic = topic.string().ok_or(Reject::UnknownMessage)?;
     match topic.strip_prefix(TOPIC) {
-        Some(symbol) => quote(root, symbols.find(symbol.as_bytes())?, symbols),
+        Some(symbol) => {
+            let place = symbols.find(symbol.as_bytes())?;
+            quote(root, place, symbols).map_err(Rejected::of(place))
+        }
         None => Ok(Message::Other),
     }
 }
@@ -153,9 +163,14 @@ fn control(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
     }
     let success = root.get("success").and_then(Value::boolean).ok_or(Reject::UnknownMessage)?;
     match op {
-        _ if !success => Ok(Message::Refused { symbol: refused(answer, symbols) }),
-        Some("subscribe") => Ok(Message::Accepted),
         Some("unsubscribe") => Ok(Message::Other),
+        _ if !success => {
+            let symbol = refused(answer, symbols);
+            Ok(Message::Refused(Answer { request: number_of(root), symbol }))
+        }
+        Some("subscribe") => {
+            Ok(Message::Accepted(Answer { request: number_of(root), symbol: None }))
+        }
         None if text("type") == Some("COMMAND_RESP") => Ok(command_response(root, symbols)),
         Some(_) | None => Err(Reject::UnknownMessage),
     }
@@ -164,9 +179,18 @@ fn control(root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
 /// Reads the answer of option sockets, which may accept some topics and refuse others.
 fn command_response(root: Value<'_>, symbols: &Symbols) -> Message {
     let failed = root.get("data").and_then(|data| data.get("failTopics")?.items()?.next());
-    failed.map_or(Message::Accepted, |topic| Message::Refused {
-        symbol: refused(topic.string(), symbols),
-    })
+    let request = number_of(root);
+    match failed {
+        None => Message::Accepted(Answer { request, symbol: None }),
+        Some(topic) => {
+            Message::Refused(Answer { request, symbol: refused(topic.string(), symbols) })
+        }
+    }
+}
+
+/// Returns the number of the request that is answered.
+fn number_of(root: Value<'_>) -> Option<u64> {
+    root.get("req_id").and_then(Value::integer)
 }
 
 /// Returns the symbol named in an error: `error:handler not found,topic:orderbook.1.BTCUSDT`. A

@@ -26,8 +26,8 @@
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule,
-    Side, Symbols, VenueSpec, integer, millis, required, string,
+    Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
+    SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
 };
 
 /// Spot.
@@ -48,7 +48,9 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     },
     sequence: SequenceRule::IncreasingWithRestarts,
     repeats_within: Some(150 * SECOND),
+    lifetime: None,
     symbol: |base, quote| format!("{base}-{quote}"),
+    refuses_whole_requests: false,
     protocol: || Box::new(Okx::default()),
 };
 
@@ -60,20 +62,25 @@ const CODE_CLOSING: &[u8] = b"64008";
 #[derive(Debug, Default)]
 struct Okx {
     json: Json,
-    /// Id of the last subscription message.
-    id: u64,
+}
+
+impl Okx {
+    fn request(op: &str, request: u64, symbols: &[&str]) -> String {
+        let args: serde_json::Value = symbols
+            .iter()
+            .map(|symbol| serde_json::json!({"channel": CHANNEL, "instId": symbol}))
+            .collect();
+        format!(r#"{{"id":"{request}","op":"{op}","args":{args}}}"#)
+    }
 }
 
 impl Protocol for Okx {
-    fn subscribe(&mut self, symbols: &[&str], out: &mut Vec<String>) {
-        for symbols in symbols.chunks(SPOT.symbols_per_message) {
-            self.id += 1;
-            let args: serde_json::Value = symbols
-                .iter()
-                .map(|symbol| serde_json::json!({"channel": CHANNEL, "instId": symbol}))
-                .collect();
-            out.push(format!(r#"{{"id":"{}","op":"subscribe","args":{args}}}"#, self.id));
-        }
+    fn subscribe(&mut self, request: u64, symbols: &[&str]) -> String {
+        Okx::request("subscribe", request, symbols)
+    }
+
+    fn unsubscribe(&mut self, request: u64, symbols: &[&str]) -> String {
+        Okx::request("unsubscribe", request, symbols)
     }
 
     fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
@@ -86,7 +93,7 @@ impl Protocol for Okx {
         text: &[u8],
         symbols: &Symbols,
         out: &mut Vec<Message>,
-    ) -> Result<(), Reject> {
+    ) -> Result<(), Rejected> {
         if text == b"pong" {
             out.push(Message::Pong);
             return Ok(());
@@ -126,7 +133,7 @@ fn book(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
     Some(QuoteMessage { symbol, bid, ask, ts_event, sequence, snapshot, restarted })
 }
 
-fn frame(root: Value<'_>, symbols: &Symbols, out: &mut Vec<Message>) -> Result<(), Reject> {
+fn frame(root: Value<'_>, symbols: &Symbols, out: &mut Vec<Message>) -> Result<(), Rejected> {
     if let Some(event) = root.get("event") {
         out.push(control(event, root, symbols)?);
         return Ok(());
@@ -138,6 +145,15 @@ fn frame(root: Value<'_>, symbols: &Symbols, out: &mut Vec<Message>) -> Result<(
         return Ok(());
     }
     let place = symbols.find(string(arg.get("instId"))?.as_bytes())?;
+    quotes(data, place, symbols, out).map_err(Rejected::of(place))
+}
+
+fn quotes(
+    data: Value<'_>,
+    place: usize,
+    symbols: &Symbols,
+    out: &mut Vec<Message>,
+) -> Result<(), Reject> {
     let mut quotes = data.items().ok_or(Reject::UnknownMessage)?.peekable();
     if quotes.peek().is_none() {
         return Err(Reject::MissingField);
@@ -150,8 +166,15 @@ fn frame(root: Value<'_>, symbols: &Symbols, out: &mut Vec<Message>) -> Result<(
 
 fn control(event: Value<'_>, root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
     match event.string().ok_or(Reject::UnknownMessage)? {
-        "subscribe" => Ok(Message::Accepted),
-        "error" => Ok(Message::Refused { symbol: refused(root, symbols) }),
+        "subscribe" => {
+            let symbol = root.get("arg").and_then(|arg| arg.get("instId")?.string());
+            let symbol = symbol.and_then(|symbol| symbols.find(symbol.as_bytes()).ok());
+            Ok(Message::Accepted(Answer { request: number_of(root), symbol }))
+        }
+        "error" => {
+            let symbol = refused(root, symbols);
+            Ok(Message::Refused(Answer { request: number_of(root), symbol }))
+        }
         "notice" => {
             let code = root.get("code").and_then(Value::decimal);
             Ok(if code == Some(CODE_CLOSING) { Message::Closing } else { Message::Other })
@@ -161,6 +184,11 @@ fn control(event: Value<'_>, root: Value<'_>, symbols: &Symbols) -> Result<Messa
         }
         _ => Err(Reject::UnknownMessage),
     }
+}
+
+/// Returns the number of the request that is answered.
+fn number_of(root: Value<'_>) -> Option<u64> {
+    root.get("id").and_then(Value::integer)
 }
 
 /// Returns the symbol named in an error: `Wrong URL or channel:bbo-tbt,instId:BTC-USDT doesn't
@@ -213,7 +241,10 @@ mod tests {
         assert_eq!(okx.general(good.as_bytes(), &symbols, &mut out), Ok(()));
         assert_eq!(out.len(), 3);
         let broken = frame(&format!("{quote},{}", quote.replace("\"2\"", "\"-2\"")));
-        assert_eq!(okx.general(broken.as_bytes(), &symbols, &mut out), Err(Reject::Negative));
+        assert_eq!(
+            okx.general(broken.as_bytes(), &symbols, &mut out),
+            Err(Rejected::of(0)(Reject::Negative))
+        );
         assert_eq!(out.len(), 3);
     }
 }
