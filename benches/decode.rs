@@ -12,19 +12,17 @@
 //! Before anything is measured, every reader's numbers are checked on every frame.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
-#[path = "../tests/fixture.rs"]
-mod fixture;
 mod header;
 mod quantiles;
 mod results;
 #[path = "decode/typed.rs"]
 mod typed;
 
-use fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
 use quantiles::{Contestant, compare};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spreadwire_market::decimal;
+use spreadwire_rigs::fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
 use spreadwire_venues::venue::{Message, Side, Symbols, VenueSpec};
 use spreadwire_venues::venues::VENUES;
 use std::hint::black_box;

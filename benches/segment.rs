@@ -12,7 +12,7 @@ mod results;
 #[allow(dead_code, reason = "each bench uses a part")]
 mod timing;
 
-use bytemuck::Zeroable;
+use spreadwire_kit::quotes::quote;
 use spreadwire_lake::run::{Origin, RunId};
 use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentReader, SegmentWriter};
 use spreadwire_market::clock::{Clock, Nanos};
@@ -26,17 +26,7 @@ use timing::Samples;
 const RECORDS_MAX: u64 = 1 << 18;
 
 fn records(count: u64) -> Vec<Record> {
-    let quote = |at| Quote {
-        ts_recv: at,
-        bid_px: 6_183_763,
-        ask_px: 6_183_764,
-        bid_sz: 378_826_000,
-        ask_sz: 154_698_000,
-        sequence: at,
-
-        ..Quote::zeroed()
-    };
-    (0..count).map(|at| quote(at).into()).collect()
+    (0..count).map(|at| Quote { sequence: at, ..quote(0, 0, at) }.into()).collect()
 }
 
 fn begin(folder: &Path) -> SegmentWriter {

@@ -1,15 +1,16 @@
 //! Users' programs read the lakes that the engine records.
 
 use crate::pipeline::BTC_TAPE;
-use crate::records::{quote, quotes};
-use crate::rig::{MIDNIGHT, Rig, patient};
-use crate::rows::{Row, files_under, row, rows_of_lake};
 use bytemuck::Zeroable;
 use spreadwire_engine::journal::Settings;
 use spreadwire_kit::needs::{python, real_data};
+use spreadwire_kit::quotes::quote;
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::{Quote, Record, flags};
+use spreadwire_rigs::lake::records::{MIDNIGHT, quotes};
+use spreadwire_rigs::lake::rig::{Rig, patient};
+use spreadwire_rigs::lake::rows::{Row, files_under, row, rows_of_lake};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;

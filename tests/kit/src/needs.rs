@@ -80,6 +80,7 @@ pub fn real_data(path: &str) -> PathBuf {
 }
 
 /// A test and its requirements.
+#[expect(missing_debug_implementations, reason = "a function has nothing to show")]
 pub struct Test {
     /// Its name, including the module.
     pub name: String,

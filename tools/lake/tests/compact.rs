@@ -13,6 +13,7 @@ use arrow::compute::concat_batches;
 use indicatif::ProgressBar;
 use proptest::prelude::*;
 use recorded::{LATER, MIDNIGHT, findings, names, parquet_files, quote, record};
+use spreadwire_kit::records;
 use spreadwire_lake::layout::{HOUR, STAGING};
 use spreadwire_lake::ledger;
 use spreadwire_lake::table::{self, Metadata, QUOTES, Table, TableReader, TableWriter};
@@ -270,7 +271,7 @@ fn foreign_things_in_staging_are_named_and_kept() {
 fn tables_by_the_day_are_merged_too() {
     let home = tempfile::tempdir().unwrap();
     let lake = home.path().join("lake");
-    let status = |n: u64| -> Record { recorded::status(0, 0, MIDNIGHT + n).into() };
+    let status = |n: u64| records::status(MIDNIGHT + n);
     let segment = |from: u64| -> Vec<Record> { (from..from + 5000).map(status).collect() };
     record(&lake, "20240809T000000-000000001", &[segment(0), segment(4000)]);
     let outcome = compacted(&lake);

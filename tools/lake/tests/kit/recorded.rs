@@ -7,8 +7,8 @@ use arrow::array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
     UInt64Array,
 };
-use bytemuck::Zeroable;
 use indicatif::ProgressBar;
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_lake::layout::{self, HOUR};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
@@ -17,8 +17,8 @@ use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::StageCounts;
 use spreadwire_lake::table::{self, QUOTES};
 use spreadwire_market::clock::{Nanos, SECOND};
-use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire_market::record::{Quote, Record, Status, flags, numbers_taken};
+use spreadwire_market::instrument::Catalogue;
+use spreadwire_market::record::{Quote, Record, flags, numbers_taken};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,33 +29,14 @@ pub(crate) const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
 pub(crate) const LATER: Nanos = MIDNIGHT + 48 * HOUR;
 
 pub(crate) fn catalogue() -> Catalogue {
-    let instrument = |name: &str, price_scale, size_scale| Instrument {
-        name: name.to_owned(),
-        price_scale,
-        size_scale,
-    };
-    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
-    Catalogue {
-        instruments: vec![instrument("BTC/USDT", 2, 5), instrument("ETH/USDT", 2, 4)],
-        venues: vec![venue("binance"), venue("binance-usdm")],
-        listings: Vec::new(),
-    }
+    let draft = catalogue::of(["BTC/USDT", "ETH/USDT"], ["binance", "binance-usdm"]);
+    draft.scales_each([(2, 5), (2, 4)]).build()
 }
 
 pub(crate) fn quote(venue: u8, instrument: u32, ts_recv: Nanos, bid_px: i64) -> Quote {
-    Quote {
-        ts_recv,
-        ts_event: ts_recv - 5_000_001,
-        bid_px,
-        ask_px: bid_px + 1,
-        bid_sz: 378_826,
-        ask_sz: 154_698,
-        sequence: 7,
-        instrument: InstrumentId(instrument),
-        venue: VenueId(venue),
-
-        ..Quote::zeroed()
-    }
+    let (ts_event, ask_px) = (ts_recv - 5_000_001, bid_px + 1);
+    let quote = quotes::quote(venue, instrument, ts_recv);
+    Quote { ts_event, bid_px, ask_px, bid_sz: 378_826, ask_sz: 154_698, ..quote }
 }
 
 /// Returns the quote without an ask and without event time.
@@ -116,16 +97,6 @@ pub(crate) fn parquet_files(folder: &Path) -> Vec<PathBuf> {
         }
     }
     found
-}
-
-pub(crate) fn status(venue: u8, instrument: u32, ts_recv: Nanos) -> Status {
-    Status {
-        ts_recv,
-        instrument: InstrumentId(instrument),
-        venue: VenueId(venue),
-
-        ..Status::zeroed()
-    }
 }
 
 /// Returns quote rows with these times and numbers.

@@ -4,7 +4,6 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
-#[path = "../plain_reader.rs"]
 mod plain_reader;
 
 use plain_reader::{Case, naive, naive_symbol, symbols};

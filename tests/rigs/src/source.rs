@@ -2,39 +2,22 @@
 //! a quote on one thread.
 //!
 //! A venue is used only through the registry and its fixture.
-#![expect(clippy::unwrap_used, reason = "a source that cannot be made ends the run")]
-
 use crate::fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
 use spreadwire_engine::runtime::ring::{self, EdgeCounters, HoldSender, Receiver};
-use spreadwire_market::clock::{Nanos, SECOND};
-use spreadwire_market::instrument::{
-    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-};
+use spreadwire_kit::catalogue;
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::state::Reason;
 use spreadwire_venues::integrity::Watch;
 use spreadwire_venues::venue::{Message, Protocol, Symbol, VenueSpec};
 use spreadwire_venues::venues::VENUES;
 
 /// Returns a catalogue in which every venue of the registry lists the same three instruments.
-pub(crate) fn catalogue() -> Catalogue {
-    let instrument = |name: &str| Instrument {
-        name: name.to_owned(),
-        price_scale: PRICE_SCALE,
-        size_scale: SIZE_SCALE,
-    };
-    let instruments = ["A/USDT", "B/USDT", "C/USDT"].map(instrument).to_vec();
-    let venue = |spec: &VenueSpec| VenueInfo {
-        name: spec.name.to_owned(),
-        taker_fee: spec.taker_fee_bps / 10_000.0,
-        max_age: SECOND,
-    };
-    let venues: Vec<VenueInfo> = VENUES.iter().map(venue).collect();
-    let listings = (0..venues.len() * instruments.len()).map(|at| Listing {
-        venue: venue_id(at / instruments.len()),
-        instrument: InstrumentId(u32::try_from(at % instruments.len()).unwrap()),
-        symbol: format!("S{at}"),
-    });
-    Catalogue { listings: listings.collect(), instruments, venues }
+pub fn catalogue(max_age: Nanos) -> Catalogue {
+    let names = VENUES.iter().map(|spec| spec.name);
+    let draft = catalogue::of(["A/USDT", "B/USDT", "C/USDT"], names);
+    let fees = VENUES.iter().map(|spec| spec.taker_fee_bps / 10_000.0);
+    draft.scales(PRICE_SCALE, SIZE_SCALE).fees(fees).max_age(max_age).listed().build()
 }
 
 fn venue_id(place: usize) -> VenueId {
@@ -42,9 +25,9 @@ fn venue_id(place: usize) -> VenueId {
 }
 
 /// The feed's part of a quote's path for one venue.
-pub(crate) struct Source {
+pub struct Source {
     /// Source of its frames.
-    pub(crate) fixture: Fixture,
+    pub fixture: Fixture,
     protocol: Box<dyn Protocol>,
     messages: Vec<Message>,
     watches: Vec<Watch>,
@@ -53,7 +36,7 @@ pub(crate) struct Source {
 
 impl Source {
     /// Creates the source of the venue at `place` in the registry, and the other end of its edge.
-    pub(crate) fn new(place: usize, spec: &'static VenueSpec) -> (Source, Receiver) {
+    pub fn new(place: usize, spec: &'static VenueSpec) -> (Source, Receiver) {
         let (edge, receiver) = ring::hold(256, EdgeCounters::default());
         let fixture = Fixture::of(spec);
         let watch = |s: &Symbol| Watch::new(venue_id(place), s.instrument, spec.sequence);
@@ -68,7 +51,7 @@ impl Source {
     }
 
     /// Decodes bytes to messages.
-    pub(crate) fn decode(&mut self, frame: &str) {
+    pub fn decode(&mut self, frame: &str) {
         self.messages.clear();
         let (frame, symbols) = (frame.as_bytes(), &self.fixture.symbols);
         if self.protocol.positional(frame, symbols, &mut self.messages).is_none() {
@@ -80,7 +63,7 @@ impl Source {
     ///
     /// # Panics
     /// If the frame was not a good quote, or the ring is full.
-    pub(crate) fn pass_on(&mut self, now: Nanos) {
+    pub fn pass_on(&mut self, now: Nanos) {
         for message in &self.messages {
             let Message::Quote(message) = message else { panic!("{message:?} is not a quote") };
             let outcome = self.watches[message.symbol].on_message(message, now);
@@ -90,7 +73,7 @@ impl Source {
     }
 
     /// Loses the connection, and with it all instruments.
-    pub(crate) fn lose(&mut self, now: Nanos) {
+    pub fn lose(&mut self, now: Nanos) {
         for watch in &mut self.watches {
             let status = watch.on_down(Reason::Disconnected, now);
             status.into_iter().for_each(|status| self.edge.send(status.into()));

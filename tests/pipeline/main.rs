@@ -8,21 +8,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
-#[path = "pipeline/capture.rs"]
 mod capture;
-#[path = "pipeline/engine_under_test.rs"]
-mod engine_under_test;
-#[path = "pipeline/faults.rs"]
 mod faults;
-#[path = "pipeline/lake_rows.rs"]
-mod lake_rows;
-#[path = "pipeline/listener.rs"]
-mod listener;
-#[path = "pipeline/market.rs"]
 mod market;
-#[path = "pipeline/naive.rs"]
-mod naive;
-#[path = "pipeline/outcome.rs"]
-mod outcome;
-#[path = "pipeline/surroundings.rs"]
 mod surroundings;

@@ -1,8 +1,8 @@
 //! A journal with the ring before it and the syncer behind it, on one thread, with a clock and a
 //! disk that the test sets by hand.
 
-use crate::records::origin;
-use crate::rows::files_under;
+use crate::lake::records::{MIDNIGHT, catalogue, origin};
+use crate::lake::rows::files_under;
 use crossbeam::channel;
 use spreadwire_engine::journal::syncer::{self, Syncer};
 use spreadwire_engine::journal::{Annex, Disk, Edges, Journal, Settings};
@@ -11,38 +11,18 @@ use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSend
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::seal::Sealer;
 use spreadwire_lake::segment::{ClosedSegment, SegmentReader};
-use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::Counters;
-use spreadwire_market::instrument::{Catalogue, Instrument, VenueInfo};
 use spreadwire_market::record::{GapCause, Record, Recording, RecordingState};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
-pub(crate) const RING: usize = 4096;
-pub(crate) const ANNEX_RING: usize = 256;
-
-pub(crate) fn catalogue() -> Catalogue {
-    let instrument = |name: &str, price_scale, size_scale| Instrument {
-        name: name.to_owned(),
-        price_scale,
-        size_scale,
-    };
-    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.001, max_age: SECOND };
-    Catalogue {
-        instruments: vec![
-            instrument("BTC/USDT", 2, 8),
-            instrument("BTC/USDT:PERP", 1, 3),
-            instrument("SHIB/USDT", 12, 0),
-        ],
-        venues: vec![venue("binance"), venue("binance-usdm"), venue("okx")],
-        listings: Vec::new(),
-    }
-}
+pub const RING: usize = 4096;
+pub const ANNEX_RING: usize = 256;
 
 /// Settings under which only full blocks are written and nothing else happens by itself.
-pub(crate) fn patient() -> Settings {
+pub fn patient() -> Settings {
     Settings {
         segment_rows: u64::MAX,
         segment_age: Nanos::MAX,
@@ -54,27 +34,27 @@ pub(crate) fn patient() -> Settings {
 }
 
 /// A journal with its surroundings.
-pub(crate) struct Rig {
-    pub(crate) home: tempfile::TempDir,
-    pub(crate) clock: Clock,
-    pub(crate) counters: Counters,
-    pub(crate) sender: HoldSender,
-    pub(crate) spreads: CountSender,
-    pub(crate) opportunities: CountSender,
-    pub(crate) journal: Journal,
-    pub(crate) syncer: Syncer,
-    pub(crate) states: Receiver,
+pub struct Rig {
+    pub home: tempfile::TempDir,
+    pub clock: Clock,
+    pub counters: Counters,
+    pub sender: HoldSender,
+    pub spreads: CountSender,
+    pub opportunities: CountSender,
+    pub journal: Journal,
+    pub syncer: Syncer,
+    pub states: Receiver,
     /// Free bytes that the disk reports.
-    pub(crate) free: Arc<AtomicU64>,
-    pub(crate) closed: channel::Receiver<ClosedSegment>,
+    pub free: Arc<AtomicU64>,
+    pub closed: channel::Receiver<ClosedSegment>,
 }
 
 impl Rig {
-    pub(crate) fn new(settings: Settings) -> Rig {
+    pub fn new(settings: Settings) -> Rig {
         Rig::with_channel(settings, 1000)
     }
 
-    pub(crate) fn with_channel(settings: Settings, capacity: usize) -> Rig {
+    pub fn with_channel(settings: Settings, capacity: usize) -> Rig {
         let home = tempfile::tempdir().unwrap();
         let (clock, counters) = (Clock::manual(MIDNIGHT), Counters::default());
         let (sender, inputs) = ring::hold(RING, EdgeCounters::default());
@@ -111,11 +91,11 @@ impl Rig {
         }
     }
 
-    pub(crate) fn lake(&self) -> PathBuf {
+    pub fn lake(&self) -> PathBuf {
         self.home.path().join("lake")
     }
 
-    pub(crate) fn cycle(&mut self, now: Nanos) -> usize {
+    pub fn cycle(&mut self, now: Nanos) -> usize {
         self.clock.set(now);
         let done = self.journal.do_work(now);
         self.syncer.handle_queued();
@@ -123,7 +103,7 @@ impl Rig {
     }
 
     /// Returns the changes of state since the last call, with the inputs lost until then.
-    pub(crate) fn told(&mut self) -> Vec<(RecordingState, u64)> {
+    pub fn told(&mut self) -> Vec<(RecordingState, u64)> {
         let mut told = Vec::new();
         self.states.drain(|record| {
             let recording: &Recording = record.view();
@@ -132,30 +112,30 @@ impl Rig {
         told
     }
 
-    pub(crate) fn pass(&mut self, records: &[Record], now: Nanos) {
+    pub fn pass(&mut self, records: &[Record], now: Nanos) {
         for chunk in records.chunks(RING) {
             chunk.iter().for_each(|record| self.sender.send(*record));
             self.cycle(now);
         }
     }
 
-    pub(crate) fn count(&self, name: &str) -> u64 {
+    pub fn count(&self, name: &str) -> u64 {
         self.counters.expect(name)
     }
 
-    pub(crate) fn failures(&mut self) -> Vec<String> {
+    pub fn failures(&mut self) -> Vec<String> {
         let mut report = Report::default();
         self.journal.report(&mut report);
         report.failures
     }
 
-    pub(crate) fn close(&mut self) {
+    pub fn close(&mut self) {
         self.journal.on_close();
         self.syncer.handle_queued();
     }
 
     /// Returns every record in the journal's folder with its number, in file order.
-    pub(crate) fn stored(&self) -> Vec<(u64, Record)> {
+    pub fn stored(&self) -> Vec<(u64, Record)> {
         let folder = self.lake().join(spreadwire_lake::layout::JOURNAL);
         let mut stored = Vec::new();
         for name in files_under(&folder) {
@@ -168,7 +148,7 @@ impl Rig {
     }
 
     /// Closes the journal and seals everything it left; returns the sealer's complaints.
-    pub(crate) fn seal(&mut self) -> Vec<String> {
+    pub fn seal(&mut self) -> Vec<String> {
         self.close();
         let (sender, closed) = channel::unbounded();
         self.closed.try_iter().for_each(|segment| sender.send(segment).unwrap());

@@ -4,18 +4,17 @@
 //! what it waits for, and fails once nothing moves any more. On a network in memory, no turn
 //! follows a turn in which nothing moves; on real sockets, progress is awaited for a minute.
 
-use crate::fake_network::{FakeNetwork, Far, State};
+use crate::broadcast::fake_network::{FakeNetwork, Far, State};
 use bytemuck::Zeroable;
 use serde_json::Value;
 use spreadwire_engine::broadcast::network::{Network, Tcp};
 use spreadwire_engine::broadcast::{self, Broadcast, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
-use spreadwire_market::instrument::{
-    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-};
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Record, Recording, RecordingState, Spread, Status};
 use spreadwire_market::state::{Reason, State as Health};
 use std::io::{ErrorKind, Read, Write};
@@ -26,66 +25,37 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
-pub(crate) const START: Nanos = 1_700_000_000 * SECOND;
+pub const START: Nanos = 1_700_000_000 * SECOND;
 /// Number of idle turns of a network in memory after which nothing will move any more.
 const IDLE_TURNS_MAX: usize = 8;
 /// Maximum time without progress on real sockets, and on processes at their other end.
 const PATIENCE: Nanos = 60 * SECOND;
 
 /// Every instrument on every venue, except the last instrument on the last venue.
-pub(crate) fn catalogue(instruments: u32, venues: u8) -> Catalogue {
-    let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 2, size_scale: 4 };
-    let venue = |n| VenueInfo { name: format!("venue{n}"), taker_fee: 0.001, max_age: 0 };
-    let listing = |i: u32, v: u8| Listing {
-        venue: VenueId(v),
-        instrument: InstrumentId(i),
-        symbol: format!("C{i}USDT"),
-    };
-    Catalogue {
-        instruments: (0..instruments).map(instrument).collect(),
-        venues: (0..venues).map(venue).collect(),
-        listings: (0..instruments)
-            .flat_map(|i| (0..venues).map(move |v| (i, v)))
-            .filter(|(i, v)| (i + 1, v + 1) != (instruments, venues))
-            .map(|(i, v)| listing(i, v))
-            .collect(),
-    }
+pub fn catalogue(instruments: u32, venues: u8) -> Catalogue {
+    let names = (0..instruments).map(|n| format!("C{n}/USDT"));
+    let draft = catalogue::of(names, (0..venues).map(|n| format!("venue{n}")));
+    let last = (instruments, venues);
+    draft.scales(2, 4).fee(0.001).listed_where(|i, v| (i + 1, v + 1) != last).build()
 }
 
-pub(crate) fn spread(instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Spread {
-    Spread {
-        ts_recv: START,
-        buy_px: 10_000,
-        sell_px,
-        buy_sz: 5,
-        sell_sz: 70_000,
-        net: spreadwire_market::spread::gross(sell_px, 10_000) - 0.002,
-        instrument: InstrumentId(instrument),
-        buy_venue: VenueId(buy),
-        sell_venue: VenueId(sell),
-        ..Spread::zeroed()
-    }
+pub fn spread(instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Spread {
+    let spread = quotes::spread(instrument, [buy, sell], [10_000, sell_px], START);
+    Spread { buy_sz: 5, sell_sz: 70_000, ..spread }
 }
 
-pub(crate) fn status(instrument: u32, venue: u8, state: Health) -> Status {
-    Status {
-        ts_recv: START,
-        state: state as u8,
-        previous: Health::Live as u8,
-        reason: Reason::Quiet as u8,
-        instrument: InstrumentId(instrument),
-        venue: VenueId(venue),
-        ..Status::zeroed()
-    }
+pub fn status(instrument: u32, venue: u8, state: Health) -> Status {
+    let (previous, reason) = (Health::Live as u8, Reason::Quiet as u8);
+    Status { previous, reason, ..quotes::status(venue, instrument, state, START) }
 }
 
 /// Returns the default settings, with a poll in every cycle.
-pub(crate) fn settings() -> Settings {
+pub fn settings() -> Settings {
     Settings { poll_interval: 0, ..Settings::default() }
 }
 
 /// The way in which clients reach a server, and how long its network may be idle.
-pub(crate) trait Door {
+pub trait Door {
     /// The client's end of a connection; it never blocks.
     type Far: Read + Write;
 
@@ -97,7 +67,7 @@ pub(crate) trait Door {
 }
 
 /// Progress of one wait.
-pub(crate) struct Wait {
+pub struct Wait {
     idle_turns: usize,
     moved: u64,
     /// The real time, which passes for real sockets alone.
@@ -147,19 +117,19 @@ impl Door for SocketAddr {
 }
 
 /// The agent, its rings and its clock.
-pub(crate) struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
-    pub(crate) agent: Broadcast<N>,
-    pub(crate) edge: Option<HoldSender>,
+pub struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
+    pub agent: Broadcast<N>,
+    pub edge: Option<HoldSender>,
     /// The journal's end of the channel for its states.
-    pub(crate) states: Option<CountSender>,
-    pub(crate) clock: Clock,
-    pub(crate) counters: Counters,
-    pub(crate) door: D,
+    pub states: Option<CountSender>,
+    pub clock: Clock,
+    pub counters: Counters,
+    pub door: D,
 }
 
 impl Server {
     /// Creates a server on a network in memory.
-    pub(crate) fn new(catalogue: Catalogue, settings: Settings) -> Server {
+    pub fn new(catalogue: Catalogue, settings: Settings) -> Server {
         let network = FakeNetwork::default();
         let (clock, counters) = (Clock::manual(START), Counters::default());
         let (edge, records) = ring::hold(4096, EdgeCounters::default());
@@ -175,7 +145,7 @@ impl Server {
 
 impl Server<Tcp, SocketAddr> {
     /// Creates a server on a loopback port.
-    pub(crate) fn on_loopback(catalogue: Catalogue, settings: Settings) -> Server<Tcp, SocketAddr> {
+    pub fn on_loopback(catalogue: Catalogue, settings: Settings) -> Server<Tcp, SocketAddr> {
         let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let (clock, counters) = (Clock::manual(START), Counters::default());
         let (edge, records) = ring::hold(4096, EdgeCounters::default());
@@ -191,33 +161,33 @@ impl Server<Tcp, SocketAddr> {
 }
 
 impl<N: Network, D: Door> Server<N, D> {
-    pub(crate) fn turn(&mut self) -> usize {
+    pub fn turn(&mut self) -> usize {
         self.agent.do_work(self.clock.now())
     }
 
-    pub(crate) fn send(&mut self, record: impl Into<Record>) {
+    pub fn send(&mut self, record: impl Into<Record>) {
         let edge = self.edge.as_mut().unwrap();
         assert!(edge.room(1), "the test sends more than the ring holds");
         edge.send(record.into());
     }
 
     /// Sends the journal's state.
-    pub(crate) fn record(&mut self, state: RecordingState, lost: u64) {
+    pub fn record(&mut self, state: RecordingState, lost: u64) {
         let state = state as u8;
         let recording = Recording { ts_recv: START, lost, state, ..Recording::zeroed() };
         self.states.as_mut().unwrap().offer(recording.into());
     }
 
-    pub(crate) fn pass(&mut self, time: Nanos) {
+    pub fn pass(&mut self, time: Nanos) {
         self.clock.set(self.clock.now() + time);
     }
 
-    pub(crate) fn count(&self, name: &str) -> u64 {
+    pub fn count(&self, name: &str) -> u64 {
         self.counters.expect(&format!("broadcast.{name}"))
     }
 
     /// Drives the server until the test sees what it waits for.
-    pub(crate) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server<N, D>) -> bool) {
+    pub fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server<N, D>) -> bool) {
         let mut wait = Wait::begin();
         loop {
             let worked = self.turn() > 0;
@@ -229,17 +199,17 @@ impl<N: Network, D: Door> Server<N, D> {
         }
     }
 
-    pub(crate) fn connect(&mut self) -> Client<D::Far> {
+    pub fn connect(&mut self) -> Client<D::Far> {
         self.connect_offering(None)
     }
 
-    pub(crate) fn connect_offering(&mut self, subprotocol: Option<&str>) -> Client<D::Far> {
+    pub fn connect_offering(&mut self, subprotocol: Option<&str>) -> Client<D::Far> {
         let far = self.door.dial();
         self.shake_hands(far, subprotocol)
     }
 
     /// Upgrades a connection to a WebSocket.
-    pub(crate) fn shake_hands(&mut self, far: D::Far, subprotocol: Option<&str>) -> Client<D::Far> {
+    pub fn shake_hands(&mut self, far: D::Far, subprotocol: Option<&str>) -> Client<D::Far> {
         let mut request = "ws://broadcast/".into_client_request().unwrap();
         if let Some(name) = subprotocol {
             request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
@@ -258,7 +228,7 @@ impl<N: Network, D: Door> Server<N, D> {
     }
 
     /// Returns what the server answers to these bytes until it closes.
-    pub(crate) fn answer(&mut self, request: &[u8]) -> String {
+    pub fn answer(&mut self, request: &[u8]) -> String {
         let mut socket = self.door.dial();
         socket.write_all(request).unwrap();
         let mut answer = Vec::new();
@@ -268,7 +238,7 @@ impl<N: Network, D: Door> Server<N, D> {
 }
 
 /// Reads all available bytes; returns whether the other side has ended.
-pub(crate) fn end_of(socket: &mut impl Read, into: &mut Vec<u8>) -> bool {
+pub fn end_of(socket: &mut impl Read, into: &mut Vec<u8>) -> bool {
     match socket.read_to_end(into) {
         Ok(_) => true,
         Err(error) => error.kind() != ErrorKind::WouldBlock,
@@ -276,17 +246,17 @@ pub(crate) fn end_of(socket: &mut impl Read, into: &mut Vec<u8>) -> bool {
 }
 
 /// A client that keeps everything it receives.
-pub(crate) struct Client<S: Read + Write = Far> {
-    pub(crate) socket: WebSocket<S>,
-    pub(crate) seen: Vec<Value>,
+pub struct Client<S: Read + Write = Far> {
+    pub socket: WebSocket<S>,
+    pub seen: Vec<Value>,
     /// Contents of the binary messages, one after the other.
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) closed: Option<Option<CloseFrame>>,
+    pub bytes: Vec<u8>,
+    pub closed: Option<Option<CloseFrame>>,
 }
 
 impl Client {
     /// Returns its line, to change how it behaves.
-    pub(crate) fn line(&self) -> MutexGuard<'_, State> {
+    pub fn line(&self) -> MutexGuard<'_, State> {
         self.socket.get_ref().line()
     }
 }
@@ -297,7 +267,7 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Reads what is available, up to a number of messages; returns whether anything arrived.
-    pub(crate) fn read(&mut self) -> bool {
+    pub fn read(&mut self) -> bool {
         for come in 0..1000 {
             match self.socket.read() {
                 Ok(Message::Text(text)) => self.seen.push(serde_json::from_str(&text).unwrap()),
@@ -314,24 +284,20 @@ impl<S: Read + Write> Client<S> {
         true
     }
 
-    pub(crate) fn say(&mut self, message: impl Into<Message>) {
+    pub fn say(&mut self, message: impl Into<Message>) {
         self.socket.send(message.into()).unwrap();
     }
 
-    pub(crate) fn ask(&mut self, request: &Value) {
+    pub fn ask(&mut self, request: &Value) {
         self.say(request.to_string());
     }
 
-    pub(crate) fn types(&self) -> Vec<&str> {
+    pub fn types(&self) -> Vec<&str> {
         self.seen.iter().map(|m| m["type"].as_str().unwrap()).collect()
     }
 
     /// Waits for a message of this type, and discards what arrived before it.
-    pub(crate) fn expect<N: Network, D: Door>(
-        &mut self,
-        server: &mut Server<N, D>,
-        kind: &str,
-    ) -> Value {
+    pub fn expect<N: Network, D: Door>(&mut self, server: &mut Server<N, D>, kind: &str) -> Value {
         let mut place = 0;
         server.until(&format!("a message {kind:?}"), |_| {
             self.read();
@@ -343,19 +309,19 @@ impl<S: Read + Write> Client<S> {
     }
 
     /// Waits until it knows the spread with this number.
-    pub(crate) fn until_seq<N: Network, D: Door>(&mut self, server: &mut Server<N, D>, seq: u64) {
+    pub fn until_seq<N: Network, D: Door>(&mut self, server: &mut Server<N, D>, seq: u64) {
         server.until(&format!("spread {seq}"), |_| {
             self.read();
             self.seen.iter().rev().any(|m| m["type"] == "spread" && m["seq"] == seq)
         });
     }
 
-    pub(crate) fn spread_seqs(&self) -> Vec<u64> {
+    pub fn spread_seqs(&self) -> Vec<u64> {
         let spreads = self.seen.iter().filter(|m| m["type"] == "spread");
         spreads.map(|m| m["seq"].as_u64().unwrap()).collect()
     }
 
-    pub(crate) fn close_code<N: Network, D: Door>(
+    pub fn close_code<N: Network, D: Door>(
         &mut self,
         server: &mut Server<N, D>,
     ) -> Option<CloseCode> {

@@ -1,6 +1,6 @@
 //! Reads the rows of a lake with the Parquet reader and no code of the engine.
 
-use crate::listener::Key;
+use crate::pipeline::listener::Key;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -9,34 +9,34 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Flags as documented in docs/formats.md.
-pub(crate) const GAP: u8 = 1;
-pub(crate) const SNAPSHOT: u8 = 2;
-pub(crate) const CROSSED: u8 = 4;
+pub const GAP: u8 = 1;
+pub const SNAPSHOT: u8 = 2;
+pub const CROSSED: u8 = 4;
 
 /// Price and size of a side; `None` if it is absent.
-pub(crate) type Side = Option<(f64, f64)>;
+pub type Side = Option<(f64, f64)>;
 
 /// The part of a row that the simulator knows as well.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Said {
-    pub(crate) bid: Side,
-    pub(crate) ask: Side,
-    pub(crate) event: Option<u64>,
-    pub(crate) sequence: Option<u64>,
+pub struct Said {
+    pub bid: Side,
+    pub ask: Side,
+    pub event: Option<u64>,
+    pub sequence: Option<u64>,
 }
 
 /// One row.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Row {
-    pub(crate) key: Key,
-    pub(crate) ts_recv: u64,
-    pub(crate) said: Said,
-    pub(crate) number: u64,
-    pub(crate) flags: u8,
+pub struct Row {
+    pub key: Key,
+    pub ts_recv: u64,
+    pub said: Said,
+    pub number: u64,
+    pub flags: u8,
 }
 
 /// Returns every row of a lake, by its number in the journal.
-pub(crate) fn read(lake: &Path, catalogue: &Catalogue) -> Vec<Row> {
+pub fn read(lake: &Path, catalogue: &Catalogue) -> Vec<Row> {
     let mut rows = Vec::new();
     for file in files(lake) {
         let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(&file).unwrap()).unwrap();

@@ -4,8 +4,8 @@
 //! derives every spread (prices are compared exactly, as integers) and every opportunity. It shares
 //! no code with the book, the calculator or the decision.
 
-use crate::lake_rows::Row;
-use crate::listener::{HeardSpread, HeardStatus, Key};
+use crate::pipeline::lake_rows::Row;
+use crate::pipeline::listener::{HeardSpread, HeardStatus, Key};
 use serde_json::{Value, json};
 use spreadwire_market::decision::Settings;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
@@ -13,27 +13,27 @@ use std::collections::BTreeMap;
 
 /// An event that the broadcast and the decision should see, in order.
 #[derive(Clone, Debug)]
-pub(crate) enum Event {
+pub enum Event {
     Spread(Spread),
     Status(HeardStatus),
 }
 
 /// Buying on one venue and selling on another.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Spread {
-    pub(crate) instrument: InstrumentId,
-    pub(crate) buy: VenueId,
-    pub(crate) sell: VenueId,
+pub struct Spread {
+    pub instrument: InstrumentId,
+    pub buy: VenueId,
+    pub sell: VenueId,
     /// Price and size.
-    pub(crate) ask: (f64, f64),
-    pub(crate) bid: (f64, f64),
-    pub(crate) ts_recv: u64,
-    pub(crate) quote_seq: u64,
+    pub ask: (f64, f64),
+    pub bid: (f64, f64),
+    pub ts_recv: u64,
+    pub quote_seq: u64,
 }
 
 /// Returns every event, from the rows and the statuses received. A number without a row is a
 /// status.
-pub(crate) fn events(rows: &[Row], statuses: &[HeardStatus], names: &Catalogue) -> Vec<Event> {
+pub fn events(rows: &[Row], statuses: &[HeardStatus], names: &Catalogue) -> Vec<Event> {
     let mut events = Vec::new();
     let mut statuses = statuses.iter();
     let mut live: BTreeMap<Key, bool> = BTreeMap::new();
@@ -82,7 +82,7 @@ fn spread(buy: &Row, sell: &Row, cause: &Row) -> Option<Spread> {
 
 impl Spread {
     /// Returns whether this is what was received; figures may differ by half of their last decimal.
-    pub(crate) fn is(&self, heard: &HeardSpread, names: &Catalogue) -> bool {
+    pub fn is(&self, heard: &HeardSpread, names: &Catalogue) -> bool {
         let said = Spread {
             instrument: heard.instrument,
             buy: heard.buy,
@@ -135,7 +135,7 @@ struct Open {
 }
 
 /// Opens and closes opportunities by the rule in docs/configuration.md.
-pub(crate) struct Decider<'a> {
+pub struct Decider<'a> {
     names: &'a Catalogue,
     rule: &'a Settings,
     open: BTreeMap<(InstrumentId, VenueId, VenueId), Open>,
@@ -145,7 +145,7 @@ pub(crate) struct Decider<'a> {
 }
 
 /// Returns every line that the chronicle should have written, in any order.
-pub(crate) fn opportunities(events: &[Event], names: &Catalogue, rule: &Settings) -> Vec<Value> {
+pub fn opportunities(events: &[Event], names: &Catalogue, rule: &Settings) -> Vec<Value> {
     let (open, cool_until) = (BTreeMap::new(), BTreeMap::new());
     let mut decider = Decider { names, rule, open, cool_until, opened: 0, lines: Vec::new() };
     let mut last = 0;

@@ -2,7 +2,7 @@
 //!
 //! It uses only the messages of the protocol; names are mapped to indexes of the catalogue.
 
-use crate::engine_under_test::PATIENCE;
+use crate::pipeline::engine_under_test::PATIENCE;
 use serde::Deserialize;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use std::thread::JoinHandle;
 use tungstenite::{Message, WebSocket};
 
 /// A venue and an instrument by their indexes.
-pub(crate) type Key = (VenueId, InstrumentId);
+pub type Key = (VenueId, InstrumentId);
 
 /// One message, in the order received.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Heard {
+pub enum Heard {
     Spread(HeardSpread),
     Status(HeardStatus),
     /// Any other message after the snapshot, such as a gap. A test that receives one should know
@@ -26,29 +26,29 @@ pub(crate) enum Heard {
 
 /// A `spread`; prices and sizes are the doubles nearest to their texts.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct HeardSpread {
-    pub(crate) seq: u64,
-    pub(crate) instrument: InstrumentId,
-    pub(crate) buy: VenueId,
-    pub(crate) sell: VenueId,
-    pub(crate) buy_px: f64,
-    pub(crate) sell_px: f64,
-    pub(crate) buy_sz: f64,
-    pub(crate) sell_sz: f64,
-    pub(crate) gross_bps: f64,
-    pub(crate) net_bps: f64,
-    pub(crate) ts_recv: u64,
-    pub(crate) quote_seq: u64,
+pub struct HeardSpread {
+    pub seq: u64,
+    pub instrument: InstrumentId,
+    pub buy: VenueId,
+    pub sell: VenueId,
+    pub buy_px: f64,
+    pub sell_px: f64,
+    pub buy_sz: f64,
+    pub sell_sz: f64,
+    pub gross_bps: f64,
+    pub net_bps: f64,
+    pub ts_recv: u64,
+    pub quote_seq: u64,
 }
 
 /// A `status`.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct HeardStatus {
-    pub(crate) key: Key,
-    pub(crate) state: String,
-    pub(crate) reason: String,
-    pub(crate) previous: String,
-    pub(crate) ts_recv: u64,
+pub struct HeardStatus {
+    pub key: Key,
+    pub state: String,
+    pub reason: String,
+    pub previous: String,
+    pub ts_recv: u64,
 }
 
 /// Fields of all messages together.
@@ -80,11 +80,11 @@ struct Text<'a> {
 
 /// Everything received so far.
 #[derive(Debug, Default)]
-pub(crate) struct Ear {
-    pub(crate) all: Vec<Heard>,
-    pub(crate) spreads: usize,
+pub struct Ear {
+    pub all: Vec<Heard>,
+    pub spreads: usize,
     /// Every state and its reason, in order, by market.
-    pub(crate) stories: BTreeMap<Key, Vec<(String, String)>>,
+    pub stories: BTreeMap<Key, Vec<(String, String)>>,
     is_ready: bool,
     has_left: bool,
     /// Number of spreads that a test waits for.
@@ -92,14 +92,14 @@ pub(crate) struct Ear {
 }
 
 /// The client.
-pub(crate) struct Listener {
+pub struct Listener {
     shared: Arc<(Mutex<Ear>, Condvar)>,
     thread: JoinHandle<()>,
 }
 
 impl Listener {
     /// Connects, and returns after the snapshot; from then on it receives everything.
-    pub(crate) fn join(address: SocketAddr, catalogue: &Catalogue) -> Listener {
+    pub fn join(address: SocketAddr, catalogue: &Catalogue) -> Listener {
         let tcp = TcpStream::connect(address).unwrap();
         let (socket, _) = tungstenite::client(format!("ws://{address}/"), tcp).unwrap();
         let shared = Arc::new((Mutex::new(Ear::default()), Condvar::new()));
@@ -113,7 +113,7 @@ impl Listener {
 
     /// Waits until `enough` accepts what was received. This is checked after a state, after as many
     /// spreads as a test waits for, and at the end.
-    pub(crate) fn wait_for(&self, what: &str, enough: impl Fn(&Ear) -> bool) {
+    pub fn wait_for(&self, what: &str, enough: impl Fn(&Ear) -> bool) {
         let (ear, changed) = &*self.shared;
         let ear = ear.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = changed.wait_timeout_while(ear, PATIENCE, |e| !enough(e) && !e.has_left);
@@ -124,7 +124,7 @@ impl Listener {
     }
 
     /// Waits for this many more spreads.
-    pub(crate) fn wait_for_more_spreads(&self, more: usize) {
+    pub fn wait_for_more_spreads(&self, more: usize) {
         let wanted = {
             let mut ear = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);
             ear.awaited = ear.spreads + more;
@@ -134,14 +134,14 @@ impl Listener {
     }
 
     /// Waits until the last state of every market received is down.
-    pub(crate) fn wait_until_all_are_down(&self) {
+    pub fn wait_until_all_are_down(&self) {
         let is_down = |story: &Vec<(String, String)>| story.last().is_some_and(|s| s.0 == "down");
         self.wait_for("every market to be down", |ear| ear.stories.values().all(is_down));
     }
 
     /// Waits for the end of the connection, which the engine's end causes; returns everything
     /// received.
-    pub(crate) fn leave(self) -> Vec<Heard> {
+    pub fn leave(self) -> Vec<Heard> {
         self.wait_for("the end of the broadcast", |ear| ear.has_left);
         self.thread.join().unwrap();
         let mut ear = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,6 @@
 //! The rows of a lake as its readers see them, and a naive account of those that should be there.
 
-use crate::rig::catalogue;
+use crate::lake::records::catalogue;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, Int64Type, TimestampNanosecondType, UInt8Type, UInt64Type};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -12,20 +12,20 @@ use std::path::Path;
 
 /// A row as a reader of the lake sees it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Row {
-    pub(crate) ts: i64,
-    pub(crate) bid: Option<f64>,
-    pub(crate) ask: Option<f64>,
-    pub(crate) bid_sz: Option<f64>,
-    pub(crate) ask_sz: Option<f64>,
-    pub(crate) event: Option<i64>,
-    pub(crate) sequence: Option<u64>,
-    pub(crate) number: i64,
-    pub(crate) flags: u8,
+pub struct Row {
+    pub ts: i64,
+    pub bid: Option<f64>,
+    pub ask: Option<f64>,
+    pub bid_sz: Option<f64>,
+    pub ask_sz: Option<f64>,
+    pub event: Option<i64>,
+    pub sequence: Option<u64>,
+    pub number: i64,
+    pub flags: u8,
 }
 
 /// Returns the expected text of a quote that is read back.
-pub(crate) fn row(quote: &Quote, number: u64) -> Row {
+pub fn row(quote: &Quote, number: u64) -> Row {
     let instrument = &catalogue().instruments[quote.instrument.index()];
     let value = |mantissa, scale| decimal::to_text(mantissa, scale).parse::<f64>().unwrap();
     let bid = (quote.bid_px, quote.bid_sz) != (0, 0);
@@ -44,7 +44,7 @@ pub(crate) fn row(quote: &Quote, number: u64) -> Row {
     }
 }
 
-pub(crate) fn rows_of_batch(batch: &RecordBatch) -> Vec<Row> {
+pub fn rows_of_batch(batch: &RecordBatch) -> Vec<Row> {
     let column = |name: &str| batch.column_by_name(name).unwrap();
     let times = column("Timestamp").as_primitive::<TimestampNanosecondType>();
     let events = column("EventTime").as_primitive::<TimestampNanosecondType>();
@@ -68,14 +68,14 @@ pub(crate) fn rows_of_batch(batch: &RecordBatch) -> Vec<Row> {
         .collect()
 }
 
-pub(crate) fn rows_of_file(path: &Path) -> Vec<Row> {
+pub fn rows_of_file(path: &Path) -> Vec<Row> {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
     reader.build().unwrap().flat_map(|batch| rows_of_batch(&batch.unwrap())).collect()
 }
 
 /// Returns every file under a folder by relative path, sorted by name; none if nothing was recorded,
 /// and so no folder was made.
-pub(crate) fn files_under(folder: &Path) -> Vec<String> {
+pub fn files_under(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     if !folder.exists() {
         return found;
@@ -96,13 +96,13 @@ pub(crate) fn files_under(folder: &Path) -> Vec<String> {
 }
 
 /// Returns the files of quotes.
-pub(crate) fn quote_files(lake: &Path) -> Vec<String> {
+pub fn quote_files(lake: &Path) -> Vec<String> {
     let is_one = |file: &String| file.starts_with("exchange=") && file.ends_with(".parquet");
     files_under(lake).into_iter().filter(is_one).collect()
 }
 
 /// Returns the quotes of the whole lake by folder.
-pub(crate) fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
+pub fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
     let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     for file in quote_files(lake) {
         let (folder, _) = file.rsplit_once('/').unwrap();
@@ -112,7 +112,7 @@ pub(crate) fn rows_of_lake(lake: &Path) -> BTreeMap<String, Vec<Row>> {
 }
 
 /// Returns the expected contents of the lake by folder, derived from the input.
-pub(crate) fn expected(records: &[Record]) -> BTreeMap<String, Vec<Row>> {
+pub fn expected(records: &[Record]) -> BTreeMap<String, Vec<Row>> {
     let mut rows: BTreeMap<String, Vec<Row>> = BTreeMap::new();
     let mut number = 0;
     for record in records {

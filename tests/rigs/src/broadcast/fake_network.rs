@@ -16,7 +16,7 @@ const CAPACITY: usize = 256 * 1024;
 
 /// The server's network and the test's handle to it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct FakeNetwork(Arc<Mutex<Hub>>);
+pub struct FakeNetwork(Arc<Mutex<Hub>>);
 
 #[derive(Debug, Default)]
 struct Hub {
@@ -36,7 +36,7 @@ impl FakeNetwork {
     }
 
     /// Connects a client.
-    pub(crate) fn dial(&self) -> Far {
+    pub fn dial(&self) -> Far {
         let line = Line::default();
         let mut hub = self.hub();
         hub.waiting.push_back(line.clone());
@@ -46,14 +46,14 @@ impl FakeNetwork {
     }
 
     /// Makes the next call of `accept` fail.
-    pub(crate) fn fail_accept(&self, kind: ErrorKind) {
+    pub fn fail_accept(&self, kind: ErrorKind) {
         let mut hub = self.hub();
         hub.accept_failures.push_back(kind);
         hub.has_news = true;
     }
 
     /// Returns the number of bytes and connections that were ever passed on.
-    pub(crate) fn moved(&self) -> u64 {
+    pub fn moved(&self) -> u64 {
         self.hub().lines.iter().map(|line| line.state().moved).sum()
     }
 }
@@ -106,7 +106,7 @@ impl Line {
 
 /// Behaviour of one call of the server's `write`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Step {
+pub enum Step {
     /// It accepts at most this many bytes.
     Take(usize),
     /// It fails.
@@ -115,21 +115,21 @@ pub(crate) enum Step {
 
 /// Contents and behaviour of a line.
 #[derive(Debug)]
-pub(crate) struct State {
+pub struct State {
     up: VecDeque<u8>,
     down: VecDeque<u8>,
     /// Number of bytes that the line holds for the client.
-    pub(crate) capacity: usize,
+    pub capacity: usize,
     /// Maximum number of bytes that a call of the server passes, in either direction.
-    pub(crate) chunk: usize,
+    pub chunk: usize,
     /// Number of bytes that the server's writes may still pass before they would block.
-    pub(crate) budget: usize,
+    pub budget: usize,
     /// Number of bytes that the client may still read.
-    pub(crate) allowance: usize,
+    pub allowance: usize,
     /// Behaviour of the server's next writes. After them the line behaves as set above.
-    pub(crate) script: VecDeque<Step>,
+    pub script: VecDeque<Step>,
     /// Whether the poll never reports that the line accepts bytes again.
-    pub(crate) is_silent: bool,
+    pub is_silent: bool,
     was_refused: bool,
     became_readable: bool,
     became_writable: bool,
@@ -177,13 +177,13 @@ impl State {
     }
 
     /// Lets the server's writes pass again as much as fits.
-    pub(crate) fn lift_budget(&mut self) {
+    pub fn lift_budget(&mut self) {
         self.budget = usize::MAX;
         self.note_room();
     }
 
     /// Returns the number of bytes that wait for the client.
-    pub(crate) fn held(&self) -> usize {
+    pub fn held(&self) -> usize {
         self.down.len()
     }
 
@@ -215,7 +215,7 @@ impl State {
 
 /// The server's end.
 #[derive(Debug)]
-pub(crate) struct Near(Line);
+pub struct Near(Line);
 
 impl Read for Near {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
@@ -270,11 +270,11 @@ impl Drop for Near {
 
 /// The client's end.
 #[derive(Debug)]
-pub(crate) struct Far(Line);
+pub struct Far(Line);
 
 impl Far {
     /// Returns the line, to read or to change how it behaves.
-    pub(crate) fn line(&self) -> MutexGuard<'_, State> {
+    pub fn line(&self) -> MutexGuard<'_, State> {
         self.0.state()
     }
 }

@@ -1,10 +1,10 @@
 //! The judgement of a test's scene: rows against what the simulator wrote, broadcast and
 //! opportunities against the naive account of the rows, and counts against each other.
 
-use crate::engine_under_test::{Ended, RUN};
-use crate::lake_rows::{self, Row, SNAPSHOT, Said};
-use crate::listener::{Heard, HeardStatus, Key};
-use crate::naive::{self, Event};
+use crate::pipeline::engine_under_test::{Ended, RUN};
+use crate::pipeline::lake_rows::{self, Row, SNAPSHOT, Said};
+use crate::pipeline::listener::{Heard, HeardStatus, Key};
+use crate::pipeline::naive::{self, Event};
 use exchange_sim::Written;
 use serde_json::Value;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
@@ -13,35 +13,35 @@ use spreadwire_market::instrument::Catalogue;
 use std::collections::BTreeMap;
 
 /// Everything that was written, received and recorded.
-pub(crate) struct Outcome {
-    pub(crate) simulated: exchange_sim::Outcome,
-    pub(crate) ended: Ended,
-    pub(crate) heard: Vec<Heard>,
-    pub(crate) rows: Vec<Row>,
+pub struct Outcome {
+    pub simulated: exchange_sim::Outcome,
+    pub ended: Ended,
+    pub heard: Vec<Heard>,
+    pub rows: Vec<Row>,
 }
 
 impl Outcome {
     /// Reads the lake that the engine left.
-    pub(crate) fn of(simulated: exchange_sim::Outcome, ended: Ended, heard: Vec<Heard>) -> Outcome {
+    pub fn of(simulated: exchange_sim::Outcome, ended: Ended, heard: Vec<Heard>) -> Outcome {
         let rows = lake_rows::read(&ended.plan.lake, &ended.plan.catalogue);
         Outcome { simulated, ended, heard, rows }
     }
 
-    pub(crate) fn count(&self, name: &str) -> u64 {
+    pub fn count(&self, name: &str) -> u64 {
         self.ended.summary.counters.expect(name)
     }
 
     /// Returns the sum of counters by prefix and suffix of their names.
-    pub(crate) fn sum(&self, prefix: &str, suffix: &str) -> u64 {
+    pub fn sum(&self, prefix: &str, suffix: &str) -> u64 {
         self.ended.summary.counters.sum(prefix, suffix)
     }
 
-    pub(crate) fn names(&self) -> &Catalogue {
+    pub fn names(&self) -> &Catalogue {
         &self.ended.plan.catalogue
     }
 
     /// Checks everything about a run in which nothing was lost.
-    pub(crate) fn check(&self) {
+    pub fn check(&self) {
         for (key, missing) in self.rows_missing() {
             assert_eq!(missing, 0, "rows missing of {key:?}");
         }
@@ -49,7 +49,7 @@ impl Outcome {
     }
 
     /// Checks broadcast, opportunities and counts.
-    pub(crate) fn check_what_was_made_of_the_rows(&self) {
+    pub fn check_what_was_made_of_the_rows(&self) {
         let events = naive::events(&self.rows, &self.statuses(), self.names());
         self.check_broadcast(&events, true);
         self.check_opportunities(&events);
@@ -57,7 +57,7 @@ impl Outcome {
     }
 
     /// Returns the statuses received, in order.
-    pub(crate) fn statuses(&self) -> Vec<HeardStatus> {
+    pub fn statuses(&self) -> Vec<HeardStatus> {
         let status = |heard: &Heard| match heard {
             Heard::Status(status) => Some(status.clone()),
             Heard::Spread(_) | Heard::Other(_) => None,
@@ -66,7 +66,7 @@ impl Outcome {
     }
 
     /// Returns the states sent, with their reasons, by market.
-    pub(crate) fn stories(&self) -> BTreeMap<Key, Vec<(String, String)>> {
+    pub fn stories(&self) -> BTreeMap<Key, Vec<(String, String)>> {
         let mut stories: BTreeMap<Key, Vec<(String, String)>> = BTreeMap::new();
         for status in self.statuses() {
             stories.entry(status.key).or_default().push((status.state, status.reason));
@@ -77,7 +77,7 @@ impl Outcome {
     /// Returns how many written quotes are not rows, by market. Every row must be a written quote,
     /// in order. Quotes may be missing only between two lives of their market: none after the last
     /// life began, and none before the first.
-    pub(crate) fn rows_missing(&self) -> BTreeMap<Key, usize> {
+    pub fn rows_missing(&self) -> BTreeMap<Key, usize> {
         let written = self.written();
         let mut rows: BTreeMap<Key, Vec<&Row>> = BTreeMap::new();
         for row in &self.rows {
@@ -92,7 +92,7 @@ impl Outcome {
     }
 
     /// Returns the written quotes that can be rows, in the form of a row, by market.
-    pub(crate) fn written(&self) -> BTreeMap<Key, Vec<Said>> {
+    pub fn written(&self) -> BTreeMap<Key, Vec<Said>> {
         let names = self.names();
         let mut written: BTreeMap<Key, Vec<Said>> = BTreeMap::new();
         for each in self.simulated.written.iter().filter(|each| !each.bid.starts_with('-')) {
@@ -104,7 +104,7 @@ impl Outcome {
 
     /// Checks that the client received exactly what follows from the rows; unless `to_the_end`, it
     /// may have been cut off.
-    pub(crate) fn check_broadcast(&self, events: &[Event], to_the_end: bool) {
+    pub fn check_broadcast(&self, events: &[Event], to_the_end: bool) {
         let names = self.names();
         let mut seq = 0;
         for (place, (heard, event)) in self.heard.iter().zip(events).enumerate() {
@@ -123,7 +123,7 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn check_opportunities(&self, events: &[Event]) {
+    pub fn check_opportunities(&self, events: &[Event]) {
         let rule = &self.ended.plan.decision;
         let mut expected = naive::opportunities(events, self.names(), rule);
         let mut told = self.opportunities();
@@ -139,7 +139,7 @@ impl Outcome {
     }
 
     /// Returns the lines of the chronicle.
-    pub(crate) fn opportunities(&self) -> Vec<Value> {
+    pub fn opportunities(&self) -> Vec<Value> {
         let lake = &self.ended.plan.lake;
         let file = lake.join("opportunities").join(format!("{RUN}.jsonl"));
         let text = std::fs::read_to_string(file).unwrap();
@@ -148,7 +148,7 @@ impl Outcome {
 
     /// Checks that nothing was dropped or failed, and that every quote was counted equally at each
     /// hop.
-    pub(crate) fn check_counts(&self) {
+    pub fn check_counts(&self) {
         let summary = &self.ended.summary;
         let json = summary.to_json();
         let rows = self.rows.len() as u64;
@@ -221,7 +221,7 @@ impl Outcome {
         assert_eq!(found, wanted);
     }
 
-    pub(crate) fn check_nothing_was_dropped(&self) {
+    pub fn check_nothing_was_dropped(&self) {
         let summary = &self.ended.summary;
         let lines = self.opportunities().len() as u64;
         for (name, wanted) in [

@@ -3,22 +3,20 @@
 //! The first frame of `data/fixtures/<venue>.jsonl` is an ordinary quote. It is returned repeatedly
 //! with its sequence number counting up, in the venue's own layout. `<venue>.toml` says where that
 //! number is.
-#![expect(clippy::unwrap_used, reason = "a fixture that cannot be read ends the run")]
-
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_venues::venue::{Symbol, Symbols, VenueSpec};
 use std::path::Path;
 
 /// Number of decimals of every price mantissa, the same for all venues so that their prices
 /// compare.
-pub(crate) const PRICE_SCALE: u8 = 10;
+pub const PRICE_SCALE: u8 = 10;
 /// Number of decimals of every size mantissa.
-pub(crate) const SIZE_SCALE: u8 = 8;
+pub const SIZE_SCALE: u8 = 8;
 
 /// An ordinary quote of a venue's fixture.
-pub(crate) struct Fixture {
+pub struct Fixture {
     /// Subscribed symbols; the quote is one of the first.
-    pub(crate) symbols: Symbols,
+    pub symbols: Symbols,
     /// Parts of the frame before and after the sequence number.
     around: (String, String),
     first: u64,
@@ -29,7 +27,7 @@ impl Fixture {
     ///
     /// # Panics
     /// If it is not as described in `data/README.md`.
-    pub(crate) fn of(spec: &VenueSpec) -> Fixture {
+    pub fn of(spec: &VenueSpec) -> Fixture {
         let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
         let folder = above.map(|it| it.join("data/fixtures")).find(|it| it.is_dir()).unwrap();
         let read = |extension: &str| {
@@ -61,7 +59,7 @@ impl Fixture {
 
     /// Returns the quote `count` times with ascending sequence numbers. Rounds count from 0, and
     /// each continues where the last one ended.
-    pub(crate) fn quotes(&self, count: usize, round: usize) -> Vec<String> {
+    pub fn quotes(&self, count: usize, round: usize) -> Vec<String> {
         let (before, behind) = &self.around;
         let first = self.first + (round * count) as u64;
         (first..first + count as u64).map(|n| format!("{before}{n}{behind}")).collect()

@@ -1,7 +1,7 @@
 //! The system allocator with a counter per thread, for tests that count allocations.
 //!
-//! A test binary that declares this module uses it as its allocator. Each thread has its own count,
-//! so tests that run concurrently do not affect each other.
+//! A test binary declares it: `#[global_allocator] static ALLOCATOR: Counting = Counting;`. Each
+//! thread has its own count, so tests that run concurrently do not affect each other.
 #![expect(unsafe_code, reason = "an allocator cannot be written without unsafe code")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -11,10 +11,9 @@ thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
 }
 
-struct Counting;
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
+/// Passes everything on to the system allocator, and counts.
+#[derive(Debug)]
+pub struct Counting;
 
 // SAFETY: every call is passed on to `System` unchanged, which upholds the contract. Counting
 // accesses a thread-local cell that needs no memory and no destructor.
@@ -44,15 +43,23 @@ fn count() {
 
 /// Returns the result of `work`, and the number of allocations and reallocations of this thread in
 /// it.
-pub(crate) fn counted<R>(work: impl FnOnce() -> R) -> (R, u64) {
+pub fn counted<R>(work: impl FnOnce() -> R) -> (R, u64) {
     let before = COUNT.get();
     let result = work();
     (result, COUNT.get() - before)
 }
 
-#[test]
-fn an_allocation_counts() {
-    let (bytes, count) = counted(|| std::hint::black_box(Vec::<u8>::with_capacity(16)));
-    assert_eq!(count, 1);
-    assert_eq!(counted(|| drop(bytes)).1, 0, "giving back is free");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[global_allocator]
+    static ALLOCATOR: Counting = Counting;
+
+    #[test]
+    fn an_allocation_counts() {
+        let (bytes, count) = counted(|| std::hint::black_box(Vec::<u8>::with_capacity(16)));
+        assert_eq!(count, 1);
+        assert_eq!(counted(|| drop(bytes)).1, 0, "giving back is free");
+    }
 }

@@ -4,25 +4,26 @@
 //! meaning of a frame twice: `<venue>.expected` has the golden text of our decoder's output for
 //! each line of `<venue>.jsonl` (`BLESS=1` writes it anew), and `<venue>.toml` tells a plain
 //! `serde_json` reader where the fields of a quote are. The two readers must agree on the fixture,
-//! on any order of keys and on every damaged frame. `outside/venues.rs` tests recorded frames.
+//! on any order of keys and on every damaged frame. `outside.rs` tests recorded frames.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
-mod counting_allocator;
-#[path = "../fuzz/bodies/decode.rs"]
+#[path = "../../fuzz/bodies/decode.rs"]
 mod decode;
-mod noise;
 mod plain_reader;
 
-use counting_allocator::counted;
-use noise::noise;
 use plain_reader::{Case, EDITS, edited, fixture};
 use proptest::prelude::*;
 use serde_json::Value;
+use spreadwire_kit::counting_allocator::{Counting, counted};
+use spreadwire_kit::noise::noise;
 use spreadwire_market::decimal;
 use spreadwire_venues::venue::{Message, QuoteMessage, Reject, Side, Symbols};
 use spreadwire_venues::venues::{VENUES, named};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 /// Converts JSON messages to the form that readers of the binary protocol return: a snapshot's
 /// items follow its head.
-pub(crate) fn flattened(messages: &[Value]) -> Vec<Value> {
+pub fn flattened(messages: &[Value]) -> Vec<Value> {
     let mut flat = Vec::new();
     for message in messages {
         let mut head = message.clone();

@@ -1,6 +1,6 @@
 //! Random events, and a model of a client that follows `docs/broadcast.md`.
 
-use crate::kit::{Door, Server, spread, status};
+use crate::broadcast::server::{Door, Server, spread, status};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 
 /// A client's knowledge, by the rules of `docs/broadcast.md`.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct View {
-    pub(crate) spreads: BTreeMap<(String, String, String), (u64, String)>,
-    pub(crate) states: BTreeMap<(String, String), String>,
+pub struct View {
+    pub spreads: BTreeMap<(String, String, String), (u64, String)>,
+    pub states: BTreeMap<(String, String), String>,
 }
 
 impl View {
-    pub(crate) fn take(&mut self, message: &Value) {
+    pub fn take(&mut self, message: &Value) {
         match message["type"].as_str().unwrap() {
             "snapshot" => {
                 message["states"].as_array().unwrap().iter().for_each(|s| self.state(s));
@@ -50,30 +50,30 @@ impl View {
     }
 }
 
-pub(crate) fn text(of: &Value, field: &str) -> String {
+pub fn text(of: &Value, field: &str) -> String {
     of[field].as_str().unwrap().to_owned()
 }
 
 /// The events, as the server should send them to an unfiltered client.
-pub(crate) struct Model {
+pub struct Model {
     random: ChaCha8Rng,
     instruments: u32,
     venues: u8,
-    pub(crate) told: Vec<Value>,
-    pub(crate) seq: u64,
+    pub told: Vec<Value>,
+    pub seq: u64,
 }
 
 impl Model {
-    pub(crate) fn new(seed: u64, instruments: u32, venues: u8) -> Model {
+    pub fn new(seed: u64, instruments: u32, venues: u8) -> Model {
         let random = ChaCha8Rng::seed_from_u64(seed);
         Model { random, instruments, venues, told: Vec::new(), seq: 0 }
     }
 
-    pub(crate) fn below(&mut self, bound: u32) -> u32 {
+    pub fn below(&mut self, bound: u32) -> u32 {
         self.random.next_u32() % bound
     }
 
-    pub(crate) fn venue(&mut self) -> u8 {
+    pub fn venue(&mut self) -> u8 {
         u8::try_from(self.below(u32::from(self.venues))).unwrap()
     }
 
@@ -94,7 +94,7 @@ impl Model {
         self.spread_of(instrument, buy, sell)
     }
 
-    pub(crate) fn spread_of(&mut self, instrument: u32, buy: u8, sell: u8) -> Spread {
+    pub fn spread_of(&mut self, instrument: u32, buy: u8, sell: u8) -> Spread {
         let s = spread(instrument, buy, sell, 9_900 + i64::from(self.below(200)));
         self.seq += 1;
         self.told.push(json!({
@@ -117,7 +117,7 @@ impl Model {
     }
 
     /// Sends some records. The last is a spread, so that its number identifies what came before.
-    pub(crate) fn batch<N: Network, D: Door>(&mut self, server: &mut Server<N, D>) {
+    pub fn batch<N: Network, D: Door>(&mut self, server: &mut Server<N, D>) {
         for _ in 0..self.below(8) {
             if self.below(6) == 0 {
                 let status = self.status();
@@ -133,6 +133,6 @@ impl Model {
 }
 
 /// Returns the index after a spread in the messages received.
-pub(crate) fn place_after(told: &[Value], seq: u64) -> usize {
+pub fn place_after(told: &[Value], seq: u64) -> usize {
     told.iter().position(|m| m["seq"] == seq).map_or(0, |place| place + 1)
 }
