@@ -67,17 +67,15 @@ impl Draft {
     }
 
     /// Lists an instrument on a venue where `is_listed` says so. The symbol is the instrument's
-    /// name without its slash.
+    /// name.
     pub fn listed_where(mut self, is_listed: impl Fn(u32, u8) -> bool) -> Draft {
         let Catalogue { instruments, venues, listings } = &mut self.0;
-        for (instrument, Instrument { name, .. }) in (0..).zip(instruments.iter()) {
-            let on = (0..).zip(venues.iter()).map(|(venue, _)| venue);
-            listings.extend(on.filter(|venue| is_listed(instrument, *venue)).map(|venue| {
-                Listing {
-                    venue: VenueId(venue),
-                    instrument: InstrumentId(instrument),
-                    symbol: name.replace('/', ""),
-                }
+        for (id, instrument) in (0..).zip(instruments) {
+            let ids = (0..).zip(venues.iter()).map(|(venue, _)| venue);
+            listings.extend(ids.filter(|venue| is_listed(id, *venue)).map(|venue| Listing {
+                venue: VenueId(venue),
+                instrument: InstrumentId(id),
+                symbol: instrument.name.clone(),
             }));
         }
         self

@@ -1,20 +1,13 @@
 //! Tests `lake export`: a CSV export that is imported again gives the same lake. `outside.rs` tests
 //! the other formats with the programs that read them.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-#[path = "kit/exported.rs"]
-mod exported;
-#[path = "kit/recorded.rs"]
-mod recorded;
-
+use crate::exported::{all, exported, recorded_lake};
+use crate::recorded::{self, MIDNIGHT, one_sided, quote, record};
 use ::lake::export::{Wanted, export};
 use ::lake::formats::Format;
 use ::lake::import;
-use exported::{all, exported, recorded_lake};
 use indicatif::ProgressBar;
 use proptest::prelude::*;
-use recorded::{MIDNIGHT, one_sided, quote, record};
 use spreadwire_lake::layout::HOUR;
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::record::{Quote, Record};

@@ -3,9 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[path = "kit/exported.rs"]
 mod exported;
-#[path = "kit/recorded.rs"]
 mod recorded;
 
 use ::lake::formats::Format;

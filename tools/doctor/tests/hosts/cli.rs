@@ -1,13 +1,7 @@
 //! Runs the doctor as a user does: exit codes and output.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-use kit::{machine_of_a_cloud, tuned};
+use crate::folder::{machine_of_a_cloud, tuned};
 use std::process::{Command, Output};
-
-#[path = "kit/hosts.rs"]
-#[allow(dead_code, reason = "the other tests use the rest")]
-mod kit;
 
 fn doctor(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_doctor")).args(arguments).output().unwrap()

@@ -1,18 +1,13 @@
 //! `lake compact`: merged files hold what their files held, in order; a reader sees the old files or
 //! the new one at every step; killed after any step, the next run finishes; what is odd stays.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-#[path = "kit/recorded.rs"]
-mod recorded;
-
+use crate::recorded::{self, LATER, MIDNIGHT, findings, names, parquet_files, quote, record};
 use ::lake::compact::{Outcome, Step, Work, compact};
 use ::lake::merge;
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use indicatif::ProgressBar;
 use proptest::prelude::*;
-use recorded::{LATER, MIDNIGHT, findings, names, parquet_files, quote, record};
 use spreadwire_kit::records;
 use spreadwire_lake::layout::{HOUR, STAGING};
 use spreadwire_lake::ledger;

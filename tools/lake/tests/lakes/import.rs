@@ -1,17 +1,12 @@
 //! Tests `lake import`: every row of a tape is in the lake once and unchanged, or is reported with
 //! the reason. An import that was killed anywhere is finished by the next one.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-#[path = "kit/recorded.rs"]
-mod recorded;
-
+use crate::recorded::{self, findings, parquet_files};
 use ::lake::import::{Names, Outcome, Step, Work, import};
 use ::lake::tape::Refusal;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType};
 use indicatif::ProgressBar;
-use recorded::{findings, parquet_files};
 use spreadwire_lake::table::{QUOTES, TableReader};
 use spreadwire_lake::{layout, lock, recover};
 use std::collections::BTreeMap;
