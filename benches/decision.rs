@@ -4,17 +4,13 @@
 //! `open_and_close` opens with one spread and closes with the next. Quantiles are over batches of
 //! 64 spreads (`timing.rs`).
 
-mod header;
-mod results;
-#[allow(dead_code, reason = "each bench uses a part")]
-mod timing;
-
+use benches::timing::Samples;
+use benches::{header, timing};
 use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::record::{Record, Spread};
 use std::hint::black_box;
-use timing::Samples;
 
 fn maker() -> DecisionMaker {
     let catalogue = catalogue::of(["A/B"], ["a", "b", "c", "d"]).max_age(SECOND).build();

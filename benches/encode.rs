@@ -7,9 +7,7 @@
 //! batch's time divided by its size, so quantiles are those of batches. Not included are the copy
 //! into the log (see `fanout`) and sockets. Without `--bench` it is short and only checks.
 
-mod header;
-mod results;
-
+use benches::{header, results};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;

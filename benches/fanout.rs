@@ -10,9 +10,7 @@
 //! stop reading, and the memory that the process holds for them is printed. Without `--bench` it is
 //! short and only checks.
 
-mod header;
-mod results;
-
+use benches::{header, results};
 use spreadwire_engine::broadcast::{self, Broadcast, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};

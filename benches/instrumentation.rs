@@ -22,8 +22,7 @@
     reason = "a bench that cannot go on ends"
 )]
 
-mod header;
-mod results;
+use benches::{header, results};
 use crossbeam::channel;
 use hdrhistogram::Histogram;
 use spreadwire_config::address::Address;

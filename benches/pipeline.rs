@@ -11,9 +11,7 @@
 //! figures are a lower bound. Without `--bench` (`cargo test --benches`) it is short and only
 //! checks.
 
-mod header;
-mod results;
-
+use benches::header;
 use spreadwire_engine::calculator::{Calculator, Output};
 use spreadwire_engine::decision::Decision;
 use spreadwire_engine::feed::FRAMES_PER_TURN;

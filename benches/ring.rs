@@ -6,11 +6,7 @@
 //! cores. Both parts compare our counting edge, the raw rtrb ring below it, and a crossbeam
 //! `ArrayQueue`, with the same 64-byte record.
 
-mod header;
-mod results;
-#[allow(dead_code, reason = "each bench uses a part")]
-mod timing;
-
+use benches::{header, results, timing};
 use core_affinity::CoreId;
 use criterion::{Criterion, Throughput};
 use crossbeam::queue::ArrayQueue;

@@ -7,11 +7,8 @@
 //! alternating between the two.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
-mod header;
-mod results;
-#[allow(dead_code, reason = "each bench uses a part")]
-mod timing;
-
+use benches::timing::Samples;
+use benches::{header, timing};
 use spreadwire_kit::quotes::quote;
 use spreadwire_lake::run::{Origin, RunId};
 use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentReader, SegmentWriter};
@@ -20,7 +17,6 @@ use spreadwire_market::record::{Quote, Record};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use timing::Samples;
 
 /// Number of records after which a new file begins, so that the disk does not fill: 16 MiB.
 const RECORDS_MAX: u64 = 1 << 18;

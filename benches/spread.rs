@@ -4,11 +4,8 @@
 //! A quote produces two spreads with every other venue. The venues quote in turn. Quantiles are
 //! over batches of 64 quotes (`timing.rs`).
 
-mod header;
-mod results;
-#[allow(dead_code, reason = "each bench uses a part")]
-mod timing;
-
+use benches::timing::Samples;
+use benches::{header, timing};
 use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::SECOND;
@@ -16,7 +13,6 @@ use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::Quote;
 use spreadwire_market::state::State;
 use std::hint::black_box;
-use timing::Samples;
 
 fn catalogue(venues: u8) -> Catalogue {
     let names = (0..venues).map(|venue| format!("v{venue}"));

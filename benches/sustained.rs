@@ -9,9 +9,7 @@
 //! checks.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
-mod header;
-mod results;
-
+use benches::{header, results};
 use crossbeam::channel;
 use serde_json::json;
 use spreadwire_engine::calculator::{Calculator, Output};

@@ -12,13 +12,10 @@
 //! Before anything is measured, every reader's numbers are checked on every frame.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
-mod header;
-mod quantiles;
-mod results;
-#[path = "decode/typed.rs"]
 mod typed;
 
-use quantiles::{Contestant, compare};
+use benches::header;
+use benches::quantiles::{Contestant, compare};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spreadwire_market::decimal;

@@ -1,4 +1,4 @@
-//! Tests of the engine that need Python, a command or real data; see `needs.rs`.
+//! Tests of the engine that need Python, a command or real data; see `tests/kit/src/needs.rs`.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 

@@ -1,4 +1,4 @@
-//! Every venue's decoders over recorded frames, which are among the real data; see `needs.rs`.
+//! Every venue's decoders over recorded frames, which are among the real data; see `tests/kit/src/needs.rs`.
 //!
 //! A venue's `data/fixtures/<venue>.toml` lists the recordings, and each is a test.
 
