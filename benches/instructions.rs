@@ -12,7 +12,6 @@
 #![expect(clippy::unwrap_used, reason = "a count that cannot be made ends the run")]
 
 use anyhow::{Context, bail, ensure};
-use bytemuck::Zeroable;
 use spreadwire_engine::broadcast::{self, Broadcast};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};

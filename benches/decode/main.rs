@@ -12,10 +12,11 @@
 //! Before anything is measured, every reader's numbers are checked on every frame.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
+mod quantiles;
 mod typed;
 
 use benches::header;
-use benches::quantiles::{Contestant, compare};
+use quantiles::{Contestant, compare};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spreadwire_market::decimal;

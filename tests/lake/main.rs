@@ -3,8 +3,6 @@
 //! Every scenario runs on one thread with a clock set by hand, and compares the lake with a naive
 //! account of what went in. The readers in Python are in `outside/lake.rs`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 mod files;
 mod journal;
 mod round_trip;

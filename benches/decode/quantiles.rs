@@ -6,7 +6,7 @@
 //! same run. If `SPREADWIRE_RESULTS` is set, each row is also appended to that file as a line of
 //! JSON.
 
-use crate::results;
+use benches::results;
 use hdrhistogram::Histogram;
 use spreadwire_market::clock::Clock;
 
@@ -14,7 +14,7 @@ use spreadwire_market::clock::Clock;
 const PICO: u64 = 1_000;
 
 /// One of the alternatives.
-pub struct Contestant<'a> {
+pub(crate) struct Contestant<'a> {
     who: &'static str,
     /// Makes the calls of one batch. It receives the batch's number, so that its input may vary.
     batch: Box<dyn FnMut(usize) + 'a>,
@@ -22,7 +22,7 @@ pub struct Contestant<'a> {
 }
 
 impl<'a> Contestant<'a> {
-    pub fn new(who: &'static str, batch: impl FnMut(usize) + 'a) -> Contestant<'a> {
+    pub(crate) fn new(who: &'static str, batch: impl FnMut(usize) + 'a) -> Contestant<'a> {
         let samples = Histogram::new_with_bounds(1, 1_000_000_000_000, 3);
         let samples = samples.unwrap_or_else(|e| unreachable!("the bounds are valid: {e}"));
         Contestant { who, batch: Box::new(batch), samples }
@@ -36,13 +36,13 @@ impl<'a> Contestant<'a> {
 }
 
 /// Returns whether this is `cargo bench`; otherwise the bench runs briefly, as a test.
-pub fn measuring() -> bool {
+pub(crate) fn measuring() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
 /// Compares the contestants in `rounds` batches of `calls` each, after a tenth as many as warm-up.
 /// Prints a table, and appends it to the results.
-pub fn compare(
+pub(crate) fn compare(
     bench: &str,
     case: &str,
     (rounds, calls): (usize, u64),
