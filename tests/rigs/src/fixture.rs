@@ -3,6 +3,7 @@
 //! The first frame of `data/fixtures/<venue>.jsonl` is an ordinary quote. It is returned repeatedly
 //! with its sequence number counting up, in the venue's own layout. `<venue>.toml` says where that
 //! number is.
+
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_venues::venue::{Symbol, Symbols, VenueSpec};
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! What the engine's tests and benches put around a part of it: frames of every venue, a server of
 //! the broadcast, a journal with its syncer, and a whole engine between simulator and client.
 //!
-//! A package names it under `[dev-dependencies]`. What needs no engine is in `spreadwire-kit`.
+//! Tests and benches alone depend on it. What needs no engine is in `spreadwire-kit`.
 
 #![expect(clippy::unwrap_used, reason = "a rig that cannot go on fails the test")]
 #![expect(clippy::missing_panics_doc, reason = "the parts of a rig panic where a test would")]

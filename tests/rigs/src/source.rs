@@ -2,6 +2,7 @@
 //! a quote on one thread.
 //!
 //! A venue is used only through the registry and its fixture.
+
 use crate::fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
 use spreadwire_engine::runtime::ring::{self, EdgeCounters, HoldSender, Receiver};
 use spreadwire_kit::catalogue;
