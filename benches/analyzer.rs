@@ -11,10 +11,9 @@
 //! `--bench` (`cargo test --benches`) the lake is small and there is one round.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
-mod header;
 mod resampled;
-mod results;
 
+use benches::header;
 use clap::Parser;
 use resampled::Shape;
 use spreadwire_lake::table::{Footer, QUOTES};

@@ -4,35 +4,23 @@
 //! `open_and_close` opens with one spread and closes with the next. Quantiles are over batches of
 //! 64 spreads (`timing.rs`).
 
-mod header;
-mod results;
-#[allow(dead_code, reason = "each bench uses a part")]
-mod timing;
-
-use bytemuck::Zeroable;
+use benches::timing::Samples;
+use benches::{header, timing};
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::decision::{DecisionMaker, Settings};
-use spreadwire_market::instrument::{Catalogue, Instrument, VenueId, VenueInfo};
 use spreadwire_market::record::{Record, Spread};
 use std::hint::black_box;
-use timing::Samples;
 
 fn maker() -> DecisionMaker {
-    let instrument = Instrument { name: "A/B".to_owned(), price_scale: 2, size_scale: 2 };
-    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: SECOND };
-    let catalogue = Catalogue {
-        instruments: vec![instrument],
-        venues: ["a", "b", "c", "d"].map(venue).to_vec(),
-        listings: Vec::new(),
-    };
+    let catalogue = catalogue::of(["A/B"], ["a", "b", "c", "d"]).max_age(SECOND).build();
     let settings =
         Settings { entry: 0.001, exit: 0.0005, cooldown: 0, enabled: vec![true], rules: None };
     DecisionMaker::new(&catalogue, settings)
 }
 
 fn spread(net: f64) -> Record {
-    let (buy_venue, sell_venue) = (VenueId(1), VenueId(2));
-    Spread { ts_recv: SECOND, net, buy_venue, sell_venue, ..Spread::zeroed() }.into()
+    Spread { net, ..quotes::spread(0, [1, 2], [100, 100], SECOND) }.into()
 }
 
 /// Net spreads of a case, and the number of records that two rounds of them produce.

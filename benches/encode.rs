@@ -7,17 +7,15 @@
 //! batch's time divided by its size, so quantiles are those of batches. Not included are the copy
 //! into the log (see `fanout`) and sockets. Without `--bench` it is short and only checks.
 
-mod header;
-mod results;
-
-use bytemuck::Zeroable;
+use benches::{header, results};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use spreadwire_engine::broadcast::{Encoder, Protocol};
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::clock::Clock;
 use spreadwire_market::decimal;
-use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::{Kind, Record, Spread, Status};
 use spreadwire_market::spread::BPS;
 use spreadwire_market::state::{Reason, State};
@@ -57,21 +55,9 @@ enum Message<'a> {
 }
 
 fn catalogue() -> Catalogue {
-    let instrument = |name: &str, price_scale, size_scale| Instrument {
-        name: name.to_owned(),
-        price_scale,
-        size_scale,
-    };
-    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.001, max_age: 0 };
-    Catalogue {
-        instruments: vec![
-            instrument("BTC/USDT", 2, 5),
-            instrument("ETH/USDT:PERP", 2, 4),
-            instrument("DOGE/USDT", 5, 0),
-        ],
-        venues: ["binance", "binance-usdm", "bybit", "okx"].map(venue).to_vec(),
-        listings: Vec::new(),
-    }
+    let venues = ["binance", "binance-usdm", "bybit", "okx"];
+    let draft = catalogue::of(["BTC/USDT", "ETH/USDT:PERP", "DOGE/USDT"], venues);
+    draft.scales_each([(2, 5), (2, 4), (5, 0)]).fee(0.001).build()
 }
 
 fn bps(fraction: f64) -> f64 {
@@ -113,8 +99,12 @@ fn below(random: &mut ChaCha8Rng, bound: u32) -> u32 {
     random.next_u32() % bound
 }
 
-fn venue(random: &mut ChaCha8Rng) -> VenueId {
-    VenueId(u8::try_from(below(random, 4)).unwrap_or(0))
+fn venue(random: &mut ChaCha8Rng) -> u8 {
+    u8::try_from(below(random, 4)).unwrap_or(0)
+}
+
+fn time(seq: u64) -> u64 {
+    1_700_000_000_123_456_789 + seq * 7_919
 }
 
 fn spread(random: &mut ChaCha8Rng, seq: u64) -> Record {
@@ -125,36 +115,23 @@ fn spread(random: &mut ChaCha8Rng, seq: u64) -> Record {
     };
     let buy_px = buy_px + i64::from(below(random, 4_000));
     let sell_px = buy_px + i64::from(below(random, 60)) - 30;
+    let sizes = [900_000, 90_000_000].map(|bound| i64::from(below(random, bound)));
+    let venues = [venue(random), venue(random)];
     Spread {
-        ts_recv: 1_700_000_000_123_456_789 + seq * 7_919,
         sequence: 3 * seq,
-        buy_px,
-        sell_px,
-        buy_sz: i64::from(below(random, 900_000)),
-        sell_sz: i64::from(below(random, 90_000_000)),
-        net: spreadwire_market::spread::gross(sell_px, buy_px) - 0.002,
-        instrument: InstrumentId(place),
-        buy_venue: venue(random),
-        sell_venue: venue(random),
-
-        ..Spread::zeroed()
+        buy_sz: sizes[0],
+        sell_sz: sizes[1],
+        ..quotes::spread(place, venues, [buy_px, sell_px], time(seq))
     }
     .into()
 }
 
 fn status(random: &mut ChaCha8Rng, seq: u64) -> Record {
     let code = |random: &mut ChaCha8Rng| u8::try_from(below(random, 5)).unwrap_or(0);
-    Status {
-        ts_recv: 1_700_000_000_123_456_789 + seq * 7_919,
-        state: code(random),
-        previous: code(random),
-        reason: code(random),
-        instrument: InstrumentId(below(random, 3)),
-        venue: venue(random),
-
-        ..Status::zeroed()
-    }
-    .into()
+    let [state, previous, reason] = std::array::from_fn(|_| code(random));
+    let instrument = below(random, 3);
+    let status = quotes::status(venue(random), instrument, State::Down, time(seq));
+    Status { state, previous, reason, ..status }.into()
 }
 
 /// Checks that the payloads have the same contents.

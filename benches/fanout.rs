@@ -10,18 +10,14 @@
 //! stop reading, and the memory that the process holds for them is printed. Without `--bench` it is
 //! short and only checks.
 
-mod header;
-mod results;
-
-use bytemuck::Zeroable;
+use benches::{header, results};
 use spreadwire_engine::broadcast::{self, Broadcast, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
-use spreadwire_market::instrument::{
-    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-};
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::Spread;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -35,21 +31,9 @@ const VENUES: u8 = 6;
 const STUCK_RECEIVE_BYTES: usize = 4096;
 
 fn catalogue() -> Catalogue {
-    let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 2, size_scale: 4 };
-    let venue = |n| VenueInfo { name: format!("venue{n}"), taker_fee: 0.001, max_age: 0 };
-    let listing = |(i, v): (u32, u8)| Listing {
-        venue: VenueId(v),
-        instrument: InstrumentId(i),
-        symbol: format!("C{i}USDT"),
-    };
-    Catalogue {
-        instruments: (0..INSTRUMENTS).map(instrument).collect(),
-        venues: (0..VENUES).map(venue).collect(),
-        listings: (0..INSTRUMENTS)
-            .flat_map(|i| (0..VENUES).map(move |v| (i, v)))
-            .map(listing)
-            .collect(),
-    }
+    let instruments = (0..INSTRUMENTS).map(|n| format!("C{n}/USDT"));
+    let draft = catalogue::of(instruments, (0..VENUES).map(|n| format!("venue{n}")));
+    draft.scales(2, 4).fee(0.001).listed().build()
 }
 
 fn spread(n: u64) -> Spread {
@@ -57,20 +41,9 @@ fn spread(n: u64) -> Spread {
     let buy = small(n % u64::from(VENUES));
     let sell = small((n + 1 + n / 7 % u64::from(VENUES - 1)) % u64::from(VENUES));
     let sell_px = 6_183_763 + i64::try_from(n % 997).unwrap_or(0);
-    Spread {
-        ts_recv: START + n,
-        sequence: n,
-        buy_px: 6_183_763,
-        sell_px,
-        buy_sz: 50_000,
-        sell_sz: 120_002,
-        net: spreadwire_market::spread::gross(sell_px, 6_183_763) - 0.002,
-        instrument: InstrumentId(u32::try_from(n % u64::from(INSTRUMENTS)).unwrap_or(0)),
-        buy_venue: VenueId(buy),
-        sell_venue: VenueId(sell),
-
-        ..Spread::zeroed()
-    }
+    let instrument = u32::try_from(n % u64::from(INSTRUMENTS)).unwrap_or(0);
+    let spread = quotes::spread(instrument, [buy, sell], [6_183_763, sell_px], START + n);
+    Spread { sequence: n, ..spread }
 }
 
 /// The broadcast agent and its clients.

@@ -9,7 +9,7 @@ use std::fs;
 use std::process::Command;
 
 /// Prints the bench's name and the machine, and appends both to the results.
-pub(crate) fn print(bench: &str) {
+pub fn print(bench: &str) {
     let header = collect(bench);
     let text = |key: &str| header[key].as_str().unwrap_or_default().to_owned();
     println!(
@@ -28,7 +28,7 @@ pub(crate) fn print(bench: &str) {
 }
 
 /// Collects the header as JSON.
-pub(crate) fn collect(bench: &str) -> Value {
+pub fn collect(bench: &str) -> Value {
     json!({
         "bench": bench,
         "profile": if cfg!(debug_assertions) { "UNOPTIMISED" } else { "optimised" },

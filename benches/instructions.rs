@@ -11,24 +11,19 @@
 //! first.
 #![expect(clippy::unwrap_used, reason = "a count that cannot be made ends the run")]
 
-#[path = "../tests/fixture.rs"]
-mod fixture;
-
 use anyhow::{Context, bail, ensure};
-use bytemuck::Zeroable;
-use fixture::Fixture;
 use spreadwire_engine::broadcast::{self, Broadcast};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::book::{Book, Spreads};
 use spreadwire_market::clock::{Clock, MILLI, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{DecisionMaker, Settings};
-use spreadwire_market::instrument::{
-    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-};
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Quote, Record, Spread, Status};
 use spreadwire_market::state::State;
+use spreadwire_rigs::fixture::Fixture;
 use spreadwire_venues::venue::{Message, VenueSpec};
 use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
@@ -104,34 +99,18 @@ fn decode(spec: &'static VenueSpec, times: u64) {
 }
 
 fn catalogue() -> Catalogue {
-    let instrument = Instrument { name: "BTC/USDT".to_owned(), price_scale: 2, size_scale: 5 };
-    let venue =
-        |venue| VenueInfo { name: format!("venue-{venue}"), taker_fee: 0.001, max_age: SECOND };
-    let listing =
-        |v| Listing { venue: VenueId(v), instrument: InstrumentId(0), symbol: "S".to_owned() };
-    Catalogue {
-        instruments: vec![instrument],
-        venues: (0..LEGS).map(venue).collect(),
-        listings: (0..LEGS).map(listing).collect(),
-    }
+    let venues = (0..LEGS).map(|venue| format!("venue-{venue}"));
+    let draft = catalogue::of(["BTC/USDT"], venues).scales(2, 5);
+    draft.fee(0.001).max_age(SECOND).listed().build()
 }
 
 fn quote(venue: u8) -> Quote {
-    Quote {
-        ts_recv: SECOND,
-        bid_px: 6_183_763 + i64::from(venue),
-        ask_px: 6_183_765 + i64::from(venue),
-        bid_sz: 48,
-        ask_sz: 120,
-        venue: VenueId(venue),
-
-        ..Quote::zeroed()
-    }
+    let bid_px = 6_183_763 + i64::from(venue);
+    Quote { bid_px, ask_px: bid_px + 2, bid_sz: 48, ask_sz: 120, ..quotes::quote(venue, 0, SECOND) }
 }
 
 fn live(venue: u8) -> Status {
-    let state = State::Live as u8;
-    Status { state, venue: VenueId(venue), ..Status::zeroed() }
+    quotes::status(venue, 0, State::Live, 0)
 }
 
 /// Returns a book whose legs are all live.

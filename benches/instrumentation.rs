@@ -22,12 +22,8 @@
     reason = "a bench that cannot go on ends"
 )]
 
-#[path = "../tests/fixture.rs"]
-mod fixture;
-mod header;
-mod results;
+use benches::{header, results};
 use crossbeam::channel;
-use fixture::{Fixture, PRICE_SCALE, SIZE_SCALE};
 use hdrhistogram::Histogram;
 use spreadwire_config::address::Address;
 use spreadwire_engine::calculator::{self, Calculator, Output};
@@ -43,9 +39,9 @@ use spreadwire_market::book::Book;
 use spreadwire_market::clock::{Clock, MICRO, Nanos, SECOND};
 use spreadwire_market::counters::{CounterReader, Counters};
 use spreadwire_market::decision::{DecisionMaker, Settings};
-use spreadwire_market::instrument::{
-    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-};
+use spreadwire_market::instrument::VenueId;
+use spreadwire_rigs::fixture::Fixture;
+use spreadwire_rigs::source;
 use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::VenueSpec;
 use spreadwire_venues::venues::VENUES;
@@ -208,27 +204,6 @@ fn venue_ids() -> impl Iterator<Item = VenueId> {
     (0..=u8::MAX).map(VenueId).take(VENUES.len())
 }
 
-/// Returns a catalogue in which every venue of the registry lists the same three instruments, as in
-/// their fixtures.
-fn catalogue() -> Catalogue {
-    let (price_scale, size_scale) = (PRICE_SCALE, SIZE_SCALE);
-    let instrument = |name: &str| Instrument { name: name.to_owned(), price_scale, size_scale };
-    let info = |spec: &VenueSpec| {
-        let (name, taker_fee) = (spec.name.to_owned(), spec.taker_fee_bps / 10_000.0);
-        VenueInfo { name, taker_fee, max_age: 60 * SECOND }
-    };
-    let listings = venue_ids().flat_map(|venue| {
-        let listing =
-            |at| Listing { venue, instrument: InstrumentId(at), symbol: format!("S{at}") };
-        (0..3).map(listing).collect::<Vec<_>>()
-    });
-    Catalogue {
-        listings: listings.collect(),
-        instruments: ["A/USDT", "B/USDT", "C/USDT"].map(instrument).to_vec(),
-        venues: VENUES.iter().map(info).collect(),
-    }
-}
-
 /// The venues' ends of loopback WebSockets. Frames are written before the time runs.
 struct Peer {
     socket: TcpStream,
@@ -289,7 +264,8 @@ type ColdEnds = (channel::Receiver<Request>, channel::Sender<Connected>, channel
 
 impl Pipeline {
     fn new(timed: bool) -> Pipeline {
-        let (clock, counters, catalogue) = (Clock::host(), Counters::default(), catalogue());
+        let (clock, counters, catalogue) =
+            (Clock::host(), Counters::default(), source::catalogue(60 * SECOND));
         let mut readings = Vec::new();
         let mut stopwatch = |stage| {
             if !timed {

@@ -12,13 +12,12 @@
 //! only checks.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
-mod header;
 mod layouts;
-mod results;
 mod sealing;
 mod tape;
 
 use arrow::array::RecordBatch;
+use benches::header;
 use layouts::{Columns, Layout};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;

@@ -11,14 +11,7 @@
 //! figures are a lower bound. Without `--bench` (`cargo test --benches`) it is short and only
 //! checks.
 
-#[path = "../tests/fixture.rs"]
-mod fixture;
-mod header;
-mod results;
-#[path = "../tests/source.rs"]
-mod source;
-
-use source::{Source, catalogue};
+use benches::header;
 use spreadwire_engine::calculator::{Calculator, Output};
 use spreadwire_engine::decision::Decision;
 use spreadwire_engine::feed::FRAMES_PER_TURN;
@@ -26,9 +19,10 @@ use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::latency::Latency;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};
 use spreadwire_market::book::Book;
-use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_rigs::source::{Source, catalogue};
 use spreadwire_venues::venues::VENUES;
 
 /// Number of frames of each venue in a round. They are written before it and not timed.
@@ -50,7 +44,7 @@ struct Pipeline {
 
 impl Pipeline {
     fn new() -> Pipeline {
-        let (clock, counters, catalogue) = (Clock::host(), Counters::default(), catalogue());
+        let (clock, counters, catalogue) = (Clock::host(), Counters::default(), catalogue(SECOND));
         let (sources, inputs): (Vec<_>, Vec<_>) =
             VENUES.iter().enumerate().map(|(place, spec)| Source::new(place, spec)).unzip();
         let edge = || ring::count(1 << 10, EdgeCounters::default());

@@ -1,7 +1,6 @@
 //! Line plots: as SVG for pages, and as text for a terminal.
 //!
 //! Both axes are logarithmic, because latencies and rates are.
-#![allow(dead_code, reason = "each binary uses a part")]
 
 use kuva::prelude::{Layout, LinePlot, Plot, Theme, TickFormat};
 use std::sync::Arc;
@@ -15,9 +14,9 @@ const LETTERS: (usize, usize) = (64, 16);
 
 /// A line given by its points. Points that are not positive are left out.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Line {
-    pub(crate) name: String,
-    pub(crate) points: Vec<(f64, f64)>,
+pub struct Line {
+    pub name: String,
+    pub points: Vec<(f64, f64)>,
 }
 
 impl Line {
@@ -28,15 +27,15 @@ impl Line {
 
 /// Names of the axes, and the number format of the horizontal one.
 #[derive(Clone, Copy)]
-pub(crate) struct Axes<'a> {
-    pub(crate) title: &'a str,
-    pub(crate) x: &'a str,
-    pub(crate) y: &'a str,
-    pub(crate) ticks: fn(f64) -> String,
+pub struct Axes<'a> {
+    pub title: &'a str,
+    pub x: &'a str,
+    pub y: &'a str,
+    pub ticks: fn(f64) -> String,
 }
 
 /// Returns an SVG of the lines.
-pub(crate) fn svg(lines: &[Line], axes: Axes<'_>) -> String {
+pub fn svg(lines: &[Line], axes: Axes<'_>) -> String {
     let drawn = lines.iter().filter(|line| line.drawable().next().is_some());
     let plots: Vec<Plot> = drawn
         .zip(COLOURS.iter().cycle())
@@ -68,7 +67,7 @@ pub(crate) fn svg(lines: &[Line], axes: Axes<'_>) -> String {
 
 /// Returns a text plot. A line is drawn with the first letter of its name; where two lines meet,
 /// the later one is drawn.
-pub(crate) fn letters(lines: &[Line], axes: Axes<'_>) -> String {
+pub fn letters(lines: &[Line], axes: Axes<'_>) -> String {
     let points: Vec<(f64, f64)> = lines.iter().flat_map(Line::drawable).collect();
     let (Some(x), Some(y)) = (range(points.iter().map(|p| p.0)), range(points.iter().map(|p| p.1)))
     else {
@@ -126,7 +125,7 @@ fn place(value: f64, (low, high): (f64, f64), places: usize) -> usize {
 }
 
 /// Formats a number in as few characters as it needs.
-pub(crate) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value {
         v if 1e6 <= v => format!("{}M", trimmed(v / 1e6)),
         v if 1e3 <= v => format!("{}k", trimmed(v / 1e3)),
@@ -140,7 +139,7 @@ fn trimmed(value: f64) -> String {
 }
 
 /// Formats `1 / (1 - quantile)` as the quantile: 100 is p99.
-pub(crate) fn quantile(value: f64) -> String {
+pub fn quantile(value: f64) -> String {
     let text = format!("{:.3}", if value < 1.5 { 0.0 } else { 100.0 - 100.0 / value });
     format!("p{}", text.trim_end_matches('0').trim_end_matches('.'))
 }

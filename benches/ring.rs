@@ -6,12 +6,7 @@
 //! cores. Both parts compare our counting edge, the raw rtrb ring below it, and a crossbeam
 //! `ArrayQueue`, with the same 64-byte record.
 
-mod header;
-mod results;
-#[allow(dead_code, reason = "each bench uses a part")]
-mod timing;
-
-use bytemuck::Zeroable;
+use benches::{header, results, timing};
 use core_affinity::CoreId;
 use criterion::{Criterion, Throughput};
 use crossbeam::queue::ArrayQueue;
@@ -19,8 +14,9 @@ use rtrb::RingBuffer;
 use spreadwire_engine::runtime::cpu;
 use spreadwire_engine::runtime::latency::Latency;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};
+use spreadwire_kit::records::quote;
 use spreadwire_market::clock::Clock;
-use spreadwire_market::record::{Quote, Record};
+use spreadwire_market::record::Record;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -30,8 +26,7 @@ const CAPACITY: usize = 1024;
 const TURNS: (usize, usize) = (20, 20_000);
 
 fn batch(records: u64) -> Vec<Record> {
-    let quote = |ts_recv| Quote { ts_recv, ..Quote::zeroed() };
-    (1..=records).map(|ts_recv| quote(ts_recv).into()).collect()
+    (1..=records).map(quote).collect()
 }
 
 /// Checks once that a pass returns the records that were sent.

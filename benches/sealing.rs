@@ -4,11 +4,12 @@ use crate::layouts::{self, Columns};
 use crate::tape::{Scales, Tape};
 use crate::{BATCH_ROWS, decode, encode, median, millions};
 use arrow::array::RecordBatch;
+use spreadwire_kit::catalogue;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentReader, SegmentWriter};
 use spreadwire_market::clock::{Clock, Nanos};
-use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::record::Quote;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,17 +50,9 @@ pub(crate) fn measure(tape: &Tape, records: usize, rounds: usize, clock: &Clock)
 }
 
 fn catalogue(venues: u8, instruments: u32, scales: Scales) -> Catalogue {
-    let venue = |at| VenueInfo { name: format!("venue-{at}"), taker_fee: 0.0, max_age: 0 };
-    let instrument = |at| Instrument {
-        name: format!("A{at}/USDT"),
-        price_scale: scales.price,
-        size_scale: scales.size,
-    };
-    Catalogue {
-        venues: (0..venues).map(venue).collect(),
-        instruments: (0..instruments).map(instrument).collect(),
-        ..Catalogue::default()
-    }
+    let venues = (0..venues).map(|at| format!("venue-{at}"));
+    let instruments = (0..instruments).map(|at| format!("A{at}/USDT"));
+    catalogue::of(instruments, venues).scales(scales.price, scales.size).build()
 }
 
 /// Returns the tape repeated, played by every book at the same time.

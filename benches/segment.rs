@@ -7,12 +7,9 @@
 //! alternating between the two.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
-mod header;
-mod results;
-#[allow(dead_code, reason = "each bench uses a part")]
-mod timing;
-
-use bytemuck::Zeroable;
+use benches::timing::Samples;
+use benches::{header, timing};
+use spreadwire_kit::quotes::quote;
 use spreadwire_lake::run::{Origin, RunId};
 use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentReader, SegmentWriter};
 use spreadwire_market::clock::{Clock, Nanos};
@@ -20,23 +17,12 @@ use spreadwire_market::record::{Quote, Record};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
-use timing::Samples;
 
 /// Number of records after which a new file begins, so that the disk does not fill: 16 MiB.
 const RECORDS_MAX: u64 = 1 << 18;
 
 fn records(count: u64) -> Vec<Record> {
-    let quote = |at| Quote {
-        ts_recv: at,
-        bid_px: 6_183_763,
-        ask_px: 6_183_764,
-        bid_sz: 378_826_000,
-        ask_sz: 154_698_000,
-        sequence: at,
-
-        ..Quote::zeroed()
-    };
-    (0..count).map(|at| quote(at).into()).collect()
+    (0..count).map(|at| Quote { sequence: at, ..quote(0, 0, at) }.into()).collect()
 }
 
 fn begin(folder: &Path) -> SegmentWriter {

@@ -9,17 +9,9 @@
 //! checks.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
-#[path = "../tests/fixture.rs"]
-mod fixture;
-mod header;
-mod results;
-#[path = "../tests/source.rs"]
-#[allow(dead_code, reason = "no venue is lost here")]
-mod source;
-
+use benches::{header, results};
 use crossbeam::channel;
 use serde_json::json;
-use source::{Source, catalogue};
 use spreadwire_engine::calculator::{Calculator, Output};
 use spreadwire_engine::decision::Decision;
 use spreadwire_engine::feed::FRAMES_PER_TURN;
@@ -32,9 +24,10 @@ use spreadwire_lake::layout;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::segment::{ReadBlock, SegmentReader};
 use spreadwire_market::book::Book;
-use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_rigs::source::{Source, catalogue};
 use spreadwire_venues::venues::VENUES;
 use std::path::{Path, PathBuf};
 
@@ -55,7 +48,7 @@ struct Stages {
 
 impl Stages {
     fn new(lake: &Path, syncer: syncer::Requests, clock: &Clock) -> Stages {
-        let (counters, catalogue) = (Counters::default(), catalogue());
+        let (counters, catalogue) = (Counters::default(), catalogue(SECOND));
         let (sources, inputs): (Vec<_>, Vec<_>) =
             VENUES.iter().enumerate().map(|(place, spec)| Source::new(place, spec)).unzip();
         let edge = |name: &str, room| {

@@ -6,8 +6,8 @@
 //! a journal of several venues.
 
 use flate2::read::MultiGzDecoder;
+use spreadwire_kit::quotes;
 use spreadwire_market::decimal;
-use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::record::{Quote, flags};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -112,20 +112,8 @@ fn parse(line: &str, scales: Scales) -> Quote {
 
 /// Returns a quote of the first venue and instrument.
 fn quote(ts_recv: u64, ts_event: u64, [bid_px, bid_sz, ask_px, ask_sz]: [i64; 4]) -> Quote {
-    Quote {
-        ts_recv,
-        ts_event,
-        bid_px,
-        ask_px,
-        bid_sz,
-        ask_sz,
-        sequence: 0,
-        instrument: InstrumentId(0),
-        venue: VenueId(0),
-
-        flags: 0,
-        ..Quote::default()
-    }
+    let quote = quotes::quote(0, 0, ts_recv);
+    Quote { ts_event, bid_px, ask_px, bid_sz, ask_sz, sequence: 0, ..quote }
 }
 
 /// Numbers the quotes of all tapes in the order of their receive times.

@@ -8,13 +8,13 @@ use serde_json::{Map, Value, json};
 use spreadwire_market::clock::Clock;
 
 /// Times of one kernel.
-pub(crate) struct Samples {
+pub struct Samples {
     nanos: Vec<f64>,
 }
 
 impl Samples {
     /// Measures `samples` batches of `calls` calls, after a tenth as many as warm-up.
-    pub(crate) fn take(samples: usize, calls: u32, mut call: impl FnMut()) -> Samples {
+    pub fn take(samples: usize, calls: u32, mut call: impl FnMut()) -> Samples {
         let clock = Clock::host();
         let mut nanos = Vec::with_capacity(samples);
         for number in 0..samples + samples / 10 {
@@ -30,7 +30,7 @@ impl Samples {
     }
 
     /// Wraps times that were measured elsewhere, ns.
-    pub(crate) fn of(mut nanos: Vec<f64>) -> Samples {
+    pub fn of(mut nanos: Vec<f64>) -> Samples {
         nanos.sort_by(f64::total_cmp);
         Samples { nanos }
     }
@@ -41,13 +41,13 @@ impl Samples {
         clippy::cast_sign_loss,
         reason = "an index of the list"
     )]
-    pub(crate) fn quantile(&self, quantile: f64) -> f64 {
+    pub fn quantile(&self, quantile: f64) -> f64 {
         let place = (self.nanos.len() as f64 * quantile) as usize;
         self.nanos[place.min(self.nanos.len() - 1)]
     }
 
     /// Prints a line and appends a row, with ratios to a yardstick if there is one.
-    pub(crate) fn tell(&self, [bench, case, who]: [&str; 3], yardstick: Option<&Samples>) {
+    pub fn tell(&self, [bench, case, who]: [&str; 3], yardstick: Option<&Samples>) {
         let mut row = Map::new();
         for (key, text) in [("bench", bench), ("case", case), ("who", who), ("unit", "ns")] {
             row.insert(key.to_owned(), json!(text));
@@ -70,11 +70,11 @@ impl Samples {
 }
 
 /// Returns whether this is a measurement (`cargo bench`) and not a check (`cargo test --benches`).
-pub(crate) fn measuring() -> bool {
+pub fn measuring() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
 /// Returns the number of samples: as given when measuring, otherwise few.
-pub(crate) fn samples(when_measuring: usize) -> usize {
+pub fn samples(when_measuring: usize) -> usize {
     if measuring() { when_measuring } else { 10 }
 }

@@ -15,9 +15,7 @@
 //! minute affects all of them. Figures are ns per frame or per poll. Without `--bench` it only
 //! checks.
 
-mod header;
-mod results;
-
+use benches::{header, results};
 use crossbeam::channel;
 use fastwebsockets::Role as FastRole;
 use mio::unix::SourceFd;

@@ -7,18 +7,10 @@
 //! allocation per record is allowed.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
-mod counting_allocator;
-mod fixture;
-mod source;
-
-use bytemuck::Zeroable;
-use counting_allocator::counted;
 use crossbeam::channel;
-use fixture::Fixture;
 use hdrhistogram::Histogram;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use source::{Source, catalogue};
 use spreadwire_config::address::Address;
 use spreadwire_engine::broadcast::{self, Broadcast};
 use spreadwire_engine::calculator::{Calculator, Output};
@@ -32,15 +24,19 @@ use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, Receiver
 use spreadwire_engine::runtime::stopwatch::{self, Readings};
 use spreadwire_engine::socket::connector::{self, Connected, Request, Target};
 use spreadwire_engine::socket::socket_options::SocketOptions;
+use spreadwire_kit::counting_allocator::{Counting, counted};
+use spreadwire_kit::quotes::{self, status};
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{DecisionMaker, Settings};
-use spreadwire_market::instrument::{InstrumentId, VenueId};
-use spreadwire_market::record::{GapCause, Record, Spread, Status};
+use spreadwire_market::instrument::VenueId;
+use spreadwire_market::record::{GapCause, Record, Spread};
 use spreadwire_market::state::State;
+use spreadwire_rigs::fixture::Fixture;
+use spreadwire_rigs::source::{Source, catalogue};
 use spreadwire_venues::health::{Bounds, LINES_MAX};
 use spreadwire_venues::venue::VenueSpec;
 use spreadwire_venues::venues::VENUES;
@@ -51,6 +47,9 @@ use std::sync::Arc;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::http::HeaderValue;
 use tungstenite::{Error, HandshakeError, WebSocket};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
 
 const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
 /// Number of frames of each venue in a round of the pipeline.
@@ -82,7 +81,7 @@ struct Pipeline {
 impl Pipeline {
     fn new() -> Pipeline {
         let (clock, counters, catalogue) =
-            (Clock::manual(MIDNIGHT), Counters::default(), catalogue());
+            (Clock::manual(MIDNIGHT), Counters::default(), catalogue(SECOND));
         let mut readings = Vec::new();
         let mut stopwatch = |stage| {
             let venues = (0..=u8::MAX).map(VenueId).take(VENUES.len()).collect();
@@ -271,34 +270,11 @@ fn take_frames<S: Read + Write>(client: &mut WebSocket<S>) -> usize {
 }
 
 fn spread(ts_recv: Nanos, turn: u64) -> Record {
-    let sell = u8::try_from(turn % 2).unwrap();
-    Spread {
-        ts_recv,
-        sequence: turn,
-        buy_px: 618_376_300_000_000,
-        sell_px: 618_376_300_000_000 + turn.cast_signed(),
-        buy_sz: 48_210_000,
-        sell_sz: 120_500_000,
-        net: 0.001,
-        instrument: InstrumentId(u32::try_from(turn % 3).unwrap()),
-        buy_venue: VenueId(1 - sell),
-        sell_venue: VenueId(sell),
-
-        ..Spread::zeroed()
-    }
-    .into()
-}
-
-fn status(ts_recv: Nanos, instrument: u32, venue: u8, state: State) -> Record {
-    Status {
-        ts_recv,
-        state: state as u8,
-        instrument: InstrumentId(instrument),
-        venue: VenueId(venue),
-
-        ..Status::zeroed()
-    }
-    .into()
+    let (buy, sell) = if turn.is_multiple_of(2) { (1, 0) } else { (0, 1) };
+    let prices = [618_376_300_000_000, 618_376_300_000_000 + turn.cast_signed()];
+    let instrument = u32::try_from(turn % 3).unwrap();
+    let spread = quotes::spread(instrument, [buy, sell], prices, ts_recv);
+    Spread { sequence: turn, net: 0.001, ..spread }.into()
 }
 
 #[test]
@@ -308,7 +284,7 @@ fn a_spread_goes_out_to_clients_of_both_protocols_without_an_allocation() {
     let (_, states) = edge();
     let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let settings = broadcast::Settings::default();
-    let catalogue = Arc::new(catalogue());
+    let catalogue = Arc::new(catalogue(SECOND));
     let named = Arc::clone(&catalogue);
     let mut agent =
         Broadcast::new(records, states, named, listener, settings, clock.clone(), &counters)
@@ -341,8 +317,8 @@ fn a_spread_goes_out_to_clients_of_both_protocols_without_an_allocation() {
         if round % 50 == 0 {
             // Every leg is lost and comes back.
             for (instrument, venue) in (0..3).flat_map(|i| [(i, 0), (i, 1)]) {
-                sender.offer(status(MIDNIGHT, instrument, venue, State::Stale));
-                sender.offer(status(MIDNIGHT, instrument, venue, State::Live));
+                sender.offer(status(venue, instrument, State::Stale, MIDNIGHT).into());
+                sender.offer(status(venue, instrument, State::Live, MIDNIGHT).into());
             }
         }
         for turn in 0..8 {

@@ -38,6 +38,8 @@ const CRATES: &[&str] = &[
     "tools/exchange-sim/src",
     "tools/lake/src",
     "tools/trader/src",
+    "tests/kit/src",
+    "tests/rigs/src",
 ];
 
 /// Modules that a venue's file may use: the contract, numbers and JSON.

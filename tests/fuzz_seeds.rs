@@ -1,7 +1,6 @@
 //! Runs the fuzz targets on fixed inputs and changes of them; `fuzz/README.md` describes the long
 //! run.
 
-mod noise;
 #[path = "../fuzz/bodies/segment.rs"]
 mod segment;
 #[path = "../fuzz/bodies/sound_lake.rs"]
@@ -11,7 +10,7 @@ mod table;
 #[path = "../fuzz/bodies/verify.rs"]
 mod verify;
 
-use noise::noise;
+use spreadwire_kit::noise::noise;
 
 const SEGMENT: &[u8] = include_bytes!("../data/fixtures/lake/segment-v1.seg");
 const QUOTES: &[u8] = include_bytes!("../data/fixtures/lake/quotes-v1.parquet");

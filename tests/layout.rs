@@ -3,7 +3,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
-use bytemuck::Zeroable;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use spreadwire_config::config;
@@ -13,12 +12,13 @@ use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_engine::runtime::agent::{Agent, IdleStrategy, Report};
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
 use spreadwire_engine::runtime::runner::{self, Stop, ThreadPlan};
+use spreadwire_kit::quotes;
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::DecisionMaker;
-use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
-use spreadwire_market::record::{Kind, Quote, Record, Spread, Status};
+use spreadwire_market::instrument::{Catalogue, Listing};
+use spreadwire_market::record::{Kind, Quote, Record, Spread};
 use spreadwire_market::state::State;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -46,16 +46,19 @@ fn input(catalogue: &Catalogue) -> Vec<Record> {
     println!("seed {SEED}");
     let mut random = ChaCha8Rng::seed_from_u64(SEED);
     let mut records = Vec::new();
+    let status = |listing: &Listing, state, now| -> Record {
+        quotes::status(listing.venue.0, listing.instrument.0, state, now).into()
+    };
     let mut now = 1_000_000 * MILLI;
     for listing in &catalogue.listings {
-        records.push(status(now, listing.instrument, listing.venue, State::Live));
+        records.push(status(listing, State::Live, now));
     }
     for _ in 0..QUOTES {
         now += random.random_range(0..2 * MILLI);
         let listing = &catalogue.listings[random.random_range(0..catalogue.listings.len())];
         if random.random_range(0..200) == 0 {
             let state = State::ALL[random.random_range(0..State::ALL.len())];
-            records.push(status(now, listing.instrument, listing.venue, state));
+            records.push(status(listing, state, now));
             continue;
         }
         let shock =
@@ -63,25 +66,16 @@ fn input(catalogue: &Catalogue) -> Vec<Record> {
         let bid_px = 100_000 + random.random_range(-40..40) + shock;
         records.push(
             Quote {
-                ts_recv: now,
                 bid_px,
                 ask_px: bid_px + random.random_range(1..20),
                 bid_sz: random.random_range(1..1_000),
                 ask_sz: random.random_range(1..1_000),
-                instrument: listing.instrument,
-                venue: listing.venue,
-
-                ..Quote::zeroed()
+                ..quotes::quote(listing.venue.0, listing.instrument.0, now)
             }
             .into(),
         );
     }
     records
-}
-
-fn status(ts_recv: Nanos, instrument: InstrumentId, venue: VenueId, state: State) -> Record {
-    let state = state as u8;
-    Status { ts_recv, state, instrument, venue, ..Status::zeroed() }.into()
 }
 
 /// A source in place of the feeds, which sends a list of records in order.

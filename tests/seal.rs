@@ -7,6 +7,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
 use bytemuck::Zeroable;
 use crossbeam::channel;
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::{
@@ -18,9 +19,9 @@ use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_lake::table::{self, Table, TableReader};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::Counters;
-use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::{
-    Closed, Gap, GapCause, Kind, Opened, Quote, Record, Spread, Status,
+    Closed, Ended, Gap, GapCause, Kind, Opened, Quote, Record, Spread, Status,
 };
 use spreadwire_market::state::{Reason, State};
 use std::collections::BTreeMap;
@@ -41,41 +42,15 @@ const INSTRUMENTS: [[&str; 2]; 2] = [["BTC/USDT", "BTC#USDT"], ["BTC/USDT:PERP",
 const HOUR_0: &str = "exchange=binance/symbol=BTC#USDT/date=2024-08-09/hour=00";
 
 fn catalogue() -> Catalogue {
-    let instrument =
-        |[name, _]: [&str; 2]| Instrument { name: name.to_owned(), price_scale: 2, size_scale: 8 };
-    let venue =
-        |[name, _]: [&str; 2]| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
-    Catalogue {
-        instruments: INSTRUMENTS.map(instrument).into(),
-        venues: VENUES.map(venue).into(),
-        listings: Vec::new(),
-    }
+    catalogue::of(INSTRUMENTS.map(|[name, _]| name), VENUES.map(|[name, _]| name)).build()
 }
 
 fn quote(venue: u8, instrument: u32, ts_recv: Nanos) -> Record {
-    Quote {
-        ts_recv,
-        ts_event: 1,
-        bid_px: 6_183_763,
-        ask_px: 6_183_764,
-        bid_sz: 1,
-        ask_sz: 1,
-        instrument: InstrumentId(instrument),
-        venue: VenueId(venue),
-        ..Quote::zeroed()
-    }
-    .into()
+    quotes::quote(venue, instrument, ts_recv).into()
 }
 
 fn status(venue: u8, state: State, reason: Reason, ts_recv: Nanos) -> Record {
-    Status {
-        ts_recv,
-        state: state as u8,
-        reason: reason as u8,
-        venue: VenueId(venue),
-        ..Status::zeroed()
-    }
-    .into()
+    Status { reason: reason as u8, ..quotes::status(venue, 0, state, ts_recv) }.into()
 }
 
 fn spread(sequence: u64, ts_recv: Nanos) -> Record {
@@ -104,7 +79,7 @@ fn numbers(record: &Record) -> u64 {
     match record.kind().unwrap() {
         Kind::Quote | Kind::Status => 1,
         Kind::Gap if record.flags <= GapCause::Disk as u8 => record.view::<Gap>().missed,
-        Kind::Gap | Kind::Spread | Kind::Opened | Kind::Closed | Kind::Recording => 0,
+        Kind::Gap | Kind::Spread | Kind::Ended | Kind::Opened | Kind::Closed | Kind::Recording => 0,
     }
 }
 
@@ -260,6 +235,10 @@ fn oracle(records: &[Record], first: u64) -> BTreeMap<String, Wanted> {
             Kind::Spread => {
                 let folder = format!("spreads/symbol={symbol}/{hour}");
                 (folder, "spreads", None, Some(instrument), record.view::<Spread>().sequence)
+            }
+            Kind::Ended => {
+                let folder = format!("ends/date={day}");
+                (folder, "ends", None, None, record.view::<Ended>().sequence)
             }
             Kind::Opened => {
                 let folder = format!("opportunities/date={day}");
@@ -443,9 +422,10 @@ fn each_gap_mark_is_an_entry_with_its_cause_and_the_records_around_it() {
 #[test]
 fn an_outage_lasts_until_the_same_instrument_of_the_venue_changes_its_state() {
     let causes = |state, reason| match (state, reason) {
-        (State::Gap, _) | (State::Down, Reason::Refused) => Some("venue"),
-        (State::Down, _) | (State::Stale, Reason::Silent) => Some("network"),
-        (State::Live | State::Stale | State::Crossed, _) => None,
+        (State::Gap | State::Refused, _) | (State::Down, Reason::Refused) => Some("venue"),
+        (State::Silent, Reason::NoQuote) => Some("venue"),
+        (State::Down | State::Silent, _) | (State::Stale, Reason::Silent) => Some("network"),
+        _ => None,
     };
     for state in State::ALL {
         for reason in Reason::ALL {

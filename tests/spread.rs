@@ -3,15 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
-use bytemuck::Zeroable;
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use proptest::prelude::*;
+use spreadwire_kit::catalogue;
+use spreadwire_kit::quotes::{quote, status};
 use spreadwire_market::book::{Book, Spreads};
 use spreadwire_market::clock::Nanos;
-use spreadwire_market::instrument::{
-    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-};
+use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::{Kind, Quote, Record, Spread, Status, flags};
 use spreadwire_market::state::State;
 use std::collections::BTreeMap;
@@ -23,19 +22,9 @@ const MAX_AGE: Nanos = 1_000;
 const FEES: [i64; VENUES as usize] = [1_000, 500, 750, 0];
 
 fn catalogue() -> Catalogue {
-    let instrument = |n| Instrument { name: format!("I{n}/Q"), price_scale: 2, size_scale: 2 };
-    let venue = |n: u8| VenueInfo {
-        name: format!("v{n}"),
-        taker_fee: FEES[usize::from(n)] as f64 / 1e6,
-        max_age: MAX_AGE,
-    };
-    let listing =
-        |i, v| Listing { venue: VenueId(v), instrument: InstrumentId(i), symbol: format!("S{i}") };
-    Catalogue {
-        instruments: (0..INSTRUMENTS).map(instrument).collect(),
-        venues: (0..VENUES).map(venue).collect(),
-        listings: (0..INSTRUMENTS).flat_map(|i| (0..VENUES).map(move |v| listing(i, v))).collect(),
-    }
+    let instruments = (0..INSTRUMENTS).map(|n| format!("I{n}/Q"));
+    let draft = catalogue::of(instruments, (0..VENUES).map(|n| format!("v{n}"))).scales(2, 2);
+    draft.fees(FEES.map(|fee| fee as f64 / 1e6)).max_age(MAX_AGE).listed().build()
 }
 
 /// One step: time passes, then a quote or a change of state follows.
@@ -66,34 +55,25 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 /// Returns records as a feed would send them: everything is live at first, and crossed quotes are
 /// marked.
 fn records(steps: &[Step]) -> Vec<Record> {
-    let status = |ts_recv, i, v, state: State| -> Record {
-        let (instrument, venue) = (InstrumentId(i), VenueId(v));
-        let state = state as u8;
-        Status { ts_recv, state, instrument, venue, ..Status::zeroed() }.into()
-    };
     let mut now = 1;
     let all = (0..INSTRUMENTS).flat_map(|i| (0..VENUES).map(move |v| (i, v)));
-    let mut records: Vec<Record> = all.map(|(i, v)| status(1, i, v, State::Live)).collect();
+    let mut records: Vec<Record> = all.map(|(i, v)| status(v, i, State::Live, 1).into()).collect();
     for step in steps {
         now += step.wait;
         records.push(match step.event {
-            Event::State(state) => status(now, step.instrument, step.venue, state),
+            Event::State(state) => status(step.venue, step.instrument, state, now).into(),
             Event::Quote { bid, width, sizes: (bid_sz, ask_sz) } => {
                 let ask = (bid + width).max(0);
                 let (bid_px, ask_px) =
                     (if bid_sz == 0 { 0 } else { bid }, if ask_sz == 0 { 0 } else { ask });
                 let crossed = 0 < ask_px && ask_px < bid_px;
                 Quote {
-                    ts_recv: now,
                     bid_px,
                     ask_px,
                     bid_sz,
                     ask_sz,
-                    instrument: InstrumentId(step.instrument),
-                    venue: VenueId(step.venue),
-
                     flags: if crossed { flags::CROSSED } else { 0 },
-                    ..Quote::zeroed()
+                    ..quote(step.venue, step.instrument, now)
                 }
                 .into()
             }

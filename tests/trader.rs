@@ -3,17 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use bytemuck::Zeroable;
 use spreadwire_engine::broadcast::{self, Broadcast, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters, HoldSender};
+use spreadwire_kit::recommendations::recommendations;
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{self, DecisionMaker};
-use spreadwire_market::instrument::{
-    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-};
-use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Closed, Kind, Opened, Record, Spread, Status};
 use spreadwire_market::spread::{BPS, FeeFactors};
 use spreadwire_market::state::{CloseReason, Reason, State};
@@ -27,57 +25,24 @@ const CALLS_MAX: usize = 100_000;
 const FEES: [f64; 3] = [0.001, 0.0008, 0.00055];
 
 fn catalogue() -> Catalogue {
-    let venue = |(n, fee): (usize, &f64)| VenueInfo {
-        name: format!("venue{n}"),
-        taker_fee: *fee,
-        max_age: Nanos::MAX,
-    };
-    let instrument = |n| Instrument { name: format!("C{n}/USDT"), price_scale: 3, size_scale: 5 };
-    let listings = (0..2).flat_map(|i| (0..3).map(move |v| (i, v)));
-    Catalogue {
-        instruments: (0..2).map(instrument).collect(),
-        venues: FEES.iter().enumerate().map(venue).collect(),
-        listings: listings
-            .map(|(i, v)| Listing {
-                venue: VenueId(v),
-                instrument: InstrumentId(i),
-                symbol: format!("C{i}/USDT"),
-            })
-            .collect(),
-    }
+    let instruments = (0..2).map(|n| format!("C{n}/USDT"));
+    let draft = catalogue::of(instruments, (0..3).map(|n| format!("venue{n}"))).scales(3, 5);
+    draft.fees(FEES).max_age(Nanos::MAX).listed().build()
 }
 
 fn spread(step: u64, instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Record {
     let fee = |venue: u8| FeeFactors::of(FEES[usize::from(venue)]);
     Spread {
-        ts_recv: START + step * SECOND,
         sequence: step,
-        buy_px: 100_000,
-        sell_px,
-        buy_sz: 1,
-        sell_sz: 2,
         net: spreadwire_market::spread::net(sell_px, fee(sell), 100_000, fee(buy)),
-        instrument: InstrumentId(instrument),
-        buy_venue: VenueId(buy),
-        sell_venue: VenueId(sell),
-
-        flags: 0,
-        ..Spread::zeroed()
+        ..quotes::spread(instrument, [buy, sell], [100_000, sell_px], START + step * SECOND)
     }
     .into()
 }
 
 fn status(step: u64, instrument: u32, venue: u8, state: State) -> Record {
-    Status {
-        ts_recv: START + step * SECOND,
-        state: state as u8,
-        reason: Reason::Quiet as u8,
-        instrument: InstrumentId(instrument),
-        venue: VenueId(venue),
-
-        ..Status::zeroed()
-    }
-    .into()
+    let status = quotes::status(venue, instrument, state, START + step * SECOND);
+    Status { reason: Reason::Quiet as u8, ..status }.into()
 }
 
 /// A sequence with openings, an exit, a leg that ends, and an opportunity left open.
@@ -102,37 +67,6 @@ fn rule() -> Rule {
         cooldown: 2 * SECOND,
         instruments: vec!["*".into()],
         recommendations: None,
-    }
-}
-
-/// Returns recommendations for two pairs that the server lists and one that it does not, all
-/// enabled.
-fn recommendations(generated: Nanos, expires: Nanos) -> Recommendations {
-    let pair = |instrument: &str, buy: &str, sell: &str, entry_bps| Pair {
-        instrument: instrument.to_owned(),
-        buy: buy.to_owned(),
-        sell: sell.to_owned(),
-        enabled: true,
-        entry_bps,
-        entry_bps_min: entry_bps,
-        entry_bps_max: entry_bps,
-        exit_bps: entry_bps / 2.0,
-        size_quote: 1.0,
-        reason: "A test.".to_owned(),
-        ..Pair::default()
-    };
-    Recommendations {
-        format: FORMAT,
-        generated,
-        expires,
-        from: "2023-11-14".to_owned(),
-        to: "2023-11-14".to_owned(),
-        lake: "lake".to_owned(),
-        pairs: vec![
-            pair("C0/USDT", "venue0", "venue2", 10.0),
-            pair("C1/USDT", "venue1", "venue2", 30.0),
-            pair("C2/USDT", "venue1", "venue2", 30.0),
-        ],
     }
 }
 

@@ -3,11 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use bytemuck::Zeroable;
 use indicatif::ProgressBar;
 use lake::findings::{Problem, RunEnd, STOPPED, Verdict};
 use lake::numbers::Range;
 use lake::verify::verify;
+use spreadwire_kit::{catalogue, quotes};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::recover;
@@ -16,7 +16,7 @@ use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_market::clock::{Nanos, SECOND};
-use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Gap, GapCause, Quote, Record, Status};
 use spreadwire_market::state::{Reason, State};
 use std::collections::BTreeMap;
@@ -27,35 +27,20 @@ use std::process::Command;
 const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
 
 fn catalogue() -> Catalogue {
-    let instrument =
-        |name: &str| Instrument { name: name.to_owned(), price_scale: 2, size_scale: 8 };
-    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
-    Catalogue {
-        instruments: vec![instrument("BTC/USDT"), instrument("ETH/USDT")],
-        venues: vec![venue("binance"), venue("okx")],
-        listings: Vec::new(),
-    }
+    catalogue::of(["BTC/USDT", "ETH/USDT"], ["binance", "okx"]).build()
 }
 
 fn quote(at: u64, ts_recv: Nanos) -> Record {
-    Quote {
-        ts_recv,
-        ts_event: ts_recv - 5,
-        bid_px: 6_183_763 + i64::try_from(at % 7).unwrap(),
-        ask_px: 6_183_764 + i64::try_from(at % 5).unwrap(),
-        bid_sz: 378_826_000,
-        ask_sz: 154_698_000 + i64::try_from(at).unwrap(),
-        sequence: at,
-        instrument: InstrumentId(u32::from(at.is_multiple_of(3))),
-        venue: VenueId(u8::from(at.is_multiple_of(2))),
-
-        ..Quote::zeroed()
-    }
-    .into()
+    let (venue, instrument) = (u8::from(at.is_multiple_of(2)), u32::from(at.is_multiple_of(3)));
+    let quote = quotes::quote(venue, instrument, ts_recv);
+    let [bid, ask, size] = [at % 7, at % 5, at].map(|more| i64::try_from(more).unwrap());
+    let (bid_px, ask_px) = (quote.bid_px + bid, quote.ask_px + ask);
+    let ask_sz = quote.ask_sz + size;
+    Quote { ts_event: ts_recv - 5, bid_px, ask_px, ask_sz, sequence: at, ..quote }.into()
 }
 
 fn status(state: State, reason: Reason, ts_recv: Nanos) -> Record {
-    Status { ts_recv, state: state as u8, reason: reason as u8, ..Status::zeroed() }.into()
+    Status { reason: reason as u8, ..quotes::status(0, 0, state, ts_recv) }.into()
 }
 
 /// Writes records as one segment and returns its path.

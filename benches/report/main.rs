@@ -7,8 +7,6 @@
 #![allow(missing_docs, reason = "a binary")]
 
 mod page;
-#[path = "../plot.rs"]
-mod plot;
 mod rows;
 mod targets;
 

@@ -2,9 +2,9 @@
 //!
 //! Its contents do not depend on when or where it is written.
 
-use super::plot::{self, Axes, Line};
 use super::rows::{Results, Row};
 use super::targets::{Bound, TARGETS, Target};
+use benches::plot::{self, Axes, Line};
 use serde_json::Value;
 use std::fmt::Write;
 

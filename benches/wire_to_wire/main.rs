@@ -8,22 +8,17 @@ mod answers;
 mod cores;
 mod engine;
 mod frames;
-#[path = "../header.rs"]
-mod header;
 mod load;
 mod options;
 mod peer;
-#[path = "../plot.rs"]
-mod plot;
 mod relay;
-#[path = "../results.rs"]
-mod results;
 mod schedule;
 mod table;
 mod venue;
 
 use answers::{Answers, Form};
 use anyhow::Context;
+use benches::header;
 use clap::Parser;
 use cores::Cores;
 use frames::{Frames, Wrapping};

@@ -3,9 +3,9 @@
 use super::Stages;
 use super::load::Outcome;
 use super::options::Options;
-use super::plot::{self, Axes, Line};
-use super::results::{self, QUANTILES};
 use anyhow::Context;
+use benches::plot::{self, Axes, Line};
+use benches::results::{self, QUANTILES};
 use serde_json::{Map, Value, json};
 use spreadwire_engine::runtime::latency::Latency;
 use spreadwire_engine::summary::Summary;

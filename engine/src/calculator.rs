@@ -237,23 +237,9 @@ fn take(
 mod tests {
     use super::*;
     use crate::runtime::ring::{self, EdgeCounters};
-    use bytemuck::Zeroable;
-    use spreadwire_market::instrument::{
-        Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-    };
-    use spreadwire_market::record::{Quote, Status};
+    use spreadwire_kit::{catalogue, quotes};
+    use spreadwire_market::record::Quote;
     use spreadwire_market::state::State;
-
-    fn catalogue() -> Catalogue {
-        let venue = |name: &str| VenueInfo { name: name.into(), taker_fee: 0.0, max_age: 100 };
-        let listing =
-            |v| Listing { venue: VenueId(v), instrument: InstrumentId(0), symbol: String::new() };
-        Catalogue {
-            instruments: vec![Instrument { name: "A/B".into(), price_scale: 0, size_scale: 0 }],
-            venues: vec![venue("x"), venue("y")],
-            listings: vec![listing(0), listing(1)],
-        }
-    }
 
     #[test]
     fn an_edge_of_spreads_carries_those_from_its_threshold_on_and_nothing_else() {
@@ -265,19 +251,16 @@ mod tests {
             Output::of_inputs(inputs),
             Output::of_spreads(best, 0.1),
         ];
-        let (book, counters) = (Book::new(&catalogue()), Counters::default());
+        let listed = catalogue::of(["A/B"], ["x", "y"]).max_age(100).listed().build();
+        let (book, counters) = (Book::new(&listed), Counters::default());
         let clock = Clock::manual(0);
         let mut calculator = Calculator::new(vec![receiver], outputs, book, clock, &counters);
         for venue in 0..2 {
-            let state = State::Live as u8;
-            let venue = VenueId(venue);
-            input.send(Status { state, venue, ..Status::zeroed() }.into());
+            input.send(quotes::status(venue, 0, State::Live, 0).into());
         }
         for (venue, price) in [(0, 100), (1, 110), (1, 109)] {
-            let venue = VenueId(venue);
-            let quote =
-                Quote { bid_px: price, ask_px: price, bid_sz: 1, ask_sz: 1, ..Quote::zeroed() };
-            input.send(Quote { venue, ..quote }.into());
+            let quote = Quote { bid_px: price, ask_px: price, ..quotes::quote(venue, 0, 0) };
+            input.send(quote.into());
         }
         calculator.do_work(0);
         let counts = [all, numbered, chosen].map(|mut edge| {

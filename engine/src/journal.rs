@@ -148,15 +148,15 @@ mod tests {
     use super::*;
     use crate::journal::syncer::{self, Syncer};
     use crate::runtime::ring::{self, EdgeCounters, HoldSender};
-    use bytemuck::Zeroable;
     use proptest::prelude::*;
+    use spreadwire_kit::records::{quote, spread};
     use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
     use spreadwire_lake::run::RunId;
     use spreadwire_lake::segment::{ClosedSegment, SegmentReader};
     use spreadwire_lake::{folder, layout};
     use spreadwire_market::clock::{MILLI, SECOND};
     use spreadwire_market::record::{
-        Gap, Kind, Quote, Record, Recording, RecordingState, Spread, is_input, numbers_taken,
+        Gap, Kind, Record, Recording, RecordingState, is_input, numbers_taken,
     };
     use std::fs::{self, OpenOptions};
     use std::path::PathBuf;
@@ -273,14 +273,6 @@ mod tests {
     fn settings() -> Settings {
         let (block_records_max, segment_rows) = (2, 1_000);
         Settings { block_records_max, segment_rows, disk_reserve: RESERVE, ..Settings::default() }
-    }
-
-    fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, ..Quote::zeroed() }.into()
-    }
-
-    fn spread(ts_recv: Nanos) -> Record {
-        Spread { ts_recv, ..Spread::zeroed() }.into()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Decodes any bytes, and any change of a sound frame, as a frame of one venue.
 //!
-//! Both decoders and a plain `serde_json` reader must agree, as `tests/plain_reader.rs` defines.
+//! Both decoders and a plain `serde_json` reader must agree, as `tests/venues/plain_reader.rs` defines.
 //! The venue is known only by its entry in the registry.
 
 use crate::plain_reader::{Case, EDITS, edited};

@@ -1,15 +1,13 @@
 //! A small sound lake, and changes of its files as an input tells them.
 
-use bytemuck::Zeroable;
+use spreadwire_kit::{catalogue, quotes, records};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::StageCounts;
 use spreadwire_market::clock::{Nanos, SECOND};
-use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId, VenueInfo};
-use spreadwire_market::record::{Quote, Record, Status};
-use spreadwire_market::state::{Reason, State};
+use spreadwire_market::record::{Quote, Record};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,7 +54,7 @@ fn walk(lake: &Path, relative: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
 }
 
 fn record(lake: &Path) -> Result<(), Box<dyn std::error::Error>> {
-    let catalogue = catalogue();
+    let catalogue = catalogue::of(["BTC/USDT"], ["binance", "okx"]).build();
     let run = RunId::new("fuzz").ok_or("letters")?;
     let mark = Mark::begin(lake, run, BEGUN, &catalogue)?;
     let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
@@ -67,7 +65,8 @@ fn record(lake: &Path) -> Result<(), Box<dyn std::error::Error>> {
         let first = u64::from(number) * (QUOTES + 1);
         let mut block = Block::new(64, first);
         let quotes = (1..=QUOTES).map(|at| quote(first + at));
-        let records: Vec<Record> = [status(BEGUN + first)].into_iter().chain(quotes).collect();
+        let records: Vec<Record> =
+            [records::status(BEGUN + first)].into_iter().chain(quotes).collect();
         records.iter().for_each(|record| block.push(record));
         recorded.extend(records);
         writer.write(&mut block)?;
@@ -78,36 +77,10 @@ fn record(lake: &Path) -> Result<(), Box<dyn std::error::Error>> {
     Ok(mark.end(lake, BEGUN + SECOND, stages.numbered(), &counters, &stages)?)
 }
 
-fn catalogue() -> Catalogue {
-    let name = "BTC/USDT".to_owned();
-    let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
-    Catalogue {
-        instruments: vec![Instrument { name, price_scale: 2, size_scale: 8 }],
-        venues: vec![venue("binance"), venue("okx")],
-        listings: Vec::new(),
-    }
-}
-
 fn quote(at: u64) -> Record {
-    Quote {
-        ts_recv: BEGUN + at,
-        ts_event: BEGUN,
-        bid_px: 6_183_763,
-        ask_px: 6_183_764 + i64::from(at.is_multiple_of(5)),
-        bid_sz: 378_826_000,
-        ask_sz: 154_698_000,
-        sequence: at,
-        instrument: InstrumentId(0),
-        venue: VenueId(u8::from(at.is_multiple_of(2))),
-
-        ..Quote::zeroed()
-    }
-    .into()
-}
-
-fn status(ts_recv: Nanos) -> Record {
-    Status { ts_recv, state: State::Live as u8, reason: Reason::Quote as u8, ..Status::zeroed() }
-        .into()
+    let quote = quotes::quote(u8::from(at.is_multiple_of(2)), 0, BEGUN + at);
+    let ask_px = quote.ask_px + i64::from(at.is_multiple_of(5));
+    Quote { ts_event: BEGUN, ask_px, sequence: at, ..quote }.into()
 }
 
 /// Changes a file's bytes. Each step of the input selects the kind of change, the position, the

@@ -3,7 +3,7 @@
 
 #[path = "../bodies/decode.rs"]
 mod decode;
-#[path = "../../tests/plain_reader.rs"]
+#[path = "../../tests/venues/plain_reader.rs"]
 mod plain_reader;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| decode::run("binance-usdm", data));

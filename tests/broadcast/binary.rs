@@ -2,42 +2,25 @@
 //! field.
 
 use crate::congestion::congest;
-use crate::flattened::flattened;
-use crate::kit::{Client, Server, catalogue, settings};
-use crate::model::Model;
 use crate::plain_binary::{decode, with_names};
 use bytemuck::Zeroable;
 use serde_json::{Value, json};
 use spreadwire_engine::broadcast::BINARY_SUBPROTOCOL;
-use spreadwire_market::instrument::{
-    Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-};
+use spreadwire_kit::{catalogue, quotes};
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::record::{Gap, RecordingState, Spread, Status};
 use spreadwire_market::spread::BPS;
 use spreadwire_market::state::{Reason, State};
+use spreadwire_rigs::broadcast::flattened::flattened;
+use spreadwire_rigs::broadcast::model::Model;
+use spreadwire_rigs::broadcast::server::{Client, Server, catalogue, settings};
 
 /// Returns three venues and three instruments that differ in everything.
 fn varied_catalogue() -> Catalogue {
-    let venue = |name: &str, taker_fee| VenueInfo { name: name.to_owned(), taker_fee, max_age: 0 };
-    let instrument = |name: &str, price_scale, size_scale| Instrument {
-        name: name.to_owned(),
-        price_scale,
-        size_scale,
-    };
-    let listing = |(instrument, venue)| Listing {
-        venue: VenueId(venue),
-        instrument: InstrumentId(instrument),
-        symbol: String::new(),
-    };
-    Catalogue {
-        venues: vec![venue("a", 0.0011), venue("b\u{e9}\u{e8}", -0.00025), venue("venue c", 0.0)],
-        instruments: vec![
-            instrument("BTC/USDT", 1, 5),
-            instrument("\u{39e}/USDT:PERP", 8, 0),
-            instrument("X", 3, 12),
-        ],
-        listings: [(0, 0), (0, 2), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2)].map(listing).to_vec(),
-    }
+    let venues = ["a", "b\u{e9}\u{e8}", "venue c"];
+    let draft = catalogue::of(["BTC/USDT", "\u{39e}/USDT:PERP", "X"], venues);
+    let draft = draft.scales_each([(1, 5), (8, 0), (3, 12)]).fees([0.0011, -0.00025, 0.0]);
+    draft.listed_where(|i, v| ![(0, 1), (1, 0)].contains(&(i, v))).build()
 }
 
 /// Returns a spread whose fields all have different values, also from those of any other spread.
@@ -65,15 +48,9 @@ fn varied_status(
     previous: State,
     reason: Reason,
 ) -> Status {
-    Status {
-        ts_recv: 1_700_000_001_000_000_000 + n,
-        state: state as u8,
-        previous: previous as u8,
-        reason: reason as u8,
-        instrument: InstrumentId(instrument),
-        venue: VenueId(venue),
-        ..Status::zeroed()
-    }
+    let (previous, reason) = (previous as u8, reason as u8);
+    let status = quotes::status(venue, instrument, state, 1_700_000_001_000_000_000 + n);
+    Status { previous, reason, ..status }
 }
 
 const PAIRS: [(u32, u8, u8); 6] =

@@ -1,13 +1,13 @@
 //! Clients that do not keep up are conflated, told so, and finally disconnected; the others wait
 //! for none of them.
 
-use crate::kit::{Client, START, Server, catalogue, settings, spread};
-use crate::model::{Model, View};
 use crate::streaming::recording;
 use serde_json::{Value, json};
 use spreadwire_engine::broadcast::Settings;
 use spreadwire_market::clock::{MILLI, SECOND};
 use spreadwire_market::record::{Gap, RecordingState};
+use spreadwire_rigs::broadcast::model::{Model, View};
+use spreadwire_rigs::broadcast::server::{Client, START, Server, catalogue, settings, spread};
 use std::collections::BTreeSet;
 
 /// Sends spreads until a client that does not read is conflated; `reads` receives all of them.

@@ -1,8 +1,8 @@
 //! The lifetime of connections: how they begin, are kept alive, and end.
 
-use crate::kit::{Server, catalogue, end_of, settings};
 use spreadwire_engine::broadcast::Settings;
 use spreadwire_market::clock::SECOND;
+use spreadwire_rigs::broadcast::server::{Server, catalogue, end_of, settings};
 use std::io::{ErrorKind, Write};
 use tungstenite::protocol::frame::coding::CloseCode;
 

@@ -1,12 +1,12 @@
 //! Sockets that accept bytes as they like: one at a time, up to any byte of a frame, or no more.
 
-use crate::fake_network::Step;
-use crate::kit::{Client, Server, catalogue, settings, spread};
-use crate::model::Model;
 use crate::plain_binary;
 use serde_json::{Value, json};
 use spreadwire_engine::broadcast::{BINARY_SUBPROTOCOL, JSON_SUBPROTOCOL, Settings};
 use spreadwire_market::clock::SECOND;
+use spreadwire_rigs::broadcast::fake_network::Step;
+use spreadwire_rigs::broadcast::model::Model;
+use spreadwire_rigs::broadcast::server::{Client, Server, catalogue, settings, spread};
 use std::io::ErrorKind;
 use tungstenite::protocol::frame::coding::CloseCode;
 

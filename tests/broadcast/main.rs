@@ -8,15 +8,14 @@
 mod binary;
 mod congestion;
 mod connecting;
-#[path = "../counting_allocator.rs"]
-mod counting_allocator;
-mod fake_network;
-mod flattened;
-mod kit;
 mod lines;
-mod model;
 mod plain_binary;
 mod requests;
 mod snapshots;
 mod streaming;
 mod tcp;
+
+use spreadwire_kit::counting_allocator::Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;

@@ -1,9 +1,9 @@
 //! Requests of clients, and the answers to invalid ones.
 
-use crate::kit::{START, Server, catalogue, settings, spread, status};
 use serde_json::json;
 use spreadwire_engine::broadcast::Settings;
 use spreadwire_market::state::State;
+use spreadwire_rigs::broadcast::server::{START, Server, catalogue, settings, spread, status};
 use std::io::Write;
 use tungstenite::Message;
 use tungstenite::protocol::frame::coding::CloseCode;

@@ -1,8 +1,8 @@
 //! Filters and their snapshots, requested at any moment, against a naive account of the stream.
 
-use crate::kit::{Server, catalogue, settings};
-use crate::model::{Model, View, place_after, text};
 use serde_json::{Value, json};
+use spreadwire_rigs::broadcast::model::{Model, View, place_after, text};
+use spreadwire_rigs::broadcast::server::{Server, catalogue, settings};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A filter, evaluated naively.

@@ -1,12 +1,12 @@
 //! The messages to a client that keeps up, from `hello` to the end.
 
-use crate::counting_allocator::counted;
-use crate::kit::{START, Server, catalogue, settings, spread, status};
 use serde_json::{Value, json};
 use spreadwire_engine::broadcast;
 use spreadwire_engine::runtime::agent::{Agent, Report};
+use spreadwire_kit::counting_allocator::counted;
 use spreadwire_market::record::{Gap, RecordingState};
 use spreadwire_market::state::State;
+use spreadwire_rigs::broadcast::server::{START, Server, catalogue, settings, spread, status};
 use tungstenite::protocol::frame::coding::CloseCode;
 
 #[test]

@@ -1,10 +1,10 @@
 //! The agent over real sockets on loopback. Only the kernel's behaviour is tested here. Tests wait
 //! for what they can see, however long the kernel takes.
 
-use crate::kit::{Server, catalogue, settings, spread};
-use crate::model::Model;
 use serde_json::json;
 use spreadwire_engine::broadcast;
+use spreadwire_rigs::broadcast::model::Model;
+use spreadwire_rigs::broadcast::server::{Server, catalogue, settings, spread};
 use std::io::{ErrorKind, Write};
 use tungstenite::protocol::frame::coding::CloseCode;
 

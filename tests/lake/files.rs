@@ -1,18 +1,19 @@
 //! The Parquet files that come of sealing: their rows, their order and their format.
 
-use crate::records::{quote, quotes};
-use crate::rig::{MIDNIGHT, Rig, catalogue, patient};
-use crate::rows::{Row, quote_files, row, rows_of_file, rows_of_lake};
 use arrow::array::AsArray;
 use arrow::datatypes::{DataType, TimeUnit};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::basic::Encoding;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use spreadwire_engine::journal::Settings;
+use spreadwire_kit::quotes::quote;
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::table::{QUOTES, TableReader};
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::record::{Gap, Quote, Record};
+use spreadwire_rigs::lake::records::{MIDNIGHT, catalogue, quotes};
+use spreadwire_rigs::lake::rig::{Rig, patient};
+use spreadwire_rigs::lake::rows::{Row, quote_files, row, rows_of_file, rows_of_lake};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 

@@ -1,21 +1,23 @@
 //! When the journal writes, when it ends a segment, and how it numbers records.
 
-use crate::counting_allocator::counted;
-use crate::records::{origin, quote, quotes, spread};
-use crate::rig::{ANNEX_RING, MIDNIGHT, Rig, catalogue, patient};
-use crate::rows::{files_under, rows_of_file};
 use bytemuck::Zeroable;
 use crossbeam::channel;
 use spreadwire_engine::journal::syncer;
 use spreadwire_engine::journal::{Disk, Edges, Journal, Settings};
 use spreadwire_engine::runtime::agent::{Agent, Report};
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};
+use spreadwire_kit::counting_allocator::counted;
+use spreadwire_kit::quotes::quote;
+use spreadwire_kit::records::spread;
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::SegmentReader;
 use spreadwire_market::clock::{Clock, MILLI, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::record::{Closed, Gap, GapCause, Opened, Record};
+use spreadwire_rigs::lake::records::{MIDNIGHT, catalogue, origin, quotes};
+use spreadwire_rigs::lake::rig::{ANNEX_RING, Rig, patient};
+use spreadwire_rigs::lake::rows::{files_under, rows_of_file};
 use std::fs;
 use std::sync::atomic::Ordering;
 

@@ -3,17 +3,13 @@
 //! Every scenario runs on one thread with a clock set by hand, and compares the lake with a naive
 //! account of what went in. The readers in Python are in `outside/lake.rs`.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-#[path = "../counting_allocator.rs"]
-mod counting_allocator;
-
-mod records;
-mod rig;
-mod rows;
-
 mod files;
 mod journal;
 mod round_trip;
 mod sealing;
 mod stopped;
+
+use spreadwire_kit::counting_allocator::Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;

@@ -1,13 +1,15 @@
 //! Any sequence of records comes back from the lake as the naive account has it.
 
-use crate::records::{quote, status};
-use crate::rig::{MIDNIGHT, Rig, patient};
-use crate::rows::{expected, files_under, quote_files, rows_of_lake};
 use bytemuck::Zeroable;
 use proptest::prelude::*;
 use spreadwire_engine::journal::Settings;
+use spreadwire_kit::quotes::quote;
+use spreadwire_kit::records::status;
 use spreadwire_market::clock::SECOND;
 use spreadwire_market::record::{Gap, Record, Spread, flags};
+use spreadwire_rigs::lake::records::MIDNIGHT;
+use spreadwire_rigs::lake::rig::{Rig, patient};
+use spreadwire_rigs::lake::rows::{expected, files_under, quote_files, rows_of_lake};
 
 fn any_quote() -> impl Strategy<Value = Record> {
     let time = prop_oneof![

@@ -1,16 +1,17 @@
 //! Sealing again, after an interruption, after a crash and after damage.
 
-use crate::records::{origin, quote, quotes};
-use crate::rig::{MIDNIGHT, Rig, catalogue, patient};
-use crate::rows::{files_under, rows_of_file, rows_of_lake};
 use spreadwire_engine::journal::Settings;
 use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_kit::quotes::quote;
 use spreadwire_lake::ledger::{self, Cause, EntryKind};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::recover;
 use spreadwire_lake::seal::{SealError, seal_segment};
 use spreadwire_lake::segment::SegmentError;
 use spreadwire_lake::table::TableError;
+use spreadwire_rigs::lake::records::{MIDNIGHT, catalogue, origin, quotes};
+use spreadwire_rigs::lake::rig::{Rig, patient};
+use spreadwire_rigs::lake::rows::{files_under, rows_of_file, rows_of_lake};
 use std::fs;
 use std::path::PathBuf;
 

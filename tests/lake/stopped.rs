@@ -1,13 +1,15 @@
 //! Recording stops when the disk cannot take more, goes on when it can, and marks the hole.
 
-use crate::records::{quote, quotes, status};
-use crate::rig::{MIDNIGHT, RING, Rig, patient};
-use crate::rows::{files_under, rows_of_lake};
 use spreadwire_engine::journal::Settings;
 use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_kit::quotes::quote;
+use spreadwire_kit::records::status;
 use spreadwire_lake::disk::STEP_BYTES;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::record::{Gap, GapCause, RecordingState};
+use spreadwire_rigs::lake::records::{MIDNIGHT, quotes};
+use spreadwire_rigs::lake::rig::{RING, Rig, patient};
+use spreadwire_rigs::lake::rows::{files_under, rows_of_lake};
 use std::fs;
 use std::sync::atomic::Ordering;
 

@@ -1,13 +1,13 @@
 //! The examples of `docs/examples` read the broadcast's binary protocol over real sockets.
 
-use crate::flattened::flattened;
-use crate::kit::{START, Server, catalogue, settings, spread, status};
-use crate::model::{Model, text};
 use serde_json::{Value, json};
 use spreadwire_engine::broadcast::network::Tcp;
 use spreadwire_kit::needs::python;
 use spreadwire_market::record::{Gap, RecordingState};
 use spreadwire_market::state::State;
+use spreadwire_rigs::broadcast::flattened::flattened;
+use spreadwire_rigs::broadcast::model::{Model, text};
+use spreadwire_rigs::broadcast::server::{START, Server, catalogue, settings, spread, status};
 use std::io::{Read, Seek};
 use std::net::SocketAddr;
 

@@ -1,15 +1,14 @@
 //! Users' programs read the lakes that the engine records.
 
 use crate::pipeline::BTC_TAPE;
-use crate::records::{quote, quotes};
-use crate::rig::{MIDNIGHT, Rig, patient};
-use crate::rows::{Row, files_under, row, rows_of_lake};
-use bytemuck::Zeroable;
 use spreadwire_engine::journal::Settings;
 use spreadwire_kit::needs::{python, real_data};
+use spreadwire_kit::quotes::quote;
 use spreadwire_market::decimal;
-use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::{Quote, Record, flags};
+use spreadwire_rigs::lake::records::{MIDNIGHT, quotes};
+use spreadwire_rigs::lake::rig::{Rig, patient};
+use spreadwire_rigs::lake::rows::{Row, files_under, row, rows_of_lake};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
@@ -98,15 +97,14 @@ fn tape(path: &Path) -> Vec<Record> {
             let number = |at: usize, scale| decimal::parse(line[at].as_bytes(), scale).unwrap();
             let venue = venues.iter().position(|venue| *venue == &line[2]).unwrap();
             Record::from(Quote {
-                ts_recv: line[0].parse().unwrap(),
+                ts_event: 0,
                 bid_px: number(4, 2),
                 bid_sz: number(5, 8),
                 ask_px: number(6, 2),
                 ask_sz: number(7, 8),
-                venue: VenueId(u8::try_from(venue).unwrap()),
+                sequence: 0,
                 flags: flags::TS_EVENT_ABSENT,
-
-                ..Quote::zeroed()
+                ..quote(u8::try_from(venue).unwrap(), 0, line[0].parse().unwrap())
             })
         })
         .collect()

@@ -1,15 +1,16 @@
 //! The whole engine with a Python client and users' readers, and with recorded quotes.
 
-use crate::capture::captured;
-use crate::engine_under_test::{PATIENCE, Scene, held, of_model, on_two_threads};
-use crate::lake_rows::{CROSSED, Row};
-use crate::listener::{Heard, Key};
-use crate::market::{QUOTES, model};
-use crate::outcome::Outcome;
-use crate::surroundings::{INSTRUMENTS, source};
 use exchange_sim::{Source, Speed, TapeOptions, Written};
 use serde_json::Value;
 use spreadwire_kit::needs::{python, real_data};
+use spreadwire_rigs::pipeline::captured::captured;
+use spreadwire_rigs::pipeline::engine_under_test::PATIENCE;
+use spreadwire_rigs::pipeline::lake_rows::{CROSSED, Row};
+use spreadwire_rigs::pipeline::listener::{Heard, Key};
+use spreadwire_rigs::pipeline::outcome::Outcome;
+use spreadwire_rigs::pipeline::scene::{Scene, held, of_model, on_two_threads};
+use spreadwire_rigs::pipeline::small_market::{INSTRUMENTS, source};
+use spreadwire_rigs::pipeline::whole_market::{QUOTES, model};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -128,9 +129,9 @@ fn sums(outcome: &Outcome) -> BTreeMap<String, [u64; 4]> {
         let (venue, instrument) = (&names.venue(venue).name, &names.instrument(instrument).name);
         format!("{} {}", venue.replace('-', "_"), instrument.replace('/', "#"))
     };
-    let sum = |said: &Vec<crate::lake_rows::Said>| {
+    let sum = |said: &Vec<spreadwire_rigs::pipeline::lake_rows::Said>| {
         said.iter().fold([0; 4], |sum: [u64; 4], said| {
-            let px = |side: crate::lake_rows::Side| whole(side.unwrap().0);
+            let px = |side: spreadwire_rigs::pipeline::lake_rows::Side| whole(side.unwrap().0);
             let one = [1, px(said.bid), px(said.ask), said.sequence.unwrap()];
             std::array::from_fn(|place| sum[place] + one[place])
         })

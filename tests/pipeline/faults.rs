@@ -4,14 +4,15 @@
 //! that was written, every quote written since the recovery must be a row, and spreads and
 //! opportunities must follow from the rows and the states sent.
 
-use crate::engine_under_test::{PATIENCE, Scene, held, of_model};
-use crate::lake_rows::{CROSSED, GAP, Row, SNAPSHOT};
-use crate::listener::{Heard, Key};
-use crate::naive;
-use crate::outcome::Outcome;
 use exchange_sim::{Fault, FaultKind, ModelOptions, Moment, Occasion, Source, Speed};
 use spreadwire_engine::socket::connector;
 use spreadwire_market::instrument::VenueId;
+use spreadwire_rigs::pipeline::engine_under_test::PATIENCE;
+use spreadwire_rigs::pipeline::lake_rows::{CROSSED, GAP, Row, SNAPSHOT};
+use spreadwire_rigs::pipeline::listener::{Heard, Key};
+use spreadwire_rigs::pipeline::naive;
+use spreadwire_rigs::pipeline::outcome::Outcome;
+use spreadwire_rigs::pipeline::scene::{Scene, held, of_model};
 use std::collections::BTreeMap;
 use std::time::Duration;
 

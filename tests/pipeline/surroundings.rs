@@ -1,31 +1,20 @@
 //! The engine's surroundings: certificates, clients of every kind, ports and folders that are
 //! taken, and requests to end at the worst time.
 
-use crate::engine_under_test::{
-    EngineUnderTest, PATIENCE, Scene, configured, held, of_model, on_two_threads, plan,
-    surroundings,
-};
-use crate::listener::{Heard, Listener};
-use crate::naive;
-use crate::outcome::Outcome;
-use exchange_sim::{ModelOptions, Simulator, Source, Speed};
+use exchange_sim::{Simulator, Speed};
 use spreadwire_config::config::Config;
 use spreadwire_engine::launch;
+use spreadwire_rigs::pipeline::engine_under_test::{EngineUnderTest, PATIENCE, plan, surroundings};
+use spreadwire_rigs::pipeline::listener::{Heard, Listener};
+use spreadwire_rigs::pipeline::naive;
+use spreadwire_rigs::pipeline::outcome::Outcome;
+use spreadwire_rigs::pipeline::scene::{Scene, configured, held, of_model, on_two_threads};
+use spreadwire_rigs::pipeline::small_market::{INSTRUMENTS, source};
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use tracing_subscriber::fmt::MakeWriter;
-
-const SEED: u64 = 23;
-pub(crate) const INSTRUMENTS: usize = 2;
-
-/// Returns the model's market.
-pub(crate) fn source(rate: f64) -> Source {
-    println!("seed {SEED}");
-    let instruments = INSTRUMENTS;
-    Source::Model(ModelOptions { seed: SEED, rate, instruments, ..ModelOptions::default() })
-}
 
 /// Returns a held, endless market in real time.
 fn endless(rate: f64) -> exchange_sim::Options {

@@ -162,16 +162,10 @@ mod tests {
     use crate::ledger::{self, Cause, Entry, EntryKind};
     use crate::mark::sweep;
     use crate::stage::{Stage, StageCounts};
-    use spreadwire_market::instrument::{Instrument, VenueInfo};
+    use spreadwire_kit::catalogue;
 
     fn catalogue() -> Catalogue {
-        let name = "BTC/USDT".to_owned();
-        let venue = VenueInfo { name: "okx".to_owned(), taker_fee: 0.0, max_age: 0 };
-        Catalogue {
-            instruments: vec![Instrument { name, price_scale: 2, size_scale: 8 }],
-            venues: vec![venue],
-            listings: Vec::new(),
-        }
+        catalogue::of(["BTC/USDT"], ["okx"]).build()
     }
 
     fn told(lake: &Path) -> Vec<(EntryKind, Nanos, Option<u64>, Option<String>)> {

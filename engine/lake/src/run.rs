@@ -99,7 +99,7 @@ pub(crate) fn run_and_number(segment_name: &str) -> Option<(RunId, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire_market::instrument::Instrument;
+    use spreadwire_kit::catalogue;
 
     #[test]
     fn runs_are_named_after_their_start() {
@@ -116,15 +116,13 @@ mod tests {
 
     #[test]
     fn the_digest_is_that_of_names_scales_and_their_order() {
-        let instrument = |name: &str, price_scale| Instrument {
-            name: name.to_owned(),
-            price_scale,
-            size_scale: 8,
+        let of = |names: [&str; 2], price_scale| {
+            let draft = catalogue::of(names, ["okx"]).scales_each([(price_scale, 8), (2, 8)]);
+            catalogue_digest(&draft.build())
         };
-        let of = |instruments| catalogue_digest(&Catalogue { instruments, ..Catalogue::default() });
-        let base = of(vec![instrument("A/B", 2), instrument("C/D", 2)]);
-        assert_eq!(base, of(vec![instrument("A/B", 2), instrument("C/D", 2)]));
-        assert_ne!(base, of(vec![instrument("C/D", 2), instrument("A/B", 2)]));
-        assert_ne!(base, of(vec![instrument("A/B", 3), instrument("C/D", 2)]));
+        let base = of(["A/B", "C/D"], 2);
+        assert_eq!(base, of(["A/B", "C/D"], 2));
+        assert_ne!(base, of(["C/D", "A/B"], 2));
+        assert_ne!(base, of(["A/B", "C/D"], 3));
     }
 }

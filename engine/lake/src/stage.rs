@@ -170,14 +170,11 @@ impl StageCounts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire_market::instrument::{Instrument, VenueInfo};
+    use spreadwire_kit::catalogue;
 
     #[test]
     fn counts_of_several_owners_add_up_and_come_back_from_the_ledger() {
-        let venue = VenueInfo { name: "okx".to_owned(), taker_fee: 0.0, max_age: 0 };
-        let btc = Instrument { name: "BTC/USDT".to_owned(), price_scale: 2, size_scale: 8 };
-        let catalogue =
-            Catalogue { venues: vec![venue], instruments: vec![btc], ..Catalogue::default() };
+        let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
         let counters: [Counter; 4] = std::array::from_fn(|_| Counter::default());
         counters.iter().zip([1, 2, 4, 8]).for_each(|(counter, count)| counter.add(count));
         let listed = (VenueId(0), InstrumentId(0));

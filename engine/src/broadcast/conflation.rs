@@ -169,31 +169,20 @@ impl Conflation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytemuck::Zeroable;
     use proptest::prelude::*;
-    use spreadwire_market::instrument::{
-        Catalogue, Instrument, InstrumentId, Listing, VenueId, VenueInfo,
-    };
-    use spreadwire_market::record::{Kind, Record, Spread};
+    use spreadwire_kit::{catalogue, quotes, records};
+    use spreadwire_market::instrument::Catalogue;
+    use spreadwire_market::record::Kind;
 
     fn event(key: usize, seq: u64) -> Event {
-        let record: Record = Spread::zeroed().into();
-        Event { record, seq, key }
+        Event { record: records::spread(0), seq, key }
     }
 
     #[test]
     fn a_leg_that_was_not_live_meanwhile_is_told_so_before_it_is_live_again() {
-        let listing =
-            |v| Listing { venue: VenueId(v), instrument: InstrumentId(0), symbol: String::new() };
-        let keys = Keys::new(&Catalogue {
-            instruments: vec![Instrument { name: "A/B".into(), price_scale: 0, size_scale: 0 }],
-            venues: vec![VenueInfo { name: "x".into(), taker_fee: 0.0, max_age: 0 }; 2],
-            listings: vec![listing(0), listing(1)],
-        });
-        let state = |state: State, seq| {
-            let status = Status { state: state as u8, venue: VenueId(1), ..Status::zeroed() };
-            Event { record: status.into(), seq, key: 1 }
-        };
+        let keys = Keys::new(&catalogue::of(["A/B"], ["x", "y"]).listed().build());
+        let state =
+            |state, seq| Event { record: quotes::status(1, 0, state, 0).into(), seq, key: 1 };
         let pair = keys.states() + 1;
         let mut table = Conflation::new(&keys);
         let mut lost = 0;

@@ -363,8 +363,9 @@ mod tests {
     use crate::broadcast::subscription::Filters;
     use bytemuck::Zeroable;
     use proptest::prelude::*;
+    use spreadwire_kit::{catalogue, quotes};
     use spreadwire_market::clock::SECOND;
-    use spreadwire_market::instrument::{Instrument, Listing, VenueInfo};
+    use spreadwire_market::instrument::Instrument;
     use spreadwire_market::record::Record;
     use spreadwire_market::spread::FeeFactors;
 
@@ -372,46 +373,22 @@ mod tests {
     const FRAME_HEADER_BYTES: usize = 4;
 
     fn catalogue() -> Catalogue {
-        let venue = |name: &str, taker_fee| VenueInfo { name: name.into(), taker_fee, max_age: 1 };
-        let listing =
-            |v| Listing { venue: VenueId(v), instrument: InstrumentId(0), symbol: String::new() };
-        Catalogue {
-            instruments: vec![Instrument {
-                name: "BTC/USDT".into(),
-                price_scale: 2,
-                size_scale: 5,
-            }],
-            venues: vec![venue("binance", 0.001), venue("okx", 0.0008)],
-            listings: vec![listing(0), listing(1)],
-        }
+        let draft = catalogue::of(["BTC/USDT"], ["binance", "okx"]).scales(2, 5);
+        draft.fees([0.001, 0.0008]).max_age(1).listed().build()
     }
 
     fn spread() -> Spread {
         let (sell, buy) = (FeeFactors::of(0.0008), FeeFactors::of(0.001));
         Spread {
-            ts_recv: 1_700_000_000_123_456_789,
             sequence: 9001,
-            buy_px: 6_183_763,
-            sell_px: 6_195_000,
-            buy_sz: 50_000,
-            sell_sz: 120_002,
             net: spreadwire_market::spread::net(6_195_000, sell, 6_183_763, buy),
-            instrument: InstrumentId(0),
-            buy_venue: VenueId(0),
-            sell_venue: VenueId(1),
-            ..Spread::zeroed()
+            ..quotes::spread(0, [0, 1], [6_183_763, 6_195_000], 1_700_000_000_123_456_789)
         }
     }
 
     fn status(venue: u8, state: State, reason: Reason, ts_recv: Nanos) -> Status {
-        Status {
-            ts_recv,
-            state: state as u8,
-            previous: State::Live as u8,
-            reason: reason as u8,
-            venue: VenueId(venue),
-            ..Status::zeroed()
-        }
+        let (previous, reason) = (State::Live as u8, reason as u8);
+        Status { previous, reason, ..quotes::status(venue, 0, state, ts_recv) }
     }
 
     /// Every kind of message, in the order in which the document shows them.

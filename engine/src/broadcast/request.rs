@@ -195,17 +195,10 @@ fn shown(text: &str) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use spreadwire_market::instrument::{Instrument, VenueInfo};
+    use spreadwire_kit::catalogue;
 
     fn catalogue() -> Catalogue {
-        let instrument =
-            |name: &str| Instrument { name: name.into(), price_scale: 2, size_scale: 5 };
-        let venue = |name: &str| VenueInfo { name: name.into(), taker_fee: 0.001, max_age: 0 };
-        Catalogue {
-            instruments: vec![instrument("BTC/USDT"), instrument("ETH/USDT")],
-            venues: vec![venue("binance"), venue("okx")],
-            listings: vec![],
-        }
+        catalogue::of(["BTC/USDT", "ETH/USDT"], ["binance", "okx"]).build()
     }
 
     #[test]

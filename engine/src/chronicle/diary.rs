@@ -136,15 +136,15 @@ impl Diary {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire_market::instrument::{VenueId, VenueInfo};
+    use spreadwire_kit::catalogue;
+    use spreadwire_market::instrument::VenueId;
 
     #[test]
     fn connections_and_hourly_counts_come_into_the_ledger() {
         let home = tempfile::tempdir().unwrap();
         let counters = Counters::default();
         counters.register("feed.okx.0.frames").add(7);
-        let okx = VenueInfo { name: "okx".to_owned(), taker_fee: 0.0, max_age: 0 };
-        let catalogue = Catalogue { venues: vec![okx], ..Catalogue::default() };
+        let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
         let mut diary = Diary::new(home.path(), "run", &counters);
         let venue = VenueId(0);
         let start = 5 * HOUR - 10 * SECOND;
@@ -183,8 +183,7 @@ mod tests {
         let lake = home.path().join("lake");
         std::fs::write(&lake, "no folder").unwrap();
         let counters = Counters::default();
-        let okx = VenueInfo { name: "okx".to_owned(), taker_fee: 0.0, max_age: 0 };
-        let catalogue = Catalogue { venues: vec![okx], ..Catalogue::default() };
+        let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
         let mut diary = Diary::new(&lake, "run", &counters);
         let opened = Notice::Opened { venue: VenueId(0), connection: 0 };
         diary.take(&opened, &catalogue, HOUR);

@@ -69,8 +69,7 @@ impl Outlet {
 mod tests {
     use super::*;
     use crate::runtime::ring::{self, EdgeCounters};
-    use bytemuck::Zeroable;
-    use spreadwire_market::record::Quote;
+    use spreadwire_kit::records::quote;
 
     #[test]
     fn records_that_wait_go_out_first_and_nothing_overtakes_them() {
@@ -81,7 +80,6 @@ mod tests {
             receiver.drain(|record| times.push(record.ts_recv()));
             times
         };
-        let quote = |ts_recv| Quote { ts_recv, ..Quote::zeroed() }.into();
         (1..=4).for_each(|ts_recv| outlet.pass(quote(ts_recv)));
         assert!(outlet.is_waiting() && !outlet.has_room());
         assert_eq!(drained(), [1, 2]);

@@ -193,15 +193,8 @@ pub(super) fn state_of(error: &io::Error) -> RecordingState {
 mod tests {
     use super::*;
     use RecordingState::{DiskFull, On, Refused, Vanished};
-    use spreadwire_market::record::{Gap, GapCause, Quote, Spread};
-
-    fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, ..Quote::zeroed() }.into()
-    }
-
-    fn spread(ts_recv: Nanos) -> Record {
-        Spread { ts_recv, ..Spread::zeroed() }.into()
-    }
+    use spreadwire_kit::records::{quote, spread};
+    use spreadwire_market::record::{Gap, GapCause};
 
     /// A segment of quotes that holds these numbers, one a ns since 1000, and so many spreads.
     fn contents(first_sequence: u64, next_sequence: u64, spreads: u64) -> Contents {

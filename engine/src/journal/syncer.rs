@@ -270,17 +270,16 @@ impl std::fmt::Display for Trouble {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytemuck::Zeroable;
+    use spreadwire_kit::records::quote;
     use spreadwire_lake::run::{Origin, RunId};
     use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
-    use spreadwire_market::record::{Quote, Record};
 
     fn segment(folder: &Path, number: u32) -> FinishedSegment {
         let origin = Origin { run: RunId::new("run").unwrap(), catalogue: 0 };
         let info = SegmentInfo { origin, number, started_at: 0 };
         let mut writer = SegmentWriter::create(folder, info).unwrap();
         let mut block = Block::new(2, 0);
-        block.push(&Record::from(Quote { ..Quote::zeroed() }));
+        block.push(&quote(1));
         writer.write(&mut block).unwrap();
         writer.finish()
     }

@@ -25,23 +25,19 @@ mod ring;
 #[path = "stopwatch.rs"]
 mod stopwatch;
 
-use bytemuck::Zeroable;
 use explorer::explore;
 use frame_ring::{Entry, Frame};
 use ring::{EdgeCounters, Receiver};
+use spreadwire_kit::records::quote;
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::instrument::VenueId;
-use spreadwire_market::record::{Gap, Quote, Record};
+use spreadwire_market::record::Gap;
 use stopwatch::Readings;
 
 /// Switches away from a thread that could go on, in one run of a scenario.
 const SWITCHES: usize = 3;
 /// Times that a consumer looks before its producer is known to be gone.
 const LOOKS: usize = 3;
-
-fn quote(ts_recv: Nanos) -> Record {
-    Quote { ts_recv, ..Quote::zeroed() }.into()
-}
 
 /// Each scenario has more orders than this.
 const ORDERS_MIN: usize = 100;

@@ -203,12 +203,8 @@ impl Receiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytemuck::Zeroable;
-    use spreadwire_market::record::{Kind, Quote};
-
-    fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, ..Quote::zeroed() }.into()
-    }
+    use spreadwire_kit::records::quote;
+    use spreadwire_market::record::Kind;
 
     fn drained(receiver: &mut Receiver) -> Vec<(Option<Kind>, u64)> {
         let mut seen = Vec::new();

@@ -52,24 +52,14 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spreadwire_kit::catalogue;
     use spreadwire_lake::stage::StageCounts;
-    use spreadwire_market::instrument::{Instrument, Listing, VenueInfo};
 
     #[test]
     fn each_book_has_its_counter() {
-        let venue = |name: &str| VenueInfo { name: name.to_owned(), taker_fee: 0.0, max_age: 0 };
-        let instrument =
-            |name: &str| Instrument { name: name.to_owned(), price_scale: 0, size_scale: 0 };
-        let listing = |venue, instrument| Listing {
-            venue: VenueId(venue),
-            instrument: InstrumentId(instrument),
-            symbol: String::new(),
-        };
-        let catalogue = Catalogue {
-            venues: vec![venue("okx"), venue("bybit")],
-            instruments: vec![instrument("A/B"), instrument("C/D")],
-            listings: vec![listing(0, 0), listing(1, 0), listing(1, 1)],
-        };
+        let catalogue = catalogue::of(["A/B", "C/D"], ["okx", "bybit"])
+            .listed_where(|instrument, venue| (instrument, venue) != (1, 0))
+            .build();
         let counters = Counters::default();
         let tally = Tally::new("journal", "written", &catalogue, &counters);
         for (venue, instrument, times) in [(0, 0, 1), (1, 0, 2), (1, 1, 3), (0, 1, 9), (7, 7, 9)] {

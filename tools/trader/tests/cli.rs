@@ -2,41 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use spreadwire_kit::recommendations::recommendations;
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
-use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
 
 const START: Nanos = 1_700_000_000 * SECOND;
-
-/// Returns recommendations for two pairs that the server lists and one that it does not, all
-/// enabled.
-fn recommendations(generated: Nanos, expires: Nanos) -> Recommendations {
-    let pair = |instrument: &str, buy: &str, sell: &str, entry_bps| Pair {
-        instrument: instrument.to_owned(),
-        buy: buy.to_owned(),
-        sell: sell.to_owned(),
-        enabled: true,
-        entry_bps,
-        entry_bps_min: entry_bps,
-        entry_bps_max: entry_bps,
-        exit_bps: entry_bps / 2.0,
-        size_quote: 1.0,
-        reason: "A test.".to_owned(),
-        ..Pair::default()
-    };
-    Recommendations {
-        format: FORMAT,
-        generated,
-        expires,
-        from: "2023-11-14".to_owned(),
-        to: "2023-11-14".to_owned(),
-        lake: "lake".to_owned(),
-        pairs: vec![
-            pair("C0/USDT", "venue0", "venue2", 10.0),
-            pair("C1/USDT", "venue1", "venue2", 30.0),
-            pair("C2/USDT", "venue1", "venue2", 30.0),
-        ],
-    }
-}
 
 /// Runs the binary without a server to connect to; returns its exit code and stderr.
 fn run(arguments: &[&str]) -> (Option<i32>, String) {

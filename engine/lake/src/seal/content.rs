@@ -278,11 +278,18 @@ fn cause_of(gap: &Gap) -> Cause {
 fn outage_of(status: &Status) -> Option<Cause> {
     let reason = Reason::of_code(status.reason)?;
     match (State::of_code(status.state)?, reason) {
-        (State::Gap | State::Refused | State::Unreadable, _) | (State::Down, Reason::Refused) => {
-            Some(Cause::Venue)
-        }
+        (State::Gap | State::Refused, _) | (State::Down, Reason::Refused) => Some(Cause::Venue),
         (State::Silent, Reason::NoQuote) => Some(Cause::Venue),
         (State::Down | State::Silent, _) | (State::Stale, Reason::Silent) => Some(Cause::Network),
-        (State::Live | State::Stale | State::Crossed | State::OneSided | State::Lagging, _) => None,
+        // Quotes come, even if they are not to be traded on.
+        (
+            State::Live
+            | State::Stale
+            | State::Crossed
+            | State::OneSided
+            | State::Lagging
+            | State::Unreadable,
+            _,
+        ) => None,
     }
 }

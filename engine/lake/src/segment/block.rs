@@ -125,15 +125,7 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire_market::record::{Quote, Status};
-
-    fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, bid_px: 5, ..Quote::zeroed() }.into()
-    }
-
-    fn status(ts_recv: Nanos) -> Record {
-        Status { ts_recv, ..Status::zeroed() }.into()
-    }
+    use spreadwire_kit::records::{quote, status};
 
     #[test]
     fn numbers_that_were_skipped_become_a_gap_in_front() {

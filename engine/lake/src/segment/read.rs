@@ -336,8 +336,8 @@ mod tests {
     use crate::segment::Block;
     use crate::segment::format::{CHECKED_BYTES, segment_header};
     use proptest::prelude::*;
-    use spreadwire_market::clock::Nanos;
-    use spreadwire_market::record::{Gap, GapCause, Quote, Status};
+    use spreadwire_kit::records::{quote, status};
+    use spreadwire_market::record::{Gap, GapCause};
     use std::io::Cursor;
 
     const INFO: SegmentInfo = SegmentInfo {
@@ -348,14 +348,6 @@ mod tests {
         number: 3,
         started_at: 77,
     };
-
-    fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, bid_px: 5, ..Quote::zeroed() }.into()
-    }
-
-    fn status(ts_recv: Nanos) -> Record {
-        Status { ts_recv, ..Status::zeroed() }.into()
-    }
 
     fn blocks() -> Vec<Vec<Record>> {
         vec![

@@ -179,13 +179,7 @@ mod tests {
     use super::*;
     use crate::run::{Origin, RunId};
     use crate::segment::SegmentReader;
-    use bytemuck::Zeroable;
-    use spreadwire_market::clock::Nanos;
-    use spreadwire_market::record::{Quote, Record};
-
-    fn quote(ts_recv: Nanos) -> Record {
-        Quote { ts_recv, bid_px: 5, ..Quote::zeroed() }.into()
-    }
+    use spreadwire_kit::records::quote;
 
     #[test]
     fn a_segments_length_is_what_was_written_and_a_part_of_a_block_is_cut_off() {

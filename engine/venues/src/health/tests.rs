@@ -1,136 +1,145 @@
-#[cfg(test)]
-mod tests {
-    use super::*;
+use super::*;
 
-    const LEVEL: (Side, Side) = (Side::Level { px: 100, sz: 5 }, Side::Level { px: 101, sz: 6 });
+/// An instrument on one line, subscribed at time 1.
+struct One {
+    health: Health,
+    lag: LagMeter,
+}
 
-    fn message(sequence: u64, snapshot: bool, (bid, ask): (Side, Side)) -> QuoteMessage {
-        QuoteMessage {
-            symbol: 0,
-            bid,
-            ask,
-            ts_event: None,
-            sequence: Some(sequence),
-            snapshot,
-            restarted: false,
-        }
+impl One {
+    fn new(rule: SequenceRule) -> One {
+        One::within(rule, Bounds::of_age(50))
     }
 
-    /// Returns the result of each (sequence, snapshot) message: the state after it, and the quote's
-    /// flags or the reason why there is no quote.
-    fn story(rule: SequenceRule, messages: &[(u64, bool)]) -> Vec<(State, Result<u8, Discard>)> {
-        let mut watch = Watch::new(VenueId(1), InstrumentId(2), rule);
-        let step = |(place, &(sequence, snapshot)): (usize, &(u64, bool))| {
-            let outcome = watch.on_message(&message(sequence, snapshot, LEVEL), 10 + place as u64);
-            (watch.state(), outcome.quote.map(|q| q.flags & !flags::TS_EVENT_ABSENT))
-        };
-        messages.iter().enumerate().map(step).collect()
+    fn within(rule: SequenceRule, bounds: Bounds) -> One {
+        let mut health = Health::new(VenueId(1), InstrumentId(2), rule, bounds);
+        health.on_subscribed(0, 1).unwrap();
+        One { health, lag: LagMeter::default() }
     }
 
-    #[test]
-    fn increasing_sequences_drop_what_is_old_and_mind_no_holes() {
-        assert_eq!(
-            story(
-                SequenceRule::Increasing,
-                &[(5, true), (9, true), (9, true), (8, true), (10, true)]
-            ),
-            [
-                (State::Live, Ok(flags::SNAPSHOT)),
-                (State::Live, Ok(0)),
-                (State::Live, Err(Discard::OutOfOrder)),
-                (State::Live, Err(Discard::OutOfOrder)),
-                (State::Live, Ok(0)),
-            ]
-        );
+    fn take(&mut self, message: &QuoteMessage, ts_recv: Nanos) -> Outcome {
+        let arrival = Arrival { ts_recv, ..Arrival::default() };
+        self.health.on_message(message, arrival, &mut self.lag)
     }
+}
 
-    #[test]
-    fn restarting_sequences_take_repeats_and_lower_numbers() {
-        assert_eq!(
-            story(SequenceRule::IncreasingWithRestarts, &[(5, true), (5, true), (3, true)]),
-            [
-                (State::Live, Ok(flags::SNAPSHOT)),
-                (State::Live, Ok(flags::REPEAT)),
-                (State::Live, Ok(0)),
-            ]
-        );
-    }
+const LEVEL: (Side, Side) = (Side::Level { px: 100, sz: 5 }, Side::Level { px: 101, sz: 6 });
 
-    #[test]
-    fn a_hole_between_changes_is_a_gap_until_the_next_snapshot() {
-        assert_eq!(
-            story(
-                SequenceRule::SnapshotsAndChanges,
-                &[
-                    (1, false),
-                    (5, true),
-                    (6, false),
-                    (8, false),
-                    (9, false),
-                    (12, true),
-                    (13, false)
-                ]
-            ),
-            [
-                (State::Down, Err(Discard::AwaitingSnapshot)),
-                (State::Live, Ok(flags::SNAPSHOT)),
-                (State::Live, Ok(0)),
-                (State::Gap, Err(Discard::AwaitingSnapshot)),
-                (State::Gap, Err(Discard::AwaitingSnapshot)),
-                (State::Live, Ok(flags::SNAPSHOT | flags::GAP)),
-                (State::Live, Ok(0)),
-            ]
-        );
+fn message(sequence: u64, snapshot: bool, (bid, ask): (Side, Side)) -> QuoteMessage {
+    QuoteMessage {
+        symbol: 0,
+        bid,
+        ask,
+        ts_event: None,
+        sequence: Some(sequence),
+        snapshot,
+        restarted: false,
     }
+}
 
-    #[test]
-    fn a_crossed_quote_is_recorded_and_marked_and_the_next_good_one_is_live() {
-        let mut watch = Watch::new(VenueId(0), InstrumentId(0), SequenceRule::Increasing);
-        let crossed = (Side::Level { px: 102, sz: 1 }, Side::Level { px: 101, sz: 1 });
-        let outcome = watch.on_message(&message(1, true, crossed), 1);
-        assert_eq!(watch.state(), State::Crossed);
-        assert_ne!(outcome.quote.unwrap().flags & flags::CROSSED, 0);
-        let outcome = watch.on_message(&message(2, true, LEVEL), 2);
-        let status = outcome.status.unwrap();
-        assert_eq!((status.previous, status.state), (State::Crossed as u8, State::Live as u8));
-        let locked = (Side::Level { px: 101, sz: 1 }, Side::Level { px: 101, sz: 1 });
-        assert!(watch.on_message(&message(3, true, locked), 3).status.is_none(), "locked is live");
-    }
+/// Returns the result of each (sequence, snapshot) message: the state after it, and the quote's
+/// flags or the reason why there is no quote.
+fn story(rule: SequenceRule, messages: &[(u64, bool)]) -> Vec<(State, Result<u8, Discard>)> {
+    let mut one = One::new(rule);
+    let step = |(place, &(sequence, snapshot)): (usize, &(u64, bool))| {
+        let outcome = one.take(&message(sequence, snapshot, LEVEL), 10 + place as u64);
+        (one.health.state(), outcome.quote.map(|q| q.flags & !flags::TS_EVENT_ABSENT))
+    };
+    messages.iter().enumerate().map(step).collect()
+}
 
-    #[test]
-    fn changes_apply_to_the_side_they_name() {
-        let mut watch = Watch::new(VenueId(0), InstrumentId(0), SequenceRule::SnapshotsAndChanges);
-        watch.on_message(&message(1, true, LEVEL), 1).quote.unwrap();
-        let change = (Side::Unchanged, Side::Level { px: 103, sz: 9 });
-        let quote = watch.on_message(&message(2, false, change), 2).quote.unwrap();
-        assert_eq!((quote.bid_px, quote.bid_sz, quote.ask_px, quote.ask_sz), (100, 5, 103, 9));
-        let emptied = (Side::Empty, Side::Unchanged);
-        let quote = watch.on_message(&message(3, false, emptied), 3).quote.unwrap();
-        assert_eq!((quote.bid_px, quote.bid_sz, quote.ask_px), (0, 0, 103));
-        assert_eq!(watch.state(), State::Live, "a quote with one side is live");
-    }
+#[test]
+fn increasing_sequences_drop_what_is_old_and_mind_no_holes() {
+    assert_eq!(
+        story(SequenceRule::Increasing, &[(5, true), (9, true), (9, true), (8, true), (10, true)]),
+        [
+            (State::Live, Ok(flags::SNAPSHOT)),
+            (State::Live, Ok(0)),
+            (State::Live, Err(Discard::OutOfOrder)),
+            (State::Gap, Err(Discard::OutOfOrder)),
+            (State::Live, Ok(flags::SNAPSHOT)),
+        ]
+    );
+}
 
-    #[test]
-    fn a_refusal_is_told_once_though_it_was_down_before() {
-        let mut watch = Watch::new(VenueId(0), InstrumentId(0), SequenceRule::Increasing);
-        let status = watch.on_down(Reason::Refused, 1).unwrap();
-        assert_eq!((status.previous, status.state), (State::Down as u8, State::Down as u8));
-        assert_eq!(status.reason, Reason::Refused as u8);
-        assert!(watch.on_down(Reason::Refused, 2).is_none());
-        watch.on_message(&message(1, true, LEVEL), 3).quote.unwrap();
-        assert_eq!(watch.state(), State::Live);
-    }
+#[test]
+fn restarting_sequences_take_repeats_and_lower_numbers() {
+    assert_eq!(
+        story(SequenceRule::IncreasingWithRestarts, &[(5, true), (5, true), (3, true)]),
+        [
+            (State::Live, Ok(flags::SNAPSHOT)),
+            (State::Live, Ok(flags::REPEAT)),
+            (State::Live, Ok(0)),
+        ]
+    );
+}
 
-    #[test]
-    fn quiet_makes_stale_once_and_down_forgets_the_picture() {
-        let mut watch = Watch::new(VenueId(0), InstrumentId(0), SequenceRule::SnapshotsAndChanges);
-        watch.on_message(&message(1, true, LEVEL), 100).quote.unwrap();
-        assert!(watch.on_time(150, 50).is_none(), "as old as allowed");
-        assert_eq!(watch.on_time(151, 50).unwrap().reason, Reason::Quiet as u8);
-        assert!(watch.on_time(152, 50).is_none());
-        assert_eq!(watch.on_down(Reason::Disconnected, 200).unwrap().state, State::Down as u8);
-        assert!(watch.on_down(Reason::Disconnected, 201).is_none());
-        let late = watch.on_message(&message(2, false, LEVEL), 202);
-        assert_eq!(late.quote, Err(Discard::AwaitingSnapshot), "a change to a forgotten snapshot");
-    }
+#[test]
+fn a_hole_between_changes_is_a_gap_until_the_next_snapshot() {
+    assert_eq!(
+        story(
+            SequenceRule::SnapshotsAndChanges,
+            &[(1, false), (5, true), (6, false), (8, false), (9, false), (12, true), (13, false)]
+        ),
+        [
+            (State::Silent, Err(Discard::AwaitingSnapshot)),
+            (State::Live, Ok(flags::SNAPSHOT)),
+            (State::Live, Ok(0)),
+            (State::Gap, Err(Discard::AwaitingSnapshot)),
+            (State::Gap, Err(Discard::AwaitingSnapshot)),
+            (State::Live, Ok(flags::SNAPSHOT | flags::GAP)),
+            (State::Live, Ok(0)),
+        ]
+    );
+}
+
+#[test]
+fn a_crossed_quote_is_recorded_and_marked_and_the_next_good_one_is_live() {
+    let mut one = One::new(SequenceRule::Increasing);
+    let crossed = (Side::Level { px: 102, sz: 1 }, Side::Level { px: 101, sz: 1 });
+    let outcome = one.take(&message(1, true, crossed), 2);
+    assert_eq!(one.health.state(), State::Crossed);
+    assert_ne!(outcome.quote.unwrap().flags & flags::CROSSED, 0);
+    let outcome = one.take(&message(2, true, LEVEL), 3);
+    let status = outcome.status.unwrap();
+    assert_eq!((status.previous, status.state), (State::Crossed as u8, State::Live as u8));
+    let locked = (Side::Level { px: 101, sz: 1 }, Side::Level { px: 101, sz: 1 });
+    assert!(one.take(&message(3, true, locked), 4).status.is_none(), "locked is live");
+}
+
+#[test]
+fn changes_apply_to_the_side_they_name() {
+    let mut one = One::new(SequenceRule::SnapshotsAndChanges);
+    one.take(&message(1, true, LEVEL), 2).quote.unwrap();
+    let change = (Side::Unchanged, Side::Level { px: 103, sz: 9 });
+    let quote = one.take(&message(2, false, change), 3).quote.unwrap();
+    assert_eq!((quote.bid_px, quote.bid_sz, quote.ask_px, quote.ask_sz), (100, 5, 103, 9));
+    let emptied = (Side::Empty, Side::Unchanged);
+    let quote = one.take(&message(3, false, emptied), 4).quote.unwrap();
+    assert_eq!((quote.bid_px, quote.bid_sz, quote.ask_px), (0, 0, 103));
+    assert_eq!((one.health.state(), one.health.reason()), (State::OneSided, Reason::OneSided));
+}
+
+#[test]
+fn a_refusal_is_told_once() {
+    let mut one = One::new(SequenceRule::Increasing);
+    let status = one.health.on_refused(0, 2).unwrap();
+    assert_eq!((status.previous, status.state), (State::Silent as u8, State::Refused as u8));
+    assert_eq!(status.reason, Reason::Refused as u8);
+    assert!(one.health.on_refused(0, 3).is_none());
+    one.take(&message(1, true, LEVEL), 4).quote.unwrap();
+    assert_eq!(one.health.state(), State::Live);
+}
+
+#[test]
+fn quiet_makes_stale_once_and_down_forgets_the_picture() {
+    let mut one = One::new(SequenceRule::SnapshotsAndChanges);
+    one.take(&message(1, true, LEVEL), 100).quote.unwrap();
+    assert!(one.health.on_time(150).is_none(), "as old as allowed");
+    assert_eq!(one.health.on_time(151).unwrap().reason, Reason::Quiet as u8);
+    assert!(one.health.on_time(152).is_none());
+    assert_eq!(one.health.on_lost(0, Reason::Disconnected, 200).unwrap().state, State::Down as u8);
+    assert!(one.health.on_lost(0, Reason::Disconnected, 201).is_none());
+    let late = one.take(&message(2, false, LEVEL), 202);
+    assert_eq!(late.quote, Err(Discard::AwaitingSnapshot), "a change to a forgotten snapshot");
 }

@@ -1,0 +1,334 @@
+//! The agent with a manual clock, its clients, and its input.
+//!
+//! The test's thread drives the agent and the clients in turn. A wait continues until the test sees
+//! what it waits for, and fails once nothing moves any more. On a network in memory, no turn
+//! follows a turn in which nothing moves; on real sockets, progress is awaited for a minute.
+
+use crate::broadcast::fake_network::{FakeNetwork, Far, State};
+use bytemuck::Zeroable;
+use serde_json::Value;
+use spreadwire_engine::broadcast::network::{Network, Tcp};
+use spreadwire_engine::broadcast::{self, Broadcast, Settings};
+use spreadwire_engine::runtime::agent::Agent;
+use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
+use spreadwire_kit::{catalogue, quotes};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use spreadwire_market::counters::Counters;
+use spreadwire_market::instrument::Catalogue;
+use spreadwire_market::record::{Record, Recording, RecordingState, Spread, Status};
+use spreadwire_market::state::{Reason, State as Health};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::{Arc, MutexGuard};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Error, HandshakeError, Message, WebSocket};
+
+pub const START: Nanos = 1_700_000_000 * SECOND;
+/// Number of idle turns of a network in memory after which nothing will move any more.
+const IDLE_TURNS_MAX: usize = 8;
+/// Maximum time without progress on real sockets, and on processes at their other end.
+const PATIENCE: Nanos = 60 * SECOND;
+
+/// Every instrument on every venue, except the last instrument on the last venue.
+pub fn catalogue(instruments: u32, venues: u8) -> Catalogue {
+    let names = (0..instruments).map(|n| format!("C{n}/USDT"));
+    let draft = catalogue::of(names, (0..venues).map(|n| format!("venue{n}")));
+    let last = (instruments, venues);
+    draft.scales(2, 4).fee(0.001).listed_where(|i, v| (i + 1, v + 1) != last).build()
+}
+
+pub fn spread(instrument: u32, buy: u8, sell: u8, sell_px: i64) -> Spread {
+    let spread = quotes::spread(instrument, [buy, sell], [10_000, sell_px], START);
+    Spread { buy_sz: 5, sell_sz: 70_000, ..spread }
+}
+
+pub fn status(instrument: u32, venue: u8, state: Health) -> Status {
+    let (previous, reason) = (Health::Live as u8, Reason::Quiet as u8);
+    Status { previous, reason, ..quotes::status(venue, instrument, state, START) }
+}
+
+/// Returns the default settings, with a poll in every cycle.
+pub fn settings() -> Settings {
+    Settings { poll_interval: 0, ..Settings::default() }
+}
+
+/// The way in which clients reach a server, and how long its network may be idle.
+pub trait Door {
+    /// The client's end of a connection; it never blocks.
+    type Far: Read + Write;
+
+    fn dial(&self) -> Self::Far;
+
+    /// Notes whether anything moved since the last call; returns whether nothing will move any
+    /// more.
+    fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool;
+}
+
+/// Progress of one wait.
+pub struct Wait {
+    idle_turns: usize,
+    moved: u64,
+    /// The real time, which passes for real sockets alone.
+    host: Clock,
+    progress_at: Nanos,
+}
+
+impl Wait {
+    fn begin() -> Wait {
+        let host = Clock::host();
+        Wait { idle_turns: 0, moved: 0, progress_at: host.now(), host }
+    }
+}
+
+impl Door for FakeNetwork {
+    type Far = Far;
+
+    fn dial(&self) -> Far {
+        FakeNetwork::dial(self)
+    }
+
+    fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool {
+        let moved = self.moved();
+        let progress = worked || moved != wait.moved;
+        wait.idle_turns = if progress { 0 } else { wait.idle_turns + 1 };
+        wait.moved = moved;
+        wait.idle_turns > IDLE_TURNS_MAX
+    }
+}
+
+impl Door for SocketAddr {
+    type Far = TcpStream;
+
+    fn dial(&self) -> TcpStream {
+        let socket = TcpStream::connect(self).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket
+    }
+
+    fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool {
+        if worked {
+            wait.progress_at = wait.host.now();
+        }
+        std::thread::yield_now();
+        wait.host.now().saturating_sub(wait.progress_at) > PATIENCE
+    }
+}
+
+/// The agent, its rings and its clock.
+pub struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
+    pub agent: Broadcast<N>,
+    pub edge: Option<HoldSender>,
+    /// The journal's end of the channel for its states.
+    pub states: Option<CountSender>,
+    pub clock: Clock,
+    pub counters: Counters,
+    pub door: D,
+}
+
+impl Server {
+    /// Creates a server on a network in memory.
+    pub fn new(catalogue: Catalogue, settings: Settings) -> Server {
+        let network = FakeNetwork::default();
+        let (clock, counters) = (Clock::manual(START), Counters::default());
+        let (edge, records) = ring::hold(4096, EdgeCounters::default());
+        let (state, states) = ring::count(64, EdgeCounters::default());
+        let (door, clocked) = (network.clone(), clock.clone());
+        let catalogue = Arc::new(catalogue);
+        let mut agent =
+            Broadcast::over(network, records, states, catalogue, settings, clocked, &counters);
+        agent.on_start();
+        Server { agent, edge: Some(edge), states: Some(state), clock, counters, door }
+    }
+}
+
+impl Server<Tcp, SocketAddr> {
+    /// Creates a server on a loopback port.
+    pub fn on_loopback(catalogue: Catalogue, settings: Settings) -> Server<Tcp, SocketAddr> {
+        let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let (clock, counters) = (Clock::manual(START), Counters::default());
+        let (edge, records) = ring::hold(4096, EdgeCounters::default());
+        let (state, states) = ring::count(64, EdgeCounters::default());
+        let (catalogue, clocked) = (Arc::new(catalogue), clock.clone());
+        let mut agent =
+            Broadcast::new(records, states, catalogue, listener, settings, clocked, &counters)
+                .unwrap();
+        agent.on_start();
+        let door = agent.address().unwrap();
+        Server { agent, edge: Some(edge), states: Some(state), clock, counters, door }
+    }
+}
+
+impl<N: Network, D: Door> Server<N, D> {
+    pub fn turn(&mut self) -> usize {
+        self.agent.do_work(self.clock.now())
+    }
+
+    pub fn send(&mut self, record: impl Into<Record>) {
+        let edge = self.edge.as_mut().unwrap();
+        assert!(edge.room(1), "the test sends more than the ring holds");
+        edge.send(record.into());
+    }
+
+    /// Sends the journal's state.
+    pub fn record(&mut self, state: RecordingState, lost: u64) {
+        let state = state as u8;
+        let recording = Recording { ts_recv: START, lost, state, ..Recording::zeroed() };
+        self.states.as_mut().unwrap().offer(recording.into());
+    }
+
+    pub fn pass(&mut self, time: Nanos) {
+        self.clock.set(self.clock.now() + time);
+    }
+
+    pub fn count(&self, name: &str) -> u64 {
+        self.counters.expect(&format!("broadcast.{name}"))
+    }
+
+    /// Drives the server until the test sees what it waits for.
+    pub fn until(&mut self, what: &str, mut done: impl FnMut(&mut Server<N, D>) -> bool) {
+        let mut wait = Wait::begin();
+        loop {
+            let worked = self.turn() > 0;
+            if done(self) {
+                return;
+            }
+            let in_vain = self.door.is_in_vain(&mut wait, worked);
+            assert!(!in_vain, "in vain: {what}; {:?}", self.counters.snapshot());
+        }
+    }
+
+    pub fn connect(&mut self) -> Client<D::Far> {
+        self.connect_offering(None)
+    }
+
+    pub fn connect_offering(&mut self, subprotocol: Option<&str>) -> Client<D::Far> {
+        let far = self.door.dial();
+        self.shake_hands(far, subprotocol)
+    }
+
+    /// Upgrades a connection to a WebSocket.
+    pub fn shake_hands(&mut self, far: D::Far, subprotocol: Option<&str>) -> Client<D::Far> {
+        let mut request = "ws://broadcast/".into_client_request().unwrap();
+        if let Some(name) = subprotocol {
+            request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
+        }
+        let mut attempt = Some(tungstenite::client(request, far));
+        let mut connected = None;
+        self.until("a WebSocket", |_| {
+            match attempt.take().unwrap() {
+                Ok((socket, _)) => connected = Some(socket),
+                Err(HandshakeError::Interrupted(shake)) => attempt = Some(shake.handshake()),
+                Err(HandshakeError::Failure(error)) => panic!("refused: {error}"),
+            }
+            connected.is_some()
+        });
+        Client::new(connected.unwrap())
+    }
+
+    /// Returns what the server answers to these bytes until it closes.
+    pub fn answer(&mut self, request: &[u8]) -> String {
+        let mut socket = self.door.dial();
+        socket.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        self.until("an answer and the end", |_| end_of(&mut socket, &mut answer));
+        String::from_utf8(answer).unwrap()
+    }
+}
+
+/// Reads all available bytes; returns whether the other side has ended.
+pub fn end_of(socket: &mut impl Read, into: &mut Vec<u8>) -> bool {
+    match socket.read_to_end(into) {
+        Ok(_) => true,
+        Err(error) => error.kind() != ErrorKind::WouldBlock,
+    }
+}
+
+/// A client that keeps everything it receives.
+pub struct Client<S: Read + Write = Far> {
+    pub socket: WebSocket<S>,
+    pub seen: Vec<Value>,
+    /// Contents of the binary messages, one after the other.
+    pub bytes: Vec<u8>,
+    pub closed: Option<Option<CloseFrame>>,
+}
+
+impl Client {
+    /// Returns its line, to change how it behaves.
+    pub fn line(&self) -> MutexGuard<'_, State> {
+        self.socket.get_ref().line()
+    }
+}
+
+impl<S: Read + Write> Client<S> {
+    fn new(socket: WebSocket<S>) -> Client<S> {
+        Client { socket, seen: Vec::new(), bytes: Vec::new(), closed: None }
+    }
+
+    /// Reads what is available, up to a number of messages; returns whether anything arrived.
+    pub fn read(&mut self) -> bool {
+        for come in 0..1000 {
+            match self.socket.read() {
+                Ok(Message::Text(text)) => self.seen.push(serde_json::from_str(&text).unwrap()),
+                Ok(Message::Binary(bytes)) => self.bytes.extend(&bytes),
+                Ok(Message::Close(frame)) => self.closed = Some(frame),
+                Ok(_) => {}
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => return come > 0,
+                Err(_) => {
+                    self.closed.get_or_insert(None);
+                    return come > 0;
+                }
+            }
+        }
+        true
+    }
+
+    pub fn say(&mut self, message: impl Into<Message>) {
+        self.socket.send(message.into()).unwrap();
+    }
+
+    pub fn ask(&mut self, request: &Value) {
+        self.say(request.to_string());
+    }
+
+    pub fn types(&self) -> Vec<&str> {
+        self.seen.iter().map(|m| m["type"].as_str().unwrap()).collect()
+    }
+
+    /// Waits for a message of this type, and discards what arrived before it.
+    pub fn expect<N: Network, D: Door>(&mut self, server: &mut Server<N, D>, kind: &str) -> Value {
+        let mut place = 0;
+        server.until(&format!("a message {kind:?}"), |_| {
+            self.read();
+            let found = self.seen[place..].iter().position(|m| m["type"] == kind);
+            place = found.map_or(self.seen.len(), |at| place + at);
+            found.is_some()
+        });
+        self.seen.drain(..=place).next_back().unwrap()
+    }
+
+    /// Waits until it knows the spread with this number.
+    pub fn until_seq<N: Network, D: Door>(&mut self, server: &mut Server<N, D>, seq: u64) {
+        server.until(&format!("spread {seq}"), |_| {
+            self.read();
+            self.seen.iter().rev().any(|m| m["type"] == "spread" && m["seq"] == seq)
+        });
+    }
+
+    pub fn spread_seqs(&self) -> Vec<u64> {
+        let spreads = self.seen.iter().filter(|m| m["type"] == "spread");
+        spreads.map(|m| m["seq"].as_u64().unwrap()).collect()
+    }
+
+    pub fn close_code<N: Network, D: Door>(
+        &mut self,
+        server: &mut Server<N, D>,
+    ) -> Option<CloseCode> {
+        server.until("a close", |_| {
+            self.read();
+            self.closed.is_some()
+        });
+        self.closed.clone().flatten().map(|frame| frame.code)
+    }
+}

@@ -1,0 +1,68 @@
+//! A venue's fixture as a source of quotes, for tests and benches that need a stream of frames.
+//!
+//! The first frame of `data/fixtures/<venue>.jsonl` is an ordinary quote. It is returned repeatedly
+//! with its sequence number counting up, in the venue's own layout. `<venue>.toml` says where that
+//! number is.
+
+use spreadwire_market::instrument::InstrumentId;
+use spreadwire_venues::venue::{Symbol, Symbols, VenueSpec};
+use std::path::Path;
+
+/// Number of decimals of every price mantissa, the same for all venues so that their prices
+/// compare.
+pub const PRICE_SCALE: u8 = 10;
+/// Number of decimals of every size mantissa.
+pub const SIZE_SCALE: u8 = 8;
+
+/// An ordinary quote of a venue's fixture.
+pub struct Fixture {
+    /// Subscribed symbols; the quote is one of the first.
+    pub symbols: Symbols,
+    /// Parts of the frame before and after the sequence number.
+    around: (String, String),
+    first: u64,
+}
+
+impl Fixture {
+    /// Reads a venue's fixture.
+    ///
+    /// # Panics
+    /// If it is not as described in `data/README.md`.
+    pub fn of(spec: &VenueSpec) -> Fixture {
+        let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+        let folder = above.map(|it| it.join("data/fixtures")).find(|it| it.is_dir()).unwrap();
+        let read = |extension: &str| {
+            let path = folder.join(format!("{}.{extension}", spec.name));
+            std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+        };
+        let layout: toml::Table = read("toml").parse().unwrap();
+        let frames = read("jsonl");
+        let frame = frames.lines().next().unwrap();
+        let json: serde_json::Value = serde_json::from_str(frame).unwrap();
+        let pointers = layout["sequence"].as_array().unwrap().iter();
+        let number = pointers.filter_map(|p| json.pointer(p.as_str().unwrap())).next().unwrap();
+        let number = number.to_string().trim_matches('"').to_owned();
+        let parts: Vec<&str> = frame.split(&number).collect();
+        let [before, behind] = parts[..] else { panic!("{number} must occur once in {frame}") };
+        let symbol = |(place, symbol): (usize, &toml::Value)| Symbol {
+            text: symbol[0].as_str().unwrap().to_owned(),
+            instrument: InstrumentId(u32::try_from(place).unwrap()),
+            price_scale: PRICE_SCALE,
+            size_scale: SIZE_SCALE,
+        };
+        let symbols = layout["symbols"].as_array().unwrap().iter().enumerate().map(symbol);
+        Fixture {
+            symbols: Symbols::new(symbols.collect()),
+            around: (before.to_owned(), behind.to_owned()),
+            first: number.parse().unwrap(),
+        }
+    }
+
+    /// Returns the quote `count` times with ascending sequence numbers. Rounds count from 0, and
+    /// each continues where the last one ended.
+    pub fn quotes(&self, count: usize, round: usize) -> Vec<String> {
+        let (before, behind) = &self.around;
+        let first = self.first + (round * count) as u64;
+        (first..first + count as u64).map(|n| format!("{before}{n}{behind}")).collect()
+    }
+}

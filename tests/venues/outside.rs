@@ -1,0 +1,102 @@
+//! Every venue's decoders over recorded frames, which are among the real data; see `tests/kit/src/needs.rs`.
+//!
+//! A venue's `data/fixtures/<venue>.toml` lists the recordings, and each is a test.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
+
+mod plain_reader;
+
+use plain_reader::{Case, naive, naive_symbol, symbols};
+use spreadwire_kit::needs::{Need, Test, real_data};
+use spreadwire_venues::venue::VenueSpec;
+use spreadwire_venues::venues::VENUES;
+use std::io::Read as _;
+
+fn main() -> std::process::ExitCode {
+    let mut tests = Vec::new();
+    for spec in VENUES {
+        let layout = Case::of(spec).layout;
+        for file in &layout.real {
+            let (name, test) = (
+                "recorded_quotes_are_taken_by_position_and_are_what_a_plain_reader_finds",
+                recorded_quotes as fn(&'static VenueSpec, &str),
+            );
+            tests.push(of_recording(name, spec, format!("payloads/{file}"), test));
+        }
+        for file in &layout.tapes {
+            let name = "recorded_sessions_are_taken_by_position";
+            tests.push(of_recording(name, spec, format!("tapes/{file}"), recorded_session));
+        }
+    }
+    spreadwire_kit::needs::run(tests)
+}
+
+fn of_recording(
+    name: &str,
+    spec: &'static VenueSpec,
+    file: String,
+    test: fn(&'static VenueSpec, &str),
+) -> Test {
+    Test {
+        name: format!("{name}::{}::{file}", spec.name),
+        needs: vec![Need::RealData(file.clone().into())],
+        run: Box::new(move || test(spec, &file)),
+    }
+}
+
+/// Lists the symbols that quotes are about.
+fn list_symbols(case: &mut Case, quotes: &[Vec<u8>]) {
+    let symbol = |frame: &Vec<u8>| {
+        let json = serde_json::from_slice(frame).ok()?;
+        Some((naive_symbol(&json, &case.layout)?.to_owned(), 10, 8))
+    };
+    let mut list: Vec<(String, u8, u8)> = quotes.iter().filter_map(symbol).collect();
+    list.sort();
+    list.dedup();
+    case.symbols = symbols(&list);
+}
+
+/// Checks that both decoders and the plain reader agree, and that the positional decoder declines
+/// no recorded quote.
+fn recorded_quotes(spec: &'static VenueSpec, file: &str) {
+    let mut case = Case::of(spec);
+    let text = std::fs::read(real_data(file)).unwrap();
+    let frames: Vec<Vec<u8>> =
+        text.trim_ascii_end().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+    list_symbols(&mut case, &frames);
+    case.taken = (0, 0);
+    for frame in &frames {
+        let (before, _) = case.taken;
+        case.agree(frame);
+        let text = String::from_utf8_lossy(frame);
+        assert!(naive(frame, &case.layout, &case.symbols).is_some(), "{text}");
+        assert!(before < case.taken.0, "{}: declined {text}", spec.name);
+    }
+    let (taken, all) = case.taken;
+    println!("{}: by position {taken} of {all} frames of {file}", spec.name);
+}
+
+/// Checks the same over a whole session, in which frames of other channels must be declined.
+fn recorded_session(spec: &'static VenueSpec, file: &str) {
+    let mut case = Case::of(spec);
+    let tape = std::fs::File::open(real_data(file)).unwrap();
+    let mut text = Vec::new();
+    flate2::read::MultiGzDecoder::new(tape).read_to_end(&mut text).unwrap();
+    let frame = |line: &[u8]| line.splitn(2, |b| *b == b' ').nth(1).map(<[u8]>::to_vec);
+    let frames: Vec<Vec<u8>> = text.split(|b| *b == b'\n').filter_map(frame).collect();
+    list_symbols(&mut case, &frames[..1000]);
+    case.taken = (0, 0);
+    let mut quotes = 0;
+    for frame in &frames {
+        let before = case.taken.0;
+        let is_quote = case.decoded_quote(frame).is_some();
+        let text = String::from_utf8_lossy(frame);
+        assert_eq!(before < case.taken.0, is_quote, "{}: {text}", spec.name);
+        quotes += usize::from(is_quote);
+        if quotes % 16 == 0 {
+            case.makes_nothing_up(frame);
+        }
+    }
+    assert!(10_000 < quotes, "{file}: {quotes} quotes");
+    println!("{}: by position all {quotes} quotes of {file}", spec.name);
+}

@@ -1,0 +1,396 @@
+//! A second reader of every venue's quotes, which uses only `serde_json` and plain arithmetic.
+//!
+//! `data/fixtures/<venue>.toml` says where the fields of a quote are. [`Case::decode`] compares the
+//! two decoders of a venue with each other; [`Case::agree`] and [`Case::makes_nothing_up`] compare
+//! them with this reader. It serves tests and fuzz targets.
+#![expect(clippy::unwrap_used, reason = "a fixture that cannot be read ends the run")]
+#![allow(dead_code, reason = "a fuzz target needs a part of it")]
+
+use serde::Deserialize;
+use serde_json::Value;
+use spreadwire_market::clock::MILLI;
+use spreadwire_market::instrument::InstrumentId;
+use spreadwire_venues::venue::{
+    Message, Protocol, QuoteMessage, Rejected, Side, Symbol, Symbols, VenueSpec,
+};
+use std::path::{Path, PathBuf};
+
+/// `<venue>.toml`: where a plain reader finds a quote. Pointers are tried in order.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Layout {
+    /// Spelling, price scale and size scale.
+    pub(crate) symbols: Vec<(String, u8, u8)>,
+    /// Recorded frames, all of them quotes.
+    pub(crate) real: Vec<String>,
+    /// Recorded sessions, with other channels between the quotes.
+    #[serde(default)]
+    pub(crate) tapes: Vec<String>,
+    only: Option<Only>,
+    symbol: Vec<String>,
+    #[serde(default)]
+    symbol_prefix: String,
+    bid: Vec<String>,
+    /// If there are no pointers to sizes, `bid` and `ask` are lists of levels.
+    #[serde(default)]
+    bid_size: Vec<String>,
+    ask: Vec<String>,
+    #[serde(default)]
+    ask_size: Vec<String>,
+    sequence: Vec<String>,
+    #[serde(default = "yes")]
+    sequence_required: bool,
+    restart: Option<u64>,
+    #[serde(default)]
+    event_ms: Vec<String>,
+    #[serde(default)]
+    event_required: bool,
+    kind: Option<Kind>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Only {
+    at: String,
+    is: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kind {
+    at: String,
+    snapshot: String,
+    change: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A venue with its fixture and the decoders of one connection.
+pub(crate) struct Case {
+    pub(crate) spec: &'static VenueSpec,
+    pub(crate) layout: Layout,
+    /// Contents of `<venue>.jsonl`.
+    pub(crate) frames: Vec<Vec<u8>>,
+    pub(crate) symbols: Symbols,
+    protocol: Box<dyn Protocol>,
+    /// Number of frames that the positional decoder accepted, and number of frames given to both.
+    pub(crate) taken: (usize, usize),
+}
+
+impl Case {
+    /// Creates the case of a venue.
+    ///
+    /// # Panics
+    /// If its fixture is not as described in `data/README.md`.
+    pub(crate) fn of(spec: &'static VenueSpec) -> Case {
+        let layout = std::fs::read_to_string(fixture(spec, "toml")).unwrap();
+        let layout: Layout =
+            toml::from_str(&layout).unwrap_or_else(|e| panic!("{}.toml: {e}", spec.name));
+        let frames = std::fs::read(fixture(spec, "jsonl")).unwrap();
+        let frames = frames.strip_suffix(b"\n").unwrap_or(&frames);
+        let frames = frames.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+        let symbols = symbols(&layout.symbols);
+        Case { spec, layout, frames, symbols, protocol: (spec.protocol)(), taken: (0, 0) }
+    }
+
+    /// Returns the result of the general decoder, after checking that the positional decoder agrees
+    /// unless it declines, and that both keep their promises about `out`.
+    ///
+    /// # Panics
+    /// If they do not keep what they promise.
+    pub(crate) fn decode(&mut self, frame: &[u8]) -> Result<Vec<Message>, Rejected> {
+        let mut out = vec![Message::Pong];
+        let result = self.protocol.general(frame, &self.symbols, &mut out);
+        assert_eq!(out[0], Message::Pong, "touched what was there");
+        let said = out.split_off(1);
+        match result {
+            Ok(()) => assert!(!said.is_empty(), "no message, no error"),
+            Err(error) => assert!(said.is_empty(), "{error:?} and yet {said:?}"),
+        }
+        let result = result.map(|()| said);
+        let taken = self.protocol.positional(frame, &self.symbols, &mut out).is_some();
+        assert_eq!(out[0], Message::Pong, "touched what was there");
+        let said = out.split_off(1);
+        let text = String::from_utf8_lossy(frame);
+        self.taken.0 += usize::from(taken);
+        self.taken.1 += 1;
+        if taken {
+            assert_eq!(result, Ok(said), "{}, positional on the right: {text}", self.spec.name);
+            let json = serde_json::from_slice::<Value>(frame);
+            assert!(json.is_ok(), "{}: {text} is no JSON", self.spec.name);
+        } else {
+            assert!(said.is_empty(), "{} declined, and yet {said:?}: {text}", self.spec.name);
+        }
+        result
+    }
+
+    /// Returns the quote in a frame, if the frame is a quote and nothing else.
+    pub(crate) fn decoded_quote(&mut self, frame: &[u8]) -> Option<QuoteMessage> {
+        match self.decode(frame).as_deref() {
+            Ok([Message::Quote(quote)]) => Some(*quote),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// Compares with the naive reader: both must find the same quote, or neither may find one.
+    pub(crate) fn agree(&mut self, frame: &[u8]) {
+        let decoded = self.decoded_quote(frame);
+        let expected = naive(frame, &self.layout, &self.symbols);
+        assert_eq!(decoded, expected, "{}: {}", self.spec.name, String::from_utf8_lossy(frame));
+    }
+
+    /// Compares on a damaged frame. The decoder may find no quote where the naive reader does (for
+    /// example if a key of the wrapper is broken), but it must not find another quote.
+    pub(crate) fn makes_nothing_up(&mut self, frame: &[u8]) {
+        if let Some(decoded) = self.decoded_quote(frame)
+            && !beyond_doubles(frame)
+        {
+            let expected = naive(frame, &self.layout, &self.symbols);
+            let text = String::from_utf8_lossy(frame);
+            assert_eq!(Some(decoded), expected, "{}: {text}", self.spec.name);
+        }
+    }
+}
+
+/// Returns a file of a venue's fixture.
+pub(crate) fn fixture(spec: &VenueSpec, extension: &str) -> PathBuf {
+    let above =
+        Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|it| it.join("data/fixtures"));
+    let folder = above.into_iter().find(|it| it.is_dir()).unwrap();
+    folder.join(format!("{}.{extension}", spec.name))
+}
+
+pub(crate) fn symbols(list: &[(String, u8, u8)]) -> Symbols {
+    let symbols = list.iter().enumerate().map(|(place, (text, price_scale, size_scale))| Symbol {
+        text: text.clone(),
+        instrument: InstrumentId(u32::try_from(place).unwrap()),
+        price_scale: *price_scale,
+        size_scale: *size_scale,
+    });
+    Symbols::new(symbols.collect())
+}
+
+fn find<'a>(json: &'a Value, pointers: &[String]) -> Option<&'a Value> {
+    pointers.iter().find_map(|pointer| json.pointer(pointer))
+}
+
+/// Returns the quote in a frame; `None` if there is none or it is broken.
+pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<QuoteMessage> {
+    let json: Value = serde_json::from_slice(frame).ok()?;
+    if let Some(only) = &layout.only
+        && json.pointer(&only.at)? != &Value::from(only.is.as_str())
+    {
+        return None;
+    }
+    let symbol = naive_symbol(&json, layout)?;
+    let place = symbols.list().iter().position(|s| s.text == symbol)?;
+    let snapshot = match &layout.kind {
+        None => true,
+        Some(kind) => match json.pointer(&kind.at)?.as_str()? {
+            text if text == kind.snapshot => true,
+            text if text == kind.change => false,
+            _ => return None,
+        },
+    };
+    let scales = &symbols.list()[place];
+    let side = |price, size, sign| naive_side(&json, price, size, sign, snapshot, scales);
+    let sequence = match find(&json, &layout.sequence) {
+        Some(value) => Some(naive_integer(value)?),
+        None if layout.sequence_required => return None,
+        None => None,
+    };
+    let ts_event = match find(&json, &layout.event_ms) {
+        Some(value) => Some(naive_integer(value)?.checked_mul(MILLI)?),
+        None if layout.event_required => return None,
+        None => None,
+    };
+    Some(QuoteMessage {
+        symbol: place,
+        bid: side(&layout.bid, &layout.bid_size, 1)?,
+        ask: side(&layout.ask, &layout.ask_size, -1)?,
+        ts_event,
+        sequence,
+        snapshot,
+        restarted: sequence.is_some() && sequence == layout.restart,
+    })
+}
+
+pub(crate) fn naive_symbol<'a>(json: &'a Value, layout: &Layout) -> Option<&'a str> {
+    find(json, &layout.symbol)?.as_str()?.strip_prefix(layout.symbol_prefix.as_str())
+}
+
+/// Returns the best level with a size; `sign` is 1 for bids and -1 for asks.
+fn naive_side(
+    json: &Value,
+    price: &[String],
+    size: &[String],
+    sign: i64,
+    snapshot: bool,
+    scales: &Symbol,
+) -> Option<Side> {
+    let mut levels = Vec::new();
+    if size.is_empty() {
+        for level in find(json, price)?.as_array()? {
+            levels.push((level.as_array()?.first()?, level.get(1)?));
+        }
+    } else {
+        levels.push((find(json, price)?, find(json, size)?));
+    }
+    let none = if levels.is_empty() && !snapshot { Side::Unchanged } else { Side::Empty };
+    let mut parsed = Vec::new();
+    for (px, sz) in levels {
+        let px = naive_decimal(px, scales.price_scale)?;
+        parsed.push((px, naive_decimal(sz, scales.size_scale)?));
+    }
+    parsed.retain(|(px, sz)| *px != 0 && *sz != 0);
+    // The first of equal ones.
+    parsed.sort_by_key(|(px, _)| -sign * px);
+    Some(parsed.first().map_or(none, |&(px, sz)| Side::Level { px, sz }))
+}
+
+fn naive_integer(value: &Value) -> Option<u64> {
+    match value {
+        Value::String(text) if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().ok(),
+        // `-0` is a double for serde_json, and an integer for us.
+        Value::Number(number) if number.as_f64().is_some_and(|n| n == 0.0) => Some(0),
+        Value::Number(number) => number.as_u64(),
+        Value::Null | Value::Bool(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+            None
+        }
+    }
+}
+
+/// Parses digits before and after the point by hand; negative numbers are refused.
+fn naive_decimal(value: &Value, scale: u8) -> Option<i64> {
+    let text = match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    let (text, exponent) = match text.split_once(['e', 'E']) {
+        Some((text, exponent)) => (text, exponent.parse::<i32>().ok()?),
+        None => (text.as_str(), 0),
+    };
+    let (whole, fraction) = match text.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (text, ""),
+    };
+    let (negative, whole) = whole.strip_prefix('-').map_or((false, whole), |rest| (true, rest));
+    let digits = format!("{whole}{fraction}");
+    if whole.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let digits = digits.parse::<num_bigint::BigInt>().ok()?;
+    let shift = i32::from(scale) + exponent - i32::try_from(fraction.len()).ok()?;
+    let power = num_bigint::BigInt::from(10).pow(shift.unsigned_abs().min(99));
+    let scaled = if shift < 0 {
+        (&digits % &power == num_bigint::BigInt::ZERO).then(|| digits / power)?
+    } else {
+        digits * power
+    };
+    let scaled = i64::try_from(scaled).ok()?;
+    (!negative || scaled == 0).then_some(scaled)
+}
+
+/// Returns whether the frame contains a number, outside a string, of which `serde_json` keeps only
+/// the nearest double. Our decoder reads its digits.
+fn beyond_doubles(frame: &[u8]) -> bool {
+    fn any(json: &Value) -> bool {
+        match json {
+            Value::Number(number) => {
+                number.is_f64()
+                    && 15 < number.to_string().bytes().filter(u8::is_ascii_digit).count()
+            }
+            Value::Array(items) => items.iter().any(any),
+            Value::Object(fields) => fields.values().any(any),
+            Value::Null | Value::Bool(_) | Value::String(_) => false,
+        }
+    }
+    serde_json::from_slice(frame).is_ok_and(|json| any(&json))
+}
+
+/// Changes a frame once: at a position, replaces, inserts or removes a byte, copies a piece there,
+/// writes a number in another way, or a byte as an escape.
+pub(crate) type Edit = (u8, usize, u8, usize);
+
+/// Number of kinds of changes in [`edited`].
+pub(crate) const EDITS: u8 = 6;
+
+/// Numbers as a venue might send them one day, or by mistake.
+const NUMBERS: &[&[u8]] = &[
+    b"0",
+    b"-0",
+    b"-1",
+    b"00",
+    b"01",
+    b"1.",
+    b".5",
+    b"1e2",
+    b"1E-2",
+    b"1.5e1",
+    b"+1",
+    b"0x1",
+    b"",
+    b"0.0",
+    b"12345678",
+    b"123456789",
+    b"1234567890123456",
+    b"12345678901234567",
+    b"9223372036854775807",
+    b"9223372036854775808",
+    b"9999999999999999999",
+    b"10000000000000000000",
+    b"18446744073709551615",
+    b"18446744073709551616",
+    b"99999999999999999999",
+    b"0.1234567",
+    b"0.12345678",
+    b"0.123456789",
+    b"0.1234567890123456",
+    b"0.12345678901234567",
+    b"1.00000000000",
+    b"1.000000000000000000000",
+    b"61837.63000000",
+    b"61837.630000001",
+    b"0.0000112351",
+    b"1_0",
+    b"null",
+    b"true",
+    b"\"1\"",
+    b"[]",
+    b"NaN",
+    "\u{661}".as_bytes(),
+];
+
+/// Returns a frame after some changes.
+pub(crate) fn edited(frame: &[u8], edits: &[Edit]) -> Vec<u8> {
+    let mut bytes = frame.to_vec();
+    for &(what, at, byte, from) in edits {
+        let at = at % (bytes.len() + 1);
+        match what % EDITS {
+            0 if at < bytes.len() => bytes[at] = byte,
+            1 if at < bytes.len() => drop(bytes.remove(at)),
+            2 => {
+                let from = from % (bytes.len() + 1);
+                let piece = bytes[from..(from + usize::from(byte % 40)).min(bytes.len())].to_vec();
+                bytes.splice(at..at, piece);
+            }
+            3 => {
+                let is_part = |b: &u8| b.is_ascii_digit() || *b == b'.';
+                let start = at + bytes[at..].iter().position(is_part).unwrap_or(0);
+                let length = bytes[start..].iter().position(|b| !is_part(b)).unwrap_or(0);
+                let number = NUMBERS[from % NUMBERS.len()].iter().copied();
+                bytes.splice(start..start + length, number);
+            }
+            4 if at < bytes.len() => {
+                let escape = format!("\\u{:04x}", bytes[at]).into_bytes();
+                bytes.splice(at..=at, escape);
+            }
+            _ => bytes.insert(at, byte),
+        }
+    }
+    bytes
+}

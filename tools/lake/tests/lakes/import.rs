@@ -1,0 +1,256 @@
+//! Tests `lake import`: every row of a tape is in the lake once and unchanged, or is reported with
+//! the reason. An import that was killed anywhere is finished by the next one.
+
+use crate::recorded::{self, findings, parquet_files};
+use ::lake::import::{Names, Outcome, Step, Work, import};
+use ::lake::tape::Refusal;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, TimestampNanosecondType};
+use indicatif::ProgressBar;
+use spreadwire_lake::table::{QUOTES, TableReader};
+use spreadwire_lake::{layout, lock, recover};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const HEADER: &str = "recv_ts_ns,exch_ts_ns,venue,symbol,bid,bid_qty,ask,ask_qty\n";
+const SHIPPED: &str = "../../data/tapes/model_btc_eth_5s.csv.gz";
+
+fn work<'a>(lake: &'a Path, files: &'a [PathBuf]) -> Work<'a> {
+    Work { lake, files, names: Names::default(), scales: (None, None), segment_rows: 1000 }
+}
+
+fn imported(work: &Work<'_>) -> anyhow::Result<Vec<Outcome>> {
+    import(work, &ProgressBar::hidden(), &mut |_| Ok(()))
+}
+
+fn refusal(done: anyhow::Result<Vec<Outcome>>) -> String {
+    format!("{:#}", done.unwrap_err())
+}
+
+fn tape(folder: &Path, name: &str, rows: &str) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, format!("{HEADER}{rows}")).unwrap();
+    path
+}
+
+/// A row of the lake: its times, and the prices and sizes that are present.
+type Row = (i64, Option<i64>, [Option<f64>; 4]);
+
+/// Returns all quotes of a lake by folder, `exchange=.../symbol=...`, sorted.
+fn rows_of(lake: &Path) -> BTreeMap<String, Vec<Row>> {
+    let mut found: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    for path in parquet_files(lake) {
+        let relative = path.strip_prefix(lake).unwrap();
+        let book: PathBuf = relative.iter().take(2).collect();
+        let rows = found.entry(book.to_string_lossy().into_owned()).or_default();
+        if !relative.starts_with("ledger") {
+            TableReader::open(&path, &QUOTES).unwrap().for_each(|batch| {
+                let batch = batch.unwrap();
+                let time = |at: usize| batch.column(at).as_primitive::<TimestampNanosecondType>();
+                let float = |at: usize, row: usize| {
+                    let column = batch.column(at).as_primitive::<Float64Type>();
+                    column.is_valid(row).then(|| column.value(row))
+                };
+                rows.extend((0..batch.num_rows()).map(|row| {
+                    let event = time(5).is_valid(row).then(|| time(5).value(row));
+                    (time(0).value(row), event, [1, 2, 3, 4].map(|at| float(at, row)))
+                }));
+            });
+        }
+    }
+    found.retain(|_, rows| !rows.is_empty());
+    found.values_mut().for_each(|rows| rows.sort_by(|a, b| a.partial_cmp(b).unwrap()));
+    found
+}
+
+#[test]
+fn the_shipped_tape_is_in_the_lake_row_by_row_and_once() {
+    let home = tempfile::tempdir().unwrap();
+    let (lake, files) = (home.path().join("lake"), [PathBuf::from(SHIPPED)]);
+    let outcome = &imported(&work(&lake, &files)).unwrap()[0];
+    assert_eq!((outcome.rows, outcome.refused.len()), (2065, 0));
+    assert_eq!(findings(&lake), [""; 0]);
+    let mut expected: BTreeMap<String, Vec<Row>> = BTreeMap::new();
+    let gz = flate2::read::MultiGzDecoder::new(fs::File::open(SHIPPED).unwrap());
+    for record in csv::Reader::from_reader(gz).records().map(Result::unwrap) {
+        let venue = match &record[2] {
+            "binance_spot" => "binance",
+            "binance_usdm" => "binance_usdm",
+            "bybit_spot" => "bybit",
+            "okx_spot" => "okx",
+            other => other,
+        };
+        let venue = venue.replace('-', "_");
+        let symbol = record[3].replace("USDT", "#USDT").replace(['/', '-', '_'], "");
+        let float = |at: usize| record[at].parse().ok();
+        let row = (
+            record[0].parse().unwrap(),
+            record[1].parse().ok(),
+            [float(4), float(6), float(5), float(7)],
+        );
+        let book = format!("exchange={venue}/symbol={symbol}");
+        expected.entry(book).or_default().push(row);
+    }
+    expected.values_mut().for_each(|rows| rows.sort_by(|a, b| a.partial_cmp(b).unwrap()));
+    assert_eq!(rows_of(&lake), expected);
+
+    let refused = refusal(imported(&work(&lake, &files)));
+    assert!(refused.contains("in this lake already, as run import-"), "{refused}");
+    let unzipped = home.path().join("same.csv");
+    let mut gz = flate2::read::MultiGzDecoder::new(fs::File::open(SHIPPED).unwrap());
+    std::io::copy(&mut gz, &mut fs::File::create(&unzipped).unwrap()).unwrap();
+    let refused = refusal(imported(&work(&lake, std::slice::from_ref(&unzipped))));
+    assert!(refused.contains("in this lake already"), "the same content: {refused}");
+    let refused = refusal(imported(&work(&home.path().join("new"), &[files[0].clone(), unzipped])));
+    assert!(refused.contains("has the same content as"), "{refused}");
+    assert_eq!(rows_of(&lake), expected);
+}
+
+#[test]
+fn what_cannot_be_a_quote_is_counted_by_reason_and_named() {
+    let home = tempfile::tempdir().unwrap();
+    let lake = home.path().join("lake");
+    let rows = "\
+        1723161600000000001,,okx_spot,BTC-USDT,61000.5,1,61001,2\n\
+        1723161600000000002,,okx_spot,BTC-USDT,,,,\n\
+        1723161600000000003,,okx_spot,BTC-USDT,-5,1,61001,2\n\
+        1723161600000000004,,okx_spot,BTC-USDT,61000.555,1,61001,2\n\
+        ,,okx_spot,BTC-USDT,61000.5,1,61001,2\n\
+        1723161600000000005,,okx_spot,BTC-USDT,abc,1,61001,2\n\
+        1723161600000000006,,okx_spot,BTC-USDT,,1,61001,2\n\
+        1723161600000000007,,okx_spot,../BTC,61000.5,1,61001,2\n\
+        1723161600000000008,,okx_spot,BTC-USDT,61000.5,1\n\
+        1723161600000000000,1723161599000000000,okx_spot,BTC-USDT,61002,,61001,2\n\
+        1723161600000000009,,okx_spot,BTC-USDT,,,61001,0.5\n\
+        1723161600000000010,,okx_spot,BTC-USDT,99999999999999999999,1,61001,2\n";
+    let files = [tape(home.path(), "a.csv", rows)];
+    let outcome = &imported(&Work { scales: (Some(2), None), ..work(&lake, &files) }).unwrap()[0];
+    let expected = [
+        Refusal::Fields,
+        Refusal::Time,
+        Refusal::Name,
+        Refusal::NoPrice,
+        Refusal::SizeAlone,
+        Refusal::NotANumber,
+        Refusal::Negative,
+        Refusal::TooPrecise,
+        Refusal::TooLarge,
+    ];
+    let counted: Vec<_> = outcome.refused.iter().map(|(why, count)| (*why, *count)).collect();
+    assert_eq!(counted, expected.map(|why| (why, 1)));
+    assert_eq!(outcome.named[..2], [(3, Refusal::NoPrice), (4, Refusal::Negative)]);
+    assert_eq!(outcome.rows, 3);
+    let at = |n: i64| 1_723_161_600_000_000_000 + n;
+    let rows = &rows_of(&lake)["exchange=okx/symbol=BTC#USDT"];
+    assert_eq!(
+        rows[..],
+        [
+            (at(0), Some(at(-1_000_000_000)), [Some(61002.0), Some(61001.0), Some(0.0), Some(2.0)]),
+            (at(1), None, [Some(61000.5), Some(61001.0), Some(1.0), Some(2.0)]),
+            (at(9), None, [None, Some(61001.0), None, Some(0.5)]),
+        ]
+    );
+    assert_eq!(findings(&lake), [""; 0]);
+}
+
+#[test]
+fn names_and_decimals_are_those_asked_for() {
+    let home = tempfile::tempdir().unwrap();
+    let lake = home.path().join("lake");
+    let row = |venue: &str| format!("1723161600000000001,,{venue},BTCUSDT,5.25,1.5,6,2\n");
+    let rows = format!("{}{}{}", row("a-1"), row("binance_usdm"), row("binance_spot"));
+    let files = [tape(home.path(), "a.csv", &rows)];
+    let names = Names {
+        venues: vec![("a-1".to_owned(), "okx".to_owned())],
+        instruments: vec![("binance_usdm:BTCUSDT".to_owned(), "BTC/USDT:PERP".to_owned())],
+    };
+    imported(&Work { names, ..work(&lake, &files) }).unwrap();
+    let books: Vec<String> = rows_of(&lake).into_keys().collect();
+    assert_eq!(
+        books,
+        [
+            "exchange=binance/symbol=BTC#USDT",
+            "exchange=binance_usdm/symbol=BTC#USDT:PERP",
+            "exchange=okx/symbol=BTC#USDT"
+        ]
+    );
+    let quotes = parquet_files(&lake.join("exchange=okx"));
+    let metadata = TableReader::open(&quotes[0], &QUOTES).unwrap().metadata().clone();
+    assert_eq!((&*metadata["price_scale"], &*metadata["size_scale"]), ("2", "1"));
+    let other = Names { venues: vec![("a-1".to_owned(), "a_b".to_owned())], ..Names::default() };
+    let twins = [tape(home.path(), "b.csv", &format!("{}{}", row("a-1"), row("a-b")))];
+    let refused = refusal(imported(&Work { names: other, ..work(&lake, &twins) }));
+    assert!(refused.contains("--map") && refused.contains("a_b"), "{refused}");
+}
+
+#[test]
+fn killed_after_any_step_the_next_import_finishes_and_doubles_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let files = [PathBuf::from(SHIPPED)];
+    let whole_lake = home.path().join("whole");
+    let whole = steps_until(&whole_lake, &files, usize::MAX);
+    assert_eq!(whole.len(), 1 + 3 * 3 + 1, "{whole:?}");
+    let expected = rows_of(&whole_lake);
+    for stop in 1..whole.len() {
+        // Between the two imports an engine may start, or compact may run.
+        for between in [nothing, recovered, compacted] {
+            let lake = home.path().join("lake");
+            assert_eq!(steps_until(&lake, &files, stop).len(), stop);
+            between(&lake);
+            let small = Work { scales: (Some(9), None), ..work(&lake, &files) };
+            let refused = refusal(imported(&small));
+            assert!(refused.contains("run it again as it was"), "{refused}");
+            imported(&work(&lake, &files)).unwrap();
+            assert_eq!(rows_of(&lake), expected, "after step {stop}, {:?}", whole[stop - 1]);
+            assert_eq!(findings(&lake), [""; 0], "after step {stop}, {:?}", whole[stop - 1]);
+            assert!(recover::leftovers(&lake).unwrap().is_empty());
+            assert!(recorded::names(&lake.join(layout::JOURNAL)).is_empty());
+            fs::remove_dir_all(&lake).unwrap();
+        }
+    }
+}
+
+fn steps_until(lake: &Path, files: &[PathBuf], stop: usize) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut on_step = |step| {
+        steps.push(step);
+        anyhow::ensure!(steps.len() < stop, "killed");
+        Ok(())
+    };
+    let done = import(&work(lake, files), &ProgressBar::hidden(), &mut on_step);
+    assert_eq!(done.is_err(), stop < usize::MAX);
+    steps
+}
+
+fn nothing(_: &Path) {}
+
+fn recovered(lake: &Path) {
+    for leftover in recover::leftovers(lake).unwrap() {
+        let recovered = leftover.recover(lake, None, None, |_| {});
+        assert_eq!(recovered.failures, [""; 0]);
+    }
+}
+
+fn compacted(lake: &Path) {
+    let work = ::lake::compact::Work {
+        lake,
+        now: spreadwire_market::clock::Clock::host().now(),
+        date: None,
+        min_files: 2,
+        closed_for: 0,
+    };
+    let done = ::lake::compact::compact(&work, &ProgressBar::hidden(), &mut |_| Ok(())).unwrap();
+    assert_eq!(done.left_alone, []);
+}
+
+#[test]
+fn a_recording_engine_is_not_disturbed() {
+    let home = tempfile::tempdir().unwrap();
+    let (lake, files) = (home.path().join("lake"), [PathBuf::from(SHIPPED)]);
+    let lock = lock::recording(&lake).unwrap();
+    let refused = refusal(imported(&work(&lake, &files)));
+    assert!(refused.contains("recording.lock is locked"), "{refused}");
+    drop(lock);
+    imported(&work(&lake, &files)).unwrap();
+}

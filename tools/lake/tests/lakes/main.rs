@@ -1,0 +1,9 @@
+//! Compaction, export and import of small lakes. `outside.rs` has the tests that need Python.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod compact;
+mod export;
+mod exported;
+mod import;
+mod recorded;
