@@ -18,7 +18,7 @@ use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{Catalogue, Listing};
-use spreadwire_market::record::{Kind, Quote, Record, Spread};
+use spreadwire_market::record::{Ended, Kind, Quote, Record, Spread};
 use spreadwire_market::state::State;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,7 +57,8 @@ fn input(catalogue: &Catalogue) -> Vec<Record> {
         now += random.random_range(0..2 * MILLI);
         let listing = &catalogue.listings[random.random_range(0..catalogue.listings.len())];
         if random.random_range(0..200) == 0 {
-            let state = State::ALL[random.random_range(0..State::ALL.len())];
+            let states = [State::Live, State::ALL[random.random_range(0..State::ALL.len())]];
+            let state = states[random.random_range(0..2)];
             records.push(status(listing, state, now));
             continue;
         }
@@ -245,7 +246,7 @@ fn every_layout_gives_the_same_spreads_and_decisions() {
     assert!(opened > 50, "the input must lead to decisions, not {opened}");
     assert!(alone.spreads.len() > QUOTES, "{} spreads", alone.spreads.len());
     let best = |record: &&Record| {
-        record.kind() == Some(Kind::Spread) && SPREADS_MIN_NET <= record.view::<Spread>().net
+        record.is::<Ended>() || record.get().is_some_and(|s: &Spread| SPREADS_MIN_NET <= s.net)
     };
     let recorded: Vec<Record> = alone.spreads.iter().filter(best).copied().collect();
     assert!(!recorded.is_empty() && recorded.len() < alone.spreads.len());

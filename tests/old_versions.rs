@@ -223,7 +223,11 @@ fn an_engine_seals_what_a_killed_one_of_the_old_version_left() {
     let old = json_of(&fixtures().join("lakes/killed.json"));
     for (table, wanted) in old["verify"]["tables"].as_object().unwrap() {
         let found = verdict.tables[table.as_str()];
-        assert_eq!(json!([found.rows, found.first]), json!([wanted["rows"], wanted["first_ns"]]));
+        let wanted_rows = wanted["rows"].as_u64().unwrap();
+        // This engine notes that each instrument is subscribed, if it gets so far.
+        let own = if table == "status" { 3 } else { 0 };
+        assert!((wanted_rows..=wanted_rows + own).contains(&found.rows), "{table}: {found:?}");
+        assert_eq!(json!(found.first), wanted["first_ns"], "{table}");
     }
 }
 
@@ -290,7 +294,16 @@ fn converse(address: &str, conversation: &Value) {
 fn next(socket: &mut WebSocket<TcpStream>) -> Message {
     loop {
         let message = socket.read().unwrap();
-        if !matches!(message, Message::Ping(_) | Message::Pong(_)) {
+        // The venues are silent, and when this engine says so depends on when they accept.
+        let is_skipped = match &message {
+            Message::Ping(_) | Message::Pong(_) => true,
+            Message::Text(text) => {
+                text.contains(r#""type":"status""#) && text.contains(r#""reason":"subscribed""#)
+            }
+            Message::Binary(bytes) => bytes[0] == 3 && bytes[23] == 13,
+            Message::Close(_) | Message::Frame(_) => false,
+        };
+        if !is_skipped {
             return message;
         }
     }
@@ -303,7 +316,9 @@ fn has_all(found: &Value, wanted: &Value, at: &str) {
         (Value::Object(fields), Value::Object(wanted)) => {
             for (name, wanted) in wanted {
                 let found = fields.get(name).unwrap_or_else(|| panic!("{at}: {name} is gone"));
-                let is_free = ["ts", "ts_recv", "engine", "message"].contains(&name.as_str());
+                // Why an instrument is down depends on whether its silent venue has accepted yet.
+                let free = ["ts", "ts_recv", "engine", "message", "reason"];
+                let is_free = free.contains(&name.as_str());
                 if is_free {
                     assert_eq!(found.is_string(), wanted.is_string(), "{at}: {name}");
                 } else {
@@ -331,7 +346,8 @@ fn shape(frame: &[u8]) -> Vec<Vec<u8>> {
         let told = match message[0] {
             // Rows and names; the engine's version precedes the other names.
             1 => [&message[..16], &message[24..]].concat(),
-            3 => [&message[..8], &message[16..]].concat(),
+            // A status has 24 bytes in version 0.1; why it is down depends on its silent venue.
+            3 => [&message[..4], &message[16..23]].concat(),
             _ => message.to_vec(),
         };
         messages.push(told);

@@ -11,9 +11,9 @@ use spreadwire_kit::quotes::{quote, status};
 use spreadwire_market::book::{Book, Spreads};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::{Catalogue, VenueId};
-use spreadwire_market::record::{Kind, Quote, Record, Spread, Status, flags};
-use spreadwire_market::state::State;
-use std::collections::BTreeMap;
+use spreadwire_market::record::{Ended, Kind, Quote, Record, Spread, Status, flags};
+use spreadwire_market::state::{EndReason, State};
+use std::collections::{BTreeMap, BTreeSet};
 
 const VENUES: u8 = 4;
 const INSTRUMENTS: u32 = 2;
@@ -138,6 +138,54 @@ fn naive(records: &[Record]) -> Vec<Naive> {
     out
 }
 
+/// What the naive version knows of each pair: its venues, and whether it stands.
+type Standing = BTreeSet<(u32, u8, u8)>;
+
+/// The ends that should be said, by the definition: a pair that has had a spread ends at the first
+/// quote of one of its venues that does not form it again, and at the first status of one of them
+/// that is not live. Returns (number of the input, instrument, buy venue, sell venue).
+fn naive_ends(records: &[Record], spreads: &[Spread]) -> BTreeSet<(u64, u32, u8, u8)> {
+    let mut standing = Standing::new();
+    let mut ends = BTreeSet::new();
+    for (sequence, record) in (0_u64..).zip(records) {
+        let (instrument, venue) = (record.instrument.0, record.venue.0);
+        let touched =
+            |pair: &(u32, u8, u8)| pair.0 == instrument && (pair.1 == venue || pair.2 == venue);
+        let is_live =
+            record.get::<Status>().is_some_and(|status| status.state == State::Live as u8);
+        if is_live {
+            continue;
+        }
+        let formed: Standing = spreads
+            .iter()
+            .filter(|spread| spread.sequence == sequence)
+            .map(|s| (s.instrument.0, s.buy_venue.0, s.sell_venue.0))
+            .collect();
+        let over: Standing = standing
+            .iter()
+            .filter(|pair| touched(pair) && !formed.contains(pair))
+            .copied()
+            .collect();
+        ends.extend(over.iter().map(|(i, buy, sell)| (sequence, *i, *buy, *sell)));
+        standing = &standing - &over;
+        standing.extend(formed);
+    }
+    ends
+}
+
+/// Returns every spread and every end, in order.
+fn results(records: &[Record], max_net: f64) -> Vec<Record> {
+    let mut book = Book::new(&catalogue()).believing(max_net);
+    let mut results: Vec<Record> = Vec::new();
+    for (sequence, record) in (0_u64..).zip(records) {
+        match record.kind() {
+            Some(Kind::Quote) => book.on_quote(record.view(), sequence, &mut results),
+            _ => book.on_status(record.view(), sequence, &mut results),
+        }
+    }
+    results
+}
+
 fn to_f64(exact: &BigRational) -> f64 {
     // Both parts are small here, so the quotient is within one rounding of the exact value.
     let part = |n: &BigInt| n.to_string().parse::<f64>().unwrap();
@@ -169,6 +217,45 @@ proptest! {
             prop_assert!((spread.gross() - gross).abs() <= (2.0 + gross) * 1e-15);
             prop_assert!((spread.net - net).abs() <= (2.0 + net) * 1e-15);
         }
+    }
+
+    #[test]
+    fn each_spread_that_was_said_ends_once_when_it_can_no_longer_be_traded(
+        steps in steps(), max_net in prop_oneof![Just(f64::INFINITY), 0.01..3.0_f64],
+    ) {
+        let records = records(&steps);
+        let results = results(&records, max_net);
+        let spreads: Vec<Spread> =
+            results.iter().filter_map(|r| r.get::<Spread>().copied()).collect();
+        prop_assert!(spreads.iter().all(|spread| spread.net.abs() <= max_net));
+        let ends: Vec<&Ended> = results.iter().filter_map(Record::get).collect();
+        let told: BTreeSet<_> = ends
+            .iter()
+            .map(|e| (e.sequence, e.instrument.0, e.buy_venue.0, e.sell_venue.0))
+            .collect();
+        prop_assert_eq!(told.len(), ends.len(), "an end is said once");
+        prop_assert_eq!(told, naive_ends(&records, &spreads));
+        for end in ends {
+            let cause = &records[usize::try_from(end.sequence).unwrap()];
+            prop_assert_eq!(end.ts_recv, cause.ts_recv());
+            let reason = EndReason::of_code(end.flags).unwrap();
+            prop_assert!(cause.is::<Quote>() || reason == EndReason::LegNotLive);
+            prop_assert!(max_net.is_finite() || reason != EndReason::Implausible);
+        }
+    }
+
+    #[test]
+    fn what_is_believed_does_not_depend_on_what_is_not(steps in steps()) {
+        // The bound drops spreads, and changes none of the others.
+        let records = records(&steps);
+        let spreads = |max_net| -> Vec<Record> {
+            results(&records, max_net).into_iter().filter(Record::is::<Spread>).collect()
+        };
+        let kept: Vec<Record> = spreads(f64::INFINITY)
+            .into_iter()
+            .filter(|record| record.view::<Spread>().net.abs() <= 0.5)
+            .collect();
+        prop_assert_eq!(spreads(0.5), kept);
     }
 
     #[test]

@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use spreadwire_engine::broadcast::BINARY_SUBPROTOCOL;
 use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
-use spreadwire_market::record::{Gap, RecordingState, Spread, Status};
+use spreadwire_market::record::{Ended, Gap, RecordingState, Spread, Status};
 use spreadwire_market::spread::BPS;
-use spreadwire_market::state::{Reason, State};
+use spreadwire_market::state::{EndReason, Reason, State};
 use spreadwire_rigs::broadcast::flattened::flattened;
 use spreadwire_rigs::broadcast::model::Model;
 use spreadwire_rigs::broadcast::server::{Client, Server, catalogue, settings};
@@ -115,6 +115,18 @@ fn every_field_of_every_message_is_the_one_that_json_has() {
             server.send(varied_status(n, leg, state, previous, reason));
         }
     }
+    for (n, reason) in (200..).zip(EndReason::ALL) {
+        let (instrument, buy_venue, sell_venue) = PAIRS[usize::from(reason as u8)];
+        server.send(Ended {
+            ts_recv: 1_700_000_001_500_000_000 + n,
+            sequence: 7_000 + n,
+            instrument: InstrumentId(instrument),
+            buy_venue: VenueId(buy_venue),
+            sell_venue: VenueId(sell_venue),
+            flags: reason as u8,
+            ..Ended::default()
+        });
+    }
     server.send(Gap::new(1_700_000_002_000_000_000, 123_456_789_012));
     let late: Vec<Spread> =
         (300..).zip(PAIRS).map(|(n, (i, b, s))| varied_spread(n, i, b, s)).collect();
@@ -127,6 +139,7 @@ fn every_field_of_every_message_is_the_one_that_json_has() {
     let told = check_same(&json, &binary);
     let of = |kind: &str| told.iter().filter(|m| m["type"] == kind).collect::<Vec<_>>();
     assert_eq!(of("recording").len(), 1 + RecordingState::ALL.len());
+    assert_eq!(of("ended").len(), EndReason::ALL.len());
     assert_eq!(of("status").len(), 7 + State::ALL.len() * Reason::ALL.len());
     assert_eq!((of("gap").len(), of("hello").len(), of("snapshot").len()), (1, 1, 1));
     let bits: Vec<u64> =

@@ -5,10 +5,40 @@
 
 use serde_json::{Value, json};
 
-const KINDS: [&str; 7] = ["", "catalogue", "spread", "status", "gap", "recording", "snapshot"];
+const KINDS: [&str; 8] =
+    ["", "catalogue", "spread", "status", "gap", "recording", "snapshot", "ended"];
 const STATES: [&str; 5] = ["down", "live", "stale", "gap", "crossed"];
-const REASONS: [&str; 7] =
-    ["quote", "disconnected", "silent", "quiet", "sequence_gap", "crossed", "refused"];
+const HEALTHS: [&str; 10] = [
+    "down",
+    "live",
+    "stale",
+    "gap",
+    "crossed",
+    "one_sided",
+    "lagging",
+    "unreadable",
+    "silent",
+    "refused",
+];
+const REASONS: [&str; 16] = [
+    "quote",
+    "disconnected",
+    "silent",
+    "quiet",
+    "sequence_gap",
+    "crossed",
+    "refused",
+    "one_sided",
+    "empty",
+    "lag",
+    "held_up",
+    "unreadable",
+    "implausible",
+    "subscribed",
+    "no_quote",
+    "out_of_order",
+];
+const END_REASONS: [&str; 3] = ["leg_not_live", "leg_old", "implausible"];
 const GAP_REASONS: [&str; 3] = ["", "slow_client", "engine"];
 const RECORDING: [&str; 4] = ["on", "disk_full", "vanished", "refused"];
 
@@ -80,6 +110,7 @@ fn decode_one(message: &Bytes<'_>) -> Value {
         4 => gap(message),
         5 => recording(message),
         6 => snapshot(message),
+        7 => ended(message),
         _ => panic!("kind {kind}"),
     };
     value["type"] = json!(KINDS[usize::from(kind)]);
@@ -125,12 +156,24 @@ fn spread(message: &Bytes<'_>) -> Value {
 }
 
 fn status(message: &Bytes<'_>) -> Value {
-    message.expect_length(24);
+    message.expect_length(32);
+    message.expect_zeros(25, 32);
     json!({
         "ts_recv": message.u64(8), "instrument": message.u32(16), "venue": message.u8(20),
         "state": STATES[usize::from(message.u8(21))],
         "previous": STATES[usize::from(message.u8(22))],
         "reason": REASONS[usize::from(message.u8(23))],
+        "health": HEALTHS[usize::from(message.u8(24))],
+    })
+}
+
+fn ended(message: &Bytes<'_>) -> Value {
+    message.expect_length(40);
+    message.expect_zeros(39, 40);
+    json!({
+        "seq": message.u64(8), "ts_recv": message.u64(16), "quote_seq": message.u64(24),
+        "instrument": message.u32(32), "buy_venue": message.u8(36), "sell_venue": message.u8(37),
+        "reason": END_REASONS[usize::from(message.u8(38))],
     })
 }
 
@@ -223,6 +266,7 @@ fn hello(mut message: Value) -> Value {
     }
     message["type"] = json!("hello");
     message["protocol"] = json!("spreadwire.v1");
+    message["revision"] = json!(2);
     message
 }
 

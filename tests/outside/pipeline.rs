@@ -193,7 +193,7 @@ pub(crate) fn a_client_in_python_hears_what_the_engine_counts() {
 fn best(outcome: &Outcome) -> Option<f64> {
     let net = |heard: &Heard| match heard {
         Heard::Spread(spread) => Some(spread.net_bps),
-        Heard::Status(_) | Heard::Other(_) => None,
+        Heard::Status(_) | Heard::Ended(_) | Heard::Other(_) => None,
     };
     outcome.heard.iter().filter_map(net).max_by(f64::total_cmp)
 }

@@ -26,8 +26,9 @@ const INSTRUMENTS: usize = 2;
 /// States sent, with their reasons, as `state reason`.
 type Story = &'static [&'static str];
 
-const WELL: Story = &["live quote"];
-const BACK: Story = &["live quote", "down disconnected", "live quote"];
+const NEW: &str = "silent subscribed";
+const WELL: Story = &[NEW, "live quote"];
+const BACK: Story = &[NEW, "live quote", "down disconnected", NEW, "live quote"];
 
 /// Returns a small endless market in real time whose venues all have the same faults.
 fn struck(instruments: usize, kinds: &[FaultKind]) -> exchange_sim::Options {
@@ -194,7 +195,7 @@ fn a_refused_subscription_is_counted_and_asked_for_again() {
     for (venue, told) in stories(&outcome) {
         for mut story in told {
             let before = story.len();
-            story.retain(|state| state != "down refused");
+            story.retain(|state| state != "refused refused");
             named += before - story.len();
             assert_eq!(story, BACK, "states of {venue:?}");
         }
@@ -205,7 +206,7 @@ fn a_refused_subscription_is_counted_and_asked_for_again() {
 
 #[test]
 fn what_is_no_message_is_rejected_and_counted_and_the_connection_goes_on() {
-    let outcome = run(&[FaultKind::Garbage, FaultKind::Truncated], 4 * INSTRUMENTS);
+    let outcome = run(&[FaultKind::Garbage, FaultKind::Truncated], 4 * INSTRUMENTS * WELL.len());
     assert_counted(&outcome, "rejected.malformed", 2);
     assert_rejected(&outcome, 2);
     assert_undisturbed(&outcome);
@@ -216,7 +217,7 @@ fn a_long_message_below_the_limit_is_rejected_and_the_connection_goes_on() {
     // The first is read and has no meaning for us; the second is longer than anything that is read.
     let [short, long] = [exchange_sim::OVERSIZED_LEN / 16, exchange_sim::OVERSIZED_LEN];
     let kinds = [FaultKind::Oversized(short), FaultKind::Oversized(long)];
-    let outcome = run(&kinds, 4 * INSTRUMENTS);
+    let outcome = run(&kinds, 4 * INSTRUMENTS * WELL.len());
     assert_rejected(&outcome, 2);
     assert_counted(&outcome, "rejected.unknown_message", 1);
     assert_counted(&outcome, "rejected.oversized", 1);
@@ -225,7 +226,7 @@ fn a_long_message_below_the_limit_is_rejected_and_the_connection_goes_on() {
 
 #[test]
 fn a_message_of_no_known_kind_is_counted_and_the_connection_goes_on() {
-    let outcome = run(&[FaultKind::Unknown], 4 * INSTRUMENTS);
+    let outcome = run(&[FaultKind::Unknown], 4 * INSTRUMENTS * WELL.len());
     for (venue, counter) in [
         // Events of other streams are not errors there; the list of their names is Binance's own.
         ("binance", "other"),
@@ -241,7 +242,7 @@ fn a_message_of_no_known_kind_is_counted_and_the_connection_goes_on() {
 
 #[test]
 fn skipped_quotes_change_nothing_where_each_message_is_a_full_picture() {
-    let outcome = run(&[FaultKind::Skip(3)], 4 * INSTRUMENTS);
+    let outcome = run(&[FaultKind::Skip(3)], 4 * INSTRUMENTS * WELL.len());
     for venue in &outcome.simulated.stats.venues {
         assert_eq!(venue.withheld, 3, "{}", venue.name);
     }
@@ -251,7 +252,8 @@ fn skipped_quotes_change_nothing_where_each_message_is_a_full_picture() {
 
 #[test]
 fn a_skipped_change_is_a_gap_until_the_next_snapshot() {
-    const STORY: Story = &["live quote", "gap sequence_gap", "live quote"];
+    const STORY: Story =
+        &[NEW, "live quote", "gap sequence_gap", "one_sided one_sided", "live quote"];
     // The simulator sends the quote after a wrong one as a snapshot, and the wrong one as well.
     let mut options = struck(1, &[FaultKind::Skip(3), FaultKind::ZeroSize]);
     options.bybit_deltas = true;
@@ -281,7 +283,7 @@ fn a_skipped_change_is_a_gap_until_the_next_snapshot() {
 
 #[test]
 fn a_crossed_quote_is_told_and_recorded_and_makes_no_spread() {
-    const STORY: Story = &["live quote", "crossed crossed", "live quote"];
+    const STORY: Story = &[NEW, "live quote", "crossed crossed", "live quote"];
     let outcome = run(&[FaultKind::Crossed], 4 * (STORY.len() + WELL.len()));
     assert_told(&outcome, [STORY, WELL]);
     let crossed: Vec<_> = outcome.rows.iter().filter(|r| r.flags & CROSSED != 0).collect();
@@ -298,32 +300,38 @@ fn a_crossed_quote_is_told_and_recorded_and_makes_no_spread() {
 fn leads_to_spreads(outcome: &Outcome, row: &Row) -> bool {
     outcome.heard.iter().any(|heard| match heard {
         Heard::Spread(spread) => spread.quote_seq == row.number,
-        Heard::Status(_) | Heard::Other(_) => false,
+        Heard::Ended(_) | Heard::Status(_) | Heard::Other(_) => false,
     })
 }
 
 #[test]
-fn a_side_without_size_is_absent_and_the_other_side_still_counts() {
-    let outcome = run(&[FaultKind::ZeroSize], 4 * INSTRUMENTS);
+fn a_side_without_size_is_absent_and_ends_every_spread() {
+    const STORY: Story = &[NEW, "live quote", "one_sided one_sided", "live quote"];
+    let outcome = run(&[FaultKind::ZeroSize], 4 * (STORY.len() + WELL.len()));
     let halves: Vec<_> = outcome.rows.iter().filter(|r| r.said.bid.is_none()).collect();
     assert_eq!(halves.len(), 4, "one of each venue");
     for row in halves {
         assert!(row.said.ask.is_some(), "{row:?}");
-        assert!(leads_to_spreads(&outcome, row), "one can still buy there: {row:?}");
+        assert!(!leads_to_spreads(&outcome, row), "{row:?}");
     }
+    assert_told(&outcome, [STORY, WELL]);
     assert_rejected(&outcome, 0);
-    assert_undisturbed(&outcome);
+    assert_counted(&outcome, "connects", 1);
+    outcome.check();
 }
 
 #[test]
-fn a_negative_price_is_rejected_and_no_row() {
-    let outcome = run(&[FaultKind::Negative], 4 * INSTRUMENTS);
+fn a_negative_price_is_rejected_and_no_row_and_ends_the_picture_before_it() {
+    const STORY: Story = &[NEW, "live quote", "unreadable unreadable", "live quote"];
+    let outcome = run(&[FaultKind::Negative], 4 * (STORY.len() + WELL.len()));
     let is_faulty = |w: &&exchange_sim::Written| w.occasion == Occasion::Faulty;
     let faulty = outcome.simulated.written.iter().filter(is_faulty);
     assert_eq!(faulty.count(), 4, "one of each venue was written");
     assert_counted(&outcome, "rejected.negative", 1);
     assert_rejected(&outcome, 1);
-    assert_undisturbed(&outcome);
+    assert_told(&outcome, [STORY, WELL]);
+    assert_counted(&outcome, "connects", 1);
+    outcome.check();
 }
 
 #[test]
@@ -333,11 +341,11 @@ fn a_venue_that_falls_silent_is_stale_until_it_speaks_again() {
     let scene = Scene::set(struck(INSTRUMENTS, &[stall]), of_model(INSTRUMENTS), |config| {
         config.venues.iter_mut().for_each(|venue| venue.max_age_ms = Some(AGE_MAX_MS));
     });
-    let outcome = play(scene, 1, 4 * INSTRUMENTS * 3);
+    let outcome = play(scene, 1, 4 * INSTRUMENTS * 4);
     for told in stories(&outcome).into_values().flatten() {
         // A busy machine may be silent by itself, so there may be more of these.
-        let (first, rest) = told.split_first().unwrap();
-        assert_eq!(first, "live quote");
+        assert_eq!(told[..2], WELL[..]);
+        let rest = &told[2..];
         assert!(2 <= rest.len(), "{told:?}");
         let pairs = rest.chunks(2).all(|pair| pair == ["stale quiet", "live quote"]);
         assert!(pairs, "{told:?}");

@@ -75,7 +75,7 @@ fn a_certificate_that_nobody_trusts_is_told_and_leaves_the_other_venues_live() {
     assert_eq!(stories.len() as u64, others, "nothing is told of okx: {stories:?}");
     for story in stories.values() {
         let states: Vec<_> = story.iter().map(|(state, _)| state.as_str()).collect();
-        assert_eq!(states, ["live", "down"]);
+        assert_eq!(states, ["silent", "live", "down"]);
     }
     // Quotes of okx were never written, because nobody had subscribed to them.
     outcome.check();
@@ -269,7 +269,7 @@ fn a_journal_folder_that_vanishes_in_a_run_is_told_to_clients_and_the_hole_is_ma
         .iter()
         .filter_map(|heard| match heard {
             Heard::Other(text) => Some(text.as_str()),
-            Heard::Spread(_) | Heard::Status(_) => None,
+            Heard::Spread(_) | Heard::Ended(_) | Heard::Status(_) => None,
         })
         .collect();
     assert_eq!(told.len(), 2, "{told:?}");

@@ -18,12 +18,16 @@ const WAIT_MAX: Nanos = 3_600 * SECOND;
 /// again.
 const ANSWER_WITHIN: Nanos = 60 * SECOND;
 
+/// The same for the rest of a request of which one symbol was refused.
+const REST_WITHIN: Nanos = 5 * SECOND;
+
 /// A request that waits for its answer.
 #[derive(Debug)]
 struct Pending {
     request: u64,
     symbols: Vec<usize>,
-    since: Nanos,
+    /// When it is given up.
+    until: Nanos,
 }
 
 /// What is to be asked for at a time.
@@ -187,7 +191,13 @@ impl Subscriptions {
                 let rest = self.pending.swap_remove(place).symbols;
                 self.split(rest.into_iter().filter(|s| Some(*s) != symbol).collect(), symbol, now);
             }
-            _ => symbol.into_iter().for_each(|symbol| self.answered(symbol)),
+            Some(place) => {
+                // The others of the request are accepted soon, or were refused with this one.
+                let pending = &mut self.pending[place];
+                pending.until = pending.until.min(now + REST_WITHIN);
+                symbol.into_iter().for_each(|symbol| self.answered(symbol));
+            }
+            None => symbol.into_iter().for_each(|symbol| self.answered(symbol)),
         }
         symbol
     }
@@ -218,7 +228,7 @@ impl Subscriptions {
     fn expire(&mut self, now: Nanos) {
         let Subscriptions { pending, due, .. } = self;
         pending.retain_mut(|pending| {
-            let waits = now <= pending.since + ANSWER_WITHIN;
+            let waits = now <= pending.until;
             if !waits {
                 due.push(Due { at: now, symbols: std::mem::take(&mut pending.symbols) });
             }
@@ -241,7 +251,7 @@ impl Subscriptions {
             self.pending.push(Pending {
                 request: self.last_request,
                 symbols: part.to_vec(),
-                since: now,
+                until: now + ANSWER_WITHIN,
             });
         }
         messages

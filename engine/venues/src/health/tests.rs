@@ -1,3 +1,5 @@
+//! Tests of the health machine on one line.
+
 use super::*;
 
 /// An instrument on one line, subscribed at time 1.

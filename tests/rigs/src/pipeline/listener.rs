@@ -18,6 +18,7 @@ pub type Key = (VenueId, InstrumentId);
 #[derive(Clone, Debug, PartialEq)]
 pub enum Heard {
     Spread(HeardSpread),
+    Ended(HeardEnd),
     Status(HeardStatus),
     /// Any other message after the snapshot, such as a gap. A test that receives one should know
     /// why.
@@ -41,7 +42,18 @@ pub struct HeardSpread {
     pub quote_seq: u64,
 }
 
-/// A `status`.
+/// An `ended`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeardEnd {
+    pub instrument: InstrumentId,
+    pub buy: VenueId,
+    pub sell: VenueId,
+    pub reason: String,
+    pub ts_recv: u64,
+    pub quote_seq: u64,
+}
+
+/// A `status`; its state is the `health`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HeardStatus {
     pub key: Key,
@@ -71,11 +83,21 @@ struct Text<'a> {
     ts_recv: u64,
     quote_seq: u64,
     venue: &'a str,
-    state: &'a str,
+    health: &'a str,
     reason: &'a str,
     previous: &'a str,
     conflated: bool,
     last: bool,
+    #[serde(borrow)]
+    states: Vec<Text<'a>>,
+}
+
+impl<'a> Text<'a> {
+    /// Returns the fields of a state in a snapshot.
+    fn of_state(state: &Text<'a>) -> Text<'a> {
+        let Text { venue, instrument, health, reason, ts_recv, .. } = *state;
+        Text { venue, instrument, health, reason, ts_recv, ..Text::default() }
+    }
 }
 
 /// Everything received so far.
@@ -179,8 +201,20 @@ fn take(ear: &mut Ear, text: &str, names: &Catalogue) -> bool {
             ear.all.push(Heard::Status(status));
             true
         }
+        "ended" if !parsed.conflated => {
+            ear.all.push(Heard::Ended(ended(&parsed, names)));
+            false
+        }
         "hello" => false,
         "snapshot" if !ear.is_ready => {
+            // What was said before this client came: an instrument begins as down.
+            let said = parsed.states.iter().filter(|state| state.health != "down");
+            for state in said.map(|state| Text { previous: "down", ..Text::of_state(state) }) {
+                let status = status(&state, names);
+                let step = (status.state.clone(), status.reason.clone());
+                ear.stories.entry(status.key).or_default().push(step);
+                ear.all.push(Heard::Status(status));
+            }
             ear.is_ready = parsed.last;
             parsed.last
         }
@@ -209,11 +243,22 @@ fn spread(text: &Text<'_>, names: &Catalogue) -> HeardSpread {
     }
 }
 
+fn ended(text: &Text<'_>, names: &Catalogue) -> HeardEnd {
+    HeardEnd {
+        instrument: names.instrument_named(text.instrument).unwrap(),
+        buy: names.venue_named(text.buy_venue).unwrap(),
+        sell: names.venue_named(text.sell_venue).unwrap(),
+        reason: text.reason.to_owned(),
+        ts_recv: text.ts_recv,
+        quote_seq: text.quote_seq,
+    }
+}
+
 fn status(text: &Text<'_>, names: &Catalogue) -> HeardStatus {
     let venue = names.venue_named(text.venue).unwrap();
     HeardStatus {
         key: (venue, names.instrument_named(text.instrument).unwrap()),
-        state: text.state.to_owned(),
+        state: text.health.to_owned(),
         reason: text.reason.to_owned(),
         previous: text.previous.to_owned(),
         ts_recv: text.ts_recv,

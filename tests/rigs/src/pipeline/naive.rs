@@ -5,18 +5,22 @@
 //! no code with the book, the calculator or the decision.
 
 use crate::pipeline::lake_rows::Row;
-use crate::pipeline::listener::{HeardSpread, HeardStatus, Key};
+use crate::pipeline::listener::{HeardEnd, HeardSpread, HeardStatus, Key};
 use serde_json::{Value, json};
 use spreadwire_market::decision::Settings;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An event that the broadcast and the decision should see, in order.
 #[derive(Clone, Debug)]
 pub enum Event {
     Spread(Spread),
+    Ended(HeardEnd),
     Status(HeardStatus),
 }
+
+/// An instrument, the venue to buy on and the venue to sell on.
+type Way = (InstrumentId, VenueId, VenueId);
 
 /// Buying on one venue and selling on another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,30 +42,74 @@ pub fn events(rows: &[Row], statuses: &[HeardStatus], names: &Catalogue) -> Vec<
     let mut statuses = statuses.iter();
     let mut live: BTreeMap<Key, bool> = BTreeMap::new();
     let mut latest: BTreeMap<Key, &Row> = BTreeMap::new();
+    let mut standing = BTreeSet::new();
     let mut next = 0;
     for row in rows {
-        for _ in next..row.number {
+        for number in next..row.number {
             let status = statuses.next().expect("a number that is no row's is a status's");
-            live.insert(status.key, status.state == "live");
-            events.push(Event::Status(status.clone()));
+            take_status(status, number, &mut live, &mut standing, &mut events);
         }
         next = row.number + 1;
+        let mut ends = Vec::new();
         latest.insert(row.key, row);
         let (venue, instrument) = row.key;
         for other in names.venues_of(instrument) {
             let there = (other, instrument);
             let is_live = |key: &Key| live.get(key).is_some_and(|live| *live);
             let Some(leg) = latest.get(&there).filter(|_| other != venue) else { continue };
-            let age = row.ts_recv.saturating_sub(leg.ts_recv);
+            let is_old = names.venue(other).max_age < row.ts_recv.saturating_sub(leg.ts_recv);
             let is_good = is_live(&row.key) && is_live(&there) && !crossed(row) && !crossed(leg);
-            if is_good && age <= names.venue(other).max_age {
-                let pairs = [spread(row, leg, row), spread(leg, row, row)];
-                events.extend(pairs.into_iter().flatten().map(Event::Spread));
+            for (buy, sell) in [(row, *leg), (*leg, row)] {
+                let way = (instrument, buy.key.0, sell.key.0);
+                match spread(buy, sell, row).filter(|_| is_good && !is_old) {
+                    Some(spread) => {
+                        standing.insert(way);
+                        events.push(Event::Spread(spread));
+                    }
+                    None if standing.remove(&way) => {
+                        let reason = if is_good && is_old { "leg_old" } else { "leg_not_live" };
+                        ends.push(ended(way, reason, row.ts_recv, row.number));
+                    }
+                    None => {}
+                }
             }
         }
+        events.extend(ends);
     }
-    events.extend(statuses.map(|status| Event::Status(status.clone())));
+    for (number, status) in (next..).zip(statuses) {
+        take_status(status, number, &mut live, &mut standing, &mut events);
+    }
     events
+}
+
+/// A status that is not live ends every pair of its leg that stands: by the other venue, and of two
+/// the one that buys on the leg first.
+fn take_status(
+    status: &HeardStatus,
+    number: u64,
+    live: &mut BTreeMap<Key, bool>,
+    standing: &mut BTreeSet<Way>,
+    events: &mut Vec<Event>,
+) {
+    let is_live = status.state == "live";
+    live.insert(status.key, is_live);
+    events.push(Event::Status(status.clone()));
+    if is_live {
+        return;
+    }
+    let (venue, instrument) = status.key;
+    let has_leg = |way: &Way| way.0 == instrument && (way.1 == venue || way.2 == venue);
+    let mut over: Vec<Way> = standing.iter().copied().filter(has_leg).collect();
+    over.sort_by_key(|way| if way.1 == venue { (way.2, 0) } else { (way.1, 1) });
+    for way in over {
+        standing.remove(&way);
+        events.push(ended(way, "leg_not_live", status.ts_recv, number));
+    }
+}
+
+fn ended((instrument, buy, sell): Way, reason: &str, ts_recv: u64, quote_seq: u64) -> Event {
+    let reason = reason.to_owned();
+    Event::Ended(HeardEnd { instrument, buy, sell, reason, ts_recv, quote_seq })
 }
 
 fn crossed(row: &Row) -> bool {
@@ -138,8 +186,8 @@ struct Open {
 pub struct Decider<'a> {
     names: &'a Catalogue,
     rule: &'a Settings,
-    open: BTreeMap<(InstrumentId, VenueId, VenueId), Open>,
-    cool_until: BTreeMap<(InstrumentId, VenueId, VenueId), u64>,
+    open: BTreeMap<Way, Open>,
+    cool_until: BTreeMap<Way, u64>,
     opened: u64,
     lines: Vec<Value>,
 }
@@ -155,12 +203,19 @@ pub fn opportunities(events: &[Event], names: &Catalogue, rule: &Settings) -> Ve
                 last = spread.ts_recv;
                 decider.on_spread(spread);
             }
+            Event::Ended(end) => {
+                let reason = match &*end.reason {
+                    "leg_not_live" => "leg_not_live",
+                    _ => "spread_ended",
+                };
+                let over = (end.instrument, end.buy, end.sell);
+                decider.close_all(|way| *way == over, reason, end.ts_recv);
+            }
             Event::Status(status) if status.state == "live" => {}
             Event::Status(status) => {
                 let (venue, instrument) = status.key;
-                let hit = |(i, buy, sell): &(InstrumentId, VenueId, VenueId)| {
-                    *i == instrument && (*buy == venue || *sell == venue)
-                };
+                let hit =
+                    |(i, buy, sell): &Way| *i == instrument && (*buy == venue || *sell == venue);
                 decider.close_all(hit, "leg_not_live", status.ts_recv);
             }
         }
@@ -196,17 +251,12 @@ impl Decider<'_> {
         }
     }
 
-    fn close_all(
-        &mut self,
-        hit: impl Fn(&(InstrumentId, VenueId, VenueId)) -> bool,
-        reason: &str,
-        ts: u64,
-    ) {
+    fn close_all(&mut self, hit: impl Fn(&Way) -> bool, reason: &str, ts: u64) {
         let ways: Vec<_> = self.open.keys().copied().filter(|way| hit(way)).collect();
         ways.into_iter().for_each(|way| self.close(way, reason, ts));
     }
 
-    fn close(&mut self, way: (InstrumentId, VenueId, VenueId), reason: &str, ts: u64) {
+    fn close(&mut self, way: Way, reason: &str, ts: u64) {
         let open = self.open.remove(&way).unwrap();
         self.cool_until.insert(way, ts + self.rule.cooldown);
         let (instrument, buy, sell) = self.called(way);
@@ -219,7 +269,7 @@ impl Decider<'_> {
         }));
     }
 
-    fn called(&self, way: (InstrumentId, VenueId, VenueId)) -> (&str, &str, &str) {
+    fn called(&self, way: Way) -> (&str, &str, &str) {
         let venue = |id| self.names.venue(id).name.as_str();
         (&self.names.instrument(way.0).name, venue(way.1), venue(way.2))
     }

@@ -60,7 +60,7 @@ impl Outcome {
     pub fn statuses(&self) -> Vec<HeardStatus> {
         let status = |heard: &Heard| match heard {
             Heard::Status(status) => Some(status.clone()),
-            Heard::Spread(_) | Heard::Other(_) => None,
+            Heard::Spread(_) | Heard::Ended(_) | Heard::Other(_) => None,
         };
         self.heard.iter().filter_map(status).collect()
     }
@@ -113,6 +113,7 @@ impl Outcome {
                     seq += 1;
                     heard.seq == seq && spread.is(heard, names)
                 }
+                (Heard::Ended(heard), Event::Ended(end)) => heard == end,
                 (Heard::Status(heard), Event::Status(status)) => heard == status,
                 _ => false,
             };
@@ -158,7 +159,7 @@ impl Outcome {
             ("journalled", rows),
             ("rows", rows),
             ("journal_lost", 0),
-            ("spreads", self.heard.len() as u64 - statuses),
+            ("spreads", self.heard.iter().filter(|h| matches!(h, Heard::Spread(_))).count() as u64),
             ("statuses", statuses),
         ] {
             assert_eq!(json["totals"][name], wanted, "{name} of the summary: {json:#}");
