@@ -290,7 +290,11 @@ impl Pipeline {
             .timed(stopwatch(decision::STAGE));
         let (feed, peers, cold) = connected(to_calculator, &clock, &counters);
         let (feed, quotes) = (
-            feed.timed(stopwatch(feed::STAGE), stopwatch(feed::KERNEL_STAGE)),
+            feed.timed(
+                stopwatch(feed::STAGE),
+                stopwatch(feed::KERNEL_STAGE),
+                stopwatch(feed::EVENT_STAGE),
+            ),
             counters.reader("calculator.quotes").unwrap(),
         );
         let latency = BURSTS.map(|_| Latency::new());

@@ -57,6 +57,10 @@ fn spread(sequence: u64, ts_recv: Nanos) -> Record {
     Spread { ts_recv, sequence, sell_venue: VenueId(1), ..Spread::zeroed() }.into()
 }
 
+fn ended(sequence: u64, ts_recv: Nanos) -> Record {
+    Ended { ts_recv, sequence, sell_venue: VenueId(1), ..Ended::default() }.into()
+}
+
 fn opened(id: u64, ts_recv: Nanos) -> Record {
     Opened { id, ts_recv, sell_venue: VenueId(1), ..Opened::zeroed() }.into()
 }
@@ -303,6 +307,8 @@ fn mixed() -> Vec<Record> {
         status(1, State::Live, Reason::Quote, MIDNIGHT + 5),
         quote(0, 0, MIDNIGHT + HOUR),
         spread(18, MIDNIGHT + HOUR),
+        ended(18, MIDNIGHT + HOUR),
+        ended(12, MIDNIGHT - 5),
         closed(1, MIDNIGHT + HOUR),
         quote(0, 0, MIDNIGHT + 2),
     ]
@@ -317,7 +323,7 @@ fn every_record_is_a_row_of_its_hour_in_order_and_the_ledger_tells_where() {
     let sealed = lake.seal(&segment).unwrap();
     assert!(!segment.exists(), "what is sealed is deleted");
     let wanted = oracle(&records, first);
-    assert_eq!(wanted.len(), 10, "{:?}", wanted.keys());
+    assert_eq!(wanted.len(), 12, "{:?}", wanted.keys());
     let parquet = |folder: &String| lake.path().join(folder).join("run-000003.parquet");
     let data = parquet_files(lake.path()).into_iter();
     let data: Vec<_> = data.filter(|path| !path.starts_with(lake.path().join("ledger"))).collect();

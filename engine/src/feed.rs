@@ -44,6 +44,9 @@ pub const STAGE: &str = "read_to_quote";
 /// The stage before it, where the kernel stamps what it receives: the kernel's stamp of the youngest
 /// segment of a read to the receive time.
 pub const KERNEL_STAGE: &str = "kernel_to_read";
+/// The stage before that: the venue's event time to the receive time, with the difference of the two
+/// clocks in it. Quotes that tell no event time, or that of an old change, are left out.
+pub const EVENT_STAGE: &str = "event_to_read";
 
 /// Up to this many connections are read in turn without asking which one is ready. Measured
 /// (`benches/websocket_read.rs`, groups `idle` and `ready`): a read that finds nothing costs 400 ns a
@@ -83,6 +86,8 @@ pub struct Feed {
     stopwatch: Stopwatch,
     /// From the kernel's stamp to the read.
     kernel: Stopwatch,
+    /// From the venue's event to the read.
+    event: Stopwatch,
 }
 
 /// How the kernel tells which sockets have something.
@@ -139,6 +144,7 @@ impl Feed {
             readiness,
             stopwatch: Stopwatch::alone(STAGE, clock.clone()),
             kernel: Stopwatch::alone(KERNEL_STAGE, clock.clone()),
+            event: Stopwatch::alone(EVENT_STAGE, clock.clone()),
             clock,
             housekeeping_at: 0,
             ages_at: 0,
@@ -155,11 +161,13 @@ impl Feed {
         self.connections.iter().flat_map(Connection::decoded).chain([fed]).collect()
     }
 
-    /// Returns the feed timed by these: from the read to the edge, and from the kernel to the read.
+    /// Returns the feed timed by these: from the read to the edge, from the kernel to the read, and
+    /// from the event to the read.
     #[must_use]
-    pub fn timed(mut self, stopwatch: Stopwatch, kernel: Stopwatch) -> Feed {
+    pub fn timed(mut self, stopwatch: Stopwatch, kernel: Stopwatch, event: Stopwatch) -> Feed {
         self.stopwatch = stopwatch;
         self.kernel = kernel;
+        self.event = event;
         self
     }
 
@@ -280,9 +288,10 @@ impl Feed {
 
     #[inline]
     fn read(&mut self, place: usize) -> usize {
-        let Feed { connections, output, cold, readiness, clock, stopwatch, kernel, .. } = self;
+        let Feed { connections, output, cold, readiness, clock, stopwatch, kernel, event, .. } =
+            self;
         let registry = readiness.as_ref().map(Readiness::registry);
-        let mut around = Around { output, cold, clock, stopwatch, kernel };
+        let mut around = Around { output, cold, clock, stopwatch, kernel, event };
         let connection = &mut connections[place / LINES_MAX];
         let frames = connection.read(place % LINES_MAX, &mut around, registry);
         stopwatch.end_lap();
@@ -305,6 +314,7 @@ impl Agent for Feed {
     fn do_work(&mut self, now: Nanos) -> usize {
         self.stopwatch.turn(now);
         self.kernel.turn(now);
+        self.event.turn(now);
         if self.stopped {
             // What is decoded already still goes out.
             return usize::from(self.output.is_waiting() && self.output.has_room());
@@ -338,6 +348,7 @@ impl Agent for Feed {
     fn report(&mut self, report: &mut Report) {
         report.stopwatch(&mut self.stopwatch);
         report.stopwatch(&mut self.kernel);
+        report.stopwatch(&mut self.event);
     }
 }
 

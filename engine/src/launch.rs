@@ -361,8 +361,9 @@ impl Wiring<'_> {
         let agent = Feed::new(&feed.role, connections, edge, cold, clock.clone(), seed, counters)?;
         let venues: Vec<VenueId> = venues.into_iter().collect();
         let kernel = self.stopwatch_of(feed::KERNEL_STAGE, venues.clone());
+        let event = self.stopwatch_of(feed::EVENT_STAGE, venues.clone());
         let stopwatch = self.stopwatch_of(feed::STAGE, venues);
-        let agent = agent.timed(stopwatch, kernel);
+        let agent = agent.timed(stopwatch, kernel, event);
         self.stages.extend(agent.stages());
         let busy_polled = 0 < self.plan.sockets.busy_poll_us;
         self.add(if busy_polled { agent.reading_directly() } else { agent });

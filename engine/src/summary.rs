@@ -11,7 +11,8 @@ use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::{Counters, UnknownCounter};
 
 /// Latency stages for the table, in the order of the data flow.
-const STAGES: [&str; 7] = [
+const STAGES: [&str; 8] = [
+    "event_to_read",
     "kernel_to_read",
     "read_to_quote",
     "read_to_spread",

@@ -444,6 +444,52 @@ mod tests {
     }
 
     #[test]
+    fn the_end_of_a_spread_closes_its_pair_and_no_other() {
+        let end = |pair: (u8, u8), reason: EndReason| -> Record {
+            let (buy_venue, sell_venue) = (VenueId(pair.0), VenueId(pair.1));
+            let flags = reason as u8;
+            Ended { ts_recv: 3, buy_venue, sell_venue, flags, ..Ended::default() }.into()
+        };
+        let open = [spread_of(1, 0, (2, 1), 0.002), spread_of(2, 0, (1, 2), 0.002)];
+        for (reason, told) in [
+            (EndReason::LegNotLive, "leg_not_live"),
+            (EndReason::LegOld, "spread_ended"),
+            (EndReason::Implausible, "spread_ended"),
+        ] {
+            let records = [&open[..], &[end((2, 1), reason), end((2, 1), reason)]].concat();
+            assert_eq!(story(&records), ["+1", "+2", &format!("-1 {told}@3 peak 0.002")]);
+            assert_eq!(story(&[open[0], end((0, 1), reason)]), ["+1"]);
+        }
+        let unknown = Ended { flags: 77, ..*end((2, 1), EndReason::LegOld).view::<Ended>() };
+        assert_eq!(
+            story(&[open[0], unknown.into()]).len(),
+            2,
+            "a reason of a later version closes"
+        );
+    }
+
+    #[test]
+    fn a_spread_that_has_waited_too_long_opens_nothing_and_still_closes() {
+        let mut maker = maker().acting_within(50);
+        let mut out = Vec::new();
+        maker.at(151);
+        maker.on_record(&spread(100, 0, 0.002), &mut out);
+        assert_eq!((out.len(), maker.too_old()), (0, 1));
+        maker.on_record(&spread(100, 0, 0.0), &mut out);
+        assert_eq!(maker.too_old(), 1, "that opens nothing at any age");
+        maker.at(150);
+        maker.on_record(&spread(100, 0, 0.002), &mut out);
+        assert_eq!(out.len(), 1, "as old as allowed");
+        maker.at(1_000);
+        maker.on_record(&spread(101, 0, 0.0), &mut out);
+        assert_eq!((out.len(), maker.open_now()), (2, 0));
+        let mut always = DecisionMaker::new(&catalogue(), settings());
+        always.at(Nanos::MAX);
+        always.on_record(&spread(0, 0, 0.002), &mut out);
+        assert_eq!(out.len(), 3, "without a limit");
+    }
+
+    #[test]
     fn instruments_that_are_not_enabled_open_nothing() {
         assert!(story(&[spread(1, 1, 0.5)]).is_empty());
     }

@@ -52,6 +52,8 @@ pub(super) struct Around<'a> {
     pub(super) stopwatch: &'a mut Stopwatch,
     /// From the kernel's stamp to the read.
     pub(super) kernel: &'a mut Stopwatch,
+    /// From the venue's event to the read.
+    pub(super) event: &'a mut Stopwatch,
 }
 
 /// A line of a connection, or the place for one.
@@ -376,8 +378,8 @@ impl Reader for Reading<'_, '_> {
 
     #[inline]
     fn on_frame(&mut self, frame: RawFrame<'_>, ts_recv: Nanos) -> Heard {
-        let Around { output, cold, stopwatch, .. } = &mut *self.around;
-        let mut out = Out { output, notices: &cold.notices, stopwatch };
+        let Around { output, cold, stopwatch, event, .. } = &mut *self.around;
+        let mut out = Out { output, notices: &cold.notices, stopwatch, event };
         let heard = self.desk.on_frame(self.slot, frame, ts_recv, &mut out);
         self.closing |= heard.closing;
         // Its quotes have gone out: what keeps the frame does not hold them up.

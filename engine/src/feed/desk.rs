@@ -47,6 +47,8 @@ pub(super) struct Out<'a> {
     pub(super) notices: &'a Sender<Notice>,
     /// From the read to each quote.
     pub(super) stopwatch: &'a mut Stopwatch,
+    /// From the venue's event to the read.
+    pub(super) event: &'a mut Stopwatch,
 }
 
 /// Counters of a desk.
@@ -385,6 +387,9 @@ impl Desk {
                 self.counters.quotes.add(1);
                 self.counters.passed[symbol].add(1);
                 self.counters.scores[arrival.line].won.add(1);
+                if outcome.is_measured {
+                    out.event.record(self.venue, quote.ts_event, quote.ts_recv);
+                }
                 out.output.pass(quote.into());
                 true
             }
@@ -497,6 +502,7 @@ mod tests {
         notices: Sender<Notice>,
         noticed: Receiver<Notice>,
         stopwatch: Stopwatch,
+        event: Stopwatch,
         counters: Counters,
     }
 
@@ -516,13 +522,13 @@ mod tests {
             let (notices, noticed) = channel::bounded(2);
             let stopwatch = Stopwatch::alone("stage", Clock::manual(0));
             let outlet = Outlet::new(edge);
-            Rig { desk, outlet, records, notices, noticed, stopwatch, counters }
+            let event = Stopwatch::alone("event", Clock::manual(0));
+            Rig { desk, outlet, records, notices, noticed, stopwatch, event, counters }
         }
 
         fn frame(&mut self, frame: RawFrame<'_>, now: Nanos) -> Heard {
-            let (output, notices, stopwatch) =
-                (&mut self.outlet, &self.notices, &mut self.stopwatch);
-            self.desk.on_frame(0, frame, now, &mut Out { output, notices, stopwatch })
+            let Rig { outlet: output, notices, stopwatch, event, .. } = self;
+            self.desk.on_frame(0, frame, now, &mut Out { output, notices, stopwatch, event })
         }
 
         fn open(&mut self, now: Nanos) -> Vec<String> {

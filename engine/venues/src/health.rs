@@ -47,6 +47,8 @@ pub struct Outcome {
     pub status: Option<Status>,
     /// The quote, or the reason why there is none.
     pub quote: Result<Quote, Discard>,
+    /// Whether the quote's event time is that of this update.
+    pub is_measured: bool,
 }
 
 /// The bounds within which a quote is taken for true.
@@ -232,7 +234,8 @@ impl Health {
         self.numbering.accept(arrival.line, message);
         (self.last, self.known, self.lost) = (quote, true, false);
         let status = self.turn(verdict.0, verdict.1, ts_recv);
-        Outcome { status, quote: Ok(quote) }
+        let is_measured = measured && message.ts_event.is_some();
+        Outcome { status, quote: Ok(quote), is_measured }
     }
 
     /// Notes a message of this instrument that cannot be decoded: the last quote has been replaced
@@ -381,7 +384,7 @@ impl Health {
 }
 
 fn dropped(status: Option<Status>, why: Discard) -> Outcome {
-    Outcome { status, quote: Err(why) }
+    Outcome { status, quote: Err(why), is_measured: false }
 }
 
 /// Returns price and size of a side after a message; both are 0 if the side is empty.

@@ -34,6 +34,7 @@ struct Rig {
     records: ring::Receiver,
     stopwatch: Stopwatch,
     kernel: Stopwatch,
+    event: Stopwatch,
     counters: Counters,
     peer: Peer,
     /// What the connection waits by, drawn a second time.
@@ -71,6 +72,7 @@ impl Rig {
             records,
             stopwatch: stopwatch("stage"),
             kernel: stopwatch("kernel"),
+            event: stopwatch("event"),
             clock,
             counters,
             peer: Peer::default(),
@@ -93,12 +95,12 @@ impl Rig {
     /// One turn of a feed: timers, ages, then the socket.
     fn turn(&mut self) -> usize {
         self.clock.set(self.now);
-        let Rig { connection, cold, outlet: output, clock, stopwatch, kernel, .. } = self;
+        let Rig { connection, cold, outlet: output, clock, stopwatch, kernel, event, .. } = self;
         let mut pass = |record| output.pass(record);
         connection.keep_up(self.now, cold, None, &mut pass);
         connection.on_time(self.now, cold, &mut pass);
         connection.ask_again(0);
-        connection.read(0, &mut Around { output, cold, clock, stopwatch, kernel }, None)
+        connection.read(0, &mut Around { output, cold, clock, stopwatch, kernel, event }, None)
     }
 
     /// Turns for this long.

@@ -6,8 +6,9 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value, json};
 use spreadwire_engine::broadcast::network::Network;
 use spreadwire_market::decimal;
-use spreadwire_market::record::{Spread, Status};
-use spreadwire_market::state::State;
+use spreadwire_market::instrument::{InstrumentId, VenueId};
+use spreadwire_market::record::{Ended, Spread, Status};
+use spreadwire_market::state::{EndReason, State};
 use std::collections::BTreeMap;
 
 /// A client's knowledge, by the rules of `docs/broadcast.md`.
@@ -31,14 +32,16 @@ impl View {
                 }
                 self.state(message);
             }
+            "ended" => {
+                self.spreads.remove(&key_of(message));
+            }
             "gap" if message["reason"] == "engine" => self.spreads.clear(),
             _ => {}
         }
     }
 
     fn spread(&mut self, s: &Value) {
-        let key = (text(s, "instrument"), text(s, "buy_venue"), text(s, "sell_venue"));
-        self.spreads.insert(key, (s["seq"].as_u64().unwrap(), text(s, "sell_px")));
+        self.spreads.insert(key_of(s), (s["seq"].as_u64().unwrap(), text(s, "sell_px")));
     }
 
     fn state(&mut self, s: &Value) {
@@ -48,6 +51,10 @@ impl View {
     fn forget(&mut self, instrument: &str, venue: &str) {
         self.spreads.retain(|(i, b, s), _| i != instrument || (b != venue && s != venue));
     }
+}
+
+fn key_of(pair: &Value) -> (String, String, String) {
+    (text(pair, "instrument"), text(pair, "buy_venue"), text(pair, "sell_venue"))
 }
 
 pub fn text(of: &Value, field: &str) -> String {
@@ -105,6 +112,25 @@ impl Model {
         s
     }
 
+    /// Ends the spread of a pair, whether it stands or not. It is told with the number of the last
+    /// spread, and takes none itself.
+    fn ended(&mut self) -> Ended {
+        let instrument = self.below(self.instruments);
+        let (buy, sell) = self.pair(instrument);
+        self.told.push(json!({
+            "type": "ended", "after_seq": self.seq, "instrument": format!("C{instrument}/USDT"),
+            "buy_venue": format!("venue{buy}"), "sell_venue": format!("venue{sell}"),
+            "reason": "leg_old",
+        }));
+        Ended {
+            instrument: InstrumentId(instrument),
+            buy_venue: VenueId(buy),
+            sell_venue: VenueId(sell),
+            flags: EndReason::LegOld as u8,
+            ..Ended::default()
+        }
+    }
+
     fn status(&mut self) -> Status {
         let instrument = self.below(self.instruments);
         let (venue, _) = self.pair(instrument);
@@ -119,9 +145,13 @@ impl Model {
     /// Sends some records. The last is a spread, so that its number identifies what came before.
     pub fn batch<N: Network, D: Door>(&mut self, server: &mut Server<N, D>) {
         for _ in 0..self.below(8) {
-            if self.below(6) == 0 {
+            let chance = self.below(8);
+            if chance == 0 {
                 let status = self.status();
                 server.send(status);
+            } else if chance == 1 {
+                let ended = self.ended();
+                server.send(ended);
             } else {
                 let spread = self.spread();
                 server.send(spread);
