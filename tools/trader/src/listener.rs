@@ -306,3 +306,26 @@ fn not_open<R: tungstenite::handshake::HandshakeRole>(
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_read_ends_at_its_deadline_although_bytes_are_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        peer.write_all(b"abc").unwrap();
+        let clock = Clock::manual(SECOND);
+        let mut timed = Timed { socket, clock: clock.clone(), until: 0 };
+        let mut byte = [0];
+        timed.allow(PATIENCE);
+        assert_eq!(timed.read(&mut byte).unwrap(), 1);
+        clock.set(SECOND + u64::try_from(PATIENCE.as_nanos()).unwrap() + 1);
+        assert_eq!(timed.read(&mut byte).unwrap_err().kind(), ErrorKind::WouldBlock);
+        timed.allow(PATIENCE);
+        assert_eq!((timed.read(&mut byte).unwrap(), byte), (1, *b"b"));
+    }
+}

@@ -113,10 +113,8 @@ impl Decoder {
 fn health(fields: &StateFields) -> Option<State> {
     let state = State::of_name(&fields.state)?;
     let Some(health) = &fields.health else { return Some(state) };
-    match State::of_name(health)? {
-        State::Live => Some(state),
-        health => Some(health),
-    }
+    let health = State::of_name(health)?;
+    Some(if health == State::Live { state } else { health })
 }
 
 /// Returns the record of the journal's state; `None` for a state of a later version.
