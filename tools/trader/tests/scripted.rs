@@ -302,10 +302,9 @@ impl Virtual {
 
     /// Listens until the connection is lost; returns why, and the pause.
     fn until_lost(&mut self) -> (String, bool, Nanos) {
-        match self.until(|news| matches!(news, News::Lost { .. })) {
-            News::Lost { why, refused, retry_in } => (why, refused, retry_in),
-            other => panic!("{other:?}"),
-        }
+        let news = self.until(|news| matches!(news, News::Lost { .. }));
+        let News::Lost { why, refused, retry_in } = news else { panic!("{news:?}") };
+        (why, refused, retry_in)
     }
 }
 
@@ -329,7 +328,7 @@ fn a_server_that_says_hello_and_leaves_is_asked_less_and_less_often() {
             in_nine_seconds += usize::from(at.clock.now() < START + 9 * SECOND);
             let (why, refused, retry_in) = at.until_lost();
             assert!(why.contains("restarting") && !refused, "{why}");
-            let least = (100 * MILLI << attempt).min(15 * SECOND);
+            let least = ((100 * MILLI) << attempt).min(15 * SECOND);
             assert!((least..=30 * SECOND).contains(&retry_in), "attempt {attempt}: {retry_in}");
             assert!(at.records.last().unwrap().is::<Gap>());
             at.wait(retry_in - 1);

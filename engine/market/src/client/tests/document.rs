@@ -68,7 +68,7 @@ fn every_message_of_the_document_is_understood() {
         assert_eq!(heard, heard_of(message), "{message}");
         let kinds: Vec<Kind> = records.iter().filter_map(Record::kind).collect();
         assert_eq!(kinds, kinds_of(message), "{message}");
-        assert!(!client.new_doubt().is_some(), "{message}");
+        assert!(client.new_doubt().is_none(), "{message}");
         for record in records {
             if let Some(spread) = record.get::<Spread>() {
                 check_spread(spread);

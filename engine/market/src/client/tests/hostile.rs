@@ -440,7 +440,7 @@ fn a_leg_is_live_only_if_every_word_says_so() {
     ]);
     for word in State::ALL.into_iter().filter(|state| *state != State::Live) {
         let message = with(status("b", word.basic().name()), json!({"health": word.name()}));
-        check(word.name(), Listener::in_step(), &[message.clone()], Right::Ended);
+        check(word.name(), Listener::in_step(), std::slice::from_ref(&message), Right::Ended);
         let mut listener = Listener::in_step();
         listener.take(&message).unwrap();
         let record: &Status = listener.records.last().unwrap().view();
