@@ -44,10 +44,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use trader::{News, Rule, SpreadListener, Trader, told, told_of_recording};
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped by Ctrl-C, SIGTERM or --for
+  1  something failed
+  2  wrong arguments or configuration
+  3  the server speaks another version of the protocol; trying again is useless";
+
 /// Listens to the engine's broadcast and reports when opportunities open and close. Places no
 /// orders.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Arguments {
     /// Address of the broadcast server.
     #[arg(long, default_value = "ws://127.0.0.1:8181")]

@@ -235,14 +235,17 @@ fn a_refusal_closes_what_is_open_and_is_told_and_counted_once() {
 }
 
 #[test]
-fn nothing_opens_on_what_is_old_or_has_a_state_that_is_not_known() {
+fn nothing_opens_amid_a_snapshot_on_what_is_old_or_where_a_state_is_not_known() {
     let now = Clock::host().now();
+    let mut first = snapshot(now);
+    first["last"] = json!(false);
     let melted = json!({
         "type": "status", "venue": "b", "instrument": "X/Y", "state": "live", "health": "melted",
         "reason": "quote", "ts_recv": now, "previous": "live",
     });
     let hour = 3600 * SECOND;
     let (output, _) = run(vec![
+        Closes(vec![good_hello(), first, spread(1, now, "105")], "amid a snapshot"),
         Says(vec![
             good_hello(),
             snapshot(now),
