@@ -48,7 +48,8 @@ const FILTERS_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// A spread whose receive time is further in the past is not acted on, ns. This includes the
-    /// difference between the clocks of the two hosts. Default 1 s.
+    /// difference between the clocks of the two hosts. Default 1 s: a message takes milliseconds,
+    /// so a client that is this late does not keep up.
     pub max_age: Nanos,
     /// A time further ahead of the client's clock cannot be right, ns. Default 1 s.
     pub ahead_max: Nanos,

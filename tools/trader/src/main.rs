@@ -217,7 +217,7 @@ impl Session {
         let (instruments, venues) = (catalogue.instruments.len(), catalogue.venues.len());
         eprintln!("connected to {url}: {instruments} instruments, {venues} venues");
         for name in self.trader.connected(catalogue) {
-            eprintln!("the server does not list {name}");
+            eprintln!("the server does not list {}", escape(&name));
         }
     }
 

@@ -136,8 +136,9 @@ fn run(scripts: Vec<Connection>) -> (Output, usize) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (url, accepted) = (url(address), AtomicUsize::new(0));
-    let arguments = "--entry-bps 20 --exit-bps 5 --cooldown-ms 0 --max-age-ms 60000".split(' ');
-    let arguments = ["--url", &url].into_iter().chain(arguments);
+    // A trader that does not end by itself is stopped, and the test fails by its exit code.
+    let rest = "--entry-bps 20 --exit-bps 5 --cooldown-ms 0 --max-age-ms 60000 --for 30".split(' ');
+    let arguments = ["--url", &url].into_iter().chain(rest);
     std::thread::scope(|scope| {
         let _release = Release(address);
         scope.spawn(|| serve(&listener, scripts, &accepted));
