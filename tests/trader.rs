@@ -8,6 +8,7 @@ use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters, HoldSender};
 use spreadwire_kit::recommendations::recommendations;
 use spreadwire_kit::{catalogue, quotes};
+use spreadwire_market::client::{Heard, Limits};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::decision::{self, DecisionMaker};
@@ -17,7 +18,7 @@ use spreadwire_market::spread::{BPS, FeeFactors};
 use spreadwire_market::state::{CloseReason, Reason, State};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use trader::{Heard, News, Rule, SpreadListener, Trader};
+use trader::{News, Rule, SpreadListener, Trader};
 
 const START: Nanos = 1_700_000_000 * SECOND;
 /// Number of calls of `listen` without news after which a test gives up: a minute and a half.
@@ -47,13 +48,16 @@ fn status(step: u64, instrument: u32, venue: u8, state: State) -> Record {
 
 /// A sequence with openings, an exit, a leg that ends, and an opportunity left open.
 fn story() -> Vec<Record> {
-    let mut records = Vec::new();
+    let legs = (0..2).flat_map(|instrument| (0..3).map(move |venue| (instrument, venue)));
+    let live = legs.map(|(instrument, venue)| status(0, instrument, venue, State::Live));
+    let mut records: Vec<Record> = live.collect();
     for step in 0..400 {
         let (instrument, buy) = (u32::from(step % 3 == 0), u8::try_from(step % 2).unwrap());
         let swing = i64::try_from(step * 37 % 600).unwrap();
         records.push(spread(step, instrument, buy, 2, 100_000 + swing));
         if step % 50 == 49 {
             records.push(status(step, instrument, buy, State::Stale));
+            records.push(status(step, instrument, buy, State::Live));
         }
     }
     records.push(spread(500, 0, 0, 1, 100_900));
@@ -113,6 +117,7 @@ fn listen(
             }
             News::Records(heard) => trader.take(*heard, &records, events),
             News::Lost { .. } => trader.take(Heard::CatchingUp, &records, events),
+            News::OtherProtocol { why } => panic!("{why}"),
         }
         if done(&news, &records) {
             return;
@@ -140,7 +145,8 @@ fn the_trader_decides_as_the_engine_and_survives_the_server() {
     let mut trader = Trader::new(rule());
     std::thread::scope(|scope| {
         let (address, mut edge, thread) = serve(scope, "127.0.0.1:0".parse().unwrap());
-        let mut listener = SpreadListener::new(format!("ws://{address}"), Clock::host());
+        let mut listener =
+            SpreadListener::new(format!("ws://{address}"), Limits::timeless(), Clock::host());
         let whole = |news: &News, _: &[Record]| matches!(news, News::Records(Heard::InStep));
         listen(&mut listener, &mut trader, &mut events, whole);
         assert_eq!(
@@ -170,6 +176,8 @@ fn the_trader_decides_as_the_engine_and_survives_the_server() {
         let (_, mut edge, _) = serve(scope, address);
         let back = |news: &News, _: &[Record]| matches!(news, News::Connected(_));
         listen(&mut listener, &mut trader, &mut events, back);
+        edge.send(status(600, 1, 0, State::Live));
+        edge.send(status(600, 1, 2, State::Live));
         edge.send(spread(600, 1, 0, 2, 100_900));
         let opened = |_: &News, records: &[Record]| {
             !records.is_empty() && records[0].kind() == Some(Kind::Spread)

@@ -1,18 +1,25 @@
 #!/usr/bin/env python3
 """Reads spreadwire.v1.bin and prints each message as JSON, with the field names of spreadwire.v1.json.
 
+It prints whatever the server says; follow_pairs.py shows what a client that trades must check.
+
 usage: read_binary.py [URL [COUNT [REQUEST]]]"""
 import asyncio, json, struct, sys
 from decimal import Decimal
 import websockets
 
-STATES = ["down", "live", "stale", "gap", "crossed"]
-REASONS = ["quote", "disconnected", "silent", "quiet", "sequence_gap", "crossed", "refused"]
+STATES = ["down", "live", "stale", "gap", "crossed", "one_sided", "lagging", "unreadable", "silent", "refused"]
+REASONS = ["quote", "disconnected", "silent", "quiet", "sequence_gap", "crossed", "refused", "one_sided", "empty",
+           "lag", "held_up", "unreadable", "implausible", "subscribed", "no_quote", "out_of_order"]
+ENDS = ["leg_not_live", "leg_old", "implausible"]
 RECORDING = ["on", "disk_full", "vanished", "refused"]
 venues, instruments = [], []  # names by id, from the catalogue
 
 def decimal(mantissa, scale):
     return f"{Decimal(mantissa).scaleb(-scale).normalize():f}"
+
+def word(words, code):
+    return words[code] if code < len(words) else "unknown"  # of a later version; a state that is not "live" is not live
 
 def name(body, offset, length):
     return body[offset : offset + length].decode()
@@ -38,23 +45,30 @@ def decode(kind, body):
                 "net_bps": net * 1e4, "ts_recv": ts, "quote_seq": quote}
     if kind == 3:
         ts, i, v, state, previous, reason = struct.unpack_from("<QI4B", body, 8)
-        return {"type": "status", "venue": venues[v][0], "instrument": instruments[i],
-                "state": STATES[state], "reason": REASONS[reason], "ts_recv": ts, "previous": STATES[previous]}
+        health = {"health": word(STATES, body[24])} if 32 <= len(body) else {}  # the state in full
+        return {"type": "status", "venue": venues[v][0], "instrument": instruments[i], "state": word(STATES, state),
+                **health, "reason": word(REASONS, reason), "ts_recv": ts, "previous": word(STATES, previous)}
     if kind == 4:
         missed, first, last, ts, reason = struct.unpack_from("<4QB", body, 8)
         told = {"from_seq": first, "to_seq": last} if reason == 1 else {"ts_recv": ts}
-        return {"type": "gap", "reason": ["", "slow_client", "engine"][reason], "missed": missed, **told}
+        return {"type": "gap", "reason": word(["", "slow_client", "engine"], reason), "missed": missed, **told}
     if kind == 5:
         ts, lost, state = struct.unpack_from("<QQB", body, 8)
-        return {"type": "recording", "state": RECORDING[state], "ts_recv": ts, "lost": lost}
+        return {"type": "recording", "state": word(RECORDING, state), "ts_recv": ts, "lost": lost}
     if kind == 6:
         seq, states, spreads, last, n = struct.unpack_from("<QIIBB", body, 8)
         return {"type": "snapshot", "id": name(body, 32, n), "seq": seq, "states": states,
                 "spreads": spreads, "last": bool(last)}
+    if kind == 7:
+        seq, ts, quote, i, b, s, reason = struct.unpack_from("<3QI3B", body, 8)
+        return {"type": "ended", "seq": seq, "instrument": instruments[i], "buy_venue": venues[b][0],
+                "sell_venue": venues[s][0], "reason": word(ENDS, reason), "ts_recv": ts, "quote_seq": quote}
 
 def messages(frame):
     while frame:  # one WebSocket message may hold several messages
         kind, version, flags, length = struct.unpack_from("<BBHI", frame)
+        if not 8 <= length <= len(frame):
+            sys.exit(f"a message of {length} bytes in a frame of {len(frame)}")
         body, frame = frame[:length], frame[length:]
         message = decode(kind, body) if version == 1 else None
         if message is None:
@@ -64,6 +78,8 @@ def messages(frame):
 async def main(url="ws://127.0.0.1:8181", count="0", request=None):
     left = int(count)
     async with websockets.connect(url, subprotocols=["spreadwire.v1.bin"], max_size=None) as ws:
+        if ws.subprotocol != "spreadwire.v1.bin":
+            sys.exit(f"{url} does not speak spreadwire.v1.bin; use the example of the engine's own version")
         if request:
             await ws.send(request)
         async for data in ws:

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Prints the spreads of spreadwire.v1.bin. usage: watch_spreads.py [URL [COUNT]]; read_binary.py reads all kinds."""
+"""Prints the spreads of spreadwire.v1.bin as they are sent. usage: watch_spreads.py [URL [COUNT]]
+
+read_binary.py reads all kinds; follow_pairs.py shows what to check before acting on a spread."""
 import asyncio, struct, sys
 import websockets
 
@@ -10,6 +12,8 @@ def names(frame, rows):
 async def main(url="ws://127.0.0.1:8181", count="0"):
     left, venues, instruments = int(count), [], []
     async with websockets.connect(url, subprotocols=["spreadwire.v1.bin"], max_size=None) as ws:
+        if ws.subprotocol != "spreadwire.v1.bin":
+            sys.exit(f"{url} does not speak spreadwire.v1.bin; use the example of the engine's own version")
         async for frame in ws:
             while frame:  # one WebSocket message may hold several messages
                 kind, version, _, length = struct.unpack_from("<BBHI", frame)
@@ -24,6 +28,6 @@ async def main(url="ws://127.0.0.1:8181", count="0"):
                     left -= 1
                     if left == 0:
                         return
-                frame = frame[length:]  # also skips unknown kinds
+                frame = frame[max(length, 8):]  # also skips unknown kinds
 
 asyncio.run(main(*sys.argv[1:]))

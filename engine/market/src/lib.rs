@@ -6,6 +6,7 @@
 //! modules listed above it.
 
 pub mod codes;
+pub mod escape;
 pub mod word;
 
 pub mod clock;
@@ -26,6 +27,7 @@ pub mod event;
 pub mod spread;
 
 pub mod book;
+pub mod client;
 pub mod decision;
 pub mod opportunity;
 pub mod recommendations;

@@ -1,30 +1,33 @@
 //! Keeps a connection to a broadcast server: connects, reads, and reconnects.
 //!
 //! The listener blocks and runs on a thread of its own. [`SpreadListener::listen`] returns after
-//! one message, or after 100 ms without one. A lost connection is reported to the decision as a
-//! gap.
+//! one message, or after 100 ms without a whole one. What a message means, and whether it can be
+//! right, is the reference client's business; when to connect again is that of its policy. A lost
+//! connection is reported to the decision as a gap.
 
-use crate::decoder::{Decoder, Heard};
-use anyhow::{Context, bail};
-use spreadwire_market::backoff::Backoff;
+use anyhow::{Context, anyhow, bail};
+use spreadwire_market::client::{Client, Doubt, Doubts, Fault, Heard, Limits, PROTOCOL, Reconnect};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Gap, Record};
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest;
+use tungstenite::error::ProtocolError;
 use tungstenite::protocol::WebSocketConfig;
-use tungstenite::{Error, Message, WebSocket};
+use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
 /// Maximum wait of one call.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Timeout of each step of the handshake.
+/// Maximum time of connecting, and then of the handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
 /// The server pings every 15 s. A connection without a frame for this long is dead.
 const SILENCE_MAX: Nanos = 40 * SECOND;
 /// Kept small because tungstenite zeroes its buffer before every read.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
+/// Maximum length of a message. The longest is `hello`, with some 100 bytes for an instrument.
+const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Result of a call of [`SpreadListener::listen`].
 #[derive(Debug)]
@@ -37,10 +40,18 @@ pub enum News {
     Records(Heard),
     /// The connection was lost or could not be made. A gap was appended to the records.
     Lost {
-        /// Reason.
+        /// Reason. It may contain the peer's own words; escape them before printing.
         why: String,
+        /// Whether this side ended the connection, because of what the server sent.
+        refused: bool,
         /// Time until the next attempt, ns.
         retry_in: Nanos,
+    },
+    /// The server speaks another version of the protocol, so no further attempt is made. A gap was
+    /// appended to the records.
+    OtherProtocol {
+        /// What was found and what to do. It may contain the peer's own words.
+        why: String,
     },
 }
 
@@ -49,92 +60,151 @@ pub enum News {
 pub struct SpreadListener {
     url: String,
     clock: Clock,
-    backoff: Backoff,
+    limits: Limits,
+    reconnect: Reconnect,
     connection: Option<Connection>,
-    retry_at: Nanos,
+    /// Number of doubts on earlier connections.
+    doubted: u64,
+    /// Whether the server speaks another protocol.
+    given_up: bool,
 }
 
 #[derive(Debug)]
 struct Connection {
-    socket: WebSocket<TcpStream>,
-    decoder: Decoder,
+    socket: WebSocket<Timed>,
+    client: Client,
     seen_at: Nanos,
 }
 
+/// Reason for the end of a connection.
+#[derive(Debug)]
+enum Loss {
+    /// It failed, or the server ended it.
+    Failed(anyhow::Error),
+    /// The server sent what cannot be right.
+    Refused(Fault),
+    /// The server did not choose the protocol that was offered.
+    OtherProtocol(String),
+}
+
 impl SpreadListener {
-    /// Creates a listener for `ws://host:port`. It connects at the first
-    /// [`listen`](SpreadListener::listen).
+    /// Creates a listener for `ws://host:port` that acts on nothing beyond `limits`. It connects at
+    /// the first [`listen`](SpreadListener::listen).
     #[must_use]
-    pub fn new(url: String, clock: Clock) -> SpreadListener {
-        let backoff = Backoff::new(clock.now());
-        SpreadListener { url, clock, backoff, connection: None, retry_at: 0 }
+    pub fn new(url: String, limits: Limits, clock: Clock) -> SpreadListener {
+        let reconnect = Reconnect::new(clock.now());
+        SpreadListener {
+            url,
+            clock,
+            limits,
+            reconnect,
+            connection: None,
+            doubted: 0,
+            given_up: false,
+        }
     }
 
     /// Waits up to 100 ms for the next message and appends its records to `out`.
     pub fn listen(&mut self, out: &mut Vec<Record>) -> News {
         let Some(connection) = &mut self.connection else { return self.connect(out) };
-        match connection.next(self.clock.now(), out) {
+        let heard = connection.next(&self.clock, out);
+        self.reconnect.observe(connection.client.is_in_step(), self.clock.now());
+        match heard {
             Ok(None) => News::None,
             Ok(Some(Heard::Hello)) => {
-                self.backoff.reset();
-                News::Connected(connection.decoder.catalogue().cloned().unwrap_or_default())
+                News::Connected(connection.client.catalogue().cloned().unwrap_or_default())
             }
             Ok(Some(heard)) => News::Records(heard),
-            Err(error) => self.lose(&error, out),
+            Err(loss) => self.lose(&loss, out),
         }
+    }
+
+    /// Returns a doubt that arose for the first time on this connection. Each is returned once.
+    pub fn new_doubt(&mut self) -> Option<Doubt> {
+        self.connection.as_mut()?.client.new_doubt()
+    }
+
+    /// Returns how many spreads and states were doubted on all connections.
+    #[must_use]
+    pub fn doubted(&self) -> u64 {
+        self.doubted + self.connection.as_ref().map_or(0, |c| sum(c.client.doubts()))
     }
 
     fn connect(&mut self, out: &mut Vec<Record>) -> News {
-        let now = self.clock.now();
-        if now < self.retry_at {
-            std::thread::sleep(Duration::from_nanos(self.retry_at - now).min(PATIENCE));
+        let (now, retry_at) = (self.clock.now(), self.reconnect.retry_at());
+        if self.given_up || now < retry_at {
+            let wait = Duration::from_nanos(retry_at.saturating_sub(now));
+            std::thread::sleep(if self.given_up { PATIENCE } else { wait.min(PATIENCE) });
             return News::None;
         }
-        match open(&self.url) {
+        match open(&self.url, &self.clock) {
             Ok(socket) => {
-                let (decoder, seen_at) = (Decoder::default(), self.clock.now());
-                self.connection = Some(Connection { socket, decoder, seen_at });
+                let now = self.clock.now();
+                let client = Client::new(self.limits, now);
+                self.connection = Some(Connection { socket, client, seen_at: now });
                 News::None
             }
-            Err(error) => self.lose(&error, out),
+            Err(loss) => self.lose(&loss, out),
         }
     }
 
-    fn lose(&mut self, error: &anyhow::Error, out: &mut Vec<Record>) -> News {
+    fn lose(&mut self, loss: &Loss, out: &mut Vec<Record>) -> News {
         if let Some(connection) = self.connection.take() {
+            self.doubted += sum(connection.client.doubts());
             // The gap has the time of the last record, because that is the last thing known.
-            out.push(Gap::new(connection.decoder.last_ts(), 0).into());
+            out.push(Gap::new(connection.client.newest(), 0).into());
         }
-        let retry_in = self.backoff.wait();
-        self.retry_at = self.clock.now() + retry_in;
-        News::Lost { why: format!("{error:#}"), retry_in }
+        let (why, refused) = match loss {
+            Loss::Failed(error) => (format!("{error:#}"), false),
+            Loss::Refused(fault) if fault.is_final() => return self.give_up(fault.to_string()),
+            Loss::Refused(fault) => (format!("refused what the server sent: {fault}"), true),
+            Loss::OtherProtocol(why) => return self.give_up(why.clone()),
+        };
+        let retry_in = self.reconnect.lost(self.clock.now());
+        News::Lost { why, refused, retry_in }
+    }
+
+    fn give_up(&mut self, why: String) -> News {
+        self.given_up = true;
+        News::OtherProtocol { why }
     }
 }
 
+fn sum(doubts: &Doubts) -> u64 {
+    Doubt::ALL.into_iter().map(|doubt| doubts.count(doubt)).sum()
+}
+
 impl Connection {
-    fn next(&mut self, now: Nanos, out: &mut Vec<Record>) -> anyhow::Result<Option<Heard>> {
-        match self.socket.read() {
+    fn next(&mut self, clock: &Clock, out: &mut Vec<Record>) -> Result<Option<Heard>, Loss> {
+        self.socket.get_mut().allow(PATIENCE);
+        let read = self.socket.read();
+        let now = clock.now();
+        match read {
             Ok(Message::Text(text)) => {
                 self.seen_at = now;
-                Ok(Some(self.decoder.take(&text, out)?))
+                return self.client.take(&text, now, out).map(Some).map_err(Loss::Refused);
             }
-            Ok(Message::Close(frame)) => match frame {
-                Some(frame) => bail!("closed by the server: {} {}", frame.code, frame.reason),
-                None => bail!("closed by the server"),
-            },
+            Ok(Message::Close(frame)) => return Err(Loss::Failed(closed(frame.as_ref()))),
             // tungstenite answers pings at the next read.
             Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_)) => {
                 self.seen_at = now;
-                Ok(None)
             }
             Err(Error::Io(error)) if is_timeout(error.kind()) => {
                 if self.seen_at + SILENCE_MAX <= now {
-                    bail!("no frame for {} s", SILENCE_MAX / SECOND);
+                    let silence = anyhow!("no frame for {} s", SILENCE_MAX / SECOND);
+                    return Err(Loss::Failed(silence));
                 }
-                Ok(None)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(Loss::Failed(error.into())),
         }
+        self.client.check(now).map(|()| None).map_err(Loss::Refused)
+    }
+}
+
+fn closed(frame: Option<&tungstenite::protocol::CloseFrame>) -> anyhow::Error {
+    match frame {
+        Some(frame) => anyhow!("closed by the server: {} {}", frame.code, frame.reason),
+        None => anyhow!("closed by the server"),
     }
 }
 
@@ -143,9 +213,59 @@ fn is_timeout(kind: ErrorKind) -> bool {
     [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted].contains(&kind)
 }
 
-fn open(url: &str) -> anyhow::Result<WebSocket<TcpStream>> {
-    let mut request = url.into_client_request().with_context(|| format!("{url} is not a URL"))?;
-    let uri = request.uri();
+/// A socket whose reads end at a deadline, even if the peer sends a byte now and then.
+#[derive(Debug)]
+struct Timed {
+    socket: TcpStream,
+    clock: Clock,
+    until: Nanos,
+}
+
+impl Timed {
+    /// Lets reads wait for `patience` from now on.
+    fn allow(&mut self, patience: Duration) {
+        let patience = u64::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX);
+        self.until = self.clock.now().saturating_add(patience);
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        if self.until < self.clock.now() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        self.socket.read(bytes)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.socket.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.socket.flush()
+    }
+}
+
+fn open(url: &str, clock: &Clock) -> Result<WebSocket<Timed>, Loss> {
+    let socket = connect(url, clock).map_err(Loss::Failed)?;
+    let mut request = url.into_client_request().map_err(|error| Loss::Failed(error.into()))?;
+    let subprotocol = tungstenite::http::HeaderValue::from_static("spreadwire.v1.json");
+    request.headers_mut().insert("Sec-WebSocket-Protocol", subprotocol);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .max_message_size(Some(MESSAGE_BYTES_MAX))
+        .max_frame_size(Some(MESSAGE_BYTES_MAX));
+    let opened = tungstenite::client::client_with_config(request, socket, Some(config));
+    let (socket, _) = opened.map_err(|error| not_open(url, &error))?;
+    let reads = socket.get_ref().socket.set_read_timeout(Some(PATIENCE));
+    reads.map_err(|error| Loss::Failed(error.into()))?;
+    Ok(socket)
+}
+
+fn connect(url: &str, clock: &Clock) -> anyhow::Result<Timed> {
+    let uri: tungstenite::http::Uri = url.parse().with_context(|| format!("{url} is not a URL"))?;
     if uri.scheme_str() != Some("ws") {
         bail!("{url}: use ws://; the broadcast has no TLS");
     }
@@ -159,11 +279,53 @@ fn open(url: &str) -> anyhow::Result<WebSocket<TcpStream>> {
     socket.set_nodelay(true)?;
     socket.set_read_timeout(Some(HANDSHAKE_PATIENCE))?;
     socket.set_write_timeout(Some(HANDSHAKE_PATIENCE))?;
-    let subprotocol = "spreadwire.v1.json".parse().context("invalid subprotocol header")?;
-    request.headers_mut().insert("Sec-WebSocket-Protocol", subprotocol);
-    let config = WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES);
-    let (socket, _) = tungstenite::client::client_with_config(request, socket, Some(config))
-        .map_err(|error| anyhow::anyhow!("cannot open a WebSocket at {url}: {error}"))?;
-    socket.get_ref().set_read_timeout(Some(PATIENCE))?;
-    Ok(socket)
+    let mut timed = Timed { socket, clock: clock.clone(), until: 0 };
+    timed.allow(HANDSHAKE_PATIENCE);
+    Ok(timed)
+}
+
+/// Returns the reason why a handshake failed. A server that does not choose the protocol that it is
+/// offered does not speak it.
+fn not_open<R: tungstenite::handshake::HandshakeRole>(
+    url: &str,
+    error: &HandshakeError<R>,
+) -> Loss {
+    match error {
+        HandshakeError::Failure(Error::Protocol(ProtocolError::SecWebSocketSubProtocolError(
+            error,
+        ))) => Loss::OtherProtocol(format!(
+            "{url} does not speak {PROTOCOL} ({error}); use the program of the engine's own \
+             version, or the address of an engine's broadcast"
+        )),
+        HandshakeError::Failure(error) => {
+            Loss::Failed(anyhow!("cannot open a WebSocket at {url}: {error}"))
+        }
+        HandshakeError::Interrupted(_) => Loss::Failed(anyhow!(
+            "cannot open a WebSocket at {url}: no whole answer within {} s",
+            HANDSHAKE_PATIENCE.as_secs()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+
+    #[test]
+    fn a_read_ends_at_its_deadline_although_bytes_are_there() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        peer.write_all(b"abc").unwrap();
+        let clock = Clock::manual(SECOND);
+        let mut timed = Timed { socket, clock: clock.clone(), until: 0 };
+        let mut byte = [0];
+        timed.allow(PATIENCE);
+        assert_eq!(timed.read(&mut byte).unwrap(), 1);
+        clock.set(SECOND + u64::try_from(PATIENCE.as_nanos()).unwrap() + 1);
+        assert_eq!(timed.read(&mut byte).unwrap_err().kind(), ErrorKind::WouldBlock);
+        timed.allow(PATIENCE);
+        assert_eq!((timed.read(&mut byte).unwrap(), byte), (1, *b"b"));
+    }
 }

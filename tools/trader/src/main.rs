@@ -15,6 +15,14 @@
 //! after both taker fees. The time is the difference between the receive times of the quotes that
 //! opened and closed it.
 //!
+//! It follows the broadcast with the reference client (`spreadwire_market::client`). Spreads that
+//! are too old, come amid a snapshot, or have a leg that is not live are not acted on. If the server
+//! sends something that cannot be right, the trader closes what is open, says what it was, and
+//! connects again, in pauses that grow until a connection has been in step for 10 s.
+//!
+//! Exit codes: 0 stopped by Ctrl-C, SIGTERM or `--for`; 1 something failed; 2 wrong arguments or
+//! configuration; 3 the server speaks another version of the protocol, so trying again is useless.
+//!
 //! With `--recommendations FILE`, only pairs that a person has enabled in the analyzer's file open,
 //! each at its own thresholds, and none once the file has expired (`docs/recommendations.md`).
 
@@ -22,7 +30,10 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use spreadwire_config::address::Address;
 use spreadwire_config::config;
+use spreadwire_market::client::{Heard, Limits};
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
+use spreadwire_market::escape::escape;
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Kind, Record};
 use spreadwire_market::{opportunity, recommendations};
 use std::io::Write;
@@ -31,12 +42,19 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use trader::{Heard, News, Rule, SpreadListener, Trader, told, told_of_recording};
+use trader::{News, Rule, SpreadListener, Trader, told, told_of_recording};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  stopped by Ctrl-C, SIGTERM or --for
+  1  something failed
+  2  wrong arguments or configuration
+  3  the server speaks another version of the protocol; trying again is useless";
 
 /// Listens to the engine's broadcast and reports when opportunities open and close. Places no
 /// orders.
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Arguments {
     /// Address of the broadcast server.
     #[arg(long, default_value = "ws://127.0.0.1:8181")]
@@ -57,6 +75,10 @@ struct Arguments {
     /// Time after a close in which the pair opens nothing, overrides the configuration.
     #[arg(long, value_name = "MS")]
     cooldown_ms: Option<u64>,
+    /// Maximum age of a spread that is acted on. It includes the difference between the clocks of
+    /// this host and the engine's.
+    #[arg(long, value_name = "MS", default_value_t = 1000)]
+    max_age_ms: u64,
     /// Instruments to decide on, overrides the configuration; may be given several times.
     #[arg(long = "instrument", value_name = "NAME")]
     instruments: Vec<String>,
@@ -76,9 +98,23 @@ struct Tally {
     closed: u64,
     gaps: u64,
     connections: u64,
+    /// Connections that were ended because of what the server sent.
+    refused: u64,
 }
 
-/// Runs the trader. Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration.
+/// Exit code if the server speaks another version of the protocol.
+const OTHER_PROTOCOL: u8 = 3;
+
+/// Reason for the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// It was stopped.
+    Stopped,
+    /// The server speaks another version of the protocol.
+    OtherProtocol,
+}
+
+/// Runs the trader; the exit codes are at the top of this file.
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let clock = Clock::host();
@@ -97,7 +133,8 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     }
     match run(&arguments, rule, &clock) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(Ended::Stopped) => ExitCode::SUCCESS,
+        Ok(Ended::OtherProtocol) => ExitCode::from(OTHER_PROTOCOL),
         Err(error) => {
             eprintln!("trader: {error:#}");
             ExitCode::FAILURE
@@ -105,7 +142,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<()> {
+fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<Ended> {
     let end = arguments.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -113,47 +150,105 @@ fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<()> {
     }
     let end = end
         .map(|end| clock.now().saturating_add(u64::try_from(end.as_nanos()).unwrap_or(Nanos::MAX)));
-    let mut listener = SpreadListener::new(arguments.url.clone(), clock.clone());
-    let mut trader = Trader::new(rule);
-    let mut tally = Tally::default();
-    let (mut records, mut events) = (Vec::new(), Vec::new());
-    while !stop.load(Ordering::Relaxed) && end.is_none_or(|end| clock.now() < end) {
-        records.clear();
-        if trader.expire(clock.now()) {
+    let max_age = arguments.max_age_ms.saturating_mul(MILLI);
+    let limits = Limits { max_age, ..Limits::default() };
+    let mut listener = SpreadListener::new(arguments.url.clone(), limits, clock.clone());
+    let mut session = Session::new(rule, arguments.json);
+    let mut ended = Ended::Stopped;
+    while ended == Ended::Stopped
+        && !stop.load(Ordering::Relaxed)
+        && end.is_none_or(|end| clock.now() < end)
+    {
+        if session.trader.expire(clock.now()) {
             eprintln!("the recommendations have expired: no opportunity opens any more");
         }
-        match listener.listen(&mut records) {
+        session.records.clear();
+        let news = listener.listen(&mut session.records);
+        if matches!(news, News::OtherProtocol { .. }) {
+            ended = Ended::OtherProtocol;
+        }
+        session.take(news, &arguments.url)?;
+        while let Some(doubt) = listener.new_doubt() {
+            eprintln!("{}", doubt.advice());
+        }
+    }
+    session.end(listener.doubted())?;
+    Ok(ended)
+}
+
+/// The trader with what it has heard, said and counted.
+struct Session {
+    trader: Trader,
+    tally: Tally,
+    records: Vec<Record>,
+    events: Vec<Record>,
+    json: bool,
+}
+
+impl Session {
+    fn new(rule: Rule, json: bool) -> Session {
+        let (trader, tally) = (Trader::new(rule), Tally::default());
+        Session { trader, tally, records: Vec::new(), events: Vec::new(), json }
+    }
+
+    /// Takes news of the server at `url`, with its records, and prints what follows from them.
+    fn take(&mut self, news: News, url: &str) -> anyhow::Result<()> {
+        match news {
             News::None => {}
-            News::Connected(catalogue) => {
-                tally.connections += 1;
-                let (instruments, venues) = (catalogue.instruments.len(), catalogue.venues.len());
-                eprintln!(
-                    "connected to {}: {instruments} instruments, {venues} venues",
-                    arguments.url
-                );
-                for name in trader.connected(catalogue) {
-                    eprintln!("the server does not list {name}");
-                }
+            News::Connected(catalogue) => self.connected(catalogue, url),
+            News::Records(heard) => self.trader.take(heard, &self.records, &mut self.events),
+            News::Lost { why, refused, retry_in } => {
+                self.tally.refused += u64::from(refused);
+                eprintln!("{}; retrying in {} ms", escape(&why), retry_in / MILLI);
+                self.trader.take(Heard::CatchingUp, &self.records, &mut self.events);
             }
-            News::Records(heard) => trader.take(heard, &records, &mut events),
-            News::Lost { why, retry_in } => {
-                eprintln!("{why}; retrying in {} ms", retry_in / MILLI);
-                trader.take(Heard::CatchingUp, &records, &mut events);
+            News::OtherProtocol { why } => {
+                eprintln!("trader: {}", escape(&why));
+                self.trader.take(Heard::CatchingUp, &self.records, &mut self.events);
             }
         }
-        records.iter().filter_map(told_of_recording).for_each(|line| eprintln!("{line}"));
-        tally.count(&records);
-        tally.count(&events);
-        print(&mut events, &trader, arguments.json)?;
+        self.records.iter().filter_map(told_of_recording).for_each(|line| eprintln!("{line}"));
+        self.tally.count(&self.records);
+        self.print()
     }
-    trader.stop(&mut events);
-    tally.count(&events);
-    print(&mut events, &trader, arguments.json)?;
-    let Tally { spreads, opened, closed, gaps, connections } = tally;
-    eprintln!(
-        "{spreads} spreads, {opened} opened, {closed} closed, {gaps} gaps, {connections} connections"
-    );
-    Ok(())
+
+    fn connected(&mut self, catalogue: Catalogue, url: &str) {
+        self.tally.connections += 1;
+        let (instruments, venues) = (catalogue.instruments.len(), catalogue.venues.len());
+        eprintln!("connected to {url}: {instruments} instruments, {venues} venues");
+        for name in self.trader.connected(catalogue) {
+            eprintln!("the server does not list {}", escape(&name));
+        }
+    }
+
+    /// Closes what is open and prints the summary.
+    fn end(&mut self, doubted: u64) -> anyhow::Result<()> {
+        self.trader.stop(&mut self.events);
+        self.print()?;
+        let Tally { spreads, opened, closed, gaps, connections, refused } = self.tally;
+        eprintln!(
+            "{spreads} spreads, {opened} opened, {closed} closed, {gaps} gaps, {connections} \
+             connections, {refused} refused, {doubted} messages not acted on"
+        );
+        Ok(())
+    }
+
+    /// Counts and prints the opportunities that opened and closed.
+    fn print(&mut self) -> anyhow::Result<()> {
+        self.tally.count(&self.events);
+        let mut out = std::io::stdout().lock();
+        for event in self.events.drain(..) {
+            let Some(line) = opportunity::line_of(&event, self.trader.catalogue()) else {
+                continue;
+            };
+            if self.json {
+                writeln!(out, "{line}")?;
+            } else {
+                writeln!(out, "{}", told(&line))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Tally {
@@ -212,17 +307,4 @@ fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<Rule> {
         bail!("the exit, {} bp, is above the entry, {} bp", rule.exit_bps, rule.entry_bps);
     }
     Ok(rule)
-}
-
-fn print(events: &mut Vec<Record>, trader: &Trader, json: bool) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    for event in events.drain(..) {
-        let Some(line) = opportunity::line_of(&event, trader.catalogue()) else { continue };
-        if json {
-            writeln!(out, "{line}")?;
-        } else {
-            writeln!(out, "{}", told(&line))?;
-        }
-    }
-    Ok(())
 }

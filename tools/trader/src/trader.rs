@@ -1,12 +1,13 @@
 //! Runs the engine's decision on the records of a listener, and describes what opened and closed.
 
-use crate::decoder::Heard;
 use serde_json::Value;
+use spreadwire_market::client::Heard;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision::{DecisionMaker, Settings};
+use spreadwire_market::escape::escape;
 use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::recommendations::Recommendations;
-use spreadwire_market::record::{Kind, Record, Recording, RecordingState};
+use spreadwire_market::record::{Gap, Kind, Record, Recording, RecordingState};
 use spreadwire_market::spread::BPS;
 use spreadwire_market::state::CloseReason;
 
@@ -71,8 +72,9 @@ impl Trader {
         Trader { rule, catalogue: Catalogue::default(), maker: None, last_ts: 0, expired: false }
     }
 
-    /// Starts a new connection. Returns the rule's instruments and enabled pairs that the server
-    /// does not list. Ids of opportunities continue if the catalogue is unchanged.
+    /// Starts a new connection; the loss of an earlier one was taken before. Nothing opens until the
+    /// client is in step. Returns the rule's instruments and enabled pairs that the server does not
+    /// list. Ids of opportunities continue if the catalogue is unchanged.
     pub fn connected(&mut self, catalogue: Catalogue) -> Vec<String> {
         let (settings, unlisted) = self.rule.settings(&catalogue);
         if self.maker.is_none() || self.catalogue != catalogue {
@@ -82,6 +84,9 @@ impl Trader {
             }
             self.maker = Some(maker);
             self.catalogue = catalogue;
+        }
+        if let Some(maker) = &mut self.maker {
+            maker.on_record(&Gap::new(self.last_ts, 0).into(), &mut Vec::new());
         }
         unlisted
     }
@@ -143,10 +148,11 @@ pub fn told_of_recording(record: &Record) -> Option<String> {
     })
 }
 
-/// Formats an opportunity's JSON line (as made by `chronicle::line_of`) for people.
+/// Formats an opportunity's JSON line (as made by `opportunity::line_of`) for people. Names are
+/// escaped, so the text is one line.
 #[must_use]
 pub fn told(line: &Value) -> String {
-    let text = |key: &str| line[key].as_str().unwrap_or("?");
+    let text = |key: &str| escape(line[key].as_str().unwrap_or("?")).to_string();
     let number = |key: &str| line[key].as_f64().unwrap_or_default();
     let (id, instrument, buy, sell) = (&line["id"], text("instrument"), text("buy"), text("sell"));
     if line["event"] == "opened" {
