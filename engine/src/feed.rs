@@ -67,7 +67,7 @@ pub struct Feed {
     cold: ColdSide,
     /// The thread was held up if a cycle begins so long after the last one, ns.
     held_up_after: Nanos,
-    /// When the last cycle began; 0 before the first one.
+    /// When the last cycle began in which something could be read; 0 before the first one.
     cycle_at: Nanos,
     /// Cycles before which the thread was held up.
     held_up: Counter,
@@ -199,7 +199,20 @@ impl Feed {
         work
     }
 
-    /// Notes that the thread did nothing for so long that whatever waits in the sockets may be old.
+    /// Checks that the last cycle in which something could be read is not long ago. A full edge holds
+    /// the reading up as well.
+    #[inline]
+    fn mind_the_time(&mut self, now: Nanos) {
+        if !self.output.has_room() {
+            return;
+        }
+        let before = std::mem::replace(&mut self.cycle_at, now);
+        if self.held_up_after < now.saturating_sub(before) && 0 < before {
+            self.on_held_up(now, now - before);
+        }
+    }
+
+    /// Notes that nothing was read for so long that whatever waits in the sockets may be old.
     #[cold]
     fn on_held_up(&mut self, now: Nanos, time: Nanos) {
         self.held_up.add(1);
@@ -310,10 +323,7 @@ impl Agent for Feed {
             return usize::from(self.output.is_waiting() && self.output.has_room());
         }
         let mut work = 0;
-        let before = std::mem::replace(&mut self.cycle_at, now);
-        if self.held_up_after < now.saturating_sub(before) && 0 < before {
-            self.on_held_up(now, now - before);
-        }
+        self.mind_the_time(now);
         if self.housekeeping_at <= now {
             self.housekeeping_at = now + HOUSEKEEPING_INTERVAL;
             work += self.keep_house(now);

@@ -15,7 +15,7 @@ const WAIT_FIRST: Nanos = 15 * SECOND;
 /// Longest wait.
 const WAIT_MAX: Nanos = 3_600 * SECOND;
 /// A request that has not been answered for this long, and whose symbols give no quotes, is sent
-/// again.
+/// again. The time doubles with each request that is not answered, up to [`WAIT_MAX`].
 const ANSWER_WITHIN: Nanos = 60 * SECOND;
 
 /// A request that waits for its answer.
@@ -23,7 +23,8 @@ const ANSWER_WITHIN: Nanos = 60 * SECOND;
 struct Pending {
     request: u64,
     symbols: Vec<usize>,
-    since: Nanos,
+    /// The answer is waited for until this time.
+    until: Nanos,
 }
 
 /// What is to be asked for at a time.
@@ -44,11 +45,16 @@ struct Again {
 impl Again {
     /// Counts one more, and returns the time of the next.
     fn wait(&mut self, now: Nanos) -> Nanos {
-        let wait = WAIT_FIRST.saturating_mul(1 << self.times.min(16)).min(WAIT_MAX);
+        let wait = doubled(WAIT_FIRST, self.times);
         self.times += 1;
         self.from = now + wait;
         self.from
     }
+}
+
+/// Returns a wait that was doubled so many times, at most [`WAIT_MAX`].
+fn doubled(first: Nanos, times: u32) -> Nanos {
+    first.saturating_mul(1 << times.min(16)).min(WAIT_MAX)
 }
 
 /// The subscriptions of one line.
@@ -63,6 +69,8 @@ pub(super) struct Subscriptions {
     refused: Vec<Again>,
     /// By symbol: renewals of a subscription that gives nothing.
     renewed: Vec<Again>,
+    /// By symbol: requests in a row that were not answered.
+    unanswered: Vec<u32>,
 }
 
 impl Subscriptions {
@@ -76,7 +84,13 @@ impl Subscriptions {
             due: Vec::new(),
             refused: vec![Again::default(); symbols],
             renewed: vec![Again::default(); symbols],
+            unanswered: vec![0; symbols],
         }
+    }
+
+    /// Returns whether a symbol was refused and its time has not come.
+    pub(super) fn is_put_off(&self, symbol: usize, now: Nanos) -> bool {
+        now < self.refused[symbol].from
     }
 
     /// Starts over on a new socket: every symbol is asked for, but for those that the venue refused
@@ -91,7 +105,7 @@ impl Subscriptions {
         self.due.clear();
         let (mut good, mut later) = (Vec::new(), Vec::new());
         for place in 0..symbols.list().len() {
-            if self.refused[place].from <= now { &mut good } else { &mut later }.push(place);
+            if self.is_put_off(place, now) { &mut later } else { &mut good }.push(place);
         }
         for place in later {
             self.due.push(Due { at: self.refused[place].from, symbols: vec![place] });
@@ -161,18 +175,30 @@ impl Subscriptions {
         self.refused[symbol] = Again::default();
     }
 
-    /// Notes that a subscription was accepted.
-    pub(super) fn on_accepted(&mut self, answer: Answer) {
-        match answer {
-            Answer { symbol: Some(symbol), .. } => self.answered(symbol),
-            Answer { request: Some(request), .. } => self.pending.retain(|p| p.request != request),
-            Answer { request: None, symbol: None } => {}
-        }
+    /// Notes that a subscription was accepted. Returns the symbols that it is for.
+    pub(super) fn on_accepted(&mut self, answer: Answer) -> Vec<usize> {
+        let symbols = match (answer.symbol, self.place_of(answer)) {
+            (Some(symbol), _) => vec![symbol],
+            (None, Some(place)) => self.pending[place].symbols.clone(),
+            (None, None) => Vec::new(),
+        };
+        symbols.iter().for_each(|symbol| self.answered(*symbol));
+        symbols
+    }
+
+    /// Returns the place of the request that an answer is for.
+    fn place_of(&self, answer: Answer) -> Option<usize> {
+        let of = |pending: &Pending| match (answer.request, answer.symbol) {
+            (Some(request), _) => pending.request == request,
+            (None, Some(symbol)) => pending.symbols.contains(&symbol),
+            (None, None) => false,
+        };
+        self.pending.iter().position(of)
     }
 
     /// Notes a refusal. Returns the symbol that was refused, if that is known.
     pub(super) fn on_refused(&mut self, answer: Answer, now: Nanos) -> Option<usize> {
-        let place = self.pending.iter().position(|p| Some(p.request) == answer.request);
+        let place = self.place_of(answer);
         let symbol =
             answer.symbol.or_else(|| match place.map(|at| &self.pending[at].symbols[..]) {
                 Some([only]) => Some(*only),
@@ -180,11 +206,13 @@ impl Subscriptions {
             });
         if let Some(symbol) = symbol {
             let at = self.refused[symbol].wait(now);
+            self.due.retain(|due| due.symbols != [symbol]);
             self.due.push(Due { at, symbols: vec![symbol] });
         }
         match place {
             Some(place) if symbol.is_none() || self.refuses_whole_requests => {
                 let rest = self.pending.swap_remove(place).symbols;
+                rest.iter().for_each(|symbol| self.unanswered[*symbol] = 0);
                 self.split(rest.into_iter().filter(|s| Some(*s) != symbol).collect(), symbol, now);
             }
             _ => symbol.into_iter().for_each(|symbol| self.answered(symbol)),
@@ -203,6 +231,7 @@ impl Subscriptions {
 
     /// Removes a symbol from the requests that wait.
     fn answered(&mut self, symbol: usize) {
+        self.unanswered[symbol] = 0;
         for pending in &mut self.pending {
             pending.symbols.retain(|other| *other != symbol);
         }
@@ -216,10 +245,11 @@ impl Subscriptions {
 
     /// Gives up waiting for answers that did not come.
     fn expire(&mut self, now: Nanos) {
-        let Subscriptions { pending, due, .. } = self;
+        let Subscriptions { pending, due, unanswered, .. } = self;
         pending.retain_mut(|pending| {
-            let waits = now <= pending.since + ANSWER_WITHIN;
+            let waits = now <= pending.until;
             if !waits {
+                pending.symbols.iter().for_each(|symbol| unanswered[*symbol] += 1);
                 due.push(Due { at: now, symbols: std::mem::take(&mut pending.symbols) });
             }
             waits
@@ -238,11 +268,10 @@ impl Subscriptions {
             self.last_request += 1;
             let texts: Vec<&str> = part.iter().map(|s| symbols.list()[*s].text.as_str()).collect();
             messages.push(protocol.subscribe(self.last_request, &texts));
-            self.pending.push(Pending {
-                request: self.last_request,
-                symbols: part.to_vec(),
-                since: now,
-            });
+            let times = part.iter().map(|symbol| self.unanswered[*symbol]).max().unwrap_or(0);
+            let until = now + doubled(ANSWER_WITHIN, times);
+            let (request, symbols) = (self.last_request, part.to_vec());
+            self.pending.push(Pending { request, symbols, until });
         }
         messages
     }

@@ -1,7 +1,7 @@
 //! What the log is told about the health of instruments: each change once, not each second.
 //!
 //! A state that needs attention is told when it begins, and its end once the instrument has been live
-//! for a while. An instrument that changes back and forth is told once a minute.
+//! for a while. Of an instrument that changes back and forth, each reason is told once a minute.
 
 use super::cold::Notice;
 use spreadwire_market::clock::{Nanos, SECOND};
@@ -10,16 +10,16 @@ use spreadwire_market::record::Status;
 use spreadwire_market::state::{Reason, State};
 use spreadwire_venues::health::Health;
 
-/// The same reason is told again after this time.
+/// The same reason is told again after this time, if the instrument was not well meanwhile.
 const AGAIN_AFTER: Nanos = 60 * SECOND;
 /// An instrument that has been live for this long is told to be well.
 const WELL_AFTER: Nanos = 10 * SECOND;
 
 /// What was told of one instrument.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Told {
-    /// The last reason that was told, and when.
-    reason: Option<(Reason, Nanos)>,
+    /// The reasons that were told since it was well, and when.
+    reasons: Vec<(Reason, Nanos)>,
     /// Whether its end is still to be told.
     is_open: bool,
 }
@@ -52,13 +52,16 @@ impl Telling {
         let told = &mut self.told[symbol];
         let now = status.ts_recv;
         told.is_open = true;
-        let repeated = told
-            .reason
-            .is_some_and(|(last, at)| last == reason && now.saturating_sub(at) < AGAIN_AFTER);
-        if !repeated {
-            told.reason = Some((reason, now));
+        told.reasons.retain(|(_, at)| now.saturating_sub(*at) < AGAIN_AFTER);
+        if told.reasons.iter().all(|(before, _)| *before != reason) {
+            told.reasons.push((reason, now));
             tell(self.notice(symbol, state, reason));
         }
+    }
+
+    /// Notes that something of an instrument was told elsewhere, so that its end is told here.
+    pub(super) fn on_told(&mut self, symbol: usize) {
+        self.told[symbol].is_open = true;
     }
 
     /// Tells what only time shows: an instrument that is well again, or still gives nothing.
@@ -77,7 +80,8 @@ impl Telling {
         }
         let told = &mut self.told[symbol];
         if told.is_open && state == State::Live && WELL_AFTER <= now.saturating_sub(since) {
-            told.is_open = false;
+            // What comes next is news, even if it is the same again.
+            *told = Told::default();
             tell(self.notice(symbol, state, reason));
         }
     }

@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 pub const LINES_MAX: usize = 3;
 
 /// A line that brings lower numbers than the last quote, which is older than this, brings those of
-/// a new numbering: no line is late by so much.
+/// a new numbering: no line is late by so much, unless our own thread was.
 const LATE_MAX: Nanos = 10 * SECOND;
 
 /// Place of a message in the order.
@@ -81,6 +81,20 @@ impl Numbering {
     /// Notes that a line carries it no longer.
     pub(super) fn close(&mut self, line: usize) {
         self.lines[line] = View::default();
+        if self.winner == line {
+            // What the next socket in its place brings may be a copy as well.
+            self.winner = LINES_MAX;
+        }
+    }
+
+    /// Returns whether a change came that cannot be applied, and no line is left that may bring what
+    /// is missing. `last` is the number of the last quote.
+    pub(super) fn is_broken(&self, last: u64) -> bool {
+        let mut open = self.lines.iter().filter(|view| view.open);
+        let beyond = |view: &View| (self.restarts, last) < (view.restarts, view.last);
+        self.rule == SequenceRule::SnapshotsAndChanges
+            && self.lines.iter().any(|view| view.open && view.numbered && beyond(view))
+            && !open.any(|view| view.whole)
     }
 
     /// Returns whether a line has brought a message since it was opened.
@@ -104,17 +118,27 @@ impl Numbering {
     pub(super) fn order(
         &mut self,
         message: &QuoteMessage,
-        Arrival { line, ts_recv, .. }: Arrival,
+        Arrival { line, ts_recv, held_up }: Arrival,
         last: &Quote,
         known: bool,
     ) -> Order {
-        self.lines[line].heard = true;
+        (self.lines[line].heard, self.lines[line].open) = (true, true);
         let Some(number) = message.sequence else { return self.by_content(message, line, last) };
         let view = &mut self.lines[line];
-        let fell = view.numbered && number < view.last;
+        if !view.numbered {
+            // Its first number is of the present numbering, whatever happened since it was opened.
+            view.restarts = self.restarts;
+        }
+        let announced = message.restarted && number != view.last;
+        let fell = view.numbered && (announced || number < view.last);
         if fell {
             match self.rule {
-                SequenceRule::Increasing if !view.confirms(number) => return Order::Late,
+                _ if announced => view.restarts += 1,
+                SequenceRule::Increasing if !view.confirms(number) => {
+                    // A line that is still behind another's restart says nothing new.
+                    let behind = view.restarts < self.restarts;
+                    return if behind { Order::Copy } else { Order::Late };
+                }
                 SequenceRule::SnapshotsAndChanges if !message.snapshot => return Order::Old,
                 _ => view.restarts += 1,
             }
@@ -129,7 +153,7 @@ impl Numbering {
         }
         let place = (self.lines[line].restarts, number).cmp(&(self.restarts, last.sequence));
         match place {
-            Ordering::Less if LATE_MAX < ts_recv.saturating_sub(last.ts_recv) => {
+            Ordering::Less if !held_up && LATE_MAX < ts_recv.saturating_sub(last.ts_recv) => {
                 self.lines[line].restarts = self.restarts + 1;
                 Order::Restart
             }
