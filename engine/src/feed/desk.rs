@@ -628,7 +628,7 @@ mod tests {
         assert_eq!(rig.text("quote Z 1", 11), Heard::default());
         assert_eq!(rig.text("quote A x", 9 + SECOND), Heard::default());
         let told = format!("rejected unknown_message: {}", &long[..SAMPLE_BYTES]);
-        assert_eq!(rig.notices(), [told]);
+        assert_eq!(rig.notices(), [told, "A/USDT unreadable unreadable".to_owned()]);
         assert_eq!(rig.frame(RawFrame::Binary(b"?"), 10 + SECOND), Heard::default());
         assert_eq!(rig.notices(), ["rejected binary: ?"]);
         let oversized = " ".repeat(FRAME_MAX + 1);
@@ -640,6 +640,7 @@ mod tests {
         rig.text("quote A 1", 12 + SECOND);
         let wanted = ["A unreadable unreadable", "A live quote", "A quote 1"];
         assert_eq!(rig.records(), wanted, "it goes on");
+        assert_eq!(rig.counts(["unreadable"]), [1]);
     }
 
     #[test]
@@ -669,7 +670,7 @@ mod tests {
     fn a_refused_symbol_alone_is_asked_for_again_after_waits_that_grow_to_an_hour() {
         let mut rig = Rig::new();
         rig.open(0);
-        rig.text("accepted A;quote A 1;accepted C;refused B", 1);
+        rig.text("quote A 1;quote C 1;refused B", 1);
         let nothing = Vec::<String>::new();
         let mut now = 1;
         for wait in [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {

@@ -20,6 +20,8 @@ const WELL_AFTER: Nanos = 10 * SECOND;
 struct Told {
     /// The reasons that were told since it was well, and when.
     reasons: Vec<(Reason, Nanos)>,
+    /// When the last state began that was looked at.
+    seen: Nanos,
     /// Whether its end is still to be told.
     is_open: bool,
 }
@@ -45,6 +47,7 @@ impl Telling {
         status: &Status,
         tell: &mut impl FnMut(Notice),
     ) {
+        self.told[symbol].seen = status.ts_recv;
         let codes = State::of_code(status.state).zip(Reason::of_code(status.reason));
         let Some((state, reason)) = codes.filter(|(_, reason)| needs_attention(*reason)) else {
             return;
@@ -64,7 +67,7 @@ impl Telling {
         self.told[symbol].is_open = true;
     }
 
-    /// Tells what only time shows: an instrument that is well again, or still gives nothing.
+    /// Tells what time or the end of a line has brought about, and that an instrument is well again.
     pub(super) fn on_time(
         &mut self,
         symbol: usize,
@@ -73,9 +76,9 @@ impl Telling {
         tell: &mut impl FnMut(Notice),
     ) {
         let (state, reason, since) = (health.state(), health.reason(), health.since());
-        if since == now && needs_attention(reason) {
+        if since != self.told[symbol].seen {
             let (state, reason) = (state as u8, reason as u8);
-            let status = Status { ts_recv: now, state, reason, ..Status::default() };
+            let status = Status { ts_recv: since, state, reason, ..Status::default() };
             return self.on_status(symbol, &status, tell);
         }
         let told = &mut self.told[symbol];
