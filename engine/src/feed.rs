@@ -70,7 +70,7 @@ pub struct Feed {
     cold: ColdSide,
     /// The thread was held up if a cycle begins so long after the last one, ns.
     held_up_after: Nanos,
-    /// When the last cycle began; 0 before the first one.
+    /// When the last cycle began in which something could be read; 0 before the first one.
     cycle_at: Nanos,
     /// Cycles before which the thread was held up.
     held_up: Counter,
@@ -207,7 +207,20 @@ impl Feed {
         work
     }
 
-    /// Notes that the thread did nothing for so long that whatever waits in the sockets may be old.
+    /// Checks that the last cycle in which something could be read is not long ago. A full edge holds
+    /// the reading up as well.
+    #[inline]
+    fn mind_the_time(&mut self, now: Nanos) {
+        if !self.output.has_room() {
+            return;
+        }
+        let before = std::mem::replace(&mut self.cycle_at, now);
+        if self.held_up_after < now.saturating_sub(before) && 0 < before {
+            self.on_held_up(now, now - before);
+        }
+    }
+
+    /// Notes that nothing was read for so long that whatever waits in the sockets may be old.
     #[cold]
     fn on_held_up(&mut self, now: Nanos, time: Nanos) {
         self.held_up.add(1);
@@ -320,10 +333,7 @@ impl Agent for Feed {
             return usize::from(self.output.is_waiting() && self.output.has_room());
         }
         let mut work = 0;
-        let before = std::mem::replace(&mut self.cycle_at, now);
-        if self.held_up_after < now.saturating_sub(before) && 0 < before {
-            self.on_held_up(now, now - before);
-        }
+        self.mind_the_time(now);
         if self.housekeeping_at <= now {
             self.housekeeping_at = now + HOUSEKEEPING_INTERVAL;
             work += self.keep_house(now);
@@ -356,10 +366,18 @@ impl Agent for Feed {
 mod tests {
     use super::*;
     use crate::runtime::ring;
-    use crossbeam::channel;
+    use crate::socket::connector;
+    use crate::socket::socket_options::SocketOptions;
+    use crate::socket::wire::Wire;
+    use crossbeam::channel::{self, Receiver, Sender};
+    use spreadwire_market::clock::SECOND;
     use spreadwire_market::instrument::{InstrumentId, VenueId};
+    use spreadwire_venues::health::Bounds;
     use spreadwire_venues::venue::{Symbol, Symbols};
     use spreadwire_venues::venues;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+    use tungstenite::protocol::Role;
 
     fn plan(venue: u8, name: &str, instrument: &str) -> ConnectionPlan {
         let symbol = Symbol {
@@ -402,5 +420,155 @@ mod tests {
             "feed.okx.0.instrument.A/USDT.passed",
         ];
         assert_eq!(of(".passed"), passed);
+    }
+
+    /// A feed of connections over loopback, one symbol each, and their far ends.
+    struct Rig {
+        feed: Feed,
+        now: Nanos,
+        clock: Clock,
+        peers: Vec<TcpStream>,
+        records: ring::Receiver,
+        counters: Counters,
+        notices: Receiver<Notice>,
+        _channels: (Receiver<connector::Request>, Sender<Connected>),
+    }
+
+    impl Rig {
+        fn new(connections: usize, room: usize) -> Rig {
+            let (clock, counters) = (Clock::manual(SECOND), Counters::default());
+            let (request, requests) = channel::bounded(connections);
+            let (answer, answers) = channel::bounded(connections);
+            let (notice, notices) = channel::bounded(100);
+            let cold = ColdSide { requests: request, answers, notices: notice, frames: None };
+            let (edge, records) = ring::hold(room, ring::EdgeCounters::default());
+            let spec: &'static _ = Box::leak(Box::new(rig::spec()));
+            let plan = |_| ConnectionPlan {
+                spec,
+                symbols: rig::first_symbols(1),
+                bounds: Bounds { max_lag: SECOND, max_age: 3_600 * SECOND, ..rig::bounds() },
+                ..plan(0, "okx", "A/USDT")
+            };
+            let plans = (0..connections).map(plan).collect();
+            let feed = Feed::new("feed", plans, edge, cold, clock.clone(), 1, &counters).unwrap();
+            let mut rig = Rig {
+                feed,
+                now: SECOND,
+                clock,
+                peers: Vec::new(),
+                records,
+                counters,
+                notices,
+                _channels: (requests, answer),
+            };
+            for number in 0..connections {
+                let (peer, socket) = pair(&rig.clock);
+                rig.peers.push(peer);
+                let answer = Connected { connection: place(number, 0), socket: Ok(socket) };
+                rig._channels.1.send(answer).unwrap();
+            }
+            rig.cycles(20);
+            assert_eq!(rig.records().len(), connections, "each is subscribed");
+            rig
+        }
+
+        /// Cycles of a millisecond.
+        fn cycles(&mut self, count: usize) {
+            for _ in 0..count {
+                self.now += MILLI;
+                self.clock.set(self.now);
+                self.feed.do_work(self.now);
+            }
+        }
+
+        /// Sends quotes of these numbers, in one segment if they are few.
+        fn send(&mut self, connection: usize, numbers: impl IntoIterator<Item = usize>) {
+            let frame = |number| {
+                let text = format!("quote A {number}");
+                [&[0x81, u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat()
+            };
+            let frames: Vec<u8> = numbers.into_iter().flat_map(frame).collect();
+            self.peers[connection].write_all(&frames).unwrap();
+        }
+
+        fn records(&mut self) -> Vec<String> {
+            let mut words = Vec::new();
+            self.records.drain(|record| words.push(rig::in_words(record)));
+            words
+        }
+    }
+
+    /// The far end of a connection over loopback, and the near end.
+    fn pair(clock: &Clock) -> (TcpStream, Box<WebSocket>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut peer = listener.accept().unwrap().0;
+        peer.set_nodelay(true).unwrap();
+        let mut wire = Wire::new(client, clock.clone(), &SocketOptions::default());
+        peer.write_all(b"HTTP/1.1 101\r\n\r\n").unwrap();
+        wire.read_exact(&mut [0; 16]).unwrap();
+        wire.set_nonblocking().unwrap();
+        let settings = Some(connector::settings());
+        let library = tungstenite::WebSocket::from_raw_socket(wire, Role::Client, settings);
+        (peer, Box::new(WebSocket::new(library)))
+    }
+
+    #[test]
+    fn a_busy_socket_does_not_starve_the_others() {
+        const BUSY: usize = 8_000;
+        // Few are read directly, many when the kernel says so.
+        for connections in [DIRECT_MAX, DIRECT_MAX + 2] {
+            let mut rig = Rig::new(connections, 2 * BUSY);
+            rig.send(0, 1..=BUSY);
+            rig.cycles(1);
+            (1..connections).for_each(|other| rig.send(other, [2 * BUSY + other]));
+            // The first one is still busy. A quarter of its frames is time enough for loopback.
+            rig.cycles(BUSY / FRAMES_PER_TURN / 4);
+            let records = rig.records();
+            for other in 1..connections {
+                let quote = format!("A quote {}", 2 * BUSY + other);
+                assert!(records.contains(&quote), "{quote} of {connections}");
+            }
+            let last = format!("A quote {BUSY}");
+            assert!(!records.contains(&last));
+            rig.cycles(BUSY);
+            assert!(rig.records().contains(&last));
+        }
+    }
+
+    #[test]
+    fn what_waited_while_the_thread_was_held_up_is_live_once_all_of_it_is_read() {
+        for connections in [1, DIRECT_MAX + 1] {
+            let mut rig = Rig::new(connections, 4_096);
+            rig.send(0, [1]);
+            rig.cycles(20);
+            assert_eq!(rig.records(), ["A live quote", "A quote 1"]);
+            rig.send(0, 2..=40);
+            rig.now += 2 * SECOND;
+            rig.cycles(20);
+            let records = rig.records();
+            assert_eq!(records[..2], ["A lagging held_up", "A quote 2"], "{connections}");
+            assert_eq!(records[records.len() - 2..], ["A quote 40", "A live quote"]);
+            assert_eq!(records.len(), 41);
+            assert_eq!(rig.counters.expect("feed.held_up"), 1);
+            let held_up = |notice| matches!(notice, Notice::HeldUp { time } if 2 * SECOND < time);
+            assert!(rig.notices.try_iter().any(held_up));
+            // Nothing came meanwhile: what the book has is still true.
+            rig.now += 2 * SECOND;
+            rig.cycles(20);
+            assert_eq!(rig.records(), ["A lagging held_up", "A live quote"]);
+        }
+    }
+
+    #[test]
+    fn a_full_edge_holds_the_reading_up_as_well() {
+        let mut rig = Rig::new(1, 4);
+        rig.send(0, 1..=8);
+        rig.cycles(2_000);
+        assert_eq!(rig.records(), ["A live quote", "A quote 1", "A quote 2"]);
+        rig.cycles(1);
+        assert_eq!(rig.records()[..2], ["A lagging held_up", "A quote 3"]);
+        rig.cycles(1);
+        assert_eq!(rig.counters.expect("feed.held_up"), 1);
     }
 }

@@ -64,8 +64,9 @@ struct Slot<S> {
     is_wanted: bool,
     /// Whether another line is to take over; until it has, this one goes on.
     is_retiring: bool,
-    /// Time from which it is replaced, before the venue ends it.
+    /// Time from which it is replaced, before the venue ends it, and why.
     replaced_at: Nanos,
+    why: &'static str,
 }
 
 /// One connection of a feed: the lines that carry its symbols, and the desk at their ends.
@@ -106,6 +107,7 @@ impl<S: Socket> Connection<S> {
             is_wanted: slot < lines,
             is_retiring: false,
             replaced_at: Nanos::MAX,
+            why: "",
         });
         Connection {
             number,
@@ -144,6 +146,7 @@ impl<S: Socket> Connection<S> {
         let share = 17 + self.number as u64 % 7 + slot as u64;
         let life = self.lifetime.map(|lifetime| lifetime - lifetime * share / 256);
         self.slots[slot].replaced_at = life.map_or(Nanos::MAX, |life| now + life);
+        self.slots[slot].why = "its time is nearly over";
         self.notify(cold, Notice::Opened { venue: self.venue, connection: self.in_venue });
     }
 
@@ -196,7 +199,7 @@ impl<S: Socket> Connection<S> {
         registry: Option<&Registry>,
         pass: &mut impl FnMut(Record),
     ) {
-        let Slot { line, is_wanted, replaced_at, .. } = &mut self.slots[slot];
+        let Slot { line, is_wanted, replaced_at, why, .. } = &mut self.slots[slot];
         if !line.is_open() {
             if *is_wanted {
                 let request = Request { connection: place(self.number, slot) };
@@ -205,7 +208,8 @@ impl<S: Socket> Connection<S> {
             return;
         }
         if *replaced_at <= now {
-            self.retire(slot, "its time is nearly over", cold);
+            let why = *why;
+            self.retire(slot, why, cold);
         }
         let line = &mut self.slots[slot].line;
         let kept = line.check(now).and_then(|()| {
@@ -217,13 +221,18 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    /// Has another line take over from one, if there is a place for it.
+    /// Has another line take over from one, as soon as there is a place for it.
     fn retire(&mut self, slot: usize, why: &'static str, cold: &ColdSide) {
         let wanted = self.slots.iter().filter(|slot| slot.is_wanted).count();
-        if self.slots[slot].is_retiring || !self.slots[slot].is_wanted || self.lines < wanted {
+        if self.slots[slot].is_retiring || !self.slots[slot].line.is_open() {
             return;
         }
-        let Some(free) = self.slots.iter().position(|slot| !slot.is_wanted) else { return };
+        let free = self.slots.iter().position(|slot| !slot.is_wanted);
+        let Some(free) = free.filter(|_| wanted <= self.lines) else {
+            // Another one is being replaced; this one is next.
+            (self.slots[slot].replaced_at, self.slots[slot].why) = (0, why);
+            return;
+        };
         self.slots[slot].is_retiring = true;
         self.slots[slot].replaced_at = Nanos::MAX;
         self.slots[free].is_wanted = true;

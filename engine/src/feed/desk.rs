@@ -33,7 +33,7 @@ const SAMPLE_INTERVAL: Nanos = SECOND;
 
 /// An instrument that has been live for this long is well.
 const WELL_AFTER: Nanos = 60 * SECOND;
-/// A line is in step once every live instrument was heard on it, or after this time.
+/// A line is in step once every instrument with a quote was heard on it, or after this time.
 const IN_STEP_AFTER: Nanos = 10 * SECOND;
 /// After so many renewals without a quote, the line is replaced.
 const RENEWALS_MAX: u32 = 2;
@@ -200,8 +200,13 @@ impl Desk {
     ) -> Vec<String> {
         let carrier = &mut self.carriers[line];
         (carrier.opened_at, carrier.held_up, carrier.lag) = (Some(now), false, LagMeter::default());
-        for health in &mut self.healths {
-            health.on_subscribed(line, now).into_iter().for_each(|status| pass(status.into()));
+        for (symbol, health) in self.healths.iter_mut().enumerate() {
+            let put_off = carrier.subscriptions.is_put_off(symbol, now);
+            let status = match put_off {
+                true => health.on_refused(line, now),
+                false => health.on_subscribed(line, now),
+            };
+            status.into_iter().for_each(|status| pass(status.into()));
         }
         carrier.subscriptions.open(&mut *carrier.protocol.0, &self.symbols, now)
     }
@@ -247,11 +252,11 @@ impl Desk {
         })
     }
 
-    /// Returns whether a line carries everything that is live, or had time enough to.
+    /// Returns whether a line carries everything that is known, or had time enough to.
     pub(super) fn is_in_step(&self, line: usize, now: Nanos) -> bool {
         let Some(opened_at) = self.carriers[line].opened_at else { return false };
-        let mut live = self.healths.iter().filter(|health| health.state() == State::Live);
-        IN_STEP_AFTER < now.saturating_sub(opened_at) || live.all(|health| health.is_heard(line))
+        let mut known = self.healths.iter().filter(|health| health.has_quote());
+        IN_STEP_AFTER < now.saturating_sub(opened_at) || known.all(|health| health.is_heard(line))
     }
 
     /// Marks live quotes that have grown too old, and tells what has changed.
@@ -284,11 +289,11 @@ impl Desk {
 
     /// Notes that a line is empty: whatever had waited on it has been read.
     pub(super) fn on_empty(&mut self, line: usize, now: Nanos, pass: &mut impl FnMut(Record)) {
-        if !std::mem::take(&mut self.carriers[line].held_up) || self.is_held_up() {
-            return;
-        }
-        for health in &mut self.healths {
-            health.on_caught_up(now).into_iter().for_each(|status| pass(status.into()));
+        let waited = std::mem::take(&mut self.carriers[line].held_up);
+        if waited && !self.is_held_up() {
+            for health in &mut self.healths {
+                health.on_caught_up(now).into_iter().for_each(|status| pass(status.into()));
+            }
         }
     }
 
@@ -305,11 +310,12 @@ impl Desk {
         now: Nanos,
         pass: &mut impl FnMut(Record),
     ) {
-        let carrier = &mut self.carriers[line];
-        (carrier.opened_at, carrier.held_up) = (None, false);
+        self.carriers[line].opened_at = None;
         for health in &mut self.healths {
             health.on_lost(line, reason, now).into_iter().for_each(|status| pass(status.into()));
         }
+        // It was perhaps the last one that had not been read.
+        self.on_empty(line, now, pass);
     }
 
     /// Counts a frame that was too long for the socket.
@@ -346,9 +352,7 @@ impl Desk {
                     heard.quote |= self.on_quote(&message, arrival, out);
                 }
                 Message::Refused(answer) => self.on_refused(answer, arrival, bytes, out),
-                Message::Accepted(answer) => {
-                    self.carriers[line].subscriptions.on_accepted(answer);
-                }
+                Message::Accepted(answer) => self.on_accepted(answer, arrival, out),
                 Message::Closing => heard.closing = true,
                 Message::Other => self.counters.other.add(1),
                 Message::Pong => {}
@@ -424,6 +428,18 @@ impl Desk {
     }
 
     #[cold]
+    fn on_accepted(&mut self, answer: Answer, arrival: Arrival, out: &mut Out<'_>) {
+        for symbol in self.carriers[arrival.line].subscriptions.on_accepted(answer) {
+            let health = &mut self.healths[symbol];
+            if health.state() == State::Refused
+                && let Some(status) = health.on_subscribed(arrival.line, arrival.ts_recv)
+            {
+                out.output.pass(status.into());
+            }
+        }
+    }
+
+    #[cold]
     fn on_refused(
         &mut self,
         answer: Answer,
@@ -432,15 +448,21 @@ impl Desk {
         out: &mut Out<'_>,
     ) {
         self.counters.refused.add(1);
-        let symbol = self.carriers[line].subscriptions.on_refused(answer, now);
-        // A symbol that gives quotes is well, whatever a second request for it was answered.
-        if let Some(symbol) = symbol
-            && !self.healths[symbol].is_heard(line)
-            && let Some(status) = self.healths[symbol].on_refused(line, now)
-        {
-            out.output.pass(status.into());
+        let subscriptions = &mut self.carriers[line].subscriptions;
+        let symbol = subscriptions.on_refused(answer, now);
+        let mut changed = false;
+        if let Some(symbol) = symbol {
+            if self.healths[symbol].is_heard(line) {
+                // It gives quotes and is well, whatever a second request for it was answered.
+                subscriptions.is_well(symbol);
+            } else if let Some(status) = self.healths[symbol].on_refused(line, now) {
+                changed = true;
+                out.output.pass(status.into());
+                self.telling.on_told(symbol);
+            }
         }
-        if self.is_sample_due(now) {
+        // Each symbol is told when it changes; what goes on is told by a sample.
+        if changed | self.is_sample_due(now) {
             let symbol = symbol.map(|place| self.symbols.list()[place].text.clone());
             let notice = Notice::Refused { venue: self.venue, symbol, sample: sample_of(bytes) };
             notify(out.notices, notice, &self.counters.notices_dropped);
@@ -612,7 +634,7 @@ mod tests {
         assert_eq!(rig.text("quote Z 1", 11), Heard::default());
         assert_eq!(rig.text("quote A x", 9 + SECOND), Heard::default());
         let told = format!("rejected unknown_message: {}", &long[..SAMPLE_BYTES]);
-        assert_eq!(rig.notices(), [told]);
+        assert_eq!(rig.notices(), [told, "A/USDT unreadable unreadable".to_owned()]);
         assert_eq!(rig.frame(RawFrame::Binary(b"?"), 10 + SECOND), Heard::default());
         assert_eq!(rig.notices(), ["rejected binary: ?"]);
         let oversized = " ".repeat(FRAME_MAX + 1);
@@ -624,6 +646,7 @@ mod tests {
         rig.text("quote A 1", 12 + SECOND);
         let wanted = ["A unreadable unreadable", "A live quote", "A quote 1"];
         assert_eq!(rig.records(), wanted, "it goes on");
+        assert_eq!(rig.counts(["unreadable"]), [1]);
     }
 
     #[test]
@@ -653,7 +676,7 @@ mod tests {
     fn a_refused_symbol_alone_is_asked_for_again_after_waits_that_grow_to_an_hour() {
         let mut rig = Rig::new();
         rig.open(0);
-        rig.text("accepted A;quote A 1;accepted C;refused B", 1);
+        rig.text("quote A 1;quote C 1;refused B", 1);
         let nothing = Vec::<String>::new();
         let mut now = 1;
         for wait in [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {

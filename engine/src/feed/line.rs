@@ -106,7 +106,7 @@ pub(super) trait Reader {
 pub(super) struct Heard {
     /// It held a quote that was passed on: the subscription is well.
     pub(super) quote: bool,
-    /// The venue announced that it will close: close now and come back.
+    /// The venue announced that it will close: another line takes over before it does.
     pub(super) closing: bool,
 }
 
@@ -717,7 +717,7 @@ mod tests {
     }
 
     #[test]
-    fn an_announced_end_is_met_by_closing_and_the_frames_before_the_end_are_read() {
+    fn the_frames_before_the_end_are_read_and_an_announced_end_alone_closes_nothing() {
         let mut rig = Rig::open(&rig::spec(), &[]);
         rig.peer.text("closing");
         rig.peer.text("last");
@@ -725,7 +725,7 @@ mod tests {
         rig.ear.answers.push_back(Heard { quote: false, closing: true });
         let (frames, ended) = rig.read(START);
         assert!(matches!(ended, Some(Error::ConnectionClosed)), "{ended:?}");
-        assert_eq!((frames, rig.peer.received()), (2, vec!["<close>".to_owned()]));
+        assert_eq!((frames, rig.peer.received()), (2, vec![]));
         assert_eq!(rig.counts(["frames", "bytes"]), [2, 11]);
     }
 

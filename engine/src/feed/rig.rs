@@ -51,23 +51,28 @@ pub(super) fn bounds() -> Bounds {
         max_age: 2 * SECOND,
         max_lag: Nanos::MAX,
         max_jump: f64::INFINITY,
-        first_quote: STALL,
+        first_quote: Nanos::MAX,
         repeats_within: Some(STALL),
     }
 }
 
 pub(super) fn symbols() -> Symbols {
+    first_symbols(INSTRUMENTS.len())
+}
+
+pub(super) fn first_symbols(count: usize) -> Symbols {
     let symbol = |(name, id): (&&str, u32)| Symbol {
         text: name[..1].to_owned(),
         instrument: InstrumentId(id),
         price_scale: 2,
         size_scale: 2,
     };
-    Symbols::new(INSTRUMENTS.iter().zip(0..).map(symbol).collect())
+    Symbols::new(INSTRUMENTS[..count].iter().zip(0..).map(symbol).collect())
 }
 
-/// A protocol of words. A frame holds messages separated by `;`: `quote A 5`, `refused A`, `refused`,
-/// `closing`, `other`, `accepted` or `pong`. The quick decoder claims frames that begin with `fast`.
+/// A protocol of words. A frame holds messages separated by `;`: `quote A 5`, `change A 6`,
+/// `restart A 1`, `refused A`, `refused 1` (the request), `refused`, `closing`, `other`, `accepted` or
+/// `pong`. The quick decoder claims frames that begin with `fast`.
 struct Plain;
 
 impl Protocol for Plain {
@@ -94,9 +99,11 @@ impl Protocol for Plain {
         for message in text.split(';') {
             let words: Vec<&str> = message.split(' ').collect();
             out.push(match words[..] {
-                ["quote", symbol, ref fields @ ..] => {
+                [kind @ ("quote" | "change" | "restart"), symbol, ref fields @ ..] => {
                     let place = symbols.find(symbol.as_bytes())?;
-                    quote(place, fields).map_err(Rejected::of(place))?
+                    let message = quote(place, fields).map_err(Rejected::of(place))?;
+                    let (snapshot, restarted) = (kind != "change", kind == "restart");
+                    Message::Quote(QuoteMessage { snapshot, restarted, ..message })
                 }
                 ["refused", symbol] => Message::Refused(answer(symbol, symbols)?),
                 ["refused"] => Message::Refused(Answer::default()),
@@ -120,9 +127,9 @@ fn answer(symbol: &str, symbols: &Symbols) -> Result<Answer, Reject> {
     })
 }
 
-/// A quote: its number, then `bid=`, `ask=` and `at=` (the event time, ns) where they differ from 100,
+/// A quote: its number, or `-` for none, then `bid=`, `ask=` and `at=` (the event time, ns) where they differ from 100,
 /// 101 and none. A price of 0 is an absent side.
-fn quote(symbol: usize, fields: &[&str]) -> Result<Message, Reject> {
+fn quote(symbol: usize, fields: &[&str]) -> Result<QuoteMessage, Reject> {
     let (sequence, fields) = fields.split_first().ok_or(Reject::MissingField)?;
     let number = |text: &str| text.parse::<i64>().map_err(|_| Reject::BadNumber);
     let (mut bid, mut ask, mut ts_event) = (100, 101, None);
@@ -134,22 +141,30 @@ fn quote(symbol: usize, fields: &[&str]) -> Result<Message, Reject> {
             _ => return Err(Reject::UnknownMessage),
         }
     }
-    Ok(Message::Quote(QuoteMessage {
+    let sequence = match *sequence {
+        "-" => None,
+        number => Some(number.parse().map_err(|_| Reject::BadNumber)?),
+    };
+    Ok(QuoteMessage {
         symbol,
         bid: Side::of(bid, 1),
         ask: Side::of(ask, 1),
         ts_event,
-        sequence: Some(sequence.parse().map_err(|_| Reject::BadNumber)?),
+        sequence,
         snapshot: true,
         restarted: false,
-    }))
+    })
 }
 
-/// A record in words: `A quote 5`, `B down silent`.
+/// A record in words: `A quote 5`, `A quote at 100` without a number, `B down silent`.
 pub(super) fn in_words(record: &Record) -> String {
     let symbol = |id: InstrumentId| &INSTRUMENTS[usize::try_from(id.0).unwrap()][..1];
     if let Some(quote) = record.get::<Quote>() {
-        return format!("{} quote {}", symbol(quote.instrument), quote.sequence);
+        let symbol = symbol(quote.instrument);
+        return match quote.sequence {
+            0 => format!("{symbol} quote at {}", quote.bid_px),
+            number => format!("{symbol} quote {number}"),
+        };
     }
     let status: &Status = record.get().unwrap();
     let state = State::of_code(status.state).unwrap();

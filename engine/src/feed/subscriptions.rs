@@ -15,7 +15,7 @@ const WAIT_FIRST: Nanos = 15 * SECOND;
 /// Longest wait.
 const WAIT_MAX: Nanos = 3_600 * SECOND;
 /// A request that has not been answered for this long, and whose symbols give no quotes, is sent
-/// again.
+/// again. The time doubles with each request that is not answered, up to [`WAIT_MAX`].
 const ANSWER_WITHIN: Nanos = 60 * SECOND;
 
 /// The same for the rest of a request of which one symbol was refused.
@@ -26,7 +26,7 @@ const REST_WITHIN: Nanos = 5 * SECOND;
 struct Pending {
     request: u64,
     symbols: Vec<usize>,
-    /// When it is given up.
+    /// The answer is waited for until this time.
     until: Nanos,
 }
 
@@ -48,11 +48,16 @@ struct Again {
 impl Again {
     /// Counts one more, and returns the time of the next.
     fn wait(&mut self, now: Nanos) -> Nanos {
-        let wait = WAIT_FIRST.saturating_mul(1 << self.times.min(16)).min(WAIT_MAX);
+        let wait = doubled(WAIT_FIRST, self.times);
         self.times += 1;
         self.from = now + wait;
         self.from
     }
+}
+
+/// Returns a wait that was doubled so many times, at most [`WAIT_MAX`].
+fn doubled(first: Nanos, times: u32) -> Nanos {
+    first.saturating_mul(1 << times.min(16)).min(WAIT_MAX)
 }
 
 /// The subscriptions of one line.
@@ -67,6 +72,8 @@ pub(super) struct Subscriptions {
     refused: Vec<Again>,
     /// By symbol: renewals of a subscription that gives nothing.
     renewed: Vec<Again>,
+    /// By symbol: requests in a row that were not answered.
+    unanswered: Vec<u32>,
 }
 
 impl Subscriptions {
@@ -80,7 +87,13 @@ impl Subscriptions {
             due: Vec::new(),
             refused: vec![Again::default(); symbols],
             renewed: vec![Again::default(); symbols],
+            unanswered: vec![0; symbols],
         }
+    }
+
+    /// Returns whether a symbol was refused and its time has not come.
+    pub(super) fn is_put_off(&self, symbol: usize, now: Nanos) -> bool {
+        now < self.refused[symbol].from
     }
 
     /// Starts over on a new socket: every symbol is asked for, but for those that the venue refused
@@ -95,7 +108,7 @@ impl Subscriptions {
         self.due.clear();
         let (mut good, mut later) = (Vec::new(), Vec::new());
         for place in 0..symbols.list().len() {
-            if self.refused[place].from <= now { &mut good } else { &mut later }.push(place);
+            if self.is_put_off(place, now) { &mut later } else { &mut good }.push(place);
         }
         for place in later {
             self.due.push(Due { at: self.refused[place].from, symbols: vec![place] });
@@ -165,18 +178,30 @@ impl Subscriptions {
         self.refused[symbol] = Again::default();
     }
 
-    /// Notes that a subscription was accepted.
-    pub(super) fn on_accepted(&mut self, answer: Answer) {
-        match answer {
-            Answer { symbol: Some(symbol), .. } => self.answered(symbol),
-            Answer { request: Some(request), .. } => self.pending.retain(|p| p.request != request),
-            Answer { request: None, symbol: None } => {}
-        }
+    /// Notes that a subscription was accepted. Returns the symbols that it is for.
+    pub(super) fn on_accepted(&mut self, answer: Answer) -> Vec<usize> {
+        let symbols = match (answer.symbol, self.place_of(answer)) {
+            (Some(symbol), _) => vec![symbol],
+            (None, Some(place)) => self.pending[place].symbols.clone(),
+            (None, None) => Vec::new(),
+        };
+        symbols.iter().for_each(|symbol| self.answered(*symbol));
+        symbols
+    }
+
+    /// Returns the place of the request that an answer is for.
+    fn place_of(&self, answer: Answer) -> Option<usize> {
+        let of = |pending: &Pending| match (answer.request, answer.symbol) {
+            (Some(request), _) => pending.request == request,
+            (None, Some(symbol)) => pending.symbols.contains(&symbol),
+            (None, None) => false,
+        };
+        self.pending.iter().position(of)
     }
 
     /// Notes a refusal. Returns the symbol that was refused, if that is known.
     pub(super) fn on_refused(&mut self, answer: Answer, now: Nanos) -> Option<usize> {
-        let place = self.pending.iter().position(|p| Some(p.request) == answer.request);
+        let place = self.place_of(answer);
         let symbol =
             answer.symbol.or_else(|| match place.map(|at| &self.pending[at].symbols[..]) {
                 Some([only]) => Some(*only),
@@ -184,11 +209,13 @@ impl Subscriptions {
             });
         if let Some(symbol) = symbol {
             let at = self.refused[symbol].wait(now);
+            self.due.retain(|due| due.symbols != [symbol]);
             self.due.push(Due { at, symbols: vec![symbol] });
         }
         match place {
             Some(place) if symbol.is_none() || self.refuses_whole_requests => {
                 let rest = self.pending.swap_remove(place).symbols;
+                rest.iter().for_each(|symbol| self.unanswered[*symbol] = 0);
                 self.split(rest.into_iter().filter(|s| Some(*s) != symbol).collect(), symbol, now);
             }
             Some(place) => {
@@ -213,6 +240,7 @@ impl Subscriptions {
 
     /// Removes a symbol from the requests that wait.
     fn answered(&mut self, symbol: usize) {
+        self.unanswered[symbol] = 0;
         for pending in &mut self.pending {
             pending.symbols.retain(|other| *other != symbol);
         }
@@ -226,10 +254,11 @@ impl Subscriptions {
 
     /// Gives up waiting for answers that did not come.
     fn expire(&mut self, now: Nanos) {
-        let Subscriptions { pending, due, .. } = self;
+        let Subscriptions { pending, due, unanswered, .. } = self;
         pending.retain_mut(|pending| {
             let waits = now <= pending.until;
             if !waits {
+                pending.symbols.iter().for_each(|symbol| unanswered[*symbol] += 1);
                 due.push(Due { at: now, symbols: std::mem::take(&mut pending.symbols) });
             }
             waits
@@ -248,12 +277,211 @@ impl Subscriptions {
             self.last_request += 1;
             let texts: Vec<&str> = part.iter().map(|s| symbols.list()[*s].text.as_str()).collect();
             messages.push(protocol.subscribe(self.last_request, &texts));
-            self.pending.push(Pending {
-                request: self.last_request,
-                symbols: part.to_vec(),
-                until: now + ANSWER_WITHIN,
-            });
+            let times = part.iter().map(|symbol| self.unanswered[*symbol]).max().unwrap_or(0);
+            let until = now + doubled(ANSWER_WITHIN, times);
+            let (request, symbols) = (self.last_request, part.to_vec());
+            self.pending.push(Pending { request, symbols, until });
         }
         messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::rig;
+    use super::*;
+    use spreadwire_market::instrument::InstrumentId;
+    use spreadwire_venues::venue::Symbol;
+
+    const HOUR: Nanos = 3_600 * SECOND;
+    const NOBODY: [usize; 0] = [];
+
+    /// The subscriptions of a line, and a venue that answers by what a test says of a symbol.
+    struct Rig {
+        subscriptions: Subscriptions,
+        protocol: Box<dyn Protocol>,
+        symbols: Symbols,
+        /// Requests so far.
+        requests: u64,
+    }
+
+    impl Rig {
+        fn new(count: u32, per_message: usize, whole: bool) -> Rig {
+            let spec = VenueSpec {
+                symbols_per_message: per_message,
+                refuses_whole_requests: whole,
+                ..rig::spec()
+            };
+            let symbol = |number: u32| Symbol {
+                text: format!("S{number}"),
+                instrument: InstrumentId(number),
+                price_scale: 2,
+                size_scale: 2,
+            };
+            let symbols = Symbols::new((0..count).map(symbol).collect());
+            Rig {
+                subscriptions: Subscriptions::new(&spec, count as usize),
+                protocol: (spec.protocol)(),
+                symbols,
+                requests: 0,
+            }
+        }
+
+        fn open(&mut self, now: Nanos) -> Vec<String> {
+            self.subscriptions.open(&mut *self.protocol, &self.symbols, now)
+        }
+
+        fn due(&mut self, now: Nanos) -> Vec<String> {
+            let Rig { subscriptions, protocol, symbols, .. } = self;
+            subscriptions.ask_again(&mut **protocol, symbols, now, |_| false)
+        }
+
+        fn renew(&mut self, symbol: usize, now: Nanos) -> Vec<String> {
+            let Rig { subscriptions, protocol, symbols, .. } = self;
+            subscriptions.renew(symbol, &mut **protocol, symbols, now)
+        }
+
+        fn accept(&mut self, request: Option<u64>, symbol: Option<usize>) -> Vec<usize> {
+            self.subscriptions.on_accepted(Answer { request, symbol })
+        }
+
+        fn refuse(
+            &mut self,
+            request: Option<u64>,
+            symbol: Option<usize>,
+            now: Nanos,
+        ) -> Option<usize> {
+            self.subscriptions.on_refused(Answer { request, symbol }, now)
+        }
+
+        /// Has a venue answer requests, which refuses these symbols: by name if it is `named`, and
+        /// the request as a whole or not.
+        fn answer(&mut self, messages: &[String], bad: &[usize], named: bool, now: Nanos) {
+            let whole = self.subscriptions.refuses_whole_requests;
+            for message in messages {
+                self.requests += 1;
+                let request = Some(self.requests);
+                let of = |name: &str| name[1..].parse::<usize>().unwrap();
+                let asked: Vec<usize> = message["subscribe ".len()..].split(',').map(of).collect();
+                let refused = asked.iter().copied().find(|symbol| bad.contains(symbol));
+                match refused {
+                    None => drop(self.accept(request, None)),
+                    Some(symbol) if whole => {
+                        drop(self.refuse(request, named.then_some(symbol), now))
+                    }
+                    Some(_) => asked.iter().for_each(|symbol| match bad.contains(symbol) {
+                        true => drop(self.refuse(request, Some(*symbol), now)),
+                        false => drop(self.accept(request, Some(*symbol))),
+                    }),
+                }
+            }
+        }
+
+        /// Opens, and lets the venue answer for an hour. Returns the number of requests.
+        fn hour(&mut self, bad: &[usize], named: bool) -> u64 {
+            let messages = self.open(0);
+            self.answer(&messages, bad, named, 0);
+            for second in 1..=3_600 {
+                let messages = self.due(second * SECOND);
+                self.answer(&messages, bad, named, second * SECOND);
+            }
+            self.requests
+        }
+    }
+
+    #[test]
+    fn an_answer_is_matched_by_its_number_or_its_symbol_and_the_rest_is_asked_again_in_time() {
+        let mut rig = Rig::new(5, 2, false);
+        assert_eq!(rig.open(0), ["subscribe S0,S1", "subscribe S2,S3", "subscribe S4"]);
+        assert_eq!(rig.accept(Some(1), None), [0, 1]);
+        assert_eq!(rig.accept(Some(1), None), NOBODY, "answered before");
+        assert_eq!(rig.accept(Some(2), Some(3)), [3]);
+        assert_eq!(rig.accept(None, Some(4)), [4]);
+        assert_eq!(rig.accept(None, None), NOBODY);
+        assert_eq!(rig.accept(Some(9), None), NOBODY);
+        assert_eq!(rig.due(60 * SECOND), Vec::<String>::new());
+        assert_eq!(rig.due(60 * SECOND + 1), ["subscribe S2"]);
+        // Twice the time now.
+        assert_eq!(rig.due(180 * SECOND + 1), Vec::<String>::new());
+        assert_eq!(rig.due(180 * SECOND + 2), ["subscribe S2"]);
+        rig.accept(Some(5), None);
+        assert_eq!(rig.due(24 * HOUR), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_never_answered_costs_a_request_an_hour_in_the_end() {
+        let mut rig = Rig::new(1, 1, false);
+        let mut sent = rig.open(0).len();
+        for second in 1..=24 * 3_600 {
+            sent += rig.due(second * SECOND).len();
+        }
+        assert!((24..=30).contains(&sent), "{sent} requests in a day");
+    }
+
+    #[test]
+    fn five_refused_symbols_cost_few_requests_and_none_for_the_others() {
+        // 15 s, 30 s, 1, 2, 4, 8, 16, 32 minutes: eight each within the hour.
+        for (whole, named, limit) in [(false, true, 10 + 40), (true, true, 60), (true, false, 80)] {
+            let mut rig = Rig::new(100, 10, whole);
+            let requests = rig.hour(&[1, 2, 33, 34, 99], named);
+            assert!(requests <= limit, "{requests}, whole {whole}, named {named}");
+        }
+    }
+
+    #[test]
+    fn of_500_symbols_with_one_unknown_only_that_one_is_asked_again() {
+        for (whole, named, limit) in
+            [(false, true, 10 + 8), (true, true, 10 + 1 + 8), (true, false, 30)]
+        {
+            let mut rig = Rig::new(500, 50, whole);
+            let requests = rig.hour(&[77], named);
+            assert!(requests <= limit, "{requests}, whole {whole}, named {named}");
+        }
+    }
+
+    #[test]
+    fn a_symbol_refused_twice_is_asked_for_once() {
+        let mut rig = Rig::new(2, 2, false);
+        rig.open(0);
+        assert_eq!(rig.refuse(None, Some(1), 0), Some(1));
+        rig.refuse(None, Some(1), 1);
+        assert!(rig.subscriptions.is_put_off(1, 1) && !rig.subscriptions.is_put_off(0, 1));
+        assert_eq!(rig.due(30 * SECOND), Vec::<String>::new());
+        assert_eq!(rig.due(30 * SECOND + 1), ["subscribe S1"]);
+        assert_eq!(rig.refuse(Some(9), None, 0), None, "nobody asked that");
+        assert_eq!(rig.refuse(None, None, 0), None);
+    }
+
+    #[test]
+    fn on_a_new_socket_the_refused_are_asked_for_alone_in_their_time() {
+        let mut rig = Rig::new(4, 4, false);
+        assert_eq!(rig.open(0), ["subscribe S0,S1,S2,S3"]);
+        rig.refuse(Some(1), Some(1), 0);
+        rig.refuse(Some(1), Some(2), 10 * SECOND);
+        assert_eq!(rig.open(20 * SECOND), ["subscribe S0,S3", "subscribe S1"]);
+        assert_eq!(rig.due(25 * SECOND - 1), Vec::<String>::new());
+        assert_eq!(rig.due(25 * SECOND), ["subscribe S2"]);
+        rig.subscriptions.is_well(1);
+        rig.subscriptions.is_well(2);
+        assert_eq!(rig.open(30 * SECOND), ["subscribe S0,S1,S2,S3"]);
+    }
+
+    #[test]
+    fn a_subscription_that_gives_nothing_is_renewed_after_waits_that_grow_to_an_hour() {
+        let mut rig = Rig::new(2, 2, false);
+        rig.open(0);
+        assert_eq!(rig.renew(0, 1), Vec::<String>::new(), "its answer is still waited for");
+        rig.accept(Some(1), None);
+        let mut now = 1;
+        for (times, wait) in (1..).zip([15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]) {
+            assert_eq!(rig.renew(0, now), ["unsubscribe S0", "subscribe S0"]);
+            assert_eq!(rig.subscriptions.renewals(0), times);
+            rig.accept(None, Some(0));
+            assert_eq!(rig.renew(0, now + wait * SECOND - 1), Vec::<String>::new());
+            now += wait * SECOND;
+        }
+        rig.subscriptions.is_well(0);
+        assert_eq!(rig.subscriptions.renewals(0), 0);
+        assert_eq!(rig.renew(1, now), ["unsubscribe S1", "subscribe S1"]);
     }
 }

@@ -213,11 +213,7 @@ impl Health {
                 if !alone {
                     return dropped(None, Discard::AwaitingSnapshot);
                 }
-                // The current quote is unknown until the next snapshot.
-                self.lost = true;
-                self.known = false;
-                let status = self.turn(State::Gap, Reason::SequenceGap, ts_recv);
-                return dropped(status, Discard::AwaitingSnapshot);
+                return dropped(self.on_hole(ts_recv), Discard::AwaitingSnapshot);
             }
             Order::Next | Order::Repeat | Order::Restart => {}
         }
@@ -248,15 +244,35 @@ impl Health {
 
     /// Notes that a line ended. The instrument is down if no other line carries it.
     pub fn on_lost(&mut self, line: usize, reason: Reason, now: Nanos) -> Option<Status> {
-        self.numbering.close(line);
-        (!self.numbering.is_carried()).then(|| self.on_down(State::Down, reason, now)).flatten()
+        self.on_closed(line, State::Down, reason, now)
     }
 
     /// Notes that the venue refused the subscription on a line.
     pub fn on_refused(&mut self, line: usize, now: Nanos) -> Option<Status> {
+        self.on_closed(line, State::Refused, Reason::Refused, now)
+    }
+
+    fn on_closed(
+        &mut self,
+        line: usize,
+        state: State,
+        reason: Reason,
+        now: Nanos,
+    ) -> Option<Status> {
         self.numbering.close(line);
-        let carried = self.numbering.is_carried();
-        (!carried).then(|| self.on_down(State::Refused, Reason::Refused, now)).flatten()
+        if !self.numbering.is_carried() {
+            return self.on_down(state, reason, now);
+        }
+        // The line that could have filled another's hole is gone.
+        (self.known && self.numbering.is_broken(self.last.sequence))
+            .then(|| self.on_hole(now))
+            .flatten()
+    }
+
+    /// Notes that a change is missing: the current quote is unknown until the next snapshot.
+    fn on_hole(&mut self, now: Nanos) -> Option<Status> {
+        (self.lost, self.known) = (true, false);
+        self.turn(State::Gap, Reason::SequenceGap, now)
     }
 
     /// Forgets the last quote.
@@ -289,16 +305,16 @@ impl Health {
         self.pace.is_overdue(now, &self.bounds)
     }
 
-    /// Notes that it was subscribed again, so that the next quote is expected anew.
-    pub fn on_asked_again(&mut self, now: Nanos) {
-        self.pace.restart(now);
-    }
-
-    /// Notes that everything that had waited while our thread was held up has been read: a last
-    /// quote that had waited is the venue's present one.
+    /// Notes that everything that had waited while our thread was held up has been read: the last
+    /// quote is the venue's present one, unless it has grown too old meanwhile.
     pub fn on_caught_up(&mut self, now: Nanos) -> Option<Status> {
-        let waited = self.state == State::Lagging && self.reason == Reason::HeldUp && self.known;
-        waited.then(|| self.turn(State::Live, Reason::Quote, now)).flatten()
+        if (self.state, self.reason) != (State::Lagging, Reason::HeldUp) || !self.known {
+            return None;
+        }
+        if self.bounds.max_age < now.saturating_sub(self.last.ts_recv) {
+            return self.turn(State::Stale, Reason::Quiet, now);
+        }
+        self.turn(State::Live, Reason::Quote, now)
     }
 
     /// Notes that our thread was held up: what the book has may have been replaced meanwhile.

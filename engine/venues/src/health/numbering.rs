@@ -14,7 +14,7 @@ use std::cmp::Ordering;
 pub const LINES_MAX: usize = 3;
 
 /// A line that brings lower numbers than the last quote, which is older than this, brings those of
-/// a new numbering: no line is late by so much.
+/// a new numbering: no line is late by so much, unless our own thread was.
 const LATE_MAX: Nanos = 10 * SECOND;
 
 /// Place of a message in the order.
@@ -81,6 +81,20 @@ impl Numbering {
     /// Notes that a line carries it no longer.
     pub(super) fn close(&mut self, line: usize) {
         self.lines[line] = View::default();
+        if self.winner == line {
+            // What the next socket in its place brings may be a copy as well.
+            self.winner = LINES_MAX;
+        }
+    }
+
+    /// Returns whether a change came that cannot be applied, and no line is left that may bring what
+    /// is missing. `last` is the number of the last quote.
+    pub(super) fn is_broken(&self, last: u64) -> bool {
+        let mut open = self.lines.iter().filter(|view| view.open);
+        let beyond = |view: &View| (self.restarts, last) < (view.restarts, view.last);
+        self.rule == SequenceRule::SnapshotsAndChanges
+            && self.lines.iter().any(|view| view.open && view.numbered && beyond(view))
+            && !open.any(|view| view.whole)
     }
 
     /// Returns whether a line has brought a message since it was opened.
@@ -104,17 +118,27 @@ impl Numbering {
     pub(super) fn order(
         &mut self,
         message: &QuoteMessage,
-        Arrival { line, ts_recv, .. }: Arrival,
+        Arrival { line, ts_recv, held_up }: Arrival,
         last: &Quote,
         known: bool,
     ) -> Order {
-        self.lines[line].heard = true;
+        (self.lines[line].heard, self.lines[line].open) = (true, true);
         let Some(number) = message.sequence else { return self.by_content(message, line, last) };
         let view = &mut self.lines[line];
-        let fell = view.numbered && number < view.last;
+        if !view.numbered {
+            // Its first number is of the present numbering, whatever happened since it was opened.
+            view.restarts = self.restarts;
+        }
+        let announced = message.restarted && number != view.last;
+        let fell = view.numbered && (announced || number < view.last);
         if fell {
             match self.rule {
-                SequenceRule::Increasing if !view.confirms(number) => return Order::Late,
+                _ if announced => view.restarts += 1,
+                SequenceRule::Increasing if !view.confirms(number) => {
+                    // A line that is still behind another's restart says nothing new.
+                    let behind = view.restarts < self.restarts;
+                    return if behind { Order::Copy } else { Order::Late };
+                }
                 SequenceRule::SnapshotsAndChanges if !message.snapshot => return Order::Old,
                 _ => view.restarts += 1,
             }
@@ -129,7 +153,7 @@ impl Numbering {
         }
         let place = (self.lines[line].restarts, number).cmp(&(self.restarts, last.sequence));
         match place {
-            Ordering::Less if LATE_MAX < ts_recv.saturating_sub(last.ts_recv) => {
+            Ordering::Less if !held_up && LATE_MAX < ts_recv.saturating_sub(last.ts_recv) => {
                 self.lines[line].restarts = self.restarts + 1;
                 Order::Restart
             }
@@ -205,4 +229,196 @@ fn sides(message: &QuoteMessage) -> [(i64, i64); 2] {
         Side::Level { px, sz } => (px, sz),
         Side::Empty | Side::Unchanged => (0, 0),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytemuck::Zeroable;
+
+    /// A numbering, the last quote, and a line's messages in words.
+    struct Rig {
+        numbering: Numbering,
+        last: Quote,
+        known: bool,
+        now: Nanos,
+    }
+
+    impl Rig {
+        fn new(rule: SequenceRule) -> Rig {
+            let mut numbering = Numbering::new(rule);
+            (0..LINES_MAX - 1).for_each(|line| numbering.open(line));
+            Rig { numbering, last: Quote::zeroed(), known: false, now: 1_000 * SECOND }
+        }
+
+        fn take(&mut self, line: usize, message: &QuoteMessage, held_up: bool) -> Order {
+            self.now += 1;
+            let arrival = Arrival { line, ts_recv: self.now, held_up };
+            let order = self.numbering.order(message, arrival, &self.last, self.known);
+            if matches!(order, Order::Next | Order::Repeat | Order::Restart) {
+                self.numbering.accept(line, message);
+                let [(bid_px, bid_sz), (ask_px, ask_sz)] = sides(message);
+                let ts_event = message.ts_event.unwrap_or(0);
+                let (ts_recv, sequence) = (self.now, message.sequence.unwrap_or(0));
+                self.last = Quote {
+                    ts_recv,
+                    ts_event,
+                    bid_px,
+                    bid_sz,
+                    ask_px,
+                    ask_sz,
+                    sequence,
+                    ..Quote::zeroed()
+                };
+                self.known = true;
+            }
+            order
+        }
+
+        fn number(&mut self, line: usize, number: u64) -> Order {
+            self.take(line, &message(Some(number), 100, None), false)
+        }
+
+        fn change(&mut self, line: usize, number: u64) -> Order {
+            let snapshot = false;
+            self.take(line, &QuoteMessage { snapshot, ..message(Some(number), 100, None) }, false)
+        }
+
+        fn content(&mut self, line: usize, bid: i64, event: u64) -> Order {
+            self.take(line, &message(None, bid, Some(event)), false)
+        }
+    }
+
+    fn message(sequence: Option<u64>, bid: i64, ts_event: Option<Nanos>) -> QuoteMessage {
+        let (bid, ask) = (Side::of(bid, 1), Side::of(200, 1));
+        QuoteMessage { symbol: 0, bid, ask, ts_event, sequence, snapshot: true, restarted: false }
+    }
+
+    #[test]
+    fn one_line_by_each_rule() {
+        use Order::{Late, Next, Old, Repeat, Restart};
+        for (rule, orders) in [
+            (SequenceRule::Increasing, [Next, Next, Old, Late, Late, Restart, Next]),
+            (
+                SequenceRule::IncreasingWithRestarts,
+                [Next, Next, Repeat, Restart, Restart, Next, Next],
+            ),
+            (SequenceRule::SnapshotsAndChanges, [Next, Next, Repeat, Restart, Restart, Next, Next]),
+        ] {
+            let mut rig = Rig::new(rule);
+            assert_eq!([5, 7, 7, 3, 1, 2, 9].map(|number| rig.number(0, number)), orders);
+        }
+    }
+
+    #[test]
+    fn a_message_out_of_order_is_not_confirmed_by_the_next_one_in_order() {
+        let mut rig = Rig::new(SequenceRule::Increasing);
+        let orders = [9, 8, 10, 3, 3, 11].map(|number| rig.number(0, number));
+        use Order::{Late, Next};
+        assert_eq!(orders, [Next, Late, Next, Late, Late, Next]);
+    }
+
+    #[test]
+    fn a_copy_is_what_another_line_brought_before_or_later() {
+        let mut rig = Rig::new(SequenceRule::Increasing);
+        assert_eq!(rig.number(0, 5), Order::Next);
+        assert_eq!([5, 6, 4].map(|n| rig.number(1, n)), [Order::Copy, Order::Next, Order::Late]);
+        assert_eq!([6, 8].map(|n| rig.number(0, n)), [Order::Copy, Order::Next]);
+        assert_eq!(rig.number(1, 7), Order::Copy);
+    }
+
+    #[test]
+    fn a_line_made_again_brings_copies_until_it_is_ahead() {
+        for rule in [SequenceRule::Increasing, SequenceRule::IncreasingWithRestarts] {
+            let mut rig = Rig::new(rule);
+            rig.number(0, 5);
+            rig.numbering.close(0);
+            rig.numbering.open(0);
+            assert!(!rig.numbering.is_heard(0));
+            assert_eq!(
+                [4, 5, 6].map(|n| rig.number(0, n)),
+                [Order::Copy, Order::Copy, Order::Next]
+            );
+            assert!(rig.numbering.is_heard(0));
+        }
+    }
+
+    #[test]
+    fn lower_numbers_after_a_long_time_are_a_new_numbering_unless_they_waited() {
+        for (wait, held_up, order) in [
+            (LATE_MAX - 1, false, Order::Copy),
+            (LATE_MAX, false, Order::Restart),
+            (LATE_MAX, true, Order::Copy),
+        ] {
+            let mut rig = Rig::new(SequenceRule::Increasing);
+            rig.number(0, 50);
+            rig.now += wait;
+            assert_eq!(rig.take(1, &message(Some(3), 100, None), held_up), order, "{wait}");
+        }
+    }
+
+    #[test]
+    fn an_announced_restart_is_one_by_every_rule_whatever_its_number() {
+        for rule in [
+            SequenceRule::Increasing,
+            SequenceRule::IncreasingWithRestarts,
+            SequenceRule::SnapshotsAndChanges,
+        ] {
+            for number in [1, 90] {
+                for snapshot in [true, false] {
+                    let mut rig = Rig::new(rule);
+                    rig.number(0, 6);
+                    rig.number(1, 6);
+                    let begin = message(Some(number), 100, None);
+                    let begin = QuoteMessage { restarted: true, snapshot, ..begin };
+                    assert_eq!(rig.take(0, &begin, false), Order::Restart, "{rule:?} {number}");
+                    assert_eq!(rig.number(1, 7), Order::Copy);
+                    assert_eq!(rig.number(0, number + 1), Order::Next);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_behind_a_hole_waits_only_for_a_line_that_misses_nothing() {
+        let mut rig = Rig::new(SequenceRule::SnapshotsAndChanges);
+        rig.number(0, 1);
+        rig.number(1, 1);
+        assert_eq!(rig.change(0, 3), Order::Hole { alone: false });
+        assert!(!rig.numbering.is_broken(1));
+        assert_eq!(rig.change(1, 2), Order::Next);
+        assert_eq!(rig.change(1, 4), Order::Hole { alone: true }, "both miss one now");
+        assert!(rig.numbering.is_broken(2));
+        assert_eq!(rig.number(0, 6), Order::Next);
+        assert_eq!(rig.change(1, 5), Order::Copy);
+        assert_eq!(rig.change(1, 7), Order::Next);
+        assert!(!rig.numbering.is_broken(7));
+    }
+
+    #[test]
+    fn without_numbers_another_lines_equal_or_older_content_is_a_copy() {
+        let mut rig = Rig::new(SequenceRule::Increasing);
+        for (line, bid, event, order) in [
+            (0, 100, 10, Order::Next),
+            (1, 100, 10, Order::Copy),
+            (1, 101, 10, Order::Next),
+            (0, 101, 10, Order::Copy),
+            (0, 99, 9, Order::Copy),
+            (0, 101, 11, Order::Next),
+            (0, 101, 11, Order::Next),
+            (0, 101, 5, Order::Next),
+        ] {
+            assert_eq!(rig.content(line, bid, event), order, "line {line}, {bid} at {event}");
+        }
+    }
+
+    #[test]
+    fn a_line_that_brings_messages_carries_the_instrument() {
+        let mut rig = Rig::new(SequenceRule::Increasing);
+        rig.numbering.close(0);
+        rig.numbering.close(1);
+        assert!(!rig.numbering.is_carried());
+        rig.number(1, 1);
+        assert!(rig.numbering.is_carried());
+    }
 }

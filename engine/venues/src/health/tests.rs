@@ -2,6 +2,8 @@
 
 use super::*;
 
+mod model;
+
 /// An instrument on one line, subscribed at time 1.
 struct One {
     health: Health,
@@ -71,7 +73,7 @@ fn restarting_sequences_take_repeats_and_lower_numbers() {
         [
             (State::Live, Ok(flags::SNAPSHOT)),
             (State::Live, Ok(flags::REPEAT)),
-            (State::Live, Ok(0)),
+            (State::Live, Ok(flags::SNAPSHOT)),
         ]
     );
 }
@@ -144,4 +146,52 @@ fn quiet_makes_stale_once_and_down_forgets_the_picture() {
     assert!(one.health.on_lost(0, Reason::Disconnected, 201).is_none());
     let late = one.take(&message(2, false, LEVEL), 202);
     assert_eq!(late.quote, Err(Discard::AwaitingSnapshot), "a change to a forgotten snapshot");
+}
+
+#[test]
+fn an_announced_restart_is_no_hole_and_begins_with_a_snapshot_flag() {
+    let mut one = One::new(SequenceRule::SnapshotsAndChanges);
+    one.take(&message(7, true, LEVEL), 2).quote.unwrap();
+    for (number, snapshot) in [(1, true), (90, false)] {
+        let begin = QuoteMessage { restarted: true, ..message(number, snapshot, LEVEL) };
+        let outcome = one.take(&begin, 3);
+        assert_eq!((outcome.status, one.health.state()), (None, State::Live));
+        assert_eq!(outcome.quote.unwrap().flags & (flags::SNAPSHOT | flags::GAP), flags::SNAPSHOT);
+        let next = one.take(&message(number + 1, false, LEVEL), 4).quote.unwrap();
+        assert_eq!(next.flags & flags::SNAPSHOT, 0);
+    }
+}
+
+#[test]
+fn a_restart_that_a_lower_number_shows_begins_with_a_snapshot_flag() {
+    for rule in [SequenceRule::IncreasingWithRestarts, SequenceRule::SnapshotsAndChanges] {
+        let story = story(rule, &[(7, true), (2, true), (3, true)]);
+        assert_eq!(story[1..], [(State::Live, Ok(flags::SNAPSHOT)), (State::Live, Ok(0))]);
+    }
+    let story = story(SequenceRule::Increasing, &[(7, true), (2, true), (3, true)]);
+    assert_eq!(story[2], (State::Live, Ok(flags::SNAPSHOT)));
+}
+
+#[test]
+fn what_is_not_live_does_not_turn_stale_by_age() {
+    for (bid, ask, state) in [
+        (Side::of(102, 1), Side::of(101, 1), State::Crossed),
+        (Side::Empty, Side::of(101, 1), State::OneSided),
+        (Side::Empty, Side::Empty, State::OneSided),
+    ] {
+        let mut one = One::new(SequenceRule::Increasing);
+        one.take(&message(1, true, (bid, ask)), 2).quote.unwrap();
+        assert_eq!((one.health.on_time(1_000), one.health.state()), (None, state));
+    }
+}
+
+#[test]
+fn a_symbol_that_is_quoted_after_a_refusal_is_carried() {
+    let mut one = One::new(SequenceRule::Increasing);
+    one.health.on_refused(0, 2).unwrap();
+    one.take(&message(1, true, LEVEL), 3).quote.unwrap();
+    one.health.on_subscribed(1, 4);
+    assert!(one.health.on_lost(1, Reason::Disconnected, 5).is_none());
+    assert_eq!(one.health.state(), State::Live);
+    assert!(one.health.on_lost(0, Reason::Disconnected, 6).is_some());
 }
