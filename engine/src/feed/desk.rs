@@ -220,9 +220,10 @@ impl Desk {
                 if WELL_AFTER < now.saturating_sub(health.since()) {
                     subscriptions.is_well(symbol);
                 }
-            } else if health.state() != State::Refused && health.is_overdue(now) {
+            } else if health.needs_renewal(now) {
                 let renewed = subscriptions.renew(symbol, protocol, symbols, now);
                 if !renewed.is_empty() {
+                    health.on_asked_again(now);
                     counters.renewed.add(1);
                     messages.extend(renewed);
                     if RENEWALS_MAX < subscriptions.renewals(symbol) {

@@ -286,6 +286,14 @@ impl Health {
         self.pace.is_overdue(now, &self.bounds)
     }
 
+    /// Returns whether it is to be subscribed again: a quote should have come by now, and
+    /// [`on_time`](Health::on_time) has said so.
+    #[must_use]
+    pub fn needs_renewal(&self, now: Nanos) -> bool {
+        let is_untold = matches!(self.reason, Reason::Quiet | Reason::Subscribed);
+        self.state != State::Refused && !is_untold && self.is_overdue(now)
+    }
+
     /// Notes that it was subscribed again, so that the next quote is expected anew.
     pub fn on_asked_again(&mut self, now: Nanos) {
         self.pace.restart(now);
