@@ -8,7 +8,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
+mod endings;
 mod far_venue;
+mod frames;
 mod kinds;
+mod numbers;
+mod refusals;
 mod rig;
 mod row;
+mod sequences;
+mod silence;
+mod times;

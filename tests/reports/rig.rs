@@ -329,7 +329,7 @@ impl Rig {
         base: &str,
         number: Option<u64>,
         prices: (String, String),
-        age: Nanos,
+        offset: i64,
     ) {
         let id = VenueId(u8::try_from(venue).unwrap());
         let catalogue = &self.plan.catalogue;
@@ -337,7 +337,7 @@ impl Rig {
             l.venue == id && self.base(l.instrument) == base
         };
         let symbol = catalogue.listings.iter().find(is_it).unwrap().symbol.clone();
-        let event_ms = (self.now - age) / MILLI;
+        let event_ms = self.now.strict_add_signed(offset) / MILLI;
         let wanted = Wanted { symbol, number, prices, event_ms };
         let place = &mut self.places[venue];
         let frame = place.far.quote(&wanted);
@@ -424,6 +424,12 @@ impl Rig {
                 self.connect(at);
                 self.turn();
             }
+            "fails" => {
+                for line in std::mem::take(&mut place.asked) {
+                    place.near.refuse(line, "no route", self.now);
+                }
+            }
+            "asks" => assert_eq!(place.asked.len(), rest.parse::<usize>().unwrap()),
             "deaf" => place.far.is_deaf = true,
             "hears" => place.far.is_deaf = false,
             "refuses" => drop(place.far.refused.insert(rest.to_owned())),
@@ -440,14 +446,23 @@ impl Rig {
         let words: Vec<&str> = rest.split(' ').collect();
         let number = words[0].parse().ok();
         let words = if number.is_some() { &words[1..] } else { &words[..] };
-        let age = words.get(1).map_or(0, |age| time(age.trim_start_matches('-')));
-        self.quote((at, line), base, number, prices(words[0]), age);
+        let offset = words.get(1).map_or(0, |text| match text.split_at(1) {
+            ("-", ago) => -time(ago).cast_signed(),
+            ("+", ahead) => time(ahead).cast_signed(),
+            _ => panic!("no offset: {text:?}"),
+        });
+        self.quote((at, line), base, number, prices(words[0]), offset);
     }
 
     /// Takes what a venue was sent, but for pings.
     pub fn take_sent(&mut self, venue: &str) -> Vec<String> {
         let at = self.place(venue).0;
         std::mem::take(&mut self.places[at].sent)
+    }
+
+    /// Returns whether a line is asked for.
+    pub fn asks(&self, venue: &str) -> bool {
+        !self.places[self.place(venue).0].asked.is_empty()
     }
 
     fn hold_up(&mut self) {
@@ -520,7 +535,7 @@ fn time(text: &str) -> Nanos {
     text[..digits].parse::<Nanos>().unwrap() * unit
 }
 
-/// Replaces `$now` and `$now-5000`, in ms, and `$micros`.
+/// Replaces `$now` and `$now-5000`, in ms, the same time in other units, and `$nul`.
 fn at_time(text: &str, now_ms: u64) -> String {
     let mut parts = text.split("$now");
     let mut whole = parts.next().unwrap().to_owned();
@@ -534,5 +549,9 @@ fn at_time(text: &str, now_ms: u64) -> String {
         };
         whole += &format!("{}{rest}", now_ms - before);
     }
-    whole.replace("$micros", &format!("{}", now_ms * 1_000))
+    whole
+        .replace("$micros", &format!("{}", now_ms * 1_000))
+        .replace("$nanos", &format!("{}", now_ms * 1_000_000))
+        .replace("$seconds", &format!("{}", now_ms / 1_000))
+        .replace("$nul", "\0")
 }

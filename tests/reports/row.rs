@@ -3,14 +3,18 @@
 //! A script is a text of one step a line. Empty lines and lines that begin with `#` are left out.
 //!
 //! ```text
-//! okx < {"arg":...}                 the venue sends this text; $now is the time in ms, $now-5000 earlier
+//! okx < {"arg":...}                 the venue sends this text; $now is the time in ms, $now-5000 earlier;
+//!                                   $seconds, $micros and $nanos are it in other units
+//! okx bytes abc                     the venue sends a binary message
 //! okx BTC 7 100.50/100.60 -60s      the venue quotes, as number 7, with an event time a minute ago;
-//!                                   `-` is an absent side, and without a number the next one is taken
+//!                                   `+3s` is ahead, `-` for a price is an absent side, and without a number the next one is taken
 //! okx/1 BTC 7 100.50/100.60         the same on its second line
 //! keep okx BTC 100.50/100.60 1s     from now on it quotes this each second
 //! stop okx BTC                      and no longer
 //! okx cut                           the line ends; `okx/1 cut` for its second line
-//! okx connects                      the line that is asked for is made
+//! okx connects                      the lines that are asked for are made
+//! okx fails                         they cannot be made
+//! okx asks 1                        number of lines that are asked for
 //! okx deaf                          the venue answers neither requests nor pings from now on
 //! okx refuses XXX-USDT              the venue refuses this symbol from now on
 //! wait 5s                           time passes
@@ -46,9 +50,11 @@ pub struct Row {
     pub script: &'static str,
 }
 
-/// Plays every row. The first step that fails is shown with its row.
+/// Plays every row, or those whose report contains the text in `ROW`. The first step that fails is
+/// shown with its row.
 pub fn play(rows: &[Row]) {
-    for row in rows {
+    let only = std::env::var("ROW").unwrap_or_default();
+    for row in rows.iter().filter(|row| row.report.contains(&only)) {
         println!("{}: {}. Right is: {}", row.report, row.happened, row.right);
         let mut rig = Rig::new(row.market);
         let steps = row.script.lines().map(str::trim);
