@@ -233,3 +233,24 @@ fn a_venue_that_cuts_every_line_is_not_flooded() {
     println!("{made} lines in 10 minutes");
     assert!((10..80).contains(&made), "{made} lines");
 }
+
+/// A line on which every symbol is refused gives no quotes, which is no fault of the line.
+#[test]
+fn a_line_of_refused_symbols_is_left_alone() {
+    let mut rig = Rig::new("XXX on bybit");
+    for step in ["bybit refuses XXXUSDT", "bybit cut"] {
+        rig.step(step);
+    }
+    let mut made = 0;
+    for _ in 0..3_600 {
+        rig.step("wait 1s");
+        if rig.asks("bybit") {
+            rig.step("bybit connects");
+            made += 1;
+        }
+    }
+    let asked = rig.take_sent("bybit").len();
+    println!("{made} lines and {asked} requests in an hour");
+    assert_eq!(made, 1);
+    assert!(asked < 12, "{asked} requests");
+}

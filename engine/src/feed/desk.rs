@@ -235,6 +235,11 @@ impl Desk {
         messages
     }
 
+    /// Returns whether quotes are expected: the venue has not refused every symbol.
+    pub(super) fn expects_quotes(&self) -> bool {
+        self.healths.iter().any(|health| health.state() != State::Refused)
+    }
+
     /// Takes the line whose replacement would help, if there is one and it was not tried a short
     /// time ago.
     pub(super) fn take_barren(&mut self, now: Nanos) -> Option<usize> {
