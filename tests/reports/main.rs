@@ -19,3 +19,4 @@ mod row;
 mod sequences;
 mod silence;
 mod times;
+mod two_lines;
