@@ -13,6 +13,7 @@ mod far_venue;
 mod frames;
 mod kinds;
 mod numbers;
+mod property;
 mod refusals;
 mod rig;
 mod row;

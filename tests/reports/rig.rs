@@ -6,6 +6,7 @@
 //! open opportunity.
 
 use crate::far_venue::{self, FarVenue, Wanted};
+use serde_json::Value;
 use spreadwire_config::config::{self, Config};
 use spreadwire_engine::feed::{ConnectionPlan, Notice, Rehearsal, Said};
 use spreadwire_engine::plan::Plan;
@@ -15,7 +16,7 @@ use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::record::{Closed, Ended, Opened, Quote, Record, Spread, Status};
 use spreadwire_market::state::{CloseReason, EndReason, Reason, State};
-use spreadwire_rigs::broadcast::server::{self, Server};
+use spreadwire_rigs::broadcast::server::{self, Client, Server};
 use spreadwire_rigs::pipeline::engine_under_test;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +63,7 @@ pub struct Rig {
     number: u64,
     decision: DecisionMaker,
     server: Server,
+    listener: Listener,
     states: BTreeMap<(VenueId, InstrumentId), State>,
     standing: BTreeSet<Way>,
     open: BTreeSet<Way>,
@@ -146,6 +148,7 @@ impl Rig {
             told: Vec::new(),
         };
         let places = ids.map(place).collect();
+        let mut server = Server::new(plan.catalogue.clone(), server::settings());
         let mut rig = Rig {
             now: START,
             places,
@@ -153,7 +156,8 @@ impl Rig {
             book: Book::new(&plan.catalogue).believing(plan.max_net),
             number: 0,
             decision: DecisionMaker::new(&plan.catalogue, plan.decision.clone()),
-            server: Server::new(plan.catalogue.clone(), server::settings()),
+            listener: Listener::join(&mut server),
+            server,
             states: BTreeMap::new(),
             standing: BTreeSet::new(),
             open: BTreeSet::new(),
@@ -238,7 +242,6 @@ impl Rig {
         self.decision.at(self.now);
         for result in results {
             self.say_result(&result);
-            self.server.clock.set(self.now);
             self.server.send(result);
             self.server.turn();
             let mut decided = Vec::new();
@@ -343,6 +346,55 @@ impl Rig {
         let frame = place.far.quote(&wanted);
         place.near.send(line, Said::Text(frame));
     }
+}
+
+/// A client of the broadcast, and the spreads that hold as far as it was told.
+struct Listener {
+    client: Client,
+    spreads: BTreeSet<String>,
+    /// The same in the order of the snapshot.
+    order: Vec<String>,
+}
+
+impl Listener {
+    /// Returns a client that has heard the snapshot.
+    fn join(server: &mut Server) -> Listener {
+        let mut client = server.connect();
+        let (mut spreads, mut order) = (BTreeSet::new(), Vec::new());
+        loop {
+            let part = client.expect(server, "snapshot");
+            order.extend(part["spreads"].as_array().unwrap().iter().map(way_of));
+            if part["last"].as_bool().unwrap() {
+                spreads.extend(order.iter().cloned());
+                return Listener { client, spreads, order };
+            }
+        }
+    }
+
+    fn listen(&mut self, server: &mut Server) {
+        while 0 < server.turn() || self.client.read() {}
+        for message in std::mem::take(&mut self.client.seen) {
+            match message["type"].as_str().unwrap() {
+                "spread" => drop(self.spreads.insert(way_of(&message))),
+                "ended" => assert!(self.spreads.remove(&way_of(&message)), "{message}"),
+                "status" => self.on_status(&message),
+                other => panic!("{other} is not expected: {message}"),
+            }
+        }
+    }
+
+    /// A state that is not live ends the leg's spreads, whatever `ended` messages follow.
+    fn on_status(&self, message: &Value) {
+        let text = |field: &str| message[field].as_str().unwrap();
+        assert!(!text("venue").is_empty() && !text("state").is_empty(), "{message}");
+    }
+}
+
+/// The pair that a message is about.
+fn way_of(message: &Value) -> String {
+    let text = |field: &str| message[field].as_str().unwrap();
+    let base = text("instrument").split('/').next().unwrap();
+    format!("{base} {}>{}", text("buy_venue"), text("sell_venue"))
 }
 
 /// Lines that a connection may have.
@@ -491,19 +543,32 @@ impl Rig {
     /// Returns the spreads that a client hears which comes now.
     fn snapshot(&mut self) -> Vec<String> {
         self.turn();
-        let mut client = self.server.connect();
-        let mut spreads = Vec::new();
-        loop {
-            let part = client.expect(&mut self.server, "snapshot");
-            for spread in part["spreads"].as_array().unwrap() {
-                let text = |field: &str| spread[field].as_str().unwrap();
-                let base = text("instrument").split('/').next().unwrap();
-                spreads.push(format!("{base} {}>{}", text("buy_venue"), text("sell_venue")));
-            }
-            if part["last"].as_bool().unwrap() {
-                return spreads;
-            }
-        }
+        Listener::join(&mut self.server).order
+    }
+
+    /// Returns the time, ms since 1970 UTC.
+    pub fn now_ms(&self) -> u64 {
+        self.now / MILLI
+    }
+
+    /// Returns the state of a symbol, as it was said last.
+    pub fn state(&self, venue: &str, base: &str) -> State {
+        let of_it = |key: &&(VenueId, InstrumentId)| self.leg(**key) == format!("{base} {venue}");
+        self.states.keys().find(of_it).map_or(State::Down, |key| self.states[key])
+    }
+
+    /// Checks that a client which was there from the beginning knows the pairs that stand, and no
+    /// other.
+    pub fn assert_a_client_hears_the_same(&mut self) {
+        self.listener.listen(&mut self.server);
+        let standing: BTreeSet<String> = self.standing.iter().map(|way| self.way(*way)).collect();
+        assert_eq!(self.listener.spreads, standing);
+    }
+
+    /// Checks the same of a client that comes now.
+    pub fn assert_a_new_client_hears_the_same(&mut self) {
+        self.listener = Listener::join(&mut self.server);
+        self.assert_a_client_hears_the_same();
     }
 
     /// Returns the venue and the line of `okx` or `okx/1`.
