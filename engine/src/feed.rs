@@ -27,6 +27,7 @@ mod connection;
 mod desk;
 mod line;
 mod outlet;
+mod rehearsal;
 #[cfg(test)]
 mod rig;
 mod subscriptions;
@@ -35,6 +36,7 @@ mod telling;
 pub use cold::{ColdSide, Notice};
 pub use connection::ConnectionPlan;
 pub use line::FRAMES_PER_TURN;
+pub use rehearsal::{Rehearsal, Said};
 
 use connection::{Around, Connection, place};
 use outlet::Outlet;

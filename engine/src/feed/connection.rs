@@ -212,6 +212,9 @@ impl<S: Socket> Connection<S> {
             self.retire(slot, why, cold);
         }
         let line = &mut self.slots[slot].line;
+        if !self.desk.expects_quotes() {
+            line.excuse(now);
+        }
         let kept = line.check(now).and_then(|()| {
             line.queue(self.desk.ask_again(slot, now));
             line.send_due(now)

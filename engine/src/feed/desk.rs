@@ -227,9 +227,10 @@ impl Desk {
                 if WELL_AFTER < now.saturating_sub(health.since()) {
                     subscriptions.is_well(symbol);
                 }
-            } else if health.state() != State::Refused && health.is_overdue(now) {
+            } else if health.needs_renewal(now) {
                 let renewed = subscriptions.renew(symbol, protocol, symbols, now);
                 if !renewed.is_empty() {
+                    health.on_asked_again(now);
                     counters.renewed.add(1);
                     messages.extend(renewed);
                     if RENEWALS_MAX < subscriptions.renewals(symbol) {
@@ -239,6 +240,11 @@ impl Desk {
             }
         }
         messages
+    }
+
+    /// Returns whether quotes are expected: the venue has not refused every symbol.
+    pub(super) fn expects_quotes(&self) -> bool {
+        self.healths.iter().any(|health| health.state() != State::Refused)
     }
 
     /// Takes the line whose replacement would help, if there is one and it was not tried a short

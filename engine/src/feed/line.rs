@@ -289,6 +289,13 @@ impl<S: Socket> Line<S> {
         Ok(())
     }
 
+    /// Notes that no quote is expected by now: the time without one counts from here.
+    pub(super) fn excuse(&mut self, now: Nanos) {
+        if let Some(open) = &mut self.open {
+            open.quote_at = now;
+        }
+    }
+
     /// Adds messages behind those still to be sent.
     pub(super) fn queue(&mut self, messages: Vec<String>) {
         if let Some(open) = &mut self.open {

@@ -305,6 +305,19 @@ impl Health {
         self.pace.is_overdue(now, &self.bounds)
     }
 
+    /// Returns whether it is to be subscribed again: a quote should have come by now, and
+    /// [`on_time`](Health::on_time) has said so.
+    #[must_use]
+    pub fn needs_renewal(&self, now: Nanos) -> bool {
+        let is_untold = matches!(self.reason, Reason::Quiet | Reason::Subscribed);
+        self.state != State::Refused && !is_untold && self.is_overdue(now)
+    }
+
+    /// Notes that it was subscribed again, so that the next quote is expected anew.
+    pub fn on_asked_again(&mut self, now: Nanos) {
+        self.pace.restart(now);
+    }
+
     /// Notes that everything that had waited while our thread was held up has been read: the last
     /// quote is the venue's present one, unless it has grown too old meanwhile.
     pub fn on_caught_up(&mut self, now: Nanos) -> Option<Status> {
