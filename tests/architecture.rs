@@ -43,7 +43,7 @@ const CRATES: &[&str] = &[
 ];
 
 /// Modules that a venue's file may use: the contract, numbers and JSON.
-const VENUE_FILES_MAY_USE: &[&str] = &["venue", "positional", "json", "venues"];
+const VENUE_FILES_MAY_USE: &[&str] = &["venue", "instruments", "positional", "json", "venues"];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -77,6 +77,11 @@ fn each_problem_is_told_with_its_key_and_reason() {
         (with("\"okx\"", "\"okks\""), "venues[1].name: no venue is called \"okks\""),
         (with("\"okx\"\n", "\"okx\"\nurl = \"http://x\"\n"), "venues[1].url: the address"),
         (with("\"okx\"\n", "\"okx\"\nurl = \"ws://x:99999\"\n"), "venues[1].url: the address"),
+        (with("\"okx\"\n", "\"okx\"\nrest_url = \"ws://x\"\n"), "venues[1].rest_url: the address"),
+        (
+            with("\"okx\"\n", "\"okx\"\nrest_url = \"http://x/api\"\n"),
+            "venues[1].rest_url: \"http://x/api\" has a path",
+        ),
         (with("\"okx\"\n", "\"okx\"\nurl = \"ws://x/ws\"\n"), "venues[1].url: \"ws://x/ws\" has"),
         (
             with("size_decimals = 8", "size_decimals = 8\nsymbols = { okx = \"\" }"),

@@ -26,6 +26,7 @@ mod cold;
 mod connection;
 mod desk;
 mod line;
+mod misfit;
 mod outlet;
 mod rehearsal;
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 #[path = "../../fuzz/bodies/decode.rs"]
 mod decode;
+mod instruments;
 mod plain_reader;
 
 use plain_reader::{Case, EDITS, edited, fixture};

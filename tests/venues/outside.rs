@@ -9,11 +9,19 @@ mod plain_reader;
 use plain_reader::{Case, naive, naive_symbol, symbols};
 use spreadwire_kit::needs::{Need, Test, real_data};
 use spreadwire_venues::venue::VenueSpec;
-use spreadwire_venues::venues::VENUES;
+use spreadwire_venues::venues::{self, VENUES};
 use std::io::Read as _;
 
 fn main() -> std::process::ExitCode {
-    let mut tests = Vec::new();
+    let mut tests: Vec<Test> = Vec::new();
+    tests.extend(spreadwire_kit::needs::tests![
+        recorded_instruments: [
+            Need::data("payloads/binance_spot_restExchangeInfo.jsonl"),
+            Need::data("payloads/binance_usdm_restExchangeInfo.jsonl"),
+            Need::data("payloads/bybit_all_restInstruments.jsonl"),
+            Need::data("payloads/okx_all_restInstruments.jsonl"),
+        ],
+    ]);
     for spec in VENUES {
         let layout = Case::of(spec).layout;
         for file in &layout.real {
@@ -41,6 +49,30 @@ fn of_recording(
         name: format!("{name}::{}::{file}", spec.name),
         needs: vec![Need::RealData(file.clone().into())],
         run: Box::new(move || test(spec, &file)),
+    }
+}
+
+/// Checks that recorded lists of instruments are read whole, and that their steps are steps.
+fn recorded_instruments() {
+    for (venue, file, line, rows) in [
+        ("binance", "binance_spot_restExchangeInfo.jsonl", 0, 1695),
+        ("binance-usdm", "binance_usdm_restExchangeInfo.jsonl", 0, 120),
+        ("binance-usdm", "binance_usdm_restExchangeInfo.jsonl", 1, 2),
+        ("bybit", "bybit_all_restInstruments.jsonl", 0, 2),
+        ("okx", "okx_all_restInstruments.jsonl", 0, 513),
+        ("okx", "okx_all_restInstruments.jsonl", 5, 5),
+    ] {
+        let text = std::fs::read(real_data(&format!("payloads/{file}"))).unwrap();
+        let body = text.split(|byte| *byte == b'\n').nth(line).unwrap();
+        let spec = venues::named(venue).unwrap();
+        let page = (spec.instruments.read)(body).unwrap();
+        assert_eq!((page.listed.len(), page.next), (rows, None), "{file}");
+        // Before it trades, an instrument may lack its steps, and even its currencies.
+        for listed in page.listed.iter().filter(|listed| listed.halted.is_none()) {
+            assert!(listed.tick.is_ok() && listed.lot.is_ok(), "{venue}: {listed:?}");
+            let customary = (spec.symbol)(&listed.base, &listed.quote);
+            assert_eq!(customary, listed.symbol, "{venue}: {listed:?}");
+        }
     }
 }
 

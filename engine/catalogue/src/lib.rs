@@ -5,7 +5,7 @@
 //! for what is compared across markets, one of either. Whoever needs the names alone, such as a tool
 //! that reads a journal, needs nothing else of a configuration.
 
-use spreadwire_config::address::Address;
+use spreadwire_config::address::{Address, BadAddress};
 use spreadwire_config::config::{self, Config};
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::decimal::SCALE_MAX;
@@ -29,6 +29,8 @@ pub struct Venue {
     pub spec: &'static VenueSpec,
     /// The full address, including the path.
     pub address: Address,
+    /// Base address of its REST API, without a path: `https://api.binance.com`.
+    pub rest_url: String,
     /// PEM file of an authority to trust beside the public ones; it has not been read.
     pub ca_file: Option<PathBuf>,
     /// Its name, fee and age as the catalogue has them.
@@ -115,15 +117,12 @@ fn prove_venue(venue: &config::Venue, faults: &mut Faults) -> Option<Venue> {
         return None;
     };
     let base = venue.url.as_deref().unwrap_or(spec.url);
-    let url = format!("{}{}", base.trim_end_matches('/'), spec.path);
-    let has_path = base.splitn(4, '/').nth(3).is_some_and(|path| !path.is_empty());
-    let address = Address::parse(&url);
-    if has_path {
-        let reason = format!("{base:?} has a path; the venue's own, {}, is added", spec.path);
-        faults.add(&key("url"), reason, "write scheme, host and port alone");
-    } else if let Err(error) = &address {
-        faults.add(&key("url"), error.to_string(), format!("the venue's own is {}", spec.url));
-    }
+    let address = prove_address(base, (spec.url, spec.path), Address::parse, &key("url"), faults);
+    let rest = &spec.instruments;
+    let rest_url = venue.rest_url.as_deref().unwrap_or(rest.url);
+    let own = (rest.url, rest.path);
+    prove_address(rest_url, own, Address::parse_http, &key("rest_url"), faults);
+    let rest_url = rest_url.trim_end_matches('/').to_owned();
     let fee = venue.taker_fee_bps.unwrap_or(spec.taker_fee_bps);
     faults.within(&key("taker_fee_bps"), fee, -100.0..=1_000.0);
     let max_age_ms = venue.max_age_ms.unwrap_or(config::MAX_AGE_MS_DEFAULT);
@@ -137,7 +136,26 @@ fn prove_venue(venue: &config::Venue, faults: &mut Faults) -> Option<Venue> {
     let bounds = prove_bounds(venue, spec, &info, &key, faults);
     let lines = venue.lines.unwrap_or(1);
     faults.within(&key("lines"), lines, 1..=LINES_MAX - 1);
-    Some(Venue { place, spec, address: address.ok()?, ca_file, info, bounds, lines })
+    Some(Venue { place, spec, address: address?, rest_url, ca_file, info, bounds, lines })
+}
+
+/// Proves a base address, to which the venue's path is added. `own` is the venue's own base and path.
+fn prove_address(
+    base: &str,
+    own: (&str, &str),
+    parse: fn(&str) -> Result<Address, BadAddress>,
+    key: &str,
+    faults: &mut Faults,
+) -> Option<Address> {
+    let has_path = base.splitn(4, '/').nth(3).is_some_and(|path| !path.is_empty());
+    let address = parse(&format!("{}{}", base.trim_end_matches('/'), own.1));
+    if has_path {
+        let reason = format!("{base:?} has a path; the venue's own, {}, is added", own.1);
+        faults.add(key, reason, "write scheme, host and port alone");
+    } else if let Err(error) = &address {
+        faults.add(key, error.to_string(), format!("the venue's own is {}", own.0));
+    }
+    address.ok()
 }
 
 /// Proves the bounds within which a venue's quotes are taken for true.

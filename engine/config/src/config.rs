@@ -68,6 +68,8 @@ pub struct Venue {
     pub name: String,
     /// Base address instead of the venue's own: a proxy, a regional host, a simulator.
     pub url: Option<String>,
+    /// Base address of its REST API instead of the venue's own, which `check --online` asks.
+    pub rest_url: Option<String>,
     /// Taker fee in basis points; default is the venue's lowest tier.
     pub taker_fee_bps: Option<f64>,
     /// A quote older than this takes part in no spread, ms. Default [`MAX_AGE_MS_DEFAULT`].
@@ -80,7 +82,7 @@ pub struct Venue {
     pub max_jump_bps: Option<f64>,
     /// Connections that carry the same symbols at once, 1 or 2. Default 1.
     pub lines: Option<usize>,
-    /// PEM file of a certificate authority to trust for `wss://` beside the public ones.
+    /// PEM file of a certificate authority to trust for `wss://` and `https://` beside the public ones.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -93,6 +95,7 @@ impl Venue {
             place: Place::default(),
             name: name.to_owned(),
             url: Some(url.to_owned()),
+            rest_url: None,
             taker_fee_bps: None,
             max_age_ms: None,
             max_lag_ms: None,

@@ -1,7 +1,7 @@
 //! `spreadwire`: the command line of the engine.
 //!
 //! Exit codes: 0 it ended as requested, 1 something failed, 2 the arguments or the configuration
-//! are wrong.
+//! are wrong, 3 a venue could not be asked (`check --online`).
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod check;
 mod demo;
 mod plot;
 
@@ -28,8 +29,9 @@ mod plot;
     after_help = "First steps:\n  \
     spreadwire demo                                 simulated exchanges, nothing to set up\n  \
     spreadwire check --config config/laptop.toml    what a configuration would do\n  \
+    spreadwire check --config config/laptop.toml --online   and what the venues say about it\n  \
     spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and stops\n\n\
-    Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration."
+    Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration, 3 a venue could not be asked."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -40,12 +42,9 @@ struct Cli {
 enum Command {
     /// Connect to the venues of a configuration and run until Ctrl-C.
     Run(Run),
-    /// Check a configuration: list every problem, or print the plan.
-    Check {
-        /// Path of the TOML file.
-        #[arg(long)]
-        config: PathBuf,
-    },
+    /// Check a configuration: list every problem, or print the plan. With --online, ask the venues for
+    /// their instruments too.
+    Check(check::Check),
     /// List the supported venues.
     Venues,
     /// Run against simulated exchanges on loopback: the whole system, without any setup.
@@ -76,7 +75,7 @@ fn main() -> ExitCode {
     process::log_to_stderr(if has_table { "error" } else { "info" });
     let done = match cli.command {
         Command::Run(run) => run_engine(&run),
-        Command::Check { config } => check(&config),
+        Command::Check(check) => check::run(&check),
         Command::Venues => Ok(list_venues()),
         Command::Demo(demo) => demo::run(&demo),
     };
@@ -117,16 +116,6 @@ fn conclude(plan: &Plan, summary: &Summary, file: Option<&Path>) -> anyhow::Resu
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
     Plan::read(path, &Host { cpus: cpu::available(), now: Clock::host().now() })
-}
-
-fn check(path: &Path) -> anyhow::Result<ExitCode> {
-    match plan_of(path) {
-        Ok(plan) => {
-            print!("{}", plan.describe());
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(problems) => Ok(refuse(&problems)),
-    }
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {

@@ -52,7 +52,7 @@ pub enum Notice {
         venue: VenueId,
         /// Why.
         reason: Reject,
-        /// First bytes of the frame.
+        /// What to do about it, if that is known, and the first bytes of the frame.
         sample: Box<[u8]>,
     },
     /// The health of an instrument changed so that a person should know, or is well again.

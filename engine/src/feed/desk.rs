@@ -8,6 +8,7 @@
 
 use super::cold::{Notice, notify};
 use super::line::Heard;
+use super::misfit;
 use super::outlet::Outlet;
 use super::subscriptions::Subscriptions;
 use super::telling::Telling;
@@ -486,10 +487,23 @@ impl Desk {
             }
         }
         if self.is_sample_due(now) {
-            let notice = Notice::Rejected { venue: self.venue, reason, sample: sample_of(bytes) };
+            let sample = self.advised_sample(rejected, bytes);
+            let notice = Notice::Rejected { venue: self.venue, reason, sample };
             notify(out.notices, notice, &self.counters.notices_dropped);
         }
         Heard::default()
+    }
+
+    /// Returns the first bytes of a rejected frame, behind what to do about it if that is known.
+    fn advised_sample(&mut self, rejected: Rejected, bytes: &[u8]) -> Box<[u8]> {
+        let symbol = rejected.symbol.filter(|_| rejected.reason == Reject::BeyondScale);
+        let advice = symbol.and_then(|symbol| {
+            let protocol = &mut *self.carriers[0].protocol.0;
+            let (name, symbol) = (self.telling.name(symbol), &self.symbols.list()[symbol]);
+            misfit::advice(protocol, symbol, name, bytes)
+        });
+        let sample = sample_of(bytes);
+        advice.map_or(sample.clone(), |advice| [advice.as_bytes(), b": ", &sample].concat().into())
     }
 
     fn is_sample_due(&mut self, now: Nanos) -> bool {

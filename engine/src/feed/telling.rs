@@ -40,6 +40,11 @@ impl Telling {
         Telling { venue, names, told }
     }
 
+    /// Returns the name of the instrument that a symbol stands for.
+    pub(super) fn name(&self, symbol: usize) -> &str {
+        &self.names[symbol]
+    }
+
     /// Tells a change of state, if it needs attention and was not told a short time ago.
     pub(super) fn on_status(
         &mut self,

@@ -6,6 +6,7 @@
 //! for all venues. They are implemented once, in `feed`, `connector` and `health`, and are
 //! driven by the plain data of a [`VenueSpec`].
 
+use crate::instruments::InstrumentList;
 use crate::json::{Malformed, Value};
 use rustc_hash::FxHashMap;
 use spreadwire_market::clock::Nanos;
@@ -54,6 +55,8 @@ pub struct VenueSpec {
     pub symbol: fn(base: &str, quote: &str) -> String,
     /// Whether a request with one bad symbol is refused as a whole.
     pub refuses_whole_requests: bool,
+    /// Where the venue publishes its instruments.
+    pub instruments: InstrumentList,
     /// Creates the decoder of one connection.
     pub protocol: fn() -> Box<dyn Protocol>,
 }

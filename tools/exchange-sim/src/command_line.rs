@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use exchange_sim::{
-    Fault, FramesOptions, Model, ModelOptions, Options, Source, Speed, TapeOptions, VenueAt,
-    duration_of, venue_names,
+    Fault, FramesOptions, Listing, Model, ModelOptions, Options, Source, Speed, TapeOptions,
+    VenueAt, duration_of, venue_names,
 };
 
 const ABOUT: &str = "\
@@ -31,6 +31,7 @@ Examples:
   exchange-sim --frames binance=spot.frames.gz      send recorded frames, byte for byte
   exchange-sim --capture lake/capture               send what an engine received
   exchange-sim --fault binance:after=500:drop --fault bybit:each=10s:stall=3s
+  exchange-sim --listing okx:BTC-USDT:halted        say that an instrument does not trade
   exchange-sim --write-tape model.csv.gz --for 60   write one minute of the model as a tape
 
 Faults:
@@ -57,6 +58,21 @@ Faults:
 
   A TIME is 250ms, 10s, 2m or 1h. A number without a unit is in seconds.
 
+Lists of instruments:
+  On the same port, each venue answers the REST request for its instruments, so that
+  `spreadwire check --online` can be tried: GET /api/v3/exchangeInfo of binance,
+  /fapi/v1/exchangeInfo of binance-usdm, /v5/market/instruments-info of bybit and
+  /api/v5/public/instruments of okx. Recorded frames list no instruments.
+
+  A listing is <venue>:<symbol>:<change>, for example binance:BTCUSDT:tick=0.001. It changes what
+  the list says, and not the quotes.
+
+  change  halted             the venue says that the instrument does not trade
+          unlisted           the list does not have it
+          renamed=SYMBOL     the list has its base and quote under this symbol
+          tick=STEP          the step of its prices
+          lot=STEP           the step of its sizes
+
 Reading the output:
   The status line begins with waiting, playing or ended, for the state of the source. The summary
   has a line for each venue:
@@ -66,6 +82,7 @@ Reading the output:
   unheard     those that no client had subscribed
   withheld    those not sent because of a skip, or because all subscribed connections were stalled
               or ending
+  lists       REST requests answered with the list of instruments
   snapshots   last quotes sent to clients that had just subscribed
   repeats     last quotes sent again after a silence
   heartbeats  clients' heartbeats answered, and pings sent to clients
@@ -113,6 +130,10 @@ pub(crate) struct Arguments {
     /// Script a failure, given as <venue>:<moment>:<kind>; may be repeated.
     #[arg(long, value_name = "FAULT", help_heading = "Venues")]
     fault: Vec<Fault>,
+
+    /// Change a venue's list of instruments, given as <venue>:<symbol>:<change>; may be repeated.
+    #[arg(long, value_name = "LISTING", help_heading = "Venues")]
+    listing: Vec<Listing>,
 
     /// Play the seeded model of a market; this is the default source.
     #[arg(long, conflicts_with_all = ["tape", "frames"], help_heading = "Source: model")]
@@ -238,6 +259,14 @@ pub(crate) fn options(arguments: &Arguments) -> Result<Options> {
             fault.venue
         );
     }
+    for listing in &arguments.listing {
+        let is_served = venues.iter().any(|venue| venue.name == listing.venue);
+        anyhow::ensure!(
+            is_served,
+            "listing for {}: this venue is not served; add it to --venues",
+            listing.venue
+        );
+    }
     Ok(Options {
         source: source(arguments, &venues)?,
         venues,
@@ -245,6 +274,7 @@ pub(crate) fn options(arguments: &Arguments) -> Result<Options> {
         looping: arguments.looping,
         limit: arguments.limit,
         faults: arguments.fault.clone(),
+        listings: arguments.listing.clone(),
         tls: arguments.tls,
         wait_for_subscriptions: arguments.wait_for,
         bybit_deltas: arguments.bybit_deltas,
@@ -378,6 +408,8 @@ mod tests {
             &["--speed", "fast"],
             &["--fault", "okx:drop"],
             &["--venues", "okx", "--fault", "bybit:after=1:drop"],
+            &["--listing", "okx:BTC-USDT:gone"],
+            &["--venues", "okx", "--listing", "bybit:BTCUSDT:halted"],
             &["--tape", "a", "--frames", "okx=b"],
             &["--capture", "/nowhere"],
             &["--capture", ".", "--frames", "okx=b"],

@@ -1,4 +1,5 @@
-//! One client's connection: TCP, TLS if asked for, the handshake and the WebSocket.
+//! One client's connection: TCP, TLS if asked for, the handshake and the WebSocket, or one answer to a
+//! REST request.
 //!
 //! No call blocks. Bytes that a full socket does not take stay buffered. The connection is then
 //! blocked until they have left, which keeps the server from producing more.
@@ -9,7 +10,7 @@ mod transport;
 
 use std::cell::RefCell;
 use std::fmt;
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::net::Shutdown;
 use std::rc::Rc;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use tungstenite::{Message, Utf8Bytes};
 
 use crate::connection::heartbeat::Heartbeat;
 use crate::connection::message_rate::MessageRate;
+use crate::rest::{self, Head};
 use crate::venue::{Route, Session, Venue};
 
 pub(crate) use crate::connection::heartbeat::Beat;
@@ -62,9 +64,20 @@ type Handshake = MidHandshake<ServerHandshake<Transport, Router>>;
 
 /// The stages of a connection.
 enum Stage {
+    /// The head of the request is being read.
+    Head(Box<Asking>),
     Handshake(Option<Box<Handshake>>),
+    /// The rest of an answer to a REST request is being sent.
+    Answer(Box<Transport>, Vec<u8>),
     Open(Box<WebSocket<Transport>>),
     Gone,
+}
+
+/// A connection whose first bytes are not complete.
+struct Asking {
+    transport: Transport,
+    router: Router,
+    read: Vec<u8>,
 }
 
 /// How a connection ends, once everything sent before has left.
@@ -96,6 +109,8 @@ pub(crate) enum HandshakeStep {
     NotYet,
     /// The WebSocket is open on this route.
     Open(Route),
+    /// The client asks the REST API for this path.
+    Asked(String),
     /// The handshake has failed.
     Failed,
 }
@@ -140,7 +155,7 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Starts the handshake of an accepted connection. `id` is the venue's id for it.
+    /// Starts with an accepted connection. `id` is the venue's id for it.
     pub(crate) fn new(
         transport: Transport,
         market: usize,
@@ -150,15 +165,10 @@ impl Connection {
     ) -> Connection {
         let route = Rc::new(RefCell::new(None));
         let router = Router { venue, answer: Rc::clone(&route) };
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_LEN)
-            .max_message_size(Some(REQUEST_LEN_MAX))
-            .max_frame_size(Some(REQUEST_LEN_MAX));
-        let handshake = ServerHandshake::start(transport, router, Some(config));
         Connection {
             market,
             session: Session { id, ..Session::default() },
-            stage: Stage::Handshake(Some(Box::new(handshake))),
+            stage: Stage::Head(Box::new(Asking { transport, router, read: Vec::new() })),
             was_open: false,
             route,
             ending: None,
@@ -215,6 +225,17 @@ impl Connection {
 
     /// Continues the handshake. The heartbeat starts when the handshake completes.
     pub(crate) fn handshake(&mut self, now_ns: u64) -> HandshakeStep {
+        if let Stage::Head(asking) = &mut self.stage {
+            match asking.read_head() {
+                Ok(Head::Incomplete) => return HandshakeStep::NotYet,
+                Ok(Head::Get(path)) => return HandshakeStep::Asked(path),
+                Ok(Head::WebSocket) => self.start_handshake(),
+                Err(_) => {
+                    self.stage = Stage::Gone;
+                    return HandshakeStep::Failed;
+                }
+            }
+        }
         let Stage::Handshake(handshake) = &mut self.stage else { return HandshakeStep::NotYet };
         let Some(mid) = handshake.take() else { return HandshakeStep::Failed };
         match mid.handshake() {
@@ -234,6 +255,26 @@ impl Connection {
                 HandshakeStep::Failed
             }
         }
+    }
+
+    /// Hands the bytes read so far to the handshake of the WebSocket.
+    fn start_handshake(&mut self) {
+        let Stage::Head(asking) = std::mem::replace(&mut self.stage, Stage::Gone) else { return };
+        let Asking { mut transport, router, read } = *asking;
+        transport.unread(read);
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_LEN)
+            .max_message_size(Some(REQUEST_LEN_MAX))
+            .max_frame_size(Some(REQUEST_LEN_MAX));
+        let handshake = ServerHandshake::start(transport, router, Some(config));
+        self.stage = Stage::Handshake(Some(Box::new(handshake)));
+    }
+
+    /// Answers a REST request; [`flush`](Self::flush) sends the answer and ends the connection.
+    pub(crate) fn answer(&mut self, response: Vec<u8>) {
+        let Stage::Head(asking) = std::mem::replace(&mut self.stage, Stage::Gone) else { return };
+        self.stage = Stage::Answer(Box::new(asking.transport), response);
+        self.is_dirty = true;
     }
 
     /// Reads one message. Returns `None` if there is none for now or the connection is gone.
@@ -275,6 +316,9 @@ impl Connection {
     /// Sends what is buffered, as far as the socket takes it. If all of it has left, ends the
     /// connection where [`end`](Self::end) asked for it.
     pub(crate) fn flush(&mut self, now_ns: u64) {
+        if matches!(self.stage, Stage::Answer(..)) {
+            return self.flush_answer(now_ns);
+        }
         let Stage::Open(socket) = &mut self.stage else { return };
         match socket.flush() {
             Ok(()) => {
@@ -286,6 +330,30 @@ impl Connection {
             }
             Err(problem) if would_block(&problem) => self.note_blocked(now_ns),
             Err(_) => self.stage = Stage::Gone,
+        }
+    }
+
+    /// Sends as much of an answer as the socket takes, and ends the connection after the last byte.
+    fn flush_answer(&mut self, now_ns: u64) {
+        let Stage::Answer(transport, left) = &mut self.stage else { return };
+        while !left.is_empty() {
+            match transport.write(left) {
+                Ok(0) => break,
+                Ok(count) => drop(left.drain(..count)),
+                Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => {
+                    return self.note_blocked(now_ns);
+                }
+                Err(_) => break,
+            }
+        }
+        match transport.flush() {
+            Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => {
+                self.note_blocked(now_ns);
+            }
+            Ok(()) | Err(_) => {
+                (self.is_dirty, self.blocked) = (false, None);
+                self.stage = Stage::Gone;
+            }
         }
     }
 
@@ -313,8 +381,11 @@ impl Connection {
     }
 
     fn note_blocked(&mut self, now_ns: u64) {
-        let Stage::Open(socket) = &self.stage else { return };
-        let written = socket.get_ref().written();
+        let written = match &self.stage {
+            Stage::Open(socket) => socket.get_ref().written(),
+            Stage::Answer(transport, _) => transport.written(),
+            Stage::Head(_) | Stage::Handshake(_) | Stage::Gone => return,
+        };
         // A byte taken restarts the wait.
         if self.blocked.is_none_or(|(_, before)| before != written) {
             self.blocked = Some((now_ns, written));
@@ -338,6 +409,27 @@ impl Connection {
         // If this fails, the socket has already ended, which is what was asked for.
         drop(ended);
         self.stage = Stage::Gone;
+    }
+}
+
+impl Asking {
+    /// Reads what there is, up to the end of the head.
+    fn read_head(&mut self) -> io::Result<Head> {
+        let mut buffer = [0; READ_BUFFER_LEN];
+        loop {
+            match self.transport.read(&mut buffer) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(count) => self.read.extend_from_slice(&buffer[..count]),
+                Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Head::Incomplete);
+                }
+                Err(problem) => return Err(problem),
+            }
+            match rest::head(&self.read) {
+                Head::Incomplete => {}
+                head @ (Head::WebSocket | Head::Get(_)) => return Ok(head),
+            }
+        }
     }
 }
 

@@ -27,6 +27,14 @@ pub enum SimError {
         /// What was expected instead.
         why: String,
     },
+    /// The text of a change to a list of instruments was not understood.
+    #[error("listing {text:?}: {why}")]
+    Listing {
+        /// Text of the change.
+        text: String,
+        /// What was expected instead.
+        why: String,
+    },
     /// An address cannot be listened on.
     #[error("cannot listen on {address}")]
     Bind {

@@ -39,6 +39,8 @@ pub(crate) struct Item {
 /// An instrument that the source lists.
 #[derive(Debug)]
 pub(crate) struct Listed {
+    /// Canonical name: `BTC/USDT`.
+    pub(crate) name: String,
     /// Number of digits after the point of a price.
     pub(crate) price_places: usize,
     /// Number of digits after the point of a size.
@@ -243,6 +245,7 @@ fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Origin, Vec<Lis
     let listed = INSTRUMENTS[..options.instruments]
         .iter()
         .map(|instrument| Listed {
+            name: instrument.name.to_owned(),
             price_places: instrument.price_decimals,
             size_places: instrument.size_decimals,
             symbols: names
@@ -266,6 +269,7 @@ fn open_tape(
         .instruments
         .iter()
         .map(|instrument| Listed {
+            name: instrument.name.clone(),
             price_places: instrument.price_decimals,
             size_places: instrument.size_decimals,
             symbols: instrument

@@ -1,7 +1,8 @@
 //! Simulated exchanges on loopback.
 //!
 //! Each venue speaks its native WebSocket protocol. Its quotes come from a seeded model of the
-//! market, from a tape of recorded quotes, or from recorded frames, and its failures are scripted.
+//! market, from a tape of recorded quotes, or from recorded frames, and its failures are scripted. On
+//! the same port, each venue answers its REST request for the list of instruments.
 //!
 //! ```no_run
 //! use exchange_sim::{Options, Simulator};
@@ -15,8 +16,8 @@
 //! written a second time here, from the venues' own documentation.
 //!
 //! From the bottom up, `venue` defines what a venue is and `venues` lists those there are. `model`,
-//! `tape` and `frames` are the three sources, which `feed` makes look alike. `market` is the state
-//! of one served venue and `connection` that of one client. `server` runs both on one thread, and
+//! `tape` and `frames` are the three sources, which `feed` makes look alike. `rest` lists
+//! the instruments. `market` is the state of one served venue and `connection` that of one client. `server` runs both on one thread, and
 //! [`Simulator`] is the handle to that thread. Only `server` and `connection` touch sockets, and
 //! only `clock` reads the machine's clocks. No module depends on who connects.
 
@@ -34,6 +35,7 @@ mod market;
 mod model;
 mod options;
 mod recording;
+mod rest;
 mod sequence;
 mod server;
 mod shared;
@@ -52,6 +54,7 @@ pub use frames::FramesOptions;
 pub use instrument::{INSTRUMENTS, Instrument};
 pub use model::{Model, ModelOptions, ModelQuote, ModelVenue};
 pub use options::{Options, Source, Speed, VenueAt};
+pub use rest::{Listing, ListingChange};
 pub use simulator::Simulator;
 pub use stats::{Occasion, Outcome, Stats, VenueStats, Written};
 pub use tape::{TapeInstrument, TapeOptions, TapeSurvey, survey};

@@ -10,6 +10,7 @@ use crate::duration::nanos;
 use crate::faults::{Armed, FaultKind};
 use crate::feed::Listed;
 use crate::options::Options;
+use crate::rest::{self, Listing, RestInstrument};
 use crate::stats::{Occasion, VenueStats, Written};
 use crate::venue::{Rules, Texts, Venue, WireQuote};
 
@@ -26,6 +27,10 @@ pub(crate) struct Market {
     /// Index of the topic that was quoted last.
     pub(crate) last_topic: usize,
     pub(crate) stats: VenueStats,
+    /// The venue's list of instruments.
+    instruments: Vec<RestInstrument>,
+    /// Scripted changes of that list.
+    changes: Vec<Listing>,
     /// Indices of the topics, by name.
     ids: HashMap<String, usize>,
     /// Whether only listed instruments can be subscribed. Recorded frames list none.
@@ -73,6 +78,7 @@ struct Last {
 impl Market {
     pub(crate) fn new(venue: &'static dyn Venue, options: &Options) -> Market {
         let faults = options.faults.iter().filter(|fault| fault.venue == venue.name());
+        let changes = options.listings.iter().filter(|listing| listing.venue == venue.name());
         let own = venue.rules();
         let has_deltas = own.deltas && options.bybit_deltas;
         let repeat_after = if has_deltas { None } else { own.repeat_after };
@@ -90,6 +96,8 @@ impl Market {
             refusals: 0,
             last_topic: 0,
             stats: VenueStats { name: venue.name(), ..VenueStats::default() },
+            instruments: Vec::new(),
+            changes: changes.cloned().collect(),
             ids: HashMap::new(),
             is_listed: false,
             by_instrument: Vec::new(),
@@ -113,7 +121,16 @@ impl Market {
                 topic
             });
             self.by_instrument.push(topic);
+            let places = (instrument.price_places, instrument.size_places);
+            let row = here.map(|(_, symbol)| RestInstrument::of(&instrument.name, symbol, places));
+            self.instruments.extend(row);
         }
+        rest::change(&mut self.instruments, &self.changes.iter().collect::<Vec<_>>());
+    }
+
+    /// Returns the body of the answer to a REST request, if there is such a path.
+    pub(crate) fn rest(&self, path: &str) -> Option<String> {
+        (path == self.venue.rest_path()).then(|| self.venue.instruments(&self.instruments))
     }
 
     /// Returns whether a client may subscribe a topic.
@@ -285,7 +302,8 @@ mod tests {
         let venue = venues::by_name(venue).expect("a known venue");
         let mut market = Market::new(venue, options);
         let symbols = vec![(0, venue.symbol("BTC/USDT"))];
-        market.list(&[Listed { price_places: 2, size_places: 5, symbols }], 0);
+        let name = "BTC/USDT".to_owned();
+        market.list(&[Listed { name, price_places: 2, size_places: 5, symbols }], 0);
         market
     }
 

@@ -12,6 +12,7 @@ use crate::error::SimError;
 use crate::faults::Fault;
 use crate::frames::FramesOptions;
 use crate::model::ModelOptions;
+use crate::rest::Listing;
 use crate::tape::TapeOptions;
 use crate::venues;
 
@@ -30,6 +31,8 @@ pub struct Options {
     pub limit: Option<u64>,
     /// Scripted faults.
     pub faults: Vec<Fault>,
+    /// Scripted changes to the venues' lists of instruments.
+    pub listings: Vec<Listing>,
     /// Serves `wss://` with a self-signed certificate, made at the start.
     pub tls: bool,
     /// Holds the source until [`Simulator::release`](crate::Simulator::release) is called.
@@ -63,6 +66,7 @@ impl Default for Options {
             looping: false,
             limit: None,
             faults: Vec::new(),
+            listings: Vec::new(),
             tls: false,
             hold: false,
             wait_for_subscriptions: 0,
@@ -78,8 +82,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Returns an error if no venue is given, a venue is unknown or given twice, a fault names a
-    /// venue that is not served, or the speed is out of range.
+    /// Returns an error if no venue is given, a venue is unknown or given twice, a fault or a listing
+    /// names a venue that is not served, or the speed is out of range.
     pub(crate) fn check(&self) -> Result<(), SimError> {
         if self.venues.is_empty() {
             return Err(SimError::Option("no venue is given; give at least one".to_owned()));
@@ -93,9 +97,10 @@ impl Options {
                 return Err(SimError::Option(format!("venue {} is given twice", at.name)));
             }
         }
-        for fault in &self.faults {
-            if !seen.contains(fault.venue.as_str()) {
-                return Err(SimError::Venue(fault.venue.clone()));
+        let faulty = self.faults.iter().map(|fault| &fault.venue);
+        for venue in faulty.chain(self.listings.iter().map(|listing| &listing.venue)) {
+            if !seen.contains(venue.as_str()) {
+                return Err(SimError::Venue(venue.clone()));
             }
         }
         match self.speed {

@@ -38,10 +38,11 @@ pub(crate) fn summarise(outcome: &Outcome) {
     }
     for venue in &stats.venues {
         println!(
-            "{:<13}{} connections, {} quotes sent, {} unheard, {} withheld, {} snapshots, \
+            "{:<13}{} connections, {} lists, {} quotes sent, {} unheard, {} withheld, {} snapshots, \
              {} repeats, {} heartbeats, {} faults, {} errors, {} stuck, {} expelled",
             venue.name,
             venue.opened,
+            venue.lists,
             venue.quotes,
             venue.unheard,
             venue.withheld,

@@ -56,6 +56,8 @@ pub struct VenueStats {
     pub opened: u64,
     /// Connection requests turned away: HTTP 404 and failed handshakes.
     pub turned_away: u64,
+    /// REST requests answered with the list of instruments.
+    pub lists: u64,
     /// (connection, topic) subscriptions that exist now.
     pub subscriptions: u64,
     /// Text messages received.

@@ -8,6 +8,8 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::time::Duration;
 
+use crate::rest::RestInstrument;
+
 /// One venue's protocol.
 pub(crate) trait Venue: Debug + Sync {
     /// Returns the name used in options and on the command line.
@@ -21,6 +23,12 @@ pub(crate) trait Venue: Debug + Sync {
 
     /// Returns the symbol of the canonical instrument `BASE/QUOTE`.
     fn symbol(&self, instrument: &str) -> String;
+
+    /// Returns the path of the REST request for the list of instruments.
+    fn rest_path(&self) -> &'static str;
+
+    /// Returns the answer to that request.
+    fn instruments(&self, list: &[RestInstrument]) -> String;
 
     /// Returns the name of the stream of a symbol's quotes. It identifies the stream in
     /// subscriptions.

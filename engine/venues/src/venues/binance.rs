@@ -19,6 +19,10 @@
 //!   Change Notice" (2026-03-06: `/public` serves `bookTicker`; addresses without it were retired on
 //!   2026-04-23), state of 2026-07-26: 10 incoming messages a second, 1024 streams, a ping every 3 min,
 //!   sizes in base units. Keys `ps` and `st` exist since 2026-06-30.
+//! - Instruments: `rest-api/general-endpoints` of the spot documents and "Exchange Information" of
+//!   USDⓈ-M, state of 2026-07: one answer lists all symbols. `status` is `TRADING` while a symbol
+//!   trades. `showPermissionSets=false` leaves out most of the answer on spot. On USDⓈ-M, only the
+//!   contract types that end in `PERPETUAL` are of this market.
 //! - Fees of the lowest tier without discounts, as the library ccxt 4.5.90 lists them: spot taker
 //!   0.10 %, USDⓈ-M taker 0.05 %. Not checked against the venue's own page.
 //! - Not documented: an absent side. REST sends zeros for a halted symbol, so zero is read as
@@ -29,12 +33,16 @@
 //! 4 messages a second on spot and 8 on USDⓈ-M leave room for pongs. The documents name no maximum of
 //! streams in one message; 100 keep it below 4 KiB.
 
+use crate::instruments::{
+    InstrumentList, ListError, Listed, Page, StepFault, Text, halted, parse, step,
+};
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
     Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
     SECOND, SequenceRule, Symbols, VenueSpec, decimal, integer, millis, string,
 };
+use serde::Deserialize;
 
 /// Spot.
 pub(super) const SPOT: VenueSpec = VenueSpec {
@@ -53,6 +61,11 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     lifetime: Some(86_400 * SECOND),
     symbol: |base, quote| format!("{base}{quote}"),
     refuses_whole_requests: true,
+    instruments: InstrumentList {
+        url: "https://api.binance.com",
+        path: "/api/v3/exchangeInfo?showPermissionSets=false",
+        read: instruments,
+    },
     protocol: || Box::new(Binance::default()),
 };
 
@@ -65,6 +78,11 @@ pub(super) const USDM: VenueSpec = VenueSpec {
     path: "/public/ws",
     taker_fee_bps: 5.0,
     message_interval: 125 * MILLI,
+    instruments: InstrumentList {
+        url: "https://fapi.binance.com",
+        path: "/fapi/v1/exchangeInfo",
+        read: instruments,
+    },
     ..SPOT
 };
 
@@ -206,6 +224,69 @@ fn control(body: Value<'_>) -> Result<Message, Reject> {
         return Ok(Message::Refused(answer));
     }
     body.get("lastUpdateId").map(|_| Message::Other).ok_or(Reject::UnknownMessage)
+}
+
+/// An answer of `exchangeInfo`, or a refusal.
+#[derive(Deserialize)]
+struct ExchangeInfo {
+    symbols: Option<Vec<SymbolInfo>>,
+    code: Option<Text>,
+    msg: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SymbolInfo {
+    symbol: String,
+    status: String,
+    base_asset: String,
+    quote_asset: String,
+    /// USDⓈ-M alone; empty for a contract that does not trade yet.
+    contract_type: Option<String>,
+    #[serde(default)]
+    filters: Vec<Filter>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Filter {
+    filter_type: String,
+    tick_size: Option<Text>,
+    step_size: Option<Text>,
+}
+
+fn instruments(body: &[u8]) -> Result<Page, ListError> {
+    let info: ExchangeInfo = parse(body)?;
+    let Some(symbols) = info.symbols else {
+        let Some(Text(code)) = info.code else {
+            return Err(ListError::Unexpected("there are no `symbols`".to_owned()));
+        };
+        return Err(ListError::Refused { code, message: info.msg.unwrap_or_default() });
+    };
+    Ok(Page { listed: symbols.into_iter().filter_map(SymbolInfo::listed).collect(), next: None })
+}
+
+impl SymbolInfo {
+    /// Returns `None` for a contract that expires.
+    fn listed(self) -> Option<Listed> {
+        let contract = self.contract_type.as_deref().unwrap_or_default();
+        if !contract.is_empty() && !contract.ends_with("PERPETUAL") {
+            return None;
+        }
+        let filter = |kind: &str| {
+            let found = self.filters.iter().find(|filter| filter.filter_type == kind);
+            found.ok_or(StepFault::Missing)
+        };
+        Some(Listed {
+            tick: filter("PRICE_FILTER").and_then(|it| step(it.tick_size.as_ref())),
+            lot: filter("LOT_SIZE").and_then(|it| step(it.step_size.as_ref())),
+            next_tick: None,
+            symbol: self.symbol,
+            base: self.base_asset,
+            quote: self.quote_asset,
+            halted: halted(self.status, "TRADING"),
+        })
+    }
 }
 
 /// Fields of a `bookTicker` payload.

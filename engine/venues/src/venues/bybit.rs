@@ -22,6 +22,8 @@
 //!   snapshots, repeats, `u`, `cts`. How deltas of level 1 looked is known from recordings of 2023.
 //! - <https://github.com/ccxt/ccxt/issues/30284> (2026-09): a topic that is already subscribed
 //!   refuses its whole request.
+//! - The same, `docs/v5/market/instrument.mdx`: `instruments-info`. Spot comes in one answer today;
+//!   the cursor of further pages is sent back as it came. `status` is `Trading` while a symbol trades.
 //! - Fees of the lowest tier without discounts, as the library ccxt 4.5.90 lists them: spot taker
 //!   0.10 %. Regional entities differ. Not checked against the venue's own page.
 //!
@@ -29,12 +31,14 @@
 //! without a frame means that two pongs are missing. No rate of messages is documented; ten a
 //! second is ours. 10 s without a quote means that three repeats are missing.
 
+use crate::instruments::{InstrumentList, ListError, Listed, Page, Text, halted, parse, step};
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
     Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
     SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
 };
+use serde::Deserialize;
 
 /// Spot.
 pub(super) const SPOT: VenueSpec = VenueSpec {
@@ -57,6 +61,11 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     lifetime: None,
     symbol: |base, quote| format!("{base}{quote}"),
     refuses_whole_requests: true,
+    instruments: InstrumentList {
+        url: "https://api.bybit.com",
+        path: "/v5/market/instruments-info?category=spot",
+        read: instruments,
+    },
     protocol: || Box::new(Bybit::default()),
 };
 
@@ -225,4 +234,81 @@ fn quote(root: Value<'_>, place: usize, symbols: &Symbols) -> Result<Message, Re
         snapshot,
         restarted: sequence == 1,
     }))
+}
+
+/// An answer of `instruments-info`, or a refusal.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InstrumentsInfo {
+    ret_code: Text,
+    #[serde(default)]
+    ret_msg: String,
+    #[serde(default)]
+    result: InstrumentsPage,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InstrumentsPage {
+    list: Option<Vec<SymbolInfo>>,
+    next_page_cursor: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SymbolInfo {
+    symbol: String,
+    base_coin: String,
+    quote_coin: String,
+    status: String,
+    #[serde(default)]
+    price_filter: PriceFilter,
+    #[serde(default)]
+    lot_size_filter: LotSizeFilter,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PriceFilter {
+    tick_size: Option<Text>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LotSizeFilter {
+    base_precision: Option<Text>,
+}
+
+fn instruments(body: &[u8]) -> Result<Page, ListError> {
+    let info: InstrumentsInfo = parse(body)?;
+    if info.ret_code.0 != "0" {
+        return Err(ListError::Refused { code: info.ret_code.0, message: info.ret_msg });
+    }
+    let missing = || ListError::Unexpected("there is no `result.list`".to_owned());
+    let listed =
+        info.result.list.ok_or_else(missing)?.into_iter().map(SymbolInfo::listed).collect();
+    let cursor = info.result.next_page_cursor.filter(|cursor| !cursor.is_empty());
+    Ok(Page { listed, next: cursor.map(|cursor| format!("&cursor={}", in_query(&cursor))) })
+}
+
+impl SymbolInfo {
+    fn listed(self) -> Listed {
+        Listed {
+            tick: step(self.price_filter.tick_size.as_ref()),
+            lot: step(self.lot_size_filter.base_precision.as_ref()),
+            next_tick: None,
+            symbol: self.symbol,
+            base: self.base_coin,
+            quote: self.quote_coin,
+            halted: halted(self.status, "Trading"),
+        }
+    }
+}
+
+/// Returns a cursor as it may stand in a query. The venue has encoded it already, so `%` is kept.
+fn in_query(cursor: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
+    let written =
+        |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    cursor.bytes().map(written).collect()
 }

@@ -15,6 +15,8 @@
 //!   so a text `ping` asks for a text `pong` before that; notice 64008 about a minute before a service
 //!   upgrade. An error names the channel it refuses in `msg` alone.
 //! - "Order book channel": `bbo-tbt`.
+//! - REST, "Get instruments": one answer lists all of a type. `state` is `live` while an instrument
+//!   trades. `upcChg` announces changes of the tick.
 //! - Fees of a regular user, from secondary sources: spot taker 0.10 % on the main pairs, 0.15 % on some
 //!   and in some regions (which is what the library ccxt 4.5.90 assumes). Not checked against the
 //!   venue's own page.
@@ -23,12 +25,16 @@
 //! missing. 500 channels of at most 70 characters are 35 KB. Three messages a second are ours.
 //! 150 s without a quote means that two repeats are missing.
 
+use crate::instruments::{
+    InstrumentList, ListError, Listed, Page, Step, Text, halted, parse, step,
+};
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
     Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
     SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
 };
+use serde::Deserialize;
 
 /// Spot.
 pub(super) const SPOT: VenueSpec = VenueSpec {
@@ -51,6 +57,11 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     lifetime: None,
     symbol: |base, quote| format!("{base}-{quote}"),
     refuses_whole_requests: false,
+    instruments: InstrumentList {
+        url: "https://www.okx.com",
+        path: "/api/v5/public/instruments?instType=SPOT",
+        read: instruments,
+    },
     protocol: || Box::new(Okx::default()),
 };
 
@@ -213,6 +224,62 @@ fn quote(each: Value<'_>, place: usize, symbols: &Symbols) -> Result<Message, Re
         snapshot: true,
         restarted: false,
     }))
+}
+
+/// An answer of `instruments`, or a refusal.
+#[derive(Deserialize)]
+struct Instruments {
+    code: Text,
+    #[serde(default)]
+    msg: String,
+    data: Option<Vec<InstrumentInfo>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct InstrumentInfo {
+    inst_id: String,
+    base_ccy: String,
+    quote_ccy: String,
+    state: String,
+    tick_sz: Option<Text>,
+    lot_sz: Option<Text>,
+    #[serde(default)]
+    upc_chg: Vec<Change>,
+}
+
+/// An announced change of a parameter.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Change {
+    param: String,
+    new_value: Text,
+}
+
+fn instruments(body: &[u8]) -> Result<Page, ListError> {
+    let answer: Instruments = parse(body)?;
+    if answer.code.0 != "0" {
+        return Err(ListError::Refused { code: answer.code.0, message: answer.msg });
+    }
+    let missing = || ListError::Unexpected("there is no `data`".to_owned());
+    let data = answer.data.ok_or_else(missing)?;
+    Ok(Page { listed: data.into_iter().map(InstrumentInfo::listed).collect(), next: None })
+}
+
+impl InstrumentInfo {
+    fn listed(self) -> Listed {
+        let announced = self.upc_chg.iter().filter(|change| change.param == "tickSz");
+        let announced = announced.filter_map(|change| Step::parse(Some(&change.new_value.0)).ok());
+        Listed {
+            tick: step(self.tick_sz.as_ref()),
+            lot: step(self.lot_sz.as_ref()),
+            next_tick: announced.max_by_key(|tick| tick.decimals),
+            symbol: self.inst_id,
+            base: self.base_ccy,
+            quote: self.quote_ccy,
+            halted: halted(self.state, "live"),
+        }
+    }
 }
 
 #[cfg(test)]

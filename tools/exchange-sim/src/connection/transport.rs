@@ -1,5 +1,6 @@
 //! A client's byte stream: TCP, with TLS on top if asked for.
 
+use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
@@ -9,6 +10,8 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 /// One client's byte stream, over TCP or TLS.
 pub(crate) struct Transport {
     line: Line,
+    /// Bytes that were read and given back, to be read again.
+    unread: VecDeque<u8>,
     /// Number of bytes that the line has taken so far.
     written: u64,
 }
@@ -29,12 +32,17 @@ impl Transport {
                 Line::Tls(Box::new(StreamOwned::new(server, stream)))
             }
         };
-        Ok(Transport { line, written: 0 })
+        Ok(Transport { line, unread: VecDeque::new(), written: 0 })
     }
 
     /// Returns the number of bytes that the line has taken so far.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Gives bytes back, which are read again before what follows them.
+    pub(crate) fn unread(&mut self, bytes: Vec<u8>) {
+        self.unread = bytes.into();
     }
 
     /// Returns the TCP stream.
@@ -48,6 +56,9 @@ impl Transport {
 
 impl Read for Transport {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if !self.unread.is_empty() {
+            return self.unread.read(buffer);
+        }
         match &mut self.line {
             Line::Plain(stream) => stream.read(buffer),
             Line::Tls(stream) => stream.read(buffer),

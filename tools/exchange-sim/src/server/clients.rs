@@ -4,6 +4,7 @@ use tungstenite::Message;
 
 use crate::connection::{HandshakeStep, Received};
 use crate::market::Market;
+use crate::rest;
 use crate::server::hub::Hub;
 use crate::venue::{Action, Route, Session};
 
@@ -39,6 +40,17 @@ fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
     }
     match connection.handshake(now_ns) {
         HandshakeStep::NotYet => {}
+        HandshakeStep::Asked(path) => {
+            let body = market.rest(&path);
+            let counter = if body.is_some() {
+                &mut market.stats.lists
+            } else {
+                &mut market.stats.turned_away
+            };
+            *counter += 1;
+            connection.answer(rest::response(body.as_deref()));
+            connection.flush(now_ns);
+        }
         HandshakeStep::Open(Route::Open { combined, topics, without_quotes }) => {
             connection.session.combined = combined;
             connection.session.without_quotes = without_quotes;

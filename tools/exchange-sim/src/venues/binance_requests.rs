@@ -6,8 +6,9 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::rest::RestInstrument;
 use crate::venue::{Action, Recorded, Route, Session};
 
 /// Greatest number of streams that one connection may subscribe.
@@ -42,6 +43,27 @@ pub(super) fn route(path: &str, query: Option<&str>) -> Route {
         }
         Some(_) | None => Route::NotFound,
     }
+}
+
+/// Returns the answer of `exchangeInfo`. Futures name the type of their contracts.
+pub(super) fn exchange_info(list: &[RestInstrument], contract: Option<&str>) -> String {
+    let row = |it: &RestInstrument| {
+        let mut row = json!({
+            "symbol": it.symbol, "baseAsset": it.base, "quoteAsset": it.quote,
+            "status": if it.is_halted { "HALT" } else { "TRADING" },
+            "filters": [
+                { "filterType": "PRICE_FILTER", "tickSize": it.tick },
+                { "filterType": "LOT_SIZE", "minQty": it.lot, "stepSize": it.lot },
+            ],
+        });
+        if let Some(contract) = contract {
+            row["contractType"] = contract.into();
+        }
+        row
+    };
+    let rows: Vec<Value> = list.iter().map(row).collect();
+    json!({ "timezone": "UTC", "rateLimits": [], "exchangeFilters": [], "symbols": rows })
+        .to_string()
 }
 
 /// Answers `SUBSCRIBE`, `UNSUBSCRIBE`, `LIST_SUBSCRIPTIONS`, `SET_PROPERTY` and `GET_PROPERTY`.

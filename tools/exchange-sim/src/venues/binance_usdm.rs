@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use crate::rest::RestInstrument;
 use crate::venue::{Action, Recorded, Route, Rules, Session, Venue, WireQuote};
 use crate::venues::binance_requests;
 use crate::{decimal, sequence};
@@ -35,6 +36,14 @@ impl Venue for BinanceUsdm {
 
     fn symbol(&self, instrument: &str) -> String {
         instrument.replace('/', "")
+    }
+
+    fn rest_path(&self) -> &'static str {
+        "/fapi/v1/exchangeInfo"
+    }
+
+    fn instruments(&self, list: &[RestInstrument]) -> String {
+        binance_requests::exchange_info(list, Some("PERPETUAL"))
     }
 
     fn topic(&self, symbol: &str) -> String {

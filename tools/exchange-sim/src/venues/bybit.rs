@@ -9,8 +9,9 @@ use std::cmp::Ordering;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::rest::RestInstrument;
 use crate::venue::{Action, Recorded, Route, Rules, Session, Texts, Venue, WireQuote};
 use crate::{decimal, sequence};
 
@@ -45,6 +46,24 @@ impl Venue for Bybit {
 
     fn symbol(&self, instrument: &str) -> String {
         instrument.replace('/', "")
+    }
+
+    fn rest_path(&self) -> &'static str {
+        "/v5/market/instruments-info"
+    }
+
+    fn instruments(&self, list: &[RestInstrument]) -> String {
+        let row = |it: &RestInstrument| {
+            json!({
+                "symbol": it.symbol, "baseCoin": it.base, "quoteCoin": it.quote, "innovation": "0",
+                "status": if it.is_halted { "Closed" } else { "Trading" },
+                "lotSizeFilter": { "basePrecision": it.lot, "minOrderQty": it.lot },
+                "priceFilter": { "tickSize": it.tick },
+            })
+        };
+        let rows: Vec<Value> = list.iter().map(row).collect();
+        let result = json!({ "category": "spot", "list": rows, "nextPageCursor": "" });
+        json!({ "retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {} }).to_string()
     }
 
     fn topic(&self, symbol: &str) -> String {

@@ -8,8 +8,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::rest::RestInstrument;
 use crate::venue::{Action, Recorded, Route, Rules, Session, Venue, WireQuote};
 use crate::{decimal, sequence};
 
@@ -39,6 +40,22 @@ impl Venue for Okx {
 
     fn symbol(&self, instrument: &str) -> String {
         instrument.replace('/', "-")
+    }
+
+    fn rest_path(&self) -> &'static str {
+        "/api/v5/public/instruments"
+    }
+
+    fn instruments(&self, list: &[RestInstrument]) -> String {
+        let row = |it: &RestInstrument| {
+            json!({
+                "instType": "SPOT", "instId": it.symbol, "baseCcy": it.base, "quoteCcy": it.quote,
+                "tickSz": it.tick, "lotSz": it.lot, "minSz": it.lot, "upcChg": [],
+                "state": if it.is_halted { "suspend" } else { "live" },
+            })
+        };
+        let rows: Vec<Value> = list.iter().map(row).collect();
+        json!({ "code": "0", "msg": "", "data": rows }).to_string()
     }
 
     fn topic(&self, symbol: &str) -> String {

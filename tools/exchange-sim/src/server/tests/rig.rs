@@ -43,7 +43,8 @@ impl Rig {
         let venue = venues::by_name(venue).expect("a known venue");
         let mut market = Market::new(venue, &options);
         let symbols = vec![(0, venue.symbol("BTC/USDT"))];
-        market.list(&[Listed { price_places: 2, size_places: 5, symbols }], 0);
+        let name = "BTC/USDT".to_owned();
+        market.list(&[Listed { name, price_places: 2, size_places: 5, symbols }], 0);
         let [bid, bid_qty, ask, ask_qty] = ["100.5", "1", "101.5", "2"].map(str::to_owned);
         market.take(0, &Texts { bid, bid_qty, ask, ask_qty }, 0, 0);
         Rig { hub: Hub::new(vec![market], false), listeners, poll, path: venue.path() }

@@ -1,0 +1,154 @@
+//! The outcome of `spreadwire check --online` as text and as JSON.
+
+use super::ask::{Answer, escaped};
+use super::compare::{Findings, Row};
+use comfy_table::{Table, presets};
+use serde_json::{Value, json};
+use spreadwire_catalogue::Venue;
+use spreadwire_market::problem::Problem;
+use spreadwire_market::spread::BPS;
+use std::path::{Path, PathBuf};
+
+/// Version of the JSON.
+const FORMAT: u32 = 1;
+
+/// Everything that there is to tell.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) findings: Findings,
+    /// Venues that could not be asked, with the key of their address.
+    pub(crate) unreachable: Vec<Problem>,
+    /// The file that was written, with the number of its instruments.
+    pub(crate) written: Option<(PathBuf, usize)>,
+    /// Why a file that was asked for was not written.
+    pub(crate) not_written: Option<String>,
+}
+
+impl Report {
+    /// Returns the exit code: 2 for problems of the configuration, 3 if the only problem is that a
+    /// venue could not be asked.
+    pub(crate) fn exit_code(&self) -> u8 {
+        if !self.findings.problems.is_empty() {
+            2
+        } else if !self.unreachable.is_empty() {
+            3
+        } else {
+            0
+        }
+    }
+
+    /// Prints the table and the notes to standard output, and the problems to standard error.
+    pub(crate) fn print(&self, venues: &[Venue], answers: &[Answer]) {
+        for (venue, answer) in venues.iter().zip(answers) {
+            if let Ok(listed) = &answer.listed {
+                println!("{:<13} {} instruments, {}", venue.info.name, listed.len(), answer.url);
+            }
+        }
+        if !self.findings.rows.is_empty() {
+            println!("{}", table(&self.findings.rows));
+        }
+        for note in &self.findings.notes {
+            println!("note: {note}");
+        }
+        if !venues.is_empty() {
+            println!("{}", fees(venues));
+        }
+        if let Some((path, count)) = &self.written {
+            println!("{count} instruments written to {}", path.display());
+        }
+        for problem in self.findings.problems.iter().chain(&self.unreachable) {
+            eprintln!("{problem}");
+        }
+        if let Some(why) = &self.not_written {
+            eprintln!("{why}");
+        }
+        let (problems, unreachable) = (self.findings.problems.len(), self.unreachable.len());
+        if 0 < problems + unreachable {
+            let s = if problems == 1 { "" } else { "s" };
+            let venue_s = if unreachable == 1 { "" } else { "s" };
+            eprintln!(
+                "{problems} problem{s} of the configuration; {unreachable} venue{venue_s} could not be asked"
+            );
+        }
+    }
+
+    /// Prints the same as one JSON object to standard output.
+    pub(crate) fn print_json(&self, file: &Path, venues: &[Venue], answers: &[Answer]) {
+        let venue = |(venue, answer): (&Venue, &Answer)| {
+            json!({
+                "name": venue.info.name,
+                "url": answer.url,
+                "instruments": answer.listed.as_ref().ok().map(Vec::len),
+                "error": answer.listed.as_ref().err().map(ToString::to_string),
+                "taker_fee_bps": venue.info.taker_fee * BPS,
+                "fee_source": fee_source(venue),
+            })
+        };
+        let object = json!({
+            "format": FORMAT,
+            "file": file,
+            "venues": venues.iter().zip(answers).map(venue).collect::<Vec<Value>>(),
+            "instruments": self.findings.rows,
+            "problems": list(&self.findings.problems),
+            "unreachable": list(&self.unreachable),
+            "notes": list(&self.findings.notes),
+            "written": self.written.as_ref().map(|(path, _)| path),
+            "exit_code": self.exit_code(),
+        });
+        println!("{object}");
+    }
+}
+
+fn list(problems: &[Problem]) -> Vec<Value> {
+    let object = |it: &Problem| json!({ "file": it.file, "key": it.key, "reason": it.reason, "remedy": it.remedy });
+    problems.iter().map(object).collect()
+}
+
+fn table(rows: &[Row]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "instrument",
+        "venue",
+        "symbol",
+        "state",
+        "tick",
+        "price_decimals",
+        "lot",
+        "size_decimals",
+    ]);
+    for row in rows {
+        let detail = row.detail.as_deref().map(|detail| format!(" ({})", escaped(detail)));
+        let step = |step: &Option<String>| step.clone().unwrap_or_else(|| "?".to_owned());
+        table.add_row([
+            row.instrument.clone(),
+            row.venue.clone(),
+            row.symbol.clone(),
+            format!("{}{}", row.state, detail.unwrap_or_default()),
+            step(&row.tick),
+            row.price_decimals.to_string(),
+            step(&row.lot),
+            row.size_decimals.to_string(),
+        ]);
+    }
+    table
+}
+
+/// Where a venue's fee comes from: none of the supported venues tells fees without a login.
+fn fee_source(venue: &Venue) -> &'static str {
+    let is_own = (venue.info.taker_fee * BPS - venue.spec.taker_fee_bps).abs() < 1e-9;
+    if is_own { "the venue's lowest tier, not asked" } else { "the configuration" }
+}
+
+fn fees(venues: &[Venue]) -> String {
+    let fee = |venue: &Venue| {
+        // A tenth of a hundredth of a basis point is finer than any fee.
+        let bps = (venue.info.taker_fee * BPS * 1e3).round() / 1e3;
+        format!("{} {bps} bp ({})", venue.info.name, fee_source(venue))
+    };
+    let fees: Vec<String> = venues.iter().map(fee).collect();
+    format!(
+        "Fees were not compared, because these venues tell them only after a login. Taker fees in use: {}.",
+        fees.join(", ")
+    )
+}

@@ -1,0 +1,197 @@
+//! What a venue publishes about its instruments: symbol, status, tick and lot.
+//!
+//! An [`InstrumentList`] says where a venue's public REST API has them and how the answer is read. The
+//! reader turns bytes into [`Listed`] rows and uses no socket: whoever asks the venue hands in what it
+//! answered. An answer of another shape than the venue documents is refused as a whole, with the
+//! place. A tick or lot that makes no sense is kept as a fault of its row, because it concerns only
+//! whoever uses that instrument.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use spreadwire_market::decimal::{self, DecimalError, SCALE_MAX};
+
+/// Where a venue publishes its instruments.
+#[derive(Clone, Copy, Debug)]
+pub struct InstrumentList {
+    /// Base address without a path, overridable in the configuration: `https://api.binance.com`.
+    pub url: &'static str,
+    /// Path and query of the first page.
+    pub path: &'static str,
+    /// Reads one page.
+    pub read: fn(&[u8]) -> Result<Page, ListError>,
+}
+
+/// One page of a venue's instruments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    /// The instruments of the venue's market on this page, in the order sent.
+    pub listed: Vec<Listed>,
+    /// What is appended to the path to ask for the next page; `None` on the last one.
+    pub next: Option<String>,
+}
+
+/// One instrument as a venue publishes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The venue's spelling, as subscriptions and quotes have it.
+    pub symbol: String,
+    /// The asset that is bought and sold: `BTC`.
+    pub base: String,
+    /// The currency that it is paid with: `USDT`.
+    pub quote: String,
+    /// Why it does not trade, in the venue's word; `None` while it trades.
+    pub halted: Option<String>,
+    /// Step of prices.
+    pub tick: Result<Step, StepFault>,
+    /// Step of sizes, in base units.
+    pub lot: Result<Step, StepFault>,
+    /// A tick that the venue has announced and that does not hold yet.
+    pub next_tick: Option<Step>,
+}
+
+/// A positive step of prices or sizes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Its shortest text without an exponent: `0.001`.
+    pub text: String,
+    /// Number of decimals that every multiple of it can be written with.
+    pub decimals: u8,
+}
+
+/// Why a tick or lot is no step.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepFault {
+    /// The venue does not state it.
+    #[error("is missing")]
+    Missing,
+    /// It is zero or negative.
+    #[error("is {0}, which is no step")]
+    NotPositive(String),
+    /// It is no decimal number.
+    #[error("is {0:?}, which is no number")]
+    NotANumber(String),
+    /// It is too fine or too large for our numbers.
+    #[error("is {0}, which has more than {SCALE_MAX} decimals or is too large")]
+    OutOfRange(String),
+}
+
+impl Step {
+    /// Reads a step; `None` stands for one that the venue does not state.
+    ///
+    /// # Errors
+    /// [`StepFault`] if it is not a positive decimal that our numbers can hold.
+    pub fn parse(text: Option<&str>) -> Result<Step, StepFault> {
+        let text = text.filter(|text| !text.is_empty()).ok_or(StepFault::Missing)?;
+        let owned = || text.to_owned();
+        for decimals in 0..=SCALE_MAX {
+            match decimal::parse(text.as_bytes(), decimals) {
+                Ok(mantissa) if mantissa <= 0 => return Err(StepFault::NotPositive(owned())),
+                Ok(mantissa) => {
+                    return Ok(Step { text: decimal::to_text(mantissa, decimals), decimals });
+                }
+                Err(DecimalError::TooPrecise) => {}
+                Err(DecimalError::Malformed) => return Err(StepFault::NotANumber(owned())),
+                Err(DecimalError::TooLarge) => break,
+            }
+        }
+        Err(StepFault::OutOfRange(owned()))
+    }
+}
+
+/// A venue's answer that is no list of instruments.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ListError {
+    /// It is not JSON, is truncated, or has another shape than the venue documents.
+    #[error("the answer is not the documented JSON: {0}")]
+    Unexpected(String),
+    /// The venue says that it will not answer.
+    #[error("the venue refuses: {code} {message}")]
+    Refused {
+        /// The venue's code.
+        code: String,
+        /// The venue's words.
+        message: String,
+    },
+}
+
+/// Parses an answer into the fields of `T`; others are ignored.
+///
+/// # Errors
+/// [`ListError::Unexpected`] with the place of the first difference.
+pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ListError> {
+    serde_json::from_slice(body).map_err(|error| ListError::Unexpected(error.to_string()))
+}
+
+/// A code or number that venues send as a string or as a JSON number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text(pub String);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Sent {
+            Text(String),
+            Number(serde_json::Number),
+        }
+        Ok(Text(match Sent::deserialize(deserializer)? {
+            Sent::Text(text) => text,
+            Sent::Number(number) => number.to_string(),
+        }))
+    }
+}
+
+/// Returns the step that a field states.
+///
+/// # Errors
+/// As [`Step::parse`].
+pub fn step(field: Option<&Text>) -> Result<Step, StepFault> {
+    Step::parse(field.map(|text| text.0.as_str()))
+}
+
+/// Returns the venue's word for a status if it is not the one that means trading.
+#[must_use]
+pub fn halted(status: String, trading: &str) -> Option<String> {
+    (status != trading).then_some(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_has_as_many_decimals_as_its_multiples_need() {
+        for (text, expected) in [
+            ("0.01", Ok(("0.01", 2))),
+            ("0.00000100", Ok(("0.000001", 6))),
+            ("1e-8", Ok(("0.00000001", 8))),
+            ("5E-3", Ok(("0.005", 3))),
+            ("0.25", Ok(("0.25", 2))),
+            ("1", Ok(("1", 0))),
+            ("1.00000000", Ok(("1", 0))),
+            ("1000", Ok(("1000", 0))),
+            ("0", Err(StepFault::NotPositive("0".to_owned()))),
+            ("0.00000000", Err(StepFault::NotPositive("0.00000000".to_owned()))),
+            ("-0.1", Err(StepFault::NotPositive("-0.1".to_owned()))),
+            ("", Err(StepFault::Missing)),
+            ("1e-19", Err(StepFault::OutOfRange("1e-19".to_owned()))),
+            ("1e-900", Err(StepFault::OutOfRange("1e-900".to_owned()))),
+            ("99999999999999999999", Err(StepFault::OutOfRange("99999999999999999999".to_owned()))),
+            ("NaN", Err(StepFault::NotANumber("NaN".to_owned()))),
+            (".1", Err(StepFault::NotANumber(".1".to_owned()))),
+        ] {
+            let got = Step::parse(Some(text)).map(|step| (step.text, step.decimals));
+            let expected = expected.map(|(text, decimals): (&str, u8)| (text.to_owned(), decimals));
+            assert_eq!(got, expected, "{text:?}");
+        }
+        assert_eq!(Step::parse(None), Err(StepFault::Missing));
+    }
+
+    #[test]
+    fn numbers_may_be_sent_without_quotes() {
+        let texts: Vec<Text> = parse(br#"["0.01",0.01,1e-8,7]"#).unwrap();
+        let steps: Vec<String> = texts.iter().map(|it| step(Some(it)).unwrap().text).collect();
+        assert_eq!(steps, ["0.01", "0.01", "0.00000001", "7"]);
+        assert!(parse::<Text>(b"null").is_err() && parse::<Text>(b"{}").is_err());
+    }
+}
