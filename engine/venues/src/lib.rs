@@ -4,6 +4,7 @@
 //! and [`integrity`] keeps the state of each (venue, instrument). A venue's file may use the
 //! contract, numbers and JSON, but no sockets, threads, rings or clocks.
 
+pub mod budget;
 pub mod json;
 pub mod venue;
 

@@ -13,12 +13,14 @@
 //! Sources:
 //! - Spot: <https://github.com/binance/binance-spot-api-docs>, `web-socket-streams.md`, state of
 //!   2026-07-21: 5 incoming messages a second of which pings and pongs count, 1024 streams a
-//!   connection, a ping from the server every 20 s to be answered within a minute, an end after 24 h,
-//!   and `serverShutdown` some time before a planned one; error codes 0 to 3.
+//!   connection, 300 attempts to connect in 5 min from an address, a ping from the server every 20 s
+//!   to be answered within a minute, an end after 24 h, and `serverShutdown` some time before a
+//!   planned one; error codes 0 to 3.
 //! - USDⓈ-M: <https://developers.binance.com>, "Websocket Market Streams" and "Important WebSocket
 //!   Change Notice" (2026-03-06: `/public` serves `bookTicker`; addresses without it were retired on
 //!   2026-04-23), state of 2026-07-26: 10 incoming messages a second, 1024 streams, a ping every 3 min,
-//!   sizes in base units. Keys `ps` and `st` exist since 2026-06-30.
+//!   an end after 24 h, sizes in base units. Keys `ps` and `st` exist since 2026-06-30. It names no
+//!   limit of attempts; that of spot is used.
 //! - Fees of the lowest tier without discounts, as the library ccxt 4.5.90 lists them: spot taker
 //!   0.10 %, USDⓈ-M taker 0.05 %. Not checked against the venue's own page.
 //! - Not documented: an absent side. REST sends zeros for a halted symbol, so zero is read as
@@ -32,8 +34,8 @@
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, SECOND, SequenceRule,
-    Symbols, VenueSpec, decimal, integer, millis, string,
+    HOUR, Heartbeat, MILLI, MINUTE, Market, Message, Ping, Protocol, QuoteMessage, Rate, Reject,
+    SECOND, SequenceRule, Symbols, VenueSpec, decimal, integer, millis, string,
 };
 
 /// Spot.
@@ -47,6 +49,9 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     symbols_per_connection: 1024,
     symbols_per_message: 100,
     message_interval: 250 * MILLI,
+    requests: &[Rate { count: 4, per: SECOND }],
+    connects: &[Rate { count: 300, per: 5 * MINUTE }],
+    lifetime: Some(24 * HOUR),
     heartbeat: HEARTBEAT,
     sequence: SequenceRule::Increasing,
     repeats_within: None,
@@ -63,6 +68,7 @@ pub(super) const USDM: VenueSpec = VenueSpec {
     path: "/public/ws",
     taker_fee_bps: 5.0,
     message_interval: 125 * MILLI,
+    requests: &[Rate { count: 8, per: SECOND }],
     ..SPOT
 };
 
