@@ -10,6 +10,7 @@
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::HoldSender;
 use crate::runtime::stopwatch::Stopwatch;
+use crate::socket::connect_error::ConnectError;
 use crate::socket::connector::Connected;
 use crate::socket::web_socket::WebSocket;
 use mio::unix::SourceFd;
@@ -159,7 +160,7 @@ impl Feed {
         let mut work = 0;
         while let Ok(Connected { connection, socket }) = self.cold.answers.try_recv() {
             work += 1;
-            match socket.map_err(|e| e.to_string()).and_then(|s| self.register(connection, s)) {
+            match socket.and_then(|socket| self.register(connection, socket)) {
                 Ok(socket) => self.connections[connection].opened(socket, now, &self.cold),
                 Err(error) => self.connections[connection].not_opened(&error, now, &self.cold),
             }
@@ -184,13 +185,14 @@ impl Feed {
         &self,
         connection: usize,
         socket: Box<WebSocket>,
-    ) -> Result<Box<WebSocket>, String> {
+    ) -> Result<Box<WebSocket>, ConnectError> {
         let fd = socket.wire().fd();
         if let Some(readiness) = &self.readiness {
-            readiness
-                .registry()
-                .register(&mut SourceFd(&fd), Token(connection), Interest::READABLE)
-                .map_err(|error| error.to_string())?;
+            readiness.registry().register(
+                &mut SourceFd(&fd),
+                Token(connection),
+                Interest::READABLE,
+            )?;
         }
         Ok(socket)
     }

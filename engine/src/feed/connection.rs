@@ -10,6 +10,7 @@ use super::line::{Heard, Line, LineCounters, Loss, Reader, Socket};
 use super::outlet::Outlet;
 use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::runtime::stopwatch::Stopwatch;
+use crate::socket::connect_error::ConnectError;
 use crate::socket::connector::Request;
 use mio::Registry;
 use mio::unix::SourceFd;
@@ -106,9 +107,9 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Notes that the connector could not make the socket.
-    pub(super) fn not_opened(&mut self, error: &str, now: Nanos, cold: &ColdSide) {
-        let retry_in = self.line.not_opened(now);
-        self.notify_lost(cold, error.to_owned(), retry_in);
+    pub(super) fn not_opened(&mut self, error: &ConnectError, now: Nanos, cold: &ColdSide) {
+        let retry_in = self.line.not_opened(error.floor(), now);
+        self.notify_lost(cold, error.to_string(), retry_in);
     }
 
     /// Notes that the socket is ready; `ending` if the venue has ended its side.
@@ -175,7 +176,7 @@ impl<S: Socket> Connection<S> {
         }
         let Around { output, cold, clock, .. } = around;
         let mut pass = |record| output.pass(record);
-        self.lose(Loss::disconnected(error), clock.now(), cold, registry, &mut pass);
+        self.lose(self.line.loss(error), clock.now(), cold, registry, &mut pass);
     }
 
     /// Ends the connection: its instruments are down until it is made again.
