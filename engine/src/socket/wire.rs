@@ -397,3 +397,6 @@ impl Write for Wire {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
