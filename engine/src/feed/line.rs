@@ -5,6 +5,7 @@
 //! concerns the socket, so that it needs no protocol. Times are handed in.
 
 use crate::runtime::frame_ring::Frame as RawFrame;
+use crate::socket::connect_error::escaped;
 use crate::socket::web_socket::{Taken, WebSocket};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Nanos, SECOND};
@@ -129,7 +130,7 @@ pub(super) struct Loss {
 
 impl Loss {
     fn disconnected(why: &impl fmt::Display) -> Loss {
-        Loss { reason: Reason::Disconnected, why: why.to_string() }
+        Loss { reason: Reason::Disconnected, why: escaped(why) }
     }
 
     fn silent(why: &str) -> Loss {

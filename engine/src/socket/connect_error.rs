@@ -75,7 +75,7 @@ pub enum ConnectError {
         after: Duration,
     },
     /// The TLS handshake failed.
-    #[error("TLS: {0}")]
+    #[error("TLS: {}", escaped(.0))]
     Tls(io::Error),
     /// The host is not a name or address that a certificate can contain.
     #[error("{0:?} is not a name that a certificate can contain")]
@@ -93,8 +93,11 @@ pub enum ConnectError {
         body: Vec<u8>,
     },
     /// The WebSocket upgrade failed in another way.
-    #[error("WebSocket upgrade: {0}")]
+    #[error("WebSocket upgrade: {}", escaped(.0))]
     Upgrade(String),
+    /// The attempt's thread panicked, which is a fault of ours.
+    #[error("the attempt panicked")]
+    Panicked,
     /// The socket's settings were refused.
     #[error("socket: {0}")]
     Io(#[from] io::Error),
@@ -132,6 +135,19 @@ fn refusal(
         words += &format!(": \"{}\"", body.escape_ascii());
     }
     words
+}
+
+/// Returns a text of a library, which may repeat what a peer wrote, with every character escaped that is
+/// not printable.
+pub fn escaped(text: &impl fmt::Display) -> String {
+    let mut plain = String::new();
+    for character in text.to_string().chars() {
+        match character {
+            '"' | '\'' | '\\' => plain.push(character),
+            other => plain.extend(other.escape_debug()),
+        }
+    }
+    plain
 }
 
 /// Reads a `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). `now` is ns since 1970. Returns `None`
@@ -216,6 +232,13 @@ mod tests {
             r#"refused with HTTP 429, Retry-After 120 s, Location "/login\u{1b}[2J\u{202e}": "\x1b]0;owned\x07\r\nWARN \"all well\"\xff""#
         );
         assert_eq!(refused(302, None).to_string(), "refused with HTTP 302");
+        let name = io::Error::other("not valid for \"a'\\b\u{1b}[2J\n\"");
+        let shown = r#"TLS: not valid for "a'\b\u{1b}[2J\n""#;
+        assert_eq!(ConnectError::Tls(name).to_string(), shown);
+        assert_eq!(
+            ConnectError::Upgrade("\u{7}".to_owned()).to_string(),
+            r"WebSocket upgrade: \u{7}"
+        );
         let timed_out =
             ConnectError::TimedOut { step: Step::Tls, after: Duration::from_millis(9_960) };
         assert_eq!(

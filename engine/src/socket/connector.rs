@@ -24,6 +24,7 @@ use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,7 +151,11 @@ impl Connector {
     ) -> io::Result<()> {
         let (this, answers, ending) = (Arc::clone(self), answers.clone(), ending.clone());
         let attempt = move || {
-            if let Some(socket) = this.attempt(&this.routes[connection], &ending) {
+            let socket = || this.attempt(&this.routes[connection], &ending);
+            // The connection waits for an answer and would never be made again without one.
+            let socket = panic::catch_unwind(AssertUnwindSafe(socket))
+                .unwrap_or(Some(Err(ConnectError::Panicked)));
+            if let Some(socket) = socket {
                 // If the feed is gone, nobody misses the answer.
                 drop(answers.send(Connected { connection, socket: socket.map(Box::new) }));
             }
@@ -167,7 +172,7 @@ impl Connector {
         ending: &Receiver<Infallible>,
     ) -> Option<Result<WebSocket, ConnectError>> {
         let Route { target, gate } = route;
-        gate.pass(&self.clock, ending)?;
+        gate.pass(&target.address.host, &self.clock, ending)?;
         let may_join = |now| gate.try_pass(now);
         let attempt = Attempt::new(target, &self.lookups, &self.clock, self.patience);
         let result = attempt.run(may_join);

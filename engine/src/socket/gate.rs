@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// Longest sleep before the clock is asked again. The clock may be slewed meanwhile.
 const LOOK_INTERVAL: Nanos = SECOND;
+/// A wait of this length or more is logged.
+const TOLD_FROM: Nanos = 2 * SECOND;
 
 /// The gates of all hosts.
 #[derive(Debug, Default)]
@@ -62,11 +64,21 @@ impl Gate {
         state.closed_until = state.closed_until.max(until);
     }
 
-    /// Waits until an attempt may be made, and counts it. Returns `None` if `ending` was disconnected
-    /// meanwhile.
-    pub(super) fn pass(&self, clock: &Clock, ending: &Receiver<Infallible>) -> Option<()> {
+    /// Waits until an attempt may be made, and counts it. A longer wait is logged with the name of the
+    /// host. Returns `None` if `ending` was disconnected meanwhile.
+    pub(super) fn pass(
+        &self,
+        host: &str,
+        clock: &Clock,
+        ending: &Receiver<Infallible>,
+    ) -> Option<()> {
         loop {
-            let at = self.state().reserve(clock.now());
+            let now = clock.now();
+            let at = self.state().reserve(now);
+            if TOLD_FROM <= at - now {
+                let wait_s = (at - now) / SECOND;
+                tracing::info!(target: "feed", "{host}: an attempt waits {wait_s} s for the venue's limit");
+            }
             wait_until(at, clock, ending)?;
             // It may have been closed meanwhile. Then everybody takes a new place, or all who waited
             // would pass together.
@@ -114,6 +126,19 @@ mod tests {
     const RATES: &[Rate] = &[Rate { count: 2, per: SECOND }];
     const OTHER: &[Rate] = &[Rate { count: 3, per: SECOND }];
 
+    /// Number of times that a test looks for what another thread does.
+    const PATIENCE: usize = 100_000_000;
+
+    fn until(condition: impl Fn() -> bool) {
+        for _ in 0..PATIENCE {
+            if condition() {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("the other thread does not do it");
+    }
+
     #[test]
     fn one_host_is_one_gate_where_the_limits_are_the_same() {
         let mut gates = Gates::default();
@@ -148,28 +173,24 @@ mod tests {
     fn who_waits_leaves_when_the_feed_ends() {
         let (open, ending) = channel::bounded::<Infallible>(0);
         let (clock, gate) = (Clock::manual(0), Gate::new(RATES));
-        assert_eq!([(); 2].map(|()| gate.pass(&clock, &ending)), [Some(()); 2]);
+        assert_eq!([(); 2].map(|()| gate.pass("venue", &clock, &ending)), [Some(()); 2]);
         // This clock stands still, so nothing but the end ends the wait.
         drop(open);
-        assert_eq!(gate.pass(&clock, &ending), None);
+        assert_eq!(gate.pass("venue", &clock, &ending), None);
     }
 
     #[test]
     fn who_waited_when_it_was_closed_waits_again() {
         let (_open, ending) = channel::bounded::<Infallible>(0);
         let (clock, gate) = (Clock::manual(0), Gate::new(&[Rate { count: 1, per: SECOND }]));
-        assert_eq!(gate.pass(&clock, &ending), Some(()));
+        assert_eq!(gate.pass("venue", &clock, &ending), Some(()));
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| gate.pass(&clock, &ending));
+            let waiting = scope.spawn(|| gate.pass("venue", &clock, &ending));
             // Its place has been taken once the next one is a second later.
-            while gate.state().budget.next(0) == SECOND {
-                std::thread::yield_now();
-            }
+            until(|| gate.state().budget.next(0) == 2 * SECOND);
             gate.close(60 * SECOND);
             clock.set(60 * SECOND - 1);
-            while gate.state().budget.next(0) < 61 * SECOND {
-                std::thread::yield_now();
-            }
+            until(|| gate.state().budget.next(0) == 61 * SECOND || waiting.is_finished());
             assert!(!waiting.is_finished());
             clock.set(60 * SECOND);
             assert_eq!(waiting.join().unwrap(), Some(()));

@@ -88,9 +88,12 @@ impl Lookups {
         thread.spawn(work).map_err(NotFound::Failed)?;
         match answers.recv_timeout(patience) {
             Ok(addresses) => addresses.map_err(NotFound::Failed),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+            Err(RecvTimeoutError::Timeout) => {
                 self.abandon(&over);
                 Err(NotFound::Late)
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(NotFound::Failed(io::Error::other("the lookup panicked")))
             }
         }
     }

@@ -342,7 +342,8 @@ mod tests {
     }
 
     impl BlackHole {
-        fn new(domain: Domain, address: SocketAddr) -> BlackHole {
+        fn new(address: SocketAddr) -> BlackHole {
+            let domain = Domain::for_address(address);
             let listener = Socket::new(domain, Type::STREAM, None).unwrap();
             listener.bind(&address.into()).unwrap();
             listener.listen(0).unwrap();
@@ -351,6 +352,12 @@ mod tests {
             let queued = (0..4).map(|_| Connecting::connect(address).unwrap()).collect();
             BlackHole { _listener: listener, _queued: queued, address }
         }
+    }
+
+    /// An address of this host's IPv6, or of IPv4 where there is none.
+    fn local() -> SocketAddr {
+        let six = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
+        if TcpListener::bind(six).is_ok() { six } else { "127.0.0.1:0".parse().unwrap() }
     }
 
     fn never(_: Nanos) -> Result<(), Nanos> {
@@ -363,9 +370,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let good = listener.local_addr().unwrap();
         let until = clock.now() + 60 * SECOND;
-        let hole = BlackHole::new(Domain::IPV6, (Ipv6Addr::LOCALHOST, 0).into());
+        let hole = BlackHole::new(local());
         let refusing = {
-            let closed = TcpListener::bind("[::1]:0").unwrap();
+            let closed = TcpListener::bind(local()).unwrap();
             closed.local_addr().unwrap()
         };
         for bad in [refusing, hole.address] {
@@ -382,7 +389,7 @@ mod tests {
     #[test]
     fn a_race_ends_at_its_deadline_or_with_the_last_failure() {
         let clock = Clock::host();
-        let hole = BlackHole::new(Domain::IPV4, "127.0.0.1:0".parse().unwrap());
+        let hole = BlackHole::new("127.0.0.1:0".parse().unwrap());
         let late = connect(&[hole.address], &clock, clock.now() + 20 * MILLI, never);
         assert!(matches!(late, Err(Lost::Late)), "{late:?}");
         let refusing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();

@@ -170,7 +170,8 @@ fn a_deadline_holds_for_all_steps_whatever_trickles() {
 #[test]
 fn a_name_is_reached_by_the_address_that_answers() {
     let good = Server::good();
-    let refusing = TcpListener::bind("[::1]:0").unwrap().local_addr().unwrap();
+    // Where there is no IPv6, the address fails as well.
+    let refusing = "[::1]:9".parse().unwrap();
     let address = good.address;
     let lookups = Lookups::by(move |host, port| {
         assert_eq!((host, port), ("venue.test", 80));
@@ -247,6 +248,14 @@ fn what_is_no_answer_is_an_error_and_nothing_more() {
         let error = attempt(&server.target("ws"), &Lookups::of_system(), LONG).unwrap_err();
         assert!(matches!(error, ConnectError::Upgrade(_)), "{answer:?}: {error:?}");
     }
+}
+
+#[test]
+fn an_attempt_that_panics_is_answered() {
+    let feed = Feed::new(Vec::new(), &Clock::host());
+    feed.ask(0);
+    let answer = feed.answers.recv().unwrap();
+    assert!(matches!(answer.socket, Err(ConnectError::Panicked)), "{answer:?}");
 }
 
 #[test]
