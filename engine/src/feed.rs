@@ -10,6 +10,7 @@
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::HoldSender;
 use crate::runtime::stopwatch::Stopwatch;
+use crate::socket::connect_error::ConnectError;
 use crate::socket::connector::Connected;
 use crate::socket::web_socket::WebSocket;
 use mio::unix::SourceFd;
@@ -186,7 +187,7 @@ impl Feed {
         let mut work = 0;
         while let Ok(Connected { connection: place, socket }) = self.cold.answers.try_recv() {
             work += 1;
-            let socket = socket.map_err(|e| e.to_string()).and_then(|s| self.register(place, s));
+            let socket = socket.and_then(|socket| self.register(place, socket));
             let Feed { connections, output, cold, .. } = self;
             let (connection, slot) = (&mut connections[place / LINES_MAX], place % LINES_MAX);
             match socket {
@@ -235,13 +236,14 @@ impl Feed {
         drop(cold.notices.try_send(Notice::HeldUp { time }));
     }
 
-    fn register(&self, place: usize, socket: Box<WebSocket>) -> Result<Box<WebSocket>, String> {
+    fn register(
+        &self,
+        place: usize,
+        socket: Box<WebSocket>,
+    ) -> Result<Box<WebSocket>, ConnectError> {
         let fd = socket.wire().fd();
         if let Some(readiness) = &self.readiness {
-            readiness
-                .registry()
-                .register(&mut SourceFd(&fd), Token(place), Interest::READABLE)
-                .map_err(|error| error.to_string())?;
+            readiness.registry().register(&mut SourceFd(&fd), Token(place), Interest::READABLE)?;
         }
         Ok(socket)
     }

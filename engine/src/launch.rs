@@ -17,7 +17,9 @@ use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
 use crate::runtime::stopwatch::{self, Readings, Stopwatch};
 use crate::runtime::tally::Tally;
 use crate::runtime::{frame_ring, memory};
-use crate::socket::connector::{self, Target};
+use crate::socket::connector::{Connector, Route, Target};
+use crate::socket::gate::Gates;
+use crate::socket::lookup::Lookups;
 use crate::telemetry::{Board, Telemetry};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
@@ -57,8 +59,6 @@ const NOTICES: usize = 1 << 10;
 const SEGMENTS: usize = 64;
 /// Capacity of the ring of journal states to the broadcast. There is at most one a second.
 const STATES_RING: usize = 64;
-/// Number of connections of one feed that are made concurrently.
-const CONNECTORS_PER_FEED: usize = 4;
 
 /// Inputs of the launch other than the plan.
 #[derive(Clone, Debug)]
@@ -186,6 +186,8 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         captured: Vec::new(),
         readings: Vec::new(),
         stages: Vec::new(),
+        gates: Gates::default(),
+        lookups: Lookups::of_system(),
     };
     let followers = wiring.connect_all(listener)?;
     let board = wiring.telemetry()?;
@@ -247,6 +249,10 @@ struct Wiring<'a> {
     readings: Vec<Readings>,
     /// Stage counters, for the ledger.
     stages: Vec<StageCounter>,
+    /// The limits of attempts, which all feeds share.
+    gates: Gates,
+    /// The lookups of names, which all feeds share.
+    lookups: Lookups,
 }
 
 impl Wiring<'_> {
@@ -332,25 +338,21 @@ impl Wiring<'_> {
         }
     }
 
-    /// Creates a feed agent with its connectors and returns the calculator's end of its edge.
+    /// Creates a feed agent with its connector and returns the calculator's end of its edge.
     fn feed(
         &mut self,
         place: usize,
         feed: &FeedPlan,
         notices: &Sender<Notice>,
     ) -> anyhow::Result<Receiver> {
-        let (connections, targets) = self.connections(feed)?;
-        let (requests, requests_out) = channel::bounded(targets.len().max(1));
-        let (answers_in, answers) = channel::bounded(targets.len().max(1));
-        for number in 0..targets.len().min(CONNECTORS_PER_FEED) {
-            let (targets, clock) = (targets.clone(), self.around.clock.clone());
-            let (requests, answers) = (requests_out.clone(), answers_in.clone());
-            // Not joined: the thread ends by itself once the feed has dropped its channels, at the
-            // latest when its current attempt times out.
-            std::thread::Builder::new()
-                .name(format!("connect-{place}-{number}"))
-                .spawn(move || connector::serve(&targets, &requests, &answers, &clock))?;
-        }
+        let (connections, routes) = self.connections(feed)?;
+        let (requests, requests_out) = channel::bounded(routes.len().max(1));
+        let (answers_in, answers) = channel::bounded(routes.len().max(1));
+        let connector = Connector::new(routes, self.lookups.clone(), self.around.clock.clone());
+        // Not joined: the thread ends by itself once the feed has dropped its channels.
+        std::thread::Builder::new()
+            .name(format!("connect-{place}"))
+            .spawn(move || connector.serve(&requests_out, &answers_in))?;
         let (edge, receiver) = ring::hold(self.plan.rings.feed, self.edge(&feed.role));
         let frames = self.captured_frames(&connections);
         let cold = ColdSide { requests, answers, notices: notices.clone(), frames };
@@ -370,9 +372,12 @@ impl Wiring<'_> {
         Ok(receiver)
     }
 
-    /// Splits the listings of a feed's venues into connections and returns them with their targets.
-    fn connections(&self, feed: &FeedPlan) -> anyhow::Result<(Vec<ConnectionPlan>, Vec<Target>)> {
-        let (mut connections, mut targets) = (Vec::new(), Vec::new());
+    /// Splits the listings of a feed's venues into connections and returns them with their routes.
+    fn connections(
+        &mut self,
+        feed: &FeedPlan,
+    ) -> anyhow::Result<(Vec<ConnectionPlan>, Vec<Route>)> {
+        let (mut connections, mut routes) = (Vec::new(), Vec::new());
         for name in &feed.venues {
             let Some(venue) = self.catalogue.venue_named(name) else { continue };
             let planned = &self.plan.venues[venue.index()];
@@ -391,11 +396,12 @@ impl Wiring<'_> {
                     lines,
                 });
                 let (address, tls) = (planned.address.clone(), Arc::clone(&planned.tls));
+                let gate = self.gates.of(&address.host, spec.connects);
                 let target = Target { address, tls, options: self.plan.sockets };
-                targets.extend(std::iter::repeat_n(target, LINES_MAX));
+                routes.extend(std::iter::repeat_n(Route { target, gate }, LINES_MAX));
             }
         }
-        Ok((connections, targets))
+        Ok((connections, routes))
     }
 
     /// Creates the ring for a feed's frames, if any of its venues is captured, and keeps the other

@@ -18,8 +18,11 @@ use serde_json::Value;
 use spreadwire_kit::counting_allocator::{Counting, counted};
 use spreadwire_kit::noise::noise;
 use spreadwire_market::decimal;
-use spreadwire_venues::venue::{Answer, Message, QuoteMessage, Rejected, Side, Symbols};
+use spreadwire_venues::venue::{
+    Answer, HOUR, MILLI, MINUTE, Message, QuoteMessage, Rate, Rejected, SECOND, Side, Symbols,
+};
 use spreadwire_venues::venues::{VENUES, named};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -146,6 +149,10 @@ fn rows_are_complete() {
         assert!(0 < spec.symbols_per_message, "{name}");
         assert!(spec.symbols_per_message <= spec.symbols_per_connection, "{name}");
         assert!(0 < spec.message_interval, "{name}");
+        for rate in spec.connects.iter().chain(spec.requests) {
+            assert!(0 < rate.count && 0 < rate.per, "{name}: {rate:?}");
+        }
+        assert!(!spec.connects.is_empty(), "{name}: every venue limits attempts");
         let beat = spec.heartbeat;
         assert!(0 < beat.interval && beat.interval < beat.dead_after, "{name}");
         let symbol = (spec.symbol)("ABC", "XYZ").to_uppercase();
@@ -155,12 +162,60 @@ fn rows_are_complete() {
 }
 
 #[test]
-fn the_table_of_venues_names_each() {
-    let table = String::from_utf8(read(&root().join("docs/venues.md"))).unwrap();
+fn the_tables_of_venues_are_the_registry() {
+    let text = String::from_utf8(read(&root().join("docs/venues.md"))).unwrap();
     for spec in VENUES {
-        assert!(table.contains(&format!("| `{}` |", spec.name)), "docs/venues.md: {}", spec.name);
-        assert!(table.contains(&format!("{}{}", spec.url, spec.path)), "{}", spec.name);
+        let cells = cells_of(&text, spec.name);
+        let wanted = [
+            ("address", format!("`{}{}`", spec.url, spec.path)),
+            ("dead after", in_units(spec.heartbeat.dead_after)),
+            ("taker fee", format!("{} bps", spec.taker_fee_bps)),
+            (
+                "symbols per connection, per message",
+                format!("{}, {}", spec.symbols_per_connection, spec.symbols_per_message),
+            ),
+            ("pause between messages", in_units(spec.message_interval)),
+            (
+                "repeats a quote within",
+                spec.repeats_within.map_or_else(|| "never".to_owned(), in_units),
+            ),
+            ("attempts to connect", rates_in_words(spec.connects)),
+            ("requests on a connection", rates_in_words(spec.requests)),
+            ("life of a connection", spec.lifetime.map(in_units).unwrap_or_default()),
+        ];
+        for (column, wanted) in wanted {
+            assert_eq!(cells.get(column), Some(&wanted), "docs/venues.md: {}, {column}", spec.name);
+        }
     }
+}
+
+/// Returns the cells of a venue in all tables, by the heads of their columns.
+fn cells_of(text: &str, name: &str) -> BTreeMap<String, String> {
+    let cells = |line: &str| -> Vec<String> {
+        line.trim().trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let (mut head, mut found) = (Vec::new(), BTreeMap::new());
+    for line in text.lines() {
+        if line.starts_with("| name |") {
+            head = cells(line);
+        } else if line.starts_with(&format!("| `{name}` |")) {
+            found.extend(head.iter().cloned().zip(cells(line)));
+        }
+    }
+    found
+}
+
+fn rates_in_words(rates: &[Rate]) -> String {
+    let words: Vec<String> =
+        rates.iter().map(|rate| format!("{} in {}", rate.count, in_units(rate.per))).collect();
+    words.join(", ")
+}
+
+/// Returns a time in the largest unit that divides it.
+fn in_units(time: u64) -> String {
+    let units = [(HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (MILLI, "ms")];
+    let (unit, name) = units.into_iter().find(|(unit, _)| time.is_multiple_of(*unit)).unwrap();
+    format!("{} {name}", time / unit)
 }
 
 #[test]

@@ -139,6 +139,8 @@ mod tests {
     use spreadwire_kit::catalogue;
     use spreadwire_market::instrument::VenueId;
 
+    const WHY: &str = r#"closed by the venue: 1008 "Too many requests""#;
+
     #[test]
     fn connections_and_hourly_counts_come_into_the_ledger() {
         let home = tempfile::tempdir().unwrap();
@@ -150,7 +152,7 @@ mod tests {
         let start = 5 * HOUR - 10 * SECOND;
         assert_eq!(diary.tend(start), 0);
         diary.take(&Notice::Opened { venue, connection: 2 }, &catalogue, start);
-        let lost = Notice::Lost { venue, connection: 2, why: "reset".to_owned(), retry_in: 1 };
+        let lost = Notice::Lost { venue, connection: 2, why: WHY.to_owned(), retry_in: 1 };
         diary.take(&lost, &catalogue, start + SECOND);
         assert_eq!(diary.tend(start + SECOND), 2, "the first entries are written at once");
         assert_eq!(diary.tend(start + 9 * SECOND), 0);
@@ -163,7 +165,7 @@ mod tests {
         let count = |name, rows| (EntryKind::Count, 5 * HOUR, None, Some(name), Some(rows));
         let mut wanted = vec![
             (EntryKind::Connected, start, Some(2), None, None),
-            (EntryKind::Disconnected, start + SECOND, Some(2), Some("reset"), None),
+            (EntryKind::Disconnected, start + SECOND, Some(2), Some(WHY), None),
             count("chronicle.booked", 2),
             count("chronicle.unbooked", 0),
             count("feed.okx.0.frames", 7),

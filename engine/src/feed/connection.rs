@@ -11,6 +11,7 @@ use super::line::{Heard, Line, LineCounters, Loss, Reader, Socket};
 use super::outlet::Outlet;
 use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::runtime::stopwatch::Stopwatch;
+use crate::socket::connect_error::ConnectError;
 use crate::socket::connector::Request;
 use mio::Registry;
 use mio::unix::SourceFd;
@@ -151,9 +152,15 @@ impl<S: Socket> Connection<S> {
     }
 
     /// Notes that the connector could not make the socket of a line.
-    pub(super) fn not_opened(&mut self, slot: usize, error: &str, now: Nanos, cold: &ColdSide) {
-        let retry_in = self.slots[slot].line.not_opened(now);
-        self.notify_lost(cold, error.to_owned(), retry_in);
+    pub(super) fn not_opened(
+        &mut self,
+        slot: usize,
+        error: &ConnectError,
+        now: Nanos,
+        cold: &ColdSide,
+    ) {
+        let retry_in = self.slots[slot].line.not_opened(error.floor(), now);
+        self.notify_lost(cold, error.to_string(), retry_in);
     }
 
     /// Notes that a line's socket is ready; `ending` if the venue has ended its side.
@@ -319,7 +326,8 @@ impl<S: Socket> Connection<S> {
         }
         let Around { output, cold, clock, .. } = around;
         let mut pass = |record| output.pass(record);
-        self.lose(slot, Loss::disconnected(error), clock.now(), cold, registry, &mut pass);
+        let loss = self.slots[slot].line.loss(error);
+        self.lose(slot, loss, clock.now(), cold, registry, &mut pass);
     }
 
     /// Ends a line: instruments that no other line carries are down until it is made again. A line

@@ -5,13 +5,16 @@
 //! concerns the socket, so that it needs no protocol. Times are handed in.
 
 use crate::runtime::frame_ring::Frame as RawFrame;
+use crate::socket::connect_error::escaped;
 use crate::socket::web_socket::{Taken, WebSocket};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::Counter;
 use spreadwire_market::state::Reason;
+use spreadwire_venues::budget::{Budget, Rate};
 use spreadwire_venues::venue::{Heartbeat, Ping, VenueSpec};
 use std::collections::VecDeque;
+use std::fmt;
 use std::os::fd::RawFd;
 use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
@@ -24,6 +27,12 @@ const WELL_AFTER: Nanos = 30 * SECOND;
 /// No quote at all on a connection for this long, although it is alive, where the venue does not
 /// repeat quiet instruments: the subscription is taken for lost.
 const STALL_DEFAULT: Nanos = 300 * SECOND;
+/// A socket that is being closed, by us or by the venue, is given up after this long. Some venues
+/// never answer a close, and the next attempt should not wait for them.
+const CLOSE_WAIT: Nanos = SECOND;
+/// Least wait after the venue closed for a reason of ours: 1008 (policy violation, such as "Too many
+/// requests") and the private codes from 4000 to 4999.
+const CLOSE_FLOOR: Nanos = 60 * SECOND;
 
 /// The calls that a line makes on its socket. Tests have a socket of their own.
 pub(super) trait Socket {
@@ -120,12 +129,60 @@ pub(super) struct Loss {
 }
 
 impl Loss {
-    pub(super) fn disconnected(error: &Error) -> Loss {
-        Loss { reason: Reason::Disconnected, why: error.to_string() }
+    fn disconnected(why: &impl fmt::Display) -> Loss {
+        Loss { reason: Reason::Disconnected, why: escaped(why) }
     }
 
     fn silent(why: &str) -> Loss {
         Loss { reason: Reason::Silent, why: why.to_owned() }
+    }
+}
+
+/// A close by the venue, with the code and the reason if it gave any. Shown, they are escaped.
+#[derive(Debug, PartialEq, Eq)]
+struct Close(Option<(u16, String)>);
+
+impl Close {
+    /// Returns the least time until the next attempt.
+    fn floor(&self) -> Nanos {
+        match self.0 {
+            Some((1008 | 4000..=4999, _)) => CLOSE_FLOOR,
+            Some(_) | None => 0,
+        }
+    }
+}
+
+impl fmt::Display for Close {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("closed by the venue")?;
+        match &self.0 {
+            None => Ok(()),
+            Some((code, reason)) if reason.is_empty() => write!(f, ": {code}"),
+            Some((code, reason)) => write!(f, ": {code} {reason:?}"),
+        }
+    }
+}
+
+/// How a socket is being closed.
+#[derive(Debug, Default)]
+struct Closing {
+    /// Since when; `None` while it is not.
+    since: Option<Nanos>,
+    /// Whether the venue announced it, so that we close.
+    is_announced: bool,
+    /// What the venue said when it closed.
+    close: Option<Close>,
+}
+
+impl Closing {
+    /// Returns why the connection ended, where `error` is what the socket said.
+    fn loss(&self, error: &Error) -> Loss {
+        match (&self.close, self.is_announced) {
+            (Some(close), false) => Loss::disconnected(close),
+            (Some(close), true) => Loss::disconnected(&format!("{close}, as it had announced")),
+            (None, true) => Loss::disconnected(&"closed, as the venue had announced"),
+            (None, false) => Loss::disconnected(error),
+        }
     }
 }
 
@@ -146,11 +203,14 @@ struct Open<S> {
     /// Messages still to be sent, paced.
     outbox: VecDeque<Utf8Bytes>,
     send_at: Nanos,
+    /// What the venue allows of those messages.
+    requests: Budget,
     ping_at: Nanos,
     alive_at: Nanos,
     quote_at: Nanos,
     bytes_counted: u64,
     opened_at: Nanos,
+    closing: Closing,
 }
 
 /// Counters of a line.
@@ -181,6 +241,7 @@ impl LineCounters {
 pub(super) struct Line<S> {
     heartbeat: Heartbeat,
     message_interval: Nanos,
+    requests: &'static [Rate],
     /// Longest time without a quote.
     stall: Nanos,
     open: Option<Open<S>>,
@@ -196,6 +257,7 @@ impl<S: Socket> Line<S> {
         Line {
             heartbeat: spec.heartbeat,
             message_interval: spec.message_interval,
+            requests: spec.requests,
             stall: spec.repeats_within.unwrap_or(STALL_DEFAULT),
             open: None,
             waiting: Waiting::Until(0),
@@ -213,22 +275,27 @@ impl<S: Socket> Line<S> {
             readable: true,
             outbox: messages.into_iter().map(Utf8Bytes::from).collect(),
             send_at: now,
+            requests: Budget::new(self.requests),
             ping_at: now + self.heartbeat.interval,
             alive_at: now,
             quote_at: now,
             bytes_counted: 0,
             opened_at: now,
+            closing: Closing::default(),
         });
     }
 
-    /// Notes that the connector could not make the socket. Returns the time until the next attempt.
-    pub(super) fn not_opened(&mut self, now: Nanos) -> Nanos {
+    /// Notes that the connector could not make the socket, and that the next attempt may not be made
+    /// for `floor` ns. Returns the time until the next attempt.
+    pub(super) fn not_opened(&mut self, floor: Nanos, now: Nanos) -> Nanos {
         self.counters.connect_failures.add(1);
-        self.wait(now)
+        self.wait(floor, now)
     }
 
-    fn wait(&mut self, now: Nanos) -> Nanos {
-        let wait = self.backoff.wait();
+    /// Waits for the back-off after `floor`, so that connections that wait equally long do not all
+    /// come back together.
+    fn wait(&mut self, floor: Nanos, now: Nanos) -> Nanos {
+        let wait = floor.saturating_add(self.backoff.wait());
         self.waiting = Waiting::Until(now + wait);
         wait
     }
@@ -277,9 +344,12 @@ impl<S: Socket> Line<S> {
     /// Checks that the socket is alive and gives quotes.
     ///
     /// # Errors
-    /// If it has been silent for too long.
+    /// If it has been silent or closing for too long.
     pub(super) fn check(&self, now: Nanos) -> Result<(), Loss> {
         let Some(open) = &self.open else { return Ok(()) };
+        if open.closing.since.is_some_and(|since| CLOSE_WAIT < now.saturating_sub(since)) {
+            return Err(open.closing.loss(&Error::ConnectionClosed));
+        }
         if self.heartbeat.dead_after < now.saturating_sub(open.alive_at) {
             return Err(Loss::silent("no frame within the venue's limit"));
         }
@@ -311,14 +381,20 @@ impl<S: Socket> Line<S> {
         let Some(open) = &mut self.open else { return Ok(()) };
         let lost = |error: Error| Loss::disconnected(&error);
         open.socket.flush().map_err(lost)?;
+        if open.closing.since.is_some() {
+            return Ok(());
+        }
         let message = if open.ping_at <= now {
             open.ping_at = now + self.heartbeat.interval;
             Some(match self.heartbeat.ping {
                 Ping::Frame => Message::Ping(Bytes::new()),
                 Ping::Text(text) => Message::Text(Utf8Bytes::from_static(text)),
             })
-        } else if open.send_at <= now {
-            open.outbox.pop_front().map(Message::Text)
+        } else if open.send_at <= now && open.requests.next(now) <= now {
+            open.outbox.pop_front().map(|text| {
+                open.requests.take(now);
+                Message::Text(text)
+            })
         } else {
             None
         };
@@ -347,14 +423,24 @@ impl<S: Socket> Line<S> {
         (frames, ended)
     }
 
+    /// Returns why the socket ended: what the venue said, or else the error.
+    pub(super) fn loss(&self, error: &Error) -> Loss {
+        match &self.open {
+            Some(open) => open.closing.loss(error),
+            None => Loss::disconnected(error),
+        }
+    }
+
     /// Gives the socket up. Returns it, and the time until the next attempt.
     pub(super) fn lose(&mut self, now: Nanos) -> (Option<Box<S>>, Nanos) {
+        let mut floor = 0;
         let lost = self.open.take().map(|mut open| {
             open.count_bytes(&self.counters);
+            floor = open.closing.close.as_ref().map_or(0, Close::floor);
             open.socket
         });
         self.counters.disconnects.add(1);
-        (lost, self.wait(now))
+        (lost, self.wait(floor, now))
     }
 
     /// Tells the venue that we close, without waiting for an answer.
@@ -399,6 +485,12 @@ impl<S: Socket> Open<S> {
                     break;
                 }
                 Taken::Control => None,
+                Taken::Close(close) => {
+                    self.closing.since.get_or_insert(ts_recv);
+                    self.closing.close =
+                        Some(Close(close.map(|(code, reason)| (code, reason.to_owned()))));
+                    None
+                }
                 Taken::Text(text) => Some(RawFrame::Text(text)),
                 Taken::Binary(bytes) => Some(RawFrame::Binary(bytes)),
             };
@@ -413,6 +505,8 @@ impl<S: Socket> Open<S> {
                     backoff.reset();
                 }
             }
+            // The line goes on until another takes over, or the venue ends it.
+            self.closing.is_announced |= heard.closing;
         }
         Ok(())
     }
@@ -428,7 +522,7 @@ impl<S: Socket> Open<S> {
 mod tests {
     use super::super::rig::{self, DEAD, FakeSocket, PACE, PING, Peer, STALL, Sent};
     use super::*;
-    use spreadwire_market::clock::Clock;
+    use spreadwire_market::clock::{Clock, MILLI};
     use spreadwire_market::counters::Counters;
 
     const SEED: u64 = 3;
@@ -553,6 +647,26 @@ mod tests {
     }
 
     #[test]
+    fn requests_wait_for_their_budget_and_heartbeats_do_not() {
+        const RATES: &[Rate] = &[Rate { count: 2, per: 100 * SECOND }];
+        let spec = VenueSpec { requests: RATES, ..rig::spec() };
+        let mut rig = Rig::open(&spec, &["one", "two", "three"]);
+        for (after, sent) in [
+            (0, "one"),
+            (PACE, "two"),
+            (2 * PACE, ""),
+            (PING, "ping"),
+            (99 * SECOND, "ping"),
+            (100 * SECOND - 1, ""),
+            (100 * SECOND, "three"),
+        ] {
+            assert_eq!(rig.send_due(START + after).concat(), sent, "after {after} ns");
+        }
+        rig.reopen(START + 101 * SECOND, &["one", "two"]);
+        assert_eq!(rig.send_due(START + 101 * SECOND), ["one"], "each connection has its own");
+    }
+
+    #[test]
     fn a_heartbeat_may_be_a_ping_frame() {
         let mut spec = rig::spec();
         spec.heartbeat.ping = Ping::Frame;
@@ -625,7 +739,7 @@ mod tests {
         assert!(!rig.asks(100 * SECOND), "it has not answered");
         let mut now = 100 * SECOND;
         for _ in 0..10 {
-            let wait = rig.line.not_opened(now);
+            let wait = rig.line.not_opened(0, now);
             assert_eq!(wait, waits.wait(), "waits grow from one failure to the next");
             assert!(!rig.asks(now + wait - 1));
             now += wait;
@@ -649,7 +763,7 @@ mod tests {
             let mut rig = Rig::new(&rig::spec());
             let mut waits = Backoff::new(SEED);
             for _ in 0..9 {
-                assert_eq!(rig.line.not_opened(0), waits.wait());
+                assert_eq!(rig.line.not_opened(0, 0), waits.wait());
             }
             rig.reopen(START, &[]);
             rig.quote(START + 1);
@@ -734,6 +848,77 @@ mod tests {
         assert!(matches!(ended, Some(Error::ConnectionClosed)), "{ended:?}");
         assert_eq!((frames, rig.peer.received()), (2, vec![]));
         assert_eq!(rig.counts(["frames", "bytes"]), [2, 11]);
+    }
+
+    #[test]
+    fn a_close_of_the_venue_is_the_reason_and_some_codes_ask_for_a_minute() {
+        let closed = |code, reason| Some((code, reason));
+        for (close, why, floor) in [
+            (closed(1000, "bye"), r#"closed by the venue: 1000 "bye""#, 0),
+            (closed(1001, ""), "closed by the venue: 1001", 0),
+            (
+                closed(1008, "Too many requests"),
+                r#"closed by the venue: 1008 "Too many requests""#,
+                60 * SECOND,
+            ),
+            (
+                closed(4004, "\x1b[2J\r\n"),
+                r#"closed by the venue: 4004 "\u{1b}[2J\r\n""#,
+                60 * SECOND,
+            ),
+            (closed(4999, ""), "closed by the venue: 4999", 60 * SECOND),
+            (closed(3999, ""), "closed by the venue: 3999", 0),
+            (closed(5000, ""), "closed by the venue: 5000", 0),
+            (None, "closed by the venue", 0),
+        ] {
+            let mut rig = Rig::open(&rig::spec(), &[]);
+            rig.peer.send(Sent::Close(close));
+            rig.peer.send(Sent::End(Error::ConnectionClosed));
+            let error = rig.read(START).1.unwrap();
+            let loss = rig.line.loss(&error);
+            assert_eq!((loss.why.as_str(), loss.reason), (why, Reason::Disconnected));
+            let wait = floor + Backoff::new(SEED).wait();
+            assert_eq!(rig.line.lose(START).1, wait, "{why}");
+            assert!(!rig.asks(START + wait - 1) && rig.asks(START + wait), "{why}");
+        }
+    }
+
+    #[test]
+    fn a_refused_attempt_is_repeated_after_what_it_asks_for_and_the_back_off() {
+        let mut rig = Rig::new(&rig::spec());
+        let mut waits = Backoff::new(SEED);
+        for floor in [300 * SECOND, 0, 60 * SECOND] {
+            let wait = floor + waits.wait();
+            assert_eq!(rig.line.not_opened(floor, START), wait);
+            assert!(!rig.asks(START + wait - 1) && rig.asks(START + wait));
+        }
+    }
+
+    #[test]
+    fn a_socket_that_is_being_closed_is_given_up_after_a_second() {
+        let text = || Sent::Text("closing".to_owned());
+        for (frames, why) in [
+            (vec![text()], "closed, as the venue had announced"),
+            (vec![Sent::Close(Some((1012, "restart")))], r#"closed by the venue: 1012 "restart""#),
+            (vec![Sent::Close(None)], "closed by the venue"),
+            (
+                vec![text(), Sent::Close(Some((1012, "restart")))],
+                r#"closed by the venue: 1012 "restart", as it had announced"#,
+            ),
+        ] {
+            let mut rig = Rig::open(&rig::spec(), &["one"]);
+            frames.into_iter().for_each(|frame| rig.peer.send(frame));
+            rig.ear.answers.push_back(Heard { quote: false, closing: true });
+            rig.read(START + SECOND);
+            // A later frame does not prolong it.
+            rig.peer.send(Sent::Control);
+            rig.read(START + SECOND + 500 * MILLI);
+            rig.peer.received();
+            assert_eq!(rig.send_due(START + PING), Vec::<String>::new(), "nothing follows a close");
+            assert_eq!(rig.line.check(START + 2 * SECOND), Ok(()));
+            let loss = rig.line.check(START + 2 * SECOND + 1).unwrap_err();
+            assert_eq!((loss.why.as_str(), loss.reason), (why, Reason::Disconnected));
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::line::Socket;
 use super::outlet::Outlet;
 use crate::runtime::ring::{self, EdgeCounters};
 use crate::runtime::stopwatch::Stopwatch;
+use crate::socket::connect_error::ConnectError;
 use crate::socket::connector::{Connected, Request};
 use crate::socket::web_socket::Taken;
 use crossbeam::channel::{self, Receiver, Sender};
@@ -132,7 +133,8 @@ impl Rehearsal {
 
     /// Answers a request with the reason why there is no socket.
     pub fn refuse(&mut self, line: usize, why: &str, now: Nanos) {
-        self.connection.not_opened(line, why, now, &self.cold);
+        let error = ConnectError::Upgrade(why.to_owned());
+        self.connection.not_opened(line, &error, now, &self.cold);
     }
 
     /// Lets the venue send something on a line, to be read at the next turn.

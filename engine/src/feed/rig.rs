@@ -177,6 +177,8 @@ pub(super) enum Sent {
     Text(String),
     Binary(Vec<u8>),
     Control,
+    /// A close with this code and reason.
+    Close(Option<(u16, &'static str)>),
     /// The connection ends with this error.
     End(Error),
 }
@@ -269,6 +271,10 @@ impl Socket for FakeSocket {
             Sent::Control => {
                 far.bytes += 2;
                 return Ok((Taken::Control, now));
+            }
+            Sent::Close(close) => {
+                far.bytes += 2;
+                return Ok((Taken::Close(close), now));
             }
             Sent::End(error) => return Err(error),
         };

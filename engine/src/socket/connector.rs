@@ -1,26 +1,44 @@
-//! Makes connections on cold threads: DNS, TCP, TLS and the WebSocket upgrade.
+//! Makes connections on cold threads: name, TCP, TLS and the WebSocket upgrade.
 //!
 //! A feed requests a connection by its number and later receives a ready, non-blocking WebSocket or
 //! an error. The feed never waits; it also decides when to try and how often.
+//!
+//! Attempts are independent: each has a thread of its own while it lasts, so that a venue whose answer
+//! trickles holds up nobody else. A feed makes at most one attempt for each of its connections, which
+//! bounds the threads. An attempt first passes the [`Gate`] of its host. Then its deadline begins,
+//! which holds for all steps together: each read and write waits for no longer than what is left.
 
+use crate::socket::connect_error::{self, ConnectError, KEPT_MAX, Step};
+use crate::socket::gate::Gate;
+use crate::socket::lookup::{Lookups, NotFound};
+use crate::socket::race::{self, Lost};
 use crate::socket::socket_options::SocketOptions;
 use crate::socket::web_socket::WebSocket;
-use crate::socket::wire::Wire;
-use crossbeam::channel::{Receiver, Sender};
+use crate::socket::wire::{self, Received, Wire};
+use crossbeam::channel::{self, Receiver, Sender};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use spreadwire_config::address::Address;
-use spreadwire_market::clock::Clock;
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use std::convert::Infallible;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tungstenite::protocol::WebSocketConfig;
+use tungstenite::handshake::HandshakeError;
+use tungstenite::handshake::client::Response;
+use tungstenite::http::header::{CONTENT_LENGTH, HeaderName, LOCATION, RETRY_AFTER};
+use tungstenite::protocol::{Role, WebSocketConfig};
 
-/// Timeout of the TCP connection, and of each read during the handshakes.
-pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Deadline of an attempt: name lookup, TCP, TLS and upgrade together, ns.
+pub const ATTEMPT_MAX: Nanos = 10 * SECOND;
+/// Longest wait for the body of a refusal, ns. A server may keep the connection open behind it.
+const BODY_WAIT: Nanos = SECOND;
+/// Stack of an attempt's thread, bytes. A TLS handshake needs less than 100 KiB.
+const STACK: usize = 1 << 20;
 
 /// Destination and settings of a connection.
 #[derive(Clone, Debug)]
@@ -47,31 +65,6 @@ pub struct Connected {
     pub connection: usize,
     /// The socket, or the reason why there is none.
     pub socket: Result<Box<WebSocket>, ConnectError>,
-}
-
-/// Reason why a connection could not be made.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    /// DNS or TCP failed.
-    #[error("cannot reach {address}: {source}")]
-    Unreachable {
-        /// Host and port.
-        address: String,
-        /// The operating system's error.
-        source: io::Error,
-    },
-    /// The TLS handshake failed.
-    #[error("TLS: {0}")]
-    Tls(io::Error),
-    /// The host is not a name or address that a certificate can contain.
-    #[error("{0:?} is not a name that a certificate can contain")]
-    BadName(String),
-    /// The WebSocket upgrade failed.
-    #[error("WebSocket upgrade: {0}")]
-    Upgrade(String),
-    /// The socket's settings were refused.
-    #[error("socket: {0}")]
-    Io(#[from] io::Error),
 }
 
 /// Returns the trust settings for `wss://`: Mozilla's roots, plus the certificates of a PEM file if
@@ -108,48 +101,230 @@ fn add_certificates(roots: &mut RootCertStore, path: &Path) -> Result<(), String
     Ok(())
 }
 
-/// Serves one feed's requests until the feed is dropped. This is the main function of a cold
-/// thread.
-pub fn serve(
-    targets: &[Target],
-    requests: &Receiver<Request>,
-    answers: &Sender<Connected>,
-    clock: &Clock,
-) {
-    for Request { connection } in requests {
-        let socket = connect(&targets[connection], clock).map(Box::new);
-        if answers.send(Connected { connection, socket }).is_err() {
-            return;
+/// A destination, and the gate of its host.
+#[derive(Clone, Debug)]
+pub struct Route {
+    /// The destination.
+    pub target: Target,
+    /// Counts the attempts to its host.
+    pub gate: Gate,
+}
+
+/// Makes the connections of one feed.
+#[derive(Debug)]
+pub struct Connector {
+    routes: Vec<Route>,
+    lookups: Lookups,
+    clock: Clock,
+    /// Deadline of an attempt, ns.
+    patience: Nanos,
+}
+
+impl Connector {
+    /// Creates a connector. A connection's number is its place in `routes`.
+    #[must_use]
+    pub fn new(routes: Vec<Route>, lookups: Lookups, clock: Clock) -> Arc<Connector> {
+        Arc::new(Connector { routes, lookups, clock, patience: ATTEMPT_MAX })
+    }
+
+    /// Serves the feed's requests until the feed is dropped. This is the main function of a cold
+    /// thread. Attempts that are under way then end by themselves, at the latest at their deadline.
+    pub fn serve(self: &Arc<Self>, requests: &Receiver<Request>, answers: &Sender<Connected>) {
+        // Dropped with this function, which wakes the attempts that wait at a gate.
+        let (_open, ending) = channel::bounded::<Infallible>(0);
+        for Request { connection } in requests {
+            if let Err(error) = self.begin(connection, answers, &ending) {
+                let socket = Err(ConnectError::Io(error));
+                if answers.send(Connected { connection, socket }).is_err() {
+                    return;
+                }
+            }
         }
+    }
+
+    /// Starts the thread of an attempt.
+    fn begin(
+        self: &Arc<Self>,
+        connection: usize,
+        answers: &Sender<Connected>,
+        ending: &Receiver<Infallible>,
+    ) -> io::Result<()> {
+        let (this, answers, ending) = (Arc::clone(self), answers.clone(), ending.clone());
+        let attempt = move || {
+            let socket = || this.attempt(&this.routes[connection], &ending);
+            // The connection waits for an answer and would never be made again without one.
+            let socket = panic::catch_unwind(AssertUnwindSafe(socket))
+                .unwrap_or(Some(Err(ConnectError::Panicked)));
+            if let Some(socket) = socket {
+                // If the feed is gone, nobody misses the answer.
+                drop(answers.send(Connected { connection, socket: socket.map(Box::new) }));
+            }
+        };
+        // Not joined: nothing waits for it, and its deadline ends it.
+        let thread = std::thread::Builder::new().name(format!("connect #{connection}"));
+        thread.stack_size(STACK).spawn(attempt).map(drop)
+    }
+
+    /// Makes one attempt when the gate lets it pass. Returns `None` if the feed ends before.
+    fn attempt(
+        &self,
+        route: &Route,
+        ending: &Receiver<Infallible>,
+    ) -> Option<Result<WebSocket, ConnectError>> {
+        let Route { target, gate } = route;
+        gate.pass(&target.address.host, &self.clock, ending)?;
+        let may_join = |now| gate.try_pass(now);
+        let attempt = Attempt::new(target, &self.lookups, &self.clock, self.patience);
+        let result = attempt.run(may_join);
+        if let Err(error) = &result
+            && 0 < error.floor()
+        {
+            gate.close(self.clock.now().saturating_add(error.floor()));
+        }
+        Some(result)
     }
 }
 
-/// Makes one connection, blocking, and returns it ready for non-blocking reads.
+/// Makes one connection, blocking and without a gate, and returns it ready for non-blocking reads.
 ///
 /// # Errors
 /// [`ConnectError`]; nothing is left open.
 pub fn connect(target: &Target, clock: &Clock) -> Result<WebSocket, ConnectError> {
-    let Address { url, secure, host, port } = &target.address;
-    let tcp = reach(host, *port)?;
-    tcp.set_nodelay(true)?;
-    tcp.set_read_timeout(Some(CONNECT_TIMEOUT))?;
-    tcp.set_write_timeout(Some(CONNECT_TIMEOUT))?;
-    // Refused options were reported at startup.
-    drop(target.options.apply(&tcp));
-    let mut wire = Wire::new(tcp, clock.clone(), &target.options);
-    if *secure {
-        let name = ServerName::try_from(host.clone());
-        let name = name.map_err(|_| ConnectError::BadName(host.clone()))?;
-        wire.secure(&target.tls, name).map_err(ConnectError::Tls)?;
+    Attempt::new(target, &Lookups::of_system(), clock, ATTEMPT_MAX).run(|_| Ok(()))
+}
+
+/// One attempt.
+struct Attempt<'a> {
+    target: &'a Target,
+    lookups: &'a Lookups,
+    clock: &'a Clock,
+    began: Nanos,
+    /// The deadline.
+    until: Nanos,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(
+        target: &'a Target,
+        lookups: &'a Lookups,
+        clock: &'a Clock,
+        patience: Nanos,
+    ) -> Attempt<'a> {
+        let began = clock.now();
+        Attempt { target, lookups, clock, began, until: began.saturating_add(patience) }
     }
-    let (mut library, _response) =
-        tungstenite::client::client_with_config(url.as_str(), wire, Some(settings()))
-            .map_err(|error| ConnectError::Upgrade(error.to_string()))?;
-    if !library.get_ref().is_upgraded() {
-        return Err(ConnectError::Upgrade("the answer ends without an empty line".to_owned()));
+
+    fn run(
+        &self,
+        may_join: impl FnMut(Nanos) -> Result<(), Nanos>,
+    ) -> Result<WebSocket, ConnectError> {
+        let Address { secure, host, .. } = &self.target.address;
+        let tcp = self.reach(&self.look_up()?, may_join)?;
+        tcp.set_nodelay(true)?;
+        // Refused options were reported at startup.
+        drop(self.target.options.apply(&tcp));
+        let mut wire = Wire::new(tcp, self.clock.clone(), &self.target.options);
+        wire.set_deadline(self.until);
+        if *secure {
+            let name = ServerName::try_from(host.clone());
+            let name = name.map_err(|_| ConnectError::BadName(host.clone()))?;
+            wire.secure(&self.target.tls, name)
+                .map_err(|error| self.unless_late(Step::Tls, error, ConnectError::Tls))?;
+        }
+        self.upgrade(wire)
     }
-    library.get_mut().set_nonblocking()?;
-    Ok(WebSocket::new(library))
+
+    fn look_up(&self) -> Result<Vec<SocketAddr>, ConnectError> {
+        let Address { host, port, .. } = &self.target.address;
+        let left = Duration::from_nanos(self.until.saturating_sub(self.clock.now()));
+        self.lookups.look_up(host, *port, left).map_err(|error| match error {
+            NotFound::Failed(source) => ConnectError::Lookup { host: host.clone(), source },
+            NotFound::Late => self.timed_out(Step::Lookup),
+            NotFound::Hanging(count) => ConnectError::LookupsHang(count),
+        })
+    }
+
+    fn reach(
+        &self,
+        addresses: &[SocketAddr],
+        may_join: impl FnMut(Nanos) -> Result<(), Nanos>,
+    ) -> Result<TcpStream, ConnectError> {
+        let Address { host, port, .. } = &self.target.address;
+        race::connect(addresses, self.clock, self.until, may_join).map_err(|lost| match lost {
+            Lost::Late => self.timed_out(Step::Tcp),
+            Lost::Failed(source) => {
+                ConnectError::Unreachable { address: format!("{host}:{port}"), source }
+            }
+        })
+    }
+
+    fn upgrade(&self, mut wire: Wire) -> Result<WebSocket, ConnectError> {
+        let url = self.target.address.url.as_str();
+        // The library borrows the stream, so that the body of a refusal can be read afterwards. The
+        // stream lets it read the head alone, so nothing is lost when it is dropped.
+        match tungstenite::client::client_with_config(url, &mut wire, Some(settings())) {
+            Ok(_) => {}
+            Err(HandshakeError::Failure(tungstenite::Error::Http(response))) => {
+                return Err(self.refused(&response, &mut wire));
+            }
+            Err(HandshakeError::Failure(tungstenite::Error::Io(error))) => {
+                let other = |error: io::Error| ConnectError::Upgrade(error.to_string());
+                return Err(self.unless_late(Step::Upgrade, error, other));
+            }
+            Err(error) => return Err(ConnectError::Upgrade(error.to_string())),
+        }
+        if !wire.is_upgraded() {
+            let why = "the answer ends without an empty line".to_owned();
+            return Err(ConnectError::Upgrade(why));
+        }
+        wire.set_nonblocking()?;
+        let library = tungstenite::WebSocket::from_raw_socket(wire, Role::Client, Some(settings()));
+        Ok(WebSocket::new(library))
+    }
+
+    /// Keeps what is known of an answer that is no upgrade.
+    fn refused(&self, response: &Response, wire: &mut Wire) -> ConnectError {
+        let header = |name: &HeaderName| {
+            let value = response.headers().get(name)?.as_bytes();
+            Some(String::from_utf8_lossy(&value[..value.len().min(KEPT_MAX)]).into_owned())
+        };
+        let retry_after = header(&RETRY_AFTER)
+            .and_then(|value| connect_error::retry_after(&value, self.clock.now()));
+        let length = header(&CONTENT_LENGTH).and_then(|length| length.parse().ok());
+        wire.set_deadline(self.until.min(self.clock.now().saturating_add(BODY_WAIT)));
+        ConnectError::Refused {
+            status: response.status().as_u16(),
+            retry_after,
+            location: header(&LOCATION),
+            body: first_bytes(wire, length.unwrap_or(KEPT_MAX).min(KEPT_MAX)),
+        }
+    }
+
+    fn unless_late(
+        &self,
+        step: Step,
+        error: io::Error,
+        other: impl FnOnce(io::Error) -> ConnectError,
+    ) -> ConnectError {
+        if wire::is_late(&error) { self.timed_out(step) } else { other(error) }
+    }
+
+    fn timed_out(&self, step: Step) -> ConnectError {
+        let after = Duration::from_nanos(self.clock.now().saturating_sub(self.began));
+        ConnectError::TimedOut { step, after }
+    }
+}
+
+/// Returns up to `count` bytes that follow, as many as come before the stream's end or deadline.
+fn first_bytes(wire: &mut Wire, count: usize) -> Vec<u8> {
+    while wire.waiting().len() < count {
+        match wire.fill() {
+            Ok(Received::Bytes) => {}
+            Ok(Received::Nothing | Received::Ended) | Err(_) => break,
+        }
+    }
+    let waiting = wire.waiting();
+    waiting[..waiting.len().min(count)].to_vec()
 }
 
 /// Small read sizes: tungstenite zero-fills its read buffer before every read, and the reads here
@@ -168,15 +343,5 @@ pub(crate) fn settings() -> WebSocketConfig {
 /// the connection continues.
 pub const MESSAGE_MAX: usize = 16 << 20;
 
-fn reach(host: &str, port: u16) -> Result<TcpStream, ConnectError> {
-    let address = format!("{host}:{port}");
-    let unreachable = |source| ConnectError::Unreachable { address: address.clone(), source };
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for candidate in (host, port).to_socket_addrs().map_err(unreachable)? {
-        match TcpStream::connect_timeout(&candidate, CONNECT_TIMEOUT) {
-            Ok(tcp) => return Ok(tcp),
-            Err(error) => last = error,
-        }
-    }
-    Err(unreachable(last))
-}
+#[cfg(test)]
+mod tests;

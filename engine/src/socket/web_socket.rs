@@ -18,8 +18,11 @@ pub enum Taken<'a> {
     Text(&'a [u8]),
     /// A binary message.
     Binary(&'a [u8]),
-    /// A ping, a pong or a close. It is answered automatically.
+    /// A ping or a pong. A ping is answered automatically.
     Control,
+    /// The peer closes the connection, with this code and reason if it says why. It is answered
+    /// automatically, and the end of the stream follows.
+    Close(Option<(u16, &'a str)>),
     /// There is no complete message and the socket is empty.
     Nothing,
 }
@@ -81,8 +84,10 @@ impl WebSocket {
         let taken = match &self.message {
             Some(Message::Text(text)) => Taken::Text(text.as_bytes()),
             Some(Message::Binary(bytes)) => Taken::Binary(bytes),
-            Some(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_))
-            | None => Taken::Control,
+            Some(Message::Close(frame)) => {
+                Taken::Close(frame.as_ref().map(|it| (it.code.into(), it.reason.as_str())))
+            }
+            Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) | None => Taken::Control,
         };
         Ok((taken, self.library.get_ref().last_read()))
     }
@@ -128,7 +133,7 @@ impl WebSocket {
         unless_blocked(self.library.flush())
     }
 
-    /// Starts the closing handshake. The peer's answer arrives as [`Taken::Control`].
+    /// Starts the closing handshake. The peer's answer arrives as [`Taken::Close`].
     ///
     /// # Errors
     /// Tungstenite's error.
@@ -209,6 +214,7 @@ mod tests {
                     Ok((Taken::Text(text), 7)) => self.messages.push(('t', text.to_vec())),
                     Ok((Taken::Binary(bytes), 7)) => self.messages.push(('b', bytes.to_vec())),
                     Ok((Taken::Control, 7)) => self.messages.push(('c', Vec::new())),
+                    Ok((Taken::Close(why), 7)) => self.messages.push(closed(why)),
                     Ok((Taken::Nothing, _)) => return true,
                     Ok((taken, at)) => panic!("{taken:?} at {at}"),
                     Err(error) => {
@@ -227,6 +233,10 @@ mod tests {
                 match library.read() {
                     Ok(Message::Text(text)) => heard.messages.push(('t', text.as_bytes().to_vec())),
                     Ok(Message::Binary(bytes)) => heard.messages.push(('b', bytes.to_vec())),
+                    Ok(Message::Close(why)) => {
+                        let why = why.as_ref().map(|it| (it.code.into(), it.reason.as_str()));
+                        heard.messages.push(closed(why));
+                    }
                     Ok(_) => heard.messages.push(('c', Vec::new())),
                     Err(error) => {
                         heard.ended = Some(error.to_string());
@@ -235,6 +245,10 @@ mod tests {
                 }
             }
         }
+    }
+
+    fn closed(why: Option<(u16, &str)>) -> (char, Vec<u8>) {
+        ('e', why.map(|(code, reason)| format!("{code} {reason}").into()).unwrap_or_default())
     }
 
     /// A stream that returns given bytes and records what is written.
@@ -388,6 +402,20 @@ mod tests {
         let (expected, _) = Heard::library(&bytes);
         for cut in 1..bytes.len() {
             assert_eq!(ours(&bytes, &[cut, bytes.len()], 400).0, expected, "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_close_is_handed_up_with_its_code_and_reason() {
+        for (payload, told) in [
+            (&b"\x03\xf0Too many requests"[..], "1008 Too many requests"),
+            (b"\x0f\xa4", "4004 "),
+            (b"", ""),
+        ] {
+            let bytes = [frame(0x81, false, 0, b"{}"), frame(0x88, false, 0, payload)].concat();
+            let (heard, _) = ours(&bytes, &[100], 400);
+            assert_eq!(heard.messages, [('t', b"{}".to_vec()), ('e', told.into())]);
+            assert_eq!(heard.ended, Some(Error::ConnectionClosed.to_string()));
         }
     }
 

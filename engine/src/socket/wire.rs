@@ -6,6 +6,9 @@
 //! socket is empty. No further system call is made until it may have data again (epoll(7),
 //! "Questions and answers", on edge-triggered streams).
 //!
+//! While the stream blocks it has a deadline: each read and write waits for no longer than what is
+//! left until then, so that a peer whose bytes trickle cannot stretch it.
+//!
 //! Only the WebSocket library uses `Read` and `Write`. Its writes are unrestricted. It reads the
 //! upgrade response up to its last line, and after that only the bytes it is
 //! [allowed](Wire::allow).
@@ -19,6 +22,7 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::Arc;
+use std::time::Duration;
 
 mod tls;
 use tls::Tls;
@@ -58,6 +62,8 @@ struct StampedTcp {
     last_read: Nanos,
     bytes_read: u64,
     empty: Empty,
+    /// End of the time in which reads and writes may block.
+    deadline: Option<Nanos>,
     /// Whether the last write did not fit into the socket.
     write_blocked: bool,
     /// The kernel's timestamps, if they are enabled.
@@ -77,6 +83,9 @@ impl StampedTcp {
     fn receive(&mut self, buffer: &mut ReceiveBuffer) -> io::Result<Received> {
         if self.empty == Empty::Yes {
             return Ok(Received::Nothing);
+        }
+        if self.empty == Empty::Blocking {
+            self.keep_deadline()?;
         }
         let room = buffer.spare();
         debug_assert!(!room.is_empty(), "a read into no space looks like the end of the stream");
@@ -111,9 +120,22 @@ impl StampedTcp {
         Ok(count)
     }
 
+    /// Lets the next read and write of a blocking stream wait for what is left until the deadline.
+    #[cold]
+    fn keep_deadline(&self) -> io::Result<()> {
+        let Some(deadline) = self.deadline else { return Ok(()) };
+        let left = Duration::from_nanos(deadline.saturating_sub(self.clock.now()));
+        if left.is_zero() {
+            return Err(late());
+        }
+        self.stream.set_read_timeout(Some(left))?;
+        self.stream.set_write_timeout(Some(left))
+    }
+
     fn found_nothing(&mut self, error: io::Error) -> io::Result<Received> {
         match self.empty {
             // A blocking socket returns this when its timeout expires.
+            Empty::Blocking if error.kind() == io::ErrorKind::WouldBlock => Err(late()),
             Empty::Unknown | Empty::Yes | Empty::Ending
                 if error.kind() == io::ErrorKind::WouldBlock =>
             {
@@ -127,11 +149,30 @@ impl StampedTcp {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.empty == Empty::Blocking {
+            self.keep_deadline()?;
+        }
         let written = self.stream.write(bytes);
         let blocked = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
-        self.write_blocked = written.as_ref().err().is_some_and(blocked);
+        let is_blocked = written.as_ref().err().is_some_and(blocked);
+        if is_blocked && self.empty == Empty::Blocking {
+            return Err(late());
+        }
+        self.write_blocked = is_blocked;
         written
     }
+}
+
+/// The error of a blocking read or write at the deadline.
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the deadline has passed")
+}
+
+/// Returns whether an error says that the deadline passed. The operating system's own timeouts are
+/// not meant.
+#[must_use]
+pub fn is_late(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::TimedOut && error.raw_os_error().is_none()
 }
 
 /// A byte stream to a venue.
@@ -162,12 +203,20 @@ impl Wire {
             last_read: 0,
             bytes_read: 0,
             empty: Empty::Blocking,
+            deadline: None,
             write_blocked: false,
             kernel: options.kernel_timestamps.then(KernelStamps::default),
         };
         let received = ReceiveBuffer::with_capacity(options.receive_buffer_bytes);
         let quick_ack = options.quick_ack;
         Wire { tcp, tls: None, received, allowed: 0, head_end: 0, ended: false, quick_ack }
+    }
+
+    /// Lets reads and writes block until `deadline` at the latest, by the clock of this stream, ns
+    /// since 1970. Then they fail with an error that [`is_late`]. Without a deadline they block for
+    /// ever.
+    pub fn set_deadline(&mut self, deadline: Nanos) {
+        self.tcp.deadline = Some(deadline);
     }
 
     /// Performs the TLS handshake, blocking.
@@ -287,6 +336,7 @@ impl Wire {
         self.tcp.stream.set_write_timeout(None)?;
         self.tcp.stream.set_nonblocking(true)?;
         self.tcp.empty = Empty::Unknown;
+        self.tcp.deadline = None;
         Ok(())
     }
 
@@ -347,3 +397,6 @@ impl Write for Wire {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 //! about its instruments. A venue's file may use the contract, numbers and JSON, but no sockets,
 //! threads, rings or clocks.
 
+pub mod budget;
 pub mod instruments;
 pub mod json;
 pub mod venue;

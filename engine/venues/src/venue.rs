@@ -17,7 +17,12 @@ use spreadwire_market::word;
 
 // Units for a venue's intervals, so that its file does not import the clock.
 pub use spreadwire_market::clock::{MILLI, SECOND};
-// Re-exported so that a venue's file does not import `instrument`.
+/// One minute, ns.
+pub const MINUTE: Nanos = 60 * SECOND;
+/// One hour, ns.
+pub const HOUR: Nanos = 60 * MINUTE;
+// Re-exported so that a venue's file imports neither `budget` nor `instrument`.
+pub use crate::budget::Rate;
 pub use spreadwire_market::instrument::Market;
 
 /// An entry of the registry: everything the engine needs about a venue.
@@ -40,8 +45,18 @@ pub struct VenueSpec {
     pub symbols_per_connection: usize,
     /// Maximum number of symbols in one subscription message.
     pub symbols_per_message: usize,
-    /// Minimum time between two messages that we send, ns.
+    /// Minimum time between two messages that we send, ns. Heartbeats count. Even spacing keeps a
+    /// limit of messages a second however the network bunches them, which [`requests`] alone would
+    /// not.
+    ///
+    /// [`requests`]: VenueSpec::requests
     pub message_interval: Nanos,
+    /// Limits of the requests to subscribe or unsubscribe on one connection. Heartbeats do not count.
+    pub requests: &'static [Rate],
+    /// Limits of the attempts to connect from one address of ours to the venue's host.
+    pub connects: &'static [Rate],
+    /// Time after which the venue ends every connection, ns; `None` if it does not.
+    pub lifetime: Option<Nanos>,
     /// How the connection is kept alive and monitored.
     pub heartbeat: Heartbeat,
     /// What the venue's sequence numbers promise.
@@ -49,8 +64,6 @@ pub struct VenueSpec {
     /// For a venue that repeats an unchanged quote: the time without any quote after which
     /// something is wrong, ns. `None` if a quiet instrument sends nothing.
     pub repeats_within: Option<Nanos>,
-    /// The time after which the venue ends a connection, ns; `None` if it does not.
-    pub lifetime: Option<Nanos>,
     /// Converts base and quote to the venue's symbol: `("BTC", "USDT")` to `BTC-USDT`.
     pub symbol: fn(base: &str, quote: &str) -> String,
     /// Whether a request with one bad symbol is refused as a whole.

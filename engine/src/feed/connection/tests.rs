@@ -236,14 +236,57 @@ fn a_socket_is_asked_for_at_the_start_and_failures_put_the_next_attempt_off() {
     for _ in 0..8 {
         rig.run(SECOND);
         assert!(!rig.is_asked(), "one request at a time");
-        rig.connection.not_opened(0, "no route", rig.now, &rig.cold);
+        let error = ConnectError::Upgrade("no route".to_owned());
+        rig.connection.not_opened(0, &error, rig.now, &rig.cold);
         let wait = rig.waits.clone().wait();
-        assert_eq!(rig.notices(), ["lost: no route"]);
+        assert_eq!(rig.notices(), [format!("lost: {error}")]);
         let waited = rig.time_until_asked();
         assert_eq!(waited, wait.next_multiple_of(STEP));
     }
     assert_eq!(rig.counts(["connect_failures", "connects", "disconnects"]), [8, 0, 0]);
     assert_eq!(rig.records(), Vec::<String>::new(), "everything was down before");
+}
+
+#[test]
+fn a_refusal_is_told_as_it_was_and_puts_the_next_attempt_off() {
+    let mut rig = Rig::new();
+    rig.turn();
+    assert!(rig.is_asked());
+    let error = ConnectError::Refused {
+        status: 418,
+        retry_after: None,
+        location: None,
+        body: b"Way too many requests\x1b".to_vec(),
+    };
+    let told = "refused with HTTP 418: \"Way too many requests\\x1b\"";
+    rig.connection.not_opened(0, &error, rig.now, &rig.cold);
+    let wait = 300 * SECOND + rig.waits.wait();
+    match rig.notices.try_recv() {
+        Ok(Notice::Lost { why, retry_in, .. }) => {
+            assert_eq!((why.as_str(), retry_in), (told, wait))
+        }
+        other => panic!("{other:?}"),
+    }
+    rig.run(wait - STEP);
+    assert!(!rig.is_asked());
+    rig.run(2 * STEP);
+    assert!(rig.is_asked());
+}
+
+#[test]
+fn a_venue_that_closes_is_told_in_its_words() {
+    let mut rig = Rig::open();
+    rig.peers[0].send(Sent::Close(Some((1008, "Too many requests"))));
+    rig.peers[0].send(Sent::End(Error::ConnectionClosed));
+    rig.turn();
+    let told = r#"closed by the venue: 1008 "Too many requests""#;
+    let wait = 60 * SECOND + rig.waits.wait();
+    match rig.notices.try_recv() {
+        Ok(Notice::Lost { why, retry_in, .. }) => {
+            assert_eq!((why.as_str(), retry_in), (told, wait))
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

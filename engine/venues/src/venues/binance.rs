@@ -13,12 +13,14 @@
 //! Sources:
 //! - Spot: <https://github.com/binance/binance-spot-api-docs>, `web-socket-streams.md`, state of
 //!   2026-07-21: 5 incoming messages a second of which pings and pongs count, 1024 streams a
-//!   connection, a ping from the server every 20 s to be answered within a minute, an end after 24 h,
-//!   and `serverShutdown` some time before a planned one; error codes 0 to 3.
+//!   connection, 300 attempts to connect in 5 min from an address, a ping from the server every 20 s
+//!   to be answered within a minute, an end after 24 h, and `serverShutdown` some time before a
+//!   planned one; error codes 0 to 3.
 //! - USDⓈ-M: <https://developers.binance.com>, "Websocket Market Streams" and "Important WebSocket
 //!   Change Notice" (2026-03-06: `/public` serves `bookTicker`; addresses without it were retired on
 //!   2026-04-23), state of 2026-07-26: 10 incoming messages a second, 1024 streams, a ping every 3 min,
-//!   sizes in base units. Keys `ps` and `st` exist since 2026-06-30.
+//!   an end after 24 h, sizes in base units. Keys `ps` and `st` exist since 2026-06-30. It names no
+//!   limit of attempts; that of spot is used.
 //! - Instruments: `rest-api/general-endpoints` of the spot documents and "Exchange Information" of
 //!   USDⓈ-M, state of 2026-07: one answer lists all symbols. `status` is `TRADING` while a symbol
 //!   trades. `showPermissionSets=false` leaves out most of the answer on spot. On USDⓈ-M, only the
@@ -39,8 +41,8 @@ use crate::instruments::{
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
-    SECOND, SequenceRule, Symbols, VenueSpec, decimal, integer, millis, string,
+    Answer, HOUR, Heartbeat, MILLI, MINUTE, Market, Message, Ping, Protocol, QuoteMessage, Rate,
+    Reject, Rejected, SECOND, SequenceRule, Symbols, VenueSpec, decimal, integer, millis, string,
 };
 use serde::Deserialize;
 
@@ -55,10 +57,12 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     symbols_per_connection: 1024,
     symbols_per_message: 100,
     message_interval: 250 * MILLI,
+    requests: &[Rate { count: 4, per: SECOND }],
+    connects: &[Rate { count: 300, per: 5 * MINUTE }],
+    lifetime: Some(24 * HOUR),
     heartbeat: HEARTBEAT,
     sequence: SequenceRule::Increasing,
     repeats_within: None,
-    lifetime: Some(86_400 * SECOND),
     symbol: |base, quote| format!("{base}{quote}"),
     refuses_whole_requests: true,
     instruments: InstrumentList {
@@ -78,6 +82,7 @@ pub(super) const USDM: VenueSpec = VenueSpec {
     path: "/public/ws",
     taker_fee_bps: 5.0,
     message_interval: 125 * MILLI,
+    requests: &[Rate { count: 8, per: SECOND }],
     instruments: InstrumentList {
         url: "https://fapi.binance.com",
         path: "/fapi/v1/exchangeInfo",

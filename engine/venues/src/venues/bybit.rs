@@ -18,6 +18,8 @@
 //! - <https://github.com/bybit-exchange/docs>, state of 2026-07-24, `docs/v5/websocket/wss-authentication.mdx`:
 //!   10 topics a request on spot, 21,000 characters of topics a connection, a `ping` every 20 s; answers
 //!   keep `"op":"ping"` and say `pong` in `ret_msg`; without any the connection ends after 10 min.
+//!   The same and `docs/v5/rate-limit/rate-limit.mdx`: 500 new connections in 5 min from an address to
+//!   a domain.
 //! - The same, `docs/v5/websocket/public/orderbook.mdx` and `docs/changelog/v5.mdx` (2025-03-20):
 //!   snapshots, repeats, `u`, `cts`. How deltas of level 1 looked is known from recordings of 2023.
 //! - <https://github.com/ccxt/ccxt/issues/30284> (2026-09): a topic that is already subscribed
@@ -30,13 +32,14 @@
 //! Our figures within those limits: 500 topics of at most 42 characters stay below 21,000. 45 s
 //! without a frame means that two pongs are missing. No rate of messages is documented; ten a
 //! second is ours. 10 s without a quote means that three repeats are missing.
+//! No end of a connection by its age is documented.
 
 use crate::instruments::{InstrumentList, ListError, Listed, Page, Text, halted, parse, step};
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
-    SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
+    Answer, Heartbeat, MILLI, MINUTE, Market, Message, Ping, Protocol, QuoteMessage, Rate, Reject,
+    Rejected, SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
 };
 use serde::Deserialize;
 
@@ -51,6 +54,9 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     symbols_per_connection: 500,
     symbols_per_message: 10,
     message_interval: 100 * MILLI,
+    requests: &[],
+    connects: &[Rate { count: 500, per: 5 * MINUTE }],
+    lifetime: None,
     heartbeat: Heartbeat {
         ping: Ping::Text(r#"{"op":"ping"}"#),
         interval: 20 * SECOND,
@@ -58,7 +64,6 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     },
     sequence: SequenceRule::SnapshotsAndChanges,
     repeats_within: Some(10 * SECOND),
-    lifetime: None,
     symbol: |base, quote| format!("{base}{quote}"),
     refuses_whole_requests: true,
     instruments: InstrumentList {

@@ -10,10 +10,11 @@
 //! the book; according to that of 2026-02, when the push was triggered.
 //!
 //! Sources, both of <https://www.okx.com/docs-v5/en/>, from copies of 2026-02 and 2026-07-07:
-//! - WebSocket, "Connect", "Subscribe", "Notification": 480 requests an hour to (un)subscribe on a
-//!   connection, 64 KB of channels; the server closes a connection on which it sent nothing for 30 s,
-//!   so a text `ping` asks for a text `pong` before that; notice 64008 about a minute before a service
-//!   upgrade. An error names the channel it refuses in `msg` alone.
+//! - WebSocket, "Connect", "Subscribe", "Notification": 3 new connections a second from an address, 480
+//!   requests an hour to (un)subscribe on a connection, 64 KB of channels; the server closes a connection
+//!   on which it sent nothing for 30 s, so a text `ping` asks for a text `pong` before that; notice 64008
+//!   about a minute before a service upgrade. No end of a connection by its age is documented. An error
+//!   names the channel it refuses in `msg` alone.
 //! - "Order book channel": `bbo-tbt`.
 //! - REST, "Get instruments": one answer lists all of a type. `state` is `live` while an instrument
 //!   trades. `upcChg` announces changes of the tick.
@@ -31,8 +32,8 @@ use crate::instruments::{
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Answer, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
-    SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
+    Answer, HOUR, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Rate, Reject,
+    Rejected, SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
 };
 use serde::Deserialize;
 
@@ -47,6 +48,9 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     symbols_per_connection: 500,
     symbols_per_message: 50,
     message_interval: 350 * MILLI,
+    requests: &[Rate { count: 480, per: HOUR }],
+    connects: &[Rate { count: 3, per: SECOND }],
+    lifetime: None,
     heartbeat: Heartbeat {
         ping: Ping::Text("ping"),
         interval: 15 * SECOND,
@@ -54,7 +58,6 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     },
     sequence: SequenceRule::IncreasingWithRestarts,
     repeats_within: Some(150 * SECOND),
-    lifetime: None,
     symbol: |base, quote| format!("{base}-{quote}"),
     refuses_whole_requests: false,
     instruments: InstrumentList {

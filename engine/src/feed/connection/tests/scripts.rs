@@ -103,7 +103,8 @@ impl Play {
             "open" => self.rig.connect_line(line()),
             "fail" => {
                 let Rig { connection, cold, now, .. } = &mut self.rig;
-                connection.not_opened(line(), "no route", *now, cold);
+                let error = ConnectError::Upgrade("no route".to_owned());
+                connection.not_opened(line(), &error, *now, cold);
             }
             "end" => self.rig.peers[line()].send(Sent::End(Error::ConnectionClosed)),
             "control" => self.rig.peers[line()].send(Sent::Control),

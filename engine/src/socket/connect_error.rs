@@ -1,0 +1,249 @@
+//! Why a connection could not be made, as data, and how long the next attempt must wait.
+//!
+//! What a peer wrote is kept as it came and is escaped when it is shown, so that no byte of it acts
+//! on a terminal or splits a line of a log.
+
+use spreadwire_market::clock::{Nanos, SECOND};
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// Number of bytes of a refusal's body, and of its `Location`, that are kept.
+pub const KEPT_MAX: usize = 200;
+/// Least wait after a status that means a ban or a door that stays closed: 418 (Binance's ban of an
+/// address), 403 and 451.
+const BAN_FLOOR: Nanos = 300 * SECOND;
+/// Least wait after a status that asks for fewer attempts, 429 and 503, where no `Retry-After` says
+/// how long.
+const BUSY_FLOOR: Nanos = 60 * SECOND;
+/// Longest wait that a `Retry-After` can ask for. Binance's bans last up to 3 days; a larger number is
+/// taken for a mistake.
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(3 * 86_400);
+
+/// The part of an attempt in which something happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The name is looked up.
+    Lookup,
+    /// An address is reached by TCP.
+    Tcp,
+    /// The TLS handshake.
+    Tls,
+    /// The WebSocket upgrade.
+    Upgrade,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Step::Lookup => "name lookup",
+            Step::Tcp => "TCP connection",
+            Step::Tls => "TLS handshake",
+            Step::Upgrade => "WebSocket upgrade",
+        })
+    }
+}
+
+/// Reason why a connection could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The name has no address, or nobody could tell.
+    #[error("cannot look up {host}: {source}")]
+    Lookup {
+        /// The name.
+        host: String,
+        /// The resolver's error.
+        source: io::Error,
+    },
+    /// Lookups of earlier attempts have still not returned, so none is begun.
+    #[error("{0} name lookups have not returned; check the resolver of this host")]
+    LookupsHang(usize),
+    /// No address of the host could be reached by TCP.
+    #[error("cannot reach {address}: {source}")]
+    Unreachable {
+        /// Host and port.
+        address: String,
+        /// The operating system's error for the last address that was tried.
+        source: io::Error,
+    },
+    /// The attempt's deadline passed.
+    #[error("timed out in the {step} {:.1} s after the attempt began", after.as_secs_f64())]
+    TimedOut {
+        /// The step that had not ended.
+        step: Step,
+        /// Time since the attempt began.
+        after: Duration,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS: {}", escaped(.0))]
+    Tls(io::Error),
+    /// The host is not a name or address that a certificate can contain.
+    #[error("{0:?} is not a name that a certificate can contain")]
+    BadName(String),
+    /// The venue answered the upgrade with a status other than 101.
+    #[error("{}", refusal(*status, *retry_after, location.as_deref(), body))]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The wait that the answer's `Retry-After` asks for, counted from the answer.
+        retry_after: Option<Duration>,
+        /// The answer's `Location`, cut to [`KEPT_MAX`] bytes.
+        location: Option<String>,
+        /// First [`KEPT_MAX`] bytes of the answer's body.
+        body: Vec<u8>,
+    },
+    /// The WebSocket upgrade failed in another way.
+    #[error("WebSocket upgrade: {}", escaped(.0))]
+    Upgrade(String),
+    /// The attempt's thread panicked, which is a fault of ours.
+    #[error("the attempt panicked")]
+    Panicked,
+    /// The socket's settings were refused.
+    #[error("socket: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl ConnectError {
+    /// Returns the least time until the next attempt, ns; 0 if the error asks for none. The caller adds
+    /// its own back-off.
+    #[must_use]
+    pub fn floor(&self) -> Nanos {
+        let ConnectError::Refused { status, retry_after, .. } = self else { return 0 };
+        let asked = retry_after.map(|wait| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
+        match status {
+            403 | 418 | 451 => asked.unwrap_or(0).max(BAN_FLOOR),
+            429 | 503 => asked.unwrap_or(BUSY_FLOOR),
+            _ => asked.unwrap_or(0),
+        }
+    }
+}
+
+fn refusal(
+    status: u16,
+    retry_after: Option<Duration>,
+    location: Option<&str>,
+    body: &[u8],
+) -> String {
+    let mut words = format!("refused with HTTP {status}");
+    if let Some(wait) = retry_after {
+        words += &format!(", Retry-After {} s", wait.as_secs());
+    }
+    if let Some(location) = location {
+        words += &format!(", Location {location:?}");
+    }
+    if !body.is_empty() {
+        words += &format!(": \"{}\"", body.escape_ascii());
+    }
+    words
+}
+
+/// Returns a text of a library, which may repeat what a peer wrote, with every character escaped that is
+/// not printable.
+pub fn escaped(text: &impl fmt::Display) -> String {
+    let mut plain = String::new();
+    for character in text.to_string().chars() {
+        match character {
+            '"' | '\'' | '\\' => plain.push(character),
+            other => plain.extend(other.escape_debug()),
+        }
+    }
+    plain
+}
+
+/// Reads a `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). `now` is ns since 1970. Returns `None`
+/// if it is neither. A date that has passed is no wait; a wait is at most three days.
+#[must_use]
+pub fn retry_after(value: &str, now: Nanos) -> Option<Duration> {
+    let value = value.trim();
+    let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+    let wait = if is_number {
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
+        let date = parser.parse_timestamp(value).ok()?;
+        let date = u64::try_from(date.as_nanosecond()).unwrap_or(0);
+        Duration::from_nanos(date.saturating_sub(now))
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(status: u16, retry_after: Option<u64>) -> ConnectError {
+        let retry_after = retry_after.map(Duration::from_secs);
+        ConnectError::Refused { status, retry_after, location: None, body: Vec::new() }
+    }
+
+    #[test]
+    fn a_status_has_a_least_wait_and_retry_after_is_obeyed() {
+        for (status, retry_after, seconds) in [
+            (418, None, 300),
+            (418, Some(120), 300),
+            (418, Some(1_800), 1_800),
+            (403, None, 300),
+            (451, Some(0), 300),
+            (429, None, 60),
+            (429, Some(5), 5),
+            (429, Some(120), 120),
+            (503, None, 60),
+            (503, Some(120), 120),
+            (500, None, 0),
+            (502, Some(30), 30),
+            (302, None, 0),
+        ] {
+            let floor = refused(status, retry_after).floor();
+            assert_eq!(floor, seconds * SECOND, "{status}, {retry_after:?}");
+        }
+        assert_eq!(ConnectError::Upgrade("no".to_owned()).floor(), 0);
+    }
+
+    #[test]
+    fn a_retry_after_is_seconds_or_a_date() {
+        // 1994-11-06 08:49:37, the example of RFC 9110.
+        let date = 784_111_777 * SECOND;
+        for (value, now, seconds) in [
+            ("120", 0, Some(120)),
+            (" 0 ", 0, Some(0)),
+            ("99999999999999999999999", 0, Some(259_200)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", date - 90 * SECOND, Some(90)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", date + SECOND, Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 0, Some(259_200)),
+            ("-1", 0, None),
+            ("1.5", 0, None),
+            ("soon", 0, None),
+            ("", 0, None),
+        ] {
+            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_peer_wrote_is_shown_escaped() {
+        let error = ConnectError::Refused {
+            status: 429,
+            retry_after: Some(Duration::from_secs(120)),
+            location: Some("/login\u{1b}[2J\u{202e}".to_owned()),
+            body: b"\x1b]0;owned\x07\r\nWARN \"all well\"\xff".to_vec(),
+        };
+        assert_eq!(
+            error.to_string(),
+            r#"refused with HTTP 429, Retry-After 120 s, Location "/login\u{1b}[2J\u{202e}": "\x1b]0;owned\x07\r\nWARN \"all well\"\xff""#
+        );
+        assert_eq!(refused(302, None).to_string(), "refused with HTTP 302");
+        let name = io::Error::other("not valid for \"a'\\b\u{1b}[2J\n\"");
+        let shown = r#"TLS: not valid for "a'\b\u{1b}[2J\n""#;
+        assert_eq!(ConnectError::Tls(name).to_string(), shown);
+        assert_eq!(
+            ConnectError::Upgrade("\u{7}".to_owned()).to_string(),
+            r"WebSocket upgrade: \u{7}"
+        );
+        let timed_out =
+            ConnectError::TimedOut { step: Step::Tls, after: Duration::from_millis(9_960) };
+        assert_eq!(
+            timed_out.to_string(),
+            "timed out in the TLS handshake 10.0 s after the attempt began"
+        );
+    }
+}
