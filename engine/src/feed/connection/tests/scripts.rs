@@ -305,6 +305,29 @@ fn a_successor_is_made_before_an_announced_end() {
 }
 
 #[test]
+fn a_successor_whose_end_is_announced_as_well_is_replaced_after_it_took_over() {
+    play(
+        calm(),
+        &[
+            (
+                0,
+                "0: quote A 1;closing",
+                "A live quote, A quote 1, !replacing: the venue announced its end",
+            ),
+            (5, "", "ask 1"),
+            (10, "open 1", "!opened, 1< subscribe A"),
+            (15, "1: closing", ""),
+            (100, "", ""),
+            (105, "1: quote A 1", ""),
+            (110, "", "!replaced, 0< <close>"),
+            (115, "", "!replacing: the venue announced its end"),
+            (120, "", "ask 0"),
+            (200, "end 1", "A down disconnected, !cut"),
+        ],
+    );
+}
+
+#[test]
 fn a_venue_that_ends_the_line_before_the_successor_is_up_takes_its_quotes_down() {
     play(
         calm(),
@@ -777,6 +800,8 @@ fn an_announced_restart_is_no_hole() {
             (10, "0: change A 2", "A quote 2"),
             (15, "0: change A 4", "A gap sequence_gap, !A gap sequence_gap"),
             (20, "0: restart A 9", "A live quote, A quote 9"),
+            (25, "0: restart A 20;change A 21", "A quote 20, A quote 21"),
+            (30, "0: restart A 3;change A 4", "A quote 3, A quote 4"),
         ],
     );
 }

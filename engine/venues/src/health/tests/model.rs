@@ -197,16 +197,16 @@ impl Model {
             before.is_some_and(|b| number < b.number || (message.restarted && number != b.number));
         if restarts && !message.restarted {
             let doubt = self.doubts[line].replace(number);
-            match self.rule {
-                SequenceRule::Increasing if doubt.is_none_or(|doubt| number <= doubt) => {
-                    if self.numbering <= numbering {
-                        self.known = false;
-                        self.state = (State::Gap, Reason::OutOfOrder);
-                    }
-                    return None;
+            let unconfirmed = doubt.is_none_or(|doubt| number <= doubt);
+            if self.rule == SequenceRule::Increasing && unconfirmed {
+                if self.numbering <= numbering {
+                    self.known = false;
+                    self.state = (State::Gap, Reason::OutOfOrder);
                 }
-                SequenceRule::SnapshotsAndChanges if !message.snapshot => return None,
-                _ => {}
+                return None;
+            }
+            if self.rule == SequenceRule::SnapshotsAndChanges && !message.snapshot {
+                return None;
             }
         }
         numbering += u32::from(restarts);
