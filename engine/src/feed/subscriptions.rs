@@ -213,7 +213,8 @@ impl Subscriptions {
             Some(place) if symbol.is_none() || self.refuses_whole_requests => {
                 let rest = self.pending.swap_remove(place).symbols;
                 rest.iter().for_each(|symbol| self.unanswered[*symbol] = 0);
-                self.split(rest.into_iter().filter(|s| Some(*s) != symbol).collect(), symbol, now);
+                let rest: Vec<usize> = rest.into_iter().filter(|s| Some(*s) != symbol).collect();
+                self.split(&rest, symbol, now);
             }
             _ => symbol.into_iter().for_each(|symbol| self.answered(symbol)),
         }
@@ -222,7 +223,7 @@ impl Subscriptions {
 
     /// Asks again for the rest of a request that was refused as a whole: together if the bad symbol
     /// is known, otherwise in halves until it is.
-    fn split(&mut self, rest: Vec<usize>, bad: Option<usize>, now: Nanos) {
+    fn split(&mut self, rest: &[usize], bad: Option<usize>, now: Nanos) {
         let parts = if bad.is_some() { 1 } else { 2 };
         for part in rest.chunks(rest.len().div_ceil(parts).max(1)) {
             self.due.push(Due { at: now, symbols: part.to_vec() });
