@@ -129,7 +129,7 @@ impl Feed {
             let number = connections.len();
             let in_venue = connections.iter().filter(|c| c.venue() == plan.venue).count();
             let jitter = Backoff::new(seed.wrapping_add(number as u64));
-            connections.push(Connection::new(number, in_venue, plan, jitter, counters));
+            connections.push(Connection::new(number, in_venue, plan, &jitter, counters));
         }
         let lines = lines.max(connections.len());
         let readiness = if DIRECT_MAX < lines {

@@ -92,7 +92,7 @@ impl<S: Socket> Connection<S> {
         number: usize,
         in_venue: usize,
         plan: ConnectionPlan,
-        backoff: Backoff,
+        backoff: &Backoff,
         counters: &Counters,
     ) -> Connection<S> {
         let ConnectionPlan { venue, spec, symbols, instruments, bounds, lines } = plan;

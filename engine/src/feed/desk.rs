@@ -568,6 +568,13 @@ mod tests {
             Rig { desk, outlet, records, notices, noticed, stopwatch, event, counters }
         }
 
+        fn frame_on(&mut self, line: usize, text: &str, now: Nanos) -> Heard {
+            let (output, notices, stopwatch) =
+                (&mut self.outlet, &self.notices, &mut self.stopwatch);
+            let mut out = Out { output, notices, stopwatch };
+            self.desk.on_frame(line, RawFrame::Text(text.as_bytes()), now, &mut out)
+        }
+
         fn frame(&mut self, frame: RawFrame<'_>, now: Nanos) -> Heard {
             let Rig { outlet: output, notices, stopwatch, event, .. } = self;
             self.desk.on_frame(0, frame, now, &mut Out { output, notices, stopwatch, event })
@@ -706,6 +713,30 @@ mod tests {
             assert_eq!(rig.desk.ask_again(0, now + 1), nothing, "once");
             rig.text("refused B", now);
         }
+    }
+
+    #[test]
+    fn a_scoreboard_shows_which_line_wins_by_how_much() {
+        let mut rig = Rig::new();
+        rig.open(1);
+        rig.desk.open(1, 1, &mut |_| {});
+        for (line, text, now, is_well) in [
+            (0, "quote A 1", 10, true),
+            (1, "quote A 1", 17, true),
+            (1, "quote A 2;quote A 3", 20, true),
+            // A copy of one before the last says nothing about the delay.
+            (0, "quote A 2", 23, true),
+            (0, "quote A 3", 25, true),
+            (0, "quote A 3", 26, true),
+            (1, "quote A 3", 27, false),
+        ] {
+            assert_eq!(rig.frame_on(line, text, now).quote, is_well, "{text} at {now}");
+        }
+        let counts = |line: usize| {
+            let names = ["won", "copies", "behind_ns"].map(|name| format!("line.{line}.{name}"));
+            rig.counts(names.each_ref().map(String::as_str))
+        };
+        assert_eq!((counts(0), counts(1)), ([1, 2, 5 + 6], [2, 1, 7]));
     }
 
     #[test]

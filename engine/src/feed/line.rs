@@ -898,7 +898,6 @@ mod tests {
     fn a_socket_that_is_being_closed_is_given_up_after_a_second() {
         let text = || Sent::Text("closing".to_owned());
         for (frames, why) in [
-            (vec![text()], "closed, as the venue had announced"),
             (vec![Sent::Close(Some((1012, "restart")))], r#"closed by the venue: 1012 "restart""#),
             (vec![Sent::Close(None)], "closed by the venue"),
             (

@@ -216,7 +216,8 @@ impl Subscriptions {
             Some(place) if symbol.is_none() || self.refuses_whole_requests => {
                 let rest = self.pending.swap_remove(place).symbols;
                 rest.iter().for_each(|symbol| self.unanswered[*symbol] = 0);
-                self.split(rest.into_iter().filter(|s| Some(*s) != symbol).collect(), symbol, now);
+                let rest: Vec<usize> = rest.into_iter().filter(|s| Some(*s) != symbol).collect();
+                self.split(&rest, symbol, now);
             }
             Some(place) => {
                 // The others of the request are accepted soon, or were refused with this one.
@@ -231,7 +232,7 @@ impl Subscriptions {
 
     /// Asks again for the rest of a request that was refused as a whole: together if the bad symbol
     /// is known, otherwise in halves until it is.
-    fn split(&mut self, rest: Vec<usize>, bad: Option<usize>, now: Nanos) {
+    fn split(&mut self, rest: &[usize], bad: Option<usize>, now: Nanos) {
         let parts = if bad.is_some() { 1 } else { 2 };
         for part in rest.chunks(rest.len().div_ceil(parts).max(1)) {
             self.due.push(Due { at: now, symbols: part.to_vec() });
@@ -443,6 +444,7 @@ mod tests {
     fn a_symbol_refused_twice_is_asked_for_once() {
         let mut rig = Rig::new(2, 2, false);
         rig.open(0);
+        rig.subscriptions.on_accepted(Answer { request: None, symbol: Some(0) });
         assert_eq!(rig.refuse(None, Some(1), 0), Some(1));
         rig.refuse(None, Some(1), 1);
         assert!(rig.subscriptions.is_put_off(1, 1) && !rig.subscriptions.is_put_off(0, 1));

@@ -287,13 +287,14 @@ impl Health {
     /// keep its pace. The next quote makes it live again.
     pub fn on_time(&mut self, now: Nanos) -> Option<Status> {
         let age = now.saturating_sub(self.last.ts_recv);
-        match self.state {
-            State::Live if self.bounds.max_age < age => self.turn(State::Stale, Reason::Quiet, now),
-            State::Stale if self.reason == Reason::Quiet && self.is_overdue(now) => {
-                self.turn(State::Stale, Reason::NoQuote, now)
+        match (self.state, self.reason) {
+            (State::Live, _) if self.bounds.max_age < age => {
+                self.turn(State::Stale, Reason::Quiet, now)
             }
-            State::Silent if self.reason == Reason::Subscribed && self.is_overdue(now) => {
-                self.turn(State::Silent, Reason::NoQuote, now)
+            (State::Stale, Reason::Quiet) | (State::Silent, Reason::Subscribed)
+                if self.is_overdue(now) =>
+            {
+                self.turn(self.state, Reason::NoQuote, now)
             }
             _ => None,
         }

@@ -81,7 +81,7 @@ impl Rig {
         let stopwatch = |stage| Stopwatch::alone(stage, clock.clone());
         Rig {
             now: 0,
-            connection: Connection::new(NUMBER, IN_VENUE, plan, Backoff::new(SEED), &counters),
+            connection: Connection::new(NUMBER, IN_VENUE, plan, &Backoff::new(SEED), &counters),
             cold: ColdSide { requests: request, answers, notices: notice, frames: Some(frames) },
             requests,
             notices,

@@ -131,18 +131,17 @@ impl Numbering {
         }
         let announced = message.restarted && number != view.last;
         let fell = view.numbered && (announced || number < view.last);
-        if fell {
-            match self.rule {
-                _ if announced => view.restarts += 1,
-                SequenceRule::Increasing if !view.confirms(number) => {
-                    // A line that is still behind another's restart says nothing new.
-                    let behind = view.restarts < self.restarts;
-                    return if behind { Order::Copy } else { Order::Late };
-                }
-                SequenceRule::SnapshotsAndChanges if !message.snapshot => return Order::Old,
-                _ => view.restarts += 1,
+        if fell && !announced {
+            if self.rule == SequenceRule::Increasing && !view.confirms(number) {
+                // A line that is still behind another's restart says nothing new.
+                let behind = view.restarts < self.restarts;
+                return if behind { Order::Copy } else { Order::Late };
+            }
+            if self.rule == SequenceRule::SnapshotsAndChanges && !message.snapshot {
+                return Order::Old;
             }
         }
+        view.restarts += u32::from(fell);
         view.fallen = None;
         (view.last, view.numbered) = (number, true);
         if message.snapshot {
@@ -172,8 +171,10 @@ impl Numbering {
         }
         match self.rule {
             SequenceRule::Increasing => Order::Old,
-            _ if known => Order::Repeat,
-            _ => Order::Next,
+            SequenceRule::IncreasingWithRestarts | SequenceRule::SnapshotsAndChanges if known => {
+                Order::Repeat
+            }
+            SequenceRule::IncreasingWithRestarts | SequenceRule::SnapshotsAndChanges => Order::Next,
         }
     }
 

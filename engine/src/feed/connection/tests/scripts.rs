@@ -269,7 +269,7 @@ fn a_failed_connect_is_followed_by_a_wait() {
     play.play(&[
         (0, "", "ask 0"),
         (10_000, "", ""),
-        (10_005, "fail 0", "!lost: no route"),
+        (10_005, "fail 0", "!lost: WebSocket upgrade: no route"),
         (10_050, "", ""),
         (10_260, "", "ask 0"),
     ]);
@@ -301,6 +301,29 @@ fn a_successor_is_made_before_an_announced_end() {
             (9_000, "", ""),
             (9_005, "1: closing", "!replacing: the venue announced its end"),
             (9_010, "", "ask 0"),
+        ],
+    );
+}
+
+#[test]
+fn a_successor_whose_end_is_announced_as_well_is_replaced_after_it_took_over() {
+    play(
+        calm(),
+        &[
+            (
+                0,
+                "0: quote A 1;closing",
+                "A live quote, A quote 1, !replacing: the venue announced its end",
+            ),
+            (5, "", "ask 1"),
+            (10, "open 1", "!opened, 1< subscribe A"),
+            (15, "1: closing", ""),
+            (100, "", ""),
+            (105, "1: quote A 1", ""),
+            (110, "", "!replaced, 0< <close>"),
+            (115, "", "!replacing: the venue announced its end"),
+            (120, "", "ask 0"),
+            (200, "end 1", "A down disconnected, !cut"),
         ],
     );
 }
@@ -611,16 +634,17 @@ fn a_symbol_that_is_accepted_and_never_quoted_is_told_once_and_asked_for_again()
         setup,
         &[
             (9_000, "", ""),
-            (9_005, "", "A silent no_quote, !A silent no_quote, 0< unsubscribe A"),
-            (9_300, "", ""),
-            (9_305, "0: accepted A", "0< subscribe A"),
-            (24_000, "", ""),
-            (24_005, "", "0< unsubscribe A"),
-            (24_305, "0: accepted A", "0< subscribe A"),
-            (54_000, "", ""),
-            (54_005, "", "!replacing: instruments give nothing on it, 0< unsubscribe A"),
-            (54_010, "", "ask 1"),
-            (54_305, "0: accepted A", "0< subscribe A"),
+            (9_005, "", "A silent no_quote, !A silent no_quote"),
+            (9_010, "", "0< unsubscribe A"),
+            (9_305, "", ""),
+            (9_310, "0: accepted A", "0< subscribe A"),
+            (24_005, "", ""),
+            (24_010, "", "0< unsubscribe A"),
+            (24_310, "0: accepted A", "0< subscribe A"),
+            (54_005, "", ""),
+            (54_010, "", "!replacing: instruments give nothing on it, 0< unsubscribe A"),
+            (54_015, "", "ask 1"),
+            (54_310, "0: accepted A", "0< subscribe A"),
             (55_000, "open 1", "!opened, !replaced, 0< <close>, 1< subscribe A"),
             (56_000, "1: accepted A;quote A 1", "A live quote, A quote 1"),
             (66_000, "", "!A live quote"),
@@ -668,8 +692,9 @@ fn one_of_two_symbols_that_stops_is_subscribed_anew() {
             (5_005, "", "A stale quiet"),
             (8_000, "0: quote B 3", "B quote 3"),
             (10_000, "", ""),
-            (10_005, "", "A stale no_quote, !A stale no_quote, 0< unsubscribe A"),
-            (10_305, "0: quote B 4", "B quote 4, 0< subscribe A"),
+            (10_005, "", "A stale no_quote, !A stale no_quote"),
+            (10_010, "", "0< unsubscribe A"),
+            (10_310, "0: quote B 4", "B quote 4, 0< subscribe A"),
             (11_000, "0: accepted A;quote A 2", "A live quote, A quote 2"),
             (14_000, "0: quote A 3;quote B 5", "A quote 3, B quote 5"),
             (18_000, "0: quote A 4;quote B 6", "A quote 4, B quote 6"),
@@ -778,6 +803,8 @@ fn an_announced_restart_is_no_hole() {
             (10, "0: change A 2", "A quote 2"),
             (15, "0: change A 4", "A gap sequence_gap, !A gap sequence_gap"),
             (20, "0: restart A 9", "A live quote, A quote 9"),
+            (25, "0: restart A 20;change A 21", "A quote 20, A quote 21"),
+            (30, "0: restart A 3;change A 4", "A quote 3, A quote 4"),
         ],
     );
 }

@@ -197,16 +197,16 @@ impl Model {
             before.is_some_and(|b| number < b.number || (message.restarted && number != b.number));
         if restarts && !message.restarted {
             let doubt = self.doubts[line].replace(number);
-            match self.rule {
-                SequenceRule::Increasing if doubt.is_none_or(|doubt| number <= doubt) => {
-                    if self.numbering <= numbering {
-                        self.known = false;
-                        self.state = (State::Gap, Reason::OutOfOrder);
-                    }
-                    return None;
+            let unconfirmed = doubt.is_none_or(|doubt| number <= doubt);
+            if self.rule == SequenceRule::Increasing && unconfirmed {
+                if self.numbering <= numbering {
+                    self.known = false;
+                    self.state = (State::Gap, Reason::OutOfOrder);
                 }
-                SequenceRule::SnapshotsAndChanges if !message.snapshot => return None,
-                _ => {}
+                return None;
+            }
+            if self.rule == SequenceRule::SnapshotsAndChanges && !message.snapshot {
+                return None;
             }
         }
         numbering += u32::from(restarts);
@@ -273,11 +273,13 @@ impl Model {
         now: Nanos,
         anew: bool,
     ) -> Picture {
-        let sides = [message.bid, message.ask].map(|side| match side {
-            Side::Level { px, sz } => (px, sz),
-            Side::Empty | Side::Unchanged => (0, 0),
-        });
         let last = self.passed.last().filter(|_| self.known);
+        let side = |side, place: usize| match side {
+            Side::Level { px, sz } => (px, sz),
+            Side::Unchanged => last.map_or((0, 0), |last| last.sides[place]),
+            Side::Empty => (0, 0),
+        };
+        let sides = [side(message.bid, 0), side(message.ask, 1)];
         let repeat = !anew && last.is_some_and(|last| Some(last.number) == message.sequence);
         let [(bid, _), (ask, _)] = sides;
         let bits = [
@@ -313,8 +315,8 @@ fn any_message() -> impl Strategy<Value = QuoteMessage> {
     ];
     (1..12u64, prices, 0..10u8).prop_map(|(number, (bid, ask), kind)| QuoteMessage {
         symbol: 0,
-        bid: Side::of(bid, 5),
-        ask: Side::of(ask, 6),
+        bid: if kind == 5 { Side::Unchanged } else { Side::of(bid, 5) },
+        ask: if kind == 6 { Side::Unchanged } else { Side::of(ask, 6) },
         ts_event: None,
         sequence: Some(number),
         snapshot: kind < 5 || kind == 9,
