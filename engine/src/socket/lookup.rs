@@ -127,7 +127,7 @@ mod tests {
     fn hanging() -> (Lookups, Sender<()>) {
         let (release, released) = channel::unbounded::<()>();
         let lookups = Lookups::by(move |_, port| {
-            drop(released.recv());
+            released.recv().unwrap_or(());
             Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))])
         });
         (lookups, release)

@@ -311,25 +311,29 @@ mod tests {
         ];
         for (place, (name, script)) in scripts.into_iter().enumerate() {
             let all = addresses(&["[::1]:1", "1.0.0.1:1"]);
-            let mut race = Race::new(if place == 0 { &[] } else { &all }, 0);
-            let mut last = all[0];
-            for event in script {
-                match event {
-                    At(ms, expected) => {
-                        let words = match race.next(ms * MILLI) {
-                            Next::Begin(address) => {
-                                last = address;
-                                format!("begin {address}")
-                            }
-                            Next::Wait(None) => "wait".to_owned(),
-                            Next::Wait(Some(until)) => format!("wait {}", until / MILLI),
-                            Next::Lost => "lost".to_owned(),
-                        };
-                        assert_eq!(words, expected, "{name}, at {ms} ms");
-                    }
-                    Fails(ms) => race.failed(ms * MILLI),
-                    PutOff(ms) => race.put_off(last, ms * MILLI),
+            play(name, if place == 0 { &[] } else { &all }, script);
+        }
+    }
+
+    fn play(name: &str, addresses: &[SocketAddr], script: Vec<Event>) {
+        let mut race = Race::new(addresses, 0);
+        let mut last = None;
+        for event in script {
+            match event {
+                Event::At(ms, expected) => {
+                    let words = match race.next(ms * MILLI) {
+                        Next::Begin(address) => {
+                            last = Some(address);
+                            format!("begin {address}")
+                        }
+                        Next::Wait(None) => "wait".to_owned(),
+                        Next::Wait(Some(until)) => format!("wait {}", until / MILLI),
+                        Next::Lost => "lost".to_owned(),
+                    };
+                    assert_eq!(words, expected, "{name}, at {ms} ms");
                 }
+                Event::Fails(ms) => race.failed(ms * MILLI),
+                Event::PutOff(ms) => race.put_off(last.unwrap(), ms * MILLI),
             }
         }
     }

@@ -113,7 +113,7 @@ impl Tunnel {
 
 /// Returns bytes that no other place of the stream is likely to have.
 fn pattern(from: usize, count: usize) -> Vec<u8> {
-    (from..from + count).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect()
+    (from..from + count).map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()[2]).collect()
 }
 
 #[test]
