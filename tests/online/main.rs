@@ -329,7 +329,7 @@ fn the_certificate_of_a_venue_is_checked_and_its_own_authority_trusted() {
         Simulator::start(Options { venues, source, tls: true, hold: true, ..Options::default() });
     let simulator = simulator.unwrap();
     let rig = Rig::new(&good(&simulator));
-    rig.check(&[]).expect(3, &["there was no connection", "ertificate"]);
+    rig.check(&[]).expect(3, &["the connection failed", "ertificate"]);
     rig.write("ca.pem", simulator.certificate_pem().unwrap());
     let trusting = good(&simulator).replace("rest_url", "ca_file = \"ca.pem\"\nrest_url");
     rig.write("engine.toml", &trusting);

@@ -37,7 +37,7 @@ pub(crate) struct Answer {
 /// Why a venue's instruments are not known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unanswered {
-    #[error("there was no connection: {0}")]
+    #[error("the connection failed: {0}")]
     Connection(String),
     #[error("the whole answer did not come within {} s", .0.as_secs_f64())]
     Time(Duration),
