@@ -200,7 +200,7 @@ impl Question<'_> {
             let request = agent.get(url).config().timeout_global(Some(Duration::from_nanos(left)));
             match request.build().call() {
                 Ok(response) => return Ok(response),
-                Err(error) => failed = self.unanswered(error),
+                Err(error) => failed = self.unanswered(&error),
             }
         }
         Err(failed)
@@ -216,7 +216,7 @@ impl Question<'_> {
         let mut reader = body.as_reader();
         let (mut all, mut chunk) = (Vec::new(), vec![0; CHUNK_BYTES]);
         loop {
-            let count = reader.read(&mut chunk).map_err(|error| self.unanswered(error.into()))?;
+            let count = reader.read(&mut chunk).map_err(|error| self.unanswered(&error.into()))?;
             all.extend_from_slice(&chunk[..count]);
             self.bar.inc(count as u64);
             if count == 0 {
@@ -229,7 +229,7 @@ impl Question<'_> {
         }
     }
 
-    fn unanswered(&self, error: ureq::Error) -> Unanswered {
+    fn unanswered(&self, error: &ureq::Error) -> Unanswered {
         if let ureq::Error::Timeout(_) = error {
             return Unanswered::Time(self.limit);
         }
