@@ -43,7 +43,8 @@ fn asked(binance: &str, arguments: &[&str]) -> Told {
 fn answers_that_are_no_list_are_told_with_the_address_and_the_remedy() {
     let page = "<!DOCTYPE html><html>\u{1b}[31mBlocked</html>";
     let whole = binance(&[("BTCUSDT", "0.01")]);
-    let cases: [(Vec<u8>, &[&str]); 10] = [
+    let cases: [(Vec<u8>, &[&str]); 11] = [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".to_vec(), &["the connection failed: "]),
         (
             ok(page),
             &[
@@ -77,7 +78,7 @@ fn answers_that_are_no_list_are_told_with_the_address_and_the_remedy() {
             ok(r#"{"code":-1121,"msg":"Invalid symbol."}"#),
             &["the venue refuses: -1121 Invalid symbol."],
         ),
-        (b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), &["there was no connection: "]),
+        (b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), &["the connection failed: "]),
     ];
     for (bytes, parts) in cases {
         let told = asked(&serve(always(bytes)), &[]);
@@ -100,7 +101,7 @@ fn a_venue_that_is_not_there_is_told_and_nothing_is_written() {
     told.expect(
         3,
         &[
-            "there was no connection: ",
+            "the connection failed: ",
             "check the network and the address",
             "instruments.toml was not written, because a venue could not be asked",
         ],
@@ -205,4 +206,20 @@ fn a_missing_filter_and_a_tick_with_an_exponent_are_read() {
             "the lot of BTCUSDT on binance is missing",
         ],
     );
+}
+
+#[test]
+fn a_tick_that_okx_has_announced_is_noted_before_it_holds() {
+    let okx = r#"{"code":"0","data":[{"instId":"BTC-USDT","baseCcy":"BTC","quoteCcy":"USDT","state":"live",
+        "tickSz":"0.1","lotSz":"0.1","upcChg":[{"param":"tickSz","newValue":"0.0001","effTime":"1"}]}]}"#;
+    let okx = serve(always(ok(okx)));
+    let text =
+        config(&serve(always(ok(&binance(&[("BTCUSDT", "0.01")]))))) + &venues_at(&[("okx", okx)]);
+    let rig = Rig::new(&text);
+    rig.check(&["--write", "instruments.toml"]).expect(
+        0,
+        &["2 decimals will not hold the coming tick of okx (0.0001); set price_decimals = 4 before it"],
+    );
+    let written = std::fs::read_to_string(rig.path("instruments.toml")).unwrap();
+    assert!(written.contains("price_decimals = 4"), "{written}");
 }

@@ -329,7 +329,7 @@ fn the_certificate_of_a_venue_is_checked_and_its_own_authority_trusted() {
         Simulator::start(Options { venues, source, tls: true, hold: true, ..Options::default() });
     let simulator = simulator.unwrap();
     let rig = Rig::new(&good(&simulator));
-    rig.check(&[]).expect(3, &["there was no connection", "ertificate"]);
+    rig.check(&[]).expect(3, &["the connection failed", "ertificate"]);
     rig.write("ca.pem", simulator.certificate_pem().unwrap());
     let trusting = good(&simulator).replace("rest_url", "ca_file = \"ca.pem\"\nrest_url");
     rig.write("engine.toml", &trusting);
@@ -362,5 +362,30 @@ fn help_teaches_the_states_the_exit_codes_and_the_simulator() {
     );
     for arguments in [&["--all", "USDT"][..], &["--timeout", "0"], &["--timeout", "x"]] {
         assert_eq!(Rig::new("").check(arguments).code, Some(2), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_running_engine_tells_the_number_that_does_not_fit_and_the_decimals_to_set() {
+    let source = Source::Model(ModelOptions { instruments: 1, ..ModelOptions::default() });
+    let venues = ["binance", "okx"].map(VenueAt::any_port).to_vec();
+    let simulator = Simulator::start(Options { venues, source, ..Options::default() }).unwrap();
+    let mut config = instrument("BTC/USDT", [0, 5], "") + THREADS;
+    config.push_str("[broadcast]\naddress = \"127.0.0.1:0\"\n");
+    for (name, _) in simulator.venues() {
+        writeln!(config, "[[venues]]\nname = {name:?}\nurl = {:?}", simulator.url(name)).unwrap();
+    }
+    let rig = Rig::new(&config);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_spreadwire"));
+    command.args(["run", "--for", "3", "--config", "engine.toml"]).current_dir(rig.folder.path());
+    let told = Told::of(command.output().unwrap());
+    for (venue, symbol) in [("binance", "BTCUSDT"), ("okx", "BTC-USDT")] {
+        let begin = format!("{venue}: frame rejected, beyond_scale: BTC/USDT ({symbol}): price ");
+        let line = told.err.lines().find(|line| line.contains(&begin));
+        let line = line.unwrap_or_else(|| panic!("{begin}: {told:#?}"));
+        assert!(
+            line.contains(" has more decimals than the configured 0; set price_decimals = "),
+            "{line}"
+        );
     }
 }

@@ -9,8 +9,9 @@ use std::collections::HashMap;
 use crate::duration::nanos;
 use crate::faults::{Armed, FaultKind};
 use crate::feed::Listed;
+use crate::listing::{self, Listing};
 use crate::options::Options;
-use crate::rest::{self, Listing, RestInstrument};
+use crate::rest::RestInstrument;
 use crate::stats::{Occasion, VenueStats, Written};
 use crate::venue::{Rules, Texts, Venue, WireQuote};
 
@@ -125,7 +126,7 @@ impl Market {
             let row = here.map(|(_, symbol)| RestInstrument::of(&instrument.name, symbol, places));
             self.instruments.extend(row);
         }
-        rest::change(&mut self.instruments, &self.changes.iter().collect::<Vec<_>>());
+        listing::change(&mut self.instruments, &self.changes.iter().collect::<Vec<_>>());
     }
 
     /// Returns the body of the answer to a REST request, if there is such a path.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::error::SimError;
 use crate::faults::Fault;
 use crate::frames::FramesOptions;
+use crate::listing::Listing;
 use crate::model::ModelOptions;
-use crate::rest::Listing;
 use crate::tape::TapeOptions;
 use crate::venues;
 

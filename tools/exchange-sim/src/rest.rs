@@ -1,77 +1,12 @@
 //! The venues' REST API for instruments: which request asks for it, and what the list says.
 //!
 //! A client asks on the port of the venue's WebSocket. A request that does not ask for an upgrade is
-//! answered here. The list holds the instruments of the source, with the changes that the options
-//! script.
-
-use std::str::FromStr;
+//! answered here. The list holds the instruments of the source; `listing` changes it.
 
 use crate::decimal;
-use crate::error::SimError;
 
 /// Length of the longest head of a request, in bytes.
 pub(crate) const HEAD_LEN_MAX: usize = 16 << 10;
-
-/// One scripted change of a venue's list of instruments.
-///
-/// Its text form, as on the command line, is `<venue>:<symbol>:<change>`, for example
-/// `okx:BTC-USDT:halted`. The changes are `halted`, `unlisted`, `renamed=SYMBOL`, `tick=STEP` and
-/// `lot=STEP`. The quotes do not change.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    /// Name of the venue.
-    pub venue: String,
-    /// The venue's symbol.
-    pub symbol: String,
-    /// What is other than the source has it.
-    pub change: ListingChange,
-}
-
-/// What is changed in a venue's list of instruments.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListingChange {
-    /// The venue says that the instrument does not trade.
-    Halted,
-    /// The list does not have the instrument.
-    Unlisted,
-    /// The list has the same base and quote under this symbol.
-    Renamed(String),
-    /// The step of prices, as the list writes it.
-    Tick(String),
-    /// The step of sizes, as the list writes it.
-    Lot(String),
-}
-
-impl FromStr for Listing {
-    type Err = SimError;
-
-    fn from_str(text: &str) -> Result<Listing, SimError> {
-        let wrong = |why: &str| SimError::Listing { text: text.to_owned(), why: why.to_owned() };
-        let mut parts = text.splitn(3, ':');
-        let (Some(venue), Some(symbol), Some(change)) = (parts.next(), parts.next(), parts.next())
-        else {
-            return Err(wrong(
-                "expected <venue>:<symbol>:<change>, for example okx:BTC-USDT:halted",
-            ));
-        };
-        let change = change_of(change).ok_or_else(|| {
-            wrong("the change must be halted, unlisted, renamed=SYMBOL, tick=STEP or lot=STEP")
-        })?;
-        Ok(Listing { venue: venue.to_owned(), symbol: symbol.to_owned(), change })
-    }
-}
-
-fn change_of(text: &str) -> Option<ListingChange> {
-    match text.split_once('=') {
-        None if text == "halted" => Some(ListingChange::Halted),
-        None if text == "unlisted" => Some(ListingChange::Unlisted),
-        Some((_, "")) | None => None,
-        Some(("renamed", symbol)) => Some(ListingChange::Renamed(symbol.to_owned())),
-        Some(("tick", step)) => Some(ListingChange::Tick(step.to_owned())),
-        Some(("lot", step)) => Some(ListingChange::Lot(step.to_owned())),
-        Some(_) => None,
-    }
-}
 
 /// One instrument in a venue's list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,24 +38,6 @@ impl RestInstrument {
             is_halted: false,
             tick: step(places.0),
             lot: step(places.1),
-        }
-    }
-}
-
-/// Applies the scripted changes of one venue to its list.
-pub(crate) fn change(list: &mut Vec<RestInstrument>, changes: &[&Listing]) {
-    for Listing { symbol, change, .. } in changes {
-        if *change == ListingChange::Unlisted {
-            list.retain(|it| it.symbol != *symbol);
-        }
-        for it in list.iter_mut().filter(|it| it.symbol == *symbol) {
-            match change {
-                ListingChange::Halted => it.is_halted = true,
-                ListingChange::Unlisted => {}
-                ListingChange::Renamed(new) => it.symbol.clone_from(new),
-                ListingChange::Tick(step) => it.tick.clone_from(step),
-                ListingChange::Lot(step) => it.lot.clone_from(step),
-            }
         }
     }
 }
@@ -189,25 +106,5 @@ mod tests {
             assert_eq!(head(other), Head::WebSocket);
         }
         assert_eq!(head(&[b"GET /", &[b'x'; HEAD_LEN_MAX][..]].concat()), Head::WebSocket);
-    }
-
-    #[test]
-    fn changes_of_the_list_are_parsed_and_applied() {
-        let mut list = ["A", "B", "C", "D"]
-            .map(|symbol| RestInstrument::of("BTC/USDT", symbol, (2, 0)))
-            .to_vec();
-        let changes: Vec<Listing> =
-            ["okx:A:halted", "okx:B:unlisted", "okx:C:renamed=X", "okx:D:tick=1e-8", "okx:D:lot=0"]
-                .map(|text| text.parse().expect("a change"))
-                .to_vec();
-        change(&mut list, &changes.iter().collect::<Vec<_>>());
-        let texts: Vec<String> = list
-            .iter()
-            .map(|it| format!("{} {} {} {}", it.symbol, it.is_halted, it.tick, it.lot))
-            .collect();
-        assert_eq!(texts, ["A true 0.01 1", "X false 0.01 1", "D false 1e-8 0"]);
-        for bad in ["okx:A", "okx:A:gone", "okx:A:tick=", "okx:A:tick", ""] {
-            assert!(bad.parse::<Listing>().is_err(), "{bad:?}");
-        }
     }
 }

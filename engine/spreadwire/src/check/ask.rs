@@ -37,7 +37,7 @@ pub(crate) struct Answer {
 /// Why a venue's instruments are not known.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unanswered {
-    #[error("there was no connection: {0}")]
+    #[error("the connection failed: {0}")]
     Connection(String),
     #[error("the whole answer did not come within {} s", .0.as_secs_f64())]
     Time(Duration),
@@ -200,7 +200,7 @@ impl Question<'_> {
             let request = agent.get(url).config().timeout_global(Some(Duration::from_nanos(left)));
             match request.build().call() {
                 Ok(response) => return Ok(response),
-                Err(error) => failed = self.unanswered(error),
+                Err(error) => failed = self.unanswered(&error),
             }
         }
         Err(failed)
@@ -216,7 +216,7 @@ impl Question<'_> {
         let mut reader = body.as_reader();
         let (mut all, mut chunk) = (Vec::new(), vec![0; CHUNK_BYTES]);
         loop {
-            let count = reader.read(&mut chunk).map_err(|error| self.unanswered(error.into()))?;
+            let count = reader.read(&mut chunk).map_err(|error| self.unanswered(&error.into()))?;
             all.extend_from_slice(&chunk[..count]);
             self.bar.inc(count as u64);
             if count == 0 {
@@ -229,7 +229,7 @@ impl Question<'_> {
         }
     }
 
-    fn unanswered(&self, error: ureq::Error) -> Unanswered {
+    fn unanswered(&self, error: &ureq::Error) -> Unanswered {
         if let ureq::Error::Timeout(_) = error {
             return Unanswered::Time(self.limit);
         }

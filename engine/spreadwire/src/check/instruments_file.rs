@@ -128,9 +128,9 @@ fn of_quotes<'a>(
     quotes: &[String],
 ) -> Vec<Entry<'a>> {
     let places = subjects.iter().flat_map(|subject| &subject.places);
-    let traded = places.filter_map(|(venue, symbol, standing)| {
+    let traded = places.map(|(venue, symbol, standing)| {
         let symbol = standing.row().map_or(*symbol, |row| row.symbol.as_str());
-        Some((venue.info.name.as_str(), symbol))
+        (venue.info.name.as_str(), symbol)
     });
     let taken: BTreeSet<(&str, &str)> = traded.collect();
     let known: BTreeSet<&str> = subjects.iter().map(|it| it.written.name.as_str()).collect();

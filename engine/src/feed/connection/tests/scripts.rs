@@ -338,7 +338,7 @@ fn a_venue_that_ends_the_line_before_the_successor_is_up_takes_its_quotes_down()
                 "0: quote A 1;closing",
                 "A live quote, A quote 1, !replacing: the venue announced its end",
             ),
-            (5, "end 0", "ask 1, A down disconnected, !cut"),
+            (5, "end 0", "ask 1, A down disconnected, !lost: closed, as the venue had announced"),
             (1_000, "open 1", "A silent subscribed, !opened, 1< subscribe A"),
             (1_005, "1: quote A 2", "A live quote, A quote 2"),
             (9_000, "", ""),
