@@ -17,8 +17,11 @@
 //! From the bottom up, `venue` defines what a venue is and `venues` lists those there are. `model`,
 //! `tape` and `frames` are the three sources, which `feed` makes look alike. `market` is the state
 //! of one served venue and `connection` that of one client. `server` runs both on one thread, and
-//! [`Simulator`] is the handle to that thread. Only `server` and `connection` touch sockets, and
+//! [`Simulator`] is the handle to that thread. Only `server` and `connection` touch its sockets, and
 //! only `clock` reads the machine's clocks. No module depends on who connects.
+//!
+//! [`scripted`] is another server, which no other module knows: it does what a test's script says,
+//! where the simulator does what an exchange would.
 
 mod arithmetic;
 mod clock;
@@ -34,6 +37,7 @@ mod market;
 mod model;
 mod options;
 mod recording;
+pub mod scripted;
 mod sequence;
 mod server;
 mod shared;
