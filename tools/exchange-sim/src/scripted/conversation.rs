@@ -19,9 +19,10 @@ struct Voice<'a> {
 }
 
 impl Voice<'_> {
-    /// Sends a frame; the second close is not sent.
+    /// Sends a frame. Nothing is sent after a close.
     fn say(&self, opcode: u8, payload: &[u8]) -> io::Result<()> {
-        if opcode == wire::CLOSE && self.has_closed.swap(true, Ordering::AcqRel) {
+        let is_close = opcode == wire::CLOSE;
+        if self.has_closed.fetch_or(is_close, Ordering::AcqRel) {
             return Ok(());
         }
         let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
