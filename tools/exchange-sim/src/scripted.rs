@@ -21,187 +21,20 @@
 //! ```
 
 mod conversation;
+mod events;
+mod script;
 mod wire;
 
-use std::collections::BTreeSet;
-use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-/// How the request for a WebSocket is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Upgrade {
-    /// At once.
-    Accept,
-    /// When the test gives this word.
-    AcceptAt(String),
-    /// A byte of the answer at a time, with this time in between.
-    Trickle(Duration),
-    /// By this HTTP status instead, with headers and a body.
-    Refuse {
-        /// The status.
-        status: u16,
-        /// Names and values of headers.
-        headers: Vec<(String, String)>,
-        /// The body.
-        body: String,
-    },
-    /// Never. The connection stays open.
-    Ignore,
-    /// By the end of the connection.
-    HangUp,
-}
+pub use crate::scripted::events::{Seen, What};
+pub use crate::scripted::script::{Script, Step, Upgrade};
 
-/// One step of a script.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Wait until the client has sent a text that contains this, after what earlier steps waited for.
-    Received(String),
-    /// Wait until the test gives this word.
-    Word(String),
-    /// Send a text message.
-    Send(String),
-    /// Send a binary message.
-    SendBytes(Vec<u8>),
-    /// Send a ping with this payload.
-    Ping(Vec<u8>),
-    /// From here on answer nothing: neither pings, nor requests, nor a close.
-    FallSilent,
-    /// Send a close with a code and a reason.
-    Close(u16, String),
-    /// End the connection by a TCP reset.
-    Reset,
-    /// End the connection without a close.
-    HangUp,
-}
-
-/// Answers to a text that the client sent.
-type Respond = Arc<dyn Fn(&str) -> Vec<String> + Send + Sync>;
-
-/// What happens on one connection. After its last step it stays open until the client leaves.
-#[derive(Clone)]
-pub struct Script {
-    /// How the request for a WebSocket is answered.
-    pub upgrade: Upgrade,
-    /// What is done then, in order.
-    pub steps: Vec<Step>,
-    respond: Option<Respond>,
-}
-
-impl fmt::Debug for Script {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Script { upgrade, steps, .. } = self;
-        f.debug_struct("Script").field("upgrade", upgrade).field("steps", steps).finish()
-    }
-}
-
-impl Script {
-    /// Returns a script that accepts the WebSocket and does these steps.
-    #[must_use]
-    pub fn of(steps: impl IntoIterator<Item = Step>) -> Script {
-        let steps = steps.into_iter().collect();
-        Script { upgrade: Upgrade::Accept, steps, respond: None }
-    }
-
-    /// Returns a script that refuses the WebSocket with an HTTP status.
-    #[must_use]
-    pub fn refusing(status: u16, headers: &[(&str, &str)], body: &str) -> Script {
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        let headers = headers.iter().map(owned).collect();
-        Script::of([]).upgrading(Upgrade::Refuse { status, headers, body: body.to_owned() })
-    }
-
-    /// Answers the request for a WebSocket in another way.
-    #[must_use]
-    pub fn upgrading(self, upgrade: Upgrade) -> Script {
-        Script { upgrade, ..self }
-    }
-
-    /// Answers each text that the client sends, besides the steps.
-    #[must_use]
-    pub fn answering(
-        self,
-        respond: impl Fn(&str) -> Vec<String> + Send + Sync + 'static,
-    ) -> Script {
-        Script { respond: Some(Arc::new(respond)), ..self }
-    }
-}
-
-/// Something that a client did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
-    /// Number of the connection, from 0 on.
-    pub connection: usize,
-    /// What the client did.
-    pub what: What,
-}
-
-/// What a client did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum What {
-    /// It asked for a WebSocket at this path and query.
-    Asked(String),
-    /// It sent a text.
-    Text(String),
-    /// It sent a binary message.
-    Bytes(Vec<u8>),
-    /// It sent a ping.
-    Ping(Vec<u8>),
-    /// It sent a pong.
-    Pong(Vec<u8>),
-    /// It sent a close, perhaps with a code and a reason.
-    Close(Option<(u16, String)>),
-    /// It is gone, or was sent away.
-    Gone,
-}
-
-/// State that the connections and the test share.
-#[derive(Debug, Default)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    seen: Vec<Seen>,
-    words: BTreeSet<String>,
-    is_stopping: bool,
-    /// Sockets that are to be shut down at the end, by connection.
-    sockets: Vec<(usize, TcpStream)>,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, act: impl FnOnce(&mut State)) {
-        act(&mut self.lock());
-        self.changed.notify_all();
-    }
-
-    fn note(&self, connection: usize, what: What) {
-        self.change(|state| state.seen.push(Seen { connection, what }));
-    }
-
-    /// Waits until `enough`, or until the server stops. Returns whether it is enough.
-    fn wait(&self, enough: impl Fn(&State) -> bool) -> bool {
-        let waits = |state: &mut State| !state.is_stopping && !enough(state);
-        let state = self.changed.wait_while(self.lock(), waits);
-        enough(&state.unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Waits for this time. Returns false if the server stops first.
-    fn pause(&self, time: Duration) -> bool {
-        let waits = |state: &mut State| !state.is_stopping;
-        let waited = self.changed.wait_timeout_while(self.lock(), time, waits);
-        waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
-    }
-}
+use crate::scripted::events::Shared;
 
 /// A running scripted server. Dropping it stops it.
 #[derive(Debug)]
@@ -249,10 +82,7 @@ impl Scripted {
     /// Waits until what the clients did is enough. Returns false if `patience` passes first.
     #[must_use]
     pub fn wait_until(&self, patience: Duration, enough: impl Fn(&[Seen]) -> bool) -> bool {
-        let shared = &self.shared;
-        let waits = |state: &mut State| !enough(&state.seen);
-        let waited = shared.changed.wait_timeout_while(shared.lock(), patience, waits);
-        enough(&waited.unwrap_or_else(PoisonError::into_inner).0.seen)
+        self.shared.wait_within(patience, enough)
     }
 }
 

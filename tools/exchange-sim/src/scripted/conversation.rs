@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::scripted::events::{Seen, Shared, State, What};
+use crate::scripted::script::{Script, Step, Upgrade};
 use crate::scripted::wire::{self, Frame};
-use crate::scripted::{Script, Seen, Shared, Step, Upgrade, What};
 
 /// The writing end, which the steps and the answers share.
 struct Voice<'a> {
@@ -156,7 +157,7 @@ fn steps(
         match step {
             Step::Received(text) => heard = wait_for(text, number, heard, shared)?,
             Step::Word(word) => {
-                let given = |it: &super::State| it.words.contains(word) || is_gone(it, number);
+                let given = |it: &State| it.words.contains(word) || is_gone(it, number);
                 if !shared.wait(given) {
                     return Ok(Ending::HungUp);
                 }
@@ -192,7 +193,7 @@ fn wait_for(text: &str, number: usize, heard: usize, shared: &Shared) -> io::Res
 }
 
 /// Returns whether the client has left.
-fn is_gone(state: &super::State, number: usize) -> bool {
+fn is_gone(state: &State, number: usize) -> bool {
     let gone = Seen { connection: number, what: What::Gone };
     state.seen.contains(&gone)
 }
