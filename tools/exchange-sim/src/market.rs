@@ -239,14 +239,18 @@ impl Market {
         Some(())
     }
 
-    /// Lets nothing more be sent of a symbol, or nothing more be subscribed.
-    pub(crate) fn give_up(&mut self, symbol: &str, kind: &FaultKind) {
-        for entry in self.topics.iter_mut().filter(|it| it.symbol.eq_ignore_ascii_case(symbol)) {
-            match kind {
-                FaultKind::Die(_) => entry.is_dead = true,
-                _ => entry.is_listed = false,
-            }
-        }
+    /// Lets nothing more be sent of a symbol.
+    pub(crate) fn silence(&mut self, symbol: &str) {
+        self.topics_of(symbol).for_each(|topic| topic.is_dead = true);
+    }
+
+    /// Lets a symbol be subscribed no longer.
+    pub(crate) fn delist(&mut self, symbol: &str) {
+        self.topics_of(symbol).for_each(|topic| topic.is_listed = false);
+    }
+
+    fn topics_of(&mut self, symbol: &str) -> impl Iterator<Item = &mut Topic> {
+        self.topics.iter_mut().filter(move |topic| topic.symbol.eq_ignore_ascii_case(symbol))
     }
 
     /// Returns the record of the topic's last quote, for [`Outcome`](crate::Outcome).

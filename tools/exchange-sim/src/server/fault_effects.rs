@@ -55,9 +55,8 @@ fn fire(hub: &mut Hub, index: usize, kind: &FaultKind, now_ns: u64) {
             hub.each_live(index, |it| ending.take().into_iter().for_each(|how| it.end(how)));
         }
         FaultKind::Lag(time) => hub.markets[index].lag_ms = nanos(*time) / NS_PER_MS,
-        FaultKind::Die(symbol) | FaultKind::RefuseForEver(symbol) => {
-            hub.markets[index].give_up(symbol, kind);
-        }
+        FaultKind::Die(symbol) => hub.markets[index].silence(symbol),
+        FaultKind::RefuseForEver(symbol) => hub.markets[index].delist(symbol),
         FaultKind::Shutdown => {
             if let Some(notice) = hub.markets[index].venue.shutdown(now_ns / NS_PER_MS) {
                 hub.send_to_all(index, &notice, now_ns);
