@@ -38,7 +38,7 @@ fn struck(instruments: usize, kinds: &[FaultKind]) -> exchange_sim::Options {
         let fault = |(place, kind): (usize, &FaultKind)| Fault {
             venue: venue.to_owned(),
             moment: Moment::AfterQuotes(BEFORE * (1 + place as u64)),
-            kind: *kind,
+            kind: kind.clone(),
         };
         kinds.iter().enumerate().map(fault).collect::<Vec<_>>()
     });

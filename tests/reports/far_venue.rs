@@ -72,6 +72,17 @@ impl FarVenue {
         }
     }
 
+    /// Returns the answers to a text, and a quote of each symbol that it subscribes.
+    pub fn answers_and_quotes(&mut self, text: &str, now_ms: u64) -> Vec<String> {
+        let mut texts = self.answer(text);
+        let Some(request) = (text != "ping").then(|| Request::read(text)) else { return texts };
+        for symbol in request.symbols.into_iter().filter(|_| request.op == "subscribe") {
+            let prices = ("100.50".to_owned(), "100.52".to_owned());
+            texts.push(self.quote(&Wanted { symbol, number: None, prices, event_ms: now_ms }));
+        }
+        texts
+    }
+
     fn answer(&self, text: &str) -> Vec<String> {
         if text == "ping" {
             return vec!["pong".to_owned()];

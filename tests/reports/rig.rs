@@ -80,21 +80,34 @@ fn plan(market: &str) -> Plan {
         let lines = Some(lines.parse().unwrap());
         config::Venue { lines, ..config::Venue::at(name, "ws://127.0.0.1:1") }
     };
-    let instrument = |base: &str| config::Instrument {
-        place: config::Place::default(),
-        name: format!("{base}/USDT"),
-        price_decimals: 2,
-        size_decimals: 4,
-        venues: None,
-        symbols: BTreeMap::new(),
-    };
-    let agents = ["feed", "calculator", "decision", "broadcast", "journal"];
     let mut venues: Vec<config::Venue> = venues.split(' ').map(venue).collect();
     if venues.len() == 1 {
         // A plan wants two venues at least. The other one is not connected.
         let other = ["okx", "bybit"].into_iter().find(|name| *name != venues[0].name);
         venues.extend(other.map(venue));
     }
+    let config = configuration(venues, bases.split(' ').map(|base| instrument(base, None)));
+    engine_under_test::plan(config, std::path::Path::new("/nowhere"))
+}
+
+/// Returns a base against USDT, on these venues or on all.
+pub fn instrument(base: &str, venues: Option<&[&str]>) -> config::Instrument {
+    config::Instrument {
+        place: config::Place::default(),
+        name: format!("{base}/USDT"),
+        price_decimals: 2,
+        size_decimals: 4,
+        venues: venues.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
+        symbols: BTreeMap::new(),
+    }
+}
+
+/// Returns a configuration with one thread, and the defaults of everything that rows are about.
+pub fn configuration(
+    venues: Vec<config::Venue>,
+    instruments: impl Iterator<Item = config::Instrument>,
+) -> Config {
+    let agents = ["feed", "calculator", "decision", "broadcast", "journal"];
     let mut config = Config {
         venues,
         threads: vec![config::Thread {
@@ -104,11 +117,15 @@ fn plan(market: &str) -> Plan {
             sleep_max_us: None,
             agents: agents.map(str::to_owned).to_vec(),
         }],
+        broadcast: config::Broadcast {
+            address: "127.0.0.1:0".to_owned(),
+            ..config::Broadcast::default()
+        },
         decision: config::Decision { cooldown_ms: 0, ..config::Decision::default() },
         ..Config::default()
     };
-    spreadwire_catalogue::add_by_market(&mut config, bases.split(' ').map(instrument).collect());
-    engine_under_test::plan(config, std::path::Path::new("/nowhere"))
+    spreadwire_catalogue::add_by_market(&mut config, instruments.collect());
+    config
 }
 
 /// Returns the plan of a venue's connection, as the engine makes it.

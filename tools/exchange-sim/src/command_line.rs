@@ -55,6 +55,16 @@ Faults:
           crossed            a quote is sent whose bid is above its ask
           zero-size          a quote is sent whose bid size is 0
           negative           a quote is sent whose bid price is negative
+          one-sided          a quote is sent without an ask
+          empty              a quote is sent without a bid and an ask
+          unreadable         a quote is sent whose bid price is no number
+          drop-one           one connection of the venue ends by a TCP reset, the others stay
+          lag=TIME           from now on the times in quotes are older by TIME; 0s ends it
+          die=SYMBOL         from now on nothing is sent of this symbol
+          refuse-for-ever=SYMBOL
+                             from now on subscriptions of this symbol are refused
+          shutdown           the venue announces the end of its connections, where it has such a
+                             message (binance, binance-usdm, okx)
 
   A TIME is 250ms, 10s, 2m or 1h. A number without a unit is in seconds.
 

@@ -19,7 +19,9 @@ pub const OVERSIZED_LEN: usize = 1 << 20;
 /// `bybit:every=500:skip=3`. The moment is `after=N` (once, after N quotes), `every=N` (after each
 /// N quotes), `at=TIME` (once) or `each=TIME` (repeatedly). A time is written `250ms`, `10s` or
 /// `2m`. The kinds are `drop`, `close`, `stall=TIME`, `garbage`, `truncated`, `cut`,
-/// `oversized[=BYTES]`, `unknown`, `skip=K`, `refuse`, `crossed`, `zero-size` and `negative`.
+/// `oversized[=BYTES]`, `unknown`, `skip=K`, `refuse`, `crossed`, `zero-size`, `negative`, `one-sided`,
+/// `empty`, `unreadable`, `drop-one`, `lag=TIME`, `die=SYMBOL`, `refuse-for-ever=SYMBOL` and
+/// `shutdown`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
     /// Name of the venue.
@@ -44,7 +46,7 @@ pub enum Moment {
 }
 
 /// What goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FaultKind {
     /// The connection ends by a TCP reset, once everything sent before has left.
     Drop,
@@ -74,6 +76,22 @@ pub enum FaultKind {
     ZeroSize,
     /// A quote is sent whose bid price is negative.
     Negative,
+    /// A quote is sent without an ask.
+    OneSided,
+    /// A quote is sent without a bid and an ask: a halt.
+    Empty,
+    /// A quote is sent whose bid price is no number.
+    Unreadable,
+    /// One connection of the venue, the one in the lowest place, ends by a TCP reset.
+    DropOne,
+    /// From now on the times in quotes are older by this. 0 ends it.
+    Lag(Duration),
+    /// From now on nothing is sent of this symbol, although it can be subscribed.
+    Die(String),
+    /// From now on subscriptions of this symbol are refused.
+    RefuseForEver(String),
+    /// The venue announces that it will end the connection, if it has such a message.
+    Shutdown,
 }
 
 impl FromStr for Fault {
@@ -92,8 +110,10 @@ impl FromStr for Fault {
             .ok_or_else(|| wrong("the moment must be after=N, every=N, at=TIME or each=TIME"))?;
         let kind = kind_of(kind).ok_or_else(|| {
             wrong(
-                "the kind must be drop, close, stall=TIME, garbage, truncated, cut, \
-                 oversized[=BYTES], unknown, skip=K, refuse, crossed, zero-size or negative",
+                "the kind must be drop, drop-one, close, stall=TIME, garbage, truncated, cut, \
+                 oversized[=BYTES], unknown, skip=K, refuse, crossed, zero-size, negative, \
+                 one-sided, empty, unreadable, lag=TIME, die=SYMBOL, refuse-for-ever=SYMBOL or \
+                 shutdown",
             )
         })?;
         Ok(Fault { venue: venue.to_owned(), moment, kind })
@@ -131,6 +151,14 @@ fn kind_of(text: &str) -> Option<FaultKind> {
         ("crossed", None) => Some(FaultKind::Crossed),
         ("zero-size", None) => Some(FaultKind::ZeroSize),
         ("negative", None) => Some(FaultKind::Negative),
+        ("one-sided", None) => Some(FaultKind::OneSided),
+        ("empty", None) => Some(FaultKind::Empty),
+        ("unreadable", None) => Some(FaultKind::Unreadable),
+        ("drop-one", None) => Some(FaultKind::DropOne),
+        ("lag", Some(value)) => duration_of(value).map(FaultKind::Lag),
+        ("die", Some(symbol)) => Some(FaultKind::Die(symbol.to_owned())),
+        ("refuse-for-ever", Some(symbol)) => Some(FaultKind::RefuseForEver(symbol.to_owned())),
+        ("shutdown", None) => Some(FaultKind::Shutdown),
         _ => None,
     }
 }
@@ -145,7 +173,7 @@ pub(crate) struct Armed {
 
 impl Armed {
     pub(crate) fn new(fault: &Fault) -> Armed {
-        Armed { kind: fault.kind, moment: fault.moment, fired: 0 }
+        Armed { kind: fault.kind.clone(), moment: fault.moment, fired: 0 }
     }
 
     /// Returns what goes wrong if the moment has come, once for each moment. `quotes` are those
@@ -160,7 +188,7 @@ impl Armed {
         if has_come {
             self.fired += 1;
         }
-        has_come.then_some(self.kind)
+        has_come.then(|| self.kind.clone())
     }
 }
 
@@ -203,6 +231,14 @@ mod tests {
             "crossed",
             "zero-size",
             "negative",
+            "one-sided",
+            "empty",
+            "unreadable",
+            "drop-one",
+            "lag=60s",
+            "die=BTCUSDT",
+            "refuse-for-ever=BTC-USDT",
+            "shutdown",
         ] {
             fault(&format!("bybit:every=7:{kind}"));
         }

@@ -16,10 +16,13 @@
 //! written a second time here, from the venues' own documentation.
 //!
 //! From the bottom up, `venue` defines what a venue is and `venues` lists those there are. `model`,
-//! `tape` and `frames` are the three sources, which `feed` makes look alike. `rest` lists
-//! the instruments. `market` is the state of one served venue and `connection` that of one client. `server` runs both on one thread, and
-//! [`Simulator`] is the handle to that thread. Only `server` and `connection` touch sockets, and
+//! `tape` and `frames` are the three sources, which `feed` makes look alike. `rest` lists the
+//! instruments. `market` is the state of one served venue and `connection` that of one client. `server` runs both on one thread, and
+//! [`Simulator`] is the handle to that thread. Only `server` and `connection` touch its sockets, and
 //! only `clock` reads the machine's clocks. No module depends on who connects.
+//!
+//! [`scripted`] is another server, which no other module knows: it does what a test's script says,
+//! where the simulator does what an exchange would.
 
 mod arithmetic;
 mod clock;
@@ -37,6 +40,7 @@ mod model;
 mod options;
 mod recording;
 mod rest;
+pub mod scripted;
 mod sequence;
 mod server;
 mod shared;

@@ -25,6 +25,8 @@ pub(crate) struct Market {
     pub(crate) skips: u64,
     /// Number of subscriptions that a fault still refuses.
     pub(crate) refusals: u64,
+    /// By how much a fault makes the times in quotes older, in ms.
+    pub(crate) lag_ms: u64,
     /// Index of the topic that was quoted last.
     pub(crate) last_topic: usize,
     pub(crate) stats: VenueStats,
@@ -56,6 +58,8 @@ pub(crate) struct Topic {
     pub(crate) sent_ns: u64,
     symbol: String,
     is_listed: bool,
+    /// Whether a fault lets nothing be sent.
+    pub(crate) is_dead: bool,
     /// Numbers of digits after the point of a price and of a size.
     places: (usize, usize),
     last: Option<Last>,
@@ -95,6 +99,7 @@ impl Market {
             topics: Vec::new(),
             skips: 0,
             refusals: 0,
+            lag_ms: 0,
             last_topic: 0,
             stats: VenueStats { name: venue.name(), ..VenueStats::default() },
             instruments: Vec::new(),
@@ -189,6 +194,7 @@ impl Market {
         }
         let sequence = venue.sequence(entry.last.as_ref().map(|last| last.sequence), &entry.symbol);
         self.cross += 3;
+        let [event_ms, push_ms] = [event_ms, push_ms].map(|ms| ms.saturating_sub(self.lag_ms));
         entry.is_whole = std::mem::take(&mut entry.is_spoilt);
         let next = Last { texts, sequence, cross: self.cross, event_ms, push_ms };
         entry.before = entry.last.replace(next).map(|last| last.texts);
@@ -208,13 +214,14 @@ impl Market {
     /// if there is no such topic or it has no quote.
     pub(crate) fn snapshot(&self, topic: usize, push_ms: u64) -> Option<String> {
         let entry = self.topics.get(topic)?;
+        let push_ms = push_ms.saturating_sub(self.lag_ms);
         Some(self.write(entry, entry.last.as_ref()?, None, push_ms))
     }
 
     /// Makes the topic's last quote wrong in the way of the fault `kind`, with the next update id.
     /// It is sent as a snapshot. Returns `None` if there is no quote, or the fault is not of that
     /// kind.
-    pub(crate) fn spoil(&mut self, topic: usize, kind: FaultKind) -> Option<()> {
+    pub(crate) fn spoil(&mut self, topic: usize, kind: &FaultKind) -> Option<()> {
         let last = self.topics[topic].last.clone()?;
         let mut wrong = last.texts;
         match kind {
@@ -223,7 +230,13 @@ impl Market {
             FaultKind::Crossed => std::mem::swap(&mut wrong.bid, &mut wrong.ask),
             FaultKind::ZeroSize => wrong.bid_qty = "0".to_owned(),
             FaultKind::Negative => wrong.bid.insert(0, '-'),
+            FaultKind::OneSided | FaultKind::Empty | FaultKind::Unreadable => {}
             FaultKind::Drop
+            | FaultKind::DropOne
+            | FaultKind::Lag(_)
+            | FaultKind::Die(_)
+            | FaultKind::RefuseForEver(_)
+            | FaultKind::Shutdown
             | FaultKind::Close
             | FaultKind::Stall(_)
             | FaultKind::Garbage
@@ -234,10 +247,28 @@ impl Market {
             | FaultKind::Skip(_)
             | FaultKind::Refuse => return None,
         }
-        self.take(topic, &wrong, last.event_ms, last.push_ms);
+        let [event_ms, push_ms] = [last.event_ms, last.push_ms].map(|ms| ms + self.lag_ms);
+        self.take(topic, &wrong, event_ms, push_ms);
         let entry = &mut self.topics[topic];
         (entry.is_spoilt, entry.is_whole) = (true, true);
+        if let Some(last) = &mut entry.last {
+            spoil_texts(&mut last.texts, kind);
+        }
         Some(())
+    }
+
+    /// Lets nothing more be sent of a symbol.
+    pub(crate) fn silence(&mut self, symbol: &str) {
+        self.topics_of(symbol).for_each(|topic| topic.is_dead = true);
+    }
+
+    /// Lets a symbol be subscribed no longer.
+    pub(crate) fn delist(&mut self, symbol: &str) {
+        self.topics_of(symbol).for_each(|topic| topic.is_listed = false);
+    }
+
+    fn topics_of(&mut self, symbol: &str) -> impl Iterator<Item = &mut Topic> {
+        self.topics.iter_mut().filter(move |topic| topic.symbol.eq_ignore_ascii_case(symbol))
     }
 
     /// Returns the record of the topic's last quote, for [`Outcome`](crate::Outcome).
@@ -293,6 +324,20 @@ impl Market {
     }
 }
 
+/// Replaces texts by what no venue's grid has.
+fn spoil_texts(texts: &mut Texts, kind: &FaultKind) {
+    let zero = || "0".to_owned();
+    if matches!(kind, FaultKind::OneSided | FaultKind::Empty) {
+        (texts.ask, texts.ask_qty) = (zero(), zero());
+    }
+    if *kind == FaultKind::Empty {
+        (texts.bid, texts.bid_qty) = (zero(), zero());
+    }
+    if *kind == FaultKind::Unreadable {
+        texts.bid = "NaN".to_owned();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -326,7 +371,7 @@ mod tests {
         assert_eq!(kind(market.change(0)), "snapshot");
         take(&mut market, ["1", "2", "2", "1"]);
         assert_eq!(kind(market.change(0)), "delta");
-        assert!(market.spoil(0, FaultKind::ZeroSize).is_some());
+        assert!(market.spoil(0, &FaultKind::ZeroSize).is_some());
         assert_eq!(kind(market.change(0)), "snapshot");
         take(&mut market, ["1", "3", "2", "1"]);
         assert_eq!(kind(market.change(0)), "snapshot");
@@ -341,13 +386,16 @@ mod tests {
             (FaultKind::Crossed, ["2", "1", "2", "1"], ["92", "1", "2", "1"]),
             (FaultKind::ZeroSize, ["1", "1", "2", "1"], ["1", "0", "2", "1"]),
             (FaultKind::Negative, ["1", "1", "2", "1"], ["-1", "1", "2", "1"]),
+            (FaultKind::OneSided, ["1", "1", "2", "1"], ["1", "1", "0", "0"]),
+            (FaultKind::Empty, ["1", "1", "2", "1"], ["0", "0", "0", "0"]),
+            (FaultKind::Unreadable, ["1", "1", "2", "1"], ["NaN", "1", "2", "1"]),
         ] {
             let mut market = market("bybit", &Options::default());
-            assert!(market.spoil(0, kind).is_none(), "there is no quote to spoil");
+            assert!(market.spoil(0, &kind).is_none(), "there is no quote to spoil");
             take(&mut market, numbers);
             let written = |market: &Market| market.written(0, Occasion::Faulty, None, 1);
             let before = written(&market).expect("a quote");
-            assert!(market.spoil(0, kind).is_some());
+            assert!(market.spoil(0, &kind).is_some());
             let it = written(&market).expect("a quote");
             assert_eq!([&*it.bid, &*it.bid_qty, &*it.ask, &*it.ask_qty], wrong);
             assert_eq!(it.sequence, before.sequence + 1);

@@ -57,6 +57,9 @@ pub(crate) trait Venue: Debug + Sync {
     /// streams.
     fn combined(&self, topic: &str, bare: &str) -> Option<String>;
 
+    /// Returns the message that announces the end of a connection, or `None` if the venue has none.
+    fn shutdown(&self, now_ms: u64) -> Option<String>;
+
     /// Finds the stream of a recorded frame, if the frame names one.
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>>;
 }

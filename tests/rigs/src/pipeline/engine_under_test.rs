@@ -11,6 +11,7 @@ use spreadwire_engine::summary::Summary;
 use spreadwire_lake::run::RunId;
 use spreadwire_market::clock::Clock;
 use spreadwire_market::counters::Counters;
+use spreadwire_market::instrument::VenueId;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -86,9 +87,10 @@ impl EngineUnderTest {
         }
     }
 
-    /// Waits until the engine holds every configured subscription.
+    /// Waits until the engine holds every configured subscription, on every line.
     pub fn wait_for_subscriptions(&self, simulator: &Simulator) {
-        let wanted = self.plan.catalogue.listings.len() as u64;
+        let lines = |venue: VenueId| self.plan.venues[venue.index()].lines as u64;
+        let wanted = self.plan.catalogue.listings.iter().map(|l| lines(l.venue)).sum::<u64>();
         let all = simulator.wait_until(PATIENCE, |stats| stats.subscriptions() == wanted);
         assert!(all, "{wanted} subscriptions within {PATIENCE:?}: {:?}", simulator.stats());
     }

@@ -13,11 +13,11 @@ use crate::stats::Occasion;
 pub(crate) fn fire_due(hub: &mut Hub, market: usize, elapsed_ns: u64, now_ns: u64) {
     while let Some(kind) = hub.markets[market].due_fault(elapsed_ns) {
         hub.markets[market].stats.faults += 1;
-        fire(hub, market, kind, now_ns);
+        fire(hub, market, &kind, now_ns);
     }
 }
 
-fn fire(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
+fn fire(hub: &mut Hub, index: usize, kind: &FaultKind, now_ns: u64) {
     match kind {
         FaultKind::Drop => hub.each_live(index, |it| it.end(Ending::Reset)),
         FaultKind::Cut => {
@@ -28,7 +28,7 @@ fn fire(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
             hub.each_live(index, |it| it.close(CloseCode::Away, "scripted", now_ns));
         }
         FaultKind::Stall(time) => {
-            let until_ns = now_ns.saturating_add(nanos(time));
+            let until_ns = now_ns.saturating_add(nanos(*time));
             hub.each_live(index, |it| it.stalled_until_ns = Some(until_ns));
         }
         FaultKind::Garbage => hub.send_to_all(index, "\u{1}garbage]} not json \\", now_ns),
@@ -40,12 +40,27 @@ fn fire(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
             hub.send_to_all(index, &frame[..frame.len() / 2], now_ns);
         }
         FaultKind::Oversized(length) => {
-            hub.send_to_all(index, &format!(r#"{{"pad":"{}"}}"#, "x".repeat(length)), now_ns);
+            hub.send_to_all(index, &format!(r#"{{"pad":"{}"}}"#, "x".repeat(*length)), now_ns);
         }
-        FaultKind::Skip(count) => hub.markets[index].skips += count,
+        FaultKind::Skip(count) => hub.markets[index].skips += *count,
         FaultKind::Refuse => hub.markets[index].refusals += 1,
-        FaultKind::Crossed | FaultKind::ZeroSize | FaultKind::Negative => {
-            send_spoilt(hub, index, kind, now_ns);
+        FaultKind::Crossed
+        | FaultKind::ZeroSize
+        | FaultKind::Negative
+        | FaultKind::OneSided
+        | FaultKind::Empty
+        | FaultKind::Unreadable => send_spoilt(hub, index, kind, now_ns),
+        FaultKind::DropOne => {
+            let mut ending = Some(Ending::Reset);
+            hub.each_live(index, |it| ending.take().into_iter().for_each(|how| it.end(how)));
+        }
+        FaultKind::Lag(time) => hub.markets[index].lag_ms = nanos(*time) / NS_PER_MS,
+        FaultKind::Die(symbol) => hub.markets[index].silence(symbol),
+        FaultKind::RefuseForEver(symbol) => hub.markets[index].delist(symbol),
+        FaultKind::Shutdown => {
+            if let Some(notice) = hub.markets[index].venue.shutdown(now_ns / NS_PER_MS) {
+                hub.send_to_all(index, &notice, now_ns);
+            }
         }
     }
 }
@@ -59,7 +74,7 @@ fn last_frame(hub: &Hub, index: usize, now_ns: u64) -> String {
 
 /// Sends the market's last quote again, made wrong. Does nothing before the first quote, and
 /// nothing when frames are played, whose quotes the simulator does not read.
-fn send_spoilt(hub: &mut Hub, index: usize, kind: FaultKind, now_ns: u64) {
+fn send_spoilt(hub: &mut Hub, index: usize, kind: &FaultKind, now_ns: u64) {
     let market = &mut hub.markets[index];
     let topic = market.last_topic;
     if market.snapshot(topic, 0).is_none() || market.spoil(topic, kind).is_none() {
@@ -101,8 +116,21 @@ mod tests {
     /// Recorded frames list no instruments, so a market of theirs starts without topics.
     #[test]
     fn every_fault_can_come_before_the_first_topic() {
-        for kind in ["drop", "cut", "truncated", "oversized=9", "crossed", "zero-size", "negative"]
-        {
+        for kind in [
+            "drop",
+            "drop-one",
+            "cut",
+            "truncated",
+            "oversized=9",
+            "crossed",
+            "zero-size",
+            "negative",
+            "one-sided",
+            "lag=1s",
+            "die=BTC-USDT",
+            "refuse-for-ever=BTC-USDT",
+            "shutdown",
+        ] {
             let faults = vec![format!("okx:after=0:{kind}").parse().expect("a fault")];
             let options = Options { faults, ..Options::default() };
             let venue = venues::by_name("okx").expect("a known venue");

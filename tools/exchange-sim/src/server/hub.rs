@@ -127,6 +127,9 @@ impl Hub {
     fn send_snapshot(&mut self, slot: usize, topic: usize, now_ns: u64) {
         let Some((connection, market)) = self.client(slot) else { return };
         let push_ms = now_ns / NS_PER_MS;
+        if market.topics[topic].is_dead {
+            return;
+        }
         let Some(frame) = market.snapshot(topic, push_ms) else { return };
         market.stats.snapshots += 1;
         market.stats.frames += 1;
@@ -164,6 +167,9 @@ impl Hub {
         let entry = &mut market.topics[topic];
         let mut texts: [Option<Utf8Bytes>; 2] = [None, None];
         let mut receivers = 0;
+        if entry.is_dead {
+            return receivers;
+        }
         for slot in &entry.subscribers {
             let Some(Some(connection)) = self.connections.get_mut(*slot) else { continue };
             if !connection.is_live() || connection.stalled_until_ns.is_some() {

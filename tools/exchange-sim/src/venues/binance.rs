@@ -90,6 +90,10 @@ impl Venue for Binance {
         Some(binance_requests::combined(topic, bare))
     }
 
+    fn shutdown(&self, now_ms: u64) -> Option<String> {
+        Some(format!(r#"{{"e":"serverShutdown","E":{now_ms}}}"#))
+    }
+
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>> {
         binance_requests::recorded(frame)
     }

@@ -145,6 +145,10 @@ impl Venue for Bybit {
         None
     }
 
+    fn shutdown(&self, _now_ms: u64) -> Option<String> {
+        None
+    }
+
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>> {
         let (_, rest) = frame.split_once(r#""topic":""#)?;
         let (topic, _) = rest.split_once('"')?;
@@ -177,6 +181,8 @@ fn push_side(
             level(second.0, second.1, out);
         }
         Some((_, sz_before)) if sz_before == sz => {}
+        // Without a price there is no level.
+        None if px == "0" => {}
         Some(_) | None => level(px, sz, out),
     }
     out.push(']');

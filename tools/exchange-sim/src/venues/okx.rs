@@ -117,28 +117,27 @@ impl Venue for Okx {
     fn frame(&self, wire: &WireQuote<'_>, out: &mut String) {
         let texts = wire.texts;
         let [bids, asks] = wire.orders;
+        let [bids, asks] =
+            [level(&texts.bid, &texts.bid_qty, bids), level(&texts.ask, &texts.ask_qty, asks)];
         let written = write!(
             out,
             concat!(
                 r#"{{"arg":{{"channel":"bbo-tbt","instId":"{}"}},"data":[{{"#,
-                r#""asks":[["{}","{}","0","{}"]],"bids":[["{}","{}","0","{}"]],"#,
+                r#""asks":{},"bids":{},"#,
                 r#""ts":"{}","seqId":{}}}]}}"#
             ),
-            wire.symbol,
-            texts.ask,
-            texts.ask_qty,
-            asks,
-            texts.bid,
-            texts.bid_qty,
-            bids,
-            wire.event_ms,
-            wire.sequence
+            wire.symbol, asks, bids, wire.event_ms, wire.sequence
         );
         debug_assert!(written.is_ok(), "writing to a String cannot fail");
     }
 
     fn combined(&self, _topic: &str, _bare: &str) -> Option<String> {
         None
+    }
+
+    fn shutdown(&self, _now_ms: u64) -> Option<String> {
+        let notice = r#"{"event":"notice","code":"64008","msg":"The connection will soon be closed for a service upgrade. Please reconnect.","connId":"a4d3ae55"}"#;
+        Some(notice.to_owned())
     }
 
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>> {
@@ -148,6 +147,11 @@ impl Venue for Okx {
         let (symbol, _) = rest.split_once('"')?;
         Some(Recorded { topic: format!("{channel}:{symbol}").into(), bare: 0..frame.len() })
     }
+}
+
+/// Returns one side of the book: a level, or nothing if there is no price.
+fn level(px: &str, sz: &str, orders: u64) -> String {
+    if px == "0" { "[]".to_owned() } else { format!(r#"[["{px}","{sz}","0","{orders}"]]"#) }
 }
 
 /// Returns the answer to one arg of a request.
