@@ -75,7 +75,7 @@ impl Rehearsal {
         let (edge, records) = ring::hold(EDGE, EdgeCounters::default());
         let stopwatch = |stage| Stopwatch::alone(stage, clock.clone());
         Rehearsal {
-            connection: Connection::new(0, 0, plan, Backoff::new(SEED), &counters),
+            connection: Connection::new(0, 0, plan, &Backoff::new(SEED), &counters),
             cold: ColdSide { requests: request, answers, notices: notice, frames: None },
             requests,
             notices,
