@@ -252,9 +252,11 @@ fn what_is_no_answer_is_an_error_and_nothing_more() {
 
 #[test]
 fn an_attempt_that_panics_is_answered() {
-    let feed = Feed::new(Vec::new(), &Clock::host());
-    feed.ask(0);
-    let answer = feed.answers.recv().unwrap();
+    let Feed { requests, answers } = Feed::new(Vec::new(), &Clock::host());
+    requests.send(Request { connection: 0 }).unwrap();
+    // Without an answer, the channel would now end.
+    drop(requests);
+    let answer = answers.recv().unwrap();
     assert!(matches!(answer.socket, Err(ConnectError::Panicked)), "{answer:?}");
 }
 
