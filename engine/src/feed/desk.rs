@@ -569,9 +569,8 @@ mod tests {
         }
 
         fn frame_on(&mut self, line: usize, text: &str, now: Nanos) -> Heard {
-            let (output, notices, stopwatch) =
-                (&mut self.outlet, &self.notices, &mut self.stopwatch);
-            let mut out = Out { output, notices, stopwatch };
+            let Rig { outlet: output, notices, stopwatch, event, .. } = self;
+            let mut out = Out { output, notices, stopwatch, event };
             self.desk.on_frame(line, RawFrame::Text(text.as_bytes()), now, &mut out)
         }
 
