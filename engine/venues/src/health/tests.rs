@@ -1,3 +1,6 @@
+//! The rules by which a message becomes a quote, one instrument on one line; random histories are in
+//! `model`.
+
 use super::*;
 
 mod model;
