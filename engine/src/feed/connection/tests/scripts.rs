@@ -804,6 +804,16 @@ fn an_announced_restart_is_no_hole() {
             (30, "0: restart A 3;change A 4", "A quote 3, A quote 4"),
         ],
     );
+    // A line that has not come there yet is behind, although its numbers are higher.
+    play(
+        with_rule(two_lines(), SequenceRule::IncreasingWithRestarts),
+        &[
+            (0, "0: quote A 5 | 1: quote A 5", "A live quote, A quote 5"),
+            (5, "0: restart A 9", "A quote 9"),
+            (10, "1: quote A 10", ""),
+            (15, "0: quote A 10", "A quote 10"),
+        ],
+    );
 }
 
 // Two lines.
