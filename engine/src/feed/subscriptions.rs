@@ -368,11 +368,14 @@ mod tests {
                 match refused {
                     None => drop(self.accept(request, None)),
                     Some(symbol) if whole => {
-                        drop(self.refuse(request, named.then_some(symbol), now))
+                        self.refuse(request, named.then_some(symbol), now);
                     }
-                    Some(_) => asked.iter().for_each(|symbol| match bad.contains(symbol) {
-                        true => drop(self.refuse(request, Some(*symbol), now)),
-                        false => drop(self.accept(request, Some(*symbol))),
+                    Some(_) => asked.iter().for_each(|symbol| {
+                        if bad.contains(symbol) {
+                            self.refuse(request, Some(*symbol), now);
+                        } else {
+                            self.accept(request, Some(*symbol));
+                        }
                     }),
                 }
             }

@@ -323,7 +323,7 @@ fn a_successor_whose_end_is_announced_as_well_is_replaced_after_it_took_over() {
             (110, "", "!replaced, 0< <close>"),
             (115, "", "!replacing: the venue announced its end"),
             (120, "", "ask 0"),
-            (200, "end 1", "A down disconnected, !cut"),
+            (200, "end 1", "A down disconnected, !lost: closed, as the venue had announced"),
         ],
     );
 }
@@ -805,6 +805,16 @@ fn an_announced_restart_is_no_hole() {
             (20, "0: restart A 9", "A live quote, A quote 9"),
             (25, "0: restart A 20;change A 21", "A quote 20, A quote 21"),
             (30, "0: restart A 3;change A 4", "A quote 3, A quote 4"),
+        ],
+    );
+    // A line that has not come there yet is behind, although its numbers are higher.
+    play(
+        with_rule(two_lines(), SequenceRule::IncreasingWithRestarts),
+        &[
+            (0, "0: quote A 5 | 1: quote A 5", "A live quote, A quote 5"),
+            (5, "0: restart A 9", "A quote 9"),
+            (10, "1: quote A 10", ""),
+            (15, "0: quote A 10", "A quote 10"),
         ],
     );
 }
