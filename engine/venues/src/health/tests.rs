@@ -1,9 +1,5 @@
-<<<<<<< HEAD
-//! Tests of the health machine on one line.
-=======
 //! The rules by which a message becomes a quote, one instrument on one line; random histories are in
 //! `model`.
->>>>>>> virtual
 
 use super::*;
 
