@@ -74,12 +74,29 @@ impl Moment {
         let mut engine = String::new();
         BufReader::new(strace.stdout.take().unwrap()).read_line(&mut engine).unwrap();
         let attached = told(&mut strace);
+        let engine = engine.trim();
         let signal = if attached.is_ok() { "CONT" } else { "KILL" };
-        let sent = Command::new("kill").args(["-s", signal, engine.trim()]).status().unwrap();
-        assert!(attached.is_ok() && sent.success(), "{}: {attached:?}", self.thread);
+        assert!(send(signal, engine) && attached.is_ok(), "{}: {attached:?}", self.thread);
         drop(locked);
-        strace.wait().unwrap();
+        until(&scene.clock, "strace to end", || {
+            // A stop that strace holds when the engine is to go on takes effect after that.
+            if is_stopped(engine) {
+                send("CONT", engine);
+            }
+            strace.try_wait().unwrap()
+        });
     }
+}
+
+/// Sends a signal to a process, and returns whether there is one.
+fn send(signal: &str, process: &str) -> bool {
+    Command::new("kill").args(["-s", signal, process]).status().unwrap().success()
+}
+
+/// Returns whether a process is stopped by a signal.
+fn is_stopped(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
 }
 
 /// Waits until strace says that it is attached; what else it said is the error.
