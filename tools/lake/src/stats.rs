@@ -134,7 +134,7 @@ fn add_gaps(entries: &[Entry], date: Option<&str>, sums: &mut BTreeMap<Key, Sum>
 
 fn to_text(sums: &BTreeMap<Key, Sum>) -> String {
     let mut text = format!(
-        "{:<14}{:<14}{:<18}{:>14}{:>8}{:>14}{:>8}  {:<47}gaps\n",
+        "{:<14}{:<14}{:<18}{:>14}{:>8}{:>14}{:>8}  {:<49}gaps\n",
         "table", "venue", "instrument", "rows", "files", "bytes", "B/row", "span, UTC"
     );
     for ((table, venue, instrument), sum) in sums {
@@ -144,7 +144,7 @@ fn to_text(sums: &BTreeMap<Key, Sum>) -> String {
         // Writing into memory cannot fail.
         writeln!(
             text,
-            "{table:<14}{:<14}{:<18}{:>14}{:>8}{:>14}{:>8}  {:<47}{}",
+            "{table:<14}{:<14}{:<18}{:>14}{:>8}{:>14}{:>8}  {:<49}{}",
             all(venue),
             all(instrument),
             sum.rows,
