@@ -51,7 +51,7 @@ type Key = (&'static str, String, String);
 /// If the folder does not exist.
 pub fn run(arguments: &Stats) -> anyhow::Result<ExitCode> {
     let Stats { lake, date, json } = arguments;
-    anyhow::ensure!(lake.is_dir(), "{} is not a folder", lake.display());
+    crate::ensure_lake(lake)?;
     let date = date.map(|date| format!("date={date}"));
     let files = files(lake, date.as_deref());
     let bar = progress::bar("files", files.len() as u64, *json);
