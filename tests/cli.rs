@@ -98,6 +98,7 @@ fn each_problem_is_told_with_its_key_and_reason() {
             with("size_decimals = 8", "size_decimals = 8\nvenues = [\"binance\", \"bybit\"]"),
             "instruments[0].venues: no venue \"bybit\" here",
         ),
+        (GOOD.split("[[threads]]").next().unwrap_or_default().to_owned(), "threads: there is none"),
         (with("\"calculator\", ", ""), "threads: agent \"calculator\" stands on no thread"),
         (
             with("\"journal\"]", "\"journal\", \"journal\"]"),

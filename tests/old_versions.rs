@@ -4,7 +4,6 @@
 //! `data/README.md` describes how the files were made. Their contents were written down by the old
 //! version itself or by independent readers, so nothing here is compared with this version's own
 //! opinion. Each tool has a test of the same name, for lakes, sessions and reports.
-//! opinion. The tools have a test of the same name each, for lakes, sessions and reports.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its fixtures has failed")]
 

@@ -106,7 +106,7 @@ impl Summary {
     #[must_use]
     pub fn to_text(&self) -> String {
         let mut lines = vec![format!("\nafter {:.1} s", seconds(self.elapsed))];
-        let numbered = |name: &str, count: u64| format!("  {name:<24} {count:>12}");
+        let numbered = |name: &str, count: u64| format!("  {name:<34} {count:>12}");
         lines.extend(self.totals.iter().map(|(name, count)| numbered(name, *count)));
         for (edge, count) in self.drops() {
             lines.push(numbered(&format!("dropped at {edge}"), count));

@@ -2,19 +2,25 @@
 //! simulator's venues. This file only starts and ends it.
 
 use crate::lake_rows::Names;
-use exchange_sim::{INSTRUMENTS, Simulator, venue_symbol};
+use exchange_sim::{INSTRUMENTS, ModelOptions, Options, Simulator, Source, VenueAt, venue_symbol};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use std::ffi::OsStr;
 use std::fmt::Write;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
+use tempfile::TempDir;
 
 /// Longest wait for anything; nothing takes longer unless the machine is broken.
 const PATIENCE: Nanos = 300 * SECOND;
+/// One venue that sends event times and one that sends none.
+const VENUES: [&str; 2] = ["okx", "binance"];
+/// Number of instruments of the simulator's model that it plays.
+const PLAYED: usize = 1;
 const SIZE_DECIMALS: u8 = 8;
 /// The binary that CI builds. Cargo gives its path only to tests of its own package.
-const ENGINE: &str = env!("CARGO_BIN_EXE_spreadwire");
+pub(crate) const ENGINE: &str = env!("CARGO_BIN_EXE_spreadwire");
 
 /// The engine's lake and configuration.
 pub(crate) struct Scene {
@@ -26,9 +32,10 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Writes the configuration for the first `instruments` of the simulator's model into `home`.
-    pub(crate) fn set(home: &Path, simulator: &Simulator, instruments: usize) -> Scene {
-        let played = &INSTRUMENTS[..instruments];
+    /// Writes a configuration for what the simulator plays into `home`; a segment ends at the latest
+    /// after `segment_records`.
+    pub(crate) fn set(home: &Path, simulator: &Simulator, segment_records: u64) -> Scene {
+        let played = &INSTRUMENTS[..PLAYED];
         let decimals = |i: &exchange_sim::Instrument| u8::try_from(i.price_decimals).unwrap();
         let names = Names {
             venues: simulator.venues().iter().map(|(name, _)| (*name).to_owned()).collect(),
@@ -39,23 +46,31 @@ impl Scene {
         };
         let (home, lake) = (home.to_owned(), home.join("lake"));
         let config = home.join("engine.toml");
-        fs::write(&config, text(&names, simulator, &lake)).unwrap();
+        fs::write(&config, text(&names, simulator, &lake, segment_records)).unwrap();
         Scene { home, lake, names, clock: Clock::host(), config }
     }
 
     /// Starts an engine; its log goes to a file beside the lake.
     pub(crate) fn start(&self, arguments: &[&str]) -> Victim {
-        let log = self.home.join("engine.log");
-        let log = || OpenOptions::new().create(true).append(true).open(&log).unwrap();
         let mut command = Command::new(ENGINE);
-        command.arg("run").arg("--config").arg(&self.config).args(arguments);
-        let child = command.stdout(log()).stderr(log()).spawn().unwrap();
+        command.args(self.run()).args(arguments);
+        let child = command.stdout(self.log()).stderr(self.log()).spawn().unwrap();
         Victim { child }
+    }
+
+    /// Returns the engine's arguments.
+    pub(crate) fn run(&self) -> [&OsStr; 3] {
+        [OsStr::new("run"), OsStr::new("--config"), self.config.as_os_str()]
+    }
+
+    /// Opens the engine's log.
+    pub(crate) fn log(&self) -> File {
+        OpenOptions::new().create(true).append(true).open(self.home.join("engine.log")).unwrap()
     }
 }
 
 /// Segments so short that a kill hits every stage of their lives.
-fn text(names: &Names, simulator: &Simulator, lake: &Path) -> String {
+fn text(names: &Names, simulator: &Simulator, lake: &Path, segment_records: u64) -> String {
     let mut text = String::new();
     for name in &names.venues {
         let url = simulator.url(name);
@@ -73,9 +88,17 @@ fn text(names: &Names, simulator: &Simulator, lake: &Path) -> String {
         "[[threads]]\nname = \"all\"\nidle = \"backoff\"\nsleep_max_us = 500\n\
          agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n\
          [broadcast]\naddress = \"127.0.0.1:0\"\n\
-         [journal]\nlake = {lake:?}\nsegment_records = 700\nsegment_seconds = 1\n\
+         [journal]\nlake = {lake:?}\nsegment_records = {segment_records}\nsegment_seconds = 1\n\
          flush_ms = 5\nsync_ms = 50\n"
     )
+}
+
+/// Returns a market that plays `rate` quotes a second.
+pub(crate) fn market(seed: u64, rate: f64) -> Options {
+    let mut model = ModelOptions { seed, rate, instruments: PLAYED, ..ModelOptions::default() };
+    model.venues.retain(|venue| VENUES.contains(&venue.name.as_str()));
+    let venues = VENUES.into_iter().map(VenueAt::any_port).collect();
+    Options { venues, source: Source::Model(model), ..Options::default() }
 }
 
 /// A running engine. Dropping it kills it.
@@ -125,5 +148,26 @@ pub(crate) fn until<T>(clock: &Clock, what: &str, mut look: impl FnMut() -> Opti
         }
         assert!(clock.now() < end, "waited {} s for {what}", PATIENCE / SECOND);
         std::thread::park_timeout(Duration::from_millis(1));
+    }
+}
+
+/// The folder of a test or a case. It is kept if the test fails.
+pub(crate) struct Home(Option<TempDir>);
+
+impl Home {
+    pub(crate) fn new() -> Home {
+        Home(Some(tempfile::tempdir().unwrap()))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.as_ref().unwrap().path()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Some(folder) = self.0.take().filter(|_| std::thread::panicking()) {
+            println!("the lake and the engine's log are in {}", folder.keep().display());
+        }
     }
 }

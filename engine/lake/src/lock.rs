@@ -20,6 +20,15 @@ pub enum LockError {
         /// Text that the holder wrote into the file: its process number.
         holder: String,
     },
+    /// The lake's folder does not exist and cannot be created.
+    #[error("cannot create the folder {folder}")]
+    NoFolder {
+        /// Folder of the lake.
+        folder: PathBuf,
+        /// The operating system's error.
+        #[source]
+        source: io::Error,
+    },
     /// The operating system refused the operation.
     #[error("cannot lock {path}")]
     Io {
@@ -86,10 +95,10 @@ pub fn reading(lake: &Path) -> Option<Lock> {
 
 fn open_lock(lake: &Path, name: &str) -> Result<(File, PathBuf), LockError> {
     let path = lake.join(name);
-    let opened = folder::create(lake).and_then(|()| {
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)
-    });
-    match opened {
+    folder::create(lake)
+        .map_err(|source| LockError::NoFolder { folder: lake.to_owned(), source })?;
+    let mut options = OpenOptions::new();
+    match options.read(true).write(true).create(true).truncate(false).open(&path) {
         Ok(file) => Ok((file, path)),
         Err(source) => Err(LockError::Io { path, source }),
     }
@@ -107,6 +116,15 @@ fn signed(mut file: File, path: PathBuf) -> Result<Lock, LockError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_made_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let refused = recording(&file.join("lake")).unwrap_err().to_string();
+        assert!(refused.starts_with("cannot create the folder "), "{refused}");
+    }
 
     #[test]
     fn a_lake_has_one_recorder_and_says_who_has_it() {

@@ -5,7 +5,6 @@
 //! venues, runs the engine on it as `run` would, and watches the result as a client of the
 //! broadcast.
 
-use anyhow::Context;
 use clap::Args;
 use exchange_sim::{
     INSTRUMENTS, ModelOptions, Options, SimError, Simulator, Source, Speed, TapeOptions,
@@ -37,8 +36,8 @@ const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
     /// Stop after this many seconds, instead of at Ctrl-C or at the end of a tape.
-    #[arg(long = "for", value_name = "SECONDS")]
-    seconds: Option<f64>,
+    #[arg(long = "for", value_name = "SECONDS", value_parser = crate::seconds)]
+    limit: Option<Duration>,
     /// Folder of the lake that quotes are recorded into.
     #[arg(long, value_name = "DIR", default_value = "lake")]
     lake: PathBuf,
@@ -83,7 +82,6 @@ pub(crate) struct Demo {
 
 /// Runs the demo and returns its exit code.
 pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
-    let limit = demo.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
     process::check_summary(demo.summary.as_deref())?;
     let simulator = match Simulator::start(options(demo)) {
         Ok(simulator) => simulator,
@@ -101,7 +99,7 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     }
     simulator.release();
     let mut screen = Screen::new(demo, &plan);
-    let summary = engine.supervise(limit, |counters, stop| {
+    let summary = engine.supervise(demo.limit, |counters, stop| {
         screen.show(&view, counters)?;
         if demo.tape.is_some() && simulator.finished() && screen.is_quiet(counters) {
             stop.request();

@@ -57,8 +57,8 @@ struct Run {
     #[arg(long)]
     config: PathBuf,
     /// Stop after this many seconds instead of at Ctrl-C.
-    #[arg(long = "for", value_name = "SECONDS")]
-    seconds: Option<f64>,
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds)]
+    limit: Option<Duration>,
     /// Write the closing summary to this file as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -94,15 +94,20 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
         plan.hist.clone_from(&run.hist);
     }
     process::check_summary(run.summary.as_deref())?;
-    let limit = run.seconds.map(Duration::try_from_secs_f64).transpose()?;
     let engine = process::Process::start(&plan)?;
     eprintln!("broadcast on ws://{}; Ctrl-C seals and stops", engine.address());
     let mut status = process::StatusLine::default();
-    let summary = engine.supervise(limit, |counters, _stop| {
+    let summary = engine.supervise(run.limit, |counters, _stop| {
         eprintln!("{}", status.line(counters)?);
         Ok(())
     })?;
     conclude(&plan, &summary, run.summary.as_deref())
+}
+
+/// Parses a number of seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|it| Duration::try_from_secs_f64(it).ok());
+    seconds.ok_or_else(|| "write a number of seconds, such as 10 or 0.5".to_owned())
 }
 
 /// Draws the latencies if they are written, prints the summary, and returns the exit code.

@@ -31,6 +31,12 @@ pub(super) fn plan(
     host: &Host,
     faults: &mut Faults,
 ) -> (Vec<ThreadPlan>, Vec<FeedPlan>) {
+    if config.threads.is_empty() {
+        let remedy =
+            "say where the agents run: [[threads]]; config/laptop.toml has one thread for all";
+        faults.add("threads", "there is none", remedy);
+        return (Vec::new(), Vec::new());
+    }
     let mut threads = Vec::new();
     let mut placed: BTreeMap<&str, usize> = BTreeMap::new();
     for (place, thread) in config.threads.iter().enumerate() {

@@ -51,7 +51,7 @@ pub struct Compact {
 /// If the file system cannot exchange folders, another compact is running, or the ledger cannot be
 /// written.
 pub fn run(arguments: &Compact) -> anyhow::Result<ExitCode> {
-    ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
+    crate::ensure_lake(&arguments.lake)?;
     let work = Work {
         lake: &arguments.lake,
         now: Clock::host().now(),

@@ -260,11 +260,9 @@ impl Verdict {
             sum.1 += outage.until.map_or(0, |until| until.saturating_sub(outage.from));
         }
         for ((cause, venue), (count, ns)) in sums {
-            let seconds = ns / 1_000_000_000;
-            line(
-                text,
-                &format!("gap         {venue}: {count} by {cause}, {seconds} s of instruments"),
-            );
+            let (seconds, ms) = (ns / 1_000_000_000, ns / 1_000_000 % 1_000);
+            let time = format!("{seconds}.{ms:03} s over all instruments");
+            line(text, &format!("gap         {venue}: {count} by {cause}, {time}"));
         }
     }
 

@@ -32,7 +32,7 @@ pub struct Recover {
 /// # Errors
 /// If an engine is recording into the lake, or its folders cannot be read.
 pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
+    crate::ensure_lake(&arguments.lake)?;
     let catalogue = match &arguments.config {
         None => None,
         // Only its venues and instruments matter.

@@ -51,7 +51,7 @@ type Key = (&'static str, String, String);
 /// If the folder does not exist.
 pub fn run(arguments: &Stats) -> anyhow::Result<ExitCode> {
     let Stats { lake, date, json } = arguments;
-    anyhow::ensure!(lake.is_dir(), "{} is not a folder", lake.display());
+    crate::ensure_lake(lake)?;
     let date = date.map(|date| format!("date={date}"));
     let files = files(lake, date.as_deref());
     let bar = progress::bar("files", files.len() as u64, *json);
@@ -134,7 +134,7 @@ fn add_gaps(entries: &[Entry], date: Option<&str>, sums: &mut BTreeMap<Key, Sum>
 
 fn to_text(sums: &BTreeMap<Key, Sum>) -> String {
     let mut text = format!(
-        "{:<14}{:<14}{:<18}{:>14}{:>8}{:>14}{:>8}  {:<47}gaps\n",
+        "{:<14}{:<14}{:<18}{:>14}{:>8}{:>14}{:>8}  {:<49}gaps\n",
         "table", "venue", "instrument", "rows", "files", "bytes", "B/row", "span, UTC"
     );
     for ((table, venue, instrument), sum) in sums {
@@ -144,7 +144,7 @@ fn to_text(sums: &BTreeMap<Key, Sum>) -> String {
         // Writing into memory cannot fail.
         writeln!(
             text,
-            "{table:<14}{:<14}{:<18}{:>14}{:>8}{:>14}{:>8}  {:<47}{}",
+            "{table:<14}{:<14}{:<18}{:>14}{:>8}{:>14}{:>8}  {:<49}{}",
             all(venue),
             all(instrument),
             sum.rows,

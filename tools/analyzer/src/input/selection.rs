@@ -12,8 +12,8 @@ pub struct Selection {
     pub from: Option<Date>,
     /// The last day, included; if absent, to the end.
     pub to: Option<Date>,
-    /// Patterns for venues as they are named in the lake's folders (`binance_usdm`); if empty, all
-    /// venues.
+    /// Patterns for venues, as they are named in the lake's folders (`binance_usdm`) or by the engine
+    /// (`binance-usdm`); if empty, all venues.
     pub venues: Vec<Glob>,
     /// Patterns for instruments (`BTC/*`, `*USDT`); if empty, all instruments. `*` also matches
     /// `/`.
@@ -43,7 +43,7 @@ impl Selection {
 
 impl Chosen {
     pub(super) fn venue(&self, name: &str) -> bool {
-        matches_any(&self.venues, name)
+        matches_any(&self.venues, name) || matches_any(&self.venues, &name.replace('_', "-"))
     }
 
     pub(super) fn instrument(&self, name: &str) -> bool {
@@ -197,6 +197,16 @@ mod tests {
             let chosen = Selection { instruments, ..Selection::default() }.chosen();
             assert_eq!(chosen.instrument(name), expected, "{pattern} {name}");
             assert!(chosen.venue(name), "no pattern: all venues");
+        }
+    }
+
+    #[test]
+    fn venues_match_by_the_name_of_their_folder_and_by_their_own() {
+        for pattern in ["binance_usdm", "binance-usdm", "{okx,binance-usdm}"] {
+            let venues = vec![Glob::new(pattern).unwrap()];
+            let chosen = Selection { venues, ..Selection::default() }.chosen();
+            assert!(chosen.venue("binance_usdm"), "{pattern}");
+            assert!(!chosen.venue("binance"), "{pattern}");
         }
     }
 
