@@ -233,6 +233,9 @@ impl<N: Network> Broadcast<N> {
         let taken = records.drain(|record| match Topic::of(record) {
             Some(Topic::Spread(spread)) => {
                 shared.tally.spreads.add(1);
+                for event in shared.market.mend(spread).iter().flatten() {
+                    clients.give(Some(event), shared);
+                }
                 let event = shared.market.on_spread(spread);
                 if clients.give(event.as_ref(), shared) {
                     queued.push((spread.leader(), spread.ts_recv));

@@ -77,6 +77,36 @@ fn a_loss_before_the_broadcast_is_told_to_all_and_forgets_the_spreads() {
     assert_eq!(snapshot["spreads"], json!([]));
 }
 
+#[test]
+fn after_a_loss_a_leg_whose_state_was_lost_is_told_to_be_live_before_its_spread() {
+    let mut server = Server::new(catalogue(1, 3), settings());
+    server.send(status(0, 0, State::Live));
+    server.send(status(0, 1, State::Stale));
+    let mut client = server.connect();
+    client.expect(&mut server, "snapshot");
+    // Without a loss, nothing is made up.
+    server.send(spread(0, 0, 2, 10_050));
+    client.expect(&mut server, "spread");
+    server.send(Gap::new(START + 1, 7));
+    client.expect(&mut server, "gap");
+    server.send(spread(0, 0, 1, 10_050));
+    server.send(spread(0, 1, 0, 10_050));
+    server.until("three messages", |_| {
+        client.read();
+        client.seen.len() == 3
+    });
+    assert_eq!(client.types(), ["status", "spread", "spread"], "it is told once");
+    let told = &client.seen[0];
+    assert_eq!(
+        (&told["venue"], &told["health"], &told["previous"], &told["reason"]),
+        (&json!("venue1"), &json!("live"), &json!("stale"), &json!("quote"))
+    );
+    let snapshot = server.connect().expect(&mut server, "snapshot");
+    let states: Vec<&Value> = snapshot["states"].as_array().unwrap().iter().collect();
+    assert_eq!((&states[0]["health"], &states[1]["health"]), (&json!("live"), &json!("live")));
+    assert_eq!(snapshot["spreads"].as_array().unwrap().len(), 2);
+}
+
 /// Returns a `recording` message as clients see it.
 pub(crate) fn recording(state: &str, lost: u64) -> Value {
     json!({"type": "recording", "state": state, "ts_recv": START, "lost": lost})

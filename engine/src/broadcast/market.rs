@@ -100,6 +100,8 @@ pub(super) struct Market {
     keys: Keys,
     latest: Vec<Event>,
     seq: u64,
+    /// Whether records were lost before they came here, so that a state may be out of date.
+    has_lost: bool,
 }
 
 impl Market {
@@ -113,7 +115,7 @@ impl Market {
                 latest[key].record = down(listing.instrument, listing.venue);
             }
         }
-        Market { keys, latest, seq: 0 }
+        Market { keys, latest, seq: 0, has_lost: false }
     }
 
     /// Returns the table's keys.
@@ -129,6 +131,31 @@ impl Market {
     /// Returns the event of a key; `None` for a pair without a spread.
     pub(super) fn latest(&self, key: usize) -> Option<&Event> {
         self.latest.get(key).filter(|event| event.record.kind().is_some())
+    }
+
+    /// Returns the states of a spread's legs that are not live in the table: after a loss they are out
+    /// of date, because a spread has live legs alone. The table has them as live from then on.
+    #[inline]
+    pub(super) fn mend(&mut self, spread: &Spread) -> [Option<Event>; 2] {
+        if !self.has_lost {
+            return [None, None];
+        }
+        [spread.buy_venue, spread.sell_venue].map(|venue| self.mend_leg(spread, venue))
+    }
+
+    #[cold]
+    fn mend_leg(&mut self, spread: &Spread, venue: VenueId) -> Option<Event> {
+        let key = self.keys.state(spread.instrument, venue)?;
+        let known = *self.latest[key].record.get::<Status>()?;
+        (known.state != State::Live as u8).then(|| {
+            self.on_status(&Status {
+                ts_recv: spread.ts_recv,
+                state: State::Live as u8,
+                previous: known.state,
+                reason: Reason::Quote as u8,
+                ..known
+            })
+        })?
     }
 
     /// Numbers a spread and keeps it; `None` if its legs are not in the catalogue.
@@ -163,6 +190,7 @@ impl Market {
 
     /// Forgets every spread: after a loss nobody knows which of them still hold.
     pub(super) fn forget_spreads(&mut self) {
+        self.has_lost = true;
         let pairs = self.latest.iter_mut().skip(self.keys.states());
         pairs.for_each(|event| event.record = Record::zeroed());
     }

@@ -424,14 +424,14 @@ impl Desk {
         }
     }
 
-    /// Sends a change of state, and tells it.
+    /// Sends a change of state, and tells it. Returns whether it was told.
     #[cold]
-    fn pass(&mut self, symbol: usize, status: Status, out: &mut Out<'_>) {
+    fn pass(&mut self, symbol: usize, status: Status, out: &mut Out<'_>) -> bool {
         out.output.pass(status.into());
         let Desk { telling, counters, .. } = self;
         telling.on_status(symbol, &status, &mut |notice| {
             notify(out.notices, notice, &counters.notices_dropped);
-        });
+        })
     }
 
     #[cold]
@@ -480,13 +480,13 @@ impl Desk {
     fn reject(&mut self, rejected: Rejected, bytes: &[u8], now: Nanos, out: &mut Out<'_>) -> Heard {
         let Rejected { reason, symbol } = rejected;
         count(&self.counters.rejected, reason);
-        if let Some(symbol) = symbol {
+        // Of an instrument that stays unreadable, the frame that began it is told, and no other.
+        let is_told = symbol.is_none_or(|symbol| {
             self.counters.unreadable.add(1);
-            if let Some(status) = self.healths[symbol].on_unreadable(now) {
-                self.pass(symbol, status, out);
-            }
-        }
-        if self.is_sample_due(now) {
+            let status = self.healths[symbol].on_unreadable(now);
+            status.is_some_and(|status| self.pass(symbol, status, out))
+        });
+        if is_told && self.is_sample_due(now) {
             let sample = self.advised_sample(rejected, bytes);
             let notice = Notice::Rejected { venue: self.venue, reason, sample };
             notify(out.notices, notice, &self.counters.notices_dropped);

@@ -45,26 +45,29 @@ impl Telling {
         &self.names[symbol]
     }
 
-    /// Tells a change of state, if it needs attention and was not told a short time ago.
+    /// Tells a change of state, if it needs attention and was not told a short time ago. Returns
+    /// whether it was told.
     pub(super) fn on_status(
         &mut self,
         symbol: usize,
         status: &Status,
         tell: &mut impl FnMut(Notice),
-    ) {
+    ) -> bool {
         self.told[symbol].seen = status.ts_recv;
         let codes = State::of_code(status.state).zip(Reason::of_code(status.reason));
         let Some((state, reason)) = codes.filter(|(_, reason)| needs_attention(*reason)) else {
-            return;
+            return false;
         };
         let told = &mut self.told[symbol];
         let now = status.ts_recv;
         told.is_open = true;
         told.reasons.retain(|(_, at)| now.saturating_sub(*at) < AGAIN_AFTER);
-        if told.reasons.iter().all(|(before, _)| *before != reason) {
+        let is_news = told.reasons.iter().all(|(before, _)| *before != reason);
+        if is_news {
             told.reasons.push((reason, now));
             tell(self.notice(symbol, state, reason));
         }
+        is_news
     }
 
     /// Notes that something of an instrument was told elsewhere, so that its end is told here.
@@ -84,7 +87,8 @@ impl Telling {
         if since != self.told[symbol].seen {
             let (state, reason) = (state as u8, reason as u8);
             let status = Status { ts_recv: since, state, reason, ..Status::default() };
-            return self.on_status(symbol, &status, tell);
+            self.on_status(symbol, &status, tell);
+            return;
         }
         let told = &mut self.told[symbol];
         if told.is_open && state == State::Live && WELL_AFTER <= now.saturating_sub(since) {

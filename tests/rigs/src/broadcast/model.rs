@@ -16,6 +16,8 @@ use std::collections::BTreeMap;
 pub struct View {
     pub spreads: BTreeMap<(String, String, String), (u64, String)>,
     pub states: BTreeMap<(String, String), String>,
+    /// Whether states may have been lost: then a spread shows that its legs are live.
+    pub has_lost: bool,
 }
 
 impl View {
@@ -35,12 +37,21 @@ impl View {
             "ended" => {
                 self.spreads.remove(&key_of(message));
             }
-            "gap" if message["reason"] == "engine" => self.spreads.clear(),
+            "gap" if message["reason"] == "engine" => {
+                self.spreads.clear();
+                self.has_lost = true;
+            }
             _ => {}
         }
     }
 
     fn spread(&mut self, s: &Value) {
+        if self.has_lost {
+            for venue in ["buy_venue", "sell_venue"] {
+                let leg = (text(s, "instrument"), text(s, venue));
+                self.states.entry(leg).and_modify(|state| *state = "live".to_owned());
+            }
+        }
         self.spreads.insert(key_of(s), (s["seq"].as_u64().unwrap(), text(s, "sell_px")));
     }
 
