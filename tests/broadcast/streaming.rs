@@ -79,7 +79,7 @@ fn a_loss_before_the_broadcast_is_told_to_all_and_forgets_the_spreads() {
 
 #[test]
 fn after_a_loss_a_leg_whose_state_was_lost_is_told_to_be_live_before_its_spread() {
-    let mut server = Server::new(catalogue(1, 3), settings());
+    let mut server = Server::new(catalogue(2, 3), settings());
     server.send(status(0, 0, State::Live));
     server.send(status(0, 1, State::Stale));
     let mut client = server.connect();
