@@ -37,7 +37,7 @@ use crate::rig::Rig;
 
 /// A report, and the script that replays it.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// Address of the public report, or the kind of fault.
     pub report: &'static str,
     /// What happened.
@@ -52,7 +52,7 @@ pub struct Row {
 
 /// Plays every row, or those whose report contains the text in `ROW`. The first step that fails is
 /// shown with its row.
-pub fn play(rows: &[Row]) {
+pub(crate) fn play(rows: &[Row]) {
     let only = std::env::var("ROW").unwrap_or_default();
     for row in rows.iter().filter(|row| row.report.contains(&only)) {
         println!("{}: {}. Right is: {}", row.report, row.happened, row.right);
