@@ -117,6 +117,36 @@ fn a_refusal_concerns_one_symbol() {
     play(A_REFUSAL_CONCERNS_ONE_SYMBOL);
 }
 
+const A_SYMBOL_THAT_IS_LISTED_AGAIN_IS_NOT_CALLED_REFUSED: &[Row] = &[Row {
+    report: "Venue limits written in comments, not enforced",
+    happened: "a refused symbol was listed later, but gave no quote; it was still called refused",
+    right: "it is silent from the acceptance on, is told so, and is subscribed anew like any other",
+    market: "BTC XXX on okx",
+    script: r#"
+        okx refuses XXX-USDT
+        okx cut
+        wait 1s
+        okx connects
+        keep okx BTC 100.50/100.52 2s
+        wait 1s
+        = BTC okx down disconnected | XXX okx down disconnected | BTC okx silent subscribed | XXX okx silent subscribed | XXX okx refused refused | BTC okx live quote | BTC okx 100.50/100.52
+        okx lists XXX-USDT
+        wait 18s
+        = XXX okx silent subscribed
+        log lost: Connection closed normally | refused XXX-USDT
+        wait 10s
+        = XXX okx silent no_quote
+        log XXX/USDT silent no_quote
+        okx XXX 1.00/1.01
+        = XXX okx live quote | XXX okx 1.00/1.01
+    "#,
+}];
+
+#[test]
+fn a_symbol_that_is_listed_again_is_not_called_refused() {
+    play(A_SYMBOL_THAT_IS_LISTED_AGAIN_IS_NOT_CALLED_REFUSED);
+}
+
 const EVERY_SYMBOL_IS_ASKED_FOR_ONCE_AND_AFTER_EVERY_RECONNECT: &[Row] = &[
     Row {
         report: "https://github.com/bybit-exchange/pybit/issues/13",

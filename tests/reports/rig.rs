@@ -502,6 +502,7 @@ impl Rig {
             "deaf" => place.far.is_deaf = true,
             "hears" => place.far.is_deaf = false,
             "refuses" => drop(place.far.refused.insert(rest.to_owned())),
+            "lists" => assert!(place.far.refused.remove(rest), "{rest} was not refused"),
             _ => {
                 self.quote_step(at, line, step);
                 self.turn();

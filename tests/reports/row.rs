@@ -17,6 +17,7 @@
 //! okx asks 1                        number of lines that are asked for
 //! okx deaf                          the venue answers neither requests nor pings from now on
 //! okx refuses XXX-USDT              the venue refuses this symbol from now on
+//! okx lists XXX-USDT                it accepts it again
 //! wait 5s                           time passes
 //! queue okx BTC 7 100.50/100.60     the venue quotes, and nobody reads it yet
 //! held up                           our thread was held up until now

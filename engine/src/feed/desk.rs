@@ -350,9 +350,7 @@ impl Desk {
                     heard.quote |= self.on_quote(&message, arrival, out);
                 }
                 Message::Refused(answer) => self.on_refused(answer, arrival, bytes, out),
-                Message::Accepted(answer) => {
-                    self.carriers[line].subscriptions.on_accepted(answer);
-                }
+                Message::Accepted(answer) => self.on_accepted(answer, arrival, out),
                 Message::Closing => heard.closing = true,
                 Message::Other => self.counters.other.add(1),
                 Message::Pong => {}
@@ -422,6 +420,16 @@ impl Desk {
         telling.on_status(symbol, &status, &mut |notice| {
             notify(out.notices, notice, &counters.notices_dropped);
         });
+    }
+
+    #[cold]
+    fn on_accepted(&mut self, answer: Answer, arrival: Arrival, out: &mut Out<'_>) {
+        let Arrival { line, ts_recv: now, .. } = arrival;
+        for symbol in self.carriers[line].subscriptions.on_accepted(answer) {
+            if let Some(status) = self.healths[symbol].on_accepted(line, now) {
+                out.output.pass(status.into());
+            }
+        }
     }
 
     #[cold]

@@ -161,12 +161,18 @@ impl Subscriptions {
         self.refused[symbol] = Again::default();
     }
 
-    /// Notes that a subscription was accepted.
-    pub(super) fn on_accepted(&mut self, answer: Answer) {
+    /// Notes that a subscription was accepted. Returns its symbols.
+    pub(super) fn on_accepted(&mut self, answer: Answer) -> Vec<usize> {
         match answer {
-            Answer { symbol: Some(symbol), .. } => self.answered(symbol),
-            Answer { request: Some(request), .. } => self.pending.retain(|p| p.request != request),
-            Answer { request: None, symbol: None } => {}
+            Answer { symbol: Some(symbol), .. } => {
+                self.answered(symbol);
+                vec![symbol]
+            }
+            Answer { request: Some(request), .. } => {
+                let place = self.pending.iter().position(|pending| pending.request == request);
+                place.map_or(Vec::new(), |place| self.pending.swap_remove(place).symbols)
+            }
+            Answer { request: None, symbol: None } => Vec::new(),
         }
     }
 
