@@ -4,10 +4,11 @@
 //! cuts its line again and again, and each time the engine comes back to it. What the engine says of
 //! the strange venue is read from the ledger of its lake.
 
-use crate::far_venue::FarVenue;
+use crate::far_venue::{self, FarVenue, Wanted};
 use crate::rig::{configuration, instrument};
 use exchange_sim::scripted::{Script, Scripted, Seen, Step, Upgrade, What};
 use spreadwire_config::config;
+use spreadwire_engine::feed::Said;
 use spreadwire_lake::ledger::{self, EntryKind};
 use spreadwire_market::clock::{Clock, MILLI};
 use spreadwire_rigs::pipeline::engine_under_test::{EngineUnderTest, PATIENCE};
@@ -39,7 +40,26 @@ fn now_ms() -> u64 {
 
 /// A venue that answers requests, quotes each symbol once it is subscribed, and does these steps.
 fn at_work(name: &'static str, steps: impl IntoIterator<Item = Step>) -> Script {
-    Script::of(steps).answering(move |text| FarVenue::new(name).answers_and_quotes(text, now_ms()))
+    Script::of(steps).answering(move |text| answers_and_quotes(name, text))
+}
+
+/// Returns the answers to a text, and a quote of each symbol that it subscribes.
+fn answers_and_quotes(name: &'static str, text: &str) -> Vec<String> {
+    let (mut far, said) = (FarVenue::new(name), Said::Text(text.to_owned()));
+    let mut texts: Vec<String> = far.answers(&said).into_iter().filter_map(text_of).collect();
+    let words = far_venue::in_words(&said).unwrap_or_default();
+    for symbol in words.strip_prefix("subscribe ").into_iter().flat_map(|list| list.split(' ')) {
+        let (symbol, prices) = (symbol.to_owned(), ("100.50".to_owned(), "100.52".to_owned()));
+        texts.push(far.quote(&Wanted { symbol, number: None, prices, event_ms: now_ms() }));
+    }
+    texts
+}
+
+fn text_of(said: Said) -> Option<String> {
+    match said {
+        Said::Text(text) => Some(text),
+        Said::Binary(_) | Said::Beat | Said::Close => None,
+    }
 }
 
 fn at(name: &str, server: &Scripted) -> config::Venue {
@@ -155,6 +175,12 @@ fn a_refusal_is_told_with_its_reason_and_not_repeated_before_its_time() {
             causes: &["503", "maintenance"],
             attempts_max: 1,
         },
+    ]);
+}
+
+#[test]
+fn a_refusal_without_a_time_is_told_with_its_reason() {
+    meet_each(&[
         Row {
             report: "The venue's reason is thrown away",
             happened: "302: the new address was not shown",

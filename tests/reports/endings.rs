@@ -2,15 +2,13 @@
 
 use crate::row::{Row, play};
 
-#[test]
-fn an_end_that_is_known_before_costs_no_data() {
-    play(&[
-        Row {
-            report: "https://github.com/sieblyio/okx-api/issues/141",
-            happened: "the notice 64008 that the connection will soon be closed was not recognised",
-            right: "a new line is made and in step before the old one is closed; nothing is ever down",
-            market: "BTC ETH on okx bybit",
-            script: r#"
+const AN_END_THAT_IS_KNOWN_BEFORE_COSTS_NO_DATA: &[Row] = &[
+    Row {
+        report: "https://github.com/sieblyio/okx-api/issues/141",
+        happened: "the notice 64008 that the connection will soon be closed was not recognised",
+        right: "a new line is made and in step before the old one is closed; nothing is ever down",
+        market: "BTC ETH on okx bybit",
+        script: r#"
                 okx > subscribe BTC-USDT ETH-USDT
                 bybit BTC 100.50/100.52
                 okx BTC 100.50/100.52
@@ -31,14 +29,14 @@ fn an_end_that_is_known_before_costs_no_data() {
                 snapshot BTC okx>bybit | BTC bybit>okx
                 = BTC bybit live quote | BTC bybit 100.50/100.52 | BTC okx live quote | BTC okx 100.50/100.52 | BTC okx>bybit | BTC bybit>okx | ETH okx live quote | ETH okx 10.50/10.52 | BTC okx 100.60/100.62 | ETH okx 10.60/10.62 | ETH okx 10.61/10.63
             "#,
-        },
-        Row {
-            report: "https://github.com/yubing744/trading-gpt/issues/90",
-            happened: "a count of connections was logged as an error, and the notice of the end too",
-            right: "the count means nothing to us; and one notice, however often it comes, is one \
+    },
+    Row {
+        report: "https://github.com/yubing744/trading-gpt/issues/90",
+        happened: "a count of connections was logged as an error, and the notice of the end too",
+        right: "the count means nothing to us; and one notice, however often it comes, is one \
                     replacement",
-            market: "BTC on okx",
-            script: r#"
+        market: "BTC on okx",
+        script: r#"
                 okx BTC 100.50/100.52
                 okx < {"event":"channel-conn-count","channel":"bbo-tbt","connCount":"2","connId":"abcd1234"}
                 okx < {"event":"notice","code":"64008","msg":"The connection will soon be closed","connId":"a"}
@@ -48,13 +46,13 @@ fn an_end_that_is_known_before_costs_no_data() {
                 log replacing: the venue announced its end
                 count okx rejected.unknown_message 0
             "#,
-        },
-        Row {
-            report: "https://github.com/c9s/bbgo/pull/2552",
-            happened: "nobody knew Binance's announcement of a shutdown",
-            right: "as for OKX; and if the old line ends before the new one is made, it is down until then",
-            market: "BTC on binance",
-            script: r#"
+    },
+    Row {
+        report: "https://github.com/c9s/bbgo/pull/2552",
+        happened: "nobody knew Binance's announcement of a shutdown",
+        right: "as for OKX; and if the old line ends before the new one is made, it is down until then",
+        market: "BTC on binance",
+        script: r#"
                 binance BTC 100.50/100.52
                 = BTC binance live quote | BTC binance 100.50/100.52
                 binance < {"stream":"btcusdt@bookTicker","data":{"e":"serverShutdown","E":$now}}
@@ -68,25 +66,25 @@ fn an_end_that_is_known_before_costs_no_data() {
                 = BTC binance silent subscribed | BTC binance live quote | BTC binance 100.60/100.62 | BTC binance stale quiet
                 binance asks 0
             "#,
-        },
-        Row {
-            report: "https://github.com/binance/binance-connector-rust/issues/26",
-            happened: "nothing was done about the end of every connection after 24 h",
-            right: "it is replaced in time",
-            market: "BTC on binance-usdm",
-            script: r#"
+    },
+    Row {
+        report: "https://github.com/binance/binance-connector-rust/issues/26",
+        happened: "nothing was done about the end of every connection after 24 h",
+        right: "it is replaced in time",
+        market: "BTC on binance-usdm",
+        script: r#"
                 keep binance-usdm BTC 100.50/100.52 4s
                 wait 23h
                 binance-usdm asks 1
                 log replacing: its time is nearly over
             "#,
-        },
-        Row {
-            report: "https://github.com/binance/binance-connector-rust/issues/96",
-            happened: "the old connection, closed on purpose, was made again as well: each quote came twice",
-            right: "a line that was closed on purpose is not made again",
-            market: "BTC on binance",
-            script: r#"
+    },
+    Row {
+        report: "https://github.com/binance/binance-connector-rust/issues/96",
+        happened: "the old connection, closed on purpose, was made again as well: each quote came twice",
+        right: "a line that was closed on purpose is not made again",
+        market: "BTC on binance",
+        script: r#"
                 binance BTC 100.50/100.52
                 binance < {"e":"serverShutdown","E":$now}
                 wait 100ms
@@ -97,19 +95,21 @@ fn an_end_that_is_known_before_costs_no_data() {
                 binance asks 0
                 count binance connects 2
             "#,
-        },
-    ]);
-}
+    },
+];
 
 #[test]
-fn a_sudden_end_is_told_and_mended() {
-    play(&[
-        Row {
-            report: "https://github.com/sammchardy/python-binance/issues/1608",
-            happened: "a close with code 1001 ended the read loop for good",
-            right: "every end, clean or not, takes the symbols down and is followed by a new line",
-            market: "BTC on binance",
-            script: r#"
+fn an_end_that_is_known_before_costs_no_data() {
+    play(AN_END_THAT_IS_KNOWN_BEFORE_COSTS_NO_DATA);
+}
+
+const A_SUDDEN_END_IS_TOLD_AND_MENDED: &[Row] = &[
+    Row {
+        report: "https://github.com/sammchardy/python-binance/issues/1608",
+        happened: "a close with code 1001 ended the read loop for good",
+        right: "every end, clean or not, takes the symbols down and is followed by a new line",
+        market: "BTC on binance",
+        script: r#"
                 binance BTC 100.50/100.52
                 binance cut
                 = BTC binance live quote | BTC binance 100.50/100.52 | BTC binance down disconnected
@@ -118,13 +118,13 @@ fn a_sudden_end_is_told_and_mended() {
                 binance BTC 100.50/100.52
                 = BTC binance silent subscribed | BTC binance live quote
             "#,
-        },
-        Row {
-            report: "https://github.com/binance/binance-connector-python/issues/442",
-            happened: "a silent reconnect left a gap that nobody was told of",
-            right: "the gap is visible from the cut to the first fresh message",
-            market: "BTC on binance okx",
-            script: r#"
+    },
+    Row {
+        report: "https://github.com/binance/binance-connector-python/issues/442",
+        happened: "a silent reconnect left a gap that nobody was told of",
+        right: "the gap is visible from the cut to the first fresh message",
+        market: "BTC on binance okx",
+        script: r#"
                 okx BTC 100.50/100.52
                 binance BTC 100.50/100.52
                 binance cut
@@ -136,13 +136,13 @@ fn a_sudden_end_is_told_and_mended() {
                 binance BTC 100.50/100.52
                 snapshot BTC binance>okx | BTC okx>binance
             "#,
-        },
-        Row {
-            report: "https://github.com/hummingbot/hummingbot/issues/8250",
-            happened: "the log said re-subscribed after a close, but no data came",
-            right: "a subscription makes nothing live",
-            market: "BTC on okx",
-            script: r#"
+    },
+    Row {
+        report: "https://github.com/hummingbot/hummingbot/issues/8250",
+        happened: "the log said re-subscribed after a close, but no data came",
+        right: "a subscription makes nothing live",
+        market: "BTC on okx",
+        script: r#"
                 okx BTC 100.50/100.52
                 okx cut
                 wait 1s
@@ -152,13 +152,13 @@ fn a_sudden_end_is_told_and_mended() {
                 wait 4s
                 = BTC okx silent no_quote
             "#,
-        },
-        Row {
-            report: "https://github.com/bmoscon/cryptofeed/issues/545",
-            happened: "one connection that ended made the feeds of others stall",
-            right: "the others go on",
-            market: "BTC on okx binance bybit",
-            script: r#"
+    },
+    Row {
+        report: "https://github.com/bmoscon/cryptofeed/issues/545",
+        happened: "one connection that ended made the feeds of others stall",
+        right: "the others go on",
+        market: "BTC on okx binance bybit",
+        script: r#"
                 keep binance BTC 100.50/100.52 1s
                 keep bybit BTC 100.50/100.52 1s
                 okx BTC 100.50/100.52
@@ -167,6 +167,10 @@ fn a_sudden_end_is_told_and_mended() {
                 okx asks 1
                 snapshot BTC binance>bybit | BTC bybit>binance
             "#,
-        },
-    ]);
+    },
+];
+
+#[test]
+fn a_sudden_end_is_told_and_mended() {
+    play(A_SUDDEN_END_IS_TOLD_AND_MENDED);
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// One venue.
 #[derive(Debug)]
-pub struct FarVenue {
+pub(crate) struct FarVenue {
     pub name: &'static str,
     /// Whether it answers nothing.
     pub is_deaf: bool,
@@ -18,7 +18,7 @@ pub struct FarVenue {
 
 /// A quote that a script asks for.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub(crate) struct Wanted {
     pub symbol: String,
     /// Number, or the one after the last.
     pub number: Option<u64>,
@@ -29,13 +29,13 @@ pub struct Wanted {
 }
 
 impl FarVenue {
-    pub fn new(name: &'static str) -> FarVenue {
+    pub(crate) fn new(name: &'static str) -> FarVenue {
         let (refused, numbers) = (BTreeSet::new(), BTreeMap::new());
         FarVenue { name, is_deaf: false, refused, numbers }
     }
 
     /// Returns a quote in the venue's own form.
-    pub fn quote(&mut self, wanted: &Wanted) -> String {
+    pub(crate) fn quote(&mut self, wanted: &Wanted) -> String {
         let Wanted { symbol, number, prices: (bid, ask), event_ms: ms } = wanted;
         let last = self.numbers.entry(symbol.clone()).or_insert(1_000);
         let u = number.unwrap_or(*last + 1);
@@ -61,7 +61,7 @@ impl FarVenue {
     }
 
     /// Returns the answers to what was sent on a line.
-    pub fn answers(&self, said: &Said) -> Vec<Said> {
+    pub(crate) fn answers(&self, said: &Said) -> Vec<Said> {
         if self.is_deaf {
             return Vec::new();
         }
@@ -70,17 +70,6 @@ impl FarVenue {
             Said::Text(text) => self.answer(text).into_iter().map(Said::Text).collect(),
             Said::Close | Said::Binary(_) => Vec::new(),
         }
-    }
-
-    /// Returns the answers to a text, and a quote of each symbol that it subscribes.
-    pub fn answers_and_quotes(&mut self, text: &str, now_ms: u64) -> Vec<String> {
-        let mut texts = self.answer(text);
-        let Some(request) = (text != "ping").then(|| Request::read(text)) else { return texts };
-        for symbol in request.symbols.into_iter().filter(|_| request.op == "subscribe") {
-            let prices = ("100.50".to_owned(), "100.52".to_owned());
-            texts.push(self.quote(&Wanted { symbol, number: None, prices, event_ms: now_ms }));
-        }
-        texts
     }
 
     fn answer(&self, text: &str) -> Vec<String> {
@@ -160,7 +149,7 @@ fn symbol_of(argument: &Value) -> String {
 }
 
 /// Returns what was sent in words: `subscribe BTC-USDT ETH-USDT`; `None` for a heartbeat.
-pub fn in_words(said: &Said) -> Option<String> {
+pub(crate) fn in_words(said: &Said) -> Option<String> {
     match said {
         Said::Beat => None,
         Said::Close => Some("close".to_owned()),

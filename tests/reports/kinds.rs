@@ -3,16 +3,14 @@
 use crate::rig::Rig;
 use crate::row::{Row, play};
 
-#[test]
-fn an_unreadable_quote_ends_the_old_one() {
-    play(&[
-        Row {
-            report: "An unreadable quote leaves the old one live",
-            happened: "the tick was refined from two decimals to three; the old price stayed live",
-            right: "the first quote that cannot be kept exactly ends the picture, the next that can \
+const AN_UNREADABLE_QUOTE_ENDS_THE_OLD_ONE: &[Row] = &[
+    Row {
+        report: "An unreadable quote leaves the old one live",
+        happened: "the tick was refined from two decimals to three; the old price stayed live",
+        right: "the first quote that cannot be kept exactly ends the picture, the next that can \
                     begins it again, however they are mixed",
-            market: "BTC on binance okx",
-            script: r#"
+        market: "BTC on binance okx",
+        script: r#"
                 okx BTC 101.50/101.52
                 binance BTC 5 100.50/100.52
                 = BTC okx live quote | BTC okx 101.50/101.52 | BTC binance live quote | BTC binance 100.50/100.52 | BTC binance>okx | opened BTC binance>okx | BTC okx>binance
@@ -29,13 +27,13 @@ fn an_unreadable_quote_ends_the_old_one() {
                 = BTC binance unreadable unreadable | closed BTC binance>okx leg_not_live | ended BTC binance>okx leg_not_live | ended BTC okx>binance leg_not_live
                 count binance unreadable 3
             "#,
-        },
-        Row {
-            report: "An unreadable quote leaves the old one live",
-            happened: "null, an empty text, NaN and a negative number in the place of a price",
-            right: "each ends the picture of its own symbol and of no other",
-            market: "BTC ETH on okx binance",
-            script: r#"
+    },
+    Row {
+        report: "An unreadable quote leaves the old one live",
+        happened: "null, an empty text, NaN and a negative number in the place of a price",
+        right: "each ends the picture of its own symbol and of no other",
+        market: "BTC ETH on okx binance",
+        script: r#"
                 okx BTC 5 100.50/100.52
                 okx ETH 5 10.50/10.52
                 = BTC okx live quote | BTC okx 100.50/100.52 | ETH okx live quote | ETH okx 10.50/10.52
@@ -53,13 +51,13 @@ fn an_unreadable_quote_ends_the_old_one() {
                 count okx rejected.bad_number 3
                 count okx rejected.negative 1
             "#,
-        },
-        Row {
-            report: "An unreadable quote leaves the old one live",
-            happened: "event times came in microseconds instead of milliseconds",
-            right: "such a time is none: the quote cannot be read, and the next one in ms can",
-            market: "BTC on binance-usdm okx",
-            script: r#"
+    },
+    Row {
+        report: "An unreadable quote leaves the old one live",
+        happened: "event times came in microseconds instead of milliseconds",
+        right: "such a time is none: the quote cannot be read, and the next one in ms can",
+        market: "BTC on binance-usdm okx",
+        script: r#"
                 binance-usdm BTC 5 100.50/100.52
                 = BTC binance-usdm live quote | BTC binance-usdm 100.50/100.52
                 binance-usdm < {"e":"bookTicker","u":6,"E":$micros,"T":$micros,"s":"BTCUSDT","b":"100.5","B":"1","a":"100.6","A":"1"}
@@ -67,19 +65,21 @@ fn an_unreadable_quote_ends_the_old_one() {
                 binance-usdm BTC 7 100.50/100.52
                 = BTC binance-usdm live quote
             "#,
-        },
-    ]);
-}
+    },
+];
 
 #[test]
-fn no_quote_to_trade_on_is_an_end() {
-    play(&[
-        Row {
-            report: "No output is taken for an end",
-            happened: "a leg lost its ask, and then both sides; no message said so",
-            right: "each is a state of its own that ends every pair, for clients that come later too",
-            market: "BTC on okx bybit",
-            script: r#"
+fn an_unreadable_quote_ends_the_old_one() {
+    play(AN_UNREADABLE_QUOTE_ENDS_THE_OLD_ONE);
+}
+
+const NO_QUOTE_TO_TRADE_ON_IS_AN_END: &[Row] = &[
+    Row {
+        report: "No output is taken for an end",
+        happened: "a leg lost its ask, and then both sides; no message said so",
+        right: "each is a state of its own that ends every pair, for clients that come later too",
+        market: "BTC on okx bybit",
+        script: r#"
                 bybit BTC 101.50/101.52
                 okx BTC 100.50/100.52
                 = BTC bybit live quote | BTC bybit 101.50/101.52 | BTC okx live quote | BTC okx 100.50/100.52 | BTC okx>bybit | opened BTC okx>bybit | BTC bybit>okx
@@ -97,13 +97,13 @@ fn no_quote_to_trade_on_is_an_end() {
                 bybit BTC 101.50/101.52
                 = BTC okx live quote | BTC okx 100.50/100.52 | BTC bybit live quote | BTC bybit 101.50/101.52 | BTC bybit>okx | BTC okx>bybit | opened BTC okx>bybit
             "#,
-        },
-        Row {
-            report: "No output is taken for an end",
-            happened: "a halted symbol was quoted as zeros each second",
-            right: "a price of zero is no price",
-            market: "BTC on binance okx",
-            script: r#"
+    },
+    Row {
+        report: "No output is taken for an end",
+        happened: "a halted symbol was quoted as zeros each second",
+        right: "a price of zero is no price",
+        market: "BTC on binance okx",
+        script: r#"
                 okx BTC 101.50/101.52
                 binance BTC 100.50/100.52
                 = BTC okx live quote | BTC okx 101.50/101.52 | BTC binance live quote | BTC binance 100.50/100.52 | BTC binance>okx | opened BTC binance>okx | BTC okx>binance
@@ -113,19 +113,21 @@ fn no_quote_to_trade_on_is_an_end() {
                 =
                 snapshot
             "#,
-        },
-    ]);
-}
+    },
+];
 
 #[test]
-fn age_is_not_judged_by_our_own_stamp_alone() {
-    play(&[
-        Row {
-            report: "Age by our own stamp only",
-            happened: "quotes with event times a minute old were live",
-            right: "they lag, and no pair is made of them",
-            market: "BTC on binance-usdm okx",
-            script: r#"
+fn no_quote_to_trade_on_is_an_end() {
+    play(NO_QUOTE_TO_TRADE_ON_IS_AN_END);
+}
+
+const AGE_IS_NOT_JUDGED_BY_OUR_OWN_STAMP_ALONE: &[Row] = &[
+    Row {
+        report: "Age by our own stamp only",
+        happened: "quotes with event times a minute old were live",
+        right: "they lag, and no pair is made of them",
+        market: "BTC on binance-usdm okx",
+        script: r#"
                 okx BTC 101.50/101.52
                 binance-usdm BTC 100.50/100.52 -60s
                 binance-usdm BTC 100.50/100.52 -60s
@@ -135,13 +137,13 @@ fn age_is_not_judged_by_our_own_stamp_alone() {
                 binance-usdm BTC 100.50/100.52 -3s
                 = BTC binance-usdm lagging lag | closed BTC binance-usdm>okx leg_not_live | ended BTC binance-usdm>okx leg_not_live | ended BTC okx>binance-usdm leg_not_live
             "#,
-        },
-        Row {
-            report: "Age by our own stamp only",
-            happened: "quotes that had waited while the hot thread was held up were read as fresh",
-            right: "nothing is live until all that waited was read, and the last of it is the present",
-            market: "BTC on okx binance",
-            script: r#"
+    },
+    Row {
+        report: "Age by our own stamp only",
+        happened: "quotes that had waited while the hot thread was held up were read as fresh",
+        right: "nothing is live until all that waited was read, and the last of it is the present",
+        market: "BTC on okx binance",
+        script: r#"
                 binance BTC 101.50/101.52
                 okx BTC 5 101.40/101.45
                 = BTC binance live quote | BTC binance 101.50/101.52 | BTC okx live quote | BTC okx 101.40/101.45 | BTC okx>binance | BTC binance>okx
@@ -150,14 +152,14 @@ fn age_is_not_judged_by_our_own_stamp_alone() {
                 held up
                 = BTC okx lagging held_up | ended BTC okx>binance leg_not_live | ended BTC binance>okx leg_not_live | BTC okx 98.00/98.02 | BTC okx 101.41/101.46 | BTC okx live quote | BTC binance lagging held_up | BTC binance live quote
             "#,
-        },
-        Row {
-            report: "Age by our own stamp only",
-            happened: "a quote at 0.01 opened an opportunity at 59 million percent",
-            right: "a jump is not believed until the next quotes confirm it; and two venues that are \
+    },
+    Row {
+        report: "Age by our own stamp only",
+        happened: "a quote at 0.01 opened an opportunity at 59 million percent",
+        right: "a jump is not believed until the next quotes confirm it; and two venues that are \
                     further apart than a spread can be are no pair",
-            market: "BTC on okx binance",
-            script: r#"
+        market: "BTC on okx binance",
+        script: r#"
                 binance BTC 100.50/100.52
                 okx BTC 5 100.50/100.52
                 = BTC binance live quote | BTC binance 100.50/100.52 | BTC okx live quote | BTC okx 100.50/100.52 | BTC okx>binance | BTC binance>okx
@@ -173,19 +175,21 @@ fn age_is_not_judged_by_our_own_stamp_alone() {
                 = BTC okx unreadable implausible | ended BTC okx>binance leg_not_live | ended BTC binance>okx leg_not_live | BTC okx 50.00/50.02 | BTC okx live quote
                 snapshot
             "#,
-        },
-    ]);
-}
+    },
+];
 
 #[test]
-fn a_dead_symbol_is_told_and_mended() {
-    play(&[
-        Row {
-            report: "A single dead symbol is neither told nor mended",
-            happened: "a symbol was acknowledged and never sent",
-            right: "it is silent, not down; it is told once with its name, and subscribed anew alone",
-            market: "BTC XXX on binance",
-            script: r#"
+fn age_is_not_judged_by_our_own_stamp_alone() {
+    play(AGE_IS_NOT_JUDGED_BY_OUR_OWN_STAMP_ALONE);
+}
+
+const A_DEAD_SYMBOL_IS_TOLD_AND_MENDED: &[Row] = &[
+    Row {
+        report: "A single dead symbol is neither told nor mended",
+        happened: "a symbol was acknowledged and never sent",
+        right: "it is silent, not down; it is told once with its name, and subscribed anew alone",
+        market: "BTC XXX on binance",
+        script: r#"
                 binance > subscribe BTCUSDT XXXUSDT
                 keep binance BTC 100.50/100.52 1s
                 wait 58s
@@ -204,13 +208,13 @@ fn a_dead_symbol_is_told_and_mended() {
                 = 
                 log
             "#,
-        },
-        Row {
-            report: "A single dead symbol is neither told nor mended",
-            happened: "a symbol was acknowledged and never sent, however often it was subscribed",
-            right: "a new line is tried once; and then once an hour",
-            market: "BTC XXX on binance",
-            script: r#"
+    },
+    Row {
+        report: "A single dead symbol is neither told nor mended",
+        happened: "a symbol was acknowledged and never sent, however often it was subscribed",
+        right: "a new line is tried once; and then once an hour",
+        market: "BTC XXX on binance",
+        script: r#"
                 keep binance BTC 100.50/100.52 1s
                 wait 3m
                 log XXX/USDT silent no_quote
@@ -225,13 +229,13 @@ fn a_dead_symbol_is_told_and_mended() {
                 log
                 = 
             "#,
-        },
-        Row {
-            report: "A single dead symbol is neither told nor mended",
-            happened: "one of two symbols stopped, at a venue that repeats every 3 s",
-            right: "it is stale, then told as dead and subscribed anew; the other goes on",
-            market: "BTC ETH on bybit",
-            script: r#"
+    },
+    Row {
+        report: "A single dead symbol is neither told nor mended",
+        happened: "one of two symbols stopped, at a venue that repeats every 3 s",
+        right: "it is stale, then told as dead and subscribed anew; the other goes on",
+        market: "BTC ETH on bybit",
+        script: r#"
                 bybit > subscribe BTCUSDT ETHUSDT
                 keep bybit BTC 100.50/100.52 3s
                 bybit ETH 5 10.50/10.52
@@ -246,13 +250,13 @@ fn a_dead_symbol_is_told_and_mended() {
                 bybit ETH 5 10.50/10.52
                 = ETH bybit live quote
             "#,
-        },
-        Row {
-            report: "A single dead symbol is neither told nor mended",
-            happened: "update numbers fell back on one connection; every quote was dropped for ever",
-            right: "a gap at once, and a new numbering once a second number confirms it",
-            market: "BTC on binance",
-            script: r#"
+    },
+    Row {
+        report: "A single dead symbol is neither told nor mended",
+        happened: "update numbers fell back on one connection; every quote was dropped for ever",
+        right: "a gap at once, and a new numbering once a second number confirms it",
+        market: "BTC on binance",
+        script: r#"
                 binance BTC 9000 100.50/100.52
                 = BTC binance live quote | BTC binance 100.50/100.52
                 binance BTC 5 100.60/100.62
@@ -261,14 +265,14 @@ fn a_dead_symbol_is_told_and_mended() {
                 binance BTC 7 100.64/100.66
                 = BTC binance live quote | BTC binance 100.61/100.63 | BTC binance 100.64/100.66
             "#,
-        },
-        Row {
-            report: "A single dead symbol is neither told nor mended",
-            happened: "data stopped while pings were answered",
-            right: "the quotes grow stale within the limit of age, the symbols are subscribed anew, \
+    },
+    Row {
+        report: "A single dead symbol is neither told nor mended",
+        happened: "data stopped while pings were answered",
+        right: "the quotes grow stale within the limit of age, the symbols are subscribed anew, \
                     and the line is given up in the end",
-            market: "BTC ETH on okx",
-            script: r#"
+        market: "BTC ETH on okx",
+        script: r#"
                 okx > subscribe BTC-USDT ETH-USDT
                 okx BTC 100.50/100.52
                 okx ETH 10.50/10.52
@@ -282,18 +286,20 @@ fn a_dead_symbol_is_told_and_mended() {
                 = BTC okx down silent | ETH okx down silent
                 log lost: alive, but no quote within the limit
             "#,
-        },
-    ]);
-}
+    },
+];
 
 #[test]
-fn a_refused_symbol_costs_few_requests_and_no_other_symbol() {
-    play(&[Row {
-        report: "Venue limits written in comments, not enforced",
-        happened: "one unknown symbol was asked for every 15 s for ever, and good ones again with it",
-        right: "it alone is asked for again, after waits that grow to an hour",
-        market: "BTC ETH XXX on okx",
-        script: r#"
+fn a_dead_symbol_is_told_and_mended() {
+    play(A_DEAD_SYMBOL_IS_TOLD_AND_MENDED);
+}
+
+const A_REFUSED_SYMBOL_COSTS_FEW_REQUESTS_AND_NO_OTHER_SYMBOL: &[Row] = &[Row {
+    report: "Venue limits written in comments, not enforced",
+    happened: "one unknown symbol was asked for every 15 s for ever, and good ones again with it",
+    right: "it alone is asked for again, after waits that grow to an hour",
+    market: "BTC ETH XXX on okx",
+    script: r#"
             okx > subscribe BTC-USDT ETH-USDT XXX-USDT
             okx refuses XXX-USDT
             okx cut
@@ -317,7 +323,11 @@ fn a_refused_symbol_costs_few_requests_and_no_other_symbol() {
             wait 3h
             okx > subscribe XXX-USDT | subscribe XXX-USDT | subscribe XXX-USDT
         "#,
-    }]);
+}];
+
+#[test]
+fn a_refused_symbol_costs_few_requests_and_no_other_symbol() {
+    play(A_REFUSED_SYMBOL_COSTS_FEW_REQUESTS_AND_NO_OTHER_SYMBOL);
 }
 
 #[test]
@@ -342,15 +352,13 @@ fn many_symbols_with_bad_ones_among_them_stay_far_below_the_venues_limit() {
     assert!(10 + refused.len() <= sent.len() && sent.len() < HOURLY / 4, "{sent:#?}");
 }
 
-#[test]
-fn an_announced_end_costs_no_data() {
-    play(&[
-        Row {
-            report: "Break before make",
-            happened: "an announced shutdown was met by closing; data were missing until the next line",
-            right: "the new line is made and heard before the old one is closed",
-            market: "BTC on binance",
-            script: r#"
+const AN_ANNOUNCED_END_COSTS_NO_DATA: &[Row] = &[
+    Row {
+        report: "Break before make",
+        happened: "an announced shutdown was met by closing; data were missing until the next line",
+        right: "the new line is made and heard before the old one is closed",
+        market: "BTC on binance",
+        script: r#"
                 binance > subscribe BTCUSDT
                 keep binance BTC 100.50/100.52 1s
                 = BTC binance live quote | BTC binance 100.50/100.52
@@ -364,13 +372,13 @@ fn an_announced_end_costs_no_data() {
                 binance > subscribe BTCUSDT | close
                 log lost: replaced by a new line
             "#,
-        },
-        Row {
-            report: "Break before make",
-            happened: "the venue ends every connection after 24 h, and nobody had planned for it",
-            right: "the line is replaced before, in the same way",
-            market: "BTC on binance",
-            script: r#"
+    },
+    Row {
+        report: "Break before make",
+        happened: "the venue ends every connection after 24 h, and nobody had planned for it",
+        right: "the line is replaced before, in the same way",
+        market: "BTC on binance",
+        script: r#"
                 binance > subscribe BTCUSDT
                 keep binance BTC 100.50/100.52 4s
                 wait 22h
@@ -385,6 +393,10 @@ fn an_announced_end_costs_no_data() {
                 binance > subscribe BTCUSDT | close
                 log lost: replaced by a new line
             "#,
-        },
-    ]);
+    },
+];
+
+#[test]
+fn an_announced_end_costs_no_data() {
+    play(AN_ANNOUNCED_END_COSTS_NO_DATA);
 }

@@ -53,7 +53,7 @@ struct Kept {
 }
 
 /// A market.
-pub struct Rig {
+pub(crate) struct Rig {
     now: Nanos,
     plan: Plan,
     places: Vec<Place>,
@@ -91,7 +91,7 @@ fn plan(market: &str) -> Plan {
 }
 
 /// Returns a base against USDT, on these venues or on all.
-pub fn instrument(base: &str, venues: Option<&[&str]>) -> config::Instrument {
+pub(crate) fn instrument(base: &str, venues: Option<&[&str]>) -> config::Instrument {
     config::Instrument {
         place: config::Place::default(),
         name: format!("{base}/USDT"),
@@ -103,7 +103,7 @@ pub fn instrument(base: &str, venues: Option<&[&str]>) -> config::Instrument {
 }
 
 /// Returns a configuration with one thread, and the defaults of everything that rows are about.
-pub fn configuration(
+pub(crate) fn configuration(
     venues: Vec<config::Venue>,
     instruments: impl Iterator<Item = config::Instrument>,
 ) -> Config {
@@ -152,7 +152,7 @@ fn connection(plan: &Plan, venue: VenueId) -> ConnectionPlan {
 
 impl Rig {
     /// Makes a market in words, with every line open and subscribed.
-    pub fn new(market: &str) -> Rig {
+    pub(crate) fn new(market: &str) -> Rig {
         let plan = plan(market);
         let count = market.split_once(" on ").unwrap().1.split(' ').count();
         let ids = (0..).map(VenueId).take(count);
@@ -439,7 +439,7 @@ impl Rig {
     ///
     /// # Panics
     /// If it expects something else than what happened, or is no step.
-    pub fn step(&mut self, step: &str) {
+    pub(crate) fn step(&mut self, step: &str) {
         let (word, rest) = step.split_once(' ').unwrap_or((step, ""));
         match word {
             "=" => {
@@ -502,6 +502,7 @@ impl Rig {
             "deaf" => place.far.is_deaf = true,
             "hears" => place.far.is_deaf = false,
             "refuses" => drop(place.far.refused.insert(rest.to_owned())),
+            "lists" => assert!(place.far.refused.remove(rest), "{rest} was not refused"),
             _ => {
                 self.quote_step(at, line, step);
                 self.turn();
@@ -524,13 +525,13 @@ impl Rig {
     }
 
     /// Takes what a venue was sent, but for pings.
-    pub fn take_sent(&mut self, venue: &str) -> Vec<String> {
+    pub(crate) fn take_sent(&mut self, venue: &str) -> Vec<String> {
         let at = self.place(venue).0;
         std::mem::take(&mut self.places[at].sent)
     }
 
     /// Returns whether a line is asked for.
-    pub fn asks(&self, venue: &str) -> bool {
+    pub(crate) fn asks(&self, venue: &str) -> bool {
         !self.places[self.place(venue).0].asked.is_empty()
     }
 
@@ -564,26 +565,26 @@ impl Rig {
     }
 
     /// Returns the time, ms since 1970 UTC.
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.now / MILLI
     }
 
     /// Returns the state of a symbol, as it was said last.
-    pub fn state(&self, venue: &str, base: &str) -> State {
+    pub(crate) fn state(&self, venue: &str, base: &str) -> State {
         let of_it = |key: &&(VenueId, InstrumentId)| self.leg(**key) == format!("{base} {venue}");
         self.states.keys().find(of_it).map_or(State::Down, |key| self.states[key])
     }
 
     /// Checks that a client which was there from the beginning knows the pairs that stand, and no
     /// other.
-    pub fn assert_a_client_hears_the_same(&mut self) {
+    pub(crate) fn assert_a_client_hears_the_same(&mut self) {
         self.listener.listen(&mut self.server);
         let standing: BTreeSet<String> = self.standing.iter().map(|way| self.way(*way)).collect();
         assert_eq!(self.listener.spreads, standing);
     }
 
     /// Checks the same of a client that comes now.
-    pub fn assert_a_new_client_hears_the_same(&mut self) {
+    pub(crate) fn assert_a_new_client_hears_the_same(&mut self) {
         self.listener = Listener::join(&mut self.server);
         self.assert_a_client_hears_the_same();
     }

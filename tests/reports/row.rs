@@ -17,6 +17,7 @@
 //! okx asks 1                        number of lines that are asked for
 //! okx deaf                          the venue answers neither requests nor pings from now on
 //! okx refuses XXX-USDT              the venue refuses this symbol from now on
+//! okx lists XXX-USDT                it accepts it again
 //! wait 5s                           time passes
 //! queue okx BTC 7 100.50/100.60     the venue quotes, and nobody reads it yet
 //! held up                           our thread was held up until now
@@ -37,7 +38,7 @@ use crate::rig::Rig;
 
 /// A report, and the script that replays it.
 #[derive(Debug)]
-pub struct Row {
+pub(crate) struct Row {
     /// Address of the public report, or the kind of fault.
     pub report: &'static str,
     /// What happened.
@@ -52,7 +53,7 @@ pub struct Row {
 
 /// Plays every row, or those whose report contains the text in `ROW`. The first step that fails is
 /// shown with its row.
-pub fn play(rows: &[Row]) {
+pub(crate) fn play(rows: &[Row]) {
     let only = std::env::var("ROW").unwrap_or_default();
     for row in rows.iter().filter(|row| row.report.contains(&only)) {
         println!("{}: {}. Right is: {}", row.report, row.happened, row.right);

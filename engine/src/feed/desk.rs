@@ -437,12 +437,8 @@ impl Desk {
     #[cold]
     fn on_accepted(&mut self, answer: Answer, arrival: Arrival, out: &mut Out<'_>) {
         for symbol in self.carriers[arrival.line].subscriptions.on_accepted(answer) {
-            let health = &mut self.healths[symbol];
-            if health.state() == State::Refused
-                && let Some(status) = health.on_subscribed(arrival.line, arrival.ts_recv)
-            {
-                out.output.pass(status.into());
-            }
+            let status = self.healths[symbol].on_accepted(arrival.line, arrival.ts_recv);
+            status.into_iter().for_each(|status| out.output.pass(status.into()));
         }
     }
 

@@ -190,6 +190,11 @@ impl Health {
         is_dead.then(|| self.turn(State::Silent, Reason::Subscribed, now)).flatten()
     }
 
+    /// Notes that the venue accepted the subscription on a line, which it may have refused before.
+    pub fn on_accepted(&mut self, line: usize, now: Nanos) -> Option<Status> {
+        if self.numbering.is_open(line) { None } else { self.on_subscribed(line, now) }
+    }
+
     /// Processes a message. `lag` measures the event times of its line.
     #[inline]
     pub fn on_message(

@@ -78,6 +78,11 @@ impl Numbering {
         self.lines[line] = View { open: true, restarts: self.restarts, ..View::default() };
     }
 
+    /// Returns whether a line carries it.
+    pub(super) fn is_open(&self, line: usize) -> bool {
+        self.lines[line].open
+    }
+
     /// Notes that a line carries it no longer.
     pub(super) fn close(&mut self, line: usize) {
         self.lines[line] = View::default();
