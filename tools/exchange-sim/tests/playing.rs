@@ -313,6 +313,9 @@ fn wrong_messages_come_between_good_ones() {
             ("crossed", true),
             ("zero-size", true),
             ("negative", true),
+            ("one-sided", true),
+            ("empty", true),
+            ("unreadable", true),
         ] {
             let (texts, was_closed, outcome) = with_fault(venue, kind, false);
             assert_eq!((texts.len(), was_closed), (61, true), "{venue} {kind}");
@@ -325,10 +328,39 @@ fn wrong_messages_come_between_good_ones() {
                 "oversized=300000" => assert!(300_000 < texts[20].len()),
                 "crossed" => assert_eq!(texts[20], expected(faulty[0], &texts[20])),
                 "zero-size" => assert_eq!(faulty[0].bid_qty.trim_matches(['0', '.']), ""),
+                "one-sided" => assert_eq!((&*faulty[0].ask, &*faulty[0].ask_qty), ("0", "0")),
+                "empty" => assert_eq!((&*faulty[0].bid, &*faulty[0].ask), ("0", "0")),
+                "unreadable" => assert!(texts[20].contains("\"NaN\""), "{}", texts[20]),
                 "negative" => assert!(texts[20].contains(&format!("\"{}\"", faulty[0].bid))),
                 _ => assert!(faulty.is_empty()),
             }
         }
+    }
+}
+
+#[test]
+fn an_end_is_announced_where_the_venue_has_words_for_it() {
+    for (venue, words) in [
+        ("binance", Some("serverShutdown")),
+        ("binance-usdm", Some("serverShutdown")),
+        ("okx", Some("64008")),
+        ("bybit", None),
+    ] {
+        let (texts, _, _) = with_fault(venue, "shutdown", false);
+        let said = |words: &str| texts.iter().filter(|text| text.contains(words)).count();
+        assert_eq!(words.map_or(1, said), 1, "{venue}");
+        assert_eq!(texts.len(), 60 + usize::from(words.is_some()), "{venue}");
+    }
+}
+
+#[test]
+fn times_lag_from_the_fault_on() {
+    const LAG_NS: u64 = 60_000_000_000;
+    for venue in venue_names() {
+        let (_, _, outcome) = with_fault(venue, "lag=60s", false);
+        let times: Vec<u64> = outcome.written.iter().map(|it| it.event_ns).collect();
+        assert!(times[20] + LAG_NS / 2 < times[19], "{venue}");
+        assert!(times[20..].is_sorted() && times[..20].is_sorted(), "{venue}");
     }
 }
 
