@@ -481,7 +481,7 @@ fn count_feed(
     let mut feed = Feed::new("feed", vec![plan], edge, cold, clock.clone(), 1, &counters).unwrap();
     feed.on_start();
     feed.do_work(MIDNIGHT);
-    let Request { connection } = asked.try_recv().unwrap();
+    let Request { connection, .. } = asked.try_recv().unwrap();
     let (server, socket) = peer.upgrade(|| connector::connect(target, &clock));
     answer.send(Connected { connection, socket: socket.map(Box::new) }).unwrap();
     let of_feed = |what: &str| counters.reader(&format!("feed.{}.0.{what}", spec.name)).unwrap();

@@ -91,6 +91,18 @@ fn each_problem_is_told_with_its_key_and_reason() {
         (format!("{GOOD}[decision]\nentry_bps = inf\n"), "decision.entry_bps: inf is no"),
         (with("\"okx\"\n", "\"okx\"\ntaker_fee_bps = 2000.0\n"), "venues[1].taker_fee_bps: 2000"),
         (with("\"okx\"\n", "\"okx\"\nca_file = \"none.pem\"\n"), "venues[1].ca_file: "),
+        (with("\"okx\"\n", "\"okx\"\nlines = 3\n"), "venues[1].lines: 3"),
+        (with("\"okx\"\n", "\"okx\"\nmax_lag_ms = 9999999\n"), "venues[1].max_lag_ms: "),
+        (with("\"okx\"\n", "\"okx\"\nmax_jump_bps = -1.0\n"), "venues[1].max_jump_bps: -1"),
+        (
+            with("\"okx\"\n", "\"okx\"\nsecond_url = \"ws://x\"\n"),
+            "venues[1].second_url: there is 1 line",
+        ),
+        (
+            with("\"okx\"\n", "\"okx\"\nlines = 2\nsecond_url = \"http://x\"\n"),
+            "venues[1].second_url: ",
+        ),
+        (format!("{GOOD}[calculator]\nmax_net_bps = -5.0\n"), "calculator.max_net_bps: -5"),
         (with(instrument, &instrument.repeat(2)), "instruments[1].name: instrument \"BTC/USDT\""),
         (with("BTC/USDT", "BTCUSDT"), "instruments[0].name: \"BTCUSDT\" is no instrument"),
         (with("price_decimals = 2", "price_decimals = 30"), "instruments[0].price_decimals: 30"),

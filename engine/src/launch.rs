@@ -395,13 +395,21 @@ impl Wiring<'_> {
                     bounds,
                     lines,
                 });
-                let (address, tls) = (planned.address.clone(), Arc::clone(&planned.tls));
-                let gate = self.gates.of(&address.host, spec.connects);
-                let target = Target { address, tls, options: self.plan.sockets };
-                routes.extend(std::iter::repeat_n(Route { target, gate }, LINES_MAX));
+                routes.extend(self.routes(planned));
             }
         }
         Ok((connections, routes))
+    }
+
+    /// Returns the routes of a connection, by the role of the line that takes one.
+    fn routes(&mut self, planned: &PlannedVenue) -> [Route; LINES_MAX] {
+        let [first, second] = &planned.addresses;
+        std::array::from_fn(|role| {
+            let address = if role == 1 { second } else { first }.clone();
+            let gate = self.gates.of(&address.host, planned.spec.connects);
+            let tls = Arc::clone(&planned.tls);
+            Route { target: Target { address, tls, options: self.plan.sockets }, gate }
+        })
     }
 
     /// Creates the ring for a feed's frames, if any of its venues is captured, and keeps the other

@@ -44,8 +44,8 @@ pub struct Host {
 pub struct PlannedVenue {
     /// The registry's row.
     pub spec: &'static VenueSpec,
-    /// The whole address, path included.
-    pub address: Address,
+    /// The whole addresses, path included, of the first and the second line.
+    pub addresses: [Address; 2],
     /// Which certificates `wss://` trusts.
     pub tls: Arc<ClientConfig>,
     /// The bounds within which its quotes are taken for true.
@@ -186,8 +186,8 @@ fn venues(proved: Vec<catalogue::Venue>, faults: &mut Faults) -> Vec<PlannedVenu
     for venue in proved {
         match connector::tls_config(venue.ca_file.as_deref()) {
             Ok(tls) => {
-                let catalogue::Venue { spec, address, bounds, lines, .. } = venue;
-                planned.push(PlannedVenue { spec, address, tls, bounds, lines });
+                let catalogue::Venue { spec, addresses, bounds, lines, .. } = venue;
+                planned.push(PlannedVenue { spec, addresses, tls, bounds, lines });
             }
             Err(error) => faults.in_file(venue.place.file.as_deref(), |faults| {
                 let remedy = "name a PEM file with the authority's certificate";

@@ -35,6 +35,11 @@ fn one_of_two_lines_is_killed_under_load_and_no_quote_is_missing() {
     let scene = Scene::set(killing(), of_model(INSTRUMENTS), |config| {
         config.venues.iter_mut().for_each(|venue| venue.lines = Some(2));
     });
+    let lines = 2 * exchange_sim::venue_names().len() as u64;
+    let subscribed = scene
+        .simulator
+        .wait_until(PATIENCE, |stats| stats.subscriptions() == lines * INSTRUMENTS as u64);
+    assert!(subscribed, "both lines carry everything: {:?}", scene.simulator.stats());
     scene.simulator.release();
     let killed = |stats: &exchange_sim::Stats| stats.venues.iter().all(|venue| 1 <= venue.faults);
     assert!(scene.simulator.wait_until(PATIENCE, killed), "{:?}", scene.simulator.stats());

@@ -7,6 +7,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
+mod connecting;
 mod endings;
 mod far_venue;
 mod frames;

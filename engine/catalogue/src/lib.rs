@@ -27,8 +27,8 @@ pub struct Venue {
     pub place: config::Place,
     /// The registry's row.
     pub spec: &'static VenueSpec,
-    /// The full address, including the path.
-    pub address: Address,
+    /// The full addresses, including the path, of the first and the second line.
+    pub addresses: [Address; 2],
     /// Base address of its REST API, without a path: `https://api.binance.com`.
     pub rest_url: String,
     /// PEM file of an authority to trust beside the public ones; it has not been read.
@@ -136,7 +136,18 @@ fn prove_venue(venue: &config::Venue, faults: &mut Faults) -> Option<Venue> {
     let bounds = prove_bounds(venue, spec, &info, &key, faults);
     let lines = venue.lines.unwrap_or(1);
     faults.within(&key("lines"), lines, 1..=LINES_MAX - 1);
-    Some(Venue { place, spec, address: address?, rest_url, ca_file, info, bounds, lines })
+    let second_address = match venue.second_url.as_deref() {
+        None => address.clone(),
+        Some(url) => {
+            prove_address(url, (spec.url, spec.path), Address::parse, &key("second_url"), faults)
+        }
+    };
+    if venue.second_url.is_some() && lines < 2 {
+        let reason = format!("there is {lines} line");
+        faults.add(&key("second_url"), reason, "set lines = 2, or remove it");
+    }
+    let addresses = [address?, second_address?];
+    Some(Venue { place, spec, addresses, rest_url, ca_file, info, bounds, lines })
 }
 
 /// Proves a base address, to which the venue's path is added. `own` is the venue's own base and path.

@@ -82,6 +82,8 @@ pub struct Venue {
     pub max_jump_bps: Option<f64>,
     /// Connections that carry the same symbols at once, 1 or 2. Default 1.
     pub lines: Option<usize>,
+    /// Base address of the second line; default is that of the first.
+    pub second_url: Option<String>,
     /// PEM file of a certificate authority to trust for `wss://` and `https://` beside the public ones.
     pub ca_file: Option<PathBuf>,
 }
@@ -101,6 +103,7 @@ impl Venue {
             max_lag_ms: None,
             max_jump_bps: None,
             lines: None,
+            second_url: None,
             ca_file: None,
         }
     }

@@ -61,6 +61,9 @@ pub(super) struct Around<'a> {
 #[derive(Debug)]
 struct Slot<S> {
     line: Line<S>,
+    /// Number of the address that it connects to, where the lines have addresses of their own. A
+    /// successor takes that of the line that it replaces.
+    role: usize,
     /// Whether the connection wants a line here.
     is_wanted: bool,
     /// Whether another line is to take over; until it has, this one goes on.
@@ -105,6 +108,7 @@ impl<S: Socket> Connection<S> {
         let line_counters = LineCounters::new(counter);
         let slots = std::array::from_fn(|slot| Slot {
             line: Line::new(spec, backoff.fork(slot as u64), line_counters.clone()),
+            role: slot,
             is_wanted: slot < lines,
             is_retiring: false,
             replaced_at: Nanos::MAX,
@@ -206,10 +210,11 @@ impl<S: Socket> Connection<S> {
         registry: Option<&Registry>,
         pass: &mut impl FnMut(Record),
     ) {
-        let Slot { line, is_wanted, replaced_at, why, .. } = &mut self.slots[slot];
+        let Slot { line, role, is_wanted, replaced_at, why, .. } = &mut self.slots[slot];
         if !line.is_open() {
             if *is_wanted {
-                let request = Request { connection: place(self.number, slot) };
+                let connection = place(self.number, slot);
+                let request = Request { connection, route: place(self.number, *role) };
                 line.ask(now, || cold.requests.try_send(request).is_ok());
             }
             return;
@@ -246,6 +251,7 @@ impl<S: Socket> Connection<S> {
         self.slots[slot].is_retiring = true;
         self.slots[slot].replaced_at = Nanos::MAX;
         self.slots[free].is_wanted = true;
+        self.slots[free].role = self.slots[slot].role;
         self.notify(cold, Notice::Replacing { venue: self.venue, connection: self.in_venue, why });
     }
 

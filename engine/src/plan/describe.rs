@@ -1,6 +1,6 @@
 //! The plan as text, for people who want to see what would run.
 
-use super::{CapturePlan, Plan};
+use super::{CapturePlan, Plan, PlannedVenue};
 use crate::runtime::agent::IdleStrategy;
 use spreadwire_market::clock::MILLI;
 use spreadwire_market::instrument::InstrumentId;
@@ -30,7 +30,7 @@ impl Plan {
                 info.name,
                 info.taker_fee * BPS,
                 info.max_age / MILLI,
-                planned.address.url
+                addresses_of(planned)
             ));
         }
         let pairs = |id: usize| {
@@ -83,4 +83,10 @@ impl Plan {
         }
         Some(text)
     }
+}
+
+/// Returns the address of each line that a venue's symbols are carried on.
+fn addresses_of(planned: &PlannedVenue) -> String {
+    let urls = planned.addresses.iter().take(planned.lines).map(|address| address.url.as_str());
+    urls.collect::<Vec<_>>().join(" and ")
 }

@@ -51,11 +51,13 @@ pub struct Target {
     pub options: SocketOptions,
 }
 
-/// A feed's request to make connection number `connection`.
+/// A feed's request to make connection number `connection` by route number `route`.
 #[derive(Clone, Copy, Debug)]
 pub struct Request {
-    /// The connection's number within its feed.
+    /// The connection's number within its feed, which the answer bears.
     pub connection: usize,
+    /// The route's number within its feed.
+    pub route: usize,
 }
 
 /// Result of a request.
@@ -121,7 +123,7 @@ pub struct Connector {
 }
 
 impl Connector {
-    /// Creates a connector. A connection's number is its place in `routes`.
+    /// Creates a connector. A route's number is its place in `routes`.
     #[must_use]
     pub fn new(routes: Vec<Route>, lookups: Lookups, clock: Clock) -> Arc<Connector> {
         Arc::new(Connector { routes, lookups, clock, patience: ATTEMPT_MAX })
@@ -132,8 +134,9 @@ impl Connector {
     pub fn serve(self: &Arc<Self>, requests: &Receiver<Request>, answers: &Sender<Connected>) {
         // Dropped with this function, which wakes the attempts that wait at a gate.
         let (_open, ending) = channel::bounded::<Infallible>(0);
-        for Request { connection } in requests {
-            if let Err(error) = self.begin(connection, answers, &ending) {
+        for request in requests {
+            if let Err(error) = self.begin(request, answers, &ending) {
+                let Request { connection, .. } = request;
                 let socket = Err(ConnectError::Io(error));
                 if answers.send(Connected { connection, socket }).is_err() {
                     return;
@@ -145,13 +148,13 @@ impl Connector {
     /// Starts the thread of an attempt.
     fn begin(
         self: &Arc<Self>,
-        connection: usize,
+        Request { connection, route }: Request,
         answers: &Sender<Connected>,
         ending: &Receiver<Infallible>,
     ) -> io::Result<()> {
         let (this, answers, ending) = (Arc::clone(self), answers.clone(), ending.clone());
         let attempt = move || {
-            let socket = || this.attempt(&this.routes[connection], &ending);
+            let socket = || this.attempt(&this.routes[route], &ending);
             // The connection waits for an answer and would never be made again without one.
             let socket = panic::catch_unwind(AssertUnwindSafe(socket))
                 .unwrap_or(Some(Err(ConnectError::Panicked)));

@@ -122,7 +122,7 @@ impl Feed {
     }
 
     fn ask(&self, connection: usize) {
-        self.requests.send(Request { connection }).unwrap();
+        self.requests.send(Request { connection, route: connection }).unwrap();
     }
 }
 
@@ -253,7 +253,7 @@ fn what_is_no_answer_is_an_error_and_nothing_more() {
 #[test]
 fn an_attempt_that_panics_is_answered() {
     let Feed { requests, answers } = Feed::new(Vec::new(), &Clock::host());
-    requests.send(Request { connection: 0 }).unwrap();
+    requests.send(Request { connection: 0, route: 0 }).unwrap();
     // Without an answer, the channel would now end.
     drop(requests);
     let answer = answers.recv().unwrap();

@@ -62,6 +62,8 @@ struct Play {
     step: Nanos,
     began: Nanos,
     out: Vec<String>,
+    /// The roles in which sockets were asked for, in order.
+    roles: Vec<usize>,
 }
 
 impl Play {
@@ -69,7 +71,7 @@ impl Play {
     fn new(Setup { spec, bounds, lines, symbols, step }: Setup) -> Play {
         let mut rig = Rig::of(spec, bounds, lines, symbols);
         (rig.now, rig.cold.frames) = (START, None);
-        Play { rig, step, began: START, out: Vec::new() }
+        Play { rig, step, began: START, out: Vec::new(), roles: Vec::new() }
     }
 
     /// With all lines open and everything subscribed; `accepted` if the venue has answered.
@@ -131,8 +133,10 @@ impl Play {
     }
 
     fn collect(&mut self) {
-        let asked = self.rig.requests.try_iter().map(|request| request.connection);
-        self.out.extend(asked.map(|at| format!("ask {}", at - place(NUMBER, 0))));
+        for Request { connection, route } in self.rig.requests.try_iter() {
+            self.out.push(format!("ask {}", connection - place(NUMBER, 0)));
+            self.roles.push(route - place(NUMBER, 0));
+        }
         let records = self.rig.records();
         self.out.extend(records);
         for notice in self.rig.notices.try_iter() {
@@ -408,6 +412,22 @@ fn the_second_of_two_announced_ends_is_met_once_there_is_a_place() {
             (9_000, "", ""),
         ],
     );
+}
+
+#[test]
+fn a_successor_takes_the_address_of_the_line_that_it_replaces() {
+    let mut play = Play::open(two_lines(), true);
+    play.play(&[
+        (0, "0: quote A 1 | 1: quote A 1", "A live quote, A quote 1"),
+        (5, "1: closing", "!replacing: the venue announced its end"),
+        (10, "", "ask 2"),
+        (1_000, "open 2", "!opened, 2< subscribe A"),
+        (1_005, "2: quote A 1", ""),
+        (1_010, "", "!replaced, 1< <close>"),
+        (1_015, "0: closing", "!replacing: the venue announced its end"),
+        (1_020, "", "ask 1"),
+    ]);
+    assert_eq!(play.roles, [0, 1, 1, 0]);
 }
 
 // What a quote may be.
