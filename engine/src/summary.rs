@@ -9,6 +9,7 @@ use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::{Counters, UnknownCounter};
+use spreadwire_venues::health::LINES_MAX;
 
 /// Latency stages for the table, in the order of the data flow.
 const STAGES: [&str; 8] = [
@@ -115,9 +116,41 @@ impl Summary {
         let verdict =
             if complete { "every decoded quote is a row in the lake" } else { "NOT complete" };
         lines.push(format!("  {verdict}\n\n{}", self.latency_table()));
+        lines.extend(self.scoreboard().map(|table| format!("\n{table}")));
         lines.extend(self.threads_table().map(|table| format!("\n{table}")));
         lines.extend(self.report.failures.iter().map(|failure| format!("failed: {failure}")));
         lines.join("\n")
+    }
+
+    /// Returns a table of the lines that carried the same symbols: how many updates each brought first,
+    /// how many copies of the last quote it brought later, and by how much on average. `None` if no
+    /// connection had two lines at any time.
+    fn scoreboard(&self) -> Option<Table> {
+        let counts = self.counters.snapshot();
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["lines", "first", "share, %", "copies", "behind, us"]);
+        let connection = |name: &String| Some(name.strip_suffix(".line.0.won")?.to_owned());
+        for connection in counts.keys().filter_map(connection) {
+            let of_line = |line: usize| {
+                ["won", "copies", "behind_ns"].map(|what| {
+                    counts.get(&format!("{connection}.line.{line}.{what}")).copied().unwrap_or(0)
+                })
+            };
+            let lines: Vec<[u64; 3]> = (0..LINES_MAX).map(of_line).collect();
+            let won: u64 = lines.iter().map(|[won, ..]| won).sum();
+            if lines.iter().all(|[_, copies, _]| *copies == 0) {
+                continue;
+            }
+            for (line, [first, copies, behind]) in lines.into_iter().enumerate() {
+                let name = format!("{} line {line}", connection.trim_start_matches("feed."));
+                let behind = behind.checked_div(copies).map_or(String::new(), micros);
+                let share = percent(first, won);
+                table.add_row([name, first.to_string(), share, copies.to_string(), behind]);
+            }
+        }
+        table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
+        (!table.is_empty()).then_some(table)
     }
 
     /// Returns a table of page faults and waits by thread; `None` if the run ended before they were
@@ -209,6 +242,11 @@ fn latency_json(latency: &Latency) -> Value {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "for display")]
+fn percent(part: u64, whole: u64) -> String {
+    format!("{:.1}", 100.0 * part as f64 / whole.max(1) as f64)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display")]
 fn seconds(nanos: Nanos) -> f64 {
     nanos as f64 / 1e9
 }
@@ -254,6 +292,30 @@ mod tests {
             assert_eq!(error.name, name);
             assert!(counters.get(name).is_err(), "reading has not made it");
         }
+    }
+
+    #[test]
+    fn lines_that_carry_the_same_are_scored() {
+        let counters = counters(None);
+        let alone = counters.register("feed.okx.0.line.0.won");
+        alone.add(5);
+        let summary = Summary::new(1, counters.clone(), Report::default()).unwrap();
+        assert!(summary.scoreboard().is_none(), "there was one line");
+        for (name, count) in [
+            ("binance.1.line.0.won", 30),
+            ("binance.1.line.0.copies", 10),
+            ("binance.1.line.0.behind_ns", 25_000),
+            ("binance.1.line.1.won", 10),
+        ] {
+            counters.register(&format!("feed.{name}")).add(count);
+        }
+        let summary = Summary::new(1, counters, Report::default()).unwrap();
+        let text = summary.scoreboard().unwrap().to_string();
+        let rows: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[1], ["binance.1", "line", "0", "30", "75.0", "10", "2.5"]);
+        assert_eq!(rows[2], ["binance.1", "line", "1", "10", "25.0", "0"]);
+        assert!(!text.contains("okx"), "{text}");
     }
 
     #[test]

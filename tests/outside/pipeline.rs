@@ -153,9 +153,11 @@ with connect(sys.argv[1], max_size=None) as socket:
     snapshot = json.loads(socket.recv())
     assert (hello["type"], snapshot["type"], snapshot["last"]) == ("hello", "snapshot", True)
     print("ready", flush=True)
-    spreads, statuses, seq, best, live = 0, 0, 0, None, {}
+    spreads, ended, seq, best, live, begun = 0, 0, 0, None, {}, False
+    # What was said before this client came: an instrument begins as down.
+    statuses = sum(state["health"] != "down" for state in snapshot["states"])
     wanted = sum(len(instrument["venues"]) for instrument in hello["instruments"])
-    while len(live) < wanted or any(live.values()):
+    while not begun or len(live) < wanted or any(live.values()):
         message = json.loads(socket.recv())
         if message["type"] == "spread":
             spreads, seq = spreads + 1, message["seq"]
@@ -163,9 +165,12 @@ with connect(sys.argv[1], max_size=None) as socket:
         elif message["type"] == "status":
             statuses += 1
             live[message["venue"], message["instrument"]] = message["state"] == "live"
+            begun = begun or message["state"] == "live"
+        elif message["type"] == "ended":
+            ended += 1
         else:
             raise SystemExit("heard " + str(message))
-print(json.dumps({"protocol": hello["protocol"], "spreads": spreads, "statuses": statuses,
+print(json.dumps({"protocol": hello["protocol"], "spreads": spreads, "statuses": statuses, "ended": ended,
                   "last_seq": seq, "best": best}))
 "#;
 
@@ -186,6 +191,7 @@ pub(crate) fn a_client_in_python_hears_what_the_engine_counts() {
     assert_eq!(told["spreads"], outcome.count("calculator.spreads"));
     assert_eq!(told["last_seq"], outcome.count("calculator.spreads"));
     assert_eq!(told["statuses"], outcome.count("calculator.statuses"));
+    assert!(told["ended"].as_u64().unwrap() <= outcome.count("calculator.ended"));
     assert_eq!(told["best"].as_f64(), best(&outcome), "the best net spread");
     outcome.check();
 }
