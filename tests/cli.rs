@@ -91,18 +91,6 @@ fn each_problem_is_told_with_its_key_and_reason() {
         (format!("{GOOD}[decision]\nentry_bps = inf\n"), "decision.entry_bps: inf is no"),
         (with("\"okx\"\n", "\"okx\"\ntaker_fee_bps = 2000.0\n"), "venues[1].taker_fee_bps: 2000"),
         (with("\"okx\"\n", "\"okx\"\nca_file = \"none.pem\"\n"), "venues[1].ca_file: "),
-        (with("\"okx\"\n", "\"okx\"\nlines = 3\n"), "venues[1].lines: 3"),
-        (with("\"okx\"\n", "\"okx\"\nmax_lag_ms = 9999999\n"), "venues[1].max_lag_ms: "),
-        (with("\"okx\"\n", "\"okx\"\nmax_jump_bps = -1.0\n"), "venues[1].max_jump_bps: -1"),
-        (
-            with("\"okx\"\n", "\"okx\"\nsecond_url = \"ws://x\"\n"),
-            "venues[1].second_url: there is 1 line",
-        ),
-        (
-            with("\"okx\"\n", "\"okx\"\nlines = 2\nsecond_url = \"http://x\"\n"),
-            "venues[1].second_url: ",
-        ),
-        (format!("{GOOD}[calculator]\nmax_net_bps = -5.0\n"), "calculator.max_net_bps: -5"),
         (with(instrument, &instrument.repeat(2)), "instruments[1].name: instrument \"BTC/USDT\""),
         (with("BTC/USDT", "BTCUSDT"), "instruments[0].name: \"BTCUSDT\" is no instrument"),
         (with("price_decimals = 2", "price_decimals = 30"), "instruments[0].price_decimals: 30"),
@@ -152,6 +140,23 @@ fn each_problem_of_a_section_is_told_with_its_key_and_reason() {
             format!("{GOOD}[journal]\nspreads_min_net_bps = nan\n"),
             "journal.spreads_min_net_bps: NaN is no threshold",
         ),
+    ];
+    for (text, expected) in cases {
+        let got = problem(&text);
+        assert!(got.starts_with(expected), "expected {expected:?}, got {got:?}");
+    }
+}
+
+#[test]
+fn bounds_and_lines_of_a_venue_are_proved() {
+    let okx = |keys: &str| GOOD.replacen("\"okx\"\n", &format!("\"okx\"\n{keys}\n"), 1);
+    let cases = [
+        (okx("lines = 3"), "venues[1].lines: 3"),
+        (okx("max_lag_ms = 9999999"), "venues[1].max_lag_ms: "),
+        (okx("max_jump_bps = -1.0"), "venues[1].max_jump_bps: -1"),
+        (okx("second_url = \"ws://x\""), "venues[1].second_url: there is 1 line"),
+        (okx("lines = 2\nsecond_url = \"http://x\""), "venues[1].second_url: "),
+        (format!("{GOOD}[calculator]\nmax_net_bps = -5.0\n"), "calculator.max_net_bps: -5"),
     ];
     for (text, expected) in cases {
         let got = problem(&text);
