@@ -50,6 +50,7 @@ enum Message<'a> {
         state: &'a str,
         reason: &'a str,
         ts_recv: u64,
+        health: &'a str,
         previous: &'a str,
     },
 }
@@ -73,6 +74,7 @@ fn message<'a>(catalogue: &'a Catalogue, record: &Record, seq: u64) -> Message<'
             venue: venue(status.venue),
             instrument: &of.name,
             state: State::of_code(status.state).map_or("unknown", State::name),
+            health: State::of_code(status.state).map_or("unknown", State::name),
             reason: Reason::of_code(status.reason).map_or("unknown", Reason::name),
             ts_recv: status.ts_recv,
             previous: State::of_code(status.previous).map_or("unknown", State::name),
