@@ -379,7 +379,9 @@ fn connected(edge: HoldSender, clock: &Clock, counters: &Counters) -> (Feed, Vec
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}/", listener.local_addr().unwrap());
     let mut peers = Vec::new();
-    for (connection, spec) in VENUES.iter().enumerate() {
+    for spec in VENUES {
+        // The connections ask in the order of the venues.
+        let Request { connection, .. } = asked.try_recv().unwrap();
         let target = Target {
             address: Address::parse(&url).unwrap(),
             tls: connector::tls_config(None).unwrap(),
