@@ -143,17 +143,23 @@ impl Agent for Chronicle {
     }
 }
 
+/// Returns the number of a connection, with that of the line where it is not the first: `0.1`.
+fn numbered(connection: usize, line: usize) -> String {
+    if line == 0 { connection.to_string() } else { format!("{connection}.{line}") }
+}
+
 fn log(notice: &Notice, catalogue: &Catalogue) {
     match notice {
-        Notice::Opened { venue, connection } => {
-            tracing::info!(target: "feed", "{} #{connection}: connected", catalogue.venue(*venue).name);
+        Notice::Opened { venue, connection, line } => {
+            let (name, number) = (&catalogue.venue(*venue).name, numbered(*connection, *line));
+            tracing::info!(target: "feed", "{name} #{number}: connected");
         }
-        Notice::Lost { venue, connection, why, retry_in } => {
-            let name = &catalogue.venue(*venue).name;
+        Notice::Lost { venue, connection, line, why, retry_in } => {
+            let (name, number) = (&catalogue.venue(*venue).name, numbered(*connection, *line));
             match retry_in / MILLI {
-                0 => tracing::info!(target: "feed", "{name} #{connection}: {why}"),
+                0 => tracing::info!(target: "feed", "{name} #{number}: {why}"),
                 ms => {
-                    tracing::warn!(target: "feed", "{name} #{connection}: {why}; next attempt in {ms} ms");
+                    tracing::warn!(target: "feed", "{name} #{number}: {why}; next attempt in {ms} ms");
                 }
             }
         }

@@ -55,10 +55,12 @@ impl Diary {
 
     /// Notes a connection event.
     pub(super) fn take(&mut self, notice: &Notice, catalogue: &Catalogue, now: Nanos) {
-        let (kind, venue, connection, why) = match notice {
-            Notice::Opened { venue, connection } => (EntryKind::Connected, venue, connection, None),
-            Notice::Lost { venue, connection, why, .. } => {
-                (EntryKind::Disconnected, venue, connection, Some(why.clone()))
+        let (kind, venue, (connection, line), why) = match notice {
+            Notice::Opened { venue, connection, line } => {
+                (EntryKind::Connected, venue, (connection, line), None)
+            }
+            Notice::Lost { venue, connection, line, why, .. } => {
+                (EntryKind::Disconnected, venue, (connection, line), Some(why.clone()))
             }
             Notice::Rejected { .. }
             | Notice::Refused { .. }
@@ -69,6 +71,7 @@ impl Diary {
         self.add(Entry {
             venue: Some(catalogue.venue(*venue).name.clone()),
             first: Some(*connection as u64),
+            last: (0 < *line).then_some(*line as u64),
             cause: why,
             ..Entry::new(kind, now).of_run(&self.run)
         });
@@ -151,8 +154,8 @@ mod tests {
         let venue = VenueId(0);
         let start = 5 * HOUR - 10 * SECOND;
         assert_eq!(diary.tend(start), 0);
-        diary.take(&Notice::Opened { venue, connection: 2 }, &catalogue, start);
-        let lost = Notice::Lost { venue, connection: 2, why: WHY.to_owned(), retry_in: 1 };
+        diary.take(&Notice::Opened { venue, connection: 2, line: 0 }, &catalogue, start);
+        let lost = Notice::Lost { venue, connection: 2, line: 1, why: WHY.to_owned(), retry_in: 1 };
         diary.take(&lost, &catalogue, start + SECOND);
         assert_eq!(diary.tend(start + SECOND), 2, "the first entries are written at once");
         assert_eq!(diary.tend(start + 9 * SECOND), 0);
@@ -180,6 +183,21 @@ mod tests {
     }
 
     #[test]
+    fn two_lines_that_open_at_once_are_two_entries() {
+        let home = tempfile::tempdir().unwrap();
+        let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
+        let mut diary = Diary::new(home.path(), "run", &Counters::default());
+        for line in [0, 1, 2] {
+            let opened = Notice::Opened { venue: VenueId(0), connection: 0, line };
+            diary.take(&opened, &catalogue, SECOND);
+        }
+        diary.write(SECOND);
+        let (entries, _) = ledger::read(home.path());
+        let lines: Vec<_> = entries.iter().map(|entry| (entry.first, entry.last)).collect();
+        assert_eq!(lines, [(Some(0), None), (Some(0), Some(1)), (Some(0), Some(2))]);
+    }
+
+    #[test]
     fn what_cannot_be_written_waits_and_is_told() {
         let home = tempfile::tempdir().unwrap();
         let lake = home.path().join("lake");
@@ -187,7 +205,7 @@ mod tests {
         let counters = Counters::default();
         let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
         let mut diary = Diary::new(&lake, "run", &counters);
-        let opened = Notice::Opened { venue: VenueId(0), connection: 0 };
+        let opened = Notice::Opened { venue: VenueId(0), connection: 0, line: 0 };
         diary.take(&opened, &catalogue, HOUR);
         assert_eq!((diary.write(HOUR), diary.unwritten()), (0, 1));
         std::fs::remove_file(&lake).unwrap();

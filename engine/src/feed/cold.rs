@@ -34,6 +34,8 @@ pub enum Notice {
         venue: VenueId,
         /// Number of the connection among the venue's connections, as in the names of counters.
         connection: usize,
+        /// Number of the line, where several carry the same symbols.
+        line: usize,
     },
     /// A connection could not be made, or ended.
     Lost {
@@ -41,6 +43,8 @@ pub enum Notice {
         venue: VenueId,
         /// Number of the connection among the venue's connections, as in the names of counters.
         connection: usize,
+        /// Number of the line, where several carry the same symbols.
+        line: usize,
         /// Why, in words.
         why: String,
         /// When the next attempt is made, ns from now.

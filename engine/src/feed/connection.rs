@@ -152,7 +152,8 @@ impl<S: Socket> Connection<S> {
         let life = self.lifetime.map(|lifetime| lifetime - lifetime * share / 256);
         self.slots[slot].replaced_at = life.map_or(Nanos::MAX, |life| now + life);
         self.slots[slot].why = "its time is nearly over";
-        self.notify(cold, Notice::Opened { venue: self.venue, connection: self.in_venue });
+        let (venue, connection) = (self.venue, self.in_venue);
+        self.notify(cold, Notice::Opened { venue, connection, line: slot });
     }
 
     /// Notes that the connector could not make the socket of a line.
@@ -164,7 +165,7 @@ impl<S: Socket> Connection<S> {
         cold: &ColdSide,
     ) {
         let retry_in = self.slots[slot].line.not_opened(error.floor(), now);
-        self.notify_lost(cold, error.to_string(), retry_in);
+        self.notify_lost(slot, cold, error.to_string(), retry_in);
     }
 
     /// Notes that a line's socket is ready; `ending` if the venue has ended its side.
@@ -359,7 +360,7 @@ impl<S: Socket> Connection<S> {
             retry_in = 0;
         }
         self.desk.on_lost(slot, loss.reason, now, pass);
-        self.notify_lost(cold, loss.why, retry_in);
+        self.notify_lost(slot, cold, loss.why, retry_in);
     }
 
     /// Ends all lines politely, without waiting for an answer.
@@ -369,9 +370,9 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    fn notify_lost(&self, cold: &ColdSide, why: String, retry_in: Nanos) {
+    fn notify_lost(&self, line: usize, cold: &ColdSide, why: String, retry_in: Nanos) {
         let (venue, connection) = (self.venue, self.in_venue);
-        self.notify(cold, Notice::Lost { venue, connection, why, retry_in });
+        self.notify(cold, Notice::Lost { venue, connection, line, why, retry_in });
     }
 
     fn notify(&self, cold: &ColdSide, notice: Notice) {

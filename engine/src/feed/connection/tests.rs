@@ -180,8 +180,10 @@ impl Rig {
         let mut words = Vec::new();
         for notice in self.notices.try_iter() {
             words.push(match notice {
-                Notice::Opened { venue: VenueId(4), connection: IN_VENUE } => "opened".to_owned(),
-                Notice::Lost { venue: VenueId(4), connection: IN_VENUE, why, retry_in } => {
+                Notice::Opened { venue: VenueId(4), connection: IN_VENUE, .. } => {
+                    "opened".to_owned()
+                }
+                Notice::Lost { venue: VenueId(4), connection: IN_VENUE, why, retry_in, .. } => {
                     if why != REPLACED {
                         assert_eq!(retry_in, self.waits.wait(), "{why}");
                     }
