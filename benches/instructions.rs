@@ -128,7 +128,7 @@ fn spread(times: u64) {
     let (mut book, mut spreads) = (book(), 0);
     let quotes: Vec<Quote> = (0..LEGS).map(quote).collect();
     for (quote, sequence) in quotes.iter().cycle().zip(1..=times) {
-        let mut take = Spreads(|spread: &Spread| {
+        let mut take = Spreads(|spread: Spread| {
             black_box(spread);
             spreads += 1;
         });

@@ -40,13 +40,13 @@ fn main() {
         let mut book = live_book(venues);
         let quotes: Vec<Quote> = (0..venues).map(quote).collect();
         let (mut spreads, mut sequence) = (0, 0);
-        book.on_quote(&quotes[0], sequence, &mut Spreads(|_: &Spread| spreads += 1));
+        book.on_quote(&quotes[0], sequence, &mut Spreads(|_: Spread| spreads += 1));
         assert_eq!(spreads, 2 * (venues - 1), "two with each other venue");
         let mut turn = quotes.iter().cycle();
         let times = Samples::take(timing::samples(100_000), 64, || {
             sequence += 1;
             let quote = turn.next().unwrap_or(&quotes[0]);
-            let mut take = Spreads(|spread: &Spread| {
+            let mut take = Spreads(|spread: Spread| {
                 black_box(spread);
             });
             book.on_quote(black_box(quote), sequence, &mut take);

@@ -88,7 +88,7 @@ fn spreads(records: &[Record]) -> Vec<Spread> {
     for (sequence, record) in records.iter().enumerate() {
         match record.kind() {
             Some(Kind::Quote) => {
-                let mut keep = Spreads(|spread: &Spread| spreads.push(*spread));
+                let mut keep = Spreads(|spread: Spread| spreads.push(spread));
                 book.on_quote(record.view(), sequence as u64, &mut keep);
             }
             _ => book.on_status(record.view(), sequence as u64, &mut ()),
@@ -328,7 +328,7 @@ proptest! {
                     book.on_status(record.view(), sequence as u64, &mut ());
                     continue;
                 }
-                book.on_quote(record.view(), sequence as u64, &mut Spreads(|s: &Spread| {
+                book.on_quote(record.view(), sequence as u64, &mut Spreads(|s: Spread| {
                     let name = |v: VenueId| if flip { VENUES - 1 - v.0 } else { v.0 };
                     seen.push((sequence, name(s.buy_venue), name(s.sell_venue), s.net.to_bits()));
                 }));

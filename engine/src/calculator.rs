@@ -71,10 +71,10 @@ struct Fan<'a> {
 
 impl Results for Fan<'_> {
     #[inline]
-    fn spread(&mut self, spread: &Spread) {
+    fn spread(&mut self, spread: Spread) {
         self.spreads += 1;
-        for output in self.outputs.iter_mut().filter(|o| o.wants(spread)) {
-            output.sender.offer((*spread).into());
+        for output in self.outputs.iter_mut().filter(|o| o.wants(&spread)) {
+            output.sender.offer(spread.into());
         }
     }
 

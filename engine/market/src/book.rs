@@ -60,21 +60,21 @@ struct Standing {
 /// Takes the results of a quote or a status, in order.
 pub trait Results {
     /// Takes a spread.
-    fn spread(&mut self, spread: &Spread);
+    fn spread(&mut self, spread: Spread);
     /// Takes the end of a spread.
     fn ended(&mut self, ended: &Ended);
 }
 
 /// Drops every result.
 impl Results for () {
-    fn spread(&mut self, _: &Spread) {}
+    fn spread(&mut self, _: Spread) {}
     fn ended(&mut self, _: &Ended) {}
 }
 
 /// Keeps every result.
 impl Results for Vec<Record> {
-    fn spread(&mut self, spread: &Spread) {
-        self.push((*spread).into());
+    fn spread(&mut self, spread: Spread) {
+        self.push(spread.into());
     }
 
     fn ended(&mut self, ended: &Ended) {
@@ -86,9 +86,9 @@ impl Results for Vec<Record> {
 #[derive(Clone, Copy, Debug)]
 pub struct Spreads<F>(pub F);
 
-impl<F: FnMut(&Spread)> Results for Spreads<F> {
+impl<F: FnMut(Spread)> Results for Spreads<F> {
     #[inline]
-    fn spread(&mut self, spread: &Spread) {
+    fn spread(&mut self, spread: Spread) {
         (self.0)(spread);
     }
 
@@ -209,31 +209,40 @@ impl Book {
         let sell_to = bids & !bit & all(asks & bit != 0);
         let buy_from = asks & !bit & all(bids & bit != 0);
         let mut left = sell_to | buy_from;
-        let mut formed = Standing::default();
+        // Every pair is formed but for those that are rarely dropped on the way.
+        let (mut old, mut mistaken) = (0, Standing::default());
+        let max_net = self.max_net;
         while left != 0 {
             let (place, other) = (left.trailing_zeros() as usize, left & left.wrapping_neg());
             left ^= other;
             let there = &legs[place];
             if there.fresh_until < quote.ts_recv {
+                old |= other;
                 continue;
             }
             let venue = venue_of(place);
             if sell_to & other != 0 {
                 let spread = spread(quote, sequence, (quote.venue, &here), (venue, there));
-                if spread.net.abs() <= self.max_net {
-                    formed.buys |= other;
-                    results.spread(&spread);
+                if spread.net.abs() <= max_net {
+                    results.spread(spread);
+                } else {
+                    mistaken.buys |= other;
                 }
             }
             if buy_from & other != 0 {
                 let spread = spread(quote, sequence, (venue, there), (quote.venue, &here));
-                if spread.net.abs() <= self.max_net {
-                    formed.sells |= other;
-                    results.spread(&spread);
+                if spread.net.abs() <= max_net {
+                    results.spread(spread);
+                } else {
+                    mistaken.sells |= other;
                 }
             }
         }
         legs[quote.venue.index()] = here;
+        let formed = Standing {
+            buys: sell_to & !(old | mistaken.buys),
+            sells: buy_from & !(old | mistaken.sells),
+        };
         if self.standing[row + quote.venue.index()] != formed {
             let cause = Cause { ts_recv: quote.ts_recv, sequence, instrument: quote.instrument };
             self.stand(&cause, quote.venue, formed, results);

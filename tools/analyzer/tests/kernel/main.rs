@@ -437,7 +437,7 @@ fn replay(market: &Market) -> Replay {
             ..Quote::zeroed()
         };
         let mut spreads = BTreeMap::new();
-        let mut keep = Spreads(|spread: &Spread| {
+        let mut keep = Spreads(|spread: Spread| {
             spreads.insert([spread.buy_venue.index(), spread.sell_venue.index()], spread.net);
         });
         book.on_quote(&quote, sequence, &mut keep);
