@@ -430,7 +430,7 @@ fn an_outage_lasts_until_the_same_instrument_of_the_venue_changes_its_state() {
     let causes = |state, reason| match (state, reason) {
         (State::Gap | State::Refused, _) | (State::Down, Reason::Refused) => Some("venue"),
         (State::Silent, Reason::NoQuote) => Some("venue"),
-        (State::Down | State::Silent, _) | (State::Stale, Reason::Silent) => Some("network"),
+        (State::Down, _) | (State::Stale, Reason::Silent) => Some("network"),
         _ => None,
     };
     for state in State::ALL {

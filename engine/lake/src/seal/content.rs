@@ -280,10 +280,11 @@ fn outage_of(status: &Status) -> Option<Cause> {
     match (State::of_code(status.state)?, reason) {
         (State::Gap | State::Refused, _) | (State::Down, Reason::Refused) => Some(Cause::Venue),
         (State::Silent, Reason::NoQuote) => Some(Cause::Venue),
-        (State::Down | State::Silent, _) | (State::Stale, Reason::Silent) => Some(Cause::Network),
-        // Quotes come, even if they are not to be traded on.
+        (State::Down, _) | (State::Stale, Reason::Silent) => Some(Cause::Network),
+        // Quotes come, even if they are not to be traded on, or the first one is on its way.
         (
-            State::Live
+            State::Silent
+            | State::Live
             | State::Stale
             | State::Crossed
             | State::OneSided
