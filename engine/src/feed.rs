@@ -19,7 +19,6 @@ use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
-use spreadwire_venues::health::LINES_MAX;
 use std::io;
 use std::time::Duration;
 
@@ -40,7 +39,7 @@ pub use connection::ConnectionPlan;
 pub use line::FRAMES_PER_TURN;
 pub use rehearsal::{Rehearsal, Said};
 
-use connection::{Around, Connection, place};
+use connection::{Around, Connection, line_at, place};
 use outlet::Outlet;
 
 /// The stage whose latency a feed reports: receive time to the quote being on the edge.
@@ -131,7 +130,6 @@ impl Feed {
             let jitter = Backoff::new(seed.wrapping_add(number as u64));
             connections.push(Connection::new(number, in_venue, plan, &jitter, counters));
         }
-        let lines = lines.max(connections.len());
         let readiness = if DIRECT_MAX < lines {
             Some(Readiness { poll: Poll::new()?, events: Events::with_capacity(2 * lines) })
         } else {
@@ -189,7 +187,8 @@ impl Feed {
             work += 1;
             let socket = socket.and_then(|socket| self.register(place, socket));
             let Feed { connections, output, cold, .. } = self;
-            let (connection, slot) = (&mut connections[place / LINES_MAX], place % LINES_MAX);
+            let (number, slot) = line_at(place);
+            let connection = &mut connections[number];
             match socket {
                 Ok(socket) => connection.opened(slot, socket, now, cold, &mut |r| output.pass(r)),
                 Err(error) => connection.not_opened(slot, &error, now, cold),
@@ -253,9 +252,8 @@ impl Feed {
         // An interrupted poll finds the same events at the next cycle.
         if poll.poll(events, Some(Duration::ZERO)).is_ok() {
             for event in &*events {
-                let place = event.token().0;
-                self.connections[place / LINES_MAX]
-                    .readable(place % LINES_MAX, event.is_read_closed());
+                let (number, slot) = line_at(event.token().0);
+                self.connections[number].readable(slot, event.is_read_closed());
             }
         }
     }
@@ -268,9 +266,11 @@ impl Feed {
     /// Returns the next readable line in turn.
     fn next_readable(&mut self) -> Option<usize> {
         let count = self.places();
-        let next = (self.turn..self.turn + count)
-            .map(|place| place % count)
-            .find(|place| self.connections[place / LINES_MAX].is_readable(place % LINES_MAX))?;
+        let is_readable = |place: &usize| {
+            let (number, slot) = line_at(*place);
+            self.connections[number].is_readable(slot)
+        };
+        let next = (self.turn..self.turn + count).map(|place| place % count).find(is_readable)?;
         self.turn = next + 1;
         Some(next)
     }
@@ -295,7 +295,8 @@ impl Feed {
         for _ in 0..self.places() {
             let place = if self.turn < self.places() { self.turn } else { 0 };
             self.turn = place + 1;
-            self.connections[place / LINES_MAX].ask_again(place % LINES_MAX);
+            let (number, slot) = line_at(place);
+            self.connections[number].ask_again(slot);
             let work = self.read(place);
             if 0 < work {
                 return work;
@@ -310,8 +311,8 @@ impl Feed {
             self;
         let registry = readiness.as_ref().map(Readiness::registry);
         let mut around = Around { output, cold, clock, stopwatch, kernel, event };
-        let connection = &mut connections[place / LINES_MAX];
-        let frames = connection.read(place % LINES_MAX, &mut around, registry);
+        let (number, slot) = line_at(place);
+        let frames = connections[number].read(slot, &mut around, registry);
         stopwatch.end_lap();
         frames
     }

@@ -385,6 +385,12 @@ pub(super) fn place(connection: usize, slot: usize) -> usize {
     connection * LINES_MAX + slot
 }
 
+/// Returns the connection and the slot that a feed calls by this number: the inverse of [`place`].
+#[inline]
+pub(super) fn line_at(place: usize) -> (usize, usize) {
+    (place / LINES_MAX, place % LINES_MAX)
+}
+
 /// The desk and the capture, while a line is read.
 struct Reading<'a, 'b> {
     desk: &'a mut Desk,
