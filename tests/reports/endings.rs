@@ -20,11 +20,11 @@ const AN_END_THAT_IS_KNOWN_BEFORE_COSTS_NO_DATA: &[Row] = &[
                 log replacing: the venue announced its end
                 okx connects
                 okx/1 BTC 100.60/100.62
-                wait 400ms
+                wait 1s
                 okx > subscribe BTC-USDT ETH-USDT
                 okx ETH 10.60/10.62
                 okx/1 ETH 10.61/10.63
-                wait 100ms
+                wait 1s
                 okx > close
                 snapshot BTC okx>bybit | BTC bybit>okx
                 = BTC bybit live quote | BTC bybit 100.50/100.52 | BTC okx live quote | BTC okx 100.50/100.52 | BTC okx>bybit | BTC bybit>okx | ETH okx live quote | ETH okx 10.50/10.52 | BTC okx 100.60/100.62 | ETH okx 10.60/10.62 | ETH okx 10.61/10.63

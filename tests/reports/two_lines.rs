@@ -56,6 +56,7 @@ const THE_FIRST_COPY_OF_EACH_UPDATE_WINS: &[Row] = &[
         market: "BTC on binance*2",
         script: r#"
                 binance/1 BTC 5 100.50/100.52
+                binance/0 BTC 5 100.50/100.52
                 queue binance/0 BTC 6 100.60/100.62
                 queue binance/1 BTC 9 100.90/100.92
                 queue binance/0 BTC 7 100.70/100.72
@@ -67,7 +68,7 @@ const THE_FIRST_COPY_OF_EACH_UPDATE_WINS: &[Row] = &[
                 binance connects
                 binance/0 BTC 11 101.10/101.12
                 = BTC binance 101.20/101.22
-                count binance discarded.copy 1
+                count binance discarded.copy 2
             "#,
     },
     Row {

@@ -297,6 +297,9 @@ impl<S: Socket> Connection<S> {
         around: &mut Around<'_>,
         registry: Option<&Registry>,
     ) -> usize {
+        if self.desk.is_ahead(slot) {
+            self.catch_up(slot, around);
+        }
         let Connection { slots, desk, number, venue, uncaptured, .. } = self;
         let (number, venue) = (place(*number, slot), *venue);
         let line = &mut slots[slot].line;
@@ -312,6 +315,13 @@ impl<S: Socket> Connection<S> {
             self.on_empty(slot, around);
         }
         frames
+    }
+
+    #[cold]
+    fn catch_up(&mut self, slot: usize, around: &mut Around<'_>) {
+        let Around { output, cold, stopwatch, event, clock, .. } = around;
+        let mut out = Out { output, notices: &cold.notices, stopwatch, event };
+        self.desk.catch_up(slot, clock.now(), &mut out);
     }
 
     #[cold]
@@ -406,7 +416,7 @@ struct Reading<'a, 'b> {
 impl Reader for Reading<'_, '_> {
     #[inline]
     fn has_room(&mut self) -> bool {
-        self.around.output.has_room()
+        self.around.output.has_room() && !self.desk.is_ahead(self.slot)
     }
 
     #[inline]

@@ -16,7 +16,7 @@ use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::runtime::stopwatch::Stopwatch;
 use crossbeam::channel::Sender;
 use spreadwire_lake::stage::{Stage, StageCounter};
-use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::counters::Counter;
 use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::{Record, Status};
@@ -26,6 +26,7 @@ use spreadwire_venues::json::FRAME_MAX;
 use spreadwire_venues::venue::{
     Answer, Message, Protocol, QuoteMessage, Reject, Rejected, Symbol, Symbols, VenueSpec,
 };
+use std::collections::VecDeque;
 
 /// Bytes of a frame that a notice keeps.
 const SAMPLE_BYTES: usize = 200;
@@ -36,6 +37,13 @@ const SAMPLE_INTERVAL: Nanos = SECOND;
 const WELL_AFTER: Nanos = 60 * SECOND;
 /// A line is in step once every instrument with a quote was heard on it, or after this time.
 const IN_STEP_AFTER: Nanos = 10 * SECOND;
+/// A line that has just been opened waits at most so long for what the other lines have not brought
+/// yet,
+const JOINS_WITHIN: Nanos = SECOND;
+/// and for lines that bring nothing at all at most so long,
+const JOINS_AFTER_QUIET: Nanos = 100 * MILLI;
+/// if each of them was read meanwhile: this many turns are enough for that.
+const JOINS_AFTER_TURNS: u32 = 16;
 /// After so many renewals without a quote, the line is replaced.
 const RENEWALS_MAX: u32 = 2;
 /// A line is replaced at most once in this time because an instrument gives nothing.
@@ -124,6 +132,13 @@ struct Carrier {
     opened_at: Option<Nanos>,
     /// Whether it still brings what waited while our thread was held up.
     held_up: bool,
+    /// When its last frame was read.
+    heard_at: Nanos,
+    /// Its first quotes, while they are ahead of what waits on the other lines. It is not read until
+    /// they have been passed on.
+    ahead: VecDeque<(QuoteMessage, Arrival)>,
+    /// Since when the other lines bring nothing for which those wait, and the turns since then.
+    quiet: (Nanos, u32),
 }
 
 /// The conversation with a venue on the lines of one connection.
@@ -169,6 +184,9 @@ impl Desk {
             lag: LagMeter::default(),
             opened_at: None,
             held_up: false,
+            heard_at: 0,
+            ahead: VecDeque::new(),
+            quiet: (0, 0),
         };
         Desk {
             venue,
@@ -201,6 +219,7 @@ impl Desk {
     ) -> Vec<String> {
         let carrier = &mut self.carriers[line];
         (carrier.opened_at, carrier.held_up, carrier.lag) = (Some(now), false, LagMeter::default());
+        carrier.ahead.clear();
         for (symbol, health) in self.healths.iter_mut().enumerate() {
             let put_off = carrier.subscriptions.is_put_off(symbol, now);
             let status = match put_off {
@@ -318,11 +337,52 @@ impl Desk {
         pass: &mut impl FnMut(Record),
     ) {
         self.carriers[line].opened_at = None;
+        for _ in self.carriers[line].ahead.drain(..) {
+            count(&self.counters.discarded, Discard::Ahead);
+        }
         for health in &mut self.healths {
             health.on_lost(line, reason, now).into_iter().for_each(|status| pass(status.into()));
         }
         // It was perhaps the last one that had not been read.
         self.on_empty(line, now, pass);
+    }
+
+    /// Returns whether a line's first quotes are ahead of what waits on the other lines.
+    #[inline]
+    pub(super) fn is_ahead(&self, line: usize) -> bool {
+        !self.carriers[line].ahead.is_empty()
+    }
+
+    /// Passes a line's first quotes on once the other lines have brought what came before them, or
+    /// have had time enough to.
+    #[cold]
+    pub(super) fn catch_up(&mut self, line: usize, now: Nanos, out: &mut Out<'_>) {
+        let is_over = self.is_wait_over(line, now);
+        while let Some((message, arrival)) = self.carriers[line].ahead.pop_front() {
+            if is_over {
+                self.healths[message.symbol].on_joined(line);
+            }
+            let waiting = self.carriers[line].ahead.len();
+            self.on_quote(&message, arrival, out);
+            if waiting < self.carriers[line].ahead.len() {
+                // It still is, and went to the end of the queue.
+                self.carriers[line].ahead.rotate_right(1);
+                break;
+            }
+        }
+    }
+
+    /// Returns whether a line has waited for the others long enough.
+    fn is_wait_over(&mut self, line: usize, now: Nanos) -> bool {
+        let heard_at = self.carriers.iter().map(|carrier| carrier.heard_at).max().unwrap_or(0);
+        let Carrier { ahead, quiet: (since, turns), .. } = &mut self.carriers[line];
+        if *since != heard_at {
+            (*since, *turns) = (heard_at, 0);
+        }
+        *turns += 1;
+        let passed = |since: Nanos, time: Nanos| time <= now.saturating_sub(since);
+        ahead.front().is_some_and(|(_, arrival)| passed(arrival.ts_recv, JOINS_WITHIN))
+            || passed(heard_at, JOINS_AFTER_QUIET) && JOINS_AFTER_TURNS < *turns
     }
 
     /// Counts a frame that was too long for the socket.
@@ -347,6 +407,7 @@ impl Desk {
 
     fn on_text(&mut self, line: usize, bytes: &[u8], ts_recv: Nanos, out: &mut Out<'_>) -> Heard {
         self.messages.clear();
+        self.carriers[line].heard_at = ts_recv;
         if let Err(rejected) = self.decode(line, bytes) {
             return self.reject(rejected, bytes, ts_recv, out);
         }
@@ -402,6 +463,10 @@ impl Desk {
                     out.event.record(self.venue, quote.ts_event, quote.ts_recv);
                 }
                 out.output.pass(quote.into());
+                true
+            }
+            Err(Discard::Ahead) => {
+                self.carriers[arrival.line].ahead.push_back((*message, arrival));
                 true
             }
             Err(reason) => {

@@ -37,6 +37,8 @@ named! {
         AwaitingSnapshot => "awaiting_snapshot",
         /// Another line brought the same update, or a later one, before.
         Copy => "copy",
+        /// A line that has just been opened began behind updates that another line will bring first.
+        Ahead => "ahead",
     }
 }
 
@@ -196,6 +198,9 @@ impl Health {
     }
 
     /// Processes a message. `lag` measures the event times of its line.
+    ///
+    /// A message that is [ahead](Discard::Ahead) changes nothing: it is to be handed in again, before
+    /// any other of its line, until it is not, or [`on_joined`](Health::on_joined) was called.
     #[inline]
     pub fn on_message(
         &mut self,
@@ -207,6 +212,7 @@ impl Health {
         let ts_recv = arrival.ts_recv;
         match order {
             Order::Copy => return dropped(None, Discard::Copy),
+            Order::Ahead => return dropped(None, Discard::Ahead),
             Order::Late => {
                 // One of the two is not the present picture, and nobody knows which.
                 self.known = false;
@@ -237,6 +243,12 @@ impl Health {
         let status = self.turn(verdict.0, verdict.1, ts_recv);
         let is_measured = measured && message.ts_event.is_some();
         Outcome { status, quote: Ok(quote), is_measured }
+    }
+
+    /// Notes that a line that has just been opened is not to wait any longer for updates that the
+    /// other lines have not brought.
+    pub fn on_joined(&mut self, line: usize) {
+        self.numbering.join(line);
     }
 
     /// Notes a message of this instrument that cannot be decoded: the last quote has been replaced

@@ -5,7 +5,7 @@
 //! its (restarts, number) is above that of the last quote, whichever line brought that.
 
 use super::Arrival;
-use crate::venue::{QuoteMessage, SequenceRule, Side};
+use crate::venue::{QuoteMessage, SequenceRule};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::record::Quote;
 use std::cmp::Ordering;
@@ -28,6 +28,8 @@ pub(super) enum Order {
     Restart,
     /// Another line has brought it, or a later one.
     Copy,
+    /// Its line has just been opened and is ahead: what came before it still waits on another one.
+    Ahead,
     /// It is older than the last quote of the same line, and is dropped.
     Old,
     /// As `Old`, where the venue promises that this does not happen.
@@ -41,6 +43,10 @@ pub(super) enum Order {
 struct View {
     /// Whether the line carries the instrument now.
     open: bool,
+    /// Whether it has not yet been found in step with the other lines.
+    joining: bool,
+    /// Whether its first message was found to be ahead of them.
+    ahead: bool,
     /// Whether it has brought a message.
     heard: bool,
     /// Last number; meaningless unless `numbered`.
@@ -75,7 +81,8 @@ impl Numbering {
 
     /// Notes that a line carries the instrument from now on.
     pub(super) fn open(&mut self, line: usize) {
-        self.lines[line] = View { open: true, restarts: self.restarts, ..View::default() };
+        self.lines[line] =
+            View { open: true, joining: true, restarts: self.restarts, ..View::default() };
     }
 
     /// Returns whether a line carries it.
@@ -112,6 +119,11 @@ impl Numbering {
         self.lines.iter().any(|line| line.open)
     }
 
+    /// Notes that what the other lines have not brought yet is not waited for.
+    pub(super) fn join(&mut self, line: usize) {
+        self.lines[line].joining = false;
+    }
+
     /// Forgets the last quote: whatever comes next is new.
     pub(super) fn forget(&mut self) {
         self.numbered = false;
@@ -127,13 +139,21 @@ impl Numbering {
         last: &Quote,
         known: bool,
     ) -> Order {
-        (self.lines[line].heard, self.lines[line].open) = (true, true);
-        let Some(number) = message.sequence else { return self.by_content(message, line, last) };
         let view = &mut self.lines[line];
-        if !view.numbered {
+        if !view.numbered && !view.ahead {
             // Its first number is of the present numbering, whatever happened since it was opened.
             view.restarts = self.restarts;
         }
+        if view.joining {
+            if known && self.is_ahead(line, message, last.sequence) {
+                self.lines[line].ahead = true;
+                return Order::Ahead;
+            }
+            self.lines[line].joining = false;
+        }
+        (self.lines[line].heard, self.lines[line].open) = (true, true);
+        let Some(number) = message.sequence else { return self.by_content(message, line, last) };
+        let view = &mut self.lines[line];
         let announced = message.restarted && number != view.last;
         let fell = view.numbered && (announced || number < view.last);
         if fell && !announced {
@@ -167,6 +187,20 @@ impl Numbering {
             Ordering::Greater if self.restarts < self.lines[line].restarts => Order::Restart,
             Ordering::Greater => self.above(message, line, number, last.sequence),
         }
+    }
+
+    /// Returns whether a line that was just opened begins behind updates that another line has not
+    /// brought yet, but will.
+    #[cold]
+    fn is_ahead(&self, line: usize, message: &QuoteMessage, last: u64) -> bool {
+        let brings = |view: &View| {
+            view.open && view.heard && view.numbered && view.restarts == self.restarts
+        };
+        let mut others = self.lines.iter().enumerate().filter(|(other, _)| *other != line);
+        self.numbered
+            && self.lines[line].restarts == self.restarts
+            && message.sequence.is_some_and(|number| last < number)
+            && others.any(|(_, view)| brings(view))
     }
 
     fn equal(&self, line: usize, known: bool) -> Order {
@@ -231,15 +265,13 @@ impl View {
 }
 
 fn sides(message: &QuoteMessage) -> [(i64, i64); 2] {
-    [message.bid, message.ask].map(|side| match side {
-        Side::Level { px, sz } => (px, sz),
-        Side::Empty | Side::Unchanged => (0, 0),
-    })
+    [message.bid, message.ask].map(|side| super::side(side, (0, 0)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::venue::Side;
     use bytemuck::Zeroable;
 
     /// A numbering, the last quote, and a line's messages in words.
@@ -253,7 +285,10 @@ mod tests {
     impl Rig {
         fn new(rule: SequenceRule) -> Rig {
             let mut numbering = Numbering::new(rule);
-            (0..LINES_MAX - 1).for_each(|line| numbering.open(line));
+            (0..LINES_MAX - 1).for_each(|line| {
+                numbering.open(line);
+                numbering.join(line);
+            });
             Rig { numbering, last: Quote::zeroed(), known: false, now: 1_000 * SECOND }
         }
 
@@ -347,6 +382,61 @@ mod tests {
             );
             assert!(rig.numbering.is_heard(0));
         }
+    }
+
+    #[test]
+    fn a_line_made_again_waits_for_what_the_other_one_has_not_brought() {
+        for rule in [SequenceRule::Increasing, SequenceRule::IncreasingWithRestarts] {
+            let mut rig = Rig::new(rule);
+            rig.number(0, 4);
+            rig.number(1, 5);
+            rig.numbering.close(0);
+            rig.numbering.open(0);
+            use Order::{Ahead, Copy, Next};
+            for (line, number, order) in [
+                (0, 8, Ahead),
+                (1, 6, Next),
+                (0, 8, Ahead),
+                (1, 8, Next),
+                (0, 8, Copy),
+                (0, 9, Next),
+                (1, 11, Next),
+                (0, 12, Next),
+            ] {
+                assert_eq!(rig.number(line, number), order, "{rule:?}: {number} on {line}");
+                assert_eq!(rig.numbering.is_heard(0), order == Copy || 8 < number);
+            }
+        }
+    }
+
+    type Change = fn(&mut Rig);
+
+    #[test]
+    fn a_line_made_again_waits_for_nobody_who_brings_nothing() {
+        // How the other line is, and whether it is waited for.
+        let cases: [(&str, Change, Order); 6] = [
+            ("well", |_| (), Order::Ahead),
+            ("gone", |rig| rig.numbering.close(1), Order::Next),
+            ("new as well", |rig| rig.numbering.open(1), Order::Next),
+            ("without a present picture", |rig| rig.known = false, Order::Next),
+            ("forgotten", |rig| rig.numbering.forget(), Order::Next),
+            ("not waited for any longer", |rig| rig.numbering.join(0), Order::Next),
+        ];
+        for (is, make, order) in cases {
+            let mut rig = Rig::new(SequenceRule::Increasing);
+            rig.number(1, 5);
+            rig.numbering.open(0);
+            make(&mut rig);
+            assert_eq!(rig.number(0, 8), order, "the other line is {is}");
+        }
+    }
+
+    #[test]
+    fn without_numbers_nothing_is_waited_for() {
+        let mut rig = Rig::new(SequenceRule::Increasing);
+        rig.content(1, 100, 10);
+        rig.numbering.open(0);
+        assert_eq!(rig.content(0, 101, 11), Order::Next);
     }
 
     #[test]

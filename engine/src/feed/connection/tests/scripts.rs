@@ -631,7 +631,7 @@ fn what_was_quiet_while_the_thread_was_held_up_is_stale_at_once() {
 #[test]
 fn with_two_lines_both_must_be_read_or_lost_before_anything_that_waited_is_live() {
     let mut play = Play::open(two_lines(), true);
-    play.row(0, "0: quote A 1");
+    play.row(0, "0: quote A 1 | 1: quote A 1");
     let queued: Vec<String> = (2..19).map(|number| format!("1: quote A {number}")).collect();
     let out = play.row(100, &format!("held 5000 | {} | end 1", queued.join(" | ")));
     assert!(out.starts_with("A lagging held_up, A quote 2") && !out.contains("live"), "{out}");
@@ -643,6 +643,50 @@ fn with_two_lines_both_must_be_read_or_lost_before_anything_that_waited_is_live(
     let out = play.row(100, "held 20000 | 1: quote A 1 | 1: quote A 2 | 1: quote A 4");
     assert_eq!(out, "A lagging held_up, A quote 4, A live quote");
     assert_eq!(play.row(20_200, "0: quote A 5"), "A quote 5");
+}
+
+#[test]
+fn a_line_that_was_opened_waits_for_what_the_other_one_has_not_brought() {
+    let begin = || {
+        let mut play = Play::open(Setup { symbols: 2, ..two_lines() }, true);
+        play.row(0, "0: quote A 1");
+        let out = play.row(100, "1: quote A 4;quote B 1 | 1: quote B 2");
+        assert_eq!(out, "B live quote, B quote 1", "A is ahead, B is the first one");
+        play
+    };
+    let mut play = begin();
+    assert_eq!(play.row(200, "0: quote A 2"), "A quote 2");
+    assert_eq!(play.row(300, "0: quote A 3"), "A quote 3");
+    assert_eq!(play.row(400, "0: quote A 4"), "A quote 4, B quote 2");
+    assert_eq!(play.row(500, "1: quote A 5 | 0: quote A 5"), "A quote 5");
+    assert_eq!(play.rig.counts(["discarded.ahead", "discarded.copy"]), [0, 2]);
+    // Not for longer than a tenth of a second after its last frame: what comes later is older.
+    let mut play = begin();
+    assert_eq!(play.row(195, "0: quote A 2"), "A quote 2");
+    assert_eq!(play.row(290, ""), "");
+    assert_eq!(play.row(295, ""), "A quote 4, B quote 2");
+    assert_eq!(play.row(300, "0: quote A 3 | 0: quote A 5"), "A quote 5");
+    assert_eq!(play.rig.counts(["discarded.ahead", "discarded.copy"]), [0, 1]);
+    // Nor for longer than a second in all.
+    let mut play = begin();
+    (2..22).for_each(|tick| assert_eq!(play.row(50 * tick, "0: quote B 1"), ""));
+    assert_eq!(play.row(1_095, "0: quote B 1"), "");
+    assert_eq!(play.row(1_100, ""), "A quote 4, B quote 2");
+    // A thread that was held up has not read the other line meanwhile.
+    let mut play = begin();
+    let out = play.row(110, "held 500");
+    assert_eq!(out, "A lagging held_up, B lagging held_up");
+    assert_eq!(
+        play.row(615, "0: quote A 2;quote A 4"),
+        "A live quote, A quote 2, A quote 4, B quote 2, B live quote"
+    );
+    // Not for a line that is gone.
+    let mut play = begin();
+    assert_eq!(play.row(200, "end 0"), "A quote 4, B quote 2, !cut");
+    // Its own end is read behind what it brought.
+    let mut play = begin();
+    assert_eq!(play.row(200, "0: quote A 2 | end 1"), "A quote 2");
+    assert_eq!(play.row(300, "0: quote A 4"), "A quote 4, B quote 2, !cut");
 }
 
 // Subscriptions.

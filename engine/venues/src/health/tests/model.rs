@@ -9,6 +9,7 @@ use super::*;
 use crate::venue::Side;
 use proptest::prelude::*;
 use spreadwire_market::clock::{MILLI, SECOND};
+use std::collections::VecDeque;
 
 const MAX_AGE: Nanos = 2 * SECOND;
 const FIRST_QUOTE: Nanos = 4 * SECOND;
@@ -65,6 +66,10 @@ struct Model {
     lines: [Option<Vec<Brought>>; LINES_MAX],
     /// By line: a lower number that the next one may confirm.
     doubts: [Option<u64>; LINES_MAX],
+    /// By line: whether it was opened and has not yet been in step with the others.
+    joining: [bool; LINES_MAX],
+    /// By line: the numbering of its first message since then.
+    begun: [Option<u32>; LINES_MAX],
     /// All that was passed on since the instrument was last down.
     passed: Vec<Passed>,
     /// Numbering of the last one that was passed on.
@@ -86,6 +91,8 @@ impl Model {
             state: (State::Down, Reason::Disconnected),
             lines: [None, None, None],
             doubts: [None; LINES_MAX],
+            joining: [false; LINES_MAX],
+            begun: [None; LINES_MAX],
             passed: Vec::new(),
             numbering: 0,
             known: false,
@@ -109,7 +116,7 @@ impl Model {
         match event {
             Event::Open(line) => {
                 self.lines[line] = Some(Vec::new());
-                self.doubts[line] = None;
+                (self.doubts[line], self.joining[line], self.begun[line]) = (None, true, None);
                 (self.subscribed_at, self.is_quoted) = (now, false);
                 if [State::Down, State::Refused].contains(&self.state.0) {
                     self.state = (State::Silent, Reason::Subscribed);
@@ -159,6 +166,7 @@ impl Model {
 
     fn close(&mut self, line: usize, down: (State, Reason)) {
         (self.lines[line], self.doubts[line]) = (None, None);
+        (self.joining[line], self.begun[line]) = (false, None);
         for passed in &mut self.passed {
             passed.line = passed.line.filter(|winner| *winner != line);
         }
@@ -191,8 +199,13 @@ impl Model {
         now: Nanos,
     ) -> Option<Picture> {
         let number = message.sequence.unwrap();
+        let begun = *self.begun[line].get_or_insert(self.numbering);
+        if self.joining[line] && begun == self.numbering && self.is_ahead(line, number) {
+            return None;
+        }
+        self.joining[line] = false;
         let before = self.lines[line].get_or_insert_default().last().copied();
-        let mut numbering = before.map_or(self.numbering, |brought| brought.numbering);
+        let mut numbering = before.map_or(begun, |brought| brought.numbering);
         let restarts =
             before.is_some_and(|b| number < b.number || (message.restarted && number != b.number));
         if restarts && !message.restarted {
@@ -222,6 +235,15 @@ impl Model {
             return None;
         }
         Some(self.pass(line, held_up, message, now, anew))
+    }
+
+    /// Whether a line that was opened begins above the present picture, which another line brings on.
+    fn is_ahead(&self, line: usize, number: u64) -> bool {
+        let mut others = (0..LINES_MAX).filter(|other| *other != line);
+        let present = |b: &Brought| b.numbering == self.numbering;
+        self.known
+            && self.passed.last().is_some_and(|last| last.number < number)
+            && others.any(|l| self.lines[l].iter().any(|l| l.last().is_some_and(present)))
     }
 
     /// Whether a message is to be passed on after the last one: `Some(true)` as the first of a
@@ -352,12 +374,53 @@ fn any_wait() -> impl Strategy<Value = Nanos> {
 struct Machine {
     health: Health,
     lags: [LagMeter; LINES_MAX],
+    /// By line: what waits, since the line is ahead.
+    held: [VecDeque<Event>; LINES_MAX],
 }
 
 impl Machine {
     fn new(rule: SequenceRule) -> Machine {
         let health = Health::new(VenueId(1), InstrumentId(2), rule, bounds());
-        Machine { health, lags: [LagMeter::default(); LINES_MAX] }
+        Machine { health, lags: [LagMeter::default(); LINES_MAX], held: Default::default() }
+    }
+
+    /// Hands an event to the machine behind what waits on its line, and returns what is passed on.
+    fn hand(&mut self, now: Nanos, event: Event) -> Vec<Quote> {
+        let mut passed = Vec::new();
+        if let Event::Quote { line, .. } = event {
+            self.held[line].push_back(event);
+        } else {
+            if let Event::Lose(line) = event {
+                self.held[line].clear();
+            }
+            passed.extend(self.step(now, event).1);
+        }
+        // What one line brings may be what another one waits for.
+        while let Some(quote) = (0..LINES_MAX).find_map(|line| self.catch_up(now, line)) {
+            passed.push(quote);
+        }
+        passed
+    }
+
+    /// Hands in what waits on a line until something is passed on.
+    fn catch_up(&mut self, now: Nanos, line: usize) -> Option<Quote> {
+        while let Some(event) = self.held[line].front().copied() {
+            let Event::Quote { message, held_up, .. } = event else { unreachable!() };
+            let arrival = Arrival { line, ts_recv: now, held_up };
+            let outcome = self.health.on_message(&message, arrival, &mut self.lags[line]);
+            if outcome.quote == Err(Discard::Ahead) {
+                return None;
+            }
+            self.held[line].pop_front();
+            if outcome.quote.is_ok() {
+                return outcome.quote.ok();
+            }
+        }
+        None
+    }
+
+    fn is_holding(&self) -> bool {
+        self.held.iter().any(|held| !held.is_empty())
     }
 
     fn step(&mut self, now: Nanos, event: Event) -> (Option<Status>, Option<Quote>) {
@@ -576,27 +639,79 @@ proptest! {
             if let Act::Open(line) | Act::Lose(line) = act
                 && venue.lines[line].take().is_some()
             {
-                machine.step(now, Event::Lose(line));
+                for quote in machine.hand(now, Event::Lose(line)) {
+                    prop_assert!(last.is_none_or(|last| last <= quote.bid_px), "{:?}", act);
+                    last = Some(quote.bid_px);
+                }
             }
             if let Act::Open(line) = act {
                 if !venue.is_settled() {
                     continue;
                 }
-                machine.step(now, Event::Open(line));
+                for quote in machine.hand(now, Event::Open(line)) {
+                    prop_assert!(last.is_none_or(|last| last <= quote.bid_px), "{:?}", act);
+                    last = Some(quote.bid_px);
+                }
             }
             let (line, messages) = messages(&mut venue, act);
             for message in messages {
                 let event = message.map_or(Event::Unreadable, |message| {
                     Event::Quote { line, held_up: false, message }
                 });
-                if let (_, Some(quote)) = machine.step(now, event) {
+                for quote in machine.hand(now, event) {
                     prop_assert!(last.is_none_or(|last| last <= quote.bid_px), "{:?}", act);
                     last = Some(quote.bid_px);
                 }
             }
-            if machine.health.state() == State::Live {
+            if machine.health.state() == State::Live && !machine.is_holding() {
                 let newest = venue.newest().map(|picture| i64::try_from(picture).unwrap() + 1);
                 prop_assert!(newest <= last, "{:?} is live, but {:?} was brought", last, newest);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1_000, ..ProptestConfig::default() })]
+    #[test]
+    fn lines_that_are_lost_and_made_again_lose_no_picture_while_another_is_in_step(
+        rule in prop::sample::select(RULES.to_vec()),
+        acts in proptest::collection::vec(any_act(), 1..150),
+    ) {
+        let lines = [None, None, None];
+        let mut venue = Venue { rule, pictures: Vec::new(), restarts: 0, lines };
+        venue.publish(false, true);
+        let mut machine = Machine::new(rule);
+        let (mut now, mut last) = (1_000 * SECOND, 0);
+        for act in acts {
+            now += MILLI;
+            let act = match act {
+                Act::Publish { snapshot, .. } => Act::Publish { restarts: false, snapshot },
+                Act::Skip(line) | Act::Damage(line) | Act::Swap(line) => Act::Bring(line),
+                Act::Open(_) | Act::Lose(_) | Act::Bring(_) => act,
+            };
+            if let Act::Open(line) | Act::Lose(line) = act {
+                // The line that is in step stays.
+                let in_step = |other: usize| other != line && machine.health.is_heard(other);
+                if venue.lines[line].is_some() && !(0..LINES_MAX).any(in_step) {
+                    continue;
+                }
+                venue.lines[line] = None;
+                let quotes = machine.hand(now, Event::Lose(line));
+                prop_assert!(quotes.is_empty(), "nobody waited for a line in step: {:?}", quotes);
+            }
+            if let Act::Open(line) = act {
+                machine.hand(now, Event::Open(line));
+            }
+            let (line, messages) = messages(&mut venue, act);
+            for message in messages.into_iter().flatten() {
+                for quote in machine.hand(now, Event::Quote { line, held_up: false, message }) {
+                    prop_assert!(
+                        last == 0 || (last..=last + 1).contains(&quote.bid_px),
+                        "{} came behind {last}: {:?}", quote.bid_px, act
+                    );
+                    last = quote.bid_px;
+                }
             }
         }
     }
