@@ -254,7 +254,7 @@ const A_DEAD_SYMBOL_IS_TOLD_AND_MENDED: &[Row] = &[
     Row {
         report: "A single dead symbol is neither told nor mended",
         happened: "update numbers fell back on one connection; every quote was dropped for ever",
-        right: "a gap at once, and a new numbering once a second number confirms it",
+        right: "a gap at once, and a new numbering once the third number confirms it",
         market: "BTC on binance",
         script: r#"
                 binance BTC 9000 100.50/100.52
@@ -262,8 +262,10 @@ const A_DEAD_SYMBOL_IS_TOLD_AND_MENDED: &[Row] = &[
                 binance BTC 5 100.60/100.62
                 = BTC binance gap out_of_order
                 binance BTC 6 100.61/100.63
+                =
                 binance BTC 7 100.64/100.66
-                = BTC binance live quote | BTC binance 100.61/100.63 | BTC binance 100.64/100.66
+                binance BTC 8 100.65/100.67
+                = BTC binance live quote | BTC binance 100.64/100.66 | BTC binance 100.65/100.67
             "#,
     },
     Row {

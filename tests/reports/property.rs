@@ -155,8 +155,12 @@ struct Naive {
     /// Whether a full picture is known.
     known: bool,
     number: Option<u64>,
-    /// A number below the last, which the next one may confirm.
-    fallen: Option<u64>,
+    /// Numbers below the last that increase, which the next one may confirm.
+    fallen: Vec<u64>,
+    /// The last prices.
+    last: String,
+    /// Whether the line has brought anything.
+    is_heard: bool,
     quoted_ms: u64,
 }
 
@@ -168,7 +172,9 @@ impl Naive {
             state: State::Silent,
             known: false,
             number: None,
-            fallen: None,
+            fallen: Vec::new(),
+            last: String::new(),
+            is_heard: false,
             quoted_ms: 0,
         }
     }
@@ -176,21 +182,29 @@ impl Naive {
     fn quote(&mut self, number: u64, prices: &str, is_late: bool, now_ms: u64) {
         let fell = self.number.is_some_and(|last| number < last);
         let same = self.number == Some(number);
-        if fell && !self.restarts && self.fallen.is_none_or(|first| number <= first) {
-            (self.state, self.known, self.fallen) = (State::Gap, false, Some(number));
-            return;
+        if fell && !self.restarts {
+            if self.fallen.last().is_some_and(|before| number <= *before) {
+                self.fallen.clear();
+            }
+            self.fallen.push(number);
+            if self.fallen.len() < 3 {
+                (self.state, self.known) = (State::Gap, false);
+                return;
+            }
         }
-        self.fallen = None;
+        self.fallen.clear();
         if same && !self.restarts {
             return;
         }
-        let repeated = same && self.known;
+        let repeated = same && self.known && self.last == prices;
         // The first quote of a venue that repeats may be old.
-        let measured = !fell && !repeated && (self.known || !self.restarts);
+        let measured = !repeated && (self.known || self.is_heard || !self.restarts);
+        let is_late = if measured { is_late } else { self.state == State::Lagging };
+        (self.last, self.is_heard) = (prices.to_owned(), true);
         self.state = match prices.split_once('/').unwrap() {
             ("-", _) | (_, "-") => State::OneSided,
             (bid, ask) if ask < bid => State::Crossed,
-            _ if is_late && measured => State::Lagging,
+            _ if is_late => State::Lagging,
             _ => State::Live,
         };
         (self.known, self.number, self.quoted_ms) = (true, Some(number), now_ms);

@@ -34,13 +34,14 @@ const NUMBERS_THAT_FALL_ARE_A_RESTART_OR_AN_OLD_MESSAGE: &[Row] = &[
     Row {
         report: "https://github.com/Bittrex/bittrex.github.io/issues/240",
         happened: "the sequence rolled over from a high number to 1",
-        right: "unknown until a second number confirms it, and then live",
+        right: "unknown until the third number confirms it, and then live",
         market: "BTC on binance",
         script: r#"
                 binance BTC 4294967295 100.50/100.52
                 binance BTC 1 100.60/100.62
                 = BTC binance live quote | BTC binance 100.50/100.52 | BTC binance gap out_of_order
-                binance BTC 2 100.70/100.72
+                binance BTC 2 100.60/100.62
+                binance BTC 3 100.70/100.72
                 = BTC binance live quote | BTC binance 100.70/100.72
             "#,
     },

@@ -75,9 +75,10 @@ const THE_DIFFERENCE_OF_TWO_CLOCKS_IS_NO_LAG: &[Row] = &[
         market: "BTC on binance-usdm",
         script: r#"
                 binance-usdm BTC 100.50/100.52 +3s
+                binance-usdm BTC 100.55/100.57 +3s
                 binance-usdm BTC 100.60/100.62 +3s
                 binance-usdm BTC 100.70/100.72
-                = BTC binance-usdm live quote | BTC binance-usdm 100.50/100.52 | BTC binance-usdm 100.60/100.62 | BTC binance-usdm lagging lag | BTC binance-usdm 100.70/100.72
+                = BTC binance-usdm live quote | BTC binance-usdm 100.50/100.52 | BTC binance-usdm 100.55/100.57 | BTC binance-usdm 100.60/100.62 | BTC binance-usdm lagging lag | BTC binance-usdm 100.70/100.72
                 log BTC/USDT:SPOT-PERP lagging lag
             "#,
     },

@@ -127,7 +127,6 @@ impl DeskCounters {
 struct Carrier {
     protocol: ProtocolBox,
     subscriptions: Subscriptions,
-    lag: LagMeter,
     /// Time when it was opened; `None` while it is not.
     opened_at: Option<Nanos>,
     /// Whether it still brings what waited while our thread was held up.
@@ -148,6 +147,7 @@ pub(super) struct Desk {
     symbols: Symbols,
     carriers: Vec<Carrier>,
     healths: Vec<Health>,
+    lag: LagMeter,
     messages: Vec<Message>,
     telling: Telling,
     /// Line whose replacement would help, because instruments give nothing on it.
@@ -181,7 +181,6 @@ impl Desk {
         let carrier = |_| Carrier {
             protocol: ProtocolBox((spec.protocol)()),
             subscriptions: Subscriptions::new(spec, symbols.list().len()),
-            lag: LagMeter::default(),
             opened_at: None,
             held_up: false,
             heard_at: 0,
@@ -192,6 +191,7 @@ impl Desk {
             venue,
             carriers: (0..LINES_MAX).map(carrier).collect(),
             healths: symbols.list().iter().map(health).collect(),
+            lag: LagMeter::default(),
             messages: Vec::with_capacity(64),
             telling: Telling::new(venue, names),
             barren: None,
@@ -218,7 +218,7 @@ impl Desk {
         pass: &mut impl FnMut(Record),
     ) -> Vec<String> {
         let carrier = &mut self.carriers[line];
-        (carrier.opened_at, carrier.held_up, carrier.lag) = (Some(now), false, LagMeter::default());
+        (carrier.opened_at, carrier.held_up) = (Some(now), false);
         carrier.ahead.clear();
         for (symbol, health) in self.healths.iter_mut().enumerate() {
             let put_off = carrier.subscriptions.is_put_off(symbol, now);
@@ -449,8 +449,7 @@ impl Desk {
     #[inline]
     fn on_quote(&mut self, message: &QuoteMessage, arrival: Arrival, out: &mut Out<'_>) -> bool {
         let symbol = message.symbol;
-        let lag = &mut self.carriers[arrival.line].lag;
-        let outcome = self.healths[symbol].on_message(message, arrival, lag);
+        let outcome = self.healths[symbol].on_message(message, arrival, &mut self.lag);
         if let Some(status) = outcome.status {
             self.pass(symbol, status, out);
         }

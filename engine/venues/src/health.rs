@@ -186,7 +186,7 @@ impl Health {
 
     /// Notes that a line was opened and the instrument subscribed on it.
     pub fn on_subscribed(&mut self, line: usize, now: Nanos) -> Option<Status> {
-        self.numbering.open(line);
+        self.numbering.open(line, now);
         self.pace.restart(now);
         let is_dead = matches!(self.state, State::Down | State::Refused);
         is_dead.then(|| self.turn(State::Silent, Reason::Subscribed, now)).flatten()
@@ -208,6 +208,7 @@ impl Health {
         arrival: Arrival,
         lag: &mut LagMeter,
     ) -> Outcome {
+        let is_first = !self.numbering.is_heard(arrival.line);
         let order = self.numbering.order(message, arrival, &self.last, self.known);
         let ts_recv = arrival.ts_recv;
         match order {
@@ -232,11 +233,9 @@ impl Health {
             return dropped(None, Discard::AwaitingSnapshot);
         }
         let quote = self.picture(message, ts_recv, order);
-        // Where the last quote is sent again, after a subscription or as a sign of life, its event
-        // time is that of an old change.
-        let measured = order == Order::Next && (self.known || self.bounds.repeats_within.is_none());
+        let measured = self.is_measured(order, is_first);
         let behind = lag.behind(message.ts_event, ts_recv, measured);
-        let verdict = self.verdict(&quote, behind, arrival.held_up);
+        let verdict = self.verdict(&quote, behind, measured, arrival.held_up);
         self.pace.on_quote(self.last.ts_recv, ts_recv);
         self.numbering.accept(arrival.line, message);
         (self.last, self.known, self.lost) = (quote, true, false);
@@ -279,6 +278,11 @@ impl Health {
         self.numbering.close(line);
         if !self.numbering.is_carried() {
             return self.on_down(state, reason, now);
+        }
+        if self.known && !self.numbering.is_brought(self.last.ts_recv) {
+            // Those that are left have not brought what this one brought.
+            self.known = false;
+            return self.turn(State::Silent, Reason::Subscribed, now);
         }
         // The line that could have filled another's hole is gone.
         (self.known && self.numbering.is_broken(self.last.sequence))
@@ -354,9 +358,23 @@ impl Health {
         live.then(|| self.turn(State::Lagging, Reason::HeldUp, now)).flatten()
     }
 
+    /// Returns whether a quote's event time tells how late it is. Where the last quote is sent again,
+    /// after a subscription or as a sign of life, it is that of an old change.
+    #[inline]
+    fn is_measured(&self, order: Order, is_first: bool) -> bool {
+        let may_be_old = !self.known && is_first && self.bounds.repeats_within.is_some();
+        order != Order::Repeat && !may_be_old
+    }
+
     /// Returns the state that a quote leads to.
     #[inline]
-    fn verdict(&mut self, quote: &Quote, behind: Nanos, held_up: bool) -> (State, Reason) {
+    fn verdict(
+        &mut self,
+        quote: &Quote,
+        behind: Nanos,
+        measured: bool,
+        held_up: bool,
+    ) -> (State, Reason) {
         if quote.flags & flags::CROSSED != 0 {
             return (State::Crossed, Reason::Crossed);
         }
@@ -368,7 +386,9 @@ impl Health {
         if lag::DAY < behind && self.bounds.max_lag < Nanos::MAX {
             return (State::Unreadable, Reason::Implausible);
         }
-        if self.bounds.max_lag < behind {
+        // A picture that came late and is sent again is still that picture.
+        let is_late_still = !measured && self.reason == Reason::Lag;
+        if self.bounds.max_lag < behind || is_late_still {
             return (State::Lagging, Reason::Lag);
         }
         if !self.plausible.believes(quote, self.bounds.max_jump) {

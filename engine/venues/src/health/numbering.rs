@@ -14,8 +14,15 @@ use std::cmp::Ordering;
 pub const LINES_MAX: usize = 3;
 
 /// A line that brings lower numbers than the last quote, which is older than this, brings those of
-/// a new numbering: no line is late by so much, unless our own thread was.
+/// a new numbering if its event times or the time when it was opened show that it is not late.
 const LATE_MAX: Nanos = 10 * SECOND;
+/// Where nothing shows that, no line is late by so much, unless our own thread was.
+const LATE_MAX_UNKNOWN: Nanos = 60 * SECOND;
+/// A line that was open for so long, and did not bring what another one brought, will not bring it.
+const DEAF_AFTER: Nanos = 10 * SECOND;
+/// So many lower numbers in a row that increase are those of a new numbering. Fewer may be messages
+/// out of order.
+const CONFIRMATIONS: u8 = 3;
 
 /// Place of a message in the order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +50,8 @@ pub(super) enum Order {
 struct View {
     /// Whether the line carries the instrument now.
     open: bool,
+    /// Since when.
+    opened_at: Nanos,
     /// Whether it has not yet been found in step with the other lines.
     joining: bool,
     /// Whether its first message was found to be ahead of them.
@@ -54,8 +63,9 @@ struct View {
     numbered: bool,
     /// Restarts that it saw.
     restarts: u32,
-    /// A number below the last one, which the next message may confirm as a restart.
-    fallen: Option<u64>,
+    /// The last of the numbers below the last one, and how many increased in a row: the next ones may
+    /// confirm a restart.
+    fallen: Option<(u64, u8)>,
     /// Whether no change was missed on it since its last snapshot.
     whole: bool,
 }
@@ -80,9 +90,10 @@ impl Numbering {
     }
 
     /// Notes that a line carries the instrument from now on.
-    pub(super) fn open(&mut self, line: usize) {
+    pub(super) fn open(&mut self, line: usize, opened_at: Nanos) {
+        let restarts = self.restarts;
         self.lines[line] =
-            View { open: true, joining: true, restarts: self.restarts, ..View::default() };
+            View { open: true, opened_at, joining: true, restarts, ..View::default() };
     }
 
     /// Returns whether a line carries it.
@@ -114,6 +125,15 @@ impl Numbering {
         self.lines[line].heard
     }
 
+    /// Returns whether a line that carries it brings it, as far as anybody can know: it has brought
+    /// something, or has not been open for long when the last quote came, at `quoted_at`.
+    pub(super) fn is_brought(&self, quoted_at: Nanos) -> bool {
+        let brings = |view: &View| {
+            view.heard || view.ahead || quoted_at.saturating_sub(view.opened_at) <= DEAF_AFTER
+        };
+        self.lines.iter().any(|view| view.open && brings(view))
+    }
+
     /// Returns whether any line carries it.
     pub(super) fn is_carried(&self) -> bool {
         self.lines.iter().any(|line| line.open)
@@ -135,10 +155,11 @@ impl Numbering {
     pub(super) fn order(
         &mut self,
         message: &QuoteMessage,
-        Arrival { line, ts_recv, held_up }: Arrival,
+        arrival: Arrival,
         last: &Quote,
         known: bool,
     ) -> Order {
+        let line = arrival.line;
         let view = &mut self.lines[line];
         if !view.numbered && !view.ahead {
             // Its first number is of the present numbering, whatever happened since it was opened.
@@ -177,13 +198,13 @@ impl Numbering {
         }
         let place = (self.lines[line].restarts, number).cmp(&(self.restarts, last.sequence));
         match place {
-            Ordering::Less if !held_up && LATE_MAX < ts_recv.saturating_sub(last.ts_recv) => {
+            Ordering::Less if self.begins_anew(message, arrival, last) => {
                 self.lines[line].restarts = self.restarts + 1;
                 Order::Restart
             }
             Ordering::Less if line != self.winner => Order::Copy,
             Ordering::Less => Order::Old,
-            Ordering::Equal => self.equal(line, known),
+            Ordering::Equal => self.equal(message, line, last, known),
             Ordering::Greater if self.restarts < self.lines[line].restarts => Order::Restart,
             Ordering::Greater => self.above(message, line, number, last.sequence),
         }
@@ -203,14 +224,32 @@ impl Numbering {
             && others.any(|(_, view)| brings(view))
     }
 
-    fn equal(&self, line: usize, known: bool) -> Order {
+    /// Returns whether a number below that of the last quote is one of a new numbering.
+    #[cold]
+    fn begins_anew(&self, message: &QuoteMessage, arrival: Arrival, last: &Quote) -> bool {
+        let event = message.ts_event.filter(|_| 0 < last.ts_event);
+        let is_later = match event {
+            Some(event) => last.ts_event < event,
+            None => last.ts_recv < self.lines[arrival.line].opened_at,
+        };
+        let late_max = match (is_later, event) {
+            (true, _) => LATE_MAX,
+            (false, None) => LATE_MAX_UNKNOWN,
+            (false, Some(_)) => return false,
+        };
+        !arrival.held_up && late_max < arrival.ts_recv.saturating_sub(last.ts_recv)
+    }
+
+    fn equal(&self, message: &QuoteMessage, line: usize, last: &Quote, known: bool) -> Order {
         if line != self.winner {
             // The copy of a picture that was lost meanwhile is no news either.
             return Order::Copy;
         }
         match self.rule {
             SequenceRule::Increasing => Order::Old,
-            SequenceRule::IncreasingWithRestarts | SequenceRule::SnapshotsAndChanges if known => {
+            SequenceRule::IncreasingWithRestarts | SequenceRule::SnapshotsAndChanges
+                if known && repeats(message, last) =>
+            {
                 Order::Repeat
             }
             SequenceRule::IncreasingWithRestarts | SequenceRule::SnapshotsAndChanges => Order::Next,
@@ -255,13 +294,19 @@ impl Numbering {
 }
 
 impl View {
-    /// Returns whether a number below the last one confirms a restart: the second of two in a row
-    /// that increase. The first one may be a message out of order.
+    /// Returns whether a number below the last one confirms a restart.
     fn confirms(&mut self, number: u64) -> bool {
-        let confirmed = self.fallen.is_some_and(|first| first < number);
-        self.fallen = Some(number);
-        confirmed
+        let before = self.fallen.filter(|(before, _)| *before < number);
+        let in_row = before.map_or(1, |(_, in_row)| in_row + 1);
+        self.fallen = Some((number, in_row));
+        CONFIRMATIONS <= in_row
     }
+}
+
+/// Returns whether a message says the same as the last quote.
+fn repeats(message: &QuoteMessage, last: &Quote) -> bool {
+    let [bid, ask] = [(last.bid_px, last.bid_sz), (last.ask_px, last.ask_sz)];
+    [super::side(message.bid, bid), super::side(message.ask, ask)] == [bid, ask]
 }
 
 fn sides(message: &QuoteMessage) -> [(i64, i64); 2] {
@@ -286,7 +331,7 @@ mod tests {
         fn new(rule: SequenceRule) -> Rig {
             let mut numbering = Numbering::new(rule);
             (0..LINES_MAX - 1).for_each(|line| {
-                numbering.open(line);
+                numbering.open(line, 1);
                 numbering.join(line);
             });
             Rig { numbering, last: Quote::zeroed(), known: false, now: 1_000 * SECOND }
@@ -339,24 +384,38 @@ mod tests {
     fn one_line_by_each_rule() {
         use Order::{Late, Next, Old, Repeat, Restart};
         for (rule, orders) in [
-            (SequenceRule::Increasing, [Next, Next, Old, Late, Late, Restart, Next]),
+            (SequenceRule::Increasing, [Next, Next, Old, Late, Late, Late, Restart, Next]),
             (
                 SequenceRule::IncreasingWithRestarts,
-                [Next, Next, Repeat, Restart, Restart, Next, Next],
+                [Next, Next, Repeat, Restart, Restart, Next, Next, Next],
             ),
-            (SequenceRule::SnapshotsAndChanges, [Next, Next, Repeat, Restart, Restart, Next, Next]),
+            (
+                SequenceRule::SnapshotsAndChanges,
+                [Next, Next, Repeat, Restart, Restart, Next, Next, Next],
+            ),
         ] {
             let mut rig = Rig::new(rule);
-            assert_eq!([5, 7, 7, 3, 1, 2, 9].map(|number| rig.number(0, number)), orders);
+            assert_eq!([5, 7, 7, 3, 1, 2, 3, 9].map(|number| rig.number(0, number)), orders);
         }
     }
 
     #[test]
     fn a_message_out_of_order_is_not_confirmed_by_the_next_one_in_order() {
         let mut rig = Rig::new(SequenceRule::Increasing);
-        let orders = [9, 8, 10, 3, 3, 11].map(|number| rig.number(0, number));
+        let orders = [9, 8, 10, 3, 3, 11, 7, 8, 12].map(|number| rig.number(0, number));
         use Order::{Late, Next};
-        assert_eq!(orders, [Next, Late, Next, Late, Late, Next]);
+        assert_eq!(orders, [Next, Late, Next, Late, Late, Next, Late, Late, Next]);
+    }
+
+    #[test]
+    fn the_last_number_with_another_content_is_no_repeat() {
+        for rule in [SequenceRule::IncreasingWithRestarts, SequenceRule::SnapshotsAndChanges] {
+            let mut rig = Rig::new(rule);
+            rig.number(0, 5);
+            for (bid, order) in [(100, Order::Repeat), (99, Order::Next), (99, Order::Repeat)] {
+                assert_eq!(rig.take(0, &message(Some(5), bid, None), false), order, "{bid}");
+            }
+        }
     }
 
     #[test]
@@ -374,7 +433,7 @@ mod tests {
             let mut rig = Rig::new(rule);
             rig.number(0, 5);
             rig.numbering.close(0);
-            rig.numbering.open(0);
+            rig.numbering.open(0, 1);
             assert!(!rig.numbering.is_heard(0));
             assert_eq!(
                 [4, 5, 6].map(|n| rig.number(0, n)),
@@ -391,7 +450,7 @@ mod tests {
             rig.number(0, 4);
             rig.number(1, 5);
             rig.numbering.close(0);
-            rig.numbering.open(0);
+            rig.numbering.open(0, 1);
             use Order::{Ahead, Copy, Next};
             for (line, number, order) in [
                 (0, 8, Ahead),
@@ -417,7 +476,7 @@ mod tests {
         let cases: [(&str, Change, Order); 6] = [
             ("well", |_| (), Order::Ahead),
             ("gone", |rig| rig.numbering.close(1), Order::Next),
-            ("new as well", |rig| rig.numbering.open(1), Order::Next),
+            ("new as well", |rig| rig.numbering.open(1, 1), Order::Next),
             ("without a present picture", |rig| rig.known = false, Order::Next),
             ("forgotten", |rig| rig.numbering.forget(), Order::Next),
             ("not waited for any longer", |rig| rig.numbering.join(0), Order::Next),
@@ -425,7 +484,7 @@ mod tests {
         for (is, make, order) in cases {
             let mut rig = Rig::new(SequenceRule::Increasing);
             rig.number(1, 5);
-            rig.numbering.open(0);
+            rig.numbering.open(0, 1);
             make(&mut rig);
             assert_eq!(rig.number(0, 8), order, "the other line is {is}");
         }
@@ -435,21 +494,37 @@ mod tests {
     fn without_numbers_nothing_is_waited_for() {
         let mut rig = Rig::new(SequenceRule::Increasing);
         rig.content(1, 100, 10);
-        rig.numbering.open(0);
+        rig.numbering.open(0, 1);
         assert_eq!(rig.content(0, 101, 11), Order::Next);
     }
 
     #[test]
     fn lower_numbers_after_a_long_time_are_a_new_numbering_unless_they_waited() {
-        for (wait, held_up, order) in [
-            (LATE_MAX - 1, false, Order::Copy),
-            (LATE_MAX, false, Order::Restart),
-            (LATE_MAX, true, Order::Copy),
+        // The wait, whether it waited on our side, whether its line was opened meanwhile, and by how
+        // much its event is later, if there are event times.
+        use Order::{Copy, Restart};
+        for (wait, held_up, opened, later, order) in [
+            (LATE_MAX - 1, false, true, None, Copy),
+            (LATE_MAX, false, true, None, Restart),
+            (LATE_MAX, true, true, None, Copy),
+            (LATE_MAX, false, false, None, Copy),
+            (LATE_MAX_UNKNOWN - 1, false, false, None, Copy),
+            (LATE_MAX_UNKNOWN, false, false, None, Restart),
+            (LATE_MAX_UNKNOWN, true, false, None, Copy),
+            (LATE_MAX - 1, false, false, Some(1), Copy),
+            (LATE_MAX, false, false, Some(1), Restart),
+            (LATE_MAX, true, false, Some(1), Copy),
+            (LATE_MAX_UNKNOWN, false, true, Some(0), Copy),
         ] {
             let mut rig = Rig::new(SequenceRule::Increasing);
-            rig.number(0, 50);
+            rig.take(0, &message(Some(50), 100, later.map(|_| 9)), false);
+            if opened {
+                rig.numbering.open(1, rig.now + 1);
+            }
             rig.now += wait;
-            assert_eq!(rig.take(1, &message(Some(3), 100, None), held_up), order, "{wait}");
+            let lower = message(Some(3), 100, later.map(|later| 9 + later));
+            let case = (wait, held_up, opened, later);
+            assert_eq!(rig.take(1, &lower, held_up), order, "{case:?}");
         }
     }
 

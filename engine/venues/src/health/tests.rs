@@ -2,6 +2,7 @@
 //! `model`.
 
 use super::*;
+use spreadwire_market::clock::SECOND;
 
 mod model;
 
@@ -169,8 +170,8 @@ fn a_restart_that_a_lower_number_shows_begins_with_a_snapshot_flag() {
         let story = story(rule, &[(7, true), (2, true), (3, true)]);
         assert_eq!(story[1..], [(State::Live, Ok(flags::SNAPSHOT)), (State::Live, Ok(0))]);
     }
-    let story = story(SequenceRule::Increasing, &[(7, true), (2, true), (3, true)]);
-    assert_eq!(story[2], (State::Live, Ok(flags::SNAPSHOT)));
+    let story = story(SequenceRule::Increasing, &[(7, true), (2, true), (3, true), (4, true)]);
+    assert_eq!(story[3], (State::Live, Ok(flags::SNAPSHOT)));
 }
 
 #[test]
@@ -195,4 +196,86 @@ fn a_symbol_that_is_quoted_after_a_refusal_is_carried() {
     assert!(one.health.on_lost(1, Reason::Disconnected, 5).is_none());
     assert_eq!(one.health.state(), State::Live);
     assert!(one.health.on_lost(0, Reason::Disconnected, 6).is_some());
+}
+
+/// Plays quotes of one line, each with its number, bid, whether it is a full picture, and how old it
+/// is, s; returns the states that they lead to. The clock of the venue is known.
+fn lags(rule: SequenceRule, quotes: &[(u64, i64, u64)]) -> Vec<State> {
+    let bounds = Bounds {
+        max_lag: 2 * SECOND,
+        repeats_within: Some(1_000 * SECOND),
+        ..Bounds::of_age(1_000 * SECOND)
+    };
+    let mut one = One::within(rule, bounds);
+    let mut now = 1_000_000 * SECOND;
+    (0..8).for_each(|_| _ = one.lag.behind(Some(now), now, true));
+    let step = |&(number, bid, age): &(u64, i64, u64)| {
+        now += SECOND;
+        let sides = (Side::of(bid, 5), Side::of(200, 6));
+        let ts_event = Some(now - age * SECOND);
+        one.take(&QuoteMessage { ts_event, ..message(number, true, sides) }, now);
+        one.health.state()
+    };
+    quotes.iter().map(step).collect()
+}
+
+#[test]
+fn only_the_venues_repeat_and_the_first_quote_of_a_line_may_be_of_an_old_time() {
+    use State::{Lagging, Live};
+    for rule in [SequenceRule::IncreasingWithRestarts, SequenceRule::SnapshotsAndChanges] {
+        for (what, quotes, states) in [
+            ("a repeat", [(5, 100, 60), (5, 100, 63), (6, 100, 0)], [Live, Live, Live]),
+            (
+                "a late one repeated",
+                [(5, 100, 0), (6, 101, 60), (6, 101, 63)],
+                [Live, Lagging, Lagging],
+            ),
+            ("in time after it", [(6, 101, 60), (7, 101, 60), (8, 101, 1)], [Live, Lagging, Live]),
+            (
+                "another content",
+                [(5, 100, 0), (5, 101, 60), (5, 102, 60)],
+                [Live, Lagging, Lagging],
+            ),
+            ("lower numbers", [(9, 100, 0), (8, 100, 60), (7, 100, 60)], [Live, Lagging, Lagging]),
+        ] {
+            assert_eq!(lags(rule, &quotes), states, "{what} by {rule:?}");
+        }
+    }
+}
+
+#[test]
+fn a_quote_after_a_fault_is_measured() {
+    let bounds = Bounds {
+        max_lag: 2 * SECOND,
+        repeats_within: Some(1_000 * SECOND),
+        ..Bounds::of_age(1_000 * SECOND)
+    };
+    let mut one = One::within(SequenceRule::SnapshotsAndChanges, bounds);
+    let now = 1_000_000 * SECOND;
+    (0..8).for_each(|_| _ = one.lag.behind(Some(now), now, true));
+    let quote = |number, at| QuoteMessage { ts_event: Some(at), ..message(number, true, LEVEL) };
+    one.take(&quote(5, now), now);
+    one.health.on_unreadable(now + 1).unwrap();
+    one.take(&quote(6, now - 60 * SECOND), now + 2);
+    assert_eq!(one.health.state(), State::Lagging);
+}
+
+#[test]
+fn what_no_line_that_is_left_has_brought_is_not_live() {
+    let mut one = One::new(SequenceRule::Increasing);
+    one.health.on_subscribed(1, 2);
+    let deaf = 2 + 10 * SECOND;
+    one.take(&message(4, true, LEVEL), deaf).quote.unwrap();
+    let mut early = One { ..one };
+    assert_eq!(early.health.on_lost(0, Reason::Disconnected, deaf), None, "it may bring it yet");
+    one.take(&message(5, true, LEVEL), deaf + 1).quote.unwrap();
+    let status = one.health.on_lost(0, Reason::Disconnected, deaf + 1).unwrap();
+    assert_eq!((status.state, status.reason), (State::Silent as u8, Reason::Subscribed as u8));
+    let arrival = |ts_recv| Arrival { line: 1, ts_recv, held_up: false };
+    let older = message(4, true, LEVEL);
+    let older = one.health.on_message(&older, arrival(deaf + 5), &mut one.lag);
+    assert_eq!(older.quote, Err(Discard::Copy));
+    let newer = message(6, true, LEVEL);
+    let newer = one.health.on_message(&newer, arrival(deaf + 6), &mut one.lag);
+    assert_eq!((newer.quote.is_ok(), one.health.state()), (true, State::Live));
 }

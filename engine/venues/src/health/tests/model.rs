@@ -16,6 +16,10 @@ const FIRST_QUOTE: Nanos = 4 * SECOND;
 const REPEATS: Nanos = 5 * SECOND;
 /// No line is late by more than this.
 const LATE: Nanos = 10 * SECOND;
+/// A line that brought nothing for this time, while another one did, does not carry it.
+const DEAF: Nanos = 10 * SECOND;
+/// Nor by more than this, if it was open before the last quote came.
+const LATE_IF_OPEN: Nanos = 60 * SECOND;
 const RULES: [SequenceRule; 3] = [
     SequenceRule::Increasing,
     SequenceRule::IncreasingWithRestarts,
@@ -64,12 +68,16 @@ struct Model {
     state: (State, Reason),
     /// By line: what it brought since it was opened; `None` if it is closed.
     lines: [Option<Vec<Brought>>; LINES_MAX],
-    /// By line: a lower number that the next one may confirm.
-    doubts: [Option<u64>; LINES_MAX],
+    /// By line: lower numbers that increase, which the next ones may confirm.
+    doubts: [Vec<u64>; LINES_MAX],
+    /// By line: when it was opened; 0 if it was not.
+    opened_at: [Nanos; LINES_MAX],
     /// By line: whether it was opened and has not yet been in step with the others.
     joining: [bool; LINES_MAX],
     /// By line: the numbering of its first message since then.
     begun: [Option<u32>; LINES_MAX],
+    /// By line: whether it has brought anything since then.
+    heard: [bool; LINES_MAX],
     /// All that was passed on since the instrument was last down.
     passed: Vec<Passed>,
     /// Numbering of the last one that was passed on.
@@ -90,9 +98,11 @@ impl Model {
             rule,
             state: (State::Down, Reason::Disconnected),
             lines: [None, None, None],
-            doubts: [None; LINES_MAX],
+            doubts: Default::default(),
+            opened_at: [0; LINES_MAX],
             joining: [false; LINES_MAX],
             begun: [None; LINES_MAX],
+            heard: [false; LINES_MAX],
             passed: Vec::new(),
             numbering: 0,
             known: false,
@@ -116,7 +126,9 @@ impl Model {
         match event {
             Event::Open(line) => {
                 self.lines[line] = Some(Vec::new());
-                (self.doubts[line], self.joining[line], self.begun[line]) = (None, true, None);
+                self.doubts[line].clear();
+                (self.joining[line], self.begun[line]) = (true, None);
+                (self.opened_at[line], self.heard[line]) = (now, false);
                 (self.subscribed_at, self.is_quoted) = (now, false);
                 if [State::Down, State::Refused].contains(&self.state.0) {
                     self.state = (State::Silent, Reason::Subscribed);
@@ -165,7 +177,9 @@ impl Model {
     }
 
     fn close(&mut self, line: usize, down: (State, Reason)) {
-        (self.lines[line], self.doubts[line]) = (None, None);
+        self.lines[line] = None;
+        self.doubts[line].clear();
+        (self.opened_at[line], self.heard[line]) = (0, false);
         (self.joining[line], self.begun[line]) = (false, None);
         for passed in &mut self.passed {
             passed.line = passed.line.filter(|winner| *winner != line);
@@ -175,6 +189,9 @@ impl Model {
             self.state = down;
             self.known = false;
             self.passed.clear();
+        } else if self.known && !self.is_brought() {
+            self.known = false;
+            self.state = (State::Silent, Reason::Subscribed);
         } else if let Some(last) = self.passed.last().filter(|_| self.known) {
             let beyond = |b: &&&Brought| (self.numbering, last.number) < (b.numbering, b.number);
             if self.rule == SequenceRule::SnapshotsAndChanges
@@ -184,6 +201,14 @@ impl Model {
                 self.hole();
             }
         }
+    }
+
+    /// Whether a line that is left has brought anything, or was opened a short time before the last
+    /// quote, or after it.
+    fn is_brought(&self) -> bool {
+        let quoted_at = self.passed.last().map_or(0, |last| last.at);
+        let is_new = |line: usize| quoted_at <= self.opened_at[line] + DEAF;
+        (0..LINES_MAX).any(|line| self.lines[line].is_some() && (self.heard[line] || is_new(line)))
     }
 
     fn hole(&mut self) {
@@ -200,6 +225,7 @@ impl Model {
     ) -> Option<Picture> {
         let number = message.sequence.unwrap();
         let begun = *self.begun[line].get_or_insert(self.numbering);
+        self.heard[line] = true;
         if self.joining[line] && begun == self.numbering && self.is_ahead(line, number) {
             return None;
         }
@@ -209,8 +235,12 @@ impl Model {
         let restarts =
             before.is_some_and(|b| number < b.number || (message.restarted && number != b.number));
         if restarts && !message.restarted {
-            let doubt = self.doubts[line].replace(number);
-            let unconfirmed = doubt.is_none_or(|doubt| number <= doubt);
+            let doubts = &mut self.doubts[line];
+            if doubts.last().is_some_and(|last| number <= *last) {
+                doubts.clear();
+            }
+            doubts.push(number);
+            let unconfirmed = doubts.len() < 3;
             if self.rule == SequenceRule::Increasing && unconfirmed {
                 if self.numbering <= numbering {
                     self.known = false;
@@ -223,7 +253,7 @@ impl Model {
             }
         }
         numbering += u32::from(restarts);
-        self.doubts[line] = None;
+        self.doubts[line].clear();
         let whole = message.snapshot || before.is_some_and(|brought| brought.whole);
         let brought = Brought { numbering, number, whole };
         self.lines[line].get_or_insert_default().push(brought);
@@ -260,7 +290,8 @@ impl Model {
         let number = message.sequence.unwrap();
         let brought = self.lines[line].as_mut()?.last_mut()?;
         if (brought.numbering, number) < (present, last.number) {
-            let late = last.at + LATE < now && !held_up;
+            let was_open = self.opened_at[line] <= last.at;
+            let late = last.at + if was_open { LATE_IF_OPEN } else { LATE } < now && !held_up;
             if late {
                 brought.numbering = present + 1;
             }
@@ -302,7 +333,9 @@ impl Model {
             Side::Empty => (0, 0),
         };
         let sides = [side(message.bid, 0), side(message.ask, 1)];
-        let repeat = !anew && last.is_some_and(|last| Some(last.number) == message.sequence);
+        let repeat = !anew
+            && last
+                .is_some_and(|last| (Some(last.number), last.sides) == (message.sequence, sides));
         let [(bid, _), (ask, _)] = sides;
         let bits = [
             (self.lost, flags::GAP),
@@ -367,6 +400,7 @@ fn any_wait() -> impl Strategy<Value = Nanos> {
         2 => Just(MAX_AGE + 1),
         1 => Just(REPEATS + 1),
         1 => Just(LATE + 1),
+        1 => Just(LATE_IF_OPEN + 1),
     ]
 }
 
