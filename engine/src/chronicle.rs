@@ -179,9 +179,12 @@ fn log(notice: &Notice, catalogue: &Catalogue) {
             let name = &catalogue.venue(*venue).name;
             tracing::info!(target: "feed", "{name} #{connection}: {why}; a new line is made first");
         }
-        Notice::Rejected { venue, reason, sample } => {
+        Notice::Rejected { venue, reason, sample, misfit } => {
             let name = &catalogue.venue(*venue).name;
-            tracing::warn!(target: "feed", "{name}: frame rejected, {reason}: {}", sample.escape_ascii());
+            let advice = misfit.as_ref().and_then(|misfit| misfit.advice());
+            let advice = advice.map(|advice| format!("{advice}: ")).unwrap_or_default();
+            let sample = sample.escape_ascii();
+            tracing::warn!(target: "feed", "{name}: frame rejected, {reason}: {advice}{sample}");
         }
         Notice::Refused { venue, symbol, sample } => {
             let name = &catalogue.venue(*venue).name;

@@ -17,7 +17,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Registry, Token};
 use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::backoff::Backoff;
-use spreadwire_market::clock::{Clock, MILLI, Nanos};
+use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use std::io;
 use std::time::Duration;
@@ -61,6 +61,8 @@ pub const DIRECT_MAX: usize = 3;
 const POLLS_SKIPPED_MAX: usize = 8;
 /// Timers, reconnects and heartbeats are checked this often.
 const HOUSEKEEPING_INTERVAL: Nanos = MILLI;
+/// The thread was held up if it read nothing for so long, or for `max_lag_ms` if that is less.
+const HELD_UP_AFTER: Nanos = SECOND;
 /// Ages of quotes are checked this often.
 const AGE_INTERVAL: Nanos = 20 * MILLI;
 
@@ -123,7 +125,7 @@ impl Feed {
         let mut connections: Vec<Connection<WebSocket>> = Vec::with_capacity(plans.len());
         let lines = plans.iter().map(|plan| plan.lines).sum::<usize>();
         let max_lags = plans.iter().map(|plan| plan.bounds.max_lag);
-        let held_up_after = max_lags.min().unwrap_or(Nanos::MAX);
+        let held_up_after = max_lags.min().unwrap_or(HELD_UP_AFTER).min(HELD_UP_AFTER);
         for plan in plans {
             let number = connections.len();
             let in_venue = connections.iter().filter(|c| c.venue() == plan.venue).count();
@@ -376,7 +378,6 @@ mod tests {
     use crate::socket::socket_options::SocketOptions;
     use crate::socket::wire::Wire;
     use crossbeam::channel::{self, Receiver, Sender};
-    use spreadwire_market::clock::SECOND;
     use spreadwire_market::instrument::{InstrumentId, VenueId};
     use spreadwire_venues::health::Bounds;
     use spreadwire_venues::venue::{Symbol, Symbols};

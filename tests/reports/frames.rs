@@ -31,7 +31,7 @@ const A_MESSAGE_THAT_CANNOT_BE_DECODED_KEEPS_NOTHING_ALIVE: &[Row] = &[
                 okx < {"arg":{"channel":"bbo-tbt","instId":"BTC-USDT"},"data":[{"asks":[["100.7","1","0","1"]],"bids":[["100.6","1","0","1"]],"ts":"$now","seqId":8}]}$nul$nul
                 count okx rejected.malformed 1
                 okx BTC 9 100.60/100.62
-                = BTC okx live quote | BTC okx 100.50/100.52 | BTC okx 100.60/100.62
+                = BTC okx live quote | BTC okx 100.50/100.52 | BTC okx unreadable unreadable | BTC okx live quote | BTC okx 100.60/100.62
             "#,
     },
     Row {

@@ -2,6 +2,7 @@
 //!
 //! A feed never waits for any of them.
 
+use super::misfit::Misfit;
 use crate::runtime::frame_ring::FrameSender;
 use crate::socket::connector::{Connected, Request};
 use crossbeam::channel::{Receiver, Sender};
@@ -56,8 +57,10 @@ pub enum Notice {
         venue: VenueId,
         /// Why.
         reason: Reject,
-        /// What to do about it, if that is known, and the first bytes of the frame.
+        /// First bytes of the frame.
         sample: Box<[u8]>,
+        /// The whole of it, if a number has more decimals than the configuration gives it.
+        misfit: Option<Box<Misfit>>,
     },
     /// The health of an instrument changed so that a person should know, or is well again.
     Health {

@@ -8,7 +8,7 @@
 
 use super::cold::{Notice, notify};
 use super::line::Heard;
-use super::misfit;
+use super::misfit::{self, Misfit};
 use super::outlet::Outlet;
 use super::subscriptions::Subscriptions;
 use super::telling::Telling;
@@ -30,8 +30,10 @@ use std::collections::VecDeque;
 
 /// Bytes of a frame that a notice keeps.
 const SAMPLE_BYTES: usize = 200;
-/// A sample of a rejected or refused message is logged at most this often for each connection.
+/// A sample of a rejected or refused message is logged at most this often for each connection; while
+/// they go on, each waits twice as long as the one before, up to the longest.
 const SAMPLE_INTERVAL: Nanos = SECOND;
+const SAMPLE_INTERVAL_MAX: Nanos = 64 * SECOND;
 
 /// An instrument that has been live for this long is well.
 const WELL_AFTER: Nanos = 60 * SECOND;
@@ -153,7 +155,10 @@ pub(super) struct Desk {
     /// Line whose replacement would help, because instruments give nothing on it.
     barren: Option<usize>,
     replaced_at: Nanos,
+    /// When the next sample may be logged, and the wait after it.
     sample_at: Nanos,
+    sample_interval: Nanos,
+    make_protocol: fn() -> Box<dyn Protocol>,
     counters: DeskCounters,
 }
 
@@ -197,6 +202,8 @@ impl Desk {
             barren: None,
             replaced_at: 0,
             sample_at: 0,
+            sample_interval: SAMPLE_INTERVAL,
+            make_protocol: spec.protocol,
             counters,
             symbols,
         }
@@ -541,37 +548,68 @@ impl Desk {
         let Rejected { reason, symbol } = rejected;
         count(&self.counters.rejected, reason);
         // Of an instrument that stays unreadable, the frame that began it is told, and no other.
-        let is_told = symbol.is_none_or(|symbol| {
-            self.counters.unreadable.add(1);
-            let status = self.healths[symbol].on_unreadable(now);
-            status.is_some_and(|status| self.pass(symbol, status, out))
-        });
-        if is_told && self.is_sample_due(now) {
-            let sample = self.advised_sample(rejected, bytes);
-            let notice = Notice::Rejected { venue: self.venue, reason, sample };
+        let is_told = match symbol {
+            Some(symbol) => self.on_unreadable(symbol, now, out),
+            None => {
+                self.on_undecoded(reason, bytes, now, out);
+                self.is_sample_due(now)
+            }
+        };
+        if is_told {
+            let misfit = symbol.and_then(|symbol| self.misfit(reason, symbol, bytes));
+            let sample = sample_of(bytes);
+            let notice = Notice::Rejected { venue: self.venue, reason, sample, misfit };
             notify(out.notices, notice, &self.counters.notices_dropped);
         }
         Heard::default()
     }
 
-    /// Returns the first bytes of a rejected frame, behind what to do about it if that is known.
-    fn advised_sample(&mut self, rejected: Rejected, bytes: &[u8]) -> Box<[u8]> {
-        let symbol = rejected.symbol.filter(|_| rejected.reason == Reject::BeyondScale);
-        let advice = symbol.and_then(|symbol| {
-            let protocol = &mut *self.carriers[0].protocol.0;
-            let (name, symbol) = (self.telling.name(symbol), &self.symbols.list()[symbol]);
-            misfit::advice(protocol, symbol, name, bytes)
-        });
-        let sample = sample_of(bytes);
-        advice.map_or(sample.clone(), |advice| [advice.as_bytes(), b": ", &sample].concat().into())
+    /// Ends the picture of a symbol. Returns whether that was told.
+    fn on_unreadable(&mut self, symbol: usize, now: Nanos, out: &mut Out<'_>) -> bool {
+        self.counters.unreadable.add(1);
+        let status = self.healths[symbol].on_unreadable(now);
+        status.is_some_and(|status| self.pass(symbol, status, out))
+    }
+
+    /// Ends the pictures of the symbols that a damaged frame names: it may have been a quote of them.
+    fn on_undecoded(&mut self, reason: Reject, bytes: &[u8], now: Nanos, out: &mut Out<'_>) {
+        match reason {
+            Reject::UnknownMessage | Reject::UnknownSymbol => return,
+            Reject::Malformed
+            | Reject::MissingField
+            | Reject::BadNumber
+            | Reject::Negative
+            | Reject::BeyondScale
+            | Reject::Oversized
+            | Reject::Binary => {}
+        }
+        let named: Vec<usize> = self.symbols.named_in(bytes).collect();
+        for symbol in named {
+            self.on_unreadable(symbol, now, out);
+        }
+    }
+
+    /// Returns the quote of a symbol that its scales do not hold, for whoever finds out what would.
+    fn misfit(&self, reason: Reject, symbol: usize, bytes: &[u8]) -> Option<Box<Misfit>> {
+        (reason == Reject::BeyondScale && bytes.len() <= misfit::FRAME_MAX).then(|| {
+            Box::new(Misfit {
+                make_protocol: self.make_protocol,
+                symbol: self.symbols.list()[symbol].clone(),
+                name: self.telling.name(symbol).to_owned(),
+                frame: bytes.into(),
+            })
+        })
     }
 
     fn is_sample_due(&mut self, now: Nanos) -> bool {
-        let due = self.sample_at <= now;
-        if due {
-            self.sample_at = now + SAMPLE_INTERVAL;
+        if now < self.sample_at {
+            return false;
         }
-        due
+        let goes_on = now < self.sample_at + SAMPLE_INTERVAL_MAX;
+        let wait = if goes_on { self.sample_interval } else { SAMPLE_INTERVAL };
+        self.sample_at = now + wait;
+        self.sample_interval = (2 * wait).min(SAMPLE_INTERVAL_MAX);
+        true
     }
 }
 
@@ -658,7 +696,7 @@ mod tests {
         /// The notices since the last call, in words.
         fn notices(&mut self) -> Vec<String> {
             let words = |notice| match notice {
-                Notice::Rejected { venue: VenueId(4), reason, sample } => {
+                Notice::Rejected { venue: VenueId(4), reason, sample, .. } => {
                     format!("rejected {reason}: {}", String::from_utf8_lossy(&sample))
                 }
                 Notice::Refused { venue: VenueId(4), symbol, sample } => {
@@ -739,7 +777,61 @@ mod tests {
     fn a_notice_for_which_the_log_has_no_room_is_counted() {
         let mut rig = Rig::new();
         (0..5).for_each(|n| assert_eq!(rig.text("nonsense", n * SECOND), Heard::default()));
-        assert_eq!((rig.notices().len(), rig.counts(["notices_dropped"])), (2, [3]));
+        assert_eq!((rig.notices().len(), rig.counts(["notices_dropped"])), (2, [1]));
+    }
+
+    #[test]
+    fn samples_of_what_goes_on_are_told_less_and_less_often() {
+        let mut rig = Rig::new();
+        let told = |rig: &mut Rig, second: u64| {
+            rig.text("nonsense", second * SECOND);
+            rig.notices().len()
+        };
+        let at: Vec<u64> = (1_000..1_300).filter(|second| told(&mut rig, *second) == 1).collect();
+        let waits = [0, 1, 3, 7, 15, 31, 63, 127, 191, 255];
+        assert_eq!(at, waits.map(|wait| 1_000 + wait));
+        let again = (1_400..1_404).filter(|second| told(&mut rig, *second) == 1);
+        assert_eq!(
+            again.collect::<Vec<_>>(),
+            [1_400, 1_401, 1_403],
+            "after a pause it begins anew"
+        );
+    }
+
+    #[test]
+    fn a_damaged_frame_ends_the_pictures_of_the_symbols_that_it_names() {
+        let mut rig = Rig::new();
+        rig.text("quote A 1;quote B 1;quote C 1", 10);
+        rig.records();
+        rig.frame(RawFrame::Binary(br#"{"u":2,"s":"A","b":"90.5","c":"1"#), 11);
+        assert_eq!(rig.records(), ["A unreadable unreadable"]);
+        // What the venue does not document is no quote.
+        rig.text("nonsense about B", 12);
+        assert_eq!(rig.records(), [""; 0]);
+        rig.text("quote A 2", 13);
+        assert_eq!(rig.records(), ["A live quote", "A quote 2"]);
+    }
+
+    #[test]
+    fn what_a_misfit_needs_is_told_of_each_instrument() {
+        let mut rig = Rig::new();
+        rig.text("quote A 1;quote B 1", 10);
+        rig.notices();
+        let misfits = |rig: &mut Rig, text: &str, at: Nanos| {
+            rig.text(text, at);
+            let misfit = |notice| {
+                let Notice::Rejected { misfit, .. } = notice else { return None };
+                misfit.map(|it| (it.name, it.frame))
+            };
+            rig.noticed.try_iter().filter_map(misfit).collect::<Vec<_>>()
+        };
+        for (frame, name, at) in [("quote A fine", "A/USDT", 11), ("quote B fine", "B/USDT", 12)] {
+            let wanted = (name.to_owned(), frame.as_bytes().into());
+            assert_eq!(misfits(&mut rig, frame, at), [wanted], "one after the other");
+            assert_eq!(misfits(&mut rig, frame, at), [], "once");
+        }
+        let long = format!("quote C fine {}", "x".repeat(misfit::FRAME_MAX));
+        assert_eq!(misfits(&mut rig, &long, 13), []);
     }
 
     #[test]

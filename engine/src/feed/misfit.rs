@@ -2,8 +2,7 @@
 //!
 //! A venue may refine its tick at any time. A frame is not taken apart to find the number, because each
 //! venue has its own layout: the venue's decoder reads the frame again with more decimals, until it
-//! accepts it. That takes some 50 microseconds, and happens once a second at most, for a sample that is
-//! logged.
+//! accepts it. That takes some 50 microseconds, and is done by the thread that writes the log.
 
 use spreadwire_market::decimal::{self, SCALE_MAX};
 use spreadwire_venues::venue::{Message, Protocol, QuoteMessage, Side, Symbol, Symbols};
@@ -11,9 +10,32 @@ use spreadwire_venues::venue::{Message, Protocol, QuoteMessage, Side, Symbol, Sy
 /// Decimals that are tried beyond the configured ones, for prices and for sizes.
 const MORE_MAX: u8 = 6;
 
-/// Returns which number of a refused quote did not fit, and which decimals would hold it. `name` is that
-/// of the symbol's instrument. Returns `None` if no number of decimals helps.
-pub(super) fn advice(
+/// Longest frame that is read again.
+pub(super) const FRAME_MAX: usize = 4096;
+
+/// A quote that its symbol's scales do not hold.
+#[derive(Debug)]
+pub struct Misfit {
+    /// Makes the venue's decoder.
+    pub make_protocol: fn() -> Box<dyn Protocol>,
+    /// The symbol, with the scales that do not suffice.
+    pub symbol: Symbol,
+    /// Name of the symbol's instrument.
+    pub name: String,
+    /// The frame.
+    pub frame: Box<[u8]>,
+}
+
+impl Misfit {
+    /// Returns which number did not fit, and which decimals would hold it. Returns `None` if no number
+    /// of decimals helps.
+    #[must_use]
+    pub fn advice(&self) -> Option<String> {
+        advice(&mut *(self.make_protocol)(), &self.symbol, &self.name, &self.frame)
+    }
+}
+
+fn advice(
     protocol: &mut dyn Protocol,
     symbol: &Symbol,
     name: &str,

@@ -128,7 +128,7 @@ fn answer(symbol: &str, symbols: &Symbols) -> Result<Answer, Reject> {
 }
 
 /// A quote: its number, or `-` for none, then `bid=`, `ask=` and `at=` (the event time, ns) where they differ from 100,
-/// 101 and none. A price of 0 is an absent side.
+/// 101 and none. A price of 0 is an absent side. The number `fine` has more decimals than the scales.
 fn quote(symbol: usize, fields: &[&str]) -> Result<QuoteMessage, Reject> {
     let (sequence, fields) = fields.split_first().ok_or(Reject::MissingField)?;
     let number = |text: &str| text.parse::<i64>().map_err(|_| Reject::BadNumber);
@@ -143,6 +143,7 @@ fn quote(symbol: usize, fields: &[&str]) -> Result<QuoteMessage, Reject> {
     }
     let sequence = match *sequence {
         "-" => None,
+        "fine" => return Err(Reject::BeyondScale),
         number => Some(number.parse().map_err(|_| Reject::BadNumber)?),
     };
     Ok(QuoteMessage {

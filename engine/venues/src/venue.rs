@@ -313,6 +313,11 @@ pub struct Symbol {
     pub size_scale: u8,
 }
 
+/// A frame that cannot be decoded is searched for names within so many bytes.
+const NAMED_WITHIN: usize = 1024;
+/// A shorter word in lower case is more likely a key than the name of a stream.
+const STREAM_NAME_MIN: usize = 4;
+
 /// The symbols of one connection, with a lookup by their spelling.
 #[derive(Clone, Debug, Default)]
 pub struct Symbols {
@@ -341,6 +346,21 @@ impl Symbols {
     #[inline]
     pub fn find(&self, text: &[u8]) -> Result<usize, Reject> {
         self.by_text.get(text).copied().ok_or(Reject::UnknownSymbol)
+    }
+
+    /// Returns the indices of the symbols that the first bytes of a frame name, however the frame is
+    /// made. Names of streams in lower case count as well.
+    pub fn named_in<'a>(&'a self, frame: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"-_/:".contains(&byte);
+        let head = &frame[..frame.len().min(NAMED_WITHIN)];
+        let words = head.split(move |byte| !is_part(*byte)).filter(|word| !word.is_empty());
+        words.filter_map(|word| {
+            let upper = || {
+                let is_long = STREAM_NAME_MIN <= word.len();
+                self.by_text.get(word.to_ascii_uppercase().as_slice()).filter(|_| is_long)
+            };
+            self.by_text.get(word).or_else(upper).copied()
+        })
     }
 
     /// Returns the index and length of the symbol that `text` begins with, up to a quote. Returns
@@ -539,6 +559,25 @@ mod tests {
             size_scale: 2,
         };
         Symbols::new(texts.iter().enumerate().map(symbol).collect())
+    }
+
+    #[test]
+    fn a_frame_names_symbols_however_it_is_made() {
+        let symbols = symbols(&["BTCUSDT", "ETH-USDT", "B", "SOLUSDT"]);
+        let far = format!("{}BTCUSDT", " ".repeat(NAMED_WITHIN - 4));
+        for (frame, named) in [
+            (r#"{"u":5,"s":"BTCUSDT","b":"90"#, vec![0]),
+            (r#"{"topic":"orderbook.1.BTCUSDT""#, vec![0]),
+            (r#"{"stream":"solusdt@bookTicker","data":{"#, vec![3]),
+            (r#"{"arg":{"channel":"bbo-tbt","instId":"ETH-USDT"},"data":[{"x"#, vec![1]),
+            ("BTCUSDT,ETH-USDT", vec![0, 1]),
+            (r#"{"s":"B"#, vec![2]),
+            (r#"{"s":"BTCUSDTX","XBTCUSDT":1,"ETH":2}"#, vec![]),
+            (&far, vec![]),
+            ("", vec![]),
+        ] {
+            assert_eq!(symbols.named_in(frame.as_bytes()).collect::<Vec<_>>(), named, "{frame}");
+        }
     }
 
     #[test]

@@ -445,10 +445,10 @@ fn an_unreadable_quote_ends_the_picture_until_the_next_readable_one() {
             ),
             (200, "0: quote A x", ""),
             (300, "0: quote A 5", "A live quote, A quote 5"),
-            // Told already; the sample of each second is told.
+            // Told already.
             (400, "0: quote A x", "A unreadable unreadable"),
             (500, "0: quote A 7", "A live quote, A quote 7"),
-            (600, "0: quote Z x", ""),
+            (600, "0: quote Z x | 0: quote Z x", "!rejected unknown_symbol"),
             (10_495, "", ""),
             (10_500, "", "!A live quote"),
         ],
