@@ -215,7 +215,8 @@ impl<S: Socket> Connection<S> {
         if !line.is_open() {
             if *is_wanted {
                 let connection = place(self.number, slot);
-                let request = Request { connection, route: place(self.number, *role) };
+                let route = place(self.number, *role);
+                let request = Request { connection, route, is_spare: false };
                 line.ask(now, || cold.requests.try_send(request).is_ok());
             }
             return;

@@ -294,7 +294,7 @@ fn a_venue_that_closes_is_told_in_its_words() {
 #[test]
 fn a_connector_that_is_busy_is_asked_again() {
     let mut rig = Rig::new();
-    rig.cold.requests.try_send(Request { connection: 0, route: 0 }).unwrap();
+    rig.cold.requests.try_send(Request { connection: 0, route: 0, is_spare: false }).unwrap();
     rig.turn();
     assert!(!rig.is_asked(), "that was another connection's request");
     rig.run(STEP);

@@ -133,7 +133,7 @@ impl Play {
     }
 
     fn collect(&mut self) {
-        for Request { connection, route } in self.rig.requests.try_iter() {
+        for Request { connection, route, .. } in self.rig.requests.try_iter() {
             self.out.push(format!("ask {}", connection - place(NUMBER, 0)));
             self.roles.push(route - place(NUMBER, 0));
         }
