@@ -244,7 +244,7 @@ impl<S: Socket> Connection<S> {
             return;
         }
         // What is silent on a line that is to be replaced is asked for on the new one.
-        let is_asking = !*is_retiring;
+        let may_renew = !*is_retiring;
         if *replaced_at <= now {
             let why = why.clone();
             self.retire(slot, why, now, cold);
@@ -255,8 +255,8 @@ impl<S: Socket> Connection<S> {
         }
         let kept = line.check(now).and_then(|()| {
             // Both halves of a renewal go out, or none.
-            if is_asking && line.may_request(2, now) {
-                line.queue(self.desk.ask_again(slot, now, &cold.notices));
+            if line.may_request(2, now) {
+                line.queue(self.desk.ask_again(slot, may_renew, now, &cold.notices));
             }
             line.send_due(now)
         });
@@ -273,7 +273,9 @@ impl<S: Socket> Connection<S> {
     /// Has another line take over from one that gives too little, unless that was tried a short time
     /// ago.
     fn retire_silent(&mut self, slot: usize, why: Cow<'static, str>, now: Nanos, cold: &ColdSide) {
-        if self.replaced[self.slots[slot].role].from() <= now {
+        // While another line is being replaced, this one may recover.
+        let is_busy = self.slots.iter().any(|slot| slot.is_retiring);
+        if !is_busy && self.replaced[self.slots[slot].role].from() <= now {
             self.retire(slot, why, now, cold);
         }
     }

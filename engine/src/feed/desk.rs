@@ -242,11 +242,13 @@ impl Desk {
     }
 
     /// Returns the messages of a line that are due: a request for what the venue refused or did not
-    /// answer, or for what should have been quoted and was not. The line must be able to send two at
-    /// once. Where most of its instruments are silent, it is [barren](Desk::take_barren) instead.
+    /// answer, or, if it `may_renew`, for what should have been quoted and was not. The line must be
+    /// able to send two at once. Where most of its instruments are silent, it is
+    /// [barren](Desk::take_barren) instead.
     pub(super) fn ask_again(
         &mut self,
         line: usize,
+        may_renew: bool,
         now: Nanos,
         notices: &Sender<Notice>,
     ) -> Vec<String> {
@@ -255,7 +257,7 @@ impl Desk {
         }
         self.note_what_is_well(line, now, notices);
         let mut asking = self.ask_what_is_due(line, now);
-        if asking.symbols.is_empty() {
+        if asking.symbols.is_empty() && may_renew {
             asking = self.renew(line, now, notices);
         }
         for symbol in asking.symbols {
@@ -312,8 +314,8 @@ impl Desk {
     fn is_silent(&self, line: usize, symbol: usize, now: Nanos) -> bool {
         let health = &self.healths[symbol];
         let is_overdue = health.state() != State::Live && health.needs_renewal(now);
-        !self.carriers[line].subscriptions.is_asked(symbol)
-            && (is_overdue || self.is_missed(line, symbol, now))
+        (is_overdue || self.is_missed(line, symbol, now))
+            && !self.carriers[line].subscriptions.is_asked(symbol)
     }
 
     /// Returns whether other lines bring a symbol, and this one has not for long since it was asked
@@ -760,7 +762,7 @@ mod tests {
         }
 
         fn asked(&mut self, now: Nanos) -> Vec<String> {
-            self.desk.ask_again(0, now, &self.notices)
+            self.desk.ask_again(0, true, now, &self.notices)
         }
 
         fn text(&mut self, text: &str, now: Nanos) -> Heard {

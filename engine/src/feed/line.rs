@@ -9,7 +9,7 @@ use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::socket::connect_error::escaped;
 use crate::socket::web_socket::{Taken, WebSocket};
 use spreadwire_market::backoff::Backoff;
-use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::counters::Counter;
 use spreadwire_market::state::Reason;
 use spreadwire_venues::budget::{Budget, Rate};
@@ -28,9 +28,12 @@ const WELL_AFTER: Nanos = 30 * SECOND;
 /// No quote at all on a connection for this long, although it is alive, where the venue does not
 /// repeat quiet instruments: the subscription is taken for lost.
 const STALL_DEFAULT: Nanos = 300 * SECOND;
-/// A line that has given so many quotes has a pace: it is hushed after as many of its mean intervals
+/// A line has a beat where quotes come: those within this time are one, since many symbols may be quoted
+/// at once.
+const BEAT: Nanos = 100 * MILLI;
+/// A line that has given so many beats has a pace: it is hushed after as many of its mean intervals
 /// without a quote,
-const PACE_QUOTES: u32 = 32;
+const PACE_BEATS: u32 = 32;
 /// and not before this time, which is shorter than the one after which the first of its instruments
 /// is overdue.
 const HUSHED_AFTER: Nanos = 25 * SECOND;
@@ -215,8 +218,9 @@ struct Open<S> {
     ping_at: Nanos,
     alive_at: Nanos,
     quote_at: Nanos,
-    /// Frames with quotes so far.
-    quotes: u64,
+    /// Number of beats so far, and when the last one began.
+    beats: u64,
+    beat_at: Nanos,
     bytes_counted: u64,
     opened_at: Nanos,
     closing: Closing,
@@ -291,7 +295,8 @@ impl<S: Socket> Line<S> {
             ping_at: now + self.heartbeat.interval,
             alive_at: now,
             quote_at: now,
-            quotes: 0,
+            beats: 0,
+            beat_at: now,
             bytes_counted: 0,
             opened_at: now,
             closing: Closing::default(),
@@ -392,9 +397,9 @@ impl<S: Socket> Line<S> {
 
     /// Returns for how long nothing was quoted on the line, if that is long for its pace.
     pub(super) fn is_hushed(&self, now: Nanos) -> Option<Nanos> {
-        let open = self.open.as_ref().filter(|open| u64::from(PACE_QUOTES) <= open.quotes)?;
-        let mean = open.quote_at.saturating_sub(open.opened_at) / open.quotes;
-        let limit = mean.saturating_mul(PACE_QUOTES.into()).max(HUSHED_AFTER);
+        let open = self.open.as_ref().filter(|open| u64::from(PACE_BEATS) <= open.beats)?;
+        let mean = open.quote_at.saturating_sub(open.opened_at) / open.beats;
+        let limit = mean.saturating_mul(PACE_BEATS.into()).max(HUSHED_AFTER);
         let quiet = now.saturating_sub(open.quote_at);
         (limit < quiet).then_some(quiet)
     }
@@ -552,7 +557,10 @@ impl<S: Socket> Open<S> {
             let heard = reader.on_frame(frame, ts_recv);
             if heard.quote {
                 self.quote_at = ts_recv;
-                self.quotes += 1;
+                if BEAT <= ts_recv.saturating_sub(self.beat_at) {
+                    self.beats += 1;
+                    self.beat_at = ts_recv;
+                }
                 if WELL_AFTER < ts_recv.saturating_sub(self.opened_at) {
                     backoff.reset();
                 }
@@ -574,7 +582,7 @@ impl<S: Socket> Open<S> {
 mod tests {
     use super::super::rig::{self, DEAD, FakeSocket, PACE, PING, Peer, STALL, Sent};
     use super::*;
-    use spreadwire_market::clock::{Clock, MILLI};
+    use spreadwire_market::clock::Clock;
     use spreadwire_market::counters::Counters;
 
     const SEED: u64 = 3;
