@@ -182,9 +182,10 @@ impl<S: Socket> Connection<S> {
         cold: &ColdSide,
     ) {
         let line = &mut self.slots[slot].line;
-        let retry_in = match error {
-            ConnectError::Spared { wait } => line.put_off(*wait, now),
-            error => line.not_opened(error.floor(), now),
+        let retry_in = if let ConnectError::Spared { wait } = error {
+            line.put_off(*wait, now)
+        } else {
+            line.not_opened(error.floor(), now)
         };
         self.notify_lost(slot, cold, error.to_string(), Next::In(retry_in));
     }

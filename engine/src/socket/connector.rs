@@ -384,15 +384,13 @@ fn failure<R: HandshakeRole>(error: HandshakeError<R>) -> tungstenite::Error {
 
 /// Returns why an upgrade failed, where the library's own words would not tell.
 fn in_words(error: &tungstenite::Error) -> String {
-    match error {
-        tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete) => {
-            "the venue closed the connection before its answer was complete".to_owned()
-        }
-        tungstenite::Error::AttackAttempt => {
-            "the head of the answer is too long, or comes in too many pieces".to_owned()
-        }
-        other => other.to_string(),
+    if matches!(error, tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete)) {
+        return "the venue closed the connection before its answer was complete".to_owned();
     }
+    if matches!(error, tungstenite::Error::AttackAttempt) {
+        return "the head of the answer is too long, or comes in too many pieces".to_owned();
+    }
+    error.to_string()
 }
 
 /// Returns up to `count` bytes that follow, as many as come before the stream's end or deadline.
