@@ -4,9 +4,11 @@
 //! opportunities to `<lake>/opportunities/<run>.jsonl`, one JSON object per line, adds connections
 //! to the ledger, and logs both.
 
-use crate::feed::Notice;
+use crate::feed::{Next, Notice, Refused};
 use crate::runtime::agent::{Agent, Report};
+use crate::runtime::duration;
 use crate::runtime::ring::Receiver;
+use crate::socket::connect_error::escaped;
 use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
@@ -154,12 +156,16 @@ fn log(notice: &Notice, catalogue: &Catalogue) {
             let (name, number) = (&catalogue.venue(*venue).name, numbered(*connection, *line));
             tracing::info!(target: "feed", "{name} #{number}: connected");
         }
-        Notice::Lost { venue, connection, line, why, retry_in } => {
+        Notice::Lost { venue, connection, line, why, next } => {
             let (name, number) = (&catalogue.venue(*venue).name, numbered(*connection, *line));
-            match retry_in / MILLI {
-                0 => tracing::info!(target: "feed", "{name} #{number}: {why}"),
-                ms => {
-                    tracing::warn!(target: "feed", "{name} #{number}: {why}; next attempt in {ms} ms");
+            match next {
+                Next::Nothing => tracing::info!(target: "feed", "{name} #{number}: {why}"),
+                Next::UnderWay => {
+                    tracing::warn!(target: "feed", "{name} #{number}: {why}; its successor is being made");
+                }
+                Next::In(time) => {
+                    let time = duration::in_words(*time);
+                    tracing::warn!(target: "feed", "{name} #{number}: {why}; next attempt in {time}");
                 }
             }
         }
@@ -168,28 +174,82 @@ fn log(notice: &Notice, catalogue: &Catalogue) {
             tracing::info!(target: "health", "{name} {instrument}: live again");
         }
         Notice::Health { venue, instrument, state, reason } => {
-            let (name, remedy) = (&catalogue.venue(*venue).name, reason.remedy());
-            tracing::warn!(target: "health", "{name} {instrument}: {state} ({reason}); {remedy}");
+            let (name, state) = (&catalogue.venue(*venue).name, with_reason(*state, *reason));
+            let remedy = reason.remedy();
+            tracing::warn!(target: "health", "{name} {instrument}: {state}; {remedy}");
         }
         Notice::HeldUp { time } => {
             let (ms, remedy) = (time / MILLI, Reason::HeldUp.remedy());
             tracing::warn!(target: "health", "the feed's thread was held up for {ms} ms; {remedy}");
         }
-        Notice::Replacing { venue, connection, why } => {
-            let name = &catalogue.venue(*venue).name;
-            tracing::info!(target: "feed", "{name} #{connection}: {why}; a new line is made first");
+        Notice::Replacing { venue, connection, line, why, wait } => {
+            let (name, number) = (&catalogue.venue(*venue).name, numbered(*connection, *line));
+            let when = match wait {
+                0 => "a new line is made first".to_owned(),
+                wait => format!("a new line is made in {}", duration::in_words(*wait)),
+            };
+            tracing::info!(target: "feed", "{name} #{number}: {why}; {when}");
         }
         Notice::Rejected { venue, reason, sample, misfit } => {
-            let name = &catalogue.venue(*venue).name;
+            let (name, sample) = (&catalogue.venue(*venue).name, shown(sample));
             let advice = misfit.as_ref().and_then(|misfit| misfit.advice());
             let advice = advice.map(|advice| format!("{advice}: ")).unwrap_or_default();
-            let sample = sample.escape_ascii();
             tracing::warn!(target: "feed", "{name}: frame rejected, {reason}: {advice}{sample}");
         }
-        Notice::Refused { venue, symbol, sample } => {
-            let name = &catalogue.venue(*venue).name;
-            let symbol = symbol.as_deref().unwrap_or("a subscription");
-            tracing::warn!(target: "feed", "{name}: {symbol} refused: {}", sample.escape_ascii());
+        Notice::Refused { venue, connection, line, refused, sample } => {
+            let (name, number) = (&catalogue.venue(*venue).name, numbered(*connection, *line));
+            let (what, sample) = (refusal(refused.as_ref()), shown(sample));
+            tracing::warn!(target: "feed", "{name} #{number}: {what}: {sample}");
         }
+        Notice::Unheard { venue, connection, line, instrument, is_over } => {
+            let (name, number) = (&catalogue.venue(*venue).name, numbered(*connection, *line));
+            if *is_over {
+                tracing::info!(target: "feed", "{name} #{number}: {instrument} is quoted on this line again");
+            } else {
+                tracing::warn!(target: "feed", "{name} #{number}: {instrument} is not quoted on this line, but on another one; subscribes again");
+            }
+        }
+    }
+}
+
+/// Returns a state, with its reason if that says more.
+fn with_reason(state: State, reason: Reason) -> String {
+    let (state, reason) = (state.to_string(), reason.to_string());
+    if state == reason { state } else { format!("{state} ({reason})") }
+}
+
+/// Returns what was refused, and what is done about it.
+fn refusal(refused: Option<&Refused>) -> String {
+    let Some(Refused { symbol, instrument, retry_in }) = refused else {
+        return "a subscription was refused, and is asked for again in parts".to_owned();
+    };
+    let (time, remedy) = (duration::in_words(*retry_in), Reason::Refused.remedy());
+    format!("{instrument} ({symbol}) refused; next try in {time}; {remedy}")
+}
+
+/// Returns the bytes of a peer with whatever is not printable escaped.
+fn shown(bytes: &[u8]) -> String {
+    escaped(&String::from_utf8_lossy(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_do_not_repeat_themselves_and_samples_are_escaped_once() {
+        assert_eq!(with_reason(State::Crossed, Reason::Crossed), "crossed");
+        assert_eq!(with_reason(State::OneSided, Reason::Empty), "one_sided (empty)");
+        assert_eq!(shown(b"{\"u\": 1}\x1b[2J\n"), r#"{"u": 1}\u{1b}[2J\n"#);
+        let refused = Refused {
+            symbol: "K3-USDT".to_owned(),
+            instrument: "K3/USDT".to_owned(),
+            retry_in: 15_000_000_000,
+        };
+        assert_eq!(
+            refusal(Some(&refused)),
+            "K3/USDT (K3-USDT) refused; next try in 15 s; asks again, at most once an hour in the \
+             end; is the symbol right?"
+        );
     }
 }

@@ -34,7 +34,7 @@ mod rig;
 mod subscriptions;
 mod telling;
 
-pub use cold::{ColdSide, Notice};
+pub use cold::{ColdSide, Next, Notice, Refused};
 pub use connection::ConnectionPlan;
 pub use line::FRAMES_PER_TURN;
 pub use rehearsal::{Rehearsal, Said};

@@ -408,7 +408,8 @@ impl Wiring<'_> {
             let address = if role == 1 { second } else { first }.clone();
             let gate = self.gates.of(&address.host, planned.spec.connects);
             let tls = Arc::clone(&planned.tls);
-            Route { target: Target { address, tls, options: self.plan.sockets }, gate }
+            let target = Target { address, tls, options: self.plan.sockets };
+            Route { venue: planned.spec.name, target, gate }
         })
     }
 

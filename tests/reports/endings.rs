@@ -68,6 +68,35 @@ const AN_END_THAT_IS_KNOWN_BEFORE_COSTS_NO_DATA: &[Row] = &[
             "#,
     },
     Row {
+        report: "Break before make",
+        happened: "the end of each new line was announced after its first quote: 300 attempts in 3 s",
+        right: "the first one is replaced at once, the next ones after waits that grow",
+        market: "BTC on binance",
+        script: r#"
+                binance BTC 100.50/100.52
+                binance < {"e":"serverShutdown","E":$now}
+                wait 100ms
+                log replacing: the venue announced its end
+                binance connects
+                binance/1 BTC 100.50/100.52
+                wait 100ms
+                binance/1 < {"e":"serverShutdown","E":$now}
+                wait 14s
+                log replacing: the venue announced its end | lost: replaced by a new line
+                binance asks 0
+                wait 1s
+                binance asks 1
+                binance connects
+                binance BTC 100.50/100.52
+                wait 100ms
+                binance < {"e":"serverShutdown","E":$now}
+                wait 29s
+                binance asks 0
+                wait 1s
+                binance asks 1
+            "#,
+    },
+    Row {
         report: "https://github.com/binance/binance-connector-rust/issues/26",
         happened: "nothing was done about the end of every connection after 24 h",
         right: "it is replaced in time",

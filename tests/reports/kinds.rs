@@ -212,22 +212,62 @@ const A_DEAD_SYMBOL_IS_TOLD_AND_MENDED: &[Row] = &[
     Row {
         report: "A single dead symbol is neither told nor mended",
         happened: "a symbol was acknowledged and never sent, however often it was subscribed",
-        right: "a new line is tried once; and then once an hour",
+        right: "it costs few requests, and the line of the others is left alone",
         market: "BTC XXX on binance",
         script: r#"
+                binance > subscribe BTCUSDT XXXUSDT
                 keep binance BTC 100.50/100.52 1s
                 wait 3m
                 log XXX/USDT silent no_quote
-                wait 10s
-                log replacing: instruments give nothing on it
-                binance connects
-                keep binance/1 BTC 100.50/100.52 1s
-                wait 12s
-                = BTC binance live quote | BTC binance 100.50/100.52 | XXX binance silent no_quote
-                log lost: replaced by a new line
+                binance > unsubscribe XXXUSDT | subscribe XXXUSDT | unsubscribe XXXUSDT | subscribe XXXUSDT
                 wait 40m
                 log
-                = 
+                binance asks 0
+                = BTC binance live quote | BTC binance 100.50/100.52 | XXX binance silent no_quote
+            "#,
+    },
+    Row {
+        report: "A single dead symbol is neither told nor mended",
+        happened: "quotes of two of three symbols began 20 s after the subscription; they were \
+                    unsubscribed and subscribed one by one, and it went on when they were live",
+        right: "a new line is made instead, and no request is sent for a symbol that is quoted",
+        market: "A B C on okx",
+        script: r#"
+                okx > subscribe A-USDT B-USDT C-USDT
+                keep okx A 10.50/10.52 2s
+                wait 10s
+                = A okx live quote | A okx 10.50/10.52 | B okx silent no_quote | C okx silent no_quote
+                wait 1s
+                okx asks 1
+                log B/USDT silent no_quote | C/USDT silent no_quote | replacing: 2 of 3 instruments give nothing on it: B/USDT, C/USDT
+                keep okx B 10.50/10.52 2s
+                keep okx C 10.50/10.52 2s
+                wait 1m
+                okx >
+                = B okx live quote | B okx 10.50/10.52 | C okx live quote | C okx 10.50/10.52
+            "#,
+    },
+    Row {
+        report: "A single dead symbol is neither told nor mended",
+        happened: "all symbols stopped at once and pings were answered; each was asked for again by \
+                    itself, and the line given up after minutes",
+        right: "the line is replaced before any symbol is asked for again",
+        market: "A B C on binance",
+        script: r#"
+                binance > subscribe AUSDT BUSDT CUSDT
+                keep binance A 10.50/10.52 250ms
+                keep binance B 10.50/10.52 250ms
+                keep binance C 10.50/10.52 250ms
+                wait 12s
+                stop binance A
+                stop binance B
+                stop binance C
+                wait 24s
+                binance asks 0
+                wait 2s
+                binance asks 1
+                log replacing: alive, but no quote for 25 s
+                binance >
             "#,
     },
     Row {

@@ -425,8 +425,11 @@ fn in_words(notice: &Notice) -> Option<String> {
         }
         Notice::Lost { why, .. } => format!("lost: {why}"),
         Notice::Replacing { why, .. } => format!("replacing: {why}"),
-        Notice::Refused { symbol, .. } => {
-            format!("refused {}", symbol.as_deref().unwrap_or("something"))
+        Notice::Refused { refused, .. } => {
+            format!("refused {}", refused.as_ref().map_or("something", |refused| &refused.symbol))
+        }
+        Notice::Unheard { instrument, line, is_over, .. } => {
+            format!("{instrument} {} on line {line}", if *is_over { "heard" } else { "unheard" })
         }
         Notice::Rejected { reason, .. } => format!("rejected {reason}"),
         Notice::Opened { .. } | Notice::HeldUp { .. } => return None,

@@ -15,7 +15,7 @@ const AN_ANSWER_IS_NO_DATA: &[Row] = &[
                 wait 10s
                 = A okx live quote | A okx 10.50/10.52 | C okx live quote | C okx 10.50/10.52 | B okx silent no_quote | D okx silent no_quote
                 wait 2s
-                okx > unsubscribe B-USDT | subscribe B-USDT | unsubscribe D-USDT | subscribe D-USDT
+                okx > unsubscribe B-USDT D-USDT | subscribe B-USDT D-USDT
                 log B/USDT silent no_quote | D/USDT silent no_quote
             "#,
     },

@@ -66,6 +66,7 @@ impl Diary {
             | Notice::Refused { .. }
             | Notice::Health { .. }
             | Notice::HeldUp { .. }
+            | Notice::Unheard { .. }
             | Notice::Replacing { .. } => return,
         };
         self.add(Entry {
@@ -139,6 +140,7 @@ impl Diary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::feed::Next;
     use spreadwire_kit::catalogue;
     use spreadwire_market::instrument::VenueId;
 
@@ -155,7 +157,8 @@ mod tests {
         let start = 5 * HOUR - 10 * SECOND;
         assert_eq!(diary.tend(start), 0);
         diary.take(&Notice::Opened { venue, connection: 2, line: 0 }, &catalogue, start);
-        let lost = Notice::Lost { venue, connection: 2, line: 1, why: WHY.to_owned(), retry_in: 1 };
+        let lost =
+            Notice::Lost { venue, connection: 2, line: 1, why: WHY.to_owned(), next: Next::In(1) };
         diary.take(&lost, &catalogue, start + SECOND);
         assert_eq!(diary.tend(start + SECOND), 2, "the first entries are written at once");
         assert_eq!(diary.tend(start + 9 * SECOND), 0);

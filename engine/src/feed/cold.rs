@@ -11,6 +11,7 @@ use spreadwire_market::counters::Counter;
 use spreadwire_market::instrument::VenueId;
 use spreadwire_market::state::{Reason, State};
 use spreadwire_venues::venue::Reject;
+use std::borrow::Cow;
 
 /// A feed's ends of the channels to the cold side.
 #[derive(Debug)]
@@ -48,8 +49,8 @@ pub enum Notice {
         line: usize,
         /// Why, in words.
         why: String,
-        /// When the next attempt is made, ns from now.
-        retry_in: Nanos,
+        /// What comes next.
+        next: Next,
     },
     /// A frame was rejected; a sample.
     Rejected {
@@ -84,18 +85,61 @@ pub enum Notice {
         venue: VenueId,
         /// Number of the connection among the venue's connections.
         connection: usize,
+        /// Number of the line, where several carry the same symbols.
+        line: usize,
         /// Why, in words.
-        why: &'static str,
+        why: Cow<'static, str>,
+        /// When the new line is made, ns from now.
+        wait: Nanos,
     },
     /// The venue refused a subscription.
     Refused {
         /// The venue.
         venue: VenueId,
-        /// The symbol, where the venue tells.
-        symbol: Option<String>,
+        /// Number of the connection among the venue's connections.
+        connection: usize,
+        /// Number of the line, where several carry the same symbols.
+        line: usize,
+        /// What was refused, where that is known: a symbol, told at its first refusal.
+        refused: Option<Refused>,
         /// First bytes of the message.
         sample: Box<[u8]>,
     },
+    /// A line does not bring an instrument that another line brings, or brings it again.
+    Unheard {
+        /// The venue.
+        venue: VenueId,
+        /// Number of the connection among the venue's connections.
+        connection: usize,
+        /// Number of the line.
+        line: usize,
+        /// Name of the instrument.
+        instrument: String,
+        /// Whether it is brought again.
+        is_over: bool,
+    },
+}
+
+/// What is done about a lost line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing: another line has taken over.
+    Nothing,
+    /// An attempt for its successor is under way.
+    UnderWay,
+    /// The next attempt is made in this time, ns.
+    In(Nanos),
+}
+
+/// A symbol that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The venue's spelling.
+    pub symbol: String,
+    /// Name of the instrument.
+    pub instrument: String,
+    /// When it is asked for again, ns from now.
+    pub retry_in: Nanos,
 }
 
 /// Sends a notice to the log, or counts it if the channel is full.

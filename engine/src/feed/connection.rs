@@ -5,10 +5,12 @@
 //! whose end is announced or near is replaced: a new line is made first, and takes over once it is in
 //! step. With two lines, each carries everything, and the first copy of an update wins.
 
-use super::cold::{ColdSide, Notice, notify};
+use super::cold::{ColdSide, Next, Notice, notify};
 use super::desk::{Desk, DeskCounters, Out};
 use super::line::{Heard, Line, LineCounters, Loss, Reader, Socket};
 use super::outlet::Outlet;
+use super::subscriptions::Again;
+use crate::runtime::duration;
 use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::runtime::stopwatch::Stopwatch;
 use crate::socket::connect_error::ConnectError;
@@ -17,14 +19,23 @@ use mio::Registry;
 use mio::unix::SourceFd;
 use spreadwire_lake::stage::StageCounter;
 use spreadwire_market::backoff::Backoff;
-use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::Record;
 use spreadwire_market::state::Reason;
 use spreadwire_venues::health::{Bounds, LINES_MAX};
 use spreadwire_venues::venue::{Symbols, VenueSpec};
+use std::borrow::Cow;
 use tungstenite::Error;
+
+/// Replacements of a line and its successors that were caused by what the venue says, or does not say,
+/// follow each other after waits that double up to an hour. They are short again after this time
+/// without one.
+const CALM_AFTER: Nanos = 3_600 * SECOND;
+/// Why a line is replaced.
+const ANNOUNCED: &str = "the venue announced its end";
+const TIME_IS_OVER: &str = "its time is nearly over";
 
 /// Where one connection's quotes come from, as the plan has it.
 #[derive(Debug)]
@@ -68,9 +79,11 @@ struct Slot<S> {
     is_wanted: bool,
     /// Whether another line is to take over; until it has, this one goes on.
     is_retiring: bool,
+    /// Whether it is to take over from one that still works.
+    is_spare: bool,
     /// Time from which it is replaced, before the venue ends it, and why.
     replaced_at: Nanos,
-    why: &'static str,
+    why: Cow<'static, str>,
 }
 
 /// One connection of a feed: the lines that carry its symbols, and the desk at their ends.
@@ -85,6 +98,8 @@ pub(super) struct Connection<S> {
     lines: usize,
     lifetime: Option<Nanos>,
     slots: [Slot<S>; LINES_MAX],
+    /// Replacements so far, by role.
+    replaced: [Again; LINES_MAX],
     desk: Desk,
     notices_dropped: Counter,
     uncaptured: Counter,
@@ -111,8 +126,9 @@ impl<S: Socket> Connection<S> {
             role: slot,
             is_wanted: slot < lines,
             is_retiring: false,
+            is_spare: false,
             replaced_at: Nanos::MAX,
-            why: "",
+            why: Cow::Borrowed(""),
         });
         Connection {
             number,
@@ -121,7 +137,8 @@ impl<S: Socket> Connection<S> {
             lines,
             lifetime: spec.lifetime,
             slots,
-            desk: Desk::new(venue, spec, symbols, bounds, instruments, desk_counters),
+            replaced: [Again::default(); LINES_MAX],
+            desk: Desk::new((venue, in_venue), spec, symbols, bounds, instruments, desk_counters),
             notices_dropped,
             uncaptured: counter("uncaptured"),
         }
@@ -151,7 +168,7 @@ impl<S: Socket> Connection<S> {
         let share = 17 + self.number as u64 % 7 + slot as u64;
         let life = self.lifetime.map(|lifetime| lifetime - lifetime * share / 256);
         self.slots[slot].replaced_at = life.map_or(Nanos::MAX, |life| now + life);
-        self.slots[slot].why = "its time is nearly over";
+        self.slots[slot].why = Cow::Borrowed(TIME_IS_OVER);
         let (venue, connection) = (self.venue, self.in_venue);
         self.notify(cold, Notice::Opened { venue, connection, line: slot });
     }
@@ -164,8 +181,13 @@ impl<S: Socket> Connection<S> {
         now: Nanos,
         cold: &ColdSide,
     ) {
-        let retry_in = self.slots[slot].line.not_opened(error.floor(), now);
-        self.notify_lost(slot, cold, error.to_string(), retry_in);
+        let line = &mut self.slots[slot].line;
+        let retry_in = if let ConnectError::Spared { wait } = error {
+            line.put_off(*wait, now)
+        } else {
+            line.not_opened(error.floor(), now)
+        };
+        self.notify_lost(slot, cold, error.to_string(), Next::In(retry_in));
     }
 
     /// Notes that a line's socket is ready; `ending` if the venue has ended its side.
@@ -197,8 +219,8 @@ impl<S: Socket> Connection<S> {
         for slot in 0..LINES_MAX {
             self.keep_line_up(slot, now, cold, registry, pass);
         }
-        if let Some(line) = self.desk.take_barren(now) {
-            self.retire(line, "instruments give nothing on it", cold);
+        if let Some((line, why)) = self.desk.take_barren() {
+            self.retire_silent(line, why.into(), now, cold);
         }
         self.succeed(now, cold, registry, pass);
     }
@@ -211,34 +233,70 @@ impl<S: Socket> Connection<S> {
         registry: Option<&Registry>,
         pass: &mut impl FnMut(Record),
     ) {
-        let Slot { line, role, is_wanted, replaced_at, why, .. } = &mut self.slots[slot];
+        let Slot { line, role, is_wanted, is_spare, is_retiring, replaced_at, why } =
+            &mut self.slots[slot];
         if !line.is_open() {
             if *is_wanted {
                 let connection = place(self.number, slot);
-                let request = Request { connection, route: place(self.number, *role) };
+                let route = place(self.number, *role);
+                let request = Request { connection, route, is_spare: *is_spare };
                 line.ask(now, || cold.requests.try_send(request).is_ok());
             }
             return;
         }
+        // What is silent on a line that is to be replaced is asked for on the new one.
+        let may_renew = !*is_retiring;
         if *replaced_at <= now {
-            let why = *why;
-            self.retire(slot, why, cold);
+            let why = why.clone();
+            self.retire(slot, why, now, cold);
         }
         let line = &mut self.slots[slot].line;
         if !self.desk.expects_quotes() {
             line.excuse(now);
         }
         let kept = line.check(now).and_then(|()| {
-            line.queue(self.desk.ask_again(slot, now));
+            // Both halves of a renewal go out, or none.
+            if line.may_request(2, now) {
+                line.queue(self.desk.ask_again(slot, may_renew, now, &cold.notices));
+            }
             line.send_due(now)
         });
         if let Err(loss) = kept {
             self.lose(slot, loss, now, cold, registry, pass);
+        } else if let Some(quiet) = self.slots[slot].line.is_hushed(now)
+            && self.desk.has_several(slot)
+        {
+            let why = format!("alive, but no quote for {}", duration::in_words(quiet));
+            self.retire_silent(slot, why.into(), now, cold);
+        }
+    }
+
+    /// Has another line take over from one that gives too little, unless that was tried a short time
+    /// ago.
+    fn retire_silent(&mut self, slot: usize, why: Cow<'static, str>, now: Nanos, cold: &ColdSide) {
+        // While another line is being replaced, this one may recover.
+        let is_busy = self.slots.iter().any(|slot| slot.is_retiring);
+        if !is_busy && self.replaced[self.slots[slot].role].from() <= now {
+            self.retire(slot, why, now, cold);
+        }
+    }
+
+    /// Has another line take over from one whose end was announced. A venue that announces the end
+    /// of each new line soon is answered after waits that grow: until then the line goes on, and if
+    /// it is ended it is lost like any other.
+    fn retire_announced(&mut self, slot: usize, now: Nanos, cold: &ColdSide) {
+        let Slot { role, is_retiring, replaced_at, why, .. } = &mut self.slots[slot];
+        let from = self.replaced[*role].from();
+        if from <= now {
+            self.retire(slot, ANNOUNCED.into(), now, cold);
+        } else if !*is_retiring && from < *replaced_at {
+            (*replaced_at, *why) = (from, ANNOUNCED.into());
+            self.notify_replacing(slot, ANNOUNCED.into(), from - now, cold);
         }
     }
 
     /// Has another line take over from one, as soon as there is a place for it.
-    fn retire(&mut self, slot: usize, why: &'static str, cold: &ColdSide) {
+    fn retire(&mut self, slot: usize, why: Cow<'static, str>, now: Nanos, cold: &ColdSide) {
         let wanted = self.slots.iter().filter(|slot| slot.is_wanted).count();
         if self.slots[slot].is_retiring || !self.slots[slot].line.is_open() {
             return;
@@ -251,9 +309,19 @@ impl<S: Socket> Connection<S> {
         };
         self.slots[slot].is_retiring = true;
         self.slots[slot].replaced_at = Nanos::MAX;
-        self.slots[free].is_wanted = true;
-        self.slots[free].role = self.slots[slot].role;
-        self.notify(cold, Notice::Replacing { venue: self.venue, connection: self.in_venue, why });
+        let role = self.slots[slot].role;
+        (self.slots[free].is_wanted, self.slots[free].is_spare) = (true, true);
+        self.slots[free].role = role;
+        if self.replaced[role].from().saturating_add(CALM_AFTER) <= now {
+            self.replaced[role] = Again::default();
+        }
+        self.replaced[role].wait(now);
+        self.notify_replacing(slot, why, 0, cold);
+    }
+
+    fn notify_replacing(&self, line: usize, why: Cow<'static, str>, wait: Nanos, cold: &ColdSide) {
+        let (venue, connection) = (self.venue, self.in_venue);
+        self.notify(cold, Notice::Replacing { venue, connection, line, why, wait });
     }
 
     /// Closes a line that is to be replaced once its successor is in step.
@@ -310,7 +378,7 @@ impl<S: Socket> Connection<S> {
         if let Some(error) = ended {
             self.on_error(slot, &error, around, registry);
         } else if closing {
-            self.retire(slot, "the venue announced its end", around.cold);
+            self.retire_announced(slot, around.clock.now(), around.cold);
         } else if self.desk.is_held_up() && !self.slots[slot].line.is_readable() {
             self.on_empty(slot, around);
         }
@@ -358,19 +426,31 @@ impl<S: Socket> Connection<S> {
         registry: Option<&Registry>,
         pass: &mut impl FnMut(Record),
     ) {
-        let (socket, mut retry_in) = self.slots[slot].line.lose(now);
+        let (socket, retry_in) = self.slots[slot].line.lose(now);
         if let (Some(socket), Some(registry)) = (socket, registry) {
             // Closing the descriptor would deregister it as well.
             drop(registry.deregister(&mut SourceFd(&socket.fd())));
         }
         self.slots[slot].replaced_at = Nanos::MAX;
-        if std::mem::take(&mut self.slots[slot].is_retiring) {
+        let next = if std::mem::take(&mut self.slots[slot].is_retiring) {
             self.slots[slot].is_wanted = false;
             self.slots[slot].line.rest();
-            retry_in = 0;
-        }
+            self.promote(now)
+        } else {
+            Next::In(retry_in)
+        };
         self.desk.on_lost(slot, loss.reason, now, pass);
-        self.notify_lost(slot, cold, loss.why, retry_in);
+        self.notify_lost(slot, cold, loss.why, next);
+    }
+
+    /// Makes the successor of a line that is gone a line like any other. Returns what comes next.
+    fn promote(&mut self, now: Nanos) -> Next {
+        let Some(Slot { line, is_spare, .. }) = self.slots.iter_mut().find(|slot| slot.is_spare)
+        else {
+            return Next::Nothing;
+        };
+        *is_spare = false;
+        if line.is_open() { Next::Nothing } else { line.hurry(now) }
     }
 
     /// Ends all lines politely, without waiting for an answer.
@@ -380,9 +460,9 @@ impl<S: Socket> Connection<S> {
         }
     }
 
-    fn notify_lost(&self, line: usize, cold: &ColdSide, why: String, retry_in: Nanos) {
+    fn notify_lost(&self, line: usize, cold: &ColdSide, why: String, next: Next) {
         let (venue, connection) = (self.venue, self.in_venue);
-        self.notify(cold, Notice::Lost { venue, connection, line, why, retry_in });
+        self.notify(cold, Notice::Lost { venue, connection, line, why, next });
     }
 
     fn notify(&self, cold: &ColdSide, notice: Notice) {

@@ -6,11 +6,11 @@
 //! same symbols, and the first copy of each update wins. A desk has no socket: frames and times are
 //! handed in, records go to the outlet, and the messages to be sent are returned.
 
-use super::cold::{Notice, notify};
+use super::cold::{Notice, Refused, notify};
 use super::line::Heard;
 use super::misfit::{self, Misfit};
 use super::outlet::Outlet;
-use super::subscriptions::Subscriptions;
+use super::subscriptions::{Asking, Subscriptions};
 use super::telling::Telling;
 use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::runtime::stopwatch::Stopwatch;
@@ -46,10 +46,14 @@ const JOINS_WITHIN: Nanos = SECOND;
 const JOINS_AFTER_QUIET: Nanos = 100 * MILLI;
 /// if each of them was read meanwhile: this many turns are enough for that.
 const JOINS_AFTER_TURNS: u32 = 16;
-/// After so many renewals without a quote, the line is replaced.
+/// After so many renewals without a quote, a line of one instrument is replaced. One of several is no
+/// reason to: a new line would cost the others, and a symbol that was delisted stays silent on it too.
 const RENEWALS_MAX: u32 = 2;
-/// A line is replaced at most once in this time because an instrument gives nothing.
-const REPLACED_AFTER: Nanos = 3_600 * SECOND;
+/// A line brings an instrument less than the others if these have brought it so long after it was asked
+/// for on the line.
+const MISSED_AFTER: Nanos = SECOND;
+/// Instruments that a reason for a replacement names.
+const NAMES_MAX: usize = 5;
 
 /// Where a desk's records, notices and times go.
 #[derive(Debug)]
@@ -140,21 +144,25 @@ struct Carrier {
     ahead: VecDeque<(QuoteMessage, Arrival)>,
     /// Since when the other lines bring nothing for which those wait, and the turns since then.
     quiet: (Nanos, u32),
+    /// By symbol: whether it was told that the others bring it and this one does not.
+    missed: Vec<bool>,
 }
 
 /// The conversation with a venue on the lines of one connection.
 #[derive(Debug)]
 pub(super) struct Desk {
     venue: VenueId,
+    /// Number of the connection among the venue's connections.
+    connection: usize,
     symbols: Symbols,
+    first_quote: Nanos,
     carriers: Vec<Carrier>,
     healths: Vec<Health>,
     lag: LagMeter,
     messages: Vec<Message>,
     telling: Telling,
-    /// Line whose replacement would help, because instruments give nothing on it.
-    barren: Option<usize>,
-    replaced_at: Nanos,
+    /// Line whose replacement would help, because instruments give nothing on it, and why.
+    barren: Option<(usize, String)>,
     /// When the next sample may be logged, and the wait after it.
     sample_at: Nanos,
     sample_interval: Nanos,
@@ -175,7 +183,7 @@ impl Desk {
     /// Makes a desk for these symbols of a venue, all of them down. `names` are the instruments that
     /// the symbols stand for.
     pub(super) fn new(
-        venue: VenueId,
+        (venue, connection): (VenueId, usize),
         spec: &VenueSpec,
         symbols: Symbols,
         bounds: Bounds,
@@ -191,16 +199,18 @@ impl Desk {
             heard_at: 0,
             ahead: VecDeque::new(),
             quiet: (0, 0),
+            missed: vec![false; symbols.list().len()],
         };
         Desk {
             venue,
+            connection,
+            first_quote: bounds.first_quote,
             carriers: (0..LINES_MAX).map(carrier).collect(),
             healths: symbols.list().iter().map(health).collect(),
             lag: LagMeter::default(),
             messages: Vec::with_capacity(64),
             telling: Telling::new(venue, names),
             barren: None,
-            replaced_at: 0,
             sample_at: 0,
             sample_interval: SAMPLE_INTERVAL,
             make_protocol: spec.protocol,
@@ -238,35 +248,116 @@ impl Desk {
         carrier.subscriptions.open(&mut *carrier.protocol.0, &self.symbols, now)
     }
 
-    /// Returns the messages of a line that are due: requests for what the venue refused or did not
-    /// answer, and for what should have been quoted and was not.
-    pub(super) fn ask_again(&mut self, line: usize, now: Nanos) -> Vec<String> {
-        let Desk { carriers, healths, symbols, counters, .. } = self;
-        let Carrier { protocol, subscriptions, opened_at, .. } = &mut carriers[line];
-        if opened_at.is_none() {
+    /// Returns the messages of a line that are due: a request for what the venue refused or did not
+    /// answer, or, if it `may_renew`, for what should have been quoted and was not. The line must be
+    /// able to send two at once. Where most of its instruments are silent, it is
+    /// [barren](Desk::take_barren) instead.
+    pub(super) fn ask_again(
+        &mut self,
+        line: usize,
+        may_renew: bool,
+        now: Nanos,
+        notices: &Sender<Notice>,
+    ) -> Vec<String> {
+        if self.carriers[line].opened_at.is_none() {
             return Vec::new();
         }
-        let is_quoted = |symbol: usize| healths[symbol].is_heard(line);
-        let protocol = &mut *protocol.0;
-        let mut messages = subscriptions.ask_again(protocol, symbols, now, is_quoted);
-        for (symbol, health) in healths.iter_mut().enumerate() {
-            if health.state() == State::Live {
-                if WELL_AFTER < now.saturating_sub(health.since()) {
-                    subscriptions.is_well(symbol);
-                }
-            } else if health.needs_renewal(now) {
-                let renewed = subscriptions.renew(symbol, protocol, symbols, now);
-                if !renewed.is_empty() {
-                    health.on_asked_again(now);
-                    counters.renewed.add(1);
-                    messages.extend(renewed);
-                    if RENEWALS_MAX < subscriptions.renewals(symbol) {
-                        self.barren = Some(line);
-                    }
-                }
+        self.note_what_is_well(line, now, notices);
+        let mut asking = self.ask_what_is_due(line, now);
+        if asking.symbols.is_empty() && may_renew {
+            asking = self.renew(line, now, notices);
+        }
+        for symbol in asking.symbols {
+            // The next quote is expected anew.
+            if self.healths[symbol].state() != State::Live {
+                self.healths[symbol].on_asked_again(now);
             }
         }
-        messages
+        asking.messages
+    }
+
+    fn note_what_is_well(&mut self, line: usize, now: Nanos, notices: &Sender<Notice>) {
+        for symbol in 0..self.healths.len() {
+            let (health, carrier) = (&self.healths[symbol], &mut self.carriers[line]);
+            let is_live = health.state() == State::Live && health.is_heard(line);
+            if is_live && WELL_AFTER < now.saturating_sub(health.since()) {
+                carrier.subscriptions.is_well(symbol);
+            }
+            if carrier.missed[symbol] && health.is_heard(line) {
+                carrier.missed[symbol] = false;
+                self.tell_unheard(line, symbol, true, notices);
+            }
+        }
+    }
+
+    fn ask_what_is_due(&mut self, line: usize, now: Nanos) -> Asking {
+        let Desk { carriers, healths, symbols, .. } = self;
+        let Carrier { protocol, subscriptions, .. } = &mut carriers[line];
+        let is_quoted = |symbol: usize| healths[symbol].is_heard(line);
+        subscriptions.ask_again(&mut *protocol.0, symbols, now, is_quoted)
+    }
+
+    /// Subscribes anew what is silent on a line.
+    fn renew(&mut self, line: usize, now: Nanos, notices: &Sender<Notice>) -> Asking {
+        let silent: Vec<usize> =
+            (0..self.healths.len()).filter(|symbol| self.is_silent(line, *symbol, now)).collect();
+        if silent.is_empty() || self.is_barren(line, &silent) {
+            return Asking::default();
+        }
+        for symbol in &silent {
+            let is_missed = self.is_missed(line, *symbol, now);
+            if is_missed && !std::mem::replace(&mut self.carriers[line].missed[*symbol], true) {
+                self.tell_unheard(line, *symbol, false, notices);
+            }
+        }
+        let Desk { carriers, symbols, counters, .. } = self;
+        let Carrier { protocol, subscriptions, .. } = &mut carriers[line];
+        let asking = subscriptions.renew(&silent, &mut *protocol.0, symbols, now);
+        counters.renewed.add(asking.symbols.len() as u64);
+        asking
+    }
+
+    /// Returns whether a symbol should have been quoted on a line by now.
+    fn is_silent(&self, line: usize, symbol: usize, now: Nanos) -> bool {
+        let health = &self.healths[symbol];
+        let is_overdue = health.state() != State::Live && health.needs_renewal(now);
+        (is_overdue || self.is_missed(line, symbol, now))
+            && !self.carriers[line].subscriptions.is_asked(symbol)
+    }
+
+    /// Returns whether other lines bring a symbol, and this one has not for long since it was asked
+    /// for there.
+    fn is_missed(&self, line: usize, symbol: usize, now: Nanos) -> bool {
+        let health = &self.healths[symbol];
+        let asked_at = self.carriers[line].subscriptions.asked_at(symbol);
+        self.first_quote < now.saturating_sub(asked_at)
+            && !health.is_heard(line)
+            && asked_at.saturating_add(MISSED_AFTER) < health.quoted_at()
+    }
+
+    /// Notes a line as barren if most of the instruments that it should bring are silent on it.
+    fn is_barren(&mut self, line: usize, silent: &[usize]) -> bool {
+        let subscriptions = &self.carriers[line].subscriptions;
+        let asked = (0..self.healths.len()).filter(|s| !subscriptions.is_refused(*s)).count();
+        let is_most = asked < 2 * silent.len();
+        let is_barren =
+            is_most && (1 < silent.len() || RENEWALS_MAX <= subscriptions.renewals(silent[0]));
+        if is_barren {
+            let names = silent.iter().take(NAMES_MAX).map(|symbol| self.telling.name(*symbol));
+            let names = names.collect::<Vec<_>>().join(", ");
+            let more = if NAMES_MAX < silent.len() { ", ..." } else { "" };
+            let count = silent.len();
+            let why = format!("{count} of {asked} instruments give nothing on it: {names}{more}");
+            self.barren = Some((line, why));
+        }
+        is_barren
+    }
+
+    fn tell_unheard(&self, line: usize, symbol: usize, is_over: bool, notices: &Sender<Notice>) {
+        let (venue, connection) = (self.venue, self.connection);
+        let instrument = self.telling.name(symbol).to_owned();
+        let notice = Notice::Unheard { venue, connection, line, instrument, is_over };
+        notify(notices, notice, &self.counters.notices_dropped);
     }
 
     /// Returns whether quotes are expected: the venue has not refused every symbol.
@@ -274,15 +365,15 @@ impl Desk {
         self.healths.iter().any(|health| health.state() != State::Refused)
     }
 
-    /// Takes the line whose replacement would help, if there is one and it was not tried a short
-    /// time ago.
-    pub(super) fn take_barren(&mut self, now: Nanos) -> Option<usize> {
-        let line = self.barren.take()?;
-        let due = self.replaced_at == 0 || self.replaced_at + REPLACED_AFTER <= now;
-        due.then(|| {
-            self.replaced_at = now;
-            line
-        })
+    /// Returns whether a line is to bring several instruments.
+    pub(super) fn has_several(&self, line: usize) -> bool {
+        let subscriptions = &self.carriers[line].subscriptions;
+        1 < (0..self.healths.len()).filter(|symbol| !subscriptions.is_refused(*symbol)).count()
+    }
+
+    /// Takes the line whose replacement would help, if there is one, and why.
+    pub(super) fn take_barren(&mut self) -> Option<(usize, String)> {
+        self.barren.take()
     }
 
     /// Returns whether a line carries everything that is known, or had time enough to.
@@ -344,11 +435,23 @@ impl Desk {
         pass: &mut impl FnMut(Record),
     ) {
         self.carriers[line].opened_at = None;
+        self.carriers[line].missed.fill(false);
         for _ in self.carriers[line].ahead.drain(..) {
             count(&self.counters.discarded, Discard::Ahead);
         }
-        for health in &mut self.healths {
-            health.on_lost(line, reason, now).into_iter().for_each(|status| pass(status.into()));
+        for (symbol, health) in self.healths.iter_mut().enumerate() {
+            // On the lines that are left it may be refused, and is asked for again there.
+            let is_refused = self.carriers.iter().any(|carrier| {
+                carrier.opened_at.is_some() && carrier.subscriptions.is_refused(symbol)
+            });
+            let status = match is_refused {
+                true => health.on_refused(line, now),
+                false => health.on_lost(line, reason, now),
+            };
+            if is_refused && status.is_some() {
+                self.telling.on_told(symbol);
+            }
+            status.into_iter().for_each(|status| pass(status.into()));
         }
         // It was perhaps the last one that had not been read.
         self.on_empty(line, now, pass);
@@ -522,25 +625,38 @@ impl Desk {
         out: &mut Out<'_>,
     ) {
         self.counters.refused.add(1);
-        let subscriptions = &mut self.carriers[line].subscriptions;
-        let symbol = subscriptions.on_refused(answer, now);
-        let mut changed = false;
-        if let Some(symbol) = symbol {
-            if self.healths[symbol].is_heard(line) {
-                // It gives quotes and is well, whatever a second request for it was answered.
-                subscriptions.is_well(symbol);
-            } else if let Some(status) = self.healths[symbol].on_refused(line, now) {
-                changed = true;
-                out.output.pass(status.into());
-                self.telling.on_told(symbol);
-            }
-        }
-        // Each symbol is told when it changes; what goes on is told by a sample.
-        if changed | self.is_sample_due(now) {
-            let symbol = symbol.map(|place| self.symbols.list()[place].text.clone());
-            let notice = Notice::Refused { venue: self.venue, symbol, sample: sample_of(bytes) };
+        let symbol = self.carriers[line].subscriptions.on_refused(answer, now);
+        // Each symbol is told at its first refusal; of those that name none, a sample is told.
+        let (is_told, refused) = match symbol {
+            Some(symbol) => (self.refuse(line, symbol, now, out), Some(symbol)),
+            None => (self.is_sample_due(now), None),
+        };
+        if is_told {
+            let refused = refused.map(|symbol| Refused {
+                symbol: self.symbols.list()[symbol].text.clone(),
+                instrument: self.telling.name(symbol).to_owned(),
+                retry_in: self.carriers[line].subscriptions.refusals(symbol).from() - now,
+            });
+            let (venue, connection, sample) = (self.venue, self.connection, sample_of(bytes));
+            let notice = Notice::Refused { venue, connection, line, refused, sample };
             notify(out.notices, notice, &self.counters.notices_dropped);
         }
+    }
+
+    /// Notes that a symbol was refused on a line. Returns whether that is news.
+    fn refuse(&mut self, line: usize, symbol: usize, now: Nanos, out: &mut Out<'_>) -> bool {
+        let subscriptions = &mut self.carriers[line].subscriptions;
+        if self.healths[symbol].is_heard(line) {
+            // It gives quotes and is well, whatever a second request for it was answered.
+            subscriptions.is_well(symbol);
+            return false;
+        }
+        let is_news = subscriptions.refusals(symbol).times() == 1;
+        if let Some(status) = self.healths[symbol].on_refused(line, now) {
+            out.output.pass(status.into());
+            self.telling.on_told(symbol);
+        }
+        is_news
     }
 
     #[cold]
@@ -655,7 +771,7 @@ mod tests {
                 &names,
                 counters.register("notices_dropped"),
             );
-            let (venue, symbols, bounds) = (VenueId(4), rig::symbols(), rig::bounds());
+            let (venue, symbols, bounds) = ((VenueId(4), 1), rig::symbols(), rig::bounds());
             let desk =
                 Desk::new(venue, &rig::spec(), symbols, bounds, names.to_vec(), desk_counters);
             let (edge, records) = ring::hold(64, EdgeCounters::default());
@@ -682,6 +798,10 @@ mod tests {
             desk.open(0, now, &mut |record| outlet.pass(record))
         }
 
+        fn asked(&mut self, now: Nanos) -> Vec<String> {
+            self.desk.ask_again(0, true, now, &self.notices)
+        }
+
         fn text(&mut self, text: &str, now: Nanos) -> Heard {
             self.frame(RawFrame::Text(text.as_bytes()), now)
         }
@@ -699,8 +819,10 @@ mod tests {
                 Notice::Rejected { venue: VenueId(4), reason, sample, .. } => {
                     format!("rejected {reason}: {}", String::from_utf8_lossy(&sample))
                 }
-                Notice::Refused { venue: VenueId(4), symbol, sample } => {
-                    format!("refused {symbol:?}: {}", String::from_utf8_lossy(&sample))
+                Notice::Refused { venue: VenueId(4), connection: 1, line: 0, refused, sample } => {
+                    let words = |r: Refused| format!("{} ({})", r.instrument, r.symbol);
+                    let refused = refused.map(words);
+                    format!("refused {refused:?}: {}", String::from_utf8_lossy(&sample))
                 }
                 Notice::Health { venue: VenueId(4), instrument, state, reason } => {
                     format!("{instrument} {state} {reason}")
@@ -711,6 +833,7 @@ mod tests {
                 | Notice::HeldUp { .. }
                 | Notice::Replacing { .. }
                 | Notice::Rejected { .. }
+                | Notice::Unheard { .. }
                 | Notice::Refused { .. }) => panic!("a desk does not tell {other:?}"),
             };
             self.noticed.try_iter().map(words).collect()
@@ -841,7 +964,7 @@ mod tests {
         rig.records();
         assert_eq!(rig.text("refused B", 10), Heard::default());
         assert_eq!(rig.records(), ["B refused refused"]);
-        assert_eq!(rig.notices(), [r#"refused Some("B"): refused B"#]);
+        assert_eq!(rig.notices(), [r#"refused Some("B/USDT (B)"): refused B"#]);
         rig.text("refused B", 11);
         rig.text("refused A", 12);
         assert_eq!((rig.records(), rig.notices()), (vec![], vec![]));
@@ -858,10 +981,10 @@ mod tests {
         let nothing = Vec::<String>::new();
         let mut now = 1;
         for wait in [15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600] {
-            assert_eq!(rig.desk.ask_again(0, now + wait * SECOND - 1), nothing);
+            assert_eq!(rig.asked(now + wait * SECOND - 1), nothing);
             now += wait * SECOND;
-            assert_eq!(rig.desk.ask_again(0, now), ["subscribe B"]);
-            assert_eq!(rig.desk.ask_again(0, now + 1), nothing, "once");
+            assert_eq!(rig.asked(now), ["subscribe B"]);
+            assert_eq!(rig.asked(now + 1), nothing, "once");
             rig.text("refused B", now);
         }
     }

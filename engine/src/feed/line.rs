@@ -4,11 +4,12 @@
 //! it is silent for too long. It hands frames to a [`Reader`] and learns from the answer only what
 //! concerns the socket, so that it needs no protocol. Times are handed in.
 
+use super::cold::Next;
 use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::socket::connect_error::escaped;
 use crate::socket::web_socket::{Taken, WebSocket};
 use spreadwire_market::backoff::Backoff;
-use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::counters::Counter;
 use spreadwire_market::state::Reason;
 use spreadwire_venues::budget::{Budget, Rate};
@@ -27,6 +28,15 @@ const WELL_AFTER: Nanos = 30 * SECOND;
 /// No quote at all on a connection for this long, although it is alive, where the venue does not
 /// repeat quiet instruments: the subscription is taken for lost.
 const STALL_DEFAULT: Nanos = 300 * SECOND;
+/// A line has a beat where quotes come: those within this time are one, since many symbols may be quoted
+/// at once.
+const BEAT: Nanos = 100 * MILLI;
+/// A line that has given so many beats has a pace: it is hushed after as many of its mean intervals
+/// without a quote,
+const PACE_BEATS: u32 = 32;
+/// and not before this time, which is shorter than the one after which the first of its instruments
+/// is overdue.
+const HUSHED_AFTER: Nanos = 25 * SECOND;
 /// A socket that is being closed, by us or by the venue, is given up after this long. Some venues
 /// never answer a close, and the next attempt should not wait for them.
 const CLOSE_WAIT: Nanos = SECOND;
@@ -208,6 +218,9 @@ struct Open<S> {
     ping_at: Nanos,
     alive_at: Nanos,
     quote_at: Nanos,
+    /// Number of beats so far, and when the last one began.
+    beats: u64,
+    beat_at: Nanos,
     bytes_counted: u64,
     opened_at: Nanos,
     closing: Closing,
@@ -246,6 +259,8 @@ pub(super) struct Line<S> {
     stall: Nanos,
     open: Option<Open<S>>,
     waiting: Waiting,
+    /// Whether it waits only because what is left of the venue's limit is kept for lost lines.
+    is_put_off: bool,
     /// Between attempts to connect; starts over once a connection has been well for a while.
     backoff: Backoff,
     counters: LineCounters,
@@ -261,6 +276,7 @@ impl<S: Socket> Line<S> {
             stall: spec.repeats_within.unwrap_or(STALL_DEFAULT),
             open: None,
             waiting: Waiting::Until(0),
+            is_put_off: false,
             backoff,
             counters,
         }
@@ -279,6 +295,8 @@ impl<S: Socket> Line<S> {
             ping_at: now + self.heartbeat.interval,
             alive_at: now,
             quote_at: now,
+            beats: 0,
+            beat_at: now,
             bytes_counted: 0,
             opened_at: now,
             closing: Closing::default(),
@@ -290,6 +308,24 @@ impl<S: Socket> Line<S> {
     pub(super) fn not_opened(&mut self, floor: Nanos, now: Nanos) -> Nanos {
         self.counters.connect_failures.add(1);
         self.wait(floor, now)
+    }
+
+    /// Notes that no attempt was made, because what is left of the venue's limit is kept for lost
+    /// lines for this time. Returns the time until the next attempt.
+    pub(super) fn put_off(&mut self, wait: Nanos, now: Nanos) -> Nanos {
+        (self.waiting, self.is_put_off) = (Waiting::Until(now + wait), true);
+        wait
+    }
+
+    /// Notes that the line that this one was to replace is lost. Returns what comes next.
+    pub(super) fn hurry(&mut self, now: Nanos) -> Next {
+        if std::mem::take(&mut self.is_put_off) {
+            return Next::In(self.wait(0, now));
+        }
+        match self.waiting {
+            Waiting::Until(due) => Next::In(due.saturating_sub(now)),
+            Waiting::Answer => Next::UnderWay,
+        }
     }
 
     /// Waits for the back-off after `floor`, so that connections that wait equally long do not all
@@ -312,7 +348,7 @@ impl<S: Socket> Line<S> {
             && due <= now
             && request()
         {
-            self.waiting = Waiting::Answer;
+            (self.waiting, self.is_put_off) = (Waiting::Answer, false);
         }
     }
 
@@ -359,6 +395,26 @@ impl<S: Socket> Line<S> {
         Ok(())
     }
 
+    /// Returns for how long nothing was quoted on the line, if that is long for its pace.
+    pub(super) fn is_hushed(&self, now: Nanos) -> Option<Nanos> {
+        let open = self.open.as_ref().filter(|open| u64::from(PACE_BEATS) <= open.beats)?;
+        let mean = open.quote_at.saturating_sub(open.opened_at) / open.beats;
+        let limit = mean.saturating_mul(PACE_BEATS.into()).max(HUSHED_AFTER);
+        let quiet = now.saturating_sub(open.quote_at);
+        (limit < quiet).then_some(quiet)
+    }
+
+    /// Returns whether so many requests can be sent one after another, the first at once.
+    pub(super) fn may_request(&self, count: u32, now: Nanos) -> bool {
+        let may = |open: &Open<S>| {
+            open.outbox.is_empty()
+                && open.closing.since.is_none()
+                && open.send_at <= now
+                && open.requests.next_leaving(now, |_| count - 1) <= now
+        };
+        self.open.as_ref().is_some_and(may)
+    }
+
     /// Notes that no quote is expected by now: the time without one counts from here.
     pub(super) fn excuse(&mut self, now: Nanos) {
         if let Some(open) = &mut self.open {
@@ -366,7 +422,7 @@ impl<S: Socket> Line<S> {
         }
     }
 
-    /// Adds messages behind those still to be sent.
+    /// Adds messages to be sent.
     pub(super) fn queue(&mut self, messages: Vec<String>) {
         if let Some(open) = &mut self.open {
             open.outbox.extend(messages.into_iter().map(Utf8Bytes::from));
@@ -501,6 +557,10 @@ impl<S: Socket> Open<S> {
             let heard = reader.on_frame(frame, ts_recv);
             if heard.quote {
                 self.quote_at = ts_recv;
+                if BEAT <= ts_recv.saturating_sub(self.beat_at) {
+                    self.beats += 1;
+                    self.beat_at = ts_recv;
+                }
                 if WELL_AFTER < ts_recv.saturating_sub(self.opened_at) {
                     backoff.reset();
                 }
@@ -522,7 +582,7 @@ impl<S: Socket> Open<S> {
 mod tests {
     use super::super::rig::{self, DEAD, FakeSocket, PACE, PING, Peer, STALL, Sent};
     use super::*;
-    use spreadwire_market::clock::{Clock, MILLI};
+    use spreadwire_market::clock::Clock;
     use spreadwire_market::counters::Counters;
 
     const SEED: u64 = 3;

@@ -3,9 +3,10 @@
 //!
 //! Requests and answers are matched by the number that a request carries, or by the symbol that an
 //! answer names. Only what was refused, or not answered, is asked again: a refused symbol alone, so
-//! that it cannot take others with it, after waits that grow to an hour. A symbol that should have
-//! been quoted and was not is unsubscribed and subscribed again, after waits that grow likewise.
-//! Times are handed in.
+//! that it cannot take others with it, after waits that grow to an hour. Symbols that should have
+//! been quoted and were not are unsubscribed and subscribed again, many by one request, after waits
+//! that grow likewise. Each request is made when it can be sent at once: nothing is queued for a
+//! symbol that may be quoted meanwhile. Times are handed in.
 
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_venues::venue::{Answer, Protocol, Symbols, VenueSpec};
@@ -37,17 +38,34 @@ struct Due {
     symbols: Vec<usize>,
 }
 
+/// Messages to be sent, and the symbols that they ask for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Asking {
+    pub(super) messages: Vec<String>,
+    pub(super) symbols: Vec<usize>,
+}
+
 /// How often a symbol was asked for again.
 #[derive(Clone, Copy, Debug, Default)]
-struct Again {
+pub(super) struct Again {
     times: u32,
     /// Not before this time.
     from: Nanos,
 }
 
 impl Again {
+    /// Returns how often it was.
+    pub(super) fn times(self) -> u32 {
+        self.times
+    }
+
+    /// Returns the time of the next.
+    pub(super) fn from(self) -> Nanos {
+        self.from
+    }
+
     /// Counts one more, and returns the time of the next.
-    fn wait(&mut self, now: Nanos) -> Nanos {
+    pub(super) fn wait(&mut self, now: Nanos) -> Nanos {
         let wait = doubled(WAIT_FIRST, self.times);
         self.times += 1;
         self.from = now + wait;
@@ -70,6 +88,10 @@ pub(super) struct Subscriptions {
     due: Vec<Due>,
     /// By symbol: requests after a refusal.
     refused: Vec<Again>,
+    /// By symbol: whether the last answer was a refusal.
+    is_refused: Vec<bool>,
+    /// By symbol: when it was asked for last.
+    asked_at: Vec<Nanos>,
     /// By symbol: renewals of a subscription that gives nothing.
     renewed: Vec<Again>,
     /// By symbol: requests in a row that were not answered.
@@ -86,6 +108,8 @@ impl Subscriptions {
             pending: Vec::new(),
             due: Vec::new(),
             refused: vec![Again::default(); symbols],
+            is_refused: vec![false; symbols],
+            asked_at: vec![0; symbols],
             renewed: vec![Again::default(); symbols],
             unanswered: vec![0; symbols],
         }
@@ -94,6 +118,21 @@ impl Subscriptions {
     /// Returns whether a symbol was refused and its time has not come.
     pub(super) fn is_put_off(&self, symbol: usize, now: Nanos) -> bool {
         now < self.refused[symbol].from
+    }
+
+    /// Returns whether the last answer about a symbol was a refusal.
+    pub(super) fn is_refused(&self, symbol: usize) -> bool {
+        self.is_refused[symbol]
+    }
+
+    /// Returns the refusals of a symbol, and when it is asked for again.
+    pub(super) fn refusals(&self, symbol: usize) -> Again {
+        self.refused[symbol]
+    }
+
+    /// Returns when a symbol was asked for last.
+    pub(super) fn asked_at(&self, symbol: usize) -> Nanos {
+        self.asked_at[symbol]
     }
 
     /// Starts over on a new socket: every symbol is asked for, but for those that the venue refused
@@ -108,7 +147,8 @@ impl Subscriptions {
         self.due.clear();
         let (mut good, mut later) = (Vec::new(), Vec::new());
         for place in 0..symbols.list().len() {
-            if self.is_put_off(place, now) { &mut later } else { &mut good }.push(place);
+            self.is_refused[place] = self.is_put_off(place, now);
+            if self.is_refused[place] { &mut later } else { &mut good }.push(place);
         }
         for place in later {
             self.due.push(Due { at: self.refused[place].from, symbols: vec![place] });
@@ -123,7 +163,7 @@ impl Subscriptions {
         messages
     }
 
-    /// Returns the messages that are due. `is_quoted` tells whether a symbol gives quotes, so that
+    /// Returns the next request that is due. `is_quoted` tells whether a symbol gives quotes, so that
     /// it needs no further request.
     pub(super) fn ask_again(
         &mut self,
@@ -131,40 +171,42 @@ impl Subscriptions {
         symbols: &Symbols,
         now: Nanos,
         is_quoted: impl Fn(usize) -> bool,
-    ) -> Vec<String> {
+    ) -> Asking {
         self.expire(now);
-        let mut messages = Vec::new();
-        let mut place = 0;
-        while place < self.due.len() {
-            if now < self.due[place].at {
-                place += 1;
-                continue;
-            }
-            let due = self.due.swap_remove(place);
+        while let Some(place) = self.due.iter().position(|due| due.at <= now) {
+            let due = self.due.remove(place);
             let open: Vec<usize> = due.symbols.into_iter().filter(|s| !is_quoted(*s)).collect();
-            messages.extend(self.ask(&open, protocol, symbols, now));
+            if !open.is_empty() {
+                let messages = self.ask(&open, protocol, symbols, now);
+                return Asking { messages, symbols: open };
+            }
         }
-        messages
+        Asking::default()
     }
 
-    /// Returns the messages that subscribe a symbol anew that gives nothing, unless that was done a
-    /// short time ago.
+    /// Returns the two messages that subscribe symbols anew that give nothing, as many as one request
+    /// takes and without those for which that was done a short time ago.
     pub(super) fn renew(
         &mut self,
-        symbol: usize,
+        silent: &[usize],
         protocol: &mut dyn Protocol,
         symbols: &Symbols,
         now: Nanos,
-    ) -> Vec<String> {
-        if now < self.renewed[symbol].from || self.is_asked(symbol) {
-            return Vec::new();
+    ) -> Asking {
+        let is_due = |symbol: &usize| self.renewed[*symbol].from <= now && !self.is_asked(*symbol);
+        let due = silent.iter().copied().filter(is_due).take(self.per_message);
+        let due: Vec<usize> = due.collect();
+        if due.is_empty() {
+            return Asking::default();
         }
-        self.renewed[symbol].wait(now);
+        for symbol in &due {
+            self.renewed[*symbol].wait(now);
+        }
         self.last_request += 1;
-        let text = symbols.list()[symbol].text.as_str();
-        let mut messages = vec![protocol.unsubscribe(self.last_request, &[text])];
-        messages.extend(self.ask(&[symbol], protocol, symbols, now));
-        messages
+        let texts: Vec<&str> = due.iter().map(|s| symbols.list()[*s].text.as_str()).collect();
+        let mut messages = vec![protocol.unsubscribe(self.last_request, &texts)];
+        messages.extend(self.ask(&due, protocol, symbols, now));
+        Asking { messages, symbols: due }
     }
 
     /// Returns how often a symbol was subscribed anew since it last gave quotes.
@@ -176,6 +218,7 @@ impl Subscriptions {
     pub(super) fn is_well(&mut self, symbol: usize) {
         self.renewed[symbol] = Again::default();
         self.refused[symbol] = Again::default();
+        self.is_refused[symbol] = false;
     }
 
     /// Notes that a subscription was accepted. Returns the symbols that it is for.
@@ -185,7 +228,10 @@ impl Subscriptions {
             (None, Some(place)) => self.pending[place].symbols.clone(),
             (None, None) => Vec::new(),
         };
-        symbols.iter().for_each(|symbol| self.answered(*symbol));
+        for symbol in &symbols {
+            self.answered(*symbol);
+            self.is_refused[*symbol] = false;
+        }
         symbols
     }
 
@@ -208,6 +254,7 @@ impl Subscriptions {
                 _ => None,
             });
         if let Some(symbol) = symbol {
+            self.is_refused[symbol] = true;
             let at = self.refused[symbol].wait(now);
             self.due.retain(|due| due.symbols != [symbol]);
             self.due.push(Due { at, symbols: vec![symbol] });
@@ -248,7 +295,8 @@ impl Subscriptions {
         self.pending.retain(|pending| !pending.symbols.is_empty());
     }
 
-    fn is_asked(&self, symbol: usize) -> bool {
+    /// Returns whether a symbol's answer is waited for, or it is to be asked for at a known time.
+    pub(super) fn is_asked(&self, symbol: usize) -> bool {
         self.pending.iter().any(|pending| pending.symbols.contains(&symbol))
             || self.due.iter().any(|due| due.symbols.contains(&symbol))
     }
@@ -280,6 +328,7 @@ impl Subscriptions {
             messages.push(protocol.subscribe(self.last_request, &texts));
             let times = part.iter().map(|symbol| self.unanswered[*symbol]).max().unwrap_or(0);
             let until = now + doubled(ANSWER_WITHIN, times);
+            part.iter().for_each(|symbol| self.asked_at[*symbol] = now);
             let (request, symbols) = (self.last_request, part.to_vec());
             self.pending.push(Pending { request, symbols, until });
         }
@@ -334,12 +383,15 @@ mod tests {
 
         fn due(&mut self, now: Nanos) -> Vec<String> {
             let Rig { subscriptions, protocol, symbols, .. } = self;
-            subscriptions.ask_again(&mut **protocol, symbols, now, |_| false)
+            let mut next = || subscriptions.ask_again(&mut **protocol, symbols, now, |_| false);
+            std::iter::from_fn(|| Some(next().messages).filter(|m| !m.is_empty()))
+                .flatten()
+                .collect()
         }
 
-        fn renew(&mut self, symbol: usize, now: Nanos) -> Vec<String> {
+        fn renew(&mut self, silent: &[usize], now: Nanos) -> Vec<String> {
             let Rig { subscriptions, protocol, symbols, .. } = self;
-            subscriptions.renew(symbol, &mut **protocol, symbols, now)
+            subscriptions.renew(silent, &mut **protocol, symbols, now).messages
         }
 
         fn accept(&mut self, request: Option<u64>, symbol: Option<usize>) -> Vec<usize> {
@@ -475,18 +527,37 @@ mod tests {
     fn a_subscription_that_gives_nothing_is_renewed_after_waits_that_grow_to_an_hour() {
         let mut rig = Rig::new(2, 2, false);
         rig.open(0);
-        assert_eq!(rig.renew(0, 1), Vec::<String>::new(), "its answer is still waited for");
+        assert_eq!(rig.renew(&[0], 1), Vec::<String>::new(), "its answer is still waited for");
         rig.accept(Some(1), None);
         let mut now = 1;
         for (times, wait) in (1..).zip([15, 30, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]) {
-            assert_eq!(rig.renew(0, now), ["unsubscribe S0", "subscribe S0"]);
+            assert_eq!(rig.renew(&[0], now), ["unsubscribe S0", "subscribe S0"]);
             assert_eq!(rig.subscriptions.renewals(0), times);
             rig.accept(None, Some(0));
-            assert_eq!(rig.renew(0, now + wait * SECOND - 1), Vec::<String>::new());
+            assert_eq!(rig.renew(&[0], now + wait * SECOND - 1), Vec::<String>::new());
             now += wait * SECOND;
         }
         rig.subscriptions.is_well(0);
         assert_eq!(rig.subscriptions.renewals(0), 0);
-        assert_eq!(rig.renew(1, now), ["unsubscribe S1", "subscribe S1"]);
+        assert_eq!(rig.renew(&[1], now), ["unsubscribe S1", "subscribe S1"]);
+    }
+
+    #[test]
+    fn silent_symbols_are_renewed_together_and_each_at_its_time() {
+        let mut rig = Rig::new(5, 3, false);
+        rig.open(0);
+        (0..5).for_each(|symbol| drop(rig.accept(None, Some(symbol))));
+        assert_eq!(
+            rig.renew(&[0, 1, 2, 4], SECOND),
+            ["unsubscribe S0,S1,S2", "subscribe S0,S1,S2"]
+        );
+        (0..3).for_each(|symbol| drop(rig.accept(None, Some(symbol))));
+        assert_eq!(rig.renew(&[0, 1, 2, 4], SECOND), ["unsubscribe S4", "subscribe S4"]);
+        assert_eq!(rig.renew(&[0, 1, 2, 4], 16 * SECOND - 1), Vec::<String>::new());
+        assert_eq!(rig.renew(&[1, 4], 16 * SECOND), ["unsubscribe S1", "subscribe S1"]);
+        assert_eq!(
+            (rig.subscriptions.asked_at(0), rig.subscriptions.asked_at(1)),
+            (SECOND, 16 * SECOND)
+        );
     }
 }

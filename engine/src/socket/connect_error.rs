@@ -3,6 +3,7 @@
 //! What a peer wrote is kept as it came and is escaped when it is shown, so that no byte of it acts
 //! on a terminal or splits a line of a log.
 
+use crate::runtime::duration;
 use spreadwire_market::clock::{Nanos, SECOND};
 use std::fmt;
 use std::io;
@@ -13,12 +14,15 @@ pub const KEPT_MAX: usize = 200;
 /// Least wait after a status that means a ban or a door that stays closed: 418 (Binance's ban of an
 /// address), 403 and 451.
 const BAN_FLOOR: Nanos = 300 * SECOND;
-/// Least wait after a status that asks for fewer attempts, 429 and 503, where no `Retry-After` says
-/// how long.
+/// Longest wait after such a status, whatever its `Retry-After` says: Binance's bans last up to 3
+/// days.
+const BAN_MAX: Nanos = 3 * 86_400 * SECOND;
+/// Least wait after a status that asks for fewer attempts, 429 and 503. A `Retry-After` of 0, or a date
+/// that has passed, does not shorten it.
 const BUSY_FLOOR: Nanos = 60 * SECOND;
-/// Longest wait that a `Retry-After` can ask for. Binance's bans last up to 3 days; a larger number is
-/// taken for a mistake.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(3 * 86_400);
+/// Longest wait after any other status. A venue is not given up for a day because of a mistake in a
+/// header; an attempt an hour harms nobody.
+const WAIT_MAX: Nanos = 3_600 * SECOND;
 
 /// The part of an attempt in which something happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,12 +85,12 @@ pub enum ConnectError {
     #[error("{0:?} is not a name that a certificate can contain")]
     BadName(String),
     /// The venue answered the upgrade with a status other than 101.
-    #[error("{}", refusal(*status, *retry_after, location.as_deref(), body))]
+    #[error("{}", refusal(*status, retry_after.as_ref(), location.as_deref(), body))]
     Refused {
         /// The HTTP status.
         status: u16,
-        /// The wait that the answer's `Retry-After` asks for, counted from the answer.
-        retry_after: Option<Duration>,
+        /// The answer's `Retry-After`, if it can be read.
+        retry_after: Option<RetryAfter>,
         /// The answer's `Location`, cut to [`KEPT_MAX`] bytes.
         location: Option<String>,
         /// First [`KEPT_MAX`] bytes of the answer's body.
@@ -95,6 +99,16 @@ pub enum ConnectError {
     /// The WebSocket upgrade failed in another way.
     #[error("WebSocket upgrade: {}", escaped(.0))]
     Upgrade(String),
+    /// What is left of the venue's limit of attempts is kept for lines that are lost, and this attempt
+    /// was for one that is to be replaced.
+    #[error(
+        "no attempt was made: the rest of the venue's limit is kept for lost lines for another {}",
+        duration::in_words(*wait)
+    )]
+    Spared {
+        /// Time until one more attempt of this kind is allowed, ns.
+        wait: Nanos,
+    },
     /// The attempt's thread panicked, which is a fault of ours.
     #[error("the attempt panicked")]
     Panicked,
@@ -108,25 +122,53 @@ impl ConnectError {
     /// its own back-off.
     #[must_use]
     pub fn floor(&self) -> Nanos {
-        let ConnectError::Refused { status, retry_after, .. } = self else { return 0 };
-        let asked = retry_after.map(|wait| u64::try_from(wait.as_nanos()).unwrap_or(u64::MAX));
-        match status {
-            403 | 418 | 451 => asked.unwrap_or(0).max(BAN_FLOOR),
-            429 | 503 => asked.unwrap_or(BUSY_FLOOR),
-            _ => asked.unwrap_or(0),
+        match self {
+            ConnectError::Refused { status, retry_after, .. } => {
+                wait_of(*status, retry_after.as_ref())
+            }
+            ConnectError::Spared { wait } => *wait,
+            ConnectError::Lookup { .. }
+            | ConnectError::LookupsHang(_)
+            | ConnectError::Unreachable { .. }
+            | ConnectError::TimedOut { .. }
+            | ConnectError::Tls(_)
+            | ConnectError::BadName(_)
+            | ConnectError::Upgrade(_)
+            | ConnectError::Panicked
+            | ConnectError::Io(_) => 0,
         }
+    }
+
+    /// Returns whether the venue asked for the wait, so that it holds for every attempt to its host.
+    #[must_use]
+    pub fn closes_the_host(&self) -> bool {
+        matches!(self, ConnectError::Refused { .. }) && 0 < self.floor()
+    }
+}
+
+/// Returns the least wait after a refusal.
+fn wait_of(status: u16, retry_after: Option<&RetryAfter>) -> Nanos {
+    let asked = retry_after.map_or(0, |asked| asked.wait);
+    match status {
+        403 | 418 | 451 => asked.clamp(BAN_FLOOR, BAN_MAX),
+        429 | 503 => asked.clamp(BUSY_FLOOR, WAIT_MAX),
+        _ => asked.min(WAIT_MAX),
     }
 }
 
 fn refusal(
     status: u16,
-    retry_after: Option<Duration>,
+    retry_after: Option<&RetryAfter>,
     location: Option<&str>,
     body: &[u8],
 ) -> String {
     let mut words = format!("refused with HTTP {status}");
-    if let Some(wait) = retry_after {
-        words += &format!(", Retry-After {} s", wait.as_secs());
+    if let Some(asked) = retry_after {
+        words += &format!(", Retry-After {:?}", asked.text);
+        let wait = wait_of(status, retry_after);
+        if wait != asked.wait {
+            words += &format!(" (waiting {})", duration::in_words(wait));
+        }
     }
     if let Some(location) = location {
         words += &format!(", Location {location:?}");
@@ -150,21 +192,29 @@ pub fn escaped(text: &impl fmt::Display) -> String {
     plain
 }
 
+/// A `Retry-After`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RetryAfter {
+    /// As the venue wrote it.
+    pub text: String,
+    /// The wait that it asks for, counted from the answer, ns.
+    pub wait: Nanos,
+}
+
 /// Reads a `Retry-After`: seconds, or a date (RFC 9110, 10.2.3). `now` is ns since 1970. Returns `None`
-/// if it is neither. A date that has passed is no wait; a wait is at most three days.
+/// if it is neither. A date that has passed is no wait.
 #[must_use]
-pub fn retry_after(value: &str, now: Nanos) -> Option<Duration> {
+pub fn retry_after(value: &str, now: Nanos) -> Option<RetryAfter> {
     let value = value.trim();
     let is_number = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     let wait = if is_number {
-        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+        value.parse().unwrap_or(u64::MAX).saturating_mul(SECOND)
     } else {
         let parser = jiff::fmt::rfc2822::DateTimeParser::new().relaxed_weekday(true);
         let date = parser.parse_timestamp(value).ok()?;
-        let date = u64::try_from(date.as_nanosecond()).unwrap_or(0);
-        Duration::from_nanos(date.saturating_sub(now))
+        u64::try_from(date.as_nanosecond()).unwrap_or(u64::MAX).saturating_sub(now)
     };
-    Some(wait.min(RETRY_AFTER_MAX))
+    Some(RetryAfter { text: value.to_owned(), wait })
 }
 
 #[cfg(test)]
@@ -172,7 +222,8 @@ mod tests {
     use super::*;
 
     fn refused(status: u16, retry_after: Option<u64>) -> ConnectError {
-        let retry_after = retry_after.map(Duration::from_secs);
+        let said = |s: u64| RetryAfter { text: s.to_string(), wait: s * SECOND };
+        let retry_after = retry_after.map(said);
         ConnectError::Refused { status, retry_after, location: None, body: Vec::new() }
     }
 
@@ -185,12 +236,19 @@ mod tests {
             (403, None, 300),
             (451, Some(0), 300),
             (429, None, 60),
-            (429, Some(5), 5),
+            (429, Some(0), 60),
+            (429, Some(5), 60),
+            (429, Some(86_400), 3_600),
             (429, Some(120), 120),
             (503, None, 60),
+            (503, Some(0), 60),
             (503, Some(120), 120),
+            (503, Some(9_999_999), 3_600),
+            (418, Some(172_800), 172_800),
+            (418, Some(9_999_999), 259_200),
             (500, None, 0),
             (502, Some(30), 30),
+            (502, Some(9_999_999), 3_600),
             (302, None, 0),
         ] {
             let floor = refused(status, retry_after).floor();
@@ -206,16 +264,44 @@ mod tests {
         for (value, now, seconds) in [
             ("120", 0, Some(120)),
             (" 0 ", 0, Some(0)),
-            ("99999999999999999999999", 0, Some(259_200)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", date - 90 * SECOND, Some(90)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", date + SECOND, Some(0)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", 0, Some(259_200)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", 0, Some(784_111_777)),
             ("-1", 0, None),
             ("1.5", 0, None),
             ("soon", 0, None),
             ("", 0, None),
         ] {
-            assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value:?}");
+            let wait = retry_after(value, now).map(|asked| asked.wait);
+            assert_eq!(wait, seconds.map(|seconds| seconds * SECOND), "{value:?}");
+        }
+        assert_eq!(retry_after("99999999999999999999999", 0).unwrap().wait, u64::MAX);
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_venue_asked_for_and_what_is_done_where_that_differs() {
+        let said = |status, value: &str| {
+            let retry_after = retry_after(value, 784_111_777 * SECOND);
+            let error =
+                ConnectError::Refused { status, retry_after, location: None, body: Vec::new() };
+            error.to_string()
+        };
+        for (status, value, words) in [
+            (503, "120", r#"503, Retry-After "120""#),
+            (503, "0", r#"503, Retry-After "0" (waiting 1 min)"#),
+            (
+                503,
+                "99999999999999999999",
+                r#"503, Retry-After "99999999999999999999" (waiting 1 h)"#,
+            ),
+            (
+                429,
+                "Thu, 01 Jan 2099 00:00:00 GMT",
+                r#"429, Retry-After "Thu, 01 Jan 2099 00:00:00 GMT" (waiting 1 h)"#,
+            ),
+            (418, "9999999", r#"418, Retry-After "9999999" (waiting 3 d)"#),
+        ] {
+            assert_eq!(said(status, value), format!("refused with HTTP {words}"));
         }
     }
 
@@ -223,13 +309,13 @@ mod tests {
     fn what_the_peer_wrote_is_shown_escaped() {
         let error = ConnectError::Refused {
             status: 429,
-            retry_after: Some(Duration::from_secs(120)),
+            retry_after: Some(RetryAfter { text: "120".to_owned(), wait: 120 * SECOND }),
             location: Some("/login\u{1b}[2J\u{202e}".to_owned()),
             body: b"\x1b]0;owned\x07\r\nWARN \"all well\"\xff".to_vec(),
         };
         assert_eq!(
             error.to_string(),
-            r#"refused with HTTP 429, Retry-After 120 s, Location "/login\u{1b}[2J\u{202e}": "\x1b]0;owned\x07\r\nWARN \"all well\"\xff""#
+            r#"refused with HTTP 429, Retry-After "120", Location "/login\u{1b}[2J\u{202e}": "\x1b]0;owned\x07\r\nWARN \"all well\"\xff""#
         );
         assert_eq!(refused(302, None).to_string(), "refused with HTTP 302");
         let name = io::Error::other("not valid for \"a'\\b\u{1b}[2J\n\"");

@@ -28,9 +28,10 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tungstenite::handshake::HandshakeError;
+use tungstenite::error::ProtocolError;
 use tungstenite::handshake::client::Response;
-use tungstenite::http::header::{CONTENT_LENGTH, HeaderName, LOCATION, RETRY_AFTER};
+use tungstenite::handshake::{HandshakeError, HandshakeRole};
+use tungstenite::http::header::{CONTENT_LENGTH, HeaderName, HeaderValue, LOCATION, RETRY_AFTER};
 use tungstenite::protocol::{Role, WebSocketConfig};
 
 /// Deadline of an attempt: name lookup, TCP, TLS and upgrade together, ns.
@@ -58,6 +59,9 @@ pub struct Request {
     pub connection: usize,
     /// The route's number within its feed.
     pub route: usize,
+    /// Whether the line that it is for replaces one that still works. Such an attempt leaves a part
+    /// of the venue's limit to others.
+    pub is_spare: bool,
 }
 
 /// Result of a request.
@@ -106,6 +110,8 @@ fn add_certificates(roots: &mut RootCertStore, path: &Path) -> Result<(), String
 /// A destination, and the gate of its host.
 #[derive(Clone, Debug)]
 pub struct Route {
+    /// The venue's name, for the log.
+    pub venue: &'static str,
     /// The destination.
     pub target: Target,
     /// Counts the attempts to its host.
@@ -148,13 +154,13 @@ impl Connector {
     /// Starts the thread of an attempt.
     fn begin(
         self: &Arc<Self>,
-        Request { connection, route }: Request,
+        Request { connection, route, is_spare }: Request,
         answers: &Sender<Connected>,
         ending: &Receiver<Infallible>,
     ) -> io::Result<()> {
         let (this, answers, ending) = (Arc::clone(self), answers.clone(), ending.clone());
         let attempt = move || {
-            let socket = || this.attempt(&this.routes[route], &ending);
+            let socket = || this.attempt(&this.routes[route], is_spare, &ending);
             // The connection waits for an answer and would never be made again without one.
             let socket = panic::catch_unwind(AssertUnwindSafe(socket))
                 .unwrap_or(Some(Err(ConnectError::Panicked)));
@@ -172,15 +178,22 @@ impl Connector {
     fn attempt(
         &self,
         route: &Route,
+        is_spare: bool,
         ending: &Receiver<Infallible>,
     ) -> Option<Result<WebSocket, ConnectError>> {
-        let Route { target, gate } = route;
-        gate.pass(&target.address.host, &self.clock, ending)?;
+        let Route { venue, target, gate } = route;
+        if is_spare {
+            if let Err(wait) = gate.pass_sparing(&self.clock, ending)? {
+                return Some(Err(ConnectError::Spared { wait }));
+            }
+        } else {
+            gate.pass(&format!("{venue} ({})", target.address.host), &self.clock, ending)?;
+        }
         let may_join = |now| gate.try_pass(now);
         let attempt = Attempt::new(target, &self.lookups, &self.clock, self.patience);
         let result = attempt.run(may_join);
         if let Err(error) = &result
-            && 0 < error.floor()
+            && error.closes_the_host()
         {
             gate.close(self.clock.now().saturating_add(error.floor()));
         }
@@ -265,16 +278,25 @@ impl<'a> Attempt<'a> {
         let url = self.target.address.url.as_str();
         // The library borrows the stream, so that the body of a refusal can be read afterwards. The
         // stream lets it read the head alone, so nothing is lost when it is dropped.
-        match tungstenite::client::client_with_config(url, &mut wire, Some(settings())) {
-            Ok(_) => {}
-            Err(HandshakeError::Failure(tungstenite::Error::Http(response))) => {
-                return Err(self.refused(&response, &mut wire));
+        let result = tungstenite::client::client_with_config(url, &mut wire, Some(settings()));
+        let result = result.map(drop).map_err(failure);
+        let head = wire.take_head();
+        match result {
+            Ok(()) => {}
+            Err(tungstenite::Error::Http(response)) => {
+                return Err(self.refused(&Answer::of_response(&response), &mut wire));
             }
-            Err(HandshakeError::Failure(tungstenite::Error::Io(error))) => {
+            Err(tungstenite::Error::Io(error)) => {
                 let other = |error: io::Error| ConnectError::Upgrade(error.to_string());
                 return Err(self.unless_late(Step::Upgrade, error, other));
             }
-            Err(error) => return Err(ConnectError::Upgrade(error.to_string())),
+            // The library gives up a head that it cannot read. What can be read of it still counts.
+            Err(error) => {
+                return Err(match Answer::of_head(&head) {
+                    Some(answer) => self.refused(&answer, &mut wire),
+                    None => ConnectError::Upgrade(in_words(&error)),
+                });
+            }
         }
         if !wire.is_upgraded() {
             let why = "the answer ends without an empty line".to_owned();
@@ -286,19 +308,16 @@ impl<'a> Attempt<'a> {
     }
 
     /// Keeps what is known of an answer that is no upgrade.
-    fn refused(&self, response: &Response, wire: &mut Wire) -> ConnectError {
-        let header = |name: &HeaderName| {
-            let value = response.headers().get(name)?.as_bytes();
-            Some(String::from_utf8_lossy(&value[..value.len().min(KEPT_MAX)]).into_owned())
-        };
-        let retry_after = header(&RETRY_AFTER)
-            .and_then(|value| connect_error::retry_after(&value, self.clock.now()));
-        let length = header(&CONTENT_LENGTH).and_then(|length| length.parse().ok());
+    fn refused(&self, answer: &Answer, wire: &mut Wire) -> ConnectError {
+        let retry_after = answer.header(&RETRY_AFTER);
+        let retry_after =
+            retry_after.and_then(|value| connect_error::retry_after(&value, self.clock.now()));
+        let length = answer.header(&CONTENT_LENGTH).and_then(|length| length.parse().ok());
         wire.set_deadline(self.until.min(self.clock.now().saturating_add(BODY_WAIT)));
         ConnectError::Refused {
-            status: response.status().as_u16(),
+            status: answer.status,
             retry_after,
-            location: header(&LOCATION),
+            location: answer.header(&LOCATION),
             body: first_bytes(wire, length.unwrap_or(KEPT_MAX).min(KEPT_MAX)),
         }
     }
@@ -316,6 +335,62 @@ impl<'a> Attempt<'a> {
         let after = Duration::from_nanos(self.clock.now().saturating_sub(self.began));
         ConnectError::TimedOut { step, after }
     }
+}
+
+/// The head of an answer that is no upgrade.
+struct Answer {
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Answer {
+    fn of_response(response: &Response) -> Answer {
+        let header = |(name, value): (&HeaderName, &HeaderValue)| {
+            (name.as_str().to_owned(), value.as_bytes().to_vec())
+        };
+        let headers = response.headers().iter().map(header).collect();
+        Answer { status: response.status().as_u16(), headers }
+    }
+
+    /// Reads as much as possible of a head that the library refuses. Returns `None` if it does not
+    /// begin with a status, or with that of an upgrade.
+    fn of_head(head: &[u8]) -> Option<Answer> {
+        let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        let status = lines.next()?.strip_prefix(b"HTTP/1.")?.get(2..5)?;
+        let status = std::str::from_utf8(status).ok()?.parse().ok()?;
+        let header = |line: &[u8]| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            let name = String::from_utf8_lossy(&line[..colon]).to_ascii_lowercase();
+            Some((name, line[colon + 1..].trim_ascii().to_vec()))
+        };
+        let headers = lines.filter_map(header).collect();
+        (status != 101).then_some(Answer { status, headers })
+    }
+
+    /// Returns the begin of a header's value.
+    fn header(&self, name: &HeaderName) -> Option<String> {
+        let (_, value) = self.headers.iter().find(|(other, _)| other == name.as_str())?;
+        Some(String::from_utf8_lossy(&value[..value.len().min(KEPT_MAX)]).into_owned())
+    }
+}
+
+fn failure<R: HandshakeRole>(error: HandshakeError<R>) -> tungstenite::Error {
+    match error {
+        HandshakeError::Failure(error) => error,
+        // A socket that blocks is not interrupted.
+        HandshakeError::Interrupted(_) => io::Error::from(io::ErrorKind::WouldBlock).into(),
+    }
+}
+
+/// Returns why an upgrade failed, where the library's own words would not tell.
+fn in_words(error: &tungstenite::Error) -> String {
+    if matches!(error, tungstenite::Error::Protocol(ProtocolError::HandshakeIncomplete)) {
+        return "the venue closed the connection before its answer was complete".to_owned();
+    }
+    if matches!(error, tungstenite::Error::AttackAttempt) {
+        return "the head of the answer is too long, or comes in too many pieces".to_owned();
+    }
+    error.to_string()
 }
 
 /// Returns up to `count` bytes that follow, as many as come before the stream's end or deadline.

@@ -4,7 +4,11 @@
 //! budget. When the host refuses an attempt with a wait, the gate stays closed for everybody until
 //! that wait is over: other connections would only prolong the ban. Waiting happens on cold threads,
 //! before an attempt's deadline begins, and ends at once when the feed ends.
+//!
+//! A part of the budget is kept for lines that were lost. An attempt for a line that is to replace one
+//! that still works does not get it, and does not wait in the queue either.
 
+use crate::runtime::duration;
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_venues::budget::{Budget, Rate};
@@ -15,8 +19,10 @@ use std::time::Duration;
 
 /// Longest sleep before the clock is asked again. The clock may be slewed meanwhile.
 const LOOK_INTERVAL: Nanos = SECOND;
-/// A wait of this length or more is logged.
+/// A wait of this length or more is logged. An attempt for a replacement does not wait so long.
 const TOLD_FROM: Nanos = 2 * SECOND;
+/// The share of each rate that is kept for lost lines, as a divisor.
+const KEPT: u32 = 4;
 
 /// The gates of all hosts.
 #[derive(Debug, Default)]
@@ -45,6 +51,27 @@ impl State {
     fn reserve(&mut self, now: Nanos) -> Nanos {
         self.budget.reserve(now.max(self.closed_until))
     }
+
+    /// As [`reserve`](State::reserve), with the reason for the wait.
+    fn place(&mut self, now: Nanos) -> (Nanos, &'static str) {
+        let at = self.reserve(now);
+        if self.closed_until < at {
+            (at, "the venue's limit of attempts is used up")
+        } else {
+            (at, "the venue asked for a wait")
+        }
+    }
+
+    /// Takes a place now, if enough others are left.
+    fn try_spare(&mut self, now: Nanos) -> Result<(), Nanos> {
+        let from = now.max(self.closed_until);
+        let at = self.budget.next_leaving(from, |rate| rate.count / KEPT);
+        if now < at {
+            return Err(at);
+        }
+        self.budget.take(now);
+        Ok(())
+    }
 }
 
 impl Gate {
@@ -65,19 +92,19 @@ impl Gate {
     }
 
     /// Waits until an attempt may be made, and counts it. A longer wait is logged with the name of the
-    /// host. Returns `None` if `ending` was disconnected meanwhile.
+    /// venue. Returns `None` if `ending` was disconnected meanwhile.
     pub(super) fn pass(
         &self,
-        host: &str,
+        venue: &str,
         clock: &Clock,
         ending: &Receiver<Infallible>,
     ) -> Option<()> {
         loop {
             let now = clock.now();
-            let at = self.state().reserve(now);
+            let (at, why) = self.state().place(now);
             if TOLD_FROM <= at - now {
-                let wait_s = (at - now) / SECOND;
-                tracing::info!(target: "feed", "{host}: an attempt waits {wait_s} s for the venue's limit");
+                let wait = duration::in_words(at - now);
+                tracing::warn!(target: "feed", "{venue}: the next attempt to connect waits {wait}: {why}");
             }
             wait_until(at, clock, ending)?;
             // It may have been closed meanwhile. Then everybody takes a new place, or all who waited
@@ -85,6 +112,26 @@ impl Gate {
             if self.state().closed_until <= at {
                 return Some(());
             }
+        }
+    }
+
+    /// As [`pass`](Gate::pass), for an attempt that leaves a part of the budget to others. The result
+    /// is an error with the time that is left, ns, if that is long.
+    pub(super) fn pass_sparing(
+        &self,
+        clock: &Clock,
+        ending: &Receiver<Infallible>,
+    ) -> Option<Result<(), Nanos>> {
+        loop {
+            let now = clock.now();
+            let at = match self.state().try_spare(now) {
+                Ok(()) => return Some(Ok(())),
+                Err(at) => at,
+            };
+            if TOLD_FROM <= at - now {
+                return Some(Err(at - now));
+            }
+            wait_until(at, clock, ending)?;
         }
     }
 
@@ -167,6 +214,32 @@ mod tests {
         assert_eq!(gate.try_pass(6), Ok(()));
         assert_eq!(gate.try_pass(7), Err(SECOND + 5));
         assert_eq!(gate.state().reserve(8), SECOND + 5);
+    }
+
+    #[test]
+    fn a_replacement_leaves_a_quarter_of_the_budget_and_does_not_queue() {
+        const FOUR: &[Rate] = &[Rate { count: 4, per: 300 * SECOND }];
+        let (_open, ending) = channel::bounded::<Infallible>(0);
+        let (clock, gate) = (Clock::manual(0), Gate::new(FOUR));
+        for _ in 0..3 {
+            assert_eq!(gate.pass_sparing(&clock, &ending), Some(Ok(())));
+        }
+        assert_eq!(gate.pass_sparing(&clock, &ending), Some(Err(300 * SECOND)));
+        assert_eq!(gate.pass("venue", &clock, &ending), Some(()), "a lost line is made at once");
+        clock.set(300 * SECOND);
+        assert_eq!(gate.pass_sparing(&clock, &ending), Some(Ok(())));
+        gate.close(400 * SECOND);
+        assert_eq!(gate.pass_sparing(&clock, &ending), Some(Err(100 * SECOND)));
+    }
+
+    #[test]
+    fn a_wait_has_its_reason() {
+        let mut state = State { budget: Budget::new(RATES), closed_until: 0 };
+        let limit = "the venue's limit of attempts is used up";
+        let places = [(); 3].map(|()| state.place(5 * SECOND));
+        assert_eq!(places[2], (6 * SECOND, limit));
+        state.closed_until = 60 * SECOND;
+        assert_eq!(state.place(7 * SECOND), (60 * SECOND, "the venue asked for a wait"));
     }
 
     #[test]

@@ -29,6 +29,9 @@ use tls::Tls;
 
 /// End of the upgrade response's head.
 const HEAD_END: [u8; 4] = *b"\r\n\r\n";
+/// Bytes of the upgrade response's head that are kept, so that it can be shown if the library refuses
+/// it.
+const HEAD_KEPT: usize = 4_096;
 
 /// Result of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,6 +191,8 @@ pub struct Wire {
     /// Number of consecutive bytes of [`HEAD_END`] that the library has read; all of them once the
     /// connection is upgraded.
     head_end: usize,
+    /// First bytes of the head that the library has read, until they are taken.
+    head: Option<Vec<u8>>,
     /// Whether the peer has closed its side and everything was read.
     ended: bool,
     quick_ack: bool,
@@ -209,7 +214,8 @@ impl Wire {
         };
         let received = ReceiveBuffer::with_capacity(options.receive_buffer_bytes);
         let quick_ack = options.quick_ack;
-        Wire { tcp, tls: None, received, allowed: 0, head_end: 0, ended: false, quick_ack }
+        let head = Some(Vec::new());
+        Wire { tcp, tls: None, received, allowed: 0, head_end: 0, head, ended: false, quick_ack }
     }
 
     /// Lets reads and writes block until `deadline` at the latest, by the clock of this stream, ns
@@ -346,6 +352,11 @@ impl Wire {
         self.head_end == HEAD_END.len()
     }
 
+    /// Takes the first bytes of the upgrade response's head, as far as the library has read it.
+    pub fn take_head(&mut self) -> Vec<u8> {
+        self.head.take().unwrap_or_default()
+    }
+
     /// Allows the library to read the upgrade response up to the last line of its head. The bytes
     /// after it are frames.
     fn allow_head(&mut self) -> io::Result<()> {
@@ -377,6 +388,9 @@ impl Read for Wire {
         }
         let count = self.allowed.min(into.len());
         into[..count].copy_from_slice(self.received.take(count));
+        if let Some(head) = &mut self.head {
+            head.extend_from_slice(&into[..count.min(HEAD_KEPT - head.len())]);
+        }
         self.allowed -= count;
         Ok(count)
     }

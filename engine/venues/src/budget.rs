@@ -38,7 +38,14 @@ impl Budget {
     /// Returns the earliest time from `now` on at which one more use is allowed.
     #[must_use]
     pub fn next(&self, now: Nanos) -> Nanos {
-        self.rates.iter().fold(now, |next, rate| next.max(self.free_at(*rate)))
+        self.next_leaving(now, |_| 0)
+    }
+
+    /// As [`next`](Budget::next), where so many further uses of each rate must still be allowed.
+    #[must_use]
+    pub fn next_leaving(&self, now: Nanos, left: impl Fn(Rate) -> u32) -> Nanos {
+        let less = |rate: &Rate| Rate { count: rate.count.saturating_sub(left(*rate)), ..*rate };
+        self.rates.iter().fold(now, |next, rate| next.max(self.free_at(less(rate))))
     }
 
     /// Returns when the use that fills this rate leaves its window; 0 if it is not full.
@@ -150,6 +157,18 @@ mod tests {
                 prop_assert!(at.windows(full + 1).all(|w| w[0] + rate.per <= w[full]), "{:?}", at);
             }
         }
+    }
+
+    #[test]
+    fn uses_can_be_left_to_others() {
+        const RATES: &[Rate] = &[Rate { count: 4, per: 10 }];
+        let mut budget = Budget::new(RATES);
+        for now in [100, 101, 102] {
+            assert_eq!(budget.next_leaving(now, |_| 1), now);
+            budget.take(now);
+        }
+        assert_eq!((budget.next_leaving(103, |_| 1), budget.next(103)), (110, 103));
+        assert_eq!(budget.next_leaving(103, |_| 9), 112, "one is always allowed in the end");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::runtime::ring::{self, EdgeCounters};
 use crossbeam::channel::{self, Receiver, Sender};
 use spreadwire_market::backoff::FIRST;
 use spreadwire_market::clock::{MILLI, SECOND};
+use spreadwire_venues::budget::Rate;
 use spreadwire_venues::venue::SequenceRule;
 use tungstenite::error::CapacityError;
 
@@ -183,18 +184,20 @@ impl Rig {
                 Notice::Opened { venue: VenueId(4), connection: IN_VENUE, .. } => {
                     "opened".to_owned()
                 }
-                Notice::Lost { venue: VenueId(4), connection: IN_VENUE, why, retry_in, .. } => {
+                Notice::Lost { venue: VenueId(4), connection: IN_VENUE, why, next, .. } => {
                     if why != REPLACED {
-                        assert_eq!(retry_in, self.waits.wait(), "{why}");
+                        assert_eq!(next, Next::In(self.waits.wait()), "{why}");
                     }
                     format!("lost: {why}")
                 }
                 Notice::Rejected { venue: VenueId(4), reason, .. } => format!("rejected {reason}"),
-                Notice::Refused { venue: VenueId(4), symbol, .. } => format!("refused {symbol:?}"),
+                Notice::Refused { venue: VenueId(4), refused, .. } => {
+                    format!("refused {:?}", refused.map(|refused| refused.symbol))
+                }
                 Notice::Health { venue: VenueId(4), instrument, state, reason } => {
                     format!("{instrument} {state} {reason}")
                 }
-                Notice::Replacing { venue: VenueId(4), connection: IN_VENUE, why } => {
+                Notice::Replacing { venue: VenueId(4), connection: IN_VENUE, why, .. } => {
                     format!("replacing: {why}")
                 }
                 other @ (Notice::Opened { .. }
@@ -203,6 +206,7 @@ impl Rig {
                 | Notice::Replacing { .. }
                 | Notice::Lost { .. }
                 | Notice::Rejected { .. }
+                | Notice::Unheard { .. }
                 | Notice::Refused { .. }) => panic!("not about this connection: {other:?}"),
             });
         }
@@ -264,8 +268,8 @@ fn a_refusal_is_told_as_it_was_and_puts_the_next_attempt_off() {
     rig.connection.not_opened(0, &error, rig.now, &rig.cold);
     let wait = 300 * SECOND + rig.waits.wait();
     match rig.notices.try_recv() {
-        Ok(Notice::Lost { why, retry_in, .. }) => {
-            assert_eq!((why.as_str(), retry_in), (told, wait))
+        Ok(Notice::Lost { why, next, .. }) => {
+            assert_eq!((why.as_str(), next), (told, Next::In(wait)));
         }
         other => panic!("{other:?}"),
     }
@@ -284,8 +288,8 @@ fn a_venue_that_closes_is_told_in_its_words() {
     let told = r#"closed by the venue: 1008 "Too many requests""#;
     let wait = 60 * SECOND + rig.waits.wait();
     match rig.notices.try_recv() {
-        Ok(Notice::Lost { why, retry_in, .. }) => {
-            assert_eq!((why.as_str(), retry_in), (told, wait))
+        Ok(Notice::Lost { why, next, .. }) => {
+            assert_eq!((why.as_str(), next), (told, Next::In(wait)));
         }
         other => panic!("{other:?}"),
     }
@@ -294,7 +298,7 @@ fn a_venue_that_closes_is_told_in_its_words() {
 #[test]
 fn a_connector_that_is_busy_is_asked_again() {
     let mut rig = Rig::new();
-    rig.cold.requests.try_send(Request { connection: 0, route: 0 }).unwrap();
+    rig.cold.requests.try_send(Request { connection: 0, route: 0, is_spare: false }).unwrap();
     rig.turn();
     assert!(!rig.is_asked(), "that was another connection's request");
     rig.run(STEP);

@@ -71,7 +71,7 @@ impl Server {
     }
 
     fn route(&self, gate: &Gate) -> Route {
-        Route { target: self.target("ws"), gate: gate.clone() }
+        Route { venue: "venue", target: self.target("ws"), gate: gate.clone() }
     }
 }
 
@@ -122,7 +122,7 @@ impl Feed {
     }
 
     fn ask(&self, connection: usize) {
-        self.requests.send(Request { connection, route: connection }).unwrap();
+        self.requests.send(Request { connection, route: connection, is_spare: false }).unwrap();
     }
 }
 
@@ -187,7 +187,7 @@ fn a_name_is_reached_by_the_address_that_answers() {
 #[test]
 fn a_refusal_keeps_its_status_headers_and_the_begin_of_its_body() {
     let long = "x".repeat(5_000);
-    let seconds = |count| Some(Duration::from_secs(count));
+    let seconds = |count| Some(count * SECOND);
     for (answer, expected) in [
         (
             "418 I'm a teapot\r\nRetry-After: 120\r\nContent-Length: 6\r\n\r\nbanned".to_owned(),
@@ -213,6 +213,12 @@ fn a_refusal_keeps_its_status_headers_and_the_begin_of_its_body() {
             format!("301 Moved\r\nLocation: /{long}\r\nRetry-After: soon\r\n\r\nshort"),
             (301, None, Some(&format!("/{}", &long[..KEPT_MAX - 1])), "short"),
         ),
+        (
+            // The library refuses control bytes in a header.
+            "429 Slow\r\nX-Odd: a\x01b\r\nRetry-After: 90\r\nContent-Length: 4\r\n\r\ndown"
+                .to_owned(),
+            (429, seconds(90), None, "down"),
+        ),
     ] {
         let server = Server::new(move |mut stream, _| {
             stream.write_all(format!("HTTP/1.1 {answer}").as_bytes()).unwrap();
@@ -226,7 +232,8 @@ fn a_refusal_keeps_its_status_headers_and_the_begin_of_its_body() {
             panic!("{error}")
         };
         let body = std::str::from_utf8(body).unwrap();
-        assert_eq!((*status, *retry_after, location.as_deref(), body), expected);
+        let wait = retry_after.as_ref().map(|asked| asked.wait);
+        assert_eq!((*status, wait, location.as_deref(), body), expected);
         assert!(!error.to_string().contains(char::is_control), "{error}");
     }
 }
@@ -251,9 +258,27 @@ fn what_is_no_answer_is_an_error_and_nothing_more() {
 }
 
 #[test]
+fn an_upgrade_that_fails_is_told_in_words_of_ours() {
+    let long = format!("HTTP/1.1 101 OK\r\nX: {}", "x".repeat(200_000));
+    for (answer, words) in [
+        ("", "the venue closed the connection before its answer was complete"),
+        ("HTTP/1.1 101 Sw", "the venue closed the connection before its answer was complete"),
+        (&long, "the head of the answer is too long, or comes in too many pieces"),
+    ] {
+        let answer = answer.to_owned();
+        let server = Server::new(move |mut stream, _| {
+            // It may have been closed before everything was sent.
+            drop(stream.write_all(answer.as_bytes()));
+        });
+        let error = attempt(&server.target("ws"), &Lookups::of_system(), LONG).unwrap_err();
+        assert_eq!(error.to_string(), format!("WebSocket upgrade: {words}"));
+    }
+}
+
+#[test]
 fn an_attempt_that_panics_is_answered() {
     let Feed { requests, answers } = Feed::new(Vec::new(), &Clock::host());
-    requests.send(Request { connection: 0, route: 0 }).unwrap();
+    requests.send(Request { connection: 0, route: 0, is_spare: false }).unwrap();
     // Without an answer, the channel would now end.
     drop(requests);
     let answer = answers.recv().unwrap();
