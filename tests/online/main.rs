@@ -291,7 +291,7 @@ fn an_instrument_that_nobody_trades_is_left_out_with_the_reason() {
     let simulator = simulator(&SPOT[..2], &["binance:BTCUSDT:halted", "bybit:BTCUSDT:unlisted"]);
     let rig = Rig::new(&good(&simulator));
     let told = rig.check(&["--write", "instruments.toml"]);
-    told.expect(2, &["remove the instrument: no other venue trades it", "1 instruments written"]);
+    told.expect(2, &["remove the instrument: no other venue trades it", "1 instrument written"]);
     let text = std::fs::read_to_string(rig.path("instruments.toml")).unwrap();
     let expected = "# BTC/USDT is left out: no spot venue trades it (binance does not trade BTCUSDT \
                     now, bybit does not list BTCUSDT)\n";
