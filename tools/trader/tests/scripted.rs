@@ -367,6 +367,15 @@ fn a_net_beyond_the_limit_opens_nothing_is_told_once_and_can_be_allowed() {
     assert!(errors.ends_with("2 messages not acted on\n"), "{errors}");
     let (output, _) = run_with(&["--max-net-bps", "0"], scripts());
     assert_eq!(text(&output.stdout).matches("opened").count(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.toml");
+    std::fs::write(&path, "[calculator]\nmax_net_bps = 0\n").unwrap();
+    let (output, _) = run_with(&["--config", path.to_str().unwrap()], scripts());
+    assert_eq!(text(&output.stdout).matches("opened").count(), 1, "as the engine is configured");
+    let (output, connections) = run_with(&["--max-net-bps", "NaN"], scripts());
+    let errors = text(&output.stderr);
+    assert_eq!((output.status.code(), connections), (Some(2), 0), "{errors}");
+    assert!(errors.contains("max_net_bps: NaN is outside its bounds; choose 0 to"), "{errors}");
 }
 
 /// A listener in virtual time.
