@@ -315,6 +315,22 @@ fn problems_of_recommendations_are_told_beside_those_of_the_configuration() {
 }
 
 #[test]
+fn check_tells_the_bounds_within_which_quotes_are_believed() {
+    let described = |more: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("engine.toml");
+        std::fs::write(&path, format!("{GOOD}{more}")).unwrap();
+        Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 }).unwrap().describe()
+    };
+    let told = described("");
+    let bounds =
+        "believed with a lag up to 2000 ms (max_lag_ms), a jump up to 1000 bp (max_jump_bps)";
+    assert!(told.contains(bounds), "{told}");
+    assert!(told.contains("; nets up to 1000 bp (max_net_bps)\n"), "{told}");
+    assert!(described("[calculator]\nmax_net_bps = 0\n").contains("; any net\n"));
+}
+
+#[test]
 fn every_file_in_config_makes_a_plan_on_a_host_with_eight_cpus() {
     for name in ["laptop.toml", "pinned-2.toml", "pinned-8.toml"] {
         let plan = Plan::read(&preset(name), &Host { cpus: (0..8).collect(), now: 0 });

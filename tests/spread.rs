@@ -8,9 +8,9 @@ use num_rational::BigRational;
 use proptest::prelude::*;
 use spreadwire_kit::catalogue;
 use spreadwire_kit::quotes::{quote, status};
-use spreadwire_market::book::{Book, Spreads};
+use spreadwire_market::book::{Book, Results, Spreads};
 use spreadwire_market::clock::Nanos;
-use spreadwire_market::instrument::{Catalogue, VenueId};
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::record::{Ended, Kind, Quote, Record, Spread, Status, flags};
 use spreadwire_market::state::{EndReason, State};
 use std::collections::{BTreeMap, BTreeSet};
@@ -186,6 +186,35 @@ fn results(records: &[Record], max_net: f64) -> Vec<Record> {
     results
 }
 
+/// What a book says of one pair: whether it has a spread or its net is withheld, and whether that
+/// was news.
+#[derive(Default)]
+struct Sayings(Vec<((u32, u8, u8), Saying)>);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Saying {
+    Spread,
+    Withheld { is_new: bool },
+    Believed,
+}
+
+impl Results for Sayings {
+    fn spread(&mut self, s: Spread) {
+        self.0.push(((s.instrument.0, s.buy_venue.0, s.sell_venue.0), Saying::Spread));
+    }
+
+    fn ended(&mut self, _: &Ended) {}
+
+    fn withheld(&mut self, s: &Spread, is_new: bool) {
+        let pair = (s.instrument.0, s.buy_venue.0, s.sell_venue.0);
+        self.0.push((pair, Saying::Withheld { is_new }));
+    }
+
+    fn believed(&mut self, instrument: InstrumentId, buy: VenueId, sell: VenueId) {
+        self.0.push(((instrument.0, buy.0, sell.0), Saying::Believed));
+    }
+}
+
 fn to_f64(exact: &BigRational) -> f64 {
     // Both parts are small here, so the quotient is within one rounding of the exact value.
     let part = |n: &BigInt| n.to_string().parse::<f64>().unwrap();
@@ -256,6 +285,28 @@ proptest! {
             .filter(|record| record.view::<Spread>().net.abs() <= 0.5)
             .collect();
         prop_assert_eq!(spreads(0.5), kept);
+    }
+
+    #[test]
+    fn what_is_withheld_is_news_until_the_pair_has_a_spread(steps in steps()) {
+        let mut book = Book::new(&catalogue()).believing(0.5);
+        let mut withheld = BTreeSet::new();
+        for (sequence, record) in (0_u64..).zip(records(&steps)) {
+            let mut said = Sayings::default();
+            match record.kind() {
+                Some(Kind::Quote) => book.on_quote(record.view(), sequence, &mut said),
+                _ => book.on_status(record.view(), sequence, &mut said),
+            }
+            let of = |wanted: Saying| -> BTreeSet<_> {
+                said.0.iter().filter(|(_, said)| *said == wanted).map(|(pair, _)| *pair).collect()
+            };
+            let spreads = of(Saying::Spread);
+            prop_assert_eq!(of(Saying::Believed), &spreads & &withheld);
+            let again = of(Saying::Withheld { is_new: false });
+            let first = of(Saying::Withheld { is_new: true });
+            prop_assert!(again.is_subset(&withheld) && first.is_disjoint(&withheld));
+            withheld = &(&withheld | &first) - &spreads;
+        }
     }
 
     #[test]

@@ -1,15 +1,20 @@
 #!/usr/bin/env python3
 """Follows spreadwire.v1.json by the rules for clients that trade: prints each spread that can be acted on, and each end.
 
-What a correct server never sends ends it with exit code 1, another protocol version with 3. Times are ns since 1970 UTC.
+What a correct server never sends ends it with exit code 1, another protocol version with 3. Exit code 4 says that there is
+no connection, or none any more: nothing that was printed can be acted on, and trying again helps. Times are ns since 1970 UTC.
 usage: follow_pairs.py [URL]; with - as URL it reads texts from standard input, each at the time of its newest spread"""
 import asyncio, json, sys, time
 from decimal import Decimal
 
 MAX_AGE, AHEAD_MAX, BEHIND_MAX = 1_000_000_000, 1_000_000_000, 200_000_000  # ns
+MAX_NET_BPS = 1000  # as calculator.max_net_bps of the engine: beyond it, a quote is taken for a mistake
 SNAPSHOT_MAX, SILENCE_MAX = 10, 40  # s
 
 class Refused(Exception):
+    pass
+
+class Lost(Exception):
     pass
 
 def require(condition, *words):
@@ -25,6 +30,7 @@ class Follower:
 
     def take(self, m, now):
         kind = m["type"]
+        require(kind not in ("subscribed", "unsubscribed"), "an answer, and nothing was asked:", kind)
         if kind == "hello":
             self.hello(m)
         elif kind == "snapshot":
@@ -66,7 +72,7 @@ class Follower:
         self.scales = {i["name"]: (i["price_scale"], i["size_scale"]) for i in m["instruments"]}
         self.listed = {(i["name"], venue) for i in m["instruments"] for venue in i["venues"]}
         require(len(self.fees) == len(m["venues"]) <= 64 and len(self.scales) == len(m["instruments"]), "names twice, or too many")
-        require(all(-1000 <= fee <= 1000 for fee in self.fees.values()), "fees of more than 10 %")
+        require(all(-100 <= fee <= 1000 for fee in self.fees.values()), "fees that no engine accepts: below -1 % or above 10 %")
         for name in [*self.fees, *self.scales]:
             require(0 < len(name.encode()) <= 64 and name.isprintable(), "a bad name", name)
         require(all(venue in self.fees for _, venue in self.listed), "an unlisted venue")
@@ -103,12 +109,17 @@ class Follower:
         ts, newest = m["ts_recv"], self.newest
         if ts <= now + AHEAD_MAX:
             self.newest = max(newest, ts)
-        if not live or not now - MAX_AGE <= ts <= now + AHEAD_MAX or ts + behind_max < newest:
-            self.end(pair, "not acted on: too old, ahead, or a leg is not known to be live")
+        in_time = now - MAX_AGE <= ts <= now + AHEAD_MAX and newest <= ts + behind_max
+        if not live or not in_time or MAX_NET_BPS < abs(self.net_bps(pair, m)):
+            self.end(pair, "not acted on: too old, ahead, beyond MAX_NET_BPS, or a leg is not known to be live")
             return
         self.pairs[pair] = m
         if not self.pending and not self.behind:  # amid a snapshot nothing is decided
             self.act(pair, m)
+
+    def net_bps(self, pair, m):
+        buy_fee, sell_fee = (self.fees[venue] / 1e4 for venue in pair[1:])
+        return (float(m["sell_px"]) * (1 - sell_fee) / (float(m["buy_px"]) * (1 + buy_fee)) - 1) * 1e4
 
     def act(self, pair, m):
         print("spread", m["seq"], *pair, m["buy_px"], m["sell_px"], m["net_bps"], flush=True)
@@ -123,12 +134,25 @@ class Follower:
 
 async def follow(url):
     import websockets
+    try:
+        await listen(websockets, url)
+    except websockets.NegotiationError as fault:
+        raise Refused("another protocol: " + ascii(str(fault)))
+    except websockets.ConnectionClosed as fault:
+        end = fault.rcvd
+        raise Lost(f"closed by the server: {end.code} {ascii(end.reason)}" if end else "the connection broke")
+    except (websockets.InvalidHandshake, websockets.InvalidURI) as fault:
+        raise Lost(f"no connection to {ascii(url)}: {ascii(str(fault))}")
+
+async def listen(websockets, url):
     follower, began = Follower(), time.monotonic()
     async with websockets.connect(url, subprotocols=["spreadwire.v1.json"], max_size=1 << 24) as ws:
         require(ws.subprotocol == "spreadwire.v1.json", "another protocol: the server does not speak spreadwire.v1.json")
         while True:
             left = began + SNAPSHOT_MAX - time.monotonic() if follower.pending else SILENCE_MAX
-            message = json.loads(await asyncio.wait_for(ws.recv(), max(left, 0)))
+            text = await asyncio.wait_for(ws.recv(), max(left, 0))
+            require(isinstance(text, str), "a binary message")
+            message = json.loads(text)
             require(follower.fees is not None or message["type"] == "hello", "the first message was not hello")
             follower.take(message, time.time_ns())
 
@@ -151,3 +175,6 @@ except (KeyError, TypeError, ValueError, ArithmeticError) as fault:
 except TimeoutError:
     print("refused: no message or no complete snapshot in time", file=sys.stderr)
     sys.exit(1)
+except (Lost, OSError) as fault:
+    print("ended:", fault, file=sys.stderr)
+    sys.exit(4)

@@ -8,10 +8,12 @@ use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::{CountSender, Receiver};
 use crate::runtime::stopwatch::Stopwatch;
 use crate::runtime::tally::Tally;
+use crossbeam::channel::Sender;
 use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::book::{Book, Results};
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::record::{Ended, Kind, Record, Spread};
 
 /// Name of the latency stage that the calculator measures: from the receive time until the spreads
@@ -62,9 +64,23 @@ impl Output {
     }
 }
 
+/// Something for the log: a pair whose net was beyond the bound, or is within it again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Doubt {
+    /// The traded instrument.
+    pub instrument: InstrumentId,
+    /// Venue to buy on.
+    pub buy_venue: VenueId,
+    /// Venue to sell on.
+    pub sell_venue: VenueId,
+    /// The net beyond the bound, a fraction; `None` if it is within it again.
+    pub net: Option<f64>,
+}
+
 /// Sends what the book says to every edge that wants it, and counts it.
 struct Fan<'a> {
     outputs: &'a mut [Output],
+    doubts: &'a Doubts,
     spreads: u64,
     ended: u64,
 }
@@ -84,6 +100,38 @@ impl Results for Fan<'_> {
             output.sender.offer((*ended).into());
         }
     }
+
+    fn withheld(&mut self, spread: &Spread, is_new: bool) {
+        self.doubts.withheld.add(1);
+        if is_new {
+            let Spread { instrument, buy_venue, sell_venue, net, .. } = *spread;
+            self.doubts.tell(Doubt { instrument, buy_venue, sell_venue, net: Some(net) });
+        }
+    }
+
+    fn believed(&mut self, instrument: InstrumentId, buy_venue: VenueId, sell_venue: VenueId) {
+        self.doubts.tell(Doubt { instrument, buy_venue, sell_venue, net: None });
+    }
+}
+
+/// What becomes of the pairs whose net is not believed.
+#[derive(Debug)]
+struct Doubts {
+    /// To the log, where there is one.
+    log: Option<Sender<Doubt>>,
+    withheld: Counter,
+    /// Number of doubts that the log had no room for.
+    untold: Counter,
+}
+
+impl Doubts {
+    fn tell(&self, doubt: Doubt) {
+        if let Some(log) = &self.log
+            && log.try_send(doubt).is_err()
+        {
+            self.untold.add(1);
+        }
+    }
 }
 
 /// Counters of the calculator.
@@ -95,6 +143,7 @@ struct Counts {
     statuses: Counter,
     spreads: Counter,
     ended: Counter,
+    doubts: Doubts,
 }
 
 /// Reads quotes and statuses; sends them, and the spreads that they produce, to every edge.
@@ -125,6 +174,11 @@ impl Calculator {
             statuses: counters.register("calculator.statuses"),
             spreads: counters.register("calculator.spreads"),
             ended: counters.register("calculator.ended"),
+            doubts: Doubts {
+                log: None,
+                withheld: counters.register("calculator.implausible"),
+                untold: counters.register("calculator.untold"),
+            },
         };
         let stopwatch = Stopwatch::alone(STAGE, clock);
         Calculator { inputs, outputs, book, sequence: 0, stopwatch, counts }
@@ -141,6 +195,14 @@ impl Calculator {
     #[must_use]
     pub fn counting(mut self, passed: Tally) -> Calculator {
         self.counts.passed = passed;
+        self
+    }
+
+    /// Tells the log of pairs whose net is not believed. A doubt that does not fit is dropped and
+    /// counted.
+    #[must_use]
+    pub fn telling(mut self, log: Sender<Doubt>) -> Calculator {
+        self.counts.doubts.log = Some(log);
         self
     }
 
@@ -209,7 +271,7 @@ fn take(
                     counts.passed.add(record.venue, record.instrument);
                 }
             }
-            let mut fan = Fan { outputs, spreads: 0, ended: 0 };
+            let mut fan = Fan { outputs, doubts: &counts.doubts, spreads: 0, ended: 0 };
             book.on_quote(record.view(), sequence, &mut fan);
             counts.quotes.add(1);
             counts.spreads.add(fan.spreads);
@@ -220,7 +282,7 @@ fn take(
             for output in outputs.iter_mut().filter(|o| o.statuses) {
                 output.sender.offer(*record);
             }
-            let mut fan = Fan { outputs, spreads: 0, ended: 0 };
+            let mut fan = Fan { outputs, doubts: &counts.doubts, spreads: 0, ended: 0 };
             book.on_status(record.view(), sequence, &mut fan);
             counts.statuses.add(1);
             counts.ended.add(fan.ended);
@@ -238,6 +300,7 @@ mod tests {
     use super::*;
     use crate::runtime::ring::{self, EdgeCounters};
     use spreadwire_kit::{catalogue, quotes};
+    use spreadwire_market::instrument::{InstrumentId, VenueId};
     use spreadwire_market::record::Quote;
     use spreadwire_market::state::State;
 
@@ -277,5 +340,50 @@ mod tests {
         let above: Vec<f64> = counts[0].2.iter().copied().filter(|net| 0.1 <= *net).collect();
         assert_eq!(counts[2], (0, 0, above));
         assert_eq!(counts[2].2.len(), 1);
+    }
+
+    /// Runs a calculator that believes nets up to 0.1 on quotes of two venues at these prices.
+    /// Returns what the log is told, with room for so many doubts, and the counters.
+    fn doubted(prices: &[(u8, i64)], room: usize) -> (Vec<Doubt>, Counters) {
+        let (mut input, receiver) = ring::hold(64, EdgeCounters::default());
+        let listed = catalogue::of(["A/B"], ["x", "y"]).max_age(100).listed().build();
+        let (book, counters) = (Book::new(&listed).believing(0.1), Counters::default());
+        let (log, told) = crossbeam::channel::bounded(room);
+        let clock = Clock::manual(0);
+        let mut calculator =
+            Calculator::new(vec![receiver], Vec::new(), book, clock, &counters).telling(log);
+        for venue in 0..2 {
+            input.send(quotes::status(venue, 0, State::Live, 0).into());
+        }
+        for &(venue, price) in prices {
+            let quote = Quote { bid_px: price, ask_px: price, ..quotes::quote(venue, 0, 0) };
+            input.send(quote.into());
+        }
+        calculator.do_work(0);
+        (told.try_iter().collect(), counters)
+    }
+
+    #[test]
+    fn a_pair_that_is_not_believed_is_counted_each_time_and_told_once_until_it_is() {
+        let pair = |buy: u8, net: Option<f64>| Doubt {
+            instrument: InstrumentId(0),
+            buy_venue: VenueId(buy),
+            sell_venue: VenueId(1 - buy),
+            net,
+        };
+        let beyond = [(0, 100), (1, 100_000), (1, 100_001), (0, 100)];
+        let (told, counters) = doubted(&beyond, 8);
+        let nets = [100.0 / 100_000.0 - 1.0, 100_000.0 / 100.0 - 1.0];
+        assert_eq!(told, [pair(1, Some(nets[0])), pair(0, Some(nets[1]))]);
+        assert_eq!(counters.get("calculator.implausible").unwrap(), 6);
+        assert_eq!(counters.get("calculator.spreads").unwrap(), 0);
+
+        let again = [&beyond[..], &[(1, 101), (1, 102), (1, 100_000)]].concat();
+        let (told, _) = doubted(&again, 8);
+        assert_eq!(told[2..4], [pair(1, None), pair(0, None)]);
+        assert_eq!(told.len(), 6, "and then it is news again: {told:?}");
+
+        let (told, counters) = doubted(&again, 2);
+        assert_eq!((told.len(), counters.get("calculator.untold").unwrap()), (2, 4));
     }
 }

@@ -1,9 +1,11 @@
 //! The chronicle: writes opportunities and connection events to log and files on the cold side.
 //!
-//! It receives the decision's records over an edge, and notices from the feeds. It writes
+//! It receives the decision's records over an edge, notices from the feeds, and the calculator's
+//! doubts. It writes
 //! opportunities to `<lake>/opportunities/<run>.jsonl`, one JSON object per line, adds connections
 //! to the ledger, and logs both.
 
+use crate::calculator::Doubt;
 use crate::feed::{Next, Notice, Refused};
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::duration;
@@ -21,7 +23,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 mod diary;
+mod disbelief;
 use diary::Diary;
+use disbelief::Disbelief;
 
 /// Maximum number of notices processed in one duty cycle.
 const NOTICES_PER_CYCLE: usize = 256;
@@ -31,6 +35,8 @@ const NOTICES_PER_CYCLE: usize = 256;
 pub struct Chronicle {
     opportunities: Receiver,
     notices: crossbeam::channel::Receiver<Notice>,
+    doubts: crossbeam::channel::Receiver<Doubt>,
+    disbelief: Disbelief,
     catalogue: Arc<Catalogue>,
     file: BufWriter<File>,
     diary: Diary,
@@ -60,6 +66,8 @@ impl Chronicle {
         Ok(Chronicle {
             opportunities,
             notices,
+            doubts: crossbeam::channel::never(),
+            disbelief: Disbelief::default(),
             catalogue,
             file: BufWriter::new(file),
             diary: Diary::new(lake, run, counters),
@@ -68,6 +76,13 @@ impl Chronicle {
             written: counters.register("chronicle.opportunities"),
             lost: counters.register("chronicle.lost"),
         })
+    }
+
+    /// Logs the calculator's doubts.
+    #[must_use]
+    pub fn hearing(mut self, doubts: crossbeam::channel::Receiver<Doubt>) -> Chronicle {
+        self.doubts = doubts;
+        self
     }
 
     /// Returns the counters of the chronicle's stages, for the ledger.
@@ -108,6 +123,17 @@ impl Chronicle {
         }
         work
     }
+
+    fn take_doubts(&mut self) -> usize {
+        let Chronicle { doubts, disbelief, catalogue, now, .. } = self;
+        let doubts = doubts.try_iter().take(NOTICES_PER_CYCLE);
+        let told = doubts.map(|doubt| match (disbelief.line(&doubt, catalogue, *now), doubt.net) {
+            (Some(line), Some(_)) => tracing::warn!(target: "spread", "{line}"),
+            (Some(line), None) => tracing::info!(target: "spread", "{line}"),
+            (None, _) => {}
+        });
+        told.count()
+    }
 }
 
 impl Agent for Chronicle {
@@ -117,7 +143,7 @@ impl Agent for Chronicle {
 
     fn do_work(&mut self, now: Nanos) -> usize {
         self.now = now;
-        self.take_opportunities() + self.take_notices() + self.diary.tend(now)
+        self.take_opportunities() + self.take_notices() + self.take_doubts() + self.diary.tend(now)
     }
 
     fn is_finished(&self) -> bool {
@@ -126,6 +152,7 @@ impl Agent for Chronicle {
 
     fn on_close(&mut self) {
         self.take_notices();
+        self.take_doubts();
         self.diary.write(self.now);
         if let Err(error) = self.file.flush() {
             tracing::error!("cannot write opportunities: {error}");

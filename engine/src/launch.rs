@@ -4,7 +4,7 @@
 //! before the first thread starts.
 
 use crate::broadcast::{self, Broadcast};
-use crate::calculator::{self, Calculator, Output};
+use crate::calculator::{self, Calculator, Doubt, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
 use crate::decision::{self, Decision};
@@ -288,12 +288,13 @@ impl Wiring<'_> {
         let passed = Tally::new("calculator", "passed", &self.catalogue, counters);
         let calculator = Calculator::new(inputs, outputs, book, clock.clone(), counters);
         let stopwatch = self.stopwatch(calculator::STAGE);
-        let calculator = calculator.counting(passed).timed(stopwatch);
+        let (doubts, doubts_out) = channel::bounded(NOTICES);
+        let calculator = calculator.counting(passed).telling(doubts).timed(stopwatch);
         self.stages.extend(calculator.stages());
         self.add(calculator);
         let (states, states_in) = ring::count(STATES_RING, self.edge("recording"));
         self.broadcast(broadcast_in, states_in, listener)?;
-        self.decision(decision_in, to_annex, notices_out)?;
+        self.decision(decision_in, to_annex, (notices_out, doubts_out))?;
         self.journal(journal::Edges { inputs: journal_in, annexes, states })
     }
 
@@ -485,7 +486,7 @@ impl Wiring<'_> {
         &mut self,
         input: Receiver,
         to_journal: CountSender,
-        notices: channel::Receiver<Notice>,
+        (notices, doubts): (channel::Receiver<Notice>, channel::Receiver<Doubt>),
     ) -> anyhow::Result<()> {
         let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
         let Surroundings { clock, counters, run, .. } = self.around;
@@ -501,7 +502,7 @@ impl Wiring<'_> {
             Chronicle::new(opportunities, notices, catalogue, lake, run.as_str(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
         self.stages.extend(chronicle.stages());
-        self.add(chronicle);
+        self.add(chronicle.hearing(doubts));
         Ok(())
     }
 

@@ -43,7 +43,7 @@ fn asked(binance: &str, arguments: &[&str]) -> Told {
 fn answers_that_are_no_list_are_told_with_the_address_and_the_remedy() {
     let page = "<!DOCTYPE html><html>\u{1b}[31mBlocked</html>";
     let whole = binance(&[("BTCUSDT", "0.01")]);
-    let cases: [(Vec<u8>, &[&str]); 11] = [
+    let cases: [(Vec<u8>, &[&str]); 15] = [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{".to_vec(), &["the connection failed: "]),
         (
             ok(page),
@@ -78,7 +78,14 @@ fn answers_that_are_no_list_are_told_with_the_address_and_the_remedy() {
             ok(r#"{"code":-1121,"msg":"Invalid symbol."}"#),
             &["the venue refuses: -1121 Invalid symbol."],
         ),
-        (b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), &["the connection failed: "]),
+        (b"SSH-2.0-OpenSSH_9.6\r\n".to_vec(), &["the answer is no HTTP: ", "no proxy answers"]),
+        (
+            b"HTTP/1.1 200 OK\r\nX-A: \x01\r\nContent-Length: 2\r\n\r\n{}".to_vec(),
+            &["the answer is no HTTP: "],
+        ),
+        (ok(&binance(&[])), &["the list is empty; ask again later"]),
+        (response("429 Too Many Requests", "Retry-After: 9\r\n", ""), &["retry-after 9; wait"]),
+        (ok(r#"{"symbols":[{"symbol":"BTCUSDT","status":null}]}"#), &["not the documented JSON: "]),
     ];
     for (bytes, parts) in cases {
         let told = asked(&serve(always(bytes)), &[]);
@@ -173,12 +180,84 @@ fn pages_are_followed_by_their_cursor_and_not_in_a_circle() {
 }
 
 #[test]
-fn a_symbol_that_is_listed_twice_is_noted_and_the_last_row_counts() {
+fn a_row_that_cannot_be_read_is_told_and_takes_no_other_with_it() {
+    let list = |odd: &str| {
+        let good = binance(&[("BTCUSDT", "0.01")]);
+        serve(always(ok(&good.replace("[{\"symbol\"", &format!("[{odd},{{\"symbol\"")))))
+    };
+    let odd = list(r#"{"symbol":"ETHUSDT","status":null},{"symbol":5}"#);
+    asked(&odd, &["--write", "instruments.toml"]).expect(
+        0,
+        &[
+            "rows of binance are not as documented (2), as: invalid type: null, expected a string; they \
+             were left out",
+            "1 instrument written",
+        ],
+    );
+    let own = r#"{"symbols":[{"symbol":"BTCUSDT","status":null},{"symbol":"ETHUSDT","status":"TRADING",
+        "baseAsset":"ETH","quoteAsset":"USDT"}]}"#;
+    let rig = Rig::new(&config(&serve(always(ok(own)))));
+    rig.check(&["--write", "instruments.toml"]).expect(
+        3,
+        &[
+            "unreadable",
+            "instruments[0].symbols: binance lists BTCUSDT, but its row is not as documented: invalid \
+             type: null, expected a string; ask again later",
+            "instruments.toml was not written, because what a venue says of an instrument could not be \
+             read",
+            "0 problems of the configuration; 0 venues could not be asked; 1 row could not be read",
+        ],
+    );
+    assert!(!rig.path("instruments.toml").exists());
+}
+
+#[test]
+fn a_byte_order_mark_says_nothing() {
+    let list = format!("\u{feff}{}", binance(&[("BTCUSDT", "0.01")]));
+    asked(&serve(always(ok(&list))), &[]).expect(0, &["1 instruments, http://"]);
+}
+
+#[test]
+fn a_currency_that_adds_nothing_is_told_with_those_that_would() {
+    let rows = [("BTCUSDT", "0.01"), ("ETHUSDC", "0.01")];
+    let lists = [binance(&rows), bybit("ETHUSDC", "ETH", "")];
+    let [binance, bybit] = lists.map(|list| {
+        let list = list.replace("\"BTC\"", "\"ETH\"").replace("\"USDT\"", "\"USDC\"");
+        let list = list.replacen(
+            "\"baseAsset\":\"ETH\",\"quoteAsset\":\"USDC\"",
+            "\"baseAsset\":\"BTC\",\"quoteAsset\":\"USDT\"",
+            1,
+        );
+        serve(always(ok(&list)))
+    });
+    let text = venues_at(&[("binance", binance), ("bybit", bybit)])
+        + &instrument("BTC/USDT", [2, 1], "venues = [\"binance\"]\n")
+        + THREADS;
+    let check = |all: &str| Rig::new(&text).check(&["--write", "instruments.toml", "--all", all]);
+    check("usdt").expect(
+        0,
+        &[
+            "note: --all \"usdt\" adds nothing",
+            "; these currencies would: USDC",
+            "1 instrument written",
+        ],
+    );
+    check("usdc").expect(0, &["2 instruments written"]);
+    check(" ").expect(2, &["expected a quote currency such as USDT"]);
+}
+
+#[test]
+fn a_symbol_that_is_listed_twice_is_noted_and_the_last_row_that_trades_counts() {
+    let halted = binance(&[("BTCUSDT", "0.01"), ("BTCUSDT", "0.1")]);
+    let (first, last) = halted.rsplit_once("TRADING").unwrap();
+    let halted = format!("{first}BREAK{last}");
+    asked(&serve(always(ok(&halted))), &[]).expect(0, &["binance lists BTCUSDT more than once"]);
+
     let twice = serve(always(ok(&binance(&[("BTCUSDT", "0.01"), ("BTCUSDT", "0.001")]))));
     asked(&twice, &[]).expect(
         2,
         &[
-            "venues[0].name: binance lists BTCUSDT more than once; the last row was compared",
+            "venues[0].name: binance lists BTCUSDT more than once; the last row that trades was compared",
             "2 decimals do not hold the tick of binance (0.001); set price_decimals = 3",
         ],
     );

@@ -203,14 +203,14 @@ fn a_symbol_that_is_spelt_wrong_is_told_with_the_nearest() {
 fn a_step_that_is_none_is_noted_and_not_compared() {
     let simulator = simulator(
         &SPOT,
-        &["binance:BTCUSDT:tick=0", "bybit:BTCUSDT:lot=x", "okx:BTC-USDT:tick=1e-30"],
+        &["binance:BTCUSDT:tick=0", "bybit:BTCUSDT:lot=-1", "okx:BTC-USDT:tick=1e-30"],
     );
     Rig::new(&good(&simulator)).check(&[]).expect(
         0,
         &[
             "price_decimals: the tick of BTCUSDT on binance is 0, which is no step; price_decimals was \
              not compared with it",
-            "size_decimals: the lot of BTCUSDT on bybit is \"x\", which is no number",
+            "size_decimals: the lot of BTCUSDT on bybit is -1, which is no step",
             "the tick of BTC-USDT on okx is 1e-30, which has more than 18 decimals or is too large",
         ],
     );
@@ -291,7 +291,7 @@ fn an_instrument_that_nobody_trades_is_left_out_with_the_reason() {
     let simulator = simulator(&SPOT[..2], &["binance:BTCUSDT:halted", "bybit:BTCUSDT:unlisted"]);
     let rig = Rig::new(&good(&simulator));
     let told = rig.check(&["--write", "instruments.toml"]);
-    told.expect(2, &["remove the instrument: no other venue trades it", "1 instruments written"]);
+    told.expect(2, &["remove the instrument: no other venue trades it", "1 instrument written"]);
     let text = std::fs::read_to_string(rig.path("instruments.toml")).unwrap();
     let expected = "# BTC/USDT is left out: no spot venue trades it (binance does not trade BTCUSDT \
                     now, bybit does not list BTCUSDT)\n";

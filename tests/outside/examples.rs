@@ -9,8 +9,12 @@ use spreadwire_rigs::broadcast::flattened::flattened;
 use spreadwire_rigs::broadcast::model::{Model, text};
 use spreadwire_rigs::broadcast::server::{START, Server, catalogue, settings, spread, status};
 use std::io::{Read, Seek, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use tungstenite::handshake::server::{Request, Response};
+use tungstenite::protocol::CloseFrame;
+use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Message, WebSocket};
 
 /// Returns whether two messages say the same; only JSON rounds basis points.
 fn assert_same(json: &Value, binary: &Value) {
@@ -185,7 +189,7 @@ fn stream() -> [Value; 3] {
         }),
         json!({
             "type": "spread", "seq": 2, "instrument": "X/Y", "buy_venue": "a", "sell_venue": "b",
-            "buy_px": "1.50", "sell_px": "2", "buy_sz": "1", "sell_sz": "0.5", "net_bps": 7,
+            "buy_px": "1.50", "sell_px": "1.51", "buy_sz": "1", "sell_sz": "0.5", "net_bps": 7,
             "ts_recv": START, "quote_seq": 1,
         }),
     ]
@@ -218,7 +222,7 @@ pub(crate) fn the_careful_example_refuses_what_cannot_be_and_tells_every_end() {
     let second = 1_000_000_000;
     let begin = [hello.clone(), snapshot.clone(), spread.clone()];
     for (messages, code, told) in [
-        (vec![next(json!({}))], 0, "spread 3 X/Y a b 1.50 2 7"),
+        (vec![next(json!({}))], 0, "spread 3 X/Y a b 1.50 1.51 7"),
         (vec![ended.clone()], 0, "ended X/Y a b 'leg_old'"),
         (vec![status("stale", "lagging")], 0, "ended X/Y a b 'stale'"),
         (vec![status("live", "melted")], 0, "ended X/Y a b"),
@@ -239,13 +243,17 @@ pub(crate) fn the_careful_example_refuses_what_cannot_be_and_tells_every_end() {
         (vec![next(json!({"buy_sz": "one"}))], 1, "not a message"),
         (vec![next(json!({"sell_venue": "a"}))], 1, "both legs at one venue"),
         (vec![next(json!({"sell_venue": "\u{1b}[2J"}))], 1, "'\\x1b[2J'"),
+        (vec![next(json!({"sell_px": "60000"}))], 0, "ended X/Y a b 'not acted on"),
+        (vec![next(json!({"buy_px": "60000"}))], 0, "ended X/Y a b 'not acted on"),
+        (vec![json!({"type": "unsubscribed", "ids": ["default"]})], 1, "nothing was asked"),
+        (vec![json!({"type": "subscribed", "id": "evil"})], 1, "nothing was asked"),
         (vec![hello.clone()], 1, "hello twice"),
         (vec![snapshot.clone()], 1, "no snapshot was due"),
         (vec![json!({"type": "spread"})], 1, "not a message"),
     ] {
         let (exit, printed, errors) = followed(&[&begin[..], &messages].concat());
         assert_eq!(exit, Some(code), "{messages:?}: {printed}{errors}");
-        assert!(printed.starts_with("spread 2 X/Y a b 1.50 2 7\n"), "{printed}");
+        assert!(printed.starts_with("spread 2 X/Y a b 1.50 1.51 7\n"), "{printed}");
         let (last, other) = if code == 0 { (printed, errors) } else { (errors, String::new()) };
         assert!(last.lines().last().unwrap().contains(told), "{messages:?}: {last}");
         assert_eq!(other, "", "{messages:?}");
@@ -255,7 +263,11 @@ pub(crate) fn the_careful_example_refuses_what_cannot_be_and_tells_every_end() {
     assert_eq!(amid, (Some(0), String::new(), String::new()), "amid a snapshot");
     for (fields, code, told) in [
         (json!({"protocol": "spreadwire.v2"}), 3, "another protocol 'spreadwire.v2'"),
-        (json!({"venues": [{"name": "a", "taker_fee_bps": -10_000}]}), 1, "fees of more than"),
+        (
+            json!({"venues": [{"name": "a", "taker_fee_bps": -100.1}]}),
+            1,
+            "fees that no engine accepts",
+        ),
         (json!({"venues": [{"name": "a\n", "taker_fee_bps": 1}]}), 1, "a bad name 'a\\n'"),
     ] {
         let (exit, _, errors) = followed(&[with(&hello, &fields)]);
@@ -283,4 +295,60 @@ pub(crate) fn the_examples_end_where_the_server_does_not_speak_the_protocol() {
         assert!(!process.wait().unwrap().success(), "{example}");
         assert!(errors.contains("does not speak spreadwire.v1"), "{example}: {errors}");
     }
+}
+
+/// Upgrades and chooses the protocol of JSON texts.
+#[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
+fn accept_json(socket: TcpStream) -> WebSocket<TcpStream> {
+    let choose = |_: &Request, mut response: Response| {
+        let name = "spreadwire.v1.json".parse().unwrap();
+        response.headers_mut().insert("Sec-WebSocket-Protocol", name);
+        Ok(response)
+    };
+    tungstenite::accept_hdr(socket, choose).unwrap()
+}
+
+/// However a connection ends, the example says so in a sentence.
+pub(crate) fn the_careful_example_tells_how_a_connection_ended() {
+    let normal = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    let away = CloseFrame { code: CloseCode::Away, reason: "stopping\u{1b}[2J".into() };
+    for (last, code, told) in [
+        (Some(Message::Close(Some(normal))), 4, "ended: closed by the server: 1000 ''\n"),
+        (
+            Some(Message::Close(Some(away))),
+            4,
+            "ended: closed by the server: 1001 'stopping\\x1b[2J'\n",
+        ),
+        (Some(Message::binary(b"{}".as_slice())), 1, "refused: a binary message\n"),
+        (None, 4, "ended: the connection broke\n"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("ws://{}", listener.local_addr().unwrap());
+        let process = Command::new(python())
+            .args([script("follow_pairs.py"), url])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        let mut client = accept_json(socket);
+        for message in stream().iter().take(2) {
+            client.send(Message::text(message.to_string())).unwrap();
+        }
+        if let Some(last) = last {
+            client.send(last).unwrap();
+            while client.read().is_ok() {}
+        }
+        drop(client);
+        let output = process.wait_with_output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), errors.as_str()), (Some(code), told));
+    }
+    let output = Command::new(python())
+        .args([&script("follow_pairs.py"), "ws://127.0.0.1:1"])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{errors}");
+    assert!(errors.starts_with("ended: ") && errors.lines().count() == 1, "{errors}");
 }

@@ -19,6 +19,7 @@ fn main() -> std::process::ExitCode {
         examples::the_short_example_prints_the_spreads_that_json_has: [WEBSOCKETS],
         examples::the_careful_example_refuses_what_cannot_be_and_tells_every_end: [PYTHON],
         examples::the_examples_end_where_the_server_does_not_speak_the_protocol: [WEBSOCKETS],
+        examples::the_careful_example_tells_how_a_connection_ended: [WEBSOCKETS],
         lake::polars_duckdb_and_pyarrow_read_every_row: [READERS],
         lake::the_analysts_script_reads_a_real_tape_from_the_lake_unchanged:
             [READERS, Need::data(lake::SCRIPT), Need::data(pipeline::BTC_TAPE)],

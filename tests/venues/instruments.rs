@@ -110,6 +110,32 @@ fn the_venues_own_refusals_are_told_in_its_words() {
 }
 
 #[test]
+fn a_row_of_another_shape_is_left_out_and_told_unless_there_is_no_other() {
+    for spec in VENUES {
+        let whole: serde_json::Value = serde_json::from_slice(&body(spec)).unwrap();
+        let list = ["/symbols", "/result/list", "/data"]
+            .into_iter()
+            .find(|at| whole.pointer(at).is_some())
+            .unwrap();
+        let with = |rows: Vec<serde_json::Value>| {
+            let mut answer = whole.clone();
+            *answer.pointer_mut(list).unwrap() = rows.into();
+            (spec.instruments.read)(answer.to_string().as_bytes())
+        };
+        let all = whole.pointer(list).unwrap().as_array().unwrap();
+        let (mut odd, good) = (all[0].clone(), with(all.clone()).unwrap());
+        let state = if spec.name == "okx" { "state" } else { "status" };
+        odd[state] = serde_json::Value::Null;
+        let page = with([vec![odd.clone(), serde_json::json!(7)], all.clone()].concat()).unwrap();
+        assert_eq!(page.listed, good.listed, "{}", spec.name);
+        let symbols: Vec<_> = page.odd.iter().map(|row| row.symbol.as_deref()).collect();
+        let symbol = odd.get("symbol").or(odd.get("instId")).unwrap().as_str();
+        assert_eq!(symbols, [symbol, None], "{}", spec.name);
+        assert!(matches!(with(vec![odd]), Err(ListError::Unexpected(_))), "{}", spec.name);
+    }
+}
+
+#[test]
 fn a_list_that_is_missing_is_no_empty_list() {
     for (venue, empty, missing) in [
         ("binance", r#"{"symbols":[]}"#, r#"{"timezone":"UTC"}"#),

@@ -11,7 +11,7 @@ use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::decimal::SCALE_MAX;
 use spreadwire_market::instrument::{CanonicalName, Catalogue, Market, VENUES_MAX, VenueInfo};
 use spreadwire_market::problem::{Faults, Problem};
-use spreadwire_market::spread::BPS;
+use spreadwire_market::spread::{BPS, TAKER_FEES_BPS};
 use spreadwire_venues::health::{Bounds, LINES_MAX};
 use spreadwire_venues::venue::VenueSpec;
 use spreadwire_venues::venues;
@@ -124,7 +124,7 @@ fn prove_venue(venue: &config::Venue, faults: &mut Faults) -> Option<Venue> {
     prove_address(rest_url, own, Address::parse_http, &key("rest_url"), faults);
     let rest_url = rest_url.trim_end_matches('/').to_owned();
     let fee = venue.taker_fee_bps.unwrap_or(spec.taker_fee_bps);
-    faults.within(&key("taker_fee_bps"), fee, -100.0..=1_000.0);
+    faults.within(&key("taker_fee_bps"), fee, TAKER_FEES_BPS);
     let max_age_ms = venue.max_age_ms.unwrap_or(config::MAX_AGE_MS_DEFAULT);
     faults.within(&key("max_age_ms"), max_age_ms, 1..=3_600_000);
     let info = VenueInfo {

@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 use spreadwire_market::problem::{self, Form, Problem};
+use spreadwire_market::spread::MAX_NET_BPS;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -192,7 +193,7 @@ pub struct Calculator {
 
 impl Default for Calculator {
     fn default() -> Self {
-        Calculator { max_net_bps: 1_000.0 }
+        Calculator { max_net_bps: MAX_NET_BPS }
     }
 }
 

@@ -10,6 +10,7 @@
 //! which venues are live and which have a usable bid or ask, so a quote visits only venues that it
 //! can be paired with. Two more masks for each leg tell which pairs stand: a pair stands from its
 //! spread on, until a quote or a status after which it cannot be traded. Then the book says so.
+//! Whatever is rare is done out of line, so that it costs other quotes nothing.
 
 use crate::clock::Nanos;
 use crate::instrument::{Catalogue, InstrumentId, VENUES_MAX, VenueId};
@@ -63,6 +64,11 @@ pub trait Results {
     fn spread(&mut self, spread: Spread);
     /// Takes the end of a spread.
     fn ended(&mut self, ended: &Ended);
+    /// Takes a spread that the pair does not have, because its net is taken for a mistake. `is_new`
+    /// tells whether the pair was believed before.
+    fn withheld(&mut self, _spread: &Spread, _is_new: bool) {}
+    /// Takes the venues to buy and sell on of a pair whose net was withheld and is believed again.
+    fn believed(&mut self, _instrument: InstrumentId, _buy: VenueId, _sell: VenueId) {}
 }
 
 /// Drops every result.
@@ -111,6 +117,9 @@ pub struct Book {
     masks: Vec<Masks>,
     /// Indexed as `legs`.
     standing: Vec<Standing>,
+    /// Venues to sell on whose net was withheld last, when buying on the leg's venue. Indexed as
+    /// `legs`.
+    withheld: Vec<Venues>,
     /// Indexed by venue.
     terms: Vec<Terms>,
     /// A net further from zero than this is taken for a mistake, a fraction.
@@ -168,6 +177,7 @@ impl Book {
             legs: vec![Leg::default(); instruments * venues],
             masks: vec![Masks::default(); instruments],
             standing: vec![Standing::default(); instruments * venues],
+            withheld: vec![0; instruments * venues],
             terms: terms
                 .map(|v| Terms { fee: FeeFactors::of(v.taker_fee), max_age: v.max_age })
                 .collect(),
@@ -227,6 +237,7 @@ impl Book {
                     results.spread(spread);
                 } else {
                     mistaken.buys |= other;
+                    withhold(&mut self.withheld, row, &spread, results);
                 }
             }
             if buy_from & other != 0 {
@@ -235,6 +246,7 @@ impl Book {
                     results.spread(spread);
                 } else {
                     mistaken.sells |= other;
+                    withhold(&mut self.withheld, row, &spread, results);
                 }
             }
         }
@@ -271,6 +283,13 @@ impl Book {
             if before.sells & !now.sells & bit(other) != 0 {
                 end(other, venue);
             }
+            for (stands, buy, sell) in [(now.buys, venue, other), (now.sells, other, venue)] {
+                let withheld = &mut self.withheld[row + buy.index()];
+                if stands & bit(other) != 0 && *withheld & bit(sell) != 0 {
+                    *withheld &= !bit(sell);
+                    results.believed(cause.instrument, buy, sell);
+                }
+            }
         }
     }
 
@@ -287,6 +306,16 @@ impl Book {
             EndReason::Implausible
         }
     }
+}
+
+/// Notes that the net of a pair is not believed. `row` is the place of the instrument's first leg.
+#[cold]
+#[inline(never)]
+fn withhold(withheld: &mut [Venues], row: usize, spread: &Spread, results: &mut impl Results) {
+    let (venues, sell) = (&mut withheld[row + spread.buy_venue.index()], bit(spread.sell_venue));
+    let is_new = *venues & sell == 0;
+    *venues |= sell;
+    results.withheld(spread, is_new);
 }
 
 /// The input that ends spreads.

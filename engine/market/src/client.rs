@@ -8,8 +8,8 @@
 //! - Nothing is decided before all parts of a snapshot have come, nor until what follows a gap has.
 //! - A leg is live only if the server has said so. A state that this version does not know is not.
 //! - A spread ends with its leg, with its own end, and with a gap of the engine.
-//! - A spread that is too old, or whose time is ahead of the client's clock or steps back, is not
-//!   acted on; the record of its end takes its place.
+//! - A spread that is too old, or whose time is ahead of the client's clock or steps back, or whose
+//!   net is beyond belief, is not acted on; the record of its end takes its place.
 //!
 //! What a correct server never sends is a [`Fault`]: it ends the connection, because nothing else
 //! that this server says can be relied on. [`Reconnect`] says when to try again.
@@ -30,6 +30,7 @@ pub use reconnect::{PAUSE_MIN, PAUSE_MIN_CAP, PROOF, Reconnect};
 use crate::clock::{MILLI, Nanos, SECOND};
 use crate::instrument::{Catalogue, InstrumentId, VenueId};
 use crate::record::{Ended, Gap, Record, Spread};
+use crate::spread::{self, MAX_NET_BPS};
 use crate::state::{EndReason, State};
 use decoder::Decoder;
 use hello::Directory;
@@ -45,7 +46,7 @@ const DEFAULT_FILTER: &str = "default";
 const FILTERS_MAX: usize = 64;
 
 /// Bounds of what a client acts on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// A spread whose receive time is further in the past is not acted on, ns. This includes the
     /// difference between the clocks of the two hosts. Default 1 s: a message takes milliseconds,
@@ -59,7 +60,11 @@ pub struct Limits {
     /// The first snapshot, and each that follows `subscribed`, must be complete within this time,
     /// ns. Default 10 s.
     pub snapshot_max: Nanos,
-    /// Whether the application sets filters, which leave holes in the numbers. Default `false`.
+    /// A net further from zero than this is taken for a mistake, a fraction; `f64::INFINITY` for
+    /// no limit. Default [`MAX_NET_BPS`], as in the engine.
+    pub max_net: f64,
+    /// Whether the application sets filters, which leave holes in the numbers. Default `false`:
+    /// then nothing is asked of the server, and it may confirm nothing.
     pub filtered: bool,
 }
 
@@ -70,6 +75,7 @@ impl Default for Limits {
             ahead_max: SECOND,
             behind_max: 200 * MILLI,
             snapshot_max: 10 * SECOND,
+            max_net: spread::max_net(MAX_NET_BPS),
             filtered: false,
         }
     }
@@ -80,11 +86,16 @@ impl Limits {
     #[must_use]
     pub fn timeless() -> Limits {
         let [max_age, ahead_max, behind_max, snapshot_max] = [Nanos::MAX; 4];
-        Limits { max_age, ahead_max, behind_max, snapshot_max, filtered: false }
+        Limits { max_age, ahead_max, behind_max, snapshot_max, ..Limits::default() }
     }
 
     fn is_old(&self, ts: Nanos, now: Nanos) -> bool {
         ts.saturating_add(self.max_age) < now
+    }
+
+    /// Returns what is wrong with the net of a spread.
+    fn doubt(&self, spread: &Spread) -> Option<Doubt> {
+        (self.max_net < spread.net.abs()).then_some(Doubt::Implausible)
     }
 
     fn is_ahead(&self, ts: Nanos, now: Nanos) -> bool {
@@ -152,10 +163,11 @@ impl Client {
         self.decoder.as_ref().map(|decoder| decoder.directory().catalogue())
     }
 
-    /// Returns the newest time of the stream, ns since 1970 UTC; 0 before the first one.
+    /// Returns the time of something that is noticed at `now` and has no time of its own, ns since
+    /// 1970 UTC: not before the newest time of the stream.
     #[must_use]
-    pub fn newest(&self) -> Nanos {
-        self.times.newest()
+    pub fn latest(&self, now: Nanos) -> Nanos {
+        self.times.newest().max(now)
     }
 
     /// Returns whether all snapshots are complete and everything since has come in order.
@@ -248,7 +260,7 @@ impl Client {
                 Ok(Heard::Other)
             }
             Message::Subscribed { id } => self.subscribed(id, now, out),
-            Message::Unsubscribed { ids } => Ok(self.unsubscribed(&ids, out)),
+            Message::Unsubscribed { ids } => self.unsubscribed(&ids, now, out),
             Message::Pong {} | Message::Error {} | Message::Unknown => Ok(Heard::Other),
         }
     }
@@ -307,7 +319,9 @@ impl Client {
         // A pair that has not changed for a while is old, and its leg may still be live.
         let Limits { max_age, ahead_max, .. } = self.limits;
         let limits = Limits { max_age, ahead_max, behind_max: Nanos::MAX, ..self.limits };
-        let doubt = unproven.or_else(|| self.times.judge(spread.ts_recv, now, &limits));
+        let doubt = unproven
+            .or_else(|| self.times.judge(spread.ts_recv, now, &limits))
+            .or(self.limits.doubt(&spread));
         match doubt {
             None => self.stand(&spread, out),
             Some(Doubt::Old) => self.end(&spread, Doubt::Old, now, out),
@@ -327,7 +341,7 @@ impl Client {
         let unproven = self.prove(&spread, fields.seq)?;
         let heard = self.in_order(fields.conflated);
         let judged = self.times.judge(spread.ts_recv, now, &self.limits);
-        match unproven.or(judged) {
+        match unproven.or(judged).or(self.limits.doubt(&spread)) {
             None => self.stand(&spread, out),
             Some(doubt) => self.doubt(&spread, doubt, now, out),
         }
@@ -393,8 +407,7 @@ impl Client {
             self.lossy = true;
         }
         self.behind = true;
-        let newest = self.times.newest();
-        let ts = fields.ts_recv.map_or(newest, |ts| self.plausible(ts, now));
+        let ts = fields.ts_recv.map_or(self.latest(now), |ts| self.plausible(ts, now));
         out.push(Gap::new(ts, fields.missed).into());
         Ok(Heard::CatchingUp)
     }
@@ -407,6 +420,7 @@ impl Client {
         now: Nanos,
         out: &mut Vec<Record>,
     ) -> Result<Heard, Fault> {
+        self.asked("subscribed")?;
         self.pending.retain(|other| *other != DEFAULT_FILTER && *other != id);
         if FILTERS_MAX <= self.pending.len() {
             return Err(Fault::TooManyFilters(FILTERS_MAX));
@@ -414,21 +428,32 @@ impl Client {
         hello::check_length(&id)?;
         self.pending.push(id);
         self.due = now.saturating_add(self.limits.snapshot_max);
-        self.forget(out);
+        self.forget(now, out);
         Ok(Heard::Other)
     }
 
     /// Pairs that no filter covers any more get no messages, so every spread ends.
-    fn unsubscribed(&mut self, ids: &[String], out: &mut Vec<Record>) -> Heard {
+    fn unsubscribed(
+        &mut self,
+        ids: &[String],
+        now: Nanos,
+        out: &mut Vec<Record>,
+    ) -> Result<Heard, Fault> {
+        self.asked("unsubscribed")?;
         self.pending.retain(|id| !ids.contains(id));
         self.behind = true;
-        self.forget(out);
-        Heard::Other
+        self.forget(now, out);
+        Ok(Heard::Other)
     }
 
-    fn forget(&mut self, out: &mut Vec<Record>) {
+    /// Refuses an answer to a request that an application without filters does not make.
+    fn asked(&self, answer: &'static str) -> Result<(), Fault> {
+        if self.limits.filtered { Ok(()) } else { Err(Fault::Unasked(answer)) }
+    }
+
+    fn forget(&mut self, now: Nanos, out: &mut Vec<Record>) {
         self.table.end_spreads();
-        out.push(Gap::new(self.times.newest(), 0).into());
+        out.push(Gap::new(self.latest(now), 0).into());
     }
 
     /// Notes that a message of the stream came, and returns what it means for the client.
@@ -494,7 +519,7 @@ impl Client {
         let reason = match doubt {
             Doubt::Old => EndReason::LegOld,
             Doubt::Unproven | Doubt::UnknownState => EndReason::LegNotLive,
-            Doubt::Ahead | Doubt::Behind => EndReason::Implausible,
+            Doubt::Ahead | Doubt::Behind | Doubt::Implausible => EndReason::Implausible,
         };
         let ts_recv = self.times.newest().min(now);
         let flags = reason.code();

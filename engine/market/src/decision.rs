@@ -242,7 +242,8 @@ impl DecisionMaker {
         let place = self.place(ended.instrument, ended.buy_venue, ended.sell_venue);
         let reason = match EndReason::of_code(ended.flags) {
             Some(EndReason::LegNotLive) => CloseReason::LegNotLive,
-            Some(EndReason::LegOld | EndReason::Implausible) | None => CloseReason::SpreadEnded,
+            Some(EndReason::Implausible) => CloseReason::Implausible,
+            Some(EndReason::LegOld) | None => CloseReason::SpreadEnded,
         };
         self.close(place, reason, ended.ts_recv, out);
     }
@@ -454,7 +455,7 @@ mod tests {
         for (reason, told) in [
             (EndReason::LegNotLive, "leg_not_live"),
             (EndReason::LegOld, "spread_ended"),
-            (EndReason::Implausible, "spread_ended"),
+            (EndReason::Implausible, "implausible"),
         ] {
             let records = [&open[..], &[end((2, 1), reason), end((2, 1), reason)]].concat();
             assert_eq!(story(&records), ["+1", "+2", &format!("-1 {told}@3 peak 0.002")]);

@@ -5,9 +5,24 @@
 //! Both price mantissas have the instrument's scale, which cancels out.
 
 use crate::record::Spread;
+use std::ops::RangeInclusive;
 
 /// Basis points per unit: a fraction times this is in basis points.
 pub const BPS: f64 = 10_000.0;
+/// Taker fees that a venue can have, basis points. Beyond them are only mistakes.
+pub const TAKER_FEES_BPS: RangeInclusive<f64> = -100.0..=1_000.0;
+/// By default, a net spread further from zero than this is taken for a mistake, basis points.
+pub const MAX_NET_BPS: f64 = 1_000.0;
+
+/// What a bound of net spreads can be, basis points.
+pub const MAX_NETS_BPS: RangeInclusive<f64> = 0.0..=1e9;
+
+/// Returns a bound of net spreads as a fraction. The bound is given in basis points; 0 means that
+/// there is none.
+#[must_use]
+pub fn max_net(max_net_bps: f64) -> f64 {
+    if max_net_bps == 0.0 { f64::INFINITY } else { max_net_bps / BPS }
+}
 
 /// A venue's taker fee as the two factors used by the net spread.
 #[derive(Clone, Copy, Debug, PartialEq)]

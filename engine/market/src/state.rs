@@ -128,7 +128,9 @@ coded! {
         Gap = 2 => "gap",
         /// The engine stopped.
         Stopped = 3 => "stopped",
-        /// The spread ended although both legs are live: one is too old, or the net is not believed.
+        /// The spread ended although both legs are live: one is too old.
         SpreadEnded = 4 => "spread_ended",
+        /// The net is beyond the bound of what is believed.
+        Implausible = 5 => "implausible",
     }
 }

@@ -44,6 +44,7 @@ What --online tells, for each instrument and venue:
   halted      the venue lists it and does not trade it now, with the venue's word
   renamed     the venue trades the same base and quote under another symbol
   unknown     the venue does not list it; the nearest symbol is named
+  unreadable  the venue lists it, but its row is not as the venue documents it
   tick, lot   the venue's steps beside the configured decimals. Too few decimals are a problem,
               because quotes would be refused; the remedy names the number. More than needed are a
               note.
@@ -53,7 +54,7 @@ proxy or a simulator has its own address: set `rest_url` of the venue. To try it
   exchange-sim --port-base 9101      and rest_url = \"http://127.0.0.1:9101\" for the first venue
 
 Exit codes: 0 no problem, 1 something failed, 2 problems of the configuration or wrong arguments,
-3 no problem was found, but a venue could not be asked.";
+3 no problem was found, but a venue could not be asked, or what it says could not be read.";
 
 /// Arguments of the check.
 #[derive(Debug, Args)]
@@ -74,7 +75,7 @@ pub(crate) struct Check {
     write: Option<PathBuf>,
     /// Also write every instrument with this quote currency that at least two of the configured venues
     /// of a market trade; may be given several times.
-    #[arg(long, value_name = "QUOTE", requires = "write")]
+    #[arg(long, value_name = "QUOTE", requires = "write", value_parser = quote)]
     all: Vec<String>,
     /// Tell the result as one JSON object on standard output.
     #[arg(long, requires = "online")]
@@ -82,6 +83,13 @@ pub(crate) struct Check {
     /// Time for each venue's whole answer [default: 20].
     #[arg(long, value_name = "SECONDS", requires = "online", value_parser = seconds)]
     timeout: Option<Duration>,
+}
+
+fn quote(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("expected a quote currency such as USDT".to_owned());
+    }
+    Ok(text.trim().to_owned())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
@@ -153,14 +161,15 @@ impl Online<'_> {
         let unreachable = self.unreachable(&venues, &answers);
         let mut report = Report { findings, unreachable, ..Report::default() };
         if let Some(path) = &self.check.write {
-            if report.unreachable.is_empty() {
-                let (text, count) =
-                    instruments_file::text(&subjects, &venues, &directories, &self.check.all);
-                instruments_file::write(path, &text)?;
-                report.written = Some((path.clone(), count));
+            if let Some(why) = report.is_incomplete() {
+                let why = format!("{} was not written, because {why}", path.display());
+                report.not_written = Some(why);
             } else {
-                let why = "was not written, because a venue could not be asked";
-                report.not_written = Some(format!("{} {why}", path.display()));
+                let quotes = &self.check.all;
+                let file = instruments_file::text(&subjects, &venues, &directories, quotes);
+                instruments_file::write(path, &file.text)?;
+                report.written = Some((path.clone(), file.count));
+                report.added_nothing = file.added_nothing;
             }
         }
         Ok(self.tell(&report, &venues, &answers))

@@ -2,9 +2,10 @@
 
 use super::{CapturePlan, Plan, PlannedVenue};
 use crate::runtime::agent::IdleStrategy;
-use spreadwire_market::clock::MILLI;
+use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_market::spread::BPS;
+use spreadwire_venues::health::Bounds;
 
 impl Plan {
     /// The plan for people: threads, edges with their memory, venues, pairs.
@@ -32,6 +33,7 @@ impl Plan {
                 info.max_age / MILLI,
                 addresses_of(planned)
             ));
+            lines.push(format!("  {:<15} believed with {}", "", bounds_of(&planned.bounds)));
         }
         let pairs = |id: usize| {
             let id = InstrumentId(u32::try_from(id).unwrap_or(u32::MAX));
@@ -40,7 +42,10 @@ impl Plan {
         };
         let instruments = self.catalogue.instruments.len();
         let pairs: usize = (0..instruments).map(pairs).sum();
-        lines.push(format!("pairs\n  {pairs} ordered pairs of {instruments} instruments"));
+        lines.push(format!(
+            "pairs\n  {pairs} ordered pairs of {instruments} instruments; {}",
+            net_of(self.max_net)
+        ));
         lines.extend(self.describe_recommendations());
         lines.push("edges".to_owned());
         let feeds = self.feeds.iter().map(|feed| (feed.role.as_str(), self.rings.feed));
@@ -82,6 +87,29 @@ impl Plan {
             text.push_str(&format!("\n  {name}: entry {entry} bp, exit {exit} bp{left_out}"));
         }
         Some(text)
+    }
+}
+
+/// Returns the bounds within which the quotes of a venue are taken for true.
+fn bounds_of(bounds: &Bounds) -> String {
+    let lag = match bounds.max_lag {
+        Nanos::MAX => "any lag".to_owned(),
+        lag => format!("a lag up to {} ms (max_lag_ms)", lag / MILLI),
+    };
+    let jump = if bounds.max_jump.is_finite() {
+        format!("a jump up to {:.0} bp (max_jump_bps)", bounds.max_jump * BPS)
+    } else {
+        "any jump".to_owned()
+    };
+    format!("{lag}, {jump}")
+}
+
+/// Returns the bound within which nets are taken for true.
+fn net_of(max_net: f64) -> String {
+    if max_net.is_finite() {
+        format!("nets up to {:.0} bp (max_net_bps)", max_net * BPS)
+    } else {
+        "any net".to_owned()
     }
 }
 

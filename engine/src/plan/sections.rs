@@ -13,7 +13,7 @@ use spreadwire_market::decision;
 use spreadwire_market::instrument::{Catalogue, Instrument};
 use spreadwire_market::problem::Faults;
 use spreadwire_market::recommendations::{self, Recommendations};
-use spreadwire_market::spread::BPS;
+use spreadwire_market::spread::{self, BPS, MAX_NETS_BPS};
 use std::net::SocketAddr;
 
 /// Proves `[broadcast]`; returns the address to listen on.
@@ -59,8 +59,8 @@ impl Default for broadcast::Settings {
 
 /// Proves `[calculator]`. Returns the largest net that is believed, a fraction.
 pub(super) fn calculator(config: &config::Calculator, faults: &mut Faults) -> f64 {
-    faults.within("calculator.max_net_bps", config.max_net_bps, 0.0..=1e9);
-    if config.max_net_bps == 0.0 { f64::INFINITY } else { config.max_net_bps / BPS }
+    faults.within("calculator.max_net_bps", config.max_net_bps, MAX_NETS_BPS);
+    spread::max_net(config.max_net_bps)
 }
 
 /// Proves `[decision]`, all but its recommendations.

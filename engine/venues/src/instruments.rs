@@ -3,12 +3,18 @@
 //! An [`InstrumentList`] says where a venue's public REST API has them and how the answer is read. The
 //! reader turns bytes into [`Listed`] rows and uses no socket: whoever asks the venue hands in what it
 //! answered. An answer of another shape than the venue documents is refused as a whole, with the
-//! place. A tick or lot that makes no sense is kept as a fault of its row, because it concerns only
-//! whoever uses that instrument.
+//! place. A row of another shape is left out and told, unless there is no other. A tick or lot that
+//! makes no sense is kept as a fault of its row, because it concerns only whoever uses that
+//! instrument.
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::Value;
 use spreadwire_market::decimal::{self, DecimalError, SCALE_MAX};
+use std::marker::PhantomData;
+
+/// Most rows of a list that are kept although they cannot be read.
+const ODD_MAX: usize = 1_000;
 
 /// Where a venue publishes its instruments.
 #[derive(Clone, Copy, Debug)]
@@ -26,8 +32,77 @@ pub struct InstrumentList {
 pub struct Page {
     /// The instruments of the venue's market on this page, in the order sent.
     pub listed: Vec<Listed>,
+    /// Rows that are not as the venue documents them, in the order sent; of very many, the first.
+    pub odd: Vec<OddRow>,
     /// What is appended to the path to ask for the next page; `None` on the last one.
     pub next: Option<String>,
+}
+
+/// A row that is not as the venue documents it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OddRow {
+    /// Its symbol, if that much can be read.
+    pub symbol: Option<String>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The rows of a list.
+#[derive(Debug)]
+pub struct Rows<T> {
+    rows: Vec<T>,
+    odd: Vec<OddRow>,
+}
+
+impl<T> Rows<T> {
+    /// Returns the page of these rows. `listed` returns `None` for what is of no concern.
+    ///
+    /// # Errors
+    /// [`ListError::Unexpected`] if there are rows and none can be read.
+    pub fn page(
+        self,
+        listed: impl Fn(T) -> Option<Listed>,
+        next: Option<String>,
+    ) -> Result<Page, ListError> {
+        match self.odd.first() {
+            Some(first) if self.rows.is_empty() => Err(ListError::Unexpected(first.reason.clone())),
+            _ => Ok(Page {
+                listed: self.rows.into_iter().filter_map(listed).collect(),
+                odd: self.odd,
+                next,
+            }),
+        }
+    }
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Rows<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rows<T>, D::Error> {
+        deserializer.deserialize_seq(RowsVisitor(PhantomData))
+    }
+}
+
+struct RowsVisitor<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for RowsVisitor<T> {
+    type Value = Rows<T>;
+
+    fn expecting(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows<T>, A::Error> {
+        let mut all = Rows { rows: Vec::new(), odd: Vec::new() };
+        while let Some(row) = list.next_element::<Value>()? {
+            let symbol = ["symbol", "instId"].into_iter().find_map(|key| row.get(key)?.as_str());
+            let symbol = symbol.map(str::to_owned);
+            match serde_json::from_value(row) {
+                Ok(row) => all.rows.push(row),
+                Err(_) if ODD_MAX <= all.odd.len() => {}
+                Err(error) => all.odd.push(OddRow { symbol, reason: error.to_string() }),
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// One instrument as a venue publishes it.
@@ -119,6 +194,8 @@ pub enum ListError {
 /// # Errors
 /// [`ListError::Unexpected`] with the place of the first difference.
 pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ListError> {
+    // A byte order mark says nothing, and JSON does not have it.
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     serde_json::from_slice(body).map_err(|error| ListError::Unexpected(error.to_string()))
 }
 

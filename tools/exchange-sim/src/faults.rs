@@ -94,6 +94,16 @@ pub enum FaultKind {
     Shutdown,
 }
 
+impl FaultKind {
+    /// Returns the symbol that it concerns, if it concerns one.
+    pub(crate) fn symbol(&self) -> Option<&str> {
+        if let FaultKind::Die(symbol) | FaultKind::RefuseForEver(symbol) = self {
+            return Some(symbol);
+        }
+        None
+    }
+}
+
 impl FromStr for Fault {
     type Err = SimError;
 
@@ -156,6 +166,7 @@ fn kind_of(text: &str) -> Option<FaultKind> {
         ("unreadable", None) => Some(FaultKind::Unreadable),
         ("drop-one", None) => Some(FaultKind::DropOne),
         ("lag", Some(value)) => duration_of(value).map(FaultKind::Lag),
+        ("die" | "refuse-for-ever", Some("")) => None,
         ("die", Some(symbol)) => Some(FaultKind::Die(symbol.to_owned())),
         ("refuse-for-ever", Some(symbol)) => Some(FaultKind::RefuseForEver(symbol.to_owned())),
         ("shutdown", None) => Some(FaultKind::Shutdown),
@@ -172,6 +183,11 @@ pub(crate) struct Armed {
 }
 
 impl Armed {
+    /// Returns the symbol that it concerns, if it concerns one.
+    pub(crate) fn symbol(&self) -> Option<&str> {
+        self.kind.symbol()
+    }
+
     pub(crate) fn new(fault: &Fault) -> Armed {
         Armed { kind: fault.kind.clone(), moment: fault.moment, fired: 0 }
     }
@@ -252,6 +268,8 @@ mod tests {
             ("binance:every=0:drop", "after=N"),
             ("binance:after=1:explode", "zero-size"),
             ("binance:after=1:skip", "skip=K"),
+            ("binance:after=1:die=", "die=SYMBOL"),
+            ("binance:after=1:refuse-for-ever=", "refuse-for-ever=SYMBOL"),
         ] {
             let problem = text.parse::<Fault>().expect_err(text).to_string();
             assert!(problem.contains(hint) && problem.contains(text), "{problem}");

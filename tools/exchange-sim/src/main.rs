@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use exchange_sim::{Clock, Options, Simulator, Source, Stats, venue_path};
+use exchange_sim::{Clock, Options, SimError, Simulator, Source, Stats, venue_path};
 
 use crate::command_line::Arguments;
 
@@ -40,7 +40,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("error: {problem:#}");
-            ExitCode::FAILURE
+            // Only the source knows whether it has the symbols of faults and listings.
+            let is_argument = matches!(problem.downcast_ref(), Some(SimError::Option(_)));
+            if is_argument { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 
 use crate::duration::nanos;
+use crate::error::SimError;
 use crate::faults::{Armed, FaultKind};
 use crate::feed::Listed;
-use crate::listing::{self, Listing};
+use crate::listing::{self, Listing, unknown_symbol};
 use crate::options::Options;
 use crate::rest::RestInstrument;
 use crate::stats::{Occasion, VenueStats, Written};
@@ -58,6 +59,8 @@ pub(crate) struct Topic {
     pub(crate) sent_ns: u64,
     symbol: String,
     is_listed: bool,
+    /// Whether a fault refuses its subscriptions.
+    is_refused: bool,
     /// Whether a fault lets nothing be sent.
     pub(crate) is_dead: bool,
     /// Numbers of digits after the point of a price and of a size.
@@ -114,7 +117,11 @@ impl Market {
     }
 
     /// Adds the instruments of the source that this venue lists. `index` is that of the venue.
-    pub(crate) fn list(&mut self, listed: &[Listed], index: usize) {
+    ///
+    /// # Errors
+    ///
+    /// If a fault or a listing is about a symbol that the venue does not have.
+    pub(crate) fn list(&mut self, listed: &[Listed], index: usize) -> Result<(), SimError> {
         self.is_listed = !listed.is_empty();
         for instrument in listed {
             let here = instrument.symbols.iter().find(|(venue, _)| *venue == index);
@@ -131,7 +138,18 @@ impl Market {
             let row = here.map(|(_, symbol)| RestInstrument::of(&instrument.name, symbol, places));
             self.instruments.extend(row);
         }
-        listing::change(&mut self.instruments, &self.changes.iter().collect::<Vec<_>>());
+        self.check_faults()?;
+        listing::change(&mut self.instruments, &self.changes.iter().collect::<Vec<_>>())
+    }
+
+    fn check_faults(&self) -> Result<(), SimError> {
+        let known: Vec<&str> = self.instruments.iter().map(|it| it.symbol.as_str()).collect();
+        let is_known = |symbol: &&str| known.iter().any(|it| it.eq_ignore_ascii_case(symbol));
+        let unknown = self.armed.iter().filter_map(Armed::symbol).find(|symbol| !is_known(symbol));
+        match unknown {
+            Some(symbol) => Err(unknown_symbol("fault", self.venue.name(), symbol, &known)),
+            None => Ok(()),
+        }
     }
 
     /// Returns the body of the answer to a REST request, if there is such a path.
@@ -264,7 +282,15 @@ impl Market {
 
     /// Lets a symbol be subscribed no longer.
     pub(crate) fn delist(&mut self, symbol: &str) {
-        self.topics_of(symbol).for_each(|topic| topic.is_listed = false);
+        for topic in self.topics_of(symbol) {
+            (topic.is_listed, topic.is_refused) = (false, true);
+        }
+    }
+
+    /// Returns whether a fault refuses subscriptions of a topic. Venues that acknowledge whatever
+    /// they do not know need to be told.
+    pub(crate) fn refuses(&self, name: &str) -> bool {
+        self.ids.get(name).is_some_and(|id| self.topics[*id].is_refused)
     }
 
     fn topics_of(&mut self, symbol: &str) -> impl Iterator<Item = &mut Topic> {
@@ -349,7 +375,8 @@ mod tests {
         let mut market = Market::new(venue, options);
         let symbols = vec![(0, venue.symbol("BTC/USDT"))];
         let name = "BTC/USDT".to_owned();
-        market.list(&[Listed { name, price_places: 2, size_places: 5, symbols }], 0);
+        let listed = [Listed { name, price_places: 2, size_places: 5, symbols }];
+        market.list(&listed, 0).expect("known symbols");
         market
     }
 
@@ -425,7 +452,7 @@ mod tests {
         assert!(market.knows("bbo-tbt:BTC-USDT"));
         market.topic("bbo-tbt:ETH-USDT");
         assert!(!market.knows("bbo-tbt:ETH-USDT"));
-        market.list(&[], 0);
+        market.list(&[], 0).expect("no symbols");
         assert!(market.knows("bbo-tbt:ETH-USDT"));
     }
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::SimError;
-use crate::faults::Fault;
+use crate::faults::{Fault, FaultKind};
 use crate::frames::FramesOptions;
 use crate::listing::Listing;
 use crate::model::ModelOptions;
@@ -83,7 +83,7 @@ impl Default for Options {
 
 impl Options {
     /// Returns an error if no venue is given, a venue is unknown or given twice, a fault or a listing
-    /// names a venue that is not served, or the speed is out of range.
+    /// names a venue that is not served, a fault is nothing that the venue does, or the speed is out of range.
     pub(crate) fn check(&self) -> Result<(), SimError> {
         if self.venues.is_empty() {
             return Err(SimError::Option("no venue is given; give at least one".to_owned()));
@@ -101,6 +101,16 @@ impl Options {
         for venue in faulty.chain(self.listings.iter().map(|listing| &listing.venue)) {
             if !seen.contains(venue.as_str()) {
                 return Err(SimError::Venue(venue.clone()));
+            }
+        }
+        for Fault { venue, kind, .. } in &self.faults {
+            let announces = || venues::by_name(venue).and_then(|it| it.shutdown(0)).is_some();
+            if *kind == FaultKind::Shutdown && !announces() {
+                return Err(SimError::Option(format!(
+                    "fault for {venue}: it does not announce the end of a connection; use close, or \
+                     one of {}",
+                    venues::announcing().join(", ")
+                )));
             }
         }
         match self.speed {

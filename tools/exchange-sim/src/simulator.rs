@@ -152,7 +152,7 @@ fn markets(options: &Options, listed: &[Listed]) -> Result<Vec<Market>, SimError
     let market = |(index, at): (usize, &VenueAt)| {
         let venue = venues::by_name(&at.name).ok_or_else(|| SimError::Venue(at.name.clone()))?;
         let mut market = Market::new(venue, options);
-        market.list(listed, index);
+        market.list(listed, index)?;
         Ok(market)
     };
     options.venues.iter().enumerate().map(market).collect()

@@ -129,6 +129,13 @@ pub(crate) enum Action {
     Combine(bool),
 }
 
+impl Action {
+    /// Returns the topic that it starts sending, if it does.
+    pub(crate) fn subscribed(&self) -> Option<&str> {
+        if let Action::Subscribe(topic) = self { Some(topic) } else { None }
+    }
+}
+
 /// The prices and sizes of a quote, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Texts {

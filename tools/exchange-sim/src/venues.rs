@@ -25,6 +25,12 @@ pub fn venue_names() -> Vec<&'static str> {
     VENUES.iter().map(|venue| venue.name()).collect()
 }
 
+/// Returns the names of the venues that announce the end of a connection.
+pub(crate) fn announcing() -> Vec<&'static str> {
+    let announces = |venue: &&&dyn Venue| venue.shutdown(0).is_some();
+    VENUES.iter().filter(announces).map(|venue| venue.name()).collect()
+}
+
 /// Returns the symbol of the canonical instrument `BASE/QUOTE` on a venue, or `None` if the venue
 /// is not known.
 #[must_use]

@@ -21,6 +21,18 @@ fn bad_arguments_exit_with_two_and_say_why() {
         (&["--rate", "0"], "quotes/s"),
         (&["--speed", "fast"], "expected a factor such as x1, x10 or 0.5, or max"),
         (&["--nonsense"], "--nonsense"),
+        (
+            &["--fault", "binance:after=1:die=NOPEUSDT"],
+            "fault for binance: it has no symbol NOPEUSDT; the source has, for example, BTCUSDT, ",
+        ),
+        (&["--fault", "okx:after=1:refuse-for-ever=BTCUSDT"], "did you mean BTC-USDT?"),
+        (&["--fault", "okx:after=1:die="], "die=SYMBOL"),
+        (
+            &["--fault", "bybit:after=1:shutdown"],
+            "it does not announce the end of a connection; use close, or one of binance, ",
+        ),
+        (&["--listing", "okx:BTCUSDT:halted"], "it has no symbol BTCUSDT; did you mean BTC-USDT?"),
+        (&["--listing", "okx:BTC-USDT:tick=abc"], "STEP is a number such as 0.01"),
     ] {
         let (code, _, stderr) = run(arguments);
         assert_eq!(code, Some(2), "{arguments:?}");

@@ -340,17 +340,17 @@ fn wrong_messages_come_between_good_ones() {
 
 #[test]
 fn an_end_is_announced_where_the_venue_has_words_for_it() {
-    for (venue, words) in [
-        ("binance", Some("serverShutdown")),
-        ("binance-usdm", Some("serverShutdown")),
-        ("okx", Some("64008")),
-        ("bybit", None),
-    ] {
+    for (venue, words) in
+        [("binance", "serverShutdown"), ("binance-usdm", "serverShutdown"), ("okx", "64008")]
+    {
         let (texts, _, _) = with_fault(venue, "shutdown", false);
-        let said = |words: &str| texts.iter().filter(|text| text.contains(words)).count();
-        assert_eq!(words.map_or(1, said), 1, "{venue}");
-        assert_eq!(texts.len(), 60 + usize::from(words.is_some()), "{venue}");
+        let said = texts.iter().filter(|text| text.contains(words)).count();
+        assert_eq!((said, texts.len()), (1, 61), "{venue}");
     }
+    let faults = vec!["bybit:after=20:shutdown".parse().expect("a fault")];
+    let problem = Simulator::start(Options { faults, ..held(&["bybit"], 60) });
+    let problem = problem.expect_err("bybit has no words for it").to_string();
+    assert!(problem.contains("use close"), "{problem}");
 }
 
 #[test]
@@ -400,6 +400,33 @@ fn a_refused_subscription_has_no_effect() {
         assert!(["error", "\"success\":false"].iter().any(|sign| reply.contains(sign)), "{reply}");
         assert_eq!(simulator.stats().subscriptions(), 0);
         subscribe(&simulator, venue, &mut client);
+    }
+}
+
+#[test]
+fn a_symbol_that_is_refused_for_ever_is_refused_each_time_and_no_other() {
+    for venue in venue_names() {
+        let symbol = venue_symbol(venue, "BTC/USDT").expect("a known venue");
+        let fault = format!("{venue}:after=0:refuse-for-ever={symbol}").parse().expect("a fault");
+        let options =
+            Options { hold: false, limit: Some(0), faults: vec![fault], ..held(&[venue], 0) };
+        let simulator = start(options);
+        assert!(simulator.wait_until(LONG, |stats| stats.venue(venue).faults == 1));
+        let mut client = open(&simulator, venue);
+        let mut ask = |coin: &str| {
+            let request = match venue {
+                "bybit" => r#"{"op":"subscribe","args":["orderbook.1.COINUSDT"]}"#,
+                "okx" => {
+                    r#"{"op":"subscribe","args":[{"channel":"bbo-tbt","instId":"COIN-USDT"}]}"#
+                }
+                _ => r#"{"method":"SUBSCRIBE","params":["coinusdt@bookTicker"],"id":1}"#,
+            };
+            client.say(&request.replace("COIN", coin).replace("coin", &coin.to_lowercase()));
+            let reply = client.hear();
+            ["\"error\"", "\"success\":false"].iter().any(|sign| reply.contains(sign))
+        };
+        assert_eq!(["BTC", "BTC", "ETH"].map(&mut ask), [true, true, false], "{venue}");
+        assert!(simulator.wait_until(LONG, |stats| stats.subscriptions() == 1), "{venue}");
     }
 }
 

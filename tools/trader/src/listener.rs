@@ -15,6 +15,7 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::error::ProtocolError;
+use tungstenite::http::Response;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
@@ -26,6 +27,8 @@ const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
 const SILENCE_MAX: Nanos = 40 * SECOND;
 /// Kept small because tungstenite zeroes its buffer before every read.
 const READ_BUFFER_BYTES: usize = 16 * 1024;
+/// Maximum length of what is repeated of an HTTP answer, characters.
+const REFUSAL_MAX: usize = 200;
 /// Maximum length of a message. The longest is `hello`, with some 100 bytes for an instrument.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
@@ -151,8 +154,8 @@ impl SpreadListener {
     fn lose(&mut self, loss: &Loss, out: &mut Vec<Record>) -> News {
         if let Some(connection) = self.connection.take() {
             self.doubted += sum(connection.client.doubts());
-            // The gap has the time of the last record, because that is the last thing known.
-            out.push(Gap::new(connection.client.newest(), 0).into());
+            // What is open has lasted until now, as far as anybody knows.
+            out.push(Gap::new(connection.client.latest(self.clock.now()), 0).into());
         }
         let (why, refused) = match loss {
             Loss::Failed(error) => (format!("{error:#}"), false),
@@ -185,8 +188,9 @@ impl Connection {
                 return self.client.take(&text, now, out).map(Some).map_err(Loss::Refused);
             }
             Ok(Message::Close(frame)) => return Err(Loss::Failed(closed(frame.as_ref()))),
+            Ok(Message::Binary(bytes)) => return Err(Loss::Refused(Fault::Binary(bytes.len()))),
             // tungstenite answers pings at the next read.
-            Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_)) => {
+            Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {
                 self.seen_at = now;
             }
             Err(Error::Io(error)) if is_timeout(error.kind()) => {
@@ -195,7 +199,8 @@ impl Connection {
                     return Err(Loss::Failed(silence));
                 }
             }
-            Err(error) => return Err(Loss::Failed(error.into())),
+            // Its text has that of its source.
+            Err(error) => return Err(Loss::Failed(anyhow!("{error}"))),
         }
         self.client.check(now).map(|()| None).map_err(Loss::Refused)
     }
@@ -203,6 +208,9 @@ impl Connection {
 
 fn closed(frame: Option<&tungstenite::protocol::CloseFrame>) -> anyhow::Error {
     match frame {
+        Some(frame) if frame.reason.is_empty() => {
+            anyhow!("closed by the server: {}", frame.code)
+        }
         Some(frame) => anyhow!("closed by the server: {} {}", frame.code, frame.reason),
         None => anyhow!("closed by the server"),
     }
@@ -297,6 +305,9 @@ fn not_open<R: tungstenite::handshake::HandshakeRole>(
             "{url} does not speak {PROTOCOL} ({error}); use the program of the engine's own \
              version, or the address of an engine's broadcast"
         )),
+        HandshakeError::Failure(Error::Http(answer)) => {
+            Loss::Failed(anyhow!("cannot open a WebSocket at {url}: {}", refusal(answer)))
+        }
         HandshakeError::Failure(error) => {
             Loss::Failed(anyhow!("cannot open a WebSocket at {url}: {error}"))
         }
@@ -304,6 +315,19 @@ fn not_open<R: tungstenite::handshake::HandshakeRole>(
             "cannot open a WebSocket at {url}: no whole answer within {} s",
             HANDSHAKE_PATIENCE.as_secs()
         )),
+    }
+}
+
+/// Returns the status of an HTTP answer, and the beginning of the sentence that comes with it.
+fn refusal(answer: &Response<Option<Vec<u8>>>) -> String {
+    let body = answer.body().as_deref().unwrap_or_default();
+    let text = String::from_utf8_lossy(body);
+    match text.trim() {
+        "" => format!("HTTP {}", answer.status()),
+        text => {
+            let told: String = text.chars().take(REFUSAL_MAX).collect();
+            format!("HTTP {}: {told}", answer.status())
+        }
     }
 }
 

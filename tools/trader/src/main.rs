@@ -16,7 +16,8 @@
 //! opened and closed it.
 //!
 //! It follows the broadcast with the reference client (`spreadwire_market::client`). Spreads that
-//! are too old, come amid a snapshot, or have a leg that is not live are not acted on. If the server
+//! are too old, come amid a snapshot, have a leg that is not live, or a net beyond `--max-net-bps`
+//! are not acted on, which is told once on each connection. If the server
 //! sends something that cannot be right, the trader closes what is open, says what it was, and
 //! connects again, in pauses that grow until a connection has been in step for 10 s.
 //!
@@ -35,6 +36,7 @@ use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::escape::escape;
 use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Kind, Record};
+use spreadwire_market::spread::{self, MAX_NETS_BPS};
 use spreadwire_market::{opportunity, recommendations};
 use std::io::Write;
 use std::path::PathBuf;
@@ -59,7 +61,7 @@ struct Arguments {
     /// Address of the broadcast server.
     #[arg(long, default_value = "ws://127.0.0.1:8181")]
     url: String,
-    /// The engine's configuration; its [decision] section is used.
+    /// The engine's configuration; its section [decision] and its calculator.max_net_bps are used.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// A reviewed file of the analyzer. Only its enabled pairs open, each at its own thresholds,
@@ -79,6 +81,10 @@ struct Arguments {
     /// this host and the engine's.
     #[arg(long, value_name = "MS", default_value_t = 1000)]
     max_age_ms: u64,
+    /// A net spread further from zero than this is taken for a mistake and not acted on; 0 for no
+    /// limit. Overrides the configuration's `calculator.max_net_bps`.
+    #[arg(long, value_name = "BPS")]
+    max_net_bps: Option<f64>,
     /// Instruments to decide on, overrides the configuration; may be given several times.
     #[arg(long = "instrument", value_name = "NAME")]
     instruments: Vec<String>,
@@ -118,8 +124,8 @@ enum Ended {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let clock = Clock::host();
-    let rule = match rule(&arguments, clock.now()) {
-        Ok(rule) => rule,
+    let (rule, max_net) = match rule(&arguments, clock.now()) {
+        Ok(both) => both,
         Err(error) => {
             eprintln!("trader: {error:#}");
             return ExitCode::from(2);
@@ -132,7 +138,9 @@ fn main() -> ExitCode {
         eprintln!("trader: --url {:?}: expected ws://host:port", arguments.url);
         return ExitCode::from(2);
     }
-    match run(&arguments, rule, &clock) {
+    let max_age = arguments.max_age_ms.saturating_mul(MILLI);
+    let limits = Limits { max_age, max_net, ..Limits::default() };
+    match run(&arguments, rule, limits, &clock) {
         Ok(Ended::Stopped) => ExitCode::SUCCESS,
         Ok(Ended::OtherProtocol) => ExitCode::from(OTHER_PROTOCOL),
         Err(error) => {
@@ -142,7 +150,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<Ended> {
+fn run(arguments: &Arguments, rule: Rule, limits: Limits, clock: &Clock) -> anyhow::Result<Ended> {
     let end = arguments.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -150,8 +158,6 @@ fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<Ended
     }
     let end = end
         .map(|end| clock.now().saturating_add(u64::try_from(end.as_nanos()).unwrap_or(Nanos::MAX)));
-    let max_age = arguments.max_age_ms.saturating_mul(MILLI);
-    let limits = Limits { max_age, ..Limits::default() };
     let mut listener = SpreadListener::new(arguments.url.clone(), limits, clock.clone());
     let mut session = Session::new(rule, arguments.json);
     let mut ended = Ended::Stopped;
@@ -172,7 +178,7 @@ fn run(arguments: &Arguments, rule: Rule, clock: &Clock) -> anyhow::Result<Ended
             eprintln!("{}", doubt.advice());
         }
     }
-    session.end(listener.doubted())?;
+    session.end(listener.doubted(), clock.now())?;
     Ok(ended)
 }
 
@@ -221,9 +227,9 @@ impl Session {
         }
     }
 
-    /// Closes what is open and prints the summary.
-    fn end(&mut self, doubted: u64) -> anyhow::Result<()> {
-        self.trader.stop(&mut self.events);
+    /// Closes what is open at `now` and prints the summary.
+    fn end(&mut self, doubted: u64, now: Nanos) -> anyhow::Result<()> {
+        self.trader.stop(now, &mut self.events);
         self.print()?;
         let Tally { spreads, opened, closed, gaps, connections, refused } = self.tally;
         eprintln!(
@@ -265,13 +271,15 @@ impl Tally {
     }
 }
 
-/// Returns the rule for the arguments, as of `now`, ns since 1970 UTC.
-fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<Rule> {
+/// Returns the rule for the arguments, as of `now`, ns since 1970 UTC, and the bound of the nets
+/// that are believed, a fraction.
+fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<(Rule, f64)> {
     let mut problems = Vec::new();
-    let decision = match &arguments.config {
-        Some(path) => config::read(path, &mut problems).unwrap_or_default().decision,
-        None => config::Decision::default(),
+    let config = match &arguments.config {
+        Some(path) => config::read(path, &mut problems).unwrap_or_default(),
+        None => config::Config::default(),
     };
+    let (decision, calculator) = (config.decision, config.calculator);
     let file = arguments.recommendations.as_ref().or(decision.recommendations.as_ref());
     let recommendations = file.and_then(|file| match recommendations::read(file, now) {
         Ok(all) => Some(all),
@@ -306,5 +314,12 @@ fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<Rule> {
     if !rule.entry_bps.is_finite() || !ordered {
         bail!("the exit, {} bp, is above the entry, {} bp", rule.exit_bps, rule.entry_bps);
     }
-    Ok(rule)
+    let max_net_bps = arguments.max_net_bps.unwrap_or(calculator.max_net_bps);
+    if !MAX_NETS_BPS.contains(&max_net_bps) {
+        let (min, max) = (MAX_NETS_BPS.start(), MAX_NETS_BPS.end());
+        bail!(
+            "max_net_bps: {max_net_bps} is outside its bounds; choose {min} to {max}, 0 for no limit"
+        );
+    }
+    Ok((rule, spread::max_net(max_net_bps)))
 }

@@ -118,10 +118,10 @@ impl Trader {
         }
     }
 
-    /// Closes all open opportunities at the end.
-    pub fn stop(&mut self, out: &mut Vec<Record>) {
+    /// Closes all open opportunities at the end, at `now`, ns since 1970 UTC.
+    pub fn stop(&mut self, now: Nanos, out: &mut Vec<Record>) {
         if let Some(maker) = &mut self.maker {
-            maker.close_all(CloseReason::Stopped, self.last_ts, out);
+            maker.close_all(CloseReason::Stopped, self.last_ts.max(now), out);
         }
     }
 

@@ -6,11 +6,12 @@
 use serde_json::{Value, json};
 use spreadwire_market::client::{Heard, Limits, PROOF};
 use spreadwire_market::clock::{Clock, MILLI, Nanos, SECOND};
-use spreadwire_market::record::{Gap, Record};
+use spreadwire_market::record::{Closed, Gap, Record};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use trader::{News, SpreadListener};
+use trader::{News, Rule, SpreadListener, Trader};
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -20,6 +21,8 @@ const START: Nanos = 1_700_000_000 * SECOND;
 /// Number of calls of `listen` after which a test gives up: half a minute.
 const CALLS_MAX: usize = 300;
 
+/// In a script, stands for the time at which the message is sent.
+const NOW: &str = "now";
 /// Maximum number of scripts of a test.
 const SCRIPTS_MAX: usize = 12;
 
@@ -29,11 +32,15 @@ enum Connection {
     Says(Vec<Value>),
     /// Says these and closes the connection for this reason.
     Closes(Vec<Value>, &'static str),
+    /// Says these, and then sends this as a binary message.
+    SaysBinary(Vec<Value>, &'static [u8]),
+    /// Answers the upgrade with this text.
+    Answers(&'static str),
     /// Answers the upgrade with this subprotocol, or with none.
     Chooses(Option<&'static str>),
 }
 
-use Connection::{Chooses, Closes, Says};
+use Connection::{Answers, Chooses, Closes, Says, SaysBinary};
 
 /// Accepts one connection for each script and then no more.
 fn serve(listener: &TcpListener, scripts: Vec<Connection>, accepted: &AtomicUsize) {
@@ -56,9 +63,11 @@ impl Drop for Release {
 }
 
 fn follow(socket: TcpStream, script: Connection) {
-    let (messages, end) = match script {
+    let (messages, last) = match script {
         Says(messages) => (messages, None),
-        Closes(messages, why) => (messages, Some(why)),
+        SaysBinary(messages, bytes) => (messages, Some(Message::binary(bytes))),
+        Closes(messages, why) => (messages, Some(close(why))),
+        Answers(text) => return answer(socket, text),
         Chooses(subprotocol) => {
             // The client leaves during the handshake or right behind it.
             if let Ok(mut client) = upgraded(socket, subprotocol) {
@@ -69,17 +78,34 @@ fn follow(socket: TcpStream, script: Connection) {
     };
     let Ok(mut client) = upgraded(socket, Some("spreadwire.v1.json")) else { return };
     for message in messages {
-        if client.send(Message::text(message.to_string())).is_err() {
+        let now = Clock::host().now().to_string();
+        let text = message.to_string().replace(&format!("\"{NOW}\""), &now);
+        if client.send(Message::text(text)).is_err() {
             return;
         }
     }
-    if let Some(why) = end {
-        let frame = CloseFrame { code: CloseCode::Policy, reason: why.into() };
-        if client.close(Some(frame)).is_err() {
-            return;
-        }
+    if last.is_some_and(|last| client.send(last).is_err()) {
+        return;
     }
     while client.read().is_ok() {}
+}
+
+/// Returns a close for this reason; without one, it is an ordinary close.
+fn close(why: &'static str) -> Message {
+    let code = if why.is_empty() { CloseCode::Normal } else { CloseCode::Policy };
+    Message::Close(Some(CloseFrame { code, reason: why.into() }))
+}
+
+fn answer(mut socket: TcpStream, text: &str) {
+    let mut request = Vec::new();
+    let mut bytes = [0; 1024];
+    while !request.ends_with(b"\r\n\r\n") {
+        match socket.read(&mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(count) => request.extend_from_slice(&bytes[..count]),
+        }
+    }
+    socket.write_all(text.as_bytes()).unwrap();
 }
 
 #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
@@ -110,7 +136,8 @@ fn good_hello() -> Value {
     hello("spreadwire.v1", "a")
 }
 
-fn snapshot(ts: Nanos) -> Value {
+fn snapshot(ts: impl Into<Value>) -> Value {
+    let ts = ts.into();
     let state = |venue: &str| {
         json!({
             "venue": venue, "instrument": "X/Y", "state": "live", "reason": "quote", "ts_recv": ts,
@@ -122,7 +149,8 @@ fn snapshot(ts: Nanos) -> Value {
     })
 }
 
-fn spread(seq: u64, ts: Nanos, sell_px: &str) -> Value {
+fn spread(seq: u64, ts: impl Into<Value>, sell_px: &str) -> Value {
+    let ts = ts.into();
     json!({
         "type": "spread", "seq": seq, "instrument": "X/Y", "buy_venue": "a", "sell_venue": "b",
         "buy_px": "100", "sell_px": sell_px, "buy_sz": "1", "sell_sz": "1", "gross_bps": 0,
@@ -133,12 +161,16 @@ fn spread(seq: u64, ts: Nanos, sell_px: &str) -> Value {
 /// Runs the binary against the scripts until it ends by itself. Returns its output and the number
 /// of connections that it made.
 fn run(scripts: Vec<Connection>) -> (Output, usize) {
+    run_with(&[], scripts)
+}
+
+fn run_with(more: &[&str], scripts: Vec<Connection>) -> (Output, usize) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let (url, accepted) = (url(address), AtomicUsize::new(0));
     // A trader that does not end by itself is stopped, and the test fails by its exit code.
     let rest = "--entry-bps 20 --exit-bps 5 --cooldown-ms 0 --max-age-ms 60000 --for 30".split(' ');
-    let arguments = ["--url", &url].into_iter().chain(rest);
+    let arguments = ["--url", &url].into_iter().chain(rest).chain(more.iter().copied());
     std::thread::scope(|scope| {
         let _release = Release(address);
         scope.spawn(|| serve(&listener, scripts, &accepted));
@@ -205,13 +237,12 @@ fn what_a_peer_says_reaches_the_terminal_escaped_or_not_at_all() {
 
 #[test]
 fn a_refusal_closes_what_is_open_and_is_told_and_counted_once() {
-    let now = Clock::host().now();
-    let begin = || vec![good_hello(), snapshot(now), spread(1, now, "101")];
+    let begin = || vec![good_hello(), snapshot(NOW), spread(1, NOW, "101")];
     let then = |more: Vec<Value>| Says([begin(), more].concat());
-    let many: Vec<Value> = (2..500).map(|seq| spread(seq, now, "-1")).collect();
+    let many: Vec<Value> = (2..500).map(|seq| spread(seq, NOW, "-1")).collect();
     let (output, connections) = run(vec![
         then(many),
-        then(vec![spread(1000, now, "102")]),
+        then(vec![spread(1000, NOW, "102")]),
         Closes(begin(), "enough"),
         Says(vec![hello("spreadwire.v2", "a")]),
     ]);
@@ -271,6 +302,82 @@ fn nothing_opens_amid_a_snapshot_on_what_is_old_or_where_a_state_is_not_known() 
     assert!(errors.ends_with("1 refused, 4 messages not acted on\n"), "{errors}");
 }
 
+#[test]
+fn what_was_not_asked_for_is_refused_and_closes_what_is_open() {
+    let begin = || vec![good_hello(), snapshot(NOW), spread(1, NOW, "101")];
+    let then = |message: Value| Says([begin(), vec![message, spread(2, NOW, "102")]].concat());
+    let (output, _) = run(vec![
+        then(json!({"type": "unsubscribed", "ids": ["default"]})),
+        then(json!({"type": "subscribed", "id": "evil"})),
+        SaysBinary(begin(), b"\x02\x01garbage"),
+        Says(vec![hello("spreadwire.v2", "a")]),
+    ]);
+    let (printed, errors) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(printed.matches("opened").count(), 3, "{printed}");
+    assert_eq!(printed.matches(", gap\n").count(), 3, "{printed}");
+    for told in [
+        "the server answers \"unsubscribed\", and nothing was asked; retrying",
+        "the server answers \"subscribed\", and nothing was asked; retrying",
+        "a binary message of 9 bytes came, and spreadwire.v1.json has only texts; retrying",
+    ] {
+        assert!(errors.contains(told), "{told}: {errors}");
+    }
+}
+
+#[test]
+fn the_servers_reasons_are_told_whole_and_once() {
+    let long = "x".repeat(17 * 1024 * 1024);
+    let (output, _) = run(vec![
+        Closes(vec![good_hello()], ""),
+        Answers("HTTP/1.1 503 Full\r\nContent-Length: 29\r\n\r\n1000 clients are served\x1b[31m\n"),
+        Answers("HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n"),
+        Says(vec![json!({"type": "hello", "x": long})]),
+        Says(vec![hello("spreadwire.v2", "a")]),
+    ]);
+    let errors = text(&output.stderr);
+    for told in [
+        "closed by the server: 1000; retrying",
+        ": HTTP 503 Service Unavailable: 1000 clients are served\\u{1b}[31m; retrying",
+        ": HTTP 404 Not Found; retrying",
+    ] {
+        assert!(errors.contains(told), "{told}: {errors}");
+    }
+    assert_eq!(errors.matches("Message too long").count(), 1, "{errors}");
+}
+
+#[test]
+fn a_net_beyond_the_limit_opens_nothing_is_told_once_and_can_be_allowed() {
+    let now = Clock::host().now();
+    let scripts = || {
+        vec![
+            Says(vec![
+                good_hello(),
+                snapshot(now),
+                spread(1, now, "60000"),
+                spread(2, now, "60001"),
+                hello("spreadwire.v2", "a"),
+            ]),
+            Says(vec![hello("spreadwire.v2", "a")]),
+        ]
+    };
+    let (output, _) = run(scripts());
+    let (printed, errors) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(printed, "", "{errors}");
+    assert_eq!(errors.matches("a net beyond the limit").count(), 1, "{errors}");
+    assert!(errors.ends_with("2 messages not acted on\n"), "{errors}");
+    let (output, _) = run_with(&["--max-net-bps", "0"], scripts());
+    assert_eq!(text(&output.stdout).matches("opened").count(), 1);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.toml");
+    std::fs::write(&path, "[calculator]\nmax_net_bps = 0\n").unwrap();
+    let (output, _) = run_with(&["--config", path.to_str().unwrap()], scripts());
+    assert_eq!(text(&output.stdout).matches("opened").count(), 1, "as the engine is configured");
+    let (output, connections) = run_with(&["--max-net-bps", "NaN"], scripts());
+    let errors = text(&output.stderr);
+    assert_eq!((output.status.code(), connections), (Some(2), 0), "{errors}");
+    assert!(errors.contains("max_net_bps: NaN is outside its bounds; choose 0 to"), "{errors}");
+}
+
 /// A listener in virtual time.
 struct Virtual {
     clock: Clock,
@@ -310,6 +417,53 @@ impl Virtual {
         let News::Lost { why, refused, retry_in } = news else { panic!("{news:?}") };
         (why, refused, retry_in)
     }
+}
+
+#[test]
+fn what_is_open_has_lasted_until_the_stop_or_the_loss() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let accepted = AtomicUsize::new(0);
+    let scripts = vec![Says(vec![good_hello(), snapshot(START), spread(1, START, "101")])];
+    std::thread::scope(|scope| {
+        scope.spawn(|| serve(&listener, scripts, &accepted));
+        let _release = Release(address);
+        let mut at = Virtual::new(address);
+        let news = at.until(|news| matches!(news, News::Connected(_)));
+        let News::Connected(catalogue) = news else { panic!("{news:?}") };
+        at.until_in_step();
+        at.until_in_step();
+        let [mut stopped, mut lost] = [(); 2].map(|()| {
+            let mut trader = Trader::new(rule());
+            trader.connected(catalogue.clone());
+            trader.take(Heard::InStep, &at.records, &mut Vec::new());
+            trader
+        });
+        at.wait(6 * SECOND);
+        let mut events = Vec::new();
+        stopped.stop(at.clock.now(), &mut events);
+        assert_eq!(lifetimes(&events), [6 * SECOND]);
+
+        at.wait(42 * SECOND);
+        at.until_lost();
+        events.clear();
+        lost.take(Heard::CatchingUp, &at.records[at.records.len() - 1..], &mut events);
+        assert_eq!(lifetimes(&events), [48 * SECOND]);
+    });
+}
+
+fn rule() -> Rule {
+    Rule {
+        entry_bps: 20.0,
+        exit_bps: 5.0,
+        cooldown: 0,
+        instruments: vec!["*".to_owned()],
+        recommendations: None,
+    }
+}
+
+fn lifetimes(events: &[Record]) -> Vec<Nanos> {
+    events.iter().filter_map(Record::get::<Closed>).map(|c| c.ts_close - c.ts_open).collect()
 }
 
 #[test]

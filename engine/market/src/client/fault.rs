@@ -11,6 +11,7 @@ use crate::decimal::DecimalError;
 use crate::escape::escape;
 use crate::instrument::VENUES_MAX;
 use crate::named;
+use crate::spread::TAKER_FEES_BPS;
 
 /// Maximum number of a peer's characters that an error repeats.
 const REPEATED_MAX: usize = 80;
@@ -65,8 +66,11 @@ pub enum Fault {
         /// The scale.
         scale: u8,
     },
-    /// A taker fee beyond 1,000 bp on either side of zero, or no number.
-    #[error("the taker fee of {} is {fee_bps} bp; at most 1000 bp can be right", quoted(.venue))]
+    /// A taker fee outside [`TAKER_FEES_BPS`], which no engine accepts either.
+    #[error(
+        "the taker fee of {} is {fee_bps} bp; only {} to {} bp can be right", quoted(.venue),
+        TAKER_FEES_BPS.start(), TAKER_FEES_BPS.end()
+    )]
     Fee {
         /// The venue.
         venue: String,
@@ -157,6 +161,12 @@ pub enum Fault {
         /// Number of missed spreads.
         missed: u64,
     },
+    /// An answer to a request, although the application sets no filters and so asks for nothing.
+    #[error("the server answers \"{0}\", and nothing was asked")]
+    Unasked(&'static str),
+    /// A message that is not a text.
+    #[error("a binary message of {0} bytes came, and {PROTOCOL}.json has only texts")]
+    Binary(usize),
     /// There are more filters than a server allows.
     #[error("the server confirms more than {0} filters without a snapshot")]
     TooManyFilters(usize),
@@ -186,6 +196,8 @@ named! {
         Ahead => "ahead",
         /// The time is behind that of earlier messages by more than the limit.
         Behind => "behind",
+        /// The net spread is further from zero than the limit.
+        Implausible => "implausible",
         /// A leg of the spread is not known to be live, and the engine's broadcast has missed
         /// records, perhaps the leg's change of state.
         Unproven => "unproven",
@@ -210,6 +222,10 @@ impl Doubt {
             Doubt::Behind => {
                 "the server's times step back, and such spreads are not acted on; is the clock of \
                  its host right?"
+            }
+            Doubt::Implausible => {
+                "spreads with a net beyond the limit are taken for mistakes and not acted on; do \
+                 both venues trade the same asset, in the same unit?"
             }
             Doubt::Unproven => {
                 "the engine's broadcast missed records, so some legs are not known to be live; \

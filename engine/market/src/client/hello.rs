@@ -9,13 +9,11 @@ use crate::escape::is_printable;
 use crate::instrument::{
     Catalogue, Instrument, InstrumentId, Listing, VENUES_MAX, VenueId, VenueInfo,
 };
-use crate::spread::{BPS, FeeFactors};
+use crate::spread::{BPS, FeeFactors, TAKER_FEES_BPS};
 use std::collections::{HashMap, HashSet};
 
 /// Maximum length of a name, bytes.
 const NAME_BYTES_MAX: usize = 64;
-/// Maximum taker fee or rebate, basis points: 10 %, far beyond that of any venue.
-const FEE_BPS_MAX: f64 = 1000.0;
 /// Maximum number of ordered pairs of venues over all instruments. The tables of clients grow with
 /// it; at this size a decision takes 300 MB.
 const PAIRS_MAX: usize = 1 << 22;
@@ -56,7 +54,7 @@ impl Directory {
     fn add_venue(&mut self, id: VenueId, venue: HelloVenue) -> Result<(), Fault> {
         let HelloVenue { name, taker_fee_bps } = venue;
         check_name(&name)?;
-        if taker_fee_bps.is_nan() || FEE_BPS_MAX < taker_fee_bps.abs() {
+        if !TAKER_FEES_BPS.contains(&taker_fee_bps) {
             return Err(Fault::Fee { venue: name, fee_bps: taker_fee_bps });
         }
         if self.venues.insert(name.clone(), id).is_some() {

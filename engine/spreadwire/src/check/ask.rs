@@ -8,7 +8,7 @@
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use spreadwire_catalogue::Venue;
 use spreadwire_market::clock::{Clock, Nanos};
-use spreadwire_venues::instruments::{ListError, Listed};
+use spreadwire_venues::instruments::{ListError, Listed, OddRow};
 use std::collections::BTreeSet;
 use std::io::Read as _;
 use std::path::Path;
@@ -31,7 +31,14 @@ pub(crate) struct Answer {
     /// Address of the first page.
     pub(crate) url: String,
     /// Its instruments, or why there are none.
-    pub(crate) listed: Result<Vec<Listed>, Unanswered>,
+    pub(crate) listed: Result<Instruments, Unanswered>,
+}
+
+/// The instruments of a venue, from all its pages.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Instruments {
+    pub(crate) listed: Vec<Listed>,
+    pub(crate) odd: Vec<OddRow>,
 }
 
 /// Why a venue's instruments are not known.
@@ -45,7 +52,11 @@ pub(crate) enum Unanswered {
     Long,
     #[error("the list has more than {PAGES_MAX} pages, or a page leads back to an earlier one")]
     Pages,
-    #[error("it answered {status}{hints}: {sample}")]
+    #[error("the answer is no HTTP: {0}")]
+    NotHttp(String),
+    #[error("the list is empty")]
+    Empty,
+    #[error("it answered {status}{hints}{sample}")]
     Status { status: String, hints: String, sample: String },
     #[error("{reason}; it begins: {sample}")]
     List { reason: String, sample: String },
@@ -74,7 +85,8 @@ impl Unanswered {
                 }
                 Some(_) | None => "ask again later",
             },
-            Unanswered::List { .. } => {
+            Unanswered::Empty => "ask again later; a venue that trades lists its instruments",
+            Unanswered::List { .. } | Unanswered::NotHttp(_) => {
                 "check that rest_url is the venue's and that no proxy answers in its place"
             }
             Unanswered::CaFile(_) => "name a PEM file with the authority's certificate",
@@ -135,20 +147,22 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
-    fn ask(&self) -> Result<Vec<Listed>, Unanswered> {
+    fn ask(&self) -> Result<Instruments, Unanswered> {
         let list = self.venue.spec.instruments;
         let agents = self.agents()?;
-        let (mut listed, mut bytes_left) = (Vec::new(), BYTES_MAX);
+        let (mut all, mut bytes_left) = (Instruments::default(), BYTES_MAX);
         let (mut next, mut seen) = (String::new(), BTreeSet::new());
         while seen.insert(next.clone()) && seen.len() <= PAGES_MAX {
             let url = format!("{}{}{next}", self.venue.rest_url, list.path);
             let body = self.get(&agents, &url, bytes_left)?;
             bytes_left -= body.len();
             let page = (list.read)(&body).map_err(|error| unreadable(&error, &body))?;
-            listed.extend(page.listed);
+            all.listed.extend(page.listed);
+            all.odd.extend(page.odd);
             match page.next {
                 Some(more) => next = more,
-                None => return Ok(listed),
+                None if all.listed.is_empty() => return Err(Unanswered::Empty),
+                None => return Ok(all),
             }
         }
         Err(Unanswered::Pages)
@@ -179,7 +193,11 @@ impl Question<'_> {
         if !status.is_success() {
             let hints = hints(response.headers());
             let sample = self.body(response.body_mut(), SAMPLE_BYTES, true).unwrap_or_default();
-            let (status, sample) = (status.to_string(), sample_of(&sample));
+            let sample = match sample_of(&sample) {
+                sample if sample.trim().is_empty() => String::new(),
+                sample => format!(": {sample}"),
+            };
+            let status = status.to_string();
             return Err(Unanswered::Status { status, hints, sample });
         }
         self.body(response.body_mut(), bytes_max, false)
@@ -232,6 +250,9 @@ impl Question<'_> {
     fn unanswered(&self, error: &ureq::Error) -> Unanswered {
         if let ureq::Error::Timeout(_) = error {
             return Unanswered::Time(self.limit);
+        }
+        if let ureq::Error::Protocol(error) = error {
+            return Unanswered::NotHttp(escaped(&error.to_string()));
         }
         Unanswered::Connection(escaped(&error.to_string()))
     }

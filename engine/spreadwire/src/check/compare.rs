@@ -1,12 +1,13 @@
 //! Compares the instruments of a configuration with those that the venues list. It asks nobody.
 
-use super::ask::escaped;
+use super::ask::{Instruments, escaped};
 use serde::Serialize;
 use spreadwire_catalogue::Venue;
 use spreadwire_config::config::{self, Config};
 use spreadwire_market::instrument::{CanonicalName, Catalogue};
 use spreadwire_market::problem::Problem;
-use spreadwire_venues::instruments::{Listed, Step};
+use spreadwire_venues::instruments::{Listed, OddRow, Step};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -17,8 +18,12 @@ const NEAR: f64 = 0.85;
 #[derive(Debug, Default)]
 pub(crate) struct Directory {
     rows: BTreeMap<String, Listed>,
-    /// Symbols that it lists more than once; the last row counts.
+    /// Symbols that it lists more than once; the last row that trades counts, else the last.
     twice: BTreeSet<String>,
+    /// Why the row of a symbol cannot be read.
+    odd: BTreeMap<String, String>,
+    /// Why rows cannot be read whose symbol is not known either.
+    nameless: Vec<String>,
     /// Rows that are left out, because a name in them is not plain.
     pub(crate) left_out: usize,
 }
@@ -26,16 +31,35 @@ pub(crate) struct Directory {
 impl Directory {
     /// Makes a directory of what a venue lists. A row is left out if its symbol, base or quote is
     /// empty or has other characters than letters, digits and `-_.`.
-    pub(crate) fn new(listed: Vec<Listed>) -> Directory {
+    pub(crate) fn new(all: Instruments) -> Directory {
         let mut directory = Directory::default();
-        for row in listed {
+        for row in all.listed {
             if ![&row.symbol, &row.base, &row.quote].into_iter().all(|name| is_plain(name)) {
                 directory.left_out += 1;
-            } else if let Some(before) = directory.rows.insert(row.symbol.clone(), row) {
-                directory.twice.insert(before.symbol);
+            } else {
+                directory.add(row);
+            }
+        }
+        for OddRow { symbol, reason } in all.odd {
+            match symbol.filter(|symbol| is_plain(symbol)) {
+                Some(symbol) => _ = directory.odd.insert(symbol, reason),
+                None => directory.nameless.push(reason),
             }
         }
         directory
+    }
+
+    fn add(&mut self, row: Listed) {
+        match self.rows.entry(row.symbol.clone()) {
+            Entry::Vacant(place) => _ = place.insert(row),
+            Entry::Occupied(mut place) => {
+                self.twice.insert(row.symbol.clone());
+                // One that is halted says nothing against one that trades.
+                if row.halted.is_none() || place.get().halted.is_some() {
+                    place.insert(row);
+                }
+            }
+        }
     }
 
     /// Returns all rows in the order of their symbols.
@@ -75,6 +99,8 @@ pub(crate) enum Standing<'a> {
     Renamed(&'a Listed),
     /// The venue does not list it; the nearest symbol, if one is near.
     Unknown(Option<&'a Listed>),
+    /// The venue lists it, and its row cannot be read for this reason.
+    Unreadable(&'a str),
     /// The venue did not answer.
     NotAsked,
 }
@@ -84,7 +110,7 @@ impl<'a> Standing<'a> {
     pub(crate) fn row(self) -> Option<&'a Listed> {
         match self {
             Standing::Trades(row) | Standing::Halted(row) | Standing::Renamed(row) => Some(row),
-            Standing::Unknown(_) | Standing::NotAsked => None,
+            Standing::Unknown(_) | Standing::Unreadable(_) | Standing::NotAsked => None,
         }
     }
 
@@ -99,6 +125,7 @@ impl<'a> Standing<'a> {
             Standing::Halted(_) => "halted",
             Standing::Renamed(_) => "renamed",
             Standing::Unknown(_) => "unknown",
+            Standing::Unreadable(_) => "unreadable",
             Standing::NotAsked => "not asked",
         }
     }
@@ -121,7 +148,7 @@ pub(crate) struct Row {
     pub(crate) instrument: String,
     pub(crate) venue: String,
     pub(crate) symbol: String,
-    /// `trades`, `halted`, `renamed`, `unknown` or `not asked`.
+    /// `trades`, `halted`, `renamed`, `unknown`, `unreadable` or `not asked`.
     pub(crate) state: &'static str,
     /// The venue's word for a halt, or its symbol where it is another.
     pub(crate) detail: Option<String>,
@@ -136,6 +163,8 @@ pub(crate) struct Row {
 pub(crate) struct Findings {
     pub(crate) rows: Vec<Row>,
     pub(crate) problems: Vec<Problem>,
+    /// Instruments that could not be compared, because the venue's rows cannot be read.
+    pub(crate) unread: Vec<Problem>,
     /// What a person should know and need not correct.
     pub(crate) notes: Vec<Problem>,
 }
@@ -174,6 +203,7 @@ fn standing<'a>(
             Some(other) if other.halted.is_none() => Standing::Renamed(other),
             Some(_) | None => Standing::Halted(row),
         },
+        None if directory.odd.contains_key(symbol) => Standing::Unreadable(&directory.odd[symbol]),
         None => match directory.same_pair(name) {
             Some(other) => Standing::Renamed(other),
             None => Standing::Unknown(directory.nearest(symbol)),
@@ -219,11 +249,21 @@ fn venue_notes(
     let places = subjects.iter().flat_map(|subject| &subject.places);
     let own = places.filter(|(at, ..)| at.info.name == *name).map(|(_, symbol, _)| *symbol);
     for symbol in own.filter(|symbol| directory.twice.contains(*symbol)) {
-        note(format!("{name} lists {symbol} more than once"), "the last row was compared");
+        note(
+            format!("{name} lists {symbol} more than once"),
+            "the last row that trades was compared",
+        );
     }
     if 0 < directory.left_out {
         let reason =
             format!("{} rows of {name} have a name that is empty or not plain", directory.left_out);
+        note(reason, "they were left out");
+    }
+    let odd = directory.odd.values().chain(&directory.nameless);
+    if let Some(first) = odd.clone().next() {
+        let first = escaped(first);
+        let count = odd.count();
+        let reason = format!("rows of {name} are not as documented ({count}), as: {first}");
         note(reason, "they were left out");
     }
 }
@@ -261,7 +301,10 @@ impl Told<'_> {
             let detail = match standing {
                 Standing::Halted(row) => row.halted.as_deref().map(escaped),
                 Standing::Renamed(row) => Some(row.symbol.clone()),
-                Standing::Trades(_) | Standing::Unknown(_) | Standing::NotAsked => None,
+                Standing::Trades(_)
+                | Standing::Unknown(_)
+                | Standing::Unreadable(_)
+                | Standing::NotAsked => None,
             };
             self.findings.rows.push(Row {
                 instrument: written.name.clone(),
@@ -290,6 +333,15 @@ impl Told<'_> {
                     self.note("symbols", reason, "check that it is the same thing".to_owned());
                 }
                 Standing::Trades(_) | Standing::NotAsked => {}
+                Standing::Unreadable(why) => {
+                    let why = escaped(why);
+                    let reason = format!(
+                        "{venue_name} lists {symbol}, but its row is not as documented: {why}"
+                    );
+                    let remedy = "ask again later, and tell us if it stays so".to_owned();
+                    let problem = self.problem_of("symbols", reason, remedy);
+                    self.findings.unread.push(problem);
+                }
                 Standing::Halted(row) => {
                     let word = escaped(row.halted.as_deref().unwrap_or_default());
                     let reason = format!("{venue_name} does not trade {symbol} now ({word})");

@@ -17,6 +17,9 @@ use std::path::Path;
 /// The first line of every file that this program may replace.
 const HEAD: &str = "# Written by `spreadwire check --online`.";
 
+/// Most currencies that are named where one adds nothing.
+const QUOTES_TOLD: usize = 10;
+
 /// An instrument as it is written.
 #[derive(Debug)]
 struct Entry<'a> {
@@ -35,13 +38,23 @@ struct Entry<'a> {
 /// A venue that trades an instrument, with its row.
 type Trading<'a> = (&'a Venue, &'a Listed);
 
-/// Returns the text of the file, and the number of instruments in it. All venues must have answered.
+/// What is to be written.
+#[derive(Debug)]
+pub(crate) struct File {
+    pub(crate) text: String,
+    /// Number of its instruments.
+    pub(crate) count: usize,
+    /// What is told of each quote currency that added nothing.
+    pub(crate) added_nothing: Vec<String>,
+}
+
+/// Returns the file with all instruments of `quotes`. All venues must have answered.
 pub(crate) fn text(
     subjects: &[Subject<'_>],
     venues: &[Venue],
     directories: &[Option<Directory>],
     quotes: &[String],
-) -> (String, usize) {
+) -> File {
     let mut text = format!(
         "{HEAD} It is replaced when it is written again.\n\
          # The instruments that the configured venues trade, with decimals that hold every venue's tick\n\
@@ -56,9 +69,39 @@ pub(crate) fn text(
             }
         }
     }
-    entries.extend(of_quotes(subjects, venues, directories, quotes));
+    let mut added_nothing = Vec::new();
+    let again = |at: usize| quotes[..at].iter().any(|q| q.eq_ignore_ascii_case(&quotes[at]));
+    for (_, quote) in quotes.iter().enumerate().filter(|(at, _)| !again(*at)) {
+        let is_asked = |other: &str| quote.eq_ignore_ascii_case(other);
+        let before = entries.len();
+        entries.extend(of_quotes(subjects, venues, directories, &is_asked));
+        if entries.len() == before {
+            added_nothing.push(nothing(quote, subjects, venues, directories));
+        }
+    }
     entries.iter().for_each(|entry| entry.write(&mut text));
-    (text, entries.len())
+    File { text, count: entries.len(), added_nothing }
+}
+
+/// Says that a quote currency added nothing, and which ones would.
+fn nothing(
+    quote: &str,
+    subjects: &[Subject<'_>],
+    venues: &[Venue],
+    directories: &[Option<Directory>],
+) -> String {
+    let all = of_quotes(subjects, venues, directories, &|_| true);
+    let others = all.iter().filter_map(|entry| Some(CanonicalName::parse(&entry.name)?.quote));
+    let others: BTreeSet<&str> = others.collect();
+    let others: Vec<&str> = others.into_iter().take(QUOTES_TOLD).collect();
+    let others = match others.as_slice() {
+        [] => "nor is any other instrument".to_owned(),
+        others => format!("these currencies would: {}", others.join(", ")),
+    };
+    format!(
+        "--all {quote:?} adds nothing: no further instrument that is paid in it is traded by two of \
+         the configured venues of a market; {others}"
+    )
 }
 
 /// Writes the file as a whole or not at all.
@@ -94,7 +137,7 @@ fn configured<'a>(subject: &'a Subject<'a>) -> Result<Entry<'a>, String> {
             (Standing::Halted(_) | Standing::Renamed(_) | Standing::Trades(_), None) => {
                 comments.push(format!("{name} does not trade {symbol} now"));
             }
-            (Standing::Unknown(_) | Standing::NotAsked, None) => {
+            (Standing::Unknown(_) | Standing::Unreadable(_) | Standing::NotAsked, None) => {
                 comments.push(format!("{name} does not list {symbol}"));
             }
         }
@@ -119,13 +162,13 @@ fn configured<'a>(subject: &'a Subject<'a>) -> Result<Entry<'a>, String> {
     })
 }
 
-/// Returns the entries of all instruments with one of these quotes that two venues of a market trade
-/// and that the configuration does not have.
+/// Returns the entries of all instruments with a quote that is asked for, that two venues of a market
+/// trade, and that the configuration does not have.
 fn of_quotes<'a>(
     subjects: &[Subject<'a>],
     venues: &'a [Venue],
     directories: &'a [Option<Directory>],
-    quotes: &[String],
+    is_asked: &dyn Fn(&str) -> bool,
 ) -> Vec<Entry<'a>> {
     let places = subjects.iter().flat_map(|subject| &subject.places);
     let traded = places.map(|(venue, symbol, standing)| {
@@ -138,7 +181,7 @@ fn of_quotes<'a>(
     for market in Market::ALL {
         let here = venues.iter().zip(directories).filter(|(venue, _)| venue.spec.market == market);
         let here: Vec<_> = here.collect();
-        for ((base, quote), trading) in by_pair(&here, &taken, quotes) {
+        for ((base, quote), trading) in by_pair(&here, &taken, is_asked) {
             let name = CanonicalName { base: &base, quote: &quote, market: Some(market) };
             let written = name.to_string();
             let is_name = CanonicalName::parse(&written) == Some(name);
@@ -169,15 +212,14 @@ fn of_quotes<'a>(
 fn by_pair<'a>(
     venues: &[(&'a Venue, &'a Option<Directory>)],
     taken: &BTreeSet<(&str, &str)>,
-    quotes: &[String],
+    is_asked: &dyn Fn(&str) -> bool,
 ) -> BTreeMap<(String, String), Vec<Trading<'a>>> {
     let mut pairs: BTreeMap<(String, String), Vec<Trading<'a>>> = BTreeMap::new();
     for (venue, directory) in venues {
         let name = venue.info.name.as_str();
         for row in directory.iter().flat_map(Directory::rows) {
             let is_usable = row.halted.is_none() && row.tick.is_ok() && row.lot.is_ok();
-            let is_asked = quotes.iter().any(|quote| quote.eq_ignore_ascii_case(&row.quote));
-            if !is_usable || !is_asked || taken.contains(&(name, row.symbol.as_str())) {
+            if !is_usable || !is_asked(&row.quote) || taken.contains(&(name, row.symbol.as_str())) {
                 continue;
             }
             let pair = (row.base.to_uppercase(), row.quote.to_uppercase());

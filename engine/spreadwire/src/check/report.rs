@@ -20,17 +20,26 @@ pub(crate) struct Report {
     pub(crate) unreachable: Vec<Problem>,
     /// The file that was written, with the number of its instruments.
     pub(crate) written: Option<(PathBuf, usize)>,
+    /// What is told of currencies that were asked for and added nothing.
+    pub(crate) added_nothing: Vec<String>,
     /// Why a file that was asked for was not written.
     pub(crate) not_written: Option<String>,
 }
 
 impl Report {
-    /// Returns the exit code: 2 for problems of the configuration, 3 if the only problem is that a
-    /// venue could not be asked.
+    /// Returns why something is not known, if that is so.
+    pub(crate) fn is_incomplete(&self) -> Option<&'static str> {
+        let unread = !self.findings.unread.is_empty();
+        let unread = unread.then_some("what a venue says of an instrument could not be read");
+        (!self.unreachable.is_empty()).then_some("a venue could not be asked").or(unread)
+    }
+
+    /// Returns the exit code: 2 for problems of the configuration, 3 if the only problem is that
+    /// something is not known.
     pub(crate) fn exit_code(&self) -> u8 {
         if !self.findings.problems.is_empty() {
             2
-        } else if !self.unreachable.is_empty() {
+        } else if self.is_incomplete().is_some() {
             3
         } else {
             0
@@ -41,7 +50,12 @@ impl Report {
     pub(crate) fn print(&self, venues: &[Venue], answers: &[Answer]) {
         for (venue, answer) in venues.iter().zip(answers) {
             if let Ok(listed) = &answer.listed {
-                println!("{:<13} {} instruments, {}", venue.info.name, listed.len(), answer.url);
+                println!(
+                    "{:<13} {} instruments, {}",
+                    venue.info.name,
+                    listed.listed.len(),
+                    answer.url
+                );
             }
         }
         if !self.findings.rows.is_empty() {
@@ -53,21 +67,31 @@ impl Report {
         if !venues.is_empty() {
             println!("{}", fees(venues));
         }
+        self.added_nothing.iter().for_each(|told| println!("note: {told}"));
         if let Some((path, count)) = &self.written {
-            println!("{count} instruments written to {}", path.display());
+            let s = if *count == 1 { "" } else { "s" };
+            println!("{count} instrument{s} written to {}", path.display());
         }
-        for problem in self.findings.problems.iter().chain(&self.unreachable) {
+        for problem in
+            self.findings.problems.iter().chain(&self.findings.unread).chain(&self.unreachable)
+        {
             eprintln!("{problem}");
         }
         if let Some(why) = &self.not_written {
             eprintln!("{why}");
         }
         let (problems, unreachable) = (self.findings.problems.len(), self.unreachable.len());
-        if 0 < problems + unreachable {
+        let unread = self.findings.unread.len();
+        if 0 < problems + unreachable + unread {
             let s = if problems == 1 { "" } else { "s" };
             let venue_s = if unreachable == 1 { "" } else { "s" };
+            let rows = match unread {
+                0 => String::new(),
+                1 => "; 1 row could not be read".to_owned(),
+                rows => format!("; {rows} rows could not be read"),
+            };
             eprintln!(
-                "{problems} problem{s} of the configuration; {unreachable} venue{venue_s} could not be asked"
+                "{problems} problem{s} of the configuration; {unreachable} venue{venue_s} could not be asked{rows}"
             );
         }
     }
@@ -78,7 +102,7 @@ impl Report {
             json!({
                 "name": venue.info.name,
                 "url": answer.url,
-                "instruments": answer.listed.as_ref().ok().map(Vec::len),
+                "instruments": answer.listed.as_ref().ok().map(|all| all.listed.len()),
                 "error": answer.listed.as_ref().err().map(ToString::to_string),
                 "taker_fee_bps": venue.info.taker_fee * BPS,
                 "fee_source": fee_source(venue),
@@ -91,7 +115,9 @@ impl Report {
             "instruments": self.findings.rows,
             "problems": list(&self.findings.problems),
             "unreachable": list(&self.unreachable),
+            "unreadable": list(&self.findings.unread),
             "notes": list(&self.findings.notes),
+            "added_nothing": self.added_nothing,
             "written": self.written.as_ref().map(|(path, _)| path),
             "exit_code": self.exit_code(),
         });

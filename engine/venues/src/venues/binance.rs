@@ -36,7 +36,7 @@
 //! streams in one message; 100 keep it below 4 KiB.
 
 use crate::instruments::{
-    InstrumentList, ListError, Listed, Page, StepFault, Text, halted, parse, step,
+    InstrumentList, ListError, Listed, Page, Rows, StepFault, Text, halted, parse, step,
 };
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
@@ -234,7 +234,7 @@ fn control(body: Value<'_>) -> Result<Message, Reject> {
 /// An answer of `exchangeInfo`, or a refusal.
 #[derive(Deserialize)]
 struct ExchangeInfo {
-    symbols: Option<Vec<SymbolInfo>>,
+    symbols: Option<Rows<SymbolInfo>>,
     code: Option<Text>,
     msg: Option<String>,
 }
@@ -268,7 +268,7 @@ fn instruments(body: &[u8]) -> Result<Page, ListError> {
         };
         return Err(ListError::Refused { code, message: info.msg.unwrap_or_default() });
     };
-    Ok(Page { listed: symbols.into_iter().filter_map(SymbolInfo::listed).collect(), next: None })
+    symbols.page(SymbolInfo::listed, None)
 }
 
 impl SymbolInfo {

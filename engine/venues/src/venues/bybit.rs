@@ -34,7 +34,9 @@
 //! second is ours. 10 s without a quote means that three repeats are missing.
 //! No end of a connection by its age is documented.
 
-use crate::instruments::{InstrumentList, ListError, Listed, Page, Text, halted, parse, step};
+use crate::instruments::{
+    InstrumentList, ListError, Listed, Page, Rows, Text, halted, parse, step,
+};
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
@@ -255,7 +257,7 @@ struct InstrumentsInfo {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct InstrumentsPage {
-    list: Option<Vec<SymbolInfo>>,
+    list: Option<Rows<SymbolInfo>>,
     next_page_cursor: Option<String>,
 }
 
@@ -290,10 +292,9 @@ fn instruments(body: &[u8]) -> Result<Page, ListError> {
         return Err(ListError::Refused { code: info.ret_code.0, message: info.ret_msg });
     }
     let missing = || ListError::Unexpected("there is no `result.list`".to_owned());
-    let listed =
-        info.result.list.ok_or_else(missing)?.into_iter().map(SymbolInfo::listed).collect();
     let cursor = info.result.next_page_cursor.filter(|cursor| !cursor.is_empty());
-    Ok(Page { listed, next: cursor.map(|cursor| format!("&cursor={}", in_query(&cursor))) })
+    let next = cursor.map(|cursor| format!("&cursor={}", in_query(&cursor)));
+    info.result.list.ok_or_else(missing)?.page(|row| Some(row.listed()), next)
 }
 
 impl SymbolInfo {

@@ -27,7 +27,7 @@
 //! 150 s without a quote means that two repeats are missing.
 
 use crate::instruments::{
-    InstrumentList, ListError, Listed, Page, Step, Text, halted, parse, step,
+    InstrumentList, ListError, Listed, Page, Rows, Step, Text, halted, parse, step,
 };
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
@@ -235,7 +235,7 @@ struct Instruments {
     code: Text,
     #[serde(default)]
     msg: String,
-    data: Option<Vec<InstrumentInfo>>,
+    data: Option<Rows<InstrumentInfo>>,
 }
 
 #[derive(Deserialize)]
@@ -265,8 +265,7 @@ fn instruments(body: &[u8]) -> Result<Page, ListError> {
         return Err(ListError::Refused { code: answer.code.0, message: answer.msg });
     }
     let missing = || ListError::Unexpected("there is no `data`".to_owned());
-    let data = answer.data.ok_or_else(missing)?;
-    Ok(Page { listed: data.into_iter().map(InstrumentInfo::listed).collect(), next: None })
+    answer.data.ok_or_else(missing)?.page(|row| Some(row.listed()), None)
 }
 
 impl InstrumentInfo {

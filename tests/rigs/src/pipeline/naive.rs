@@ -206,6 +206,7 @@ pub fn opportunities(events: &[Event], names: &Catalogue, rule: &Settings) -> Ve
             Event::Ended(end) => {
                 let reason = match &*end.reason {
                     "leg_not_live" => "leg_not_live",
+                    "implausible" => "implausible",
                     _ => "spread_ended",
                 };
                 let over = (end.instrument, end.buy, end.sell);

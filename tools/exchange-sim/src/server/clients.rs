@@ -103,11 +103,12 @@ fn on_text(hub: &mut Hub, slot: usize, text: &str, now_ns: u64) {
 /// Returns the venue's answer to a request, or an error reply if a fault refuses the subscription.
 fn actions(market: &mut Market, session: &Session, text: &str) -> Vec<Action> {
     let actions = market.venue.on_text(text, session, &|topic| market.knows(topic));
-    let subscribes = actions.iter().any(|action| matches!(action, Action::Subscribe(_)));
-    if !subscribes || market.refusals == 0 {
+    let topics = || actions.iter().filter_map(Action::subscribed);
+    let refused = topics().any(|topic| market.refuses(topic));
+    if topics().next().is_none() || (market.refusals == 0 && !refused) {
         return actions;
     }
-    market.refusals -= 1;
+    market.refusals = market.refusals.saturating_sub(u64::from(!refused));
     vec![Action::Fail(market.venue.refusal(text, session))]
 }
 

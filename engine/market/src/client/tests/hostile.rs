@@ -2,7 +2,7 @@
 
 use super::script::{
     Listener, START, ended, engine_gap, hello, listed, part, slow_gap, snapshot, spread, state,
-    status, with,
+    status, subscribed, unsubscribed, with,
 };
 use crate::client::{Doubt, Fault, Heard, Limits};
 use crate::clock::{MILLI, SECOND};
@@ -99,10 +99,11 @@ fn what_hello_cannot_say_is_refused() {
         ),
         ("no protocol", json!({"protocol": null}), Refused("missing field `protocol`")),
         ("a fee of -100 %", fee(json!(-10_000)), Refused("the taker fee of \"a\" is -10000 bp")),
-        ("a fee above 10 %", fee(json!(1000.1)), Refused("at most 1000 bp")),
+        ("a fee above 10 %", fee(json!(1000.1)), Refused("only -100 to 1000 bp")),
         ("a fee that is no number", fee(json!("NaN")), Refused("not a message")),
         ("a fee of 10 %", fee(json!(1000)), Right::Ended),
-        ("a rebate of 10 %", fee(json!(-1000)), Right::Ended),
+        ("a rebate of 1 %", fee(json!(-100)), Right::Ended),
+        ("a rebate above 1 %", fee(json!(-100.1)), Refused("only -100 to 1000 bp")),
         ("an empty name", named(""), Refused("\"\": it is empty")),
         ("a name of 65 bytes", named(&"x".repeat(65)), Refused("longer than 64 bytes")),
         ("a name of 64 bytes", named(&"x".repeat(64)), Right::Ended),
@@ -158,19 +159,22 @@ fn messages_that_cannot_come_now_are_refused() {
         ("hello twice", vec![hello()], Refused("hello twice")),
         ("a second snapshot", vec![snapshot()], Refused("\"default\" came, and none was due")),
         (
-            "a snapshot of a filter that is gone",
-            vec![json!({"type": "subscribed", "id": "mine"}), snapshot()],
-            Refused("none was due"),
+            "a confirmed filter that nobody asked for",
+            vec![subscribed("mine")],
+            Refused("the server answers \"subscribed\", and nothing was asked"),
         ),
         (
-            "a filter with a name that is too long",
-            vec![json!({"type": "subscribed", "id": "x".repeat(65)})],
-            Refused("longer than 64 bytes"),
+            "a confirmed end of the default filter that nobody asked for",
+            vec![unsubscribed("default")],
+            Refused("the server answers \"unsubscribed\", and nothing was asked"),
         ),
     ]);
-    let filters = (0..=64).map(|id| json!({"type": "subscribed", "id": id.to_string()}));
-    let filters: Vec<Value> = filters.collect();
-    check("65 filters", Listener::in_step(), &filters, Refused("more than 64 filters"));
+    let gone = [subscribed("mine"), snapshot()];
+    check("of a filter that is gone", Listener::filtered(), &gone, Refused("none was due"));
+    let long = [subscribed(&"x".repeat(65))];
+    check("a long name", Listener::filtered(), &long, Refused("longer than 64 bytes"));
+    let filters: Vec<Value> = (0..=64).map(|id| subscribed(&id.to_string())).collect();
+    check("65 filters", Listener::filtered(), &filters, Refused("more than 64 filters"));
 }
 
 #[test]
@@ -293,12 +297,7 @@ fn numbers_out_of_order_are_refused() {
 
 #[test]
 fn with_filters_numbers_have_holes_but_never_go_back() {
-    let filtered = || {
-        let mut listener = Listener::new(Limits { filtered: true, ..Limits::default() });
-        listener.take(&hello()).unwrap();
-        listener.take(&snapshot()).unwrap();
-        listener
-    };
+    let filtered = Listener::filtered;
     check("a hole", filtered(), &[spread(7), ended(9), spread(10)], Tradable);
     check("back", filtered(), &[spread(7), spread(7)], Refused("number 7 came after 7"));
     check("back of an end", filtered(), &[ended(9), spread(9)], Refused("number 9 came after 9"));
@@ -366,7 +365,7 @@ fn amid_a_snapshot_nothing_is_decided() {
 
 #[test]
 fn heard_says_when_a_decision_may_be_made() {
-    let mut listener = Listener::new(Limits::default());
+    let mut listener = Listener::new(Limits { filtered: true, ..Limits::default() });
     let states = [state("a", "live"), state("b", "live")];
     for (message, wanted) in [
         (hello(), Heard::Hello),
@@ -380,10 +379,10 @@ fn heard_says_when_a_decision_may_be_made() {
         (slow_gap(4, 4, 1), Heard::CatchingUp),
         (with(spread(5), json!({"conflated": true})), Heard::CatchingUp),
         (ended(5), Heard::InStep),
-        (json!({"type": "subscribed", "id": "mine"}), Heard::Other),
+        (subscribed("mine"), Heard::Other),
         (spread(6), Heard::CatchingUp),
         (with(part(6, &[], &[], true), json!({"id": "mine"})), Heard::InStep),
-        (json!({"type": "unsubscribed", "ids": ["mine"]}), Heard::Other),
+        (unsubscribed("mine"), Heard::Other),
         (json!({"type": "pong", "ts": 1}), Heard::Other),
     ] {
         assert_eq!(listener.take(&message).unwrap(), wanted, "{message}");
@@ -410,10 +409,10 @@ fn a_snapshot_that_does_not_end_in_time_ends_the_connection() {
     listener.take(&hello()).unwrap();
     listener.wait(limit);
     assert!(matches!(listener.take(&snapshot()), Err(Fault::SnapshotLate(_))), "by a message too");
-    let mut listener = Listener::in_step();
+    let mut listener = Listener::filtered();
     listener.wait(100 * limit);
     listener.client.check(listener.now).unwrap();
-    listener.take(&json!({"type": "subscribed", "id": "mine"})).unwrap();
+    listener.take(&subscribed("mine")).unwrap();
     listener.wait(limit);
     assert!(listener.client.check(listener.now).is_err(), "a second one is due as well");
 }
@@ -477,9 +476,12 @@ fn a_spread_ends_with_its_end_its_leg_and_a_gap_of_the_engine() {
             vec![json!({"type": "gap", "reason": "moon", "missed": 1}), status("a", "live")],
             Right::Ended,
         ),
-        ("another filter", vec![json!({"type": "subscribed", "id": "mine"})], Right::Ended),
-        ("no filter", vec![json!({"type": "unsubscribed", "ids": ["default"]})], Right::Ended),
     ]);
+    for (name, message) in
+        [("another filter", subscribed("mine")), ("no filter", unsubscribed("default"))]
+    {
+        check(name, Listener::filtered(), &[message], Right::Ended);
+    }
     let mut listener = Listener::in_step();
     listener.take(&ended(1)).unwrap();
     let end: &Ended = listener.records.last().unwrap().view();
@@ -529,6 +531,46 @@ fn spreads_of_another_time_are_not_acted_on() {
 }
 
 #[test]
+fn a_net_beyond_belief_is_not_acted_on_and_ends_what_stood() {
+    let at = |buy: &str, sell: &str| vec![with(spread(2), json!({"buy_px": buy, "sell_px": sell}))];
+    check_in_step(vec![
+        ("a net of 59,880,109,880 bp", at("0.01", "60000"), Doubted(Doubt::Implausible)),
+        ("a net of -9,999 bp", at("60000", "0.01"), Doubted(Doubt::Implausible)),
+        // The fees are 10 and -1 bp.
+        ("just too much", at("100000", "110111"), Doubted(Doubt::Implausible)),
+        ("just not too much", at("100000", "110098"), Tradable),
+    ]);
+    let mut listener = Listener::in_step();
+    listener.take(&at("0.01", "60000")[0]).unwrap();
+    let end: &Ended = listener.records.last().unwrap().view();
+    assert_eq!(end.flags, EndReason::Implausible.code());
+    listener.take(&spread(3)).unwrap();
+    assert!(listener.trades(), "the next one is right");
+    let mut boundless = Listener::new(Limits { max_net: f64::INFINITY, ..Limits::default() });
+    let messages = [vec![hello(), snapshot()], at("0.01", "60000")].concat();
+    messages.iter().for_each(|message| _ = boundless.take(message).unwrap());
+    assert!(boundless.trades());
+    let states = [state("a", "live"), state("b", "live")];
+    let absurd = with(listed(1), json!({"sell_px": "60000"}));
+    let messages = [hello(), part(1, &states, &[absurd], true)];
+    let fresh = Listener::new(Limits::default());
+    check("in a snapshot", fresh, &messages, Doubted(Doubt::Implausible));
+}
+
+#[test]
+fn what_a_gap_ends_has_lasted_until_it_was_noticed() {
+    for message in [slow_gap(2, 9, 8), unsubscribed("default"), subscribed("mine")] {
+        let mut listener = Listener::filtered();
+        listener.wait(48_000);
+        listener.take(&message).unwrap();
+        let gap: &Gap = listener.records.last().unwrap().view();
+        assert_eq!(gap.ts_recv, START + 48 * SECOND, "{message}");
+    }
+    let listener = Listener::in_step();
+    assert_eq!(listener.client.latest(START - SECOND), START, "never before what was heard");
+}
+
+#[test]
 fn a_spread_that_is_old_when_it_comes_ends_the_pair_once() {
     let mut listener = Listener::in_step();
     listener.wait(1000);
@@ -572,13 +614,13 @@ fn records_have_times_that_can_be_right() {
         (with(status("a", "stale"), late.clone()), START),
         (with(engine_gap(), late.clone()), START),
         (with(ended(1), late), START),
-        (slow_gap(2, 2, 1), START),
+        (slow_gap(2, 2, 1), START + 3 * MILLI),
     ] {
         let mut listener = Listener::in_step();
         listener.wait(3);
         listener.take(&message).unwrap();
         assert_eq!(listener.records.last().unwrap().ts_recv(), wanted, "{message}");
-        assert_eq!(listener.client.newest(), START, "{message}");
+        assert_eq!(listener.client.latest(0), START, "{message}");
     }
     let mut listener = Listener::new(Limits::default());
     listener.take(&hello()).unwrap();

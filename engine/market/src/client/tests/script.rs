@@ -66,6 +66,14 @@ pub(super) fn engine_gap() -> Value {
     json!({"type": "gap", "reason": "engine", "missed": 5, "ts_recv": START})
 }
 
+pub(super) fn subscribed(id: &str) -> Value {
+    json!({"type": "subscribed", "id": id})
+}
+
+pub(super) fn unsubscribed(id: &str) -> Value {
+    json!({"type": "unsubscribed", "ids": [id]})
+}
+
 /// Returns a part of a snapshot.
 pub(super) fn part(seq: u64, states: &[Value], spreads: &[Value], last: bool) -> Value {
     json!({
@@ -106,7 +114,16 @@ impl Listener {
 
     /// Returns a listener that has taken `hello` and the snapshot.
     pub(super) fn in_step() -> Listener {
-        let mut listener = Listener::new(Limits::default());
+        Listener::up_to_date(Limits::default())
+    }
+
+    /// As [`Listener::in_step`], for an application that sets filters.
+    pub(super) fn filtered() -> Listener {
+        Listener::up_to_date(Limits { filtered: true, ..Limits::default() })
+    }
+
+    fn up_to_date(limits: Limits) -> Listener {
+        let mut listener = Listener::new(limits);
         assert_eq!(listener.take(&hello()).unwrap(), Heard::Hello);
         assert_eq!(listener.take(&snapshot()).unwrap(), Heard::InStep);
         assert!(listener.trades());

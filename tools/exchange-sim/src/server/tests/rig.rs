@@ -44,7 +44,8 @@ impl Rig {
         let mut market = Market::new(venue, &options);
         let symbols = vec![(0, venue.symbol("BTC/USDT"))];
         let name = "BTC/USDT".to_owned();
-        market.list(&[Listed { name, price_places: 2, size_places: 5, symbols }], 0);
+        let listed = [Listed { name, price_places: 2, size_places: 5, symbols }];
+        market.list(&listed, 0).expect("known symbols");
         let [bid, bid_qty, ask, ask_qty] = ["100.5", "1", "101.5", "2"].map(str::to_owned);
         market.take(0, &Texts { bid, bid_qty, ask, ask_qty }, 0, 0);
         Rig { hub: Hub::new(vec![market], false), listeners, poll, path: venue.path() }
