@@ -389,7 +389,8 @@ impl<S: Socket> Connection<S> {
     fn catch_up(&mut self, slot: usize, around: &mut Around<'_>) {
         let Around { output, cold, stopwatch, event, clock, .. } = around;
         let mut out = Out { output, notices: &cold.notices, stopwatch, event };
-        self.desk.catch_up(slot, clock.now(), &mut out);
+        let replaces = self.slots.iter().any(|slot| slot.is_retiring);
+        self.desk.catch_up(slot, replaces, clock.now(), &mut out);
     }
 
     #[cold]

@@ -42,9 +42,9 @@ const IN_STEP_AFTER: Nanos = 10 * SECOND;
 /// A line that has just been opened waits at most so long for what the other lines have not brought
 /// yet,
 const JOINS_WITHIN: Nanos = SECOND;
-/// and for lines that bring nothing at all at most so long,
+/// and for a line that is being replaced and brings nothing at all at most so long,
 const JOINS_AFTER_QUIET: Nanos = 100 * MILLI;
-/// if each of them was read meanwhile: this many turns are enough for that.
+/// if it was read meanwhile: this many turns are enough for that.
 const JOINS_AFTER_TURNS: u32 = 16;
 /// After so many renewals without a quote, a line of one instrument is replaced. One of several is no
 /// reason to: a new line would cost the others, and a symbol that was delisted stays silent on it too.
@@ -465,9 +465,10 @@ impl Desk {
 
     /// Passes a line's first quotes on once the other lines have brought what came before them, or
     /// have had time enough to.
+    /// `replaces` tells whether it replaces another one, which may bring nothing any more.
     #[cold]
-    pub(super) fn catch_up(&mut self, line: usize, now: Nanos, out: &mut Out<'_>) {
-        let is_over = self.is_wait_over(line, now);
+    pub(super) fn catch_up(&mut self, line: usize, replaces: bool, now: Nanos, out: &mut Out<'_>) {
+        let is_over = self.is_wait_over(line, replaces, now);
         while let Some((message, arrival)) = self.carriers[line].ahead.pop_front() {
             if is_over {
                 self.healths[message.symbol].on_joined(line);
@@ -483,7 +484,7 @@ impl Desk {
     }
 
     /// Returns whether a line has waited for the others long enough.
-    fn is_wait_over(&mut self, line: usize, now: Nanos) -> bool {
+    fn is_wait_over(&mut self, line: usize, replaces: bool, now: Nanos) -> bool {
         let heard_at = self.carriers.iter().map(|carrier| carrier.heard_at).max().unwrap_or(0);
         let Carrier { ahead, quiet: (since, turns), .. } = &mut self.carriers[line];
         if *since != heard_at {
@@ -492,7 +493,7 @@ impl Desk {
         *turns += 1;
         let passed = |since: Nanos, time: Nanos| time <= now.saturating_sub(since);
         ahead.front().is_some_and(|(_, arrival)| passed(arrival.ts_recv, JOINS_WITHIN))
-            || passed(heard_at, JOINS_AFTER_QUIET) && JOINS_AFTER_TURNS < *turns
+            || replaces && passed(heard_at, JOINS_AFTER_QUIET) && JOINS_AFTER_TURNS < *turns
     }
 
     /// Counts a frame that was too long for the socket.
