@@ -52,6 +52,8 @@ const RENEWALS_MAX: u32 = 2;
 /// A line brings an instrument less than the others if these have brought it so long after it was asked
 /// for on the line.
 const MISSED_AFTER: Nanos = SECOND;
+/// After most instruments of a line were silent, those that still are have so long to come with the others.
+const FOLLOWS_WITHIN: Nanos = 5 * SECOND;
 /// Instruments that a reason for a replacement names.
 const NAMES_MAX: usize = 5;
 
@@ -146,6 +148,8 @@ struct Carrier {
     quiet: (Nanos, u32),
     /// By symbol: whether it was told that the others bring it and this one does not.
     missed: Vec<bool>,
+    /// When most of its instruments were silent the last time.
+    barren_at: Nanos,
 }
 
 /// The conversation with a venue on the lines of one connection.
@@ -200,6 +204,7 @@ impl Desk {
             ahead: VecDeque::new(),
             quiet: (0, 0),
             missed: vec![false; symbols.list().len()],
+            barren_at: 0,
         };
         Desk {
             venue,
@@ -236,6 +241,7 @@ impl Desk {
     ) -> Vec<String> {
         let carrier = &mut self.carriers[line];
         (carrier.opened_at, carrier.held_up) = (Some(now), false);
+        carrier.barren_at = 0;
         carrier.ahead.clear();
         for (symbol, health) in self.healths.iter_mut().enumerate() {
             let put_off = carrier.subscriptions.is_put_off(symbol, now);
@@ -301,7 +307,7 @@ impl Desk {
     fn renew(&mut self, line: usize, now: Nanos, notices: &Sender<Notice>) -> Asking {
         let silent: Vec<usize> =
             (0..self.healths.len()).filter(|symbol| self.is_silent(line, *symbol, now)).collect();
-        if silent.is_empty() || self.is_barren(line, &silent) {
+        if silent.is_empty() || self.is_barren(line, &silent, now) {
             return Asking::default();
         }
         for symbol in &silent {
@@ -335,9 +341,10 @@ impl Desk {
             && asked_at.saturating_add(MISSED_AFTER) < health.quoted_at()
     }
 
-    /// Notes a line as barren if most of the instruments that it should bring are silent on it.
-    fn is_barren(&mut self, line: usize, silent: &[usize]) -> bool {
-        let subscriptions = &self.carriers[line].subscriptions;
+    /// Notes a line as barren if most of the instruments that it should bring are silent on it. Returns
+    /// whether it is, or was a short time ago.
+    fn is_barren(&mut self, line: usize, silent: &[usize], now: Nanos) -> bool {
+        let Carrier { subscriptions, barren_at, .. } = &mut self.carriers[line];
         let asked = (0..self.healths.len()).filter(|s| !subscriptions.is_refused(*s)).count();
         let is_most = asked < 2 * silent.len();
         let is_barren =
@@ -349,8 +356,10 @@ impl Desk {
             let count = silent.len();
             let why = format!("{count} of {asked} instruments give nothing on it: {names}{more}");
             self.barren = Some((line, why));
+            *barren_at = now;
         }
-        is_barren
+        // Where the others have just begun, the rest follows.
+        is_barren || now < barren_at.saturating_add(FOLLOWS_WITHIN)
     }
 
     fn tell_unheard(&self, line: usize, symbol: usize, is_over: bool, notices: &Sender<Notice>) {

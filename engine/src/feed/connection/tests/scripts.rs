@@ -918,6 +918,31 @@ fn where_most_symbols_are_silent_the_line_is_replaced_and_nothing_is_asked_again
 }
 
 #[test]
+fn symbols_that_begin_one_after_another_are_not_asked_for_again_meanwhile() {
+    let setup =
+        || within(Setup { symbols: 3, ..calm() }, |bounds| bounds.first_quote = 10 * SECOND);
+    let begin = || {
+        let mut play = Play::open(setup(), true);
+        play.row(0, "0: quote A 1");
+        assert!(play.row(9_100, "").contains("replacing: 2 of 3"));
+        play.row(9_500, "open 1");
+        play.row(9_900, "1: accepted A;accepted B;accepted C;quote A 1");
+        // The next replacement has to wait, and most symbols are silent again.
+        play.row(19_900, "");
+        assert_eq!(play.row(19_995, ""), "");
+        assert_eq!(play.row(20_000, "1: quote B 1"), "B live quote, B quote 1");
+        play
+    };
+    let mut play = begin();
+    assert_eq!(play.row(20_100, "1: quote C 1"), "C live quote, C quote 1");
+    assert_eq!(play.row(60_000, ""), "!B live quote, !C live quote");
+    // One that does not follow is asked for.
+    let mut play = begin();
+    assert_eq!(play.row(24_995, ""), "");
+    assert_eq!(play.row(25_010, ""), "1< unsubscribe C");
+}
+
+#[test]
 fn what_is_quoted_before_its_renewal_can_be_sent_is_left_alone() {
     const RATES: &[Rate] = &[Rate { count: 4, per: 60 * SECOND }];
     let setup = || {
