@@ -25,6 +25,7 @@ use anyhow::Context;
 use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
+use spreadwire_lake::folder;
 use spreadwire_lake::layout;
 use spreadwire_lake::lock;
 use spreadwire_lake::mark::{self, Mark};
@@ -216,6 +217,7 @@ fn open_books(
     lock: lock::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
     let cannot = || format!("cannot write into the lake {}", lake.display());
+    folder::refuse_links(lake).with_context(cannot)?;
     mark::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
     let Surroundings { clock, counters, run, .. } = around;

@@ -10,11 +10,12 @@ use crate::summary::Summary;
 use crate::telemetry::Board;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use spreadwire_lake::files;
 use spreadwire_lake::run::RunId;
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{CounterReader, Counters, UnknownCounter};
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -180,12 +181,8 @@ fn tell_memory() {
 /// If the file cannot be opened for writing.
 pub fn check_summary(file: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = file else { return Ok(()) };
-    std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .with_context(|| format!("cannot write the summary to {}", path.display()))?;
-    Ok(())
+    files::check_output(path)
+        .with_context(|| format!("cannot write the summary to {}", path.display()))
 }
 
 fn warn_of_expiry() {
@@ -240,7 +237,8 @@ pub fn conclude(summary: &Summary, file: Option<&Path>) -> anyhow::Result<ExitCo
     println!("{}", summary.to_text());
     if let Some(path) = file {
         let text = serde_json::to_string_pretty(&summary.to_json())?;
-        std::fs::write(path, text + "\n")
+        files::output(path)
+            .and_then(|mut file| writeln!(file, "{text}"))
             .with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
     let failed = !summary.report.failures.is_empty();
@@ -332,6 +330,24 @@ mod tests {
             "2 s 8 quotes/s 9 spreads/s 2 opened 3 closed 0 sent/s 5 clients 6 journalled 7 lost \
              0 dropped"
         );
+    }
+
+    #[test]
+    fn a_summary_is_not_written_through_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let (outside, link) = (home.path().join("outside"), home.path().join("summary.json"));
+        std::fs::write(&outside, "precious").unwrap();
+        std::os::unix::fs::symlink(&outside, &link).unwrap();
+        let refused = format!("{:#}", check_summary(Some(&link)).unwrap_err());
+        assert!(refused.contains("cannot write the summary to"), "{refused}");
+        assert!(
+            refused.ends_with("is a symbolic link, which is not followed: remove it"),
+            "{refused}"
+        );
+        assert_eq!(std::fs::read(&outside).unwrap(), b"precious");
+        let file = home.path().join("missing.json");
+        check_summary(Some(&file)).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"");
     }
 
     #[test]

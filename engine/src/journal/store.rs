@@ -271,7 +271,8 @@ impl Store {
 
     fn begin_segment(&mut self, now: Nanos) -> Result<(), (&'static str, io::Error)> {
         let info = SegmentInfo { origin: self.origin, number: self.next_number, started_at: now };
-        folder::create(&self.folder).map_err(|error| ("make its folder", error))?;
+        let lake = self.folder.parent().unwrap_or(&self.folder);
+        folder::create_in(lake, &self.folder).map_err(|error| ("make its folder", error))?;
         // A new file takes room ahead: that alone is not to stop recording again.
         self.check_reserve(STEP_BYTES).map_err(|error| ("keep the reserve free", error))?;
         let segment = SegmentWriter::create(&self.folder, info).map_err(|error| {
