@@ -198,7 +198,7 @@ fn run(name: &str, panic_after: usize) -> Run {
     let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);
     agents.insert("decision".to_owned(), Box::new(decision));
     let threads = crews(&plan.threads, &mut agents);
-    let report = runner::start(threads, &clock, &stop, &counters).unwrap().join();
+    let report = runner::start(threads, &clock, &stop, &counters, MILLI).unwrap().join();
     let take = |seen: &Mutex<Vec<Record>>| std::mem::take(&mut *seen.lock().unwrap());
     let closed = std::mem::take(&mut *closed.lock().unwrap());
     Run {

@@ -12,6 +12,7 @@ use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
 use crate::plan::{COLD, FeedPlan, Plan, PlannedVenue};
 use crate::runtime::agent::{Agent, IdleStrategy, Report};
+use crate::runtime::pulse::PulseReader;
 use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
 use crate::runtime::stopwatch::{self, Readings, Stopwatch};
@@ -124,6 +125,12 @@ impl Engine {
         &self.board
     }
 
+    /// Returns the pulse of every thread that runs agents.
+    #[must_use]
+    pub fn pulses(&self) -> Vec<PulseReader> {
+        [self.hot.pulses(), self.cold.pulses()].concat()
+    }
+
     /// Returns whether every agent has ended, by itself or on request.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -197,7 +204,9 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let cold =
         COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
     let cold = cold.collect();
-    let cold = runner::start(cold, &around.clock, &around.stop, &around.counters)?;
+    let slow_after = plan.watchdog.slow_after;
+    // Agents that may wait for a disk are not slow when they do.
+    let cold = runner::start(cold, &around.clock, &around.stop, &around.counters, Nanos::MAX)?;
     let mut threads = Vec::new();
     for thread in &plan.threads {
         let crew = thread.agents.iter().filter_map(|role| agents.remove(role)).collect();
@@ -205,7 +214,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     }
     // Consumers start first, so that no agent sends before its consumer runs.
     threads.reverse();
-    let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
+    let hot = runner::start(threads, &around.clock, &around.stop, &around.counters, slow_after)?;
     Ok(Engine { hot, cold, followers, address, board, book_keeping })
 }
 

@@ -93,6 +93,17 @@ pub struct Plan {
     pub rings: RingSizes,
     /// Whether the process's memory is locked into RAM.
     pub lock_memory: bool,
+    /// When an agent is slow or stalls.
+    pub watchdog: WatchdogPlan,
+}
+
+/// When an agent is slow or stalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchdogPlan {
+    /// A turn that takes longer is slow, ns.
+    pub slow_after: Nanos,
+    /// A turn that takes this long is a stall, ns.
+    pub stall: Nanos,
 }
 
 /// Whose raw frames are kept.
@@ -154,6 +165,7 @@ impl Plan {
         let capture = sections::capture(&config, &catalogue, &mut faults);
         sections::sockets(&config.sockets, &mut faults);
         sections::rings(&config.rings, &mut faults);
+        sections::watchdog(&config.watchdog, &mut faults);
         let Some(address) = address.filter(|_| faults.is_empty()) else {
             return Err(faults.into_list());
         };
@@ -176,6 +188,7 @@ impl Plan {
             sockets: (&config.sockets).into(),
             rings: (&config.rings).into(),
             lock_memory: config.memory.lock,
+            watchdog: (&config.watchdog).into(),
         })
     }
 }

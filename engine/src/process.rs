@@ -1,11 +1,16 @@
 //! Runs one engine as a process, for `run` and `demo`: the clock, signals, supervision once a
 //! second, and the summary at the end.
+//!
+//! The first SIGINT or SIGTERM ends the engine in order. A second SIGINT ends the process within a
+//! second whatever is stuck (`guard.rs`).
 
 use crate::launch::{self, Engine, Surroundings};
 use crate::plan::Plan;
 use crate::runtime::memory;
+use crate::runtime::pulse::{PulseReader, Turn};
 use crate::runtime::runner::Stop;
 use crate::runtime::thread_watch::{ThreadWatch, WARM_UP};
+use crate::runtime::watchdog::{SlowTurns, Watchdog};
 use crate::summary::Summary;
 use crate::telemetry::Board;
 use anyhow::Context;
@@ -21,6 +26,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+
+mod guard;
+pub use guard::EXIT_HASTY;
 
 /// Interval at which signals and limits are checked.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -44,6 +52,7 @@ pub struct Process {
     around: Surroundings,
     started: Nanos,
     watch: ThreadWatch,
+    slow: SlowTurns,
     losses: Losses,
     /// Time at which the decision's rules expire, if they do.
     expires: Option<Nanos>,
@@ -71,9 +80,14 @@ impl Process {
         let engine = launch::launch(plan, &around)?;
         let names = plan.threads.iter().map(|thread| thread.name.as_str());
         let watch = ThreadWatch::new(names, around.clock.now(), &around.counters);
-        let losses = Losses::new(&around.counters)?;
+        let (pulses, counters) = (engine.pulses(), &around.counters);
+        guard::heed_signals(&around.stop, pulses.clone())?;
+        let dog = Watchdog::new(pulses.clone(), plan.watchdog.stall, around.clock.now(), counters);
+        guard::watch(dog, around.clock.clone())?;
+        let slow = SlowTurns::new(pulses, plan.watchdog.slow_after, counters);
+        let losses = Losses::new(counters)?;
         let expires = plan.recommendations.as_ref().map(|all| all.expires);
-        Ok(Process { engine, around, started, watch, losses, expires })
+        Ok(Process { engine, around, started, watch, slow, losses, expires })
     }
 
     /// Returns the address on which the broadcast listens.
@@ -118,7 +132,7 @@ impl Process {
         mut each_second: impl FnMut(&Counters, &Stop) -> anyhow::Result<()>,
     ) -> anyhow::Result<Summary> {
         let mut expires = self.expires;
-        let Process { engine, around, started, watch, losses, .. } = &mut self;
+        let Process { engine, around, started, watch, slow, losses, .. } = &mut self;
         let Surroundings { clock, stop, counters, .. } = around;
         let limit = limit.map(|limit| *started + nanos(limit));
         let mut shown = Ok(());
@@ -131,6 +145,9 @@ impl Process {
                 next += nanos(Duration::from_secs(1));
                 clock.discipline();
                 watch.look(now);
+                for line in slow.report(now) {
+                    tracing::warn!(target: "watchdog", "{line}");
+                }
                 if warm.take_if(|warm| *warm <= now).is_some() {
                     tell_memory();
                 }
@@ -160,10 +177,26 @@ impl Process {
         while !engine.is_finished() {
             std::thread::sleep(Duration::from_millis(1));
             let waited = around.clock.now().saturating_sub(asked);
-            anyhow::ensure!(waited < nanos(END_LIMIT), "agents did not stop within {END_LIMIT:?}");
+            if nanos(END_LIMIT) <= waited {
+                guard::save(&around.stop, &engine.pulses());
+                let stuck = stuck(&engine.pulses());
+                anyhow::bail!("agents did not stop within {END_LIMIT:?}; unfinished: {stuck}");
+            }
         }
         Ok(Summary::new(elapsed, around.counters, engine.join())?)
     }
+}
+
+/// Returns the threads that have not ended, each with the agent whose turn it is, in words.
+fn stuck(pulses: &[PulseReader]) -> String {
+    let turn = |pulse: &PulseReader| match pulse.beat().1 {
+        Turn::Ended => None,
+        Turn::Idle => Some(format!("thread {:?}, which idles", pulse.thread())),
+        Turn::Of(place) => {
+            Some(format!("thread {:?} in agent {:?}", pulse.thread(), pulse.roles()[place]))
+        }
+    };
+    pulses.iter().filter_map(turn).collect::<Vec<_>>().join(", ")
 }
 
 /// Logs how much memory was locked and is in huge pages, once every ring has been touched.
@@ -273,7 +306,7 @@ impl StatusLine {
         };
         let line = format!(
             "{:>5} s  {:>7} quotes/s  {:>8} spreads/s  {:>4} opened  {:>4} closed  {:>8} sent/s  \
-             {} clients  {} journalled  {} lost  {} dropped",
+             {} clients  {} journalled  {} lost  {} dropped  {} slow",
             self.seconds + 1,
             sum(&now).saturating_sub(sum(&self.before)),
             since("calculator.spreads")?,
@@ -284,6 +317,7 @@ impl StatusLine {
             count(&now, "journal.quotes")?,
             count(&now, "journal.lost")?,
             counters.sum("edge.", ".dropped"),
+            counters.sum("agent.", ".turns_slow"),
         );
         self.seconds += 1;
         self.before = now;
@@ -321,14 +355,15 @@ mod tests {
         assert_eq!(
             words(status.line(&counters).unwrap()),
             "1 s 70 quotes/s 1 spreads/s 2 opened 3 closed 4 sent/s 5 clients 6 journalled 7 lost \
-             0 dropped"
+             0 dropped 0 slow"
         );
         quotes.add(8);
+        counters.register("agent.journal.turns_slow").add(3);
         named[0].add(9);
         assert_eq!(
             words(status.line(&counters).unwrap()),
             "2 s 8 quotes/s 9 spreads/s 2 opened 3 closed 0 sent/s 5 clients 6 journalled 7 lost \
-             0 dropped"
+             0 dropped 3 slow"
         );
     }
 

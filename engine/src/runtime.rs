@@ -3,10 +3,13 @@
 pub mod cpu;
 pub mod latency;
 pub mod memory;
+pub mod pulse;
 pub mod tally;
 pub mod thread_watch;
 
 mod spsc;
+
+pub mod watchdog;
 
 pub mod stopwatch;
 

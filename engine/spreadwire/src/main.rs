@@ -1,7 +1,7 @@
 //! `spreadwire`: the command line of the engine.
 //!
 //! Exit codes: 0 it ended as requested, 1 something failed, 2 the arguments or the configuration
-//! are wrong, 3 a venue could not be asked (`check --online`).
+//! are wrong, 3 a venue could not be asked (`check --online`), 4 a second Ctrl-C ended it at once.
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
@@ -31,7 +31,8 @@ mod plot;
     spreadwire check --config config/laptop.toml    what a configuration would do\n  \
     spreadwire check --config config/laptop.toml --online   and what the venues say about it\n  \
     spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and stops\n\n\
-    Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration, 3 a venue could not be asked."
+    Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration, 3 a venue could not be asked, \
+    4 a second Ctrl-C ended it at once."
 )]
 struct Cli {
     #[command(subcommand)]

@@ -288,7 +288,7 @@ impl Store {
     }
 
     /// Writes the block.
-    fn flush(&mut self, now: Nanos) {
+    pub(super) fn flush(&mut self, now: Nanos) {
         let Some(segment) = &mut self.segment else { return };
         if self.block.records().is_empty() {
             return;
