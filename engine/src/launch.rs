@@ -17,7 +17,7 @@ use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
 use crate::runtime::stopwatch::{self, Readings, Stopwatch};
 use crate::runtime::tally::Tally;
-use crate::runtime::{frame_ring, memory};
+use crate::runtime::{descriptors, frame_ring, memory};
 use crate::socket::connector::{Connector, Route, Target};
 use crate::socket::gate::Gates;
 use crate::socket::lookup::Lookups;
@@ -164,6 +164,10 @@ impl Engine {
 /// # Errors
 /// If a system resource is not available: the port, the lake's folder, a thread.
 pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
+    // With less than planned, the engine runs until it needs more.
+    if let Err(error) = descriptors::raise() {
+        tracing::warn!("cannot raise the limit of file descriptors: {error}");
+    }
     if plan.lock_memory {
         memory::lock()?;
     }

@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod describe;
+mod descriptors;
+mod memory;
 mod sections;
 mod threads;
 pub use threads::{COLD, FeedPlan};
@@ -35,6 +37,8 @@ pub use threads::{COLD, FeedPlan};
 pub struct Host {
     /// CPUs that this process may run on.
     pub cpus: Vec<usize>,
+    /// File descriptors that this process may have.
+    pub descriptors: u64,
     /// The time, ns since 1970 UTC: what has expired by then is refused. With 0 nothing has.
     pub now: Nanos,
 }
@@ -169,7 +173,7 @@ impl Plan {
         let Some(address) = address.filter(|_| faults.is_empty()) else {
             return Err(faults.into_list());
         };
-        Ok(Plan {
+        let plan = Plan {
             catalogue,
             venues,
             threads,
@@ -189,7 +193,15 @@ impl Plan {
             rings: (&config.rings).into(),
             lock_memory: config.memory.lock,
             watchdog: (&config.watchdog).into(),
-        })
+        };
+        descriptors::prove(&plan, host.descriptors, &mut faults);
+        if faults.is_empty() { Ok(plan) } else { Err(faults.into_list()) }
+    }
+
+    /// Returns the number of connections that a venue's symbols are split into.
+    pub(crate) fn connections_of(&self, venue: VenueId) -> usize {
+        let listed = self.catalogue.listings.iter().filter(|l| l.venue == venue).count();
+        listed.div_ceil(self.venues[venue.index()].spec.symbols_per_connection)
     }
 }
 

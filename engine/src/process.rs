@@ -19,6 +19,7 @@ use spreadwire_lake::files;
 use spreadwire_lake::run::RunId;
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{CounterReader, Counters, UnknownCounter};
+use spreadwire_market::record::RecordingState;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write as _};
 use std::net::SocketAddr;
@@ -230,28 +231,29 @@ fn warn_of_expiry() {
 #[derive(Debug)]
 struct Losses {
     lost: CounterReader,
-    recording: CounterReader,
+    state: CounterReader,
     /// Number of lost records, and whether recording was stopped, at the last check.
     before: (u64, bool),
 }
 
 impl Losses {
     fn new(counters: &Counters) -> Result<Losses, UnknownCounter> {
-        let (lost, recording) =
-            (counters.reader("journal.lost")?, counters.reader("journal.recording")?);
-        Ok(Losses { lost, recording, before: (0, false) })
+        let (lost, state) = (counters.reader("journal.lost")?, counters.reader("journal.state")?);
+        Ok(Losses { lost, state, before: (0, false) })
     }
 
     /// Logs an error every second while quotes are not being recorded, and a warning once recording
     /// has resumed.
     fn warn(&mut self) {
-        let (lost, stopped) = (self.lost.get(), self.recording.get() == 0);
+        let state = u8::try_from(self.state.get()).ok().and_then(RecordingState::of_code);
+        let state = state.unwrap_or(RecordingState::Refused);
+        let (lost, stopped) = (self.lost.get(), state != RecordingState::On);
         let (lost_before, was_stopped) = std::mem::replace(&mut self.before, (lost, stopped));
         if stopped {
             tracing::error!(
                 target: "journal",
-                "NOT recording, {lost} records lost so far: the disk is full, gone or refuses \
-                 writes; recording resumes by itself once that is fixed"
+                "NOT recording, {lost} records lost so far: {}; recording resumes by itself then",
+                state.remedy()
             );
         } else if was_stopped || lost_before < lost {
             tracing::warn!(

@@ -1,6 +1,7 @@
 //! What runs agents: duty cycles, threads, the rings between agents, and how long stages take.
 
 pub mod cpu;
+pub mod descriptors;
 pub mod latency;
 pub mod memory;
 pub mod pulse;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_engine::process;
-use spreadwire_engine::runtime::cpu;
+use spreadwire_engine::runtime::{cpu, descriptors};
 use spreadwire_engine::summary::Summary;
 use spreadwire_market::clock::Clock;
 use spreadwire_market::problem::Problem;
@@ -121,7 +121,14 @@ fn conclude(plan: &Plan, summary: &Summary, file: Option<&Path>) -> anyhow::Resu
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
-    Plan::read(path, &Host { cpus: cpu::available(), now: Clock::host().now() })
+    Plan::read(
+        path,
+        &Host {
+            cpus: cpu::available(),
+            descriptors: descriptors::limit(),
+            now: Clock::host().now(),
+        },
+    )
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {

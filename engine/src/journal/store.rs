@@ -403,6 +403,7 @@ impl Store {
     /// Tells a change of state.
     fn tell(&mut self, now: Nanos) {
         self.counts.recording.set(u64::from(!self.recording.is_stopped()));
+        self.counts.state.set(self.recording.state().code().into());
         self.states.offer(self.recording.told(now).into());
     }
 

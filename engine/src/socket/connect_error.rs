@@ -3,6 +3,7 @@
 //! What a peer wrote is kept as it came and is escaped when it is shown, so that no byte of it acts
 //! on a terminal or splits a line of a log.
 
+use crate::runtime::descriptors;
 use spreadwire_market::clock::{Nanos, SECOND};
 use std::fmt;
 use std::io;
@@ -95,6 +96,9 @@ pub enum ConnectError {
     /// The WebSocket upgrade failed in another way.
     #[error("WebSocket upgrade: {}", escaped(.0))]
     Upgrade(String),
+    /// The process or the host has no file descriptor left.
+    #[error("no file descriptor left ({0}); {remedy}", remedy = descriptors::REMEDY)]
+    NoDescriptor(io::Error),
     /// The attempt's thread panicked, which is a fault of ours.
     #[error("the attempt panicked")]
     Panicked,
@@ -104,6 +108,21 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Returns the error under its own name if it is about descriptors.
+    #[must_use]
+    pub fn named(self) -> ConnectError {
+        let (ConnectError::Lookup { source, .. }
+        | ConnectError::Unreachable { source, .. }
+        | ConnectError::Io(source)) = &self
+        else {
+            return self;
+        };
+        match source.raw_os_error().filter(|_| descriptors::is_exhausted(source)) {
+            Some(code) => ConnectError::NoDescriptor(io::Error::from_raw_os_error(code)),
+            None => self,
+        }
+    }
+
     /// Returns the least time until the next attempt, ns; 0 if the error asks for none. The caller adds
     /// its own back-off.
     #[must_use]
@@ -217,6 +236,22 @@ mod tests {
         ] {
             assert_eq!(retry_after(value, now), seconds.map(Duration::from_secs), "{value:?}");
         }
+    }
+
+    #[test]
+    fn having_no_descriptor_left_has_a_name_of_its_own() {
+        let none = || io::Error::from_raw_os_error(24);
+        for error in [
+            ConnectError::Io(none()),
+            ConnectError::Lookup { host: "a".to_owned(), source: none() },
+            ConnectError::Unreachable { address: "a:1".to_owned(), source: none() },
+        ] {
+            let told = error.named().to_string();
+            assert!(told.starts_with("no file descriptor left (Too many open files"), "{told}");
+            assert!(told.contains("raise LimitNOFILE"), "{told}");
+        }
+        let refused = ConnectError::Io(io::ErrorKind::ConnectionRefused.into()).named();
+        assert!(matches!(refused, ConnectError::Io(_)));
     }
 
     #[test]
