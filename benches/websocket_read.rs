@@ -132,7 +132,7 @@ fn memory_subjects(burst: usize) -> Vec<Subject<'static>> {
                 let bytes = buffer.take(frame.header + frame.payload);
                 return black_box(&bytes[frame.header..]).len();
             }
-            Next::Binary(_) | Next::Other(_) => return 0,
+            Next::Binary(_) | Next::Other(_) | Next::TooManyFragments => return 0,
             Next::Incomplete => {
                 let count = frames.give(buffer.spare());
                 buffer.filled(count);

@@ -42,7 +42,7 @@ fn planned(text: &str) -> Result<Plan, Vec<Problem>> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.toml");
     std::fs::write(&path, text).unwrap();
-    Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 })
+    Plan::read(&path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 })
 }
 
 /// Returns the only problem of `text`, as `key: reason`.
@@ -208,7 +208,8 @@ fn a_problem_in_an_included_file_names_that_file() {
     let (main, included) = (folder.path().join("main.toml"), folder.path().join("more.toml"));
     std::fs::write(&main, format!("include = [\"more.toml\"]\n{GOOD}")).unwrap();
     std::fs::write(&included, "[[venues]]\nname = \"nowhere\"\n").unwrap();
-    let problems = Plan::read(&main, &Host { cpus: vec![0, 1], now: 0 }).unwrap_err();
+    let problems =
+        Plan::read(&main, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 }).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert_eq!((&problems[0].file, problems[0].key.as_str()), (&included, "venues[0].name"));
 }
@@ -270,14 +271,16 @@ fn check_tells_which_recommended_pairs_are_enabled() {
 
     let nothing = RECOMMENDED.replace("enabled = true", "enabled = false");
     let (_folder, path) = recommending(GOOD, &nothing);
-    let plan = Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 }).unwrap();
+    let plan =
+        Plan::read(&path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 }).unwrap();
     assert!(plan.describe().contains("2100-01-01T00:00:00Z: nothing will open\nedges"));
     assert!(plan.decision.rules.unwrap().pairs.is_empty());
 
     let (_folder, path) = recommending(GOOD, RECOMMENDED);
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text + "instruments = []\n").unwrap();
-    let plan = Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 }).unwrap();
+    let plan =
+        Plan::read(&path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 }).unwrap();
     assert!(plan.describe().contains("exit 0.5 bp, left out by decision.instruments\n"));
 }
 
@@ -286,7 +289,8 @@ fn problems_of_recommendations_are_told_beside_those_of_the_configuration() {
     let config = GOOD.replacen("idle = \"backoff\"", "idle = \"sleep\"", 1);
     let more = RECOMMENDED.replacen("\"okx\"", "\"bybit\"", 1);
     let (_folder, path) = recommending(&config, &more);
-    let problems = Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 }).unwrap_err();
+    let problems =
+        Plan::read(&path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 }).unwrap_err();
     let told: Vec<String> = problems
         .iter()
         .map(|p| format!("{} {}: {}", p.file.file_name().unwrap().display(), p.key, p.reason))
@@ -301,7 +305,12 @@ fn problems_of_recommendations_are_told_beside_those_of_the_configuration() {
     let (_folder, path) =
         recommending(GOOD, &expired.replace("entry_bps = 4.5", "entry_bps = 2.0"));
     let now = spreadwire_market::recommendations::time_of_text("2020-01-08T00:00:00Z").unwrap();
-    assert!(Plan::read(&path, &Host { cpus: vec![0], now: now - 1 }).unwrap_err().len() == 1);
+    assert!(
+        Plan::read(&path, &Host { cpus: vec![0], descriptors: u64::MAX, now: now - 1 })
+            .unwrap_err()
+            .len()
+            == 1
+    );
     for command in ["run", "check"] {
         let output = spreadwire(&[command, "--config", path.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(2));
@@ -320,7 +329,9 @@ fn check_tells_the_bounds_within_which_quotes_are_believed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("engine.toml");
         std::fs::write(&path, format!("{GOOD}{more}")).unwrap();
-        Plan::read(&path, &Host { cpus: vec![0, 1], now: 0 }).unwrap().describe()
+        Plan::read(&path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 })
+            .unwrap()
+            .describe()
     };
     let told = described("");
     let bounds =
@@ -333,7 +344,10 @@ fn check_tells_the_bounds_within_which_quotes_are_believed() {
 #[test]
 fn every_file_in_config_makes_a_plan_on_a_host_with_eight_cpus() {
     for name in ["laptop.toml", "pinned-2.toml", "pinned-8.toml"] {
-        let plan = Plan::read(&preset(name), &Host { cpus: (0..8).collect(), now: 0 });
+        let plan = Plan::read(
+            &preset(name),
+            &Host { cpus: (0..8).collect(), descriptors: u64::MAX, now: 0 },
+        );
         let plan = plan.unwrap_or_else(|problems| panic!("{name}: {problems:?}"));
         assert!(plan.describe().contains("calculator"), "{name}");
     }

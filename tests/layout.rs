@@ -31,7 +31,7 @@ const SPREADS_MIN_NET: f64 = 0.0005;
 
 fn preset(name: &str) -> Plan {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config").join(name);
-    let host = Host { cpus: (0..8).collect(), now: 0 };
+    let host = Host { cpus: (0..8).collect(), descriptors: u64::MAX, now: 0 };
     let mut problems = Vec::new();
     let mut config = config::read(&path, &mut problems).unwrap();
     // Compared on all four venues, a quote leads to more spreads than on the three of spot alone.
@@ -198,7 +198,7 @@ fn run(name: &str, panic_after: usize) -> Run {
     let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);
     agents.insert("decision".to_owned(), Box::new(decision));
     let threads = crews(&plan.threads, &mut agents);
-    let report = runner::start(threads, &clock, &stop, &counters).unwrap().join();
+    let report = runner::start(threads, &clock, &stop, &counters, MILLI).unwrap().join();
     let take = |seen: &Mutex<Vec<Record>>| std::mem::take(&mut *seen.lock().unwrap());
     let closed = std::mem::take(&mut *closed.lock().unwrap());
     Run {

@@ -355,7 +355,7 @@ fn shape(frame: &[u8]) -> Vec<Vec<u8>> {
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
-    Plan::read(path, &Host { cpus: (0..8).collect(), now: 0 })
+    Plan::read(path, &Host { cpus: (0..8).collect(), descriptors: u64::MAX, now: 0 })
 }
 
 /// Checks the values that a plan takes from a configuration.

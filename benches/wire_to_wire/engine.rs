@@ -82,7 +82,7 @@ pub(crate) fn start(place: Place, home: &Path) -> anyhow::Result<Process> {
     let mut config = config::read(&file, &mut problems)
         .ok_or_else(|| anyhow!("cannot read the configuration: {problems:?}"))?;
     config.journal.lake = home.join("lake");
-    let host = Host { cpus: cpu::available(), now: Clock::host().now() };
+    let host = Host { cpus: cpu::available(), descriptors: u64::MAX, now: Clock::host().now() };
     let plan = Plan::new(config, &file, &host, problems)
         .map_err(|problems| anyhow!("the configuration is not valid: {problems:?}"))?;
     Process::start(&plan)

@@ -12,7 +12,7 @@ STATES = ["down", "live", "stale", "gap", "crossed", "one_sided", "lagging", "un
 REASONS = ["quote", "disconnected", "silent", "quiet", "sequence_gap", "crossed", "refused", "one_sided", "empty",
            "lag", "held_up", "unreadable", "implausible", "subscribed", "no_quote", "out_of_order"]
 ENDS = ["leg_not_live", "leg_old", "implausible"]
-RECORDING = ["on", "disk_full", "vanished", "refused"]
+RECORDING = ["on", "disk_full", "vanished", "refused", "no_descriptor"]
 venues, instruments = [], []  # names by id, from the catalogue
 
 def decimal(mantissa, scale):

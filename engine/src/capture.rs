@@ -11,6 +11,7 @@ use crate::runtime::agent::{Agent, Report};
 use crate::runtime::frame_ring::{Entry, Frame, FrameReceiver, Place};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use spreadwire_lake::{files, folder};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use std::fs::{self, File};
@@ -84,6 +85,7 @@ struct Desk {
 /// The frames of one connection, on their way to its files.
 #[derive(Debug)]
 struct Stream {
+    lake: PathBuf,
     folder: PathBuf,
     /// Run and connection, as they appear in file names.
     stem: String,
@@ -133,8 +135,7 @@ impl Capture {
         run: &str,
         counters: &Counters,
     ) -> io::Result<Capture> {
-        let folder = folder(lake);
-        let stream = |origin: &ConnectionName| Stream::new(&folder, run, origin);
+        let stream = |origin: &ConnectionName| Stream::new(lake, run, origin);
         let ring = |s: Source| (s.frames, s.connections.iter().map(stream).collect());
         let mut compressor = Compressor::new(LEVEL)?;
         compressor.include_checksum(true)?;
@@ -206,9 +207,10 @@ impl Desk {
 }
 
 impl Stream {
-    fn new(folder: &Path, run: &str, origin: &ConnectionName) -> Stream {
+    fn new(lake: &Path, run: &str, origin: &ConnectionName) -> Stream {
         Stream {
-            folder: folder.join(format!("exchange={}", origin.venue.replace('-', "_"))),
+            lake: lake.to_owned(),
+            folder: folder(lake).join(format!("exchange={}", origin.venue.replace('-', "_"))),
             stem: match origin {
                 ConnectionName { connection, line: 0, .. } => format!("{run}-{connection}"),
                 ConnectionName { connection, line, .. } => format!("{run}-{connection}.{line}"),
@@ -332,10 +334,10 @@ impl Stream {
         // Every time in range is within the calendar; the default, 1970, is never used.
         let hour = jiff::Timestamp::from_second(second).unwrap_or_default();
         let folder = self.folder.join(hour.strftime("date=%Y-%m-%d").to_string());
-        fs::create_dir_all(&folder)?;
+        folder::create_in(&self.lake, &folder)?;
         let name = format!("{}-{:06}.{FILE_END}{OPEN_END}", self.stem, self.number);
         let path = folder.join(name);
-        let file = File::create_new(&path)?;
+        let file = files::create_new(&path)?;
         self.number += 1;
         Ok(OpenFile { file, path, whole: 0 })
     }

@@ -12,6 +12,7 @@ use crate::runtime::duration;
 use crate::runtime::ring::Receiver;
 use crate::socket::connect_error::escaped;
 use spreadwire_lake::stage::{Stage, StageCounter};
+use spreadwire_lake::{files, folder};
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
@@ -61,8 +62,8 @@ impl Chronicle {
         counters: &Counters,
     ) -> io::Result<Chronicle> {
         let folder = lake.join(spreadwire_lake::layout::OPPORTUNITIES);
-        std::fs::create_dir_all(&folder)?;
-        let file = File::create_new(folder.join(format!("{run}.jsonl")))?;
+        folder::create_in(lake, &folder)?;
+        let file = files::create_new(&folder.join(format!("{run}.jsonl")))?;
         Ok(Chronicle {
             opportunities,
             notices,

@@ -544,6 +544,45 @@ mod tests {
     }
 
     #[test]
+    fn a_venue_that_sends_no_message_for_ever_does_not_starve_the_others() {
+        const BUSY: usize = 16_000;
+        let ping = &[0x89, 0][..];
+        let empty = &[0x00, 0][..];
+        let begun = &[0x01, 0][..];
+        for connections in [DIRECT_MAX, DIRECT_MAX + 2] {
+            // Fragments for ever, pings for ever, and a frame of 16 MiB in small parts.
+            for (first, then, ends) in [
+                (begun, empty, Some("a message of more than 4096 fragments")),
+                (ping, ping, None),
+                (&[0x82, 127, 0, 0, 0, 0, 1, 0, 0, 0][..], &[0, 0][..], None),
+            ] {
+                let mut rig = Rig::new(connections, 64);
+                rig.notices.try_iter().for_each(drop);
+                rig.peers[0].write_all(&[first, &then.repeat(BUSY)].concat()).unwrap();
+                rig.cycles(1);
+                (1..connections).for_each(|other| rig.send(other, [other]));
+                let counted = |rig: &Rig, what: &str| {
+                    usize::try_from(rig.counters.expect(&format!("feed.test.0.{what}"))).unwrap()
+                };
+                assert!(counted(&rig, "parts") + counted(&rig, "controls") <= FRAMES_PER_TURN);
+                rig.cycles(100);
+                let records = rig.records();
+                for other in 1..connections {
+                    let quote = format!("A quote {other}");
+                    assert!(records.contains(&quote), "{quote} of {connections}, {ends:?}");
+                }
+                rig.cycles(2 * BUSY / FRAMES_PER_TURN);
+                let lost = rig.notices.try_iter().find_map(|notice| {
+                    if let Notice::Lost { why, .. } = notice { Some(why) } else { None }
+                });
+                assert_eq!(lost.as_deref(), ends, "{connections}");
+                let ended = rig.counters.expect("feed.test.0.endless_messages");
+                assert_eq!(ended, u64::from(ends.is_some()));
+            }
+        }
+    }
+
+    #[test]
     fn what_waited_while_the_thread_was_held_up_is_live_once_all_of_it_is_read() {
         for connections in [1, DIRECT_MAX + 1] {
             let mut rig = Rig::new(connections, 4_096);

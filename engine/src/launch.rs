@@ -12,11 +12,12 @@ use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
 use crate::plan::{COLD, FeedPlan, Plan, PlannedVenue};
 use crate::runtime::agent::{Agent, IdleStrategy, Report};
+use crate::runtime::pulse::PulseReader;
 use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
 use crate::runtime::runner::{self, Running, Stop, ThreadPlan};
 use crate::runtime::stopwatch::{self, Readings, Stopwatch};
 use crate::runtime::tally::Tally;
-use crate::runtime::{frame_ring, memory};
+use crate::runtime::{descriptors, frame_ring, memory};
 use crate::socket::connector::{Connector, Route, Target};
 use crate::socket::gate::Gates;
 use crate::socket::lookup::Lookups;
@@ -25,6 +26,7 @@ use anyhow::Context;
 use crossbeam::channel::{self, Sender};
 use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
+use spreadwire_lake::folder;
 use spreadwire_lake::layout;
 use spreadwire_lake::lock;
 use spreadwire_lake::mark::{self, Mark};
@@ -123,6 +125,12 @@ impl Engine {
         &self.board
     }
 
+    /// Returns the pulse of every thread that runs agents.
+    #[must_use]
+    pub fn pulses(&self) -> Vec<PulseReader> {
+        [self.hot.pulses(), self.cold.pulses()].concat()
+    }
+
     /// Returns whether every agent has ended, by itself or on request.
     #[must_use]
     pub fn is_finished(&self) -> bool {
@@ -156,6 +164,10 @@ impl Engine {
 /// # Errors
 /// If a system resource is not available: the port, the lake's folder, a thread.
 pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
+    // With less than planned, the engine runs until it needs more.
+    if let Err(error) = descriptors::raise() {
+        tracing::warn!("cannot raise the limit of file descriptors: {error}");
+    }
     if plan.lock_memory {
         memory::lock()?;
     }
@@ -196,7 +208,9 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let cold =
         COLD.iter().filter_map(|role| Some((cold_thread(role), vec![agents.remove(*role)?])));
     let cold = cold.collect();
-    let cold = runner::start(cold, &around.clock, &around.stop, &around.counters)?;
+    let slow_after = plan.watchdog.slow_after;
+    // Agents that may wait for a disk are not slow when they do.
+    let cold = runner::start(cold, &around.clock, &around.stop, &around.counters, Nanos::MAX)?;
     let mut threads = Vec::new();
     for thread in &plan.threads {
         let crew = thread.agents.iter().filter_map(|role| agents.remove(role)).collect();
@@ -204,7 +218,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     }
     // Consumers start first, so that no agent sends before its consumer runs.
     threads.reverse();
-    let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
+    let hot = runner::start(threads, &around.clock, &around.stop, &around.counters, slow_after)?;
     Ok(Engine { hot, cold, followers, address, board, book_keeping })
 }
 
@@ -216,6 +230,7 @@ fn open_books(
     lock: lock::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
     let cannot = || format!("cannot write into the lake {}", lake.display());
+    folder::refuse_links(lake).with_context(cannot)?;
     mark::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
     let Surroundings { clock, counters, run, .. } = around;

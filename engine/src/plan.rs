@@ -26,6 +26,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 mod describe;
+mod descriptors;
+mod memory;
 mod sections;
 mod threads;
 pub use threads::{COLD, FeedPlan};
@@ -35,6 +37,8 @@ pub use threads::{COLD, FeedPlan};
 pub struct Host {
     /// CPUs that this process may run on.
     pub cpus: Vec<usize>,
+    /// File descriptors that this process may have.
+    pub descriptors: u64,
     /// The time, ns since 1970 UTC: what has expired by then is refused. With 0 nothing has.
     pub now: Nanos,
 }
@@ -93,6 +97,17 @@ pub struct Plan {
     pub rings: RingSizes,
     /// Whether the process's memory is locked into RAM.
     pub lock_memory: bool,
+    /// When an agent is slow or stalls.
+    pub watchdog: WatchdogPlan,
+}
+
+/// When an agent is slow or stalls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WatchdogPlan {
+    /// A turn that takes longer is slow, ns.
+    pub slow_after: Nanos,
+    /// A turn that takes this long is a stall, ns.
+    pub stall: Nanos,
 }
 
 /// Whose raw frames are kept.
@@ -154,10 +169,11 @@ impl Plan {
         let capture = sections::capture(&config, &catalogue, &mut faults);
         sections::sockets(&config.sockets, &mut faults);
         sections::rings(&config.rings, &mut faults);
+        sections::watchdog(&config.watchdog, &mut faults);
         let Some(address) = address.filter(|_| faults.is_empty()) else {
             return Err(faults.into_list());
         };
-        Ok(Plan {
+        let plan = Plan {
             catalogue,
             venues,
             threads,
@@ -176,7 +192,16 @@ impl Plan {
             sockets: (&config.sockets).into(),
             rings: (&config.rings).into(),
             lock_memory: config.memory.lock,
-        })
+            watchdog: (&config.watchdog).into(),
+        };
+        descriptors::prove(&plan, host.descriptors, &mut faults);
+        if faults.is_empty() { Ok(plan) } else { Err(faults.into_list()) }
+    }
+
+    /// Returns the number of connections that a venue's symbols are split into.
+    pub(crate) fn connections_of(&self, venue: VenueId) -> usize {
+        let listed = self.catalogue.listings.iter().filter(|l| l.venue == venue).count();
+        listed.div_ceil(self.venues[venue.index()].spec.symbols_per_connection)
     }
 }
 

@@ -1,25 +1,35 @@
 //! Runs one engine as a process, for `run` and `demo`: the clock, signals, supervision once a
 //! second, and the summary at the end.
+//!
+//! The first SIGINT or SIGTERM ends the engine in order. A second SIGINT ends the process within a
+//! second whatever is stuck (`guard.rs`).
 
 use crate::launch::{self, Engine, Surroundings};
 use crate::plan::Plan;
 use crate::runtime::memory;
+use crate::runtime::pulse::{PulseReader, Turn};
 use crate::runtime::runner::Stop;
 use crate::runtime::thread_watch::{ThreadWatch, WARM_UP};
+use crate::runtime::watchdog::{SlowTurns, Watchdog};
 use crate::summary::Summary;
 use crate::telemetry::Board;
 use anyhow::Context;
 use signal_hook::consts::{SIGINT, SIGTERM};
+use spreadwire_lake::files;
 use spreadwire_lake::run::RunId;
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{CounterReader, Counters, UnknownCounter};
+use spreadwire_market::record::RecordingState;
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
+
+mod guard;
+pub use guard::EXIT_HASTY;
 
 /// Interval at which signals and limits are checked.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -43,6 +53,7 @@ pub struct Process {
     around: Surroundings,
     started: Nanos,
     watch: ThreadWatch,
+    slow: SlowTurns,
     losses: Losses,
     /// Time at which the decision's rules expire, if they do.
     expires: Option<Nanos>,
@@ -70,9 +81,14 @@ impl Process {
         let engine = launch::launch(plan, &around)?;
         let names = plan.threads.iter().map(|thread| thread.name.as_str());
         let watch = ThreadWatch::new(names, around.clock.now(), &around.counters);
-        let losses = Losses::new(&around.counters)?;
+        let (pulses, counters) = (engine.pulses(), &around.counters);
+        guard::heed_signals(&around.stop, pulses.clone())?;
+        let dog = Watchdog::new(pulses.clone(), plan.watchdog.stall, around.clock.now(), counters);
+        guard::watch(dog, around.clock.clone())?;
+        let slow = SlowTurns::new(pulses, plan.watchdog.slow_after, counters);
+        let losses = Losses::new(counters)?;
         let expires = plan.recommendations.as_ref().map(|all| all.expires);
-        Ok(Process { engine, around, started, watch, losses, expires })
+        Ok(Process { engine, around, started, watch, slow, losses, expires })
     }
 
     /// Returns the address on which the broadcast listens.
@@ -117,7 +133,7 @@ impl Process {
         mut each_second: impl FnMut(&Counters, &Stop) -> anyhow::Result<()>,
     ) -> anyhow::Result<Summary> {
         let mut expires = self.expires;
-        let Process { engine, around, started, watch, losses, .. } = &mut self;
+        let Process { engine, around, started, watch, slow, losses, .. } = &mut self;
         let Surroundings { clock, stop, counters, .. } = around;
         let limit = limit.map(|limit| *started + nanos(limit));
         let mut shown = Ok(());
@@ -130,6 +146,9 @@ impl Process {
                 next += nanos(Duration::from_secs(1));
                 clock.discipline();
                 watch.look(now);
+                for line in slow.report(now) {
+                    tracing::warn!(target: "watchdog", "{line}");
+                }
                 if warm.take_if(|warm| *warm <= now).is_some() {
                     tell_memory();
                 }
@@ -159,10 +178,26 @@ impl Process {
         while !engine.is_finished() {
             std::thread::sleep(Duration::from_millis(1));
             let waited = around.clock.now().saturating_sub(asked);
-            anyhow::ensure!(waited < nanos(END_LIMIT), "agents did not stop within {END_LIMIT:?}");
+            if nanos(END_LIMIT) <= waited {
+                guard::save(&around.stop, &engine.pulses());
+                let stuck = stuck(&engine.pulses());
+                anyhow::bail!("agents did not stop within {END_LIMIT:?}; unfinished: {stuck}");
+            }
         }
         Ok(Summary::new(elapsed, around.counters, engine.join())?)
     }
+}
+
+/// Returns the threads that have not ended, each with the agent whose turn it is, in words.
+fn stuck(pulses: &[PulseReader]) -> String {
+    let turn = |pulse: &PulseReader| match pulse.beat().1 {
+        Turn::Ended => None,
+        Turn::Idle => Some(format!("thread {:?}, which idles", pulse.thread())),
+        Turn::Of(place) => {
+            Some(format!("thread {:?} in agent {:?}", pulse.thread(), pulse.roles()[place]))
+        }
+    };
+    pulses.iter().filter_map(turn).collect::<Vec<_>>().join(", ")
 }
 
 /// Logs how much memory was locked and is in huge pages, once every ring has been touched.
@@ -180,12 +215,8 @@ fn tell_memory() {
 /// If the file cannot be opened for writing.
 pub fn check_summary(file: Option<&Path>) -> anyhow::Result<()> {
     let Some(path) = file else { return Ok(()) };
-    std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)
-        .with_context(|| format!("cannot write the summary to {}", path.display()))?;
-    Ok(())
+    files::check_output(path)
+        .with_context(|| format!("cannot write the summary to {}", path.display()))
 }
 
 fn warn_of_expiry() {
@@ -200,28 +231,29 @@ fn warn_of_expiry() {
 #[derive(Debug)]
 struct Losses {
     lost: CounterReader,
-    recording: CounterReader,
+    state: CounterReader,
     /// Number of lost records, and whether recording was stopped, at the last check.
     before: (u64, bool),
 }
 
 impl Losses {
     fn new(counters: &Counters) -> Result<Losses, UnknownCounter> {
-        let (lost, recording) =
-            (counters.reader("journal.lost")?, counters.reader("journal.recording")?);
-        Ok(Losses { lost, recording, before: (0, false) })
+        let (lost, state) = (counters.reader("journal.lost")?, counters.reader("journal.state")?);
+        Ok(Losses { lost, state, before: (0, false) })
     }
 
     /// Logs an error every second while quotes are not being recorded, and a warning once recording
     /// has resumed.
     fn warn(&mut self) {
-        let (lost, stopped) = (self.lost.get(), self.recording.get() == 0);
+        let state = u8::try_from(self.state.get()).ok().and_then(RecordingState::of_code);
+        let state = state.unwrap_or(RecordingState::Refused);
+        let (lost, stopped) = (self.lost.get(), state != RecordingState::On);
         let (lost_before, was_stopped) = std::mem::replace(&mut self.before, (lost, stopped));
         if stopped {
             tracing::error!(
                 target: "journal",
-                "NOT recording, {lost} records lost so far: the disk is full, gone or refuses \
-                 writes; recording resumes by itself once that is fixed"
+                "NOT recording, {lost} records lost so far: {}; recording resumes by itself then",
+                state.remedy()
             );
         } else if was_stopped || lost_before < lost {
             tracing::warn!(
@@ -240,7 +272,8 @@ pub fn conclude(summary: &Summary, file: Option<&Path>) -> anyhow::Result<ExitCo
     println!("{}", summary.to_text());
     if let Some(path) = file {
         let text = serde_json::to_string_pretty(&summary.to_json())?;
-        std::fs::write(path, text + "\n")
+        files::output(path)
+            .and_then(|mut file| writeln!(file, "{text}"))
             .with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
     let failed = !summary.report.failures.is_empty();
@@ -275,7 +308,7 @@ impl StatusLine {
         };
         let line = format!(
             "{:>5} s  {:>7} quotes/s  {:>8} spreads/s  {:>4} opened  {:>4} closed  {:>8} sent/s  \
-             {} clients  {} journalled  {} lost  {} dropped",
+             {} clients  {} journalled  {} lost  {} dropped  {} slow",
             self.seconds + 1,
             sum(&now).saturating_sub(sum(&self.before)),
             since("calculator.spreads")?,
@@ -286,6 +319,7 @@ impl StatusLine {
             count(&now, "journal.quotes")?,
             count(&now, "journal.lost")?,
             counters.sum("edge.", ".dropped"),
+            counters.sum("agent.", ".turns_slow"),
         );
         self.seconds += 1;
         self.before = now;
@@ -323,15 +357,34 @@ mod tests {
         assert_eq!(
             words(status.line(&counters).unwrap()),
             "1 s 70 quotes/s 1 spreads/s 2 opened 3 closed 4 sent/s 5 clients 6 journalled 7 lost \
-             0 dropped"
+             0 dropped 0 slow"
         );
         quotes.add(8);
+        counters.register("agent.journal.turns_slow").add(3);
         named[0].add(9);
         assert_eq!(
             words(status.line(&counters).unwrap()),
             "2 s 8 quotes/s 9 spreads/s 2 opened 3 closed 0 sent/s 5 clients 6 journalled 7 lost \
-             0 dropped"
+             0 dropped 3 slow"
         );
+    }
+
+    #[test]
+    fn a_summary_is_not_written_through_a_link() {
+        let home = tempfile::tempdir().unwrap();
+        let (outside, link) = (home.path().join("outside"), home.path().join("summary.json"));
+        std::fs::write(&outside, "precious").unwrap();
+        std::os::unix::fs::symlink(&outside, &link).unwrap();
+        let refused = format!("{:#}", check_summary(Some(&link)).unwrap_err());
+        assert!(refused.contains("cannot write the summary to"), "{refused}");
+        assert!(
+            refused.ends_with("is a symbolic link, which is not followed: remove it"),
+            "{refused}"
+        );
+        assert_eq!(std::fs::read(&outside).unwrap(), b"precious");
+        let file = home.path().join("missing.json");
+        check_summary(Some(&file)).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"");
     }
 
     #[test]

@@ -1,13 +1,17 @@
 //! What runs agents: duty cycles, threads, the rings between agents, and how long stages take.
 
 pub mod cpu;
+pub mod descriptors;
 pub mod duration;
 pub mod latency;
 pub mod memory;
+pub mod pulse;
 pub mod tally;
 pub mod thread_watch;
 
 mod spsc;
+
+pub mod watchdog;
 
 pub mod stopwatch;
 

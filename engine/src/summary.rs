@@ -7,7 +7,7 @@ use crate::telemetry::QUANTILES;
 use comfy_table::presets;
 use comfy_table::{CellAlignment, Table};
 use serde_json::{Map, Value, json};
-use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counters, UnknownCounter};
 use spreadwire_venues::health::LINES_MAX;
 
@@ -117,6 +117,7 @@ impl Summary {
             if complete { "every decoded quote is a row in the lake" } else { "NOT complete" };
         lines.push(format!("  {verdict}\n\n{}", self.latency_table()));
         lines.extend(self.scoreboard().map(|table| format!("\n{table}")));
+        lines.extend(self.slow_table().map(|table| format!("\n{table}")));
         lines.extend(self.threads_table().map(|table| format!("\n{table}")));
         lines.extend(self.report.failures.iter().map(|failure| format!("failed: {failure}")));
         lines.join("\n")
@@ -169,6 +170,27 @@ impl Summary {
             let count = |what| counts.get(&format!("thread.{thread}.{what}")).copied().unwrap_or(0);
             let counts = NAMES.map(|what| count(what).to_string());
             table.add_row([thread.clone()].into_iter().chain(counts));
+        }
+        table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
+        (!table.is_empty()).then_some(table)
+    }
+
+    /// Returns a table of the agents that had turns longer than the bound, or stalled; `None` if there
+    /// were none.
+    fn slow_table(&self) -> Option<Table> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["agent", "slow turns", "longest, ms", "stalls"]);
+        let counts = self.counters.snapshot();
+        let agent =
+            |name: &String| Some(name.strip_prefix("agent.")?.strip_suffix(".stalls")?.to_owned());
+        for agent in counts.keys().filter_map(agent) {
+            let count = |what| counts.get(&format!("agent.{agent}.{what}")).copied().unwrap_or(0);
+            let (slow, stalls) = (count("turns_slow"), count("stalls"));
+            if 0 < slow + stalls {
+                let longest = (count("turn_max_ns") / MILLI).to_string();
+                table.add_row([agent.clone(), slow.to_string(), longest, stalls.to_string()]);
+            }
         }
         table.column_iter_mut().skip(1).for_each(|c| c.set_cell_alignment(CellAlignment::Right));
         (!table.is_empty()).then_some(table)
@@ -316,6 +338,22 @@ mod tests {
         assert_eq!(rows[1], ["binance.1", "line", "0", "30", "75.0", "10", "2.5"]);
         assert_eq!(rows[2], ["binance.1", "line", "1", "10", "25.0", "0"]);
         assert!(!text.contains("okx"), "{text}");
+    }
+
+    #[test]
+    fn agents_that_were_slow_or_stalled_are_told() {
+        let counters = counters(None);
+        for agent in ["feed.okx", "journal", "decision"] {
+            for (what, count) in [("turns_slow", 3), ("turn_max_ns", 52 * MILLI), ("stalls", 1)] {
+                let count = if agent == "decision" { 0 } else { count };
+                counters.register(&format!("agent.{agent}.{what}")).add(count);
+            }
+        }
+        let summary = Summary::new(1, counters, Report::default()).unwrap();
+        let text = summary.slow_table().unwrap().to_string();
+        let rows: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(rows[1..], [["feed.okx", "3", "52", "1"], ["journal", "3", "52", "1"]]);
     }
 
     #[test]

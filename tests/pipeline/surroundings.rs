@@ -190,6 +190,7 @@ fn a_plan_refuses_a_lake_that_is_a_file() {
     std::fs::write(&config.journal.lake, "not a folder").unwrap();
     let host = spreadwire_engine::plan::Host {
         cpus: spreadwire_engine::runtime::cpu::available(),
+        descriptors: u64::MAX,
         now: 0,
     };
     let problems =

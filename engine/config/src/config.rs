@@ -42,6 +42,8 @@ pub struct Config {
     pub rings: Rings,
     /// The process's memory.
     pub memory: Memory,
+    /// When an agent is slow or stalls.
+    pub watchdog: Watchdog,
 }
 
 impl Config {
@@ -339,6 +341,22 @@ impl Default for Rings {
 pub struct Memory {
     /// Whether all of it is brought into RAM at the start and kept there.
     pub lock: bool,
+}
+
+/// When an agent is slow or stalls.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Watchdog {
+    /// A turn of an agent that takes longer is counted and told, microseconds.
+    pub slow_turn_us: u64,
+    /// An agent whose turn takes this long makes no progress, ms.
+    pub stall_ms: u64,
+}
+
+impl Default for Watchdog {
+    fn default() -> Self {
+        Watchdog { slow_turn_us: 10_000, stall_ms: 1_000 }
+    }
 }
 
 /// How the file is read.

@@ -5,6 +5,7 @@
 //! name, synced, renamed into place, and its folder is synced: whoever opens it, also after a
 //! crash, finds the old content or the new one.
 
+use crate::files;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -19,12 +20,46 @@ pub fn create(folder: &Path) -> io::Result<()> {
     }
     let parent = parent_of(folder);
     create(parent)?;
-    match fs::create_dir(folder) {
+    match files::create_folder(folder) {
         Ok(()) => sync(parent),
         // Another process was quicker.
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
+}
+
+/// Creates a folder of a lake as [`create`] does. No folder between the lake and this one may be a
+/// symbolic link: what is written must lie in the lake. The lake itself may be one.
+///
+/// # Errors
+/// The same as [`create`], and if a folder is a link or does not lie in the lake.
+pub fn create_in(lake: &Path, folder: &Path) -> io::Result<()> {
+    create(lake)?;
+    let Ok(within) = folder.strip_prefix(lake) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    let mut place = lake.to_owned();
+    for part in within {
+        place.push(part);
+        files::refuse_link(&place)?;
+        create(&place)?;
+    }
+    Ok(())
+}
+
+/// Checks that nothing directly in a lake is a symbolic link. A lake that does not exist has none.
+///
+/// # Errors
+/// The first link, with what to do, or the operating system's error.
+pub fn refuse_links(lake: &Path) -> io::Result<()> {
+    let entries = match fs::read_dir(lake) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        files::refuse_link(&entry?.path())?;
+    }
+    Ok(())
 }
 
 /// Syncs a folder, so that the names in it survive a power cut.
@@ -71,7 +106,7 @@ pub fn replace_unsynced<T, E: From<io::Error>>(
     path: &Path,
     write: impl FnOnce(&File) -> Result<T, E>,
 ) -> Result<T, E> {
-    let file = File::create(unfinished)?;
+    let file = files::fresh(unfinished)?;
     let replaced = write(&file).and_then(|written| {
         fs::rename(unfinished, path)?;
         Ok(written)
@@ -186,6 +221,33 @@ mod tests {
         assert_eq!(names(home.path()), ["file"]);
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert!(put_in_place(&finished, &path).is_err(), "it is in place already");
+    }
+
+    #[test]
+    fn a_lake_may_be_a_link_and_its_folders_may_not() {
+        let home = tempfile::tempdir().unwrap();
+        let (disk, lake) = (home.path().join("disk"), home.path().join("lake"));
+        let outside = home.path().join("outside");
+        for folder in [&disk, &outside] {
+            fs::create_dir(folder).unwrap();
+        }
+        std::os::unix::fs::symlink(&disk, &lake).unwrap();
+        create_in(&lake, &lake.join("a/b")).unwrap();
+        create_in(&lake, &lake.join("a/b")).unwrap();
+        assert!(disk.join("a/b").is_dir());
+        std::os::unix::fs::symlink(&outside, lake.join("a/link")).unwrap();
+        for folder in ["a/link", "a/link/deep"] {
+            let refused = create_in(&lake, &lake.join(folder)).unwrap_err().to_string();
+            let told = "a/link is a symbolic link, which is not followed: remove it";
+            assert!(refused.ends_with(told), "{refused}");
+        }
+        assert!(create_in(&lake, &outside).is_err());
+        refuse_links(&lake).unwrap();
+        refuse_links(&home.path().join("missing")).unwrap();
+        std::os::unix::fs::symlink(&outside, lake.join("journal")).unwrap();
+        let refused = refuse_links(&lake).unwrap_err().to_string();
+        assert!(refused.contains("journal is a symbolic link"), "{refused}");
+        assert!(names(&outside).is_empty());
     }
 
     #[test]

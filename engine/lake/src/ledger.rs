@@ -180,7 +180,8 @@ pub fn write(
     entries: &[Entry],
 ) -> Result<PathBuf, TableError> {
     let place = lake.join(layout::LEDGER).join(layout::date_folder(time / HOUR));
-    folder::create(&place).map_err(|source| io_error("make the folder", &place, source))?;
+    folder::create_in(lake, &place)
+        .map_err(|source| io_error("make the folder", &place, source))?;
     let unfinished = place.join(format!("{name}{UNFINISHED_SUFFIX}"));
     let batch = batch_of(entries).map_err(|error| TableError::Parquet {
         doing: "write",

@@ -7,6 +7,8 @@
 //! from changing a lake at once. The crate knows neither agents nor sockets.
 
 pub mod disk;
+pub mod files;
+
 pub mod folder;
 
 pub mod layout;

@@ -3,9 +3,10 @@
 //! An engine holds the [recording lock](recording) as long as it records. Every program that adds
 //! or replaces files holds the [change lock](changes) meanwhile.
 
+use crate::files;
 use crate::folder;
 use crate::layout::{CHANGE_LOCK, RECORDING_LOCK};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -97,8 +98,7 @@ fn open_lock(lake: &Path, name: &str) -> Result<(File, PathBuf), LockError> {
     let path = lake.join(name);
     folder::create(lake)
         .map_err(|source| LockError::NoFolder { folder: lake.to_owned(), source })?;
-    let mut options = OpenOptions::new();
-    match options.read(true).write(true).create(true).truncate(false).open(&path) {
+    match files::own(&path) {
         Ok(file) => Ok((file, path)),
         Err(source) => Err(LockError::Io { path, source }),
     }
@@ -124,6 +124,23 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let refused = recording(&file.join("lake")).unwrap_err().to_string();
         assert!(refused.starts_with("cannot create the folder "), "{refused}");
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_lock_is_refused_and_what_it_points_to_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let (lake, outside) = (home.path().join("lake"), home.path().join("outside"));
+        std::fs::create_dir(&lake).unwrap();
+        std::fs::write(&outside, "precious").unwrap();
+        for (name, lock) in [
+            (RECORDING_LOCK, recording as fn(&Path) -> Result<Lock, LockError>),
+            (CHANGE_LOCK, changes),
+        ] {
+            std::os::unix::fs::symlink(&outside, lake.join(name)).unwrap();
+            let refused = format!("{:#}", anyhow::Error::from(lock(&lake).unwrap_err()));
+            assert!(refused.contains("which is not followed: remove it"), "{refused}");
+            assert_eq!(std::fs::read(&outside).unwrap(), b"precious");
+        }
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl Mark {
         let unfinished = folder.join(format!("{}{UNFINISHED_SUFFIX}", self.run));
         let path = self.path(lake);
         let write = || -> io::Result<()> {
-            folder::create(&folder)?;
+            folder::create_in(lake, &folder)?;
             let text = self.to_json().to_string();
             folder::replace(&unfinished, &path, |mut file| file.write_all(text.as_bytes()))
         };

@@ -171,7 +171,7 @@ impl Work<'_> {
             let path = path.to_owned();
             move |source| table::io_error(doing, &path, source)
         };
-        folder::create(&folder).map_err(io("make the folder", &folder))?;
+        folder::create_in(self.lake, &folder).map_err(io("make the folder", &folder))?;
         let newest = files_of(&folder).map_err(io("list", &folder))?;
         if self.resumed
             && let Some(done) = rows.already_in(&newest)
@@ -206,7 +206,7 @@ impl Work<'_> {
             fs::remove_file(path).map_err(io("delete", path))?;
         } else {
             let aside = self.lake.join(layout::DAMAGED);
-            folder::create(&aside).map_err(io("make the folder", &aside))?;
+            folder::create_in(self.lake, &aside).map_err(io("make the folder", &aside))?;
             let kept = aside.join(path.file_name().unwrap_or_default());
             folder::put_in_place(path, &kept).map_err(io("put aside", path))?;
         }

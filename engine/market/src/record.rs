@@ -412,6 +412,29 @@ coded! {
         Vanished = 2 => "vanished",
         /// The operating system refused for another reason: read-only, no permission, an I/O error.
         Refused = 3 => "refused",
+        /// The process has no file descriptor left.
+        NoDescriptor = 4 => "no_descriptor",
+    }
+}
+
+impl RecordingState {
+    /// Returns why nothing is recorded, and what a person can do, in words.
+    #[must_use]
+    pub fn remedy(self) -> &'static str {
+        match self {
+            RecordingState::On => "recording",
+            RecordingState::DiskFull => {
+                "the disk is full, or has less free space than journal.disk_reserve_mb; make room"
+            }
+            RecordingState::Vanished => "the journal's folder or file is gone; bring the disk back",
+            RecordingState::Refused => {
+                "the disk refuses: read-only, no permission, or an I/O error; mend it"
+            }
+            RecordingState::NoDescriptor => {
+                "the process has no file descriptor left; raise LimitNOFILE in the systemd unit \
+                 (`ulimit -Hn` in a shell)"
+            }
+        }
     }
 }
 

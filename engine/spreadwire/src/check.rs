@@ -7,11 +7,11 @@
 use ask::Answer;
 use clap::Args;
 use compare::{Directory, Findings};
-use report::Report;
+use report::{Needs, Report};
 use spreadwire_catalogue::{self as catalogue, Venue};
 use spreadwire_config::config::{self, Config};
 use spreadwire_engine::plan::{Host, Plan};
-use spreadwire_engine::runtime::cpu;
+use spreadwire_engine::runtime::{cpu, descriptors};
 use spreadwire_market::clock::Clock;
 use spreadwire_market::problem::{Faults, Problem};
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ pub(crate) struct Check {
     #[arg(long, value_name = "QUOTE", requires = "write", value_parser = quote)]
     all: Vec<String>,
     /// Tell the result as one JSON object on standard output.
-    #[arg(long, requires = "online")]
+    #[arg(long)]
     json: bool,
     /// Time for each venue's whole answer [default: 20].
     #[arg(long, value_name = "SECONDS", requires = "online", value_parser = seconds)]
@@ -103,7 +103,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// Runs the check and returns its exit code.
 pub(crate) fn run(check: &Check) -> anyhow::Result<ExitCode> {
     let clock = Clock::host();
-    let host = Host { cpus: cpu::available(), now: clock.now() };
+    let host = Host { cpus: cpu::available(), descriptors: descriptors::limit(), now: clock.now() };
     let mut problems = Vec::new();
     let config = config::read(&check.config, &mut problems);
     let planned = match config.clone() {
@@ -112,6 +112,11 @@ pub(crate) fn run(check: &Check) -> anyhow::Result<ExitCode> {
     };
     let (Some(config), true) = (config, check.online) else {
         return Ok(match planned {
+            Ok(plan) if check.json => {
+                let needs = Some(Needs::of(&plan));
+                Report { needs, ..Report::default() }.print_json(&check.config, &[], &[]);
+                ExitCode::SUCCESS
+            }
             Ok(plan) => {
                 print!("{}", plan.describe());
                 ExitCode::SUCCESS
@@ -127,7 +132,9 @@ pub(crate) fn run(check: &Check) -> anyhow::Result<ExitCode> {
     if let (Ok(plan), false) = (&planned, check.json) {
         print!("{}", plan.describe());
     }
-    Online { check, config: &config, clock: &clock }.run(planned.err().unwrap_or_default())
+    let needs = planned.as_ref().ok().map(Needs::of);
+    let online = Online { check, config: &config, clock: &clock, needs };
+    online.run(planned.err().unwrap_or_default())
 }
 
 /// The part of the check that asks the venues.
@@ -135,11 +142,13 @@ struct Online<'a> {
     check: &'a Check,
     config: &'a Config,
     clock: &'a Clock,
+    /// What the configuration needs, if it has no problem by itself.
+    needs: Option<Needs>,
 }
 
 impl Online<'_> {
     /// Runs it, with the problems that the configuration has by itself.
-    fn run(&self, mut problems: Vec<Problem>) -> anyhow::Result<ExitCode> {
+    fn run(mut self, mut problems: Vec<Problem>) -> anyhow::Result<ExitCode> {
         let mut faults = Faults::new(&self.check.config, Vec::new());
         let (venues, catalogue) = catalogue::prove(self.config, &mut faults);
         let faults: Vec<Problem> =
@@ -159,7 +168,8 @@ impl Online<'_> {
         findings.notes.extend(self.addresses(&venues));
         findings.problems.splice(0..0, problems);
         let unreachable = self.unreachable(&venues, &answers);
-        let mut report = Report { findings, unreachable, ..Report::default() };
+        let needs = self.needs.take();
+        let mut report = Report { findings, unreachable, needs, ..Report::default() };
         if let Some(path) = &self.check.write {
             if let Some(why) = report.is_incomplete() {
                 let why = format!("{} was not written, because {why}", path.display());

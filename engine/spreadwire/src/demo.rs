@@ -12,7 +12,7 @@ use exchange_sim::{
 use spreadwire_config::config::{self, Config};
 use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_engine::process::{self, Process};
-use spreadwire_engine::runtime::cpu;
+use spreadwire_engine::runtime::{cpu, descriptors};
 use spreadwire_market::clock::Clock;
 use spreadwire_market::counters::Counters;
 use spreadwire_market::problem;
@@ -189,7 +189,16 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
     if let Some(address) = &demo.listen {
         config.broadcast.address.clone_from(address);
     }
-    Plan::new(config, &file, &Host { cpus: cpu::available(), now: Clock::host().now() }, problems)
+    Plan::new(
+        config,
+        &file,
+        &Host {
+            cpus: cpu::available(),
+            descriptors: descriptors::limit(),
+            now: Clock::host().now(),
+        },
+        problems,
+    )
 }
 
 fn plays(instrument: &config::Instrument, venue: &str) -> bool {

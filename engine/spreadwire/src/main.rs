@@ -1,13 +1,13 @@
 //! `spreadwire`: the command line of the engine.
 //!
 //! Exit codes: 0 it ended as requested, 1 something failed, 2 the arguments or the configuration
-//! are wrong, 3 a venue could not be asked (`check --online`).
+//! are wrong, 3 a venue could not be asked (`check --online`), 4 a second Ctrl-C ended it at once.
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_engine::process;
-use spreadwire_engine::runtime::cpu;
+use spreadwire_engine::runtime::{cpu, descriptors};
 use spreadwire_engine::summary::Summary;
 use spreadwire_market::clock::Clock;
 use spreadwire_market::problem::Problem;
@@ -31,7 +31,8 @@ mod plot;
     spreadwire check --config config/laptop.toml    what a configuration would do\n  \
     spreadwire check --config config/laptop.toml --online   and what the venues say about it\n  \
     spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and stops\n\n\
-    Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration, 3 a venue could not be asked."
+    Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration, 3 a venue could not be asked, \
+    4 a second Ctrl-C ended it at once."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -120,7 +121,14 @@ fn conclude(plan: &Plan, summary: &Summary, file: Option<&Path>) -> anyhow::Resu
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
-    Plan::read(path, &Host { cpus: cpu::available(), now: Clock::host().now() })
+    Plan::read(
+        path,
+        &Host {
+            cpus: cpu::available(),
+            descriptors: descriptors::limit(),
+            now: Clock::host().now(),
+        },
+    )
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {

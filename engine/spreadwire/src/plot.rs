@@ -5,7 +5,8 @@
 use kuva::prelude::{Layout, LegendPosition, LinePlot, Plot, TickFormat};
 use spreadwire_engine::runtime::agent::Report;
 use spreadwire_engine::runtime::latency::Latency;
-use std::io;
+use spreadwire_lake::files;
+use std::io::{self, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ const ALL_STAGES: &str = "latency";
 pub(crate) fn write(folder: &Path, report: &Report) -> io::Result<()> {
     let draw =
         |name: &str, title: &str, lines: &[(&str, &Latency)]| match by_percentile(title, lines) {
-            Some(svg) => std::fs::write(folder.join(format!("{name}.svg")), svg),
+            Some(svg) => files::output(&folder.join(format!("{name}.svg")))
+                .and_then(|mut file| file.write_all(svg.as_bytes())),
             None => Ok(()),
         };
     let by_venue = |stage: &str| -> Vec<(&str, &Latency)> {

@@ -15,6 +15,7 @@ use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::runtime::stopwatch::Stopwatch;
 use crate::socket::connect_error::ConnectError;
 use crate::socket::connector::Request;
+use crate::socket::web_socket::EndlessMessage;
 use mio::Registry;
 use mio::unix::SourceFd;
 use spreadwire_lake::stage::StageCounter;
@@ -103,6 +104,8 @@ pub(super) struct Connection<S> {
     desk: Desk,
     notices_dropped: Counter,
     uncaptured: Counter,
+    /// Connections that ended because a message did not.
+    endless: Counter,
 }
 
 impl<S: Socket> Connection<S> {
@@ -141,6 +144,7 @@ impl<S: Socket> Connection<S> {
             desk: Desk::new((venue, in_venue), spec, symbols, bounds, instruments, desk_counters),
             notices_dropped,
             uncaptured: counter("uncaptured"),
+            endless: counter("endless_messages"),
         }
     }
 
@@ -410,6 +414,9 @@ impl<S: Socket> Connection<S> {
         if matches!(error, Error::Capacity(_)) {
             self.desk.on_oversized();
         }
+        if EndlessMessage::of(error).is_some() {
+            self.endless.add(1);
+        }
         let Around { output, cold, clock, .. } = around;
         let mut pass = |record| output.pass(record);
         let loss = self.slots[slot].line.loss(error);
@@ -513,6 +520,10 @@ impl Reader for Reading<'_, '_> {
             self.uncaptured.add(1);
         }
         heard
+    }
+
+    fn now(&self) -> Nanos {
+        self.around.clock.now()
     }
 
     fn on_kernel_stamp(&mut self, stamp: Nanos, read_at: Nanos) {

@@ -7,7 +7,7 @@
 use super::cold::Next;
 use crate::runtime::frame_ring::Frame as RawFrame;
 use crate::socket::connect_error::escaped;
-use crate::socket::web_socket::{Taken, WebSocket};
+use crate::socket::web_socket::{EndlessMessage, Taken, WebSocket};
 use spreadwire_market::backoff::Backoff;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::counters::Counter;
@@ -21,7 +21,19 @@ use tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 /// Frames read from one socket before everybody else has a turn: what they lead to is spread, decided
 /// and sent first, and a burst on one socket does not hold the others up for long.
+///
+/// Every frame counts, pings and fragments too, and so does every part of a frame that is read.
 pub const FRAMES_PER_TURN: usize = 16;
+/// A turn ends after this many bytes. It is exceeded by the frame that reaches it.
+const BYTES_PER_TURN: usize = 256 << 10;
+/// A turn ends after this time. It is exceeded by the frame that reaches it.
+const TIME_PER_TURN: Nanos = MILLI;
+/// The clock is asked for the turn's time after this many bytes, because common frames are too short to
+/// be worth a question.
+const BYTES_PER_QUESTION: usize = 16 << 10;
+/// A message that has not ended so long after its first bytes ends the connection, if the venue sends
+/// other frames in the meantime. Without those the line is silent.
+const MESSAGE_WAIT: Nanos = 10 * SECOND;
 /// A connection that has given quotes for this long was a success: the next failure is waited for
 /// briefly again. One that is cut after its first quotes is not, or venues would see a flood.
 const WELL_AFTER: Nanos = 30 * SECOND;
@@ -60,6 +72,8 @@ pub(super) trait Socket {
     fn acknowledge(&self);
     /// Returns the number of bytes read so far.
     fn bytes_read(&self) -> u64;
+    /// Returns whether a message or a frame has begun and not ended.
+    fn is_unfinished(&self) -> bool;
     /// Takes the kernel's stamp of the last read, with the time of that read.
     fn take_kernel_stamp(&mut self) -> Option<(Nanos, Nanos)>;
     /// Returns the descriptor, for readiness.
@@ -99,6 +113,10 @@ impl Socket for WebSocket {
         self.wire().bytes_read()
     }
 
+    fn is_unfinished(&self) -> bool {
+        WebSocket::is_unfinished(self)
+    }
+
     #[inline]
     fn take_kernel_stamp(&mut self) -> Option<(Nanos, Nanos)> {
         let stamp = self.wire_mut().take_kernel_stamp()?;
@@ -116,6 +134,8 @@ pub(super) trait Reader {
     fn has_room(&mut self) -> bool;
     /// Takes a frame.
     fn on_frame(&mut self, frame: RawFrame<'_>, ts_recv: Nanos) -> Heard;
+    /// Returns the time now.
+    fn now(&self) -> Nanos;
     /// Takes the kernel's stamp of a read, and the time of that read.
     fn on_kernel_stamp(&mut self, stamp: Nanos, read_at: Nanos);
 }
@@ -191,8 +211,49 @@ impl Closing {
             (Some(close), false) => Loss::disconnected(close),
             (Some(close), true) => Loss::disconnected(&format!("{close}, as it had announced")),
             (None, true) => Loss::disconnected(&"closed, as the venue had announced"),
-            (None, false) => Loss::disconnected(error),
+            (None, false) => match EndlessMessage::of(error) {
+                Some(endless) => Loss::disconnected(&endless),
+                None => Loss::disconnected(error),
+            },
         }
+    }
+}
+
+/// What is left of a turn of reading.
+#[derive(Debug, Default)]
+struct Turn {
+    frames: usize,
+    bytes: usize,
+    /// Bytes at which the clock is asked next.
+    question_at: usize,
+    /// When the clock was asked first.
+    began: Option<Nanos>,
+    is_late: bool,
+}
+
+impl Turn {
+    /// Returns whether another frame may be read.
+    #[inline]
+    fn goes_on(&self) -> bool {
+        self.frames < FRAMES_PER_TURN && self.bytes < BYTES_PER_TURN && !self.is_late
+    }
+
+    /// Counts a frame of so many bytes, or a part of one.
+    #[inline]
+    fn count(&mut self, bytes: usize, now: impl FnOnce() -> Nanos) {
+        self.frames += 1;
+        self.bytes += bytes;
+        if self.question_at + BYTES_PER_QUESTION <= self.bytes {
+            self.question_at = self.bytes;
+            let now = now();
+            let began = *self.began.get_or_insert(now);
+            self.is_late = TIME_PER_TURN < now.saturating_sub(began);
+        }
+    }
+
+    /// Returns whether the turn ended for another reason than the number of frames.
+    fn is_cut(&self) -> bool {
+        BYTES_PER_TURN <= self.bytes || self.is_late
     }
 }
 
@@ -223,6 +284,8 @@ struct Open<S> {
     beat_at: Nanos,
     bytes_counted: u64,
     opened_at: Nanos,
+    /// When a message began that has not ended, where it came in parts.
+    unfinished_since: Option<Nanos>,
     closing: Closing,
 }
 
@@ -230,7 +293,13 @@ struct Open<S> {
 #[derive(Clone, Debug)]
 pub(super) struct LineCounters {
     frames: Counter,
+    /// Fragments and parts of frames that were no whole message yet.
+    parts: Counter,
+    /// Pings, pongs and closes.
+    controls: Counter,
     bytes: Counter,
+    /// Turns that ended at their budget of bytes or time.
+    turns_cut: Counter,
     connects: Counter,
     connect_failures: Counter,
     disconnects: Counter,
@@ -241,7 +310,10 @@ impl LineCounters {
     pub(super) fn new(counter: impl Fn(&str) -> Counter) -> LineCounters {
         LineCounters {
             frames: counter("frames"),
+            parts: counter("parts"),
+            controls: counter("controls"),
             bytes: counter("bytes"),
+            turns_cut: counter("turns_cut"),
             connects: counter("connects"),
             connect_failures: counter("connect_failures"),
             disconnects: counter("disconnects"),
@@ -299,6 +371,7 @@ impl<S: Socket> Line<S> {
             beat_at: now,
             bytes_counted: 0,
             opened_at: now,
+            unfinished_since: None,
             closing: Closing::default(),
         });
     }
@@ -466,8 +539,12 @@ impl<S: Socket> Line<S> {
     pub(super) fn read(&mut self, reader: &mut impl Reader) -> (usize, Option<Error>) {
         let Line { open, backoff, counters, .. } = self;
         let Some(open) = open else { return (0, None) };
-        let mut frames = 0;
-        let ended = open.read_frames(&mut frames, backoff, &counters.frames, reader).err();
+        let mut turn = Turn::default();
+        let ended = open.read_frames(&mut turn, backoff, counters, reader).err();
+        if turn.is_cut() {
+            counters.turns_cut.add(1);
+        }
+        let mut frames = turn.frames;
         if open.bytes_counted != open.socket.bytes_read() {
             if let Some((stamp, read_at)) = open.socket.take_kernel_stamp() {
                 reader.on_kernel_stamp(stamp, read_at);
@@ -528,33 +605,50 @@ impl<S: Socket> Open<S> {
     #[inline]
     fn read_frames(
         &mut self,
-        frames: &mut usize,
+        turn: &mut Turn,
         backoff: &mut Backoff,
-        counter: &Counter,
+        counters: &LineCounters,
         reader: &mut impl Reader,
     ) -> Result<(), Error> {
-        while *frames < FRAMES_PER_TURN && reader.has_room() {
+        while turn.goes_on() && reader.has_room() {
             let (taken, ts_recv) = self.socket.take()?;
             let frame = match taken {
                 Taken::Nothing => {
                     self.readable = false;
                     break;
                 }
-                Taken::Control => None,
-                Taken::Close(close) => {
-                    self.closing.since.get_or_insert(ts_recv);
-                    self.closing.close =
-                        Some(Close(close.map(|(code, reason)| (code, reason.to_owned()))));
-                    None
+                Taken::Text(text) => RawFrame::Text(text),
+                Taken::Binary(bytes) => RawFrame::Binary(bytes),
+                Taken::Part(bytes) => {
+                    turn.count(bytes, || reader.now());
+                    counters.parts.add(1);
+                    self.on_part(ts_recv)?;
+                    continue;
                 }
-                Taken::Text(text) => Some(RawFrame::Text(text)),
-                Taken::Binary(bytes) => Some(RawFrame::Binary(bytes)),
+                Taken::Control => {
+                    counters.controls.add(1);
+                    turn.count(0, || reader.now());
+                    self.alive_at = ts_recv;
+                    self.on_part(ts_recv)?;
+                    continue;
+                }
+                Taken::Close(close) => {
+                    counters.controls.add(1);
+                    let close = close.map(|(code, reason)| (code, reason.to_owned()));
+                    turn.count(0, || reader.now());
+                    self.alive_at = ts_recv;
+                    self.closing.since.get_or_insert(ts_recv);
+                    self.closing.close = Some(Close(close));
+                    continue;
+                }
             };
-            *frames += 1;
             self.alive_at = ts_recv;
-            let Some(frame) = frame else { continue };
-            counter.add(1);
+            self.unfinished_since = None;
+            counters.frames.add(1);
+            let (RawFrame::Text(bytes) | RawFrame::Binary(bytes)) = frame;
+            let bytes = bytes.len();
             let heard = reader.on_frame(frame, ts_recv);
+            turn.count(bytes, || reader.now());
             if heard.quote {
                 self.quote_at = ts_recv;
                 if BEAT <= ts_recv.saturating_sub(self.beat_at) {
@@ -567,6 +661,20 @@ impl<S: Socket> Open<S> {
             }
             // The line goes on until another takes over, or the venue ends it.
             self.closing.is_announced |= heard.closing;
+        }
+        Ok(())
+    }
+
+    /// Checks that a message which came in parts ends within its time.
+    #[cold]
+    fn on_part(&mut self, ts_recv: Nanos) -> Result<(), Error> {
+        if !self.socket.is_unfinished() {
+            self.unfinished_since = None;
+            return Ok(());
+        }
+        let since = *self.unfinished_since.get_or_insert(ts_recv);
+        if MESSAGE_WAIT < ts_recv.saturating_sub(since) {
+            return Err(EndlessMessage::Late(MESSAGE_WAIT / SECOND).into());
         }
         Ok(())
     }
@@ -596,6 +704,8 @@ mod tests {
         answers: VecDeque<Heard>,
         room: usize,
         stamps: Vec<(Nanos, Nanos)>,
+        /// Time that each frame takes, and the clock that goes on meanwhile.
+        busy: Option<(Nanos, Clock)>,
     }
 
     impl Reader for Ear {
@@ -603,8 +713,15 @@ mod tests {
             0 < self.room
         }
 
+        fn now(&self) -> Nanos {
+            self.busy.as_ref().map_or(0, |(_, clock)| clock.now())
+        }
+
         fn on_frame(&mut self, frame: RawFrame<'_>, ts_recv: Nanos) -> Heard {
             self.room -= 1;
+            if let Some((time, clock)) = &self.busy {
+                clock.set(clock.now() + time);
+            }
             self.frames.push(match frame {
                 RawFrame::Text(text) => format!("{ts_recv} {}", String::from_utf8_lossy(text)),
                 RawFrame::Binary(bytes) => format!("{ts_recv} {bytes:?}"),
@@ -838,6 +955,82 @@ mod tests {
             let wait = rig.line.lose(START + 3 * WELL_AFTER).1;
             assert_eq!(wait, waits.wait(), "a quote after {quote_after:?}");
         }
+    }
+
+    #[test]
+    fn parts_and_pings_count_as_frames_of_a_turn() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        for n in 0..FRAMES_PER_TURN {
+            rig.peer.send(if n % 2 == 0 { Sent::Part(2) } else { Sent::Control });
+        }
+        rig.peer.text("later");
+        assert_eq!(rig.read(START).0, FRAMES_PER_TURN);
+        assert!(rig.ear.frames.is_empty() && rig.line.is_readable());
+        assert_eq!(rig.read(START).0, 1);
+        assert_eq!(rig.ear.frames, [format!("{START} later")]);
+        assert_eq!(rig.counts(["frames", "parts", "controls", "turns_cut"]), [1, 8, 8, 0]);
+    }
+
+    #[test]
+    fn a_turn_ends_with_the_frame_that_reaches_its_bytes() {
+        let quarter = BYTES_PER_TURN / 4;
+        for (sizes, read) in [
+            ([quarter, quarter, quarter, quarter - 1, 1, 1], 5),
+            ([quarter, quarter, quarter, quarter, 1, 1], 4),
+            ([4 * quarter - 1, 4 * quarter, 1, 1, 1, 1], 2),
+            ([1; 6], 6),
+        ] {
+            let mut rig = Rig::open(&rig::spec(), &[]);
+            for size in sizes {
+                rig.peer.send(Sent::Binary(vec![0; size]));
+            }
+            assert_eq!(rig.read(START).0, read, "{sizes:?}");
+            let is_cut = read < sizes.len();
+            assert_eq!(
+                (rig.line.is_readable(), rig.counts(["turns_cut"])),
+                (is_cut, [u64::from(is_cut)])
+            );
+            // Parts that are not messages count alike.
+            let mut rig = Rig::open(&rig::spec(), &[]);
+            sizes.iter().for_each(|size| rig.peer.send(Sent::Part(*size)));
+            assert_eq!(rig.read(START).0, read, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn a_turn_ends_with_the_frame_that_exceeds_its_time() {
+        let long = BYTES_PER_QUESTION;
+        for (size, busy, read) in [
+            (long, TIME_PER_TURN, 3),
+            (long, TIME_PER_TURN + 1, 2),
+            (long / 2, TIME_PER_TURN / 4, 6),
+            (long / 2, TIME_PER_TURN / 2 + 1, 4),
+            // Short frames are not worth a look at the clock.
+            (10, TIME_PER_TURN, 6),
+        ] {
+            let mut rig = Rig::open(&rig::spec(), &[]);
+            rig.ear.busy = Some((busy, rig.clock.clone()));
+            (0..6).for_each(|_| rig.peer.send(Sent::Binary(vec![0; size])));
+            assert_eq!(rig.read(START).0, read, "{size} bytes, {busy} ns");
+            assert_eq!(rig.counts(["turns_cut"]), [u64::from(read < 6)]);
+        }
+    }
+
+    #[test]
+    fn a_message_that_does_not_end_is_a_loss_with_a_reason_of_its_own() {
+        let mut rig = Rig::open(&rig::spec(), &[]);
+        let mut send = |sent: Sent, after: Nanos| {
+            rig.peer.send(sent);
+            rig.read(START + after).1.map(|error| rig.line.loss(&error).why)
+        };
+        assert_eq!(send(Sent::Part(2), 0), None);
+        assert_eq!(send(Sent::Control, MESSAGE_WAIT), None);
+        assert_eq!(send(Sent::Part(2), MESSAGE_WAIT), None);
+        assert_eq!(send(Sent::Text("its end".to_owned()), MESSAGE_WAIT), None);
+        assert_eq!(send(Sent::Part(2), 2 * MESSAGE_WAIT), None, "another message");
+        assert_eq!(send(Sent::Part(0), 3 * MESSAGE_WAIT), None);
+        let why = Some("a message that has not ended 10 s after it began".to_owned());
+        assert_eq!(send(Sent::Control, 3 * MESSAGE_WAIT + 1), why);
     }
 
     #[test]

@@ -243,6 +243,10 @@ impl Socket for NearEnd {
         self.far.0.borrow().bytes
     }
 
+    fn is_unfinished(&self) -> bool {
+        false
+    }
+
     fn take_kernel_stamp(&mut self) -> Option<(Nanos, Nanos)> {
         None
     }

@@ -178,6 +178,8 @@ pub(super) enum Sent {
     Text(String),
     Binary(Vec<u8>),
     Control,
+    /// So many bytes of a message that does not end with them.
+    Part(usize),
     /// A close with this code and reason.
     Close(Option<(u16, &'static str)>),
     /// The connection ends with this error.
@@ -200,6 +202,8 @@ struct Far {
     rearmed: Vec<bool>,
     acknowledged: usize,
     stamp: Option<Nanos>,
+    /// Whether a message has begun and not ended.
+    is_unfinished: bool,
 }
 
 impl Peer {
@@ -267,6 +271,11 @@ impl Socket for FakeSocket {
         let mut far = self.peer.0.borrow_mut();
         let Some(sent) = far.sent.pop_front() else { return Ok((Taken::Nothing, 0)) };
         let (bytes, is_text) = match sent {
+            Sent::Part(bytes) => {
+                far.bytes += bytes as u64;
+                far.is_unfinished = true;
+                return Ok((Taken::Part(bytes), now));
+            }
             Sent::Text(text) => (text.into_bytes(), true),
             Sent::Binary(bytes) => (bytes, false),
             Sent::Control => {
@@ -280,6 +289,7 @@ impl Socket for FakeSocket {
             Sent::End(error) => return Err(error),
         };
         far.bytes += bytes.len() as u64;
+        far.is_unfinished = false;
         self.message = bytes;
         let taken = if is_text { Taken::Text(&self.message) } else { Taken::Binary(&self.message) };
         Ok((taken, now))
@@ -314,6 +324,10 @@ impl Socket for FakeSocket {
 
     fn bytes_read(&self) -> u64 {
         self.peer.0.borrow().bytes
+    }
+
+    fn is_unfinished(&self) -> bool {
+        self.peer.0.borrow().is_unfinished
     }
 
     fn take_kernel_stamp(&mut self) -> Option<(Nanos, Nanos)> {

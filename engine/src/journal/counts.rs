@@ -23,6 +23,8 @@ pub(super) struct Counts {
     pub(super) waiting: Counter,
     pub(super) syncs_late: Counter,
     pub(super) recording: Counter,
+    /// Code of the state of recording.
+    pub(super) state: Counter,
 }
 
 impl Counts {
@@ -43,6 +45,7 @@ impl Counts {
             waiting: named("waiting"),
             syncs_late: named("syncs_late"),
             recording: named("recording"),
+            state: named("state"),
         }
     }
 

@@ -5,6 +5,7 @@
 //! at the head of the new segment stand for. Errors, times and the contents of lost segments are
 //! handed in.
 
+use crate::runtime::descriptors;
 use bytemuck::Zeroable;
 use spreadwire_lake::segment::{Annexed, Contents};
 use spreadwire_market::clock::{Nanos, SECOND};
@@ -150,7 +151,7 @@ impl Machine {
         self.owed.since.is_some()
     }
 
-    fn state(&self) -> RecordingState {
+    pub(super) fn state(&self) -> RecordingState {
         self.stopped.as_ref().map_or(RecordingState::On, |stopped| stopped.state)
     }
 
@@ -180,7 +181,9 @@ impl Machine {
 /// Returns the state that a failure leads to.
 pub(super) fn state_of(error: &io::Error) -> RecordingState {
     let kind = error.kind();
-    if matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
+    if descriptors::is_exhausted(error) {
+        RecordingState::NoDescriptor
+    } else if matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
         RecordingState::DiskFull
     } else if kind == ErrorKind::NotFound {
         RecordingState::Vanished
@@ -216,6 +219,8 @@ mod tests {
         let codes = [28, 122, 2, 30, 13, 5].map(state);
         // ENOSPC, EDQUOT, ENOENT, EROFS, EACCES, EIO.
         assert_eq!(codes, [DiskFull, DiskFull, Vanished, Refused, Refused, Refused]);
+        // EMFILE, ENFILE.
+        assert_eq!([24, 23].map(state), [RecordingState::NoDescriptor; 2]);
     }
 
     #[test]

@@ -271,7 +271,8 @@ impl Store {
 
     fn begin_segment(&mut self, now: Nanos) -> Result<(), (&'static str, io::Error)> {
         let info = SegmentInfo { origin: self.origin, number: self.next_number, started_at: now };
-        folder::create(&self.folder).map_err(|error| ("make its folder", error))?;
+        let lake = self.folder.parent().unwrap_or(&self.folder);
+        folder::create_in(lake, &self.folder).map_err(|error| ("make its folder", error))?;
         // A new file takes room ahead: that alone is not to stop recording again.
         self.check_reserve(STEP_BYTES).map_err(|error| ("keep the reserve free", error))?;
         let segment = SegmentWriter::create(&self.folder, info).map_err(|error| {
@@ -287,7 +288,7 @@ impl Store {
     }
 
     /// Writes the block.
-    fn flush(&mut self, now: Nanos) {
+    pub(super) fn flush(&mut self, now: Nanos) {
         let Some(segment) = &mut self.segment else { return };
         if self.block.records().is_empty() {
             return;
@@ -402,6 +403,7 @@ impl Store {
     /// Tells a change of state.
     fn tell(&mut self, now: Nanos) {
         self.counts.recording.set(u64::from(!self.recording.is_stopped()));
+        self.counts.state.set(self.recording.state().code().into());
         self.states.offer(self.recording.told(now).into());
     }
 

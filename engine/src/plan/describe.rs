@@ -3,7 +3,6 @@
 use super::{CapturePlan, Plan, PlannedVenue};
 use crate::runtime::agent::IdleStrategy;
 use spreadwire_market::clock::{MILLI, Nanos};
-use spreadwire_market::instrument::InstrumentId;
 use spreadwire_market::spread::BPS;
 use spreadwire_venues::health::Bounds;
 
@@ -35,13 +34,7 @@ impl Plan {
             ));
             lines.push(format!("  {:<15} believed with {}", "", bounds_of(&planned.bounds)));
         }
-        let pairs = |id: usize| {
-            let id = InstrumentId(u32::try_from(id).unwrap_or(u32::MAX));
-            let venues = self.catalogue.venues_of(id).len();
-            venues * venues.saturating_sub(1)
-        };
-        let instruments = self.catalogue.instruments.len();
-        let pairs: usize = (0..instruments).map(pairs).sum();
+        let (pairs, instruments) = (self.pairs(), self.catalogue.instruments.len());
         lines.push(format!(
             "pairs\n  {pairs} ordered pairs of {instruments} instruments; {}",
             net_of(self.max_net)
@@ -63,6 +56,7 @@ impl Plan {
             self.address,
             self.lake.display()
         ));
+        lines.extend(self.describe_needs());
         if let Some(CapturePlan { venues, ring_bytes }) = &self.capture {
             let names = venues.iter().map(|venue| self.catalogue.venue(*venue).name.as_str());
             let (venues, kib) = (names.collect::<Vec<_>>().join(", "), ring_bytes >> 10);
@@ -72,6 +66,23 @@ impl Plan {
             lines.push(format!("latency histograms\n  {}\n", folder.display()));
         }
         lines.join("\n")
+    }
+
+    /// The most memory and file descriptors that each part can need.
+    fn describe_needs(&self) -> [String; 2] {
+        let sum = |parts: &[(&str, usize)]| {
+            parts.iter().fold(0, |sum: usize, (_, need)| sum.saturating_add(*need))
+        };
+        let (memory, descriptors) = (self.memory(), self.descriptors());
+        let mut text = "memory, at most".to_owned();
+        for (part, bytes) in memory.iter().copied().chain([("all", sum(&memory))]) {
+            // Rounded up, so that no part looks free.
+            text.push_str(&format!("\n  {part:<15} {:>8} MiB", bytes.div_ceil(1 << 20)));
+        }
+        let parts = descriptors.iter().map(|(part, count)| format!("{part} {count}"));
+        let parts = parts.collect::<Vec<_>>().join(", ");
+        let all = sum(&descriptors);
+        [text + "\n", format!("file descriptors, at most\n  {all}: {parts}\n")]
     }
 
     /// Which pairs open, if not all do.

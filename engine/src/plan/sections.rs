@@ -4,7 +4,7 @@
 //! to ns, MiB to bytes. The defaults of what can be configured are the configuration's; what cannot be
 //! is set here.
 
-use super::{CapturePlan, RingSizes};
+use super::{CapturePlan, RingSizes, WatchdogPlan};
 use crate::socket::socket_options::{RECEIVE_BUFFER_MIN, SocketOptions};
 use crate::{broadcast, journal};
 use spreadwire_config::config::{self, Config};
@@ -219,6 +219,26 @@ pub(super) fn rings(rings: &config::Rings, faults: &mut Faults) {
     ];
     for (name, size) in sizes {
         faults.within(&format!("rings.{name}"), size, 64..=1 << 24);
+    }
+}
+
+/// Proves `[watchdog]`.
+pub(super) fn watchdog(watchdog: &config::Watchdog, faults: &mut Faults) {
+    faults.within("watchdog.slow_turn_us", watchdog.slow_turn_us, 100..=10_000_000);
+    faults.within("watchdog.stall_ms", watchdog.stall_ms, 100..=60_000);
+    if watchdog.stall_ms.saturating_mul(1_000) < watchdog.slow_turn_us {
+        let reason = format!("{} is below slow_turn_us", watchdog.stall_ms);
+        faults.add("watchdog.stall_ms", reason, "a stall is at least as long as a slow turn");
+    }
+}
+
+impl From<&config::Watchdog> for WatchdogPlan {
+    fn from(config: &config::Watchdog) -> WatchdogPlan {
+        let config::Watchdog { slow_turn_us, stall_ms } = *config;
+        WatchdogPlan {
+            slow_after: slow_turn_us.saturating_mul(MICRO),
+            stall: stall_ms.saturating_mul(MILLI),
+        }
     }
 }
 

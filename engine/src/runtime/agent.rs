@@ -25,6 +25,10 @@ pub trait Agent: Send {
     /// Told once that the process is to end. Only sources act on it.
     fn stop(&mut self) {}
 
+    /// Told at most once that the process ends now, in order or not: what is buffered is written at
+    /// once.
+    fn hurry(&mut self) {}
+
     /// Whether nothing will ever come again. Asked after a cycle that did nothing.
     fn is_finished(&self) -> bool;
 
@@ -151,14 +155,16 @@ impl Idler {
         Pause::Sleep(BACKOFF_SLEEP_MIN.saturating_mul(1 << sleeps.min(16)).min(sleep_max))
     }
 
-    /// Acts on [`after`](Idler::after).
-    pub fn idle(&mut self, work: usize) {
-        match self.after(work) {
+    /// Acts on [`after`](Idler::after). Returns whether the thread gave its core away.
+    pub fn idle(&mut self, work: usize) -> bool {
+        let pause = self.after(work);
+        match pause {
             Pause::Spin if work == 0 => std::hint::spin_loop(),
             Pause::Spin => {}
             Pause::Yield => std::thread::yield_now(),
             Pause::Sleep(duration) => std::thread::sleep(duration),
         }
+        pause != Pause::Spin
     }
 }
 

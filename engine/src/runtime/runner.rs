@@ -7,16 +7,18 @@
 
 use crate::runtime::agent::{Agent, IdleStrategy, Idler, Report};
 use crate::runtime::memory;
-use spreadwire_market::clock::{Clock, MILLI, Nanos};
-use spreadwire_market::counters::{Counter, Counters};
+use crate::runtime::pulse::{Pulse, PulseReader};
+use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::counters::Counters;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
-/// A duty cycle longer than this is counted as slow.
-pub const CYCLE_SLOW: Nanos = MILLI;
+/// Pause of an idle thread once it was told to stop. Others need the core to finish what it waits for.
+const STOPPING_PAUSE: Duration = Duration::from_micros(100);
 
 /// One thread and what it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,26 +33,42 @@ pub struct ThreadPlan {
     pub agents: Vec<String>,
 }
 
-/// The one flag that ends the process in order.
+/// The one flag that ends the process in order, and a second one for when there is no time for order.
 #[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    requested: Arc<AtomicBool>,
+    hasty: Arc<AtomicBool>,
+}
 
 impl Stop {
     /// Asks everybody to end.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Release);
+        self.requested.store(true, Ordering::Release);
+    }
+
+    /// Asks everybody to write at once what is buffered, because the process will not wait for them to
+    /// end.
+    pub fn hasten(&self) {
+        self.request();
+        self.hasty.store(true, Ordering::Release);
+    }
+
+    /// Whether somebody asked for haste.
+    #[must_use]
+    pub fn is_hasty(&self) -> bool {
+        self.hasty.load(Ordering::Acquire)
     }
 
     /// Whether somebody asked.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Acquire)
+        self.requested.load(Ordering::Acquire)
     }
 
     /// The flag itself, for a signal handler to raise.
     #[must_use]
     pub fn flag(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.0)
+        Arc::clone(&self.requested)
     }
 }
 
@@ -58,6 +76,7 @@ impl Stop {
 #[derive(Debug)]
 pub struct Running {
     threads: Vec<JoinHandle<Report>>,
+    pulses: Vec<PulseReader>,
 }
 
 impl Running {
@@ -65,6 +84,12 @@ impl Running {
     #[must_use]
     pub fn is_finished(&self) -> bool {
         self.threads.iter().all(JoinHandle::is_finished)
+    }
+
+    /// Returns the pulse of each thread.
+    #[must_use]
+    pub fn pulses(&self) -> &[PulseReader] {
+        &self.pulses
     }
 
     /// Waits for every agent to end and gathers what they measured and what went wrong.
@@ -84,7 +109,8 @@ impl Running {
     }
 }
 
-/// Starts a thread for each plan, in order; give them downstream first.
+/// Starts a thread for each plan, in order; give them downstream first. Turns and cycles that take
+/// longer than `slow_after` ns are counted as slow.
 ///
 /// # Errors
 /// If the OS gives no thread; those started already are asked to stop.
@@ -93,11 +119,15 @@ pub fn start(
     clock: &Clock,
     stop: &Stop,
     counters: &Counters,
+    slow_after: Nanos,
 ) -> io::Result<Running> {
-    let mut running = Vec::new();
+    let (mut running, mut pulses) = (Vec::new(), Vec::new());
     for (plan, agents) in threads {
+        let roles = agents.iter().map(|agent| agent.role().to_owned()).collect();
+        let pulse = Pulse::new(&plan.name, roles, slow_after, counters);
+        pulses.push(pulse.reader());
         let worker = Worker {
-            cycles: CycleTracker::new(&plan.name, counters),
+            pulse,
             agents: agents.into_iter().map(Some).collect(),
             clock: clock.clone(),
             stop: stop.clone(),
@@ -105,12 +135,14 @@ pub fn start(
             current: 0,
             started: false,
             told: false,
+            hurried: false,
+            idle_since: None,
         };
         let name = worker.plan.name.clone();
         let spawned = std::thread::Builder::new().name(name).spawn(move || worker.run());
         running.push(spawned.inspect_err(|_| stop.request())?);
     }
-    Ok(Running { threads: running })
+    Ok(Running { threads: running, pulses })
 }
 
 /// One thread's agents and what it needs to run them.
@@ -120,11 +152,14 @@ struct Worker {
     agents: Vec<Option<Box<dyn Agent>>>,
     clock: Clock,
     stop: Stop,
-    cycles: CycleTracker,
+    pulse: Pulse,
     /// Whose turn it is: known when one panics.
     current: usize,
     started: bool,
     told: bool,
+    hurried: bool,
+    /// When the last cycle began, if it did nothing and no pause followed.
+    idle_since: Option<Nanos>,
 }
 
 impl Worker {
@@ -134,7 +169,10 @@ impl Worker {
         memory::touch_stack();
         loop {
             match catch_unwind(AssertUnwindSafe(|| self.cycle_until_done(&mut report))) {
-                Ok(()) => return report,
+                Ok(()) => {
+                    self.pulse.end();
+                    return report;
+                }
                 Err(panic) => self.bury(panic.as_ref(), &mut report),
             }
         }
@@ -174,18 +212,28 @@ impl Worker {
                 self.told = true;
                 self.each(|agent| agent.stop());
             }
-            let work = self.cycle(report);
-            if self.told && work == 0 && self.plan.idle == IdleStrategy::Spin {
-                // At the end others need the core to finish what this thread waits for.
-                std::thread::yield_now();
+            if self.told && !self.hurried && self.stop.is_hasty() {
+                self.hurried = true;
+                self.each(|agent| agent.hurry());
+                self.pulse.save();
             }
-            idler.idle(work);
+            let work = self.cycle(report);
+            let has_paused = if self.told && work == 0 {
+                std::thread::sleep(STOPPING_PAUSE);
+                true
+            } else {
+                idler.idle(work)
+            };
+            if has_paused {
+                self.idle_since = None;
+            }
         }
     }
 
     fn each(&mut self, mut act: impl FnMut(&mut dyn Agent)) {
         for place in 0..self.agents.len() {
             self.current = place;
+            self.pulse.begin(place);
             if let Some(agent) = &mut self.agents[place] {
                 act(agent.as_mut());
             }
@@ -193,47 +241,206 @@ impl Worker {
     }
 
     /// One duty cycle of every agent; those that are finished are closed.
+    ///
+    /// The clock is read once at the beginning and once after each agent that did something, so that a
+    /// slow turn has a name. An agent that did nothing is not worth a reading; its time is counted for
+    /// the next one that did something. A cycle in which nobody did anything ends with the next one's
+    /// beginning.
     fn cycle(&mut self, report: &mut Report) -> usize {
         let now = self.clock.now();
+        if let Some(began) = self.idle_since.take() {
+            self.pulse.idle_cycle_took(now.saturating_sub(began));
+        }
+        let mut since = now;
         let mut work = 0;
         for place in 0..self.agents.len() {
             self.current = place;
             let Some(agent) = &mut self.agents[place] else { continue };
+            self.pulse.begin(place);
             let done = agent.do_work(now);
             work += done;
-            if done == 0 && agent.is_finished() {
+            if 0 < done {
+                let end = self.clock.now();
+                self.pulse.turn_took(place, end.saturating_sub(since));
+                since = end;
+            } else if agent.is_finished() {
                 agent.on_close();
                 agent.report(report);
                 self.agents[place] = None;
             }
         }
+        self.pulse.rest();
         if work > 0 {
-            self.cycles.record(self.clock.now().saturating_sub(now));
+            self.pulse.cycle_took(since.saturating_sub(now));
+        } else {
+            self.idle_since = Some(now);
         }
         work
     }
 }
 
-/// The longest duty cycle of a thread, and how many were slow.
-struct CycleTracker {
-    max: Counter,
-    slow: Counter,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::pulse::Turn;
+    use crate::runtime::watchdog::{Finding, Watchdog};
+    use crossbeam::channel::{self, Receiver, Sender};
+    use spreadwire_market::clock::{MILLI, SECOND};
 
-impl CycleTracker {
-    fn new(thread: &str, counters: &Counters) -> CycleTracker {
-        CycleTracker {
-            max: counters.register(&format!("thread.{thread}.cycle_max_ns")),
-            slow: counters.register(&format!("thread.{thread}.cycles_slow")),
+    /// Number of looks after which a test gives up waiting for another thread.
+    const PATIENCE: usize = 10_000_000;
+
+    fn plan(name: &str, agents: &[&str]) -> ThreadPlan {
+        let agents = agents.iter().map(|role| (*role).to_owned()).collect();
+        ThreadPlan { name: name.to_owned(), cpu: None, idle: IdleStrategy::Yield, agents }
+    }
+
+    fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+        for _ in 0..PATIENCE {
+            if is_so() {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("waited in vain: {what}");
+    }
+
+    /// An agent whose turn does not end before it is let go, as in a loop or a system call.
+    struct Stuck {
+        begun: Sender<()>,
+        let_go: Receiver<()>,
+        is_over: bool,
+    }
+
+    impl Agent for Stuck {
+        fn role(&self) -> &str {
+            "stuck"
+        }
+
+        fn do_work(&mut self, _: Nanos) -> usize {
+            self.begun.send(()).unwrap_or_default();
+            self.is_over = self.let_go.recv().is_err();
+            0
+        }
+
+        fn is_finished(&self) -> bool {
+            self.is_over
         }
     }
 
-    fn record(&self, cycle: Nanos) {
-        if self.max.get() < cycle {
-            self.max.set(cycle);
+    /// An agent with something to write, which waits for another one and never ends before it.
+    struct Waiting {
+        saved: Sender<&'static str>,
+        other: Receiver<()>,
+    }
+
+    impl Agent for Waiting {
+        fn role(&self) -> &str {
+            "waiting"
         }
-        if CYCLE_SLOW < cycle {
-            self.slow.add(1);
+
+        fn do_work(&mut self, _: Nanos) -> usize {
+            0
+        }
+
+        fn hurry(&mut self) {
+            self.saved.send("saved").unwrap();
+        }
+
+        fn is_finished(&self) -> bool {
+            self.other.try_recv() == Err(channel::TryRecvError::Disconnected)
+        }
+    }
+
+    #[test]
+    fn a_stuck_agent_is_named_and_the_others_save_what_they_have() {
+        let (clock, stop, counters) = (Clock::manual(0), Stop::default(), Counters::default());
+        let (begun, has_begun) = channel::bounded(1);
+        let (go, let_go) = channel::bounded(1);
+        let (save, saved) = channel::bounded(2);
+        let (gone, other) = channel::bounded(0);
+        let stuck = Box::new(Stuck { begun, let_go, is_over: false });
+        let waiting = Box::new(Waiting { saved: save, other });
+        let threads: Vec<(ThreadPlan, Vec<Box<dyn Agent>>)> = vec![
+            (plan("hot", &["stuck"]), vec![stuck]),
+            (plan("disk", &["waiting"]), vec![waiting]),
+        ];
+        let running = start(threads, &clock, &stop, &counters, MILLI).unwrap();
+        let [hot, disk] = running.pulses() else { panic!("two threads") };
+        let mut dog = Watchdog::new(running.pulses().to_vec(), SECOND, 0, &counters);
+        has_begun.recv().unwrap();
+        dog.look(1);
+        let told = dog.look(1 + SECOND);
+        assert!(
+            matches!(&told[..], [Finding::Stalled { agent, .. }] if agent == "stuck"),
+            "{told:?}"
+        );
+        stop.request();
+        assert!(saved.is_empty(), "there is no haste yet");
+        stop.hasten();
+        until("the disk's thread to save", || disk.is_saved());
+        assert_eq!(saved.try_iter().count(), 1, "once");
+        assert!(!hot.is_saved() && hot.beat().1 == Turn::Of(0));
+        assert!(!running.is_finished());
+        // Let go, everything ends in order.
+        drop((go, gone));
+        let pulses = running.pulses().to_vec();
+        assert!(running.join().failures.is_empty());
+        assert!(pulses.iter().all(|pulse| pulse.beat().1 == Turn::Ended));
+        assert!(saved.is_empty());
+    }
+
+    /// An agent that has one turn of a given length, in which it does something or nothing.
+    struct Once {
+        role: &'static str,
+        clock: Clock,
+        time: Nanos,
+        work: usize,
+        is_over: bool,
+    }
+
+    impl Agent for Once {
+        fn role(&self) -> &str {
+            self.role
+        }
+
+        fn do_work(&mut self, now: Nanos) -> usize {
+            if std::mem::replace(&mut self.is_over, true) {
+                return 0;
+            }
+            self.clock.set(self.clock.now().max(now) + self.time);
+            self.work
+        }
+
+        fn is_finished(&self) -> bool {
+            self.is_over
+        }
+    }
+
+    #[test]
+    fn slow_turns_are_counted_for_the_agent_that_had_them() {
+        // Length of the turns of three agents in ms, what they did, and whether each was slow.
+        for (times, work, slow) in [
+            ([5, 10, 5], [1, 1, 1], [0, 0, 0]),
+            ([5, 11, 5], [1, 1, 1], [0, 1, 0]),
+            ([11, 1, 50], [1, 1, 1], [1, 0, 1]),
+            // What did nothing is not measured by itself.
+            ([1, 11, 1], [1, 0, 1], [0, 0, 1]),
+        ] {
+            let (clock, counters) = (Clock::manual(SECOND), Counters::default());
+            let roles = ["one", "two", "three"];
+            let agent = |place: usize| -> Box<dyn Agent> {
+                let (clock, role) = (clock.clone(), roles[place]);
+                let (time, work) = (times[place] * MILLI, work[place]);
+                Box::new(Once { role, clock, time, work, is_over: false })
+            };
+            let threads = vec![(plan("hot", &roles), (0..3).map(agent).collect())];
+            let running = start(threads, &clock, &Stop::default(), &counters, 10 * MILLI).unwrap();
+            assert!(running.join().failures.is_empty());
+            let counted = roles.map(|role| counters.expect(&format!("agent.{role}.turns_slow")));
+            assert_eq!(counted, slow, "{times:?} {work:?}");
+            let cycle: Nanos = times.iter().sum::<Nanos>() * MILLI;
+            assert_eq!(counters.expect("thread.hot.cycle_max_ns"), cycle, "{times:?} {work:?}");
         }
     }
 }

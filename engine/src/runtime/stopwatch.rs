@@ -23,7 +23,7 @@ use spreadwire_market::instrument::VenueId;
 pub const DIGITS: u8 = 2;
 
 /// Number of sets of histograms that one stopwatch and its readings have between them.
-const SETS: usize = 2;
+pub const SETS: usize = 2;
 
 /// Stands for the start of a lap where there is none: no record has this time.
 const NO_LAP: Nanos = Nanos::MAX;

@@ -3,6 +3,7 @@
 //! What a peer wrote is kept as it came and is escaped when it is shown, so that no byte of it acts
 //! on a terminal or splits a line of a log.
 
+use crate::runtime::descriptors;
 use crate::runtime::duration;
 use spreadwire_market::clock::{Nanos, SECOND};
 use std::fmt;
@@ -109,6 +110,9 @@ pub enum ConnectError {
         /// Time until one more attempt of this kind is allowed, ns.
         wait: Nanos,
     },
+    /// The process or the host has no file descriptor left.
+    #[error("no file descriptor left ({0}); {remedy}", remedy = descriptors::REMEDY)]
+    NoDescriptor(io::Error),
     /// The attempt's thread panicked, which is a fault of ours.
     #[error("the attempt panicked")]
     Panicked,
@@ -118,6 +122,21 @@ pub enum ConnectError {
 }
 
 impl ConnectError {
+    /// Returns the error under its own name if it is about descriptors.
+    #[must_use]
+    pub fn named(self) -> ConnectError {
+        let (ConnectError::Lookup { source, .. }
+        | ConnectError::Unreachable { source, .. }
+        | ConnectError::Io(source)) = &self
+        else {
+            return self;
+        };
+        match source.raw_os_error().filter(|_| descriptors::is_exhausted(source)) {
+            Some(code) => ConnectError::NoDescriptor(io::Error::from_raw_os_error(code)),
+            None => self,
+        }
+    }
+
     /// Returns the least time until the next attempt, ns; 0 if the error asks for none. The caller adds
     /// its own back-off.
     #[must_use]
@@ -134,6 +153,7 @@ impl ConnectError {
             | ConnectError::Tls(_)
             | ConnectError::BadName(_)
             | ConnectError::Upgrade(_)
+            | ConnectError::NoDescriptor(_)
             | ConnectError::Panicked
             | ConnectError::Io(_) => 0,
         }
@@ -303,6 +323,22 @@ mod tests {
         ] {
             assert_eq!(said(status, value), format!("refused with HTTP {words}"));
         }
+    }
+
+    #[test]
+    fn having_no_descriptor_left_has_a_name_of_its_own() {
+        let none = || io::Error::from_raw_os_error(24);
+        for error in [
+            ConnectError::Io(none()),
+            ConnectError::Lookup { host: "a".to_owned(), source: none() },
+            ConnectError::Unreachable { address: "a:1".to_owned(), source: none() },
+        ] {
+            let told = error.named().to_string();
+            assert!(told.starts_with("no file descriptor left (Too many open files"), "{told}");
+            assert!(told.contains("raise LimitNOFILE"), "{told}");
+        }
+        let refused = ConnectError::Io(io::ErrorKind::ConnectionRefused.into()).named();
+        assert!(matches!(refused, ConnectError::Io(_)));
     }
 
     #[test]

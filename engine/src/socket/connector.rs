@@ -38,8 +38,10 @@ use tungstenite::protocol::{Role, WebSocketConfig};
 pub const ATTEMPT_MAX: Nanos = 10 * SECOND;
 /// Longest wait for the body of a refusal, ns. A server may keep the connection open behind it.
 const BODY_WAIT: Nanos = SECOND;
+/// Maximum number of descriptors of an attempt: a socket for each address, and an epoll.
+pub const DESCRIPTORS_MAX: usize = race::ADDRESSES_MAX + 1;
 /// Stack of an attempt's thread, bytes. A TLS handshake needs less than 100 KiB.
-const STACK: usize = 1 << 20;
+pub const STACK: usize = 1 << 20;
 
 /// Destination and settings of a connection.
 #[derive(Clone, Debug)]
@@ -143,7 +145,7 @@ impl Connector {
         for request in requests {
             if let Err(error) = self.begin(request, answers, &ending) {
                 let Request { connection, .. } = request;
-                let socket = Err(ConnectError::Io(error));
+                let socket = Err(ConnectError::Io(error).named());
                 if answers.send(Connected { connection, socket }).is_err() {
                     return;
                 }
@@ -191,7 +193,7 @@ impl Connector {
         }
         let may_join = |now| gate.try_pass(now);
         let attempt = Attempt::new(target, &self.lookups, &self.clock, self.patience);
-        let result = attempt.run(may_join);
+        let result = attempt.run(may_join).map_err(ConnectError::named);
         if let Err(error) = &result
             && error.closes_the_host()
         {

@@ -30,10 +30,16 @@ pub enum Next {
     Other(usize),
     /// There are too few bytes to decide.
     Incomplete,
+    /// The message has more than [`FRAGMENTS_MAX`] fragments. The connection must end.
+    TooManyFragments,
 }
 
 /// Length of the longest header of an unmasked frame, bytes.
 pub const HEADER_MAX: usize = 10;
+
+/// Maximum number of fragments of one message. The longest message in fragments of 4 KiB has that many;
+/// a peer that sends more, or empty ones for ever, is broken or hostile.
+pub const FRAGMENTS_MAX: u32 = 4096;
 
 /// Means that all further bytes belong to the library.
 const ENDLESS: u64 = u64::MAX;
@@ -54,8 +60,10 @@ pub struct FrameReader {
     payload_max: usize,
     /// Number of bytes that still belong to the library.
     passing: u64,
-    /// Whether a fragmented message is in progress.
-    fragmented: bool,
+    /// Number of fragments of the message in progress; 0 if there is none.
+    fragments: u32,
+    /// Whether the last bytes were the beginning of a frame.
+    is_partial: bool,
 }
 
 impl FrameReader {
@@ -63,7 +71,13 @@ impl FrameReader {
     /// [`Next::Other`]. A buffer needs [`HEADER_MAX`] bytes more than that to hold any frame.
     #[must_use]
     pub fn new(payload_max: usize) -> FrameReader {
-        FrameReader { payload_max, passing: 0, fragmented: false }
+        FrameReader { payload_max, passing: 0, fragments: 0, is_partial: false }
+    }
+
+    /// Returns whether a message or a frame has begun and not ended.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.is_partial || 0 < self.passing || 0 < self.fragments
     }
 
     /// Returns the next item at the front of `bytes`. The caller must remove the bytes of a
@@ -73,6 +87,14 @@ impl FrameReader {
         if 0 < self.passing {
             return self.pass(bytes);
         }
+        let next = self.begin(bytes);
+        self.is_partial = next == Next::Incomplete && !bytes.is_empty();
+        next
+    }
+
+    /// Returns the item that begins at the front of `bytes`.
+    #[inline]
+    fn begin(&mut self, bytes: &[u8]) -> Next {
         let [first, second, ..] = *bytes else { return Next::Incomplete };
         let (header, payload) = match second {
             0..=125 => (2, u64::from(second)),
@@ -89,7 +111,7 @@ impl FrameReader {
             // A server must not mask its frames.
             128.. => return self.give_up(bytes),
         };
-        let is_message = (first == FINAL_TEXT || first == FINAL_BINARY) && !self.fragmented;
+        let is_message = (first == FINAL_TEXT || first == FINAL_BINARY) && self.fragments == 0;
         match usize::try_from(payload) {
             Ok(payload) if is_message && payload <= self.payload_max => {
                 if bytes.len() - header < payload {
@@ -107,11 +129,16 @@ impl FrameReader {
     fn other(&mut self, first: u8, length: u64, bytes: &[u8]) -> Next {
         let is_final = first & FIN == FIN;
         match first & !FIN {
-            CONTINUATION if self.fragmented => self.fragmented = !is_final,
-            TEXT | BINARY if !self.fragmented => self.fragmented = !is_final,
+            CONTINUATION if 0 < self.fragments => {
+                self.fragments = if is_final { 0 } else { self.fragments + 1 };
+            }
+            TEXT | BINARY if self.fragments == 0 => self.fragments = u32::from(!is_final),
             PING | PONG if is_final => {}
             // Extension bits, reserved opcodes, frames out of order, and close frames.
             _ => return self.give_up(bytes),
+        }
+        if FRAGMENTS_MAX <= self.fragments {
+            return Next::TooManyFragments;
         }
         self.passing = length;
         self.pass(bytes)
@@ -170,6 +197,45 @@ mod tests {
         assert_eq!(reader.next(&[0x89, 0, 0x80]), Next::Other(2));
         assert_eq!(reader.next(&[0x80, 0, 0x82, 0]), Next::Other(2));
         assert_eq!(reader.next(&[0x82, 0]), Next::Binary(Frame { header: 2, payload: 0 }));
+    }
+
+    #[test]
+    fn a_message_has_a_bound_of_fragments_and_the_next_one_starts_anew() {
+        let mut reader = FrameReader::new(4);
+        for _ in 0..2 {
+            assert_eq!(reader.next(&[0x01, 0]), Next::Other(2));
+            for _ in 0..FRAGMENTS_MAX - 2 {
+                assert_eq!(reader.next(&[0x00, 0, 0]), Next::Other(2));
+            }
+            assert!(reader.is_unfinished());
+            assert_eq!(reader.next(&[0x89, 0]), Next::Other(2), "a ping is no fragment");
+            assert_eq!(reader.next(&[0x80, 0]), Next::Other(2), "the last of all");
+            assert!(!reader.is_unfinished());
+        }
+        assert_eq!(reader.next(&[0x01, 0]), Next::Other(2));
+        for _ in 0..FRAGMENTS_MAX - 2 {
+            assert_eq!(reader.next(&[0x00, 0]), Next::Other(2));
+        }
+        assert_eq!(reader.next(&[0x00, 0]), Next::TooManyFragments);
+    }
+
+    #[test]
+    fn what_has_begun_is_unfinished_until_its_last_byte() {
+        let mut reader = FrameReader::new(4);
+        for (bytes, unfinished) in [
+            (&[][..], false),
+            (&[0x81][..], true),
+            (&[0x81, 2, 1][..], true),
+            (&[0x81, 2, 1, 2][..], false),
+            (&[0x89, 3, 1][..], true),
+            (&[2, 3][..], false),
+            (&[0x01, 0][..], true),
+            (&[0x89, 0][..], true),
+            (&[0x80, 0][..], false),
+        ] {
+            reader.next(bytes);
+            assert_eq!(reader.is_unfinished(), unfinished, "{bytes:?}");
+        }
     }
 
     #[test]

@@ -14,9 +14,9 @@ use std::time::Duration;
 
 /// Maximum number of abandoned lookups. Each keeps a thread, and a resolver that answers none of so
 /// many will not answer the next one.
-const ABANDONED_MAX: usize = 16;
+pub const ABANDONED_MAX: usize = 16;
 /// Stack of a lookup's thread, bytes. glibc's resolver needs less than 100 KiB.
-const STACK: usize = 512 << 10;
+pub const STACK: usize = 512 << 10;
 
 /// Returns the addresses of a host, blocking.
 type Resolve = dyn Fn(&str, u16) -> io::Result<Vec<SocketAddr>> + Send + Sync;

@@ -20,7 +20,7 @@ use std::time::Duration;
 const JOIN_DELAY: Nanos = 250 * MILLI;
 /// Maximum number of addresses of a host that are tried. So many join within the first 4 s of a
 /// deadline of 10 s.
-const ADDRESSES_MAX: usize = 16;
+pub(super) const ADDRESSES_MAX: usize = 16;
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

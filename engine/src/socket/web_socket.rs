@@ -4,8 +4,13 @@
 //! `frame_reader` finds complete text and binary frames, which are returned without copying. All
 //! other bytes go through tungstenite, which answers pings and closes, joins fragments, checks the
 //! protocol, and does all writing.
+//!
+//! One [`take`](WebSocket::take) does a bounded amount of work whatever the peer sends: at most one
+//! read of the socket, and at most one frame, or as much of it as the buffer holds, for the library.
+//! Fragments, empty frames and partial frames are returned as [`Taken::Part`], so that the caller
+//! counts them.
 
-use crate::socket::frame_reader::{Frame, FrameReader, HEADER_MAX, Next};
+use crate::socket::frame_reader::{FRAGMENTS_MAX, Frame, FrameReader, HEADER_MAX, Next};
 use crate::socket::wire::{Received, Wire};
 use spreadwire_market::clock::Nanos;
 use std::io;
@@ -23,6 +28,8 @@ pub enum Taken<'a> {
     /// The peer closes the connection, with this code and reason if it says why. It is answered
     /// automatically, and the end of the stream follows.
     Close(Option<(u16, &'a str)>),
+    /// So many bytes of a message that is not complete yet: a fragment, or a part of a frame.
+    Part(usize),
     /// There is no complete message and the socket is empty.
     Nothing,
 }
@@ -50,13 +57,18 @@ impl WebSocket {
     /// socket only if no complete frame is buffered.
     ///
     /// # Errors
-    /// Tungstenite's error; the connection is over.
+    /// Tungstenite's error, or [`EndlessMessage`] inside of one; the connection is over.
     #[inline]
     pub fn take(&mut self) -> Result<(Taken<'_>, Nanos), Error> {
+        let mut is_filled = false;
+        let mut handed = 0;
         loop {
             if self.library_is_due {
                 if self.ask_library()? {
-                    break;
+                    return Ok((self.told(), self.wire().last_read()));
+                }
+                if 0 < handed {
+                    return Ok((Taken::Part(handed), self.wire().last_read()));
                 }
                 continue;
             }
@@ -72,24 +84,38 @@ impl WebSocket {
                 Next::Other(count) => {
                     self.library.get_mut().allow(count);
                     self.library_is_due = true;
+                    handed = count;
+                }
+                Next::TooManyFragments => return Err(EndlessMessage::Fragments.into()),
+                Next::Incomplete if is_filled => {
+                    return Ok((Taken::Part(0), self.wire().last_read()));
                 }
                 Next::Incomplete => match self.library.get_mut().fill()? {
-                    Received::Bytes => {}
+                    Received::Bytes => is_filled = true,
                     Received::Nothing => return Ok((Taken::Nothing, 0)),
                     // The library knows whether the end was expected.
                     Received::Ended => self.library_is_due = true,
                 },
             }
         }
-        let taken = match &self.message {
+    }
+
+    /// Returns whether a message or a frame has begun and not ended.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.reader.is_unfinished()
+    }
+
+    /// Returns the library's last message.
+    fn told(&self) -> Taken<'_> {
+        match &self.message {
             Some(Message::Text(text)) => Taken::Text(text.as_bytes()),
             Some(Message::Binary(bytes)) => Taken::Binary(bytes),
             Some(Message::Close(frame)) => {
                 Taken::Close(frame.as_ref().map(|it| (it.code.into(), it.reason.as_str())))
             }
             Some(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) | None => Taken::Control,
-        };
-        Ok((taken, self.library.get_ref().last_read()))
+        }
     }
 
     #[inline]
@@ -155,6 +181,32 @@ impl WebSocket {
     }
 }
 
+/// A message that does not end within its bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndlessMessage {
+    /// It has too many fragments.
+    #[error("a message of more than {FRAGMENTS_MAX} fragments")]
+    Fragments,
+    /// It takes too long.
+    #[error("a message that has not ended {0} s after it began")]
+    Late(u64),
+}
+
+impl EndlessMessage {
+    /// Returns the reason, if that is what `error` is about.
+    #[must_use]
+    pub fn of(error: &Error) -> Option<EndlessMessage> {
+        let Error::Io(error) = error else { return None };
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl From<EndlessMessage> for Error {
+    fn from(endless: EndlessMessage) -> Error {
+        Error::Io(io::Error::new(io::ErrorKind::InvalidData, endless))
+    }
+}
+
 fn unless_blocked(result: Result<(), Error>) -> Result<(), Error> {
     match result {
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
@@ -215,6 +267,7 @@ mod tests {
                     Ok((Taken::Binary(bytes), 7)) => self.messages.push(('b', bytes.to_vec())),
                     Ok((Taken::Control, 7)) => self.messages.push(('c', Vec::new())),
                     Ok((Taken::Close(why), 7)) => self.messages.push(closed(why)),
+                    Ok((Taken::Part(_), 7)) => {}
                     Ok((Taken::Nothing, _)) => return true,
                     Ok((taken, at)) => panic!("{taken:?} at {at}"),
                     Err(error) => {
@@ -425,6 +478,62 @@ mod tests {
         let (heard, _) = ours(&bytes, &[100], 400);
         assert_eq!(heard.messages, [('t', b"\xff".to_vec()), ('t', b"{}".to_vec())]);
         assert_eq!(Heard::library(&bytes).0.messages, []);
+    }
+
+    /// Takes once for each item, by what it is; parts by their bytes.
+    fn takes(socket: &mut WebSocket, count: usize) -> Vec<String> {
+        let take = |_| match socket.take().unwrap().0 {
+            Taken::Part(bytes) => bytes.to_string(),
+            Taken::Nothing => "-".to_owned(),
+            Taken::Control => "c".to_owned(),
+            Taken::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+            taken @ (Taken::Binary(_) | Taken::Close(_)) => panic!("{taken:?}"),
+        };
+        (0..count).map(take).collect()
+    }
+
+    #[test]
+    fn each_fragment_and_each_part_of_a_frame_is_handed_up_one_at_a_time() {
+        let (mut peer, mut socket) = pair(100);
+        let bytes = [
+            frame(0x01, false, 0, b"one "),
+            frame(0x00, false, 0, b""),
+            frame(0x89, false, 0, b""),
+            frame(0x80, false, 0, b"message"),
+            frame(0x81, false, 0, &[b'x'; 120]),
+            frame(0x81, false, 0, b"{}"),
+        ]
+        .concat();
+        peer.write_all(&bytes).unwrap();
+        // All is there: the buffer of 100 bytes takes the first frames and 81 bytes of the long one.
+        let long = "x".repeat(120);
+        let heard = ["6", "2", "c", "one message", "81", &long, "{}", "-"];
+        assert_eq!(takes(&mut socket, heard.len()), heard);
+    }
+
+    #[test]
+    fn empty_fragments_for_ever_end_the_connection_with_a_reason_of_their_own() {
+        let (mut peer, mut socket) = pair(64 * 1024);
+        peer.write_all(&frame(0x01, false, 0, b"")).unwrap();
+        peer.write_all(&frame(0x00, false, 0, b"").repeat(10_000)).unwrap();
+        for _ in 0..FRAGMENTS_MAX - 1 {
+            assert_eq!(socket.take().unwrap(), (Taken::Part(2), 7));
+        }
+        let error = socket.take().unwrap_err();
+        assert_eq!(EndlessMessage::of(&error), Some(EndlessMessage::Fragments));
+    }
+
+    #[test]
+    fn a_partial_frame_is_read_once_a_call() {
+        let (mut peer, mut socket) = pair(100);
+        for (byte, is_unfinished) in [(0x81, true), (0x02, true), (b'{', true), (b'}', false)] {
+            peer.write_all(&[byte]).unwrap();
+            socket.wire_mut().rearm(false);
+            let taken = socket.take().unwrap().0;
+            let text = Taken::Text(b"{}");
+            assert_eq!(taken, if is_unfinished { Taken::Part(0) } else { text }, "{byte:x}");
+            assert_eq!(socket.is_unfinished(), is_unfinished, "{byte:x}");
+        }
     }
 
     #[test]

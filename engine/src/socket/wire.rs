@@ -360,9 +360,8 @@ impl Wire {
     /// Allows the library to read the upgrade response up to the last line of its head. The bytes
     /// after it are frames.
     fn allow_head(&mut self) -> io::Result<()> {
-        if self.received.waiting().is_empty() {
-            self.fill()?;
-        }
+        // A read may bring no bytes of the head: a part of a TLS record.
+        while self.received.waiting().is_empty() && self.fill()? == Received::Bytes {}
         for byte in self.received.waiting() {
             self.allowed += 1;
             let continues = HEAD_END[self.head_end] == *byte;

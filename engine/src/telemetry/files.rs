@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2DeflateSerializer};
+use spreadwire_lake::{files, folder};
 use spreadwire_market::clock::Nanos;
 use std::fmt::Write as _;
 use std::fs::File;
@@ -41,8 +42,8 @@ impl std::fmt::Debug for Files {
 impl Files {
     /// Creates the folder and writes the head of the log.
     pub(super) fn create(folder: &Path, began: Nanos) -> io::Result<Files> {
-        std::fs::create_dir_all(folder)?;
-        let mut log = File::create(folder.join(LOG))?;
+        folder::create(folder)?;
+        let mut log = files::output(&folder.join(LOG))?;
         let began_s = seconds(began);
         write!(
             log,
@@ -84,7 +85,7 @@ impl Files {
     pub(super) fn write_sums(&self, sums: &[(&str, &str, &Latency)]) -> io::Result<()> {
         for (stage, venue, latency) in sums {
             let file = self.folder.join(format!("{stage}.{venue}.hgrm"));
-            std::fs::write(file, distribution(latency.histogram()))?;
+            files::output(&file)?.write_all(distribution(latency.histogram()).as_bytes())?;
         }
         Ok(())
     }

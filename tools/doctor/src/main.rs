@@ -86,7 +86,14 @@ fn check(options: &CheckOptions) -> anyhow::Result<ExitCode> {
 }
 
 fn plan_of(config: &Path, cpus: &CpuList) -> Result<Plan, Vec<Problem>> {
-    Plan::read(config, &plan::Host { cpus: cpus.iter().collect(), now: Clock::host().now() })
+    Plan::read(
+        config,
+        &plan::Host {
+            cpus: cpus.iter().collect(),
+            descriptors: u64::MAX,
+            now: Clock::host().now(),
+        },
+    )
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {

@@ -165,7 +165,7 @@ mod tests {
         text.push_str("size_decimals = 5\n");
         let (config, unknown) = spreadwire_config::config::parse(&text).unwrap();
         assert!(unknown.is_empty(), "{unknown:?}");
-        let host = Host { cpus: cpus.to_vec(), now: 0 };
+        let host = Host { cpus: cpus.to_vec(), descriptors: u64::MAX, now: 0 };
         Plan::new(config, "proposal.toml".as_ref(), &host, Vec::new())
             .map_err(|all| all.iter().map(ToString::to_string).collect())
     }

@@ -4,8 +4,9 @@ use super::block::Block;
 use super::contents::Contents;
 use super::format::{CLOSED_SUFFIX, HEADER_BYTES, OPEN_SUFFIX, SegmentInfo, segment_header};
 use crate::disk::Ahead;
+use crate::files;
 use crate::run::segment_name;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,7 +48,7 @@ impl SegmentWriter {
         if closed_path.try_exists()? {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let file = OpenOptions::new().write(true).create_new(true).open(&open_path)?;
+        let file = files::create_new(&open_path)?;
         let mut ahead = Ahead::default();
         let bytes = HEADER_BYTES as u64;
         let begun =
@@ -193,7 +194,7 @@ mod tests {
         let open = home.path().join("run-1-000003.seg.open");
         assert_eq!(fs::metadata(&open).unwrap().len(), 192, "room ahead is no length");
         // What a write that fails in the middle leaves.
-        OpenOptions::new().append(true).open(&open).unwrap().write_all(&[7; 100]).unwrap();
+        File::options().append(true).open(&open).unwrap().write_all(&[7; 100]).unwrap();
         let finished = segment.finish();
         finished.trim().unwrap();
         let closed = finished.close().unwrap();

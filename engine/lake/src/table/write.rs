@@ -4,6 +4,7 @@ use super::definitions::{Table, Type};
 use super::digest::digest;
 use super::error::{TableError, io_error, parquet_error};
 use super::{BATCH_ROWS, Metadata, VERSION};
+use crate::files;
 use Type::{Float, Signed, Time, Unsigned};
 use arrow_array::RecordBatch;
 use parquet::arrow::ArrowWriter;
@@ -48,7 +49,7 @@ impl TableWriter {
         let parquet = |source| parquet_error("write", path, source);
         metadata.insert("format".to_owned(), VERSION.to_string());
         metadata.insert("table".to_owned(), table.name.to_owned());
-        let file = File::create(path).map_err(|source| io_error("create", path, source))?;
+        let file = files::fresh(path).map_err(|source| io_error("create", path, source))?;
         let checked = Checked { file, bytes: 0, crc: 0 };
         let options = ArrowWriterOptions::new()
             .with_properties(properties(table, &metadata).map_err(parquet)?)

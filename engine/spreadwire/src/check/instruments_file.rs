@@ -8,10 +8,12 @@
 use super::compare::{Directory, Standing, Subject};
 use anyhow::{Context as _, bail};
 use spreadwire_catalogue::Venue;
+use spreadwire_lake::files;
 use spreadwire_market::instrument::{CanonicalName, Market};
 use spreadwire_venues::instruments::Listed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 
 /// The first line of every file that this program may replace.
@@ -122,7 +124,9 @@ pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let fresh = path.with_file_name(name);
-    let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, path));
+    let written = files::fresh(&fresh)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .and_then(|()| std::fs::rename(&fresh, path));
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 

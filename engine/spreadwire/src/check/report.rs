@@ -5,6 +5,7 @@ use super::compare::{Findings, Row};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use spreadwire_catalogue::Venue;
+use spreadwire_engine::plan::Plan;
 use spreadwire_market::problem::Problem;
 use spreadwire_market::spread::BPS;
 use std::path::{Path, PathBuf};
@@ -22,8 +23,32 @@ pub(crate) struct Report {
     pub(crate) written: Option<(PathBuf, usize)>,
     /// What is told of currencies that were asked for and added nothing.
     pub(crate) added_nothing: Vec<String>,
+    /// What the engine would need, if the configuration has no problem by itself.
+    pub(crate) needs: Option<Needs>,
     /// Why a file that was asked for was not written.
     pub(crate) not_written: Option<String>,
+}
+
+/// The most memory and file descriptors that each part of the engine can need.
+#[derive(Debug)]
+pub(crate) struct Needs {
+    memory_bytes: Value,
+    descriptors: Value,
+}
+
+impl Needs {
+    /// Returns what a plan needs.
+    pub(crate) fn of(plan: &Plan) -> Needs {
+        let object = |parts: Vec<(&str, usize)>| {
+            let sum = parts.iter().fold(0, |sum: usize, (_, need)| sum.saturating_add(*need));
+            let parts = parts.into_iter().chain([("all", sum)]);
+            parts.map(|(part, need)| (part.to_owned(), json!(need))).collect()
+        };
+        Needs {
+            memory_bytes: Value::Object(object(plan.memory())),
+            descriptors: Value::Object(object(plan.descriptors())),
+        }
+    }
 }
 
 impl Report {
@@ -116,6 +141,8 @@ impl Report {
             "problems": list(&self.findings.problems),
             "unreachable": list(&self.unreachable),
             "unreadable": list(&self.findings.unread),
+            "memory_bytes": self.needs.as_ref().map(|needs| &needs.memory_bytes),
+            "descriptors": self.needs.as_ref().map(|needs| &needs.descriptors),
             "notes": list(&self.findings.notes),
             "added_nothing": self.added_nothing,
             "written": self.written.as_ref().map(|(path, _)| path),

@@ -80,24 +80,24 @@ impl Tls {
         }
     }
 
-    /// Decrypts buffered records, and reads from the socket only if there were none.
+    /// Decrypts buffered records, and reads from the socket only if there were none, once. What was
+    /// read may hold no bytes for the caller: a part of a record, or a message of TLS itself.
     pub(super) fn fill(
         &mut self,
         tcp: &mut StampedTcp,
         plain: &mut ReceiveBuffer,
     ) -> io::Result<Received> {
-        loop {
-            if self.open_records(tcp, plain)? {
-                return Ok(Received::Bytes);
-            }
-            if self.ended {
-                return Ok(Received::Ended);
-            }
-            match tcp.receive(&mut self.sealed)? {
-                Received::Bytes => {}
-                nothing @ (Received::Nothing | Received::Ended) => return Ok(nothing),
-            }
+        if self.open_records(tcp, plain)? {
+            return Ok(Received::Bytes);
         }
+        if self.ended {
+            return Ok(Received::Ended);
+        }
+        let received = tcp.receive(&mut self.sealed)?;
+        if received == Received::Bytes && !self.open_records(tcp, plain)? && self.ended {
+            return Ok(Received::Ended);
+        }
+        Ok(received)
     }
 
     /// Decrypts records while there is space for another; returns whether this produced any bytes.

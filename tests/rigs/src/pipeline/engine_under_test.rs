@@ -37,7 +37,7 @@ pub struct EngineUnderTest {
 /// Returns a plan whose lake is in a folder of the test.
 pub fn plan(mut config: Config, home: &Path) -> Plan {
     config.journal.lake = home.join("lake");
-    let host = Host { cpus: cpu::available(), now: 0 };
+    let host = Host { cpus: cpu::available(), descriptors: u64::MAX, now: 0 };
     Plan::new(config, Path::new("(test)"), &host, Vec::new())
         .unwrap_or_else(|all| panic!("{all:#?}"))
 }
