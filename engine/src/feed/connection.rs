@@ -260,7 +260,7 @@ impl<S: Socket> Connection<S> {
         }
         let kept = line.check(now).and_then(|()| {
             // Both halves of a renewal go out, or none.
-            if line.may_request(1, now) {
+            if line.may_request(2, now) {
                 line.queue(self.desk.ask_again(slot, may_renew, now, &cold.notices));
             }
             line.send_due(now)
