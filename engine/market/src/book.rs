@@ -237,7 +237,6 @@ impl Book {
                     results.spread(spread);
                 } else {
                     mistaken.buys |= other;
-                    withhold(&mut self.withheld, row, &spread, results);
                 }
             }
             if buy_from & other != 0 {
@@ -246,11 +245,13 @@ impl Book {
                     results.spread(spread);
                 } else {
                     mistaken.sells |= other;
-                    withhold(&mut self.withheld, row, &spread, results);
                 }
             }
         }
         legs[quote.venue.index()] = here;
+        if mistaken.buys | mistaken.sells != 0 {
+            self.withhold(quote, sequence, mistaken, results);
+        }
         let formed = Standing {
             buys: sell_to & !(old | mistaken.buys),
             sells: buy_from & !(old | mistaken.sells),
@@ -258,6 +259,31 @@ impl Book {
         if self.standing[row + quote.venue.index()] != formed {
             let cause = Cause { ts_recv: quote.ts_recv, sequence, instrument: quote.instrument };
             self.stand(&cause, quote.venue, formed, results);
+        }
+    }
+
+    /// Notes which pairs of a quote are not believed. Their spreads are formed again here, so that
+    /// the common path keeps nothing for them.
+    #[cold]
+    #[inline(never)]
+    fn withhold(
+        &mut self,
+        quote: &Quote,
+        sequence: u64,
+        mistaken: Standing,
+        results: &mut impl Results,
+    ) {
+        let row = quote.instrument.index() * self.venues;
+        let venue = quote.venue;
+        let buys = venues_in(mistaken.buys).map(|other| (venue, other));
+        let sells = venues_in(mistaken.sells).map(|other| (other, venue));
+        for (buy, sell) in buys.chain(sells) {
+            let [buy_leg, sell_leg] = [buy, sell].map(|at| self.legs[row + at.index()]);
+            let spread = spread(quote, sequence, (buy, &buy_leg), (sell, &sell_leg));
+            let withheld = &mut self.withheld[row + buy.index()];
+            let is_new = *withheld & bit(sell) == 0;
+            *withheld |= bit(sell);
+            results.withheld(&spread, is_new);
         }
     }
 
@@ -306,16 +332,6 @@ impl Book {
             EndReason::Implausible
         }
     }
-}
-
-/// Notes that the net of a pair is not believed. `row` is the place of the instrument's first leg.
-#[cold]
-#[inline(never)]
-fn withhold(withheld: &mut [Venues], row: usize, spread: &Spread, results: &mut impl Results) {
-    let (venues, sell) = (&mut withheld[row + spread.buy_venue.index()], bit(spread.sell_venue));
-    let is_new = *venues & sell == 0;
-    *venues |= sell;
-    results.withheld(spread, is_new);
 }
 
 /// The input that ends spreads.
