@@ -143,9 +143,9 @@ mod tests {
         drop(own(&path("own")).unwrap());
         create_folder(&path("folder")).unwrap();
         for name in ["new", "fresh", "output", "checked", "own"] {
-            assert_eq!(mode(&path(name)) & !FILE_MODE, 0, "{name}");
+            assert_eq!(mode(&path(name)) & !0o640, 0, "{name}");
         }
-        assert_eq!(mode(&path("folder")) & !FOLDER_MODE, 0);
+        assert_eq!(mode(&path("folder")) & !0o750, 0);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use indicatif::ProgressBar;
 use serde_json::json;
+use spreadwire_lake::files;
 use spreadwire_lake::folder;
 use spreadwire_lake::layout::{self, MERGED_SUFFIX, PARQUET_SUFFIX};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
@@ -454,7 +455,7 @@ impl Press<'_> {
         }
         self.known.check_rows(candidate, sum)?;
         let metadata = merge::joined(&footers)?;
-        fs::create_dir(place)?;
+        files::create_folder(place)?;
         let unnamed = place.join(format!("merged{PARQUET_SUFFIX}"));
         let written = merge::merge_files(table, &paths, &metadata, &unnamed, &between(place))?;
         ensure!(

@@ -429,7 +429,7 @@ impl Importing<'_> {
         }
         forget_end(self.work.lake, &surveyed.run)?;
         let mark = Mark::begin(self.work.lake, surveyed.run, surveyed.first, self.catalogue)?;
-        folder::create(&aside)?;
+        folder::create_in(self.work.lake, &aside)?;
         (self.on_step)(Step::Begun)?;
         let mut tape = Tape::open(&surveyed.file)?;
         while let Some((line, row)) = tape.next_row()? {

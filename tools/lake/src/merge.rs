@@ -13,6 +13,7 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::TimestampNanosecondType;
 use arrow_select::concat::concat_batches;
 use arrow_select::interleave::interleave_record_batch;
+use spreadwire_lake::folder;
 use spreadwire_lake::table::{
     BATCH_ROWS, Metadata, SortKeys, Table, TableReader, TableWriter, Written,
 };
@@ -204,8 +205,7 @@ pub fn merge_files(
     let mut files = files.to_vec();
     let mut round = 0;
     while FILES_AT_ONCE < files.len() {
-        fs::create_dir_all(between)
-            .with_context(|| format!("cannot create {}", between.display()))?;
+        folder::create(between).with_context(|| format!("cannot create {}", between.display()))?;
         let mut merged = Vec::new();
         for (number, some) in files.chunks(FILES_AT_ONCE).enumerate() {
             let path = between.join(format!("{round}-{number:06}.parquet"));

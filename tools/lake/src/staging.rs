@@ -40,7 +40,8 @@ impl Staging {
     /// If another tool holds it, or it cannot be created.
     pub fn open(lake: &Path) -> anyhow::Result<Staging> {
         let path = lake.join(layout::STAGING);
-        folder::create(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        folder::create_in(lake, &path)
+            .with_context(|| format!("cannot create {}", path.display()))?;
         let held = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
         match held.try_lock() {
             Ok(()) => Ok(Staging { path, _held: held }),
