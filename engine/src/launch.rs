@@ -3,7 +3,7 @@
 //! This is the only module that knows all agents and all rings. Everything that can fail is done
 //! before the first thread starts.
 
-use crate::broadcast::{self, Broadcast};
+use crate::broadcast;
 use crate::calculator::{self, Calculator, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
@@ -59,6 +59,9 @@ const NOTICES: usize = 1 << 10;
 const SEGMENTS: usize = 64;
 /// Capacity of the ring of journal states to the broadcast. There is at most one a second.
 const STATES_RING: usize = 64;
+
+/// Longest sleep of a cold thread: how long a request of a client may wait.
+const COLD_SLEEP_MAX: Duration = Duration::from_millis(5);
 
 /// Inputs of the launch other than the plan.
 #[derive(Clone, Debug)]
@@ -230,7 +233,7 @@ fn cold_thread(role: &str) -> ThreadPlan {
     ThreadPlan {
         name: role.to_owned(),
         cpu: None,
-        idle: IdleStrategy::Backoff { sleep_max: Duration::from_millis(5) },
+        idle: IdleStrategy::Backoff { sleep_max: COLD_SLEEP_MAX },
         agents: vec![role.to_owned()],
     }
 }
@@ -474,9 +477,11 @@ impl Wiring<'_> {
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
         let clock = clock.clone();
-        let agent = Broadcast::new(input, states, catalogue, listener, settings, clock, counters)?;
+        let (reception, broadcast) =
+            broadcast::serve(input, states, catalogue, listener, settings, clock, counters)?;
         let stopwatch = self.stopwatch(broadcast::STAGE);
-        self.add(agent.timed(stopwatch));
+        self.add(reception);
+        self.add(broadcast.timed(stopwatch));
         Ok(())
     }
 

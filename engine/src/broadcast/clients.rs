@@ -26,17 +26,12 @@ impl<S: Socket> Clients<S> {
         Clients { places: Vec::new(), followers: [0; 2], pickers: Vec::new() }
     }
 
-    /// Returns the first place that is free.
-    pub(super) fn free_place(&self) -> usize {
-        self.places.iter().position(Option::is_none).unwrap_or(self.places.len())
-    }
-
-    /// Puts a client at a free place.
+    /// Puts a client at the place that the reception gave it.
     pub(super) fn insert(&mut self, place: usize, client: Client<S>) {
-        match self.places.get_mut(place) {
-            Some(free) => *free = Some(client),
-            None => self.places.push(Some(client)),
+        if self.places.len() <= place {
+            self.places.resize_with(place + 1, || None);
         }
+        self.places[place] = Some(client);
     }
 
     /// Returns the client at a place.

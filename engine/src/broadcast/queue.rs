@@ -28,20 +28,15 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Begins with nothing to send.
-    pub(super) fn new() -> Queue {
-        Queue {
-            protocol: Protocol::Json,
-            pieces: VecDeque::new(),
-            own: VecDeque::new(),
-            sent: 0,
-            bytes: 0,
+    /// Begins with bytes of the client's own, in front of frames of a protocol.
+    pub(super) fn new(protocol: Protocol, first: Vec<u8>) -> Queue {
+        let bytes = first.len();
+        let mut queue =
+            Queue { protocol, pieces: VecDeque::new(), own: first.into(), sent: 0, bytes };
+        if bytes > 0 {
+            queue.pieces.push_back(Piece::Own { bytes });
         }
-    }
-
-    /// Chooses the protocol of the frames, before there is any range.
-    pub(super) fn speak(&mut self, protocol: Protocol) {
-        self.protocol = protocol;
+        queue
     }
 
     /// Returns the protocol of the frames.
@@ -234,7 +229,7 @@ mod tests {
             steps in proptest::collection::vec((0_u8..5, 1_usize..60), 1..300)
         ) {
             let mut log = Log::new(1 << 16);
-            let mut queue = Queue::new();
+            let mut queue = Queue::new(Protocol::Json, Vec::new());
             let (mut expected, mut left): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
             for (place, (step, size)) in steps.into_iter().enumerate() {
                 let byte = u8::try_from(place % 256).unwrap();
@@ -267,7 +262,7 @@ mod tests {
             steps in proptest::collection::vec((0_u8..4, 1_usize..60), 1..40), cut in 0_usize..2_000
         ) {
             let mut log = Log::new(1 << 16);
-            let mut queue = Queue::new();
+            let mut queue = Queue::new(Protocol::Json, Vec::new());
             // Of each frame in the queue: its bytes, and its key if it is the log's.
             let mut frames: Vec<(Vec<u8>, Option<usize>)> = Vec::new();
             for (place, (step, size)) in steps.into_iter().enumerate() {

@@ -13,6 +13,8 @@ pub struct Settings {
     pub request_bytes_max: usize,
     /// Most frames that a client may send within a second.
     pub requests_per_second: u32,
+    /// Most bytes that a client may send within a second.
+    pub request_bytes_per_second: usize,
     /// Most filters that a client may hold.
     pub filters_max: usize,
     /// Time after which a connection that is no WebSocket yet is closed, ns.
@@ -40,6 +42,7 @@ mod tests {
             format!("| connections | {} |", limits.max_clients),
             format!("| complete within {} s;", limits.handshake_timeout / SECOND),
             format!("| {} a second |", limits.requests_per_second),
+            format!("| bytes from you | {} KiB a second |", limits.request_bytes_per_second / 1024),
             format!("| a request | {} KiB |", limits.request_bytes_max / 1024),
             format!("| filters | {} |", limits.filters_max),
             format!("| bytes that wait for you | {} MiB |", limits.client_buffer_bytes >> 20),

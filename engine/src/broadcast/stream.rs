@@ -9,6 +9,7 @@ use super::conflation::Conflation;
 use super::event::{Delivery, Event, Topic};
 use super::log::Protocol;
 use super::network::Socket;
+use super::order::{Change, Request};
 use super::shared::Shared;
 use super::subscription::Filters;
 use super::wire::Wire;
@@ -85,8 +86,25 @@ impl<S: Socket> Stream<S> {
         self.pace == Pace::InOrder
     }
 
+    /// Changes the filters, and answers behind what the client has been told.
+    pub(super) fn carry_out(&mut self, request: Request, shared: &mut Shared) {
+        self.take_range(shared);
+        let filters = self.change_filters(shared);
+        match request.change {
+            Change::Nothing => {}
+            Change::Begin(filter) => {
+                filters.clear();
+                filters.add(filter);
+            }
+            Change::Add(filter) => filters.add(filter),
+            Change::Remove(ids) => filters.remove(&ids),
+        }
+        self.wire.push_always(&request.answer);
+        shared.tally.messages.add(1);
+    }
+
     /// Returns the filters, because they are about to change.
-    pub(super) fn change_filters(&mut self, shared: &mut Shared) -> &mut Filters {
+    fn change_filters(&mut self, shared: &mut Shared) -> &mut Filters {
         shared.manners_changed = true;
         self.unfinished = true;
         &mut self.filters

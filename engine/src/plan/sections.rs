@@ -41,6 +41,7 @@ impl From<&config::Broadcast> for broadcast::Settings {
             client_buffer_bytes,
             request_bytes_max: 16 * 1024,
             requests_per_second: 100,
+            request_bytes_per_second: 256 * 1024,
             filters_max: 64,
             handshake_timeout: 5 * SECOND,
             ping_interval: 15 * SECOND,

@@ -5,9 +5,10 @@
 //! many it would block, and which call fails. Like `epoll` in its edge-triggered mode, the poll
 //! reports once what became ready.
 
-use spreadwire_engine::broadcast::network::{Network, Ready, Socket};
+use spreadwire_engine::broadcast::network::{Network, Outlets, Ready, Socket};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -23,7 +24,9 @@ struct Hub {
     waiting: VecDeque<Line>,
     /// Errors of the next calls of `accept`.
     accept_failures: VecDeque<ErrorKind>,
+    /// Lines that the half that reads watches, and those that the half that writes does.
     watched: Vec<(usize, Line)>,
+    awaited: Vec<(usize, Line)>,
     /// Whether a connection has arrived since the last poll.
     has_news: bool,
     /// All lines that were ever made.
@@ -60,37 +63,60 @@ impl FakeNetwork {
 
 impl Network for FakeNetwork {
     type Socket = Near;
+    type Outlets = FakeNetwork;
 
-    fn poll(&mut self, _timeout: Duration, mut report: impl FnMut(Ready)) {
+    fn outlets(&self) -> io::Result<FakeNetwork> {
+        Ok(self.clone())
+    }
+
+    fn poll(&mut self, mut report: impl FnMut(Ready)) {
         let mut hub = self.hub();
         if std::mem::take(&mut hub.has_news) {
             report(Ready::Listener);
         }
         hub.watched.retain(|(_, line)| !line.state().near_is_gone);
         for (place, line) in &hub.watched {
-            let mut line = line.state();
-            let readable = std::mem::take(&mut line.became_readable);
-            let writable = std::mem::take(&mut line.became_writable) && !line.is_silent;
-            if readable || writable {
-                report(Ready::Client { place: *place, readable, writable });
+            if std::mem::take(&mut line.state().became_readable) {
+                report(Ready::Readable(*place));
             }
         }
     }
 
-    fn accept(&mut self) -> io::Result<Near> {
+    fn accept(&mut self) -> io::Result<(Near, IpAddr)> {
         let mut hub = self.hub();
         if let Some(kind) = hub.accept_failures.pop_front() {
             return Err(kind.into());
         }
         let line = hub.waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
         line.state().moved += 1;
-        Ok(Near(line))
+        let address = line.state().address;
+        Ok((Near(Arc::new(NearEnd(line))), address))
     }
 
-    fn watch(&mut self, socket: &mut Near, place: usize) -> io::Result<()> {
-        socket.0.state().became_writable = true;
-        self.hub().watched.push((place, socket.0.clone()));
+    fn watch(&mut self, socket: &Near, place: usize) -> io::Result<()> {
+        self.hub().watched.push((place, socket.line().clone()));
         Ok(())
+    }
+}
+
+impl Outlets for FakeNetwork {
+    type Socket = Near;
+
+    fn watch(&mut self, socket: &Near, place: usize) -> io::Result<()> {
+        socket.line().state().became_writable = true;
+        self.hub().awaited.push((place, socket.line().clone()));
+        Ok(())
+    }
+
+    fn poll(&mut self, _timeout: Duration, mut report: impl FnMut(usize)) {
+        let mut hub = self.hub();
+        hub.awaited.retain(|(_, line)| !line.state().near_is_gone);
+        for (place, line) in &hub.awaited {
+            let mut line = line.state();
+            if std::mem::take(&mut line.became_writable) && !line.is_silent {
+                report(*place);
+            }
+        }
     }
 }
 
@@ -118,6 +144,8 @@ pub enum Step {
 pub struct State {
     up: VecDeque<u8>,
     down: VecDeque<u8>,
+    /// The client's address.
+    address: IpAddr,
     /// Number of bytes that the line holds for the client.
     pub capacity: usize,
     /// Maximum number of bytes that a call of the server passes, in either direction.
@@ -145,6 +173,7 @@ impl Default for State {
             // Never reallocated, so that a test can count what the agent allocates.
             up: VecDeque::with_capacity(CAPACITY),
             down: VecDeque::with_capacity(CAPACITY),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             capacity: CAPACITY,
             chunk: usize::MAX,
             budget: usize::MAX,
@@ -213,13 +242,22 @@ impl State {
     }
 }
 
-/// The server's end.
+/// A handle to the server's end, which is closed with its last handle.
+#[derive(Clone, Debug)]
+pub struct Near(Arc<NearEnd>);
+
 #[derive(Debug)]
-pub struct Near(Line);
+struct NearEnd(Line);
+
+impl Near {
+    fn line(&self) -> &Line {
+        &self.0.0
+    }
+}
 
 impl Read for Near {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut line = self.0.state();
+        let mut line = self.line().state();
         if line.up.is_empty() && !line.far_is_gone {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -236,7 +274,7 @@ impl Write for Near {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut line = self.0.state();
+        let mut line = self.line().state();
         let taken = line.taken(slices.iter().map(|slice| slice.len()).sum())?;
         let mut left = taken;
         for slice in slices {
@@ -254,13 +292,13 @@ impl Write for Near {
 
 impl Socket for Near {
     fn finish(&mut self) -> io::Result<()> {
-        let mut line = self.0.state();
+        let mut line = self.line().state();
         line.near_has_finished = true;
         if line.far_is_gone { Err(ErrorKind::NotConnected.into()) } else { Ok(()) }
     }
 }
 
-impl Drop for Near {
+impl Drop for NearEnd {
     fn drop(&mut self) {
         let mut line = self.0.state();
         line.near_is_gone = true;

@@ -3,7 +3,7 @@
 //! tungstenite parses and checks the request; its own handshake machine would drop the socket on a
 //! bad one without a word, so the answers are written here.
 
-use super::log::Protocol;
+use crate::broadcast::log::Protocol;
 use tungstenite::Error;
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::machine::TryParse;
@@ -24,45 +24,54 @@ pub(super) const REQUEST_BYTES_MAX: usize = 8 * 1024;
 pub(super) enum Upgrade {
     /// The request is not whole yet.
     Incomplete,
-    /// Send the response; the WebSocket begins behind `consumed` bytes.
-    Accept {
-        /// Status line and headers.
-        response: Vec<u8>,
-        /// Length of the request.
-        consumed: usize,
-        /// The protocol that is spoken from then on.
-        protocol: Protocol,
-    },
+    /// Send the response and speak WebSocket.
+    Accept(Accepted),
     /// Send the response and close.
     Refuse(Vec<u8>),
+}
+
+/// An upgrade that is made.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// Status line and headers.
+    pub(super) response: Vec<u8>,
+    /// Length of the request; frames begin behind it.
+    pub(super) consumed: usize,
+    /// The protocol that is spoken from then on.
+    pub(super) protocol: Protocol,
 }
 
 /// Reads the request in `bytes`.
 pub(super) fn read(bytes: &[u8]) -> Upgrade {
     match Request::try_parse(bytes) {
-        Ok(None) if REQUEST_BYTES_MAX <= bytes.len() => {
-            refuse("431 Request Header Fields Too Large", "the request is longer than 8 KiB")
-        }
+        Ok(None) if REQUEST_BYTES_MAX <= bytes.len() => Upgrade::Refuse(refusal(
+            "431 Request Header Fields Too Large",
+            "the request is longer than 8 KiB",
+        )),
         Ok(None) => Upgrade::Incomplete,
         Ok(Some((consumed, request))) => match respond(&request) {
-            Ok((response, protocol)) => Upgrade::Accept { response, consumed, protocol },
-            Err(error) => explain(&error),
+            Ok((response, protocol)) => Upgrade::Accept(Accepted { response, consumed, protocol }),
+            Err(error) => Upgrade::Refuse(explain(&error)),
         },
-        Err(error) => explain(&error),
+        Err(error) => Upgrade::Refuse(explain(&error)),
     }
 }
 
+/// Returns the answer when there is no place for one more client.
+pub(super) fn full() -> Vec<u8> {
+    let sentence = "as many clients as are allowed are connected; try again later";
+    refusal("503 Service Unavailable", sentence)
+}
+
 /// Returns a refusal with a sentence as its body.
-pub(super) fn refuse(status: &str, sentence: &str) -> Upgrade {
+fn refusal(status: &str, sentence: &str) -> Vec<u8> {
     let length = sentence.len() + 1;
     let upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close";
     let kind = "Content-Type: text/plain; charset=utf-8";
-    Upgrade::Refuse(
-        format!(
-            "HTTP/1.1 {status}\r\n{upgrade}\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{sentence}\n"
-        )
-        .into_bytes(),
+    format!(
+        "HTTP/1.1 {status}\r\n{upgrade}\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{sentence}\n"
     )
+    .into_bytes()
 }
 
 fn respond(request: &Request) -> Result<(Vec<u8>, Protocol), Error> {
@@ -85,13 +94,13 @@ fn respond(request: &Request) -> Result<(Vec<u8>, Protocol), Error> {
     Ok((bytes, protocol))
 }
 
-fn explain(error: &Error) -> Upgrade {
+fn explain(error: &Error) -> Vec<u8> {
     use ProtocolError::{
         MissingConnectionUpgradeHeader, MissingSecWebSocketVersionHeader,
         MissingUpgradeWebSocketHeader, WrongHttpMethod,
     };
     if matches!(error, Error::Protocol(WrongHttpMethod)) {
-        return refuse("405 Method Not Allowed", "a WebSocket is opened with GET");
+        return refusal("405 Method Not Allowed", "a WebSocket is opened with GET");
     }
     if matches!(
         error,
@@ -102,9 +111,9 @@ fn explain(error: &Error) -> Upgrade {
         )
     ) {
         let sentence = "this is the WebSocket of spreadwire: connect with a WebSocket client";
-        return refuse("426 Upgrade Required", sentence);
+        return refusal("426 Upgrade Required", sentence);
     }
-    refuse("400 Bad Request", &error.to_string())
+    refusal("400 Bad Request", &error.to_string())
 }
 
 #[cfg(test)]
@@ -118,7 +127,7 @@ mod tests {
     fn text(upgrade: Upgrade) -> String {
         match upgrade {
             Upgrade::Incomplete => String::new(),
-            Upgrade::Accept { response: bytes, .. } | Upgrade::Refuse(bytes) => {
+            Upgrade::Accept(Accepted { response: bytes, .. }) | Upgrade::Refuse(bytes) => {
                 String::from_utf8(bytes).unwrap()
             }
         }

@@ -1,0 +1,75 @@
+//! What all connections of the reception share: limits, names, answers, orders, counters.
+
+use crate::broadcast::log::Protocol;
+use crate::broadcast::message::Encoder;
+use crate::broadcast::order::{Order, Orders};
+use crate::broadcast::settings::Settings;
+use crate::broadcast::tally::ReceptionTally;
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::instrument::Catalogue;
+use std::sync::Arc;
+
+/// Bytes read at once.
+pub(super) const READ_BYTES: usize = 4096;
+/// Most orders that one frame leads to: an answer, and that the client has to go.
+const ORDERS_PER_FRAME: usize = 2;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(super) struct Desk<S> {
+    /// The limits.
+    pub(super) settings: Settings,
+    /// The writer of answers.
+    pub(super) encoder: Encoder,
+    /// The counters.
+    pub(super) tally: ReceptionTally,
+    /// Where sockets are read into.
+    pub(super) scratch: Box<[u8; READ_BYTES]>,
+    /// Time of the duty cycle.
+    pub(super) now: Nanos,
+    /// Number of clients.
+    pub(super) open: usize,
+    orders: Orders<S>,
+}
+
+impl<S> Desk<S> {
+    /// Begins with nobody connected.
+    pub(super) fn new(
+        settings: Settings,
+        catalogue: Arc<Catalogue>,
+        orders: Orders<S>,
+        tally: ReceptionTally,
+    ) -> Desk<S> {
+        Desk {
+            settings,
+            encoder: Encoder::new(catalogue),
+            tally,
+            scratch: Box::new([0; READ_BYTES]),
+            now: 0,
+            open: 0,
+            orders,
+        }
+    }
+
+    /// Returns whether whatever a frame leads to can be ordered.
+    pub(super) fn can_order(&self) -> bool {
+        ORDERS_PER_FRAME <= self.orders.slots()
+    }
+
+    /// Gives an order. Whoever gives one has asked whether it can be.
+    pub(super) fn order(&mut self, order: Order<S>) {
+        let full = self.orders.push(order).is_err();
+        debug_assert!(!full, "nobody has asked for room");
+    }
+
+    /// Returns whether the half that carries out the orders is gone.
+    pub(super) fn is_alone(&self) -> bool {
+        self.orders.is_abandoned()
+    }
+
+    /// Returns the frame of `hello`.
+    pub(super) fn hello(&mut self, protocol: Protocol) -> &[u8] {
+        self.encoder.hello(protocol);
+        self.encoder.frame()
+    }
+}
