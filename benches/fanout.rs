@@ -69,6 +69,8 @@ impl Server {
         let never = 1_000_000 * SECOND;
         let settings = Settings {
             max_clients: 10_000,
+            clients_per_address: 10_000,
+            connects_per_second: 1_000_000,
             poll_interval: MILLI,
             ping_interval: never,
             silent_timeout: never,
@@ -118,7 +120,7 @@ impl Server {
         socket.connect(&self.address.into())?;
         let mut client = TcpStream::from(socket);
         let request = format!(
-            "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
              Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
         );

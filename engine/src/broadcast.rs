@@ -21,6 +21,7 @@ mod client;
 mod clients;
 mod conflation;
 mod departure;
+mod directory;
 mod event;
 mod frame;
 mod json;
@@ -132,7 +133,8 @@ pub fn serve_over<N: Network>(
     let (orders, orders_in) = order::ring();
     let outlets = network.outlets()?;
     let (named, timed) = (Arc::clone(&catalogue), clock.clone());
-    let reception = Reception::new(network, orders, named, settings, timed, counters);
+    let heard = settings.clone();
+    let reception = Reception::new(network, orders, named, heard, timed, counters);
     let broadcast = Broadcast {
         records,
         states,

@@ -473,7 +473,7 @@ impl Wiring<'_> {
         states: Receiver,
         listener: TcpListener,
     ) -> anyhow::Result<()> {
-        let settings = self.plan.broadcast;
+        let settings = self.plan.broadcast.clone();
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
         let clock = clock.clone();

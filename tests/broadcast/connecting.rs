@@ -11,7 +11,7 @@ fn only_the_subprotocol_that_is_spoken_is_selected() {
     let mut server = Server::new(catalogue(1, 2), settings());
     let mut client = server.connect_offering(Some("soap, spreadwire.v1.json"));
     client.expect(&mut server, "hello");
-    let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         Sec-WebSocket-Protocol: soap\r\n\r\n";
     let mut socket = server.door.dial();
@@ -28,9 +28,9 @@ fn only_the_subprotocol_that_is_spoken_is_selected() {
 #[test]
 fn http_that_is_no_upgrade_is_told_so() {
     let mut server = Server::new(catalogue(1, 2), settings());
-    let answer = server.answer(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = server.answer(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
-    let answer = server.answer(b"POST / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = server.answer(b"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 405 "), "{answer}");
     let answer = server.answer(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 400 "), "TLS on a plain port: {answer}");
@@ -60,7 +60,7 @@ fn more_clients_than_allowed_are_refused_until_one_leaves() {
     let mut server = Server::new(catalogue(1, 2), Settings { max_clients: 1, ..settings() });
     let mut first = server.connect();
     first.expect(&mut server, "hello");
-    let request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
     let answer = server.answer(request.as_bytes());
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");

@@ -37,7 +37,7 @@ fn clients_connect_ask_listen_and_leave() {
     second.socket.close(None).unwrap();
     server.until("the second leaves", |server| server.count("disconnected.left") == 1);
     assert_eq!(server.count("clients"), 0);
-    let answer = server.answer(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = server.answer(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
 }
 

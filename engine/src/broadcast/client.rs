@@ -35,7 +35,7 @@ pub(super) struct Client<S> {
     stream: Stream<S>,
     phase: Phase,
     link: Arc<Link>,
-    /// A request that came while the client was behind: it waits until it has caught up.
+    /// A request that came while the client was behind, or had much to read: it waits.
     parked: Option<Request>,
 }
 
@@ -127,7 +127,7 @@ impl<S: Socket> Client<S> {
         let mut work = 0;
         if self.is_open() {
             work += self.advance(shared);
-            self.cut_if_stuck(shared);
+            self.cut(shared);
         }
         work += self.flush(shared);
         self.part(shared.now);
@@ -141,14 +141,14 @@ impl<S: Socket> Client<S> {
     fn advance(&mut self, shared: &mut Shared) -> usize {
         let was_in_order = self.stream.is_in_order();
         let mut work = self.stream.advance(shared);
-        if self.stream.is_in_order() {
-            if !was_in_order {
-                self.link.set(Stage::InOrder);
-            }
-            if let Some(request) = self.parked.take() {
-                self.carry_out(request, shared);
-                work += 1;
-            }
+        if self.stream.is_in_order() && !was_in_order {
+            self.link.set(Stage::InOrder);
+        }
+        if self.stream.is_answerable()
+            && let Some(request) = self.parked.take()
+        {
+            self.carry_out(request, shared);
+            work += 1;
         }
         work
     }
@@ -159,7 +159,7 @@ impl<S: Socket> Client<S> {
         if !self.is_open() {
             return;
         }
-        if self.stream.is_in_order() {
+        if self.stream.is_answerable() {
             self.carry_out(request, shared);
         } else {
             debug_assert!(self.parked.is_none(), "the reception waits for the answer");
@@ -179,7 +179,11 @@ impl<S: Socket> Client<S> {
         }
     }
 
-    fn cut_if_stuck(&mut self, shared: &mut Shared) {
+    /// Sends the client off if it has missed too much, or if its socket has been full for too long.
+    fn cut(&mut self, shared: &mut Shared) {
+        if self.stream.has_missed_too_much() {
+            return self.depart(Departure::Overrun, &[], shared);
+        }
         let (now, timeout) = (shared.now, shared.settings.stuck_timeout);
         if self.stream.wire().is_stuck(now, timeout) && self.flush(shared) == 0 {
             self.depart(Departure::Stuck, &[], shared);

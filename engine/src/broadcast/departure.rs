@@ -18,6 +18,8 @@ named! {
         Stuck => "stuck",
         /// It sent more frames or bytes within a second than are read.
         TooFast => "too_fast",
+        /// It missed more than is kept for it.
+        Overrun => "overrun",
         /// It sent a message in more frames than are joined.
         Endless => "endless",
         /// A request was too long.
@@ -48,6 +50,14 @@ named! {
         NoUpgrade => "no_upgrade",
         /// There were as many clients as are served.
         Full => "full",
+        /// Its address had as many connections as one may have.
+        AddressFull => "address_full",
+        /// Its address made connections too fast.
+        AddressFast => "address_fast",
+        /// It named a host that is not ours.
+        ForeignHost => "foreign_host",
+        /// It came from a web page of an origin that is not listed.
+        ForeignOrigin => "foreign_origin",
     }
 }
 
@@ -63,6 +73,7 @@ impl Departure {
             Departure::Silent => Some((1008, "no frame of yours within the silent timeout")),
             Departure::Stuck => Some((1008, "your socket takes nothing")),
             Departure::TooFast => Some((1008, "too many frames or bytes within a second")),
+            Departure::Overrun => Some((1008, "you missed more than is kept for you")),
             Departure::Endless => Some((1008, "a message in too many frames")),
             Departure::TooLarge => Some((1009, "a request is too long")),
             Departure::Left | Departure::Reset => None,

@@ -358,6 +358,7 @@ struct HelloInstrument<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broadcast::directory::Directory;
     use crate::broadcast::market::Market;
     use crate::broadcast::request::{self, Rejection, Wish};
     use crate::broadcast::subscription::Filters;
@@ -447,7 +448,8 @@ mod tests {
         keep(&mut |out| json.unsubscribed(out, &["mine".to_owned()]));
         keep(&mut |out| json.pong(out, Some("now"), start));
         let wrong = r#"{"op":"subscribe","id":"mine","venues":["okex"]}"#;
-        let Err(Rejection::Refused(refusal)) = request::parse(wrong, &catalogue()) else {
+        let directory = Directory::new(&catalogue());
+        let Err(Rejection::Refused(refusal)) = request::parse(wrong, &directory) else {
             panic!("an unknown venue was accepted");
         };
         keep(&mut |out| json.error(out, &refusal));
@@ -463,8 +465,9 @@ mod tests {
             examples.into_iter().partition(|text| text.starts_with("{\"type\":"));
         assert_eq!(sent, messages());
         assert_eq!(asked.len(), 5);
+        let directory = Directory::new(&catalogue());
         for text in asked {
-            assert!(request::parse(text, &catalogue()).is_ok(), "{text}");
+            assert!(request::parse(text, &directory).is_ok(), "{text}");
         }
     }
 

@@ -8,6 +8,10 @@ use super::log::{Log, Protocol};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+/// Capacity for bytes of the client's own that is kept once they have left: a part of a snapshot
+/// fits, what a client with much to catch up on had does not.
+const OWN_KEPT_MAX: usize = 64 * 1024;
+
 #[derive(Clone, Copy, Debug)]
 enum Piece {
     /// Messages of the log.
@@ -150,6 +154,9 @@ impl Queue {
             };
             count -= left;
             self.pieces.pop_front();
+        }
+        if self.own.is_empty() && OWN_KEPT_MAX < self.own.capacity() {
+            self.own = VecDeque::new();
         }
     }
 

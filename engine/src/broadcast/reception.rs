@@ -10,30 +10,36 @@
 //! ([`Visitor`](visitor::Visitor)) or is refused, and in the end lingers a moment, so that it reads
 //! what it was sent.
 
+mod access;
+mod addresses;
 mod arrival;
 mod connection;
 mod desk;
 mod farewell;
 pub mod message_reader;
 mod places;
+mod pool;
 mod rate;
 pub(super) mod upgrade;
 mod visitor;
 mod wishes;
 
+use super::departure::Dismissal;
 use super::network::{Network, Ready, Tcp};
 use super::order::Orders;
-use super::settings::Settings;
+use super::settings::{PARTING_MAX, Settings};
 use super::tally::ReceptionTally;
 use crate::runtime::agent::Agent;
-use connection::Connection;
+use addresses::Addresses;
+use connection::{Connection, Kind};
 use desk::Desk;
 use places::Places;
+use pool::Pool;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::instrument::Catalogue;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Most connections accepted in one cycle.
@@ -48,6 +54,10 @@ const CLOSE_ATTEMPTS: usize = 16;
 pub struct Reception<N: Network = Tcp> {
     network: N,
     places: Places<Connection<N::Socket>>,
+    /// Places of connections whose upgrade is not complete, and of those that part.
+    arriving: Pool,
+    parting: Pool,
+    addresses: Addresses,
     desk: Desk<N::Socket>,
     clock: Clock,
     /// Whether the listener may have a connection.
@@ -79,6 +89,9 @@ impl<N: Network> Reception<N> {
         Reception {
             network,
             places: Places::new(),
+            arriving: Pool::new(settings.max_upgrades),
+            parting: Pool::new(PARTING_MAX),
+            addresses: Addresses::default(),
             desk: Desk::new(settings, catalogue, orders, tally),
             clock,
             acceptable: true,
@@ -102,9 +115,9 @@ impl<N: Network> Reception<N> {
         let mut accepted = 0;
         while self.acceptable && accepted < ACCEPTS_PER_CYCLE {
             match self.network.accept() {
-                Ok((socket, _)) => {
+                Ok((socket, address)) => {
                     accepted += 1;
-                    self.receive(socket);
+                    self.receive(socket, address);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
                 Err(_) => {
@@ -117,12 +130,56 @@ impl<N: Network> Reception<N> {
         accepted
     }
 
-    fn receive(&mut self, socket: N::Socket) {
+    fn receive(&mut self, socket: N::Socket, address: IpAddr) {
         let place = self.places.free();
         if self.network.watch(&socket, place).is_err() {
             return self.desk.tally.accept_failures.add(1);
         }
-        self.places.insert(place, Connection::new(socket, self.desk.now));
+        let now = self.desk.now;
+        let connection = match self.addresses.arrive(address, &self.desk.settings, now) {
+            Ok(()) => Connection::arriving(socket, address, now),
+            Err(why) => {
+                self.desk.tally.dismissed(why);
+                Connection::refused(socket, upgrade::too_many(why), now)
+            }
+        };
+        let kind = connection.kind();
+        self.places.insert(place, connection);
+        self.settle(place, Kind::Over, kind);
+    }
+
+    /// Keeps account of the kinds of connections. When a pool is full, its oldest gives way.
+    fn settle(&mut self, place: usize, before: Kind, after: Kind) {
+        if before == after {
+            return;
+        }
+        match before {
+            Kind::Arriving => self.arriving.remove(place),
+            Kind::Parting => self.parting.remove(place),
+            Kind::Client | Kind::Over => {}
+        }
+        match after {
+            Kind::Arriving => {
+                if let Some(oldest) = self.arriving.add(place) {
+                    self.desk.tally.dismissed(Dismissal::Evicted);
+                    self.remove(oldest);
+                }
+            }
+            Kind::Parting => {
+                if let Some(oldest) = self.parting.add(place) {
+                    self.remove(oldest);
+                }
+            }
+            Kind::Over => self.remove(place),
+            Kind::Client => {}
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        let gone = self.places.remove(place);
+        if let Some(address) = gone.and_then(|connection| connection.address()) {
+            self.addresses.leave(address);
+        }
     }
 
     /// Serves every connection once, or as many as the cycle has time for; returns how much was
@@ -133,10 +190,10 @@ impl<N: Network> Reception<N> {
         for step in 0..count {
             let place = (self.next + step) % count;
             let Some(connection) = self.places.at(place) else { continue };
+            let before = connection.kind();
             let done = connection.serve(place, &mut self.desk);
-            if connection.is_over() {
-                self.places.remove(place);
-            }
+            let after = connection.kind();
+            self.settle(place, before, after);
             work += done;
             if done > 0 && self.desk.now + CYCLE_MAX <= self.clock.now() {
                 self.next = place + 1;

@@ -17,6 +17,9 @@ use super::wire::Wire;
 /// Most conflated events that one client gets in one cycle: some 80 KiB.
 const CATCH_UP_EVENTS_MAX: usize = 256;
 
+/// Keys that a part of a snapshot looks at for the effort of one message.
+const KEYS_PER_EFFORT: usize = 16;
+
 /// Whether a client keeps up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Pace {
@@ -49,7 +52,7 @@ pub(super) struct Stream<S> {
     /// Whether a snapshot may be incomplete.
     unfinished: bool,
     pace: Pace,
-    /// Made at the first congestion and kept.
+    /// What the client has missed, while it does not keep up.
     conflation: Option<Box<Conflation>>,
 }
 
@@ -84,6 +87,17 @@ impl<S: Socket> Stream<S> {
     /// Returns whether the client keeps up.
     pub(super) fn is_in_order(&self) -> bool {
         self.pace == Pace::InOrder
+    }
+
+    /// Returns whether the client has missed more than is kept for it.
+    pub(super) fn has_missed_too_much(&self) -> bool {
+        self.conflation.as_ref().is_some_and(|table| table.is_full())
+    }
+
+    /// Returns whether a request may be answered now. A client that does not read its answers is not
+    /// given more of them.
+    pub(super) fn is_answerable(&self) -> bool {
+        self.pace == Pace::InOrder && self.wire.queued() <= self.wire.limit() / 2
     }
 
     /// Changes the filters, and answers behind what the client has been told.
@@ -132,6 +146,7 @@ impl<S: Socket> Stream<S> {
     pub(super) fn detach(&mut self, shared: &Shared) {
         self.leave_log(shared);
         self.wire.queue_mut().detach(&shared.log);
+        self.conflation = None;
     }
 
     /// Queues what a client that follows the log has not queued, which is two numbers.
@@ -177,8 +192,8 @@ impl<S: Socket> Stream<S> {
     }
 
     fn conflate(&mut self, event: &Event, shared: &Shared) {
-        let keys = shared.market.keys();
-        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys)));
+        let (keys, limit) = (shared.market.keys(), self.wire.limit());
+        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys, limit)));
         shared.tally.conflated.add(table.put(event, keys));
     }
 
@@ -204,8 +219,8 @@ impl<S: Socket> Stream<S> {
         self.pace = Pace::Behind;
         shared.manners_changed = true;
         shared.tally.congestions.add(1);
-        let keys = shared.market.keys();
-        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys)));
+        let (keys, limit) = (shared.market.keys(), self.wire.limit());
+        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys, limit)));
         let (mut conflated, mut unsent) = (0, 0);
         self.wire.queue_mut().give_up(&shared.log, |event| {
             conflated += table.put(event, keys);
@@ -262,7 +277,7 @@ impl<S: Socket> Stream<S> {
             self.unfinished = false;
             return 0;
         };
-        if self.wire.limit() / 2 < self.wire.queued() {
+        if self.wire.limit() / 2 < self.wire.queued() || shared.effort == 0 {
             return 0;
         }
         let protocol = self.protocol();
@@ -272,7 +287,10 @@ impl<S: Socket> Stream<S> {
         }
         shared.manners_changed = true;
         let covered = shared.encoder.snapshot(self.filters.at(place), &shared.market, protocol);
+        let looked_at = covered.reached - self.filters.at(place).reached();
         self.filters.advance(place, covered.reached);
+        let effort = 1 + covered.items + looked_at / KEYS_PER_EFFORT;
+        shared.effort = shared.effort.saturating_sub(effort);
         if covered.items > 0 || covered.last {
             self.say(shared);
         }
@@ -295,8 +313,12 @@ impl<S: Socket> Stream<S> {
             self.say(shared);
         }
         let mut sent = 0;
-        while sent < CATCH_UP_EVENTS_MAX && self.wire.queued() < self.wire.limit() / 2 {
+        while sent < CATCH_UP_EVENTS_MAX
+            && self.wire.queued() < self.wire.limit() / 2
+            && shared.effort > 0
+        {
             let Some(event) = conflation.take_first() else { break };
+            shared.effort -= 1;
             shared.encoder.event(&event, Delivery::Conflated, protocol);
             self.say(shared);
             sent += 1;
@@ -304,8 +326,9 @@ impl<S: Socket> Stream<S> {
         if conflation.is_empty() {
             self.pace = Pace::InOrder;
             shared.manners_changed = true;
+        } else {
+            self.conflation = Some(conflation);
         }
-        self.conflation = Some(conflation);
         sent
     }
 }

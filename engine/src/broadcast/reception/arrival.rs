@@ -57,13 +57,14 @@ impl Arrival {
     }
 
     fn outcome<S>(&self, read: usize, ended: bool, desk: &Desk<S>) -> Outcome {
-        let answer = if read > 0 { upgrade::read(&self.head) } else { Upgrade::Incomplete };
+        let answer =
+            if read > 0 { upgrade::read(&self.head, &desk.access) } else { Upgrade::Incomplete };
         match answer {
-            Upgrade::Accept(_) if desk.settings.max_clients <= desk.open => {
+            Upgrade::Accept(_) if desk.is_full() => {
                 Outcome::Refuse(Dismissal::Full, upgrade::full())
             }
             Upgrade::Accept(accepted) => Outcome::Upgrade(accepted),
-            Upgrade::Refuse(answer) => Outcome::Refuse(Dismissal::NoUpgrade, answer),
+            Upgrade::Refuse(why, answer) => Outcome::Refuse(why, answer),
             Upgrade::Incomplete if ended => Outcome::Ends(Dismissal::LeftEarly),
             Upgrade::Incomplete if self.since + desk.settings.handshake_timeout <= desk.now => {
                 Outcome::Ends(Dismissal::HandshakeTimeout)

@@ -9,6 +9,7 @@ use crate::broadcast::link::{Link, Stage};
 use crate::broadcast::network::Socket;
 use crate::broadcast::order::Order;
 use spreadwire_market::clock::Nanos;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Where a connection stands.
@@ -26,10 +27,25 @@ enum Phase {
     Over,
 }
 
+/// What kind of place a connection takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Its upgrade is not complete.
+    Arriving,
+    /// It is a client, or was one and is still sent something.
+    Client,
+    /// It may still read what it was sent.
+    Parting,
+    /// None any more.
+    Over,
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     socket: S,
+    /// The address that it counts for.
+    address: Option<IpAddr>,
     /// Whether the socket may have something to read; it stands until the socket would block.
     readable: bool,
     phase: Phase,
@@ -37,20 +53,36 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: Socket> Connection<S> {
-    /// Begins with an accepted socket.
-    pub(super) fn new(socket: S, now: Nanos) -> Connection<S> {
+    /// Begins with an accepted socket, which counts for an address.
+    pub(super) fn arriving(socket: S, address: IpAddr, now: Nanos) -> Connection<S> {
         let phase = Phase::Arriving(Arrival::new(now));
-        Connection { socket, readable: true, phase, wasted: 0 }
+        Connection { socket, address: Some(address), readable: true, phase, wasted: 0 }
+    }
+
+    /// Begins with an accepted socket that is only told why it may not come in.
+    pub(super) fn refused(socket: S, answer: Vec<u8>, now: Nanos) -> Connection<S> {
+        let phase = Phase::Parting(Farewell::saying(answer, now));
+        Connection { socket, address: None, readable: true, phase, wasted: 0 }
+    }
+
+    /// Returns the address that it counts for.
+    pub(super) fn address(&self) -> Option<IpAddr> {
+        self.address
+    }
+
+    /// Returns what kind of place it takes.
+    pub(super) fn kind(&self) -> Kind {
+        match self.phase {
+            Phase::Arriving(_) => Kind::Arriving,
+            Phase::Visiting(_) | Phase::Leaving(_) => Kind::Client,
+            Phase::Parting(_) => Kind::Parting,
+            Phase::Over => Kind::Over,
+        }
     }
 
     /// Notes that the poll says that there is something to read.
     pub(super) fn ready(&mut self) {
         self.readable = true;
-    }
-
-    /// Returns whether its place is free again.
-    pub(super) fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Over)
     }
 
     /// Does what there is to do; returns how much that was.
@@ -81,6 +113,7 @@ impl<S: Socket> Connection<S> {
                 let work = visitor.listen(socket, readable, desk);
                 if visitor.has_departed() {
                     desk.open -= 1;
+                    desk.leaving += 1;
                     *phase = Phase::Leaving(Arc::clone(visitor.link()));
                 }
                 work
@@ -89,10 +122,14 @@ impl<S: Socket> Connection<S> {
                 match link.stage() {
                     Stage::InOrder | Stage::Behind | Stage::Leaving => self.discard(),
                     Stage::Finished => {
+                        desk.leaving -= 1;
                         *phase = Phase::Parting(Farewell::silent(desk.now));
                         self.part(desk.now);
                     }
-                    Stage::Cut => *phase = Phase::Over,
+                    Stage::Cut => {
+                        desk.leaving -= 1;
+                        *phase = Phase::Over;
+                    }
                 }
                 0
             }

@@ -1,9 +1,11 @@
 //! What all connections of the reception share: limits, names, answers, orders, counters.
 
+use super::access::Access;
+use crate::broadcast::directory::Directory;
 use crate::broadcast::log::Protocol;
 use crate::broadcast::message::Encoder;
 use crate::broadcast::order::{Order, Orders};
-use crate::broadcast::settings::Settings;
+use crate::broadcast::settings::{LEAVING_MAX, Settings};
 use crate::broadcast::tally::ReceptionTally;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::Catalogue;
@@ -19,6 +21,8 @@ const ORDERS_PER_FRAME: usize = 2;
 pub(super) struct Desk<S> {
     /// The limits.
     pub(super) settings: Settings,
+    /// The names that requests may use.
+    pub(super) directory: Directory,
     /// The writer of answers.
     pub(super) encoder: Encoder,
     /// The counters.
@@ -27,8 +31,11 @@ pub(super) struct Desk<S> {
     pub(super) scratch: Box<[u8; READ_BYTES]>,
     /// Time of the duty cycle.
     pub(super) now: Nanos,
-    /// Number of clients.
+    /// Which hosts and origins may be named.
+    pub(super) access: Access,
+    /// Number of clients, and of those that were told to go and are still sent something.
     pub(super) open: usize,
+    pub(super) leaving: usize,
     orders: Orders<S>,
 }
 
@@ -41,14 +48,23 @@ impl<S> Desk<S> {
         tally: ReceptionTally,
     ) -> Desk<S> {
         Desk {
+            access: Access::new(&settings.hosts, &settings.origins),
             settings,
+            directory: Directory::new(&catalogue),
             encoder: Encoder::new(catalogue),
             tally,
             scratch: Box::new([0; READ_BYTES]),
             now: 0,
             open: 0,
+            leaving: 0,
             orders,
         }
+    }
+
+    /// Returns whether there is no place for one more client.
+    pub(super) fn is_full(&self) -> bool {
+        let max = self.settings.max_clients;
+        max <= self.open || max + LEAVING_MAX <= self.open + self.leaving
     }
 
     /// Returns whether whatever a frame leads to can be ordered.

@@ -30,11 +30,9 @@ impl<T> Places<T> {
         self.all.get_mut(place)?.as_mut()
     }
 
-    /// Frees a place.
-    pub(super) fn remove(&mut self, place: usize) {
-        if let Some(place) = self.all.get_mut(place) {
-            *place = None;
-        }
+    /// Frees a place; returns who was there.
+    pub(super) fn remove(&mut self, place: usize) -> Option<T> {
+        self.all.get_mut(place)?.take()
     }
 
     /// Returns the number of places, free ones among them.

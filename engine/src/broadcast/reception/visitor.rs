@@ -158,7 +158,7 @@ impl Conversation {
         desk.tally.requests.add(1);
         self.seen_at = desk.now;
         match item {
-            Item::Text(text) => match request::parse(text, desk.encoder.catalogue()) {
+            Item::Text(text) => match request::parse(text, &desk.directory) {
                 Ok(request) => self.follow(request, desk),
                 Err(Rejection::NotJson) => self.depart(Departure::NotJson, desk),
                 Err(Rejection::Refused(refusal)) => self.refuse(&refusal, desk),

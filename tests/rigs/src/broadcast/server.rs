@@ -214,7 +214,7 @@ impl<N: Network, D: Door> Server<N, D> {
 
     /// Upgrades a connection to a WebSocket.
     pub fn shake_hands(&mut self, far: D::Far, subprotocol: Option<&str>) -> Client<D::Far> {
-        let mut request = "ws://broadcast/".into_client_request().unwrap();
+        let mut request = "ws://localhost/".into_client_request().unwrap();
         if let Some(name) = subprotocol {
             request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
         }
