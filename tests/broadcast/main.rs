@@ -8,6 +8,8 @@
 mod binary;
 mod congestion;
 mod connecting;
+mod frames;
+mod hostile;
 mod lines;
 mod plain_binary;
 mod requests;

@@ -10,7 +10,7 @@
 //! ([`Visitor`](visitor::Visitor)) or is refused, and in the end lingers a moment, so that it reads
 //! what it was sent.
 
-mod access;
+pub(super) mod access;
 mod addresses;
 mod arrival;
 mod connection;
@@ -23,6 +23,9 @@ mod rate;
 pub(super) mod upgrade;
 mod visitor;
 mod wishes;
+
+pub(super) use desk::READ_BYTES;
+pub(super) use upgrade::REQUEST_BYTES_MAX;
 
 use super::departure::Dismissal;
 use super::network::{Network, Ready, Tcp};

@@ -16,7 +16,7 @@ const SHOWN_BYTES_MAX: usize = 100;
 
 /// The names that may be used, in lower case.
 #[derive(Debug)]
-pub(super) struct Access {
+pub(in crate::broadcast) struct Access {
     hosts: Vec<String>,
     origins: Vec<String>,
 }
@@ -37,7 +37,7 @@ const FORBIDDEN: &str = "403 Forbidden";
 
 impl Access {
     /// Lets in requests that name these hosts, and pages of these origins.
-    pub(super) fn new(hosts: &[String], origins: &[String]) -> Access {
+    pub(in crate::broadcast) fn new(hosts: &[String], origins: &[String]) -> Access {
         let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect();
         Access { hosts: lower(hosts), origins: lower(origins) }
     }

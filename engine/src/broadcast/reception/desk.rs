@@ -12,7 +12,7 @@ use spreadwire_market::instrument::Catalogue;
 use std::sync::Arc;
 
 /// Bytes read at once.
-pub(super) const READ_BYTES: usize = 4096;
+pub(in crate::broadcast) const READ_BYTES: usize = 4096;
 /// Most orders that one frame leads to: an answer, and that the client has to go.
 const ORDERS_PER_FRAME: usize = 2;
 

@@ -310,10 +310,11 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, Fault> {
     let [high, low, reason @ ..] = payload else {
         return if payload.is_empty() { Ok(None) } else { Err(Fault::Protocol) };
     };
+    if std::str::from_utf8(reason).is_err() {
+        return Err(Fault::NotUtf8);
+    }
     let code = u16::from_be_bytes([*high, *low]);
     // 1004 to 1006 and 1015 are never sent; 1012 to 1014 are registered beside those of the RFC.
-    if !matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999) {
-        return Err(Fault::Protocol);
-    }
-    if std::str::from_utf8(reason).is_err() { Err(Fault::NotUtf8) } else { Ok(Some(code)) }
+    let may_be_sent = matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+    if may_be_sent { Ok(Some(code)) } else { Err(Fault::Protocol) }
 }

@@ -25,7 +25,7 @@ pub const JSON_SUBPROTOCOL: &str = "spreadwire.v1.json";
 pub const BINARY_SUBPROTOCOL: &str = "spreadwire.v1.bin";
 
 /// Most bytes of a request's line and headers; browsers send well under 2 KiB.
-pub(super) const REQUEST_BYTES_MAX: usize = 8 * 1024;
+pub(in crate::broadcast) const REQUEST_BYTES_MAX: usize = 8 * 1024;
 
 /// The version of the WebSocket protocol.
 const VERSION: &str = "13";
@@ -34,7 +34,7 @@ const KEY_BYTES: usize = 16;
 
 /// What to do with the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Upgrade {
+pub(in crate::broadcast) enum Upgrade {
     /// The request is not whole yet.
     Incomplete,
     /// Send the response and speak WebSocket.
@@ -45,17 +45,17 @@ pub(super) enum Upgrade {
 
 /// An upgrade that is made.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Accepted {
+pub(in crate::broadcast) struct Accepted {
     /// Status line and headers.
-    pub(super) response: Vec<u8>,
+    pub(in crate::broadcast) response: Vec<u8>,
     /// Length of the request; frames begin behind it.
-    pub(super) consumed: usize,
+    pub(in crate::broadcast) consumed: usize,
     /// The protocol that is spoken from then on.
-    pub(super) protocol: Protocol,
+    pub(in crate::broadcast) protocol: Protocol,
 }
 
 /// Reads the request in `bytes`.
-pub(super) fn read(bytes: &[u8], access: &Access) -> Upgrade {
+pub(in crate::broadcast) fn read(bytes: &[u8], access: &Access) -> Upgrade {
     let upgrade = match Request::try_parse(bytes) {
         Ok(None) if REQUEST_BYTES_MAX <= bytes.len() => {
             let too_large = "431 Request Header Fields Too Large";
