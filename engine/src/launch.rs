@@ -60,8 +60,10 @@ const SEGMENTS: usize = 64;
 /// Capacity of the ring of journal states to the broadcast. There is at most one a second.
 const STATES_RING: usize = 64;
 
-/// Longest sleep of a cold thread: how long a request of a client may wait.
+/// Longest sleep of a cold thread.
 const COLD_SLEEP_MAX: Duration = Duration::from_millis(5);
+/// Longest sleep of the reception: how long a client's request may wait to be read.
+const RECEPTION_SLEEP_MAX: Duration = Duration::from_millis(1);
 
 /// Inputs of the launch other than the plan.
 #[derive(Clone, Debug)]
@@ -230,10 +232,11 @@ fn open_books(
 
 /// Returns the thread plan for one agent of the cold side.
 fn cold_thread(role: &str) -> ThreadPlan {
+    let sleep_max = if role == "reception" { RECEPTION_SLEEP_MAX } else { COLD_SLEEP_MAX };
     ThreadPlan {
         name: role.to_owned(),
         cpu: None,
-        idle: IdleStrategy::Backoff { sleep_max: COLD_SLEEP_MAX },
+        idle: IdleStrategy::Backoff { sleep_max },
         agents: vec![role.to_owned()],
     }
 }

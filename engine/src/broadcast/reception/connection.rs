@@ -110,7 +110,8 @@ impl<S: Socket> Connection<S> {
                 read
             }
             Phase::Visiting(visitor) => {
-                let work = visitor.listen(socket, readable, desk);
+                let is_quiet = visitor.is_quiet(*readable, desk);
+                let work = if is_quiet { 0 } else { visitor.listen(socket, readable, desk) };
                 if visitor.has_departed() {
                     desk.open -= 1;
                     desk.leaving += 1;

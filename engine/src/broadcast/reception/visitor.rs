@@ -76,6 +76,11 @@ impl Visitor {
         self.conversation.has_departed || !is_served
     }
 
+    /// Returns whether there is nothing to do: it says nothing, nothing waits, no timer is due.
+    pub(super) fn is_quiet(&self, readable: bool, desk: &Desk<impl Sized>) -> bool {
+        !readable && self.taken == self.input.len() && !self.conversation.is_due(desk)
+    }
+
     /// Reads what the client says, as long as it is heard and its budgets last; returns how many
     /// frames and reads that were.
     pub(super) fn listen<S: Socket>(
@@ -207,6 +212,12 @@ impl Conversation {
         self.asked += 1;
         let request = Request { change, answer };
         desk.order(Order::Ask { place: self.place, request });
+    }
+
+    fn is_due<S>(&self, desk: &Desk<S>) -> bool {
+        let (now, settings) = (desk.now, &desk.settings);
+        self.seen_at.max(self.link.seen_at()) + settings.silent_timeout <= now
+            || self.pinged_at + settings.ping_interval <= now
     }
 
     fn keep_alive<S>(&mut self, desk: &mut Desk<S>) {
