@@ -3,7 +3,7 @@
 use serde_json::json;
 use spreadwire_engine::broadcast::{Settings, client_bytes_max};
 use spreadwire_engine::runtime::agent::Agent;
-use spreadwire_market::clock::SECOND;
+use spreadwire_market::clock::{MILLI, SECOND};
 use spreadwire_rigs::broadcast::fake_network::Far;
 use spreadwire_rigs::broadcast::server::{Client, Server, catalogue, settings, spread};
 use std::io::Write;
@@ -171,4 +171,64 @@ fn a_client_that_misses_more_than_its_buffer_holds_is_sent_off() {
 fn the_worst_case_of_a_client_is_known() {
     let bytes = client_bytes_max(&settings(), &Arc::new(catalogue(24, 6)));
     assert!(3 << 20 < bytes && bytes < 4 << 20, "{bytes}");
+}
+
+#[test]
+fn a_cycle_without_time_left_serves_the_others_in_the_next_one() {
+    let mut server = Server::new(catalogue(2, 3), settings());
+    let mut clients: Vec<Client> = (0..9).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| {
+        client.expect(&mut server, "snapshot");
+    });
+    for client in &mut clients {
+        client.ask(&json!({"op": "ping"}));
+        client.line().slow_read = Some((server.clock.clone(), MILLI));
+    }
+    let mut heard = Vec::new();
+    for _ in 0..20 {
+        let before = server.count("requests");
+        server.turn();
+        heard.push(server.count("requests") - before);
+        // Those that were served have more to say: they have to wait for the others.
+        for client in &mut clients {
+            if client.read() && client.seen.len() < 2 {
+                client.ask(&json!({"op": "ping"}));
+            }
+        }
+        if clients.iter().all(|client| !client.seen.is_empty()) {
+            break;
+        }
+    }
+    assert!(heard.iter().all(|count| *count <= 2), "2 ms, 1 ms each: {heard:?}");
+    assert!(heard.len() <= 9, "each was served in its turn: {heard:?}");
+}
+
+#[test]
+fn connections_of_every_kind_together_are_as_many_as_the_limits_say() {
+    let limits = Settings { max_clients: 4, max_upgrades: 4, ..settings() };
+    let most = limits.connections_max();
+    assert_eq!(most, 4 + 64 + 4 + 256, "clients, leaving, upgrades, parting");
+    let mut server = Server::new(catalogue(1, 2), limits);
+    let upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    let mut held = Vec::new();
+    for number in 0..900 {
+        let mut far = server.door.dial();
+        // Half open, refused, and a client that has to go and takes nothing.
+        match number % 3 {
+            0 => far.write_all(b"GET").unwrap(),
+            1 => far.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap(),
+            _ => {
+                far.line().budget = 0;
+                far.write_all(upgrade.as_bytes()).unwrap();
+                far.write_all(&[0x81, 0]).unwrap();
+            }
+        }
+        held.push(far);
+        server.turn();
+        assert!(server.door.held() <= most, "{} of {most}", server.door.held());
+        assert!(server.count("clients") <= 4);
+    }
+    assert!(server.count("disconnected.full") > 100 && server.count("disconnected.evicted") > 100);
+    assert!(most - 4 <= server.door.held(), "the limits were reached");
 }

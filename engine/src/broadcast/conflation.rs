@@ -23,6 +23,11 @@ const BYTES_PER_ENTRY: usize = 128;
 /// Entries for which memory is taken at first.
 const ENTRIES_MIN: usize = 64;
 
+/// Returns how many missed pairs and states are kept for a client whose buffer has so many bytes.
+pub(super) fn entries_max(buffer_bytes: usize) -> usize {
+    buffer_bytes / BYTES_PER_ENTRY
+}
+
 /// An entry. Its record is not aligned as records are, which would take half as much again.
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -102,7 +107,7 @@ impl Conflation {
             first: NONE,
             last: NONE,
             keys: keys.count(),
-            entries_max: buffer_bytes / BYTES_PER_ENTRY,
+            entries_max: entries_max(buffer_bytes),
             is_full: false,
             missed: Missed::default(),
             gap: None,

@@ -55,6 +55,7 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broadcast::conflation::entries_max;
     use spreadwire_market::clock::SECOND;
 
     #[test]
@@ -72,6 +73,11 @@ mod tests {
             format!("| a request | {} KiB |", limits.request_bytes_max / 1024),
             format!("| filters | {} |", limits.filters_max),
             format!("| bytes that wait for you | {} MiB |", limits.client_buffer_bytes >> 20),
+            format!(
+                "| {} ({} MiB) |",
+                entries_max(limits.client_buffer_bytes),
+                limits.client_buffer_bytes >> 20
+            ),
             format!("although bytes wait | {} s |", limits.stuck_timeout / SECOND),
             format!("pings every {} s;", limits.ping_interval / SECOND),
             format!("is enough) | {} s |", limits.silent_timeout / SECOND),

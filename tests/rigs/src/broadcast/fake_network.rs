@@ -6,6 +6,7 @@
 //! reports once what became ready.
 
 use spreadwire_engine::broadcast::network::{Network, Outlets, Ready, Socket};
+use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{IpAddr, Ipv4Addr};
@@ -53,6 +54,13 @@ impl FakeNetwork {
         let mut hub = self.hub();
         hub.accept_failures.push_back(kind);
         hub.has_news = true;
+    }
+
+    /// Returns the number of connections that the server holds.
+    pub fn held(&self) -> usize {
+        let hub = self.hub();
+        let is_held = |line: &&Line| !line.state().near_is_gone;
+        hub.lines.iter().filter(is_held).count() - hub.waiting.len()
     }
 
     /// Returns the number of bytes and connections that were ever passed on.
@@ -158,6 +166,8 @@ pub struct State {
     pub script: VecDeque<Step>,
     /// Whether the poll never reports that the line accepts bytes again.
     pub is_silent: bool,
+    /// A manual clock, and the time that a read of the server takes.
+    pub slow_read: Option<(Clock, Nanos)>,
     was_refused: bool,
     became_readable: bool,
     became_writable: bool,
@@ -180,6 +190,7 @@ impl Default for State {
             allowance: usize::MAX,
             script: VecDeque::new(),
             is_silent: false,
+            slow_read: None,
             was_refused: false,
             became_readable: false,
             became_writable: false,
@@ -258,6 +269,9 @@ impl Near {
 impl Read for Near {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let mut line = self.line().state();
+        if let Some((clock, time)) = &line.slow_read {
+            clock.set(clock.now() + time);
+        }
         if line.up.is_empty() && !line.far_is_gone {
             return Err(ErrorKind::WouldBlock.into());
         }
