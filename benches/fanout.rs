@@ -11,7 +11,7 @@
 //! short and only checks.
 
 use benches::{header, results};
-use spreadwire_engine::broadcast::{self, Broadcast, Settings};
+use spreadwire_engine::broadcast::{self, Broadcast, Reception, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
 use spreadwire_kit::{catalogue, quotes};
@@ -46,8 +46,9 @@ fn spread(n: u64) -> Spread {
     Spread { sequence: n, ..spread }
 }
 
-/// The broadcast agent and its clients.
+/// Both halves of the broadcast and their clients.
 struct Server {
+    reception: Reception,
     agent: Broadcast,
     edge: HoldSender,
     _states: CountSender,
@@ -68,6 +69,8 @@ impl Server {
         let never = 1_000_000 * SECOND;
         let settings = Settings {
             max_clients: 10_000,
+            clients_per_address: 10_000,
+            connects_per_second: 1_000_000,
             poll_interval: MILLI,
             ping_interval: never,
             silent_timeout: never,
@@ -75,21 +78,37 @@ impl Server {
             ..Settings::default()
         };
         let catalogue = Arc::new(catalogue());
-        let agent =
-            Broadcast::new(records, states_in, catalogue, listener, settings, clock, &counters)?;
-        let address = agent.address()?;
+        let (reception, agent) =
+            broadcast::serve(records, states_in, catalogue, listener, settings, clock, &counters)?;
+        let address = reception.address()?;
         let (clients, now) = (Vec::new(), START);
-        Ok(Server { agent, edge, _states: states, counters, address, clients, now, sent: 0 })
+        Ok(Server {
+            reception,
+            agent,
+            edge,
+            _states: states,
+            counters,
+            address,
+            clients,
+            now,
+            sent: 0,
+        })
     }
 
     fn count(&self, name: &str) -> u64 {
         self.counters.expect(&format!("broadcast.{name}"))
     }
 
-    /// Runs a cycle in which a poll is due.
+    /// Runs a cycle in which clients are served.
     fn poll(&mut self) {
         self.now += MILLI;
         self.agent.do_work(self.now);
+    }
+
+    /// Lets clients in.
+    fn receive(&mut self) {
+        self.reception.do_work(self.now);
+        self.poll();
     }
 
     fn connect(&mut self, subprotocol: &str, receive_bytes: Option<usize>) -> std::io::Result<()> {
@@ -101,7 +120,7 @@ impl Server {
         socket.connect(&self.address.into())?;
         let mut client = TcpStream::from(socket);
         let request = format!(
-            "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+            "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
              Sec-WebSocket-Protocol: {subprotocol}\r\n\r\n"
         );
@@ -115,7 +134,7 @@ impl Server {
     fn settle(&mut self) {
         let open = self.clients.len() as u64;
         for _ in 0..1_000_000 {
-            self.poll();
+            self.receive();
             drain(&mut self.clients);
             if self.count("clients") == open {
                 break;
@@ -211,7 +230,7 @@ fn fan_out(case: &str, subprotocol: &str, clients: usize, records: u64, rounds: 
         let connected = server.connect(subprotocol, None);
         assert!(connected.is_ok(), "{connected:?}");
         if n % 64 == 63 {
-            (0..8).for_each(|_| server.poll());
+            (0..8).for_each(|_| server.receive());
         }
     }
     server.settle();
@@ -272,12 +291,12 @@ fn stuck(reading: usize, stuck: usize) {
         let connected = server.connect("spreadwire.v1.json", small);
         assert!(connected.is_ok(), "{connected:?}");
         if n % 64 == 63 {
-            (0..8).for_each(|_| server.poll());
+            (0..8).for_each(|_| server.receive());
         }
     }
     let open = (reading + stuck) as u64;
     while server.count("clients") < open {
-        server.poll();
+        server.receive();
     }
     let before = resident();
     let mut turns = 0_u64;

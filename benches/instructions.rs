@@ -12,7 +12,7 @@
 #![expect(clippy::unwrap_used, reason = "a count that cannot be made ends the run")]
 
 use anyhow::{Context, bail, ensure};
-use spreadwire_engine::broadcast::{self, Broadcast};
+use spreadwire_engine::broadcast;
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};
 use spreadwire_kit::{catalogue, quotes};
@@ -166,9 +166,8 @@ fn encode(times: u64) {
     client.set_nonblocking(true).unwrap();
     let (settings, clock) = (broadcast::Settings::default(), Clock::manual(now));
     let catalogue = Arc::new(catalogue());
-    let mut agent =
-        Broadcast::new(input, states, catalogue, listener, settings, clock, &counters).unwrap();
-    agent.on_start();
+    let (mut reception, mut agent) =
+        broadcast::serve(input, states, catalogue, listener, settings, clock, &counters).unwrap();
     client.write_all(UPGRADE.as_bytes()).unwrap();
     for venue in 0..LEGS {
         assert!(sender.offer(live(venue).into()));
@@ -176,6 +175,7 @@ fn encode(times: u64) {
     let mut bytes = vec![0; 1 << 16];
     for _ in 0..100 {
         now += MILLI;
+        reception.do_work(now);
         agent.do_work(now);
         drop(client.read(&mut bytes));
     }

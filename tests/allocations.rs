@@ -286,16 +286,17 @@ fn a_spread_goes_out_to_clients_of_both_protocols_without_an_allocation() {
     let settings = broadcast::Settings::default();
     let catalogue = Arc::new(catalogue(SECOND));
     let named = Arc::clone(&catalogue);
-    let mut agent =
-        Broadcast::new(records, states, named, listener, settings, clock.clone(), &counters)
-            .unwrap();
+    let clocked = clock.clone();
+    let (mut reception, mut agent) =
+        broadcast::serve(records, states, named, listener, settings, clocked, &counters).unwrap();
+    let address = reception.address().unwrap();
     let mut now = MIDNIGHT;
     let mut cycle = |agent: &mut Broadcast| {
         now += MILLI;
         clock.set(now);
+        reception.do_work(now);
         counted(|| agent.do_work(now)).1
     };
-    let address = agent.address().unwrap();
     // Subscriptions to everything, and filters that are evaluated for each message: one passes half
     // of them, one almost nothing.
     let mut clients: Vec<Client> = Vec::new();

@@ -126,6 +126,30 @@ fn each_problem_of_a_section_is_told_with_its_key_and_reason() {
     let cases = [
         (format!("{GOOD}[rings]\nfeed = 1\n"), "rings.feed: 1 is out of range"),
         (format!("{GOOD}[broadcast]\naddress = \"x\"\n"), "broadcast.address: \"x\" is no address"),
+        (
+            format!("{GOOD}[broadcast]\nupgrades_max = 0\n"),
+            "broadcast.upgrades_max: 0 is out of range",
+        ),
+        (
+            format!("{GOOD}[broadcast]\nclients_per_address = 0\n"),
+            "broadcast.clients_per_address: 0 is",
+        ),
+        (
+            format!("{GOOD}[broadcast]\nconnects_per_second = 0\n"),
+            "broadcast.connects_per_second: 0 is",
+        ),
+        (
+            format!("{GOOD}[broadcast]\nhosts = [\"ok.example\", \"x:80\"]\n"),
+            "broadcast.hosts: \"x:80\" is no name of a host",
+        ),
+        (
+            format!("{GOOD}[broadcast]\norigins = [\"http://ok.example:80\", \"*\"]\n"),
+            "broadcast.origins: \"*\" is no origin",
+        ),
+        (
+            format!("{GOOD}[broadcast]\norigins = [\"https://x.example/\"]\n"),
+            "broadcast.origins: \"https://x.example/\" is no origin",
+        ),
         (format!("{GOOD}[decision]\nexit_bps = 9.0\n"), "decision.exit_bps: 9 is above"),
         (format!("{GOOD}[decision]\ninstruments = [\"X/Y\"]\n"), "decision.instruments: no instr"),
         (format!("{GOOD}[journal]\nflush_ms = 0\n"), "journal.flush_ms: 0 is out of range"),

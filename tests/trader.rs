@@ -3,7 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use spreadwire_engine::broadcast::{self, Broadcast, Settings};
+use spreadwire_engine::broadcast::{self, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters, HoldSender};
 use spreadwire_kit::recommendations::recommendations;
@@ -86,16 +86,17 @@ fn serve<'scope>(
     let (clock, counters) = (Clock::host(), Counters::default());
     let (shared, settings) = (Arc::new(catalogue()), Settings::default());
     let clocked = clock.clone();
-    let mut agent =
-        Broadcast::new(records, states, shared, listener, settings, clocked, &counters).unwrap();
-    let address = agent.address().unwrap();
+    let (mut reception, mut agent) =
+        broadcast::serve(records, states, shared, listener, settings, clocked, &counters).unwrap();
+    let address = reception.address().unwrap();
     let thread = scope.spawn(move || {
         while !agent.is_finished() {
-            if agent.do_work(clock.now()) == 0 {
+            if reception.do_work(clock.now()) + agent.do_work(clock.now()) == 0 {
                 std::thread::yield_now();
             }
         }
         agent.on_close();
+        reception.on_close();
     });
     (address, edge, thread)
 }

@@ -1,29 +1,40 @@
-//! The broadcast agent: it sends every spread and state, and whether quotes are being recorded, to
-//! every WebSocket client that wants them.
+//! The broadcast: it sends every spread and state, and whether quotes are being recorded, to every
+//! WebSocket client that wants them.
 //!
-//! One agent on one thread holds the listener, the clients' sockets, and the latest of everything.
+//! It has two halves. The [`Reception`] is an agent on a cold thread: it accepts connections,
+//! answers upgrades, and reads and parses all that clients say, within budgets. The [`Broadcast`] is
+//! the hot agent: it only writes. What clients ask for comes to it as orders over a bounded ring, so
+//! that nothing that a client says takes the hot thread more than carrying out a parsed request.
+//! Both halves hold the same socket, and tell each other where the client stands (`link.rs`).
+//!
 //! A record is encoded once per protocol into a log of frames that all clients share. A client that
 //! wants everything is a position in that log and gets what is behind it with one `write` per duty
 //! cycle, so that a message costs nothing per client but those writes. A client that does not keep
 //! up is conflated and in the end disconnected; it never delays the others. `docs/broadcast.md` is
 //! the protocol with its promises.
 //!
-//! Sockets are polled at most every [`Settings::poll_interval`]: the poll is a system call, and new
-//! clients and requests can wait that long, while spreads go out in the cycle that took them.
+//! Orders are taken at most every [`Settings::poll_interval`], while spreads go out in the cycle
+//! that took them.
 
 mod binary;
 mod client;
 mod clients;
 mod conflation;
 mod departure;
+mod directory;
 mod event;
+mod footprint;
 mod frame;
 mod json;
+mod link;
 mod log;
 mod market;
 mod message;
 pub mod network;
+mod order;
+pub mod probe;
 mod queue;
+mod reception;
 mod request;
 mod settings;
 mod shared;
@@ -32,14 +43,16 @@ mod stream;
 mod subscription;
 mod tally;
 mod text;
-mod upgrade;
 mod wire;
 
+pub use footprint::client_bytes_max;
 pub use json::PROTOCOL;
 pub use log::Protocol;
 pub use message::Encoder;
+pub use reception::Reception;
+pub use reception::message_reader;
+pub use reception::upgrade::{BINARY_SUBPROTOCOL, JSON_SUBPROTOCOL};
 pub use settings::Settings;
-pub use upgrade::{BINARY_SUBPROTOCOL, JSON_SUBPROTOCOL};
 
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::Receiver;
@@ -48,8 +61,11 @@ use client::Client;
 use clients::Clients;
 use departure::Departure;
 use event::{Event, Topic};
+use link::{Link, Stage};
 use mio::net::TcpListener;
-use network::{Network, Ready, Tcp};
+use network::{Network, Outlets, Tcp};
+use order::{Order, OrdersIn};
+use queue::Queue;
 use shared::Shared;
 use spreadwire_market::clock::{Clock, MICRO, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
@@ -65,10 +81,8 @@ use wire::Wire;
 /// The stage whose latency the broadcast reports: receive time to the end of the cycle's `write`s.
 pub const STAGE: &str = "read_to_broadcast";
 
-/// Most connections accepted in one cycle.
-const ACCEPTS_PER_CYCLE: usize = 16;
-/// Connections beyond [`Settings::max_clients`] that are held long enough to be told why not.
-const REFUSALS_MAX: usize = 16;
+/// Most orders carried out in one cycle.
+const ORDERS_PER_CYCLE: usize = 64;
 /// A queue holds at least this much, so that one part of a snapshot always fits.
 const CLIENT_BUFFER_BYTES_MIN: usize = 128 * 1024;
 /// While bytes wait for a socket, polls are at most this far apart.
@@ -87,12 +101,65 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
         .map_err(|error| io::Error::new(error.kind(), format!("broadcast on {address}: {error}")))
 }
 
-/// The agent, over TCP unless a test plays the network.
+/// Makes both halves for the clients of a listener made by [`bind`], from the calculator's
+/// `records` and the journal's `states`.
+///
+/// # Errors
+/// If the OS gives no poll, or does not watch the listener.
+pub fn serve(
+    records: Receiver,
+    states: Receiver,
+    catalogue: Arc<Catalogue>,
+    listener: TcpListener,
+    settings: Settings,
+    clock: Clock,
+    counters: &Counters,
+) -> io::Result<(Reception, Broadcast)> {
+    serve_over(Tcp::new(listener)?, records, states, catalogue, settings, clock, counters)
+}
+
+/// Makes both halves for the clients of a network, as [`serve`] does for those of a listener.
+///
+/// # Errors
+/// If the network has no poll for the second half.
+pub fn serve_over<N: Network>(
+    network: N,
+    records: Receiver,
+    states: Receiver,
+    catalogue: Arc<Catalogue>,
+    settings: Settings,
+    clock: Clock,
+    counters: &Counters,
+) -> io::Result<(Reception<N>, Broadcast<N>)> {
+    let client_buffer_bytes = settings.client_buffer_bytes.max(CLIENT_BUFFER_BYTES_MIN);
+    let settings = Settings { client_buffer_bytes, ..settings };
+    let (orders, orders_in) = order::ring();
+    let outlets = network.outlets()?;
+    let (named, timed) = (Arc::clone(&catalogue), clock.clone());
+    let heard = settings.clone();
+    let reception = Reception::new(network, orders, named, heard, timed, counters);
+    let broadcast = Broadcast {
+        records,
+        states,
+        orders: orders_in,
+        outlets,
+        clients: Clients::new(),
+        shared: Shared::new(settings, catalogue, Tally::new(counters)),
+        stopwatch: Stopwatch::alone(STAGE, clock.clone()),
+        clock,
+        queued: Vec::with_capacity(1024),
+        polled_at: 0,
+    };
+    Ok((reception, broadcast))
+}
+
+/// The half that writes, over TCP unless a test plays the network.
 #[derive(Debug)]
 pub struct Broadcast<N: Network = Tcp> {
     records: Receiver,
     states: Receiver,
-    network: N,
+    orders: OrdersIn<N::Socket>,
+    outlets: N::Outlets,
     clients: Clients<N::Socket>,
     shared: Shared,
     clock: Clock,
@@ -100,65 +167,9 @@ pub struct Broadcast<N: Network = Tcp> {
     /// Leading venues and receive times of the spreads that this cycle queued to anyone.
     queued: Vec<(VenueId, Nanos)>,
     polled_at: Nanos,
-    /// Whether the listener may have a connection.
-    acceptable: bool,
-}
-
-impl Broadcast {
-    /// Serves the clients of a listener made by [`bind`] from the calculator's `records` and the
-    /// journal's `states`.
-    ///
-    /// # Errors
-    /// If the OS gives no poll, or does not watch the listener.
-    pub fn new(
-        records: Receiver,
-        states: Receiver,
-        catalogue: Arc<Catalogue>,
-        listener: TcpListener,
-        settings: Settings,
-        clock: Clock,
-        counters: &Counters,
-    ) -> io::Result<Broadcast> {
-        let network = Tcp::new(listener)?;
-        Ok(Broadcast::over(network, records, states, catalogue, settings, clock, counters))
-    }
-
-    /// Returns the address that clients connect to.
-    ///
-    /// # Errors
-    /// What the OS says.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.network.address()
-    }
 }
 
 impl<N: Network> Broadcast<N> {
-    /// Serves the clients of a network, as [`new`](Broadcast::new) does those of a listener.
-    pub fn over(
-        network: N,
-        records: Receiver,
-        states: Receiver,
-        catalogue: Arc<Catalogue>,
-        settings: Settings,
-        clock: Clock,
-        counters: &Counters,
-    ) -> Broadcast<N> {
-        let client_buffer_bytes = settings.client_buffer_bytes.max(CLIENT_BUFFER_BYTES_MIN);
-        let settings = Settings { client_buffer_bytes, ..settings };
-        Broadcast {
-            records,
-            states,
-            network,
-            clients: Clients::new(),
-            shared: Shared::new(settings, catalogue, Tally::new(counters)),
-            stopwatch: Stopwatch::alone(STAGE, clock.clone()),
-            clock,
-            queued: Vec::with_capacity(1024),
-            polled_at: 0,
-            acceptable: true,
-        }
-    }
-
     /// Replaces the stopwatch.
     #[must_use]
     pub fn timed(mut self, stopwatch: Stopwatch) -> Broadcast<N> {
@@ -172,54 +183,62 @@ impl<N: Network> Broadcast<N> {
             || since + BLOCKED_POLL_INTERVAL <= now && self.clients.is_any_waiting()
     }
 
-    /// Takes what the network reports and serves every client once; returns how much was done.
+    /// Carries out orders and serves every client once; returns how much was done.
     fn attend(&mut self) -> usize {
         self.polled_at = self.shared.now;
-        self.take_readiness(Duration::ZERO);
-        self.accept() + self.clients.serve(&mut self.shared)
+        if self.clients.is_any_waiting() {
+            self.take_readiness(Duration::ZERO);
+        }
+        self.take_orders() + self.clients.serve(&mut self.shared)
     }
 
     fn take_readiness(&mut self, timeout: Duration) {
-        let Broadcast { network, clients, acceptable, .. } = self;
-        network.poll(timeout, |ready| match ready {
-            Ready::Listener => *acceptable = true,
-            Ready::Client { place, readable, writable } => {
-                if let Some(client) = clients.at(place) {
-                    client.ready(readable, writable);
-                }
+        let Broadcast { outlets, clients, .. } = self;
+        outlets.poll(timeout, |place| {
+            if let Some(client) = clients.at(place) {
+                client.ready();
             }
         });
     }
 
-    fn accept(&mut self) -> usize {
-        let mut accepted = 0;
-        while self.acceptable && accepted < ACCEPTS_PER_CYCLE {
-            match self.network.accept() {
-                Ok(socket) => {
-                    accepted += 1;
-                    self.admit(socket);
+    fn take_orders(&mut self) -> usize {
+        let mut taken = 0;
+        while taken < ORDERS_PER_CYCLE {
+            let Ok(order) = self.orders.pop() else { break };
+            taken += 1;
+            match order {
+                Order::Admit { place, socket, link, protocol, first } => {
+                    self.admit(place, &socket, link, Queue::new(protocol, first));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
-                Err(_) => {
-                    // Out of file descriptors, or a client that is gone already: tried again next time.
-                    self.shared.tally.accept_failures.add(1);
-                    break;
+                Order::Ask { place, request } => self.at(place, |c, s| c.ask(request, s)),
+                Order::Ping { place } => self.at(place, |client, _| client.ping()),
+                Order::Depart { place, departure, last } => {
+                    self.at(place, |client, shared| client.depart(departure, &last, shared));
                 }
             }
         }
-        accepted
+        taken
     }
 
-    fn admit(&mut self, mut socket: N::Socket) {
-        let place = self.clients.free_place();
-        if self.shared.settings.max_clients + REFUSALS_MAX <= place {
-            return self.shared.tally.disconnected(Departure::Full);
+    /// A client that the broadcast has sent off itself is not there any more.
+    fn at(&mut self, place: usize, act: impl FnOnce(&mut Client<N::Socket>, &mut Shared)) {
+        if let Some(client) = self.clients.at(place) {
+            act(client, &mut self.shared);
         }
-        if self.network.watch(&mut socket, place).is_err() {
-            return self.shared.tally.accept_failures.add(1);
+    }
+
+    fn admit(&mut self, place: usize, socket: &N::Socket, link: Arc<Link>, queue: Queue) {
+        self.shared.enter();
+        if self.outlets.watch(socket, place).is_err() {
+            self.shared.exit();
+            self.shared.tally.disconnected(Departure::Reset);
+            return link.set(Stage::Cut);
         }
-        let wire = Wire::new(socket, self.shared.settings.client_buffer_bytes);
-        self.clients.insert(place, Client::new(wire, self.shared.now));
+        self.shared.tally.messages.add(1);
+        self.shared.manners_changed = true;
+        let limit = self.shared.settings.client_buffer_bytes;
+        let wire = Wire::new(socket.clone(), queue, limit);
+        self.clients.insert(place, Client::new(wire, link));
     }
 
     /// Takes what waits in the rings and queues it to the clients; returns how many records.
@@ -309,6 +328,7 @@ impl<N: Network> Agent for Broadcast<N> {
     }
 
     fn on_close(&mut self) {
+        self.take_orders();
         self.distribute();
         let start = self.clock.now();
         for _ in 0..CLOSE_ATTEMPTS {

@@ -3,7 +3,7 @@
 //! This is the only module that knows all agents and all rings. Everything that can fail is done
 //! before the first thread starts.
 
-use crate::broadcast::{self, Broadcast};
+use crate::broadcast;
 use crate::calculator::{self, Calculator, Doubt, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
@@ -61,6 +61,11 @@ const NOTICES: usize = 1 << 10;
 const SEGMENTS: usize = 64;
 /// Capacity of the ring of journal states to the broadcast. There is at most one a second.
 const STATES_RING: usize = 64;
+
+/// Longest sleep of a cold thread.
+const COLD_SLEEP_MAX: Duration = Duration::from_millis(5);
+/// Longest sleep of the reception: how long a client's request may wait to be read.
+const RECEPTION_SLEEP_MAX: Duration = Duration::from_millis(1);
 
 /// Inputs of the launch other than the plan.
 #[derive(Clone, Debug)]
@@ -242,10 +247,11 @@ fn open_books(
 
 /// Returns the thread plan for one agent of the cold side.
 fn cold_thread(role: &str) -> ThreadPlan {
+    let sleep_max = if role == "reception" { RECEPTION_SLEEP_MAX } else { COLD_SLEEP_MAX };
     ThreadPlan {
         name: role.to_owned(),
         cpu: None,
-        idle: IdleStrategy::Backoff { sleep_max: Duration::from_millis(5) },
+        idle: IdleStrategy::Backoff { sleep_max },
         agents: vec![role.to_owned()],
     }
 }
@@ -487,13 +493,15 @@ impl Wiring<'_> {
         states: Receiver,
         listener: TcpListener,
     ) -> anyhow::Result<()> {
-        let settings = self.plan.broadcast;
+        let settings = self.plan.broadcast.clone();
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
         let clock = clock.clone();
-        let agent = Broadcast::new(input, states, catalogue, listener, settings, clock, counters)?;
+        let (reception, broadcast) =
+            broadcast::serve(input, states, catalogue, listener, settings, clock, counters)?;
         let stopwatch = self.stopwatch(broadcast::STAGE);
-        self.add(agent.timed(stopwatch));
+        self.add(reception);
+        self.add(broadcast.timed(stopwatch));
         Ok(())
     }
 

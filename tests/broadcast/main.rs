@@ -8,8 +8,12 @@
 mod binary;
 mod congestion;
 mod connecting;
+mod frames;
+mod fuzzed;
+mod hostile;
 mod lines;
 mod plain_binary;
+mod promises;
 mod requests;
 mod snapshots;
 mod streaming;

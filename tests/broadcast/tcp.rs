@@ -2,10 +2,10 @@
 //! for what they can see, however long the kernel takes.
 
 use serde_json::json;
-use spreadwire_engine::broadcast;
+use spreadwire_engine::broadcast::{self, Settings};
 use spreadwire_rigs::broadcast::model::Model;
 use spreadwire_rigs::broadcast::server::{Server, catalogue, settings, spread};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use tungstenite::protocol::frame::coding::CloseCode;
 
 #[test]
@@ -37,7 +37,7 @@ fn clients_connect_ask_listen_and_leave() {
     second.socket.close(None).unwrap();
     server.until("the second leaves", |server| server.count("disconnected.left") == 1);
     assert_eq!(server.count("clients"), 0);
-    let answer = server.answer(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    let answer = server.answer(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"), "{answer}");
 }
 
@@ -74,4 +74,32 @@ fn a_client_that_resets_its_connection_is_gone() {
     drop(client);
     server.until("it is gone", |server| server.count("clients") == 0);
     assert_eq!(server.count("disconnected.left") + server.count("disconnected.reset"), 1);
+}
+
+#[test]
+fn a_refused_connection_gets_its_answer_whole_although_it_sends_on() {
+    let limits = Settings { max_clients: 1, ..settings() };
+    let mut server = Server::on_loopback(catalogue(1, 2), limits);
+    let mut first = server.connect();
+    first.expect(&mut server, "hello");
+    let mut socket = std::net::TcpStream::connect(server.door).unwrap();
+    let upgrade = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+    // What follows is in the kernel when the answer is sent: closing at once would reset.
+    socket.write_all(&[upgrade.as_bytes(), &[0x81; 20_000]].concat()).unwrap();
+    socket.set_nonblocking(true).unwrap();
+    let (mut answer, mut end) = (Vec::new(), None);
+    server.until("the answer and the end", |_| {
+        let mut bytes = [0; 4096];
+        match socket.read(&mut bytes) {
+            Ok(0) => end = Some(Ok(())),
+            Ok(count) => answer.extend(&bytes[..count]),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(error) => end = Some(Err(error.kind())),
+        }
+        end.is_some()
+    });
+    assert_eq!(end, Some(Ok(())), "an end, not a reset");
+    let answer = String::from_utf8(answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("later\n"), "{answer}");
 }

@@ -167,6 +167,16 @@ pub struct Broadcast {
     pub address: String,
     /// Clients served at once.
     pub clients_max: usize,
+    /// Connections at once whose upgrade is not complete; the oldest gives way to a new one.
+    pub upgrades_max: usize,
+    /// Connections of one address at once.
+    pub clients_per_address: usize,
+    /// New connections of one address within a second.
+    pub connects_per_second: u32,
+    /// Hosts that a request may name beside addresses and `localhost`.
+    pub hosts: Vec<String>,
+    /// Origins of web pages that may connect.
+    pub origins: Vec<String>,
     /// Bytes that wait for one client before it is conflated.
     pub client_buffer_bytes: usize,
     /// A client that takes nothing for this long is disconnected, ms.
@@ -178,6 +188,11 @@ impl Default for Broadcast {
         Broadcast {
             address: "127.0.0.1:8181".to_owned(),
             clients_max: 1_000,
+            upgrades_max: 64,
+            clients_per_address: 1_000,
+            connects_per_second: 1_000,
+            hosts: Vec::new(),
+            origins: Vec::new(),
             client_buffer_bytes: 1 << 20,
             stuck_timeout_ms: 5_000,
         }

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::event::Event;
 use super::log::Protocol;
 use super::network::Socket;
-use super::shared::{Room, Shared};
+use super::shared::{EFFORT_PER_CYCLE, Room, Shared};
 use super::stream::Manner;
 
 /// The clients.
@@ -18,25 +18,22 @@ pub(super) struct Clients<S> {
     followers: [usize; 2],
     /// Places of the clients that are asked about each event.
     pickers: Vec<usize>,
+    /// The place that is served first in the next cycle: where this one's effort ended.
+    next: usize,
 }
 
 impl<S: Socket> Clients<S> {
     /// Begins with nobody.
     pub(super) fn new() -> Clients<S> {
-        Clients { places: Vec::new(), followers: [0; 2], pickers: Vec::new() }
+        Clients { places: Vec::new(), followers: [0; 2], pickers: Vec::new(), next: 0 }
     }
 
-    /// Returns the first place that is free.
-    pub(super) fn free_place(&self) -> usize {
-        self.places.iter().position(Option::is_none).unwrap_or(self.places.len())
-    }
-
-    /// Puts a client at a free place.
+    /// Puts a client at the place that the reception gave it.
     pub(super) fn insert(&mut self, place: usize, client: Client<S>) {
-        match self.places.get_mut(place) {
-            Some(free) => *free = Some(client),
-            None => self.places.push(Some(client)),
+        if self.places.len() <= place {
+            self.places.resize_with(place + 1, || None);
         }
+        self.places[place] = Some(client);
     }
 
     /// Returns the client at a place.
@@ -134,16 +131,23 @@ impl<S: Socket> Clients<S> {
     /// Serves every client once; returns how much was done.
     pub(super) fn serve(&mut self, shared: &mut Shared) -> usize {
         let mut work = 0;
+        shared.effort = EFFORT_PER_CYCLE;
+        let count = self.places.len();
+        let first = std::mem::take(&mut self.next);
         let mut room = Room::new(&shared.log);
-        for place in &mut self.places {
-            let Some(client) = place else { continue };
+        for step in 0..count {
+            let place = (first + step) % count;
+            let Some(client) = &mut self.places[place] else { continue };
             if client.is_quiet(shared) {
                 continue;
             }
             work += client.serve(shared);
             room.see(client.room());
             if client.is_gone() {
-                *place = None;
+                self.places[place] = None;
+            }
+            if shared.effort == 0 && self.next == 0 {
+                self.next = place + 1;
             }
         }
         shared.room = room;
@@ -152,6 +156,7 @@ impl<S: Socket> Clients<S> {
 
     /// Sends what is left at the end of the process; returns whether everything is with the kernel.
     pub(super) fn settle(&mut self, shared: &mut Shared) -> bool {
+        shared.effort = usize::MAX;
         let clients = self.places.iter_mut().flatten();
         // Every client is tried, whatever the others say.
         clients.map(|client| client.settle(shared)).fold(true, |all, settled| all & settled)

@@ -1,4 +1,7 @@
-//! Why a client's connection ends, and what the client is told about it.
+//! Why connections end: those of clients, and those that never became one.
+//!
+//! Clients are counted by the broadcast, which sends them off. Everybody else is counted by the
+//! reception. A counter has one writer, so the two have different names.
 
 use spreadwire_market::named;
 
@@ -9,18 +12,16 @@ named! {
         Left => "left",
         /// The connection broke.
         Reset => "reset",
-        /// The upgrade was not complete in time.
-        HandshakeTimeout => "handshake_timeout",
-        /// What came was no WebSocket upgrade.
-        NoUpgrade => "no_upgrade",
-        /// There were as many clients as are served.
-        Full => "full",
         /// No frame came within the silent timeout.
         Silent => "silent",
         /// Its socket took nothing within the stuck timeout.
         Stuck => "stuck",
-        /// It sent more frames within a second than are read.
+        /// It sent more frames or bytes within a second than are read.
         TooFast => "too_fast",
+        /// It missed more than is kept for it.
+        Overrun => "overrun",
+        /// It sent a message in more frames than are joined.
+        Endless => "endless",
         /// A request was too long.
         TooLarge => "too_large",
         /// A request was not JSON.
@@ -36,6 +37,30 @@ named! {
     }
 }
 
+named! {
+    /// Why a connection ends before its upgrade. The name is the last part of the counter's name.
+    pub(super) enum Dismissal {
+        /// It was closed or broke.
+        LeftEarly => "left_early",
+        /// The upgrade was not complete in time.
+        HandshakeTimeout => "handshake_timeout",
+        /// It was the oldest, and a newer one needed the place.
+        Evicted => "evicted",
+        /// What came was no WebSocket upgrade.
+        NoUpgrade => "no_upgrade",
+        /// There were as many clients as are served.
+        Full => "full",
+        /// Its address had as many connections as one may have.
+        AddressFull => "address_full",
+        /// Its address made connections too fast.
+        AddressFast => "address_fast",
+        /// It named a host that is not ours.
+        ForeignHost => "foreign_host",
+        /// It came from a web page of an origin that is not listed.
+        ForeignOrigin => "foreign_origin",
+    }
+}
+
 impl Departure {
     /// Returns the close code (RFC 6455, 7.4.1) and reason that the client is sent.
     pub(super) fn close(self) -> Option<(u16, &'static str)> {
@@ -47,13 +72,11 @@ impl Departure {
             Departure::NotUtf8 => Some((1007, "text is UTF-8")),
             Departure::Silent => Some((1008, "no frame of yours within the silent timeout")),
             Departure::Stuck => Some((1008, "your socket takes nothing")),
-            Departure::TooFast => Some((1008, "too many frames within a second")),
+            Departure::TooFast => Some((1008, "too many frames or bytes within a second")),
+            Departure::Overrun => Some((1008, "you missed more than is kept for you")),
+            Departure::Endless => Some((1008, "a message in too many frames")),
             Departure::TooLarge => Some((1009, "a request is too long")),
-            Departure::Left
-            | Departure::Reset
-            | Departure::HandshakeTimeout
-            | Departure::NoUpgrade
-            | Departure::Full => None,
+            Departure::Left | Departure::Reset => None,
         }
     }
 }

@@ -11,6 +11,8 @@ const HEADER_MAX: usize = 10;
 const CONTROL_PAYLOAD_MAX: usize = 125;
 /// First byte of a close frame.
 const CLOSE: u8 = 0x88;
+/// First byte of a pong.
+const PONG: u8 = 0x8A;
 /// A ping frame without payload.
 pub(super) const PING: [u8; 2] = [0x89, 0];
 
@@ -78,6 +80,18 @@ pub(super) fn close_frame(code: u16, reason: &str) -> Vec<u8> {
     frame.extend(code.to_be_bytes());
     frame.extend(reason);
     frame
+}
+
+/// Returns the answer to a close frame: the same code, if there was one.
+pub(super) fn close_echo(code: Option<u16>) -> Vec<u8> {
+    code.map_or_else(|| vec![CLOSE, 0], |code| close_frame(code, ""))
+}
+
+/// Returns the answer to a ping: the same payload, which is that of a control frame.
+pub(super) fn pong_frame(payload: &[u8]) -> Vec<u8> {
+    let payload = &payload[..payload.len().min(CONTROL_PAYLOAD_MAX)];
+    let length = u8::try_from(payload.len()).unwrap_or(0);
+    [&[PONG, length], payload].concat()
 }
 
 #[cfg(test)]

@@ -358,6 +358,7 @@ struct HelloInstrument<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broadcast::directory::Directory;
     use crate::broadcast::market::Market;
     use crate::broadcast::request::{self, Rejection, Wish};
     use crate::broadcast::subscription::Filters;
@@ -408,7 +409,7 @@ mod tests {
         for _ in 0..41 {
             market.on_spread(&spread());
         }
-        let mut filters = Filters::new();
+        let filters = Filters::new();
         keep(&mut |out| json.hello(out));
         keep(&mut |out| json.snapshot(out, &mut Part::new(filters.at(0), &market)));
         let event = |seq| Event::unkeyed(spread(), seq);
@@ -441,13 +442,14 @@ mod tests {
             venues: Some(vec![VenueId(1)]),
             min_net_bps: Some(2.5),
         };
-        keep(&mut |out| json.subscribed(out, filters.add(wish.clone(), 9).unwrap()));
-        keep(&mut |out| json.subscribed(out, filters.add(Wish::default(), 9).unwrap()));
-        let gone = filters.remove(Some("mine".into())).unwrap();
-        keep(&mut |out| json.unsubscribed(out, &gone));
+        let filter = |id: &str, wish| Filter::new(id.to_owned(), wish);
+        keep(&mut |out| json.subscribed(out, &filter("mine", wish.clone())));
+        keep(&mut |out| json.subscribed(out, &filter("1", Wish::default())));
+        keep(&mut |out| json.unsubscribed(out, &["mine".to_owned()]));
         keep(&mut |out| json.pong(out, Some("now"), start));
         let wrong = r#"{"op":"subscribe","id":"mine","venues":["okex"]}"#;
-        let Err(Rejection::Refused(refusal)) = request::parse(wrong, &catalogue()) else {
+        let directory = Directory::new(&catalogue());
+        let Err(Rejection::Refused(refusal)) = request::parse(wrong, &directory) else {
             panic!("an unknown venue was accepted");
         };
         keep(&mut |out| json.error(out, &refusal));
@@ -463,8 +465,9 @@ mod tests {
             examples.into_iter().partition(|text| text.starts_with("{\"type\":"));
         assert_eq!(sent, messages());
         assert_eq!(asked.len(), 5);
+        let directory = Directory::new(&catalogue());
         for text in asked {
-            assert!(request::parse(text, &catalogue()).is_ok(), "{text}");
+            assert!(request::parse(text, &directory).is_ok(), "{text}");
         }
     }
 

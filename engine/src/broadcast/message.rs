@@ -24,7 +24,6 @@ use std::sync::Arc;
 /// It is public for the benches, which measure its cost.
 #[derive(Debug)]
 pub struct Encoder {
-    catalogue: Arc<Catalogue>,
     json: Json,
     binary: Binary,
     frame: Frame,
@@ -36,8 +35,7 @@ impl Encoder {
     pub fn new(catalogue: Arc<Catalogue>) -> Encoder {
         Encoder {
             json: Json::new(Arc::clone(&catalogue)),
-            binary: Binary::new(Arc::clone(&catalogue)),
-            catalogue,
+            binary: Binary::new(catalogue),
             frame: Frame::default(),
         }
     }
@@ -46,11 +44,6 @@ impl Encoder {
     pub fn encode(&mut self, record: &Record, seq: u64, protocol: Protocol) -> &[u8] {
         self.event(&Event { record: *record, seq, key: 0 }, Delivery::InOrder, protocol);
         self.frame()
-    }
-
-    /// Returns the names behind the ids.
-    pub(super) fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
     }
 
     /// Returns the last message as a frame.

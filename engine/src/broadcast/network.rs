@@ -1,44 +1,73 @@
 //! Where the broadcast's connections come from: TCP in the engine, whatever a test plays in a test.
 //!
-//! The agent is generic over [`Network`], so that calls to the sockets are static. A network
-//! behaves as `epoll` does in its edge-triggered mode: what is ready is reported once, and stands
-//! until a call would block.
+//! The agents are generic over [`Network`], so that calls to the sockets are static. The reception
+//! holds the network and reads; the broadcast holds its [`Outlets`] and writes. A socket is one
+//! handle that both hold. A network behaves as `epoll` does in its edge-triggered mode: what is
+//! ready is reported once, and stands until a call would block.
 
 use mio::net::{TcpListener, TcpStream};
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use std::fmt::Debug;
-use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Events taken from one poll; the rest comes with the next.
 const EVENTS_MAX: usize = 256;
-/// The poll's name for the listener; clients are named by their place.
+/// The poll's name for the listener; connections are named by their place.
 const LISTENER: Token = Token(usize::MAX - 1);
 
-/// A listener and a poll over it and its connections.
+/// A listener and a poll over it and what its connections say.
 pub trait Network: Debug + Send {
     /// One side of a connection.
     type Socket: Socket;
+    /// The poll of the other half.
+    type Outlets: Outlets<Socket = Self::Socket>;
 
-    /// Waits up to `timeout` for anything to become ready and reports it.
-    fn poll(&mut self, timeout: Duration, report: impl FnMut(Ready));
+    /// Makes the poll over what the connections accept.
+    ///
+    /// # Errors
+    /// If the OS gives none.
+    fn outlets(&self) -> io::Result<Self::Outlets>;
 
-    /// Returns the next connection.
+    /// Reports what has become ready, without waiting.
+    fn poll(&mut self, report: impl FnMut(Ready));
+
+    /// Returns the next connection and the address of its other side.
     ///
     /// # Errors
     /// `WouldBlock` if there is none; everything else is a connection that could not be accepted.
-    fn accept(&mut self) -> io::Result<Self::Socket>;
+    fn accept(&mut self) -> io::Result<(Self::Socket, IpAddr)>;
 
-    /// Has the poll report on a socket under the name of a place.
+    /// Has the poll report when there is something to read, under the name of a place.
     ///
     /// # Errors
     /// If the socket cannot be prepared or watched.
-    fn watch(&mut self, socket: &mut Self::Socket, place: usize) -> io::Result<()>;
+    fn watch(&mut self, socket: &Self::Socket, place: usize) -> io::Result<()>;
 }
 
-/// A socket that never blocks: where it would, it returns `WouldBlock`.
-pub trait Socket: Read + Write + Debug + Send {
+/// A poll over what connections accept.
+pub trait Outlets: Debug + Send {
+    /// One side of a connection.
+    type Socket: Socket;
+
+    /// Has the poll report when the socket accepts bytes again, under the name of a place.
+    ///
+    /// # Errors
+    /// If the socket cannot be watched.
+    fn watch(&mut self, socket: &Self::Socket, place: usize) -> io::Result<()>;
+
+    /// Waits up to `timeout` for any socket to accept bytes again, or to fail, and reports its
+    /// place.
+    fn poll(&mut self, timeout: Duration, report: impl FnMut(usize));
+}
+
+/// A handle to a socket that never blocks: where it would, it returns `WouldBlock`. The socket is
+/// closed with its last handle.
+pub trait Socket: Read + Write + Clone + Debug + Send {
     /// Ends our direction: the client reads what was sent, then the end.
     ///
     /// # Errors
@@ -51,15 +80,8 @@ pub trait Socket: Read + Write + Debug + Send {
 pub enum Ready {
     /// There may be a connection to accept.
     Listener,
-    /// A client's socket became ready.
-    Client {
-        /// The place under which it is watched.
-        place: usize,
-        /// Whether there is something to read, or an end to find.
-        readable: bool,
-        /// Whether it takes bytes again, or has failed.
-        writable: bool,
-    },
+    /// There is something to read at a place, or an end to find.
+    Readable(usize),
 }
 
 /// TCP by way of mio.
@@ -91,40 +113,91 @@ impl Tcp {
 }
 
 impl Network for Tcp {
-    type Socket = TcpStream;
+    type Socket = TcpSocket;
+    type Outlets = TcpOutlets;
 
-    fn poll(&mut self, timeout: Duration, mut report: impl FnMut(Ready)) {
+    fn outlets(&self) -> io::Result<TcpOutlets> {
+        Ok(TcpOutlets { poll: Poll::new()?, events: Events::with_capacity(EVENTS_MAX) })
+    }
+
+    fn poll(&mut self, mut report: impl FnMut(Ready)) {
         // An interrupted poll reports nothing; the next one will.
-        if self.poll.poll(&mut self.events, Some(timeout)).is_err() {
+        if self.poll.poll(&mut self.events, Some(Duration::ZERO)).is_err() {
             return;
         }
         for event in &self.events {
-            if event.token() == LISTENER {
-                report(Ready::Listener);
-                continue;
-            }
-            let ended = event.is_error() || event.is_read_closed();
-            report(Ready::Client {
-                place: event.token().0,
-                readable: event.is_readable() || ended,
-                writable: event.is_writable() || ended,
+            report(match event.token() {
+                LISTENER => Ready::Listener,
+                Token(place) => Ready::Readable(place),
             });
         }
     }
 
-    fn accept(&mut self) -> io::Result<TcpStream> {
-        self.listener.accept().map(|(socket, _)| socket)
+    fn accept(&mut self) -> io::Result<(TcpSocket, IpAddr)> {
+        let (socket, address) = self.listener.accept()?;
+        Ok((TcpSocket(Arc::new(socket)), address.ip()))
     }
 
-    fn watch(&mut self, socket: &mut TcpStream, place: usize) -> io::Result<()> {
-        socket.set_nodelay(true)?;
-        let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(socket, Token(place), interest)
+    fn watch(&mut self, socket: &TcpSocket, place: usize) -> io::Result<()> {
+        socket.0.set_nodelay(true)?;
+        register(&self.poll, socket, place, Interest::READABLE)
     }
 }
 
-impl Socket for TcpStream {
+/// The poll of the half that writes.
+#[derive(Debug)]
+pub struct TcpOutlets {
+    poll: Poll,
+    events: Events,
+}
+
+impl Outlets for TcpOutlets {
+    type Socket = TcpSocket;
+
+    fn watch(&mut self, socket: &TcpSocket, place: usize) -> io::Result<()> {
+        register(&self.poll, socket, place, Interest::WRITABLE)
+    }
+
+    fn poll(&mut self, timeout: Duration, mut report: impl FnMut(usize)) {
+        if self.poll.poll(&mut self.events, Some(timeout)).is_ok() {
+            self.events.iter().for_each(|event| report(event.token().0));
+        }
+    }
+}
+
+/// The kernel forgets a descriptor in both polls once it is closed.
+fn register(poll: &Poll, socket: &TcpSocket, place: usize, what: Interest) -> io::Result<()> {
+    poll.registry().register(&mut SourceFd(&socket.0.as_raw_fd()), Token(place), what)
+}
+
+/// A handle to a TCP socket: one descriptor, whoever holds it.
+#[derive(Clone, Debug)]
+pub struct TcpSocket(Arc<TcpStream>);
+
+impl Read for TcpSocket {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        (&*self.0).read(into)
+    }
+}
+
+impl Write for TcpSocket {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        (&*self.0).write(bytes)
+    }
+
+    #[inline]
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        (&*self.0).write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for TcpSocket {
     fn finish(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
+        self.0.shutdown(Shutdown::Write)
     }
 }

@@ -8,6 +8,10 @@ use super::log::{Log, Protocol};
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+/// Capacity for bytes of the client's own that is kept once they have left: a part of a snapshot
+/// fits, what a client with much to catch up on had does not.
+const OWN_KEPT_MAX: usize = 64 * 1024;
+
 #[derive(Clone, Copy, Debug)]
 enum Piece {
     /// Messages of the log.
@@ -28,20 +32,15 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Begins with nothing to send.
-    pub(super) fn new() -> Queue {
-        Queue {
-            protocol: Protocol::Json,
-            pieces: VecDeque::new(),
-            own: VecDeque::new(),
-            sent: 0,
-            bytes: 0,
+    /// Begins with bytes of the client's own, in front of frames of a protocol.
+    pub(super) fn new(protocol: Protocol, first: Vec<u8>) -> Queue {
+        let bytes = first.len();
+        let mut queue =
+            Queue { protocol, pieces: VecDeque::new(), own: first.into(), sent: 0, bytes };
+        if bytes > 0 {
+            queue.pieces.push_back(Piece::Own { bytes });
         }
-    }
-
-    /// Chooses the protocol of the frames, before there is any range.
-    pub(super) fn speak(&mut self, protocol: Protocol) {
-        self.protocol = protocol;
+        queue
     }
 
     /// Returns the protocol of the frames.
@@ -156,6 +155,9 @@ impl Queue {
             count -= left;
             self.pieces.pop_front();
         }
+        if self.own.is_empty() && OWN_KEPT_MAX < self.own.capacity() {
+            self.own = VecDeque::new();
+        }
     }
 
     /// Drops what waits behind the last bytes of the client's own, except a frame that has begun,
@@ -234,7 +236,7 @@ mod tests {
             steps in proptest::collection::vec((0_u8..5, 1_usize..60), 1..300)
         ) {
             let mut log = Log::new(1 << 16);
-            let mut queue = Queue::new();
+            let mut queue = Queue::new(Protocol::Json, Vec::new());
             let (mut expected, mut left): (Vec<u8>, Vec<u8>) = (Vec::new(), Vec::new());
             for (place, (step, size)) in steps.into_iter().enumerate() {
                 let byte = u8::try_from(place % 256).unwrap();
@@ -267,7 +269,7 @@ mod tests {
             steps in proptest::collection::vec((0_u8..4, 1_usize..60), 1..40), cut in 0_usize..2_000
         ) {
             let mut log = Log::new(1 << 16);
-            let mut queue = Queue::new();
+            let mut queue = Queue::new(Protocol::Json, Vec::new());
             // Of each frame in the queue: its bytes, and its key if it is the log's.
             let mut frames: Vec<(Vec<u8>, Option<usize>)> = Vec::new();
             for (place, (step, size)) in steps.into_iter().enumerate() {

@@ -1,15 +1,15 @@
 //! Requests of clients: one JSON object each, checked to the last field.
 //!
 //! A wrong request is answered with what would be right. Only a text that is not JSON ends the
-//! connection. Requests are rare, so this is simple rather than fast.
+//! connection. Requests are rare and parsed on a cold thread, so this is simple rather than fast.
 
+use super::directory::{Directory, suggestion};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
-use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::instrument::{InstrumentId, VenueId};
 
 /// Most bytes of a client's id for a filter or a ping, which is echoed.
 const ID_BYTES_MAX: usize = 64;
-/// A name this similar (Jaro-Winkler) is suggested.
-const SIMILARITY_MIN: f64 = 0.7;
 
 /// What a filter lets pass; an absent field means all.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -62,8 +62,8 @@ impl From<Refusal> for Rejection {
 }
 
 /// Reads a client's text.
-pub(super) fn parse(text: &str, catalogue: &Catalogue) -> Result<Request, Rejection> {
-    let value: Value = serde_json::from_str(text).map_err(|_| Rejection::NotJson)?;
+pub(super) fn parse(text: &str, directory: &Directory) -> Result<Request, Rejection> {
+    let value: Value = serde_json::from_str(text).map_err(|error| unread(text, &error))?;
     let Value::Object(fields) = value else {
         return Err(refusal("bad_message", r#"a request is an object: {"op":"ping"}"#, None).into());
     };
@@ -71,7 +71,7 @@ pub(super) fn parse(text: &str, catalogue: &Catalogue) -> Result<Request, Reject
     let request = match fields.get("op").and_then(Value::as_str) {
         Some("subscribe") => {
             only(&fields, &["op", "id", "instruments", "venues", "min_net_bps"], id.as_ref())?;
-            Request::Subscribe(wish(&fields, id, catalogue)?)
+            Request::Subscribe(wish(&fields, id, directory)?)
         }
         Some("unsubscribe") => {
             only(&fields, &["op", "id"], id.as_ref())?;
@@ -87,6 +87,15 @@ pub(super) fn parse(text: &str, catalogue: &Catalogue) -> Result<Request, Reject
         }
     };
     Ok(request)
+}
+
+/// A text may be JSON and still hold what we do not read: a number beyond 64 bits, lists too deep.
+fn unread(text: &str, error: &serde_json::Error) -> Rejection {
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return Rejection::NotJson;
+    }
+    let message = format!("this JSON holds something that no request has: {error}");
+    refusal("bad_message", message, None).into()
 }
 
 fn refusal(code: &'static str, message: impl Into<String>, id: Option<String>) -> Refusal {
@@ -116,7 +125,7 @@ fn only(fields: &Map<String, Value>, known: &[&str], id: Option<&String>) -> Res
 fn wish(
     fields: &Map<String, Value>,
     id: Option<String>,
-    catalogue: &Catalogue,
+    directory: &Directory,
 ) -> Result<Wish, Refusal> {
     let min_net_bps = match fields.get("min_net_bps") {
         None | Some(Value::Null) => None,
@@ -126,22 +135,22 @@ fn wish(
     };
     let instruments = names(fields, "instruments", id.as_ref())?
         .map(|names| {
-            let all = || catalogue.instruments.iter().map(|i| i.name.as_str());
             let find = |name: &&str| {
-                catalogue
-                    .instrument_named(name)
-                    .ok_or_else(|| unknown("instrument", name, all(), id.as_ref()))
+                let hint = || directory.like_instrument(name);
+                directory.instrument(name).ok_or_else(|| {
+                    unknown("unknown_instrument", "instrument", name, &hint(), id.as_ref())
+                })
             };
             names.iter().map(find).collect::<Result<Vec<_>, _>>()
         })
         .transpose()?;
     let venues = names(fields, "venues", id.as_ref())?
         .map(|names| {
-            let all = || catalogue.venues.iter().map(|v| v.name.as_str());
             let find = |name: &&str| {
-                catalogue
-                    .venue_named(name)
-                    .ok_or_else(|| unknown("venue", name, all(), id.as_ref()))
+                let hint = || directory.like_venue(name);
+                directory
+                    .venue(name)
+                    .ok_or_else(|| unknown("unknown_venue", "venue", name, &hint(), id.as_ref()))
             };
             names.iter().map(find).collect::<Result<Vec<_>, _>>()
         })
@@ -166,23 +175,9 @@ fn names<'a>(
     names.map(Some).ok_or_else(|| refusal("bad_value", message(), id.cloned()))
 }
 
-fn unknown<'a>(
-    what: &str,
-    name: &str,
-    all: impl Iterator<Item = &'a str> + Clone,
-    id: Option<&String>,
-) -> Refusal {
-    let hint = suggestion(name, all);
-    let code = if what == "venue" { "unknown_venue" } else { "unknown_instrument" };
+fn unknown(code: &'static str, what: &str, name: &str, hint: &str, id: Option<&String>) -> Refusal {
     let message = format!("no {what} {}{hint}; \"hello\" lists what there is", shown(name));
     refusal(code, message, id.cloned())
-}
-
-fn suggestion<'a>(name: &str, all: impl Iterator<Item = &'a str>) -> String {
-    all.map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(similarity, _)| SIMILARITY_MIN <= *similarity)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map_or_else(String::new, |(_, known)| format!("; did you mean {known:?}?"))
 }
 
 /// A client's text as an error repeats it: quoted, and not at length.
@@ -197,8 +192,8 @@ mod tests {
     use proptest::prelude::*;
     use spreadwire_kit::catalogue;
 
-    fn catalogue() -> Catalogue {
-        catalogue::of(["BTC/USDT", "ETH/USDT"], ["binance", "okx"]).build()
+    fn directory() -> Directory {
+        Directory::new(&catalogue::of(["BTC/USDT", "ETH/USDT"], ["binance", "okx"]).build())
     }
 
     #[test]
@@ -215,14 +210,27 @@ mod tests {
             (r#"{"op":"subscribe","venues":["okex"]}"#, "unknown_venue", r#"mean "okx"?"#),
             (r#"{"op":"subscribe","instruments":["BTC-USDT"]}"#, "unknown_instrument", "BTC/USDT"),
             (r#"{"op":"subscribe","min_net_bps":"2"}"#, "bad_value", "number"),
+            (r#"{"op":"subscribe","min_net_bps":1e400}"#, "bad_message", "number out of range"),
+            (r#"{"op":"ping","id":-1e999}"#, "bad_message", "number out of range"),
+            (r#"{"op":"ping","id":123456789012345678901234567890}"#, "bad_value", "string"),
+            (r#"{"op":"ping","id":"\ud800"}"#, "bad_message", "hex escape"),
         ] {
-            let Err(Rejection::Refused(refusal)) = parse(text, &catalogue()) else {
+            let Err(Rejection::Refused(refusal)) = parse(text, &directory()) else {
                 panic!("{text} was followed");
             };
             assert_eq!(refusal.code, code, "{text}");
             assert!(refusal.message.contains(hint), "{text}: {}", refusal.message);
         }
-        assert_eq!(parse("{", &catalogue()), Err(Rejection::NotJson));
+        for text in ["{", "", "buy!", "{} {}", "[1e]", "\u{feff}{}", "nan"] {
+            assert_eq!(parse(text, &directory()), Err(Rejection::NotJson), "{text:?}");
+        }
+        let deep = "[".repeat(4_000) + &"]".repeat(4_000);
+        let Err(Rejection::Refused(refusal)) = parse(&deep, &directory()) else {
+            panic!("it is JSON");
+        };
+        assert_eq!(refusal.code, "bad_message");
+        let huge = r#"{"op":"subscribe","min_net_bps":123456789012345678901234567890}"#;
+        assert!(matches!(parse(huge, &directory()), Ok(Request::Subscribe(_))));
         let text = r#"{"op":"subscribe","id":"a","instruments":["ETH/USDT"],"venues":null,"min_net_bps":-2}"#;
         let wish = Wish {
             id: Some("a".into()),
@@ -230,14 +238,14 @@ mod tests {
             venues: None,
             min_net_bps: Some(-2.0),
         };
-        assert_eq!(parse(text, &catalogue()), Ok(Request::Subscribe(wish)));
+        assert_eq!(parse(text, &directory()), Ok(Request::Subscribe(wish)));
     }
 
     proptest! {
         #[test]
         fn no_text_panics(text in "[{}\\[\\]\":,a-z0-9. ]{0,40}") {
-            let is_json = serde_json::from_str::<Value>(&text).is_ok();
-            prop_assert_eq!(parse(&text, &catalogue()) == Err(Rejection::NotJson), !is_json);
+            let is_json = serde_json::from_str::<IgnoredAny>(&text).is_ok();
+            prop_assert_eq!(parse(&text, &directory()) == Err(Rejection::NotJson), !is_json);
         }
     }
 }

@@ -16,6 +16,10 @@ use std::sync::Arc;
 /// it.
 const FLUSH_AT: usize = 32 * 1024;
 
+/// Messages that snapshots and catching up may take in one cycle, all clients together: some 1 ms.
+/// A part of a snapshot that looks at many keys and finds little counts for what it looked at.
+pub(super) const EFFORT_PER_CYCLE: usize = 2048;
+
 /// How many bytes may be appended to the log before every client has to be looked at.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -71,6 +75,8 @@ pub(super) struct Shared {
     pub(super) stopped: Option<Recording>,
     /// Time of the duty cycle.
     pub(super) now: Nanos,
+    /// What is left of the cycle's [`EFFORT_PER_CYCLE`].
+    pub(super) effort: usize,
     /// Number of WebSockets that are open.
     pub(super) open: usize,
 }
@@ -91,6 +97,7 @@ impl Shared {
             tally,
             stopped: None,
             now: 0,
+            effort: EFFORT_PER_CYCLE,
             open: 0,
         }
     }

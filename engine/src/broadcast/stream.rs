@@ -9,12 +9,16 @@ use super::conflation::Conflation;
 use super::event::{Delivery, Event, Topic};
 use super::log::Protocol;
 use super::network::Socket;
+use super::order::{Change, Request};
 use super::shared::Shared;
 use super::subscription::Filters;
 use super::wire::Wire;
 
 /// Most conflated events that one client gets in one cycle: some 80 KiB.
 const CATCH_UP_EVENTS_MAX: usize = 256;
+
+/// Keys that a part of a snapshot looks at for the effort of one message.
+const KEYS_PER_EFFORT: usize = 16;
 
 /// Whether a client keeps up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +52,7 @@ pub(super) struct Stream<S> {
     /// Whether a snapshot may be incomplete.
     unfinished: bool,
     pace: Pace,
-    /// Made at the first congestion and kept.
+    /// What the client has missed, while it does not keep up.
     conflation: Option<Box<Conflation>>,
 }
 
@@ -85,8 +89,36 @@ impl<S: Socket> Stream<S> {
         self.pace == Pace::InOrder
     }
 
+    /// Returns whether the client has missed more than is kept for it.
+    pub(super) fn has_missed_too_much(&self) -> bool {
+        self.conflation.as_ref().is_some_and(|table| table.is_full())
+    }
+
+    /// Returns whether a request may be answered now. A client that does not read its answers is not
+    /// given more of them.
+    pub(super) fn is_answerable(&self) -> bool {
+        self.pace == Pace::InOrder && self.wire.queued() <= self.wire.limit() / 2
+    }
+
+    /// Changes the filters, and answers behind what the client has been told.
+    pub(super) fn carry_out(&mut self, request: Request, shared: &mut Shared) {
+        self.take_range(shared);
+        let filters = self.change_filters(shared);
+        match request.change {
+            Change::Nothing => {}
+            Change::Begin(filter) => {
+                filters.clear();
+                filters.add(filter);
+            }
+            Change::Add(filter) => filters.add(filter),
+            Change::Remove(ids) => filters.remove(&ids),
+        }
+        self.wire.push_always(&request.answer);
+        shared.tally.messages.add(1);
+    }
+
     /// Returns the filters, because they are about to change.
-    pub(super) fn change_filters(&mut self, shared: &mut Shared) -> &mut Filters {
+    fn change_filters(&mut self, shared: &mut Shared) -> &mut Filters {
         shared.manners_changed = true;
         self.unfinished = true;
         &mut self.filters
@@ -114,6 +146,7 @@ impl<S: Socket> Stream<S> {
     pub(super) fn detach(&mut self, shared: &Shared) {
         self.leave_log(shared);
         self.wire.queue_mut().detach(&shared.log);
+        self.conflation = None;
     }
 
     /// Queues what a client that follows the log has not queued, which is two numbers.
@@ -159,8 +192,8 @@ impl<S: Socket> Stream<S> {
     }
 
     fn conflate(&mut self, event: &Event, shared: &Shared) {
-        let keys = shared.market.keys();
-        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys)));
+        let (keys, limit) = (shared.market.keys(), self.wire.limit());
+        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys, limit)));
         shared.tally.conflated.add(table.put(event, keys));
     }
 
@@ -186,8 +219,8 @@ impl<S: Socket> Stream<S> {
         self.pace = Pace::Behind;
         shared.manners_changed = true;
         shared.tally.congestions.add(1);
-        let keys = shared.market.keys();
-        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys)));
+        let (keys, limit) = (shared.market.keys(), self.wire.limit());
+        let table = self.conflation.get_or_insert_with(|| Box::new(Conflation::new(keys, limit)));
         let (mut conflated, mut unsent) = (0, 0);
         self.wire.queue_mut().give_up(&shared.log, |event| {
             conflated += table.put(event, keys);
@@ -244,7 +277,7 @@ impl<S: Socket> Stream<S> {
             self.unfinished = false;
             return 0;
         };
-        if self.wire.limit() / 2 < self.wire.queued() {
+        if self.wire.limit() / 2 < self.wire.queued() || shared.effort == 0 {
             return 0;
         }
         let protocol = self.protocol();
@@ -254,7 +287,10 @@ impl<S: Socket> Stream<S> {
         }
         shared.manners_changed = true;
         let covered = shared.encoder.snapshot(self.filters.at(place), &shared.market, protocol);
+        let looked_at = covered.reached - self.filters.at(place).reached();
         self.filters.advance(place, covered.reached);
+        let effort = 1 + covered.items + looked_at / KEYS_PER_EFFORT;
+        shared.effort = shared.effort.saturating_sub(effort);
         if covered.items > 0 || covered.last {
             self.say(shared);
         }
@@ -277,8 +313,12 @@ impl<S: Socket> Stream<S> {
             self.say(shared);
         }
         let mut sent = 0;
-        while sent < CATCH_UP_EVENTS_MAX && self.wire.queued() < self.wire.limit() / 2 {
+        while sent < CATCH_UP_EVENTS_MAX
+            && self.wire.queued() < self.wire.limit() / 2
+            && shared.effort > 0
+        {
             let Some(event) = conflation.take_first() else { break };
+            shared.effort -= 1;
             shared.encoder.event(&event, Delivery::Conflated, protocol);
             self.say(shared);
             sent += 1;
@@ -286,8 +326,9 @@ impl<S: Socket> Stream<S> {
         if conflation.is_empty() {
             self.pace = Pace::InOrder;
             shared.manners_changed = true;
+        } else {
+            self.conflation = Some(conflation);
         }
-        self.conflation = Some(conflation);
         sent
     }
 }

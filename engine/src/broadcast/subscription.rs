@@ -1,12 +1,14 @@
 //! A client's filters, and how far the snapshot of each has come.
 //!
+//! The reception has checked each filter and its id (`reception/wishes.rs`); here they are applied.
+//!
 //! A filter's snapshot walks the market's table key by key, in several messages if it is long.
 //! Until it has reached a key, events of that key are left out, because the snapshot will carry the
 //! latest; from then on each event is sent. The client thus gets each key's events from the
 //! snapshot on, without a gap or a repetition.
 
 use super::event::{Event, Topic};
-use super::request::{Refusal, Wish};
+use super::request::Wish;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::spread::BPS;
 
@@ -29,7 +31,8 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    fn new(id: String, wish: Wish) -> Filter {
+    /// Prepares a filter under an id.
+    pub(super) fn new(id: String, wish: Wish) -> Filter {
         let min_net = wish.min_net_bps.map_or(f64::NEG_INFINITY, |bps| bps / BPS);
         let Wish { instruments, venues, min_net_bps, .. } = wish;
         let instruments = instruments.map(|ids| {
@@ -114,16 +117,12 @@ impl Filter {
 #[derive(Debug)]
 pub(super) struct Filters {
     filters: Vec<Filter>,
-    /// Whether only the filter that every client begins with is there.
-    untouched: bool,
-    given: u64,
 }
 
 impl Filters {
     /// Begins with a filter for everything, until the client asks for something.
     pub(super) fn new() -> Filters {
-        let all = Filter::new(DEFAULT_ID.to_owned(), Wish::default());
-        Filters { filters: vec![all], untouched: true, given: 0 }
+        Filters { filters: vec![Filter::new(DEFAULT_ID.to_owned(), Wish::default())] }
     }
 
     /// Returns whether any filter asks for this event now.
@@ -142,49 +141,19 @@ impl Filters {
         self.filters.iter().any(|filter| 0 < filter.reached)
     }
 
-    /// Adds a filter; the first replaces the one that every client begins with.
-    pub(super) fn add(&mut self, mut wish: Wish, max: usize) -> Result<&Filter, Refusal> {
-        let held = if self.untouched { &[] } else { &self.filters[..] };
-        if max <= held.len() {
-            let message = format!("at most {max} filters; unsubscribe one first");
-            return Err(Refusal { code: "too_many_filters", message, id: wish.id });
-        }
-        if let Some(id) = wish.id.as_ref().filter(|id| held.iter().any(|f| f.id == **id)) {
-            let message = format!("a filter {id:?} is there already; unsubscribe it first");
-            return Err(Refusal { code: "duplicate_id", message, id: wish.id });
-        }
-        if std::mem::take(&mut self.untouched) {
-            self.filters.clear();
-        }
-        let id = wish.id.take().unwrap_or_else(|| self.give_id());
-        self.filters.push(Filter::new(id, wish));
-        let place = self.filters.len() - 1;
-        Ok(&self.filters[place])
+    /// Adds a filter.
+    pub(super) fn add(&mut self, filter: Filter) {
+        self.filters.push(filter);
     }
 
-    fn give_id(&mut self) -> String {
-        loop {
-            self.given += 1;
-            let id = self.given.to_string();
-            if self.filters.iter().all(|filter| filter.id != id) {
-                return id;
-            }
-        }
+    /// Removes every filter.
+    pub(super) fn clear(&mut self) {
+        self.filters.clear();
     }
 
-    /// Removes one filter or all; returns the ids that are gone.
-    pub(super) fn remove(&mut self, id: Option<String>) -> Result<Vec<String>, Refusal> {
-        let gone: Vec<String> = match &id {
-            None => self.filters.drain(..).map(|filter| filter.id).collect(),
-            Some(id) => self.filters.extract_if(.., |f| f.id == *id).map(|f| f.id).collect(),
-        };
-        if gone.is_empty() && id.is_some() {
-            let known: Vec<&str> = self.filters.iter().map(Filter::id).collect();
-            let message = format!("no filter of this id; there are {known:?}");
-            return Err(Refusal { code: "unknown_id", message, id });
-        }
-        self.untouched = false;
-        Ok(gone)
+    /// Removes the filters with these ids.
+    pub(super) fn remove(&mut self, ids: &[String]) {
+        self.filters.retain(|filter| !ids.contains(&filter.id));
     }
 
     /// Returns the first filter whose snapshot is not complete.

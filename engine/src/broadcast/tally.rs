@@ -1,9 +1,9 @@
-//! The counters of the broadcast.
+//! The counters of the broadcast and of the reception.
 
-use super::departure::Departure;
+use super::departure::{Departure, Dismissal};
 use spreadwire_market::counters::{Counter, Counters};
 
-/// A counter for each thing that happens.
+/// A counter for each thing that the broadcast does.
 #[derive(Debug)]
 pub(super) struct Tally {
     pub(super) clients: Counter,
@@ -16,10 +16,7 @@ pub(super) struct Tally {
     pub(super) recordings: Counter,
     pub(super) conflated: Counter,
     pub(super) congestions: Counter,
-    pub(super) requests: Counter,
-    pub(super) errors: Counter,
     pub(super) unknown: Counter,
-    pub(super) accept_failures: Counter,
     disconnected: [Counter; Departure::ALL.len()],
 }
 
@@ -38,10 +35,7 @@ impl Tally {
             recordings: counter("recordings"),
             conflated: counter("conflated"),
             congestions: counter("congestions"),
-            requests: counter("requests"),
-            errors: counter("errors"),
             unknown: counter("unknown"),
-            accept_failures: counter("accept_failures"),
             disconnected: Departure::ALL.map(|d| counter(&format!("disconnected.{}", d.name()))),
         }
     }
@@ -49,5 +43,37 @@ impl Tally {
     /// Counts the end of a connection.
     pub(super) fn disconnected(&self, departure: Departure) {
         self.disconnected[departure as usize].add(1);
+    }
+}
+
+/// A counter for each thing that the reception does.
+#[derive(Debug)]
+pub(super) struct ReceptionTally {
+    /// Frames of clients.
+    pub(super) requests: Counter,
+    /// Requests that were answered with an error.
+    pub(super) errors: Counter,
+    pub(super) accept_failures: Counter,
+    /// Those of them for which the process or the host had no file descriptor.
+    pub(super) no_descriptor: Counter,
+    dismissed: [Counter; Dismissal::ALL.len()],
+}
+
+impl ReceptionTally {
+    /// Finds the counters, all of which begin with `broadcast.`.
+    pub(super) fn new(counters: &Counters) -> ReceptionTally {
+        let counter = |name: &str| counters.register(&format!("broadcast.{name}"));
+        ReceptionTally {
+            requests: counter("requests"),
+            errors: counter("errors"),
+            accept_failures: counter("accept_failures"),
+            no_descriptor: counter("no_descriptor"),
+            dismissed: Dismissal::ALL.map(|d| counter(&format!("disconnected.{}", d.name()))),
+        }
+    }
+
+    /// Counts the end of a connection that never became a client's.
+    pub(super) fn dismissed(&self, dismissal: Dismissal) {
+        self.dismissed[dismissal as usize].add(1);
     }
 }

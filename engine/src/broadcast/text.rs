@@ -187,14 +187,31 @@ impl Text {
     /// Appends a fraction in basis points with up to four decimals.
     #[inline(always)]
     pub(super) fn bps(&mut self, fraction: f64) {
-        self.decimal(rounded(fraction * BPS * 10_000.0), 4);
+        let scaled = fraction * BPS * 10_000.0;
+        if scaled.abs() < ROUNDED_MAX {
+            self.decimal(rounded(scaled), 4);
+        } else {
+            self.huge_bps(fraction);
+        }
+    }
+
+    /// Appends basis points that have no decimals that an `f64` could hold, with an exponent; `null`
+    /// if the fraction is no number, because JSON has none for it.
+    #[cold]
+    fn huge_bps(&mut self, fraction: f64) {
+        let bps = fraction * BPS;
+        let text = if bps.is_finite() { format!("{bps:e}") } else { "null".to_owned() };
+        self.append(text.as_bytes());
     }
 }
+
+/// Numbers below this are rounded to whole ones exactly: 2^53.
+const ROUNDED_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Returns the nearest whole number, halves away from zero, as `f64::round` has it, which is a
 /// call.
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, reason = "a cast saturates, far beyond any spread")]
+#[expect(clippy::cast_possible_truncation, reason = "the caller asks for less than 2^53")]
 #[expect(clippy::cast_precision_loss, reason = "exact below 2^53, above it nothing is rounded")]
 fn rounded(value: f64) -> i64 {
     let whole = value as i64;
@@ -260,9 +277,18 @@ mod tests {
 
     #[test]
     fn basis_points_have_up_to_four_decimals() {
-        for (fraction, expected) in
-            [(0.000_123_456_7, "1.2346"), (-0.001, "-10"), (0.0, "0"), (-0.000_000_001, "0")]
-        {
+        for (fraction, expected) in [
+            (0.000_123_456_7, "1.2346"),
+            (-0.001, "-10"),
+            (0.0, "0"),
+            (-0.000_000_001, "0"),
+            (1e6, "10000000000"),
+            (9e6 + 0.125, "90000001250"),
+            (1e12, "1e16"),
+            (-2.5e300, "-2.5000000000000003e304"),
+            (f64::INFINITY, "null"),
+            (f64::NAN, "null"),
+        ] {
             assert_eq!(text(|out| out.bps(fraction)), expected);
         }
     }

@@ -2,13 +2,13 @@
 //!
 //! Everything that goes out is queued here and leaves with one `writev` per duty cycle, straight
 //! out of the log that all clients share, so that no frame is copied for a client or torn by
-//! another. Reading passes through.
+//! another.
 
 use super::log::Log;
 use super::network::Socket;
 use super::queue::Queue;
 use spreadwire_market::clock::{MILLI, Nanos};
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice};
 
 /// Most bytes offered to one socket per cycle: the copy into the kernel stays within some 50 us.
 const FLUSH_BYTES_MAX: usize = 256 * 1024;
@@ -26,7 +26,6 @@ pub(super) struct Wire<S> {
     queue: Queue,
     /// Most bytes that may wait.
     limit: usize,
-    readable: bool,
     blocked: bool,
     broken: bool,
     /// Time since which the socket has taken nothing.
@@ -35,13 +34,12 @@ pub(super) struct Wire<S> {
 }
 
 impl<S: Socket> Wire<S> {
-    /// Takes over an accepted socket for which at most `limit` bytes shall wait.
-    pub(super) fn new(socket: S, limit: usize) -> Wire<S> {
+    /// Takes over a socket for which at most `limit` bytes shall wait.
+    pub(super) fn new(socket: S, queue: Queue, limit: usize) -> Wire<S> {
         Wire {
             socket,
-            queue: Queue::new(),
+            queue,
             limit,
-            readable: true,
             blocked: false,
             broken: false,
             waiting_since: None,
@@ -49,10 +47,9 @@ impl<S: Socket> Wire<S> {
         }
     }
 
-    /// Notes what the poll said; readiness stands until the socket would block.
-    pub(super) fn ready(&mut self, readable: bool, writable: bool) {
-        self.readable |= readable;
-        self.blocked &= !writable;
+    /// Notes that the poll says that the socket accepts bytes again, or has failed.
+    pub(super) fn ready(&mut self) {
+        self.blocked = false;
     }
 
     /// Returns what waits.
@@ -125,11 +122,6 @@ impl<S: Socket> Wire<S> {
         self.limit
     }
 
-    /// Returns whether the socket may have something to read.
-    pub(super) fn is_readable(&self) -> bool {
-        self.readable && !self.broken
-    }
-
     /// Returns whether bytes wait for a socket that took no more.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked && self.queue.bytes() > 0
@@ -154,37 +146,5 @@ impl<S: Socket> Wire<S> {
     /// Ends our direction: the client reads what was sent, then the end.
     pub(super) fn finish(&mut self) {
         self.broken |= self.socket.finish().is_err();
-    }
-
-    /// Reads up to one buffer and drops it; returns `false` once the client has ended its direction
-    /// too.
-    pub(super) fn discard(&mut self) -> bool {
-        let mut waste = [0; 4096];
-        !matches!(self.read(&mut waste), Ok(0))
-    }
-}
-
-impl<S: Socket> Read for Wire<S> {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.socket.read(into);
-        match &read {
-            Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => self.broken = true,
-            Ok(_) => {}
-        }
-        read
-    }
-}
-
-/// What tungstenite writes (pongs, the answer to a close) joins the queue as whole frames.
-impl<S> Write for Wire<S> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.queue.push(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

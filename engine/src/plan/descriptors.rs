@@ -5,7 +5,6 @@
 //! holds no more connections than its part, so the recorder and the connectors always have theirs.
 
 use super::Plan;
-use crate::broadcast;
 use crate::feed::DIRECT_MAX;
 use crate::runtime::descriptors::REMEDY;
 use crate::socket::{connector, lookup};
@@ -22,15 +21,8 @@ const SEALING: usize = 16;
 const LOGS: usize = 16;
 /// The broadcast's listener and its epoll.
 const LISTENING: usize = 4;
-/// Connections that the broadcast holds beside its clients: to be upgraded, refused, or leaving.
-const NO_CLIENTS: usize = 384;
 /// Descriptors of one lookup of a name: files, and sockets to resolvers.
 const LOOKUP: usize = 4;
-
-/// Returns the most connections that the broadcast holds at a time.
-fn connections_max(settings: &broadcast::Settings) -> usize {
-    settings.max_clients.saturating_add(NO_CLIENTS)
-}
 
 impl Plan {
     /// Returns the parts of the engine, each with the most descriptors that it can need.
@@ -61,7 +53,7 @@ impl Plan {
             ("sealing", SEALING),
             ("logs", LOGS),
             ("capture", captured),
-            ("broadcast", connections_max(&self.broadcast).saturating_add(LISTENING)),
+            ("broadcast", self.broadcast.connections_max().saturating_add(LISTENING)),
         ]
     }
 }

@@ -15,13 +15,14 @@ use spreadwire_lake::seal::EDGE_ROWS_MAX;
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_market::record::Record;
 use spreadwire_venues::health::LINES_MAX;
+use std::sync::Arc;
 
 /// Code, libraries, the allocator's own, certificates, and what else does not depend on the plan.
 const PROGRAM: usize = 96 << 20;
 /// Stack that a thread can touch, bytes: the standard library's default.
 const STACK: usize = 2 << 20;
 /// Threads beside those of the plan: the cold agents, connectors, the syncer, the sealer, the guards.
-const COLD_THREADS: usize = 12;
+const COLD_THREADS: usize = 13;
 /// Records of small edges: opportunities, the chronicle, states.
 const SMALL_EDGES: usize = 1 << 14;
 /// Bytes of each listing: its legs, states, subscription and counters.
@@ -46,11 +47,6 @@ const JOINED_ROW: usize = 256;
 /// Lines of a capture that wait, and the compressor.
 const CAPTURE_STREAM: usize = 1 << 20;
 
-/// Returns the most memory that the broadcast can need for one client.
-fn client(settings: &broadcast::Settings) -> usize {
-    2 * settings.client_buffer_bytes + (64 << 10)
-}
-
 /// Returns the size of the log that all clients share.
 fn log(settings: &broadcast::Settings) -> usize {
     4 * (2 * settings.client_buffer_bytes.max(1 << 20)).next_power_of_two()
@@ -70,6 +66,7 @@ impl Plan {
         let sealed = usize::try_from(self.journal.segment_rows).unwrap_or(usize::MAX);
         let joined = usize::try_from(EDGE_ROWS_MAX).unwrap_or(usize::MAX);
         let message_max = 2 * MESSAGE_MAX;
+        let client = broadcast::client_bytes_max(settings, &Arc::new(self.catalogue.clone()));
         vec![
             ("program", PROGRAM),
             ("threads", (self.threads.len() + COLD_THREADS) * STACK),
@@ -86,7 +83,7 @@ impl Plan {
             ),
             ("sealing", sealed.saturating_mul(SEALED_RECORD).saturating_add(joined * JOINED_ROW)),
             ("broadcast", log(settings)),
-            ("clients", settings.max_clients.saturating_mul(client(settings))),
+            ("clients", settings.connections_max().saturating_mul(client)),
         ]
     }
 

@@ -19,6 +19,19 @@ use std::net::SocketAddr;
 /// Proves `[broadcast]`; returns the address to listen on.
 pub(super) fn address(broadcast: &config::Broadcast, faults: &mut Faults) -> Option<SocketAddr> {
     faults.within("broadcast.clients_max", broadcast.clients_max, 1..=100_000);
+    faults.within("broadcast.upgrades_max", broadcast.upgrades_max, 1..=10_000);
+    faults.within("broadcast.clients_per_address", broadcast.clients_per_address, 1..=100_000);
+    faults.within("broadcast.connects_per_second", broadcast.connects_per_second, 1..=1_000_000);
+    for host in broadcast.hosts.iter().filter(|host| !is_host(host)) {
+        let reason = format!("{host:?} is no name of a host");
+        faults.add("broadcast.hosts", reason, "write the name alone, as spreads.example");
+    }
+    for origin in broadcast.origins.iter().filter(|origin| !is_origin(origin)) {
+        let reason = format!("{origin:?} is no origin");
+        let remedy =
+            "write what browsers send, as https://spreads.example or http://localhost:8080";
+        faults.add("broadcast.origins", reason, remedy);
+    }
     faults.within(
         "broadcast.client_buffer_bytes",
         broadcast.client_buffer_bytes,
@@ -33,19 +46,40 @@ pub(super) fn address(broadcast: &config::Broadcast, faults: &mut Faults) -> Opt
     address.ok()
 }
 
+/// Whether a text can be the host of a request, without its port.
+fn is_host(text: &str) -> bool {
+    let is_sound = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    !text.is_empty() && text.chars().all(is_sound)
+}
+
+/// Whether a text is the origin of a web page: scheme, host and port, and nothing behind them.
+fn is_origin(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let (host, port) = match rest.map(|rest| rest.rsplit_once(':').unwrap_or((rest, "0"))) {
+        Some(parts) => parts,
+        None => return false,
+    };
+    is_host(host) && port.parse::<u16>().is_ok()
+}
+
 impl From<&config::Broadcast> for broadcast::Settings {
     fn from(config: &config::Broadcast) -> broadcast::Settings {
-        let config::Broadcast { clients_max, client_buffer_bytes, stuck_timeout_ms, .. } = *config;
         broadcast::Settings {
-            max_clients: clients_max,
-            client_buffer_bytes,
+            max_clients: config.clients_max,
+            max_upgrades: config.upgrades_max,
+            clients_per_address: config.clients_per_address,
+            connects_per_second: config.connects_per_second,
+            hosts: config.hosts.clone(),
+            origins: config.origins.clone(),
+            client_buffer_bytes: config.client_buffer_bytes,
             request_bytes_max: 16 * 1024,
             requests_per_second: 100,
+            request_bytes_per_second: 256 * 1024,
             filters_max: 64,
             handshake_timeout: 5 * SECOND,
             ping_interval: 15 * SECOND,
             silent_timeout: 35 * SECOND,
-            stuck_timeout: stuck_timeout_ms.saturating_mul(MILLI),
+            stuck_timeout: config.stuck_timeout_ms.saturating_mul(MILLI),
             poll_interval: 200 * MICRO,
         }
     }

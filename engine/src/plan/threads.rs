@@ -20,9 +20,9 @@ pub struct FeedPlan {
 
 /// Agents that stand exactly once, beside the feeds.
 const SINGLE: [&str; 4] = ["calculator", "decision", "broadcast", "journal"];
-/// Threads that the engine adds by itself, one for each agent that may wait for a disk. Their names
-/// are taken: a thread's name is also the name of its counters.
-pub const COLD: [&str; 3] = ["chronicle", "capture", "telemetry"];
+/// Threads that the engine adds by itself, one for each agent that may wait for a disk or that hears
+/// strangers. Their names are taken: a thread's name is also the name of its counters.
+pub const COLD: [&str; 4] = ["chronicle", "capture", "telemetry", "reception"];
 /// Linux keeps this many bytes of a thread's name.
 const NAME_MAX: usize = 15;
 

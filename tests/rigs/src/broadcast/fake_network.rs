@@ -5,9 +5,11 @@
 //! many it would block, and which call fails. Like `epoll` in its edge-triggered mode, the poll
 //! reports once what became ready.
 
-use spreadwire_engine::broadcast::network::{Network, Ready, Socket};
+use spreadwire_engine::broadcast::network::{Network, Outlets, Ready, Socket};
+use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -23,7 +25,9 @@ struct Hub {
     waiting: VecDeque<Line>,
     /// Errors of the next calls of `accept`.
     accept_failures: VecDeque<ErrorKind>,
+    /// Lines that the half that reads watches, and those that the half that writes does.
     watched: Vec<(usize, Line)>,
+    awaited: Vec<(usize, Line)>,
     /// Whether a connection has arrived since the last poll.
     has_news: bool,
     /// All lines that were ever made.
@@ -52,6 +56,13 @@ impl FakeNetwork {
         hub.has_news = true;
     }
 
+    /// Returns the number of connections that the server holds.
+    pub fn held(&self) -> usize {
+        let hub = self.hub();
+        let is_held = |line: &&Line| !line.state().near_is_gone;
+        hub.lines.iter().filter(is_held).count() - hub.waiting.len()
+    }
+
     /// Returns the number of bytes and connections that were ever passed on.
     pub fn moved(&self) -> u64 {
         self.hub().lines.iter().map(|line| line.state().moved).sum()
@@ -60,37 +71,60 @@ impl FakeNetwork {
 
 impl Network for FakeNetwork {
     type Socket = Near;
+    type Outlets = FakeNetwork;
 
-    fn poll(&mut self, _timeout: Duration, mut report: impl FnMut(Ready)) {
+    fn outlets(&self) -> io::Result<FakeNetwork> {
+        Ok(self.clone())
+    }
+
+    fn poll(&mut self, mut report: impl FnMut(Ready)) {
         let mut hub = self.hub();
         if std::mem::take(&mut hub.has_news) {
             report(Ready::Listener);
         }
         hub.watched.retain(|(_, line)| !line.state().near_is_gone);
         for (place, line) in &hub.watched {
-            let mut line = line.state();
-            let readable = std::mem::take(&mut line.became_readable);
-            let writable = std::mem::take(&mut line.became_writable) && !line.is_silent;
-            if readable || writable {
-                report(Ready::Client { place: *place, readable, writable });
+            if std::mem::take(&mut line.state().became_readable) {
+                report(Ready::Readable(*place));
             }
         }
     }
 
-    fn accept(&mut self) -> io::Result<Near> {
+    fn accept(&mut self) -> io::Result<(Near, IpAddr)> {
         let mut hub = self.hub();
         if let Some(kind) = hub.accept_failures.pop_front() {
             return Err(kind.into());
         }
         let line = hub.waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
         line.state().moved += 1;
-        Ok(Near(line))
+        let address = line.state().address;
+        Ok((Near(Arc::new(NearEnd(line))), address))
     }
 
-    fn watch(&mut self, socket: &mut Near, place: usize) -> io::Result<()> {
-        socket.0.state().became_writable = true;
-        self.hub().watched.push((place, socket.0.clone()));
+    fn watch(&mut self, socket: &Near, place: usize) -> io::Result<()> {
+        self.hub().watched.push((place, socket.line().clone()));
         Ok(())
+    }
+}
+
+impl Outlets for FakeNetwork {
+    type Socket = Near;
+
+    fn watch(&mut self, socket: &Near, place: usize) -> io::Result<()> {
+        socket.line().state().became_writable = true;
+        self.hub().awaited.push((place, socket.line().clone()));
+        Ok(())
+    }
+
+    fn poll(&mut self, _timeout: Duration, mut report: impl FnMut(usize)) {
+        let mut hub = self.hub();
+        hub.awaited.retain(|(_, line)| !line.state().near_is_gone);
+        for (place, line) in &hub.awaited {
+            let mut line = line.state();
+            if std::mem::take(&mut line.became_writable) && !line.is_silent {
+                report(*place);
+            }
+        }
     }
 }
 
@@ -118,6 +152,8 @@ pub enum Step {
 pub struct State {
     up: VecDeque<u8>,
     down: VecDeque<u8>,
+    /// The client's address.
+    address: IpAddr,
     /// Number of bytes that the line holds for the client.
     pub capacity: usize,
     /// Maximum number of bytes that a call of the server passes, in either direction.
@@ -130,6 +166,8 @@ pub struct State {
     pub script: VecDeque<Step>,
     /// Whether the poll never reports that the line accepts bytes again.
     pub is_silent: bool,
+    /// A manual clock, and the time that a read of the server takes.
+    pub slow_read: Option<(Clock, Nanos)>,
     was_refused: bool,
     became_readable: bool,
     became_writable: bool,
@@ -145,12 +183,14 @@ impl Default for State {
             // Never reallocated, so that a test can count what the agent allocates.
             up: VecDeque::with_capacity(CAPACITY),
             down: VecDeque::with_capacity(CAPACITY),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             capacity: CAPACITY,
             chunk: usize::MAX,
             budget: usize::MAX,
             allowance: usize::MAX,
             script: VecDeque::new(),
             is_silent: false,
+            slow_read: None,
             was_refused: false,
             became_readable: false,
             became_writable: false,
@@ -213,13 +253,25 @@ impl State {
     }
 }
 
-/// The server's end.
+/// A handle to the server's end, which is closed with its last handle.
+#[derive(Clone, Debug)]
+pub struct Near(Arc<NearEnd>);
+
 #[derive(Debug)]
-pub struct Near(Line);
+struct NearEnd(Line);
+
+impl Near {
+    fn line(&self) -> &Line {
+        &self.0.0
+    }
+}
 
 impl Read for Near {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let mut line = self.0.state();
+        let mut line = self.line().state();
+        if let Some((clock, time)) = &line.slow_read {
+            clock.set(clock.now() + time);
+        }
         if line.up.is_empty() && !line.far_is_gone {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -236,7 +288,7 @@ impl Write for Near {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut line = self.0.state();
+        let mut line = self.line().state();
         let taken = line.taken(slices.iter().map(|slice| slice.len()).sum())?;
         let mut left = taken;
         for slice in slices {
@@ -254,13 +306,13 @@ impl Write for Near {
 
 impl Socket for Near {
     fn finish(&mut self) -> io::Result<()> {
-        let mut line = self.0.state();
+        let mut line = self.line().state();
         line.near_has_finished = true;
         if line.far_is_gone { Err(ErrorKind::NotConnected.into()) } else { Ok(()) }
     }
 }
 
-impl Drop for Near {
+impl Drop for NearEnd {
     fn drop(&mut self) {
         let mut line = self.0.state();
         line.near_is_gone = true;

@@ -1,6 +1,6 @@
-//! The agent with a manual clock, its clients, and its input.
+//! Both halves of the broadcast with a manual clock, their clients, and their input.
 //!
-//! The test's thread drives the agent and the clients in turn. A wait continues until the test sees
+//! The test's thread drives the halves and the clients in turn. A wait continues until the test sees
 //! what it waits for, and fails once nothing moves any more. On a network in memory, no turn
 //! follows a turn in which nothing moves; on real sockets, progress is awaited for a minute.
 
@@ -8,7 +8,7 @@ use crate::broadcast::fake_network::{FakeNetwork, Far, State};
 use bytemuck::Zeroable;
 use serde_json::Value;
 use spreadwire_engine::broadcast::network::{Network, Tcp};
-use spreadwire_engine::broadcast::{self, Broadcast, Settings};
+use spreadwire_engine::broadcast::{self, Broadcast, Reception, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
 use spreadwire_kit::{catalogue, quotes};
@@ -116,8 +116,11 @@ impl Door for SocketAddr {
     }
 }
 
-/// The agent, its rings and its clock.
+/// Both halves, their rings and their clock.
 pub struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
+    /// The half that listens.
+    pub reception: Reception<N>,
+    /// The half that writes.
     pub agent: Broadcast<N>,
     pub edge: Option<HoldSender>,
     /// The journal's end of the channel for its states.
@@ -136,10 +139,11 @@ impl Server {
         let (state, states) = ring::count(64, EdgeCounters::default());
         let (door, clocked) = (network.clone(), clock.clone());
         let catalogue = Arc::new(catalogue);
-        let mut agent =
-            Broadcast::over(network, records, states, catalogue, settings, clocked, &counters);
-        agent.on_start();
-        Server { agent, edge: Some(edge), states: Some(state), clock, counters, door }
+        let (reception, agent) = broadcast::serve_over(
+            network, records, states, catalogue, settings, clocked, &counters,
+        )
+        .unwrap();
+        Server { reception, agent, edge: Some(edge), states: Some(state), clock, counters, door }
     }
 }
 
@@ -151,18 +155,18 @@ impl Server<Tcp, SocketAddr> {
         let (edge, records) = ring::hold(4096, EdgeCounters::default());
         let (state, states) = ring::count(64, EdgeCounters::default());
         let (catalogue, clocked) = (Arc::new(catalogue), clock.clone());
-        let mut agent =
-            Broadcast::new(records, states, catalogue, listener, settings, clocked, &counters)
+        let (reception, agent) =
+            broadcast::serve(records, states, catalogue, listener, settings, clocked, &counters)
                 .unwrap();
-        agent.on_start();
-        let door = agent.address().unwrap();
-        Server { agent, edge: Some(edge), states: Some(state), clock, counters, door }
+        let door = reception.address().unwrap();
+        Server { reception, agent, edge: Some(edge), states: Some(state), clock, counters, door }
     }
 }
 
 impl<N: Network, D: Door> Server<N, D> {
     pub fn turn(&mut self) -> usize {
-        self.agent.do_work(self.clock.now())
+        let now = self.clock.now();
+        self.reception.do_work(now) + self.agent.do_work(now)
     }
 
     pub fn send(&mut self, record: impl Into<Record>) {
@@ -210,7 +214,7 @@ impl<N: Network, D: Door> Server<N, D> {
 
     /// Upgrades a connection to a WebSocket.
     pub fn shake_hands(&mut self, far: D::Far, subprotocol: Option<&str>) -> Client<D::Far> {
-        let mut request = "ws://broadcast/".into_client_request().unwrap();
+        let mut request = "ws://localhost/".into_client_request().unwrap();
         if let Some(name) = subprotocol {
             request.headers_mut().insert("Sec-WebSocket-Protocol", name.parse().unwrap());
         }

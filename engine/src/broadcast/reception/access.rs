@@ -1,0 +1,115 @@
+//! Who may connect: the `Host` that a request names, and the `Origin` of a web page.
+//!
+//! Loopback is no authentication: every web page in a browser on the same machine can open a
+//! WebSocket to it. A browser tells the page's origin, so an origin is refused unless it is listed.
+//! A page can also have its own name resolve to this machine (DNS rebinding). Then the browser
+//! names that host, so a host is refused unless it is an address, `localhost`, or listed. An
+//! address cannot be rebound.
+
+use crate::broadcast::departure::Dismissal;
+use std::net::IpAddr;
+use tungstenite::http::uri::Authority;
+use tungstenite::http::{HeaderMap, header};
+
+/// Most bytes of a header's value that an answer repeats.
+const SHOWN_BYTES_MAX: usize = 100;
+
+/// The names that may be used, in lower case.
+#[derive(Debug)]
+pub(in crate::broadcast) struct Access {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+/// Why a request may not come in.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Denial {
+    /// What is counted.
+    pub(super) why: Dismissal,
+    /// The answer's status line.
+    pub(super) status: &'static str,
+    /// The answer's sentence.
+    pub(super) sentence: String,
+}
+
+const BAD: &str = "400 Bad Request";
+const FORBIDDEN: &str = "403 Forbidden";
+
+impl Access {
+    /// Lets in requests that name these hosts, and pages of these origins.
+    pub(in crate::broadcast) fn new(hosts: &[String], origins: &[String]) -> Access {
+        let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect();
+        Access { hosts: lower(hosts), origins: lower(origins) }
+    }
+
+    /// Checks the headers of a request.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Denial> {
+        self.check_host(headers)?;
+        self.check_origin(headers)
+    }
+
+    fn check_host(&self, headers: &HeaderMap) -> Result<(), Denial> {
+        let why = Dismissal::ForeignHost;
+        let Ok(value) = only(headers, header::HOST) else {
+            let sentence = "a request has one Host header".to_owned();
+            return Err(Denial { why, status: BAD, sentence });
+        };
+        let Some(host) = value.and_then(host_of) else {
+            let sentence = "the Host header is missing, or is no host".to_owned();
+            return Err(Denial { why, status: BAD, sentence });
+        };
+        if is_local(&host) || self.hosts.contains(&host) {
+            return Ok(());
+        }
+        let shown = shown(&host);
+        let sentence = format!(
+            "the host {shown} is not known here; connect by address, or list it in broadcast.hosts"
+        );
+        Err(Denial { why, status: FORBIDDEN, sentence })
+    }
+
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Denial> {
+        let why = Dismissal::ForeignOrigin;
+        let Ok(value) = only(headers, header::ORIGIN) else {
+            let sentence = "a request has at most one Origin header".to_owned();
+            return Err(Denial { why, status: BAD, sentence });
+        };
+        let Some(origin) = value else { return Ok(()) };
+        if self.origins.contains(&origin.to_lowercase()) {
+            return Ok(());
+        }
+        let shown = shown(origin);
+        let sentence = format!(
+            "web pages of {shown} may not connect; list the origin in broadcast.origins if they may"
+        );
+        Err(Denial { why, status: FORBIDDEN, sentence })
+    }
+}
+
+/// Returns the one value of a header, `None` if it is absent, and an error if there are more.
+fn only(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<&str>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (None, _) => Ok(None),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
+        (Some(_), Some(_)) => Err(()),
+    }
+}
+
+/// Returns the host without its port, in lower case.
+fn host_of(value: &str) -> Option<String> {
+    let authority: Authority = value.parse().ok().filter(|_| !value.contains('@'))?;
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let host = host.trim_end_matches('.');
+    (!host.is_empty()).then(|| host.to_lowercase())
+}
+
+/// Returns whether a host is an address, or a name that is this machine's everywhere (RFC 6761).
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok()
+}
+
+fn shown(value: &str) -> String {
+    let short: String = value.chars().take(SHOWN_BYTES_MAX).collect();
+    format!("{short:?}")
+}
