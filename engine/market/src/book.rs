@@ -58,6 +58,12 @@ struct Standing {
     sells: Venues,
 }
 
+impl Standing {
+    /// Returns the pairs without those of a venue.
+    fn without(self, venue: Venues) -> Standing {
+        Standing { buys: self.buys & !venue, sells: self.sells & !venue }
+    }
+}
 /// Takes the results of a quote or a status, in order.
 pub trait Results {
     /// Takes a spread.
@@ -219,15 +225,16 @@ impl Book {
         let sell_to = bids & !bit & all(asks & bit != 0);
         let buy_from = asks & !bit & all(bids & bit != 0);
         let mut left = sell_to | buy_from;
+        let wanted = Standing { buys: sell_to, sells: buy_from };
         // Every pair is formed but for those that are rarely dropped on the way.
-        let (mut old, mut mistaken) = (0, Standing::default());
+        let mut formed = wanted;
         let max_net = self.max_net;
         while left != 0 {
             let (place, other) = (left.trailing_zeros() as usize, left & left.wrapping_neg());
             left ^= other;
             let there = &legs[place];
             if there.fresh_until < quote.ts_recv {
-                old |= other;
+                formed = formed.without(other);
                 continue;
             }
             let venue = venue_of(place);
@@ -236,7 +243,7 @@ impl Book {
                 if spread.net.abs() <= max_net {
                     results.spread(spread);
                 } else {
-                    mistaken.buys |= other;
+                    formed.buys ^= other;
                 }
             }
             if buy_from & other != 0 {
@@ -244,28 +251,43 @@ impl Book {
                 if spread.net.abs() <= max_net {
                     results.spread(spread);
                 } else {
-                    mistaken.sells |= other;
+                    formed.sells ^= other;
                 }
             }
         }
         legs[quote.venue.index()] = here;
-        if mistaken.buys | mistaken.sells != 0 {
-            self.withhold(quote, sequence, mistaken, results);
+        if self.standing[row + quote.venue.index()] != formed || formed != wanted {
+            self.settle(quote, sequence, wanted, formed, results);
         }
-        let formed = Standing {
-            buys: sell_to & !(old | mistaken.buys),
-            sells: buy_from & !(old | mistaken.sells),
+    }
+
+    /// Notes which of the pairs that a quote could form it did form, and why not the others.
+    #[cold]
+    #[inline(never)]
+    fn settle(
+        &mut self,
+        quote: &Quote,
+        sequence: u64,
+        wanted: Standing,
+        formed: Standing,
+        results: &mut impl Results,
+    ) {
+        let row = quote.instrument.index() * self.venues;
+        let is_fresh =
+            |other: &VenueId| quote.ts_recv <= self.legs[row + other.index()].fresh_until;
+        let fresh =
+            venues_in(wanted.buys | wanted.sells).filter(is_fresh).fold(0, |m, v| m | bit(v));
+        let mistaken = Standing {
+            buys: wanted.buys & !formed.buys & fresh,
+            sells: wanted.sells & !formed.sells & fresh,
         };
-        if self.standing[row + quote.venue.index()] != formed {
-            let cause = Cause { ts_recv: quote.ts_recv, sequence, instrument: quote.instrument };
-            self.stand(&cause, quote.venue, formed, results);
-        }
+        self.withhold(quote, sequence, mistaken, results);
+        let cause = Cause { ts_recv: quote.ts_recv, sequence, instrument: quote.instrument };
+        self.stand(&cause, quote.venue, formed, results);
     }
 
     /// Notes which pairs of a quote are not believed. Their spreads are formed again here, so that
     /// the common path keeps nothing for them.
-    #[cold]
-    #[inline(never)]
     fn withhold(
         &mut self,
         quote: &Quote,
