@@ -4,6 +4,8 @@
 //! before the first thread starts.
 
 use crate::broadcast;
+use crate::broadcast::endpoint::Endpoint;
+use crate::broadcast::listener::Listener;
 use crate::calculator::{self, Calculator, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
@@ -23,7 +25,6 @@ use crate::socket::lookup::Lookups;
 use crate::telemetry::{Board, Telemetry};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
-use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::layout;
 use spreadwire_lake::lock;
@@ -42,7 +43,6 @@ use spreadwire_market::record::GapCause;
 use spreadwire_venues::health::LINES_MAX;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -90,7 +90,7 @@ pub struct Engine {
     cold: Running,
     /// Cold threads that end when their input ends, in this order.
     followers: Followers,
-    address: SocketAddr,
+    endpoint: Endpoint,
     board: Board,
     book_keeping: BookKeeping,
 }
@@ -116,10 +116,10 @@ impl BookKeeping {
 }
 
 impl Engine {
-    /// Returns the address on which the broadcast listens.
+    /// Returns where the broadcast listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
     }
 
     /// Returns the latencies of the last second, live.
@@ -164,14 +164,14 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     if plan.lock_memory {
         memory::lock()?;
     }
-    let listener = broadcast::bind(plan.address).with_context(|| {
-        let address = plan.address;
+    let listener = Listener::bind(&plan.endpoint).with_context(|| {
+        let endpoint = &plan.endpoint;
         format!(
-            "cannot listen on {address}: choose another broadcast.address, or stop the \
+            "cannot listen on {endpoint}: choose another broadcast.address, or stop the \
              process that uses it"
         )
     })?;
-    let address = listener.local_addr()?;
+    let endpoint = listener.endpoint()?;
     let lake = &plan.lake;
     let lock = lock::recording(lake).context("cannot record into this lake")?;
     if let Err(error) = capture::finish_leftovers(lake) {
@@ -210,7 +210,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Consumers start first, so that no agent sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
-    Ok(Engine { hot, cold, followers, address, board, book_keeping })
+    Ok(Engine { hot, cold, followers, endpoint, board, book_keeping })
 }
 
 /// Writes the begin of the run to the ledger and finds segments that earlier runs left unsealed.
@@ -262,7 +262,7 @@ struct Wiring<'a> {
 }
 
 impl Wiring<'_> {
-    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<Followers> {
+    fn connect_all(&mut self, listener: Listener) -> anyhow::Result<Followers> {
         let (notices, notices_out) = channel::bounded(NOTICES);
         let feeds = &self.plan.feeds;
         let inputs: Vec<Receiver> = feeds
@@ -474,7 +474,7 @@ impl Wiring<'_> {
         &mut self,
         input: Receiver,
         states: Receiver,
-        listener: TcpListener,
+        listener: Listener,
     ) -> anyhow::Result<()> {
         let settings = self.plan.broadcast.clone();
         let Surroundings { clock, counters, .. } = self.around;

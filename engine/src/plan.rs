@@ -4,6 +4,7 @@
 //! every problem at once. What comes out is built: addresses are parsed, certificates read, times in
 //! ns, venues named by their ids, and each agent's settings are those that the agent takes.
 
+use crate::broadcast::endpoint::Endpoint;
 use crate::runtime::runner::ThreadPlan;
 use crate::socket::connector;
 use crate::socket::socket_options::SocketOptions;
@@ -21,10 +22,10 @@ use spreadwire_market::spread::BPS;
 use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::VenueSpec;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod access;
 mod describe;
 mod sections;
 mod threads;
@@ -65,8 +66,8 @@ pub struct Plan {
     pub threads: Vec<ThreadPlan>,
     /// Feed agents with their venues.
     pub feeds: Vec<FeedPlan>,
-    /// Address on which the broadcast listens.
-    pub address: SocketAddr,
+    /// Where the broadcast listens.
+    pub endpoint: Endpoint,
     /// Limits of the broadcast.
     pub broadcast: broadcast::Settings,
     /// Rule of the decision.
@@ -144,7 +145,9 @@ impl Plan {
         let (proved, catalogue) = catalogue::prove(&config, &mut faults);
         let venues = venues(proved, &mut faults);
         let (threads, feeds) = threads::plan(&config, host, &mut faults);
-        let address = sections::address(&config.broadcast, &mut faults);
+        sections::broadcast(&config.broadcast, &mut faults);
+        let endpoint = access::endpoint(&config, &mut faults);
+        let tokens = access::tokens(&config, &mut faults);
         let mut decision = sections::decision(&config.decision, &catalogue, &mut faults);
         let recommendations =
             sections::recommend(&config.decision, &catalogue, host.now, &mut faults);
@@ -154,7 +157,7 @@ impl Plan {
         let capture = sections::capture(&config, &catalogue, &mut faults);
         sections::sockets(&config.sockets, &mut faults);
         sections::rings(&config.rings, &mut faults);
-        let Some(address) = address.filter(|_| faults.is_empty()) else {
+        let Some(endpoint) = endpoint.filter(|_| faults.is_empty()) else {
             return Err(faults.into_list());
         };
         Ok(Plan {
@@ -162,8 +165,8 @@ impl Plan {
             venues,
             threads,
             feeds,
-            address,
-            broadcast: (&config.broadcast).into(),
+            endpoint,
+            broadcast: broadcast::Settings { tokens, ..(&config.broadcast).into() },
             decision,
             decision_max_age: config.decision.max_age_ms.saturating_mul(MILLI),
             max_net,

@@ -1,6 +1,7 @@
 //! Runs one engine as a process, for `run` and `demo`: the clock, signals, supervision once a
 //! second, and the summary at the end.
 
+use crate::broadcast::endpoint::Endpoint;
 use crate::launch::{self, Engine, Surroundings};
 use crate::plan::Plan;
 use crate::runtime::memory;
@@ -15,7 +16,6 @@ use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{CounterReader, Counters, UnknownCounter};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -75,10 +75,10 @@ impl Process {
         Ok(Process { engine, around, started, watch, losses, expires })
     }
 
-    /// Returns the address on which the broadcast listens.
+    /// Returns where the broadcast listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.engine.address()
+    pub fn endpoint(&self) -> &Endpoint {
+        self.engine.endpoint()
     }
 
     /// Returns the engine's live counters.

@@ -18,6 +18,8 @@ mod requests;
 mod snapshots;
 mod streaming;
 mod tcp;
+mod tokens;
+mod unix;
 
 use spreadwire_kit::counting_allocator::Counting;
 

@@ -25,6 +25,8 @@ pub struct Config {
     pub threads: Vec<Thread>,
     /// The WebSocket server.
     pub broadcast: Broadcast,
+    /// Who may connect to it, where that is not everyone.
+    pub tokens: Vec<Token>,
     /// Which spreads are believed.
     pub calculator: Calculator,
     /// When an opportunity opens and closes.
@@ -160,8 +162,11 @@ pub struct Thread {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Broadcast {
-    /// Address to listen on.
+    /// Address to listen on: `ip:port`, or `unix:` and the path of a socket.
     pub address: String,
+    /// Whether everyone who reaches the address may read, although it is beyond loopback and not
+    /// guarded.
+    pub allow_open_access: bool,
     /// Clients served at once.
     pub clients_max: usize,
     /// Connections at once whose upgrade is not complete; the oldest gives way to a new one.
@@ -184,6 +189,7 @@ impl Default for Broadcast {
     fn default() -> Self {
         Broadcast {
             address: "127.0.0.1:8181".to_owned(),
+            allow_open_access: false,
             clients_max: 1_000,
             upgrades_max: 64,
             clients_per_address: 1_000,
@@ -195,6 +201,24 @@ impl Default for Broadcast {
         }
     }
 }
+
+/// A secret text that lets its holder in. It comes from exactly one of the three sources.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Token {
+    /// Name, for the audit log.
+    pub name: String,
+    /// `read` or `control`. Default [`TOKEN_KIND_DEFAULT`].
+    pub kind: Option<String>,
+    /// Environment variable that holds it.
+    pub env: Option<String>,
+    /// Name of the systemd credential that holds it.
+    pub credential: Option<String>,
+    /// File that holds it, which only its owner may read.
+    pub file: Option<PathBuf>,
+}
+
+/// [`Token::kind`] where the file has none.
+pub const TOKEN_KIND_DEFAULT: &str = "read";
 
 /// Which spreads are believed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -376,6 +400,9 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
     }
     for venue in &mut config.venues {
         venue.ca_file = venue.ca_file.take().map(|file| folder.join(file));
+    }
+    for token in &mut config.tokens {
+        token.file = token.file.take().map(|file| folder.join(file));
     }
     let decision = &mut config.decision;
     decision.recommendations = decision.recommendations.take().map(|file| folder.join(file));

@@ -13,8 +13,10 @@
 pub(super) mod access;
 mod addresses;
 mod arrival;
+mod bearer;
 mod connection;
 mod desk;
+mod failures;
 mod farewell;
 pub mod message_reader;
 mod places;
@@ -28,8 +30,9 @@ pub(super) use desk::READ_BYTES;
 pub(super) use upgrade::REQUEST_BYTES_MAX;
 
 use super::departure::Dismissal;
-use super::network::{Network, Ready, Tcp};
+use super::network::{Network, Ready, Sockets};
 use super::order::Orders;
+use super::peer::Peer;
 use super::settings::{PARTING_MAX, Settings};
 use super::tally::ReceptionTally;
 use crate::runtime::agent::Agent;
@@ -42,7 +45,7 @@ use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::instrument::Catalogue;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Most connections accepted in one cycle.
@@ -52,9 +55,9 @@ const CYCLE_MAX: Nanos = 2 * MILLI;
 /// How often connections are read out at the end, so that closing them resets none.
 const CLOSE_ATTEMPTS: usize = 16;
 
-/// The half that listens, over TCP unless a test plays the network.
+/// The half that listens, over sockets unless a test plays the network.
 #[derive(Debug)]
-pub struct Reception<N: Network = Tcp> {
+pub struct Reception<N: Network = Sockets> {
     network: N,
     places: Places<Connection<N::Socket>>,
     /// Places of connections whose upgrade is not complete, and of those that part.
@@ -70,12 +73,12 @@ pub struct Reception<N: Network = Tcp> {
 }
 
 impl Reception {
-    /// Returns the address that clients connect to.
+    /// Returns the address and the port that clients connect to.
     ///
     /// # Errors
-    /// What the OS says.
+    /// What the OS says, and `Unsupported` for a Unix socket, which has no address.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.network.address()
+        self.network.endpoint()?.tcp().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 }
 
@@ -118,9 +121,9 @@ impl<N: Network> Reception<N> {
         let mut accepted = 0;
         while self.acceptable && accepted < ACCEPTS_PER_CYCLE {
             match self.network.accept() {
-                Ok((socket, address)) => {
+                Ok((socket, peer)) => {
                     accepted += 1;
-                    self.receive(socket, address);
+                    self.receive(socket, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
                 Err(_) => {
@@ -133,14 +136,14 @@ impl<N: Network> Reception<N> {
         accepted
     }
 
-    fn receive(&mut self, socket: N::Socket, address: IpAddr) {
+    fn receive(&mut self, socket: N::Socket, peer: Peer) {
         let place = self.places.free();
         if self.network.watch(&socket, place).is_err() {
             return self.desk.tally.accept_failures.add(1);
         }
         let now = self.desk.now;
-        let connection = match self.addresses.arrive(address, &self.desk.settings, now) {
-            Ok(()) => Connection::arriving(socket, address, now),
+        let connection = match self.addresses.arrive(peer.source(), &self.desk.settings, now) {
+            Ok(()) => Connection::arriving(socket, peer, now),
             Err(why) => {
                 self.desk.tally.dismissed(why);
                 Connection::refused(socket, upgrade::too_many(why), now)
@@ -180,8 +183,8 @@ impl<N: Network> Reception<N> {
 
     fn remove(&mut self, place: usize) {
         let gone = self.places.remove(place);
-        if let Some(address) = gone.and_then(|connection| connection.address()) {
-            self.addresses.leave(address);
+        if let Some(source) = gone.and_then(|connection| connection.source()) {
+            self.addresses.leave(source);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The limits of the server and of each client.
 
+use super::token::Token;
 use spreadwire_market::clock::Nanos;
 
 /// Clients beside [`Settings::max_clients`] that were told to go and are still sent something.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Origins of web pages that may connect.
     pub origins: Vec<String>,
+    /// Tokens of which a request brings one; without any, nobody needs one.
+    pub tokens: Vec<Token>,
     /// Bytes that may wait for one client before it is conflated; at least 128 KiB.
     pub client_buffer_bytes: usize,
     /// Bytes of the longest message that a client may send.

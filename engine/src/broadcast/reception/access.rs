@@ -4,21 +4,26 @@
 //! WebSocket to it. A browser tells the page's origin, so an origin is refused unless it is listed.
 //! A page can also have its own name resolve to this machine (DNS rebinding). Then the browser
 //! names that host, so a host is refused unless it is an address, `localhost`, or listed. An
-//! address cannot be rebound.
+//! address cannot be rebound. Where there are tokens, a request also brings one (`bearer.rs`).
 
+use super::bearer;
 use crate::broadcast::departure::Dismissal;
+use crate::broadcast::settings::Settings;
+use crate::broadcast::token::Token;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tungstenite::http::uri::Authority;
 use tungstenite::http::{HeaderMap, header};
 
 /// Most bytes of a header's value that an answer repeats.
 const SHOWN_BYTES_MAX: usize = 100;
 
-/// The names that may be used, in lower case.
+/// The names that may be used, in lower case, and the tokens.
 #[derive(Debug)]
 pub(in crate::broadcast) struct Access {
     hosts: Vec<String>,
     origins: Vec<String>,
+    tokens: Vec<Token>,
 }
 
 /// Why a request may not come in.
@@ -32,20 +37,23 @@ pub(super) struct Denial {
     pub(super) sentence: String,
 }
 
-const BAD: &str = "400 Bad Request";
-const FORBIDDEN: &str = "403 Forbidden";
+pub(super) const BAD: &str = "400 Bad Request";
+pub(super) const FORBIDDEN: &str = "403 Forbidden";
 
 impl Access {
-    /// Lets in requests that name these hosts, and pages of these origins.
-    pub(in crate::broadcast) fn new(hosts: &[String], origins: &[String]) -> Access {
+    /// Lets in whom the settings let in.
+    pub(in crate::broadcast) fn new(settings: &Settings) -> Access {
         let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect();
-        Access { hosts: lower(hosts), origins: lower(origins) }
+        let (hosts, origins) = (lower(&settings.hosts), lower(&settings.origins));
+        Access { hosts, origins, tokens: settings.tokens.clone() }
     }
 
-    /// Checks the headers of a request.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Denial> {
+    /// Checks the headers of a request; returns the name of the token that it brings, if it needs
+    /// one.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Option<Arc<str>>, Denial> {
         self.check_host(headers)?;
-        self.check_origin(headers)
+        self.check_origin(headers)?;
+        bearer::check(&self.tokens, headers)
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Denial> {
@@ -87,7 +95,7 @@ impl Access {
 }
 
 /// Returns the one value of a header, `None` if it is absent, and an error if there are more.
-fn only(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<&str>, ()> {
+pub(super) fn only(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<&str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),

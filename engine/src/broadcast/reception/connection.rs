@@ -8,8 +8,8 @@ use super::visitor::Visitor;
 use crate::broadcast::link::{Link, Stage};
 use crate::broadcast::network::Socket;
 use crate::broadcast::order::Order;
+use crate::broadcast::peer::{Peer, Source};
 use spreadwire_market::clock::Nanos;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Where a connection stands.
@@ -44,8 +44,8 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     socket: S,
-    /// The address that it counts for.
-    address: Option<IpAddr>,
+    /// Whose limits it counts for.
+    source: Option<Source>,
     /// Whether the socket may have something to read; it stands until the socket would block.
     readable: bool,
     phase: Phase,
@@ -53,21 +53,21 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: Socket> Connection<S> {
-    /// Begins with an accepted socket, which counts for an address.
-    pub(super) fn arriving(socket: S, address: IpAddr, now: Nanos) -> Connection<S> {
+    /// Begins with an accepted socket, which counts for its other side.
+    pub(super) fn arriving(socket: S, peer: Peer, now: Nanos) -> Connection<S> {
         let phase = Phase::Arriving(Arrival::new(now));
-        Connection { socket, address: Some(address), readable: true, phase, wasted: 0 }
+        Connection { socket, source: Some(peer.source()), readable: true, phase, wasted: 0 }
     }
 
     /// Begins with an accepted socket that is only told why it may not come in.
     pub(super) fn refused(socket: S, answer: Vec<u8>, now: Nanos) -> Connection<S> {
         let phase = Phase::Parting(Farewell::saying(answer, now));
-        Connection { socket, address: None, readable: true, phase, wasted: 0 }
+        Connection { socket, source: None, readable: true, phase, wasted: 0 }
     }
 
-    /// Returns the address that it counts for.
-    pub(super) fn address(&self) -> Option<IpAddr> {
-        self.address
+    /// Returns whose limits it counts for.
+    pub(super) fn source(&self) -> Option<Source> {
+        self.source
     }
 
     /// Returns what kind of place it takes.
@@ -87,7 +87,7 @@ impl<S: Socket> Connection<S> {
 
     /// Does what there is to do; returns how much that was.
     pub(super) fn serve(&mut self, place: usize, desk: &mut Desk<S>) -> usize {
-        let Connection { socket, readable, phase, .. } = self;
+        let Connection { socket, source, readable, phase, .. } = self;
         match phase {
             Phase::Arriving(arrival) => {
                 if !desk.can_order() {
@@ -98,6 +98,7 @@ impl<S: Socket> Connection<S> {
                     Outcome::Waits => {}
                     Outcome::Upgrade(accepted) => self.admit(place, accepted, desk),
                     Outcome::Refuse(why, answer) => {
+                        let (why, answer) = desk.judge(*source, why, answer);
                         desk.tally.dismissed(why);
                         *phase = Phase::Parting(Farewell::saying(answer, desk.now));
                         self.part(desk.now);
@@ -143,7 +144,7 @@ impl<S: Socket> Connection<S> {
     }
 
     fn admit(&mut self, place: usize, accepted: Accepted, desk: &mut Desk<S>) {
-        let Accepted { response, consumed, protocol } = accepted;
+        let Accepted { response, consumed, protocol, .. } = accepted;
         let Phase::Arriving(arrival) = &mut self.phase else { return };
         let rest = arrival.rest(consumed);
         let link = Arc::new(Link::new());

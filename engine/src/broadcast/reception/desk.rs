@@ -1,10 +1,14 @@
 //! What all connections of the reception share: limits, names, answers, orders, counters.
 
 use super::access::Access;
+use super::failures::Failures;
+use super::upgrade;
+use crate::broadcast::departure::Dismissal;
 use crate::broadcast::directory::Directory;
 use crate::broadcast::log::Protocol;
 use crate::broadcast::message::Encoder;
 use crate::broadcast::order::{Order, Orders};
+use crate::broadcast::peer::Source;
 use crate::broadcast::settings::{LEAVING_MAX, Settings};
 use crate::broadcast::tally::ReceptionTally;
 use spreadwire_market::clock::Nanos;
@@ -33,6 +37,8 @@ pub(super) struct Desk<S> {
     pub(super) now: Nanos,
     /// Which hosts and origins may be named.
     pub(super) access: Access,
+    /// Which addresses bring no right token.
+    pub(super) failures: Failures,
     /// Number of clients, and of those that were told to go and are still sent something.
     pub(super) open: usize,
     pub(super) leaving: usize,
@@ -48,7 +54,8 @@ impl<S> Desk<S> {
         tally: ReceptionTally,
     ) -> Desk<S> {
         Desk {
-            access: Access::new(&settings.hosts, &settings.origins),
+            access: Access::new(&settings),
+            failures: Failures::default(),
             settings,
             directory: Directory::new(&catalogue),
             encoder: Encoder::new(catalogue),
@@ -70,6 +77,21 @@ impl<S> Desk<S> {
     /// Returns whether whatever a frame leads to can be ordered.
     pub(super) fn can_order(&self) -> bool {
         ORDERS_PER_FRAME <= self.orders.slots()
+    }
+
+    /// Replaces a refusal for want of a token, if the address was refused for that too often.
+    pub(super) fn judge(
+        &mut self,
+        source: Option<Source>,
+        why: Dismissal,
+        answer: Vec<u8>,
+    ) -> (Dismissal, Vec<u8>) {
+        let is_of_token = matches!(why, Dismissal::NoToken | Dismissal::WrongToken);
+        let Some(source) = source.filter(|_| is_of_token) else { return (why, answer) };
+        if self.failures.may_fail(source, self.now) {
+            return (why, answer);
+        }
+        (Dismissal::TokenFast, upgrade::too_many(Dismissal::TokenFast))
     }
 
     /// Gives an order. Whoever gives one has asked whether it can be.
