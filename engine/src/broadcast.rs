@@ -16,6 +16,7 @@
 //! Orders are taken at most every [`Settings::poll_interval`], while spreads go out in the cycle
 //! that took them.
 
+pub mod audit;
 mod binary;
 mod client;
 mod clients;
@@ -47,6 +48,7 @@ mod stream;
 mod subscription;
 mod tally;
 mod text;
+pub mod tls;
 pub mod token;
 mod wire;
 
@@ -237,6 +239,7 @@ impl<N: Network> Broadcast<N> {
         if self.outlets.watch(socket, place).is_err() {
             self.shared.exit();
             self.shared.tally.disconnected(Departure::Reset);
+            link.depart(Departure::Reset);
             return link.set(Stage::Cut);
         }
         self.shared.tally.messages.add(1);

@@ -3,9 +3,11 @@
 //! This is the only module that knows all agents and all rings. Everything that can fail is done
 //! before the first thread starts.
 
+use crate::audit::Audit;
 use crate::broadcast;
 use crate::broadcast::endpoint::Endpoint;
 use crate::broadcast::listener::Listener;
+use crate::broadcast::tls::{self, Relay};
 use crate::calculator::{self, Calculator, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
@@ -45,6 +47,7 @@ use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -91,6 +94,7 @@ pub struct Engine {
     /// Cold threads that end when their input ends, in this order.
     followers: Followers,
     endpoint: Endpoint,
+    reload: Arc<AtomicBool>,
     board: Board,
     book_keeping: BookKeeping,
 }
@@ -120,6 +124,12 @@ impl Engine {
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Returns the flag that has the broadcast's certificate read again.
+    #[must_use]
+    pub fn reload(&self) -> &Arc<AtomicBool> {
+        &self.reload
     }
 
     /// Returns the latencies of the last second, live.
@@ -182,6 +192,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     }
     let catalogue = Arc::new(plan.catalogue.clone());
     let (mut book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
+    let reload = Arc::new(AtomicBool::new(false));
     let mut wiring = Wiring {
         plan,
         around,
@@ -193,6 +204,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         stages: Vec::new(),
         gates: Gates::default(),
         lookups: Lookups::of_system(),
+        reload: Arc::clone(&reload),
     };
     let followers = wiring.connect_all(listener)?;
     let board = wiring.telemetry()?;
@@ -210,7 +222,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Consumers start first, so that no agent sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters)?;
-    Ok(Engine { hot, cold, followers, endpoint, board, book_keeping })
+    Ok(Engine { hot, cold, followers, endpoint, reload, board, book_keeping })
 }
 
 /// Writes the begin of the run to the ledger and finds segments that earlier runs left unsealed.
@@ -232,13 +244,13 @@ fn open_books(
 
 /// Returns the thread plan for one agent of the cold side.
 fn cold_thread(role: &str) -> ThreadPlan {
-    let sleep_max = if role == "reception" { RECEPTION_SLEEP_MAX } else { COLD_SLEEP_MAX };
-    ThreadPlan {
-        name: role.to_owned(),
-        cpu: None,
-        idle: IdleStrategy::Backoff { sleep_max },
-        agents: vec![role.to_owned()],
-    }
+    let idle = match role {
+        // The relay waits for its sockets; a sleep behind that would be time that clients wait.
+        tls::ROLE => IdleStrategy::Yield,
+        "reception" => IdleStrategy::Backoff { sleep_max: RECEPTION_SLEEP_MAX },
+        _ => IdleStrategy::Backoff { sleep_max: COLD_SLEEP_MAX },
+    };
+    ThreadPlan { name: role.to_owned(), cpu: None, idle, agents: vec![role.to_owned()] }
 }
 
 /// Agents by role, as they are created.
@@ -259,6 +271,8 @@ struct Wiring<'a> {
     gates: Gates,
     /// The lookups of names, which all feeds share.
     lookups: Lookups,
+    /// Asks to read the certificate again.
+    reload: Arc<AtomicBool>,
 }
 
 impl Wiring<'_> {
@@ -477,15 +491,36 @@ impl Wiring<'_> {
         listener: Listener,
     ) -> anyhow::Result<()> {
         let settings = self.plan.broadcast.clone();
+        let listener = self.relay(listener)?;
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
         let clock = clock.clone();
         let (reception, broadcast) =
             broadcast::serve(input, states, catalogue, listener, settings, clock, counters)?;
         let stopwatch = self.stopwatch(broadcast::STAGE);
+        let reception = match &self.plan.audit {
+            Some(path) => {
+                let (entries, written) = broadcast::audit::queue();
+                let audit = Audit::new(written, path, counters);
+                let cannot = || format!("cannot write the audit log {}", path.display());
+                self.add(audit.with_context(cannot)?);
+                reception.audited(entries)
+            }
+            None => reception,
+        };
         self.add(reception);
         self.add(broadcast.timed(stopwatch));
         Ok(())
+    }
+
+    /// Creates the agent that speaks TLS with the clients, if there is a certificate.
+    fn relay(&mut self, listener: Listener) -> anyhow::Result<Listener> {
+        let Some(tls) = self.plan.tls.clone() else { return Ok(listener) };
+        let (relay, handed) = tls::handover();
+        let sessions_max = self.plan.broadcast.connections_max() + tls::LINGERING_MAX;
+        let (reload, counters) = (Arc::clone(&self.reload), &self.around.counters);
+        self.add(Relay::new(handed, tls, sessions_max, reload, counters)?);
+        Ok(listener.over_tls(relay))
     }
 
     fn decision(

@@ -5,6 +5,7 @@
 //! ns, venues named by their ids, and each agent's settings are those that the agent takes.
 
 use crate::broadcast::endpoint::Endpoint;
+use crate::broadcast::tls::ServerTls;
 use crate::runtime::runner::ThreadPlan;
 use crate::socket::connector;
 use crate::socket::socket_options::SocketOptions;
@@ -68,6 +69,10 @@ pub struct Plan {
     pub feeds: Vec<FeedPlan>,
     /// Where the broadcast listens.
     pub endpoint: Endpoint,
+    /// The certificate of the broadcast; without one it speaks no TLS.
+    pub tls: Option<ServerTls>,
+    /// File of the audit log; `None` writes none.
+    pub audit: Option<PathBuf>,
     /// Limits of the broadcast.
     pub broadcast: broadcast::Settings,
     /// Rule of the decision.
@@ -147,6 +152,7 @@ impl Plan {
         let (threads, feeds) = threads::plan(&config, host, &mut faults);
         sections::broadcast(&config.broadcast, &mut faults);
         let endpoint = access::endpoint(&config, &mut faults);
+        let tls = access::tls(&config, &mut faults);
         let tokens = access::tokens(&config, &mut faults);
         let mut decision = sections::decision(&config.decision, &catalogue, &mut faults);
         let recommendations =
@@ -166,6 +172,8 @@ impl Plan {
             threads,
             feeds,
             endpoint,
+            tls,
+            audit: config.broadcast.audit.clone(),
             broadcast: broadcast::Settings { tokens, ..(&config.broadcast).into() },
             decision,
             decision_max_age: config.decision.max_age_ms.saturating_mul(MILLI),

@@ -10,7 +10,7 @@ use crate::runtime::thread_watch::{ThreadWatch, WARM_UP};
 use crate::summary::Summary;
 use crate::telemetry::Board;
 use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use spreadwire_lake::run::RunId;
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{CounterReader, Counters, UnknownCounter};
@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -46,10 +47,12 @@ pub struct Process {
     losses: Losses,
     /// Time at which the decision's rules expire, if they do.
     expires: Option<Nanos>,
+    is_over_tls: bool,
 }
 
 impl Process {
-    /// Starts the engine; Ctrl-C and SIGTERM end it in order.
+    /// Starts the engine; Ctrl-C and SIGTERM end it in order, and SIGHUP has the broadcast's
+    /// certificate read again.
     ///
     /// # Errors
     /// As [`launch::launch`], and if an agent has not registered a counter that is watched here.
@@ -68,17 +71,28 @@ impl Process {
             stop,
         };
         let engine = launch::launch(plan, &around)?;
+        if plan.tls.is_some() {
+            signal_hook::flag::register(SIGHUP, Arc::clone(engine.reload()))
+                .context("cannot watch signals")?;
+        }
         let names = plan.threads.iter().map(|thread| thread.name.as_str());
         let watch = ThreadWatch::new(names, around.clock.now(), &around.counters);
         let losses = Losses::new(&around.counters)?;
         let expires = plan.recommendations.as_ref().map(|all| all.expires);
-        Ok(Process { engine, around, started, watch, losses, expires })
+        let is_over_tls = plan.tls.is_some();
+        Ok(Process { engine, around, started, watch, losses, expires, is_over_tls })
     }
 
     /// Returns where the broadcast listens.
     #[must_use]
     pub fn endpoint(&self) -> &Endpoint {
         self.engine.endpoint()
+    }
+
+    /// Returns where clients connect to, as they write it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.engine.endpoint().url(self.is_over_tls)
     }
 
     /// Returns the engine's live counters.

@@ -164,9 +164,15 @@ pub struct Thread {
 pub struct Broadcast {
     /// Address to listen on: `ip:port`, or `unix:` and the path of a socket.
     pub address: String,
-    /// Whether everyone who reaches the address may read, although it is beyond loopback and not
-    /// guarded.
+    /// Whether everyone who reaches the address may read, although it is beyond loopback and without
+    /// TLS and tokens.
     pub allow_open_access: bool,
+    /// PEM file of the certificate with which the server speaks TLS, and of those it is signed by.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of the certificate's private key, which only its owner may read.
+    pub private_key: Option<PathBuf>,
+    /// File of the audit log; none is written without it.
+    pub audit: Option<PathBuf>,
     /// Clients served at once.
     pub clients_max: usize,
     /// Connections at once whose upgrade is not complete; the oldest gives way to a new one.
@@ -190,6 +196,9 @@ impl Default for Broadcast {
         Broadcast {
             address: "127.0.0.1:8181".to_owned(),
             allow_open_access: false,
+            certificate: None,
+            private_key: None,
+            audit: None,
             clients_max: 1_000,
             upgrades_max: 64,
             clients_per_address: 1_000,
@@ -400,6 +409,10 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
     }
     for venue in &mut config.venues {
         venue.ca_file = venue.ca_file.take().map(|file| folder.join(file));
+    }
+    let broadcast = &mut config.broadcast;
+    for file in [&mut broadcast.certificate, &mut broadcast.private_key] {
+        *file = file.take().map(|file| folder.join(file));
     }
     for token in &mut config.tokens {
         token.file = token.file.take().map(|file| folder.join(file));

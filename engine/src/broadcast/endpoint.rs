@@ -31,9 +31,9 @@ impl Endpoint {
 
     /// Returns it as clients write it.
     #[must_use]
-    pub fn url(&self) -> String {
+    pub fn url(&self, is_over_tls: bool) -> String {
         match self {
-            Endpoint::Tcp(_) => format!("ws://{self}"),
+            Endpoint::Tcp(_) => format!("{}://{self}", if is_over_tls { "wss" } else { "ws" }),
             Endpoint::Unix(_) => self.to_string(),
         }
     }

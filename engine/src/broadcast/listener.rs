@@ -3,6 +3,7 @@
 use super::endpoint::Endpoint;
 use super::local::LocalListener;
 use super::peer::Peer;
+use super::tls::Handover;
 use mio::net::{TcpListener, TcpStream, UnixStream};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use std::io::{self, IoSlice, Read, Write};
@@ -11,7 +12,11 @@ use std::os::fd::{AsRawFd, RawFd};
 
 /// A listener.
 #[derive(Debug)]
-pub struct Listener(Kind);
+pub struct Listener {
+    kind: Kind,
+    /// Where connections over TLS go.
+    relay: Option<Handover>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -29,9 +34,15 @@ impl Listener {
             Endpoint::Tcp(address) => TcpListener::bind(*address).map(Kind::Tcp),
             Endpoint::Unix(path) => LocalListener::bind(path).map(Kind::Unix),
         };
-        kind.map(Listener).map_err(|error| {
+        kind.map(|kind| Listener { kind, relay: None }).map_err(|error| {
             io::Error::new(error.kind(), format!("broadcast on {endpoint}: {error}"))
         })
+    }
+
+    /// Has clients speak TLS with a relay.
+    #[must_use]
+    pub fn over_tls(self, relay: Handover) -> Listener {
+        Listener { relay: Some(relay), ..self }
     }
 
     /// Returns what clients connect to.
@@ -39,14 +50,23 @@ impl Listener {
     /// # Errors
     /// What the OS says.
     pub fn endpoint(&self) -> io::Result<Endpoint> {
-        match &self.0 {
+        match &self.kind {
             Kind::Tcp(listener) => listener.local_addr().map(Endpoint::Tcp),
             Kind::Unix(listener) => Ok(Endpoint::Unix(listener.path().to_owned())),
         }
     }
 
     pub(super) fn accept(&self) -> io::Result<(Stream, Peer)> {
-        match &self.0 {
+        let (stream, peer) = self.accept_plain()?;
+        let stream = match &self.relay {
+            Some(relay) => relay.replace(stream)?,
+            None => stream,
+        };
+        Ok((stream, peer))
+    }
+
+    fn accept_plain(&self) -> io::Result<(Stream, Peer)> {
+        match &self.kind {
             Kind::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
                 Ok((Stream::Tcp(stream), Peer::Remote(address)))
@@ -62,7 +82,7 @@ impl Listener {
 
 impl AsRawFd for Listener {
     fn as_raw_fd(&self) -> RawFd {
-        match &self.0 {
+        match &self.kind {
             Kind::Tcp(listener) => listener.as_raw_fd(),
             Kind::Unix(listener) => listener.as_raw_fd(),
         }

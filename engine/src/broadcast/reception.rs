@@ -29,6 +29,7 @@ mod wishes;
 pub(super) use desk::READ_BYTES;
 pub(super) use upgrade::REQUEST_BYTES_MAX;
 
+use super::audit::{Auditor, Entry, Identity};
 use super::departure::Dismissal;
 use super::network::{Network, Ready, Sockets};
 use super::order::Orders;
@@ -38,6 +39,7 @@ use super::tally::ReceptionTally;
 use crate::runtime::agent::Agent;
 use addresses::Addresses;
 use connection::{Connection, Kind};
+use crossbeam::channel::Sender;
 use desk::Desk;
 use places::Places;
 use pool::Pool;
@@ -66,6 +68,8 @@ pub struct Reception<N: Network = Sockets> {
     addresses: Addresses,
     desk: Desk<N::Socket>,
     clock: Clock,
+    /// Number of connections that were ever accepted.
+    accepted: u64,
     /// Whether the listener may have a connection.
     acceptable: bool,
     /// The place at which the next cycle begins.
@@ -83,6 +87,13 @@ impl Reception {
 }
 
 impl<N: Network> Reception<N> {
+    /// Tells an audit log who connects, asks and leaves.
+    #[must_use]
+    pub fn audited(mut self, log: Sender<Entry>) -> Reception<N> {
+        self.desk.auditor.set(log);
+        self
+    }
+
     pub(super) fn new(
         network: N,
         orders: Orders<N::Socket>,
@@ -98,7 +109,8 @@ impl<N: Network> Reception<N> {
             arriving: Pool::new(settings.max_upgrades),
             parting: Pool::new(PARTING_MAX),
             addresses: Addresses::default(),
-            desk: Desk::new(settings, catalogue, orders, tally),
+            desk: Desk::new(settings, catalogue, orders, tally, Auditor::new(counters)),
+            accepted: 0,
             clock,
             acceptable: true,
             next: 0,
@@ -142,11 +154,13 @@ impl<N: Network> Reception<N> {
             return self.desk.tally.accept_failures.add(1);
         }
         let now = self.desk.now;
+        self.accepted += 1;
+        let who = Identity { number: self.accepted, peer, token: None };
         let connection = match self.addresses.arrive(peer.source(), &self.desk.settings, now) {
-            Ok(()) => Connection::arriving(socket, peer, now),
+            Ok(()) => Connection::arriving(socket, who, now),
             Err(why) => {
-                self.desk.tally.dismissed(why);
-                Connection::refused(socket, upgrade::too_many(why), now)
+                self.desk.dismiss(&who, why);
+                Connection::refused(socket, who, upgrade::too_many(why), now)
             }
         };
         let kind = connection.kind();
@@ -167,7 +181,9 @@ impl<N: Network> Reception<N> {
         match after {
             Kind::Arriving => {
                 if let Some(oldest) = self.arriving.add(place) {
-                    self.desk.tally.dismissed(Dismissal::Evicted);
+                    if let Some(connection) = self.places.at(oldest) {
+                        self.desk.dismiss(connection.who(), Dismissal::Evicted);
+                    }
                     self.remove(oldest);
                 }
             }
@@ -231,6 +247,7 @@ impl<N: Network> Agent for Reception<N> {
             self.take_readiness();
             self.places.each(Connection::discard);
         }
+        self.places.each(|connection| connection.end(&self.desk));
         self.places.clear();
     }
 }

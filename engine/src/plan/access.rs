@@ -4,6 +4,7 @@
 //! port reads what needs no token. That is refused unless a key says that it is meant.
 
 use crate::broadcast::endpoint::Endpoint;
+use crate::broadcast::tls::ServerTls;
 use crate::broadcast::token::{Token, TokenKind};
 use spreadwire_config::config::{self, Config, TOKEN_KIND_DEFAULT};
 use spreadwire_config::secret::{Secret, Source};
@@ -38,19 +39,49 @@ pub(super) fn endpoint(config: &Config, faults: &mut Faults) -> Option<Endpoint>
 
 /// Refuses an address that others reach without TLS and a token.
 fn refuse_exposure(endpoint: &Endpoint, config: &Config, faults: &mut Faults) {
-    if !endpoint.is_beyond_this_host() || config.broadcast.allow_open_access {
+    let has_token = config.tokens.iter().any(|token| kind_of(token) == Some(TokenKind::Read));
+    let is_guarded = config.broadcast.certificate.is_some() && has_token;
+    if is_guarded || !endpoint.is_beyond_this_host() || config.broadcast.allow_open_access {
         return;
     }
     let reason = format!(
-        "{endpoint} is beyond loopback: whoever is on the way reads the stream, and its tokens"
+        "{endpoint} is beyond loopback: without TLS and a token, whoever reaches it or is on the \
+         way reads the stream"
     );
-    let remedy = "listen on 127.0.0.1 or a unix: path, or set broadcast.allow_open_access = true if this is \
+    let remedy = "set broadcast.certificate, broadcast.private_key and [[tokens]], or listen on \
+                  127.0.0.1 or a unix: path, or set broadcast.allow_open_access = true if this is \
                   meant";
     faults.add("broadcast.address", reason, remedy);
 }
 
 fn kind_of(token: &config::Token) -> Option<TokenKind> {
     TokenKind::of_name(token.kind.as_deref().unwrap_or(TOKEN_KIND_DEFAULT))
+}
+
+/// Proves the certificate and its key; `None` if the server speaks no TLS.
+pub(super) fn tls(config: &Config, faults: &mut Faults) -> Option<ServerTls> {
+    let config::Broadcast { certificate, private_key, address, .. } = &config.broadcast;
+    let (certificate, private_key) = match (certificate, private_key) {
+        (None, None) => return None,
+        (Some(certificate), Some(private_key)) => (certificate, private_key),
+        (Some(_), None) => {
+            let reason = "it is missing, though there is a certificate";
+            faults.add("broadcast.private_key", reason, "name the PEM file of its private key");
+            return None;
+        }
+        (None, Some(_)) => {
+            let reason = "it is missing, though there is a private key";
+            faults.add("broadcast.certificate", reason, "name the PEM file of its certificate");
+            return None;
+        }
+    };
+    if matches!(address.parse(), Ok(Endpoint::Unix(_))) {
+        let reason = "a Unix socket has no use for it: nobody is on the way";
+        faults.add("broadcast.certificate", reason, "remove it, and broadcast.private_key");
+        return None;
+    }
+    let loaded = ServerTls::load(certificate, private_key);
+    loaded.map_err(|bad| faults.add(bad.key, bad.reason, bad.remedy)).ok()
 }
 
 /// Proves `[[tokens]]`, and reads the secrets.

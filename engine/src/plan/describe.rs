@@ -75,7 +75,7 @@ impl Plan {
         } else {
             format!("with a token: {}", tokens.join(", "))
         };
-        format!("broadcast\n  {}, {who}", self.endpoint.url())
+        format!("broadcast\n  {}, {who}", self.endpoint.url(self.tls.is_some()))
     }
 
     /// Which pairs open, if not all do.

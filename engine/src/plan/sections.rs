@@ -17,6 +17,9 @@ use spreadwire_market::spread::BPS;
 
 /// Proves `[broadcast]`, all but where it listens and who may connect.
 pub(super) fn broadcast(broadcast: &config::Broadcast, faults: &mut Faults) {
+    if broadcast.audit.as_ref().is_some_and(|file| file.as_os_str().is_empty() || file.is_dir()) {
+        faults.add("broadcast.audit", "it is no file", "name a file in a folder that exists");
+    }
     faults.within("broadcast.clients_max", broadcast.clients_max, 1..=100_000);
     faults.within("broadcast.upgrades_max", broadcast.upgrades_max, 1..=10_000);
     faults.within("broadcast.clients_per_address", broadcast.clients_per_address, 1..=100_000);

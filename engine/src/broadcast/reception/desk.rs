@@ -3,12 +3,12 @@
 use super::access::Access;
 use super::failures::Failures;
 use super::upgrade;
+use crate::broadcast::audit::{Auditor, Identity, What};
 use crate::broadcast::departure::Dismissal;
 use crate::broadcast::directory::Directory;
 use crate::broadcast::log::Protocol;
 use crate::broadcast::message::Encoder;
 use crate::broadcast::order::{Order, Orders};
-use crate::broadcast::peer::Source;
 use crate::broadcast::settings::{LEAVING_MAX, Settings};
 use crate::broadcast::tally::ReceptionTally;
 use spreadwire_market::clock::Nanos;
@@ -38,7 +38,11 @@ pub(super) struct Desk<S> {
     /// Which hosts and origins may be named.
     pub(super) access: Access,
     /// Which addresses bring no right token.
-    pub(super) failures: Failures,
+    failures: Failures,
+    /// Which addresses are refused, for whatever reason.
+    refusals: Failures,
+    /// Whoever writes the audit log.
+    pub(super) auditor: Auditor,
     /// Number of clients, and of those that were told to go and are still sent something.
     pub(super) open: usize,
     pub(super) leaving: usize,
@@ -52,10 +56,13 @@ impl<S> Desk<S> {
         catalogue: Arc<Catalogue>,
         orders: Orders<S>,
         tally: ReceptionTally,
+        auditor: Auditor,
     ) -> Desk<S> {
         Desk {
             access: Access::new(&settings),
             failures: Failures::default(),
+            refusals: Failures::default(),
+            auditor,
             settings,
             directory: Directory::new(&catalogue),
             encoder: Encoder::new(catalogue),
@@ -82,16 +89,24 @@ impl<S> Desk<S> {
     /// Replaces a refusal for want of a token, if the address was refused for that too often.
     pub(super) fn judge(
         &mut self,
-        source: Option<Source>,
+        who: &Identity,
         why: Dismissal,
         answer: Vec<u8>,
     ) -> (Dismissal, Vec<u8>) {
         let is_of_token = matches!(why, Dismissal::NoToken | Dismissal::WrongToken);
-        let Some(source) = source.filter(|_| is_of_token) else { return (why, answer) };
-        if self.failures.may_fail(source, self.now) {
+        if !is_of_token || self.failures.may_fail(who.peer.source(), self.now) {
             return (why, answer);
         }
-        (Dismissal::TokenFast, upgrade::too_many(Dismissal::TokenFast))
+        (Dismissal::TokenFast, upgrade::failed_too_often())
+    }
+
+    /// Counts that a connection does not become a client, and tells the audit log, as long as its
+    /// address is not refused so often that nothing else would be in there.
+    pub(super) fn dismiss(&mut self, who: &Identity, why: Dismissal) {
+        self.tally.dismissed(why);
+        if self.refusals.may_fail(who.peer.source(), self.now) {
+            self.auditor.tell(self.now, who, || What::Refused(why.name()));
+        }
     }
 
     /// Gives an order. Whoever gives one has asked whether it can be.

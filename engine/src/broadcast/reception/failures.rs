@@ -1,18 +1,18 @@
-//! How often each address brings no right token.
+//! How often each address fails: brings no right token, or is refused for whatever reason.
 //!
 //! A right token is let in whoever has failed at its address before: a token has at least 128 bits,
 //! so that guessing is hopeless at any rate, while a stranger behind the same address could
-//! otherwise keep the right one out. What is limited is what failing costs us: beyond the limit it
-//! is told 429, and the audit log has no entry of it.
+//! otherwise keep the right one out. What is limited is what failing costs us: beyond the limit there
+//! is a shorter answer, and no entry in the audit log.
 
 use crate::broadcast::peer::Source;
 use spreadwire_market::clock::{Nanos, SECOND};
 use std::collections::HashMap;
 
-/// Failures of one address within [`WINDOW`] that are told what was wrong.
-pub(super) const FAILURES_MAX: u32 = 10;
+/// Failures of one address within [`WINDOW`] that are within the limit.
+const FAILURES_MAX: u32 = 10;
 /// The time within which they are counted.
-pub(super) const WINDOW: Nanos = 60 * SECOND;
+const WINDOW: Nanos = 60 * SECOND;
 /// Addresses that are remembered. While as many fail at once, no other may.
 const SOURCES_MAX: usize = 4096;
 

@@ -29,6 +29,8 @@ pub const BINARY_SUBPROTOCOL: &str = "spreadwire.v1.bin";
 /// Most bytes of a request's line and headers; browsers send well under 2 KiB.
 pub(in crate::broadcast) const REQUEST_BYTES_MAX: usize = 8 * 1024;
 
+/// The status of an address beyond a limit.
+const TOO_MANY: &str = "429 Too Many Requests";
 /// The version of the WebSocket protocol.
 const VERSION: &str = "13";
 /// Bytes of a client's key.
@@ -77,23 +79,33 @@ pub(in crate::broadcast) fn read(bytes: &[u8], access: &Access) -> Upgrade {
     }
 }
 
+/// Returns the subprotocol that is spoken.
+pub(super) fn name_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Json => JSON_SUBPROTOCOL,
+        Protocol::Binary => BINARY_SUBPROTOCOL,
+    }
+}
+
 /// Returns the answer when there is no place for one more client.
 pub(super) fn full() -> Vec<u8> {
     let sentence = "as many clients as are allowed are connected; try again later";
     refusal("503 Service Unavailable", sentence)
 }
 
-/// Returns the answer to an address that has too many connections, or makes them too fast, or
-/// without a right token.
+/// Returns the answer to an address that has too many connections, or makes them too fast.
 pub(super) fn too_many(why: Dismissal) -> Vec<u8> {
-    let sentence = match why {
-        Dismissal::AddressFast => {
-            "your address connects too often; wait a second, and longer after each failure"
-        }
-        Dismissal::TokenFast => "your address brings no right token too often; wait a minute",
-        _ => "your address has as many connections as one may have",
+    let sentence = if why == Dismissal::AddressFast {
+        "your address connects too often; wait a second, and longer after each failure"
+    } else {
+        "your address has as many connections as one may have"
     };
-    refusal("429 Too Many Requests", sentence)
+    refusal(TOO_MANY, sentence)
+}
+
+/// Returns the answer to an address that brings no right token too often.
+pub(super) fn failed_too_often() -> Vec<u8> {
+    refusal(TOO_MANY, "your address brings no right token too often; wait a minute")
 }
 
 /// Returns a refusal with a sentence as its body.

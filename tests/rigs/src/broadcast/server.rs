@@ -170,6 +170,16 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Returns the server with its half that listens changed.
+    pub fn with_reception(
+        self,
+        change: impl FnOnce(Reception<FakeNetwork>) -> Reception<FakeNetwork>,
+    ) -> Server {
+        Server { reception: change(self.reception), ..self }
+    }
+}
+
 impl Server<Sockets, SocketAddr> {
     /// Creates a server on a loopback port.
     pub fn on_loopback(catalogue: Catalogue, settings: Settings) -> Server<Sockets, SocketAddr> {
