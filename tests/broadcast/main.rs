@@ -19,6 +19,7 @@ mod requests;
 mod snapshots;
 mod streaming;
 mod tcp;
+mod tls;
 mod tokens;
 mod unix;
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use spreadwire_engine::broadcast::endpoint::Endpoint;
 use spreadwire_engine::broadcast::listener::Listener;
 use spreadwire_engine::broadcast::network::{Network, Sockets};
+use spreadwire_engine::broadcast::tls::Relay;
 use spreadwire_engine::broadcast::{self, Broadcast, Reception, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
@@ -151,6 +152,8 @@ pub struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
     pub clock: Clock,
     pub counters: Counters,
     pub door: D,
+    /// What speaks TLS with the clients, if they do.
+    pub relay: Option<Relay>,
 }
 
 impl Server {
@@ -166,7 +169,16 @@ impl Server {
             network, records, states, catalogue, settings, clocked, &counters,
         )
         .unwrap();
-        Server { reception, agent, edge: Some(edge), states: Some(state), clock, counters, door }
+        Server {
+            reception,
+            agent,
+            edge: Some(edge),
+            states: Some(state),
+            clock,
+            counters,
+            door,
+            relay: None,
+        }
     }
 }
 
@@ -207,14 +219,38 @@ impl<D: Door> Server<Sockets, D> {
         let (reception, agent) =
             broadcast::serve(records, states, catalogue, listener, settings, clocked, &counters)
                 .unwrap();
-        Server { reception, agent, edge: Some(edge), states: Some(state), clock, counters, door }
+        Server {
+            reception,
+            agent,
+            edge: Some(edge),
+            states: Some(state),
+            clock,
+            counters,
+            door,
+            relay: None,
+        }
     }
 }
 
 impl<N: Network, D: Door> Server<N, D> {
     pub fn turn(&mut self) -> usize {
         let now = self.clock.now();
-        self.reception.do_work(now) + self.agent.do_work(now)
+        let relayed = self.relay.as_mut().map_or(0, |relay| relay.do_work(now));
+        relayed + self.reception.do_work(now) + self.agent.do_work(now)
+    }
+
+    /// Has clients speak TLS with a relay.
+    pub fn beside(self, relay: Relay) -> Server<N, D> {
+        Server { relay: Some(relay), ..self }
+    }
+
+    /// Ends both halves as the engine does; returns the relay, which ends after them, and the time.
+    pub fn close(self) -> (Relay, Nanos) {
+        let Server { mut reception, mut agent, relay, clock, .. } = self;
+        agent.on_close();
+        drop(agent);
+        reception.on_close();
+        (relay.unwrap(), clock.now())
     }
 
     pub fn send(&mut self, record: impl Into<Record>) {
