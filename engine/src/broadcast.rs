@@ -18,6 +18,7 @@
 
 pub mod audit;
 mod binary;
+mod byte_stream;
 mod client;
 mod clients;
 mod conflation;

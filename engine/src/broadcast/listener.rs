@@ -1,13 +1,13 @@
-//! The kernel's side of a network: a listener over TCP or a Unix socket, and its connections.
+//! A listener over TCP or a Unix socket, whose connections may pass through the TLS relay.
 
+use super::byte_stream::ByteStream;
 use super::endpoint::Endpoint;
 use super::local::LocalListener;
 use super::peer::Peer;
 use super::tls::Handover;
-use mio::net::{TcpListener, TcpStream, UnixStream};
+use mio::net::TcpListener;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
-use std::io::{self, IoSlice, Read, Write};
-use std::net::Shutdown;
+use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
 /// A listener.
@@ -56,7 +56,7 @@ impl Listener {
         }
     }
 
-    pub(super) fn accept(&self) -> io::Result<(Stream, Peer)> {
+    pub(super) fn accept(&self) -> io::Result<(ByteStream, Peer)> {
         let (stream, peer) = self.accept_plain()?;
         let stream = match &self.relay {
             Some(relay) => relay.replace(stream)?,
@@ -65,16 +65,16 @@ impl Listener {
         Ok((stream, peer))
     }
 
-    fn accept_plain(&self) -> io::Result<(Stream, Peer)> {
+    fn accept_plain(&self) -> io::Result<(ByteStream, Peer)> {
         match &self.kind {
             Kind::Tcp(listener) => {
                 let (stream, address) = listener.accept()?;
-                Ok((Stream::Tcp(stream), Peer::Remote(address)))
+                Ok((ByteStream::Tcp(stream), Peer::Remote(address)))
             }
             Kind::Unix(listener) => {
                 let (stream, _) = listener.listener.accept()?;
                 let user = getsockopt(&stream, PeerCredentials)?.uid();
-                Ok((Stream::Unix(stream), Peer::Local(user)))
+                Ok((ByteStream::Unix(stream), Peer::Local(user)))
             }
         }
     }
@@ -86,72 +86,5 @@ impl AsRawFd for Listener {
             Kind::Tcp(listener) => listener.as_raw_fd(),
             Kind::Unix(listener) => listener.as_raw_fd(),
         }
-    }
-}
-
-/// A connection that never blocks.
-#[derive(Debug)]
-pub(super) enum Stream {
-    /// Over TCP.
-    Tcp(TcpStream),
-    /// Over a Unix socket.
-    Unix(UnixStream),
-}
-
-impl Stream {
-    /// Has small messages sent at once.
-    pub(super) fn set_nodelay(&self) -> io::Result<()> {
-        match self {
-            Stream::Tcp(stream) => stream.set_nodelay(true),
-            Stream::Unix(_) => Ok(()),
-        }
-    }
-
-    /// Ends our direction, or the whole connection.
-    pub(super) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
-        match self {
-            Stream::Tcp(stream) => stream.shutdown(how),
-            Stream::Unix(stream) => stream.shutdown(how),
-        }
-    }
-}
-
-impl AsRawFd for Stream {
-    fn as_raw_fd(&self) -> RawFd {
-        match self {
-            Stream::Tcp(stream) => stream.as_raw_fd(),
-            Stream::Unix(stream) => stream.as_raw_fd(),
-        }
-    }
-}
-
-impl Read for &Stream {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        match *self {
-            Stream::Tcp(stream) => (&*stream).read(into),
-            Stream::Unix(stream) => (&*stream).read(into),
-        }
-    }
-}
-
-impl Write for &Stream {
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match *self {
-            Stream::Tcp(stream) => (&*stream).write(bytes),
-            Stream::Unix(stream) => (&*stream).write(bytes),
-        }
-    }
-
-    #[inline]
-    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match *self {
-            Stream::Tcp(stream) => (&*stream).write_vectored(slices),
-            Stream::Unix(stream) => (&*stream).write_vectored(slices),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

@@ -5,8 +5,9 @@
 //! handle that both hold. A network behaves as `epoll` does in its edge-triggered mode: what is
 //! ready is reported once, and stands until a call would block.
 
+use super::byte_stream::ByteStream;
 use super::endpoint::Endpoint;
-use super::listener::{Listener, Stream};
+use super::listener::Listener;
 use super::peer::Peer;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
@@ -175,7 +176,7 @@ fn register(poll: &Poll, socket: &StreamSocket, place: usize, what: Interest) ->
 
 /// A handle to a socket: one descriptor, whoever holds it.
 #[derive(Clone, Debug)]
-pub struct StreamSocket(Arc<Stream>);
+pub struct StreamSocket(Arc<ByteStream>);
 
 impl Read for StreamSocket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {

@@ -15,6 +15,7 @@ mod addresses;
 mod arrival;
 mod bearer;
 mod connection;
+mod denial;
 mod desk;
 mod failures;
 mod farewell;

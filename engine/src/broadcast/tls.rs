@@ -13,7 +13,7 @@ mod session;
 
 pub use relay::Relay;
 
-use super::listener::Stream;
+use super::byte_stream::ByteStream;
 use crossbeam::channel::{self, Receiver, Sender};
 use mio::net::UnixStream;
 use rustls::ServerConfig;
@@ -107,7 +107,7 @@ fn config(certificate: &Path, private_key: &Path) -> Result<Arc<ServerConfig>, B
 /// A connection, and the relay's end of its pair.
 #[derive(Debug)]
 pub(super) struct Pair {
-    outer: Stream,
+    outer: ByteStream,
     inner: UnixStream,
 }
 
@@ -128,11 +128,11 @@ pub fn handover() -> (Handover, Handed) {
 
 impl Handover {
     /// Hands over a connection; returns what takes its place.
-    pub(super) fn replace(&self, outer: Stream) -> io::Result<Stream> {
+    pub(super) fn replace(&self, outer: ByteStream) -> io::Result<ByteStream> {
         outer.set_nodelay()?;
         let (inner, ours) = UnixStream::pair()?;
         let full = |_| io::Error::new(io::ErrorKind::OutOfMemory, "the relay does not keep up");
         self.0.try_send(Pair { outer, inner }).map_err(full)?;
-        Ok(Stream::Unix(ours))
+        Ok(ByteStream::Unix(ours))
     }
 }

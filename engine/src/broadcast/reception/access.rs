@@ -7,6 +7,7 @@
 //! address cannot be rebound. Where there are tokens, a request also brings one (`bearer.rs`).
 
 use super::bearer;
+use super::denial::{BAD, Denial, FORBIDDEN, only};
 use crate::broadcast::departure::Dismissal;
 use crate::broadcast::settings::Settings;
 use crate::broadcast::token::Token;
@@ -25,20 +26,6 @@ pub(in crate::broadcast) struct Access {
     origins: Vec<String>,
     tokens: Vec<Token>,
 }
-
-/// Why a request may not come in.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Denial {
-    /// What is counted.
-    pub(super) why: Dismissal,
-    /// The answer's status line.
-    pub(super) status: &'static str,
-    /// The answer's sentence.
-    pub(super) sentence: String,
-}
-
-pub(super) const BAD: &str = "400 Bad Request";
-pub(super) const FORBIDDEN: &str = "403 Forbidden";
 
 impl Access {
     /// Lets in whom the settings let in.
@@ -91,16 +78,6 @@ impl Access {
             "web pages of {shown} may not connect; list the origin in broadcast.origins if they may"
         );
         Err(Denial { why, status: FORBIDDEN, sentence })
-    }
-}
-
-/// Returns the one value of a header, `None` if it is absent, and an error if there are more.
-pub(super) fn only(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<&str>, ()> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
-        (Some(_), Some(_)) => Err(()),
     }
 }
 

@@ -5,16 +5,13 @@
 //! token in the address is not looked at, because addresses end up in logs and histories. No answer
 //! repeats anything of a token.
 
-use super::access::{BAD, Denial, FORBIDDEN, only};
-use super::upgrade::values;
+use super::denial::{BAD, Denial, FORBIDDEN, UNAUTHORIZED, only, values};
 use crate::broadcast::departure::Dismissal;
 use crate::broadcast::token::{Token, TokenKind};
 use std::sync::Arc;
 use tungstenite::http::HeaderMap;
 use tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 
-/// The status of a request that brings no right token.
-pub(super) const UNAUTHORIZED: &str = "401 Unauthorized";
 /// The scheme of the header.
 const SCHEME: &str = "Bearer";
 /// What stands before a token among the subprotocols.

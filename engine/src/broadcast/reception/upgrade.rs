@@ -3,8 +3,8 @@
 //! tungstenite parses the request. What makes it an upgrade is checked here, by RFC 6455 (4.2.1)
 //! and RFC 9110: headers may come in several lines, and what could mean two things is refused.
 
-use super::access::{Access, Denial};
-use super::bearer::UNAUTHORIZED;
+use super::access::Access;
+use super::denial::{Denial, UNAUTHORIZED, values};
 use crate::broadcast::departure::Dismissal;
 use crate::broadcast::log::Protocol;
 use base64::Engine;
@@ -154,11 +154,6 @@ fn check(headers: &HeaderMap, access: &Access) -> Result<(String, Option<Arc<str
     }
     let token = access.check(headers).map_err(Box::new)?;
     Ok((key.to_owned(), token))
-}
-
-/// Returns the values of a header's lines. One that is no text is an empty text.
-pub(super) fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    headers.get_all(name).iter().map(|value| value.to_str().map_or("", str::trim))
 }
 
 /// Returns whether a header lists a token in any of its lines.

@@ -3,7 +3,7 @@
 //! Each direction holds one buffer and reads only once that is empty.
 
 use super::Pair;
-use crate::broadcast::listener::Stream;
+use crate::broadcast::byte_stream::ByteStream;
 use mio::net::UnixStream;
 use rustls::{ServerConfig, ServerConnection};
 use spreadwire_market::clock::{Nanos, SECOND};
@@ -36,7 +36,7 @@ pub(super) enum Step {
 #[derive(Debug)]
 pub(super) struct Session {
     tls: ServerConnection,
-    outer: Stream,
+    outer: ByteStream,
     inner: UnixStream,
     /// Plain bytes of the client that the inner socket has not taken yet.
     inward: Vec<u8>,
@@ -71,7 +71,7 @@ impl Session {
     }
 
     /// Returns the sockets, to watch them.
-    pub(super) fn sockets(&self) -> (&Stream, &UnixStream) {
+    pub(super) fn sockets(&self) -> (&ByteStream, &UnixStream) {
         (&self.outer, &self.inner)
     }
 
