@@ -3,13 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
+use rustix::process::{Pid, Signal, kill_process};
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use tempfile::TempDir;
 
 const READ: &str = "5ec2e7-read-0123456789abcdef01234567";
@@ -216,6 +217,53 @@ fn files(folder: &Path, found: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
+/// Starts an engine, and returns it, its log, what was read of that, and where it listens.
+fn start(command: &mut Command) -> (Running, BufReader<ChildStderr>, String, String) {
+    let piped = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut running = Running(piped.spawn().unwrap());
+    let mut log = BufReader::new(running.0.stderr.take().unwrap());
+    let mut errors = String::new();
+    let line = next_line(&mut log, &mut errors, "broadcast on ");
+    let address = line.split("://").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    (running, log, errors, address)
+}
+
+/// Reads the log up to a line with these words, and returns that.
+fn next_line(log: &mut impl BufRead, errors: &mut String, words: &str) -> String {
+    loop {
+        let before = errors.len();
+        assert!(log.read_line(errors).unwrap() > 0, "no {words:?}: {errors}");
+        if errors[before..].contains(words) {
+            return errors[before..].to_owned();
+        }
+    }
+}
+
+fn signal(running: &Running, signal: Signal) {
+    kill_process(Pid::from_child(&running.0), signal).unwrap();
+}
+
+#[test]
+fn a_hangup_has_the_certificate_read_again_and_nothing_else() {
+    let scene = Scene::new();
+    scene.write(
+        "engine.toml",
+        &format!("{ENGINE}[broadcast]\naddress = \"127.0.0.1:0\"\n{TLS}"),
+        0o644,
+    );
+    let (mut running, mut log, mut errors, _) =
+        start(&mut scene.command(&["run", "--config", "engine.toml"]));
+    signal(&running, Signal::HUP);
+    next_line(&mut log, &mut errors, "the certificate was read again");
+    scene.write("certificate.pem", "nothing", 0o644);
+    signal(&running, Signal::HUP);
+    let line = next_line(&mut log, &mut errors, "the certificate was not read again");
+    assert!(line.contains("broadcast.certificate: "), "{line}");
+    signal(&running, Signal::TERM);
+    log.read_to_string(&mut errors).unwrap();
+    assert_eq!(running.0.wait().unwrap().code(), Some(0), "{errors}");
+}
+
 #[test]
 fn a_secret_is_in_nothing_that_the_engine_writes_says_or_answers() {
     let scene = Scene::new();
@@ -226,17 +274,8 @@ fn a_secret_is_in_nothing_that_the_engine_writes_says_or_answers() {
     scene.write("engine.toml", &format!("{ENGINE}{keys}"), 0o644);
     let arguments = ["run", "--config", "engine.toml", "--summary", "summary.json"];
     let mut command = scene.command(&arguments);
-    command.env("TOKEN_OF_ADMIN", CONTROL).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut running = Running(command.spawn().unwrap());
-    let mut log = BufReader::new(running.0.stderr.take().unwrap());
-    let mut errors = String::new();
-    let address = loop {
-        let before = errors.len();
-        assert!(log.read_line(&mut errors).unwrap() > 0, "it does not start: {errors}");
-        if let Some((_, rest)) = errors[before..].split_once("broadcast on ws://") {
-            break rest.split(';').next().unwrap().to_owned();
-        }
-    };
+    command.env("TOKEN_OF_ADMIN", CONTROL);
+    let (mut running, mut log, mut errors, address) = start(&mut command);
     let header = |secret: &str| upgrade("/", &format!("Authorization: Bearer {secret}\r\n"));
     let offer = format!("Sec-WebSocket-Protocol: spreadwire.v1.json, bearer.{READ}\r\n");
     let mut answers = String::new();
@@ -261,11 +300,7 @@ fn a_secret_is_in_nothing_that_the_engine_writes_says_or_answers() {
         let is_repeated = request.contains(".example");
         answers.push_str(if is_repeated { "" } else { &answer });
     }
-    rustix::process::kill_process(
-        rustix::process::Pid::from_child(&running.0),
-        rustix::process::Signal::TERM,
-    )
-    .unwrap();
+    signal(&running, Signal::TERM);
     log.read_to_string(&mut errors).unwrap();
     let mut out = String::new();
     running.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();

@@ -1,5 +1,6 @@
 //! The limits of the server and of each client.
 
+use super::tls;
 use super::token::Token;
 use spreadwire_market::clock::Nanos;
 
@@ -52,6 +53,13 @@ impl Settings {
     #[must_use]
     pub fn connections_max(&self) -> usize {
         self.max_clients + LEAVING_MAX + self.max_upgrades + PARTING_MAX
+    }
+
+    /// Returns the most descriptors that those take.
+    #[must_use]
+    pub fn descriptors_max(&self, is_over_tls: bool) -> usize {
+        let connections = self.connections_max();
+        if is_over_tls { tls::descriptors_max(connections) } else { connections }
     }
 }
 

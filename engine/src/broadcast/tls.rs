@@ -25,13 +25,22 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Descriptors of one client over TLS: its TCP connection, and both ends of the pair.
-pub const DESCRIPTORS_PER_CLIENT: usize = 3;
+const DESCRIPTORS_PER_CLIENT: usize = 3;
+/// Descriptors of a client that the reception has let go and the relay has not.
+const DESCRIPTORS_LINGERING: usize = 2;
 /// The name of the agent that speaks TLS.
 pub const ROLE: &str = "tls";
 /// Sessions beside those of connections that there are: the client may still read the rest.
 pub const LINGERING_MAX: usize = 256;
 /// Connections that may wait for the relay.
 const WAITING_MAX: usize = 256;
+
+/// Returns the most descriptors that so many connections of the reception take over TLS.
+#[must_use]
+pub fn descriptors_max(connections: usize) -> usize {
+    let lingering = LINGERING_MAX + WAITING_MAX;
+    connections * DESCRIPTORS_PER_CLIENT + lingering * DESCRIPTORS_LINGERING
+}
 
 /// With what the server proves who it is.
 #[derive(Clone, Debug)]
