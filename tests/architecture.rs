@@ -18,7 +18,7 @@ const ENGINE_LAYERS: &[&[&str]] = &[
     &["runtime"],
     &["socket"],
     &["feed", "calculator", "decision", "broadcast", "journal"],
-    &["capture", "chronicle", "plan", "telemetry"],
+    &["audit", "capture", "chronicle", "plan", "telemetry"],
     &["summary"],
     &["launch"],
     &["process"],

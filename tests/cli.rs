@@ -127,6 +127,14 @@ fn each_problem_of_a_section_is_told_with_its_key_and_reason() {
         (format!("{GOOD}[rings]\nfeed = 1\n"), "rings.feed: 1 is out of range"),
         (format!("{GOOD}[broadcast]\naddress = \"x\"\n"), "broadcast.address: \"x\" is no address"),
         (
+            format!("{GOOD}[broadcast]\naddress = \"0.0.0.0:8181\"\n"),
+            "broadcast.address: 0.0.0.0:8181 is beyond loopback",
+        ),
+        (
+            format!("{GOOD}[broadcast]\naddress = \"unix:/no/such/folder/b.sock\"\n"),
+            "broadcast.address: the folder of /no/such/folder/b.sock does not exist",
+        ),
+        (
             format!("{GOOD}[broadcast]\nupgrades_max = 0\n"),
             "broadcast.upgrades_max: 0 is out of range",
         ),

@@ -18,7 +18,7 @@ use spreadwire_market::spread::{BPS, FeeFactors};
 use spreadwire_market::state::{CloseReason, Reason, State};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use trader::{News, Rule, SpreadListener, Trader};
+use trader::{News, Rule, Server, SpreadListener, Trader};
 
 const START: Nanos = 1_700_000_000 * SECOND;
 /// Number of calls of `listen` without news after which a test gives up: a minute and a half.
@@ -62,6 +62,10 @@ fn story() -> Vec<Record> {
     }
     records.push(spread(500, 0, 0, 1, 100_900));
     records
+}
+
+fn server_at(address: SocketAddr) -> Server {
+    Server::new(&format!("ws://{address}"), None, None).unwrap()
 }
 
 fn rule() -> Rule {
@@ -147,7 +151,7 @@ fn the_trader_decides_as_the_engine_and_survives_the_server() {
     std::thread::scope(|scope| {
         let (address, mut edge, thread) = serve(scope, "127.0.0.1:0".parse().unwrap());
         let mut listener =
-            SpreadListener::new(format!("ws://{address}"), Limits::timeless(), Clock::host());
+            SpreadListener::new(server_at(address), Limits::timeless(), Clock::host());
         let whole = |news: &News, _: &[Record]| matches!(news, News::Records(Heard::InStep));
         listen(&mut listener, &mut trader, &mut events, whole);
         assert_eq!(

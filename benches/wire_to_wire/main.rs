@@ -106,7 +106,8 @@ impl Harness {
         let home = tempfile::tempdir()?;
         let place = engine::Place { exchange: self.exchange.address()?, cpu: self.cores.engine };
         let process = engine::start(place, home.path())?;
-        let (address, stop) = (process.address(), process.stop().clone());
+        let address = process.endpoint().tcp().context("the engine listens on no port")?;
+        let stop = process.stop().clone();
         let work = move || {
             let connected = engine::connect(&self.exchange, address, &self.clock);
             let outcome = connected.and_then(|(mut sockets, answers)| {

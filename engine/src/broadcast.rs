@@ -16,22 +16,28 @@
 //! Orders are taken at most every [`Settings::poll_interval`], while spreads go out in the cycle
 //! that took them.
 
+pub mod audit;
 mod binary;
+mod byte_stream;
 mod client;
 mod clients;
 mod conflation;
 mod departure;
 mod directory;
+pub mod endpoint;
 mod event;
 mod footprint;
 mod frame;
 mod json;
 mod link;
+pub mod listener;
+mod local;
 mod log;
 mod market;
 mod message;
 pub mod network;
 mod order;
+pub mod peer;
 pub mod probe;
 mod queue;
 mod reception;
@@ -43,6 +49,8 @@ mod stream;
 mod subscription;
 mod tally;
 mod text;
+pub mod tls;
+pub mod token;
 mod wire;
 
 pub use footprint::client_bytes_max;
@@ -60,10 +68,11 @@ use crate::runtime::stopwatch::Stopwatch;
 use client::Client;
 use clients::Clients;
 use departure::Departure;
+use endpoint::Endpoint;
 use event::{Event, Topic};
 use link::{Link, Stage};
-use mio::net::TcpListener;
-use network::{Network, Outlets, Tcp};
+use listener::Listener;
+use network::{Network, Outlets, Sockets};
 use order::{Order, OrdersIn};
 use queue::Queue;
 use shared::Shared;
@@ -96,9 +105,8 @@ const CLOSE_TIME_MAX: Nanos = 200 * MILLI;
 ///
 /// # Errors
 /// What the OS says, with the address.
-pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address)
-        .map_err(|error| io::Error::new(error.kind(), format!("broadcast on {address}: {error}")))
+pub fn bind(address: SocketAddr) -> io::Result<Listener> {
+    Listener::bind(&Endpoint::Tcp(address))
 }
 
 /// Makes both halves for the clients of a listener made by [`bind`], from the calculator's
@@ -110,12 +118,12 @@ pub fn serve(
     records: Receiver,
     states: Receiver,
     catalogue: Arc<Catalogue>,
-    listener: TcpListener,
+    listener: Listener,
     settings: Settings,
     clock: Clock,
     counters: &Counters,
 ) -> io::Result<(Reception, Broadcast)> {
-    serve_over(Tcp::new(listener)?, records, states, catalogue, settings, clock, counters)
+    serve_over(Sockets::new(listener)?, records, states, catalogue, settings, clock, counters)
 }
 
 /// Makes both halves for the clients of a network, as [`serve`] does for those of a listener.
@@ -153,9 +161,9 @@ pub fn serve_over<N: Network>(
     Ok((reception, broadcast))
 }
 
-/// The half that writes, over TCP unless a test plays the network.
+/// The half that writes, over sockets unless a test plays the network.
 #[derive(Debug)]
-pub struct Broadcast<N: Network = Tcp> {
+pub struct Broadcast<N: Network = Sockets> {
     records: Receiver,
     states: Receiver,
     orders: OrdersIn<N::Socket>,
@@ -232,6 +240,7 @@ impl<N: Network> Broadcast<N> {
         if self.outlets.watch(socket, place).is_err() {
             self.shared.exit();
             self.shared.tally.disconnected(Departure::Reset);
+            link.depart(Departure::Reset);
             return link.set(Stage::Cut);
         }
         self.shared.tally.messages.add(1);

@@ -3,7 +3,11 @@
 //! This is the only module that knows all agents and all rings. Everything that can fail is done
 //! before the first thread starts.
 
+use crate::audit::Audit;
 use crate::broadcast;
+use crate::broadcast::endpoint::Endpoint;
+use crate::broadcast::listener::Listener;
+use crate::broadcast::tls::{self, Relay};
 use crate::calculator::{self, Calculator, Doubt, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
@@ -24,7 +28,6 @@ use crate::socket::lookup::Lookups;
 use crate::telemetry::{Board, Telemetry};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
-use mio::net::TcpListener;
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::folder;
 use spreadwire_lake::layout;
@@ -44,9 +47,9 @@ use spreadwire_market::record::GapCause;
 use spreadwire_venues::health::LINES_MAX;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -92,7 +95,8 @@ pub struct Engine {
     cold: Running,
     /// Cold threads that end when their input ends, in this order.
     followers: Followers,
-    address: SocketAddr,
+    endpoint: Endpoint,
+    reload: Arc<AtomicBool>,
     board: Board,
     book_keeping: BookKeeping,
 }
@@ -118,10 +122,16 @@ impl BookKeeping {
 }
 
 impl Engine {
-    /// Returns the address on which the broadcast listens.
+    /// Returns where the broadcast listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Returns the flag that has the broadcast's certificate read again.
+    #[must_use]
+    pub fn reload(&self) -> &Arc<AtomicBool> {
+        &self.reload
     }
 
     /// Returns the latencies of the last second, live.
@@ -176,14 +186,14 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     if plan.lock_memory {
         memory::lock()?;
     }
-    let listener = broadcast::bind(plan.address).with_context(|| {
-        let address = plan.address;
+    let listener = Listener::bind(&plan.endpoint).with_context(|| {
+        let endpoint = &plan.endpoint;
         format!(
-            "cannot listen on {address}: choose another broadcast.address, or stop the \
+            "cannot listen on {endpoint}: choose another broadcast.address, or stop the \
              process that uses it"
         )
     })?;
-    let address = listener.local_addr()?;
+    let endpoint = listener.endpoint()?;
     let lake = &plan.lake;
     let lock = lock::recording(lake).context("cannot record into this lake")?;
     if let Err(error) = capture::finish_leftovers(lake) {
@@ -194,6 +204,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     }
     let catalogue = Arc::new(plan.catalogue.clone());
     let (mut book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
+    let reload = Arc::new(AtomicBool::new(false));
     let mut wiring = Wiring {
         plan,
         around,
@@ -205,6 +216,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         stages: Vec::new(),
         gates: Gates::default(),
         lookups: Lookups::of_system(),
+        reload: Arc::clone(&reload),
     };
     let followers = wiring.connect_all(listener)?;
     let board = wiring.telemetry()?;
@@ -224,7 +236,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Consumers start first, so that no agent sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters, slow_after)?;
-    Ok(Engine { hot, cold, followers, address, board, book_keeping })
+    Ok(Engine { hot, cold, followers, endpoint, reload, board, book_keeping })
 }
 
 /// Writes the begin of the run to the ledger and finds segments that earlier runs left unsealed.
@@ -247,13 +259,13 @@ fn open_books(
 
 /// Returns the thread plan for one agent of the cold side.
 fn cold_thread(role: &str) -> ThreadPlan {
-    let sleep_max = if role == "reception" { RECEPTION_SLEEP_MAX } else { COLD_SLEEP_MAX };
-    ThreadPlan {
-        name: role.to_owned(),
-        cpu: None,
-        idle: IdleStrategy::Backoff { sleep_max },
-        agents: vec![role.to_owned()],
-    }
+    let idle = match role {
+        // The relay waits for its sockets; a sleep behind that would be time that clients wait.
+        tls::ROLE => IdleStrategy::Yield,
+        "reception" => IdleStrategy::Backoff { sleep_max: RECEPTION_SLEEP_MAX },
+        _ => IdleStrategy::Backoff { sleep_max: COLD_SLEEP_MAX },
+    };
+    ThreadPlan { name: role.to_owned(), cpu: None, idle, agents: vec![role.to_owned()] }
 }
 
 /// Agents by role, as they are created.
@@ -274,10 +286,12 @@ struct Wiring<'a> {
     gates: Gates,
     /// The lookups of names, which all feeds share.
     lookups: Lookups,
+    /// Asks to read the certificate again.
+    reload: Arc<AtomicBool>,
 }
 
 impl Wiring<'_> {
-    fn connect_all(&mut self, listener: TcpListener) -> anyhow::Result<Followers> {
+    fn connect_all(&mut self, listener: Listener) -> anyhow::Result<Followers> {
         let (notices, notices_out) = channel::bounded(NOTICES);
         let feeds = &self.plan.feeds;
         let inputs: Vec<Receiver> = feeds
@@ -491,18 +505,39 @@ impl Wiring<'_> {
         &mut self,
         input: Receiver,
         states: Receiver,
-        listener: TcpListener,
+        listener: Listener,
     ) -> anyhow::Result<()> {
         let settings = self.plan.broadcast.clone();
+        let listener = self.relay(listener)?;
         let Surroundings { clock, counters, .. } = self.around;
         let catalogue = Arc::clone(&self.catalogue);
         let clock = clock.clone();
         let (reception, broadcast) =
             broadcast::serve(input, states, catalogue, listener, settings, clock, counters)?;
         let stopwatch = self.stopwatch(broadcast::STAGE);
+        let reception = match &self.plan.audit {
+            Some(path) => {
+                let (entries, written) = broadcast::audit::queue();
+                let audit = Audit::new(written, path, counters);
+                let cannot = || format!("cannot write the audit log {}", path.display());
+                self.add(audit.with_context(cannot)?);
+                reception.audited(entries)
+            }
+            None => reception,
+        };
         self.add(reception);
         self.add(broadcast.timed(stopwatch));
         Ok(())
+    }
+
+    /// Creates the agent that speaks TLS with the clients, if there is a certificate.
+    fn relay(&mut self, listener: Listener) -> anyhow::Result<Listener> {
+        let Some(tls) = self.plan.tls.clone() else { return Ok(listener) };
+        let (relay, handed) = tls::handover();
+        let sessions_max = self.plan.broadcast.connections_max() + tls::LINGERING_MAX;
+        let (reload, counters) = (Arc::clone(&self.reload), &self.around.counters);
+        self.add(Relay::new(handed, tls, sessions_max, reload, counters)?);
+        Ok(listener.over_tls(relay))
     }
 
     fn decision(

@@ -19,6 +19,7 @@ pub mod decision;
 pub mod feed;
 pub mod journal;
 
+pub mod audit;
 pub mod capture;
 pub mod chronicle;
 pub mod plan;

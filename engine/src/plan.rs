@@ -4,6 +4,8 @@
 //! every problem at once. What comes out is built: addresses are parsed, certificates read, times in
 //! ns, venues named by their ids, and each agent's settings are those that the agent takes.
 
+use crate::broadcast::endpoint::Endpoint;
+use crate::broadcast::tls::ServerTls;
 use crate::runtime::runner::ThreadPlan;
 use crate::socket::connector;
 use crate::socket::socket_options::SocketOptions;
@@ -21,10 +23,10 @@ use spreadwire_market::spread::BPS;
 use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::VenueSpec;
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+mod access;
 mod describe;
 mod descriptors;
 mod memory;
@@ -69,8 +71,12 @@ pub struct Plan {
     pub threads: Vec<ThreadPlan>,
     /// Feed agents with their venues.
     pub feeds: Vec<FeedPlan>,
-    /// Address on which the broadcast listens.
-    pub address: SocketAddr,
+    /// Where the broadcast listens.
+    pub endpoint: Endpoint,
+    /// The certificate of the broadcast; without one it speaks no TLS.
+    pub tls: Option<ServerTls>,
+    /// File of the audit log; `None` writes none.
+    pub audit: Option<PathBuf>,
     /// Limits of the broadcast.
     pub broadcast: broadcast::Settings,
     /// Rule of the decision.
@@ -159,7 +165,10 @@ impl Plan {
         let (proved, catalogue) = catalogue::prove(&config, &mut faults);
         let venues = venues(proved, &mut faults);
         let (threads, feeds) = threads::plan(&config, host, &mut faults);
-        let address = sections::address(&config.broadcast, &mut faults);
+        sections::broadcast(&config.broadcast, &mut faults);
+        let endpoint = access::endpoint(&config, &mut faults);
+        let tls = access::tls(&config, &mut faults);
+        let tokens = access::tokens(&config, &mut faults);
         let mut decision = sections::decision(&config.decision, &catalogue, &mut faults);
         let recommendations =
             sections::recommend(&config.decision, &catalogue, host.now, &mut faults);
@@ -170,7 +179,7 @@ impl Plan {
         sections::sockets(&config.sockets, &mut faults);
         sections::rings(&config.rings, &mut faults);
         sections::watchdog(&config.watchdog, &mut faults);
-        let Some(address) = address.filter(|_| faults.is_empty()) else {
+        let Some(endpoint) = endpoint.filter(|_| faults.is_empty()) else {
             return Err(faults.into_list());
         };
         let plan = Plan {
@@ -178,8 +187,10 @@ impl Plan {
             venues,
             threads,
             feeds,
-            address,
-            broadcast: (&config.broadcast).into(),
+            endpoint,
+            tls,
+            audit: config.broadcast.audit.clone(),
+            broadcast: broadcast::Settings { tokens, ..(&config.broadcast).into() },
             decision,
             decision_max_age: config.decision.max_age_ms.saturating_mul(MILLI),
             max_net,

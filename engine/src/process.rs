@@ -4,6 +4,7 @@
 //! The first SIGINT or SIGTERM ends the engine in order. A second SIGINT ends the process within a
 //! second whatever is stuck (`guard.rs`).
 
+use crate::broadcast::endpoint::Endpoint;
 use crate::launch::{self, Engine, Surroundings};
 use crate::plan::Plan;
 use crate::runtime::memory;
@@ -14,7 +15,7 @@ use crate::runtime::watchdog::{SlowTurns, Watchdog};
 use crate::summary::Summary;
 use crate::telemetry::Board;
 use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use spreadwire_lake::files;
 use spreadwire_lake::run::RunId;
 use spreadwire_market::clock::{Clock, Nanos};
@@ -22,9 +23,9 @@ use spreadwire_market::counters::{CounterReader, Counters, UnknownCounter};
 use spreadwire_market::record::RecordingState;
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write as _};
-use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
@@ -57,10 +58,12 @@ pub struct Process {
     losses: Losses,
     /// Time at which the decision's rules expire, if they do.
     expires: Option<Nanos>,
+    is_over_tls: bool,
 }
 
 impl Process {
-    /// Starts the engine; Ctrl-C and SIGTERM end it in order.
+    /// Starts the engine; Ctrl-C and SIGTERM end it in order, and SIGHUP has the broadcast's
+    /// certificate read again.
     ///
     /// # Errors
     /// As [`launch::launch`], and if an agent has not registered a counter that is watched here.
@@ -79,6 +82,10 @@ impl Process {
             stop,
         };
         let engine = launch::launch(plan, &around)?;
+        if plan.tls.is_some() {
+            signal_hook::flag::register(SIGHUP, Arc::clone(engine.reload()))
+                .context("cannot watch signals")?;
+        }
         let names = plan.threads.iter().map(|thread| thread.name.as_str());
         let watch = ThreadWatch::new(names, around.clock.now(), &around.counters);
         let (pulses, counters) = (engine.pulses(), &around.counters);
@@ -88,13 +95,20 @@ impl Process {
         let slow = SlowTurns::new(pulses, plan.watchdog.slow_after, counters);
         let losses = Losses::new(counters)?;
         let expires = plan.recommendations.as_ref().map(|all| all.expires);
-        Ok(Process { engine, around, started, watch, slow, losses, expires })
+        let is_over_tls = plan.tls.is_some();
+        Ok(Process { engine, around, started, watch, slow, losses, expires, is_over_tls })
     }
 
-    /// Returns the address on which the broadcast listens.
+    /// Returns where the broadcast listens.
     #[must_use]
-    pub fn address(&self) -> SocketAddr {
-        self.engine.address()
+    pub fn endpoint(&self) -> &Endpoint {
+        self.engine.endpoint()
+    }
+
+    /// Returns where clients connect to, as they write it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.engine.endpoint().url(self.is_over_tls)
     }
 
     /// Returns the engine's live counters.

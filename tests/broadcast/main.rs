@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod binary;
 mod congestion;
 mod connecting;
@@ -18,6 +19,9 @@ mod requests;
 mod snapshots;
 mod streaming;
 mod tcp;
+mod tls;
+mod tokens;
+mod unix;
 
 use spreadwire_kit::counting_allocator::Counting;
 

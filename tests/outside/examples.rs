@@ -1,7 +1,7 @@
 //! The examples of `docs/examples` read the broadcast's binary protocol over real sockets.
 
 use serde_json::{Value, json};
-use spreadwire_engine::broadcast::network::Tcp;
+use spreadwire_engine::broadcast::network::Sockets;
 use spreadwire_kit::needs::python;
 use spreadwire_market::record::{Gap, RecordingState};
 use spreadwire_market::state::State;
@@ -41,7 +41,7 @@ struct Example {
 }
 
 impl Example {
-    fn start(script: &str, server: &Server<Tcp, SocketAddr>, rest: &[&str]) -> Example {
+    fn start(script: &str, server: &Server<Sockets, SocketAddr>, rest: &[&str]) -> Example {
         let script = self::script(script);
         let output = tempfile::tempfile().unwrap();
         let process = Command::new(python())

@@ -26,6 +26,8 @@ pub struct Config {
     pub threads: Vec<Thread>,
     /// The WebSocket server.
     pub broadcast: Broadcast,
+    /// Who may connect to it, where that is not everyone.
+    pub tokens: Vec<Token>,
     /// Which spreads are believed.
     pub calculator: Calculator,
     /// When an opportunity opens and closes.
@@ -163,8 +165,17 @@ pub struct Thread {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(default)]
 pub struct Broadcast {
-    /// Address to listen on.
+    /// Address to listen on: `ip:port`, or `unix:` and the path of a socket.
     pub address: String,
+    /// Whether everyone who reaches the address may read, although it is beyond loopback and without
+    /// TLS and tokens.
+    pub allow_open_access: bool,
+    /// PEM file of the certificate with which the server speaks TLS, and of those it is signed by.
+    pub certificate: Option<PathBuf>,
+    /// PEM file of the certificate's private key, which only its owner may read.
+    pub private_key: Option<PathBuf>,
+    /// File of the audit log; none is written without it.
+    pub audit: Option<PathBuf>,
     /// Clients served at once.
     pub clients_max: usize,
     /// Connections at once whose upgrade is not complete; the oldest gives way to a new one.
@@ -187,6 +198,10 @@ impl Default for Broadcast {
     fn default() -> Self {
         Broadcast {
             address: "127.0.0.1:8181".to_owned(),
+            allow_open_access: false,
+            certificate: None,
+            private_key: None,
+            audit: None,
             clients_max: 1_000,
             upgrades_max: 64,
             clients_per_address: 1_000,
@@ -198,6 +213,24 @@ impl Default for Broadcast {
         }
     }
 }
+
+/// A secret text that lets its holder in. It comes from exactly one of the three sources.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Token {
+    /// Name, for the audit log.
+    pub name: String,
+    /// `read` or `control`. Default [`TOKEN_KIND_DEFAULT`].
+    pub kind: Option<String>,
+    /// Environment variable that holds it.
+    pub env: Option<String>,
+    /// Name of the systemd credential that holds it.
+    pub credential: Option<String>,
+    /// File that holds it, which only its owner may read.
+    pub file: Option<PathBuf>,
+}
+
+/// [`Token::kind`] where the file has none.
+pub const TOKEN_KIND_DEFAULT: &str = "read";
 
 /// Which spreads are believed.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -395,6 +428,13 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
     }
     for venue in &mut config.venues {
         venue.ca_file = venue.ca_file.take().map(|file| folder.join(file));
+    }
+    let broadcast = &mut config.broadcast;
+    for file in [&mut broadcast.certificate, &mut broadcast.private_key] {
+        *file = file.take().map(|file| folder.join(file));
+    }
+    for token in &mut config.tokens {
+        token.file = token.file.take().map(|file| folder.join(file));
     }
     let decision = &mut config.decision;
     decision.recommendations = decision.recommendations.take().map(|file| folder.join(file));

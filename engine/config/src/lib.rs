@@ -1,7 +1,9 @@
 //! The configuration file as it is written.
 //!
-//! [`config`] has the sections and their defaults, [`address`] parses the addresses in them. What a
-//! configuration means is proved by whoever uses it: the engine's plan, the tools.
+//! [`config`] has the sections and their defaults, [`address`] parses the addresses in them, and
+//! [`secret`] reads what a configuration only names. What a configuration means is proved by whoever
+//! uses it: the engine's plan, the tools.
 
 pub mod address;
 pub mod config;
+pub mod secret;

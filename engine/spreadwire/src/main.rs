@@ -96,7 +96,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
     }
     process::check_summary(run.summary.as_deref())?;
     let engine = process::Process::start(&plan)?;
-    eprintln!("broadcast on ws://{}; Ctrl-C seals and stops", engine.address());
+    eprintln!("broadcast on {}; Ctrl-C seals and stops", engine.url());
     let mut status = process::StatusLine::default();
     let summary = engine.supervise(run.limit, |counters, _stop| {
         eprintln!("{}", status.line(counters)?);

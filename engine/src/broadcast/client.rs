@@ -209,6 +209,7 @@ impl<S: Socket> Client<S> {
         shared.tally.disconnected(departure);
         self.parked = None;
         self.phase = Phase::Leaving { since: shared.now };
+        self.link.depart(departure);
         self.link.set(Stage::Leaving);
         if departure == Departure::Reset {
             self.forget(Stage::Cut);

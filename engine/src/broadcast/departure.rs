@@ -58,6 +58,12 @@ named! {
         ForeignHost => "foreign_host",
         /// It came from a web page of an origin that is not listed.
         ForeignOrigin => "foreign_origin",
+        /// It brought no token, though one is needed.
+        NoToken => "no_token",
+        /// Its token is none of ours, or does not let it read.
+        WrongToken => "wrong_token",
+        /// Its address brought no right token too often.
+        TokenFast => "token_fast",
     }
 }
 

@@ -48,6 +48,16 @@ impl Directory {
         self.venues.ids.get(name).copied()
     }
 
+    /// Returns the name of an instrument that was found here.
+    pub(super) fn name_of_instrument(&self, id: InstrumentId) -> &str {
+        self.instruments.list.get(id.index()).map_or("", String::as_str)
+    }
+
+    /// Returns the name of a venue that was found here.
+    pub(super) fn name_of_venue(&self, id: VenueId) -> &str {
+        self.venues.list.get(id.index()).map_or("", String::as_str)
+    }
+
     /// Returns a question with the most similar instrument, if any is similar.
     pub(super) fn like_instrument(&self, name: &str) -> String {
         suggestion(name, self.instruments.list.iter().map(String::as_str))

@@ -4,6 +4,7 @@
 //! wait and never fail: how far it is, and whether the client keeps up. The reception reads no more
 //! of a client that is behind, or of one whose last request is not carried out yet.
 
+use super::departure::Departure;
 use spreadwire_market::clock::Nanos;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -28,10 +29,15 @@ impl Stage {
         [Stage::InOrder, Stage::Behind, Stage::Leaving, Stage::Finished, Stage::Cut];
 }
 
+/// Stands for no departure.
+const STAYS: u8 = u8::MAX;
+
 /// One client's place between the halves. The broadcast is the only writer.
 #[derive(Debug)]
 pub(super) struct Link {
     stage: AtomicU8,
+    /// Number of the departure, and [`STAYS`] until there is one.
+    departure: AtomicU8,
     answered: AtomicU64,
     seen_at: AtomicU64,
 }
@@ -40,7 +46,8 @@ impl Link {
     /// Begins with a client that keeps up and has asked nothing.
     pub(super) fn new() -> Link {
         let stage = AtomicU8::new(Stage::InOrder as u8);
-        Link { stage, answered: AtomicU64::new(0), seen_at: AtomicU64::new(0) }
+        let departure = AtomicU8::new(STAYS);
+        Link { stage, departure, answered: AtomicU64::new(0), seen_at: AtomicU64::new(0) }
     }
 
     /// Tells how the broadcast sees the client.
@@ -52,6 +59,17 @@ impl Link {
     pub(super) fn stage(&self) -> Stage {
         let stage = usize::from(self.stage.load(Ordering::Acquire));
         Stage::ALL.get(stage).copied().unwrap_or(Stage::Cut)
+    }
+
+    /// Tells why the client has to go, before its stage tells that it has.
+    pub(super) fn depart(&self, departure: Departure) {
+        self.departure.store(departure as u8, Ordering::Release);
+    }
+
+    /// Returns the name of why the client had to go; one that was not told to goes with the engine.
+    pub(super) fn why(&self) -> &'static str {
+        let departure = usize::from(self.departure.load(Ordering::Acquire));
+        Departure::ALL.get(departure).map_or(Departure::Shutdown.name(), |it| it.name())
     }
 
     /// Tells that one more request was carried out.

@@ -1,16 +1,19 @@
-//! Where the broadcast's connections come from: TCP in the engine, whatever a test plays in a test.
+//! Where the broadcast's connections come from: sockets in the engine, whatever a test plays in a test.
 //!
 //! The agents are generic over [`Network`], so that calls to the sockets are static. The reception
 //! holds the network and reads; the broadcast holds its [`Outlets`] and writes. A socket is one
 //! handle that both hold. A network behaves as `epoll` does in its edge-triggered mode: what is
 //! ready is reported once, and stands until a call would block.
 
-use mio::net::{TcpListener, TcpStream};
+use super::byte_stream::ByteStream;
+use super::endpoint::Endpoint;
+use super::listener::Listener;
+use super::peer::Peer;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use std::fmt::Debug;
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,11 +39,11 @@ pub trait Network: Debug + Send {
     /// Reports what has become ready, without waiting.
     fn poll(&mut self, report: impl FnMut(Ready));
 
-    /// Returns the next connection and the address of its other side.
+    /// Returns the next connection and its other side.
     ///
     /// # Errors
     /// `WouldBlock` if there is none; everything else is a connection that could not be accepted.
-    fn accept(&mut self) -> io::Result<(Self::Socket, IpAddr)>;
+    fn accept(&mut self) -> io::Result<(Self::Socket, Peer)>;
 
     /// Has the poll report when there is something to read, under the name of a place.
     ///
@@ -84,40 +87,41 @@ pub enum Ready {
     Readable(usize),
 }
 
-/// TCP by way of mio.
+/// Sockets of the kernel, by way of mio.
 #[derive(Debug)]
-pub struct Tcp {
-    listener: TcpListener,
+pub struct Sockets {
+    listener: Listener,
     poll: Poll,
     events: Events,
 }
 
-impl Tcp {
+impl Sockets {
     /// Watches a listener.
     ///
     /// # Errors
     /// If the OS gives no poll, or does not watch the listener.
-    pub fn new(mut listener: TcpListener) -> io::Result<Tcp> {
+    pub fn new(listener: Listener) -> io::Result<Sockets> {
         let poll = Poll::new()?;
-        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Tcp { listener, poll, events: Events::with_capacity(EVENTS_MAX) })
+        let descriptor = listener.as_raw_fd();
+        poll.registry().register(&mut SourceFd(&descriptor), LISTENER, Interest::READABLE)?;
+        Ok(Sockets { listener, poll, events: Events::with_capacity(EVENTS_MAX) })
     }
 
-    /// Returns the address that clients connect to.
+    /// Returns what clients connect to.
     ///
     /// # Errors
     /// What the OS says.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn endpoint(&self) -> io::Result<Endpoint> {
+        self.listener.endpoint()
     }
 }
 
-impl Network for Tcp {
-    type Socket = TcpSocket;
-    type Outlets = TcpOutlets;
+impl Network for Sockets {
+    type Socket = StreamSocket;
+    type Outlets = SocketOutlets;
 
-    fn outlets(&self) -> io::Result<TcpOutlets> {
-        Ok(TcpOutlets { poll: Poll::new()?, events: Events::with_capacity(EVENTS_MAX) })
+    fn outlets(&self) -> io::Result<SocketOutlets> {
+        Ok(SocketOutlets { poll: Poll::new()?, events: Events::with_capacity(EVENTS_MAX) })
     }
 
     fn poll(&mut self, mut report: impl FnMut(Ready)) {
@@ -133,28 +137,28 @@ impl Network for Tcp {
         }
     }
 
-    fn accept(&mut self) -> io::Result<(TcpSocket, IpAddr)> {
-        let (socket, address) = self.listener.accept()?;
-        Ok((TcpSocket(Arc::new(socket)), address.ip()))
+    fn accept(&mut self) -> io::Result<(StreamSocket, Peer)> {
+        let (socket, peer) = self.listener.accept()?;
+        Ok((StreamSocket(Arc::new(socket)), peer))
     }
 
-    fn watch(&mut self, socket: &TcpSocket, place: usize) -> io::Result<()> {
-        socket.0.set_nodelay(true)?;
+    fn watch(&mut self, socket: &StreamSocket, place: usize) -> io::Result<()> {
+        socket.0.set_nodelay()?;
         register(&self.poll, socket, place, Interest::READABLE)
     }
 }
 
 /// The poll of the half that writes.
 #[derive(Debug)]
-pub struct TcpOutlets {
+pub struct SocketOutlets {
     poll: Poll,
     events: Events,
 }
 
-impl Outlets for TcpOutlets {
-    type Socket = TcpSocket;
+impl Outlets for SocketOutlets {
+    type Socket = StreamSocket;
 
-    fn watch(&mut self, socket: &TcpSocket, place: usize) -> io::Result<()> {
+    fn watch(&mut self, socket: &StreamSocket, place: usize) -> io::Result<()> {
         register(&self.poll, socket, place, Interest::WRITABLE)
     }
 
@@ -166,21 +170,21 @@ impl Outlets for TcpOutlets {
 }
 
 /// The kernel forgets a descriptor in both polls once it is closed.
-fn register(poll: &Poll, socket: &TcpSocket, place: usize, what: Interest) -> io::Result<()> {
+fn register(poll: &Poll, socket: &StreamSocket, place: usize, what: Interest) -> io::Result<()> {
     poll.registry().register(&mut SourceFd(&socket.0.as_raw_fd()), Token(place), what)
 }
 
-/// A handle to a TCP socket: one descriptor, whoever holds it.
+/// A handle to a socket: one descriptor, whoever holds it.
 #[derive(Clone, Debug)]
-pub struct TcpSocket(Arc<TcpStream>);
+pub struct StreamSocket(Arc<ByteStream>);
 
-impl Read for TcpSocket {
+impl Read for StreamSocket {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         (&*self.0).read(into)
     }
 }
 
-impl Write for TcpSocket {
+impl Write for StreamSocket {
     #[inline]
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (&*self.0).write(bytes)
@@ -196,7 +200,7 @@ impl Write for TcpSocket {
     }
 }
 
-impl Socket for TcpSocket {
+impl Socket for StreamSocket {
     fn finish(&mut self) -> io::Result<()> {
         self.0.shutdown(Shutdown::Write)
     }

@@ -4,6 +4,7 @@ use super::directory::Directory;
 use super::reception::access::Access;
 use super::reception::upgrade::{self, Upgrade};
 use super::request::{self, Rejection};
+use super::settings::Settings;
 use spreadwire_market::instrument::Catalogue;
 
 /// Names that requests may use.
@@ -39,7 +40,9 @@ pub fn read_upgrade(
     hosts: &[String],
     origins: &[String],
 ) -> Option<(Vec<u8>, usize)> {
-    match upgrade::read(bytes, &Access::new(hosts, origins)) {
+    let (hosts, origins) = (hosts.to_vec(), origins.to_vec());
+    let settings = Settings { hosts, origins, ..Settings::default() };
+    match upgrade::read(bytes, &Access::new(&settings)) {
         Upgrade::Incomplete => None,
         Upgrade::Accept(accepted) => Some((accepted.response, accepted.consumed)),
         Upgrade::Refuse(_, answer) => Some((answer, 0)),

@@ -13,8 +13,11 @@
 pub(super) mod access;
 mod addresses;
 mod arrival;
+mod bearer;
 mod connection;
+mod denial;
 mod desk;
+mod failures;
 mod farewell;
 pub mod message_reader;
 mod places;
@@ -27,15 +30,18 @@ mod wishes;
 pub(super) use desk::READ_BYTES;
 pub(super) use upgrade::REQUEST_BYTES_MAX;
 
+use super::audit::{Auditor, Entry, Identity};
 use super::departure::Dismissal;
-use super::network::{Network, Ready, Tcp};
+use super::network::{Network, Ready, Sockets};
 use super::order::Orders;
+use super::peer::Peer;
 use super::settings::{PARTING_MAX, Settings};
 use super::tally::ReceptionTally;
 use crate::runtime::agent::Agent;
 use crate::runtime::descriptors;
 use addresses::Addresses;
 use connection::{Connection, Kind};
+use crossbeam::channel::Sender;
 use desk::Desk;
 use places::Places;
 use pool::Pool;
@@ -43,7 +49,7 @@ use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::instrument::Catalogue;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Most connections accepted in one cycle.
@@ -53,9 +59,9 @@ const CYCLE_MAX: Nanos = 2 * MILLI;
 /// How often connections are read out at the end, so that closing them resets none.
 const CLOSE_ATTEMPTS: usize = 16;
 
-/// The half that listens, over TCP unless a test plays the network.
+/// The half that listens, over sockets unless a test plays the network.
 #[derive(Debug)]
-pub struct Reception<N: Network = Tcp> {
+pub struct Reception<N: Network = Sockets> {
     network: N,
     places: Places<Connection<N::Socket>>,
     /// Places of connections whose upgrade is not complete, and of those that part.
@@ -64,6 +70,8 @@ pub struct Reception<N: Network = Tcp> {
     addresses: Addresses,
     desk: Desk<N::Socket>,
     clock: Clock,
+    /// Number of connections that were ever accepted.
+    accepted: u64,
     /// Whether the listener may have a connection.
     acceptable: bool,
     /// The place at which the next cycle begins.
@@ -71,16 +79,23 @@ pub struct Reception<N: Network = Tcp> {
 }
 
 impl Reception {
-    /// Returns the address that clients connect to.
+    /// Returns the address and the port that clients connect to.
     ///
     /// # Errors
-    /// What the OS says.
+    /// What the OS says, and `Unsupported` for a Unix socket, which has no address.
     pub fn address(&self) -> io::Result<SocketAddr> {
-        self.network.address()
+        self.network.endpoint()?.tcp().ok_or_else(|| io::ErrorKind::Unsupported.into())
     }
 }
 
 impl<N: Network> Reception<N> {
+    /// Tells an audit log who connects, asks and leaves.
+    #[must_use]
+    pub fn audited(mut self, log: Sender<Entry>) -> Reception<N> {
+        self.desk.auditor.set(log);
+        self
+    }
+
     pub(super) fn new(
         network: N,
         orders: Orders<N::Socket>,
@@ -96,7 +111,8 @@ impl<N: Network> Reception<N> {
             arriving: Pool::new(settings.max_upgrades),
             parting: Pool::new(PARTING_MAX),
             addresses: Addresses::default(),
-            desk: Desk::new(settings, catalogue, orders, tally),
+            desk: Desk::new(settings, catalogue, orders, tally, Auditor::new(counters)),
+            accepted: 0,
             clock,
             acceptable: true,
             next: 0,
@@ -119,9 +135,9 @@ impl<N: Network> Reception<N> {
         let mut accepted = 0;
         while self.acceptable && accepted < ACCEPTS_PER_CYCLE {
             match self.network.accept() {
-                Ok((socket, address)) => {
+                Ok((socket, peer)) => {
                     accepted += 1;
-                    self.receive(socket, address);
+                    self.receive(socket, peer);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.acceptable = false,
                 Err(error) => {
@@ -137,17 +153,19 @@ impl<N: Network> Reception<N> {
         accepted
     }
 
-    fn receive(&mut self, socket: N::Socket, address: IpAddr) {
+    fn receive(&mut self, socket: N::Socket, peer: Peer) {
         let place = self.places.free();
         if self.network.watch(&socket, place).is_err() {
             return self.desk.tally.accept_failures.add(1);
         }
         let now = self.desk.now;
-        let connection = match self.addresses.arrive(address, &self.desk.settings, now) {
-            Ok(()) => Connection::arriving(socket, address, now),
+        self.accepted += 1;
+        let who = Identity { number: self.accepted, peer, token: None };
+        let connection = match self.addresses.arrive(peer.source(), &self.desk.settings, now) {
+            Ok(()) => Connection::arriving(socket, who, now),
             Err(why) => {
-                self.desk.tally.dismissed(why);
-                Connection::refused(socket, upgrade::too_many(why), now)
+                self.desk.dismiss(&who, why);
+                Connection::refused(socket, who, upgrade::too_many(why), now)
             }
         };
         let kind = connection.kind();
@@ -168,7 +186,9 @@ impl<N: Network> Reception<N> {
         match after {
             Kind::Arriving => {
                 if let Some(oldest) = self.arriving.add(place) {
-                    self.desk.tally.dismissed(Dismissal::Evicted);
+                    if let Some(connection) = self.places.at(oldest) {
+                        self.desk.dismiss(connection.who(), Dismissal::Evicted);
+                    }
                     self.remove(oldest);
                 }
             }
@@ -184,8 +204,8 @@ impl<N: Network> Reception<N> {
 
     fn remove(&mut self, place: usize) {
         let gone = self.places.remove(place);
-        if let Some(address) = gone.and_then(|connection| connection.address()) {
-            self.addresses.leave(address);
+        if let Some(source) = gone.and_then(|connection| connection.source()) {
+            self.addresses.leave(source);
         }
     }
 
@@ -232,6 +252,7 @@ impl<N: Network> Agent for Reception<N> {
             self.take_readiness();
             self.places.each(Connection::discard);
         }
+        self.places.each(|connection| connection.end(&self.desk));
         self.places.clear();
     }
 }

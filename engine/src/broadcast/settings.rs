@@ -1,5 +1,7 @@
 //! The limits of the server and of each client.
 
+use super::tls;
+use super::token::Token;
 use spreadwire_market::clock::Nanos;
 
 /// Clients beside [`Settings::max_clients`] that were told to go and are still sent something.
@@ -22,6 +24,8 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Origins of web pages that may connect.
     pub origins: Vec<String>,
+    /// Tokens of which a request brings one; without any, nobody needs one.
+    pub tokens: Vec<Token>,
     /// Bytes that may wait for one client before it is conflated; at least 128 KiB.
     pub client_buffer_bytes: usize,
     /// Bytes of the longest message that a client may send.
@@ -51,6 +55,13 @@ impl Settings {
         [LEAVING_MAX, self.max_upgrades, PARTING_MAX]
             .into_iter()
             .fold(self.max_clients, usize::saturating_add)
+    }
+
+    /// Returns the most descriptors that those take.
+    #[must_use]
+    pub fn descriptors_max(&self, is_over_tls: bool) -> usize {
+        let connections = self.connections_max();
+        if is_over_tls { tls::descriptors_max(connections) } else { connections }
     }
 }
 

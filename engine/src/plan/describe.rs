@@ -51,11 +51,8 @@ impl Plan {
         for (name, records) in feeds.chain(others).chain(spreads) {
             lines.push(format!("  {name:<15} {records:>8} records, {} KiB", records / 16));
         }
-        lines.push(format!(
-            "broadcast\n  ws://{}\nlake\n  {}\n",
-            self.address,
-            self.lake.display()
-        ));
+        lines.push(self.describe_broadcast());
+        lines.push(format!("lake\n  {}\n", self.lake.display()));
         lines.extend(self.describe_needs());
         if let Some(CapturePlan { venues, ring_bytes }) = &self.capture {
             let names = venues.iter().map(|venue| self.catalogue.venue(*venue).name.as_str());
@@ -83,6 +80,18 @@ impl Plan {
         let parts = parts.collect::<Vec<_>>().join(", ");
         let all = sum(&descriptors);
         [text + "\n", format!("file descriptors, at most\n  {all}: {parts}\n")]
+    }
+
+    /// Where clients connect, and what they need to.
+    fn describe_broadcast(&self) -> String {
+        let tokens = self.broadcast.tokens.iter();
+        let tokens: Vec<String> = tokens.map(|it| format!("{} ({})", it.name, it.kind)).collect();
+        let who = if tokens.is_empty() {
+            "whoever reaches it".to_owned()
+        } else {
+            format!("with a token: {}", tokens.join(", "))
+        };
+        format!("broadcast\n  {}, {who}", self.endpoint.url(self.tls.is_some()))
     }
 
     /// Which pairs open, if not all do.

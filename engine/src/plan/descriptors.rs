@@ -5,6 +5,7 @@
 //! holds no more connections than its part, so the recorder and the connectors always have theirs.
 
 use super::Plan;
+use crate::broadcast::tls;
 use crate::feed::DIRECT_MAX;
 use crate::runtime::descriptors::REMEDY;
 use crate::socket::{connector, lookup};
@@ -19,8 +20,8 @@ const JOURNAL: usize = 160;
 const SEALING: usize = 16;
 /// The chronicle, the telemetry's log, and the ledger.
 const LOGS: usize = 16;
-/// The broadcast's listener and its epoll.
-const LISTENING: usize = 4;
+/// The broadcast's listener, its polls and its audit log.
+const LISTENING: usize = 8;
 /// Descriptors of one lookup of a name: files, and sockets to resolvers.
 const LOOKUP: usize = 4;
 
@@ -53,8 +54,19 @@ impl Plan {
             ("sealing", SEALING),
             ("logs", LOGS),
             ("capture", captured),
-            ("broadcast", self.broadcast.connections_max().saturating_add(LISTENING)),
+            ("broadcast", self.broadcast_descriptors()),
         ]
+    }
+}
+
+impl Plan {
+    fn broadcast_descriptors(&self) -> usize {
+        let connections = self.broadcast.connections_max();
+        let sockets = match self.tls {
+            Some(_) => tls::descriptors_max(connections),
+            None => connections,
+        };
+        sockets.saturating_add(LISTENING)
     }
 }
 

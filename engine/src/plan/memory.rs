@@ -5,7 +5,7 @@
 //! listing and thread, rounded up. A test holds a running engine to the sum (`tests/bounds.rs`).
 
 use super::Plan;
-use crate::broadcast;
+use crate::broadcast::{self, tls};
 use crate::runtime::latency::LATENCY_MAX;
 use crate::runtime::stopwatch::{DIGITS, SETS};
 use crate::socket::connector::{self, MESSAGE_MAX};
@@ -22,7 +22,7 @@ const PROGRAM: usize = 96 << 20;
 /// Stack that a thread can touch, bytes: the standard library's default.
 const STACK: usize = 2 << 20;
 /// Threads beside those of the plan: the cold agents, connectors, the syncer, the sealer, the guards.
-const COLD_THREADS: usize = 13;
+const COLD_THREADS: usize = 15;
 /// Records of small edges: opportunities, the chronicle, states.
 const SMALL_EDGES: usize = 1 << 14;
 /// Bytes of each listing: its legs, states, subscription and counters.
@@ -66,6 +66,7 @@ impl Plan {
         let sealed = usize::try_from(self.journal.segment_rows).unwrap_or(usize::MAX);
         let joined = usize::try_from(EDGE_ROWS_MAX).unwrap_or(usize::MAX);
         let message_max = 2 * MESSAGE_MAX;
+        let over_tls = self.tls.as_ref().map_or(0, |_| tls::bytes_max(settings.connections_max()));
         let client = broadcast::client_bytes_max(settings, &Arc::new(self.catalogue.clone()));
         vec![
             ("program", PROGRAM),
@@ -83,7 +84,7 @@ impl Plan {
             ),
             ("sealing", sealed.saturating_mul(SEALED_RECORD).saturating_add(joined * JOINED_ROW)),
             ("broadcast", log(settings)),
-            ("clients", settings.connections_max().saturating_mul(client)),
+            ("clients", settings.connections_max().saturating_mul(client).saturating_add(over_tls)),
         ]
     }
 

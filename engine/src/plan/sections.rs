@@ -14,10 +14,12 @@ use spreadwire_market::instrument::{Catalogue, Instrument};
 use spreadwire_market::problem::Faults;
 use spreadwire_market::recommendations::{self, Recommendations};
 use spreadwire_market::spread::{self, BPS, MAX_NETS_BPS};
-use std::net::SocketAddr;
 
-/// Proves `[broadcast]`; returns the address to listen on.
-pub(super) fn address(broadcast: &config::Broadcast, faults: &mut Faults) -> Option<SocketAddr> {
+/// Proves `[broadcast]`, all but where it listens and who may connect.
+pub(super) fn broadcast(broadcast: &config::Broadcast, faults: &mut Faults) {
+    if broadcast.audit.as_ref().is_some_and(|file| file.as_os_str().is_empty() || file.is_dir()) {
+        faults.add("broadcast.audit", "it is no file", "name a file in a folder that exists");
+    }
     faults.within("broadcast.clients_max", broadcast.clients_max, 1..=100_000);
     faults.within("broadcast.upgrades_max", broadcast.upgrades_max, 1..=10_000);
     faults.within("broadcast.clients_per_address", broadcast.clients_per_address, 1..=100_000);
@@ -38,12 +40,6 @@ pub(super) fn address(broadcast: &config::Broadcast, faults: &mut Faults) -> Opt
         1 << 12..=1 << 30,
     );
     faults.within("broadcast.stuck_timeout_ms", broadcast.stuck_timeout_ms, 1..=3_600_000);
-    let address = broadcast.address.parse();
-    if address.is_err() {
-        let reason = format!("{:?} is no address", broadcast.address);
-        faults.add("broadcast.address", reason, "write ip:port, as 127.0.0.1:8181");
-    }
-    address.ok()
 }
 
 /// Whether a text can be the host of a request, without its port.
@@ -71,6 +67,7 @@ impl From<&config::Broadcast> for broadcast::Settings {
             connects_per_second: config.connects_per_second,
             hosts: config.hosts.clone(),
             origins: config.origins.clone(),
+            tokens: Vec::new(),
             client_buffer_bytes: config.client_buffer_bytes,
             request_bytes_max: 16 * 1024,
             requests_per_second: 100,

@@ -5,17 +5,19 @@
 //! right, is the reference client's business; when to connect again is that of its policy. A lost
 //! connection is reported to the decision as a gap.
 
-use anyhow::{Context, anyhow, bail};
+use crate::server::Server;
+use crate::transport::Transport;
+use anyhow::anyhow;
 use spreadwire_market::client::{Client, Doubt, Doubts, Fault, Heard, Limits, PROTOCOL, Reconnect};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Gap, Record};
-use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::ErrorKind;
 use std::time::Duration;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::error::ProtocolError;
-use tungstenite::http::Response;
+use tungstenite::handshake::client::Request;
+use tungstenite::http::{HeaderValue, Response};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Error, HandshakeError, Message, WebSocket};
 
@@ -61,7 +63,7 @@ pub enum News {
 /// A connection that is made again whenever it is lost.
 #[derive(Debug)]
 pub struct SpreadListener {
-    url: String,
+    server: Server,
     clock: Clock,
     limits: Limits,
     reconnect: Reconnect,
@@ -74,7 +76,7 @@ pub struct SpreadListener {
 
 #[derive(Debug)]
 struct Connection {
-    socket: WebSocket<Timed>,
+    socket: WebSocket<Transport>,
     client: Client,
     seen_at: Nanos,
 }
@@ -91,13 +93,13 @@ enum Loss {
 }
 
 impl SpreadListener {
-    /// Creates a listener for `ws://host:port` that acts on nothing beyond `limits`. It connects at
+    /// Creates a listener for a server that acts on nothing beyond `limits`. It connects at
     /// the first [`listen`](SpreadListener::listen).
     #[must_use]
-    pub fn new(url: String, limits: Limits, clock: Clock) -> SpreadListener {
+    pub fn new(server: Server, limits: Limits, clock: Clock) -> SpreadListener {
         let reconnect = Reconnect::new(clock.now());
         SpreadListener {
-            url,
+            server,
             clock,
             limits,
             reconnect,
@@ -140,7 +142,7 @@ impl SpreadListener {
             std::thread::sleep(if self.given_up { PATIENCE } else { wait.min(PATIENCE) });
             return News::None;
         }
-        match open(&self.url, &self.clock) {
+        match open(&self.server, &self.clock) {
             Ok(socket) => {
                 let now = self.clock.now();
                 let client = Client::new(self.limits, now);
@@ -221,75 +223,30 @@ fn is_timeout(kind: ErrorKind) -> bool {
     [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted].contains(&kind)
 }
 
-/// A socket whose reads end at a deadline, even if the peer sends a byte now and then.
-#[derive(Debug)]
-struct Timed {
-    socket: TcpStream,
-    clock: Clock,
-    until: Nanos,
-}
-
-impl Timed {
-    /// Lets reads wait for `patience` from now on.
-    fn allow(&mut self, patience: Duration) {
-        let patience = u64::try_from(patience.as_nanos()).unwrap_or(Nanos::MAX);
-        self.until = self.clock.now().saturating_add(patience);
-    }
-}
-
-impl Read for Timed {
-    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
-        if self.until < self.clock.now() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        self.socket.read(bytes)
-    }
-}
-
-impl Write for Timed {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.socket.write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        self.socket.flush()
-    }
-}
-
-fn open(url: &str, clock: &Clock) -> Result<WebSocket<Timed>, Loss> {
-    let socket = connect(url, clock).map_err(Loss::Failed)?;
-    let mut request = url.into_client_request().map_err(|error| Loss::Failed(error.into()))?;
-    let subprotocol = tungstenite::http::HeaderValue::from_static("spreadwire.v1.json");
-    request.headers_mut().insert("Sec-WebSocket-Protocol", subprotocol);
+fn open(server: &Server, clock: &Clock) -> Result<WebSocket<Transport>, Loss> {
+    let socket = Transport::open(server, clock, HANDSHAKE_PATIENCE).map_err(Loss::Failed)?;
+    let request = request(server).map_err(Loss::Failed)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER_BYTES)
         .max_message_size(Some(MESSAGE_BYTES_MAX))
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let opened = tungstenite::client::client_with_config(request, socket, Some(config));
-    let (socket, _) = opened.map_err(|error| not_open(url, &error))?;
-    let reads = socket.get_ref().socket.set_read_timeout(Some(PATIENCE));
+    let (mut socket, _) = opened.map_err(|error| not_open(&server.url, &error))?;
+    let reads = socket.get_mut().set_read_timeout(PATIENCE);
     reads.map_err(|error| Loss::Failed(error.into()))?;
     Ok(socket)
 }
 
-fn connect(url: &str, clock: &Clock) -> anyhow::Result<Timed> {
-    let uri: tungstenite::http::Uri = url.parse().with_context(|| format!("{url} is not a URL"))?;
-    if uri.scheme_str() != Some("ws") {
-        bail!("{url}: use ws://; the broadcast has no TLS");
+fn request(server: &Server) -> anyhow::Result<Request> {
+    let mut request = server.request_url().into_client_request()?;
+    let subprotocol = HeaderValue::from_static("spreadwire.v1.json");
+    request.headers_mut().insert("Sec-WebSocket-Protocol", subprotocol);
+    if let Some(token) = &server.token {
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.reveal()))?;
+        value.set_sensitive(true);
+        request.headers_mut().insert("Authorization", value);
     }
-    let host = uri.host().context("the URL has no host")?.trim_matches(['[', ']']).to_owned();
-    let port = uri.port_u16().unwrap_or(80);
-    let addresses = (host.as_str(), port).to_socket_addrs();
-    let mut addresses = addresses.with_context(|| format!("{host} has no address"))?;
-    let address = addresses.next().with_context(|| format!("{host} has no address"))?;
-    let socket = TcpStream::connect_timeout(&address, HANDSHAKE_PATIENCE)
-        .with_context(|| format!("cannot connect to {address}"))?;
-    socket.set_nodelay(true)?;
-    socket.set_read_timeout(Some(HANDSHAKE_PATIENCE))?;
-    socket.set_write_timeout(Some(HANDSHAKE_PATIENCE))?;
-    let mut timed = Timed { socket, clock: clock.clone(), until: 0 };
-    timed.allow(HANDSHAKE_PATIENCE);
-    Ok(timed)
+    Ok(request)
 }
 
 /// Returns the reason why a handshake failed. A server that does not choose the protocol that it is
@@ -306,7 +263,12 @@ fn not_open<R: tungstenite::handshake::HandshakeRole>(
              version, or the address of an engine's broadcast"
         )),
         HandshakeError::Failure(Error::Http(answer)) => {
-            Loss::Failed(anyhow!("cannot open a WebSocket at {url}: {}", refusal(answer)))
+            let remedy = match answer.status().as_u16() {
+                401 | 403 => "; bring another token",
+                _ => "",
+            };
+            let said = refusal(answer);
+            Loss::Failed(anyhow!("cannot open a WebSocket at {url}: {said}{remedy}"))
         }
         HandshakeError::Failure(error) => {
             Loss::Failed(anyhow!("cannot open a WebSocket at {url}: {error}"))
@@ -328,28 +290,5 @@ fn refusal(answer: &Response<Option<Vec<u8>>>) -> String {
             let told: String = text.chars().take(REFUSAL_MAX).collect();
             format!("HTTP {}: {told}", answer.status())
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::TcpListener;
-
-    #[test]
-    fn a_read_ends_at_its_deadline_although_bytes_are_there() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (socket, _) = listener.accept().unwrap();
-        peer.write_all(b"abc").unwrap();
-        let clock = Clock::manual(SECOND);
-        let mut timed = Timed { socket, clock: clock.clone(), until: 0 };
-        let mut byte = [0];
-        timed.allow(PATIENCE);
-        assert_eq!(timed.read(&mut byte).unwrap(), 1);
-        clock.set(SECOND + u64::try_from(PATIENCE.as_nanos()).unwrap() + 1);
-        assert_eq!(timed.read(&mut byte).unwrap_err().kind(), ErrorKind::WouldBlock);
-        timed.allow(PATIENCE);
-        assert_eq!((timed.read(&mut byte).unwrap(), byte), (1, *b"b"));
     }
 }

@@ -24,13 +24,17 @@
 //! Exit codes: 0 stopped by Ctrl-C, SIGTERM or `--for`; 1 something failed; 2 wrong arguments or
 //! configuration; 3 the server speaks another version of the protocol, so trying again is useless.
 //!
+//! A server that wants a token gets the one in `--token-file`, `--token-env` or
+//! `--token-credential`. With `wss://` its certificate is checked against the public authorities and
+//! those in `--ca-file`. `unix:/path` is a Unix socket of the same host.
+//!
 //! With `--recommendations FILE`, only pairs that a person has enabled in the analyzer's file open,
 //! each at its own thresholds, and none once the file has expired (`docs/recommendations.md`).
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use spreadwire_config::address::Address;
 use spreadwire_config::config;
+use spreadwire_config::secret::Source;
 use spreadwire_market::client::{Heard, Limits};
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::escape::escape;
@@ -44,7 +48,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use trader::{News, Rule, SpreadListener, Trader, told, told_of_recording};
+use trader::{News, Rule, Server, SpreadListener, Trader, told, told_of_recording};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -58,9 +62,21 @@ Exit codes:
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 struct Arguments {
-    /// Address of the broadcast server.
+    /// Address of the broadcast server: ws://host:port, wss://host:port, or unix:/path.
     #[arg(long, default_value = "ws://127.0.0.1:8181")]
     url: String,
+    /// File that holds the token to bring, which only its owner may read.
+    #[arg(long, value_name = "FILE", group = "token")]
+    token_file: Option<PathBuf>,
+    /// Environment variable that holds it.
+    #[arg(long, value_name = "NAME", group = "token")]
+    token_env: Option<String>,
+    /// systemd credential that holds it.
+    #[arg(long, value_name = "NAME", group = "token")]
+    token_credential: Option<String>,
+    /// PEM file of a certificate authority to trust for wss://, in addition to the public ones.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// The engine's configuration; its section [decision] and its calculator.max_net_bps are used.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -134,13 +150,20 @@ fn main() -> ExitCode {
     if let Some(recommendations) = &rule.recommendations {
         eprintln!("{}", recommendations.describe());
     }
-    if !Address::parse(&arguments.url).is_ok_and(|address| !address.secure) {
-        eprintln!("trader: --url {:?}: expected ws://host:port", arguments.url);
-        return ExitCode::from(2);
+    let server = match server(&arguments) {
+        Ok(server) => server,
+        Err(why) => {
+            eprintln!("trader: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    if server.shows_its_token() {
+        let url = &arguments.url;
+        eprintln!("whoever is on the way to {url} can read the token; use wss:// if you can");
     }
     let max_age = arguments.max_age_ms.saturating_mul(MILLI);
     let limits = Limits { max_age, max_net, ..Limits::default() };
-    match run(&arguments, rule, limits, &clock) {
+    match run(&arguments, server, rule, limits, &clock) {
         Ok(Ended::Stopped) => ExitCode::SUCCESS,
         Ok(Ended::OtherProtocol) => ExitCode::from(OTHER_PROTOCOL),
         Err(error) => {
@@ -150,7 +173,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments, rule: Rule, limits: Limits, clock: &Clock) -> anyhow::Result<Ended> {
+/// Returns the server for the arguments.
+fn server(arguments: &Arguments) -> Result<Server, String> {
+    let Arguments { token_file, token_env, token_credential, .. } = arguments;
+    let file = token_file.clone().map(|file| ("--token-file", Source::File(file)));
+    let env = token_env.clone().map(|name| ("--token-env", Source::Environment(name)));
+    let credential = token_credential.clone();
+    let credential = credential.map(|name| ("--token-credential", Source::Credential(name)));
+    let token = file
+        .or(env)
+        .or(credential)
+        .map(|(option, source)| source.read().map_err(|bad| format!("{option}: {bad}")));
+    let (url, ca_file) = (&arguments.url, arguments.ca_file.as_deref());
+    Server::new(url, token.transpose()?, ca_file).map_err(|why| format!("--url {why}"))
+}
+
+fn run(
+    arguments: &Arguments,
+    server: Server,
+    rule: Rule,
+    limits: Limits,
+    clock: &Clock,
+) -> anyhow::Result<Ended> {
     let end = arguments.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -158,7 +202,7 @@ fn run(arguments: &Arguments, rule: Rule, limits: Limits, clock: &Clock) -> anyh
     }
     let end = end
         .map(|end| clock.now().saturating_add(u64::try_from(end.as_nanos()).unwrap_or(Nanos::MAX)));
-    let mut listener = SpreadListener::new(arguments.url.clone(), limits, clock.clone());
+    let mut listener = SpreadListener::new(server, limits, clock.clone());
     let mut session = Session::new(rule, arguments.json);
     let mut ended = Ended::Stopped;
     while ended == Ended::Stopped

@@ -11,7 +11,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use trader::{News, Rule, SpreadListener, Trader};
+use trader::{News, Rule, Server, SpreadListener, Trader};
 use tungstenite::handshake::server::{Request, Response};
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
@@ -388,7 +388,11 @@ struct Virtual {
 impl Virtual {
     fn new(address: SocketAddr) -> Virtual {
         let clock = Clock::manual(START);
-        let listener = SpreadListener::new(url(address), Limits::default(), clock.clone());
+        let listener = SpreadListener::new(
+            Server::new(&url(address), None, None).unwrap(),
+            Limits::default(),
+            clock.clone(),
+        );
         Virtual { clock, listener, records: Vec::new() }
     }
 

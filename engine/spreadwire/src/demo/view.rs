@@ -86,7 +86,8 @@ pub(crate) struct View {
 impl View {
     /// Connects to the broadcast and follows it until the stop flag is set.
     pub(crate) fn start(engine: &Process) -> anyhow::Result<View> {
-        let (address, clock, stop) = (engine.address(), engine.clock(), engine.stop());
+        let (endpoint, clock, stop) = (engine.endpoint(), engine.clock(), engine.stop());
+        let address = endpoint.tcp().context("the demo reads from a TCP port")?;
         let tcp = TcpStream::connect(address).context("the demo cannot reach the broadcast")?;
         tcp.set_nodelay(true)?;
         let (socket, _) = tungstenite::client(format!("ws://{address}/"), tcp)

@@ -4,48 +4,43 @@
 //! WebSocket to it. A browser tells the page's origin, so an origin is refused unless it is listed.
 //! A page can also have its own name resolve to this machine (DNS rebinding). Then the browser
 //! names that host, so a host is refused unless it is an address, `localhost`, or listed. An
-//! address cannot be rebound.
+//! address cannot be rebound. Where there are tokens, a request also brings one (`bearer.rs`).
 
+use super::bearer;
+use super::denial::{BAD, Denial, FORBIDDEN, only};
 use crate::broadcast::departure::Dismissal;
+use crate::broadcast::settings::Settings;
+use crate::broadcast::token::Token;
 use std::net::IpAddr;
+use std::sync::Arc;
 use tungstenite::http::uri::Authority;
 use tungstenite::http::{HeaderMap, header};
 
 /// Most bytes of a header's value that an answer repeats.
 const SHOWN_BYTES_MAX: usize = 100;
 
-/// The names that may be used, in lower case.
+/// The names that may be used, in lower case, and the tokens.
 #[derive(Debug)]
 pub(in crate::broadcast) struct Access {
     hosts: Vec<String>,
     origins: Vec<String>,
+    tokens: Vec<Token>,
 }
-
-/// Why a request may not come in.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Denial {
-    /// What is counted.
-    pub(super) why: Dismissal,
-    /// The answer's status line.
-    pub(super) status: &'static str,
-    /// The answer's sentence.
-    pub(super) sentence: String,
-}
-
-const BAD: &str = "400 Bad Request";
-const FORBIDDEN: &str = "403 Forbidden";
 
 impl Access {
-    /// Lets in requests that name these hosts, and pages of these origins.
-    pub(in crate::broadcast) fn new(hosts: &[String], origins: &[String]) -> Access {
+    /// Lets in whom the settings let in.
+    pub(in crate::broadcast) fn new(settings: &Settings) -> Access {
         let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect();
-        Access { hosts: lower(hosts), origins: lower(origins) }
+        let (hosts, origins) = (lower(&settings.hosts), lower(&settings.origins));
+        Access { hosts, origins, tokens: settings.tokens.clone() }
     }
 
-    /// Checks the headers of a request.
-    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Denial> {
+    /// Checks the headers of a request; returns the name of the token that it brings, if it needs
+    /// one.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<Option<Arc<str>>, Denial> {
         self.check_host(headers)?;
-        self.check_origin(headers)
+        self.check_origin(headers)?;
+        bearer::check(&self.tokens, headers)
     }
 
     fn check_host(&self, headers: &HeaderMap) -> Result<(), Denial> {
@@ -83,16 +78,6 @@ impl Access {
             "web pages of {shown} may not connect; list the origin in broadcast.origins if they may"
         );
         Err(Denial { why, status: FORBIDDEN, sentence })
-    }
-}
-
-/// Returns the one value of a header, `None` if it is absent, and an error if there are more.
-fn only(headers: &HeaderMap, name: header::HeaderName) -> Result<Option<&str>, ()> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| ()),
-        (Some(_), Some(_)) => Err(()),
     }
 }
 

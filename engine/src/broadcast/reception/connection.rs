@@ -3,13 +3,14 @@
 use super::arrival::{Arrival, Outcome};
 use super::desk::Desk;
 use super::farewell::{Farewell, discard};
-use super::upgrade::Accepted;
+use super::upgrade::{Accepted, name_of};
 use super::visitor::Visitor;
+use crate::broadcast::audit::{Identity, What};
 use crate::broadcast::link::{Link, Stage};
 use crate::broadcast::network::Socket;
 use crate::broadcast::order::Order;
+use crate::broadcast::peer::Source;
 use spreadwire_market::clock::Nanos;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Where a connection stands.
@@ -44,8 +45,9 @@ pub(super) enum Kind {
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     socket: S,
-    /// The address that it counts for.
-    address: Option<IpAddr>,
+    who: Identity,
+    /// Whether it counts for the limits of its other side.
+    is_counted: bool,
     /// Whether the socket may have something to read; it stands until the socket would block.
     readable: bool,
     phase: Phase,
@@ -53,21 +55,26 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: Socket> Connection<S> {
-    /// Begins with an accepted socket, which counts for an address.
-    pub(super) fn arriving(socket: S, address: IpAddr, now: Nanos) -> Connection<S> {
+    /// Begins with an accepted socket, which counts for its other side.
+    pub(super) fn arriving(socket: S, who: Identity, now: Nanos) -> Connection<S> {
         let phase = Phase::Arriving(Arrival::new(now));
-        Connection { socket, address: Some(address), readable: true, phase, wasted: 0 }
+        Connection { socket, who, is_counted: true, readable: true, phase, wasted: 0 }
     }
 
     /// Begins with an accepted socket that is only told why it may not come in.
-    pub(super) fn refused(socket: S, answer: Vec<u8>, now: Nanos) -> Connection<S> {
+    pub(super) fn refused(socket: S, who: Identity, answer: Vec<u8>, now: Nanos) -> Connection<S> {
         let phase = Phase::Parting(Farewell::saying(answer, now));
-        Connection { socket, address: None, readable: true, phase, wasted: 0 }
+        Connection { socket, who, is_counted: false, readable: true, phase, wasted: 0 }
     }
 
-    /// Returns the address that it counts for.
-    pub(super) fn address(&self) -> Option<IpAddr> {
-        self.address
+    /// Returns whose limits it counts for.
+    pub(super) fn source(&self) -> Option<Source> {
+        self.is_counted.then(|| self.who.peer.source())
+    }
+
+    /// Returns how the audit log names it.
+    pub(super) fn who(&self) -> &Identity {
+        &self.who
     }
 
     /// Returns what kind of place it takes.
@@ -87,7 +94,7 @@ impl<S: Socket> Connection<S> {
 
     /// Does what there is to do; returns how much that was.
     pub(super) fn serve(&mut self, place: usize, desk: &mut Desk<S>) -> usize {
-        let Connection { socket, readable, phase, .. } = self;
+        let Connection { socket, who, readable, phase, .. } = self;
         match phase {
             Phase::Arriving(arrival) => {
                 if !desk.can_order() {
@@ -98,12 +105,13 @@ impl<S: Socket> Connection<S> {
                     Outcome::Waits => {}
                     Outcome::Upgrade(accepted) => self.admit(place, accepted, desk),
                     Outcome::Refuse(why, answer) => {
-                        desk.tally.dismissed(why);
+                        let (why, answer) = desk.judge(who, why, answer);
+                        desk.dismiss(who, why);
                         *phase = Phase::Parting(Farewell::saying(answer, desk.now));
                         self.part(desk.now);
                     }
                     Outcome::Ends(why) => {
-                        desk.tally.dismissed(why);
+                        desk.dismiss(who, why);
                         *phase = Phase::Over;
                     }
                 }
@@ -111,7 +119,7 @@ impl<S: Socket> Connection<S> {
             }
             Phase::Visiting(visitor) => {
                 let is_quiet = visitor.is_quiet(*readable, desk);
-                let work = if is_quiet { 0 } else { visitor.listen(socket, readable, desk) };
+                let work = if is_quiet { 0 } else { visitor.listen(socket, readable, who, desk) };
                 if visitor.has_departed() {
                     desk.open -= 1;
                     desk.leaving += 1;
@@ -123,11 +131,13 @@ impl<S: Socket> Connection<S> {
                 match link.stage() {
                     Stage::InOrder | Stage::Behind | Stage::Leaving => self.discard(),
                     Stage::Finished => {
+                        desk.auditor.tell(desk.now, who, || What::Left(link.why()));
                         desk.leaving -= 1;
                         *phase = Phase::Parting(Farewell::silent(desk.now));
                         self.part(desk.now);
                     }
                     Stage::Cut => {
+                        desk.auditor.tell(desk.now, who, || What::Left(link.why()));
                         desk.leaving -= 1;
                         *phase = Phase::Over;
                     }
@@ -143,7 +153,9 @@ impl<S: Socket> Connection<S> {
     }
 
     fn admit(&mut self, place: usize, accepted: Accepted, desk: &mut Desk<S>) {
-        let Accepted { response, consumed, protocol } = accepted;
+        let Accepted { response, consumed, protocol, token } = accepted;
+        self.who.token = token;
+        desk.auditor.tell(desk.now, &self.who, || What::Connected(name_of(protocol)));
         let Phase::Arriving(arrival) = &mut self.phase else { return };
         let rest = arrival.rest(consumed);
         let link = Arc::new(Link::new());
@@ -159,6 +171,16 @@ impl<S: Socket> Connection<S> {
         if farewell.go_on(&mut self.socket, &mut self.readable, now) {
             self.phase = Phase::Over;
         }
+    }
+
+    /// Tells the audit log of the end of the process, if that is what ends a client.
+    pub(super) fn end(&self, desk: &Desk<S>) {
+        let link = match &self.phase {
+            Phase::Visiting(visitor) => visitor.link(),
+            Phase::Leaving(link) => link,
+            Phase::Arriving(_) | Phase::Parting(_) | Phase::Over => return,
+        };
+        desk.auditor.tell(desk.now, &self.who, || What::Left(link.why()));
     }
 
     /// Reads a little and drops it.

@@ -1,6 +1,10 @@
 //! What all connections of the reception share: limits, names, answers, orders, counters.
 
 use super::access::Access;
+use super::failures::Failures;
+use super::upgrade;
+use crate::broadcast::audit::{Auditor, Identity, What};
+use crate::broadcast::departure::Dismissal;
 use crate::broadcast::directory::Directory;
 use crate::broadcast::log::Protocol;
 use crate::broadcast::message::Encoder;
@@ -33,6 +37,12 @@ pub(super) struct Desk<S> {
     pub(super) now: Nanos,
     /// Which hosts and origins may be named.
     pub(super) access: Access,
+    /// Which addresses bring no right token.
+    failures: Failures,
+    /// Which addresses are refused, for whatever reason.
+    refusals: Failures,
+    /// Whoever writes the audit log.
+    pub(super) auditor: Auditor,
     /// Number of clients, and of those that were told to go and are still sent something.
     pub(super) open: usize,
     pub(super) leaving: usize,
@@ -46,9 +56,13 @@ impl<S> Desk<S> {
         catalogue: Arc<Catalogue>,
         orders: Orders<S>,
         tally: ReceptionTally,
+        auditor: Auditor,
     ) -> Desk<S> {
         Desk {
-            access: Access::new(&settings.hosts, &settings.origins),
+            access: Access::new(&settings),
+            failures: Failures::default(),
+            refusals: Failures::default(),
+            auditor,
             settings,
             directory: Directory::new(&catalogue),
             encoder: Encoder::new(catalogue),
@@ -70,6 +84,29 @@ impl<S> Desk<S> {
     /// Returns whether whatever a frame leads to can be ordered.
     pub(super) fn can_order(&self) -> bool {
         ORDERS_PER_FRAME <= self.orders.slots()
+    }
+
+    /// Replaces a refusal for want of a token, if the address was refused for that too often.
+    pub(super) fn judge(
+        &mut self,
+        who: &Identity,
+        why: Dismissal,
+        answer: Vec<u8>,
+    ) -> (Dismissal, Vec<u8>) {
+        let is_of_token = matches!(why, Dismissal::NoToken | Dismissal::WrongToken);
+        if !is_of_token || self.failures.may_fail(who.peer.source(), self.now) {
+            return (why, answer);
+        }
+        (Dismissal::TokenFast, upgrade::failed_too_often())
+    }
+
+    /// Counts that a connection does not become a client, and tells the audit log, as long as its
+    /// address is not refused so often that nothing else would be in there.
+    pub(super) fn dismiss(&mut self, who: &Identity, why: Dismissal) {
+        self.tally.dismissed(why);
+        if self.refusals.may_fail(who.peer.source(), self.now) {
+            self.auditor.tell(self.now, who, || What::Refused(why.name()));
+        }
     }
 
     /// Gives an order. Whoever gives one has asked whether it can be.

@@ -3,11 +3,13 @@
 //! tungstenite parses the request. What makes it an upgrade is checked here, by RFC 6455 (4.2.1)
 //! and RFC 9110: headers may come in several lines, and what could mean two things is refused.
 
-use super::access::{Access, Denial};
+use super::access::Access;
+use super::denial::{Denial, UNAUTHORIZED, values};
 use crate::broadcast::departure::Dismissal;
 use crate::broadcast::log::Protocol;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use std::sync::Arc;
 use tungstenite::Error;
 use tungstenite::error::{CapacityError, ProtocolError};
 use tungstenite::handshake::derive_accept_key;
@@ -27,6 +29,8 @@ pub const BINARY_SUBPROTOCOL: &str = "spreadwire.v1.bin";
 /// Most bytes of a request's line and headers; browsers send well under 2 KiB.
 pub(in crate::broadcast) const REQUEST_BYTES_MAX: usize = 8 * 1024;
 
+/// The status of an address beyond a limit.
+const TOO_MANY: &str = "429 Too Many Requests";
 /// The version of the WebSocket protocol.
 const VERSION: &str = "13";
 /// Bytes of a client's key.
@@ -52,6 +56,8 @@ pub(in crate::broadcast) struct Accepted {
     pub(in crate::broadcast) consumed: usize,
     /// The protocol that is spoken from then on.
     pub(in crate::broadcast) protocol: Protocol,
+    /// The name of the token that the request brought, if it needed one.
+    pub(in crate::broadcast) token: Option<Arc<str>>,
 }
 
 /// Reads the request in `bytes`.
@@ -63,13 +69,21 @@ pub(in crate::broadcast) fn read(bytes: &[u8], access: &Access) -> Upgrade {
         }
         Ok(None) => return Upgrade::Incomplete,
         Ok(Some((consumed, request))) => check(request.headers(), access)
-            .map(|key| accept(&key, request.headers(), consumed))
+            .map(|(key, token)| accept(&key, request.headers(), consumed, token))
             .map_err(|denial| *denial),
         Err(error) => Err(explain(&error)),
     };
     match upgrade {
         Ok(accepted) => Upgrade::Accept(accepted),
         Err(Denial { why, status, sentence }) => Upgrade::Refuse(why, refusal(status, &sentence)),
+    }
+}
+
+/// Returns the subprotocol that is spoken.
+pub(super) fn name_of(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Json => JSON_SUBPROTOCOL,
+        Protocol::Binary => BINARY_SUBPROTOCOL,
     }
 }
 
@@ -86,16 +100,26 @@ pub(super) fn too_many(why: Dismissal) -> Vec<u8> {
     } else {
         "your address has as many connections as one may have"
     };
-    refusal("429 Too Many Requests", sentence)
+    refusal(TOO_MANY, sentence)
+}
+
+/// Returns the answer to an address that brings no right token too often.
+pub(super) fn failed_too_often() -> Vec<u8> {
+    refusal(TOO_MANY, "your address brings no right token too often; wait a minute")
 }
 
 /// Returns a refusal with a sentence as its body.
 fn refusal(status: &str, sentence: &str) -> Vec<u8> {
     let length = sentence.len() + 1;
     let upgrade = "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nConnection: close";
+    let challenge = if status == UNAUTHORIZED {
+        "WWW-Authenticate: Bearer realm=\"spreadwire\"\r\n"
+    } else {
+        ""
+    };
     let kind = "Content-Type: text/plain; charset=utf-8";
     format!(
-        "HTTP/1.1 {status}\r\n{upgrade}\r\n{kind}\r\nContent-Length: {length}\r\n\r\n{sentence}\n"
+        "HTTP/1.1 {status}\r\n{upgrade}\r\n{challenge}{kind}\r\nContent-Length: {length}\r\n\r\n{sentence}\n"
     )
     .into_bytes()
 }
@@ -104,8 +128,8 @@ fn denial(status: &'static str, sentence: &str) -> Denial {
     Denial { why: Dismissal::NoUpgrade, status, sentence: sentence.to_owned() }
 }
 
-/// Checks that this is an upgrade that may be made; returns the client's key.
-fn check(headers: &HeaderMap, access: &Access) -> Result<String, Box<Denial>> {
+/// Checks that this is an upgrade that may be made; returns the client's key and its token's name.
+fn check(headers: &HeaderMap, access: &Access) -> Result<(String, Option<Arc<str>>), Box<Denial>> {
     let bad = |sentence: &str| Box::new(denial("400 Bad Request", sentence));
     let is_upgrade = lists(headers, CONNECTION, "upgrade") && lists(headers, UPGRADE, "websocket");
     let versions: Vec<&str> = values(headers, SEC_WEBSOCKET_VERSION).collect();
@@ -128,13 +152,8 @@ fn check(headers: &HeaderMap, access: &Access) -> Result<String, Box<Denial>> {
     {
         return Err(bad("an upgrade has no body"));
     }
-    access.check(headers).map_err(Box::new)?;
-    Ok(key.to_owned())
-}
-
-/// Returns the values of a header's lines. One that is no text is an empty text.
-fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    headers.get_all(name).iter().map(|value| value.to_str().map_or("", str::trim))
+    let token = access.check(headers).map_err(Box::new)?;
+    Ok((key.to_owned(), token))
 }
 
 /// Returns whether a header lists a token in any of its lines.
@@ -144,7 +163,7 @@ fn lists(headers: &HeaderMap, name: HeaderName, token: &str) -> bool {
         .any(|listed| listed.trim().eq_ignore_ascii_case(token))
 }
 
-fn accept(key: &str, headers: &HeaderMap, consumed: usize) -> Accepted {
+fn accept(key: &str, headers: &HeaderMap, consumed: usize, token: Option<Arc<str>>) -> Accepted {
     let offers = |protocol: &str| {
         let mut offered =
             values(headers, SEC_WEBSOCKET_PROTOCOL).flat_map(|value| value.split(','));
@@ -162,7 +181,7 @@ fn accept(key: &str, headers: &HeaderMap, consumed: usize) -> Accepted {
         "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
          Sec-WebSocket-Accept: {accept}\r\n{selected}\r\n"
     );
-    Accepted { response: response.into_bytes(), consumed, protocol }
+    Accepted { response: response.into_bytes(), consumed, protocol, token }
 }
 
 fn explain(error: &Error) -> Denial {
@@ -179,16 +198,19 @@ fn explain(error: &Error) -> Denial {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::broadcast::settings::Settings;
 
     const GOOD: &str = "GET / HTTP/1.1\r\nHost: localhost:8181\r\nConnection: keep-alive, Upgrade\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
     fn answer(request: &str) -> Upgrade {
-        let list = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let access =
-            Access::new(&list(&["Spreads.example"]), &list(&["https://pages.example:8443"]));
-        read(request.as_bytes(), &access)
+        let settings = Settings {
+            hosts: vec!["Spreads.example".to_owned()],
+            origins: vec!["https://pages.example:8443".to_owned()],
+            ..Settings::default()
+        };
+        read(request.as_bytes(), &Access::new(&settings))
     }
 
     fn text(upgrade: Upgrade) -> String {

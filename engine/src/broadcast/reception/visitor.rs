@@ -4,12 +4,14 @@ use super::desk::Desk;
 use super::message_reader::{Fault, Item, MessageReader};
 use super::rate::Rate;
 use super::wishes::Wishes;
+use crate::broadcast::audit::{self, Identity, What};
 use crate::broadcast::departure::Departure;
 use crate::broadcast::frame::{close_echo, pong_frame};
 use crate::broadcast::link::{Link, Stage};
 use crate::broadcast::network::Socket;
 use crate::broadcast::order::{Change, Order, Request};
 use crate::broadcast::request::{self, Refusal, Rejection};
+use serde_json::json;
 use spreadwire_market::clock::Nanos;
 use std::io::ErrorKind;
 use std::sync::Arc;
@@ -87,11 +89,12 @@ impl Visitor {
         &mut self,
         socket: &mut S,
         readable: &mut bool,
+        who: &Identity,
         desk: &mut Desk<S>,
     ) -> usize {
         let (mut frames, mut bytes, mut reads) = (0, 0, 0);
         while frames < FRAMES_PER_CYCLE && self.conversation.is_heard(desk) {
-            if self.take_frame(desk) {
+            if self.take_frame(who, desk) {
                 frames += 1;
                 continue;
             }
@@ -106,7 +109,7 @@ impl Visitor {
     }
 
     /// Hears the next frame of what was read; returns whether there was a whole one.
-    fn take_frame<S>(&mut self, desk: &mut Desk<S>) -> bool {
+    fn take_frame<S>(&mut self, who: &Identity, desk: &mut Desk<S>) -> bool {
         let mut rest = &self.input[self.taken..];
         let before = rest.len();
         let next = self.reader.next(&mut rest);
@@ -122,7 +125,7 @@ impl Visitor {
             _ if !is_within => conversation.depart(Departure::TooFast, desk),
             Ok(None) => {}
             Ok(Some(item)) => {
-                conversation.hear(item, desk);
+                conversation.hear(item, who, desk);
                 return true;
             }
             Err(fault) => conversation.depart(departure_of(fault), desk),
@@ -159,14 +162,23 @@ impl Conversation {
             && desk.can_order()
     }
 
-    fn hear<S>(&mut self, item: Item<'_>, desk: &mut Desk<S>) {
+    fn hear<S>(&mut self, item: Item<'_>, who: &Identity, desk: &mut Desk<S>) {
         desk.tally.requests.add(1);
         self.seen_at = desk.now;
         match item {
             Item::Text(text) => match request::parse(text, &desk.directory) {
-                Ok(request) => self.follow(request, desk),
+                Ok(request) => {
+                    if let Some(told) = audit::told(&request, &desk.directory) {
+                        desk.auditor.tell(desk.now, who, || What::Asked(told));
+                    }
+                    self.follow(request, desk);
+                }
                 Err(Rejection::NotJson) => self.depart(Departure::NotJson, desk),
-                Err(Rejection::Refused(refusal)) => self.refuse(&refusal, desk),
+                Err(Rejection::Refused(refusal)) => {
+                    let told = json!({"error": refusal.code});
+                    desk.auditor.tell(desk.now, who, || What::Asked(told));
+                    self.refuse(&refusal, desk);
+                }
             },
             Item::Binary(_) => self.depart(Departure::Binary, desk),
             Item::Ping(payload) => self.ask(Change::Nothing, pong_frame(payload), desk),

@@ -6,10 +6,11 @@
 //! reports once what became ready.
 
 use spreadwire_engine::broadcast::network::{Network, Outlets, Ready, Socket};
+use spreadwire_engine::broadcast::peer::Peer;
 use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -90,15 +91,15 @@ impl Network for FakeNetwork {
         }
     }
 
-    fn accept(&mut self) -> io::Result<(Near, IpAddr)> {
+    fn accept(&mut self) -> io::Result<(Near, Peer)> {
         let mut hub = self.hub();
         if let Some(kind) = hub.accept_failures.pop_front() {
             return Err(kind.into());
         }
         let line = hub.waiting.pop_front().ok_or(ErrorKind::WouldBlock)?;
         line.state().moved += 1;
-        let address = line.state().address;
-        Ok((Near(Arc::new(NearEnd(line))), address))
+        let peer = line.state().peer;
+        Ok((Near(Arc::new(NearEnd(line))), peer))
     }
 
     fn watch(&mut self, socket: &Near, place: usize) -> io::Result<()> {
@@ -152,8 +153,8 @@ pub enum Step {
 pub struct State {
     up: VecDeque<u8>,
     down: VecDeque<u8>,
-    /// The client's address.
-    address: IpAddr,
+    /// The client, as the server sees it.
+    pub peer: Peer,
     /// Number of bytes that the line holds for the client.
     pub capacity: usize,
     /// Maximum number of bytes that a call of the server passes, in either direction.
@@ -183,7 +184,7 @@ impl Default for State {
             // Never reallocated, so that a test can count what the agent allocates.
             up: VecDeque::with_capacity(CAPACITY),
             down: VecDeque::with_capacity(CAPACITY),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            peer: Peer::Remote(SocketAddr::from((Ipv4Addr::LOCALHOST, 5000))),
             capacity: CAPACITY,
             chunk: usize::MAX,
             budget: usize::MAX,

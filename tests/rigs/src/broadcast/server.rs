@@ -7,7 +7,10 @@
 use crate::broadcast::fake_network::{FakeNetwork, Far, State};
 use bytemuck::Zeroable;
 use serde_json::Value;
-use spreadwire_engine::broadcast::network::{Network, Tcp};
+use spreadwire_engine::broadcast::endpoint::Endpoint;
+use spreadwire_engine::broadcast::listener::Listener;
+use spreadwire_engine::broadcast::network::{Network, Sockets};
+use spreadwire_engine::broadcast::tls::Relay;
 use spreadwire_engine::broadcast::{self, Broadcast, Reception, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender};
@@ -19,6 +22,8 @@ use spreadwire_market::record::{Record, Recording, RecordingState, Spread, Statu
 use spreadwire_market::state::{Reason, State as Health};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, MutexGuard};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::protocol::CloseFrame;
@@ -80,6 +85,15 @@ impl Wait {
         let host = Clock::host();
         Wait { idle_turns: 0, moved: 0, progress_at: host.now(), host }
     }
+
+    /// Notes whether anything moved on real sockets; returns whether nothing has for too long.
+    fn has_lasted(&mut self, worked: bool) -> bool {
+        if worked {
+            self.progress_at = self.host.now();
+        }
+        std::thread::yield_now();
+        self.host.now().saturating_sub(self.progress_at) > PATIENCE
+    }
 }
 
 impl Door for FakeNetwork {
@@ -108,11 +122,21 @@ impl Door for SocketAddr {
     }
 
     fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool {
-        if worked {
-            wait.progress_at = wait.host.now();
-        }
-        std::thread::yield_now();
-        wait.host.now().saturating_sub(wait.progress_at) > PATIENCE
+        wait.has_lasted(worked)
+    }
+}
+
+impl Door for PathBuf {
+    type Far = UnixStream;
+
+    fn dial(&self) -> UnixStream {
+        let socket = UnixStream::connect(self).unwrap();
+        socket.set_nonblocking(true).unwrap();
+        socket
+    }
+
+    fn is_in_vain(&self, wait: &mut Wait, worked: bool) -> bool {
+        wait.has_lasted(worked)
     }
 }
 
@@ -128,6 +152,8 @@ pub struct Server<N: Network = FakeNetwork, D: Door = FakeNetwork> {
     pub clock: Clock,
     pub counters: Counters,
     pub door: D,
+    /// What speaks TLS with the clients, if they do.
+    pub relay: Option<Relay>,
 }
 
 impl Server {
@@ -143,14 +169,49 @@ impl Server {
             network, records, states, catalogue, settings, clocked, &counters,
         )
         .unwrap();
-        Server { reception, agent, edge: Some(edge), states: Some(state), clock, counters, door }
+        Server {
+            reception,
+            agent,
+            edge: Some(edge),
+            states: Some(state),
+            clock,
+            counters,
+            door,
+            relay: None,
+        }
     }
 }
 
-impl Server<Tcp, SocketAddr> {
+impl Server {
+    /// Returns the server with its half that listens changed.
+    pub fn with_reception(
+        self,
+        change: impl FnOnce(Reception<FakeNetwork>) -> Reception<FakeNetwork>,
+    ) -> Server {
+        Server { reception: change(self.reception), ..self }
+    }
+}
+
+impl Server<Sockets, SocketAddr> {
     /// Creates a server on a loopback port.
-    pub fn on_loopback(catalogue: Catalogue, settings: Settings) -> Server<Tcp, SocketAddr> {
+    pub fn on_loopback(catalogue: Catalogue, settings: Settings) -> Server<Sockets, SocketAddr> {
         let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let door = listener.endpoint().unwrap().tcp().unwrap();
+        Server::behind(listener, door, catalogue, settings)
+    }
+}
+
+impl Server<Sockets, PathBuf> {
+    /// Creates a server on a Unix socket.
+    pub fn on_unix(path: &Path, catalogue: Catalogue, settings: Settings) -> Self {
+        let listener = Listener::bind(&Endpoint::Unix(path.to_owned())).unwrap();
+        Server::behind(listener, path.to_owned(), catalogue, settings)
+    }
+}
+
+impl<D: Door> Server<Sockets, D> {
+    /// Creates a server that is reached in a way that the test knows.
+    pub fn behind(listener: Listener, door: D, catalogue: Catalogue, settings: Settings) -> Self {
         let (clock, counters) = (Clock::manual(START), Counters::default());
         let (edge, records) = ring::hold(4096, EdgeCounters::default());
         let (state, states) = ring::count(64, EdgeCounters::default());
@@ -158,15 +219,38 @@ impl Server<Tcp, SocketAddr> {
         let (reception, agent) =
             broadcast::serve(records, states, catalogue, listener, settings, clocked, &counters)
                 .unwrap();
-        let door = reception.address().unwrap();
-        Server { reception, agent, edge: Some(edge), states: Some(state), clock, counters, door }
+        Server {
+            reception,
+            agent,
+            edge: Some(edge),
+            states: Some(state),
+            clock,
+            counters,
+            door,
+            relay: None,
+        }
     }
 }
 
 impl<N: Network, D: Door> Server<N, D> {
     pub fn turn(&mut self) -> usize {
         let now = self.clock.now();
-        self.reception.do_work(now) + self.agent.do_work(now)
+        let relayed = self.relay.as_mut().map_or(0, |relay| relay.do_work(now));
+        relayed + self.reception.do_work(now) + self.agent.do_work(now)
+    }
+
+    /// Has clients speak TLS with a relay.
+    pub fn beside(self, relay: Relay) -> Server<N, D> {
+        Server { relay: Some(relay), ..self }
+    }
+
+    /// Ends both halves as the engine does; returns the relay, which ends after them, and the time.
+    pub fn close(self) -> (Relay, Nanos) {
+        let Server { mut reception, mut agent, relay, clock, .. } = self;
+        agent.on_close();
+        drop(agent);
+        reception.on_close();
+        (relay.unwrap(), clock.now())
     }
 
     pub fn send(&mut self, record: impl Into<Record>) {

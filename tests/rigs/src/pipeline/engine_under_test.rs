@@ -63,7 +63,7 @@ impl EngineUnderTest {
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.engine.as_ref().unwrap().address()
+        self.engine.as_ref().unwrap().endpoint().tcp().unwrap()
     }
 
     /// Returns a folder that is deleted with the engine.
