@@ -162,7 +162,7 @@ fn encode(times: u64) {
     let (mut sender, input) = ring::count(64, EdgeCounters::default());
     let (_states, states) = ring::count(64, EdgeCounters::default());
     let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let mut client = TcpStream::connect(listener.endpoint().unwrap().tcp().unwrap()).unwrap();
     client.set_nonblocking(true).unwrap();
     let (settings, clock) = (broadcast::Settings::default(), Clock::manual(now));
     let catalogue = Arc::new(catalogue());
