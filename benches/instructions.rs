@@ -13,7 +13,6 @@
 
 use anyhow::{Context, bail, ensure};
 use spreadwire_engine::broadcast;
-use spreadwire_engine::broadcast::endpoint::Endpoint;
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters};
 use spreadwire_kit::{catalogue, quotes};
@@ -163,8 +162,7 @@ fn encode(times: u64) {
     let (mut sender, input) = ring::count(64, EdgeCounters::default());
     let (_states, states) = ring::count(64, EdgeCounters::default());
     let listener = broadcast::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let Endpoint::Tcp(address) = listener.endpoint().unwrap() else { unreachable!() };
-    let mut client = TcpStream::connect(address).unwrap();
+    let mut client = TcpStream::connect(listener.endpoint().unwrap().tcp().unwrap()).unwrap();
     client.set_nonblocking(true).unwrap();
     let (settings, clock) = (broadcast::Settings::default(), Clock::manual(now));
     let catalogue = Arc::new(catalogue());
