@@ -31,6 +31,9 @@ const SPARE_DECIMALS: u8 = 2;
 const SHOCKS_PER_MINUTE: f64 = 40.0;
 /// Maximum wait for all subscriptions; then the market opens without the missing ones.
 const SUBSCRIBE_LIMIT: Duration = Duration::from_secs(10);
+/// With fewer descriptors than this, the demo takes only so many clients.
+const DESCRIPTORS_FEW: u64 = 4_096;
+const CLIENTS_FEW: usize = 50;
 
 /// Arguments of the demo.
 #[derive(Debug, Args)]
@@ -163,7 +166,7 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
     let mut problems = Vec::new();
     let (file, config) = match &demo.config {
         Some(path) => (path.clone(), config::read(path, &mut problems)),
-        None => (PathBuf::from("spreadwire demo"), Some(built_in())),
+        None => (PathBuf::from("spreadwire demo"), Some(built_in(descriptors::limit()))),
     };
     let Some(mut config) = config else { return Err(problems) };
     let instruments = match &demo.tape {
@@ -207,8 +210,12 @@ fn plays(instrument: &config::Instrument, venue: &str) -> bool {
 
 /// Returns the default configuration: one spinning thread does everything from the socket to the
 /// decision and the broadcast. The journal runs on another thread, because the operating system may
-/// delay its writes.
-fn built_in() -> Config {
+/// delay its writes. A host that gives few file descriptors gets fewer clients, not an error.
+fn built_in(descriptors: u64) -> Config {
+    let mut broadcast = config::Broadcast::default();
+    if descriptors < DESCRIPTORS_FEW {
+        broadcast.clients_max = CLIENTS_FEW;
+    }
     let thread = |name: &str, idle: &str, agents: &[&str]| config::Thread {
         name: name.to_owned(),
         cpu: None,
@@ -221,6 +228,7 @@ fn built_in() -> Config {
             thread("hot", "spin", &["feed", "calculator", "decision", "broadcast"]),
             thread("journal", "backoff", &["journal"]),
         ],
+        broadcast,
         ..Config::default()
     }
 }
