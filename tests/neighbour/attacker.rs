@@ -15,7 +15,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// Time between two rounds, bytes or connections of an attack. The test's machine has other work too.
 const PAUSE: Duration = Duration::from_millis(5);
 /// Bytes that the kernel keeps for an attacker that does not read.
-const SMALL_BUFFER: usize = 4_096;
+pub(crate) const SMALL_BUFFER: usize = 4_096;
 /// Of what an attacker reads, the first so many bytes are kept, and as many of the last as a close has.
 const KEPT_MAX: usize = 64 << 10;
 const TAIL_MAX: usize = 127;

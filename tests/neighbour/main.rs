@@ -20,6 +20,8 @@ mod attacker;
 mod attacks;
 mod bad_venue;
 mod beside;
+mod process;
+mod quoting_venue;
 
 /// Returns this many quotes, or as many times as the environment says.
 fn times(quotes: u64) -> u64 {
