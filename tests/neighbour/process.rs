@@ -238,7 +238,9 @@ fn half_open_sockets_and_clients_that_never_read_cost_no_row_and_no_more_memory_
         peak >> 20,
         planned >> 20
     );
-    for counter in ["connections", "congestions", "conflated", "disconnected.evicted"] {
+    for counter in
+        ["connections", "congestions", "conflated", "disconnected.evicted", "disconnected.stopped"]
+    {
         println!("{:>9} {counter}", count(&format!("broadcast.{counter}")));
     }
     assert_eq!(summary["complete"], true, "{summary:#}");
@@ -250,7 +252,9 @@ fn half_open_sockets_and_clients_that_never_read_cost_no_row_and_no_more_memory_
     }
     assert!(STUCK as u64 <= count("broadcast.congestions"), "all that do not read fall behind");
     assert_eq!(count("broadcast.disconnected.shutdown"), 1 + STUCK as u64);
-    assert!((HALF_OPEN / 2) as u64 <= count("broadcast.disconnected.evicted"));
+    let before_upgrade = ["evicted", "handshake_timeout", "stopped"];
+    let half_open = before_upgrade.map(|why| count(&format!("broadcast.disconnected.{why}")));
+    assert_eq!(half_open.iter().sum::<u64>(), HALF_OPEN as u64, "{half_open:?}");
     assert!(peak <= planned, "{peak} bytes of {planned}");
     let clients = peak - before;
     let bound = (2 * STUCK * BUFFER + LOG) as u64;

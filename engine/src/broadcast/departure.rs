@@ -58,6 +58,8 @@ named! {
         ForeignHost => "foreign_host",
         /// It came from a web page of an origin that is not listed.
         ForeignOrigin => "foreign_origin",
+        /// The engine stopped before its upgrade was complete.
+        Stopped => "stopped",
     }
 }
 

@@ -232,6 +232,12 @@ impl<N: Network> Agent for Reception<N> {
             self.take_readiness();
             self.places.each(Connection::discard);
         }
+        let tally = &self.desk.tally;
+        self.places.each(|connection| {
+            if connection.kind() == Kind::Arriving {
+                tally.dismissed(Dismissal::Stopped);
+            }
+        });
         self.places.clear();
     }
 }
