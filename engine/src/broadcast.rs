@@ -349,7 +349,7 @@ impl<N: Network> Agent for Broadcast<N> {
             self.take_readiness(Duration::from_millis(1));
         }
         self.time_queued();
-        self.clients.clear();
+        self.clients.clear(&mut self.shared);
         self.shared.open = 0;
         self.shared.tally.clients.set(0);
     }

@@ -311,6 +311,22 @@ fn section_7_closing() {
 }
 
 #[test]
+fn section_9_and_10_long_messages_in_parts_of_any_size() {
+    let long = "*".repeat(MESSAGE_MAX);
+    for size in [16, 64, 256, MESSAGE_MAX - 1] {
+        for (opcode, expected) in
+            [(TEXT, text(&long)), (BINARY, Heard::Binary(long.clone().into_bytes()))]
+        {
+            let parts: Vec<&[u8]> = long.as_bytes().chunks(size).collect();
+            let first = |at: usize| if at == 0 { opcode } else { 0 };
+            let last = |at: usize| if at + 1 == parts.len() { FIN } else { 0 };
+            let frames = parts.iter().enumerate().map(|(at, it)| frame(first(at) | last(at), it));
+            check("in fragments", &frames.collect::<Vec<_>>(), &[expected]);
+        }
+    }
+}
+
+#[test]
 fn frames_that_are_not_masked_or_longer_than_any_are_refused() {
     check("not masked", &[vec![FIN | TEXT, 2, b'h', b'i']], &[PROTOCOL]);
     let long =

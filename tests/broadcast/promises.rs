@@ -138,6 +138,26 @@ fn records_that_wait_when_the_engine_ends_are_sent() {
 }
 
 #[test]
+fn whoever_is_connected_when_the_engine_ends_is_counted() {
+    let mut server = Server::new(catalogue(2, 2), settings());
+    let mut clients = [server.connect(), server.connect()];
+    clients.iter_mut().for_each(|client| {
+        client.expect(&mut server, "snapshot");
+    });
+    clients[0].line().budget = 0;
+    // Neither did this one ever speak.
+    let _half_open = server.door.dial();
+    server.turn();
+    server.send(spread(0, 0, 1, 10_000));
+    server.edge = None;
+    server.states = None;
+    server.agent.on_close();
+    server.reception.on_close();
+    assert_eq!(server.count("disconnected.stopped"), 1);
+    assert_eq!((server.count("disconnected.shutdown"), server.count("clients")), (2, 0));
+}
+
+#[test]
 fn a_request_that_waits_when_the_engine_ends_breaks_nothing() {
     let mut server = Server::new(catalogue(2, 2), settings());
     let mut client = server.connect();

@@ -4,6 +4,7 @@
 //! the log; the others are asked about each event.
 
 use super::client::Client;
+use super::departure::Departure;
 use super::event::Event;
 use super::log::Protocol;
 use super::network::Socket;
@@ -41,8 +42,12 @@ impl<S: Socket> Clients<S> {
         self.places.get_mut(place)?.as_mut()
     }
 
-    /// Forgets every client.
-    pub(super) fn clear(&mut self) {
+    /// Forgets every client, because the engine stops.
+    pub(super) fn clear(&mut self, shared: &mut Shared) {
+        // Those that have not taken everything by now are counted like those that have.
+        for client in self.places.iter_mut().flatten() {
+            client.depart(Departure::Shutdown, &[], shared);
+        }
         self.places.clear();
     }
 

@@ -64,6 +64,8 @@ named! {
         WrongToken => "wrong_token",
         /// Its address brought no right token too often.
         TokenFast => "token_fast",
+        /// The engine stopped before its upgrade was complete.
+        Stopped => "stopped",
     }
 }
 

@@ -252,7 +252,13 @@ impl<N: Network> Agent for Reception<N> {
             self.take_readiness();
             self.places.each(Connection::discard);
         }
-        self.places.each(|connection| connection.end(&self.desk));
+        let desk = &self.desk;
+        self.places.each(|connection| {
+            if connection.kind() == Kind::Arriving {
+                desk.tally.dismissed(Dismissal::Stopped);
+            }
+            connection.end(desk);
+        });
         self.places.clear();
     }
 }

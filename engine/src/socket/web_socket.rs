@@ -216,6 +216,8 @@ fn unless_blocked(result: Result<(), Error>) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
+    mod autobahn;
+
     use super::*;
     use crate::socket::connector;
     use crate::socket::socket_options::SocketOptions;

@@ -75,6 +75,11 @@ impl EngineUnderTest {
         self.around.counters.expect(name)
     }
 
+    /// Returns the sum of counters by prefix and suffix of their names.
+    pub fn sum(&self, prefix: &str, suffix: &str) -> u64 {
+        self.around.counters.sum(prefix, suffix)
+    }
+
     /// Waits for a condition that only counters show; they offer nothing to block on.
     pub fn wait_for(&self, what: &str, limit: Duration, done: impl Fn(&Self) -> bool) {
         let clock = &self.around.clock;
