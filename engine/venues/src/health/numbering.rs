@@ -159,6 +159,45 @@ impl Numbering {
         last: &Quote,
         known: bool,
     ) -> Order {
+        match message.sequence {
+            Some(number) if self.follows(message, number, arrival.line, last.sequence) => {
+                Order::Next
+            }
+            _ => self.order_otherwise(message, arrival, last, known),
+        }
+    }
+
+    /// Returns whether a message follows the last quote on a line that is in step, as nearly all do,
+    /// and notes it if so.
+    #[inline]
+    fn follows(&mut self, message: &QuoteMessage, number: u64, line: usize, last: u64) -> bool {
+        let view = &mut self.lines[line];
+        let in_step = view.open && view.heard && view.numbered && !view.joining;
+        let next = last.checked_add(1) == Some(number);
+        let applies = message.snapshot || next || self.rule != SequenceRule::SnapshotsAndChanges;
+        let follows = in_step
+            && applies
+            && !message.restarted
+            && self.numbered
+            && view.restarts == self.restarts
+            && view.last < number
+            && last < number;
+        if follows {
+            view.last = number;
+            view.fallen = None;
+            view.whole |= message.snapshot || next;
+        }
+        follows
+    }
+
+    #[inline(never)]
+    fn order_otherwise(
+        &mut self,
+        message: &QuoteMessage,
+        arrival: Arrival,
+        last: &Quote,
+        known: bool,
+    ) -> Order {
         let line = arrival.line;
         let view = &mut self.lines[line];
         if !view.numbered && !view.ahead {
