@@ -138,6 +138,12 @@ pub struct RingSizes {
     pub journal: usize,
 }
 
+/// Returns the sum of what the parts of the engine need.
+#[must_use]
+pub fn total(parts: &[(&str, usize)]) -> usize {
+    parts.iter().fold(0, |sum: usize, (_, need)| sum.saturating_add(*need))
+}
+
 impl Plan {
     /// Reads a configuration and proves it.
     ///

@@ -1,6 +1,6 @@
 //! The plan as text, for people who want to see what would run.
 
-use super::{CapturePlan, Plan, PlannedVenue};
+use super::{CapturePlan, Plan, PlannedVenue, total};
 use crate::runtime::agent::IdleStrategy;
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::spread::BPS;
@@ -67,18 +67,15 @@ impl Plan {
 
     /// The most memory and file descriptors that each part can need.
     fn describe_needs(&self) -> [String; 2] {
-        let sum = |parts: &[(&str, usize)]| {
-            parts.iter().fold(0, |sum: usize, (_, need)| sum.saturating_add(*need))
-        };
         let (memory, descriptors) = (self.memory(), self.descriptors());
         let mut text = "memory, at most".to_owned();
-        for (part, bytes) in memory.iter().copied().chain([("all", sum(&memory))]) {
+        for (part, bytes) in memory.iter().copied().chain([("all", total(&memory))]) {
             // Rounded up, so that no part looks free.
             text.push_str(&format!("\n  {part:<15} {:>8} MiB", bytes.div_ceil(1 << 20)));
         }
         let parts = descriptors.iter().map(|(part, count)| format!("{part} {count}"));
         let parts = parts.collect::<Vec<_>>().join(", ");
-        let all = sum(&descriptors);
+        let all = total(&descriptors);
         [text + "\n", format!("file descriptors, at most\n  {all}: {parts}\n")]
     }
 

@@ -4,8 +4,7 @@
 //! whose sum exceeds the limit. Nobody can then take the descriptors of anybody else: the broadcast
 //! holds no more connections than its part, so the recorder and the connectors always have theirs.
 
-use super::Plan;
-use crate::broadcast::tls;
+use super::{Plan, total};
 use crate::feed::DIRECT_MAX;
 use crate::runtime::descriptors::REMEDY;
 use crate::socket::{connector, lookup};
@@ -45,6 +44,7 @@ impl Plan {
             }
             polls += if DIRECT_MAX < lines { 2 } else { 0 };
         }
+        let clients = self.broadcast.descriptors_max(self.tls.is_some());
         vec![
             ("process", PROCESS),
             ("feeds", sockets + polls),
@@ -54,26 +54,14 @@ impl Plan {
             ("sealing", SEALING),
             ("logs", LOGS),
             ("capture", captured),
-            ("broadcast", self.broadcast_descriptors()),
+            ("broadcast", clients.saturating_add(LISTENING)),
         ]
-    }
-}
-
-impl Plan {
-    fn broadcast_descriptors(&self) -> usize {
-        let connections = self.broadcast.connections_max();
-        let sockets = match self.tls {
-            Some(_) => tls::descriptors_max(connections),
-            None => connections,
-        };
-        sockets.saturating_add(LISTENING)
     }
 }
 
 /// Proves that the engine's descriptors fit the limit.
 pub(super) fn prove(plan: &Plan, limit: u64, faults: &mut Faults) {
-    let need =
-        plan.descriptors().iter().fold(0, |sum: usize, (_, count)| sum.saturating_add(*count));
+    let need = total(&plan.descriptors());
     let room = usize::try_from(limit).unwrap_or(usize::MAX);
     if need <= room {
         return;

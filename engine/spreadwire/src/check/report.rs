@@ -5,7 +5,7 @@ use super::compare::{Findings, Row};
 use comfy_table::{Table, presets};
 use serde_json::{Value, json};
 use spreadwire_catalogue::Venue;
-use spreadwire_engine::plan::Plan;
+use spreadwire_engine::plan::{self, Plan};
 use spreadwire_market::problem::Problem;
 use spreadwire_market::spread::BPS;
 use std::path::{Path, PathBuf};
@@ -40,8 +40,8 @@ impl Needs {
     /// Returns what a plan needs.
     pub(crate) fn of(plan: &Plan) -> Needs {
         let object = |parts: Vec<(&str, usize)>| {
-            let sum = parts.iter().fold(0, |sum: usize, (_, need)| sum.saturating_add(*need));
-            let parts = parts.into_iter().chain([("all", sum)]);
+            let all = plan::total(&parts);
+            let parts = parts.into_iter().chain([("all", all)]);
             parts.map(|(part, need)| (part.to_owned(), json!(need))).collect()
         };
         Needs {
