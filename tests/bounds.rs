@@ -3,20 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
-use exchange_sim::{ModelOptions, Options, Simulator, Source, VenueAt, venue_symbol};
+use exchange_sim::Simulator;
 use serde_json::Value;
-use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_engine::plan::{Host, Plan, total};
+use spreadwire_rigs::running::{self, Running, until};
 use std::fs;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
-/// Number of looks, 10 ms apart, after which a test gives up. Nothing takes as long.
-const LOOKS_MAX: usize = 6_000;
-/// Venues that the simulator plays.
-const VENUES: [&str; 2] = ["okx", "binance"];
 /// Clients of the small configuration.
 const CLIENTS: usize = 8;
 /// Records of its journal's ring, which alone take 256 MiB.
@@ -34,11 +30,7 @@ impl Scene {
     fn new() -> Scene {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().to_owned();
-        let mut model = ModelOptions { instruments: 1, rate: 5_000.0, ..ModelOptions::default() };
-        model.venues.retain(|venue| VENUES.contains(&venue.name.as_str()));
-        let venues = VENUES.into_iter().map(VenueAt::any_port).collect();
-        let options = Options { venues, source: Source::Model(model), ..Options::default() };
-        let simulator = Simulator::start(options).unwrap();
+        let simulator = running::simulator(5_000.0);
         let config = folder.join("engine.toml");
         fs::write(&config, configuration(&simulator, &folder.join("lake"))).unwrap();
         Scene { _home: home, folder, config, simulator }
@@ -76,28 +68,11 @@ impl Scene {
     }
 }
 
-/// A running engine. Dropping it kills it.
-struct Running(Child);
-
-impl Running {
-    /// Waits until it has told its status a few times more.
-    fn run_on(&self, log: &Path) {
-        let told = || fs::read_to_string(log).unwrap().matches(" journalled").count();
-        let before = told();
-        until("some seconds of recording", || (before + 3 < told()).then_some(()));
-    }
-
-    fn terminate(&self) {
-        let words = format!("kill -TERM {}", self.0.id());
-        assert!(Command::new("sh").arg("-c").arg(words).status().unwrap().success());
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended already, unless the test has failed.
-        self.0.kill().and_then(|()| self.0.wait().map(drop)).unwrap_or_default();
-    }
+/// Waits until an engine has told its status a few times more.
+fn run_on(log: &Path) {
+    let told = || fs::read_to_string(log).unwrap().matches(" journalled").count();
+    let before = told();
+    until("some seconds of recording", || (before + 3 < told()).then_some(()));
 }
 
 fn errors(output: &Output) -> String {
@@ -105,37 +80,18 @@ fn errors(output: &Output) -> String {
 }
 
 fn configuration(simulator: &Simulator, lake: &Path) -> String {
-    let venue = |name: &str| {
-        let url = simulator.url(name);
-        format!("[[venues]]\nname = {name:?}\nurl = {url:?}\nmax_age_ms = 3600000\n")
-    };
-    let instrument = &exchange_sim::INSTRUMENTS[0];
-    let symbol =
-        |name: &&str| format!("{name} = {:?}", venue_symbol(name, instrument.name).unwrap());
-    let symbols: Vec<String> = VENUES.iter().map(symbol).collect();
-    let venues: String = VENUES.into_iter().map(venue).collect();
     format!(
-        "{venues}[[instruments]]\nname = {:?}\nprice_decimals = {}\nsize_decimals = 8\n\
-         symbols = {{ {} }}\n\
-         [[threads]]\nname = \"all\"\nidle = \"backoff\"\n\
-         agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n\
-         [broadcast]\naddress = \"127.0.0.1:0\"\nclients_max = {CLIENTS}\nclient_buffer_bytes = 65536\n\
+        "{}clients_max = {CLIENTS}\nclient_buffer_bytes = 65536\n\
          [rings]\njournal = {RING}\n\
          [journal]\nlake = {lake:?}\nsegment_records = 1000\nsegment_seconds = 1\ndisk_reserve_mb = 0\n",
-        instrument.name,
-        instrument.price_decimals,
-        symbols.join(", ")
+        running::configuration(simulator),
     )
-}
-
-fn sum(parts: &[(&str, usize)]) -> usize {
-    parts.iter().map(|(_, need)| need).sum()
 }
 
 #[test]
 fn a_configuration_that_needs_more_descriptors_than_there_are_is_refused_with_what_would_fit() {
     let scene = Scene::new();
-    let need = sum(&scene.plan(u64::MAX).unwrap().descriptors());
+    let need = total(&scene.plan(u64::MAX).unwrap().descriptors());
     assert!(scene.plan(need as u64).is_ok());
     let told = |room: usize| scene.plan(room as u64).unwrap_err();
     let reason = |room: usize| {
@@ -163,7 +119,7 @@ fn a_configuration_that_needs_more_descriptors_than_there_are_is_refused_with_wh
 #[test]
 fn connections_that_never_speak_leave_the_recorder_its_descriptors() {
     let scene = Scene::new();
-    let need = sum(&scene.plan(u64::MAX).unwrap().descriptors());
+    let need = total(&scene.plan(u64::MAX).unwrap().descriptors());
     let summary = scene.folder.join("summary.json");
     let log = scene.folder.join("log");
     let words = format!("run --summary {}", summary.display());
@@ -178,8 +134,8 @@ fn connections_that_never_speak_leave_the_recorder_its_descriptors() {
     for _ in 0..need {
         held.extend(TcpStream::connect(&address));
     }
-    engine.run_on(&log);
-    engine.terminate();
+    run_on(&log);
+    engine.signal("TERM");
     assert!(engine.0.wait().unwrap().success(), "{}", fs::read_to_string(&log).unwrap());
     drop(held);
     let summary: Value = serde_json::from_slice(&fs::read(&summary).unwrap()).unwrap();
@@ -205,30 +161,11 @@ fn a_running_engine_stays_below_the_memory_that_check_prints() {
 
     let log = scene.folder.join("log");
     let mut engine = scene.start(4_096, "run", &log);
-    engine.run_on(&log);
-    let status = PathBuf::from(format!("/proc/{}/status", engine.0.id()));
-    let peak = peak_of(&status).unwrap();
-    engine.terminate();
+    run_on(&log);
+    let peak = engine.memory("VmHWM:");
+    engine.signal("TERM");
     assert!(engine.0.wait().unwrap().success(), "{}", fs::read_to_string(&log).unwrap());
     let ring = 64 * RING as u64;
     assert!(ring < peak && peak <= bytes("all"), "{peak} bytes of {}", bytes("all"));
     assert!(ring <= bytes("rings"), "{told}");
-}
-
-/// The most memory that a process has had, bytes.
-fn peak_of(status: &Path) -> Option<u64> {
-    let text = fs::read_to_string(status).ok()?;
-    let row = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: u64 = row.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..LOOKS_MAX {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-    panic!("waited in vain: {what}");
 }

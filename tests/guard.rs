@@ -4,13 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
 use rustix::process::{Pid, Signal, kill_process};
+use spreadwire_rigs::running::Running;
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::process::{ChildStderr, Command, Output, Stdio};
 use tempfile::TempDir;
 
 const READ: &str = "5ec2e7-read-0123456789abcdef01234567";
@@ -171,16 +172,6 @@ fn every_problem_of_tokens_and_certificates_is_told_with_its_key_and_without_the
     let told = told(&all);
     for key in ["broadcast.address: ", "tokens[0].name: ", "tokens[0]: "] {
         assert!(told.contains(key), "all are told at once: {told}");
-    }
-}
-
-/// A running engine that is ended with the test.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
     }
 }
 

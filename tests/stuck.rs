@@ -3,83 +3,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
 
-use exchange_sim::{ModelOptions, Options, Simulator, Source, VenueAt, venue_symbol};
+use exchange_sim::Simulator;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use spreadwire_lake::recover;
+use spreadwire_rigs::running::{self, Running, until};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
-use std::time::Duration;
+use std::process::Command;
 
-/// Number of looks, 10 ms apart, after which the test gives up. Nothing takes as long.
-const LOOKS_MAX: usize = 6_000;
-/// Venues that the simulator plays.
-const VENUES: [&str; 2] = ["okx", "binance"];
 /// Exit code of a run that was ended by a second SIGINT.
 const HASTY: i32 = 4;
 
-/// The engine. Dropping it kills it.
-struct Victim(Child);
-
-impl Victim {
-    fn interrupt(&self) {
-        let words = format!("kill -INT {} 2>/dev/null || true", self.0.id());
-        assert!(Command::new("sh").arg("-c").arg(words).status().unwrap().success());
-    }
-
-    fn has_ended(&mut self) -> Option<ExitStatus> {
-        self.0.try_wait().unwrap()
-    }
-}
-
-impl Drop for Victim {
-    fn drop(&mut self) {
-        self.0.kill().and_then(|()| self.0.wait().map(drop)).unwrap_or_default();
-    }
-}
-
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..LOOKS_MAX {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-    panic!("waited in vain: {what}");
-}
-
-fn simulator() -> Simulator {
-    let mut model = ModelOptions { instruments: 1, rate: 2_000.0, ..ModelOptions::default() };
-    model.venues.retain(|venue| VENUES.contains(&venue.name.as_str()));
-    let venues = VENUES.into_iter().map(VenueAt::any_port).collect();
-    Simulator::start(Options { venues, source: Source::Model(model), ..Options::default() })
-        .unwrap()
-}
-
 fn configuration(simulator: &Simulator, lake: &Path, hist: &Path) -> String {
-    let venue = |name: &str| {
-        format!(
-            "[[venues]]\nname = {name:?}\nurl = {:?}\nmax_age_ms = 3600000\n",
-            simulator.url(name)
-        )
-    };
-    let instrument = &exchange_sim::INSTRUMENTS[0];
-    let symbol =
-        |name: &&str| format!("{name} = {:?}", venue_symbol(name, instrument.name).unwrap());
-    let symbols: Vec<String> = VENUES.iter().map(symbol).collect();
-    let venues: String = VENUES.into_iter().map(venue).collect();
     format!(
-        "{venues}[[instruments]]\nname = {:?}\nprice_decimals = {}\nsize_decimals = 8\n\
-         symbols = {{ {} }}\n\
-         [[threads]]\nname = \"all\"\nidle = \"backoff\"\n\
-         agents = [\"feed\", \"calculator\", \"decision\", \"broadcast\", \"journal\"]\n\
-         [broadcast]\naddress = \"127.0.0.1:0\"\n[journal]\nlake = {lake:?}\n\
-         [telemetry]\nhist = {hist:?}\n[watchdog]\nstall_ms = 100\n",
-        instrument.name,
-        instrument.price_decimals,
-        symbols.join(", ")
+        "{}[journal]\nlake = {lake:?}\n[telemetry]\nhist = {hist:?}\n[watchdog]\nstall_ms = 100\n",
+        running::configuration(simulator),
     )
 }
 
@@ -128,13 +68,13 @@ fn a_second_sigint_ends_an_engine_with_a_stuck_agent_and_the_lake_has_what_was_r
     let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     let pipe = OpenOptions::new().read(true).write(true).custom_flags(flags).open(&fifo).unwrap();
 
-    let simulator = simulator();
+    let simulator = running::simulator(2_000.0);
     fs::write(path("engine.toml"), configuration(&simulator, &lake, &hist)).unwrap();
     let output = File::create(&log).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_spreadwire"));
     command.arg("run").arg("--config").arg(path("engine.toml"));
     let command = command.stdout(output.try_clone().unwrap()).stderr(output);
-    let mut victim = Victim(command.spawn().unwrap());
+    let mut victim = Running(command.spawn().unwrap());
     simulator.release();
     // The log's head is there, so the engine has started.
     until("the head of the log", || (&pipe).read(&mut [0; 16]).ok());
@@ -147,7 +87,7 @@ fn a_second_sigint_ends_an_engine_with_a_stuck_agent_and_the_lake_has_what_was_r
 
     assert!(victim.has_ended().is_none());
     let ended = until("the end", || {
-        victim.interrupt();
+        victim.signal("INT");
         victim.has_ended()
     });
     assert_eq!(ended.code(), Some(HASTY), "{}", told());

@@ -6,17 +6,17 @@ use crate::attacker::SMALL_BUFFER;
 use crate::attacks::upgrade;
 use crate::quoting_venue::{BYBIT, OKX, QuotingVenue, configured};
 use crate::times;
-use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_rigs::pipeline::engine_under_test::PATIENCE;
+use spreadwire_rigs::running::{Running, until};
 use std::fs::{self, File};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket};
 
@@ -32,8 +32,6 @@ const LOG: usize = 8 << 20;
 const HALF_OPEN: usize = 1_100;
 /// Connections of one address, below what one may make within a second.
 const PER_ADDRESS: usize = 50;
-/// Number of looks, 10 ms apart, after which a test gives up. Nothing takes as long.
-const LOOKS_MAX: usize = 6_000;
 
 /// A folder with a configuration, and the venues in it.
 struct Home {
@@ -100,40 +98,19 @@ impl Home {
     }
 }
 
-/// A running engine. Dropping it kills it.
-struct Running(Child);
-
-impl Running {
-    fn start(home: &Home, descriptors: usize) -> Running {
-        let log = File::create(home.path("log")).unwrap();
-        let summary = home.path("summary.json");
-        let mut command =
-            home.command(descriptors, &format!("run --summary {}", summary.display()));
-        Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
-    }
-
-    /// Returns a figure of the kernel's about its memory, bytes.
-    fn memory(&self, row: &str) -> u64 {
-        let text = fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
-        let row = text.lines().find_map(|line| line.strip_prefix(row)).unwrap();
-        let kib: u64 = row.trim().strip_suffix("kB").unwrap().trim().parse().unwrap();
-        kib << 10
-    }
-
-    /// Ends it in order, and returns its summary.
-    fn end(mut self, home: &Home) -> Value {
-        kill_process(Pid::from_child(&self.0), Signal::TERM).unwrap();
-        let log = || fs::read_to_string(home.path("log")).unwrap();
-        assert!(self.0.wait().unwrap().success(), "{}", log());
-        serde_json::from_slice(&fs::read(home.path("summary.json")).unwrap()).unwrap()
-    }
+fn start(home: &Home, descriptors: usize) -> Running {
+    let log = File::create(home.path("log")).unwrap();
+    let summary = home.path("summary.json");
+    let mut command = home.command(descriptors, &format!("run --summary {}", summary.display()));
+    Running(command.stdout(Stdio::null()).stderr(log).spawn().unwrap())
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It has ended already, unless the test has failed.
-        self.0.kill().and_then(|()| self.0.wait().map(drop)).unwrap_or_default();
-    }
+/// Ends an engine in order, and returns its summary.
+fn end(mut engine: Running, home: &Home) -> Value {
+    engine.signal("TERM");
+    let log = || fs::read_to_string(home.path("log")).unwrap();
+    assert!(engine.0.wait().unwrap().success(), "{}", log());
+    serde_json::from_slice(&fs::read(home.path("summary.json")).unwrap()).unwrap()
 }
 
 /// A client that reads all.
@@ -173,16 +150,6 @@ fn connect(server: SocketAddr, number: usize) -> TcpStream {
     TcpStream::from(socket)
 }
 
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..LOOKS_MAX {
-        if let Some(found) = look() {
-            return found;
-        }
-        std::thread::park_timeout(Duration::from_millis(10));
-    }
-    panic!("waited in vain: {what}");
-}
-
 /// This process holds the other ends.
 fn raise_descriptors() {
     let maximum = getrlimit(Resource::Nofile).maximum;
@@ -204,7 +171,7 @@ fn half_open_sockets_and_clients_that_never_read_cost_no_row_and_no_more_memory_
     let checked: Value = serde_json::from_slice(&home.output(need, "check --json").stdout).unwrap();
     let planned = checked["memory_bytes"]["all"].as_u64().unwrap();
 
-    let engine = Running::start(&home, need);
+    let engine = start(&home, need);
     let server = home.address();
     home.venues.iter().for_each(|venue| venue.wait_until_asked(INSTRUMENTS));
     let mut good = GoodClient::join(server);
@@ -228,7 +195,7 @@ fn half_open_sockets_and_clients_that_never_read_cost_no_row_and_no_more_memory_
     (rounds / 3..rounds).for_each(&mut play);
     let peak = engine.memory("VmHWM:");
 
-    let summary = engine.end(&home);
+    let summary = end(engine, &home);
     drop((stuck, held));
     let count = |name: &str| summary["counters"][name].as_u64().unwrap();
     let quotes = (2 * INSTRUMENTS * rounds) as u64;

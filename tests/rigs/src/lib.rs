@@ -11,4 +11,5 @@ pub mod broadcast;
 pub mod fixture;
 pub mod lake;
 pub mod pipeline;
+pub mod running;
 pub mod source;
