@@ -2,9 +2,10 @@
 //! for what they can see, however long the kernel takes.
 
 use serde_json::json;
+use spreadwire_engine::broadcast::network::Network;
 use spreadwire_engine::broadcast::{self, Settings};
 use spreadwire_rigs::broadcast::model::Model;
-use spreadwire_rigs::broadcast::server::{Server, catalogue, settings, spread};
+use spreadwire_rigs::broadcast::server::{Client, Door, Server, catalogue, settings, spread};
 use std::io::{ErrorKind, Read, Write};
 use tungstenite::protocol::frame::coding::CloseCode;
 
@@ -46,11 +47,21 @@ fn a_client_that_the_kernel_takes_no_more_for_is_conflated_and_then_reads_on() {
     let mut server = Server::on_loopback(catalogue(2, 2), settings());
     let mut slow = server.connect();
     slow.expect(&mut server, "snapshot");
+    falls_behind_and_reads_on(&mut server, &mut slow, 1_000);
+}
+
+/// Sends batches of spreads until a client that does not read is conflated, then has it read: it is
+/// told of each spread, or that it missed it.
+pub(crate) fn falls_behind_and_reads_on<N: Network, D: Door>(
+    server: &mut Server<N, D>,
+    slow: &mut Client<D::Far>,
+    batch: i64,
+) {
     let mut seq = 0;
     while server.count("congestions") == 0 {
-        assert!(seq < 1_000_000, "the kernel's buffers have no end");
-        (0..1000).for_each(|n| server.send(spread(0, 0, 1, 10_000 + n)));
-        seq += 1000;
+        assert!(seq < 1_000_000, "what is buffered for a client has no end");
+        (0..batch).for_each(|n| server.send(spread(0, 0, 1, 10_000 + n)));
+        seq += batch.unsigned_abs();
         server.turn();
     }
     server.until("it has caught up", |_| {

@@ -1,6 +1,7 @@
 //! The agent behind the relay: clients over TLS are clients like any other. These use real sockets,
 //! and wait for what they can see, however long the kernel takes.
 
+use crate::tcp::falls_behind_and_reads_on;
 use rcgen::CertifiedKey;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -141,20 +142,7 @@ fn a_client_that_reads_on_after_a_pause_is_told_what_it_missed() {
     let Scene { mut server, .. } = scene(settings());
     let mut slow = server.connect();
     slow.expect(&mut server, "snapshot");
-    let mut seq = 0;
-    while server.count("congestions") == 0 {
-        assert!(seq < 1_000_000, "what is buffered for a client has no end");
-        (0..500).for_each(|n| server.send(spread(0, 0, 1, 10_000 + n)));
-        seq += 500;
-        server.turn();
-    }
-    server.until("it has caught up", |_| {
-        slow.read();
-        slow.seen.last().is_some_and(|m| m["seq"] == seq)
-    });
-    let gap = slow.seen.iter().find(|m| m["type"] == "gap").unwrap();
-    let missed = gap["missed"].as_u64().unwrap();
-    assert_eq!(slow.spread_seqs().len() as u64 + missed, seq, "told or missed, nothing else");
+    falls_behind_and_reads_on(&mut server, &mut slow, 500);
 }
 
 /// Returns what the server answers to these bytes until it closes.
