@@ -11,6 +11,7 @@ use crate::runtime::agent::{Agent, Report};
 use crate::runtime::duration;
 use crate::runtime::ring::Receiver;
 use crate::socket::connect_error::escaped;
+use spreadwire_lake::ledger::Book;
 use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_lake::{files, folder};
 use spreadwire_market::clock::{MILLI, Nanos};
@@ -20,7 +21,6 @@ use spreadwire_market::opportunity::{line_of, told};
 use spreadwire_market::state::{Reason, State};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
 use std::sync::Arc;
 
 mod diary;
@@ -57,10 +57,10 @@ impl Chronicle {
         opportunities: Receiver,
         notices: crossbeam::channel::Receiver<Notice>,
         catalogue: Arc<Catalogue>,
-        lake: &Path,
-        run: &str,
+        book: Book,
         counters: &Counters,
     ) -> io::Result<Chronicle> {
+        let (lake, run) = (book.lake(), book.run());
         let folder = lake.join(spreadwire_lake::layout::OPPORTUNITIES);
         folder::create_in(lake, &folder)?;
         let file = files::create_new(&folder.join(format!("{run}.jsonl")))?;
@@ -71,7 +71,7 @@ impl Chronicle {
             disbelief: Disbelief::default(),
             catalogue,
             file: BufWriter::new(file),
-            diary: Diary::new(lake, run, counters),
+            diary: Diary::new(book, counters),
             now: 0,
             unwritten: 0,
             written: counters.register("chronicle.opportunities"),

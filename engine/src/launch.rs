@@ -31,10 +31,11 @@ use crossbeam::channel::{self, Sender};
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::folder;
 use spreadwire_lake::layout;
+use spreadwire_lake::ledger::Book;
 use spreadwire_lake::lock;
 use spreadwire_lake::mark::{self, Mark};
 use spreadwire_lake::recover::{self, Leftover};
-use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest};
 use spreadwire_lake::seal::Sealer;
 use spreadwire_lake::stage::{StageCounter, StageCounts};
 use spreadwire_lake::table::TableError;
@@ -210,6 +211,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         around,
         catalogue,
         agents: BTreeMap::new(),
+        book: book_keeping.mark.book.clone(),
         leftovers,
         captured: Vec::new(),
         readings: Vec::new(),
@@ -251,7 +253,7 @@ fn open_books(
     mark::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
     let Surroundings { clock, counters, run, .. } = around;
-    let mark = Mark::begin(lake, *run, clock.now(), catalogue).with_context(cannot)?;
+    let mark = Mark::begin(lake, *run, clock.now(), catalogue, Provenance::Live).with_context(cannot)?;
     let (lake, clock, counters) = (lake.to_owned(), clock.clone(), counters.clone());
     let stages = Vec::new();
     Ok((BookKeeping { mark, lake, clock, counters, stages, _lock: lock }, leftovers))
@@ -274,6 +276,8 @@ struct Wiring<'a> {
     around: &'a Surroundings,
     catalogue: Arc<Catalogue>,
     agents: BTreeMap<String, Box<dyn Agent>>,
+    /// The run's part of the ledger.
+    book: Book,
     /// Segments of earlier runs, which are sealed before this run's.
     leftovers: Vec<Leftover>,
     /// Feeds whose frames are captured.
@@ -547,7 +551,7 @@ impl Wiring<'_> {
         (notices, doubts): (channel::Receiver<Notice>, channel::Receiver<Doubt>),
     ) -> anyhow::Result<()> {
         let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
-        let Surroundings { clock, counters, run, .. } = self.around;
+        let Surroundings { clock, counters, .. } = self.around;
         let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone())
             .acting_within(self.plan.decision_max_age);
         let outputs = vec![output, to_journal];
@@ -557,7 +561,7 @@ impl Wiring<'_> {
         let lake = &self.plan.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
-            Chronicle::new(opportunities, notices, catalogue, lake, run.as_str(), counters)
+            Chronicle::new(opportunities, notices, catalogue, self.book.clone(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
         self.stages.extend(chronicle.stages());
         self.add(chronicle.hearing(doubts));
@@ -570,7 +574,7 @@ impl Wiring<'_> {
         let (segments, closed) = channel::bounded(SEGMENTS);
         let Surroundings { clock, counters, run, .. } = self.around;
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
-        let sealer = Sealer::new(lake, Catalogue::clone(&self.catalogue), counters);
+        let sealer = Sealer::new(self.book.clone(), Catalogue::clone(&self.catalogue), counters);
         let (requests, syncer) =
             syncer::pair(&lake.join(layout::JOURNAL), 0 < settings.sync_interval, segments);
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };

@@ -26,6 +26,10 @@ pub const DAMAGED: &str = "damaged";
 /// The folder in which a tool prepares folders for the lake, or puts those it replaced. Its content
 /// is worthless once nobody holds the change lock.
 pub const STAGING: &str = "staging";
+/// The file that names all runs and where their chains end.
+pub const HEAD: &str = "head.json";
+/// The name of the head while it is being written.
+pub const UNFINISHED_HEAD: &str = "head.json.tmp";
 /// The file on which the recording lock is taken.
 pub const RECORDING_LOCK: &str = "recording.lock";
 /// The file on which the change lock is taken.

@@ -7,8 +7,8 @@
 
 use crate::folder;
 use crate::layout;
-use crate::ledger::{self, Cause, Entry, EntryKind};
-use crate::run::{RunId, run_and_number};
+use crate::ledger::{self, Book, Cause, Entry, EntryKind, Head};
+use crate::run::{Provenance, RunId, run_and_number};
 use crate::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use crate::stage::StageCounts;
 use crate::table::{self, TableError};
@@ -38,6 +38,10 @@ pub struct Mark {
     pub ended: Option<End>,
     /// Version of what the run writes into the ledger: [`ledger::VERSION`] of its engine.
     pub ledger: u64,
+    /// Where its quotes come from; `None` for runs that did not say.
+    pub provenance: Option<Provenance>,
+    /// Its part of the ledger.
+    pub book: Book,
     /// Instruments with their scales, and venues; without listings, fees and maximum ages.
     pub catalogue: Catalogue,
 }
@@ -63,18 +67,45 @@ impl Mark {
         run: RunId,
         started_at: Nanos,
         catalogue: &Catalogue,
+        provenance: Provenance,
     ) -> Result<Mark, TableError> {
-        let (catalogue, ledger) = (catalogue.clone(), ledger::VERSION);
-        let mark = Mark { run, started_at, ended: None, ledger, catalogue };
-        mark.write(lake)?;
-        mark.tell_start(lake)?;
+        Mark::begin_in(Book::begin(lake, run), started_at, catalogue, provenance)
+    }
+
+    /// Does what [`begin`](Mark::begin) does for a run that may have been begun before, and goes on.
+    ///
+    /// # Errors
+    /// As `begin`.
+    pub fn begin_or_resume(
+        lake: &Path,
+        run: RunId,
+        started_at: Nanos,
+        catalogue: &Catalogue,
+        provenance: Provenance,
+    ) -> Result<Mark, TableError> {
+        let book = Book::resume(lake, run, ledger::VERSION);
+        Mark::begin_in(book, started_at, catalogue, provenance)
+    }
+
+    fn begin_in(
+        book: Book,
+        started_at: Nanos,
+        catalogue: &Catalogue,
+        provenance: Provenance,
+    ) -> Result<Mark, TableError> {
+        let (run, lake, catalogue) = (book.run(), book.lake().to_owned(), catalogue.clone());
+        let (ledger, provenance) = (ledger::VERSION, Some(provenance));
+        let mark = Mark { run, started_at, ended: None, ledger, provenance, book, catalogue };
+        mark.write(&lake)?;
+        mark.tell_start()?;
         Ok(mark)
     }
 
-    fn tell_start(&self, lake: &Path) -> Result<(), TableError> {
+    fn tell_start(&self) -> Result<(), TableError> {
         let entry = Entry::new(EntryKind::Started, self.started_at).of_run(self.run.as_str());
-        let entry = Entry { rows: Some(self.ledger).filter(|version| 1 < *version), ..entry };
-        ledger::write(lake, &format!("{}-started", self.run), self.started_at, &[entry]).map(drop)
+        let cause = self.provenance.map(|provenance| provenance.name().to_owned());
+        let rows = Some(self.ledger).filter(|version| 1 < *version);
+        Head::write(&self.book, "started", self.started_at, &[Entry { rows, cause, ..entry }])
     }
 
     /// Notes that the run has ended in order: the calculator numbered `inputs`, and `counters` and
@@ -96,9 +127,9 @@ impl Mark {
             ..Entry::new(EntryKind::Count, ended_at).of_run(self.run.as_str()).because(name)
         };
         let counts: Vec<Entry> = counters.iter().map(count).collect();
-        ledger::write(lake, &format!("{}-counts", self.run), ended_at, &counts)?;
+        self.book.write("counts", ended_at, &counts)?;
         let stages = stages.entries(self.run.as_str(), ended_at, &self.catalogue);
-        ledger::write(lake, &format!("{}-stages", self.run), ended_at, &stages)?;
+        self.book.write("stages", ended_at, &stages)?;
         self.ended = Some(End { time: ended_at, inputs, counters: counts.len() as u64 });
         let folder = lake.join(layout::JOURNAL);
         let left = self.has_segments(&folder);
@@ -161,7 +192,7 @@ impl Mark {
             }
         };
         let entries: Vec<Entry> = entries.into_iter().flatten().collect();
-        ledger::write(lake, &format!("{}-ended", self.run), last_time, &entries)?;
+        Head::write(&self.book, "ended", last_time, &entries)?;
         self.remove(lake)
     }
 
@@ -187,10 +218,14 @@ impl Mark {
         until: Option<Nanos>,
     ) -> Result<(), TableError> {
         let run = self.run.as_str();
-        self.tell_start(lake)?;
         ledger::sweep(lake, run)?;
-        let of_run = |e: &Entry| e.kind == EntryKind::Ended && e.run.as_deref() == Some(run);
-        if ledger::read_run(lake, run).iter().any(of_run) {
+        let facts = ledger::read_run(lake, run);
+        let has = |kind| facts.iter().any(|e| e.kind == kind && e.run.as_deref() == Some(run));
+        if !has(EntryKind::Started) {
+            self.tell_start()?;
+        }
+        // What was sealed after the end is behind it in the chain, and the end is told once more.
+        if has(EntryKind::Ended) && Head::is_at_end_of(&self.book)? {
             return self.remove(lake);
         }
         self.conclude(lake, sealed, until)
@@ -231,6 +266,7 @@ impl Mark {
             "started_at": self.started_at,
             "ended_at": self.ended.map(|end| end.time),
             "ledger": self.ledger,
+            "provenance": self.provenance.map(Provenance::name),
             "inputs": self.ended.map(|end| end.inputs),
             "counters": self.ended.map(|end| end.counters),
             "venues": venues.iter().map(|venue| &venue.name).collect::<Vec<_>>(),
@@ -241,10 +277,11 @@ impl Mark {
     /// Reads a mark; `None` if the file does not hold one.
     pub(crate) fn read(path: &Path) -> io::Result<Option<Mark>> {
         let value = serde_json::from_slice(&fs::read(path)?).unwrap_or(Value::Null);
-        Ok(Mark::of_json(&value))
+        let lake = path.parent().and_then(Path::parent).unwrap_or(Path::new(""));
+        Ok(Mark::of_json(&value, lake))
     }
 
-    fn of_json(value: &Value) -> Option<Mark> {
+    fn of_json(value: &Value, lake: &Path) -> Option<Mark> {
         if value["format"].as_u64()? != VERSION {
             return None;
         }
@@ -274,7 +311,9 @@ impl Mark {
         let run = RunId::new(value["run"].as_str()?)?;
         // Marks of version 1 do not have this key.
         let ledger = number("ledger").unwrap_or(1);
-        Some(Mark { run, started_at: number("started_at")?, ended, ledger, catalogue })
+        let provenance = value["provenance"].as_str().and_then(Provenance::of_name);
+        let (started_at, book) = (number("started_at")?, Book::resume(lake, run, ledger));
+        Some(Mark { run, started_at, ended, ledger, provenance, book, catalogue })
     }
 }
 

@@ -5,6 +5,7 @@
 //! into the ledger how the run ended. For cold threads.
 
 use crate::layout;
+use crate::ledger::{self, Book};
 use crate::mark::{MARK_SUFFIX, Mark, segment_named};
 use crate::run::{Origin, RunId, catalogue_digest};
 use crate::seal::{SealError, Sealed, seal_headless, seal_segment};
@@ -97,9 +98,10 @@ impl Leftover {
             ));
             return recovered;
         };
+        let book = self.book(lake);
         for (number, path) in &self.segments {
             each(path);
-            match self.seal(lake, *number, path, known) {
+            match self.seal(&book, *number, path, known) {
                 Ok(Some(sealed)) => recovered.sealed.push(sealed),
                 Ok(None) => recovered.empty += 1,
                 Err(error) => {
@@ -114,10 +116,16 @@ impl Leftover {
         recovered
     }
 
+    /// Returns the run's book. A run whose mark is lost goes on as one of this version.
+    fn book(&self, lake: &Path) -> Book {
+        let known = self.mark.as_ref().map(|mark| mark.book.clone());
+        known.unwrap_or_else(|| Book::resume(lake, self.run, ledger::VERSION))
+    }
+
     /// Seals one segment. Returns `None` if nothing was ever written into it.
     fn seal(
         &self,
-        lake: &Path,
+        book: &Book,
         number: u32,
         path: &Path,
         catalogue: &Catalogue,
@@ -138,9 +146,9 @@ impl Leftover {
                     // No block of ours is in it, although its name is one of ours.
                     return Err(SegmentError::NotASegment.into());
                 }
-                seal_headless(path, lake, catalogue, info).map(Some)
+                seal_headless(path, book, catalogue, info).map(Some)
             }
-            _ => seal_segment(path, lake, catalogue).map(Some),
+            _ => seal_segment(path, book, catalogue).map(Some),
         }
     }
 
@@ -159,8 +167,9 @@ impl Leftover {
 mod tests {
     use super::*;
     use crate::folder;
-    use crate::ledger::{self, Cause, Entry, EntryKind};
+    use crate::ledger::{Cause, Entry, EntryKind};
     use crate::mark::sweep;
+    use crate::run::Provenance;
     use crate::stage::{Stage, StageCounts};
     use spreadwire_kit::catalogue;
 
@@ -184,7 +193,7 @@ mod tests {
     #[test]
     fn a_run_of_an_older_version_stays_one_of_that_version_whoever_recovers_it() {
         let home = tempfile::tempdir().unwrap();
-        let mark = Mark::begin(home.path(), RunId::new("run").unwrap(), 5, &catalogue()).unwrap();
+        let mark = Mark::begin(home.path(), RunId::new("run").unwrap(), 5, &catalogue(), Provenance::Live).unwrap();
         assert_eq!(versions(home.path()), [Some(2)]);
         // As version 1 wrote it.
         let path = home.path().join("journal/run.run.json");
@@ -202,7 +211,7 @@ mod tests {
     fn a_run_that_ends_well_leaves_no_mark() {
         let home = tempfile::tempdir().unwrap();
         let run = RunId::new("run").unwrap();
-        let mark = Mark::begin(home.path(), run, 5, &catalogue()).unwrap();
+        let mark = Mark::begin(home.path(), run, 5, &catalogue(), Provenance::Live).unwrap();
         let [left] = &leftovers(home.path()).unwrap()[..] else { panic!("the mark is there") };
         assert_eq!(left.mark.as_ref(), Some(&mark));
         let counters = BTreeMap::from([("feed.okx.frames".to_owned(), 3)]);
@@ -223,7 +232,7 @@ mod tests {
     #[test]
     fn a_killed_run_is_told_of_and_an_empty_segment_goes() {
         let home = tempfile::tempdir().unwrap();
-        Mark::begin(home.path(), RunId::new("run-1").unwrap(), 5, &catalogue()).unwrap();
+        Mark::begin(home.path(), RunId::new("run-1").unwrap(), 5, &catalogue(), Provenance::Live).unwrap();
         let torn = home.path().join("journal/run-1-000000.seg.open");
         fs::write(&torn, "SPRDW").unwrap();
         let [left] = &leftovers(home.path()).unwrap()[..] else { panic!("the mark is there") };
@@ -241,7 +250,7 @@ mod tests {
     fn a_run_killed_while_it_began_or_ended_is_told_of_whole_and_leaves_nothing() {
         let home = tempfile::tempdir().unwrap();
         let lake = home.path();
-        Mark::begin(lake, RunId::new("run").unwrap(), 5, &catalogue()).unwrap();
+        Mark::begin(lake, RunId::new("run").unwrap(), 5, &catalogue(), Provenance::Live).unwrap();
         let [started] = &ledger::files(lake)[..] else { panic!("one file") };
         let torn = started.with_file_name("run-started.parquet.tmp");
         fs::rename(started, torn).unwrap();
@@ -264,7 +273,7 @@ mod tests {
     fn a_run_has_one_end_though_its_mark_outlived_it() {
         let home = tempfile::tempdir().unwrap();
         let lake = home.path();
-        let mark = Mark::begin(lake, RunId::new("run").unwrap(), 5, &catalogue()).unwrap();
+        let mark = Mark::begin(lake, RunId::new("run").unwrap(), 5, &catalogue(), Provenance::Live).unwrap();
         let recover = |until| {
             let [left] = &leftovers(lake).unwrap()[..] else { panic!("the mark is there") };
             assert!(left.recover(lake, Some(until), None, |_| {}).failures.is_empty());
@@ -274,7 +283,7 @@ mod tests {
         let first = recover(8);
         mark.write(lake).unwrap();
         assert_eq!(recover(9), first);
-        let clean = Mark::begin(lake, RunId::new("well").unwrap(), 9, &catalogue()).unwrap();
+        let clean = Mark::begin(lake, RunId::new("well").unwrap(), 9, &catalogue(), Provenance::Live).unwrap();
         clean.clone().end(lake, 10, 0, &BTreeMap::new(), &StageCounts::default()).unwrap();
         let first = ledger::read(lake).0;
         clean.write(lake).unwrap();
@@ -285,7 +294,7 @@ mod tests {
     fn an_unfinished_mark_is_swept_away() {
         let home = tempfile::tempdir().unwrap();
         sweep(home.path()).unwrap();
-        Mark::begin(home.path(), RunId::new("run").unwrap(), 5, &catalogue()).unwrap();
+        Mark::begin(home.path(), RunId::new("run").unwrap(), 5, &catalogue(), Provenance::Live).unwrap();
         let torn = home.path().join("journal/torn.run.json.tmp");
         fs::write(&torn, "{").unwrap();
         sweep(home.path()).unwrap();

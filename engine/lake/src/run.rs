@@ -2,6 +2,7 @@
 
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::Catalogue;
+use spreadwire_market::named;
 
 /// A run's name is at most this long, bytes.
 pub const RUN_BYTES_MAX: usize = 32;
@@ -20,6 +21,20 @@ pub struct Origin {
     pub run: RunId,
     /// [`catalogue_digest`] of the catalogue whose ids the records hold.
     pub catalogue: u32,
+}
+
+named! {
+    /// Where the quotes of a run come from. Runs of different provenance are different markets.
+    pub enum Provenance {
+        /// From venues, as they happened.
+        Live => "live",
+        /// From a simulator.
+        Simulated => "simulated",
+        /// From files that somebody else recorded.
+        Import => "import",
+        /// From frames captured earlier, played back.
+        Replay => "replay",
+    }
 }
 
 impl RunId {
@@ -87,7 +102,12 @@ pub fn catalogue_digest(catalogue: &Catalogue) -> u32 {
 /// Returns the name of a segment, which its Parquet files have too: `<run>-<number>`.
 #[must_use]
 pub fn segment_name(run: &RunId, number: u32) -> String {
-    format!("{run}-{number:06}")
+    format!("{run}-{}", number_name(number))
+}
+
+/// Returns the part of a segment's name that is its number.
+pub(crate) fn number_name(number: u32) -> String {
+    format!("{number:06}")
 }
 
 /// Returns the run and the number that a segment's name was made of.

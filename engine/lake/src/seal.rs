@@ -14,9 +14,9 @@
 use crate::columns::{Columns, NamesError, RowError};
 use crate::folder;
 use crate::layout::{self, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
-use crate::ledger;
+use crate::ledger::Book;
 use crate::lock::{self, LockError};
-use crate::run::{catalogue_digest, segment_name};
+use crate::run::{catalogue_digest, number_name};
 use crate::segment::{SegmentError, SegmentInfo, SegmentReader};
 use crate::table::{self, TableError};
 use arrow_schema::ArrowError;
@@ -75,6 +75,9 @@ pub enum SealError {
     /// The segment was written with another catalogue, so its ids mean something else.
     #[error("the segment was written with another catalogue of instruments and venues")]
     OtherCatalogue,
+    /// The segment is of another run than the book.
+    #[error("the segment is one of another run")]
+    OtherRun,
     /// The catalogue's names cannot be folders.
     #[error(transparent)]
     Names(#[from] NamesError),
@@ -98,14 +101,14 @@ pub enum SealError {
     Lock(#[from] LockError),
 }
 
-/// Seals a segment into `lake` and deletes it. A damaged segment is moved to the folder
+/// Seals a segment into the lake of `book`, which is that of its run, and deletes it. A damaged segment is moved to the folder
 /// [`layout::DAMAGED`] instead. Rows that an earlier attempt has sealed are not sealed twice. Nobody
 /// may write to the segment any more.
 ///
 /// # Errors
 /// [`SealError`]; the segment stays.
-pub fn seal_segment(path: &Path, lake: &Path, catalogue: &Catalogue) -> Result<Sealed, SealError> {
-    let work = Work { lake, catalogue, resumed: true };
+pub fn seal_segment(path: &Path, book: &Book, catalogue: &Catalogue) -> Result<Sealed, SealError> {
+    let work = Work { book, catalogue, resumed: true };
     work.seal(path, SegmentReader::open(path)?, None)
 }
 
@@ -116,17 +119,17 @@ pub fn seal_segment(path: &Path, lake: &Path, catalogue: &Catalogue) -> Result<S
 /// [`SealError`]; the segment stays.
 pub fn seal_headless(
     path: &Path,
-    lake: &Path,
+    book: &Book,
     catalogue: &Catalogue,
     info: SegmentInfo,
 ) -> Result<Sealed, SealError> {
-    let work = Work { lake, catalogue, resumed: true };
+    let work = Work { book, catalogue, resumed: true };
     work.seal(path, SegmentReader::open_headless(path, info)?, None)
 }
 
 /// Where to seal, with which names, and whether an earlier attempt may have done part of it.
 struct Work<'a> {
-    lake: &'a Path,
+    book: &'a Book,
     catalogue: &'a Catalogue,
     resumed: bool,
 }
@@ -138,14 +141,18 @@ impl Work<'_> {
         reader: SegmentReader<io::BufReader<fs::File>>,
         written: Option<u64>,
     ) -> Result<Sealed, SealError> {
-        if reader.info().origin.catalogue != catalogue_digest(self.catalogue) {
+        let origin = reader.info().origin;
+        if origin.catalogue != catalogue_digest(self.catalogue) {
             return Err(SealError::OtherCatalogue);
+        }
+        if origin.run != self.book.run() {
+            return Err(SealError::OtherRun);
         }
         let content = Content::read(reader, written)?;
         let run = content.info.origin.run;
         let columns = Columns::new(self.catalogue, run.as_str())?;
         content.check(&columns)?;
-        let _lock = lock::changes(self.lake)?;
+        let _lock = lock::changes(self.book.lake())?;
         let mut drafts = Drafts::default();
         for (group, mut places) in content.groups() {
             // The sort is stable, so the journal's order breaks ties.
@@ -155,8 +162,7 @@ impl Work<'_> {
         }
         let mut entries = content.entries(self.catalogue, path);
         drafts.0.iter().for_each(|draft| entries.extend(draft.entries(&content.info)));
-        let name = segment_name(&run, content.info.number);
-        ledger::write(self.lake, &name, content.info.started_at, &entries)?;
+        self.book.write(&number_name(content.info.number), content.info.started_at, &entries)?;
         drafts.name_all()?;
         self.put_away(path, &content)?;
         let files = drafts.0.iter().map(|draft| draft.file.clone()).collect();
@@ -166,12 +172,12 @@ impl Work<'_> {
     /// Writes a group's file under a name that readers ignore, and reads it back.
     fn draft(&self, rows: &Rows<'_>) -> Result<Draft, SealError> {
         let relative = rows.columns.folder(&rows.group);
-        let folder = self.lake.join(&relative);
+        let folder = self.book.lake().join(&relative);
         let io = |doing, path: &Path| {
             let path = path.to_owned();
             move |source| table::io_error(doing, &path, source)
         };
-        folder::create_in(self.lake, &folder).map_err(io("make the folder", &folder))?;
+        folder::create_in(self.book.lake(), &folder).map_err(io("make the folder", &folder))?;
         let newest = files_of(&folder).map_err(io("list", &folder))?;
         if self.resumed
             && let Some(done) = rows.already_in(&newest)
@@ -205,8 +211,8 @@ impl Work<'_> {
         if content.damaged_at.is_empty() {
             fs::remove_file(path).map_err(io("delete", path))?;
         } else {
-            let aside = self.lake.join(layout::DAMAGED);
-            folder::create_in(self.lake, &aside).map_err(io("make the folder", &aside))?;
+            let aside = self.book.lake().join(layout::DAMAGED);
+            folder::create_in(self.book.lake(), &aside).map_err(io("make the folder", &aside))?;
             let kept = aside.join(path.file_name().unwrap_or_default());
             folder::put_in_place(path, &kept).map_err(io("put aside", path))?;
         }

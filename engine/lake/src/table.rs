@@ -23,8 +23,9 @@ pub use write::{TableWriter, Written};
 
 use std::collections::BTreeMap;
 
-/// The version of columns and metadata that this code writes; it reads this one and those before.
-pub const VERSION: u32 = 2;
+/// The newest version of columns and metadata, which this code reads with those before. Each
+/// [`Table`] says the version in which it is written.
+pub const VERSION: u32 = 3;
 
 /// Rows are passed to and from the Parquet library in batches of this many.
 pub const BATCH_ROWS: usize = 65_536;

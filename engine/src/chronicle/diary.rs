@@ -7,11 +7,10 @@
 
 use crate::feed::Notice;
 use spreadwire_lake::layout::HOUR;
-use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::ledger::{Book, Entry, EntryKind};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
-use std::path::{Path, PathBuf};
 
 /// Maximum time that entries wait.
 const BOOK_INTERVAL: Nanos = 60 * SECOND;
@@ -21,11 +20,9 @@ const ENTRIES_MAX: usize = 1 << 16;
 /// The chronicle's part of the ledger.
 #[derive(Debug)]
 pub(super) struct Diary {
-    lake: PathBuf,
-    run: String,
+    book: Book,
     counters: Counters,
     entries: Vec<Entry>,
-    files: u32,
     tried_at: Nanos,
     /// Hour in which the counters were last noted.
     hour: Option<u64>,
@@ -34,13 +31,11 @@ pub(super) struct Diary {
 }
 
 impl Diary {
-    pub(super) fn new(lake: &Path, run: &str, counters: &Counters) -> Diary {
+    pub(super) fn new(book: Book, counters: &Counters) -> Diary {
         Diary {
-            lake: lake.to_owned(),
-            run: run.to_owned(),
+            book,
             counters: counters.clone(),
             entries: Vec::new(),
-            files: 0,
             tried_at: 0,
             hour: None,
             booked: counters.register("chronicle.booked"),
@@ -74,7 +69,7 @@ impl Diary {
             first: Some(*connection as u64),
             last: (0 < *line).then_some(*line as u64),
             cause: why,
-            ..Entry::new(kind, now).of_run(&self.run)
+            ..Entry::new(kind, now).of_run(self.book.run().as_str())
         });
     }
 
@@ -86,7 +81,7 @@ impl Diary {
             let counts = self.counters.snapshot();
             let noted = counts.len();
             for (name, count) in counts {
-                let entry = Entry::new(EntryKind::Count, now).of_run(&self.run).because(&name);
+                let entry = Entry::new(EntryKind::Count, now).of_run(self.book.run().as_str()).because(&name);
                 self.add(Entry { rows: Some(count), ..entry });
             }
             self.hour = Some(hour);
@@ -113,13 +108,11 @@ impl Diary {
         if self.entries.is_empty() {
             return 0;
         }
-        let name = format!("{}-events-{:06}", self.run, self.files);
-        match ledger::write(&self.lake, &name, now, &self.entries) {
+        match self.book.write("events", now, &self.entries) {
             Ok(_) => {
                 let written = self.entries.len();
                 let connections = self.entries.iter().filter(|e| e.kind != EntryKind::Count);
                 self.booked.add(connections.count() as u64);
-                self.files += 1;
                 self.entries.clear();
                 written
             }
@@ -152,7 +145,7 @@ mod tests {
         let counters = Counters::default();
         counters.register("feed.okx.0.frames").add(7);
         let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
-        let mut diary = Diary::new(home.path(), "run", &counters);
+        let mut diary = Diary::new(book(home.path()), &counters);
         let venue = VenueId(0);
         let start = 5 * HOUR - 10 * SECOND;
         assert_eq!(diary.tend(start), 0);

@@ -15,7 +15,7 @@ use csv::StringRecord;
 use indicatif::ProgressBar;
 use serde_json::json;
 use spreadwire_lake::columns::Columns;
-use spreadwire_lake::ledger::{self, EntryKind};
+use spreadwire_lake::ledger::{self, Book, EntryKind};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::recover;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest, segment_name};
@@ -427,8 +427,8 @@ impl Importing<'_> {
         if aside.exists() {
             fs::remove_dir_all(&aside)?;
         }
-        forget_end(self.work.lake, &surveyed.run)?;
-        let mark = Mark::begin(self.work.lake, surveyed.run, surveyed.first, self.catalogue)?;
+        let (run, first, import) = (surveyed.run, surveyed.first, Provenance::Import);
+        let mark = Mark::begin_or_resume(self.work.lake, run, first, self.catalogue, import)?;
         folder::create_in(self.work.lake, &aside)?;
         (self.on_step)(Step::Begun)?;
         let mut tape = Tape::open(&surveyed.file)?;
@@ -439,11 +439,11 @@ impl Importing<'_> {
                 Err(why) => self.outcome.refuse(line, why),
             }
             if self.work.segment_rows <= self.records.len() {
-                self.seal(&aside)?;
+                self.seal(&aside, &mark.book)?;
             }
         }
         ensure!(tape.checksum() == surveyed.checksum, "the file changed during the import");
-        self.seal(&aside)?;
+        self.seal(&aside, &mark.book)?;
         fs::remove_dir_all(&aside)?;
         let numbered = self.stages.numbered();
         mark.end(self.work.lake, surveyed.last, numbered, &self.counts(), &self.stages)?;
@@ -492,7 +492,7 @@ impl Importing<'_> {
     }
 
     /// Writes the current rows as a segment and seals it.
-    fn seal(&mut self, aside: &Path) -> anyhow::Result<()> {
+    fn seal(&mut self, aside: &Path, book: &Book) -> anyhow::Result<()> {
         let Some(first) = self.records.first() else { return Ok(()) };
         let (run, started_at) = (self.outcome.run, first.ts_recv());
         let origin = Origin { run, catalogue: catalogue_digest(self.catalogue) };
@@ -517,7 +517,7 @@ impl Importing<'_> {
         let path = journal.join(format!("{}{CLOSED_SUFFIX}", segment_name(&run, self.segment)));
         folder::put_in_place(&closed.path, &path)?;
         (self.on_step)(Step::Journalled)?;
-        let Sealed { tally, .. } = seal_segment(&path, self.work.lake, self.catalogue)?;
+        let Sealed { tally, .. } = seal_segment(&path, book, self.catalogue)?;
         self.stages.add(Stage::SealedQuotes, tally.quotes);
         (self.on_step)(Step::Sealed)?;
         self.outcome.rows += self.records.len() as u64;
@@ -540,16 +540,4 @@ impl Outcome {
             self.named.push((line, why));
         }
     }
-}
-
-/// Removes the ledger's note that the run was killed, which an engine may have written, because the
-/// run continues.
-fn forget_end(lake: &Path, run: &RunId) -> anyhow::Result<()> {
-    let name = format!("{run}-ended");
-    let is_end = |path: &PathBuf| ledger::name_and_checksum(path).is_some_and(|(of, _)| of == name);
-    let _lock = lock::changes(lake)?;
-    for path in ledger::files(lake).into_iter().filter(is_end) {
-        fs::remove_file(path)?;
-    }
-    Ok(())
 }

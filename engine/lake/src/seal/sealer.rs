@@ -1,12 +1,12 @@
 //! The cold side of the journal: seals the segments that it receives, and retries those that failed.
 
 use super::{SealError, Sealed, Work};
+use crate::ledger::Book;
 use crate::segment::{ClosedSegment, SegmentReader};
 use crate::stage::{Stage, StageCounter};
 use crossbeam::channel::{Receiver, RecvTimeoutError};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Interval at which segments that could not be sealed are tried again.
@@ -15,7 +15,7 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 /// Seals the segments that it receives.
 #[derive(Debug)]
 pub struct Sealer {
-    lake: PathBuf,
+    book: Book,
     catalogue: Catalogue,
     counts: Counts,
     /// Segments that could not be sealed, and why.
@@ -36,9 +36,9 @@ struct Counts {
 }
 
 impl Sealer {
-    /// Makes a sealer into `lake` for segments written with `catalogue`.
+    /// Makes a sealer for the segments of a run that were written with `catalogue`.
     #[must_use]
-    pub fn new(lake: &Path, catalogue: Catalogue, counters: &Counters) -> Sealer {
+    pub fn new(book: Book, catalogue: Catalogue, counters: &Counters) -> Sealer {
         let named = |name: &str| counters.register(&format!("seal.{name}"));
         let counts = Counts {
             rows: named("rows"),
@@ -51,7 +51,7 @@ impl Sealer {
             damaged: named("damaged"),
             unsealed: named("unsealed"),
         };
-        Sealer { lake: lake.to_owned(), catalogue, counts, unsealed: Vec::new() }
+        Sealer { book, catalogue, counts, unsealed: Vec::new() }
     }
 
     /// Returns the counters of the stages that are the sealer's, for the ledger.
@@ -90,7 +90,7 @@ impl Sealer {
 
     fn seal(&mut self, closed: ClosedSegment, again: bool) {
         let path = closed.path.display();
-        let work = Work { lake: &self.lake, catalogue: &self.catalogue, resumed: again };
+        let work = Work { book: &self.book, catalogue: &self.catalogue, resumed: again };
         let reader = SegmentReader::open(&closed.path).map_err(SealError::from);
         match reader.and_then(|reader| work.seal(&closed.path, reader, Some(closed.records))) {
             Ok(sealed) => {

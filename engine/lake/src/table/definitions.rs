@@ -17,6 +17,8 @@ use std::sync::Arc;
 pub struct Table {
     /// Its name, as in the metadata of its files.
     pub name: &'static str,
+    /// The version of its columns and metadata.
+    pub(super) version: u32,
     /// Its folder in the lake; empty for quotes, which lie under `exchange=`.
     pub folder: &'static str,
     /// The columns that break ties of `Timestamp` when rows are sorted.
@@ -48,6 +50,7 @@ use Type::{Byte, Float, Signed, Text, Time, Unsigned};
 /// Every quote.
 pub const QUOTES: Table = Table {
     name: "quotes",
+    version: 2,
     folder: "",
     order: &["Run", "JournalSequence"],
     columns: &[
@@ -67,6 +70,7 @@ pub const QUOTES: Table = Table {
 /// Every change of state of a venue's instrument.
 pub const STATUS: Table = Table {
     name: "status",
+    version: 2,
     folder: layout::STATUS,
     order: &["Run", "JournalSequence"],
     columns: &[
@@ -84,6 +88,7 @@ pub const STATUS: Table = Table {
 /// Spreads above the configured threshold.
 pub const SPREADS: Table = Table {
     name: "spreads",
+    version: 2,
     folder: layout::SPREADS,
     order: &["Run", "JournalSequence", "BuyVenue", "SellVenue"],
     columns: &[
@@ -104,6 +109,7 @@ pub const SPREADS: Table = Table {
 /// Ends of spreads: from here on a pair could not be traded, until its next spread.
 pub const ENDS: Table = Table {
     name: "ends",
+    version: 2,
     folder: layout::ENDS,
     order: &["Run", "JournalSequence", "Instrument", "BuyVenue", "SellVenue"],
     columns: &[
@@ -120,6 +126,7 @@ pub const ENDS: Table = Table {
 /// Opportunities: one row when one opens, another when it closes.
 pub const OPPORTUNITIES: Table = Table {
     name: "opportunities",
+    version: 2,
     folder: layout::OPPORTUNITIES,
     order: &["Run", "Id", "Event"],
     columns: &[
@@ -146,6 +153,7 @@ pub const OPPORTUNITIES: Table = Table {
 /// The completeness ledger.
 pub const LEDGER: Table = Table {
     name: "ledger",
+    version: 3,
     folder: layout::LEDGER,
     order: &["Run", "Kind", "Segment"],
     columns: &[
@@ -165,6 +173,7 @@ pub const LEDGER: Table = Table {
         ("Digest", Unsigned, Possible),
         ("Until", Time, Possible),
         ("Cause", Text, Possible),
+        ("Serial", Signed, Possible),
     ],
 };
 

@@ -1,10 +1,10 @@
 //! Reads a Parquet file of the lake, also one of an earlier version.
 
-use super::definitions::{QUOTES, Table, constant_text};
+use super::definitions::{LEDGER, QUOTES, Table, constant_text};
 use super::digest::digest;
 use super::error::{TableError, guarded, io_error, parquet_error};
 use super::{BATCH_ROWS, Metadata, VERSION};
-use arrow_array::RecordBatch;
+use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -176,10 +176,12 @@ fn check_format(path: &Path, table: &Table, metadata: &Metadata) -> Result<u32, 
 /// Returns the columns of a table in a version.
 fn columns_of(version: u32, table: &Table) -> SchemaRef {
     let schema = table.schema();
-    if 1 < version {
-        return schema;
-    }
-    let fields = schema.fields().iter().filter(|field| field.name() != "Run").cloned();
+    let lacks = |name: &str| match version {
+        1 => name == "Run",
+        2 => table.name == LEDGER.name && name == "Serial",
+        _ => false,
+    };
+    let fields = schema.fields().iter().filter(|field| !lacks(field.name())).cloned();
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
@@ -200,7 +202,7 @@ fn check_columns(path: &Path, expected: &Schema, found: &Schema) -> Result<(), T
 }
 
 /// Returns a batch with the columns of the present version. Version 1 had the run only in the
-/// footer.
+/// footer, and the ledger of version 2 no serial numbers.
 fn upgraded(batch: &RecordBatch, table: &Table, run: &str) -> Result<RecordBatch, ArrowError> {
     let schema = table.schema();
     if batch.num_columns() == schema.fields().len() {
@@ -208,7 +210,10 @@ fn upgraded(batch: &RecordBatch, table: &Table, run: &str) -> Result<RecordBatch
         return RecordBatch::try_new(schema, batch.columns().to_vec());
     }
     let mut columns = batch.columns().to_vec();
-    columns.push(constant_text(run, batch.num_rows()));
+    columns.push(match table.name == LEDGER.name {
+        true => new_null_array(&DataType::Int64, batch.num_rows()),
+        false => constant_text(run, batch.num_rows()),
+    });
     table.batch(columns)
 }
 
@@ -290,8 +295,8 @@ mod tests {
         std::fs::write(&path, "PAR1 and nothing else").unwrap();
         assert!(matches!(TableReader::open(&path, &QUOTES), Err(TableError::Parquet { .. })));
         let metadata = |version: &str| Metadata::from([("format".to_owned(), version.to_owned())]);
-        let refused = check_format(&path, &QUOTES, &metadata("3")).unwrap_err().to_string();
-        assert!(refused.contains("version 3"), "{refused}");
+        let refused = check_format(&path, &QUOTES, &metadata("4")).unwrap_err().to_string();
+        assert!(refused.contains("version 4"), "{refused}");
         assert!(check_format(&path, &QUOTES, &Metadata::new()).is_err());
         assert_eq!(check_format(&path, &QUOTES, &metadata("1")).unwrap(), 1);
         assert!(check_format(&path, &STATUS, &metadata("1")).is_err());

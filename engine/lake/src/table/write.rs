@@ -3,7 +3,7 @@
 use super::definitions::{Table, Type};
 use super::digest::digest;
 use super::error::{TableError, io_error, parquet_error};
-use super::{BATCH_ROWS, Metadata, VERSION};
+use super::{BATCH_ROWS, Metadata};
 use crate::files;
 use Type::{Float, Signed, Time, Unsigned};
 use arrow_array::RecordBatch;
@@ -47,7 +47,7 @@ impl TableWriter {
     /// If the file cannot be created.
     pub fn create(path: &Path, table: &Table, mut metadata: Metadata) -> Result<Self, TableError> {
         let parquet = |source| parquet_error("write", path, source);
-        metadata.insert("format".to_owned(), VERSION.to_string());
+        metadata.insert("format".to_owned(), table.version.to_string());
         metadata.insert("table".to_owned(), table.name.to_owned());
         let file = files::fresh(path).map_err(|source| io_error("create", path, source))?;
         let checked = Checked { file, bytes: 0, crc: 0 };
@@ -91,7 +91,7 @@ fn properties(table: &Table, metadata: &Metadata) -> Result<WriterProperties, Pa
     let pairs = metadata.iter();
     let pairs = pairs.map(|(key, value)| KeyValue::new(format!("spreadwire.{key}"), value.clone()));
     let mut properties = WriterProperties::builder()
-        .set_created_by(format!("spreadwire lake {VERSION}"))
+        .set_created_by(format!("spreadwire lake {}", table.version))
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_sorting_columns(Some(vec![by_time]))

@@ -1,0 +1,204 @@
+//! One file of the ledger: entries as a small Parquet file that has its own checksum in its name.
+
+use super::{Entry, EntryKind};
+use crate::folder;
+use crate::layout::{self, HOUR, PARQUET_SUFFIX, UNFINISHED_SUFFIX};
+use crate::table::{self, LEDGER, Metadata, TableError, TableReader, TableWriter, io_error};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType, UInt64Type};
+use arrow_array::{
+    Array, ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt64Array,
+};
+use arrow_schema::ArrowError;
+use spreadwire_market::clock::Nanos;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Writes entries as one file of the ledger, in the place of one of the same name, so that they
+/// survive a power cut. The file lies in the folder of the day of `time`.
+///
+/// # Errors
+/// If that fails; a file that was there is as it was.
+pub fn write(
+    lake: &Path,
+    name: &str,
+    time: Nanos,
+    entries: &[Entry],
+) -> Result<PathBuf, TableError> {
+    let place = lake.join(layout::LEDGER).join(layout::date_folder(time / HOUR));
+    folder::create_in(lake, &place)
+        .map_err(|source| io_error("make the folder", &place, source))?;
+    let unfinished = place.join(format!("{name}{UNFINISHED_SUFFIX}"));
+    let batch = batch_of(entries).map_err(|error| TableError::Parquet {
+        doing: "write",
+        path: unfinished.clone(),
+        source: error.into(),
+    })?;
+    let mut writer = TableWriter::create(&unfinished, &LEDGER, Metadata::new())?;
+    writer.write(&batch)?;
+    let path = place.join(file_name(name, writer.finish()?.crc));
+    if let Err(source) = folder::put_in_place(&unfinished, &path) {
+        // Whoever tries again must not find the same facts twice.
+        fs::remove_file(&path).unwrap_or_default();
+        return Err(io_error("rename", &unfinished, source));
+    }
+    let is_older =
+        |file: &PathBuf| *file != path && name_and_checksum(file).is_some_and(|(of, _)| of == name);
+    let older: Vec<PathBuf> = files_in(&place).into_iter().filter(is_older).collect();
+    for file in &older {
+        fs::remove_file(file).map_err(|source| io_error("delete", file, source))?;
+    }
+    if !older.is_empty() {
+        folder::sync(&place).map_err(|source| io_error("sync", &place, source))?;
+    }
+    Ok(path)
+}
+
+/// Deletes files that a run which was killed did not finish.
+///
+/// # Errors
+/// If one cannot be deleted.
+pub fn sweep(lake: &Path, run: &str) -> Result<(), TableError> {
+    let dates = fs::read_dir(lake.join(layout::LEDGER)).into_iter().flatten().flatten();
+    let entries = dates.flat_map(|date| fs::read_dir(date.path()).into_iter().flatten().flatten());
+    for entry in entries {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if name.starts_with(run) && name.ends_with(UNFINISHED_SUFFIX) {
+            fs::remove_file(&path).map_err(|source| io_error("delete", &path, source))?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of a file of the ledger: nothing else keeps its checksum.
+#[must_use]
+pub fn file_name(name: &str, crc: u32) -> String {
+    format!("{name}.{crc:08x}{PARQUET_SUFFIX}")
+}
+
+/// The name that a file was written under and its CRC32C, by the file's name.
+#[must_use]
+pub fn name_and_checksum(path: &Path) -> Option<(&str, u32)> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(PARQUET_SUFFIX)?;
+    let (name, crc) = stem.rsplit_once('.').filter(|(_, crc)| crc.len() == 8)?;
+    Some((name, u32::from_str_radix(crc, 16).ok()?))
+}
+
+/// The Parquet files of the ledger, sorted by name.
+#[must_use]
+pub fn files(lake: &Path) -> Vec<PathBuf> {
+    let dates = fs::read_dir(lake.join(layout::LEDGER)).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = dates.flat_map(|date| files_in(&date.path())).collect();
+    found.sort();
+    found
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|end| end == "parquet")).collect()
+}
+
+/// The entries of one file.
+///
+/// # Errors
+/// If it is not as it was written by the checksum in its name, cannot be read to its end, or holds a
+/// kind that this version does not know.
+pub fn read_file(path: &Path) -> Result<Vec<Entry>, TableError> {
+    let (_, found) = table::checksum(path).map_err(|source| io_error("read", path, source))?;
+    if name_and_checksum(path).is_none_or(|(_, crc)| crc != found) {
+        let why = format!("its checksum is {found:08x}, which is not the one in its name");
+        return Err(TableError::Foreign { path: path.to_owned(), why });
+    }
+    let mut entries = Vec::new();
+    for batch in TableReader::open(path, &LEDGER)? {
+        let batch = batch?;
+        let found = entries_of(&batch).ok_or_else(|| TableError::Foreign {
+            path: path.to_owned(),
+            why: "it has a kind of entry that this build does not know".to_owned(),
+        })?;
+        entries.extend(found);
+    }
+    Ok(entries)
+}
+
+/// Entries as rows, in the table's order.
+///
+/// # Errors
+/// If the table's columns are others.
+fn batch_of(entries: &[Entry]) -> Result<RecordBatch, ArrowError> {
+    let time = |of: fn(&Entry) -> Option<Nanos>| -> ArrayRef {
+        let values = entries.iter().map(|e| of(e).map(u64::cast_signed));
+        Arc::new(values.collect::<TimestampNanosecondArray>().with_timezone("UTC"))
+    };
+    let number = |of: fn(&Entry) -> Option<u64>| -> ArrayRef {
+        Arc::new(entries.iter().map(|e| of(e).map(u64::cast_signed)).collect::<Int64Array>())
+    };
+    let text = |of: fn(&Entry) -> Option<&str>| -> ArrayRef {
+        Arc::new(entries.iter().map(of).collect::<StringArray>())
+    };
+    let batch = LEDGER.batch(vec![
+        time(|e| Some(e.time)),
+        text(|e| Some(e.kind.name())),
+        text(|e| e.run.as_deref()),
+        number(|e| e.segment.map(u64::from)),
+        text(|e| e.table.as_deref()),
+        text(|e| e.folder.as_deref()),
+        text(|e| e.file.as_deref()),
+        text(|e| e.venue.as_deref()),
+        text(|e| e.instrument.as_deref()),
+        number(|e| e.first),
+        number(|e| e.last),
+        number(|e| e.rows),
+        number(|e| e.bytes),
+        Arc::new(entries.iter().map(|e| e.digest).collect::<UInt64Array>()),
+        time(|e| e.until),
+        text(|e| e.cause.as_deref()),
+        number(|e| e.serial),
+    ])?;
+    LEDGER.sorted(&[batch])
+}
+
+/// Rows as entries; `None` if one is of an unknown kind.
+fn entries_of(batch: &RecordBatch) -> Option<Vec<Entry>> {
+    let number = |column: usize, row: usize| {
+        let column = batch.column(column).as_primitive::<Int64Type>();
+        (!column.is_null(row)).then(|| column.value(row).cast_unsigned())
+    };
+    let time = |column: usize, row: usize| {
+        let column = batch.column(column).as_primitive::<TimestampNanosecondType>();
+        (!column.is_null(row)).then(|| column.value(row).cast_unsigned())
+    };
+    let text = |column: usize, row: usize| {
+        let column = batch.column(column).as_dictionary::<Int32Type>();
+        let key = column.key(row)?;
+        Some(column.values().as_string::<i32>().value(key).to_owned())
+    };
+    let digest = batch.column(13).as_primitive::<UInt64Type>();
+    let entry = |row: usize| {
+        let name = text(1, row)?;
+        Some(Entry {
+            time: time(0, row)?,
+            kind: EntryKind::ALL.into_iter().find(|kind| kind.name() == name)?,
+            run: text(2, row),
+            segment: number(3, row).and_then(|number| u32::try_from(number).ok()),
+            table: text(4, row),
+            folder: text(5, row),
+            file: text(6, row),
+            venue: text(7, row),
+            instrument: text(8, row),
+            first: number(9, row),
+            last: number(10, row),
+            rows: number(11, row),
+            bytes: number(12, row),
+            digest: (!digest.is_null(row)).then(|| digest.value(row)),
+            until: time(14, row),
+            cause: text(15, row),
+            serial: number(16, row),
+        })
+    };
+    (0..batch.num_rows()).map(entry).collect()
+}
+

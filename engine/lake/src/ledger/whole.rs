@@ -1,0 +1,215 @@
+//! The ledger of a lake: the facts of all its files, and the chain of each run.
+
+use super::chain::{Chain, Linked};
+use super::file::{files, name_and_checksum, read_file};
+use super::{Entry, EntryKind};
+use crate::layout::MERGED_SUFFIX;
+use crate::table::TableError;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// What the files of a ledger say.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// The facts, sorted by time, in the same order at every call. A statement stands once, however
+    /// many files say it; an event as often as it happened.
+    pub facts: Vec<Entry>,
+    /// The chain of each run that has one.
+    pub chains: BTreeMap<String, Chain>,
+    /// Why files could not be read.
+    pub errors: Vec<TableError>,
+}
+
+impl Ledger {
+    /// Reads the ledger of a lake.
+    #[must_use]
+    pub fn read(lake: &Path) -> Ledger {
+        let (mut ledger, mut facts) = (Ledger::default(), Facts::default());
+        for path in files(lake) {
+            match read_file(&path) {
+                Ok(entries) => {
+                    take_links(&entries, &mut ledger.chains);
+                    facts.take(entries);
+                }
+                Err(error) => ledger.errors.push(error),
+            }
+        }
+        ledger.facts = facts.sorted();
+        ledger
+    }
+}
+
+/// Returns the facts of a lake's ledger, sorted by time, and why files could not be read.
+#[must_use]
+pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
+    let Ledger { facts, errors, .. } = Ledger::read(lake);
+    (facts, errors)
+}
+
+/// Returns facts among which are all of a run, as far as they can be read: from the files that are
+/// named after it, and from those that were merged.
+#[must_use]
+pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
+    let mut facts = Facts::default();
+    for path in files_of(lake, run) {
+        facts.take(read_file(&path).unwrap_or_default());
+    }
+    facts.sorted()
+}
+
+/// Returns the chain of a run, if it has one.
+pub(super) fn chain_of(lake: &Path, run: &str) -> Option<Chain> {
+    let mut chains = BTreeMap::new();
+    for path in files_of(lake, run) {
+        take_links(&read_file(&path).unwrap_or_default(), &mut chains);
+    }
+    chains.remove(run)
+}
+
+/// Returns the files that may have entries of a run.
+fn files_of(lake: &Path, run: &str) -> Vec<PathBuf> {
+    let may_have_it = |path: &PathBuf| {
+        let name = name_and_checksum(path).map(|(name, _)| name);
+        name.is_some_and(|name| name.starts_with(run) || name.ends_with(MERGED_SUFFIX))
+    };
+    let mut paths = files(lake);
+    paths.retain(may_have_it);
+    paths
+}
+
+/// Adds the links of a file: one, or several if it was merged from several.
+fn take_links(entries: &[Entry], chains: &mut BTreeMap<String, Chain>) {
+    let mut by_serial: BTreeMap<(&str, u64), Vec<Entry>> = BTreeMap::new();
+    for entry in entries {
+        if let (Some(run), Some(serial)) = (entry.run.as_deref(), entry.serial) {
+            by_serial.entry((run, serial)).or_default().push(entry.clone());
+        }
+    }
+    for ((run, serial), entries) in by_serial {
+        chains.entry(run.to_owned()).or_default().add(serial, Linked::of(&entries));
+    }
+}
+
+/// Facts with how often each one stands in the file that has it most often, and the highest serial
+/// number of a file that has it.
+#[derive(Default)]
+struct Facts(HashMap<Entry, (usize, Option<u64>)>);
+
+impl Facts {
+    /// Adds the facts of one file.
+    fn take(&mut self, entries: Vec<Entry>) {
+        let mut of_file: HashMap<Entry, (usize, Option<u64>)> = HashMap::new();
+        for entry in entries.into_iter().filter(|entry| entry.kind != EntryKind::Link) {
+            let (serial, is_event) = (entry.serial, entry.kind.is_event());
+            // An event is one of its file; a statement is the same wherever it stands.
+            let kept = serial.filter(|_| is_event);
+            let found = of_file.entry(Entry { serial: kept, ..entry }).or_default();
+            *found = (if is_event { found.0 + 1 } else { 1 }, serial);
+        }
+        for (entry, (count, serial)) in of_file {
+            let found = self.0.entry(entry).or_default();
+            *found = (found.0.max(count), found.1.max(serial));
+        }
+    }
+
+    fn sorted(self) -> Vec<Entry> {
+        let mut facts: Vec<_> = self.0.into_iter().collect();
+        facts.sort_unstable_by(|(a, (_, a_serial)), (b, (_, b_serial))| {
+            let first = (a.time, a.kind, &a.run, a_serial).cmp(&(b.time, b.kind, &b.run, b_serial));
+            first.then_with(|| a.cmp(b))
+        });
+        let told = facts.into_iter().flat_map(|(entry, (count, _))| {
+            std::iter::repeat_n(Entry { serial: None, ..entry }, count)
+        });
+        told.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Book, Cause, write};
+    use super::*;
+    use crate::run::RunId;
+    use std::fs;
+
+    fn full() -> Entry {
+        Entry {
+            time: 1_723_161_600_000_000_000,
+            kind: EntryKind::Rows,
+            run: Some("run-1".to_owned()),
+            segment: Some(7),
+            table: Some("quotes".to_owned()),
+            folder: Some("exchange=okx/symbol=A#B".to_owned()),
+            file: Some("f.parquet".to_owned()),
+            venue: Some("okx".to_owned()),
+            instrument: Some("A/B".to_owned()),
+            first: Some(0),
+            last: Some(u64::MAX / 2),
+            rows: Some(3),
+            bytes: Some(4),
+            digest: Some(u64::MAX),
+            until: Some(5),
+            cause: Some("ring".to_owned()),
+            serial: None,
+        }
+    }
+
+    #[test]
+    fn entries_come_back_each_once_and_a_broken_file_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = home.path().join("lake");
+        let kinds = EntryKind::ALL.into_iter().filter(|kind| *kind != EntryKind::Link);
+        let entries: Vec<Entry> = kinds.map(|kind| Entry::new(kind, 9)).collect();
+        write(&lake, "a", full().time, &[full()]).unwrap();
+        let path = write(&lake, "b", 9, &[&entries[..], &[full()]].concat()).unwrap();
+        assert!(path.parent().unwrap().ends_with("ledger/date=1970-01-01"), "{path:?}");
+        assert_eq!(name_and_checksum(&path).unwrap().0, "b");
+        let (found, errors) = read(&lake);
+        assert!(errors.is_empty());
+        assert_eq!(found, [&entries[..], &[full()]].concat());
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[100] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let (found, errors) = read(&lake);
+        assert_eq!((found, errors.len()), (vec![full()], 1));
+    }
+
+    #[test]
+    fn a_name_is_written_over_as_a_whole() {
+        let home = tempfile::tempdir().unwrap();
+        write(home.path(), "a", 9, &[full()]).unwrap();
+        write(home.path(), "a", 9, &[Entry::new(EntryKind::Started, 1)]).unwrap();
+        assert_eq!(read(home.path()).0, [Entry::new(EntryKind::Started, 1)]);
+        assert_eq!(files(home.path()).len(), 1);
+    }
+
+    #[test]
+    fn equal_events_are_as_many_as_happened_and_equal_statements_are_one() {
+        let home = tempfile::tempdir().unwrap();
+        let book = Book::begin(home.path(), RunId::new("run").unwrap());
+        let lost = Entry::new(EntryKind::Disconnected, 9).of_run("run").because("reset");
+        let gap = Entry::new(EntryKind::Gap, 9).of_run("run").because(Cause::Restart.name());
+        book.write("events", 9, &vec![lost.clone(); 5]).unwrap();
+        book.write("events", 9, &[lost.clone(), gap.clone(), gap.clone()]).unwrap();
+        book.write("ended", 9, &[gap.clone()]).unwrap();
+        let expected = [vec![gap], vec![lost; 6]].concat();
+        assert_eq!(read(home.path()).0, expected);
+        // A merge that was killed leaves the files and what they were merged into.
+        for path in files(home.path()) {
+            write(home.path(), "run-merged", 9, &read_file(&path).unwrap()).unwrap();
+            assert_eq!(read(home.path()).0, expected, "beside {path:?}");
+        }
+        assert!(Ledger::read(home.path()).chains["run"].breaks().is_empty());
+    }
+
+    #[test]
+    fn of_two_ends_at_one_time_the_one_written_later_is_last() {
+        let home = tempfile::tempdir().unwrap();
+        let book = Book::begin(home.path(), RunId::new("run").unwrap());
+        let ended = |cause| Entry::new(EntryKind::Ended, 9).of_run("run").because(cause);
+        book.write("ended", 9, &[ended("killed")]).unwrap();
+        book.write("ended", 9, &[ended("clean")]).unwrap();
+        assert_eq!(read(home.path()).0, [ended("killed"), ended("clean")]);
+        assert_eq!(read_run(home.path(), "run").len(), 2);
+    }
+}
