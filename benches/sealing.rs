@@ -5,6 +5,7 @@ use crate::tape::{Scales, Tape};
 use crate::{BATCH_ROWS, decode, encode, median, millions};
 use arrow::array::RecordBatch;
 use spreadwire_kit::catalogue;
+use spreadwire_lake::ledger;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentReader, SegmentWriter};
@@ -30,9 +31,11 @@ pub(crate) fn measure(tape: &Tape, records: usize, rounds: usize, clock: &Clock)
         let (mut files, mut bytes) = (0, 0);
         for _ in 0..rounds {
             let segment = write_segment(folder.path(), &catalogue, &quotes);
+            let book =
+                ledger::Book::begin(&folder.path().join("lake"), RunId::new("bench").unwrap());
             let before = reset_peak();
             let start = clock.now();
-            let sealed = seal_segment(&segment, &folder.path().join("lake"), &catalogue).unwrap();
+            let sealed = seal_segment(&segment, &book, &catalogue).unwrap();
             times.push(clock.now() - start);
             if let Some((before, peak)) = before.zip(memory("VmHWM")) {
                 memory_use = format!("{} of which {} before", peak / 1024, before / 1024);

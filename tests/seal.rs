@@ -8,7 +8,7 @@ use arrow_array::types::{Int32Type, Int64Type, TimestampNanosecondType};
 use bytemuck::Zeroable;
 use crossbeam::channel;
 use spreadwire_kit::{catalogue, quotes};
-use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::ledger::{self, Book, Entry, EntryKind};
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::{
     EDGE_ROWS_MAX, JOINED_ROWS_MAX, SMALL_ROWS, SealError, Sealed, Sealer, Tally, seal_headless,
@@ -132,8 +132,13 @@ impl Lake {
         finished.close().unwrap().path
     }
 
+    /// Returns the ledger of the run, as a later process finds it.
+    fn book(&self) -> Book {
+        Book::resume(self.path(), RunId::new("run").unwrap(), ledger::VERSION)
+    }
+
     fn seal(&self, segment: &Path) -> Result<Sealed, SealError> {
-        seal_segment(segment, self.path(), &self.catalogue)
+        seal_segment(segment, &self.book(), &self.catalogue)
     }
 
     /// Writes and seals a segment of quotes; returns the names of the folder's files with their
@@ -520,7 +525,7 @@ fn a_damaged_header_costs_no_record_unless_the_first_block_is_damaged_too() {
         assert!(matches!(lake.seal(&segment), Err(SealError::Segment(_))));
         let origin = Origin { run, catalogue: catalogue_digest(&lake.catalogue) };
         let info = SegmentInfo { origin, number: 0, started_at: MIDNIGHT - 9 };
-        let sealed = seal_headless(&segment, lake.path(), &lake.catalogue, info).unwrap();
+        let sealed = seal_headless(&segment, &lake.book(), &lake.catalogue, info).unwrap();
         assert_eq!((sealed.damaged_at, sealed.tally.quotes), (vec![0], rows));
         let told = lake.entries(EntryKind::Gap);
         let told: Vec<_> = told.iter().map(|e| (e.time, e.first, e.last)).collect();
@@ -749,7 +754,7 @@ fn the_sealer_counts_what_it_sealed_and_hands_its_counts_over_as_stages() {
     let lake = Lake::new();
     let records = [mixed(), vec![gap(GapCause::Edge, 5, MIDNIGHT + HOUR + 1)]].concat();
     let counters = Counters::default();
-    let sealer = Sealer::new(lake.path(), catalogue(), &counters);
+    let sealer = Sealer::new(lake.book(), catalogue(), &counters);
     let stages = sealer.stages();
     let (sender, segments) = channel::unbounded();
     for (number, records) in [(0, &records[..]), (1, &quotes(4, MIDNIGHT)[..])] {
@@ -772,7 +777,7 @@ fn the_sealer_tries_again_at_the_end_and_tells_what_it_could_not_seal() {
     for mended in [true, false] {
         let lake = Lake::new();
         let counters = Counters::default();
-        let sealer = Sealer::new(lake.path(), catalogue(), &counters);
+        let sealer = Sealer::new(lake.book(), catalogue(), &counters);
         let (sender, segments) = channel::unbounded();
         let path = lake.segment(0, 0, &quotes(3, MIDNIGHT));
         let in_the_way = lake.path().join("exchange=binance");
@@ -813,7 +818,7 @@ fn the_sealer_tries_again_at_the_end_and_tells_what_it_could_not_seal() {
 fn a_segment_with_fewer_records_than_its_writer_counted_is_damaged() {
     let lake = Lake::new();
     let counters = Counters::default();
-    let sealer = Sealer::new(lake.path(), catalogue(), &counters);
+    let sealer = Sealer::new(lake.book(), catalogue(), &counters);
     let path = lake.segment(0, 0, &quotes(8, MIDNIGHT));
     // A complete block is missing at its end, so the file alone looks sound.
     fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(block_at(1)).unwrap();

@@ -8,10 +8,10 @@ use lake::findings::{Problem, RunEnd, STOPPED, Verdict};
 use lake::numbers::Range;
 use lake::verify::verify;
 use spreadwire_kit::{catalogue, quotes};
-use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::ledger::{self, Book, Entry, EntryKind};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::recover;
-use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};
@@ -72,16 +72,43 @@ fn stages<'a>(records: impl IntoIterator<Item = &'a Record>, lost: u64) -> Stage
     stages
 }
 
+/// Begins a run whose ledger has this version. Before version 3 it was no chain.
+fn begin(lake: &Path, run: RunId, started_at: Nanos, version: u64) -> Mark {
+    let mark = Mark::begin(lake, run, started_at, &catalogue(), Provenance::Live).unwrap();
+    if version == ledger::VERSION {
+        return mark;
+    }
+    fs::remove_dir_all(lake.join("ledger")).unwrap();
+    fs::remove_file(lake.join("head.json")).unwrap();
+    let path = lake.join(format!("journal/{run}.run.json"));
+    let mut json: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let keys = json.as_object_mut().unwrap();
+    keys.remove("provenance");
+    keys.remove("ledger");
+    let rows = (1 < version).then_some(version);
+    rows.map(|version| keys.insert("ledger".to_owned(), version.into()));
+    fs::write(&path, json.to_string()).unwrap();
+    let started = Entry::new(EntryKind::Started, started_at).of_run(run.as_str());
+    let book = Book::resume(lake, run, version);
+    book.write("started", started_at, &[Entry { rows, ..started }]).unwrap();
+    Mark { ledger: version, provenance: None, book, ..mark }
+}
+
 /// Writes a run of two segments on both sides of midnight, which ended in order.
 fn recorded(lake: &Path) -> Vec<PathBuf> {
+    recorded_by(lake, ledger::VERSION)
+}
+
+/// Does what [`recorded`] does, with a ledger of this version.
+fn recorded_by(lake: &Path, version: u64) -> Vec<PathBuf> {
     let run = RunId::new("run-1").unwrap();
-    let mark = Mark::begin(lake, run, MIDNIGHT - SECOND, &catalogue()).unwrap();
+    let mark = begin(lake, run, MIDNIGHT - SECOND, version);
     let (before, after): (Vec<Record>, Vec<Record>) =
         ((0..150).map(|at| quote(at, MIDNIGHT - 200 + at)).collect(), quotes_after().collect());
     let first = segment(lake, run, 0, 0, &before);
     let second = segment(lake, run, 1, 150, &after);
     for path in [&first, &second] {
-        seal_segment(path, lake, &catalogue()).unwrap();
+        seal_segment(path, &mark.book, &catalogue()).unwrap();
     }
     let stages = stages(before.iter().chain(&after), 0);
     mark.end(lake, MIDNIGHT + SECOND, 352, &counters(), &stages).unwrap();
@@ -245,14 +272,14 @@ fn files_that_change_places_are_damage() {
 fn an_earlier_version_of_a_file_has_too_few_rows() {
     let home = tempfile::tempdir().unwrap();
     let run = RunId::new("run-1").unwrap();
-    let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue(), Provenance::Live).unwrap();
     let all: Vec<Record> = (0..40).map(|at| quote(2, MIDNIGHT + at)).collect();
     let first = segment(home.path(), run, 0, 0, &all[..20]);
     let second = segment(home.path(), run, 1, 20, &all[20..]);
-    let sealed = seal_segment(&first, home.path(), &catalogue()).unwrap();
+    let sealed = seal_segment(&first, &mark.book, &catalogue()).unwrap();
     let file = &sealed.files[0].path;
     let early = fs::read(file).unwrap();
-    let joined = seal_segment(&second, home.path(), &catalogue()).unwrap();
+    let joined = seal_segment(&second, &mark.book, &catalogue()).unwrap();
     assert_eq!(&joined.files[0].path, file, "both are small");
     mark.end(home.path(), MIDNIGHT + SECOND, 40, &counters(), &stages(&all, 0)).unwrap();
     assert!(checked(home.path()).is_complete());
@@ -270,11 +297,11 @@ fn what_the_recorder_lost_is_no_completeness() {
     {
         let home = tempfile::tempdir().unwrap();
         let run = RunId::new("run-1").unwrap();
-        let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+        let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue(), Provenance::Live).unwrap();
         let gap = Record::from(Gap::new(MIDNIGHT + 1, 5).because(cause));
         let records = [quote(0, MIDNIGHT), gap, quote(1, MIDNIGHT + 2)];
         let path = segment(home.path(), run, 0, 0, &records);
-        seal_segment(&path, home.path(), &catalogue()).unwrap();
+        seal_segment(&path, &mark.book, &catalogue()).unwrap();
         let lost = if numbered { 5 } else { 0 };
         let inputs = 2 + lost;
         let stages = stages(&records, lost);
@@ -289,10 +316,10 @@ fn what_the_recorder_lost_is_no_completeness() {
 fn counts_that_do_not_agree_are_told() {
     let home = tempfile::tempdir().unwrap();
     let run = RunId::new("run-1").unwrap();
-    let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    let mark = Mark::begin(home.path(), run, MIDNIGHT, &catalogue(), Provenance::Live).unwrap();
     let records = [quote(0, MIDNIGHT), quote(1, MIDNIGHT)];
     let path = segment(home.path(), run, 0, 0, &records);
-    seal_segment(&path, home.path(), &catalogue()).unwrap();
+    seal_segment(&path, &mark.book, &catalogue()).unwrap();
     // The calculator numbered one more than was ever journalled, and no loss was counted.
     let mut stages = stages(&records, 0);
     [Stage::Fed, Stage::NumberedQuotes].into_iter().for_each(|stage| stages.add(stage, 1));
@@ -315,7 +342,7 @@ fn rewrite_stages(lake: &Path, entries: &[Entry]) {
 #[test]
 fn each_stage_that_is_missing_is_a_finding_that_names_it() {
     let home = tempfile::tempdir().unwrap();
-    recorded(home.path());
+    recorded_by(home.path(), 2);
     let whole = stage_entries(home.path());
     // Two venues with two instruments each, for three of the stages.
     assert_eq!(whole.len(), Stage::ALL.len() - 3 + 3 * 4);
@@ -346,7 +373,7 @@ fn each_stage_that_is_missing_is_a_finding_that_names_it() {
 #[test]
 fn a_stage_that_counted_anything_else_is_told() {
     let home = tempfile::tempdir().unwrap();
-    recorded(home.path());
+    recorded_by(home.path(), 2);
     let whole = stage_entries(home.path());
     for at in 0..whole.len() {
         let mut changed = whole.clone();
@@ -389,7 +416,7 @@ fn make_version_1(lake: &Path, counts: &[(&str, u64)]) {
 #[test]
 fn a_run_of_an_older_ledger_is_verified_by_the_names_of_its_counters() {
     let home = tempfile::tempdir().unwrap();
-    recorded(home.path());
+    recorded_by(home.path(), 2);
     let rows = |venue: &str, instrument: &str| {
         let (entries, _) = ledger::read(home.path());
         let of = entries.into_iter().filter(|e| {
@@ -430,29 +457,22 @@ fn a_run_of_an_older_ledger_is_verified_by_the_names_of_its_counters() {
 
 #[test]
 fn counters_of_an_hour_are_not_held_against_a_run_that_went_on_after_it() {
-    for version in [1, 2] {
+    for version in [1, 2, 3] {
         let home = tempfile::tempdir().unwrap();
         let run = RunId::new("run-1").unwrap();
-        Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+        let mark = begin(home.path(), run, MIDNIGHT, version);
         let entry = |kind, time| Entry::new(kind, time).of_run("run-1");
-        if version == 1 {
-            let started = entry(EntryKind::Started, MIDNIGHT);
-            ledger::write(home.path(), "run-1-started", MIDNIGHT, &[started]).unwrap();
-            let mark = home.path().join("journal/run-1.run.json");
-            let text = fs::read_to_string(&mark).unwrap();
-            fs::write(&mark, text.replace("\"ledger\":2,", "")).unwrap();
-        }
         let hourly = |name: &str, rows| Entry {
             rows: Some(rows),
             ..entry(EntryKind::Count, MIDNIGHT + 5).because(name)
         };
         let hourly = [hourly("calculator.quotes", 4), hourly("chronicle.booked", 0)];
-        ledger::write(home.path(), "run-1-events-000000", MIDNIGHT + 5, &hourly).unwrap();
+        mark.book.write("events", MIDNIGHT + 5, &hourly).unwrap();
         let connected = entry(EntryKind::Connected, MIDNIGHT + 6);
-        ledger::write(home.path(), "run-1-events-000001", MIDNIGHT + 6, &[connected]).unwrap();
+        mark.book.write("connections", MIDNIGHT + 6, &[connected]).unwrap();
         let records: Vec<Record> = (0..10).map(|at| quote(at, MIDNIGHT + at)).collect();
         let path = segment(home.path(), run, 0, 0, &records);
-        seal_segment(&path, home.path(), &catalogue()).unwrap();
+        seal_segment(&path, &mark.book, &catalogue()).unwrap();
         let lock = spreadwire_lake::lock::recording(home.path()).unwrap();
         assert_eq!(checked(home.path()).findings, [], "it goes on");
         drop(lock);
@@ -466,7 +486,7 @@ fn counters_of_an_hour_are_not_held_against_a_run_that_went_on_after_it() {
 fn a_killed_run_is_not_complete_before_it_is_recovered_and_stated_afterwards() {
     let home = tempfile::tempdir().unwrap();
     let run = RunId::new("run-1").unwrap();
-    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    Mark::begin(home.path(), run, MIDNIGHT, &catalogue(), Provenance::Live).unwrap();
     let records: Vec<Record> = (0..10).map(|at| quote(at, MIDNIGHT + at)).collect();
     segment(home.path(), run, 0, 0, &records);
     let verdict = checked(home.path());
@@ -486,7 +506,7 @@ fn a_killed_run_is_not_complete_before_it_is_recovered_and_stated_afterwards() {
 fn a_damaged_segment_is_a_loss_of_just_its_numbers() {
     let home = tempfile::tempdir().unwrap();
     let run = RunId::new("run-1").unwrap();
-    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    Mark::begin(home.path(), run, MIDNIGHT, &catalogue(), Provenance::Live).unwrap();
     let records: Vec<Record> = (0..200).map(|at| quote(at, MIDNIGHT + at)).collect();
     let path = segment(home.path(), run, 0, 0, &records);
     let mut bytes = fs::read(&path).unwrap();
@@ -509,8 +529,14 @@ fn times_without_an_engine_are_stated() {
     let home = tempfile::tempdir().unwrap();
     let hour = 3600 * SECOND;
     for (name, start) in [("run-1", MIDNIGHT + hour), ("run-2", MIDNIGHT + 5 * hour)] {
-        let mark =
-            Mark::begin(home.path(), RunId::new(name).unwrap(), start, &catalogue()).unwrap();
+        let mark = Mark::begin(
+            home.path(),
+            RunId::new(name).unwrap(),
+            start,
+            &catalogue(),
+            Provenance::Live,
+        )
+        .unwrap();
         mark.end(home.path(), start + hour, 0, &counters(), &stages([], 0)).unwrap();
     }
     let stops = |date: Option<&str>| {
@@ -539,13 +565,13 @@ fn a_clock_that_steps_back_costs_no_row() {
     let hour = 3600 * SECOND;
     for (name, start) in [("run-1", MIDNIGHT), ("run-2", MIDNIGHT - hour)] {
         let run = RunId::new(name).unwrap();
-        let mark = Mark::begin(home.path(), run, start, &catalogue()).unwrap();
+        let mark = Mark::begin(home.path(), run, start, &catalogue(), Provenance::Live).unwrap();
         // Also within a segment: half an hour forward, and back again.
         let times = (0..50).map(|at| start + at).chain((0..50).map(|at| start + hour / 2 + at));
         let times = times.chain((50..100).map(|at| start + at));
         let records: Vec<Record> = times.zip(0..).map(|(time, at)| quote(at, time)).collect();
         let path = segment(home.path(), run, 0, 0, &records);
-        seal_segment(&path, home.path(), &catalogue()).unwrap();
+        seal_segment(&path, &mark.book, &catalogue()).unwrap();
         mark.end(home.path(), start + hour, 150, &counters(), &stages(&records, 0)).unwrap();
     }
     let verdict = checked(home.path());
@@ -558,11 +584,12 @@ fn a_loss_is_told_of_every_day_that_it_lasted() {
     let home = tempfile::tempdir().unwrap();
     let run = RunId::new("run-1").unwrap();
     let hour = 3600 * SECOND;
-    let mark = Mark::begin(home.path(), run, MIDNIGHT - hour, &catalogue()).unwrap();
+    let mark =
+        Mark::begin(home.path(), run, MIDNIGHT - hour, &catalogue(), Provenance::Live).unwrap();
     let gap = Record::from(Gap::new(MIDNIGHT - 5, 5).because(GapCause::Disk));
     let records = [quote(0, MIDNIGHT - 9), gap, quote(1, MIDNIGHT + 36 * hour)];
     let path = segment(home.path(), run, 0, 0, &records);
-    seal_segment(&path, home.path(), &catalogue()).unwrap();
+    seal_segment(&path, &mark.book, &catalogue()).unwrap();
     mark.end(home.path(), MIDNIGHT + 40 * hour, 7, &counters(), &stages(&records, 5)).unwrap();
     for (day, lost) in [("2024-08-07", false), ("2024-08-08", true), ("2024-08-09", true)] {
         let verdict = verify(home.path(), Some(day.parse().unwrap()), &ProgressBar::hidden());
@@ -592,7 +619,7 @@ fn damage_is_told_with_the_numbers_and_times_around_it_wherever_it_is() {
     ] {
         let home = tempfile::tempdir().unwrap();
         let run = RunId::new("run-1").unwrap();
-        Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+        Mark::begin(home.path(), run, MIDNIGHT, &catalogue(), Provenance::Live).unwrap();
         let records: Vec<Record> = (0..192).map(|at| quote(at, MIDNIGHT + at)).collect();
         let path = segment(home.path(), run, 0, 0, &records);
         let mut bytes = fs::read(&path).unwrap();
@@ -621,7 +648,7 @@ fn a_gap_ends_when_the_next_run_begins_whoever_recovered() {
     let home = tempfile::tempdir().unwrap();
     for (name, at) in [("run-1", 0), ("run-2", 50), ("run-3", 90)] {
         let run = RunId::new(name).unwrap();
-        Mark::begin(home.path(), run, MIDNIGHT + at, &catalogue()).unwrap();
+        Mark::begin(home.path(), run, MIDNIGHT + at, &catalogue(), Provenance::Live).unwrap();
         segment(home.path(), run, 0, 0, &[quote(0, MIDNIGHT + at + 5)]);
     }
     for (place, left) in recover::leftovers(home.path()).unwrap().iter().enumerate() {
@@ -644,7 +671,7 @@ fn a_gap_ends_when_the_next_run_begins_whoever_recovered() {
 fn a_torn_segment_hides_nothing_of_those_behind_it() {
     let home = tempfile::tempdir().unwrap();
     let run = RunId::new("run-1").unwrap();
-    Mark::begin(home.path(), run, MIDNIGHT, &catalogue()).unwrap();
+    Mark::begin(home.path(), run, MIDNIGHT, &catalogue(), Provenance::Live).unwrap();
     let records: Vec<Record> = (0..128).map(|at| quote(2, MIDNIGHT + at)).collect();
     let path = segment(home.path(), run, 0, 0, &records);
     let mut bytes = fs::read(&path).unwrap();

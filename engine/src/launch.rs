@@ -31,7 +31,7 @@ use crossbeam::channel::{self, Sender};
 use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::folder;
 use spreadwire_lake::layout;
-use spreadwire_lake::ledger::Book;
+use spreadwire_lake::ledger;
 use spreadwire_lake::lock;
 use spreadwire_lake::mark::{self, Mark};
 use spreadwire_lake::recover::{self, Leftover};
@@ -211,7 +211,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         around,
         catalogue,
         agents: BTreeMap::new(),
-        book: book_keeping.mark.book.clone(),
+        ledger: book_keeping.mark.book.clone(),
         leftovers,
         captured: Vec::new(),
         readings: Vec::new(),
@@ -253,7 +253,8 @@ fn open_books(
     mark::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
     let Surroundings { clock, counters, run, .. } = around;
-    let mark = Mark::begin(lake, *run, clock.now(), catalogue, Provenance::Live).with_context(cannot)?;
+    let mark =
+        Mark::begin(lake, *run, clock.now(), catalogue, Provenance::Live).with_context(cannot)?;
     let (lake, clock, counters) = (lake.to_owned(), clock.clone(), counters.clone());
     let stages = Vec::new();
     Ok((BookKeeping { mark, lake, clock, counters, stages, _lock: lock }, leftovers))
@@ -277,7 +278,7 @@ struct Wiring<'a> {
     catalogue: Arc<Catalogue>,
     agents: BTreeMap<String, Box<dyn Agent>>,
     /// The run's part of the ledger.
-    book: Book,
+    ledger: ledger::Book,
     /// Segments of earlier runs, which are sealed before this run's.
     leftovers: Vec<Leftover>,
     /// Feeds whose frames are captured.
@@ -561,7 +562,7 @@ impl Wiring<'_> {
         let lake = &self.plan.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
-            Chronicle::new(opportunities, notices, catalogue, self.book.clone(), counters)
+            Chronicle::new(opportunities, notices, catalogue, self.ledger.clone(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
         self.stages.extend(chronicle.stages());
         self.add(chronicle.hearing(doubts));
@@ -574,7 +575,7 @@ impl Wiring<'_> {
         let (segments, closed) = channel::bounded(SEGMENTS);
         let Surroundings { clock, counters, run, .. } = self.around;
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
-        let sealer = Sealer::new(self.book.clone(), Catalogue::clone(&self.catalogue), counters);
+        let sealer = Sealer::new(self.ledger.clone(), Catalogue::clone(&self.catalogue), counters);
         let (requests, syncer) =
             syncer::pair(&lake.join(layout::JOURNAL), 0 < settings.sync_interval, segments);
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };

@@ -2,7 +2,7 @@
 
 use spreadwire_kit::{catalogue, quotes, records};
 use spreadwire_lake::mark::Mark;
-use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::StageCounts;
@@ -56,7 +56,7 @@ fn walk(lake: &Path, relative: &Path, files: &mut Vec<(PathBuf, Vec<u8>)>) {
 fn record(lake: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let catalogue = catalogue::of(["BTC/USDT"], ["binance", "okx"]).build();
     let run = RunId::new("fuzz").ok_or("letters")?;
-    let mark = Mark::begin(lake, run, BEGUN, &catalogue)?;
+    let mark = Mark::begin(lake, run, BEGUN, &catalogue, Provenance::Live)?;
     let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
     let mut recorded = Vec::new();
     for number in 0..2 {
@@ -70,7 +70,7 @@ fn record(lake: &Path) -> Result<(), Box<dyn std::error::Error>> {
         records.iter().for_each(|record| block.push(record));
         recorded.extend(records);
         writer.write(&mut block)?;
-        seal_segment(&writer.finish().close()?.path, lake, &catalogue)?;
+        seal_segment(&writer.finish().close()?.path, &mark.book, &catalogue)?;
     }
     let counters = BTreeMap::from([("calculator.quotes".to_owned(), 2 * QUOTES)]);
     let stages = StageCounts::of_records(&recorded);

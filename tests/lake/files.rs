@@ -116,7 +116,7 @@ fn a_version_1_segment_is_sealed() {
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/../data/fixtures/lake/segment-v1.seg");
     let path = rig.home.path().join("old-run-000000.seg");
     fs::copy(old, &path).unwrap();
-    let sealed = seal_segment(&path, &rig.lake(), &catalogue()).unwrap();
+    let sealed = seal_segment(&path, &rig.book(), &catalogue()).unwrap();
     assert_eq!(sealed.info.origin.run.as_str(), "old-run");
     let wanted: Vec<Row> =
         quotes(3).iter().zip(0..).map(|(quote, number)| row(quote.view(), number)).collect();

@@ -87,7 +87,7 @@ fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     assert_eq!(syncer.handle_queued(), 1);
     assert_eq!(counters.expect("journal.missed"), 6);
     assert_eq!(counters.expect("journal.gaps"), 1);
-    let sealed = seal_segment(&closed.recv().unwrap().path, &rig.lake(), &catalogue()).unwrap();
+    let sealed = seal_segment(&closed.recv().unwrap().path, &rig.book(), &catalogue()).unwrap();
     assert_eq!((sealed.tally.quotes, sealed.tally.gaps, sealed.tally.missed), (5, 1, 6));
     let numbers: Vec<i64> = rows_of_file(&sealed.files[0].path).iter().map(|r| r.number).collect();
     assert_eq!(numbers, [0, 1, 2, 3, 10]);
@@ -141,7 +141,7 @@ fn spreads_and_opportunities_are_stored_beside_the_inputs_and_take_no_numbers() 
     assert_eq!(rig.count("journal.opportunities"), 2);
     assert_eq!((rig.count("journal.missed"), rig.count("journal.gaps")), (0, 1));
     let segment = rig.closed.recv().unwrap();
-    let sealed = seal_segment(&segment.path, &rig.lake(), &catalogue()).unwrap();
+    let sealed = seal_segment(&segment.path, &rig.book(), &catalogue()).unwrap();
     assert_eq!((sealed.tally.quotes, sealed.tally.missed), (3, 0));
 }
 

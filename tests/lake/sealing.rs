@@ -6,6 +6,7 @@ use spreadwire_kit::quotes::quote;
 use spreadwire_lake::ledger::{self, Cause, EntryKind};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::recover;
+use spreadwire_lake::run::Provenance;
 use spreadwire_lake::seal::{SealError, seal_segment};
 use spreadwire_lake::segment::SegmentError;
 use spreadwire_lake::table::TableError;
@@ -29,13 +30,13 @@ fn sealing_again_gives_the_same_files_and_leaves_others_alone() {
     fs::write(folder.join("spreads-00-00.0000000.parquet"), "another system's").unwrap();
     // A killed sealer leaves such a file.
     fs::write(folder.join("run-000000.parquet.tmp"), "half").unwrap();
-    let first = seal_segment(&closed.path, &rig.lake(), &catalogue()).unwrap();
+    let first = seal_segment(&closed.path, &rig.book(), &catalogue()).unwrap();
     assert!(!closed.path.exists(), "sealed, so deleted");
     let content = |path: &PathBuf| fs::read(path).unwrap();
     let paths: Vec<PathBuf> = first.files.iter().map(|file| file.path.clone()).collect();
     let before: Vec<Vec<u8>> = paths.iter().map(content).collect();
     fs::write(&closed.path, bytes).unwrap();
-    let second = seal_segment(&closed.path, &rig.lake(), &catalogue()).unwrap();
+    let second = seal_segment(&closed.path, &rig.book(), &catalogue()).unwrap();
     assert_eq!(first, second);
     assert_eq!(before, paths.iter().map(content).collect::<Vec<_>>());
     let files = files_under(&rig.lake());
@@ -58,7 +59,7 @@ fn a_segment_cut_by_a_crash_is_sealed_to_its_last_whole_block() {
     let open = rig.lake().join("journal/run-000000.seg.open");
     let bytes = fs::read(&open).unwrap();
     fs::write(&open, &bytes[..bytes.len() - 1]).unwrap();
-    let sealed = seal_segment(&open, &rig.lake(), &catalogue()).unwrap();
+    let sealed = seal_segment(&open, &rig.book(), &catalogue()).unwrap();
     assert_eq!((sealed.tally.quotes, sealed.truncated_at), (7, Some(64 + 8 * 64)));
     assert_eq!(rows_of_file(&sealed.files[0].path).len(), 7);
 }
@@ -95,7 +96,7 @@ fn of_a_damaged_segment_the_whole_blocks_are_sealed_and_the_file_is_kept() {
 #[test]
 fn a_segment_whose_header_is_damaged_is_sealed_by_its_runs_mark() {
     let mut rig = Rig::new(patient());
-    Mark::begin(&rig.lake(), origin().run, MIDNIGHT, &catalogue()).unwrap();
+    Mark::begin(&rig.lake(), origin().run, MIDNIGHT, &catalogue(), Provenance::Live).unwrap();
     rig.pass(&quotes(14), MIDNIGHT);
     let open = rig.lake().join("journal/run-000000.seg.open");
     let mut bytes = fs::read(&open).unwrap();
@@ -116,17 +117,17 @@ fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
     rig.pass(&quotes(30), MIDNIGHT);
     rig.journal.on_close();
     let segments: Vec<_> = rig.closed.try_iter().map(|closed| closed.path).collect();
-    seal_segment(&segments[0], &rig.lake(), &catalogue()).unwrap();
+    seal_segment(&segments[0], &rig.book(), &catalogue()).unwrap();
     let file = rig.lake().join(folder).join("run-000000.parquet");
     let (first, segment) = (fs::read(&file).unwrap(), fs::read(&segments[1]).unwrap());
-    seal_segment(&segments[1], &rig.lake(), &catalogue()).unwrap();
+    seal_segment(&segments[1], &rig.book(), &catalogue()).unwrap();
     let both = fs::read(&file).unwrap();
     let (entries, _) = ledger::read(&rig.lake());
     // Killed before the file was renamed; killed after that, but before the segment was deleted.
     for left in [&first, &both] {
         fs::write(&file, left).unwrap();
         fs::write(&segments[1], &segment).unwrap();
-        seal_segment(&segments[1], &rig.lake(), &catalogue()).unwrap();
+        seal_segment(&segments[1], &rig.book(), &catalogue()).unwrap();
         assert_eq!(fs::read(&file).unwrap(), both);
         assert_eq!(ledger::read(&rig.lake()).0, entries);
         assert!(!segments[1].exists());
@@ -146,15 +147,15 @@ fn a_segment_of_another_catalogue_or_a_folder_that_is_a_file_is_refused() {
     let path = rig.closed.recv().unwrap().path;
     let mut other = catalogue();
     other.venues.swap(0, 1);
-    let refused = seal_segment(&path, &rig.lake(), &other);
+    let refused = seal_segment(&path, &rig.book(), &other);
     assert!(matches!(refused, Err(SealError::OtherCatalogue)));
     fs::write(rig.lake().join("exchange=binance"), "in the way").unwrap();
-    let refused = seal_segment(&path, &rig.lake(), &catalogue());
+    let refused = seal_segment(&path, &rig.book(), &catalogue());
     assert!(
         matches!(refused, Err(SealError::Table(TableError::Io { doing: "make the folder", .. }))),
         "{refused:?}"
     );
     assert!(path.exists());
-    let foreign = seal_segment(&rig.lake().join("exchange=binance"), &rig.lake(), &catalogue());
+    let foreign = seal_segment(&rig.lake().join("exchange=binance"), &rig.book(), &catalogue());
     assert!(matches!(foreign, Err(SealError::Segment(SegmentError::NotASegment))), "{foreign:?}");
 }

@@ -19,7 +19,7 @@ mod head;
 mod whole;
 
 pub use book::Book;
-pub use chain::{Chain, Hash};
+pub use chain::{Break, Chain, Hash};
 pub use file::{file_name, files, name_and_checksum, read_file, sweep, write};
 pub use head::{Head, Tip};
 pub use whole::{Ledger, read, read_run};
@@ -56,6 +56,9 @@ named! {
         Count => "count",
         /// A stage, named by `cause`, counted `rows` in the whole run.
         Stage => "stage",
+        /// Rows were deleted on purpose: all of `run`, or without a run all of every day before
+        /// `until`. `cause` says why.
+        Dropped => "dropped",
         /// The file is one of a chain: `rows` entries beside this one, and in `cause` the digest of
         /// the file before it, if there is one.
         Link => "link",

@@ -81,7 +81,9 @@ impl Diary {
             let counts = self.counters.snapshot();
             let noted = counts.len();
             for (name, count) in counts {
-                let entry = Entry::new(EntryKind::Count, now).of_run(self.book.run().as_str()).because(&name);
+                let entry = Entry::new(EntryKind::Count, now)
+                    .of_run(self.book.run().as_str())
+                    .because(&name);
                 self.add(Entry { rows: Some(count), ..entry });
             }
             self.hour = Some(hour);
@@ -137,6 +139,10 @@ mod tests {
     use spreadwire_kit::catalogue;
     use spreadwire_market::instrument::VenueId;
 
+    fn book(lake: &std::path::Path) -> Book {
+        Book::begin(lake, spreadwire_lake::run::RunId::new("run").unwrap())
+    }
+
     const WHY: &str = r#"closed by the venue: 1008 "Too many requests""#;
 
     #[test]
@@ -158,7 +164,7 @@ mod tests {
         assert_eq!(diary.tend(5 * HOUR), 3, "the counters of the last hour are written");
         assert_eq!(diary.tend(5 * HOUR + SECOND), 0, "nothing is written within the minute");
         assert_eq!(diary.tend(5 * HOUR + 60 * SECOND), 3);
-        let (entries, _) = ledger::read(home.path());
+        let (entries, _) = spreadwire_lake::ledger::read(home.path());
         let told: Vec<_> =
             entries.iter().map(|e| (e.kind, e.time, e.first, e.cause.as_deref(), e.rows)).collect();
         let count = |name, rows| (EntryKind::Count, 5 * HOUR, None, Some(name), Some(rows));
@@ -182,13 +188,13 @@ mod tests {
     fn two_lines_that_open_at_once_are_two_entries() {
         let home = tempfile::tempdir().unwrap();
         let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
-        let mut diary = Diary::new(home.path(), "run", &Counters::default());
+        let mut diary = Diary::new(book(home.path()), &Counters::default());
         for line in [0, 1, 2] {
             let opened = Notice::Opened { venue: VenueId(0), connection: 0, line };
             diary.take(&opened, &catalogue, SECOND);
         }
         diary.write(SECOND);
-        let (entries, _) = ledger::read(home.path());
+        let (entries, _) = spreadwire_lake::ledger::read(home.path());
         let lines: Vec<_> = entries.iter().map(|entry| (entry.first, entry.last)).collect();
         assert_eq!(lines, [(Some(0), None), (Some(0), Some(1)), (Some(0), Some(2))]);
     }
@@ -200,7 +206,7 @@ mod tests {
         std::fs::write(&lake, "no folder").unwrap();
         let counters = Counters::default();
         let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
-        let mut diary = Diary::new(&lake, "run", &counters);
+        let mut diary = Diary::new(book(&lake), &counters);
         let opened = Notice::Opened { venue: VenueId(0), connection: 0, line: 0 };
         diary.take(&opened, &catalogue, HOUR);
         assert_eq!((diary.write(HOUR), diary.unwritten()), (0, 1));

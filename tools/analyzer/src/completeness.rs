@@ -51,7 +51,9 @@ fn runs(entries: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos)> {
             | EntryKind::Connected
             | EntryKind::Disconnected
             | EntryKind::Count
-            | EntryKind::Stage => {}
+            | EntryKind::Stage
+            | EntryKind::Dropped
+            | EntryKind::Link => {}
         }
     }
     let mut spans: Vec<(Nanos, Nanos)> =

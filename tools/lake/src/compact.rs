@@ -291,16 +291,14 @@ impl Known {
     ) -> Known {
         let mut known: HashMap<String, Facts> =
             folders.map(|candidate| (candidate.folder.clone(), Facts::default())).collect();
-        for path in ledger::files(lake) {
-            let entries = ledger::read_file(&path).unwrap_or_else(|error| {
-                let why = format!("{:#}", anyhow::Error::from(error));
-                outcome.left_alone.push((path.display().to_string(), why));
-                Vec::new()
-            });
-            for entry in entries {
-                let facts = entry.folder.as_ref().and_then(|folder| known.get_mut(folder));
-                facts.into_iter().for_each(|facts| facts.take(&entry));
-            }
+        let (entries, errors) = ledger::read(lake);
+        let left = errors
+            .into_iter()
+            .map(|error| (layout::LEDGER.to_owned(), format!("{:#}", anyhow::Error::from(error))));
+        outcome.left_alone.extend(left);
+        for entry in entries {
+            let facts = entry.folder.as_ref().and_then(|folder| known.get_mut(folder));
+            facts.into_iter().for_each(|facts| facts.take(&entry));
         }
         Known(known)
     }
@@ -361,7 +359,9 @@ impl Facts {
             | EntryKind::Connected
             | EntryKind::Disconnected
             | EntryKind::Count
-            | EntryKind::Stage => {}
+            | EntryKind::Stage
+            | EntryKind::Dropped
+            | EntryKind::Link => {}
         }
     }
 }

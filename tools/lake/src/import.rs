@@ -18,7 +18,7 @@ use spreadwire_lake::columns::Columns;
 use spreadwire_lake::ledger::{self, Book, EntryKind};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::recover;
-use spreadwire_lake::run::{Origin, RunId, catalogue_digest, segment_name};
+use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest, segment_name};
 use spreadwire_lake::seal::{Sealed, seal_segment};
 use spreadwire_lake::segment::{Block, CLOSED_SUFFIX, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};

@@ -15,15 +15,20 @@ use expected::{Expected, Folder};
 use folder::Found;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
+use spreadwire_lake::ledger::{Head, Ledger};
+use spreadwire_lake::recover::Leftover;
 use spreadwire_lake::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use spreadwire_lake::table::Table;
-use spreadwire_lake::{layout, ledger, lock, mark, recover};
+use spreadwire_lake::{layout, lock, mark, recover};
 use spreadwire_market::clock::{Clock, Nanos};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod chains;
 mod expected;
 mod folder;
 mod runs;
@@ -68,23 +73,36 @@ pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -
     let recording = lock::is_recording(lake);
     // The ledger and the files must belong together, so no sealer may run in between.
     let _lock = lock::reading(lake);
-    let (entries, errors) = ledger::read(lake);
+    // A run may begin or end meanwhile: the head is as it was before, and a run is open if it was so
+    // before or after.
+    let head = Head::read(lake);
+    let before = recover::leftovers(lake);
+    let mut ledger = Ledger::read(lake);
+    let open: io::Result<Vec<Vec<Leftover>>> =
+        [before, recover::leftovers(lake)].into_iter().collect();
+    let (open, unlisted) = match open {
+        Ok(open) => (open.concat(), None),
+        Err(error) => (Vec::new(), Some(format!("cannot list the journal: {error}"))),
+    };
+    let unlisted = unlisted.map(|text| Finding::new(Problem::Damaged, text));
+    let (entries, errors) = (mem::take(&mut ledger.facts), mem::take(&mut ledger.errors));
     let mut verdict = Verdict { recording, ..Verdict::default() };
     let unreadable = errors.into_iter().map(|error| {
         let text = format!("ledger: {:#}", anyhow::Error::from(error));
         Finding::new(Problem::Damaged, text)
     });
-    verdict.findings.extend(unreadable);
+    verdict.findings.extend(unreadable.chain(unlisted));
     let scope = Scope { date: date.map(|date| format!("date={date}")) };
     let mut tree = Tree::default();
     tree.walk(lake, Path::new(""));
     let expected = Expected::new(&entries);
     let mut seen = Seen::default();
     check_folders(lake, &tree, &expected, &scope, &mut verdict, &mut seen, bar);
+    chains::check_chains(&ledger, head, &expected, &scope, &open, &mut verdict);
     runs::check_numbers(&expected, &scope, &seen, &mut verdict);
     runs::check_counts(&expected, &scope, &mut verdict);
-    look_around(lake, &tree, recording, &mut verdict);
-    runs::check_runs(&expected, lake, &mut verdict);
+    look_around(&tree, &open, recording, &mut verdict);
+    runs::check_runs(&expected, &open, &mut verdict);
     runs::tell_runs(&expected, &scope, recording, &mut verdict);
     runs::tell_stops(&expected, date, Clock::host().now(), &mut verdict);
     if entries.is_empty() {
@@ -224,13 +242,13 @@ fn ranges(mut numbers: Vec<u64>) -> Vec<Range> {
 }
 
 /// Checks the entries of the lake other than the tables.
-fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict) {
+fn look_around(tree: &Tree, open: &[Leftover], recording: bool, verdict: &mut Verdict) {
     for path in &tree.others {
         let first = path.split('/').next().unwrap_or_default();
         let known = match first {
             layout::JOURNAL => is_of_journal(path),
             layout::CAPTURE => true,
-            layout::RECORDING_LOCK | layout::CHANGE_LOCK => path == first,
+            layout::RECORDING_LOCK | layout::CHANGE_LOCK | layout::HEAD => path == first,
             layout::OPPORTUNITIES => path.ends_with(".jsonl"),
             layout::DAMAGED | layout::STAGING => {
                 verdict.notes.push(format!("{path} is kept aside and is not part of the lake"));
@@ -249,8 +267,10 @@ fn look_around(lake: &Path, tree: &Tree, recording: bool, verdict: &mut Verdict)
         };
         verdict.findings.push(Finding::new(Problem::Unexpected, format!("{path}: {why}")));
     }
-    let leftovers = recover::leftovers(lake).unwrap_or_default();
-    for left in leftovers.iter().filter(|_| !recording) {
+    let mut open: Vec<&Leftover> = open.iter().filter(|_| !recording).collect();
+    open.sort_by_key(|left| left.run);
+    open.dedup_by_key(|left| left.run);
+    for left in open {
         let (run, segments) = (left.run, left.segments.len());
         let text = format!(
             "run {run} was not concluded: {segments} of its segments wait in the journal; start \

@@ -110,7 +110,7 @@ impl Book {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Ledger, VERSION, files};
+    use super::super::{Break, Ledger, VERSION, files};
     use super::*;
     use std::fs;
 
@@ -122,7 +122,7 @@ mod tests {
         Entry { rows: Some(rows), ..Entry::new(EntryKind::Count, 5).of_run("run") }
     }
 
-    fn numbers(lake: &Path) -> (Vec<Option<u64>>, Vec<String>) {
+    fn numbers(lake: &Path) -> (Vec<Option<u64>>, Vec<Break>) {
         let ledger = Ledger::read(lake);
         assert!(ledger.errors.is_empty());
         let breaks = ledger.chains["run"].breaks();
@@ -138,7 +138,11 @@ mod tests {
             book.write("a", 5, &[count(1)]).unwrap().unwrap().0,
             other.write("b", 5, &[count(2)]).unwrap().unwrap().0,
             book.write("a", 5, &[count(3)]).unwrap().unwrap().0,
-            Book::resume(home.path(), run(), VERSION).write("c", 5, &[count(4)]).unwrap().unwrap().0,
+            Book::resume(home.path(), run(), VERSION)
+                .write("c", 5, &[count(4)])
+                .unwrap()
+                .unwrap()
+                .0,
         ];
         assert_eq!(serials, [0, 1, 2, 3]);
         let facts = [1, 2, 3, 4].map(Some).to_vec();

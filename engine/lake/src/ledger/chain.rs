@@ -57,8 +57,7 @@ fn encoded(entry: &Entry) -> Vec<u8> {
         bytes.extend(value.unwrap_or(0).to_le_bytes());
     };
     number(Some(entry.time));
-    let numbers =
-        [entry.segment.map(u64::from), entry.first, entry.last, entry.rows, entry.bytes];
+    let numbers = [entry.segment.map(u64::from), entry.first, entry.last, entry.rows, entry.bytes];
     numbers.into_iter().for_each(&mut number);
     [entry.digest, entry.until, entry.serial].into_iter().for_each(&mut number);
     let texts = [
@@ -130,32 +129,71 @@ impl Chain {
         self.links.get(&serial).map(|linked| linked.hash)
     }
 
-    /// Returns a sentence for each thing that is not as it was written.
+    /// Returns everything that is not as it was written.
     #[must_use]
-    pub fn breaks(&self) -> Vec<String> {
-        let mut told = Vec::new();
+    pub fn breaks(&self) -> Vec<Break> {
+        let mut found = Vec::new();
         let (mut next, mut before) = (0, None);
         for (serial, linked) in &self.links {
-            match serial - next {
-                0 => {}
-                1 => told.push(format!("file {next} of its ledger is gone")),
-                _ => told.push(format!("files {next} to {} of its ledger are gone", serial - 1)),
+            if next < *serial {
+                found.push(Break::Gone { first: next, last: serial - 1 });
+            } else if linked.previous != before {
+                found.push(Break::Changed { serial: serial.saturating_sub(1) });
             }
             if !linked.whole {
-                told.push(format!("file {serial} of its ledger has not the entries it had"));
-            }
-            if *serial == next && linked.previous != before {
-                let text = match serial.checked_sub(1) {
-                    Some(last) => format!("file {last} of its ledger is not the one written"),
-                    None => "file 0 of its ledger is not the first".to_owned(),
-                };
-                told.push(text);
+                found.push(Break::Cut { serial: *serial });
             }
             (next, before) = (serial + 1, Some(linked.hash));
         }
-        let forked = self.forked.iter();
-        told.extend(forked.map(|serial| format!("its ledger has two files of number {serial}")));
-        told
+        found.extend(self.forked.iter().map(|serial| Break::Forked { serial: *serial }));
+        found
+    }
+}
+
+/// Something in a chain that is not as it was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Break {
+    /// Files of these numbers are gone.
+    Gone {
+        /// The first one.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// A file is not the one that its successor was written after.
+    Changed {
+        /// Its number.
+        serial: u64,
+    },
+    /// A file has more or fewer entries than it was written with.
+    Cut {
+        /// Its number.
+        serial: u64,
+    },
+    /// There are two files of one number.
+    Forked {
+        /// The number.
+        serial: u64,
+    },
+}
+
+impl fmt::Display for Break {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Break::Gone { first, last } if first == last => {
+                write!(f, "file {first} of its ledger is gone")
+            }
+            Break::Gone { first, last } => {
+                write!(f, "files {first} to {last} of its ledger are gone")
+            }
+            Break::Changed { serial } => {
+                write!(f, "file {serial} of its ledger is not the one that was written")
+            }
+            Break::Cut { serial } => {
+                write!(f, "file {serial} of its ledger does not have the entries it had")
+            }
+            Break::Forked { serial } => write!(f, "its ledger has two files of number {serial}"),
+        }
     }
 }
 
@@ -249,28 +287,27 @@ mod tests {
         for gone in 0..3 {
             let mut left = files.clone();
             left.remove(gone);
-            let expected = format!("file {gone} of its ledger is gone");
-            assert_eq!(chain(&left).breaks(), [expected]);
+            let gone = gone as u64;
+            assert_eq!(chain(&left).breaks(), [Break::Gone { first: gone, last: gone }]);
         }
-        assert_eq!(chain(&files[2..]).breaks(), ["files 0 to 1 of its ledger are gone"]);
+        let early = chain(&files[2..]).breaks();
+        assert_eq!(early, [Break::Gone { first: 0, last: 1 }]);
+        assert_eq!(early[0].to_string(), "files 0 to 1 of its ledger are gone");
         for changed in 0..4 {
             let mut other = files.clone();
             other[changed][0].rows = Some(7);
-            let told = chain(&other).breaks();
-            let expected = format!("file {changed} of its ledger is not the one written");
-            let expected = if changed == 3 { vec![] } else { vec![expected] };
-            assert_eq!(told, expected);
+            let serial = changed as u64;
+            let expected = if changed == 3 { vec![] } else { vec![Break::Changed { serial }] };
+            assert_eq!(chain(&other).breaks(), expected);
             let mut short = files.clone();
             short[changed].pop();
-            let told = chain(&short).breaks();
-            assert!(told[0].ends_with("has not the entries it had"), "{told:?}");
+            assert!(chain(&short).breaks().contains(&Break::Cut { serial }));
         }
         let mut twice = files.clone();
         twice.push(vec![fact(1, 9), link(1, None, 1)]);
-        let told = chain(&twice).breaks();
-        assert!(told.contains(&"its ledger has two files of number 1".to_owned()), "{told:?}");
+        assert!(chain(&twice).breaks().contains(&Break::Forked { serial: 1 }));
         let mut again = files.clone();
         again.push(files[1].clone());
-        assert!(chain(&again).breaks().is_empty(), "the same file in two places");
+        assert_eq!(chain(&again).breaks(), [], "the same file in two places");
     }
 }

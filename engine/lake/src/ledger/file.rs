@@ -201,4 +201,3 @@ fn entries_of(batch: &RecordBatch) -> Option<Vec<Entry>> {
     };
     (0..batch.num_rows()).map(entry).collect()
 }
-

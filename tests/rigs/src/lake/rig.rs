@@ -9,6 +9,7 @@ use spreadwire_engine::journal::{Annex, Disk, Edges, Journal, Settings};
 use spreadwire_engine::runtime::agent::{Agent, Report};
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
 use spreadwire_lake::disk::FreeSpace;
+use spreadwire_lake::ledger::{self, Book};
 use spreadwire_lake::seal::Sealer;
 use spreadwire_lake::segment::{ClosedSegment, SegmentReader};
 use spreadwire_market::clock::{Clock, Nanos};
@@ -119,6 +120,11 @@ impl Rig {
         }
     }
 
+    /// Returns the ledger of the run, as a later process finds it.
+    pub fn book(&self) -> Book {
+        Book::resume(&self.lake(), origin().run, ledger::VERSION)
+    }
+
     pub fn count(&self, name: &str) -> u64 {
         self.counters.expect(name)
     }
@@ -153,6 +159,6 @@ impl Rig {
         let (sender, closed) = channel::unbounded();
         self.closed.try_iter().for_each(|segment| sender.send(segment).unwrap());
         drop(sender);
-        Sealer::new(&self.lake(), catalogue(), &self.counters).run(&closed)
+        Sealer::new(self.book(), catalogue(), &self.counters).run(&closed)
     }
 }

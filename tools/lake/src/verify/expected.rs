@@ -165,6 +165,7 @@ impl Expected {
                 }
             }
             EntryKind::Connected | EntryKind::Disconnected => run.connections += 1,
+            EntryKind::Dropped | EntryKind::Link => {}
         }
     }
 }

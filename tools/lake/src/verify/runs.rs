@@ -8,10 +8,11 @@ use crate::findings::{
     Finding, Outage, Problem, RunEnd, RunStory, STOPPED, Verdict, ranges_text, time_text,
 };
 use crate::numbers::{Numbers, Range};
+use spreadwire_lake::layout;
 use spreadwire_lake::ledger::Cause;
+use spreadwire_lake::recover::Leftover;
 use spreadwire_lake::stage::Stage;
 use spreadwire_lake::table::{QUOTES, STATUS};
-use spreadwire_lake::{layout, recover};
 use spreadwire_market::clock::Nanos;
 use std::path::Path;
 
@@ -102,9 +103,8 @@ pub(super) fn missing_of(
 
 /// The ledger must tell how every run began and ended, what it counted, and what each of its stages
 /// counted.
-pub(super) fn check_runs(expected: &Expected, lake: &Path, verdict: &mut Verdict) {
-    let marked = recover::leftovers(lake).unwrap_or_default();
-    let is_open = |name: &str| marked.iter().any(|left| left.run.as_str() == name);
+pub(super) fn check_runs(expected: &Expected, open: &[Leftover], verdict: &mut Verdict) {
+    let is_open = |name: &str| open.iter().any(|left| left.run.as_str() == name);
     for (name, run) in expected.runs.iter().filter(|(name, _)| !name.is_empty()) {
         let noted = run.ended.as_ref().and_then(|ended| ended.counters).unwrap_or(0);
         let lacks = if run.started.is_none() {

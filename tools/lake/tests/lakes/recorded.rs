@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use spreadwire_kit::{catalogue, quotes};
 use spreadwire_lake::layout::{self, HOUR};
 use spreadwire_lake::mark::Mark;
-use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
+use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest};
 use spreadwire_lake::seal::seal_segment;
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::StageCounts;
@@ -47,7 +47,7 @@ pub(crate) fn one_sided(quote: Quote) -> Quote {
 pub(crate) fn record(lake: &Path, run: &str, segments: &[Vec<Record>]) {
     let (run, catalogue) = (RunId::new(run).unwrap(), catalogue());
     let started_at = segments[0][0].ts_recv();
-    let mark = Mark::begin(lake, run, started_at, &catalogue).unwrap();
+    let mark = Mark::begin(lake, run, started_at, &catalogue, Provenance::Live).unwrap();
     let mut next = 0;
     for (number, records) in segments.iter().enumerate() {
         let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
@@ -62,7 +62,7 @@ pub(crate) fn record(lake: &Path, run: &str, segments: &[Vec<Record>]) {
         }
         let finished = writer.finish();
         finished.trim().unwrap();
-        seal_segment(&finished.close().unwrap().path, lake, &catalogue).unwrap();
+        seal_segment(&finished.close().unwrap().path, &mark.book, &catalogue).unwrap();
     }
     let last = segments.iter().flatten().map(Record::ts_recv).max().unwrap();
     let stages = StageCounts::of_records(segments.iter().flatten());
