@@ -22,7 +22,7 @@ pub use book::Book;
 pub use chain::{Break, Chain, Hash};
 pub use file::{file_name, files, name_and_checksum, read_file, sweep, write};
 pub use head::{Head, Tip};
-pub use whole::{Ledger, read, read_run};
+pub use whole::{Ledger, pruned_until, read, read_run};
 
 /// Version of what a run writes into the ledger about itself. A run of version 1 left its stages'
 /// counts among its counters alone; from version 2 on, a run that ends in order writes an entry for

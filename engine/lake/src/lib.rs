@@ -6,6 +6,8 @@
 //! runs that were killed. [`layout`] says where everything lies, and [`lock`] keeps two programs
 //! from changing a lake at once. The crate knows neither agents nor sockets.
 
+pub mod completeness;
+
 pub mod disk;
 pub mod files;
 

@@ -166,7 +166,7 @@ impl Mark {
         sealed: Option<(u64, Nanos)>,
         until: Option<Nanos>,
     ) -> Result<(), TableError> {
-        let (next, last_time) = self.sealed_so_far(lake).max(sealed.unwrap_or((0, 0)));
+        let (next, last_time) = self.sealed_so_far(lake)?.max(sealed.unwrap_or((0, 0)));
         let last_time = last_time.max(self.started_at);
         let entry = |kind, time| Entry::new(kind, time).of_run(self.run.as_str());
         let entries = match self.ended {
@@ -219,7 +219,7 @@ impl Mark {
     ) -> Result<(), TableError> {
         let run = self.run.as_str();
         ledger::sweep(lake, run)?;
-        let facts = ledger::read_run(lake, run);
+        let facts = ledger::read_run(lake, run)?;
         let has = |kind| facts.iter().any(|e| e.kind == kind && e.run.as_deref() == Some(run));
         if !has(EntryKind::Started) {
             self.tell_start()?;
@@ -232,13 +232,13 @@ impl Mark {
     }
 
     /// Returns the number after the run's last one in the ledger, and the time of that record.
-    fn sealed_so_far(&self, lake: &Path) -> (u64, Nanos) {
+    fn sealed_so_far(&self, lake: &Path) -> Result<(u64, Nanos), TableError> {
         let run = self.run.as_str();
-        let segments = ledger::read_run(lake, run);
+        let segments = ledger::read_run(lake, run)?;
         let of_run = |e: &&Entry| e.kind == EntryKind::Segment && e.run.as_deref() == Some(run);
         let ends = segments.iter().filter(of_run);
         let ends = ends.map(|e| (e.last.map_or(0, |last| last + 1), e.until.unwrap_or(0)));
-        ends.max().unwrap_or((0, 0))
+        Ok(ends.max().unwrap_or((0, 0)))
     }
 
     fn path(&self, lake: &Path) -> PathBuf {

@@ -3,6 +3,7 @@
 use crate::numbers::Range;
 use serde_json::{Value, json};
 use spreadwire_lake::ledger::Cause;
+use spreadwire_lake::run::Provenance;
 use spreadwire_market::clock::Nanos;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -132,6 +133,8 @@ pub struct RunStory {
     pub ended: Option<Nanos>,
     /// How it ended.
     pub end: RunEnd,
+    /// Where its quotes come from, if it said so.
+    pub provenance: Option<Provenance>,
 }
 
 /// Cause of an outage in which no engine ran, because it had been stopped in order.
@@ -212,6 +215,9 @@ impl Verdict {
         let ends: Vec<String> =
             ends.into_iter().map(|end| format!("{} {}", count(end), end.name())).collect();
         line(&mut text, &format!("runs          {:>14}      {}", self.runs.len(), ends.join(", ")));
+        if let Some(told) = self.provenance_text() {
+            line(&mut text, &told);
+        }
         if self.recording {
             line(&mut text, "an engine is recording now: its journal is not checked");
         }
@@ -226,6 +232,19 @@ impl Verdict {
         }
         line(&mut text, &self.sentence());
         text
+    }
+
+    /// Returns how many runs are of which provenance, where not all are live.
+    fn provenance_text(&self) -> Option<String> {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for run in &self.runs {
+            let name = run.provenance.map_or("unstated", Provenance::name);
+            *counts.entry(name).or_default() += 1;
+        }
+        let told = counts.iter().map(|(name, count)| format!("{count} {name}"));
+        let told = told.collect::<Vec<_>>().join(", ");
+        let all_live = counts.keys().all(|name| *name == Provenance::Live.name());
+        (!all_live).then(|| format!("provenance                   {told}"))
     }
 
     fn sentence(&self) -> String {
@@ -279,7 +298,7 @@ impl Verdict {
         let run = |run: &RunStory| {
             json!({
                 "run": run.run, "started_ns": run.started, "ended_ns": run.ended,
-                "end": run.end.name(),
+                "end": run.end.name(), "provenance": run.provenance.map(Provenance::name),
             })
         };
         let outage = |o: &Outage| {

@@ -41,7 +41,7 @@ const BLOCK_ROWS: usize = 4096;
 /// Maximum number of refused rows of a file that are listed.
 const NAMED_MAX: usize = 5;
 /// Folder in the journal in which segments are written.
-const ASIDE: &str = "importing";
+pub(crate) const ASIDE: &str = "importing";
 /// Venues of tapes that have other names in this project.
 const KNOWN_VENUES: [(&str, &str); 4] = [
     ("binance_spot", "binance"),

@@ -5,13 +5,17 @@ use spreadwire_lake::layout::{JOURNAL, LEDGER};
 use std::path::Path;
 
 pub mod compact;
+pub mod drop_run;
 pub mod export;
 pub mod findings;
 pub mod formats;
+pub mod gaps;
+pub mod head;
 pub mod import;
 pub mod merge;
 pub mod numbers;
 pub mod progress;
+pub mod prune;
 pub mod recover;
 pub mod staging;
 pub mod stats;

@@ -23,10 +23,18 @@ struct Cli {
 enum Command {
     /// Merge the files of each past hour into one; safe while an engine records.
     Compact(lake::compact::Compact),
+    /// Delete the rows of one run on purpose, and note it in the ledger.
+    DropRun(lake::drop_run::DropRun),
     /// Write quotes in another format: csv, tardis or hftbacktest.
     Export(lake::export::Export),
+    /// Show what of each venue's instrument was recorded when, and why not.
+    Gaps(lake::gaps::Gaps),
+    /// Show where the ledger of every run ends, sign it, or compare it with an earlier head.
+    Head(lake::head::HeadOf),
     /// Import recorded quotes from CSV files into a lake, as a run of their own in its ledger.
     Import(lake::import::Import),
+    /// Delete the rows of old days on purpose, and note it in the ledger.
+    Prune(lake::prune::Prune),
     /// Seal the segments that a killed engine left in the journal, and note in the ledger how its
     /// run ended.
     Recover(lake::recover::Recover),
@@ -40,8 +48,12 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Compact(compact) => lake::compact::run(&compact),
+        Command::DropRun(drop_run) => lake::drop_run::run(&drop_run),
         Command::Export(export) => lake::export::run(&export),
+        Command::Gaps(gaps) => lake::gaps::run(&gaps),
+        Command::Head(head) => lake::head::run(&head),
         Command::Import(import) => lake::import::run(&import),
+        Command::Prune(prune) => lake::prune::run(&prune),
         Command::Recover(recover) => lake::recover::run(&recover),
         Command::Stats(stats) => lake::stats::run(&stats),
         Command::Verify(verify) => lake::verify::run(&verify),

@@ -7,15 +7,17 @@
 //! is listed with the cause; data that was received but is missing is a finding. Nothing is
 //! changed.
 
-use crate::findings::{Finding, Problem, TableSum, Verdict, ranges_text};
+use crate::findings::{Finding, Problem, TableSum, Verdict, ranges_text, time_text};
+use crate::import;
 use crate::numbers::{Numbers, Range};
 use crate::progress;
+use anyhow::Context;
 use clap::Args;
 use expected::{Expected, Folder};
 use folder::Found;
 use indicatif::ProgressBar;
 use rayon::prelude::*;
-use spreadwire_lake::ledger::{Head, Ledger};
+use spreadwire_lake::ledger::{Entry, Head, Ledger};
 use spreadwire_lake::recover::Leftover;
 use spreadwire_lake::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use spreadwire_lake::table::Table;
@@ -31,6 +33,7 @@ use std::process::ExitCode;
 mod chains;
 mod expected;
 mod folder;
+mod repair;
 mod runs;
 mod stages;
 
@@ -45,6 +48,14 @@ pub struct Verify {
     /// Only this day, UTC: 2024-08-08. Numbers are then checked for segments within that day.
     #[arg(long, value_name = "DATE")]
     date: Option<jiff::civil::Date>,
+    /// Read no rows: only the ledger, and of each file its size and its footer. What was changed
+    /// within a file is not noticed.
+    #[arg(long)]
+    fast: bool,
+    /// Mend what the ledger proves, then verify: give files their names back, delete copies and
+    /// unfinished files. Nothing else is touched.
+    #[arg(long)]
+    repair: bool,
     /// Print the verdict as one JSON object.
     #[arg(long)]
     json: bool,
@@ -53,13 +64,17 @@ pub struct Verify {
 /// Verifies and prints the verdict. Returns 0 if the lake is complete, otherwise 1.
 ///
 /// # Errors
-/// If the folder does not exist.
+/// If the folder does not exist, or something that can be mended cannot be written.
 pub fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
-    anyhow::ensure!(arguments.lake.is_dir(), "{} is not a folder", arguments.lake.display());
-    let bar = progress::bar("folders", 0, arguments.json);
-    let verdict = verify(&arguments.lake, arguments.date, &bar);
+    let Verify { lake, date, fast, repair, json } = arguments;
+    anyhow::ensure!(lake.is_dir(), "{} is not a folder", lake.display());
+    let mended = if *repair { mend(lake)? } else { Vec::new() };
+    let bar = progress::bar("folders", 0, *json);
+    let depth = if *fast { Depth::Footers } else { Depth::Rows };
+    let mut verdict = verify_to(lake, *date, depth, &bar);
+    verdict.notes.splice(0..0, mended.into_iter().map(|what| format!("repaired {what}")));
     bar.finish_and_clear();
-    if arguments.json {
+    if *json {
         println!("{}", verdict.to_json());
     } else {
         print!("{}", verdict.to_text());
@@ -67,49 +82,105 @@ pub fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!verdict.is_complete())))
 }
 
+/// Mends what the ledger proves, and returns a sentence for each thing that was done.
+///
+/// # Errors
+/// If the ledger cannot be read, or a file cannot be changed.
+pub fn mend(lake: &Path) -> anyhow::Result<Vec<String>> {
+    let _lock = lock::changes(lake)?;
+    let mut ledger = Ledger::read(lake);
+    if let Some(error) = ledger.errors.pop() {
+        return Err(error).context("the ledger is damaged, so that nothing can be proved by it");
+    }
+    let (tree, expected) = (Tree::of(lake), Expected::new(&ledger.facts));
+    Ok(repair::repair(lake, &tree, &expected, lock::is_recording(lake))?)
+}
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every byte and every row.
+    Rows,
+    /// Of each file the size and the footer.
+    Footers,
+}
+
 /// Compares a lake, or one of its days, with its ledger.
 #[must_use]
 pub fn verify(lake: &Path, date: Option<jiff::civil::Date>, bar: &ProgressBar) -> Verdict {
+    verify_to(lake, date, Depth::Rows, bar)
+}
+
+/// Does what [`verify`] does, and reads only so much.
+#[must_use]
+pub fn verify_to(
+    lake: &Path,
+    date: Option<jiff::civil::Date>,
+    depth: Depth,
+    bar: &ProgressBar,
+) -> Verdict {
     let recording = lock::is_recording(lake);
     // The ledger and the files must belong together, so no sealer may run in between.
     let _lock = lock::reading(lake);
+    let mut verdict = Verdict { recording, ..Verdict::default() };
     // A run may begin or end meanwhile: the head is as it was before, and a run is open if it was so
     // before or after.
-    let head = Head::read(lake);
-    let before = recover::leftovers(lake);
+    let (head, before) = (Head::read(lake), recover::leftovers(lake));
     let mut ledger = Ledger::read(lake);
-    let open: io::Result<Vec<Vec<Leftover>>> =
-        [before, recover::leftovers(lake)].into_iter().collect();
-    let (open, unlisted) = match open {
-        Ok(open) => (open.concat(), None),
-        Err(error) => (Vec::new(), Some(format!("cannot list the journal: {error}"))),
-    };
-    let unlisted = unlisted.map(|text| Finding::new(Problem::Damaged, text));
+    let open = open_runs([before, recover::leftovers(lake)], &mut verdict);
     let (entries, errors) = (mem::take(&mut ledger.facts), mem::take(&mut ledger.errors));
-    let mut verdict = Verdict { recording, ..Verdict::default() };
-    let unreadable = errors.into_iter().map(|error| {
+    verdict.findings.extend(errors.into_iter().map(|error| {
         let text = format!("ledger: {:#}", anyhow::Error::from(error));
         Finding::new(Problem::Damaged, text)
-    });
-    verdict.findings.extend(unreadable.chain(unlisted));
+    }));
     let scope = Scope { date: date.map(|date| format!("date={date}")) };
-    let mut tree = Tree::default();
-    tree.walk(lake, Path::new(""));
-    let expected = Expected::new(&entries);
+    let (tree, expected) = (Tree::of(lake), Expected::new(&entries));
     let mut seen = Seen::default();
-    check_folders(lake, &tree, &expected, &scope, &mut verdict, &mut seen, bar);
+    let files = Files { lake, tree: &tree, expected: &expected, scope: &scope, depth };
+    files.check(&mut verdict, &mut seen, bar);
     chains::check_chains(&ledger, head, &expected, &scope, &open, &mut verdict);
-    runs::check_numbers(&expected, &scope, &seen, &mut verdict);
+    if depth == Depth::Rows {
+        runs::check_numbers(&expected, &scope, &seen, &mut verdict);
+    }
     runs::check_counts(&expected, &scope, &mut verdict);
     look_around(&tree, &open, recording, &mut verdict);
     runs::check_runs(&expected, &open, &mut verdict);
     runs::tell_runs(&expected, &scope, recording, &mut verdict);
     runs::tell_stops(&expected, date, Clock::host().now(), &mut verdict);
+    verdict.notes.extend(expected.drops.iter().map(told_drop));
+    if depth == Depth::Footers {
+        verdict.notes.push("only sizes and footers were looked at, no rows".to_owned());
+    }
     if entries.is_empty() {
         let text = "no ledger: nothing was recorded here, or it was deleted".to_owned();
         verdict.findings.push(Finding::new(Problem::Missing, text));
     }
     verdict
+}
+
+/// Returns the runs that have a mark or segments in the journal in one of two listings, each once.
+fn open_runs(listings: [io::Result<Vec<Leftover>>; 2], verdict: &mut Verdict) -> Vec<Leftover> {
+    let listed: io::Result<Vec<Vec<Leftover>>> = listings.into_iter().collect();
+    let mut open = listed.map(|open| open.concat()).unwrap_or_else(|error| {
+        let text = format!("cannot list the journal: {error}");
+        verdict.findings.push(Finding::new(Problem::Damaged, text));
+        Vec::new()
+    });
+    open.sort_by_key(|left| left.run);
+    open.dedup_by_key(|left| left.run);
+    open
+}
+
+/// Says what was deleted on purpose.
+fn told_drop(drop: &Entry) -> String {
+    let (when, why) = (time_text(drop.time), drop.cause.as_deref().unwrap_or("dropped"));
+    match (&drop.run, drop.until) {
+        (Some(run), _) => format!("run {run} was dropped at {when}: {why}"),
+        (None, until) => {
+            let until = until.map_or_else(String::new, time_text);
+            format!("everything before {until} was pruned at {when}: {why}")
+        }
+    }
 }
 
 /// Days to verify.
@@ -139,18 +210,40 @@ impl Scope {
 struct Tree {
     /// Parquet files of known tables, by folder.
     files: BTreeMap<String, BTreeSet<String>>,
-    /// Everything else.
+    /// Other files.
     others: Vec<String>,
+    /// What is neither a file nor a folder.
+    strange: Vec<String>,
+    /// Folders that could not be listed, and why.
+    unlisted: Vec<String>,
 }
 
 impl Tree {
+    fn of(lake: &Path) -> Tree {
+        let mut tree = Tree::default();
+        tree.walk(lake, Path::new(""));
+        tree
+    }
+
     fn walk(&mut self, lake: &Path, relative: &Path) {
-        let entries = fs::read_dir(lake.join(relative)).into_iter().flatten().flatten();
+        let entries = fs::read_dir(lake.join(relative)).and_then(Iterator::collect);
+        let entries: Vec<fs::DirEntry> = entries.unwrap_or_else(|error| {
+            // A folder that went meanwhile held nothing.
+            if error.kind() != io::ErrorKind::NotFound {
+                self.unlisted.push(format!("{}: cannot be listed: {error}", relative.display()));
+            }
+            Vec::new()
+        });
         for entry in entries {
             let path = relative.join(entry.file_name());
-            // A symbolic link is never a folder of the lake.
-            if entry.file_type().is_ok_and(|of| of.is_dir()) {
+            let of = entry.file_type();
+            if of.as_ref().is_ok_and(fs::FileType::is_dir) {
                 self.walk(lake, &path);
+                continue;
+            }
+            // A link may lead anywhere, and a pipe may never end: neither is ever opened.
+            if !of.is_ok_and(|of| of.is_file()) {
+                self.strange.push(path.to_string_lossy().into_owned());
                 continue;
             }
             let is_table = path.extension().is_some_and(|end| end == "parquet")
@@ -173,33 +266,49 @@ struct Seen {
     runs: BTreeMap<String, Numbers>,
 }
 
-fn check_folders(
-    lake: &Path,
-    tree: &Tree,
-    expected: &Expected,
-    scope: &Scope,
-    verdict: &mut Verdict,
-    seen: &mut Seen,
-    bar: &ProgressBar,
-) {
-    let is_data = |folder: &&String| !folder.starts_with(layout::LEDGER) && scope.has(folder);
-    let folders: BTreeSet<&String> =
-        tree.files.keys().chain(expected.folders.keys()).filter(is_data).collect();
-    let folders: Vec<&String> = folders.into_iter().collect();
-    bar.set_length(folders.len() as u64);
-    let (no_files, unknown) = (BTreeSet::new(), Folder::default());
-    for some in folders.chunks(FOLDERS_AT_ONCE) {
-        let check = |folder: &&String| {
-            let files = tree.files.get(*folder).unwrap_or(&no_files);
-            let by_ledger = expected.folders.get(*folder).unwrap_or(&unknown);
-            let found = folder::check_folder(lake, folder, files, by_ledger);
-            bar.inc(1);
-            found
-        };
-        let found: Vec<Found> = some.par_iter().map(check).collect();
-        for (folder, found) in some.iter().zip(found) {
-            take(folder, found, verdict, seen);
+/// What the files are checked against.
+struct Files<'a> {
+    lake: &'a Path,
+    tree: &'a Tree,
+    expected: &'a Expected,
+    scope: &'a Scope,
+    depth: Depth,
+}
+
+impl Files<'_> {
+    fn check(&self, verdict: &mut Verdict, seen: &mut Seen, bar: &ProgressBar) {
+        let folders = self.folders(verdict);
+        bar.set_length(folders.len() as u64);
+        let (no_files, unknown) = (BTreeSet::new(), Folder::default());
+        for some in folders.chunks(FOLDERS_AT_ONCE) {
+            let check = |folder: &&String| {
+                let files = self.tree.files.get(*folder).unwrap_or(&no_files);
+                let by_ledger = self.expected.folders.get(*folder).unwrap_or(&unknown);
+                let found = folder::check_folder(self.lake, folder, files, by_ledger, self.depth);
+                bar.inc(1);
+                found
+            };
+            let found: Vec<Found> = some.par_iter().map(check).collect();
+            for (folder, found) in some.iter().zip(found) {
+                take(folder, found, verdict, seen);
+            }
         }
+    }
+
+    /// Returns the folders to check, and tells of those that should be gone.
+    fn folders(&self, verdict: &mut Verdict) -> Vec<&String> {
+        let Files { tree, expected, scope, .. } = self;
+        let is_data = |folder: &&String| !folder.starts_with(layout::LEDGER) && scope.has(folder);
+        let (pruned, kept): (Vec<&String>, Vec<&String>) =
+            tree.files.keys().partition(|folder| expected.is_pruned(folder));
+        for folder in pruned.into_iter().filter(is_data) {
+            let text =
+                format!("{folder}: the day was pruned, and not all of it is gone: prune again");
+            verdict.findings.push(Finding::new(Problem::Unexpected, text).in_folder(folder));
+        }
+        let folders: BTreeSet<&String> =
+            kept.into_iter().chain(expected.folders.keys()).filter(is_data).collect();
+        folders.into_iter().collect()
     }
 }
 
@@ -243,6 +352,12 @@ fn ranges(mut numbers: Vec<u64>) -> Vec<Range> {
 
 /// Checks the entries of the lake other than the tables.
 fn look_around(tree: &Tree, open: &[Leftover], recording: bool, verdict: &mut Verdict) {
+    let unlisted = tree.unlisted.iter().cloned();
+    verdict.findings.extend(unlisted.map(|text| Finding::new(Problem::Damaged, text)));
+    for path in &tree.strange {
+        let text = format!("{path}: neither a file nor a folder, and was not opened: remove it");
+        verdict.findings.push(Finding::new(Problem::Unexpected, text));
+    }
     for path in &tree.others {
         let first = path.split('/').next().unwrap_or_default();
         let known = match first {
@@ -267,10 +382,7 @@ fn look_around(tree: &Tree, open: &[Leftover], recording: bool, verdict: &mut Ve
         };
         verdict.findings.push(Finding::new(Problem::Unexpected, format!("{path}: {why}")));
     }
-    let mut open: Vec<&Leftover> = open.iter().filter(|_| !recording).collect();
-    open.sort_by_key(|left| left.run);
-    open.dedup_by_key(|left| left.run);
-    for left in open {
+    for left in open.iter().filter(|_| !recording) {
         let (run, segments) = (left.run, left.segments.len());
         let text = format!(
             "run {run} was not concluded: {segments} of its segments wait in the journal; start \
@@ -283,5 +395,7 @@ fn look_around(tree: &Tree, open: &[Leftover], recording: bool, verdict: &mut Ve
 /// Returns whether a file in the journal's folder is one that an engine or an import leaves there.
 fn is_of_journal(path: &str) -> bool {
     let ends = [CLOSED_SUFFIX, OPEN_SUFFIX, mark::MARK_SUFFIX, mark::UNFINISHED_SUFFIX];
-    ends.iter().any(|end| path.ends_with(end)) || path.split('/').count() == 3
+    let parts: Vec<&str> = path.split('/').collect();
+    let is_place = parts.len() == 2 || (parts.len() == 3 && parts[1] == import::ASIDE);
+    is_place && ends.iter().any(|end| path.ends_with(end))
 }

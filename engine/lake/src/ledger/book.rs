@@ -71,7 +71,10 @@ impl Book {
             return file::write(&self.lake, &name, time, entries).map(|_| None);
         }
         let mut tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
-        let (serial, previous) = tip.take().unwrap_or_else(|| self.look_up());
+        let (serial, previous) = match tip.take() {
+            Some(known) => known,
+            None => self.look_up()?,
+        };
         let linked = self.linked(serial, previous, time, entries);
         let hash = Hash::of(&linked);
         file::write(&self.lake, &format!("{name}.{serial:06}"), time, &linked)?;
@@ -80,14 +83,20 @@ impl Book {
     }
 
     /// Returns the number of the next file; 0 for a run without a chain.
-    pub(super) fn next_serial(&self) -> u64 {
+    pub(super) fn next_serial(&self) -> Result<u64, TableError> {
         let mut tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
-        tip.get_or_insert_with(|| self.look_up()).0
+        let known = match *tip {
+            Some(known) => known,
+            None => self.look_up()?,
+        };
+        *tip = Some(known);
+        Ok(known.0)
     }
 
     /// Returns where the chain ends by the files.
-    fn look_up(&self) -> (u64, Option<Hash>) {
-        whole::chain_of(&self.lake, self.run.as_str()).as_ref().map_or((0, None), Chain::tip)
+    fn look_up(&self) -> Result<(u64, Option<Hash>), TableError> {
+        let chain = whole::chain_of(&self.lake, self.run.as_str())?;
+        Ok(chain.as_ref().map_or((0, None), Chain::tip))
     }
 
     fn linked(

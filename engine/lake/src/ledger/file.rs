@@ -11,7 +11,8 @@ use arrow_array::{
 };
 use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
-use std::fs;
+use std::fs::{self, FileType};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -45,7 +46,7 @@ pub fn write(
     }
     let is_older =
         |file: &PathBuf| *file != path && name_and_checksum(file).is_some_and(|(of, _)| of == name);
-    let older: Vec<PathBuf> = files_in(&place).into_iter().filter(is_older).collect();
+    let older: Vec<PathBuf> = files_of(&place)?.into_iter().filter(is_older).collect();
     for file in &older {
         fs::remove_file(file).map_err(|source| io_error("delete", file, source))?;
     }
@@ -53,6 +54,13 @@ pub fn write(
         folder::sync(&place).map_err(|source| io_error("sync", &place, source))?;
     }
     Ok(path)
+}
+
+/// Returns what a folder of the ledger holds.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
+    let mut errors = Vec::new();
+    let found = list_in(folder, &mut errors).into_iter().map(|(path, _)| path).collect();
+    errors.pop().map_or(Ok(found), Err)
 }
 
 /// Deletes files that a run which was killed did not finish.
@@ -86,19 +94,38 @@ pub fn name_and_checksum(path: &Path) -> Option<(&str, u32)> {
     Some((name, u32::from_str_radix(crc, 16).ok()?))
 }
 
-/// The Parquet files of the ledger, sorted by name.
+/// The Parquet files of the ledger that can be listed, sorted by name.
 #[must_use]
 pub fn files(lake: &Path) -> Vec<PathBuf> {
-    let dates = fs::read_dir(lake.join(layout::LEDGER)).into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = dates.flat_map(|date| files_in(&date.path())).collect();
-    found.sort();
-    found
+    list(lake).0
 }
 
-fn files_in(folder: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let paths = entries.map(|entry| entry.path());
-    paths.filter(|path| path.extension().is_some_and(|end| end == "parquet")).collect()
+/// Returns the Parquet files of the ledger, sorted by name, and why folders of it cannot be listed.
+pub(super) fn list(lake: &Path) -> (Vec<PathBuf>, Vec<TableError>) {
+    let (mut found, mut errors) = (Vec::new(), Vec::new());
+    let dates = list_in(&lake.join(layout::LEDGER), &mut errors);
+    for (date, _) in dates.into_iter().filter(|(_, of)| of.is_dir()) {
+        // A link or a pipe is no file of the lake, and might never end.
+        let files = list_in(&date, &mut errors).into_iter().filter(|(_, of)| of.is_file());
+        let paths = files.map(|(path, _)| path);
+        found.extend(paths.filter(|path| path.extension().is_some_and(|end| end == "parquet")));
+    }
+    found.sort();
+    (found, errors)
+}
+
+/// Lists a folder. One that is not there has nothing in it.
+fn list_in(folder: &Path, errors: &mut Vec<TableError>) -> Vec<(PathBuf, FileType)> {
+    let list = || -> io::Result<Vec<(PathBuf, FileType)>> {
+        let entries = fs::read_dir(folder)?;
+        entries.map(|entry| entry.and_then(|e| Ok((e.path(), e.file_type()?)))).collect()
+    };
+    list().unwrap_or_else(|source| {
+        if source.kind() != io::ErrorKind::NotFound {
+            errors.push(io_error("list", folder, source));
+        }
+        Vec::new()
+    })
 }
 
 /// The entries of one file.

@@ -73,7 +73,7 @@ impl Head {
     pub(crate) fn is_at_end_of(book: &Book) -> Result<bool, TableError> {
         let head = Head::read(book.lake())?.unwrap_or_default();
         let known = head.runs.get(book.run().as_str());
-        Ok(known.map_or(0, |tip| tip.serial + 1) == book.next_serial())
+        Ok(known.map_or(0, |tip| tip.serial + 1) == book.next_serial()?)
     }
 
     fn put(&self, lake: &Path) -> Result<(), TableError> {

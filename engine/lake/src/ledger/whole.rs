@@ -1,11 +1,12 @@
 //! The ledger of a lake: the facts of all its files, and the chain of each run.
 
 use super::chain::{Chain, Linked};
-use super::file::{files, name_and_checksum, read_file};
+use super::file::{list, name_and_checksum, read_file};
 use super::{Entry, EntryKind};
 use crate::layout::MERGED_SUFFIX;
 use crate::table::TableError;
-use std::collections::{BTreeMap, HashMap};
+use spreadwire_market::clock::Nanos;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 /// What the files of a ledger say.
@@ -24,8 +25,9 @@ impl Ledger {
     /// Reads the ledger of a lake.
     #[must_use]
     pub fn read(lake: &Path) -> Ledger {
-        let (mut ledger, mut facts) = (Ledger::default(), Facts::default());
-        for path in files(lake) {
+        let (paths, errors) = list(lake);
+        let (mut ledger, mut facts) = (Ledger { errors, ..Ledger::default() }, Facts::default());
+        for path in paths {
             match read_file(&path) {
                 Ok(entries) => {
                     take_links(&entries, &mut ledger.chains);
@@ -35,8 +37,24 @@ impl Ledger {
             }
         }
         ledger.facts = facts.sorted();
+        ledger.forget_dropped();
         ledger
     }
+
+    /// Takes out what is said of runs whose rows were deleted on purpose, but that they were.
+    fn forget_dropped(&mut self) {
+        let dropped = self.facts.iter().filter(|fact| fact.kind == EntryKind::Dropped);
+        let runs: HashSet<String> = dropped.filter_map(|fact| fact.run.clone()).collect();
+        let of_dropped = |fact: &Entry| fact.run.as_ref().is_some_and(|run| runs.contains(run));
+        self.facts.retain(|fact| fact.kind == EntryKind::Dropped || !of_dropped(fact));
+    }
+}
+
+/// Returns the end of the last day whose rows were pruned, by the facts of a ledger; 0 if none was.
+#[must_use]
+pub fn pruned_until(facts: &[Entry]) -> Nanos {
+    let pruned = facts.iter().filter(|fact| fact.kind == EntryKind::Dropped && fact.run.is_none());
+    pruned.filter_map(|fact| fact.until).max().unwrap_or(0)
 }
 
 /// Returns the facts of a lake's ledger, sorted by time, and why files could not be read.
@@ -46,35 +64,38 @@ pub fn read(lake: &Path) -> (Vec<Entry>, Vec<TableError>) {
     (facts, errors)
 }
 
-/// Returns facts among which are all of a run, as far as they can be read: from the files that are
-/// named after it, and from those that were merged.
-#[must_use]
-pub fn read_run(lake: &Path, run: &str) -> Vec<Entry> {
+/// Returns facts among which are all of a run: from the files that are named after it, and from those
+/// that were merged.
+///
+/// # Errors
+/// If one of them cannot be read.
+pub fn read_run(lake: &Path, run: &str) -> Result<Vec<Entry>, TableError> {
     let mut facts = Facts::default();
-    for path in files_of(lake, run) {
-        facts.take(read_file(&path).unwrap_or_default());
+    for path in files_of(lake, run)? {
+        facts.take(read_file(&path)?);
     }
-    facts.sorted()
+    Ok(facts.sorted())
 }
 
-/// Returns the chain of a run, if it has one.
-pub(super) fn chain_of(lake: &Path, run: &str) -> Option<Chain> {
+/// Returns the chain of a run, if it has one. A file that cannot be read is an error: the chain would
+/// go on in the wrong place.
+pub(super) fn chain_of(lake: &Path, run: &str) -> Result<Option<Chain>, TableError> {
     let mut chains = BTreeMap::new();
-    for path in files_of(lake, run) {
-        take_links(&read_file(&path).unwrap_or_default(), &mut chains);
+    for path in files_of(lake, run)? {
+        take_links(&read_file(&path)?, &mut chains);
     }
-    chains.remove(run)
+    Ok(chains.remove(run))
 }
 
 /// Returns the files that may have entries of a run.
-fn files_of(lake: &Path, run: &str) -> Vec<PathBuf> {
+fn files_of(lake: &Path, run: &str) -> Result<Vec<PathBuf>, TableError> {
     let may_have_it = |path: &PathBuf| {
         let name = name_and_checksum(path).map(|(name, _)| name);
         name.is_some_and(|name| name.starts_with(run) || name.ends_with(MERGED_SUFFIX))
     };
-    let mut paths = files(lake);
+    let (mut paths, mut errors) = list(lake);
     paths.retain(may_have_it);
-    paths
+    errors.pop().map_or(Ok(paths), Err)
 }
 
 /// Adds the links of a file: one, or several if it was merged from several.
@@ -127,7 +148,7 @@ impl Facts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Book, Cause, write};
+    use super::super::{Book, Cause, files, write};
     use super::*;
     use crate::run::RunId;
     use std::fs;
@@ -203,6 +224,31 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_dropped_run_is_forgotten_and_its_chain_is_not() {
+        let home = tempfile::tempdir().unwrap();
+        for run in ["gone", "kept"] {
+            let book = Book::begin(home.path(), RunId::new(run).unwrap());
+            book.write("x", 9, &[Entry::new(EntryKind::Started, 9).of_run(run)]).unwrap();
+        }
+        let dropped = Entry::new(EntryKind::Dropped, 10);
+        let pruned = |until| Entry { until: Some(until), ..dropped.clone() };
+        let drops = [dropped.clone().of_run("gone"), pruned(7), pruned(5)];
+        write(home.path(), "dropped", 10, &drops).unwrap();
+        let ledger = Ledger::read(home.path());
+        let runs: Vec<_> = ledger.facts.iter().map(|e| (e.kind, e.run.as_deref())).collect();
+        let dropped = EntryKind::Dropped;
+        let expected = [
+            (EntryKind::Started, Some("kept")),
+            (dropped, None),
+            (dropped, None),
+            (dropped, Some("gone")),
+        ];
+        assert_eq!(runs, expected);
+        assert_eq!(ledger.chains.keys().collect::<Vec<_>>(), ["gone", "kept"]);
+        assert_eq!((pruned_until(&ledger.facts), pruned_until(&[])), (7, 0));
+    }
+
+    #[test]
     fn of_two_ends_at_one_time_the_one_written_later_is_last() {
         let home = tempfile::tempdir().unwrap();
         let book = Book::begin(home.path(), RunId::new("run").unwrap());
@@ -210,6 +256,6 @@ mod tests {
         book.write("ended", 9, &[ended("killed")]).unwrap();
         book.write("ended", 9, &[ended("clean")]).unwrap();
         assert_eq!(read(home.path()).0, [ended("killed"), ended("clean")]);
-        assert_eq!(read_run(home.path(), "run").len(), 2);
+        assert_eq!(read_run(home.path(), "run").unwrap().len(), 2);
     }
 }

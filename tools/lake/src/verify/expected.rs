@@ -2,14 +2,24 @@
 
 use super::stages::{Listing, Stages};
 use crate::numbers::Range;
+use spreadwire_lake::layout;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::run::Provenance;
 use spreadwire_lake::stage::Stage;
 use spreadwire_market::clock::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Begins the name of an import, also of one that does not state its provenance.
+const IMPORT: &str = "import-";
 
 /// What the ledger says, by what it says it of.
 #[derive(Default)]
 pub(super) struct Expected {
+    /// Rows before this time were pruned; 0 if none were.
+    pub(super) pruned_until: Nanos,
+    /// Deletions on purpose.
+    pub(super) drops: Vec<Entry>,
     pub(super) folders: BTreeMap<String, Folder>,
     pub(super) runs: BTreeMap<String, Run>,
     pub(super) gaps: Vec<Entry>,
@@ -30,9 +40,10 @@ pub(super) struct Run {
     pub(super) started: Option<Nanos>,
     /// The version of its ledger; 0 while its beginning is not known.
     pub(super) version: u64,
+    /// Where its quotes come from, if that is known.
+    pub(super) provenance: Option<Provenance>,
     pub(super) ended: Option<Ended>,
-    /// By number: its range, and the folders that its rows went to.
-    pub(super) segments: BTreeMap<u32, (Option<Range>, BTreeSet<String>)>,
+    pub(super) segments: BTreeMap<u32, Segment>,
     pub(super) last_time: Nanos,
     /// Numbers that are stated to be missing.
     pub(super) stated: Vec<Range>,
@@ -50,6 +61,16 @@ pub(super) struct Run {
     pub(super) rows: BTreeMap<String, u64>,
     /// Quotes by venue and instrument.
     pub(super) books: BTreeMap<Listing, u64>,
+}
+
+/// A segment by the ledger.
+#[derive(Default)]
+pub(super) struct Segment {
+    pub(super) range: Option<Range>,
+    /// The folders that its rows went to.
+    pub(super) folders: BTreeSet<String>,
+    pub(super) from: Nanos,
+    pub(super) until: Nanos,
 }
 
 /// How a run ended, by the ledger.
@@ -71,6 +92,11 @@ impl Run {
     /// Returns how many rows of a table it has.
     pub(super) fn rows_of(&self, table: &str) -> u64 {
         self.rows.get(table).copied().unwrap_or(0)
+    }
+
+    /// Whether its quotes were recorded by somebody else and brought in.
+    pub(super) fn is_import(&self) -> bool {
+        self.provenance == Some(Provenance::Import)
     }
 
     /// Whether it ended in order.
@@ -99,20 +125,32 @@ impl Run {
 
 impl Expected {
     pub(super) fn new(entries: &[Entry]) -> Expected {
-        let mut expected = Expected::default();
+        let pruned_until = ledger::pruned_until(entries);
+        let mut expected = Expected { pruned_until, ..Expected::default() };
         entries.iter().for_each(|entry| expected.take(entry));
         expected
     }
 
+    /// Whether the rows of a folder were pruned.
+    pub(super) fn is_pruned(&self, folder: &str) -> bool {
+        layout::times_of(Path::new(folder)).is_some_and(|(_, end)| end <= self.pruned_until)
+    }
+
     pub(super) fn take(&mut self, entry: &Entry) {
+        if entry.kind == EntryKind::Dropped {
+            return self.drops.push(entry.clone());
+        }
         let range =
             || Some(Range { first: entry.first?, last: entry.last? }).filter(|r| r.first <= r.last);
-        let folder = entry.folder.clone().unwrap_or_default();
+        let (folder, pruned) = (entry.folder.clone().unwrap_or_default(), self.pruned_until);
         let run = self.runs.entry(entry.run.clone().unwrap_or_default()).or_default();
         match entry.kind {
             EntryKind::Started => {
                 run.started = Some(entry.time);
                 run.version = run.version.max(entry.rows.unwrap_or(1));
+                let stated = entry.cause.as_deref().and_then(Provenance::of_name);
+                let import = entry.run.as_deref().is_some_and(|name| name.starts_with(IMPORT));
+                run.provenance = stated.or(import.then_some(Provenance::Import));
             }
             EntryKind::Ended => {
                 let cause = entry.cause.clone().unwrap_or_default();
@@ -120,26 +158,30 @@ impl Expected {
                 run.ended = Some(Ended { time, last, counters, cause });
             }
             EntryKind::Segment => {
-                run.segments.entry(entry.segment.unwrap_or(0)).or_default().0 = range();
+                let segment = run.segments.entry(entry.segment.unwrap_or(0)).or_default();
+                segment.range = range();
+                (segment.from, segment.until) = (entry.time, entry.until.unwrap_or(entry.time));
                 run.last_time = run.last_time.max(entry.until.unwrap_or(0));
             }
             EntryKind::Rows => {
-                run.segments
-                    .entry(entry.segment.unwrap_or(0))
-                    .or_default()
-                    .1
-                    .insert(folder.clone());
+                let segment = run.segments.entry(entry.segment.unwrap_or(0)).or_default();
+                segment.folders.insert(folder.clone());
                 let rows = entry.rows.unwrap_or(0);
                 *run.rows.entry(entry.table.clone().unwrap_or_default()).or_default() += rows;
                 let book = entry.venue.clone().zip(entry.instrument.clone());
                 *run.books.entry(book.unwrap_or_default()).or_default() += rows;
-                let folder = self.folders.entry(folder).or_default();
-                folder.rows += rows;
-                folder.digest = folder.digest.wrapping_add(entry.digest.unwrap_or(0));
+                if !layout::times_of(Path::new(&folder)).is_some_and(|(_, end)| end <= pruned) {
+                    let folder = self.folders.entry(folder).or_default();
+                    folder.rows += rows;
+                    folder.digest = folder.digest.wrapping_add(entry.digest.unwrap_or(0));
+                }
             }
             EntryKind::File => {
                 let crc = entry.digest.and_then(|digest| u32::try_from(digest).ok());
                 let file = entry.file.clone().unwrap_or_default();
+                if layout::times_of(Path::new(&folder)).is_some_and(|(_, end)| end <= pruned) {
+                    return;
+                }
                 let of_folder = self.folders.entry(folder).or_default();
                 let known = of_folder.files.entry(file).or_default();
                 known.extend(entry.bytes.zip(crc));
@@ -165,6 +207,7 @@ impl Expected {
                 }
             }
             EntryKind::Connected | EntryKind::Disconnected => run.connections += 1,
+            // A drop was taken before.
             EntryKind::Dropped | EntryKind::Link => {}
         }
     }

@@ -1,7 +1,7 @@
 //! Runs: whether every number that was given out is a row or a stated gap, whether the counts of the
 //! stages agree, how runs ended, and when none was under way.
 
-use super::expected::{Expected, Run};
+use super::expected::{Expected, Run, Segment};
 use super::stages::Stages;
 use super::{Scope, Seen};
 use crate::findings::{
@@ -31,15 +31,15 @@ pub(super) fn check_numbers(
     let none = Numbers::default();
     for (name, run) in &expected.runs {
         let numbers = seen.runs.get(name).unwrap_or(&none);
-        let whole = run.segments.values().all(|(_, folders)| folders.iter().all(|f| scope.has(f)));
+        let is_there = |folder: &String| scope.has(folder) && !expected.is_pruned(folder);
         let segments = run.segments.values();
-        let in_scope = segments.filter(|(_, folders)| folders.iter().all(|f| scope.has(f)));
-        let mut to_check: Vec<Range> = in_scope.filter_map(|(range, _)| *range).collect();
-        if whole {
-            // Where a segment was torn off, the ledger has said so.
-            let holes = between_segments(run).into_iter();
-            to_check.extend(holes.filter(|hole| !run.is_torn(hole)));
-        }
+        let in_scope = segments.filter(|segment| segment.folders.iter().all(is_there));
+        let mut to_check: Vec<Range> = in_scope.filter_map(|segment| segment.range).collect();
+        // Where a segment was torn off, the ledger has said so.
+        let holes = between_segments(run).into_iter();
+        let holes = holes.filter(|hole| expected.pruned_until < hole.until);
+        let holes = holes.filter(|hole| scope.overlaps(hole.from, Some(hole.until)));
+        to_check.extend(holes.map(|hole| hole.range).filter(|hole| !run.is_torn(hole)));
         for range in to_check {
             missing_of(name, run, range, numbers, verdict);
         }
@@ -50,19 +50,32 @@ pub(super) fn check_numbers(
     }
 }
 
+/// Numbers that no segment holds, with the times of the segments around them.
+pub(super) struct Hole {
+    range: Range,
+    from: Nanos,
+    until: Nanos,
+}
+
 /// Numbers that lie before, between and behind the segments of a run.
-pub(super) fn between_segments(run: &Run) -> Vec<Range> {
-    let mut ranges: Vec<Range> = run.segments.values().filter_map(|(range, _)| *range).collect();
-    ranges.sort_unstable();
-    let last = run.ended.as_ref().and_then(|ended| ended.last);
-    let (mut next, mut found) = (0, Vec::new());
-    for range in ranges {
+pub(super) fn between_segments(run: &Run) -> Vec<Hole> {
+    let segments = run.segments.values();
+    let mut ranges: Vec<(Range, &Segment)> =
+        segments.filter_map(|segment| Some((segment.range?, segment))).collect();
+    ranges.sort_unstable_by_key(|(range, _)| *range);
+    let (mut next, mut from, mut found) = (0, run.started.unwrap_or(0), Vec::new());
+    for (range, segment) in ranges {
         if next < range.first {
-            found.push(Range { first: next, last: range.first - 1 });
+            let hole = Range { first: next, last: range.first - 1 };
+            found.push(Hole { range: hole, from, until: segment.from.max(from) });
         }
         next = next.max(range.last.saturating_add(1));
+        from = from.max(segment.until);
     }
-    found.extend(last.filter(|last| next <= *last).map(|last| Range { first: next, last }));
+    let ended = run.ended.as_ref();
+    let last = ended.and_then(|ended| ended.last).filter(|last| next <= *last);
+    let until = ended.map_or(from, |ended| ended.time.max(from));
+    found.extend(last.map(|last| Hole { range: Range { first: next, last }, from, until }));
     found
 }
 
@@ -245,14 +258,22 @@ pub(super) fn tell_runs(
         };
         let ended = run.ended.as_ref().map(|ended| ended.time);
         if scope.overlaps(started, ended) {
-            verdict.runs.push(RunStory { run: name.clone(), started, ended, end });
+            let provenance = run.provenance;
+            verdict.runs.push(RunStory { run: name.clone(), started, ended, end, provenance });
         }
     }
-    let mut starts: Vec<Nanos> = expected.runs.values().filter_map(|run| run.started).collect();
+    let engines = expected.runs.values().filter(|run| !run.is_import());
+    let mut starts: Vec<Nanos> = engines.filter_map(|run| run.started).collect();
     starts.sort_unstable();
     for gap in &expected.gaps {
         let Some(cause) = gap.gap_cause() else { continue };
         let mut until = gap.until;
+        let went_on =
+            gap.run.as_ref().and_then(|run| expected.runs.get(run)).is_some_and(Run::is_clean);
+        // An import that was interrupted, and was run again to its end, lacks nothing.
+        if cause == Cause::Restart && went_on {
+            continue;
+        }
         if cause == Cause::Restart {
             // Whoever concluded the run may not have been the next one to begin.
             let next = starts.iter().copied().find(|start| gap.time <= *start);
@@ -301,7 +322,11 @@ pub(super) fn tell_stops(
     verdict: &mut Verdict,
 ) {
     let day = date.and_then(|date| layout::times_of(Path::new(&format!("date={date}"))));
-    let mut runs: Vec<(Nanos, Nanos, bool)> = expected.runs.values().filter_map(interval).collect();
+    // Quotes that were brought in say nothing of an engine, unless there never was one.
+    let engines = || expected.runs.values().filter(|run| !run.is_import());
+    let has_engine = engines().next().is_some();
+    let runs = expected.runs.values().filter(|run| !has_engine || !run.is_import());
+    let mut runs: Vec<(Nanos, Nanos, bool)> = runs.filter_map(interval).collect();
     runs.sort_unstable();
     // Nobody knows yet who will run.
     let end_of_day = |end: Nanos| end.min(now);
