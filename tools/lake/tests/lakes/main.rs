@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod compact;
+mod deletions;
 mod export;
 mod exported;
 mod import;
 mod recorded;
+mod tamper;
