@@ -264,10 +264,9 @@ mod tests {
         Entry { venue, instrument, segment: Some(1), ..entry }
     }
 
-    /// The intervals of the one listing, in short.
+    /// The intervals of the venue okx, in short.
     fn told(facts: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos, Known, String, String)> {
-        let table = table(facts, now);
-        let rows = table.into_iter();
+        let rows = table(facts, now).into_iter().filter(|interval| interval.venue == "okx");
         rows.map(|i| (i.from, i.until, i.known, i.cause, i.run)).collect()
     }
 
@@ -315,14 +314,12 @@ mod tests {
             row(90, 100, Recorded, "", "c"),
         ];
         let facts = facts.concat();
-        let found = told(&facts, 100);
-        let of_okx: Vec<_> = found.into_iter().filter(|row| !expected_bybit(row)).collect();
-        assert_eq!(of_okx, expected);
-    }
-
-    /// The other listing has only the run in which it never gave anything.
-    fn expected_bybit(row: &(Nanos, Nanos, Known, String, String)) -> bool {
-        [(10, 41), (41, 50)].contains(&(row.0, row.1))
+        assert_eq!(told(&facts, 100), expected);
+        // The other venue has only the run in which it stopped giving anything.
+        let of_bybit = table(&facts, 100).into_iter().filter(|interval| interval.venue == "bybit");
+        let of_bybit: Vec<_> = of_bybit.map(|i| (i.from, i.until, i.known)).collect();
+        let whole = [(10, 23, Recorded), (23, 28, Lost), (28, 41, Recorded), (41, 50, VenueDown)];
+        assert_eq!(of_bybit, whole);
     }
 
     #[test]

@@ -296,10 +296,14 @@ impl Verdict {
             ((*name).to_owned(), value)
         };
         let run = |run: &RunStory| {
-            json!({
+            let mut json = json!({
                 "run": run.run, "started_ns": run.started, "ended_ns": run.ended,
-                "end": run.end.name(), "provenance": run.provenance.map(Provenance::name),
-            })
+                "end": run.end.name(),
+            });
+            if let Some(provenance) = run.provenance {
+                json["provenance"] = provenance.name().into();
+            }
+            json
         };
         let outage = |o: &Outage| {
             json!({
