@@ -323,8 +323,8 @@ pub(super) fn tell_stops(
 ) {
     let day = date.and_then(|date| layout::times_of(Path::new(&format!("date={date}"))));
     // Quotes that were brought in say nothing of an engine, unless there never was one.
-    let engines = || expected.runs.values().filter(|run| !run.is_import());
-    let has_engine = engines().next().is_some();
+    let mut begun = expected.runs.values().filter(|run| run.started.is_some());
+    let has_engine = begun.any(|run| !run.is_import());
     let runs = expected.runs.values().filter(|run| !has_engine || !run.is_import());
     let mut runs: Vec<(Nanos, Nanos, bool)> = runs.filter_map(interval).collect();
     runs.sort_unstable();
