@@ -5,6 +5,7 @@ use spreadwire_lake::layout::{JOURNAL, LEDGER};
 use std::path::Path;
 
 pub mod compact;
+mod event;
 pub mod export;
 pub mod findings;
 pub mod formats;
@@ -15,7 +16,6 @@ pub mod progress;
 pub mod recover;
 pub mod staging;
 pub mod stats;
-pub mod tape;
 pub mod verify;
 
 /// Refuses a folder that has nothing of a lake in it, so that no command calls it a lake in which all

@@ -5,5 +5,6 @@
 mod compact;
 mod export;
 mod exported;
+mod formats;
 mod import;
 mod recorded;
