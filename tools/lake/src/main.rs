@@ -25,7 +25,8 @@ enum Command {
     Compact(lake::compact::Compact),
     /// Write quotes in another format: csv, tardis or hftbacktest.
     Export(lake::export::Export),
-    /// Import recorded quotes from CSV files into a lake, as a run of their own in its ledger.
+    /// Import recorded quotes from files of other programs into a lake, as runs of their own in its
+    /// ledger.
     Import(lake::import::Import),
     /// Seal the segments that a killed engine left in the journal, and note in the ledger how its
     /// run ended.

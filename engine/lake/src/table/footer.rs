@@ -1,13 +1,13 @@
 //! The column orders in the footer of a Parquet file.
 //!
 //! A footer states for each column in which order its least and greatest value were found, and a
-//! reader ignores both where it does not know the order. For floating-point columns the Parquet
-//! library states the order of IEEE 754 (`ColumnOrder`, field 2), which Arrow's C++ library and
-//! programs built on it did not know by 2026-11: to them, prices had no statistics, and no filter
-//! on a price skipped anything. The order that they know is that of the type (field 1). Both give
-//! the same values for the numbers of a lake. They differ only in two points, and what the
-//! library writes is right by either: of the two zeros the least is always the negative one, and
-//! NaN is a least or greatest value only if there is nothing else, where readers ignore it.
+//! reader may ignore both where it does not know the order. For floating-point columns the Parquet
+//! library states the order of IEEE 754 (`ColumnOrder`, field 2). Arrow's C++ library 26, and so
+//! pyarrow, does not know it: to it, prices had no statistics, and no filter on a price skipped
+//! anything. It knows the order of the type (field 1). Both orders are the same for the numbers of
+//! a lake. They differ in two points, and what the library writes is right by either: if both zeros
+//! occur the least is the negative one, and NaN is the least and greatest value only of a column
+//! of NaN, and then readers ignore it.
 //!
 //! The library has no setting for this, so the footer is changed after the library has written it
 //! and before it goes to the file. Column orders are its last field, with one element of fixed

@@ -82,7 +82,7 @@ fn open(content: Content, given: &Given) -> anyhow::Result<Box<dyn Rows>> {
         }
     };
     let columns = sides.into_iter().chain(TIMES).chain(venue).chain(symbol);
-    Ok(Box::new(ParquetRows::open(file, &columns.collect::<Vec<_>>(), fill)?))
+    Ok(Box::new(ParquetRows::open(&file, &columns.collect::<Vec<_>>(), fill)?))
 }
 
 /// Returns the venue and symbol that stand outside the file, empty where they stand in it.

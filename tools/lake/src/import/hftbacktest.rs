@@ -139,11 +139,10 @@ impl Quotes {
     fn next_event(&mut self) -> anyhow::Result<Option<Event>> {
         while 0 < self.left {
             let mut bytes = [0; EVENT_BYTES];
-            let left = self.left;
-            let ends = |_| format!("the array ends {left} events early");
-            self.reader.read_exact(&mut bytes).map_err(|error| match error.kind() {
-                ErrorKind::UnexpectedEof => anyhow::anyhow!(ends(())),
-                _ => error.into(),
+            self.reader.read_exact(&mut bytes).map_err(|error| {
+                let early = error.kind() == ErrorKind::UnexpectedEof;
+                let ends = format!("the array ends {} events early", self.left);
+                if early { anyhow::anyhow!(ends) } else { error.into() }
             })?;
             self.left -= 1;
             self.number += 1;

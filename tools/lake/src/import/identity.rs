@@ -8,6 +8,7 @@
 
 use super::source::Identity;
 use super::survey::Surveyed;
+use super::time::Clock;
 use anyhow::{Context, bail};
 use sha2::{Digest, Sha256};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
@@ -33,8 +34,8 @@ pub(super) fn name_runs(tapes: &mut [Surveyed], catalogue: &Catalogue) -> anyhow
     let places = places.concat();
     for surveyed in tapes {
         let mut how = format!("{}\n", surveyed.format.name);
-        for clock in surveyed.clocks {
-            how.push_str(&format!("{}\t{}\n", clock.unit.name(), clock.given));
+        for Clock { unit, given } in surveyed.clocks.into_iter().flatten() {
+            how.push_str(&format!("{}\t{given}\n", unit.name()));
         }
         let Identity { sha256, crc } = surveyed.identity;
         let digest = Sha256::new().chain_update(DOMAIN).chain_update(sha256);

@@ -63,6 +63,16 @@ impl Places {
         self.0.entry(venue.to_owned()).or_default().insert(symbol.to_owned(), ids);
     }
 
+    /// Returns whether the file has this venue, in its spelling.
+    pub(super) fn has_venue(&self, venue: &str) -> bool {
+        self.0.contains_key(venue)
+    }
+
+    /// Returns whether the file has this symbol, in its spelling.
+    pub(super) fn has_symbol(&self, symbol: &str) -> bool {
+        self.0.values().any(|symbols| symbols.contains_key(symbol))
+    }
+
     /// Returns the venues and symbols that have ids.
     pub(super) fn named(&self) -> impl Iterator<Item = (&str, &str, (VenueId, InstrumentId))> {
         self.0.iter().flat_map(|(venue, symbols)| {

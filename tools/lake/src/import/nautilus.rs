@@ -85,7 +85,7 @@ fn open(content: Content, given: &Given) -> anyhow::Result<Box<dyn super::format
             }
         }
     };
-    Ok(Box::new(ParquetRows::open(file, &COLUMNS, fill)?))
+    Ok(Box::new(ParquetRows::open(&file, &COLUMNS, fill)?))
 }
 
 /// Returns the venue and symbol: those given, of the metadata, or of the folder's name.

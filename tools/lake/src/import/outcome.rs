@@ -19,8 +19,8 @@ pub struct Outcome {
     pub file: PathBuf,
     /// The format that it was read as.
     pub format: &'static Format,
-    /// How the times of receiving and of the event were read.
-    pub clocks: [Clock; 2],
+    /// How the times of receiving and of the event were read; `None` if there are none.
+    pub clocks: [Option<Clock>; 2],
     /// Its run in the ledger.
     pub run: RunId,
     /// Number of rows in the lake.
@@ -57,15 +57,19 @@ impl Outcome {
         }
     }
 
+    /// Returns each column of times that has times, with their unit.
+    fn units(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let columns = self.format.times.into_iter().zip(self.clocks);
+        columns.filter_map(|(column, clock)| Some((column, clock?.unit.name())))
+    }
+
     /// Returns the outcome as JSON.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let refused: BTreeMap<&str, u64> =
             self.refused.iter().map(|(why, count)| (why.name(), *count)).collect();
         let named = |(line, why): &(u64, Refusal)| json!({"line": line, "why": why.name()});
-        let units = self.format.times.into_iter().zip(self.clocks);
-        let units: BTreeMap<&str, &str> =
-            units.map(|(of, clock)| (of, clock.unit.name())).collect();
+        let units: BTreeMap<&str, &str> = self.units().collect();
         json!({
             "file": self.file.display().to_string(),
             "format": self.format.name,
@@ -83,9 +87,8 @@ impl Outcome {
     pub fn to_text(&self) -> String {
         let file = self.file.display();
         let mut lines = vec![format!("{file}: {} rows, run {}", self.rows, self.run)];
-        let units = self.format.times.into_iter().zip(self.clocks);
-        let units: Vec<String> =
-            units.map(|(of, clock)| format!("{of} in {}", clock.unit.name())).collect();
+        let units = self.units().map(|(of, unit)| format!("{of} in {unit}"));
+        let units: Vec<String> = units.collect();
         lines.push(format!("  read as {}, {}", self.format.name, units.join(", ")));
         for (what, count) in &self.passed_over {
             lines.push(format!("  passed over {count} {what}"));

@@ -69,7 +69,7 @@ pub(super) struct ParquetRows {
 impl ParquetRows {
     /// Begins to read the rows. Columns that do not exist are left out.
     pub(super) fn open(
-        file: ParquetFile,
+        file: &ParquetFile,
         columns: &[&str],
         fill: impl Fn(&RecordBatch, usize, &mut Row) + 'static,
     ) -> anyhow::Result<ParquetRows> {

@@ -50,9 +50,11 @@ impl Row {
     ///
     /// # Errors
     /// [`Refusal::Time`].
-    pub fn times(&self, clocks: &[Clock; 2]) -> Result<(Nanos, Option<Nanos>), Refusal> {
-        let received = clocks[0].nanos(&self.received)?.ok_or(Refusal::Time)?;
-        Ok((received, clocks[1].nanos(&self.event)?))
+    pub fn times(&self, clocks: &[Option<Clock>; 2]) -> Result<(Nanos, Option<Nanos>), Refusal> {
+        let time =
+            |clock: &Option<Clock>, text: &str| clock.map_or(Ok(None), |clock| clock.nanos(text));
+        let received = time(&clocks[0], &self.received)?.ok_or(Refusal::Time)?;
+        Ok((received, time(&clocks[1], &self.event)?))
     }
 
     /// Returns the venue's sequence number; 0 if there is none.

@@ -188,11 +188,12 @@ impl Member {
     /// Reads it from the zip file, which stands at its beginning.
     fn input(self, file: File) -> anyhow::Result<Box<dyn Read>> {
         let packed = BufReader::with_capacity(BUFFER_BYTES, file.take(self.packed_bytes));
-        let input: Box<dyn Read> = match self.method {
-            CompressionMethod::Stored => Box::new(packed),
-            CompressionMethod::Deflated => Box::new(DeflateDecoder::new(packed)),
-            other => bail!("the zip file is compressed by {other}: unpack it first"),
-        };
+        let method = self.method;
+        let stored = method == CompressionMethod::Stored;
+        let known = stored || method == CompressionMethod::Deflated;
+        ensure!(known, "the zip file is compressed by {method}: unpack it first");
+        let input: Box<dyn Read> =
+            if stored { Box::new(packed) } else { Box::new(DeflateDecoder::new(packed)) };
         Ok(Box::new(Proved { input: CrcReader::new(input), crc: self.crc }))
     }
 }

@@ -46,6 +46,27 @@ impl Reading {
         Ok((format, sum, rows))
     }
 
+    /// Refuses what no file needs, because it would have no effect.
+    fn is_used(&self, files: &[Surveyed]) -> anyhow::Result<()> {
+        let Given { venue, instrument } = &self.given;
+        if let Some(venue) = venue {
+            let used = files.iter().any(|file| file.places.has_venue(venue));
+            ensure!(used, "--venue {venue} names no file: all name their venues, see --map");
+        }
+        if let Some(name) = instrument {
+            let used = files.iter().any(|file| file.places.has_symbol(name));
+            ensure!(
+                used,
+                "--instrument {name} names no file: all name their symbols, write it as SYMBOL={name}"
+            );
+        }
+        for (column, _) in self.units.iter().filter(|(column, _)| !column.is_empty()) {
+            let used = files.iter().any(|file| file.format.times.contains(&column.as_str()));
+            ensure!(used, "--time-unit {column}=...: no file has a column of times of this name");
+        }
+        Ok(())
+    }
+
     /// Returns the unit that was given for a column.
     fn unit(&self, column: &str) -> Option<Unit> {
         let of = |name: &str| self.units.iter().find(|(given, _)| given == name);
@@ -66,8 +87,8 @@ pub(super) struct Surveyed {
     pub(super) rows: u64,
     pub(super) first: Nanos,
     pub(super) last: Nanos,
-    /// How the times of receiving and of the event are read.
-    pub(super) clocks: [Clock; 2],
+    /// How the times of receiving and of the event are read; `None` if there are none.
+    pub(super) clocks: [Option<Clock>; 2],
     pub(super) places: Places,
 }
 
@@ -92,6 +113,7 @@ impl Survey {
         let read =
             |file: &PathBuf| survey.read(file).with_context(|| format!("{}", file.display()));
         let mut surveyed = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        reading.is_used(&surveyed)?;
         survey.set_scales();
         let catalogue = survey.catalogue()?;
         identity::name_runs(&mut surveyed, &catalogue)?;
@@ -114,7 +136,7 @@ impl Survey {
         let [received, event] = format.times;
         let clock = votes[0].clock(received).with_context(doubt)?;
         let clock = clock.with_context(|| format!("no row has a receive time, {received}"))?;
-        let event = votes[1].clock(event).with_context(doubt)?.unwrap_or(clock);
+        let event = votes[1].clock(event).with_context(doubt)?;
         let span = votes[0].span(clock.unit);
         let (first, last) =
             span.with_context(|| format!("no {received} is a time in {}", clock.unit.name()))?;
@@ -128,7 +150,7 @@ impl Survey {
             rows: count,
             first,
             last,
-            clocks: [clock, event],
+            clocks: [Some(clock), event],
             places,
         })
     }

@@ -72,7 +72,7 @@ fn quotes_of(lake: &Path) -> Vec<Found> {
             }));
         }
     }
-    all.sort_by(|a, b| a.times.cmp(&b.times));
+    all.sort_by_key(|quote| quote.times);
     all
 }
 
@@ -534,6 +534,7 @@ fn a_format_can_be_forced_and_then_says_what_does_not_fit() {
     for format in FORMATS {
         let forced = Reading { format: Some(format), ..of("okx", Some("BTC/USDT")) };
         if format.name == "tardis" {
+            let forced = Reading { format: Some(format), ..plain() };
             assert_eq!(rig.quotes(&file, &forced, "tardis"), tardis_quotes());
         } else {
             let refused = rig.refusal(&file, &forced);
@@ -541,6 +542,19 @@ fn a_format_can_be_forced_and_then_says_what_does_not_fit() {
         }
     }
     assert!(Format::named("csv").is_none());
+}
+
+#[test]
+fn an_option_that_would_have_no_effect_is_refused() {
+    let rig = Rig::new();
+    let file = rig.file("a.csv", TARDIS.as_bytes());
+    assert!(rig.refusal(&file, &of("okx", None)).contains("see --map"));
+    let instrument = Given { venue: None, instrument: Some("BTC/USDT:PERP".to_owned()) };
+    let refused = rig.refusal(&file, &Reading { given: instrument, ..plain() });
+    assert!(refused.contains("write it as SYMBOL=BTC/USDT:PERP"), "{refused}");
+    let units = vec![("recv_ts_ns".to_owned(), Unit::Us)];
+    let refused = rig.refusal(&file, &Reading { units, ..plain() });
+    assert!(refused.contains("no file has a column of times of this name"), "{refused}");
 }
 
 #[test]

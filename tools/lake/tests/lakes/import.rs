@@ -374,7 +374,7 @@ fn an_import_of_an_earlier_version_is_known_by_its_old_name_and_continued_under_
     let refused = refusal(imported(&Work { reading, ..work(&part, &files) }));
     assert!(refused.contains(&format!("in part, as run {old}")), "{refused}");
     imported(&work(&part, &files)).unwrap();
-    assert_eq!(runs_of(&part), [old.clone()]);
+    assert_eq!(runs_of(&part), [old.as_str()]);
     assert_eq!(rows_of(&part).values().map(Vec::len).sum::<usize>(), 1);
     assert_eq!(findings(&part), [""; 0]);
     let refused = refusal(imported(&work(&part, &files)));
