@@ -181,3 +181,35 @@ fn string(column: &dyn Array, at: usize) -> Option<&str> {
     let key = usize::try_from(whole(dictionary.keys(), at)?).ok()?;
     string(dictionary.values(), key)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{
+        ArrayRef, Float32Array, Float64Array, Int16Array, StringArray, TimestampMicrosecondArray,
+        TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray, UInt64Array,
+    };
+    use std::sync::Arc;
+
+    #[test]
+    fn values_become_the_text_that_csv_would_have() {
+        let texts: [(ArrayRef, &str); 11] = [
+            (Arc::new(TimestampSecondArray::from(vec![5])), "5000000000"),
+            (Arc::new(TimestampMillisecondArray::from(vec![5])), "5000000"),
+            (Arc::new(TimestampMicrosecondArray::from(vec![5])), "5000"),
+            (Arc::new(TimestampNanosecondArray::from(vec![5])), "5"),
+            (Arc::new(Float64Array::from(vec![61000.1])), "61000.1"),
+            (Arc::new(Float64Array::from(vec![f64::NAN])), ""),
+            (Arc::new(Float64Array::from(vec![None])), ""),
+            (Arc::new(Float32Array::from(vec![0.1])), "0.1"),
+            (Arc::new(Int16Array::from(vec![-7])), "-7"),
+            (Arc::new(UInt64Array::from(vec![u64::MAX])), "18446744073709551615"),
+            (Arc::new(StringArray::from(vec!["1.50"])), "1.50"),
+        ];
+        for (column, expected) in texts {
+            let mut text = String::new();
+            push(&mut text, &column, 0);
+            assert_eq!(text, expected, "{}", column.data_type());
+        }
+    }
+}

@@ -18,8 +18,8 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipWriter};
 
 /// 2024-08-09 00:00 UTC, in microseconds.
 const MIDNIGHT_US: i64 = 1_723_161_600_000_000;
@@ -140,9 +140,13 @@ fn gz(content: &[u8]) -> Vec<u8> {
 }
 
 fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    zip_by(SimpleFileOptions::default(), files)
+}
+
+fn zip_by(options: SimpleFileOptions, files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(std::io::Cursor::new(Vec::new()));
     for (name, content) in files {
-        zip.start_file(*name, SimpleFileOptions::default()).unwrap();
+        zip.start_file(*name, options).unwrap();
         zip.write_all(content).unwrap();
     }
     zip.finish().unwrap().into_inner()
@@ -420,6 +424,12 @@ fn hftbacktest_books_become_their_best_levels() {
         (SELL | clear, 6, 7, f64::NAN, 0.0),
         (LOCAL | clear, 8, 9, 0.0, 0.0),
         (SELL | depth, 8, 9, 62000.0, 1.5),
+        (BUY | depth, 10, 11, 61999.0, 1.0),
+        (BUY | depth, 10, 11, 61998.0, 2.0),
+        (BUY | depth, 10, 11, 61997.0, 3.0),
+        (BUY | clear, 12, 13, 61998.0, 0.0),
+        (SELL | depth, 14, 15, 62001.0, 2.5),
+        (SELL | clear, 14, 15, 62000.0, 0.0),
     ];
     let file = rig.file("btc.npz", &zip(&[("data.npy", &npy(&events))]));
     let reading = of("binance-usdm", Some("BTC/USDT:PERP"));
@@ -433,6 +443,9 @@ fn hftbacktest_books_become_their_best_levels() {
         quote(5, Some([60999.0, 3.0]), Some([61001.0, 4.0])),
         quote(7, Some([60999.0, 3.0]), None),
         quote(9, None, Some([62000.0, 1.5])),
+        quote(11, Some([61999.0, 1.0]), Some([62000.0, 1.5])),
+        quote(13, Some([61997.0, 3.0]), Some([62000.0, 1.5])),
+        quote(15, Some([61997.0, 3.0]), Some([62001.0, 2.5])),
     ];
     assert_eq!(rig.quotes(&file, &reading, "hftbacktest"), expected);
     let passed_over = rig.import(&file, &reading).unwrap().passed_over;
@@ -494,9 +507,11 @@ fn times_are_taken_in_the_unit_that_they_have_in_every_format() {
 fn what_is_no_format_or_no_whole_file_is_refused_with_what_is_understood() {
     let rig = Rig::new();
     let whole = zip(&[("a.csv", TARDIS.as_bytes())]);
-    let mut flipped = whole.clone();
-    let inside = flipped.windows(5).position(|bytes| bytes == b"a.csv").unwrap() + 60;
-    flipped[inside] ^= 0x10;
+    // A price that is another: only the checksum knows.
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let mut flipped = zip_by(stored, &[("a.csv", TARDIS.as_bytes())]);
+    let price = flipped.windows(7).position(|bytes| bytes == b"61000.2").unwrap();
+    flipped[price] ^= 1;
     let zipped = gz(&TARDIS.repeat(50).into_bytes());
     let header = TARDIS.lines().next().unwrap();
     let npy = npy(&[(BUY | 1, 0, 1, 5.0, 1.0), (BUY | 1, 2, 3, 5.0, 2.0)]);
@@ -510,7 +525,7 @@ fn what_is_no_format_or_no_whole_file_is_refused_with_what_is_understood() {
         ("binary", vec![0xFF; 100], "Understood are: tape"),
         ("cut.csv.gz", zipped[..zipped.len() / 2].to_vec(), "cannot read line"),
         ("cut.zip", whole[..whole.len() / 2].to_vec(), "the zip file is damaged"),
-        ("flipped.zip", flipped, ""),
+        ("flipped.zip", flipped, "the checksum of its content is another"),
         ("two.zip", zip(&[("a.csv", b"x"), ("b.csv", b"y")]), "holds 2 files"),
         ("a.csv.zst", b"\x28\xB5\x2F\xFD rest".to_vec(), "decompress it first"),
         ("a.parquet", b"PAR1 and nothing else".to_vec(), "cannot be read"),
