@@ -31,7 +31,8 @@ enum Command {
     Gaps(lake::gaps::Gaps),
     /// Show where the ledger of every run ends, sign it, or compare it with an earlier head.
     Head(lake::head::HeadOf),
-    /// Import recorded quotes from CSV files into a lake, as a run of their own in its ledger.
+    /// Import recorded quotes from files of other programs into a lake, as runs of their own in its
+    /// ledger.
     Import(lake::import::Import),
     /// Delete the rows of old days on purpose, and note it in the ledger.
     Prune(lake::prune::Prune),
