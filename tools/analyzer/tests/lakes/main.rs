@@ -6,5 +6,6 @@
 mod cli;
 mod equality;
 mod kit;
+mod markets;
 mod nightly;
 mod random;
