@@ -131,10 +131,6 @@ fn each_problem_of_a_section_is_told_with_its_key_and_reason() {
         (format!("{GOOD}[clock]\nmax_error_ms = 0\n"), "clock.max_error_ms: 0 is out of range"),
         (format!("{GOOD}[clock]\nat_start = \"ask\"\n"), "clock.at_start: \"ask\" is none of"),
         (format!("{GOOD}[run]\nprovenance = \"import\"\n"), "run.provenance: \"import\" is none"),
-        (
-            GOOD.replacen("\"okx\"\n", "\"okx\"\nurl = \"ws://localhost:1\"\n", 1),
-            "run.provenance: some venues are on this host and others are not",
-        ),
         (format!("{GOOD}[broadcast]\naddress = \"x\"\n"), "broadcast.address: \"x\" is no address"),
         (
             format!("{GOOD}[broadcast]\naddress = \"0.0.0.0:8181\"\n"),
@@ -515,6 +511,7 @@ fn venues_on_this_host_are_simulated_unless_the_configuration_says_otherwise() {
     let with = |text: &str, name: &str| format!("{text}[run]\nprovenance = \"{name}\"\n");
     for (text, provenance) in [
         (GOOD.to_owned(), Provenance::Live),
+        (GOOD.replace("\"okx\"\n", "\"okx\"\nurl = \"ws://localhost:1\"\n"), Provenance::Live),
         (local.clone(), Provenance::Simulated),
         (with(&local, "live"), Provenance::Live),
         (with(&local, "replay"), Provenance::Replay),

@@ -271,17 +271,10 @@ pub(super) fn provenance(
     venues: &[PlannedVenue],
     faults: &mut Faults,
 ) -> Provenance {
-    let addresses = || venues.iter().flat_map(|venue| &venue.addresses);
-    let local = addresses().filter(|address| is_loopback(&address.host)).count();
     let Some(name) = &run.provenance else {
-        if 0 < local && local < addresses().count() {
-            let reason = "some venues are on this host and others are not, so it is not clear whether the \
-                          quotes are real";
-            let remedy = "write run.provenance = \"live\" if all are real, as behind a proxy; otherwise \
-                          record simulated venues by themselves";
-            faults.add("run.provenance", reason, remedy);
-        }
-        return if 0 < local { Provenance::Simulated } else { Provenance::Live };
+        let mut addresses = venues.iter().flat_map(|venue| &venue.addresses);
+        let all_local = addresses.all(|address| is_loopback(&address.host));
+        return if all_local { Provenance::Simulated } else { Provenance::Live };
     };
     let known = [Provenance::Live, Provenance::Simulated, Provenance::Replay];
     let found = known.into_iter().find(|it| it.name() == name);
