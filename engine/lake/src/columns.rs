@@ -5,6 +5,7 @@
 
 use crate::group::{Group, Rows};
 use crate::layout::{self, BadName};
+use crate::run::Provenance;
 use crate::table::{self, Metadata};
 use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
@@ -46,6 +47,7 @@ pub enum RowError {
 pub struct Columns<'a> {
     catalogue: &'a Catalogue,
     run: &'a str,
+    provenance: Option<Provenance>,
     venues: Vec<String>,
     instruments: Vec<String>,
 }
@@ -79,7 +81,13 @@ impl<'a> Columns<'a> {
                 return Err(NamesError::Same(twin[0].clone()));
             }
         }
-        Ok(Columns { catalogue, run, venues, instruments })
+        Ok(Columns { catalogue, run, provenance: None, venues, instruments })
+    }
+
+    /// Returns the columns of a run whose quotes come from there.
+    #[must_use]
+    pub fn of_provenance(self, provenance: Option<Provenance>) -> Columns<'a> {
+        Columns { provenance, ..self }
     }
 
     /// Refuses a record that [`batch`](Columns::batch) could not turn into a row.
@@ -142,6 +150,9 @@ impl<'a> Columns<'a> {
         let mut metadata = Metadata::new();
         let (venue, instrument) = self.names(group);
         let mut add = |key: &str, value: String| metadata.insert(key.to_owned(), value);
+        if let Some(provenance) = self.provenance {
+            add("provenance", provenance.name().to_owned());
+        }
         if let Some(venue) = venue {
             add("venue", venue.to_owned());
         }

@@ -151,6 +151,7 @@ impl Work<'_> {
         let content = Content::read(reader, written)?;
         let run = content.info.origin.run;
         let columns = Columns::new(self.catalogue, run.as_str())?;
+        let columns = columns.of_provenance(self.book.provenance());
         content.check(&columns)?;
         let _lock = lock::changes(self.book.lake())?;
         let mut drafts = Drafts::default();

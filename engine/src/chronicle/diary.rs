@@ -1,4 +1,5 @@
-//! Ledger entries of the chronicle: connections made and lost, and the counters of each hour.
+//! Ledger entries of the chronicle: connections made and lost, the counters of each hour, and times in which
+//! the clock was off.
 //!
 //! Entries wait in memory for at most a minute and are then written as a small file of the ledger.
 //! If that fails, they wait for the next attempt, up to a limit. Beyond the limit, entries are
@@ -96,6 +97,11 @@ impl Diary {
         self.write(now)
     }
 
+    /// Adds an entry of the run.
+    pub(super) fn note(&mut self, entry: Entry) {
+        self.add(entry.of_run(self.book.run().as_str()));
+    }
+
     fn add(&mut self, entry: Entry) {
         if self.entries.len() < ENTRIES_MAX {
             self.entries.push(entry);
@@ -113,7 +119,7 @@ impl Diary {
         match self.book.write("events", now, &self.entries) {
             Ok(_) => {
                 let written = self.entries.len();
-                let connections = self.entries.iter().filter(|e| e.kind != EntryKind::Count);
+                let connections = self.entries.iter().filter(|entry| entry.kind.is_event());
                 self.booked.add(connections.count() as u64);
                 self.entries.clear();
                 written

@@ -44,6 +44,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use spreadwire_lake::ledger::Book;
 use spreadwire_lake::mark::Mark;
+use spreadwire_lake::provenance;
 use spreadwire_lake::run::{Origin, Provenance, catalogue_digest, segment_name};
 use spreadwire_lake::seal::{Sealed, seal_segment};
 use spreadwire_lake::segment::{Block, CLOSED_SUFFIX, SegmentInfo, SegmentWriter};
@@ -51,6 +52,7 @@ use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_lake::{folder, layout, lock};
 use spreadwire_market::instrument::{Catalogue, Instrument};
 use spreadwire_market::record::{Quote, Record, flags};
+use spreadwire_output::{Stream, out, write};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -167,6 +169,8 @@ impl Import {
 /// If a file cannot be read or was imported before, if an engine records into the lake, or if the
 /// lake cannot be written.
 pub fn run(arguments: &Import) -> anyhow::Result<ExitCode> {
+    provenance::refuse_mixture(&arguments.lake, Provenance::Import)
+        .context("import into another lake")?;
     let work = Work {
         lake: &arguments.lake,
         files: &arguments.files,
@@ -177,9 +181,9 @@ pub fn run(arguments: &Import) -> anyhow::Result<ExitCode> {
     let outcomes = import(&work, &bar, &mut |_| Ok(()))?;
     bar.finish_and_clear();
     if arguments.json {
-        println!("{}", json!({"files": outcomes.iter().map(Outcome::to_json).collect::<Vec<_>>()}));
+        out!("{}", json!({"files": outcomes.iter().map(Outcome::to_json).collect::<Vec<_>>()}));
     } else {
-        outcomes.iter().for_each(|outcome| print!("{}", outcome.to_text()));
+        outcomes.iter().for_each(|outcome| write(Stream::Out, &outcome.to_text()));
     }
     let whole = outcomes.iter().all(|outcome| outcome.refused.is_empty());
     Ok(ExitCode::from(u8::from(!whole)))

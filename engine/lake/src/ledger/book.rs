@@ -2,7 +2,7 @@
 
 use super::chain::{Chain, Hash};
 use super::{CHAINED, Entry, EntryKind, file, whole};
-use crate::run::RunId;
+use crate::run::{Provenance, RunId};
 use crate::table::TableError;
 use spreadwire_market::clock::Nanos;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Book {
     lake: PathBuf,
     run: RunId,
+    /// Where the run's quotes come from, if it says so.
+    provenance: Option<Provenance>,
     /// Whether the run's files are a chain; those of old runs are not.
     chained: bool,
     /// Where the chain ends; `None` if that is to be looked up in the files.
@@ -32,14 +34,26 @@ impl Book {
     #[must_use]
     pub fn begin(lake: &Path, run: RunId) -> Book {
         let tip = Arc::new(Mutex::new(Some((0, None))));
-        Book { lake: lake.to_owned(), run, chained: true, tip }
+        Book { lake: lake.to_owned(), run, provenance: None, chained: true, tip }
     }
 
     /// Returns the book of a run that an earlier process began, with a ledger of this version.
     #[must_use]
     pub fn resume(lake: &Path, run: RunId, version: u64) -> Book {
         let (lake, chained) = (lake.to_owned(), CHAINED <= version);
-        Book { lake, run, chained, tip: Arc::default() }
+        Book { lake, run, provenance: None, chained, tip: Arc::default() }
+    }
+
+    /// Returns the book of a run whose quotes come from there.
+    #[must_use]
+    pub fn of_provenance(self, provenance: Option<Provenance>) -> Book {
+        Book { provenance, ..self }
+    }
+
+    /// Returns where the run's quotes come from, if it says so.
+    #[must_use]
+    pub fn provenance(&self) -> Option<Provenance> {
+        self.provenance
     }
 
     /// Returns the lake.

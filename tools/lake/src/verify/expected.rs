@@ -208,7 +208,7 @@ impl Expected {
             }
             EntryKind::Connected | EntryKind::Disconnected => run.connections += 1,
             // A drop was taken before.
-            EntryKind::Dropped | EntryKind::Link => {}
+            EntryKind::Clock | EntryKind::Dropped | EntryKind::Link => {}
         }
     }
 }
