@@ -92,12 +92,7 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(
-        plan: &'a Plan,
-        columns: &'a [Column],
-        progress: &'a Progress,
-        torn: Torn,
-    ) -> Work<'a> {
+    fn new(plan: &'a Plan, columns: &'a [Column], progress: &'a Progress, torn: Torn) -> Work<'a> {
         let from = plan.selection.from;
         let before = from.and_then(|from| from.checked_sub(1.day()).ok());
         let mut selection = plan.selection.clone();

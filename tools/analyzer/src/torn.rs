@@ -42,7 +42,8 @@ impl Torn {
                 Known::VenueDown | Known::Lost | Known::Outage => torn.push(times),
             }
         }
-        let without = |(key, [torn, imported]): (_, [Times; 2])| (key, less(joined(torn), imported));
+        let without =
+            |(key, [torn, imported]): (_, [Times; 2])| (key, less(joined(torn), imported));
         Torn(all.into_iter().map(without).collect())
     }
 
@@ -60,7 +61,8 @@ impl Torn {
         venues.sort_unstable();
         venues.dedup();
         let of = |venue: &str| {
-            let key = (venue.to_owned(), unit.symbol_folder.trim_start_matches("symbol=").to_owned());
+            let key =
+                (venue.to_owned(), unit.symbol_folder.trim_start_matches("symbol=").to_owned());
             let times = self.0.get(&key).into_iter().flatten();
             let times = times.filter(|(from, until)| *from < day.1 && begin < *until);
             (venue.to_owned(), times.copied().collect::<Times>())
@@ -108,13 +110,10 @@ mod tests {
     fn times_are_joined_and_what_was_imported_is_taken_out() {
         assert_eq!(joined(vec![(5, 7), (1, 3), (3, 4), (6, 9)]), [(1, 4), (5, 9)]);
         let torn = vec![(0, 10), (20, 30), (40, 50)];
-        assert_eq!(less(torn.clone(), vec![(5, 6), (2, 3)]), [
-            (0, 2),
-            (3, 5),
-            (6, 10),
-            (20, 30),
-            (40, 50)
-        ]);
+        assert_eq!(
+            less(torn.clone(), vec![(5, 6), (2, 3)]),
+            [(0, 2), (3, 5), (6, 10), (20, 30), (40, 50)]
+        );
         assert_eq!(less(torn.clone(), vec![(8, 45)]), [(0, 8), (45, 50)]);
         assert_eq!(less(torn, vec![(0, 50)]), []);
     }

@@ -147,6 +147,7 @@ pub fn verify_to(
     look_around(&tree, &open, recording, &mut verdict);
     runs::check_runs(&expected, &open, &mut verdict);
     runs::tell_runs(&expected, &scope, recording, &mut verdict);
+    runs::tell_clocks(&expected, &scope, &mut verdict);
     runs::tell_stops(&expected, date, Clock::host().now(), &mut verdict);
     verdict.notes.extend(expected.drops.iter().map(told_drop));
     if depth == Depth::Footers {

@@ -285,7 +285,10 @@ mod tests {
         let one =
             vec![batch(&[1, 2, 2]), batch(&[2, 2]), batch(&[2, 9, 9]), batch(&[]), batch(&[9])];
         let two = vec![batch(&[2]), batch(&[2, 3, 4, 5, 6, 7]), batch(&[9, 10])];
-        let mut buffers = vec![Buffer::new(one.into_iter(), Vec::new()), Buffer::new(two.into_iter(), Vec::new())];
+        let mut buffers = vec![
+            Buffer::new(one.into_iter(), Vec::new()),
+            Buffer::new(two.into_iter(), Vec::new()),
+        ];
         let (mut seen, mut last) = ([Vec::new(), Vec::new()], i64::MIN);
         while advance(&mut buffers).unwrap() {
             let rows: Vec<i64> =
