@@ -91,6 +91,10 @@ fn each_problem_is_told_with_its_key_and_reason() {
             "instruments[0].symbols: the symbol of okx is empty",
         ),
         (format!("{GOOD}[journal]\nlake = \"\"\n"), "journal.lake: it is empty"),
+        (
+            with("name = \"BTC/USDT\"", &format!("name = \"{}/USDT\"", "B".repeat(195))),
+            "instruments[0].name: the name is 200 bytes long",
+        ),
         (format!("{GOOD}[decision]\nentry_bps = inf\n"), "decision.entry_bps: inf is no"),
         (with("\"okx\"\n", "\"okx\"\ntaker_fee_bps = 2000.0\n"), "venues[1].taker_fee_bps: 2000"),
         (with("\"okx\"\n", "\"okx\"\nca_file = \"none.pem\"\n"), "venues[1].ca_file: "),

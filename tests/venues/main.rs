@@ -87,7 +87,7 @@ fn quote_text(quote: &QuoteMessage, symbols: &Symbols) -> String {
     };
     let mut text = format!("quote {} bid {} ask {}", symbol.text, side(quote.bid), side(quote.ask));
     if let Some(time) = quote.ts_event {
-        write!(text, " event {time}").unwrap();
+        write!(text, " event {}", time.ns()).unwrap();
     }
     if let Some(sequence) = quote.sequence {
         write!(text, " seq {sequence}").unwrap();

@@ -81,6 +81,9 @@ named! {
         Disk => "disk",
         /// Bytes of a segment were not those that were written: the numbers `first` to `last`.
         Damage => "damage",
+        /// The lake cannot hold these `rows` records, numbered `first` to `last` if they are inputs:
+        /// they are kept in the folder `damaged`.
+        Unfit => "unfit",
         /// The process was killed or the machine stopped; how many inputs came after is not known.
         Restart => "restart",
         /// The ring for recorded spreads was full: `rows` of them.
@@ -104,9 +107,12 @@ impl Cause {
     #[must_use]
     pub fn is_loss(self) -> bool {
         match self {
-            Cause::Ring | Cause::Disk | Cause::Damage | Cause::Spreads | Cause::Opportunities => {
-                true
-            }
+            Cause::Ring
+            | Cause::Disk
+            | Cause::Damage
+            | Cause::Unfit
+            | Cause::Spreads
+            | Cause::Opportunities => true,
             Cause::Venue | Cause::Network | Cause::Restart => false,
         }
     }

@@ -10,6 +10,7 @@ pub mod completeness;
 
 pub mod disk;
 pub mod files;
+pub mod inode;
 
 pub mod folder;
 

@@ -712,6 +712,7 @@ impl Desk {
             | Reject::BadNumber
             | Reject::Negative
             | Reject::BeyondScale
+            | Reject::BeyondTime
             | Reject::Oversized
             | Reject::Binary => {}
         }
