@@ -488,6 +488,45 @@ fn counters_of_an_hour_are_not_held_against_a_run_that_went_on_after_it() {
 }
 
 #[test]
+fn times_that_were_off_are_told_with_the_largest_error() {
+    let home = tempfile::tempdir().unwrap();
+    recorded(home.path());
+    let book = Book::resume(home.path(), RunId::new("run-1").unwrap(), ledger::VERSION);
+    let off = |from: u64, until: u64, error: i64| {
+        Entry::of_clock(MIDNIGHT + from * SECOND, MIDNIGHT + until * SECOND, error).of_run("run-1")
+    };
+    let (ms, later) = (1_000_000, 86_400);
+    let facts = [
+        off(0, 60, 1_200 * ms),
+        off(60, 120, 3_600 * ms),
+        off(120, 180, 900 * ms),
+        off(300, 360, -5 * ms),
+        off(later, later + 60, 7 * ms),
+    ];
+    book.write("clock", MIDNIGHT, &facts).unwrap();
+    let on = |day: Option<&str>| {
+        let verdict =
+            verify(home.path(), day.map(|day| day.parse().unwrap()), &ProgressBar::hidden());
+        let errors = verdict.clock_errors.iter();
+        let told: Vec<_> = errors.map(|e| (e.from, e.until, e.error)).collect();
+        (told, verdict.to_text())
+    };
+    let at = |seconds: u64| MIDNIGHT + seconds * SECOND;
+    let expected = [
+        (at(0), at(180), 3_600 * ms),
+        (at(300), at(360), -5 * ms),
+        (at(later), at(later + 60), 7 * ms),
+    ];
+    assert_eq!(on(None).0, expected);
+    let (told, text) = on(Some("2024-08-09"));
+    assert_eq!(told, expected[..2]);
+    let line = "clock       times of 2024-08-09 00:00:00.000 to 2024-08-09 00:03:00.000 are 3.600 s too \
+                late, run run-1\n";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("are 0.005 s too early"), "{text}");
+}
+
+#[test]
 fn a_killed_run_is_not_complete_before_it_is_recovered_and_stated_afterwards() {
     let home = tempfile::tempdir().unwrap();
     let run = RunId::new("run-1").unwrap();

@@ -34,8 +34,9 @@ use spreadwire_lake::layout;
 use spreadwire_lake::ledger;
 use spreadwire_lake::lock::{self, Watch};
 use spreadwire_lake::mark::{self, Mark};
+use spreadwire_lake::provenance;
 use spreadwire_lake::recover::{self, Leftover};
-use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest};
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::Sealer;
 use spreadwire_lake::stage::{StageCounter, StageCounts};
 use spreadwire_market::book::Book;
@@ -213,7 +214,8 @@ fn joined(name: &str, thread: JoinHandle<Vec<String>>, clock: &Clock, until: Nan
 /// Starts an engine.
 ///
 /// # Errors
-/// If a system resource is not available: the port, the lake's folder, a thread.
+/// If a system resource is not available: the port, the lake's folder, a thread. A
+/// [`provenance::Mixture`] if the lake holds runs of another market.
 pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // With less than planned, the engine runs until it needs more.
     if let Err(error) = descriptors::raise() {
@@ -232,6 +234,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let endpoint = listener.endpoint()?;
     let lake = &plan.lake;
     let lock = lock::recording(lake).context("cannot record into this lake")?;
+    provenance::refuse_mixture(lake, plan.provenance)?;
     if let Err(error) = capture::finish_leftovers(lake) {
         tracing::warn!(target: "capture", "cannot rename the files of a killed run: {error}");
     }
@@ -239,7 +242,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         tracing::warn!(target: "feed", "{refused}");
     }
     let catalogue = Arc::new(plan.catalogue.clone());
-    let (mut book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
+    let (mut book_keeping, leftovers) = open_books(plan, &catalogue, around, lock)?;
     let reload = Arc::new(AtomicBool::new(false));
     let mut wiring = Wiring {
         plan,
@@ -279,11 +282,12 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
 
 /// Writes the begin of the run to the ledger and finds segments that earlier runs left unsealed.
 fn open_books(
-    lake: &Path,
+    plan: &Plan,
     catalogue: &Catalogue,
     around: &Surroundings,
     lock: lock::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
+    let lake = &plan.lake;
     let cannot = || format!("cannot write into the lake {}", lake.display());
     folder::refuse_links(lake).with_context(cannot)?;
     mark::sweep(lake).with_context(cannot)?;
@@ -294,7 +298,7 @@ fn open_books(
     }
     let Surroundings { clock, counters, run, .. } = around;
     let mark =
-        Mark::begin(lake, *run, clock.now(), catalogue, Provenance::Live).with_context(cannot)?;
+        Mark::begin(lake, *run, clock.now(), catalogue, plan.provenance).with_context(cannot)?;
     let (lake, clock, counters) = (lake.to_owned(), clock.clone(), counters.clone());
     let stages = Vec::new();
     let path = lake.join(layout::JOURNAL).join(format!("{run}{}", mark::MARK_SUFFIX));
@@ -610,6 +614,8 @@ impl Wiring<'_> {
             Chronicle::new(opportunities, notices, catalogue, self.ledger.clone(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
         self.stages.extend(chronicle.stages());
+        let max_error = self.plan.clock.max_error;
+        let chronicle = chronicle.keeping_time(clock.clone(), max_error, counters);
         self.add(chronicle.hearing(doubts));
         Ok(())
     }

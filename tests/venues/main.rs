@@ -5,6 +5,7 @@
 //! each line of `<venue>.jsonl` (`BLESS=1` writes it anew), and `<venue>.toml` tells a plain
 //! `serde_json` reader where the fields of a quote are. The two readers must agree on the fixture,
 //! on any order of keys and on every damaged frame. `outside.rs` tests recorded frames.
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
 #[path = "../../fuzz/bodies/decode.rs"]

@@ -5,6 +5,7 @@
 
 use crate::group::{Group, Rows};
 use crate::layout::{self, BadName};
+use crate::run::Provenance;
 use crate::table::{self, Metadata};
 use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
@@ -27,6 +28,7 @@ use std::sync::Arc;
 pub struct Columns<'a> {
     catalogue: &'a Catalogue,
     run: &'a str,
+    provenance: Option<Provenance>,
     /// Folders by id; none for a name that cannot be one.
     venues: Vec<Option<String>>,
     instruments: Vec<Option<String>>,
@@ -52,6 +54,12 @@ impl<'a> Columns<'a> {
         bad_names(catalogue).into_iter().next().map_or(Ok(Columns::of_any(catalogue, run)), Err)
     }
 
+    /// Returns the columns of a run whose quotes come from there.
+    #[must_use]
+    pub fn of_provenance(self, provenance: Option<Provenance>) -> Columns<'a> {
+        Columns { provenance, ..self }
+    }
+
     /// Makes the columns for records that were written with any catalogue. Records under a name that
     /// cannot be a folder do not pass the [check](Columns::check).
     #[must_use]
@@ -62,7 +70,7 @@ impl<'a> Columns<'a> {
             let is_alone = |at: usize| !places[..at].contains(&places[at]);
             (0..places.len()).map(|at| places[at].clone().filter(|_| is_alone(at))).collect()
         });
-        Columns { catalogue, run, venues, instruments }
+        Columns { catalogue, run, provenance: None, venues, instruments }
     }
 
     /// Refuses a record that [`batch`](Columns::batch) could not turn into a row. A gap becomes no
@@ -116,6 +124,9 @@ impl<'a> Columns<'a> {
         let mut metadata = Metadata::new();
         let (venue, instrument) = self.names(group);
         let mut add = |key: &str, value: String| metadata.insert(key.to_owned(), value);
+        if let Some(provenance) = self.provenance {
+            add("provenance", provenance.name().to_owned());
+        }
         if let Some(venue) = venue {
             add("venue", venue.to_owned());
         }

@@ -16,6 +16,7 @@ pub mod folder;
 
 pub mod layout;
 pub mod lock;
+pub mod provenance;
 pub mod run;
 
 pub mod segment;

@@ -195,6 +195,7 @@ impl RunSealer {
             return Err(SealError::OtherRun);
         }
         let columns = Columns::of_any(&self.catalogue, origin.run.as_str());
+        let columns = columns.of_provenance(self.book.provenance());
         let content = Content::read(reader, written, &columns)?;
         let _lock = lock::changes_within(self.book.lake(), self.patience_now())?;
         let done = resumed.then(|| Done::new(self.book.lake()));

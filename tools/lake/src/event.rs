@@ -1,6 +1,9 @@
 //! The events of hftbacktest's arrays: `event_dtype` of its `types.py`, 64 bytes each, and the header
 //! of a NumPy array of them. `lake export` writes them and `lake import` reads them.
 
+use anyhow::{Context, ensure};
+use std::io::Read;
+
 /// Size of an event, bytes.
 pub(crate) const EVENT_BYTES: usize = 64;
 
@@ -101,9 +104,24 @@ fn descr() -> String {
     format!("[{}]", fields.join(", "))
 }
 
+/// Reads the header of an array up to its first event. Returns the number of events, or `None` if
+/// it is another array.
+pub(crate) fn read_header(reader: &mut impl Read) -> anyhow::Result<Option<u64>> {
+    const HEADER_BYTES_MAX: usize = 1 << 16;
+    let mut start = [0; 8];
+    reader.read_exact(&mut start).context("the array ends in its header")?;
+    let mut length = vec![0; if start[6] == 1 { 2 } else { 4 }];
+    reader.read_exact(&mut length).context("the array ends in its header")?;
+    let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    ensure!(length <= HEADER_BYTES_MAX, "the array's header is {length} bytes long");
+    let mut header = vec![0; length];
+    reader.read_exact(&mut header).context("the array ends in its header")?;
+    Ok(count_in(&String::from_utf8_lossy(&header)))
+}
+
 /// Returns the number of events of an array, by the text of its header; `None` if it is an array of
 /// something else.
-pub(crate) fn count_in(header: &str) -> Option<u64> {
+fn count_in(header: &str) -> Option<u64> {
     let dense = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<String>();
     let header = dense(header).replace('"', "'");
     let is_ours = header.contains(&format!("'descr':{}", dense(&descr())))

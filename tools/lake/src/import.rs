@@ -1,4 +1,4 @@
-//! `lake import`: imports recorded quotes into a lake, from the formats in `import/format.rs`.
+//! `lake import`: imports recorded quotes into a lake, from the formats in `import/formats.rs`.
 //!
 //! Imported quotes take the same path as live ones: into segments of the journal, which are sealed
 //! and added to the ledger. Each file is a run of its own, named by its content, so a file is
@@ -10,13 +10,15 @@
 mod binance;
 mod columns;
 mod cryptofeed;
-pub mod format;
+mod format;
+pub mod formats;
 mod hftbacktest;
 mod identity;
 mod names;
 mod nautilus;
 mod outcome;
 mod parquet;
+mod refusal;
 mod row;
 mod source;
 mod survey;
@@ -25,10 +27,11 @@ mod tardis;
 mod tardis_snapshot;
 mod time;
 
-pub use format::Given;
+pub use format::{Format, Given};
 pub use names::{Names, canonical};
 pub use outcome::Outcome;
-pub use row::{Refusal, Row};
+pub use refusal::Refusal;
+pub use row::Row;
 pub use survey::Reading;
 pub use tape::COLUMNS;
 pub use time::Unit;
@@ -36,11 +39,12 @@ pub use time::Unit;
 use crate::progress;
 use anyhow::{Context, ensure};
 use clap::{Args, ValueEnum};
-use format::{FORMATS, Format};
+use formats::FORMATS;
 use indicatif::ProgressBar;
 use serde_json::json;
 use spreadwire_lake::ledger::Book;
 use spreadwire_lake::mark::Mark;
+use spreadwire_lake::provenance;
 use spreadwire_lake::run::{Origin, Provenance, catalogue_digest, segment_name};
 use spreadwire_lake::seal::{Sealed, seal_segment};
 use spreadwire_lake::segment::{Block, CLOSED_SUFFIX, SegmentInfo, SegmentWriter};
@@ -48,6 +52,7 @@ use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_lake::{folder, layout, lock};
 use spreadwire_market::instrument::{Catalogue, Instrument};
 use spreadwire_market::record::{Quote, Record, flags};
+use spreadwire_output::{Stream, out, write};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -118,7 +123,7 @@ fn after_help() -> String {
 
 fn format_named(name: &str) -> Result<&'static Format, String> {
     let names = || FORMATS.map(|format| format.name).join(", ");
-    Format::named(name).ok_or_else(|| format!("formats are {}", names()))
+    formats::named(name).ok_or_else(|| format!("formats are {}", names()))
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -164,6 +169,8 @@ impl Import {
 /// If a file cannot be read or was imported before, if an engine records into the lake, or if the
 /// lake cannot be written.
 pub fn run(arguments: &Import) -> anyhow::Result<ExitCode> {
+    provenance::refuse_mixture(&arguments.lake, Provenance::Import)
+        .context("import into another lake")?;
     let work = Work {
         lake: &arguments.lake,
         files: &arguments.files,
@@ -174,9 +181,9 @@ pub fn run(arguments: &Import) -> anyhow::Result<ExitCode> {
     let outcomes = import(&work, &bar, &mut |_| Ok(()))?;
     bar.finish_and_clear();
     if arguments.json {
-        println!("{}", json!({"files": outcomes.iter().map(Outcome::to_json).collect::<Vec<_>>()}));
+        out!("{}", json!({"files": outcomes.iter().map(Outcome::to_json).collect::<Vec<_>>()}));
     } else {
-        outcomes.iter().for_each(|outcome| print!("{}", outcome.to_text()));
+        outcomes.iter().for_each(|outcome| write(Stream::Out, &outcome.to_text()));
     }
     let whole = outcomes.iter().all(|outcome| outcome.refused.is_empty());
     Ok(ExitCode::from(u8::from(!whole)))
@@ -223,6 +230,7 @@ pub fn import(
     on_step: OnStep<'_>,
 ) -> anyhow::Result<Vec<Outcome>> {
     let (catalogue, mut tapes) = Survey::of(&work.reading, work.files)?;
+    identity::name_runs(&mut tapes, &catalogue)?;
     bar.set_length(tapes.iter().map(|tape| tape.rows).sum());
     let _lock = lock::recording(work.lake).context("cannot write into this lake")?;
     identity::check_new(work.lake, &mut tapes)?;

@@ -1,7 +1,8 @@
 //! Rows of CSV files by the names of their columns, which may stand in any order and among others.
 
 use super::format::Rows;
-use super::row::{Refusal, Row};
+use super::refusal::Refusal;
+use super::row::Row;
 use super::source::{Content, CsvFile};
 use anyhow::{Context, bail, ensure};
 use csv::{ErrorKind, StringRecord};

@@ -9,7 +9,8 @@
 
 use super::format::{Format, Given, Rows};
 use super::names;
-use super::row::{Refusal, Row};
+use super::refusal::Refusal;
+use super::row::Row;
 use super::source::{ArrayFile, Content, Summed};
 use crate::event::{self, EVENT_BYTES, Event};
 use anyhow::{Context, bail, ensure};
@@ -36,21 +37,6 @@ fn open(content: Content, given: &Given) -> anyhow::Result<Box<dyn Rows>> {
     let row = Row { venue, symbol, ..Row::default() };
     let books = Books::default();
     Ok(Box::new(Quotes { reader, left: events, number: 0, next: None, books, row, others: 0 }))
-}
-
-/// Reads the header of an array up to its first event. Returns the number of events, or `None` if
-/// it is another array.
-pub(super) fn events(reader: &mut impl Read) -> anyhow::Result<Option<u64>> {
-    const HEADER_BYTES_MAX: usize = 1 << 16;
-    let mut start = [0; 8];
-    reader.read_exact(&mut start).context("the array ends in its header")?;
-    let mut length = vec![0; if start[6] == 1 { 2 } else { 4 }];
-    reader.read_exact(&mut length).context("the array ends in its header")?;
-    let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
-    ensure!(length <= HEADER_BYTES_MAX, "the array's header is {length} bytes long");
-    let mut header = vec![0; length];
-    reader.read_exact(&mut header).context("the array ends in its header")?;
-    Ok(event::count_in(&String::from_utf8_lossy(&header)))
 }
 
 /// Price and size of bid and ask, if present.

@@ -101,7 +101,7 @@ pub fn canonical(symbol: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::import::format::FORMATS;
+    use crate::import::formats::{self, FORMATS};
 
     #[test]
     fn symbols_are_understood_as_the_simulator_does() {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn each_format_has_its_own_names_of_venues_and_perpetuals() {
         let lake = |format: &str, venue: &str, symbol: &str| {
-            let format = Format::named(format).unwrap();
+            let format = formats::named(format).unwrap();
             let names = Names::default();
             let venue_name = names.venue(format, venue, symbol).ok()?;
             Some((venue_name, names.instrument(format, venue, symbol)))
@@ -162,8 +162,8 @@ mod tests {
             assert_eq!(lake(format, venue, symbol), expected, "{format} {venue} {symbol}");
         }
         let mapped = Names { venues: vec![("bybit".into(), "b".into())], ..Names::default() };
-        let tardis = Format::named("tardis").unwrap();
+        let tardis = formats::named("tardis").unwrap();
         assert_eq!(mapped.venue(tardis, "bybit", "BTCUSDT").unwrap(), "b");
-        assert_eq!(FORMATS.map(|f| Format::named(f.name).unwrap().name), FORMATS.map(|f| f.name));
+        assert_eq!(FORMATS.map(|f| formats::named(f.name).unwrap().name), FORMATS.map(|f| f.name));
     }
 }

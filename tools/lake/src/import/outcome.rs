@@ -1,7 +1,7 @@
 //! What became of a file, for people and as JSON.
 
 use super::format::Format;
-use super::row::Refusal;
+use super::refusal::Refusal;
 use super::survey::Surveyed;
 use super::time::Clock;
 use serde_json::json;

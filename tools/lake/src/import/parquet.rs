@@ -1,7 +1,8 @@
 //! Rows of Parquet files by the names of their columns.
 
 use super::format::Rows;
-use super::row::{Refusal, Row};
+use super::refusal::Refusal;
+use super::row::Row;
 use super::source::{Content, ParquetFile};
 use anyhow::{Context, ensure};
 use arrow_array::cast::AsArray;

@@ -4,7 +4,7 @@
 //! A file is read twice, so it must be a regular file, which a pipe is not. Everything that is read
 //! goes into its [`Identity`], decompressed, so that the same content is known whatever holds it.
 
-use super::hftbacktest;
+use crate::event;
 use anyhow::{Context, bail, ensure};
 use csv::StringRecord;
 use flate2::CrcReader;
@@ -133,7 +133,7 @@ fn unpacked(mut input: Box<dyn Read>, name: &str) -> anyhow::Result<Content> {
     let summed = Summed { input, sum: sum.clone() };
     if is_array {
         let mut reader = BufReader::with_capacity(BUFFER_BYTES, summed);
-        let events = hftbacktest::events(&mut reader)?;
+        let events = event::read_header(&mut reader)?;
         return Ok(Content::Array(ArrayFile { reader, events, sum }));
     }
     let mut reader = csv::ReaderBuilder::new().buffer_capacity(BUFFER_BYTES).from_reader(summed);

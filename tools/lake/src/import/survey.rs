@@ -1,7 +1,7 @@
 //! The first reading of the files: their format, names, decimals, units of time and identity.
 
 use super::format::{Format, Given, Rows};
-use super::identity;
+use super::formats;
 use super::names::{Names, Places};
 use super::row::{self, Row};
 use super::source::{Content, Identity, Sum};
@@ -39,7 +39,7 @@ impl Reading {
         file: &Path,
     ) -> anyhow::Result<(&'static Format, Sum, Box<dyn Rows>)> {
         let content = Content::open(file)?;
-        let format = self.format.map_or_else(|| Format::of(&content), Ok)?;
+        let format = self.format.map_or_else(|| formats::of(&content), Ok)?;
         let sum = content.sum();
         let rows = (format.open)(content, &self.given)
             .with_context(|| format!("cannot be read as {} ({})", format.name, format.what))?;
@@ -101,7 +101,7 @@ pub(super) struct Survey {
 }
 
 impl Survey {
-    /// Reads files and names their runs.
+    /// Reads files. Their runs have no names yet.
     ///
     /// # Errors
     /// If one cannot be read, or something in it is in doubt.
@@ -112,11 +112,10 @@ impl Survey {
         let mut survey = Survey { reading: reading.clone(), ..Survey::default() };
         let read =
             |file: &PathBuf| survey.read(file).with_context(|| format!("{}", file.display()));
-        let mut surveyed = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let surveyed = files.iter().map(read).collect::<Result<Vec<_>, _>>()?;
         reading.is_used(&surveyed)?;
         survey.set_scales();
         let catalogue = survey.catalogue()?;
-        identity::name_runs(&mut surveyed, &catalogue)?;
         Ok((catalogue, surveyed))
     }
 

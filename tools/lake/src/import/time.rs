@@ -6,7 +6,7 @@
 //! refused: a wrong unit would file the quotes in 1970, or not at all. `--time-unit` decides
 //! instead, and then every value is taken as it is.
 
-use super::row::Refusal;
+use super::refusal::Refusal;
 use anyhow::bail;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal;

@@ -2,7 +2,7 @@
 //! holds, whatever is around it, and a unit of time in doubt is refused.
 
 use crate::recorded::{findings, parquet_files};
-use ::lake::import::format::{FORMATS, Format};
+use ::lake::import::formats::{self, FORMATS};
 use ::lake::import::{Given, Outcome, Reading, Refusal, Unit, Work, import};
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, FixedSizeBinaryArray, Float64Array, Int64Array,
@@ -556,7 +556,7 @@ fn a_format_can_be_forced_and_then_says_what_does_not_fit() {
             assert!(refused.contains(&format!("cannot be read as {}", format.name)), "{refused}");
         }
     }
-    assert!(Format::named("csv").is_none());
+    assert!(formats::named("csv").is_none());
 }
 
 #[test]
