@@ -145,5 +145,10 @@ mod tests {
             fs::write(home.path().join(layout::HEAD), text).unwrap();
             assert!(Head::read(home.path()).is_err(), "{text:?}");
         }
+        fs::remove_file(home.path().join(layout::HEAD)).unwrap();
+        assert_eq!(Head::read(home.path()).unwrap(), None);
+        // Also root may not look into a loop of links.
+        std::os::unix::fs::symlink(layout::HEAD, home.path().join(layout::HEAD)).unwrap();
+        assert!(Head::read(home.path()).is_err(), "it cannot be seen");
     }
 }
