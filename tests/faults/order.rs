@@ -165,9 +165,8 @@ impl Calls<'_> {
         let is_of_segment = |path: &str| {
             path.contains("/ledger/") && path.contains("/run-00") || self.is_data(path)
         };
-        let mut changes = self.all("openat", |call| {
-            call.text.contains("O_CREAT") && is_of_segment(call.paths()[0])
-        });
+        let mut changes = self
+            .all("openat", |call| call.text.contains("O_CREAT") && is_of_segment(call.paths()[0]));
         changes.extend(self.all("rename", |call| is_of_segment(call.paths()[1])));
         changes.extend(self.all("unlink", |call| call.paths()[0].ends_with(".seg")));
         assert!(20 < changes.len(), "{} changes", changes.len());
