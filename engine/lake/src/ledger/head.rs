@@ -71,7 +71,8 @@ impl Head {
 
     /// Writes into the head where a run's chain ends, unless the head knows that already.
     pub(crate) fn follow(book: &Book) -> Result<(), TableError> {
-        let Some(tip) = book.tip()? else { return Ok(()) };
+        let Some((serial, hash)) = book.tip()? else { return Ok(()) };
+        let tip = Tip { serial, hash };
         let mut head = Head::read(book.lake())?.unwrap_or_default();
         if head.runs.insert(book.run().to_string(), tip) == Some(tip) {
             return Ok(());
