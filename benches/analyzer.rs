@@ -9,6 +9,7 @@
 //!
 //! The analyzer is the binary in `ANALYZER`, or is built by cargo from this workspace. Without
 //! `--bench` (`cargo test --benches`) the lake is small and there is one round.
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod resampled;

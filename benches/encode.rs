@@ -7,6 +7,8 @@
 //! batch's time divided by its size, so quantiles are those of batches. Not included are the copy
 //! into the log (see `fanout`) and sockets. Without `--bench` it is short and only checks.
 
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
+
 use benches::{header, results};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -10,6 +10,8 @@
 //! stop reading, and the memory that the process holds for them is printed. Without `--bench` it is
 //! short and only checks.
 
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
+
 use benches::{header, results};
 use spreadwire_engine::broadcast::{self, Broadcast, Reception, Settings};
 use spreadwire_engine::runtime::agent::Agent;

@@ -9,6 +9,7 @@
 //!
 //! Decoding iterates over the registry and calls the decoders as the feed does, the positional one
 //! first.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench tells its figures")]
 #![expect(clippy::unwrap_used, reason = "a count that cannot be made ends the run")]
 
 use anyhow::{Context, bail, ensure};

@@ -16,6 +16,7 @@
 //! Broadcast and journal are not included; they would make the total longer and so the share
 //! smaller. The second part's results are appended as JSON lines to the file in
 //! `SPREADWIRE_RESULTS`. Without `--bench` (`cargo test --benches`) it is short and only checks.
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 #![expect(
     clippy::unwrap_used,
     clippy::cast_precision_loss,

@@ -10,6 +10,7 @@
 //!
 //! A free argument selects one part. Without `--bench` (`cargo test --benches`) it is short and
 //! only checks.
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod layouts;

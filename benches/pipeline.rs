@@ -11,6 +11,8 @@
 //! figures are a lower bound. Without `--bench` (`cargo test --benches`) it is short and only
 //! checks.
 
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
+
 use benches::header;
 use spreadwire_engine::calculator::{Calculator, Output};
 use spreadwire_engine::decision::Decision;

@@ -6,6 +6,8 @@
 //! cores. Both parts compare our counting edge, the raw rtrb ring below it, and a crossbeam
 //! `ArrayQueue`, with the same 64-byte record.
 
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
+
 use benches::{header, results, timing};
 use core_affinity::CoreId;
 use criterion::{Criterion, Throughput};

@@ -7,6 +7,7 @@
 //! is counted at every hop and in the files; any loss ends the run. Sockets, WebSocket and the
 //! broadcast are not included; `wire-to-wire` has them. Without `--bench` it is short and only
 //! checks.
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 use benches::{header, results};

@@ -15,6 +15,8 @@
 //! minute affects all of them. Figures are ns per frame or per poll. Without `--bench` it only
 //! checks.
 
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
+
 use benches::{header, results};
 use crossbeam::channel;
 use fastwebsockets::Role as FastRole;

@@ -4,6 +4,9 @@
 
 use spreadwire_config::config::{self, Config};
 use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_lake::mark::Mark;
+use spreadwire_lake::run::{Provenance, RunId};
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::known_keys::KnownKeys;
 use spreadwire_market::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +91,10 @@ fn each_problem_is_told_with_its_key_and_reason() {
             "instruments[0].symbols: the symbol of okx is empty",
         ),
         (format!("{GOOD}[journal]\nlake = \"\"\n"), "journal.lake: it is empty"),
+        (
+            with("name = \"BTC/USDT\"", &format!("name = \"{}/USDT\"", "B".repeat(195))),
+            "instruments[0].name: the name is 200 bytes long",
+        ),
         (format!("{GOOD}[decision]\nentry_bps = inf\n"), "decision.entry_bps: inf is no"),
         (with("\"okx\"\n", "\"okx\"\ntaker_fee_bps = 2000.0\n"), "venues[1].taker_fee_bps: 2000"),
         (with("\"okx\"\n", "\"okx\"\nca_file = \"none.pem\"\n"), "venues[1].ca_file: "),
@@ -125,6 +132,9 @@ fn each_problem_is_told_with_its_key_and_reason() {
 fn each_problem_of_a_section_is_told_with_its_key_and_reason() {
     let cases = [
         (format!("{GOOD}[rings]\nfeed = 1\n"), "rings.feed: 1 is out of range"),
+        (format!("{GOOD}[clock]\nmax_error_ms = 0\n"), "clock.max_error_ms: 0 is out of range"),
+        (format!("{GOOD}[clock]\nat_start = \"ask\"\n"), "clock.at_start: \"ask\" is none of"),
+        (format!("{GOOD}[run]\nprovenance = \"import\"\n"), "run.provenance: \"import\" is none"),
         (format!("{GOOD}[broadcast]\naddress = \"x\"\n"), "broadcast.address: \"x\" is no address"),
         (
             format!("{GOOD}[broadcast]\naddress = \"0.0.0.0:8181\"\n"),
@@ -496,6 +506,37 @@ fn wrong_arguments_end_with_2() {
     let output = spreadwire(&["demo", "--tape", "no-such-tape.csv"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(errors(&output).contains("no-such-tape.csv"), "{}", errors(&output));
+}
+
+#[test]
+fn venues_on_this_host_are_simulated_unless_the_configuration_says_otherwise() {
+    let local = GOOD.replace("\"okx\"\n", "\"okx\"\nurl = \"ws://[::1]:1\"\n");
+    let local = local.replace("\"binance\"\n", "\"binance\"\nurl = \"ws://127.0.0.1:1\"\n");
+    let with = |text: &str, name: &str| format!("{text}[run]\nprovenance = \"{name}\"\n");
+    for (text, provenance) in [
+        (GOOD.to_owned(), Provenance::Live),
+        (GOOD.replace("\"okx\"\n", "\"okx\"\nurl = \"ws://localhost:1\"\n"), Provenance::Live),
+        (local.clone(), Provenance::Simulated),
+        (with(&local, "live"), Provenance::Live),
+        (with(&local, "replay"), Provenance::Replay),
+        (with(GOOD, "simulated"), Provenance::Simulated),
+    ] {
+        assert_eq!(planned(&text).unwrap().provenance, provenance, "{text}");
+    }
+}
+
+#[test]
+fn a_lake_of_another_market_is_refused() {
+    let home = tempfile::tempdir().unwrap();
+    let (lake, run) = (home.path(), RunId::new("live-run").unwrap());
+    Mark::begin(lake, run, 5, &Catalogue::default(), Provenance::Live).unwrap();
+    let arguments = ["demo", "--for", "1", "--listen", "127.0.0.1:0", "--lake"];
+    let output = spreadwire(&[&arguments[..], &[lake.to_str().unwrap()]].concat());
+    let errors = errors(&output);
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    let told = "holds live quotes, of the run live-run, and these would be simulated";
+    assert!(errors.contains(told) && errors.contains("name another lake"), "{errors}");
+    assert!(errors.contains("journal.lake: "), "{errors}");
 }
 
 #[test]

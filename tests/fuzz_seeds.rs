@@ -1,6 +1,8 @@
 //! Runs the fuzz targets on fixed inputs and changes of them; `fuzz/README.md` describes the long
 //! run.
 
+#![allow(clippy::print_stderr, reason = "the bodies tell what a fuzzer found")]
+
 #[path = "../fuzz/bodies/segment.rs"]
 mod segment;
 #[path = "../fuzz/bodies/sound_lake.rs"]

@@ -16,6 +16,8 @@ use tempfile::TempDir;
 
 const READ: &str = "5ec2e7-read-0123456789abcdef01234567";
 const CONTROL: &str = "5ec2e7-control-0123456789abcdef01234567";
+/// Exit code of an engine whose venues send nothing.
+const SAW_NOTHING: i32 = 1;
 /// What every secret of these tests begins with.
 const MARK: &str = "5ec2e7";
 const KEY_PASSWORD: &str = "-----BEGIN PRIVATE KEY-----";
@@ -252,7 +254,7 @@ fn a_hangup_has_the_certificate_read_again_and_nothing_else() {
     assert!(line.contains("broadcast.certificate: "), "{line}");
     signal(&running, Signal::TERM);
     log.read_to_string(&mut errors).unwrap();
-    assert_eq!(running.0.wait().unwrap().code(), Some(0), "{errors}");
+    assert_eq!(running.0.wait().unwrap().code(), Some(SAW_NOTHING), "{errors}");
 }
 
 #[test]
@@ -295,7 +297,7 @@ fn a_secret_is_in_nothing_that_the_engine_writes_says_or_answers() {
     log.read_to_string(&mut errors).unwrap();
     let mut out = String::new();
     running.0.stdout.take().unwrap().read_to_string(&mut out).unwrap();
-    assert_eq!(running.0.wait().unwrap().code(), Some(0), "{errors}");
+    assert_eq!(running.0.wait().unwrap().code(), Some(SAW_NOTHING), "{errors}");
 
     let mut written = BTreeMap::new();
     files(scene.folder.path(), &mut written);

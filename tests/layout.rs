@@ -1,6 +1,7 @@
 //! The same ordered input gives the same spreads and decisions in every thread layout; and if an
 //! agent fails, the others end in order.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
 use rand::{RngExt, SeedableRng};

@@ -9,24 +9,27 @@ use bytemuck::Zeroable;
 use crossbeam::channel;
 use spreadwire_kit::{catalogue, quotes};
 use spreadwire_lake::ledger::{self, Book, Entry, EntryKind};
+use spreadwire_lake::lock;
 use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::{
-    EDGE_ROWS_MAX, JOINED_ROWS_MAX, SMALL_ROWS, SealError, Sealed, Sealer, Tally, seal_headless,
-    seal_segment,
+    EDGE_ROWS_MAX, JOINED_ROWS_MAX, RunSealer, SMALL_ROWS, SealError, Sealed, Sealer, Tally,
+    UNFIT_SUFFIX,
 };
 use spreadwire_lake::segment::{Block, ClosedSegment, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_lake::table::{self, Table, TableReader};
-use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::{
     Closed, Ended, Gap, GapCause, Kind, Opened, Quote, Record, Spread, Status,
 };
 use spreadwire_market::state::{Reason, State};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// 2024-08-09 00:00 UTC.
 const MIDNIGHT: Nanos = 1_723_161_600 * SECOND;
@@ -87,17 +90,24 @@ fn numbers(record: &Record) -> u64 {
     }
 }
 
-/// A lake with a journal.
+/// A lake with a journal, and the process that seals it.
 struct Lake {
     home: tempfile::TempDir,
     catalogue: Catalogue,
+    sealer: RefCell<RunSealer>,
 }
 
 impl Lake {
     fn new() -> Lake {
         let home = tempfile::tempdir().unwrap();
         fs::create_dir(home.path().join("journal")).unwrap();
-        Lake { home, catalogue: catalogue() }
+        let sealer = RefCell::new(sealer_of(home.path(), catalogue()));
+        Lake { home, catalogue: catalogue(), sealer }
+    }
+
+    /// Lets a later process go on.
+    fn restart(&self) {
+        self.sealer.replace(sealer_of(self.path(), self.catalogue.clone()));
     }
 
     fn path(&self) -> &Path {
@@ -132,13 +142,12 @@ impl Lake {
         finished.close().unwrap().path
     }
 
-    /// Returns the ledger of the run, as a later process finds it.
     fn book(&self) -> Book {
-        Book::resume(self.path(), RunId::new("run").unwrap(), ledger::VERSION)
+        book(self.path())
     }
 
     fn seal(&self, segment: &Path) -> Result<Sealed, SealError> {
-        seal_segment(segment, &self.book(), &self.catalogue)
+        self.sealer.borrow_mut().seal(segment)
     }
 
     /// Writes and seals a segment of quotes; returns the names of the folder's files with their
@@ -164,6 +173,12 @@ impl Lake {
         entries.into_iter().filter(|entry| entry.kind == kind).collect()
     }
 
+    /// Returns every file of the lake with its content, except the lock and the ledger.
+    fn data(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let ledger = self.path().join("ledger");
+        self.content().into_iter().filter(|(path, _)| !path.starts_with(&ledger)).collect()
+    }
+
     /// Returns every file of the lake with its content, except the lock.
     fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
         let mut found = BTreeMap::new();
@@ -174,6 +189,15 @@ impl Lake {
         });
         found
     }
+}
+
+/// Returns the ledger of the run, as a later process finds it.
+fn book(lake: &Path) -> Book {
+    Book::resume(lake, RunId::new("run").unwrap(), ledger::VERSION)
+}
+
+fn sealer_of(lake: &Path, catalogue: Catalogue) -> RunSealer {
+    RunSealer::new(book(lake), catalogue)
 }
 
 fn walk(folder: &Path, each: &mut impl FnMut(&Path)) {
@@ -380,7 +404,15 @@ fn every_record_is_a_row_of_its_hour_in_order_and_the_ledger_tells_where() {
     };
     assert_eq!(lake.entries(EntryKind::Segment), [told]);
     assert_eq!(lake.entries(EntryKind::Gap), []);
-    let tally = Tally { quotes: 8, statuses: 2, spreads: 4, opportunities: 2, gaps: 0, missed: 0 };
+    let tally = Tally {
+        quotes: 8,
+        statuses: 2,
+        spreads: 4,
+        opportunities: 2,
+        gaps: 0,
+        missed: 0,
+        unfit: 0,
+    };
     assert_eq!((sealed.tally, sealed.tally.records()), (tally, records.len() as u64));
     assert_eq!((sealed.next_sequence, sealed.last_time), (Some(last + 1), MIDNIGHT + HOUR));
     assert_eq!((sealed.truncated_at, sealed.damaged_at.len()), (None, 0));
@@ -525,7 +557,7 @@ fn a_damaged_header_costs_no_record_unless_the_first_block_is_damaged_too() {
         assert!(matches!(lake.seal(&segment), Err(SealError::Segment(_))));
         let origin = Origin { run, catalogue: catalogue_digest(&lake.catalogue) };
         let info = SegmentInfo { origin, number: 0, started_at: MIDNIGHT - 9 };
-        let sealed = seal_headless(&segment, &lake.book(), &lake.catalogue, info).unwrap();
+        let sealed = lake.sealer.borrow_mut().seal_headless(&segment, info).unwrap();
         assert_eq!((sealed.damaged_at, sealed.tally.quotes), (vec![0], rows));
         let told = lake.entries(EntryKind::Gap);
         let told: Vec<_> = told.iter().map(|e| (e.time, e.first, e.last)).collect();
@@ -563,18 +595,63 @@ fn a_segment_that_holds_nothing_is_told_of_and_deleted() {
 }
 
 #[test]
-fn a_segment_that_cannot_be_rows_stays_and_leaves_nothing_in_the_lake() {
-    let unknown = "no venue 0 or instrument 2 in the catalogue";
-    let beyond = "is beyond the range of a column";
-    let late = Quote { ts_event: 1 << 63, ..Quote::zeroed() };
-    for (record, why) in [(quote(0, 2, MIDNIGHT), unknown), (late.into(), beyond)] {
-        let lake = Lake::new();
-        let segment = lake.segment(0, 0, &[quote(0, 0, MIDNIGHT), record]);
-        let before = lake.content();
-        let error = lake.seal(&segment).unwrap_err();
-        assert!(error.to_string().contains(why), "{error}");
-        assert_eq!(lake.content(), before);
+fn what_the_lake_cannot_hold_is_kept_aside_and_stated_and_the_rest_is_sealed() {
+    let late = Quote { ts_event: 1 << 63, ..quotes::quote(0, 0, MIDNIGHT + 3) };
+    let lake = Lake::new();
+    let records = [
+        quote(0, 0, MIDNIGHT),
+        quote(0, 2, MIDNIGHT + 1),
+        late.into(),
+        quote(0, 0, MIDNIGHT + 4),
+        spread(1 << 63, MIDNIGHT + 5),
+        closed(1 << 63, MIDNIGHT + 6),
+        quote(0, 0, MIDNIGHT + 7),
+    ];
+    let segment = lake.segment(0, 100, &records);
+    let whole = fs::read(&segment).unwrap();
+    let sealed = lake.seal(&segment).unwrap();
+    assert_eq!((sealed.tally.quotes, sealed.tally.unfit, sealed.tally.records()), (3, 4, 7));
+    assert_eq!(sealed.unfit, "1 time, 2 number, 1 unknown_id");
+    assert!(!segment.exists());
+    let rows = rows_of(
+        &lake.path().join(HOUR_0).join("run-000000.parquet"),
+        Table::of_folder(Path::new(HOUR_0)).unwrap(),
+    );
+    let numbers: Vec<u64> = rows.into_iter().map(|(row, _)| row.number).collect();
+    assert_eq!(numbers, [100, 103, 104]);
+    let gap = |first: Option<u64>, last, from, until| Entry {
+        segment: Some(0),
+        first,
+        last,
+        rows: Some(2),
+        until: Some(MIDNIGHT + until),
+        ..Entry::new(EntryKind::Gap, MIDNIGHT + from).of_run("run").because("unfit")
+    };
+    let told = [gap(Some(101), Some(102), 1, 3), gap(None, None, 5, 6)];
+    assert_eq!(lake.entries(EntryKind::Gap), told);
+    // The file holds the records as they were, each in a block with its number.
+    let aside = fs::read(lake.path().join(format!("damaged/run-000000{UNFIT_SUFFIX}"))).unwrap();
+    assert_eq!(aside.len() as u64, RECORD + 4 * 2 * RECORD);
+    assert_eq!(aside[..64], whole[..64], "the header of the segment");
+    for (at, (number, record)) in [(101, 1), (102, 2), (104, 4), (104, 5)].into_iter().enumerate() {
+        let block = &aside[64 + at * 128..][..128];
+        assert_eq!(u64::from_le_bytes(block[16..24].try_into().unwrap()), number);
+        assert_eq!(&block[64..], bytemuck::bytes_of(&records[record]));
     }
+}
+
+#[test]
+fn a_name_that_cannot_be_a_folder_costs_its_own_records_alone() {
+    let names = ["A".repeat(200), "BTC/USDT".to_owned(), "BTC#USDT".to_owned()];
+    let catalogue = catalogue::of(names.each_ref().map(String::as_str), ["okx"]).build();
+    let mut lake = Lake::new();
+    lake.catalogue = catalogue;
+    lake.restart();
+    let records = [quote(0, 0, MIDNIGHT), quote(0, 1, MIDNIGHT + 1), quote(0, 2, MIDNIGHT + 2)];
+    let sealed = lake.seal(&lake.segment(0, 0, &records)).unwrap();
+    assert_eq!((sealed.tally.quotes, sealed.unfit.as_str()), (1, "2 name"));
+    let rows: Vec<_> = lake.entries(EntryKind::Rows).into_iter().map(|e| e.instrument).collect();
+    assert_eq!(rows, [Some("BTC/USDT".to_owned())]);
 }
 
 #[test]
@@ -582,6 +659,7 @@ fn a_segment_of_another_catalogue_is_refused() {
     let mut lake = Lake::new();
     let segment = lake.segment(0, 0, &quotes(3, MIDNIGHT));
     lake.catalogue.instruments[0].price_scale = 3;
+    lake.restart();
     let before = lake.content();
     assert!(matches!(lake.seal(&segment), Err(SealError::OtherCatalogue)));
     assert_eq!(lake.content(), before);
@@ -620,8 +698,8 @@ fn small_groups_and_small_files_become_one_file_whose_footer_lists_their_parts()
     let lake = Lake::new();
     assert_eq!(lake.join(0, &quotes(3, MIDNIGHT + 10)), named([(0, 3)]));
     // Earlier times: the rows of a file are in time order, whichever segment they came from.
-    assert_eq!(lake.join(1, &quotes(2, MIDNIGHT)), named([(0, 5)]));
-    let path = lake.path().join(HOUR_0).join("run-000000.parquet");
+    assert_eq!(lake.join(1, &quotes(2, MIDNIGHT)), named([(1, 5)]));
+    let path = lake.path().join(HOUR_0).join("run-000001.parquet");
     let table = Table::of_folder(Path::new(HOUR_0)).unwrap();
     let rows = rows_of(&path, table);
     let times: Vec<Nanos> = rows.iter().map(|(row, _)| row.time - MIDNIGHT).collect();
@@ -636,9 +714,14 @@ fn small_groups_and_small_files_become_one_file_whose_footer_lists_their_parts()
     assert_eq!(told, [of(0, 3, digest(&rows[2..])), of(1, 2, digest(&rows[..2]))]);
     let content = fs::read(&path).unwrap();
     let told = lake.entries(EntryKind::File);
-    let newest = told.iter().find(|entry| entry.segment == Some(1)).unwrap();
-    assert_eq!((newest.rows, newest.bytes), (Some(5), Some(content.len() as u64)));
-    assert_eq!(newest.digest, Some(u64::from(crc32c::crc32c(&content))));
+    // It has the name of the file that it replaces for a moment, so the ledger states both.
+    let newest: Vec<&Entry> = told.iter().filter(|entry| entry.segment == Some(1)).collect();
+    let names: Vec<_> = newest.iter().map(|entry| entry.file.as_deref().unwrap()).collect();
+    assert_eq!(names, ["run-000000.parquet", "run-000001.parquet"]);
+    for entry in newest {
+        assert_eq!((entry.rows, entry.bytes), (Some(5), Some(content.len() as u64)));
+        assert_eq!(entry.digest, Some(u64::from(crc32c::crc32c(&content))));
+    }
 }
 
 #[test]
@@ -652,7 +735,7 @@ fn rows_join_where_one_of_the_two_is_small() {
         let lake = Lake::new();
         lake.join(0, &quotes(there, MIDNIGHT));
         let found = lake.join(1, &quotes(own, MIDNIGHT + SECOND));
-        let (one, two) = (named([(0, there + own)]), named([(0, there), (1, own)]));
+        let (one, two) = (named([(1, there + own)]), named([(0, there), (1, own)]));
         assert_eq!(found, if joins { one.to_vec() } else { two.to_vec() }, "{there} {own}");
     }
 }
@@ -663,17 +746,17 @@ fn a_file_grows_up_to_a_bound_and_beyond_it_with_the_last_rows_of_its_hour() {
     let lake = Lake::new();
     let full = lake.join(0, &quotes(there, MIDNIGHT));
     assert_eq!(full, named([(0, there)]));
-    assert_eq!(lake.join(1, &quotes(own, MIDNIGHT + SECOND)), named([(0, JOINED_ROWS_MAX)]));
+    assert_eq!(lake.join(1, &quotes(own, MIDNIGHT + SECOND)), named([(1, JOINED_ROWS_MAX)]));
     let next = quotes(1, MIDNIGHT + 2 * SECOND);
-    assert_eq!(lake.join(2, &next), named([(0, JOINED_ROWS_MAX), (2, 1)]));
+    assert_eq!(lake.join(2, &next), named([(1, JOINED_ROWS_MAX), (2, 1)]));
     // Rows are merged into the newest file, which is small.
     let last = quotes(2, MIDNIGHT + 3 * SECOND);
-    assert_eq!(lake.join(3, &last), named([(0, JOINED_ROWS_MAX), (2, 3)]));
+    assert_eq!(lake.join(3, &last), named([(1, JOINED_ROWS_MAX), (3, 3)]));
     // If the segment continues in the next hour, the bound differs.
     let lake = Lake::new();
     lake.join(0, &quotes(JOINED_ROWS_MAX, MIDNIGHT));
     let edge = [quote(0, 0, MIDNIGHT + 2 * SECOND), quote(0, 0, MIDNIGHT + HOUR)];
-    assert_eq!(lake.join(1, &edge), named([(0, JOINED_ROWS_MAX + 1)]));
+    assert_eq!(lake.join(1, &edge), named([(1, JOINED_ROWS_MAX + 1)]));
     let next_hour = HOUR_0.replace("hour=00", "hour=01");
     assert_eq!(lake.files(&next_hour), named([(1, 1)]));
     // The hour is not over before its end.
@@ -684,61 +767,126 @@ fn a_file_grows_up_to_a_bound_and_beyond_it_with_the_last_rows_of_its_hour() {
 }
 
 #[test]
-fn rows_of_another_scale_and_files_that_cannot_be_read_are_left_alone() {
-    let mut lake = Lake::new();
-    lake.join(0, &quotes(3, MIDNIGHT));
-    lake.catalogue.instruments[0].price_scale = 3;
-    assert_eq!(lake.join(1, &quotes(2, MIDNIGHT + SECOND)), named([(0, 3), (1, 2)]));
+fn only_a_file_that_this_process_wrote_is_joined_and_only_as_it_was_written() {
+    let file = |lake: &Lake, name: &str| lake.path().join(HOUR_0).join(name);
+    let name = "run-000000.parquet";
+    // A copy beside it is none of ours, and stays what it is.
     let lake = Lake::new();
     lake.join(0, &quotes(3, MIDNIGHT));
-    let broken = lake.path().join(HOUR_0).join("run-000000.parquet");
-    fs::write(&broken, "PAR1 and no more").unwrap();
-    let sealed = lake.seal(&lake.segment(1, 3, &quotes(2, MIDNIGHT))).unwrap();
-    assert_eq!(fs::read(&broken).unwrap(), b"PAR1 and no more");
-    assert_eq!(sealed.files[0].path, broken.with_file_name("run-000001.parquet"));
+    fs::copy(file(&lake, name), file(&lake, "z-copy.parquet")).unwrap();
+    let found = lake.join(1, &quotes(2, MIDNIGHT + SECOND));
+    assert_eq!(found, [("run-000001.parquet".to_owned(), 5), ("z-copy.parquet".to_owned(), 3)]);
+    // Changed bytes are not joined, whether they can be read or not, and nor is a missing file.
+    for change in [b"PAR1 and no more".to_vec(), vec![], other_rows()] {
+        let lake = Lake::new();
+        lake.join(0, &quotes(3, MIDNIGHT));
+        fs::write(file(&lake, name), &change).unwrap();
+        lake.seal(&lake.segment(1, 3, &quotes(2, MIDNIGHT))).unwrap();
+        assert_eq!(fs::read(file(&lake, name)).unwrap(), change);
+        assert!(file(&lake, "run-000001.parquet").exists());
+    }
+    let lake = Lake::new();
+    lake.join(0, &quotes(3, MIDNIGHT));
+    fs::remove_file(file(&lake, name)).unwrap();
+    assert_eq!(lake.join(1, &quotes(2, MIDNIGHT + SECOND)), named([(1, 2)]));
+    // A later process joins nothing of an earlier one.
+    let lake = Lake::new();
+    lake.join(0, &quotes(3, MIDNIGHT));
+    lake.restart();
+    assert_eq!(lake.join(1, &quotes(2, MIDNIGHT + SECOND)), named([(0, 3), (1, 2)]));
+}
+
+/// A file of the same table, from another lake.
+fn other_rows() -> Vec<u8> {
+    let other = Lake::new();
+    other.join(0, &quotes(2, MIDNIGHT + 9));
+    fs::read(other.path().join(HOUR_0).join("run-000000.parquet")).unwrap()
 }
 
 #[test]
-fn sealing_again_whatever_was_done_before_it_broke_off_gives_the_same_lake() {
+fn sealing_again_whatever_was_done_before_it_broke_off_gives_the_same_rows() {
     let lake = Lake::new();
     // The second segment is merged into the first one's file, and starts its own file in the next
     // hour.
     lake.join(0, &quotes(3, MIDNIGHT));
     let records = [quotes(2, MIDNIGHT + SECOND), quotes(1, MIDNIGHT + HOUR)].concat();
     let segment = lake.segment(1, 3, &records);
-    let (before, journal) = (lake.content(), fs::read(&segment).unwrap());
+    let (before, journal) = (lake.data(), fs::read(&segment).unwrap());
     let sealed = lake.seal(&segment).unwrap();
-    let after = lake.content();
-    let old = lake.path().join(HOUR_0).join("run-000000.parquet");
-    let new_folder = lake.path().join(HOUR_0.replace("hour=00", "hour=01"));
-    let new = new_folder.join("run-000001.parquet");
-    let (old_tmp, new_tmp) = (old.with_extension("parquet.tmp"), new.with_extension("parquet.tmp"));
+    let (after, facts) = (lake.data(), ledger::read(lake.path()).0);
+    let folders = [HOUR_0.to_owned(), HOUR_0.replace("hour=00", "hour=01")];
+    let [joined, alone] = folders.map(|folder| lake.path().join(folder).join("run-000001.parquet"));
+    let replaced = joined.with_file_name("run-000000.parquet");
+    let unfinished = [&joined, &alone].map(|path| path.with_extension("parquet.tmp"));
     let again = |what: &str| {
+        lake.restart();
         fs::write(&segment, &journal).unwrap();
         let found = lake.seal(&segment).unwrap();
-        assert_eq!(lake.content(), after, "{what}");
+        assert_eq!(lake.data(), after, "{what}");
+        assert_eq!(ledger::read(lake.path()).0, facts, "{what}");
         assert_eq!(found, sealed, "{what}");
     };
     again("all but the segment's end");
-    // The files have not been renamed yet.
-    fs::rename(&new, &new_tmp).unwrap();
-    fs::write(&old_tmp, &after[&old]).unwrap();
-    fs::write(&old, &before[&old]).unwrap();
-    again("no file has its name");
-    // The first has been renamed, the second has not.
-    fs::rename(&new, &new_tmp).unwrap();
-    again("one file has its name");
-    // Killed while a file was being written, before the ledger.
-    for entry in ledger::files(lake.path()) {
-        if ledger::name_and_checksum(&entry).is_some_and(|(name, _)| name == "run-000001") {
-            fs::remove_file(entry).unwrap();
-        }
-    }
-    fs::remove_file(&new).unwrap();
-    fs::write(&old, &before[&old]).unwrap();
-    fs::write(&new_tmp, "half of a fi").unwrap();
-    fs::write(&old_tmp, "").unwrap();
-    again("half a file");
+    fs::rename(&alone, &unfinished[1]).unwrap();
+    again("the second file has no name");
+    fs::rename(&joined, &replaced).unwrap();
+    again("the joined file has the name of the one that it replaces");
+    // Before that, nothing of the segment is in the lake, and a later process joins nothing.
+    fs::remove_file(&joined).unwrap();
+    fs::remove_file(&alone).unwrap();
+    fs::write(&replaced, &before[&replaced]).unwrap();
+    fs::write(&unfinished[0], "half of a fi").unwrap();
+    fs::write(&unfinished[1], "").unwrap();
+    lake.restart();
+    fs::write(&segment, &journal).unwrap();
+    lake.seal(&segment).unwrap();
+    assert_eq!(lake.files(HOUR_0), named([(0, 3), (1, 2)]));
+    assert!(!unfinished.iter().any(|path| path.exists()));
+}
+
+#[test]
+fn a_file_that_claims_to_have_the_rows_is_believed_only_if_the_ledger_knows_its_bytes() {
+    let lake = Lake::new();
+    let segment = lake.segment(0, 0, &quotes(3, MIDNIGHT));
+    // Another lake of the same run and segment, with other rows.
+    let folder = lake.path().join(HOUR_0);
+    fs::create_dir_all(&folder).unwrap();
+    let other = Lake::new();
+    other.join(0, &quotes(3, MIDNIGHT + 9));
+    let claim = fs::read(other.path().join(HOUR_0).join("run-000000.parquet")).unwrap();
+    fs::write(folder.join("claims.parquet"), &claim).unwrap();
+    lake.seal(&segment).unwrap();
+    let files = [("claims.parquet".to_owned(), 3), ("run-000000.parquet".to_owned(), 3)];
+    assert_eq!(lake.files(HOUR_0), files);
+}
+
+#[test]
+fn rows_that_a_later_segment_took_along_are_not_sealed_again() {
+    let lake = Lake::new();
+    let first = lake.segment_in_blocks(0, 0, &quotes(3, MIDNIGHT), 4096);
+    let journal = fs::read(&first).unwrap();
+    lake.seal(&first).unwrap();
+    lake.join(1, &quotes(2, MIDNIGHT + SECOND));
+    // The first segment could not be deleted.
+    fs::write(&first, journal).unwrap();
+    lake.seal(&first).unwrap();
+    assert_eq!(lake.files(HOUR_0), named([(1, 5)]));
+}
+
+#[test]
+fn a_file_that_cannot_be_seen_is_not_taken_for_one_that_is_missing() {
+    let lake = Lake::new();
+    let segment = lake.segment(0, 0, &quotes(3, MIDNIGHT));
+    let folder = lake.path().join(HOUR_0);
+    fs::create_dir_all(&folder).unwrap();
+    // Also root may not read a loop of links.
+    let unseen = folder.join("other.parquet");
+    std::os::unix::fs::symlink("other.parquet", &unseen).unwrap();
+    assert!(matches!(lake.seal(&segment), Err(SealError::Table(_))));
+    assert!(segment.exists());
+    fs::remove_file(unseen).unwrap();
+    assert!(fs::read_dir(&folder).unwrap().next().is_none());
+    lake.seal(&segment).unwrap();
 }
 
 #[test]
@@ -746,7 +894,7 @@ fn the_rows_of_another_segment_are_not_taken_for_those_of_this_one() {
     // Segment 1 of the run is in the file with the same number of rows; segment 11 is not.
     let lake = Lake::new();
     lake.join(1, &quotes(3, MIDNIGHT));
-    assert_eq!(lake.join(11, &quotes(3, MIDNIGHT + SECOND)), named([(1, 6)]));
+    assert_eq!(lake.join(11, &quotes(3, MIDNIGHT + SECOND)), named([(11, 6)]));
 }
 
 #[test]
@@ -812,6 +960,68 @@ fn the_sealer_tries_again_at_the_end_and_tells_what_it_could_not_seal() {
             assert!(path.exists());
         }
     }
+}
+
+#[test]
+fn a_failed_segment_is_tried_again_when_its_time_has_come_though_others_arrive() {
+    let lake = Lake::new();
+    let (counters, clock) = (Counters::default(), Clock::manual(MIDNIGHT));
+    let sealer = Sealer::new(lake.book(), catalogue(), &counters);
+    let mut sealer = sealer.timed_by(clock.clone());
+    let in_the_way = lake.path().join("exchange=binance");
+    fs::write(&in_the_way, "").unwrap();
+    let of = |number: u32, venue| {
+        let path = lake.segment(number, u64::from(number), &[quote(venue, 0, MIDNIGHT)]);
+        ClosedSegment { path, number, records: 1 }
+    };
+    let unsealed = || counters.expect("seal.unsealed");
+    let first = of(0, 0);
+    sealer.turn(Some(first.clone()));
+    assert_eq!((unsealed(), counters.expect("seal.failed")), (1, 1));
+    // It is tried after a second, then after two more: others that arrive neither hasten nor delay it.
+    for (number, after) in [(1, 0), (2, SECOND), (3, 2 * SECOND)] {
+        clock.set(MIDNIGHT + after);
+        sealer.turn(Some(of(number, 1)));
+        assert_eq!(unsealed(), 1, "{number}");
+    }
+    fs::remove_file(&in_the_way).unwrap();
+    sealer.turn(Some(of(4, 1)));
+    assert_eq!(unsealed(), 1, "not due before three seconds");
+    clock.set(MIDNIGHT + 3 * SECOND);
+    sealer.turn(Some(of(5, 1)));
+    assert_eq!((unsealed(), first.path.exists()), (0, false));
+    assert_eq!(counters.expect("seal.failed"), 1);
+    assert!(sealer.finish().is_empty());
+}
+
+#[test]
+fn whoever_holds_the_lake_is_named_and_waited_for_no_longer_than_agreed() {
+    let lake = Lake::new();
+    let (counters, clock) = (Counters::default(), Clock::manual(MIDNIGHT));
+    let sealer = Sealer::new(lake.book(), catalogue(), &counters);
+    let mut sealer = sealer.timed_by(clock.clone()).waiting(Duration::ZERO);
+    drop(lock::changes(lake.path()).unwrap());
+    // As `lake verify` holds it, which may be suspended for any time.
+    let reader = lock::reading(lake.path()).unwrap();
+    for number in 0..3 {
+        let path = lake.segment(number, u64::from(number), &[quote(0, 0, MIDNIGHT)]);
+        sealer.turn(Some(ClosedSegment { path, number, records: 1 }));
+    }
+    let counts = || ["unsealed", "locked", "failed"].map(|n| counters.expect(&format!("seal.{n}")));
+    assert_eq!(counts(), [3, 3, 3]);
+    clock.set(MIDNIGHT + SECOND);
+    sealer.turn(None);
+    assert_eq!(counts(), [3, 6, 3]);
+    drop(reader);
+    clock.set(MIDNIGHT + 3 * SECOND);
+    sealer.turn(None);
+    assert_eq!(counts(), [0, 6, 3]);
+    let _held = lock::changes(lake.path()).unwrap();
+    let path = lake.segment(3, 3, &[quote(0, 0, MIDNIGHT)]);
+    sealer.turn(Some(ClosedSegment { path, number: 3, records: 1 }));
+    let [told] = &sealer.finish()[..] else { panic!("one segment") };
+    let holder = format!("(process {} (", std::process::id());
+    assert!(told.contains("change.lock is locked") && told.contains(&holder), "{told}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use spreadwire_lake::ledger::{self, Book, Entry, EntryKind};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::recover;
 use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest};
-use spreadwire_lake::seal::seal_segment;
+use spreadwire_lake::seal::{RunSealer, seal_segment};
 use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_market::clock::{Nanos, SECOND};
@@ -276,12 +276,17 @@ fn an_earlier_version_of_a_file_has_too_few_rows() {
     let all: Vec<Record> = (0..40).map(|at| quote(2, MIDNIGHT + at)).collect();
     let first = segment(home.path(), run, 0, 0, &all[..20]);
     let second = segment(home.path(), run, 1, 20, &all[20..]);
-    let sealed = seal_segment(&first, &mark.book, &catalogue()).unwrap();
+    let mut sealer = RunSealer::new(mark.book.clone(), catalogue());
+    let sealed = sealer.seal(&first).unwrap();
     let file = &sealed.files[0].path;
     let early = fs::read(file).unwrap();
-    let joined = seal_segment(&second, &mark.book, &catalogue()).unwrap();
-    assert_eq!(&joined.files[0].path, file, "both are small");
+    let joined = sealer.seal(&second).unwrap();
+    let joined = &joined.files[0].path;
+    assert!(joined != file && !file.exists(), "both are small");
     mark.end(home.path(), MIDNIGHT + SECOND, 40, &counters(), &stages(&all, 0)).unwrap();
+    assert!(checked(home.path()).is_complete());
+    // For a moment it had the name of the file that it replaced.
+    fs::rename(joined, file).unwrap();
     assert!(checked(home.path()).is_complete());
     fs::write(file, early).unwrap();
     let verdict = checked(home.path());
@@ -480,6 +485,45 @@ fn counters_of_an_hour_are_not_held_against_a_run_that_went_on_after_it() {
         assert!(left[0].recover(home.path(), None, None, |_| {}).failures.is_empty());
         assert_eq!(checked(home.path()).findings, [], "it was killed");
     }
+}
+
+#[test]
+fn times_that_were_off_are_told_with_the_largest_error() {
+    let home = tempfile::tempdir().unwrap();
+    recorded(home.path());
+    let book = Book::resume(home.path(), RunId::new("run-1").unwrap(), ledger::VERSION);
+    let off = |from: u64, until: u64, error: i64| {
+        Entry::of_clock(MIDNIGHT + from * SECOND, MIDNIGHT + until * SECOND, error).of_run("run-1")
+    };
+    let (ms, later) = (1_000_000, 86_400);
+    let facts = [
+        off(0, 60, 1_200 * ms),
+        off(60, 120, 3_600 * ms),
+        off(120, 180, 900 * ms),
+        off(300, 360, -5 * ms),
+        off(later, later + 60, 7 * ms),
+    ];
+    book.write("clock", MIDNIGHT, &facts).unwrap();
+    let on = |day: Option<&str>| {
+        let verdict =
+            verify(home.path(), day.map(|day| day.parse().unwrap()), &ProgressBar::hidden());
+        let errors = verdict.clock_errors.iter();
+        let told: Vec<_> = errors.map(|e| (e.from, e.until, e.error)).collect();
+        (told, verdict.to_text())
+    };
+    let at = |seconds: u64| MIDNIGHT + seconds * SECOND;
+    let expected = [
+        (at(0), at(180), 3_600 * ms),
+        (at(300), at(360), -5 * ms),
+        (at(later), at(later + 60), 7 * ms),
+    ];
+    assert_eq!(on(None).0, expected);
+    let (told, text) = on(Some("2024-08-09"));
+    assert_eq!(told, expected[..2]);
+    let line = "clock       times of 2024-08-09 00:00:00.000 to 2024-08-09 00:03:00.000 are 3.600 s too \
+                late, run run-1\n";
+    assert!(text.contains(line), "{text}");
+    assert!(text.contains("are 0.005 s too early"), "{text}");
 }
 
 #[test]

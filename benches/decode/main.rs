@@ -10,6 +10,7 @@
 //!
 //! Our decoders also find the symbol, the sequence number and the time, and keep exact decimals.
 //! Before anything is measured, every reader's numbers are checked on every frame.
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 #![expect(clippy::unwrap_used, reason = "a bench that cannot go on ends")]
 
 mod quantiles;

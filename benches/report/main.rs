@@ -4,6 +4,7 @@
 //! `report RESULTS DOCS`: RESULTS is a file of JSON lines or a folder of such files
 //! (`benches/results.rs`). DOCS is the folder for `performance.md` and `performance/*.svg`. Nothing
 //! is measured here; the only numbers in this program are the targets.
+#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
 #![allow(missing_docs, reason = "a binary")]
 
 mod page;

@@ -4,6 +4,8 @@
 //! `options.rs` is the manual. A case is a schedule; each contender runs its blocks in turn. This
 //! file runs the blocks and collects their results.
 
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a bench tells its figures")]
+
 mod answers;
 mod cores;
 mod engine;

@@ -1,9 +1,9 @@
 //! The chronicle: writes opportunities and connection events to log and files on the cold side.
 //!
 //! It receives the decision's records over an edge, notices from the feeds, and the calculator's
-//! doubts. It writes
-//! opportunities to `<lake>/opportunities/<run>.jsonl`, one JSON object per line, adds connections
-//! to the ledger, and logs both.
+//! doubts. It writes opportunities to `<lake>/opportunities/<run>.jsonl`, one JSON object per line,
+//! adds connections to the ledger, and logs both. It also keeps the process's clock right, and adds to
+//! the ledger when it was not.
 
 use crate::calculator::Doubt;
 use crate::feed::{Next, Notice, Refused};
@@ -14,7 +14,7 @@ use crate::socket::connect_error::escaped;
 use spreadwire_lake::ledger::Book;
 use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_lake::{files, folder};
-use spreadwire_market::clock::{MILLI, Nanos};
+use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::opportunity::{line_of, told};
@@ -25,8 +25,10 @@ use std::sync::Arc;
 
 mod diary;
 mod disbelief;
+mod timekeeper;
 use diary::Diary;
 use disbelief::Disbelief;
+use timekeeper::Timekeeper;
 
 /// Maximum number of notices processed in one duty cycle.
 const NOTICES_PER_CYCLE: usize = 256;
@@ -41,6 +43,7 @@ pub struct Chronicle {
     catalogue: Arc<Catalogue>,
     file: BufWriter<File>,
     diary: Diary,
+    timekeeper: Option<Timekeeper>,
     /// Time of the last duty cycle.
     now: Nanos,
     unwritten: u64,
@@ -72,6 +75,7 @@ impl Chronicle {
             catalogue,
             file: BufWriter::new(file),
             diary: Diary::new(book, counters),
+            timekeeper: None,
             now: 0,
             unwritten: 0,
             written: counters.register("chronicle.opportunities"),
@@ -84,6 +88,13 @@ impl Chronicle {
     pub fn hearing(mut self, doubts: crossbeam::channel::Receiver<Doubt>) -> Chronicle {
         self.doubts = doubts;
         self
+    }
+
+    /// Keeps the clock in step with `CLOCK_REALTIME`, and tells in the ledger when it was off by more than
+    /// `max_error` ns.
+    #[must_use]
+    pub fn keeping_time(self, clock: Clock, max_error: Nanos, counters: &Counters) -> Chronicle {
+        Chronicle { timekeeper: Some(Timekeeper::new(clock, max_error, counters)), ..self }
     }
 
     /// Returns the counters of the chronicle's stages, for the ledger.
@@ -125,6 +136,14 @@ impl Chronicle {
         work
     }
 
+    fn keep_time(&mut self) -> usize {
+        let entry = self.timekeeper.as_mut().and_then(|keeper| keeper.tend(self.now));
+        entry.map_or(0, |entry| {
+            self.diary.note(entry);
+            1
+        })
+    }
+
     fn take_doubts(&mut self) -> usize {
         let Chronicle { doubts, disbelief, catalogue, now, .. } = self;
         let doubts = doubts.try_iter().take(NOTICES_PER_CYCLE);
@@ -144,7 +163,8 @@ impl Agent for Chronicle {
 
     fn do_work(&mut self, now: Nanos) -> usize {
         self.now = now;
-        self.take_opportunities() + self.take_notices() + self.take_doubts() + self.diary.tend(now)
+        let work = self.take_opportunities() + self.take_notices() + self.take_doubts();
+        work + self.keep_time() + self.diary.tend(now)
     }
 
     fn is_finished(&self) -> bool {
@@ -154,6 +174,8 @@ impl Agent for Chronicle {
     fn on_close(&mut self) {
         self.take_notices();
         self.take_doubts();
+        let entry = self.timekeeper.as_mut().and_then(Timekeeper::end);
+        entry.into_iter().for_each(|entry| self.diary.note(entry));
         self.diary.write(self.now);
         if let Err(error) = self.file.flush() {
             tracing::error!("cannot write opportunities: {error}");

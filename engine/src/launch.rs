@@ -32,15 +32,15 @@ use spreadwire_lake::disk::FreeSpace;
 use spreadwire_lake::folder;
 use spreadwire_lake::layout;
 use spreadwire_lake::ledger;
-use spreadwire_lake::lock;
+use spreadwire_lake::lock::{self, Watch};
 use spreadwire_lake::mark::{self, Mark};
+use spreadwire_lake::provenance;
 use spreadwire_lake::recover::{self, Leftover};
-use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest};
+use spreadwire_lake::run::{Origin, RunId, catalogue_digest};
 use spreadwire_lake::seal::Sealer;
 use spreadwire_lake::stage::{StageCounter, StageCounts};
-use spreadwire_lake::table::TableError;
 use spreadwire_market::book::Book;
-use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{Catalogue, VenueId};
@@ -49,8 +49,8 @@ use spreadwire_venues::health::LINES_MAX;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -112,13 +112,29 @@ struct BookKeeping {
     /// Stage counters, handed over by the agents that own them.
     stages: Vec<StageCounter>,
     /// Held until the last entry is written.
-    _lock: lock::Lock,
+    watch: Arc<Mutex<Watch>>,
+    /// Keeps others from recovering the run; none where the file system has no locks.
+    _living: Option<lock::Lock>,
 }
 
+/// Longest wait for the syncer and the sealer after the agents have ended: what they have not sealed
+/// then is left to the next start.
+const FOLLOWERS_LIMIT: Nanos = 20 * SECOND;
+/// Longest wait for the end of the run to be written.
+const BOOKS_LIMIT: Nanos = 5 * SECOND;
+/// Interval at which a wait looks.
+const LOOK_INTERVAL: Duration = Duration::from_millis(1);
+
 impl BookKeeping {
-    fn end(self) -> Result<(), TableError> {
+    /// Writes the end of the run, unless the lake was moved: the run is then concluded where it is.
+    fn end(self) -> anyhow::Result<()> {
+        if self.watch.lock().unwrap_or_else(PoisonError::into_inner).is_moved() {
+            let lake = self.lake.display();
+            anyhow::bail!("{lake} was moved or deleted: run lake recover where it is now");
+        }
         let (counts, stages) = (self.counters.snapshot(), StageCounts::read(&self.stages));
-        self.mark.end(&self.lake, self.clock.now(), stages.numbered(), &counts, &stages)
+        self.mark.end(&self.lake, self.clock.now(), stages.numbered(), &counts, &stages)?;
+        Ok(())
     }
 }
 
@@ -153,32 +169,53 @@ impl Engine {
         self.hot.is_finished() && self.cold.is_finished()
     }
 
-    /// Waits for every agent, the syncer and the sealer, and returns their measurements and
-    /// failures.
+    /// Waits for every agent, then for the syncer and the sealer, and returns their measurements and
+    /// failures. The latter two may wait for a disk or for another process, so they are waited for no
+    /// longer than [`FOLLOWERS_LIMIT`]. Nothing is lost then: the next start goes on where they were.
     #[must_use]
     pub fn join(self) -> Report {
         let mut report = self.hot.join();
         report.merge(&self.cold.join());
+        let clock = self.book_keeping.clock.clone();
+        let until = clock.now().saturating_add(FOLLOWERS_LIMIT);
         for (name, thread) in self.followers {
-            match thread.join() {
-                Ok(failures) => report.failures.extend(failures),
-                Err(_) => report.failures.push(format!("the {name} panicked")),
-            }
+            report.failures.extend(joined(name, thread, &clock, until));
         }
-        if let Err(error) = self.book_keeping.end() {
-            let error = anyhow::Error::from(error);
-            report
-                .failures
-                .push(format!("cannot write the end of the run to the ledger: {error:#}"));
+        let end = move || match self.book_keeping.end() {
+            Ok(()) => Vec::new(),
+            Err(error) => vec![format!("cannot write the end of the run to the ledger: {error:#}")],
+        };
+        let until = clock.now().saturating_add(BOOKS_LIMIT);
+        match std::thread::Builder::new().name("books".to_owned()).spawn(end) {
+            Ok(thread) => report.failures.extend(joined("ledger", thread, &clock, until)),
+            Err(error) => report.failures.push(format!("cannot write the end of the run: {error}")),
         }
         report
     }
 }
 
+/// Waits for a thread until a time, and returns what went wrong. A thread that is late is left alone: it
+/// ends with the process.
+fn joined(name: &str, thread: JoinHandle<Vec<String>>, clock: &Clock, until: Nanos) -> Vec<String> {
+    while !thread.is_finished() {
+        if until <= clock.now() {
+            let why = format!(
+                "the {name} still waits for the disk or for another process: what it has not done is \
+                 left to the next start"
+            );
+            tracing::error!("{why}");
+            return vec![why];
+        }
+        std::thread::sleep(LOOK_INTERVAL);
+    }
+    thread.join().unwrap_or_else(|_| vec![format!("the {name} panicked")])
+}
+
 /// Starts an engine.
 ///
 /// # Errors
-/// If a system resource is not available: the port, the lake's folder, a thread.
+/// If a system resource is not available: the port, the lake's folder, a thread. A
+/// [`provenance::Mixture`] if the lake holds runs of another market.
 pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // With less than planned, the engine runs until it needs more.
     if let Err(error) = descriptors::raise() {
@@ -197,6 +234,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let endpoint = listener.endpoint()?;
     let lake = &plan.lake;
     let lock = lock::recording(lake).context("cannot record into this lake")?;
+    provenance::refuse_mixture(lake, plan.provenance)?;
     if let Err(error) = capture::finish_leftovers(lake) {
         tracing::warn!(target: "capture", "cannot rename the files of a killed run: {error}");
     }
@@ -204,7 +242,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         tracing::warn!(target: "feed", "{refused}");
     }
     let catalogue = Arc::new(plan.catalogue.clone());
-    let (mut book_keeping, leftovers) = open_books(lake, &catalogue, around, lock)?;
+    let (mut book_keeping, leftovers) = open_books(plan, &catalogue, around, lock)?;
     let reload = Arc::new(AtomicBool::new(false));
     let mut wiring = Wiring {
         plan,
@@ -212,6 +250,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         catalogue,
         agents: BTreeMap::new(),
         ledger: book_keeping.mark.book.clone(),
+        watch: Arc::clone(&book_keeping.watch),
         leftovers,
         captured: Vec::new(),
         readings: Vec::new(),
@@ -243,21 +282,29 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
 
 /// Writes the begin of the run to the ledger and finds segments that earlier runs left unsealed.
 fn open_books(
-    lake: &Path,
+    plan: &Plan,
     catalogue: &Catalogue,
     around: &Surroundings,
     lock: lock::Lock,
 ) -> anyhow::Result<(BookKeeping, Vec<Leftover>)> {
+    let lake = &plan.lake;
     let cannot = || format!("cannot write into the lake {}", lake.display());
     folder::refuse_links(lake).with_context(cannot)?;
     mark::sweep(lake).with_context(cannot)?;
     let leftovers = recover::leftovers(lake).with_context(cannot)?;
+    // Its recording lock was deleted, or it would not have come to this.
+    if let Some(living) = leftovers.iter().find_map(|left| left.living(lake)) {
+        anyhow::bail!("cannot record into this lake: {living}");
+    }
     let Surroundings { clock, counters, run, .. } = around;
     let mark =
-        Mark::begin(lake, *run, clock.now(), catalogue, Provenance::Live).with_context(cannot)?;
+        Mark::begin(lake, *run, clock.now(), catalogue, plan.provenance).with_context(cannot)?;
     let (lake, clock, counters) = (lake.to_owned(), clock.clone(), counters.clone());
     let stages = Vec::new();
-    Ok((BookKeeping { mark, lake, clock, counters, stages, _lock: lock }, leftovers))
+    let path = lake.join(layout::JOURNAL).join(format!("{run}{}", mark::MARK_SUFFIX));
+    let living = lock::try_own(&path).with_context(cannot)?;
+    let watch = Arc::new(Mutex::new(Watch::begin(&lake, lock).with_context(cannot)?));
+    Ok((BookKeeping { mark, lake, clock, counters, stages, watch, _living: living }, leftovers))
 }
 
 /// Returns the thread plan for one agent of the cold side.
@@ -279,6 +326,8 @@ struct Wiring<'a> {
     agents: BTreeMap<String, Box<dyn Agent>>,
     /// The run's part of the ledger.
     ledger: ledger::Book,
+    /// The lake's lock.
+    watch: Arc<Mutex<Watch>>,
     /// Segments of earlier runs, which are sealed before this run's.
     leftovers: Vec<Leftover>,
     /// Feeds whose frames are captured.
@@ -565,6 +614,8 @@ impl Wiring<'_> {
             Chronicle::new(opportunities, notices, catalogue, self.ledger.clone(), counters)
                 .with_context(|| format!("cannot write into the lake {}", lake.display()))?;
         self.stages.extend(chronicle.stages());
+        let max_error = self.plan.clock.max_error;
+        let chronicle = chronicle.keeping_time(clock.clone(), max_error, counters);
         self.add(chronicle.hearing(doubts));
         Ok(())
     }
@@ -576,8 +627,10 @@ impl Wiring<'_> {
         let Surroundings { clock, counters, run, .. } = self.around;
         let origin = Origin { run: *run, catalogue: catalogue_digest(&self.catalogue) };
         let sealer = Sealer::new(self.ledger.clone(), Catalogue::clone(&self.catalogue), counters);
+        let sealer = sealer.timed_by(clock.clone());
         let (requests, syncer) =
             syncer::pair(&lake.join(layout::JOURNAL), 0 < settings.sync_interval, segments);
+        let syncer = syncer.timed_by(clock.clone()).watching(Arc::clone(&self.watch));
         let disk = Disk { lake, free: FreeSpace::of_host(), syncer: requests };
         let written = Tally::new("journal", "written", &self.catalogue, counters);
         let agent = Journal::new(edges, disk, origin, settings, clock.clone(), counters);

@@ -14,9 +14,11 @@ use rustls::ClientConfig;
 use spreadwire_catalogue as catalogue;
 use spreadwire_config::address::Address;
 use spreadwire_config::config::{self, Config};
+use spreadwire_lake::run::Provenance;
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decision;
 use spreadwire_market::instrument::{Catalogue, VenueId};
+use spreadwire_market::named;
 use spreadwire_market::problem::{Faults, Problem};
 use spreadwire_market::recommendations::Recommendations;
 use spreadwire_market::spread::BPS;
@@ -105,6 +107,31 @@ pub struct Plan {
     pub lock_memory: bool,
     /// When an agent is slow or stalls.
     pub watchdog: WatchdogPlan,
+    /// How far the clock is trusted.
+    pub clock: ClockPlan,
+    /// Where the quotes come from.
+    pub provenance: Provenance,
+}
+
+/// How far the clock is trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockPlan {
+    /// What to do at start if the kernel says that nothing keeps its clock right.
+    pub at_start: AtStart,
+    /// A larger difference between our clock and the wall clock is no drift, ns.
+    pub max_error: Nanos,
+}
+
+named! {
+    /// What to do at start if the kernel says that nothing keeps its clock right.
+    pub enum AtStart {
+        /// Say so, and start.
+        Warn => "warn",
+        /// Wait until something does.
+        Wait => "wait",
+        /// Do not start.
+        Refuse => "refuse",
+    }
 }
 
 /// When an agent is slow or stalls.
@@ -185,6 +212,8 @@ impl Plan {
         sections::sockets(&config.sockets, &mut faults);
         sections::rings(&config.rings, &mut faults);
         sections::watchdog(&config.watchdog, &mut faults);
+        let clock = sections::clock(&config.clock, &mut faults);
+        let provenance = sections::provenance(&config.run, &venues, &mut faults);
         let Some(endpoint) = endpoint.filter(|_| faults.is_empty()) else {
             return Err(faults.into_list());
         };
@@ -210,6 +239,8 @@ impl Plan {
             rings: (&config.rings).into(),
             lock_memory: config.memory.lock,
             watchdog: (&config.watchdog).into(),
+            clock,
+            provenance,
         };
         descriptors::prove(&plan, host.descriptors, &mut faults);
         if faults.is_empty() { Ok(plan) } else { Err(faults.into_list()) }

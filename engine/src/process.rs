@@ -1,8 +1,8 @@
 //! Runs one engine as a process, for `run` and `demo`: the clock, signals, supervision once a
 //! second, and the summary at the end.
 //!
-//! The first SIGINT or SIGTERM ends the engine in order. A second SIGINT ends the process within a
-//! second whatever is stuck (`guard.rs`).
+//! The first SIGINT or SIGTERM ends the engine in order, and other signals have their meaning too
+//! (`signals.rs`). A second SIGINT ends the process within a second whatever is stuck (`guard.rs`).
 
 use crate::broadcast::endpoint::Endpoint;
 use crate::launch::{self, Engine, Surroundings};
@@ -15,21 +15,26 @@ use crate::runtime::watchdog::{SlowTurns, Watchdog};
 use crate::summary::Summary;
 use crate::telemetry::Board;
 use anyhow::Context;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signals::Signals;
 use spreadwire_lake::files;
 use spreadwire_lake::run::RunId;
-use spreadwire_market::clock::{Clock, Nanos};
-use spreadwire_market::counters::{CounterReader, Counters, UnknownCounter};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use spreadwire_market::counters::{Counter, CounterReader, Counters, UnknownCounter};
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::RecordingState;
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write as _};
+use spreadwire_output::{Log, Stream, out};
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
+mod clock_at_start;
 mod guard;
+mod signals;
 pub use guard::EXIT_HASTY;
 
 /// Interval at which signals and limits are checked.
@@ -42,9 +47,10 @@ const END_LIMIT: Duration = Duration::from_secs(30);
 pub fn log_to_stderr(level: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
     // A second call, which tests make, finds a subscriber already installed.
-    let colour = std::io::stderr().is_terminal();
+    let colour = Stream::Err.is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colour);
-    drop(log.with_writer(std::io::stderr).try_init());
+    // The subscriber would tell its own errors on standard error, and panic if that fails.
+    drop(log.log_internal_errors(false).with_writer(|| Log).try_init());
 }
 
 /// A running engine with its supervision.
@@ -52,6 +58,7 @@ pub fn log_to_stderr(level: &str) {
 pub struct Process {
     engine: Engine,
     around: Surroundings,
+    /// Reading of [`Clock::elapsed`] at the start.
     started: Nanos,
     watch: ThreadWatch,
     slow: SlowTurns,
@@ -59,44 +66,60 @@ pub struct Process {
     /// Time at which the decision's rules expire, if they do.
     expires: Option<Nanos>,
     is_over_tls: bool,
+    /// Lines that could not be written to standard output and standard error.
+    unwritten: Counter,
 }
 
 impl Process {
     /// Starts the engine; Ctrl-C and SIGTERM end it in order, and SIGHUP has the broadcast's
-    /// certificate read again.
+    /// certificate read again, if there is one.
     ///
     /// # Errors
     /// As [`launch::launch`], and if an agent has not registered a counter that is watched here.
     pub fn start(plan: &Plan) -> anyhow::Result<Process> {
-        let clock = Clock::host();
         let stop = Stop::default();
+        let mut signals = Signals::take()?;
+        // These two also while the engine is being started.
         for signal in [SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, stop.flag()).context("cannot watch signals")?;
         }
-        let started = clock.now();
+        clock_at_start::settle(plan.clock.at_start, &mut signals)?;
+        let clock = Clock::host();
+        let (began, started) = (clock.now(), clock.elapsed());
         let around = Surroundings {
-            run: RunId::starting_at(started),
-            seed: started,
+            run: RunId::starting_at(began),
+            seed: began,
             clock,
             counters: Counters::default(),
             stop,
         };
         let engine = launch::launch(plan, &around)?;
         if plan.tls.is_some() {
-            signal_hook::flag::register(SIGHUP, Arc::clone(engine.reload()))
-                .context("cannot watch signals")?;
+            signals = signals.reloading(Arc::clone(engine.reload()));
         }
         let names = plan.threads.iter().map(|thread| thread.name.as_str());
-        let watch = ThreadWatch::new(names, around.clock.now(), &around.counters);
+        let watch = ThreadWatch::new(names, around.clock.elapsed(), &around.counters);
         let (pulses, counters) = (engine.pulses(), &around.counters);
-        guard::heed_signals(&around.stop, pulses.clone())?;
-        let dog = Watchdog::new(pulses.clone(), plan.watchdog.stall, around.clock.now(), counters);
+        guard::heed(signals, &around.stop, pulses.clone())?;
+        let now = around.clock.elapsed();
+        let dog = Watchdog::new(pulses.clone(), plan.watchdog.stall, now, counters);
         guard::watch(dog, around.clock.clone())?;
         let slow = SlowTurns::new(pulses, plan.watchdog.slow_after, counters);
         let losses = Losses::new(counters)?;
         let expires = plan.recommendations.as_ref().map(|all| all.expires);
         let is_over_tls = plan.tls.is_some();
-        Ok(Process { engine, around, started, watch, slow, losses, expires, is_over_tls })
+        let unwritten = counters.register("output.unwritten");
+        Ok(Process {
+            engine,
+            around,
+            started,
+            watch,
+            slow,
+            losses,
+            expires,
+            is_over_tls,
+            unwritten,
+        })
     }
 
     /// Returns where the broadcast listens.
@@ -147,23 +170,24 @@ impl Process {
         mut each_second: impl FnMut(&Counters, &Stop) -> anyhow::Result<()>,
     ) -> anyhow::Result<Summary> {
         let mut expires = self.expires;
-        let Process { engine, around, started, watch, slow, losses, .. } = &mut self;
+        let Process { engine, around, started, watch, slow, losses, unwritten, .. } = &mut self;
         let Surroundings { clock, stop, counters, .. } = around;
+        // Durations, which no correction of the clock changes.
         let limit = limit.map(|limit| *started + nanos(limit));
         let mut shown = Ok(());
         let mut warm = Some(*started + WARM_UP);
-        let mut next = *started + nanos(Duration::from_secs(1));
+        let mut next = *started + SECOND;
         while !engine.is_finished() && !stop.is_requested() {
             std::thread::sleep(LOOK_INTERVAL);
-            let now = clock.now();
-            if next <= now {
-                next += nanos(Duration::from_secs(1));
-                clock.discipline();
-                watch.look(now);
-                for line in slow.report(now) {
+            let (now, passed) = (clock.now(), clock.elapsed());
+            if next <= passed {
+                next = passed + SECOND - (passed - next) % SECOND;
+                unwritten.set(spreadwire_output::unwritten());
+                watch.look(passed);
+                for line in slow.report(passed) {
                     tracing::warn!(target: "watchdog", "{line}");
                 }
-                if warm.take_if(|warm| *warm <= now).is_some() {
+                if warm.take_if(|warm| *warm <= passed).is_some() {
                     tell_memory();
                 }
                 losses.warn();
@@ -175,7 +199,7 @@ impl Process {
                     stop.request();
                 }
             }
-            if limit.is_some_and(|limit| limit <= now) {
+            if limit.is_some_and(|limit| limit <= passed) {
                 stop.request();
             }
         }
@@ -185,20 +209,22 @@ impl Process {
 
     /// Stops the engine in order and returns the summary.
     fn end(self) -> anyhow::Result<Summary> {
-        let Process { engine, around, started, .. } = self;
+        let Process { engine, around, started, unwritten, .. } = self;
         around.stop.request();
-        let asked = around.clock.now();
+        let asked = around.clock.elapsed();
         let elapsed = asked.saturating_sub(started);
         while !engine.is_finished() {
             std::thread::sleep(Duration::from_millis(1));
-            let waited = around.clock.now().saturating_sub(asked);
+            let waited = around.clock.elapsed().saturating_sub(asked);
             if nanos(END_LIMIT) <= waited {
                 guard::save(&around.stop, &engine.pulses());
                 let stuck = stuck(&engine.pulses());
                 anyhow::bail!("agents did not stop within {END_LIMIT:?}; unfinished: {stuck}");
             }
         }
-        Ok(Summary::new(elapsed, around.counters, engine.join())?)
+        let report = engine.join();
+        unwritten.set(spreadwire_output::unwritten());
+        Ok(Summary::new(elapsed, around.counters, report)?)
     }
 }
 
@@ -283,25 +309,34 @@ impl Losses {
 /// # Errors
 /// If the file cannot be written.
 pub fn conclude(summary: &Summary, file: Option<&Path>) -> anyhow::Result<ExitCode> {
-    println!("{}", summary.to_text());
+    out!("{}", summary.to_text());
     if let Some(path) = file {
         let text = serde_json::to_string_pretty(&summary.to_json())?;
         files::output(path)
             .and_then(|mut file| writeln!(file, "{text}"))
             .with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
-    let failed = !summary.report.failures.is_empty();
+    let failed = !summary.report.failures.is_empty() || summary.saw_nothing();
     Ok(ExitCode::from(u8::from(failed)))
 }
 
-/// Formats rates since its last call as one line.
-#[derive(Debug, Default)]
+/// Formats what is live, and rates since its last call, as one line.
+#[derive(Debug)]
 pub struct StatusLine {
+    /// Numbers of configured venues and of listings, which are instruments by venue.
+    configured: (usize, usize),
     before: BTreeMap<String, u64>,
     seconds: u64,
 }
 
 impl StatusLine {
+    /// Makes the line of a plan.
+    #[must_use]
+    pub fn new(catalogue: &Catalogue) -> StatusLine {
+        let configured = (catalogue.venues.len(), catalogue.listings.len());
+        StatusLine { configured, before: BTreeMap::new(), seconds: 0 }
+    }
+
     /// Returns the current line, with rates since the last call.
     ///
     /// # Errors
@@ -320,8 +355,10 @@ impl StatusLine {
             let before = self.before.get(name).copied().unwrap_or(0);
             Ok(count(&now, name)?.saturating_sub(before))
         };
+        let ((venues, instruments), (all_venues, all_instruments)) = (live(&now), self.configured);
         let line = format!(
-            "{:>5} s  {:>7} quotes/s  {:>8} spreads/s  {:>4} opened  {:>4} closed  {:>8} sent/s  \
+            "{:>5} s  venues {venues}/{all_venues}  instruments {instruments}/{all_instruments}  \
+             {:>7} quotes/s  {:>8} spreads/s  {:>4} opened  {:>4} closed  {:>8} sent/s  \
              {} clients  {} journalled  {} lost  {} dropped  {} slow",
             self.seconds + 1,
             sum(&now).saturating_sub(sum(&self.before)),
@@ -341,6 +378,17 @@ impl StatusLine {
     }
 }
 
+/// Returns the numbers of venues and of listings that are live.
+fn live(counters: &BTreeMap<String, u64>) -> (usize, u64) {
+    let of_connection = |(name, live): (&String, &u64)| {
+        let venue = name.strip_prefix("feed.")?.strip_suffix(".live")?.split('.').next()?;
+        (0 < *live).then(|| (venue.to_owned(), *live))
+    };
+    let connections: Vec<(String, u64)> = counters.iter().filter_map(of_connection).collect();
+    let venues: BTreeSet<&str> = connections.iter().map(|(venue, _)| venue.as_str()).collect();
+    (venues.len(), connections.iter().map(|(_, live)| live).sum())
+}
+
 fn nanos(duration: Duration) -> Nanos {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
@@ -348,6 +396,7 @@ fn nanos(duration: Duration) -> Nanos {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use spreadwire_kit::catalogue;
 
     const NAMES: [&str; 7] = [
         "calculator.spreads",
@@ -364,21 +413,26 @@ mod tests {
         let counters = Counters::default();
         let quotes = counters.register("feed.okx.0.quotes");
         let named = NAMES.map(|name| counters.register(name));
-        let mut status = StatusLine::default();
+        let all = catalogue::of(["BTC/USDT", "ETH/USDT"], ["okx", "bybit"]).listed().build();
+        let mut status = StatusLine::new(&all);
+        let live =
+            ["okx.0", "okx.1", "bybit.0"].map(|of| counters.register(&format!("feed.{of}.live")));
         quotes.add(70);
         named.iter().zip(1..).for_each(|(counter, count)| counter.add(count));
         let words = |line: String| line.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(
             words(status.line(&counters).unwrap()),
-            "1 s 70 quotes/s 1 spreads/s 2 opened 3 closed 4 sent/s 5 clients 6 journalled 7 lost \
+            "1 s venues 0/2 instruments 0/4 70 quotes/s 1 spreads/s 2 opened 3 closed 4 sent/s 5 clients 6 journalled 7 lost \
              0 dropped 0 slow"
         );
         quotes.add(8);
         counters.register("agent.journal.turns_slow").add(3);
         named[0].add(9);
+        live[0].set(1);
+        live[1].set(1);
         assert_eq!(
             words(status.line(&counters).unwrap()),
-            "2 s 8 quotes/s 9 spreads/s 2 opened 3 closed 0 sent/s 5 clients 6 journalled 7 lost \
+            "2 s venues 1/2 instruments 2/4 8 quotes/s 9 spreads/s 2 opened 3 closed 0 sent/s 5 clients 6 journalled 7 lost \
              0 dropped 3 slow"
         );
     }
@@ -408,7 +462,7 @@ mod tests {
             for name in NAMES.into_iter().filter(|name| *name != without) {
                 counters.register(name).add(1);
             }
-            let error = StatusLine::default().line(&counters).unwrap_err();
+            let error = StatusLine::new(&Catalogue::default()).line(&counters).unwrap_err();
             assert_eq!(error.name, without);
         }
         assert_eq!(Losses::new(&Counters::default()).unwrap_err().name, "journal.lost");

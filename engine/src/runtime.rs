@@ -3,6 +3,7 @@
 pub mod cpu;
 pub mod descriptors;
 pub mod duration;
+pub mod kernel_clock;
 pub mod latency;
 pub mod memory;
 pub mod pulse;

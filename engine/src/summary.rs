@@ -63,6 +63,13 @@ impl Summary {
         self.counters.snapshot().iter().filter_map(of_edge).collect()
     }
 
+    /// Returns whether no quote was decoded in the whole run. Every run has venues and instruments, so this
+    /// is a failure.
+    #[must_use]
+    pub fn saw_nothing(&self) -> bool {
+        self.decoded_and_sealed.0 == 0
+    }
+
     /// Returns whether every decoded quote became a row, and nothing was dropped or failed.
     #[must_use]
     pub fn is_complete(&self) -> bool {
@@ -99,6 +106,7 @@ impl Summary {
             "latency_ns_by_venue": by_venue,
             "failures": self.report.failures,
             "complete": self.is_complete(),
+            "saw_nothing": self.saw_nothing(),
             "counters": self.counters.snapshot(),
         })
     }
@@ -112,15 +120,22 @@ impl Summary {
         for (edge, count) in self.drops() {
             lines.push(numbered(&format!("dropped at {edge}"), count));
         }
-        let complete = self.is_complete();
-        let verdict =
-            if complete { "every decoded quote is a row in the lake" } else { "NOT complete" };
-        lines.push(format!("  {verdict}\n\n{}", self.latency_table()));
+        lines.push(format!("  {}\n\n{}", self.verdict(), self.latency_table()));
         lines.extend(self.scoreboard().map(|table| format!("\n{table}")));
         lines.extend(self.slow_table().map(|table| format!("\n{table}")));
         lines.extend(self.threads_table().map(|table| format!("\n{table}")));
         lines.extend(self.report.failures.iter().map(|failure| format!("failed: {failure}")));
         lines.join("\n")
+    }
+
+    fn verdict(&self) -> &'static str {
+        if !self.is_complete() {
+            "NOT complete"
+        } else if self.saw_nothing() {
+            "NO quote was decoded in the whole run: no venue is recorded; the log says why"
+        } else {
+            "every decoded quote is a row in the lake"
+        }
     }
 
     /// Returns a table of the lines that carried the same symbols: how many updates each brought first,
@@ -245,6 +260,10 @@ fn totals(counters: &Counters) -> Result<Vec<(&'static str, u64)>, UnknownCounte
     {
         totals.extend([("captured", *frames), ("not_captured", *dropped)]);
     }
+    // Only a process writes to standard output and standard error.
+    if let Some(unwritten) = snapshot.get("output.unwritten") {
+        totals.push(("output_unwritten", *unwritten));
+    }
     Ok(totals)
 }
 
@@ -354,6 +373,20 @@ mod tests {
         let rows: Vec<Vec<&str>> =
             text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(rows[1..], [["feed.okx", "3", "52", "1"], ["journal", "3", "52", "1"]]);
+    }
+
+    #[test]
+    fn a_run_that_saw_no_quote_says_so() {
+        for (quotes, nothing) in [(0, true), (8, false)] {
+            let counters = Counters::default();
+            NAMES.into_iter().for_each(|name| counters.register(name).set(quotes));
+            counters.register("feed.okx.0.quotes").set(quotes);
+            let summary = Summary::new(1, counters, Report::default()).unwrap();
+            assert_eq!(summary.saw_nothing(), nothing);
+            assert_eq!(summary.to_text().contains("NO quote was decoded"), nothing);
+            assert_eq!(summary.to_text().contains("every decoded quote is a row"), !nothing);
+            assert_eq!(summary.to_json()["saw_nothing"], nothing);
+        }
     }
 
     #[test]

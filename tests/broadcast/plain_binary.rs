@@ -40,7 +40,8 @@ const REASONS: [&str; 16] = [
 ];
 const END_REASONS: [&str; 3] = ["leg_not_live", "leg_old", "implausible"];
 const GAP_REASONS: [&str; 3] = ["", "slow_client", "engine"];
-const RECORDING: [&str; 5] = ["on", "disk_full", "vanished", "refused", "no_descriptor"];
+const RECORDING: [&str; 6] =
+    ["on", "disk_full", "vanished", "refused", "no_descriptor", "displaced"];
 
 /// The bytes of a message.
 struct Bytes<'a>(&'a [u8]);

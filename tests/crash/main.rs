@@ -18,6 +18,7 @@
 //! It is a test of the binary's package, because only there cargo gives a test the path of the
 //! binary. The lake tool is used as a library.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod delays;

@@ -133,7 +133,8 @@ fn is_met(
     }
     noted.look(&scene);
     let last = scene.start(&["--for", LAST_SECONDS]).wait(&scene.clock);
-    assert!(last.success(), "the last run ended with {last}");
+    // It may end before its first quote, which is a failure by itself; the lake is checked below.
+    assert!(matches!(last.code(), Some(0 | 1)), "the last run ended with {last}");
     check(&scene, &noted);
     killed_before.is_some() && (before.is_empty() || !before.is_disjoint(&after))
 }

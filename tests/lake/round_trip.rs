@@ -14,7 +14,8 @@ use spreadwire_rigs::lake::rows::{expected, files_under, quote_files, rows_of_la
 fn any_quote() -> impl Strategy<Value = Record> {
     let time = prop_oneof![
         (MIDNIGHT - 2)..(MIDNIGHT + 2),
-        (MIDNIGHT - 3 * 3600 * SECOND)..(MIDNIGHT + 30 * 3600 * SECOND),
+        // Within a day: the sealer joins no file of an hour that is longer ago.
+        (MIDNIGHT - 3 * 3600 * SECOND)..(MIDNIGHT + 20 * 3600 * SECOND),
     ];
     let side = prop_oneof![Just((0, 0)), (1..i64::MAX, 0..i64::MAX), (1..100_000_i64, 0..50_i64)];
     let sequence = prop_oneof![Just(0), any::<u64>()];

@@ -7,7 +7,7 @@ use spreadwire_lake::ledger::{self, Cause, EntryKind};
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::recover;
 use spreadwire_lake::run::Provenance;
-use spreadwire_lake::seal::{SealError, seal_segment};
+use spreadwire_lake::seal::{RunSealer, SealError, seal_segment};
 use spreadwire_lake::segment::SegmentError;
 use spreadwire_lake::table::TableError;
 use spreadwire_rigs::lake::records::{MIDNIGHT, catalogue, origin, quotes};
@@ -102,11 +102,16 @@ fn a_segment_whose_header_is_damaged_is_sealed_by_its_runs_mark() {
     let mut bytes = fs::read(&open).unwrap();
     bytes[20] ^= 1;
     fs::write(&open, bytes).unwrap();
-    let leftovers = recover::leftovers(&rig.lake()).unwrap();
-    let recovered = leftovers[0].recover(&rig.lake(), None, None, |_| {});
+    let lake = rig.lake();
+    let recover = || recover::leftovers(&lake).unwrap()[0].recover(&lake, None, None, |_| {});
+    let [living] = &recover().failures[..] else { panic!("the journal holds the segment") };
+    assert!(living.contains("is still being recorded"), "{living}");
+    let _home = rig.home;
+    drop(rig.journal);
+    let recovered = recover();
     assert_eq!(recovered.failures, Vec::<String>::new());
     assert_eq!(recovered.sealed[0].tally.quotes, 14);
-    assert_eq!(rows_of_lake(&rig.lake()).values().map(Vec::len).sum::<usize>(), 14);
+    assert_eq!(rows_of_lake(&lake).values().map(Vec::len).sum::<usize>(), 14);
 }
 
 #[test]
@@ -117,20 +122,26 @@ fn sealing_that_was_interrupted_anywhere_is_finished_without_a_row_too_many() {
     rig.pass(&quotes(30), MIDNIGHT);
     rig.journal.on_close();
     let segments: Vec<_> = rig.closed.try_iter().map(|closed| closed.path).collect();
-    seal_segment(&segments[0], &rig.book(), &catalogue()).unwrap();
-    let file = rig.lake().join(folder).join("run-000000.parquet");
-    let (first, segment) = (fs::read(&file).unwrap(), fs::read(&segments[1]).unwrap());
-    seal_segment(&segments[1], &rig.book(), &catalogue()).unwrap();
+    let mut sealer = RunSealer::new(rig.book(), catalogue());
+    sealer.seal(&segments[0]).unwrap();
+    let [before, file] =
+        [0, 1].map(|n| rig.lake().join(folder).join(format!("run-00000{n}.parquet")));
+    let segment = fs::read(&segments[1]).unwrap();
+    sealer.seal(&segments[1]).unwrap();
+    assert!(!before.exists());
     let both = fs::read(&file).unwrap();
     let (entries, _) = ledger::read(&rig.lake());
-    // Killed before the file was renamed; killed after that, but before the segment was deleted.
-    for left in [&first, &both] {
-        fs::write(&file, left).unwrap();
+    // Killed after the file was named, but before the segment was deleted; and when the file had the
+    // name of the one that it replaces.
+    for left in [&file, &before] {
+        if left != &file {
+            fs::rename(&file, left).unwrap();
+        }
         fs::write(&segments[1], &segment).unwrap();
         seal_segment(&segments[1], &rig.book(), &catalogue()).unwrap();
         assert_eq!(fs::read(&file).unwrap(), both);
         assert_eq!(ledger::read(&rig.lake()).0, entries);
-        assert!(!segments[1].exists());
+        assert!(!segments[1].exists() && !before.exists());
     }
     assert_eq!(rows_of_file(&file).len(), 30);
     let rows = entries.iter().filter(|e| e.kind == EntryKind::Rows);

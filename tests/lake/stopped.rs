@@ -11,6 +11,7 @@ use spreadwire_rigs::lake::records::{MIDNIGHT, quotes};
 use spreadwire_rigs::lake::rig::{RING, Rig, patient};
 use spreadwire_rigs::lake::rows::{files_under, rows_of_lake};
 use std::fs;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
 #[test]
@@ -58,11 +59,80 @@ fn recording_goes_on_when_the_lake_is_mended_and_the_hole_is_marked() {
     assert_eq!(rig.count("seal.missed"), 26);
 }
 
+fn journal(rig: &Rig) -> PathBuf {
+    rig.lake().join(spreadwire_lake::layout::JOURNAL)
+}
+
+#[test]
+fn a_lake_that_is_moved_stops_recording_until_it_is_put_back_and_nothing_written_is_lost() {
+    let mut rig = Rig::new(patient());
+    rig.pass(&quotes(20), MIDNIGHT);
+    let aside = rig.home.path().join("aside");
+    fs::rename(rig.lake(), &aside).unwrap();
+    rig.cycle(MIDNIGHT + 100 * MILLI);
+    // What was in memory is lost: the file that it belongs to is no longer in the lake.
+    assert_eq!(rig.told(), [(RecordingState::Displaced, 6)]);
+    rig.pass(&quotes(3), MIDNIGHT + SECOND);
+    rig.cycle(MIDNIGHT + 2 * SECOND);
+    assert!(!rig.lake().exists(), "no second lake is begun");
+    fs::rename(&aside, rig.lake()).unwrap();
+    rig.cycle(MIDNIGHT + 3 * SECOND + 100 * MILLI);
+    rig.pass(&quotes(2), MIDNIGHT + 4 * SECOND);
+    rig.close();
+    assert_eq!(rig.told(), [(RecordingState::On, 9)]);
+    let numbers: Vec<u64> = rig.stored().iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (0..14).chain([14, 23, 24]).collect::<Vec<_>>());
+    let gap = Gap::new(MIDNIGHT + 14, 9).because(GapCause::Disk);
+    assert_eq!(rig.stored()[14].1, gap.into());
+}
+
+#[test]
+fn a_folder_that_cannot_be_seen_for_a_while_costs_no_record_that_was_written() {
+    let mut rig = Rig::new(Settings { segment_rows: 14, ..patient() });
+    rig.pass(&quotes(7), MIDNIGHT);
+    let (folder, aside) = (journal(&rig), rig.home.path().join("aside"));
+    fs::rename(&folder, &aside).unwrap();
+    // Also root may not look into a loop of links.
+    std::os::unix::fs::symlink("journal", &folder).unwrap();
+    for at in 1..30 {
+        rig.cycle(MIDNIGHT + at * 100 * MILLI);
+    }
+    assert_eq!(rig.told(), [], "the open file takes every write");
+    // The segment is full; it can neither be closed nor followed by another.
+    rig.pass(&quotes(10), MIDNIGHT + 3 * SECOND);
+    assert_eq!(rig.told(), [(RecordingState::Refused, 0)]);
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    rig.cycle(MIDNIGHT + 5 * SECOND);
+    rig.pass(&quotes(1), MIDNIGHT + 6 * SECOND);
+    rig.close();
+    assert_eq!(rig.told(), [(RecordingState::On, 3)]);
+    let numbers: Vec<u64> = rig.stored().iter().map(|(number, _)| *number).collect();
+    assert_eq!(numbers, (0..14).chain([14, 17]).collect::<Vec<_>>());
+    assert_eq!((rig.count("journal.lost"), rig.closed.len()), (3, 2), "both are closed");
+}
+
+#[test]
+fn a_new_segment_near_the_reserve_does_not_stop_recording() {
+    let mut rig = Rig::new(Settings { disk_reserve: 1000, segment_rows: 7, ..patient() });
+    let near = 1000 + (1 << 20);
+    rig.free.store(near, Ordering::Relaxed);
+    for at in 0..9 {
+        // The syncer has not given back the room of the last segment when the next one begins.
+        quotes(7).into_iter().for_each(|record| rig.sender.send(record));
+        rig.journal.do_work(MIDNIGHT + at * 100 * MILLI);
+    }
+    assert_eq!((rig.told(), rig.count("journal.lost")), (vec![], 0));
+    rig.syncer.handle_queued();
+    rig.close();
+    assert_eq!(rig.stored().len(), 63);
+}
+
 #[test]
 fn a_journal_folder_that_vanishes_is_a_counted_loss() {
     let mut rig = Rig::new(patient());
     rig.pass(&quotes(20), MIDNIGHT);
-    fs::remove_dir_all(rig.lake()).unwrap();
+    fs::remove_dir_all(journal(&rig)).unwrap();
     rig.pass(&quotes(3), MIDNIGHT);
     rig.close();
     assert_eq!(rig.count("journal.lost"), 23);
@@ -77,7 +147,7 @@ fn a_journal_folder_that_vanishes_is_made_anew_and_the_hole_is_marked() {
     let mut rig = Rig::new(Settings { segment_rows: 20, ..patient() });
     rig.pass(&quotes(30), MIDNIGHT);
     assert_eq!(rig.closed.len(), 1);
-    fs::remove_dir_all(rig.lake().join(spreadwire_lake::layout::JOURNAL)).unwrap();
+    fs::remove_dir_all(journal(&rig)).unwrap();
     // Records written into a file that nobody can read any more, and records still in memory.
     rig.pass(&quotes(9), MIDNIGHT + 1);
     rig.cycle(MIDNIGHT + 100 * MILLI);
@@ -96,7 +166,7 @@ fn finished_segments_that_vanish_before_they_are_closed_are_part_of_the_hole() {
     // Two segments are in the syncer's queue and one is open; the syncer comes too late.
     quotes(25).into_iter().for_each(|record| rig.sender.send(record));
     rig.journal.do_work(MIDNIGHT);
-    fs::remove_dir_all(rig.lake()).unwrap();
+    fs::remove_dir_all(journal(&rig)).unwrap();
     rig.cycle(MIDNIGHT + 1);
     rig.cycle(MIDNIGHT + 2);
     assert_eq!(rig.count("journal.lost"), 25);

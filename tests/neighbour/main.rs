@@ -14,6 +14,7 @@
 //! SPREADWIRE_NEIGHBOUR=20 cargo test --release -p spreadwire --test neighbour -- --nocapture
 //! ```
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
 mod attacker;

@@ -1,5 +1,6 @@
 //! Tests of the engine that need Python, a command or real data; see `tests/kit/src/needs.rs`.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod examples;

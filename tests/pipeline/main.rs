@@ -6,6 +6,7 @@
 //! a generous limit that fails with a message; nothing is timed. Tests that need real data, Python
 //! or a command are in `outside/pipeline.rs`.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
 mod capture;

@@ -5,6 +5,7 @@
 //! ([`rig`]): from a line's frames to opportunities and to the snapshot of a client that comes later.
 //! Nothing in them waits, and no socket is opened. Whole engines run in `lines`, against the simulator.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
 mod connecting;

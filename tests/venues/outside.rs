@@ -2,6 +2,7 @@
 //!
 //! A venue's `data/fixtures/<venue>.toml` lists the recordings, and each is a test.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as the tests may")]
 
 mod plain_reader;

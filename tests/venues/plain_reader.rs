@@ -11,7 +11,7 @@ use serde_json::Value;
 use spreadwire_market::clock::MILLI;
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_venues::venue::{
-    Message, Protocol, QuoteMessage, Rejected, Side, Symbol, Symbols, VenueSpec,
+    EventTime, Message, Protocol, QuoteMessage, Rejected, Side, Symbol, Symbols, VenueSpec,
 };
 use std::path::{Path, PathBuf};
 
@@ -202,7 +202,7 @@ pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<
         None => None,
     };
     let ts_event = match find(&json, &layout.event_ms) {
-        Some(value) => Some(naive_integer(value)?.checked_mul(MILLI)?),
+        Some(value) => Some(EventTime::new(naive_integer(value)?.checked_mul(MILLI)?).ok()?),
         None if layout.event_required => return None,
         None => None,
     };

@@ -2,6 +2,7 @@
 
 use crate::{Venue, key, prove_decimals};
 use spreadwire_config::config::{self, Config};
+use spreadwire_market::fit::NAME_BYTES_MAX;
 use spreadwire_market::instrument::{
     CanonicalName, Catalogue, Instrument, InstrumentId, Listing, Market, VenueId,
 };
@@ -70,6 +71,12 @@ fn prove_name<'a>(
         faults.add(&key, reason, remedy);
         return None;
     };
+    let bytes = written.name.len();
+    if NAME_BYTES_MAX < bytes {
+        let reason = format!("the name is {bytes} bytes long");
+        faults.add(&key, reason, format!("the lake holds names of at most {NAME_BYTES_MAX} bytes"));
+        return None;
+    }
     if catalogue.instrument_named(&written.name).is_some() {
         let reason = format!("instrument {:?} stands twice", written.name);
         faults.add(&key, reason, "keep one of them");

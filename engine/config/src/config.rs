@@ -46,6 +46,10 @@ pub struct Config {
     pub memory: Memory,
     /// When an agent is slow or stalls.
     pub watchdog: Watchdog,
+    /// How far the clock is trusted.
+    pub clock: Clock,
+    /// What is recorded.
+    pub run: Run,
 }
 
 impl Config {
@@ -405,6 +409,32 @@ impl Default for Watchdog {
     fn default() -> Self {
         Watchdog { slow_turn_us: 10_000, stall_ms: 1_000 }
     }
+}
+
+/// How far the clock is trusted.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Clock {
+    /// What to do at start if the kernel says that nothing keeps its clock right: `warn`, `wait` or
+    /// `refuse`.
+    pub at_start: String,
+    /// A larger difference between our clock and the wall clock is no drift, ms.
+    pub max_error_ms: u64,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock { at_start: "warn".to_owned(), max_error_ms: 100 }
+    }
+}
+
+/// What is recorded.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(default)]
+pub struct Run {
+    /// Where the quotes come from: `live`, `simulated` or `replay`. Default: `simulated` if every venue is on
+    /// this host, otherwise `live`.
+    pub provenance: Option<String>,
 }
 
 /// How the file is read.

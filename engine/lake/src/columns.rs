@@ -5,6 +5,7 @@
 
 use crate::group::{Group, Rows};
 use crate::layout::{self, BadName};
+use crate::run::Provenance;
 use crate::table::{self, Metadata};
 use arrow_array::{
     ArrayRef, Float64Array, Int64Array, RecordBatch, TimestampNanosecondArray, UInt8Array,
@@ -13,41 +14,24 @@ use arrow_array::{
 use arrow_schema::ArrowError;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal;
+use spreadwire_market::fit::{self, Unfit};
 use spreadwire_market::instrument::{Catalogue, Instrument, InstrumentId, VenueId};
-use spreadwire_market::record::{
-    Closed, Ended, Kind, Opened, Quote, Record, Spread, Status, flags,
-};
+use spreadwire_market::record::{Closed, Ended, Gap, Opened, Quote, Record, Spread, Status, flags};
 use spreadwire_market::spread::BPS;
 use spreadwire_market::state::{CloseReason, EndReason, Reason, State};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// A record that cannot be a row.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RowError {
-    /// The catalogue does not have its instrument or venue.
-    #[error("no venue {venue} or instrument {instrument} in the catalogue")]
-    UnknownId {
-        /// The record's venue.
-        venue: u8,
-        /// The record's instrument.
-        instrument: u32,
-    },
-    /// A number does not fit into its signed column.
-    #[error("{value} is beyond the range of a column")]
-    OutOfRange {
-        /// The number.
-        value: u64,
-    },
-}
 
 /// Turns the records of one run into rows.
 #[derive(Debug)]
 pub struct Columns<'a> {
     catalogue: &'a Catalogue,
     run: &'a str,
-    venues: Vec<String>,
-    instruments: Vec<String>,
+    provenance: Option<Provenance>,
+    /// Folders by id; none for a name that cannot be one.
+    venues: Vec<Option<String>>,
+    instruments: Vec<Option<String>>,
 }
 
 /// The reason why a catalogue cannot be used for folders.
@@ -67,54 +51,52 @@ impl<'a> Columns<'a> {
     /// # Errors
     /// If a name in the catalogue cannot be a folder, or two names would share one.
     pub fn new(catalogue: &'a Catalogue, run: &'a str) -> Result<Columns<'a>, NamesError> {
-        let venues: Result<Vec<_>, _> =
-            catalogue.venues.iter().map(|v| layout::venue_folder(&v.name)).collect();
-        let instruments: Result<Vec<_>, _> =
-            catalogue.instruments.iter().map(|i| layout::instrument_folder(&i.name)).collect();
-        let (venues, instruments) = (venues?, instruments?);
-        for names in [&venues, &instruments] {
-            let mut sorted: Vec<&String> = names.iter().collect();
-            sorted.sort_unstable();
-            if let Some(twin) = sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-                return Err(NamesError::Same(twin[0].clone()));
-            }
-        }
-        Ok(Columns { catalogue, run, venues, instruments })
+        bad_names(catalogue).into_iter().next().map_or(Ok(Columns::of_any(catalogue, run)), Err)
     }
 
-    /// Refuses a record that [`batch`](Columns::batch) could not turn into a row.
+    /// Returns the columns of a run whose quotes come from there.
+    #[must_use]
+    pub fn of_provenance(self, provenance: Option<Provenance>) -> Columns<'a> {
+        Columns { provenance, ..self }
+    }
+
+    /// Makes the columns for records that were written with any catalogue. Records under a name that
+    /// cannot be a folder do not pass the [check](Columns::check).
+    #[must_use]
+    pub fn of_any(catalogue: &'a Catalogue, run: &'a str) -> Columns<'a> {
+        let (venues, instruments) = folders(catalogue);
+        let [venues, instruments] = [venues, instruments].map(|folders| {
+            let places: Vec<Option<String>> = folders.into_iter().map(Result::ok).collect();
+            let is_alone = |at: usize| !places[..at].contains(&places[at]);
+            (0..places.len()).map(|at| places[at].clone().filter(|_| is_alone(at))).collect()
+        });
+        Columns { catalogue, run, provenance: None, venues, instruments }
+    }
+
+    /// Refuses a record that [`batch`](Columns::batch) could not turn into a row. A gap becomes no
+    /// row, and is checked all the same.
     ///
     /// # Errors
-    /// If the catalogue does not have its ids, or a number does not fit into its signed column.
-    pub fn check(&self, record: &Record, number: u64) -> Result<(), RowError> {
-        let (venues, instruments) = (self.venues.len(), self.instruments.len());
-        let Record { venue, peer, instrument, .. } = *record;
-        let known = venue.index() < venues && instrument.index() < instruments;
-        if !known || (peer != VenueId(0) && venues <= peer.index()) {
-            return Err(RowError::UnknownId { venue: venue.0, instrument: instrument.0 });
-        }
-        let event = match record.kind() {
-            Some(Kind::Quote) => record.view::<Quote>().ts_event,
-            Some(Kind::Spread) => record.view::<Spread>().sequence,
-            Some(Kind::Ended) => record.view::<Ended>().sequence,
-            Some(Kind::Closed) => {
-                record.view::<Closed>().ts_open.max(record.view::<Closed>().ts_peak)
-            }
-            _ => 0,
-        };
-        let times = [record.ts_recv(), event, number];
-        let beyond = times.into_iter().find(|value| i64::try_from(*value).is_err());
-        beyond.map_or(Ok(()), |value| Err(RowError::OutOfRange { value }))
+    /// Why the lake cannot hold it.
+    pub fn check(&self, record: &Record, number: u64) -> Result<(), Unfit> {
+        fit::check(record, number, self.venues.len(), self.instruments.len())?;
+        let has_place =
+            |folders: &[Option<String>], at: usize| folders.get(at).is_none_or(Option::is_some);
+        let places = has_place(&self.venues, record.venue.index())
+            && has_place(&self.venues, record.peer.index())
+            && has_place(&self.instruments, record.instrument.index());
+        if places || record.is::<Gap>() { Ok(()) } else { Err(Unfit::Name) }
     }
 
     /// Returns the folder of a group as a path below the lake.
     #[must_use]
     pub fn folder(&self, group: &Group) -> PathBuf {
-        let instrument = || &self.instruments[group.instrument.index()];
+        let of = |folders: &[Option<String>], at: usize| folders[at].clone().unwrap_or_default();
+        let instrument = || of(&self.instruments, group.instrument.index());
         let (hour, date) = (layout::hour_folder(group.hour), layout::date_folder(group.hour));
         PathBuf::from(match group.rows {
             Rows::Quotes => {
-                let venue = &self.venues[group.venue.index()];
+                let venue = of(&self.venues, group.venue.index());
                 format!("exchange={venue}/symbol={}/{hour}", instrument())
             }
             Rows::Spreads => format!("{}/symbol={}/{hour}", layout::SPREADS, instrument()),
@@ -142,6 +124,9 @@ impl<'a> Columns<'a> {
         let mut metadata = Metadata::new();
         let (venue, instrument) = self.names(group);
         let mut add = |key: &str, value: String| metadata.insert(key.to_owned(), value);
+        if let Some(provenance) = self.provenance {
+            add("provenance", provenance.name().to_owned());
+        }
         if let Some(venue) = venue {
             add("venue", venue.to_owned());
         }
@@ -332,6 +317,34 @@ impl<'a> Columns<'a> {
     fn instrument(&self, id: InstrumentId) -> &'a Instrument {
         self.catalogue.instrument(id)
     }
+}
+
+/// Returns every reason why a catalogue's names cannot be folders of a lake.
+#[must_use]
+pub fn bad_names(catalogue: &Catalogue) -> Vec<NamesError> {
+    let (venues, instruments) = folders(catalogue);
+    let mut bad = Vec::new();
+    for folders in [venues, instruments] {
+        let mut seen = BTreeSet::new();
+        for folder in folders {
+            match folder {
+                Ok(folder) if !seen.insert(folder.clone()) => bad.push(NamesError::Same(folder)),
+                Ok(_) => {}
+                Err(name) => bad.push(NamesError::Bad(name)),
+            }
+        }
+    }
+    bad
+}
+
+type Folders = Vec<Result<String, BadName>>;
+
+/// Returns the folders of a catalogue's venues and instruments, by id.
+fn folders(catalogue: &Catalogue) -> (Folders, Folders) {
+    let venues = catalogue.venues.iter().map(|venue| layout::venue_folder(&venue.name));
+    let instruments = catalogue.instruments.iter();
+    let instruments = instruments.map(|of| layout::instrument_folder(&of.name));
+    (venues.collect(), instruments.collect())
 }
 
 /// The part of a row of opportunities that differs between an opening and a closing.

@@ -121,7 +121,14 @@ fn runs_of(facts: &[Entry]) -> BTreeMap<&str, Run<'_>> {
                 run.listings.extend(listing);
                 run.gaps.push(fact);
             }
-            _ => {}
+            EntryKind::File
+            | EntryKind::Connected
+            | EntryKind::Disconnected
+            | EntryKind::Count
+            | EntryKind::Stage
+            | EntryKind::Clock
+            | EntryKind::Dropped
+            | EntryKind::Link => {}
         }
     }
     runs.retain(|_, run| run.started.is_some());

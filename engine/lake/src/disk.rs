@@ -54,20 +54,31 @@ impl fmt::Debug for FreeSpace {
 #[derive(Debug)]
 pub struct Ahead {
     until: u64,
+    step_bytes: u64,
     /// Whether the file system can allocate ahead.
     possible: bool,
 }
 
 impl Default for Ahead {
     fn default() -> Ahead {
-        Ahead { until: 0, possible: true }
+        Ahead::in_steps_of(STEP_BYTES)
     }
 }
 
 impl Ahead {
+    /// Allocates in steps of so many bytes.
+    pub(crate) fn in_steps_of(step_bytes: u64) -> Ahead {
+        Ahead { until: 0, step_bytes, possible: true }
+    }
+
+    /// Returns how much is allocated beyond `end`, bytes.
+    pub(crate) fn beyond(&self, end: u64) -> u64 {
+        self.until.saturating_sub(end)
+    }
+
     /// Never allocates: for tests that write to something other than a file.
     pub(crate) fn never() -> Ahead {
-        Ahead { until: 0, possible: false }
+        Ahead { possible: false, ..Ahead::default() }
     }
 
     /// Makes sure that `bytes` more fit behind `end`, the length of the file, which does not
@@ -79,7 +90,7 @@ impl Ahead {
         if !self.possible || end.saturating_add(bytes) <= self.until {
             return Ok(());
         }
-        let step = STEP_BYTES.max(bytes);
+        let step = self.step_bytes.max(bytes);
         match fallocate(file, FallocateFlags::KEEP_SIZE, end, step) {
             Ok(()) => self.until = end.saturating_add(step),
             Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.possible = false,

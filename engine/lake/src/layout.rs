@@ -4,6 +4,7 @@
 //! folder of its own beside them, so that readers that glob the quotes never meet it.
 
 use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::fit::NAME_BYTES_MAX;
 use std::path::Path;
 
 /// The folder of segments, and of the marks of runs that have not ended in order yet.
@@ -43,9 +44,6 @@ pub const MERGED_SUFFIX: &str = "-merged";
 
 /// One hour in ns, the time that a folder of quotes spans.
 pub const HOUR: Nanos = 3600 * SECOND;
-
-/// Longer names of venues and instruments are refused, because a file name holds 255 bytes.
-const NAME_BYTES_MAX: usize = 128;
 
 /// A name that cannot be a folder of the lake.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

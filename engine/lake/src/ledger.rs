@@ -56,6 +56,9 @@ named! {
         Count => "count",
         /// A stage, named by `cause`, counted `rows` in the whole run.
         Stage => "stage",
+        /// The times of a run from the time to `until` were off by up to `first` ns, signed: positive
+        /// where they are later than they should be.
+        Clock => "clock",
         /// Rows were deleted on purpose: all of `run`, or without a run all of every day before
         /// `until`. `cause` says why.
         Dropped => "dropped",
@@ -78,6 +81,9 @@ named! {
         Disk => "disk",
         /// Bytes of a segment were not those that were written: the numbers `first` to `last`.
         Damage => "damage",
+        /// The lake cannot hold these `rows` records, numbered `first` to `last` if they are inputs:
+        /// they are kept in the folder `damaged`.
+        Unfit => "unfit",
         /// The process was killed or the machine stopped; how many inputs came after is not known.
         Restart => "restart",
         /// The ring for recorded spreads was full: `rows` of them.
@@ -101,9 +107,12 @@ impl Cause {
     #[must_use]
     pub fn is_loss(self) -> bool {
         match self {
-            Cause::Ring | Cause::Disk | Cause::Damage | Cause::Spreads | Cause::Opportunities => {
-                true
-            }
+            Cause::Ring
+            | Cause::Disk
+            | Cause::Damage
+            | Cause::Unfit
+            | Cause::Spreads
+            | Cause::Opportunities => true,
             Cause::Venue | Cause::Network | Cause::Restart => false,
         }
     }
@@ -130,7 +139,7 @@ pub struct Entry {
     pub venue: Option<String>,
     /// The instrument's name.
     pub instrument: Option<String>,
-    /// The first journal sequence concerned.
+    /// The first journal sequence concerned; of a clock its error ([`Entry::clock_error`]).
     pub first: Option<u64>,
     /// The last one.
     pub last: Option<u64>,
@@ -183,6 +192,20 @@ impl Entry {
     #[must_use]
     pub fn because(self, cause: &str) -> Entry {
         Entry { cause: Some(cause.to_owned()), ..self }
+    }
+
+    /// The fact that the times from `from` to `until` were off by up to `error` ns.
+    #[must_use]
+    pub fn of_clock(from: Nanos, until: Nanos, error: i64) -> Entry {
+        let (until, first) = (Some(until), Some(error.cast_unsigned()));
+        Entry { until, first, ..Entry::new(EntryKind::Clock, from) }
+    }
+
+    /// The error of the times that a [`EntryKind::Clock`] speaks of, ns: positive where they are later than
+    /// they should be.
+    #[must_use]
+    pub fn clock_error(&self) -> Option<i64> {
+        self.first.filter(|_| self.kind == EntryKind::Clock).map(u64::cast_signed)
     }
 
     /// The cause of a gap.

@@ -10,11 +10,13 @@ pub mod completeness;
 
 pub mod disk;
 pub mod files;
+pub mod inode;
 
 pub mod folder;
 
 pub mod layout;
 pub mod lock;
+pub mod provenance;
 pub mod run;
 
 pub mod segment;

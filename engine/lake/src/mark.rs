@@ -95,6 +95,7 @@ impl Mark {
     ) -> Result<Mark, TableError> {
         let (run, lake, catalogue) = (book.run(), book.lake().to_owned(), catalogue.clone());
         let (ledger, provenance) = (ledger::VERSION, Some(provenance));
+        let book = book.of_provenance(provenance);
         let mark = Mark { run, started_at, ended: None, ledger, provenance, book, catalogue };
         mark.write(&lake)?;
         mark.tell_start()?;
@@ -312,7 +313,8 @@ impl Mark {
         // Marks of version 1 do not have this key.
         let ledger = number("ledger").unwrap_or(1);
         let provenance = value["provenance"].as_str().and_then(Provenance::of_name);
-        let (started_at, book) = (number("started_at")?, Book::resume(lake, run, ledger));
+        let (started_at, book) =
+            (number("started_at")?, Book::resume(lake, run, ledger).of_provenance(provenance));
         Some(Mark { run, started_at, ended, ledger, provenance, book, catalogue })
     }
 }

@@ -6,9 +6,10 @@
 
 use crate::layout;
 use crate::ledger::{self, Book};
+use crate::lock;
 use crate::mark::{MARK_SUFFIX, Mark, segment_named};
 use crate::run::{Origin, RunId, catalogue_digest};
-use crate::seal::{SealError, Sealed, seal_headless, seal_segment};
+use crate::seal::{RunSealer, SealError, Sealed};
 use crate::segment::{Damage, SegmentError, SegmentInfo, SegmentReader};
 use crate::table;
 use spreadwire_market::clock::Nanos;
@@ -98,10 +99,14 @@ impl Leftover {
             ));
             return recovered;
         };
-        let book = self.book(lake);
+        if let Some(living) = self.living(lake) {
+            recovered.failures.push(living);
+            return recovered;
+        }
+        let mut sealer = RunSealer::new(self.book(lake), known.clone());
         for (number, path) in &self.segments {
             each(path);
-            match self.seal(&book, *number, path, known) {
+            match self.seal(&mut sealer, *number, path, known) {
                 Ok(Some(sealed)) => recovered.sealed.push(sealed),
                 Ok(None) => recovered.empty += 1,
                 Err(error) => {
@@ -122,10 +127,31 @@ impl Leftover {
         known.unwrap_or_else(|| Book::resume(lake, self.run, ledger::VERSION))
     }
 
+    /// Returns a sentence if the run is still being recorded, or if that cannot be told: its mark and
+    /// its open segment are then locked.
+    #[must_use]
+    pub fn living(&self, lake: &Path) -> Option<String> {
+        let journal = lake.join(layout::JOURNAL);
+        let mark = journal.join(format!("{}{MARK_SUFFIX}", self.run));
+        let paths = [&mark].into_iter().chain(self.segments.iter().map(|(_, path)| path));
+        let (run, count) = (self.run, self.segments.len());
+        paths.into_iter().find_map(|path| match lock::owner_of(path) {
+            Ok(None) => None,
+            Ok(Some(holder)) => Some(format!(
+                "run {run} is still being recorded ({holder}): its {count} segments stay"
+            )),
+            Err(error) => Some(format!(
+                "run {run}: cannot tell whether {} is still written to: {error}; its {count} \
+                 segments stay",
+                path.display()
+            )),
+        })
+    }
+
     /// Seals one segment. Returns `None` if nothing was ever written into it.
     fn seal(
         &self,
-        book: &Book,
+        sealer: &mut RunSealer,
         number: u32,
         path: &Path,
         catalogue: &Catalogue,
@@ -146,9 +172,9 @@ impl Leftover {
                     // No block of ours is in it, although its name is one of ours.
                     return Err(SegmentError::NotASegment.into());
                 }
-                seal_headless(path, book, catalogue, info).map(Some)
+                sealer.seal_headless(path, info).map(Some)
             }
-            _ => seal_segment(path, book, catalogue).map(Some),
+            _ => sealer.seal(path).map(Some),
         }
     }
 
@@ -170,8 +196,10 @@ mod tests {
     use crate::ledger::{Cause, Entry, EntryKind};
     use crate::mark::sweep;
     use crate::run::Provenance;
+    use crate::segment::{Block, SegmentWriter};
     use crate::stage::{Stage, StageCounts};
     use spreadwire_kit::catalogue;
+    use spreadwire_kit::quotes::quote;
 
     fn catalogue() -> Catalogue {
         catalogue::of(["BTC/USDT"], ["okx"]).build()
@@ -320,5 +348,46 @@ mod tests {
         let recovered = left.recover(home.path(), None, None, |_| {});
         assert!(recovered.failures[0].contains("its mark"), "{recovered:?}");
         assert!(path.exists());
+    }
+
+    #[test]
+    fn a_run_that_lives_is_left_alone_and_its_holder_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let (lake, run) = (home.path(), RunId::new("run").unwrap());
+        Mark::begin(lake, run, 5, &catalogue(), Provenance::Live).unwrap();
+        let origin = Origin { run, catalogue: catalogue_digest(&catalogue()) };
+        let info = SegmentInfo { origin, number: 0, started_at: 5 };
+        let mut segment = SegmentWriter::create(&lake.join(layout::JOURNAL), info).unwrap();
+        let mut block = Block::new(1, 0);
+        block.push(&quote(0, 0, 5).into());
+        segment.write(&mut block).unwrap();
+        let recover = || {
+            let [left] = &leftovers(lake).unwrap()[..] else { panic!("one run") };
+            left.recover(lake, Some(8), None, |_| {})
+        };
+        // The open segment is locked, then only the mark.
+        let told = format!("run run is still being recorded (process {}", std::process::id());
+        assert!(recover().failures[0].starts_with(&told), "{:?}", recover());
+        let mark = lock::try_own(&lake.join("journal/run.run.json")).unwrap();
+        drop(segment);
+        assert!(recover().failures[0].starts_with(&told), "{:?}", recover());
+        assert!(recover().failures[0].ends_with("its 1 segments stay"));
+        drop(mark);
+        let recovered = recover();
+        assert_eq!((recovered.failures.len(), recovered.sealed.len()), (0, 1));
+    }
+
+    #[test]
+    fn a_run_of_which_it_cannot_be_told_whether_it_lives_is_left_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = home.path();
+        Mark::begin(lake, RunId::new("run").unwrap(), 5, &catalogue(), Provenance::Live).unwrap();
+        let [left] = &leftovers(lake).unwrap()[..] else { panic!("one run") };
+        let path = lake.join("journal/run-000000.seg.open");
+        std::os::unix::fs::symlink("run-000000.seg.open", &path).unwrap();
+        let left = Leftover { segments: vec![(0, path)], ..left.clone() };
+        let failures = left.recover(lake, Some(8), None, |_| {}).failures;
+        assert!(failures[0].contains("cannot tell whether"), "{failures:?}");
+        assert!(lake.join("journal/run.run.json").exists());
     }
 }

@@ -19,4 +19,5 @@ pub use format::{
     BLOCK_RECORDS_MAX, CLOSED_SUFFIX, OPEN_SUFFIX, SegmentInfo, VERSION, VERSION_MIN,
 };
 pub use read::{Damage, ReadBlock, SegmentError, SegmentReader};
+pub(crate) use write::records_file;
 pub use write::{ClosedSegment, FinishedSegment, SegmentWriter};

@@ -8,6 +8,7 @@
 mod definitions;
 mod digest;
 mod error;
+mod footer;
 mod order;
 mod read;
 mod write;

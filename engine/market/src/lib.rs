@@ -23,6 +23,8 @@ pub mod state;
 
 pub mod record;
 
+pub mod fit;
+
 pub mod event;
 pub mod spread;
 

@@ -414,6 +414,8 @@ coded! {
         Refused = 3 => "refused",
         /// The process has no file descriptor left.
         NoDescriptor = 4 => "no_descriptor",
+        /// The lake was moved or deleted, or another engine holds its lock.
+        Displaced = 5 => "displaced",
     }
 }
 
@@ -433,6 +435,10 @@ impl RecordingState {
             RecordingState::NoDescriptor => {
                 "the process has no file descriptor left; raise LimitNOFILE in the systemd unit \
                  (`ulimit -Hn` in a shell)"
+            }
+            RecordingState::Displaced => {
+                "the lake was moved or deleted, or another engine holds its recording.lock; put the \
+                 lake back and end the other engine, or restart this one"
             }
         }
     }

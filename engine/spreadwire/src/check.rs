@@ -14,6 +14,7 @@ use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_engine::runtime::{cpu, descriptors};
 use spreadwire_market::clock::Clock;
 use spreadwire_market::problem::{Faults, Problem};
+use spreadwire_output::{Stream, write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -118,7 +119,7 @@ pub(crate) fn run(check: &Check) -> anyhow::Result<ExitCode> {
                 ExitCode::SUCCESS
             }
             Ok(plan) => {
-                print!("{}", plan.describe());
+                write(Stream::Out, &plan.describe());
                 ExitCode::SUCCESS
             }
             Err(problems) if check.json => {
@@ -130,7 +131,7 @@ pub(crate) fn run(check: &Check) -> anyhow::Result<ExitCode> {
         });
     };
     if let (Ok(plan), false) = (&planned, check.json) {
-        print!("{}", plan.describe());
+        write(Stream::Out, &plan.describe());
     }
     let needs = planned.as_ref().ok().map(Needs::of);
     let online = Online { check, config: &config, clock: &clock, needs };

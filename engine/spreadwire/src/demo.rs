@@ -11,12 +11,13 @@ use exchange_sim::{
 };
 use spreadwire_config::config::{self, Config};
 use spreadwire_engine::plan::{Host, Plan};
-use spreadwire_engine::process::{self, Process};
+use spreadwire_engine::process;
 use spreadwire_engine::runtime::{cpu, descriptors};
+use spreadwire_lake::run::Provenance;
 use spreadwire_market::clock::Clock;
 use spreadwire_market::counters::Counters;
 use spreadwire_market::problem;
-use std::io::IsTerminal;
+use spreadwire_output::{Stream, err, offer, out};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -41,8 +42,8 @@ pub(crate) struct Demo {
     /// Stop after this many seconds, instead of at Ctrl-C or at the end of a tape.
     #[arg(long = "for", value_name = "SECONDS", value_parser = crate::seconds)]
     limit: Option<Duration>,
-    /// Folder of the lake that quotes are recorded into.
-    #[arg(long, value_name = "DIR", default_value = "lake")]
+    /// Folder of the lake that quotes are recorded into; one with real quotes is refused.
+    #[arg(long, value_name = "DIR", default_value = "demo-lake")]
     lake: PathBuf,
     /// Multiple of real speed; `max` plays as fast as the engine accepts quotes.
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
@@ -94,7 +95,10 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
         Ok(plan) => plan,
         Err(problems) => return Ok(crate::refuse(&problems)),
     };
-    let engine = Process::start(&plan)?;
+    let engine = match crate::start(&plan, Path::new("spreadwire demo"))? {
+        Ok(engine) => engine,
+        Err(problem) => return Ok(crate::refuse(&[problem])),
+    };
     let view = view::View::start(&engine)?;
     let wanted = plan.catalogue.listings.len() as u64;
     if !simulator.wait_until(SUBSCRIBE_LIMIT, |stats| wanted <= stats.subscriptions()) {
@@ -104,14 +108,15 @@ pub(crate) fn run(demo: &Demo) -> anyhow::Result<ExitCode> {
     let mut screen = Screen::new(demo, &plan);
     let summary = engine.supervise(demo.limit, |counters, stop| {
         screen.show(&view, counters)?;
-        if demo.tape.is_some() && simulator.finished() && screen.is_quiet(counters) {
+        let is_over = demo.tape.is_some() && simulator.finished() && screen.is_quiet(counters);
+        if is_over || spreadwire_output::has_reader_left() {
             stop.request();
         }
         Ok(())
     })?;
     let summary = view.finish(summary);
     let outcome = simulator.stop();
-    println!("simulator: {} quotes sent", outcome.stats.quotes());
+    out!("simulator: {} quotes sent", outcome.stats.quotes());
     crate::conclude(&plan, &summary, demo.summary.as_deref())
 }
 
@@ -185,6 +190,7 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
     // The simulator plays one price on spot and perpetual venues alike.
     spreadwire_catalogue::add_by_market(&mut config, instruments);
     config.journal.lake.clone_from(&demo.lake);
+    config.run.provenance = Some(Provenance::Simulated.name().to_owned());
     config.capture.enabled |= demo.capture;
     if demo.hist.is_some() {
         config.telemetry.hist.clone_from(&demo.hist);
@@ -256,7 +262,7 @@ fn on_tape(
     let survey = exchange_sim::survey(options, &venues)?;
     let skipped = survey.unmapped + survey.incomplete;
     if skipped > 0 {
-        eprintln!(
+        err!(
             "{skipped} rows of the tape were NOT played, {} of them from venues that are not \
              simulated: see --map",
             survey.unmapped
@@ -286,11 +292,11 @@ struct Screen {
 
 impl Screen {
     fn new(demo: &Demo, plan: &Plan) -> Screen {
-        let table = std::io::stdout().is_terminal();
+        let table = Stream::Out.is_terminal();
         if !table {
             let instruments = plan.catalogue.instruments.len();
             let venues = plan.catalogue.venues.len();
-            println!(
+            out!(
                 "instruments: {instruments}, simulated venues: {venues}, speed: {}, lake: {}",
                 match demo.speed {
                     Speed::Times(times) => format!("x{times}"),
@@ -299,7 +305,7 @@ impl Screen {
                 demo.lake.display()
             );
         }
-        Screen { table, status: process::StatusLine::default(), quotes: 0 }
+        Screen { table, status: process::StatusLine::new(&plan.catalogue), quotes: 0 }
     }
 
     fn show(&mut self, view: &view::View, counters: &Counters) -> anyhow::Result<()> {
@@ -307,7 +313,7 @@ impl Screen {
         if self.table {
             view.draw(&line);
         } else {
-            println!("{line}");
+            offer(Stream::Out, &line);
         }
         Ok(())
     }

@@ -1,18 +1,19 @@
 //! `spreadwire`: the command line of the engine.
 //!
-//! Exit codes: 0 it ended as requested, 1 something failed, 2 the arguments or the configuration
-//! are wrong, 3 a venue could not be asked (`check --online`), 4 a second Ctrl-C ended it at once.
+//! Exit codes: 0 it ended as requested, 1 something failed or no quote was decoded, 2 the arguments or
+//! the configuration are wrong, 3 a venue could not be asked (`check --online`), 4 a second Ctrl-C ended it at once.
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 use spreadwire_engine::plan::{Host, Plan};
-use spreadwire_engine::process;
+use spreadwire_engine::process::{self, Process};
 use spreadwire_engine::runtime::{cpu, descriptors};
 use spreadwire_engine::summary::Summary;
+use spreadwire_lake::provenance::Mixture;
 use spreadwire_market::clock::Clock;
 use spreadwire_market::problem::Problem;
+use spreadwire_output::{Stream, err, offer, out};
 use spreadwire_venues::venues;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -31,7 +32,7 @@ mod plot;
     spreadwire check --config config/laptop.toml    what a configuration would do\n  \
     spreadwire check --config config/laptop.toml --online   and what the venues say about it\n  \
     spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and stops\n\n\
-    Exit codes: 0 success, 1 something failed, 2 wrong arguments or configuration, 3 a venue could not be asked, \
+    Exit codes: 0 success, 1 something failed or no quote was decoded, 2 wrong arguments or configuration, 3 a venue could not be asked, \
     4 a second Ctrl-C ended it at once."
 )]
 struct Cli {
@@ -71,7 +72,7 @@ struct Run {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let has_table = matches!(cli.command, Command::Demo(_)) && std::io::stdout().is_terminal();
+    let has_table = matches!(cli.command, Command::Demo(_)) && Stream::Out.is_terminal();
     // Log lines would break the demo's table.
     process::log_to_stderr(if has_table { "error" } else { "info" });
     let done = match cli.command {
@@ -80,10 +81,10 @@ fn main() -> ExitCode {
         Command::Venues => Ok(list_venues()),
         Command::Demo(demo) => demo::run(&demo),
     };
-    done.unwrap_or_else(|error| {
-        eprintln!("spreadwire: {error:#}");
+    spreadwire_output::conclude(done.unwrap_or_else(|error| {
+        err!("spreadwire: {error:#}");
         ExitCode::from(1)
-    })
+    }))
 }
 
 fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
@@ -95,14 +96,28 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
         plan.hist.clone_from(&run.hist);
     }
     process::check_summary(run.summary.as_deref())?;
-    let engine = process::Process::start(&plan)?;
-    eprintln!("broadcast on {}; Ctrl-C seals and stops", engine.url());
-    let mut status = process::StatusLine::default();
+    let engine = match start(&plan, &run.config)? {
+        Ok(engine) => engine,
+        Err(problem) => return Ok(refuse(&[problem])),
+    };
+    offer(Stream::Err, &format!("broadcast on {}; Ctrl-C seals and stops", engine.url()));
+    let mut status = process::StatusLine::new(&plan.catalogue);
     let summary = engine.supervise(run.limit, |counters, _stop| {
-        eprintln!("{}", status.line(counters)?);
+        offer(Stream::Err, &status.line(counters)?);
         Ok(())
     })?;
     conclude(&plan, &summary, run.summary.as_deref())
+}
+
+/// Starts the engine of a plan. A lake that holds another market is a problem of the configuration in `file`.
+fn start(plan: &Plan, file: &Path) -> anyhow::Result<Result<Process, Problem>> {
+    let error = match Process::start(plan) {
+        Ok(engine) => return Ok(Ok(engine)),
+        Err(error) => error,
+    };
+    let mixture = error.downcast::<Mixture>()?;
+    let (file, key) = (file.to_owned(), "journal.lake".to_owned());
+    Ok(Err(Problem { file, key, reason: mixture.to_string(), remedy: mixture.remedy().to_owned() }))
 }
 
 /// Parses a number of seconds.
@@ -133,16 +148,16 @@ fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
 
 fn refuse(problems: &[Problem]) -> ExitCode {
     for problem in problems {
-        eprintln!("{problem}");
+        err!("{problem}");
     }
     let s = if problems.len() == 1 { "" } else { "s" };
-    eprintln!("{} problem{s}; nothing was started", problems.len());
+    err!("{} problem{s}; nothing was started", problems.len());
     ExitCode::from(2)
 }
 
 fn list_venues() -> ExitCode {
     for venue in venues::VENUES {
-        println!(
+        out!(
             "{:<14} {:<16} {:<44} {}{}  taker {} bp",
             venue.name,
             venue.market.to_string(),

@@ -1,4 +1,5 @@
-//! Ledger entries of the chronicle: connections made and lost, and the counters of each hour.
+//! Ledger entries of the chronicle: connections made and lost, the counters of each hour, and times in which
+//! the clock was off.
 //!
 //! Entries wait in memory for at most a minute and are then written as a small file of the ledger.
 //! If that fails, they wait for the next attempt, up to a limit. Beyond the limit, entries are
@@ -78,22 +79,33 @@ impl Diary {
     pub(super) fn tend(&mut self, now: Nanos) -> usize {
         let hour = now / HOUR;
         if self.hour.is_some_and(|before| before < hour) {
-            let counts = self.counters.snapshot();
-            let noted = counts.len();
-            for (name, count) in counts {
-                let entry = Entry::new(EntryKind::Count, now)
-                    .of_run(self.book.run().as_str())
-                    .because(&name);
-                self.add(Entry { rows: Some(count), ..entry });
-            }
             self.hour = Some(hour);
-            return noted;
+            return self.note_counts(now);
         }
         self.hour = Some(hour);
         if self.entries.is_empty() || now.saturating_sub(self.tried_at) < BOOK_INTERVAL {
             return 0;
         }
         self.write(now)
+    }
+
+    /// Notes the counters, with the last number that the calculator had given out by then: they speak
+    /// of nothing after it. Returns how many there are.
+    fn note_counts(&mut self, now: Nanos) -> usize {
+        let counts = self.counters.snapshot();
+        let of = |name: &str| counts.get(name).copied().unwrap_or(0);
+        let last = (of("calculator.quotes") + of("calculator.statuses")).checked_sub(1);
+        let noted = counts.len();
+        for (name, count) in counts {
+            let entry = Entry::new(EntryKind::Count, now).because(&name);
+            self.note(Entry { rows: Some(count), last, ..entry });
+        }
+        noted
+    }
+
+    /// Adds an entry of the run.
+    pub(super) fn note(&mut self, entry: Entry) {
+        self.add(entry.of_run(self.book.run().as_str()));
     }
 
     fn add(&mut self, entry: Entry) {
@@ -113,7 +125,7 @@ impl Diary {
         match self.book.write("events", now, &self.entries) {
             Ok(_) => {
                 let written = self.entries.len();
-                let connections = self.entries.iter().filter(|e| e.kind != EntryKind::Count);
+                let connections = self.entries.iter().filter(|entry| entry.kind.is_event());
                 self.booked.add(connections.count() as u64);
                 self.entries.clear();
                 written
@@ -150,6 +162,8 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let counters = Counters::default();
         counters.register("feed.okx.0.frames").add(7);
+        counters.register("calculator.quotes").add(5);
+        counters.register("calculator.statuses").add(1);
         let catalogue = catalogue::of(["BTC/USDT"], ["okx"]).build();
         let mut diary = Diary::new(book(home.path()), &counters);
         let venue = VenueId(0);
@@ -161,9 +175,9 @@ mod tests {
         diary.take(&lost, &catalogue, start + SECOND);
         assert_eq!(diary.tend(start + SECOND), 2, "the first entries are written at once");
         assert_eq!(diary.tend(start + 9 * SECOND), 0);
-        assert_eq!(diary.tend(5 * HOUR), 3, "the counters of the last hour are written");
+        assert_eq!(diary.tend(5 * HOUR), 5, "the counters of the last hour are written");
         assert_eq!(diary.tend(5 * HOUR + SECOND), 0, "nothing is written within the minute");
-        assert_eq!(diary.tend(5 * HOUR + 60 * SECOND), 3);
+        assert_eq!(diary.tend(5 * HOUR + 60 * SECOND), 5);
         let (entries, _) = spreadwire_lake::ledger::read(home.path());
         let told: Vec<_> =
             entries.iter().map(|e| (e.kind, e.time, e.first, e.cause.as_deref(), e.rows)).collect();
@@ -174,7 +188,11 @@ mod tests {
             count("chronicle.booked", 2),
             count("chronicle.unbooked", 0),
             count("feed.okx.0.frames", 7),
+            count("calculator.quotes", 5),
+            count("calculator.statuses", 1),
         ];
+        let mut counts = entries.iter().filter(|entry| entry.kind == EntryKind::Count);
+        assert!(counts.all(|count| count.last == Some(5)), "they speak up to that number");
         let by_name =
             |a: &(_, _, _, Option<&str>, _), b: &(_, _, _, Option<&str>, _)| a.3.cmp(&b.3);
         wanted[2..].sort_by(by_name);

@@ -78,6 +78,8 @@ pub(super) struct DeskCounters {
     unreadable: Counter,
     other: Counter,
     notices_dropped: Counter,
+    /// Symbols that are live.
+    live: Counter,
     rejected: Vec<(Reject, Counter)>,
     discarded: Vec<(Discard, Counter)>,
     /// Quotes passed on, by symbol.
@@ -115,6 +117,7 @@ impl DeskCounters {
             renewed: counter("renewed"),
             unreadable: counter("unreadable"),
             other: counter("other"),
+            live: counter("live"),
             notices_dropped,
             rejected: Reject::ALL.into_iter().map(rejected).collect(),
             discarded: Discard::ALL.into_iter().map(discarded).collect(),
@@ -392,7 +395,7 @@ impl Desk {
         IN_STEP_AFTER < now.saturating_sub(opened_at) || known.all(|health| health.is_heard(line))
     }
 
-    /// Marks live quotes that have grown too old, and tells what has changed.
+    /// Marks live quotes that have grown too old, tells what has changed, and counts what is live.
     pub(super) fn on_time(
         &mut self,
         now: Nanos,
@@ -400,14 +403,17 @@ impl Desk {
         pass: &mut impl FnMut(Record),
     ) {
         let Desk { healths, telling, counters, .. } = self;
+        let mut live = 0;
         for (symbol, health) in healths.iter_mut().enumerate() {
             if let Some(status) = health.on_time(now) {
                 pass(status.into());
             }
+            live += u64::from(health.state() == State::Live);
             telling.on_time(symbol, health, now, &mut |notice| {
                 notify(notices, notice, &counters.notices_dropped);
             });
         }
+        counters.live.set(live);
     }
 
     /// Notes that our thread was held up: what the open lines bring until they are empty has waited.
@@ -706,6 +712,7 @@ impl Desk {
             | Reject::BadNumber
             | Reject::Negative
             | Reject::BeyondScale
+            | Reject::BeyondTime
             | Reject::Oversized
             | Reject::Binary => {}
         }

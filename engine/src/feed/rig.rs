@@ -9,8 +9,8 @@ use spreadwire_market::record::{Quote, Record, Status};
 use spreadwire_market::state::{Reason, State};
 use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::{
-    Answer, Heartbeat, Message, Ping, Protocol, QuoteMessage, Reject, Rejected, SequenceRule, Side,
-    Symbol, Symbols, VenueSpec,
+    Answer, EventTime, Heartbeat, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
+    SequenceRule, Side, Symbol, Symbols, VenueSpec,
 };
 use spreadwire_venues::venues;
 use std::cell::RefCell;
@@ -137,7 +137,7 @@ fn quote(symbol: usize, fields: &[&str]) -> Result<QuoteMessage, Reject> {
         match field.split_once('=').ok_or(Reject::UnknownMessage)? {
             ("bid", value) => bid = number(value)?,
             ("ask", value) => ask = number(value)?,
-            ("at", value) => ts_event = Some(number(value)?.unsigned_abs()),
+            ("at", value) => ts_event = Some(EventTime::new(number(value)?.unsigned_abs())?),
             _ => return Err(Reject::UnknownMessage),
         }
     }

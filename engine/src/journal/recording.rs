@@ -25,8 +25,6 @@ pub(super) struct Machine {
     owed: Owed,
     /// Segments that vanished after they were finished and before they were closed.
     vanished: Vec<Contents>,
-    /// Number of segments that keep their open names, and why the last one does.
-    unclosed: (u64, String),
 }
 
 /// Why nothing is recorded.
@@ -141,11 +139,6 @@ impl Machine {
         })
     }
 
-    /// Notes that a finished segment keeps its open name.
-    pub(super) fn keep_unclosed(&mut self, why: String) {
-        self.unclosed = (self.unclosed.0 + 1, why);
-    }
-
     /// Returns whether there are losses that no gap stands for, beside skipped numbers.
     pub(super) fn owes(&self) -> bool {
         self.owed.since.is_some()
@@ -164,10 +157,6 @@ impl Machine {
     /// Returns what went wrong and was not mended, as sentences.
     pub(super) fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
-        let (unclosed, last) = &self.unclosed;
-        if 0 < *unclosed {
-            failures.push(format!("{unclosed} segments keep their open names, at last: {last}"));
-        }
         if let Some(Stopped { state, why, .. }) = &self.stopped {
             let (lost, state) = (self.lost, state.name());
             failures.push(format!(
@@ -178,10 +167,23 @@ impl Machine {
     }
 }
 
+/// The lake at its path is not the one that the run began in, or is not ours.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Displaced(pub(super) String);
+
+impl From<Displaced> for io::Error {
+    fn from(displaced: Displaced) -> io::Error {
+        io::Error::other(displaced)
+    }
+}
+
 /// Returns the state that a failure leads to.
 pub(super) fn state_of(error: &io::Error) -> RecordingState {
     let kind = error.kind();
-    if descriptors::is_exhausted(error) {
+    if error.get_ref().is_some_and(|inner| inner.is::<Displaced>()) {
+        RecordingState::Displaced
+    } else if descriptors::is_exhausted(error) {
         RecordingState::NoDescriptor
     } else if matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded) {
         RecordingState::DiskFull
@@ -221,6 +223,8 @@ mod tests {
         assert_eq!(codes, [DiskFull, DiskFull, Vanished, Refused, Refused, Refused]);
         // EMFILE, ENFILE.
         assert_eq!([24, 23].map(state), [RecordingState::NoDescriptor; 2]);
+        let moved = io::Error::from(Displaced("moved".to_owned()));
+        assert_eq!(state_of(&moved), RecordingState::Displaced);
     }
 
     #[test]
@@ -332,14 +336,11 @@ mod tests {
     fn what_was_not_mended_is_told_in_sentences() {
         let mut machine = Machine::default();
         assert_eq!(machine.failures(), Vec::<String>::new());
-        machine.keep_unclosed("first".to_owned());
-        machine.keep_unclosed("second".to_owned());
         machine.stop(0, Refused, "the disk said no".to_owned());
         machine.lose(&quote(1));
-        let unclosed = "2 segments keep their open names, at last: second";
         let stopped = "recording stopped (refused) and 1 inputs are not recorded: the disk said no";
-        assert_eq!(machine.failures(), [unclosed, stopped]);
+        assert_eq!(machine.failures(), [stopped]);
         machine.resume(0, 0);
-        assert_eq!(machine.failures(), [unclosed]);
+        assert_eq!(machine.failures(), Vec::<String>::new());
     }
 }

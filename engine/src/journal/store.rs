@@ -6,16 +6,19 @@
 //! segment allocates.
 
 use crate::journal::counts::Counts;
-use crate::journal::recording::{self, Losses, Machine};
+use crate::journal::recording::{self, Displaced, Losses, Machine};
 use crate::journal::schedule::{Schedule, Settings};
-use crate::journal::syncer::{Answer, Requests};
+use crate::journal::syncer::{Answer, Requests, Trouble};
 use crate::runtime::ring::CountSender;
 use crate::runtime::stopwatch::Stopwatch;
 use spreadwire_lake::disk::{FreeSpace, STEP_BYTES};
 use spreadwire_lake::folder;
+use spreadwire_lake::inode::{self, Inode};
 use spreadwire_lake::layout;
 use spreadwire_lake::run::Origin;
-use spreadwire_lake::segment::{Annexed, Block, FinishedSegment, SegmentInfo, SegmentWriter};
+use spreadwire_lake::segment::{
+    Annexed, Block, Contents, FinishedSegment, SegmentInfo, SegmentWriter,
+};
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::record::{Class, Gap, GapCause, Record};
 use std::collections::VecDeque;
@@ -24,6 +27,9 @@ use std::path::{Path, PathBuf};
 
 /// Finished segments that may wait for the syncer before the list has to grow.
 const WAITING_EXPECTED: usize = 64;
+
+/// The least room that a segment takes ahead.
+const STEP_BYTES_MIN: u64 = 1 << 20;
 
 /// Where the journal writes.
 #[derive(Debug)]
@@ -39,6 +45,11 @@ pub struct Disk<'a> {
 /// The journal without its input edges.
 #[derive(Debug)]
 pub(super) struct Store {
+    lake: PathBuf,
+    /// The lake's folder, once it is there: it may be moved while its path gets another one.
+    home: Option<Inode>,
+    /// Why the lake is not ours any more, if the syncer says so.
+    displaced: Option<String>,
     folder: PathBuf,
     origin: Origin,
     clock: Clock,
@@ -73,6 +84,9 @@ impl Store {
     ) -> Store {
         counts.recording.set(1);
         Store {
+            lake: disk.lake.to_owned(),
+            home: Inode::at(disk.lake).ok().flatten(),
+            displaced: None,
             folder: disk.lake.join(layout::JOURNAL),
             origin,
             clock,
@@ -183,7 +197,7 @@ impl Store {
 
     #[cold]
     fn is_retry_due(&self, now: Nanos) -> bool {
-        self.recording.is_retry_due(now, self.is_all_known(), || self.folder.is_dir())
+        self.recording.is_retry_due(now, self.is_all_known(), || !inode::is_missing(&self.folder))
     }
 
     /// Returns whether the syncer has told what became of every finished segment.
@@ -206,20 +220,46 @@ impl Store {
     /// every write, and nobody will ever read it; the disk is to be left before it takes no more.
     fn look(&mut self, now: Nanos) {
         let Some(segment) = &self.segment else { return };
-        if !segment.is_there() {
+        if let Err(error) = self.check_place() {
+            self.stop(now, "find its lake", &error);
+        } else if segment.is_gone() {
             self.stop(now, "find its own file", &ErrorKind::NotFound.into());
         } else if let Err(error) = self.check_reserve(0) {
             self.stop_whole(now, "keep the reserve free", &error);
         }
     }
 
+    /// Checks that the lake is the one that the run began in, and that its lock is ours.
+    fn check_place(&self) -> io::Result<()> {
+        if let Some(why) = &self.displaced {
+            return Err(Displaced(why.clone()).into());
+        }
+        if self.is_moved() {
+            let lake = self.lake.display();
+            return Err(Displaced(format!("{lake} was moved or deleted")).into());
+        }
+        Ok(())
+    }
+
+    /// Returns whether the lake is certainly not at its path any more.
+    fn is_moved(&self) -> bool {
+        self.home.is_some_and(|home| home.has_left(&self.lake))
+    }
+
     /// Checks that the disk has the room that is to stay free, and `more` bytes.
     fn check_reserve(&mut self, more: u64) -> io::Result<()> {
         let reserve = self.schedule.disk_reserve();
-        if 0 < reserve && self.free.bytes(&self.folder)? < reserve.saturating_add(more) {
+        if 0 < reserve && self.free()? < reserve.saturating_add(more) {
             return Err(ErrorKind::StorageFull.into());
         }
         Ok(())
+    }
+
+    /// Returns the free bytes, with those that finished segments give back when they are closed.
+    fn free(&mut self) -> io::Result<u64> {
+        let waiting: u64 = self.waiting.iter().map(FinishedSegment::spare).sum();
+        let spare = waiting.saturating_add(self.syncer.spare());
+        Ok(self.free.bytes(&self.folder)?.saturating_add(spare))
     }
 
     /// Takes the syncer's answers; returns how many.
@@ -229,24 +269,33 @@ impl Store {
             heard += 1;
             match answer {
                 Answer::Synced | Answer::Closed => {}
-                Answer::NotClosed(trouble, Some(contents)) if trouble.is_vanished() => {
-                    self.recording.lose_finished(contents);
-                    self.counts.lost.set(self.recording.lost());
-                    if self.segment.is_none() {
-                        self.stop_whole(now, trouble.doing, &trouble.error);
-                    }
-                    self.look(now);
+                Answer::Vanished(trouble, contents) | Answer::VanishedLate(trouble, contents) => {
+                    self.lose_finished(now, &trouble, contents);
                 }
-                Answer::NotSynced(trouble) | Answer::NotClosed(trouble, None) => {
+                Answer::NotSynced(trouble)
+                | Answer::ClosedUnsynced(trouble)
+                | Answer::NotClosed(trouble) => {
                     self.stop_whole(now, trouble.doing, &trouble.error);
                 }
-                Answer::NotClosed(trouble, Some(_)) => {
-                    self.recording.keep_unclosed(trouble.to_string());
-                    self.stop_whole(now, trouble.doing, &trouble.error);
+                Answer::Displaced(why) => {
+                    self.displaced = Some(why.clone());
+                    self.stop_whole(now, "keep its lake", &Displaced(why).into());
                 }
+                Answer::InPlace => self.displaced = None,
             }
         }
         heard
+    }
+
+    /// Counts the contents of a finished segment whose file is gone.
+    #[cold]
+    fn lose_finished(&mut self, now: Nanos, trouble: &Trouble, contents: Contents) {
+        self.recording.lose_finished(contents);
+        self.counts.lost.set(self.recording.lost());
+        if self.segment.is_none() {
+            self.stop_whole(now, trouble.doing, &trouble.error);
+        }
+        self.look(now);
     }
 
     /// Stops recording, unless it has stopped, where the file may still take what is in memory.
@@ -261,21 +310,33 @@ impl Store {
     /// Begins the next segment, or stops recording.
     #[cold]
     fn open_segment(&mut self, now: Nanos) {
-        if !self.is_all_known() && !self.folder.is_dir() {
+        if !self.is_all_known() && inode::is_missing(&self.folder) {
             return self.stop(now, "find its folder", &ErrorKind::NotFound.into());
         }
-        if let Err((doing, error)) = self.begin_segment(now) {
+        if let Err((doing, error)) = self.begin_segment(now, STEP_BYTES_MIN) {
             self.stop(now, doing, &error);
         }
     }
 
-    fn begin_segment(&mut self, now: Nanos) -> Result<(), (&'static str, io::Error)> {
+    /// Returns how many bytes a segment may take ahead: fewer near the reserve, so that a new file
+    /// alone does not stop recording, but at least `least`.
+    fn room_ahead(&mut self, least: u64) -> io::Result<u64> {
+        self.check_reserve(least)?;
+        let reserve = self.schedule.disk_reserve();
+        let room = if 0 < reserve { self.free()?.saturating_sub(reserve) } else { STEP_BYTES };
+        Ok(room.clamp(least, STEP_BYTES))
+    }
+
+    /// Begins a segment, if at least `least` bytes are free beside the reserve.
+    fn begin_segment(&mut self, now: Nanos, least: u64) -> Result<(), (&'static str, io::Error)> {
+        self.check_place().map_err(|error| ("find its lake", error))?;
         let info = SegmentInfo { origin: self.origin, number: self.next_number, started_at: now };
-        let lake = self.folder.parent().unwrap_or(&self.folder);
-        folder::create_in(lake, &self.folder).map_err(|error| ("make its folder", error))?;
-        // A new file takes room ahead: that alone is not to stop recording again.
-        self.check_reserve(STEP_BYTES).map_err(|error| ("keep the reserve free", error))?;
-        let segment = SegmentWriter::create(&self.folder, info).map_err(|error| {
+        folder::create_in(&self.lake, &self.folder).map_err(|error| ("make its folder", error))?;
+        if self.home.is_none() {
+            self.home = Inode::at(&self.lake).ok().flatten();
+        }
+        let step = self.room_ahead(least).map_err(|error| ("keep the reserve free", error))?;
+        let segment = SegmentWriter::create_with(&self.folder, info, step).map_err(|error| {
             // Somebody's file is left alone; the next number may be free.
             self.next_number += u32::from(error.kind() == ErrorKind::AlreadyExists);
             ("begin a segment", error)
@@ -314,7 +375,7 @@ impl Store {
     /// Ends the segment, if one is open, and has it closed.
     #[cold]
     fn close_segment(&mut self, now: Nanos) {
-        if self.segment.as_ref().is_some_and(|segment| !segment.is_there()) {
+        if self.segment.as_ref().is_some_and(SegmentWriter::is_gone) {
             return self.stop(now, "close a segment", &ErrorKind::NotFound.into());
         }
         if let Some(segment) = self.segment.take() {
@@ -363,7 +424,7 @@ impl Store {
 
     /// Has the segment closed, or counts its contents as lost if its file is gone.
     fn rescue(&mut self, segment: SegmentWriter) {
-        if segment.is_there() {
+        if !segment.is_gone() {
             return self.line_up(segment.finish());
         }
         if let Some(first_sequence) = self.recording.lose_open(segment.contents()) {
@@ -374,7 +435,8 @@ impl Store {
     /// Tries to record again; the new segment begins with gaps for what is in no file.
     #[cold]
     fn resume(&mut self, now: Nanos) {
-        match self.begin_segment(now) {
+        // Whatever stopped it should not do so again in a moment.
+        match self.begin_segment(now, STEP_BYTES) {
             Ok(()) => {
                 let losses = self.recording.resume(now, self.block.first_sequence());
                 self.tell(now);

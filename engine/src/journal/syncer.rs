@@ -3,16 +3,22 @@
 //!
 //! The journal's agent holds [`Requests`], which never block: one sync at a time is under way, and
 //! finished segments queue. The [`Syncer`], on a cold thread, forces files to the disk, gives finished
-//! segments their closed names and passes them on to the sealer. Failures come back as an [`Answer`].
-//! Tests have no thread and call [`Syncer::handle_queued`].
+//! segments their closed names and passes them on to the sealer. A segment that cannot be closed is
+//! tried again until it can. Once a second the syncer looks whether the lake is still the one that is
+//! locked. Failures come back as an [`Answer`]. Tests have no thread and call
+//! [`Syncer::handle_queued`].
 
-use crossbeam::channel::{self, Receiver, Sender, TrySendError};
+use crossbeam::channel::{self, Receiver, RecvTimeoutError, Sender, TrySendError};
 use spreadwire_lake::folder;
+use spreadwire_lake::lock::{LockError, Watch};
 use spreadwire_lake::segment::{ClosedSegment, Contents, FinishedSegment};
+use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// Number of requests that may wait. Finished segments beyond that stay with the journal.
 const REQUESTS_MAX: usize = 64;
@@ -20,24 +26,43 @@ const REQUESTS_MAX: usize = 64;
 /// cycle.
 const ANSWERS_MAX: usize = 4 * REQUESTS_MAX;
 
+/// Longest wait for a request: what else is due is done in between.
+const TEND_INTERVAL: Duration = Duration::from_millis(100);
+/// Interval at which the lake and its lock are looked at.
+const LOOK_INTERVAL: Nanos = SECOND;
+/// A segment that could not be closed is tried again after this time, ns; then after twice the time,
+/// and so on.
+const CLOSE_AGAIN_MIN: Nanos = SECOND;
+/// The longest of these pauses.
+const CLOSE_AGAIN_MAX: Nanos = 30 * SECOND;
+
 #[derive(Debug)]
 enum Request {
     Sync { file: Arc<File>, number: u32 },
     Close(FinishedSegment),
 }
 
-/// What became of a request.
+/// What became of a request, or what the syncer noticed by itself.
 #[derive(Debug)]
 pub enum Answer {
     /// The file is on the disk.
     Synced,
-    /// The segment has its closed name.
-    Closed,
     /// The file may not be on the disk.
     NotSynced(Trouble),
-    /// A finished segment may not be on the disk. It comes with its contents if it could not be given
-    /// its closed name either.
-    NotClosed(Trouble, Option<Contents>),
+    /// The segment has its closed name.
+    Closed,
+    /// The segment has its closed name, and may not be on the disk.
+    ClosedUnsynced(Trouble),
+    /// The segment keeps its open name for now.
+    NotClosed(Trouble),
+    /// The segment's file is gone, with its contents.
+    Vanished(Trouble, Contents),
+    /// The file of a segment that could not be closed is gone now.
+    VanishedLate(Trouble, Contents),
+    /// The lake at its path is not the one that is locked, for the reason given.
+    Displaced(String),
+    /// The lake at its path is again the one that is locked.
+    InPlace,
 }
 
 /// What went wrong.
@@ -58,8 +83,8 @@ pub struct Requests {
     answers: Receiver<Answer>,
     /// Whether a sync is under way.
     busy: bool,
-    /// Number of segments that are under way.
-    closing: usize,
+    /// Segments that are under way: the room allocated ahead that each will give back, bytes.
+    closing: VecDeque<u64>,
 }
 
 /// The cold end.
@@ -73,10 +98,27 @@ pub struct Syncer {
     /// Answers that the journal did not take any more.
     unheard: Receiver<Answer>,
     sealer: Sender<ClosedSegment>,
-    /// A closed segment that waits for room at the sealer.
-    closed: Option<ClosedSegment>,
+    /// Closed segments that wait for room at the sealer.
+    closed: VecDeque<ClosedSegment>,
     /// Number of the last segment whose name was forced to the disk.
     named: Option<u32>,
+    clock: Clock,
+    /// Segments that could not be closed.
+    late: Vec<Late>,
+    /// The lock of the lake, shared with whoever ends the run.
+    watch: Option<Arc<Mutex<Watch>>>,
+    looked_at: Nanos,
+    displaced: bool,
+}
+
+/// A segment that could not be closed.
+#[derive(Debug)]
+struct Late {
+    segment: FinishedSegment,
+    why: String,
+    /// When it is tried again.
+    due: Nanos,
+    pause: Nanos,
 }
 
 /// Makes both ends, for the segments in `folder`. With `syncs` a segment is forced to the disk before
@@ -92,10 +134,16 @@ pub fn pair(folder: &Path, syncs: bool, sealer: Sender<ClosedSegment>) -> (Reque
         answers,
         unheard: answered.clone(),
         sealer,
-        closed: None,
+        closed: VecDeque::new(),
         named: None,
+        clock: Clock::host(),
+        late: Vec::new(),
+        watch: None,
+        looked_at: 0,
+        displaced: false,
     };
-    (Requests { requests, answers: answered, busy: false, closing: 0 }, syncer)
+    let closing = VecDeque::with_capacity(REQUESTS_MAX);
+    (Requests { requests, answers: answered, busy: false, closing }, syncer)
 }
 
 impl Requests {
@@ -112,9 +160,10 @@ impl Requests {
     /// # Errors
     /// The segment, if there is no room.
     pub fn close(&mut self, segment: FinishedSegment) -> Result<(), FinishedSegment> {
+        let spare = segment.spare();
         match self.requests.try_send(Request::Close(segment)) {
             Ok(()) => {
-                self.closing += 1;
+                self.closing.push_back(spare);
                 Ok(())
             }
             Err(
@@ -133,7 +182,11 @@ impl Requests {
         let answer = self.answers.try_recv().ok()?;
         match &answer {
             Answer::Synced | Answer::NotSynced(_) => self.busy = false,
-            Answer::Closed | Answer::NotClosed(..) => self.closing = self.closing.saturating_sub(1),
+            Answer::Closed
+            | Answer::ClosedUnsynced(_)
+            | Answer::NotClosed(_)
+            | Answer::Vanished(..) => drop(self.closing.pop_front()),
+            Answer::VanishedLate(..) | Answer::Displaced(_) | Answer::InPlace => {}
         }
         Some(answer)
     }
@@ -141,23 +194,58 @@ impl Requests {
     /// Returns the number of segments that are to be closed and have no answer yet.
     #[must_use]
     pub fn closing(&self) -> usize {
-        self.closing
+        self.closing.len()
+    }
+
+    /// Returns how much room these segments will give back, bytes.
+    #[must_use]
+    pub fn spare(&self) -> u64 {
+        self.closing.iter().sum()
     }
 }
 
 impl Syncer {
+    /// Returns the syncer with another clock.
+    #[must_use]
+    pub fn timed_by(self, clock: Clock) -> Syncer {
+        Syncer { clock, ..self }
+    }
+
+    /// Returns the syncer watching the lake and its lock.
+    #[must_use]
+    pub fn watching(self, watch: Arc<Mutex<Watch>>) -> Syncer {
+        Syncer { watch: Some(watch), ..self }
+    }
+
     /// Handles requests until the journal is gone and everything is done. It blocks, and is for a cold
     /// thread. Returns a sentence for each failure that the journal did not hear of.
     #[must_use]
     pub fn run(mut self) -> Vec<String> {
-        while let Ok(request) = self.requests.recv() {
-            self.handle(request);
-            if let Some(closed) = self.closed.take() {
-                // Without a sealer the file stays where it is, under its closed name.
-                self.sealer.send(closed).unwrap_or_default();
+        loop {
+            match self.requests.recv_timeout(TEND_INTERVAL) {
+                Ok(request) => self.handle(request),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
             }
+            self.tend();
         }
-        self.unheard.try_iter().filter_map(|answer| answer.told()).collect()
+        self.finish()
+    }
+
+    /// Tries once more to close what could not be closed, and hands over everything that is closed.
+    /// Returns what [`run`](Syncer::run) returns.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<String> {
+        self.close_late(Nanos::MAX);
+        for closed in std::mem::take(&mut self.closed) {
+            // Without a sealer the file stays where it is, under its closed name.
+            self.sealer.send(closed).unwrap_or_default();
+        }
+        let unclosed = self.late.iter().map(|late| {
+            format!("{}; it keeps its open name, and the next start seals it", late.why)
+        });
+        let unheard = self.unheard.try_iter().filter_map(|answer| answer.told());
+        unclosed.chain(unheard).collect()
     }
 
     /// Handles the requests that wait now, as far as the sealer has room. Returns how many it handled.
@@ -169,17 +257,56 @@ impl Syncer {
             self.handle(request);
             handled += 1;
         }
+        self.tend();
         handled
     }
 
-    /// Passes on the segment that waits for the sealer. Returns whether none waits any more.
+    /// Does what is due: looks at the lake, closes what could not be closed, passes on what is closed.
+    fn tend(&mut self) {
+        let now = self.clock.now();
+        self.look(now);
+        self.close_late(now);
+        self.pass_on();
+    }
+
+    /// Passes on the segments that wait for the sealer. Returns whether none waits any more.
     fn pass_on(&mut self) -> bool {
-        if let Some(closed) = self.closed.take()
-            && let Err(TrySendError::Full(closed)) = self.sealer.try_send(closed)
-        {
-            self.closed = Some(closed);
+        while let Some(closed) = self.closed.pop_front() {
+            // Without a sealer the file stays where it is, under its closed name.
+            if let Err(TrySendError::Full(closed)) = self.sealer.try_send(closed) {
+                self.closed.push_front(closed);
+                return false;
+            }
         }
-        self.closed.is_none()
+        true
+    }
+
+    /// Looks whether the lake is still the one that is locked, once a second.
+    fn look(&mut self, now: Nanos) {
+        let Some(watch) = &self.watch else { return };
+        if now.saturating_sub(self.looked_at) < LOOK_INTERVAL {
+            return;
+        }
+        self.looked_at = now;
+        let found = watch.lock().unwrap_or_else(PoisonError::into_inner).look();
+        if let Ok(true) = found {
+            tracing::warn!(
+                "the file of the recording lock was deleted: it was made and locked anew"
+            );
+        }
+        let why = match found {
+            Err(error @ (LockError::Moved { .. } | LockError::Taken { .. })) => {
+                Some(error.to_string())
+            }
+            // What cannot be seen or locked now may well be there.
+            Ok(_) | Err(LockError::NoFolder { .. } | LockError::Io { .. }) => None,
+        };
+        let was_displaced = std::mem::replace(&mut self.displaced, why.is_some());
+        match why {
+            Some(why) if !was_displaced => self.answer(Answer::Displaced(why)),
+            None if was_displaced => self.answer(Answer::InPlace),
+            Some(_) | None => {}
+        }
     }
 
     fn handle(&mut self, request: Request) {
@@ -193,7 +320,7 @@ impl Syncer {
                 };
                 self.answer(answer);
             }
-            Request::Close(segment) => self.close(&segment),
+            Request::Close(segment) => self.close(segment),
         }
     }
 
@@ -206,28 +333,66 @@ impl Syncer {
         Ok(())
     }
 
-    fn close(&mut self, segment: &FinishedSegment) {
-        let number = segment.number();
+    fn close(&mut self, segment: FinishedSegment) {
         // Part of a block that cannot be cut off is recognised by the reader.
         segment.trim().unwrap_or_default();
         let synced = if self.syncs { segment.sync() } else { Ok(()) };
         match segment.close() {
             Ok(closed) => {
-                self.closed = Some(closed);
+                let number = closed.number;
+                self.closed.push_back(closed);
                 let synced = synced.and_then(|()| folder::sync(&self.folder));
                 self.answer(synced.map_or_else(
                     |error| {
                         let doing = "sync a closed segment";
-                        Answer::NotClosed(Trouble { number, doing, error }, None)
+                        Answer::ClosedUnsynced(Trouble { number, doing, error })
                     },
                     |()| Answer::Closed,
                 ));
             }
             Err(error) => {
-                let trouble = Trouble { number, doing: "close a segment", error };
-                self.answer(Answer::NotClosed(trouble, Some(*segment.contents())));
+                let trouble = Trouble { number: segment.number(), doing: "close a segment", error };
+                if segment.is_gone() {
+                    return self.answer(Answer::Vanished(trouble, *segment.contents()));
+                }
+                let (why, pause) = (trouble.to_string(), CLOSE_AGAIN_MIN);
+                tracing::error!("{why}: it is tried again");
+                self.answer(Answer::NotClosed(trouble));
+                let due = self.clock.now().saturating_add(pause);
+                self.late.push(Late { segment, why, due, pause });
             }
         }
+    }
+
+    /// Tries again to close the segments whose time has come.
+    fn close_late(&mut self, now: Nanos) {
+        for one in std::mem::take(&mut self.late) {
+            if now < one.due {
+                self.late.push(one);
+                continue;
+            }
+            let Late { segment, pause, .. } = one;
+            segment.trim().unwrap_or_default();
+            let synced = if self.syncs { segment.sync() } else { Ok(()) };
+            match synced.and_then(|()| segment.close()) {
+                Ok(closed) => {
+                    self.closed.push_back(closed);
+                    // The sealer deletes it in a moment, or the next start looks for both names.
+                    folder::sync(&self.folder).unwrap_or_default();
+                }
+                Err(error) => self.put_off(segment, error, pause),
+            }
+        }
+    }
+
+    fn put_off(&mut self, segment: FinishedSegment, error: io::Error, pause: Nanos) {
+        let trouble = Trouble { number: segment.number(), doing: "close a segment", error };
+        if segment.is_gone() {
+            return self.answer(Answer::VanishedLate(trouble, *segment.contents()));
+        }
+        let pause = pause.saturating_mul(2).min(CLOSE_AGAIN_MAX);
+        let due = self.clock.now().saturating_add(pause);
+        self.late.push(Late { segment, why: trouble.to_string(), due, pause });
     }
 
     fn answer(&self, answer: Answer) {
@@ -240,23 +405,18 @@ impl Answer {
     /// Returns what went wrong, as a sentence.
     fn told(&self) -> Option<String> {
         let (trouble, lost) = match self {
-            Answer::Synced | Answer::Closed => return None,
-            Answer::NotSynced(trouble) | Answer::NotClosed(trouble, None) => (trouble, 0),
-            Answer::NotClosed(trouble, Some(contents)) if trouble.is_vanished() => {
+            Answer::Synced
+            | Answer::Closed
+            | Answer::NotClosed(_)
+            | Answer::Displaced(_)
+            | Answer::InPlace => return None,
+            Answer::NotSynced(trouble) | Answer::ClosedUnsynced(trouble) => (trouble, 0),
+            Answer::Vanished(trouble, contents) | Answer::VanishedLate(trouble, contents) => {
                 (trouble, contents.inputs)
             }
-            Answer::NotClosed(trouble, Some(_)) => (trouble, 0),
         };
         let lost = if 0 < lost { format!("; its {lost} inputs are lost") } else { String::new() };
         Some(format!("{trouble}{lost}"))
-    }
-}
-
-impl Trouble {
-    /// Returns whether the file or its folder is gone.
-    #[must_use]
-    pub fn is_vanished(&self) -> bool {
-        matches!(self.error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
     }
 }
 
@@ -325,5 +485,93 @@ mod tests {
         }
         assert_eq!(requests.closing(), 0);
         assert!(requests.sync(file, 0) && requests.close(returned).is_ok());
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_closed_now_is_closed_later_and_its_records_are_not_lost() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, aside) = (home.path().join("journal"), home.path().join("aside"));
+        std::fs::create_dir(&folder).unwrap();
+        let (sealer, closed) = channel::bounded(4);
+        let (mut requests, syncer) = pair(&folder, true, sealer);
+        let clock = Clock::manual(0);
+        let mut syncer = syncer.timed_by(clock.clone());
+        requests.close(segment(&folder, 0)).unwrap();
+        // Also root may not look into a loop of links.
+        std::fs::rename(&folder, &aside).unwrap();
+        std::os::unix::fs::symlink("journal", &folder).unwrap();
+        syncer.handle_queued();
+        let answer = requests.answer();
+        assert!(matches!(answer, Some(Answer::NotClosed(_))), "{answer:?}");
+        assert_eq!(requests.closing(), 0);
+        clock.set(CLOSE_AGAIN_MIN);
+        syncer.handle_queued();
+        assert!(requests.answer().is_none() && closed.is_empty(), "it is told once");
+        std::fs::remove_file(&folder).unwrap();
+        std::fs::rename(&aside, &folder).unwrap();
+        clock.set(3 * CLOSE_AGAIN_MIN - 1);
+        syncer.handle_queued();
+        assert!(closed.is_empty(), "not before twice the pause");
+        clock.set(3 * CLOSE_AGAIN_MIN);
+        syncer.handle_queued();
+        assert_eq!(closed.try_recv().map(|closed| closed.number), Ok(0));
+        drop(requests);
+        assert_eq!(syncer.finish(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_cannot_be_closed_is_tried_at_the_end_and_then_left_to_the_next_start() {
+        let home = tempfile::tempdir().unwrap();
+        let lake = home.path().join("lake");
+        std::fs::create_dir_all(lake.join("journal")).unwrap();
+        let (sealer, closed) = channel::bounded(4);
+        let (mut requests, mut syncer) = pair(&lake.join("journal"), true, sealer);
+        requests.close(segment(&lake.join("journal"), 7)).unwrap();
+        std::fs::rename(&lake, home.path().join("moved")).unwrap();
+        syncer.handle_queued();
+        assert!(matches!(requests.answer(), Some(Answer::NotClosed(_))), "it moved with the lake");
+        drop(requests);
+        let [told] = &syncer.finish()[..] else { panic!("one segment") };
+        assert!(
+            told.contains("(segment 7)") && told.ends_with("the next start seals it"),
+            "{told}"
+        );
+        assert!(closed.try_recv().is_err());
+        assert!(!lake.exists() && home.path().join("moved/journal/run-000007.seg.open").exists());
+    }
+
+    #[test]
+    fn a_lake_that_is_not_the_one_that_is_locked_is_told_and_a_lock_that_was_deleted_is_made_anew()
+    {
+        let home = tempfile::tempdir().unwrap();
+        let (lake, moved) = (home.path().join("lake"), home.path().join("moved"));
+        let lock = spreadwire_lake::lock::recording(&lake).unwrap();
+        let watch = Arc::new(Mutex::new(Watch::begin(&lake, lock).unwrap()));
+        let (sealer, _closed) = channel::bounded(4);
+        let (mut requests, syncer) = pair(&lake.join("journal"), true, sealer);
+        let clock = Clock::manual(0);
+        let mut syncer = syncer.timed_by(clock.clone()).watching(watch);
+        let mut now = 0;
+        let mut answer = || {
+            now += LOOK_INTERVAL;
+            clock.set(now);
+            syncer.handle_queued();
+            requests.answer().map(|answer| format!("{answer:?}"))
+        };
+        assert_eq!(answer(), None);
+        std::fs::remove_file(lake.join("recording.lock")).unwrap();
+        assert_eq!(answer(), None, "nobody else took it");
+        assert!(spreadwire_lake::lock::is_recording(&lake), "it was locked anew");
+        std::fs::rename(&lake, &moved).unwrap();
+        assert!(answer().is_some_and(|told| told.contains("was moved or deleted")));
+        assert_eq!(answer(), None, "it is told once");
+        assert!(!lake.exists(), "nothing is made in its place");
+        std::fs::rename(&moved, &lake).unwrap();
+        assert_eq!(answer(), Some("InPlace".to_owned()));
+        std::fs::remove_file(lake.join("recording.lock")).unwrap();
+        let other = spreadwire_lake::lock::recording(&lake).unwrap();
+        assert!(answer().is_some_and(|told| told.contains("recording.lock is locked")));
+        drop(other);
+        assert_eq!(answer(), Some("InPlace".to_owned()));
     }
 }

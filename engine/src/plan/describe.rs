@@ -52,7 +52,7 @@ impl Plan {
             lines.push(format!("  {name:<15} {records:>8} records, {} KiB", records / 16));
         }
         lines.push(self.describe_broadcast());
-        lines.push(format!("lake\n  {}\n", self.lake.display()));
+        lines.push(format!("lake\n  {}, for {} quotes\n", self.lake.display(), self.provenance));
         lines.extend(self.describe_needs());
         if let Some(CapturePlan { venues, ring_bytes }) = &self.capture {
             let names = venues.iter().map(|venue| self.catalogue.venue(*venue).name.as_str());

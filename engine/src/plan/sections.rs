@@ -4,16 +4,18 @@
 //! to ns, MiB to bytes. The defaults of what can be configured are the configuration's; what cannot be
 //! is set here.
 
-use super::{CapturePlan, RingSizes, WatchdogPlan};
+use super::{AtStart, CapturePlan, ClockPlan, PlannedVenue, RingSizes, WatchdogPlan};
 use crate::socket::socket_options::{RECEIVE_BUFFER_MIN, SocketOptions};
 use crate::{broadcast, journal};
 use spreadwire_config::config::{self, Config};
+use spreadwire_lake::run::Provenance;
 use spreadwire_market::clock::{MICRO, MILLI, Nanos, SECOND};
 use spreadwire_market::decision;
 use spreadwire_market::instrument::{Catalogue, Instrument};
 use spreadwire_market::problem::Faults;
 use spreadwire_market::recommendations::{self, Recommendations};
 use spreadwire_market::spread::{self, BPS, MAX_NETS_BPS};
+use std::net::IpAddr;
 
 /// Proves `[broadcast]`, all but where it listens and who may connect.
 pub(super) fn broadcast(broadcast: &config::Broadcast, faults: &mut Faults) {
@@ -261,6 +263,43 @@ pub(super) fn watchdog(watchdog: &config::Watchdog, faults: &mut Faults) {
         let reason = format!("{} is below slow_turn_us", watchdog.stall_ms);
         faults.add("watchdog.stall_ms", reason, "a stall is at least as long as a slow turn");
     }
+}
+
+/// Proves `[run]`: where the quotes of the venues come from. Simulators run on this host, and venues do not.
+pub(super) fn provenance(
+    run: &config::Run,
+    venues: &[PlannedVenue],
+    faults: &mut Faults,
+) -> Provenance {
+    let Some(name) = &run.provenance else {
+        let mut addresses = venues.iter().flat_map(|venue| &venue.addresses);
+        let all_local = addresses.all(|address| is_loopback(&address.host));
+        return if all_local { Provenance::Simulated } else { Provenance::Live };
+    };
+    let known = [Provenance::Live, Provenance::Simulated, Provenance::Replay];
+    let found = known.into_iter().find(|it| it.name() == name);
+    if found.is_none() {
+        let reason = format!("{name:?} is none of its values");
+        faults.add("run.provenance", reason, "write \"live\", \"simulated\" or \"replay\"");
+    }
+    found.unwrap_or(Provenance::Live)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.parse::<IpAddr>()
+        .map_or(host == "localhost" || host.ends_with(".localhost"), |ip| ip.is_loopback())
+}
+
+/// Proves `[clock]`.
+pub(super) fn clock(clock: &config::Clock, faults: &mut Faults) -> ClockPlan {
+    faults.within("clock.max_error_ms", clock.max_error_ms, 1..=60_000);
+    let at_start = AtStart::ALL.into_iter().find(|it| it.name() == clock.at_start);
+    if at_start.is_none() {
+        let reason = format!("{:?} is none of its values", clock.at_start);
+        faults.add("clock.at_start", reason, "write \"warn\", \"wait\" or \"refuse\"");
+    }
+    let max_error = clock.max_error_ms.saturating_mul(MILLI);
+    ClockPlan { at_start: at_start.unwrap_or(AtStart::Warn), max_error }
 }
 
 impl From<&config::Watchdog> for WatchdogPlan {

@@ -1,15 +1,13 @@
-//! Two threads that go on while everything else may be stuck: one looks for stalls, one waits for a
-//! second SIGINT.
+//! Two threads that go on while everything else may be stuck: one looks for stalls, one takes signals.
 //!
-//! They are apart because the first one writes to the log, which may block. Neither is joined: they end
-//! with the process, so that its last steps can be interrupted as well.
+//! They are apart because the first one writes to the log, which may wait a moment. Neither is joined:
+//! they end with the process, so that its last steps can be interrupted as well.
 
+use super::signals::{Meaning, Signals};
 use crate::runtime::pulse::PulseReader;
 use crate::runtime::runner::Stop;
 use crate::runtime::watchdog::{Finding, Watchdog};
-use anyhow::Context;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
+use signal_hook::consts::SIGINT;
 use spreadwire_market::clock::Clock;
 use std::time::Duration;
 
@@ -24,27 +22,34 @@ const SAVE_INTERVAL: Duration = Duration::from_millis(5);
 /// Maximum number of such looks: half a second.
 const SAVE_LOOKS_MAX: u32 = 100;
 
-/// Starts the thread that ends the process at the second SIGINT. To be called before the first one may
-/// arrive; the first signal of either kind is the caller's.
+/// Starts the thread that does what signals ask for. It ends the process at a SIGINT after any other
+/// signal to end.
 ///
 /// # Errors
-/// If the signals cannot be watched.
-pub(super) fn heed_signals(stop: &Stop, pulses: Vec<PulseReader>) -> anyhow::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM]).context("cannot watch signals")?;
+/// If the operating system gives no thread.
+pub(super) fn heed(
+    mut signals: Signals,
+    stop: &Stop,
+    pulses: Vec<PulseReader>,
+) -> std::io::Result<()> {
     let stop = stop.clone();
     let wait = move || {
         let mut presses = Presses::default();
-        for signal in signals.forever() {
-            if presses.is_hasty(signal) {
-                end_at_once(&stop, &pulses);
+        loop {
+            let (signal, meaning) = signals.next();
+            match meaning {
+                Meaning::End if presses.is_hasty(signal) => end_at_once(&stop, &pulses),
+                Meaning::End => stop.request(),
+                Meaning::Reload => signals.reload(),
+                Meaning::Nothing => {}
             }
+            signals.tell(signal, meaning);
         }
     };
-    std::thread::Builder::new().name("signals".to_owned()).spawn(wait)?;
-    Ok(())
+    std::thread::Builder::new().name("signals".to_owned()).spawn(wait).map(drop)
 }
 
-/// Counts signals.
+/// Counts signals that ask for an end.
 #[derive(Debug, Default)]
 struct Presses {
     stopped: bool,
@@ -85,7 +90,7 @@ pub(super) fn watch(mut dog: Watchdog, clock: Clock) -> std::io::Result<()> {
     let watch = move || {
         loop {
             std::thread::sleep(WATCH_INTERVAL);
-            for finding in dog.look(clock.now()) {
+            for finding in dog.look(clock.elapsed()) {
                 match finding {
                     Finding::Stalled { .. } => tracing::error!(target: "watchdog", "{finding}"),
                     Finding::Resumed { .. } => tracing::warn!(target: "watchdog", "{finding}"),
@@ -99,6 +104,7 @@ pub(super) fn watch(mut dog: Watchdog, clock: Clock) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use signal_hook::consts::{SIGHUP, SIGTERM};
 
     #[test]
     fn the_second_sigint_is_hasty_and_a_second_sigterm_is_not() {
@@ -106,6 +112,7 @@ mod tests {
             (vec![SIGINT, SIGINT, SIGINT], vec![false, true, true]),
             (vec![SIGTERM, SIGTERM, SIGINT], vec![false, false, true]),
             (vec![SIGINT, SIGTERM, SIGINT], vec![false, false, true]),
+            (vec![SIGHUP, SIGHUP, SIGINT], vec![false, false, true]),
         ] {
             let mut presses = Presses::default();
             let told: Vec<bool> = signals.iter().map(|signal| presses.is_hasty(*signal)).collect();

@@ -7,7 +7,7 @@
 //! An instrument may come on several lines at once. The first valid copy of each update wins, by the
 //! venue's sequence number, or by content where there is none. Copies that come later are dropped.
 
-use crate::venue::{QuoteMessage, SequenceRule, Side};
+use crate::venue::{EventTime, QuoteMessage, SequenceRule, Side};
 use bytemuck::Zeroable;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
@@ -234,7 +234,7 @@ impl Health {
         }
         let quote = self.picture(message, ts_recv, order);
         let measured = self.is_measured(order, is_first);
-        let behind = lag.behind(message.ts_event, ts_recv, measured);
+        let behind = lag.behind(message.ts_event.map(EventTime::ns), ts_recv, measured);
         let verdict = self.verdict(&quote, behind, measured, arrival.held_up);
         self.pace.on_quote(self.last.ts_recv, ts_recv);
         self.numbering.accept(arrival.line, message);
@@ -415,7 +415,7 @@ impl Health {
         }
         Quote {
             ts_recv,
-            ts_event: message.ts_event.unwrap_or(0),
+            ts_event: message.ts_event.map_or(0, EventTime::ns),
             bid_px,
             ask_px,
             bid_sz,

@@ -9,8 +9,8 @@
 
 use crate::json::FRAME_MAX;
 use crate::venue::{Side, Symbols};
-use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decimal;
+use spreadwire_market::fit::EventTime;
 use spreadwire_market::word;
 
 /// A frame and the current position in it.
@@ -123,10 +123,10 @@ impl<'a> Cursor<'a> {
         (count == 1 || 1 < count && count <= 18 && low & 0xFF != u64::from(b'0')).then_some(())
     }
 
-    /// Reads a number of milliseconds since 1970 and returns it in ns.
+    /// Reads an event time in milliseconds since 1970.
     #[inline(always)]
-    pub fn millis(&mut self) -> Option<Nanos> {
-        self.number()?.checked_mul(MILLI)
+    pub fn millis(&mut self) -> Option<EventTime> {
+        EventTime::of_millis(self.number()?).ok()
     }
 
     /// Reads the rest of a string that is a non-negative decimal, including its closing quote, and

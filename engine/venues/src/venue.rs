@@ -11,6 +11,7 @@ use crate::json::{Malformed, Value};
 use rustc_hash::FxHashMap;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal::{self, DecimalError};
+use spreadwire_market::fit::Unfit;
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_market::named;
 use spreadwire_market::word;
@@ -23,6 +24,7 @@ pub const MINUTE: Nanos = 60 * SECOND;
 pub const HOUR: Nanos = 60 * MINUTE;
 // Re-exported so that a venue's file imports neither `budget` nor `instrument`.
 pub use crate::budget::Rate;
+pub use spreadwire_market::fit::EventTime;
 pub use spreadwire_market::instrument::Market;
 
 /// An entry of the registry: everything the engine needs about a venue.
@@ -155,8 +157,8 @@ pub struct QuoteMessage {
     pub bid: Side,
     /// The ask side.
     pub ask: Side,
-    /// The venue's event time in ns; `None` if it sends none.
-    pub ts_event: Option<Nanos>,
+    /// The venue's event time; `None` if it sends none.
+    pub ts_event: Option<EventTime>,
     /// The venue's sequence number; `None` if the message has none.
     pub sequence: Option<u64>,
     /// Whether the message is a snapshot; otherwise it is a change to the last quote.
@@ -210,6 +212,8 @@ named! {
         Negative => "negative",
         /// A number has more decimals than the instrument's scale holds, or is outside its range.
         BeyondScale => "beyond_scale",
+        /// The event time is later than a record can hold.
+        BeyondTime => "beyond_time",
         /// The frame is longer than any message that a venue documents.
         Oversized => "oversized",
         /// A binary frame on a text protocol.
@@ -253,6 +257,15 @@ impl From<DecimalError> for Reject {
         match error {
             DecimalError::Malformed => Reject::BadNumber,
             DecimalError::TooPrecise | DecimalError::TooLarge => Reject::BeyondScale,
+        }
+    }
+}
+
+impl From<Unfit> for Reject {
+    fn from(unfit: Unfit) -> Reject {
+        match unfit {
+            Unfit::Time => Reject::BeyondTime,
+            Unfit::Number | Unfit::UnknownId | Unfit::Name => Reject::BadNumber,
         }
     }
 }
@@ -518,13 +531,13 @@ pub fn integer(field: Option<Value<'_>>) -> Result<u64, Reject> {
     required(field)?.integer().ok_or(Reject::BadNumber)
 }
 
-/// Returns a time in ns, sent as ms since 1970.
+/// Returns an event time, sent as ms since 1970.
 ///
 /// # Errors
-/// As [`integer`].
+/// As [`integer`], and [`Reject::BeyondTime`].
 #[inline]
-pub fn millis(field: Option<Value<'_>>) -> Result<Nanos, Reject> {
-    integer(field)?.checked_mul(MILLI).ok_or(Reject::BadNumber)
+pub fn millis(field: Option<Value<'_>>) -> Result<EventTime, Reject> {
+    Ok(EventTime::of_millis(integer(field)?)?)
 }
 
 /// Returns the string that identifies a message.

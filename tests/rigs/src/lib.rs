@@ -3,6 +3,7 @@
 //!
 //! Tests and benches alone depend on it. What needs no engine is in `spreadwire-kit`.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![expect(clippy::unwrap_used, reason = "a rig that cannot go on fails the test")]
 #![expect(clippy::missing_panics_doc, reason = "the parts of a rig panic where a test would")]
 #![allow(missing_docs, missing_debug_implementations, reason = "tests are the only readers")]

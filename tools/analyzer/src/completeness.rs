@@ -5,7 +5,7 @@ use crate::report::Completeness;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
-use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -52,6 +52,7 @@ fn runs(entries: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos)> {
             | EntryKind::Disconnected
             | EntryKind::Count
             | EntryKind::Stage
+            | EntryKind::Clock
             | EntryKind::Dropped
             | EntryKind::Link => {}
         }
@@ -91,7 +92,28 @@ fn of_day(day: Date, entries: &[Entry], runs: &[(Nanos, Nanos)], now: Nanos) -> 
         let s = if gaps == 1 { "" } else { "s" };
         findings.push(format!("{day}: {gaps} gap{s} ({cause}), {lasted} in total{rows}"));
     }
+    findings.extend(clock_of_day(day, (begin, end), entries));
     findings
+}
+
+/// Returns what the ledger says about the clock of a day from `begin` to `end`.
+fn clock_of_day(day: Date, (begin, end): (Nanos, Nanos), entries: &[Entry]) -> Option<String> {
+    let (mut worst, mut lasted) = (0, 0);
+    for entry in entries {
+        let until = entry.until.unwrap_or(entry.time);
+        let Some(error) = entry.clock_error() else { continue };
+        if entry.time < end && begin <= until {
+            worst = worst.max(error.unsigned_abs());
+            lasted += until.min(end).saturating_sub(entry.time.max(begin));
+        }
+    }
+    let lasted = duration(lasted);
+    (0 < worst).then(|| {
+        format!(
+            "{day}: receive times were off by up to {} ms, for {lasted} in total",
+            worst / MILLI
+        )
+    })
 }
 
 /// Returns how long no run was recording, leaving out the pauses of restarts.

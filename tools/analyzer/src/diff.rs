@@ -23,6 +23,7 @@
 use clap::Args;
 use serde::Serialize;
 use spreadwire_market::recommendations::{self, Pair, Recommendations, time_to_text};
+use spreadwire_output::{Stream, err, write};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,7 +54,7 @@ pub fn run(arguments: &Diff) -> anyhow::Result<ExitCode> {
         (Ok(old), Ok(new)) => (old, new),
         (old, new) => {
             let problems = [old.err(), new.err()].into_iter().flatten().flatten();
-            problems.for_each(|problem| eprintln!("analyzer: {problem}"));
+            problems.for_each(|problem| err!("analyzer: {problem}"));
             return Ok(ExitCode::from(2));
         }
     };
@@ -63,7 +64,7 @@ pub fn run(arguments: &Diff) -> anyhow::Result<ExitCode> {
     } else {
         difference.to_text()
     };
-    std::io::Write::write_all(&mut std::io::stdout().lock(), text.as_bytes())?;
+    write(Stream::Out, &text);
     Ok(ExitCode::from(u8::from(!difference.is_empty())))
 }
 

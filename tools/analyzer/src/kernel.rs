@@ -89,6 +89,9 @@ pub struct Venue<B> {
     pub name: String,
     /// Last quote before the unit, if there is one.
     pub opening: Option<Leg>,
+    /// Times in which nothing of the venue counts, each from a time to one after it, in ns since
+    /// 1970: ascending, and apart.
+    pub torn: Vec<(i64, i64)>,
     /// Quotes in time order. The columns `Timestamp` (ns) and `BestBid` (double) are required and
     /// have no nulls; prices are positive. `BestAsk` is needed for everything beyond the compatible
     /// metrics. `BestBidSize`, `BestAskSize`, `EventTime` and `Flags` are used where they are
@@ -132,12 +135,13 @@ where
     E: From<BadBatch>,
 {
     let mut buffers = Vec::with_capacity(venues.len());
-    let mut known = Vec::with_capacity(venues.len());
+    let (mut known, mut torn) = (Vec::with_capacity(venues.len()), Vec::new());
     for venue in venues {
-        buffers.push(Buffer::new(venue.batches));
+        torn.push(venue.torn.clone());
+        buffers.push(Buffer::new(venue.batches, venue.torn));
         known.push((venue.name, venue.opening.map(Leg::of_known_sizes)));
     }
-    let mut unit = Unit::new(settings, &known);
+    let mut unit = Unit::new(settings, &known, torn);
     while advance(&mut buffers)? {
         unit.take(&buffers);
         let mut watches = unit.pairs.iter().filter_map(|pair| pair.watch.as_ref());
@@ -159,6 +163,8 @@ struct Unit<'a> {
     venues: Vec<VenuePartial>,
     counting: Vec<Counting>,
     mids: Vec<Mids>,
+    /// For each venue, the times in which nothing of it counts.
+    torn: Vec<Vec<(i64, i64)>>,
     /// For each venue, the rows of the window at which a pair over time can change.
     turns: Vec<Vec<usize>>,
     /// The hour since 1970 whose mid changes are being collected.
@@ -177,7 +183,11 @@ struct Pair {
 }
 
 impl<'a> Unit<'a> {
-    fn new(settings: &'a Settings, known: &[(String, Option<Leg>)]) -> Unit<'a> {
+    fn new(
+        settings: &'a Settings,
+        known: &[(String, Option<Leg>)],
+        torn: Vec<Vec<(i64, i64)>>,
+    ) -> Unit<'a> {
         let Metrics { compatible, lead_lag, .. } = settings.metrics;
         let venue = |(name, opening): &(String, Option<Leg>)| VenuePartial {
             name: name.clone(),
@@ -197,6 +207,7 @@ impl<'a> Unit<'a> {
             venues: known.iter().map(venue).collect(),
             counting: known.iter().map(|_| Counting::new(settings.max_age_ns)).collect(),
             mids: known.iter().map(|(_, opening)| Mids::new(*opening)).collect(),
+            torn,
             turns: vec![Vec::new(); known.len()],
             hour: None,
             span: None,
@@ -255,7 +266,8 @@ impl<'a> Unit<'a> {
             let [one, two] = pair.places.map(|place| &self.venues[place]);
             let terms = self.settings.terms(&one.name, &two.name);
             let legs = [one, two].map(|venue| venue.opening.unwrap_or(Leg::NONE));
-            pair.watch = Some(Watch::new(terms, first, legs));
+            let torn = pair.places.map(|place| &self.torn[place][..]);
+            pair.watch = Some(Watch::new(terms, first, legs, torn));
         }
     }
 

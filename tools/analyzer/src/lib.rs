@@ -26,3 +26,4 @@ pub mod ranking;
 pub mod report;
 pub mod run;
 pub mod statistics;
+pub mod torn;

@@ -13,7 +13,7 @@ use analyzer::report::{Problem, Report};
 use analyzer::{diff, output, run};
 use clap::{CommandFactory, Parser, Subcommand};
 use spreadwire_market::clock::Clock;
-use std::io::Write;
+use spreadwire_output::{Stream, err, out, write};
 use std::process::ExitCode;
 
 /// Ranks instruments and pairs of venues by what their price gaps would have paid.
@@ -47,10 +47,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    spreadwire_output::conclude(obey(Cli::parse()))
+}
+
+fn obey(cli: Cli) -> ExitCode {
     if let Some(Command::Diff(diff)) = &cli.command {
         return diff::run(diff).unwrap_or_else(|error| {
-            eprintln!("analyzer: {error:#}");
+            err!("analyzer: {error:#}");
             ExitCode::from(2)
         });
     }
@@ -62,12 +65,12 @@ fn main() -> ExitCode {
     let plan = match Plan::new(cli.arguments, now) {
         Ok(plan) => plan,
         Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("analyzer: {problem}"));
+            problems.iter().for_each(|problem| err!("analyzer: {problem}"));
             return ExitCode::from(2);
         }
     };
     analyse(&plan, now).unwrap_or_else(|error| {
-        eprintln!("analyzer: {error:#}");
+        err!("analyzer: {error:#}");
         let wrong = error.downcast_ref::<run::RunError>();
         ExitCode::from(if matches!(wrong, Some(run::RunError::Rank(..))) { 2 } else { 1 })
     })
@@ -80,7 +83,7 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
     let left_out: Vec<&Problem> = report.problems.iter().filter(|of| of.left_out).collect();
     let is_empty = report.days.is_empty();
     if is_empty || (plan.arguments.strict && !left_out.is_empty()) {
-        left_out.iter().for_each(|of| eprintln!("analyzer: {}: {}", of.subject, of.what));
+        left_out.iter().for_each(|of| err!("analyzer: {}: {}", of.subject, of.what));
         anyhow::ensure!(!is_empty, nothing_found(plan));
         let count = left_out.len();
         anyhow::bail!("{count} files or pairs would be left out, and --strict was given");
@@ -102,17 +105,12 @@ fn nothing_found(plan: &Plan) -> String {
 }
 
 fn tell(plan: &Plan, report: &Report, written: &[std::path::PathBuf]) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    let told = if plan.arguments.json {
-        write!(out, "{}", output::json::text(report)?)
+    if plan.arguments.json {
+        write(Stream::Out, &output::json::text(report)?);
     } else {
         let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
         let text = console::text(report, plan.arguments.top);
-        writeln!(out, "{text}written: {}", files.join(", "))
-    };
-    match told {
-        // The reader has closed the pipe, as `head` does.
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => Ok(other?),
+        out!("{text}written: {}", files.join(", "));
     }
+    Ok(())
 }

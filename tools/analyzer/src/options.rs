@@ -2,6 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
+use spreadwire_lake::run::Provenance;
 use std::path::PathBuf;
 
 /// Arguments of an analysis.
@@ -33,6 +34,9 @@ pub struct Arguments {
     /// Instruments by name or pattern, separated by commas: BTC/*,ETH/USDT
     #[arg(long, value_name = "GLOB", value_delimiter = ',', help_heading = "What to read")]
     pub instruments: Vec<String>,
+    /// Only quotes that come from there; needed where a lake holds several markets.
+    #[arg(long, value_name = "WHERE", help_heading = "What to read")]
+    pub provenance: Option<Origin>,
     /// Metrics to compute, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "all", help_heading = "What to compute")]
     pub metrics: Vec<MetricName>,
@@ -120,6 +124,30 @@ pub struct Arguments {
     /// Exit with code 1 and write nothing if anything would be left out.
     #[arg(long, help_heading = "How to run")]
     pub strict: bool,
+}
+
+/// Where quotes come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Origin {
+    /// Venues, as they happened.
+    Live,
+    /// A simulator, such as the demo's.
+    Simulated,
+    /// Files that somebody else recorded.
+    Import,
+    /// Frames captured earlier, played back.
+    Replay,
+}
+
+impl From<Origin> for Provenance {
+    fn from(origin: Origin) -> Provenance {
+        match origin {
+            Origin::Live => Provenance::Live,
+            Origin::Simulated => Provenance::Simulated,
+            Origin::Import => Provenance::Import,
+            Origin::Replay => Provenance::Replay,
+        }
+    }
 }
 
 /// A group of metrics.

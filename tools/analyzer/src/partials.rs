@@ -15,7 +15,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Must change whenever the same quotes would give other sums.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 const HEAD: &[u8] = b"spreadwire partial 1\n";
 const LEVEL: i32 = 3;
@@ -30,6 +30,8 @@ pub struct Key {
     /// The files of the day, and of the days from which its venues' last quotes came: venue, path,
     /// bytes, time of the last change.
     pub files: Vec<(String, String, u64, i64)>,
+    /// The times in which nothing of a venue counts.
+    pub torn: Vec<(String, Vec<(i64, i64)>)>,
 }
 
 impl Key {
@@ -38,11 +40,12 @@ impl Key {
     pub fn new<'a>(
         settings: &Settings,
         files: impl Iterator<Item = (&'a str, &'a QuoteFile)>,
+        torn: Vec<(String, Vec<(i64, i64)>)>,
     ) -> Key {
         let files = files.map(|(venue, file)| {
             (venue.to_owned(), file.path.clone(), file.bytes, file.modified_ns)
         });
-        Key { version: VERSION, settings: settings.clone(), files: files.collect() }
+        Key { version: VERSION, settings: settings.clone(), files: files.collect(), torn }
     }
 }
 

@@ -1,13 +1,16 @@
 //! A validated analysis: the arguments checked and converted, or all their problems at once.
 
-use crate::input::Selection;
+use crate::input::{Market, Selection};
 use crate::kernel::lead_lag::Grid;
 use crate::kernel::{Metrics, Settings};
 use crate::options::{Arguments, MetricName};
 use globset::Glob;
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
 use problems::Problems;
-use std::path::PathBuf;
+use spreadwire_lake::run::Provenance;
+use spreadwire_lake::{ledger, provenance};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use terms::{ns, terms};
 
 mod problems;
@@ -49,13 +52,14 @@ impl Plan {
     /// Returns all problems at once.
     pub fn new(arguments: Arguments, now_ns: i64) -> Result<Plan, Vec<Problem>> {
         let mut problems = Problems::default();
-        let selection = selection(&arguments, now_ns, &mut problems);
+        let mut selection = selection(&arguments, now_ns, &mut problems);
         let settings = settings(&arguments, &mut problems);
         let lake = arguments.lake.clone().unwrap_or_default();
         if !lake.is_dir() {
             let what = format!("{:?} is not a folder", lake.display().to_string());
             problems.add("LAKE", what, "name the folder that holds exchange=.../");
         }
+        selection.market = market(&arguments, &lake, &mut problems);
         let partials = match (&arguments.partials, arguments.no_partials) {
             (_, true) => None,
             (Some(given), false) => Some(given.clone()),
@@ -86,7 +90,7 @@ fn default_rank(metrics: Metrics) -> String {
 }
 
 /// Returns `lake.partials` for `lake`.
-fn beside(lake: &std::path::Path) -> PathBuf {
+fn beside(lake: &Path) -> PathBuf {
     let whole = lake.canonicalize().unwrap_or_else(|_| lake.to_owned());
     let mut name = whole.file_name().unwrap_or_default().to_owned();
     name.push(".partials");
@@ -135,7 +139,27 @@ fn selection(arguments: &Arguments, now_ns: i64, problems: &mut Problems) -> Sel
     };
     let venues = globs("--venues", &arguments.venues);
     let instruments = globs("--instruments", &arguments.instruments);
-    Selection { from, to, venues, instruments }
+    Selection { from, to, venues, instruments, market: None }
+}
+
+/// Returns the market that was asked for. Without a choice the lake must hold but one.
+fn market(arguments: &Arguments, lake: &Path, problems: &mut Problems) -> Option<Market> {
+    let runs = provenance::of_runs(&ledger::read(lake).0);
+    if let Some(origin) = arguments.provenance {
+        return Some(Market { provenance: origin.into(), runs });
+    }
+    let found: BTreeSet<Provenance> = runs.into_values().collect();
+    if !found.iter().all(|one| found.iter().all(|other| one.goes_with(*other))) {
+        let names: Vec<&str> = found.iter().map(|it| it.name()).collect();
+        let what = format!(
+            "{} holds {} quotes, which are different markets",
+            lake.display(),
+            names.join(" and ")
+        );
+        let remedy = format!("choose one, as --provenance {}", names[0]);
+        problems.add("--provenance", what, &remedy);
+    }
+    None
 }
 
 fn settings(arguments: &Arguments, problems: &mut Problems) -> Settings {

@@ -2,8 +2,8 @@
 //! otherwise. It is written to standard error, so that a pipe carries only the result.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use spreadwire_output::Stream;
 use std::fmt::Write;
-use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,7 +20,7 @@ impl Progress {
     pub fn new(quiet: bool) -> Progress {
         let rows = Arc::new(AtomicU64::new(0));
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::hidden());
-        if quiet || !std::io::stderr().is_terminal() {
+        if quiet || !Stream::Err.is_terminal() {
             return Progress { bar, rows };
         }
         let counted = Arc::clone(&rows);

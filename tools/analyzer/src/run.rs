@@ -13,7 +13,8 @@ use crate::plan::{Plan, venue_named};
 use crate::progress::Progress;
 use crate::ranking::{self, Order, UnknownColumn};
 use crate::report::{Problem, Report, Totals};
-use compute::{Computed, Computing, Day, bytes_of, midnight, openers};
+use crate::torn::Torn;
+use compute::{Computed, Computing, Day, bytes_of, openers};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use rayon::prelude::*;
@@ -21,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod compute;
+
+pub(crate) use compute::midnight;
 
 /// Why there is no result at all.
 #[derive(Debug, thiserror::Error)]
@@ -49,14 +52,14 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
     let pool = pool.map_err(|source| RunError::Threads { threads, source })?;
     let columns = columns(&plan.settings);
     let order = Order::of(plan, &columns)?;
-    let work = Work::new(plan, &columns, progress);
+    let now = u64::try_from(now_ns).unwrap_or(0);
+    let work = Work::new(plan, &columns, progress, Torn::read(&plan.lake, now));
     let figures = pool.install(|| work.figures());
     let mut report = ranking::report(plan, &columns, order, figures);
     report.version = env!("CARGO_PKG_VERSION").to_owned();
-    let now = Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
-    report.generated = now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let time = Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
+    report.generated = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     report.days = work.days.iter().map(ToString::to_string).collect();
-    let now = u64::try_from(now_ns).unwrap_or(0);
     report.completeness = completeness::of_days(&plan.lake, &work.days, now);
     report.totals = Totals {
         instruments: work.instruments.len() as u64,
@@ -82,13 +85,14 @@ struct Work<'a> {
     /// The units of each instrument, by name, including the day before the period: its last quotes
     /// are needed.
     instruments: BTreeMap<String, Vec<Unit>>,
+    torn: Torn,
     rows: AtomicU64,
     reused: AtomicU64,
     computed: AtomicU64,
 }
 
 impl<'a> Work<'a> {
-    fn new(plan: &'a Plan, columns: &'a [Column], progress: &'a Progress) -> Work<'a> {
+    fn new(plan: &'a Plan, columns: &'a [Column], progress: &'a Progress, torn: Torn) -> Work<'a> {
         let from = plan.selection.from;
         let before = from.and_then(|from| from.checked_sub(1.day()).ok());
         let mut selection = plan.selection.clone();
@@ -113,6 +117,7 @@ impl<'a> Work<'a> {
                 .collect(),
             problems: found.problems,
             instruments,
+            torn,
             rows: AtomicU64::new(0),
             reused: AtomicU64::new(0),
             computed: AtomicU64::new(0),
@@ -176,7 +181,8 @@ impl<'a> Work<'a> {
         let nearest = openers.values().filter_map(|days| days.first().copied());
         let files = unit.venues.iter().chain(nearest);
         let files = files.flat_map(|day| day.files.iter().map(|file| (day.venue.as_str(), file)));
-        let key = Key::new(&self.plan.settings, files);
+        let torn = self.torn.of_unit(unit, openers.keys().copied());
+        let key = Key::new(&self.plan.settings, files, torn.clone());
         let folder = self.plan.partials.as_deref();
         let path = folder.map(|folder| partials::path(folder, unit.date, &unit.symbol_folder));
         if let Some(stored) = path.as_deref().and_then(|path| partials::load(path, &key)) {
@@ -185,7 +191,7 @@ impl<'a> Work<'a> {
             self.progress.done(bytes_of(unit), 0);
             return (stored.partial, stored.problems);
         }
-        let computing = Computing { plan: self.plan, progress: self.progress, unit };
+        let computing = Computing { plan: self.plan, progress: self.progress, unit, torn };
         let Computed { day: (partial, problems), keeps } =
             computing.compute(&openers, has_episodes);
         self.computed.fetch_add(1, Ordering::Relaxed);

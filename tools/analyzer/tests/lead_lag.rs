@@ -1,6 +1,8 @@
 //! Lead-lag: the sums equal the definition, implemented again here, and those of numpy; a lag that
 //! was put in is found; where there is none, none is reported; blocks add up.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
+
 use analyzer::kernel::lead_lag::{Changes, Grid, LeadLag, LeadLagResult, Leader, SHIFTS};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};

@@ -18,8 +18,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use spreadwire_engine::plan::{self, Plan};
 use spreadwire_market::clock::Clock;
 use spreadwire_market::problem::Problem;
+use spreadwire_output::{Stream, err, out, write};
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -35,20 +35,15 @@ fn main() -> ExitCode {
         Some(Command::Jitter(options)) => measure_jitter(options),
         Some(Command::Topology(options)) => measure_topology(options),
     };
-    done.unwrap_or_else(|error| {
-        let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
-        if causes().any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe) {
-            // The reader closed the pipe, as `head` does.
-            return ExitCode::SUCCESS;
-        }
-        eprintln!("doctor: {error:#}");
+    spreadwire_output::conclude(done.unwrap_or_else(|error| {
+        err!("doctor: {error:#}");
         ExitCode::from(1)
-    })
+    }))
 }
 
 fn check(options: &CheckOptions) -> anyhow::Result<ExitCode> {
     if let Some(root) = options.root.as_ref().filter(|root| !root.join("proc").is_dir()) {
-        eprintln!(
+        err!(
             "doctor: --root: {} has no folder proc; name a folder with a copy of proc, sys, etc",
             root.display()
         );
@@ -71,14 +66,12 @@ fn check(options: &CheckOptions) -> anyhow::Result<ExitCode> {
         None => Host::live(wanted, options.cpus.clone(), WATCH),
     };
     let report = Report::of(&host);
-    let mut out = std::io::stdout().lock();
     if options.json {
-        serde_json::to_writer_pretty(&mut out, &report).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        out!("{}", serde_json::to_string_pretty(&report)?);
     } else if options.quiet {
-        writeln!(out, "{}", report.line)?;
+        out!("{}", report.line);
     } else {
-        write!(out, "{}", report.text())?;
+        write(Stream::Out, &report.text());
     }
     let worst = report.findings.iter().map(|finding| finding.status).max();
     let bound = if options.strict { Status::Warn } else { Status::Fail };
@@ -98,10 +91,10 @@ fn plan_of(config: &Path, cpus: &CpuList) -> Result<Plan, Vec<Problem>> {
 
 fn refuse(problems: &[Problem]) -> ExitCode {
     for problem in problems {
-        eprintln!("{problem}");
+        err!("{problem}");
     }
     let s = if problems.len() == 1 { "" } else { "s" };
-    eprintln!("{} problem{s}; nothing was checked", problems.len());
+    err!("{} problem{s}; nothing was checked", problems.len());
     ExitCode::from(2)
 }
 
@@ -117,7 +110,7 @@ fn chosen(
     if missing.is_empty() {
         return Ok(cpus);
     }
-    eprintln!("doctor: --cpus: CPU {missing} does not exist; online CPUs are {}", host.online());
+    err!("doctor: --cpus: CPU {missing} does not exist; online CPUs are {}", host.online());
     Err(ExitCode::from(2))
 }
 
@@ -141,12 +134,10 @@ fn measure_jitter(options: &Jitter) -> anyhow::Result<ExitCode> {
         write_histogram(options, figures, hiccups)?;
     }
     let figures: Vec<Figures> = measured.into_iter().map(|(figures, _)| figures).collect();
-    let mut out = std::io::stdout().lock();
     if options.json {
-        serde_json::to_writer_pretty(&mut out, &figures).map_err(std::io::Error::from)?;
-        writeln!(out)?;
+        out!("{}", serde_json::to_string_pretty(&figures)?);
     } else {
-        writeln!(out, "{}", jitter_table(&figures))?;
+        out!("{}", jitter_table(&figures));
     }
     let accepted = figures.iter().all(|figures| figures.accepted);
     Ok(ExitCode::from(u8::from(options.strict && !accepted)))
@@ -220,18 +211,17 @@ fn measure_topology(options: &Topology) -> anyhow::Result<ExitCode> {
     let host = Host::of_files(root, root, given, None, options.cpus.clone());
     let cores = host.without_siblings(&host.hot);
     let threads = placement::propose(&cores, &pairs, &venues);
-    let mut out = std::io::stdout().lock();
     if options.json {
         let report = serde_json::json!({ "pairs": pairs, "threads": placement::toml(&threads) });
-        writeln!(out, "{report:#}")?;
+        out!("{report:#}");
     } else {
-        writeln!(out, "one hand-over between two CPUs, ns (median)\n{}", matrix(&all, &pairs))?;
-        writeln!(out, "\noffset between the time-stamp counters of two CPUs")?;
+        out!("one hand-over between two CPUs, ns (median)\n{}", matrix(&all, &pairs));
+        out!("\noffset between the time-stamp counters of two CPUs");
         for Pair { cpus: (a, b), skew, .. } in &pairs {
-            writeln!(out, "  CPU {a} to {b}: {} to {} ns", skew.low, skew.high)?;
+            out!("  CPU {a} to {b}: {} to {} ns", skew.low, skew.high);
         }
-        writeln!(out, "\n# proposed placement on CPUs {}\n", host.hot)?;
-        write!(out, "{}", placement::toml(&threads))?;
+        out!("\n# proposed placement on CPUs {}\n", host.hot);
+        write(Stream::Out, &placement::toml(&threads));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -273,7 +263,7 @@ fn matrix(cpus: &CpuList, pairs: &[Pair]) -> Table {
 
 /// Creates a progress bar on standard error, so that standard output has only the results.
 fn bar(what: &'static str, steps: u64, unit: &'static str) -> ProgressBar {
-    if !std::io::stderr().is_terminal() {
+    if !Stream::Err.is_terminal() {
         return ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::hidden());
     }
     let template = format!("{{prefix}} [{{bar:30}}] {{pos}}{unit} {{eta}}");

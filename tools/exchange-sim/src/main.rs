@@ -10,6 +10,7 @@ mod command_line;
 mod report;
 mod write_tape;
 
+use spreadwire_output::{err, out};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,18 +29,21 @@ const STATUS: Duration = Duration::from_secs(1);
 const CHECK: Duration = Duration::from_millis(50);
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let options = match command_line::options(&arguments) {
+    spreadwire_output::conclude(simulate(&Arguments::parse()))
+}
+
+fn simulate(arguments: &Arguments) -> ExitCode {
+    let options = match command_line::options(arguments) {
         Ok(options) => options,
         Err(problem) => {
-            eprintln!("error: {problem:#}\n\nFor more information, try '--help'.");
+            err!("error: {problem:#}\n\nFor more information, try '--help'.");
             return ExitCode::from(2);
         }
     };
-    match run(&arguments, options) {
+    match run(arguments, options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
-            eprintln!("error: {problem:#}");
+            err!("error: {problem:#}");
             // Only the source knows whether it has the symbols of faults and listings.
             let is_argument = matches!(problem.downcast_ref(), Some(SimError::Option(_)));
             if is_argument { ExitCode::from(2) } else { ExitCode::FAILURE }
@@ -53,7 +57,7 @@ fn run(arguments: &Arguments, options: Options) -> Result<()> {
     {
         let rows = write_tape::write(path, model, &options.venues, lasting)
             .with_context(|| format!("cannot write {}", path.display()))?;
-        println!("{rows} quotes written to {}", path.display());
+        out!("{rows} quotes written to {}", path.display());
         return Ok(());
     }
     let is_interrupted = Arc::new(AtomicBool::new(false));
@@ -64,24 +68,24 @@ fn run(arguments: &Arguments, options: Options) -> Result<()> {
     let simulator = Simulator::start(options).context("cannot start the simulator")?;
     if let (Some(path), Some(pem)) = (&arguments.cert_out, simulator.certificate_pem()) {
         std::fs::write(path, pem).with_context(|| format!("cannot write {}", path.display()))?;
-        println!("certificate  {}", path.display());
+        out!("certificate  {}", path.display());
     }
     for (name, _) in simulator.venues() {
         let path = venue_path(name).unwrap_or_default();
-        println!("{name:<13}{}{path}", simulator.url(name));
+        out!("{name:<13}{}{path}", simulator.url(name));
     }
     watch(&simulator, arguments.lasting, &is_interrupted);
     report::summarise(&simulator.stop());
     Ok(())
 }
 
-/// Prints a status line a second until `lasting` has passed or Ctrl-C was pressed.
+/// Prints a status line a second until `lasting` has passed, Ctrl-C was pressed or nobody reads the lines.
 fn watch(simulator: &Simulator, lasting: Option<Duration>, is_interrupted: &AtomicBool) {
     let clock = Clock::start();
     let begin_ns = clock.now_ns();
     let mut before = Stats::default();
     let mut lines = 0;
-    while !is_interrupted.load(Ordering::Relaxed) {
+    while !is_interrupted.load(Ordering::Relaxed) && !spreadwire_output::has_reader_left() {
         let elapsed = Duration::from_nanos(clock.now_ns() - begin_ns);
         if lasting.is_some_and(|lasting| lasting <= elapsed) {
             return;
@@ -94,5 +98,5 @@ fn watch(simulator: &Simulator, lasting: Option<Duration>, is_interrupted: &Atom
         }
         std::thread::sleep(CHECK);
     }
-    println!();
+    out!();
 }

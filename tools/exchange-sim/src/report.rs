@@ -1,6 +1,7 @@
 //! The printed report of a simulator: status lines while it runs, and a summary at its end.
 
 use exchange_sim::{Outcome, Stats};
+use spreadwire_output::out;
 
 /// Prints one status line. Its rate is that of the quotes sent since `before`.
 pub(crate) fn print_status(stats: &Stats, before: &Stats) {
@@ -13,7 +14,7 @@ pub(crate) fn print_status(stats: &Stats, before: &Stats) {
     };
     let connections: u64 = stats.venues.iter().map(|venue| venue.connections).sum();
     let faults: u64 = stats.venues.iter().map(|venue| venue.faults).sum();
-    println!(
+    out!(
         "{state}  {:>7} quotes/s  {:>9} quotes sent  {connections} connections  \
          {} subscriptions  {faults} faults",
         stats.quotes().saturating_sub(before.quotes()),
@@ -25,19 +26,20 @@ pub(crate) fn print_status(stats: &Stats, before: &Stats) {
 /// Prints the totals, and a line for each venue.
 pub(crate) fn summarise(outcome: &Outcome) {
     let stats = &outcome.stats;
-    println!(
+    out!(
         "{} items of the source were played; the latest was {} us late",
         stats.produced,
         stats.late_ns_max / 1000
     );
     if 0 < stats.lost + stats.binary {
-        println!(
+        out!(
             "the recording says that {} frames are missing; {} binary frames were not sent",
-            stats.lost, stats.binary
+            stats.lost,
+            stats.binary
         );
     }
     for venue in &stats.venues {
-        println!(
+        out!(
             "{:<13}{} connections, {} lists, {} quotes sent, {} unheard, {} withheld, {} snapshots, \
              {} repeats, {} heartbeats, {} faults, {} errors, {} stuck, {} expelled",
             venue.name,
@@ -56,6 +58,6 @@ pub(crate) fn summarise(outcome: &Outcome) {
         );
     }
     if let Some(problem) = &stats.problem {
-        println!("the source stopped early: {problem}");
+        out!("the source stopped early: {problem}");
     }
 }

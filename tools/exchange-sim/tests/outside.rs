@@ -1,5 +1,7 @@
 //! Checks every frame format against recorded frames, which are among the real data.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
+
 use exchange_sim::{Texts, WireQuote, venue_frame, venue_number};
 use serde_json::Value;
 use spreadwire_kit::needs::{Need, real_data, tests};

@@ -21,6 +21,7 @@ use spreadwire_lake::lock;
 use spreadwire_lake::run::RunId;
 use spreadwire_lake::table::{self, LEDGER, Table, TableReader, Written};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
+use spreadwire_output::{Stream, out, write};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -64,9 +65,9 @@ pub fn run(arguments: &Compact) -> anyhow::Result<ExitCode> {
     let outcome = compact(&work, &bar, &mut |_| Ok(()))?;
     bar.finish_and_clear();
     if arguments.json {
-        println!("{}", outcome.to_json());
+        out!("{}", outcome.to_json());
     } else {
-        print!("{}", outcome.to_text());
+        write(Stream::Out, &outcome.to_text());
     }
     Ok(ExitCode::from(u8::from(!outcome.left_alone.is_empty())))
 }
@@ -360,6 +361,7 @@ impl Facts {
             | EntryKind::Disconnected
             | EntryKind::Count
             | EntryKind::Stage
+            | EntryKind::Clock
             | EntryKind::Dropped
             | EntryKind::Link => {}
         }

@@ -16,6 +16,7 @@ use spreadwire_lake::run::RunId;
 use spreadwire_lake::table::{self, LEDGER, Metadata, Table, TableReader, TableWriter, Written};
 use spreadwire_lake::{folder, lock, recover};
 use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_output::out;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,9 +46,9 @@ pub fn run(arguments: &DropRun) -> anyhow::Result<ExitCode> {
     let Outcome { files, rows } = drop_run(lake, run, Clock::host().now(), *dry_run)?;
     let did = if *dry_run { "would be deleted" } else { "deleted" };
     if *json {
-        println!("{}", json!({"run": run, "files": files, "rows": rows, "deleted": !dry_run}));
+        out!("{}", json!({"run": run, "files": files, "rows": rows, "deleted": !dry_run}));
     } else {
-        println!("run {run}: {rows} rows in {files} files: {did}");
+        out!("run {run}: {rows} rows in {files} files: {did}");
     }
     Ok(ExitCode::SUCCESS)
 }

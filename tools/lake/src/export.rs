@@ -18,6 +18,7 @@ use spreadwire_lake::folder;
 use spreadwire_lake::layout::{self, PARQUET_SUFFIX};
 use spreadwire_lake::table::{QUOTES, TableReader};
 use spreadwire_market::clock::Nanos;
+use spreadwire_output::{Output, err, out};
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -90,7 +91,7 @@ pub fn run(arguments: &Export) -> anyhow::Result<ExitCode> {
     let to_stdout = arguments.out == Path::new("-");
     let told = if to_stdout {
         ensure!(arguments.to != Format::Hftbacktest, "an .npz needs a file: give --out FILE");
-        let out = BufWriter::new(io::stdout().lock());
+        let out = BufWriter::new(Output);
         export(&wanted, arguments.to, arguments.receive_time_for_absent, out, &bar)?
     } else {
         to_file(arguments, &wanted, &bar)?
@@ -98,9 +99,9 @@ pub fn run(arguments: &Export) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let text = if arguments.json { told.to_json().to_string() } else { told.to_text() };
     if to_stdout {
-        eprintln!("{text}");
+        err!("{text}");
     } else {
-        println!("{text}");
+        out!("{text}");
     }
     Ok(ExitCode::SUCCESS)
 }

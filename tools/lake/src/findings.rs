@@ -157,6 +157,32 @@ pub struct Outage {
     pub run: String,
 }
 
+/// An interval in which the clock of a run was off, so that its receive times are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClockError {
+    /// Start of the interval.
+    pub from: Nanos,
+    /// End of the interval.
+    pub until: Nanos,
+    /// The largest error in it, ns: the times are so much too late, or too early if it is below 0.
+    pub error: i64,
+    /// The run.
+    pub run: String,
+}
+
+impl ClockError {
+    fn text(&self) -> String {
+        let ClockError { from, until, error, run } = self;
+        let (from, until) = (time_text(*from), time_text(*until));
+        let (seconds, ms) =
+            (error.unsigned_abs() / 1_000_000_000, error.unsigned_abs() / 1_000_000 % 1_000);
+        let side = if *error < 0 { "early" } else { "late" };
+        format!(
+            "clock       times of {from} to {until} are {seconds}.{ms:03} s too {side}, run {run}"
+        )
+    }
+}
+
 /// Contents of a table.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableSum {
@@ -183,6 +209,8 @@ pub struct Verdict {
     pub runs: Vec<RunStory>,
     /// Intervals in which nothing could be recorded.
     pub outages: Vec<Outage>,
+    /// Intervals in which the clock was off.
+    pub clock_errors: Vec<ClockError>,
     /// Remarks that are not findings.
     pub notes: Vec<String>,
     /// Whether an engine is recording now.
@@ -223,6 +251,7 @@ impl Verdict {
         }
         self.notes.iter().for_each(|note| line(&mut text, note));
         self.outages_text(&mut text);
+        self.clock_errors.iter().for_each(|error| line(&mut text, &error.text()));
         for finding in self.findings.iter().take(FINDINGS_TOLD) {
             line(&mut text, &format!("{:<11} {}", finding.problem.name(), finding.text));
         }
@@ -311,6 +340,7 @@ impl Verdict {
                 "venue": o.venue, "instrument": o.instrument, "run": o.run,
             })
         };
+        let clock_error = |e: &ClockError| json!({"from_ns": e.from, "until_ns": e.until, "error_ns": e.error, "run": e.run});
         let finding = |f: &Finding| {
             json!({
                 "problem": f.problem.name(), "text": f.text, "folder": f.folder, "file": f.file,
@@ -325,6 +355,7 @@ impl Verdict {
             "tables": self.tables.iter().map(table).collect::<serde_json::Map<_, _>>(),
             "runs": self.runs.iter().map(run).collect::<Vec<_>>(),
             "gaps": self.outages.iter().map(outage).collect::<Vec<_>>(),
+            "clock_errors": self.clock_errors.iter().map(clock_error).collect::<Vec<_>>(),
             "notes": self.notes,
             "findings": self.findings.iter().map(finding).collect::<Vec<_>>(),
         })

@@ -15,6 +15,7 @@
 //!   event that is next on both appears once for both, as after hftbacktest's
 //!   `correct_event_order`.
 
+use crate::event::{self, Event};
 use anyhow::Context;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, TimestampNanosecondType};
@@ -153,7 +154,7 @@ pub fn sink<'a, W: Write + 'a>(
         Ok(text)
     };
     Ok(match format {
-        Format::Csv => Box::new(Csv(text(&crate::tape::COLUMNS.join(","), out)?)),
+        Format::Csv => Box::new(Csv(text(&crate::import::COLUMNS.join(","), out)?)),
         Format::Tardis => Box::new(Tardis(text(TARDIS_COLUMNS, out)?)),
         Format::Hftbacktest => Box::new(Hftbacktest {
             out,
@@ -245,37 +246,6 @@ impl<W: Write> Sink for Tardis<W> {
     fn finish(self: Box<Self>) -> anyhow::Result<Told> {
         self.0.finish()
     }
-}
-
-/// Event flags of hftbacktest's `types.rs`.
-mod event {
-    pub(super) const DEPTH: u64 = 1;
-    pub(super) const EXCH: u64 = 1 << 31;
-    pub(super) const LOCAL: u64 = 1 << 30;
-    pub(super) const BUY: u64 = 1 << 29;
-    pub(super) const SELL: u64 = 1 << 28;
-}
-
-/// Fields of hftbacktest's `event_dtype`, 64 bytes.
-const EVENT_FIELDS: [(&str, &str); 8] = [
-    ("ev", "<u8"),
-    ("exch_ts", "<i8"),
-    ("local_ts", "<i8"),
-    ("px", "<f8"),
-    ("qty", "<f8"),
-    ("order_id", "<u8"),
-    ("ival", "<i8"),
-    ("fval", "<f8"),
-];
-
-/// A change of one level of the book.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Event {
-    flags: u64,
-    exchange: i64,
-    local: i64,
-    price: f64,
-    size: f64,
 }
 
 /// Price and size of bid and ask.
@@ -385,49 +355,12 @@ fn write_npz(out: impl Write, events: &[Event]) -> anyhow::Result<()> {
         .compression_method(CompressionMethod::Deflated)
         .large_file(true);
     zip.start_file("data.npy", options)?;
-    zip.write_all(&npy_header(events.len()))?;
+    zip.write_all(&event::npy_header(events.len()))?;
     for event in events {
         zip.write_all(&event.bytes())?;
     }
     zip.finish()?.into_inner().flush()?;
     Ok(())
-}
-
-/// Returns the header of an array with this many events, format version 1.0:
-/// <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
-fn npy_header(rows: usize) -> Vec<u8> {
-    const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
-    const ALIGNED: usize = 64;
-    let fields: Vec<String> =
-        EVENT_FIELDS.iter().map(|(name, of)| format!("('{name}', '{of}')")).collect();
-    let mut text = format!(
-        "{{'descr': [{}], 'fortran_order': False, 'shape': ({rows},), }}",
-        fields.join(", ")
-    );
-    // The header is the magic, two bytes of length, the text, and a newline.
-    let length = (MAGIC.len() + 2 + text.len() + 1).next_multiple_of(ALIGNED) - MAGIC.len() - 2;
-    text.push_str(&" ".repeat(length - text.len() - 1));
-    text.push('\n');
-    let length = u16::try_from(length).unwrap_or(u16::MAX);
-    [MAGIC, &length.to_le_bytes(), text.as_bytes()].concat()
-}
-
-impl Event {
-    /// Returns the event's bytes in the array.
-    fn bytes(&self) -> [u8; 64] {
-        let words = [
-            self.flags,
-            self.exchange.cast_unsigned(),
-            self.local.cast_unsigned(),
-            self.price.to_bits(),
-            self.size.to_bits(),
-        ];
-        let mut bytes = [0; 64];
-        for (place, word) in bytes.chunks_exact_mut(8).zip(words) {
-            place.copy_from_slice(&word.to_le_bytes());
-        }
-        bytes
-    }
 }
 
 #[cfg(test)]
@@ -464,14 +397,5 @@ mod tests {
         }
         let same = events(&quotes(&[(1, 10), (2, 11)]));
         assert_eq!(interwoven(&same, &same).len(), same.len());
-    }
-
-    #[test]
-    fn the_header_of_an_array_is_aligned() {
-        for rows in [0, 1, 1_000_000_000] {
-            let header = npy_header(rows);
-            assert_eq!(header.len() % 64, 0);
-            assert_eq!(header.last(), Some(&b'\n'));
-        }
     }
 }

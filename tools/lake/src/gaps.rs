@@ -9,8 +9,8 @@ use spreadwire_lake::completeness::{self, Interval, Known};
 use spreadwire_lake::ledger::Ledger;
 use spreadwire_lake::{files, layout};
 use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_output::{Stream, write};
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ pub fn run(arguments: &Gaps) -> anyhow::Result<ExitCode> {
         (_, true) => csv_of(&table)?,
         (false, false) => summary_of(&table),
     };
-    std::io::stdout().write_all(text.as_bytes())?;
+    write(Stream::Out, &text);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use spreadwire_lake::files;
 use spreadwire_lake::ledger::{Head, Ledger, Tip};
+use spreadwire_output::{Stream, write};
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -58,7 +59,7 @@ pub fn run(arguments: &HeadOf) -> anyhow::Result<ExitCode> {
     if let Some(file) = &arguments.expect {
         let expected = read_head(file, key.as_deref())?;
         let differences = differences(&expected, &ledger.chains);
-        print!("{}", compared(&expected, &differences, arguments.json));
+        write(Stream::Out, &compared(&expected, &differences, arguments.json));
         return Ok(ExitCode::from(u8::from(!differences.is_empty())));
     }
     let tips = ledger.chains.iter().filter_map(|(run, chain)| {
@@ -67,7 +68,7 @@ pub fn run(arguments: &HeadOf) -> anyhow::Result<ExitCode> {
     });
     let text = signed(&Head { runs: tips.collect() }, key.as_deref())?;
     match &arguments.out {
-        None => print!("{text}"),
+        None => write(Stream::Out, &text),
         Some(path) => {
             let written = files::output(path).and_then(|mut file| file.write_all(text.as_bytes()));
             written.with_context(|| format!("cannot write {}", path.display()))?;

@@ -6,6 +6,7 @@ use std::path::Path;
 
 pub mod compact;
 pub mod drop_run;
+mod event;
 pub mod export;
 pub mod findings;
 pub mod formats;
@@ -19,7 +20,6 @@ pub mod prune;
 pub mod recover;
 pub mod staging;
 pub mod stats;
-pub mod tape;
 pub mod verify;
 
 /// Refuses a folder that has nothing of a lake in it, so that no command calls it a lake in which all

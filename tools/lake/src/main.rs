@@ -4,6 +4,7 @@
 //! wrong.
 
 use clap::{Parser, Subcommand};
+use spreadwire_output::err;
 use std::process::ExitCode;
 
 /// Looks after a lake: verifies that it is complete, merges small files, and imports and exports
@@ -31,7 +32,8 @@ enum Command {
     Gaps(lake::gaps::Gaps),
     /// Show where the ledger of every run ends, sign it, or compare it with an earlier head.
     Head(lake::head::HeadOf),
-    /// Import recorded quotes from CSV files into a lake, as a run of their own in its ledger.
+    /// Import recorded quotes from files of other programs into a lake, as runs of their own in its
+    /// ledger.
     Import(lake::import::Import),
     /// Delete the rows of old days on purpose, and note it in the ledger.
     Prune(lake::prune::Prune),
@@ -58,13 +60,14 @@ fn main() -> ExitCode {
         Command::Stats(stats) => lake::stats::run(&stats),
         Command::Verify(verify) => lake::verify::run(&verify),
     };
-    done.unwrap_or_else(|error| {
+    let code = done.unwrap_or_else(|error| {
         let causes = || error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
         if causes().any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe) {
             // The reader has closed the pipe, as `head` does.
             return ExitCode::SUCCESS;
         }
-        eprintln!("lake: {error:#}");
+        err!("lake: {error:#}");
         ExitCode::from(1)
-    })
+    });
+    spreadwire_output::conclude(code)
 }

@@ -3,7 +3,7 @@
 //! It is drawn on standard error, so that a pipe gets only the requested output.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use spreadwire_output::Stream;
 
 /// Returns a bar of `steps` steps, labelled `what`. It is hidden if standard error is not a
 /// terminal or `quiet` is set.
@@ -12,7 +12,7 @@ use std::io::IsTerminal;
 /// Never: the template is a valid constant.
 #[must_use]
 pub fn bar(what: &'static str, steps: u64, quiet: bool) -> ProgressBar {
-    if quiet || !std::io::stderr().is_terminal() {
+    if quiet || !Stream::Err.is_terminal() {
         return ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::hidden());
     }
     let style = ProgressStyle::with_template("{prefix} [{bar:30}] {pos}/{len} {eta} {wide_msg}")

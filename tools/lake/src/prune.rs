@@ -15,6 +15,7 @@ use spreadwire_lake::run::RunId;
 use spreadwire_lake::table::{LEDGER, Table};
 use spreadwire_lake::{folder, lock};
 use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_output::{Stream, out, write};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -47,9 +48,9 @@ pub fn run(arguments: &Prune) -> anyhow::Result<ExitCode> {
     let first_kept = first_kept(now, arguments.keep)?;
     let outcome = prune(&arguments.lake, first_kept, now, arguments.dry_run)?;
     if arguments.json {
-        println!("{}", outcome.to_json(arguments.dry_run));
+        out!("{}", outcome.to_json(arguments.dry_run));
     } else {
-        print!("{}", outcome.to_text(arguments.dry_run));
+        write(Stream::Out, &outcome.to_text(arguments.dry_run));
     }
     Ok(ExitCode::SUCCESS)
 }

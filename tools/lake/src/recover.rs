@@ -9,6 +9,7 @@ use serde_json::json;
 use spreadwire_lake::lock;
 use spreadwire_lake::mark;
 use spreadwire_lake::recover::{self, Leftover, Recovered};
+use spreadwire_output::{err, out};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,7 +40,7 @@ pub fn run(arguments: &Recover) -> anyhow::Result<ExitCode> {
         Some(file) => match spreadwire_catalogue::read(file) {
             Ok(catalogue) => Some(catalogue),
             Err(problems) => {
-                problems.iter().for_each(|problem| eprintln!("{problem}"));
+                problems.iter().for_each(|problem| err!("{problem}"));
                 return Ok(ExitCode::from(2));
             }
         },
@@ -78,21 +79,21 @@ fn tell(outcomes: &[(&Leftover, Recovered)], as_json: bool) {
                 "failures": recovered.failures,
             })
         };
-        println!("{}", json!({"runs": outcomes.iter().map(run).collect::<Vec<_>>()}));
+        out!("{}", json!({"runs": outcomes.iter().map(run).collect::<Vec<_>>()}));
         return;
     }
     if outcomes.is_empty() {
-        println!("nothing to recover: the journal is empty");
+        out!("nothing to recover: the journal is empty");
     }
     for (leftover, recovered) in outcomes {
-        println!(
+        out!(
             "run {}: {} segments sealed with {} quotes, {} were empty",
             leftover.run,
             recovered.sealed.len(),
             quotes(recovered),
             recovered.empty
         );
-        recovered.failures.iter().for_each(|failure| println!("  FAILED {failure}"));
+        recovered.failures.iter().for_each(|failure| out!("  FAILED {failure}"));
     }
 }
 

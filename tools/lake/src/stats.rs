@@ -12,6 +12,7 @@ use spreadwire_lake::layout;
 use spreadwire_lake::ledger::{self, Cause, Entry, EntryKind};
 use spreadwire_lake::table::{QUOTES, TABLES, Table};
 use spreadwire_market::clock::Nanos;
+use spreadwire_output::{Stream, err, out, write};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -68,10 +69,10 @@ pub fn run(arguments: &Stats) -> anyhow::Result<ExitCode> {
     failures.extend(errors.into_iter().map(|error| format!("{:#}", anyhow::Error::from(error))));
     add_gaps(&entries, date.as_deref(), &mut sums);
     if *json {
-        println!("{}", to_json(&sums, &failures));
+        out!("{}", to_json(&sums, &failures));
     } else {
-        print!("{}", to_text(&sums));
-        failures.iter().for_each(|failure| eprintln!("lake: {failure}"));
+        write(Stream::Out, &to_text(&sums));
+        failures.iter().for_each(|failure| err!("lake: {failure}"));
     }
     Ok(ExitCode::from(u8::from(!failures.is_empty())))
 }

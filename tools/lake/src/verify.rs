@@ -23,6 +23,7 @@ use spreadwire_lake::segment::{CLOSED_SUFFIX, OPEN_SUFFIX};
 use spreadwire_lake::table::Table;
 use spreadwire_lake::{layout, lock, mark, recover};
 use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_output::{Stream, out, write};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
@@ -75,9 +76,9 @@ pub fn run(arguments: &Verify) -> anyhow::Result<ExitCode> {
     verdict.notes.splice(0..0, mended.into_iter().map(|what| format!("repaired {what}")));
     bar.finish_and_clear();
     if *json {
-        println!("{}", verdict.to_json());
+        out!("{}", verdict.to_json());
     } else {
-        print!("{}", verdict.to_text());
+        write(Stream::Out, &verdict.to_text());
     }
     Ok(ExitCode::from(u8::from(!verdict.is_complete())))
 }
@@ -146,6 +147,7 @@ pub fn verify_to(
     look_around(&tree, &open, recording, &mut verdict);
     runs::check_runs(&expected, &open, &mut verdict);
     runs::tell_runs(&expected, &scope, recording, &mut verdict);
+    runs::tell_clocks(&expected, &scope, &mut verdict);
     runs::tell_stops(&expected, date, Clock::host().now(), &mut verdict);
     verdict.notes.extend(expected.drops.iter().map(told_drop));
     if depth == Depth::Footers {

@@ -21,7 +21,7 @@
 //! sends something that cannot be right, the trader closes what is open, says what it was, and
 //! connects again, in pauses that grow until a connection has been in step for 10 s.
 //!
-//! Exit codes: 0 stopped by Ctrl-C, SIGTERM or `--for`; 1 something failed; 2 wrong arguments or
+//! Exit codes: 0 stopped by Ctrl-C, SIGTERM, `--for`, or because nobody reads stdout any more; 1 something failed; 2 wrong arguments or
 //! configuration; 3 the server speaks another version of the protocol, so trying again is useless.
 //!
 //! A server that wants a token gets the one in `--token-file`, `--token-env` or
@@ -42,7 +42,7 @@ use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::record::{Kind, Record};
 use spreadwire_market::spread::{self, MAX_NETS_BPS};
 use spreadwire_market::{opportunity, recommendations};
-use std::io::Write;
+use spreadwire_output::{err, out};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -138,36 +138,39 @@ enum Ended {
 
 /// Runs the trader; the exit codes are at the top of this file.
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    spreadwire_output::conclude(follow(&Arguments::parse()))
+}
+
+fn follow(arguments: &Arguments) -> ExitCode {
     let clock = Clock::host();
-    let (rule, max_net) = match rule(&arguments, clock.now()) {
+    let (rule, max_net) = match rule(arguments, clock.now()) {
         Ok(both) => both,
         Err(error) => {
-            eprintln!("trader: {error:#}");
+            err!("trader: {error:#}");
             return ExitCode::from(2);
         }
     };
     if let Some(recommendations) = &rule.recommendations {
-        eprintln!("{}", recommendations.describe());
+        err!("{}", recommendations.describe());
     }
-    let server = match server(&arguments) {
+    let server = match server(arguments) {
         Ok(server) => server,
         Err(why) => {
-            eprintln!("trader: {why}");
+            err!("trader: {why}");
             return ExitCode::from(2);
         }
     };
     if server.shows_its_token() {
         let url = &arguments.url;
-        eprintln!("whoever is on the way to {url} can read the token; use wss:// if you can");
+        err!("whoever is on the way to {url} can read the token; use wss:// if you can");
     }
     let max_age = arguments.max_age_ms.saturating_mul(MILLI);
     let limits = Limits { max_age, max_net, ..Limits::default() };
-    match run(&arguments, server, rule, limits, &clock) {
+    match run(arguments, server, rule, limits, &clock) {
         Ok(Ended::Stopped) => ExitCode::SUCCESS,
         Ok(Ended::OtherProtocol) => ExitCode::from(OTHER_PROTOCOL),
         Err(error) => {
-            eprintln!("trader: {error:#}");
+            err!("trader: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -207,10 +210,11 @@ fn run(
     let mut ended = Ended::Stopped;
     while ended == Ended::Stopped
         && !stop.load(Ordering::Relaxed)
+        && !spreadwire_output::has_reader_left()
         && end.is_none_or(|end| clock.now() < end)
     {
         if session.trader.expire(clock.now()) {
-            eprintln!("the recommendations have expired: no opportunity opens any more");
+            err!("the recommendations have expired: no opportunity opens any more");
         }
         session.records.clear();
         let news = listener.listen(&mut session.records);
@@ -219,7 +223,7 @@ fn run(
         }
         session.take(news, &arguments.url)?;
         while let Some(doubt) = listener.new_doubt() {
-            eprintln!("{}", doubt.advice());
+            err!("{}", doubt.advice());
         }
     }
     session.end(listener.doubted(), clock.now())?;
@@ -249,15 +253,15 @@ impl Session {
             News::Records(heard) => self.trader.take(heard, &self.records, &mut self.events),
             News::Lost { why, refused, retry_in } => {
                 self.tally.refused += u64::from(refused);
-                eprintln!("{}; retrying in {} ms", escape(&why), retry_in / MILLI);
+                err!("{}; retrying in {} ms", escape(&why), retry_in / MILLI);
                 self.trader.take(Heard::CatchingUp, &self.records, &mut self.events);
             }
             News::OtherProtocol { why } => {
-                eprintln!("trader: {}", escape(&why));
+                err!("trader: {}", escape(&why));
                 self.trader.take(Heard::CatchingUp, &self.records, &mut self.events);
             }
         }
-        self.records.iter().filter_map(told_of_recording).for_each(|line| eprintln!("{line}"));
+        self.records.iter().filter_map(told_of_recording).for_each(|line| err!("{line}"));
         self.tally.count(&self.records);
         self.print()
     }
@@ -265,9 +269,9 @@ impl Session {
     fn connected(&mut self, catalogue: Catalogue, url: &str) {
         self.tally.connections += 1;
         let (instruments, venues) = (catalogue.instruments.len(), catalogue.venues.len());
-        eprintln!("connected to {url}: {instruments} instruments, {venues} venues");
+        err!("connected to {url}: {instruments} instruments, {venues} venues");
         for name in self.trader.connected(catalogue) {
-            eprintln!("the server does not list {}", escape(&name));
+            err!("the server does not list {}", escape(&name));
         }
     }
 
@@ -276,7 +280,7 @@ impl Session {
         self.trader.stop(now, &mut self.events);
         self.print()?;
         let Tally { spreads, opened, closed, gaps, connections, refused } = self.tally;
-        eprintln!(
+        err!(
             "{spreads} spreads, {opened} opened, {closed} closed, {gaps} gaps, {connections} \
              connections, {refused} refused, {doubted} messages not acted on"
         );
@@ -286,15 +290,14 @@ impl Session {
     /// Counts and prints the opportunities that opened and closed.
     fn print(&mut self) -> anyhow::Result<()> {
         self.tally.count(&self.events);
-        let mut out = std::io::stdout().lock();
         for event in self.events.drain(..) {
             let Some(line) = opportunity::line_of(&event, self.trader.catalogue()) else {
                 continue;
             };
             if self.json {
-                writeln!(out, "{line}")?;
+                out!("{line}");
             } else {
-                writeln!(out, "{}", told(&line))?;
+                out!("{}", told(&line));
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::chain::{Chain, Hash};
 use super::{CHAINED, Entry, EntryKind, file, whole};
-use crate::run::RunId;
+use crate::run::{Provenance, RunId};
 use crate::table::TableError;
 use spreadwire_market::clock::Nanos;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Book {
     lake: PathBuf,
     run: RunId,
+    /// Where the run's quotes come from, if it says so.
+    provenance: Option<Provenance>,
     /// Whether the run's files are a chain; those of old runs are not.
     chained: bool,
     /// Where the chain ends; `None` if that is to be looked up in the files.
-    tip: Arc<Mutex<Option<(u64, Option<Hash>)>>>,
+    end: Arc<Mutex<Option<End>>>,
 }
+
+/// The end of a chain: the number of the next file, and the digest of the last one.
+type End = (u64, Option<Hash>);
 
 /// Two books are equal if they are of the same run in the same lake.
 impl PartialEq for Book {
@@ -31,15 +36,27 @@ impl Book {
     /// Returns the book of a run of this version that begins.
     #[must_use]
     pub fn begin(lake: &Path, run: RunId) -> Book {
-        let tip = Arc::new(Mutex::new(Some((0, None))));
-        Book { lake: lake.to_owned(), run, chained: true, tip }
+        let end = Arc::new(Mutex::new(Some((0, None))));
+        Book { lake: lake.to_owned(), run, provenance: None, chained: true, end }
     }
 
     /// Returns the book of a run that an earlier process began, with a ledger of this version.
     #[must_use]
     pub fn resume(lake: &Path, run: RunId, version: u64) -> Book {
         let (lake, chained) = (lake.to_owned(), CHAINED <= version);
-        Book { lake, run, chained, tip: Arc::default() }
+        Book { lake, run, provenance: None, chained, end: Arc::default() }
+    }
+
+    /// Returns the book of a run whose quotes come from there.
+    #[must_use]
+    pub fn of_provenance(self, provenance: Option<Provenance>) -> Book {
+        Book { provenance, ..self }
+    }
+
+    /// Returns where the run's quotes come from, if it says so.
+    #[must_use]
+    pub fn provenance(&self) -> Option<Provenance> {
+        self.provenance
     }
 
     /// Returns the lake.
@@ -70,31 +87,31 @@ impl Book {
         if !self.chained {
             return file::write(&self.lake, &name, time, entries).map(|_| None);
         }
-        let mut tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
-        let (serial, previous) = match tip.take() {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let (serial, previous) = match end.take() {
             Some(known) => known,
             None => self.look_up()?,
         };
         let linked = self.linked(serial, previous, time, entries);
         let hash = Hash::of(&linked);
         file::write(&self.lake, &format!("{name}.{serial:06}"), time, &linked)?;
-        *tip = Some((serial + 1, Some(hash)));
+        *end = Some((serial + 1, Some(hash)));
         Ok(Some((serial, hash)))
     }
 
     /// Returns the number of the next file; 0 for a run without a chain.
     pub(super) fn next_serial(&self) -> Result<u64, TableError> {
-        let mut tip = self.tip.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = match *tip {
+        let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = match *end {
             Some(known) => known,
             None => self.look_up()?,
         };
-        *tip = Some(known);
+        *end = Some(known);
         Ok(known.0)
     }
 
     /// Returns where the chain ends by the files.
-    fn look_up(&self) -> Result<(u64, Option<Hash>), TableError> {
+    fn look_up(&self) -> Result<End, TableError> {
         let chain = whole::chain_of(&self.lake, self.run.as_str())?;
         Ok(chain.as_ref().map_or((0, None), Chain::tip))
     }

@@ -36,12 +36,18 @@ pub fn write(
         path: unfinished.clone(),
         source: error.into(),
     })?;
-    let mut writer = TableWriter::create(&unfinished, &LEDGER, Metadata::new())?;
-    writer.write(&batch)?;
-    let path = place.join(file_name(name, writer.finish()?.crc));
+    // Whoever tries again may write under another name.
+    let remove = || fs::remove_file(&unfinished).unwrap_or_default();
+    let write = || -> Result<u32, TableError> {
+        let mut writer = TableWriter::create(&unfinished, &LEDGER, Metadata::new())?;
+        writer.write(&batch)?;
+        Ok(writer.finish()?.crc)
+    };
+    let path = place.join(file_name(name, write().inspect_err(|_| remove())?));
     if let Err(source) = folder::put_in_place(&unfinished, &path) {
         // Whoever tries again must not find the same facts twice.
         fs::remove_file(&path).unwrap_or_default();
+        remove();
         return Err(io_error("rename", &unfinished, source));
     }
     let is_older =

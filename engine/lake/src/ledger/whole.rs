@@ -212,7 +212,7 @@ mod tests {
         let gap = Entry::new(EntryKind::Gap, 9).of_run("run").because(Cause::Restart.name());
         book.write("events", 9, &vec![lost.clone(); 5]).unwrap();
         book.write("events", 9, &[lost.clone(), gap.clone(), gap.clone()]).unwrap();
-        book.write("ended", 9, &[gap.clone()]).unwrap();
+        book.write("ended", 9, std::slice::from_ref(&gap)).unwrap();
         let expected = [vec![gap], vec![lost; 6]].concat();
         assert_eq!(read(home.path()).0, expected);
         // A merge that was killed leaves the files and what they were merged into.

@@ -1,7 +1,8 @@
 //! A segment in memory: its records, the numbers it lacks, and its entries of the ledger.
 
+use super::unfit::Unfits;
 use super::{SealError, Sealed, SealedFile};
-use crate::columns::{Columns, RowError};
+use crate::columns::Columns;
 use crate::group::Group;
 use crate::ledger::{Cause, Entry, EntryKind};
 use crate::segment::{SegmentError, SegmentInfo, SegmentReader};
@@ -32,6 +33,8 @@ pub struct Tally {
     pub gaps: u64,
     /// Inputs that the gap marks stand for.
     pub missed: u64,
+    /// Records of any kind that the lake cannot hold.
+    pub unfit: u64,
 }
 
 impl Tally {
@@ -53,7 +56,7 @@ impl Tally {
     /// Records of every kind.
     #[must_use]
     pub fn records(&self) -> u64 {
-        self.quotes + self.statuses + self.spreads + self.opportunities + self.gaps
+        self.quotes + self.statuses + self.spreads + self.opportunities + self.gaps + self.unfit
     }
 }
 
@@ -85,12 +88,15 @@ pub(super) struct Content {
     pub(super) damaged_at: Vec<u64>,
     /// What was lost to damage.
     lost: Vec<Lost>,
+    /// Records that the lake cannot hold.
+    pub(super) unfit: Unfits,
 }
 
 impl Content {
     pub(super) fn read(
         mut reader: SegmentReader<io::BufReader<fs::File>>,
         written: Option<u64>,
+        columns: &Columns<'_>,
     ) -> Result<Content, SealError> {
         let info = *reader.info();
         let mut content = Content {
@@ -105,12 +111,15 @@ impl Content {
             truncated_at: None,
             damaged_at: Vec::new(),
             lost: Vec::new(),
+            unfit: Unfits::default(),
         };
         loop {
             match reader.next() {
                 Some(Ok(block)) => {
                     content.begin_block(block.first_sequence);
-                    block.numbered().for_each(|(sequence, record)| content.take(sequence, record));
+                    for (sequence, record) in block.numbered() {
+                        content.take(sequence, record, columns);
+                    }
                 }
                 Some(Err(SegmentError::Truncated { offset })) => {
                     content.truncated_at = Some(offset)
@@ -146,9 +155,13 @@ impl Content {
         self.lost.push(Lost { first, next: None, from, until: None });
     }
 
-    fn take(&mut self, sequence: u64, record: &Record) {
-        self.tally.count(record);
+    fn take(&mut self, sequence: u64, record: &Record, columns: &Columns<'_>) {
         self.next_sequence = Some(sequence.saturating_add(numbers_taken(record)));
+        if let Err(why) = columns.check(record, sequence) {
+            self.tally.unfit += 1;
+            return self.unfit.push(sequence, record, why, self.last_time);
+        }
+        self.tally.count(record);
         if record.kind() == Some(Kind::Gap) {
             return self.gaps.push((*record.view(), sequence, None));
         }
@@ -174,11 +187,6 @@ impl Content {
             self.damaged_at.push(offset);
             self.lose();
         }
-    }
-
-    pub(super) fn check(&self, columns: &Columns<'_>) -> Result<(), RowError> {
-        let mut numbered = self.records.iter().zip(&self.numbers);
-        numbered.try_for_each(|(record, number)| columns.check(record, *number))
     }
 
     /// Returns the places of each group's records, in the order of the journal.
@@ -228,6 +236,10 @@ impl Content {
             let gap = entry(EntryKind::Gap, *from).because(Cause::Damage.name());
             entries.push(Entry { first: *first, last, rows, until: *until, ..gap });
         }
+        entries.extend(self.unfit.gaps().map(|gap| Entry {
+            segment: Some(self.info.number),
+            ..gap.of_run(self.info.origin.run.as_str())
+        }));
         entries.extend(self.outages(catalogue).map(|outage| Entry {
             segment: Some(self.info.number),
             ..outage.of_run(self.info.origin.run.as_str())
@@ -260,7 +272,8 @@ impl Content {
 
     pub(super) fn sealed(self, files: Vec<SealedFile>) -> Sealed {
         let Content { info, tally, next_sequence, last_time, truncated_at, damaged_at, .. } = self;
-        Sealed { info, files, tally, next_sequence, last_time, truncated_at, damaged_at }
+        let unfit = self.unfit.reasons();
+        Sealed { info, files, tally, next_sequence, last_time, truncated_at, unfit, damaged_at }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::SealError;
 use super::content::Content;
+use super::newest::OwnFile;
 use crate::columns::Columns;
 use crate::group::Group;
 use crate::run::segment_name;
@@ -12,7 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A group with fewer rows than this joins the folder's newest file, and any group joins a file with
+/// A group with fewer rows than this joins the newest file of its folder, and any group joins a file with
 /// fewer rows than this.
 pub const SMALL_ROWS: u64 = 4096;
 /// Most rows of a file that others joined. The bound keeps small segments from writing a large file
@@ -123,18 +124,8 @@ impl Rows<'_> {
         Err(SealError::Differs { path: path.to_owned() })
     }
 
-    /// Returns the file into which an earlier attempt has sealed these rows.
-    pub(super) fn already_in(&self, files: &[PathBuf]) -> Option<PathBuf> {
-        let part = self.part();
-        let has_it = |path: &&PathBuf| {
-            let reader = TableReader::open(path, self.group.table());
-            reader.is_ok_and(|reader| parts_of(reader.metadata()).any(|found| found == part))
-        };
-        files.iter().find(has_it).cloned()
-    }
-
     /// Returns how a file's footer names these rows: run, segment, number of rows.
-    fn part(&self) -> String {
+    pub(super) fn part(&self) -> String {
         let info = &self.content.info;
         format!("{}:{}:{}", info.origin.run, info.number, self.places.len())
     }
@@ -147,12 +138,13 @@ impl Rows<'_> {
         metadata
     }
 
-    /// Reads the newest file of the folder, if these rows should join it. A file that cannot be read
-    /// is left alone.
-    pub(super) fn join(&self, newest: Option<&PathBuf>) -> Option<Joined> {
-        let path = newest?;
+    /// Reads the newest file that this process wrote into the folder, if these rows should join it. A
+    /// file whose bytes are not those that were written is left alone.
+    pub(super) fn join(&self, newest: &OwnFile) -> Option<Joined> {
+        let path = &newest.path;
         let own = self.places.len() as u64;
-        let reader = TableReader::open(path, self.group.table()).ok()?;
+        let bytes = newest.read()?;
+        let reader = TableReader::of_bytes(path, &bytes, self.group.table()).ok()?;
         let (there, metadata) = (reader.rows(), reader.metadata().clone());
         let small = own < SMALL_ROWS || there < SMALL_ROWS;
         let is_edge = self.group.is_over(self.content.last_time);
@@ -186,7 +178,7 @@ impl Rows<'_> {
 }
 
 /// Returns the parts that a file's footer lists.
-fn parts_of(metadata: &Metadata) -> impl Iterator<Item = String> {
+pub(super) fn parts_of(metadata: &Metadata) -> impl Iterator<Item = String> {
     let parts = metadata.get("parts").cloned().unwrap_or_default();
     parts.split(',').map(str::to_owned).collect::<Vec<_>>().into_iter()
 }

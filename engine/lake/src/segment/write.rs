@@ -3,9 +3,11 @@
 use super::block::Block;
 use super::contents::Contents;
 use super::format::{CLOSED_SUFFIX, HEADER_BYTES, OPEN_SUFFIX, SegmentInfo, segment_header};
-use crate::disk::Ahead;
+use crate::disk::{Ahead, STEP_BYTES};
 use crate::files;
+use crate::inode::Inode;
 use crate::run::segment_name;
+use spreadwire_market::record::Record;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -22,10 +24,12 @@ pub struct ClosedSegment {
     pub records: u64,
 }
 
-/// A segment that is being written.
+/// A segment that is being written. Its file is locked until it is closed, so that nobody takes it for
+/// one that a killed process left.
 #[derive(Debug)]
 pub struct SegmentWriter {
     file: Arc<File>,
+    place: Place,
     open_path: PathBuf,
     closed_path: PathBuf,
     info: SegmentInfo,
@@ -42,6 +46,19 @@ impl SegmentWriter {
     /// If the file exists, or cannot be created or written. Existing files are left as they are,
     /// and no new file is left behind.
     pub fn create(folder: &Path, info: SegmentInfo) -> io::Result<SegmentWriter> {
+        SegmentWriter::create_with(folder, info, STEP_BYTES)
+    }
+
+    /// Does what [`create`](SegmentWriter::create) does. Room is allocated ahead in steps of so many
+    /// bytes.
+    ///
+    /// # Errors
+    /// The same as `create`.
+    pub fn create_with(
+        folder: &Path,
+        info: SegmentInfo,
+        step_bytes: u64,
+    ) -> io::Result<SegmentWriter> {
         let name = segment_name(&info.origin.run, info.number);
         let open_path = folder.join(format!("{name}{OPEN_SUFFIX}"));
         let closed_path = folder.join(format!("{name}{CLOSED_SUFFIX}"));
@@ -49,18 +66,31 @@ impl SegmentWriter {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
         let file = files::create_new(&open_path)?;
-        let mut ahead = Ahead::default();
+        // A file system without locks has none to give.
+        drop(file.try_lock());
+        let mut ahead = Ahead::in_steps_of(step_bytes);
         let bytes = HEADER_BYTES as u64;
         let begun =
             ahead.cover(&file, 0, bytes).and_then(|()| (&file).write_all(&segment_header(&info)));
-        if let Err(error) = begun {
-            // If even this fails, the reader recognises the file as cut off.
-            fs::remove_file(&open_path).unwrap_or_default();
-            return Err(error);
-        }
-        let (file, contents) = (Arc::new(file), Contents::default());
-        let unsynced = true;
-        Ok(SegmentWriter { file, open_path, closed_path, info, bytes, ahead, contents, unsynced })
+        let place = match begun.and_then(|()| Place::of(folder, &file)) {
+            Ok(place) => place,
+            Err(error) => {
+                // If even this fails, the reader recognises the file as cut off.
+                fs::remove_file(&open_path).unwrap_or_default();
+                return Err(error);
+            }
+        };
+        Ok(SegmentWriter {
+            file: Arc::new(file),
+            place,
+            open_path,
+            closed_path,
+            info,
+            bytes,
+            ahead,
+            contents: Contents::default(),
+            unsynced: true,
+        })
     }
 
     /// Writes a block with one `write` and returns its length in bytes. Clearing the block is left
@@ -93,15 +123,17 @@ impl SegmentWriter {
     /// Ends writing; the file keeps its open name until it is closed.
     #[must_use]
     pub fn finish(self) -> FinishedSegment {
-        let SegmentWriter { file, open_path, closed_path, info, bytes, contents, .. } = self;
+        let SegmentWriter { file, place, open_path, closed_path, info, bytes, contents, .. } = self;
         let (number, contents) = (info.number, Box::new(contents));
-        FinishedSegment { file, open_path, closed_path, bytes, number, contents }
+        let spare = self.ahead.beyond(bytes);
+        FinishedSegment { file, place, open_path, closed_path, bytes, spare, number, contents }
     }
 
-    /// Returns whether the file still exists under its open name.
+    /// Returns whether the file was certainly deleted. A file that cannot be seen now may well be
+    /// there, and in a lake that was moved it moved with it.
     #[must_use]
-    pub fn is_there(&self) -> bool {
-        self.open_path.exists()
+    pub fn is_gone(&self) -> bool {
+        self.place.is_empty(&self.open_path)
     }
 
     /// Returns the identity of the segment.
@@ -123,14 +155,50 @@ impl SegmentWriter {
     }
 }
 
+/// A segment's file and the lake around its folder, when it was made.
+#[derive(Debug)]
+struct Place {
+    file: Inode,
+    lake: Inode,
+    lake_path: PathBuf,
+}
+
+impl Place {
+    fn of(folder: &Path, file: &File) -> io::Result<Place> {
+        let around = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let lake_path = around.unwrap_or(folder).to_owned();
+        let lake = Inode::of(&fs::metadata(&lake_path)?);
+        Ok(Place { file: Inode::of_file(file)?, lake, lake_path })
+    }
+
+    /// Returns whether the file has left its path although the lake is where it was.
+    fn is_empty(&self, path: &Path) -> bool {
+        self.file.has_left(path) && !self.lake.has_left(&self.lake_path)
+    }
+}
+
+/// Returns records with their numbers as a file: the header of their segment, then a block for each
+/// record. Unlike in a segment, numbers may be missing between blocks.
+pub(crate) fn records_file(info: &SegmentInfo, records: &[(u64, Record)]) -> Vec<u8> {
+    let mut bytes = segment_header(info).to_vec();
+    for (number, record) in records {
+        let mut block = Block::new(1, *number);
+        block.push(record);
+        bytes.extend_from_slice(block.bytes());
+    }
+    bytes
+}
+
 /// A segment to which nothing more is written and which still has its open name. Each of its
 /// methods may wait for the disk.
 #[derive(Debug)]
 pub struct FinishedSegment {
     file: Arc<File>,
+    place: Place,
     open_path: PathBuf,
     closed_path: PathBuf,
     bytes: u64,
+    spare: u64,
     number: u32,
     contents: Box<Contents>,
 }
@@ -160,6 +228,19 @@ impl FinishedSegment {
         fs::rename(&self.open_path, &self.closed_path)?;
         let (path, records) = (self.closed_path.clone(), self.contents.records);
         Ok(ClosedSegment { path, number: self.number, records })
+    }
+
+    /// Returns whether the file was certainly deleted, as [`SegmentWriter::is_gone`] does.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.place.is_empty(&self.open_path)
+    }
+
+    /// Returns the room allocated beyond what was written, bytes, which [`trim`](FinishedSegment::trim)
+    /// gives back.
+    #[must_use]
+    pub fn spare(&self) -> u64 {
+        self.spare
     }
 
     /// Returns the number of the segment within its run.
@@ -201,7 +282,7 @@ mod tests {
         assert_eq!(fs::metadata(&closed.path).unwrap().len(), 192);
         use std::os::unix::fs::MetadataExt;
         let held = fs::metadata(&closed.path).unwrap().blocks() * 512;
-        assert!(held < crate::disk::STEP_BYTES, "the room ahead is given back, not {held}");
+        assert!(held < STEP_BYTES, "the room ahead is given back, not {held}");
         let reader = SegmentReader::open(&closed.path).unwrap();
         let blocks: Vec<_> = reader.map(|block| block.unwrap().records).collect();
         assert_eq!(blocks, [[quote(1)]]);

@@ -6,10 +6,12 @@ use super::error::{TableError, guarded, io_error, parquet_error};
 use super::{BATCH_ROWS, Metadata, VERSION};
 use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 use std::fs::File;
 use std::io::{self, BufReader, Read};
@@ -33,8 +35,29 @@ impl TableReader {
     /// If the file is damaged, of another lake or table, or of a later version.
     pub fn open(path: &Path, table: &'static Table) -> Result<TableReader, TableError> {
         let file = File::open(path).map_err(|source| io_error("open", path, source))?;
+        TableReader::over(path, table, || file.try_clone())
+    }
+
+    /// Opens a file whose bytes were read before, so that the rows are certainly theirs. `path` is
+    /// for messages.
+    ///
+    /// # Errors
+    /// The same as [`open`](TableReader::open).
+    pub fn of_bytes(
+        path: &Path,
+        bytes: &Bytes,
+        table: &'static Table,
+    ) -> Result<TableReader, TableError> {
+        TableReader::over(path, table, || Ok(bytes.clone()))
+    }
+
+    fn over<R: ChunkReader + 'static>(
+        path: &Path,
+        table: &'static Table,
+        input: impl Fn() -> io::Result<R>,
+    ) -> Result<TableReader, TableError> {
         guarded("read", path, || {
-            let plain = ParquetRecordBatchReaderBuilder::try_new(file.try_clone()?)?;
+            let plain = ParquetRecordBatchReaderBuilder::try_new(input()?)?;
             let metadata = metadata_of(plain.metadata());
             let rows = plain.metadata().file_metadata().num_rows().cast_unsigned();
             Ok((plain.schema().clone(), metadata, rows))
@@ -45,7 +68,7 @@ impl TableReader {
             check_columns(path, &schema, &found)?;
             let batches = guarded("read", path, || {
                 let options = ArrowReaderOptions::new().with_schema(schema);
-                ParquetRecordBatchReaderBuilder::try_new_with_options(file, options)?
+                ParquetRecordBatchReaderBuilder::try_new_with_options(input()?, options)?
                     .with_batch_size(BATCH_ROWS)
                     .build()
             })?;

@@ -3,6 +3,7 @@
 use super::definitions::{Table, Type};
 use super::digest::digest;
 use super::error::{TableError, io_error, parquet_error};
+use super::footer;
 use super::{BATCH_ROWS, Metadata};
 use crate::files;
 use Type::{Float, Signed, Time, Unsigned};
@@ -35,6 +36,7 @@ pub struct Written {
 #[derive(Debug)]
 pub struct TableWriter {
     path: PathBuf,
+    columns: usize,
     writer: ArrowWriter<Checked>,
     rows: u64,
     digest: u64,
@@ -50,14 +52,15 @@ impl TableWriter {
         metadata.insert("format".to_owned(), table.version.to_string());
         metadata.insert("table".to_owned(), table.name.to_owned());
         let file = files::fresh(path).map_err(|source| io_error("create", path, source))?;
-        let checked = Checked { file, bytes: 0, crc: 0 };
+        let checked = Checked { file, bytes: 0, crc: 0, held_back: None };
         let options = ArrowWriterOptions::new()
             .with_properties(properties(table, &metadata).map_err(parquet)?)
             // To other readers text is plain, however it came.
             .with_skip_arrow_metadata(true);
         let writer = ArrowWriter::try_new_with_options(checked, table.schema(), options);
         let writer = writer.map_err(parquet)?;
-        Ok(TableWriter { path: path.to_owned(), writer, rows: 0, digest: 0 })
+        let (path, columns) = (path.to_owned(), table.columns.len());
+        Ok(TableWriter { path, columns, writer, rows: 0, digest: 0 })
     }
 
     /// Appends rows.
@@ -76,10 +79,16 @@ impl TableWriter {
     /// # Errors
     /// If the operating system or the Parquet library refuses.
     pub fn finish(self) -> Result<Written, TableError> {
-        let TableWriter { path, writer, rows, digest } = self;
-        let checked =
-            writer.into_inner().map_err(|source| parquet_error("write", &path, source))?;
-        let Checked { file, bytes, crc } = checked;
+        let TableWriter { path, columns, mut writer, rows, digest } = self;
+        let parquet = |source| parquet_error("write", &path, source);
+        writer.flush().map_err(parquet)?;
+        writer.inner_mut().held_back = Some(Vec::new());
+        let mut checked = writer.into_inner().map_err(parquet)?;
+        let mut footer = checked.held_back.take().unwrap_or_default();
+        let understood = footer::order_by_type(&mut footer, columns);
+        debug_assert!(understood, "the footer is not as expected: see table/footer.rs");
+        checked.write_all(&footer).map_err(|source| io_error("write", &path, source))?;
+        let Checked { file, bytes, crc, .. } = checked;
         file.sync_all().map_err(|source| io_error("sync", &path, source))?;
         Ok(Written { rows, bytes, crc, digest })
     }
@@ -132,10 +141,16 @@ struct Checked {
     file: File,
     bytes: u64,
     crc: u32,
+    /// What is written goes here instead, if present: the footer, until it is complete.
+    held_back: Option<Vec<u8>>,
 }
 
 impl Write for Checked {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(held_back) = &mut self.held_back {
+            held_back.extend_from_slice(bytes);
+            return Ok(bytes.len());
+        }
         let written = self.file.write(bytes)?;
         self.crc = crc32c::crc32c_append(self.crc, &bytes[..written]);
         self.bytes += written as u64;

@@ -8,6 +8,7 @@ use spreadwire_catalogue::Venue;
 use spreadwire_engine::plan::{self, Plan};
 use spreadwire_market::problem::Problem;
 use spreadwire_market::spread::BPS;
+use spreadwire_output::{err, out};
 use std::path::{Path, PathBuf};
 
 /// Version of the JSON.
@@ -75,35 +76,30 @@ impl Report {
     pub(crate) fn print(&self, venues: &[Venue], answers: &[Answer]) {
         for (venue, answer) in venues.iter().zip(answers) {
             if let Ok(listed) = &answer.listed {
-                println!(
-                    "{:<13} {} instruments, {}",
-                    venue.info.name,
-                    listed.listed.len(),
-                    answer.url
-                );
+                out!("{:<13} {} instruments, {}", venue.info.name, listed.listed.len(), answer.url);
             }
         }
         if !self.findings.rows.is_empty() {
-            println!("{}", table(&self.findings.rows));
+            out!("{}", table(&self.findings.rows));
         }
         for note in &self.findings.notes {
-            println!("note: {note}");
+            out!("note: {note}");
         }
         if !venues.is_empty() {
-            println!("{}", fees(venues));
+            out!("{}", fees(venues));
         }
-        self.added_nothing.iter().for_each(|told| println!("note: {told}"));
+        self.added_nothing.iter().for_each(|told| out!("note: {told}"));
         if let Some((path, count)) = &self.written {
             let s = if *count == 1 { "" } else { "s" };
-            println!("{count} instrument{s} written to {}", path.display());
+            out!("{count} instrument{s} written to {}", path.display());
         }
         for problem in
             self.findings.problems.iter().chain(&self.findings.unread).chain(&self.unreachable)
         {
-            eprintln!("{problem}");
+            err!("{problem}");
         }
         if let Some(why) = &self.not_written {
-            eprintln!("{why}");
+            err!("{why}");
         }
         let (problems, unreachable) = (self.findings.problems.len(), self.unreachable.len());
         let unread = self.findings.unread.len();
@@ -115,7 +111,7 @@ impl Report {
                 1 => "; 1 row could not be read".to_owned(),
                 rows => format!("; {rows} rows could not be read"),
             };
-            eprintln!(
+            err!(
                 "{problems} problem{s} of the configuration; {unreachable} venue{venue_s} could not be asked{rows}"
             );
         }
@@ -148,7 +144,7 @@ impl Report {
             "written": self.written.as_ref().map(|(path, _)| path),
             "exit_code": self.exit_code(),
         });
-        println!("{object}");
+        out!("{object}");
     }
 }
 

@@ -5,7 +5,6 @@
 use anyhow::Context;
 use comfy_table::{CellAlignment, Table, presets};
 use crossterm::cursor::MoveTo;
-use crossterm::execute;
 use crossterm::terminal::{Clear, ClearType};
 use serde::Deserialize;
 use spreadwire_engine::process::Process;
@@ -14,6 +13,7 @@ use spreadwire_engine::runtime::runner::Stop;
 use spreadwire_engine::summary::Summary;
 use spreadwire_engine::telemetry::{Board, QUANTILES, Row};
 use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_output::{Stream, offer};
 use std::collections::{BTreeMap, HashMap};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -104,10 +104,9 @@ impl View {
     /// Redraws the tables of best spreads and latencies on the terminal.
     pub(crate) fn draw(&self, status: &str) {
         let (table, latencies) = (self.table(), latencies(&self.board.rows()));
-        let drawn = execute!(std::io::stdout(), Clear(ClearType::All), MoveTo(0, 0));
-        if drawn.is_ok() {
-            println!("{table}\n\n{latencies}\n{status}\nCtrl-C seals and stops");
-        }
+        let top = format!("{}{}", Clear(ClearType::All), MoveTo(0, 0));
+        let text = format!("{top}{table}\n\n{latencies}\n{status}\nCtrl-C seals and stops");
+        offer(Stream::Out, &text);
     }
 
     fn table(&self) -> Table {

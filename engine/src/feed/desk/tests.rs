@@ -276,11 +276,13 @@ fn quotes_grow_stale_and_a_lost_line_takes_every_instrument_down_once() {
     let mut told = Vec::new();
     let notices = rig.notices.clone();
     rig.desk.on_time(10 + MAX_AGE, &notices, &mut |record| told.push(in_words(&record)));
-    assert_eq!(told, Vec::<String>::new());
+    assert_eq!((told.as_slice(), rig.counters.expect("live")), (&[][..], 2));
     rig.desk.on_time(11 + MAX_AGE, &notices, &mut |record| told.push(in_words(&record)));
-    assert_eq!(told, ["A stale quiet"]);
+    assert_eq!((told.join(", ").as_str(), rig.counters.expect("live")), ("A stale quiet", 1));
     for _ in 0..2 {
         rig.desk.on_lost(0, Reason::Silent, 20, &mut |record| told.push(in_words(&record)));
     }
     assert_eq!(told[1..], ["A down silent", "B down silent", "C down silent"]);
+    rig.desk.on_time(12 + MAX_AGE, &notices, &mut |_| panic!("nothing has changed"));
+    assert_eq!(rig.counters.expect("live"), 0);
 }

@@ -5,7 +5,7 @@
 //! its (restarts, number) is above that of the last quote, whichever line brought that.
 
 use super::Arrival;
-use crate::venue::{QuoteMessage, SequenceRule};
+use crate::venue::{EventTime, QuoteMessage, SequenceRule};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::record::Quote;
 use std::cmp::Ordering;
@@ -266,7 +266,7 @@ impl Numbering {
     /// Returns whether a number below that of the last quote is one of a new numbering.
     #[cold]
     fn begins_anew(&self, message: &QuoteMessage, arrival: Arrival, last: &Quote) -> bool {
-        let event = message.ts_event.filter(|_| 0 < last.ts_event);
+        let event = message.ts_event.map(EventTime::ns).filter(|_| 0 < last.ts_event);
         let is_later = match event {
             Some(event) => last.ts_event < event,
             None => last.ts_recv < self.lines[arrival.line].opened_at,
@@ -313,7 +313,7 @@ impl Numbering {
             return Order::Next;
         }
         let same = sides(message) == [(last.bid_px, last.bid_sz), (last.ask_px, last.ask_sz)];
-        let event = message.ts_event.unwrap_or(0);
+        let event = message.ts_event.map_or(0, EventTime::ns);
         if event < last.ts_event || (same && event == last.ts_event) {
             Order::Copy
         } else {
@@ -383,7 +383,7 @@ mod tests {
             if matches!(order, Order::Next | Order::Repeat | Order::Restart) {
                 self.numbering.accept(line, message);
                 let [(bid_px, bid_sz), (ask_px, ask_sz)] = sides(message);
-                let ts_event = message.ts_event.unwrap_or(0);
+                let ts_event = message.ts_event.map_or(0, EventTime::ns);
                 let (ts_recv, sequence) = (self.now, message.sequence.unwrap_or(0));
                 self.last = Quote {
                     ts_recv,
@@ -416,6 +416,7 @@ mod tests {
 
     fn message(sequence: Option<u64>, bid: i64, ts_event: Option<Nanos>) -> QuoteMessage {
         let (bid, ask) = (Side::of(bid, 1), Side::of(200, 1));
+        let ts_event = ts_event.map(|time| EventTime::new(time).unwrap());
         QuoteMessage { symbol: 0, bid, ask, ts_event, sequence, snapshot: true, restarted: false }
     }
 

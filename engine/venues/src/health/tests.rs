@@ -2,6 +2,7 @@
 //! `model`.
 
 use super::*;
+use crate::venue::EventTime;
 use spreadwire_market::clock::SECOND;
 
 mod model;
@@ -212,7 +213,7 @@ fn lags(rule: SequenceRule, quotes: &[(u64, i64, u64)]) -> Vec<State> {
     let step = |&(number, bid, age): &(u64, i64, u64)| {
         now += SECOND;
         let sides = (Side::of(bid, 5), Side::of(200, 6));
-        let ts_event = Some(now - age * SECOND);
+        let ts_event = Some(EventTime::new(now - age * SECOND).unwrap());
         one.take(&QuoteMessage { ts_event, ..message(number, true, sides) }, now);
         one.health.state()
     };
@@ -253,7 +254,10 @@ fn a_quote_after_a_fault_is_measured() {
     let mut one = One::within(SequenceRule::SnapshotsAndChanges, bounds);
     let now = 1_000_000 * SECOND;
     (0..8).for_each(|_| _ = one.lag.behind(Some(now), now, true));
-    let quote = |number, at| QuoteMessage { ts_event: Some(at), ..message(number, true, LEVEL) };
+    let quote = |number, at| QuoteMessage {
+        ts_event: Some(EventTime::new(at).unwrap()),
+        ..message(number, true, LEVEL)
+    };
     one.take(&quote(5, now), now);
     one.health.on_unreadable(now + 1).unwrap();
     one.take(&quote(6, now - 60 * SECOND), now + 2);

@@ -32,8 +32,9 @@ use crate::instruments::{
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Answer, HOUR, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Rate, Reject,
-    Rejected, SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
+    Answer, EventTime, HOUR, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Rate,
+    Reject, Rejected, SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required,
+    string,
 };
 use serde::Deserialize;
 
@@ -132,7 +133,7 @@ fn book(at: &mut Cursor<'_>, symbols: &Symbols) -> Option<QuoteMessage> {
     at.expect(br#","bids":"#)?;
     let bid = at.levels(symbols, symbol, Side::Empty, i64::gt)?;
     at.expect(br#","ts":""#)?;
-    let ts_event = Some(at.digits()?.checked_mul(MILLI)?);
+    let ts_event = Some(EventTime::of_millis(at.digits()?).ok()?);
     at.expect(b"\"")?;
     if at.skip(br#","prevSeqId":"#) {
         at.any_number()?;

@@ -70,6 +70,7 @@ impl Rig {
         let lake = home.path().join("lake");
         let folder = lake.join(spreadwire_lake::layout::JOURNAL);
         let (requests, syncer) = syncer::pair(&folder, 0 < settings.sync_interval, sealer);
+        let syncer = syncer.timed_by(clock.clone());
         let free = Arc::new(AtomicU64::new(u64::MAX));
         let probe = Arc::clone(&free);
         let probe = FreeSpace::new(move |_| Ok(probe.load(Ordering::Relaxed)));
@@ -159,6 +160,7 @@ impl Rig {
         let (sender, closed) = channel::unbounded();
         self.closed.try_iter().for_each(|segment| sender.send(segment).unwrap());
         drop(sender);
-        Sealer::new(self.book(), catalogue(), &self.counters).run(&closed)
+        let sealer = Sealer::new(self.book(), catalogue(), &self.counters);
+        sealer.timed_by(self.clock.clone()).run(&closed)
     }
 }

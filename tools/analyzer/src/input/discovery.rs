@@ -174,11 +174,26 @@ impl Walk<'_> {
             let path = format!("{folder}/{name}");
             match fs::metadata(self.lake.join(&path)) {
                 Ok(of) if of.is_file() => {
+                    if !self.is_of_market(&path) {
+                        continue;
+                    }
                     let modified_ns = modified_ns(&of);
                     files.push(QuoteFile { path, bytes: of.len(), modified_ns });
                 }
                 Ok(_) => self.leave_out(&path, "is not a file"),
                 Err(error) => self.leave_out(&path, &format!("cannot be read: {error}")),
+            }
+        }
+    }
+
+    /// Returns whether a file has quotes of the chosen market. One that does not say is left out.
+    fn is_of_market(&mut self, path: &str) -> bool {
+        let Some(market) = &self.chosen.market else { return true };
+        match market.has(&self.lake.join(path)) {
+            Ok(is_of_market) => is_of_market,
+            Err(why) => {
+                self.leave_out(path, &why);
+                false
             }
         }
     }

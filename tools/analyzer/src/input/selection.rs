@@ -1,5 +1,6 @@
 //! What to read from a lake: days, venues, instruments and columns.
 
+use super::market::Market;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
@@ -18,6 +19,8 @@ pub struct Selection {
     /// Patterns for instruments (`BTC/*`, `*USDT`); if empty, all instruments. `*` also matches
     /// `/`.
     pub instruments: Vec<Glob>,
+    /// The market to read, where the lake may hold several; if absent, all files.
+    pub market: Option<Market>,
 }
 
 /// A selection with its patterns compiled.
@@ -27,6 +30,7 @@ pub(super) struct Chosen {
     to: Option<Date>,
     venues: Vec<GlobMatcher>,
     instruments: Vec<GlobMatcher>,
+    pub(super) market: Option<Market>,
 }
 
 impl Selection {
@@ -37,6 +41,7 @@ impl Selection {
             to: self.to,
             venues: matchers(&self.venues),
             instruments: matchers(&self.instruments),
+            market: self.market.clone(),
         }
     }
 }

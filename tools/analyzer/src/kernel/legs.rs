@@ -16,6 +16,25 @@ pub struct Rows<'a> {
     pub bid_sizes: &'a [f64],
     /// Sizes at the best asks.
     pub ask_sizes: &'a [f64],
+    /// Times in which nothing that the venue has said counts, each from a time to one after it:
+    /// ascending, and apart.
+    pub torn: &'a [(i64, i64)],
+}
+
+/// Returns the last time at which a quote of `time` is fresh: until it is older than `max_age`, or
+/// until its venue is torn. A quote from a torn time never is.
+#[must_use]
+#[inline]
+pub fn fresh_until(time: i64, max_age: i64, torn: &[(i64, i64)]) -> i64 {
+    let until = time.saturating_add(max_age);
+    if torn.is_empty() {
+        return until;
+    }
+    match torn[torn.partition_point(|(_, end)| *end <= time)..] {
+        [(begin, _), ..] if begin <= time => i64::MIN,
+        [(begin, _), ..] => until.min(begin - 1),
+        [] => until,
+    }
 }
 
 /// A venue's latest quote.
@@ -57,11 +76,11 @@ impl Leg {
 }
 
 impl Rows<'_> {
-    /// Returns whether the next row is unknown or comes more than `max_age` after this one.
+    /// Returns whether the next row is unknown or comes when this one is no longer fresh.
     #[inline]
     fn is_silent_after(&self, row: usize, max_age: i64) -> bool {
         let next = self.times.get(row + 1);
-        next.is_none_or(|next| max_age < next.wrapping_sub(self.times[row]))
+        next.is_none_or(|next| fresh_until(self.times[row], max_age, self.torn) < *next)
     }
 
     /// Returns the quote of a row.
@@ -76,8 +95,8 @@ impl Rows<'_> {
 }
 
 /// Finds the turns of a window: the rows that can change something while no episode is open. These
-/// are the rows whose prices differ from the row before, the rows around a silence longer than
-/// `max_age` (the quote goes stale in it), and the first and the last row.
+/// are the rows whose prices differ from the row before, the rows around a time in which the quote was
+/// no longer fresh, and the first and the last row.
 pub fn turns(rows: Rows<'_>, max_age: i64, turns: &mut Vec<usize>) {
     turns.clear();
     let count = rows.times.len();
@@ -136,7 +155,8 @@ impl Cursor<'_> {
         self.row = row + 1;
         let leg = self.rows.leg(row);
         let is_silent = self.rows.is_silent_after(row, max_age);
-        (leg, if is_silent { leg.time.saturating_add(max_age) } else { i64::MAX })
+        let fresh = || fresh_until(leg.time, max_age, self.rows.torn);
+        (leg, if is_silent { fresh() } else { i64::MAX })
     }
 
     /// Returns the latest quote at `time`, given that all turns up to it were taken. `None` means

@@ -7,7 +7,7 @@
 
 use crate::kernel::episode::{Episodes, Met};
 use crate::kernel::histogram::Filling;
-use crate::kernel::legs::{Cursor, Leg, Rows, notional};
+use crate::kernel::legs::{Cursor, Leg, Rows, fresh_until, notional};
 use crate::kernel::orders::Orders;
 use crate::kernel::profile::HOUR;
 use crate::kernel::samples::Sampler;
@@ -79,9 +79,10 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Starts at the unit's first quote, with each leg's last quote from before, if any.
+    /// Starts at the unit's first quote, with each leg's last quote from before, if any, and the
+    /// times in which nothing of it counts.
     #[must_use]
-    pub fn new(terms: Terms, begin: i64, legs: [Leg; 2]) -> Watch {
+    pub fn new(terms: Terms, begin: i64, legs: [Leg; 2], torn: [&[(i64, i64)]; 2]) -> Watch {
         let count = terms.thresholds.len();
         let none = || vec![Episodes::default(); count];
         let sums = Timed { episodes: [none(), none()], ..Timed::default() };
@@ -90,7 +91,7 @@ impl Watch {
             now: begin,
             legs,
             live: false,
-            valid: legs.map(|leg| leg.time.saturating_add(terms.max_age)),
+            valid: [0, 1].map(|leg: usize| fresh_until(legs[leg].time, terms.max_age, torn[leg])),
             live_until: begin,
             held_from: begin,
             prices: [0.0; 4],
@@ -345,6 +346,7 @@ mod tests {
         bids: Vec<f64>,
         asks: Vec<f64>,
         sizes: Vec<f64>,
+        torn: Vec<(i64, i64)>,
     }
 
     impl Quotes {
@@ -367,6 +369,16 @@ mod tests {
             quotes
         }
 
+        /// Draws times in which nothing counts.
+        fn tear(&mut self, random: &mut ChaCha8Rng) {
+            let mut time = 0;
+            while time < *self.times.last().unwrap() {
+                let begin = time + random.random_range(1..900) * MILLI;
+                time = begin + random.random_range(1..80) * MILLI;
+                self.torn.push((begin, time));
+            }
+        }
+
         /// Returns the rows from one time to another.
         fn rows(&self, from: i64, to: i64) -> Rows<'_> {
             let place = |time| self.times.partition_point(|at| *at < time);
@@ -377,13 +389,15 @@ mod tests {
                 asks: &self.asks[range.clone()],
                 bid_sizes: &self.sizes[range.clone()],
                 ask_sizes: &self.sizes[range],
+                torn: &self.torn,
             }
         }
     }
 
     /// Returns the sums of two venues whose rows are passed in windows that end at `ends`.
     fn watched(terms: &Terms, quotes: &[Quotes; 2], ends: impl Iterator<Item = i64>) -> Timed {
-        let mut watch = Watch::new(terms.clone(), 0, [Leg::NONE; 2]);
+        let torn = [&quotes[0].torn[..], &quotes[1].torn[..]];
+        let mut watch = Watch::new(terms.clone(), 0, [Leg::NONE; 2], torn);
         let (mut from, mut found) = (0, [Vec::new(), Vec::new()]);
         for to in ends {
             let rows = [quotes[0].rows(from, to), quotes[1].rows(from, to)];
@@ -397,11 +411,47 @@ mod tests {
     }
 
     #[test]
+    fn a_torn_time_counts_for_nothing_and_a_new_quote_ends_it() {
+        let of = |times: &[i64], torn: &[(i64, i64)]| Quotes {
+            times: times.iter().map(|at| at * MILLI).collect(),
+            bids: times.iter().map(|at| 100.0 + f64::from(i32::try_from(*at).unwrap())).collect(),
+            asks: times.iter().map(|at| 101.0 + f64::from(i32::try_from(*at).unwrap())).collect(),
+            sizes: vec![1.0; times.len()],
+            torn: torn.iter().map(|(a, b)| (a * MILLI, b * MILLI)).collect(),
+        };
+        let terms = Terms {
+            max_age: 1_000 * MILLI,
+            thresholds: vec![],
+            fees: [FeeFactors::of(0.0); 2],
+            latency: [0; 2],
+            size: 1.0,
+            sampling: MILLI,
+            samples: false,
+        };
+        // Torn from 30 to 50 ms, the next quote comes at 60 ms; a quote within counts for nothing.
+        for times in [&[0, 10, 60, 100][..], &[0, 10, 40, 60, 100]] {
+            let quotes = [of(times, &[(30, 50)]), of(&[0, 100], &[])];
+            let live = |ends: &[i64]| {
+                let ends = ends.iter().map(|end| end * MILLI);
+                watched(&terms, &quotes, ends).deviation.weight
+            };
+            let expected = 70 * 1_000_000 - 1;
+            for ends in [&[101][..], &[10, 101], &[30, 31, 50, 101], &[35, 55, 60, 61, 101]] {
+                let found = live(ends) - 1_000_000;
+                assert!(found.abs_diff(expected) <= 1, "{times:?} {ends:?}: {found}");
+            }
+        }
+    }
+
+    #[test]
     fn rows_that_turn_nothing_change_nothing() {
         let mut random = ChaCha8Rng::seed_from_u64(3);
         let mut episodes = 0;
         for round in 0..60 {
-            let quotes = [Quotes::random(&mut random, 300), Quotes::random(&mut random, 200)];
+            let mut quotes = [Quotes::random(&mut random, 300), Quotes::random(&mut random, 200)];
+            if round % 2 == 1 {
+                quotes.iter_mut().for_each(|of| of.tear(&mut random));
+            }
             let terms = Terms {
                 max_age: [20, 40, 200][round % 3] * MILLI,
                 thresholds: vec![[0.0, 5e-4, 1.0][round / 3 % 3], 1e-3],

@@ -38,6 +38,8 @@ pub struct Buffer<B> {
     /// Event times, or the receive time where a row has none; empty if no event time is known.
     events: Vec<i64>,
     flags: Vec<u8>,
+    /// Times in which nothing of the venue counts.
+    torn: Vec<(i64, i64)>,
 }
 
 /// The columns that only a venue's own sums need; empty where a column is missing.
@@ -54,8 +56,9 @@ where
     B: Iterator<Item = Result<RecordBatch, E>>,
     E: From<BadBatch>,
 {
-    /// Returns a buffer that has read nothing yet.
-    pub fn new(batches: B) -> Buffer<B> {
+    /// Returns a buffer that has read nothing yet, of a venue of which nothing counts in the times
+    /// `torn`.
+    pub fn new(batches: B, torn: Vec<(i64, i64)>) -> Buffer<B> {
         Buffer {
             batches,
             more: true,
@@ -68,6 +71,7 @@ where
             ask_sizes: Vec::new(),
             events: Vec::new(),
             flags: Vec::new(),
+            torn,
         }
     }
 
@@ -153,6 +157,7 @@ where
             asks: some(&self.asks),
             bid_sizes: some(&self.bid_sizes),
             ask_sizes: some(&self.ask_sizes),
+            torn: &self.torn,
         }
     }
 
@@ -280,7 +285,10 @@ mod tests {
         let one =
             vec![batch(&[1, 2, 2]), batch(&[2, 2]), batch(&[2, 9, 9]), batch(&[]), batch(&[9])];
         let two = vec![batch(&[2]), batch(&[2, 3, 4, 5, 6, 7]), batch(&[9, 10])];
-        let mut buffers = vec![Buffer::new(one.into_iter()), Buffer::new(two.into_iter())];
+        let mut buffers = vec![
+            Buffer::new(one.into_iter(), Vec::new()),
+            Buffer::new(two.into_iter(), Vec::new()),
+        ];
         let (mut seen, mut last) = ([Vec::new(), Vec::new()], i64::MIN);
         while advance(&mut buffers).unwrap() {
             let rows: Vec<i64> =
@@ -298,7 +306,7 @@ mod tests {
     #[test]
     fn what_goes_back_in_time_is_refused() {
         for batches in [vec![batch(&[1, 3, 2])], vec![batch(&[1, 3]), batch(&[2])]] {
-            let mut buffers = vec![Buffer::new(batches.into_iter())];
+            let mut buffers = vec![Buffer::new(batches.into_iter(), Vec::new())];
             let mut outcome = std::iter::from_fn(|| match advance(&mut buffers) {
                 Ok(true) => Some(Ok(())),
                 Ok(false) => None,

@@ -19,6 +19,8 @@ pub(super) struct Computing<'a> {
     pub(super) plan: &'a Plan,
     pub(super) progress: &'a Progress,
     pub(super) unit: &'a Unit,
+    /// By venue, the times in which nothing of it counts.
+    pub(super) torn: Vec<(String, Vec<(i64, i64)>)>,
 }
 
 /// The outcome of computing a unit.
@@ -60,6 +62,11 @@ impl Computing<'_> {
         }
     }
 
+    fn torn_of(&self, venue: &str) -> Vec<(i64, i64)> {
+        let torn = self.torn.iter().find(|(name, _)| name == venue);
+        torn.map_or_else(Vec::new, |(_, torn)| torn.clone())
+    }
+
     fn try_compute(
         &self,
         openers: &Openers<'_>,
@@ -96,6 +103,7 @@ impl Computing<'_> {
             openings.into_iter().zip(&mut readers).map(|((name, opening), reader)| Venue {
                 name: name.to_owned(),
                 opening,
+                torn: self.torn_of(name),
                 batches: reader.iter_mut().flatten().map(|batch| {
                     let batch = batch.map_err(Failure::from)?;
                     (count.borrow_mut())(batch.num_rows() as u64);
@@ -177,7 +185,7 @@ pub(super) fn bytes_of(unit: &Unit) -> u64 {
 }
 
 /// Returns the beginning of a day, in ns since 1970.
-pub(super) fn midnight(date: Date) -> i64 {
+pub(crate) fn midnight(date: Date) -> i64 {
     let second = date.to_zoned(TimeZone::UTC).map_or(0, |at| at.timestamp().as_second());
     second.saturating_mul(1_000_000_000)
 }

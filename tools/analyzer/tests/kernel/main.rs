@@ -378,7 +378,7 @@ fn nets_of_two_quotes(bids: [i64; 2], asks: [i64; 2], decimals: u8, fees: [f64; 
         ask: price(asks[venue]),
         sizes: [f64::NAN; 2],
     };
-    let timed = Watch::new(terms, 0, [leg(0), leg(1)]).finish(1);
+    let timed = Watch::new(terms, 0, [leg(0), leg(1)], [&[], &[]]).finish(1);
     timed.net.map(|net| net.least().unwrap())
 }
 

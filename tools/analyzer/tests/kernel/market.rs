@@ -194,7 +194,7 @@ impl Market {
             let parts = places.windows(2).map(|ends| batch(&rows[ends[0]..ends[1]]));
             let batches: Vec<Result<RecordBatch, BadBatch>> = parts.map(Ok).collect();
             let opening = opening.map(|row| row.leg());
-            Venue { name: name(venue), opening, batches: batches.into_iter() }
+            Venue { name: name(venue), opening, torn: Vec::new(), batches: batches.into_iter() }
         });
         analyse(&self.settings, venues.collect(), true).unwrap()
     }

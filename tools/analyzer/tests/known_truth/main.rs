@@ -4,6 +4,8 @@
 //!
 //! Seeds are printed; `SEED=` starts with another.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
+
 use analyzer::report::Report;
 use exchange_sim::{ModelOptions, ModelVenue};
 use std::collections::BTreeMap;

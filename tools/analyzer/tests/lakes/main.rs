@@ -1,9 +1,11 @@
 //! Tests that run the analyzer, as a user would, on lakes that they write.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cli;
 mod equality;
 mod kit;
+mod markets;
 mod nightly;
 mod random;

@@ -1,5 +1,6 @@
 //! Tests that need something from outside the workspace: a browser, Python packages or real data.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod browser;

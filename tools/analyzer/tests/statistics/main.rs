@@ -4,6 +4,7 @@
 //!
 //! Every simulation is seeded and prints its seed; `SEED=` runs it with another.
 
+#![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
 use analyzer::kernel::reversion::{BOXES, MULTIPLES, Reversion, Verdict, WINDOWS};

@@ -23,6 +23,8 @@ pub(super) struct Expected {
     pub(super) folders: BTreeMap<String, Folder>,
     pub(super) runs: BTreeMap<String, Run>,
     pub(super) gaps: Vec<Entry>,
+    /// When the clock was off.
+    pub(super) clocks: Vec<Entry>,
 }
 
 /// A folder by the ledger.
@@ -137,78 +139,103 @@ impl Expected {
     }
 
     pub(super) fn take(&mut self, entry: &Entry) {
-        if entry.kind == EntryKind::Dropped {
-            return self.drops.push(entry.clone());
-        }
-        let range =
-            || Some(Range { first: entry.first?, last: entry.last? }).filter(|r| r.first <= r.last);
-        let (folder, pruned) = (entry.folder.clone().unwrap_or_default(), self.pruned_until);
-        let run = self.runs.entry(entry.run.clone().unwrap_or_default()).or_default();
         match entry.kind {
-            EntryKind::Started => {
-                run.started = Some(entry.time);
-                run.version = run.version.max(entry.rows.unwrap_or(1));
-                let stated = entry.cause.as_deref().and_then(Provenance::of_name);
-                let import = entry.run.as_deref().is_some_and(|name| name.starts_with(IMPORT));
-                run.provenance = stated.or(import.then_some(Provenance::Import));
-            }
+            EntryKind::Dropped => return self.drops.push(entry.clone()),
+            EntryKind::Clock => self.clocks.push(entry.clone()),
+            EntryKind::Gap => self.gaps.push(entry.clone()),
+            EntryKind::Rows | EntryKind::File => self.take_of_folder(entry),
+            EntryKind::Started
+            | EntryKind::Ended
+            | EntryKind::Segment
+            | EntryKind::Connected
+            | EntryKind::Disconnected
+            | EntryKind::Count
+            | EntryKind::Stage
+            | EntryKind::Link => {}
+        }
+        self.runs.entry(entry.run.clone().unwrap_or_default()).or_default().take(entry);
+    }
+
+    /// Takes what is said of the rows or a file of a folder, unless that was pruned.
+    fn take_of_folder(&mut self, entry: &Entry) {
+        let name = entry.folder.clone().unwrap_or_default();
+        if self.is_pruned(&name) {
+            return;
+        }
+        let folder = self.folders.entry(name).or_default();
+        if entry.kind == EntryKind::Rows {
+            folder.rows += entry.rows.unwrap_or(0);
+            folder.digest = folder.digest.wrapping_add(entry.digest.unwrap_or(0));
+        } else {
+            let crc = entry.digest.and_then(|digest| u32::try_from(digest).ok());
+            let known = folder.files.entry(entry.file.clone().unwrap_or_default()).or_default();
+            known.extend(entry.bytes.zip(crc));
+        }
+    }
+}
+
+impl Run {
+    fn take(&mut self, entry: &Entry) {
+        let number = entry.segment.unwrap_or(0);
+        let rows = entry.rows.unwrap_or(0);
+        let cause = || entry.cause.clone().unwrap_or_default();
+        match entry.kind {
+            EntryKind::Started => self.begin(entry),
             EntryKind::Ended => {
-                let cause = entry.cause.clone().unwrap_or_default();
                 let Entry { time, last, rows: counters, .. } = *entry;
-                run.ended = Some(Ended { time, last, counters, cause });
+                self.ended = Some(Ended { time, last, counters, cause: cause() });
             }
             EntryKind::Segment => {
-                let segment = run.segments.entry(entry.segment.unwrap_or(0)).or_default();
-                segment.range = range();
-                (segment.from, segment.until) = (entry.time, entry.until.unwrap_or(entry.time));
-                run.last_time = run.last_time.max(entry.until.unwrap_or(0));
+                let until = entry.until.unwrap_or(entry.time);
+                let segment = self.segments.entry(number).or_default();
+                (segment.range, segment.from, segment.until) = (range_of(entry), entry.time, until);
+                self.last_time = self.last_time.max(until);
             }
             EntryKind::Rows => {
-                let segment = run.segments.entry(entry.segment.unwrap_or(0)).or_default();
-                segment.folders.insert(folder.clone());
-                let rows = entry.rows.unwrap_or(0);
-                *run.rows.entry(entry.table.clone().unwrap_or_default()).or_default() += rows;
+                let folders = &mut self.segments.entry(number).or_default().folders;
+                folders.insert(entry.folder.clone().unwrap_or_default());
+                *self.rows.entry(entry.table.clone().unwrap_or_default()).or_default() += rows;
                 let book = entry.venue.clone().zip(entry.instrument.clone());
-                *run.books.entry(book.unwrap_or_default()).or_default() += rows;
-                if !layout::times_of(Path::new(&folder)).is_some_and(|(_, end)| end <= pruned) {
-                    let folder = self.folders.entry(folder).or_default();
-                    folder.rows += rows;
-                    folder.digest = folder.digest.wrapping_add(entry.digest.unwrap_or(0));
-                }
+                *self.books.entry(book.unwrap_or_default()).or_default() += rows;
             }
-            EntryKind::File => {
-                let crc = entry.digest.and_then(|digest| u32::try_from(digest).ok());
-                let file = entry.file.clone().unwrap_or_default();
-                if layout::times_of(Path::new(&folder)).is_some_and(|(_, end)| end <= pruned) {
-                    return;
-                }
-                let of_folder = self.folders.entry(folder).or_default();
-                let known = of_folder.files.entry(file).or_default();
-                known.extend(entry.bytes.zip(crc));
-            }
-            EntryKind::Gap => {
-                run.stated.extend(range());
-                if entry.gap_cause() == Some(ledger::Cause::Damage) {
-                    match (entry.first, entry.last) {
-                        (Some(first), None) => run.torn.push(first),
-                        (None, Some(last)) => run.torn_before.push(last),
-                        (Some(_), Some(_)) | (None, None) => {}
-                    }
-                }
-                self.gaps.push(entry.clone());
-            }
+            EntryKind::Gap => self.take_gap(entry),
             EntryKind::Count => {
-                run.counts.insert(entry.cause.clone().unwrap_or_default(), entry.rows.unwrap_or(0));
+                self.counts.insert(cause(), rows);
             }
             EntryKind::Stage => {
                 let listing = entry.venue.clone().zip(entry.instrument.clone());
                 if let Some(stage) = Stage::of_entry(entry) {
-                    run.noted.insert(stage, listing, entry.rows.unwrap_or(0));
+                    self.noted.insert(stage, listing, rows);
                 }
             }
-            EntryKind::Connected | EntryKind::Disconnected => run.connections += 1,
-            // A drop was taken before.
-            EntryKind::Dropped | EntryKind::Link => {}
+            EntryKind::Connected | EntryKind::Disconnected => self.connections += 1,
+            EntryKind::File | EntryKind::Clock | EntryKind::Dropped | EntryKind::Link => {}
         }
     }
+
+    fn begin(&mut self, entry: &Entry) {
+        self.started = Some(entry.time);
+        self.version = self.version.max(entry.rows.unwrap_or(1));
+        let stated = entry.cause.as_deref().and_then(Provenance::of_name);
+        let import = entry.run.as_deref().is_some_and(|name| name.starts_with(IMPORT));
+        self.provenance = stated.or(import.then_some(Provenance::Import));
+    }
+
+    fn take_gap(&mut self, entry: &Entry) {
+        self.stated.extend(range_of(entry));
+        if entry.gap_cause() != Some(ledger::Cause::Damage) {
+            return;
+        }
+        match (entry.first, entry.last) {
+            (Some(first), None) => self.torn.push(first),
+            (None, Some(last)) => self.torn_before.push(last),
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+    }
+}
+
+/// Returns the numbers that an entry speaks of.
+fn range_of(entry: &Entry) -> Option<Range> {
+    let range = Range { first: entry.first?, last: entry.last? };
+    (range.first <= range.last).then_some(range)
 }

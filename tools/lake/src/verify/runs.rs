@@ -5,7 +5,8 @@ use super::expected::{Expected, Run, Segment};
 use super::stages::Stages;
 use super::{Scope, Seen};
 use crate::findings::{
-    Finding, Outage, Problem, RunEnd, RunStory, STOPPED, Verdict, ranges_text, time_text,
+    ClockError, Finding, Outage, Problem, RunEnd, RunStory, STOPPED, Verdict, ranges_text,
+    time_text,
 };
 use crate::numbers::{Numbers, Range};
 use spreadwire_lake::layout;
@@ -310,6 +311,28 @@ pub(super) fn tell_runs(
         let times = Some((gap.time, until));
         let ranges = ranges.into_iter().collect();
         verdict.findings.push(Finding { rows: gap.rows, ranges, times, ..finding });
+    }
+}
+
+/// When the clock of a run was off. Entries of a run that follow each other are told as one, with the
+/// largest error.
+pub(super) fn tell_clocks(expected: &Expected, scope: &Scope, verdict: &mut Verdict) {
+    let told = &mut verdict.clock_errors;
+    for entry in &expected.clocks {
+        let (from, run) = (entry.time, entry.run.clone().unwrap_or_default());
+        let (until, error) = (entry.until.unwrap_or(from), entry.clock_error().unwrap_or(0));
+        if !scope.overlaps(from, Some(until)) {
+            continue;
+        }
+        match told.iter_mut().rfind(|before| before.run == run) {
+            Some(before) if from <= before.until && before.error.signum() == error.signum() => {
+                before.until = before.until.max(until);
+                if before.error.unsigned_abs() < error.unsigned_abs() {
+                    before.error = error;
+                }
+            }
+            Some(_) | None => told.push(ClockError { from, until, error, run }),
+        }
     }
 }
 

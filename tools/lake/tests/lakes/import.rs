@@ -2,14 +2,19 @@
 //! the reason. An import that was killed anywhere is finished by the next one.
 
 use crate::recorded::{self, findings, parquet_files};
-use ::lake::import::{Names, Outcome, Step, Work, import};
-use ::lake::tape::Refusal;
+use ::lake::import::{Names, Outcome, Reading, Refusal, Step, Unit, Work, import};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType};
 use indicatif::ProgressBar;
+use spreadwire_lake::mark::Mark;
+use spreadwire_lake::run::{Origin, Provenance, RunId, catalogue_digest};
+use spreadwire_lake::seal::seal_segment;
+use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
+use spreadwire_lake::stage::StageCounts;
 use spreadwire_lake::table::{QUOTES, TableReader};
-use spreadwire_lake::{layout, lock, recover};
-use std::collections::BTreeMap;
+use spreadwire_lake::{layout, ledger, lock, recover};
+use spreadwire_market::record::{Quote, flags};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -17,11 +22,15 @@ const HEADER: &str = "recv_ts_ns,exch_ts_ns,venue,symbol,bid,bid_qty,ask,ask_qty
 const SHIPPED: &str = "../../data/tapes/model_btc_eth_5s.csv.gz";
 
 fn work<'a>(lake: &'a Path, files: &'a [PathBuf]) -> Work<'a> {
-    Work { lake, files, names: Names::default(), scales: (None, None), segment_rows: 1000 }
+    Work { lake, files, reading: Reading::default(), segment_rows: 1000 }
 }
 
 fn imported(work: &Work<'_>) -> anyhow::Result<Vec<Outcome>> {
     import(work, &ProgressBar::hidden(), &mut |_| Ok(()))
+}
+
+fn named(names: Names) -> Reading {
+    Reading { names, ..Reading::default() }
 }
 
 fn refusal(done: anyhow::Result<Vec<Outcome>>) -> String {
@@ -125,7 +134,8 @@ fn what_cannot_be_a_quote_is_counted_by_reason_and_named() {
         1723161600000000009,,okx_spot,BTC-USDT,,,61001,0.5\n\
         1723161600000000010,,okx_spot,BTC-USDT,99999999999999999999,1,61001,2\n";
     let files = [tape(home.path(), "a.csv", rows)];
-    let outcome = &imported(&Work { scales: (Some(2), None), ..work(&lake, &files) }).unwrap()[0];
+    let reading = Reading { scales: (Some(2), None), ..Reading::default() };
+    let outcome = &imported(&Work { reading, ..work(&lake, &files) }).unwrap()[0];
     let expected = [
         Refusal::Fields,
         Refusal::Time,
@@ -165,7 +175,7 @@ fn names_and_decimals_are_those_asked_for() {
         venues: vec![("a-1".to_owned(), "okx".to_owned())],
         instruments: vec![("binance_usdm:BTCUSDT".to_owned(), "BTC/USDT:PERP".to_owned())],
     };
-    imported(&Work { names, ..work(&lake, &files) }).unwrap();
+    imported(&Work { reading: named(names), ..work(&lake, &files) }).unwrap();
     let books: Vec<String> = rows_of(&lake).into_keys().collect();
     assert_eq!(
         books,
@@ -180,7 +190,7 @@ fn names_and_decimals_are_those_asked_for() {
     assert_eq!((&*metadata["price_scale"], &*metadata["size_scale"]), ("2", "1"));
     let other = Names { venues: vec![("a-1".to_owned(), "a_b".to_owned())], ..Names::default() };
     let twins = [tape(home.path(), "b.csv", &format!("{}{}", row("a-1"), row("a-b")))];
-    let refused = refusal(imported(&Work { names: other, ..work(&lake, &twins) }));
+    let refused = refusal(imported(&Work { reading: named(other), ..work(&lake, &twins) }));
     assert!(refused.contains("--map") && refused.contains("a_b"), "{refused}");
 }
 
@@ -198,9 +208,14 @@ fn killed_after_any_step_the_next_import_finishes_and_doubles_nothing() {
             let lake = home.path().join("lake");
             assert_eq!(steps_until(&lake, &files, stop).len(), stop);
             between(&lake);
-            let small = Work { scales: (Some(9), None), ..work(&lake, &files) };
-            let refused = refusal(imported(&small));
-            assert!(refused.contains("run it again as it was"), "{refused}");
+            let reading = Reading { scales: (Some(9), None), ..Reading::default() };
+            let small = Work { reading, ..work(&lake, &files) };
+            // A run that ended before its first segment was in the journal has nothing of the file.
+            let is_begun = 2 < stop || !recover::leftovers(&lake).unwrap().is_empty();
+            if is_begun {
+                let refused = refusal(imported(&small));
+                assert!(refused.contains("run it again as it was"), "{refused}");
+            }
             imported(&work(&lake, &files)).unwrap();
             assert_eq!(rows_of(&lake), expected, "after step {stop}, {:?}", whole[stop - 1]);
             assert_eq!(findings(&lake), [""; 0], "after step {stop}, {:?}", whole[stop - 1]);
@@ -253,4 +268,115 @@ fn a_recording_engine_is_not_disturbed() {
     assert!(refused.contains("recording.lock is locked"), "{refused}");
     drop(lock);
     imported(&work(&lake, &files)).unwrap();
+}
+
+/// Returns the ledger's runs.
+fn runs_of(lake: &Path) -> Vec<String> {
+    let (entries, errors) = ledger::read(lake);
+    assert!(errors.is_empty());
+    let runs: BTreeSet<String> = entries.into_iter().filter_map(|entry| entry.run).collect();
+    runs.into_iter().collect()
+}
+
+#[test]
+fn content_is_known_by_its_digest_however_it_was_read() {
+    let home = tempfile::tempdir().unwrap();
+    let lake = home.path().join("lake");
+    let row = "1723161600000000001,,a,BTCUSDT,5.25,1.5,6,2\n";
+    let files = [tape(home.path(), "a.csv", row)];
+    let decimals = |price| Reading { scales: (Some(price), None), ..Reading::default() };
+    // With too few decimals all rows are refused, and then the lake has nothing of the file.
+    let outcome = &imported(&Work { reading: decimals(0), ..work(&lake, &files) }).unwrap()[0];
+    assert_eq!((outcome.rows, outcome.refused.len()), (0, 1));
+    let first = imported(&work(&lake, &files)).unwrap()[0].run;
+    assert!(first.as_str().starts_with("import-") && first.as_str().len() == 32, "{first}");
+    for price in [2, 3] {
+        let again = imported(&Work { reading: decimals(price), ..work(&lake, &files) });
+        let refused = refusal(again);
+        assert!(refused.contains(&format!("in this lake already, as run {first}")), "{refused}");
+    }
+    assert_eq!(findings(&lake), [""; 0]);
+    // Other content, or the same read in another way, is another run.
+    let mut runs = vec![first];
+    for (name, rows, reading) in [
+        ("b.csv", row.replace("5.25", "5.26"), Reading::default()),
+        ("c.csv", row.to_owned(), decimals(4)),
+        (
+            "d.csv",
+            row.to_owned(),
+            Reading { units: vec![(String::new(), Unit::Ns)], ..Reading::default() },
+        ),
+        (
+            "e.csv",
+            row.to_owned(),
+            named(Names { venues: vec![("a".into(), "b".into())], ..Names::default() }),
+        ),
+    ] {
+        let other = home.path().join(name.replace("csv", "lake"));
+        let files = [tape(home.path(), name, &rows)];
+        runs.push(imported(&Work { reading, ..work(&other, &files) }).unwrap()[0].run);
+    }
+    let different: BTreeSet<String> = runs.iter().map(ToString::to_string).collect();
+    assert_eq!(different.len(), runs.len());
+}
+
+/// Gives a run of a lake the name that earlier versions gave it: `import-<crc>-<crc>`. Its segments
+/// and files are made again under that name, as those versions made them.
+fn imported_before(lake: &Path, name: &str, whole: bool) {
+    let run = RunId::new(name).unwrap();
+    let catalogue =
+        spreadwire_kit::catalogue::of(["BTC/USDT"], ["a"]).scales_each([(2, 1)]).build();
+    let at = 1_723_161_600_000_000_001;
+    let mark = Mark::begin(lake, run, at, &catalogue, Provenance::Import).unwrap();
+    let quote = Quote {
+        bid_px: 525,
+        bid_sz: 15,
+        ask_px: 600,
+        ask_sz: 20,
+        ts_event: 0,
+        flags: flags::TS_EVENT_ABSENT,
+        ..spreadwire_kit::quotes::quote(0, 0, at)
+    };
+    let quote = Quote { sequence: 0, ..quote };
+    let records = [quote.into()];
+    let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
+    let info = SegmentInfo { origin, number: 0, started_at: at };
+    let mut writer = SegmentWriter::create(&lake.join(layout::JOURNAL), info).unwrap();
+    let mut block = Block::new(1, 0);
+    block.push(&records[0]);
+    writer.write(&mut block).unwrap();
+    let finished = writer.finish();
+    finished.trim().unwrap();
+    seal_segment(&finished.close().unwrap().path, &mark.book, &catalogue).unwrap();
+    if whole {
+        let stages = StageCounts::of_records(&records);
+        mark.end(lake, at, 1, &BTreeMap::new(), &stages).unwrap();
+    }
+}
+
+#[test]
+fn an_import_of_an_earlier_version_is_known_by_its_old_name_and_continued_under_it() {
+    let home = tempfile::tempdir().unwrap();
+    let text = format!("{HEADER}1723161600000000001,,a,BTCUSDT,5.25,1.5,6,2\n");
+    let files = [home.path().join("a.csv")];
+    fs::write(&files[0], &text).unwrap();
+    let how = crc32c::crc32c(b"a\tBTCUSDT\ta\tBTC/USDT\t2\t1\n");
+    let old = format!("import-{:08x}-{how:08x}", crc32c::crc32c(text.as_bytes()));
+
+    let whole = home.path().join("whole");
+    imported_before(&whole, &old, true);
+    let refused = refusal(imported(&work(&whole, &files)));
+    assert!(refused.contains(&format!("in this lake already, as run {old}")), "{refused}");
+
+    let part = home.path().join("part");
+    imported_before(&part, &old, false);
+    let reading = Reading { scales: (Some(3), None), ..Reading::default() };
+    let refused = refusal(imported(&Work { reading, ..work(&part, &files) }));
+    assert!(refused.contains(&format!("in part, as run {old}")), "{refused}");
+    imported(&work(&part, &files)).unwrap();
+    assert_eq!(runs_of(&part), [old.as_str()]);
+    assert_eq!(rows_of(&part).values().map(Vec::len).sum::<usize>(), 1);
+    assert_eq!(findings(&part), [""; 0]);
+    let refused = refusal(imported(&work(&part, &files)));
+    assert!(refused.contains("in this lake already"), "{refused}");
 }

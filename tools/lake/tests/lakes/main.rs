@@ -6,6 +6,7 @@ mod compact;
 mod deletions;
 mod export;
 mod exported;
+mod formats;
 mod import;
 mod recorded;
 mod tamper;

@@ -1,9 +1,10 @@
-//! Tests `lake export` with the programs that users have: the formats have the contents of the
-//! lake.
+//! Tests lakes and `lake export` with the programs that users have: the formats have the contents of
+//! the lake, and readers skip what a filter rules out.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod exported;
+mod readers;
 mod recorded;
 
 use ::lake::formats::Format;
@@ -19,6 +20,10 @@ fn main() -> std::process::ExitCode {
     spreadwire_kit::needs::run(tests![
         hftbacktest_sees_every_best_bid_and_ask_at_its_time: [Need::Python(&["numpy"])],
         polars_reads_the_csv_formats: [Need::Python(&["polars"])],
+        readers::arrow_skips_what_a_filter_rules_out: [Need::Python(&["pyarrow"])],
+        readers::duckdb_skips_what_a_filter_rules_out: [Need::Python(&["pyarrow", "duckdb"])],
+        readers::polars_skips_what_a_filter_rules_out: [Need::Python(&["pyarrow", "polars"])],
+        readers::arrow_opens_the_quotes_of_a_lake_as_documented: [Need::Python(&["pyarrow"])],
     ])
 }
 

@@ -1,0 +1,163 @@
+//! A row of a file, before and after its numbers are read.
+//!
+//! Formats give every field as text, so that a price means the same wherever it comes from. A
+//! decimal text is converted to a mantissa exactly, or refused.
+
+use super::refusal::Refusal;
+use super::time::Clock;
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::decimal::{self, DecimalError, SCALE_MAX};
+
+/// A row as it is in the file. An empty field was not recorded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The venue, in the file's spelling.
+    pub venue: String,
+    /// The symbol, in the file's spelling.
+    pub symbol: String,
+    /// Time of receiving.
+    pub received: String,
+    /// Time of the event, by the venue's clock.
+    pub event: String,
+    /// Price and size of the bid.
+    pub bid: [String; 2],
+    /// Price and size of the ask.
+    pub ask: [String; 2],
+    /// The venue's sequence number.
+    pub sequence: String,
+}
+
+impl Row {
+    /// Empties every field, and keeps the memory.
+    pub fn clear(&mut self) {
+        let Row { venue, symbol, received, event, bid, ask, sequence } = self;
+        let fields = [venue, symbol, received, event, sequence].into_iter();
+        fields.chain(bid).chain(ask).for_each(String::clear);
+    }
+
+    /// Returns the prices, bid first.
+    #[must_use]
+    pub fn prices(&self) -> [&str; 2] {
+        [&self.bid[0], &self.ask[0]]
+    }
+
+    /// Returns the sizes, bid first.
+    #[must_use]
+    pub fn sizes(&self) -> [&str; 2] {
+        [&self.bid[1], &self.ask[1]]
+    }
+
+    /// Returns the time of receiving, and that of the event if it was recorded.
+    ///
+    /// # Errors
+    /// [`Refusal::Time`].
+    pub fn times(&self, clocks: &[Option<Clock>; 2]) -> Result<(Nanos, Option<Nanos>), Refusal> {
+        let time =
+            |clock: &Option<Clock>, text: &str| clock.map_or(Ok(None), |clock| clock.nanos(text));
+        let received = time(&clocks[0], &self.received)?.ok_or(Refusal::Time)?;
+        Ok((received, time(&clocks[1], &self.event)?))
+    }
+
+    /// Returns the venue's sequence number; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`Refusal::NotANumber`].
+    pub fn sequence(&self) -> Result<u64, Refusal> {
+        if self.sequence.is_empty() {
+            return Ok(0);
+        }
+        self.sequence.parse().map_err(|_| Refusal::NotANumber)
+    }
+}
+
+/// Returns price and size of a side as mantissas at these scales. Both are 0 if the side was not
+/// recorded; the size is 0 if only the size was not recorded.
+///
+/// # Errors
+/// The reason why the lake cannot store it.
+pub(super) fn side([price, size]: &[String; 2], scales: (u8, u8)) -> Result<(i64, i64), Refusal> {
+    let number = |text: &str, scale| {
+        decimal::parse(text.as_bytes(), scale).map_err(|error| match error {
+            DecimalError::Malformed => Refusal::NotANumber,
+            DecimalError::TooPrecise => Refusal::TooPrecise,
+            DecimalError::TooLarge => Refusal::TooLarge,
+        })
+    };
+    if price.is_empty() {
+        return if size.is_empty() { Ok((0, 0)) } else { Err(Refusal::SizeAlone) };
+    }
+    let price = number(price, scales.0)?;
+    let size = if size.is_empty() { 0 } else { number(size, scales.1)? };
+    if price <= 0 || size < 0 { Err(Refusal::Negative) } else { Ok((price, size)) }
+}
+
+/// Returns the number of significant decimals, at most [`SCALE_MAX`]; 0 if the text is not a
+/// number.
+pub(super) fn decimals(text: &str) -> u8 {
+    if decimal::parse(text.as_bytes(), 0) == Err(DecimalError::Malformed) {
+        return 0;
+    }
+    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let fraction = fraction.trim_end_matches('0');
+    if number.bytes().all(|byte| !(b'1'..=b'9').contains(&byte)) {
+        return 0;
+    }
+    let exponent: i64 = exponent.parse().unwrap_or(0);
+    // `5000e-3` is 5: zeros at the end of the whole part need no decimals either.
+    let zeros = match fraction {
+        "" => whole.len() - whole.trim_end_matches('0').len(),
+        _ => 0,
+    };
+    let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent);
+    let places = places.saturating_sub(i64::try_from(zeros).unwrap_or(i64::MAX));
+    u8::try_from(places.clamp(0, i64::from(SCALE_MAX))).unwrap_or(SCALE_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimals_are_those_that_matter() {
+        for (text, count) in [
+            ("61837.63", 2),
+            ("61837.6300", 2),
+            ("5", 0),
+            ("500", 0),
+            ("1.5e-7", 8),
+            ("6.183763e4", 2),
+            ("6.183763E+04", 2),
+            ("5000e-3", 0),
+            ("1e3", 0),
+            ("0e-9", 0),
+            ("0.000", 0),
+            ("0.1234567890123456789", 18),
+            ("abc.defg", 0),
+            ("", 0),
+        ] {
+            assert_eq!(decimals(text), count, "{text}");
+        }
+    }
+
+    #[test]
+    fn sides_are_exact_or_refused() {
+        for (price, size, expected) in [
+            ("1.25", "3", Ok((125, 300))),
+            ("1.25", "", Ok((125, 0))),
+            ("1.25e0", "3E-2", Ok((125, 3))),
+            ("", "", Ok((0, 0))),
+            ("", "3", Err(Refusal::SizeAlone)),
+            ("1.255", "3", Err(Refusal::TooPrecise)),
+            ("-1", "3", Err(Refusal::Negative)),
+            ("0", "3", Err(Refusal::Negative)),
+            ("1", "-3", Err(Refusal::Negative)),
+            ("1,5", "3", Err(Refusal::NotANumber)),
+            ("inf", "3", Err(Refusal::NotANumber)),
+            ("92233720368547758070", "3", Err(Refusal::TooLarge)),
+        ] {
+            let side = side(&[price.to_owned(), size.to_owned()], (2, 2));
+            assert_eq!(side, expected, "{price} {size}");
+        }
+    }
+}
