@@ -104,16 +104,13 @@ class Market:
         """The connections of this phase."""
         return [c for c in self.connections if c.phase == self.phase]
 
-    def is_subscribed(self):
-        return {c.venue for c in self.now() if len(c.wanted) == len(INSTRUMENTS)} == set(VENUES)
-
     def receipted(self):
-        """The least number of quotes of any instrument that this phase has read for sure."""
-        if not self.is_subscribed():
-            return 0
-        counts = [c.received(i, time.time()) - c.sent[i][0] + 1 if i in c.sent else 0
-                  for c in self.now() if c.wanted for i in INSTRUMENTS]
-        return min(counts)
+        """The number of quotes of each instrument of each venue that this phase has read for sure; the least."""
+        counts = {key: 0 for key in self.times}
+        for c in self.now():
+            for instrument, (first, _) in c.sent.items():
+                counts[c.venue, instrument] += max(0, c.received(instrument, time.time()) - first + 1)
+        return min(counts.values())
 
     async def pause(self, until):
         """Stops sending and waits until the engine has read everything."""
