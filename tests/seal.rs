@@ -404,15 +404,7 @@ fn every_record_is_a_row_of_its_hour_in_order_and_the_ledger_tells_where() {
     };
     assert_eq!(lake.entries(EntryKind::Segment), [told]);
     assert_eq!(lake.entries(EntryKind::Gap), []);
-    let tally = Tally {
-        quotes: 8,
-        statuses: 2,
-        spreads: 4,
-        opportunities: 2,
-        gaps: 0,
-        missed: 0,
-        unfit: 0,
-    };
+    let tally = Tally { quotes: 8, statuses: 2, spreads: 4, opportunities: 2, ..Tally::default() };
     assert_eq!((sealed.tally, sealed.tally.records()), (tally, records.len() as u64));
     assert_eq!((sealed.next_sequence, sealed.last_time), (Some(last + 1), MIDNIGHT + HOUR));
     assert_eq!((sealed.truncated_at, sealed.damaged_at.len()), (None, 0));

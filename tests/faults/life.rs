@@ -97,16 +97,16 @@ impl Journal {
         if segment.write(&mut self.block).is_ok() {
             self.block.clear();
             self.stored.extend(&records);
-            return self.close(segment.finish(), Some((from, from + RECORDS - 1)));
+            return self.close(&segment.finish(), Some((from, from + RECORDS - 1)));
         }
         self.block.skip_all();
         self.lost.extend(&records);
-        self.close(segment.finish(), None);
+        self.close(&segment.finish(), None);
         let Some(mut next) = self.begin() else { return };
         self.block.mark_skipped(MIDNIGHT + from, GapCause::Disk);
         next.write(&mut self.block).unwrap();
         self.block.clear();
-        self.close(next.finish(), None);
+        self.close(&next.finish(), None);
     }
 
     fn lose(&mut self, records: &[Record]) {
@@ -126,7 +126,7 @@ impl Journal {
     }
 
     /// Closes a segment, and says which numbers the disk has now.
-    fn close(&mut self, segment: FinishedSegment, numbers: Option<(u64, u64)>) {
+    fn close(&mut self, segment: &FinishedSegment, numbers: Option<(u64, u64)>) {
         segment.trim().unwrap_or_default();
         let synced = segment.sync();
         let Some(closed) = tried(|| segment.close()) else { return };

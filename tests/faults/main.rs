@@ -12,6 +12,7 @@
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stdout, reason = "a test says what to repeat, and the child what it did")]
 
 mod calls;
 mod life;

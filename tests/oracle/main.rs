@@ -15,6 +15,11 @@
 //! that Python calls.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "what was done is for whoever repeats it"
+)]
 
 mod lake_tool;
 

@@ -29,7 +29,7 @@ pub struct ClosedSegment {
 #[derive(Debug)]
 pub struct SegmentWriter {
     file: Arc<File>,
-    place: Place,
+    place: Box<Place>,
     open_path: PathBuf,
     closed_path: PathBuf,
     info: SegmentInfo,
@@ -73,7 +73,7 @@ impl SegmentWriter {
         let begun =
             ahead.cover(&file, 0, bytes).and_then(|()| (&file).write_all(&segment_header(&info)));
         let place = match begun.and_then(|()| Place::of(folder, &file)) {
-            Ok(place) => place,
+            Ok(place) => Box::new(place),
             Err(error) => {
                 // If even this fails, the reader recognises the file as cut off.
                 fs::remove_file(&open_path).unwrap_or_default();
@@ -194,7 +194,7 @@ pub(crate) fn records_file(info: &SegmentInfo, records: &[(u64, Record)]) -> Vec
 #[derive(Debug)]
 pub struct FinishedSegment {
     file: Arc<File>,
-    place: Place,
+    place: Box<Place>,
     open_path: PathBuf,
     closed_path: PathBuf,
     bytes: u64,
