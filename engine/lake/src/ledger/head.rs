@@ -210,7 +210,8 @@ mod tests {
         assert_eq!(Head::complete(home.path(), &chains()).unwrap(), ["a", "b"]);
         assert_eq!(Head::read(home.path()).unwrap().unwrap(), whole);
         fs::remove_file(home.path().join(layout::HEAD)).unwrap();
-        let first = files(home.path()).into_iter().find(|p| p.to_string_lossy().contains("a-started"));
+        let first =
+            files(home.path()).into_iter().find(|p| p.to_string_lossy().contains("a-started"));
         fs::remove_file(first.unwrap()).unwrap();
         assert_eq!(Head::complete(home.path(), &chains()).unwrap(), ["b"]);
     }
