@@ -117,11 +117,21 @@ struct BookKeeping {
     _living: Option<lock::Lock>,
 }
 
-/// Longest wait for the syncer and the sealer after the agents have ended: what they have not sealed
-/// then is left to the next start.
-const FOLLOWERS_LIMIT: Nanos = 20 * SECOND;
-/// Longest wait for the end of the run to be written.
-const BOOKS_LIMIT: Nanos = 5 * SECOND;
+/// The longest waits at the end of a run.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// For the syncer and the sealer, both together, after the agents have ended: what they have not
+    /// sealed then is left to the next start.
+    followers: Nanos,
+    /// For the end of the run to be written.
+    books: Nanos,
+}
+
+const LIMITS: Limits = Limits { followers: 20 * SECOND, books: 5 * SECOND };
+/// How long segments of earlier runs are still sealed once the engine was asked to end: a run that is
+/// short recovers all the same, and one with much to recover has time left for its own segments.
+const RECOVERY_LIMIT: Nanos = 5 * SECOND;
+const _: () = assert!(RECOVERY_LIMIT < LIMITS.followers);
 /// Interval at which a wait looks.
 const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -171,27 +181,39 @@ impl Engine {
 
     /// Waits for every agent, then for the syncer and the sealer, and returns their measurements and
     /// failures. The latter two may wait for a disk or for another process, so they are waited for no
-    /// longer than [`FOLLOWERS_LIMIT`]. Nothing is lost then: the next start goes on where they were.
+    /// longer than 20 s. Nothing is lost then: the next start goes on where they were.
     #[must_use]
     pub fn join(self) -> Report {
         let mut report = self.hot.join();
         report.merge(&self.cold.join());
         let clock = self.book_keeping.clock.clone();
-        let until = clock.now().saturating_add(FOLLOWERS_LIMIT);
-        for (name, thread) in self.followers {
-            report.failures.extend(joined(name, thread, &clock, until));
-        }
         let end = move || match self.book_keeping.end() {
             Ok(()) => Vec::new(),
             Err(error) => vec![format!("cannot write the end of the run to the ledger: {error:#}")],
         };
-        let until = clock.now().saturating_add(BOOKS_LIMIT);
-        match std::thread::Builder::new().name("books".to_owned()).spawn(end) {
-            Ok(thread) => report.failures.extend(joined("ledger", thread, &clock, until)),
-            Err(error) => report.failures.push(format!("cannot write the end of the run: {error}")),
-        }
+        report.failures.extend(settled(self.followers, end, &clock, LIMITS));
         report
     }
+}
+
+/// Waits for the followers, then has the end written, and returns what went wrong.
+fn settled(
+    followers: Followers,
+    end: impl FnOnce() -> Vec<String> + Send + 'static,
+    clock: &Clock,
+    limits: Limits,
+) -> Vec<String> {
+    let mut failures = Vec::new();
+    let until = clock.now().saturating_add(limits.followers);
+    for (name, thread) in followers {
+        failures.extend(joined(name, thread, clock, until));
+    }
+    let until = clock.now().saturating_add(limits.books);
+    match std::thread::Builder::new().name("books".to_owned()).spawn(end) {
+        Ok(thread) => failures.extend(joined("ledger", thread, clock, until)),
+        Err(error) => failures.push(format!("cannot write the end of the run: {error}")),
+    }
+    failures
 }
 
 /// Waits for a thread until a time, and returns what went wrong. A thread that is late is left alone: it
@@ -640,8 +662,10 @@ impl Wiring<'_> {
         self.add(agent);
         let (leftovers, until) = (std::mem::take(&mut self.leftovers), clock.now());
         let (recovered, lake) = (counters.register("seal.recovered"), lake.clone());
+        let mut patience = Patience::new(self.around.stop.clone(), clock.clone());
         let seal_all = move || {
-            let mut failures = recover_all(&leftovers, &lake, until, &recovered);
+            let go_on = || patience.lasts();
+            let mut failures = recover_all(&leftovers, &lake, until, &recovered, go_on);
             failures.extend(sealer.run(&closed));
             failures
         };
@@ -653,17 +677,43 @@ impl Wiring<'_> {
     }
 }
 
-/// Seals the segments that earlier runs left. Returns a sentence for each failure.
+/// Tells whether there is time to seal what earlier runs left.
+#[derive(Debug)]
+struct Patience {
+    stop: Stop,
+    clock: Clock,
+    /// When it was first seen that the engine was asked to end.
+    asked: Option<Nanos>,
+}
+
+impl Patience {
+    fn new(stop: Stop, clock: Clock) -> Patience {
+        Patience { stop, clock, asked: None }
+    }
+
+    /// Returns whether the engine was not asked to end, or not for [`RECOVERY_LIMIT`] yet.
+    fn lasts(&mut self) -> bool {
+        if !self.stop.is_requested() {
+            return true;
+        }
+        let now = self.clock.now();
+        now.saturating_sub(*self.asked.get_or_insert(now)) < RECOVERY_LIMIT
+    }
+}
+
+/// Seals the segments that earlier runs left, as long as `go_on`, which is called before each one, says
+/// so. Returns a sentence for each failure.
 fn recover_all(
     leftovers: &[Leftover],
     lake: &Path,
     until: Nanos,
     segments: &Counter,
+    mut go_on: impl FnMut() -> bool,
 ) -> Vec<String> {
     let mut failures = Vec::new();
     for (place, leftover) in leftovers.iter().enumerate() {
         let until = recover::began_after(leftovers, place, Some(until));
-        let recovered = leftover.recover(lake, until, None, |_| {});
+        let recovered = leftover.recover_while(lake, until, None, |_| go_on());
         segments.add(recovered.sealed.len() as u64);
         let rows: u64 = recovered.sealed.iter().map(|sealed| sealed.tally.quotes).sum();
         let ended = leftover.mark.as_ref().is_some_and(|mark| mark.ended.is_some());
@@ -674,4 +724,132 @@ fn recover_all(
         failures.extend(recovered.failures);
     }
     failures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spreadwire_kit::catalogue;
+    use spreadwire_kit::records::quote;
+    use spreadwire_lake::run::Provenance;
+    use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
+
+    const NOW: Nanos = 1_723_161_600 * SECOND;
+    const NO_TIME: Limits = Limits { followers: 0, books: 0 };
+
+    /// A thread that does something and ends when its channel does, and says so.
+    fn waiting(
+        name: &'static str,
+        act: impl FnOnce() + Send + 'static,
+    ) -> (Sender<()>, (&'static str, JoinHandle<Vec<String>>)) {
+        let (sender, receiver) = channel::bounded::<()>(0);
+        let wait = move || {
+            act();
+            assert!(receiver.recv().is_err());
+            vec![format!("the {name} has ended")]
+        };
+        (sender, (name, std::thread::Builder::new().spawn(wait).unwrap()))
+    }
+
+    fn late(name: &str) -> String {
+        format!(
+            "the {name} still waits for the disk or for another process: what it has not done is left \
+             to the next start"
+        )
+    }
+
+    #[test]
+    fn whatever_waits_at_the_end_is_waited_for_no_longer_than_agreed() {
+        let clock = Clock::manual(NOW);
+        let (syncer, sealer) = (waiting("syncer", || {}), waiting("sealer", || {}));
+        let (books, books_wait) = channel::bounded::<()>(0);
+        let end = move || {
+            assert!(books_wait.recv().is_err());
+            Vec::new()
+        };
+        let told = settled([syncer.1, sealer.1], end, &clock, NO_TIME);
+        assert_eq!(told, ["syncer", "sealer", "ledger"].map(late));
+        drop((syncer.0, sealer.0, books));
+    }
+
+    #[test]
+    fn the_followers_have_one_limit_together_and_the_end_is_written_though_they_are_late() {
+        let clock = Clock::manual(NOW);
+        // The syncer takes all the time.
+        let passes = clock.clone();
+        let syncer = waiting("syncer", move || passes.set(NOW + LIMITS.followers));
+        let sealer = waiting("sealer", || {});
+        let end = || vec!["written".to_owned()];
+        let told = settled([syncer.1, sealer.1], end, &clock, LIMITS);
+        assert_eq!(told, [late("syncer"), late("sealer"), "written".to_owned()]);
+        drop((syncer.0, sealer.0));
+    }
+
+    #[test]
+    fn followers_that_end_in_time_are_heard_and_a_panic_is_told() {
+        let clock = Clock::manual(NOW);
+        let (syncer, sealer) = (waiting("syncer", || {}), std::thread::Builder::new());
+        drop(syncer.0);
+        let panics = sealer.spawn(|| std::panic::resume_unwind(Box::new("on purpose"))).unwrap();
+        let told = settled([syncer.1, ("sealer", panics)], Vec::new, &clock, LIMITS);
+        assert_eq!(told, ["the syncer has ended", "the sealer panicked"]);
+    }
+
+    #[test]
+    fn recovery_has_a_limit_once_the_engine_was_asked_to_end() {
+        let (stop, clock) = (Stop::default(), Clock::manual(NOW));
+        let mut patience = Patience::new(stop.clone(), clock.clone());
+        assert!(patience.lasts());
+        clock.set(NOW + 9 * RECOVERY_LIMIT);
+        assert!(patience.lasts(), "nobody asked");
+        stop.request();
+        for (after, lasts) in [(0, true), (RECOVERY_LIMIT - 1, true), (RECOVERY_LIMIT, false)] {
+            clock.set(NOW + 9 * RECOVERY_LIMIT + after);
+            assert_eq!(patience.lasts(), lasts, "{after}");
+        }
+    }
+
+    #[test]
+    fn recovery_stops_between_two_segments_and_the_next_start_seals_the_rest() {
+        let home = tempfile::tempdir().unwrap();
+        let (lake, catalogue) = (home.path(), catalogue::of(["A/B"], ["okx"]).build());
+        for name in ["run-a", "run-b"] {
+            let run = RunId::new(name).unwrap();
+            Mark::begin(lake, run, NOW, &catalogue, Provenance::Live).unwrap();
+            let origin = Origin { run, catalogue: catalogue_digest(&catalogue) };
+            for number in 0..2 {
+                let info = SegmentInfo { origin, number, started_at: NOW };
+                let folder = lake.join(layout::JOURNAL);
+                let mut segment = SegmentWriter::create(&folder, info).unwrap();
+                let mut block = Block::new(1, number.into());
+                block.push(&quote(NOW));
+                segment.write(&mut block).unwrap();
+                segment.finish().close().unwrap();
+            }
+        }
+        let left = || {
+            let leftovers = recover::leftovers(lake).unwrap();
+            leftovers.iter().map(|left| left.segments.len()).collect::<Vec<_>>()
+        };
+        let counter = Counters::default().register("recovered");
+        let recover = |most: u64| {
+            let leftovers = recover::leftovers(lake).unwrap();
+            let mut asked = 0;
+            recover_all(&leftovers, lake, NOW + SECOND, &counter, || {
+                asked += 1;
+                asked <= most
+            })
+        };
+        let stays = |run, count| {
+            format!(
+                "run {run}: {count} segments stay in the journal: there was no time to seal them"
+            )
+        };
+        assert_eq!(recover(1), [stays("run-a", 1), stays("run-b", 2)]);
+        assert_eq!((left(), counter.get()), (vec![1, 2], 1));
+        assert_eq!(recover(2), [stays("run-b", 1)]);
+        assert_eq!(left(), [1], "the first run is concluded");
+        assert_eq!(recover(9), Vec::<String>::new());
+        assert_eq!((left(), counter.get()), (vec![], 4));
+    }
 }

@@ -116,7 +116,9 @@ fn kill_one(
     }
     let ended = victim.kill();
     let alone = ended.code().is_some();
-    assert!(!alone || (ending && ended.success()), "the engine gave up: {ended}");
+    // It may have been asked to end before its first quote, which is a failure by itself.
+    let in_order = ending && matches!(ended.code(), Some(0 | 1));
+    assert!(!alone || in_order, "the engine gave up: {ended}");
     moments.kills += 1;
     moments.while_ending += u64::from(ending && !alone);
     moments.ended_before += u64::from(alone);

@@ -20,7 +20,7 @@ const ATTACH: &str = r#"
 "$@" >>"$LOG" 2>&1 &
 engine=$!
 until task=$(grep -slx "$THREAD" /proc/$engine/task/*/comm); do kill -0 $engine || exit 1; done
-kill -STOP $engine
+kill -STOP $engine || exit 1
 echo $engine
 task=${task%/comm}
 exec strace -y -o "$TRACE" -e trace="/^$CALL" -e inject="/^$CALL:signal=SIGKILL:when=$COUNT" \
@@ -42,7 +42,7 @@ pub(crate) struct Moment {
 
 impl Moment {
     /// Runs an engine for `seconds` and kills it at the moment. Returns the call before which it was
-    /// killed, or `None` if it ended in order before.
+    /// killed, or `None` if it ended before that, or before strace was attached.
     pub(crate) fn kill(&self, scene: &Scene, seconds: &str) -> Option<String> {
         let trace = scene.home.join("trace");
         if self.thread == MAIN {
@@ -53,7 +53,8 @@ impl Moment {
         until(&scene.clock, "the engine to be gone", || {
             (!lock::is_recording(&scene.lake)).then_some(())
         });
-        let text = String::from_utf8_lossy(&fs::read(&trace).unwrap()).into_owned();
+        let text = fs::read(&trace).unwrap_or_default();
+        let text = String::from_utf8_lossy(&text).into_owned();
         let killed = text.trim_end().ends_with("+++ killed by SIGKILL +++");
         killed.then(|| text.lines().rev().nth(1).unwrap_or_default().to_owned())
     }
@@ -75,6 +76,10 @@ impl Moment {
         BufReader::new(strace.stdout.take().unwrap()).read_line(&mut engine).unwrap();
         let attached = told(&mut strace);
         let engine = engine.trim();
+        if engine.is_empty() {
+            // It ended before its thread was found.
+            return drop(strace.wait().unwrap());
+        }
         let signal = if attached.is_ok() { "CONT" } else { "KILL" };
         assert!(send(signal, engine) && attached.is_ok(), "{}: {attached:?}", self.thread);
         drop(locked);

@@ -19,6 +19,8 @@ pub(crate) fn check(lake: &Path, all: &[&Call]) {
     calls.check_files_are_read_back();
     calls.check_names_follow_the_ledger();
     calls.check_segments();
+    calls.check_changes_are_locked();
+    calls.check_head();
     calls.check_end();
 }
 
@@ -121,6 +123,48 @@ impl Calls<'_> {
             let is_it = |call: &Call| call.descriptor() == Some(journal);
             assert!(self.within("fsync", deleted, self.all.len(), is_it));
         }
+    }
+
+    /// From the ledger's entries to the end of the segment nobody else changes the lake: its change lock is
+    /// held from before the files are written until the segment is gone.
+    fn check_changes_are_locked(&self) {
+        let lock = format!("{}/change.lock", self.lake);
+        let is_lock = |call: &Call| call.descriptor() == Some(lock.as_str());
+        let is_taken = |call: &Call| call.text.contains("LOCK_EX") && call.text.ends_with(" = 0");
+        let taken = self.all("flock", |call| is_lock(call) && is_taken(call));
+        assert_eq!(taken.len(), 3, "each segment is sealed once");
+        let released = self.all("close", is_lock);
+        let is_held = |at: usize| {
+            let taken = taken.iter().filter(|taken| **taken < at).max();
+            taken.is_some_and(|taken| !released.iter().any(|end| taken < end && *end < at))
+        };
+        let is_of_segment = |path: &str| {
+            path.contains("/ledger/") && path.contains("/run-00") || self.is_data(path)
+        };
+        let mut changes = self
+            .all("openat", |call| call.text.contains("O_CREAT") && is_of_segment(call.paths()[0]));
+        changes.extend(self.all("rename", |call| is_of_segment(call.paths()[1])));
+        changes.extend(self.all("unlink", |call| call.paths()[0].ends_with(".seg")));
+        assert!(20 < changes.len(), "{} changes", changes.len());
+        for at in changes {
+            assert!(is_held(at), "the change lock was not held: {}", self.all[at].text);
+        }
+    }
+
+    /// The head is written after the begin of the run in the ledger, and after its end, and at no other
+    /// time: it never names a file of the ledger that is not there.
+    fn check_head(&self) {
+        let of_ledger = |what: &'static str| {
+            let found = self.all("rename", |call| call.paths()[1].contains(what));
+            let [at] = found[..] else { panic!("{what}: {found:?}") };
+            at
+        };
+        let told = ["/run-started", "/run-ended"].map(of_ledger);
+        let heads = self.all("rename", |call| call.paths()[1].ends_with("/head.json"));
+        let [begun, ended] = heads[..] else { panic!("the head was written {heads:?}") };
+        assert!(told[0] < begun && begun < told[1] && told[1] < ended, "{told:?} {heads:?}");
+        let mark = self.all("unlink", |call| call.paths()[0].ends_with(".run.json"));
+        assert!(ended < mark[0], "the mark went before the head was written");
     }
 
     /// The mark goes after the last segment and the end in the ledger; then the lock is released.

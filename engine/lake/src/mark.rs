@@ -226,7 +226,8 @@ impl Mark {
             self.tell_start()?;
         }
         // What was sealed after the end is behind it in the chain, and the end is told once more.
-        if has(EntryKind::Ended) && Head::is_at_end_of(&self.book)? {
+        if self.book.ends_with(EntryKind::Ended)? {
+            Head::follow(&self.book)?;
             return self.remove(lake);
         }
         self.conclude(lake, sealed, until)

@@ -88,6 +88,21 @@ impl Leftover {
         catalogue: Option<&Catalogue>,
         mut each: impl FnMut(&Path),
     ) -> Recovered {
+        self.recover_while(lake, until, catalogue, |path| {
+            each(path);
+            true
+        })
+    }
+
+    /// Does what [`recover`](Leftover::recover) does as long as `go_on`, which is called before each
+    /// segment, says so. What is left then is a failure, and the run is not concluded.
+    pub fn recover_while(
+        &self,
+        lake: &Path,
+        until: Option<Nanos>,
+        catalogue: Option<&Catalogue>,
+        mut go_on: impl FnMut(&Path) -> bool,
+    ) -> Recovered {
         let mut recovered = Recovered::default();
         let Some(known) = self.mark.as_ref().map(|mark| &mark.catalogue).or(catalogue) else {
             recovered.failures.push(format!(
@@ -104,8 +119,14 @@ impl Leftover {
             return recovered;
         }
         let mut sealer = RunSealer::new(self.book(lake), known.clone());
-        for (number, path) in &self.segments {
-            each(path);
+        for (place, (number, path)) in self.segments.iter().enumerate() {
+            if !go_on(path) {
+                let (run, count) = (self.run, self.segments.len() - place);
+                recovered.failures.push(format!(
+                    "run {run}: {count} segments stay in the journal: there was no time to seal them"
+                ));
+                return recovered;
+            }
             match self.seal(&mut sealer, *number, path, known) {
                 Ok(Some(sealed)) => recovered.sealed.push(sealed),
                 Ok(None) => recovered.empty += 1,
@@ -323,6 +344,34 @@ mod tests {
         let first = ledger::read(lake).0;
         clean.write(lake).unwrap();
         assert_eq!(recover(11), first);
+    }
+
+    #[test]
+    fn a_run_whose_end_did_not_come_into_the_head_has_one_end_and_the_head_follows() {
+        let home = tempfile::tempdir().unwrap();
+        let (lake, head) = (home.path(), home.path().join(layout::HEAD));
+        for (name, is_clean) in [("killed", false), ("well", true)] {
+            let run = RunId::new(name).unwrap();
+            let mark = Mark::begin(lake, run, 5, &catalogue(), Provenance::Live).unwrap();
+            let before = fs::read(&head).unwrap();
+            let recover = |until| {
+                let [left] = &leftovers(lake).unwrap()[..] else { panic!("the mark is there") };
+                assert!(left.recover(lake, Some(until), None, |_| {}).failures.is_empty());
+                assert!(leftovers(lake).unwrap().is_empty());
+            };
+            match is_clean {
+                true => mark.clone().end(lake, 7, 0, &BTreeMap::new(), &StageCounts::default()),
+                false => Ok(recover(8)),
+            }
+            .unwrap();
+            let (facts, after) = (ledger::read(lake).0, fs::read(&head).unwrap());
+            assert_ne!(before, after);
+            fs::write(&head, before).unwrap();
+            mark.write(lake).unwrap();
+            recover(9);
+            assert_eq!(ledger::read(lake).0, facts, "{name}");
+            assert_eq!(fs::read(&head).unwrap(), after, "{name}");
+        }
     }
 
     #[test]

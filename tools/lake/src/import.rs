@@ -42,11 +42,10 @@ use clap::{Args, ValueEnum};
 use formats::FORMATS;
 use indicatif::ProgressBar;
 use serde_json::json;
-use spreadwire_lake::ledger::Book;
 use spreadwire_lake::mark::Mark;
 use spreadwire_lake::provenance;
 use spreadwire_lake::run::{Origin, Provenance, catalogue_digest, segment_name};
-use spreadwire_lake::seal::{Sealed, seal_segment};
+use spreadwire_lake::seal::{RunSealer, Sealed};
 use spreadwire_lake::segment::{Block, CLOSED_SUFFIX, SegmentInfo, SegmentWriter};
 use spreadwire_lake::stage::{Stage, StageCounts};
 use spreadwire_lake::{folder, layout, lock};
@@ -278,6 +277,8 @@ impl Importing<'_> {
         let (run, first, import) = (surveyed.run, surveyed.first, Provenance::Import);
         let mark = Mark::begin_or_resume(self.work.lake, run, first, self.catalogue, import)?;
         identity::note_content(&mark.book, surveyed)?;
+        // One for all segments, so that small files of an hour become one.
+        let mut sealer = RunSealer::new(mark.book.clone(), self.catalogue.clone());
         folder::create_in(self.work.lake, &aside)?;
         (self.on_step)(Step::Begun)?;
         let (_, sum, mut rows) = self.work.reading.open(&surveyed.file)?;
@@ -288,12 +289,12 @@ impl Importing<'_> {
                 Err(why) => self.outcome.refuse(place, why),
             }
             if self.work.segment_rows <= self.records.len() {
-                self.seal(&aside, &mark.book)?;
+                self.seal(&aside, &mut sealer)?;
             }
         }
         ensure!(sum.identity() == surveyed.identity, "the file changed during the import");
         self.outcome.passed_over = rows.passed_over();
-        self.seal(&aside, &mark.book)?;
+        self.seal(&aside, &mut sealer)?;
         fs::remove_dir_all(&aside)?;
         let numbered = self.stages.numbered();
         mark.end(self.work.lake, surveyed.last, numbered, &self.counts(), &self.stages)?;
@@ -341,7 +342,7 @@ impl Importing<'_> {
     }
 
     /// Writes the current rows as a segment and seals it.
-    fn seal(&mut self, aside: &Path, book: &Book) -> anyhow::Result<()> {
+    fn seal(&mut self, aside: &Path, sealer: &mut RunSealer) -> anyhow::Result<()> {
         let Some(first) = self.records.first() else { return Ok(()) };
         let (run, started_at) = (self.outcome.run, first.ts_recv());
         let origin = Origin { run, catalogue: catalogue_digest(self.catalogue) };
@@ -366,7 +367,7 @@ impl Importing<'_> {
         let path = journal.join(format!("{}{CLOSED_SUFFIX}", segment_name(&run, self.segment)));
         folder::put_in_place(&closed.path, &path)?;
         (self.on_step)(Step::Journalled)?;
-        let Sealed { tally, .. } = seal_segment(&path, book, self.catalogue)?;
+        let Sealed { tally, .. } = sealer.seal(&path)?;
         self.stages.add(Stage::SealedQuotes, tally.quotes);
         (self.on_step)(Step::Sealed)?;
         self.outcome.rows += self.records.len() as u64;

@@ -1,7 +1,7 @@
 //! Writes the files of one run into the ledger, each as the next of its chain.
 
 use super::chain::{Chain, Hash};
-use super::{CHAINED, Entry, EntryKind, file, whole};
+use super::{CHAINED, Entry, EntryKind, Tip, file, whole};
 use crate::run::{Provenance, RunId};
 use crate::table::TableError;
 use spreadwire_market::clock::Nanos;
@@ -99,15 +99,25 @@ impl Book {
         Ok(Some((serial, hash)))
     }
 
-    /// Returns the number of the next file; 0 for a run without a chain.
-    pub(super) fn next_serial(&self) -> Result<u64, TableError> {
+    /// Returns the last file of the run's chain; `None` if there is none.
+    pub(super) fn tip(&self) -> Result<Option<Tip>, TableError> {
         let mut end = self.end.lock().unwrap_or_else(PoisonError::into_inner);
         let known = match *end {
             Some(known) => known,
             None => self.look_up()?,
         };
         *end = Some(known);
-        Ok(known.0)
+        let (next, hash) = known;
+        Ok(next.checked_sub(1).zip(hash).map(|(serial, hash)| Tip { serial, hash }))
+    }
+
+    /// Returns whether the last thing that the run wrote into its ledger is of this kind. Of a run
+    /// without a chain it is not known what was last: whether it wrote one at all.
+    pub(crate) fn ends_with(&self, kind: EntryKind) -> Result<bool, TableError> {
+        let last = self.tip()?.map(|tip| tip.serial);
+        whole::has(&self.lake, self.run.as_str(), |entry| {
+            entry.kind == kind && (last.is_none() || entry.serial == last)
+        })
     }
 
     /// Returns where the chain ends by the files.

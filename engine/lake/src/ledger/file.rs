@@ -234,3 +234,21 @@ fn entries_of(batch: &RecordBatch) -> Option<Vec<Entry>> {
     };
     (0..batch.num_rows()).map(entry).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_cannot_get_its_name_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let entries = [Entry::new(EntryKind::Count, 5)];
+        let path = write(home.path(), "a", 5, &entries).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::create_dir_all(path.join("in the way")).unwrap();
+        write(home.path(), "a", 5, &entries).unwrap_err();
+        let names = fs::read_dir(path.parent().unwrap()).unwrap();
+        let paths: Vec<PathBuf> = names.map(|entry| entry.unwrap().path()).collect();
+        assert_eq!(paths, [path]);
+    }
+}

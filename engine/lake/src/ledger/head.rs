@@ -111,11 +111,14 @@ impl Head {
         Ok(added)
     }
 
-    /// Returns whether nothing was written into a run's ledger after what the head knows of it.
-    pub(crate) fn is_at_end_of(book: &Book) -> Result<bool, TableError> {
-        let head = Head::read(book.lake())?.unwrap_or_default();
-        let known = head.runs.get(book.run().as_str());
-        Ok(known.map_or(0, |tip| tip.serial + 1) == book.next_serial()?)
+    /// Writes into the head where a run's chain ends, unless the head knows that already.
+    pub(crate) fn follow(book: &Book) -> Result<(), TableError> {
+        let Some(tip) = book.tip()? else { return Ok(()) };
+        let mut head = Head::read_or_put_aside(book)?;
+        if head.runs.insert(book.run().to_string(), tip) == Some(tip) {
+            return Ok(());
+        }
+        head.put(book.lake())
     }
 
     fn put(&self, lake: &Path) -> Result<(), TableError> {

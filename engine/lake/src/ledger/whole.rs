@@ -87,6 +87,21 @@ pub(super) fn chain_of(lake: &Path, run: &str) -> Result<Option<Chain>, TableErr
     Ok(chains.remove(run))
 }
 
+/// Returns whether a run has such an entry.
+pub(super) fn has(
+    lake: &Path,
+    run: &str,
+    is_it: impl Fn(&Entry) -> bool,
+) -> Result<bool, TableError> {
+    for path in files_of(lake, run)? {
+        let entries = read_file(&path)?;
+        if entries.iter().any(|entry| entry.run.as_deref() == Some(run) && is_it(entry)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Returns the files that may have entries of a run.
 fn files_of(lake: &Path, run: &str) -> Result<Vec<PathBuf>, TableError> {
     let may_have_it = |path: &PathBuf| {

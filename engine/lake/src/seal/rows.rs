@@ -2,7 +2,7 @@
 
 use super::SealError;
 use super::content::Content;
-use super::newest::OwnFile;
+use super::own_file::OwnFile;
 use crate::columns::Columns;
 use crate::group::Group;
 use crate::run::segment_name;
@@ -181,4 +181,94 @@ impl Rows<'_> {
 pub(super) fn parts_of(metadata: &Metadata) -> impl Iterator<Item = String> {
     let parts = metadata.get("parts").cloned().unwrap_or_default();
     parts.split(',').map(str::to_owned).collect::<Vec<_>>().into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::{Origin, RunId, catalogue_digest};
+    use crate::segment::{Block, SegmentInfo, SegmentReader, SegmentWriter};
+    use spreadwire_kit::catalogue;
+    use spreadwire_kit::records::quote;
+    use spreadwire_market::clock::Nanos;
+    use spreadwire_market::instrument::Catalogue;
+
+    /// A catalogue with one instrument, whose prices have so many decimals.
+    fn catalogue_of(price_decimals: u8) -> Catalogue {
+        catalogue::of(["A/B"], ["okx"]).scales_each([(price_decimals, 8)]).build()
+    }
+
+    /// The content of a segment with these times.
+    fn content(folder: &Path, number: u32, times: &[Nanos], columns: &Columns<'_>) -> Content {
+        let catalogue = catalogue_digest(&catalogue_of(2));
+        let origin = Origin { run: RunId::new("run").unwrap(), catalogue };
+        let info = SegmentInfo { origin, number, started_at: 0 };
+        let mut writer = SegmentWriter::create(folder, info).unwrap();
+        let mut block = Block::new(times.len(), 0);
+        times.iter().for_each(|time| block.push(&quote(*time)));
+        writer.write(&mut block).unwrap();
+        let path = writer.finish().close().unwrap().path;
+        Content::read(SegmentReader::open(&path).unwrap(), None, columns).unwrap()
+    }
+
+    fn rows<'a>(content: &'a Content, columns: &'a Columns<'a>) -> Rows<'a> {
+        let (group, places) = content.groups().pop_first().unwrap();
+        Rows { group, places, content, columns }
+    }
+
+    /// Writes the rows of a first segment, which those of a second one may join.
+    fn first(path: &Path, rows: &Rows<'_>) -> OwnFile {
+        let written = write_file(path, rows, None, rows.batches()).unwrap();
+        OwnFile { path: path.to_owned(), bytes: written.bytes, crc: written.crc }
+    }
+
+    #[test]
+    fn rows_join_a_file_of_the_same_scales_alone() {
+        let home = tempfile::tempdir().unwrap();
+        let catalogue = catalogue_of(2);
+        let columns = Columns::of_any(&catalogue, "run");
+        let contents = [1, 2].map(|number| content(home.path(), number, &[7, 8], &columns));
+        let newest = first(&home.path().join("first.parquet"), &rows(&contents[0], &columns));
+        for (price_decimals, joins) in [(2, true), (3, false)] {
+            let catalogue = catalogue_of(price_decimals);
+            let columns = Columns::of_any(&catalogue, "run");
+            let joined = rows(&contents[1], &columns).join(&newest);
+            assert_eq!(joined.is_some(), joins, "{price_decimals} decimals");
+        }
+    }
+
+    #[test]
+    fn a_joined_file_must_have_the_rows_of_both_and_one_that_has_not_is_deleted() {
+        let home = tempfile::tempdir().unwrap();
+        let catalogue = catalogue_of(2);
+        let columns = Columns::of_any(&catalogue, "run");
+        let contents = [1, 2].map(|number| content(home.path(), number, &[7, 8, 9], &columns));
+        let newest = first(&home.path().join("first.parquet"), &rows(&contents[0], &columns));
+        let own = rows(&contents[1], &columns);
+        let path = home.path().join("joined.parquet.tmp");
+        let whole = own.join(&newest).unwrap();
+        assert_eq!(own.write_joined(&path, &whole).unwrap().0.rows, 6);
+        // A row that is lost on the way, or stands twice.
+        let batch = &whole.batches[0];
+        for batches in [vec![batch.slice(0, 2)], vec![batch.clone(), batch.slice(1, 1)]] {
+            let changed = Joined { batches, ..own.join(&newest).unwrap() };
+            let refused = own.write_joined(&path, &changed);
+            assert!(matches!(refused, Err(SealError::Differs { .. })), "{refused:?}");
+            assert!(!path.exists());
+        }
+    }
+
+    #[test]
+    fn a_file_that_could_not_be_written_to_its_end_is_deleted() {
+        let home = tempfile::tempdir().unwrap();
+        let catalogue = catalogue_of(2);
+        let columns = Columns::of_any(&catalogue, "run");
+        let content = content(home.path(), 1, &[7, 8], &columns);
+        let rows = rows(&content, &columns);
+        let path = home.path().join("first.parquet.tmp");
+        let broken = || Err(ArrowError::ComputeError("on purpose".to_owned()));
+        let failed = write_file(&path, &rows, None, rows.batches().chain([broken()]));
+        assert!(matches!(failed, Err(SealError::Columns(_))), "{failed:?}");
+        assert!(!path.exists());
+    }
 }
