@@ -78,7 +78,8 @@ impl Moment {
         let engine = engine.trim();
         if engine.is_empty() {
             // It ended before its thread was found.
-            return drop(strace.wait().unwrap());
+            strace.wait().unwrap();
+            return;
         }
         let signal = if attached.is_ok() { "CONT" } else { "KILL" };
         assert!(send(signal, engine) && attached.is_ok(), "{}: {attached:?}", self.thread);
