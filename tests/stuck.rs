@@ -5,7 +5,8 @@
 
 use exchange_sim::Simulator;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use spreadwire_lake::recover;
+use spreadwire_lake::mark::MARK_SUFFIX;
+use spreadwire_lake::{lock, recover};
 use spreadwire_rigs::running::{self, Running, until};
 use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -84,6 +85,10 @@ fn a_second_sigint_ends_an_engine_with_a_stuck_agent_and_the_lake_has_what_was_r
     until("the watchdog", || told().contains(stall).then_some(()));
     let is_recorded = || recover::leftovers(&lake).is_ok_and(|left| !left.is_empty());
     until("a segment", || is_recorded().then_some(()));
+    // Its mark is locked beside its segment, so nobody recovers it meanwhile.
+    let [left] = &recover::leftovers(&lake).unwrap()[..] else { panic!("one run") };
+    let mark = lake.join("journal").join(format!("{}{MARK_SUFFIX}", left.run));
+    assert!(lock::owner_of(&mark).unwrap().is_some() && left.living(&lake).is_some());
 
     assert!(victim.has_ended().is_none());
     let ended = until("the end", || {

@@ -33,6 +33,10 @@ use timekeeper::Timekeeper;
 /// Maximum number of notices processed in one duty cycle.
 const NOTICES_PER_CYCLE: usize = 256;
 
+/// Number of times that the channels are drained at the end. Their ends are gone by then, and what is in
+/// them takes fewer.
+const LAST_DRAINS_MAX: usize = 16;
+
 /// The chronicle agent.
 #[derive(Debug)]
 pub struct Chronicle {
@@ -172,8 +176,13 @@ impl Agent for Chronicle {
     }
 
     fn on_close(&mut self) {
-        self.take_notices();
-        self.take_doubts();
+        // What the feeds said last may be more than a cycle takes.
+        for _ in 0..LAST_DRAINS_MAX {
+            let work = self.take_notices() + self.take_doubts();
+            if work == 0 {
+                break;
+            }
+        }
         let entry = self.timekeeper.as_mut().and_then(Timekeeper::end);
         entry.into_iter().for_each(|entry| self.diary.note(entry));
         self.diary.write(self.now);
@@ -285,6 +294,36 @@ fn shown(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runtime::ring::{self, EdgeCounters};
+    use spreadwire_kit::catalogue;
+    use spreadwire_lake::ledger::{self, EntryKind};
+    use spreadwire_lake::run::RunId;
+    use spreadwire_market::instrument::{InstrumentId, VenueId};
+
+    #[test]
+    fn what_waits_at_the_end_is_told_and_comes_into_the_ledger_however_much_it_is() {
+        let home = tempfile::tempdir().unwrap();
+        let catalogue = Arc::new(catalogue::of(["A/B"], ["x", "y"]).build());
+        let (notices, notices_out) = crossbeam::channel::unbounded();
+        let (doubts, doubts_out) = crossbeam::channel::unbounded();
+        let (_opportunities, input) = ring::count(4, EdgeCounters::default());
+        let (book, counters) =
+            (Book::begin(home.path(), RunId::new("run").unwrap()), Counters::default());
+        let chronicle = Chronicle::new(input, notices_out, catalogue, book, &counters).unwrap();
+        let mut chronicle = chronicle.hearing(doubts_out);
+        let most = 3 * NOTICES_PER_CYCLE + 1;
+        let (buy_venue, sell_venue) = (VenueId(0), VenueId(1));
+        for connection in 0..most {
+            notices.send(Notice::Opened { venue: buy_venue, connection, line: 0 }).unwrap();
+            let instrument = InstrumentId(0);
+            doubts.send(Doubt { instrument, buy_venue, sell_venue, net: None }).unwrap();
+        }
+        chronicle.on_close();
+        assert!(notices.is_empty() && doubts.is_empty());
+        let (entries, _) = ledger::read(home.path());
+        let connected = entries.iter().filter(|entry| entry.kind == EntryKind::Connected);
+        assert_eq!((connected.count(), counters.expect("chronicle.booked")), (most, most as u64));
+    }
 
     #[test]
     fn words_do_not_repeat_themselves_and_samples_are_escaped_once() {

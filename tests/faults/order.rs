@@ -16,6 +16,7 @@ pub(crate) fn check(lake: &Path, all: &[&Call]) {
     let joined = renames.iter().filter(|at| calls.is_joined(**at)).count();
     assert_eq!(joined, 4, "two venues' files are taken along twice");
     renames.iter().for_each(|at| calls.check_rename(*at));
+    calls.check_folders();
     calls.check_files_are_read_back();
     calls.check_names_follow_the_ledger();
     calls.check_segments();
@@ -69,6 +70,25 @@ impl Calls<'_> {
         assert!(self.within("fsync", at, until, is_it), "{to}: its name was not synced");
     }
 
+    /// A new folder is on the disk before anything in it gets its name.
+    fn check_folders(&self) {
+        let made = self.all("mkdir", |call| call.text.ends_with(" = 0"));
+        assert!(6 < made.len(), "{} folders", made.len());
+        for at in made {
+            let folder = self.all[at].paths()[0];
+            let parent = Path::new(folder).parent().unwrap().to_str().unwrap();
+            // What is around the lake is not among the calls.
+            if folder == self.lake {
+                continue;
+            }
+            let inside = format!("{folder}/");
+            let named = self.all("rename", |call| call.paths()[1].starts_with(&inside));
+            let until = named.into_iter().find(|named| at < *named).unwrap_or(self.all.len());
+            let is_it = |call: &Call| call.descriptor() == Some(parent);
+            assert!(self.within("fsync", at, until, is_it), "{folder}: its name was not synced");
+        }
+    }
+
     /// Every file of rows is read between its last write and its name. A file that is taken along is
     /// read before it is replaced.
     fn check_files_are_read_back(&self) {
@@ -119,9 +139,13 @@ impl Calls<'_> {
             let [deleted] = deleted[..] else { panic!("{to} was deleted {deleted:?}") };
             let named = |call: &Call| self.is_data(call.paths()[1]);
             assert!(self.within("rename", at, deleted, named), "{to} was deleted too early");
+            // While nobody else may change the lake.
+            let is_lock =
+                |call: &Call| call.descriptor().is_some_and(|path| path.ends_with("/change.lock"));
+            let released = self.all("close", is_lock).into_iter().find(|at| deleted < *at).unwrap();
             let journal = Path::new(to).parent().unwrap().to_str().unwrap();
             let is_it = |call: &Call| call.descriptor() == Some(journal);
-            assert!(self.within("fsync", deleted, self.all.len(), is_it));
+            assert!(self.within("fsync", deleted, released, is_it), "{to}: its end was not synced");
         }
     }
 

@@ -62,6 +62,28 @@ fn a_record_waits_in_memory_no_longer_than_the_flush_interval() {
 }
 
 #[test]
+fn records_that_follow_do_not_put_off_the_first_ones_write() {
+    let mut rig = Rig::new(Settings { flush_interval: 5 * MILLI, ..patient() });
+    for after in 0..5 {
+        rig.pass(&quotes(1), MIDNIGHT + after * MILLI);
+        assert_eq!(rig.count("journal.records"), 0, "after {after} ms");
+    }
+    rig.cycle(MIDNIGHT + 5 * MILLI);
+    assert_eq!(rig.count("journal.records"), 5);
+}
+
+#[test]
+fn what_is_in_the_edges_and_in_the_block_at_the_end_is_in_the_last_segment() {
+    let mut rig = Rig::new(patient());
+    rig.pass(&quotes(3), MIDNIGHT);
+    quotes(3).into_iter().for_each(|record| rig.sender.send(record));
+    rig.spreads.offer(spread(MIDNIGHT));
+    rig.close();
+    assert_eq!(["journal.quotes", "journal.spreads"].map(|name| rig.count(name)), [6, 1]);
+    assert_eq!((rig.stored().len(), rig.closed.len()), (7, 1));
+}
+
+#[test]
 fn what_the_edge_could_not_take_is_skipped_in_the_numbers() {
     let rig = Rig::new(patient());
     let (mut sender, inputs) = ring::count(4, EdgeCounters::default());
@@ -106,6 +128,8 @@ fn closed_segments_wait_on_disk_while_the_sealer_has_no_room() {
         assert_eq!(rig.closed.recv().unwrap().number, number);
         rig.cycle(MIDNIGHT);
     }
+    rig.cycle(MIDNIGHT);
+    assert_eq!(rig.count("journal.waiting"), 1, "they are offered as soon as there is room");
     rig.journal.on_close();
     assert_eq!(rig.count("journal.waiting"), 1);
     assert!(rig.failures()[0].starts_with("1 finished segments found no room at the syncer"));

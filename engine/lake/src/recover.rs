@@ -282,6 +282,51 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_ends_with_segments_left_keeps_its_mark_and_has_no_end_before_they_are_sealed() {
+        let home = tempfile::tempdir().unwrap();
+        let (lake, run) = (home.path(), RunId::new("run").unwrap());
+        let mark = Mark::begin(lake, run, 5, &catalogue(), Provenance::Live).unwrap();
+        let origin = Origin { run, catalogue: catalogue_digest(&catalogue()) };
+        let info = SegmentInfo { origin, number: 0, started_at: 5 };
+        let mut segment = SegmentWriter::create(&lake.join(layout::JOURNAL), info).unwrap();
+        let mut block = Block::new(1, 0);
+        block.push(&quote(0, 0, 5).into());
+        segment.write(&mut block).unwrap();
+        segment.finish().close().unwrap();
+        mark.end(lake, 9, 1, &BTreeMap::new(), &StageCounts::default()).unwrap();
+        let ends = || {
+            let told = told(lake).into_iter().filter(|(kind, ..)| *kind == EntryKind::Ended);
+            told.map(|(_, time, last, cause)| (time, last, cause.unwrap())).collect::<Vec<_>>()
+        };
+        assert_eq!(ends(), []);
+        let [left] = &leftovers(lake).unwrap()[..] else { panic!("the mark is there") };
+        let ended = left.mark.as_ref().and_then(|mark| mark.ended).unwrap();
+        assert_eq!((ended.time, ended.inputs), (9, 1));
+        assert!(left.recover(lake, Some(12), None, |_| {}).failures.is_empty());
+        assert_eq!(ends(), [(9, Some(0), "clean".to_owned())]);
+        assert!(leftovers(lake).unwrap().is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_listed_is_not_taken_for_nothing() {
+        let home = tempfile::tempdir().unwrap();
+        let (lake, journal) = (home.path(), home.path().join(layout::JOURNAL));
+        let run = RunId::new("run").unwrap();
+        assert!(leftovers(lake).unwrap().is_empty());
+        let mark = Mark::begin(lake, run, 5, &catalogue(), Provenance::Live).unwrap();
+        let aside = lake.join("aside");
+        fs::rename(&journal, &aside).unwrap();
+        // Also root may not look into a loop of links.
+        std::os::unix::fs::symlink(layout::JOURNAL, &journal).unwrap();
+        leftovers(lake).unwrap_err();
+        mark.clone().end(lake, 9, 0, &BTreeMap::new(), &StageCounts::default()).unwrap_err();
+        fs::remove_file(&journal).unwrap();
+        fs::rename(&aside, &journal).unwrap();
+        assert!(told(lake).iter().all(|(kind, ..)| *kind != EntryKind::Ended));
+        assert_eq!(leftovers(lake).unwrap().len(), 1, "the mark stays");
+    }
+
+    #[test]
     fn a_killed_run_is_told_of_and_an_empty_segment_goes() {
         let home = tempfile::tempdir().unwrap();
         Mark::begin(home.path(), RunId::new("run-1").unwrap(), 5, &catalogue(), Provenance::Live)

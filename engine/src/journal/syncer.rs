@@ -434,10 +434,13 @@ mod tests {
     use spreadwire_lake::run::{Origin, RunId};
     use spreadwire_lake::segment::{Block, SegmentInfo, SegmentWriter};
 
-    fn segment(folder: &Path, number: u32) -> FinishedSegment {
+    fn info(number: u32) -> SegmentInfo {
         let origin = Origin { run: RunId::new("run").unwrap(), catalogue: 0 };
-        let info = SegmentInfo { origin, number, started_at: 0 };
-        let mut writer = SegmentWriter::create(folder, info).unwrap();
+        SegmentInfo { origin, number, started_at: 0 }
+    }
+
+    fn segment(folder: &Path, number: u32) -> FinishedSegment {
+        let mut writer = SegmentWriter::create(folder, info(number)).unwrap();
         let mut block = Block::new(2, 0);
         block.push(&quote(1));
         writer.write(&mut block).unwrap();
@@ -538,6 +541,60 @@ mod tests {
         );
         assert!(closed.try_recv().is_err());
         assert!(!lake.exists() && home.path().join("moved/journal/run-000007.seg.open").exists());
+    }
+
+    #[test]
+    fn what_could_not_be_closed_is_closed_at_the_end_though_its_time_has_not_come() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, aside) = (home.path().join("journal"), home.path().join("aside"));
+        std::fs::create_dir(&folder).unwrap();
+        let (sealer, closed) = channel::bounded(4);
+        let (mut requests, syncer) = pair(&folder, true, sealer);
+        let mut syncer = syncer.timed_by(Clock::manual(0));
+        requests.close(segment(&folder, 3)).unwrap();
+        std::fs::rename(&folder, &aside).unwrap();
+        std::os::unix::fs::symlink("journal", &folder).unwrap();
+        syncer.handle_queued();
+        std::fs::remove_file(&folder).unwrap();
+        std::fs::rename(&aside, &folder).unwrap();
+        syncer.handle_queued();
+        assert!(closed.is_empty(), "its time has not come");
+        drop(requests);
+        assert_eq!(syncer.finish(), Vec::<String>::new());
+        assert_eq!(closed.try_recv().map(|closed| closed.number), Ok(3));
+    }
+
+    #[test]
+    fn files_and_names_are_synced_and_what_was_not_is_told() {
+        let home = tempfile::tempdir().unwrap();
+        let (folder, missing) = (home.path().to_owned(), home.path().join("missing"));
+        // A device takes every write, and cannot be synced.
+        let device = || File::options().write(true).open("/dev/null").unwrap();
+        let mut number = 0;
+        for (is_file_whole, is_folder_there, syncs, told) in [
+            (true, true, true, ["Synced", "Closed"]),
+            (false, true, true, ["NotSynced", "ClosedUnsynced"]),
+            (true, false, true, ["NotSynced", "ClosedUnsynced"]),
+            // What the operating system is to sync when it likes.
+            (false, true, false, ["NotSynced", "Closed"]),
+        ] {
+            number += 1;
+            let (sealer, _closed) = channel::bounded(4);
+            let synced = if is_folder_there { &folder } else { &missing };
+            let (mut requests, mut syncer) = pair(synced, syncs, sealer);
+            let mut writer = SegmentWriter::create(&folder, info(number)).unwrap();
+            if !is_file_whole {
+                writer.replace_file(device());
+            }
+            assert!(requests.sync(writer.take_unsynced().unwrap(), number));
+            requests.close(writer.finish()).unwrap();
+            syncer.handle_queued();
+            for told in told {
+                let answer = format!("{:?}", requests.answer().unwrap());
+                let name = answer.split('(').next().unwrap();
+                assert_eq!(name, told, "{is_file_whole} {is_folder_there} {syncs}: {answer}");
+            }
+        }
     }
 
     #[test]

@@ -194,6 +194,11 @@ mod tests {
             assert_eq!(fs::read_to_string(kept).unwrap(), text);
             fs::remove_dir_all(home.path().join(layout::LEDGER)).unwrap();
         }
+        fs::remove_file(home.path().join(layout::HEAD)).unwrap();
+        assert_eq!(Head::read(home.path()).unwrap(), None);
+        // Also root may not look into a loop of links.
+        std::os::unix::fs::symlink(layout::HEAD, home.path().join(layout::HEAD)).unwrap();
+        assert!(Head::read(home.path()).is_err(), "it cannot be seen");
     }
 
     #[test]

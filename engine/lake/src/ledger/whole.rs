@@ -264,6 +264,44 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_in_merged_files_too_and_its_chain_goes_on_after_them() {
+        let home = tempfile::tempdir().unwrap();
+        let (run, other) = (RunId::new("run").unwrap(), RunId::new("another").unwrap());
+        let fact = |rows| Entry { rows: Some(rows), ..Entry::new(EntryKind::Count, 9) };
+        for (name, rows) in [(other, 1), (run, 2), (run, 3)] {
+            let book = Book::resume(home.path(), name, super::super::VERSION);
+            book.write("x", 9, &[fact(rows).of_run(name.as_str())]).unwrap();
+        }
+        let before = Ledger::read(home.path());
+        let written = files(home.path());
+        let entries: Vec<Entry> =
+            written.iter().flat_map(|path| read_file(path).unwrap()).collect();
+        write(home.path(), &format!("another-x{MERGED_SUFFIX}"), 9, &entries).unwrap();
+        written.iter().for_each(|path| fs::remove_file(path).unwrap());
+        let after = Ledger::read(home.path());
+        assert_eq!((&after.facts, &after.chains), (&before.facts, &before.chains));
+        let facts = read_run(home.path(), "run").unwrap();
+        let of_run: Vec<_> = facts.iter().filter(|e| e.run.as_deref() == Some("run")).collect();
+        assert_eq!(of_run.len(), 2);
+        let book = Book::resume(home.path(), run, super::super::VERSION);
+        let (serial, _) = book.write("x", 9, &[fact(4).of_run("run")]).unwrap().unwrap();
+        assert_eq!(serial, 2);
+        let ledger = Ledger::read(home.path());
+        assert!(ledger.chains["run"].breaks().is_empty() && ledger.errors.is_empty());
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_seen_is_an_error_and_not_an_empty_one() {
+        let home = tempfile::tempdir().unwrap();
+        assert!(Ledger::read(home.path()).errors.is_empty());
+        // Also root may not look into a loop of links.
+        std::os::unix::fs::symlink("ledger", home.path().join("ledger")).unwrap();
+        assert_eq!(Ledger::read(home.path()).errors.len(), 1);
+        read_run(home.path(), "run").unwrap_err();
+        chain_of(home.path(), "run").unwrap_err();
+    }
+
+    #[test]
     fn of_two_ends_at_one_time_the_one_written_later_is_last() {
         let home = tempfile::tempdir().unwrap();
         let book = Book::begin(home.path(), RunId::new("run").unwrap());

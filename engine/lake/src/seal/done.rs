@@ -107,3 +107,19 @@ fn sum_of(path: &Path) -> Result<Option<(u64, u32)>, SealError> {
         Err(source) => Err(table::io_error("read", path, source).into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_seen_is_an_error_and_only_what_is_gone_is_missing() {
+        let home = tempfile::tempdir().unwrap();
+        let (file, ledger) = (home.path().join("a.parquet"), home.path().join("ledger"));
+        assert!(sum_of(&file).unwrap().is_none() && known_files(home.path()).unwrap().is_empty());
+        // Also root may not look into a loop of links.
+        std::os::unix::fs::symlink("a.parquet", &file).unwrap();
+        std::os::unix::fs::symlink("ledger", ledger).unwrap();
+        assert!(sum_of(&file).is_err() && known_files(home.path()).is_err());
+    }
+}

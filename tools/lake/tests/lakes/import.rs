@@ -202,6 +202,9 @@ fn killed_after_any_step_the_next_import_finishes_and_doubles_nothing() {
     let whole = steps_until(&whole_lake, &files, usize::MAX);
     assert_eq!(whole.len(), 1 + 3 * 3 + 1, "{whole:?}");
     let expected = rows_of(&whole_lake);
+    let files_of = |book: &String| parquet_files(&whole_lake.join(book)).len();
+    let books = expected.keys().filter(|book| book.starts_with("exchange="));
+    assert!(books.map(files_of).all(|count| count == 1), "small files of an hour become one");
     for stop in 1..whole.len() {
         // Between the two imports an engine may start, or compact may run.
         for between in [nothing, recovered, compacted] {
