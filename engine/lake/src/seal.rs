@@ -33,6 +33,7 @@ mod content;
 mod done;
 mod draft;
 mod newest;
+mod own_file;
 mod rows;
 mod sealer;
 mod unfit;

@@ -22,11 +22,16 @@ pub enum Need {
     Command(&'static str),
     /// The browser that [`chromium`] names.
     Chromium,
+    /// Permission to mount a disk, in a process with mounts of its own.
+    Mounts,
     /// A file or folder among the real data.
     RealData(Cow<'static, str>),
 }
 
 impl Need {
+    /// Arguments with which `unshare` starts a process that may mount disks, unseen by all others.
+    pub const MOUNTS: [&str; 2] = ["--mount", "--map-root-user"];
+
     /// Requires a file or folder among the real data.
     pub const fn data(path: &'static str) -> Need {
         Need::RealData(Cow::Borrowed(path))
@@ -41,6 +46,10 @@ impl Need {
             }
             Need::Command(name) => succeeds(Command::new(name).arg("--version")),
             Need::Chromium => succeeds(Command::new(chromium()).arg("--version")),
+            Need::Mounts => {
+                let mount = ["mount", "-t", "tmpfs", "none", "/tmp"];
+                succeeds(Command::new("unshare").args(Need::MOUNTS).args(mount))
+            }
             Need::RealData(path) => real_data(path).exists(),
         }
     }
@@ -51,6 +60,8 @@ impl Need {
             Need::Python(_) | Need::Command(_) | Need::Chromium => {
                 std::env::var("CI").is_ok_and(|ci| ci == "true")
             }
+            // Some systems do not let anybody mount.
+            Need::Mounts => false,
             Need::RealData(_) => std::env::var_os("SPREADWIRE_REAL_DATA").is_some(),
         }
     }
@@ -62,6 +73,7 @@ impl Display for Need {
             Need::Python(packages) => write!(f, "{} with {}", python(), packages.join(", ")),
             Need::Command(name) => write!(f, "the command {name}"),
             Need::Chromium => write!(f, "the browser {}", chromium()),
+            Need::Mounts => write!(f, "permission to mount"),
             Need::RealData(path) => write!(f, "{path} of SPREADWIRE_REAL_DATA"),
         }
     }

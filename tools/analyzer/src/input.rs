@@ -29,3 +29,12 @@ pub use last::LastQuote;
 pub use market::Market;
 pub use quotes::{Tally, VenueQuotes};
 pub use selection::{Columns, Selection};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+/// Returns the beginning of a day, in ns since 1970.
+pub(crate) fn midnight(date: Date) -> i64 {
+    let second = date.to_zoned(TimeZone::UTC).map_or(0, |at| at.timestamp().as_second());
+    second.saturating_mul(1_000_000_000)
+}

@@ -6,7 +6,7 @@
 use crate::columns::{Column, columns};
 use crate::completeness;
 use crate::figures::{Figures, Pair};
-use crate::input::{Unit, find};
+use crate::input::{Unit, find, midnight};
 use crate::kernel::partial::{Partial, Total};
 use crate::partials::{self, Key, Stored};
 use crate::plan::{Plan, venue_named};
@@ -22,8 +22,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 mod compute;
-
-pub(crate) use compute::midnight;
 
 /// Why there is no result at all.
 #[derive(Debug, thiserror::Error)]

@@ -1,8 +1,7 @@
 //! The times that cannot be trusted, by the lake's ledger: something was lost, the venue gave nothing,
 //! or no engine ran. A quote that stands in such a time says nothing of the market, so it is not live.
 
-use crate::input::Unit;
-use crate::run::midnight;
+use crate::input::{Unit, midnight};
 use jiff::ToSpan;
 use spreadwire_lake::completeness::{self, Interval, Known};
 use spreadwire_lake::layout;

@@ -94,7 +94,14 @@ pub fn mend(lake: &Path) -> anyhow::Result<Vec<String>> {
         return Err(error).context("the ledger is damaged, so that nothing can be proved by it");
     }
     let (tree, expected) = (Tree::of(lake), Expected::new(&ledger.facts));
-    Ok(repair::repair(lake, &tree, &expected, lock::is_recording(lake))?)
+    let recording = lock::is_recording(lake);
+    let mut done = repair::repair(lake, &tree, &expected, recording)?;
+    // The head is written by whoever records.
+    if !recording {
+        let added = Head::complete(lake, &ledger.chains)?;
+        done.extend(added.iter().map(|run| format!("{}: names run {run} again", layout::HEAD)));
+    }
+    Ok(done)
 }
 
 /// How much is read.

@@ -74,8 +74,8 @@ fn run_json(command: &str, lake: &Path) -> (i32, Value) {
 }
 
 /// Returns a verdict without its sentences, which may be worded differently, and without the
-/// provenance of runs, which the old version did not know. Gaps and findings of the same time may
-/// come in any order.
+/// provenance of runs and the errors of clocks, which the old version did not know. Gaps and findings
+/// of the same time may come in any order.
 fn facts(verdict: &Value) -> Value {
     let mut facts = verdict.clone();
     for finding in facts["findings"].as_array_mut().unwrap() {
@@ -84,6 +84,7 @@ fn facts(verdict: &Value) -> Value {
     for run in facts["runs"].as_array_mut().unwrap() {
         run.as_object_mut().unwrap().remove("provenance");
     }
+    facts.as_object_mut().unwrap().remove("clock_errors");
     for list in ["findings", "gaps"] {
         facts[list].as_array_mut().unwrap().sort_by_key(Value::to_string);
     }

@@ -5,7 +5,7 @@
 //! lake could change its head too, so a copy kept elsewhere, or signed, proves more. The head is
 //! written by whoever holds the recording lock.
 
-use super::chain::Hash;
+use super::chain::{Chain, Hash};
 use super::{Book, Entry};
 use crate::folder;
 use crate::layout;
@@ -64,16 +64,58 @@ impl Head {
         entries: &[Entry],
     ) -> Result<(), TableError> {
         let Some((serial, hash)) = book.write(what, time, entries)? else { return Ok(()) };
-        let mut head = Head::read(book.lake())?.unwrap_or_default();
+        let mut head = Head::read_or_put_aside(book)?;
         head.runs.insert(book.run().to_string(), Tip { serial, hash });
         head.put(book.lake())
+    }
+
+    /// Reads the head. A file that is none must not keep a run from recording: it is kept aside, and
+    /// `lake verify` tells which runs are named no more.
+    fn read_or_put_aside(book: &Book) -> Result<Head, TableError> {
+        let lake = book.lake();
+        match Head::read(lake) {
+            Err(TableError::Foreign { path, .. }) => {
+                let aside = lake.join(layout::DAMAGED);
+                let kept = aside.join(format!("{}.{}", layout::HEAD, book.run()));
+                let put = folder::create_in(lake, &aside);
+                put.and_then(|()| folder::put_in_place(&path, &kept))
+                    .map_err(|source| io_error("put aside", &path, source))?;
+                Ok(Head::default())
+            }
+            read => Ok(read?.unwrap_or_default()),
+        }
+    }
+
+    /// Adds the ends of chains that are whole, of runs that the head of a lake does not name. A head
+    /// that is missing is made. Returns the names of those runs.
+    ///
+    /// # Errors
+    /// If the head cannot be read or written, or is none.
+    pub fn complete(
+        lake: &Path,
+        chains: &BTreeMap<String, Chain>,
+    ) -> Result<Vec<String>, TableError> {
+        let mut head = Head::read(lake)?.unwrap_or_default();
+        let mut added = Vec::new();
+        for (run, chain) in chains.iter().filter(|(_, chain)| chain.breaks().is_empty()) {
+            if let (next, Some(hash)) = chain.tip()
+                && !head.runs.contains_key(run)
+            {
+                head.runs.insert(run.clone(), Tip { serial: next - 1, hash });
+                added.push(run.clone());
+            }
+        }
+        if !added.is_empty() {
+            head.put(lake)?;
+        }
+        Ok(added)
     }
 
     /// Writes into the head where a run's chain ends, unless the head knows that already.
     pub(crate) fn follow(book: &Book) -> Result<(), TableError> {
         let Some((serial, hash)) = book.tip()? else { return Ok(()) };
         let tip = Tip { serial, hash };
-        let mut head = Head::read(book.lake())?.unwrap_or_default();
+        let mut head = Head::read_or_put_aside(book)?;
         if head.runs.insert(book.run().to_string(), tip) == Some(tip) {
             return Ok(());
         }
@@ -114,7 +156,7 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
-    use super::super::EntryKind;
+    use super::super::{EntryKind, Ledger, files};
     use super::*;
     use crate::run::RunId;
 
@@ -140,16 +182,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_head_is_an_error_and_not_an_empty_one() {
+    fn what_is_no_head_is_an_error_and_is_kept_aside_by_the_next_run() {
         let home = tempfile::tempdir().unwrap();
         for text in ["", "{}", r#"{"format":2,"runs":{}}"#, r#"{"format":1,"runs":{"a":{}}}"#] {
             fs::write(home.path().join(layout::HEAD), text).unwrap();
             assert!(Head::read(home.path()).is_err(), "{text:?}");
+            let book = Book::begin(home.path(), RunId::new("run").unwrap());
+            Head::write(&book, "started", 5, &[Entry::new(EntryKind::Started, 5)]).unwrap();
+            let head = Head::read(home.path()).unwrap().unwrap();
+            assert_eq!(head.runs.keys().collect::<Vec<_>>(), ["run"]);
+            let kept = home.path().join("damaged/head.json.run");
+            assert_eq!(fs::read_to_string(kept).unwrap(), text);
+            fs::remove_dir_all(home.path().join(layout::LEDGER)).unwrap();
         }
         fs::remove_file(home.path().join(layout::HEAD)).unwrap();
         assert_eq!(Head::read(home.path()).unwrap(), None);
         // Also root may not look into a loop of links.
         std::os::unix::fs::symlink(layout::HEAD, home.path().join(layout::HEAD)).unwrap();
         assert!(Head::read(home.path()).is_err(), "it cannot be seen");
+    }
+
+    #[test]
+    fn runs_that_the_head_does_not_name_are_added_if_their_chains_are_whole() {
+        let home = tempfile::tempdir().unwrap();
+        for name in ["a", "b"] {
+            let book = Book::begin(home.path(), RunId::new(name).unwrap());
+            for what in ["started", "ended"] {
+                let entry = Entry::new(EntryKind::Count, 5).of_run(name);
+                Head::write(&book, what, 5, &[entry]).unwrap();
+            }
+        }
+        let whole = Head::read(home.path()).unwrap().unwrap();
+        let chains = || Ledger::read(home.path()).chains;
+        assert_eq!(Head::complete(home.path(), &chains()).unwrap(), Vec::<String>::new());
+        fs::remove_file(home.path().join(layout::HEAD)).unwrap();
+        assert_eq!(Head::complete(home.path(), &chains()).unwrap(), ["a", "b"]);
+        assert_eq!(Head::read(home.path()).unwrap().unwrap(), whole);
+        fs::remove_file(home.path().join(layout::HEAD)).unwrap();
+        let first =
+            files(home.path()).into_iter().find(|p| p.to_string_lossy().contains("a-started"));
+        fs::remove_file(first.unwrap()).unwrap();
+        assert_eq!(Head::complete(home.path(), &chains()).unwrap(), ["b"]);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::SealError;
 use super::content::Content;
-use super::newest::OwnFile;
+use super::own_file::OwnFile;
 use crate::columns::Columns;
 use crate::group::Group;
 use crate::run::segment_name;

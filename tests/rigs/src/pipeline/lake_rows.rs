@@ -77,7 +77,7 @@ fn files(lake: &Path) -> Vec<PathBuf> {
                 let is_quotes = below.starts_with("exchange=");
                 files.extend(is_quotes.then_some(path));
             } else {
-                let known = ends(".jsonl") || ends(".lock") || ends(".frames.zst");
+                let known = [".jsonl", ".lock", ".frames.zst", "head.json"].into_iter().any(ends);
                 assert!(known, "left in the lake: {}", path.display());
             }
         }

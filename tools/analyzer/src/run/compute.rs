@@ -1,6 +1,6 @@
 //! Computes one unit: reads its quotes and passes them through the kernel, again if necessary.
 
-use crate::input::{Caution, Columns, LastQuote, ReadError, Unit, VenueDay};
+use crate::input::{Caution, Columns, LastQuote, ReadError, Unit, VenueDay, midnight};
 use crate::kernel::legs::Leg;
 use crate::kernel::partial::Partial;
 use crate::kernel::window::BadBatch;
@@ -8,8 +8,6 @@ use crate::kernel::{self, Settings, Venue};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::Problem;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -182,10 +180,4 @@ fn columns_for(settings: &Settings, with_sizes: bool) -> Columns {
 /// Returns the size of all files of a unit, in bytes.
 pub(super) fn bytes_of(unit: &Unit) -> u64 {
     unit.venues.iter().flat_map(|day| &day.files).map(|file| file.bytes).sum()
-}
-
-/// Returns the beginning of a day, in ns since 1970.
-pub(crate) fn midnight(date: Date) -> i64 {
-    let second = date.to_zoned(TimeZone::UTC).map_or(0, |at| at.timestamp().as_second());
-    second.saturating_mul(1_000_000_000)
 }

@@ -307,6 +307,10 @@ fn what_the_ledger_proves_is_mended_and_nothing_else_touched() {
     assert!(lost.exists() && !copy.exists());
     assert_eq!(whole(lake).findings, []);
     assert_eq!(mend(lake).unwrap(), Vec::<String>::new());
+    fs::remove_file(lake.join("head.json")).unwrap();
+    let named = ["head.json: names run run-1 again", "head.json: names run run-2 again"];
+    assert_eq!(mend(lake).unwrap(), named);
+    assert_eq!(whole(lake).findings, []);
     // A file of another folder, one that was changed, and one that nobody knows prove nothing.
     fs::copy(&lost, folder.join("elsewhere.parquet")).unwrap();
     let mut bytes = fs::read(&first).unwrap();
