@@ -85,6 +85,8 @@ pub struct Comparison {
     pub error: i64,
     /// What was done.
     pub correction: Correction,
+    /// The last time of this clock that it gave out before that took effect.
+    pub until: Nanos,
 }
 
 impl Clock {
@@ -167,8 +169,8 @@ impl Clock {
         };
         let time = anchor.time_at(elapsed);
         let error = time.wrapping_sub(wall).cast_signed();
-        let correction = anchor.correct(elapsed, error, max_error, || self.elapsed());
-        Some(Comparison { time, error, correction })
+        let (correction, until) = anchor.correct(elapsed, error, max_error, || self.elapsed());
+        Some(Comparison { time, error, correction, until })
     }
 
     /// Reads the counter and `CLOCK_REALTIME` at one moment, to within `max_gap` ns.
@@ -253,7 +255,12 @@ mod tests {
         script.step(HOUR.cast_signed());
         let found = clock.discipline(LIMIT).unwrap();
         let error = -HOUR.cast_signed();
-        let wanted = Comparison { time: START + SECOND, error, correction: Correction::Stepped };
+        let wanted = Comparison {
+            time: START + SECOND,
+            error,
+            correction: Correction::Stepped,
+            until: START + SECOND + MILLI,
+        };
         assert_eq!(found, wanted);
         assert_eq!(after(&clock, &script, 1), 0);
         assert_eq!(clock.elapsed(), 2 * SECOND, "durations know nothing of it");

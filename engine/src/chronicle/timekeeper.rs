@@ -95,7 +95,7 @@ impl Timekeeper {
     }
 
     fn judge(&mut self, found: Comparison) -> Option<Entry> {
-        let Comparison { time, error, correction } = found;
+        let Comparison { time, error, correction, until } = found;
         let (ahead, behind) = (error.max(0).unsigned_abs(), error.min(0).unsigned_abs());
         self.counters.ahead.set(ahead);
         self.counters.behind.set(behind);
@@ -109,7 +109,7 @@ impl Timekeeper {
             (None, Correction::Stepped | Correction::Slowed) => self.begin(found),
             (Some(off), Correction::Stepped) => {
                 self.off = None;
-                Some(off.with(error).until(time))
+                Some(off.with(error).until(until))
             }
             (Some(off), Correction::Slowed) => self.go_on(off.with(error), found),
         };
@@ -117,7 +117,7 @@ impl Timekeeper {
             // Whoever set the wall clock vouches for it from then on.
             self.unsynchronised_since = None;
             let has_stepped = correction == Correction::Stepped;
-            self.well_at = time.wrapping_add_signed(if has_stepped { -error } else { 0 });
+            self.well_at = until.wrapping_add_signed(if has_stepped { -error } else { 0 });
         }
         self.ask_kernel();
         if correction == Correction::Slewing {
@@ -127,7 +127,8 @@ impl Timekeeper {
     }
 
     /// The clock is found to be off.
-    fn begin(&mut self, Comparison { time, error, correction }: Comparison) -> Option<Entry> {
+    fn begin(&mut self, found: Comparison) -> Option<Entry> {
+        let Comparison { error, correction, until, .. } = found;
         self.counters.steps.add(1);
         let from = self.unsynchronised_since.unwrap_or(self.well_at).min(self.well_at);
         let off = Off { from, error };
@@ -138,7 +139,7 @@ impl Timekeeper {
                 "the wall clock was set forward: receive times were {by} behind it; they are right from \
                  now on, and the ledger says which were not"
             );
-            return Some(off.until(time));
+            return Some(off.until(until));
         }
         tracing::warn!(
             target: "clock",

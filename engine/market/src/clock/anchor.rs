@@ -127,14 +127,15 @@ impl Anchor {
     }
 
     /// Begins a new line that takes the error away. The clock was ahead by `error` when the counter stood
-    /// at `elapsed`; `counter` reads it.
+    /// at `elapsed`; `counter` reads it. Also returns the last time of the line before.
     pub(super) fn correct(
         &self,
         elapsed: Nanos,
         error: i64,
         max_error: Nanos,
         counter: impl Fn() -> Nanos,
-    ) -> Correction {
+    ) -> (Correction, Nanos) {
+        let before = self.line(self.state.load(Ordering::Relaxed));
         let correction = match (error.unsigned_abs() <= max_error, error < 0) {
             (true, _) => Correction::Slewing,
             (false, true) => Correction::Stepped,
@@ -153,7 +154,8 @@ impl Anchor {
             }
         };
         self.publish(line);
-        correction
+        // Whoever read the clock before this moment may have read it from the line before.
+        (correction, before.time_at(counter().max(since)))
     }
 
     fn publish(&self, line: Line) {
