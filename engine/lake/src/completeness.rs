@@ -4,15 +4,13 @@
 //! venue's instrument that are not imports cover the time from its first run to its last one without
 //! overlap. The table speaks of what was received; only `lake verify` proves that the rows are there.
 
-use crate::layout::HOUR;
 use crate::ledger::{Cause, Entry, EntryKind};
+use crate::provenance;
 use crate::run::Provenance;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::named;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Imports of earlier versions are known by their names alone.
-const IMPORT: &str = "import-";
 /// The cause of the time between two runs, the first of which ended in order.
 pub const STOPPED: &str = "stopped";
 
@@ -101,8 +99,7 @@ fn runs_of(facts: &[Entry]) -> BTreeMap<&str, Run<'_>> {
         match fact.kind {
             EntryKind::Started => {
                 run.started = Some(fact.time);
-                let import = fact.cause.as_deref() == Some(Provenance::Import.name());
-                run.import = import || name.starts_with(IMPORT);
+                run.import = provenance::of_started(fact) == Some(Provenance::Import);
             }
             EntryKind::Ended => {
                 (run.ended, run.clean) = (Some(fact.time), fact.cause.as_deref() == Some("clean"));
@@ -231,18 +228,6 @@ fn between_runs<'a>(
     }
 }
 
-/// Returns the times of a table that are not whole, cut to the hours that they touch: for readers
-/// that leave out what they cannot trust.
-#[must_use]
-pub fn hours_not_whole(table: &[Interval]) -> BTreeSet<(&str, &str, u64)> {
-    let torn = table.iter().filter(|interval| !interval.known.is_whole());
-    let hours = torn.flat_map(|interval| {
-        let hours = interval.from / HOUR..=(interval.until - 1) / HOUR;
-        hours.map(|hour| (interval.venue.as_str(), interval.instrument.as_str(), hour))
-    });
-    hours.collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -347,17 +332,5 @@ mod tests {
             row(40, 50, Known::Recorded, "", "b"),
         ];
         assert_eq!(told(&facts.concat(), 100), expected);
-    }
-
-    #[test]
-    fn an_hour_that_a_gap_touches_is_not_whole() {
-        let facts = [
-            vec![of("a", EntryKind::Started, 0), of("a", EntryKind::Ended, 9 * HOUR)],
-            rows("a", 0, 0).to_vec(),
-            vec![of_okx(gap("a", Cause::Network, 2 * HOUR - 1, Some(3 * HOUR)))],
-        ];
-        let table = table(&facts.concat(), 0);
-        let hours: Vec<u64> = hours_not_whole(&table).into_iter().map(|(.., h)| h).collect();
-        assert_eq!(hours, [1, 2]);
     }
 }

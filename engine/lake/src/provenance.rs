@@ -42,15 +42,27 @@ impl Provenance {
     }
 }
 
+/// Begins the name of an import. Those of old versions are known by it alone.
+const IMPORT: &str = "import-";
+
 /// Returns the provenance of each run that said so, by the ledger.
 #[must_use]
 pub fn of_runs(entries: &[Entry]) -> BTreeMap<String, Provenance> {
-    let of_entry = |entry: &Entry| {
-        let name = entry.cause.as_deref().filter(|_| entry.kind == EntryKind::Started)?;
-        let provenance = Provenance::ALL.into_iter().find(|it| it.name() == name)?;
-        Some((entry.run.clone()?, provenance))
-    };
+    let of_entry = |entry: &Entry| Some((entry.run.clone()?, stated(entry)?));
     entries.iter().filter_map(of_entry).collect()
+}
+
+/// Returns the provenance of the run that began with an entry: what that states, or of an import of
+/// an old version what its name says.
+#[must_use]
+pub fn of_started(entry: &Entry) -> Option<Provenance> {
+    let is_import = entry.run.as_deref().is_some_and(|name| name.starts_with(IMPORT));
+    stated(entry).or(is_import.then_some(Provenance::Import))
+}
+
+fn stated(entry: &Entry) -> Option<Provenance> {
+    let name = entry.cause.as_deref().filter(|_| entry.kind == EntryKind::Started)?;
+    Provenance::of_name(name)
 }
 
 /// Refuses a new run of `wanted` in a lake whose runs recorded another market. Only the files that tell how

@@ -26,7 +26,7 @@ impl Market {
     /// Returns why that is not known, or that it has quotes of several.
     pub(super) fn has(&self, path: &Path) -> Result<bool, String> {
         let footer = footer(path)?;
-        let of_file = footer.get("provenance").and_then(|name| named(name));
+        let of_file = footer.get("provenance").and_then(|name| Provenance::of_name(name));
         let found: BTreeSet<Option<Provenance>> = match of_file {
             Some(provenance) => BTreeSet::from([Some(provenance)]),
             None => self.of_parts(footer.get("parts").map_or("", String::as_str)),
@@ -46,10 +46,6 @@ impl Market {
         let runs = parts.split(',').filter_map(|part| part.split(':').next());
         runs.filter(|run| !run.is_empty()).map(|run| self.runs.get(run).copied()).collect()
     }
-}
-
-fn named(name: &str) -> Option<Provenance> {
-    Provenance::ALL.into_iter().find(|it| it.name() == name)
 }
 
 /// Returns what our recorder notes in a file's footer.

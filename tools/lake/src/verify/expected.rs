@@ -4,14 +4,12 @@ use super::stages::{Listing, Stages};
 use crate::numbers::Range;
 use spreadwire_lake::layout;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::provenance;
 use spreadwire_lake::run::Provenance;
 use spreadwire_lake::stage::Stage;
 use spreadwire_market::clock::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-
-/// Begins the name of an import, also of one that does not state its provenance.
-const IMPORT: &str = "import-";
 
 /// What the ledger says, by what it says it of.
 #[derive(Default)]
@@ -216,9 +214,7 @@ impl Run {
     fn begin(&mut self, entry: &Entry) {
         self.started = Some(entry.time);
         self.version = self.version.max(entry.rows.unwrap_or(1));
-        let stated = entry.cause.as_deref().and_then(Provenance::of_name);
-        let import = entry.run.as_deref().is_some_and(|name| name.starts_with(IMPORT));
-        self.provenance = stated.or(import.then_some(Provenance::Import));
+        self.provenance = provenance::of_started(entry);
     }
 
     fn take_gap(&mut self, entry: &Entry) {
