@@ -4,10 +4,9 @@
 use crate::report::Completeness;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use spreadwire_lake::ledger::{self, Entry, EntryKind};
+use spreadwire_lake::ledger::{Entry, EntryKind, Ledger};
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use std::collections::BTreeMap;
-use std::path::Path;
 
 const DAY: Nanos = 86_400 * SECOND;
 /// A pause between two runs that is no longer than this does not count as missing.
@@ -16,8 +15,8 @@ const PAUSE_MAX: Nanos = 60 * SECOND;
 /// Returns what the ledger says about some days. `now` is needed because a day that is not over is
 /// not complete.
 #[must_use]
-pub fn of_days(lake: &Path, days: &[Date], now: Nanos) -> Completeness {
-    let (entries, errors) = ledger::read(lake);
+pub fn of_days(ledger: &Ledger, days: &[Date], now: Nanos) -> Completeness {
+    let Ledger { facts: entries, errors, .. } = ledger;
     if entries.is_empty() && errors.is_empty() {
         let findings =
             vec!["the lake has no ledger, so it is unknown whether its days are complete".into()];
@@ -25,9 +24,9 @@ pub fn of_days(lake: &Path, days: &[Date], now: Nanos) -> Completeness {
     }
     let mut findings: Vec<String> =
         errors.iter().map(|error| format!("a ledger file cannot be read: {error}")).collect();
-    let runs = runs(&entries, now);
+    let runs = runs(entries, now);
     for day in days {
-        findings.extend(of_day(*day, &entries, &runs, now));
+        findings.extend(of_day(*day, entries, &runs, now));
     }
     let verdict = if findings.is_empty() { "complete" } else { "incomplete" };
     Completeness { verdict: verdict.to_owned(), findings }
@@ -162,10 +161,10 @@ mod tests {
         let lost = [&whole[..], &[gap]].concat();
         assert_eq!(of(&lost, late), ["2024-08-08: 1 gap (ring), 1 min 30 s in total, 7 rows lost"]);
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(of_days(home.path(), &[day], late).verdict, "unknown");
-        ledger::write(home.path(), "a", midnight, &whole).unwrap();
-        assert_eq!(of_days(home.path(), &[day], late).verdict, "complete");
-        ledger::write(home.path(), "a", midnight, &lost).unwrap();
-        assert_eq!(of_days(home.path(), &[day], late).verdict, "incomplete");
+        assert_eq!(of_days(&Ledger::read(home.path()), &[day], late).verdict, "unknown");
+        spreadwire_lake::ledger::write(home.path(), "a", midnight, &whole).unwrap();
+        assert_eq!(of_days(&Ledger::read(home.path()), &[day], late).verdict, "complete");
+        spreadwire_lake::ledger::write(home.path(), "a", midnight, &lost).unwrap();
+        assert_eq!(of_days(&Ledger::read(home.path()), &[day], late).verdict, "incomplete");
     }
 }

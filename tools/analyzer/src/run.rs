@@ -18,6 +18,7 @@ use compute::{Computed, Computing, Day, bytes_of, openers};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use rayon::prelude::*;
+use spreadwire_lake::ledger::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -51,14 +52,16 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
     let columns = columns(&plan.settings);
     let order = Order::of(plan, &columns)?;
     let now = u64::try_from(now_ns).unwrap_or(0);
-    let work = Work::new(plan, &columns, progress, Torn::read(&plan.lake, now));
+    let ledger = Ledger::read(&plan.lake);
+    let torn = Torn::of(&spreadwire_lake::completeness::table(&ledger.facts, now));
+    let work = Work::new(plan, &columns, progress, torn);
     let figures = pool.install(|| work.figures());
     let mut report = ranking::report(plan, &columns, order, figures);
     report.version = env!("CARGO_PKG_VERSION").to_owned();
     let time = Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
     report.generated = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     report.days = work.days.iter().map(ToString::to_string).collect();
-    report.completeness = completeness::of_days(&plan.lake, &work.days, now);
+    report.completeness = completeness::of_days(&ledger, &work.days, now);
     report.totals = Totals {
         instruments: work.instruments.len() as u64,
         pairs: report.pairs.len() as u64,

@@ -3,12 +3,9 @@
 
 use crate::input::{Unit, midnight};
 use jiff::ToSpan;
-use spreadwire_lake::completeness::{self, Interval, Known};
+use spreadwire_lake::completeness::{Interval, Known};
 use spreadwire_lake::layout;
-use spreadwire_lake::ledger;
-use spreadwire_market::clock::Nanos;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// Times, each from one to another after it, ascending and apart, in ns since 1970.
 type Times = Vec<(i64, i64)>;
@@ -18,14 +15,8 @@ type Times = Vec<(i64, i64)>;
 pub struct Torn(BTreeMap<(String, String), Times>);
 
 impl Torn {
-    /// Reads the ledger of a lake. Where it cannot be read, nothing is known to be missing; the
-    /// report says so.
-    #[must_use]
-    pub fn read(lake: &Path, now: Nanos) -> Torn {
-        Torn::of(&completeness::table(&ledger::read(lake).0, now))
-    }
-
-    /// Returns what a table of intervals leaves untrusted. What was imported counts.
+    /// Returns what the table of a lake's ledger leaves untrusted. What was imported counts. Where the
+    /// ledger cannot be read, nothing is known to be missing; the report says so.
     #[must_use]
     pub fn of(table: &[Interval]) -> Torn {
         let mut all: BTreeMap<(String, String), [Times; 2]> = BTreeMap::new();
