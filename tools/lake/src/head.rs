@@ -9,8 +9,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use spreadwire_lake::files;
-use spreadwire_lake::ledger::{Head, Ledger, Tip};
+use spreadwire_lake::ledger::{Chain, Head, Ledger, Tip};
 use spreadwire_output::{Stream, write};
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -136,10 +137,7 @@ fn read_key(path: &Path) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Returns what of an earlier head is no longer true.
-fn differences(
-    expected: &Head,
-    chains: &std::collections::BTreeMap<String, spreadwire_lake::ledger::Chain>,
-) -> Vec<String> {
+fn differences(expected: &Head, chains: &BTreeMap<String, Chain>) -> Vec<String> {
     let mut found = Vec::new();
     for (run, Tip { serial, hash }) in &expected.runs {
         let Some(chain) = chains.get(run) else {

@@ -177,10 +177,8 @@ fn take(lake: &Path, folder: &Path, outcome: &mut Outcome) -> io::Result<()> {
     Ok(())
 }
 
-/// Deletes a folder of a day, and the folders above it that are empty then.
+/// Deletes a folder of a day.
 fn delete(place: &Path) -> io::Result<()> {
     fs::remove_dir_all(place)?;
-    let Some(above) = place.parent() else { return Ok(()) };
-    folder::sync(above)?;
-    Ok(())
+    place.parent().map_or(Ok(()), folder::sync)
 }

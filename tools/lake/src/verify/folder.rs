@@ -11,7 +11,7 @@ use spreadwire_lake::table::{self, Footer, QUOTES, STATUS, Table, TableReader};
 use spreadwire_market::clock::Nanos;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A folder as it is.
 #[derive(Default)]
@@ -36,11 +36,12 @@ pub(super) fn check_folder(
 ) -> Found {
     let mut found = Found::default();
     let mut damaged = false;
-    for file in files {
-        let known = expected.files.get(file);
+    for name in files {
+        let path = lake.join(folder).join(name);
+        let file = File { path, folder, name, known: expected.files.get(name) };
         let checked = match depth {
-            Depth::Rows => check_file(lake, folder, file, known, &mut found),
-            Depth::Footers => check_footer(lake, folder, file, known, &mut found),
+            Depth::Rows => file.check_rows(&mut found),
+            Depth::Footers => file.check_footer(&mut found),
         };
         match checked {
             Ok(()) => {}
@@ -91,74 +92,69 @@ pub(super) fn differs(
     Finding { rows: Some(there.abs_diff(wanted)), ..finding }
 }
 
-/// Adds a file's rows to its folder's. A file that the ledger does not know byte for byte is not
-/// read: its rows count for nothing.
-pub(super) fn check_file(
-    lake: &Path,
-    folder: &str,
-    file: &str,
-    known: Option<&BTreeSet<(u64, u32)>>,
-    found: &mut Found,
-) -> Result<(), Box<Finding>> {
-    let path = lake.join(folder).join(file);
-    let finding = |problem, why: &str| {
-        Box::new(
-            Finding::new(problem, format!("{folder}/{file}: {why}"))
-                .in_folder(folder)
-                .of_file(file),
-        )
-    };
-    let damaged = |error: anyhow::Error| finding(Problem::Damaged, &format!("{error:#}"));
-    let sum = table::checksum(&path).map_err(|error| damaged(error.into()))?;
-    let Some(known) = known else {
-        return Err(finding(Problem::Unexpected, "the ledger does not know this file"));
-    };
-    if !known.contains(&sum) {
-        let (bytes, crc) = sum;
-        let why = format!("{bytes} bytes with checksum {crc:08x} are not what was written");
-        return Err(finding(Problem::Damaged, &why));
-    }
-    let Some(of) = Table::of_folder(Path::new(folder)) else { return Ok(()) };
-    let reader = TableReader::open(&path, of).map_err(|error| damaged(error.into()))?;
-    let times = layout::times_of(Path::new(folder)).unwrap_or((0, 0));
-    let (mut rows, mut last) = (Found { files: 1, bytes: sum.0, ..Found::default() }, None);
-    for batch in reader {
-        let batch = batch.map_err(|error| damaged(error.into()))?;
-        if !is_in_order(&batch, times, &mut last) {
-            return Err(finding(Problem::Damaged, "rows are out of order or of another hour"));
-        }
-        rows.take(&batch, of);
-    }
-    found.add(rows);
-    Ok(())
+/// A file of a folder of the lake.
+struct File<'a> {
+    path: PathBuf,
+    folder: &'a str,
+    name: &'a str,
+    /// Lengths and checksums that the ledger knows under this name.
+    known: Option<&'a BTreeSet<(u64, u32)>>,
 }
 
-/// Counts a file's rows by its footer, without reading any of them.
-fn check_footer(
-    lake: &Path,
-    folder: &str,
-    file: &str,
-    known: Option<&BTreeSet<(u64, u32)>>,
-    found: &mut Found,
-) -> Result<(), Box<Finding>> {
-    let path = lake.join(folder).join(file);
-    let finding = |problem, why: String| {
-        let text = format!("{folder}/{file}: {why}");
-        Box::new(Finding::new(problem, text).in_folder(folder).of_file(file))
-    };
-    let damaged = |error: anyhow::Error| finding(Problem::Damaged, format!("{error:#}"));
-    let bytes = fs::metadata(&path).map_err(|error| damaged(error.into()))?.len();
-    let Some(known) = known else {
-        return Err(finding(Problem::Unexpected, "the ledger does not know this file".to_owned()));
-    };
-    if known.iter().all(|(length, _)| *length != bytes) {
-        return Err(finding(Problem::Damaged, format!("{bytes} bytes are not what was written")));
+impl File<'_> {
+    fn finding(&self, problem: Problem, why: &str) -> Box<Finding> {
+        let text = format!("{}/{}: {why}", self.folder, self.name);
+        Box::new(Finding::new(problem, text).in_folder(self.folder).of_file(self.name))
     }
-    let Some(of) = Table::of_folder(Path::new(folder)) else { return Ok(()) };
-    let footer = Footer::read(&path, of).map_err(|error| damaged(error.into()))?;
-    let Footer { rows, first, last, .. } = footer;
-    found.add(Found { rows, files: 1, bytes, first, last, ..Found::default() });
-    Ok(())
+
+    fn damaged(&self, error: impl Into<anyhow::Error>) -> Box<Finding> {
+        self.finding(Problem::Damaged, &format!("{:#}", error.into()))
+    }
+
+    /// Returns what the ledger knows under this name.
+    fn known(&self) -> Result<&BTreeSet<(u64, u32)>, Box<Finding>> {
+        self.known
+            .ok_or_else(|| self.finding(Problem::Unexpected, "the ledger does not know this file"))
+    }
+
+    /// Adds the file's rows to its folder's. A file that the ledger does not know byte for byte is
+    /// not read: its rows count for nothing.
+    fn check_rows(&self, found: &mut Found) -> Result<(), Box<Finding>> {
+        let sum = table::checksum(&self.path).map_err(|error| self.damaged(error))?;
+        if !self.known()?.contains(&sum) {
+            let (bytes, crc) = sum;
+            let why = format!("{bytes} bytes with checksum {crc:08x} are not what was written");
+            return Err(self.finding(Problem::Damaged, &why));
+        }
+        let Some(of) = Table::of_folder(Path::new(self.folder)) else { return Ok(()) };
+        let reader = TableReader::open(&self.path, of).map_err(|error| self.damaged(error))?;
+        let times = layout::times_of(Path::new(self.folder)).unwrap_or((0, 0));
+        let (mut rows, mut last) = (Found { files: 1, bytes: sum.0, ..Found::default() }, None);
+        for batch in reader {
+            let batch = batch.map_err(|error| self.damaged(error))?;
+            if !is_in_order(&batch, times, &mut last) {
+                let why = "rows are out of order or of another hour";
+                return Err(self.finding(Problem::Damaged, why));
+            }
+            rows.take(&batch, of);
+        }
+        found.add(rows);
+        Ok(())
+    }
+
+    /// Counts the file's rows by its footer, without reading any of them.
+    fn check_footer(&self, found: &mut Found) -> Result<(), Box<Finding>> {
+        let bytes = fs::metadata(&self.path).map_err(|error| self.damaged(error))?.len();
+        if self.known()?.iter().all(|(length, _)| *length != bytes) {
+            let why = format!("{bytes} bytes are not what was written");
+            return Err(self.finding(Problem::Damaged, &why));
+        }
+        let Some(of) = Table::of_folder(Path::new(self.folder)) else { return Ok(()) };
+        let footer = Footer::read(&self.path, of).map_err(|error| self.damaged(error))?;
+        let Footer { rows, first, last, .. } = footer;
+        found.add(Found { rows, files: 1, bytes, first, last, ..Found::default() });
+        Ok(())
+    }
 }
 
 impl Found {
