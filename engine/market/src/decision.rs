@@ -56,6 +56,41 @@ pub struct PairRule {
     pub exit: f64,
 }
 
+/// What a spread led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is open, and the net is below the entry threshold of the pair, or the pair has none.
+    Below,
+    /// An opportunity opened; its id.
+    Opened(u64),
+    /// An opportunity is open.
+    Open {
+        /// Its id.
+        id: u64,
+        /// Time at which it opened.
+        ts_open: Nanos,
+        /// Whether the net is at or above the entry threshold now.
+        is_above: bool,
+    },
+    /// The opportunity of this id closed, because the net is below the exit threshold.
+    Closed(u64),
+    /// The net is at or above the entry threshold, and nothing opened all the same.
+    Refused(Refusal),
+}
+
+/// Why a net at or above the entry threshold opened nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Records were missed, and the decision has not caught up yet.
+    NotInStep,
+    /// The rules have expired.
+    Expired,
+    /// The pair closed a moment ago.
+    Cooldown,
+    /// The spread has waited too long to be acted on.
+    TooOld,
+}
+
 /// Thresholds that a net spread is compared with.
 #[derive(Clone, Copy, Debug)]
 struct Thresholds {
@@ -109,16 +144,14 @@ impl DecisionMaker {
     /// names an id that is not in the catalogue.
     #[must_use]
     pub fn new(catalogue: &Catalogue, settings: Settings) -> DecisionMaker {
-        let Settings { entry, exit, cooldown, enabled, rules } = settings;
         let (venues, instruments) = (catalogue.venues.len(), catalogue.instruments.len());
-        assert_eq!(enabled.len(), instruments, "`enabled` has one entry per instrument");
-        let of_pair = venues * venues;
+        let pairs = instruments * venues * venues;
         let mut maker = DecisionMaker {
             venues,
-            pairs: vec![Pair::default(); instruments * of_pair],
-            thresholds: vec![NEVER; instruments * of_pair],
-            cooldown,
-            expires: rules.as_ref().map_or(Nanos::MAX, |rules| rules.expires),
+            pairs: vec![Pair::default(); pairs],
+            thresholds: vec![NEVER; pairs],
+            cooldown: 0,
+            expires: Nanos::MAX,
             opened: 0,
             open_now: 0,
             in_step: true,
@@ -126,22 +159,36 @@ impl DecisionMaker {
             max_age: Nanos::MAX,
             too_old: 0,
         };
-        match rules {
-            None => {
-                let instruments = maker.thresholds.chunks_exact_mut(of_pair.max(1));
-                instruments.zip(&enabled).filter(|(_, enabled)| **enabled).for_each(
-                    |(pairs, _)| {
-                        pairs.fill(Thresholds { entry, exit });
-                    },
-                );
-            }
-            Some(rules) => {
-                for rule in rules.pairs.iter().filter(|rule| enabled[rule.instrument.index()]) {
-                    maker.set(rule);
-                }
-            }
-        }
+        maker.retune(settings);
         maker
+    }
+
+    /// Decides by other settings from the next record on. What is open stays open, and closes by the
+    /// new exit threshold; a pair that has no rule any more closes at its next spread.
+    ///
+    /// # Panics
+    /// As [`new`](DecisionMaker::new).
+    pub fn retune(&mut self, settings: Settings) {
+        let Settings { entry, exit, cooldown, enabled, rules } = settings;
+        let of_pair = self.venues * self.venues;
+        assert_eq!(
+            enabled.len() * of_pair,
+            self.thresholds.len(),
+            "`enabled` has one entry per instrument"
+        );
+        self.cooldown = cooldown;
+        self.expires = rules.as_ref().map_or(Nanos::MAX, |rules| rules.expires);
+        self.thresholds.fill(NEVER);
+        let Some(rules) = rules else {
+            let instruments = self.thresholds.chunks_exact_mut(of_pair.max(1));
+            for (pairs, _) in instruments.zip(&enabled).filter(|(_, enabled)| **enabled) {
+                pairs.fill(Thresholds { entry, exit });
+            }
+            return;
+        };
+        for rule in rules.pairs.iter().filter(|rule| enabled[rule.instrument.index()]) {
+            self.set(rule);
+        }
     }
 
     fn set(&mut self, rule: &PairRule) {
@@ -157,7 +204,9 @@ impl DecisionMaker {
     /// Processes the next record and appends [`Opened`] and [`Closed`] records to `out`.
     pub fn on_record(&mut self, record: &Record, out: &mut Vec<Record>) {
         match Event::of(record) {
-            Some(Event::Spread(spread)) => self.on_spread(spread, out),
+            Some(Event::Spread(spread)) => {
+                self.judge(spread, out);
+            }
             Some(Event::Ended(ended)) => self.on_ended(ended, out),
             Some(Event::Status(status)) => self.on_status(status, out),
             Some(Event::Gap(gap)) => {
@@ -213,29 +262,63 @@ impl DecisionMaker {
         self.open_now
     }
 
-    fn on_spread(&mut self, spread: &Spread, out: &mut Vec<Record>) {
+    /// Processes the next spread as [`on_record`](DecisionMaker::on_record) does, and says what it led
+    /// to.
+    #[inline]
+    pub fn judge(&mut self, spread: &Spread, out: &mut Vec<Record>) -> Verdict {
         let place = self.place(spread.instrument, spread.buy_venue, spread.sell_venue);
+        let Thresholds { entry, exit } = self.thresholds[place];
         let pair = &mut self.pairs[place];
+        let is_above = entry <= spread.net;
         if pair.open == 0 {
-            let entered = self.thresholds[place].entry <= spread.net;
-            let cool = pair.cool_until <= spread.ts_recv;
-            if entered && cool && self.in_step && spread.ts_recv < self.expires {
-                if self.now.saturating_sub(spread.ts_recv) <= self.max_age {
-                    self.open(place, spread, out);
-                } else {
-                    self.too_old += 1;
-                }
+            if !is_above {
+                return Verdict::Below;
             }
-            return;
+            return match self.refusal(place, spread) {
+                Some(refusal) => Verdict::Refused(refusal),
+                None => Verdict::Opened(self.open(place, spread, out)),
+            };
         }
         pair.updates += 1;
         pair.net_last = spread.net;
         if pair.net_peak < spread.net {
             (pair.net_peak, pair.ts_peak) = (spread.net, spread.ts_recv);
         }
-        if spread.net < self.thresholds[place].exit {
-            self.close(place, CloseReason::Exit, spread.ts_recv, out);
+        let (id, ts_open) = (pair.open, pair.ts_open);
+        // A pair whose rule is gone has NaN here, and closes.
+        if exit <= spread.net {
+            return Verdict::Open { id, ts_open, is_above };
         }
+        self.close(place, CloseReason::Exit, spread.ts_recv, out);
+        Verdict::Closed(id)
+    }
+
+    /// Returns whether a spread is below the exit threshold of its pair, or the pair has none.
+    #[must_use]
+    #[inline]
+    pub fn is_below_exit(&self, spread: &Spread) -> bool {
+        let place = self.place(spread.instrument, spread.buy_venue, spread.sell_venue);
+        let is_at_or_above = self.thresholds[place].exit <= spread.net;
+        // A pair without a rule has NaN, which nothing is at or above.
+        !is_at_or_above
+    }
+
+    /// Returns why a spread that is good enough opens nothing.
+    fn refusal(&mut self, place: usize, spread: &Spread) -> Option<Refusal> {
+        if !self.in_step {
+            return Some(Refusal::NotInStep);
+        }
+        if self.expires <= spread.ts_recv {
+            return Some(Refusal::Expired);
+        }
+        if spread.ts_recv < self.pairs[place].cool_until {
+            return Some(Refusal::Cooldown);
+        }
+        if self.max_age < self.now.saturating_sub(spread.ts_recv) {
+            self.too_old += 1;
+            return Some(Refusal::TooOld);
+        }
+        None
     }
 
     fn on_ended(&mut self, ended: &Ended, out: &mut Vec<Record>) {
@@ -261,7 +344,7 @@ impl DecisionMaker {
         }
     }
 
-    fn open(&mut self, place: usize, spread: &Spread, out: &mut Vec<Record>) {
+    fn open(&mut self, place: usize, spread: &Spread, out: &mut Vec<Record>) -> u64 {
         self.opened += 1;
         self.open_now += 1;
         self.pairs[place] = Pair {
@@ -291,6 +374,7 @@ impl DecisionMaker {
             }
             .into(),
         );
+        self.opened
     }
 
     fn close(&mut self, place: usize, reason: CloseReason, ts: Nanos, out: &mut Vec<Record>) {

@@ -87,6 +87,27 @@ impl Amount {
         }
     }
 
+    /// Returns how many units are worth this amount, if one is worth `millionths / 1,000,000`, which must
+    /// be above 0. Saturates.
+    #[must_use]
+    pub fn per(self, millionths: i64, rounding: Rounding) -> Amount {
+        let rate = i128::from(millionths.max(1));
+        match self.0.checked_mul(1_000_000) {
+            Some(product) => Amount(divided(product, rate, rounding)),
+            None => Amount((self.0 / rate).saturating_mul(1_000_000)),
+        }
+    }
+
+    /// Returns the value of this amount of a base at a price, mantissa. Saturates.
+    #[must_use]
+    pub fn at_price(self, px: i64, px_scale: u8, rounding: Rounding) -> Amount {
+        let unit = power(px_scale);
+        match self.0.checked_mul(i128::from(px)) {
+            Some(product) => Amount(divided(product, unit, rounding)),
+            None => Amount((self.0 / unit).saturating_mul(i128::from(px))),
+        }
+    }
+
     /// Returns this amount divided by a price, as a size mantissa at a scale, rounded down. `None` if
     /// the price is not above 0.
     #[must_use]

@@ -5,6 +5,32 @@
 //! Within the crate, a module uses only modules listed above it.
 
 pub mod amount;
+pub mod kill;
 pub mod order;
+pub mod timers;
+pub mod why;
 
+pub mod entry;
 pub mod gateway;
+pub mod latency;
+pub mod rate;
+pub mod tally;
+pub mod terms;
+pub mod trades;
+pub mod view;
+
+pub mod settings;
+
+pub mod books;
+pub mod deal;
+
+pub mod desk;
+pub mod measures;
+pub mod paper;
+
+pub mod reconcile;
+pub mod sizing;
+
+pub mod trader;
+
+pub mod paper_trader;

@@ -1,0 +1,105 @@
+//! Deals on paper, told record by record: what is decided, sent, filled, hedged and booked.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+
+mod rig;
+
+use rig::{Rig, spread, status};
+use spreadwire_market::clock::MILLI;
+use spreadwire_market::state::State;
+use spreadwire_trading::amount::Amount;
+use spreadwire_trading::entry::Outcome;
+use spreadwire_trading::settings::{Exit, Hedge};
+use spreadwire_trading::why::Why;
+
+fn amount(text: &str) -> Amount {
+    Amount::parse(text).unwrap()
+}
+
+#[test]
+fn both_legs_are_filled_and_the_profit_is_that_of_the_fills() {
+    let mut rig = Rig::new();
+    // Buy at 100.00, sell at 101.00, 2 displayed on the buy side and 3 on the sell side.
+    rig.on(spread(1, (10_000, 200), (10_100, 300)));
+    rig.on(spread(100 * MILLI, (10_000, 200), (10_100, 300)));
+    // 2 x (101 - 100) less 10 bp of 200 and of 202.
+    let tally = &rig.trader().desk().tally;
+    assert_eq!((tally.decided, tally.orders, tally.fills), (1, 2, 2), "{:#?}", rig.told());
+    assert_eq!(tally.profit, amount("1.598"));
+    assert_eq!(tally.outcomes[usize::from(Outcome::Done.code())], 1);
+    assert_eq!(rig.balance(0, "A"), amount("1002"));
+    assert_eq!(rig.balance(1, "A"), amount("998"));
+    assert_eq!(rig.balance(0, "B"), amount("99799.8"));
+    assert_eq!(rig.balance(1, "B"), amount("100201.798"));
+    rig.check();
+}
+
+#[test]
+fn an_order_meets_the_book_that_is_there_when_it_arrives() {
+    let mut rig = Rig::new();
+    rig.on(spread(1, (10_000, 200), (10_100, 300)));
+    // Before the arrival at 1 + 5 ms the ask has moved away, the bid has not.
+    rig.on(spread(MILLI, (10_150, 200), (10_100, 300)));
+    rig.on(spread(6 * MILLI, (10_150, 200), (10_100, 300)));
+    rig.on(spread(100 * MILLI, (10_150, 200), (10_100, 300)));
+    let tally = &rig.trader().desk().tally;
+    // The sale is filled, the purchase is not, and the sale is bought back within the band.
+    assert_eq!(tally.outcomes[usize::from(Outcome::Hedged.code())], 1, "{:#?}", rig.told());
+    assert_eq!(rig.position(), [0, 0]);
+    assert!(tally.profit < Amount::ZERO);
+    rig.check();
+}
+
+#[test]
+fn what_is_not_seen_on_arrival_is_unknown_and_never_a_fill() {
+    let mut rig = Rig::new();
+    rig.on(spread(1, (10_000, 200), (10_100, 300)));
+    rig.on(status(MILLI, 0, State::Stale));
+    rig.on(status(20 * MILLI, 1, State::Stale));
+    let tally = &rig.trader().desk().tally;
+    assert_eq!((tally.unknown, tally.fills), (1, 1), "{:#?}", rig.told());
+    rig.check();
+}
+
+#[test]
+fn a_residual_that_cannot_be_hedged_is_kept_and_stops_the_instrument() {
+    let mut rig = Rig::new();
+    rig.settings(|s| s.hedging.policy = Hedge::Reverse);
+    rig.on(spread(1, (10_000, 200), (10_100, 300)));
+    rig.on(spread(MILLI, (10_000, 50), (10_100, 300)));
+    // Half of the purchase is missing; the sell venue's ask is never seen, so nothing can be bought back.
+    rig.on(spread(6 * MILLI, (10_000, 50), (10_100, 300)));
+    for k in 7..2_000 {
+        rig.on(spread(k * MILLI, (11_000, 50), (11_100, 300)));
+    }
+    assert_eq!(rig.position(), [50, -200], "{:#?}", rig.told());
+    assert!(0 < rig.trader().why_not().of(Why::Residual), "{:?}", rig.trader().why_not().ranked());
+    rig.check();
+}
+
+#[test]
+fn legs_are_held_until_the_spread_has_converged() {
+    let mut rig = Rig::new();
+    rig.settings(|s| s.exit = Exit::Convergence);
+    rig.on(spread(1, (10_000, 200), (10_100, 300)));
+    rig.on(rig::reverse(2, (10_101, 500), (9_999, 500)));
+    rig.on(spread(100 * MILLI, (10_000, 200), (10_100, 300)));
+    assert_eq!(rig.position(), [200, -200], "{:#?}", rig.told());
+    rig.on(rig::reverse(101 * MILLI, (10_051, 500), (10_049, 500)));
+    rig.on(spread(102 * MILLI, (10_050, 200), (10_050, 300)));
+    rig.on(rig::reverse(200 * MILLI, (10_051, 500), (10_049, 500)));
+    let tally = &rig.trader().desk().tally;
+    assert_eq!(rig.position(), [0, 0], "{:#?}", rig.told());
+    // Bought at 100, sold at 100.49; sold at 101, bought back at 100.51: 2 x 0.98 less fees.
+    assert_eq!(tally.profit, amount("1.96") - tally.fees);
+    rig.check();
+}
+
+#[test]
+fn nothing_is_sent_while_the_kill_switch_is_on() {
+    let mut rig = Rig::new();
+    rig.kill.set(true);
+    rig.on(spread(1, (10_000, 200), (10_100, 300)));
+    let trader = rig.trader();
+    assert_eq!((trader.desk().tally.orders, trader.why_not().of(Why::Killed)), (0, 1));
+}
