@@ -73,6 +73,8 @@ fn a_residual_that_cannot_be_hedged_is_kept_and_stops_the_instrument() {
         rig.on(spread(k * MILLI, (11_000, 50), (11_100, 300)));
     }
     assert_eq!(rig.position(), [50, -200], "{:#?}", rig.told());
+    rig.on(spread(2_000 * MILLI, (11_000, 50), (11_000, 300)));
+    rig.on(spread(2_001 * MILLI, (11_000, 50), (11_100, 300)));
     assert!(0 < rig.trader().why_not().of(Why::Residual), "{:?}", rig.trader().why_not().ranked());
     rig.check();
 }

@@ -206,9 +206,9 @@ impl Rig {
 
     /// Checks what must hold at any time, computed from the entries alone.
     pub(crate) fn check(&self) {
-        let fills = self.entries.iter().filter_map(|entry| match entry.event {
-            Event::Answered(Answer::Filled(fill)) => Some(fill),
-            _ => None,
+        let fills = self.entries.iter().filter_map(|entry| {
+            let Event::Answered(Answer::Filled(fill)) = entry.event else { return None };
+            Some(fill)
         });
         for venue in 0..2 {
             for asset in ["A", "B"] {
