@@ -11,7 +11,7 @@ use crate::broadcast::tls::{self, Relay};
 use crate::calculator::{self, Calculator, Doubt, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
-use crate::decision::{self, Decision};
+use crate::decision::{self, Decision, Mind};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
 use crate::plan::{COLD, FeedPlan, Plan, PlannedVenue};
@@ -627,7 +627,8 @@ impl Wiring<'_> {
         let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone())
             .acting_within(self.plan.decision_max_age);
         let outputs = vec![output, to_journal];
-        let agent = Decision::new(input, outputs, maker, clock.clone(), counters);
+        let mind = Mind::Watching(maker);
+        let agent = Decision::new(input, outputs, mind, clock.clone(), counters);
         let stopwatch = self.stopwatch(decision::STAGE);
         self.add(agent.timed(stopwatch));
         let lake = &self.plan.lake;

@@ -85,6 +85,8 @@ pub struct Trader {
     retry_at: Nanos,
     /// Whether the run is ending: nothing is sent any more.
     is_stopping: bool,
+    /// Whether the journal is behind: nothing is sent until it is not.
+    is_held: bool,
 }
 
 impl Trader {
@@ -123,6 +125,7 @@ impl Trader {
             now: 0,
             retry_at: Nanos::MAX,
             is_stopping: false,
+            is_held: false,
             desk: Desk::new(settings, first_order),
         }
     }
@@ -314,6 +317,7 @@ impl Trader {
             (ts_recv.saturating_sub(ts_open) < *min_lifetime, Why::Young),
             (limits.max_net < net, Why::Implausible),
             (self.kill.is_on() || self.desk.is_halted(Halt::Killed), Why::Killed),
+            (self.is_held, Why::JournalBehind),
             (self.is_apart() || !self.reconciliation.is_done(venues), Why::NotReconciled),
             (!self.reconciliation.is_up(venues), Why::GatewayDown),
             (self.desk.is_halted(Halt::Failures), Why::Failures),
@@ -406,7 +410,11 @@ impl Trader {
 
     /// Sends an order, unless the kill switch is on. This is the only place from which orders leave.
     fn send(&mut self, order: Order, out: &mut Out) -> bool {
-        if self.is_stopping || self.kill.is_on() || self.desk.is_halted(Halt::Killed) {
+        if self.is_stopping
+            || self.is_held
+            || self.kill.is_on()
+            || self.desk.is_halted(Halt::Killed)
+        {
             return false;
         }
         self.rates[order.venue.index()].note(self.now);
@@ -727,6 +735,12 @@ impl Trader {
             self.settle(&deal, Some(marks), out);
         }
         self.note(Event::Resumed, out);
+    }
+
+    /// Sends nothing while `on`: the journal is behind.
+    #[inline]
+    pub fn hold(&mut self, on: bool) {
+        self.is_held = on;
     }
 
     /// Sends nothing any more: the run is ending. A residual stays for the next one.
