@@ -18,7 +18,7 @@ const ENGINE_LAYERS: &[&[&str]] = &[
     &["runtime"],
     &["socket"],
     &["feed", "calculator", "decision", "broadcast", "journal"],
-    &["audit", "capture", "chronicle", "plan", "telemetry"],
+    &["audit", "capture", "chronicle", "plan", "replay", "telemetry"],
     &["summary"],
     &["launch"],
     &["process"],

@@ -23,6 +23,7 @@ pub mod audit;
 pub mod capture;
 pub mod chronicle;
 pub mod plan;
+pub mod replay;
 pub mod summary;
 pub mod telemetry;
 
