@@ -19,6 +19,8 @@ pub const SPREADS: &str = "spreads";
 pub const ENDS: &str = "ends";
 /// The folder of opportunities, as Parquet and as lines of JSON.
 pub const OPPORTUNITIES: &str = "opportunities";
+/// The folder of the journal of decisions.
+pub const TRADING: &str = "trading";
 /// The folder of raw frames.
 pub const CAPTURE: &str = "capture";
 /// The folder of damaged segments, which are kept for inspection after their whole blocks were

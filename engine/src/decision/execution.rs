@@ -28,6 +28,18 @@ pub fn edge() -> (Producer<Entry>, Consumer<Entry>) {
     RingBuffer::new(ENTRIES)
 }
 
+/// Returns how often each reason not to act bound, as the counters of a running engine have it.
+#[must_use]
+pub fn why_not(counters: &Counters) -> Vec<(Why, u64)> {
+    let of = |why: Why| (why, counters.get(&counter(why)).unwrap_or_default());
+    Why::ALL.into_iter().map(of).collect()
+}
+
+/// Returns the name of the counter of a reason.
+fn counter(why: Why) -> String {
+    format!("trading.why_not.{why}")
+}
+
 /// Counters of the execution.
 #[derive(Debug)]
 struct Counts {
@@ -55,7 +67,7 @@ impl Counts {
             above: register("above"),
             acted: register("acted"),
             lost: register("entries_lost"),
-            why: Why::ALL.iter().map(|why| register(&format!("why_not.{why}"))).collect(),
+            why: Why::ALL.into_iter().map(|why| counters.register(&counter(why))).collect(),
         }
     }
 
