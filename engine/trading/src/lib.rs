@@ -19,6 +19,8 @@ pub mod terms;
 pub mod trades;
 pub mod view;
 
+pub mod line;
+
 pub mod settings;
 
 pub mod books;
