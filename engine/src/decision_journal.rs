@@ -8,7 +8,7 @@ use crate::decision::execution;
 use crate::runtime::agent::Agent;
 use rtrb::Consumer;
 use spreadwire_lake::decisions::{Decisions, DecisionsError};
-use spreadwire_lake::files;
+use spreadwire_lake::{files, layout};
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
@@ -25,8 +25,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Name of the agent.
 pub const ROLE: &str = "decision_journal";
-/// Name of the status beside the journal.
-pub const STATUS: &str = "status.json";
 /// Name of the file that asks to adopt what was kept.
 pub const ADOPT: &str = "adopt";
 /// Time between two looks at the files, ns.
@@ -151,7 +149,7 @@ impl DecisionJournal {
         let why = execution::why_not(&self.counters);
         let is_killed = self.switches.kill.is_on();
         let status = status::of(&self.desk, &why, Mode::Paper, is_killed, now, &self.catalogue);
-        let path = self.folder.join(STATUS);
+        let path = self.folder.join(layout::TRADING_STATUS);
         if let Err(error) = replace(&path, &format!("{status:#}\n")) {
             tracing::warn!(target: "trading", "cannot write {}: {error}", path.display());
         }

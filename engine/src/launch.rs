@@ -646,7 +646,6 @@ impl Wiring<'_> {
         (notices, doubts): (channel::Receiver<Notice>, channel::Receiver<Doubt>),
     ) -> anyhow::Result<()> {
         let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
-        let Surroundings { clock, counters, .. } = self.around;
         let outputs = vec![output, to_journal];
         let mind = self.mind()?;
         let Surroundings { clock, counters, .. } = self.around;
@@ -683,8 +682,7 @@ impl Wiring<'_> {
             restore(self.plan, trading, switches.kill.clone(), self.around.clock.now())?;
         let adopt = Arc::clone(&switches.adopt);
         let catalogue = Arc::clone(&self.catalogue);
-        let agent =
-            DecisionJournal::new(written, journal, desk, catalogue, switches, counters);
+        let agent = DecisionJournal::new(written, journal, desk, catalogue, switches, counters);
         self.agents.insert(agent.role().to_owned(), Box::new(agent));
         Ok(Execution::new(trader, entries, adopt, counters).into())
     }

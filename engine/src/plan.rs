@@ -212,12 +212,8 @@ impl Plan {
             sections::recommend(&config.decision, &catalogue, host.now, &mut faults);
         let max_net = sections::calculator(&config.calculator, &mut faults);
         decision.rules = recommendations.as_ref().map(|all| all.rules(&catalogue).0);
-        let trading = trading::prove(
-            &config.trading,
-            &catalogue,
-            recommendations.as_ref(),
-            &mut faults,
-        );
+        let trading =
+            trading::prove(&config.trading, &catalogue, recommendations.as_ref(), &mut faults);
         sections::journal(&config.journal, &mut faults);
         let capture = sections::capture(&config, &catalogue, &mut faults);
         sections::sockets(&config.sockets, &mut faults);

@@ -138,7 +138,10 @@ fn conclude(plan: &Plan, summary: &Summary, file: Option<&Path>) -> anyhow::Resu
         plot::write(folder, &summary.report)
             .with_context(|| format!("cannot write latency plots into {}", folder.display()))?;
     }
-    process::conclude(summary, file)
+    let code = process::conclude(summary, file)?;
+    let status = plan.trading.as_ref().and_then(|trading| paper::read(&plan.status(trading)));
+    status.iter().flat_map(paper::told).for_each(|line| out!("{line}"));
+    Ok(code)
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {

@@ -1,6 +1,19 @@
 //! What the trading on paper came to, as lines of text for people.
 
 use serde_json::Value;
+use std::path::Path;
+
+/// Reads the status of the trading on paper; `None` if it cannot be read.
+pub(crate) fn read(path: &Path) -> Option<Value> {
+    serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
+}
+
+/// Returns one line on the trading, from its status file.
+pub(crate) fn line(path: &Path) -> Option<String> {
+    let status = read(path)?;
+    let (profit, currency) = (status["profit"].as_str()?, status["currency"].as_str()?);
+    Some(format!("PAPER profit {profit} {currency} in {} deals", status["deals"]["decided"]))
+}
 
 /// Returns the lines of a status (`spreadwire_trading::status`).
 pub(crate) fn told(status: &Value) -> Vec<String> {
@@ -60,5 +73,6 @@ fn not_acted(status: &Value) -> Option<String> {
     counts.sort_by_key(|(why, count)| (std::cmp::Reverse(*count), (*why).clone()));
     let told: Vec<String> =
         counts.iter().take(5).map(|(why, count)| format!("{why} {count}")).collect();
-    (!told.is_empty()).then(|| format!("PAPER: spreads above their entry not acted on: {}", told.join(", ")))
+    (!told.is_empty())
+        .then(|| format!("PAPER: spreads above their entry not acted on: {}", told.join(", ")))
 }

@@ -17,6 +17,7 @@ use spreadwire_lake::{files, layout};
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision::DecisionMaker;
+use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::opportunity::line_of;
 use spreadwire_market::recommendations::time_of_text;
 use spreadwire_market::record::{Opened, Record, Spread};
@@ -65,7 +66,8 @@ pub(crate) struct Replay {
 }
 
 fn time(text: &str) -> Result<Nanos, String> {
-    time_of_text(text).ok_or_else(|| "write a time with an offset, as 2024-08-08T23:54:00Z".to_owned())
+    time_of_text(text)
+        .ok_or_else(|| "write a time with an offset, as 2024-08-08T23:54:00Z".to_owned())
 }
 
 /// Runs the replay and returns its exit code.
@@ -108,6 +110,7 @@ fn bar(rows: u64, quiet: bool) -> ProgressBar {
 /// What a run was replayed to.
 struct Played {
     run: String,
+    begin: Nanos,
     tally: Tally,
     spreads: u64,
     opened: u64,
@@ -148,11 +151,8 @@ impl Player<'_> {
         drop(inputs);
         taken.end(&mut mind);
         self.entries.append(&mut taken.out.entries);
-        let is_funding = |entry: &&Entry| matches!(entry.event, Event::Funded { .. });
         let catalogue = &plan.catalogue;
-        let decisions = self.entries[begun..].iter().filter(|entry| !is_funding(entry));
-        let decisions = decisions.map(|entry| line::write(entry, Mode::Paper, catalogue)).collect();
-        let lines = taken.records.iter().filter_map(|record| line_of(record, catalogue));
+        let told = taken.records.iter().filter_map(|record| line_of(record, catalogue));
         let status = match &mind {
             Mind::Watching(_) => None,
             Mind::Trading(both) => {
@@ -164,11 +164,12 @@ impl Player<'_> {
         };
         let mut played = Played {
             run: run.names.join("+"),
+            begin: run.begin,
             tally,
             spreads: taken.spreads,
             opened: taken.opened,
-            opportunities: lines.map(|line| line.to_string()).collect(),
-            decisions,
+            opportunities: told.map(|line| line.to_string()).collect(),
+            decisions: lines(&self.entries[begun..], catalogue),
             difference: None,
             status,
         };
@@ -216,9 +217,7 @@ impl Player<'_> {
         let Some(trading) = &self.plan.trading else { return Ok(None) };
         let folder = trading.journal.clone().unwrap_or_else(|| lake.join(layout::TRADING));
         let journal = decisions::read(&folder.join(decisions::FILE_NAME))?;
-        let began = |text: &String| text.clone();
-        let live = journal.lines_of(&played.run);
-        let live: Vec<String> = live.iter().map(began).collect();
+        let live = lines(journal.run(played.begin), &journal.catalogue);
         Ok(first_difference("decisions", &live, &played.decisions))
     }
 
@@ -228,7 +227,8 @@ impl Player<'_> {
         } else {
             self.played.iter().for_each(tell);
         }
-        let differs = self.played.iter().any(|it| it.difference.as_ref().is_some_and(Option::is_some));
+        let differs =
+            self.played.iter().any(|it| it.difference.as_ref().is_some_and(Option::is_some));
         Ok(if differs { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
 }
@@ -280,9 +280,16 @@ impl Taken {
     }
 
     fn keep(&mut self) {
-        self.opened += self.out.records.iter().filter(|record| record.is::<Opened>()).count() as u64;
+        self.opened +=
+            self.out.records.iter().filter(|record| record.is::<Opened>()).count() as u64;
         self.records.append(&mut self.out.records);
     }
+}
+
+/// Returns the lines of entries, without the funding, which is the beginning of the books and no decision.
+fn lines(entries: &[Entry], catalogue: &Catalogue) -> Vec<String> {
+    let decided = entries.iter().filter(|entry| !matches!(entry.event, Event::Funded { .. }));
+    decided.map(|entry| line::write(entry, Mode::Paper, catalogue)).collect()
 }
 
 /// Returns the first line in which two lists differ, in words.
@@ -292,11 +299,7 @@ fn first_difference(what: &str, live: &[String], replayed: &[String]) -> Option<
     let place = pairs.or((live.len() != replayed.len()).then_some(shorter))?;
     let told = |lines: &[String]| lines.get(place).map_or("nothing", String::as_str).to_owned();
     let number = place + 1;
-    Some(format!(
-        "{what}, line {number}: live {}, replayed {}",
-        told(live),
-        told(replayed)
-    ))
+    Some(format!("{what}, line {number}: live {}, replayed {}", told(live), told(replayed)))
 }
 
 fn write(folder: &Path, played: &Played) -> anyhow::Result<()> {
@@ -316,7 +319,9 @@ fn write(folder: &Path, played: &Played) -> anyhow::Result<()> {
 }
 
 fn as_json(played: &Played) -> Value {
-    let Played { run, tally, spreads, opened, opportunities, decisions, difference, status } = played;
+    let Played {
+        run, tally, spreads, opened, opportunities, decisions, difference, status, ..
+    } = played;
     json!({
         "run": run, "quotes": tally.quotes, "statuses": tally.statuses, "missed": tally.missed,
         "skipped": tally.skipped.values().sum::<u64>(), "unfit": tally.unfit.values().sum::<u64>(),

@@ -30,6 +30,12 @@ impl Plan {
         trading.journal.clone().unwrap_or_else(|| self.lake.join(layout::TRADING))
     }
 
+    /// Returns the file that tells the state of the trading, written once a second.
+    #[must_use]
+    pub fn status(&self, trading: &TradingPlan) -> PathBuf {
+        self.decisions(trading).join(layout::TRADING_STATUS)
+    }
+
     /// Returns the file that keeps the kill switch on while it exists.
     #[must_use]
     pub fn kill_file(&self, trading: &TradingPlan) -> PathBuf {

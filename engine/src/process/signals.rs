@@ -26,8 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const ENDING: [i32; 5] = [SIGINT, SIGTERM, SIGQUIT, SIGXCPU, SIGPWR];
 /// Signals that mean nothing here, without the real-time ones. After SIGXFSZ the write itself fails, and
 /// is counted as such.
-const MEANINGLESS: [i32; 7] =
-    [SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ, SIGSTKFLT];
+const MEANINGLESS: [i32; 7] = [SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ, SIGSTKFLT];
 /// The real-time signals that programs may use; the C library keeps the two below.
 const REAL_TIME: RangeInclusive<i32> = 34..=64;
 /// Power is failing.

@@ -69,7 +69,6 @@ fn open(deal: &Deal, catalogue: &Catalogue) -> Value {
             "venue": catalogue.venue(leg.venue).name,
             "px": decimal::to_text(leg.px, instrument.price_scale),
             "position": size(leg.position),
-            "in_flight": leg.in_flight.is_some(),
         })
     };
     json!({

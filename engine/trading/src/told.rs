@@ -31,7 +31,8 @@ pub fn told(entry: &Entry, mode: Mode, currency: &str, catalogue: &Catalogue) ->
 }
 
 fn deal(decided: &Decided, catalogue: &Catalogue) -> String {
-    let Decided { deal, instrument, buy_venue, sell_venue, buy_px, sell_px, sz, net, .. } = *decided;
+    let Decided { deal, instrument, buy_venue, sell_venue, buy_px, sell_px, sz, net, .. } =
+        *decided;
     let instrument = catalogue.instrument(instrument);
     let px = |px| decimal::to_text(px, instrument.price_scale);
     format!(
