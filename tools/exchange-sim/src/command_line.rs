@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use exchange_sim::{
-    Amount, Fault, FramesOptions, Listing, Model, ModelOptions, Options, OrderFault, OrdersOptions,
-    Source, Speed, TapeOptions, VenueAt, duration_of, read_keys, venue_names,
+    Fault, FramesOptions, Listing, Model, ModelOptions, Options, OrderFault, OrdersOptions, Source,
+    Speed, StartingBalance, TapeOptions, VenueAt, duration_of, read_keys, venue_names,
 };
 
 const ABOUT: &str = "\
@@ -202,15 +202,9 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE", requires = "orders", help_heading = "Orders")]
     key_file: Option<PathBuf>,
 
-    /// Start every account with this much of an asset, as in BTC=2; may be repeated.
-    #[arg(
-        long,
-        value_name = "ASSET=AMOUNT",
-        requires = "orders",
-        value_parser = balance,
-        help_heading = "Orders"
-    )]
-    balance: Vec<(String, Amount)>,
+    /// Start the accounts with this much of an asset, as in BTC=2 or okx:BTC=2; may be repeated.
+    #[arg(long, value_name = "BALANCE", requires = "orders", help_heading = "Orders")]
+    balance: Vec<StartingBalance>,
 
     /// Script a failure of orders, given as <venue>:<moment>:<kind>; may be repeated.
     #[arg(long, value_name = "FAULT", requires = "orders", help_heading = "Orders")]
@@ -382,12 +376,6 @@ fn orders(arguments: &Arguments) -> Result<OrdersOptions> {
         faults: arguments.order_fault.clone(),
         ..defaults
     })
-}
-
-fn balance(text: &str) -> Result<(String, Amount), String> {
-    let (asset, amount) = pair(text)?;
-    let amount = Amount::parse(&amount).filter(|amount| Amount::ZERO <= *amount);
-    amount.map(|amount| (asset, amount)).ok_or_else(|| "expected an amount such as 2.5".to_owned())
 }
 
 fn venues(asked: &[String], port_base: Option<u16>) -> Result<Vec<VenueAt>> {

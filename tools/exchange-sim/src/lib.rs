@@ -67,7 +67,7 @@ pub use orders::desk::{Desk, DeskCounts, Outgoing};
 pub use orders::faults::{Operation, OrderFault, OrderFaultKind, OrderMoment};
 pub use orders::gateways::order_paths;
 pub use orders::keys::{ApiKey, Secret, TEST_ED25519_PRIVATE, read_keys, test_keys};
-pub use orders::options::OrdersOptions;
+pub use orders::options::{OrdersOptions, StartingBalance};
 pub use orders::order::{Forced, Side};
 pub use simulator::Simulator;
 pub use stats::{Occasion, Outcome, Stats, VenueStats, Written};

@@ -143,6 +143,11 @@ impl Options {
                 format!("fault of orders for {venue}: this venue is not served or takes none");
             return Err(SimError::Option(why));
         }
+        let named = orders.balances.iter().filter_map(|it| it.venue.as_ref());
+        if let Some(venue) = named.into_iter().find(|venue| !served(venue)) {
+            let why = format!("balance of {venue}: this venue is not served or takes no orders");
+            return Err(SimError::Option(why));
+        }
         match orders.keys.iter().find(|key| !taking(&key.venue)) {
             Some(key) => {
                 let why = format!("key {} of {}: this venue takes no orders", key.key, key.venue);

@@ -132,8 +132,10 @@ impl Desk {
         let assets = tradables.iter().flat_map(|it| [it.base.clone(), it.quote.clone()]);
         let mut balances: BTreeMap<String, Amount> =
             assets.map(|asset| (asset, options.default_balance)).collect();
-        balances.extend(options.balances.iter().cloned());
         let here = |named: &str| named == venue;
+        let starting = options.balances.iter();
+        let starting = starting.filter(|it| it.venue.as_deref().is_none_or(here));
+        balances.extend(starting.map(|it| (it.asset.clone(), it.amount)));
         Some(Desk {
             gateway,
             matching: Matching::new(rules, tradables, Account::new(balances)),
@@ -195,6 +197,9 @@ impl Desk {
         self.sessions.insert(connection, session);
         match step {
             Step::Say(reply) => self.send(connection, reply, now_ns),
+            Step::SayAll(replies) => {
+                replies.into_iter().for_each(|reply| self.send(connection, reply, now_ns));
+            }
             Step::Fail(reply) => {
                 self.counts.errors += 1;
                 self.send(connection, reply, now_ns);

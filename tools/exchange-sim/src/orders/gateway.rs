@@ -104,6 +104,8 @@ pub(crate) struct Topic {
 pub(crate) enum Step {
     /// Send this reply.
     Say(String),
+    /// Send these replies, of which some may be errors.
+    SayAll(Vec<String>),
     /// Send this error reply.
     Fail(String),
     /// Send this answer to a heartbeat.

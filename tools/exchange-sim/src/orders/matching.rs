@@ -4,7 +4,7 @@
 //! symbol has a new quote. An order that arrives takes the displayed price; an order that rests fills at
 //! its own price when the quote reaches it. Times are handed in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::orders::account::{Account, Balance};
 use crate::orders::amount::Amount;
@@ -78,6 +78,8 @@ pub(crate) struct Matching {
     /// By instrument.
     tops: Vec<Top>,
     orders: BTreeMap<u64, Order>,
+    /// The last order that has or had each client's id.
+    by_client: HashMap<String, u64>,
     /// Ids of the open orders, oldest first.
     open: Vec<u64>,
     trades: Vec<Trade>,
@@ -93,6 +95,7 @@ impl Matching {
             tops: vec![Top::default(); instruments.len()],
             instruments,
             orders: BTreeMap::new(),
+            by_client: HashMap::new(),
             open: Vec::new(),
             trades: Vec::new(),
             account,
@@ -135,9 +138,20 @@ impl Matching {
         match named {
             Named::ById(id) => self.orders.get(id),
             Named::ByClientId(client_id) => {
+                let last = &self.orders[self.by_client.get(client_id)?];
+                if last.client_id == *client_id {
+                    return Some(last);
+                }
+                // That one has another id by now, so an older one counts.
                 self.orders.values().rev().find(|it| it.client_id == *client_id)
             }
         }
+    }
+
+    /// Returns the order that has, or had until a cancel or an amendment changed it, this client's id.
+    pub(crate) fn find_former(&self, client_id: &str) -> Option<&Order> {
+        let last = &self.orders[self.by_client.get(client_id)?];
+        (last.client_id == client_id || last.former_client_id == client_id).then_some(last)
     }
 
     /// Takes a new order, and matches it. Returns its id and what happened.
@@ -150,6 +164,9 @@ impl Matching {
         let id = self.orders.last_key_value().map_or(FIRST_ORDER, |(last, _)| last + 1);
         let order = self.fresh(id, new, size, now_ns);
         self.lock_for(&order)?;
+        if !order.client_id.is_empty() {
+            self.by_client.insert(order.client_id.clone(), id);
+        }
         let mut events = vec![Event::New(order.clone())];
         self.orders.insert(id, order);
         self.open.push(id);
@@ -169,6 +186,7 @@ impl Matching {
         let order = self.opened(id)?;
         if let Some(client_id) = client_id {
             order.former_client_id = std::mem::replace(&mut order.client_id, client_id.to_owned());
+            self.by_client.insert(client_id.to_owned(), id);
         }
         let mut events = vec![Event::Cancelled(self.close(id, Status::Cancelled, cause, now_ns))];
         self.tell_balances(&mut events);
@@ -184,16 +202,20 @@ impl Matching {
     ) -> Result<Vec<Event>, Refusal> {
         let before = self.opened(id)?.clone();
         let (size, price) = self.check_change(&before, change)?;
-        self.unlock_for(&before);
         let mut after = Order { size, price: Some(price), updated_ns: now_ns, ..before.clone() };
         if let Some(client_id) = &change.client_id {
+            if *client_id != before.client_id && self.is_taken(client_id) {
+                return Err(Refusal::DuplicateClientId);
+            }
             after.former_client_id = std::mem::replace(&mut after.client_id, client_id.clone());
         }
+        self.unlock_for(&before);
         if let Err(refusal) = self.lock_for(&after) {
             let locked = self.lock_for(&before);
             assert!(locked.is_ok(), "what was just unlocked can be locked again");
             return Err(refusal);
         }
+        self.by_client.insert(after.client_id.clone(), id);
         let mut events = vec![Event::Amended(after.clone())];
         self.orders.insert(id, after);
         self.take(id, now_ns, &mut events);
@@ -306,10 +328,8 @@ impl Matching {
     }
 
     fn is_taken(&self, client_id: &str) -> bool {
-        let reuses = self.rules.reuses_client_ids;
-        let counts = |it: &Order| !reuses || it.status.is_open();
-        !client_id.is_empty()
-            && self.orders.values().any(|it| it.client_id == client_id && counts(it))
+        let found = self.find(&Named::ByClientId(client_id.to_owned()));
+        found.is_some_and(|it| !self.rules.reuses_client_ids || it.status.is_open())
     }
 
     /// Checks a change of an order. Returns the size and the price after it.

@@ -75,10 +75,7 @@ impl Gateway for Okx {
                 Err(problem) => Step::Fail(error(&problem, id(&request), session)),
             },
             Some(op @ ("subscribe" | "unsubscribe")) => {
-                match change_topics(&request, op, session, context) {
-                    Ok(reply) => Step::Say(reply),
-                    Err(problem) => Step::Fail(error(&problem, id(&request), session)),
-                }
+                change_topics(&request, op, session, context)
             }
             Some("order" | "cancel-order" | "amend-order") => on_order(&request, session, context),
             Some(op) => {
@@ -134,21 +131,36 @@ fn login(request: &Value, session: &mut Session, context: &Context<'_>) -> Resul
     Ok(())
 }
 
-/// Subscribes or unsubscribes channels. Returns the acknowledgements, of which each arg has one; several
-/// args in one request are acknowledged one by one, so a request here has one arg.
-fn change_topics(
-    request: &Value,
+/// Subscribes or unsubscribes channels. Each arg has an acknowledgement or an error of its own.
+fn change_topics(request: &Value, op: &str, session: &mut Session, context: &Context<'_>) -> Step {
+    let id = text_of(request, "id");
+    if session.key.is_none() {
+        return Step::Fail(error(&Problem::new(60011, "Please log in"), id, session));
+    }
+    let args = request.get("args").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    if args.is_empty() {
+        return Step::Fail(error(&Problem::new(60013, "Invalid args"), id, session));
+    }
+    let change = |arg| {
+        let changed = change_topic(arg, op, session, context);
+        if let Err(problem) = changed {
+            return error(&problem, id.clone(), session);
+        }
+        let mut reply = json!({ "event": op, "arg": arg, "connId": session.id });
+        if let Some(id) = &id {
+            reply["id"] = id.clone().into();
+        }
+        reply.to_string()
+    };
+    Step::SayAll(args.iter().map(change).collect())
+}
+
+fn change_topic(
+    arg: &Value,
     op: &str,
     session: &mut Session,
     context: &Context<'_>,
-) -> Result<String, Problem> {
-    if session.key.is_none() {
-        return Err(Problem::new(60011, "Please log in"));
-    }
-    let args = request.get("args").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-    let [arg] = args else {
-        return Err(Problem::new(60012, "Invalid request: the simulator takes one arg a request"));
-    };
+) -> Result<(), Problem> {
     let channel = text_of(arg, "channel").unwrap_or_default();
     let symbol = text_of(arg, "instId");
     let is_symbol_known = symbol
@@ -168,11 +180,7 @@ fn change_topics(
     if op == "subscribe" {
         session.topics.push(Topic { number: 0, channel, arg: arg.clone() });
     }
-    let mut reply = json!({ "event": op, "arg": arg, "connId": session.id });
-    if let Some(id) = text_of(request, "id") {
-        reply["id"] = id.into();
-    }
-    Ok(reply.to_string())
+    Ok(())
 }
 
 /// Reads a request about an order.

@@ -1,5 +1,8 @@
 //! The options of order entry.
 
+use std::str::FromStr;
+
+use crate::error::SimError;
 use crate::orders::amount::Amount;
 use crate::orders::faults::OrderFault;
 use crate::orders::keys::{ApiKey, test_keys};
@@ -9,9 +12,9 @@ use crate::orders::keys::{ApiKey, test_keys};
 pub struct OrdersOptions {
     /// API keys that may trade. The default is [`test_keys`]. All keys of a venue share its account.
     pub keys: Vec<ApiKey>,
-    /// Free balances of the account on each venue at the start, by asset. An asset that is not named
-    /// here starts with `default_balance`.
-    pub balances: Vec<(String, Amount)>,
+    /// Free balances at the start. Later entries count where several are about the same. An asset that
+    /// is not named here starts with `default_balance`.
+    pub balances: Vec<StartingBalance>,
     /// Free balance of the other assets of the source's instruments. The default is 1,000,000.
     pub default_balance: Amount,
     /// Fee of trades of resting orders, in millionths of what they receive. The default is 1000
@@ -22,6 +25,37 @@ pub struct OrdersOptions {
     pub taker_fee: u32,
     /// Scripted faults of order entry.
     pub faults: Vec<OrderFault>,
+}
+
+/// The free balance of an asset at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StartingBalance {
+    /// Name of the venue, or `None` for all venues.
+    pub venue: Option<String>,
+    /// The asset.
+    pub asset: String,
+    /// How much of it there is.
+    pub amount: Amount,
+}
+
+impl FromStr for StartingBalance {
+    type Err = SimError;
+
+    /// Reads `ASSET=AMOUNT` or `VENUE:ASSET=AMOUNT`.
+    fn from_str(text: &str) -> Result<StartingBalance, SimError> {
+        let wrong = || {
+            let why = "expected ASSET=AMOUNT or VENUE:ASSET=AMOUNT, as in BTC=2.5";
+            SimError::Option(format!("balance {text:?}: {why}"))
+        };
+        let (place, amount) = text.split_once('=').ok_or_else(wrong)?;
+        let (venue, asset) = match place.split_once(':') {
+            Some((venue, asset)) => (Some(venue.to_owned()), asset),
+            None => (None, place),
+        };
+        let amount = Amount::parse(amount).filter(|amount| Amount::ZERO <= *amount);
+        let amount = amount.filter(|_| !asset.is_empty()).ok_or_else(wrong)?;
+        Ok(StartingBalance { venue, asset: asset.to_owned(), amount })
+    }
 }
 
 impl Default for OrdersOptions {

@@ -1,8 +1,9 @@
 //! Binance's WebSocket API, against frames written from its documentation.
 
+use exchange_sim::{ApiKey, OrdersOptions, Secret};
 use serde_json::{Value, json};
 
-use crate::rig::{Rig, START_MS, ed25519, sorted};
+use crate::rig::{NS_PER_MS, Rig, START_MS, ed25519, sorted};
 
 fn quoted(faults: &[&str]) -> Rig {
     let mut rig = Rig::of_binance(faults);
@@ -63,6 +64,17 @@ fn an_immediate_order_takes_what_is_displayed_and_the_rest_expires() {
             ],
         })
     );
+    // The displayed size is consumed until there is a new quote.
+    let said = rig.binance("order.place", limit("BUY", "FOK", "0.00100", "52001.00", "a-2"));
+    assert_eq!(said[0]["result"]["status"], "EXPIRED");
+    assert_eq!(said[0]["result"]["expiryReason"], "UNFILLED_FOK_ORDER_EXPIRED");
+    assert_eq!(said[0]["result"]["fills"], json!([]));
+}
+
+#[test]
+fn the_user_data_stream_tells_each_step_of_an_order() {
+    let mut rig = quoted(&[]);
+    let said = rig.binance("order.place", limit("BUY", "IOC", "0.40000", "52001.00", "a-1"));
     assert_eq!(
         said[2],
         json!({
@@ -79,8 +91,8 @@ fn an_immediate_order_takes_what_is_displayed_and_the_rest_expires() {
             },
         })
     );
-    let expected = ["NEW NEW 0.00000000", "TRADE PARTIALLY_FILLED 0.30000000",
-        "EXPIRED EXPIRED 0.30000000"];
+    let expected =
+        ["NEW NEW 0.00000000", "TRADE PARTIALLY_FILLED 0.30000000", "EXPIRED EXPIRED 0.30000000"];
     assert_eq!(reports(&said), expected);
     assert_eq!(
         said[4],
@@ -95,11 +107,6 @@ fn an_immediate_order_takes_what_is_displayed_and_the_rest_expires() {
             },
         })
     );
-    // The displayed size is consumed until there is a new quote.
-    let said = rig.binance("order.place", limit("BUY", "FOK", "0.00100", "52001.00", "a-2"));
-    assert_eq!(said[0]["result"]["status"], "EXPIRED");
-    assert_eq!(said[0]["result"]["expiryReason"], "UNFILLED_FOK_ORDER_EXPIRED");
-    assert_eq!(said[0]["result"]["fills"], json!([]));
 }
 
 #[test]
@@ -155,7 +162,10 @@ fn a_resting_order_locks_its_balance_and_fills_at_its_price_when_the_quote_reach
     rig.quote("BTC/USDT", ["51990.00", "1", "51999.00", "0.04"]);
     let told: Vec<Value> = rig.outgoing().into_iter().map(|(_, message)| message).collect();
     assert_eq!(reports(&told), ["TRADE PARTIALLY_FILLED 0.04000000"]);
-    assert_eq!((&told[0]["event"]["m"], &told[0]["event"]["L"]), (&true.into(), &"51999.00000000".into()));
+    assert_eq!(
+        (&told[0]["event"]["m"], &told[0]["event"]["L"]),
+        (&true.into(), &"51999.00000000".into())
+    );
     rig.quote("BTC/USDT", ["51980.00", "1", "51985.00", "9"]);
     let told: Vec<Value> = rig.outgoing().into_iter().map(|(_, message)| message).collect();
     // It rests at its own price, although the quote is better by then.
@@ -182,10 +192,12 @@ fn orders_are_cancelled_reduced_and_looked_up_by_either_id() {
     let mut rig = quoted(&[]);
     rig.binance("order.place", limit("SELL", "GTC", "0.5", "53000", "s-1"));
     rig.binance("order.place", limit("SELL", "GTC", "0.25", "54000", "s-2"));
-    let amend = |quantity: &str| json!({
-        "symbol": "BTCUSDT", "origClientOrderId": "s-1", "newQty": quantity,
-        "newClientOrderId": "s-1b",
-    });
+    let amend = |quantity: &str| {
+        json!({
+            "symbol": "BTCUSDT", "origClientOrderId": "s-1", "newQty": quantity,
+            "newClientOrderId": "s-1b",
+        })
+    };
     for (quantity, code, message) in [
         ("0.6", -2038, "Order amend (quantity increase) is not supported."),
         ("0.5", -2038, "The requested action would change no state; rejecting"),
@@ -227,7 +239,10 @@ fn orders_are_cancelled_reduced_and_looked_up_by_either_id() {
         })
     );
     let event = &said[1]["event"];
-    assert_eq!((&event["x"], &event["c"], &event["C"]), (&"CANCELED".into(), &"gone".into(), &"s-1b".into()));
+    assert_eq!(
+        (&event["x"], &event["c"], &event["C"]),
+        (&"CANCELED".into(), &"gone".into(), &"s-1b".into())
+    );
     assert_eq!(rig.binance("order.cancel", cancel)[0]["error"]["code"], -2011);
     for (which, status) in [("s-1b", "CANCELED"), ("gone", "CANCELED"), ("s-2", "NEW")] {
         let asked = json!({ "symbol": "BTCUSDT", "origClientOrderId": which });
@@ -281,7 +296,10 @@ fn wrong_orders_get_the_documented_errors() {
         let said = rig.binance("order.place", order.clone());
         assert_eq!((said.len(), &said[0]["status"]), (1, &json!(status)), "{order} {said:?}");
         assert_eq!(said[0]["error"]["code"], code, "{order}");
-        assert!(said[0]["error"]["msg"].as_str().is_some_and(|it| it.contains(message)), "{said:?}");
+        assert!(
+            said[0]["error"]["msg"].as_str().is_some_and(|it| it.contains(message)),
+            "{said:?}"
+        );
     }
     let order = json!({
         "symbol": "BTCUSDT", "side": "BUY", "type": "LIMIT_MAKER", "quantity": "0.1",
@@ -326,7 +344,8 @@ fn signatures_times_and_sessions_are_checked() {
     assert_eq!((&said[0]["status"], &said[0]["error"]["code"]), (&json!(401), &json!(-2015)));
     let mut params = json!({ "apiKey": "sim-binance-ed25519-key", "timestamp": START_MS });
     params["signature"] = ed25519(&sorted(&params)).into();
-    let said = rig.say(2, &json!({ "id": 2, "method": "session.logon", "params": params }).to_string());
+    let said =
+        rig.say(2, &json!({ "id": 2, "method": "session.logon", "params": params }).to_string());
     assert_eq!(
         said[0]["result"],
         json!({
@@ -346,13 +365,18 @@ fn signatures_times_and_sessions_are_checked() {
     let request = json!({ "id": 5, "method": "order.place", "params": order });
     rig.desk.on_text(2, &request.to_string(), rig.now_ns);
     let told = rig.outgoing();
-    assert_eq!((told[0].0, &told[0].1["status"], told[0].1.get("rateLimits")), (2, &json!(200), None));
+    assert_eq!(
+        (told[0].0, &told[0].1["status"], told[0].1.get("rateLimits")),
+        (2, &json!(200), None)
+    );
     let news: Vec<usize> =
         told.iter().filter(|(_, it)| it["event"]["x"] == "NEW").map(|(to, _)| *to).collect();
     assert_eq!(news, [1, 2]);
     let said = rig.say(2, r#"{"id":6,"method":"session.logout"}"#);
-    assert_eq!((&said[0]["result"]["apiKey"], &said[0]["result"]["userDataStream"]),
-        (&Value::Null, &json!(false)));
+    assert_eq!(
+        (&said[0]["result"]["apiKey"], &said[0]["result"]["userDataStream"]),
+        (&Value::Null, &json!(false))
+    );
 }
 
 #[test]
@@ -366,6 +390,54 @@ fn an_ed25519_order_of_any_symbol_is_checked_as_plain_utf8() {
     let request = json!({ "id": null, "method": "v3/order.place", "params": params });
     let said = rig.say(1, &request.to_string());
     assert_eq!((&said[0]["id"], &said[0]["error"]["code"]), (&Value::Null, &json!(-1121)));
+}
+
+/// The documentation's examples of signed requests, with its key and its time.
+#[test]
+fn the_documented_requests_are_signed_well() {
+    let key = ApiKey {
+        venue: "binance".to_owned(),
+        key: "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A".to_owned(),
+        secret: Secret::Hmac(
+            "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j".to_owned(),
+        ),
+        passphrase: String::new(),
+    };
+    let options = OrdersOptions { keys: vec![key.clone()], ..OrdersOptions::default() };
+    let mut rig = Rig::with("binance", &options);
+    rig.now_ns = 1_645_423_376_532 * NS_PER_MS;
+    rig.connect(1, "/ws-api/v3");
+    for (symbol, side, quantity, price, window, signature, code) in [
+        (
+            "BTCUSDT",
+            "SELL",
+            "0.01000000",
+            "52000.00",
+            100,
+            "aa1b5712c094bc4e57c05a1a5c1fd8d88dcd628338ea863fec7b88e59fe2db24",
+            Value::Null,
+        ),
+        (
+            "１２３４５６",
+            "BUY",
+            "1.00000000",
+            "0.10000000",
+            5_000,
+            "b33892ae8e687c939f4468c6268ddd4c40ac1af18ad19a064864c47bae0752cd",
+            json!(-1121),
+        ),
+    ] {
+        let request = json!({
+            "id": "4885f793-e5ad-4c3b-8f6c-55d891472b71", "method": "order.place",
+            "params": {
+                "symbol": symbol, "side": side, "type": "LIMIT", "timeInForce": "GTC",
+                "quantity": quantity, "price": price, "recvWindow": window,
+                "timestamp": 1_645_423_376_532_u64, "apiKey": key.key, "signature": signature,
+            },
+        });
+        assert_eq!(rig.say(1, &request.to_string())[0]["error"]["code"], code, "{symbol}");
+    }
+    assert_eq!(rig.desk.open_orders(), 1);
 }
 
 #[test]

@@ -48,10 +48,11 @@ pub(crate) fn ed25519(message: &str) -> String {
 
 /// Returns the text that Binance signs: the parameters sorted by name.
 pub(crate) fn sorted(params: &Value) -> String {
-    let params: BTreeMap<String, Value> = serde_json::from_value(params.clone()).expect("an object");
-    let pair = |(name, value): (&String, &Value)| match value {
-        Value::String(text) => format!("{name}={text}"),
-        other => format!("{name}={other}"),
+    let params: BTreeMap<String, Value> =
+        serde_json::from_value(params.clone()).expect("an object");
+    let pair = |(name, value): (&String, &Value)| match value.as_str() {
+        Some(text) => format!("{name}={text}"),
+        None => format!("{name}={value}"),
     };
     params.iter().map(pair).collect::<Vec<_>>().join("&")
 }
@@ -169,9 +170,13 @@ impl Rig {
             ("X-BAPI-RECV-WINDOW", "5000"),
             ("X-BAPI-SIGN", &signature),
         ];
-        let (target, body) =
-            if method == "GET" { (format!("{path}?{query}"), "") } else { (path.to_owned(), query) };
-        let (_, body) = self.desk.ask(method, &target, &headers, body, self.now_ns).expect("a path");
+        let (target, body) = if method == "GET" {
+            (format!("{path}?{query}"), "")
+        } else {
+            (path.to_owned(), query)
+        };
+        let (_, body) =
+            self.desk.ask(method, &target, &headers, body, self.now_ns).expect("a path");
         serde_json::from_str(&body).expect("JSON")
     }
 

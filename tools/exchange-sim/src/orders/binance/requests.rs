@@ -10,7 +10,7 @@ use crate::orders::binance::reports;
 use crate::orders::gateway::{Command, Context, text_of};
 use crate::orders::keys::ApiKey;
 use crate::orders::matching::{Change, Matching, Named};
-use crate::orders::order::{Lasting, NewOrder, Order, Side, Size};
+use crate::orders::order::{Lasting, NewOrder, Side, Size};
 use crate::orders::signing::hmac_hex;
 
 /// Length of the longest client id.
@@ -230,8 +230,11 @@ pub(super) fn order_status(params: &Value, matching: &Matching) -> Result<Value,
     let instrument = instrument(params, matching)?;
     let named = named(params, matching)?;
     // A cancel replaces the client's id, so an order is also known by its former one.
-    let former = |it: &&Order| named == Named::ByClientId(it.former_client_id.clone());
-    let found = matching.find(&named).or_else(|| matching.orders().rev().find(former));
+    let former = || match &named {
+        Named::ByClientId(client_id) => matching.find_former(client_id),
+        Named::ById(_) => None,
+    };
+    let found = matching.find(&named).or_else(former);
     let found = found.filter(|it| it.instrument == instrument);
     found.map(reports::state).ok_or_else(|| Problem::new(-2013, "Order does not exist."))
 }

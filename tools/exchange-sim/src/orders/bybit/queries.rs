@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::orders::bybit::reports;
 use crate::orders::bybit::requests::{Problem, check_window, named};
 use crate::orders::gateway::{Context, text_of};
+use crate::orders::matching::Named;
 use crate::orders::order::Order;
 use crate::orders::signing::hmac_hex;
 use crate::rest::{Request, Response};
@@ -92,7 +93,7 @@ fn orders<'a>(
     let parameters = parameters(request);
     let is_named = ["orderId", "orderLinkId"].iter().any(|it| request.parameter(it).is_some());
     if is_named {
-        let found = context.matching.find(&named(&parameters, context.matching)?);
+        let found = context.matching.find(&named(&parameters)?);
         return Ok(found.into_iter().collect());
     }
     let symbol = request.parameter("symbol");
@@ -131,7 +132,7 @@ fn executions(request: &Request, context: &mut Context<'_>) -> Result<Value, Pro
     let found = found.filter(|it| start_ms.is_none_or(|start| start <= it.at_ns / NS_PER_MS));
     let found = found.filter(|it| end_ms.is_none_or(|end| it.at_ns / NS_PER_MS <= end));
     let rows = found.take(usize::try_from(limit).unwrap_or(usize::MAX)).filter_map(|it| {
-        let order = matching.orders().find(|order| order.id == it.order_id)?;
+        let order = matching.find(&Named::ById(it.order_id))?;
         Some(reports::execution(it, order))
     });
     Ok(listed(&rows.collect::<Vec<Value>>()))

@@ -15,6 +15,12 @@ pub(super) fn id(number: u64) -> String {
     format!("{:08x}-{:04x}-4000-8000-{number:012x}", number % 0xffff_fffb, number % 0xfff1)
 }
 
+/// Returns the number of an order from the venue's id of it.
+pub(super) fn number(text: &str) -> Option<u64> {
+    let (_, last) = text.rsplit_once('-')?;
+    u64::from_str_radix(last, 16).ok().filter(|number| id(*number) == text)
+}
+
 fn side(side: Side) -> &'static str {
     match side {
         Side::Buy => "Buy",

@@ -106,7 +106,7 @@ pub(super) fn read(op: &str, arg: &Value, matching: &Matching) -> Result<Asked, 
     let instrument = instrument.ok_or_else(|| Problem::of(&Refusal::UnknownSymbol))?;
     let command = match op {
         "order.create" => Command::Place(new_order(arg, instrument)?),
-        "order.cancel" => Command::Cancel { named: named(arg, matching)?, client_id: None },
+        "order.cancel" => Command::Cancel { named: named(arg)?, client_id: None },
         _ => {
             let change = Change {
                 size: number(arg, "qty")?,
@@ -114,7 +114,7 @@ pub(super) fn read(op: &str, arg: &Value, matching: &Matching) -> Result<Asked, 
                 is_reduction: false,
                 client_id: None,
             };
-            Command::Amend { named: named(arg, matching)?, change }
+            Command::Amend { named: named(arg)?, change }
         }
     };
     Ok(Asked(command))
@@ -172,13 +172,10 @@ fn number(arg: &Value, name: &str) -> Result<Option<Amount>, Problem> {
 }
 
 /// Reads which order a request is about.
-pub(super) fn named(arg: &Value, matching: &Matching) -> Result<Named, Problem> {
+pub(super) fn named(arg: &Value) -> Result<Named, Problem> {
     let full = |name: &str| text_of(arg, name).filter(|text| !text.is_empty());
     match (full("orderId"), full("orderLinkId")) {
-        (Some(id), _) => {
-            let found = matching.orders().find(|it| reports::id(it.id) == id);
-            Ok(Named::ById(found.map_or(0, |it| it.id)))
-        }
+        (Some(id), _) => Ok(Named::ById(reports::number(&id).unwrap_or(0))),
         (None, Some(client_id)) => Ok(Named::ByClientId(client_id)),
         (None, None) => Err(Problem::new(10_001, "orderId or orderLinkId is required")),
     }
