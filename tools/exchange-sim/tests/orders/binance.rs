@@ -188,6 +188,73 @@ fn a_resting_order_locks_its_balance_and_fills_at_its_price_when_the_quote_reach
 }
 
 #[test]
+fn the_best_price_fills_first_and_then_the_oldest_order() {
+    let mut rig = quoted(&[]);
+    for (id, side, price) in [
+        ("low", "BUY", "51000"),
+        ("high", "BUY", "51500"),
+        ("later", "BUY", "51500"),
+        ("dear", "SELL", "53000"),
+        ("cheap", "SELL", "52500"),
+    ] {
+        rig.binance("order.place", limit(side, "GTC", "0.1", price, id));
+    }
+    let mut filled = |quote| {
+        rig.quote("BTC/USDT", quote);
+        let told: Vec<Value> = rig.outgoing().into_iter().map(|(_, message)| message).collect();
+        let trades = told.iter().map(|it| &it["event"]).filter(|it| it["x"] == "TRADE");
+        trades.map(|it| format!("{} {}", it["c"], it["l"])).collect::<Vec<_>>()
+    };
+    let buys = filled(["50000", "0.5", "50900", "0.15"]);
+    assert_eq!(buys, [r#""high" "0.10000000""#, r#""later" "0.05000000""#]);
+    let sells = filled(["54000", "0.12", "54001", "0.5"]);
+    assert_eq!(sells, [r#""cheap" "0.10000000""#, r#""dear" "0.02000000""#]);
+}
+
+#[test]
+fn an_order_that_must_fill_as_a_whole_takes_no_part() {
+    let mut rig = quoted(&[]);
+    let said = rig.binance("order.place", limit("BUY", "FOK", "0.40000", "52001.00", "a"));
+    assert_eq!(said[0]["result"]["executedQty"], "0.00000000");
+    let said = rig.binance("order.place", limit("BUY", "FOK", "0.30000", "52001.00", "b"));
+    assert_eq!(said[0]["result"]["status"], "FILLED");
+}
+
+#[test]
+fn makers_and_takers_pay_their_own_fees() {
+    let options = OrdersOptions { maker_fee: 200, taker_fee: 750, ..OrdersOptions::default() };
+    let mut rig = Rig::with("binance", &options);
+    rig.connect(1, "/ws-api/v3");
+    rig.quote("BTC/USDT", ["52000.00", "0.5", "52000.10", "0.1"]);
+    rig.binance("order.place", limit("BUY", "GTC", "0.2", "52000.10", "a"));
+    rig.quote("BTC/USDT", ["51000.00", "0.5", "52000.00", "0.1"]);
+    let trades = rig.binance("myTrades", json!({ "symbol": "BTCUSDT" }))[0]["result"].clone();
+    let fees: Vec<&Value> =
+        trades.as_array().expect("trades").iter().map(|it| &it["commission"]).collect();
+    assert_eq!(fees, ["0.00007500", "0.00002000"]);
+}
+
+#[test]
+fn a_reduction_leaves_what_is_filled_and_takes_no_id_of_another_order() {
+    let mut rig = quoted(&[]);
+    rig.binance("order.place", limit("BUY", "GTC", "0.4", "52000.10", "a"));
+    rig.binance("order.place", limit("BUY", "GTC", "0.4", "51000", "b"));
+    let amend = |quantity: &str, id: &str| {
+        json!({
+            "symbol": "BTCUSDT", "origClientOrderId": "a", "newQty": quantity,
+            "newClientOrderId": id,
+        })
+    };
+    let mut code =
+        |order| rig.binance("order.amend.keepPriority", order)[0]["error"]["code"].clone();
+    assert_eq!(code(amend("0.3", "a")), -2038);
+    assert_eq!(code(amend("0.31", "b")), -2038);
+    assert_eq!(code(amend("0.31", "a")), Value::Null);
+    // 0.01 at 52000.10 and 0.4 at 51000 are left.
+    assert_eq!(rig.balance("USDT").1, "20920.001");
+}
+
+#[test]
 fn orders_are_cancelled_reduced_and_looked_up_by_either_id() {
     let mut rig = quoted(&[]);
     rig.binance("order.place", limit("SELL", "GTC", "0.5", "53000", "s-1"));

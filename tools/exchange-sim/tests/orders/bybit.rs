@@ -307,6 +307,16 @@ fn orders_are_cancelled_when_the_guarding_connection_is_gone_for_too_long() {
     rig.desk.disconnect(1, rig.now_ns);
     rig.pass(10_000);
     assert_eq!(rig.desk.open_orders(), 1);
+    // Nor is anything cancelled while another connection guards.
+    rig.connect(3, "/v5/private");
+    let expires = rig.now_ms() + 1;
+    let signature = hex("sim-bybit-secret", &format!("GET/realtime{expires}"));
+    rig.say(3, &json!({ "op": "auth", "args": ["sim-bybit-key", expires, signature] }).to_string());
+    let subscribed = rig.say(3, r#"{"op":"subscribe","args":["dcp.spot"]}"#);
+    assert_eq!(subscribed[0]["success"], true);
+    rig.desk.disconnect(3, rig.now_ns);
+    assert_eq!(rig.desk.next_ns(), None);
+    rig.connect(4, "/v5/private");
     rig.desk.disconnect(2, rig.now_ns);
     rig.pass(2_999);
     assert_eq!(rig.desk.open_orders(), 1);

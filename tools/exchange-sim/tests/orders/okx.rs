@@ -89,6 +89,15 @@ fn an_order_is_acknowledged_and_told_on_its_channels() {
 }
 
 #[test]
+fn a_subscription_of_one_symbol_hears_of_no_other() {
+    let orders =
+        |symbol: &str| json!({ "channel": "orders", "instType": "SPOT", "instId": symbol });
+    let mut rig = Rig::of_okx(&[], &[orders("BTC-USDT"), orders("ETH-USDT")]);
+    let said = rig.okx("order", order("buy", "limit", "0.1", "50000", "a"));
+    assert_eq!((said.len(), &said[1]["arg"]["instId"]), (2, &json!("BTC-USDT")));
+}
+
+#[test]
 fn wrong_orders_get_the_documented_codes() {
     let mut rig = quoted();
     rig.okx("order", order("buy", "limit", "0.1", "50000", "taken"));
@@ -257,6 +266,15 @@ fn orders_are_changed_cancelled_and_asked_for() {
     assert_eq!(before, Value::Null);
     let usdt = row(&mut rig, "/api/v5/account/balance?ccy=USDT");
     assert_eq!(usdt["details"][0]["availBal"], "1005194.8");
+    let headers = [
+        ("OK-ACCESS-KEY", "sim-okx-key"),
+        ("OK-ACCESS-PASSPHRASE", "sim-okx-passphrase"),
+        ("OK-ACCESS-TIMESTAMP", "2024-03-21T06:13:15.207Z"),
+        ("OK-ACCESS-SIGN", "7L+zFQ+CEgGu5rzCj4+BdV2/uUHGqddA9pI6ztsRRPs="),
+    ];
+    let forged = rig.desk.ask("GET", "/api/v5/account/balance", &headers, "", rig.now_ns);
+    let (status, body) = forged.expect("a path");
+    assert!(status == 401 && body.contains("50113"), "{status} {body}");
     let headers = [("OK-ACCESS-KEY", "sim-okx-key")];
     let refused = rig.desk.ask("GET", "/api/v5/account/balance", &headers, "", rig.now_ns);
     let (status, body) = refused.expect("a path");

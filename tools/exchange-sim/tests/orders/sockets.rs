@@ -188,6 +188,20 @@ fn a_scripted_disconnect_resets_the_connection_and_the_order_stands() {
 }
 
 #[test]
+fn faults_at_a_time_count_from_when_the_source_plays() {
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let faults = ["okx:at=0s:balance=BTC:-1", "binance:at=0s:reject=-1008"];
+    let simulator = start(folder.path(), &faults);
+    // This one needs no order.
+    assert!(simulator.wait_until(LONG, |stats| stats.venue("okx").faults == 1));
+    let mut orders = open(&simulator, "binance", "/ws-api/v3");
+    say(&mut orders, &binance_request("order.place", binance_order("a")));
+    assert_eq!(hear(&mut orders)["error"]["code"], -1008);
+    say(&mut orders, &binance_request("order.place", binance_order("a")));
+    assert_eq!(hear(&mut orders)["status"], 200);
+}
+
+#[test]
 fn filters_of_the_list_are_those_of_the_orders() {
     let folder = tempfile::tempdir().expect("temporary folder");
     let simulator = start(folder.path(), &[]);
