@@ -131,6 +131,7 @@ impl Options {
     /// is about a venue that takes none.
     fn check_orders(&self) -> Result<(), SimError> {
         let Some(orders) = &self.orders else { return Ok(()) };
+        orders.check()?;
         if matches!(self.source, Source::Frames(_)) {
             let why = "recorded frames cannot match orders; play the model or a tape";
             return Err(SimError::Option(why.to_owned()));

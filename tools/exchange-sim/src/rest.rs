@@ -28,6 +28,8 @@ pub(crate) struct RestInstrument {
     pub(crate) lot: String,
     /// The venue's number of the instrument, where it has one.
     pub(crate) code: u64,
+    /// Numbers of digits after the point of the source's prices and sizes.
+    pub(crate) places: (usize, usize),
 }
 
 impl RestInstrument {
@@ -48,6 +50,7 @@ impl RestInstrument {
             tick: step(places.0),
             lot: step(places.1),
             code: 0,
+            places,
         }
     }
 

@@ -111,7 +111,7 @@ impl Server {
         }
         self.tick();
         self.player.play(&mut self.hub, self.clock.now_ns());
-        order_entry::send_due(&mut self.hub, self.clock.now_ns());
+        order_entry::work(&mut self.hub, self.clock.now_ns());
         self.flush();
         self.publish();
     }
@@ -161,7 +161,6 @@ impl Server {
         self.next_tick_ns = now_ns + nanos(TICK);
         timers::check(&mut self.hub, self.stuck_after, now_ns);
         self.player.fire_due(&mut self.hub, now_ns);
-        order_entry::tick(&mut self.hub, now_ns);
     }
 
     /// Flushes what was written, and reads what was left unread while a socket was full.

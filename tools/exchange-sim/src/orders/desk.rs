@@ -102,12 +102,13 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// If the venue takes no orders.
+    /// If the venue takes no orders, or an option makes no sense.
     pub fn new(
         venue: &str,
         options: &OrdersOptions,
         instruments: &[(&str, usize, usize)],
     ) -> Result<Desk, SimError> {
+        options.check()?;
         let row = |(index, (name, price_places, size_places)): (usize, &(&str, usize, usize))| {
             let symbol = venues::venue_symbol(venue, name).unwrap_or_default();
             RestInstrument::of(name, &symbol, (*price_places, *size_places)).numbered(index)

@@ -164,9 +164,7 @@ impl Matching {
         let id = self.orders.last_key_value().map_or(FIRST_ORDER, |(last, _)| last + 1);
         let order = self.fresh(id, new, size, now_ns);
         self.lock_for(&order)?;
-        if !order.client_id.is_empty() {
-            self.by_client.insert(order.client_id.clone(), id);
-        }
+        self.know(&order);
         let mut events = vec![Event::New(order.clone())];
         self.orders.insert(id, order);
         self.open.push(id);
@@ -215,7 +213,7 @@ impl Matching {
             assert!(locked.is_ok(), "what was just unlocked can be locked again");
             return Err(refusal);
         }
-        self.by_client.insert(after.client_id.clone(), id);
+        self.know(&after);
         let mut events = vec![Event::Amended(after.clone())];
         self.orders.insert(id, after);
         self.take(id, now_ns, &mut events);
@@ -249,6 +247,7 @@ impl Matching {
             return Vec::new();
         }
         let size = self.affordable(instrument, side, price, size);
+        let size = size.truncated(self.instruments[instrument].size_places);
         let id = self.orders.last_key_value().map_or(FIRST_ORDER, |(last, _)| last + 1);
         let new = NewOrder {
             instrument,
@@ -277,7 +276,9 @@ impl Matching {
         [bid, bid_size, ask, ask_size]: [Amount; 4],
         now_ns: u64,
     ) -> Vec<Event> {
-        self.tops[instrument] = Top { bid, bid_left: bid_size, ask, ask_left: ask_size };
+        let places = self.instruments[instrument].size_places;
+        let [bid_left, ask_left] = [bid_size, ask_size].map(|size| size.truncated(places));
+        self.tops[instrument] = Top { bid, bid_left, ask, ask_left };
         let mut events = Vec::new();
         for side in [Side::Buy, Side::Sell] {
             self.fill_resting(instrument, side, now_ns, &mut events);
@@ -325,6 +326,13 @@ impl Matching {
             return Err(Refusal::WouldTake);
         }
         Ok(size)
+    }
+
+    /// Remembers the client's id of an order, if it has one.
+    fn know(&mut self, order: &Order) {
+        if !order.client_id.is_empty() {
+            self.by_client.insert(order.client_id.clone(), order.id);
+        }
     }
 
     fn is_taken(&self, client_id: &str) -> bool {
@@ -492,11 +500,14 @@ impl Matching {
             let (_, left) = self.tops[instrument].against(side);
             let size = open.min(*left);
             *left -= size;
-            self.trade(id, price, size, true, now_ns, events);
+            if !self.trade(id, price, size, true, now_ns, events) {
+                return;
+            }
         }
     }
 
     /// Makes one trade of an order: pays, receives, takes the fee, and closes the order if it is full.
+    /// Returns false, and does nothing, if the price and the size are too large to multiply.
     fn trade(
         &mut self,
         id: u64,
@@ -505,10 +516,9 @@ impl Matching {
         is_maker: bool,
         now_ns: u64,
         events: &mut Vec<Event>,
-    ) {
+    ) -> bool {
         let mut order = self.orders[&id].clone();
-        // The filters bound the digits of prices and sizes, and the account bounds the amounts.
-        let Some(cost) = price.times(size) else { return };
+        let Some(cost) = price.times(size) else { return false };
         self.unlock_for(&order);
         let (paid, received) = self.instruments[order.instrument].assets(order.side);
         let (paid, received) = (paid.to_owned(), received.to_owned());
@@ -549,6 +559,7 @@ impl Matching {
         }
         self.orders.insert(id, order.clone());
         events.push(Event::Traded(order, trade));
+        true
     }
 
     /// Locks what the rest of a limit order needs after a trade.

@@ -58,6 +58,18 @@ impl FromStr for StartingBalance {
     }
 }
 
+impl OrdersOptions {
+    /// Returns an error if a fee is more than all that a trade receives.
+    pub(crate) fn check(&self) -> Result<(), SimError> {
+        let highest = self.maker_fee.max(self.taker_fee);
+        if highest <= 1_000_000 {
+            return Ok(());
+        }
+        let why = format!("a fee of {highest} millionths is more than 1000000");
+        Err(SimError::Option(why))
+    }
+}
+
 impl Default for OrdersOptions {
     fn default() -> OrdersOptions {
         OrdersOptions {

@@ -1,7 +1,7 @@
 //! Orders, trades, and what an instrument allows.
 
 use crate::orders::account::Balance;
-use crate::orders::amount::Amount;
+use crate::orders::amount::{Amount, PLACES};
 use crate::rest::RestInstrument;
 
 /// The side of an order.
@@ -246,6 +246,10 @@ pub(crate) struct Tradable {
     pub(crate) lot: Amount,
     pub(crate) min_size: Amount,
     pub(crate) min_notional: Amount,
+    /// Numbers of digits after the point of the source's prices and sizes. Orders have no more of them, so
+    /// that price times size is exact for any part of an order.
+    pub(crate) price_places: usize,
+    pub(crate) size_places: usize,
 }
 
 impl Tradable {
@@ -253,17 +257,20 @@ impl Tradable {
     /// least value of an order.
     pub(crate) fn of(row: &RestInstrument, has_min_notional: bool) -> Tradable {
         let step = |text: &str| Amount::parse(text).unwrap_or_default();
+        let (price_places, size_places) = row.places;
         Tradable {
             name: format!("{}/{}", row.base, row.quote),
             symbol: row.symbol.clone(),
             code: row.code,
             base: row.base.clone(),
             quote: row.quote.clone(),
-            is_halted: row.is_halted,
+            is_halted: row.is_halted || PLACES < price_places + size_places,
             tick: step(&row.tick),
             lot: step(&row.lot),
             min_size: step(&row.lot),
             min_notional: step(if has_min_notional { row.min_notional() } else { "0" }),
+            price_places,
+            size_places,
         }
     }
 
@@ -277,8 +284,9 @@ impl Tradable {
 
     /// Checks a price against the tick.
     pub(crate) fn check_price(&self, price: Amount) -> Result<(), Refusal> {
-        let is_good = price.is_positive() && price.is_multiple_of(self.tick);
-        if is_good { Ok(()) } else { Err(Refusal::Tick) }
+        let is_on_grid =
+            price.is_multiple_of(self.tick) && price.truncated(self.price_places) == price;
+        if price.is_positive() && is_on_grid { Ok(()) } else { Err(Refusal::Tick) }
     }
 
     /// Checks a size against the least size and the lot.
@@ -286,7 +294,8 @@ impl Tradable {
         if !size.is_positive() || size < self.min_size {
             return Err(Refusal::TooSmall);
         }
-        if size.is_multiple_of(self.lot) { Ok(()) } else { Err(Refusal::Lot) }
+        let is_on_grid = size.is_multiple_of(self.lot) && size.truncated(self.size_places) == size;
+        if is_on_grid { Ok(()) } else { Err(Refusal::Lot) }
     }
 
     /// Checks price times size against the least one.

@@ -12,16 +12,12 @@ pub(crate) fn wait_ns(hub: &Hub, now_ns: u64) -> Option<u64> {
     desks.filter_map(|desk| desk.next_ns()).min().map(|due_ns| due_ns.saturating_sub(now_ns))
 }
 
-/// Lets the order sides do what is due at a time.
-pub(crate) fn tick(hub: &mut Hub, now_ns: u64) {
-    for desk in hub.markets.iter_mut().filter_map(|market| market.desk.as_mut()) {
-        desk.tick(now_ns);
-    }
-}
-
-/// Sends what the order sides want to have sent by now, and publishes their counters.
-pub(crate) fn send_due(hub: &mut Hub, now_ns: u64) {
+/// Lets the order sides do what is due by now, sends what they want to have sent, and counts both.
+pub(crate) fn work(hub: &mut Hub, now_ns: u64) {
     for index in 0..hub.markets.len() {
+        if let Some(desk) = &mut hub.markets[index].desk {
+            desk.tick(now_ns);
+        }
         while let Some(outgoing) = next(hub, index, now_ns) {
             carry_out(hub, outgoing, now_ns);
         }

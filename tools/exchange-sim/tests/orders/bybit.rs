@@ -203,6 +203,17 @@ fn a_closed_order_keeps_its_client_id_and_cannot_be_cancelled_or_changed() {
 }
 
 #[test]
+fn orders_without_a_client_id_do_not_stand_in_each_others_way() {
+    let mut rig = quoted(&["order"]);
+    let said = rig.bybit("order.create", limit("Sell", "GTC", "0.5", "53000", ""));
+    let amend = json!({ "symbol": "BTCUSDT", "orderId": said[0]["data"]["orderId"], "qty": "0.4" });
+    assert_eq!(rig.bybit("order.amend", amend)[0]["retCode"], 0);
+    let again = limit("Sell", "GTC", "0.5", "53000", "");
+    assert_eq!(rig.bybit("order.create", again)[0]["retCode"], 0);
+    assert_eq!(rig.desk.open_orders(), 2);
+}
+
+#[test]
 fn a_market_order_to_buy_gives_its_size_in_the_quote_coin() {
     let mut rig = quoted(&["execution"]);
     let mut order =
@@ -325,6 +336,17 @@ fn orders_are_cancelled_when_the_guarding_connection_is_gone_for_too_long() {
     assert_eq!(rig.desk.open_orders(), 0);
     let answer = rig.bybit_ask("GET", "/v5/order/realtime", "category=spot&orderLinkId=guarded");
     assert_eq!(answer["result"]["list"][0]["cancelType"], "CancelByDCP");
+}
+
+#[test]
+fn without_a_guard_orders_outlive_their_connections() {
+    let mut rig = Rig::of_bybit(&[], &["order"]);
+    rig.bybit("order.create", limit("Buy", "GTC", "0.1", "51000", "a"));
+    rig.desk.disconnect(1, rig.now_ns);
+    rig.desk.disconnect(2, rig.now_ns);
+    assert_eq!(rig.desk.next_ns(), None);
+    rig.pass(60_000);
+    assert_eq!(rig.desk.open_orders(), 1);
 }
 
 #[test]

@@ -223,6 +223,32 @@ fn filters_of_the_list_are_those_of_the_orders() {
 }
 
 #[test]
+fn options_of_orders_that_make_no_sense_are_refused() {
+    let orders = OrdersOptions::default();
+    let venues = vec![exchange_sim::VenueAt::any_port("binance-usdm")];
+    let usdm = |orders: OrdersOptions| {
+        let venues = venues.clone();
+        Options { venues, orders: Some(orders), ..Options::default() }
+    };
+    let fault = "binance-usdm:order=1:lost".parse().expect("a fault");
+    let mut key = exchange_sim::test_keys().remove(0);
+    key.venue = "binance-usdm".to_owned();
+    let balance = "okx:BTC=1".parse().expect("a balance");
+    for (options, told) in [
+        (
+            OrdersOptions { faults: vec![fault], ..orders.clone() },
+            "binance-usdm: this venue is not",
+        ),
+        (OrdersOptions { keys: vec![key], ..orders.clone() }, "this venue takes no orders"),
+        (OrdersOptions { balances: vec![balance], ..orders.clone() }, "balance of okx"),
+        (OrdersOptions { taker_fee: 1_000_001, ..orders }, "more than 1000000"),
+    ] {
+        let problem = Simulator::start(usdm(options)).expect_err(told).to_string();
+        assert!(problem.contains(told), "{problem}");
+    }
+}
+
+#[test]
 fn without_the_option_there_is_no_order_entry() {
     let simulator = Simulator::start(Options { hold: true, ..Options::default() })
         .expect("the simulator starts");
