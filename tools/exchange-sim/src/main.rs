@@ -82,16 +82,17 @@ fn run(arguments: &Arguments, options: Options) -> Result<()> {
         }
     }
     if takes_orders && arguments.uses_test_keys() {
-        print_test_keys();
+        print_test_keys(&simulator);
     }
     watch(&simulator, arguments.lasting, &is_interrupted);
     report::summarise(&simulator.stop());
     Ok(())
 }
 
-/// Prints the built-in keys, which are no secrets.
-fn print_test_keys() {
-    for ApiKey { venue, key, secret, passphrase } in test_keys() {
+/// Prints the built-in keys of the venues served. They are no secrets.
+fn print_test_keys(simulator: &Simulator) {
+    let served = |key: &ApiKey| simulator.venues().iter().any(|(name, _)| *name == key.venue);
+    for ApiKey { venue, key, secret, passphrase } in test_keys().into_iter().filter(served) {
         match secret {
             Secret::Hmac(secret) if passphrase.is_empty() => {
                 out!("{venue:<13}key {key}, secret {secret}");
