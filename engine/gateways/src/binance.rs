@@ -15,7 +15,7 @@
 use crate::credentials::Keys;
 use crate::protocol::{
     Account, Call, Composed, Endpoints, Fact, Fields, Inquiry, Line, Malformed, Message, Protocol,
-    VenueTime, millis, or_malformed,
+    VenueTime, Verdict, failure, millis, or_malformed,
 };
 use crate::terms::Terms;
 use serde_json::{Map, Value};
@@ -36,12 +36,6 @@ pub struct Binance {
     keys: Keys,
     names: HashMap<String, ClientId>,
     oldest: VecDeque<String>,
-}
-
-/// What an error says of an order.
-enum Verdict {
-    Rejected(Reject),
-    Doubtful,
 }
 
 impl Binance {
@@ -101,7 +95,7 @@ impl Binance {
             (false, 0) => {
                 Some(self.signed("userDataStream.subscribe.signature", tag, Vec::new(), at))
             }
-            _ => None,
+            (true | false, _) => None,
         }
     }
 
@@ -192,7 +186,7 @@ impl Binance {
         Some(self.signed(method, tag, params, at))
     }
 
-    fn failed(&self, call: &Call, status: i64, error: &Value) -> Vec<Fact> {
+    fn failed(call: &Call, status: i64, error: &Value) -> Vec<Fact> {
         let code = error.integer("code").unwrap_or_default();
         let message = error.text("msg").unwrap_or_default();
         let mut facts = Vec::new();
@@ -203,18 +197,12 @@ impl Binance {
         if code == -1021 {
             facts.push(Fact::ClockOff);
         }
-        facts.push(match call {
-            Call::Place(order) => match verdict(status, code, &message) {
-                Verdict::Rejected(why) => Fact::Rejected(order.id, why, code),
-                Verdict::Doubtful => Fact::Doubtful(order.id),
-            },
-            Call::Step(..) => Fact::StepFailed(code),
-            Call::Status(..) if code == -2013 => Fact::NoSuchOrder,
-            Call::Status(order, _) if code == -2026 => {
-                Fact::State(order.id, None, Some((Ended::Cancelled, 0)))
-            }
-            _ => Fact::Failed(code),
-        });
+        if let (Call::Status(order, _), -2026) = (call, code) {
+            // Archived: cancelled or expired 90 days ago, without a fill.
+            facts.push(Fact::State(order.id, None, Some((Ended::Cancelled, 0))));
+            return facts;
+        }
+        facts.push(failure(call, code, verdict(status, code, &message), code == -2013));
         facts
     }
 
@@ -459,7 +447,7 @@ impl Protocol for Binance {
     fn reply(&mut self, call: &Call, _status: u16, value: &Value) -> Result<Vec<Fact>, Malformed> {
         let status = or_malformed(value.integer("status"))?;
         if status != 200 {
-            return Ok(self.failed(call, status, or_malformed(value.get("error"))?));
+            return Ok(Binance::failed(call, status, or_malformed(value.get("error"))?));
         }
         let result = value.get("result").unwrap_or(&Value::Null);
         match call {
@@ -537,10 +525,7 @@ fn state(
 fn signature_payload(params: &[(&str, Value)]) -> String {
     let mut params: Vec<&(&str, Value)> = params.iter().collect();
     params.sort_by_key(|(name, _)| *name);
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let pairs: Vec<String> =
         params.iter().map(|(name, value)| format!("{name}={}", text(value))).collect();
     pairs.join("&")

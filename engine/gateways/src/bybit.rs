@@ -16,7 +16,7 @@
 use crate::credentials::Keys;
 use crate::protocol::{
     Account, Call, Composed, Endpoints, Fact, Fields, Inquiry, Line, Malformed, Message, Protocol,
-    Request, VenueTime, millis, or_malformed,
+    Request, VenueTime, Verdict, failure, millis, or_malformed,
 };
 use crate::signing::KeyError;
 use crate::terms::Terms;
@@ -54,12 +54,6 @@ pub struct Bybit {
     category: Category,
 }
 
-/// What a code says of an order.
-enum Verdict {
-    Rejected(Reject),
-    Doubtful,
-}
-
 impl Bybit {
     /// Returns the protocol of an account.
     ///
@@ -89,7 +83,7 @@ impl Bybit {
                 let text = json!({ "req_id": tag, "op": "subscribe", "args": topics });
                 Some(Composed::Text(line, text.to_string()))
             }
-            _ => None,
+            (Line::Orders | Line::Private, _) => None,
         }
     }
 
@@ -230,15 +224,7 @@ impl Bybit {
             // The service restarts: a new connection leads to another one.
             facts.push(Fact::Terminated);
         }
-        facts.push(match call {
-            Call::Place(order) => match verdict(code) {
-                Verdict::Rejected(why) => Fact::Rejected(order.id, why, code),
-                Verdict::Doubtful => Fact::Doubtful(order.id),
-            },
-            Call::Step(..) => Fact::StepFailed(code),
-            Call::Status(..) if matches!(code, 110_001 | 170_213) => Fact::NoSuchOrder,
-            _ => Fact::Failed(code),
-        });
+        facts.push(failure(call, code, verdict(code), matches!(code, 110_001 | 170_213)));
         facts
     }
 

@@ -15,7 +15,7 @@
 use crate::credentials::Keys;
 use crate::protocol::{
     Account, Call, Composed, Endpoints, Fact, Fields, Inquiry, Line, Malformed, Message, Protocol,
-    Request, VenueTime, millis, or_malformed,
+    Request, VenueTime, Verdict, failure, millis, or_malformed,
 };
 use crate::signing::KeyError;
 use crate::terms::Terms;
@@ -71,12 +71,6 @@ pub struct Okx {
     account: Account,
     keys: Keys,
     product: Product,
-}
-
-/// What a code says of an order.
-enum Verdict {
-    Rejected(Reject),
-    Doubtful,
 }
 
 impl Okx {
@@ -248,15 +242,7 @@ impl Okx {
         if matches!(code, 50_102 | 50_112 | 60_004 | 60_006) {
             facts.push(Fact::ClockOff);
         }
-        facts.push(match call {
-            Call::Place(order) => match verdict(code) {
-                Verdict::Rejected(why) => Fact::Rejected(order.id, why, code),
-                Verdict::Doubtful => Fact::Doubtful(order.id),
-            },
-            Call::Step(..) => Fact::StepFailed(code),
-            Call::Status(..) if code == 51_603 => Fact::NoSuchOrder,
-            _ => Fact::Failed(code),
-        });
+        facts.push(failure(call, code, verdict(code), code == 51_603));
         facts
     }
 
@@ -487,7 +473,7 @@ impl Protocol for Okx {
         let row_code = row.and_then(|row| row.text("sCode"));
         let row_code = row_code.and_then(|text| text.split('_').next()?.parse().ok());
         // Code 1 says that the reason stands in the row.
-        match row_code.filter(|_| matches!(code, 0 | 1 | 2)).unwrap_or(code) {
+        match row_code.filter(|_| matches!(code, 0..=2)).unwrap_or(code) {
             0 if matches!(status, 0 | 200) => {}
             code => return Ok(Okx::failed(call, status, code)),
         }

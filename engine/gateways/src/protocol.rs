@@ -147,6 +147,13 @@ pub enum Fact {
     Foreign,
 }
 
+impl Fact {
+    /// Returns the page to ask for next.
+    pub(crate) fn page(&self) -> Option<String> {
+        if let Fact::More(page) = self { Some(page.clone()) } else { None }
+    }
+}
+
 /// A message that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
@@ -223,6 +230,36 @@ impl Account {
     #[must_use]
     pub fn text(&self, id: ClientId) -> String {
         self.owner.client_text(id)
+    }
+}
+
+/// What an error says of an order that was to be placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It was not taken.
+    Rejected(Reject),
+    /// It may have been.
+    Doubtful,
+}
+
+/// Says that a call failed with a code. `is_missing` tells that the code means "no such order".
+pub(crate) fn failure(call: &Call, code: i64, verdict: Verdict, is_missing: bool) -> Fact {
+    match (call, verdict) {
+        (Call::Place(order), Verdict::Rejected(why)) => Fact::Rejected(order.id, why, code),
+        (Call::Place(order), Verdict::Doubtful) => Fact::Doubtful(order.id),
+        (Call::Step(..), _) => Fact::StepFailed(code),
+        (Call::Status(..), _) if is_missing => Fact::NoSuchOrder,
+        (
+            Call::Time
+            | Call::Ping(_)
+            | Call::Cancel(..)
+            | Call::Amend(..)
+            | Call::Status(..)
+            | Call::TradesOf(..)
+            | Call::Inquire(_)
+            | Call::Guard,
+            _,
+        ) => Fact::Failed(code),
     }
 }
 

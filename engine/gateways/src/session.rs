@@ -11,32 +11,22 @@
 //! - Only own orders are cancelled, one by one.
 
 use crate::orders::Orders;
-use crate::protocol::{
-    Call, Composed, Endpoints, Fact, Inquiry, Line, Malformed, Message, Protocol, Request,
-    VenueTime,
-};
+use crate::protocol::{Call, Composed, Endpoints, Inquiry, Line, Protocol, Request, VenueTime};
 use crate::trades::Trades;
-use serde_json::Value;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::instrument::VenueId;
-use spreadwire_trading::amount::Amount;
 use spreadwire_trading::order::{Answer, AssetName, ClientId, Ended, Order, Reject, VenueText};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// How long a step of opening a connection may take.
 const STEP_TIMEOUT: Nanos = 10 * SECOND;
-/// After how long without a message a ping is sent.
-const IDLE: Nanos = 15 * SECOND;
-/// After how long without a message a connection is given up.
-const DEAD: Nanos = 25 * SECOND;
-/// How long nothing is sent after "too many requests", if the venue does not say.
-const LIMIT_PAUSE: Nanos = 5 * SECOND;
-/// Longest ban that is believed: Binance bans for 3 days at most.
-const LIMIT_MAX: Nanos = 3 * 86_400 * SECOND;
+mod connections;
+mod questions;
+mod receiving;
+mod reconciliation;
+
 /// After how long a part of a reconciliation that failed is asked for again.
 const RETRY: Nanos = SECOND;
-/// How often the venue is told that we are there, where it cancels orders otherwise.
-const GUARD_INTERVAL: Nanos = 10 * SECOND;
 
 /// Times that a session is run with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -307,7 +297,8 @@ impl Session {
         self.connections.iter().all(|it| it.phase == Phase::Ready)
     }
 
-    /// Returns until when nothing may be sent; a time that has passed if everything may.
+    /// Returns until when nothing may be sent; a time that has passed if everything may. The transport
+    /// makes no connections until then.
     #[must_use]
     pub fn limited_until(&self) -> Nanos {
         self.blocked_until
@@ -392,7 +383,7 @@ impl Session {
             Incoming::Opened(line) => self.opened(now, line),
             Incoming::Text(line, text) => self.text(now, line, text),
             Incoming::Lost(line) => self.lost(now, line),
-            Incoming::NotSent(number) => self.not_sent(number),
+            Incoming::NotSent(number) => self.not_sent(now, number),
             Incoming::Http { number, status, body } => self.http(now, number, status, body),
             Incoming::Failed(number) => {
                 if let Some(pending) = self.take(number) {
@@ -427,8 +418,7 @@ impl Session {
     pub fn next_deadline(&self) -> Option<Nanos> {
         let pending = self.pending.values().map(|it| it.deadline).min();
         let questions = self.questions.values().map(|it| it.deadline).min();
-        let ready = self.connections.iter().filter(|it| it.phase == Phase::Ready);
-        let pings = ready.map(|it| it.heard + if it.is_pinged { DEAD } else { IDLE }).min();
+        let pings = self.next_look();
         let is_startable = matches!(self.jobs.front(), Some(Job::Inquire(_)))
             && self.job_call.is_none()
             && self.is_up();
@@ -437,11 +427,9 @@ impl Session {
         let is_waiting = self.questions.values().any(waits) && self.can_ask_ever();
         let question = is_waiting.then_some(self.blocked_until);
         let orders = self.orders.deadline();
-        let all = [pending, orders, questions, pings, job, question, self.guard_at];
+        let all = [pending, orders, questions, pings, job, question];
         all.into_iter().flatten().min()
     }
-
-    // ---- calls
 
     fn venue_time(&self, now: Nanos) -> VenueTime {
         VenueTime(now.saturating_add_signed(self.clock_offset))
@@ -511,488 +499,6 @@ impl Session {
         self.blocked_until <= now && self.can_ask_ever()
     }
 
-    // ---- connections
-
-    fn connection(&mut self, line: Line) -> Option<&mut Connection> {
-        self.connections.iter_mut().find(|it| it.line == line)
-    }
-
-    fn opened(&mut self, now: Nanos, line: Line) {
-        self.lost(now, line);
-        let is_measured = self.options.clock_offset.is_some();
-        let Some(connection) = self.connection(line) else { return };
-        connection.heard = now;
-        connection.is_pinged = false;
-        connection.phase = Phase::Clock;
-        if is_measured || self.call_plain(now, Call::Time, None).is_none() {
-            self.next_steps(now);
-        }
-    }
-
-    /// Starts the steps of the connections that waited for the venue's time.
-    fn next_steps(&mut self, now: Nanos) {
-        let waits = |it: &&Connection| it.phase == Phase::Clock;
-        let lines: Vec<Line> = self.connections.iter().filter(waits).map(|it| it.line).collect();
-        for line in lines {
-            self.step(now, line, 0);
-        }
-    }
-
-    fn step(&mut self, now: Nanos, line: Line, step: usize) {
-        let is_last = self.protocol.steps(line) <= step;
-        let Some(connection) = self.connection(line) else { return };
-        if !is_last {
-            connection.phase = Phase::Step(step);
-            if self.call_plain(now, Call::Step(line, step), None).is_none() {
-                self.close(now, line);
-            }
-            return;
-        }
-        connection.phase = Phase::Ready;
-        if self.is_up() {
-            self.answers.push(Answer::Connection { venue: self.venue, is_up: true });
-            self.guard_at = self.options.cancel_on_disconnect.then_some(now);
-        }
-    }
-
-    fn close(&mut self, now: Nanos, line: Line) {
-        self.lost(now, line);
-        self.outgoing.push_back(Outgoing::Close { line });
-    }
-
-    fn lost(&mut self, now: Nanos, line: Line) {
-        let was_up = self.is_up();
-        let Some(connection) = self.connection(line) else { return };
-        if connection.phase == Phase::Down {
-            return;
-        }
-        connection.phase = Phase::Down;
-        // What is still in our own queue has not left.
-        let queued = |it: &Outgoing| match it {
-            Outgoing::Text { line: on, number, .. } => (*on == line).then_some(*number),
-            Outgoing::Http { .. } | Outgoing::Close { .. } => None,
-        };
-        let unsent: Vec<u64> = self.outgoing.iter().filter_map(queued).collect();
-        self.outgoing.retain(|it| queued(it).is_none());
-        for number in unsent {
-            self.not_sent(number);
-        }
-        let gone = |(number, it): (&u64, &Pending)| (it.line == Some(line)).then_some(*number);
-        let gone: Vec<u64> = self.pending.iter().filter_map(gone).collect();
-        for number in gone {
-            if let Some(pending) = self.take(number) {
-                self.unanswered_on_lost_line(now, number, &pending);
-            }
-        }
-        self.orders.lost(&mut self.answers);
-        if was_up {
-            self.guard_at = None;
-            self.answers.push(Answer::Connection { venue: self.venue, is_up: false });
-        }
-    }
-
-    fn look_after_connections(&mut self, now: Nanos) {
-        for at in 0..self.connections.len() {
-            let Connection { line, phase, heard, is_pinged } = self.connections[at];
-            if phase != Phase::Ready {
-                continue;
-            }
-            if heard + DEAD <= now {
-                self.close(now, line);
-            } else if heard + IDLE <= now && !is_pinged {
-                self.connections[at].is_pinged = true;
-                self.call_plain(now, Call::Ping(line), None);
-            }
-        }
-        if self.guard_at.is_some_and(|at| at <= now) {
-            let is_sent = self.call_plain(now, Call::Guard, None).is_some();
-            self.guard_at = is_sent.then_some(now + GUARD_INTERVAL);
-        }
-    }
-
-    // ---- what comes
-
-    fn text(&mut self, now: Nanos, line: Line, text: &str) {
-        let Some(connection) = self.connection(line) else { return };
-        if connection.phase == Phase::Down {
-            return;
-        }
-        connection.heard = now;
-        connection.is_pinged = false;
-        match self.protocol.read(line, text) {
-            Ok(Message::News(facts)) => self.apply(now, line, facts),
-            Ok(Message::Reply(tag, value)) => self.replied(now, line, tag.as_deref(), &value),
-            Err(Malformed) => self.counts.malformed += 1,
-        }
-    }
-
-    fn replied(&mut self, now: Nanos, line: Line, tag: Option<&str>, value: &Value) {
-        let number = match tag {
-            Some(tag) => self.tags.get(tag).copied(),
-            None => self.step_call(line),
-        };
-        if let Some(number) = number {
-            if let Some(pending) = self.take(number) {
-                self.answered(now, number, &pending, 0, value);
-            }
-            return;
-        }
-        // A late or doubled answer to an order is still heard.
-        let id = tag.and_then(|tag| self.protocol.account().owner.client_id(tag));
-        match id.and_then(|id| self.orders.order(id)) {
-            Some(order) => self.order_answered(now, line, &order, value),
-            None => self.counts.unasked += 1,
-        }
-    }
-
-    /// Returns the step that a connection is at.
-    fn step_call(&self, line: Line) -> Option<u64> {
-        let is_step = |it: &Pending| matches!(it.call, Call::Step(on, _) if on == line);
-        self.pending.iter().find(|(_, it)| is_step(it)).map(|(number, _)| *number)
-    }
-
-    fn http(&mut self, now: Nanos, number: u64, status: u16, body: &str) {
-        let Some(pending) = self.take(number) else {
-            self.counts.unasked += 1;
-            return;
-        };
-        match serde_json::from_str::<Value>(body) {
-            Ok(value) => self.answered(now, number, &pending, status, &value),
-            Err(_) if matches!(status, 403 | 418 | 429) => {
-                self.limited(now, None);
-                self.unanswered(now, number, &pending);
-            }
-            Err(_) => {
-                self.counts.malformed += 1;
-                self.unanswered(now, number, &pending);
-            }
-        }
-    }
-
-    fn order_answered(&mut self, now: Nanos, line: Line, order: &Order, value: &Value) {
-        match self.protocol.reply(&Call::Place(*order), 0, value) {
-            Ok(facts) => self.apply(now, line, facts),
-            Err(Malformed) => {
-                self.counts.doubtful += 1;
-                self.orders.doubt(order.id, &mut self.answers);
-            }
-        }
-    }
-
-    fn answered(&mut self, now: Nanos, number: u64, pending: &Pending, status: u16, value: &Value) {
-        let line = pending.line.unwrap_or(Line::Orders);
-        if let Call::Place(order) = &pending.call {
-            return self.order_answered(now, line, order, value);
-        }
-        let Ok(facts) = self.protocol.reply(&pending.call, status, value) else {
-            self.counts.malformed += 1;
-            return self.unanswered(now, number, pending);
-        };
-        match &pending.call {
-            Call::Status(order, is_old) => {
-                self.status_answered(now, pending.sent, order.id, *is_old, facts);
-            }
-            Call::TradesOf(order, _) => self.trades_answered(now, pending, order.id, facts),
-            Call::Inquire(inquiry) => self.inquiry_answered(now, number, *inquiry, facts),
-            Call::Time => self.time_answered(now, pending, facts),
-            Call::Step(on, step) => {
-                let is_done = facts.contains(&Fact::StepDone);
-                self.apply(now, *on, facts);
-                if is_done {
-                    self.step(now, *on, step + 1);
-                } else {
-                    self.close(now, *on);
-                }
-            }
-            Call::Cancel(..) => {
-                self.cancels.remove(&number);
-                self.apply(now, line, facts);
-            }
-            Call::Ping(_) | Call::Place(_) | Call::Amend(..) | Call::Guard => {
-                self.apply(now, line, facts);
-            }
-        }
-    }
-
-    /// A call got no answer, or none that can be read.
-    fn unanswered(&mut self, now: Nanos, number: u64, pending: &Pending) {
-        match &pending.call {
-            Call::Step(line, _) => self.close(now, *line),
-            Call::Time => self.next_steps(now),
-            Call::Place(_) | Call::Ping(_) | Call::Guard => {}
-            Call::Cancel(..) | Call::Amend(..) => {
-                self.counts.failed += 1;
-                self.cancels.remove(&number);
-            }
-            Call::Status(order, _) | Call::TradesOf(order, _) => self.give_up(order.id),
-            Call::Inquire(_) => self.job_failed(now, number),
-        }
-    }
-
-    /// A connection was lost with a call: questions are asked again on the next one.
-    fn unanswered_on_lost_line(&mut self, now: Nanos, number: u64, pending: &Pending) {
-        match &pending.call {
-            Call::Status(order, _) | Call::TradesOf(order, _) => {
-                if let Some(question) = self.questions.get_mut(&order.id) {
-                    question.stage = Stage::Waiting(false);
-                }
-            }
-            Call::Step(..) | Call::Time => {}
-            Call::Place(_)
-            | Call::Ping(_)
-            | Call::Guard
-            | Call::Cancel(..)
-            | Call::Amend(..)
-            | Call::Inquire(_) => self.unanswered(now, number, pending),
-        }
-    }
-
-    fn not_sent(&mut self, number: u64) {
-        let Some(pending) = self.take(number) else { return };
-        match &pending.call {
-            Call::Place(order) => {
-                self.orders.rejected(order.id, Reject::NotSent, 0, &mut self.answers);
-            }
-            _ => self.unanswered_on_lost_line(pending.sent, number, &pending),
-        }
-    }
-
-    // ---- facts
-
-    fn apply(&mut self, now: Nanos, line: Line, facts: Vec<Fact>) {
-        let mut is_terminated = false;
-        for fact in facts {
-            is_terminated |= fact == Fact::Terminated;
-            self.note(now, fact);
-        }
-        if is_terminated {
-            self.close(now, line);
-        }
-    }
-
-    fn note(&mut self, now: Nanos, fact: Fact) {
-        let deadline = now + self.options.answer_timeout;
-        match fact {
-            Fact::Acked(id, venue_order, latency) => {
-                self.orders.acked(id, venue_order, latency, &mut self.answers);
-            }
-            Fact::Rejected(id, why, code) => {
-                self.orders.rejected(id, why, code, &mut self.answers);
-            }
-            Fact::Doubtful(id) => {
-                self.counts.doubtful += 1;
-                self.orders.doubt(id, &mut self.answers);
-            }
-            Fact::State(id, _, Some(end)) => {
-                self.orders.ended(id, end, deadline, &mut self.answers);
-            }
-            Fact::Trade(fill) if self.trades.is_new(&fill) => {
-                self.orders.traded(fill, &mut self.answers);
-            }
-            Fact::Trade(_) => self.counts.doubled_trades += 1,
-            Fact::Unlisted(since) => {
-                self.jobs.push_back(Job::Inquire(Inquiry::TradesSince(None, since)));
-            }
-            Fact::Open(instrument, id) => {
-                let call = self.call_plain(now, Call::Cancel(instrument, id), None);
-                self.cancels.extend(call);
-                self.were_open = true;
-            }
-            Fact::Balance(asset, total) => {
-                self.assets_told.insert(asset);
-                self.answers.push(Answer::Balance { venue: self.venue, asset, total });
-            }
-            Fact::RateLimited(until) => self.limited(now, until),
-            Fact::ClockOff => {
-                if self.options.clock_offset.is_none() {
-                    self.call_plain(now, Call::Time, None);
-                }
-            }
-            Fact::Failed(_) => self.counts.failed += 1,
-            Fact::Foreign => self.counts.foreign += 1,
-            Fact::State(_, _, None)
-            | Fact::StepDone
-            | Fact::StepFailed(_)
-            | Fact::Time(_)
-            | Fact::More(_)
-            | Fact::NoSuchOrder
-            | Fact::Terminated => {}
-        }
-    }
-
-    fn limited(&mut self, now: Nanos, until: Option<Nanos>) {
-        self.counts.limited += 1;
-        let local =
-            until.map(|until| until.saturating_add_signed(self.clock_offset.saturating_neg()));
-        let until = match local {
-            Some(until) => until.clamp(now + SECOND, now + LIMIT_MAX),
-            None => now + LIMIT_PAUSE,
-        };
-        self.blocked_until = self.blocked_until.max(until);
-    }
-
-    fn time_answered(&mut self, now: Nanos, pending: &Pending, facts: Vec<Fact>) {
-        for fact in facts {
-            if let Fact::Time(theirs) = fact {
-                // The venue's clock was read half-way, as far as we know.
-                let ours = pending.sent + now.saturating_sub(pending.sent) / 2;
-                self.clock_offset = signed_difference(theirs, ours);
-            } else {
-                self.note(now, fact);
-            }
-        }
-        self.next_steps(now);
-    }
-
-    // ---- questions
-
-    fn give_up(&mut self, id: ClientId) {
-        if self.questions.remove(&id).is_some() {
-            self.orders.doubt(id, &mut self.answers);
-        }
-    }
-
-    fn end(&mut self, now: Nanos, id: ClientId, end: (Ended, i64)) {
-        if self.questions.remove(&id).is_some() {
-            // Whatever was said before, the question is answered.
-            self.orders.reopen(id);
-        }
-        let deadline = now + self.options.answer_timeout;
-        self.orders.ended(id, end, deadline, &mut self.answers);
-    }
-
-    fn status_answered(
-        &mut self,
-        now: Nanos,
-        asked: Nanos,
-        id: ClientId,
-        is_old: bool,
-        facts: Vec<Fact>,
-    ) {
-        for fact in facts {
-            match fact {
-                Fact::NoSuchOrder => self.not_found(now, asked, id, is_old),
-                Fact::State(_, venue_order, Some(end)) => self.found(now, id, venue_order, end),
-                Fact::State(_, _, None) | Fact::Failed(_) => self.give_up(id),
-                Fact::Rejected(id, why, code) => {
-                    if self.questions.remove(&id).is_some() {
-                        self.orders.reopen(id);
-                    }
-                    self.orders.rejected(id, why, code, &mut self.answers);
-                }
-                other => self.note(now, other),
-            }
-        }
-    }
-
-    /// The venue has no such order: it never was there, if it could not be on its way any more when
-    /// that was asked.
-    fn not_found(&mut self, now: Nanos, asked: Nanos, id: ClientId, is_old: bool) {
-        let has_history = self.protocol.endpoints().rest.is_some();
-        if has_history && !is_old {
-            if let Some(question) = self.questions.get_mut(&id) {
-                question.stage = Stage::Waiting(true);
-            }
-            return;
-        }
-        let latest = self.orders.latest(id).unwrap_or(self.started + self.window());
-        if latest < asked {
-            self.end(now, id, (Ended::NeverThere, 0));
-        } else {
-            self.give_up(id);
-        }
-    }
-
-    fn found(
-        &mut self,
-        now: Nanos,
-        id: ClientId,
-        venue_order: Option<VenueText>,
-        (how, filled): (Ended, i64),
-    ) {
-        let known = self.orders.filled(id);
-        if filled <= known {
-            return self.end(now, id, (how, filled));
-        }
-        if let Some(question) = self.questions.get_mut(&id) {
-            question.stage = Stage::Short(venue_order, how, filled);
-        }
-    }
-
-    fn trades_answered(&mut self, now: Nanos, pending: &Pending, id: ClientId, facts: Vec<Fact>) {
-        let is_failed = facts.iter().any(|fact| matches!(fact, Fact::Failed(_)));
-        let more = facts.iter().find_map(page_of);
-        self.apply(now, pending.line.unwrap_or(Line::Orders), facts);
-        let Some(Question { stage: Stage::Trades(how, filled), .. }) = self.questions.get(&id)
-        else {
-            return;
-        };
-        let (how, filled) = (*how, *filled);
-        if let (Some(page), false) = (more, is_failed) {
-            if self.call_plain(now, pending.call.clone(), Some(&page)).is_none() {
-                self.give_up(id);
-            }
-        } else if filled == self.orders.filled(id) && !is_failed {
-            self.end(now, id, (how, filled));
-        } else {
-            // The list does not have them all yet.
-            self.give_up(id);
-        }
-    }
-
-    // ---- reconciliation
-
-    fn drop_job_call(&mut self) {
-        if let Some(number) = self.job_call.take() {
-            self.take(number);
-        }
-        self.page = None;
-        self.job_retry = 0;
-    }
-
-    fn job_failed(&mut self, now: Nanos, number: u64) {
-        if self.job_call == Some(number) {
-            self.drop_job_call();
-            self.job_retry = now + RETRY;
-        }
-    }
-
-    fn inquiry_answered(&mut self, now: Nanos, number: u64, inquiry: Inquiry, facts: Vec<Fact>) {
-        if self.job_call != Some(number) {
-            return;
-        }
-        let is_failed = facts.iter().any(|fact| matches!(fact, Fact::Failed(_)));
-        let more = facts.iter().find_map(page_of);
-        self.apply(now, Line::Orders, facts);
-        if is_failed {
-            return self.job_failed(now, number);
-        }
-        if self.job_call != Some(number) {
-            return;
-        }
-        self.job_call = None;
-        self.page = more;
-        if self.page.is_none() {
-            self.jobs.pop_front();
-            if inquiry == Inquiry::Balances {
-                self.tell_empty_balances();
-            }
-        }
-    }
-
-    /// Venues list the assets that there are. The others of our markets are at zero.
-    fn tell_empty_balances(&mut self) {
-        let markets = self.protocol.account().markets.all();
-        let assets: BTreeSet<AssetName> =
-            markets.iter().flat_map(|terms| [terms.base, terms.quote]).collect();
-        for asset in assets {
-            if !self.assets_told.contains(&asset) {
-                let (venue, total) = (self.venue, Amount::ZERO);
-                self.answers.push(Answer::Balance { venue, asset, total });
-            }
-        }
-    }
-
     /// Sends what can be sent now of what waits.
     fn go_on(&mut self, now: Nanos) {
         while self.job(now) {}
@@ -1004,71 +510,4 @@ impl Session {
             self.question(now, id);
         }
     }
-
-    /// Goes on with the first job. `false` if it has to wait.
-    fn job(&mut self, now: Nanos) -> bool {
-        match self.jobs.front() {
-            None => false,
-            Some(Job::Cancels) if !self.cancels.is_empty() => false,
-            Some(Job::Cancels) if self.were_open => {
-                // A cancel may have failed, or not be carried out yet.
-                self.were_open = false;
-                self.job_retry = now + RETRY;
-                self.jobs.push_front(Job::Inquire(Inquiry::OpenOrders));
-                false
-            }
-            Some(Job::Cancels) => self.jobs.pop_front().is_some(),
-            Some(Job::Complete) => {
-                self.reconciling_since = None;
-                self.answers.push(Answer::Reconciled { venue: self.venue });
-                self.jobs.pop_front().is_some()
-            }
-            Some(Job::Inquire(inquiry)) => {
-                let inquiry = *inquiry;
-                // Cancels need the connection.
-                let can_start = self.is_up() && self.can_ask(now) && self.job_retry <= now;
-                if self.job_call.is_some() || !can_start {
-                    return false;
-                }
-                if inquiry == Inquiry::Balances {
-                    self.assets_told.clear();
-                }
-                let page = self.page.take();
-                self.job_call = self.call_plain(now, Call::Inquire(inquiry), page.as_deref());
-                // What a venue has no question for is not asked.
-                self.job_call.is_none() && self.jobs.pop_front().is_some()
-            }
-        }
-    }
-
-    fn question(&mut self, now: Nanos, id: ClientId) {
-        let Some(question) = self.questions.get(&id) else { return };
-        let order = question.order;
-        let (call, next) = match question.stage {
-            Stage::Asked | Stage::Trades(..) => return,
-            Stage::Waiting(is_old) => (Some(Call::Status(order, is_old)), Stage::Asked),
-            Stage::Short(venue_order, how, filled) => {
-                (venue_order.map(|it| Call::TradesOf(order, it)), Stage::Trades(how, filled))
-            }
-        };
-        if call.is_none_or(|call| self.call_plain(now, call, None).is_none()) {
-            return self.give_up(id);
-        }
-        if let Some(question) = self.questions.get_mut(&id) {
-            question.stage = next;
-        }
-    }
-}
-
-fn page_of(fact: &Fact) -> Option<String> {
-    match fact {
-        Fact::More(page) => Some(page.clone()),
-        _ => None,
-    }
-}
-
-/// Returns `a - b`, as far as it fits.
-fn signed_difference(a: Nanos, b: Nanos) -> i64 {
-    let difference = i128::from(a) - i128::from(b);
-    i64::try_from(difference).unwrap_or(if difference < 0 { i64::MIN } else { i64::MAX })
 }
