@@ -301,10 +301,9 @@ fn play(path: &Path) {
 #[test]
 fn venues_are_spoken_with_as_their_documentation_says() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conversations");
-    let mut played = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        play(&entry.unwrap().path());
-        played += 1;
-    }
-    assert!(10 <= played, "{played} scripts");
+    let mut scripts: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    scripts.sort();
+    scripts.iter().for_each(|script| play(script));
+    assert!(10 <= scripts.len(), "{scripts:?}");
 }
