@@ -581,3 +581,63 @@ fn number(page: Option<&str>) -> Option<Value> {
 fn more(rows: usize, last: u64) -> Vec<Fact> {
     if rows < PAGE { Vec::new() } else { vec![Fact::More((last + 1).to_string())] }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::Markets;
+    use serde_json::json;
+    use spreadwire_market::instrument::{InstrumentId, VenueId};
+    use spreadwire_trading::order::Owner;
+
+    #[test]
+    fn a_full_page_is_followed_by_the_next_one() {
+        let terms = Terms {
+            instrument: InstrumentId(1),
+            symbol: "BTCUSDT".to_owned(),
+            code: 0,
+            price_scale: 2,
+            size_scale: 8,
+            contract: None,
+            base: AssetName::new("BTC").unwrap(),
+            quote: AssetName::new("USDT").unwrap(),
+        };
+        let account = Account {
+            venue: VenueId(0),
+            owner: Owner::new("desk1").unwrap(),
+            markets: Markets::new(vec![terms]),
+            recv_window: 2_000,
+        };
+        let mut binance = Binance::new(account, Keys::hmac("key", "secret", "").unwrap());
+        let call = Call::Inquire(Inquiry::TradesSince(Some(InstrumentId(1)), 0));
+        for (rows, next) in [(PAGE - 1, None), (PAGE, Some("1040"))] {
+            let row = |id| {
+                json!({"symbol": "BTCUSDT", "id": 40 + id, "orderId": 1, "price": "1", "qty": "1",
+                    "commission": "0", "commissionAsset": "BNB", "time": 1, "isBuyer": true})
+            };
+            let result: Vec<Value> = (0..rows).map(row).collect();
+            let facts = binance.reply(&call, 0, &json!({"status": 200, "result": result})).unwrap();
+            assert_eq!(facts.iter().find_map(Fact::page).as_deref(), next);
+        }
+        let composed = binance.compose(&call, "tag", Some("1040"), VenueTime(5)).unwrap();
+        let Composed::Text(_, text) = composed else { panic!() };
+        assert!(text.contains("\"fromId\":1040") && !text.contains("startTime"), "{text}");
+    }
+
+    #[test]
+    fn whose_orders_are_whose_is_remembered_within_bounds() {
+        let account = Account {
+            venue: VenueId(0),
+            owner: Owner::new("desk1").unwrap(),
+            markets: Markets::default(),
+            recv_window: 2_000,
+        };
+        let mut binance = Binance::new(account, Keys::hmac("key", "secret", "").unwrap());
+        for id in 0..=NAMES_MAX as u64 {
+            binance.remember(&id.to_string(), ClientId(id));
+            binance.remember(&id.to_string(), ClientId(id));
+        }
+        assert_eq!((binance.names.len(), binance.oldest.len()), (NAMES_MAX, NAMES_MAX));
+        assert!(!binance.names.contains_key("0") && binance.names.contains_key("1"));
+    }
+}

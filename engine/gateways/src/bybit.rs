@@ -271,8 +271,6 @@ impl Bybit {
             return Ok(Fact::Foreign);
         }
         let id = row.text("orderLinkId").and_then(|text| self.account.owner.client_id(&text));
-        // A liquidation or ADL trade belongs to no order of ours.
-        let id = id.filter(|_| kind.is_none_or(|kind| kind == "Trade"));
         match (self.fill(terms, row, id), id) {
             (Some(fill), _) => Ok(Fact::Trade(fill)),
             (None, Some(id)) => Ok(Fact::Doubtful(id)),

@@ -270,3 +270,61 @@ impl Orders {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spreadwire_market::instrument::{InstrumentId, VenueId};
+    use spreadwire_trading::order::{Purpose, Side};
+
+    fn order(id: u64) -> Order {
+        Order {
+            id: ClientId(id),
+            deal: 1,
+            purpose: Purpose::Entry,
+            instrument: InstrumentId(1),
+            venue: VenueId(0),
+            side: Side::Buy,
+            px: 1,
+            sz: 10,
+            ts: 0,
+        }
+    }
+
+    #[test]
+    fn a_number_is_used_once_also_after_it_was_forgotten() {
+        let mut orders = Orders::default();
+        orders.used_up_to(ClientId(5));
+        assert!(!orders.begin(&order(5), 1, 1), "an earlier process may have placed it");
+        let mut answers = Vec::new();
+        let last = 6 + 2 * KNOWN_MAX as u64;
+        for id in 6..=last {
+            assert!(orders.begin(&order(id), 1, 1), "{id}");
+            orders.rejected(ClientId(id), Reject::Other, 0, &mut answers);
+        }
+        assert!(orders.known.len() <= KNOWN_MAX + 1 && orders.open.is_empty());
+        for id in [5, 6, 7, last] {
+            assert!(!orders.begin(&order(id), 1, 1), "{id}");
+        }
+    }
+
+    #[test]
+    fn orders_without_an_end_are_not_forgotten_and_their_number_is_bounded() {
+        let (mut orders, mut answers) = (Orders::default(), Vec::new());
+        assert!(orders.begin(&order(1), 7, 9));
+        for id in 2..2 + KNOWN_MAX as u64 {
+            orders.begin(&order(id), 1, 1);
+            orders.rejected(ClientId(id), Reject::Other, 0, &mut answers);
+        }
+        assert_eq!(orders.order(ClientId(1)), Some(order(1)));
+        assert_eq!((orders.deadline(), orders.latest(ClientId(1))), (Some(7), Some(9)));
+        assert!(!orders.is_full());
+        let first = 10_000_000;
+        for id in first..first + OPEN_MAX as u64 {
+            orders.begin(&order(id), 1, 1);
+        }
+        assert!(orders.is_full());
+        orders.on_time(1, &mut answers);
+        assert!(orders.is_full(), "an unknown order has no end either");
+    }
+}

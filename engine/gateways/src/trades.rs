@@ -32,3 +32,40 @@ impl Trades {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spreadwire_market::instrument::VenueId;
+    use spreadwire_trading::amount::Amount;
+    use spreadwire_trading::order::{AssetName, Side};
+
+    fn fill(instrument: u32, trade: u64) -> Fill {
+        Fill {
+            order: None,
+            trade: VenueText::of_number(trade),
+            instrument: InstrumentId(instrument),
+            venue: VenueId(0),
+            side: Side::Buy,
+            px: 1,
+            sz: 1,
+            fee: Amount::ZERO,
+            fee_asset: AssetName::new("USDT").unwrap(),
+            ts: 0,
+        }
+    }
+
+    #[test]
+    fn a_trade_is_new_once_in_each_market_and_memory_is_bounded() {
+        let mut trades = Trades::default();
+        assert!(trades.is_new(&fill(1, 7)));
+        assert!(!trades.is_new(&fill(1, 7)));
+        assert!(trades.is_new(&fill(2, 7)), "ids are unique in a market");
+        for trade in 100..100 + TRADES_MAX as u64 {
+            assert!(trades.is_new(&fill(1, trade)));
+        }
+        assert_eq!((trades.seen.len(), trades.oldest.len()), (TRADES_MAX, TRADES_MAX));
+        assert!(!trades.is_new(&fill(1, 100)));
+        assert!(trades.is_new(&fill(1, 7)), "forgotten");
+    }
+}
