@@ -34,7 +34,8 @@ const NAMES_MAX: usize = 65_536;
 pub struct Binance {
     account: Account,
     keys: Keys,
-    names: HashMap<String, ClientId>,
+    /// Whose the orders are, by the venue's ids: `None` for those of others.
+    names: HashMap<String, Option<ClientId>>,
     oldest: VecDeque<String>,
 }
 
@@ -45,7 +46,7 @@ impl Binance {
         Binance { account, keys, names: HashMap::new(), oldest: VecDeque::new() }
     }
 
-    fn remember(&mut self, venue_order: &str, id: ClientId) {
+    fn remember(&mut self, venue_order: &str, id: Option<ClientId>) {
         if self.names.insert(venue_order.to_owned(), id).is_none() {
             self.oldest.push_back(venue_order.to_owned());
         }
@@ -213,7 +214,7 @@ impl Binance {
         }
         let venue_order = result.filled("orderId");
         if let Some(text) = &venue_order {
-            self.remember(text, order.id);
+            self.remember(text, Some(order.id));
         }
         let venue_order = venue_order.and_then(|text| VenueText::new(&text));
         let mut facts = vec![Fact::Acked(order.id, venue_order, 0)];
@@ -237,7 +238,7 @@ impl Binance {
             return Err(Malformed);
         }
         let venue_order = or_malformed(result.filled("orderId"))?;
-        self.remember(&venue_order, order.id);
+        self.remember(&venue_order, Some(order.id));
         let mut facts = state(&terms, order.id, result, &REPORTED)?;
         if facts.is_empty() {
             facts.push(Fact::State(order.id, VenueText::new(&venue_order), None));
@@ -260,9 +261,7 @@ impl Binance {
             let venue_order = or_malformed(row.filled("orderId"))?;
             last = or_malformed(venue_order.parse::<u64>().ok())?.max(last);
             let client = row.text("clientOrderId").unwrap_or_default();
-            if let Some(id) = self.account.owner.client_id(&client) {
-                self.remember(&venue_order, id);
-            }
+            self.remember(&venue_order, self.account.owner.client_id(&client));
         }
         Ok(more(rows.len(), last))
     }
@@ -280,10 +279,17 @@ impl Binance {
             let ts = or_malformed(millis(row, "time"))?;
             let reading = Reading { trade: "id", px: "price", sz: "qty" };
             let mut fill = or_malformed(self.trade(terms, row, &reading, side, ts))?;
-            let named = row.filled("orderId").and_then(|text| self.names.get(&text).copied());
-            fill.order = order.or(named);
             last = or_malformed(row.integer("id"))?.unsigned_abs().max(last);
-            facts.push(Fact::Trade(fill));
+            let venue_order = or_malformed(row.filled("orderId"))?;
+            let named = order.map(Some).or_else(|| self.names.get(&venue_order).copied());
+            facts.push(match named {
+                Some(whose) => {
+                    fill.order = whose;
+                    Fact::Trade(fill)
+                }
+                // The order is newer than the list of orders that was asked for before.
+                None => Fact::Nameless,
+            });
         }
         facts.extend(more(rows.len(), last));
         Ok(facts)
@@ -314,10 +320,22 @@ impl Binance {
         })
     }
 
+    fn balances(&self, rows: &[Value], names: &[&str; 3]) -> Result<Vec<Fact>, Malformed> {
+        let amount = |row: &Value, name: &str| Amount::parse(&row.text(name)?).ok();
+        let balance = |row: &Value| {
+            let [asset, free, locked] = names;
+            let total = amount(row, free).zip(amount(row, locked)).map(|(free, it)| free + it);
+            self.account.balance(&or_malformed(row.text(asset))?, total)
+        };
+        rows.iter().map(balance).collect()
+    }
+
     fn event(&mut self, event: &Value) -> Result<Vec<Fact>, Malformed> {
         match or_malformed(event.text("e"))?.as_str() {
             "executionReport" => self.execution_report(event),
-            "outboundAccountPosition" => balances(or_malformed(event.rows("B"))?, &["a", "f", "l"]),
+            "outboundAccountPosition" => {
+                self.balances(or_malformed(event.rows("B"))?, &["a", "f", "l"])
+            }
             "eventStreamTerminated" | "serverShutdown" => Ok(vec![Fact::Terminated]),
             _ => Ok(Vec::new()),
         }
@@ -345,9 +363,7 @@ impl Binance {
     ) -> Result<Vec<Fact>, Malformed> {
         let mut facts = Vec::new();
         let venue_order = or_malformed(event.filled("i"))?;
-        if let Some(id) = id {
-            self.remember(&venue_order, id);
-        }
+        self.remember(&venue_order, id);
         match or_malformed(event.text("x"))?.as_str() {
             "NEW" => {
                 facts.extend(id.map(|id| Fact::Acked(id, VenueText::new(&venue_order), 0)));
@@ -390,7 +406,7 @@ impl Protocol for Binance {
         if self.keys.signer().is_ed25519() { 2 } else { 1 }
     }
 
-    fn inquiries(&self, since: Nanos) -> Vec<Inquiry> {
+    fn inquiries(&self, since: Nanos, _at: VenueTime) -> Vec<Inquiry> {
         let ids = || self.account.markets.all().iter().map(|terms| terms.instrument);
         let orders = ids().map(|id| Inquiry::OrdersSince(id, since));
         let trades = ids().map(|id| Inquiry::TradesSince(Some(id), since));
@@ -464,7 +480,8 @@ impl Protocol for Binance {
             Call::Inquire(Inquiry::OrdersSince(..)) => self.orders(rows_of(result)?),
             Call::Inquire(Inquiry::TradesSince(..)) => self.trades(rows_of(result)?, None),
             Call::Inquire(Inquiry::Balances) => {
-                balances(or_malformed(result.rows("balances"))?, &["asset", "free", "locked"])
+                let rows = or_malformed(result.rows("balances"))?;
+                self.balances(rows, &["asset", "free", "locked"])
             }
             Call::Ping(_) | Call::Amend(..) | Call::Guard => Ok(Vec::new()),
         }
@@ -551,16 +568,6 @@ fn verdict(status: i64, code: i64, message: &str) -> Verdict {
     })
 }
 
-fn balances(rows: &[Value], names: &[&str; 3]) -> Result<Vec<Fact>, Malformed> {
-    let [asset, free, locked] = names;
-    let balance = |row: &Value| {
-        let free = Amount::parse(&row.text(free)?).ok()?;
-        let locked = Amount::parse(&row.text(locked)?).ok()?;
-        Some(Fact::Balance(AssetName::new(&row.text(asset)?)?, free + locked))
-    };
-    or_malformed(rows.iter().map(balance).collect())
-}
-
 fn side_of(text: Option<&str>) -> Option<Side> {
     match text {
         Some("BUY") => Some(Side::Buy),
@@ -609,6 +616,7 @@ mod tests {
             recv_window: 2_000,
         };
         let mut binance = Binance::new(account, Keys::hmac("key", "secret", "").unwrap());
+        binance.remember("1", None);
         let call = Call::Inquire(Inquiry::TradesSince(Some(InstrumentId(1)), 0));
         for (rows, next) in [(PAGE - 1, None), (PAGE, Some("1040"))] {
             let row = |id| {
@@ -634,8 +642,8 @@ mod tests {
         };
         let mut binance = Binance::new(account, Keys::hmac("key", "secret", "").unwrap());
         for id in 0..=NAMES_MAX as u64 {
-            binance.remember(&id.to_string(), ClientId(id));
-            binance.remember(&id.to_string(), ClientId(id));
+            binance.remember(&id.to_string(), Some(ClientId(id)));
+            binance.remember(&id.to_string(), Some(ClientId(id)));
         }
         assert_eq!((binance.names.len(), binance.oldest.len()), (NAMES_MAX, NAMES_MAX));
         assert!(!binance.names.contains_key("0") && binance.names.contains_key("1"));

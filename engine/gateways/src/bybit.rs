@@ -28,6 +28,11 @@ use spreadwire_trading::order::{AssetName, ClientId, Ended, Fill, Order, Reject,
 /// How long a login may take to arrive, ms.
 const LOGIN_MS: u64 = 10_000;
 
+/// Longest time that one list of trades reaches over: 7 days from its start.
+const LIST_SPAN: Nanos = 7 * 86_400 * 1_000_000_000;
+/// How long trades are kept: 2 years.
+const KEPT: Nanos = 730 * 86_400 * 1_000_000_000;
+
 /// Which products an account trades.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Category {
@@ -303,6 +308,14 @@ impl Bybit {
         })
     }
 
+    fn balances(&self, row: &Value) -> Result<Vec<Fact>, Malformed> {
+        let balance = |coin: &Value| {
+            let total = coin.filled("walletBalance").and_then(|text| Amount::parse(&text).ok());
+            self.account.balance(&or_malformed(coin.text("coin"))?, total)
+        };
+        or_malformed(row.rows("coin"))?.iter().map(balance).collect()
+    }
+
     fn order_news(&self, row: &Value) -> Result<Vec<Fact>, Malformed> {
         let text = or_malformed(row.text("orderLinkId"))?;
         let symbol = or_malformed(row.text("symbol"))?;
@@ -319,7 +332,7 @@ impl Bybit {
             match topic {
                 "order" => facts.extend(self.order_news(row)?),
                 "execution" => facts.push(self.execution(row)?),
-                "wallet" => facts.extend(balances(row)?),
+                "wallet" => facts.extend(self.balances(row)?),
                 _ => facts.push(Fact::Foreign),
             }
         }
@@ -348,7 +361,7 @@ impl Bybit {
             Call::Inquire(Inquiry::Balances) => {
                 let mut facts = Vec::new();
                 for row in rows()? {
-                    facts.extend(balances(row)?);
+                    facts.extend(self.balances(row)?);
                 }
                 facts
             }
@@ -390,8 +403,16 @@ impl Protocol for Bybit {
         }
     }
 
-    fn inquiries(&self, since: Nanos) -> Vec<Inquiry> {
-        vec![Inquiry::TradesSince(None, since), Inquiry::Balances]
+    fn inquiries(&self, since: Nanos, at: VenueTime) -> Vec<Inquiry> {
+        let first = since.max(at.0.saturating_sub(KEPT));
+        let mut inquiries = vec![Inquiry::TradesSince(None, first)];
+        let mut start = first + LIST_SPAN;
+        while start <= at.0 {
+            inquiries.push(Inquiry::TradesSince(None, start));
+            start += LIST_SPAN;
+        }
+        inquiries.push(Inquiry::Balances);
+        inquiries
     }
 
     fn compose(
@@ -546,18 +567,43 @@ fn verdict(code: i64) -> Verdict {
     })
 }
 
-fn balances(row: &Value) -> Result<Vec<Fact>, Malformed> {
-    let balance = |coin: &Value| {
-        let total = Amount::parse(&coin.filled("walletBalance")?).ok()?;
-        Some(Fact::Balance(AssetName::new(&coin.text("coin")?)?, total))
-    };
-    or_malformed(or_malformed(row.rows("coin"))?.iter().map(balance).collect())
-}
-
 fn side_of(text: &str) -> Option<Side> {
     match text {
         "Buy" => Some(Side::Buy),
         "Sell" => Some(Side::Sell),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::Markets;
+    use spreadwire_market::instrument::VenueId;
+    use spreadwire_trading::order::Owner;
+
+    const DAY: Nanos = 86_400 * 1_000_000_000;
+
+    #[test]
+    fn lists_of_trades_cover_all_days_since_a_time() {
+        let account = Account {
+            venue: VenueId(0),
+            owner: Owner::new("desk1").unwrap(),
+            markets: Markets::default(),
+            recv_window: 2_000,
+        };
+        let keys = Keys::hmac("key", "secret", "").unwrap();
+        let bybit = Bybit::new(account, keys, Category::Spot).unwrap();
+        for (since, now, starts) in [
+            (1000, 1000, vec![1000]),
+            (1000, 1006, vec![1000]),
+            (1000, 1007, vec![1000, 1007]),
+            (1000, 1020, vec![1000, 1007, 1014]),
+            (0, 735, (0..105).map(|at| 5 + 7 * at).collect()),
+        ] {
+            let expected = starts.iter().map(|day| Inquiry::TradesSince(None, day * DAY));
+            let expected: Vec<Inquiry> = expected.chain([Inquiry::Balances]).collect();
+            assert_eq!(bybit.inquiries(since * DAY, VenueTime(now * DAY)), expected, "{since}");
+        }
     }
 }

@@ -312,6 +312,14 @@ impl Okx {
         })
     }
 
+    fn balances(&self, row: &Value) -> Result<Vec<Fact>, Malformed> {
+        let balance = |detail: &Value| {
+            let total = detail.filled("cashBal").and_then(|text| Amount::parse(&text).ok());
+            self.account.balance(&or_malformed(detail.text("ccy"))?, total)
+        };
+        or_malformed(row.rows("details"))?.iter().map(balance).collect()
+    }
+
     fn order_news(&self, row: &Value) -> Result<Vec<Fact>, Malformed> {
         let id = row.text("clOrdId").and_then(|text| self.account.owner.client_id(&text));
         let symbol = or_malformed(row.text("instId"))?;
@@ -354,7 +362,7 @@ impl Okx {
         for row in or_malformed(value.rows("data"))? {
             match channel {
                 "orders" => facts.extend(self.order_news(row)?),
-                "account" => facts.extend(balances(row)?),
+                "account" => facts.extend(self.balances(row)?),
                 _ => facts.push(Fact::Foreign),
             }
         }
@@ -383,7 +391,7 @@ impl Okx {
             Call::Inquire(Inquiry::Balances) => {
                 let mut facts = Vec::new();
                 for row in rows {
-                    facts.extend(balances(row)?);
+                    facts.extend(self.balances(row)?);
                 }
                 Ok(facts)
             }
@@ -414,7 +422,7 @@ impl Protocol for Okx {
         3
     }
 
-    fn inquiries(&self, since: Nanos) -> Vec<Inquiry> {
+    fn inquiries(&self, since: Nanos, _at: VenueTime) -> Vec<Inquiry> {
         vec![Inquiry::TradesSince(None, since), Inquiry::Balances]
     }
 
@@ -531,14 +539,6 @@ fn verdict(code: i64) -> Verdict {
         51_000.. => Reject::Other,
         _ => return Verdict::Doubtful,
     })
-}
-
-fn balances(row: &Value) -> Result<Vec<Fact>, Malformed> {
-    let balance = |detail: &Value| {
-        let total = Amount::parse(&detail.filled("cashBal")?).ok()?;
-        Some(Fact::Balance(AssetName::new(&detail.text("ccy")?)?, total))
-    };
-    or_malformed(or_malformed(row.rows("details"))?.iter().map(balance).collect())
 }
 
 fn side_of(text: &str) -> Option<Side> {

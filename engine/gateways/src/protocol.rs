@@ -127,6 +127,9 @@ pub enum Fact {
     Trade(Fill),
     /// There was a trade whose id only the list of trades since that time has.
     Unlisted(Nanos),
+    /// There was a trade of an order that is not known. The orders must be asked for again before the
+    /// trades.
+    Nameless,
     /// An own order is open.
     Open(InstrumentId, ClientId),
     /// A balance.
@@ -178,9 +181,9 @@ pub trait Protocol: std::fmt::Debug + Send {
     /// Returns how many steps follow the opening of a connection.
     fn steps(&self, line: Line) -> usize;
 
-    /// Returns what must be asked so that everything since a time is known: open orders are no part
-    /// of it.
-    fn inquiries(&self, since: Nanos) -> Vec<Inquiry>;
+    /// Returns what must be asked at a time, so that everything since another one is known: open
+    /// orders are no part of it.
+    fn inquiries(&self, since: Nanos, at: VenueTime) -> Vec<Inquiry>;
 
     /// Writes a call. `tag` has at most 32 letters and digits and is never used twice, and that of an
     /// order to be placed is its client id; `page` is from [`Fact::More`]. `None` if the call cannot be written: the market is not known, the size is no
@@ -224,6 +227,17 @@ impl Account {
     #[must_use]
     pub fn terms(&self, instrument: InstrumentId) -> Option<&Terms> {
         self.markets.of(instrument)
+    }
+
+    /// Returns a balance; `total` is `None` if it cannot be read, which matters for assets of our
+    /// markets.
+    pub(crate) fn balance(&self, name: &str, total: Option<Amount>) -> Result<Fact, Malformed> {
+        let asset = AssetName::new(name);
+        if let (Some(asset), Some(total)) = (asset, total) {
+            return Ok(Fact::Balance(asset, total));
+        }
+        let is_ours = |terms: &Terms| asset == Some(terms.base) || asset == Some(terms.quote);
+        if self.markets.all().iter().any(is_ours) { Err(Malformed) } else { Ok(Fact::Foreign) }
     }
 
     /// Returns the text of a client id.

@@ -355,7 +355,9 @@ impl Session {
         self.send_if_up(now, Call::Amend(*order, sz));
     }
 
-    /// Asks what became of an order. The answer is its trades and its end, or that it is unknown.
+    /// Asks what became of an order. The answer is its trades and its end, or that it is unknown. An
+    /// order that the venue does not have is unknown until its window and the margin have passed, so
+    /// the caller waits a while before it asks again.
     pub fn ask(&mut self, now: Nanos, order: &Order) {
         let deadline = now + self.options.question_timeout;
         let question = Question { order: *order, deadline, stage: Stage::Waiting(false) };
@@ -371,7 +373,8 @@ impl Session {
         self.jobs.clear();
         self.drop_job_call();
         self.jobs.extend([Job::Inquire(Inquiry::OpenOrders), Job::Cancels]);
-        self.jobs.extend(self.protocol.inquiries(since).into_iter().map(Job::Inquire));
+        let inquiries = self.protocol.inquiries(since, self.venue_time(now));
+        self.jobs.extend(inquiries.into_iter().map(Job::Inquire));
         self.jobs.push_back(Job::Complete);
         self.assets_told.clear();
         self.go_on(now);

@@ -224,6 +224,7 @@ impl Session {
             | Fact::Time(_)
             | Fact::More(_)
             | Fact::NoSuchOrder
+            | Fact::Nameless
             | Fact::Terminated => {}
         }
     }

@@ -42,6 +42,13 @@ impl Session {
         if self.job_call != Some(number) {
             return;
         }
+        if let (Inquiry::TradesSince(Some(instrument), since), true) =
+            (inquiry, facts.contains(&Fact::Nameless))
+        {
+            self.job_failed(now, number);
+            self.jobs.push_front(Job::Inquire(Inquiry::OrdersSince(instrument, since)));
+            return;
+        }
         self.job_call = None;
         self.page = more;
         if self.page.is_none() {
