@@ -550,6 +550,8 @@ impl Desk {
     /// Goes by other settings from now on. The assets, venues and terms must be those of before.
     pub fn retune(&mut self, settings: Settings) {
         self.settings = settings;
+        // What is at risk depends on what becomes of the legs, and its value on rates.
+        (0..self.deals.len()).for_each(|place| self.weigh(place));
     }
 
     /// Returns what the legs are held for.
