@@ -681,6 +681,7 @@ impl Trader {
         let is_held = |deal: &&Deal| {
             let decided = &deal.decided;
             deal.stage == Stage::Holding
+                && !deal.is_in_flight()
                 && decided.instrument == instrument
                 && (decided.buy_venue, decided.sell_venue) == (buy_venue, sell_venue)
         };

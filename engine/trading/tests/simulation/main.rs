@@ -48,6 +48,7 @@ fn invariants_hold_whatever_happens() {
             }
         }
     }
+    println!("{total:?}");
     total.assert_everything_happened();
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Faults {
     pub(crate) false_reject: f64,
     /// The venue refuses for no reason of ours.
     pub(crate) reject: f64,
+    /// The venue fills more than was ordered.
+    pub(crate) overfill: f64,
     /// The gateway says itself that it does not know.
     pub(crate) unknown: f64,
     /// The trader ends in the middle of what it said.
@@ -89,6 +91,7 @@ fn faults(rng: &mut ChaCha8Rng) -> Faults {
         false_cancel: often(0.1),
         false_reject: often(0.1),
         reject: often(0.2),
+        overfill: often(0.01),
         unknown: often(0.1),
         crash: often(0.05),
         kill: often(0.02),
@@ -116,8 +119,8 @@ pub(crate) fn settings(rng: &mut ChaCha8Rng) -> Settings {
         venue: amount(50, 4_000),
         total: amount(100, 5_000),
         open_deals: 0,
-        loss_per_day: amount(5, 500),
-        drawdown: amount(5, 500),
+        loss_per_day: amount(1, 60),
+        drawdown: amount(1, 60),
         failures: 0,
         max_net: 0.05,
     };

@@ -10,9 +10,9 @@ use spreadwire_market::decision;
 use spreadwire_market::record::{Kind, Record, Spread};
 use spreadwire_trading::desk::Desk;
 use spreadwire_trading::entry::{Decided, Entry, Event, Halt, Outcome, Settled, Stage};
-use spreadwire_trading::order::{Answer, ClientId, Fill, Order, Purpose, Side};
+use spreadwire_trading::order::{Answer, ClientId, Fill, Order, Purpose, Side, VenueText};
 use spreadwire_trading::settings::{Exit, Settings};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// Error that rounding may make in the sum of a deal, units of 10^-18.
 const ROUNDING: i128 = 100;
@@ -39,7 +39,6 @@ struct Deal {
     flow: i128,
     fees: i128,
     stage: Stage,
-    is_open: bool,
     /// Whether a fill came late since its last hedge was sent.
     is_late: bool,
     orders: Vec<ClientId>,
@@ -52,7 +51,7 @@ impl Deal {
 
     fn begun(decided: Decided, stage: Stage, orders: Vec<ClientId>) -> Deal {
         let (positions, flow, fees) = ([0, 0], 0, 0);
-        Deal { decided, positions, flow, fees, stage, is_open: true, is_late: false, orders }
+        Deal { decided, positions, flow, fees, stage, is_late: false, orders }
     }
 }
 
@@ -81,7 +80,9 @@ pub(crate) struct Oracle {
     /// Orders that are not over, or were not.
     working: Vec<ClientId>,
     deals: BTreeMap<u64, Deal>,
-    trades: HashSet<(u8, u32, String)>,
+    /// Numbers of the deals that are open.
+    open: BTreeSet<u64>,
+    trades: HashSet<(u8, u32, VenueText)>,
     pub(crate) is_apart: bool,
     is_killed: bool,
     failures: u32,
@@ -107,6 +108,7 @@ impl Oracle {
             lives: HashMap::new(),
             working: Vec::new(),
             deals: BTreeMap::new(),
+            open: BTreeSet::new(),
             trades: HashSet::new(),
             is_apart: false,
             is_killed: false,
@@ -183,6 +185,7 @@ impl Oracle {
             self.may_decide(&decided, ts);
         }
         let deal = Deal::begun(decided, Stage::Entering, Vec::new());
+        self.open.insert(decided.deal);
         assert!(self.deals.insert(decided.deal, deal).is_none(), "a deal twice: {decided:?}");
     }
 
@@ -239,7 +242,7 @@ impl Oracle {
     }
 
     fn open(&self) -> impl Iterator<Item = &Deal> {
-        self.deals.values().filter(|deal| deal.is_open)
+        self.open.iter().map(|id| &self.deals[id])
     }
 
     fn exposure(&self) -> ([i128; INSTRUMENTS], [i128; VENUES], i128) {
@@ -270,7 +273,7 @@ impl Oracle {
             self.may_place(order);
         }
         let deal = self.deals.get_mut(&order.deal).unwrap();
-        assert!(deal.is_open, "{order:?} of a deal that is over");
+        assert!(self.open.contains(&order.deal), "{order:?} of a deal that is over");
         deal.orders.push(order.id);
         deal.is_late = false;
         let shown =
@@ -350,14 +353,14 @@ impl Oracle {
 
     fn reopen(&mut self, id: ClientId) {
         let deal = self.deals.get_mut(&self.lives[&id].order.deal).unwrap();
-        if !deal.is_open {
+        if self.open.insert(deal.decided.deal) {
             *deal = Deal::begun(deal.decided, Stage::Hedging, std::mem::take(&mut deal.orders));
         }
         deal.is_late = true;
     }
 
     fn filled(&mut self, fill: &Fill) {
-        let key = (fill.venue.0, fill.instrument.0, fill.trade.to_string());
+        let key = (fill.venue.0, fill.instrument.0, fill.trade);
         if !self.trades.insert(key) {
             return;
         }
@@ -395,7 +398,10 @@ impl Oracle {
 
     fn settled(&mut self, settled: &Settled, ts: Nanos) {
         let deal = self.deals.get_mut(&settled.deal).unwrap();
-        assert!(deal.is_open && deal.orders.iter().all(|id| self.lives[id].is_over()));
+        assert!(
+            self.open.remove(&settled.deal)
+                && deal.orders.iter().all(|id| self.lives[id].is_over())
+        );
         assert_eq!(settled.residual, deal.residual(), "{settled:?}: {deal:?}");
         assert_eq!(settled.outcome == Outcome::Kept, deal.residual() != 0);
         let is_off = |a: i128, b: i128| ROUNDING < (a - b).abs();
@@ -404,7 +410,6 @@ impl Oracle {
         if deal.residual() == 0 {
             assert!(!is_off(profit, deal.flow - deal.fees), "{settled:?}: {deal:?}");
         }
-        deal.is_open = false;
         self.settled += 1;
         self.profit += profit;
         self.peak = self.peak.max(self.profit);

@@ -36,7 +36,7 @@ impl Venue {
         now: Nanos,
         market: &mut Market,
         rng: &mut ChaCha8Rng,
-        reject: f64,
+        (reject, overfill): (f64, f64),
     ) -> Vec<Answer> {
         let id = order.id;
         assert!(!self.orders.contains_key(&id), "{order:?} was sent twice");
@@ -51,8 +51,11 @@ impl Venue {
         let lot = steps(instrument, self.place).lot;
         let level = market.level(instrument, self.place, order.side);
         let can = if is_within(order.side, level.px, order.px) { level.left } else { 0 };
-        let filled = order.sz.min(can) / lot * lot;
+        let mut filled = order.sz.min(can) / lot * lot;
         level.left -= filled;
+        if filled == order.sz && rng.random_bool(overfill) {
+            filled += lot;
+        }
         let px = level.px;
         let mut rest = filled;
         while 0 < rest {
@@ -60,7 +63,7 @@ impl Venue {
             self.trade(Some(id), order.instrument, order.side, (px, part), now);
             rest -= part;
         }
-        let how = if filled == order.sz { Ended::Filled } else { Ended::Unfilled };
+        let how = if order.sz <= filled { Ended::Filled } else { Ended::Unfilled };
         let done = Answer::Done { id, how, filled };
         self.orders.insert(id, (done, (first..self.trades.len()).collect()));
         self.told(id)

@@ -223,13 +223,13 @@ impl World {
             Happening::Up(venue) => self.connect(venue),
             Happening::Arrives(order) => {
                 let venue = order.venue.index();
-                let reject = self.network.faults.reject;
+                let Faults { reject, overfill, .. } = self.network.faults;
                 let answers = self.venues[venue].arrive(
                     &order,
                     self.now,
                     &mut self.market,
                     &mut self.rng,
-                    reject,
+                    (reject, overfill),
                 );
                 self.network.answer(venue, &answers, self.now, &mut self.rng);
             }
