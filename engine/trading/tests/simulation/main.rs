@@ -48,7 +48,6 @@ fn invariants_hold_whatever_happens() {
             }
         }
     }
-    println!("{total:?}");
     total.assert_everything_happened();
 }
 

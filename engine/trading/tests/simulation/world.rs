@@ -123,7 +123,7 @@ pub(crate) struct World {
     market: Market,
     venues: Vec<Venue>,
     network: Network,
-    trader: Option<Trader>,
+    trader: Option<Box<Trader>>,
     /// What the trader said last, kept for its memory.
     out: Out,
     kill: KillSwitch,
@@ -176,8 +176,12 @@ impl World {
 
     pub(crate) fn run(mut self) -> Report {
         while !self.is_at_rest() {
-            assert!(self.now < self.end + REST, "no rest: {:#?}", self.trader.map(summary));
-            let due = self.trader.as_ref().map_or(Nanos::MAX, Trader::next_due);
+            assert!(
+                self.now < self.end + REST,
+                "no rest: {:#?}",
+                self.trader.as_deref().map(summary)
+            );
+            let due = self.trader.as_ref().map_or(Nanos::MAX, |trader| trader.next_due());
             if due <= self.network.next() {
                 self.now = self.now.max(due);
                 self.call(|trader, now, out| trader.on_time(now, out));
@@ -329,7 +333,7 @@ impl World {
         self.disk.iter().for_each(|entry| trader.restore(entry));
         self.oracle = self.oracle.restarted(&self.disk);
         self.oracle.check(trader.desk());
-        self.trader = Some(trader);
+        self.trader = Some(Box::new(trader));
         self.call(|trader, now, out| trader.restored(now, out));
         for venue in 0..VENUES {
             let wait = self.rng.random_range(0..50) * MILLI;
@@ -555,7 +559,7 @@ impl World {
     }
 }
 
-fn summary(trader: Trader) -> String {
+fn summary(trader: &Trader) -> String {
     let desk = trader.desk();
     let halts: Vec<_> = desk.halts().collect();
     format!("{halts:?} {:#?} {:#?}", desk.deals(), desk.orders())
