@@ -9,6 +9,7 @@
 //! tells its story.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+#![expect(clippy::print_stdout, reason = "the story of a seed that is run alone")]
 
 mod market;
 mod network;
