@@ -354,10 +354,10 @@ impl Desk {
     fn done(&mut self, id: ClientId, how: Ended, filled: i64, ts: Nanos) {
         self.revived(id, filled, ts);
         let Some(working) = self.working_mut(id) else { return };
-        // Of two words the larger one counts: fills decide, and those of the smaller one are in it.
-        let most = working.order.sz;
-        let known = working.ended.get_or_insert(filled);
-        *known = (*known).max(filled).min(most);
+        // Of two words the larger one counts, so that no fill is missed; of those that were asked for, the
+        // last one, so that no fill is waited for that never was.
+        let before = working.ended.filter(|_| working.asked == 0).unwrap_or_default();
+        working.ended = Some(filled.max(before).min(working.order.sz));
         let order = working.order;
         self.overfilled(&order, filled);
         if how == Ended::NeverThere {

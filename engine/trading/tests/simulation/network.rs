@@ -151,6 +151,10 @@ impl Network {
                         Answer::Done { id, how: Ended::Cancelled, filled: 0 },
                     );
                 }
+                if rng.random_bool(faults.false_done) {
+                    let (how, filled) = (Ended::Filled, filled + rng.random_range(1..100));
+                    self.tell(venue, now + 1, Answer::Done { id, how, filled });
+                }
                 if rng.random_bool(faults.false_reject) {
                     let why = Reject::Other;
                     self.tell(venue, now + 2, Answer::Rejected { id, why, code: -2 });

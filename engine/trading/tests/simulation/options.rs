@@ -21,6 +21,8 @@ pub(crate) struct Faults {
     pub(crate) answer_doubled: f64,
     /// An end of the order without fills is told before the true one.
     pub(crate) false_cancel: f64,
+    /// More is said to be filled than was, or than was ordered.
+    pub(crate) false_done: f64,
     /// A rejection is told although the order was taken.
     pub(crate) false_reject: f64,
     /// The venue refuses for no reason of ours.
@@ -89,6 +91,7 @@ fn faults(rng: &mut ChaCha8Rng) -> Faults {
         answer_late: often(0.2),
         answer_doubled: often(0.3),
         false_cancel: often(0.1),
+        false_done: often(0.05),
         false_reject: often(0.1),
         reject: often(0.2),
         overfill: often(0.01),

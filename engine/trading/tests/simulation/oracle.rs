@@ -21,8 +21,9 @@ const ROUNDING: i128 = 100;
 struct Life {
     order: Order,
     filled: i64,
-    /// The most that was said to be filled in all.
+    /// The most that was said to be filled in all, or the last that was said after it was asked for.
     said: Option<i64>,
+    was_asked: bool,
 }
 
 impl Life {
@@ -265,7 +266,7 @@ impl Oracle {
     }
 
     fn placed(&mut self, order: &Order) {
-        let life = Life { order: *order, filled: 0, said: None };
+        let life = Life { order: *order, filled: 0, said: None, was_asked: false };
         assert!(self.lives.insert(order.id, life).is_none(), "an id twice: {order:?}");
         self.working.push(order.id);
         if self.is_checking {
@@ -329,9 +330,17 @@ impl Oracle {
         match *answer {
             Answer::Filled(fill) => self.filled(&fill),
             Answer::Done { id, filled, .. } => self.said(id, filled),
-            Answer::Rejected { id, .. } => self.said(id, 0),
+            Answer::Rejected { id, .. } => {
+                if let Some(life) = self.lives.get_mut(&id).filter(|life| !life.is_over()) {
+                    life.said = life.said.or(Some(0));
+                }
+            }
+            Answer::Unknown { id } => {
+                if let Some(life) = self.lives.get_mut(&id).filter(|life| !life.is_over()) {
+                    life.was_asked = true;
+                }
+            }
             Answer::Acked { .. }
-            | Answer::Unknown { .. }
             | Answer::Balance { .. }
             | Answer::Reconciled { .. }
             | Answer::Connection { .. } => {}
@@ -340,11 +349,15 @@ impl Oracle {
 
     fn said(&mut self, id: ClientId, filled: i64) {
         let Some(life) = self.lives.get_mut(&id) else { return };
+        let (was_over, known) = (life.is_over(), filled.min(life.order.sz));
+        if was_over && known <= life.filled {
+            return;
+        }
         self.is_apart |= life.order.sz < filled;
-        let was_over = life.is_over();
-        let filled = filled.min(life.order.sz);
-        life.said = Some(life.said.unwrap_or(filled).max(filled));
-        if was_over && !life.is_over() {
+        let is_last = was_over || life.was_asked;
+        life.said = Some(life.said.filter(|_| !is_last).unwrap_or(known).max(known));
+        if was_over {
+            life.was_asked = false;
             self.working.push(id);
             self.late += 1;
             self.reopen(id);
