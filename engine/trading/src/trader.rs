@@ -85,6 +85,8 @@ pub struct Trader {
     retry_at: Nanos,
     /// Whether the run is ending: nothing is sent any more.
     is_stopping: bool,
+    /// Whether the journal is behind: nothing is sent until it is not.
+    is_held: bool,
 }
 
 impl Trader {
@@ -123,6 +125,7 @@ impl Trader {
             now: 0,
             retry_at: Nanos::MAX,
             is_stopping: false,
+            is_held: false,
             desk: Desk::new(settings, first_order),
         }
     }
@@ -323,6 +326,7 @@ impl Trader {
         let reasons = [
             (ts_recv.saturating_sub(ts_open) < *min_lifetime, Why::Young),
             (limits.max_net < net, Why::Implausible),
+            (self.is_held, Why::JournalBehind),
             (!self.may_send(), Why::Killed),
             (self.is_apart() || !self.reconciliation.is_done(venues), Why::NotReconciled),
             (!self.reconciliation.is_up(&venues), Why::GatewayDown),
@@ -429,9 +433,13 @@ impl Trader {
         true
     }
 
-    /// Returns whether orders may leave: the kill switch is off, and the run is not ending.
+    /// Returns whether orders may leave: the kill switch is off, the journal is not behind, and the run is
+    /// not ending.
     fn may_send(&self) -> bool {
-        !self.is_stopping && !self.kill.is_on() && !self.desk.is_halted(Halt::Killed)
+        !self.is_stopping
+            && !self.is_held
+            && !self.kill.is_on()
+            && !self.desk.is_halted(Halt::Killed)
     }
 
     /// Applies an event and writes it to the journal.
@@ -774,6 +782,12 @@ impl Trader {
             self.settle(&deal, marks, out);
         }
         self.note(Event::Resumed, out);
+    }
+
+    /// Sends nothing while `on`: the journal is behind.
+    #[inline]
+    pub fn hold(&mut self, on: bool) {
+        self.is_held = on;
     }
 
     /// Sends nothing any more: the run is ending. A residual stays for the next one.
