@@ -151,8 +151,18 @@ pub(crate) fn status(ts: Nanos, venue: u8, state: State) -> Record {
     .into()
 }
 
+/// What the books begin with: 1,000 `A` and 100,000 `B` at both venues.
+pub(crate) fn funded() -> Vec<Entry> {
+    let balances = [(0, "A", "1000"), (0, "B", "100000"), (1, "A", "1000"), (1, "B", "100000")];
+    let funded = |(venue, asset, held)| {
+        let (venue, asset, amount) = (VenueId(venue), name(asset), amount(held));
+        Entry { ts: 0, event: Event::Funded { venue, asset, amount } }
+    };
+    balances.map(funded).to_vec()
+}
+
 /// Returns the trader that has read the entries of earlier runs.
-fn restored(entries: &[Entry], settings: Settings, kill: KillSwitch) -> PaperTrader {
+pub(crate) fn restored(entries: &[Entry], settings: Settings, kill: KillSwitch) -> PaperTrader {
     let mut trader = Trader::new(&catalogue(), thresholds(), settings, kill, 1).trusting();
     entries.iter().for_each(|entry| trader.restore(entry));
     let latencies = vec![Latencies::fixed(LATENCY); 2];
@@ -177,14 +187,7 @@ impl Rig {
 
     pub(crate) fn with(settings: Settings) -> Rig {
         let kill = KillSwitch::default();
-        let mut entries = Vec::new();
-        for (venue, asset, amount) in
-            [(0, "A", "1000"), (0, "B", "100000"), (1, "A", "1000"), (1, "B", "100000")]
-        {
-            let amount = Amount::parse(amount).unwrap();
-            let event = Event::Funded { venue: VenueId(venue), asset: name(asset), amount };
-            entries.push(Entry { ts: 0, event });
-        }
+        let entries = funded();
         let both = restored(&entries, settings.clone(), kill.clone());
         Rig { both, kill, entries, records: Vec::new(), settings }
     }
