@@ -296,12 +296,12 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Returns the entries of the run that began at a time; none if there is no such run.
+    /// Returns the entries of the last run that began at or after `from` and before `until`, ns since 1970
+    /// UTC; none if there is no such run.
     #[must_use]
-    pub fn run(&self, began: Nanos) -> &[Entry] {
-        let Some(place) = self.runs.iter().position(|(begin, _)| *begin == began) else {
-            return &[];
-        };
+    pub fn run(&self, from: Nanos, until: Nanos) -> &[Entry] {
+        let is_it = |(began, _): &(Nanos, usize)| from <= *began && *began < until;
+        let Some(place) = self.runs.iter().rposition(is_it) else { return &[] };
         let end = self.runs.get(place + 1).map_or(self.entries.len(), |(_, first)| *first);
         &self.entries[self.runs[place].1..end]
     }
