@@ -105,7 +105,9 @@ mod tests {
         assert!(SAMPLES / 2 <= samples.len() && samples.len() <= SAMPLES, "{}", samples.len());
         assert_eq!((samples[0].ts, samples[samples.len() - 1].ts), (37 * MILLI, ts + 1));
         let steps: Vec<Nanos> = samples.windows(2).map(|two| two[1].ts - two[0].ts).collect();
-        assert!(steps[..steps.len() - 1].iter().all(|step| step.abs_diff(800 * MILLI) < 75 * MILLI));
+        assert!(
+            steps[..steps.len() - 1].iter().all(|step| step.abs_diff(800 * MILLI) < 75 * MILLI)
+        );
     }
 
     #[test]

@@ -18,3 +18,16 @@ pub mod run;
 pub mod periods;
 
 pub mod sweep;
+
+pub mod walk_forward;
+
+pub mod words;
+
+pub mod columns;
+pub mod report;
+
+pub mod table;
+
+mod picture;
+
+pub mod page;

@@ -16,7 +16,7 @@ impl Periods {
     /// Divides the time from `begin` to `end`, ns since 1970 UTC, into equal parts.
     #[must_use]
     pub fn equal(begin: Nanos, end: Nanos, parts: u32) -> Periods {
-        let length = u128::from(end.saturating_sub(begin).saturating_add(1));
+        let length = u128::from(end.saturating_sub(begin)) + 1;
         let start = |part: u32| {
             let after = length * u128::from(part) / u128::from(parts.max(1));
             begin.saturating_add(u64::try_from(after).unwrap_or(u64::MAX))
