@@ -378,7 +378,7 @@ fn the_report_of_a_run_has_all_its_figures() {
     let (text, json) = (report.text(), report.json());
     assert!(text.lines().all(|line| line.starts_with("PAPER")), "{text}");
     for part in
-        ["captured after", "the latency, 5 ms", "100 ms", "10 s", "A/Q", "nothing opened any more"]
+        ["captured after", "the latency, 15 ms", "100 ms", "10 s", "A/Q", "nothing opened any more"]
     {
         assert!(text.contains(part), "{part}\n{text}");
     }

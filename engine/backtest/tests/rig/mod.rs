@@ -89,7 +89,7 @@ pub(crate) fn setup() -> Setup {
         exit: Exit::Inventory,
         hedging: Hedging { policy: Hedge::Complete, band: 0.02, time_to_live: SECOND },
         limits,
-        latencies: vec![5 * MILLI; venues],
+        latencies: vec![15 * MILLI; venues],
         answer_timeout: SECOND,
         assets,
     };
@@ -111,7 +111,7 @@ pub(crate) fn setup() -> Setup {
         },
         settings,
         paper: PaperSettings {
-            latencies: vec![Latencies::fixed(5 * MILLI); venues],
+            latencies: vec![Latencies::fixed(15 * MILLI); venues],
             rejects: 0.05,
             seed: 7,
         },
