@@ -115,8 +115,10 @@ impl<'a> Study<'a> {
         let profit = |choice: Option<Choice>| {
             choice.map_or(words::UNKNOWN.to_owned(), |choice| words::amount(choice.profit))
         };
+        let (begin, end) = step.time;
+        let is_empty = (begin, end) == (0, 0);
         [
-            words::period(step.time),
+            if is_empty { "no records".to_owned() } else { words::period(step.time) },
             name(step.chosen),
             profit(step.chosen),
             words::amount(step.judged),
