@@ -421,8 +421,8 @@ fn documented() -> BTreeMap<String, String> {
 #[test]
 fn the_document_has_exactly_the_keys_that_the_types_read() {
     let keys = KnownKeys::of::<Config>();
-    let sections: BTreeSet<&str> =
-        keys.paths().filter_map(|path| path.split_once('.')).map(|s| s.0).collect();
+    let parents = |path: &'static str| path.match_indices('.').map(move |(at, _)| &path[..at]);
+    let sections: BTreeSet<&str> = keys.paths().flat_map(parents).collect();
     let known: Vec<&str> = keys.paths().filter(|path| !sections.contains(path)).collect();
     let documented = documented();
     assert_eq!(documented.keys().collect::<Vec<_>>(), known);
@@ -435,8 +435,9 @@ fn the_document_has_the_defaults_of_the_types() {
     let defaults = toml::Value::try_from(Config::default()).unwrap();
     let mut compared = 0;
     for (path, told) in documented() {
-        let Some((section, key)) = path.split_once('.') else { continue };
-        let Some(section) = defaults[section].as_table() else { continue };
+        let Some((section, key)) = path.rsplit_once('.') else { continue };
+        let table = section.split('.').try_fold(&defaults, |table, name| table.get(name));
+        let Some(section) = table.and_then(toml::Value::as_table) else { continue };
         let default =
             section.get(key).map(|value| value.as_str().map_or(value.to_string(), str::to_owned));
         assert_eq!(told, default.unwrap_or_else(|| "none".to_owned()), "{path}");

@@ -3,7 +3,8 @@
 //! [`prove`] turns the two lists into the [`Catalogue`] by whose ids records name them, and tells
 //! every problem at once. It decides which venue lists which instrument: one of its own market, or,
 //! for what is compared across markets, one of either. Whoever needs the names alone, such as a tool
-//! that reads a journal, needs nothing else of a configuration.
+//! that reads a journal, needs nothing else of a configuration. [`trading`] proves what is done about
+//! spreads.
 
 use spreadwire_config::address::{Address, BadAddress};
 use spreadwire_config::config::{self, Config};
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 mod listings;
+pub mod trading;
 
 /// One venue of a configuration, proved.
 #[derive(Clone, Debug)]

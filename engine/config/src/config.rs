@@ -4,6 +4,7 @@
 //! nowhere else, in the units of the file. What the values mean is proved by whoever uses them:
 //! venues and instruments in `spreadwire-catalogue`, the rest in the engine's plan.
 
+use crate::trading::Trading;
 use serde::{Deserialize, Serialize};
 use spreadwire_market::problem::{self, Form, Problem};
 use spreadwire_market::spread::MAX_NET_BPS;
@@ -32,6 +33,8 @@ pub struct Config {
     pub calculator: Calculator,
     /// When an opportunity opens and closes.
     pub decision: Decision,
+    /// What is done about it.
+    pub trading: Trading,
     /// The record of every quote.
     pub journal: Journal,
     /// The raw frames in files.
@@ -468,6 +471,11 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
     }
     let decision = &mut config.decision;
     decision.recommendations = decision.recommendations.take().map(|file| folder.join(file));
+    let trading = &mut config.trading;
+    let files = trading.venues.iter_mut().map(|venue| &mut venue.latency_file);
+    for file in files.chain([&mut trading.journal, &mut trading.kill_file]) {
+        *file = file.take().map(|file| folder.join(file));
+    }
     Some(config)
 }
 

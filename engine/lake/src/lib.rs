@@ -2,9 +2,9 @@
 //!
 //! A run appends records to journal [`segment`]s; [`seal`] turns closed segments into Parquet
 //! [`table`]s; the [`ledger`] holds the counts and digests by which a lake is verified, including
-//! the counts of each [`stage`]. A run leaves a [`mark`] while it lives, and [`recover`] deals with
+//! the counts of each [`stage`]. [`history`] reads the inputs of a run back in their order. A run leaves a [`mark`] while it lives, and [`recover`] deals with
 //! runs that were killed. [`layout`] says where everything lies, and [`lock`] keeps two programs
-//! from changing a lake at once. The crate knows neither agents nor sockets.
+//! from changing a lake at once. [`decisions`] is the journal of whoever trades. The crate knows neither agents nor sockets.
 
 pub mod completeness;
 
@@ -19,6 +19,7 @@ pub mod lock;
 pub mod provenance;
 pub mod run;
 
+pub mod decisions;
 pub mod segment;
 pub mod table;
 
@@ -32,3 +33,5 @@ pub mod mark;
 pub mod seal;
 
 pub mod recover;
+
+pub mod history;

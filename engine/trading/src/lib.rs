@@ -19,6 +19,8 @@ pub mod terms;
 pub mod trades;
 pub mod view;
 
+pub mod line;
+
 pub mod settings;
 
 pub mod books;
@@ -31,6 +33,8 @@ pub mod paper;
 pub mod reconcile;
 pub mod sizing;
 
+pub mod status;
+pub mod told;
 pub mod trader;
 
 pub mod paper_trader;

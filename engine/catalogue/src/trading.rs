@@ -1,0 +1,638 @@
+//! The section `[trading]`, proved against a catalogue.
+
+use spreadwire_config::trading::{
+    FeeTier, Number, ORDERS_PER_SECOND_DEFAULT, Trading, TradingMarket, TradingVenue,
+};
+use spreadwire_market::clock::{MILLI, Nanos};
+use spreadwire_market::decimal;
+use spreadwire_market::instrument::{
+    CanonicalName, Catalogue, Instrument, InstrumentId, Market, VenueId, VenueInfo,
+};
+use spreadwire_market::problem::Faults;
+use spreadwire_market::recommendations::Recommendations;
+use spreadwire_market::spread::{BPS, TAKER_FEES_BPS};
+use spreadwire_trading::amount::Amount;
+use spreadwire_trading::latency::Latencies;
+use spreadwire_trading::order::{AssetName, Owner};
+use spreadwire_trading::paper::PaperSettings;
+use spreadwire_trading::settings::{Exit, Hedge, Hedging, Limits, Settings};
+use spreadwire_trading::terms::{AssetId, Assets, FeeAsset, Settlement, Terms, Tier, VenueTerms};
+use spreadwire_venues::venues;
+use std::path::{Path, PathBuf};
+
+/// `[trading]`, proved.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TradingPlan {
+    /// Whether the engine executes on paper.
+    pub is_on: bool,
+    /// What the trader goes by.
+    pub settings: Settings,
+    /// What venues on paper are like.
+    pub paper: PaperSettings,
+    /// What venues on paper hold when the journal of decisions begins.
+    pub balances: Vec<(VenueId, AssetName, Amount)>,
+    /// Who places orders.
+    pub owner: Owner,
+    /// Folder of the journal of decisions, if the file names one.
+    pub journal: Option<PathBuf>,
+    /// While this file exists, no order is sent, if the file names one.
+    pub kill_file: Option<PathBuf>,
+    /// How far a threshold may move when the configuration is read again, a fraction.
+    pub max_step: f64,
+}
+
+/// Latencies one way that orders can have, ms.
+const LATENCIES_MS: std::ops::RangeInclusive<f64> = 0.0..=60_000.0;
+
+/// Proves the section. The result is worth something only while `faults` is empty.
+pub fn prove(
+    config: &Trading,
+    catalogue: &Catalogue,
+    recommendations: Option<&Recommendations>,
+    faults: &mut Faults,
+) -> TradingPlan {
+    let mut proof = Proof { config, catalogue, faults, assets: Assets::default() };
+    let currency = proof.asset("trading.currency", &config.currency);
+    let terms = proof.terms();
+    let venues = proof.venues();
+    let balances = proof.balances();
+    let rates = proof.rates(currency);
+    let latencies = proof.latencies();
+    let is_on = match config.mode.as_str() {
+        "off" => false,
+        "paper" => true,
+        other => {
+            let reason = format!("{other:?} is no mode of the engine");
+            let remedy = "write \"off\" or \"paper\"; real orders are sent by `trader` alone";
+            proof.faults.add("trading.mode", reason, remedy);
+            false
+        }
+    };
+    let owner = proof.owner();
+    proof.faults.within("trading.rejects", config.rejects, 0.0..=1.0);
+    proof.faults.within("trading.max_step_bps", config.max_step_bps, 0.0..=10_000.0);
+    let settings = Settings {
+        currency: proof.assets.name(currency),
+        rates,
+        terms,
+        venues,
+        sizes: proof.sizes(recommendations),
+        min_lifetime: proof.millis("min_lifetime_ms", config.min_lifetime_ms),
+        exit: proof.named("exit", &config.exit, &Exit::ALL, Exit::name).unwrap_or(Exit::Inventory),
+        hedging: proof.hedging(),
+        limits: proof.limits(),
+        latencies: latencies.iter().map(Latencies::median).collect(),
+        answer_timeout: proof.millis("answer_timeout_ms", config.answer_timeout_ms.max(1)),
+        assets: proof.assets,
+    };
+    let paper = PaperSettings { latencies, rejects: config.rejects, seed: config.seed };
+    let (journal, kill_file) = (config.journal.clone(), config.kill_file.clone());
+    let max_step = config.max_step_bps / BPS;
+    TradingPlan { is_on, settings, paper, balances, owner, journal, kill_file, max_step }
+}
+
+/// What is being proved.
+struct Proof<'a> {
+    config: &'a Trading,
+    catalogue: &'a Catalogue,
+    faults: &'a mut Faults,
+    assets: Assets,
+}
+
+impl Proof<'_> {
+    fn asset(&mut self, key: &str, name: &str) -> AssetId {
+        let known = AssetName::new(name).unwrap_or_else(|| {
+            let reason = format!("{name:?} is no asset");
+            self.faults.add(key, reason, "write a name of at most 23 bytes, as USDT");
+            AssetName::new("?").expect("one character")
+        });
+        self.assets.intern(known)
+    }
+
+    fn amount(&mut self, key: &str, number: &Number, is_allowed: fn(Amount) -> bool) -> Amount {
+        match Amount::parse(&number.0) {
+            Ok(amount) if is_allowed(amount) => return amount,
+            Ok(_) => {
+                self.faults.add(key, format!("{} is out of range", number.0), "write more than 0");
+            }
+            Err(error) => {
+                let reason = format!("{:?} is no amount: {error}", number.0);
+                self.faults.add(key, reason, "write a decimal number, as 1000 or \"0.001\"");
+            }
+        }
+        Amount::ZERO
+    }
+
+    fn millis(&mut self, key: &str, millis: u64) -> Nanos {
+        self.faults.within(&format!("trading.{key}"), millis, 0..=3_600_000);
+        millis.saturating_mul(MILLI)
+    }
+
+    fn named<T: Copy>(
+        &mut self,
+        key: &str,
+        written: &str,
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Option<T> {
+        let found = all.iter().copied().find(|it| name(*it) == written);
+        if found.is_none() {
+            let names: Vec<_> = all.iter().map(|it| name(*it)).collect();
+            let reason = format!("{written:?} is not known");
+            let remedy = format!("write one of {}", names.join(", "));
+            self.faults.add(&format!("trading.{key}"), reason, remedy);
+        }
+        found
+    }
+
+    fn owner(&mut self) -> Owner {
+        let name = &self.config.owner;
+        Owner::new(name).unwrap_or_else(|| {
+            let reason = format!("{name:?} cannot begin an order id");
+            self.faults.add("trading.owner", reason, "write 1 to 8 lower-case letters and digits");
+            Owner::new("x").expect("a letter")
+        })
+    }
+
+    fn hedging(&mut self) -> Hedging {
+        let Trading { hedge, hedge_band_bps, hedge_ttl_ms, .. } = self.config;
+        let policy = self.named("hedge", hedge, &Hedge::ALL, Hedge::name).unwrap_or(Hedge::Hold);
+        self.faults.within("trading.hedge_band_bps", *hedge_band_bps, 0.0..=5_000.0);
+        let time_to_live = self.millis("hedge_ttl_ms", *hedge_ttl_ms);
+        Hedging { policy, band: hedge_band_bps / BPS, time_to_live }
+    }
+
+    fn limits(&mut self) -> Limits {
+        let limits = &self.config.limits;
+        let above_zero = |amount| Amount::ZERO < amount;
+        let mut amount = |key: &str, number: &Number| {
+            self.amount(&format!("trading.limits.{key}"), number, above_zero)
+        };
+        let proved = Limits {
+            order: amount("order", &limits.order),
+            instrument: amount("instrument", &limits.instrument),
+            venue: amount("venue", &limits.venue),
+            total: amount("total", &limits.total),
+            open_deals: limits.open_deals,
+            loss_per_day: amount("loss_per_day", &limits.loss_per_day),
+            drawdown: amount("drawdown", &limits.drawdown),
+            failures: limits.failures,
+            max_net: limits.max_net_bps / BPS,
+        };
+        self.faults.within("trading.limits.open_deals", limits.open_deals, 1..=1_000);
+        self.faults.within("trading.limits.failures", limits.failures, 1..=1_000_000);
+        self.faults.within("trading.limits.max_net_bps", limits.max_net_bps, 0.0..=1e9);
+        proved
+    }
+
+    /// Proves what venues ask of orders: the defaults for every listing, then what the file says.
+    fn terms(&mut self) -> Vec<Option<Terms>> {
+        let venues = self.catalogue.venues.len();
+        let mut all = vec![None; self.catalogue.instruments.len() * venues];
+        let listings: Vec<_> =
+            self.catalogue.listings.iter().map(|it| (it.instrument, it.venue)).collect();
+        for (instrument, venue) in listings {
+            all[instrument.index() * venues + venue.index()] = self.usual(instrument, venue);
+        }
+        for (number, market) in self.config.markets.iter().enumerate() {
+            let key = |field: &str| format!("trading.markets[{number}].{field}");
+            let Some((instrument, venue)) = self.listing(market, &key) else { continue };
+            let place = instrument.index() * venues + venue.index();
+            if let Some(terms) = all[place].as_mut() {
+                self.refine(terms, market, &key);
+            }
+        }
+        all
+    }
+
+    fn listing(
+        &mut self,
+        market: &TradingMarket,
+        key: &impl Fn(&str) -> String,
+    ) -> Option<(InstrumentId, VenueId)> {
+        let instrument = self.catalogue.instrument_named(&market.instrument);
+        let venue = self.catalogue.venue_named(&market.venue);
+        let (Some(instrument), Some(venue)) = (instrument, venue) else {
+            let (field, name) = match instrument {
+                None => ("instrument", &market.instrument),
+                Some(_) => ("venue", &market.venue),
+            };
+            let reason = format!("no {field} is called {name:?}");
+            self.faults.add(&key(field), reason, "name one of this configuration");
+            return None;
+        };
+        if !self.catalogue.venues_of(instrument).contains(&venue) {
+            let reason = format!("{} does not list {}", market.venue, market.instrument);
+            self.faults.add(&key("venue"), reason, "name a venue that lists it");
+            return None;
+        }
+        Some((instrument, venue))
+    }
+
+    /// Returns the terms of a listing of which the file says nothing.
+    fn usual(&mut self, id: InstrumentId, venue: VenueId) -> Option<Terms> {
+        let Instrument { name, price_scale, size_scale } = self.catalogue.instrument(id).clone();
+        let read = CanonicalName::parse(&name)?;
+        let is_perpetual = match read.market {
+            Some(market) => market == Market::LinearPerpetual,
+            None => venues::named(&self.catalogue.venue(venue).name)
+                .is_some_and(|spec| spec.market == Market::LinearPerpetual),
+        };
+        let (settlement, base) = if is_perpetual {
+            (Settlement::Position, name.as_str())
+        } else {
+            (Settlement::Spot, read.base)
+        };
+        let key = "trading.markets";
+        Some(Terms {
+            settlement,
+            base: self.asset(key, base),
+            quote: self.asset(key, read.quote),
+            px_scale: price_scale,
+            sz_scale: size_scale,
+            tick: 1,
+            lot: 1,
+            min_sz: 1,
+            min_notional: Amount::ZERO,
+        })
+    }
+
+    fn refine(&mut self, terms: &mut Terms, market: &TradingMarket, key: &impl Fn(&str) -> String) {
+        let mut step = |field: &str, number: &Option<Number>, scale: u8, usual: i64| {
+            let Some(number) = number else { return usual };
+            match decimal::parse(number.0.as_bytes(), scale) {
+                Ok(mantissa) if 0 < mantissa => mantissa,
+                Ok(_) => {
+                    let reason = format!("{} is no step", number.0);
+                    self.faults.add(&key(field), reason, "write more than 0");
+                    usual
+                }
+                Err(error) => {
+                    let reason = format!("{:?}: {error}", number.0);
+                    let remedy = format!("write at most {scale} decimals, as the instrument has");
+                    self.faults.add(&key(field), reason, remedy);
+                    usual
+                }
+            }
+        };
+        terms.tick = step("tick", &market.tick, terms.px_scale, 1);
+        terms.lot = step("lot", &market.lot, terms.sz_scale, 1);
+        terms.min_sz = step("min_size", &market.min_size, terms.sz_scale, terms.lot);
+        if let Some(number) = &market.min_notional {
+            terms.min_notional =
+                self.amount(&key("min_notional"), number, |amount| Amount::ZERO <= amount);
+        }
+    }
+
+    /// Proves what holds at each venue of the catalogue, in its order.
+    fn venues(&mut self) -> Vec<VenueTerms> {
+        self.known_venues();
+        let catalogue = self.catalogue;
+        catalogue.venues.iter().map(|info| self.venue(info)).collect()
+    }
+
+    /// Reports venues that are not configured, or stand twice.
+    fn known_venues(&mut self) {
+        for (number, venue) in self.config.venues.iter().enumerate() {
+            let key = format!("trading.venues[{number}].name");
+            if self.catalogue.venue_named(&venue.name).is_none() {
+                let reason = format!("no venue is called {:?}", venue.name);
+                self.faults.add(&key, reason, "name a venue of this configuration");
+            }
+            if self.config.venues[..number].iter().any(|other| other.name == venue.name) {
+                let reason = format!("{:?} stands twice", venue.name);
+                self.faults.add(&key, reason, "keep one of them");
+            }
+        }
+    }
+
+    fn written(&self, info: &VenueInfo) -> Option<(usize, &TradingVenue)> {
+        self.config.venues.iter().enumerate().find(|(_, venue)| venue.name == info.name)
+    }
+
+    fn venue(&mut self, info: &VenueInfo) -> VenueTerms {
+        let usual = Tier { from: Amount::ZERO, millionths: millionths(info.taker_fee * BPS) };
+        let Some((number, venue)) = self.written(info).map(|(n, venue)| (n, venue.clone())) else {
+            return VenueTerms {
+                tiers: vec![usual],
+                volume: Amount::ZERO,
+                fee_asset: FeeAsset::Received,
+                orders_per_second: ORDERS_PER_SECOND_DEFAULT,
+                max_age: info.max_age,
+            };
+        };
+        let key = |field: &str| format!("trading.venues[{number}].{field}");
+        let tiers = self.tiers(&venue.fee_tiers, usual, &key("fee_tiers"));
+        let fee_asset = match venue.fee_asset.as_deref() {
+            None | Some("received") => FeeAsset::Received,
+            Some("quote") => FeeAsset::Quote,
+            Some(name) => FeeAsset::Own(self.asset(&key("fee_asset"), name)),
+        };
+        let volume = venue.volume.as_ref().map_or(Amount::ZERO, |number| {
+            self.amount(&key("volume"), number, |amount| Amount::ZERO <= amount)
+        });
+        let orders_per_second = venue.orders_per_second.unwrap_or(ORDERS_PER_SECOND_DEFAULT);
+        self.faults.within(&key("orders_per_second"), orders_per_second, 1..=100_000);
+        VenueTerms { tiers, volume, fee_asset, orders_per_second, max_age: info.max_age }
+    }
+
+    fn tiers(&mut self, written: &[FeeTier], usual: Tier, key: &str) -> Vec<Tier> {
+        if written.is_empty() {
+            return vec![usual];
+        }
+        let mut tiers = Vec::new();
+        for (number, tier) in written.iter().enumerate() {
+            let at = format!("{key}[{number}]");
+            self.faults.within(&format!("{at}.bps"), tier.bps, TAKER_FEES_BPS);
+            let not_below_zero = |amount| Amount::ZERO <= amount;
+            let from = self.amount(&format!("{at}.from"), &tier.from, not_below_zero);
+            tiers.push(Tier { from, millionths: millionths(tier.bps) });
+        }
+        let is_rising = tiers.windows(2).all(|pair| pair[0].from < pair[1].from);
+        if !is_rising || tiers.first().is_some_and(|first| first.from != Amount::ZERO) {
+            let reason = "the volumes do not rise from 0";
+            self.faults.add(
+                key,
+                reason,
+                "begin with from = 0, and let each be above the one before",
+            );
+        }
+        tiers
+    }
+
+    fn balances(&mut self) -> Vec<(VenueId, AssetName, Amount)> {
+        let mut balances = Vec::new();
+        for (number, venue) in self.config.venues.iter().enumerate() {
+            let Some(id) = self.catalogue.venue_named(&venue.name) else { continue };
+            for (asset, amount) in &venue.balances {
+                let key = format!("trading.venues[{number}].balances.{asset}");
+                let amount = self.amount(&key, amount, |amount| Amount::ZERO <= amount);
+                let asset = self.asset(&key, asset);
+                balances.push((id, self.assets.name(asset), amount));
+            }
+        }
+        balances
+    }
+
+    /// Proves the rates: every quote currency, and every asset that fees are taken in, needs one.
+    fn rates(&mut self, currency: AssetId) -> Vec<Option<i64>> {
+        for (name, _) in &self.config.rates {
+            self.asset(&format!("trading.rates.{name}"), name);
+        }
+        let mut rates = vec![None; self.assets.len()];
+        for (name, number) in &self.config.rates {
+            let key = format!("trading.rates.{name}");
+            let asset = self.asset(&key, name);
+            match decimal::parse(number.0.as_bytes(), 6) {
+                Ok(rate) if 0 < rate => rates[asset.index()] = Some(rate),
+                Ok(_) | Err(_) => {
+                    let reason = format!("{:?} is no rate", number.0);
+                    self.faults.add(&key, reason, "write more than 0, with at most 6 decimals");
+                }
+            }
+        }
+        if rates[currency.index()].is_some_and(|rate| rate != 1_000_000) {
+            let key = format!("trading.rates.{}", self.config.currency);
+            self.faults.add(&key, "it is the currency itself", "remove it, or write 1");
+        }
+        rates[currency.index()] = Some(1_000_000);
+        self.need_rates(&rates);
+        rates
+    }
+
+    fn need_rates(&mut self, rates: &[Option<i64>]) {
+        if self.config.mode != "paper" {
+            return;
+        }
+        let names = self.catalogue.instruments.iter().map(|it| CanonicalName::parse(&it.name));
+        let quotes = names.flatten().map(|name| name.quote.to_owned());
+        let own = self.config.venues.iter().filter_map(|venue| venue.fee_asset.clone());
+        let own = own.filter(|name| name != "received" && name != "quote");
+        let mut needed: Vec<String> = quotes.chain(own).collect();
+        needed.sort_unstable();
+        needed.dedup();
+        for name in needed {
+            let asset = AssetName::new(&name).and_then(|name| self.assets.find(name));
+            if asset.is_none_or(|asset| rates[asset.index()].is_none()) {
+                let reason = format!("{name} has no value in {}", self.config.currency);
+                let remedy = "state one: different currencies are never taken for the same";
+                self.faults.add(&format!("trading.rates.{name}"), reason, remedy);
+            }
+        }
+    }
+
+    fn latencies(&mut self) -> Vec<Latencies> {
+        self.faults.within("trading.latency_ms", self.config.latency_ms, LATENCIES_MS);
+        let catalogue = self.catalogue;
+        catalogue.venues.iter().map(|info| self.latency(info)).collect()
+    }
+
+    fn latency(&mut self, info: &VenueInfo) -> Latencies {
+        let usual = Latencies::fixed(nanos(self.config.latency_ms * 1e6));
+        let Some((number, venue)) = self.written(info) else { return usual };
+        let (latency_ms, file) = (venue.latency_ms, venue.latency_file.clone());
+        let key = |field: &str| format!("trading.venues[{number}].{field}");
+        if let Some(file) = file {
+            if latency_ms.is_some() {
+                let reason = "latency_ms is given too";
+                self.faults.add(&key("latency_file"), reason, "keep one of them");
+            }
+            return self.measured(&file, &key("latency_file")).unwrap_or(usual);
+        }
+        let Some(latency_ms) = latency_ms else { return usual };
+        self.faults.within(&key("latency_ms"), latency_ms, LATENCIES_MS);
+        Latencies::fixed(nanos(latency_ms * 1e6))
+    }
+
+    /// Reads a file of measured latencies.
+    fn measured(&mut self, file: &Path, key: &str) -> Option<Latencies> {
+        let remedy = "name a text file with one time in microseconds a line";
+        let text = match std::fs::read_to_string(file) {
+            Ok(text) => text,
+            Err(error) => {
+                self.faults.add(key, format!("{} cannot be read: {error}", file.display()), remedy);
+                return None;
+            }
+        };
+        let mut samples = Vec::new();
+        for (number, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            match line.parse::<f64>() {
+                Ok(micros) if (0.0..=60_000_000.0).contains(&micros) => {
+                    samples.push(nanos(micros * 1e3));
+                }
+                Ok(_) | Err(_) => {
+                    let reason = format!("line {} of {}: {line:?}", number + 1, file.display());
+                    self.faults.add(key, reason, remedy);
+                    return None;
+                }
+            }
+        }
+        let measured = Latencies::measured(samples, self.config.seed);
+        if measured.is_none() {
+            self.faults.add(key, format!("{} has no time", file.display()), remedy);
+        }
+        measured
+    }
+
+    /// Returns the largest size of each pair, as the recommendations have it.
+    fn sizes(&mut self, recommendations: Option<&Recommendations>) -> Vec<Option<Amount>> {
+        let (catalogue, venues) = (self.catalogue, self.catalogue.venues.len());
+        let mut sizes = vec![None; catalogue.instruments.len() * venues * venues];
+        let pairs = recommendations.map_or(&[][..], |all| &all.pairs);
+        for pair in pairs.iter().filter(|pair| pair.enabled) {
+            let ids = catalogue
+                .instrument_named(&pair.instrument)
+                .zip(catalogue.venue_named(&pair.buy))
+                .zip(catalogue.venue_named(&pair.sell));
+            let Some(((instrument, buy), sell)) = ids else { continue };
+            let place = (instrument.index() * venues + buy.index()) * venues + sell.index();
+            // A size that an amount cannot hold is beyond every other limit.
+            sizes[place] = Amount::parse(&format!("{:.8}", pair.size_quote)).ok();
+        }
+        sizes
+    }
+}
+
+/// Returns a fee in millionths. A fee has at most four decimals of a basis point, and what is beyond is
+/// rounded.
+#[expect(clippy::cast_possible_truncation, reason = "fees are within -100 to 1,000 basis points")]
+fn millionths(bps: f64) -> i64 {
+    (bps * 100.0).round() as i64
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most a minute, and never below zero"
+)]
+fn nanos(nanos: f64) -> Nanos {
+    nanos.round() as Nanos
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use spreadwire_config::config;
+    use spreadwire_market::instrument::Listing;
+
+    fn catalogue() -> Catalogue {
+        let venue = |name: &str| VenueInfo { name: name.into(), taker_fee: 0.001, max_age: 1 };
+        let listing = |venue, instrument| Listing {
+            venue: VenueId(venue),
+            instrument: InstrumentId(instrument),
+            symbol: String::new(),
+        };
+        let instrument =
+            |name: &str| Instrument { name: name.into(), price_scale: 2, size_scale: 4 };
+        Catalogue {
+            instruments: vec![instrument("BTC/USDT"), instrument("BTC/USDC:SPOT-PERP")],
+            venues: vec![venue("binance"), venue("binance-usdm"), venue("okx")],
+            listings: vec![listing(0, 0), listing(2, 0), listing(0, 1), listing(1, 1)],
+        }
+    }
+
+    fn proved(text: &str) -> Result<TradingPlan, Vec<String>> {
+        let (config, unknown) = config::parse(&format!("[trading]\n{text}")).unwrap();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        let mut faults = Faults::new(Path::new("x.toml"), Vec::new());
+        let plan = prove(&config.trading, &catalogue(), None, &mut faults);
+        if faults.is_empty() {
+            return Ok(plan);
+        }
+        Err(faults.into_list().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn the_defaults_are_sound_and_what_is_written_is_taken() {
+        assert!(!proved("").unwrap().is_on);
+        let plan = proved(
+            r#"
+            mode = "paper"
+            rates = { USDC = 0.9998, BNB = "600" }
+            exit = "convergence"
+            [[trading.venues]]
+            name = "okx"
+            fee_asset = "BNB"
+            fee_tiers = [{ from = 0, bps = 8.0 }, { from = 1000000, bps = -0.25 }]
+            latency_ms = 12.5
+            balances = { USDT = 1000, BTC = "0.25" }
+            [[trading.markets]]
+            venue = "okx"
+            instrument = "BTC/USDT"
+            tick = 0.1
+            lot = "0.001"
+            min_notional = 5
+            "#,
+        )
+        .unwrap();
+        let settings = &plan.settings;
+        let terms = settings.terms(InstrumentId(0), VenueId(2)).unwrap();
+        assert_eq!((terms.tick, terms.lot, terms.min_sz), (10, 10, 10));
+        assert_eq!(terms.min_notional, Amount::parse("5").unwrap());
+        let perpetual = settings.terms(InstrumentId(1), VenueId(1)).unwrap();
+        assert_eq!(perpetual.settlement, Settlement::Position);
+        assert_eq!(settings.assets.name(perpetual.base).as_str(), "BTC/USDC:SPOT-PERP");
+        let spot = settings.terms(InstrumentId(1), VenueId(0)).unwrap();
+        assert_eq!((spot.settlement, spot.base), (Settlement::Spot, terms.base));
+        assert!(settings.terms(InstrumentId(0), VenueId(1)).is_none(), "not listed");
+        let rate = |name| {
+            settings.rates[settings.assets.find(AssetName::new(name).unwrap()).unwrap().index()]
+        };
+        let rates = ["USDT", "USDC", "BNB", "BTC"].map(rate);
+        assert_eq!(rates, [Some(1_000_000), Some(999_800), Some(600_000_000), None]);
+        assert_eq!(settings.venues[2].tiers[1].millionths, -25);
+        assert_eq!(settings.venues[0].tiers[0].millionths, 1_000);
+        assert_eq!(settings.latencies, [5_000_000, 5_000_000, 12_500_000]);
+        assert_eq!((plan.balances.len(), settings.exit), (2, Exit::Convergence));
+    }
+
+    #[test]
+    fn every_problem_is_told_with_its_key() {
+        for (text, key) in [
+            ("mode = \"live\"", "trading.mode"),
+            ("mode = \"paper\"", "trading.rates.USDC"),
+            ("owner = \"Spread-1\"", "trading.owner"),
+            ("currency = \"\"", "trading.currency"),
+            ("exit = \"never\"", "trading.exit"),
+            ("hedge = \"pray\"", "trading.hedge"),
+            ("hedge_band_bps = -1.0", "trading.hedge_band_bps"),
+            ("rejects = 2.0", "trading.rejects"),
+            ("latency_ms = -1.0", "trading.latency_ms"),
+            ("rates = { USDT = 2 }", "trading.rates.USDT"),
+            ("rates = { USDC = 0 }", "trading.rates.USDC"),
+            ("limits = { order = 0 }", "trading.limits.order"),
+            ("limits = { total = \"1e5\" }", "trading.limits.total"),
+            ("limits = { open_deals = 0 }", "trading.limits.open_deals"),
+            ("limits = { max_net_bps = -5.0 }", "trading.limits.max_net_bps"),
+            ("venues = [{ name = \"kraken\" }]", "trading.venues[0].name"),
+            ("venues = [{ name = \"okx\" }, { name = \"okx\" }]", "trading.venues[1].name"),
+            ("venues = [{ name = \"okx\", orders_per_second = 0 }]", "orders_per_second"),
+            (
+                "venues = [{ name = \"okx\", fee_tiers = [{ from = 5, bps = 1.0 }] }]",
+                "trading.venues[0].fee_tiers",
+            ),
+            ("venues = [{ name = \"okx\", balances = { BTC = -1 } }]", "balances.BTC"),
+            ("venues = [{ name = \"okx\", latency_file = \"absent\" }]", "latency_file"),
+            ("markets = [{ venue = \"okx\", instrument = \"A/B\" }]", "markets[0].instrument"),
+            ("markets = [{ venue = \"x\", instrument = \"BTC/USDT\" }]", "markets[0].venue"),
+            (
+                "markets = [{ venue = \"binance-usdm\", instrument = \"BTC/USDT\" }]",
+                "markets[0].venue",
+            ),
+            (
+                "markets = [{ venue = \"okx\", instrument = \"BTC/USDT\", lot = 0.00001 }]",
+                "trading.markets[0].lot",
+            ),
+        ] {
+            let problems = proved(text).unwrap_err();
+            assert_eq!(problems.len(), 1, "{text}: {problems:?}");
+            assert!(problems[0].contains(key), "{text}: {problems:?}");
+        }
+        let several = "owner = \"\"\nexit = \"x\"\nlimits = { order = \"a\", total = \"b\" }";
+        assert_eq!(proved(several).unwrap_err().len(), 4);
+    }
+}
