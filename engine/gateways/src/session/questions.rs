@@ -99,7 +99,7 @@ impl Session {
         let known = self.orders.filled(id);
         let Some(question) = self.questions.get_mut(&id) else { return };
         let Stage::Trades(how, filled, listed) = &mut question.stage else { return };
-        *listed += facts.iter().map(|fact| fact.size_of(id)).sum::<i64>();
+        *listed = facts.iter().fold(*listed, |sum, fact| sum.saturating_add(fact.size_of(id)));
         let (end, is_whole) = ((*how, *filled), filled == listed || *filled == known);
         if let (Some(page), false) = (more, is_failed) {
             if self.call_plain(now, pending.call.clone(), Some(&page)).is_none() {
