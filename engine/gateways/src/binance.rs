@@ -586,7 +586,7 @@ fn number(page: Option<&str>) -> Option<Value> {
 
 /// Asks for the rows behind the last one, if the page was full.
 fn more(rows: usize, last: u64) -> Vec<Fact> {
-    if rows < PAGE { Vec::new() } else { vec![Fact::More((last + 1).to_string())] }
+    if rows < PAGE { Vec::new() } else { vec![Fact::More(last.saturating_add(1).to_string())] }
 }
 
 #[cfg(test)]

@@ -406,7 +406,7 @@ impl Protocol for Bybit {
     fn inquiries(&self, since: Nanos, at: VenueTime) -> Vec<Inquiry> {
         let first = since.max(at.0.saturating_sub(KEPT));
         let mut inquiries = vec![Inquiry::TradesSince(None, first)];
-        let mut start = first + LIST_SPAN;
+        let mut start = first.saturating_add(LIST_SPAN);
         while start <= at.0 {
             inquiries.push(Inquiry::TradesSince(None, start));
             start += LIST_SPAN;

@@ -561,3 +561,48 @@ fn iso(at: VenueTime) -> Option<String> {
     let time = jiff::Timestamp::from_millisecond(millis).ok()?;
     Some(time.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::terms::Markets;
+    use spreadwire_market::instrument::{InstrumentId, VenueId};
+    use spreadwire_trading::order::Owner;
+
+    #[test]
+    fn a_full_page_is_followed_by_the_next_one() {
+        let terms = Terms {
+            instrument: InstrumentId(1),
+            symbol: "BTC-USDT".to_owned(),
+            code: 7,
+            price_scale: 2,
+            size_scale: 8,
+            contract: None,
+            base: AssetName::new("BTC").unwrap(),
+            quote: AssetName::new("USDT").unwrap(),
+        };
+        let account = Account {
+            venue: VenueId(0),
+            owner: Owner::new("desk1").unwrap(),
+            markets: Markets::new(vec![terms]),
+            recv_window: 2_000,
+        };
+        let keys = Keys::hmac("key", "secret", "pass").unwrap();
+        let mut okx = Okx::new(account, keys, Product::Spot(TradeMode::Cash)).unwrap();
+        let call = Call::Inquire(Inquiry::TradesSince(None, 0));
+        for (rows, next) in [(PAGE - 1, None), (PAGE, Some("940"))] {
+            let row = |at: usize| {
+                json!({"instId": "BTC-USDT", "clOrdId": "", "side": "buy", "fillSz": "1",
+                    "fillPx": "2", "fee": "-1", "feeCcy": "BTC", "tradeId": at.to_string(),
+                    "billId": (1039 - at).to_string(), "fillTime": "5"})
+            };
+            let data: Vec<Value> = (0..rows).map(row).collect();
+            let facts = okx.reply(&call, 200, &json!({"code": "0", "data": data})).unwrap();
+            assert_eq!(facts.iter().find_map(Fact::page).as_deref(), next);
+        }
+        let composed = okx.compose(&call, "tag", Some("940"), VenueTime(5)).unwrap();
+        let Composed::Http(request) = composed else { panic!() };
+        let expected = "/api/v5/trade/fills?instType=SPOT&begin=0&limit=100&after=940";
+        assert_eq!(request.path, expected);
+    }
+}

@@ -19,7 +19,7 @@ const OPEN_MAX: usize = 1_024;
 #[derive(Debug, Default)]
 pub(crate) struct Orders {
     known: BTreeMap<ClientId, Known>,
-    /// Those of them that are not settled.
+    /// Those of them that were placed here and are not settled.
     open: BTreeSet<ClientId>,
     /// The highest number that was forgotten: nothing up to it is placed.
     floor: Option<ClientId>,
@@ -211,15 +211,15 @@ impl Orders {
         let known = self.known.entry(id).or_default();
         known.told = Told::Unknown;
         known.deadline = None;
-        self.open.insert(id);
         answers.push(Answer::Unknown { id });
+        self.settle(id);
     }
 
     /// Makes the next word about an order one that is said, whatever was said before: it was asked for.
     pub(crate) fn reopen(&mut self, id: ClientId) {
         if let Some(known) = self.known.get_mut(&id) {
             known.told = Told::Unknown;
-            self.open.insert(id);
+            self.settle(id);
         }
     }
 
@@ -229,9 +229,10 @@ impl Orders {
         if known.is_settled() {
             known.deadline = None;
             self.open.remove(&id);
-        } else {
+        } else if known.order.is_some() {
             self.open.insert(id);
         }
+        self.forget();
     }
 
     fn contradicted(&mut self, id: ClientId, answers: &mut Vec<Answer>) {
@@ -326,5 +327,18 @@ mod tests {
         assert!(orders.is_full());
         orders.on_time(1, &mut answers);
         assert!(orders.is_full(), "an unknown order has no end either");
+    }
+
+    #[test]
+    fn orders_of_an_earlier_process_take_no_room_from_those_of_this_one() {
+        let (mut orders, mut answers) = (Orders::default(), Vec::new());
+        for id in 0..3 * KNOWN_MAX as u64 {
+            orders.ended(ClientId(id), (Ended::Unfilled, 1), 5, &mut answers);
+        }
+        assert!(orders.known.len() <= KNOWN_MAX && !orders.is_full());
+        answers.clear();
+        orders.on_time(5, &mut answers);
+        orders.lost(&mut answers);
+        assert_eq!(answers, [], "nobody here waits for them");
     }
 }

@@ -151,6 +151,16 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// Returns the size of a trade of an order; 0 for everything else.
+    pub(crate) fn size_of(&self, id: ClientId) -> i64 {
+        if let Fact::Trade(fill) = self
+            && fill.order == Some(id)
+        {
+            return fill.sz;
+        }
+        0
+    }
+
     /// Returns the page to ask for next.
     pub(crate) fn page(&self) -> Option<String> {
         if let Fact::More(page) = self { Some(page.clone()) } else { None }

@@ -186,8 +186,8 @@ enum Stage {
     Asked,
     /// The end is known, and its trades are to be asked for.
     Short(Option<VenueText>, Ended, i64),
-    /// They were asked for.
-    Trades(Ended, i64),
+    /// They were asked for, and so much is in what was listed.
+    Trades(Ended, i64, i64),
 }
 
 /// A part of a reconciliation.

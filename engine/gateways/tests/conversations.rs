@@ -14,6 +14,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its script has failed")]
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use spreadwire_gateways::credentials::Keys;
 use spreadwire_gateways::gateway::protocol;
@@ -27,7 +29,7 @@ use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_trading::amount::Amount;
 use spreadwire_trading::order::{Answer, AssetName, ClientId, Order, Owner, Purpose, Side};
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The start of every script, ms since 1970 UTC.
 const START: u64 = 1_660_801_715_000;
@@ -272,8 +274,8 @@ impl Conversation {
     }
 }
 
-fn play(path: &Path) {
-    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+/// Returns the commands of a script, each with its line.
+fn commands(path: &Path) -> Vec<(usize, String)> {
     let text = std::fs::read_to_string(path).unwrap();
     let mut commands: Vec<(usize, String)> = Vec::new();
     for (at, row) in text.lines().enumerate() {
@@ -283,6 +285,12 @@ fn play(path: &Path) {
             commands.push((at + 1, row.to_owned()));
         }
     }
+    commands
+}
+
+fn play(path: &Path) {
+    let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+    let commands = commands(path);
     let mut conversation: Option<Conversation> = None;
     for (at, row) in &commands {
         let (command, rest) = row.split_once(' ').unwrap_or((row, ""));
@@ -299,13 +307,88 @@ fn play(path: &Path) {
     assert!(rest.said.is_empty(), "{name}: at the end, there was said {:?}", rest.said);
 }
 
+/// Damages a text: a part is gone, doubled, or replaced by what a reader may stumble over.
+fn damaged(text: &str, rng: &mut ChaCha8Rng) -> String {
+    let bytes = text.as_bytes();
+    let start = rng.random_range(0..bytes.len());
+    let end = rng.random_range(start..=bytes.len().min(start + 40));
+    let (before, part, after) = (&bytes[..start], &bytes[start..end], &bytes[end..]);
+    let other: &[u8] = match rng.random_range(0..9) {
+        0 => b"",
+        1 => b"null",
+        2 => b"-1",
+        3 => b"9223372036854775807",
+        4 => b"18446744073709551616",
+        5 => b"1e300",
+        6 => "\u{1F4A5}\u{0}".as_bytes(),
+        7 => b"[[[[{\"a\":",
+        _ => part,
+    };
+    let is_doubled = rng.random_range(0..9) == 8;
+    let parts = if is_doubled { [before, part, part, after] } else { [before, other, after, b""] };
+    String::from_utf8_lossy(&parts.concat()).into_owned()
+}
+
+/// Says everything that a script's venue says, and damaged forms of it before. Nothing is expected but
+/// that the session goes on.
+fn play_damaged(path: &Path, seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let commands = commands(path);
+    let (venue, keys) = commands[0].1["venue ".len()..].split_once(' ').unwrap();
+    let mut it = Conversation::new("damaged", venue, keys);
+    for (_, row) in &commands[1..] {
+        let (command, rest) = row.split_once(' ').unwrap_or((row, ""));
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        match command {
+            "send" => {
+                let expected = rest[words[0].len()..].trim();
+                if let Some(Outgoing::Text { text, .. }) = it.sent.pop_front() {
+                    it.same(expected, &text);
+                }
+            }
+            "request" | "close" | "answer" | "count" => {}
+            "reply" | "fail" if it.requests.is_empty() => {}
+            "hear" => {
+                let text = it.filled_in(rest[words[0].len()..].trim());
+                for _ in 0..rng.random_range(0..4) {
+                    let text = damaged(&text, &mut rng);
+                    let incoming = Incoming::Text(line(words[0]), &text);
+                    it.session.incoming(it.now, incoming);
+                }
+                it.act(command, &words, rest);
+            }
+            "reply" if rng.random_range(0..2) == 0 => {
+                let body = damaged(rest[words[0].len()..].trim(), &mut rng);
+                it.act(command, &words, &format!("{} {body}", words[0]));
+            }
+            _ => it.act(command, &words, rest),
+        }
+        it.collect();
+        it.said.clear();
+    }
+}
+
+fn scripts() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conversations");
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = paths.collect();
+    paths.sort();
+    assert!(10 <= paths.len(), "{paths:?}");
+    paths
+}
+
 /// Every script, so that a new one needs no line here.
 #[test]
 fn venues_are_spoken_with_as_their_documentation_says() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conversations");
-    let mut scripts: Vec<_> =
-        std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    scripts.sort();
-    scripts.iter().for_each(|script| play(script));
-    assert!(10 <= scripts.len(), "{scripts:?}");
+    scripts().iter().for_each(|script| play(script));
+}
+
+#[test]
+fn no_frame_ends_the_process() {
+    for script in scripts() {
+        for seed in 0..60 {
+            let result = std::panic::catch_unwind(|| play_damaged(&script, seed));
+            assert!(result.is_ok(), "{} with seed {seed}", script.display());
+        }
+    }
 }

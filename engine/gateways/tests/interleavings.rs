@@ -563,11 +563,23 @@ impl World {
         let mut answers = Vec::new();
         self.session.answers(&mut answers);
         for answer in &answers {
+            self.must_be_true(answer);
             self.trader.hear(self.now, answer);
             if matches!(answer, Answer::Connection { is_up: true, .. }) {
                 self.session.reconcile(self.now, START);
             }
         }
+    }
+
+    /// What says that an order was not taken must be true whenever it is said.
+    fn must_be_true(&self, answer: &Answer) {
+        let (Answer::Done { id, how: Ended::NeverThere, .. } | Answer::Rejected { id, .. }) =
+            answer
+        else {
+            return;
+        };
+        let was_taken = self.venue.orders.get(&id.0).is_some_and(|truth| !truth.is_rejected);
+        assert!(!was_taken, "{answer:?}, but the venue took it");
     }
 
     fn note_unsent(&mut self, text: &str) {

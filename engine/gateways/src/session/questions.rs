@@ -1,6 +1,6 @@
 //! What became of an order: its state by its client id, then its trades if some are not known.
 
-use super::{Pending, Question, Session, Stage};
+use super::{Pending, Session, Stage};
 use crate::protocol::{Call, Fact, Line};
 use spreadwire_market::clock::Nanos;
 use spreadwire_trading::order::{ClientId, Ended, VenueText};
@@ -96,17 +96,17 @@ impl Session {
         let is_failed = facts.iter().any(|fact| matches!(fact, Fact::Failed(_)));
         let more = facts.iter().find_map(Fact::page);
         self.apply(now, pending.line.unwrap_or(Line::Orders), facts);
-        let Some(Question { stage: Stage::Trades(how, filled), .. }) = self.questions.get(&id)
-        else {
-            return;
-        };
-        let (how, filled) = (*how, *filled);
+        let known = self.orders.filled(id);
+        let Some(question) = self.questions.get_mut(&id) else { return };
+        let Stage::Trades(how, filled, listed) = &mut question.stage else { return };
+        *listed = facts.iter().fold(*listed, |sum, fact| sum.saturating_add(fact.size_of(id)));
+        let (end, is_whole) = ((*how, *filled), filled == listed || *filled == known);
         if let (Some(page), false) = (more, is_failed) {
             if self.call_plain(now, pending.call.clone(), Some(&page)).is_none() {
                 self.give_up(id);
             }
-        } else if filled == self.orders.filled(id) && !is_failed {
-            self.end(now, id, (how, filled));
+        } else if is_whole && !is_failed {
+            self.end(now, id, end);
         } else {
             // The list does not have them all yet.
             self.give_up(id);
@@ -120,7 +120,7 @@ impl Session {
             Stage::Asked | Stage::Trades(..) => return,
             Stage::Waiting(is_old) => (Some(Call::Status(order, is_old)), Stage::Asked),
             Stage::Short(venue_order, how, filled) => {
-                (venue_order.map(|it| Call::TradesOf(order, it)), Stage::Trades(how, filled))
+                (venue_order.map(|it| Call::TradesOf(order, it)), Stage::Trades(how, filled, 0))
             }
         };
         if call.is_none_or(|call| self.call_plain(now, call, None).is_none()) {
