@@ -460,6 +460,45 @@ fn a_halt_that_did_not_reach_the_disk_holds_all_the_same() {
 }
 
 #[test]
+fn a_loss_ends_the_day_and_not_the_next_one() {
+    let mut settings = rig::settings();
+    settings.limits.loss_per_day = amount("10");
+    let mut rig = Rig::connected(settings);
+    let [bought, sold] = rig.opened();
+    rig.fill(bought, 200);
+    // Sold far below: the loss is 20.
+    let fill = rig.trade(Some(sold), Side::Sell, 1, (9_000, 200));
+    rig.hear(Answer::Filled(fill));
+    rig.show_nothing();
+    rig.show();
+    assert_eq!((rig.orders.len(), rig.trader.why_not().of(Why::LossPerDay)), (2, 1));
+    rig.now = 86_400 * SECOND - 2 * MILLI;
+    rig.show_nothing();
+    rig.show();
+    assert_eq!(rig.orders.len(), 4, "the day is over");
+}
+
+#[test]
+fn a_hedge_waits_for_its_balance() {
+    let mut rig = Rig::connected(rig::settings());
+    let [bought, sold] = rig.opened();
+    rig.show_nothing();
+    rig.fill(bought, 200);
+    // Somebody leaves 1 at the venue of the purchase, and nothing at the other.
+    for (venue, sz) in [(0, 100_100), (1, 100_000)] {
+        let taken = rig.trade(None, Side::Sell, venue, (10_000, sz));
+        rig.hear(Answer::Filled(taken));
+    }
+    rig.done(sold, 0);
+    rig.wait(2 * MILLI);
+    assert_eq!((rig.orders.len(), rig.stage()), (2, Some(Stage::Hedging)));
+    let given = rig.trade(None, Side::Buy, 0, (10_000, 100));
+    rig.hear(Answer::Filled(given));
+    let hedge = *rig.orders.last().unwrap();
+    assert_eq!((rig.orders.len(), hedge.venue, hedge.sz), (3, VenueId(0), 200));
+}
+
+#[test]
 fn an_exit_waits_for_its_balance() {
     let mut rig = Rig::connected(convergence());
     for order in rig.opened() {
