@@ -33,7 +33,8 @@ impl Home {
             "[[venues]]\nname = \"binance\"\n[[venues]]\nname = \"okx\"\n\
              [[instruments]]\nname = \"BTC/USDT\"\nprice_decimals = 2\nsize_decimals = 5\n\
              [decision]\nentry_bps = 20.0\nexit_bps = 5.0\ncooldown_ms = 0\n\
-             [trading]\njournal = \"trading\"\nlatency_ms = 5.0\n{}{}",
+             [trading]\njournal = \"trading\"\nlatency_ms = 5.0\n\
+             answer_timeout_ms = 50\n{}{}",
             venue("binance"),
             venue("okx")
         );
@@ -98,58 +99,74 @@ impl Broadcast {
         Broadcast { listener, address }
     }
 
-    /// Accepts the trader's connection, says hello with these instruments, and shows all of it live.
+    /// Accepts the trader's connection, says hello with these instruments, and shows all of it live. A
+    /// connection that the trader has given up, because the machine was slow, is left out.
     pub(crate) fn accept(&self, instruments: &[&str]) -> Client {
-        let (socket, _) = self.listener.accept().unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut client = Client { socket: upgraded(socket), seq: 0, ts: Clock::host().now() };
-        let row = |name: &&str| {
-            json!({
-                "name": name, "price_scale": 2, "size_scale": 5, "venues": ["okx", "binance"],
-            })
-        };
-        let instruments: Vec<Value> = instruments.iter().map(row).collect();
-        // In another order than the configuration has them.
-        client.say(&json!({
-            "type": "hello", "protocol": "spreadwire.v1", "engine": "0.2.0", "revision": 2,
-            "venues": [
-                {"name": "okx", "taker_fee_bps": 1}, {"name": "binance", "taker_fee_bps": 1},
-            ],
-            "instruments": instruments,
-        }));
-        client.snapshot("default");
-        client
+        loop {
+            let (socket, _) = self.listener.accept().unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            let Ok(socket) = upgraded(socket) else { continue };
+            let mut client = Client { socket, seq: 0, ts: Clock::host().now() };
+            if client.try_say(&hello(instruments)) && client.try_say(&client.state("default")) {
+                return client;
+            }
+        }
     }
 }
 
+fn hello(instruments: &[&str]) -> Value {
+    let row = |name: &&str| {
+        json!({
+            "name": name, "price_scale": 2, "size_scale": 5, "venues": ["okx", "binance"],
+        })
+    };
+    let instruments: Vec<Value> = instruments.iter().map(row).collect();
+    // In another order than the configuration has them.
+    json!({
+        "type": "hello", "protocol": "spreadwire.v1", "engine": "0.2.0", "revision": 2,
+        "venues": [
+            {"name": "okx", "taker_fee_bps": 1}, {"name": "binance", "taker_fee_bps": 1},
+        ],
+        "instruments": instruments,
+    })
+}
+
 #[expect(clippy::result_large_err, reason = "the callback's type is tungstenite's")]
-fn upgraded(socket: TcpStream) -> WebSocket<TcpStream> {
+fn upgraded(socket: TcpStream) -> Result<WebSocket<TcpStream>, String> {
     let choose = |_: &Request, mut response: Response| {
         let chosen = "spreadwire.v1.json".parse().unwrap();
         response.headers_mut().insert("Sec-WebSocket-Protocol", chosen);
         Ok(response)
     };
-    tungstenite::accept_hdr(socket, choose).unwrap()
+    tungstenite::accept_hdr(socket, choose).map_err(|error| error.to_string())
 }
 
 impl Client {
+    /// Says something. A trader that has left shows in what it prints.
     pub(crate) fn say(&mut self, message: &Value) {
-        self.socket.send(Message::text(message.to_string())).unwrap();
+        self.try_say(message);
     }
 
-    /// Says a text that need not be a message.
+    fn try_say(&mut self, message: &Value) -> bool {
+        self.socket.send(Message::text(message.to_string())).is_ok()
+    }
+
     pub(crate) fn snapshot(&mut self, id: &str) {
+        let state = self.state(id);
+        self.say(&state);
+    }
+
+    fn state(&self, id: &str) -> Value {
         let state = |venue: &str| {
             json!({
                 "venue": venue, "instrument": "BTC/USDT", "state": "live", "reason": "quote",
                 "ts_recv": self.ts,
             })
         };
-        let snapshot = json!({
+        json!({
             "type": "snapshot", "id": id, "seq": self.seq,
             "states": [state("binance"), state("okx")], "spreads": [], "last": true,
-        });
-        self.say(&snapshot);
+        })
     }
 
     /// Buy on binance, sell on okx, 10 ms after the record before.
@@ -224,6 +241,14 @@ impl Trader {
                 Err(_) => panic!("no line with {wanted:?} in {:#?}", self.printed),
             }
         }
+    }
+
+    /// Returns whether a line with this in it comes within a moment.
+    pub(crate) fn has_said(&mut self, wanted: &str) -> bool {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(20)) {
+            self.printed.push(line);
+        }
+        self.printed.iter().any(|line| line.contains(wanted))
     }
 
     /// Sends it a signal.
