@@ -18,7 +18,7 @@ const ENGINE_LAYERS: &[&[&str]] = &[
     &["runtime"],
     &["socket"],
     &["feed", "calculator", "decision", "broadcast", "journal"],
-    &["audit", "capture", "chronicle", "plan", "telemetry"],
+    &["audit", "capture", "chronicle", "decision_journal", "plan", "replay", "telemetry"],
     &["summary"],
     &["launch"],
     &["process"],
@@ -27,6 +27,7 @@ const ENGINE_LAYERS: &[&[&str]] = &[
 /// All crates whose files must not import each other in a circle, by source folder.
 const CRATES: &[&str] = &[
     "engine/market/src",
+    "engine/trading/src",
     "engine/venues/src",
     "engine/lake/src",
     "engine/config/src",

@@ -11,6 +11,7 @@ use crate::runtime::tally::Tally;
 use crossbeam::channel::Sender;
 use spreadwire_lake::stage::{Stage, StageCounter};
 use spreadwire_market::book::{Book, Results};
+use spreadwire_market::calculation::{Calculation, Consumer};
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::{InstrumentId, VenueId};
@@ -77,12 +78,31 @@ pub struct Doubt {
     pub net: Option<f64>,
 }
 
-/// Sends what the book says to every edge that wants it, and counts it.
+/// Sends inputs and what the book says to every edge that wants it, and counts it.
 struct Fan<'a> {
     outputs: &'a mut [Output],
+    passed: &'a Tally,
     doubts: &'a Doubts,
     spreads: u64,
     ended: u64,
+}
+
+impl Consumer for Fan<'_> {
+    #[inline]
+    fn quote(&mut self, quote: &Record) {
+        for output in self.outputs.iter_mut().filter(|o| o.quotes) {
+            if output.sender.offer(*quote) {
+                self.passed.add(quote.venue, quote.instrument);
+            }
+        }
+    }
+
+    #[inline]
+    fn status(&mut self, status: &Record) {
+        for output in self.outputs.iter_mut().filter(|o| o.statuses) {
+            output.sender.offer(*status);
+        }
+    }
 }
 
 impl Results for Fan<'_> {
@@ -151,8 +171,7 @@ struct Counts {
 pub struct Calculator {
     inputs: Vec<Receiver>,
     outputs: Vec<Output>,
-    book: Book,
-    sequence: u64,
+    calculation: Calculation,
     stopwatch: Stopwatch,
     counts: Counts,
 }
@@ -181,7 +200,8 @@ impl Calculator {
             },
         };
         let stopwatch = Stopwatch::alone(STAGE, clock);
-        Calculator { inputs, outputs, book, sequence: 0, stopwatch, counts }
+        let calculation = Calculation::new(book);
+        Calculator { inputs, outputs, calculation, stopwatch, counts }
     }
 
     /// Measures its latency with this stopwatch.
@@ -226,14 +246,13 @@ impl Agent for Calculator {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        let Calculator { inputs, outputs, book, sequence, stopwatch, counts } = self;
+        let Calculator { inputs, outputs, calculation, stopwatch, counts } = self;
         stopwatch.turn(now);
         let mut work = 0;
         for input in inputs {
             work += input.drain(|record| {
                 stopwatch.lap(record.venue, record.ts_recv());
-                let taken = take(record, *sequence, book, outputs, counts);
-                *sequence += u64::from(taken);
+                take(record, calculation, outputs, counts);
             });
         }
         stopwatch.end_lap();
@@ -255,43 +274,22 @@ impl Agent for Calculator {
     }
 }
 
-/// Processes one record and returns whether it took a sequence number.
+/// Processes one record.
 #[inline]
-fn take(
-    record: &Record,
-    sequence: u64,
-    book: &mut Book,
-    outputs: &mut [Output],
-    counts: &Counts,
-) -> bool {
-    match record.kind() {
+fn take(record: &Record, calculation: &mut Calculation, outputs: &mut [Output], counts: &Counts) {
+    let Counts { passed, doubts, .. } = counts;
+    let mut fan = Fan { outputs, passed, doubts, spreads: 0, ended: 0 };
+    match calculation.take(record, &mut fan) {
         Some(Kind::Quote) => {
-            for output in outputs.iter_mut().filter(|o| o.quotes) {
-                if output.sender.offer(*record) {
-                    counts.passed.add(record.venue, record.instrument);
-                }
-            }
-            let mut fan = Fan { outputs, doubts: &counts.doubts, spreads: 0, ended: 0 };
-            book.on_quote(record.view(), sequence, &mut fan);
             counts.quotes.add(1);
             counts.spreads.add(fan.spreads);
             counts.ended.add(fan.ended);
-            true
         }
         Some(Kind::Status) => {
-            for output in outputs.iter_mut().filter(|o| o.statuses) {
-                output.sender.offer(*record);
-            }
-            let mut fan = Fan { outputs, doubts: &counts.doubts, spreads: 0, ended: 0 };
-            book.on_status(record.view(), sequence, &mut fan);
             counts.statuses.add(1);
             counts.ended.add(fan.ended);
-            true
         }
-        _ => {
-            debug_assert!(false, "feeds send quotes and statuses only");
-            false
-        }
+        _ => debug_assert!(false, "feeds send quotes and statuses only"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The decision agent: takes spreads and statuses from a ring, lets a [`DecisionMaker`] decide, and
-//! sends the opportunities that open and close to every consumer.
+//! sends the opportunities that open and close to every consumer. With an [`Execution`] it also acts on
+//! them, on paper.
 
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::{CountSender, Receiver};
@@ -10,16 +11,40 @@ use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::record::{Closed, Opened, Record, Spread};
 use spreadwire_market::state::CloseReason;
 
+pub mod execution;
+use execution::Execution;
+
 /// The stage whose latency the decision reports: receive time to the spreads of that read being
 /// decided on.
 pub const STAGE: &str = "read_to_decision";
+
+/// What decides.
+#[derive(Debug)]
+pub enum Mind {
+    /// Opportunities are told, and nothing is done about them.
+    Watching(DecisionMaker),
+    /// Opportunities are acted on.
+    Trading(Box<Execution>),
+}
+
+impl From<DecisionMaker> for Mind {
+    fn from(maker: DecisionMaker) -> Mind {
+        Mind::Watching(maker)
+    }
+}
+
+impl From<Execution> for Mind {
+    fn from(execution: Execution) -> Mind {
+        Mind::Trading(Box::new(execution))
+    }
+}
 
 /// The agent: spreads and statuses in, opportunities out to everyone who keeps them.
 #[derive(Debug)]
 pub struct Decision {
     input: Receiver,
     outputs: Vec<CountSender>,
-    maker: DecisionMaker,
+    mind: Mind,
     made: Vec<Record>,
     last_ts: Nanos,
     stopwatch: Stopwatch,
@@ -30,19 +55,19 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// Takes its edges, its rule and its counters' registry.
+    /// Takes its edges, what decides, and its counters' registry.
     #[must_use]
     pub fn new(
         input: Receiver,
         outputs: Vec<CountSender>,
-        maker: DecisionMaker,
+        mind: impl Into<Mind>,
         clock: Clock,
         counters: &Counters,
     ) -> Decision {
         Decision {
             input,
             outputs,
-            maker,
+            mind: mind.into(),
             made: Vec::with_capacity(1024),
             last_ts: 0,
             stopwatch: Stopwatch::alone(STAGE, clock),
@@ -77,22 +102,40 @@ impl Agent for Decision {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
-        let Decision { input, maker, made, last_ts, stopwatch, taken, .. } = self;
+        let Decision { input, mind, made, last_ts, stopwatch, taken, .. } = self;
         stopwatch.turn(now);
-        maker.at(now);
-        let work = input.drain(|record| {
+        let mut timed = |record: &Record| {
             if let Some(spread) = record.get::<Spread>() {
                 *last_ts = spread.ts_recv;
                 stopwatch.lap(spread.leader(), spread.ts_recv);
                 taken.add(1);
             }
-            maker.on_record(record, made);
-        });
+        };
+        let work = match mind {
+            Mind::Watching(maker) => {
+                maker.at(now);
+                let work = input.drain(|record| {
+                    timed(record);
+                    maker.on_record(record, made);
+                });
+                if input.waiting() == 0 {
+                    maker.caught_up();
+                }
+                self.too_old.set(maker.too_old());
+                work
+            }
+            Mind::Trading(execution) => {
+                execution.begin_turn(now);
+                let work = input.drain(|record| {
+                    timed(record);
+                    execution.on_record(record);
+                });
+                made.append(execution.end_turn(input.waiting() == 0));
+                self.too_old.set(execution.too_old());
+                work
+            }
+        };
         stopwatch.end_lap();
-        if input.waiting() == 0 {
-            maker.caught_up();
-        }
-        self.too_old.set(self.maker.too_old());
         self.pass_on();
         work
     }
@@ -102,7 +145,12 @@ impl Agent for Decision {
     }
 
     fn on_close(&mut self) {
-        self.maker.close_all(CloseReason::Stopped, self.last_ts, &mut self.made);
+        match &mut self.mind {
+            Mind::Watching(maker) => {
+                maker.close_all(CloseReason::Stopped, self.last_ts, &mut self.made);
+            }
+            Mind::Trading(execution) => self.made.append(execution.stop()),
+        }
         self.pass_on();
         for output in &mut self.outputs {
             output.settle();

@@ -11,10 +11,12 @@ use crate::broadcast::tls::{self, Relay};
 use crate::calculator::{self, Calculator, Doubt, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
-use crate::decision::{self, Decision};
+use crate::decision::execution::{self, Execution};
+use crate::decision::{self, Decision, Mind};
+use crate::decision_journal::{DecisionJournal, Switches};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
-use crate::plan::{COLD, FeedPlan, Plan, PlannedVenue};
+use crate::plan::{COLD, FeedPlan, Plan, PlannedVenue, funding, on_paper};
 use crate::runtime::agent::{Agent, IdleStrategy, Report};
 use crate::runtime::pulse::PulseReader;
 use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
@@ -28,7 +30,10 @@ use crate::socket::lookup::Lookups;
 use crate::telemetry::{Board, Telemetry};
 use anyhow::Context;
 use crossbeam::channel::{self, Sender};
+use spreadwire_catalogue::trading::TradingPlan;
+use spreadwire_lake::decisions::{self, Decisions, Head};
 use spreadwire_lake::disk::FreeSpace;
+use spreadwire_lake::files;
 use spreadwire_lake::folder;
 use spreadwire_lake::layout;
 use spreadwire_lake::ledger;
@@ -45,6 +50,13 @@ use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::GapCause;
+use spreadwire_trading::desk::Desk;
+use spreadwire_trading::entry::Event;
+use spreadwire_trading::gateway::Mode;
+use spreadwire_trading::kill::KillSwitch;
+use spreadwire_trading::order::Answer;
+use spreadwire_trading::paper_trader::PaperTrader;
+use spreadwire_trading::trader::Out;
 use spreadwire_venues::health::LINES_MAX;
 use spreadwire_venues::venue::{Symbol, Symbols};
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,6 +110,7 @@ pub struct Engine {
     followers: Followers,
     endpoint: Endpoint,
     reload: Arc<AtomicBool>,
+    kill: KillSwitch,
     board: Board,
     book_keeping: BookKeeping,
 }
@@ -159,6 +172,12 @@ impl Engine {
     #[must_use]
     pub fn reload(&self) -> &Arc<AtomicBool> {
         &self.reload
+    }
+
+    /// Returns the kill switch of the trading on paper.
+    #[must_use]
+    pub fn kill(&self) -> &KillSwitch {
+        &self.kill
     }
 
     /// Returns the latencies of the last second, live.
@@ -266,6 +285,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let catalogue = Arc::new(plan.catalogue.clone());
     let (mut book_keeping, leftovers) = open_books(plan, &catalogue, around, lock)?;
     let reload = Arc::new(AtomicBool::new(false));
+    let kill = KillSwitch::default();
     let mut wiring = Wiring {
         plan,
         around,
@@ -280,6 +300,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         gates: Gates::default(),
         lookups: Lookups::of_system(),
         reload: Arc::clone(&reload),
+        kill: kill.clone(),
     };
     let followers = wiring.connect_all(listener)?;
     let board = wiring.telemetry()?;
@@ -299,7 +320,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Consumers start first, so that no agent sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters, slow_after)?;
-    Ok(Engine { hot, cold, followers, endpoint, reload, board, book_keeping })
+    Ok(Engine { hot, cold, followers, endpoint, reload, kill, board, book_keeping })
 }
 
 /// Writes the begin of the run to the ledger and finds segments that earlier runs left unsealed.
@@ -364,6 +385,8 @@ struct Wiring<'a> {
     lookups: Lookups,
     /// Asks to read the certificate again.
     reload: Arc<AtomicBool>,
+    /// The kill switch.
+    kill: KillSwitch,
 }
 
 impl Wiring<'_> {
@@ -623,11 +646,10 @@ impl Wiring<'_> {
         (notices, doubts): (channel::Receiver<Notice>, channel::Receiver<Doubt>),
     ) -> anyhow::Result<()> {
         let (output, opportunities) = ring::count(CHRONICLE_RING, self.edge("chronicle"));
-        let Surroundings { clock, counters, .. } = self.around;
-        let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone())
-            .acting_within(self.plan.decision_max_age);
         let outputs = vec![output, to_journal];
-        let agent = Decision::new(input, outputs, maker, clock.clone(), counters);
+        let mind = self.mind()?;
+        let Surroundings { clock, counters, .. } = self.around;
+        let agent = Decision::new(input, outputs, mind, clock.clone(), counters);
         let stopwatch = self.stopwatch(decision::STAGE);
         self.add(agent.timed(stopwatch));
         let lake = &self.plan.lake;
@@ -640,6 +662,29 @@ impl Wiring<'_> {
         let chronicle = chronicle.keeping_time(clock.clone(), max_error, counters);
         self.add(chronicle.hearing(doubts));
         Ok(())
+    }
+
+    /// Creates what decides: with `[trading]` on, a trader on paper that goes on where the journal of
+    /// decisions ends, and the agent that writes it.
+    fn mind(&mut self) -> anyhow::Result<Mind> {
+        let Some(trading) = &self.plan.trading else {
+            let maker = DecisionMaker::new(&self.catalogue, self.plan.decision.clone());
+            return Ok(maker.acting_within(self.plan.decision_max_age).into());
+        };
+        let (entries, written) = execution::edge();
+        let counters = &self.around.counters;
+        let switches = Switches {
+            kill: self.kill.clone(),
+            adopt: Arc::default(),
+            kill_file: self.plan.kill_file(trading),
+        };
+        let Restored { trader, desk, journal } =
+            restore(self.plan, trading, switches.kill.clone(), self.around.clock.now())?;
+        let adopt = Arc::clone(&switches.adopt);
+        let catalogue = Arc::clone(&self.catalogue);
+        let agent = DecisionJournal::new(written, journal, desk, catalogue, switches, counters);
+        self.agents.insert(agent.role().to_owned(), Box::new(agent));
+        Ok(Execution::new(trader, entries, adopt, counters).into())
     }
 
     /// Creates the journal, with the syncer and the sealer on their cold threads.
@@ -675,6 +720,65 @@ impl Wiring<'_> {
             ("sealer", thread("sealer").spawn(seal_all)?),
         ])
     }
+}
+
+/// What the journal of decisions of earlier runs leads to.
+struct Restored {
+    trader: PaperTrader,
+    desk: Desk,
+    journal: Decisions,
+}
+
+/// Opens the journal of decisions, or begins it, and restores what its entries lead to.
+fn restore(
+    plan: &Plan,
+    trading: &TradingPlan,
+    kill: KillSwitch,
+    now: Nanos,
+) -> anyhow::Result<Restored> {
+    let folder = plan.decisions(trading);
+    let cannot = || format!("cannot trade on paper by {}", folder.display());
+    files::create_folder(&folder).with_context(cannot)?;
+    let settings = &trading.settings;
+    let head = Head::new(Mode::Paper, &trading.owner, now, &plan.catalogue, settings);
+    let mut trader = plan.trader(trading, kill);
+    let mut desk = Desk::new(settings.clone(), 1);
+    let mut last_trade = 0;
+    let path = folder.join(decisions::FILE_NAME);
+    let names = (&plan.catalogue, &settings.assets);
+    let (mut journal, found) = Decisions::open(&path, &head, names, |entry| {
+        trader.restore(entry);
+        desk.apply(entry);
+        if let Event::Answered(Answer::Filled(fill)) = entry.event {
+            last_trade = fill.trade.as_str().parse().unwrap_or(0).max(last_trade);
+        }
+    })
+    .with_context(cannot)?;
+    if let Some(torn) = &found.torn {
+        let (line, path) = (torn.line, path.display());
+        tracing::warn!(target: "trading", "PAPER: line {line} of {path} had no end, and is cut off");
+    }
+    let mut entries = Vec::new();
+    if found.entries == 0 {
+        entries.extend(funding(trading, now));
+        entries.iter().for_each(|entry| trader.restore(entry));
+    }
+    let mut trader = on_paper(trading, trader, last_trade);
+    if 0 < found.entries {
+        let mut out = Out::default();
+        trader.restored(now, &mut out);
+        entries.append(&mut out.entries);
+        let (deals, orders) = (desk.deals().len(), desk.orders().len());
+        tracing::info!(
+            target: "trading",
+            "PAPER: restored {} entries: {deals} deals open, {orders} orders in flight",
+            found.entries
+        );
+    }
+    entries.iter().for_each(|entry| desk.apply(entry));
+    journal.append(&entries).with_context(cannot)?;
+    journal.sync().with_context(cannot)?;
+    Ok(Restored { trader, desk, journal })
 }
 
 /// Tells whether there is time to seal what earlier runs left.

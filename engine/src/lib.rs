@@ -22,7 +22,9 @@ pub mod journal;
 pub mod audit;
 pub mod capture;
 pub mod chronicle;
+pub mod decision_journal;
 pub mod plan;
+pub mod replay;
 pub mod summary;
 pub mod telemetry;
 

@@ -12,6 +12,7 @@ use crate::socket::socket_options::SocketOptions;
 use crate::{broadcast, journal};
 use rustls::ClientConfig;
 use spreadwire_catalogue as catalogue;
+use spreadwire_catalogue::trading::{self, TradingPlan};
 use spreadwire_config::address::Address;
 use spreadwire_config::config::{self, Config};
 use spreadwire_lake::run::Provenance;
@@ -34,7 +35,9 @@ mod descriptors;
 mod memory;
 mod sections;
 mod threads;
+mod trader;
 pub use threads::{COLD, FeedPlan};
+pub use trader::{funding, on_paper};
 
 /// What the machine offers.
 #[derive(Clone, Debug)]
@@ -87,6 +90,8 @@ pub struct Plan {
     pub decision_max_age: Nanos,
     /// A net further from zero than this is not believed, a fraction.
     pub max_net: f64,
+    /// What is done about opportunities, where the engine acts on them.
+    pub trading: Option<TradingPlan>,
     /// Source of the decision's rules by pair, where there are such.
     pub recommendations: Option<Recommendations>,
     /// Folder of the lake.
@@ -207,6 +212,8 @@ impl Plan {
             sections::recommend(&config.decision, &catalogue, host.now, &mut faults);
         let max_net = sections::calculator(&config.calculator, &mut faults);
         decision.rules = recommendations.as_ref().map(|all| all.rules(&catalogue).0);
+        let trading =
+            trading::prove(&config.trading, &catalogue, recommendations.as_ref(), &mut faults);
         sections::journal(&config.journal, &mut faults);
         let capture = sections::capture(&config, &catalogue, &mut faults);
         sections::sockets(&config.sockets, &mut faults);
@@ -229,6 +236,7 @@ impl Plan {
             decision,
             decision_max_age: config.decision.max_age_ms.saturating_mul(MILLI),
             max_net,
+            trading: Some(trading).filter(|trading| trading.is_on),
             recommendations,
             journal: (&config.journal).into(),
             lake: config.journal.lake,

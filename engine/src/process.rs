@@ -97,6 +97,9 @@ impl Process {
         if plan.tls.is_some() {
             signals = signals.reloading(Arc::clone(engine.reload()));
         }
+        if plan.trading.is_some() {
+            signals = signals.killing(engine.kill().clone());
+        }
         let names = plan.threads.iter().map(|thread| thread.name.as_str());
         let watch = ThreadWatch::new(names, around.clock.elapsed(), &around.counters);
         let (pulses, counters) = (engine.pulses(), &around.counters);

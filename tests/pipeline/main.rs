@@ -12,4 +12,5 @@
 mod capture;
 mod faults;
 mod market;
+mod replay;
 mod surroundings;

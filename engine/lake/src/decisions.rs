@@ -282,8 +282,8 @@ pub struct Journal {
     pub mode: Mode,
     /// Who placed the orders.
     pub owner: String,
-    /// Begin of each run, ns since 1970 UTC.
-    pub runs: Vec<Nanos>,
+    /// Begin of each run, ns since 1970 UTC, and the place of its first entry.
+    pub runs: Vec<(Nanos, usize)>,
     /// Every venue and instrument that a head names.
     pub catalogue: Catalogue,
     /// Settings by which a desk can restore the entries: assets, rates and markets are those of the heads,
@@ -293,6 +293,18 @@ pub struct Journal {
     pub entries: Vec<Entry>,
     /// A line without an end, which a writer may be writing now.
     pub torn: Option<Torn>,
+}
+
+impl Journal {
+    /// Returns the entries of the last run that began at or after `from` and before `until`, ns since 1970
+    /// UTC; none if there is no such run.
+    #[must_use]
+    pub fn run(&self, from: Nanos, until: Nanos) -> &[Entry] {
+        let is_it = |(began, _): &(Nanos, usize)| from <= *began && *began < until;
+        let Some(place) = self.runs.iter().rposition(is_it) else { return &[] };
+        let end = self.runs.get(place + 1).map_or(self.entries.len(), |(_, first)| *first);
+        &self.entries[self.runs[place].1..end]
+    }
 }
 
 /// Reads a journal without changing it, also while a trader writes to it.
@@ -314,15 +326,18 @@ pub fn read(path: &Path) -> Result<Journal, DecisionsError> {
     let names = Names { catalogue: &catalogue, assets: &settings.assets };
     let mut entries = Vec::new();
     // A writer may have added lines since: they are left out.
+    let mut runs = Vec::new();
     scan(path, &mut open()?.take(scanned.bytes), |line, text| {
-        if Head::read(text).is_none() {
+        if let Some(Ok(head)) = Head::read(text) {
+            runs.push((head.began, entries.len()));
+        } else {
             let read = line::read(text, names);
             let at = |source| DecisionsError::Line { path: path.to_owned(), line, source };
             entries.push(read.map_err(at)?.1);
         }
         Ok(())
     })?;
-    let (runs, torn) = (union.runs, scanned.torn);
+    let torn = scanned.torn;
     Ok(Journal { mode, owner, runs, catalogue, settings, entries, torn })
 }
 

@@ -19,6 +19,10 @@ pub const SPREADS: &str = "spreads";
 pub const ENDS: &str = "ends";
 /// The folder of opportunities, as Parquet and as lines of JSON.
 pub const OPPORTUNITIES: &str = "opportunities";
+/// The folder of the journal of decisions.
+pub const TRADING: &str = "trading";
+/// The file beside that journal that tells the state of the trading.
+pub const TRADING_STATUS: &str = "status.json";
 /// The folder of raw frames.
 pub const CAPTURE: &str = "capture";
 /// The folder of damaged segments, which are kept for inspection after their whole blocks were

@@ -19,7 +19,7 @@ pub use definitions::{
 pub use digest::{digest, row_hashes};
 pub use error::{TableError, io_error};
 pub use order::SortKeys;
-pub use read::{Footer, TableReader, checksum};
+pub use read::{ColumnsReader, Footer, TableReader, checksum};
 pub use write::{TableWriter, Written};
 
 use std::collections::BTreeMap;

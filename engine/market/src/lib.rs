@@ -33,3 +33,5 @@ pub mod client;
 pub mod decision;
 pub mod opportunity;
 pub mod recommendations;
+
+pub mod calculation;

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+mod paper;
 mod view;
 
 /// Number of decimals that fits every size of the model and the tapes.
@@ -82,6 +83,9 @@ pub(crate) struct Demo {
     /// distributions and plots at the end (HdrHistogram's formats).
     #[arg(long, value_name = "DIR")]
     hist: Option<PathBuf>,
+    /// Write the configuration that the demo runs by to this file: `spreadwire replay` takes it.
+    #[arg(long, value_name = "FILE")]
+    save_config: Option<PathBuf>,
 }
 
 /// Runs the demo and returns its exit code.
@@ -189,6 +193,9 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
     (config.instruments, config.across_markets) = (Vec::new(), Vec::new());
     // The simulator plays one price on spot and perpetual venues alike.
     spreadwire_catalogue::add_by_market(&mut config, instruments);
+    if demo.config.is_none() {
+        config.trading = paper::trading(&config);
+    }
     config.journal.lake.clone_from(&demo.lake);
     config.run.provenance = Some(Provenance::Simulated.name().to_owned());
     config.capture.enabled |= demo.capture;
@@ -197,6 +204,11 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
     }
     if let Some(address) = &demo.listen {
         config.broadcast.address.clone_from(address);
+    }
+    if let Some(path) = &demo.save_config
+        && let Some(problem) = save(&config, path)
+    {
+        problems.push(problem);
     }
     Plan::new(
         config,
@@ -208,6 +220,19 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
         },
         problems,
     )
+}
+
+/// Writes a configuration to a file; a problem if that cannot be done.
+fn save(config: &Config, path: &Path) -> Option<problem::Problem> {
+    let written = toml::to_string(config)
+        .map_err(std::io::Error::other)
+        .and_then(|text| std::fs::write(path, text));
+    written.err().map(|error| problem::Problem {
+        file: path.to_owned(),
+        key: String::new(),
+        reason: format!("cannot be written: {error}"),
+        remedy: "name a file in a folder that exists".to_owned(),
+    })
 }
 
 fn plays(instrument: &config::Instrument, venue: &str) -> bool {
@@ -287,6 +312,8 @@ fn decimals(own: usize, spare: u8) -> u8 {
 struct Screen {
     table: bool,
     status: process::StatusLine,
+    /// Where the status of the trading on paper is, if there is any.
+    paper: Option<PathBuf>,
     quotes: u64,
 }
 
@@ -305,11 +332,15 @@ impl Screen {
                 demo.lake.display()
             );
         }
-        Screen { table, status: process::StatusLine::new(&plan.catalogue), quotes: 0 }
+        let paper = plan.trading.as_ref().map(|trading| plan.status(trading));
+        Screen { table, status: process::StatusLine::new(&plan.catalogue), paper, quotes: 0 }
     }
 
     fn show(&mut self, view: &view::View, counters: &Counters) -> anyhow::Result<()> {
-        let line = self.status.line(counters)?;
+        let mut line = self.status.line(counters)?;
+        if let Some(paper) = self.paper.as_deref().and_then(crate::paper::line) {
+            line = format!("{line}  {paper}");
+        }
         if self.table {
             view.draw(&line);
         } else {

@@ -20,7 +20,9 @@ use std::time::Duration;
 
 mod check;
 mod demo;
+mod paper;
 mod plot;
+mod replay;
 
 /// Finds price gaps between crypto exchanges: reads their feeds, computes the spread of every pair
 /// of venues, broadcasts and decides on it, and records every quote.
@@ -31,7 +33,8 @@ mod plot;
     spreadwire demo                                 simulated exchanges, nothing to set up\n  \
     spreadwire check --config config/laptop.toml    what a configuration would do\n  \
     spreadwire check --config config/laptop.toml --online   and what the venues say about it\n  \
-    spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and stops\n\n\
+    spreadwire run --config config/laptop.toml      live feeds; Ctrl-C seals and stops\n  \
+    spreadwire replay lake --config config/laptop.toml   the recorded quotes again\n\n\
     Exit codes: 0 success, 1 something failed or no quote was decoded, 2 wrong arguments or configuration, 3 a venue could not be asked, \
     4 a second Ctrl-C ended it at once."
 )]
@@ -47,6 +50,8 @@ enum Command {
     /// Check a configuration: list every problem, or print the plan. With --online, ask the venues for
     /// their instruments too.
     Check(check::Check),
+    /// Feed a lake's quotes through calculation, decision and paper execution again, as fast as it can.
+    Replay(replay::Replay),
     /// List the supported venues.
     Venues,
     /// Run against simulated exchanges on loopback: the whole system, without any setup.
@@ -78,6 +83,7 @@ fn main() -> ExitCode {
     let done = match cli.command {
         Command::Run(run) => run_engine(&run),
         Command::Check(check) => check::run(&check),
+        Command::Replay(replay) => replay::run(&replay),
         Command::Venues => Ok(list_venues()),
         Command::Demo(demo) => demo::run(&demo),
     };
@@ -132,18 +138,15 @@ fn conclude(plan: &Plan, summary: &Summary, file: Option<&Path>) -> anyhow::Resu
         plot::write(folder, &summary.report)
             .with_context(|| format!("cannot write latency plots into {}", folder.display()))?;
     }
-    process::conclude(summary, file)
+    let code = process::conclude(summary, file)?;
+    let status = plan.trading.as_ref().and_then(|trading| paper::read(&plan.status(trading)));
+    status.iter().flat_map(paper::told).for_each(|line| out!("{line}"));
+    Ok(code)
 }
 
 fn plan_of(path: &Path) -> Result<Plan, Vec<Problem>> {
-    Plan::read(
-        path,
-        &Host {
-            cpus: cpu::available(),
-            descriptors: descriptors::limit(),
-            now: Clock::host().now(),
-        },
-    )
+    let (cpus, descriptors) = (cpu::available(), descriptors::limit());
+    Plan::read(path, &Host { cpus, descriptors, now: Clock::host().now() })
 }
 
 fn refuse(problems: &[Problem]) -> ExitCode {

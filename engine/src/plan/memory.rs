@@ -22,7 +22,7 @@ const PROGRAM: usize = 96 << 20;
 /// Stack that a thread can touch, bytes: the standard library's default.
 const STACK: usize = 2 << 20;
 /// Threads beside those of the plan: the cold agents, connectors, the syncer, the sealer, the guards.
-const COLD_THREADS: usize = 15;
+const COLD_THREADS: usize = 16;
 /// Records of small edges: opportunities, the chronicle, states.
 const SMALL_EDGES: usize = 1 << 14;
 /// Bytes of each listing: its legs, states, subscription and counters.

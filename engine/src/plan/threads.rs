@@ -22,7 +22,8 @@ pub struct FeedPlan {
 const SINGLE: [&str; 4] = ["calculator", "decision", "broadcast", "journal"];
 /// Threads that the engine adds by itself, one for each agent that may wait for a disk or that hears
 /// strangers. Their names are taken: a thread's name is also the name of its counters.
-pub const COLD: [&str; 6] = ["chronicle", "capture", "telemetry", "reception", "audit", "tls"];
+pub const COLD: [&str; 7] =
+    ["chronicle", "decision_journal", "capture", "telemetry", "reception", "audit", "tls"];
 /// Linux keeps this many bytes of a thread's name.
 const NAME_MAX: usize = 15;
 

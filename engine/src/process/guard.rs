@@ -41,6 +41,7 @@ pub(super) fn heed(
                 Meaning::End if presses.is_hasty(signal) => end_at_once(&stop, &pulses),
                 Meaning::End => stop.request(),
                 Meaning::Reload => signals.reload(),
+                Meaning::Kill => signals.kill(),
                 Meaning::Nothing => {}
             }
             signals.tell(signal, meaning);

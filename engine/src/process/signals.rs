@@ -16,6 +16,7 @@ use signal_hook::consts::{
 };
 use signal_hook::iterator;
 use signal_hook::low_level::signal_name;
+use spreadwire_trading::kill::{Cause, KillSwitch};
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -25,8 +26,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const ENDING: [i32; 5] = [SIGINT, SIGTERM, SIGQUIT, SIGXCPU, SIGPWR];
 /// Signals that mean nothing here, without the real-time ones. After SIGXFSZ the write itself fails, and
 /// is counted as such.
-const MEANINGLESS: [i32; 8] =
-    [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ, SIGSTKFLT];
+const MEANINGLESS: [i32; 7] = [SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO, SIGXFSZ, SIGSTKFLT];
 /// The real-time signals that programs may use; the C library keeps the two below.
 const REAL_TIME: RangeInclusive<i32> = 34..=64;
 /// Power is failing.
@@ -41,6 +41,8 @@ pub(super) enum Meaning {
     End,
     /// Read the certificate again.
     Reload,
+    /// Send no order any more.
+    Kill,
     /// Go on.
     Nothing,
 }
@@ -51,6 +53,7 @@ pub(super) struct Signals {
     taken: iterator::Signals,
     hang_up: HangUp,
     reload: Option<Arc<AtomicBool>>,
+    kill: Option<KillSwitch>,
 }
 
 impl Signals {
@@ -60,14 +63,19 @@ impl Signals {
     /// If they cannot be taken.
     pub(super) fn take() -> anyhow::Result<Signals> {
         let hang_up = HangUp { is_ignored: ignores(SIGHUP), had_terminal: has_terminal() };
-        let all = ENDING.into_iter().chain([SIGHUP]).chain(MEANINGLESS).chain(REAL_TIME);
+        let all = ENDING.into_iter().chain([SIGHUP, SIGUSR1]).chain(MEANINGLESS).chain(REAL_TIME);
         let taken = iterator::Signals::new(all).context("cannot watch signals")?;
-        Ok(Signals { taken, hang_up, reload: None })
+        Ok(Signals { taken, hang_up, reload: None, kill: None })
     }
 
     /// Has SIGHUP set the flag.
     pub(super) fn reloading(self, flag: Arc<AtomicBool>) -> Signals {
         Signals { reload: Some(flag), ..self }
+    }
+
+    /// Has SIGUSR1 turn the kill switch on.
+    pub(super) fn killing(self, kill: KillSwitch) -> Signals {
+        Signals { kill: Some(kill), ..self }
     }
 
     /// Waits for the next signal.
@@ -85,7 +93,17 @@ impl Signals {
 
     fn meaning(&self, signal: i32) -> Meaning {
         let (hang_up, can_reload) = (self.hang_up, self.reload.is_some());
-        meaning(signal, || hang_up.meaning(can_reload, !has_terminal()))
+        match meaning(signal, || hang_up.meaning(can_reload, !has_terminal())) {
+            Meaning::Kill if self.kill.is_none() => Meaning::Nothing,
+            meaning => meaning,
+        }
+    }
+
+    /// Turns the kill switch on, until the process ends.
+    pub(super) fn kill(&self) {
+        if let Some(kill) = &self.kill {
+            kill.turn(Cause::Signal, true);
+        }
     }
 
     /// Sets the flag that has the certificate read again.
@@ -102,6 +120,9 @@ impl Signals {
             Meaning::End if matches!(signal, SIGINT | SIGTERM) => {}
             Meaning::End => tracing::warn!(target: "signals", "{name}: ending in order"),
             Meaning::Reload => {}
+            Meaning::Kill => {
+                tracing::warn!(target: "trading", "PAPER: {name}: no order is sent any more");
+            }
             Meaning::Nothing => {
                 tracing::warn!(target: "signals", "{name} means nothing here; recording goes on");
             }
@@ -121,6 +142,8 @@ fn name(signal: i32) -> String {
 fn meaning(signal: i32, hang_up: impl FnOnce() -> Meaning) -> Meaning {
     if signal == SIGHUP {
         hang_up()
+    } else if signal == SIGUSR1 {
+        Meaning::Kill
     } else if ENDING.contains(&signal) {
         Meaning::End
     } else {
@@ -197,6 +220,7 @@ mod tests {
             assert_eq!(meaning(signal, never), Meaning::Nothing, "{signal}");
         }
         assert_eq!(meaning(SIGHUP, || Meaning::Reload), Meaning::Reload);
+        assert_eq!(meaning(SIGUSR1, never), Meaning::Kill);
     }
 
     #[test]
@@ -205,7 +229,7 @@ mod tests {
         // those that stop, continue or are ignored by default.
         let left_alone = [4, 5, 6, 7, 8, 9, 11, 13, 31];
         let harmless = [17, 18, 19, 20, 21, 22, 23, 28];
-        let taken = || ENDING.into_iter().chain([SIGHUP]).chain(MEANINGLESS);
+        let taken = || ENDING.into_iter().chain([SIGHUP, SIGUSR1]).chain(MEANINGLESS);
         let mut all: Vec<i32> = taken().chain(left_alone).chain(harmless).collect();
         all.sort_unstable();
         assert_eq!(all, (1..=31).collect::<Vec<_>>());

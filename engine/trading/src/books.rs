@@ -66,6 +66,13 @@ impl Books {
         Books { assets, accounts, volumes: settings.venues.iter().map(|v| v.volume).collect() }
     }
 
+    /// Forgets what orders in flight may still take.
+    #[must_use]
+    pub fn without_reservations(mut self) -> Books {
+        self.accounts.iter_mut().for_each(|account| account.reserved = Amount::ZERO);
+        self
+    }
+
     /// Returns the account of an asset at a venue.
     #[must_use]
     #[inline]
@@ -123,6 +130,9 @@ impl Books {
         self.account_mut(venue, terms.quote).traded += quote;
         if let Some(value) = settings.value(notional, terms.quote, Rounding::Down) {
             self.volumes[venue.index()] += value;
+        }
+        if fill.fee == Amount::ZERO {
+            return Some(Amount::ZERO);
         }
         let asset = settings.assets.find(fill.fee_asset)?;
         self.account_mut(venue, asset).fees += fill.fee;

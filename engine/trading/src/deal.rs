@@ -2,7 +2,7 @@
 
 use crate::amount::{Amount, Rounding};
 use crate::entry::{Decided, Stage};
-use crate::order::{ClientId, Purpose, Side};
+use crate::order::Side;
 use crate::settings::{Exit, Hedge};
 use crate::terms::Terms;
 use spreadwire_market::clock::Nanos;
@@ -19,8 +19,8 @@ pub struct Leg {
     pub px: i64,
     /// What was bought less what was sold here for this deal, mantissa.
     pub position: i64,
-    /// The order that is not over.
-    pub in_flight: Option<ClientId>,
+    /// Quote currency that the trades here brought, below 0 where they took.
+    pub flow: Amount,
 }
 
 /// A deal that is not over.
@@ -36,8 +36,8 @@ pub struct Deal {
     pub since: Nanos,
     /// The purchase and the sale, in this order.
     pub legs: [Leg; 2],
-    /// Quote currency that the trades brought, below 0 where they took.
-    pub flow: Amount,
+    /// Number of its orders that are not over.
+    pub in_flight: u32,
     /// Fees in the currency of the books.
     pub fees: Amount,
     /// Size bought and sold in all, mantissa.
@@ -48,6 +48,8 @@ pub struct Deal {
     pub failed: bool,
     /// Whether a residual was hedged.
     pub hedged: bool,
+    /// Whether its legs are being closed, so that a residual is one of the exit.
+    pub is_exit: bool,
 }
 
 /// A hedge that brings a deal closer to no residual.
@@ -68,19 +70,20 @@ impl Deal {
     #[must_use]
     pub fn new(decided: Decided, ts: Nanos) -> Deal {
         let Decided { buy_venue, sell_venue, buy_px, sell_px, .. } = decided;
-        let leg = |venue, side, px| Leg { venue, side, px, position: 0, in_flight: None };
+        let leg = |venue, side, px| Leg { venue, side, px, position: 0, flow: Amount::ZERO };
         Deal {
             decided,
             ts,
             stage: Stage::Entering,
             since: ts,
             legs: [leg(buy_venue, Side::Buy, buy_px), leg(sell_venue, Side::Sell, sell_px)],
-            flow: Amount::ZERO,
+            in_flight: 0,
             fees: Amount::ZERO,
             traded: 0,
             exposure: Amount::ZERO,
             failed: false,
             hedged: false,
+            is_exit: false,
         }
     }
 
@@ -93,7 +96,7 @@ impl Deal {
     /// Returns whether an order of it is not over.
     #[must_use]
     pub fn is_in_flight(&self) -> bool {
-        self.legs.iter().any(|leg| leg.in_flight.is_some())
+        0 < self.in_flight
     }
 
     /// Returns the size that the deal may lose on, mantissa: all of it while its entry is in flight or
@@ -121,7 +124,7 @@ impl Deal {
     /// Notes a trade on one of its legs.
     pub fn on_trade(&mut self, leg: usize, side: Side, sz: i64, notional: Amount) {
         self.legs[leg].position += side.sign() * sz;
-        self.flow += match side {
+        self.legs[leg].flow += match side {
             Side::Buy => -notional,
             Side::Sell => notional,
         };
@@ -136,12 +139,11 @@ impl Deal {
         let has_too_much = usize::from(self.residual() < 0);
         let reverse = [has_too_much, 1 - has_too_much];
         let complete = [1 - has_too_much, has_too_much];
-        let is_exit = self.stage == Stage::Exiting;
         match policy {
             Hedge::Hold => None,
-            Hedge::Complete if is_exit => Some(reverse),
+            Hedge::Complete if self.is_exit => Some(reverse),
             Hedge::Complete => Some(complete),
-            Hedge::Reverse if is_exit => Some(complete),
+            Hedge::Reverse if self.is_exit => Some(complete),
             Hedge::Reverse => Some(reverse),
         }
     }
@@ -157,25 +159,20 @@ impl Deal {
         terms.takes(px, sz).then_some(HedgeOrder { leg, side, sz, px })
     }
 
-    /// Returns the profit if the positions were worth `marks` (mantissas by leg), in quote currency
-    /// before fees.
+    /// Returns the leg that was traded further than the other one.
     #[must_use]
-    pub fn worth(&self, marks: [i64; 2], terms: [&Terms; 2]) -> Amount {
-        let legs = self.legs.iter().zip(marks).zip(terms);
-        let positions = legs.map(|((leg, mark), terms)| {
-            Amount::product(mark, terms.px_scale, leg.position, terms.sz_scale, Rounding::Down)
-        });
-        self.flow + positions.sum()
+    pub fn larger_leg(&self) -> usize {
+        usize::from(self.legs[0].position.abs() < self.legs[1].position.abs())
     }
+}
 
-    /// Returns the purpose of a hedge now.
+impl Leg {
+    /// Returns what its trades brought, and `position` if that were worth `mark`, both mantissas; in its
+    /// quote currency before fees.
     #[must_use]
-    pub fn purpose(&self) -> Purpose {
-        match self.stage {
-            Stage::Entering => Purpose::Entry,
-            Stage::Exiting | Stage::Holding => Purpose::Exit,
-            Stage::Hedging | Stage::Kept => Purpose::Hedge,
-        }
+    pub fn worth(&self, position: i64, mark: i64, terms: &Terms) -> Amount {
+        let value = Amount::product(mark, terms.px_scale, position, terms.sz_scale, Rounding::Down);
+        self.flow + value
     }
 }
 
@@ -238,16 +235,18 @@ mod tests {
     fn a_residual_is_hedged_where_the_policy_says() {
         let rows = [
             // Bought 50, sold 30: complete sells at the sell venue, reverse at the buy venue.
-            (50, 30, Stage::Entering, Hedge::Complete, Some([1, 0])),
-            (50, 30, Stage::Entering, Hedge::Reverse, Some([0, 1])),
-            (30, 50, Stage::Entering, Hedge::Complete, Some([0, 1])),
-            (30, 50, Stage::Entering, Hedge::Reverse, Some([1, 0])),
+            (50, 30, false, Hedge::Complete, Some([1, 0])),
+            (50, 30, false, Hedge::Reverse, Some([0, 1])),
+            (30, 50, false, Hedge::Complete, Some([0, 1])),
+            (30, 50, false, Hedge::Reverse, Some([1, 0])),
             // An exit that sold less than it bought back is completed where it sells.
-            (20, 0, Stage::Exiting, Hedge::Complete, Some([0, 1])),
-            (50, 30, Stage::Entering, Hedge::Hold, None),
+            (20, 0, true, Hedge::Complete, Some([0, 1])),
+            (20, 0, true, Hedge::Reverse, Some([1, 0])),
+            (50, 30, false, Hedge::Hold, None),
         ];
-        for (bought, sold, stage, policy, legs) in rows {
-            let deal = Deal { stage, ..deal(bought, sold) };
+        for (bought, sold, is_exit, policy, legs) in rows {
+            // While it is hedged, the stage says no more what the residual is of.
+            let deal = Deal { stage: Stage::Hedging, is_exit, ..deal(bought, sold) };
             assert_eq!(deal.hedge_legs(policy), legs, "{bought} {sold} {policy}");
         }
     }

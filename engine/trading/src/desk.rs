@@ -5,10 +5,9 @@ use crate::amount::{Amount, Rounding};
 use crate::books::{Books, Claim};
 use crate::deal::Deal;
 use crate::entry::{Decided, Entry, Event, Halt, Outcome, Settled, Stage};
-use crate::order::{Answer, ClientId, Ended, Fill, Order, Side};
+use crate::order::{Answer, ClientId, Ended, Fill, Order, Purpose, Side};
 use crate::settings::{Exit, Settings};
 use crate::tally::Tally;
-use crate::terms::AssetId;
 use crate::trades::Trades;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::InstrumentId;
@@ -20,6 +19,14 @@ const DAY: Nanos = 86_400_000_000_000;
 const RECENT: usize = 1 << 10;
 /// Number of trades that are known, for what is told twice.
 const TRADES: usize = 1 << 13;
+
+/// An order that is over, with what was decided of its deal and the size that was filled.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Past {
+    order: Order,
+    decided: Decided,
+    filled: i64,
+}
 
 /// An order that is not over.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,7 +71,7 @@ pub struct Desk {
     pub tally: Tally,
     deals: Vec<Deal>,
     orders: Vec<Working>,
-    recent: VecDeque<(Order, Decided)>,
+    recent: VecDeque<Past>,
     trades: Trades,
     /// Which halts hold, a bit each by code.
     halts: u32,
@@ -146,6 +153,12 @@ impl Desk {
         self.halts & bit(halt) != 0
     }
 
+    /// Returns the halts that hold, a bit each by code.
+    #[must_use]
+    pub(crate) fn halt_bits(&self) -> u32 {
+        self.halts
+    }
+
     /// Returns the halts that hold.
     pub fn halts(&self) -> impl Iterator<Item = Halt> + '_ {
         Halt::ALL.into_iter().filter(|halt| self.is_halted(*halt))
@@ -197,7 +210,7 @@ impl Desk {
                 }
             }
             Event::Decided(decided) => self.decided(decided, entry.ts),
-            Event::Placed(order) => self.placed(order, entry.ts),
+            Event::Placed(order) => self.placed(&order, entry.ts),
             Event::Answered(answer) => self.answered(&answer, entry.ts),
             Event::Stage { deal, stage } => self.stage(deal, stage, entry.ts),
             Event::Settled(settled) => self.settled(&settled, entry.ts),
@@ -219,9 +232,9 @@ impl Desk {
         self.deals.push(Deal::new(decided, ts));
     }
 
-    fn placed(&mut self, order: Order, ts: Nanos) {
+    fn placed(&mut self, order: &Order, ts: Nanos) {
         self.next_order = self.next_order.max(order.id.0 + 1);
-        let Order { instrument, venue, side, px, sz, .. } = order;
+        let Order { instrument, venue, side, px, sz, .. } = *order;
         let claim = self
             .settings
             .terms(instrument, venue)
@@ -229,15 +242,24 @@ impl Desk {
         if let Some(claim) = claim {
             self.books.account_mut(venue, claim.asset).reserved += claim.amount;
         }
-        let ask_at = ts.saturating_add(self.settings.answer_timeout);
-        let working =
-            Working { order, filled: 0, ended: None, is_unknown: false, ask_at, asked: 0, claim };
+        self.work(Working {
+            order: *order,
+            filled: 0,
+            ended: None,
+            is_unknown: false,
+            ask_at: ts.saturating_add(self.settings.answer_timeout),
+            asked: 0,
+            claim,
+        });
+    }
+
+    /// Takes an order for one that is not over.
+    fn work(&mut self, working: Working) {
         self.orders.push(working);
-        if let Some(place) = self.deal_at(order.deal) {
+        if let Some(place) = self.deal_at(working.order.deal) {
             let deal = &mut self.deals[place];
-            if let Some(leg) = deal.leg_of(venue) {
-                deal.legs[leg].in_flight = Some(order.id);
-            }
+            deal.in_flight += 1;
+            deal.hedged |= working.order.purpose == Purpose::Hedge;
             self.weigh(place);
         }
     }
@@ -250,16 +272,21 @@ impl Desk {
                     working.ask_at = ask_at;
                 }
             }
-            Answer::Filled(fill) => self.filled(&fill),
-            Answer::Done { id, how, filled } => self.done(id, how, filled),
+            Answer::Filled(fill) => self.filled(&fill, ts),
+            Answer::Done { id, how, filled } => self.done(id, how, filled, ts),
             Answer::Rejected { id, .. } => self.rejected(id),
             Answer::Unknown { id } => self.unknown(id, ts),
             Answer::Balance { .. } | Answer::Reconciled { .. } | Answer::Connection { .. } => {}
         }
     }
 
-    fn filled(&mut self, fill: &Fill) {
-        if !self.trades.note(fill.venue, fill.instrument, fill.trade) {
+    fn filled(&mut self, fill: &Fill, ts: Nanos) {
+        if fill.px <= 0 || fill.sz <= 0 {
+            // No trade that could be booked: the venue's balances decide.
+            self.halts |= bit(Halt::ForeignTrade);
+            return;
+        }
+        if !self.trades.note(fill.venue, fill.instrument, fill.trade, fill.ts) {
             self.tally.doubled += 1;
             return;
         }
@@ -271,56 +298,91 @@ impl Desk {
         if fee.is_none() {
             self.halts |= bit(Halt::UnknownFee);
         }
-        let Some(order) = fill.order.and_then(|id| self.reopened(id)) else {
+        let Some(order) = fill.order.and_then(|id| self.filled_order(id, fill, ts)) else {
             // Nothing of ours asked for it.
             self.halts |= bit(Halt::ForeignTrade);
             return;
         };
         let notional = terms.notional(fill.px, fill.sz, fill.side);
-        if let Some(deal) = self.deals.iter_mut().find(|deal| deal.decided.deal == order.deal)
-            && let Some(leg) = deal.leg_of(fill.venue)
-        {
-            deal.on_trade(leg, fill.side, fill.sz, notional);
-            deal.fees += fee.unwrap_or_default();
-        }
-        if let Some(working) = self.working_mut(order.id) {
-            working.filled += fill.sz;
-            if working.order.sz < working.filled {
-                self.halts |= bit(Halt::Overfilled);
-            }
-        }
-        self.conclude(order.id);
         if let Some(place) = self.deal_at(order.deal) {
+            let deal = &mut self.deals[place];
+            if let Some(leg) = deal.leg_of(fill.venue) {
+                deal.on_trade(leg, fill.side, fill.sz, notional);
+                deal.fees += fee.unwrap_or_default();
+            }
             self.weigh(place);
         }
+        self.conclude(order.id);
     }
 
-    /// Returns an order that is not over, or was over a moment ago: its deal, if that is over too, is open
-    /// again, because a trade has come late.
-    fn reopened(&mut self, id: ClientId) -> Option<Order> {
-        if let Some(working) = self.working_mut(id) {
-            return Some(working.order);
+    /// Adds a fill to its order, which is returned. The order may be over: its deal, if that is over too,
+    /// is open again. `None` if no order of ours, as it was placed, can have this fill.
+    fn filled_order(&mut self, id: ClientId, fill: &Fill, ts: Nanos) -> Option<Order> {
+        let fits = |order: &Order| {
+            (order.instrument, order.venue, order.side) == (fill.instrument, fill.venue, fill.side)
+        };
+        if let Some(working) = self.working_mut(id).filter(|working| fits(&working.order)) {
+            working.filled = working.filled.saturating_add(fill.sz);
+            let Working { order, filled, .. } = *working;
+            self.overfilled(&order, filled);
+            return Some(order);
         }
-        let (order, decided) = *self.recent.iter().find(|(order, _)| order.id == id)?;
+        let is_past = |past: &&mut Past| past.order.id == id && fits(&past.order);
+        let past = self.recent.iter_mut().find(is_past)?;
+        past.filled = past.filled.saturating_add(fill.sz);
+        let past = *past;
         self.tally.late += 1;
-        if self.deal_at(order.deal).is_none() {
-            let mut deal = Deal::new(decided, order.ts);
-            (deal.stage, deal.failed) = (Stage::Hedging, true);
-            self.deals.push(deal);
-        }
-        Some(order)
+        self.overfilled(&past.order, past.filled);
+        self.reopen(&past, ts);
+        Some(past.order)
     }
 
-    fn done(&mut self, id: ClientId, how: Ended, filled: i64) {
+    fn overfilled(&mut self, order: &Order, filled: i64) {
+        if order.sz < filled {
+            self.halts |= bit(Halt::Overfilled);
+        }
+    }
+
+    /// Opens the deal of an order again, if it is over: more was filled than was known.
+    fn reopen(&mut self, past: &Past, ts: Nanos) {
+        if self.deal_at(past.order.deal).is_none() {
+            let deal = Deal::new(past.decided, ts);
+            self.deals.push(Deal { stage: Stage::Hedging, failed: true, ..deal });
+        }
+    }
+
+    fn done(&mut self, id: ClientId, how: Ended, filled: i64, ts: Nanos) {
+        self.revived(id, filled, ts);
         let Some(working) = self.working_mut(id) else { return };
-        // The first word counts: a second one may say less, and then the fills decide.
-        let known = working.ended.get_or_insert(filled);
-        *known = (*known).max(filled);
-        let (is_missing, deal) = (how == Ended::NeverThere, working.order.deal);
-        if is_missing {
-            self.fail(deal);
+        // Of two words the larger one counts, so that no fill is missed; of those that were asked for, the
+        // last one, so that no fill is waited for that never was.
+        let before = working.ended.filter(|_| working.asked == 0).unwrap_or_default();
+        working.ended = Some(filled.max(before).min(working.order.sz));
+        let order = working.order;
+        self.overfilled(&order, filled);
+        if how == Ended::NeverThere {
+            self.fail(order.deal);
         }
         self.conclude(id);
+    }
+
+    /// Takes an order that was over for one that is not, if more of it was filled than was told: the rest
+    /// is waited and asked for.
+    fn revived(&mut self, id: ClientId, filled: i64, ts: Nanos) {
+        let is_more = |past: &Past| past.order.id == id && past.filled < filled.min(past.order.sz);
+        let Some(place) = self.recent.iter().position(is_more) else { return };
+        let Some(past) = self.recent.remove(place) else { return };
+        self.reopen(&past, ts);
+        self.fail(past.order.deal);
+        self.work(Working {
+            order: past.order,
+            filled: past.filled,
+            ended: None,
+            is_unknown: false,
+            ask_at: ts.saturating_add(self.settings.answer_timeout),
+            asked: 0,
+            claim: None,
+        });
     }
 
     fn rejected(&mut self, id: ClientId) {
@@ -334,8 +396,12 @@ impl Desk {
     fn unknown(&mut self, id: ClientId, ts: Nanos) {
         let timeout = self.settings.answer_timeout;
         let Some(working) = self.working_mut(id) else { return };
+        if working.is_unknown && ts < working.ask_at {
+            // Known to be unknown, and asked for in any case.
+            return;
+        }
         // Asked again after 1, 2, 4 ... 64 times the timeout.
-        let wait = timeout.saturating_mul(1 << working.asked.min(6));
+        let wait = timeout.saturating_mul(1 << working.asked.min(6)).max(1);
         working.is_unknown = true;
         working.asked += 1;
         working.ask_at = ts.saturating_add(wait);
@@ -355,25 +421,24 @@ impl Desk {
             return;
         };
         let working = self.orders[place];
-        let is_full = working.order.sz <= working.filled;
-        let is_over = working.ended.map_or(is_full, |ended| ended <= working.filled);
+        let Working { order, filled, claim, .. } = working;
+        let is_full = order.sz <= filled;
+        let is_over = working.ended.map_or(is_full, |ended| ended <= filled);
         if !is_over {
             return;
         }
         self.orders.swap_remove(place);
-        if let Some(claim) = working.claim {
-            self.books.account_mut(working.order.venue, claim.asset).reserved -= claim.amount;
+        if let Some(claim) = claim {
+            self.books.account_mut(order.venue, claim.asset).reserved -= claim.amount;
         }
-        let Some(place) = self.deal_at(working.order.deal) else { return };
+        let Some(place) = self.deal_at(order.deal) else { return };
         let deal = &mut self.deals[place];
-        for leg in deal.legs.iter_mut().filter(|leg| leg.in_flight == Some(id)) {
-            leg.in_flight = None;
-        }
+        deal.in_flight -= 1;
         let decided = deal.decided;
         if self.recent.len() == RECENT {
             self.recent.pop_front();
         }
-        self.recent.push_back((working.order, decided));
+        self.recent.push_back(Past { order, decided, filled });
         self.weigh(place);
     }
 
@@ -388,8 +453,11 @@ impl Desk {
         let instrument = deal.decided.instrument.index();
         self.holding[pair] -= u32::from(deal.stage == Stage::Holding);
         self.kept[instrument] -= u32::from(deal.stage == Stage::Kept);
-        if stage == Stage::Hedging {
-            (deal.failed, deal.hedged) = (true, true);
+        match stage {
+            Stage::Hedging => deal.failed = true,
+            Stage::Exiting => deal.is_exit = true,
+            Stage::Holding => deal.is_exit = false,
+            Stage::Entering | Stage::Kept => {}
         }
         (deal.stage, deal.since) = (stage, ts);
         self.holding[pair] += u32::from(stage == Stage::Holding);
@@ -427,17 +495,14 @@ impl Desk {
         let deal = self.deals[place];
         let sz = deal.at_risk(self.settings.exit);
         let Decided { instrument, buy_venue, buy_px, .. } = deal.decided;
-        let exposure = self.settings.terms(instrument, buy_venue).map_or(Amount::ZERO, |terms| {
-            self.value_at(terms.notional(buy_px, sz, Side::Buy), terms.quote)
+        let value = self.settings.terms(instrument, buy_venue).and_then(|terms| {
+            let notional = terms.notional(buy_px, sz, Side::Buy);
+            self.settings.value(notional, terms.quote, Rounding::Up)
         });
+        // Without a rate nothing opens; what is open keeps the value that it had.
+        let exposure = value.unwrap_or(deal.exposure);
         self.expose(&deal, exposure - deal.exposure);
         self.deals[place].exposure = exposure;
-    }
-
-    /// Returns an amount of quote currency in the currency of the books, rounded up.
-    #[must_use]
-    pub fn value_at(&self, amount: Amount, quote: AssetId) -> Amount {
-        self.settings.value(amount, quote, Rounding::Up).unwrap_or(Amount::MAX)
     }
 
     fn expose(&mut self, deal: &Deal, change: Amount) {
@@ -457,19 +522,36 @@ impl Desk {
     }
 
     /// Returns the profit of a deal as it stands, its positions at `marks` (mantissas by leg), after fees,
-    /// in the currency of the books. `None` without terms.
+    /// in the currency of the books. `None` without terms, or without a rate.
     #[must_use]
     pub fn profit_of(&self, deal: &Deal, marks: [i64; 2]) -> Option<Amount> {
-        let Decided { instrument, buy_venue, sell_venue, .. } = deal.decided;
-        let terms = [buy_venue, sell_venue].map(|venue| self.settings.terms(instrument, venue));
-        let [Some(buy), Some(sell)] = terms else { return None };
-        let worth = deal.worth(marks, [buy, sell]);
-        Some(self.settings.value(worth, buy.quote, Rounding::Down)? - deal.fees)
+        self.profit_with(deal, marks, deal.legs.map(|leg| leg.position))
+    }
+
+    /// Returns the profit of a deal that is over, as [`profit_of`](Desk::profit_of): positions that cancel
+    /// out are worth nothing, so only the residual is valued, where it is.
+    #[must_use]
+    pub fn profit_settled(&self, deal: &Deal, marks: [i64; 2]) -> Option<Amount> {
+        let mut positions = [0, 0];
+        positions[deal.larger_leg()] = deal.residual();
+        self.profit_with(deal, marks, positions)
+    }
+
+    fn profit_with(&self, deal: &Deal, marks: [i64; 2], positions: [i64; 2]) -> Option<Amount> {
+        let mut profit = -deal.fees;
+        for ((leg, mark), position) in deal.legs.iter().zip(marks).zip(positions) {
+            let terms = self.settings.terms(deal.decided.instrument, leg.venue)?;
+            let worth = leg.worth(position, mark, terms);
+            profit += self.settings.value(worth, terms.quote, Rounding::Down)?;
+        }
+        Some(profit)
     }
 
     /// Goes by other settings from now on. The assets, venues and terms must be those of before.
     pub fn retune(&mut self, settings: Settings) {
         self.settings = settings;
+        // What is at risk depends on what becomes of the legs, and its value on rates.
+        (0..self.deals.len()).for_each(|place| self.weigh(place));
     }
 
     /// Returns what the legs are held for.

@@ -33,6 +33,8 @@ pub mod paper;
 pub mod reconcile;
 pub mod sizing;
 
+pub mod status;
+pub mod told;
 pub mod trader;
 
 pub mod paper_trader;

@@ -60,7 +60,8 @@ impl Paper {
     pub fn new(settings: PaperSettings, books: Books) -> Paper {
         Paper {
             settings,
-            books,
+            // A venue on paper reserves nothing: an order is over as soon as it arrives.
+            books: books.without_reservations(),
             travels: Timers::with_capacity(WAITING),
             trades: 0,
             unseen: VecDeque::with_capacity(OUTCOMES),

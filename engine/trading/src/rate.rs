@@ -17,26 +17,21 @@ impl OrderRate {
         OrderRate { times: VecDeque::with_capacity(most), most }
     }
 
-    /// Allows another number from now on.
+    /// Allows another number from now on. What was sent within the last second still counts.
     pub fn set_most(&mut self, most: usize) {
         self.most = most;
-        while most < self.times.len() {
-            self.times.pop_front();
-        }
     }
 
     /// Returns whether one more order may be sent at `now`.
     #[must_use]
     pub fn has_room(&self, now: Nanos) -> bool {
-        if self.times.len() < self.most {
-            return true;
-        }
-        self.times.front().is_some_and(|oldest| oldest.saturating_add(SECOND) <= now)
+        let Some(place) = self.times.len().checked_sub(self.most) else { return true };
+        self.times.get(place).is_some_and(|oldest| oldest.saturating_add(SECOND) <= now)
     }
 
     /// Notes an order that was sent at `now`.
     pub fn note(&mut self, now: Nanos) {
-        if self.times.len() == self.most {
+        while self.times.front().is_some_and(|oldest| oldest.saturating_add(SECOND) <= now) {
             self.times.pop_front();
         }
         self.times.push_back(now);
@@ -57,5 +52,21 @@ mod tests {
         rate.note(SECOND);
         assert!(!rate.has_room(SECOND + 1));
         assert!(!OrderRate::new(0).has_room(5), "none is none");
+    }
+
+    #[test]
+    fn another_number_forgets_no_order() {
+        let mut rate = OrderRate::new(3);
+        for ts in 0..3 {
+            rate.note(ts);
+        }
+        rate.set_most(1);
+        assert!(!rate.has_room(SECOND + 1) && rate.has_room(SECOND + 2));
+        rate.set_most(4);
+        assert!(rate.has_room(3));
+        rate.note(3);
+        assert!(!rate.has_room(4) && rate.has_room(SECOND));
+        rate.set_most(0);
+        assert!(!rate.has_room(9 * SECOND));
     }
 }

@@ -6,6 +6,7 @@ use crate::order::Side;
 use crate::terms::{Terms, common_lot};
 use crate::view::View;
 use crate::why::Why;
+use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::Spread;
 
 /// A size, and the reason that it is not larger.
@@ -57,20 +58,22 @@ fn limit(size: &mut Size, desk: &Desk, spread: &Spread, terms: &Terms) {
     };
     let of_quote =
         |amount: Amount| amount.over(buy_px, terms.px_scale, terms.sz_scale).unwrap_or_default();
-    let of_currency = |amount: Amount| of_quote(amount.per(rate, Rounding::Down));
-    let limits = &settings.limits;
-    let exposure = &desk.exposure;
-    size.at_most(of_currency(limits.order), Why::OrderSize);
     if let Some(most) = settings.sizes[settings.pair(instrument, buy_venue, sell_venue)] {
         size.at_most(of_quote(most), Why::OrderSize);
     }
-    let left = limits.instrument - exposure.instruments[instrument.index()];
-    size.at_most(of_currency(left), Why::InstrumentExposure);
-    for venue in [buy_venue, sell_venue] {
-        let left = limits.venue - exposure.venues[venue.index()];
-        size.at_most(of_currency(left), Why::VenueExposure);
-    }
-    size.at_most(of_currency(limits.total - exposure.total), Why::TotalExposure);
+    let (limits, exposure) = (&settings.limits, &desk.exposure);
+    let of_venue = |venue: VenueId| limits.venue - exposure.venues[venue.index()];
+    let left = [
+        (limits.instrument - exposure.instruments[instrument.index()], Why::InstrumentExposure),
+        (of_venue(buy_venue), Why::VenueExposure),
+        (of_venue(sell_venue), Why::VenueExposure),
+        (limits.total - exposure.total, Why::TotalExposure),
+    ];
+    // The least is found first: a division costs more than all of this.
+    let least =
+        |least: (Amount, Why), other: (Amount, Why)| if other.0 < least.0 { other } else { least };
+    let (amount, why) = left.into_iter().fold((limits.order, Why::OrderSize), least);
+    size.at_most(of_quote(amount.per(rate, Rounding::Down)), why);
 }
 
 /// Applies what the accounts hold.

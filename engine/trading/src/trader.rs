@@ -15,8 +15,8 @@ use crate::rate::OrderRate;
 use crate::reconcile::{Difference, Reconciliation};
 use crate::settings::{Exit, Hedge, Settings};
 use crate::sizing;
-use crate::terms::{VenueTerms, common_lot};
-use crate::view::View;
+use crate::terms::{Terms, VenueTerms, common_lot};
+use crate::view::{Level, View};
 use crate::why::{Why, WhyNot};
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decision::{self, DecisionMaker, Refusal, Verdict};
@@ -85,6 +85,8 @@ pub struct Trader {
     retry_at: Nanos,
     /// Whether the run is ending: nothing is sent any more.
     is_stopping: bool,
+    /// Whether the journal is behind: nothing is sent until it is not.
+    is_held: bool,
 }
 
 impl Trader {
@@ -123,6 +125,7 @@ impl Trader {
             now: 0,
             retry_at: Nanos::MAX,
             is_stopping: false,
+            is_held: false,
             desk: Desk::new(settings, first_order),
         }
     }
@@ -145,6 +148,9 @@ impl Trader {
     pub fn restore(&mut self, entry: &Entry) {
         self.desk.apply(entry);
         self.now = self.now.max(entry.ts);
+        if let Event::Placed(order) = entry.event {
+            self.rates[order.venue.index()].note(entry.ts);
+        }
     }
 
     /// Ends the restoring: what became of orders that were in flight is unknown until it was asked for.
@@ -156,6 +162,12 @@ impl Trader {
         }
         for working in self.desk.orders() {
             out.asks.push(working.order);
+        }
+        let hedging = self.desk.deals().iter().filter(|deal| deal.stage == Stage::Hedging);
+        let ids: Vec<_> = hedging.map(|deal| deal.decided.deal).collect();
+        for deal in ids {
+            // Nothing could be hedged while nobody was there: its time begins again.
+            self.note(Event::Stage { deal, stage: Stage::Hedging }, out);
         }
         self.advance(out);
     }
@@ -305,6 +317,7 @@ impl Trader {
         let is_of_pair = |deal: &Deal| {
             deal.decided.instrument == instrument
                 && (deal.decided.buy_venue, deal.decided.sell_venue) == (buy_venue, sell_venue)
+                && deal.stage != Stage::Kept
         };
         let is_hedging =
             |deal: &Deal| deal.decided.instrument == instrument && deal.stage == Stage::Hedging;
@@ -313,10 +326,13 @@ impl Trader {
         let reasons = [
             (ts_recv.saturating_sub(ts_open) < *min_lifetime, Why::Young),
             (limits.max_net < net, Why::Implausible),
-            (self.kill.is_on() || self.desk.is_halted(Halt::Killed), Why::Killed),
+            (self.is_held, Why::JournalBehind),
+            (!self.may_send(), Why::Killed),
             (self.is_apart() || !self.reconciliation.is_done(venues), Why::NotReconciled),
-            (!self.reconciliation.is_up(venues), Why::GatewayDown),
+            (!self.reconciliation.is_up(&venues), Why::GatewayDown),
             (self.desk.is_halted(Halt::Failures), Why::Failures),
+            // The halt may not have reached the disk before a crash.
+            (limits.failures <= self.desk.failures(), Why::Failures),
             (self.desk.is_halted(Halt::Drawdown), Why::Drawdown),
             (hedging.policy != Hedge::Hold && 0 < self.desk.kept(instrument), Why::Residual),
             (deals.iter().any(is_hedging), Why::Residual),
@@ -406,7 +422,7 @@ impl Trader {
 
     /// Sends an order, unless the kill switch is on. This is the only place from which orders leave.
     fn send(&mut self, order: Order, out: &mut Out) -> bool {
-        if self.is_stopping || self.kill.is_on() || self.desk.is_halted(Halt::Killed) {
+        if !self.may_send() {
             return false;
         }
         self.rates[order.venue.index()].note(self.now);
@@ -417,17 +433,27 @@ impl Trader {
         true
     }
 
+    /// Returns whether orders may leave: the kill switch is off, the journal is not behind, and the run is
+    /// not ending.
+    fn may_send(&self) -> bool {
+        !self.is_stopping
+            && !self.is_held
+            && !self.kill.is_on()
+            && !self.desk.is_halted(Halt::Killed)
+    }
+
     /// Applies an event and writes it to the journal.
     fn note(&mut self, event: Event, out: &mut Out) {
-        let entry = Entry { ts: self.now, event };
-        let halts = self.desk.halts().count();
+        let ts = self.now;
+        let entry = Entry { ts, event };
+        let before = self.desk.halt_bits();
         self.desk.apply(&entry);
         out.entries.push(entry);
-        if halts < self.desk.halts().count() && !matches!(event, Event::Halted(_)) {
+        if before != self.desk.halt_bits() && !matches!(event, Event::Halted(_)) {
             // Told for whoever reads; the state has them already.
-            let entries =
-                self.desk.halts().map(|halt| Entry { ts: self.now, event: Event::Halted(halt) });
-            out.entries.extend(entries);
+            let is_new = |halt: &Halt| before & (1 << halt.code()) == 0;
+            let halts = self.desk.halts().filter(is_new);
+            out.entries.extend(halts.map(|halt| Entry { ts, event: Event::Halted(halt) }));
         }
     }
 
@@ -440,15 +466,13 @@ impl Trader {
                 return;
             }
             Answer::Reconciled { venue } => return self.reconciled(venue, out),
-            Answer::Connection { venue, is_up } => {
-                self.reconciliation.connection(venue, is_up);
-                return;
-            }
+            Answer::Connection { venue, is_up } => return self.connected(venue, is_up, out),
             Answer::Filled(fill) => {
                 let doubled = self.desk.tally.doubled;
                 self.note(Event::Answered(*answer), out);
                 if doubled == self.desk.tally.doubled {
                     self.measures.filled(&fill, self.now);
+                    self.reconciliation.traded(fill.venue);
                 }
             }
             Answer::Acked { .. }
@@ -457,6 +481,16 @@ impl Trader {
             | Answer::Unknown { .. } => self.note(Event::Answered(*answer), out),
         }
         self.advance(out);
+    }
+
+    /// Notes whether a venue can be reached. If it can be again, orders of unknown outcome are asked for.
+    fn connected(&mut self, venue: VenueId, is_up: bool, out: &mut Out) {
+        self.reconciliation.connection(venue, is_up);
+        if is_up {
+            let is_asked = |working: &&Working| working.is_unknown && working.order.venue == venue;
+            let unknown = self.desk.orders().iter().filter(is_asked);
+            out.asks.extend(unknown.map(|working| working.order));
+        }
     }
 
     /// Compares the books with what a venue said.
@@ -497,9 +531,8 @@ impl Trader {
             out.entries.push(entry);
         }
         let is_due = |working: &&Working| working.ask_at <= now;
-        let due: Vec<Order> =
-            self.desk.orders().iter().filter(is_due).map(|working| working.order).collect();
-        for order in due {
+        while let Some(order) = self.desk.orders().iter().find(is_due).map(|it| it.order) {
+            // Afterwards it is due later.
             self.note(Event::Answered(Answer::Unknown { id: order.id }), out);
             out.asks.push(order);
         }
@@ -522,16 +555,20 @@ impl Trader {
     fn advance_deal(&mut self, deal: &Deal, out: &mut Out) -> bool {
         let id = deal.decided.deal;
         let stage = |stage| Event::Stage { deal: id, stage };
+        let is_even = deal.residual() == 0;
         match deal.stage {
-            Stage::Holding | Stage::Kept => return false,
+            Stage::Holding if is_even => return false,
+            Stage::Kept if !is_even => return false,
+            // A late fill can change either, and ends the wait.
+            Stage::Holding | Stage::Kept => {}
             Stage::Entering | Stage::Hedging | Stage::Exiting => {}
         }
-        if deal.residual() == 0 {
+        if is_even {
             if self.desk.settings.exit == Exit::Convergence && deal.legs[0].position != 0 {
                 self.note(stage(Stage::Holding), out);
                 return false;
             }
-            self.settle(deal, None, out);
+            self.settle(deal, deal.legs.map(|leg| leg.px), out);
             return true;
         }
         let hedging = self.desk.settings.hedging;
@@ -573,30 +610,48 @@ impl Trader {
             let venue = deal.legs[leg].venue;
             let terms = settings.terms(instrument, venue)?;
             let order = deal.hedge_at(leg, terms, settings.hedging.band)?;
-            let level = self.view.level(instrument, venue, order.side);
-            let max_age = settings.venues[venue.index()].max_age;
-            let is_seen = level.is_good && self.now.saturating_sub(level.ts) <= max_age;
-            let is_met = match order.side {
-                Side::Buy => level.px <= order.px,
-                Side::Sell => order.px <= level.px,
+            let HedgeOrder { side, sz, px, .. } = order;
+            let level = self.view.level(instrument, venue, side);
+            let is_met = match side {
+                Side::Buy => level.px <= px,
+                Side::Sell => px <= level.px,
             };
-            let has_room = self.rates[venue.index()].has_room(self.now);
-            let is_affordable = self
-                .desk
-                .books
-                .claim(settings, terms, venue, order.side, order.px, order.sz)
-                .is_none_or(|claim| {
-                    claim.amount <= self.desk.books.account(venue, claim.asset).free()
-                });
-            let may = is_seen && is_met && has_room && is_affordable && 0 < level.unclaimed();
+            let may = self.is_seen(venue, level)
+                && is_met
+                && 0 < level.unclaimed()
+                && self.is_open(venue)
+                && self.is_affordable(terms, venue, side, (px, sz));
             may.then_some((order, venue))
         })
     }
 
-    /// Ends a deal; a residual is valued at `marks`.
-    fn settle(&mut self, deal: &Deal, marks: Option<[i64; 2]>, out: &mut Out) {
-        let marks = marks.unwrap_or(deal.legs.map(|leg| leg.px));
-        let profit = self.settled_profit(deal, marks);
+    /// Returns whether a level holds and is young enough to rely on.
+    fn is_seen(&self, venue: VenueId, level: &Level) -> bool {
+        let max_age = self.desk.settings.venues[venue.index()].max_age;
+        level.is_good && self.now.saturating_sub(level.ts) <= max_age
+    }
+
+    /// Returns whether a venue can be reached, and takes one more order now.
+    fn is_open(&self, venue: VenueId) -> bool {
+        self.reconciliation.is_up(&[venue]) && self.rates[venue.index()].has_room(self.now)
+    }
+
+    /// Returns whether the account of a venue holds what an order may take.
+    fn is_affordable(
+        &self,
+        terms: &Terms,
+        venue: VenueId,
+        side: Side,
+        (px, sz): (i64, i64),
+    ) -> bool {
+        let books = &self.desk.books;
+        let claim = books.claim(&self.desk.settings, terms, venue, side, px, sz);
+        claim.is_none_or(|claim| claim.amount <= books.account(venue, claim.asset).free())
+    }
+
+    /// Ends a deal; a residual is valued at `marks`, mantissas by leg.
+    fn settle(&mut self, deal: &Deal, marks: [i64; 2], out: &mut Out) {
+        let profit = self.desk.profit_settled(deal, marks).unwrap_or_default();
         let residual = deal.residual();
         let outcome = match () {
             () if residual != 0 => Outcome::Kept,
@@ -620,17 +675,6 @@ impl Trader {
         }
     }
 
-    /// Returns the profit of a deal that is over. Positions that cancel out are worth nothing, so only a
-    /// residual is valued.
-    fn settled_profit(&self, deal: &Deal, marks: [i64; 2]) -> Amount {
-        let mark = if deal.legs[0].position.abs() < deal.legs[1].position.abs() {
-            marks[1]
-        } else {
-            marks[0]
-        };
-        self.desk.profit_of(deal, [mark, mark]).unwrap_or_default()
-    }
-
     /// Closes the legs that a pair holds, once its spread has converged.
     #[inline]
     fn converge(&mut self, spread: &Spread, out: &mut Out) {
@@ -645,11 +689,14 @@ impl Trader {
         let is_held = |deal: &&Deal| {
             let decided = &deal.decided;
             deal.stage == Stage::Holding
+                && !deal.is_in_flight()
                 && decided.instrument == instrument
                 && (decided.buy_venue, decided.sell_venue) == (buy_venue, sell_venue)
         };
         let Some(deal) = self.desk.deals().iter().find(is_held).copied() else { return };
-        let ways = [(buy_venue, Side::Sell), (sell_venue, Side::Buy)];
+        // Hedges can have left the legs the other way round.
+        let ways =
+            deal.legs.map(|leg| (leg.venue, if 0 < leg.position { Side::Sell } else { Side::Buy }));
         let Some(legs) = self.exit_legs(&deal, ways) else { return };
         self.note(Event::Stage { deal: deal.decided.deal, stage: Stage::Exiting }, out);
         for ((venue, side), (px, sz)) in ways.into_iter().zip(legs) {
@@ -665,17 +712,15 @@ impl Trader {
     fn exit_legs(&self, deal: &Deal, ways: [(VenueId, Side); 2]) -> Option<[(i64, i64); 2]> {
         let instrument = deal.decided.instrument;
         let settings = &self.desk.settings;
-        if self.kill.is_on() || !self.reconciliation.is_up(ways.map(|(venue, _)| venue)) {
+        if !self.may_send() {
             return None;
         }
         let levels = ways.map(|(venue, side)| *self.view.level(instrument, venue, side));
         let mut sz = deal.legs[0].position.abs();
         let mut terms = [None; 2];
         for (place, (venue, _)) in ways.into_iter().enumerate() {
-            let max_age = settings.venues[venue.index()].max_age;
             let level = levels[place];
-            let is_seen = level.is_good && self.now.saturating_sub(level.ts) <= max_age;
-            if !is_seen || !self.rates[venue.index()].has_room(self.now) {
+            if !self.is_seen(venue, &level) || !self.is_open(venue) {
                 return None;
             }
             sz = sz.min(level.unclaimed());
@@ -685,7 +730,11 @@ impl Trader {
         let lot = common_lot(one.lot, other.lot)?;
         sz = sz / lot * lot;
         let px = [one.on_tick(levels[0].px, ways[0].1), other.on_tick(levels[1].px, ways[1].1)];
-        (one.takes(px[0], sz) && other.takes(px[1], sz)).then_some(px.map(|px| (px, sz)))
+        let may = |place: usize, terms: &Terms| {
+            let (venue, side) = ways[place];
+            terms.takes(px[place], sz) && self.is_affordable(terms, venue, side, (px[place], sz))
+        };
+        (may(0, one) && may(1, other)).then_some(px.map(|px| (px, sz)))
     }
 
     #[inline]
@@ -701,10 +750,15 @@ impl Trader {
         }
     }
 
-    /// Ends all halts, at `ts`: a person has looked.
-    pub fn resume(&mut self, ts: Nanos, out: &mut Out) {
+    /// Ends all halts, at `ts`: a person has looked. Returns whether it did: while the books are not those
+    /// of a venue, only [`adopt`](Trader::adopt) does.
+    pub fn resume(&mut self, ts: Nanos, out: &mut Out) -> bool {
         self.now = self.now.max(ts);
+        if self.is_apart() {
+            return false;
+        }
         self.note(Event::Resumed, out);
+        true
     }
 
     /// Adopts what the venues say of balances, and ends the deals whose residual was kept, at the prices
@@ -716,7 +770,8 @@ impl Trader {
             self.note(Event::Adopted { venue, asset, amount: there }, out);
         }
         self.reconciliation.adopted();
-        let kept = self.desk.deals().iter().filter(|deal| deal.stage == Stage::Kept);
+        let is_kept = |deal: &&Deal| deal.stage == Stage::Kept && !deal.is_in_flight();
+        let kept = self.desk.deals().iter().filter(is_kept);
         let kept: Vec<Deal> = kept.copied().collect();
         for deal in kept {
             let marks = deal.legs.map(|leg| {
@@ -724,9 +779,15 @@ impl Trader {
                 let level = self.view.level(deal.decided.instrument, leg.venue, side);
                 if level.px == 0 { leg.px } else { level.px }
             });
-            self.settle(&deal, Some(marks), out);
+            self.settle(&deal, marks, out);
         }
         self.note(Event::Resumed, out);
+    }
+
+    /// Sends nothing while `on`: the journal is behind.
+    #[inline]
+    pub fn hold(&mut self, on: bool) {
+        self.is_held = on;
     }
 
     /// Sends nothing any more: the run is ending. A residual stays for the next one.

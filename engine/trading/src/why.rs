@@ -55,6 +55,8 @@ coded! {
         BuyBalance = 23 => "buy_balance",
         /// The sell venue has too little to sell.
         SellBalance = 24 => "sell_balance",
+        /// The journal of decisions is behind.
+        JournalBehind = 25 => "journal_behind",
     }
 }
 

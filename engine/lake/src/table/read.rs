@@ -7,8 +7,10 @@ use super::{BATCH_ROWS, Metadata, VERSION};
 use arrow_array::{RecordBatch, new_null_array};
 use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use bytes::Bytes;
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::ChunkReader;
@@ -122,6 +124,57 @@ impl Iterator for TableReader {
     }
 }
 
+/// Iterates over some columns of a file, in batches. The columns have the order of the table. A file of
+/// version 1 has no column `Run`, and batches of it have none either.
+#[derive(Debug)]
+pub struct ColumnsReader {
+    path: PathBuf,
+    batches: ParquetRecordBatchReader,
+}
+
+impl ColumnsReader {
+    /// Opens a file, which should be of `table`, to read the columns called `names` in batches of at most
+    /// `batch_rows` rows.
+    ///
+    /// # Errors
+    /// The same as [`TableReader::open`].
+    pub fn open(
+        path: &Path,
+        table: &'static Table,
+        names: &[&str],
+        batch_rows: usize,
+    ) -> Result<ColumnsReader, TableError> {
+        let file = File::open(path).map_err(|source| io_error("open", path, source))?;
+        let plain = guarded("read", path, || {
+            ArrowReaderMetadata::load(&file, ArrowReaderOptions::default())
+        })?;
+        let version = check_format(path, table, &metadata_of(plain.metadata()))?;
+        let schema = columns_of(version, table);
+        check_columns(path, &schema, plain.schema())?;
+        let batches = guarded("read", path, || {
+            let options = ArrowReaderOptions::new().with_schema(schema);
+            let metadata = ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options)?;
+            let columns = metadata.metadata().file_metadata().schema_descr();
+            let chosen = ProjectionMask::columns(columns, names.iter().copied());
+            ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+                .with_projection(chosen)
+                .with_batch_size(batch_rows)
+                .build()
+        })?;
+        Ok(ColumnsReader { path: path.to_owned(), batches })
+    }
+}
+
+impl Iterator for ColumnsReader {
+    type Item = Result<RecordBatch, TableError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let batches = &mut self.batches;
+        let batch = guarded("read", &self.path, || batches.next().transpose().map_err(Into::into));
+        batch.transpose()
+    }
+}
+
 /// The footer of a file, read without any of its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footer {
@@ -133,6 +186,8 @@ pub struct Footer {
     pub first: Option<u64>,
     /// Last time, from the statistics.
     pub last: Option<u64>,
+    /// Least and greatest `JournalSequence`, from the statistics; `None` if the table has no such column.
+    pub numbers: Option<(u64, u64)>,
 }
 
 impl Footer {
@@ -148,16 +203,24 @@ impl Footer {
         let metadata = metadata_of(&parquet);
         check_format(path, table, &metadata)?;
         let rows = parquet.file_metadata().num_rows().cast_unsigned();
-        let times = parquet.row_groups().iter().filter_map(|group| {
-            let Statistics::Int64(times) = group.columns().first()?.statistics()? else {
-                return None;
-            };
-            Some((times.min_opt()?.cast_unsigned(), times.max_opt()?.cast_unsigned()))
-        });
-        let (firsts, lasts): (Vec<_>, Vec<_>) = times.unzip();
-        let (first, last) = (firsts.into_iter().min(), lasts.into_iter().max());
-        Ok(Footer { metadata, rows, first, last })
+        let times = range_of(&parquet, "Timestamp");
+        let (first, last) = (times.map(|(first, _)| first), times.map(|(_, last)| last));
+        let numbers = range_of(&parquet, "JournalSequence");
+        Ok(Footer { metadata, rows, first, last, numbers })
     }
+}
+
+/// Returns the least and the greatest value of a column of whole numbers or times, from the statistics.
+fn range_of(parquet: &ParquetMetaData, name: &str) -> Option<(u64, u64)> {
+    let columns = parquet.file_metadata().schema_descr().columns();
+    let place = columns.iter().position(|column| column.name() == name)?;
+    let ranges = parquet.row_groups().iter().filter_map(|group| {
+        let Statistics::Int64(values) = group.columns().get(place)?.statistics()? else {
+            return None;
+        };
+        Some((values.min_opt()?.cast_unsigned(), values.max_opt()?.cast_unsigned()))
+    });
+    ranges.reduce(|(min, max), (first, last)| (min.min(first), max.max(last)))
 }
 
 fn metadata_of(parquet: &ParquetMetaData) -> Metadata {
@@ -279,6 +342,13 @@ mod tests {
         let Written { rows, bytes, crc, digest: expected } = written(&path, &batch);
         assert_eq!(rows, 3);
         assert_eq!(checksum(&path).unwrap(), (bytes, crc));
+        let footer = Footer::read(&path, &QUOTES).unwrap();
+        assert_eq!((footer.first, footer.last, footer.numbers), (Some(1), Some(3), Some((3, 9))));
+        let columns = ["JournalSequence", "Flags"];
+        let some = ColumnsReader::open(&path, &QUOTES, &columns, 2).unwrap();
+        let some: Vec<_> = some.map(Result::unwrap).collect();
+        let whole = batch.project(&[7, 8]).unwrap();
+        assert_eq!(some, [whole.slice(0, 2), whole.slice(2, 1)]);
         let reader = TableReader::open(&path, &QUOTES).unwrap();
         assert_eq!(reader.metadata()["table"], "quotes");
         let read: Vec<_> = reader.map(Result::unwrap).collect();

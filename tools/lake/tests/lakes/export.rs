@@ -123,15 +123,12 @@ fn lines_of(lake: &Path, change: impl Fn(Vec<String>) -> Vec<String>) -> Vec<Str
     lines
 }
 
-/// Imports an export of a lake's quotes in a format into another lake.
-fn through(lake: &Path, again: &Path, format: Format, name: &str) {
+/// Imports an export of a lake's quotes in a format into another lake. `given` names what the format does
+/// not name.
+fn through(lake: &Path, again: &Path, format: Format, name: &str, given: import::Given) {
     let (out, _) = exported(&all(lake), format, true);
     let file = again.with_extension(name);
     fs::write(&file, out).unwrap();
-    let given = import::Given {
-        venue: Some("binance".to_owned()),
-        instrument: Some("BTC/USDT".to_owned()),
-    };
     let reading = import::Reading { given, ..import::Reading::default() };
     let work = import::Work { lake: again, files: &[file], reading, segment_rows: 700 };
     let outcomes = import::import(&work, &ProgressBar::hidden(), &mut |_| Ok(())).unwrap();
@@ -193,7 +190,7 @@ proptest! {
         let home = tempfile::tempdir().unwrap();
         let (lake, again) = (home.path().join("lake"), home.path().join("again"));
         record(&lake, "run", &[quotes.iter().map(|q| Record::from(*q)).collect()]);
-        through(&lake, &again, Format::Tardis, "csv");
+        through(&lake, &again, Format::Tardis, "csv", import::Given::default());
         prop_assert_eq!(lines_of(&again, |fields| fields), lines_of(&lake, cut));
         prop_assert_eq!(recorded::findings(&again), [""; 0]);
     }
@@ -212,7 +209,11 @@ proptest! {
         };
         let quotes: Vec<Quote> = (0..).zip(&quotes).map(quote).collect();
         record(&lake, "run", &[quotes.iter().map(|q| Record::from(*q)).collect()]);
-        through(&lake, &again, Format::Hftbacktest, "npz");
+        let given = import::Given {
+            venue: Some("binance".to_owned()),
+            instrument: Some("BTC/USDT".to_owned()),
+        };
+        through(&lake, &again, Format::Hftbacktest, "npz", given);
         prop_assert_eq!(lines_of(&again, |fields| fields), changes(&lake));
         prop_assert_eq!(recorded::findings(&again), [""; 0]);
     }
