@@ -156,13 +156,18 @@ fn heat(html: &mut String, study: &Study<'_>) {
     let (rows, columns) = (values(study, down), values(study, across));
     let profits = study.swept.iter().map(|swept| swept.whole.profit().to_f64().abs());
     let scale = profits.fold(0.0, f64::max);
-    let title = |axis: usize| COLUMNS[axis].key.replace('_', " ");
+    let title = |axis: usize| match COLUMNS[axis].unit {
+        "" => COLUMNS[axis].heading(),
+        unit => format!("{}, {unit}", COLUMNS[axis].heading()),
+    };
     let (down_title, across_title) = (title(down), title(across));
     let _infallible = write!(
         html,
-        "<section><h2>Profit by {down_title} and {across_title}</h2><p class=\"soft\">Everything else is as \
+        "<section><h2>Profit by {} and {}</h2><p class=\"soft\">Everything else is as \
          in {}. Blue gains, orange loses.</p><div class=\"scroll\"><table class=\"heat\"><thead><tr>\
          <th scope=\"col\">{down_title} \\ {across_title}</th>",
+        COLUMNS[down].heading(),
+        COLUMNS[across].heading(),
         escaped(&study.name(best)),
     );
     for column in &columns {
@@ -316,7 +321,7 @@ fn configurations(html: &mut String, study: &Study<'_>) {
         "<p>The {shown} with the highest profits of {}. All are in sweep.csv.</p>",
         study.swept.len()
     );
-    let head = brief().map(|column| (column.key.replace('_', " "), column.unit.to_owned()));
+    let head = brief().map(|column| (column.heading(), column.unit.to_owned()));
     let heads: Vec<(String, String)> = head.collect();
     let rows = study
         .ranked()
