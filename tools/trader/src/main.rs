@@ -68,7 +68,7 @@ use trader::driver::Driver;
 use trader::plan::{Overrides, Places, Plan};
 use trader::run::{Reload, Run};
 use trader::watch::{self, End, Ended};
-use trader::{Rule, Server, SpreadListener, report, status};
+use trader::{Rule, Server, SpreadListener, report, status, sweep};
 
 /// Exit code if the server speaks another version of the protocol.
 const OTHER_PROTOCOL: u8 = 3;
@@ -92,8 +92,30 @@ fn main() -> ExitCode {
         Some(Command::Adopt(which)) => ask(&which, Request::Adopt, done),
         Some(Command::Reload(which)) => ask(&which, Request::Reload, done),
         Some(Command::Report(which)) => show_report(&which),
+        Some(Command::Sweep(arguments)) => run_sweep(&arguments),
     };
     spreadwire_output::conclude(code)
+}
+
+/// Sweeps a lake. A period of the past may be decided by recommendations that have expired since.
+fn run_sweep(arguments: &sweep::Arguments) -> ExitCode {
+    let plan = match Plan::read(&arguments.config, &Overrides::default(), 0) {
+        Ok(plan) => plan,
+        Err(problems) => {
+            err!("trader: {}", problems.join("\n"));
+            return ExitCode::from(2);
+        }
+    };
+    let config = config::read(&arguments.config, &mut Vec::new()).unwrap_or_default();
+    let Plan { catalogue, thresholds, trading, .. } = plan;
+    let max_net = spread::max_net(config.calculator.max_net_bps);
+    match sweep::run(arguments, sweep::Base { catalogue, thresholds, trading, max_net }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            err!("trader: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn follow(arguments: &Arguments) -> ExitCode {
