@@ -67,7 +67,10 @@ impl Scene {
 
     /// Waits until the status has more than so many deals.
     fn deals_beyond(&self, count: u64) -> u64 {
+        let mut looks = 0;
         until("more deals", || {
+            looks += 1;
+            assert!(looks < 2_000, "{:#} {}", self.status()?, self.log());
             let deals = self.status()?["deals"]["decided"].as_u64()?;
             (count < deals).then_some(deals)
         })

@@ -749,7 +749,9 @@ fn restore(
 ) -> anyhow::Result<Restored> {
     let folder = plan.decisions(trading);
     let cannot = || format!("cannot trade on paper by {}", folder.display());
-    files::create_folder(&folder).with_context(cannot)?;
+    if !folder.is_dir() {
+        files::create_folder(&folder).with_context(cannot)?;
+    }
     let settings = &trading.settings;
     let head = Head::new(Mode::Paper, &trading.owner, now, &plan.catalogue, settings);
     let mut trader = plan.trader(trading, kill);
