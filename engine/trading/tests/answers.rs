@@ -271,6 +271,20 @@ fn a_trade_of_nobody_halts_and_is_booked() {
 }
 
 #[test]
+fn each_halt_is_told_once() {
+    let mut rig = Rig::connected(rig::settings());
+    let [bought, _] = rig.opened();
+    rig.fill(bought, 201);
+    let foreign = rig.trade(None, Side::Sell, 0, (9_000, 100));
+    rig.hear(Answer::Filled(foreign));
+    let halts = rig.entries.iter().filter_map(|entry| {
+        let Event::Halted(halt) = entry.event else { return None };
+        Some(halt)
+    });
+    assert_eq!(halts.collect::<Vec<_>>(), [Halt::Overfilled, Halt::ForeignTrade]);
+}
+
+#[test]
 fn a_trade_that_its_order_cannot_have_is_nobodys() {
     let [wrong_side, wrong_venue, no_size, no_price] = [0, 1, 2, 3];
     for fault in [wrong_side, wrong_venue, no_size, no_price] {
@@ -510,4 +524,14 @@ fn an_exit_waits_for_its_balance() {
     rig.show_nothing();
     rig.show_nothing();
     assert_eq!((rig.orders.len(), rig.stage()), (2, Some(Stage::Holding)));
+}
+
+#[test]
+fn a_restart_asks_at_once_what_became_of_orders_in_flight() {
+    let mut rig = Rig::connected(rig::settings());
+    let orders = rig.opened();
+    let mut later = Rig::unconnected(rig::settings(), &rig.entries);
+    later.call(|trader, now, out| trader.restored(now, out));
+    assert_eq!(later.asks, orders.map(|order| order.id));
+    assert!(later.orders.is_empty(), "nothing is sent again");
 }
