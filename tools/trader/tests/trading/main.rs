@@ -80,7 +80,8 @@ fn a_killed_trader_goes_on_with_its_balances_and_deals_exactly_once() {
     }
     assert!(trader.has_said("PAPER deal #2 is over: missed"), "{:#?}", trader.printed);
     assert_eq!(books(&home.status()), books(&before), "nothing was bought or sold twice");
-    deal(&mut client, &mut trader, 3, "4");
+    // More than would be free if the two orders still held something there.
+    deal(&mut client, &mut trader, 3, "8");
     let status = home.status();
     assert_eq!(status["counts"]["orders"], 6, "none was sent again: {status}");
     assert_ne!(books(&status), books(&before));
