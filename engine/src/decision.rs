@@ -5,11 +5,13 @@
 use crate::runtime::agent::{Agent, Report};
 use crate::runtime::ring::{CountSender, Receiver};
 use crate::runtime::stopwatch::Stopwatch;
+use crossbeam::channel;
 use spreadwire_market::clock::{Clock, Nanos};
 use spreadwire_market::counters::{Counter, Counters};
-use spreadwire_market::decision::DecisionMaker;
+use spreadwire_market::decision::{self, DecisionMaker};
 use spreadwire_market::record::{Closed, Opened, Record, Spread};
 use spreadwire_market::state::CloseReason;
+use spreadwire_trading::settings::Settings;
 
 pub mod execution;
 use execution::Execution;
@@ -39,12 +41,22 @@ impl From<Execution> for Mind {
     }
 }
 
+/// Other settings, to go by from the next turn on.
+#[derive(Clone, Debug)]
+pub struct Retune {
+    /// Thresholds.
+    pub thresholds: decision::Settings,
+    /// What the trading goes by; `None` for an agent that watches.
+    pub trading: Option<Settings>,
+}
+
 /// The agent: spreads and statuses in, opportunities out to everyone who keeps them.
 #[derive(Debug)]
 pub struct Decision {
     input: Receiver,
     outputs: Vec<CountSender>,
     mind: Mind,
+    retunes: channel::Receiver<Box<Retune>>,
     made: Vec<Record>,
     last_ts: Nanos,
     stopwatch: Stopwatch,
@@ -68,6 +80,7 @@ impl Decision {
             input,
             outputs,
             mind: mind.into(),
+            retunes: channel::never(),
             made: Vec::with_capacity(1024),
             last_ts: 0,
             stopwatch: Stopwatch::alone(STAGE, clock),
@@ -83,6 +96,23 @@ impl Decision {
     pub fn timed(mut self, stopwatch: Stopwatch) -> Decision {
         self.stopwatch = stopwatch;
         self
+    }
+
+    /// Takes other settings from a channel, one a turn.
+    #[must_use]
+    pub fn retuned_by(mut self, retunes: channel::Receiver<Box<Retune>>) -> Decision {
+        self.retunes = retunes;
+        self
+    }
+
+    fn retune(&mut self, retune: Retune) {
+        match (&mut self.mind, retune.trading) {
+            (Mind::Watching(maker), _) => maker.retune(retune.thresholds),
+            (Mind::Trading(execution), Some(settings)) => {
+                execution.retune(retune.thresholds, settings);
+            }
+            (Mind::Trading(_), None) => {}
+        }
     }
 
     fn pass_on(&mut self) {
@@ -102,6 +132,9 @@ impl Agent for Decision {
     }
 
     fn do_work(&mut self, now: Nanos) -> usize {
+        if let Ok(retune) = self.retunes.try_recv() {
+            self.retune(*retune);
+        }
         let Decision { input, mind, made, last_ts, stopwatch, taken, .. } = self;
         stopwatch.turn(now);
         let mut timed = |record: &Record| {

@@ -59,7 +59,7 @@ impl History {
     /// Footers and the ledger are read, and rows only where a time selects a part of a file.
     ///
     /// # Errors
-    /// If a folder or a file cannot be read, or a selected run has no rows in the lake.
+    /// If a folder or a file cannot be read, or the lake has no run of a selected name.
     pub fn open(
         lake: &Path,
         catalogue: &Catalogue,
@@ -68,14 +68,6 @@ impl History {
         let survey = survey::find(lake, selection)?;
         let unsealed = unsealed::find(lake, selection)?;
         let runs = runs::find(lake, &survey.files, selection)?;
-        for name in &selection.runs {
-            let is_there = runs.iter().any(|run| run.names.contains(name))
-                || unsealed.iter().any(|unsealed| unsealed.run == *name);
-            if !is_there {
-                let (lake, run) = (lake.to_owned(), name.clone());
-                return Err(HistoryError::UnknownRun { lake, run });
-            }
-        }
         let (catalogue, passed_over) = (catalogue.clone(), survey.passed_over);
         Ok(History { catalogue, runs, unsealed, passed_over })
     }

@@ -2,9 +2,12 @@
 //!
 //! A run appends records to journal [`segment`]s; [`seal`] turns closed segments into Parquet
 //! [`table`]s; the [`ledger`] holds the counts and digests by which a lake is verified, including
-//! the counts of each [`stage`]. [`history`] reads the inputs of a run back in their order. A run leaves a [`mark`] while it lives, and [`recover`] deals with
-//! runs that were killed. [`layout`] says where everything lies, and [`lock`] keeps two programs
-//! from changing a lake at once. [`decisions`] is the journal of whoever trades. The crate knows neither agents nor sockets.
+//! the counts of each [`stage`]. A run leaves a [`mark`] while it lives, and [`recover`] deals with
+//! the counts of each [`stage`]. A run leaves a [`mark`] while it lives, and [`recover`] deals with
+//! runs that were killed. [`history`] reads the inputs of a run back in their order, and [`decisions`] is
+//! the journal of whoever trades. [`layout`] says where everything lies, and [`lock`] keeps two programs
+//! from changing a lake at once. The crate knows neither agents nor sockets.
+//! from changing a lake at once. The crate knows neither agents nor sockets.
 
 pub mod completeness;
 

@@ -91,8 +91,9 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     let rows = history.runs().iter().map(Run::rows).sum();
     let bar = bar(rows, replay.json);
     let mut player = Player { plan: &plan, replay, entries: Vec::new(), played: Vec::new() };
-    for run in history.runs() {
-        player.play(&history, run, &bar)?;
+    let begins = history.runs().iter().skip(1).map(|run| run.begin).chain([Nanos::MAX]);
+    for (run, until) in history.runs().iter().zip(begins) {
+        player.play(&history, (run, until), &bar)?;
     }
     bar.finish_and_clear();
     player.tell()
@@ -111,6 +112,8 @@ fn bar(rows: u64, quiet: bool) -> ProgressBar {
 struct Played {
     run: String,
     begin: Nanos,
+    /// When the next run began.
+    until: Nanos,
     tally: Tally,
     spreads: u64,
     opened: u64,
@@ -138,7 +141,12 @@ enum Mind {
 }
 
 impl Player<'_> {
-    fn play(&mut self, history: &History, run: &Run, bar: &ProgressBar) -> anyhow::Result<()> {
+    fn play(
+        &mut self,
+        history: &History,
+        (run, until): (&Run, Nanos),
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
         let plan = self.plan;
         let book = Book::new(&plan.catalogue).believing(plan.max_net);
         let (before, begun) = (bar.position(), self.entries.len());
@@ -165,6 +173,7 @@ impl Player<'_> {
         let mut played = Played {
             run: run.names.join("+"),
             begin: run.begin,
+            until,
             tally,
             spreads: taken.spreads,
             opened: taken.opened,
@@ -217,7 +226,7 @@ impl Player<'_> {
         let Some(trading) = &self.plan.trading else { return Ok(None) };
         let folder = trading.journal.clone().unwrap_or_else(|| lake.join(layout::TRADING));
         let journal = decisions::read(&folder.join(decisions::FILE_NAME))?;
-        let live = lines(journal.run(played.begin), &journal.catalogue);
+        let live = lines(journal.run(played.begin, played.until), &journal.catalogue);
         Ok(first_difference("decisions", &live, &played.decisions))
     }
 

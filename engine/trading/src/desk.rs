@@ -354,10 +354,10 @@ impl Desk {
     fn done(&mut self, id: ClientId, how: Ended, filled: i64, ts: Nanos) {
         self.revived(id, filled, ts);
         let Some(working) = self.working_mut(id) else { return };
-        // Of two words the larger one counts: fills decide, and those of the smaller one are in it.
-        let most = working.order.sz;
-        let known = working.ended.get_or_insert(filled);
-        *known = (*known).max(filled).min(most);
+        // Of two words the larger one counts, so that no fill is missed; of those that were asked for, the
+        // last one, so that no fill is waited for that never was.
+        let before = working.ended.filter(|_| working.asked == 0).unwrap_or_default();
+        working.ended = Some(filled.max(before).min(working.order.sz));
         let order = working.order;
         self.overfilled(&order, filled);
         if how == Ended::NeverThere {
@@ -550,6 +550,8 @@ impl Desk {
     /// Goes by other settings from now on. The assets, venues and terms must be those of before.
     pub fn retune(&mut self, settings: Settings) {
         self.settings = settings;
+        // What is at risk depends on what becomes of the legs, and its value on rates.
+        (0..self.deals.len()).for_each(|place| self.weigh(place));
     }
 
     /// Returns what the legs are held for.

@@ -689,11 +689,14 @@ impl Trader {
         let is_held = |deal: &&Deal| {
             let decided = &deal.decided;
             deal.stage == Stage::Holding
+                && !deal.is_in_flight()
                 && decided.instrument == instrument
                 && (decided.buy_venue, decided.sell_venue) == (buy_venue, sell_venue)
         };
         let Some(deal) = self.desk.deals().iter().find(is_held).copied() else { return };
-        let ways = [(buy_venue, Side::Sell), (sell_venue, Side::Buy)];
+        // Hedges can have left the legs the other way round.
+        let ways =
+            deal.legs.map(|leg| (leg.venue, if 0 < leg.position { Side::Sell } else { Side::Buy }));
         let Some(legs) = self.exit_legs(&deal, ways) else { return };
         self.note(Event::Stage { deal: deal.decided.deal, stage: Stage::Exiting }, out);
         for ((venue, side), (px, sz)) in ways.into_iter().zip(legs) {

@@ -4,17 +4,13 @@
 
 mod rig;
 
-use rig::{Rig, spread, status};
+use rig::{Rig, amount, spread, status};
 use spreadwire_market::clock::MILLI;
 use spreadwire_market::state::State;
 use spreadwire_trading::amount::Amount;
 use spreadwire_trading::entry::Outcome;
 use spreadwire_trading::settings::{Exit, Hedge};
 use spreadwire_trading::why::Why;
-
-fn amount(text: &str) -> Amount {
-    Amount::parse(text).unwrap()
-}
 
 #[test]
 fn both_legs_are_filled_and_the_profit_is_that_of_the_fills() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use exchange_sim::{
-    Fault, FramesOptions, Listing, Model, ModelOptions, Options, Source, Speed, TapeOptions,
-    VenueAt, duration_of, venue_names,
+    Fault, FramesOptions, Listing, Model, ModelOptions, Options, OrderFault, OrdersOptions, Source,
+    Speed, StartingBalance, TapeOptions, VenueAt, duration_of, read_keys, venue_names,
 };
 
 const ABOUT: &str = "\
@@ -32,6 +32,8 @@ Examples:
   exchange-sim --capture lake/capture               send what an engine received
   exchange-sim --fault binance:after=500:drop --fault bybit:each=10s:stall=3s
   exchange-sim --listing okx:BTC-USDT:halted        say that an instrument does not trade
+  exchange-sim --orders                             take orders with the built-in test keys
+  exchange-sim --orders --balance BTC=2 --order-fault bybit:order=3:silent
   exchange-sim --write-tape model.csv.gz --for 60   write one minute of the model as a tape
 
 Faults:
@@ -68,6 +70,51 @@ Faults:
 
   A TIME is 250ms, 10s, 2m or 1h. A number without a unit is in seconds.
 
+Orders:
+  With --orders, binance, bybit and okx take orders by their own protocols, on the same ports. The
+  paths are printed with the keys: WebSockets /ws-api/v3 of binance, /v5/trade and /v5/private of bybit
+  and /ws/v5/private of okx, and the REST requests of bybit and okx about orders, fills and balances.
+  Signatures, timestamps and filters are checked as the venues document them.
+
+  An order fills against the venue's last quote of its symbol, up to the displayed size. What one order
+  took is not there for the next one until the symbol has a new quote. An order that rests fills at its
+  price when the quote reaches it. The account of each venue starts with 1,000,000 of each asset, or
+  what --balance says. A trade costs 0.1 % of what it receives.
+
+  Keys of a file (--key-file) replace the built-in ones. The file is a JSON list of objects with the
+  members venue, key and secret, for okx also passphrase; an Ed25519 key of binance has ed25519, the
+  public key as 64 hex digits, instead of secret.
+
+  A fault of orders is <venue>:<moment>:<kind>, for example okx:cancel=1:late=2s.
+
+  moment  order=N            at the N-th order, counted from 1
+          cancel=N           at the N-th cancel
+          amend=N            at the N-th amendment
+          every-order=N      at each N-th order
+          at=TIME            at the next order after this time since the source began to play
+          each=TIME          at the next order, each time that this time has passed
+  kind    late=TIME          the answer and the messages that follow come later
+          late-fills=TIME    messages about fills of the order come later
+          double-ack         the answer is sent twice
+          double-fills       each message about a fill of the order is sent twice
+          fills-first        messages about the order come before the answer
+          fill-after-cancel  a cancel of the order is acknowledged, and then the order fills
+          filled-twice       the venue says twice that the order is filled
+          silent             the request is carried out, without answer and messages
+          lost               the request is not carried out, without answer
+          reject=CODE[:MESSAGE]
+                             the request is refused with this code of the venue
+          rate-limit[=TIME]  the request is refused because of a limit that ends after TIME (1s)
+          disconnect         the request is carried out, and its connection ends by a TCP reset
+          balance=ASSET:DIFFERENCE
+                             a free balance changes without a trade; at and each need no order
+          liquidation=SYMBOL:SIDE:SIZE, adl=SYMBOL:SIDE:SIZE
+                             the venue trades for the account; at and each need no order
+
+  On disconnect, orders are cancelled where the venue offers it: bybit after a private connection with
+  the topic dcp.spot is gone (10 s, or POST /v5/order/disconnected-cancel-all), okx when the countdown
+  of POST /api/v5/trade/cancel-all-after ends.
+
 Lists of instruments:
   On the same port, each venue answers the REST request for its instruments, so that
   `spreadwire check --online` can be tried: GET /api/v3/exchangeInfo of binance,
@@ -97,6 +144,8 @@ Reading the output:
   repeats     last quotes sent again after a silence
   heartbeats  clients' heartbeats answered, and pings sent to clients
   faults      scripted faults that happened
+  orders      requests about orders that were signed and well-formed
+  fills       trades of clients' orders
   errors      error replies sent
   stuck       connections cut off because the client did not read
   expelled    connections closed because the client broke a rule of the venue
@@ -144,6 +193,22 @@ pub(crate) struct Arguments {
     /// Change a venue's list of instruments, given as <venue>:<symbol>:<change>; may be repeated.
     #[arg(long, value_name = "LISTING", help_heading = "Venues")]
     listing: Vec<Listing>,
+
+    /// Take orders on binance, bybit and okx; see Orders below.
+    #[arg(long, conflicts_with_all = ["frames", "capture"], help_heading = "Orders")]
+    orders: bool,
+
+    /// Read API keys from this file instead of using the built-in ones.
+    #[arg(long, value_name = "FILE", requires = "orders", help_heading = "Orders")]
+    key_file: Option<PathBuf>,
+
+    /// Start the accounts with this much of an asset, as in BTC=2 or okx:BTC=2; may be repeated.
+    #[arg(long, value_name = "BALANCE", requires = "orders", help_heading = "Orders")]
+    balance: Vec<StartingBalance>,
+
+    /// Script a failure of orders, given as <venue>:<moment>:<kind>; may be repeated.
+    #[arg(long, value_name = "FAULT", requires = "orders", help_heading = "Orders")]
+    order_fault: Vec<OrderFault>,
 
     /// Play the seeded model of a market; this is the default source.
     #[arg(long, conflicts_with_all = ["tape", "frames"], help_heading = "Source: model")]
@@ -254,6 +319,13 @@ pub(crate) struct Arguments {
     pub(crate) lasting: Option<Duration>,
 }
 
+impl Arguments {
+    /// Returns whether orders are signed with the built-in keys.
+    pub(crate) fn uses_test_keys(&self) -> bool {
+        self.orders && self.key_file.is_none()
+    }
+}
+
 /// Returns the options that the arguments stand for.
 ///
 /// # Errors
@@ -285,10 +357,24 @@ pub(crate) fn options(arguments: &Arguments) -> Result<Options> {
         limit: arguments.limit,
         faults: arguments.fault.clone(),
         listings: arguments.listing.clone(),
+        orders: if arguments.orders { Some(orders(arguments)?) } else { None },
         tls: arguments.tls,
         wait_for_subscriptions: arguments.wait_for,
         bybit_deltas: arguments.bybit_deltas,
         ..Options::default()
+    })
+}
+
+fn orders(arguments: &Arguments) -> Result<OrdersOptions> {
+    let defaults = OrdersOptions::default();
+    Ok(OrdersOptions {
+        keys: match &arguments.key_file {
+            Some(path) => read_keys(path)?,
+            None => defaults.keys,
+        },
+        balances: arguments.balance.clone(),
+        faults: arguments.order_fault.clone(),
+        ..defaults
     })
 }
 
@@ -424,6 +510,11 @@ mod tests {
             &["--capture", "/nowhere"],
             &["--capture", ".", "--frames", "okx=b"],
             &["--map", "a=b"],
+            &["--balance", "BTC=1"],
+            &["--orders", "--balance", "BTC=-1"],
+            &["--orders", "--frames", "okx=b"],
+            &["--orders", "--order-fault", "okx:order=0:lost"],
+            &["--orders", "--key-file", "/nowhere"],
             &["--cert-out", "a"],
             &["--write-tape", "a"],
             &["--rate", "0"],

@@ -25,7 +25,7 @@ use tungstenite::{Message, Utf8Bytes};
 
 use crate::connection::heartbeat::Heartbeat;
 use crate::connection::message_rate::MessageRate;
-use crate::rest::{self, Head};
+use crate::rest::{self, Head, Request as RestRequest};
 use crate::venue::{Route, Session, Venue};
 
 pub(crate) use crate::connection::heartbeat::Beat;
@@ -41,6 +41,8 @@ const REQUEST_LEN_MAX: usize = 128 << 10;
 /// The part of a handshake that asks the venue for the route of the requested path.
 pub(crate) struct Router {
     venue: &'static dyn Venue,
+    /// Paths of WebSockets for orders.
+    order_paths: &'static [&'static str],
     /// Where the route is left for the connection.
     answer: Rc<RefCell<Option<Route>>>,
 }
@@ -48,7 +50,12 @@ pub(crate) struct Router {
 impl Callback for Router {
     fn on_request(self, request: &Request, response: Response) -> Result<Response, ErrorResponse> {
         let uri = request.uri();
-        let route = self.venue.route(uri.path(), uri.query());
+        let route = if self.order_paths.contains(&uri.path()) {
+            let query = uri.query().unwrap_or_default().to_owned();
+            Route::Orders { path: uri.path().to_owned(), query }
+        } else {
+            self.venue.route(uri.path(), uri.query())
+        };
         let is_found = route != Route::NotFound;
         *self.answer.borrow_mut() = Some(route);
         if is_found {
@@ -109,8 +116,8 @@ pub(crate) enum HandshakeStep {
     NotYet,
     /// The WebSocket is open on this route.
     Open(Route),
-    /// The client asks the REST API for this path.
-    Asked(String),
+    /// The client asks the REST API for this.
+    Asked(Box<RestRequest>),
     /// The handshake has failed.
     Failed,
 }
@@ -155,16 +162,18 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    /// Starts with an accepted connection. `id` is the venue's id for it.
+    /// Starts with an accepted connection. `id` is the venue's id for it, and `order_paths` are the
+    /// paths of its WebSockets for orders.
     pub(crate) fn new(
         transport: Transport,
         market: usize,
         venue: &'static dyn Venue,
+        order_paths: &'static [&'static str],
         id: String,
         now_ns: u64,
     ) -> Connection {
         let route = Rc::new(RefCell::new(None));
-        let router = Router { venue, answer: Rc::clone(&route) };
+        let router = Router { venue, order_paths, answer: Rc::clone(&route) };
         Connection {
             market,
             session: Session { id, ..Session::default() },
@@ -228,7 +237,7 @@ impl Connection {
         if let Stage::Head(asking) = &mut self.stage {
             match asking.read_head() {
                 Ok(Head::Incomplete) => return HandshakeStep::NotYet,
-                Ok(Head::Get(path)) => return HandshakeStep::Asked(path),
+                Ok(Head::Ask(request)) => return HandshakeStep::Asked(request),
                 Ok(Head::WebSocket) => self.start_handshake(),
                 Err(_) => {
                     self.stage = Stage::Gone;
@@ -427,7 +436,7 @@ impl Asking {
             }
             match rest::head(&self.read) {
                 Head::Incomplete => {}
-                head @ (Head::WebSocket | Head::Get(_)) => return Ok(head),
+                head @ (Head::WebSocket | Head::Ask(_)) => return Ok(head),
             }
         }
     }

@@ -12,12 +12,26 @@
 //! # Ok::<(), exchange_sim::SimError>(())
 //! ```
 //!
+//! With [`Options::orders`], Binance, Bybit and OKX take orders on the same ports by their own protocols,
+//! with signatures checked, and fill them against their last quotes. [`Desk`] is the order side of one
+//! venue without sockets, for tests on a virtual clock.
+//!
+//! ```no_run
+//! use exchange_sim::{Options, OrdersOptions, Simulator, order_paths};
+//!
+//! let fault = "bybit:order=3:silent".parse()?;
+//! let orders = OrdersOptions { faults: vec![fault], ..OrdersOptions::default() };
+//! let simulator = Simulator::start(Options { orders: Some(orders), ..Options::default() })?;
+//! println!("{}{}", simulator.url("bybit"), order_paths("bybit")[0]);
+//! # Ok::<(), exchange_sim::SimError>(())
+//! ```
+//!
 //! The simulator is the engine's counterpart and shares no code with it: the venues' formats are
 //! written a second time here, from the venues' own documentation.
 //!
 //! From the bottom up, `venue` defines what a venue is and `venues` lists those there are. `model`,
 //! `tape` and `frames` are the three sources, which `feed` makes look alike. `rest` lists the
-//! instruments. `market` is the state of one served venue and `connection` that of one client. `server` runs both on one thread, and
+//! instruments. `orders` takes orders. `market` is the state of one served venue and `connection` that of one client. `server` runs both on one thread, and
 //! [`Simulator`] is the handle to that thread. Only `server` and `connection` touch its sockets, and
 //! only `clock` reads the machine's clocks. No module depends on who connects.
 //!
@@ -38,6 +52,7 @@ mod listing;
 mod market;
 mod model;
 mod options;
+mod orders;
 mod recording;
 mod rest;
 pub mod scripted;
@@ -60,6 +75,14 @@ pub use instrument::{INSTRUMENTS, Instrument};
 pub use listing::{Listing, ListingChange};
 pub use model::{Model, ModelOptions, ModelQuote, ModelVenue};
 pub use options::{Options, Source, Speed, VenueAt};
+pub use orders::account::Balance;
+pub use orders::amount::Amount;
+pub use orders::desk::{Desk, DeskCounts, Outgoing};
+pub use orders::faults::{Operation, OrderFault, OrderFaultKind, OrderMoment};
+pub use orders::gateways::order_paths;
+pub use orders::keys::{ApiKey, Secret, TEST_ED25519_PRIVATE, read_keys, test_keys};
+pub use orders::options::{OrdersOptions, StartingBalance};
+pub use orders::order::{Forced, Side};
 pub use simulator::Simulator;
 pub use stats::{Occasion, Outcome, Stats, VenueStats, Written};
 pub use tape::{TapeInstrument, TapeOptions, TapeSurvey, survey};

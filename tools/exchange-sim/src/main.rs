@@ -18,7 +18,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Parser as _;
-use exchange_sim::{Clock, Options, SimError, Simulator, Source, Stats, venue_path};
+use exchange_sim::{
+    ApiKey, Clock, Options, Secret, SimError, Simulator, Source, Stats, TEST_ED25519_PRIVATE,
+    order_paths, test_keys, venue_path,
+};
 
 use crate::command_line::Arguments;
 
@@ -65,6 +68,7 @@ fn run(arguments: &Arguments, options: Options) -> Result<()> {
         signal_hook::flag::register(signal, Arc::clone(&is_interrupted))
             .context("cannot install a handler for Ctrl-C")?;
     }
+    let takes_orders = options.orders.is_some();
     let simulator = Simulator::start(options).context("cannot start the simulator")?;
     if let (Some(path), Some(pem)) = (&arguments.cert_out, simulator.certificate_pem()) {
         std::fs::write(path, pem).with_context(|| format!("cannot write {}", path.display()))?;
@@ -73,10 +77,34 @@ fn run(arguments: &Arguments, options: Options) -> Result<()> {
     for (name, _) in simulator.venues() {
         let path = venue_path(name).unwrap_or_default();
         out!("{name:<13}{}{path}", simulator.url(name));
+        for path in if takes_orders { order_paths(name) } else { &[] } {
+            out!("{name:<13}{}{path} (orders)", simulator.url(name));
+        }
+    }
+    if takes_orders && arguments.uses_test_keys() {
+        print_test_keys(&simulator);
     }
     watch(&simulator, arguments.lasting, &is_interrupted);
     report::summarise(&simulator.stop());
     Ok(())
+}
+
+/// Prints the built-in keys of the venues served. They are no secrets.
+fn print_test_keys(simulator: &Simulator) {
+    let served = |key: &ApiKey| simulator.venues().iter().any(|(name, _)| *name == key.venue);
+    for ApiKey { venue, key, secret, passphrase } in test_keys().into_iter().filter(served) {
+        match secret {
+            Secret::Hmac(secret) if passphrase.is_empty() => {
+                out!("{venue:<13}key {key}, secret {secret}");
+            }
+            Secret::Hmac(secret) => {
+                out!("{venue:<13}key {key}, secret {secret}, passphrase {passphrase}");
+            }
+            Secret::Ed25519(_) => {
+                out!("{venue:<13}key {key}, private Ed25519 key {TEST_ED25519_PRIVATE}");
+            }
+        }
+    }
 }
 
 /// Prints a status line a second until `lasting` has passed, Ctrl-C was pressed or nobody reads the lines.

@@ -12,7 +12,10 @@ use crate::faults::{Armed, FaultKind};
 use crate::feed::Listed;
 use crate::listing::{self, Listing, unknown_symbol};
 use crate::options::Options;
-use crate::rest::RestInstrument;
+use crate::orders::desk::Desk;
+use crate::orders::gateways::order_paths;
+use crate::orders::options::OrdersOptions;
+use crate::rest::{Request, Response, RestInstrument};
 use crate::stats::{Occasion, VenueStats, Written};
 use crate::venue::{Rules, Texts, Venue, WireQuote};
 
@@ -31,6 +34,8 @@ pub(crate) struct Market {
     /// Index of the topic that was quoted last.
     pub(crate) last_topic: usize,
     pub(crate) stats: VenueStats,
+    /// The order side of the venue, if it takes orders.
+    pub(crate) desk: Option<Desk>,
     /// The venue's list of instruments.
     instruments: Vec<RestInstrument>,
     /// Scripted changes of that list.
@@ -53,6 +58,8 @@ pub(crate) struct Market {
 #[derive(Debug, Default)]
 pub(crate) struct Topic {
     pub(crate) name: String,
+    /// Canonical name of the instrument: `BTC/USDT`. Empty if the source does not list it.
+    instrument: String,
     /// Slots of the subscribed connections.
     pub(crate) subscribers: Vec<usize>,
     /// When a frame was last sent, in ns.
@@ -105,6 +112,7 @@ impl Market {
             lag_ms: 0,
             last_topic: 0,
             stats: VenueStats { name: venue.name(), ..VenueStats::default() },
+            desk: None,
             instruments: Vec::new(),
             changes: changes.cloned().collect(),
             ids: HashMap::new(),
@@ -123,19 +131,21 @@ impl Market {
     /// If a fault or a listing is about a symbol that the venue does not have.
     pub(crate) fn list(&mut self, listed: &[Listed], index: usize) -> Result<(), SimError> {
         self.is_listed = !listed.is_empty();
-        for instrument in listed {
+        for (number, instrument) in listed.iter().enumerate() {
             let here = instrument.symbols.iter().find(|(venue, _)| *venue == index);
             let topic = here.map(|(_, symbol)| {
                 let topic = self.topic(&self.venue.topic(symbol));
                 let entry = &mut self.topics[topic];
                 entry.symbol.clone_from(symbol);
+                entry.instrument.clone_from(&instrument.name);
                 entry.is_listed = true;
                 entry.places = (instrument.price_places, instrument.size_places);
                 topic
             });
             self.by_instrument.push(topic);
             let places = (instrument.price_places, instrument.size_places);
-            let row = here.map(|(_, symbol)| RestInstrument::of(&instrument.name, symbol, places));
+            let row = |symbol| RestInstrument::of(&instrument.name, symbol, places);
+            let row = here.map(|(_, symbol)| row(symbol).numbered(number));
             self.instruments.extend(row);
         }
         self.check_faults()?;
@@ -152,9 +162,45 @@ impl Market {
         }
     }
 
-    /// Returns the body of the answer to a REST request, if there is such a path.
-    pub(crate) fn rest(&self, path: &str) -> Option<String> {
-        (path == self.venue.rest_path()).then(|| self.venue.instruments(&self.instruments))
+    /// Opens the order side of the venue, if it has one. The list must be complete by then.
+    pub(crate) fn take_orders(&mut self, options: &OrdersOptions) {
+        self.desk = Desk::listing(self.venue.name(), options, &self.instruments);
+    }
+
+    /// Returns the paths of its WebSockets for orders, of which there are none if it takes no orders.
+    pub(crate) fn order_paths(&self) -> &'static [&'static str] {
+        if self.desk.is_some() { order_paths(self.venue.name()) } else { &[] }
+    }
+
+    /// Answers a REST request, and counts it. Returns `None` if there is no such path.
+    pub(crate) fn rest(&mut self, request: &Request, now_ns: u64) -> Option<Response> {
+        if request.method == "GET" && request.path == self.venue.rest_path() {
+            self.stats.lists += 1;
+            return Some(Response::ok(self.venue.instruments(&self.instruments)));
+        }
+        let answer = self.desk.as_mut().and_then(|desk| desk.rest(request, now_ns));
+        let is_found = answer.is_some();
+        self.stats.requests += u64::from(is_found);
+        self.stats.turned_away += u64::from(!is_found);
+        answer
+    }
+
+    /// Adds the counters of the order side to those of the venue.
+    pub(crate) fn count_orders(&mut self) {
+        let Some(desk) = &mut self.desk else { return };
+        let counts = desk.take_counts();
+        self.stats.orders += counts.orders;
+        self.stats.fills += counts.fills;
+        self.stats.errors += counts.errors;
+        self.stats.heartbeats += counts.heartbeats;
+        self.stats.faults += counts.faults;
+    }
+
+    /// Lets the order side match against a quote of the source.
+    pub(crate) fn quote_orders(&mut self, topic: usize, raw: &Texts, now_ns: u64) {
+        if let Some(desk) = &mut self.desk {
+            desk.on_quote(&self.topics[topic].instrument, raw, now_ns);
+        }
     }
 
     /// Returns whether a client may subscribe a topic.

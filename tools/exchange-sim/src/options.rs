@@ -13,6 +13,8 @@ use crate::faults::{Fault, FaultKind};
 use crate::frames::FramesOptions;
 use crate::listing::Listing;
 use crate::model::ModelOptions;
+use crate::orders::gateways::order_paths;
+use crate::orders::options::OrdersOptions;
 use crate::tape::TapeOptions;
 use crate::venues;
 
@@ -33,6 +35,8 @@ pub struct Options {
     pub faults: Vec<Fault>,
     /// Scripted changes to the venues' lists of instruments.
     pub listings: Vec<Listing>,
+    /// Takes orders on the venues that have an order protocol here. `None` takes none.
+    pub orders: Option<OrdersOptions>,
     /// Serves `wss://` with a self-signed certificate, made at the start.
     pub tls: bool,
     /// Holds the source until [`Simulator::release`](crate::Simulator::release) is called.
@@ -67,6 +71,7 @@ impl Default for Options {
             limit: None,
             faults: Vec::new(),
             listings: Vec::new(),
+            orders: None,
             tls: false,
             hold: false,
             wait_for_subscriptions: 0,
@@ -113,11 +118,43 @@ impl Options {
                 )));
             }
         }
+        self.check_orders()?;
         match self.speed {
             Speed::Times(speed) if !(1e-6..=1e6).contains(&speed) => Err(SimError::Option(
                 format!("speed {speed} is not between 0.000001 and 1000000 times"),
             )),
             Speed::Times(_) | Speed::Max => Ok(()),
+        }
+    }
+
+    /// Returns an error if orders are to be taken without quotes to match, or a fault of orders or a key
+    /// is about a venue that takes none.
+    fn check_orders(&self) -> Result<(), SimError> {
+        let Some(orders) = &self.orders else { return Ok(()) };
+        orders.check()?;
+        if matches!(self.source, Source::Frames(_)) {
+            let why = "recorded frames cannot match orders; play the model or a tape";
+            return Err(SimError::Option(why.to_owned()));
+        }
+        let taking = |name: &str| !order_paths(name).is_empty();
+        let served = |name: &str| taking(name) && self.venues.iter().any(|at| at.name == name);
+        if let Some(fault) = orders.faults.iter().find(|fault| !served(&fault.venue)) {
+            let venue = &fault.venue;
+            let why =
+                format!("fault of orders for {venue}: this venue is not served or takes none");
+            return Err(SimError::Option(why));
+        }
+        let named = orders.balances.iter().filter_map(|it| it.venue.as_ref());
+        if let Some(venue) = named.into_iter().find(|venue| !served(venue)) {
+            let why = format!("balance of {venue}: this venue is not served or takes no orders");
+            return Err(SimError::Option(why));
+        }
+        match orders.keys.iter().find(|key| !taking(&key.venue)) {
+            Some(key) => {
+                let why = format!("key {} of {}: this venue takes no orders", key.key, key.venue);
+                Err(SimError::Option(why))
+            }
+            None => Ok(()),
         }
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn summarise(outcome: &Outcome) {
     for venue in &stats.venues {
         out!(
             "{:<13}{} connections, {} lists, {} quotes sent, {} unheard, {} withheld, {} snapshots, \
-             {} repeats, {} heartbeats, {} faults, {} errors, {} stuck, {} expelled",
+             {} repeats, {} heartbeats, {} faults, {} errors, {} stuck, {} expelled, {} orders, {} fills",
             venue.name,
             venue.opened,
             venue.lists,
@@ -54,7 +54,9 @@ pub(crate) fn summarise(outcome: &Outcome) {
             venue.faults,
             venue.errors,
             venue.stuck,
-            venue.expelled
+            venue.expelled,
+            venue.orders,
+            venue.fills
         );
     }
     if let Some(problem) = &stats.problem {

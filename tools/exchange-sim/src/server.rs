@@ -9,6 +9,7 @@ mod clients;
 mod fault_effects;
 mod hub;
 mod listeners;
+mod order_entry;
 mod player;
 mod timers;
 
@@ -95,7 +96,9 @@ impl Server {
 
     /// Returns for how long the poll may sleep.
     fn timeout(&mut self) -> Duration {
-        let wait_ns = self.player.wait_ns(&self.hub, self.clock.now_ns());
+        let now_ns = self.clock.now_ns();
+        let playing = self.player.wait_ns(&self.hub, now_ns);
+        let wait_ns = playing.into_iter().chain(order_entry::wait_ns(&self.hub, now_ns)).min();
         wait_ns.map_or(TICK, |ns| Duration::from_nanos(ns).min(TICK))
     }
 
@@ -108,6 +111,7 @@ impl Server {
         }
         self.tick();
         self.player.play(&mut self.hub, self.clock.now_ns());
+        order_entry::work(&mut self.hub, self.clock.now_ns());
         self.flush();
         self.publish();
     }
@@ -141,7 +145,8 @@ impl Server {
             self.accepted += 1;
             let id = format!("{:08x}", 0x5eed_0000 + self.accepted);
             let now_ns = self.clock.now_ns();
-            let connection = Connection::new(transport, market, entry.venue, id, now_ns);
+            let connection =
+                Connection::new(transport, market, entry.venue, entry.order_paths(), id, now_ns);
             self.hub.connections[slot] = Some(connection);
             clients::read(&mut self.hub, slot, now_ns);
         }
@@ -169,7 +174,7 @@ impl Server {
             if !connection.is_blocked() && connection.is_unread {
                 clients::read(&mut self.hub, slot, now_ns);
             }
-            self.hub.remove_if_gone(slot);
+            self.hub.remove_if_gone(slot, now_ns);
         }
     }
 

@@ -153,6 +153,9 @@ fn markets(options: &Options, listed: &[Listed]) -> Result<Vec<Market>, SimError
         let venue = venues::by_name(&at.name).ok_or_else(|| SimError::Venue(at.name.clone()))?;
         let mut market = Market::new(venue, options);
         market.list(listed, index)?;
+        if let Some(orders) = &options.orders {
+            market.take_orders(orders);
+        }
         Ok(market)
     };
     options.venues.iter().enumerate().map(market).collect()

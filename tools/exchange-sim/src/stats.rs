@@ -86,8 +86,12 @@ pub struct VenueStats {
     pub pings: u64,
     /// Pongs received from clients.
     pub pongs: u64,
-    /// Scripted faults that happened.
+    /// Scripted faults that happened, of quotes and of orders.
     pub faults: u64,
+    /// Requests about orders that were signed and well-formed.
+    pub orders: u64,
+    /// Trades of the client's orders.
+    pub fills: u64,
     /// Connections cut off because the client did not read.
     pub stuck: u64,
     /// Connections closed for breaking a rule of the venue: too many messages, no pong, or idle.

@@ -95,6 +95,13 @@ pub(crate) enum Route {
         /// Whether this path serves no quotes.
         without_quotes: bool,
     },
+    /// A WebSocket for orders.
+    Orders {
+        /// The path that was asked for.
+        path: String,
+        /// Its query, without the question mark.
+        query: String,
+    },
     /// HTTP 404.
     NotFound,
 }
@@ -108,6 +115,8 @@ pub(crate) struct Session {
     pub(crate) combined: bool,
     /// Whether the connection's path serves no quotes.
     pub(crate) without_quotes: bool,
+    /// Whether the connection is one for orders.
+    pub(crate) takes_orders: bool,
     /// Topics subscribed, in the order in which they were subscribed.
     pub(crate) topics: Vec<String>,
 }

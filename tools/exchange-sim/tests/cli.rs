@@ -56,11 +56,22 @@ fn help_teaches_examples_faults_and_the_output() {
         "stall=TIME",
         "--write-tape",
         "binance:after=500:drop",
+        "fill-after-cancel",
         "Reading the output:",
         "withheld",
     ] {
         assert!(stdout.contains(part), "{part}");
     }
+}
+
+#[test]
+fn the_paths_and_the_keys_of_orders_are_printed() {
+    let arguments = ["--venues", "bybit,binance-usdm", "--orders", "--for", "50ms"];
+    let (code, stdout, stderr) = run(&arguments);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("/v5/private (orders)"), "{stdout}");
+    assert!(stdout.contains("bybit        key sim-bybit-key, secret sim-bybit-secret"), "{stdout}");
+    assert!(!stdout.contains("sim-okx-key"), "{stdout}");
 }
 
 #[test]

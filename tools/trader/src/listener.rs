@@ -8,6 +8,7 @@
 use crate::server::Server;
 use crate::transport::Transport;
 use anyhow::anyhow;
+use serde_json::json;
 use spreadwire_market::client::{Client, Doubt, Doubts, Fault, Heard, Limits, PROTOCOL, Reconnect};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::instrument::Catalogue;
@@ -25,6 +26,8 @@ use tungstenite::{Error, HandshakeError, Message, WebSocket};
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Maximum time of connecting, and then of the handshake.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(5);
+/// Begin of the name of our filter.
+const FILTER: &str = "trader-";
 /// The server pings every 15 s. A connection without a frame for this long is dead.
 const SILENCE_MAX: Nanos = 40 * SECOND;
 /// Kept small because tungstenite zeroes its buffer before every read.
@@ -66,6 +69,9 @@ pub struct SpreadListener {
     server: Server,
     clock: Clock,
     limits: Limits,
+    /// The only instruments of interest; `None` for all.
+    wanted: Option<Vec<String>>,
+    patience: Duration,
     reconnect: Reconnect,
     connection: Option<Connection>,
     /// Number of doubts on earlier connections.
@@ -78,7 +84,18 @@ pub struct SpreadListener {
 struct Connection {
     socket: WebSocket<Transport>,
     client: Client,
+    limits: Limits,
+    patience: Duration,
     seen_at: Nanos,
+    filter: Option<Filter>,
+}
+
+/// What the server was asked to send.
+#[derive(Debug)]
+struct Filter {
+    instruments: Vec<String>,
+    /// Counts the names that were given to it.
+    number: u64,
 }
 
 /// Reason for the end of a connection.
@@ -102,6 +119,8 @@ impl SpreadListener {
             server,
             clock,
             limits,
+            wanted: None,
+            patience: PATIENCE,
             reconnect,
             connection: None,
             doubted: 0,
@@ -109,10 +128,24 @@ impl SpreadListener {
         }
     }
 
-    /// Waits up to 100 ms for the next message and appends its records to `out`.
+    /// Asks the server for these instruments alone, if it has others. The numbers of spreads have holes
+    /// then: they prove the order, and the server's word is that nothing else is missing.
+    #[must_use]
+    pub fn wanting(self, instruments: Vec<String>) -> SpreadListener {
+        SpreadListener { wanted: Some(instruments), ..self }
+    }
+
+    /// Waits no longer than this in one call.
+    #[must_use]
+    pub fn with_patience(self, patience: Duration) -> SpreadListener {
+        SpreadListener { patience, ..self }
+    }
+
+    /// Waits up to 100 ms, or as long as it has patience, for the next message and appends its records to
+    /// `out`.
     pub fn listen(&mut self, out: &mut Vec<Record>) -> News {
         let Some(connection) = &mut self.connection else { return self.connect(out) };
-        let heard = connection.next(&self.clock, out);
+        let heard = connection.next(&self.clock, self.wanted.as_deref(), out);
         self.reconnect.observe(connection.client.is_in_step(), self.clock.now());
         match heard {
             Ok(None) => News::None,
@@ -139,14 +172,18 @@ impl SpreadListener {
         let (now, retry_at) = (self.clock.now(), self.reconnect.retry_at());
         if self.given_up || now < retry_at {
             let wait = Duration::from_nanos(retry_at.saturating_sub(now));
-            std::thread::sleep(if self.given_up { PATIENCE } else { wait.min(PATIENCE) });
+            std::thread::sleep(if self.given_up { self.patience } else { wait.min(self.patience) });
             return News::None;
         }
-        match open(&self.server, &self.clock) {
+        match open(&self.server, &self.clock, self.patience) {
             Ok(socket) => {
                 let now = self.clock.now();
                 let client = Client::new(self.limits, now);
-                self.connection = Some(Connection { socket, client, seen_at: now });
+                let (limits, patience) = (self.limits, self.patience);
+                let filter = None;
+                let seen_at = now;
+                let connection = Connection { socket, client, limits, patience, seen_at, filter };
+                self.connection = Some(connection);
                 News::None
             }
             Err(loss) => self.lose(&loss, out),
@@ -180,14 +217,19 @@ fn sum(doubts: &Doubts) -> u64 {
 }
 
 impl Connection {
-    fn next(&mut self, clock: &Clock, out: &mut Vec<Record>) -> Result<Option<Heard>, Loss> {
-        self.socket.get_mut().allow(PATIENCE);
+    fn next(
+        &mut self,
+        clock: &Clock,
+        wanted: Option<&[String]>,
+        out: &mut Vec<Record>,
+    ) -> Result<Option<Heard>, Loss> {
+        self.socket.get_mut().allow(self.patience);
         let read = self.socket.read();
         let now = clock.now();
         match read {
             Ok(Message::Text(text)) => {
                 self.seen_at = now;
-                return self.client.take(&text, now, out).map(Some).map_err(Loss::Refused);
+                return self.take(&text, wanted, now, out).map(Some);
             }
             Ok(Message::Close(frame)) => return Err(Loss::Failed(closed(frame.as_ref()))),
             Ok(Message::Binary(bytes)) => return Err(Loss::Refused(Fault::Binary(bytes.len()))),
@@ -206,6 +248,77 @@ impl Connection {
         }
         self.client.check(now).map(|()| None).map_err(Loss::Refused)
     }
+
+    /// Takes a text. After `hello`, asks for the instruments of interest; after a gap of the engine, for
+    /// a snapshot.
+    fn take(
+        &mut self,
+        text: &str,
+        wanted: Option<&[String]>,
+        now: Nanos,
+        out: &mut Vec<Record>,
+    ) -> Result<Heard, Loss> {
+        let heard = self.client.take(text, now, out).map_err(Loss::Refused)?;
+        match heard {
+            Heard::Hello => self.subscribe(text, wanted, now, out)?,
+            Heard::CatchingUp if is_loss(text) => self.ask_for_snapshot()?,
+            Heard::CatchingUp | Heard::InStep | Heard::Other => {}
+        }
+        Ok(heard)
+    }
+
+    /// Subscribes to the instruments of interest, if the server has others too.
+    fn subscribe(
+        &mut self,
+        hello: &str,
+        wanted: Option<&[String]>,
+        now: Nanos,
+        out: &mut Vec<Record>,
+    ) -> Result<(), Loss> {
+        let (Some(wanted), Some(catalogue)) = (wanted, self.client.catalogue()) else {
+            return Ok(());
+        };
+        let names = catalogue.instruments.iter().map(|it| &it.name);
+        let listed: Vec<String> = names.filter(|name| wanted.contains(name)).cloned().collect();
+        if listed.is_empty() || listed.len() == catalogue.instruments.len() {
+            return Ok(());
+        }
+        // The numbers of what was filtered have holes: a client that knows it begins again.
+        self.client = Client::new(Limits { filtered: true, ..self.limits }, now);
+        self.client.take(hello, now, out).map_err(Loss::Refused)?;
+        self.filter = Some(Filter { instruments: listed, number: 0 });
+        self.send_filter()
+    }
+
+    /// Asks for a snapshot. Without a filter the server gives none again on the same connection.
+    fn ask_for_snapshot(&mut self) -> Result<(), Loss> {
+        let Some(filter) = &self.filter else {
+            let why = "the engine missed records; connecting again for a snapshot";
+            return Err(Loss::Failed(anyhow!(why)));
+        };
+        let old = json!({"op": "unsubscribe", "id": format!("{FILTER}{}", filter.number)});
+        self.send(&old)?;
+        self.send_filter()
+    }
+
+    fn send_filter(&mut self) -> Result<(), Loss> {
+        let Some(filter) = &mut self.filter else { return Ok(()) };
+        filter.number += 1;
+        let id = format!("{FILTER}{}", filter.number);
+        let request = json!({"op": "subscribe", "id": id, "instruments": filter.instruments});
+        self.send(&request)
+    }
+
+    fn send(&mut self, request: &serde_json::Value) -> Result<(), Loss> {
+        let sent = self.socket.send(Message::text(request.to_string()));
+        sent.map_err(|error| Loss::Failed(anyhow!("cannot send a request: {error}")))
+    }
+}
+
+/// Returns whether a text is a gap after which what was said before does not hold.
+fn is_loss(text: &str) -> bool {
+    let read: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+    read["type"] == "gap" && read["reason"] != "slow_client"
 }
 
 fn closed(frame: Option<&tungstenite::protocol::CloseFrame>) -> anyhow::Error {
@@ -223,7 +336,7 @@ fn is_timeout(kind: ErrorKind) -> bool {
     [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted].contains(&kind)
 }
 
-fn open(server: &Server, clock: &Clock) -> Result<WebSocket<Transport>, Loss> {
+fn open(server: &Server, clock: &Clock, patience: Duration) -> Result<WebSocket<Transport>, Loss> {
     let socket = Transport::open(server, clock, HANDSHAKE_PATIENCE).map_err(Loss::Failed)?;
     let request = request(server).map_err(Loss::Failed)?;
     let config = WebSocketConfig::default()
@@ -232,7 +345,7 @@ fn open(server: &Server, clock: &Clock) -> Result<WebSocket<Transport>, Loss> {
         .max_frame_size(Some(MESSAGE_BYTES_MAX));
     let opened = tungstenite::client::client_with_config(request, socket, Some(config));
     let (mut socket, _) = opened.map_err(|error| not_open(&server.url, &error))?;
-    let reads = socket.get_mut().set_read_timeout(PATIENCE);
+    let reads = socket.get_mut().set_read_timeout(patience);
     reads.map_err(|error| Loss::Failed(error.into()))?;
     Ok(socket)
 }

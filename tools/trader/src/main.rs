@@ -1,9 +1,8 @@
-//! `trader`: listens to the engine's broadcast and reports when opportunities open and close.
+//! `trader`: follows the engine's broadcast, decides as the engine does, and executes on paper or through
+//! a gateway.
 //!
-//! It decides as the engine does: entry and exit thresholds on the net spread, a cooldown, and
-//! closing when a leg is not live or at a gap. It places no orders; it is a starting point for your
-//! own trader. Events are printed to stdout, one per line. Connections and the summary go to
-//! stderr.
+//! Without a gateway it watches: it reports when opportunities open and close, and places no orders.
+//! Events are printed to stdout, one per line. Connections and the summary go to stderr.
 //!
 //! ```text
 //! $ trader --entry-bps 4 --exit-bps 1 --for 60
@@ -14,6 +13,20 @@
 //! How to read it: prices and sizes are those of the quotes that opened the opportunity. `net` is
 //! after both taker fees. The time is the difference between the receive times of the quotes that
 //! opened and closed it.
+//!
+//! With `--gateway paper --config FILE` it trades on paper by the section `[trading]` of the engine's
+//! configuration. Every line then begins with PAPER. What it decides, sends and hears goes to a journal
+//! first, from which a restart goes on. `trader status`, `explain`, `kill`, `resume`, `adopt` and
+//! `reload` speak to a running trader through a socket beside the journal; `trader report` reads the
+//! journal. The kill switch is also turned by a file (`trading.kill_file`) and by SIGUSR1. SIGHUP, or a
+//! change of the files, makes it read configuration and recommendations again.
+//!
+//! ```text
+//! $ trader --config engine.toml --gateway paper
+//! PAPER opened #1 BTC/USDT buy binance sell okx 61837.63 x 0.5 -> 61995.1 x 1.2 net 5.42 bp
+//! PAPER deal #1 on #1: BTC/USDT buy binance 61837.63 sell okx 61995.1 x 0.1 net 5.42 bp
+//! PAPER order 1 of deal #1: buy 0.1 BTC/USDT at 61837.63 on binance (entry)
+//! ```
 //!
 //! It follows the broadcast with the reference client (`spreadwire_market::client`). Spreads that
 //! are too old, come amid a snapshot, have a leg that is not live, or a net beyond `--max-net-bps`
@@ -31,149 +44,321 @@
 //! With `--recommendations FILE`, only pairs that a person has enabled in the analyzer's file open,
 //! each at its own thresholds, and none once the file has expired (`docs/recommendations.md`).
 
+mod options;
+
 use anyhow::{Context, bail};
 use clap::Parser;
-use spreadwire_config::config;
+use options::{Ask, Cli, Command, GatewayKind, Report, RunArguments as Arguments};
+use spreadwire_config::config::{self, Config};
 use spreadwire_config::secret::Source;
-use spreadwire_market::client::{Heard, Limits};
+use spreadwire_lake::decisions::{self, FILE_NAME};
+use spreadwire_market::client::Limits;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
-use spreadwire_market::escape::escape;
-use spreadwire_market::instrument::Catalogue;
-use spreadwire_market::record::{Kind, Record};
+use spreadwire_market::recommendations;
 use spreadwire_market::spread::{self, MAX_NETS_BPS};
-use spreadwire_market::{opportunity, recommendations};
 use spreadwire_output::{err, out};
-use std::path::PathBuf;
+use spreadwire_trading::gateway::Gateway;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
-use trader::{News, Rule, Server, SpreadListener, Trader, told, told_of_recording};
-
-const EXIT_CODES: &str = "\
-Exit codes:
-  0  stopped by Ctrl-C, SIGTERM or --for
-  1  something failed
-  2  wrong arguments or configuration
-  3  the server speaks another version of the protocol; trying again is useless";
-
-/// Listens to the engine's broadcast and reports when opportunities open and close. Places no
-/// orders.
-#[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
-struct Arguments {
-    /// Address of the broadcast server: ws://host:port, wss://host:port, or unix:/path.
-    #[arg(long, default_value = "ws://127.0.0.1:8181")]
-    url: String,
-    /// File that holds the token to bring, which only its owner may read.
-    #[arg(long, value_name = "FILE", group = "token")]
-    token_file: Option<PathBuf>,
-    /// Environment variable that holds it.
-    #[arg(long, value_name = "NAME", group = "token")]
-    token_env: Option<String>,
-    /// systemd credential that holds it.
-    #[arg(long, value_name = "NAME", group = "token")]
-    token_credential: Option<String>,
-    /// PEM file of a certificate authority to trust for wss://, in addition to the public ones.
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
-    /// The engine's configuration; its section [decision] and its calculator.max_net_bps are used.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// A reviewed file of the analyzer. Only its enabled pairs open, each at its own thresholds,
-    /// until it expires. Replaces the one in the configuration.
-    #[arg(long, value_name = "FILE")]
-    recommendations: Option<PathBuf>,
-    /// Entry threshold of the net spread, overrides the configuration.
-    #[arg(long, value_name = "BPS", allow_negative_numbers = true)]
-    entry_bps: Option<f64>,
-    /// Exit threshold of the net spread, overrides the configuration.
-    #[arg(long, value_name = "BPS", allow_negative_numbers = true)]
-    exit_bps: Option<f64>,
-    /// Time after a close in which the pair opens nothing, overrides the configuration.
-    #[arg(long, value_name = "MS")]
-    cooldown_ms: Option<u64>,
-    /// Maximum age of a spread that is acted on. It includes the difference between the clocks of
-    /// this host and the engine's.
-    #[arg(long, value_name = "MS", default_value_t = 1000)]
-    max_age_ms: u64,
-    /// A net spread further from zero than this is taken for a mistake and not acted on; 0 for no
-    /// limit. Overrides the configuration's `calculator.max_net_bps`.
-    #[arg(long, value_name = "BPS")]
-    max_net_bps: Option<f64>,
-    /// Instruments to decide on, overrides the configuration; may be given several times.
-    #[arg(long = "instrument", value_name = "NAME")]
-    instruments: Vec<String>,
-    /// Stop after this many seconds instead of at Ctrl-C.
-    #[arg(long = "for", value_name = "SECONDS")]
-    seconds: Option<f64>,
-    /// Print one JSON object per line instead of text.
-    #[arg(long)]
-    json: bool,
-}
-
-/// Counts for the summary.
-#[derive(Debug, Default)]
-struct Tally {
-    spreads: u64,
-    opened: u64,
-    closed: u64,
-    gaps: u64,
-    connections: u64,
-    /// Connections that were ended because of what the server sent.
-    refused: u64,
-}
+use trader::control::{self, Control, Request};
+use trader::driver::Driver;
+use trader::plan::{Overrides, Places, Plan};
+use trader::run::{Reload, Run};
+use trader::watch::{self, End, Ended};
+use trader::{Rule, Server, SpreadListener, report, status, sweep};
 
 /// Exit code if the server speaks another version of the protocol.
 const OTHER_PROTOCOL: u8 = 3;
 
-/// Reason for the end of a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ended {
-    /// It was stopped.
-    Stopped,
-    /// The server speaks another version of the protocol.
-    OtherProtocol,
-}
+/// Longest wait for the server while a gateway may have answers.
+const GATEWAY_PATIENCE: Duration = Duration::from_millis(1);
+
+/// Why a run cannot begin: what is wrong with its arguments or configuration, a line each.
+struct Refused(String);
 
 /// Runs the trader; the exit codes are at the top of this file.
 fn main() -> ExitCode {
-    spreadwire_output::conclude(follow(&Arguments::parse()))
+    let Cli { command, run } = Cli::parse();
+    let code = match command {
+        None => follow(&run),
+        Some(Command::Run(run)) => follow(&run),
+        Some(Command::Status(which)) => ask(&which, Request::Status, status::status_text),
+        Some(Command::Explain(which)) => ask(&which, Request::Explain, status::explain_text),
+        Some(Command::Kill(which)) => kill(&which),
+        Some(Command::Resume(which)) => ask(&which, Request::Resume, done),
+        Some(Command::Adopt(which)) => ask(&which, Request::Adopt, done),
+        Some(Command::Reload(which)) => ask(&which, Request::Reload, done),
+        Some(Command::Report(which)) => show_report(&which),
+        Some(Command::Sweep(arguments)) => run_sweep(&arguments),
+    };
+    spreadwire_output::conclude(code)
 }
 
-fn follow(arguments: &Arguments) -> ExitCode {
-    let clock = Clock::host();
-    let (rule, max_net) = match rule(arguments, clock.now()) {
-        Ok(both) => both,
-        Err(error) => {
-            err!("trader: {error:#}");
+/// Sweeps a lake. A period of the past may be decided by recommendations that have expired since.
+fn run_sweep(arguments: &sweep::Arguments) -> ExitCode {
+    let plan = match Plan::read(&arguments.config, &Overrides::default(), 0) {
+        Ok(plan) => plan,
+        Err(problems) => {
+            err!("trader: {}", problems.join("\n"));
             return ExitCode::from(2);
         }
     };
-    if let Some(recommendations) = &rule.recommendations {
-        err!("{}", recommendations.describe());
-    }
-    let server = match server(arguments) {
-        Ok(server) => server,
-        Err(why) => {
-            err!("trader: {why}");
-            return ExitCode::from(2);
-        }
-    };
-    if server.shows_its_token() {
-        let url = &arguments.url;
-        err!("whoever is on the way to {url} can read the token; use wss:// if you can");
-    }
-    let max_age = arguments.max_age_ms.saturating_mul(MILLI);
-    let limits = Limits { max_age, max_net, ..Limits::default() };
-    match run(arguments, server, rule, limits, &clock) {
-        Ok(Ended::Stopped) => ExitCode::SUCCESS,
-        Ok(Ended::OtherProtocol) => ExitCode::from(OTHER_PROTOCOL),
+    let config = config::read(&arguments.config, &mut Vec::new()).unwrap_or_default();
+    let Plan { catalogue, thresholds, trading, .. } = plan;
+    let max_net = spread::max_net(config.calculator.max_net_bps);
+    match sweep::run(arguments, sweep::Base { catalogue, thresholds, trading, max_net }) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             err!("trader: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn follow(arguments: &Arguments) -> ExitCode {
+    let clock = Clock::host();
+    match begin(arguments, &clock) {
+        Err(Refused(why)) => {
+            err!("trader: {why}");
+            ExitCode::from(2)
+        }
+        Ok(Err(error)) => {
+            err!("trader: {error:#}");
+            ExitCode::FAILURE
+        }
+        Ok(Ok(Ended::Stopped)) => ExitCode::SUCCESS,
+        Ok(Ok(Ended::OtherProtocol)) => ExitCode::from(OTHER_PROTOCOL),
+    }
+}
+
+/// Checks everything, then watches or trades.
+fn begin(arguments: &Arguments, clock: &Clock) -> Result<anyhow::Result<Ended>, Refused> {
+    let mut problems = Vec::new();
+    let config = match &arguments.config {
+        Some(path) => config::read(path, &mut problems).unwrap_or_default(),
+        None => Config::default(),
+    };
+    let kind = kind(arguments, &config)?;
+    let limits = limits(arguments, &config)?;
+    let Some(kind) = kind else {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        let rule = rule(arguments, &config, lines, clock.now())
+            .map_err(|error| Refused(format!("{error:#}")))?;
+        let server = server_told(arguments)?;
+        return Ok(watch(arguments, server, rule, limits, clock));
+    };
+    let file = arguments.config.clone().unwrap_or_default();
+    let overrides = overrides(arguments);
+    let plan = Plan::read(&file, &overrides, clock.now());
+    let plan = plan.map_err(|lines| Refused(lines.join("\n")))?;
+    let gateway = gateway(kind, &plan)?;
+    let server = server_told(arguments)?;
+    let recommendations = arguments.recommendations.clone().or(config.decision.recommendations);
+    Ok(trade(arguments, server, (plan, file, recommendations), gateway, limits, clock))
+}
+
+/// Returns who executes; `None` for watching.
+fn kind(arguments: &Arguments, config: &Config) -> Result<Option<GatewayKind>, Refused> {
+    let Arguments { gateway, watch, live, max_notional, .. } = arguments;
+    let is_live = *gateway == Some(GatewayKind::Live);
+    if is_live && !live {
+        let why = "--gateway live sends real orders: add --live if that is what you want";
+        return Err(Refused(why.to_owned()));
+    }
+    if *live && !is_live {
+        return Err(Refused("--live is for --gateway live alone".to_owned()));
+    }
+    if is_live && max_notional.is_none() {
+        let why = "--gateway live needs --max-notional, the largest notional of an order";
+        return Err(Refused(why.to_owned()));
+    }
+    let is_on_paper = !watch && config.trading.mode == "paper";
+    Ok(gateway.or(is_on_paper.then_some(GatewayKind::Paper)))
+}
+
+/// Returns the gateway of a kind; `None` on paper.
+fn gateway(kind: GatewayKind, _plan: &Plan) -> Result<Option<Box<dyn Gateway>>, Refused> {
+    match kind {
+        GatewayKind::Paper => Ok(None),
+        GatewayKind::Sim | GatewayKind::Live => {
+            Err(Refused("this version has no gateway to venues: use --gateway paper".to_owned()))
+        }
+    }
+}
+
+fn overrides(arguments: &Arguments) -> Overrides {
+    Overrides {
+        recommendations: arguments.recommendations.clone(),
+        entry_bps: arguments.entry_bps,
+        exit_bps: arguments.exit_bps,
+        cooldown: arguments.cooldown_ms.map(|millis| millis.saturating_mul(MILLI)),
+        instruments: arguments.instruments.clone(),
+        journal: arguments.journal.clone(),
+        max_notional: arguments.max_notional,
+    }
+}
+
+/// Trades by a plan, which was read from a file and from recommendations.
+fn trade(
+    arguments: &Arguments,
+    server: Server,
+    (plan, file, recommendations): (Plan, PathBuf, Option<PathBuf>),
+    gateway: Option<Box<dyn Gateway>>,
+    limits: Limits,
+    clock: &Clock,
+) -> anyhow::Result<Ended> {
+    let [stop, hangup, killed] = [(); 3].map(|()| Arc::new(AtomicBool::new(false)));
+    for (signal, flag) in [
+        (signal_hook::consts::SIGINT, &stop),
+        (signal_hook::consts::SIGTERM, &stop),
+        (signal_hook::consts::SIGHUP, &hangup),
+        (signal_hook::consts::SIGUSR1, &killed),
+    ] {
+        signal_hook::flag::register(signal, Arc::clone(flag))?;
+    }
+    let end = End { stop: &stop, at: end_at(arguments, clock)? };
+    let wanted = plan.wanted();
+    let mut listener = SpreadListener::new(server, limits, clock.clone()).wanting(wanted);
+    if gateway.is_some() {
+        listener = listener.with_patience(GATEWAY_PATIENCE);
+    }
+    let (described, socket) = (plan.described.clone(), plan.places.socket.clone());
+    let driver = Driver::open(plan, gateway, killed, limits.max_age, clock.now())?;
+    described.iter().for_each(|line| err!("{} {line}", driver.mode().name()));
+    let control = Control::serve(&socket, driver.kill().clone())
+        .with_context(|| format!("cannot make the control socket {}", socket.display()))?;
+    let reload = Reload::new(file, overrides(arguments), recommendations, &hangup);
+    let (url, json) = (arguments.url.clone(), arguments.json);
+    Run { driver, control, reload, url, json }.trade(&mut listener, &end, clock)
+}
+
+fn watch(
+    arguments: &Arguments,
+    server: Server,
+    rule: Rule,
+    limits: Limits,
+    clock: &Clock,
+) -> anyhow::Result<Ended> {
+    if let Some(recommendations) = &rule.recommendations {
+        err!("{}", recommendations.describe());
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let end = End { stop: &stop, at: end_at(arguments, clock)? };
+    let mut listener = SpreadListener::new(server, limits, clock.clone());
+    let (url, json) = (&arguments.url, arguments.json);
+    Ok(watch::watch(&mut listener, rule, url, json, &end, clock))
+}
+
+fn end_at(arguments: &Arguments, clock: &Clock) -> anyhow::Result<Option<Nanos>> {
+    let end = arguments.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
+    let nanos = |end: Duration| u64::try_from(end.as_nanos()).unwrap_or(Nanos::MAX);
+    Ok(end.map(|end| clock.now().saturating_add(nanos(end))))
+}
+
+/// Asks a running trader, and prints its answer.
+fn ask(which: &Ask, request: Request, text: impl Fn(&serde_json::Value) -> String) -> ExitCode {
+    let answer = match places(which) {
+        Ok((socket, _)) => control::ask(&socket, request),
+        Err(why) => {
+            err!("trader: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    match answer {
+        Ok(answer) if which.json => out!("{answer}"),
+        Ok(answer) => out!("{}", text(&answer)),
+        Err(why) => {
+            err!("trader: {}", spreadwire_market::escape::escape(&why));
+            return ExitCode::FAILURE;
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+/// Returns what was done, for people.
+fn done(answer: &serde_json::Value) -> String {
+    let word = |key: &str| answer[key].as_str().unwrap_or("?").to_owned();
+    let told = format!("{} {}", word("mode"), word("done"));
+    spreadwire_market::escape::escape(&told).to_string()
+}
+
+/// Returns the control socket, and the kill file if the configuration says where that is.
+fn places(which: &Ask) -> Result<(PathBuf, Option<PathBuf>), String> {
+    let Some(file) = &which.config else {
+        return Ok((which.socket.clone().unwrap_or_default(), None));
+    };
+    let mut problems = Vec::new();
+    let Some(config) = config::read(file, &mut problems) else {
+        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        return Err(lines.join("\n"));
+    };
+    let places = Places::of(&config, which.journal.as_deref());
+    Ok((which.socket.clone().unwrap_or(places.socket), Some(places.kill_file)))
+}
+
+/// Kills by command, and by the kill file if nobody answers.
+fn kill(which: &Ask) -> ExitCode {
+    let (socket, file) = match places(which) {
+        Ok(places) => places,
+        Err(why) => {
+            err!("trader: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    let why = match control::ask(&socket, Request::Kill) {
+        Ok(answer) => {
+            out!("{}", done(&answer));
+            return ExitCode::SUCCESS;
+        }
+        Err(why) => why,
+    };
+    err!("trader: {}", spreadwire_market::escape::escape(&why));
+    let Some(file) = file else { return ExitCode::FAILURE };
+    match make(&file) {
+        Ok(()) => {
+            out!("made {}: while it is there, no order is sent", file.display());
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            err!("trader: cannot make {}: {error}", file.display());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Makes the kill file, if it is not there.
+fn make(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        spreadwire_lake::folder::create(folder)?;
+    }
+    match spreadwire_lake::files::create_new(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+fn show_report(which: &Report) -> ExitCode {
+    let file = if which.file.is_dir() { which.file.join(FILE_NAME) } else { which.file.clone() };
+    let journal = match decisions::read(&file) {
+        Ok(journal) => journal,
+        Err(error) => {
+            err!("trader: {:#}", anyhow::Error::from(error));
+            return ExitCode::FAILURE;
+        }
+    };
+    let report = report::report(&journal);
+    if which.json {
+        out!("{report}");
+    } else {
+        out!("{}", report::text(&report));
+    }
+    ExitCode::SUCCESS
 }
 
 /// Returns the server for the arguments.
@@ -191,160 +376,55 @@ fn server(arguments: &Arguments) -> Result<Server, String> {
     Server::new(url, token.transpose()?, ca_file).map_err(|why| format!("--url {why}"))
 }
 
-fn run(
+/// As [`server`], and warns of a token that others can read.
+fn server_told(arguments: &Arguments) -> Result<Server, Refused> {
+    let server = server(arguments).map_err(Refused)?;
+    if server.shows_its_token() {
+        let url = &arguments.url;
+        err!("whoever is on the way to {url} can read the token; use wss:// if you can");
+    }
+    Ok(server)
+}
+
+/// Returns the bounds of what is acted on.
+fn limits(arguments: &Arguments, config: &Config) -> Result<Limits, Refused> {
+    let max_net_bps = arguments.max_net_bps.unwrap_or(config.calculator.max_net_bps);
+    if !MAX_NETS_BPS.contains(&max_net_bps) {
+        let (min, max) = (MAX_NETS_BPS.start(), MAX_NETS_BPS.end());
+        return Err(Refused(format!(
+            "max_net_bps: {max_net_bps} is outside its bounds; choose {min} to {max}, 0 for no limit"
+        )));
+    }
+    let max_age = arguments.max_age_ms.saturating_mul(MILLI);
+    Ok(Limits { max_age, max_net: spread::max_net(max_net_bps), ..Limits::default() })
+}
+
+/// Returns the rule for watching, as of `now`, ns since 1970 UTC. `problems` are those of reading the
+/// configuration.
+fn rule(
     arguments: &Arguments,
-    server: Server,
-    rule: Rule,
-    limits: Limits,
-    clock: &Clock,
-) -> anyhow::Result<Ended> {
-    let end = arguments.seconds.map(Duration::try_from_secs_f64).transpose().context("--for")?;
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
-    let end = end
-        .map(|end| clock.now().saturating_add(u64::try_from(end.as_nanos()).unwrap_or(Nanos::MAX)));
-    let mut listener = SpreadListener::new(server, limits, clock.clone());
-    let mut session = Session::new(rule, arguments.json);
-    let mut ended = Ended::Stopped;
-    while ended == Ended::Stopped
-        && !stop.load(Ordering::Relaxed)
-        && !spreadwire_output::has_reader_left()
-        && end.is_none_or(|end| clock.now() < end)
-    {
-        if session.trader.expire(clock.now()) {
-            err!("the recommendations have expired: no opportunity opens any more");
-        }
-        session.records.clear();
-        let news = listener.listen(&mut session.records);
-        if matches!(news, News::OtherProtocol { .. }) {
-            ended = Ended::OtherProtocol;
-        }
-        session.take(news, &arguments.url)?;
-        while let Some(doubt) = listener.new_doubt() {
-            err!("{}", doubt.advice());
-        }
-    }
-    session.end(listener.doubted(), clock.now())?;
-    Ok(ended)
-}
-
-/// The trader with what it has heard, said and counted.
-struct Session {
-    trader: Trader,
-    tally: Tally,
-    records: Vec<Record>,
-    events: Vec<Record>,
-    json: bool,
-}
-
-impl Session {
-    fn new(rule: Rule, json: bool) -> Session {
-        let (trader, tally) = (Trader::new(rule), Tally::default());
-        Session { trader, tally, records: Vec::new(), events: Vec::new(), json }
-    }
-
-    /// Takes news of the server at `url`, with its records, and prints what follows from them.
-    fn take(&mut self, news: News, url: &str) -> anyhow::Result<()> {
-        match news {
-            News::None => {}
-            News::Connected(catalogue) => self.connected(catalogue, url),
-            News::Records(heard) => self.trader.take(heard, &self.records, &mut self.events),
-            News::Lost { why, refused, retry_in } => {
-                self.tally.refused += u64::from(refused);
-                err!("{}; retrying in {} ms", escape(&why), retry_in / MILLI);
-                self.trader.take(Heard::CatchingUp, &self.records, &mut self.events);
-            }
-            News::OtherProtocol { why } => {
-                err!("trader: {}", escape(&why));
-                self.trader.take(Heard::CatchingUp, &self.records, &mut self.events);
-            }
-        }
-        self.records.iter().filter_map(told_of_recording).for_each(|line| err!("{line}"));
-        self.tally.count(&self.records);
-        self.print()
-    }
-
-    fn connected(&mut self, catalogue: Catalogue, url: &str) {
-        self.tally.connections += 1;
-        let (instruments, venues) = (catalogue.instruments.len(), catalogue.venues.len());
-        err!("connected to {url}: {instruments} instruments, {venues} venues");
-        for name in self.trader.connected(catalogue) {
-            err!("the server does not list {}", escape(&name));
-        }
-    }
-
-    /// Closes what is open at `now` and prints the summary.
-    fn end(&mut self, doubted: u64, now: Nanos) -> anyhow::Result<()> {
-        self.trader.stop(now, &mut self.events);
-        self.print()?;
-        let Tally { spreads, opened, closed, gaps, connections, refused } = self.tally;
-        err!(
-            "{spreads} spreads, {opened} opened, {closed} closed, {gaps} gaps, {connections} \
-             connections, {refused} refused, {doubted} messages not acted on"
-        );
-        Ok(())
-    }
-
-    /// Counts and prints the opportunities that opened and closed.
-    fn print(&mut self) -> anyhow::Result<()> {
-        self.tally.count(&self.events);
-        for event in self.events.drain(..) {
-            let Some(line) = opportunity::line_of(&event, self.trader.catalogue()) else {
-                continue;
-            };
-            if self.json {
-                out!("{line}");
-            } else {
-                out!("{}", told(&line));
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Tally {
-    fn count(&mut self, records: &[Record]) {
-        for record in records {
-            match record.kind() {
-                Some(Kind::Spread) => self.spreads += 1,
-                Some(Kind::Gap) => self.gaps += 1,
-                Some(Kind::Opened) => self.opened += 1,
-                Some(Kind::Closed) => self.closed += 1,
-                _ => {}
-            }
-        }
-    }
-}
-
-/// Returns the rule for the arguments, as of `now`, ns since 1970 UTC, and the bound of the nets
-/// that are believed, a fraction.
-fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<(Rule, f64)> {
-    let mut problems = Vec::new();
-    let config = match &arguments.config {
-        Some(path) => config::read(path, &mut problems).unwrap_or_default(),
-        None => config::Config::default(),
-    };
-    let (decision, calculator) = (config.decision, config.calculator);
+    config: &Config,
+    mut problems: Vec<String>,
+    now: Nanos,
+) -> anyhow::Result<Rule> {
+    let decision = &config.decision;
     let file = arguments.recommendations.as_ref().or(decision.recommendations.as_ref());
     let recommendations = file.and_then(|file| match recommendations::read(file, now) {
         Ok(all) => Some(all),
         Err(more) => {
-            problems.extend(more);
+            problems.extend(more.iter().map(ToString::to_string));
             None
         }
     });
     if !problems.is_empty() {
-        let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        bail!("{}", lines.join("\n"));
+        bail!("{}", problems.join("\n"));
     }
     let rule = Rule {
         entry_bps: arguments.entry_bps.unwrap_or(decision.entry_bps),
         exit_bps: arguments.exit_bps.unwrap_or(decision.exit_bps),
         cooldown: arguments.cooldown_ms.unwrap_or(decision.cooldown_ms).saturating_mul(MILLI),
         instruments: if arguments.instruments.is_empty() {
-            decision.instruments
+            decision.instruments.clone()
         } else {
             arguments.instruments.clone()
         },
@@ -361,12 +441,5 @@ fn rule(arguments: &Arguments, now: Nanos) -> anyhow::Result<(Rule, f64)> {
     if !rule.entry_bps.is_finite() || !ordered {
         bail!("the exit, {} bp, is above the entry, {} bp", rule.exit_bps, rule.entry_bps);
     }
-    let max_net_bps = arguments.max_net_bps.unwrap_or(calculator.max_net_bps);
-    if !MAX_NETS_BPS.contains(&max_net_bps) {
-        let (min, max) = (MAX_NETS_BPS.start(), MAX_NETS_BPS.end());
-        bail!(
-            "max_net_bps: {max_net_bps} is outside its bounds; choose {min} to {max}, 0 for no limit"
-        );
-    }
-    Ok((rule, spread::max_net(max_net_bps)))
+    Ok(rule)
 }

@@ -245,7 +245,8 @@ impl<'a> Recording<'a> {
         let (mut begin, mut end) = (Nanos::MAX, 0);
         for run in self.history.runs() {
             for block in self.history.read(run) {
-                for ts in block.with_context(|| cannot(run))?.records().iter().map(Record::ts_recv) {
+                for ts in block.with_context(|| cannot(run))?.records().iter().map(Record::ts_recv)
+                {
                     (begin, end) = (begin.min(ts), end.max(ts));
                 }
             }

@@ -30,7 +30,7 @@ pub struct Rule {
 impl Rule {
     /// Returns the rule for a server's catalogue, with the names and pairs that the catalogue does
     /// not have.
-    fn settings(&self, catalogue: &Catalogue) -> (Settings, Vec<String>) {
+    pub(crate) fn settings(&self, catalogue: &Catalogue) -> (Settings, Vec<String>) {
         let all = self.instruments.iter().any(|name| name == "*");
         let unlisted = self
             .instruments

@@ -198,7 +198,6 @@ fn markets(catalogue: &Catalogue, settings: &Settings) -> Vec<HeadMarket> {
 /// All heads of a journal together.
 #[derive(Default)]
 pub(super) struct Union {
-    pub(super) runs: Vec<Nanos>,
     last: Option<Head>,
     venues: Vec<String>,
     instruments: Vec<HeadInstrument>,
@@ -235,7 +234,6 @@ impl Union {
         if self.last.as_ref().is_some_and(|last| last.mode != head.mode) {
             return Err("its mode changes".to_owned());
         }
-        self.runs.push(head.began);
         self.last = Some(head);
         Ok(())
     }

@@ -45,7 +45,7 @@ mod tests {
     fn every_bit_of_a_line_counts() {
         let mut line = String::new();
         seal("{\"mode\":\"PAPER\",\"ts\":1}", 7, &mut line);
-        assert_eq!(line, "{\"mode\":\"PAPER\",\"ts\":1,\"serial\":7,\"crc\":\"7f1a56f1\"}\n");
+        assert_eq!(line, "{\"mode\":\"PAPER\",\"ts\":1,\"serial\":7,\"crc\":\"d5e74171\"}\n");
         let line = line.trim_end().as_bytes();
         assert!(open(line, 7).is_ok());
         assert_eq!(open(line, 8).unwrap_err(), "it has the serial number 7 in place of 8");

@@ -102,6 +102,10 @@ impl<'a> Decoder<'a> {
     pub(super) fn chunk(&self, batch: &RecordBatch) -> Result<Chunk, Wrong> {
         let rows = self.wanted(batch)?;
         let numbers = column::<Int64Type>(batch, "JournalSequence")?.values();
+        let times = column::<TimestampNanosecondType>(batch, "Timestamp")?.values();
+        if let Some(row) = rows.iter().find(|row| numbers[**row] < 0 || times[**row] < 0) {
+            return Err(format!("number {} at the time {}", numbers[*row], times[*row]));
+        }
         let keys = self.keys(batch)?;
         let of_rows =
             |values: &[i64]| rows.iter().map(|row| values[*row].cast_unsigned()).collect();

@@ -17,8 +17,8 @@ pub enum HistoryError {
         /// What is wrong.
         why: String,
     },
-    /// A run was selected by name and has no rows.
-    #[error("{} has no rows of the run {run}", lake.display())]
+    /// A run was selected by name, and neither a row nor the ledger names it, or it was dropped.
+    #[error("{} has no run {run}", lake.display())]
     UnknownRun {
         /// The lake.
         lake: PathBuf,

@@ -222,6 +222,8 @@ struct Line<'a> {
     run: &'a Run,
     /// The next number.
     next: u64,
+    /// The last number that was taken.
+    taken: Option<u64>,
     /// Receive time of the last input.
     time: Nanos,
     /// Listings of imports that have had a quote.
@@ -232,7 +234,7 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn new(run: &'a Run) -> Line<'a> {
         let (next, time) = (run.window.numbers.0, run.begin);
-        Line { run, next, time, live: HashSet::new(), tally: Tally::default() }
+        Line { run, next, taken: None, time, live: HashSet::new(), tally: Tally::default() }
     }
 
     fn leave_out(&mut self, left_out: &LeftOut) {
@@ -261,12 +263,13 @@ impl<'a> Line<'a> {
     }
 
     fn take_numbered(&mut self, number: u64, record: Option<&Record>, block: &mut Block) {
+        if self.taken.is_some_and(|taken| number <= taken) {
+            self.tally.doubled += 1;
+            return;
+        }
+        self.taken = Some(number);
         // Of the numbers before the first one only statuses are read.
         if self.run.window.numbers.0 <= number {
-            if number < self.next {
-                self.tally.doubled += 1;
-                return;
-            }
             self.miss(number, block);
             self.next = number.saturating_add(1);
         }

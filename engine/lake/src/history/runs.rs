@@ -65,10 +65,20 @@ pub(super) fn find(
     for file in files {
         file.runs.iter().for_each(|run| files_of.entry(run).or_default().push(file));
     }
+    let is_dropped = |fact: &&Entry| fact.kind == EntryKind::Dropped;
+    let is_known = |name: &str| {
+        let facts = facts_of.get(name).map(Vec::as_slice).unwrap_or_default();
+        let is_there = !facts.is_empty() || files_of.contains_key(name);
+        is_there && !facts.iter().any(is_dropped)
+    };
+    if let Some(run) = selection.runs.iter().find(|name| !is_known(name)) {
+        return Err(HistoryError::UnknownRun { lake: lake.to_owned(), run: run.clone() });
+    }
     let (mut runs, mut imports) = (Vec::new(), Vec::new());
     for (name, files) in files_of {
         let run = Recorded { name, files, facts: facts_of.remove(name).unwrap_or_default() };
-        if !selection.has_run(name) || run.is_dropped() {
+        // Some files of a run that was dropped may still be there.
+        if !selection.has_run(name) || run.facts.iter().any(is_dropped) {
             continue;
         }
         if run.provenance() == Some(Provenance::Import) {
@@ -92,11 +102,6 @@ struct Recorded<'a> {
 impl Recorded<'_> {
     fn started(&self) -> Option<&Entry> {
         self.facts.iter().copied().find(|fact| fact.kind == EntryKind::Started)
-    }
-
-    /// Returns whether its rows were deleted on purpose, also if some are still there.
-    fn is_dropped(&self) -> bool {
-        self.facts.iter().any(|fact| fact.kind == EntryKind::Dropped)
     }
 
     fn provenance(&self) -> Option<Provenance> {

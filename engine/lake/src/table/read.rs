@@ -342,6 +342,13 @@ mod tests {
         let Written { rows, bytes, crc, digest: expected } = written(&path, &batch);
         assert_eq!(rows, 3);
         assert_eq!(checksum(&path).unwrap(), (bytes, crc));
+        let footer = Footer::read(&path, &QUOTES).unwrap();
+        assert_eq!((footer.first, footer.last, footer.numbers), (Some(1), Some(3), Some((3, 9))));
+        let columns = ["JournalSequence", "Flags"];
+        let some = ColumnsReader::open(&path, &QUOTES, &columns, 2).unwrap();
+        let some: Vec<_> = some.map(Result::unwrap).collect();
+        let whole = batch.project(&[7, 8]).unwrap();
+        assert_eq!(some, [whole.slice(0, 2), whole.slice(2, 1)]);
         let reader = TableReader::open(&path, &QUOTES).unwrap();
         assert_eq!(reader.metadata()["table"], "quotes");
         let read: Vec<_> = reader.map(Result::unwrap).collect();

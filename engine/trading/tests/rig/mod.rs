@@ -33,13 +33,31 @@ pub(crate) fn catalogue() -> Catalogue {
     }
 }
 
-fn name(text: &str) -> AssetName {
+pub(crate) fn name(text: &str) -> AssetName {
     AssetName::new(text).unwrap()
 }
 
-pub(crate) fn settings() -> Settings {
+pub(crate) fn amount(text: &str) -> Amount {
+    Amount::parse(text).unwrap()
+}
+
+/// Returns an amount of so many units of 10^-18.
+pub(crate) fn units(units: i128) -> Amount {
+    Amount::of_units(units)
+}
+
+/// `A` is traded for `B`; `Z` is an asset of the venues' own, worth 4 `B`.
+pub(crate) fn assets() -> Assets {
     let mut assets = Assets::default();
-    let (base, quote) = (assets.intern(name("A")), assets.intern(name("B")));
+    for text in ["A", "B", "Z"] {
+        assets.intern(name(text));
+    }
+    assets
+}
+
+pub(crate) fn settings() -> Settings {
+    let assets = assets();
+    let [base, quote] = ["A", "B"].map(|text| assets.find(name(text)).unwrap());
     let terms = Terms {
         settlement: Settlement::Spot,
         base,
@@ -62,7 +80,7 @@ pub(crate) fn settings() -> Settings {
     Settings {
         assets,
         currency: name("B"),
-        rates: vec![None, Some(1_000_000)],
+        rates: vec![None, Some(1_000_000), Some(4_000_000)],
         terms: vec![Some(terms); 2],
         venues: vec![venue; 2],
         sizes: vec![None; 4],
@@ -133,6 +151,26 @@ pub(crate) fn status(ts: Nanos, venue: u8, state: State) -> Record {
     .into()
 }
 
+/// What the books begin with: 1,000 `A` and 100,000 `B` at both venues.
+pub(crate) fn funded() -> Vec<Entry> {
+    let balances = [(0, "A", "1000"), (0, "B", "100000"), (1, "A", "1000"), (1, "B", "100000")];
+    let funded = |(venue, asset, held)| {
+        let (venue, asset, amount) = (VenueId(venue), name(asset), amount(held));
+        Entry { ts: 0, event: Event::Funded { venue, asset, amount } }
+    };
+    balances.map(funded).to_vec()
+}
+
+/// Returns the trader that has read the entries of earlier runs.
+pub(crate) fn restored(entries: &[Entry], settings: Settings, kill: KillSwitch) -> PaperTrader {
+    let mut trader = Trader::new(&catalogue(), thresholds(), settings, kill, 1).trusting();
+    entries.iter().for_each(|entry| trader.restore(entry));
+    let latencies = vec![Latencies::fixed(LATENCY); 2];
+    let paper = PaperSettings { latencies, rejects: 0.0, seed: 1 };
+    let (books, trades) = (trader.desk().books.clone(), trader.desk().tally.fills);
+    PaperTrader::new(trader, Paper::new(paper, books).after(trades))
+}
+
 /// The trader, and what it said.
 pub(crate) struct Rig {
     both: PaperTrader,
@@ -149,24 +187,24 @@ impl Rig {
 
     pub(crate) fn with(settings: Settings) -> Rig {
         let kill = KillSwitch::default();
-        let mut trader =
-            Trader::new(&catalogue(), thresholds(), settings.clone(), kill.clone(), 1).trusting();
-        let mut entries = Vec::new();
-        for (venue, asset, amount) in
-            [(0, "A", "1000"), (0, "B", "100000"), (1, "A", "1000"), (1, "B", "100000")]
-        {
-            let amount = Amount::parse(amount).unwrap();
-            let event = Event::Funded { venue: VenueId(venue), asset: name(asset), amount };
-            entries.push(Entry { ts: 0, event });
-        }
-        for entry in &entries {
-            trader.restore(entry);
-        }
-        let paper =
-            PaperSettings { latencies: vec![Latencies::fixed(LATENCY); 2], rejects: 0.0, seed: 1 };
-        let paper = Paper::new(paper, trader.desk().books.clone());
-        let both = PaperTrader::new(trader, paper);
+        let entries = funded();
+        let both = restored(&entries, settings.clone(), kill.clone());
         Rig { both, kill, entries, records: Vec::new(), settings }
+    }
+
+    /// Ends the process and starts it again; the last `lost` entries had not reached the disk.
+    pub(crate) fn restart(&mut self, lost: usize) {
+        let funded = 4;
+        let now = self.entries.last().map_or(0, |entry| entry.ts);
+        self.entries.truncate((self.entries.len() - lost.min(self.entries.len())).max(funded));
+        self.both = restored(&self.entries, self.settings.clone(), self.kill.clone());
+        let mut out = Out::default();
+        self.both.restored(now, &mut out);
+        self.entries.append(&mut out.entries);
+    }
+
+    pub(crate) fn paper(&self) -> &Paper {
+        &self.both.paper
     }
 
     pub(crate) fn settings(&mut self, change: impl Fn(&mut Settings)) {

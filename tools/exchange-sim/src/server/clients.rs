@@ -19,13 +19,13 @@ pub(crate) fn read(hub: &mut Hub, slot: usize, now_ns: u64) {
     for _ in 0..MESSAGES_MAX {
         let Some((connection, _)) = hub.client(slot) else { return };
         if !connection.is_open() {
-            return hub.remove_if_gone(slot);
+            return hub.remove_if_gone(slot, now_ns);
         }
         connection.is_unread = connection.is_blocked() || connection.stalled_until_ns.is_some();
         if connection.is_unread {
             return;
         }
-        let Some(received) = connection.read() else { return hub.remove_if_gone(slot) };
+        let Some(received) = connection.read() else { return hub.remove_if_gone(slot, now_ns) };
         limit_rate(hub, slot, now_ns);
         answer(hub, slot, &received, now_ns);
     }
@@ -40,15 +40,9 @@ fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
     }
     match connection.handshake(now_ns) {
         HandshakeStep::NotYet => {}
-        HandshakeStep::Asked(path) => {
-            let body = market.rest(&path);
-            let counter = if body.is_some() {
-                &mut market.stats.lists
-            } else {
-                &mut market.stats.turned_away
-            };
-            *counter += 1;
-            connection.answer(rest::response(body.as_deref()));
+        HandshakeStep::Asked(request) => {
+            let answer = market.rest(&request, now_ns);
+            connection.answer(rest::response(answer.as_ref()));
             connection.flush(now_ns);
         }
         HandshakeStep::Open(Route::Open { combined, topics, without_quotes }) => {
@@ -58,6 +52,14 @@ fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
             market.stats.connections += 1;
             for topic in topics {
                 hub.subscribe(slot, &topic, now_ns);
+            }
+        }
+        HandshakeStep::Open(Route::Orders { path, query }) => {
+            connection.session.takes_orders = true;
+            market.stats.opened += 1;
+            market.stats.connections += 1;
+            if let Some(desk) = &mut market.desk {
+                desk.connect(slot, &connection.session.id, &path, &query, now_ns);
             }
         }
         HandshakeStep::Open(Route::NotFound) | HandshakeStep::Failed => {
@@ -71,6 +73,8 @@ fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
 fn limit_rate(hub: &mut Hub, slot: usize, now_ns: u64) {
     let Some((connection, market)) = hub.client(slot) else { return };
     let most = market.rules.inbound_per_second;
+    // Requests about orders have limits of their own.
+    let most = most.filter(|_| !connection.session.takes_orders);
     if most.is_some_and(|most| connection.inbound.exceeds(most, now_ns)) {
         hub.expel(slot, "Too many requests", now_ns);
     }
@@ -95,6 +99,9 @@ fn on_text(hub: &mut Hub, slot: usize, text: &str, now_ns: u64) {
         return;
     }
     market.stats.requests += 1;
+    if connection.session.takes_orders {
+        return market.desk.iter_mut().for_each(|desk| desk.on_text(slot, text, now_ns));
+    }
     for action in actions(market, &connection.session, text) {
         act(hub, slot, action, now_ns);
     }

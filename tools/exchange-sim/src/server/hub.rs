@@ -78,7 +78,7 @@ impl Hub {
     }
 
     /// Frees the slot if its connection is gone.
-    pub(crate) fn remove_if_gone(&mut self, slot: usize) {
+    pub(crate) fn remove_if_gone(&mut self, slot: usize, now_ns: u64) {
         let Some((connection, market)) = self.client(slot) else { return };
         if !connection.is_gone() {
             return;
@@ -87,15 +87,24 @@ impl Hub {
             market.stats.connections -= 1;
         }
         self.unsubscribe_all(slot);
+        self.leave_orders(slot, now_ns);
         self.connections[slot] = None;
     }
 
+    /// Tells the order side that a connection is gone.
+    fn leave_orders(&mut self, slot: usize, now_ns: u64) {
+        let Some((_, market)) = self.client(slot) else { return };
+        if let Some(desk) = &mut market.desk {
+            desk.disconnect(slot, now_ns);
+        }
+    }
+
     /// Drops a connection without telling the client.
-    pub(crate) fn abandon(&mut self, slot: usize) {
+    pub(crate) fn abandon(&mut self, slot: usize, now_ns: u64) {
         if let Some((connection, _)) = self.client(slot) {
             connection.abandon();
         }
-        self.remove_if_gone(slot);
+        self.remove_if_gone(slot, now_ns);
     }
 
     /// Closes the connection of a client that broke a rule of the venue.

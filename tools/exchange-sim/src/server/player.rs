@@ -51,6 +51,9 @@ impl Player {
             return;
         }
         self.start_ns = Some(now_ns);
+        for desk in hub.markets.iter_mut().filter_map(|market| market.desk.as_mut()) {
+            desk.begin(now_ns);
+        }
         self.fire_due(hub, now_ns);
     }
 
@@ -149,6 +152,7 @@ fn send_quote(
     let event_ns = event_ns(item.age_ns, speed, due_ns);
     let push_ns = due_ns.max(event_ns);
     market.take(topic, &item.texts, event_ns / NS_PER_MS, push_ns / NS_PER_MS);
+    market.quote_orders(topic, &item.texts, now_ns);
     if !is_wanted(market, topic) {
         return None;
     }

@@ -9,6 +9,7 @@ use tungstenite::Message;
 use crate::feed::Feed;
 use crate::model::ModelOptions;
 use crate::options::{Options, Source, Speed, VenueAt};
+use crate::orders::options::OrdersOptions;
 use crate::server::hub::Frame;
 use crate::server::player::Player;
 use crate::server::tests::rig::{Client, NS_PER_S, Rig, connection};
@@ -67,6 +68,23 @@ fn a_client_that_was_sent_nothing_is_expelled_by_okx() {
     check_at(&mut rig, 30 * NS_PER_S);
     assert_eq!(rig.hub.markets[0].stats.expelled, 1);
     assert_eq!(closed(&mut client, 0), (1008, "No data received".to_owned()));
+}
+
+#[test]
+fn the_order_side_forgets_a_connection_that_is_gone() {
+    let mut rig = Rig::new("okx");
+    rig.hub.markets[0].take_orders(&OrdersOptions::default());
+    let _client = rig.open(0);
+    let ping = |rig: &mut Rig| {
+        let desk = rig.hub.markets[0].desk.as_mut().expect("okx takes orders");
+        desk.on_text(0, "ping", 0);
+        desk.poll(0).is_some()
+    };
+    let desk = rig.hub.markets[0].desk.as_mut().expect("okx takes orders");
+    desk.connect(0, "1", "/ws/v5/private", "", 0);
+    assert!(ping(&mut rig));
+    rig.hub.abandon(0, 0);
+    assert!(!ping(&mut rig));
 }
 
 #[test]

@@ -26,11 +26,11 @@ pub(crate) fn check(hub: &mut Hub, stuck_after: Duration, now_ns: u64) {
 fn check_connection(hub: &mut Hub, slot: usize, stuck_after: Duration, now_ns: u64) {
     let Some((connection, market)) = hub.client(slot) else { return };
     if is_overdue(connection, now_ns) {
-        return hub.abandon(slot);
+        return hub.abandon(slot, now_ns);
     }
     if nanos(stuck_after) < connection.stuck_ns(now_ns) {
         market.stats.stuck += 1;
-        return hub.abandon(slot);
+        return hub.abandon(slot, now_ns);
     }
     connection.stalled_until_ns = connection.stalled_until_ns.filter(|until_ns| now_ns < *until_ns);
     if connection.stalled_until_ns.is_some() || !connection.is_live() {

@@ -48,12 +48,20 @@ pub(super) fn route(path: &str, query: Option<&str>) -> Route {
 /// Returns the answer of `exchangeInfo`. Futures name the type of their contracts.
 pub(super) fn exchange_info(list: &[RestInstrument], contract: Option<&str>) -> String {
     let row = |it: &RestInstrument| {
+        let notional = match contract {
+            None => json!({
+                "filterType": "NOTIONAL", "minNotional": it.min_notional(),
+                "applyMinToMarket": true, "avgPriceMins": 0,
+            }),
+            Some(_) => json!({ "filterType": "MIN_NOTIONAL", "notional": it.min_notional() }),
+        };
         let mut row = json!({
             "symbol": it.symbol, "baseAsset": it.base, "quoteAsset": it.quote,
             "status": if it.is_halted { "HALT" } else { "TRADING" },
             "filters": [
                 { "filterType": "PRICE_FILTER", "tickSize": it.tick },
                 { "filterType": "LOT_SIZE", "minQty": it.lot, "stepSize": it.lot },
+                notional,
             ],
         });
         if let Some(contract) = contract {

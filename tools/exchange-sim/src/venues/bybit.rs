@@ -57,7 +57,10 @@ impl Venue for Bybit {
             json!({
                 "symbol": it.symbol, "baseCoin": it.base, "quoteCoin": it.quote, "innovation": "0",
                 "status": if it.is_halted { "Closed" } else { "Trading" },
-                "lotSizeFilter": { "basePrecision": it.lot, "minOrderQty": it.lot },
+                "lotSizeFilter": {
+                    "basePrecision": it.lot, "minOrderQty": it.lot,
+                    "minOrderAmt": it.min_notional(),
+                },
                 "priceFilter": { "tickSize": it.tick },
             })
         };

@@ -50,7 +50,8 @@ impl Venue for Okx {
         let row = |it: &RestInstrument| {
             json!({
                 "instType": "SPOT", "instId": it.symbol, "baseCcy": it.base, "quoteCcy": it.quote,
-                "tickSz": it.tick, "lotSz": it.lot, "minSz": it.lot, "upcChg": [],
+                "instIdCode": it.code, "tickSz": it.tick, "lotSz": it.lot, "minSz": it.lot,
+                "upcChg": [],
                 "state": if it.is_halted { "suspend" } else { "live" },
             })
         };

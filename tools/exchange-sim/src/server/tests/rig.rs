@@ -117,9 +117,11 @@ impl Rig {
         while let Some(stream) = self.listeners.accept(market) {
             let slot = self.hub.free_slot();
             let transport = self.listeners.open(stream, slot, self.poll.registry());
-            let venue = self.hub.markets[market].venue;
+            let entry = &self.hub.markets[market];
+            let (venue, paths) = (entry.venue, entry.order_paths());
             let transport = transport.expect("a socket");
-            let connection = Connection::new(transport, market, venue, "1".to_owned(), now_ns);
+            let connection =
+                Connection::new(transport, market, venue, paths, "1".to_owned(), now_ns);
             self.hub.connections[slot] = Some(connection);
         }
     }

@@ -1,0 +1,255 @@
+//! What the trader goes by, proved: the engine's configuration with the recommendations and the options of
+//! the command line. It can be read again while the trader runs; a change is taken as a whole or not at
+//! all.
+
+use crate::trader::Rule;
+use spreadwire_catalogue::trading::{self, TradingPlan};
+use spreadwire_config::config::{self, Config};
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::decision;
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::problem::Faults;
+use spreadwire_market::recommendations::{self, Recommendations};
+use spreadwire_market::spread::BPS;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Name of the folder of the journal of decisions in a lake.
+const FOLDER_NAME: &str = "trading";
+/// Name of the kill file in that folder.
+const KILL_NAME: &str = "kill";
+/// Name of the control socket in that folder.
+const SOCKET_NAME: &str = "trader.sock";
+
+/// What overrides the configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    /// The analyzer's file.
+    pub recommendations: Option<PathBuf>,
+    /// Entry threshold, basis points.
+    pub entry_bps: Option<f64>,
+    /// Exit threshold, basis points.
+    pub exit_bps: Option<f64>,
+    /// Cooldown, ns.
+    pub cooldown: Option<Nanos>,
+    /// Instruments to decide on.
+    pub instruments: Vec<String>,
+    /// Folder of the journal of decisions.
+    pub journal: Option<PathBuf>,
+    /// Largest notional of an order, in the currency of the books: the smaller of this and the limit
+    /// holds.
+    pub max_notional: Option<spreadwire_trading::amount::Amount>,
+}
+
+/// Where a trader keeps its files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Folder of the journal of decisions.
+    pub folder: PathBuf,
+    /// While this file exists, no order is sent.
+    pub kill_file: PathBuf,
+    /// The control socket.
+    pub socket: PathBuf,
+}
+
+impl Places {
+    /// Returns the places of a configuration. `journal` overrides its folder.
+    #[must_use]
+    pub fn of(config: &Config, journal: Option<&Path>) -> Places {
+        let written = journal.map(Path::to_owned).or(config.trading.journal.clone());
+        let folder = written.unwrap_or_else(|| config.journal.lake.join(FOLDER_NAME));
+        let kill_file = config.trading.kill_file.clone();
+        Places {
+            kill_file: kill_file.unwrap_or_else(|| folder.join(KILL_NAME)),
+            socket: folder.join(SOCKET_NAME),
+            folder,
+        }
+    }
+}
+
+/// An ordered pair of venues of an instrument.
+type Pair = (InstrumentId, VenueId, VenueId);
+
+/// Everything that a trader goes by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// Venues and instruments of the configuration.
+    pub catalogue: Catalogue,
+    /// Thresholds.
+    pub thresholds: decision::Settings,
+    /// Terms, limits, balances.
+    pub trading: TradingPlan,
+    /// Where its files are.
+    pub places: Places,
+    /// When the recommendations expire, ns since 1970 UTC.
+    pub expires: Option<Nanos>,
+    /// The recommendations in a sentence.
+    pub described: Option<String>,
+}
+
+impl Plan {
+    /// Reads the configuration and the recommendations as of `now`, ns since 1970 UTC.
+    ///
+    /// # Errors
+    /// Every problem, a line each, with the key and a remedy.
+    pub fn read(file: &Path, overrides: &Overrides, now: Nanos) -> Result<Plan, Vec<String>> {
+        let mut problems = Vec::new();
+        let config = config::read(file, &mut problems);
+        let Some(mut config) = config else { return Err(lines(&problems)) };
+        if config.trading.mode == "off" {
+            // That is for the engine. What trading needs is proved for this trader all the same.
+            "paper".clone_into(&mut config.trading.mode);
+        }
+        let mut faults = Faults::new(file, problems);
+        let (_, catalogue) = spreadwire_catalogue::prove(&config, &mut faults);
+        let named = overrides.recommendations.as_ref().or(config.decision.recommendations.as_ref());
+        let recommendations = named.and_then(|path| {
+            recommendations::read(path, now).map_err(|more| faults.extend(more)).ok()
+        });
+        let mut trading =
+            trading::prove(&config.trading, &catalogue, recommendations.as_ref(), &mut faults);
+        if let Some(most) = overrides.max_notional {
+            let limit = &mut trading.settings.limits.order;
+            *limit = (*limit).min(most);
+        }
+        let rule = rule(&config, overrides, recommendations, &mut faults);
+        unknown_pairs(&rule, &catalogue, &mut faults);
+        let places = Places::of(&config, overrides.journal.as_deref());
+        if !faults.is_empty() {
+            return Err(lines(&faults.into_list()));
+        }
+        let (thresholds, _) = rule.settings(&catalogue);
+        let expires = rule.recommendations.as_ref().map(|all| all.expires);
+        let described = rule.recommendations.as_ref().map(Recommendations::describe);
+        Ok(Plan { catalogue, thresholds, trading, places, expires, described })
+    }
+
+    /// Returns the instruments that anything may open in, by name.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<String> {
+        let pairs = self.pairs();
+        let wanted: BTreeSet<InstrumentId> = pairs.iter().map(|(pair, _)| pair.0).collect();
+        wanted.into_iter().map(|id| self.catalogue.instrument(id).name.clone()).collect()
+    }
+
+    /// Returns why a running trader cannot go by another plan instead of this one; nothing if it can.
+    #[must_use]
+    pub fn obstacles(&self, next: &Plan) -> Vec<String> {
+        let mut obstacles = Vec::new();
+        let mut fixed = |is_same: bool, what: &str| {
+            if !is_same {
+                obstacles
+                    .push(format!("{what} cannot change while the trader runs; start it again"));
+            }
+        };
+        let (old, new) = (&self.trading, &next.trading);
+        fixed(self.catalogue == next.catalogue, "venues and instruments");
+        fixed(old.settings.assets == new.settings.assets, "the traded assets");
+        fixed(old.settings.currency == new.settings.currency, "trading.currency");
+        fixed(old.settings.terms == new.settings.terms, "trading.markets");
+        fixed(old.owner == new.owner, "trading.owner");
+        fixed(old.paper == new.paper, "latencies, rejects and the seed of orders on paper");
+        fixed(self.places == next.places, "trading.journal and trading.kill_file");
+        if obstacles.is_empty() {
+            obstacles.extend(self.leaps(next));
+        }
+        obstacles
+    }
+
+    /// Returns the thresholds that move further than this plan allows.
+    fn leaps(&self, next: &Plan) -> Vec<String> {
+        let (max_step, before) = (self.trading.max_step, self.pairs());
+        let mut leaps = Vec::new();
+        for (pair, thresholds) in next.pairs() {
+            let Some((_, old)) = before.iter().find(|(known, _)| *known == pair) else { continue };
+            for (what, old, new) in [("entry", old.0, thresholds.0), ("exit", old.1, thresholds.1)]
+            {
+                // A thousandth of a basis point for the rounding of fractions.
+                if max_step + 1e-7 < (new - old).abs() {
+                    leaps.push(format!(
+                        "{} buy {} sell {}: the {what} would move from {:.2} to {:.2} bp, and \
+                         trading.max_step_bps is {:.2}; move it in steps, or start again",
+                        self.catalogue.instrument(pair.0).name,
+                        self.catalogue.venue(pair.1).name,
+                        self.catalogue.venue(pair.2).name,
+                        old * BPS,
+                        new * BPS,
+                        max_step * BPS,
+                    ));
+                }
+            }
+        }
+        leaps
+    }
+
+    /// Returns entry and exit of each pair that may open.
+    fn pairs(&self) -> Vec<(Pair, (f64, f64))> {
+        let decision::Settings { entry, exit, enabled, rules, .. } = &self.thresholds;
+        if let Some(rules) = rules {
+            let on = rules.pairs.iter().filter(|rule| enabled[rule.instrument.index()]);
+            let of = |rule: &decision::PairRule| {
+                let pair = (rule.instrument, rule.buy_venue, rule.sell_venue);
+                (pair, (rule.entry, rule.exit))
+            };
+            return on.map(of).collect();
+        }
+        let mut pairs = Vec::new();
+        for (id, _) in (0..).map(InstrumentId).zip(enabled).filter(|(_, on)| **on) {
+            let venues = self.catalogue.venues_of(id);
+            for buy in &venues {
+                let others = venues.iter().filter(|sell| *sell != buy);
+                pairs.extend(others.map(|sell| ((id, *buy, *sell), (*entry, *exit))));
+            }
+        }
+        pairs
+    }
+}
+
+fn rule(
+    config: &Config,
+    overrides: &Overrides,
+    recommendations: Option<Recommendations>,
+    faults: &mut Faults,
+) -> Rule {
+    let decision = &config.decision;
+    let instruments = match &overrides.instruments[..] {
+        [] => decision.instruments.clone(),
+        named => named.to_vec(),
+    };
+    let rule = Rule {
+        entry_bps: overrides.entry_bps.unwrap_or(decision.entry_bps),
+        exit_bps: overrides.exit_bps.unwrap_or(decision.exit_bps),
+        cooldown: overrides.cooldown.unwrap_or_else(|| millis(decision.cooldown_ms)),
+        instruments,
+        recommendations,
+    };
+    let is_ordered = rule.exit_bps.is_finite() && rule.exit_bps <= rule.entry_bps;
+    if !rule.entry_bps.is_finite() || !is_ordered {
+        let (entry, exit) = (rule.entry_bps, rule.exit_bps);
+        let reason = format!("the exit, {exit} bp, is above the entry, {entry} bp");
+        faults.add("decision.exit_bps", reason, "lower it");
+    }
+    let is_asked = overrides.entry_bps.or(overrides.exit_bps).is_some();
+    if rule.recommendations.is_some() && is_asked {
+        let reason = "--entry-bps and --exit-bps have no effect with recommendations";
+        faults.add("decision", reason, "set entry_bps and exit_bps of the pair in that file");
+    }
+    rule
+}
+
+/// Reports what may open and is not in the catalogue.
+fn unknown_pairs(rule: &Rule, catalogue: &Catalogue, faults: &mut Faults) {
+    let (_, unknown) = rule.settings(catalogue);
+    for name in unknown {
+        let reason = format!("{name} is not among the configured venues and instruments");
+        faults.add("decision", reason, "configure it, or do not enable it");
+    }
+}
+
+fn millis(millis: u64) -> Nanos {
+    millis.saturating_mul(spreadwire_market::clock::MILLI)
+}
+
+fn lines(problems: &[spreadwire_market::problem::Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
