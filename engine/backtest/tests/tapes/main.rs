@@ -11,6 +11,7 @@ use spreadwire_backtest::setup::Setup;
 use spreadwire_backtest::stream::{BLOCK, Stream};
 use spreadwire_backtest::sweep::{Sweep, Swept};
 use spreadwire_backtest::table::Study;
+use spreadwire_backtest::words;
 use spreadwire_kit::needs::{Need, tests};
 use spreadwire_market::clock::{MILLI, SECOND};
 use spreadwire_trading::amount::Amount;
@@ -104,7 +105,14 @@ fn check(swept: &[Swept]) {
 fn told(tape: &Tape, setup: &Setup, grid: &Grid) -> Vec<Swept> {
     let stream = tape.stream();
     let swept = swept(setup, grid, &stream);
-    println!("{}", Study::new(tape.file, setup, &swept, 0).text());
+    let study = Study::new(tape.file, setup, &swept, 0);
+    println!("{}", study.text());
+    for one in &swept {
+        let (shares, seen) = shares(one);
+        let shares = shares.map(words::percent).join(", ");
+        let name = study.name(one);
+        println!("{name}: {seen} opportunities; still there after 1, 10, 100 ms: {shares}");
+    }
     check(&swept);
     swept
 }
