@@ -517,7 +517,7 @@ impl Proof<'_> {
 
     /// Proves the rates: every quote currency, and every asset that fees are taken in, needs one.
     fn rates(&mut self, currency: AssetId) -> Vec<Option<i64>> {
-        for (name, _) in &self.config.rates {
+        for name in self.config.rates.keys() {
             self.asset(&format!("trading.rates.{name}"), name);
         }
         let mut rates = vec![None; self.assets.len()];

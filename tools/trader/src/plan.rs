@@ -142,6 +142,10 @@ impl Plan {
         fixed(old.settings.terms == new.settings.terms, "trading.markets");
         fixed(old.owner == new.owner, "trading.owner");
         fixed(old.paper == new.paper, "latencies, rejects and the seed of orders on paper");
+        fixed(
+            (&old.accesses, &old.codes) == (&new.accesses, &new.codes),
+            "addresses, keys and codes for orders",
+        );
         fixed(self.places == next.places, "trading.journal and trading.kill_file");
         if obstacles.is_empty() {
             obstacles.extend(self.leaps(next));

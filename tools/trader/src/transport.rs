@@ -6,6 +6,7 @@ use rustls::{ClientConnection, StreamOwned};
 use spreadwire_market::clock::{Clock, Nanos};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,6 +60,28 @@ impl Transport {
     /// Lets reads wait for `patience` from now on.
     pub(crate) fn allow(&mut self, patience: Duration) {
         self.timed().allow(patience);
+    }
+
+    /// Makes reads and writes return at once from now on, for whoever waits until the socket is ready.
+    pub(crate) fn stop_waiting(&mut self) -> std::io::Result<()> {
+        let timed = self.timed();
+        timed.until = Nanos::MAX;
+        match &timed.socket {
+            Socket::Tcp(socket) => socket.set_nonblocking(true),
+            Socket::Unix(socket) => socket.set_nonblocking(true),
+        }
+    }
+
+    /// Returns the socket, to wait until it is ready.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
+        let timed = match self {
+            Transport::Plain(timed) => timed,
+            Transport::Tls(stream) => &stream.sock,
+        };
+        match &timed.socket {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
     }
 
     /// Lets a single read wait for `patience`.
