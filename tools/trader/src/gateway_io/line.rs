@@ -123,11 +123,11 @@ impl LineThread {
             return Ok(false);
         };
         for (_, text) in texts {
-            socket.write(Message::text(text)).or_else(waits)?;
+            socket.write(Message::text(text)).or_else(|error| waits(&error))?;
         }
         let is_written = match socket.flush() {
             Ok(()) => true,
-            Err(error) => waits(error).map(|()| false)?,
+            Err(error) => waits(&error).map(|()| false)?,
         };
         while let Some(message) = received(socket)? {
             let Message::Text(text) = message else { continue };
@@ -161,13 +161,13 @@ fn received(socket: &mut WebSocket<Transport>) -> anyhow::Result<Option<Message>
             None => anyhow!("closed by the venue"),
         }),
         Ok(message) => Ok(Some(message)),
-        Err(error) => waits(error).map(|()| None),
+        Err(error) => waits(&error).map(|()| None),
     }
 }
 
 /// Passes over an error that only says that the socket is not ready.
-fn waits(error: Error) -> anyhow::Result<()> {
-    if let Error::Io(io) = &error
+fn waits(error: &Error) -> anyhow::Result<()> {
+    if let Error::Io(io) = error
         && matches!(io.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
     {
         return Ok(());
