@@ -375,7 +375,8 @@ impl World {
             let line = *line;
             let session = &mut self.gateway.sessions()[at];
             match said {
-                Said::Send { text, .. } => session.incoming(now, Incoming::Text(line, &text)),
+                Said::Send { text, .. } => { if std::env::var("DBG").is_ok() { eprintln!("{} {at} {line:?} < {text}", now - START); }
+                    session.incoming(now, Incoming::Text(line, &text)) },
                 Said::Reset { .. } => {
                     self.venues[at].lines.insert(line, None);
                     self.venues[at].retry_at = now + 100 * MILLI;
@@ -393,6 +394,7 @@ impl World {
                 Outgoing::Text { line, number, text } => match self.venues[at].lines[&line] {
                     Some(connection) => {
                         self.sent.push((at, text.clone()));
+                        if std::env::var("DBG").is_ok() { eprintln!("{} {at} {line:?} > {text}", now - START); }
                         self.venues[at].desk.on_text(connection, &text, now);
                     }
                     None => {
@@ -417,6 +419,7 @@ impl World {
             headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = self.venues[at].desk.ask(method, path, &headers, body, self.now);
         let (status, body) = answer.unwrap_or_else(|| panic!("{method} {path} is not served"));
+        if std::env::var("DBG").is_ok() { eprintln!("{} {at} {method} {path} {request:?} < {status} {body}", self.now - START); }
         let incoming = Incoming::Http { number, status, body: &body };
         self.gateway.sessions()[at].incoming(self.now, incoming);
     }
