@@ -44,7 +44,7 @@ fn outcomes(world: &World) -> Vec<Outcome> {
 }
 
 fn sum(world: &World, venue: u8) -> i64 {
-    let fills = world.booked().into_iter().filter(|fill| fill.venue.0 == venue);
+    let fills = world.trades().into_iter().filter(|fill| fill.venue.0 == venue);
     fills.map(|fill| fill.side.sign() * fill.sz).sum()
 }
 
@@ -60,7 +60,7 @@ fn both_legs_are_filled_and_booked_to_the_last_digit() {
         }
         world.pass(5 * SECOND);
         world.check(0);
-        assert_eq!(outcomes(&world), [Outcome::Done; 3], "{kinds:?} {:#?}", world.entries);
+        assert_eq!(outcomes(&world), [Outcome::Done; 3], "{kinds:?} {:#?}", world.told());
         assert_eq!((sum(&world, 0), sum(&world, 1)), (150_000, -150_000));
         assert_eq!(world.differences(), Vec::<String>::new(), "{kinds:?}");
         for counts in world.counts() {
@@ -90,7 +90,7 @@ fn an_order_fills_in_part_or_not_at_all_and_the_residual_is_hedged() {
                 _ => None,
             });
             let filled = if expected == "a part" { 20_000 } else { 0 };
-            assert_eq!(done, Some((Ended::Unfilled, filled)), "{kinds:?} {:#?}", world.entries);
+            assert_eq!(done, Some((Ended::Unfilled, filled)), "{kinds:?} {:#?}", world.told());
             world.quote(0, ["100.50", "50", "100.60", "50"]);
             world.spread((10_060, 5_000_000), SELL);
             world.pass(10 * SECOND);
@@ -128,14 +128,14 @@ fn every_fault_of_orders_is_survived() {
             let mut world = world(kinds, &[fault]);
             for _ in 0..3 {
                 world.spread(BUY, SELL);
-                for _ in 0..20 {
+                for more in 0..20 {
                     world.pass(SECOND);
-                    world.spread(BUY, SELL);
+                    world.spread((BUY.0, BUY.1 + more), (SELL.0, SELL.1 + more));
                 }
                 world.spread((10_000, 1), (10_000, 1));
             }
             world.pass(30 * SECOND);
-            let shown = format!("{kinds:?} {fault} {:#?}", world.entries);
+            let shown = format!("{kinds:?} {fault} {:#?}", world.told());
             world.check(0);
             assert!(!outcomes(&world).is_empty(), "{shown}");
             assert_eq!(sum(&world, 0) + sum(&world, 1), 0, "{shown}");
@@ -181,11 +181,11 @@ fn a_crash_between_the_legs_is_reconciled_and_no_order_is_doubled() {
                 world.pass(after * MILLI);
                 world.restart();
                 world.pass(4 * SECOND);
-                for _ in 0..30 {
-                    world.spread(BUY, SELL);
+                for more in 0..30 {
+                    world.spread((BUY.0, BUY.1 + more), (SELL.0, SELL.1 + more));
                     world.pass(SECOND);
                 }
-                let shown = format!("{kinds:?} {fault} {after} ms {:#?}", world.entries);
+                let shown = format!("{kinds:?} {fault} {after} ms {:#?}", world.told());
                 world.check(0);
                 assert_eq!(sum(&world, 0) + sum(&world, 1), 0, "{shown}");
                 assert_eq!(world.differences(), Vec::<String>::new(), "{shown}");
@@ -208,7 +208,7 @@ fn what_is_not_ours_halts_until_a_person_adopts() {
             // A silent difference is found at the next comparison, which a restart makes.
             world.restart();
             world.pass(5 * SECOND);
-            let shown = format!("{kinds:?} {fault} {:#?}", world.entries);
+            let shown = format!("{kinds:?} {fault} {:#?}", world.told());
             let halts: Vec<Halt> = world.trader.desk().halts().collect();
             assert_eq!(halts, [halt], "{shown}");
             world.spread(BUY, SELL);
@@ -234,12 +234,9 @@ fn too_many_requests_are_told_as_that_and_nothing_is_sent_until_then() {
         let sent = world.sent.len();
         world.pass(1_500 * MILLI);
         let refused = world.entries.iter().any(|entry| {
-            matches!(
-                entry.event,
-                Event::Answered(Answer::Rejected { why: Reject::RateLimit, .. })
-            )
+            matches!(entry.event, Event::Answered(Answer::Rejected { why: Reject::RateLimit, .. }))
         });
-        assert!(refused, "{kinds:?} {:#?}", world.entries);
+        assert!(refused, "{kinds:?} {:#?}", world.told());
         let later = world.sent[sent..].iter().filter(|(at, _)| *at == 0).count();
         assert_eq!(later, 1, "{kinds:?}: {:?}", &world.sent[sent..]);
     }
