@@ -154,7 +154,7 @@ impl Decisions {
         let (mut entries, mut runs) = (0, 0);
         let scan = scan(path, &mut file, |line, text| {
             if let Some(found) = Head::read(text) {
-                let found = found.map_err(|why| damaged(path, line, why))?;
+                let found = found.map_err(|why| damaged(path, line, &why))?;
                 runs += 1;
                 return found.fits(head, catalogue).map_err(|why| other(path, why));
             }
@@ -167,7 +167,7 @@ impl Decisions {
                 source,
             })?;
             if mode != head.mode {
-                return Err(damaged(path, line, format!("it is of the mode {}", mode.name())));
+                return Err(damaged(path, line, &format!("it is of the mode {}", mode.name())));
             }
             entries += 1;
             restore(&entry);
@@ -316,7 +316,7 @@ pub fn read(path: &Path) -> Result<Journal, DecisionsError> {
     let mut union = Union::default();
     let scanned = scan(path, &mut open()?, |line, text| {
         let Some(head) = Head::read(text) else { return Ok(()) };
-        let head = head.map_err(|why| damaged(path, line, why))?;
+        let head = head.map_err(|why| damaged(path, line, &why))?;
         union.add(head).map_err(|why| other(path, why))
     })?;
     let Some((mode, owner)) = union.whose() else {
@@ -365,13 +365,13 @@ fn scan(
         let bytes = length.map_err(|source| failed(path, source))? as u64;
         let number = found.lines + 1;
         if bytes == LINE_BYTES_MAX {
-            return Err(damaged(path, number, "it is too long".to_owned()));
+            return Err(damaged(path, number, "it is too long"));
         }
         if line.pop_if(|last| *last == b'\n').is_none() {
             found.torn = (0 < bytes).then_some(Torn { line: number, bytes });
             return Ok(found);
         }
-        let text = seal::open(&line, number).map_err(|why| damaged(path, number, why))?;
+        let text = seal::open(&line, number).map_err(|why| damaged(path, number, &why))?;
         on(number, text)?;
         (found.lines, found.bytes) = (number, found.bytes + bytes);
     }
@@ -403,8 +403,8 @@ fn failed(path: &Path, source: io::Error) -> DecisionsError {
     DecisionsError::Io { path: path.to_owned(), source }
 }
 
-fn damaged(path: &Path, line: u64, why: String) -> DecisionsError {
-    let why = escape(&why).at_most(200).to_string();
+fn damaged(path: &Path, line: u64, why: &str) -> DecisionsError {
+    let why = escape(why).at_most(200).to_string();
     DecisionsError::Damaged { path: path.to_owned(), line, why }
 }
 

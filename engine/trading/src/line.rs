@@ -491,6 +491,33 @@ mod tests {
         assets
     }
 
+    fn answers(seed: i64, amount: Amount, side: Side) -> [Answer; 8] {
+        let (instrument, venue, unsigned) = (InstrumentId(1), VenueId(1), seed.unsigned_abs());
+        let fill = Fill {
+            order: (seed % 3 == 0).then_some(ClientId(unsigned)),
+            trade: VenueText::new("t-1\"").unwrap(),
+            instrument,
+            venue,
+            side,
+            px: 5,
+            sz: 6,
+            fee: -amount,
+            fee_asset: asset("BNB"),
+            ts: 9,
+        };
+        let id = ClientId(unsigned);
+        [
+            Answer::Acked { id, venue_order: VenueText::of_number(4), venue_latency: 0 },
+            Answer::Filled(fill),
+            Answer::Done { id, how: Ended::NeverThere, filled: seed },
+            Answer::Rejected { id, why: Reject::RateLimit, code: -1003 },
+            Answer::Unknown { id },
+            Answer::Balance { venue, asset: asset("C"), total: amount },
+            Answer::Reconciled { venue },
+            Answer::Connection { venue, is_up: seed % 2 == 0 },
+        ]
+    }
+
     /// One of each event, with the extremes of its numbers.
     fn events(seed: i64, net: f64) -> Vec<Event> {
         let (instrument, venue) = (InstrumentId(1), VenueId(1));
@@ -520,18 +547,6 @@ mod tests {
             net,
             age: 3,
         };
-        let fill = Fill {
-            order: (seed % 3 == 0).then_some(ClientId(unsigned)),
-            trade: VenueText::new("t-1\"").unwrap(),
-            instrument,
-            venue,
-            side,
-            px: 5,
-            sz: 6,
-            fee: -amount,
-            fee_asset: asset("BNB"),
-            ts: 9,
-        };
         let settled = Settled {
             deal: 1,
             outcome: Outcome::Kept,
@@ -541,17 +556,6 @@ mod tests {
             sz: seed,
             residual: -7,
         };
-        let id = ClientId(unsigned);
-        let answers = [
-            Answer::Acked { id, venue_order: VenueText::of_number(4), venue_latency: 0 },
-            Answer::Filled(fill),
-            Answer::Done { id, how: Ended::NeverThere, filled: seed },
-            Answer::Rejected { id, why: Reject::RateLimit, code: -1003 },
-            Answer::Unknown { id },
-            Answer::Balance { venue, asset: asset("C"), total: amount },
-            Answer::Reconciled { venue },
-            Answer::Connection { venue, is_up: seed % 2 == 0 },
-        ];
         let mut events = vec![
             Event::Funded { venue, asset: asset("牛来"), amount },
             Event::Adopted { venue: VenueId(0), asset: asset("B"), amount },
@@ -569,7 +573,7 @@ mod tests {
             Event::Markout(Markout { order: 1, after: 5, gain: None }),
             Event::Markout(Markout { order: 1, after: 5, gain: Some(net) }),
         ];
-        events.extend(answers.map(Event::Answered));
+        events.extend(answers(seed, amount, side).map(Event::Answered));
         events.extend(Halt::ALL.map(Event::Halted));
         events.extend(Stage::ALL.map(|stage| Event::Stage { deal: unsigned, stage }));
         events

@@ -110,14 +110,11 @@ impl Driver {
         let names = (catalogue, &settings.assets);
         let (journal, found) = Decisions::open(&path, &head, names, |entry| {
             trader.restore(entry);
-            match &entry.event {
-                Event::Funded { venue, asset, .. } => {
-                    funded.insert((*venue, *asset));
-                }
-                Event::Answered(Answer::Filled(fill)) => {
-                    trades = trades.max(fill.trade.as_str().parse().unwrap_or(0));
-                }
-                _ => {}
+            if let Event::Funded { venue, asset, .. } = entry.event {
+                funded.insert((venue, asset));
+            }
+            if let Event::Answered(Answer::Filled(fill)) = &entry.event {
+                trades = trades.max(fill.trade.as_str().parse().unwrap_or(0));
             }
         })?;
         let mut out = Out::default();

@@ -14,7 +14,7 @@ const LOOK_EVERY: Nanos = 10 * MILLI;
 
 /// What turns the switch.
 #[derive(Debug)]
-pub struct Killing {
+pub(crate) struct Killing {
     switch: KillSwitch,
     signal: Arc<AtomicBool>,
     file: PathBuf,
@@ -24,7 +24,7 @@ pub struct Killing {
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(crate) enum Cause {
     /// The file is there.
     File,
     /// The signal came.
@@ -34,12 +34,12 @@ pub enum Cause {
 impl Killing {
     /// Watches a file and a flag that a signal sets.
     #[must_use]
-    pub fn new(switch: KillSwitch, signal: Arc<AtomicBool>, file: PathBuf) -> Killing {
+    pub(crate) fn new(switch: KillSwitch, signal: Arc<AtomicBool>, file: PathBuf) -> Killing {
         Killing { switch, signal, file, look_at: 0, is_there: false }
     }
 
     /// Looks, at `now`, and turns the switch on if there is reason to. Returns a cause that is new.
-    pub fn look(&mut self, now: Nanos) -> Option<Cause> {
+    pub(crate) fn look(&mut self, now: Nanos) -> Option<Cause> {
         let mut cause = self.signal.swap(false, Ordering::AcqRel).then_some(Cause::Signal);
         if self.look_at <= now {
             self.look_at = now.saturating_add(LOOK_EVERY);
@@ -59,7 +59,7 @@ impl Killing {
     ///
     /// # Errors
     /// While the file is there; says what to do.
-    pub fn release(&mut self) -> Result<(), String> {
+    pub(crate) fn release(&mut self) -> Result<(), String> {
         self.is_there = is_there(&self.file);
         if self.is_there {
             return Err(format!("{} is there: remove it first", self.file.display()));
@@ -70,7 +70,7 @@ impl Killing {
 
     /// Returns the file.
     #[must_use]
-    pub fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         &self.file
     }
 }

@@ -67,6 +67,9 @@ impl Places {
     }
 }
 
+/// An ordered pair of venues of an instrument.
+type Pair = (InstrumentId, VenueId, VenueId);
+
 /// Everything that a trader goes by.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -92,7 +95,11 @@ impl Plan {
     pub fn read(file: &Path, overrides: &Overrides, now: Nanos) -> Result<Plan, Vec<String>> {
         let mut problems = Vec::new();
         let config = config::read(file, &mut problems);
-        let Some(config) = config else { return Err(lines(&problems)) };
+        let Some(mut config) = config else { return Err(lines(&problems)) };
+        if config.trading.mode == "off" {
+            // That is for the engine. What trading needs is proved for this trader all the same.
+            "paper".clone_into(&mut config.trading.mode);
+        }
         let mut faults = Faults::new(file, problems);
         let (_, catalogue) = spreadwire_catalogue::prove(&config, &mut faults);
         let named = overrides.recommendations.as_ref().or(config.decision.recommendations.as_ref());
@@ -180,7 +187,7 @@ impl Plan {
     }
 
     /// Returns entry and exit of each pair that may open.
-    fn pairs(&self) -> Vec<((InstrumentId, VenueId, VenueId), (f64, f64))> {
+    fn pairs(&self) -> Vec<(Pair, (f64, f64))> {
         let decision::Settings { entry, exit, enabled, rules, .. } = &self.thresholds;
         if let Some(rules) = rules {
             let on = rules.pairs.iter().filter(|rule| enabled[rule.instrument.index()]);

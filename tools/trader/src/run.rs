@@ -128,7 +128,7 @@ impl Run<'_> {
             }
             self.turn(news, &mut session, clock.now())?;
             while let Some(doubt) = listener.new_doubt() {
-                self.say(&doubt.advice().to_string());
+                self.say(doubt.advice());
             }
         }
         self.end(&mut session, listener.doubted(), clock)?;

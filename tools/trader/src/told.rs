@@ -8,7 +8,7 @@ use spreadwire_trading::order::{Answer, AssetName, Ended, Fill, Order, Purpose, 
 
 /// Returns an entry in words; `None` for those that only figures are made from.
 #[must_use]
-pub fn entry(entry: &Entry, catalogue: &Catalogue, currency: AssetName) -> Option<String> {
+pub(crate) fn entry(entry: &Entry, catalogue: &Catalogue, currency: AssetName) -> Option<String> {
     let venue = |id: VenueId| &catalogue.venue(id).name;
     Some(match &entry.event {
         Event::Funded { venue: at, asset, amount } => {

@@ -6,7 +6,7 @@ use spreadwire_market::record::{Ended, Gap, Record, Spread, Status};
 
 /// Ids of the configuration by those of a server.
 #[derive(Clone, Debug, Default)]
-pub struct Translation {
+pub(crate) struct Translation {
     instruments: Vec<Option<InstrumentId>>,
     venues: Vec<Option<VenueId>>,
 }
@@ -15,7 +15,7 @@ impl Translation {
     /// Compares the catalogues of a server and of the configuration. An instrument whose decimals
     /// differ is left out. Returns the differences too, a line each.
     #[must_use]
-    pub fn new(server: &Catalogue, own: &Catalogue) -> (Translation, Vec<String>) {
+    pub(crate) fn new(server: &Catalogue, own: &Catalogue) -> (Translation, Vec<String>) {
         let mut differences = Vec::new();
         let venues = server.venues.iter().map(|venue| own.venue_named(&venue.name)).collect();
         let mut instruments = Vec::new();
@@ -52,7 +52,7 @@ impl Translation {
     /// Returns a record in the ids of the configuration; `None` if it concerns nothing in it, or no
     /// decision.
     #[must_use]
-    pub fn record(&self, record: &Record) -> Option<Record> {
+    pub(crate) fn record(&self, record: &Record) -> Option<Record> {
         if let Some(spread) = record.get::<Spread>() {
             let ids = self.pair(spread.instrument, spread.buy_venue, spread.sell_venue)?;
             let (instrument, buy_venue, sell_venue) = ids;
