@@ -28,6 +28,8 @@ const ENGINE_LAYERS: &[&[&str]] = &[
 const CRATES: &[&str] = &[
     "engine/market/src",
     "engine/trading/src",
+    "engine/backtest/src",
+    "engine/gateways/src",
     "engine/venues/src",
     "engine/lake/src",
     "engine/config/src",

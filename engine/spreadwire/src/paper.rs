@@ -54,10 +54,8 @@ fn captured(status: &Value) -> Option<String> {
         .iter()
         .filter_map(|row| {
             let share = row["share"].as_f64()? * 100.0;
-            let after = match &row["after_ms"] {
-                Value::Number(ms) => format!("{ms} ms"),
-                _ => "the latency configured".to_owned(),
-            };
+            let after = row["after_ms"].as_u64();
+            let after = after.map_or("the latency configured".to_owned(), |ms| format!("{ms} ms"));
             Some(format!("{share:.1} % after {after}"))
         })
         .collect();

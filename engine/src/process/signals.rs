@@ -94,10 +94,8 @@ impl Signals {
 
     fn meaning(&self, signal: i32) -> Meaning {
         let (hang_up, can_reload) = (self.hang_up, !self.reload.is_empty());
-        match meaning(signal, || hang_up.meaning(can_reload, !has_terminal())) {
-            Meaning::Kill if self.kill.is_none() => Meaning::Nothing,
-            meaning => meaning,
-        }
+        let meaning = meaning(signal, || hang_up.meaning(can_reload, !has_terminal()));
+        if meaning == Meaning::Kill && self.kill.is_none() { Meaning::Nothing } else { meaning }
     }
 
     /// Turns the kill switch on, until the process ends.
