@@ -515,9 +515,11 @@ mod tests {
 
     #[test]
     fn a_pair_cools_down_after_a_close() {
-        let records = [(1, 0.002), (2, 0.0), (101, 0.002), (102, 0.002)];
+        // It is counted from the close at 60, not from the opening at 1.
+        let records = [(1, 0.002), (60, 0.0), (101, 0.002), (159, 0.002), (160, 0.002)];
         let records: Vec<Record> = records.iter().map(|&(ts, net)| spread(ts, 0, net)).collect();
-        assert_eq!(story(&records), ["+1", "-1 exit@2 peak 0.002", "+2"]);
+        assert_eq!(story(&records[..4]), ["+1", "-1 exit@60 peak 0.002"]);
+        assert_eq!(story(&records), ["+1", "-1 exit@60 peak 0.002", "+2"]);
     }
 
     #[test]
