@@ -31,7 +31,8 @@ const VENUES: [VenueId; 2] = [VenueId(0), VenueId(1)];
 struct Seen {
     placed: Vec<Order>,
     asked: Vec<Order>,
-    reconciled: Vec<VenueId>,
+    /// Which venue was asked for trades since when.
+    reconciled: Vec<(VenueId, Nanos)>,
     answers: Vec<Answer>,
     /// Turned on when an order is placed.
     kill: Option<spreadwire_trading::kill::KillSwitch>,
@@ -67,8 +68,8 @@ impl Gateway for Venues {
         self.seen.borrow_mut().asked.push(*order);
     }
 
-    fn reconcile(&mut self, venue: VenueId, _: Nanos) {
-        self.seen.borrow_mut().reconciled.push(venue);
+    fn reconcile(&mut self, venue: VenueId, since: Nanos) {
+        self.seen.borrow_mut().reconciled.push((venue, since));
     }
 
     fn poll(&mut self, _: Nanos, answers: &mut Vec<Answer>) {
@@ -80,6 +81,8 @@ struct Rig {
     driver: Driver,
     seen: Rc<RefCell<Seen>>,
     now: Nanos,
+    /// Time of the first run: trades since then are asked for.
+    begun: Nanos,
 }
 
 fn config(folder: &Path) -> PathBuf {
@@ -108,7 +111,7 @@ impl Rig {
         let gateway: Option<Box<dyn Gateway>> = Some(Box::new(venues));
         let mut driver = Driver::open(plan, gateway, signal, SECOND, now).unwrap();
         assert!(driver.connected(&catalogue).is_empty());
-        let mut rig = Rig { driver, seen, now };
+        let mut rig = Rig { driver, seen, now, begun: START };
         let live = |venue: &VenueId| Record::from(quotes::status(venue.0, 0, State::Live, now));
         rig.turn(&VENUES.iter().map(live).collect::<Vec<_>>());
         rig
@@ -122,8 +125,13 @@ impl Rig {
     fn up(&mut self, balances: [(&str, &str); 2]) {
         let up = VENUES.map(|venue| Answer::Connection { venue, is_up: true });
         self.seen.borrow_mut().answers.extend(up);
-        self.turn(&[]);
-        assert_eq!(self.seen.borrow().reconciled, VENUES, "both are asked");
+        for _ in 0..3 {
+            self.turn(&[]);
+        }
+        let reconciled = self.seen.borrow().reconciled.clone();
+        let venues: Vec<VenueId> = reconciled.iter().map(|(venue, _)| *venue).collect();
+        assert_eq!(venues, VENUES, "both are asked, once");
+        assert!(reconciled.iter().all(|(_, since)| *since < self.begun), "{reconciled:?}");
         for (venue, (usdt, btc)) in VENUES.into_iter().zip(balances) {
             for (name, total) in [("USDT", usdt), ("BTC", btc)] {
                 let total = Amount::parse(total).unwrap();
@@ -197,7 +205,7 @@ fn orders_are_in_the_journal_before_they_are_sent_and_nothing_is_sent_twice() {
     assert_eq!((bought.as_str(), rig.balance(VENUES[1], "BTC").as_str()), ("2", "10"));
     drop(rig);
 
-    let mut rig = Rig::start(home.path(), START + 10 * SECOND);
+    let mut rig = Rig::start(home.path(), START + 3600 * SECOND);
     assert_eq!(rig.balance(VENUES[0], "BTC"), "2");
     let asked = rig.seen.borrow().asked.clone();
     assert_eq!(asked, [placed[1]], "the other leg is asked for");

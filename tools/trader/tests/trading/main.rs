@@ -118,6 +118,7 @@ fn a_torn_line_is_cut_off_and_damage_or_another_trader_keeps_one_from_starting()
     let (code, told) = other.end();
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("decisions.jsonl is in use by process "), "{told}");
+    assert!(told.contains("add --watch to look on"), "{told}");
     trader.kill();
 
     let whole = std::fs::read(home.journal()).unwrap();
