@@ -16,8 +16,9 @@ pub struct Rules<'a> {
     pub trading: Option<&'a TradingPlan>,
 }
 
-/// A threshold of an ordered pair of venues of an instrument.
-type Threshold = ((InstrumentId, VenueId, VenueId), (f64, f64));
+/// Entry and exit threshold, fractions, of an ordered pair: the instrument, the venue to buy on and that to
+/// sell on.
+pub type Threshold = ((InstrumentId, VenueId, VenueId), (f64, f64));
 
 /// Returns why a running trader that goes by `old` cannot go by `new`, a sentence each; nothing if it can.
 #[must_use]
@@ -72,7 +73,8 @@ fn leaps(old: Rules<'_>, new: Rules<'_>) -> Vec<String> {
 }
 
 /// Returns entry and exit of each pair that may open.
-fn thresholds(rules: Rules<'_>) -> Vec<Threshold> {
+#[must_use]
+pub fn thresholds(rules: Rules<'_>) -> Vec<Threshold> {
     let Settings { entry, exit, enabled, rules: of_pairs, .. } = rules.thresholds;
     if let Some(of_pairs) = of_pairs {
         let on = of_pairs.pairs.iter().filter(|rule| enabled[rule.instrument.index()]);

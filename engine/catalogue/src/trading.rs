@@ -1,7 +1,10 @@
 //! The section `[trading]`, proved against a catalogue.
 
+use spreadwire_config::address::{Address, BadAddress};
+use spreadwire_config::secret::Source;
 use spreadwire_config::trading::{
-    FeeTier, Number, ORDERS_PER_SECOND_DEFAULT, Trading, TradingMarket, TradingVenue,
+    FeeTier, Number, ORDERS_PER_SECOND_DEFAULT, RECV_WINDOW_MS_DEFAULT, Trading, TradingMarket,
+    TradingVenue,
 };
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decimal;
@@ -39,7 +42,44 @@ pub struct TradingPlan {
     pub kill_file: Option<PathBuf>,
     /// How far a threshold may move when the configuration is read again, a fraction.
     pub max_step: f64,
+    /// How orders reach each venue, in the catalogue's order.
+    pub accesses: Vec<Access>,
+    /// What orders name that quotes do not, for each market that the file has it for.
+    pub codes: Vec<MarketCode>,
 }
+
+/// How orders reach a venue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The venue's table in the file, as `trading.venues[2]`; `trading.venues` if it has none.
+    pub key: String,
+    /// Base address of the WebSockets for orders, if it is not the venue's own.
+    pub order_url: Option<Address>,
+    /// Base address of the REST API for orders, if it is not the venue's own.
+    pub rest_url: Option<Address>,
+    /// Where the key to the account is, if the file says so.
+    pub source: Option<Source>,
+    /// How long after its time stamp a request may arrive, ms.
+    pub recv_window: u64,
+    /// Whether spot orders at OKX are on margin.
+    pub is_cross: bool,
+}
+
+/// What orders in a market name or count that quotes do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MarketCode {
+    /// The instrument.
+    pub instrument: InstrumentId,
+    /// The venue.
+    pub venue: VenueId,
+    /// The venue's number of it.
+    pub code: Option<u64>,
+    /// Base asset in one contract.
+    pub contract: Option<Amount>,
+}
+
+/// Windows that requests can have, ms: Binance takes no longer one.
+const RECV_WINDOWS_MS: std::ops::RangeInclusive<u64> = 1..=60_000;
 
 /// Latencies one way that orders can have, ms.
 const LATENCIES_MS: std::ops::RangeInclusive<f64> = 0.0..=60_000.0;
@@ -56,6 +96,7 @@ pub fn prove(
     let terms = proof.terms();
     let venues = proof.venues();
     let balances = proof.balances();
+    let (accesses, codes) = (proof.accesses(), proof.codes());
     let rates = proof.rates(currency);
     let latencies = proof.latencies();
     let is_on = match config.mode.as_str() {
@@ -88,7 +129,18 @@ pub fn prove(
     let paper = PaperSettings { latencies, rejects: config.rejects, seed: config.seed };
     let (journal, kill_file) = (config.journal.clone(), config.kill_file.clone());
     let max_step = config.max_step_bps / BPS;
-    TradingPlan { is_on, settings, paper, balances, owner, journal, kill_file, max_step }
+    TradingPlan {
+        is_on,
+        settings,
+        paper,
+        balances,
+        owner,
+        journal,
+        kill_file,
+        max_step,
+        accesses,
+        codes,
+    }
 }
 
 /// What is being proved.
@@ -336,6 +388,95 @@ impl Proof<'_> {
         VenueTerms { tiers, volume, fee_asset, orders_per_second, max_age: info.max_age }
     }
 
+    /// Proves how orders reach each venue of the catalogue, in its order.
+    fn accesses(&mut self) -> Vec<Access> {
+        let catalogue = self.catalogue;
+        catalogue.venues.iter().map(|info| self.access(info)).collect()
+    }
+
+    fn access(&mut self, info: &VenueInfo) -> Access {
+        let Some((number, venue)) = self.written(info).map(|(n, venue)| (n, venue.clone())) else {
+            return Access {
+                key: "trading.venues".to_owned(),
+                order_url: None,
+                rest_url: None,
+                source: None,
+                recv_window: RECV_WINDOW_MS_DEFAULT,
+                is_cross: false,
+            };
+        };
+        let key = |field: &str| format!("trading.venues[{number}].{field}");
+        let order_url = self.base(&key("order_url"), venue.order_url.as_deref(), Address::parse);
+        let rest_url = venue.order_rest_url.as_deref();
+        let rest_url = self.base(&key("order_rest_url"), rest_url, Address::parse_http);
+        let recv_window = venue.recv_window_ms.unwrap_or(RECV_WINDOW_MS_DEFAULT);
+        self.faults.within(&key("recv_window_ms"), recv_window, RECV_WINDOWS_MS);
+        let is_cross = match venue.trade_mode.as_deref() {
+            None | Some("cash") => false,
+            Some("cross") => true,
+            Some(other) => {
+                let reason = format!("{other:?} is not known");
+                self.faults.add(&key("trade_mode"), reason, "write \"cash\" or \"cross\"");
+                false
+            }
+        };
+        let source = self.source(&venue, &key("key_file"));
+        let key = format!("trading.venues[{number}]");
+        Access { key, order_url, rest_url, source, recv_window, is_cross }
+    }
+
+    /// Proves a base address: one that has no path.
+    fn base(
+        &mut self,
+        key: &str,
+        written: Option<&str>,
+        parse: fn(&str) -> Result<Address, BadAddress>,
+    ) -> Option<Address> {
+        let written = written?;
+        let remedy = "write scheme, host and port alone: the paths are the venue's";
+        match parse(written) {
+            Ok(address) if written.matches('/').count() == 2 && !written.contains('?') => {
+                return Some(address);
+            }
+            Ok(_) => self.faults.add(key, format!("{written:?} has a path"), remedy),
+            Err(bad) => self.faults.add(key, bad.to_string(), remedy),
+        }
+        None
+    }
+
+    /// Returns where the key to an account is.
+    fn source(&mut self, venue: &TradingVenue, key: &str) -> Option<Source> {
+        let env = venue.key_env.clone().map(Source::Environment);
+        let credential = venue.key_credential.clone().map(Source::Credential);
+        let file = venue.key_file.clone().map(Source::File);
+        let mut sources: Vec<Source> = [env, credential, file].into_iter().flatten().collect();
+        if 1 < sources.len() {
+            let reason = format!("{} says in {} ways where its key is", venue.name, sources.len());
+            let remedy = "keep one of key_env, key_credential and key_file";
+            self.faults.add(key, reason, remedy);
+        }
+        sources.pop()
+    }
+
+    /// Proves what orders in markets name or count that quotes do not.
+    fn codes(&mut self) -> Vec<MarketCode> {
+        let (config, catalogue) = (self.config, self.catalogue);
+        let mut codes = Vec::new();
+        for (number, market) in config.markets.iter().enumerate() {
+            let instrument = catalogue.instrument_named(&market.instrument);
+            let Some((instrument, venue)) = instrument.zip(catalogue.venue_named(&market.venue))
+            else {
+                continue;
+            };
+            let key = format!("trading.markets[{number}].contract");
+            let contract = market.contract.as_ref();
+            let contract = contract.map(|it| self.amount(&key, it, |it| Amount::ZERO < it));
+            let code = market.code;
+            codes.push(MarketCode { instrument, venue, code, contract });
+        }
+        codes
+    }
+
     fn tiers(&mut self, written: &[FeeTier], usual: Tier, key: &str) -> Vec<Tier> {
         if written.is_empty() {
             return vec![usual];
@@ -376,7 +517,7 @@ impl Proof<'_> {
 
     /// Proves the rates: every quote currency, and every asset that fees are taken in, needs one.
     fn rates(&mut self, currency: AssetId) -> Vec<Option<i64>> {
-        for (name, _) in &self.config.rates {
+        for name in self.config.rates.keys() {
             self.asset(&format!("trading.rates.{name}"), name);
         }
         let mut rates = vec![None; self.assets.len()];
@@ -591,6 +732,37 @@ mod tests {
     }
 
     #[test]
+    fn how_orders_reach_a_venue_is_taken_and_the_rest_are_defaults() {
+        let plan = proved(
+            r#"
+            [[trading.venues]]
+            name = "okx"
+            order_url = "ws://127.0.0.1:1"
+            order_rest_url = "http://127.0.0.1:2"
+            key_env = "OKX_KEY"
+            recv_window_ms = 900
+            trade_mode = "cross"
+            [[trading.markets]]
+            venue = "okx"
+            instrument = "BTC/USDT"
+            code = 7
+            contract = "0.01"
+            "#,
+        )
+        .unwrap();
+        let [binance, usdm, okx] = &plan.accesses[..] else { panic!() };
+        assert_eq!((binance, binance.recv_window), (usdm, RECV_WINDOW_MS_DEFAULT));
+        assert_eq!(okx.source, Some(Source::Environment("OKX_KEY".to_owned())));
+        assert_eq!(okx.order_url.as_ref().unwrap().port, 1);
+        assert_eq!(okx.rest_url.as_ref().unwrap().port, 2);
+        assert_eq!((okx.recv_window, okx.is_cross), (900, true));
+        assert_eq!(okx.key, "trading.venues[0]");
+        let (instrument, venue) = (InstrumentId(0), VenueId(2));
+        let (code, contract) = (Some(7), Some(Amount::parse("0.01").unwrap()));
+        assert_eq!(plan.codes, [MarketCode { instrument, venue, code, contract }]);
+    }
+
+    #[test]
     fn every_problem_is_told_with_its_key() {
         for (text, key) in [
             ("mode = \"live\"", "trading.mode"),
@@ -617,6 +789,19 @@ mod tests {
             ),
             ("venues = [{ name = \"okx\", balances = { BTC = -1 } }]", "balances.BTC"),
             ("venues = [{ name = \"okx\", latency_file = \"absent\" }]", "latency_file"),
+            ("venues = [{ name = \"okx\", order_url = \"ws://h/path\" }]", "[0].order_url"),
+            ("venues = [{ name = \"okx\", order_url = \"http://h\" }]", "[0].order_url"),
+            ("venues = [{ name = \"okx\", order_rest_url = \"ws://h\" }]", "order_rest_url"),
+            ("venues = [{ name = \"okx\", recv_window_ms = 0 }]", "recv_window_ms"),
+            ("venues = [{ name = \"okx\", trade_mode = \"isolated\" }]", "trade_mode"),
+            (
+                "venues = [{ name = \"okx\", key_env = \"A\", key_file = \"b\" }]",
+                "trading.venues[0].key_file",
+            ),
+            (
+                "markets = [{ venue = \"okx\", instrument = \"BTC/USDT\", contract = 0 }]",
+                "trading.markets[0].contract",
+            ),
             ("markets = [{ venue = \"okx\", instrument = \"A/B\" }]", "markets[0].instrument"),
             ("markets = [{ venue = \"x\", instrument = \"BTC/USDT\" }]", "markets[0].venue"),
             (

@@ -472,7 +472,8 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
     let decision = &mut config.decision;
     decision.recommendations = decision.recommendations.take().map(|file| folder.join(file));
     let trading = &mut config.trading;
-    let files = trading.venues.iter_mut().map(|venue| &mut venue.latency_file);
+    let venues = trading.venues.iter_mut();
+    let files = venues.flat_map(|venue| [&mut venue.latency_file, &mut venue.key_file]);
     for file in files.chain([&mut trading.journal, &mut trading.kill_file]) {
         *file = file.take().map(|file| folder.join(file));
     }

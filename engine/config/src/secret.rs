@@ -105,12 +105,20 @@ impl Source {
     /// # Errors
     /// If it is not there, if others may read it, or if it can be none.
     pub fn read(&self) -> Result<Secret, Unusable> {
-        let text = match self {
-            Source::Environment(name) => environment(name)?,
-            Source::Credential(name) => credential(name)?,
-            Source::File(path) => private_text(path)?,
-        };
-        Secret::new(text.trim_end())
+        Secret::new(self.text()?.trim_end())
+    }
+
+    /// Reads a text that is more than one secret, as the key to an account with its parts. Whoever calls
+    /// must not show it.
+    ///
+    /// # Errors
+    /// If it is not there, or if others may read it.
+    pub fn text(&self) -> Result<String, Unusable> {
+        match self {
+            Source::Environment(name) => environment(name),
+            Source::Credential(name) => credential(name),
+            Source::File(path) => private_text(path),
+        }
     }
 }
 

@@ -152,7 +152,7 @@ impl Default for Limits {
 }
 
 /// What holds for all orders at a venue.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct TradingVenue {
     /// Name of the venue.
     pub name: String,
@@ -172,7 +172,24 @@ pub struct TradingVenue {
     /// What is there on paper when the journal of decisions begins, in units of each asset.
     #[serde(default)]
     pub balances: BTreeMap<String, Number>,
+    /// Base address of the WebSockets for orders, without a path; default is the venue's own.
+    pub order_url: Option<String>,
+    /// Base address of the REST API for orders, without a path; default is the venue's own.
+    pub order_rest_url: Option<String>,
+    /// Environment variable that holds the key to the account.
+    pub key_env: Option<String>,
+    /// systemd credential that holds it.
+    pub key_credential: Option<String>,
+    /// File that holds it, which only its owner may read.
+    pub key_file: Option<PathBuf>,
+    /// How long after its time stamp a request may arrive, ms; default [`RECV_WINDOW_MS_DEFAULT`].
+    pub recv_window_ms: Option<u64>,
+    /// How OKX takes what spot orders cost: `cash` or `cross`; default `cash`.
+    pub trade_mode: Option<String>,
 }
+
+/// [`TradingVenue::recv_window_ms`] where the file has none.
+pub const RECV_WINDOW_MS_DEFAULT: u64 = 5_000;
 
 /// [`TradingVenue::orders_per_second`] where the file has none.
 pub const ORDERS_PER_SECOND_DEFAULT: usize = 10;
@@ -201,4 +218,8 @@ pub struct TradingMarket {
     pub min_size: Option<Number>,
     /// Least price times size, in the quote currency; default 0.
     pub min_notional: Option<Number>,
+    /// The venue's number of the instrument, which orders at OKX take: `instIdCode`.
+    pub code: Option<u64>,
+    /// Base asset in one contract, where orders count contracts: `ctVal` of OKX's swaps.
+    pub contract: Option<Number>,
 }

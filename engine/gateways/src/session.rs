@@ -231,6 +231,8 @@ pub struct Session {
     guard_at: Option<Nanos>,
     answers: Vec<Answer>,
     counts: Counts,
+    /// The venue's code for the step that it refused last.
+    refusal: Option<i64>,
 }
 
 impl Session {
@@ -275,6 +277,7 @@ impl Session {
             guard_at: None,
             answers: Vec::new(),
             counts: Counts::default(),
+            refusal: None,
             protocol,
         }
     }
@@ -312,6 +315,12 @@ impl Session {
             contradictions: self.orders.contradictions,
             ..self.counts
         }
+    }
+
+    /// Returns the venue's code if it has refused a step of opening a connection since the last call: a
+    /// log-in or a subscription.
+    pub fn take_refusal(&mut self) -> Option<i64> {
+        self.refusal.take()
     }
 
     /// Returns the next thing to do, in order.

@@ -57,7 +57,7 @@ use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::recommendations;
 use spreadwire_market::spread::{self, MAX_NETS_BPS};
 use spreadwire_output::{err, out};
-use spreadwire_trading::gateway::Gateway;
+use spreadwire_trading::gateway::{Gateway, Mode};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -65,6 +65,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use trader::control::{self, Control, Request};
 use trader::driver::Driver;
+use trader::gateway_io::{GatewayIo, Refusal};
 use trader::plan::{Overrides, Places, Plan};
 use trader::run::{Reload, Run};
 use trader::watch::{self, End, Ended};
@@ -158,7 +159,10 @@ fn begin(arguments: &Arguments, clock: &Clock) -> Result<anyhow::Result<Ended>, 
     let overrides = overrides(arguments);
     let plan = Plan::read(&file, &overrides, clock.now());
     let plan = plan.map_err(|lines| Refused(lines.join("\n")))?;
-    let gateway = gateway(kind, &plan)?;
+    let gateway = match gateway(kind, &plan, &file, clock)? {
+        Ok(gateway) => gateway,
+        Err(error) => return Ok(Err(error)),
+    };
     let server = server_told(arguments)?;
     let recommendations = arguments.recommendations.clone().or(config.decision.recommendations);
     Ok(trade(arguments, server, (plan, file, recommendations), gateway, limits, clock))
@@ -184,12 +188,24 @@ fn kind(arguments: &Arguments, config: &Config) -> Result<Option<GatewayKind>, R
 }
 
 /// Returns the gateway of a kind; `None` on paper.
-fn gateway(kind: GatewayKind, _plan: &Plan) -> Result<Option<Box<dyn Gateway>>, Refused> {
-    match kind {
-        GatewayKind::Paper => Ok(None),
-        GatewayKind::Sim | GatewayKind::Live => {
-            Err(Refused("this version has no gateway to venues: use --gateway paper".to_owned()))
+fn gateway(
+    kind: GatewayKind,
+    plan: &Plan,
+    file: &Path,
+    clock: &Clock,
+) -> Result<anyhow::Result<Option<Box<dyn Gateway>>>, Refused> {
+    let mode = match kind {
+        GatewayKind::Paper => return Ok(Ok(None)),
+        GatewayKind::Sim => Mode::Sim,
+        GatewayKind::Live => Mode::Live,
+    };
+    match GatewayIo::open(mode, plan, file, clock) {
+        Ok(gateway) => Ok(Ok(Some(Box::new(gateway)))),
+        Err(Refusal::Configuration(problems)) => {
+            let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            Err(Refused(lines.join("\n")))
         }
+        Err(Refusal::System(error)) => Ok(Err(error).context("cannot begin the gateway")),
     }
 }
 

@@ -62,8 +62,8 @@ impl Transport {
         self.timed().allow(patience);
     }
 
-    /// Lets no read or write wait.
-    pub(crate) fn set_nonblocking(&mut self) -> std::io::Result<()> {
+    /// Makes reads and writes return at once from now on, for whoever waits until the socket is ready.
+    pub(crate) fn stop_waiting(&mut self) -> std::io::Result<()> {
         let timed = self.timed();
         timed.until = Nanos::MAX;
         match &timed.socket {
@@ -72,8 +72,8 @@ impl Transport {
         }
     }
 
-    /// Returns the socket, to wait for it.
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+    /// Returns the socket, to wait until it is ready.
+    pub(crate) fn socket(&self) -> BorrowedFd<'_> {
         let timed = match self {
             Transport::Plain(timed) => timed,
             Transport::Tls(stream) => &stream.sock,

@@ -104,6 +104,11 @@ impl Session {
             Call::Time => self.time_answered(now, pending, &facts),
             Call::Step(on, step) => {
                 let is_done = facts.contains(&Fact::StepDone);
+                for fact in &facts {
+                    if let Fact::StepFailed(code) = fact {
+                        self.refusal = Some(*code);
+                    }
+                }
                 self.apply(now, *on, &facts);
                 if is_done {
                     self.step(now, *on, step + 1);

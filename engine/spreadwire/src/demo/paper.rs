@@ -25,13 +25,8 @@ pub(super) fn trading(config: &Config) -> Trading {
     balances.insert(usual.currency.clone(), Number(CURRENCY.to_owned()));
     let venue = |name: &str| TradingVenue {
         name: name.to_owned(),
-        fee_asset: None,
-        fee_tiers: Vec::new(),
-        volume: None,
-        orders_per_second: None,
-        latency_ms: None,
-        latency_file: None,
         balances: balances.clone(),
+        ..TradingVenue::default()
     };
     let venues = config.venues.iter().map(|it| venue(&it.name)).collect();
     Trading { mode: "paper".to_owned(), venues, ..usual }

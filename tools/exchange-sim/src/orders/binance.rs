@@ -126,7 +126,7 @@ impl Gateway for Binance {
 /// Counts a request against the limits. Returns when the exceeded one ends.
 fn count(ticket: &Ticket, context: &mut Context<'_>) -> Result<(), u64> {
     let weight = match ticket.method.as_str() {
-        "account.status" | "myTrades" => 20,
+        "account.status" | "allOrders" | "myTrades" => 20,
         "openOrders.status" if ticket.params.get("symbol").is_none() => 80,
         "openOrders.status" => 6,
         "order.status" | "order.amend.keepPriority" => 4,
@@ -196,6 +196,7 @@ fn answer_to(
         "order.amend.keepPriority" => requests::amend(params, matching),
         "order.status" => requests::order_status(params, matching).map(Asked::Told),
         "openOrders.status" => requests::open_orders(params, matching).map(Asked::Told),
+        "allOrders" => requests::orders(params, matching).map(Asked::Told),
         "myTrades" => requests::trades(params, matching).map(Asked::Told),
         "account.status" => Ok(Asked::Told(account(params, matching, now_ms))),
         _ => Err(Problem::new(-1000, "Unknown method.")),

@@ -247,27 +247,53 @@ pub(super) fn open_orders(params: &Value, matching: &Matching) -> Result<Value, 
     Ok(open.map(reports::state).collect())
 }
 
+fn whole(params: &Value, name: &str) -> Option<u64> {
+    text_of(params, name)?.parse().ok()
+}
+
+/// Returns the rows that a request wants: from an id on, the oldest are returned; otherwise the most
+/// recent.
+fn page(rows: Vec<Value>, params: &Value, from: Option<u64>) -> Value {
+    let limit = whole(params, "limit").unwrap_or(500).min(1_000);
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let skipped = if from.is_some() { 0 } else { rows.len().saturating_sub(limit) };
+    rows.into_iter().skip(skipped).take(limit).collect()
+}
+
+/// Returns whether a time, in ns, is within those of a request.
+fn is_within(params: &Value, at_ns: u64) -> bool {
+    let at_ms = at_ns / 1_000_000;
+    whole(params, "startTime").is_none_or(|start| start <= at_ms)
+        && whole(params, "endTime").is_none_or(|end| at_ms <= end)
+}
+
+/// Returns the orders of a symbol, open and past, oldest first.
+pub(super) fn orders(params: &Value, matching: &Matching) -> Result<Value, Problem> {
+    let instrument = instrument(params, matching)?;
+    let from = whole(params, "orderId");
+    let found = matching
+        .orders()
+        .filter(|it| it.instrument == instrument)
+        .filter(|it| from.is_none_or(|from| from <= it.id))
+        .filter(|it| is_within(params, it.created_ns))
+        .map(reports::state);
+    Ok(page(found.collect(), params, from))
+}
+
 /// Returns the trades of a symbol, oldest first.
 pub(super) fn trades(params: &Value, matching: &Matching) -> Result<Value, Problem> {
     let symbol = &matching.instruments()[instrument(params, matching)?].symbol;
-    let whole = |name: &str| text_of(params, name).and_then(|text| text.parse::<u64>().ok());
-    let (order, from) = (whole("orderId"), whole("fromId"));
-    let (start_ms, end_ms) = (whole("startTime"), whole("endTime"));
-    let limit = whole("limit").unwrap_or(500).min(1_000);
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let (order, from) = (whole(params, "orderId"), whole(params, "fromId"));
     let found: Vec<Value> = matching
         .trades()
         .iter()
         .filter(|it| it.symbol == *symbol)
         .filter(|it| order.is_none_or(|order| it.order_id == order))
         .filter(|it| from.is_none_or(|from| from <= it.id))
-        .filter(|it| start_ms.is_none_or(|start| start <= it.at_ns / 1_000_000))
-        .filter(|it| end_ms.is_none_or(|end| it.at_ns / 1_000_000 <= end))
+        .filter(|it| is_within(params, it.at_ns))
         .map(reports::trade)
         .collect();
-    // From an id on, the oldest are returned; otherwise the most recent.
-    let skipped = if from.is_some() { 0 } else { found.len().saturating_sub(limit) };
-    Ok(found.into_iter().skip(skipped).take(limit).collect())
+    Ok(page(found, params, from))
 }
 
 #[cfg(test)]
