@@ -11,6 +11,7 @@ use crate::translation::Translation;
 use spreadwire_lake::decisions::{Decisions, DecisionsError, FILE_NAME, Found, Head};
 use spreadwire_market::client::Heard;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
+use spreadwire_market::decimal;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::record::{Gap, Record, Spread};
 use spreadwire_trading::entry::{Entry, Event, Halt};
@@ -199,6 +200,16 @@ impl Driver {
                 found.runs,
                 desk.deals().len(),
                 desk.orders().len()
+            ));
+        }
+        for deal in desk.deals().iter().filter(|deal| deal.residual() != 0) {
+            let of = self.plan.catalogue.instrument(deal.decided.instrument);
+            remarks.push(format!(
+                "deal #{} is {}, with a residual of {} {}",
+                deal.decided.deal,
+                deal.stage.name(),
+                decimal::to_text(deal.residual(), of.size_scale),
+                of.name
             ));
         }
         let halts: Vec<&str> = desk.halts().map(Halt::name).collect();

@@ -212,6 +212,10 @@ fn orders_are_in_the_journal_before_they_are_sent_and_nothing_is_sent_twice() {
 
     let mut rig = Rig::start(home.path(), START + 3600 * SECOND);
     assert_eq!(rig.balance(VENUES[0], "BTC"), "2");
+    let remarks = rig.driver.take_said().remarks.join("\n");
+    for told in ["1 deals not over, 1 orders in flight", "a residual of 1 BTC/USDT"] {
+        assert!(remarks.contains(told), "{told}: {remarks}");
+    }
     let asked = rig.seen.borrow().asked.clone();
     assert_eq!(asked, [placed[1]], "the other leg is asked for");
     // Before it the venue tells the first trade again, as it does when it is asked for trades.
