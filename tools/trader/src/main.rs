@@ -51,7 +51,7 @@ use clap::Parser;
 use options::{Ask, Cli, Command, GatewayKind, Report, RunArguments as Arguments};
 use spreadwire_config::config::{self, Config};
 use spreadwire_config::secret::Source;
-use spreadwire_lake::decisions::{self, FILE_NAME};
+use spreadwire_lake::decisions::{self, DecisionsError, FILE_NAME};
 use spreadwire_market::client::Limits;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::recommendations;
@@ -76,6 +76,10 @@ const OTHER_PROTOCOL: u8 = 3;
 
 /// Longest wait for the server while a gateway may have answers.
 const GATEWAY_PATIENCE: Duration = Duration::from_millis(1);
+
+/// What to do where somebody else trades by the same configuration.
+const TAKEN: &str = "an engine or trader trades by this configuration already: add --watch to look on, \
+                     or --journal to trade beside it";
 
 /// Why a run cannot begin: what is wrong with its arguments or configuration, a line each.
 struct Refused(String);
@@ -242,7 +246,12 @@ fn trade(
         listener = listener.with_patience(GATEWAY_PATIENCE);
     }
     let (described, socket) = (plan.described.clone(), plan.places.socket.clone());
-    let driver = Driver::open(plan, gateway, killed, limits.max_age, clock.now())?;
+    let driver = Driver::open(plan, gateway, killed, limits.max_age, clock.now());
+    let driver = driver.map_err(|error| {
+        let is_taken = matches!(error, DecisionsError::Taken { .. });
+        let error = anyhow::Error::from(error);
+        if is_taken { error.context(TAKEN) } else { error }
+    })?;
     described.iter().for_each(|line| err!("{} {line}", driver.mode().name()));
     let control = Control::serve(&socket, driver.kill().clone())
         .with_context(|| format!("cannot make the control socket {}", socket.display()))?;
