@@ -8,8 +8,12 @@ import glob
 import json
 import os
 import sys
+from collections import defaultdict
+from decimal import Decimal, getcontext
 
 import duckdb
+
+getcontext().prec = 60
 
 
 def main(summary_path, lake):
@@ -46,12 +50,43 @@ def main(summary_path, lake):
              for line in open(path)]
     opened = [line for line in lines if line["event"] == "opened"]
     expect(f"opportunities on file: {len(opened)}", len(opened) == totals["opened"])
+    paper(lake, expect)
     left = glob.glob(os.path.join(lake, "**", "*.tmp"), recursive=True)
     left += glob.glob(os.path.join(lake, "journal", "*"))
     expect(f"nothing left unsealed: {left}", not left)
     for stage, latency in summary["latency_ns"].items():
         print(f"      {stage}: p50 {latency['p50']} ns, p99 {latency['p99']} ns, n {latency['count']}")
     return 1 if wrong else 0
+
+
+def paper(lake, expect):
+    """Adds up the fills of the journal of decisions, and compares with the balances and the profit told."""
+    folder = os.path.join(lake, "trading")
+    entries = [json.loads(line) for line in open(os.path.join(folder, "decisions.jsonl"))]
+    with open(os.path.join(folder, "status.json")) as file:
+        status = json.load(file)
+    funded = [entry for entry in entries if entry["event"] == "funded"]
+    fills = [entry for entry in entries if entry["event"] == "filled"]
+    settled = [entry for entry in entries if entry["event"] == "settled"]
+    expect(f"deals on paper: {len(settled)}", len(settled) > 0)
+    expect(f"fills on paper: {len(fills)}", len(fills) >= len(settled))
+    profit = sum(Decimal(entry["profit"]) for entry in settled)
+    expect(f"profit on paper: {profit} is the sum of the deals", profit == Decimal(status["profit"]))
+    balances = defaultdict(Decimal)
+    for entry in funded:
+        balances[entry["venue"], entry["asset"]] += Decimal(entry["amount"])
+    for fill in fills:
+        base, quote = fill["instrument"].split(":")[0].split("/")
+        if fill["venue"].endswith("-usdm"):
+            base = fill["instrument"]
+        sign = 1 if fill["side"] == "buy" else -1
+        size, notional = Decimal(fill["sz"]), Decimal(fill["px"]) * Decimal(fill["sz"])
+        balances[fill["venue"], base] += sign * size
+        balances[fill["venue"], quote] -= sign * notional
+        balances[fill["venue"], fill["fee_asset"]] -= Decimal(fill["fee"])
+    told = {(row["venue"], row["asset"]): Decimal(row["balance"]) for row in status["balances"]}
+    wrong = [key for key in balances.keys() | told.keys() if balances[key] != told.get(key, 0)]
+    expect(f"balances on paper are those of the fills: {len(told)}, wrong {wrong}", not wrong)
 
 
 if __name__ == "__main__":

@@ -421,8 +421,8 @@ fn documented() -> BTreeMap<String, String> {
 #[test]
 fn the_document_has_exactly_the_keys_that_the_types_read() {
     let keys = KnownKeys::of::<Config>();
-    let parents = |path: &'static str| path.match_indices('.').map(move |(at, _)| &path[..at]);
-    let sections: BTreeSet<&str> = keys.paths().flat_map(parents).collect();
+    let sections: BTreeSet<&str> =
+        keys.paths().flat_map(|path| path.match_indices('.').map(|(at, _)| &path[..at])).collect();
     let known: Vec<&str> = keys.paths().filter(|path| !sections.contains(path)).collect();
     let documented = documented();
     assert_eq!(documented.keys().collect::<Vec<_>>(), known);

@@ -12,7 +12,7 @@ use crate::calculator::{self, Calculator, Doubt, Output};
 use crate::capture::{self, Capture, ConnectionName};
 use crate::chronicle::Chronicle;
 use crate::decision::execution::{self, Execution};
-use crate::decision::{self, Decision, Mind};
+use crate::decision::{self, Decision, Mind, Retune};
 use crate::decision_journal::{DecisionJournal, Switches};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
@@ -111,6 +111,7 @@ pub struct Engine {
     endpoint: Endpoint,
     reload: Arc<AtomicBool>,
     kill: KillSwitch,
+    retune: Sender<Box<Retune>>,
     board: Board,
     book_keeping: BookKeeping,
 }
@@ -178,6 +179,12 @@ impl Engine {
     #[must_use]
     pub fn kill(&self) -> &KillSwitch {
         &self.kill
+    }
+
+    /// Returns the way for other settings to the decision, which takes one a turn.
+    #[must_use]
+    pub fn retune(&self) -> &Sender<Box<Retune>> {
+        &self.retune
     }
 
     /// Returns the latencies of the last second, live.
@@ -286,6 +293,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     let (mut book_keeping, leftovers) = open_books(plan, &catalogue, around, lock)?;
     let reload = Arc::new(AtomicBool::new(false));
     let kill = KillSwitch::default();
+    let (retune, retunes) = channel::bounded(1);
     let mut wiring = Wiring {
         plan,
         around,
@@ -301,6 +309,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
         lookups: Lookups::of_system(),
         reload: Arc::clone(&reload),
         kill: kill.clone(),
+        retunes,
     };
     let followers = wiring.connect_all(listener)?;
     let board = wiring.telemetry()?;
@@ -320,7 +329,7 @@ pub fn launch(plan: &Plan, around: &Surroundings) -> anyhow::Result<Engine> {
     // Consumers start first, so that no agent sends before its consumer runs.
     threads.reverse();
     let hot = runner::start(threads, &around.clock, &around.stop, &around.counters, slow_after)?;
-    Ok(Engine { hot, cold, followers, endpoint, reload, kill, board, book_keeping })
+    Ok(Engine { hot, cold, followers, endpoint, reload, kill, retune, board, book_keeping })
 }
 
 /// Writes the begin of the run to the ledger and finds segments that earlier runs left unsealed.
@@ -387,6 +396,8 @@ struct Wiring<'a> {
     reload: Arc<AtomicBool>,
     /// The kill switch.
     kill: KillSwitch,
+    /// Other settings for the decision.
+    retunes: channel::Receiver<Box<Retune>>,
 }
 
 impl Wiring<'_> {
@@ -651,7 +662,7 @@ impl Wiring<'_> {
         let Surroundings { clock, counters, .. } = self.around;
         let agent = Decision::new(input, outputs, mind, clock.clone(), counters);
         let stopwatch = self.stopwatch(decision::STAGE);
-        self.add(agent.timed(stopwatch));
+        self.add(agent.timed(stopwatch).retuned_by(self.retunes.clone()));
         let lake = &self.plan.lake;
         let catalogue = Arc::clone(&self.catalogue);
         let chronicle =
@@ -738,7 +749,9 @@ fn restore(
 ) -> anyhow::Result<Restored> {
     let folder = plan.decisions(trading);
     let cannot = || format!("cannot trade on paper by {}", folder.display());
-    files::create_folder(&folder).with_context(cannot)?;
+    if !folder.is_dir() {
+        files::create_folder(&folder).with_context(cannot)?;
+    }
     let settings = &trading.settings;
     let head = Head::new(Mode::Paper, &trading.owner, now, &plan.catalogue, settings);
     let mut trader = plan.trader(trading, kill);

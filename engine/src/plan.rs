@@ -92,6 +92,8 @@ pub struct Plan {
     pub max_net: f64,
     /// What is done about opportunities, where the engine acts on them.
     pub trading: Option<TradingPlan>,
+    /// File of the recommendations, where there are such.
+    pub recommendations_file: Option<PathBuf>,
     /// Source of the decision's rules by pair, where there are such.
     pub recommendations: Option<Recommendations>,
     /// Folder of the lake.
@@ -238,6 +240,7 @@ impl Plan {
             max_net,
             trading: Some(trading).filter(|trading| trading.is_on),
             recommendations,
+            recommendations_file: config.decision.recommendations,
             journal: (&config.journal).into(),
             lake: config.journal.lake,
             spreads_min_net: config.journal.spreads_min_net_bps.map(|bps| bps / BPS),
@@ -252,6 +255,13 @@ impl Plan {
         };
         descriptors::prove(&plan, host.descriptors, &mut faults);
         if faults.is_empty() { Ok(plan) } else { Err(faults.into_list()) }
+    }
+
+    /// Returns whether a change of the configuration can be taken while the engine runs: where people change
+    /// thresholds by hand, in the recommendations or for the trading.
+    #[must_use]
+    pub fn is_retunable(&self) -> bool {
+        self.trading.is_some() || self.recommendations.is_some()
     }
 
     /// Returns the number of connections that a venue's symbols are split into.

@@ -29,13 +29,16 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 
 mod clock_at_start;
 mod guard;
+mod reread;
 mod signals;
 pub use guard::EXIT_HASTY;
+pub use reread::Reread;
 
 /// Interval at which signals and limits are checked.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -66,6 +69,8 @@ pub struct Process {
     /// Time at which the decision's rules expire, if they do.
     expires: Option<Nanos>,
     is_over_tls: bool,
+    /// Set when a signal asks to read the configuration again.
+    reread: Arc<AtomicBool>,
     /// Lines that could not be written to standard output and standard error.
     unwritten: Counter,
 }
@@ -97,6 +102,10 @@ impl Process {
         if plan.tls.is_some() {
             signals = signals.reloading(Arc::clone(engine.reload()));
         }
+        let reread = Arc::new(AtomicBool::new(false));
+        if plan.is_retunable() {
+            signals = signals.reloading(Arc::clone(&reread));
+        }
         if plan.trading.is_some() {
             signals = signals.killing(engine.kill().clone());
         }
@@ -121,6 +130,7 @@ impl Process {
             losses,
             expires,
             is_over_tls,
+            reread,
             unwritten,
         })
     }
@@ -135,6 +145,12 @@ impl Process {
     #[must_use]
     pub fn url(&self) -> String {
         self.engine.endpoint().url(self.is_over_tls)
+    }
+
+    /// Returns what reads the configuration in `file` again when it changes, or when SIGHUP asks for it.
+    #[must_use]
+    pub fn reread(&self, file: &Path, plan: &Plan) -> Reread {
+        Reread::new(file, plan, Arc::clone(&self.reread), self.engine.retune().clone())
     }
 
     /// Returns the engine's live counters.

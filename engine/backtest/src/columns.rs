@@ -87,6 +87,13 @@ impl Column {
         Column { is_brief: true, ..self }
     }
 
+    /// Returns its name as a heading, without the unit.
+    #[must_use]
+    pub fn heading(&self) -> String {
+        let name = self.key.strip_suffix("_bps").or_else(|| self.key.strip_suffix("_ms"));
+        name.unwrap_or(self.key).replace('_', " ")
+    }
+
     const fn unit(self, unit: &'static str) -> Column {
         Column { unit, ..self }
     }

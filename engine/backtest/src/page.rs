@@ -8,7 +8,6 @@ use crate::curve::Sample;
 use crate::picture::{COLOURS, Chart, Line, STYLE, escaped};
 use crate::sweep::Swept;
 use crate::table::{ROWS, Study, brief};
-use crate::walk_forward::WalkForward;
 use crate::words;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_trading::amount::Amount;
@@ -156,13 +155,18 @@ fn heat(html: &mut String, study: &Study<'_>) {
     let (rows, columns) = (values(study, down), values(study, across));
     let profits = study.swept.iter().map(|swept| swept.whole.profit().to_f64().abs());
     let scale = profits.fold(0.0, f64::max);
-    let title = |axis: usize| COLUMNS[axis].key.replace('_', " ");
+    let title = |axis: usize| match COLUMNS[axis].unit {
+        "" => COLUMNS[axis].heading(),
+        unit => format!("{}, {unit}", COLUMNS[axis].heading()),
+    };
     let (down_title, across_title) = (title(down), title(across));
     let _infallible = write!(
         html,
-        "<section><h2>Profit by {down_title} and {across_title}</h2><p class=\"soft\">Everything else is as \
+        "<section><h2>Profit by {} and {}</h2><p class=\"soft\">Everything else is as \
          in {}. Blue gains, orange loses.</p><div class=\"scroll\"><table class=\"heat\"><thead><tr>\
          <th scope=\"col\">{down_title} \\ {across_title}</th>",
+        COLUMNS[down].heading(),
+        COLUMNS[across].heading(),
         escaped(&study.name(best)),
     );
     for column in &columns {
@@ -240,30 +244,13 @@ fn over_time(study: &Study<'_>, best: &Swept) -> Chart {
     };
     let mut lines = vec![of("highest profit", best)];
     if let Some(walk) = &study.walk_forward {
-        let points = judged(study, walk).into_iter();
+        let points = walk.curve(study.swept).into_iter();
         let points = points.map(|(ts, profit)| (place(ts), profit.to_f64())).collect();
         let name = "chosen on one period, judged on the next".to_owned();
         lines.push(Line { name, points, is_dotted: false });
     }
     let y = format!("profit, {}", study.setup.settings.currency);
     Chart { name: "profit", title: "Profit over time", x, y, is_log: false, lines }
-}
-
-/// Returns the profit of the judged periods over time, one after the other.
-fn judged(study: &Study<'_>, walk: &WalkForward) -> Vec<(Nanos, Amount)> {
-    let mut points = Vec::new();
-    let mut before = Amount::ZERO;
-    for step in &walk.steps {
-        if let Some(chosen) = step.chosen {
-            let part = &study.swept[chosen.index].parts[step.period];
-            let samples = part.samples.iter().filter(|_| 0 < part.records);
-            points.extend(samples.map(|sample| (sample.ts, before + sample.total())));
-        } else if 0 < step.time.1 {
-            points.extend([(step.time.0, before), (step.time.1, before)]);
-        }
-        before += step.judged;
-    }
-    points
 }
 
 /// Draws the share of the displayed size that was there after a time, for each entry threshold.
@@ -316,7 +303,7 @@ fn configurations(html: &mut String, study: &Study<'_>) {
         "<p>The {shown} with the highest profits of {}. All are in sweep.csv.</p>",
         study.swept.len()
     );
-    let head = brief().map(|column| (column.key.replace('_', " "), column.unit.to_owned()));
+    let head = brief().map(|column| (column.heading(), column.unit.to_owned()));
     let heads: Vec<(String, String)> = head.collect();
     let rows = study
         .ranked()

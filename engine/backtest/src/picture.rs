@@ -251,16 +251,20 @@ mod tests {
     #[test]
     fn ticks_are_round_and_within_the_range() {
         let ticks = |low, high, is_log| Axis { low, high, from: 0.0, to: 1.0, is_log }.ticks();
-        assert_eq!(ticks(-3.0, 11.0, false), [-2.0, 0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
-        assert_eq!(ticks(1.0, 100.0, true), [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]);
+        let told = |ticks: Vec<f64>| ticks.into_iter().map(words::tick).collect::<Vec<_>>();
+        let round = ["-2", "0", "2", "4", "6", "8", "10"];
+        assert_eq!(told(ticks(-3.0, 11.0, false)), round);
+        let round = ["1", "2", "5", "10", "20", "50", "100"];
+        assert_eq!(told(ticks(1.0, 100.0, true)), round);
     }
 
     #[test]
     fn points_are_where_the_axes_say() {
         let axis = Axis::new([1.0, 100.0].into_iter(), (0.0, 50.0), true).unwrap();
-        assert_eq!([1.0, 10.0, 100.0].map(|value| axis.at(value).round()), [0.0, 25.0, 50.0]);
+        let at = |axis: &Axis, values: [f64; 3]| values.map(|value| words::tick(axis.at(value)));
+        assert_eq!(at(&axis, [1.0, 10.0, 100.0]), ["0", "25", "50"]);
         let axis = Axis::new([-1.0, 1.0].into_iter(), (100.0, 0.0), false).unwrap();
-        assert_eq!([-1.0, 0.0, 1.0].map(|value| axis.at(value)), [100.0, 50.0, 0.0]);
+        assert_eq!(at(&axis, [-1.0, 0.0, 1.0]), ["100", "50", "0"]);
     }
 
     #[test]

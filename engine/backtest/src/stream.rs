@@ -1,9 +1,10 @@
 //! Records of the edge to the decision: in memory, or gathered into blocks as they come.
 
 use spreadwire_market::book::{Book, Results};
+use spreadwire_market::calculation::{Calculation, Consumer};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::InstrumentId;
-use spreadwire_market::record::{Ended, Gap, Quote, Record, Spread, Status, numbers_taken};
+use spreadwire_market::record::{Ended, Gap, Record, Spread};
 
 /// Number of records that are passed on together: 2 MiB, which caches hold while all configurations of a
 /// grid take it.
@@ -59,21 +60,13 @@ impl From<Vec<Record>> for Stream {
 impl Stream {
     /// Computes the records from quotes, statuses and gaps, as the calculator does.
     #[must_use]
-    pub fn of_inputs<'a>(mut book: Book, inputs: impl IntoIterator<Item = &'a Record>) -> Stream {
-        let (mut records, mut number) = (Vec::new(), 0);
+    pub fn of_inputs<'a>(book: Book, inputs: impl IntoIterator<Item = &'a Record>) -> Stream {
+        let (mut records, mut calculation) = (Vec::new(), Calculation::new(book));
+        let mut blocks = Blocks::new(|block: &[Record]| records.extend_from_slice(block));
         for input in inputs {
-            if let Some(quote) = input.get::<Quote>() {
-                book.on_quote(quote, number, &mut records);
-            } else if let Some(status) = input.get::<Status>() {
-                records.push(*input);
-                book.on_status(status, number, &mut records);
-            } else if input.is::<Gap>() {
-                records.push(*input);
-            } else {
-                continue;
-            }
-            number += numbers_taken(input);
+            calculation.take_numbered(calculation.next_number(), input, &mut blocks);
         }
+        blocks.finish();
         Stream { records }
     }
 
@@ -127,7 +120,7 @@ impl Instruments {
     }
 }
 
-/// Passes what a [`Book`] says on in blocks.
+/// Takes what a [`Calculation`] says.
 impl<F: FnMut(&[Record])> Results for Blocks<F> {
     #[inline]
     fn spread(&mut self, spread: Spread) {
@@ -136,5 +129,15 @@ impl<F: FnMut(&[Record])> Results for Blocks<F> {
 
     fn ended(&mut self, ended: &Ended) {
         self.push(&(*ended).into());
+    }
+}
+
+impl<F: FnMut(&[Record])> Consumer for Blocks<F> {
+    fn status(&mut self, status: &Record) {
+        self.push(status);
+    }
+
+    fn gap(&mut self, gap: &Record) {
+        self.push(gap);
     }
 }

@@ -152,7 +152,7 @@ impl<'a> Study<'a> {
     pub fn name(&self, swept: &Swept) -> String {
         let values = COLUMNS.iter().take(5).filter_map(|column| {
             let cell = (column.of)(swept);
-            let name = column.key.split('_').next().unwrap_or(column.key);
+            let name = column.heading();
             let unit =
                 if column.unit.is_empty() { String::new() } else { format!(" {}", column.unit) };
             (cell != Cell::None).then(|| format!("{name} {}{unit}", cell.shown()))

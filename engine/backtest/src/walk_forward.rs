@@ -66,6 +66,26 @@ impl WalkForward {
         })
     }
 
+    /// Returns the profit of the judged periods over time, one after the other.
+    #[must_use]
+    pub fn curve(&self, swept: &[Swept]) -> Vec<(Nanos, Amount)> {
+        let (mut points, mut before) = (Vec::new(), Amount::ZERO);
+        for step in &self.steps {
+            let (begin, end) = step.time;
+            let part = step.chosen.map(|chosen| &swept[chosen.index].parts[step.period]);
+            match part.filter(|part| 0 < part.records) {
+                Some(part) => {
+                    let samples = part.samples.iter();
+                    points.extend(samples.map(|sample| (sample.ts, before + sample.total())));
+                }
+                None if step.time == (0, 0) => {}
+                None => points.extend([(begin, before), (end, before)]),
+            }
+            before += step.judged;
+        }
+        points
+    }
+
     /// Returns by how much the best configuration in hindsight gained more than the choices.
     #[must_use]
     pub fn flattery(&self) -> Amount {

@@ -1,6 +1,6 @@
 //! Numbers, times and names as people read them.
 
-use spreadwire_market::clock::{MICRO, MILLI, Nanos};
+use spreadwire_market::clock::{MICRO, MILLI, Nanos, SECOND};
 use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::recommendations::time_to_text;
 use spreadwire_market::spread::BPS;
@@ -77,11 +77,12 @@ pub fn duration(time: Nanos) -> String {
     format!("{} {unit}", tick((value * 10.0).round() / 10.0))
 }
 
-/// Returns a period, UTC.
+/// Returns a period, UTC, in whole seconds, and its length.
 #[must_use]
 pub fn period((begin, end): (Nanos, Nanos)) -> String {
     let length = duration(end.saturating_sub(begin));
-    format!("{} to {} ({length})", time_to_text(begin), time_to_text(end))
+    let [begin, end] = [begin, end].map(|time| time_to_text(time / SECOND * SECOND));
+    format!("{begin} to {end} ({length})")
 }
 
 /// Returns the name of a venue.
@@ -115,7 +116,6 @@ pub fn aligned(rows: &[Vec<String>], is_text: impl Fn(usize) -> bool) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use spreadwire_market::clock::SECOND;
 
     #[test]
     fn numbers_keep_their_first_digits() {

@@ -1,6 +1,7 @@
 //! One configuration: its outcome is that of its entries, whatever the blocks are.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "a test looks at some events")]
 
 mod rig;
 
@@ -94,38 +95,67 @@ fn every_sum_is_that_of_the_entries() {
         let last = outcome.samples.last().unwrap();
         assert_eq!((last.settled, last.marked), (profit, outcome.marked));
         venues_are_those_of(&entries, &outcome);
+        pairs_and_samples_are_those_of(&entries, &outcome);
     }
 }
 
 fn venues_are_those_of(entries: &[Entry], outcome: &Outcome) {
-    let mut venues: BTreeMap<u8, [u64; 5]> = BTreeMap::new();
+    let mut venues: BTreeMap<u8, [u64; 6]> = BTreeMap::new();
     let mut orders = BTreeMap::new();
     for entry in entries {
         let (id, place) = match entry.event {
             Event::Placed(order) => {
-                orders.insert(order.id, order.venue.0);
+                orders.insert(order.id, order);
                 (order.id, 0)
             }
             Event::Answered(Answer::Filled(fill)) => (fill.order.unwrap(), 1),
             Event::Answered(Answer::Rejected { id, .. }) => (id, 2),
             Event::Answered(Answer::Unknown { id }) => (id, 3),
-            Event::Answered(Answer::Done { id, .. }) => (id, 4),
+            Event::Answered(Answer::Done { id, filled, .. }) if filled == orders[&id].sz => (id, 4),
+            Event::Answered(Answer::Done { id, filled: 0, .. }) => (id, 5),
             _ => continue,
         };
-        venues.entry(orders[&id]).or_default()[place] += 1;
+        venues.entry(orders[&id].venue.0).or_default()[place] += 1;
     }
-    assert!(venues.values().all(|counts| 0 < counts[0] && 0 < counts[1]), "{venues:?}");
-    assert!(venues.values().any(|counts| 0 < counts[2]), "{venues:?}");
-    assert!(venues.values().any(|counts| 0 < counts[3]), "{venues:?}");
-    let counted = outcome.subtotals.venues().iter().map(|(venue, of)| {
-        let done = venues[&venue.0][4];
-        assert!(of.filled_whole + of.filled_none <= done);
-        (venue.0, [of.orders, of.fills, of.rejected, of.unknown, done])
-    });
-    assert_eq!(counted.collect::<BTreeMap<_, _>>(), venues);
-    let tally = &outcome.tally;
     let sum = |place: usize| venues.values().map(|counts| counts[place]).sum::<u64>();
+    assert!((0..6).all(|place| 0 < sum(place)), "{venues:?}");
+    let counted = outcome.subtotals.venues().iter().map(|(venue, of)| {
+        let orders = [of.orders, of.fills, of.rejected, of.unknown];
+        (venue.0, [&orders[..], &[of.filled_whole, of.filled_none]].concat())
+    });
+    let expected = venues.iter().map(|(venue, counts)| (*venue, counts.to_vec()));
+    assert_eq!(counted.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+    let tally = &outcome.tally;
     assert_eq!([tally.orders, tally.fills, tally.rejected, tally.unknown], [0, 1, 2, 3].map(sum));
+}
+
+/// The profits by pair are those of the deals that were decided on it, and each sample has what was settled
+/// before it.
+fn pairs_and_samples_are_those_of(entries: &[Entry], outcome: &Outcome) {
+    let (mut deals, mut pairs) = (BTreeMap::new(), BTreeMap::new());
+    let (mut profits, mut profit) = (vec![(0, Amount::ZERO)], Amount::ZERO);
+    for entry in entries {
+        match entry.event {
+            Event::Decided(of) => {
+                deals.insert(of.deal, (of.instrument, of.buy_venue, of.sell_venue));
+            }
+            Event::Settled(settled) => {
+                *pairs.entry(deals[&settled.deal]).or_insert(Amount::ZERO) += settled.profit;
+                profit += settled.profit;
+                profits.push((entry.ts, profit));
+            }
+            _ => {}
+        }
+    }
+    for (key, pair) in outcome.subtotals.pairs() {
+        let expected = pairs.get(&(key.instrument, key.buy_venue, key.sell_venue));
+        assert_eq!(pair.profit, expected.copied().unwrap_or_default(), "{key:?}");
+    }
+    let (_, samples) = outcome.samples.split_last().unwrap();
+    for sample in samples {
+        let before = profits.iter().rfind(|(ts, _)| *ts < sample.ts).unwrap();
+        assert_eq!(sample.settled, before.1, "at {}", sample.ts);
+    }
 }
 
 #[test]
@@ -223,6 +253,15 @@ fn what_is_under_way_at_the_end_is_unknown() {
     let (outcome, _) = told(&setup(), &cut, BLOCK);
     assert_eq!((outcome.tally.orders, outcome.tally.unknown, outcome.tally.fills), (2, 2, 0));
     assert_eq!(outcome.open_deals, 1);
+}
+
+#[test]
+fn the_end_is_the_latest_time_even_if_an_earlier_one_comes_last() {
+    let stream = drawn(9, 500);
+    let (_, end) = stream.period().unwrap();
+    let early = Record::from(Gap::new(end - 5, 1));
+    let stream = Stream::from([stream.records(), &[early]].concat());
+    assert_eq!(told(&setup(), &stream, BLOCK).0.end, end);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use spreadwire_market::book::Book;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::decision::{PairRule, PairRules};
 use spreadwire_market::instrument::{InstrumentId, VenueId};
-use spreadwire_market::record::{Quote, Record};
+use spreadwire_market::record::{Gap, Quote, Record};
 use spreadwire_trading::amount::Amount;
 use std::sync::Arc;
 
@@ -140,6 +140,7 @@ fn records_of_instruments_that_are_not_enabled_are_left_out() {
     let (mut setup, stream) = (setup(), drawn(12, 3_000));
     setup.thresholds.enabled = vec![false, true];
     let only = stream.only(&Instruments::new(setup.thresholds.enabled.clone()));
+    assert!(only.records().iter().any(|record| record.is::<Gap>()), "a gap is of all");
     let found = swept(&setup, &[Point::default()], &Periods::default(), &stream, 100);
     assert_eq!(found[0].whole, run(&setup, only.records()));
     assert!(0 < found[0].whole.tally.decided);
@@ -238,6 +239,9 @@ fn over_many_periods_the_sums_are_those_of_the_judged() {
         }
     }
     assert_eq!((walk.judged, walk.promised), (judged, promised));
+    let curve = walk.curve(&found);
+    assert_eq!(curve.last().unwrap().1, judged);
+    assert!(curve.is_sorted_by_key(|(ts, _)| *ts) && begin < curve[0].0);
     let over = |swept: &Swept| swept.parts[1..].iter().map(Outcome::profit).sum::<Amount>();
     let most = found.iter().map(over).max().unwrap();
     assert_eq!(walk.hindsight.map_or(Amount::ZERO, |best| best.profit), most.max(Amount::ZERO));
@@ -364,6 +368,9 @@ fn csv_json_and_text_have_every_configuration_exactly() {
     let walk = study.walk_forward.clone().unwrap();
     assert_eq!(json["walk_forward"]["judged"], walk.judged.to_string());
     assert_eq!(json["walk_forward"]["periods"].as_array().unwrap().len(), walk.steps.len());
+    let ranked: Vec<Amount> =
+        study.ranked().iter().map(|place| found[*place].whole.profit()).collect();
+    assert!(ranked.is_sorted_by(|one, next| next <= one) && ranked[0] != ranked[19]);
     let text = study.text();
     assert!(text.contains(&study.verdict(&walk)) && text.starts_with("20 configurations over"));
 }

@@ -19,6 +19,7 @@ use spreadwire_venues::venues;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+pub mod changes;
 mod listings;
 pub mod trading;
 

@@ -108,7 +108,10 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
     };
     offer(Stream::Err, &format!("broadcast on {}; Ctrl-C seals and stops", engine.url()));
     let mut status = process::StatusLine::new(&plan.catalogue);
+    let mut reread = engine.reread(&run.config, &plan);
+    let clock = engine.clock().clone();
     let summary = engine.supervise(run.limit, |counters, _stop| {
+        reread.look(clock.now());
         offer(Stream::Err, &status.line(counters)?);
         Ok(())
     })?;

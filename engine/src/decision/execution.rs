@@ -7,10 +7,12 @@
 use rtrb::{Consumer, Producer, RingBuffer};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::counters::{Counter, Counters};
+use spreadwire_market::decision;
 use spreadwire_market::record::Record;
 use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::order::Answer;
 use spreadwire_trading::paper_trader::PaperTrader;
+use spreadwire_trading::settings::Settings;
 use spreadwire_trading::trader::Out;
 use spreadwire_trading::why::Why;
 use std::sync::Arc;
@@ -132,6 +134,11 @@ impl Execution {
         if !self.out.entries.is_empty() {
             self.pass_on();
         }
+    }
+
+    /// Goes by other settings from here on.
+    pub(super) fn retune(&mut self, thresholds: decision::Settings, settings: Settings) {
+        self.both.trader.retune(thresholds, settings);
     }
 
     /// Ends a turn; `is_in_step` tells that no record waits. Returns opportunities that opened and closed.

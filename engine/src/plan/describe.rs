@@ -4,6 +4,7 @@ use super::{CapturePlan, Plan, PlannedVenue, total};
 use crate::runtime::agent::IdleStrategy;
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::spread::BPS;
+use spreadwire_trading::settings::{Hedging, Limits};
 use spreadwire_venues::health::Bounds;
 
 impl Plan {
@@ -40,6 +41,7 @@ impl Plan {
             net_of(self.max_net)
         ));
         lines.extend(self.describe_recommendations());
+        lines.extend(self.describe_trading());
         lines.push("edges".to_owned());
         let feeds = self.feeds.iter().map(|feed| (feed.role.as_str(), self.rings.feed));
         let others = [
@@ -104,6 +106,25 @@ impl Plan {
             text.push_str(&format!("\n  {name}: entry {entry} bp, exit {exit} bp{left_out}"));
         }
         Some(text)
+    }
+}
+
+impl Plan {
+    /// What is done about opportunities.
+    fn describe_trading(&self) -> Option<String> {
+        let trading = self.trading.as_ref()?;
+        let Limits { order, instrument, venue, total, open_deals, .. } = &trading.settings.limits;
+        let (currency, exit) = (trading.settings.currency, trading.settings.exit);
+        let Hedging { policy, band, time_to_live } = trading.settings.hedging;
+        Some(format!(
+            "trading on PAPER\n  orders up to {order} {currency}; open at most {instrument} by \
+             instrument, {venue} by venue, {total} in all, {open_deals} deals\n  exit by {exit}; a \
+             residual: {policy} within {:.0} bp and {} ms\n  journal of decisions in {}, kill file {}",
+            band * BPS,
+            time_to_live / MILLI,
+            self.decisions(trading).display(),
+            self.kill_file(trading).display()
+        ))
     }
 }
 

@@ -39,7 +39,7 @@ const SIGSTKFLT: i32 = 16;
 pub(super) enum Meaning {
     /// End in order.
     End,
-    /// Read the certificate again.
+    /// Read the certificate and the configuration again.
     Reload,
     /// Send no order any more.
     Kill,
@@ -52,7 +52,7 @@ pub(super) enum Meaning {
 pub(super) struct Signals {
     taken: iterator::Signals,
     hang_up: HangUp,
-    reload: Option<Arc<AtomicBool>>,
+    reload: Vec<Arc<AtomicBool>>,
     kill: Option<KillSwitch>,
 }
 
@@ -65,12 +65,13 @@ impl Signals {
         let hang_up = HangUp { is_ignored: ignores(SIGHUP), had_terminal: has_terminal() };
         let all = ENDING.into_iter().chain([SIGHUP, SIGUSR1]).chain(MEANINGLESS).chain(REAL_TIME);
         let taken = iterator::Signals::new(all).context("cannot watch signals")?;
-        Ok(Signals { taken, hang_up, reload: None, kill: None })
+        Ok(Signals { taken, hang_up, reload: Vec::new(), kill: None })
     }
 
-    /// Has SIGHUP set the flag.
-    pub(super) fn reloading(self, flag: Arc<AtomicBool>) -> Signals {
-        Signals { reload: Some(flag), ..self }
+    /// Has SIGHUP set the flag, beside those that it sets already.
+    pub(super) fn reloading(mut self, flag: Arc<AtomicBool>) -> Signals {
+        self.reload.push(flag);
+        self
     }
 
     /// Has SIGUSR1 turn the kill switch on.
@@ -92,7 +93,7 @@ impl Signals {
     }
 
     fn meaning(&self, signal: i32) -> Meaning {
-        let (hang_up, can_reload) = (self.hang_up, self.reload.is_some());
+        let (hang_up, can_reload) = (self.hang_up, !self.reload.is_empty());
         match meaning(signal, || hang_up.meaning(can_reload, !has_terminal())) {
             Meaning::Kill if self.kill.is_none() => Meaning::Nothing,
             meaning => meaning,
@@ -106,11 +107,9 @@ impl Signals {
         }
     }
 
-    /// Sets the flag that has the certificate read again.
+    /// Sets the flags that have files read again.
     pub(super) fn reload(&self) {
-        if let Some(flag) = &self.reload {
-            flag.store(true, Ordering::Relaxed);
-        }
+        self.reload.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
     }
 
     /// Logs a signal, except those that everybody knows.

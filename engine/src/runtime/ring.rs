@@ -172,8 +172,14 @@ impl Receiver {
     /// Hands every record that is there now to `each` and frees their room in one go. Returns how many
     /// there were.
     #[inline]
-    pub fn drain(&mut self, mut each: impl FnMut(&Record)) -> usize {
-        let ready = self.ring.slots();
+    pub fn drain(&mut self, each: impl FnMut(&Record)) -> usize {
+        self.drain_up_to(usize::MAX, each)
+    }
+
+    /// As [`drain`](Receiver::drain), but no more than `most`; the rest waits.
+    #[inline]
+    pub fn drain_up_to(&mut self, most: usize, mut each: impl FnMut(&Record)) -> usize {
+        let ready = self.ring.slots().min(most);
         if ready == 0 {
             return 0;
         }

@@ -11,6 +11,8 @@ use std::ops::{Add, AddAssign, Neg, Sub, SubAssign};
 /// Decimals of an amount.
 pub const DECIMALS: u8 = 18;
 const ONE: i128 = 10_i128.pow(DECIMALS as u32);
+/// Millionths of a whole.
+const ONE_MILLION: i64 = 1_000_000;
 
 /// An exact amount, signed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +82,9 @@ impl Amount {
     #[must_use]
     #[inline]
     pub fn times(self, millionths: i64, rounding: Rounding) -> Amount {
+        if millionths == ONE_MILLION {
+            return self;
+        }
         match self.0.checked_mul(i128::from(millionths)) {
             Some(product) => Amount(divided(product, 1_000_000, rounding)),
             // Beyond 10^14 of anything: divide first, which rounds more.
@@ -91,6 +96,9 @@ impl Amount {
     /// be above 0. Saturates.
     #[must_use]
     pub fn per(self, millionths: i64, rounding: Rounding) -> Amount {
+        if millionths == ONE_MILLION {
+            return self;
+        }
         let rate = i128::from(millionths.max(1));
         match self.0.checked_mul(1_000_000) {
             Some(product) => Amount(divided(product, rate, rounding)),
@@ -171,14 +179,31 @@ impl Amount {
     }
 }
 
+/// The powers of ten that fit.
+const POWERS: [i128; 39] = {
+    let mut powers = [1; 39];
+    let mut place = 1;
+    while place < powers.len() {
+        powers[place] = 10 * powers[place - 1];
+        place += 1;
+    }
+    powers
+};
+
+#[inline]
 fn power(exponent: u8) -> i128 {
-    10_i128.pow(u32::from(exponent))
+    POWERS[usize::from(exponent)]
 }
 
+/// Divides by a divisor above 0, with a single division: it costs more than everything around it.
+#[inline]
 fn divided(dividend: i128, divisor: i128, rounding: Rounding) -> i128 {
-    let down = dividend.div_euclid(divisor);
-    let is_exact = dividend.rem_euclid(divisor) == 0;
-    down + i128::from(rounding == Rounding::Up && !is_exact)
+    let quotient = dividend / divisor;
+    let rest = dividend - quotient * divisor;
+    match rounding {
+        Rounding::Down => quotient - i128::from(rest < 0),
+        Rounding::Up => quotient + i128::from(0 < rest),
+    }
 }
 
 impl std::fmt::Display for Amount {
@@ -308,6 +333,15 @@ mod tests {
         fn what_is_written_is_read_back(units in any::<i64>(), by in 1_i128..1_000_000_000_000) {
             let amount = Amount::of_units(i128::from(units) * by);
             prop_assert_eq!(Amount::parse(&amount.to_string()), Ok(amount));
+        }
+
+        #[test]
+        fn quotients_are_rounded_to_the_side_told(dividend in any::<i64>(), divisor in 1_i64..i64::MAX) {
+            let (dividend, divisor) = (i128::from(dividend), i128::from(divisor));
+            let down = divided(dividend, divisor, Rounding::Down);
+            let up = divided(dividend, divisor, Rounding::Up);
+            prop_assert!(down * divisor <= dividend && dividend < (down + 1) * divisor);
+            prop_assert!((up - 1) * divisor < dividend && dividend <= up * divisor);
         }
 
         #[test]

@@ -12,7 +12,7 @@ use crate::gateway::Mode;
 use crate::latency::{Latencies, uniform};
 use crate::order::{Answer, ClientId, Ended, Fill, Order, Reject, Side, VenueText};
 use crate::settings::Settings;
-use crate::terms::{AssetId, FeeAsset, Terms};
+use crate::terms::{AssetId, FeeAsset, Settlement, Terms};
 use crate::timers::Timers;
 use crate::view::View;
 use spreadwire_market::clock::Nanos;
@@ -244,7 +244,9 @@ impl Paper {
             return own;
         }
         match settings.venues[order.venue.index()].fee_asset {
-            FeeAsset::Received | FeeAsset::Own(_) if order.side == Side::Buy => {
+            FeeAsset::Received | FeeAsset::Own(_)
+                if order.side == Side::Buy && terms.settlement == Settlement::Spot =>
+            {
                 (terms.size(sz).times(millionths, Rounding::Up), terms.base)
             }
             FeeAsset::Received | FeeAsset::Own(_) | FeeAsset::Quote => {

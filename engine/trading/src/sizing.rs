@@ -36,16 +36,16 @@ pub fn size(desk: &Desk, view: &View, spread: &Spread) -> Result<i64, Why> {
     let lot = common_lot(buy.lot, sell.lot).ok_or(Why::NoTerms)?;
     let shown = |venue, side| view.level(instrument, venue, side).unclaimed();
     let displayed = shown(buy_venue, Side::Buy).min(shown(sell_venue, Side::Sell));
-    let mut size = Size { sz: displayed, why: Why::Displayed };
+    let mut size = Size { sz: displayed / lot * lot, why: Why::Displayed };
+    let pxs = (buy.on_tick(buy_px, Side::Buy), sell.on_tick(sell_px, Side::Sell));
+    let is_taken = |sz| buy.takes(pxs.0, sz) && sell.takes(pxs.1, sz);
+    if !is_taken(size.sz) {
+        return Err(size.why);
+    }
     limit(&mut size, desk, spread, buy);
     hold(&mut size, desk, spread, buy, sell);
     let sz = size.sz / lot * lot;
-    if buy.takes(buy.on_tick(buy_px, Side::Buy), sz)
-        && sell.takes(sell.on_tick(sell_px, Side::Sell), sz)
-    {
-        return Ok(sz);
-    }
-    Err(size.why)
+    if is_taken(sz) { Ok(sz) } else { Err(size.why) }
 }
 
 /// Applies the limits of the order and of what is open.
@@ -86,11 +86,13 @@ fn hold(size: &mut Size, desk: &Desk, spread: &Spread, buy: &Terms, sell: &Terms
         claim(terms, venue, side, px, sz)
             .is_none_or(|claim| claim.amount <= desk.books.account(venue, claim.asset).free())
     };
-    let fee = desk.books.fee(&desk.settings, buy_venue).max(0);
-    let free = desk.books.account(buy_venue, buy.quote).free();
-    let before_fee = free.per(1_000_000 + fee, Rounding::Down);
-    let paid = before_fee.over(buy_px, buy.px_scale, buy.sz_scale).unwrap_or_default();
-    size.at_most(paid, Why::BuyBalance);
+    if !holds(buy, buy_venue, Side::Buy, buy_px, size.sz) {
+        let fee = desk.books.fee(&desk.settings, buy_venue).max(0);
+        let free = desk.books.account(buy_venue, buy.quote).free();
+        let before_fee = free.per(1_000_000 + fee, Rounding::Down);
+        let paid = before_fee.over(buy_px, buy.px_scale, buy.sz_scale).unwrap_or_default();
+        size.at_most(paid, Why::BuyBalance);
+    }
     while 0 < size.sz && !holds(buy, buy_venue, Side::Buy, buy_px, size.sz) {
         // What is paid is rounded up, so that one unit less may be affordable.
         size.at_most(size.sz - 1, Why::BuyBalance);

@@ -142,7 +142,8 @@ impl Terms {
 /// Asset that a venue takes its fee in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FeeAsset {
-    /// What the trade brings: the base of a purchase, the quote currency of a sale.
+    /// What the trade brings: the base of a purchase, the quote currency of a sale. Of a position it is the
+    /// quote currency either way.
     Received,
     /// The quote currency.
     Quote,

@@ -271,6 +271,20 @@ fn a_trade_of_nobody_halts_and_is_booked() {
 }
 
 #[test]
+fn each_halt_is_told_once() {
+    let mut rig = Rig::connected(rig::settings());
+    let [bought, _] = rig.opened();
+    rig.fill(bought, 201);
+    let foreign = rig.trade(None, Side::Sell, 0, (9_000, 100));
+    rig.hear(Answer::Filled(foreign));
+    let halts = rig.entries.iter().filter_map(|entry| {
+        let Event::Halted(halt) = entry.event else { return None };
+        Some(halt)
+    });
+    assert_eq!(halts.collect::<Vec<_>>(), [Halt::Overfilled, Halt::ForeignTrade]);
+}
+
+#[test]
 fn a_trade_that_its_order_cannot_have_is_nobodys() {
     let [wrong_side, wrong_venue, no_size, no_price] = [0, 1, 2, 3];
     for fault in [wrong_side, wrong_venue, no_size, no_price] {
@@ -460,6 +474,45 @@ fn a_halt_that_did_not_reach_the_disk_holds_all_the_same() {
 }
 
 #[test]
+fn a_loss_ends_the_day_and_not_the_next_one() {
+    let mut settings = rig::settings();
+    settings.limits.loss_per_day = amount("10");
+    let mut rig = Rig::connected(settings);
+    let [bought, sold] = rig.opened();
+    rig.fill(bought, 200);
+    // Sold far below: the loss is 20.
+    let fill = rig.trade(Some(sold), Side::Sell, 1, (9_000, 200));
+    rig.hear(Answer::Filled(fill));
+    rig.show_nothing();
+    rig.show();
+    assert_eq!((rig.orders.len(), rig.trader.why_not().of(Why::LossPerDay)), (2, 1));
+    rig.now = 86_400 * SECOND - 2 * MILLI;
+    rig.show_nothing();
+    rig.show();
+    assert_eq!(rig.orders.len(), 4, "the day is over");
+}
+
+#[test]
+fn a_hedge_waits_for_its_balance() {
+    let mut rig = Rig::connected(rig::settings());
+    let [bought, sold] = rig.opened();
+    rig.show_nothing();
+    rig.fill(bought, 200);
+    // Somebody leaves 1 at the venue of the purchase, and nothing at the other.
+    for (venue, sz) in [(0, 100_100), (1, 100_000)] {
+        let taken = rig.trade(None, Side::Sell, venue, (10_000, sz));
+        rig.hear(Answer::Filled(taken));
+    }
+    rig.done(sold, 0);
+    rig.wait(2 * MILLI);
+    assert_eq!((rig.orders.len(), rig.stage()), (2, Some(Stage::Hedging)));
+    let given = rig.trade(None, Side::Buy, 0, (10_000, 100));
+    rig.hear(Answer::Filled(given));
+    let hedge = *rig.orders.last().unwrap();
+    assert_eq!((rig.orders.len(), hedge.venue, hedge.sz), (3, VenueId(0), 200));
+}
+
+#[test]
 fn an_exit_waits_for_its_balance() {
     let mut rig = Rig::connected(convergence());
     for order in rig.opened() {
@@ -471,4 +524,14 @@ fn an_exit_waits_for_its_balance() {
     rig.show_nothing();
     rig.show_nothing();
     assert_eq!((rig.orders.len(), rig.stage()), (2, Some(Stage::Holding)));
+}
+
+#[test]
+fn a_restart_asks_at_once_what_became_of_orders_in_flight() {
+    let mut rig = Rig::connected(rig::settings());
+    let orders = rig.opened();
+    let mut later = Rig::unconnected(rig::settings(), &rig.entries);
+    later.call(|trader, now, out| trader.restored(now, out));
+    assert_eq!(later.asks, orders.map(|order| order.id));
+    assert!(later.orders.is_empty(), "nothing is sent again");
 }

@@ -32,6 +32,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod chains;
+mod decisions;
 mod expected;
 mod folder;
 mod repair;
@@ -151,6 +152,7 @@ pub fn verify_to(
         runs::check_numbers(&expected, &scope, &seen, &mut verdict);
     }
     runs::check_counts(&expected, &scope, &mut verdict);
+    decisions::check(lake, &mut verdict);
     look_around(&tree, &open, recording, &mut verdict);
     runs::check_runs(&expected, &open, &mut verdict);
     runs::tell_runs(&expected, &scope, recording, &mut verdict);
@@ -363,7 +365,9 @@ fn ranges(mut numbers: Vec<u64>) -> Vec<Range> {
 fn look_around(tree: &Tree, open: &[Leftover], recording: bool, verdict: &mut Verdict) {
     let unlisted = tree.unlisted.iter().cloned();
     verdict.findings.extend(unlisted.map(|text| Finding::new(Problem::Damaged, text)));
-    for path in &tree.strange {
+    let in_trading = |path: &&String| path.starts_with(&format!("{}/", layout::TRADING));
+    // A trader has a socket there.
+    for path in tree.strange.iter().filter(|path| !in_trading(path)) {
         let text = format!("{path}: neither a file nor a folder, and was not opened: remove it");
         verdict.findings.push(Finding::new(Problem::Unexpected, text));
     }
@@ -371,7 +375,7 @@ fn look_around(tree: &Tree, open: &[Leftover], recording: bool, verdict: &mut Ve
         let first = path.split('/').next().unwrap_or_default();
         let known = match first {
             layout::JOURNAL => is_of_journal(path),
-            layout::CAPTURE => true,
+            layout::CAPTURE | layout::TRADING => true,
             layout::RECORDING_LOCK | layout::CHANGE_LOCK | layout::HEAD => path == first,
             layout::OPPORTUNITIES => path.ends_with(".jsonl"),
             layout::DAMAGED | layout::STAGING => {

@@ -11,6 +11,7 @@ use crate::translation::Translation;
 use spreadwire_lake::decisions::{Decisions, DecisionsError, FILE_NAME, Found, Head};
 use spreadwire_market::client::Heard;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
+use spreadwire_market::decimal;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::record::{Gap, Record, Spread};
 use spreadwire_trading::entry::{Entry, Event, Halt};
@@ -27,8 +28,10 @@ use std::sync::atomic::AtomicBool;
 
 /// Interval at which entries reach the disk for which no order waits.
 const SYNC_EVERY: Nanos = 100 * MILLI;
-/// A gateway is asked for trades from this long before the last entry on: clocks differ.
+/// A gateway is asked for trades from this long before they were last seen: clocks differ.
 const OVERLAP: Nanos = 60 * SECOND;
+/// Pause before a venue is asked again whose books differed while orders were in flight.
+const ASK_AGAIN: Nanos = SECOND;
 
 /// Who executes.
 enum Execution {
@@ -36,6 +39,19 @@ enum Execution {
     Paper(Box<PaperTrader>),
     /// Venues, or a simulator of them.
     Gateway { trader: Box<Trader>, gateway: Box<dyn Gateway> },
+}
+
+/// What is known of a venue's trades.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    /// Until when all trades were seen, ns since 1970 UTC.
+    until: Nanos,
+    /// Whether they are seen as they happen.
+    is_live: bool,
+    /// Whether a reconciliation is under way.
+    is_asked: bool,
+    /// When it may be asked for, ns since 1970 UTC.
+    ask_at: Nanos,
 }
 
 /// An ordered pair of venues of an instrument.
@@ -61,6 +77,8 @@ pub struct Driver {
     killing: Killing,
     kill: KillSwitch,
     translation: Translation,
+    /// By venue.
+    seen: Vec<Seen>,
     out: Out,
     said: Said,
     /// Time of the last record, ns since 1970 UTC.
@@ -106,10 +124,11 @@ impl Driver {
                 .acting_within(max_age);
         let head = Head::new(mode, &plan.trading.owner, now, catalogue, settings);
         let path = plan.places.folder.join(FILE_NAME);
-        let (mut funded, mut trades) = (BTreeSet::new(), 0);
+        let (mut funded, mut trades, mut last) = (BTreeSet::new(), 0, None);
         let names = (catalogue, &settings.assets);
         let (journal, found) = Decisions::open(&path, &head, names, |entry| {
             trader.restore(entry);
+            last = Some(entry.ts);
             if let Event::Funded { venue, asset, .. } = entry.event {
                 funded.insert((venue, asset));
             }
@@ -125,6 +144,9 @@ impl Driver {
                 Execution::Paper(Box::new(on_paper(trader, &plan, trades)))
             }
         };
+        let until = last.unwrap_or(now);
+        let seen = Seen { until, is_live: false, is_asked: false, ask_at: 0 };
+        let seen = vec![seen; plan.catalogue.venues.len()];
         let killing = Killing::new(kill.clone(), signal, plan.places.kill_file.clone());
         let mut driver = Driver {
             why: WhyNot::default(),
@@ -135,6 +157,7 @@ impl Driver {
             killing,
             kill,
             translation: Translation::default(),
+            seen,
             out,
             said: Said::default(),
             last_ts: 0,
@@ -177,6 +200,16 @@ impl Driver {
                 found.runs,
                 desk.deals().len(),
                 desk.orders().len()
+            ));
+        }
+        for deal in desk.deals().iter().filter(|deal| deal.residual() != 0) {
+            let of = self.plan.catalogue.instrument(deal.decided.instrument);
+            remarks.push(format!(
+                "deal #{} is {}, with a residual of {} {}",
+                deal.decided.deal,
+                deal.stage.name(),
+                decimal::to_text(deal.residual(), of.size_scale),
+                of.name
             ));
         }
         let halts: Vec<&str> = desk.halts().map(Halt::name).collect();
@@ -290,14 +323,21 @@ impl Driver {
         gateway.poll(now, &mut answers);
         for answer in &answers {
             trader.on_answer(answer, now, &mut self.out);
+            note(answer, now, &mut self.seen);
         }
         if trader.next_due() <= now {
             trader.on_time(now, &mut self.out);
         }
-        let since = trader.now().saturating_sub(OVERLAP);
         let waiting: Vec<VenueId> = trader.to_reconcile().collect();
         for venue in waiting {
-            gateway.reconcile(venue, since);
+            let seen = &mut self.seen[venue.index()];
+            if !seen.is_asked && seen.ask_at <= now {
+                seen.is_asked = true;
+                gateway.reconcile(venue, seen.until.saturating_sub(OVERLAP));
+            }
+        }
+        for seen in self.seen.iter_mut().filter(|seen| seen.is_live) {
+            seen.until = now;
         }
     }
 
@@ -478,6 +518,19 @@ impl Driver {
     }
 }
 
+/// Notes what an answer says of a venue's trades.
+fn note(answer: &Answer, now: Nanos, all: &mut [Seen]) {
+    if let Answer::Connection { venue, .. } = answer {
+        let seen = &mut all[venue.index()];
+        (seen.is_live, seen.is_asked, seen.ask_at) = (false, false, now);
+    }
+    if let Answer::Reconciled { venue } = answer {
+        let seen = &mut all[venue.index()];
+        (seen.is_live, seen.is_asked) = (true, false);
+        seen.ask_at = now.saturating_add(ASK_AGAIN);
+    }
+}
+
 /// Begins the accounts that the journal does not have yet with what the configuration says.
 fn fund(
     trader: &mut Trader,
@@ -498,14 +551,7 @@ fn fund(
 /// Gives the trader venues on paper that hold what its books say.
 fn on_paper(trader: Trader, plan: &Plan, trades: u64) -> PaperTrader {
     let trader = trader.trusting();
-    let mut books = trader.desk().books.clone();
-    let settings = &trader.desk().settings;
-    // Orders that were in flight never arrived there, and hold nothing.
-    for venue in (0..=u8::MAX).map(VenueId).take(settings.venues.len()) {
-        for asset in settings.assets.ids() {
-            books.account_mut(venue, asset).reserved = Default::default();
-        }
-    }
+    let books = trader.desk().books.clone();
     let paper = Paper::new(plan.trading.paper.clone(), books).after(trades);
     PaperTrader::new(trader, paper)
 }

@@ -20,6 +20,7 @@ pub mod report;
 pub mod run;
 mod server;
 pub mod status;
+pub mod sweep;
 mod told;
 mod trader;
 mod translation;

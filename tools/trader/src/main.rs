@@ -51,7 +51,7 @@ use clap::Parser;
 use options::{Ask, Cli, Command, GatewayKind, Report, RunArguments as Arguments};
 use spreadwire_config::config::{self, Config};
 use spreadwire_config::secret::Source;
-use spreadwire_lake::decisions::{self, FILE_NAME};
+use spreadwire_lake::decisions::{self, DecisionsError, FILE_NAME};
 use spreadwire_market::client::Limits;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::recommendations;
@@ -69,13 +69,17 @@ use trader::gateway_io::{GatewayIo, Refusal};
 use trader::plan::{Overrides, Places, Plan};
 use trader::run::{Reload, Run};
 use trader::watch::{self, End, Ended};
-use trader::{Rule, Server, SpreadListener, report, status};
+use trader::{Rule, Server, SpreadListener, report, status, sweep};
 
 /// Exit code if the server speaks another version of the protocol.
 const OTHER_PROTOCOL: u8 = 3;
 
 /// Longest wait for the server while a gateway may have answers.
 const GATEWAY_PATIENCE: Duration = Duration::from_millis(1);
+
+/// What to do where somebody else trades by the same configuration.
+const TAKEN: &str = "an engine or trader trades by this configuration already: add --watch to look on, \
+                     or --journal to trade beside it";
 
 /// Why a run cannot begin: what is wrong with its arguments or configuration, a line each.
 struct Refused(String);
@@ -93,8 +97,30 @@ fn main() -> ExitCode {
         Some(Command::Adopt(which)) => ask(&which, Request::Adopt, done),
         Some(Command::Reload(which)) => ask(&which, Request::Reload, done),
         Some(Command::Report(which)) => show_report(&which),
+        Some(Command::Sweep(arguments)) => run_sweep(&arguments),
     };
     spreadwire_output::conclude(code)
+}
+
+/// Sweeps a lake. A period of the past may be decided by recommendations that have expired since.
+fn run_sweep(arguments: &sweep::Arguments) -> ExitCode {
+    let plan = match Plan::read(&arguments.config, &Overrides::default(), 0) {
+        Ok(plan) => plan,
+        Err(problems) => {
+            err!("trader: {}", problems.join("\n"));
+            return ExitCode::from(2);
+        }
+    };
+    let config = config::read(&arguments.config, &mut Vec::new()).unwrap_or_default();
+    let Plan { catalogue, thresholds, trading, .. } = plan;
+    let max_net = spread::max_net(config.calculator.max_net_bps);
+    match sweep::run(arguments, sweep::Base { catalogue, thresholds, trading, max_net }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            err!("trader: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn follow(arguments: &Arguments) -> ExitCode {
@@ -220,7 +246,12 @@ fn trade(
         listener = listener.with_patience(GATEWAY_PATIENCE);
     }
     let (described, socket) = (plan.described.clone(), plan.places.socket.clone());
-    let driver = Driver::open(plan, gateway, killed, limits.max_age, clock.now())?;
+    let driver = Driver::open(plan, gateway, killed, limits.max_age, clock.now());
+    let driver = driver.map_err(|error| {
+        let is_taken = matches!(error, DecisionsError::Taken { .. });
+        let error = anyhow::Error::from(error);
+        if is_taken { error.context(TAKEN) } else { error }
+    })?;
     described.iter().for_each(|line| err!("{} {line}", driver.mode().name()));
     let control = Control::serve(&socket, driver.kill().clone())
         .with_context(|| format!("cannot make the control socket {}", socket.display()))?;

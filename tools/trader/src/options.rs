@@ -3,6 +3,7 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use spreadwire_trading::amount::Amount;
 use std::path::PathBuf;
+use trader::sweep;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -49,6 +50,9 @@ pub(crate) enum Command {
     /// Reports the profits in a journal of decisions: by pair and venue, what could be captured, where
     /// prices went after fills, balances, and transfers that would mend their skew.
     Report(Report),
+    /// Runs a grid of thresholds, sizes and latencies over a lake on paper, on all cores: profit, deals,
+    /// drawdown and capture of each, as a table and a page with pictures, and walk-forward.
+    Sweep(Box<sweep::Arguments>),
 }
 
 /// Which trader to ask.

@@ -3,14 +3,14 @@
 //! all.
 
 use crate::trader::Rule;
+use spreadwire_catalogue::changes::{self, Rules};
 use spreadwire_catalogue::trading::{self, TradingPlan};
 use spreadwire_config::config::{self, Config};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision;
-use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
+use spreadwire_market::instrument::{Catalogue, InstrumentId};
 use spreadwire_market::problem::Faults;
 use spreadwire_market::recommendations::{self, Recommendations};
-use spreadwire_market::spread::BPS;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -66,9 +66,6 @@ impl Places {
         }
     }
 }
-
-/// An ordered pair of venues of an instrument.
-type Pair = (InstrumentId, VenueId, VenueId);
 
 /// Everything that a trader goes by.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,7 +124,7 @@ impl Plan {
     /// Returns the instruments that anything may open in, by name.
     #[must_use]
     pub fn wanted(&self) -> Vec<String> {
-        let pairs = self.pairs();
+        let pairs = changes::thresholds(self.rules());
         let wanted: BTreeSet<InstrumentId> = pairs.iter().map(|(pair, _)| pair.0).collect();
         wanted.into_iter().map(|id| self.catalogue.instrument(id).name.clone()).collect()
     }
@@ -135,77 +132,17 @@ impl Plan {
     /// Returns why a running trader cannot go by another plan instead of this one; nothing if it can.
     #[must_use]
     pub fn obstacles(&self, next: &Plan) -> Vec<String> {
-        let mut obstacles = Vec::new();
-        let mut fixed = |is_same: bool, what: &str| {
-            if !is_same {
-                obstacles
-                    .push(format!("{what} cannot change while the trader runs; start it again"));
-            }
-        };
-        let (old, new) = (&self.trading, &next.trading);
-        fixed(self.catalogue == next.catalogue, "venues and instruments");
-        fixed(old.settings.assets == new.settings.assets, "the traded assets");
-        fixed(old.settings.currency == new.settings.currency, "trading.currency");
-        fixed(old.settings.terms == new.settings.terms, "trading.markets");
-        fixed(old.owner == new.owner, "trading.owner");
-        fixed(old.paper == new.paper, "latencies, rejects and the seed of orders on paper");
-        fixed(
-            (&old.accesses, &old.codes) == (&new.accesses, &new.codes),
-            "addresses, keys and codes for orders",
-        );
-        fixed(self.places == next.places, "trading.journal and trading.kill_file");
-        if obstacles.is_empty() {
-            obstacles.extend(self.leaps(next));
+        let mut obstacles = changes::obstacles(self.rules(), next.rules());
+        if self.places != next.places {
+            let what = "the folder of the journal or the kill file";
+            obstacles.push(format!("{what} cannot change while it runs; start it again"));
         }
         obstacles
     }
 
-    /// Returns the thresholds that move further than this plan allows.
-    fn leaps(&self, next: &Plan) -> Vec<String> {
-        let (max_step, before) = (self.trading.max_step, self.pairs());
-        let mut leaps = Vec::new();
-        for (pair, thresholds) in next.pairs() {
-            let Some((_, old)) = before.iter().find(|(known, _)| *known == pair) else { continue };
-            for (what, old, new) in [("entry", old.0, thresholds.0), ("exit", old.1, thresholds.1)]
-            {
-                // A thousandth of a basis point for the rounding of fractions.
-                if max_step + 1e-7 < (new - old).abs() {
-                    leaps.push(format!(
-                        "{} buy {} sell {}: the {what} would move from {:.2} to {:.2} bp, and \
-                         trading.max_step_bps is {:.2}; move it in steps, or start again",
-                        self.catalogue.instrument(pair.0).name,
-                        self.catalogue.venue(pair.1).name,
-                        self.catalogue.venue(pair.2).name,
-                        old * BPS,
-                        new * BPS,
-                        max_step * BPS,
-                    ));
-                }
-            }
-        }
-        leaps
-    }
-
-    /// Returns entry and exit of each pair that may open.
-    fn pairs(&self) -> Vec<(Pair, (f64, f64))> {
-        let decision::Settings { entry, exit, enabled, rules, .. } = &self.thresholds;
-        if let Some(rules) = rules {
-            let on = rules.pairs.iter().filter(|rule| enabled[rule.instrument.index()]);
-            let of = |rule: &decision::PairRule| {
-                let pair = (rule.instrument, rule.buy_venue, rule.sell_venue);
-                (pair, (rule.entry, rule.exit))
-            };
-            return on.map(of).collect();
-        }
-        let mut pairs = Vec::new();
-        for (id, _) in (0..).map(InstrumentId).zip(enabled).filter(|(_, on)| **on) {
-            let venues = self.catalogue.venues_of(id);
-            for buy in &venues {
-                let others = venues.iter().filter(|sell| *sell != buy);
-                pairs.extend(others.map(|sell| ((id, *buy, *sell), (*entry, *exit))));
-            }
-        }
-        pairs
+    fn rules(&self) -> Rules<'_> {
+        let Plan { catalogue, thresholds, trading, .. } = self;
+        Rules { catalogue, thresholds, trading: Some(trading) }
     }
 }
 

@@ -19,10 +19,12 @@ use spreadwire_market::escape::escape;
 use spreadwire_market::opportunity;
 use spreadwire_market::record::Record;
 use spreadwire_output::{err, out};
+use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::line;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Interval at which files are looked at for changes.
 const LOOK_EVERY: Nanos = SECOND;
@@ -240,7 +242,7 @@ impl Run<'_> {
         let until = clock.now().saturating_add(END_PATIENCE);
         while self.driver.is_in_flight() && clock.now() < until {
             self.driver.turn(None, &[], clock.now())?;
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
         }
         self.driver.stop(clock.now())?;
         self.print(session);
@@ -275,9 +277,18 @@ impl Run<'_> {
             } else if let Some(told) =
                 told::entry(entry, &plan.catalogue, plan.trading.settings.currency)
             {
-                out!("{} {told}", mode.name());
+                out!("{} {told}{}", mode.name(), self.age_of(entry));
             }
         }
+    }
+
+    /// Returns how old what a decision was made on was by our clock, as the end of its line.
+    fn age_of(&self, entry: &Entry) -> String {
+        if !matches!(entry.event, Event::Decided(_)) {
+            return String::new();
+        }
+        let [age, _] = self.driver.acted_age();
+        format!(", {:.1} ms old", Duration::from_nanos(age).as_secs_f64() * 1e3)
     }
 
     /// Prints a remark to standard error.

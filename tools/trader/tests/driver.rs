@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use spreadwire_kit::quotes;
+use spreadwire_kit::recommendations::recommendations;
 use spreadwire_lake::decisions;
 use spreadwire_market::client::Heard;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
@@ -31,7 +32,8 @@ const VENUES: [VenueId; 2] = [VenueId(0), VenueId(1)];
 struct Seen {
     placed: Vec<Order>,
     asked: Vec<Order>,
-    reconciled: Vec<VenueId>,
+    /// Which venue was asked for trades since when.
+    reconciled: Vec<(VenueId, Nanos)>,
     answers: Vec<Answer>,
     /// Turned on when an order is placed.
     kill: Option<spreadwire_trading::kill::KillSwitch>,
@@ -67,8 +69,8 @@ impl Gateway for Venues {
         self.seen.borrow_mut().asked.push(*order);
     }
 
-    fn reconcile(&mut self, venue: VenueId, _: Nanos) {
-        self.seen.borrow_mut().reconciled.push(venue);
+    fn reconcile(&mut self, venue: VenueId, since: Nanos) {
+        self.seen.borrow_mut().reconciled.push((venue, since));
     }
 
     fn poll(&mut self, _: Nanos, answers: &mut Vec<Answer>) {
@@ -80,6 +82,8 @@ struct Rig {
     driver: Driver,
     seen: Rc<RefCell<Seen>>,
     now: Nanos,
+    /// Time of the first run: trades since then are asked for.
+    begun: Nanos,
 }
 
 fn config(folder: &Path) -> PathBuf {
@@ -99,7 +103,11 @@ fn asset(name: &str) -> AssetName {
 impl Rig {
     /// Starts a trader at `now`; no venue is up.
     fn start(folder: &Path, now: Nanos) -> Rig {
-        let plan = Plan::read(&config(folder), &Overrides::default(), now).unwrap();
+        Rig::with(folder, &Overrides::default(), now)
+    }
+
+    fn with(folder: &Path, overrides: &Overrides, now: Nanos) -> Rig {
+        let plan = Plan::read(&config(folder), overrides, now).unwrap();
         let seen = Rc::new(RefCell::new(Seen::default()));
         let journal = plan.places.folder.join(decisions::FILE_NAME);
         let venues = Venues { seen: Rc::clone(&seen), journal };
@@ -108,7 +116,7 @@ impl Rig {
         let gateway: Option<Box<dyn Gateway>> = Some(Box::new(venues));
         let mut driver = Driver::open(plan, gateway, signal, SECOND, now).unwrap();
         assert!(driver.connected(&catalogue).is_empty());
-        let mut rig = Rig { driver, seen, now };
+        let mut rig = Rig { driver, seen, now, begun: START };
         let live = |venue: &VenueId| Record::from(quotes::status(venue.0, 0, State::Live, now));
         rig.turn(&VENUES.iter().map(live).collect::<Vec<_>>());
         rig
@@ -122,8 +130,13 @@ impl Rig {
     fn up(&mut self, balances: [(&str, &str); 2]) {
         let up = VENUES.map(|venue| Answer::Connection { venue, is_up: true });
         self.seen.borrow_mut().answers.extend(up);
-        self.turn(&[]);
-        assert_eq!(self.seen.borrow().reconciled, VENUES, "both are asked");
+        for _ in 0..3 {
+            self.turn(&[]);
+        }
+        let reconciled = self.seen.borrow().reconciled.clone();
+        let venues: Vec<VenueId> = reconciled.iter().map(|(venue, _)| *venue).collect();
+        assert_eq!(venues, VENUES, "both are asked, once");
+        assert!(reconciled.iter().all(|(_, since)| *since < self.begun), "{reconciled:?}");
         for (venue, (usdt, btc)) in VENUES.into_iter().zip(balances) {
             for (name, total) in [("USDT", usdt), ("BTC", btc)] {
                 let total = Amount::parse(total).unwrap();
@@ -197,8 +210,12 @@ fn orders_are_in_the_journal_before_they_are_sent_and_nothing_is_sent_twice() {
     assert_eq!((bought.as_str(), rig.balance(VENUES[1], "BTC").as_str()), ("2", "10"));
     drop(rig);
 
-    let mut rig = Rig::start(home.path(), START + 10 * SECOND);
+    let mut rig = Rig::start(home.path(), START + 3600 * SECOND);
     assert_eq!(rig.balance(VENUES[0], "BTC"), "2");
+    let remarks = rig.driver.take_said().remarks.join("\n");
+    for told in ["1 deals not over, 1 orders in flight", "a residual of 1 BTC/USDT"] {
+        assert!(remarks.contains(told), "{told}: {remarks}");
+    }
     let asked = rig.seen.borrow().asked.clone();
     assert_eq!(asked, [placed[1]], "the other leg is asked for");
     // Before it the venue tells the first trade again, as it does when it is asked for trades.
@@ -300,4 +317,46 @@ fn a_journal_that_cannot_be_written_ends_the_run_before_anything_is_sent() {
     let failed = rig.driver.turn(Some(Heard::InStep), &[spread.into()], rig.now).unwrap_err();
     assert!(failed.to_string().contains("was moved or deleted"), "{failed}");
     assert_eq!(rig.placed(), []);
+}
+
+/// Enables the pair at an entry threshold until a time.
+fn recommend(file: &Path, entry_bps: f64, expires: Nanos) {
+    let mut all = recommendations(START - SECOND, expires);
+    all.pairs.truncate(1);
+    let pair = &mut all.pairs[0];
+    pair.instrument = "BTC/USDT".to_owned();
+    (pair.buy, pair.sell, pair.enabled) = ("binance".to_owned(), "okx".to_owned(), true);
+    (pair.entry_bps_min, pair.entry_bps_max) = (1.0, 100.0);
+    (pair.entry_bps, pair.exit_bps) = (entry_bps, 1.0);
+    std::fs::write(file, all.to_toml()).unwrap();
+}
+
+#[test]
+fn recommendations_expire_by_our_clock_until_new_ones_are_taken() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("recommended.toml");
+    let overrides = Overrides { recommendations: Some(file.clone()), ..Overrides::default() };
+    recommend(&file, 20.0, START + 10 * SECOND);
+    let mut rig = Rig::with(home.path(), &overrides, START);
+    rig.up(RICH);
+    // Our clock alone has come that far.
+    rig.driver.turn(Some(Heard::InStep), &[], START + 10 * SECOND).unwrap();
+    assert!(rig.driver.has_expired());
+    let told = rig.driver.take_said().remarks;
+    assert!(told.iter().any(|line| line.contains("have expired")), "{told:?}");
+    rig.spread();
+    assert_eq!((rig.placed().len(), rig.why(Why::Expired)), (0, 1));
+
+    let read = |now| Plan::read(&config(home.path()), &overrides, now);
+    let refused = read(START + 10 * SECOND).unwrap_err();
+    assert!(refused[0].contains("expires: it expired at"), "{refused:?}");
+    recommend(&file, 31.0, START + 20 * SECOND);
+    let leaps = rig.driver.plan().obstacles(&read(START).unwrap());
+    assert!(leaps[0].contains("the entry would move from 20.00 to 31.00 bp"), "{leaps:?}");
+    recommend(&file, 30.0, START + 20 * SECOND);
+    let plan = read(START).unwrap();
+    assert_eq!(rig.driver.plan().obstacles(&plan), Vec::<String>::new());
+    rig.driver.retune(plan);
+    rig.spread();
+    assert_eq!(rig.placed().len(), 2);
 }

@@ -93,13 +93,6 @@ pub(crate) fn setup() -> Setup {
         answer_timeout: SECOND,
         assets,
     };
-    let each = |venue| {
-        [("A", "500"), ("B", "500"), ("Q", "100000")].map(|(name, text)| Fund {
-            venue: VenueId(venue),
-            asset: asset(name),
-            amount: amount(text),
-        })
-    };
     Setup {
         catalogue: Arc::new(market()),
         thresholds: decision::Settings {
@@ -115,8 +108,17 @@ pub(crate) fn setup() -> Setup {
             rejects: 0.05,
             seed: 7,
         },
-        funds: (0..VENUES).flat_map(each).collect(),
+        funds: (0..VENUES).flat_map(funds).collect(),
     }
+}
+
+/// What a venue begins with.
+fn funds(venue: u8) -> [Fund; 3] {
+    [("A", "500"), ("B", "500"), ("Q", "100000")].map(|(name, text)| Fund {
+        venue: VenueId(venue),
+        asset: asset(name),
+        amount: amount(text),
+    })
 }
 
 /// A quote at that bid, 2 ticks wide, with this size on both sides.

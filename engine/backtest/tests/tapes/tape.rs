@@ -17,7 +17,7 @@ use spreadwire_trading::latency::Latencies;
 use spreadwire_trading::order::AssetName;
 use spreadwire_trading::paper::PaperSettings;
 use spreadwire_trading::settings::{Exit, Hedge, Hedging, Limits, Settings};
-use spreadwire_trading::terms::{Assets, FeeAsset, Settlement, Terms, Tier, VenueTerms};
+use spreadwire_trading::terms::{AssetId, Assets, FeeAsset, Settlement, Terms, Tier, VenueTerms};
 use std::fs::File;
 use std::sync::Arc;
 
@@ -119,47 +119,17 @@ impl Tape {
         let mut assets = Assets::default();
         let name = |text: &str| AssetName::new(text).unwrap();
         let [base, quote] = [self.base, "USDT"].map(|text| assets.intern(name(text)));
-        let amount = |text: &str| Amount::parse(text).unwrap();
-        let terms = |venue: &Venue| Terms {
-            settlement: venue.settlement,
-            base,
-            quote,
-            px_scale: self.px_scale,
-            sz_scale: self.sz_scale,
-            tick: 1,
-            lot: 1,
-            min_sz: 1,
-            min_notional: amount("10"),
-        };
-        let venue = |venue: &Venue| VenueTerms {
-            tiers: vec![Tier { from: Amount::ZERO, millionths: venue.fee }],
-            volume: Amount::ZERO,
-            fee_asset: FeeAsset::Quote,
-            orders_per_second: 10,
-            max_age: self.max_age,
-        };
         let count = self.venues.len();
-        let (order, most) = (amount("5000"), amount("50000"));
         let settings = Settings {
             currency: name("USDT"),
             rates: vec![None, Some(1_000_000)],
-            terms: self.venues.iter().map(|venue| Some(terms(venue))).collect(),
-            venues: self.venues.iter().map(venue).collect(),
+            terms: self.venues.iter().map(|venue| Some(self.terms(venue, base, quote))).collect(),
+            venues: self.venues.iter().map(|venue| self.venue(venue)).collect(),
             sizes: vec![None; count * count],
             min_lifetime: 0,
             exit: ways,
             hedging: Hedging { policy: Hedge::Complete, band: 0.005, time_to_live: 5 * SECOND },
-            limits: Limits {
-                order,
-                instrument: most,
-                venue: most,
-                total: most,
-                open_deals: 8,
-                loss_per_day: amount("500"),
-                drawdown: amount("500"),
-                failures: 1_000,
-                max_net: 0.05,
-            },
+            limits: limits(),
             latencies: vec![5 * MILLI; count],
             answer_timeout: SECOND,
             assets,
@@ -189,5 +159,48 @@ impl Tape {
             },
             funds: (0..).zip(self.venues).flat_map(fund).collect(),
         }
+    }
+
+    fn terms(&self, venue: &Venue, base: AssetId, quote: AssetId) -> Terms {
+        Terms {
+            settlement: venue.settlement,
+            base,
+            quote,
+            px_scale: self.px_scale,
+            sz_scale: self.sz_scale,
+            tick: 1,
+            lot: 1,
+            min_sz: 1,
+            min_notional: amount("10"),
+        }
+    }
+
+    fn venue(&self, venue: &Venue) -> VenueTerms {
+        VenueTerms {
+            tiers: vec![Tier { from: Amount::ZERO, millionths: venue.fee }],
+            volume: Amount::ZERO,
+            fee_asset: FeeAsset::Quote,
+            orders_per_second: 10,
+            max_age: self.max_age,
+        }
+    }
+}
+
+fn amount(text: &str) -> Amount {
+    Amount::parse(text).unwrap()
+}
+
+fn limits() -> Limits {
+    let most = amount("50000");
+    Limits {
+        order: amount("5000"),
+        instrument: most,
+        venue: most,
+        total: most,
+        open_deals: 8,
+        loss_per_day: amount("500"),
+        drawdown: amount("500"),
+        failures: 1_000,
+        max_net: 0.05,
     }
 }

@@ -209,6 +209,21 @@ fn a_line_cut_anywhere_at_the_end_is_cut_off_and_reported() {
 }
 
 #[test]
+fn a_torn_line_longer_than_what_is_written_next_leaves_nothing_behind() {
+    let home = tempfile::tempdir().unwrap();
+    let (path, mut text) = journal(home.path());
+    text.extend([b'x'; 100_000]);
+    fs::write(&path, &text).unwrap();
+    let (mut decisions, found, _) = Rig::new().open(&path).unwrap();
+    assert_eq!(found.torn, Some(Torn { line: 13, bytes: 100_000 }));
+    decisions.append(&entries(1, 0)).unwrap();
+    assert_eq!(decisions.bytes(), fs::metadata(&path).unwrap().len());
+    drop(decisions);
+    let (_, found, entries) = Rig::new().open(&path).unwrap();
+    assert_eq!((found.torn, entries.len()), (None, 11));
+}
+
+#[test]
 fn damage_in_any_whole_line_is_an_error_that_names_it_and_changes_nothing() {
     let home = tempfile::tempdir().unwrap();
     let (path, text) = journal(home.path());

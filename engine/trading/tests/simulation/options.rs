@@ -122,8 +122,8 @@ pub(crate) fn settings(rng: &mut ChaCha8Rng) -> Settings {
         venue: amount(50, 4_000),
         total: amount(100, 5_000),
         open_deals: 0,
-        loss_per_day: amount(1, 60),
-        drawdown: amount(1, 60),
+        loss_per_day: amount(1, 10),
+        drawdown: amount(1, 30),
         failures: 0,
         max_net: 0.05,
     };

@@ -83,6 +83,8 @@ pub(crate) struct Oracle {
     deals: BTreeMap<u64, Deal>,
     /// Numbers of the deals that are open.
     open: BTreeSet<u64>,
+    /// Opportunities that this trader acted on.
+    acted_on: HashSet<u64>,
     trades: HashSet<(u8, u32, VenueText)>,
     pub(crate) is_apart: bool,
     is_killed: bool,
@@ -110,6 +112,7 @@ impl Oracle {
             working: Vec::new(),
             deals: BTreeMap::new(),
             open: BTreeSet::new(),
+            acted_on: HashSet::new(),
             trades: HashSet::new(),
             is_apart: false,
             is_killed: false,
@@ -184,6 +187,7 @@ impl Oracle {
     fn decided(&mut self, decided: Decided, ts: Nanos) {
         if self.is_checking {
             self.may_decide(&decided, ts);
+            assert!(self.acted_on.insert(decided.opportunity), "acted on before: {decided:?}");
         }
         let deal = Deal::begun(decided, Stage::Entering, Vec::new());
         self.open.insert(decided.deal);

@@ -23,9 +23,13 @@ pub(crate) struct Venue {
 }
 
 impl Venue {
-    pub(crate) fn new(place: usize) -> Venue {
+    /// Creates a venue that holds something: sometimes plenty, sometimes too little for most orders.
+    pub(crate) fn new(place: usize, rng: &mut ChaCha8Rng) -> Venue {
         let one = 10_i128.pow(18);
-        let balances = [20 * one, 1_000 * one, 4_000 * one, one / 2];
+        let plenty = [20 * one, 1_000 * one, 4_000 * one, one / 2];
+        let is_poor = rng.random_bool(0.3);
+        let balances =
+            plenty.map(|most| if is_poor { rng.random_range(0..most / 4) } else { most });
         Venue { place, balances, trades: Vec::new(), orders: HashMap::new() }
     }
 

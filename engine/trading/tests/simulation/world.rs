@@ -141,8 +141,9 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(options: Options, is_told: bool) -> World {
-        let Options { rng, faults, settings, thresholds, latency, pace, length } = options;
+        let Options { mut rng, faults, settings, thresholds, latency, pace, length } = options;
         let network = Network::new(faults, latency, settings.answer_timeout);
+        let venues = (0..VENUES).map(|place| Venue::new(place, &mut rng)).collect();
         let mut world = World {
             rng,
             now: START,
@@ -151,7 +152,7 @@ impl World {
             phase: Phase::Storm,
             is_told,
             market: Market::default(),
-            venues: (0..VENUES).map(Venue::new).collect(),
+            venues,
             network,
             trader: None,
             out: Out::default(),

@@ -118,6 +118,7 @@ fn a_torn_line_is_cut_off_and_damage_or_another_trader_keeps_one_from_starting()
     let (code, told) = other.end();
     assert_eq!(code, Some(1), "{told}");
     assert!(told.contains("decisions.jsonl is in use by process "), "{told}");
+    assert!(told.contains("add --watch to look on"), "{told}");
     trader.kill();
 
     let whole = std::fs::read(home.journal()).unwrap();
@@ -229,11 +230,14 @@ fn a_new_configuration_is_taken_as_a_whole_or_not_at_all() {
     trader.until("PAPER the new configuration holds from now on");
     // 27 bp net: below the new threshold, above the old one.
     client.spread(("100", "1"), ("100.29", "1"));
+    // Without a signal, a change is seen within a second or two.
+    home.write(&home.text.replacen("entry_bps = 20.0", "entry_bps = 29.5", 1));
+    trader.until("PAPER the new configuration holds from now on");
     client.spread(("100", "1"), ("100.32", "1"));
     trader.until("(entry)");
     let status = home.status();
     assert_eq!(status["why_not"]["above_threshold"], 1, "{status}");
-    assert_eq!(status["reloads"]["taken"], 1, "{status}");
+    assert_eq!(status["reloads"]["taken"], 2, "{status}");
 }
 
 #[test]
