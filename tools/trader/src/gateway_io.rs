@@ -42,8 +42,6 @@ use std::sync::mpsc::{self, Receiver, Sender};
 const HEARD_MAX: usize = 4_096;
 /// Most events that are taken in one turn, so that a turn is short.
 const TURN_MAX: usize = 256;
-/// A comparison that did not settle the matter is repeated after this long.
-const COMPARE_EVERY: Nanos = SECOND;
 
 /// Why there is no gateway.
 #[derive(Debug)]
@@ -65,11 +63,9 @@ pub struct GatewayIo {
 
 /// The transports of one session.
 struct Venue {
-    id: VenueId,
     name: String,
     lines: Vec<Connection>,
     requests: Option<Sender<(u64, Request)>>,
-    comparison: Comparison,
     /// What was told last of requests that failed.
     trouble: String,
 }
@@ -79,15 +75,6 @@ struct Connection {
     outbox: Arc<Outbox>,
     /// The connection that the session knows; 0 for none.
     generation: Generation,
-}
-
-/// A comparison of the books with a venue, which the driver asks for at each turn.
-#[derive(Clone, Copy, Debug, Default)]
-struct Comparison {
-    /// Since when trades are asked for, while it runs.
-    running: Option<Nanos>,
-    /// When the next one may begin.
-    next_at: Nanos,
 }
 
 impl std::fmt::Debug for GatewayIo {
@@ -128,8 +115,7 @@ impl GatewayIo {
                 Some(base) => Some(begin_requests(&name, base, teller)?),
                 None => None,
             };
-            let (comparison, trouble) = (Comparison::default(), String::new());
-            venues.push(Venue { id, name, lines, requests, comparison, trouble });
+            venues.push(Venue { name, lines, requests, trouble: String::new() });
             sessions.push(session);
         }
         Ok(GatewayIo { mode, gateway: VenueGateway::new(mode, sessions), venues, heard, now })
@@ -236,25 +222,6 @@ impl GatewayIo {
             }
         }
     }
-
-    /// Notes the ends of comparisons.
-    fn observe(&mut self, answers: &[Answer]) {
-        for answer in answers {
-            let (venue, next_at) = match answer {
-                Answer::Reconciled { venue } => (*venue, self.now + COMPARE_EVERY),
-                Answer::Connection { venue, .. } => (*venue, 0),
-                Answer::Acked { .. }
-                | Answer::Filled(_)
-                | Answer::Done { .. }
-                | Answer::Rejected { .. }
-                | Answer::Unknown { .. }
-                | Answer::Balance { .. } => continue,
-            };
-            if let Some(found) = self.venues.iter_mut().find(|it| it.id == venue) {
-                found.comparison = Comparison { running: None, next_at };
-            }
-        }
-    }
 }
 
 fn shown(line: Line) -> &'static str {
@@ -312,16 +279,7 @@ impl Gateway for GatewayIo {
         self.hand_out();
     }
 
-    /// Begins one comparison of a venue at a time: one that runs goes on, and one that has just ended is
-    /// not repeated for a second.
     fn reconcile(&mut self, venue: VenueId, since: Nanos) {
-        let now = self.now;
-        let Some(found) = self.venues.iter_mut().find(|it| it.id == venue) else { return };
-        let Comparison { running, next_at } = found.comparison;
-        if running.is_some_and(|running| running <= since) || (running.is_none() && now < next_at) {
-            return;
-        }
-        found.comparison.running = Some(since);
         self.gateway.reconcile(venue, since);
         self.hand_out();
     }
@@ -332,9 +290,7 @@ impl Gateway for GatewayIo {
             let Ok((session, event)) = self.heard.try_recv() else { break };
             self.take(session, &event);
         }
-        let before = answers.len();
         self.gateway.poll(self.now, answers);
-        self.observe(&answers[before..]);
         self.hand_out();
     }
 }

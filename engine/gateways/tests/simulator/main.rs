@@ -8,7 +8,7 @@ mod world;
 use spreadwire_market::clock::{MILLI, SECOND};
 use spreadwire_trading::entry::{Event, Halt, Outcome};
 use spreadwire_trading::order::{Answer, Ended, Reject};
-use world::{Kind, World};
+use world::{Kind, Rewrite, World};
 
 /// Quotes of a venue that is cheap and of one that is dear, with much on display.
 const CHEAP: [&str; 4] = ["99.90", "50", "100.00", "50"];
@@ -191,6 +191,56 @@ fn a_crash_between_the_legs_is_reconciled_and_no_order_is_doubled() {
                 assert_eq!(world.differences(), Vec::<String>::new(), "{shown}");
             }
         }
+    }
+}
+
+/// Orders are for immediate execution. One that rests all the same, because the venue took it so, is
+/// cancelled at the next start, whatever goes wrong with the cancel.
+#[test]
+fn own_open_orders_are_cancelled_at_a_start() {
+    for kinds in pairs() {
+        for fault in [
+            "cancel=9:lost",
+            "cancel=1:lost",
+            "cancel=1:silent",
+            "cancel=1:late=3s",
+            "cancel=1:double-ack",
+            "cancel=1:disconnect",
+            "order=1:fill-after-cancel",
+        ] {
+            let mut world = world(kinds, &[fault]);
+            world.quote(0, ["100.50", "50", "100.60", "50"]);
+            world.rewrite = Rewrite::Resting;
+            world.spread(BUY, SELL);
+            world.pass(100 * MILLI);
+            assert_eq!(world.open_orders(), 1, "{kinds:?} {fault}");
+            world.rewrite = Rewrite::Nothing;
+            world.restart();
+            for more in 0..30 {
+                world.spread((10_060, 60_000 + more), (SELL.0, SELL.1 + more));
+                world.pass(SECOND);
+            }
+            let shown = format!("{kinds:?} {fault} {:#?}", world.told());
+            assert_eq!(world.open_orders(), 0, "{shown}");
+            world.check(0);
+            assert_eq!(sum(&world, 0) + sum(&world, 1), 0, "{shown}");
+            assert_eq!(world.differences(), Vec::<String>::new(), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn open_orders_of_others_are_left_alone() {
+    for kinds in pairs() {
+        let mut world = world(kinds, &[]);
+        world.quote(0, ["100.50", "50", "100.60", "50"]);
+        world.rewrite = Rewrite::Strange;
+        world.spread(BUY, SELL);
+        world.pass(100 * MILLI);
+        world.rewrite = Rewrite::Nothing;
+        world.restart();
+        world.pass(20 * SECOND);
+        assert_eq!(world.open_orders(), 1, "{kinds:?} {:#?}", world.told());
     }
 }
 
