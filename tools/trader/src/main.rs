@@ -28,6 +28,11 @@
 //! PAPER order 1 of deal #1: buy 0.1 BTC/USDT at 61837.63 on binance (entry)
 //! ```
 //!
+//! `--gateway sim` sends its orders to simulated venues on this host (`exchange-sim`), in the venues' own
+//! protocols, and `--gateway live --live --max-notional AMOUNT` to the venues. Lines begin with SIM or LIVE
+//! then. Both need a key to an account at each venue at which something may open, in
+//! `[[trading.venues]]`, and what the venues hold is what the books begin with.
+//!
 //! It follows the broadcast with the reference client (`spreadwire_market::client`). Spreads that
 //! are too old, come amid a snapshot, have a leg that is not live, or a net beyond `--max-net-bps`
 //! are not acted on, which is told once on each connection. If the server

@@ -36,9 +36,9 @@ fn world(kinds: [Kind; 2], faults: &[&str]) -> World {
 }
 
 fn outcomes(world: &World) -> Vec<Outcome> {
-    let settled = world.entries.iter().filter_map(|entry| match entry.event {
-        Event::Settled(settled) => Some(settled.outcome),
-        _ => None,
+    let settled = world.entries.iter().filter_map(|entry| {
+        let Event::Settled(settled) = entry.event else { return None };
+        Some(settled.outcome)
     });
     settled.collect()
 }
@@ -83,11 +83,10 @@ fn an_order_fills_in_part_or_not_at_all_and_the_residual_is_hedged() {
             world.spread(BUY, SELL);
             world.pass(100 * MILLI);
             let first = world.placed()[0].id;
-            let done = world.entries.iter().find_map(|entry| match entry.event {
-                Event::Answered(Answer::Done { id, how, filled }) if id == first => {
-                    Some((how, filled))
-                }
-                _ => None,
+            let done = world.entries.iter().find_map(|entry| {
+                let Event::Answered(answer) = entry.event else { return None };
+                let Answer::Done { id, how, filled } = answer else { return None };
+                (id == first).then_some((how, filled))
             });
             let filled = if expected == "a part" { 20_000 } else { 0 };
             assert_eq!(done, Some((Ended::Unfilled, filled)), "{kinds:?} {:#?}", world.told());
@@ -153,12 +152,12 @@ fn an_order_of_unknown_outcome_is_asked_for_and_not_sent_again() {
             world.spread(BUY, SELL);
             world.pass(10 * SECOND);
             let first = world.placed()[0].id;
-            let of_first = |event: Event| match event {
-                Event::Answered(Answer::Unknown { id }) if id == first => Some("unknown".into()),
-                Event::Answered(Answer::Done { id, how, .. }) if id == first => {
-                    Some(format!("{how:?}"))
+            let of_first = |event: Event| {
+                let Event::Answered(answer) = event else { return None };
+                if let Answer::Done { id, how, .. } = answer {
+                    return (id == first).then(|| format!("{how:?}"));
                 }
-                _ => None,
+                (answer == Answer::Unknown { id: first }).then(|| "unknown".to_owned())
             };
             let told: Vec<String> =
                 world.entries.iter().filter_map(|entry| of_first(entry.event)).collect();

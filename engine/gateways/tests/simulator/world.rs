@@ -271,13 +271,11 @@ impl World {
         self.trader = trader(kinds, first);
         self.entries.iter().for_each(|entry| self.trader.restore(entry));
         let now = self.now;
-        for at in 0..2 {
-            for connection in std::mem::take(&mut self.venues[at].lines).into_values().flatten() {
-                self.venues[at].desk.disconnect(connection, now);
+        for venue in &mut self.venues {
+            for connection in venue.lines.values_mut().filter_map(Option::take) {
+                venue.desk.disconnect(connection, now);
             }
-            let sessions = session(0, kinds[at], None, now).endpoints().lines;
-            self.venues[at].lines = sessions.iter().map(|(line, _)| (*line, None)).collect();
-            self.venues[at].is_comparing = false;
+            venue.is_comparing = false;
         }
         let used = Some(ClientId(first - 1));
         let sessions = [0, 1].map(|at| session(at, kinds[usize::from(at)], used, now));
@@ -486,13 +484,17 @@ impl World {
     }
 
     fn compared(&mut self, answer: &Answer) {
-        let (venue, compare_at) = match answer {
-            Answer::Reconciled { venue } => (venue, self.now + SECOND),
-            Answer::Connection { venue, .. } => (venue, 0),
-            _ => return,
+        let now = self.now;
+        let mut end = |venue: &VenueId, compare_at| {
+            let venue = &mut self.venues[venue.index()];
+            (venue.is_comparing, venue.compare_at) = (false, compare_at);
         };
-        let venue = &mut self.venues[venue.index()];
-        (venue.is_comparing, venue.compare_at) = (false, compare_at);
+        if let Answer::Reconciled { venue } = answer {
+            end(venue, now + SECOND);
+        }
+        if let Answer::Connection { venue, .. } = answer {
+            end(venue, 0);
+        }
     }
 
     fn compare(&mut self) {
@@ -525,9 +527,9 @@ impl World {
 
     /// Returns the trades that were told, each once.
     pub(crate) fn trades(&self) -> Vec<Fill> {
-        let fills = self.entries.iter().filter_map(|entry| match entry.event {
-            Event::Answered(Answer::Filled(fill)) => Some(fill),
-            _ => None,
+        let fills = self.entries.iter().filter_map(|entry| {
+            let Event::Answered(Answer::Filled(fill)) = entry.event else { return None };
+            Some(fill)
         });
         let by_id: BTreeMap<_, Fill> = fills.map(|fill| ((fill.venue, fill.trade), fill)).collect();
         by_id.into_values().collect()
@@ -535,9 +537,9 @@ impl World {
 
     /// Returns the orders that were placed.
     pub(crate) fn placed(&self) -> Vec<Order> {
-        let placed = self.entries.iter().filter_map(|entry| match entry.event {
-            Event::Placed(order) => Some(order),
-            _ => None,
+        let placed = self.entries.iter().filter_map(|entry| {
+            let Event::Placed(order) = entry.event else { return None };
+            Some(order)
         });
         placed.collect()
     }

@@ -6,6 +6,7 @@
 #[allow(dead_code, reason = "what else it can do is for trading on paper")]
 #[path = "../trading/rig.rs"]
 mod rig;
+mod wires;
 
 use exchange_sim::{Options, OrdersOptions, Simulator, Source, Speed, VenueAt};
 use rig::{Broadcast, Client, Home, Trader};
@@ -21,19 +22,23 @@ const SELL: (&str, &str) = ("101.00", "0.50000");
 /// The simulator's number of the first instrument of OKX.
 const CODE: u64 = 211_001;
 
-/// Two venues that have shown one quote each: one can be bought at 100, the other sold at 101.
+/// The venues in the order of the configuration.
+const VENUES: [&str; 3] = ["binance", "okx", "bybit"];
+
+/// Venues that have shown one quote each: one can be bought at 100, the others sold at 101, or bought.
 fn simulator(home: &Home, faults: &[&str]) -> Simulator {
     let mut tape = "recv_ts_ns,exch_ts_ns,venue,symbol,bid,bid_qty,ask,ask_qty\n".to_owned();
     for (venue, quote) in [
         ("binance_spot,BTCUSDT", "99.91,50.00001,100.00,50.00001"),
         ("okx_spot,BTC-USDT", "101.00,50.00001,101.11,50.00001"),
+        ("bybit_spot,BTCUSDT", "99.91,50.00001,100.00,50.00001"),
     ] {
         writeln!(tape, "1711001595000000000,1711001595000000000,{venue},{quote}").unwrap();
     }
     std::fs::write(home.path("tape.csv"), tape).unwrap();
     let faults = faults.iter().map(|text| text.parse().unwrap()).collect();
     let simulator = Simulator::start(Options {
-        venues: ["binance", "okx"].map(VenueAt::any_port).to_vec(),
+        venues: VENUES.map(VenueAt::any_port).to_vec(),
         source: Source::tape(home.path("tape.csv")),
         speed: Speed::Max,
         orders: Some(OrdersOptions { faults, ..OrdersOptions::default() }),
@@ -50,13 +55,13 @@ fn key(venue: &str) -> String {
 }
 
 /// Writes a configuration with keys for these addresses: of both venues, by WebSocket and by REST.
-fn configure(home: &Home, addresses: [&str; 2], mode: u32) -> String {
-    let mut text = "[[venues]]\nname = \"binance\"\n[[venues]]\nname = \"okx\"\n\
-        [[instruments]]\nname = \"BTC/USDT\"\nprice_decimals = 2\nsize_decimals = 5\n\
+fn configure(home: &Home, addresses: &[String], mode: u32) -> String {
+    let venues = VENUES[..addresses.len()].iter();
+    let mut text: String = venues.map(|it| format!("[[venues]]\nname = \"{it}\"\n")).collect();
+    text += "[[instruments]]\nname = \"BTC/USDT\"\nprice_decimals = 2\nsize_decimals = 5\n\
         [decision]\nentry_bps = 20.0\nexit_bps = 5.0\ncooldown_ms = 0\n\
-        [trading]\njournal = \"trading\"\nanswer_timeout_ms = 30000\n"
-        .to_owned();
-    for (venue, address) in ["binance", "okx"].into_iter().zip(addresses) {
+        [trading]\njournal = \"trading\"\nanswer_timeout_ms = 30000\n";
+    for (venue, address) in VENUES.into_iter().zip(addresses) {
         let file = home.path(&format!("{venue}.json"));
         std::fs::write(&file, key(venue)).unwrap();
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -91,7 +96,7 @@ impl Stage {
             let venues = simulator.venues();
             venues.iter().find(|(name, _)| *name == venue).unwrap().1.to_string()
         };
-        configure(&home, [&address("binance"), &address("okx")], 0o600);
+        configure(&home, &[address("binance"), address("okx")], 0o600);
         Stage { home, server, simulator }
     }
 
@@ -227,7 +232,7 @@ fn refused(home: &Home, more: &[&str]) -> String {
 #[test]
 fn what_is_not_safe_is_refused_with_key_and_remedy() {
     let home = Home::new();
-    let here = ["127.0.0.1:9", "127.0.0.1:9"];
+    let here = &["127.0.0.1:9", "127.0.0.1:9"].map(str::to_owned);
     let text = configure(&home, here, 0o600);
     let sim = ["--gateway", "sim"];
     let live = ["--gateway", "live", "--live", "--max-notional", "100"];
