@@ -91,9 +91,9 @@ impl Measures {
         Some(Entry { ts: due, event: seen(&look, due, settings, view) })
     }
 
-    /// Ends all looks that wait: their books are not seen any more.
-    pub fn end(&mut self, entries: &mut Vec<Entry>) {
-        for (due, look) in self.looks.take_all() {
+    /// Ends all looks that wait, at `ts`: their books are not seen any more.
+    pub fn end(&mut self, ts: Nanos, entries: &mut Vec<Entry>) {
+        for (_, look) in self.looks.take_all() {
             let event = match look {
                 Look::Capture { after, offer } => {
                     let Offer { opportunity, displayed, .. } = offer;
@@ -103,7 +103,7 @@ impl Measures {
                     Event::Markout(Markout { order, after, gain: None })
                 }
             };
-            entries.push(Entry { ts: due, event });
+            entries.push(Entry { ts, event });
         }
     }
 }
@@ -133,6 +133,6 @@ fn seen(look: &Look, now: Nanos, settings: &Settings, view: &View) -> Event {
 
 /// Returns how far the middle is from the price of a fill, in our favour, a fraction.
 #[expect(clippy::cast_precision_loss, reason = "a relative error of 2^-53 is nothing here")]
-fn gain(side: Side, px: i64, mid: i64) -> f64 {
-    (mid as f64 / px as f64 - 1.0) * side.sign() as f64
+fn gain(side: Side, px: i64, mid: f64) -> f64 {
+    (mid / px as f64 - 1.0) * side.sign() as f64
 }

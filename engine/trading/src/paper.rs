@@ -138,12 +138,12 @@ impl Paper {
 
     /// Ends everything that is under way: what becomes of it is not seen. Answers that were coming are
     /// returned, and orders that had not arrived are unknown.
-    pub fn end(&mut self) -> Vec<(Nanos, Answer)> {
+    pub fn end(&mut self) -> Vec<Answer> {
         let travels = self.travels.take_all().into_iter();
         travels
-            .filter_map(|(due, travel)| match travel {
-                Travel::Answers(answer) => Some((due, answer)),
-                Travel::Arrives(order) => Some((due, Answer::Unknown { id: order.id })),
+            .filter_map(|(_, travel)| match travel {
+                Travel::Answers(answer) => Some(answer),
+                Travel::Arrives(order) => Some(Answer::Unknown { id: order.id }),
                 Travel::Asked(_) => None,
             })
             .collect()

@@ -93,8 +93,8 @@ impl PaperTrader {
     pub fn stop(&mut self, ts: Nanos, out: &mut Out) {
         self.run_until(ts, out);
         self.trader.stop_sending();
-        for (due, answer) in self.paper.end() {
-            self.trader.on_answer(&answer, due.max(ts), out);
+        for answer in self.paper.end() {
+            self.trader.on_answer(&answer, ts, out);
         }
         self.trader.stop(ts, out);
     }

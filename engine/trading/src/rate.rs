@@ -22,6 +22,11 @@ impl OrderRate {
         self.most = most;
     }
 
+    /// Takes orders that were noted after `now`, by a clock that was ahead, for sent at `now`.
+    pub fn not_after(&mut self, now: Nanos) {
+        self.times.iter_mut().for_each(|time| *time = now.min(*time));
+    }
+
     /// Returns whether one more order may be sent at `now`.
     #[must_use]
     pub fn has_room(&self, now: Nanos) -> bool {

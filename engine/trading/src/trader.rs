@@ -153,9 +153,11 @@ impl Trader {
         }
     }
 
-    /// Ends the restoring: what became of orders that were in flight is unknown until it was asked for.
+    /// Ends the restoring: what became of orders that were in flight is unknown until it was asked for. The
+    /// time is `now` from here on, also if the clock of the earlier run was ahead.
     pub fn restored(&mut self, now: Nanos, out: &mut Out) {
-        self.now = self.now.max(now);
+        self.now = now;
+        self.rates.iter_mut().for_each(|rate| rate.not_after(now));
         let ids: Vec<_> = self.desk.orders().iter().map(|working| working.order.id).collect();
         for id in ids {
             self.note(Event::Answered(Answer::Unknown { id }), out);
@@ -799,7 +801,7 @@ impl Trader {
         self.now = self.now.max(ts);
         self.maker.close_all(CloseReason::Stopped, ts, &mut out.records);
         let before = out.entries.len();
-        self.measures.end(&mut out.entries);
+        self.measures.end(self.now, &mut out.entries);
         for entry in &out.entries[before..] {
             self.desk.apply(entry);
         }

@@ -138,19 +138,20 @@ impl View {
         }
     }
 
-    /// Returns the middle between bid and ask, mantissa; `None` unless both hold and are no older than
-    /// `max_age` ns at `now`.
+    /// Returns the middle between bid and ask in units of the mantissa, which can be half a unit; `None`
+    /// unless both hold and are no older than `max_age` ns at `now`.
     #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "a relative error of 2^-53 is nothing here")]
     pub fn mid(
         &self,
         instrument: InstrumentId,
         venue: VenueId,
         now: Nanos,
         max_age: Nanos,
-    ) -> Option<i64> {
+    ) -> Option<f64> {
         let [bid, ask] = [Side::Sell, Side::Buy].map(|side| self.level(instrument, venue, side));
         let holds = |level: &Level| level.is_good && now.saturating_sub(level.ts) <= max_age;
-        (holds(bid) && holds(ask)).then(|| i64::midpoint(bid.px, ask.px))
+        (holds(bid) && holds(ask)).then(|| f64::midpoint(bid.px as f64, ask.px as f64))
     }
 }
 
@@ -190,6 +191,23 @@ mod tests {
         let ask = view.level(InstrumentId(1), VenueId(0), Side::Buy);
         assert_eq!((ask.untaken(), ask.unclaimed()), (6, 6));
         assert!(!view.level(InstrumentId(0), VenueId(0), Side::Buy).is_good, "another instrument");
+    }
+
+    #[test]
+    fn the_middle_may_be_half_a_unit() {
+        let mut view = view();
+        let quoted = |buy_venue, sell_venue, buy_px, sell_px| Spread {
+            ts_recv: 1,
+            buy_px,
+            sell_px,
+            buy_venue: VenueId(buy_venue),
+            sell_venue: VenueId(sell_venue),
+            ..Spread::default()
+        };
+        view.on_spread(&quoted(0, 1, 103, 99));
+        view.on_spread(&quoted(1, 0, 98, 100));
+        assert_eq!(view.mid(InstrumentId(0), VenueId(0), 1, 1), Some(101.5), "between 100 and 103");
+        assert_eq!(view.mid(InstrumentId(0), VenueId(0), 3, 1), None, "too old");
     }
 
     #[test]

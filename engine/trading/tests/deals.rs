@@ -47,6 +47,26 @@ fn an_order_meets_the_book_that_is_there_when_it_arrives() {
 }
 
 #[test]
+fn a_run_that_begins_soon_after_another_trades_by_its_own_time() {
+    // The second run begins a moment after the first one, or before it ended: its clock was ahead.
+    for begin in [200 * MILLI, 40 * MILLI] {
+        let mut rig = Rig::new();
+        rig.on(spread(1, (10_000, 200), (10_100, 300)));
+        // Markouts of 10 s and a look at what was capturable are not due yet.
+        rig.stop_and_begin(50 * MILLI, begin);
+        let last = rig.entries.iter().map(|entry| entry.ts).max();
+        assert_eq!(last, Some(50 * MILLI), "{:#?}", rig.told());
+        let before = rig.entries.len();
+        rig.on(spread(begin + 1, (10_000, 200), (10_100, 300)));
+        assert!(rig.entries[before..].iter().all(|entry| entry.ts == begin + 1));
+        rig.on(spread(begin + 100 * MILLI, (10_000, 200), (10_100, 300)));
+        let tally = &rig.trader().desk().tally;
+        assert_eq!((tally.decided, tally.fills, tally.unknown), (2, 4, 0), "{:#?}", rig.told());
+        rig.check();
+    }
+}
+
+#[test]
 fn what_is_not_seen_on_arrival_is_unknown_and_never_a_fill() {
     let mut rig = Rig::new();
     rig.on(spread(1, (10_000, 200), (10_100, 300)));

@@ -203,6 +203,16 @@ impl Rig {
         self.entries.append(&mut out.entries);
     }
 
+    /// Ends the run at `stop`, and starts another one at `begin`.
+    pub(crate) fn stop_and_begin(&mut self, stop: Nanos, begin: Nanos) {
+        let mut out = Out::default();
+        self.both.stop(stop, &mut out);
+        self.entries.append(&mut out.entries);
+        self.both = restored(&self.entries, self.settings.clone(), self.kill.clone());
+        self.both.restored(begin, &mut out);
+        self.entries.append(&mut out.entries);
+    }
+
     pub(crate) fn paper(&self) -> &Paper {
         &self.both.paper
     }
