@@ -12,6 +12,7 @@
 
 pub mod control;
 pub mod driver;
+pub mod engine;
 pub mod gateway_io;
 mod killing;
 mod listener;

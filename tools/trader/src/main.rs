@@ -70,6 +70,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use trader::control::{self, Control, Request};
 use trader::driver::Driver;
+use trader::engine;
 use trader::gateway_io::{GatewayIo, Refusal};
 use trader::plan::{Overrides, Places, Plan};
 use trader::run::{Reload, Run};
@@ -293,17 +294,22 @@ fn end_at(arguments: &Arguments, clock: &Clock) -> anyhow::Result<Option<Nanos>>
 
 /// Asks a running trader, and prints its answer.
 fn ask(which: &Ask, request: Request, text: impl Fn(&serde_json::Value) -> String) -> ExitCode {
-    let answer = match places(which) {
-        Ok((socket, _)) => control::ask(&socket, request),
+    let socket = match places(which) {
+        Ok((socket, _)) => socket,
         Err(why) => {
             err!("trader: {why}");
             return ExitCode::from(2);
         }
     };
-    match answer {
+    let is_question = matches!(request, Request::Status | Request::Explain);
+    let written = || engine::status(&socket).filter(|_| is_question);
+    let answer = control::ask(&socket, request);
+    match answer.map_err(|why| (why, written())) {
         Ok(answer) if which.json => out!("{answer}"),
         Ok(answer) => out!("{}", text(&answer)),
-        Err(why) => {
+        Err((_, Some(status))) if which.json => out!("{status}"),
+        Err((_, Some(status))) => out!("{}", engine::told(&status)),
+        Err((why, None)) => {
             err!("trader: {}", spreadwire_market::escape::escape(&why));
             return ExitCode::FAILURE;
         }
