@@ -369,6 +369,10 @@ impl Desk {
     /// Takes an order that was over for one that is not, if more of it was filled than was told: the rest
     /// is waited and asked for.
     fn revived(&mut self, id: ClientId, filled: i64, ts: Nanos) {
+        if self.working_mut(id).is_some() {
+            // As nearly always: it is not among the many that are over.
+            return;
+        }
         let is_more = |past: &Past| past.order.id == id && past.filled < filled.min(past.order.sz);
         let Some(place) = self.recent.iter().position(is_more) else { return };
         let Some(past) = self.recent.remove(place) else { return };

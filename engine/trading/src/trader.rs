@@ -546,8 +546,11 @@ impl Trader {
     fn advance(&mut self, out: &mut Out) {
         self.retry_at = Nanos::MAX;
         let mut place = 0;
-        while let Some(deal) = self.desk.deals().get(place).copied() {
-            let is_settled = !deal.is_in_flight() && self.advance_deal(&deal, out);
+        while let Some(deal) = self.desk.deals().get(place) {
+            let is_settled = !deal.is_in_flight() && {
+                let deal = *deal;
+                self.advance_deal(&deal, out)
+            };
             place += usize::from(!is_settled);
         }
     }

@@ -120,7 +120,15 @@ fn run_sweep(arguments: &sweep::Arguments) -> ExitCode {
     let config = config::read(&arguments.config, &mut Vec::new()).unwrap_or_default();
     let Plan { catalogue, thresholds, trading, .. } = plan;
     let max_net = spread::max_net(config.calculator.max_net_bps);
-    match sweep::run(arguments, sweep::Base { catalogue, thresholds, trading, max_net }) {
+    let base = sweep::Base { catalogue, thresholds, trading, max_net };
+    let prepared = match sweep::prepare(arguments, base) {
+        Ok(prepared) => prepared,
+        Err(why) => {
+            err!("trader: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    match sweep::run(arguments, &prepared) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             err!("trader: {error:#}");

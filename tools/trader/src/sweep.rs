@@ -11,9 +11,10 @@
 //! The lake is read piece by piece, so memory is bounded by the grid. Runs of the lake follow each other
 //! as in one run, with a gap between them, over which no price is relied on.
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, bail};
 use clap::Args;
-use spreadwire_backtest::grid::{Grid, POINTS_MAX};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use spreadwire_backtest::grid::{Grid, POINTS_MAX, Point};
 use spreadwire_backtest::page;
 use spreadwire_backtest::periods::Periods;
 use spreadwire_backtest::setup::{Fund, Setup};
@@ -31,7 +32,7 @@ use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::recommendations::time_of_text;
 use spreadwire_market::record::{Gap, Record};
 use spreadwire_market::spread::BPS;
-use spreadwire_output::{err, out};
+use spreadwire_output::{Stream, err, out};
 use spreadwire_trading::amount::Amount;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -154,20 +155,45 @@ fn division(text: &str) -> Result<Division, String> {
     Ok(Division::Parts(within(parts, &PARTS)?))
 }
 
+/// A grid that was proved, and the setup that it applies to.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    setup: Setup,
+    max_net: f64,
+    points: Vec<Point>,
+    /// Combinations whose exit is above their entry.
+    left_out: usize,
+}
+
+/// Proves the grid.
+///
+/// # Errors
+/// Says what is wrong with the arguments: the grid is too large, or every exit threshold is above its entry
+/// threshold.
+pub fn prepare(arguments: &Arguments, base: Base) -> Result<Prepared, String> {
+    let grid = arguments.grid();
+    let all = grid.len();
+    if POINTS_MAX < all {
+        return Err(format!("the grid has {all} combinations; choose at most {POINTS_MAX}"));
+    }
+    let Base { catalogue, thresholds, trading, max_net } = base;
+    let setup = setup(catalogue, thresholds, trading);
+    let (points, left_out) = grid.points(&setup);
+    if points.is_empty() {
+        return Err("every exit threshold of the grid is above its entry threshold; choose \
+                    --exit-bps at or below --entry-bps"
+            .to_owned());
+    }
+    Ok(Prepared { setup, max_net, points, left_out })
+}
+
 /// Runs the sweep and prints it.
 ///
 /// # Errors
-/// If the lake cannot be read or has no quotes of that selection, the grid is too large, or the folder
-/// cannot be written.
-pub fn run(arguments: &Arguments, base: Base) -> anyhow::Result<()> {
-    let grid = arguments.grid();
-    let all = grid.len();
-    ensure!(all <= POINTS_MAX, "the grid has {all} combinations; choose at most {POINTS_MAX}");
-    let Base { catalogue, thresholds, trading, max_net } = base;
-    let recording = Recording::open(arguments, &catalogue, max_net)?;
-    let setup = setup(catalogue.clone(), thresholds, trading);
-    let (points, left_out) = grid.points(&setup);
-    ensure!(!points.is_empty(), "every exit threshold of the grid is above its entry threshold");
+/// If the lake cannot be read or has no quotes of that selection, or the folder cannot be written.
+pub fn run(arguments: &Arguments, prepared: &Prepared) -> anyhow::Result<()> {
+    let Prepared { setup, max_net, points, left_out } = prepared;
+    let recording = Recording::open(arguments, &setup.catalogue, *max_net)?;
     let periods = match arguments.walk_forward {
         None => Periods::default(),
         Some(division) => {
@@ -178,11 +204,11 @@ pub fn run(arguments: &Arguments, base: Base) -> anyhow::Result<()> {
             }
         }
     };
-    let mut sweep = Sweep::new(&setup, &points, periods);
+    let mut sweep = Sweep::new(setup, points, periods);
     recording.play(|records| sweep.feed(records))?;
     let swept = sweep.finish();
     let source = arguments.lake.display().to_string();
-    let study = Study::new(&source, &setup, &swept, left_out);
+    let study = Study::new(&source, setup, &swept, *left_out);
     if let Some(folder) = &arguments.out {
         write(folder, &study)?;
     }
@@ -243,20 +269,35 @@ impl<'a> Recording<'a> {
     /// Returns the earliest and the latest receive time, ns since 1970 UTC.
     fn period(&self) -> anyhow::Result<(Nanos, Nanos)> {
         let (mut begin, mut end) = (Nanos::MAX, 0);
+        let bar = self.bar("times");
         for run in self.history.runs() {
             for block in self.history.read(run) {
-                for ts in block.with_context(|| cannot(run))?.records().iter().map(Record::ts_recv)
-                {
+                let block = block.with_context(|| cannot(run))?;
+                for ts in block.records().iter().map(Record::ts_recv) {
                     (begin, end) = (begin.min(ts), end.max(ts));
                 }
+                bar.inc(block.records().len() as u64);
             }
         }
+        bar.finish_and_clear();
         Ok((begin.min(end), end))
+    }
+
+    /// Returns a bar over the rows of the lake; one that shows nothing unless stderr is a terminal.
+    fn bar(&self, what: &'static str) -> ProgressBar {
+        let rows = self.history.runs().iter().map(Run::rows).sum();
+        if !Stream::Err.is_terminal() {
+            return ProgressBar::with_draw_target(Some(rows), ProgressDrawTarget::hidden());
+        }
+        let style = ProgressStyle::with_template("{prefix} [{bar:30}] {percent} % {eta}");
+        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+        ProgressBar::new(rows).with_style(style.progress_chars("=> ")).with_prefix(what)
     }
 
     /// Passes the records of the edge to the decision on in blocks: those of one run after the other.
     fn play(&self, take: impl FnMut(&[Record])) -> anyhow::Result<()> {
         let mut blocks = Blocks::new(take);
+        let bar = self.bar("sweep");
         for (number, run) in self.history.runs().iter().enumerate() {
             if 0 < number {
                 // What happened between two runs is not known.
@@ -266,13 +307,16 @@ impl<'a> Recording<'a> {
             let mut calculation = Calculation::new(book);
             let mut inputs = self.history.read(run);
             for block in &mut inputs {
-                for (number, record) in block.with_context(|| cannot(run))?.iter() {
+                let block = block.with_context(|| cannot(run))?;
+                for (number, record) in block.iter() {
                     calculation.take_numbered(number, record, &mut blocks);
                 }
+                bar.inc(block.records().len() as u64);
             }
-            tell(run, inputs.tally());
+            bar.suspend(|| tell(run, inputs.tally()));
         }
         blocks.finish();
+        bar.finish_and_clear();
         Ok(())
     }
 }
