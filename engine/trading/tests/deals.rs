@@ -4,12 +4,13 @@
 
 mod rig;
 
-use rig::{Rig, amount, spread, status};
-use spreadwire_market::clock::MILLI;
+use rig::{Rig, amount, reverse, spread, status};
+use spreadwire_market::clock::{MILLI, SECOND};
 use spreadwire_market::state::State;
 use spreadwire_trading::amount::Amount;
 use spreadwire_trading::entry::Outcome;
 use spreadwire_trading::settings::{Exit, Hedge};
+use spreadwire_trading::terms::Settlement;
 use spreadwire_trading::why::Why;
 
 #[test]
@@ -64,6 +65,34 @@ fn a_run_that_begins_soon_after_another_trades_by_its_own_time() {
         assert_eq!((tally.decided, tally.fills, tally.unknown), (2, 4, 0), "{:#?}", rig.told());
         rig.check();
     }
+}
+
+#[test]
+fn a_position_that_stays_is_limited_and_may_always_shrink() {
+    let mut settings = rig::settings();
+    let position = settings.assets.find(rig::name("Z")).unwrap();
+    let terms = settings.terms[1].as_mut().unwrap();
+    (terms.settlement, terms.base) = (Settlement::Position, position);
+    settings.limits.instrument = amount("500");
+    let mut rig = Rig::with(settings);
+    let mut ts = 0;
+    let px = 10_000;
+    let mut show = |rig: &mut Rig, is_sale: bool| {
+        ts += SECOND;
+        let of = if is_sale { spread } else { reverse };
+        // The opportunity opens, and closes once its deal is over; what is displayed changes.
+        rig.on(of(ts, (px, 200), (px + 100, 200)));
+        rig.on(of(ts + 100 * MILLI, (px, 200), (px + 100, 200)));
+        rig.on(of(ts + 200 * MILLI, (px, 100), (px, 100)));
+        rig.balance(1, "Z")
+    };
+    // 500 at 100 is a position of 5; sold in twos, then what is left, then nothing.
+    let positions = ["-2", "-4", "-5", "-5"].map(amount);
+    assert_eq!([true; 4].map(|is_sale| show(&mut rig, is_sale)), positions, "{:#?}", rig.told());
+    assert!(0 < rig.trader().why_not().of(Why::InstrumentExposure));
+    // It may shrink, turn, and grow to the same limit the other way.
+    let positions = ["-3", "-1", "1", "3", "5", "5"].map(amount);
+    assert_eq!([false; 6].map(|is_sale| show(&mut rig, is_sale)), positions, "{:#?}", rig.told());
 }
 
 #[test]
