@@ -129,12 +129,12 @@ fn legs_are_held_until_the_spread_has_converged() {
     let mut rig = Rig::new();
     rig.settings(|s| s.exit = Exit::Convergence);
     rig.on(spread(1, (10_000, 200), (10_100, 300)));
-    rig.on(rig::reverse(2, (10_101, 500), (9_999, 500)));
+    rig.on(reverse(2, (10_101, 500), (9_999, 500)));
     rig.on(spread(100 * MILLI, (10_000, 200), (10_100, 300)));
     assert_eq!(rig.position(), [200, -200], "{:#?}", rig.told());
-    rig.on(rig::reverse(101 * MILLI, (10_051, 500), (10_049, 500)));
+    rig.on(reverse(101 * MILLI, (10_051, 500), (10_049, 500)));
     rig.on(spread(102 * MILLI, (10_050, 200), (10_050, 300)));
-    rig.on(rig::reverse(200 * MILLI, (10_051, 500), (10_049, 500)));
+    rig.on(reverse(200 * MILLI, (10_051, 500), (10_049, 500)));
     let tally = &rig.trader().desk().tally;
     assert_eq!(rig.position(), [0, 0], "{:#?}", rig.told());
     // Bought at 100, sold at 100.49; sold at 101, bought back at 100.51: 2 x 0.98 less fees.
