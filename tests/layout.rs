@@ -6,10 +6,12 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use spreadwire_config::config;
+use spreadwire_config::config::{self, Config};
+use spreadwire_config::trading::{Limits, Number, Trading, TradingVenue};
 use spreadwire_engine::calculator::{Calculator, Output};
 use spreadwire_engine::decision::Decision;
-use spreadwire_engine::plan::{Host, Plan};
+use spreadwire_engine::decision::execution::{self, Execution};
+use spreadwire_engine::plan::{Host, Plan, funding, on_paper};
 use spreadwire_engine::runtime::agent::{Agent, IdleStrategy, Report};
 use spreadwire_engine::runtime::ring::{self, CountSender, EdgeCounters, HoldSender, Receiver};
 use spreadwire_engine::runtime::runner::{self, Stop, ThreadPlan};
@@ -17,10 +19,12 @@ use spreadwire_kit::quotes;
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
 use spreadwire_market::counters::Counters;
-use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{Catalogue, Listing};
 use spreadwire_market::record::{Ended, Kind, Quote, Record, Spread};
 use spreadwire_market::state::State;
+use spreadwire_trading::entry::{Entry, Event};
+use spreadwire_trading::kill::KillSwitch;
+use spreadwire_trading::order::Answer;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -39,7 +43,27 @@ fn preset(name: &str) -> Plan {
     config.instruments.retain(|instrument| !instrument.name.ends_with(":PERP"));
     let instruments = std::mem::take(&mut config.instruments);
     spreadwire_catalogue::add_by_market(&mut config, instruments);
+    config.trading = trading(&config);
     Plan::new(config, &path, &host, problems).unwrap()
+}
+
+/// Returns a section `[trading]` that executes on paper, with enough of everything at every venue.
+fn trading(config: &Config) -> Trading {
+    let number = |text: &str| Number(text.to_owned());
+    let instruments = config.instruments.iter().chain(&config.across_markets);
+    let names = instruments.map(|it| it.name.split('/').next().unwrap().to_owned());
+    let mut balances: BTreeMap<String, Number> = names.map(|it| (it, number("1000000"))).collect();
+    balances.insert("USDT".to_owned(), number("1000000000"));
+    let venue = |it: &config::Venue| TradingVenue {
+        orders_per_second: Some(1_000),
+        balances: balances.clone(),
+        ..TradingVenue::named(&it.name)
+    };
+    let limits =
+        Limits { failures: 1_000_000, drawdown: number("1000000000"), ..Limits::default() };
+    let limits = Limits { loss_per_day: number("1000000000"), max_net_bps: 1e6, ..limits };
+    let venues = config.venues.iter().map(venue).collect();
+    Trading { mode: "paper".to_owned(), latency_ms: 0.5, limits, venues, ..Trading::default() }
 }
 
 /// Generates quotes around one price, with venues now and then expensive, cheap, quiet or down.
@@ -140,6 +164,8 @@ struct Run {
     spreads: Vec<Record>,
     journalled: Vec<Record>,
     opportunities: Vec<Record>,
+    /// Entries of the trading on paper.
+    entries: Vec<Entry>,
     /// Spreads and opportunities as the journal receives them.
     annexed: [Vec<Record>; 2],
     closed: Vec<&'static str>,
@@ -194,12 +220,20 @@ fn run(name: &str, panic_after: usize) -> Run {
     let book = Book::new(&plan.catalogue);
     let calculator = Calculator::new(inputs, outputs, book, clock.clone(), &counters);
     agents.insert("calculator".to_owned(), Box::new(calculator));
-    let maker = DecisionMaker::new(&plan.catalogue, plan.decision.clone());
+    let (to_entries, mut entries) = execution::edge();
+    let trading = plan.trading.as_ref().unwrap();
+    let mut trader = plan.trader(trading, KillSwitch::default());
+    funding(trading, 0).for_each(|entry| trader.restore(&entry));
+    let trader = on_paper(trading, trader, 0);
+    let execution = Execution::new(trader, to_entries, Arc::default(), &counters);
     let outputs = vec![to_chronicle, journal_opportunities];
-    let decision = Decision::new(decision_in, outputs, maker, clock.clone(), &counters);
+    let decision = Decision::new(decision_in, outputs, execution, clock.clone(), &counters);
     agents.insert("decision".to_owned(), Box::new(decision));
     let threads = crews(&plan.threads, &mut agents);
     let report = runner::start(threads, &clock, &stop, &counters, MILLI).unwrap().join();
+    assert_eq!(counters.expect("trading.entries_lost"), 0, "the edge holds every entry");
+    let waiting = entries.slots();
+    let entries = entries.read_chunk(waiting).unwrap().into_iter().collect();
     let take = |seen: &Mutex<Vec<Record>>| std::mem::take(&mut *seen.lock().unwrap());
     let closed = std::mem::take(&mut *closed.lock().unwrap());
     Run {
@@ -207,6 +241,7 @@ fn run(name: &str, panic_after: usize) -> Run {
         spreads: take(&spreads),
         journalled: take(&journalled),
         opportunities: take(&opportunities),
+        entries,
         annexed: annexed.map(|seen| take(&seen)),
         closed,
     }
@@ -245,6 +280,9 @@ fn every_layout_gives_the_same_spreads_and_decisions() {
     assert!(alone.report.failures.is_empty(), "{:?}", alone.report.failures);
     let opened = alone.opportunities.iter().filter(|r| r.kind() == Some(Kind::Opened)).count();
     assert!(opened > 50, "the input must lead to decisions, not {opened}");
+    let fills = |entry: &&Entry| matches!(entry.event, Event::Answered(Answer::Filled(_)));
+    let fills = alone.entries.iter().filter(fills).count();
+    assert!(50 < fills, "the opportunities must lead to fills, not {fills}");
     assert!(alone.spreads.len() > QUOTES, "{} spreads", alone.spreads.len());
     let best = |record: &&Record| {
         record.is::<Ended>() || record.get().is_some_and(|s: &Spread| SPREADS_MIN_NET <= s.net)
@@ -256,7 +294,8 @@ fn every_layout_gives_the_same_spreads_and_decisions() {
         let other = run(name, usize::MAX);
         assert!(other.report.failures.is_empty(), "{name}: {:?}", other.report.failures);
         assert!(other.spreads == alone.spreads, "{name}: other spreads");
-        assert!(other.opportunities == alone.opportunities, "{name}: other decisions");
+        assert!(other.opportunities == alone.opportunities, "{name}: other opportunities");
+        assert!(other.entries == alone.entries, "{name}: other decisions, fills or profits");
         assert!(other.journalled == alone.journalled, "{name}: another journal");
         assert!(other.annexed == alone.annexed, "{name}: other annexes");
     }

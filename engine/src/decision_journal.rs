@@ -148,7 +148,10 @@ impl DecisionJournal {
         }
         let why = execution::why_not(&self.counters);
         let is_killed = self.switches.kill.is_on();
-        let status = status::of(&self.desk, &why, Mode::Paper, is_killed, now, &self.catalogue);
+        let mut status = status::of(&self.desk, &why, Mode::Paper, is_killed, now, &self.catalogue);
+        for (key, name) in [("above_threshold", "trading.above"), ("acted_on", "trading.acted")] {
+            status[key] = self.counters.get(name).unwrap_or_default().into();
+        }
         let path = self.folder.join(layout::TRADING_STATUS);
         if let Err(error) = replace(&path, &format!("{status:#}\n")) {
             tracing::warn!(target: "trading", "cannot write {}: {error}", path.display());

@@ -191,6 +191,15 @@ pub struct TradingVenue {
 /// [`TradingVenue::recv_window_ms`] where the file has none.
 pub const RECV_WINDOW_MS_DEFAULT: u64 = 5_000;
 
+impl TradingVenue {
+    /// Makes a venue with the defaults of everything but its name. For configurations that a program
+    /// writes.
+    #[must_use]
+    pub fn named(name: &str) -> TradingVenue {
+        TradingVenue { name: name.to_owned(), ..TradingVenue::default() }
+    }
+}
+
 /// [`TradingVenue::orders_per_second`] where the file has none.
 pub const ORDERS_PER_SECOND_DEFAULT: usize = 10;
 

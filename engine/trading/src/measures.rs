@@ -10,13 +10,31 @@ use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::record::Spread;
 
-/// Number of looks that may wait before memory is allocated.
-const WAITING: usize = 1 << 14;
+/// Number of looks that may wait in a queue before memory is allocated.
+const WAITING: usize = 1 << 12;
+/// The queue of the first of [`MARKOUTS`], after those of [`CAPTURES`].
+const MARKS: usize = CAPTURES.len();
+/// The queue of the first venue, after those: what waits as long as an order to it.
+const VENUES: usize = MARKS + MARKOUTS.len();
+
+/// What an opportunity offered when it opened: of its [`Spread`], only what is looked at again, because many
+/// wait.
+#[derive(Clone, Copy, Debug)]
+struct Offer {
+    opportunity: u64,
+    instrument: InstrumentId,
+    buy_venue: VenueId,
+    sell_venue: VenueId,
+    buy_px: i64,
+    sell_px: i64,
+    /// The smaller size of both sides, mantissa.
+    displayed: i64,
+}
 
 /// Something to look at later.
 #[derive(Clone, Copy, Debug)]
 enum Look {
-    Capture { opportunity: u64, after: Nanos, spread: Spread },
+    Capture { after: Nanos, offer: Offer },
     Mark { order: u64, after: Nanos, instrument: InstrumentId, venue: VenueId, side: Side, px: i64 },
 }
 
@@ -26,20 +44,27 @@ pub struct Measures {
     looks: Timers<Look>,
 }
 
-impl Default for Measures {
-    fn default() -> Measures {
-        Measures { looks: Timers::with_capacity(WAITING) }
-    }
-}
-
 impl Measures {
-    /// Notes an opportunity that opened. `latency` is the time that an order takes to the slower of both
-    /// venues, ns.
-    pub fn opened(&mut self, opportunity: u64, spread: &Spread, latency: Nanos) {
-        for after in CAPTURES {
-            let wait = if after == 0 { latency } else { after };
-            let look = Look::Capture { opportunity, after, spread: *spread };
-            self.looks.add(spread.ts_recv.saturating_add(wait), look);
+    /// Creates one for so many venues. All memory is allocated here.
+    #[must_use]
+    pub fn new(venues: usize) -> Measures {
+        Measures { looks: Timers::new(VENUES + venues, WAITING) }
+    }
+
+    /// Notes an opportunity that opened. `latencies` are the times that an order takes, ns, by venue: the
+    /// slower of both counts.
+    pub fn opened(&mut self, opportunity: u64, spread: &Spread, latencies: &[Nanos]) {
+        let Spread { instrument, buy_venue, sell_venue, buy_px, sell_px, .. } = *spread;
+        let displayed = spread.buy_sz.min(spread.sell_sz);
+        let offer =
+            Offer { opportunity, instrument, buy_venue, sell_venue, buy_px, sell_px, displayed };
+        let [buy, sell] = [buy_venue, sell_venue].map(VenueId::index);
+        let slower = if latencies[buy] < latencies[sell] { sell } else { buy };
+        for (place, after) in CAPTURES.into_iter().enumerate() {
+            let (queue, wait) =
+                if after == 0 { (VENUES + slower, latencies[slower]) } else { (place, after) };
+            let due = spread.ts_recv.saturating_add(wait);
+            self.looks.add(queue, due, Look::Capture { after, offer });
         }
     }
 
@@ -47,9 +72,9 @@ impl Measures {
     pub fn filled(&mut self, fill: &Fill, ts: Nanos) {
         let Fill { instrument, venue, side, px, .. } = *fill;
         let order = fill.order.map_or(0, |id| id.0);
-        for after in MARKOUTS {
+        for (place, after) in MARKOUTS.into_iter().enumerate() {
             let look = Look::Mark { order, after, instrument, venue, side, px };
-            self.looks.add(ts.saturating_add(after), look);
+            self.looks.add(MARKS + place, ts.saturating_add(after), look);
         }
     }
 
@@ -70,8 +95,8 @@ impl Measures {
     pub fn end(&mut self, ts: Nanos, entries: &mut Vec<Entry>) {
         for (_, look) in self.looks.take_all() {
             let event = match look {
-                Look::Capture { opportunity, after, spread } => {
-                    let displayed = spread.buy_sz.min(spread.sell_sz);
+                Look::Capture { after, offer } => {
+                    let Offer { opportunity, displayed, .. } = offer;
                     Event::Capturable(Capturable { opportunity, after, displayed, sz: None })
                 }
                 Look::Mark { order, after, .. } => {
@@ -85,17 +110,16 @@ impl Measures {
 
 fn seen(look: &Look, now: Nanos, settings: &Settings, view: &View) -> Event {
     match *look {
-        Look::Capture { opportunity, after, spread } => {
-            let Spread { instrument, buy_venue, sell_venue, buy_px, sell_px, .. } = spread;
-            let displayed = spread.buy_sz.min(spread.sell_sz);
+        Look::Capture { after, offer } => {
+            let Offer { opportunity, instrument, displayed, .. } = offer;
             let had = |venue: VenueId, side, is_better: &dyn Fn(i64) -> bool| {
                 let level = view.level(instrument, venue, side);
                 let max_age = settings.venues[venue.index()].max_age;
                 let is_seen = level.is_good && now.saturating_sub(level.ts) <= max_age;
                 is_seen.then(|| if is_better(level.px) { level.sz } else { 0 })
             };
-            let bought = had(buy_venue, Side::Buy, &|px| px <= buy_px);
-            let sold = had(sell_venue, Side::Sell, &|px| sell_px <= px);
+            let bought = had(offer.buy_venue, Side::Buy, &|px| px <= offer.buy_px);
+            let sold = had(offer.sell_venue, Side::Sell, &|px| offer.sell_px <= px);
             let sz = bought.zip(sold).map(|(bought, sold)| bought.min(sold));
             Event::Capturable(Capturable { opportunity, after, displayed, sz })
         }

@@ -18,8 +18,8 @@ use crate::view::View;
 use spreadwire_market::clock::Nanos;
 use std::collections::VecDeque;
 
-/// Number of events that may wait before memory is allocated.
-const WAITING: usize = 1 << 12;
+/// Number of events of a venue that may wait before memory is allocated.
+const WAITING: usize = 1 << 10;
 /// Number of outcomes that can be asked for.
 const OUTCOMES: usize = 1 << 10;
 
@@ -48,6 +48,7 @@ pub struct Paper {
     settings: PaperSettings,
     /// The venues' own accounts.
     books: Books,
+    /// A queue for each venue.
     travels: Timers<Travel>,
     trades: u64,
     /// Orders whose outcome is unknown to the trader.
@@ -58,11 +59,12 @@ impl Paper {
     /// Creates venues that hold what the trader's books say.
     #[must_use]
     pub fn new(settings: PaperSettings, books: Books) -> Paper {
+        let travels = Timers::new(settings.latencies.len(), WAITING);
         Paper {
             settings,
             // A venue on paper reserves nothing: an order is over as soon as it arrives.
             books: books.without_reservations(),
-            travels: Timers::with_capacity(WAITING),
+            travels,
             trades: 0,
             unseen: VecDeque::with_capacity(OUTCOMES),
         }
@@ -89,13 +91,14 @@ impl Paper {
     /// Sends an order.
     pub fn place(&mut self, order: &Order) {
         let way = self.way(order, 0);
-        self.travels.add(order.ts.saturating_add(way), Travel::Arrives(*order));
+        let due = order.ts.saturating_add(way);
+        self.travels.add(order.venue.index(), due, Travel::Arrives(*order));
     }
 
     /// Asks, at `ts`, what became of an order.
     pub fn ask(&mut self, order: &Order, ts: Nanos) {
         let way = self.way(order, 2);
-        self.travels.add(ts.saturating_add(way), Travel::Asked(order.id));
+        self.travels.add(order.venue.index(), ts.saturating_add(way), Travel::Asked(order.id));
     }
 
     /// Notes orders of an earlier run that never arrived.
@@ -152,7 +155,7 @@ impl Paper {
 
     fn answer(&mut self, order: &Order, due: Nanos, answer: Answer) {
         let way = self.way(order, 1);
-        self.travels.add(due.saturating_add(way), Travel::Answers(answer));
+        self.travels.add(order.venue.index(), due.saturating_add(way), Travel::Answers(answer));
     }
 
     fn arrives(&mut self, order: &Order, due: Nanos, settings: &Settings, view: &mut View) {

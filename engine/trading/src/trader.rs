@@ -121,7 +121,7 @@ impl Trader {
             acted_on: vec![0; settings.sizes.len()],
             rates: settings.venues.iter().map(rate).collect(),
             reconciliation: Reconciliation::new(&settings),
-            measures: Measures::default(),
+            measures: Measures::new(venues),
             now: 0,
             retry_at: Nanos::MAX,
             is_stopping: false,
@@ -271,10 +271,7 @@ impl Trader {
                 return self.converge(spread, out);
             }
             Verdict::Opened(id) => {
-                let latencies = &self.desk.settings.latencies;
-                let [buy, sell] =
-                    [spread.buy_venue, spread.sell_venue].map(|venue| latencies[venue.index()]);
-                self.measures.opened(id, spread, buy.max(sell));
+                self.measures.opened(id, spread, &self.desk.settings.latencies);
                 self.consider(spread, id, spread.ts_recv, out)
             }
             Verdict::Open { id, ts_open, .. } => self.consider(spread, id, ts_open, out),
@@ -325,23 +322,25 @@ impl Trader {
             |deal: &Deal| deal.decided.instrument == instrument && deal.stage == Stage::Hedging;
         let deals = self.desk.deals();
         let venues = [buy_venue, sell_venue];
-        let reasons = [
-            (ts_recv.saturating_sub(ts_open) < *min_lifetime, Why::Young),
-            (limits.max_net < net, Why::Implausible),
-            (self.is_held, Why::JournalBehind),
-            (!self.may_send(), Why::Killed),
-            (self.is_apart() || !self.reconciliation.is_done(venues), Why::NotReconciled),
-            (!self.reconciliation.is_up(&venues), Why::GatewayDown),
-            (self.desk.is_halted(Halt::Failures), Why::Failures),
+        let is_kept = || hedging.policy != Hedge::Hold && 0 < self.desk.kept(instrument);
+        match () {
+            () if ts_recv.saturating_sub(ts_open) < *min_lifetime => Err(Why::Young),
+            () if limits.max_net < net => Err(Why::Implausible),
+            () if self.is_held => Err(Why::JournalBehind),
+            () if !self.may_send() => Err(Why::Killed),
+            () if self.is_apart() || !self.reconciliation.is_done(venues) => {
+                Err(Why::NotReconciled)
+            }
+            () if !self.reconciliation.is_up(&venues) => Err(Why::GatewayDown),
+            () if self.desk.is_halted(Halt::Failures) => Err(Why::Failures),
             // The halt may not have reached the disk before a crash.
-            (limits.failures <= self.desk.failures(), Why::Failures),
-            (self.desk.is_halted(Halt::Drawdown), Why::Drawdown),
-            (hedging.policy != Hedge::Hold && 0 < self.desk.kept(instrument), Why::Residual),
-            (deals.iter().any(is_hedging), Why::Residual),
-            (deals.iter().any(is_of_pair), Why::DealOpen),
-            (limits.open_deals <= deals.len(), Why::OpenDeals),
-        ];
-        reasons.iter().find(|(holds, _)| *holds).map_or(Ok(()), |(_, why)| Err(*why))
+            () if limits.failures <= self.desk.failures() => Err(Why::Failures),
+            () if self.desk.is_halted(Halt::Drawdown) => Err(Why::Drawdown),
+            () if is_kept() || deals.iter().any(is_hedging) => Err(Why::Residual),
+            () if deals.iter().any(is_of_pair) => Err(Why::DealOpen),
+            () if limits.open_deals <= deals.len() => Err(Why::OpenDeals),
+            () => Ok(()),
+        }
     }
 
     /// Returns whether the books are not those of a venue, as far as is known.

@@ -42,8 +42,6 @@ use std::sync::mpsc::{self, Receiver, Sender};
 const HEARD_MAX: usize = 4_096;
 /// Most events that are taken in one turn, so that a turn is short.
 const TURN_MAX: usize = 256;
-/// A comparison that did not settle the matter is repeated after this long.
-const COMPARE_EVERY: Nanos = SECOND;
 
 /// Why there is no gateway.
 #[derive(Debug)]
@@ -65,11 +63,9 @@ pub struct GatewayIo {
 
 /// The transports of one session.
 struct Venue {
-    id: VenueId,
     name: String,
     lines: Vec<Connection>,
     requests: Option<Sender<(u64, Request)>>,
-    comparison: Comparison,
     /// What was told last of requests that failed.
     trouble: String,
 }
@@ -79,15 +75,6 @@ struct Connection {
     outbox: Arc<Outbox>,
     /// The connection that the session knows; 0 for none.
     generation: Generation,
-}
-
-/// A comparison of the books with a venue, which the driver asks for at each turn.
-#[derive(Clone, Copy, Debug, Default)]
-struct Comparison {
-    /// Since when trades are asked for, while it runs.
-    running: Option<Nanos>,
-    /// When the next one may begin.
-    next_at: Nanos,
 }
 
 impl std::fmt::Debug for GatewayIo {
@@ -128,8 +115,7 @@ impl GatewayIo {
                 Some(base) => Some(begin_requests(&name, base, teller)?),
                 None => None,
             };
-            let (comparison, trouble) = (Comparison::default(), String::new());
-            venues.push(Venue { id, name, lines, requests, comparison, trouble });
+            venues.push(Venue { name, lines, requests, trouble: String::new() });
             sessions.push(session);
         }
         Ok(GatewayIo { mode, gateway: VenueGateway::new(mode, sessions), venues, heard, now })
@@ -153,6 +139,14 @@ impl GatewayIo {
         self.gateway.sessions()[session].incoming(now, incoming);
     }
 
+    /// Tells a session that a connection is gone.
+    fn lose(&mut self, session: usize, line: Line) {
+        if let Some(connection) = self.connection(session, line) {
+            connection.generation = 0;
+        }
+        self.tell(session, Incoming::Lost(line));
+    }
+
     /// Takes what a thread has told.
     fn take(&mut self, session: usize, event: &Event) {
         match event {
@@ -170,9 +164,11 @@ impl GatewayIo {
             }
             Event::NotSent(number) => self.tell(session, Incoming::NotSent(*number)),
             Event::Lost(line, generation, why) => {
-                if self.is_current(session, *line, *generation) {
+                if let Some(why) = why {
                     self.say(session, &format!("connection lost ({}): {why}", shown(*line)));
-                    self.tell(session, Incoming::Lost(*line));
+                }
+                if self.is_current(session, *line, *generation) {
+                    self.lose(session, *line);
                 }
             }
             Event::NotOpened(line, why) => {
@@ -212,6 +208,8 @@ impl GatewayIo {
                     connection.is_some_and(|it| it.outbox.push(it.generation, (number, text)));
                 if !is_queued {
                     self.tell(session, Incoming::NotSent(number));
+                    // Before its thread has told so: or the session would ask again and again.
+                    self.lose(session, line);
                 }
             }
             Outgoing::Http { number, request } => {
@@ -233,25 +231,6 @@ impl GatewayIo {
                     None => "no sign of life, or no answer to the log-in".to_owned(),
                 };
                 self.say(session, &format!("connection closed ({}): {why}", shown(line)));
-            }
-        }
-    }
-
-    /// Notes the ends of comparisons.
-    fn observe(&mut self, answers: &[Answer]) {
-        for answer in answers {
-            let (venue, next_at) = match answer {
-                Answer::Reconciled { venue } => (*venue, self.now + COMPARE_EVERY),
-                Answer::Connection { venue, .. } => (*venue, 0),
-                Answer::Acked { .. }
-                | Answer::Filled(_)
-                | Answer::Done { .. }
-                | Answer::Rejected { .. }
-                | Answer::Unknown { .. }
-                | Answer::Balance { .. } => continue,
-            };
-            if let Some(found) = self.venues.iter_mut().find(|it| it.id == venue) {
-                found.comparison = Comparison { running: None, next_at };
             }
         }
     }
@@ -312,16 +291,7 @@ impl Gateway for GatewayIo {
         self.hand_out();
     }
 
-    /// Begins one comparison of a venue at a time: one that runs goes on, and one that has just ended is
-    /// not repeated for a second.
     fn reconcile(&mut self, venue: VenueId, since: Nanos) {
-        let now = self.now;
-        let Some(found) = self.venues.iter_mut().find(|it| it.id == venue) else { return };
-        let Comparison { running, next_at } = found.comparison;
-        if running.is_some_and(|running| running <= since) || (running.is_none() && now < next_at) {
-            return;
-        }
-        found.comparison.running = Some(since);
         self.gateway.reconcile(venue, since);
         self.hand_out();
     }
@@ -332,9 +302,145 @@ impl Gateway for GatewayIo {
             let Ok((session, event)) = self.heard.try_recv() else { break };
             self.take(session, &event);
         }
-        let before = answers.len();
         self.gateway.poll(self.now, answers);
-        self.observe(&answers[before..]);
         self.hand_out();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+    use spreadwire_gateways::credentials::Keys;
+    use spreadwire_gateways::gateway::protocol;
+    use spreadwire_gateways::okx::TradeMode;
+    use spreadwire_gateways::protocol::Account;
+    use spreadwire_gateways::terms::{Markets, Terms};
+    use spreadwire_market::instrument::InstrumentId;
+    use spreadwire_trading::order::{AssetName, Owner, Purpose, Reject, Side};
+
+    const START: Nanos = 1_700_000_000 * SECOND;
+
+    /// A gateway to Binance whose connection has no thread: the test does its part.
+    struct Rig {
+        gateway: GatewayIo,
+        outbox: Arc<Outbox>,
+        tell: mpsc::SyncSender<(usize, Event)>,
+        generation: Generation,
+    }
+
+    fn rig() -> Rig {
+        let terms = Terms {
+            instrument: InstrumentId(0),
+            symbol: "BTCUSDT".to_owned(),
+            code: 0,
+            price_scale: 2,
+            size_scale: 2,
+            contract: None,
+            base: AssetName::new("BTC").unwrap(),
+            quote: AssetName::new("USDT").unwrap(),
+        };
+        let account = Account {
+            venue: VenueId(0),
+            owner: Owner::new("x").unwrap(),
+            markets: Markets::new(vec![terms]),
+            recv_window: 1_000,
+        };
+        let keys = Keys::hmac("key", "secret", "").unwrap();
+        let protocol = protocol("binance", account, keys, TradeMode::Cash).unwrap();
+        let session = Session::new(protocol, Options::default(), None, START);
+        let outbox = Arc::new(Outbox::new().unwrap());
+        let (tell, heard) = mpsc::sync_channel(HEARD_MAX);
+        let lines =
+            vec![Connection { line: Line::Orders, outbox: Arc::clone(&outbox), generation: 0 }];
+        let (name, trouble) = ("binance".to_owned(), String::new());
+        let venues = vec![Venue { name, lines, requests: None, trouble }];
+        let gateway = VenueGateway::new(Mode::Sim, vec![session]);
+        let gateway = GatewayIo { mode: Mode::Sim, gateway, venues, heard, now: START };
+        Rig { gateway, outbox, tell, generation: 0 }
+    }
+
+    impl Rig {
+        fn poll(&mut self) -> Vec<Answer> {
+            let mut answers = Vec::new();
+            self.gateway.poll(START, &mut answers);
+            answers
+        }
+
+        /// Opens a connection, and answers its steps.
+        fn open(&mut self) -> Vec<Answer> {
+            self.generation = self.outbox.opened();
+            let opened = Event::Opened(Line::Orders, self.generation);
+            self.tell.send((0, opened)).unwrap();
+            self.poll();
+            for result in [json!({"serverTime": START / 1_000_000}), json!({"subscriptionId": 0})] {
+                let texts = self.outbox.take(self.generation).unwrap();
+                let sent: Value = serde_json::from_str(&texts[0].1).unwrap();
+                let answer = json!({"id": sent["id"], "status": 200, "result": result});
+                let text = Event::Text(Line::Orders, self.generation, answer.to_string());
+                self.tell.send((0, text)).unwrap();
+                let answers = self.poll();
+                if !answers.is_empty() {
+                    return answers;
+                }
+            }
+            Vec::new()
+        }
+    }
+
+    fn order(id: u64) -> Order {
+        Order {
+            id: ClientId(id),
+            deal: 1,
+            purpose: Purpose::Entry,
+            instrument: InstrumentId(0),
+            venue: VenueId(0),
+            side: Side::Buy,
+            px: 10_000,
+            sz: 100,
+            ts: START,
+        }
+    }
+
+    #[test]
+    fn what_is_asked_while_a_loss_is_not_told_yet_waits_for_the_next_connection() {
+        let mut rig = rig();
+        let venue = VenueId(0);
+        assert_eq!(rig.open(), [Answer::Connection { venue, is_up: true }]);
+        rig.gateway.place(&order(1));
+        assert_eq!(rig.outbox.take(rig.generation).unwrap().len(), 1);
+        let lost = rig.generation;
+        assert!(rig.outbox.broken(lost).is_empty());
+        // The thread has not told so yet.
+        rig.gateway.ask(&order(1));
+        rig.gateway.place(&order(2));
+        let why = Reject::NotSent;
+        let expected = [
+            Answer::Unknown { id: ClientId(1) },
+            Answer::Connection { venue, is_up: false },
+            Answer::Rejected { id: ClientId(2), why, code: 0 },
+        ];
+        assert_eq!(rig.poll(), expected);
+        rig.tell.send((0, Event::Lost(Line::Orders, lost, None))).unwrap();
+        assert_eq!(rig.poll(), []);
+        assert_eq!(rig.open(), [Answer::Connection { venue, is_up: true }]);
+        let texts = rig.outbox.take(rig.generation).unwrap();
+        assert!(texts.len() == 1 && texts[0].1.contains("order.status"), "{texts:?}");
+    }
+
+    #[test]
+    fn texts_of_an_earlier_connection_are_not_heard() {
+        let mut rig = rig();
+        rig.open();
+        let first = rig.generation;
+        rig.outbox.broken(first);
+        rig.tell.send((0, Event::Lost(Line::Orders, first, None))).unwrap();
+        rig.poll();
+        rig.open();
+        rig.gateway.place(&order(1));
+        let late = json!({"event": {"e": "eventStreamTerminated"}}).to_string();
+        rig.tell.send((0, Event::Text(Line::Orders, first, late))).unwrap();
+        assert_eq!(rig.poll(), []);
+        assert_eq!(rig.outbox.take(rig.generation).unwrap().len(), 1, "it is open still");
     }
 }

@@ -6,12 +6,13 @@
 //! ways. [`watch`] feeds them to the engine's own
 //! [`DecisionMaker`](spreadwire_market::decision::DecisionMaker) and prints what opens and closes.
 //! [`driver`] feeds them to `spreadwire_trading`, the decision code that the engine and a replay run too,
-//! takes its entries to the journal of decisions, and then its orders to a gateway. [`run`] is the loop
-//! around it, [`gateway_io`] the gateway to venues, [`control`] the socket by which a person asks and commands, [`report`] what a journal says of
-//! profits.
+//! takes its entries to the journal of decisions, and then its orders to a gateway; [`gateway_io`] is the one
+//! to venues. [`run`] is the loop around it, [`control`] the socket by which a person asks and commands,
+//! [`report`] what a journal says of profits.
 
 pub mod control;
 pub mod driver;
+pub mod engine;
 pub mod gateway_io;
 mod killing;
 mod listener;

@@ -28,6 +28,11 @@
 //! PAPER order 1 of deal #1: buy 0.1 BTC/USDT at 61837.63 on binance (entry)
 //! ```
 //!
+//! `--gateway sim` sends its orders to simulated venues on this host (`exchange-sim`), in the venues' own
+//! protocols, and `--gateway live --live --max-notional AMOUNT` to the venues. Lines begin with SIM or LIVE
+//! then. Both need a key to an account at each venue at which something may open, in
+//! `[[trading.venues]]`, and what the venues hold is what the books begin with.
+//!
 //! It follows the broadcast with the reference client (`spreadwire_market::client`). Spreads that
 //! are too old, come amid a snapshot, have a leg that is not live, or a net beyond `--max-net-bps`
 //! are not acted on, which is told once on each connection. If the server
@@ -65,6 +70,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use trader::control::{self, Control, Request};
 use trader::driver::Driver;
+use trader::engine;
 use trader::gateway_io::{GatewayIo, Refusal};
 use trader::plan::{Overrides, Places, Plan, SOCKET_NAME};
 use trader::run::{Reload, Run};
@@ -288,17 +294,22 @@ fn end_at(arguments: &Arguments, clock: &Clock) -> anyhow::Result<Option<Nanos>>
 
 /// Asks a running trader, and prints its answer.
 fn ask(which: &Ask, request: Request, text: impl Fn(&serde_json::Value) -> String) -> ExitCode {
-    let answer = match places(which) {
-        Ok((socket, _)) => control::ask(&socket, request),
+    let socket = match places(which) {
+        Ok((socket, _)) => socket,
         Err(why) => {
             err!("trader: {why}");
             return ExitCode::from(2);
         }
     };
-    match answer {
+    let is_question = matches!(request, Request::Status | Request::Explain);
+    let written = || engine::status(&socket).filter(|_| is_question);
+    let answer = control::ask(&socket, request);
+    match answer.map_err(|why| (why, written())) {
         Ok(answer) if which.json => out!("{answer}"),
         Ok(answer) => out!("{}", text(&answer)),
-        Err(why) => {
+        Err((_, Some(status))) if which.json => out!("{status}"),
+        Err((_, Some(status))) => out!("{}", engine::told(&status)),
+        Err((why, None)) => {
             // A refused configuration has a problem a line.
             let lines = why.lines().map(|line| spreadwire_market::escape::escape(line).to_string());
             err!("trader: {}", lines.collect::<Vec<_>>().join("\n"));

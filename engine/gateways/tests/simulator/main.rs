@@ -8,7 +8,7 @@ mod world;
 use spreadwire_market::clock::{MILLI, SECOND};
 use spreadwire_trading::entry::{Event, Halt, Outcome};
 use spreadwire_trading::order::{Answer, Ended, Reject};
-use world::{Kind, World};
+use world::{Kind, Rewrite, World};
 
 /// Quotes of a venue that is cheap and of one that is dear, with much on display.
 const CHEAP: [&str; 4] = ["99.90", "50", "100.00", "50"];
@@ -36,9 +36,9 @@ fn world(kinds: [Kind; 2], faults: &[&str]) -> World {
 }
 
 fn outcomes(world: &World) -> Vec<Outcome> {
-    let settled = world.entries.iter().filter_map(|entry| match entry.event {
-        Event::Settled(settled) => Some(settled.outcome),
-        _ => None,
+    let settled = world.entries.iter().filter_map(|entry| {
+        let Event::Settled(settled) = entry.event else { return None };
+        Some(settled.outcome)
     });
     settled.collect()
 }
@@ -83,11 +83,10 @@ fn an_order_fills_in_part_or_not_at_all_and_the_residual_is_hedged() {
             world.spread(BUY, SELL);
             world.pass(100 * MILLI);
             let first = world.placed()[0].id;
-            let done = world.entries.iter().find_map(|entry| match entry.event {
-                Event::Answered(Answer::Done { id, how, filled }) if id == first => {
-                    Some((how, filled))
-                }
-                _ => None,
+            let done = world.entries.iter().find_map(|entry| {
+                let Event::Answered(answer) = entry.event else { return None };
+                let Answer::Done { id, how, filled } = answer else { return None };
+                (id == first).then_some((how, filled))
             });
             let filled = if expected == "a part" { 20_000 } else { 0 };
             assert_eq!(done, Some((Ended::Unfilled, filled)), "{kinds:?} {:#?}", world.told());
@@ -153,12 +152,12 @@ fn an_order_of_unknown_outcome_is_asked_for_and_not_sent_again() {
             world.spread(BUY, SELL);
             world.pass(10 * SECOND);
             let first = world.placed()[0].id;
-            let of_first = |event: Event| match event {
-                Event::Answered(Answer::Unknown { id }) if id == first => Some("unknown".into()),
-                Event::Answered(Answer::Done { id, how, .. }) if id == first => {
-                    Some(format!("{how:?}"))
+            let of_first = |event: Event| {
+                let Event::Answered(answer) = event else { return None };
+                if let Answer::Done { id, how, .. } = answer {
+                    return (id == first).then(|| format!("{how:?}"));
                 }
-                _ => None,
+                (answer == Answer::Unknown { id: first }).then(|| "unknown".to_owned())
             };
             let told: Vec<String> =
                 world.entries.iter().filter_map(|entry| of_first(entry.event)).collect();
@@ -191,6 +190,56 @@ fn a_crash_between_the_legs_is_reconciled_and_no_order_is_doubled() {
                 assert_eq!(world.differences(), Vec::<String>::new(), "{shown}");
             }
         }
+    }
+}
+
+/// Orders are for immediate execution. One that rests all the same, because the venue took it so, is
+/// cancelled at the next start, whatever goes wrong with the cancel.
+#[test]
+fn own_open_orders_are_cancelled_at_a_start() {
+    for kinds in pairs() {
+        for fault in [
+            "cancel=9:lost",
+            "cancel=1:lost",
+            "cancel=1:silent",
+            "cancel=1:late=3s",
+            "cancel=1:double-ack",
+            "cancel=1:disconnect",
+            "order=1:fill-after-cancel",
+        ] {
+            let mut world = world(kinds, &[fault]);
+            world.quote(0, ["100.50", "50", "100.60", "50"]);
+            world.rewrite = Rewrite::Resting;
+            world.spread(BUY, SELL);
+            world.pass(100 * MILLI);
+            assert_eq!(world.open_orders(), 1, "{kinds:?} {fault}");
+            world.rewrite = Rewrite::Nothing;
+            world.restart();
+            for more in 0..30 {
+                world.spread((10_060, 60_000 + more), (SELL.0, SELL.1 + more));
+                world.pass(SECOND);
+            }
+            let shown = format!("{kinds:?} {fault} {:#?}", world.told());
+            assert_eq!(world.open_orders(), 0, "{shown}");
+            world.check(0);
+            assert_eq!(sum(&world, 0) + sum(&world, 1), 0, "{shown}");
+            assert_eq!(world.differences(), Vec::<String>::new(), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn open_orders_of_others_are_left_alone() {
+    for kinds in pairs() {
+        let mut world = world(kinds, &[]);
+        world.quote(0, ["100.50", "50", "100.60", "50"]);
+        world.rewrite = Rewrite::Strange;
+        world.spread(BUY, SELL);
+        world.pass(100 * MILLI);
+        world.rewrite = Rewrite::Nothing;
+        world.restart();
+        world.pass(20 * SECOND);
+        assert_eq!(world.open_orders(), 1, "{kinds:?} {:#?}", world.told());
     }
 }
 

@@ -23,11 +23,8 @@ pub(super) fn trading(config: &Config) -> Trading {
     let bases = names.iter().map(|name| (name.base.to_owned(), Number(of(name.base).to_owned())));
     let mut balances: std::collections::BTreeMap<String, Number> = bases.collect();
     balances.insert(usual.currency.clone(), Number(CURRENCY.to_owned()));
-    let venue = |name: &str| TradingVenue {
-        name: name.to_owned(),
-        balances: balances.clone(),
-        ..TradingVenue::default()
-    };
+    let venue =
+        |name: &str| TradingVenue { balances: balances.clone(), ..TradingVenue::named(name) };
     let venues = config.venues.iter().map(|it| venue(&it.name)).collect();
     Trading { mode: "paper".to_owned(), venues, ..usual }
 }

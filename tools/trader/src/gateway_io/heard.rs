@@ -13,8 +13,8 @@ pub(crate) enum Event {
     Text(Line, Generation, String),
     /// A text was not sent, not a byte of it.
     NotSent(u64),
-    /// A connection is gone, with the reason.
-    Lost(Line, Generation, String),
+    /// A connection is gone, with the reason; without one, this side closed it.
+    Lost(Line, Generation, Option<String>),
     /// No connection could be made, with the reason.
     NotOpened(Line, String),
     /// A request was answered: its number, the status, the body.

@@ -98,8 +98,8 @@ impl LineThread {
         let why = loop {
             match self.turn(&mut socket, generation) {
                 Ok(true) => {}
-                Ok(false) => break "closed by this side".to_owned(),
-                Err(error) => break format!("{error:#}"),
+                Ok(false) => break None,
+                Err(error) => break Some(format!("{error:#}")),
             }
         };
         if LASTING <= self.clock.now().saturating_sub(began) {

@@ -212,8 +212,18 @@ impl Trader {
     }
 
     pub(crate) fn start_with(config: &Path, server: &Broadcast, more: &[&str]) -> Trader {
+        Trader::start_by("paper", config, server, more)
+    }
+
+    /// Starts a trader by a gateway.
+    pub(crate) fn start_by(
+        gateway: &str,
+        config: &Path,
+        server: &Broadcast,
+        more: &[&str],
+    ) -> Trader {
         let url = format!("ws://{}", server.address);
-        let rest = ["--gateway", "paper", "--max-age-ms", "60000", "--for", "120"];
+        let rest = ["--gateway", gateway, "--max-age-ms", "60000", "--for", "120"];
         let mut child = Command::new(env!("CARGO_BIN_EXE_trader"))
             .args(["--url", &url, "--config", config.to_str().unwrap()])
             .args(rest)
