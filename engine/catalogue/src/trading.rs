@@ -249,6 +249,13 @@ impl Proof<'_> {
         for (number, market) in self.config.markets.iter().enumerate() {
             let key = |field: &str| format!("trading.markets[{number}].{field}");
             let Some((instrument, venue)) = self.listing(market, &key) else { continue };
+            let is_same = |other: &TradingMarket| {
+                (&other.venue, &other.instrument) == (&market.venue, &market.instrument)
+            };
+            if self.config.markets[..number].iter().any(is_same) {
+                let reason = format!("{} at {} stands twice", market.instrument, market.venue);
+                self.faults.add(&key("instrument"), reason, "keep one of them");
+            }
             let place = instrument.index() * venues + venue.index();
             if let Some(terms) = all[place].as_mut() {
                 self.refine(terms, market, &key);
@@ -803,6 +810,11 @@ mod tests {
                 "trading.markets[0].contract",
             ),
             ("markets = [{ venue = \"okx\", instrument = \"A/B\" }]", "markets[0].instrument"),
+            (
+                "markets = [{ venue = \"okx\", instrument = \"BTC/USDT\" }, \
+                 { venue = \"okx\", instrument = \"BTC/USDT\", lot = 1 }]",
+                "trading.markets[1].instrument",
+            ),
             ("markets = [{ venue = \"x\", instrument = \"BTC/USDT\" }]", "markets[0].venue"),
             (
                 "markets = [{ venue = \"binance-usdm\", instrument = \"BTC/USDT\" }]",

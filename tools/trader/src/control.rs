@@ -1,8 +1,8 @@
 //! The control socket: one request and one answer a connection, a line of JSON each.
 //!
-//! The socket lies in the folder of the journal and only its owner may use it. A cold thread accepts,
-//! reads within a time limit, and hands the request to the trader, which answers in its next duty cycle.
-//! `kill` does not wait for that: it turns the switch at once.
+//! The socket lies in the folder of the journal and only its owner may use it. A cold thread accepts, and one
+//! for each peer reads within a time limit and hands the request to the trader, which answers in its next
+//! duty cycle. `kill` waits neither for that nor for other peers: it turns the switch at once.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -81,8 +81,11 @@ impl Control {
         let (give, requests) = sync_channel(WAITING_MAX);
         let serve = move || {
             for peer in listener.incoming().flatten() {
-                // A peer that fails harms itself alone.
-                attend(&peer, &give, &kill).unwrap_or_default();
+                let (give, kill) = (give.clone(), kill.clone());
+                // A peer that fails, or says nothing, harms itself alone.
+                let attend = move || attend(&peer, &give, &kill).unwrap_or_default();
+                let thread = std::thread::Builder::new().name("control peer".to_owned());
+                thread.spawn(attend).map(drop).unwrap_or_default();
             }
         };
         std::thread::Builder::new().name("control".to_owned()).spawn(serve)?;
@@ -216,6 +219,23 @@ mod tests {
             BufReader::new(peer).read_line(&mut answer).unwrap();
             assert!(answer.contains("not a request") && answer.contains(told), "{answer}");
         }
+        // Peers that say nothing, or never end their line, hold up nobody.
+        let silent: Vec<UnixStream> = (0..4).map(|_| UnixStream::connect(&path).unwrap()).collect();
+        assert!(kill.turn(spreadwire_trading::kill::Cause::Command, false));
+        std::thread::scope(|scope| {
+            let killed = scope.spawn(|| ask(&path, Request::Kill));
+            let request = loop {
+                if let Some(request) = control.next() {
+                    break request;
+                }
+                assert!(!killed.is_finished(), "it waits for peers that say nothing");
+                std::thread::yield_now();
+            };
+            assert!(kill.is_on());
+            request.answer(json!({"done": "killed"}));
+            assert!(killed.join().unwrap().is_ok());
+        });
+        drop(silent);
         drop(control);
         assert!(ask(&path, Request::Status).unwrap_err().contains("is one running?"));
     }

@@ -72,7 +72,7 @@ use trader::control::{self, Control, Request};
 use trader::driver::Driver;
 use trader::engine;
 use trader::gateway_io::{GatewayIo, Refusal};
-use trader::plan::{Overrides, Places, Plan};
+use trader::plan::{Overrides, Places, Plan, SOCKET_NAME};
 use trader::run::{Reload, Run};
 use trader::watch::{self, End, Ended};
 use trader::{Rule, Server, SpreadListener, report, status, sweep};
@@ -318,7 +318,9 @@ fn ask(which: &Ask, request: Request, text: impl Fn(&serde_json::Value) -> Strin
         Err((_, Some(status))) if which.json => out!("{status}"),
         Err((_, Some(status))) => out!("{}", engine::told(&status)),
         Err((why, None)) => {
-            err!("trader: {}", spreadwire_market::escape::escape(&why));
+            // A refused configuration has a problem a line.
+            let lines = why.lines().map(|line| spreadwire_market::escape::escape(line).to_string());
+            err!("trader: {}", lines.collect::<Vec<_>>().join("\n"));
             return ExitCode::FAILURE;
         }
     }
@@ -335,7 +337,8 @@ fn done(answer: &serde_json::Value) -> String {
 /// Returns the control socket, and the kill file if the configuration says where that is.
 fn places(which: &Ask) -> Result<(PathBuf, Option<PathBuf>), String> {
     let Some(file) = &which.config else {
-        return Ok((which.socket.clone().unwrap_or_default(), None));
+        let beside = which.journal.as_ref().map(|folder| folder.join(SOCKET_NAME));
+        return Ok((which.socket.clone().or(beside).unwrap_or_default(), None));
     };
     let mut problems = Vec::new();
     let Some(config) = config::read(file, &mut problems) else {

@@ -59,12 +59,12 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 pub(crate) struct Ask {
     /// Control socket of the trader: `trader.sock` in the folder of its journal.
-    #[arg(long, value_name = "PATH", required_unless_present = "config")]
+    #[arg(long, value_name = "PATH", required_unless_present_any = ["config", "journal"])]
     pub(crate) socket: Option<PathBuf>,
     /// The configuration that the trader runs by, which says where that is.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Folder of the journal of decisions, overrides the configuration.
+    /// Folder of the journal of decisions, where the socket is; overrides the configuration.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) journal: Option<PathBuf>,
     /// Prints JSON instead of text.

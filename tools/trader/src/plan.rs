@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 const FOLDER_NAME: &str = "trading";
 /// Name of the kill file in that folder.
 const KILL_NAME: &str = "kill";
-/// Name of the control socket in that folder.
-const SOCKET_NAME: &str = "trader.sock";
+/// Name of the control socket in the folder of the journal.
+pub const SOCKET_NAME: &str = "trader.sock";
 
 /// What overrides the configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
