@@ -227,6 +227,16 @@ fn books_and_orders_go_on_exactly_after_a_kill() {
         assert_eq!(ids.len(), distinct.len(), "an order was sent twice");
     }
     assert_eq!(count(&entries, "funded"), 4, "the books begin once");
+    let words = ["replay", "lake", "--config", "engine.toml", "--compare"];
+    let output = Command::new(ENGINE).current_dir(&scene.home).args(words).output().unwrap();
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        told.matches("the same lines as the live run, as far as both go").count(),
+        3,
+        "{told}"
+    );
+    assert_eq!(told.matches("the same lines as the live run\n").count(), 1, "{told}");
     let serials = entries.iter().map(|entry| entry["serial"].as_u64().unwrap());
     assert!(serials.eq(1..=entries.len() as u64), "the lines are numbered without a hole");
 }

@@ -127,6 +127,12 @@ pub fn prove(
         assets: proof.assets,
     };
     let paper = PaperSettings { latencies, rejects: config.rejects, seed: config.seed };
+    let there_and_back = 2 * settings.latencies.iter().max().copied().unwrap_or_default();
+    if settings.answer_timeout <= there_and_back {
+        let reason = format!("{} ms is over before an answer can come", config.answer_timeout_ms);
+        let least = there_and_back / MILLI + 1;
+        faults.add("trading.answer_timeout_ms", reason, format!("choose {least} or more"));
+    }
     let (journal, kill_file) = (config.journal.clone(), config.kill_file.clone());
     let max_step = config.max_step_bps / BPS;
     TradingPlan {
@@ -515,8 +521,13 @@ impl Proof<'_> {
             for (asset, amount) in &venue.balances {
                 let key = format!("trading.venues[{number}].balances.{asset}");
                 let amount = self.amount(&key, amount, |amount| Amount::ZERO <= amount);
-                let asset = self.asset(&key, asset);
-                balances.push((id, self.assets.name(asset), amount));
+                let known = AssetName::new(asset).filter(|name| self.assets.find(*name).is_some());
+                let Some(name) = known else {
+                    let reason = format!("nothing here is traded in, or paid with, {asset:?}");
+                    self.faults.add(&key, reason, "correct the name, or remove it");
+                    continue;
+                };
+                balances.push((id, name, amount));
             }
         }
         balances
@@ -795,6 +806,8 @@ mod tests {
                 "trading.venues[0].fee_tiers",
             ),
             ("venues = [{ name = \"okx\", balances = { BTC = -1 } }]", "balances.BTC"),
+            ("venues = [{ name = \"okx\", balances = { BTX = 1 } }]", "balances.BTX"),
+            ("answer_timeout_ms = 10", "trading.answer_timeout_ms"),
             ("venues = [{ name = \"okx\", latency_file = \"absent\" }]", "latency_file"),
             ("venues = [{ name = \"okx\", order_url = \"ws://h/path\" }]", "[0].order_url"),
             ("venues = [{ name = \"okx\", order_url = \"http://h\" }]", "[0].order_url"),

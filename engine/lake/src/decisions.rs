@@ -69,15 +69,14 @@ pub enum DecisionsError {
         why: String,
     },
     /// A line is whole, and does not fit the configuration or this version.
-    #[error("{path}: line {line}: {source}")]
+    #[error("{path}: line {line}: {error}")]
     Line {
         /// The file.
         path: PathBuf,
         /// Number of the line, from 1.
         line: u64,
-        /// What does not fit.
-        #[source]
-        source: LineError,
+        /// What does not fit, which the text has.
+        error: LineError,
     },
     /// It is that of another mode, owner or version, or of other decimals.
     #[error("{path}: {why}; name another folder, or move the file away")]
@@ -88,13 +87,12 @@ pub enum DecisionsError {
         why: String,
     },
     /// The operating system refused, or did so before.
-    #[error("{path}: {source}")]
+    #[error("{path}: {error}")]
     Io {
         /// The file.
         path: PathBuf,
-        /// Its error.
-        #[source]
-        source: io::Error,
+        /// Its error, which the text has.
+        error: io::Error,
     },
 }
 
@@ -161,10 +159,10 @@ impl Decisions {
             if runs == 0 {
                 return Err(other(path, "it does not begin as a journal of decisions".to_owned()));
             }
-            let (mode, entry) = line::read(text, names).map_err(|source| DecisionsError::Line {
+            let (mode, entry) = line::read(text, names).map_err(|error| DecisionsError::Line {
                 path: path.to_owned(),
                 line,
-                source,
+                error,
             })?;
             if mode != head.mode {
                 return Err(damaged(path, line, &format!("it is of the mode {}", mode.name())));
@@ -332,7 +330,7 @@ pub fn read(path: &Path) -> Result<Journal, DecisionsError> {
             runs.push((head.began, entries.len()));
         } else {
             let read = line::read(text, names);
-            let at = |source| DecisionsError::Line { path: path.to_owned(), line, source };
+            let at = |error| DecisionsError::Line { path: path.to_owned(), line, error };
             entries.push(read.map_err(at)?.1);
         }
         Ok(())
@@ -400,7 +398,7 @@ fn locked(path: &Path) -> Result<File, DecisionsError> {
 }
 
 fn failed(path: &Path, source: io::Error) -> DecisionsError {
-    DecisionsError::Io { path: path.to_owned(), source }
+    DecisionsError::Io { path: path.to_owned(), error: source }
 }
 
 fn damaged(path: &Path, line: u64, why: &str) -> DecisionsError {

@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 use spreadwire_engine::plan::{Host, Plan, funding, on_paper};
 use spreadwire_engine::replay::replay;
 use spreadwire_lake::decisions;
+use spreadwire_lake::files;
 use spreadwire_lake::history::{History, Run, Selection, Tally};
-use spreadwire_lake::{files, layout};
 use spreadwire_market::book::Book;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision::DecisionMaker;
@@ -26,6 +26,7 @@ use spreadwire_output::{Stream, err, out};
 use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::gateway::Mode;
 use spreadwire_trading::kill::KillSwitch;
+use spreadwire_trading::order::Answer;
 use spreadwire_trading::paper_trader::PaperTrader;
 use spreadwire_trading::trader::Out;
 use spreadwire_trading::why::Why;
@@ -34,6 +35,9 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+mod live;
+use live::{Live, Span, first_difference};
 
 /// Arguments of the replay.
 #[derive(Debug, Args)]
@@ -90,7 +94,9 @@ pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     }
     let rows = history.runs().iter().map(Run::rows).sum();
     let bar = bar(rows, replay.json);
-    let mut player = Player { plan: &plan, replay, entries: Vec::new(), played: Vec::new() };
+    let live = if replay.compare { Some(Live::read(&plan, &replay.lake)?) } else { None };
+    let (entries, played) = (Vec::new(), Vec::new());
+    let mut player = Player { plan: &plan, replay, live, entries, played };
     let begins = history.runs().iter().skip(1).map(|run| run.begin).chain([Nanos::MAX]);
     for (run, until) in history.runs().iter().zip(begins) {
         player.play(&history, (run, until), &bar)?;
@@ -111,9 +117,9 @@ fn bar(rows: u64, quiet: bool) -> ProgressBar {
 /// What a run was replayed to.
 struct Played {
     run: String,
-    begin: Nanos,
-    /// When the next run began.
-    until: Nanos,
+    span: Span,
+    /// Whether it was killed, as far as is known.
+    is_killed: bool,
     tally: Tally,
     spreads: u64,
     opened: u64,
@@ -129,6 +135,8 @@ struct Played {
 struct Player<'a> {
     plan: &'a Plan,
     replay: &'a Replay,
+    /// What the runs have left, where that is compared.
+    live: Option<Live>,
     /// Entries so far.
     entries: Vec<Entry>,
     played: Vec<Played>,
@@ -150,14 +158,19 @@ impl Player<'_> {
         let plan = self.plan;
         let book = Book::new(&plan.catalogue).believing(plan.max_net);
         let (before, begun) = (bar.position(), self.entries.len());
-        let mut mind = self.mind(run.begin);
+        let (name, span) = (run.names.join("+"), (run.begin, until));
+        let is_killed = self.live.as_ref().is_some_and(|live| live.is_killed(&name));
+        let mut mind = self.mind(span)?;
         let mut taken = Taken::default();
         let mut inputs = history.read(run).telling(|rows| bar.set_position(before + rows));
         replay(&mut inputs, book, |record| taken.take(&mut mind, record))
             .with_context(|| format!("cannot replay {}", run.names.join(", ")))?;
         let tally = inputs.tally().clone();
         drop(inputs);
-        taken.end(&mut mind);
+        // A killed run has not ended anything.
+        if !is_killed {
+            taken.end(&mut mind);
+        }
         self.entries.append(&mut taken.out.entries);
         let catalogue = &plan.catalogue;
         let told = taken.records.iter().filter_map(|record| line_of(record, catalogue));
@@ -171,9 +184,9 @@ impl Player<'_> {
             }
         };
         let mut played = Played {
-            run: run.names.join("+"),
-            begin: run.begin,
-            until,
+            run: name,
+            span,
+            is_killed,
             tally,
             spreads: taken.spreads,
             opened: taken.opened,
@@ -185,49 +198,54 @@ impl Player<'_> {
         if let Some(folder) = &self.replay.out {
             write(&folder.join(&played.run), &played)?;
         }
-        if self.replay.compare {
-            played.difference = Some(self.difference(&played)?);
+        if let Some(live) = &self.live {
+            played.difference = Some(self.difference(live, &played)?);
         }
         self.played.push(played);
         Ok(())
     }
 
-    fn mind(&mut self, begin: Nanos) -> Mind {
+    /// Makes what decides in a run. It goes on from the runs before, as they were replayed, or, where lines are
+    /// compared, as they were: each run is then compared by itself.
+    fn mind(&mut self, span: Span) -> anyhow::Result<Mind> {
         let plan = self.plan;
         let Some(trading) = &plan.trading else {
-            return Mind::Watching(DecisionMaker::new(&plan.catalogue, plan.decision.clone()));
+            let maker = DecisionMaker::new(&plan.catalogue, plan.decision.clone());
+            return Ok(Mind::Watching(maker));
         };
+        let before = match &self.live {
+            None => None,
+            Some(live) => live.before(plan, span)?,
+        };
+        let (began, mut before) = before.unwrap_or_else(|| (span.0, self.entries.clone()));
         let mut trader = plan.trader(trading, KillSwitch::default());
-        let is_first = self.entries.is_empty();
+        let is_first = before.is_empty();
         if is_first {
-            self.entries.extend(funding(trading, begin));
+            before.extend(funding(trading, began));
         }
-        self.entries.iter().for_each(|entry| trader.restore(entry));
-        let trades = trader.desk().tally.fills;
+        before.iter().for_each(|entry| trader.restore(entry));
+        let trades = before.iter().filter_map(trade).max().unwrap_or(0);
         let mut both = on_paper(trading, trader, trades);
-        if !is_first {
+        if is_first {
+            self.entries.append(&mut before);
+        } else {
             let mut out = Out::default();
-            both.restored(begin, &mut out);
+            both.restored(began, &mut out);
             self.entries.append(&mut out.entries);
         }
-        Mind::Trading(Box::new(both))
+        Ok(Mind::Trading(Box::new(both)))
     }
 
     /// Returns the first line that the run itself has left otherwise, if there is one.
-    fn difference(&self, played: &Played) -> anyhow::Result<Option<String>> {
-        let lake = &self.replay.lake;
-        let path = lake.join(layout::OPPORTUNITIES).join(format!("{}.jsonl", played.run));
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("cannot compare with {}", path.display()))?;
-        let live: Vec<String> = text.lines().map(str::to_owned).collect();
-        if let Some(found) = first_difference("opportunities", &live, &played.opportunities) {
-            return Ok(Some(found));
-        }
-        let Some(trading) = &self.plan.trading else { return Ok(None) };
-        let folder = trading.journal.clone().unwrap_or_else(|| lake.join(layout::TRADING));
-        let journal = decisions::read(&folder.join(decisions::FILE_NAME))?;
-        let live = lines(journal.run(played.begin, played.until), &journal.catalogue);
-        Ok(first_difference("decisions", &live, &played.decisions))
+    fn difference(&self, live: &Live, played: &Played) -> anyhow::Result<Option<String>> {
+        let is_killed = played.is_killed;
+        let there = live.opportunities(&played.run)?;
+        let found = first_difference("opportunities", &there, &played.opportunities, is_killed);
+        let decisions = || {
+            let there = live.decisions(played.span)?;
+            first_difference("decisions", &there, &played.decisions, is_killed)
+        };
+        Ok(found.or_else(decisions))
     }
 
     fn tell(&self) -> anyhow::Result<ExitCode> {
@@ -240,6 +258,12 @@ impl Player<'_> {
             self.played.iter().any(|it| it.difference.as_ref().is_some_and(Option::is_some));
         Ok(if differs { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
+}
+
+/// Returns the number of a trade on paper.
+fn trade(entry: &Entry) -> Option<u64> {
+    let Event::Answered(Answer::Filled(fill)) = entry.event else { return None };
+    fill.trade.as_str().parse().ok()
 }
 
 /// What the records led to.
@@ -301,16 +325,6 @@ fn lines(entries: &[Entry], catalogue: &Catalogue) -> Vec<String> {
     decided.map(|entry| line::write(entry, Mode::Paper, catalogue)).collect()
 }
 
-/// Returns the first line in which two lists differ, in words.
-fn first_difference(what: &str, live: &[String], replayed: &[String]) -> Option<String> {
-    let pairs = live.iter().zip(replayed).position(|(one, other)| one != other);
-    let shorter = live.len().min(replayed.len());
-    let place = pairs.or((live.len() != replayed.len()).then_some(shorter))?;
-    let told = |lines: &[String]| lines.get(place).map_or("nothing", String::as_str).to_owned();
-    let number = place + 1;
-    Some(format!("{what}, line {number}: live {}, replayed {}", told(live), told(replayed)))
-}
-
 fn write(folder: &Path, played: &Played) -> anyhow::Result<()> {
     let cannot = || format!("cannot write into {}", folder.display());
     std::fs::create_dir_all(folder).with_context(cannot)?;
@@ -336,7 +350,7 @@ fn as_json(played: &Played) -> Value {
         "skipped": tally.skipped.values().sum::<u64>(), "unfit": tally.unfit.values().sum::<u64>(),
         "spreads": spreads, "opened": opened, "opportunity_lines": opportunities.len(),
         "decision_lines": decisions.len(),
-        "same_as_live": difference.as_ref().map(Option::is_none),
+        "killed": played.is_killed, "same_as_live": difference.as_ref().map(Option::is_none),
         "difference": difference.clone().flatten(),
         "trading": status,
     })
@@ -358,6 +372,9 @@ fn tell(played: &Played) {
     }
     match &played.difference {
         None => {}
+        Some(None) if played.is_killed => {
+            out!("  the same lines as the live run, as far as both go: it was killed");
+        }
         Some(None) => out!("  the same lines as the live run"),
         Some(Some(difference)) => out!("  DIFFERS from the live run: {difference}"),
     }

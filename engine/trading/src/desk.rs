@@ -6,7 +6,7 @@ use crate::books::{Books, Claim};
 use crate::deal::Deal;
 use crate::entry::{Decided, Entry, Event, Halt, Outcome, Settled, Stage};
 use crate::order::{Answer, ClientId, Ended, Fill, Order, Purpose, Side};
-use crate::settings::{Exit, Settings};
+use crate::settings::Settings;
 use crate::tally::Tally;
 use crate::trades::Trades;
 use spreadwire_market::clock::Nanos;
@@ -497,8 +497,8 @@ impl Desk {
     /// Computes anew what a deal counts against the limits.
     fn weigh(&mut self, place: usize) {
         let deal = self.deals[place];
-        let sz = deal.at_risk(self.settings.exit);
-        let Decided { instrument, buy_venue, buy_px, .. } = deal.decided;
+        let Decided { instrument, buy_venue, sell_venue, buy_px, .. } = deal.decided;
+        let sz = deal.at_risk(self.settings.exit_of(instrument, [buy_venue, sell_venue]));
         let value = self.settings.terms(instrument, buy_venue).and_then(|terms| {
             let notional = terms.notional(buy_px, sz, Side::Buy);
             self.settings.value(notional, terms.quote, Rounding::Up)
@@ -556,12 +556,6 @@ impl Desk {
         self.settings = settings;
         // What is at risk depends on what becomes of the legs, and its value on rates.
         (0..self.deals.len()).for_each(|place| self.weigh(place));
-    }
-
-    /// Returns what the legs are held for.
-    #[must_use]
-    pub fn exit(&self) -> Exit {
-        self.settings.exit
     }
 }
 

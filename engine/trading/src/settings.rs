@@ -2,7 +2,7 @@
 
 use crate::amount::{Amount, Rounding};
 use crate::order::AssetName;
-use crate::terms::{AssetId, Assets, Terms, VenueTerms};
+use crate::terms::{AssetId, Assets, Settlement, Terms, VenueTerms};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::named;
@@ -10,7 +10,8 @@ use spreadwire_market::named;
 named! {
     /// What becomes of the two legs of a deal once both are filled.
     pub enum Exit {
-        /// Both legs stay: each venue holds an inventory of base and quote currency, which shifts.
+        /// Both legs stay: each venue holds an inventory of base and quote currency, which shifts. Positions
+        /// are held until they converge all the same.
         Inventory => "inventory",
         /// The legs are held until the spread has converged, and are closed then.
         Convergence => "convergence",
@@ -100,6 +101,16 @@ impl Settings {
     #[inline]
     pub fn terms(&self, instrument: InstrumentId, venue: VenueId) -> Option<&Terms> {
         self.terms.get(instrument.index() * self.venues.len() + venue.index())?.as_ref()
+    }
+
+    /// Returns what becomes of the legs of a deal. A position cannot be moved to another venue, so a deal with
+    /// one is held until its spread has converged, whatever is set.
+    #[must_use]
+    pub fn exit_of(&self, instrument: InstrumentId, venues: [VenueId; 2]) -> Exit {
+        let is_position = |venue| {
+            self.terms(instrument, venue).is_some_and(|it| it.settlement == Settlement::Position)
+        };
+        if venues.into_iter().any(is_position) { Exit::Convergence } else { self.exit }
     }
 
     /// Returns the index of an ordered pair.

@@ -3,8 +3,7 @@
 use crate::amount::{Amount, Rounding};
 use crate::desk::Desk;
 use crate::order::Side;
-use crate::settings::Exit;
-use crate::terms::{Settlement, Terms, common_lot};
+use crate::terms::{Terms, common_lot};
 use crate::view::View;
 use crate::why::Why;
 use spreadwire_market::instrument::VenueId;
@@ -44,7 +43,6 @@ pub fn size(desk: &Desk, view: &View, spread: &Spread) -> Result<i64, Why> {
         return Err(size.why);
     }
     limit(&mut size, desk, spread, buy);
-    limit_positions(&mut size, desk, spread, [(buy, Side::Buy), (sell, Side::Sell)]);
     hold(&mut size, desk, spread, buy, sell);
     let sz = size.sz / lot * lot;
     if is_taken(sz) { Ok(sz) } else { Err(size.why) }
@@ -76,28 +74,6 @@ fn limit(size: &mut Size, desk: &Desk, spread: &Spread, terms: &Terms) {
         |least: (Amount, Why), other: (Amount, Why)| if other.0 < least.0 { other } else { least };
     let (amount, why) = left.into_iter().fold((limits.order, Why::OrderSize), least);
     size.at_most(of_quote(amount.per(rate, Rounding::Down)), why);
-}
-
-/// Applies the limit of the instrument to the positions of both venues, where legs stay: a deal that is over
-/// leaves them open. What brings a position closer to zero has that much more room.
-fn limit_positions(size: &mut Size, desk: &Desk, spread: &Spread, legs: [(&Terms, Side); 2]) {
-    let settings = &desk.settings;
-    let Spread { instrument, buy_venue, sell_venue, buy_px, .. } = *spread;
-    if settings.exit != Exit::Inventory {
-        return;
-    }
-    for ((terms, side), venue) in legs.into_iter().zip([buy_venue, sell_venue]) {
-        if terms.settlement != Settlement::Position {
-            continue;
-        }
-        let open = desk.exposure.instruments[instrument.index()];
-        let rate = settings.rates[terms.quote.index()].filter(|rate| 0 < *rate);
-        let left = rate.map(|rate| (settings.limits.instrument - open).per(rate, Rounding::Down));
-        let most = left.and_then(|left| left.over(buy_px, terms.px_scale, terms.sz_scale));
-        let held = desk.books.account(venue, terms.base).balance().mantissa(terms.sz_scale);
-        let room = most.unwrap_or_default().saturating_sub(held.saturating_mul(side.sign()));
-        size.at_most(room, Why::InstrumentExposure);
-    }
 }
 
 /// Applies what the accounts hold.

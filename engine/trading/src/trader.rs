@@ -568,7 +568,9 @@ impl Trader {
             Stage::Entering | Stage::Hedging | Stage::Exiting => {}
         }
         if is_even {
-            if self.desk.settings.exit == Exit::Convergence && deal.legs[0].position != 0 {
+            let Decided { instrument, buy_venue, sell_venue, .. } = deal.decided;
+            let exit = self.desk.settings.exit_of(instrument, [buy_venue, sell_venue]);
+            if exit == Exit::Convergence && deal.legs[0].position != 0 {
                 self.note(stage(Stage::Holding), out);
                 return false;
             }

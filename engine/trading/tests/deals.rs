@@ -5,7 +5,7 @@
 mod rig;
 
 use rig::{Rig, amount, reverse, spread, status};
-use spreadwire_market::clock::{MILLI, SECOND};
+use spreadwire_market::clock::MILLI;
 use spreadwire_market::state::State;
 use spreadwire_trading::amount::Amount;
 use spreadwire_trading::entry::Outcome;
@@ -68,31 +68,25 @@ fn a_run_that_begins_soon_after_another_trades_by_its_own_time() {
 }
 
 #[test]
-fn a_position_that_stays_is_limited_and_may_always_shrink() {
+fn a_deal_with_a_position_is_held_until_it_converges_whatever_is_set() {
     let mut settings = rig::settings();
     let position = settings.assets.find(rig::name("Z")).unwrap();
     let terms = settings.terms[1].as_mut().unwrap();
     (terms.settlement, terms.base) = (Settlement::Position, position);
-    settings.limits.instrument = amount("500");
+    assert_eq!(settings.exit, Exit::Inventory);
     let mut rig = Rig::with(settings);
-    let mut ts = 0;
-    let px = 10_000;
-    let mut show = |rig: &mut Rig, is_sale: bool| {
-        ts += SECOND;
-        let of = if is_sale { spread } else { reverse };
-        // The opportunity opens, and closes once its deal is over; what is displayed changes.
-        rig.on(of(ts, (px, 200), (px + 100, 200)));
-        rig.on(of(ts + 100 * MILLI, (px, 200), (px + 100, 200)));
-        rig.on(of(ts + 200 * MILLI, (px, 100), (px, 100)));
-        rig.balance(1, "Z")
-    };
-    // 500 at 100 is a position of 5; sold in twos, then what is left, then nothing.
-    let positions = ["-2", "-4", "-5", "-5"].map(amount);
-    assert_eq!([true; 4].map(|is_sale| show(&mut rig, is_sale)), positions, "{:#?}", rig.told());
-    assert!(0 < rig.trader().why_not().of(Why::InstrumentExposure));
-    // It may shrink, turn, and grow to the same limit the other way.
-    let positions = ["-3", "-1", "1", "3", "5", "5"].map(amount);
-    assert_eq!([false; 6].map(|is_sale| show(&mut rig, is_sale)), positions, "{:#?}", rig.told());
+    rig.on(spread(1, (10_000, 200), (10_100, 300)));
+    rig.on(reverse(2, (10_101, 500), (9_999, 500)));
+    rig.on(spread(100 * MILLI, (10_000, 200), (10_100, 300)));
+    let exposure = &rig.trader().desk().exposure;
+    assert_eq!((rig.position(), exposure.total), ([200, -200], amount("200")), "{:#?}", rig.told());
+    assert_eq!((rig.balance(1, "Z"), rig.trader().desk().profit()), (amount("-2"), Amount::ZERO));
+    rig.on(reverse(101 * MILLI, (10_051, 500), (10_049, 500)));
+    rig.on(spread(102 * MILLI, (10_050, 200), (10_050, 300)));
+    rig.on(reverse(200 * MILLI, (10_051, 500), (10_049, 500)));
+    let desk = rig.trader().desk();
+    assert_eq!((rig.position(), rig.balance(1, "Z")), ([0, 0], Amount::ZERO), "{:#?}", rig.told());
+    assert_eq!(desk.profit(), amount("1.96") - desk.tally.fees);
 }
 
 #[test]
