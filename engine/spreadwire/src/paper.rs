@@ -29,13 +29,14 @@ pub(crate) fn told(status: &Value) -> Vec<String> {
             text(&status["drawdown"]),
         ),
         format!(
-            "PAPER: {} deals: {} done, {} missed, {} hedged, {} kept; {} orders, {} fills, {} rejected, \
-             {} unknown",
+            "PAPER: {} deals: {} done, {} missed, {} hedged, {} kept, {} open; {} orders, {} fills, {} \
+             rejected, {} unknown",
             deals["decided"],
             deals["done"],
             deals["missed"],
             deals["hedged"],
             deals["kept"],
+            status["open_deals"].as_array().map_or(0, Vec::len),
             orders["placed"],
             orders["fills"],
             orders["rejected"],
