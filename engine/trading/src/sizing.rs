@@ -43,9 +43,13 @@ pub fn size(desk: &Desk, view: &View, spread: &Spread) -> Result<i64, Why> {
         return Err(size.why);
     }
     limit(&mut size, desk, spread, buy);
+    let limited = size.sz / lot * lot;
+    if !is_taken(limited) {
+        return Err(size.why);
+    }
     hold(&mut size, desk, spread, buy, sell);
     let sz = size.sz / lot * lot;
-    if is_taken(sz) { Ok(sz) } else { Err(size.why) }
+    if sz == limited || is_taken(sz) { Ok(sz) } else { Err(size.why) }
 }
 
 /// Applies the limits of the order and of what is open.
