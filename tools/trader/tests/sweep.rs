@@ -181,7 +181,7 @@ fn the_exit_code_tells_wrong_arguments_from_a_lake_that_cannot_be_read() {
     let rows: [(i32, &str, &[&str], &str); 6] = [
         (2, "lake", &["--entry-bps", &many, "--latency-ms", &many], "10000 combinations"),
         (2, "lake", &["--entry-bps", "1,2", "--exit-bps", "3"], "above its entry threshold"),
-        (2, "lake", &["--latency-ms", "-1"], "latency-ms"),
+        (2, "lake", &["--latency-ms=-1"], "choose 0 to 60000"),
         (2, "lake", &["--walk-forward", "1"], "choose 2 to 1000"),
         (1, "lake", &["--from", "2030-01-01T00:00:00Z"], "no quotes of that selection"),
         (1, "lake", &["--run", "nobody"], "nobody"),
