@@ -7,8 +7,6 @@
 //! calls includes about one reading of the clock: `clock` is two readings with nothing between them. With
 //! `4 deals` as many of other instruments are open, whose profits count towards the limits of loss.
 
-#![allow(clippy::print_stdout, reason = "a bench tells its figures")]
-
 use benches::header;
 use benches::timing::{self, Samples};
 use spreadwire_kit::{catalogue, quotes};
