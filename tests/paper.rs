@@ -241,6 +241,18 @@ fn books_and_orders_go_on_exactly_after_a_kill() {
     assert!(serials.eq(1..=entries.len() as u64), "the lines are numbered without a hole");
 }
 
+#[test]
+fn without_its_journal_nothing_is_sent_and_the_end_is_a_failure() {
+    let scene = Scene::new();
+    let mut running = scene.start();
+    scene.deals_beyond(0);
+    fs::rename(scene.path("lake/trading"), scene.path("elsewhere")).unwrap();
+    scene.told("no order is sent any more");
+    running.signal("TERM");
+    let ended = until("the end", || running.has_ended());
+    assert_eq!(ended.code(), Some(1), "{}", scene.log());
+}
+
 impl Scene {
     fn entries_or_none(&self) -> Option<Vec<Value>> {
         self.path("lake/trading/decisions.jsonl").exists().then(|| self.entries())

@@ -5,7 +5,7 @@
 //! so that the status is never ahead of what a restart would find.
 
 use crate::decision::execution;
-use crate::runtime::agent::Agent;
+use crate::runtime::agent::{Agent, Report};
 use rtrb::Consumer;
 use spreadwire_lake::decisions::{Decisions, DecisionsError};
 use spreadwire_lake::{files, layout};
@@ -203,5 +203,14 @@ impl Agent for DecisionJournal {
         while 0 < self.write() {}
         let now = self.look_at;
         self.tell(now);
+    }
+
+    fn report(&mut self, report: &mut Report) {
+        if self.is_broken {
+            let lost = self.lost.get();
+            report.failures.push(format!(
+                "the journal of decisions could not be written: {lost} entries are not in it"
+            ));
+        }
     }
 }

@@ -110,7 +110,8 @@ impl Plan {
             *limit = (*limit).min(most);
         }
         let rule = rule(&config, overrides, recommendations, &mut faults);
-        unknown_pairs(&rule, &catalogue, &mut faults);
+        let file = named.filter(|_| rule.recommendations.is_some()).map(PathBuf::as_path);
+        faults.in_file(file, |faults| unknown_pairs(&rule, &catalogue, faults));
         let places = Places::of(&config, overrides.journal.as_deref());
         if !faults.is_empty() {
             return Err(lines(&faults.into_list()));
