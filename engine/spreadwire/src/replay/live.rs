@@ -84,10 +84,12 @@ impl Live {
         Ok(whole.lines().map(str::to_owned).collect())
     }
 
-    /// Returns the lines of a run's decisions; `None` where the plan does not trade.
+    /// Returns the lines of a run's decisions; `None` where the plan does not trade, or the run did not.
     pub(super) fn decisions(&self, (begin, until): Span) -> Option<Vec<String>> {
         let journal = self.journal.as_ref()?;
-        Some(lines(journal.run(begin, until), &journal.catalogue))
+        let is_it = |(began, _): &(Nanos, usize)| begin <= *began && *began < until;
+        let has_traded = journal.runs.iter().any(is_it);
+        has_traded.then(|| lines(journal.run(begin, until), &journal.catalogue))
     }
 }
 
