@@ -28,15 +28,13 @@ pub(super) struct Live {
 impl Live {
     /// Reads the journal of decisions and the ends of the runs.
     pub(super) fn read(plan: &Plan, lake: &Path) -> anyhow::Result<Live> {
-        let folder =
-            |journal: Option<PathBuf>| journal.unwrap_or_else(|| lake.join(layout::TRADING));
-        let journal = match &plan.trading {
-            None => None,
-            Some(trading) => {
-                let folder = folder(trading.journal.clone());
-                Some(decisions::read(&folder.join(decisions::FILE_NAME))?)
-            }
-        };
+        let journal = plan.trading.as_ref().map(|trading| {
+            let folder = trading.journal.clone().unwrap_or_else(|| lake.join(layout::TRADING));
+            folder.join(decisions::FILE_NAME)
+        });
+        // A lake whose engine never traded has none.
+        let journal = journal.filter(|path| path.exists());
+        let journal = journal.map(|path| decisions::read(&path)).transpose()?;
         let facts = Ledger::read(lake).facts.into_iter();
         let is_kill = |entry: &spreadwire_lake::ledger::Entry| {
             entry.kind == EntryKind::Ended && entry.cause.as_deref() == Some("killed")
