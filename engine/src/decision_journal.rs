@@ -8,7 +8,7 @@ use crate::decision::execution;
 use crate::runtime::agent::{Agent, Report};
 use rtrb::Consumer;
 use spreadwire_lake::decisions::{Decisions, DecisionsError};
-use spreadwire_lake::{files, layout};
+use spreadwire_lake::{folder, layout};
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
@@ -18,7 +18,7 @@ use spreadwire_trading::gateway::Mode;
 use spreadwire_trading::kill::{Cause, KillSwitch};
 use spreadwire_trading::status;
 use spreadwire_trading::told::told;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -153,7 +153,11 @@ impl DecisionJournal {
             status[key] = self.counters.get(name).unwrap_or_default().into();
         }
         let path = self.folder.join(layout::TRADING_STATUS);
-        if let Err(error) = replace(&path, &format!("{status:#}\n")) {
+        let text = format!("{status:#}\n");
+        let written = folder::replace_unsynced(&path.with_extension("tmp"), &path, |mut file| {
+            file.write_all(text.as_bytes())
+        });
+        if let Err(error) = written {
             tracing::warn!(target: "trading", "cannot write {}: {error}", path.display());
         }
     }
@@ -167,13 +171,6 @@ fn log(entry: &Entry, currency: &str, catalogue: &Catalogue) {
     } else {
         tracing::info!(target: "trading", "{line}");
     }
-}
-
-/// Replaces a file by one of that text, so that a reader sees the old one or the new one.
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let unfinished = path.with_extension("tmp");
-    files::fresh(&unfinished)?.write_all(text.as_bytes())?;
-    std::fs::rename(&unfinished, path)
 }
 
 impl Agent for DecisionJournal {
