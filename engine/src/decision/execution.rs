@@ -13,7 +13,7 @@ use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::order::Answer;
 use spreadwire_trading::paper_trader::PaperTrader;
 use spreadwire_trading::settings::Settings;
-use spreadwire_trading::trader::Out;
+use spreadwire_trading::trader::{Out, Trader};
 use spreadwire_trading::why::Why;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,6 +70,16 @@ impl Counts {
             acted: register("acted"),
             lost: register("entries_lost"),
             why: Why::ALL.into_iter().map(|why| counters.register(&counter(why))).collect(),
+        }
+    }
+
+    /// Takes over what the trader counts itself.
+    fn set(&self, trader: &Trader) {
+        let (above, acted) = trader.above_and_acted();
+        self.above.set(above);
+        self.acted.set(acted);
+        for why in Why::ALL {
+            self.why[usize::from(why.code())].set(trader.why_not().of(why));
         }
     }
 
@@ -147,11 +157,9 @@ impl Execution {
         if is_in_step {
             self.both.trader.caught_up();
         }
-        let (above, acted) = self.both.trader.above_and_acted();
-        self.counts.above.set(above);
-        self.counts.acted.set(acted);
-        for why in Why::ALL {
-            self.counts.why[usize::from(why.code())].set(self.both.trader.why_not().of(why));
+        // A spinning thread turns millions of times a second, and few turns have a spread above its threshold.
+        if self.both.trader.above_and_acted().0 != self.counts.above.get() {
+            self.counts.set(&self.both.trader);
         }
         &mut self.out.records
     }
