@@ -7,6 +7,7 @@
 pub mod amount;
 pub mod kill;
 pub mod order;
+mod short_text;
 pub mod timers;
 pub mod why;
 

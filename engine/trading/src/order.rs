@@ -1,6 +1,7 @@
 //! Orders, and what a gateway says of them.
 
 use crate::amount::Amount;
+use crate::short_text::{ShortText, shown_as_text};
 use serde::{Deserialize, Serialize};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::coded;
@@ -11,10 +12,13 @@ pub const OWNER_MAX: usize = 8;
 
 /// Who places orders: it begins every client id, so that own orders can be told from others'. One to
 /// eight lower-case letters and digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Owner {
-    text: [u8; OWNER_MAX],
-    len: u8,
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Owner(ShortText<OWNER_MAX>);
+
+impl std::fmt::Debug for Owner {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Owner").field(&self.name()).finish()
+    }
 }
 
 impl Owner {
@@ -22,18 +26,13 @@ impl Owner {
     #[must_use]
     pub fn new(name: &str) -> Option<Owner> {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-        if name.is_empty() || OWNER_MAX < name.len() || !name.bytes().all(plain) {
-            return None;
-        }
-        let mut text = [0; OWNER_MAX];
-        text[..name.len()].copy_from_slice(name.as_bytes());
-        Some(Owner { text, len: u8::try_from(name.len()).ok()? })
+        ShortText::new(name).filter(|_| name.bytes().all(plain)).map(Owner)
     }
 
     /// Returns the name.
     #[must_use]
     pub fn name(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or_default()
+        self.0.as_str()
     }
 
     /// Returns the text of a client id: `sw`, the owner's name and 16 hexadecimal digits. At most 26
@@ -134,10 +133,7 @@ pub const VENUE_ID_MAX: usize = 47;
 
 /// A venue's id of an order or a trade, as text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct VenueText {
-    len: u8,
-    text: [u8; VENUE_ID_MAX],
-}
+pub struct VenueText(ShortText<VENUE_ID_MAX>);
 
 impl VenueText {
     /// Returns the id; `None` if it is empty, longer than 47 bytes, or has characters other than
@@ -145,15 +141,13 @@ impl VenueText {
     #[must_use]
     pub fn new(text: &str) -> Option<VenueText> {
         let plain = text.bytes().all(|b| b.is_ascii_graphic());
-        if text.is_empty() || VENUE_ID_MAX < text.len() || !plain {
-            return None;
-        }
-        let mut bytes = [0; VENUE_ID_MAX];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Some(VenueText { len: u8::try_from(text.len()).ok()?, text: bytes })
+        ShortText::new(text).filter(|_| plain).map(VenueText)
     }
 
     /// Returns the decimal digits of a number.
+    ///
+    /// # Panics
+    /// Never: a number has at most 20 digits.
     #[must_use]
     pub fn of_number(number: u64) -> VenueText {
         let (mut digits, mut place, mut rest) = ([0; 20], 20, number);
@@ -165,53 +159,19 @@ impl VenueText {
                 break;
             }
         }
-        let mut text = [0; VENUE_ID_MAX];
-        let len = 20 - place;
-        text[..len].copy_from_slice(&digits[place..]);
-        VenueText { len: u8::try_from(len).unwrap_or_default(), text }
-    }
-
-    /// Returns the text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or_default()
+        let text = std::str::from_utf8(&digits[place..]).expect("digits");
+        VenueText(ShortText::new(text).expect("1 to 20 digits"))
     }
 }
 
-impl std::fmt::Debug for VenueText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
-impl std::fmt::Display for VenueText {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl Serialize for VenueText {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for VenueText {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<VenueText, D::Error> {
-        let text = <std::borrow::Cow<'_, str>>::deserialize(from)?;
-        VenueText::new(&text).ok_or_else(|| serde::de::Error::custom("not an id of a venue"))
-    }
-}
+shown_as_text!(VenueText, "not an id of a venue");
 
 /// Longest name of an asset, bytes.
 pub const ASSET_NAME_MAX: usize = 23;
 
 /// Name of an asset, as `BTC` or `USDT`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AssetName {
-    len: u8,
-    text: [u8; ASSET_NAME_MAX],
-}
+pub struct AssetName(ShortText<ASSET_NAME_MAX>);
 
 impl AssetName {
     /// Returns the name; `None` if it is empty, longer than 23 bytes, or has white space or control
@@ -219,45 +179,11 @@ impl AssetName {
     #[must_use]
     pub fn new(text: &str) -> Option<AssetName> {
         let plain = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
-        if text.is_empty() || ASSET_NAME_MAX < text.len() || !plain {
-            return None;
-        }
-        let mut bytes = [0; ASSET_NAME_MAX];
-        bytes[..text.len()].copy_from_slice(text.as_bytes());
-        Some(AssetName { len: u8::try_from(text.len()).ok()?, text: bytes })
-    }
-
-    /// Returns the text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        std::str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or_default()
+        ShortText::new(text).filter(|_| plain).map(AssetName)
     }
 }
 
-impl std::fmt::Debug for AssetName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Debug::fmt(self.as_str(), f)
-    }
-}
-
-impl std::fmt::Display for AssetName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl Serialize for AssetName {
-    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(self.as_str())
-    }
-}
-
-impl<'de> Deserialize<'de> for AssetName {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<AssetName, D::Error> {
-        let text = <std::borrow::Cow<'_, str>>::deserialize(from)?;
-        AssetName::new(&text).ok_or_else(|| serde::de::Error::custom("not the name of an asset"))
-    }
-}
+shown_as_text!(AssetName, "not the name of an asset");
 
 /// A fill: a trade of the venue that an order took part in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
