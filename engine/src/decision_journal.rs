@@ -16,6 +16,7 @@ use spreadwire_trading::desk::Desk;
 use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::gateway::Mode;
 use spreadwire_trading::kill::{Cause, KillSwitch};
+use spreadwire_trading::order::AssetName;
 use spreadwire_trading::status;
 use spreadwire_trading::told::told;
 use std::io::Write;
@@ -102,7 +103,7 @@ impl DecisionJournal {
         }
         for entry in &self.batch {
             self.desk.apply(entry);
-            log(entry, self.desk.settings.currency.as_str(), &self.catalogue);
+            log(entry, self.desk.settings.currency, &self.catalogue);
         }
         if self.is_broken {
             self.lost.add(count as u64);
@@ -164,12 +165,20 @@ impl DecisionJournal {
 }
 
 /// Logs an entry that people want to know of.
-fn log(entry: &Entry, currency: &str, catalogue: &Catalogue) {
-    let Some(line) = told(entry, Mode::Paper, currency, catalogue) else { return };
+fn log(entry: &Entry, currency: AssetName, catalogue: &Catalogue) {
+    let is_wanted = matches!(
+        entry.event,
+        Event::Decided(_)
+            | Event::Settled(_)
+            | Event::Halted(_)
+            | Event::Resumed
+            | Event::Adopted { .. }
+    );
+    let Some(line) = told(entry, catalogue, currency).filter(|_| is_wanted) else { return };
     if matches!(entry.event, Event::Halted(_)) {
-        tracing::warn!(target: "trading", "{line}");
+        tracing::warn!(target: "trading", "PAPER {line}");
     } else {
-        tracing::info!(target: "trading", "{line}");
+        tracing::info!(target: "trading", "PAPER {line}");
     }
 }
 

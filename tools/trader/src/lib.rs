@@ -22,7 +22,6 @@ pub mod run;
 mod server;
 pub mod status;
 pub mod sweep;
-mod told;
 mod trader;
 mod translation;
 mod transport;

@@ -8,7 +8,6 @@ use crate::driver::{Driver, Said};
 use crate::listener::{News, SpreadListener};
 use crate::plan::{Overrides, Plan};
 use crate::status::{self, Connection};
-use crate::told;
 use crate::trader::{told as told_opportunity, told_of_recording};
 use crate::watch::{End, Ended, Tally};
 use anyhow::Context;
@@ -21,6 +20,7 @@ use spreadwire_market::record::Record;
 use spreadwire_output::{err, out};
 use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::line;
+use spreadwire_trading::told::told;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -274,8 +274,7 @@ impl Run<'_> {
         for entry in &entries {
             if self.json {
                 out!("{}", line::write(entry, mode, &plan.catalogue));
-            } else if let Some(told) =
-                told::entry(entry, &plan.catalogue, plan.trading.settings.currency)
+            } else if let Some(told) = told(entry, &plan.catalogue, plan.trading.settings.currency)
             {
                 out!("{} {told}{}", mode.name(), self.age_of(entry));
             }
