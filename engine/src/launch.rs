@@ -16,7 +16,7 @@ use crate::decision::{self, Decision, Mind, Retune};
 use crate::decision_journal::{DecisionJournal, Switches};
 use crate::feed::{self, ColdSide, ConnectionPlan, Feed, Notice};
 use crate::journal::{self, Annex, Disk, Journal, syncer};
-use crate::plan::{COLD, FeedPlan, Plan, PlannedVenue, funding, on_paper};
+use crate::plan::{COLD, FeedPlan, Plan, PlannedVenue};
 use crate::runtime::agent::{Agent, IdleStrategy, Report};
 use crate::runtime::pulse::PulseReader;
 use crate::runtime::ring::{self, CountSender, EdgeCounters, Receiver};
@@ -51,11 +51,9 @@ use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::record::GapCause;
 use spreadwire_trading::desk::Desk;
-use spreadwire_trading::entry::Event;
 use spreadwire_trading::gateway::Mode;
 use spreadwire_trading::kill::KillSwitch;
-use spreadwire_trading::order::Answer;
-use spreadwire_trading::paper_trader::PaperTrader;
+use spreadwire_trading::paper_trader::{PaperTrader, Restoring};
 use spreadwire_trading::trader::Out;
 use spreadwire_venues::health::LINES_MAX;
 use spreadwire_venues::venue::{Symbol, Symbols};
@@ -754,33 +752,19 @@ fn restore(
     }
     let settings = &trading.settings;
     let head = Head::new(Mode::Paper, &trading.owner, now, &plan.catalogue, settings);
-    let mut trader = plan.trader(trading, kill);
-    let mut desk = Desk::new(settings.clone(), 1);
-    let mut last_trade = 0;
+    let mut restoring = Restoring::new(plan.trader(trading, kill));
     let path = folder.join(decisions::FILE_NAME);
     let names = (&plan.catalogue, &settings.assets);
-    let (mut journal, found) = Decisions::open(&path, &head, names, |entry| {
-        trader.restore(entry);
-        desk.apply(entry);
-        if let Event::Answered(Answer::Filled(fill)) = entry.event {
-            last_trade = fill.trade.as_str().parse().unwrap_or(0).max(last_trade);
-        }
-    })
-    .with_context(cannot)?;
+    let (mut journal, found) = Decisions::open(&path, &head, names, |entry| restoring.entry(entry))
+        .with_context(cannot)?;
     if let Some(torn) = &found.torn {
         let (line, path) = (torn.line, path.display());
         tracing::warn!(target: "trading", "PAPER: line {line} of {path} had no end, and is cut off");
     }
-    let mut entries = Vec::new();
-    if found.entries == 0 {
-        entries.extend(funding(trading, now));
-        entries.iter().for_each(|entry| trader.restore(entry));
-    }
-    let mut trader = on_paper(trading, trader, last_trade);
+    let mut out = Out::default();
+    let mut trader = restoring.on_paper(&trading.balances, trading.paper.clone(), now, &mut out);
     if 0 < found.entries {
-        let mut out = Out::default();
-        trader.restored(now, &mut out);
-        entries.append(&mut out.entries);
+        let desk = trader.trader.desk();
         let (deals, orders) = (desk.deals().len(), desk.orders().len());
         tracing::info!(
             target: "trading",
@@ -788,9 +772,10 @@ fn restore(
             found.entries
         );
     }
-    entries.iter().for_each(|entry| desk.apply(entry));
-    journal.append(&entries).with_context(cannot)?;
+    trader.restored(now, &mut out);
+    journal.append(&out.entries).with_context(cannot)?;
     journal.sync().with_context(cannot)?;
+    let desk = trader.trader.desk().clone();
     Ok(Restored { trader, desk, journal })
 }
 

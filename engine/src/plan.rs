@@ -37,7 +37,6 @@ mod sections;
 mod threads;
 mod trader;
 pub use threads::{COLD, FeedPlan};
-pub use trader::{funding, on_paper};
 
 /// What the machine offers.
 #[derive(Clone, Debug)]

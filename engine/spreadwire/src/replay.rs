@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
-use spreadwire_engine::plan::{Host, Plan, funding, on_paper};
+use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_engine::replay::replay;
 use spreadwire_lake::decisions;
 use spreadwire_lake::files;
@@ -26,8 +26,7 @@ use spreadwire_output::{Stream, err, out};
 use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::gateway::Mode;
 use spreadwire_trading::kill::KillSwitch;
-use spreadwire_trading::order::Answer;
-use spreadwire_trading::paper_trader::PaperTrader;
+use spreadwire_trading::paper_trader::{PaperTrader, Restoring};
 use spreadwire_trading::trader::Out;
 use spreadwire_trading::why::Why;
 use spreadwire_trading::{line, status};
@@ -217,22 +216,14 @@ impl Player<'_> {
             None => None,
             Some(live) => live.before(plan, span)?,
         };
-        let (began, mut before) = before.unwrap_or_else(|| (span.0, self.entries.clone()));
-        let mut trader = plan.trader(trading, KillSwitch::default());
-        let is_first = before.is_empty();
-        if is_first {
-            before.extend(funding(trading, began));
-        }
-        before.iter().for_each(|entry| trader.restore(entry));
-        let trades = before.iter().filter_map(trade).max().unwrap_or(0);
-        let mut both = on_paper(trading, trader, trades);
-        if is_first {
-            self.entries.append(&mut before);
-        } else {
-            let mut out = Out::default();
-            both.restored(began, &mut out);
-            self.entries.append(&mut out.entries);
-        }
+        let (began, before) = before.unwrap_or_else(|| (span.0, self.entries.clone()));
+        let mut restoring = Restoring::new(plan.trader(trading, KillSwitch::default()));
+        before.iter().for_each(|entry| restoring.entry(entry));
+        let mut out = Out::default();
+        let paper = trading.paper.clone();
+        let mut both = restoring.on_paper(&trading.balances, paper, began, &mut out);
+        both.restored(began, &mut out);
+        self.entries.append(&mut out.entries);
         Ok(Mind::Trading(Box::new(both)))
     }
 
@@ -258,12 +249,6 @@ impl Player<'_> {
             self.played.iter().any(|it| it.difference.as_ref().is_some_and(Option::is_some));
         Ok(if differs { ExitCode::from(1) } else { ExitCode::SUCCESS })
     }
-}
-
-/// Returns the number of a trade on paper.
-fn trade(entry: &Entry) -> Option<u64> {
-    let Event::Answered(Answer::Filled(fill)) = entry.event else { return None };
-    fill.trade.as_str().parse().ok()
 }
 
 /// What the records led to.

@@ -3,11 +3,7 @@
 use super::Plan;
 use spreadwire_catalogue::trading::TradingPlan;
 use spreadwire_lake::layout;
-use spreadwire_market::clock::Nanos;
-use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::kill::KillSwitch;
-use spreadwire_trading::paper::Paper;
-use spreadwire_trading::paper_trader::PaperTrader;
 use spreadwire_trading::trader::Trader;
 use std::path::PathBuf;
 
@@ -21,7 +17,6 @@ impl Plan {
         let (thresholds, settings) = (self.decision.clone(), trading.settings.clone());
         Trader::new(&self.catalogue, thresholds, settings, kill, 1)
             .acting_within(self.decision_max_age)
-            .trusting()
     }
 
     /// Returns the folder of the journal of decisions.
@@ -41,20 +36,4 @@ impl Plan {
     pub fn kill_file(&self, trading: &TradingPlan) -> PathBuf {
         trading.kill_file.clone().unwrap_or_else(|| self.decisions(trading).join(KILL))
     }
-}
-
-/// Returns the entries with which books on paper begin, at `ts`, ns since 1970 UTC.
-pub fn funding(trading: &TradingPlan, ts: Nanos) -> impl Iterator<Item = Entry> + '_ {
-    trading.balances.iter().map(move |&(venue, asset, amount)| Entry {
-        ts,
-        event: Event::Funded { venue, asset, amount },
-    })
-}
-
-/// Puts a trader that was restored together with venues on paper that hold what its books say. Their
-/// trades are numbered from after `last_trade` on.
-#[must_use]
-pub fn on_paper(trading: &TradingPlan, trader: Trader, last_trade: u64) -> PaperTrader {
-    let books = trader.desk().books.clone();
-    PaperTrader::new(trader, Paper::new(trading.paper.clone(), books).after(last_trade))
 }

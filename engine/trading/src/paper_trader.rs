@@ -4,11 +4,70 @@
 //! the books that were seen until then. So the same records give the same orders, fills and profits, live
 //! and in a replay, on any layout of threads.
 
-use crate::order::Order;
-use crate::paper::Paper;
+use crate::amount::Amount;
+use crate::entry::{Entry, Event};
+use crate::order::{Answer, AssetName, Order};
+use crate::paper::{Paper, PaperSettings};
 use crate::trader::{Out, Trader};
 use spreadwire_market::clock::Nanos;
+use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::Record;
+use std::collections::BTreeSet;
+
+/// A trader on paper that reads the journal of earlier runs.
+#[derive(Clone, Debug)]
+pub struct Restoring {
+    trader: Trader,
+    funded: BTreeSet<(VenueId, AssetName)>,
+    last_trade: u64,
+}
+
+impl Restoring {
+    /// Begins with a trader that has restored nothing yet.
+    #[must_use]
+    pub fn new(trader: Trader) -> Restoring {
+        Restoring { trader, funded: BTreeSet::new(), last_trade: 0 }
+    }
+
+    /// Takes the next entry of the journal.
+    pub fn entry(&mut self, entry: &Entry) {
+        self.trader.restore(entry);
+        if let Event::Funded { venue, asset, .. } = entry.event {
+            self.funded.insert((venue, asset));
+        }
+        if let Event::Answered(Answer::Filled(fill)) = &entry.event {
+            self.last_trade = self.last_trade.max(fill.trade.as_str().parse().unwrap_or(0));
+        }
+    }
+
+    /// Returns the trader, which trades through a gateway from here on.
+    #[must_use]
+    pub fn into_trader(self) -> Trader {
+        self.trader
+    }
+
+    /// Puts the trader together with venues on paper that hold what the books say. Each of `balances` that was
+    /// not funded before is so at `now`, ns since 1970 UTC, which is added to `out`. The next call is
+    /// [`PaperTrader::restored`].
+    #[must_use]
+    pub fn on_paper(
+        mut self,
+        balances: &[(VenueId, AssetName, Amount)],
+        paper: PaperSettings,
+        now: Nanos,
+        out: &mut Out,
+    ) -> PaperTrader {
+        let is_new = |it: &&(VenueId, AssetName, Amount)| !self.funded.contains(&(it.0, it.1));
+        for &(venue, asset, amount) in balances.iter().filter(is_new) {
+            let entry = Entry { ts: now, event: Event::Funded { venue, asset, amount } };
+            self.trader.restore(&entry);
+            out.entries.push(entry);
+        }
+        let trader = self.trader.trusting();
+        let books = trader.desk().books.clone();
+        PaperTrader::new(trader, Paper::new(paper, books).after(self.last_trade))
+    }
+}
 
 /// Both.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@
 use crate::killing::{Cause, Killing};
 use crate::plan::Plan;
 use crate::translation::Translation;
+use spreadwire_catalogue::trading::TradingPlan;
 use spreadwire_lake::decisions::{Decisions, DecisionsError, FILE_NAME, Found, Head};
 use spreadwire_market::client::Heard;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
@@ -17,12 +18,11 @@ use spreadwire_market::record::{Gap, Record, Spread};
 use spreadwire_trading::entry::{Entry, Event, Halt};
 use spreadwire_trading::gateway::{Gateway, Mode};
 use spreadwire_trading::kill::KillSwitch;
-use spreadwire_trading::order::{Answer, AssetName, Order, Reject};
-use spreadwire_trading::paper::Paper;
-use spreadwire_trading::paper_trader::PaperTrader;
+use spreadwire_trading::order::{Answer, Order, Reject};
+use spreadwire_trading::paper_trader::{PaperTrader, Restoring};
 use spreadwire_trading::trader::{Out, Trader};
 use spreadwire_trading::why::{Why, WhyNot};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -119,29 +119,26 @@ impl Driver {
         // lost journal has forgotten.
         let first_order = if mode == Mode::Paper { 1 } else { (now / SECOND) << 20 };
         let (thresholds, catalogue) = (plan.thresholds.clone(), &plan.catalogue);
-        let mut trader =
-            Trader::new(catalogue, thresholds, settings.clone(), kill.clone(), first_order)
-                .acting_within(max_age);
+        let trader =
+            Trader::new(catalogue, thresholds, settings.clone(), kill.clone(), first_order);
+        let mut restoring = Restoring::new(trader.acting_within(max_age));
         let head = Head::new(mode, &plan.trading.owner, now, catalogue, settings);
         let path = plan.places.folder.join(FILE_NAME);
-        let (mut funded, mut trades, mut last) = (BTreeSet::new(), 0, None);
+        let mut last = None;
         let names = (catalogue, &settings.assets);
         let (journal, found) = Decisions::open(&path, &head, names, |entry| {
-            trader.restore(entry);
+            restoring.entry(entry);
             last = Some(entry.ts);
-            if let Event::Funded { venue, asset, .. } = entry.event {
-                funded.insert((venue, asset));
-            }
-            if let Event::Answered(Answer::Filled(fill)) = &entry.event {
-                trades = trades.max(fill.trade.as_str().parse().unwrap_or(0));
-            }
         })?;
         let mut out = Out::default();
         let execution = match gateway {
-            Some(gateway) => Execution::Gateway { trader: Box::new(trader), gateway },
+            Some(gateway) => {
+                Execution::Gateway { trader: Box::new(restoring.into_trader()), gateway }
+            }
             None => {
-                fund(&mut trader, &plan, &funded, now, &mut out);
-                Execution::Paper(Box::new(on_paper(trader, &plan, trades)))
+                let TradingPlan { balances, paper, .. } = &plan.trading;
+                let both = restoring.on_paper(balances, paper.clone(), now, &mut out);
+                Execution::Paper(Box::new(both))
             }
         };
         let until = last.unwrap_or(now);
@@ -529,29 +526,4 @@ fn note(answer: &Answer, now: Nanos, all: &mut [Seen]) {
         (seen.is_live, seen.is_asked) = (true, false);
         seen.ask_at = now.saturating_add(ASK_AGAIN);
     }
-}
-
-/// Begins the accounts that the journal does not have yet with what the configuration says.
-fn fund(
-    trader: &mut Trader,
-    plan: &Plan,
-    funded: &BTreeSet<(VenueId, AssetName)>,
-    now: Nanos,
-    out: &mut Out,
-) {
-    let new = plan.trading.balances.iter().filter(|it| !funded.contains(&(it.0, it.1)));
-    for (venue, asset, amount) in new {
-        let event = Event::Funded { venue: *venue, asset: *asset, amount: *amount };
-        let entry = Entry { ts: now, event };
-        trader.restore(&entry);
-        out.entries.push(entry);
-    }
-}
-
-/// Gives the trader venues on paper that hold what its books say.
-fn on_paper(trader: Trader, plan: &Plan, trades: u64) -> PaperTrader {
-    let trader = trader.trusting();
-    let books = trader.desk().books.clone();
-    let paper = Paper::new(plan.trading.paper.clone(), books).after(trades);
-    PaperTrader::new(trader, paper)
 }
