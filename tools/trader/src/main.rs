@@ -117,9 +117,7 @@ fn run_sweep(arguments: &sweep::Arguments) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let config = config::read(&arguments.config, &mut Vec::new()).unwrap_or_default();
-    let Plan { catalogue, thresholds, trading, .. } = plan;
-    let max_net = spread::max_net(config.calculator.max_net_bps);
+    let Plan { catalogue, thresholds, trading, max_net, .. } = plan;
     let base = sweep::Base { catalogue, thresholds, trading, max_net };
     let prepared = match sweep::prepare(arguments, base) {
         Ok(prepared) => prepared,

@@ -11,6 +11,7 @@ use spreadwire_market::decision;
 use spreadwire_market::instrument::{Catalogue, InstrumentId};
 use spreadwire_market::problem::Faults;
 use spreadwire_market::recommendations::{self, Recommendations};
+use spreadwire_market::spread;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -78,6 +79,8 @@ pub struct Plan {
     pub trading: TradingPlan,
     /// Where its files are.
     pub places: Places,
+    /// A net spread further from zero than this is no spread, a fraction.
+    pub max_net: f64,
     /// When the recommendations expire, ns since 1970 UTC.
     pub expires: Option<Nanos>,
     /// The recommendations in a sentence.
@@ -119,7 +122,8 @@ impl Plan {
         let (thresholds, _) = rule.settings(&catalogue);
         let expires = rule.recommendations.as_ref().map(|all| all.expires);
         let described = rule.recommendations.as_ref().map(Recommendations::describe);
-        Ok(Plan { catalogue, thresholds, trading, places, expires, described })
+        let max_net = spread::max_net(config.calculator.max_net_bps);
+        Ok(Plan { catalogue, thresholds, trading, places, max_net, expires, described })
     }
 
     /// Returns the instruments that anything may open in, by name.
