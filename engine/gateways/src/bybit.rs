@@ -233,20 +233,6 @@ impl Bybit {
         facts
     }
 
-    /// Reads the list of a question for one order.
-    fn found(&self, order: &Order, rows: &[Value]) -> Result<Vec<Fact>, Malformed> {
-        let text = self.account.text(order.id);
-        let row = rows.iter().find(|row| row.text("orderLinkId").as_ref() == Some(&text));
-        let Some(row) = row else { return Ok(vec![Fact::NoSuchOrder]) };
-        let terms = or_malformed(self.account.terms(order.instrument))?;
-        let facts = state(terms, order.id, row)?;
-        if facts.is_empty() {
-            let venue_order = row.filled("orderId").and_then(|text| VenueText::new(&text));
-            return Ok(vec![Fact::State(order.id, venue_order, None)]);
-        }
-        Ok(facts)
-    }
-
     fn open_orders(&self, rows: &[Value]) -> Vec<Fact> {
         let open = |row: &Value| {
             let id = self.account.owner.client_id(&row.text("orderLinkId")?)?;
@@ -351,7 +337,9 @@ impl Bybit {
     fn rest(&self, call: &Call, result: &Value) -> Result<Vec<Fact>, Malformed> {
         let rows = || or_malformed(result.rows("list"));
         let mut facts = match call {
-            Call::Status(order, _) => return self.found(order, rows()?),
+            Call::Status(order, _) => {
+                return self.account.found(order, rows()?, ["orderLinkId", "orderId"], state);
+            }
             Call::Time => {
                 let nanos = or_malformed(result.integer("timeNano"))?;
                 return Ok(vec![Fact::Time(u64::try_from(nanos).map_err(|_| Malformed)?)]);

@@ -258,19 +258,6 @@ impl Okx {
         Ok(vec![Fact::Acked(order.id, venue_order, latency.saturating_mul(1000))])
     }
 
-    fn found(&self, order: &Order, rows: &[Value]) -> Result<Vec<Fact>, Malformed> {
-        let text = self.account.text(order.id);
-        let row = rows.iter().find(|row| row.text("clOrdId").as_ref() == Some(&text));
-        let Some(row) = row else { return Ok(vec![Fact::NoSuchOrder]) };
-        let terms = or_malformed(self.account.terms(order.instrument))?;
-        let facts = state(terms, order.id, row)?;
-        if facts.is_empty() {
-            let venue_order = row.filled("ordId").and_then(|text| VenueText::new(&text));
-            return Ok(vec![Fact::State(order.id, venue_order, None)]);
-        }
-        Ok(facts)
-    }
-
     fn open_orders(&self, rows: &[Value]) -> Vec<Fact> {
         let open = |row: &Value| {
             let id = self.account.owner.client_id(&row.text("clOrdId")?)?;
@@ -381,7 +368,7 @@ impl Okx {
     fn rest(&self, call: &Call, value: &Value) -> Result<Vec<Fact>, Malformed> {
         let rows = or_malformed(value.rows("data"))?;
         match call {
-            Call::Status(order, _) => self.found(order, rows),
+            Call::Status(order, _) => self.account.found(order, rows, ["clOrdId", "ordId"], state),
             Call::Time => {
                 let row = or_malformed(rows.first())?;
                 Ok(vec![Fact::Time(or_malformed(millis(row, "ts"))?)])

@@ -250,6 +250,26 @@ impl Account {
         if self.markets.all().iter().any(is_ours) { Err(Malformed) } else { Ok(Fact::Foreign) }
     }
 
+    /// Reads the list of a question for one order. `client` and `venue` are the fields of both ids, and `state`
+    /// reads what a row says of an order, which is nothing while it is open.
+    pub(crate) fn found(
+        &self,
+        order: &Order,
+        rows: &[Value],
+        [client, venue]: [&str; 2],
+        state: impl Fn(&Terms, ClientId, &Value) -> Result<Vec<Fact>, Malformed>,
+    ) -> Result<Vec<Fact>, Malformed> {
+        let text = self.text(order.id);
+        let row = rows.iter().find(|row| row.text(client).as_ref() == Some(&text));
+        let Some(row) = row else { return Ok(vec![Fact::NoSuchOrder]) };
+        let facts = state(or_malformed(self.terms(order.instrument))?, order.id, row)?;
+        if facts.is_empty() {
+            let venue_order = row.filled(venue).and_then(|text| VenueText::new(&text));
+            return Ok(vec![Fact::State(order.id, venue_order, None)]);
+        }
+        Ok(facts)
+    }
+
     /// Returns the text of a client id.
     #[must_use]
     pub fn text(&self, id: ClientId) -> String {
