@@ -8,7 +8,7 @@ use crate::decision::execution;
 use crate::runtime::agent::{Agent, Report};
 use rtrb::Consumer;
 use spreadwire_lake::decisions::{Decisions, DecisionsError};
-use spreadwire_lake::{folder, layout};
+use spreadwire_lake::{folder, inode, layout};
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, Counters};
 use spreadwire_market::instrument::Catalogue;
@@ -128,7 +128,8 @@ impl DecisionJournal {
     /// Looks at the files that people make.
     fn look(&mut self) {
         let Switches { kill, adopt, kill_file } = &self.switches;
-        let is_there = kill_file.exists();
+        // One that cannot be seen may well be there.
+        let is_there = !inode::is_missing(kill_file);
         if kill.turn(Cause::File, is_there) {
             let (file, state) = (kill_file.display(), if is_there { "on" } else { "off" });
             tracing::warn!(target: "trading", "PAPER: {file} turns the kill switch {state}");
