@@ -91,11 +91,29 @@ pub enum Refusal {
     TooOld,
 }
 
-/// Thresholds that a net spread is compared with.
-#[derive(Clone, Copy, Debug)]
-struct Thresholds {
-    entry: f64,
-    exit: f64,
+/// Thresholds that a net spread is compared with, fractions. The analyzer decides by them as well.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Thresholds {
+    /// As [`Settings::entry`].
+    pub entry: f64,
+    /// As [`Settings::exit`].
+    pub exit: f64,
+}
+
+impl Thresholds {
+    /// Returns whether a net spread is good enough to open at, and to act on.
+    #[must_use]
+    #[inline]
+    pub fn opens(&self, net: f64) -> bool {
+        self.entry <= net
+    }
+
+    /// Returns whether an opportunity that is open stays so.
+    #[must_use]
+    #[inline]
+    pub fn holds(&self, net: f64) -> bool {
+        self.exit <= net
+    }
 }
 
 /// No net spread is at or above NaN, so a pair with this threshold never opens.
@@ -267,9 +285,9 @@ impl DecisionMaker {
     #[inline]
     pub fn judge(&mut self, spread: &Spread, out: &mut Vec<Record>) -> Verdict {
         let place = self.place(spread.instrument, spread.buy_venue, spread.sell_venue);
-        let Thresholds { entry, exit } = self.thresholds[place];
+        let thresholds = self.thresholds[place];
         let pair = &mut self.pairs[place];
-        let is_above = entry <= spread.net;
+        let is_above = thresholds.opens(spread.net);
         if pair.open == 0 {
             if !is_above {
                 return Verdict::Below;
@@ -286,7 +304,7 @@ impl DecisionMaker {
         }
         let (id, ts_open) = (pair.open, pair.ts_open);
         // A pair whose rule is gone has NaN here, and closes.
-        if exit <= spread.net {
+        if thresholds.holds(spread.net) {
             return Verdict::Open { id, ts_open, is_above };
         }
         self.close(place, CloseReason::Exit, spread.ts_recv, out);
@@ -298,9 +316,8 @@ impl DecisionMaker {
     #[inline]
     pub fn is_below_exit(&self, spread: &Spread) -> bool {
         let place = self.place(spread.instrument, spread.buy_venue, spread.sell_venue);
-        let is_at_or_above = self.thresholds[place].exit <= spread.net;
         // A pair without a rule has NaN, which nothing is at or above.
-        !is_at_or_above
+        !self.thresholds[place].holds(spread.net)
     }
 
     /// Returns why a spread that is good enough opens nothing.

@@ -26,6 +26,7 @@ pub mod record;
 pub mod fit;
 
 pub mod event;
+pub mod execution;
 pub mod spread;
 
 pub mod book;

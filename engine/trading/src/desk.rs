@@ -260,6 +260,12 @@ impl Desk {
             let deal = &mut self.deals[place];
             deal.in_flight += 1;
             deal.hedged |= working.order.purpose == Purpose::Hedge;
+            if let (Purpose::Exit, Some(leg)) =
+                (working.order.purpose, deal.leg_of(working.order.venue))
+            {
+                // A residual of the exit is hedged near where the exit was decided.
+                deal.legs[leg].px = working.order.px;
+            }
             self.weigh(place);
         }
     }

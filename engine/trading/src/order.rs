@@ -5,6 +5,7 @@ use crate::short_text::{ShortText, shown_as_text};
 use serde::{Deserialize, Serialize};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::coded;
+pub use spreadwire_market::execution::Side;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
 
 /// Longest own name in client ids, characters.
@@ -60,36 +61,6 @@ impl Owner {
 )]
 #[serde(transparent)]
 pub struct ClientId(pub u64);
-
-/// Direction of an order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Side {
-    /// Pays quote currency and receives the base.
-    Buy,
-    /// Pays the base and receives quote currency.
-    Sell,
-}
-
-impl Side {
-    /// Returns the other direction.
-    #[must_use]
-    pub fn opposite(self) -> Side {
-        match self {
-            Side::Buy => Side::Sell,
-            Side::Sell => Side::Buy,
-        }
-    }
-
-    /// Returns 1 for a purchase and -1 for a sale.
-    #[must_use]
-    pub fn sign(self) -> i64 {
-        match self {
-            Side::Buy => 1,
-            Side::Sell => -1,
-        }
-    }
-}
 
 /// What an order is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -175,11 +175,7 @@ impl Paper {
             self.unseen.push_back(*order);
             return self.answer(order, due, Answer::Unknown { id });
         }
-        let is_met = match order.side {
-            Side::Buy => level.px <= order.px,
-            Side::Sell => order.px <= level.px,
-        };
-        let sz = if is_met { order.sz.min(level.untaken()) / terms.lot * terms.lot } else { 0 };
+        let sz = level.fills(order.side, order.px, order.sz) / terms.lot * terms.lot;
         let px = level.px;
         level.taken += sz;
         if 0 < sz {

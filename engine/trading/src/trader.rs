@@ -75,6 +75,8 @@ pub struct Trader {
     acted: u64,
     /// The opportunity that was acted on last, by pair.
     acted_on: Vec<u64>,
+    /// Time and net of the last spread, by pair.
+    last: Vec<(Nanos, f64)>,
     /// Orders of the last second, by venue.
     rates: Vec<OrderRate>,
     /// What venues say of our accounts.
@@ -119,6 +121,7 @@ impl Trader {
             above: 0,
             acted: 0,
             acted_on: vec![0; settings.sizes.len()],
+            last: vec![(0, 0.0); settings.sizes.len()],
             rates: settings.venues.iter().map(rate).collect(),
             reconciliation: Reconciliation::new(&settings),
             measures: Measures::new(venues),
@@ -265,11 +268,15 @@ impl Trader {
     #[inline]
     fn on_spread(&mut self, spread: &Spread, out: &mut Out) {
         self.view.on_spread(spread);
+        self.judge(spread, out);
+        self.converge(spread, out);
+    }
+
+    #[inline]
+    fn judge(&mut self, spread: &Spread, out: &mut Out) {
         let verdict = self.maker.judge(spread, &mut out.records);
         let acted = match verdict {
-            Verdict::Below | Verdict::Closed(_) | Verdict::Open { is_above: false, .. } => {
-                return self.converge(spread, out);
-            }
+            Verdict::Below | Verdict::Closed(_) | Verdict::Open { is_above: false, .. } => return,
             Verdict::Opened(id) => {
                 self.measures.opened(id, spread, &self.desk.settings.latencies);
                 self.consider(spread, id, spread.ts_recv, out)
@@ -618,12 +625,8 @@ impl Trader {
             let order = deal.hedge_at(leg, terms, settings.hedging.band)?;
             let HedgeOrder { side, sz, px, .. } = order;
             let level = self.view.level(instrument, venue, side);
-            let is_met = match side {
-                Side::Buy => level.px <= px,
-                Side::Sell => px <= level.px,
-            };
             let may = self.is_seen(venue, level)
-                && is_met
+                && side.is_met(px, level.px)
                 && 0 < level.unclaimed()
                 && self.is_open(venue)
                 && self.is_affordable(terms, venue, side, (px, sz));
@@ -682,10 +685,29 @@ impl Trader {
     }
 
     /// Closes the legs that a pair holds, once its spread has converged.
+    ///
+    /// A quote says two spreads, one after the other. Closing takes the other sides of both books than
+    /// opening did, and the spread of the other direction is what tells them. So whichever of the two comes
+    /// last decides; before it, a side would be that of an earlier quote.
     #[inline]
     fn converge(&mut self, spread: &Spread, out: &mut Out) {
-        if self.desk.holding(self.pair(spread)) != 0 && self.maker.is_below_exit(spread) {
-            self.exit(spread, out);
+        let Spread { instrument, buy_venue, sell_venue, ts_recv, net, .. } = *spread;
+        let pair = self.desk.settings.pair(instrument, buy_venue, sell_venue);
+        let back = self.desk.settings.pair(instrument, sell_venue, buy_venue);
+        self.last[pair] = (ts_recv, net);
+        if self.desk.holding(pair) | self.desk.holding(back) == 0 || self.last[back].0 != ts_recv {
+            return;
+        }
+        let other = Spread {
+            buy_venue: sell_venue,
+            sell_venue: buy_venue,
+            net: self.last[back].1,
+            ..*spread
+        };
+        for (pair, spread) in [(pair, spread), (back, &other)] {
+            if self.desk.holding(pair) != 0 && self.maker.is_below_exit(spread) {
+                self.exit(spread, out);
+            }
         }
     }
 

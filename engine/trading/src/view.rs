@@ -9,49 +9,13 @@
 use crate::order::Side;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::event::Event;
+use spreadwire_market::execution;
 use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::record::{Record, Spread};
 use spreadwire_market::state::State;
 
-/// One side of a venue's book for one instrument: its best price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Level {
-    /// Price, mantissa; 0 before the first record.
-    pub px: i64,
-    /// Displayed size, mantissa.
-    pub sz: i64,
-    /// Size that our orders were sent for since the level last changed, mantissa.
-    pub claimed: i64,
-    /// Size that our orders on paper were filled with since the level last changed, mantissa.
-    pub taken: i64,
-    /// Time of the record that last said it, ns since 1970 UTC.
-    pub ts: Nanos,
-    /// Whether it still holds.
-    pub is_good: bool,
-}
-
-impl Level {
-    /// Returns the size that no order of ours was sent for, mantissa.
-    #[must_use]
-    pub fn unclaimed(&self) -> i64 {
-        (self.sz - self.claimed).max(0)
-    }
-
-    /// Returns the size that no order of ours was filled with, mantissa.
-    #[must_use]
-    pub fn untaken(&self) -> i64 {
-        (self.sz - self.taken).max(0)
-    }
-
-    #[inline]
-    fn say(&mut self, px: i64, sz: i64, ts: Nanos) {
-        if px != self.px || sz != self.sz {
-            (self.px, self.sz, self.claimed, self.taken) = (px, sz, 0, 0);
-        }
-        self.ts = ts;
-        self.is_good = true;
-    }
-}
+/// One side of a venue's book for one instrument, in mantissas.
+pub type Level = execution::Level<i64>;
 
 /// Both sides of a venue's book for one instrument.
 #[derive(Clone, Copy, Debug, Default)]

@@ -55,6 +55,8 @@ mod tests {
             thresholds_bps: vec![-2.5, 0.0, 10.0],
             size: 1.0,
             sampling_ns: 1,
+            play: crate::kernel::play::PlaySettings::default(),
+            transfers: BTreeSet::new(),
             lags: Grid::default(),
             venues: std::collections::BTreeMap::new(),
             others: VenueTerms { taker_fee: 0.0, latency_ns: 0 },

@@ -13,6 +13,7 @@ use crate::kernel::compatible::Compatible;
 use crate::kernel::lead_lag::{Changes, Grid, LeadLag};
 use crate::kernel::legs::{Leg, turns};
 use crate::kernel::partial::{PairPartial, Partial, VenuePartial};
+use crate::kernel::play::PlaySettings;
 use crate::kernel::profile::HOUR;
 use crate::kernel::timed::Timed;
 use crate::kernel::venue::{Counting, Mids};
@@ -21,7 +22,7 @@ use crate::kernel::window::{BadBatch, Buffer, advance};
 use arrow::array::RecordBatch;
 use serde::{Deserialize, Serialize};
 use spreadwire_market::spread::{BPS, FeeFactors};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub mod compatible;
 pub mod episode;
@@ -31,6 +32,7 @@ pub mod legs;
 pub mod moments;
 mod orders;
 pub mod partial;
+pub mod play;
 pub mod profile;
 pub mod reversion;
 pub mod samples;
@@ -54,6 +56,10 @@ pub struct Settings {
     pub sampling_ns: i64,
     /// Lags of the cross-correlation.
     pub lags: Grid,
+    /// What is tried of the trader's strategies.
+    pub play: PlaySettings,
+    /// Venues between which an inventory is moved back rather than traded back, by their folders.
+    pub transfers: BTreeSet<String>,
     /// Fee and latency of the venues that differ from `others`.
     pub venues: BTreeMap<String, VenueTerms>,
     /// Fee and latency of all other venues.
@@ -106,6 +112,8 @@ impl Settings {
 
     fn terms(&self, one: &str, two: &str) -> Terms {
         let venues = [self.of(one), self.of(two)];
+        let is_open = [one, two].iter().all(|venue| self.transfers.contains(*venue));
+        let transfer = self.play.transfer.filter(|_| is_open);
         Terms {
             max_age: self.max_age_ns,
             thresholds: self.thresholds_bps.iter().map(|bps| bps / BPS).collect(),
@@ -114,6 +122,7 @@ impl Settings {
             size: self.size,
             sampling: self.sampling_ns,
             samples: self.metrics.reversion,
+            play: PlaySettings { transfer, ..self.play.clone() },
         }
     }
 }

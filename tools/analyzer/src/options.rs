@@ -5,6 +5,10 @@ use jiff::civil::Date;
 use spreadwire_lake::run::Provenance;
 use std::path::PathBuf;
 
+mod play;
+
+pub use play::Strategies;
+
 /// Arguments of an analysis.
 #[derive(Clone, Debug, Args)]
 #[command(next_line_help = false)]
@@ -73,6 +77,9 @@ pub struct Arguments {
         help_heading = "What to compute"
     )]
     pub size: f64,
+    /// What is played.
+    #[command(flatten)]
+    pub strategies: Strategies,
     /// Sampling interval for mean reversion, in seconds (previous-tick sampling).
     #[arg(long, value_name = "SECONDS", default_value_t = 1.0, help_heading = "What to compute")]
     pub sampling: f64,

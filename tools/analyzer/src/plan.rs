@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use terms::{ns, terms};
 
+mod play;
 mod problems;
 mod terms;
 
@@ -189,6 +190,8 @@ fn settings(arguments: &Arguments, problems: &mut Problems) -> Settings {
     thresholds.sort_by(f64::total_cmp);
     thresholds.dedup_by(|a, b| a.total_cmp(b).is_eq());
     let (venues, others) = terms(arguments, problems);
+    let play = play::play(arguments, &thresholds, problems);
+    let transfers = arguments.strategies.transfers.iter().cloned().collect();
     Settings {
         metrics,
         max_age_ns: ns(arguments.max_age * 1e3),
@@ -196,6 +199,8 @@ fn settings(arguments: &Arguments, problems: &mut Problems) -> Settings {
         size: arguments.size,
         sampling_ns: ns(arguments.sampling * 1e3),
         lags: Grid { step_ns: ns(arguments.lag_step), steps: arguments.lag_steps },
+        play,
+        transfers,
         venues,
         others,
     }

@@ -3,6 +3,7 @@
 use crate::kernel::episode::Episodes;
 use crate::kernel::histogram::Histogram;
 use crate::kernel::moments::Moments;
+use crate::kernel::play::ledger::Played;
 use crate::kernel::profile::{Hours, Profile};
 use crate::kernel::reversion::Reversion;
 use crate::kernel::samples::Together;
@@ -24,6 +25,8 @@ pub struct Timed {
     pub nets: [Histogram; 2],
     /// Episodes by direction and threshold.
     pub episodes: [Vec<Episodes>; 2],
+    /// What the strategies did.
+    pub played: Played,
     /// The deviation over time.
     pub profile: Profile,
     /// The deviation hour by hour.
@@ -54,6 +57,7 @@ impl Timed {
             mine.resize(mine.len().max(theirs.len()), Episodes::default());
             mine.iter_mut().zip(theirs).for_each(|(mine, theirs)| mine.merge(theirs));
         }
+        self.played.merge(&later.played);
         self.profile.merge(&later.profile);
         self.hours.merge(&later.hours);
         self.together.merge(&later.together);

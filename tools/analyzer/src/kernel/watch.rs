@@ -9,6 +9,7 @@ use crate::kernel::episode::{Episodes, Met};
 use crate::kernel::histogram::Filling;
 use crate::kernel::legs::{Cursor, Leg, Rows, fresh_until, notional};
 use crate::kernel::orders::Orders;
+use crate::kernel::play::{Play, PlaySettings, PlayTerms};
 use crate::kernel::profile::HOUR;
 use crate::kernel::samples::Sampler;
 use crate::kernel::timed::Timed;
@@ -31,9 +32,21 @@ pub struct Terms {
     pub sampling: i64,
     /// Whether samples are taken at all.
     pub samples: bool,
+    /// What the strategies that are played have in common.
+    pub play: PlaySettings,
 }
 
 impl Terms {
+    fn of_play(&self) -> PlayTerms {
+        let Terms { fees, latency, size, ref play, .. } = *self;
+        PlayTerms { settings: play.clone(), fees, latency, size }
+    }
+
+    fn net(&self, [one, two]: &[Leg; 2]) -> [f64; 2] {
+        let fees = &self.fees;
+        [net_of(two.bid, fees[1], one.ask, fees[0]), net_of(one.bid, fees[0], two.ask, fees[1])]
+    }
+
     /// Returns what the orders of a direction get at the quotes that they met.
     fn met(&self, direction: usize, legs: &[Leg; 2]) -> Met {
         let (buy, sell) = (direction, 1 - direction);
@@ -74,6 +87,7 @@ pub struct Watch {
     open: [Vec<Option<Open>>; 2],
     open_now: usize,
     orders: Orders,
+    play: Play,
     sampler: Sampler,
     sums: Timed,
 }
@@ -86,12 +100,17 @@ impl Watch {
         let count = terms.thresholds.len();
         let none = || vec![Episodes::default(); count];
         let sums = Timed { episodes: [none(), none()], ..Timed::default() };
+        let valid = [0, 1].map(|leg: usize| fresh_until(legs[leg].time, terms.max_age, torn[leg]));
+        let mut play = Play::new(terms.of_play());
+        if begin <= valid[0].min(valid[1]) && legs.iter().all(Leg::usable) {
+            play.goes_on(&legs, terms.net(&legs));
+        }
         Watch {
             begin,
             now: begin,
             legs,
             live: false,
-            valid: [0, 1].map(|leg: usize| fresh_until(legs[leg].time, terms.max_age, torn[leg])),
+            valid,
             live_until: begin,
             held_from: begin,
             prices: [0.0; 4],
@@ -103,6 +122,7 @@ impl Watch {
             open: [vec![None; count], vec![None; count]],
             open_now: 0,
             orders: Orders::default(),
+            play,
             sampler: Sampler::new(terms.sampling, terms.samples, begin),
             sums,
             terms,
@@ -118,7 +138,7 @@ impl Watch {
         let cursor = |venue: usize| Cursor { rows: rows[venue], turns: turns[venue], row: 0 };
         let mut cursors = [cursor(0), cursor(1)];
         loop {
-            let quiet = self.open_now == 0 && self.orders.is_empty();
+            let quiet = self.open_now == 0 && self.orders.is_empty() && !self.play.is_busy();
             let next = cursors.each_mut().map(|cursor| cursor.next_time(quiet));
             let time = next[0].min(next[1]);
             if time == i64::MAX {
@@ -162,6 +182,7 @@ impl Watch {
         }
         self.account(end);
         self.close_all(end);
+        self.sums.played = self.play.finish(end, &self.legs);
         self.sums.span_ns = end.abs_diff(self.begin);
         self.sums.deviations = self.deviations.finish();
         self.sums.nets = [self.nets[0].finish(), self.nets[1].finish()];
@@ -178,30 +199,35 @@ impl Watch {
         let live = self.now <= self.live_until && one.usable() && two.usable();
         let prices = [one.bid, one.ask, two.bid, two.ask];
         let same = || prices.map(f64::to_bits) == self.prices.map(f64::to_bits);
-        if live == self.live && self.open_now == 0 && (!live || same()) {
+        let is_idle = self.open_now == 0 && !self.play.is_busy();
+        if live == self.live && is_idle && (!live || same()) {
             return false;
         }
         self.account(self.now);
         self.live = live;
         if live {
-            self.prices = prices;
+            let before = std::mem::replace(&mut self.prices, prices);
             self.value();
-            return self.is_met(0) || self.is_met(1);
+            let moved = |place: usize| before[place].to_bits() != prices[place].to_bits();
+            self.play.moved([moved(0), moved(1), moved(2), moved(3)], self.net);
+            return self.is_met(0) || self.is_met(1) || self.play.cares(self.net);
         }
-        self.close_all(self.now);
+        self.end_life(self.now);
         false
+    }
+
+    /// Ends everything that needs two live legs.
+    fn end_life(&mut self, at: i64) {
+        self.close_all(at);
+        self.play.dies();
     }
 
     /// Computes the deviation and both net spreads of two live legs.
     #[inline]
     fn value(&mut self) {
         let [one, two] = &self.legs;
-        let fees = &self.terms.fees;
         self.deviation = one.bid / two.bid - 1.0;
-        self.net = [
-            net_of(two.bid, fees[1], one.ask, fees[0]),
-            net_of(one.bid, fees[0], two.ask, fees[1]),
-        ];
+        self.net = self.terms.net(&self.legs);
     }
 
     /// Returns whether an episode of a direction can begin, go on or end.
@@ -211,8 +237,15 @@ impl Watch {
         self.open_now != 0 || lowest.is_some_and(|lowest| *lowest <= self.net[direction])
     }
 
-    /// Begins and ends episodes.
+    /// Begins and ends episodes, and lets the strategies see the state.
     fn compare_all(&mut self) {
+        self.compare_episodes();
+        if self.play.cares(self.net) {
+            self.play.take(self.now, &self.legs, self.net);
+        }
+    }
+
+    fn compare_episodes(&mut self) {
         for direction in 0..2 {
             if !self.is_met(direction) {
                 continue;
@@ -270,13 +303,15 @@ impl Watch {
             if !self.orders.is_empty() {
                 self.arrive_until(end);
             }
+            self.play.pass(end, &self.legs, true);
             if end < to {
                 self.account(end);
                 self.live = false;
-                self.close_all(end);
+                self.end_life(end);
             }
         }
         if !self.live {
+            self.play.pass(to, &self.legs, false);
             self.pass_dead(to);
         }
         self.now = to;
@@ -427,6 +462,7 @@ mod tests {
             size: 1.0,
             sampling: MILLI,
             samples: false,
+            play: PlaySettings::default(),
         };
         // Torn from 30 to 50 ms, the next quote comes at 60 ms; a quote within counts for nothing.
         for times in [&[0, 10, 60, 100][..], &[0, 10, 40, 60, 100]] {
@@ -460,6 +496,7 @@ mod tests {
                 size: 250.0,
                 sampling: 10 * MILLI,
                 samples: true,
+                play: PlaySettings::default(),
             };
             let end = quotes.iter().filter_map(|of| of.times.last()).max().unwrap() + 1;
             // In windows of one time, every time is looked at.

@@ -10,6 +10,7 @@ use analyzer::kernel::lead_lag::LeadLag;
 use analyzer::kernel::legs::Leg;
 use analyzer::kernel::moments::Moments;
 use analyzer::kernel::partial::{Partial, Total};
+use analyzer::kernel::play::PlaySettings;
 use analyzer::kernel::profile::{BINS_MAX, Bin};
 use analyzer::kernel::reversion::Reversion;
 use analyzer::kernel::timed::Timed;
@@ -371,6 +372,7 @@ fn nets_of_two_quotes(bids: [i64; 2], asks: [i64; 2], decimals: u8, fees: [f64; 
         size: 1.0,
         sampling: 10,
         samples: false,
+        play: PlaySettings::default(),
     };
     let leg = |venue: usize| Leg {
         time: 0,

@@ -4,6 +4,7 @@
 use analyzer::kernel::lead_lag::Grid;
 use analyzer::kernel::legs::Leg;
 use analyzer::kernel::partial::Partial;
+use analyzer::kernel::play::PlaySettings;
 use analyzer::kernel::window::BadBatch;
 use analyzer::kernel::{Metrics, Settings, Venue, VenueTerms, analyse};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray, UInt8Array};
@@ -124,6 +125,8 @@ pub(crate) fn markets(most: usize, steps: &'static [i64]) -> impl Strategy<Value
             thresholds_bps: vec![0.0, 5.0, 10.0, 20.0],
             size: 2_500.0,
             sampling_ns: 10 * step,
+            play: PlaySettings::default(),
+            transfers: std::collections::BTreeSet::new(),
             lags: Grid { step_ns: step, steps: 3 },
             venues: terms.collect(),
             others: VenueTerms { taker_fee: 0.5, latency_ns: 0 },
