@@ -3,10 +3,10 @@
 //!
 //! `input` finds and reads the quotes. `kernel` turns the record batches of one instrument and day
 //! into a partial result that can be stored and merged, and `statistics` draws conclusions from
-//! sums. `figures` and `columns` make a row for each pair, `ranking` orders the rows, and `report`
+//! sums. `judge` decides which pairs are recommended. `figures` and `columns` make a row for each pair, `ranking` orders the rows, and `report`
 //! is the result, which `output` writes in several formats. `run` ties these together.
 //!
-//! A test keeps the layers apart: kernel and statistics use no file, thread or command line;
+//! A test keeps the layers apart: kernel, statistics and judge use no file, thread or command line;
 //! `input` uses no metrics; `output` uses the report alone. `docs/metrics.md` defines every figure.
 
 pub mod columns;
@@ -16,6 +16,7 @@ pub mod diff;
 pub mod facts;
 pub mod figures;
 pub mod input;
+pub mod judge;
 pub mod kernel;
 pub mod options;
 pub mod output;

@@ -1,5 +1,5 @@
 //! Keeps the order of dependency between the analyzer's modules, which one crate does not keep by
-//! itself: kernel and statistics use no file, thread or clock; reading uses no figures; outputs use
+//! itself: kernel, statistics and decision use no file, thread or clock; reading uses no figures; outputs use
 //! the report alone; and no two files import each other.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
@@ -98,6 +98,17 @@ fn the_kernel_and_the_statistics_know_no_file_thread_or_clock_and_of_the_engine_
 fn the_statistics_know_no_kernel() {
     let wrong = |_: &Source, path: &str| is_within(path, &["crate::kernel"]);
     assert_none(&faults(&library(), &["crate::statistics"], wrong));
+}
+
+/// What the decision about pairs may use, beside the standard library without files and threads.
+const JUDGE_MAY_USE: &[&str] = &["crate::judge", "crate::statistics", "libm", "std"];
+
+#[test]
+fn the_decision_knows_no_file_thread_or_clock_and_of_the_analyzer_only_the_statistics() {
+    let wrong = |_: &Source, path: &str| {
+        !is_within(path, JUDGE_MAY_USE) || is_within(path, KERNEL_MAY_NOT_USE)
+    };
+    assert_none(&faults(&library(), &["crate::judge"], wrong));
 }
 
 #[test]
