@@ -5,10 +5,12 @@ use crate::kernel::Settings;
 use crate::kernel::episode::Episodes;
 use crate::kernel::lead_lag::LeadLagResult;
 use crate::kernel::partial::{PairPartial, Total};
-use crate::kernel::reversion::Verdict;
+use crate::kernel::reversion::{Reversion, Verdict};
 use crate::kernel::timed::Timed;
 use crate::kernel::venue::VenueSums;
-use crate::statistics::level_shift::{LevelShift, level_shift};
+use crate::statistics::adf::Adf;
+use crate::statistics::level_shift::{LevelShift, level_shifts};
+use crate::statistics::noise::Robust;
 
 /// One day, in ns.
 pub const DAY: f64 = 86_400e9;
@@ -19,8 +21,6 @@ const APART: f64 = 0.05;
 const MINUTES: u64 = 60;
 /// Legs whose minute changes correlate by less than this are doubtful.
 const TOGETHER: f64 = 0.3;
-/// A shift of the level counts if its statistic is at least this; hours are not independent.
-const SHIFT: f64 = 6.0;
 
 /// The best direction and threshold of a pair.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,6 +31,15 @@ pub struct Best {
     pub threshold: usize,
     /// Expected capture, in quote currency per day.
     pub capture: f64,
+}
+
+/// A shift of the level of the deviation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shift {
+    /// When, in ns since 1970.
+    pub time_ns: i64,
+    /// By how much, and to which level, as fractions.
+    pub of: LevelShift,
 }
 
 /// The facts about one pair from which its cells are computed.
@@ -52,8 +61,14 @@ pub struct Facts<'a> {
     pub best: Option<Best>,
     /// What the sums by lag say.
     pub lead_lag: Option<LeadLagResult>,
-    /// Largest shift of the hourly means.
-    pub shift: Option<LevelShift>,
+    /// The shifts of the level that matter, in time order; `None` if the pair was never live.
+    pub shifts: Option<Vec<Shift>>,
+    /// The test for a unit root.
+    pub unit_root: Option<Adf>,
+    /// The half-life without quote noise.
+    pub robust: Option<Robust>,
+    /// Its 95 % interval, in s.
+    pub robust_interval: Option<(f64, f64)>,
 }
 
 impl<'a> Facts<'a> {
@@ -67,6 +82,10 @@ impl<'a> Facts<'a> {
         settings: &'a Settings,
     ) -> Option<Facts<'a>> {
         let venues = [total.venues.get(&names.0)?, total.venues.get(&names.1)?];
+        let sampling_s = seconds(settings.sampling_ns);
+        let live = sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight);
+        let reversion = live.map(|timed| &timed.reversion);
+        let reversion = reversion.filter(|_| settings.metrics.reversion);
         Some(Facts {
             instrument,
             one: &names.0,
@@ -76,7 +95,10 @@ impl<'a> Facts<'a> {
             settings,
             best: sums.timed.as_ref().and_then(best),
             lead_lag: sums.lead_lag.as_ref().and_then(|sums| sums.result(&settings.lags)),
-            shift: sums.timed.as_ref().and_then(shift),
+            shifts: live.map(shifts),
+            unit_root: reversion.and_then(Reversion::adf),
+            robust: reversion.and_then(|sums| sums.robust_half_life(sampling_s)),
+            robust_interval: reversion.and_then(|sums| sums.robust_interval(sampling_s)),
         })
     }
 
@@ -90,13 +112,6 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn sampling_s(&self) -> f64 {
         seconds(self.settings.sampling_ns)
-    }
-
-    /// Returns whether the level moved for good.
-    #[must_use]
-    pub fn has_shifted(&self) -> Option<bool> {
-        let sd = self.timed()?.deviation.deviation()?;
-        self.shift.map(|shift| SHIFT <= shift.statistic && sd <= shift.shift.abs())
     }
 
     /// Returns whether both legs are the same asset, as far as prices tell.
@@ -118,15 +133,18 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Returns whether the half-life is that of a reversion.
+    /// Returns the last shift of the level.
     #[must_use]
-    pub fn verdict(&self) -> Option<&'static str> {
+    pub fn last_shift(&self) -> Option<&Shift> {
+        self.shifts.as_ref()?.last()
+    }
+
+    /// Returns the verdict on the half-life if the pair is not a random walk. Whether it is one can
+    /// only be told over all pairs.
+    #[must_use]
+    pub fn verdict_if_stationary(&self) -> Option<Verdict> {
         self.settings.metrics.reversion.then_some(())?;
-        Some(match self.timed()?.reversion.verdict(self.sampling_s()) {
-            Verdict::NoReversion => "none",
-            Verdict::QuoteNoise => "quote noise",
-            Verdict::Reversion => "reversion",
-        })
+        Some(self.timed()?.reversion.verdict_if_stationary(self.sampling_s()))
     }
 
     /// Returns the episodes of a direction at a threshold.
@@ -168,11 +186,24 @@ fn best(timed: &Timed) -> Option<Best> {
     best
 }
 
-fn shift(timed: &Timed) -> Option<LevelShift> {
-    let bins = timed.hours.bins.iter().map(|(_, bin)| {
-        #[expect(clippy::cast_precision_loss, reason = "times are shown with fewer digits")]
-        let weight = bin.weight as f64 / 1e9;
-        (weight, bin.mean())
-    });
-    level_shift(&bins.collect::<Vec<_>>())
+/// Returns the clear shifts of the level that are at least one standard deviation of all the time.
+fn shifts(timed: &Timed) -> Vec<Shift> {
+    let bins: Vec<(i64, i64, f64)> = timed
+        .profile
+        .bins()
+        .map(|(begin, width, bin)| {
+            // A bin that was live for less than half of its time says little.
+            let known = width.unsigned_abs() <= 2 * bin.weight;
+            (begin, width, if known { bin.mean() } else { f64::NAN })
+        })
+        .collect();
+    let (Some((first, width, _)), Some(sd)) = (bins.first(), timed.deviation.deviation()) else {
+        return Vec::new();
+    };
+    let place = |begin: i64| usize::try_from((begin - first) / width).unwrap_or(0);
+    let mut means = vec![f64::NAN; bins.last().map_or(0, |last| place(last.0) + 1)];
+    bins.iter().for_each(|(begin, _, mean)| means[place(*begin)] = *mean);
+    let found = level_shifts(&means).into_iter().filter(|shift| sd <= shift.shift.abs());
+    let time = |at: usize| first + width * i64::try_from(at).unwrap_or(0);
+    found.map(|of| Shift { time_ns: time(of.at), of }).collect()
 }

@@ -5,6 +5,7 @@ use crate::columns::{Column, Source};
 use crate::facts::{Best, Facts};
 use crate::kernel::Settings;
 use crate::kernel::partial::{PairPartial, Total};
+use crate::kernel::reversion::Verdict;
 use crate::kernel::timed::Timed;
 use crate::report::{Cell, Problem};
 
@@ -39,6 +40,8 @@ pub struct Pair {
 pub struct Across {
     /// p-value of the Dickey-Fuller test.
     pub p_value: Option<f64>,
+    /// The verdict on the half-life if the pair is not a random walk.
+    pub verdict: Option<Verdict>,
     /// Expected capture per hour in the two halves of the pair's live hours.
     pub halves: Option<[f64; 2]>,
 }
@@ -88,18 +91,20 @@ impl Pair {
             Source::Across(_) => Cell::None,
         };
         let timed = facts.timed();
-        let reversion = timed.filter(|_| facts.settings.metrics.reversion);
+        let mut kept = facts.sums.clone();
+        kept.timed.iter_mut().for_each(|timed| timed.reversion.shorten());
         Pair {
             instrument: facts.instrument.to_owned(),
             one: facts.one.to_owned(),
             two: facts.two.to_owned(),
             cells: columns.iter().map(cell).collect(),
             across: Across {
-                p_value: reversion.and_then(|timed| timed.reversion.adf()).map(|adf| adf.p_value),
+                p_value: facts.unit_root.map(|adf| adf.p_value),
+                verdict: facts.verdict_if_stationary(),
                 halves: timed.zip(facts.best).and_then(|(timed, best)| halves(timed, best)),
             },
             // Packing sums made of our own types cannot fail.
-            packed: postcard::to_allocvec(facts.sums).unwrap_or_default(),
+            packed: postcard::to_allocvec(&kept).unwrap_or_default(),
         }
     }
 

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use spreadwire_market::spread::{BPS, FeeFactors};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub mod blocks;
 pub mod compatible;
 pub mod episode;
 pub mod histogram;
@@ -32,6 +33,7 @@ pub mod legs;
 pub mod moments;
 mod orders;
 pub mod partial;
+pub mod pieces;
 pub mod play;
 pub mod profile;
 pub mod reversion;

@@ -118,24 +118,39 @@ fn compare_all(columns: &[Column], pairs: &mut [Pair]) {
             Source::Across(comparison) => Some((place, comparison)),
             Source::Pair(_) => None,
         });
+    let chances = over_all(pairs, |pair| pair.across.p_value, benjamini_hochberg);
+    let rank = |pairs: &[Pair], half: usize| {
+        over_all(pairs, |pair| pair.across.halves.map(|halves| -halves[half]), average)
+    };
     for (place, comparison) in comparisons.collect::<Vec<_>>() {
-        let half = match comparison {
-            Comparison::AdfQValue => None,
-            Comparison::RankFirstHalf => Some(0),
-            Comparison::RankSecondHalf => Some(1),
+        let numbers = match comparison {
+            Comparison::AdfQValue => chances.clone(),
+            Comparison::RankFirstHalf => rank(pairs, 0),
+            Comparison::RankSecondHalf => rank(pairs, 1),
+            Comparison::Reversion => {
+                for (pair, chance) in pairs.iter_mut().zip(&chances) {
+                    let verdict = pair.across.verdict.map(|verdict| verdict.given(*chance));
+                    let text = verdict.map(|verdict| Cell::Text(verdict.name().to_owned()));
+                    pair.cells[place] = text.unwrap_or(Cell::None);
+                }
+                continue;
+            }
         };
-        let of = |pair: &Pair| match half {
-            None => pair.across.p_value,
-            Some(half) => pair.across.halves.map(|halves| -halves[half]),
-        };
-        let known: Vec<usize> =
-            (0..pairs.len()).filter(|pair| of(&pairs[*pair]).is_some()).collect();
-        let values: Vec<f64> = known.iter().filter_map(|pair| of(&pairs[*pair])).collect();
-        let found = if half.is_none() { benjamini_hochberg(&values) } else { average(&values) };
-        for (pair, value) in known.into_iter().zip(found) {
-            pairs[pair].cells[place] = Cell::Number(value);
+        for (pair, value) in pairs.iter_mut().zip(numbers) {
+            pair.cells[place] = value.map_or(Cell::None, Cell::Number);
         }
     }
+}
+
+/// Returns what a function of all known figures gives for each pair.
+fn over_all(
+    pairs: &[Pair],
+    figure: impl Fn(&Pair) -> Option<f64>,
+    compare: fn(&[f64]) -> Vec<f64>,
+) -> Vec<Option<f64>> {
+    let known: Vec<Option<f64>> = pairs.iter().map(figure).collect();
+    let mut found = compare(&known.iter().copied().flatten().collect::<Vec<_>>()).into_iter();
+    known.into_iter().map(|figure| figure.and_then(|_| found.next())).collect()
 }
 
 fn stability(pairs: &[Pair]) -> Option<f64> {

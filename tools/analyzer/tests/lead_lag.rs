@@ -89,6 +89,8 @@ proptest! {
         let grid = Grid { step_ns, steps };
         let sums = sums(&grid, &x, &y);
         prop_assert_eq!(sums.covariances().len(), grid.lag_count());
+        let correlations = sums.result(&grid).map(|found| found.correlations).unwrap_or_default();
+        prop_assert!(correlations.iter().all(|(_, rho)| rho.abs() <= 1.0));
         for (found, lag) in sums.covariances().iter().zip(grid.lags()) {
             let (expected, magnitude) = naive(&x, &y, lag);
             assert_close(*found, expected, magnitude, &format!("lag {lag}"));
@@ -198,6 +200,42 @@ fn lag_that_was_put_in_is_found() {
         assert!((back.peak_lag_ns + delay * MS).abs() <= GRID.step_ns, "{}", back.peak_lag_ns);
         assert_eq!(back.leader, Some(Leader::Exchange2));
         assert!(back.lead_lag_ratio.unwrap() < 1.0);
+    }
+}
+
+/// A lag beyond the grid shows as a curve that rises to its end. How long the lag is, is unknown.
+#[test]
+fn a_lag_beyond_the_grid_is_told_as_such_and_not_as_the_end_of_the_grid() {
+    for (seed, delay) in [(1, 105), (2, 105), (3, 110)] {
+        let (x, y) = two_views(seed, 120, 100.0, delay * MS);
+        for (x, y) in [(&x, &y), (&y, &x)] {
+            let found = sums(&GRID, x, y).result(&GRID).unwrap();
+            assert_eq!((found.leader, found.beyond_grid), (None, true), "{}", found.peak_lag_ns);
+            let wider = Grid { steps: 30, ..GRID };
+            let found = sums(&wider, x, y).result(&wider).unwrap();
+            assert!(found.leader.is_some() && !found.beyond_grid);
+            assert!((found.peak_lag_ns.abs() - delay * MS).abs() <= GRID.step_ns);
+        }
+    }
+    let strangers = strangers(3).result(&GRID).unwrap();
+    assert!(!strangers.beyond_grid);
+}
+
+/// Where moves continue from change to change, neighbours that overlap add up: of a series that only
+/// rises, the sum at a lag is twice that of the squares.
+#[test]
+fn identical_series_correlate_by_one_at_lag_0_and_none_leads() {
+    let rising: Path = (0..2_000).map(|n| (n * 50 * MS, 1e-6 * n as f64)).collect();
+    let (walk, _) = two_views(61, 120, 30.0, 0);
+    // Each move comes in three parts.
+    let slow: Path = (0..6_000_i64)
+        .map(|n| (n * 20 * MS, 1e-5 * ((n / 3 * 7) % 11) as f64 + 2e-6 * (n % 3) as f64))
+        .collect();
+    for path in [rising, walk, slow] {
+        let found = sums(&GRID, &path, &path).result(&GRID).unwrap();
+        assert_eq!((found.peak_lag_ns, found.leader, found.beyond_grid), (0, None, false));
+        assert!((found.peak_correlation - 1.0).abs() <= 0.0, "{}", found.peak_correlation);
+        assert!(found.correlations.iter().all(|(_, rho)| rho.abs() <= 1.0));
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Source {
 pub enum Comparison {
     /// The Dickey-Fuller p-value, adjusted after Benjamini and Hochberg.
     AdfQValue,
+    /// The verdict on mean reversion, given that adjusted p-value.
+    Reversion,
     /// The rank in the first half of the time.
     RankFirstHalf,
     /// The rank in the second half of the time.

@@ -1,6 +1,6 @@
 //! Mean reversion: half-life, unit root, variance ratio and Hurst exponent.
 
-use super::list::{Comparison, List, Source, number, text};
+use super::list::{Comparison, List, Source, count, float, number};
 use crate::facts::Facts;
 use crate::kernel::reversion::WINDOWS;
 use crate::report::Kind;
@@ -45,23 +45,12 @@ impl List {
             "Stationary standard deviation around that level.",
             |h| Some(h.sd * BPS),
         );
-        self.add("reversion", "", "Verdict: reversion, quote noise, or none.", |f| {
-            text(f.verdict())
-        });
+        let meaning =
+            "Verdict: reversion, quote noise, or none; none unless the q-value is below 5 %.";
+        let verdict = Source::Across(Comparison::Reversion);
+        self.push("reversion".to_owned(), "", meaning.to_owned(), verdict);
         self.holds(Kind::Text);
-        self.add("half_life_robust_s", "s", "Half-life with quote noise removed.", |facts| {
-            let of = |f: &Facts<'_>| f.timed()?.reversion.robust_half_life(f.sampling_s());
-            number(of(facts).map(|robust| robust.half_life_s))
-        });
-        self.add(
-            "noise_share",
-            "",
-            "Share of the samples' variance that is quote noise.",
-            |facts| {
-                let of = |f: &Facts<'_>| f.timed()?.reversion.robust_half_life(f.sampling_s());
-                number(of(facts).map(|robust| robust.noise_share))
-            },
-        );
+        self.robust();
         self.add(
             "half_lives",
             "",
@@ -84,19 +73,45 @@ impl List {
         });
     }
 
+    fn robust(&mut self) {
+        self.add("half_life_robust_s", "s", "Half-life with quote noise removed.", |facts| {
+            number(facts.robust.map(|robust| robust.half_life_s))
+        });
+        self.add("half_life_robust_low_s", "s", "Lower end of its 95 % interval.", |facts| {
+            number(facts.robust_interval.map(|(low, _)| low))
+        });
+        self.add("half_life_robust_high_s", "s", "Upper end of its 95 % interval.", |facts| {
+            number(facts.robust_interval.map(|(_, high)| high))
+        });
+        self.add(
+            "noise_share",
+            "",
+            "Share of the samples' variance that is quote noise.",
+            |facts| number(facts.robust.map(|robust| robust.noise_share)),
+        );
+    }
+
     fn dickey_fuller(&mut self) {
         self.add(
             "adf_statistic",
             "",
-            "Augmented Dickey-Fuller statistic, constant, 10 lags.",
-            |facts| number(facts.timed().and_then(|t| t.reversion.adf()).map(|adf| adf.statistic)),
+            "Augmented Dickey-Fuller statistic of block means, with a constant.",
+            |facts| number(facts.unit_root.map(|adf| adf.statistic)),
         );
         self.add("adf_p_value", "", "Its p-value (MacKinnon).", |facts| {
-            number(facts.timed().and_then(|t| t.reversion.adf()).map(|adf| adf.p_value))
+            number(facts.unit_root.map(|adf| adf.p_value))
         });
         let meaning = "The p-value adjusted over all pairs (Benjamini-Hochberg).".to_owned();
         let q_value = Source::Across(Comparison::AdfQValue);
         self.push("adf_q_value".to_owned(), "", meaning, q_value);
+        self.add("adf_lags", "", "Number of lags, chosen by the data.", |facts| {
+            count(facts.unit_root.map(|adf| adf.lags.into()))
+        });
+        self.holds(Kind::Count);
+        self.add("adf_block_s", "s", "Length of a block.", |facts| {
+            let width = facts.timed().map(|timed| float(timed.reversion.blocks().width()));
+            number(facts.unit_root.and(width).map(|width| width * facts.sampling_s()))
+        });
     }
 
     fn variance_ratio(&mut self, q: u32) {

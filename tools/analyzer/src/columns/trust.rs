@@ -2,7 +2,7 @@
 //! common.
 
 use super::list::{Comparison, List, Source, count, flag, float, number, text};
-use crate::facts::Facts;
+use crate::facts::{Facts, Shift};
 use crate::report::Kind;
 use spreadwire_market::spread::BPS;
 
@@ -28,19 +28,35 @@ impl List {
             "Correlation of the minute changes of both mids.",
             |facts| number(facts.timed().and_then(|timed| timed.together.correlation())),
         );
-        self.add("level_shift", "", "Whether the deviation's level moved for good.", |facts| {
-            flag(facts.has_shifted())
-        });
-        self.holds(Kind::Flag);
-        self.add("level_shift_bps", "bp", "Size of that move, at the most likely hour.", |facts| {
-            number(facts.shift.map(|shift| shift.shift * BPS))
-        });
+        self.level_shifts();
         let rank = |list: &mut List, name: &str, half: &str, comparison| {
             let meaning = format!("Rank by expected capture in the {half} half of the time.");
             list.push(name.to_owned(), "", meaning, Source::Across(comparison));
         };
         rank(self, "rank_first_half", "first", Comparison::RankFirstHalf);
         rank(self, "rank_second_half", "second", Comparison::RankSecondHalf);
+    }
+
+    fn level_shifts(&mut self) {
+        self.add("level_shift", "", "Whether the deviation's level moved.", |facts| {
+            flag(facts.shifts.as_ref().map(|shifts| !shifts.is_empty()))
+        });
+        self.holds(Kind::Flag);
+        self.add("level_shifts", "", "How often it moved.", |facts| {
+            count(facts.shifts.as_ref().and_then(|shifts| u64::try_from(shifts.len()).ok()))
+        });
+        self.holds(Kind::Count);
+        self.add("level_shift_bps", "bp", "Size of the last move.", |facts| {
+            number(facts.last_shift().map(|shift| shift.of.shift * BPS))
+        });
+        self.add("level_shift_at", "", "Time of the last move, UTC.", |facts| {
+            let time = |shift: &Shift| jiff::Timestamp::from_nanosecond(shift.time_ns.into()).ok();
+            text(facts.last_shift().and_then(time).map(|time| time.to_string()).as_deref())
+        });
+        self.holds(Kind::Text);
+        self.add("level_since_bps", "bp", "Mean deviation since the last move.", |facts| {
+            number(facts.last_shift().map(|shift| shift.of.level * BPS))
+        });
     }
 
     fn venue(&mut self, venue: usize) {

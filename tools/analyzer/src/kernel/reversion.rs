@@ -2,16 +2,19 @@
 //!
 //! The samples of a day are pushed one by one. A missing sample breaks the chain of samples, and
 //! nothing is ever counted across a break. Only sums are kept, so that days are merged by addition,
-//! in order: transitions at several sampling intervals (half-life), the products of the
-//! Dickey-Fuller regression, overlapping differences (variance ratios), and residuals of lines
-//! fitted in boxes (DFA). Levels are summed relative to the unit's first value, the origin, because
-//! the level may be 5e-2 and move by 1e-5. Merging moves the later origin to the earlier one.
+//! in order: transitions at several sampling intervals (half-life), means of blocks (Dickey-Fuller),
+//! overlapping differences (variance ratios), residuals of lines fitted in boxes (DFA), and some of
+//! these sums by pieces of the time, for an interval. Levels are summed relative to the unit's first
+//! value, the origin, because the level may be 5e-2 and move by 1e-5. Merging moves the later origin
+//! to the earlier one.
 //!
 //! The sampling interval is not stored: it is passed in when conclusions are drawn.
 
-use crate::statistics::adf::{self, Adf, Gram};
+use crate::kernel::blocks::Blocks;
+use crate::kernel::pieces::{Observed, Pieces};
+use crate::statistics::adf::{self, Adf, LagChoice};
 use crate::statistics::dfa::{self, Boxes, Line};
-use crate::statistics::noise::{self, LagPoint, Robust};
+use crate::statistics::noise::{Robust, log_interval};
 use crate::statistics::ou::{self, HalfLife};
 use crate::statistics::variance_ratio::{self, VarianceRatio};
 use serde::{Deserialize, Serialize};
@@ -43,14 +46,19 @@ pub struct Reversion {
     origin: Option<f64>,
     /// Transitions by sampling multiple.
     transitions: [ou::Sums; MULTIPLES.len()],
-    /// Rows of the Dickey-Fuller regression.
-    gram: Gram,
+    /// Means of blocks, for the Dickey-Fuller regression.
+    blocks: Blocks,
+    /// What the robust half-life is computed from, by pieces of the time.
+    pieces: Pieces,
     /// Number of overlapping windows by length, and the sum of their squared differences.
     windows: [(u64, f64); WINDOWS.len()],
     /// Products of squared steps; the index is the distance between them, minus one.
     products: Products,
     /// Boxes of the DFA by size.
     boxes: [Boxes; BOXES.len()],
+    /// Number of the next sample on the grid.
+    #[serde(skip)]
+    next: i64,
     /// The chain being pushed.
     #[serde(skip)]
     chain: Option<Box<Chain>>,
@@ -68,8 +76,6 @@ struct Chain {
     values: [f64; BACK],
     /// The last squared steps, stored twice, so that the last 63 are contiguous from the newest on.
     squares: [f64; 2 * BACK],
-    /// The regression row; its differences shift by one place with each sample.
-    row: [f64; adf::COLUMNS],
     /// Samples of the box being filled.
     filling: [f64; BOXES[0] as usize],
     /// Boxes that wait for their second half, by size.
@@ -84,11 +90,9 @@ impl Chain {
             anchors: MULTIPLES.map(|multiple| (level, multiple)),
             values: [0.0; BACK],
             squares: [0.0; 2 * BACK],
-            row: [0.0; adf::COLUMNS],
             filling: [0.0; BOXES[0] as usize],
             halves: [Line::default(); BOXES.len()],
         };
-        chain.row[0] = 1.0;
         chain.values[0] = level;
         chain.filling[0] = level;
         Box::new(chain)
@@ -103,7 +107,7 @@ impl Chain {
 /// Number of half-lives that must be observed; see [`Reversion::half_lives_observed`].
 pub const LEAST_HALF_LIVES: f64 = 10.0;
 
-/// What the half-lives at several sampling intervals say together.
+/// What the half-lives at several sampling intervals and the unit-root test say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
@@ -116,20 +120,57 @@ pub enum Verdict {
     Reversion,
 }
 
+impl Verdict {
+    /// Returns the verdict given how likely it is that the series is a random walk: the
+    /// Dickey-Fuller p-value of a single series, or the q-value of one of many. Without a test, and
+    /// from 5 % on, there is no reversion.
+    #[must_use]
+    pub fn given(self, chance: Option<f64>) -> Verdict {
+        if chance.is_some_and(|chance| chance < SIGNIFICANT) { self } else { Verdict::NoReversion }
+    }
+
+    /// Returns the verdict in words.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::NoReversion => "none",
+            Verdict::QuoteNoise => "quote noise",
+            Verdict::Reversion => "reversion",
+        }
+    }
+}
+
 /// A half-life this many times the base half-life is a different one.
 const RISE: f64 = 2.0;
 
-/// A p-value below this tells a series from a random walk.
+/// A robust half-life this many times the base one is a different one, if its interval says so too.
+const SLOWER: f64 = 1.25;
+
+/// With fewer blocks there is no Dickey-Fuller test.
+pub const LEAST_BLOCKS: usize = 50;
+
+/// Schwert's shorter bound on the number of lags. Blocks leave little noise, so few lags are enough,
+/// and every further one costs power.
+const LAG_FACTOR: f64 = 4.0;
+
+/// A p-value or q-value below this tells a series from a random walk.
 const SIGNIFICANT: f64 = 0.05;
 
 /// An interval of up to this many half-lives can still resolve the half-life.
 const RESOLVED: f64 = 3.0;
 
 impl Reversion {
-    /// Returns sums over no samples.
+    /// Returns sums over no samples. The first sample is number 0 on the grid.
     #[must_use]
     pub fn new() -> Reversion {
         Reversion::default()
+    }
+
+    /// Returns sums over no samples. The first sample has this number on the grid, which is the same
+    /// for all units that are merged.
+    #[must_use]
+    pub fn starting_at(number: i64) -> Reversion {
+        Reversion { next: number, ..Reversion::default() }
     }
 
     /// Adds the next sample. A value that is not finite is a gap.
@@ -139,12 +180,17 @@ impl Reversion {
             return self.gap();
         }
         let level = value - *self.origin.get_or_insert(value);
+        self.blocks.add(self.next, level);
+        if self.pieces.ends_before(self.next) {
+            let observed = self.observed();
+            self.pieces.begin(self.next, observed);
+        }
+        self.next += 1;
         let Some(mut chain) = self.chain.take() else {
             self.chain = Some(Chain::of(level));
             return;
         };
         let step = level - chain.level();
-        self.push_regression(&mut chain, step);
         self.push_windows(&mut chain, level, step);
         self.push_box(&mut chain, level);
         self.push_transitions(&mut chain, level);
@@ -152,14 +198,23 @@ impl Reversion {
         self.chain = Some(chain);
     }
 
-    /// Marks a gap: the next sample does not follow the last one.
+    /// Marks a gap of one sample: the next sample does not follow the last one.
     pub fn gap(&mut self) {
+        self.skip(1);
+    }
+
+    /// Marks a gap of that many samples.
+    pub fn skip(&mut self, samples: i64) {
         self.chain = None;
+        self.next += samples;
     }
 
     /// Ends a unit; only sums are left.
     pub fn finish(&mut self) {
         self.chain = None;
+        self.next = 0;
+        let observed = self.observed();
+        self.pieces.finish(observed);
     }
 
     /// Adds the sums of a later unit, as if there were a gap between the two.
@@ -170,7 +225,8 @@ impl Reversion {
         for (mine, more) in self.transitions.iter_mut().zip(&later.transitions) {
             mine.merge(more, by);
         }
-        self.gram.merge(&later.gram, by);
+        self.blocks.merge(&later.blocks, by);
+        self.pieces.merge(&later.pieces, by);
         for (mine, more) in self.windows.iter_mut().zip(&later.windows) {
             mine.0 += more.0;
             mine.1 += more.1;
@@ -192,20 +248,6 @@ impl Reversion {
                 (*from, *left) = (level, MULTIPLES[at]);
             }
         }
-    }
-
-    #[inline]
-    fn push_regression(&mut self, chain: &mut Chain, step: f64) {
-        let row = &mut chain.row;
-        let (level, response) = (adf::COLUMNS - 2, adf::COLUMNS - 1);
-        row[level] = chain.anchors[0].0;
-        row[response] = step;
-        // The first row needs ten lagged differences and its own: twelve samples.
-        if (adf::LAGS as u64) < chain.length {
-            self.gram.push(row);
-        }
-        row.copy_within(1..adf::LAGS, 2);
-        row[1] = step;
     }
 
     #[inline]
@@ -293,27 +335,36 @@ impl Reversion {
     }
 
     fn without_noise(&self, sampling_s: f64) -> Option<Robust> {
-        let base = &self.transitions[0];
-        let last = MULTIPLES.len() - 1;
-        let far = &self.transitions[last];
-        // Overlapping windows where possible: a shock then counts at every phase of a window.
-        let windows = WINDOWS.iter().zip(&self.windows).map(|(width, (count, squares))| {
-            #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
-            let mean_square = squares / (*count as f64).max(1.0);
-            (f64::from(*width), mean_square, count / u64::from(*width))
+        self.observed().without_noise(sampling_s)
+    }
+
+    /// Returns the 95 % interval of [`Reversion::robust_half_life`], in s, by the delete-one
+    /// jackknife over pieces of the time. `None` if there are fewer than
+    /// [`LEAST_PIECES`](crate::kernel::pieces::LEAST_PIECES) pieces of several half-lives each, or
+    /// if there is no half-life without one of them.
+    #[must_use]
+    pub fn robust_interval(&self, sampling_s: f64) -> Option<(f64, f64)> {
+        let robust = self.robust_half_life(sampling_s)?;
+        let whole = self.observed();
+        let pieces = self.pieces.of_at_least(robust.half_life_s / sampling_s)?;
+        let without = pieces.iter().map(|piece| {
+            let half_life_s = whole.without(piece).without_noise(sampling_s)?.half_life_s;
+            Some((half_life_s, piece.samples()))
         });
-        let lags = std::iter::once((1.0, base.mean_square_step(), base.count))
-            .chain(windows)
-            .chain([(f64::from(MULTIPLES[last]), far.mean_square_step(), far.count)]);
-        let lags: Vec<LagPoint> = lags
-            .filter(|(.., count)| LEAST_TRANSITIONS <= *count)
-            .map(|(steps, mean_square, count)| LagPoint {
-                lag_s: steps * sampling_s,
-                mean_square,
-                count,
-            })
-            .collect();
-        noise::robust_half_life(self.transitions[0].variance(), &lags)
+        log_interval(robust.half_life_s, &without.collect::<Option<Vec<_>>>()?)
+    }
+
+    /// Returns the sums that the robust half-life is computed from.
+    fn observed(&self) -> Observed {
+        let (base, far) = (&self.transitions[0], &self.transitions[MULTIPLES.len() - 1]);
+        Observed {
+            count: base.count,
+            level: base.level,
+            squares: base.level_level,
+            near: (base.count, base.step_step),
+            windows: self.windows,
+            far: (far.count, far.step_step),
+        }
     }
 
     /// Returns by what factor the half-life grows as the sampling interval grows: about 1 for true
@@ -336,27 +387,34 @@ impl Reversion {
         Some(longest / base.half_life_s)
     }
 
-    /// Returns whether the base half-life is that of reversion or of noise.
+    /// Returns whether the base half-life is that of reversion or of noise, if the series is not a
+    /// random walk: [`Verdict::given`] tells.
     ///
-    /// There is no reversion if there is no half-life with an upper bound, or if the p-value of the
-    /// Dickey-Fuller test is not below 5 %. (A random walk has a half-life with an upper bound in
+    /// There is no reversion if there is no half-life with an upper bound. (A random walk has one in
     /// one of four cases, since 1.92 is the limit for a series that does revert.) It is noise if
-    /// the half-life at least doubles with the sampling interval ([`Reversion::rise`]), or if the
-    /// robust half-life is at least twice the base one and beyond its 95 % interval.
+    /// the half-life at least doubles with the sampling interval ([`Reversion::rise`]); or if the
+    /// robust half-life is at least 1.25 times the base one and the two 95 % intervals do not
+    /// overlap; or, where the robust one has no interval, if it is at least twice the base one and
+    /// beyond that one's interval.
     #[must_use]
-    pub fn verdict(&self, sampling_s: f64) -> Verdict {
+    pub fn verdict_if_stationary(&self, sampling_s: f64) -> Verdict {
         let Some(base) = self.half_life(0, sampling_s) else { return Verdict::NoReversion };
         let Some(high) = base.high_s else { return Verdict::NoReversion };
-        if self.adf().is_none_or(|adf| SIGNIFICANT <= adf.p_value) {
-            return Verdict::NoReversion;
-        }
-        let robust = self.without_noise(sampling_s);
-        let slower =
-            robust.is_some_and(|robust| high.max(RISE * base.half_life_s) < robust.half_life_s);
+        let robust = self.without_noise(sampling_s).map(|robust| robust.half_life_s);
+        let slower = robust.is_some_and(|robust| match self.robust_interval(sampling_s) {
+            Some((low, _)) => high < low && SLOWER * base.half_life_s <= robust,
+            None => high.max(RISE * base.half_life_s) < robust,
+        });
         if slower || self.rise(sampling_s).is_some_and(|rise| RISE <= rise) {
             return Verdict::QuoteNoise;
         }
         Verdict::Reversion
+    }
+
+    /// Returns the verdict on a series that is not one of many.
+    #[must_use]
+    pub fn verdict(&self, sampling_s: f64) -> Verdict {
+        self.verdict_if_stationary(sampling_s).given(self.adf().map(|adf| adf.p_value))
     }
 
     /// Returns how many half-lives the samples span. Below [`LEAST_HALF_LIVES`] the half-life is
@@ -367,10 +425,27 @@ impl Reversion {
         self.steps() as f64 * sampling_s / half_life_s
     }
 
-    /// Returns the Dickey-Fuller test with a constant and ten lags.
+    /// Returns the Dickey-Fuller test of the means of blocks, with a constant and as many lags as
+    /// the modified Akaike criterion chooses. `None` with fewer than [`LEAST_BLOCKS`] blocks, or if
+    /// they do not move.
     #[must_use]
     pub fn adf(&self) -> Option<Adf> {
-        self.gram.conclude()
+        let means = self.blocks.means();
+        let known = means.iter().filter(|mean| mean.is_finite()).count();
+        let most = adf::schwert(LAG_FACTOR, known);
+        (LEAST_BLOCKS <= known).then(|| adf::chosen(&means, most, LagChoice::ModifiedAic))?
+    }
+
+    /// Returns the blocks of samples.
+    #[must_use]
+    pub fn blocks(&self) -> &Blocks {
+        &self.blocks
+    }
+
+    /// Drops the blocks and the pieces: what is left is what charts need. There is no
+    /// [`Reversion::adf`] and no [`Reversion::robust_interval`] from then on.
+    pub fn shorten(&mut self) {
+        (self.blocks, self.pieces) = (Blocks::default(), Pieces::default());
     }
 
     /// Returns the variance ratios at those of [`WINDOWS`] that have one.

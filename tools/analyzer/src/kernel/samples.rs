@@ -52,13 +52,14 @@ pub(super) struct Sampler {
 impl Sampler {
     /// Starts at the first grid point at or after `begin`.
     pub(super) fn new(step: i64, wanted: bool, begin: i64) -> Sampler {
+        let first = (begin - 1).div_euclid(step) + 1;
         Sampler {
             step,
             wanted,
-            next: ((begin - 1).div_euclid(step) + 1) * step,
+            next: first * step,
             last_minute: None,
             together: Together::default(),
-            reversion: Reversion::default(),
+            reversion: Reversion::starting_at(first),
         }
     }
 
@@ -88,9 +89,10 @@ impl Sampler {
     /// Skips the samples due before `end`, because a leg was not live.
     pub(super) fn skip_until(&mut self, end: i64) {
         if self.next < end {
-            self.reversion.gap();
+            let next = ((end - 1).div_euclid(self.step) + 1) * self.step;
+            self.reversion.skip((next - self.next) / self.step);
             self.last_minute = None;
-            self.next = ((end - 1).div_euclid(self.step) + 1) * self.step;
+            self.next = next;
         }
     }
 

@@ -5,10 +5,17 @@
 //! that order and the response last, a triangular factor R of the regression holds all that is
 //! needed: `t = sqrt(n - k) R[y, dy] / R[dy, dy]` for n rows and k regressors.
 //!
+//! The number of lags p is given, or chosen by the data ([`chosen`]): all orders up to a bound are
+//! compared over the rows that the largest one has, and the best is fitted over all its own rows.
+//! With the level as the second column and the lags behind it, one triangular factor holds the
+//! residuals of every order.
+//!
 //! The p-values are from MacKinnon, J. Bus. Econ. Stat. 12 (1994) 167, by his polynomials in the
 //! statistic; the critical values are from MacKinnon, Queen's Economics Department working paper
-//! 1227 (2010). Both sets of constants are those of statsmodels' `tsa/adfvalues.py`. Reference:
-//! `statsmodels.tsa.stattools.adfuller(maxlag=p, autolag=None)`.
+//! 1227 (2010). Both sets of constants are those of statsmodels' `tsa/adfvalues.py`. References:
+//! `statsmodels.tsa.stattools.adfuller(maxlag=p, autolag=None)`, and with `autolag="AIC"` and
+//! `"t-stat"`. The modified criterion is that of Ng and Perron, Econometrica 69 (2001) 1519, over
+//! least squares as Perron and Qu, Economics Letters 94 (2007) 12, advise.
 
 use super::normal;
 use serde::{Deserialize, Serialize};
@@ -186,100 +193,176 @@ fn last_two(mut columns: Vec<Vec<f64>>) -> Option<(f64, f64)> {
     Some((along, dot(left, left).sqrt()))
 }
 
-/// Number of lagged differences in a [`Gram`].
-pub const LAGS: usize = 10;
-
-/// Columns of a [`Gram`]: constant, lagged differences from the nearest on, level, response.
-pub const COLUMNS: usize = LAGS + 3;
-
-const LEVEL: usize = COLUMNS - 2;
-
-/// The test from sums: products of all columns of the regression with a constant and ten lags,
-/// summed over its rows. The sums of several stretches add up if they have one origin.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Gram {
-    /// The lower triangle, row by row: 13 * 14 / 2 = 7 * 13 numbers. serde supports arrays of at
-    /// most 32.
-    products: [[f64; COLUMNS]; COLUMNS.div_ceil(2)],
+/// How the number of lags is chosen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LagChoice {
+    /// The least Akaike criterion. statsmodels: `AIC`.
+    Aic,
+    /// The largest order whose last lag is significant at 10 %. statsmodels: `t-stat`.
+    LastSignificant,
+    /// The least modified Akaike criterion. It counts the level's own coefficient as well, and so
+    /// keeps the lags that noise of single values needs.
+    ModifiedAic,
 }
 
-const _: () = assert!(COLUMNS % 2 == 1, "an odd number of columns fills the rows of the triangle");
+/// The last lag is significant at 10 % from this t-value on.
+const LAST_LAG: f64 = 1.644_853_626_951_472_9;
 
-/// Returns the index of an entry in the triangle.
-const fn place(row: usize, column: usize) -> usize {
-    row * (row + 1) / 2 + column
+/// Returns Schwert's bound on the number of lags, `factor (n / 100)^(1/4)`, rounded up. His factors
+/// are 4 and 12.
+#[must_use]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a small positive number"
+)]
+pub fn schwert(factor: f64, n: usize) -> u32 {
+    (factor * libm::sqrt(libm::sqrt(n as f64 / 100.0))).ceil() as u32
 }
 
-impl Default for Gram {
-    fn default() -> Gram {
-        Gram { products: [[0.0; COLUMNS]; COLUMNS.div_ceil(2)] }
+/// Tests a series for a unit root, with a constant and a number of lags that the data choose, at
+/// most `most`. Values that are not finite are gaps: a row of the regression needs all its values in
+/// one unbroken stretch. `None` as in [`of_series`].
+#[must_use]
+pub fn chosen(values: &[f64], most: u32, choice: LagChoice) -> Option<Adf> {
+    let most = (most as usize).min((values.len() / 2).checked_sub(2)?);
+    let lags = Nested::of(values, most)?.best(choice);
+    let (products, n) = products(values, lags, lags + 1)?;
+    let factor = triangle(products)?;
+    let last = factor.last()?;
+    let free = n.checked_sub(lags + 2).filter(|free| 0 < *free)?;
+    let counts = (u32::try_from(lags).ok()?, n as u64);
+    conclude(last[lags + 1], last[lags + 2], free, counts, Regression::Constant)
+}
+
+/// The regressions with 0, 1, .. lags over the same rows: the triangular factor of constant, level,
+/// lags and response.
+struct Nested {
+    factor: Vec<Vec<f64>>,
+    most: usize,
+    rows: f64,
+}
+
+impl Nested {
+    #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
+    fn of(values: &[f64], most: usize) -> Option<Nested> {
+        let (products, rows) = products(values, most, 1)?;
+        (most + 2 < rows).then_some(())?;
+        Some(Nested { factor: triangle(products)?, most, rows: rows as f64 })
     }
-}
 
-impl Gram {
-    /// Adds a row of the regression: 1, the differences from the nearest lag on, the level relative
-    /// to the origin, and the response.
-    #[inline]
-    pub fn push(&mut self, row: &[f64; COLUMNS]) {
-        let products = self.products.as_flattened_mut();
-        for at in 0..COLUMNS {
-            let line = &mut products[place(at, 0)..=place(at, at)];
-            for (sum, other) in line.iter_mut().zip(row) {
-                *sum += row[at] * other;
+    /// Returns the response's entries of the factor: what each column explains of it, and what is
+    /// left.
+    fn response(&self) -> &[f64] {
+        &self.factor[self.most + 2]
+    }
+
+    /// Returns the sum of squared residuals with that many lags.
+    fn residual(&self, lags: usize) -> f64 {
+        self.response()[lags + 2..].iter().map(|entry| entry * entry).sum()
+    }
+
+    fn best(&self, choice: LagChoice) -> usize {
+        if choice == LagChoice::LastSignificant {
+            let is_significant = |lags: &usize| LAST_LAG <= self.last_t(*lags).abs();
+            return (1..=self.most).rev().find(is_significant).unwrap_or(0);
+        }
+        let mut best = (f64::INFINITY, 0);
+        for lags in 0..=self.most {
+            let criterion = self.criterion(lags, choice);
+            if criterion < best.0 {
+                best = (criterion, lags);
             }
         }
+        best.1
     }
 
-    /// Adds the sums of later rows, whose origin lies `by` above this one's.
-    pub fn merge(&mut self, later: &Gram, by: f64) {
-        let mut moved = later.clone();
-        let sums = moved.products.as_flattened_mut();
-        let constant: [f64; COLUMNS] = std::array::from_fn(|column| sums[place(column, 0)]);
-        sums[place(LEVEL, LEVEL)] += by * (2.0 * constant[LEVEL] + by * constant[0]);
-        for column in 0..LEVEL {
-            sums[place(LEVEL, column)] += by * constant[column];
-        }
-        sums[place(COLUMNS - 1, LEVEL)] += by * constant[COLUMNS - 1];
-        let mine = self.products.as_flattened_mut();
-        mine.iter_mut().zip(&*sums).for_each(|(sum, more)| *sum += more);
+    /// Returns the t-value of the last lag.
+    #[expect(clippy::cast_precision_loss, reason = "a handful of lags")]
+    fn last_t(&self, lags: usize) -> f64 {
+        let free = self.rows - (lags + 2) as f64;
+        self.response()[lags + 1] / (self.residual(lags) / free).sqrt()
     }
 
-    /// Returns the number of rows.
-    #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a sum of ones is a count"
-    )]
-    pub fn rows(&self) -> u64 {
-        self.products[0][0] as u64
+    #[expect(clippy::cast_precision_loss, reason = "a handful of lags")]
+    fn criterion(&self, lags: usize, choice: LagChoice) -> f64 {
+        let variance = self.residual(lags) / self.rows;
+        let level = if choice == LagChoice::ModifiedAic {
+            (self.level(lags) * self.factor[1][1]).powi(2) / variance
+        } else {
+            0.0
+        };
+        self.rows * libm::log(variance) + 2.0 * (level + lags as f64)
     }
 
-    /// Returns the test, by the Cholesky factor of the sums. `None` as in [`of_series`].
-    #[must_use]
-    pub fn conclude(&self) -> Option<Adf> {
-        let n = self.rows();
-        let free = usize::try_from(n).ok()?.checked_sub(COLUMNS - 1).filter(|free| 0 < *free)?;
-        let mut factor = self.products;
-        let factor = factor.as_flattened_mut();
-        for row in 0..COLUMNS {
-            let whole = factor[place(row, row)];
-            for column in 0..=row {
-                let done: f64 =
-                    (0..column).map(|k| factor[place(row, k)] * factor[place(column, k)]).sum();
-                let left = factor[place(row, column)] - done;
-                factor[place(row, column)] = if column < row {
-                    left / factor[place(column, column)]
-                } else if row + 1 < COLUMNS && left <= RANK * whole {
-                    return None;
-                } else {
-                    left.max(0.0).sqrt()
-                };
+    /// Returns the coefficient of the level with that many lags.
+    fn level(&self, lags: usize) -> f64 {
+        let mut left: Vec<f64> = self.response()[..lags + 2].to_vec();
+        for at in (1..lags + 2).rev() {
+            let coefficient = left[at] / self.factor[at][at];
+            for (other, entry) in left.iter_mut().zip(&self.factor[at]).take(at) {
+                *other -= coefficient * entry;
             }
+            left[at] = coefficient;
         }
-        let (along, rest) =
-            (factor[place(COLUMNS - 1, LEVEL)], factor[place(COLUMNS - 1, COLUMNS - 1)]);
-        let lags = u32::try_from(LAGS).ok()?;
-        conclude(along, rest, free, (lags, n), Regression::Constant)
+        left[1]
     }
+}
+
+/// Returns the products of all columns of the regression with a constant, summed over its rows, as
+/// rows of the lower triangle, and the number of rows. The level is column `level_at`, the lags fill
+/// the other places from 1 on, and the response is last. `None` without a finite value.
+fn products(values: &[f64], lags: usize, level_at: usize) -> Option<(Vec<Vec<f64>>, usize)> {
+    let columns = lags + 3;
+    // Fewer digits are lost relative to one of the values; the constant absorbs the shift.
+    let origin = *values.iter().find(|value| value.is_finite())?;
+    let mut sums: Vec<Vec<f64>> = (1..=columns).map(|length| vec![0.0; length]).collect();
+    let mut row = vec![1.0; columns];
+    let (mut rows, mut unbroken) = (0, 0);
+    for (at, value) in values.iter().enumerate() {
+        unbroken = if value.is_finite() { unbroken + 1 } else { 0 };
+        if unbroken < lags + 2 {
+            continue;
+        }
+        let step = |back: usize| values[at - back] - values[at - back - 1];
+        for lag in 1..=lags {
+            row[if lag < level_at { lag } else { lag + 1 }] = step(lag);
+        }
+        row[level_at] = values[at - 1] - origin;
+        row[columns - 1] = step(0);
+        rows += 1;
+        for (sums, one) in sums.iter_mut().zip(&row) {
+            sums.iter_mut().zip(&row).for_each(|(sum, other)| *sum += one * other);
+        }
+    }
+    Some((sums, rows))
+}
+
+/// Returns the Cholesky factor of a lower triangle. `None` if the columns before the last are
+/// linearly dependent.
+fn triangle(mut factor: Vec<Vec<f64>>) -> Option<Vec<Vec<f64>>> {
+    let columns = factor.len();
+    for row in 0..columns {
+        let (above, below) = factor.split_at_mut(row);
+        let line = &mut below[0];
+        let whole = line[row];
+        for column in 0..=row {
+            let other: &[f64] = if column < row { &above[column] } else { &[] };
+            let done: f64 = if column < row {
+                line[..column].iter().zip(other).map(|(a, b)| a * b).sum()
+            } else {
+                line[..row].iter().map(|entry| entry * entry).sum()
+            };
+            let left = line[column] - done;
+            line[column] = if column < row {
+                left / above[column][column]
+            } else if row + 1 < columns && left <= RANK * whole {
+                return None;
+            } else {
+                left.max(0.0).sqrt()
+            };
+        }
+    }
+    Some(factor)
 }

@@ -7,8 +7,10 @@
 //! `cov(lag) = variance - g(lag)`. Theta is the slope of a weighted line through `log cov` over the
 //! lags, with weights `(n / 2) (cov / g)²` after the variance of `log cov` for normal steps. The
 //! difference between the line at lag 0 and the variance is the noise. This is the variogram's
-//! nugget (Matheron 1963). Reference: simulations in `tools/analyzer/tests/statistics`.
+//! nugget (Matheron 1963). Its interval is by the jackknife over pieces of the time, which assumes
+//! nothing about the distribution. Reference: simulations in `tools/analyzer/tests/statistics`.
 
+use super::normal;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::LN_2;
 
@@ -73,4 +75,28 @@ pub fn robust_half_life(variance: f64, lags: &[LagPoint]) -> Option<Robust> {
     let at_zero = (y + theta * x) / w + theta * first.lag_s;
     let noise_share = (1.0 - libm::exp(at_zero)).clamp(0.0, 1.0);
     Some(Robust { half_life_s: LN_2 / theta, noise_share })
+}
+
+/// Returns the 95 % interval of a positive estimate, symmetric in its logarithm: the delete-one
+/// jackknife over groups of unequal size (Busing, Meijer and van der Leeden, Statistics and
+/// Computing 9 (1999) 3), with Student's t. `without` has the estimate without each group, and the
+/// size of that group. `None` with fewer than two groups.
+#[must_use]
+#[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
+pub fn log_interval(estimate: f64, without: &[(f64, u64)]) -> Option<(f64, f64)> {
+    let groups = without.len() as f64;
+    let n: f64 = without.iter().map(|(_, size)| *size as f64).sum();
+    let whole = libm::log(estimate);
+    let logs = || without.iter().map(|(left, size)| (libm::log(*left), *size as f64 / n));
+    let shared: f64 = logs().map(|(left, share)| (1.0 - share) * left).sum();
+    let centre = groups * whole - shared;
+    let variance = logs().map(|(left, share)| {
+        let others = 1.0 / share - 1.0;
+        let pseudo = whole / share - others * left;
+        (pseudo - centre) * (pseudo - centre) / others
+    });
+    let error = (variance.sum::<f64>() / groups).sqrt();
+    let reach = normal::student_95(groups - 1.0) * error;
+    let known = 2.0 <= groups && reach.is_finite();
+    known.then(|| (estimate * libm::exp(-reach), estimate * libm::exp(reach)))
 }

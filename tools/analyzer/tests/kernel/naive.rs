@@ -177,7 +177,7 @@ impl<'a> Pair<'a> {
     /// changes of both log mids over minutes.
     pub(crate) fn samples(&self) -> (Reversion, (u64, [f64; 2], f64)) {
         let sampling = self.market.settings.sampling_ns;
-        let mut reversion = Reversion::new();
+        let mut reversion = Reversion::starting_at(self.begin.div_euclid(sampling));
         let (mut count, mut squares, mut product) = (0, [0.0, 0.0], 0.0);
         let mut before: Option<(i64, [f64; 2])> = None;
         let mut point = self.begin.div_euclid(sampling) * sampling;

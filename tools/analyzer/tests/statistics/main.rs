@@ -8,15 +8,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its input has failed")]
 
 use analyzer::kernel::reversion::{BOXES, MULTIPLES, Reversion, Verdict, WINDOWS};
-use analyzer::statistics::adf::{self, Gram, Regression};
+use analyzer::statistics::adf::{self, LagChoice, Regression};
 use analyzer::statistics::ou::{self, HalfLife, Transition};
-use analyzer::statistics::{dfa, discovery_rate, level_shift, normal, ranks, variance_ratio};
+use analyzer::statistics::{dfa, discovery_rate, normal, ranks, variance_ratio};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
 
 mod half_lives;
+mod sizes;
 
 use half_lives::{GAPS, RUNS, about_95_percent, covers, gaussian, holds, ornstein_uhlenbeck, seed};
 
@@ -38,6 +39,8 @@ struct Regular {
     values: Vec<f64>,
     /// Regression, lags, statistic, p-value, rows.
     adf: Vec<(String, u32, f64, f64, u64)>,
+    /// Choice, most lags, statistic, p-value, lags, rows.
+    chosen: Vec<(String, u32, f64, f64, u32, u64)>,
     /// q, ratio, z, p-value.
     variance_ratios: Vec<(u32, f64, f64, f64)>,
     dfa: Dfa,
@@ -54,8 +57,10 @@ struct Dfa {
 struct Broken {
     values: Vec<f64>,
     breaks: Vec<usize>,
+    most: u32,
     statistic: f64,
     p_value: f64,
+    lags: u32,
     n: u64,
 }
 
@@ -181,23 +186,52 @@ fn mackinnon_is_that_of_statsmodels() {
 }
 
 #[test]
-fn adf_from_sums_is_that_of_the_series() {
+fn adf_with_lags_chosen_by_the_data_is_that_of_statsmodels() {
     for case in reference().regular {
-        let direct = adf::of_series(&case.values, 10, Regression::Constant).unwrap();
-        let sums = pushed(&case.values, &[]).adf().unwrap();
-        close(sums.statistic, direct.statistic, 1e-10, &case.name);
-        close(sums.p_value, direct.p_value, 1e-10, &case.name);
-        assert_eq!((sums.n, sums.lags), (direct.n, direct.lags));
+        for (name, most, statistic, p_value, lags, n) in case.chosen {
+            let what = format!("{} {name} {most}", case.name);
+            let choice = match name.as_str() {
+                "AIC" => LagChoice::Aic,
+                "t-stat" => LagChoice::LastSignificant,
+                "modified" => LagChoice::ModifiedAic,
+                other => panic!("{other} is not a choice"),
+            };
+            let found = adf::chosen(&case.values, most, choice).unwrap();
+            assert_eq!((found.lags, found.n), (lags, n), "{what}");
+            close(found.statistic, statistic, 1e-8, &what);
+            close(found.p_value, p_value, 1e-8, &what);
+        }
     }
 }
 
 #[test]
 fn adf_of_a_broken_series_is_one_regression_of_all_whole_rows() {
     let case = reference().broken;
-    let found = pushed(&case.values, &case.breaks).adf().unwrap();
+    let mut values = case.values;
+    case.breaks.iter().rev().for_each(|at| values.insert(*at, f64::NAN));
+    let found = adf::chosen(&values, case.most, LagChoice::ModifiedAic).unwrap();
+    assert_eq!((found.lags, found.n), (case.lags, case.n));
     close(found.statistic, case.statistic, 1e-8, "statistic");
     close(found.p_value, case.p_value, 1e-8, "p-value");
-    assert_eq!(found.n, case.n);
+}
+
+/// The means of blocks go through the same regression as any series, here with a gap.
+#[test]
+fn adf_from_sums_is_that_of_block_means() {
+    let mut random = ChaCha8Rng::seed_from_u64(seed(12));
+    let values = ornstein_uhlenbeck(&[1.0; 6_399], 60.0, &mut random);
+    let mut sums = Reversion::starting_at(1_000_000_000);
+    values[..3_200].iter().for_each(|value| sums.push(*value));
+    sums.skip(320);
+    values[3_520..].iter().for_each(|value| sums.push(*value));
+    let mut means: Vec<f64> =
+        values.chunks(16).map(|block| block.iter().sum::<f64>() / 16.0).collect();
+    means[200..220].fill(f64::NAN);
+    assert_eq!(sums.blocks().width(), 16);
+    let direct = adf::chosen(&means, 6, LagChoice::ModifiedAic).unwrap();
+    let found = sums.adf().unwrap();
+    assert_eq!((found.lags, found.n), (direct.lags, direct.n));
+    close(found.statistic, direct.statistic, 1e-9, "statistic");
 }
 
 #[test]
@@ -349,7 +383,14 @@ fn a_gap_in_one_unit_is_the_border_of_two() {
     let whole = pushed(&values, &[700, 2_500, 2_503]);
     let mut merged = Reversion::new();
     merged.merge(&pushed(&values[..2_500], &[700]));
-    merged.merge(&pushed(&values[2_500..], &[3]));
+    let mut later = Reversion::starting_at(2_502);
+    for (at, value) in values[2_500..].iter().enumerate() {
+        if at == 3 {
+            later.gap();
+        }
+        later.push(*value);
+    }
+    merged.merge(&later);
     assert_eq!(whole.steps(), merged.steps());
     for (one, other) in whole.signature(1.0).into_iter().zip(merged.signature(1.0)) {
         let what = format!("every {} s", one.0);
@@ -368,6 +409,8 @@ fn a_gap_in_one_unit_is_the_border_of_two() {
     near(merged.hurst().unwrap(), whole.hurst().unwrap(), 1e-12, "hurst");
     let robust = |sums: &Reversion| sums.robust_half_life(1.0).unwrap().half_life_s;
     near(robust(&merged), robust(&whole), 1e-12, "robust");
+    let low = |sums: &Reversion| sums.robust_interval(1.0).map_or(0.0, |(low, _)| low);
+    near(low(&merged), low(&whole), 1e-9, "robust interval");
     assert_eq!(whole.verdict(1.0), merged.verdict(1.0));
 }
 
@@ -499,7 +542,9 @@ fn without_movement_or_samples_nothing_is_concluded() {
         assert_eq!(reversion.verdict(1.0), Verdict::NoReversion);
         assert!(reversion.variance_ratios().is_empty());
     }
-    assert_eq!(Gram::default().conclude(), None);
+    assert_eq!(adf::chosen(&[], 2, LagChoice::Aic), None);
+    assert_eq!(adf::chosen(&[1.0; 50], 2, LagChoice::Aic), None);
+    assert_eq!(adf::chosen(&[f64::NAN; 50], 2, LagChoice::Aic), None);
     assert_eq!(ou::half_life(&[]), None);
     assert_eq!(adf::of_series(&[1.0; 50], 2, Regression::Constant), None);
     assert_eq!(adf::of_series(&[], 2, Regression::Constant), None);
@@ -513,16 +558,4 @@ fn a_value_that_is_not_finite_is_a_gap() {
     let broken = pushed(&values, &[250]);
     values.insert(250, f64::NAN);
     assert_eq!(pushed(&values, &[]), broken);
-}
-
-#[test]
-fn a_shift_of_the_level_is_rare_by_chance() {
-    let mut random = ChaCha8Rng::seed_from_u64(seed(9));
-    let large = (0..2_000).filter(|_| {
-        let bins: Vec<(f64, f64)> = (0..720).map(|_| (3_600.0, gaussian(&mut random))).collect();
-        3.2 < level_shift::level_shift(&bins).unwrap().statistic
-    });
-    let share = large.count() as f64 / 2_000.0;
-    println!("above 3.2: {share}");
-    assert!((0.02..0.07).contains(&share), "{share}");
 }

@@ -24,10 +24,12 @@ pub enum Leader {
 /// What the sums of a pair say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeadLagResult {
-    /// Lag in ns and correlation, from the most negative lag on. Positive lag: exchange1 leads. The
-    /// estimator does not bound a correlation by one, and noise of the mids lowers it.
+    /// Lag in ns and correlation, -1 to 1, from the most negative lag on. Positive lag: exchange1
+    /// leads. The estimator itself is not bounded: where the moves of one venue continue from one
+    /// change to the next, neighbouring changes that overlap add up, and the sum exceeds that of the
+    /// squares. It is cut off at one. Noise of the mids lowers it.
     pub correlations: Vec<(i64, f64)>,
-    /// Lag in ns at which the correlation is farthest from zero; of equals, the one nearest to 0.
+    /// Lag in ns at which the correlation is farthest from zero; of equals, the middle one.
     pub peak_lag_ns: i64,
     /// The correlation at that lag.
     pub peak_correlation: f64,
@@ -45,8 +47,10 @@ pub struct LeadLagResult {
     /// Sum of squared correlations at positive lags, divided by that at negative lags. Above 1,
     /// exchange1 leads on the whole. `None` if the divisor is zero.
     pub lead_lag_ratio: Option<f64>,
-    /// The venue that leads at the peak. `None` if there is no band, if the peak is within it or at
-    /// lag 0, or if the peak does not exceed the correlation at the opposite lag by more than the
+    /// Whether a venue leads, but the peak is at an end of the grid, so that by how much is unknown.
+    pub beyond_grid: bool,
+    /// The venue that leads at the peak. `None` if there is no band, if the peak is within it, at
+    /// lag 0 or at an end of the grid, or if the peak does not exceed the correlation at the opposite lag by more than the
     /// band.
     ///
     /// The last condition is for venues that share one price and change it seldom. Their curve is
@@ -71,7 +75,7 @@ fn conclude(sums: &LeadLag, grid: &Grid) -> Option<LeadLagResult> {
         return None;
     }
     let correlations: Vec<(i64, f64)> =
-        grid.lags().zip(sums.covariances().iter().map(|covariance| covariance / scale)).collect();
+        grid.lags().zip(sums.covariances().iter().map(|sum| bounded(sum / scale))).collect();
     let (peak_lag_ns, peak_correlation) = peak_of(&correlations);
     let spread = spread_of_null(sums);
     let lags = f64::from(2 * grid.steps + 1);
@@ -79,6 +83,7 @@ fn conclude(sums: &LeadLag, grid: &Grid) -> Option<LeadLagResult> {
     let p_value = spread.map(|spread| {
         (lags * student::two_sided_tail(peak_correlation.abs() / spread, SHIFTS)).min(1.0)
     });
+    let at_end = peak_lag_ns.abs() == i64::from(grid.steps) * grid.step_ns;
     let leads = band.is_some_and(|band| band < lead_of_peak(&correlations, peak_lag_ns));
     Some(LeadLagResult {
         peak_lag_ns,
@@ -86,7 +91,8 @@ fn conclude(sums: &LeadLag, grid: &Grid) -> Option<LeadLagResult> {
         band,
         p_value,
         lead_lag_ratio: lead_lag_ratio(&correlations),
-        leader: if leads { leader_at(peak_lag_ns) } else { None },
+        beyond_grid: leads && at_end,
+        leader: if leads && !at_end { leader_at(peak_lag_ns) } else { None },
         correlations,
     })
 }
@@ -97,14 +103,26 @@ fn scale_of(squares: [f64; 2]) -> Option<f64> {
     (0.0 < scale).then_some(scale)
 }
 
-/// Returns the lag and correlation farthest from zero.
+/// A correlation within this of one is one; it covers the rounding of the sums.
+const ROUNDED: f64 = 1e-9;
+
+/// Returns a correlation cut off at one.
+fn bounded(correlation: f64) -> f64 {
+    if 1.0 - ROUNDED <= correlation.abs() { correlation.signum() } else { correlation }
+}
+
+/// Returns the lag and correlation farthest from zero. Of equals, it is the one nearest to their
+/// middle, so that a curve that is flat on top, or cut off, has its peak in the middle of the top.
 fn peak_of(correlations: &[(i64, f64)]) -> (i64, f64) {
-    let better = |best: (i64, f64), next: (i64, f64)| {
-        let (old, new) = (best.1.abs(), next.1.abs());
-        let nearer = next.0.abs() < best.0.abs();
-        if old < new || (old <= new && nearer) { next } else { best }
-    };
-    correlations.iter().copied().reduce(better).unwrap_or_default()
+    let most = correlations.iter().map(|(_, rho)| rho.abs()).fold(0.0, f64::max);
+    let top: Vec<(i64, f64)> =
+        correlations.iter().copied().filter(|(_, rho)| most <= rho.abs()).collect();
+    let (Some(first), Some(last)) = (top.first(), top.last()) else { return (0, 0.0) };
+    // Halves of steps are rounded towards lag 0.
+    let middle = first.0 + last.0;
+    let off = |lag: i64| (2 * lag - middle).abs();
+    let nearest = top.iter().min_by_key(|(lag, _)| (off(*lag), lag.abs()));
+    *nearest.unwrap_or(first)
 }
 
 /// Returns by how much the peak exceeds the correlation at the opposite lag. A peak within the band
