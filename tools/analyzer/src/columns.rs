@@ -4,8 +4,8 @@
 use crate::kernel::{Metrics, Settings};
 use list::List;
 
-mod capture;
 mod compatible;
+mod decision;
 mod lead_lag;
 mod list;
 mod reversion;
@@ -24,7 +24,7 @@ pub fn columns(settings: &Settings) -> Vec<Column> {
         list.compatible();
     }
     if timed {
-        list.best();
+        list.decision();
         list.time_weighted();
         list.thresholds(&settings.thresholds_bps);
     }

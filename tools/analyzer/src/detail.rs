@@ -1,11 +1,11 @@
 //! The details of one pair: its sums as the points of charts.
 
-use crate::facts::{DAY, seconds};
+use crate::decided::Evidence;
+use crate::facts::seconds;
 use crate::figures::Pair;
 use crate::kernel::Settings;
 use crate::kernel::episode::Episodes as Sums;
 use crate::kernel::histogram::Histogram;
-use crate::kernel::profile::HOUR;
 use crate::kernel::timed::Timed;
 use crate::report::{Bar, Detail, Episodes, HourBin, LagPoint, SignaturePoint, TimeBin};
 use spreadwire_market::spread::BPS;
@@ -17,12 +17,17 @@ const SHOWN: (f64, f64) = (0.001, 0.999);
 
 /// Returns the charts of a pair.
 #[must_use]
-pub fn of(pair: &Pair, settings: &Settings) -> Detail {
+pub fn of(pair: &Pair, settings: &Settings, recorded: &[(i64, f64)]) -> Detail {
     let sums = pair.sums();
     let names = (pair.instrument.clone(), pair.one.clone(), pair.two.clone());
     let mut detail =
         Detail { instrument: names.0, exchange1: names.1, exchange2: names.2, ..Detail::default() };
     if let Some(timed) = sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight) {
+        let names = [pair.instrument.as_str(), &pair.one, &pair.two];
+        let evidence = Evidence { names, timed, recorded, settings };
+        let unsound = &pair.across.unsound;
+        let judged = pair.across.judged.as_ref();
+        detail.decision = judged.map(|of| evidence.decision(of, unsound)).unwrap_or_default();
         detail.over_time = over_time(timed);
         detail.deviation = bars(&timed.deviations);
         detail.net_12 = bars(&timed.nets[0]);
@@ -78,7 +83,6 @@ fn episodes(pair: &Pair, timed: &Timed, settings: &Settings) -> Vec<Episodes> {
                 durations: durations(sums),
                 peak_bps: sums.peak_bps,
                 still_there: sums.still_there_share(),
-                capture: per_day(sums.captured(|_| true), timed.span_ns),
             });
         }
     }
@@ -108,36 +112,23 @@ fn durations(sums: &Sums) -> Vec<(f64, u64)> {
     shown
 }
 
-/// Returns the figures by hour of the day. The episodes are those of both directions, each at its
-/// own threshold with the greatest capture.
+/// Returns the figures by hour of the day. The episodes are those of both directions at the lowest
+/// threshold.
+#[expect(clippy::cast_precision_loss, reason = "a picture")]
 fn hours(timed: &Timed) -> Vec<HourBin> {
-    let total = |of: &&Sums| of.captured(|_| true);
-    let best = |of: &[Sums]| -> Option<Sums> {
-        of.iter().max_by(|a, b| total(a).total_cmp(&total(b))).cloned()
+    let of_hour = |hour: u8| {
+        let is_this = |since: &i64| since.rem_euclid(24) == i64::from(hour);
+        let (mut live_s, mut sum) = (0.0, 0.0);
+        for (_, bin) in timed.hours.bins.iter().filter(|(since, _)| is_this(since)) {
+            live_s += bin.weight as f64 / 1e9;
+            sum += bin.weight as f64 / 1e9 * bin.mean() * BPS;
+        }
+        let lowest = timed.episodes.iter().filter_map(|of| of.first());
+        let began = lowest.flat_map(|of| &of.began).filter(|(since, _)| is_this(since));
+        let mean_bps = if 0.0 < live_s { sum / live_s } else { 0.0 };
+        HourBin { hour, live_s, mean_bps, episodes: began.map(|(_, count)| count).sum() }
     };
-    let best: Vec<Sums> = timed.episodes.iter().filter_map(|of| best(of)).collect();
-    (0..24_u8).map(|hour| of_hour(hour, timed, &best)).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a picture")]
-fn of_hour(hour: u8, timed: &Timed, best: &[Sums]) -> HourBin {
-    let is_this = |since: i64| since.rem_euclid(24) == i64::from(hour);
-    let (mut live, mut sum) = (0.0, 0.0);
-    for (_, bin) in timed.hours.bins.iter().filter(|(since, _)| is_this(*since)) {
-        live += bin.weight as f64 / 1e9;
-        sum += bin.weight as f64 / 1e9 * bin.mean() * BPS;
-    }
-    let captured = best.iter().flat_map(|of| &of.captured).filter(|(since, _)| is_this(*since));
-    let episodes = captured.map(|(_, captured)| captured.episodes).sum();
-    let capture: f64 = best.iter().map(|of| of.captured(is_this)).sum();
-    let mean_bps = if 0.0 < live { sum / live } else { 0.0 };
-    let capture = per_day(capture, timed.span_ns.max(HOUR.unsigned_abs()));
-    HourBin { hour, live_s: live, mean_bps, episodes, capture }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a picture")]
-fn per_day(amount: f64, span_ns: u64) -> f64 {
-    amount / (span_ns.max(1) as f64 / DAY)
+    (0..24_u8).map(of_hour).collect()
 }
 
 fn signature(timed: &Timed, settings: &Settings) -> Vec<SignaturePoint> {

@@ -1,6 +1,8 @@
 //! The facts about one pair from which its cells are computed: its sums, and conclusions that
 //! several columns share.
 
+use crate::decided::Evidence;
+use crate::judge::Judged;
 use crate::kernel::Settings;
 use crate::kernel::episode::Episodes;
 use crate::kernel::lead_lag::LeadLagResult;
@@ -8,6 +10,7 @@ use crate::kernel::partial::{PairPartial, Total};
 use crate::kernel::reversion::{Reversion, Verdict};
 use crate::kernel::timed::Timed;
 use crate::kernel::venue::VenueSums;
+use crate::report::Decision;
 use crate::statistics::adf::Adf;
 use crate::statistics::level_shift::{LevelShift, level_shifts};
 use crate::statistics::noise::Robust;
@@ -21,17 +24,6 @@ const APART: f64 = 0.05;
 const MINUTES: u64 = 60;
 /// Legs whose minute changes correlate by less than this are doubtful.
 const TOGETHER: f64 = 0.3;
-
-/// The best direction and threshold of a pair.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Best {
-    /// 0 means buying on the first venue, 1 on the second.
-    pub direction: usize,
-    /// Index of the threshold.
-    pub threshold: usize,
-    /// Expected capture, in quote currency per day.
-    pub capture: f64,
-}
 
 /// A shift of the level of the deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,8 +49,9 @@ pub struct Facts<'a> {
     pub venues: [&'a VenueSums; 2],
     /// What to compute.
     pub settings: &'a Settings,
-    /// Direction and threshold with the greatest capture; `None` if no order would have arrived.
-    pub best: Option<Best>,
+    /// What the deals of the strategies prove; `None` if the pair was never live.
+    pub judged: Option<Judged>,
+    decision: Option<Decision>,
     /// What the sums by lag say.
     pub lead_lag: Option<LeadLagResult>,
     /// The shifts of the level that matter, in time order; `None` if the pair was never live.
@@ -80,12 +73,20 @@ impl<'a> Facts<'a> {
         sums: &'a PairPartial,
         total: &'a Total,
         settings: &'a Settings,
+        recorded: &[(i64, f64)],
     ) -> Option<Facts<'a>> {
         let venues = [total.venues.get(&names.0)?, total.venues.get(&names.1)?];
         let sampling_s = seconds(settings.sampling_ns);
         let live = sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight);
         let reversion = live.map(|timed| &timed.reversion);
         let reversion = reversion.filter(|_| settings.metrics.reversion);
+        let evidence = live.map(|timed| Evidence {
+            names: [instrument, &names.0, &names.1],
+            timed,
+            recorded,
+            settings,
+        });
+        let judged = evidence.map(|evidence| evidence.judged());
         Some(Facts {
             instrument,
             one: &names.0,
@@ -93,7 +94,8 @@ impl<'a> Facts<'a> {
             sums,
             venues,
             settings,
-            best: sums.timed.as_ref().and_then(best),
+            decision: evidence.zip(judged.as_ref()).map(|(of, judged)| of.decision(judged, &[])),
+            judged,
             lead_lag: sums.lead_lag.as_ref().and_then(|sums| sums.result(&settings.lags)),
             shifts: live.map(shifts),
             unit_root: reversion.and_then(Reversion::adf),
@@ -106,6 +108,19 @@ impl<'a> Facts<'a> {
     #[must_use]
     pub fn timed(&self) -> Option<&Timed> {
         self.sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight)
+    }
+
+    /// Returns what was decided about the pair alone. What depends on other pairs is not final.
+    #[must_use]
+    pub fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    /// Returns why the feeds cannot be trusted, in words; empty if nothing speaks against them.
+    #[must_use]
+    pub fn unsound(&self) -> Vec<String> {
+        let same = self.same_asset().filter(|same| *same != "yes");
+        same.map(|same| format!("the same asset: {same}")).into_iter().collect()
     }
 
     /// Returns the sampling interval, in s.
@@ -152,18 +167,6 @@ impl<'a> Facts<'a> {
     pub fn episodes(&self, direction: usize, threshold: usize) -> Option<&Episodes> {
         self.timed()?.episodes[direction].get(threshold)
     }
-
-    /// Returns what those episodes captured, in quote currency per day of recording.
-    #[must_use]
-    pub fn capture(&self, direction: usize, threshold: usize) -> Option<f64> {
-        let captured = self.episodes(direction, threshold)?.captured(|_| true);
-        Some(captured / days(self.timed()?))
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "times are shown with fewer digits")]
-fn days(timed: &Timed) -> f64 {
-    (timed.span_ns.max(1)) as f64 / DAY
 }
 
 /// Converts nanoseconds to seconds.
@@ -171,19 +174,6 @@ fn days(timed: &Timed) -> f64 {
 #[expect(clippy::cast_precision_loss, reason = "times are shown with fewer digits")]
 pub fn seconds(ns: i64) -> f64 {
     ns as f64 / 1e9
-}
-
-fn best(timed: &Timed) -> Option<Best> {
-    let mut best: Option<Best> = None;
-    for direction in 0..2 {
-        for (threshold, episodes) in timed.episodes[direction].iter().enumerate() {
-            let capture = episodes.captured(|_| true) / days(timed);
-            if 0 < episodes.arrived && best.is_none_or(|best| best.capture < capture) {
-                best = Some(Best { direction, threshold, capture });
-            }
-        }
-    }
-    best
 }
 
 /// Returns the clear shifts of the level that are at least one standard deviation of all the time.

@@ -2,12 +2,13 @@
 //! what is kept for the cells that do and for the charts.
 
 use crate::columns::{Column, Source};
-use crate::facts::{Best, Facts};
+use crate::decided;
+use crate::facts::Facts;
+use crate::judge::Judged;
 use crate::kernel::Settings;
 use crate::kernel::partial::{PairPartial, Total};
 use crate::kernel::reversion::Verdict;
-use crate::kernel::timed::Timed;
-use crate::report::{Cell, Problem};
+use crate::report::{self, Cell, Problem};
 
 /// The results of one instrument.
 #[derive(Debug, Default)]
@@ -36,29 +37,16 @@ pub struct Pair {
 }
 
 /// What is compared over all pairs.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Across {
     /// p-value of the Dickey-Fuller test.
     pub p_value: Option<f64>,
     /// The verdict on the half-life if the pair is not a random walk.
     pub verdict: Option<Verdict>,
-    /// Expected capture per hour in the two halves of the pair's live hours.
-    pub halves: Option<[f64; 2]>,
-}
-
-/// Returns the expected capture per hour in the first and the second half of the pair's live hours,
-/// at its best threshold.
-fn halves(timed: &Timed, best: Best) -> Option<[f64; 2]> {
-    let hours = &timed.hours.bins;
-    let middle = hours.get(hours.len() / 2).filter(|_| 2 <= hours.len())?.0;
-    let episodes = &timed.episodes[best.direction][best.threshold];
-    let share = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
-    let before = hours.iter().filter(|(hour, _)| *hour < middle).count();
-    let after = hours.len() - before;
-    Some([
-        episodes.captured(|hour| hour < middle) / share(before),
-        episodes.captured(|hour| middle <= hour) / share(after),
-    ])
+    /// What the deals of its strategies prove.
+    pub judged: Option<Judged>,
+    /// Why its feeds cannot be trusted, in words.
+    pub unsound: Vec<String>,
 }
 
 impl Pair {
@@ -69,10 +57,11 @@ impl Pair {
         total: &Total,
         settings: &Settings,
         columns: &[Column],
+        recorded: &[(i64, f64)],
     ) -> Figures {
         let mut figures = Figures::default();
         for (names, sums) in &total.pairs {
-            let Some(facts) = Facts::new(instrument, names, sums, total, settings) else {
+            let Some(facts) = Facts::new(instrument, names, sums, total, settings, recorded) else {
                 continue;
             };
             if let Some(what) = nothing(&facts) {
@@ -90,7 +79,6 @@ impl Pair {
             Source::Pair(cell) => finite(cell(facts)),
             Source::Across(_) => Cell::None,
         };
-        let timed = facts.timed();
         let mut kept = facts.sums.clone();
         kept.timed.iter_mut().for_each(|timed| timed.reversion.shorten());
         Pair {
@@ -101,10 +89,28 @@ impl Pair {
             across: Across {
                 p_value: facts.unit_root.map(|adf| adf.p_value),
                 verdict: facts.verdict_if_stationary(),
-                halves: timed.zip(facts.best).and_then(|(timed, best)| halves(timed, best)),
+                judged: facts.judged.clone(),
+                unsound: facts.unsound(),
             },
             // Packing sums made of our own types cannot fail.
             packed: postcard::to_allocvec(&kept).unwrap_or_default(),
+        }
+    }
+
+    /// Returns what was decided, once all pairs were judged.
+    #[must_use]
+    pub fn verdict(&self) -> report::Verdict {
+        let Across { judged, unsound, .. } = &self.across;
+        judged.as_ref().map_or(report::Verdict::Unsound, |judged| decided::verdict(judged, unsound))
+    }
+
+    /// Returns why, in words.
+    #[must_use]
+    pub fn why(&self) -> Vec<String> {
+        let Across { judged, unsound, .. } = &self.across;
+        match judged {
+            Some(judged) => decided::why(judged, unsound),
+            None => vec!["both legs were never live at once".to_owned()],
         }
     }
 

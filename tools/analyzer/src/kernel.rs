@@ -73,7 +73,7 @@ pub struct Settings {
 pub struct Metrics {
     /// Metrics over the rows of the left venue, as customary scripts compute them.
     pub compatible: bool,
-    /// Metrics over time: distributions, episodes, capture.
+    /// Metrics over time: distributions, episodes, strategies.
     pub timed: bool,
     /// Half-life, unit root, variance ratio and Hurst exponent, from samples. Needs `timed`.
     pub reversion: bool,
@@ -108,7 +108,9 @@ pub struct Venue<B> {
 }
 
 impl Settings {
-    fn of(&self, venue: &str) -> VenueTerms {
+    /// Returns what it takes to trade on a venue.
+    #[must_use]
+    pub fn of(&self, venue: &str) -> VenueTerms {
         self.venues.get(venue).copied().unwrap_or(self.others)
     }
 

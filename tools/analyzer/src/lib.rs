@@ -11,6 +11,7 @@
 
 pub mod columns;
 pub mod completeness;
+pub mod decided;
 pub mod detail;
 pub mod diff;
 pub mod facts;

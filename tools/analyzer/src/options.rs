@@ -101,7 +101,7 @@ pub struct Arguments {
     )]
     pub format: Vec<Format>,
     /// Column to rank by: greatest first, or least first with a minus sign before the name.
-    /// Default: capture_per_day, or zero_crossings_per_minute if that is not computed, or
+    /// Default: per_day_low, or zero_crossings_per_minute if that is not computed, or
     /// lead_lag_correlation with lead-lag alone.
     #[arg(
         long,
@@ -164,7 +164,7 @@ pub enum MetricName {
     All,
     /// The 26 columns of the customary script.
     Compatible,
-    /// Distributions, episodes and capture over time.
+    /// Distributions, episodes and strategies over time.
     TimeWeighted,
     /// Half-life, unit root, variance ratio and Hurst exponent; includes time-weighted.
     Reversion,

@@ -20,9 +20,9 @@ mod terms;
 pub use problems::Problem;
 pub use terms::venue_named;
 
-/// The default ranking column if capture is computed.
-pub const RANK: &str = "capture_per_day";
-/// The default ranking column if the compatible metrics are computed, but not capture.
+/// The default ranking column if strategies are played.
+pub const RANK: &str = "per_day_low";
+/// The default ranking column if the compatible metrics are computed, but nothing is played.
 pub const RANK_COMPATIBLE: &str = "zero_crossings_per_minute";
 /// The default ranking column if neither is computed.
 pub const RANK_LEAD_LAG: &str = "lead_lag_correlation";

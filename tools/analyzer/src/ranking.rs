@@ -4,14 +4,11 @@
 use crate::columns::{Column, Comparison, Source};
 use crate::detail;
 use crate::figures::{Figures, Pair};
+use crate::judge::{self, Judged, Rules};
 use crate::plan::Plan;
-use crate::report::{Cell, PairRow, Report};
+use crate::report::{Cell, PairRow, Report, Verdict};
 use crate::statistics::discovery_rate::benjamini_hochberg;
-use crate::statistics::ranks::{average, spearman};
 use std::cmp::Ordering;
-
-/// With fewer pairs, the stability of ranks is unknown.
-const LEAST_PAIRS: usize = 3;
 
 /// The ranking column does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,19 +77,33 @@ fn value(cell: &Cell) -> Option<f64> {
 
 /// Returns the report, except for what only the caller knows.
 #[must_use]
-pub fn report(plan: &Plan, columns: &[Column], order: Order, figures: Vec<Figures>) -> Report {
+pub fn report(
+    plan: &Plan,
+    columns: &[Column],
+    order: Order,
+    figures: Vec<Figures>,
+    recorded: &[(i64, f64)],
+) -> Report {
     let mut pairs = Vec::new();
     let mut problems = Vec::new();
     for mut of_instrument in figures {
         pairs.append(&mut of_instrument.pairs);
         problems.append(&mut of_instrument.problems);
     }
+    decide(&mut pairs);
     compare_all(columns, &mut pairs);
-    let rank_stability = stability(&pairs);
-    pairs.sort_by(|a, b| order.compare(a, b));
+    let is_default = plan.arguments.rank.is_none();
+    let place = |pair: &Pair| match pair.verdict() {
+        Verdict::Recommended if is_default => 0,
+        Verdict::Recommended | Verdict::Refused => 1,
+        Verdict::Unsound => 2,
+    };
+    pairs.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| order.compare(a, b)));
     let details = pairs.iter().take(plan.arguments.top);
-    let details = details.map(|pair| detail::of(pair, &plan.settings)).collect();
+    let details = details.map(|pair| detail::of(pair, &plan.settings, recorded)).collect();
     let row = |pair: Pair| PairRow {
+        verdict: pair.verdict(),
+        why: pair.why(),
         instrument: pair.instrument,
         exchange1: pair.one,
         exchange2: pair.two,
@@ -105,7 +116,6 @@ pub fn report(plan: &Plan, columns: &[Column], order: Order, figures: Vec<Figure
         columns: columns.iter().map(|column| column.about.clone()).collect(),
         details,
         pairs: pairs.into_iter().map(row).collect(),
-        rank_stability,
         problems,
         ..Report::default()
     }
@@ -119,14 +129,24 @@ fn compare_all(columns: &[Column], pairs: &mut [Pair]) {
             Source::Pair(_) => None,
         });
     let chances = over_all(pairs, |pair| pair.across.p_value, benjamini_hochberg);
-    let rank = |pairs: &[Pair], half: usize| {
-        over_all(pairs, |pair| pair.across.halves.map(|halves| -halves[half]), average)
-    };
     for (place, comparison) in comparisons.collect::<Vec<_>>() {
         let numbers = match comparison {
             Comparison::AdfQValue => chances.clone(),
-            Comparison::RankFirstHalf => rank(pairs, 0),
-            Comparison::RankSecondHalf => rank(pairs, 1),
+            Comparison::LuckQValue => {
+                pairs.iter().map(|pair| pair.across.judged.as_ref().map(|of| of.q)).collect()
+            }
+            Comparison::Verdict => {
+                for pair in &mut *pairs {
+                    pair.cells[place] = Cell::Text(pair.verdict().name().to_owned());
+                }
+                continue;
+            }
+            Comparison::Why => {
+                for pair in &mut *pairs {
+                    pair.cells[place] = Cell::Text(pair.why().join("; "));
+                }
+                continue;
+            }
             Comparison::Reversion => {
                 for (pair, chance) in pairs.iter_mut().zip(&chances) {
                     let verdict = pair.across.verdict.map(|verdict| verdict.given(*chance));
@@ -153,13 +173,16 @@ fn over_all(
     known.into_iter().map(|figure| figure.and_then(|_| found.next())).collect()
 }
 
-fn stability(pairs: &[Pair]) -> Option<f64> {
-    let halves = pairs.iter().filter_map(|pair| pair.across.halves);
-    let (first, second): (Vec<f64>, Vec<f64>) = halves.map(|[one, two]| (one, two)).unzip();
-    if first.len() < LEAST_PAIRS {
-        return None;
+/// Judges all pairs together; those whose feeds cannot be trusted are not among them.
+fn decide(pairs: &mut [Pair]) {
+    let is_sound = |pair: &&mut Pair| pair.across.unsound.is_empty();
+    let mut sound: Vec<&mut Judged> =
+        pairs.iter_mut().filter(is_sound).filter_map(|pair| pair.across.judged.as_mut()).collect();
+    let mut judged: Vec<Judged> = sound.iter().map(|of| (**of).clone()).collect();
+    judge::decide(&mut judged, &Rules::default());
+    for (place, judged) in sound.iter_mut().zip(judged) {
+        **place = judged;
     }
-    spearman(&first, &second)
 }
 
 /// Returns the settings of the analysis as text.

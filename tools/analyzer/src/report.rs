@@ -3,6 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod decision;
+
+pub use decision::{DayProfit, Decision, Period, Played, Verdict};
+
 /// The result of one analysis.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
@@ -26,9 +30,6 @@ pub struct Report {
     pub details: Vec<Detail>,
     /// What was read.
     pub totals: Totals,
-    /// Spearman's correlation between the ranks of all pairs in the two halves of the period, by
-    /// expected capture; `None` with fewer than three pairs.
-    pub rank_stability: Option<f64>,
     /// What the lake's own ledger says about the days.
     pub completeness: Completeness,
     /// What was left out or noted, by name.
@@ -40,7 +41,7 @@ pub struct Report {
 pub struct Column {
     /// Name in CSV, Parquet and JSON.
     pub name: String,
-    /// `compatible`, `time-weighted`, `mean reversion`, `lead-lag`, `capturable` or `trust`.
+    /// `compatible`, `time-weighted`, `mean reversion`, `lead-lag`, `decision`, `capturable` or `trust`.
     pub group: String,
     /// Unit; empty for text, counts and flags.
     pub unit: String,
@@ -90,6 +91,10 @@ pub struct PairRow {
     pub exchange1: String,
     /// The other venue.
     pub exchange2: String,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Why, in words.
+    pub why: Vec<String>,
     /// A cell for each column; the first three are the names above.
     pub cells: Vec<Cell>,
 }
@@ -103,6 +108,8 @@ pub struct Detail {
     pub exchange1: String,
     /// As in [`PairRow`].
     pub exchange2: String,
+    /// What was decided, and the money that it rests on.
+    pub decision: Decision,
     /// The deviation over time, in order. Times at which a leg was not live have no bin.
     pub over_time: Vec<TimeBin>,
     /// Distribution of the deviation over time.
@@ -158,10 +165,8 @@ pub struct HourBin {
     pub live_s: f64,
     /// Mean deviation over time, in bp.
     pub mean_bps: f64,
-    /// Episodes that began, in both directions, each at its threshold with the greatest capture.
+    /// Episodes that began, in both directions, at the lowest threshold.
     pub episodes: u64,
-    /// Expected capture, in quote currency per day.
-    pub capture: f64,
 }
 
 /// The episodes of one direction at one threshold.
@@ -179,10 +184,8 @@ pub struct Episodes {
     pub durations: Vec<(f64, u64)>,
     /// Highest net spread, in bp.
     pub peak_bps: Option<f64>,
-    /// Share of episodes that still paid when both orders had arrived, 0 to 1.
+    /// Share of the orders that still met the threshold when both had arrived, 0 to 1.
     pub still_there: Option<f64>,
-    /// Expected capture, in quote currency per day.
-    pub capture: f64,
 }
 
 /// Half-life at one sampling interval.

@@ -55,8 +55,9 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
     let ledger = Ledger::read(&plan.lake);
     let torn = Torn::of(&spreadwire_lake::completeness::table(&ledger.facts, now));
     let work = Work::new(plan, &columns, progress, torn);
-    let figures = pool.install(|| work.figures());
-    let mut report = ranking::report(plan, &columns, order, figures);
+    let recorded = work.recorded();
+    let figures = pool.install(|| work.figures(&recorded));
+    let mut report = ranking::report(plan, &columns, order, figures, &recorded);
     report.version = env!("CARGO_PKG_VERSION").to_owned();
     let time = Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
     report.generated = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -126,9 +127,15 @@ impl<'a> Work<'a> {
     }
 
     /// Returns the figures of every instrument's pairs and what was wrong, in the order of names.
-    fn figures(&self) -> Vec<Figures> {
+    fn figures(&self, recorded: &[(i64, f64)]) -> Vec<Figures> {
         let instruments: Vec<&Vec<Unit>> = self.instruments.values().collect();
-        instruments.par_iter().map(|units| self.instrument(units)).collect()
+        instruments.par_iter().map(|units| self.instrument(units, recorded)).collect()
+    }
+
+    /// Returns the hours that were recorded, with the recorded time in s.
+    fn recorded(&self) -> Vec<(i64, f64)> {
+        let hours = self.days.iter().map(|day| midnight(*day).div_euclid(3_600_000_000_000));
+        hours.flat_map(|first| (first..first + 24).map(|hour| (hour, 3_600.0))).collect()
     }
 
     /// Returns a problem for each fee or latency that names a venue that was not analysed. Without
@@ -149,7 +156,7 @@ impl<'a> Work<'a> {
         given.filter_map(stranger).collect()
     }
 
-    fn instrument(&self, units: &[Unit]) -> Figures {
+    fn instrument(&self, units: &[Unit], recorded: &[(i64, f64)]) -> Figures {
         let from = self.plan.selection.from;
         let first = units.iter().position(|unit| from.is_none_or(|from| from <= unit.date));
         let first = first.unwrap_or(units.len());
@@ -170,7 +177,7 @@ impl<'a> Work<'a> {
         };
         total.pairs.retain(|(one, two), _| of_period(one) && of_period(two));
         let name = units.first().map_or("", |unit| unit.instrument.as_str());
-        let mut figures = Pair::all(name, &total, &self.plan.settings, self.columns);
+        let mut figures = Pair::all(name, &total, &self.plan.settings, self.columns, recorded);
         figures.problems.extend(problems);
         figures
     }

@@ -27,10 +27,12 @@ pub enum Comparison {
     AdfQValue,
     /// The verdict on mean reversion, given that adjusted p-value.
     Reversion,
-    /// The rank in the first half of the time.
-    RankFirstHalf,
-    /// The rank in the second half of the time.
-    RankSecondHalf,
+    /// Whether the pair is recommended.
+    Verdict,
+    /// Why.
+    Why,
+    /// The chance of the best strategy, adjusted after Benjamini and Hochberg.
+    LuckQValue,
 }
 
 impl std::fmt::Debug for Column {

@@ -1,4 +1,4 @@
-//! Distributions and episodes over time, and what was captured at each threshold.
+//! Distributions and episodes over time, and what was still there of each when orders arrived.
 
 use super::list::{DIRECTIONS, List, float, number};
 use crate::kernel::episode::Episodes;
@@ -116,15 +116,9 @@ impl List {
         add("arrived", "", "Number of orders that arrived while both legs were live.", |of| {
             Cell::Count(of.arrived)
         });
-        add("still_there", "", "Share of those orders that still paid.", |of| {
+        add("still_there", "", "Share of those orders that still met the threshold.", |of| {
             number(of.still_there_share())
         });
         add("met_bps", "bp", "Mean net spread that they met.", |of| number(of.mean_met_bps()));
-        self.add(
-            format!("capture_per_day_{tag}"),
-            "quote/day",
-            "Expected capture.",
-            move |facts| number(facts.capture(direction, place)),
-        );
     }
 }

@@ -1,7 +1,7 @@
 //! How far the other columns can be trusted: the sums of each venue, and what the two have in
 //! common.
 
-use super::list::{Comparison, List, Source, count, flag, float, number, text};
+use super::list::{List, count, flag, float, number, text};
 use crate::facts::{Facts, Shift};
 use crate::report::Kind;
 use spreadwire_market::spread::BPS;
@@ -29,12 +29,6 @@ impl List {
             |facts| number(facts.timed().and_then(|timed| timed.together.correlation())),
         );
         self.level_shifts();
-        let rank = |list: &mut List, name: &str, half: &str, comparison| {
-            let meaning = format!("Rank by expected capture in the {half} half of the time.");
-            list.push(name.to_owned(), "", meaning, Source::Across(comparison));
-        };
-        rank(self, "rank_first_half", "first", Comparison::RankFirstHalf);
-        rank(self, "rank_second_half", "second", Comparison::RankSecondHalf);
     }
 
     fn level_shifts(&mut self) {

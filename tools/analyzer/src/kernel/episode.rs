@@ -2,9 +2,7 @@
 //! would get.
 //!
 //! An episode lasts as long as both legs are live and the net spread is at or above the threshold.
-//! Both orders are sent when it begins, and each meets the quote that stands when it arrives. What
-//! is captured is the net spread between those two quotes, times the size that both quotes and the
-//! configured size allow.
+//! Both orders are sent when it begins, and each meets the quote that stands when it arrives.
 
 use crate::kernel::histogram::Histogram;
 use serde::{Deserialize, Serialize};
@@ -31,21 +29,12 @@ pub struct Episodes {
     sized_ns: u64,
     /// Order pairs that arrived while both legs were live.
     pub arrived: u64,
-    /// Of these, the ones that met a net spread above zero.
+    /// Of these, the ones that met a net spread at the threshold or above.
     pub still_there: u64,
     /// Sum of the net spreads that they met, in millionths of a basis point.
     met: i128,
-    /// What was captured, by hour since 1970.
-    pub captured: Vec<(i64, Captured)>,
-}
-
-/// What was captured within one hour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Captured {
-    /// Episodes that began in the hour.
-    pub episodes: u64,
-    /// Millionths of the quote currency; negative if more was lost than won.
-    pub micros: i128,
+    /// Episodes that began, by hour since 1970.
+    pub began: Vec<(i64, u64)>,
 }
 
 /// What two orders met when they arrived.
@@ -53,8 +42,8 @@ pub struct Captured {
 pub struct Met {
     /// Net spread between the two prices, as a fraction.
     pub net: f64,
-    /// Traded amount, in the quote currency.
-    pub notional: f64,
+    /// The threshold, as a fraction.
+    pub threshold: f64,
 }
 
 impl Episodes {
@@ -70,24 +59,14 @@ impl Episodes {
 
     /// Counts an episode that began in this hour since 1970.
     pub fn began(&mut self, hour: i64) {
-        self.hour(hour).episodes += 1;
+        self.count_hour(hour, 1);
     }
 
-    fn hour(&mut self, hour: i64) -> &mut Captured {
-        // Orders of one hour may arrive in the next, so this searches from the end.
-        let place = self.captured.iter().rposition(|(at, _)| *at <= hour);
-        let place = match place {
-            Some(place) if self.captured[place].0 == hour => place,
-            Some(place) => {
-                self.captured.insert(place + 1, (hour, Captured::default()));
-                place + 1
-            }
-            None => {
-                self.captured.insert(0, (hour, Captured::default()));
-                0
-            }
-        };
-        &mut self.captured[place].1
+    fn count_hour(&mut self, hour: i64, episodes: u64) {
+        match self.began.last_mut() {
+            Some((last, count)) if *last == hour => *count += episodes,
+            Some(_) | None => self.began.push((hour, episodes)),
+        }
     }
 
     /// Adds `lasted_ns` during which `notional` (quote currency) was available at the two prices.
@@ -101,14 +80,12 @@ impl Episodes {
         self.sized_ns += lasted_ns;
     }
 
-    /// Books two orders that have arrived, of an episode that began in this hour since 1970.
+    /// Books two orders that have arrived.
     #[expect(clippy::cast_possible_truncation, reason = "it saturates far from any real figure")]
-    pub fn arrived(&mut self, hour: i64, met: Met) {
+    pub fn arrived(&mut self, met: Met) {
         self.arrived += 1;
-        self.still_there += u64::from(0.0 < met.net);
+        self.still_there += u64::from(met.threshold <= met.net);
         self.met += i128::from((met.net * 1e4 * MICRO).round() as i64);
-        let captured = i128::from((met.net * met.notional * MICRO).round() as i64);
-        self.hour(hour).micros += captured;
     }
 
     /// Adds the episodes of a later unit.
@@ -126,11 +103,7 @@ impl Episodes {
         self.arrived += later.arrived;
         self.still_there += later.still_there;
         self.met += later.met;
-        for (hour, captured) in &later.captured {
-            let mine = self.hour(*hour);
-            mine.episodes += captured.episodes;
-            mine.micros += captured.micros;
-        }
+        later.began.iter().for_each(|(hour, count)| self.count_hour(*hour, *count));
     }
 
     /// Returns the mean available notional over time, in the quote currency; `None` where sizes are
@@ -148,18 +121,10 @@ impl Episodes {
         (0 < self.arrived).then(|| self.met as f64 / MICRO / self.arrived as f64)
     }
 
-    /// Returns the share of arrived order pairs whose spread still paid.
+    /// Returns the share of arrived order pairs whose spread was still at the threshold.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
     pub fn still_there_share(&self) -> Option<f64> {
         (0 < self.arrived).then(|| self.still_there as f64 / self.arrived as f64)
-    }
-
-    /// Returns what was captured in the hours for which `which` returns true, in the quote
-    /// currency.
-    #[expect(clippy::cast_precision_loss, reason = "the last rounding before a figure is shown")]
-    pub fn captured(&self, which: impl Fn(i64) -> bool) -> f64 {
-        let of = self.captured.iter().filter(|(hour, _)| which(*hour));
-        of.map(|(_, captured)| captured.micros).sum::<i128>() as f64 / MICRO
     }
 }

@@ -2,7 +2,6 @@
 //! stands when it arrives.
 
 use crate::kernel::legs::Leg;
-use crate::kernel::profile::HOUR;
 
 /// The orders of a pair that have not both arrived yet.
 #[derive(Clone, Debug, Default)]
@@ -15,8 +14,6 @@ pub(super) struct Orders {
 struct Sent {
     direction: usize,
     threshold: usize,
-    /// Hour since 1970 in which they were sent.
-    hour: i64,
     /// Arrival time of each order, by venue, and the quote that it met.
     due: [i64; 2],
     met: [Option<Leg>; 2],
@@ -27,8 +24,6 @@ struct Sent {
 pub(super) struct Arrived {
     pub(super) direction: usize,
     pub(super) threshold: usize,
-    /// Hour since 1970 in which they were sent.
-    pub(super) hour: i64,
     /// The quotes that they met, by venue.
     pub(super) met: [Leg; 2],
 }
@@ -48,8 +43,7 @@ impl Orders {
         latency: [i64; 2],
     ) {
         let due = latency.map(|latency| now.saturating_add(latency));
-        let hour = now.div_euclid(HOUR);
-        self.sent.push(Sent { direction, threshold, hour, due, met: [None; 2] });
+        self.sent.push(Sent { direction, threshold, due, met: [None; 2] });
     }
 
     /// Fills the orders that arrive before `end` with the given quotes, and passes the pairs of
@@ -69,8 +63,8 @@ impl Orders {
                 }
             }
             if let [Some(one), Some(two)] = sent.met {
-                let Sent { direction, threshold, hour, .. } = self.sent.swap_remove(place);
-                each(Arrived { direction, threshold, hour, met: [one, two] });
+                let Sent { direction, threshold, .. } = self.sent.swap_remove(place);
+                each(Arrived { direction, threshold, met: [one, two] });
             } else {
                 place += 1;
             }

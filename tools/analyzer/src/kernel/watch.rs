@@ -47,11 +47,9 @@ impl Terms {
         [net_of(two.bid, fees[1], one.ask, fees[0]), net_of(one.bid, fees[0], two.ask, fees[1])]
     }
 
-    /// Returns what the orders of a direction get at the quotes that they met.
-    fn met(&self, direction: usize, legs: &[Leg; 2]) -> Met {
-        let (buy, sell) = (direction, 1 - direction);
-        let net = net_of(legs[sell].bid, self.fees[sell], legs[buy].ask, self.fees[buy]);
-        Met { net, notional: self.size.min(notional(legs, direction)) }
+    /// Returns what the orders of a direction and threshold met at these quotes.
+    fn met(&self, direction: usize, threshold: usize, legs: &[Leg; 2]) -> Met {
+        Met { net: self.net(legs)[direction], threshold: self.thresholds[threshold] }
     }
 }
 
@@ -329,8 +327,8 @@ impl Watch {
     fn arrive_until(&mut self, end: i64) {
         let Watch { orders, legs, terms, sums, .. } = self;
         orders.arrive_until(end, legs, |arrived| {
-            let met = terms.met(arrived.direction, &arrived.met);
-            sums.episodes[arrived.direction][arrived.threshold].arrived(arrived.hour, met);
+            let met = terms.met(arrived.direction, arrived.threshold, &arrived.met);
+            sums.episodes[arrived.direction][arrived.threshold].arrived(met);
         });
     }
 

@@ -6,10 +6,11 @@ use comfy_table::{CellAlignment, Table, presets};
 /// Number of problems listed; the files list all of them.
 const PROBLEMS: usize = 10;
 /// Columns to show if they exist, besides the names and the ranking column.
-const SHOWN: [(&str, &str); 8] = [
-    ("capture_per_day", "capture/day"),
-    ("best_direction", "direction"),
-    ("best_threshold_bps", "entry bp"),
+const SHOWN: [(&str, &str); 9] = [
+    ("verdict", "verdict"),
+    ("per_day_low", "low/day"),
+    ("direction", "direction"),
+    ("entry_bps", "entry bp"),
     ("still_there_share", "still there"),
     ("half_life_s", "half-life s"),
     ("leader", "leader"),
@@ -41,9 +42,6 @@ pub fn text(report: &Report, top: usize) -> String {
     if !report.pairs.is_empty() {
         line(format_args!("\nfirst {} by {}:", top.min(report.pairs.len()), report.rank_by));
         line(format_args!("{}", table(report, top)));
-    }
-    if let Some(stability) = report.rank_stability {
-        line(format_args!("rank correlation between the two halves of the period: {stability:.2}"));
     }
     line(format_args!("according to the lake's ledger: {}", report.completeness.verdict));
     for finding in report.completeness.findings.iter().take(PROBLEMS) {
@@ -79,7 +77,7 @@ fn table(report: &Report, top: usize) -> Table {
     let names = ["instrument", "exchange1", "exchange2"].map(str::to_owned);
     table.set_header(names.into_iter().chain(shown.iter().map(|(_, title)| title.clone())));
     for pair in report.pairs.iter().take(top) {
-        let PairRow { instrument, exchange1, exchange2, cells } = pair;
+        let PairRow { instrument, exchange1, exchange2, cells, .. } = pair;
         let names = [instrument, exchange1, exchange2].map(Clone::clone);
         let cells = shown.iter().map(|(place, _)| told(&cells[*place]));
         table.add_row(names.into_iter().chain(cells));

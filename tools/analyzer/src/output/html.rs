@@ -135,21 +135,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         ("Pairs", numbers::count(totals.pairs)),
         ("Quotes", numbers::count(totals.rows)),
         ("Partial results", partials),
-        ("Stability of the ranking", stability(report.rank_stability)),
     ]
-}
-
-/// Returns Spearman's correlation in words.
-fn stability(correlation: Option<f64>) -> String {
-    let Some(correlation) = correlation else {
-        return "unknown: fewer than three pairs".to_owned();
-    };
-    let word = match correlation {
-        _ if correlation >= 0.8 => "stable",
-        _ if correlation >= 0.5 => "fair",
-        _ => "weak",
-    };
-    format!("{word}: rank correlation of the two halves {}", numbers::figure(correlation))
 }
 
 /// Whether the input is complete.

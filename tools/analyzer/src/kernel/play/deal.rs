@@ -48,6 +48,8 @@ pub(super) struct Active {
     pub(super) cash: f64,
     pub(super) fees: f64,
     pub(super) volume: f64,
+    /// What closing would have left as soon as it was opened, and the least since.
+    pub(super) at_once: Option<f64>,
     pub(super) worst: f64,
     pub(super) orders: [Option<Order>; 2],
     /// When hedging began, and when it is looked at again.
@@ -74,7 +76,8 @@ impl Active {
             cash: 0.0,
             fees: 0.0,
             volume: 0.0,
-            worst: 0.0,
+            at_once: None,
+            worst: f64::INFINITY,
             orders: [None; 2],
             since: opened,
             look_at: i64::MAX,

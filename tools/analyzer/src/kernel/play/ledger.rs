@@ -47,7 +47,9 @@ pub struct Deal {
     pub profit: f64,
     /// Fees, in quote currency; they are in the profit.
     pub fees: f64,
-    /// The least that it was worth on the way, in quote currency, at what closing would have cost.
+    /// What it would have left had it been closed as soon as it was opened, in quote currency.
+    pub at_once: f64,
+    /// The least that closing it at any time would have left, in quote currency.
     pub worst: f64,
 }
 

@@ -303,12 +303,12 @@ impl Player {
         }
         active.look_at = i64::MAX;
         if active.held(0) != 0.0 {
+            active.unwind(looked);
             if self.model == Model::Inventory {
                 self.shift(&active, looked.now);
                 return None;
             }
             (active.stage, active.is_exit) = (Stage::Holding, false);
-            active.worst = active.worst.min(active.cash.min(0.0));
             return Some(active);
         }
         if active.volume == 0.0 {
@@ -368,6 +368,7 @@ impl Player {
                 fees: old.deal.fees + new.deal.fees,
                 profit,
                 worst: old.deal.worst.min(profit),
+                at_once: old.deal.at_once,
                 ..old.deal
             };
             if oldest.sz <= both * 1e-9 {
@@ -378,7 +379,6 @@ impl Player {
                 return;
             }
         }
-        lot.deal.worst = lot.deal.worst.min(lot.cash.min(0.0));
         self.lots.push_back(lot);
     }
 
@@ -482,6 +482,7 @@ impl Lot {
                 volume: lot.deal.volume * share,
                 profit: lot.deal.profit * share,
                 fees: lot.deal.fees * share,
+                at_once: lot.deal.at_once * share,
                 worst: lot.deal.worst * share,
                 ..lot.deal
             },
@@ -494,6 +495,18 @@ impl Lot {
 }
 
 impl Active {
+    /// Notes, once, what closing a position would leave now.
+    fn unwind(&mut self, looked: &Looked<'_>) {
+        let sz = self.held(0).abs();
+        let ways = [(self.venue(0), Side::Sell), (self.venue(1), Side::Buy)];
+        let flow = |(venue, side): (usize, Side)| {
+            looked.flow(venue, side, looked.quote(venue, side).0, sz).0
+        };
+        let left = self.cash + ways.map(flow).iter().sum::<f64>();
+        self.at_once.get_or_insert(left);
+        self.worst = self.worst.min(left);
+    }
+
     /// Returns the deal as one that ended at `closed`, with what its trades have brought.
     fn ended(&self, closed: i64, end: End) -> Deal {
         Deal {
@@ -506,6 +519,7 @@ impl Active {
             volume: self.volume,
             profit: self.cash,
             fees: self.fees,
+            at_once: self.at_once.unwrap_or(self.cash),
             worst: self.worst.min(self.cash),
         }
     }

@@ -55,7 +55,6 @@ fn row(episodes: &Episodes) -> EpisodeRow {
         count: numbers::count(episodes.count),
         peak: known(episodes.peak_bps.map(numbers::figure)),
         still_there: known(episodes.still_there.map(numbers::percent)),
-        capture: numbers::figure(episodes.capture),
     }
 }
 
@@ -99,7 +98,7 @@ fn colored(counts: impl Iterator<Item = u64>) -> Vec<(f64, &'static str)> {
     counts.zip([FIRST, SECOND]).map(|(count, color)| (drawable(count as f64), color)).collect()
 }
 
-/// Draws the durations of both directions at the threshold with the greatest capture.
+/// Draws the durations of both directions at the threshold with the most episodes.
 fn draw_durations(
     id: &str,
     episodes: &[Episodes],
@@ -107,7 +106,7 @@ fn draw_durations(
     picture: &mut Picture,
 ) {
     let timed = episodes.iter().filter(|one| 0 < one.count && !one.durations.is_empty());
-    let Some(best) = timed.max_by(|a, b| a.capture.total_cmp(&b.capture)) else { return };
+    let Some(best) = timed.max_by(|a, b| a.count.cmp(&b.count)) else { return };
     let threshold = best.threshold_bps;
     let both: Vec<_> = directions.iter().map(|of| find(episodes, *of, threshold)).collect();
     let mut bars = BarPlot::new();
@@ -123,7 +122,7 @@ fn draw_durations(
     let plots = vec![bars.into()];
     let frame = Frame { width: HALF, height: 280.0, x: "lasted up to", y: "episodes" };
     let layout = frame.layout(&plots);
-    let caption = format!("durations at {} bp, the best threshold", numbers::tick(threshold));
+    let caption = format!("durations at {} bp", numbers::tick(threshold));
     picture.draw(id, caption, plots, layout);
 }
 

@@ -43,7 +43,6 @@ pub(super) struct EpisodeRow {
     pub(super) count: String,
     pub(super) peak: String,
     pub(super) still_there: String,
-    pub(super) capture: String,
 }
 
 impl Picture {

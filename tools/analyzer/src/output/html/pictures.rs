@@ -114,8 +114,7 @@ fn hours(id: &str, hours: &[HourBin]) -> Picture {
         return picture.absent("In no hour were both legs live.");
     }
     #[expect(clippy::cast_precision_loss, reason = "a picture's place is not that exact")]
-    let series: [Series; 3] = [
-        ("expected capture", "capture (quote/day)", |hour| hour.capture),
+    let series: [Series; 2] = [
         ("episodes", "episodes", |hour| hour.episodes as f64),
         ("mean deviation", "deviation (bp)", |hour| hour.mean_bps),
     ];

@@ -1,0 +1,324 @@
+//! From what was played to what is decided about one pair, and the figures of money.
+
+use crate::judge::{self, Judged, Rules};
+use crate::kernel::play::ledger::{Deal, End, Played, Totals, Tried};
+use crate::kernel::play::strategy::Model;
+use crate::kernel::timed::Timed;
+use crate::kernel::{Settings, VenueTerms};
+use crate::report::{self, DayProfit, Decision, Period, Verdict};
+use jiff::Timestamp;
+use spreadwire_market::spread::BPS;
+
+/// One hour, in ns.
+const HOUR: i64 = 3_600_000_000_000;
+/// Seconds of a day.
+const DAY_S: f64 = 86_400.0;
+/// With more points than this, a curve is thinned out.
+const POINTS: usize = 240;
+/// Changes of the taker fee whose profit is shown, in bp.
+const TIERS: [f64; 6] = [-5.0, -2.0, -1.0, 1.0, 2.0, 5.0];
+
+/// What is needed to decide about one pair.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// Instrument and the two venues, which name the pair.
+    pub names: [&'a str; 3],
+    /// The pair over time.
+    pub timed: &'a Timed,
+    /// The hours since 1970 that were recorded, with the recorded time in s.
+    pub recorded: &'a [(i64, f64)],
+    /// What was computed.
+    pub settings: &'a Settings,
+}
+
+impl Evidence<'_> {
+    /// Judges the pair alone.
+    #[must_use]
+    pub fn judged(&self) -> Judged {
+        let tried = &self.timed.played.tried;
+        let deals: Vec<Vec<judge::Deal>> =
+            tried.iter().map(|tried| in_order(&tried.deals)).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a time within an hour")]
+        let live: Vec<(i64, f64)> = self
+            .timed
+            .hours
+            .bins
+            .iter()
+            .map(|(hour, bin)| (*hour, bin.weight as f64 / 1e9))
+            .collect();
+        let tried = judge::Tried {
+            strategies: deals.iter().map(Vec::as_slice).collect(),
+            live: &live,
+            recorded: self.recorded,
+        };
+        judge::judge(&self.names.join(" "), &tried, &Rules::default())
+    }
+
+    /// Returns the decision in the form that every output shares. `unsound` has what is wrong with the
+    /// feeds.
+    #[must_use]
+    pub fn decision(&self, judged: &Judged, unsound: &[String]) -> Decision {
+        let strategy = judged.chosen.and_then(|chosen| self.timed.played.tried.get(chosen));
+        let forward = judged.forward.as_ref();
+        let per_day = forward.and_then(|forward| forward.per_day);
+        let next_day = forward.and_then(|forward| forward.next_day);
+        let held_out = judged.held_out.as_ref();
+        let verdict = verdict(judged, unsound);
+        Decision {
+            verdict,
+            why: why(judged, unsound),
+            strategy: strategy.map(|tried| self.played(tried)),
+            per_day: per_day.map(|of| of.mean),
+            per_day_low: per_day.map(|of| of.low),
+            per_day_high: per_day.map(|of| of.high),
+            next_day_low: next_day.map(|of| of.low),
+            next_day_high: next_day.map(|of| of.high),
+            events: judged.events,
+            live_hours: judged.live_hours,
+            recorded_hours: judged.recorded_hours,
+            tried: judged.strategies,
+            q: judged.q,
+            held_out_per_day: held_out.map(|of| of.per_day),
+            held_out_low: held_out.and_then(|of| of.low),
+            held_out_events: held_out.map(|of| of.events),
+            forward: forward.map(|of| of.periods.iter().map(period).collect()).unwrap_or_default(),
+            best_in_hindsight: forward.map(|of| of.best_in_hindsight),
+        }
+    }
+
+    fn recorded_s(&self) -> f64 {
+        self.recorded.iter().map(|(_, recorded)| recorded).sum()
+    }
+
+    fn per_day(&self, amount: f64) -> f64 {
+        let recorded = self.recorded_s();
+        if 0.0 < recorded { amount * DAY_S / recorded } else { 0.0 }
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    fn played(&self, tried: &Tried) -> report::Played {
+        let Tried { strategy, deals, counts, .. } = tried;
+        let sum = |of: fn(&Deal) -> f64| deals.iter().map(of).sum::<f64>();
+        let (profit, fees, volume) = (sum(|of| of.profit), sum(|of| of.fees), sum(|of| of.volume));
+        let of_first = deals.iter().filter(|deal| deal.direction == 0).count();
+        let is_first = strategy.direction.map_or(deals.len() <= 2 * of_first, |only| only == 0);
+        let [_, one, two] = self.names;
+        let (buy, sell) = if is_first { (one, two) } else { (two, one) };
+        let share = |part: u64, of: u64| (0 < of).then(|| part as f64 / of as f64);
+        let count =
+            |is_it: fn(&Deal) -> bool| deals.iter().filter(|deal| is_it(deal)).count() as u64;
+        let ended = in_order_of_end(deals);
+        report::Played {
+            model: strategy.model.name().to_owned(),
+            buy: buy.to_owned(),
+            sell: sell.to_owned(),
+            both_ways: strategy.direction.is_none() && 0 < of_first && of_first < deals.len(),
+            entry_bps: strategy.entry_bps,
+            exit_bps: strategy.exit_bps,
+            deals: deals.len() as u64,
+            profit,
+            fees,
+            volume,
+            won_share: share(count(|deal| 0.0 < deal.profit), deals.len() as u64),
+            still_there_share: share(counts.still_there, counts.decided),
+            missed: counts.missed,
+            hedged: counts.hedged,
+            day_ends: count(|deal| deal.end == End::DayEnd),
+            drawdown: drawdown(&ended),
+            worst: deals.iter().map(|deal| deal.worst).fold(0.0, f64::min),
+            hours_held: hours_held(deals),
+            break_even_fee_bps: (0.0 < volume).then(|| (profit + fees) / volume * BPS),
+            size: if deals.is_empty() { 0.0 } else { sum(|of| of.notional) / deals.len() as f64 },
+            curve: curve(&ended),
+            days: self.days(deals),
+            hours: self.hours(deals),
+            latencies: self.latencies(tried),
+            sizes: self.sizes(tried),
+            fee_tiers: TIERS.map(|bps| (bps, self.per_day(profit - bps / BPS * volume))).to_vec(),
+            maker: self.maker(profit, volume),
+        }
+    }
+
+    fn days(&self, deals: &[Deal]) -> Vec<DayProfit> {
+        let mut days: Vec<(i64, f64)> = Vec::new();
+        for (hour, recorded) in self.recorded {
+            match days.last_mut() {
+                Some((day, sum)) if *day == hour.div_euclid(24) => *sum += recorded,
+                Some(_) | None => days.push((hour.div_euclid(24), *recorded)),
+            }
+        }
+        let of_day = |day: i64| {
+            let of_day = deals.iter().filter(move |deal| day_of(deal) == day);
+            of_day.map(|deal| deal.profit).sum::<f64>()
+        };
+        let told = |(day, recorded): (i64, f64)| DayProfit {
+            day: date(day),
+            profit: of_day(day),
+            recorded_hours: recorded / 3_600.0,
+        };
+        days.into_iter().map(told).collect()
+    }
+
+    fn hours(&self, deals: &[Deal]) -> Vec<Option<f64>> {
+        let of = |hour: i64| {
+            let is_recorded = self.recorded.iter().any(|(at, _)| at.rem_euclid(24) == hour);
+            let of_hour = deals.iter().filter(|deal| hour_of(deal).rem_euclid(24) == hour);
+            is_recorded.then(|| of_hour.map(|deal| deal.profit).sum())
+        };
+        (0..24).map(of).collect()
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a latency in ms")]
+    fn latencies(&self, tried: &Tried) -> Vec<(f64, f64)> {
+        let play = &self.settings.play;
+        let [_, one, two] = self.names;
+        let own = [one, two].map(|venue| self.settings.of(venue).latency_ns);
+        let own = (own[0] + own[1]) as f64 / 2e6;
+        let others = play.latencies_ns.iter().map(|ns| *ns as f64 / 1e6);
+        let all = std::iter::once(own).chain(others).zip(&tried.variants);
+        let mut all: Vec<(f64, f64)> =
+            all.map(|(ms, totals)| (ms, self.per_day(totals.profit))).collect();
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    fn sizes(&self, tried: &Tried) -> Vec<(f64, f64, f64)> {
+        let Settings { play, size, .. } = self.settings;
+        let told = |factor: f64, totals: &Totals| {
+            let mean = totals.notional / (totals.deals.max(1)) as f64;
+            (factor * size, mean, self.per_day(totals.profit))
+        };
+        let others = tried.variants.iter().skip(1 + play.latencies_ns.len());
+        let mut all: Vec<(f64, f64, f64)> =
+            play.sizes.iter().zip(others).map(|(factor, totals)| told(*factor, totals)).collect();
+        all.extend(tried.variants.first().map(|own| told(1.0, own)));
+        all.sort_by(|a, b| a.0.total_cmp(&b.0));
+        all
+    }
+
+    /// Returns the profit per day if one venue took no fee. Half of what is exchanged is exchanged there.
+    fn maker(&self, profit: f64, volume: f64) -> Vec<(String, f64)> {
+        let [_, one, two] = self.names;
+        let of = |venue: &str| {
+            let VenueTerms { taker_fee, .. } = self.settings.of(venue);
+            (venue.to_owned(), self.per_day(profit + taker_fee * volume / 2.0))
+        };
+        vec![of(one), of(two)]
+    }
+}
+
+/// Returns what was decided about a pair once all pairs were judged.
+#[must_use]
+pub fn verdict(judged: &Judged, unsound: &[String]) -> Verdict {
+    match () {
+        () if !unsound.is_empty() => Verdict::Unsound,
+        () if judged.is_recommended() => Verdict::Recommended,
+        () => Verdict::Refused,
+    }
+}
+
+/// Returns why, in words.
+#[must_use]
+pub fn why(judged: &Judged, unsound: &[String]) -> Vec<String> {
+    if !unsound.is_empty() {
+        return unsound.to_vec();
+    }
+    if !judged.is_recommended() {
+        return judged.refusals.iter().map(ToString::to_string).collect();
+    }
+    let Judged { events, live_hours, q, strategies, .. } = judged;
+    let mut why = vec![format!(
+        "{events} events in {live_hours:.1} live hours; the best of {strategies} strategies earned more \
+         than luck would give (q = {q:.3})"
+    )];
+    if let Some(held_out) = &judged.held_out {
+        let (per_day, events) = (held_out.per_day, held_out.events);
+        why.push(format!("the held-out last part earned {per_day:.2} a day in {events} events"));
+    }
+    why
+}
+
+fn in_order(deals: &[Deal]) -> Vec<judge::Deal> {
+    let told = |deal: &Deal| {
+        let Deal { opened, closed, profit, at_once, worst, .. } = *deal;
+        judge::Deal { opened, closed, profit, at_once, worst: worst.min(at_once).min(profit) }
+    };
+    let mut deals: Vec<judge::Deal> = deals.iter().map(told).collect();
+    deals.sort_by_key(|deal| (deal.opened, deal.closed));
+    deals
+}
+
+fn in_order_of_end(deals: &[Deal]) -> Vec<(i64, f64)> {
+    let mut ended: Vec<(i64, f64)> = deals.iter().map(|deal| (deal.closed, deal.profit)).collect();
+    ended.sort_by_key(|(closed, _)| *closed);
+    ended
+}
+
+/// Returns the profit after each deal, thinned out evenly, with the last one.
+fn curve(ended: &[(i64, f64)]) -> Vec<(i64, f64)> {
+    let mut sum = 0.0;
+    let all = ended.iter().map(|(closed, profit)| {
+        sum += profit;
+        (*closed, sum)
+    });
+    let all: Vec<(i64, f64)> = all.collect();
+    let step = all.len().div_ceil(POINTS).max(1);
+    let last = all.len().saturating_sub(1);
+    let kept = all.iter().enumerate().filter(|(place, _)| place % step == 0 || *place == last);
+    kept.map(|(_, point)| *point).collect()
+}
+
+fn drawdown(ended: &[(i64, f64)]) -> f64 {
+    let (mut sum, mut peak, mut fall) = (0.0_f64, 0.0_f64, 0.0_f64);
+    for (_, profit) in ended {
+        sum += profit;
+        peak = peak.max(sum);
+        fall = fall.max(peak - sum);
+    }
+    fall
+}
+
+/// Returns the time in which at least one position was held, in hours.
+#[expect(clippy::cast_precision_loss, reason = "times are shown with fewer digits")]
+fn hours_held(deals: &[Deal]) -> f64 {
+    let mut spans: Vec<(i64, i64)> = deals.iter().map(|deal| (deal.opened, deal.closed)).collect();
+    spans.sort_unstable();
+    let (mut held, mut until) = (0, i64::MIN);
+    for (from, to) in spans {
+        held += to.saturating_sub(from.max(until)).max(0);
+        until = until.max(to);
+    }
+    held as f64 / HOUR as f64
+}
+
+fn hour_of(deal: &Deal) -> i64 {
+    // What the end of a day closes belongs to the day that ends.
+    deal.closed.saturating_sub(1).max(deal.opened).div_euclid(HOUR)
+}
+
+fn day_of(deal: &Deal) -> i64 {
+    hour_of(deal).div_euclid(24)
+}
+
+fn date(day: i64) -> String {
+    let time = Timestamp::from_second(day.saturating_mul(86_400)).unwrap_or_default();
+    time.strftime("%Y-%m-%d").to_string()
+}
+
+fn period(of: &judge::Period) -> Period {
+    let (from_ns, to_ns) = (of.from_hour * HOUR, (of.to_hour + 1) * HOUR);
+    Period { from_ns, to_ns, profit: of.profit }
+}
+
+/// Returns whether a strategy trades in both directions, and the directions in which it traded.
+#[must_use]
+pub fn directions(played: &Played, chosen: usize) -> Vec<usize> {
+    let Some(tried) = played.tried.get(chosen) else { return Vec::new() };
+    let traded = |direction: u8| tried.deals.iter().any(|deal| deal.direction == direction);
+    let all = [(0, traded(0)), (1, traded(1))];
+    match tried.strategy.model {
+        Model::RoundTrip => tried.strategy.direction.map(usize::from).into_iter().collect(),
+        Model::Inventory => all.into_iter().filter(|of| of.1).map(|of| of.0).collect(),
+    }
+}
