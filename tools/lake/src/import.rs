@@ -9,6 +9,7 @@
 
 mod binance;
 mod columns;
+mod contract;
 mod cryptofeed;
 mod format;
 pub mod formats;
@@ -27,6 +28,7 @@ mod tardis;
 mod tardis_snapshot;
 mod time;
 
+pub use contract::{Contract, ContractUnit, Contracts};
 pub use format::{Format, Given};
 pub use names::{Names, canonical};
 pub use outcome::Outcome;
@@ -37,7 +39,7 @@ pub use tape::COLUMNS;
 pub use time::Unit;
 
 use crate::progress;
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use clap::{Args, ValueEnum};
 use formats::FORMATS;
 use indicatif::ProgressBar;
@@ -100,6 +102,14 @@ pub struct Import {
     /// Number of decimals of every size; by default as many as the files have, by instrument.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=18))]
     size_decimals: Option<u8>,
+    /// Sizes in the files are numbers of contracts, and one contract is N: of every symbol, or of one,
+    /// SYMBOL=N. Sizes become sizes of the base asset.
+    #[arg(long = "contract-size", value_name = "N", requires = "contract_unit")]
+    contract_sizes: Vec<String>,
+    /// The unit of --contract-size: base, such as 0.01 BTC, or quote for inverse contracts, such as
+    /// 100 USD, which are converted at the price beside each size.
+    #[arg(long, value_name = "UNIT", requires = "contract_sizes")]
+    contract_unit: Option<ContractUnit>,
     /// Print the outcome as one JSON object.
     #[arg(long)]
     json: bool,
@@ -114,6 +124,8 @@ fn after_help() -> String {
          lake import LAKE BTCUSDT-bookTicker-2024-02-15.zip --venue binance-usdm --instrument \
          BTCUSDT=BTC/USDT:PERP\n  \
          lake import LAKE btc.npz --venue binance-usdm --instrument BTC/USDT:PERP\n  \
+         lake import LAKE binance-delivery_quotes_2024-08-08_BTCUSD_PERP.csv.gz --contract-size 100 \
+         --contract-unit quote --map binance-delivery=binance-coinm\n  \
          lake import LAKE CATALOG/data/quote_tick/*/*.parquet\n\n\
          Rows that cannot be quotes are counted by reason; the rest is imported, and the exit code \
          is 1."
@@ -158,7 +170,20 @@ impl Import {
             names: Names { venues: self.venues.clone(), instruments: rules },
             units: self.units.clone(),
             scales: (self.price_decimals, self.size_decimals),
+            contracts: self.contracts()?,
         })
+    }
+
+    fn contracts(&self) -> anyhow::Result<Contracts> {
+        let Some(unit) = self.contract_unit else { return Ok(Contracts::default()) };
+        let mut contracts = Contracts::default();
+        for text in &self.contract_sizes {
+            let (symbol, size) = text.rsplit_once('=').unwrap_or(("", text));
+            let contract = Contract::parse(size, unit);
+            let contract = contract.map_err(|why| anyhow!("--contract-size {text}: {why}"))?;
+            contracts.0.push((symbol.to_owned(), contract));
+        }
+        Ok(contracts)
     }
 }
 
@@ -229,7 +254,7 @@ pub fn import(
     on_step: OnStep<'_>,
 ) -> anyhow::Result<Vec<Outcome>> {
     let (catalogue, mut tapes) = Survey::of(&work.reading, work.files)?;
-    identity::name_runs(&mut tapes, &catalogue)?;
+    identity::name_runs(&mut tapes, &catalogue, &work.reading.contracts)?;
     bar.set_length(tapes.iter().map(|tape| tape.rows).sum());
     let _lock = lock::recording(work.lake).context("cannot write into this lake")?;
     identity::check_new(work.lake, &mut tapes)?;
@@ -308,8 +333,9 @@ impl Importing<'_> {
         let (venue, instrument) = ids.ok_or(Refusal::Name)?;
         let Instrument { price_scale, size_scale, .. } = *self.catalogue.instrument(instrument);
         let scales = (price_scale, size_scale);
-        let (bid_px, bid_sz) = row::side(&row.bid, scales)?;
-        let (ask_px, ask_sz) = row::side(&row.ask, scales)?;
+        let contract = self.work.reading.contracts.of(&row.symbol);
+        let (bid_px, bid_sz) = row::side(&row.bid, scales, contract)?;
+        let (ask_px, ask_sz) = row::side(&row.ask, scales, contract)?;
         if bid_px == 0 && ask_px == 0 {
             return Err(Refusal::NoPrice);
         }

@@ -6,6 +6,7 @@
 //! named runs `import-<crc>-<crc>`, by the CRC32C of content and reading. Their imports are known by
 //! the first of these, and one that was interrupted is continued under the name that it has.
 
+use super::contract::Contracts;
 use super::source::Identity;
 use super::survey::Surveyed;
 use super::time::Clock;
@@ -26,7 +27,11 @@ const DOMAIN: &[u8] = b"spreadwire import 1\n";
 ///
 /// # Errors
 /// Never: names of this form are valid.
-pub(super) fn name_runs(tapes: &mut [Surveyed], catalogue: &Catalogue) -> anyhow::Result<()> {
+pub(super) fn name_runs(
+    tapes: &mut [Surveyed],
+    catalogue: &Catalogue,
+    contracts: &Contracts,
+) -> anyhow::Result<()> {
     let mut places: Vec<String> =
         tapes.iter().flat_map(|surveyed| places(surveyed, catalogue)).collect();
     places.sort();
@@ -36,6 +41,9 @@ pub(super) fn name_runs(tapes: &mut [Surveyed], catalogue: &Catalogue) -> anyhow
         let mut how = format!("{}\n", surveyed.format.name);
         for Clock { unit, given } in surveyed.clocks.into_iter().flatten() {
             how.push_str(&format!("{}\t{given}\n", unit.name()));
+        }
+        for (symbol, contract) in &contracts.0 {
+            how.push_str(&format!("contract\t{symbol}\t{}\n", contract.told()));
         }
         let Identity { sha256, crc } = surveyed.identity;
         let digest = Sha256::new().chain_update(DOMAIN).chain_update(sha256);
@@ -149,8 +157,8 @@ fn check_one(entries: &[Entry], left: &[String], surveyed: &mut Surveyed) -> any
     if let Some(run) = begun.into_iter().find(|run| *run != surveyed.run.as_str()) {
         bail!(
             "{file} was imported in part, as run {run}, with other files beside it or with \
-             another --format, --map, --instrument, --time-unit, --price-decimals or \
-             --size-decimals: run it again as it was"
+             another --format, --map, --instrument, --time-unit, --price-decimals, \
+             --size-decimals or --contract-size: run it again as it was"
         );
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The first reading of the files: their format, names, decimals, units of time and identity.
 
+use super::contract::Contracts;
 use super::format::{Format, Given, Rows};
 use super::formats;
 use super::names::{Names, Places};
@@ -30,6 +31,8 @@ pub struct Reading {
     pub units: Vec<(String, Unit)>,
     /// Decimals of prices and sizes.
     pub scales: (Option<u8>, Option<u8>),
+    /// What contracts are, where sizes are numbers of them.
+    pub contracts: Contracts,
 }
 
 impl Reading {
@@ -63,6 +66,10 @@ impl Reading {
         for (column, _) in self.units.iter().filter(|(column, _)| !column.is_empty()) {
             let used = files.iter().any(|file| file.format.times.contains(&column.as_str()));
             ensure!(used, "--time-unit {column}=...: no file has a column of times of this name");
+        }
+        for (symbol, _) in self.contracts.0.iter().filter(|(symbol, _)| !symbol.is_empty()) {
+            let used = files.iter().any(|file| file.places.has_symbol(symbol));
+            ensure!(used, "--contract-size {symbol}=...: no file has this symbol");
         }
         Ok(())
     }
@@ -170,7 +177,10 @@ impl Survey {
         let most =
             |texts: [&str; 2], known: u8| texts.map(row::decimals).into_iter().fold(known, u8::max);
         *price_scale = most(row.prices(), *price_scale);
-        *size_scale = most(row.sizes(), *size_scale);
+        let sizes = most(row.sizes(), 0);
+        let contract = self.reading.contracts.of(&row.symbol);
+        let sizes = contract.map_or(sizes, |contract| contract.size_decimals(sizes));
+        *size_scale = sizes.max(*size_scale);
         Ok(())
     }
 

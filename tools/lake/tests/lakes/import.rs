@@ -2,7 +2,9 @@
 //! the reason. An import that was killed anywhere is finished by the next one.
 
 use crate::recorded::{self, findings, parquet_files};
-use ::lake::import::{Names, Outcome, Reading, Refusal, Step, Unit, Work, import};
+use ::lake::import::{
+    Contract, ContractUnit, Contracts, Names, Outcome, Reading, Refusal, Step, Unit, Work, import,
+};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, TimestampNanosecondType};
 use indicatif::ProgressBar;
@@ -382,4 +384,70 @@ fn an_import_of_an_earlier_version_is_known_by_its_old_name_and_continued_under_
     assert_eq!(findings(&part), [""; 0]);
     let refused = refusal(imported(&work(&part, &files)));
     assert!(refused.contains("in this lake already"), "{refused}");
+}
+
+#[test]
+fn numbers_of_contracts_become_sizes_of_the_base() {
+    let home = tempfile::tempdir().unwrap();
+    let rows = "\
+        1723161600000000001,,binance-coinm,BTC/USD,50000,40,50000.1,1\n\
+        1723161600000000002,,binance-coinm,ETH/USD,2500,,2500,3\n\
+        1723161600000000003,,okx,BTC/USDT,50000,250,50001,0\n";
+    let files = [tape(home.path(), "a.csv", rows)];
+    let of =
+        |symbol: &str, size: &str, unit| (symbol.to_owned(), Contract::parse(size, unit).unwrap());
+    let import_as = |folder: &str, contracts: Vec<(String, Contract)>| {
+        let reading = Reading { contracts: Contracts(contracts), ..Reading::default() };
+        let lake = home.path().join(folder);
+        let outcome =
+            imported(&Work { reading, ..work(&lake, &files) }).map(|mut all| all.remove(0));
+        (lake, outcome)
+    };
+    let contracts = vec![
+        of("BTC/USD", "100", ContractUnit::Quote),
+        of("ETH/USD", "10", ContractUnit::Quote),
+        of("", "0.01", ContractUnit::Base),
+    ];
+    let (lake, outcome) = import_as("lake", contracts);
+    assert_eq!(outcome.unwrap().rows, 3);
+    let found = rows_of(&lake);
+    let of_first = |book: &str| found[&format!("exchange={book}")][0].2;
+    let btc = of_first("binance_coinm/symbol=BTC#USD");
+    assert!(btc.contains(&Some(0.08)) && btc.contains(&Some(0.002)), "{btc:?}");
+    let eth = of_first("binance_coinm/symbol=ETH#USD");
+    // A size that is not known is 0 in the lake.
+    assert!(eth.contains(&Some(0.0)) && eth.contains(&Some(0.012)), "{eth:?}");
+    let linear = of_first("okx/symbol=BTC#USDT");
+    assert!(linear.contains(&Some(2.5)), "{linear:?}");
+    assert_eq!(findings(&lake), [""; 0]);
+    // Read in another way, it is another run, and an option without effect is refused.
+    let runs = |folder: &str, contracts| import_as(folder, contracts).1.unwrap().run;
+    let plain = runs("plain", Vec::new());
+    assert_ne!(plain, runs("tens", vec![of("", "10", ContractUnit::Quote)]));
+    let (_, refused) = import_as("none", vec![of("XRP/USD", "10", ContractUnit::Quote)]);
+    let refused = format!("{:#}", refused.unwrap_err());
+    assert!(refused.contains("--contract-size XRP/USD=...: no file has this symbol"), "{refused}");
+    for (size, unit) in [("0", "base"), ("-1", "base"), ("ten", "quote")] {
+        let unit = if unit == "base" { ContractUnit::Base } else { ContractUnit::Quote };
+        assert!(Contract::parse(size, unit).is_err(), "{size}");
+    }
+}
+
+#[test]
+fn a_size_of_contracts_needs_its_unit_on_the_command_line() {
+    let home = tempfile::tempdir().unwrap();
+    let row = "1723161600000000001,,binance-coinm,BTC/USD,50000,40,50000.1,1\n";
+    let file = tape(home.path(), "a.csv", row);
+    let lake = home.path().join("lake");
+    let run = |options: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lake"));
+        command.arg("import").arg(&lake).arg(&file).args(options).output().unwrap()
+    };
+    assert_eq!(run(&["--contract-size", "100"]).status.code(), Some(2));
+    assert_eq!(run(&["--contract-unit", "quote"]).status.code(), Some(2));
+    let bad = run(&["--contract-size", "BTC/USD=much", "--contract-unit", "quote"]);
+    assert!(String::from_utf8_lossy(&bad.stderr).contains("\"much\" is not a number above 0"));
+    let good = run(&["--contract-size", "BTC/USD=100", "--contract-unit", "quote"]);
+    assert!(good.status.success(), "{}", String::from_utf8_lossy(&good.stderr));
+    assert!(rows_of(&lake).values().flatten().any(|row| row.2.contains(&Some(0.08))));
 }
