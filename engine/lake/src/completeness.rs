@@ -3,13 +3,18 @@
 //! Each interval is of one run, or of the time between two runs of an engine. The intervals of a
 //! venue's instrument that are not imports cover the time from its first run to its last one without
 //! overlap. The table speaks of what was received; only `lake verify` proves that the rows are there.
+//!
+//! A run that has no end may have been killed. It is known to have recorded until the last time that
+//! the ledger has of it, and nothing is known of the time after.
 
+use crate::layout;
 use crate::ledger::{Cause, Entry, EntryKind};
 use crate::provenance;
 use crate::run::Provenance;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::named;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// The cause of the time between two runs, the first of which ended in order.
 pub const STOPPED: &str = "stopped";
@@ -65,6 +70,8 @@ pub struct Interval {
 struct Run<'a> {
     started: Option<Nanos>,
     ended: Option<Nanos>,
+    /// The last time that any of its entries has.
+    seen: Nanos,
     clean: bool,
     import: bool,
     listings: BTreeSet<Listing>,
@@ -72,19 +79,63 @@ struct Run<'a> {
     /// Beginnings of the segments that have rows of a listing, by their numbers.
     with_rows: BTreeMap<Listing, BTreeSet<u32>>,
     segments: BTreeMap<u32, Nanos>,
+    /// The times of the folders that have rows of it.
+    folders: BTreeSet<(Nanos, Nanos)>,
 }
 
-/// Returns the table of the facts of a ledger, sorted. A run that has no end lasts until `now`.
+/// Returns the times in which something was recorded or imported, by the facts of a ledger: ascending
+/// and apart. An import counts hour by hour, where it has rows: whoever recorded them tells nothing of
+/// the hours without.
 #[must_use]
-pub fn table(facts: &[Entry], now: Nanos) -> Vec<Interval> {
+pub fn spans(facts: &[Entry]) -> Vec<(Nanos, Nanos)> {
+    let mut spans: Vec<(Nanos, Nanos)> = Vec::new();
+    for run in runs_of(facts).into_values() {
+        let (started, ended) = run.span();
+        if run.import {
+            let within =
+                |(from, until): &(Nanos, Nanos)| ((*from).max(started), (*until).min(ended + 1));
+            spans.extend(run.folders.iter().map(within));
+        } else {
+            spans.push((started, ended));
+        }
+    }
+    joined(spans)
+}
+
+/// Returns the times in which everything that a recorder received was lost: ascending and apart.
+#[must_use]
+pub fn lost(facts: &[Entry]) -> Vec<(Nanos, Nanos)> {
+    let of_all = |gap: &&Entry| gap.venue.is_none() && gap.instrument.is_none();
+    let is_loss =
+        |cause: Cause| cause.is_loss() && !matches!(cause, Cause::Spreads | Cause::Opportunities);
+    let gaps = facts.iter().filter(of_all).filter(|gap| gap.gap_cause().is_some_and(is_loss));
+    joined(gaps.filter_map(|gap| Some((gap.time, gap.until?))).collect())
+}
+
+fn joined(mut spans: Vec<(Nanos, Nanos)>) -> Vec<(Nanos, Nanos)> {
+    spans.retain(|(from, until)| from < until);
+    spans.sort_unstable();
+    let mut found: Vec<(Nanos, Nanos)> = Vec::new();
+    for (from, until) in spans {
+        match found.last_mut() {
+            Some((_, last)) if from <= *last => *last = until.max(*last),
+            Some(_) | None => found.push((from, until)),
+        }
+    }
+    found
+}
+
+/// Returns the table of the facts of a ledger, sorted.
+#[must_use]
+pub fn table(facts: &[Entry]) -> Vec<Interval> {
     let runs = runs_of(facts);
     let mut table = Vec::new();
     let listings: BTreeSet<&Listing> = runs.values().flat_map(|run| &run.listings).collect();
     for listing in listings {
         let has_it = || runs.iter().filter(|(_, run)| run.listings.contains(listing));
         let engines = has_it().filter(|(_, run)| !run.import).map(|(name, run)| (*name, run));
-        between_runs(listing, engines, now, &mut table);
-        has_it().for_each(|(name, run)| run.intervals(name, listing, now, &mut table));
+        between_runs(listing, engines, &mut table);
+        has_it().for_each(|(name, run)| run.intervals(name, listing, &mut table));
     }
     table.sort_unstable();
     table
@@ -95,6 +146,7 @@ fn runs_of(facts: &[Entry]) -> BTreeMap<&str, Run<'_>> {
     for fact in facts {
         let Some(name) = fact.run.as_deref() else { continue };
         let run = runs.entry(name).or_default();
+        run.seen = run.seen.max(fact.time).max(fact.until.unwrap_or(0));
         let listing = fact.venue.clone().zip(fact.instrument.clone());
         match fact.kind {
             EntryKind::Started => {
@@ -108,6 +160,8 @@ fn runs_of(facts: &[Entry]) -> BTreeMap<&str, Run<'_>> {
                 run.segments.insert(fact.segment.unwrap_or(0), fact.time);
             }
             EntryKind::Rows => {
+                let folder = fact.folder.as_deref().map(Path::new);
+                run.folders.extend(folder.and_then(layout::times_of));
                 if let Some(listing) = listing {
                     let segments = run.with_rows.entry(listing.clone()).or_default();
                     segments.insert(fact.segment.unwrap_or(0));
@@ -133,14 +187,14 @@ fn runs_of(facts: &[Entry]) -> BTreeMap<&str, Run<'_>> {
 }
 
 impl Run<'_> {
-    fn span(&self, now: Nanos) -> (Nanos, Nanos) {
+    fn span(&self) -> (Nanos, Nanos) {
         let started = self.started.unwrap_or(0);
-        (started, self.ended.unwrap_or(now).max(started))
+        (started, self.ended.unwrap_or(self.seen).max(started))
     }
 
     /// Adds what is known of a listing in this run.
-    fn intervals(&self, name: &str, listing: &Listing, now: Nanos, table: &mut Vec<Interval>) {
-        let (started, ended) = self.span(now);
+    fn intervals(&self, name: &str, listing: &Listing, table: &mut Vec<Interval>) {
+        let (started, ended) = self.span();
         let interval = |from, until, known, cause: &str| Interval {
             venue: listing.0.clone(),
             instrument: listing.1.clone(),
@@ -206,11 +260,10 @@ impl Run<'_> {
 fn between_runs<'a>(
     listing: &Listing,
     runs: impl Iterator<Item = (&'a str, &'a Run<'a>)>,
-    now: Nanos,
     table: &mut Vec<Interval>,
 ) {
     let mut runs: Vec<((Nanos, Nanos), &str, bool)> =
-        runs.map(|(name, run)| (run.span(now), name, run.clean)).collect();
+        runs.map(|(name, run)| (run.span(), name, run.clean)).collect();
     runs.sort_unstable();
     for pair in runs.windows(2) {
         let (((_, from), run, clean), ((until, _), ..)) = (pair[0], pair[1]);
@@ -257,8 +310,8 @@ mod tests {
     }
 
     /// The intervals of the venue okx, in short.
-    fn told(facts: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos, Known, String, String)> {
-        let rows = table(facts, now).into_iter().filter(|interval| interval.venue == "okx");
+    fn told(facts: &[Entry]) -> Vec<(Nanos, Nanos, Known, String, String)> {
+        let rows = table(facts).into_iter().filter(|interval| interval.venue == "okx");
         rows.map(|i| (i.from, i.until, i.known, i.cause, i.run)).collect()
     }
 
@@ -290,8 +343,9 @@ mod tests {
             vec![of("b", EntryKind::Started, 60), of("b", EntryKind::Ended, 70).because("killed")],
             vec![gap("b", Cause::Restart, 70, Some(90))],
             rows("b", 0, 60).to_vec(),
+            // Killed, or still recording: its last segment was sealed at 97.
             vec![of("c", EntryKind::Started, 90)],
-            rows("c", 0, 90).to_vec(),
+            rows("c", 0, 90).map(|entry| Entry { until: Some(97), ..entry }).to_vec(),
         ];
         let expected = [
             row(10, 20, Recorded, "", "a"),
@@ -303,12 +357,14 @@ mod tests {
             row(50, 60, Outage, "stopped", "a"),
             row(60, 70, Recorded, "", "b"),
             row(70, 90, Outage, "restart", "b"),
-            row(90, 100, Recorded, "", "c"),
+            row(90, 97, Recorded, "", "c"),
         ];
         let facts = facts.concat();
-        assert_eq!(told(&facts, 100), expected);
+        assert_eq!(told(&facts), expected);
+        assert_eq!(spans(&facts), [(10, 50), (60, 70), (90, 97)]);
+        assert_eq!(lost(&facts), [(23, 28)]);
         // The other venue has only the run in which it stopped giving anything.
-        let of_bybit = table(&facts, 100).into_iter().filter(|interval| interval.venue == "bybit");
+        let of_bybit = table(&facts).into_iter().filter(|interval| interval.venue == "bybit");
         let of_bybit: Vec<_> = of_bybit.map(|i| (i.from, i.until, i.known)).collect();
         let whole = [(10, 23, Recorded), (23, 28, Lost), (28, 41, Recorded), (41, 50, VenueDown)];
         assert_eq!(of_bybit, whole);
@@ -331,6 +387,22 @@ mod tests {
             row(25, 31, Known::Imported, "", "import-x"),
             row(40, 50, Known::Recorded, "", "b"),
         ];
-        assert_eq!(told(&facts.concat(), 100), expected);
+        assert_eq!(told(&facts.concat()), expected);
+    }
+
+    #[test]
+    fn an_import_counts_in_the_hours_that_have_rows() {
+        let hour = layout::HOUR;
+        let begin = 1_723_075_200_000_000_000;
+        let rows_of = |hours: u64| {
+            let [_, rows] = rows("import-x", 0, begin);
+            let folder = format!("exchange=okx/symbol=A#B/date=2024-08-08/hour={hours:02}");
+            Entry { folder: Some(folder), ..rows }
+        };
+        let started = of("import-x", EntryKind::Started, begin + 5).because("import");
+        let ended = of("import-x", EntryKind::Ended, begin + 23 * hour).because("clean");
+        let facts = [started, ended, rows_of(0), rows_of(1), rows_of(22), rows_of(23)];
+        let expected = [(begin + 5, begin + 2 * hour), (begin + 22 * hour, begin + 23 * hour + 1)];
+        assert_eq!(spans(&facts), expected);
     }
 }

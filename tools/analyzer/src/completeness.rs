@@ -1,10 +1,12 @@
 //! What the lake's own ledger says about the days that are analysed: losses, outages, and hours
 //! that nothing recorded. Only the ledger is read; to prove the files, run `lake verify`.
 
+use crate::recorded::has_runs;
 use crate::report::Completeness;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use spreadwire_lake::ledger::{Entry, EntryKind, Ledger};
+use spreadwire_lake::completeness;
+use spreadwire_lake::ledger::{Entry, Ledger};
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use std::collections::BTreeMap;
 
@@ -12,54 +14,43 @@ const DAY: Nanos = 86_400 * SECOND;
 /// A pause between two runs that is no longer than this does not count as missing.
 const PAUSE_MAX: Nanos = 60 * SECOND;
 
-/// Returns what the ledger says about some days. `now` is needed because a day that is not over is
-/// not complete.
+/// Verdict if nothing is missing.
+pub const COMPLETE: &str = "complete";
+/// Verdict if the user said that the lake was recorded by something else.
+pub const NOT_VOUCHED_FOR: &str = "not vouched for";
+
+/// What is known of a lake's ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// It is to be read.
+    Ledger,
+    /// The user said that the lake was recorded by something else.
+    Acknowledged,
+}
+
+/// Returns what the ledger says about the days of a period. `now` is needed because a day that is not
+/// over is not complete.
 #[must_use]
-pub fn of_days(ledger: &Ledger, days: &[Date], now: Nanos) -> Completeness {
+pub fn of_days(ledger: &Ledger, trust: Trust, days: &[Date], now: Nanos) -> Completeness {
     let Ledger { facts: entries, errors, .. } = ledger;
-    if entries.is_empty() && errors.is_empty() {
-        let findings =
-            vec!["the lake has no ledger, so it is unknown whether its days are complete".into()];
-        return Completeness { verdict: "unknown".to_owned(), findings };
+    if trust == Trust::Acknowledged {
+        let told =
+            "no ledger was read, as --no-ledger says: whether these days are complete is not known";
+        return Completeness { verdict: NOT_VOUCHED_FOR.to_owned(), findings: vec![told.into()] };
+    }
+    if !has_runs(entries) && errors.is_empty() {
+        let told = "the lake has no ledger, so it is unknown whether its days are complete; if \
+                    something else recorded it, say so by --no-ledger";
+        return Completeness { verdict: "unknown".to_owned(), findings: vec![told.into()] };
     }
     let mut findings: Vec<String> =
         errors.iter().map(|error| format!("a ledger file cannot be read: {error}")).collect();
-    let runs = runs(entries, now);
+    let runs = completeness::spans(entries);
     for day in days {
         findings.extend(of_day(*day, entries, &runs, now));
     }
-    let verdict = if findings.is_empty() { "complete" } else { "incomplete" };
+    let verdict = if findings.is_empty() { COMPLETE } else { "incomplete" };
     Completeness { verdict: verdict.to_owned(), findings }
-}
-
-/// Returns the beginning and end of every run of an engine. A run without an end lasts until `now`.
-/// An import's run spans its quotes, so that imported tapes count as recorded.
-fn runs(entries: &[Entry], now: Nanos) -> Vec<(Nanos, Nanos)> {
-    let mut runs: BTreeMap<&str, (Nanos, Option<Nanos>)> = BTreeMap::new();
-    for entry in entries {
-        let Some(run) = entry.run.as_deref() else { continue };
-        match entry.kind {
-            EntryKind::Started => runs.entry(run).or_insert((entry.time, None)).0 = entry.time,
-            EntryKind::Ended => {
-                runs.entry(run).or_insert((entry.time, None)).1 = Some(entry.time);
-            }
-            EntryKind::Segment
-            | EntryKind::Rows
-            | EntryKind::File
-            | EntryKind::Gap
-            | EntryKind::Connected
-            | EntryKind::Disconnected
-            | EntryKind::Count
-            | EntryKind::Stage
-            | EntryKind::Clock
-            | EntryKind::Dropped
-            | EntryKind::Link => {}
-        }
-    }
-    let mut spans: Vec<(Nanos, Nanos)> =
-        runs.into_values().map(|(from, until)| (from, until.unwrap_or(now))).collect();
-    spans.sort_unstable();
-    spans
 }
 
 fn of_day(day: Date, entries: &[Entry], runs: &[(Nanos, Nanos)], now: Nanos) -> Vec<String> {
@@ -115,7 +106,7 @@ fn clock_of_day(day: Date, (begin, end): (Nanos, Nanos), entries: &[Entry]) -> O
     })
 }
 
-/// Returns how long no run was recording, leaving out the pauses of restarts.
+/// Returns how long nothing was recorded, leaving out the pauses of restarts.
 fn silent_for(begin: Nanos, end: Nanos, runs: &[(Nanos, Nanos)]) -> Nanos {
     let (mut at, mut silent) = (begin, 0);
     let mut add = |pause: Nanos| silent += if PAUSE_MAX < pause { pause } else { 0 };
@@ -140,6 +131,7 @@ fn duration(time: Nanos) -> String {
 mod tests {
     use super::*;
     use spreadwire_lake::layout::HOUR;
+    use spreadwire_lake::ledger::EntryKind;
 
     #[test]
     fn a_day_is_complete_only_if_the_ledger_says_so() {
@@ -151,20 +143,35 @@ mod tests {
             entry(EntryKind::Ended, midnight + 25 * HOUR),
         ];
         let late = midnight + 48 * HOUR;
-        let of = |entries: &[Entry], now| of_day(day, entries, &runs(entries, now), now);
+        let of = |entries: &[Entry], now| of_day(day, entries, &completeness::spans(entries), now);
         assert!(of(&whole, late).is_empty());
         let short = vec![whole[0].clone(), entry(EntryKind::Ended, midnight + 20 * HOUR)];
         assert_eq!(of(&short, late), ["2024-08-08: nothing was recorded for 4 h 0 min"]);
-        assert_eq!(of(&whole[..1], midnight + HOUR), ["2024-08-08: the day is not over"]);
+        let early = [whole[0].clone(), entry(EntryKind::Count, midnight + HOUR)];
+        assert_eq!(of(&early, midnight + HOUR), ["2024-08-08: the day is not over"]);
+        // Without an end, nothing is known after the last entry.
+        assert_eq!(of(&early, late), ["2024-08-08: nothing was recorded for 23 h 0 min"]);
+        assert_eq!(of(&whole[..1], late), ["2024-08-08: nothing was recorded for 24 h 0 min"]);
         let mut gap = entry(EntryKind::Gap, midnight + HOUR).because("ring");
         (gap.until, gap.rows) = (Some(midnight + HOUR + 90 * SECOND), Some(7));
         let lost = [&whole[..], &[gap]].concat();
         assert_eq!(of(&lost, late), ["2024-08-08: 1 gap (ring), 1 min 30 s in total, 7 rows lost"]);
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(of_days(&Ledger::read(home.path()), &[day], late).verdict, "unknown");
+        let verdict = |lake: &std::path::Path| {
+            of_days(&Ledger::read(lake), Trust::Ledger, &[day], late).verdict
+        };
+        assert_eq!(verdict(home.path()), "unknown");
         spreadwire_lake::ledger::write(home.path(), "a", midnight, &whole).unwrap();
-        assert_eq!(of_days(&Ledger::read(home.path()), &[day], late).verdict, "complete");
+        assert_eq!(verdict(home.path()), "complete");
         spreadwire_lake::ledger::write(home.path(), "a", midnight, &lost).unwrap();
-        assert_eq!(of_days(&Ledger::read(home.path()), &[day], late).verdict, "incomplete");
+        assert_eq!(verdict(home.path()), "incomplete");
+    }
+
+    #[test]
+    fn what_the_user_acknowledges_is_not_called_complete() {
+        let home = tempfile::tempdir().unwrap();
+        let found = of_days(&Ledger::read(home.path()), Trust::Acknowledged, &[], 0);
+        assert_eq!(found.verdict, NOT_VOUCHED_FOR);
+        assert_eq!(found.findings.len(), 1);
     }
 }

@@ -5,14 +5,13 @@ use crate::kernel::play::ledger::{Deal, End, Played, Totals, Tried};
 use crate::kernel::play::strategy::Model;
 use crate::kernel::timed::Timed;
 use crate::kernel::{Settings, VenueTerms};
+use crate::recorded::Recorded;
 use crate::report::{self, DayProfit, Decision, Period, Verdict};
 use jiff::Timestamp;
 use spreadwire_market::spread::BPS;
 
 /// One hour, in ns.
 const HOUR: i64 = 3_600_000_000_000;
-/// Seconds of a day.
-const DAY_S: f64 = 86_400.0;
 /// With more points than this, a curve is thinned out.
 const POINTS: usize = 240;
 /// Changes of the taker fee whose profit is shown, in bp.
@@ -25,8 +24,8 @@ pub struct Evidence<'a> {
     pub names: [&'a str; 3],
     /// The pair over time.
     pub timed: &'a Timed,
-    /// The hours since 1970 that were recorded, with the recorded time in s.
-    pub recorded: &'a [(i64, f64)],
+    /// The clock of every pair.
+    pub recorded: &'a Recorded,
     /// What was computed.
     pub settings: &'a Settings,
 }
@@ -49,7 +48,7 @@ impl Evidence<'_> {
         let tried = judge::Tried {
             strategies: deals.iter().map(Vec::as_slice).collect(),
             live: &live,
-            recorded: self.recorded,
+            recorded: &self.recorded_hours(),
         };
         judge::judge(&self.names.join(" "), &tried, &Rules::default())
     }
@@ -86,13 +85,15 @@ impl Evidence<'_> {
         }
     }
 
-    fn recorded_s(&self) -> f64 {
-        self.recorded.iter().map(|(_, recorded)| recorded).sum()
+    /// Returns the recorded hours since 1970, with the recorded time in s.
+    #[expect(clippy::cast_precision_loss, reason = "a time within an hour")]
+    fn recorded_hours(&self) -> Vec<(i64, f64)> {
+        let hours = self.recorded.hours().iter();
+        hours.map(|(hour, recorded)| (*hour, *recorded as f64 / 1e9)).collect()
     }
 
     fn per_day(&self, amount: f64) -> f64 {
-        let recorded = self.recorded_s();
-        if 0.0 < recorded { amount * DAY_S / recorded } else { 0.0 }
+        self.recorded.per_day(amount)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
@@ -141,10 +142,10 @@ impl Evidence<'_> {
 
     fn days(&self, deals: &[Deal]) -> Vec<DayProfit> {
         let mut days: Vec<(i64, f64)> = Vec::new();
-        for (hour, recorded) in self.recorded {
+        for (hour, recorded) in self.recorded_hours() {
             match days.last_mut() {
                 Some((day, sum)) if *day == hour.div_euclid(24) => *sum += recorded,
-                Some(_) | None => days.push((hour.div_euclid(24), *recorded)),
+                Some(_) | None => days.push((hour.div_euclid(24), recorded)),
             }
         }
         let of_day = |day: i64| {
@@ -161,7 +162,7 @@ impl Evidence<'_> {
 
     fn hours(&self, deals: &[Deal]) -> Vec<Option<f64>> {
         let of = |hour: i64| {
-            let is_recorded = self.recorded.iter().any(|(at, _)| at.rem_euclid(24) == hour);
+            let is_recorded = 0 < self.recorded.within(|at| at.rem_euclid(24) == hour);
             let of_hour = deals.iter().filter(|deal| hour_of(deal).rem_euclid(24) == hour);
             is_recorded.then(|| of_hour.map(|deal| deal.profit).sum())
         };

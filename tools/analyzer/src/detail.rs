@@ -7,6 +7,7 @@ use crate::kernel::Settings;
 use crate::kernel::episode::Episodes as Sums;
 use crate::kernel::histogram::Histogram;
 use crate::kernel::timed::Timed;
+use crate::recorded::Recorded;
 use crate::report::{Bar, Detail, Episodes, HourBin, LagPoint, SignaturePoint, TimeBin};
 use spreadwire_market::spread::BPS;
 
@@ -17,7 +18,7 @@ const SHOWN: (f64, f64) = (0.001, 0.999);
 
 /// Returns the charts of a pair.
 #[must_use]
-pub fn of(pair: &Pair, settings: &Settings, recorded: &[(i64, f64)]) -> Detail {
+pub fn of(pair: &Pair, settings: &Settings, recorded: &Recorded) -> Detail {
     let sums = pair.sums();
     let names = (pair.instrument.clone(), pair.one.clone(), pair.two.clone());
     let mut detail =
@@ -33,7 +34,7 @@ pub fn of(pair: &Pair, settings: &Settings, recorded: &[(i64, f64)]) -> Detail {
         detail.net_12 = bars(&timed.nets[0]);
         detail.net_21 = bars(&timed.nets[1]);
         detail.episodes = episodes(pair, timed, settings);
-        detail.hours = hours(timed);
+        detail.hours = hours(timed, recorded);
         if settings.metrics.reversion {
             detail.signature = signature(timed, settings);
         }
@@ -115,7 +116,7 @@ fn durations(sums: &Sums) -> Vec<(f64, u64)> {
 /// Returns the figures by hour of the day. The episodes are those of both directions at the lowest
 /// threshold.
 #[expect(clippy::cast_precision_loss, reason = "a picture")]
-fn hours(timed: &Timed) -> Vec<HourBin> {
+fn hours(timed: &Timed, recorded: &Recorded) -> Vec<HourBin> {
     let of_hour = |hour: u8| {
         let is_this = |since: &i64| since.rem_euclid(24) == i64::from(hour);
         let (mut live_s, mut sum) = (0.0, 0.0);
@@ -126,7 +127,14 @@ fn hours(timed: &Timed) -> Vec<HourBin> {
         let lowest = timed.episodes.iter().filter_map(|of| of.first());
         let began = lowest.flat_map(|of| &of.began).filter(|(since, _)| is_this(since));
         let mean_bps = if 0.0 < live_s { sum / live_s } else { 0.0 };
-        HourBin { hour, live_s, mean_bps, episodes: began.map(|(_, count)| count).sum() }
+        let recorded_s = recorded.within(|since| is_this(&since)) as f64 / 1e9;
+        HourBin {
+            hour,
+            recorded_s,
+            live_s,
+            mean_bps,
+            episodes: began.map(|(_, count)| count).sum(),
+        }
     };
     (0..24_u8).map(of_hour).collect()
 }

@@ -10,13 +10,12 @@ use crate::kernel::partial::{PairPartial, Total};
 use crate::kernel::reversion::{Reversion, Verdict};
 use crate::kernel::timed::Timed;
 use crate::kernel::venue::VenueSums;
+use crate::recorded::Recorded;
 use crate::report::Decision;
 use crate::statistics::adf::Adf;
 use crate::statistics::level_shift::{LevelShift, level_shifts};
 use crate::statistics::noise::Robust;
 
-/// One day, in ns.
-pub const DAY: f64 = 86_400e9;
 /// A pair whose mids differ on average by more than this fraction is not one asset, or not of one
 /// contract size.
 const APART: f64 = 0.05;
@@ -52,6 +51,8 @@ pub struct Facts<'a> {
     /// What the deals of the strategies prove; `None` if the pair was never live.
     pub judged: Option<Judged>,
     decision: Option<Decision>,
+    /// The clock of every pair.
+    pub recorded: &'a Recorded,
     /// What the sums by lag say.
     pub lead_lag: Option<LeadLagResult>,
     /// The shifts of the level that matter, in time order; `None` if the pair was never live.
@@ -72,8 +73,7 @@ impl<'a> Facts<'a> {
         names: &'a (String, String),
         sums: &'a PairPartial,
         total: &'a Total,
-        settings: &'a Settings,
-        recorded: &[(i64, f64)],
+        (settings, recorded): (&'a Settings, &'a Recorded),
     ) -> Option<Facts<'a>> {
         let venues = [total.venues.get(&names.0)?, total.venues.get(&names.1)?];
         let sampling_s = seconds(settings.sampling_ns);
@@ -94,6 +94,7 @@ impl<'a> Facts<'a> {
             sums,
             venues,
             settings,
+            recorded,
             decision: evidence.zip(judged.as_ref()).map(|(of, judged)| of.decision(judged, &[])),
             judged,
             lead_lag: sums.lead_lag.as_ref().and_then(|sums| sums.result(&settings.lags)),

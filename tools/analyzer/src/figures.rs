@@ -8,6 +8,7 @@ use crate::judge::Judged;
 use crate::kernel::Settings;
 use crate::kernel::partial::{PairPartial, Total};
 use crate::kernel::reversion::Verdict;
+use crate::recorded::Recorded;
 use crate::report::{self, Cell, Problem};
 
 /// The results of one instrument.
@@ -55,13 +56,12 @@ impl Pair {
     pub fn all(
         instrument: &str,
         total: &Total,
-        settings: &Settings,
+        settings: (&Settings, &Recorded),
         columns: &[Column],
-        recorded: &[(i64, f64)],
     ) -> Figures {
         let mut figures = Figures::default();
         for (names, sums) in &total.pairs {
-            let Some(facts) = Facts::new(instrument, names, sums, total, settings, recorded) else {
+            let Some(facts) = Facts::new(instrument, names, sums, total, settings) else {
                 continue;
             };
             if let Some(what) = nothing(&facts) {

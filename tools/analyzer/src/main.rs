@@ -9,8 +9,8 @@ use analyzer::options::Arguments;
 use analyzer::output::{console, recommended};
 use analyzer::plan::Plan;
 use analyzer::progress::Progress;
-use analyzer::report::{Problem, Report};
-use analyzer::{diff, output, run};
+use analyzer::report::{Completeness, Problem, Report};
+use analyzer::{completeness, diff, output, parsing, run};
 use clap::{CommandFactory, Parser, Subcommand};
 use spreadwire_market::clock::Clock;
 use spreadwire_output::{Stream, err, out, write};
@@ -47,15 +47,22 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    spreadwire_output::conclude(obey(Cli::parse()))
+    let (parsed, told) = parsing::parse::<Cli>(std::env::args_os().collect());
+    told.iter().for_each(|told| err!("analyzer: {told}"));
+    let cli = parsed.unwrap_or_else(|error| error.exit());
+    spreadwire_output::conclude(obey(cli, told.is_empty()))
 }
 
-fn obey(cli: Cli) -> ExitCode {
-    if let Some(Command::Diff(diff)) = &cli.command {
+/// Does what a command line says, if all of it could be parsed. Otherwise tells what else is wrong.
+fn obey(cli: Cli, is_parsed: bool) -> ExitCode {
+    if let Some(Command::Diff(diff)) = cli.command.as_ref().filter(|_| is_parsed) {
         return diff::run(diff).unwrap_or_else(|error| {
             err!("analyzer: {error:#}");
             ExitCode::from(2)
         });
+    }
+    if cli.arguments.lake.is_none() && cli.command.is_some() {
+        return ExitCode::from(2);
     }
     if cli.arguments.lake.is_none() {
         let missing = clap::error::ErrorKind::MissingRequiredArgument;
@@ -63,7 +70,8 @@ fn obey(cli: Cli) -> ExitCode {
     }
     let now = i64::try_from(Clock::host().now()).unwrap_or(i64::MAX);
     let plan = match Plan::new(cli.arguments, now) {
-        Ok(plan) => plan,
+        Ok(plan) if is_parsed => plan,
+        Ok(_) => return ExitCode::from(2),
         Err(problems) => {
             problems.iter().for_each(|problem| err!("analyzer: {problem}"));
             return ExitCode::from(2);
@@ -71,8 +79,7 @@ fn obey(cli: Cli) -> ExitCode {
     };
     analyse(&plan, now).unwrap_or_else(|error| {
         err!("analyzer: {error:#}");
-        let wrong = error.downcast_ref::<run::RunError>();
-        ExitCode::from(if matches!(wrong, Some(run::RunError::Rank(..))) { 2 } else { 1 })
+        ExitCode::FAILURE
     })
 }
 
@@ -82,18 +89,28 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
     progress.finish();
     let left_out: Vec<&Problem> = report.problems.iter().filter(|of| of.left_out).collect();
     let is_empty = report.days.is_empty();
-    if is_empty || (plan.arguments.strict && !left_out.is_empty()) {
+    let in_doubt = doubts(&report);
+    if is_empty || (plan.arguments.strict && !(left_out.is_empty() && in_doubt.is_empty())) {
         left_out.iter().for_each(|of| err!("analyzer: {}: {}", of.subject, of.what));
         anyhow::ensure!(!is_empty, nothing_found(plan));
-        let count = left_out.len();
-        anyhow::bail!("{count} files or pairs would be left out, and --strict was given");
+        in_doubt.iter().for_each(|of| err!("analyzer: {of}"));
+        let count = left_out.len() + in_doubt.len();
+        anyhow::bail!("{count} things would be left out or are in doubt, and --strict was given");
     }
-    let is_whole = left_out.is_empty();
-    let recommendations = recommended::of(&report, plan, now).to_toml();
+    let is_whole = left_out.is_empty() && in_doubt.is_empty();
+    let recommendations = recommended::text(&report, plan, now);
     let formats = &plan.arguments.format;
     let written = output::write(&report, &plan.arguments.out, formats, &recommendations)?;
     tell(plan, &report, &written)?;
     Ok(ExitCode::from(if is_whole { 0 } else { 3 }))
+}
+
+/// Returns what the ledger says is missing, or that it says nothing, unless the user acknowledged it.
+fn doubts(report: &Report) -> &[String] {
+    let Completeness { verdict, findings } = &report.completeness;
+    let is_sound =
+        [completeness::COMPLETE, completeness::NOT_VOUCHED_FOR].contains(&verdict.as_str());
+    if is_sound { &[] } else { findings }
 }
 
 fn nothing_found(plan: &Plan) -> String {

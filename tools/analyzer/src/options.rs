@@ -32,7 +32,8 @@ pub struct Arguments {
     /// The last N days before today, UTC.
     #[arg(long, value_name = "N", help_heading = "What to read")]
     pub last_days: Option<u16>,
-    /// Venues by name or pattern, separated by commas: binance,okx*
+    /// Venues by name or pattern, separated by commas: binance,okx*. Names may be written as the
+    /// engine does, binance-usdm, or as folders of a lake, binance_usdm.
     #[arg(long, value_name = "GLOB", value_delimiter = ',', help_heading = "What to read")]
     pub venues: Vec<String>,
     /// Instruments by name or pattern, separated by commas: BTC/*,ETH/USDT
@@ -41,6 +42,14 @@ pub struct Arguments {
     /// Only quotes that come from there; needed where a lake holds several markets.
     #[arg(long, value_name = "WHERE", help_heading = "What to read")]
     pub provenance: Option<Origin>,
+    /// A file of names of assets, and of what single symbols and their contracts are, which come
+    /// before those that are built in. config/aliases.toml explains its form.
+    #[arg(long, value_name = "FILE", help_heading = "What to read")]
+    pub instruments_file: Option<PathBuf>,
+    /// The lake was recorded by something else, and no ledger vouches for its days: analyse it all
+    /// the same. The report says so. Without this, a lake without a ledger ends with exit code 3.
+    #[arg(long, help_heading = "What to read")]
+    pub no_ledger: bool,
     /// Metrics to compute, separated by commas.
     #[arg(long, value_delimiter = ',', default_value = "all", help_heading = "What to compute")]
     pub metrics: Vec<MetricName>,
@@ -89,7 +98,7 @@ pub struct Arguments {
     /// Number of lags to either side of zero.
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "What to compute")]
     pub lag_steps: u32,
-    /// Folder for the results; created if it does not exist.
+    /// Folder for the results, outside the lake; created if it does not exist.
     #[arg(long, value_name = "DIR", default_value = "analysis", help_heading = "What comes out")]
     pub out: PathBuf,
     /// Files to write, separated by commas.
@@ -113,7 +122,7 @@ pub struct Arguments {
     /// Largest number of pairs to recommend and to show with charts.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "What comes out")]
     pub top: usize,
-    /// Days after which the recommendations expire.
+    /// Days after which the recommendations expire, 1 or more.
     #[arg(long, value_name = "DAYS", default_value_t = 3, help_heading = "What comes out")]
     pub expires: u16,
     /// Print the report as JSON instead of the table.
@@ -128,7 +137,8 @@ pub struct Arguments {
     /// Number of threads. Default: one per core.
     #[arg(long, value_name = "N", help_heading = "How to run")]
     pub threads: Option<usize>,
-    /// Exit with code 1 and write nothing if anything would be left out.
+    /// Exit with code 1 and write nothing if anything would be left out, or if the ledger does not
+    /// say that the days are complete.
     #[arg(long, help_heading = "How to run")]
     pub strict: bool,
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub mod console;
 pub mod csv;
+pub mod exposure;
 pub mod html;
 pub mod json;
 pub mod parquet;

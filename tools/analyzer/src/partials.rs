@@ -4,7 +4,7 @@
 //! of the rest, and a compressed [`Stored`]. Its key holds everything that the result depends on. A
 //! file of another version, other settings or other quotes is simply computed again.
 
-use crate::input::QuoteFile;
+use crate::input::{Scale, VenueDay};
 use crate::kernel::Settings;
 use crate::kernel::partial::Partial;
 use crate::report::Problem;
@@ -30,22 +30,27 @@ pub struct Key {
     /// The files of the day, and of the days from which its venues' last quotes came: venue, path,
     /// bytes, time of the last change.
     pub files: Vec<(String, String, u64, i64)>,
+    /// The units of the prices and sizes of each venue whose units are not those of the instrument.
+    pub scales: Vec<(String, Scale)>,
     /// The times in which nothing of a venue counts.
     pub torn: Vec<(String, Vec<(i64, i64)>)>,
 }
 
 impl Key {
-    /// Returns the key of a unit.
+    /// Returns the key of a unit, from the days of venues that it reads.
     #[must_use]
-    pub fn new<'a>(
+    pub fn new(
         settings: &Settings,
-        files: impl Iterator<Item = (&'a str, &'a QuoteFile)>,
+        days: &[&VenueDay],
         torn: Vec<(String, Vec<(i64, i64)>)>,
     ) -> Key {
-        let files = files.map(|(venue, file)| {
-            (venue.to_owned(), file.path.clone(), file.bytes, file.modified_ns)
-        });
-        Key { version: VERSION, settings: settings.clone(), files: files.collect(), torn }
+        let files = days.iter().flat_map(|day| day.files.iter().map(|file| (&day.venue, file)));
+        let files = files
+            .map(|(venue, file)| (venue.clone(), file.path.clone(), file.bytes, file.modified_ns));
+        let scaled = days.iter().filter(|day| !day.scale.is_one());
+        let scales = scaled.map(|day| (day.venue.clone(), day.scale)).collect();
+        let (settings, files) = (settings.clone(), files.collect());
+        Key { version: VERSION, settings, files, scales, torn }
     }
 }
 

@@ -1,18 +1,20 @@
 //! A validated analysis: the arguments checked and converted, or all their problems at once.
 
-use crate::input::{Market, Selection};
+use crate::columns::columns;
+use crate::input::{Listed, Market, Names, Selection};
 use crate::kernel::lead_lag::Grid;
 use crate::kernel::{Metrics, Settings};
 use crate::options::{Arguments, MetricName};
-use globset::Glob;
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
-use problems::Problems;
+use problems::{Problems, nearest};
 use spreadwire_lake::run::Provenance;
 use spreadwire_lake::{ledger, provenance};
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use terms::{ns, terms};
 
+mod choice;
+mod folders;
 mod play;
 mod problems;
 mod terms;
@@ -26,6 +28,23 @@ pub const RANK: &str = "per_day_low";
 pub const RANK_COMPATIBLE: &str = "zero_crossings_per_minute";
 /// The default ranking column if neither is computed.
 pub const RANK_LEAD_LAG: &str = "lead_lag_correlation";
+
+/// Days after which recommendations may expire. A file that expires at once is refused by its readers.
+const EXPIRES_DAYS: RangeInclusive<u16> = 1..=36_500;
+/// Numbers of threads.
+const THREADS: RangeInclusive<usize> = 1..=1_024;
+/// Ages of quotes, s.
+const MAX_AGE_S: RangeInclusive<f64> = 0.001..=86_400.0;
+/// Sizes of an order, quote currency. Recommendations are written in hundredths.
+const SIZE: RangeInclusive<f64> = 0.01..=1e9;
+/// Sampling intervals, s.
+const SAMPLING_S: RangeInclusive<f64> = 0.001..=60.0;
+/// Distances between two lags, ms.
+const LAG_STEP_MS: RangeInclusive<f64> = 0.001..=10_000.0;
+/// Numbers of lags to either side.
+const LAG_STEPS: RangeInclusive<u32> = 1..=200;
+/// Net spreads from which an episode counts, bp.
+const THRESHOLDS_BPS: RangeInclusive<f64> = -10_000.0..=10_000.0;
 
 /// A validated analysis.
 #[derive(Clone, Debug)]
@@ -53,32 +72,65 @@ impl Plan {
     /// Returns all problems at once.
     pub fn new(arguments: Arguments, now_ns: i64) -> Result<Plan, Vec<Problem>> {
         let mut problems = Problems::default();
-        let mut selection = selection(&arguments, now_ns, &mut problems);
-        let settings = settings(&arguments, &mut problems);
         let lake = arguments.lake.clone().unwrap_or_default();
         if !lake.is_dir() {
             let what = format!("{:?} is not a folder", lake.display().to_string());
             problems.add("LAKE", what, "name the folder that holds exchange=.../");
         }
+        let names = names(&arguments, &mut problems);
+        let listed = Listed::of(&lake, &names);
+        let mut selection = choice::selection(&arguments, &listed, now_ns, &mut problems);
+        selection.names = names;
         selection.market = market(&arguments, &lake, &mut problems);
+        let settings = settings(&arguments, &listed, &mut problems);
         let partials = match (&arguments.partials, arguments.no_partials) {
             (_, true) => None,
             (Some(given), false) => Some(given.clone()),
             (None, false) => Some(beside(&lake)),
         };
-        if arguments.threads == Some(0) {
-            problems.add("--threads", "0 is out of range".to_owned(), "give 1 or more");
+        folders::apart("--out", &arguments.out, &lake, &mut problems);
+        if let Some(partials) = &arguments.partials {
+            folders::apart("--partials", partials, &lake, &mut problems);
         }
-        let rank = arguments.rank.clone().unwrap_or_else(|| default_rank(settings.metrics));
-        let (ascending, rank) = match rank.strip_prefix('-') {
-            Some(rank) => (true, rank.to_owned()),
-            None => (false, rank),
-        };
+        problems.within("--threads", &arguments.threads.unwrap_or(1), &THREADS);
+        problems.within("--expires", &arguments.expires, &EXPIRES_DAYS);
+        let (ascending, rank) = rank(&arguments, &settings, &mut problems);
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
         Ok(Plan { lake, selection, settings, partials, rank, ascending, arguments })
     }
+}
+
+/// Returns whether the least value comes first, and the column to rank by.
+fn rank(arguments: &Arguments, settings: &Settings, problems: &mut Problems) -> (bool, String) {
+    let rank = arguments.rank.clone().unwrap_or_else(|| default_rank(settings.metrics));
+    let (ascending, rank) = match rank.strip_prefix('-') {
+        Some(rank) => (true, rank.to_owned()),
+        None => (false, rank),
+    };
+    let columns = columns(settings);
+    let names = || columns.iter().map(|column| column.about.name.as_str());
+    if !names().any(|name| name == rank) {
+        let remedy = match nearest(&rank, names()) {
+            Some(near) => format!("did you mean {near}? report.json lists all columns"),
+            None => "report.json lists all columns".to_owned(),
+        };
+        problems.add("--rank", format!("there is no column {rank:?}"), &remedy);
+    }
+    (ascending, rank)
+}
+
+/// Returns the names that are built in, and those of a file.
+fn names(arguments: &Arguments, problems: &mut Problems) -> Names {
+    let names = Names::default();
+    let Some(path) = &arguments.instruments_file else { return names };
+    names.with(path).unwrap_or_else(|found| {
+        for problem in found {
+            problems.add("--instruments-file", problem.to_string(), "fix the file");
+        }
+        Names::default()
+    })
 }
 
 fn default_rank(metrics: Metrics) -> String {
@@ -96,51 +148,6 @@ fn beside(lake: &Path) -> PathBuf {
     let mut name = whole.file_name().unwrap_or_default().to_owned();
     name.push(".partials");
     whole.with_file_name(name)
-}
-
-fn selection(arguments: &Arguments, now_ns: i64, problems: &mut Problems) -> Selection {
-    let Arguments { date, yesterday, last_days, .. } = arguments;
-    let (mut from, mut to) = (arguments.from, arguments.to);
-    let now = Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
-    let today = now.to_zoned(TimeZone::UTC).date();
-    let before = |days: i64| today.checked_sub(days.days()).unwrap_or(today);
-    let range = from.is_some() || to.is_some();
-    let ways = [date.is_some(), *yesterday, last_days.is_some(), range];
-    if 1 < ways.into_iter().filter(|way| *way).count() {
-        let what = "the days are given in more than one way".to_owned();
-        let remedy = "give one of --date, --yesterday, --last-days, or --from and --to";
-        problems.add("--date", what, remedy);
-    }
-    if let Some(date) = date {
-        (from, to) = (Some(*date), Some(*date));
-    }
-    if *yesterday {
-        (from, to) = (Some(before(1)), Some(before(1)));
-    }
-    if *last_days == Some(0) {
-        problems.add("--last-days", "0 is out of range".to_owned(), "give 1 or more");
-    } else if let Some(days) = last_days {
-        (from, to) = (Some(before(i64::from(*days))), Some(before(1)));
-    }
-    if let (Some(first), Some(last)) = (from, to)
-        && last < first
-    {
-        let what = format!("{last} is before {first}");
-        problems.add("--to", what, "give a day that is not before --from");
-    }
-    let mut globs = |option: &'static str, patterns: &[String]| -> Vec<Glob> {
-        let mut found = Vec::new();
-        for pattern in patterns {
-            match Glob::new(pattern) {
-                Ok(glob) => found.push(glob),
-                Err(error) => problems.add(option, error.to_string(), "write it as BTC/* or *USDT"),
-            }
-        }
-        found
-    };
-    let venues = globs("--venues", &arguments.venues);
-    let instruments = globs("--instruments", &arguments.instruments);
-    Selection { from, to, venues, instruments, market: None }
 }
 
 /// Returns the market that was asked for. Without a choice the lake must hold but one.
@@ -163,7 +170,7 @@ fn market(arguments: &Arguments, lake: &Path, problems: &mut Problems) -> Option
     None
 }
 
-fn settings(arguments: &Arguments, problems: &mut Problems) -> Settings {
+fn settings(arguments: &Arguments, listed: &Listed, problems: &mut Problems) -> Settings {
     let wants = |name: MetricName| {
         arguments.metrics.iter().any(|given| *given == MetricName::All || *given == name)
     };
@@ -174,24 +181,23 @@ fn settings(arguments: &Arguments, problems: &mut Problems) -> Settings {
         reversion,
         lead_lag: wants(MetricName::LeadLag),
     };
-    problems.positive("--max-age", arguments.max_age, 86_400.0);
-    problems.positive("--size", arguments.size, 1e12);
-    problems.positive("--sampling", arguments.sampling, 60.0);
-    problems.positive("--lag-step", arguments.lag_step, 10_000.0);
-    if !(1..=200).contains(&arguments.lag_steps) {
-        let what = format!("{} is out of range", arguments.lag_steps);
-        problems.add("--lag-steps", what, "give a number from 1 to 200");
-    }
+    problems.within("--max-age", &arguments.max_age, &MAX_AGE_S);
+    problems.within("--size", &arguments.size, &SIZE);
+    problems.within("--sampling", &arguments.sampling, &SAMPLING_S);
+    problems.within("--lag-step", &arguments.lag_step, &LAG_STEP_MS);
+    problems.within("--lag-steps", &arguments.lag_steps, &LAG_STEPS);
     let mut thresholds = arguments.thresholds.clone();
-    if thresholds.iter().any(|bps| !bps.is_finite()) || 8 < thresholds.len() {
-        let what = format!("{thresholds:?} is not a list of at most 8 numbers");
+    if thresholds.iter().any(|bps| !THRESHOLDS_BPS.contains(bps)) || 8 < thresholds.len() {
+        let (least, most) = (THRESHOLDS_BPS.start(), THRESHOLDS_BPS.end());
+        let what =
+            format!("{thresholds:?} is not a list of at most 8 numbers from {least} to {most}");
         problems.add("--thresholds", what, "write them as 0,5,10,20");
     }
     thresholds.sort_by(f64::total_cmp);
     thresholds.dedup_by(|a, b| a.total_cmp(b).is_eq());
-    let (venues, others) = terms(arguments, problems);
     let play = play::play(arguments, &thresholds, problems);
-    let transfers = arguments.strategies.transfers.iter().cloned().collect();
+    let (venues, others) = terms(arguments, listed, problems);
+    let transfers = arguments.strategies.transfers.iter().map(|name| terms::folder(name)).collect();
     Settings {
         metrics,
         max_age_ns: ns(arguments.max_age * 1e3),

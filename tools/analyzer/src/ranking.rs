@@ -6,45 +6,23 @@ use crate::detail;
 use crate::figures::{Figures, Pair};
 use crate::judge::{self, Judged, Rules};
 use crate::plan::Plan;
+use crate::recorded::Recorded;
 use crate::report::{Cell, PairRow, Report, Verdict};
 use crate::statistics::discovery_rate::benjamini_hochberg;
 use std::cmp::Ordering;
 
-/// The ranking column does not exist.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--rank: there is no column {name:?}; {remedy}")]
-pub struct UnknownColumn {
-    /// The name that was given.
-    pub name: String,
-    /// What to do instead.
-    pub remedy: String,
-}
-
 /// The column and direction to rank by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Order {
+struct Order {
     column: usize,
     ascending: bool,
 }
 
 impl Order {
-    /// Returns the order that the plan asks for.
-    ///
-    /// # Errors
-    /// Returns an error that names the most similar column if there is no column of that name.
-    pub fn of(plan: &Plan, columns: &[Column]) -> Result<Order, UnknownColumn> {
+    /// Returns the order that the plan asks for, whose column exists.
+    fn of(plan: &Plan, columns: &[Column]) -> Order {
         let found = columns.iter().position(|column| column.about.name == plan.rank);
-        if let Some(column) = found {
-            return Ok(Order { column, ascending: plan.ascending });
-        }
-        let near =
-            |column: &&Column| (strsim::jaro_winkler(&column.about.name, &plan.rank) * 1e6).round();
-        let nearest = columns.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
-        let remedy = nearest.map_or_else(
-            || "there are no columns".to_owned(),
-            |nearest| format!("did you mean {}? report.json lists all columns", nearest.about.name),
-        );
-        Err(UnknownColumn { name: plan.rank.clone(), remedy })
+        Order { column: found.unwrap_or(0), ascending: plan.ascending }
     }
 
     /// Compares two pairs, the better one first. Unknown cells come last; ties are ordered by name.
@@ -80,10 +58,10 @@ fn value(cell: &Cell) -> Option<f64> {
 pub fn report(
     plan: &Plan,
     columns: &[Column],
-    order: Order,
+    recorded: &Recorded,
     figures: Vec<Figures>,
-    recorded: &[(i64, f64)],
 ) -> Report {
+    let order = Order::of(plan, columns);
     let mut pairs = Vec::new();
     let mut problems = Vec::new();
     for mut of_instrument in figures {
@@ -116,6 +94,7 @@ pub fn report(
         columns: columns.iter().map(|column| column.about.clone()).collect(),
         details,
         pairs: pairs.into_iter().map(row).collect(),
+        recorded_hours: hours(recorded.total_ns()),
         problems,
         ..Report::default()
     }
@@ -171,6 +150,11 @@ fn over_all(
     let known: Vec<Option<f64>> = pairs.iter().map(figure).collect();
     let mut found = compare(&known.iter().copied().flatten().collect::<Vec<_>>()).into_iter();
     known.into_iter().map(|figure| figure.and_then(|_| found.next())).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "times are shown with fewer digits")]
+fn hours(ns: u64) -> f64 {
+    ns as f64 / 3_600e9
 }
 
 /// Judges all pairs together; those whose feeds cannot be trusted are not among them.

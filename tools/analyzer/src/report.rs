@@ -18,6 +18,8 @@ pub struct Report {
     pub lake: String,
     /// Days that were analysed, `YYYY-MM-DD`, in order.
     pub days: Vec<String>,
+    /// Time in which the lake was recorded, in h: what every rate per day is of.
+    pub recorded_hours: f64,
     /// Settings of the analysis: option and value.
     pub settings: Vec<(String, String)>,
     /// Name of the ranking column.
@@ -161,6 +163,8 @@ pub struct Bar {
 pub struct HourBin {
     /// Hour, 0 to 23, UTC.
     pub hour: u8,
+    /// Time in which the lake was recorded, in s. At 0, nothing is known of this hour.
+    pub recorded_s: f64,
     /// Time in which both legs were live, in s.
     pub live_s: f64,
     /// Mean deviation over time, in bp.
@@ -228,7 +232,8 @@ pub struct Totals {
 /// What the ledger says.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completeness {
-    /// `complete`, `incomplete`, or `unknown` (there is no ledger: another recorder's lake).
+    /// `complete`, `incomplete`, `unknown` (there is no ledger), or `not vouched for` (the user said
+    /// that something else recorded the lake).
     pub verdict: String,
     /// What is missing, in words, by day.
     pub findings: Vec<String>,

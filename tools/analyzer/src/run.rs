@@ -4,21 +4,22 @@
 //! threads.
 
 use crate::columns::{Column, columns};
-use crate::completeness;
+use crate::completeness::{self, Trust};
 use crate::figures::{Figures, Pair};
-use crate::input::{Unit, find, midnight};
+use crate::input::{Unit, VenueDay, find, midnight};
 use crate::kernel::partial::{Partial, Total};
 use crate::partials::{self, Key, Stored};
 use crate::plan::{Plan, venue_named};
 use crate::progress::Progress;
-use crate::ranking::{self, Order, UnknownColumn};
+use crate::ranking;
+use crate::recorded::{Recorded, has_runs};
 use crate::report::{Problem, Report, Totals};
 use crate::torn::Torn;
 use compute::{Computed, Computing, Day, bytes_of, openers};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use rayon::prelude::*;
-use spreadwire_lake::ledger::Ledger;
+use spreadwire_lake::ledger::{Entry, Ledger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -36,9 +37,6 @@ pub enum RunError {
         #[source]
         source: rayon::ThreadPoolBuildError,
     },
-    /// The ranking column does not exist.
-    #[error(transparent)]
-    Rank(#[from] UnknownColumn),
 }
 
 /// Runs an analysis. `now_ns` is the time in ns since 1970.
@@ -50,19 +48,27 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
     let pool = pool.map_err(|source| RunError::Threads { threads, source })?;
     let columns = columns(&plan.settings);
-    let order = Order::of(plan, &columns)?;
     let now = u64::try_from(now_ns).unwrap_or(0);
-    let ledger = Ledger::read(&plan.lake);
-    let torn = Torn::of(&spreadwire_lake::completeness::table(&ledger.facts, now));
+    let ledger = ledger(plan);
+    let torn = match has_runs(&ledger.facts) {
+        true => Torn::of(&spreadwire_lake::completeness::table(&ledger.facts)),
+        false => Torn::unknown(),
+    };
     let work = Work::new(plan, &columns, progress, torn);
-    let recorded = work.recorded();
-    let figures = pool.install(|| work.figures(&recorded));
-    let mut report = ranking::report(plan, &columns, order, figures, &recorded);
+    let days = period(plan, &work.days);
+    let (recorded, figures) = pool.install(|| {
+        let recorded = work.recorded(&ledger.facts, &days);
+        let figures = work.figures(&recorded);
+        (recorded, figures)
+    });
+    let mut report = ranking::report(plan, &columns, &recorded, figures);
     report.version = env!("CARGO_PKG_VERSION").to_owned();
     let time = Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
     report.generated = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     report.days = work.days.iter().map(ToString::to_string).collect();
-    report.completeness = completeness::of_days(&ledger, &work.days, now);
+    let trust = if plan.arguments.no_ledger { Trust::Acknowledged } else { Trust::Ledger };
+    let told_of = if has_runs(&ledger.facts) { &days } else { &work.days };
+    report.completeness = completeness::of_days(&ledger, trust, told_of, now);
     report.totals = Totals {
         instruments: work.instruments.len() as u64,
         pairs: report.pairs.len() as u64,
@@ -71,10 +77,33 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
         partials_computed: work.computed.load(Ordering::Relaxed),
     };
     report.problems.extend(work.strangers());
+    report.problems.extend(work.unlisted());
     report.problems.extend(work.problems);
     report.problems.sort();
     report.problems.dedup();
     Ok(report)
+}
+
+/// Returns the ledger of the lake, of the runs of the chosen market; an empty one if the user said that
+/// something else recorded the lake.
+fn ledger(plan: &Plan) -> Ledger {
+    if plan.arguments.no_ledger {
+        return Ledger::default();
+    }
+    let mut ledger = Ledger::read(&plan.lake);
+    if let Some(market) = &plan.selection.market {
+        let is_chosen = |run: &str| market.runs.get(run) == Some(&market.provenance);
+        ledger.facts.retain(|fact| fact.run.as_deref().is_none_or(is_chosen));
+    }
+    ledger
+}
+
+/// Returns every day from the first that is analysed to the last that was asked for, or is analysed:
+/// a day without any file may be one on which nothing recorded.
+fn period(plan: &Plan, days: &[Date]) -> Vec<Date> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else { return Vec::new() };
+    let last = plan.selection.to.unwrap_or(*last).max(*last);
+    first.series(1.day()).take_while(|day| *day <= last).collect()
 }
 
 /// The work of one analysis.
@@ -126,16 +155,50 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// Returns the clock of every pair.
+    fn recorded(&self, facts: &[Entry], days: &[Date]) -> Recorded {
+        let (Some(first), Some(last)) = (days.first(), days.last()) else {
+            return Recorded::default();
+        };
+        if has_runs(facts) {
+            return Recorded::by_ledger(facts, *first, *last);
+        }
+        // The first quotes are on the first day that has any, and the last ones on the last.
+        let ends = [self.days.first(), self.days.last()];
+        let units: Vec<&Unit> = self
+            .instruments
+            .values()
+            .flatten()
+            .filter(|it| ends.contains(&Some(&it.date)))
+            .collect();
+        let spans = units.par_iter().flat_map_iter(|unit| &unit.venues);
+        let spans = spans.filter_map(|day| day.span(&self.plan.lake));
+        let span = spans.reduce_with(|one, two| (one.0.min(two.0), one.1.max(two.1)));
+        Recorded::by_quotes(span, &self.days)
+    }
+
     /// Returns the figures of every instrument's pairs and what was wrong, in the order of names.
-    fn figures(&self, recorded: &[(i64, f64)]) -> Vec<Figures> {
+    fn figures(&self, recorded: &Recorded) -> Vec<Figures> {
         let instruments: Vec<&Vec<Unit>> = self.instruments.values().collect();
         instruments.par_iter().map(|units| self.instrument(units, recorded)).collect()
     }
 
-    /// Returns the hours that were recorded, with the recorded time in s.
-    fn recorded(&self) -> Vec<(i64, f64)> {
-        let hours = self.days.iter().map(|day| midnight(*day).div_euclid(3_600_000_000_000));
-        hours.flat_map(|first| (first..first + 24).map(|hour| (hour, 3_600.0))).collect()
+    /// Returns a problem for each venue's symbol of which the ledger has nothing, though there is one.
+    fn unlisted(&self) -> Vec<Problem> {
+        let days = self.instruments.values().flatten().flat_map(|unit| &unit.venues);
+        let unlisted: BTreeSet<String> = days
+            .filter(|day| !self.torn.knows(day))
+            .map(|day| format!("exchange={}/symbol={}", day.venue, day.symbol))
+            .collect();
+        let problem = |subject| Problem {
+            subject,
+            what:
+                "the ledger has nothing of it, so that none of its time counts; bring such files \
+                   in by lake import, or give --no-ledger"
+                    .to_owned(),
+            left_out: true,
+        };
+        unlisted.into_iter().map(problem).collect()
     }
 
     /// Returns a problem for each fee or latency that names a venue that was not analysed. Without
@@ -156,7 +219,7 @@ impl<'a> Work<'a> {
         given.filter_map(stranger).collect()
     }
 
-    fn instrument(&self, units: &[Unit], recorded: &[(i64, f64)]) -> Figures {
+    fn instrument(&self, units: &[Unit], recorded: &Recorded) -> Figures {
         let from = self.plan.selection.from;
         let first = units.iter().position(|unit| from.is_none_or(|from| from <= unit.date));
         let first = first.unwrap_or(units.len());
@@ -177,7 +240,7 @@ impl<'a> Work<'a> {
         };
         total.pairs.retain(|(one, two), _| of_period(one) && of_period(two));
         let name = units.first().map_or("", |unit| unit.instrument.as_str());
-        let mut figures = Pair::all(name, &total, &self.plan.settings, self.columns, recorded);
+        let mut figures = Pair::all(name, &total, (&self.plan.settings, recorded), self.columns);
         figures.problems.extend(problems);
         figures
     }
@@ -188,9 +251,10 @@ impl<'a> Work<'a> {
         let openers = openers(unit, earlier);
         let nearest = openers.values().filter_map(|days| days.first().copied());
         let files = unit.venues.iter().chain(nearest);
-        let files = files.flat_map(|day| day.files.iter().map(|file| (day.venue.as_str(), file)));
-        let torn = self.torn.of_unit(unit, openers.keys().copied());
-        let key = Key::new(&self.plan.settings, files, torn.clone());
+        let days: Vec<&VenueDay> = files.collect();
+        let others = openers.values().filter_map(|days| days.first().copied());
+        let torn = self.torn.of_unit(unit, others);
+        let key = Key::new(&self.plan.settings, &days, torn.clone());
         let folder = self.plan.partials.as_deref();
         let path = folder.map(|folder| partials::path(folder, unit.date, &unit.symbol_folder));
         if let Some(stored) = path.as_deref().and_then(|path| partials::load(path, &key)) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use spreadwire_lake::completeness::{self, Interval, Known};
 use spreadwire_lake::ledger::Ledger;
 use spreadwire_lake::{files, layout};
-use spreadwire_market::clock::{Clock, Nanos};
+use spreadwire_market::clock::Nanos;
 use spreadwire_output::{Stream, write};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub fn run(arguments: &Gaps) -> anyhow::Result<ExitCode> {
     if let Some(error) = ledger.errors.into_iter().next() {
         return Err(error).context("the ledger is damaged, see lake verify");
     }
-    let mut table = completeness::table(&ledger.facts, Clock::host().now());
+    let mut table = completeness::table(&ledger.facts);
     let day = arguments.date.map(|date| format!("date={date}"));
     let day = day.and_then(|date| layout::times_of(Path::new(&date)));
     table.retain(|interval| {

@@ -23,8 +23,9 @@ impl List {
         self.add("live_hours", "h", "Time in which both legs were live.", |facts| {
             number(facts.timed().map(|timed| float(timed.deviation.weight) / 3.6e12))
         });
-        self.add("live_share", "", "Live time as a share of the time observed.", |facts| {
-            number(facts.timed().map(|t| float(t.deviation.weight) / float(t.span_ns.max(1))))
+        self.add("live_share", "", "Live time as a share of the recorded time.", |facts| {
+            let recorded = float(facts.recorded.total_ns().max(1));
+            number(facts.timed().map(|t| (float(t.deviation.weight) / recorded).min(1.0)))
         });
         self.moments("deviation", "bid1/bid2 - 1", None);
         for (tag, q) in QUANTILES {

@@ -3,6 +3,7 @@
 //! Quotes are in `exchange=<VENUE>/symbol=<SYMBOL>/date=<DATE>/hour=<HH>/`, in files with any name
 //! that ends in `.parquet`. Other folders are ignored.
 
+use super::names::{Named, Scale};
 use super::selection::{Chosen, Selection};
 use crate::report::Problem;
 use jiff::civil::Date;
@@ -12,7 +13,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// What there is to analyse.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
     /// Units by instrument, then by day; empty if nothing is selected or found.
     pub units: Vec<Unit>,
@@ -23,11 +24,11 @@ pub struct Found {
 }
 
 /// One instrument on one day. A day on which only one venue has quotes is a unit too.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Unit {
     /// Canonical name: `BTC/USDT`.
     pub instrument: String,
-    /// Name in the lake's folders: `BTC#USDT`.
+    /// The same as a folder is named: `BTC#USDT`.
     pub symbol_folder: String,
     /// The day, UTC.
     pub date: Date,
@@ -36,10 +37,15 @@ pub struct Unit {
 }
 
 /// What one venue has for a unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct VenueDay {
     /// Name in the lake's folders: `binance_usdm`.
     pub venue: String,
+    /// Name of its symbol in the lake's folders, which may be another than the instrument's:
+    /// `1000PEPE#USDT`.
+    pub symbol: String,
+    /// The units of its prices and sizes.
+    pub scale: Scale,
     /// The day, UTC.
     pub date: Date,
     /// One or more files, in order of path.
@@ -70,42 +76,31 @@ pub fn find(lake: &Path, selection: &Selection) -> Found {
     Found { units, problems, days: days.into_iter().collect() }
 }
 
-/// Files by symbol folder, day and venue.
-type VenueDays = BTreeMap<(String, Date), BTreeMap<String, Vec<QuoteFile>>>;
+/// What venues have by instrument, day and venue.
+type VenueDays = BTreeMap<(String, Date), BTreeMap<String, VenueDay>>;
 
 fn units(venue_days: VenueDays, problems: &mut Vec<Problem>) -> Vec<Unit> {
     let mut venues_of: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for ((symbol, _), venues) in &venue_days {
-        venues_of.entry(symbol).or_default().extend(venues.keys().map(String::as_str));
+    for ((instrument, _), venues) in &venue_days {
+        venues_of.entry(instrument).or_default().extend(venues.keys().map(String::as_str));
     }
     venues_of.retain(|_, venues| venues.len() == 1);
     let lonely = venues_of.into_iter();
     let lonely: BTreeMap<String, String> =
-        lonely.map(|(symbol, venues)| (symbol.to_owned(), venues.into_iter().collect())).collect();
-    problems.extend(lonely.iter().map(|(symbol, venue)| Problem {
-        subject: instrument_of(symbol),
+        lonely.map(|(name, venues)| (name.to_owned(), venues.into_iter().collect())).collect();
+    problems.extend(lonely.iter().map(|(instrument, venue)| Problem {
+        subject: instrument.clone(),
         what: format!("only {venue} has it, so there is nothing to compare it with"),
         left_out: true,
     }));
-    let paired = venue_days.into_iter().filter(|((symbol, _), _)| !lonely.contains_key(symbol));
-    let mut units: Vec<Unit> = paired
-        .map(|((symbol, date), venues)| Unit {
-            instrument: instrument_of(&symbol),
-            symbol_folder: symbol,
-            date,
-            venues: venues
-                .into_iter()
-                .map(|(venue, files)| VenueDay { venue, date, files })
-                .collect(),
-        })
-        .collect();
-    // The order changes because `#` and `/` sort differently among other characters.
-    units.sort_by(|a, b| (&a.instrument, a.date).cmp(&(&b.instrument, b.date)));
-    units
-}
-
-fn instrument_of(symbol: &str) -> String {
-    symbol.replace('#', "/")
+    let paired = venue_days.into_iter().filter(|((name, _), _)| !lonely.contains_key(name));
+    let unit = |((instrument, date), venues): ((String, Date), BTreeMap<String, VenueDay>)| Unit {
+        symbol_folder: instrument.replace('/', "#"),
+        instrument,
+        date,
+        venues: venues.into_values().collect(),
+    };
+    paired.map(unit).collect()
 }
 
 struct Walk<'a> {
@@ -126,13 +121,25 @@ impl Walk<'_> {
 
     fn symbols(&mut self, venue: &str, folder: &str) {
         for (symbol, folder) in self.keyed(folder, "symbol=") {
-            if self.chosen.instrument(&instrument_of(&symbol)) {
-                self.days(venue, &symbol, &folder);
+            let named = self.chosen.names.named(venue, &symbol);
+            if self.chosen.instrument(&named.instrument) {
+                self.tell_alias(&folder, &named);
+                self.days(venue, (&symbol, &named), &folder);
             }
         }
     }
 
-    fn days(&mut self, venue: &str, symbol: &str, folder: &str) {
+    /// Notes that a symbol is read as another instrument, and in which units.
+    fn tell_alias(&mut self, folder: &str, named: &Named) {
+        let Named { instrument, scale, is_alias } = named;
+        if *is_alias {
+            let scaled = scale.told().map_or_else(String::new, |told| format!(": {told}"));
+            let what = format!("is read as {instrument}{scaled}");
+            self.problems.push(Problem { subject: folder.to_owned(), what, left_out: false });
+        }
+    }
+
+    fn days(&mut self, venue: &str, (symbol, named): (&str, &Named), folder: &str) {
         for (text, folder) in self.keyed(folder, "date=") {
             let Some(date) = date(&text) else {
                 self.leave_out(&folder, "is not a date of the form YYYY-MM-DD");
@@ -143,9 +150,23 @@ impl Walk<'_> {
             }
             let files = self.hours(&folder);
             if !files.is_empty() {
-                let venues = self.venue_days.entry((symbol.to_owned(), date)).or_default();
-                venues.insert(venue.to_owned(), files);
+                let (venue, symbol) = (venue.to_owned(), symbol.to_owned());
+                let day = VenueDay { venue, symbol, scale: named.scale, date, files };
+                self.add(&named.instrument, &folder, day);
             }
+        }
+    }
+
+    /// Adds a venue's day, unless the venue has the instrument under another symbol already.
+    fn add(&mut self, instrument: &str, folder: &str, day: VenueDay) {
+        let key = (instrument.to_owned(), day.date);
+        let venues = self.venue_days.entry(key).or_default();
+        if let Some(other) = venues.get(&day.venue) {
+            let what =
+                format!("{} is {instrument} too, which is read from {}", day.symbol, other.symbol);
+            self.leave_out(folder, &what);
+        } else {
+            venues.insert(day.venue.clone(), day);
         }
     }
 

@@ -57,7 +57,16 @@ impl VenueDay {
                 best = found;
             }
         }
-        Ok(best.map(|(_, quote)| quote))
+        Ok(best.map(|(_, quote)| self.scaled(quote)))
+    }
+}
+
+impl VenueDay {
+    fn scaled(&self, quote: LastQuote) -> LastQuote {
+        let (bid, ask) = (self.scale.price(quote.bid), self.scale.price(quote.ask));
+        let bid_size = quote.bid_size.map(|size| self.scale.size(size, bid));
+        let ask_size = quote.ask_size.map(|size| self.scale.size(size, ask));
+        LastQuote { bid, ask, bid_size, ask_size, ..quote }
     }
 }
 

@@ -9,6 +9,7 @@
 use super::decode::{BATCH_ROWS, Counts, GroupReader, Sound, times};
 use super::discovery::VenueDay;
 use super::fault::{Caution, ReadError};
+use super::names::Scale;
 use super::plan::{Key, Piece, Plan};
 use super::selection::Columns;
 use super::window::{Loaded, Window};
@@ -90,6 +91,7 @@ pub struct VenueQuotes {
     order: Order,
     day: (i64, i64),
     folder: String,
+    scale: Scale,
     last: Option<i64>,
     tally: Tally,
     problems: Vec<Problem>,
@@ -131,6 +133,7 @@ impl VenueDay {
             order: Order::default(),
             day: bounds(self.date),
             folder: self.folder().to_owned(),
+            scale: self.scale,
             last: None,
             tally,
             problems,
@@ -141,6 +144,17 @@ impl VenueDay {
 }
 
 impl VenueDay {
+    /// Returns the times of its first and its last quote, in ns since 1970 UTC, as the footers of its
+    /// files tell them; `None` if none can be read.
+    #[must_use]
+    pub fn span(&self, lake: &Path) -> Option<(i64, i64)> {
+        let plan = Plan::of(lake, self, &Caution::default());
+        let (start, end) = bounds(self.date);
+        let spans = plan.pieces.iter().map(|piece| piece.span);
+        let spans = spans.filter(|(first, last)| *first < end && start <= *last);
+        spans.reduce(|one, two| (one.0.min(two.0), one.1.max(two.1)))
+    }
+
     /// Returns the folder of the day below the lake.
     fn folder(&self) -> &str {
         let path = self.files.first().map_or("", |file| &file.path);
@@ -172,7 +186,7 @@ impl Iterator for VenueQuotes {
                     let rows = self.near(&rows);
                     if 0 < rows.num_rows() {
                         self.hand_on(&rows);
-                        return Some(Ok(rows));
+                        return Some(Ok(self.scale.apply(rows)));
                     }
                 }
                 Err(error) => {

@@ -1,6 +1,7 @@
 //! What to read from a lake: days, venues, instruments and columns.
 
 use super::market::Market;
+use super::names::Names;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
@@ -21,6 +22,8 @@ pub struct Selection {
     pub instruments: Vec<Glob>,
     /// The market to read, where the lake may hold several; if absent, all files.
     pub market: Option<Market>,
+    /// What the venues' symbols mean.
+    pub names: Names,
 }
 
 /// A selection with its patterns compiled.
@@ -31,6 +34,7 @@ pub(super) struct Chosen {
     venues: Vec<GlobMatcher>,
     instruments: Vec<GlobMatcher>,
     pub(super) market: Option<Market>,
+    pub(super) names: Names,
 }
 
 impl Selection {
@@ -42,13 +46,14 @@ impl Selection {
             venues: matchers(&self.venues),
             instruments: matchers(&self.instruments),
             market: self.market.clone(),
+            names: self.names.clone(),
         }
     }
 }
 
 impl Chosen {
     pub(super) fn venue(&self, name: &str) -> bool {
-        matches_any(&self.venues, name) || matches_any(&self.venues, &name.replace('_', "-"))
+        matches_any(&self.venues, name)
     }
 
     pub(super) fn instrument(&self, name: &str) -> bool {
@@ -61,7 +66,20 @@ impl Chosen {
 }
 
 fn matches_any(globs: &[GlobMatcher], name: &str) -> bool {
-    globs.is_empty() || globs.iter().any(|glob| glob.is_match(name))
+    globs.is_empty() || globs.iter().any(|glob| is_match(glob, name))
+}
+
+/// Returns whether a pattern matches a name, as it is or written with `-` or `_` throughout.
+fn is_match(glob: &GlobMatcher, name: &str) -> bool {
+    let spelled = |from: char, to: &str| name.contains(from).then(|| name.replace(from, to));
+    let others = [spelled('_', "-"), spelled('-', "_")];
+    glob.is_match(name) || others.iter().flatten().any(|name| glob.is_match(name))
+}
+
+/// Returns whether a pattern chooses a name, in any of the ways in which it can be written.
+#[must_use]
+pub fn is_chosen(glob: &Glob, name: &str) -> bool {
+    is_match(&glob.compile_matcher(), name)
 }
 
 /// Which columns to read, in addition to `Timestamp` and `BestBid`.

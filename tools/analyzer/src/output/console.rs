@@ -1,5 +1,6 @@
 //! The first pairs as a table on the console, with what was read and what was left out.
 
+use super::exposure;
 use crate::report::{Cell, PairRow, Report};
 use comfy_table::{CellAlignment, Table, presets};
 
@@ -39,9 +40,13 @@ pub fn text(report: &Report, top: usize) -> String {
         totals.partials_reused,
         totals.partials_reused + totals.partials_computed,
     ));
+    line(format_args!("recorded: {}", exposure::told(report)));
     if !report.pairs.is_empty() {
         line(format_args!("\nfirst {} by {}:", top.min(report.pairs.len()), report.rank_by));
         line(format_args!("{}", table(report, top)));
+        if let Some(caution) = exposure::caution(report) {
+            line(format_args!("{caution}"));
+        }
     }
     line(format_args!("according to the lake's ledger: {}", report.completeness.verdict));
     for finding in report.completeness.findings.iter().take(PROBLEMS) {

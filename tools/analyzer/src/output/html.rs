@@ -6,6 +6,7 @@
 //! are SVG from a chart library, coloured by CSS variables, so that one chart serves light, dark
 //! and print. The same report gives the same bytes.
 
+use super::exposure;
 use crate::report::{Completeness, Detail, Report};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -131,11 +132,20 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         }
     };
     vec![
+        ("Recorded time", recorded(report)),
         ("Instruments", numbers::count(totals.instruments)),
         ("Pairs", numbers::count(totals.pairs)),
         ("Quotes", numbers::count(totals.rows)),
         ("Partial results", partials),
     ]
+}
+
+/// Returns the time that the figures rest on.
+fn recorded(report: &Report) -> String {
+    match exposure::caution(report) {
+        Some(caution) => format!("{}: {caution}", exposure::told(report)),
+        None => exposure::told(report),
+    }
 }
 
 /// Whether the input is complete.
@@ -164,6 +174,11 @@ impl Verdict {
                 "unsure",
                 "Completeness unknown",
                 "There is no ledger to check these days against.",
+            ),
+            "not vouched for" => (
+                "unsure",
+                "Not vouched for",
+                "Something else recorded this lake, so no ledger says whether these days are complete.",
             ),
             other => ("unsure", other, "This is the verdict of the ledger."),
         };

@@ -1,6 +1,7 @@
 //! The pairs that are worth enabling, in the format that the trader loads. Nothing is enabled here;
 //! a person does that. Everything is read from the report's columns.
 
+use super::exposure;
 use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report};
 use spreadwire_lake::layout;
@@ -20,6 +21,26 @@ const EVIDENCE: [&str; 7] = [
     "adf_q_value",
     "rank_second_half",
 ];
+
+/// Returns the file of the recommendations: what they rest on, and the recommendations themselves.
+#[must_use]
+pub fn text(report: &Report, plan: &Plan, now_ns: i64) -> String {
+    let told = exposure::told(report);
+    let mut head = format!("# Recorded time that these figures rest on: {told}.\n");
+    if let Some(caution) = exposure::caution(report) {
+        head.push_str(&format!("# The {caution}.\n"));
+    }
+    if report.completeness.verdict != COMPLETE {
+        let verdict = &report.completeness.verdict;
+        head.push_str(&format!(
+            "# Whether the days are complete, by the lake's ledger: {verdict}.\n"
+        ));
+    }
+    format!("{head}#\n{}", of(report, plan, now_ns).to_toml())
+}
+
+/// The verdict of a ledger that accounts for everything.
+const COMPLETE: &str = "complete";
 
 /// Returns the recommendations of a report, best first. `now_ns` is the time in ns since 1970.
 #[must_use]
@@ -116,6 +137,9 @@ impl Row<'_> {
             && let Some(half_life) = self.number("half_life_s")
         {
             reason.push_str(&format!("; a gap halves in {half_life:.1} s"));
+        }
+        if let Some(caution) = exposure::caution(self.report) {
+            reason.push_str(&format!("; {caution}"));
         }
         reason + "."
     }

@@ -5,6 +5,7 @@ use super::terms::ns;
 use crate::kernel::play::PlaySettings;
 use crate::options::Arguments;
 use spreadwire_market::spread::BPS;
+use std::ops::RangeInclusive;
 
 /// How long a leg is completed, in ns: the trader's default.
 const PATIENCE_NS: i64 = 1_000_000_000;
@@ -18,18 +19,14 @@ pub(super) fn play(
     problems: &mut Problems,
 ) -> PlaySettings {
     let of = &arguments.strategies;
-    list("--margins", &of.margins, (0.0, 10_000.0), problems);
-    list("--latencies", &of.latencies, (0.0, 60_000.0), problems);
-    list("--sizes", &of.sizes, (0.001, 1_000.0), problems);
+    list("--margins", &of.margins, &(0.0..=10_000.0), problems);
+    list("--latencies", &of.latencies, &(0.0..=60_000.0), problems);
+    list("--sizes", &of.sizes, &(0.001..=1_000.0), problems);
     let inventory = of.inventory.unwrap_or(INVENTORY * arguments.size);
-    problems.positive("--inventory", inventory, 1e12);
-    list("--transfer-cost", &[of.transfer_cost], (0.0, 1_000.0), problems);
-    list("--hedge-band", &[of.hedge_band], (0.0, 5_000.0), problems);
-    if of.deals_max == 0 || 5_000 < of.deals_max {
-        let what = format!("{} is out of range", of.deals_max);
-        problems.add("--deals-max", what, "give a number from 1 to 5000");
-    }
-    if arguments.size.is_finite() && inventory < arguments.size {
+    problems.within("--transfer-cost", &of.transfer_cost, &(0.0..=1_000.0));
+    problems.within("--hedge-band", &of.hedge_band, &(0.0..=5_000.0));
+    problems.within("--deals-max", &of.deals_max, &(1..=5_000));
+    if inventory.is_nan() || inventory < arguments.size {
         let what = format!("{inventory} is less than --size, {}", arguments.size);
         problems.add("--inventory", what, "fund each venue with at least one order");
     }
@@ -47,12 +44,9 @@ pub(super) fn play(
 }
 
 /// Tells of numbers outside a range, and of too many.
-fn list(option: &'static str, given: &[f64], (low, high): (f64, f64), problems: &mut Problems) {
+fn list(option: &'static str, given: &[f64], range: &RangeInclusive<f64>, problems: &mut Problems) {
     if 6 < given.len() {
         problems.add(option, format!("{} numbers are too many", given.len()), "give at most 6");
     }
-    for value in given.iter().filter(|value| !(low..=high).contains(*value)) {
-        let remedy = format!("give a number from {low} to {high}");
-        problems.add(option, format!("{value} is out of range"), &remedy);
-    }
+    given.iter().for_each(|value| problems.within(option, value, range));
 }

@@ -1,25 +1,63 @@
 //! Fees and latencies of the venues, from the known venues, an engine configuration and the command
 //! line.
 
-use super::problems::Problems;
+use super::problems::{Problems, nearest};
+use crate::input::Listed;
 use crate::kernel::VenueTerms;
 use crate::options::Arguments;
 use spreadwire_config::config;
-use spreadwire_market::spread::BPS;
+use spreadwire_market::spread::{BPS, TAKER_FEES_BPS};
 use spreadwire_venues::venues::VENUES;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 /// Nanoseconds per millisecond.
 const MILLI: f64 = 1e6;
+/// Latencies of orders, ms.
+const LATENCIES_MS: RangeInclusive<f64> = 0.0..=10_000.0;
+/// A fee above zero and below this, in bp, is a fraction or a percentage written by mistake: no
+/// venue's taker fee is so small.
+const FEE_LEAST_BPS: f64 = 0.05;
+/// A latency above zero and below this, in ms, is one in seconds written by mistake.
+const LATENCY_LEAST_MS: f64 = 0.05;
 
-/// Returns the terms by venue, and those of all other venues.
+/// An option that gives a number for all venues, or by venue.
+struct Kind {
+    option: &'static str,
+    range: RangeInclusive<f64>,
+    unit: &'static str,
+    /// Numbers above zero and below this are mistakes.
+    least: f64,
+    /// How many times too small such a number usually is, and as what it was written.
+    mistake: (f64, &'static str),
+}
+
+const FEES: Kind = Kind {
+    option: "--fees",
+    range: TAKER_FEES_BPS,
+    unit: "bp",
+    least: FEE_LEAST_BPS,
+    mistake: (BPS, "a fraction"),
+};
+const LATENCIES: Kind = Kind {
+    option: "--latency",
+    range: LATENCIES_MS,
+    unit: "ms",
+    least: LATENCY_LEAST_MS,
+    mistake: (1e3, "seconds"),
+};
+
+/// Returns the terms by venue, and those of all other venues. `listed` is what the lake has.
 pub(super) fn terms(
     arguments: &Arguments,
+    listed: &Listed,
     problems: &mut Problems,
 ) -> (BTreeMap<String, VenueTerms>, VenueTerms) {
     let mut others = VenueTerms { taker_fee: 10.0 / BPS, latency_ns: ns(20.0) };
     let mut venues = known_fees(arguments, others, problems);
-    for (name, bps) in by_venue("--fees", &arguments.fees, -100.0..=1_000.0, problems) {
+    let known: BTreeSet<String> =
+        venues.keys().cloned().chain(listed.venues.iter().map(|name| folder(name))).collect();
+    for (name, bps) in by_venue(&FEES, &arguments.fees, (&known, listed), problems) {
         match name {
             Some(name) => venues.entry(name).or_insert(others).taker_fee = bps / BPS,
             None => {
@@ -28,7 +66,7 @@ pub(super) fn terms(
             }
         }
     }
-    for (name, millis) in by_venue("--latency", &arguments.latency, 0.0..=60_000.0, problems) {
+    for (name, millis) in by_venue(&LATENCIES, &arguments.latency, (&known, listed), problems) {
         match name {
             Some(name) => venues.entry(name).or_insert(others).latency_ns = ns(millis),
             None => {
@@ -37,12 +75,23 @@ pub(super) fn terms(
             }
         }
     }
+    // Another recorder may name its folders `binance-usdm`.
+    for name in listed.venues.iter().filter(|name| folder(name) != **name) {
+        if let Some(terms) = venues.get(&folder(name)).copied() {
+            venues.insert(name.clone(), terms);
+        }
+    }
     (venues, others)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "ranges are checked")]
 pub(super) fn ns(millis: f64) -> i64 {
     (millis * MILLI).round() as i64
+}
+
+/// Returns the name of a venue as folders have it.
+pub(super) fn folder(name: &str) -> String {
+    name.replace('-', "_")
 }
 
 /// Returns the fees of known venues, by their names in the lake: those of the lowest tiers,
@@ -77,33 +126,75 @@ fn known_fees(
 /// Returns the venue of `okx=8` as it is named in the lake's folders; `None` for a number alone.
 #[must_use]
 pub fn venue_named(given: &str) -> Option<String> {
-    given.split_once('=').map(|(name, _)| name.trim().replace('-', "_"))
+    given.split_once('=').map(|(name, _)| folder(name.trim()))
 }
 
 /// Parses `10` or `okx=8`: a number, and a venue if one is named. Numbers for all venues come
 /// first.
 fn by_venue(
-    option: &'static str,
+    kind: &Kind,
     given: &[String],
-    range: std::ops::RangeInclusive<f64>,
+    (known, listed): (&BTreeSet<String>, &Listed),
     problems: &mut Problems,
 ) -> Vec<(Option<String>, f64)> {
-    let mut found = Vec::new();
+    let mut found: Vec<(Option<String>, f64)> = Vec::new();
     for text in given {
         let number = text.split_once('=').map_or(text.as_str(), |(_, number)| number);
         let name = venue_named(text);
-        match number.trim().parse::<f64>() {
-            Ok(number) if range.contains(&number) => found.push((name, number)),
-            Ok(_) | Err(_) => {
-                let remedy = format!(
-                    "give a number from {} to {}, or VENUE=NUMBER",
-                    range.start(),
-                    range.end()
-                );
-                problems.add(option, format!("{text:?} is not a number in range"), &remedy);
+        if let Some(name) = &name {
+            check_venue(kind.option, name, (known, listed), problems);
+        }
+        if found.iter().any(|(before, _)| *before == name) {
+            let of = name.as_deref().unwrap_or("all venues");
+            let what = format!("{text:?} is the second number for {of}");
+            problems.add(kind.option, what, "give one number for each");
+        }
+        match kind.number(number.trim()) {
+            Ok(number) => found.push((name, number)),
+            Err((what, remedy)) => {
+                problems.add(kind.option, format!("{text:?} {what}"), &remedy);
             }
         }
     }
     found.sort_by_key(|(name, _)| name.is_some());
     found
+}
+
+impl Kind {
+    /// Parses a number, or returns what is wrong with it and what to do.
+    fn number(&self, text: &str) -> Result<f64, (String, String)> {
+        let Kind { range, unit, .. } = self;
+        let number = text.parse::<f64>().ok().filter(|number| range.contains(number));
+        let Some(number) = number else {
+            let (least, most) = (range.start(), range.end());
+            let remedy = format!("give a number of {unit} from {least} to {most}, or VENUE=NUMBER");
+            return Err(("is not a number in range".to_owned(), remedy));
+        };
+        if 0.0 < number.abs() && number.abs() < self.least {
+            let (times, written) = self.mistake;
+            let meant = (number * times * 1e6).round() / 1e6;
+            let what = format!("looks like {written}: {number} {unit} is too little");
+            return Err((what, format!("write {meant} for {meant} {unit}, or 0 for none")));
+        }
+        Ok(number)
+    }
+}
+
+/// Adds a problem if neither the lake nor this project knows a venue.
+fn check_venue(
+    option: &'static str,
+    name: &str,
+    (known, listed): (&BTreeSet<String>, &Listed),
+    problems: &mut Problems,
+) {
+    // A lake in another layout does not tell its venues before it is read.
+    if known.contains(name) || listed.venues.is_empty() {
+        return;
+    }
+    let has = || listed.venues.iter().map(String::as_str);
+    let remedy = match nearest(name, has().chain(known.iter().map(String::as_str))) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("the lake has {}", has().collect::<Vec<_>>().join(", ")),
+    };
+    problems.add(option, format!("no venue is called {name:?}"), &remedy);
 }

@@ -83,7 +83,9 @@ pub(crate) fn rich(pairs: usize) -> Report {
             partials_reused: 246,
             partials_computed: 41,
         },
+        recorded_hours: 167.5,
         rank_stability: Some(0.874),
+        rank_stability_unknown: String::new(),
         completeness: Completeness {
             verdict: "incomplete".to_owned(),
             findings: vec![
@@ -325,6 +327,7 @@ fn over_time(dice: &mut Dice) -> Vec<TimeBin> {
 fn hours(dice: &mut Dice) -> Vec<HourBin> {
     let hour = |hour: u8| HourBin {
         hour,
+        recorded_s: 3600.0 * 7.0,
         live_s: 3600.0 * 6.5,
         mean_bps: 1.5 * (f64::from(hour) / 24.0 * std::f64::consts::TAU).sin() + 0.4,
         episodes: (200.0 * dice.roll()) as u64,

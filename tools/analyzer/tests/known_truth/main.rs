@@ -304,8 +304,10 @@ fn without_latency_every_episode_captures_its_first_net() {
             });
             let of_instrument = quotes.iter().filter(|(key, _)| key.0 == row.instrument());
             let times = of_instrument.flat_map(|(_, quotes)| quotes.iter().map(|it| it.time));
-            let (first, last) = times.fold((i64::MAX, i64::MIN), |(a, b), t| (a.min(t), b.max(t)));
-            let days = (last - first) as f64 / 86_400e9;
+            let last = times.max().unwrap();
+            // The clock of every pair is that of the lake.
+            let all = || quotes.values().flatten().map(|it| it.time);
+            let days = (all().max().unwrap() - all().min().unwrap()) as f64 / 86_400e9;
             for (legs, way) in [(legs, "12"), ([legs[1], legs[0]], "21")] {
                 for threshold in [3.0, 20.0] {
                     let mut expected = entries(legs, 2e-4, threshold);

@@ -47,6 +47,12 @@ fn all_wrong_arguments_are_told_at_once_each_with_a_remedy() {
         "--latency=-5",
         "--config=nowhere.toml",
         "--threads=0",
+        "--expires=0",
+        "--rank=nonsense",
+        "--partials=lake/partials",
+        "--instruments-file=nowhere.toml",
+        "--metrics=some",
+        "--top=-1",
     ];
     let outcome = home.run(&options);
     assert_eq!((outcome.code, outcome.text.as_str()), (Some(2), ""));
@@ -76,6 +82,44 @@ fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
         (&[lake, "--rank", "zero_crossing"], "did you mean zero_crossings?"),
         (&[lake, "--rank", "-capture_a_day"], "did you mean capture_per_day?"),
         (&[lake, "--metrics", "compatible", "--rank", "half_life_s"], "there is no column"),
+        (
+            &[lake, "--venues", "kraken"],
+            "--venues: nothing in the lake matches \"kraken\"; it has alpha",
+        ),
+        (&[lake, "--venues", "okx,alfa"], "did you mean alpha?"),
+        (
+            &[lake, "--instruments", "DOGE/*"],
+            "--instruments: nothing in the lake matches \"DOGE/*\"",
+        ),
+        (&[lake, "--fees", "okxx=8"], "--fees: no venue is called \"okxx\"; did you mean okx?"),
+        (&[lake, "--latency", "binance-usdn=8"], "did you mean binance_usdm?"),
+        (
+            &[lake, "--fees", "0.001"],
+            "looks like a fraction: 0.001 bp is too little; write 10 for 10 bp",
+        ),
+        (&[lake, "--fees", "okx=-0.0004"], "write -4 for -4 bp"),
+        (&[lake, "--fees=-200"], "\"-200\" is not a number in range"),
+        (&[lake, "--fees", "NaN"], "\"NaN\" is not a number in range"),
+        (&[lake, "--fees", "okx=inf"], "\"okx=inf\" is not a number in range"),
+        (&[lake, "--fees", "8,9"], "\"9\" is the second number for all venues"),
+        (
+            &[lake, "--latency", "0.02"],
+            "looks like seconds: 0.02 ms is too little; write 20 for 20 ms",
+        ),
+        (&[lake, "--latency", "60000"], "\"60000\" is not a number in range"),
+        (&[lake, "--max-age", "NaN"], "--max-age: NaN is out of range"),
+        (&[lake, "--max-age", "inf"], "--max-age: inf is out of range"),
+        (
+            &[lake, "--sampling", "1e-10"],
+            "--sampling: 0.0000000001 is out of range; give a number from 0.001",
+        ),
+        (&[lake, "--lag-step", "1e-9"], "--lag-step: "),
+        (&[lake, "--size", "1e12"], "--size: 1000000000000 is out of range"),
+        (&[lake, "--thresholds", "0,1e9"], "--thresholds: "),
+        (&[lake, "--expires", "0"], "--expires: 0 is out of range; give a number from 1"),
+        (&[lake, "--date", "2999-01-01"], "--date: 2999-01-01 is in the future"),
+        (&[lake, "--from", "2999-01-01"], "--from: 2999-01-01 is in the future"),
+        (&[lake, "--threads", "1000000"], "--threads: "),
         (&[lake, "--last-days", "3", "--date", "2024-08-08"], "more than one way"),
         (&[lake, "--partials", "p", "--no-partials"], "cannot be used with"),
     ] {
@@ -99,8 +143,6 @@ fn where_nothing_is_to_be_read_it_fails_and_writes_nothing() {
         &["--from", "2024-08-09"],
         &["--to", "2024-08-07"],
         &["--yesterday"],
-        &["--venues", "kraken"],
-        &["--instruments", "DOGE/*"],
     ] {
         let outcome = home.run(options);
         assert_eq!((outcome.code, outcome.text.as_str()), (Some(1), ""), "{options:?}");
@@ -126,6 +168,8 @@ fn days_venues_and_instruments_are_chosen() {
         (&["--to", "2024-08-09"], "08 09", 4),
         (&["--from", "2024-08-09", "--to", "2024-08-09"], "09", 4),
         (&["--venues", "alpha,ok*"], "08 09 10", 2),
+        (&["--venues", "alpha,binance-usdm", "--instruments", "BTC*"], "08 09 10", 1),
+        (&["--venues", "alpha,binance_usdm", "--instruments", "BTC*"], "08 09 10", 1),
         (&["--instruments", "BTC/*"], "08 09 10", 3),
         (&["--instruments", "ETH*", "--venues", "[ao]*"], "08 09 10", 1),
     ] {
@@ -144,7 +188,7 @@ fn days_venues_and_instruments_are_chosen() {
 #[test]
 fn fees_and_latencies_of_venues_that_are_not_there_are_told() {
     let home = Home::of_days(0..1);
-    let given = ["--fees", "10,no-such=8,alpha=3", "--latency", "elsewhere=5"];
+    let given = ["--fees", "10,bybit=8,alpha=3,binance-usdm=4", "--latency", "bybit=5"];
     let report = home.report(0, &given);
     let what = "names a venue that was not analysed";
     let told: Vec<String> = problems(&report)
@@ -152,7 +196,10 @@ fn fees_and_latencies_of_venues_that_are_not_there_are_told() {
         .filter(|(_, told, _)| told == what)
         .map(|(subject, _, _)| subject)
         .collect();
-    assert_eq!(told, ["--fees no-such=8", "--latency elsewhere=5"]);
+    assert_eq!(told, ["--fees bybit=8", "--latency bybit=5"]);
+    let settings = report["settings"].as_array().unwrap();
+    let of = |name: &str| settings.iter().find(|of| of[0] == name).unwrap()[1].as_str().unwrap();
+    assert!(of("venue binance_usdm").starts_with("fee 4 bp"), "{settings:?}");
 }
 
 fn plan(lake: &Path, now: i64, options: &[&str]) -> Result<Plan, Vec<analyzer::plan::Problem>> {
@@ -236,7 +283,7 @@ fn the_report_on_standard_output_is_that_of_the_file() {
     let report: analyzer::report::Report = serde_json::from_str(&outcome.text).unwrap();
     assert_eq!(report.pairs.len(), 4);
     assert_eq!(report.rank_by, "capture_per_day");
-    assert_eq!(report.completeness.verdict, "unknown");
+    assert_eq!(report.completeness.verdict, "not vouched for");
 }
 
 #[test]
@@ -417,7 +464,8 @@ const BAD: [Bad; 17] = [
         name: "venues without a time in common",
         spoil: |lake| {
             for (venue, at) in [("alpha", 0), ("okx", 2)] {
-                let rows = kit::walk(9, MIDNIGHT + at * DAY, 300);
+                // Within the others' time, which is the clock of all.
+                let rows = kit::walk(9, MIDNIGHT + at * DAY + HOUR, 300);
                 kit::write_hours(lake, venue, "APART/USDT", "a", &rows, Style::default());
             }
         },
@@ -575,5 +623,75 @@ fn equal_times_keep_their_order_and_the_last_counts() {
     let (_, pairs) = pairs(&home.file("out/ranking.csv"));
     let cells: Vec<&str> =
         pairs.values().next().unwrap()[3..7].iter().map(|cell| cell.1.as_str()).collect();
-    assert_eq!(cells, ["1.0000000000000009", "-1.0000000000000009", "0", "1"]);
+    assert_eq!(cells, ["1.0000000000000009", "-1.0000000000000009", "0.0", "1"]);
+}
+
+#[test]
+fn nothing_is_written_where_it_would_change_a_lake() {
+    let home = Home::of_days(0..1);
+    std::os::unix::fs::symlink(&home.lake, home.file("link")).unwrap();
+    let before = names(&home.lake);
+    for (option, folder, how) in [
+        ("--out", "lake", "is the lake"),
+        ("--out", "link", "is the lake"),
+        ("--out", "lake/analysis", "is inside the lake"),
+        ("--out", "./link/../lake/exchange=okx/new", "is inside the lake"),
+        ("--out", ".", "has the lake inside"),
+        ("--partials", "link/partials", "is inside the lake"),
+        ("--partials", "lake", "is the lake"),
+    ] {
+        let analyzer = std::process::Command::new(env!("CARGO_BIN_EXE_analyzer"))
+            .current_dir(home.home.path())
+            .args(["lake", "--no-ledger", option, folder])
+            .output()
+            .unwrap();
+        let errors = String::from_utf8(analyzer.stderr).unwrap();
+        assert_eq!(analyzer.status.code(), Some(2), "{option} {folder}: {errors}");
+        let told = format!("analyzer: {option}: {folder:?} {how}");
+        assert!(errors.starts_with(&told) && errors.contains("; give a folder beside"), "{errors}");
+        assert_eq!(names(&home.lake), before);
+        assert!(!home.file("lake.partials").exists());
+    }
+}
+
+#[test]
+fn every_column_of_the_table_has_one_type_for_readers_that_guess_it() {
+    let home = Home::of_days(0..1);
+    let report = home.report(0, &[]);
+    let kinds: std::collections::BTreeMap<&str, &str> = report["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|of| (of["name"].as_str().unwrap(), of["kind"].as_str().unwrap()))
+        .collect();
+    let (_, pairs) = pairs(&home.file("out/ranking.csv"));
+    let mut found = 0;
+    for (name, cell) in pairs.values().flatten().filter(|(_, cell)| !cell.is_empty()) {
+        let has_point = cell.contains('.');
+        match kinds[name.as_str()] {
+            "number" => assert!(has_point && cell.parse::<f64>().is_ok(), "{name}: {cell}"),
+            "count" => assert!(cell.parse::<u64>().is_ok(), "{name}: {cell}"),
+            _ => continue,
+        }
+        found += 1;
+    }
+    assert!(100 < found);
+}
+
+#[test]
+fn why_the_stability_of_the_ranking_is_unknown_is_told() {
+    let home = Home::of_days(0..1);
+    let stable = |options: &[&str]| {
+        let report = home.report(0, options);
+        let known = report["rank_stability"].is_number();
+        (known, report["rank_stability_unknown"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(stable(&["--fees", "0"]), (true, String::new()));
+    // At such fees nothing pays, so that no order is sent.
+    let (known, told) = stable(&["--fees", "1000"]);
+    assert_eq!((known, told.contains("orders arrived for 0 of 4 pairs")), (false, true), "{told}");
+    let (_, told) = stable(&["--instruments", "ETH/*"]);
+    assert_eq!(told, "fewer than three pairs");
+    let (_, told) = stable(&["--metrics", "compatible"]);
+    assert_eq!(told, "capture was not computed");
 }

@@ -8,6 +8,7 @@ use arrow::array::{
     TimestampNanosecondArray,
 };
 use parquet::arrow::ArrowWriter;
+use spreadwire_lake::ledger::{Entry, EntryKind};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -202,11 +203,18 @@ impl Home {
         self.home.path().join(name)
     }
 
-    /// Runs the analyzer on the lake; the results go to `out`.
+    /// Runs the analyzer on the lake; the results go to `out`. A lake without a ledger is
+    /// acknowledged as such.
     pub(crate) fn run(&self, options: &[&str]) -> Outcome {
-        let mut all = vec![self.lake.to_str().unwrap()];
-        all.extend(options);
-        run(self.home.path(), &all)
+        if self.lake.join("ledger").exists() {
+            return self.run_as_given(options);
+        }
+        self.run_as_given(&[options, &["--no-ledger"]].concat())
+    }
+
+    /// The same with these options alone.
+    pub(crate) fn run_as_given(&self, options: &[&str]) -> Outcome {
+        run(self.home.path(), &[&[self.lake.to_str().unwrap()], options].concat())
     }
 
     /// Runs the analyzer, which must exit with this code, and reads the report.
@@ -220,6 +228,42 @@ impl Home {
         serde_json::from_str(&fs::read_to_string(self.file("out/report.json")).unwrap()).unwrap()
     }
 }
+
+/// Returns the cell of a column in the first pair of a report with these venues.
+pub(crate) fn cell<'a>(
+    report: &'a serde_json::Value,
+    venues: [&str; 2],
+    name: &str,
+) -> &'a serde_json::Value {
+    let columns = report["columns"].as_array().unwrap();
+    let place = columns.iter().position(|column| column["name"] == name).unwrap();
+    let pairs = report["pairs"].as_array().unwrap();
+    let is_it = |pair: &&serde_json::Value| {
+        pair["exchange1"] == venues[0] && pair["exchange2"] == venues[1]
+    };
+    &pairs.iter().find(is_it).unwrap()["cells"][place]
+}
+
+/// Returns the ledger's facts that a run recorded some of the venues' symbols, as their folders are
+/// named.
+pub(crate) fn recorded(run: &str, listings: &[(&str, &str)]) -> Vec<Entry> {
+    let entry = |(venue, symbol): &(&str, &str)| Entry {
+        venue: Some((*venue).to_owned()),
+        instrument: Some((*symbol).to_owned()),
+        folder: Some("date=2024-08-08".to_owned()),
+        ..Entry::new(EntryKind::Rows, MIDNIGHT.unsigned_abs()).of_run(run)
+    };
+    listings.iter().map(entry).collect()
+}
+
+/// The venues' symbols of [`Home::of_days`].
+pub(crate) const LISTINGS: [(&str, &str); 5] = [
+    ("alpha", "BTC/USDT"),
+    ("binance-usdm", "BTC/USDT"),
+    ("okx", "BTC/USDT"),
+    ("alpha", "ETH/USDT"),
+    ("okx", "ETH/USDT"),
+];
 
 /// Venues of [`Home::of_days`], in order.
 pub(crate) const VENUES: [&str; 3] = ["alpha", "binance_usdm", "okx"];

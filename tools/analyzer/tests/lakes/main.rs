@@ -4,8 +4,10 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod cli;
+mod clock;
 mod equality;
 mod kit;
 mod markets;
+mod names;
 mod nightly;
 mod random;

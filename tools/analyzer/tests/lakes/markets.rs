@@ -1,7 +1,9 @@
 //! Lakes that hold several markets, such as a live one and a simulated one: they are not compared with each
 //! other, and each can be analysed by itself.
 
-use crate::kit::{Home, MIDNIGHT, SECOND, Style, VENUES, batch, folder, problems, walk};
+use crate::kit::{
+    DAY, Home, LISTINGS, MIDNIGHT, SECOND, Style, VENUES, batch, folder, problems, recorded, walk,
+};
 use parquet::arrow::ArrowWriter;
 use parquet::file::metadata::KeyValue;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
@@ -25,8 +27,11 @@ fn add_run(home: &Home, run: &str, provenance: &str, footer: &[(&str, &str)]) {
         writer.close().unwrap();
     }
     let midnight = MIDNIGHT.unsigned_abs();
-    let entry = Entry::new(EntryKind::Started, midnight).of_run(run).because(provenance);
-    ledger::write(&home.lake, &format!("{run}-started"), midnight, &[entry]).unwrap();
+    let started = Entry::new(EntryKind::Started, midnight).of_run(run).because(provenance);
+    let ended = Entry::new(EntryKind::Ended, midnight + DAY.unsigned_abs()).of_run(run);
+    let rows = recorded(run, &LISTINGS[..3]);
+    let entries = [vec![started, ended.because("clean")], rows].concat();
+    ledger::write(&home.lake, &format!("{run}-started"), midnight, &entries).unwrap();
 }
 
 fn ranking(home: &Home, options: &[&str]) -> String {

@@ -2,7 +2,9 @@
 //! the bytes of the results do not depend on how they were computed. Also the golden files: the
 //! results of a small lake made by a formula, to the last digit (`BLESS=1` rewrites them).
 
-use crate::kit::{self, DAY, HOUR, Home, MIDNIGHT, Style, VENUES, folder, problems, walk};
+use crate::kit::{
+    self, DAY, HOUR, Home, LISTINGS, MIDNIGHT, Style, VENUES, folder, problems, recorded, walk,
+};
 use serde_json::{Value, json};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use std::collections::BTreeMap;
@@ -272,10 +274,11 @@ const NANOS: u64 = 1_000_000_000;
 fn whole_run() -> Vec<Entry> {
     let midnight = u64::try_from(MIDNIGHT).unwrap();
     let entry = |kind, time| Entry::new(kind, time).of_run("run-1");
-    vec![
+    let whole = vec![
         entry(EntryKind::Started, midnight - 3_600 * NANOS),
         entry(EntryKind::Ended, midnight + 49 * 3_600 * NANOS),
-    ]
+    ];
+    [whole, recorded("run-1", &LISTINGS)].concat()
 }
 
 #[test]
@@ -288,19 +291,35 @@ fn a_day_that_is_incomplete_by_the_ledger_is_told_in_the_report_and_on_the_page(
     let short = Entry::new(EntryKind::Ended, midnight + 44 * 3_600 * NANOS).of_run("run-1");
     let silent = "2024-08-09: nothing was recorded for 4 h 0 min";
     let unknown = "the lake has no ledger";
-    for (entries, verdict, heading, finding) in [
-        (None, "unknown", "Completeness unknown", unknown),
-        (Some(whole_run()), "complete", "Complete</h2>", ""),
-        (Some([whole_run(), vec![gap]].concat()), "incomplete", "Incomplete days", lost),
-        (Some(vec![whole_run()[0].clone(), short]), "incomplete", "Incomplete days", silent),
+    // Without an end, a run is known to have recorded until the last word of the ledger.
+    let killed = Entry { until: Some(short.time), ..short.clone() };
+    let killed = Entry { kind: EntryKind::Segment, ..killed };
+    let without_end = |last: Entry| {
+        let mut entries = whole_run();
+        entries[1] = last;
+        Some(entries)
+    };
+    for (entries, verdict, heading, finding, hours) in [
+        (None, "unknown", "Completeness unknown", unknown, 0.0),
+        (Some(whole_run()), "complete", "Complete</h2>", "", 48.0),
+        (Some([whole_run(), vec![gap]].concat()), "incomplete", "Incomplete days", lost, 47.975),
+        (without_end(short), "incomplete", "Incomplete days", silent, 44.0),
+        (without_end(killed), "incomplete", "Incomplete days", silent, 44.0),
     ] {
         let home = Home::of_days(0..2);
         if let Some(entries) = entries {
             ledger::write(&home.lake, "run-1", midnight, &entries).unwrap();
         }
-        let report = home.report(0, &FEW);
+        let code = if verdict == "complete" { 0 } else { 3 };
+        let outcome = home.run_as_given(&FEW);
+        assert_eq!(outcome.code, Some(code), "{}", outcome.errors);
+        let report = home.json();
         let completeness = &report["completeness"];
         assert_eq!(completeness["verdict"], verdict);
+        if 0.0 < hours {
+            let found = report["recorded_hours"].as_f64().unwrap();
+            assert!((found - hours).abs() < 1e-9, "{found}, not {hours}");
+        }
         let findings = completeness["findings"].as_array().unwrap();
         assert_eq!(findings.len(), usize::from(!finding.is_empty()), "{findings:?}");
         let page = fs::read_to_string(home.file("out/report.html")).unwrap();
@@ -310,13 +329,81 @@ fn a_day_that_is_incomplete_by_the_ledger_is_told_in_the_report_and_on_the_page(
             assert!(page.contains(finding), "{finding} is not on the page");
         }
         // Nothing is missing from the first day; partial results do not hide what the ledger says.
-        let first = home.report(0, &[&FEW[..], &["--date", "2024-08-08"]].concat());
-        let expected = if verdict == "unknown" { "unknown" } else { "complete" };
-        assert_eq!(first["completeness"]["verdict"], expected);
-        let again = home.report(0, &FEW);
+        let first = [&FEW[..], &["--date", "2024-08-08"]].concat();
+        let is_known = verdict != "unknown";
+        assert_eq!(home.run_as_given(&first).code, Some(if is_known { 0 } else { 3 }));
+        let expected = if is_known { "complete" } else { "unknown" };
+        assert_eq!(home.json()["completeness"]["verdict"], expected);
+        home.run_as_given(&FEW);
+        let again = home.json();
         assert_eq!(counts(&again), [4, 0]);
         assert_eq!(again["completeness"], report["completeness"]);
+        let strict = home.run_as_given(&[&FEW[..], &["--strict"]].concat());
+        assert_eq!(strict.code, Some(i32::from(code != 0)), "{verdict}: {}", strict.errors);
+        assert!(strict.errors.contains(finding), "{}", strict.errors);
     }
+}
+
+#[test]
+fn without_a_ledger_the_user_may_say_so_and_the_report_does() {
+    let home = Home::of_days(0..1);
+    let outcome = home.run_as_given(&[&FEW[..], &["--no-ledger", "--strict"]].concat());
+    assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
+    assert_eq!(home.json()["completeness"]["verdict"], "not vouched for");
+    assert!(outcome.text.contains("not vouched for"), "{}", outcome.text);
+    let page = fs::read_to_string(home.file("out/report.html")).unwrap();
+    assert!(page.contains("Not vouched for"));
+    let toml = fs::read_to_string(home.file("out/recommendations.toml")).unwrap();
+    assert!(
+        toml.contains("# Whether the days are complete, by the lake's ledger: not vouched for")
+    );
+}
+
+#[test]
+fn what_the_ledger_does_not_vouch_for_is_in_no_figure_over_time() {
+    let live_hours = |entries: &[Entry], options: &[&str]| {
+        let home = Home::of_days(0..1);
+        ledger::write(&home.lake, "run-1", MIDNIGHT.unsigned_abs(), entries).unwrap();
+        let outcome = home.run_as_given(&[&FEW[..], options].concat());
+        let report = home.json();
+        let hours = kit::cell(&report, ["alpha", "okx"], "live_hours").as_f64();
+        (outcome.code, hours, problems(&report))
+    };
+    let (code, all, _) = live_hours(&whole_run(), &[]);
+    assert_eq!(code, Some(0));
+    // The quotes of the second part of the day came after the engine's last word.
+    let mut killed = whole_run();
+    let last = Entry::new(EntryKind::Count, killed[0].time + 3 * 3_600 * NANOS).of_run("run-1");
+    killed[1] = last;
+    let (code, some, told) = live_hours(&killed, &[]);
+    assert_eq!((code, told), (Some(3), vec![]));
+    let share = some.unwrap() / all.unwrap();
+    assert!((0.4..0.6).contains(&share), "{share}");
+    // Files of which the ledger knows nothing.
+    let mut foreign = whole_run();
+    foreign.retain(|entry| entry.venue.as_deref() != Some("okx"));
+    let (code, none, told) = live_hours(&foreign, &[]);
+    assert_eq!((code, none), (Some(3), None));
+    let subject = "exchange=okx/symbol=BTC#USDT";
+    let is_told = |of: &(String, String, bool)| {
+        of.0 == subject && of.1.contains("the ledger has nothing of it") && of.2
+    };
+    assert!(told.iter().any(is_told), "{told:?}");
+    let (code, whole, _) = live_hours(&foreign, &["--no-ledger"]);
+    assert_eq!((code, whole), (Some(0), all));
+}
+
+#[test]
+fn a_day_at_the_end_on_which_nothing_was_recorded_is_told() {
+    let home = Home::of_days(0..2);
+    ledger::write(&home.lake, "run-1", MIDNIGHT.unsigned_abs(), &whole_run()).unwrap();
+    let options = [&FEW[..], &["--from", "2024-08-08", "--to", "2024-08-11"]].concat();
+    let findings = home.report(3, &options)["completeness"]["findings"].clone();
+    let expected = json!([
+        "2024-08-10: nothing was recorded for 23 h 0 min",
+        "2024-08-11: nothing was recorded for 24 h 0 min"
+    ]);
+    assert_eq!(findings, expected);
 }
 
 /// Returns two days of three instruments by a formula, without chance, in which every group of
@@ -337,7 +424,8 @@ fn golden_lake() -> Home {
 #[test]
 fn ranking_and_report_of_a_lake_by_a_formula_are_those_that_are_kept() {
     let home = golden_lake();
-    let outcome = kit::run(home.home.path(), &["lake", "--top", "1", "--thresholds", "0,10"]);
+    let outcome =
+        kit::run(home.home.path(), &["lake", "--top", "1", "--thresholds", "0,10", "--no-ledger"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
     let csv = fs::read_to_string(home.file("out/ranking.csv")).unwrap();
     let text = fs::read_to_string(home.file("out/report.json")).unwrap();

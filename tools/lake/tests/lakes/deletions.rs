@@ -152,7 +152,7 @@ fn an_import_over_an_outage_leaves_it_stated() {
     fs::remove_file(&tape).unwrap();
     assert_eq!(gaps(home.path()), before);
     let (facts, _) = ledger::read(home.path());
-    let table = completeness::table(&facts, LATER);
+    let table = completeness::table(&facts);
     let of = |venue: &str| -> Vec<Known> {
         table.iter().filter(|interval| interval.venue == venue).map(|i| i.known).collect()
     };

@@ -113,6 +113,11 @@ fn hours(id: &str, hours: &[HourBin]) -> Picture {
     if hours.iter().all(|hour| hour.live_s <= 0.0) {
         return picture.absent("In no hour were both legs live.");
     }
+    if let Some(unknown) = unrecorded(hours) {
+        picture.reading.push_str(&format!(
+            " Nothing was recorded in these hours, which have no bar: {unknown}."
+        ));
+    }
     #[expect(clippy::cast_precision_loss, reason = "a picture's place is not that exact")]
     let series: [Series; 2] = [
         ("episodes", "episodes", |hour| hour.episodes as f64),
@@ -130,6 +135,22 @@ fn hours(id: &str, hours: &[HourBin]) -> Picture {
         picture.draw(id, caption.to_owned(), plots, layout);
     }
     picture
+}
+
+/// Returns the hours in which nothing was recorded, as ranges; `None` if there are none.
+fn unrecorded(hours: &[HourBin]) -> Option<String> {
+    let mut ranges: Vec<(u8, u8)> = Vec::new();
+    for hour in hours.iter().filter(|hour| hour.recorded_s <= 0.0).map(|hour| hour.hour) {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == hour => *last = hour,
+            Some(_) | None => ranges.push((hour, hour)),
+        }
+    }
+    let told = |(first, last): &(u8, u8)| match last - first {
+        0 => format!("{first}"),
+        _ => format!("{first} to {last}"),
+    };
+    (!ranges.is_empty()).then(|| ranges.iter().map(told).collect::<Vec<_>>().join(", "))
 }
 
 fn signature(id: &str, points: &[SignaturePoint]) -> Picture {

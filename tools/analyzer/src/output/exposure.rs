@@ -1,0 +1,51 @@
+//! How much recorded time figures rest on, in words.
+
+use crate::report::Report;
+
+/// One day, in h.
+const DAY: f64 = 24.0;
+
+/// Returns the recorded time in words: `20 s`, `3 h 5 min`, `4.2 days`.
+#[must_use]
+pub fn told(report: &Report) -> String {
+    let hours = report.recorded_hours.max(0.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below a day")]
+    let seconds = (hours.min(DAY) * 3_600.0).round() as u64;
+    match (seconds / 3_600, seconds / 60 % 60, seconds % 60) {
+        _ if DAY <= hours => format!("{:.1} days", hours / DAY),
+        (0, 0, _) if seconds < 10 => format!("{:.1} s", hours * 3_600.0),
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s} s"),
+        (h, m, _) => format!("{h} h {m} min"),
+    }
+}
+
+/// Returns what to bear in mind of figures per day, if they are of less than a day.
+#[must_use]
+pub fn caution(report: &Report) -> Option<String> {
+    let is_short = report.recorded_hours < DAY;
+    is_short.then(|| format!("figures per day are scaled up from {} recorded", told(report)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_recorded_time_is_told_and_less_than_a_day_is_a_caution() {
+        for (recorded_hours, expected) in [
+            (0.0, "0.0 s"),
+            (0.5 / 3_600.0, "0.5 s"),
+            (20.0 / 3_600.0, "20 s"),
+            (240.0 / 3_600.0, "4 min 0 s"),
+            (3.1, "3 h 6 min"),
+            (24.0, "1.0 days"),
+            (100.0, "4.2 days"),
+        ] {
+            let report = Report { recorded_hours, ..Report::default() };
+            assert_eq!(told(&report), expected);
+            let is_cautious = caution(&report).is_some_and(|told| told.contains(expected));
+            assert_eq!(is_cautious, recorded_hours < 24.0);
+        }
+    }
+}
