@@ -28,6 +28,7 @@ pub mod blocks;
 pub mod compatible;
 pub mod episode;
 pub mod histogram;
+pub mod lags;
 pub mod lead_lag;
 pub mod legs;
 pub mod moments;

@@ -4,7 +4,7 @@
 //! A piece begins [`SHORTEST`] samples wide, aligned to whole multiples of its width on the sampling
 //! grid, and doubles in width whenever there are more than [`PIECES_MAX`].
 
-use crate::kernel::reversion::{LEAST_TRANSITIONS, MULTIPLES, WINDOWS};
+use crate::kernel::lags::{LEAST_TRANSITIONS, MULTIPLES, WINDOWS};
 use crate::statistics::noise::{self, LagPoint, Robust};
 use serde::{Deserialize, Serialize};
 

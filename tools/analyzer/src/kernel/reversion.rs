@@ -11,6 +11,7 @@
 //! The sampling interval is not stored: it is passed in when conclusions are drawn.
 
 use crate::kernel::blocks::Blocks;
+pub use crate::kernel::lags::{LEAST_TRANSITIONS, MULTIPLES, WINDOWS};
 use crate::kernel::pieces::{Observed, Pieces};
 use crate::statistics::adf::{self, Adf, LagChoice};
 use crate::statistics::dfa::{self, Boxes, Line};
@@ -18,12 +19,6 @@ use crate::statistics::noise::{Robust, log_interval};
 use crate::statistics::ou::{self, HalfLife};
 use crate::statistics::variance_ratio::{self, VarianceRatio};
 use serde::{Deserialize, Serialize};
-
-/// Multiples of the sampling interval at which transitions are summed.
-pub const MULTIPLES: [u16; 7] = [1, 2, 5, 10, 30, 60, 300];
-
-/// Window lengths of the variance ratio in samples; each is twice the one before.
-pub const WINDOWS: [u32; 6] = [2, 4, 8, 16, 32, 64];
 
 /// Box sizes of the DFA in samples; each is twice the one before.
 pub const BOXES: [u32; 8] = [8, 16, 32, 64, 128, 256, 512, 1024];
@@ -34,9 +29,6 @@ const BACK: usize = 64;
 /// Products of squared steps that are 1 to 63 apart. Three rows, because serde supports arrays of
 /// at most 32.
 type Products = [[f64; 21]; 3];
-
-/// With fewer transitions there is no half-life.
-pub const LEAST_TRANSITIONS: u64 = 30;
 
 /// The sums of one unit, or of several. While samples are pushed it also holds the state of the
 /// current chain. [`Reversion::finish`] drops that state, and only sums are stored.
