@@ -192,6 +192,28 @@ fn a_profit_of_the_past_that_has_gone_is_refused() {
 }
 
 #[test]
+fn the_held_out_part_has_no_say_in_the_choice() {
+    // One strategy earns more in the first two thirds, another in the last.
+    let first = steady(0..24, 20);
+    let mut last = first.clone();
+    last.iter_mut().take(48).for_each(|deal| deal.profit *= 0.5);
+    last.iter_mut().skip(48).for_each(|deal| deal.profit *= 20.0);
+    let judged = one(&Market::new(vec![first, last], 24));
+    assert_eq!((judged.chosen, judged.refusals.len()), (Some(0), 0), "{judged:?}");
+}
+
+#[test]
+fn a_held_out_part_that_proves_nothing_is_refused() {
+    let mut deals = steady(0..24, 20);
+    let swing = |at: usize| if at % 4 < 2 { 3.0 } else { -2.5 };
+    deals.iter_mut().enumerate().skip(48).for_each(|(at, deal)| deal.profit = swing(at));
+    let judged = one(&Market::new(vec![deals], 24));
+    let unsure = Refusal::HeldOutUnsure { low: 0.0, level: 0.0 };
+    assert!(is_refused_for(&judged, &unsure), "{judged:?}");
+    assert!(0.0 < judged.held_out.unwrap().profit);
+}
+
+#[test]
 fn walking_forward_uses_the_past_alone() {
     // One strategy earns on the first two days of four, another on the last two.
     let mut early = steady(0..96, 60);
@@ -220,9 +242,9 @@ fn the_more_pairs_were_tried_the_more_is_luck() {
         all.swap_remove(0)
     };
     assert!(decided(10).is_recommended());
-    let among_many = decided(10_000_000);
+    let among_many = decided(600_000);
     assert_eq!(kinds(&among_many), [discriminant(&LUCK)]);
-    assert!((among_many.q - 1.0).abs() < 1e-12 || among_many.q > rules.false_discoveries);
+    assert!(rules.false_discoveries < among_many.q, "{}", among_many.q);
 }
 
 #[test]
@@ -247,22 +269,22 @@ fn counts(kind: &str, runs: u64, market: impl Fn(u64) -> Market) -> [usize; 2] {
     counts
 }
 
-/// Each is decided alone here, without the correction for many pairs. Of 100 with a probability of
-/// 2 %, more than 7 are recommended in one of 1,000 cases.
+/// Each is decided alone here, without the correction for many pairs. Of 40 with a probability of
+/// 2 %, more than 4 are recommended in one of 1,000 cases.
 #[test]
 fn markets_without_an_edge_are_refused() {
     let noise = |hours, per_hour| move |seed| Noise { hours, per_hour, sharpe: 0.0 }.market(seed);
     let walk = |of_hour| move |seed| Basis::Walk(of_hour).market(24, seed);
     let all = [
-        counts("best of 36, six hours", 100, noise(6, 10.0)),
-        counts("best of 36, a day", 100, noise(24, 3.0)),
-        counts("best of 36, three days", 100, noise(72, 1.0)),
-        counts("random walk of 60 bp an hour", 100, walk(60.0)),
-        counts("random walk of 300 bp an hour", 100, walk(300.0)),
+        counts("best of 36, six hours", 40, noise(6, 10.0)),
+        counts("best of 36, a day", 40, noise(24, 3.0)),
+        counts("best of 36, three days", 40, noise(72, 1.0)),
+        counts("random walk of 60 bp an hour", 40, walk(60.0)),
+        counts("random walk of 300 bp an hour", 40, walk(300.0)),
     ];
-    assert!(all.iter().all(|[_, alone]| *alone <= 7), "{all:?}");
+    assert!(all.iter().all(|[_, alone]| *alone <= 4), "{all:?}");
     let total: usize = all.iter().map(|[together, _]| together).sum();
-    assert!(total <= 5, "{total} of 500");
+    assert!(total <= 2, "{total} of 200");
 }
 
 #[test]
@@ -273,19 +295,19 @@ fn the_noise_has_strategies_that_look_good() {
     assert!(0.0 < market.strategies.iter().map(total).fold(f64::MIN, f64::max));
 }
 
-/// Of 30 with a probability of 95 %, fewer than 25 are found in one of 300 cases.
+/// Of 12 with a probability of 95 %, fewer than 9 are found in one of 400 cases.
 #[test]
 fn markets_with_an_edge_are_found() {
     let noise = |sharpe| move |seed| Noise { hours: 24, per_hour: 10.0, sharpe }.market(seed);
     let basis = |half_life_s, sd| move |seed| Basis::Reverting(half_life_s, sd).market(24, seed);
     let all = [
-        counts("a mean of 0.7 deviations an event, 10 events an hour", 30, noise(0.7)),
-        counts("half-life 5 s, 30 bp at costs of 20 bp", 30, basis(5.0, 30.0)),
-        counts("half-life 30 s, 20 bp", 30, basis(30.0, 20.0)),
-        counts("half-life 5 min, 30 bp", 30, basis(300.0, 30.0)),
+        counts("a mean of 0.7 deviations an event, 10 events an hour", 12, noise(0.7)),
+        counts("half-life 5 s, 30 bp at costs of 20 bp", 12, basis(5.0, 30.0)),
+        counts("half-life 30 s, 20 bp", 12, basis(30.0, 20.0)),
+        counts("half-life 5 min, 30 bp", 12, basis(300.0, 30.0)),
     ];
-    assert!(all.iter().all(|[together, _]| 25 <= *together), "{all:?}");
+    assert!(all.iter().all(|[together, _]| 9 <= *together), "{all:?}");
     let noise =
-        counts("noise of 10 bp, without memory", 30, |seed| Basis::Noise(10.0).market(24, seed));
+        counts("noise of 10 bp, without memory", 12, |seed| Basis::Noise(10.0).market(24, seed));
     assert_eq!(noise, [0, 0]);
 }
