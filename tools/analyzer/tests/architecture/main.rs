@@ -21,6 +21,8 @@ const KERNEL_MAY_USE: &[&str] = &[
     "crate::statistics",
     "libm",
     "serde",
+    "spreadwire_market::decision",
+    "spreadwire_market::execution",
     "spreadwire_market::spread",
     "std",
     "thiserror::Error",
@@ -87,7 +89,7 @@ fn assert_none(faults: &[String]) {
 }
 
 #[test]
-fn the_kernel_and_the_statistics_know_no_file_thread_or_clock_and_of_the_engine_only_the_spread() {
+fn the_kernel_and_the_statistics_know_no_file_thread_or_clock_and_of_the_engine_only_the_market() {
     let wrong = |_: &Source, path: &str| {
         !is_within(path, KERNEL_MAY_USE) || is_within(path, KERNEL_MAY_NOT_USE)
     };

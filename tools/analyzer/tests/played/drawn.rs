@@ -1,6 +1,7 @@
 //! Quotes of two venues drawn by a seed, played by the kernel and traded by the trader.
 
 use analyzer::kernel::lead_lag::Grid;
+use analyzer::kernel::legs::Leg;
 use analyzer::kernel::play::PlaySettings;
 use analyzer::kernel::play::ledger::Played;
 use analyzer::kernel::play::strategy::{Model, Strategy};
@@ -142,10 +143,25 @@ fn batch(rows: &[Row], venue: usize) -> RecordBatch {
 
 /// Plays rows cut into batches at the times of `cuts`.
 pub(crate) fn play(rows: &[Row], settings: &Settings, cuts: usize) -> Played {
+    play_from(rows, settings, cuts, [None; 2])
+}
+
+/// Plays rows after a unit that ended with these bids, 2 ticks wide, a moment before.
+pub(crate) fn play_after(rows: &[Row], settings: &Settings, bids: [i64; 2]) -> Played {
+    let leg = |bid: i64| Leg {
+        time: rows[0].ts.cast_signed() - 1,
+        bid: bid as f64 / PRICES,
+        ask: (bid + 2) as f64 / PRICES,
+        sizes: [f64::NAN; 2],
+    };
+    play_from(rows, settings, 1, bids.map(|bid| Some(leg(bid))))
+}
+
+fn play_from(rows: &[Row], settings: &Settings, cuts: usize, opening: [Option<Leg>; 2]) -> Played {
     let size = rows.len().div_ceil(cuts).max(1);
     let venue = |place: usize| Venue {
         name: ["x", "y"][place].to_owned(),
-        opening: None,
+        opening: opening[place],
         torn: Vec::new(),
         batches: rows.chunks(size).map(move |rows| Ok::<_, BadBatch>(batch(rows, place))),
     };

@@ -12,6 +12,7 @@ use spreadwire_trading::order::{Answer, Order, Purpose as TradersPurpose, Side};
 use std::collections::BTreeMap;
 
 mod drawn;
+mod rules;
 
 /// An order of the trader and how much of it was filled.
 #[derive(Clone, Copy, Debug)]

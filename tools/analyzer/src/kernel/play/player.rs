@@ -1,10 +1,10 @@
 //! One player of a strategy: its orders, its positions and its ledger.
 
-use super::PlaySettings;
 use super::account::Funds;
 use super::book::{Levels, Looked};
 use super::deal::{Active, Order, Stage};
 use super::ledger::{Arrived, Counts, Deal, End, Purpose, Totals};
+use super::settings::PlaySettings;
 use super::strategy::{Model, Strategy};
 use spreadwire_market::execution::Side;
 use std::collections::VecDeque;

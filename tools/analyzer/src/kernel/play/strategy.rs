@@ -1,6 +1,6 @@
 //! What is tried: when to enter and to leave, and by which model a position ends.
 
-use super::PlaySettings;
+use super::settings::PlaySettings;
 use serde::{Deserialize, Serialize};
 use spreadwire_market::decision::Thresholds;
 use spreadwire_market::spread::{BPS, FeeFactors};
