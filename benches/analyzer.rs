@@ -145,7 +145,7 @@ fn engines(lake: &Path, folder: &Path) -> Vec<Engine> {
             command.extend(["--threads".into(), threads.to_string().into()]);
             name.push_str(&format!(" --threads {threads}"));
         }
-        let table = out.join("ranking.csv");
+        let table = out.join("latest/ranking.csv");
         engines.push(Engine { name, table, command, threads, runs: Vec::new() });
     }
     let script = shared().join("baselines/pair_metrics.py");

@@ -8,6 +8,7 @@ use spreadwire_lake::mark::Mark;
 use spreadwire_lake::run::{Provenance, RunId};
 use spreadwire_market::instrument::Catalogue;
 use spreadwire_market::known_keys::KnownKeys;
+use spreadwire_market::moment::time_of_text;
 use spreadwire_market::problem::Problem;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -256,113 +257,146 @@ fn a_problem_in_an_included_file_names_that_file() {
     assert_eq!((&problems[0].file, problems[0].key.as_str()), (&included, "venues[0].name"));
 }
 
-/// Returns recommendations for two pairs of the valid configuration, with only the first one
-/// enabled.
-const RECOMMENDED: &str = r#"
-format = 1
-generated = 2020-01-01T00:00:00Z
-expires = 2100-01-01T00:00:00Z
-from = 2019-12-25
-to = 2019-12-31
-lake = "lake"
+/// Two approved pairs of the valid configuration.
+const APPROVED: &str = r#"
+format = 2
 [[pairs]]
 instrument = "BTC/USDT"
 buy = "okx"
 sell = "binance"
-enabled = true
+model = "inventory"
 entry_bps = 4.5
 entry_bps_min = 3.0
 entry_bps_max = 8.0
 exit_bps = 0.5
-size_quote = 5000.0
-capture_per_day = 12.5
+size_quote = 4000.0
+size_quote_max = 5000.0
+per_day = 12.5
 reason = "It pays."
+approved_by = "ada"
+approved_at = 2020-01-01T00:00:00Z
+expires = 2100-01-01T00:00:00Z
+evidence = "c0ffee"
 [[pairs]]
 instrument = "BTC/USDT"
 buy = "binance"
 sell = "okx"
-enabled = false
+model = "inventory"
 entry_bps = 9.0
 entry_bps_min = 7.0
 entry_bps_max = 12.0
 exit_bps = 1.0
 size_quote = 800.0
-capture_per_day = 1.5
+size_quote_max = 800.0
 reason = "It pays a little."
+approved_by = "ada"
+approved_at = 2020-01-01T00:00:00Z
+expires = 2020-01-08T00:00:00Z
+evidence = "c0ffee"
 "#;
 
-/// Returns a folder with a configuration and the recommendations that it names.
-fn recommending(config: &str, recommendations: &str) -> (tempfile::TempDir, PathBuf) {
+/// Returns a folder with a configuration and the approved pairs that it names.
+fn approving(config: &str, approved: &str) -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("engine.toml");
-    std::fs::write(folder.path().join("night.toml"), recommendations).unwrap();
-    std::fs::write(&path, format!("{config}[decision]\nrecommendations = \"night.toml\"\n"))
-        .unwrap();
+    std::fs::write(folder.path().join("approved.toml"), approved).unwrap();
+    std::fs::write(&path, format!("{config}[decision]\napproved = \"approved.toml\"\n")).unwrap();
     (folder, path)
 }
 
+/// Reads a plan as of a time, ns since 1970 UTC.
+fn plan_at(path: &Path, now: u64) -> Result<Plan, Vec<Problem>> {
+    Plan::read(path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now })
+}
+
 #[test]
-fn check_tells_which_recommended_pairs_are_enabled() {
-    let (_folder, path) = recommending(GOOD, RECOMMENDED);
+fn check_tells_which_approved_pairs_are_enabled() {
+    let (_folder, path) = approving(GOOD, APPROVED);
     let output = spreadwire(&["check", "--config", path.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    assert!(!errors(&output).contains("0 pairs enabled"));
     let told = String::from_utf8(output.stdout).unwrap();
-    let expected = "decision\n  1 of 2 recommended pairs are enabled, until 2100-01-01T00:00:00Z\n  \
-                    BTC/USDT buy okx sell binance: entry 4.5 bp, exit 0.5 bp\nedges\n";
+    let expected = "decision\n  1 of 2 approved pairs enabled, the first until \
+                    2100-01-01T00:00:00Z, 1 has expired\n  \
+                    BTC/USDT buy okx sell binance: entry 4.5 bp, exit 0.5 bp\n  \
+                    BTC/USDT buy binance sell okx: entry 9 bp, exit 1 bp, EXPIRED at \
+                    2020-01-08T00:00:00Z\nedges\n";
     assert!(told.contains(expected), "{told}");
+    let now = time_of_text("2020-01-08T00:00:00Z").unwrap();
+    assert_eq!(plan_at(&path, now).unwrap().decision.rules.unwrap().pairs.len(), 1);
+    assert_eq!(plan_at(&path, now - 1).unwrap().decision.rules.unwrap().pairs.len(), 2);
+}
 
-    let nothing = RECOMMENDED.replace("enabled = true", "enabled = false");
-    let (_folder, path) = recommending(GOOD, &nothing);
-    let plan =
-        Plan::read(&path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 }).unwrap();
-    assert!(plan.describe().contains("2100-01-01T00:00:00Z: nothing will open\nedges"));
-    assert!(plan.decision.rules.unwrap().pairs.is_empty());
-
-    let (_folder, path) = recommending(GOOD, RECOMMENDED);
+#[test]
+fn it_is_said_loudly_if_no_approved_pair_can_open() {
+    let expired = APPROVED.replace("2100-01-01", "2020-01-08");
+    for (approved, more, why) in [
+        ("format = 2\n", "", "no pair is approved"),
+        (expired.as_str(), "", "all 2 approvals have expired"),
+        (APPROVED, "instruments = []\n", "decision.instruments leaves out every approved pair"),
+    ] {
+        let (_folder, path) = approving(GOOD, approved);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, text + more).unwrap();
+        let output = spreadwire(&["check", "--config", path.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0));
+        let told = format!("0 pairs enabled: nothing will open ({why}");
+        assert!(errors(&output).contains(&told), "{}", errors(&output));
+    }
+    let (_folder, path) = approving(GOOD, APPROVED);
     let text = std::fs::read_to_string(&path).unwrap();
     std::fs::write(&path, text + "instruments = []\n").unwrap();
-    let plan =
-        Plan::read(&path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 }).unwrap();
+    let plan = plan_at(&path, 0).unwrap();
     assert!(plan.describe().contains("exit 0.5 bp, left out by decision.instruments\n"));
 }
 
 #[test]
-fn problems_of_recommendations_are_told_beside_those_of_the_configuration() {
+fn problems_of_approvals_are_told_beside_those_of_the_configuration() {
     let config = GOOD.replacen("idle = \"backoff\"", "idle = \"sleep\"", 1);
-    let more = RECOMMENDED.replacen("\"okx\"", "\"bybit\"", 1);
-    let (_folder, path) = recommending(&config, &more);
-    let problems =
-        Plan::read(&path, &Host { cpus: vec![0, 1], descriptors: u64::MAX, now: 0 }).unwrap_err();
-    let told: Vec<String> = problems
+    let more = APPROVED.replace("\"okx\"", "\"bybit\"");
+    let (_folder, path) = approving(&config, &more);
+    let now = time_of_text("2020-01-08T00:00:00Z").unwrap();
+    let told: Vec<String> = plan_at(&path, now)
+        .unwrap_err()
         .iter()
         .map(|p| format!("{} {}: {}", p.file.file_name().unwrap().display(), p.key, p.reason))
         .collect();
     let expected = [
         "engine.toml threads[0].idle: \"sleep\" is no idle strategy",
-        "night.toml pairs[0].enabled: BTC/USDT buy bybit sell binance is enabled, but not configured",
+        "approved.toml pairs[0]: BTC/USDT buy bybit sell binance is approved, but not configured",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(told, expected, "what has expired may be unknown");
 
-    let expired = RECOMMENDED.replace("2100-01-01", "2020-01-08");
-    let (_folder, path) =
-        recommending(GOOD, &expired.replace("entry_bps = 4.5", "entry_bps = 2.0"));
-    let now = spreadwire_market::recommendations::time_of_text("2020-01-08T00:00:00Z").unwrap();
-    assert!(
-        Plan::read(&path, &Host { cpus: vec![0], descriptors: u64::MAX, now: now - 1 })
-            .unwrap_err()
-            .len()
-            == 1
-    );
+    let wrong = APPROVED
+        .replace("entry_bps = 4.5", "entry_bps = 2.0")
+        .replace("size_quote = 800.0", "size_quote = 900.0");
+    let (_folder, path) = approving(GOOD, &wrong);
     for command in ["run", "check"] {
         let output = spreadwire(&[command, "--config", path.to_str().unwrap()]);
         assert_eq!(output.status.code(), Some(2));
         let errors = errors(&output);
-        assert!(
-            errors.contains("night.toml: expires: it expired at 2020-01-08T00:00:00Z; run the")
-        );
-        assert!(errors.contains("night.toml: pairs[0].entry_bps: 2 is outside its bounds; choose"));
-        assert!(errors.contains("2 problems; nothing was started"), "{errors}");
+        for told in [
+            "approved.toml: pairs[0].entry_bps: 2 is outside its bounds; choose",
+            "approved.toml: pairs[1].size_quote: 900 is above size_quote_max, 800; choose",
+            "2 problems; nothing was started",
+        ] {
+            assert!(errors.contains(told), "{told}: {errors}");
+        }
     }
+}
+
+#[test]
+fn the_key_of_earlier_versions_is_refused_with_what_to_do_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("engine.toml");
+    let config = format!("{GOOD}[decision]\nrecommendations = \"night.toml\"\n");
+    std::fs::write(&path, config).unwrap();
+    let output = spreadwire(&["check", "--config", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2));
+    let told = "decision.recommendations: there is no such key any more; recommendations open \
+                nothing: approve pairs with `analyzer approve PAIR...`, and name the file that it \
+                writes, as approved = \"approved.toml\"";
+    assert!(errors(&output).contains(told), "{}", errors(&output));
 }
 
 #[test]
@@ -602,23 +636,29 @@ fn a_short_demo_records_every_quote_and_says_so_in_its_summary() {
 }
 
 #[test]
-fn when_recommendations_expire_the_engine_says_so_once_and_goes_on() {
+fn when_approvals_expire_the_engine_says_so_once_and_goes_on() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let soon = spreadwire_market::clock::Clock::host().now() + 2 * spreadwire_market::clock::SECOND;
-    let soon = spreadwire_market::recommendations::time_to_text(soon);
-    let recommended = RECOMMENDED
-        .replace("2100-01-01T00:00:00Z", &soon)
-        .replace("BTC/USDT", "BTC/USDT:SPOT-PERP");
-    std::fs::write(path("soon.toml"), recommended).unwrap();
-    let config = format!("{THREADS}[decision]\nrecommendations = \"soon.toml\"\n");
+    let soon = spreadwire_market::moment::time_to_text(soon);
+    let approved =
+        APPROVED.replace("2100-01-01T00:00:00Z", &soon).replace("BTC/USDT", "BTC/USDT:SPOT-PERP");
+    std::fs::write(path("approved.toml"), approved).unwrap();
+    let config = format!("{THREADS}[decision]\napproved = \"approved.toml\"\n");
     std::fs::write(path("threads.toml"), config).unwrap();
     let (config, lake) = (path("threads.toml"), path("lake"));
     let usual = ["demo", "--listen", "127.0.0.1:0", "--lake", &lake, "--config", &config];
     let output = spreadwire(&[&usual[..], &["--for", "4"]].concat());
-    let errors = errors(&output);
-    assert_eq!(output.status.code(), Some(0), "{errors}");
-    assert_eq!(errors.matches("the recommendations have expired").count(), 1, "{errors}");
+    let told = errors(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(told.matches("has expired: it opens nothing any more").count(), 1, "{told}");
+    assert_eq!(told.matches("0 pairs enabled: nothing will open").count(), 1, "{told}");
+    // From the start, if everything has expired by then.
+    let output = spreadwire(&[&usual[..], &["--for", "1"]].concat());
+    let told = errors(&output);
+    assert_eq!(output.status.code(), Some(0), "{told}");
+    assert_eq!(told.matches("0 pairs enabled: nothing will open").count(), 1, "{told}");
+    assert!(!told.contains("it opens nothing any more"), "{told}");
 }
 
 #[test]

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_lake::ledger::{self, EntryKind};
 use spreadwire_lake::segment::SegmentReader;
+use spreadwire_market::approved::{self, Approved};
 use spreadwire_market::problem::Problem;
 use spreadwire_market::recommendations;
 use spreadwire_market::record::numbers_taken;
@@ -392,10 +393,23 @@ fn presets_of_the_old_version_are_read_once_their_instruments_name_both_markets(
     has_values(home.path(), "pinned-8.toml", &values(&["feed-binance-um ", "CPU 7"]));
 }
 
+/// The old version opened pairs by the analyzer's file itself. That is refused, and doing what the message
+/// says is all that is needed.
 #[test]
-fn every_key_of_the_old_version_is_read() {
+fn every_key_of_the_old_version_is_read_but_for_the_file_of_recommendations() {
+    let home = tempfile::tempdir().unwrap();
+    copy(&fixtures().join("config"), home.path());
+    let file = home.path().join("every-key.toml");
+    let problems = plan_of(&file).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].key, "decision.recommendations");
+    assert!(problems[0].remedy.contains("as approved = \"approved.toml\""), "{problems:?}");
+    let old = "recommendations = \"../analyzer/recommendations.toml\"";
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace(old, "approved = \"approved.toml\"")).unwrap();
+    fs::write(home.path().join("approved.toml"), Approved::default().to_toml()).unwrap();
     has_values(
-        &fixtures().join("config"),
+        home.path(),
         "every-key.toml",
         &[
             "wss://127.0.0.1:9103/",
@@ -414,26 +428,21 @@ fn every_key_of_the_old_version_is_read() {
             "every-key-lake",
             "every-key-hist",
             "1024 KiB for each feed",
-            "1 recommended pairs",
+            "0 pairs enabled: nothing will open (no pair is approved",
         ],
     );
 }
 
 #[test]
-fn recommendations_of_the_old_analyzer_are_read() {
+fn recommendations_of_the_old_analyzer_are_refused_with_what_to_do() {
     let path = fixtures().join("analyzer/recommendations.toml");
-    let read = recommendations::read(&path, 0).unwrap();
-    let text: toml::Table = fs::read_to_string(&path).unwrap().parse().unwrap();
-    let wanted = text["pairs"].as_array().unwrap();
-    assert!(!wanted.is_empty() && wanted.len() == read.pairs.len());
-    for (pair, wanted) in read.pairs.iter().zip(wanted) {
-        assert_eq!(pair.instrument, wanted["instrument"].as_str().unwrap());
-        assert_eq!(pair.buy, wanted["buy"].as_str().unwrap());
-        assert_eq!(pair.sell, wanted["sell"].as_str().unwrap());
-        assert!(!pair.enabled);
-        for (name, figure) in pair.figures() {
-            let wanted = wanted[name].as_float().unwrap();
-            assert_eq!(figure.to_bits(), wanted.to_bits(), "{name}");
-        }
+    let problems = recommendations::read(&path, 0).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert_eq!(problems[0].key, "format");
+    for remedy in ["run the analyzer again", "`analyzer approve`"] {
+        assert!(problems[0].remedy.contains(remedy), "{problems:?}");
     }
+    let problems = approved::read(&path).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].remedy.contains("`analyzer approve PAIR...` writes one"), "{problems:?}");
 }

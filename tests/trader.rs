@@ -6,7 +6,7 @@
 use spreadwire_engine::broadcast::{self, Settings};
 use spreadwire_engine::runtime::agent::Agent;
 use spreadwire_engine::runtime::ring::{self, EdgeCounters, HoldSender};
-use spreadwire_kit::recommendations::recommendations;
+use spreadwire_kit::approved::approved;
 use spreadwire_kit::{catalogue, quotes};
 use spreadwire_market::client::{Heard, Limits};
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
@@ -74,7 +74,8 @@ fn rule() -> Rule {
         exit_bps: 5.0,
         cooldown: 2 * SECOND,
         instruments: vec!["*".into()],
-        recommendations: None,
+        approved: None,
+        read_at: 0,
     }
 }
 
@@ -192,12 +193,11 @@ fn the_trader_decides_as_the_engine_and_survives_the_server() {
 }
 
 #[test]
-fn only_recommended_pairs_open_by_their_own_thresholds_until_expiry() {
-    let recommended = recommendations(START, START + 300 * SECOND);
-    let rule = Rule { recommendations: Some(recommended), ..rule() };
+fn only_approved_pairs_open_by_their_own_thresholds_until_expiry() {
+    let rule = Rule { approved: Some(approved(START, START + 300 * SECOND)), ..rule() };
     let mut trader = Trader::new(rule);
     assert_eq!(trader.connected(catalogue()), ["C2/USDT buy venue1 sell venue2"]);
-    assert!(!trader.expire(START + 300 * SECOND - 1));
+    assert!(trader.expire(START + 300 * SECOND - 1).is_empty());
     let mut events = Vec::new();
     trader.take(Heard::InStep, &story(), &mut events);
     let opened: Vec<&Opened> = events
@@ -215,15 +215,17 @@ fn only_recommended_pairs_open_by_their_own_thresholds_until_expiry() {
 
 #[test]
 fn by_its_own_clock_the_trader_opens_nothing_after_expiry_whatever_the_server_says() {
-    let recommended = recommendations(START, START + 300 * SECOND);
-    let rule = Rule { recommendations: Some(recommended), ..rule() };
+    let rule = Rule { approved: Some(approved(START, START + 300 * SECOND)), ..rule() };
     let mut trader = Trader::new(rule);
     trader.connected(catalogue());
     let mut events = Vec::new();
     trader.take(Heard::InStep, &[spread(1, 0, 0, 2, 100_600)], &mut events);
     assert_eq!(events.len(), 1);
     let now = START + 300 * SECOND;
-    assert!(trader.expire(now) && !trader.expire(now + 1), "told once");
+    let told = trader.expire(now);
+    assert_eq!(told.len(), 4, "each pair, and that none is left: {told:?}");
+    assert!(told[3].starts_with("0 pairs enabled: nothing will open"), "{told:?}");
+    assert!(trader.expire(now + 1).is_empty(), "told once");
     let records = [spread(2, 1, 1, 2, 100_900), spread(3, 0, 0, 2, 100_000)];
     trader.take(Heard::InStep, &records, &mut events);
     assert_eq!(events.len(), 2, "what was open closes, nothing opens");

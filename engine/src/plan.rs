@@ -16,12 +16,12 @@ use spreadwire_catalogue::trading::{self, TradingPlan};
 use spreadwire_config::address::Address;
 use spreadwire_config::config::{self, Config};
 use spreadwire_lake::run::Provenance;
+use spreadwire_market::approved::Approved;
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decision;
 use spreadwire_market::instrument::{Catalogue, VenueId};
 use spreadwire_market::named;
 use spreadwire_market::problem::{Faults, Problem};
-use spreadwire_market::recommendations::Recommendations;
 use spreadwire_market::spread::BPS;
 use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::VenueSpec;
@@ -45,7 +45,7 @@ pub struct Host {
     pub cpus: Vec<usize>,
     /// File descriptors that this process may have.
     pub descriptors: u64,
-    /// The time, ns since 1970 UTC: what has expired by then is refused. With 0 nothing has.
+    /// The time, ns since 1970 UTC: what has expired by then opens nothing. With 0 nothing has.
     pub now: Nanos,
 }
 
@@ -91,10 +91,13 @@ pub struct Plan {
     pub max_net: f64,
     /// What is done about opportunities, where the engine acts on them.
     pub trading: Option<TradingPlan>,
-    /// File of the recommendations, where there are such.
-    pub recommendations_file: Option<PathBuf>,
+    /// File of the approved pairs, where there is one.
+    pub approved_file: Option<PathBuf>,
     /// Source of the decision's rules by pair, where there are such.
-    pub recommendations: Option<Recommendations>,
+    pub approved: Option<Approved>,
+    /// The time as of which it was read, ns since 1970 UTC: approvals that had expired by then have no
+    /// rule.
+    pub read_at: Nanos,
     /// Folder of the lake.
     pub lake: PathBuf,
     /// When the journal writes, syncs and begins the next segment.
@@ -209,12 +212,10 @@ impl Plan {
         let tls = access::tls(&config, &mut faults);
         let tokens = access::tokens(&config, &mut faults);
         let mut decision = sections::decision(&config.decision, &catalogue, &mut faults);
-        let recommendations =
-            sections::recommend(&config.decision, &catalogue, host.now, &mut faults);
+        let approved = sections::approved(&config.decision, &catalogue, host.now, &mut faults);
         let max_net = sections::calculator(&config.calculator, &mut faults);
-        decision.rules = recommendations.as_ref().map(|all| all.rules(&catalogue).0);
-        let trading =
-            trading::prove(&config.trading, &catalogue, recommendations.as_ref(), &mut faults);
+        decision.rules = approved.as_ref().map(|all| all.rules(&catalogue, host.now).0);
+        let trading = trading::prove(&config.trading, &catalogue, approved.as_ref(), &mut faults);
         sections::journal(&config.journal, &mut faults);
         let capture = sections::capture(&config, &catalogue, &mut faults);
         sections::sockets(&config.sockets, &mut faults);
@@ -238,8 +239,9 @@ impl Plan {
             decision_max_age: config.decision.max_age_ms.saturating_mul(MILLI),
             max_net,
             trading: Some(trading).filter(|trading| trading.is_on),
-            recommendations,
-            recommendations_file: config.decision.recommendations,
+            approved,
+            approved_file: config.decision.approved,
+            read_at: host.now,
             journal: (&config.journal).into(),
             lake: config.journal.lake,
             spreads_min_net: config.journal.spreads_min_net_bps.map(|bps| bps / BPS),
@@ -257,10 +259,10 @@ impl Plan {
     }
 
     /// Returns whether a change of the configuration can be taken while the engine runs: where people change
-    /// thresholds by hand, in the recommendations or for the trading.
+    /// thresholds by hand, in the approved pairs or for the trading.
     #[must_use]
     pub fn is_retunable(&self) -> bool {
-        self.trading.is_some() || self.recommendations.is_some()
+        self.trading.is_some() || self.approved.is_some()
     }
 
     /// Returns the number of connections that a venue's symbols are split into.

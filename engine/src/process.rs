@@ -19,6 +19,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signals::Signals;
 use spreadwire_lake::files;
 use spreadwire_lake::run::RunId;
+use spreadwire_market::approved::Expiries;
 use spreadwire_market::clock::{Clock, Nanos, SECOND};
 use spreadwire_market::counters::{Counter, CounterReader, Counters, UnknownCounter};
 use spreadwire_market::instrument::Catalogue;
@@ -66,8 +67,8 @@ pub struct Process {
     watch: ThreadWatch,
     slow: SlowTurns,
     losses: Losses,
-    /// Time at which the decision's rules expire, if they do.
-    expires: Option<Nanos>,
+    /// When the decision's rules expire, unless what rereads the configuration tells.
+    expiries: Expiries,
     is_over_tls: bool,
     /// Set when a signal asks to read the configuration again.
     reread: Arc<AtomicBool>,
@@ -118,7 +119,7 @@ impl Process {
         guard::watch(dog, around.clock.clone())?;
         let slow = SlowTurns::new(pulses, plan.watchdog.slow_after, counters);
         let losses = Losses::new(counters)?;
-        let expires = plan.recommendations.as_ref().map(|all| all.expires);
+        warn(plan.warning());
         let is_over_tls = plan.tls.is_some();
         let unwritten = counters.register("output.unwritten");
         Ok(Process {
@@ -128,7 +129,7 @@ impl Process {
             watch,
             slow,
             losses,
-            expires,
+            expiries: expiries(plan),
             is_over_tls,
             reread,
             unwritten,
@@ -148,9 +149,12 @@ impl Process {
     }
 
     /// Returns what reads the configuration in `file` again when it changes, or when SIGHUP asks for it.
+    /// From then on it tells which approvals have expired.
     #[must_use]
-    pub fn reread(&self, file: &Path, plan: &Plan) -> Reread {
-        Reread::new(file, plan, Arc::clone(&self.reread), self.engine.retune().clone())
+    pub fn reread(&mut self, file: &Path, plan: &Plan) -> Reread {
+        let expiries = std::mem::take(&mut self.expiries);
+        let (asked, retune) = (Arc::clone(&self.reread), self.engine.retune().clone());
+        Reread::new(file, plan, asked, retune, expiries)
     }
 
     /// Returns the engine's live counters.
@@ -188,8 +192,8 @@ impl Process {
         limit: Option<Duration>,
         mut each_second: impl FnMut(&Counters, &Stop) -> anyhow::Result<()>,
     ) -> anyhow::Result<Summary> {
-        let mut expires = self.expires;
-        let Process { engine, around, started, watch, slow, losses, unwritten, .. } = &mut self;
+        let Process { engine, around, started, watch, slow, losses, expiries, unwritten, .. } =
+            &mut self;
         let Surroundings { clock, stop, counters, .. } = around;
         // Durations, which no correction of the clock changes.
         let limit = limit.map(|limit| *started + nanos(limit));
@@ -210,9 +214,7 @@ impl Process {
                     tell_memory();
                 }
                 losses.warn();
-                if expires.take_if(|expires| *expires <= now).is_some() {
-                    warn_of_expiry();
-                }
+                warn(expiries.pass(now));
                 shown = each_second(counters, stop);
                 if shown.is_err() {
                     stop.request();
@@ -278,12 +280,14 @@ pub fn check_summary(file: Option<&Path>) -> anyhow::Result<()> {
         .with_context(|| format!("cannot write the summary to {}", path.display()))
 }
 
-fn warn_of_expiry() {
-    tracing::warn!(
-        target: "decision",
-        "the recommendations have expired: no opportunity opens any more; restart with a new file, \
-         reviewed and enabled"
-    );
+/// Returns when the approvals of a plan expire.
+fn expiries(plan: &Plan) -> Expiries {
+    plan.approved.as_ref().map(|all| Expiries::after(all, plan.read_at)).unwrap_or_default()
+}
+
+/// Logs warnings about the approved pairs.
+fn warn(lines: impl IntoIterator<Item = String>) {
+    lines.into_iter().for_each(|line| tracing::warn!(target: "decision", "{line}"));
 }
 
 /// Watches whether the journal records, and how much it has lost.

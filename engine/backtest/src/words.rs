@@ -2,7 +2,7 @@
 
 use spreadwire_market::clock::{MICRO, MILLI, Nanos, SECOND};
 use spreadwire_market::instrument::Catalogue;
-use spreadwire_market::recommendations::time_to_text;
+use spreadwire_market::moment::time_to_text;
 use spreadwire_market::spread::BPS;
 use spreadwire_trading::amount::Amount;
 

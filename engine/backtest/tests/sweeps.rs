@@ -79,8 +79,9 @@ fn a_point_sets_what_it_has_and_nothing_else() {
         sell_venue: VenueId(1),
         entry,
         exit: 0.0001,
+        expires: Nanos::MAX,
     };
-    let rules = PairRules { pairs: vec![pair(0, 0.002), pair(1, 0.003)], expires: Nanos::MAX };
+    let rules = PairRules { pairs: vec![pair(0, 0.002), pair(1, 0.003)] };
     setup.thresholds.rules = Some(rules);
     let same = Point::default().apply(&setup);
     assert_eq!(

@@ -6,13 +6,13 @@ use spreadwire_config::trading::{
     FeeTier, Number, ORDERS_PER_SECOND_DEFAULT, RECV_WINDOW_MS_DEFAULT, Trading, TradingMarket,
     TradingVenue,
 };
+use spreadwire_market::approved::Approved;
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::{
     CanonicalName, Catalogue, Instrument, InstrumentId, Market, VenueId, VenueInfo,
 };
 use spreadwire_market::problem::Faults;
-use spreadwire_market::recommendations::Recommendations;
 use spreadwire_market::spread::{BPS, TAKER_FEES_BPS};
 use spreadwire_trading::amount::Amount;
 use spreadwire_trading::latency::Latencies;
@@ -88,7 +88,7 @@ const LATENCIES_MS: std::ops::RangeInclusive<f64> = 0.0..=60_000.0;
 pub fn prove(
     config: &Trading,
     catalogue: &Catalogue,
-    recommendations: Option<&Recommendations>,
+    approved: Option<&Approved>,
     faults: &mut Faults,
 ) -> TradingPlan {
     let mut proof = Proof { config, catalogue, faults, assets: Assets::default() };
@@ -117,7 +117,7 @@ pub fn prove(
         rates,
         terms,
         venues,
-        sizes: proof.sizes(recommendations),
+        sizes: proof.sizes(approved),
         min_lifetime: proof.millis("min_lifetime_ms", config.min_lifetime_ms),
         exit: proof.named("exit", &config.exit, &Exit::ALL, Exit::name).unwrap_or(Exit::Inventory),
         hedging: proof.hedging(),
@@ -637,12 +637,11 @@ impl Proof<'_> {
         measured
     }
 
-    /// Returns the largest size of each pair, as the recommendations have it.
-    fn sizes(&mut self, recommendations: Option<&Recommendations>) -> Vec<Option<Amount>> {
+    /// Returns the largest size of each pair, as it was approved.
+    fn sizes(&mut self, approved: Option<&Approved>) -> Vec<Option<Amount>> {
         let (catalogue, venues) = (self.catalogue, self.catalogue.venues.len());
         let mut sizes = vec![None; catalogue.instruments.len() * venues * venues];
-        let pairs = recommendations.map_or(&[][..], |all| &all.pairs);
-        for pair in pairs.iter().filter(|pair| pair.enabled) {
+        for pair in approved.map_or(&[][..], |all| &all.pairs) {
             let ids = catalogue
                 .instrument_named(&pair.instrument)
                 .zip(catalogue.venue_named(&pair.buy))

@@ -268,8 +268,8 @@ pub struct Decision {
     pub max_age_ms: u64,
     /// Instruments to decide on, by name; `"*"` is all.
     pub instruments: Vec<String>,
-    /// The analyzer's file, reviewed: only its enabled pairs open, each by its own thresholds.
-    pub recommendations: Option<PathBuf>,
+    /// The file of approved pairs: only they open, each by its own thresholds until it expires.
+    pub approved: Option<PathBuf>,
 }
 
 impl Default for Decision {
@@ -280,7 +280,7 @@ impl Default for Decision {
             cooldown_ms: 1_000,
             max_age_ms: 1_000,
             instruments: vec!["*".to_owned()],
-            recommendations: None,
+            approved: None,
         }
     }
 }
@@ -441,8 +441,15 @@ pub struct Run {
 }
 
 /// How the file is read.
-const FORM: Form =
-    Form { start: "config/laptop.toml is one to start from", document: "docs/configuration.md" };
+const FORM: Form = Form {
+    start: "config/laptop.toml is one to start from",
+    document: "docs/configuration.md",
+    gone: &[(
+        "decision.recommendations",
+        "recommendations open nothing: approve pairs with `analyzer approve PAIR...`, and name the file \
+         that it writes, as approved = \"approved.toml\"",
+    )],
+};
 
 /// Reads a file and those that it includes. Paths within are taken from the file's own folder.
 /// Every problem of reading and parsing is appended to `problems`; what the values mean is not
@@ -470,7 +477,7 @@ pub fn read(path: &Path, problems: &mut Vec<Problem>) -> Option<Config> {
         token.file = token.file.take().map(|file| folder.join(file));
     }
     let decision = &mut config.decision;
-    decision.recommendations = decision.recommendations.take().map(|file| folder.join(file));
+    decision.approved = decision.approved.take().map(|file| folder.join(file));
     let trading = &mut config.trading;
     let venues = trading.venues.iter_mut();
     let files = venues.flat_map(|venue| [&mut venue.latency_file, &mut venue.key_file]);

@@ -3,7 +3,7 @@
 //! A net spread at or above the entry threshold opens an opportunity. It closes when the net falls
 //! below the exit threshold (hysteresis), when a leg is no longer live, when the spread ends for
 //! another reason, or when records were missed. After a close the pair cools down. If rules per pair are given, only those pairs open,
-//! each at its own thresholds, and nothing opens once the rules have expired. The decision places
+//! each at its own thresholds, and until its own expiry. The decision places
 //! no orders.
 //!
 //! [`DecisionMaker`] depends only on the order of its records. The engine's decision agent feeds it
@@ -31,14 +31,11 @@ pub struct Settings {
     pub rules: Option<PairRules>,
 }
 
-/// The pairs that may open, and until when.
+/// The pairs that may open.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PairRules {
     /// Rules per pair. A later rule for the same pair replaces an earlier one.
     pub pairs: Vec<PairRule>,
-    /// Nothing opens on records received at or after this time, ns since 1970 UTC. Open
-    /// opportunities close as usual.
-    pub expires: Nanos,
 }
 
 /// Thresholds of one pair of venues for one instrument.
@@ -54,6 +51,9 @@ pub struct PairRule {
     pub entry: f64,
     /// Exit threshold, as [`Settings::exit`].
     pub exit: f64,
+    /// The pair opens nothing on records received at or after this time, ns since 1970 UTC. What is
+    /// open closes as usual.
+    pub expires: Nanos,
 }
 
 /// What a spread led to.
@@ -83,7 +83,7 @@ pub enum Verdict {
 pub enum Refusal {
     /// Records were missed, and the decision has not caught up yet.
     NotInStep,
-    /// The rules have expired.
+    /// The rule of the pair has expired.
     Expired,
     /// The pair closed a moment ago.
     Cooldown,
@@ -140,9 +140,11 @@ pub struct DecisionMaker {
     pairs: Vec<Pair>,
     /// Indexed like `pairs`. Kept apart from it so that a pair fits in a cache line.
     thresholds: Vec<Thresholds>,
+    /// When the rule of a pair expires. Indexed like `pairs`.
+    expiries: Vec<Nanos>,
     cooldown: Nanos,
-    /// Records received at or after this time open nothing.
-    expires: Nanos,
+    /// Rules that expire at or before this time have expired, whatever the time of the records.
+    expired_by: Nanos,
     opened: u64,
     open_now: usize,
     in_step: bool,
@@ -168,8 +170,9 @@ impl DecisionMaker {
             venues,
             pairs: vec![Pair::default(); pairs],
             thresholds: vec![NEVER; pairs],
+            expiries: vec![Nanos::MAX; pairs],
             cooldown: 0,
-            expires: Nanos::MAX,
+            expired_by: 0,
             opened: 0,
             open_now: 0,
             in_step: true,
@@ -195,7 +198,7 @@ impl DecisionMaker {
             "`enabled` has one entry per instrument"
         );
         self.cooldown = cooldown;
-        self.expires = rules.as_ref().map_or(Nanos::MAX, |rules| rules.expires);
+        self.expiries.fill(Nanos::MAX);
         self.thresholds.fill(NEVER);
         let Some(rules) = rules else {
             let instruments = self.thresholds.chunks_exact_mut(of_pair.max(1));
@@ -210,13 +213,14 @@ impl DecisionMaker {
     }
 
     fn set(&mut self, rule: &PairRule) {
-        let PairRule { instrument, buy_venue, sell_venue, entry, exit } = *rule;
+        let PairRule { instrument, buy_venue, sell_venue, entry, exit, expires } = *rule;
         assert!(
             buy_venue.index().max(sell_venue.index()) < self.venues,
             "{rule:?} names a venue that is not in the catalogue"
         );
         let place = self.place(instrument, buy_venue, sell_venue);
         self.thresholds[place] = Thresholds { entry, exit };
+        self.expiries[place] = expires;
     }
 
     /// Processes the next record and appends [`Opened`] and [`Closed`] records to `out`.
@@ -268,10 +272,10 @@ impl DecisionMaker {
         }
     }
 
-    /// Stops opening from now on, whatever the time of the records. Open opportunities close as
-    /// usual.
-    pub fn expire(&mut self) {
-        self.expires = 0;
+    /// Takes the time of another clock, ns since 1970 UTC: rules that have expired by it open nothing
+    /// from now on, whatever the time of the records. Open opportunities close as usual.
+    pub fn expire(&mut self, now: Nanos) {
+        self.expired_by = self.expired_by.max(now);
     }
 
     /// Returns the number of open opportunities.
@@ -325,7 +329,7 @@ impl DecisionMaker {
         if !self.in_step {
             return Some(Refusal::NotInStep);
         }
-        if self.expires <= spread.ts_recv {
+        if self.expiries[place] <= spread.ts_recv.max(self.expired_by) {
             return Some(Refusal::Expired);
         }
         if spread.ts_recv < self.pairs[place].cool_until {
@@ -464,11 +468,12 @@ mod tests {
 
     fn rule(instrument: u32, buy: u8, sell: u8, entry: f64, exit: f64) -> PairRule {
         let (buy_venue, sell_venue) = (VenueId(buy), VenueId(sell));
-        PairRule { instrument: InstrumentId(instrument), buy_venue, sell_venue, entry, exit }
+        let (instrument, expires) = (InstrumentId(instrument), Nanos::MAX);
+        PairRule { instrument, buy_venue, sell_venue, entry, exit, expires }
     }
 
-    fn ruled(pairs: Vec<PairRule>, expires: Nanos) -> DecisionMaker {
-        let rules = Some(PairRules { pairs, expires });
+    fn ruled(pairs: Vec<PairRule>) -> DecisionMaker {
+        let rules = Some(PairRules { pairs });
         DecisionMaker::new(&catalogue(), Settings { rules, ..settings() })
     }
 
@@ -625,34 +630,57 @@ mod tests {
             spread_of(7, 0, (1, 2), -0.02),
         ];
         let told = ["+1", "+2", "-1 exit@5 peak 0.003", "-2 exit@7 peak 0.0001"];
-        assert_eq!(story_of(ruled(rules, Nanos::MAX), &records), told);
-        assert!(story_of(ruled(Vec::new(), Nanos::MAX), &records).is_empty());
+        assert_eq!(story_of(ruled(rules), &records), told);
+        assert!(story_of(ruled(Vec::new()), &records).is_empty());
         let disabled = vec![rule(1, 2, 1, 0.0, 0.0)];
-        assert!(story_of(ruled(disabled, Nanos::MAX), &[spread(1, 1, 0.5)]).is_empty());
+        assert!(story_of(ruled(disabled), &[spread(1, 1, 0.5)]).is_empty());
     }
 
     #[test]
     fn a_pair_without_a_rule_does_not_open_at_any_net() {
         let nets = [f64::INFINITY, f64::MAX, f64::NAN];
         let records: Vec<Record> = nets.iter().map(|&net| spread(1, 0, net)).collect();
-        assert!(story_of(ruled(Vec::new(), Nanos::MAX), &records).is_empty());
+        assert!(story_of(ruled(Vec::new()), &records).is_empty());
     }
 
     #[test]
-    fn nothing_opens_from_expiry_on_and_what_is_open_closes_as_usual() {
-        let rules = vec![rule(0, 2, 1, 0.001, 0.0), rule(0, 1, 2, 0.001, 0.0)];
+    fn a_pair_opens_nothing_from_its_expiry_on_and_what_is_open_closes_as_usual() {
+        let until =
+            |expires: Nanos, buy, sell| PairRule { expires, ..rule(0, buy, sell, 0.001, 0.0) };
+        let rules = || vec![until(1_000, 2, 1), until(1_001, 1, 2)];
         let records = [
             spread_of(999, 0, (2, 1), 0.002),
             spread_of(1_000, 0, (1, 2), 0.002),
             spread_of(1_001, 0, (2, 1), 0.004),
             spread_of(1_002, 0, (2, 1), -0.001),
             spread_of(9_000, 0, (2, 1), 0.002),
+            spread_of(9_001, 0, (1, 2), -0.001),
+            spread_of(9_999, 0, (1, 2), 0.002),
         ];
-        let told = ["+1", "-1 exit@1002 peak 0.004"];
-        assert_eq!(story_of(ruled(rules, 1_000), &records), told);
-        let mut maker = maker();
-        maker.expire();
+        let told = ["+1", "+2", "-1 exit@1002 peak 0.004", "-2 exit@9001 peak 0.002"];
+        assert_eq!(story_of(ruled(rules()), &records), told);
+        // By another clock one has expired, then both.
+        let mut maker = ruled(rules());
+        maker.expire(1_000);
+        maker.expire(7);
+        assert_eq!(story_of(maker, &records), ["+1", "-1 exit@9001 peak 0.002"]);
+        let mut maker = ruled(rules());
+        maker.expire(1_001);
         assert!(story_of(maker, &records).is_empty());
+    }
+
+    #[test]
+    fn a_rule_that_is_taken_anew_expires_by_its_new_time() {
+        let pair = |expires| vec![PairRule { expires, ..rule(0, 2, 1, 0.001, 0.0) }];
+        let mut maker = ruled(pair(1_000));
+        maker.expire(1_500);
+        let mut out = Vec::new();
+        maker.on_record(&spread(1_600, 0, 0.002), &mut out);
+        assert!(out.is_empty());
+        let rules = Some(PairRules { pairs: pair(2_000) });
+        maker.retune(Settings { rules, ..settings() });
+        maker.on_record(&spread(1_700, 0, 0.002), &mut out);
+        assert_eq!(out.iter().map(told).collect::<Vec<_>>(), ["+1"]);
     }
 
     /// Generates a record of any kind that the decision reads.
@@ -679,7 +707,7 @@ mod tests {
             let settings = Settings { enabled: vec![true, both], ..settings() };
             let places = (0..2).flat_map(|i| (0..3).flat_map(move |b| (0..3).map(move |s| (i, b, s))));
             let pairs = places.map(|(i, b, s)| rule(i, b, s, settings.entry, settings.exit));
-            let rules = Some(PairRules { pairs: pairs.collect(), expires: Nanos::MAX });
+            let rules = Some(PairRules { pairs: pairs.collect() });
             let mut with = DecisionMaker::new(&catalogue(), Settings { rules, ..settings.clone() });
             let mut without = DecisionMaker::new(&catalogue(), settings);
             let (mut there, mut here) = (Vec::new(), Vec::new());

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod counters;
 pub mod decimal;
 pub mod known_keys;
+pub mod moment;
 
 pub mod problem;
 
@@ -34,5 +35,7 @@ pub mod client;
 pub mod decision;
 pub mod opportunity;
 pub mod recommendations;
+
+pub mod approved;
 
 pub mod calculation;

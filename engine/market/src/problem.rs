@@ -80,6 +80,12 @@ impl Faults {
         seen
     }
 
+    /// Returns the number of problems so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
     /// Returns whether there is no problem so far.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -100,6 +106,8 @@ pub struct Form {
     pub start: &'static str,
     /// Document that describes every key.
     pub document: &'static str,
+    /// Keys of earlier versions, without list indexes, each with what to do instead.
+    pub gone: &'static [(&'static str, &'static str)],
 }
 
 impl Form {
@@ -140,7 +148,10 @@ impl Form {
             Err(error) => (Err(error), unknown_of(text, &known)),
         };
         for key in unknown {
-            faults.add(&key, "no such key", self.nearest(&key, &known));
+            match self.gone.iter().find(|(gone, _)| *gone == without_places(&key)) {
+                Some((_, remedy)) => faults.add(&key, "there is no such key any more", *remedy),
+                None => faults.add(&key, "no such key", self.nearest(&key, &known)),
+            }
         }
         let read = read.map_err(|error| {
             let line = error.span().map_or(0, |s| text[..s.start].matches('\n').count() + 1);

@@ -1,44 +1,72 @@
 //! The analyzer's `recommendations.toml`: the pairs of venues worth opening, with their thresholds,
-//! bounds, reasons and expiry. `docs/recommendations.md` is the manual.
+//! bounds, expected profits, reasons and evidence. `docs/recommendations.md` is the manual.
 //!
-//! This is the only definition of the file. `analyzer` writes it, `analyzer diff` compares it, and
-//! the engine and `trader` decide by it. Nothing in it is enabled until a person enables it.
-//! [`read`] reports all problems at once. The caller supplies the time.
+//! This is the only definition of the file. `analyzer` writes it anew every night, and nobody edits
+//! it: each pair carries a digest of its own figures and of the data behind them. What a person
+//! approves of it goes to another file ([`crate::approved`]), which alone opens anything. [`read`]
+//! reports all problems at once. The caller supplies the time.
 
 use crate::clock::Nanos;
-use crate::decision::{PairRule, PairRules};
-use crate::instrument::Catalogue;
+use crate::moment::{date, date_time, time_to_text};
 use crate::problem::{Faults, Form, Problem};
-use crate::spread::BPS;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 /// Version of the file format that is read and written.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Contents of the file.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recommendations {
     /// Version of the file format: [`FORMAT`].
     pub format: u32,
     /// Time of the analysis, ns since 1970 UTC. In the file it is an RFC 3339 date-time.
-    #[serde(with = "moment")]
+    #[serde(with = "date_time")]
     pub generated: Nanos,
-    /// Expiry, ns since 1970 UTC. At or after this time nothing opens by this file.
-    #[serde(with = "moment")]
+    /// Expiry, ns since 1970 UTC. At or after this time nothing of it can be approved.
+    #[serde(with = "date_time")]
     pub expires: Nanos,
     /// First day that was analysed, `YYYY-MM-DD`, UTC.
-    #[serde(with = "day")]
+    #[serde(with = "date")]
     pub from: String,
     /// Last day that was analysed, inclusive.
-    #[serde(with = "day")]
+    #[serde(with = "date")]
     pub to: String,
     /// Path of the lake, as the user gave it.
     pub lake: String,
-    /// Recommended pairs, best first.
+    /// Time of the period that was recorded, hours; absent if unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recorded_hours: Option<f64>,
+    /// Digest of the data that was analysed, as hexadecimal text.
+    pub data_digest: String,
+    /// Recommended pairs, best first: all of them.
     #[serde(default)]
     pub pairs: Vec<Pair>,
+}
+
+/// How a pair is traded, which decides what its expected profit is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Model {
+    /// Both venues hold the base asset and the quote currency: a purchase on one and a sale on the
+    /// other, and nothing is closed.
+    #[default]
+    Inventory,
+    /// Both legs are opened, and closed when the spread has converged: four fees.
+    Convergence,
+}
+
+impl Model {
+    /// Returns the name in the file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Model::Inventory => "inventory",
+            Model::Convergence => "convergence",
+        }
+    }
 }
 
 /// A recommended pair: one instrument, bought on one venue and sold on another.
@@ -50,41 +78,65 @@ pub struct Pair {
     pub buy: String,
     /// Name of the venue to sell on.
     pub sell: String,
-    /// Whether the pair may open. The analyzer writes `false`; a person changes it to `true`.
-    pub enabled: bool,
-    /// Entry threshold: the pair opens at this net spread or above, basis points. Must be within
-    /// the bounds below.
+    /// How it is traded.
+    pub model: Model,
+    /// Entry threshold: the pair opens at this net spread or above, basis points. Within the bounds
+    /// below.
     pub entry_bps: f64,
-    /// Lower bound of `entry_bps`.
+    /// Lower bound of the entry that may be approved.
     pub entry_bps_min: f64,
-    /// Upper bound of `entry_bps`.
+    /// Upper bound of it.
     pub entry_bps_max: f64,
     /// Exit threshold: the pair closes below this net spread, basis points; not above `entry_bps`.
     pub exit_bps: f64,
-    /// Maximum order size, quote currency; above 0. The decision itself ignores sizes.
+    /// Maximum order size, quote currency; above 0.
     pub size_quote: f64,
-    /// Profit that the analyzer expects, quote currency per day.
-    pub capture_per_day: f64,
+    /// Expected profit after fees, quote currency per day of recorded time. What is unknown is absent,
+    /// here and below.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<f64>,
+    /// Lower end of the 90 % interval of `per_day`; pairs are ranked by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day_low: Option<f64>,
+    /// Upper end of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day_high: Option<f64>,
+    /// Profit per day in the part of the period that nothing was chosen by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_per_day: Option<f64>,
+    /// Independent events in that part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_events: Option<u64>,
+    /// Independent events in the whole period.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events: Option<u64>,
+    /// Time in which both venues gave usable quotes, hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_hours: Option<f64>,
     /// Why the pair is recommended, in one sentence.
     pub reason: String,
+    /// Digest of all the above and of the data ([`Pair::digest_of`]).
+    pub digest: String,
     /// Figures that support the recommendation, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub evidence: BTreeMap<String, f64>,
 }
 
-const FORM: Form = Form { start: "`analyzer` writes one", document: "docs/recommendations.md" };
+const FORM: Form = Form {
+    start: "`analyzer` writes one",
+    document: "docs/recommendations.md",
+    gone: &[("pairs.enabled", "approve the pair with `analyzer approve`")],
+};
 
 /// Comment at the top of every file that is written.
 const HEAD: &str = "\
-# Recommendations of the analyzer. Nothing here opens anything until a person has enabled it.
+# Recommendations of the analyzer, written anew by every analysis. Do not edit: the digest of an
+# edited pair does not match, and it cannot be approved. Nothing here opens anything.
 #
-# Review:  analyzer diff OLD NEW        what changed since the file that is in use
-# Enable:  set `enabled = true` for each pair that may open. `entry_bps` may be moved within
-#          `entry_bps_min` and `entry_bps_max`, `exit_bps` up to the entry, `size_quote` down.
-# Use:     trader --recommendations FILE, or in the engine's configuration
-#          [decision] recommendations = \"FILE\"; `spreadwire check` tells what is enabled.
+# Review:   analyzer diff OLD NEW          what changed between two analyses
+# Approve:  analyzer approve PAIR...       writes approved.toml, which engine and trader read
 #
-# Only enabled pairs open, and none from `expires` on. docs/recommendations.md explains every key.
+# docs/recommendations.md explains every key.
 
 ";
 
@@ -108,18 +160,26 @@ pub fn read(path: &Path, now: Nanos) -> Result<Recommendations, Vec<Problem>> {
 }
 
 /// Returns the format number of a file, if the file is TOML and has one.
-fn format_of(text: &str) -> Option<i64> {
+pub(crate) fn format_of(text: &str) -> Option<i64> {
     let table: toml::Table = text.parse().ok()?;
     table.get("format")?.as_integer()
 }
 
 fn unknown_format(path: &Path, format: i64) -> Problem {
-    Problem {
-        file: path.to_owned(),
-        key: "format".to_owned(),
-        reason: format!("format {format} is unknown"),
-        remedy: format!("this version reads format {FORMAT}: use an analyzer of the same version"),
-    }
+    let remedy = if format == 1 {
+        format!(
+            "it was written by an earlier version: run the analyzer again, which writes format \
+             {FORMAT}, then approve pairs with `analyzer approve`"
+        )
+    } else {
+        format!("this version reads format {FORMAT}: use an analyzer of the same version")
+    };
+    let reason = if format == 1 {
+        "format 1 is not read any more".to_owned()
+    } else {
+        format!("format {format} is unknown")
+    };
+    Problem { file: path.to_owned(), key: "format".to_owned(), reason, remedy }
 }
 
 impl Recommendations {
@@ -131,13 +191,23 @@ impl Recommendations {
         }
         let mut faults = Faults::new(file, Vec::new());
         times(self, now, &mut faults);
+        if !is_hex(&self.data_digest) {
+            let reason = format!("{:?} is no digest", self.data_digest);
+            faults.add("data_digest", reason, "run the analyzer again, and do not edit its file");
+        }
         let mut seen = HashMap::new();
         for (number, pair) in self.pairs.iter().enumerate() {
             let key = |field: &str| format!("pairs[{number}].{field}");
-            names(pair, &key, &mut faults);
-            figures(pair, &key, &mut faults);
-            let names = (&pair.instrument, &pair.buy, &pair.sell);
-            if let Some(first) = seen.insert(names, number) {
+            let terms = pair.terms();
+            let before = faults.len();
+            terms.check(&key, &mut faults);
+            finite(pair.figures(), &pair.evidence, &key, &mut faults);
+            if before == faults.len() && pair.digest != pair.digest_of(&self.data_digest) {
+                let reason = "it does not match the pair's figures and the data";
+                let remedy = "run the analyzer again, and do not edit its file";
+                faults.add(&key("digest"), reason, remedy);
+            }
+            if let Some(first) = seen.insert(pair.key(), number) {
                 let reason = format!("{} appears twice, see pairs[{first}]", pair.name());
                 faults.add(&key("instrument"), reason, "keep one of them");
             }
@@ -145,8 +215,8 @@ impl Recommendations {
         faults.into_list()
     }
 
-    /// Returns the text of the file, with a comment at the top that explains how to review it.
-    /// Reading the text gives an equal value.
+    /// Returns the text of the file, with a comment at the top that explains how to use it. Reading
+    /// the text gives an equal value.
     ///
     /// # Panics
     /// If `from` or `to` is not a day, which [`check`](Self::check) reports.
@@ -156,69 +226,176 @@ impl Recommendations {
         format!("{HEAD}{text}")
     }
 
-    /// Returns the pairs that a person has enabled, with their indexes in the file.
-    pub fn enabled(&self) -> impl Iterator<Item = (usize, &Pair)> {
-        self.pairs.iter().enumerate().filter(|(_, pair)| pair.enabled)
-    }
-
-    /// Returns the decision's rules for a catalogue, and the indexes of enabled pairs that the
-    /// catalogue does not have: an instrument or venue is missing, or the venue does not list the
-    /// instrument.
+    /// Sets the digest of every pair.
     #[must_use]
-    pub fn rules(&self, catalogue: &Catalogue) -> (PairRules, Vec<usize>) {
-        let mut rules = PairRules { pairs: Vec::new(), expires: self.expires };
-        let mut unlisted = Vec::new();
-        for (number, pair) in self.enabled() {
-            match pair.rule(catalogue) {
-                Some(rule) => rules.pairs.push(rule),
-                None => unlisted.push(number),
-            }
+    pub fn sealed(mut self) -> Recommendations {
+        for pair in &mut self.pairs {
+            pair.digest = pair.digest_of(&self.data_digest);
         }
-        (rules, unlisted)
+        self
     }
 
-    /// Describes how many pairs are enabled, and until when.
+    /// Returns the pair of these names.
     #[must_use]
-    pub fn describe(&self) -> String {
-        let (enabled, all) = (self.enabled().count(), self.pairs.len());
-        let until = time_to_text(self.expires);
-        let warning = if enabled == 0 { ": nothing will open" } else { "" };
-        format!("{enabled} of {all} recommended pairs are enabled, until {until}{warning}")
+    pub fn pair(&self, (instrument, buy, sell): (&str, &str, &str)) -> Option<&Pair> {
+        self.pairs.iter().find(|pair| pair.key() == (instrument, buy, sell))
     }
 }
 
 impl Pair {
-    /// Returns the figures of the pair by key.
+    /// Returns the figures of the pair by key; `None` if one is unknown.
     #[must_use]
-    pub fn figures(&self) -> [(&'static str, f64); 6] {
+    pub fn figures(&self) -> [(&'static str, Option<f64>); 12] {
+        #[expect(clippy::cast_precision_loss, reason = "counts of events, far below 2^53")]
+        let count = |count: Option<u64>| count.map(|count| count as f64);
         [
-            ("entry_bps", self.entry_bps),
-            ("entry_bps_min", self.entry_bps_min),
-            ("entry_bps_max", self.entry_bps_max),
-            ("exit_bps", self.exit_bps),
-            ("size_quote", self.size_quote),
-            ("capture_per_day", self.capture_per_day),
+            ("entry_bps", Some(self.entry_bps)),
+            ("entry_bps_min", Some(self.entry_bps_min)),
+            ("entry_bps_max", Some(self.entry_bps_max)),
+            ("exit_bps", Some(self.exit_bps)),
+            ("size_quote", Some(self.size_quote)),
+            ("per_day", self.per_day),
+            ("per_day_low", self.per_day_low),
+            ("per_day_high", self.per_day_high),
+            ("held_out_per_day", self.held_out_per_day),
+            ("held_out_events", count(self.held_out_events)),
+            ("events", count(self.events)),
+            ("live_hours", self.live_hours),
         ]
+    }
+
+    /// Returns the instrument, the venue to buy on and the venue to sell on.
+    #[must_use]
+    pub fn key(&self) -> (&str, &str, &str) {
+        (&self.instrument, &self.buy, &self.sell)
     }
 
     /// Returns the name of the pair as users see it: `BTC/USDT buy okx sell binance`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{} buy {} sell {}", self.instrument, self.buy, self.sell)
+        name_of(self.key())
     }
 
-    /// Converts the pair to ids of a catalogue; `None` unless both venues list the instrument.
-    fn rule(&self, catalogue: &Catalogue) -> Option<PairRule> {
-        let instrument = catalogue.instrument_named(&self.instrument)?;
-        let listed = catalogue.venues_of(instrument);
-        let venue = |name: &str| catalogue.venue_named(name).filter(|id| listed.contains(id));
-        Some(PairRule {
-            instrument,
-            buy_venue: venue(&self.buy)?,
-            sell_venue: venue(&self.sell)?,
-            entry: self.entry_bps / BPS,
-            exit: self.exit_bps / BPS,
-        })
+    /// Returns the digest of the pair, which is the SHA-256 of its text in the file without the
+    /// digest, a line feed, and the digest of the data; in hexadecimal.
+    ///
+    /// # Panics
+    /// Never: plain fields can be written.
+    #[must_use]
+    pub fn digest_of(&self, data_digest: &str) -> String {
+        let bare = Pair { digest: String::new(), ..self.clone() };
+        let text = toml::to_string(&bare).expect("plain fields can be written");
+        let sum = Sha256::new().chain_update(text).chain_update("\n").chain_update(data_digest);
+        sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// Returns what a pair is opened by, to be checked.
+    fn terms(&self) -> Terms<'_> {
+        Terms {
+            key: self.key(),
+            entry_bps: self.entry_bps,
+            bounds_bps: (self.entry_bps_min, self.entry_bps_max),
+            exit_bps: self.exit_bps,
+            size_quote: self.size_quote,
+            per_day: (self.per_day_low, self.per_day_high),
+            reason: &self.reason,
+        }
+    }
+}
+
+/// Returns the name of a pair as users see it.
+pub(crate) fn name_of((instrument, buy, sell): (&str, &str, &str)) -> String {
+    format!("{instrument} buy {buy} sell {sell}")
+}
+
+/// Returns whether a text is a digest.
+pub(crate) fn is_hex(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// What is the same in a recommended pair and in an approved one.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms<'a> {
+    pub(crate) key: (&'a str, &'a str, &'a str),
+    pub(crate) entry_bps: f64,
+    pub(crate) bounds_bps: (f64, f64),
+    pub(crate) exit_bps: f64,
+    pub(crate) size_quote: f64,
+    /// Both ends of the interval of the profit per day.
+    pub(crate) per_day: (Option<f64>, Option<f64>),
+    pub(crate) reason: &'a str,
+}
+
+impl Terms<'_> {
+    /// Reports everything that is wrong; figures that are not finite are left to [`finite`].
+    pub(crate) fn check(&self, key: &impl Fn(&str) -> String, faults: &mut Faults) {
+        self.names(key, faults);
+        self.thresholds(key, faults);
+    }
+
+    fn names(&self, key: &impl Fn(&str) -> String, faults: &mut Faults) {
+        let (instrument, buy, sell) = self.key;
+        let plain = |c: char| !c.is_whitespace() && !c.is_control();
+        if instrument.is_empty() || !instrument.chars().all(plain) {
+            let reason = format!("{instrument:?} is not an instrument");
+            faults.add(&key("instrument"), reason, "write the canonical name, such as BTC/USDT");
+        }
+        for (field, name) in [("buy", buy), ("sell", sell)] {
+            let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            if name.is_empty() || !name.chars().all(known) {
+                let remedy = "write the name as `spreadwire venues` lists it";
+                faults.add(&key(field), format!("{name:?} is not a venue name"), remedy);
+            }
+        }
+        if buy == sell {
+            let reason = format!("it buys and sells on {buy:?}");
+            faults.add(&key("sell"), reason, "name two different venues");
+        }
+        if self.reason.trim().is_empty() {
+            faults.add(&key("reason"), "it is empty", "say in one sentence why");
+        }
+    }
+
+    fn thresholds(&self, key: &impl Fn(&str) -> String, faults: &mut Faults) {
+        let Terms { entry_bps, bounds_bps: (min, max), exit_bps, size_quote, .. } = *self;
+        // Values that are not finite are reported elsewhere; comparing them would add nothing.
+        let above = |a: f64, b: f64| a.is_finite() && b.is_finite() && b < a;
+        if above(min, max) {
+            let reason = format!("{min} is above entry_bps_max, {max}");
+            faults.add(&key("entry_bps_min"), reason, "set it to entry_bps_max or below");
+        } else if above(min, entry_bps) || above(entry_bps, max) {
+            let reason = format!("{entry_bps} is outside its bounds");
+            faults.add(&key("entry_bps"), reason, format!("choose {min} to {max}"));
+        }
+        if above(exit_bps, entry_bps) {
+            let reason = format!("{exit_bps} is above entry_bps, {entry_bps}");
+            faults.add(&key("exit_bps"), reason, "set it to entry_bps or below");
+        }
+        if size_quote.is_finite() && size_quote <= 0.0 {
+            let reason = format!("{size_quote} is not a valid size");
+            faults.add(&key("size_quote"), reason, "write an amount of quote currency above 0");
+        }
+        if let (Some(low), Some(high)) = self.per_day
+            && above(low, high)
+        {
+            let reason = format!("{low} is above per_day_high, {high}");
+            faults.add(&key("per_day_low"), reason, "write the lower end of the interval");
+        }
+    }
+}
+
+/// Reports every figure that is not finite.
+pub(crate) fn finite(
+    figures: impl IntoIterator<Item = (&'static str, Option<f64>)>,
+    evidence: &BTreeMap<String, f64>,
+    key: &impl Fn(&str) -> String,
+    faults: &mut Faults,
+) {
+    let evidence = evidence.iter().map(|(name, value)| (format!("evidence.{name}"), *value));
+    let figures = figures.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    for (field, value) in figures.chain(evidence).filter(|(_, value)| !value.is_finite()) {
+        let reason = format!("{value} is not a finite number");
+        faults.add(&key(&field), reason, "correct the figure");
     }
 }
 
@@ -229,10 +406,10 @@ fn times(all: &Recommendations, now: Nanos, faults: &mut Faults) {
         faults.add("expires", reason, "set it to a time after generated");
     } else if all.expires <= now {
         let reason = format!("it expired at {expires}");
-        faults.add("expires", reason, "run the analyzer again, then review and enable its file");
+        faults.add("expires", reason, "run the analyzer again");
     }
     for (key, day) in [("from", &all.from), ("to", &all.to)] {
-        if !day.parse().is_ok_and(|date| day::only_date(&date)) {
+        if !day.parse().is_ok_and(|day| date::only_date(&day)) {
             faults.add(key, format!("{day:?} is not a day"), "write it as 2026-11-24");
         }
     }
@@ -240,123 +417,9 @@ fn times(all: &Recommendations, now: Nanos, faults: &mut Faults) {
         let reason = format!("{} is before from, {}", all.to, all.from);
         faults.add("to", reason, "name the last day of the period");
     }
-}
-
-fn names(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
-    let plain = |c: char| !c.is_whitespace() && !c.is_control();
-    if pair.instrument.is_empty() || !pair.instrument.chars().all(plain) {
-        let reason = format!("{:?} is not an instrument", pair.instrument);
-        faults.add(&key("instrument"), reason, "write the canonical name, such as BTC/USDT");
-    }
-    for (field, name) in [("buy", &pair.buy), ("sell", &pair.sell)] {
-        let known = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-        if name.is_empty() || !name.chars().all(known) {
-            let remedy = "write the name as `spreadwire venues` lists it";
-            faults.add(&key(field), format!("{name:?} is not a venue name"), remedy);
-        }
-    }
-    if pair.buy == pair.sell {
-        let reason = format!("it buys and sells on {:?}", pair.buy);
-        faults.add(&key("sell"), reason, "name two different venues");
-    }
-    if pair.reason.trim().is_empty() {
-        faults.add(&key("reason"), "it is empty", "say in one sentence why");
-    }
-}
-
-fn figures(pair: &Pair, key: &impl Fn(&str) -> String, faults: &mut Faults) {
-    let figures = pair.figures();
-    let evidence = pair.evidence.iter().map(|(name, value)| (format!("evidence.{name}"), *value));
-    for (field, value) in figures.map(|(f, v)| (f.to_owned(), v)).into_iter().chain(evidence) {
-        if !value.is_finite() {
-            faults.add(
-                &key(&field),
-                format!("{value} is not a finite number"),
-                "correct the figure",
-            );
-        }
-    }
-    let Pair { entry_bps, entry_bps_min, entry_bps_max, exit_bps, size_quote, .. } = *pair;
-    // Values that are not finite are reported above; comparing them would add nothing.
-    let above = |a: f64, b: f64| a.is_finite() && b.is_finite() && b < a;
-    if above(entry_bps_min, entry_bps_max) {
-        let reason = format!("{entry_bps_min} is above entry_bps_max, {entry_bps_max}");
-        faults.add(&key("entry_bps_min"), reason, "set it to entry_bps_max or below");
-    } else if above(entry_bps_min, entry_bps) || above(entry_bps, entry_bps_max) {
-        let reason = format!("{entry_bps} is outside its bounds");
-        let remedy = format!("choose {entry_bps_min} to {entry_bps_max}");
-        faults.add(&key("entry_bps"), reason, remedy);
-    }
-    if above(exit_bps, entry_bps) {
-        let reason = format!("{exit_bps} is above entry_bps, {entry_bps}");
-        faults.add(&key("exit_bps"), reason, "set it to entry_bps or below");
-    }
-    if size_quote.is_finite() && size_quote <= 0.0 {
-        let reason = format!("{size_quote} is not a valid size");
-        faults.add(&key("size_quote"), reason, "write an amount of quote currency above 0");
-    }
-}
-
-/// Formats a time as RFC 3339 in UTC: `2026-11-24T02:10:00Z`.
-#[must_use]
-pub fn time_to_text(time: Nanos) -> String {
-    jiff::Timestamp::from_nanosecond(i128::from(time)).unwrap_or_default().to_string()
-}
-
-/// Parses an RFC 3339 time with an offset; `None` if the text is malformed or the time is before
-/// 1970.
-#[must_use]
-pub fn time_of_text(text: &str) -> Option<Nanos> {
-    u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_nanosecond()).ok()
-}
-
-/// Serde module: [`Nanos`] as a TOML date-time.
-mod moment {
-    use super::{time_of_text, time_to_text};
-    use crate::clock::Nanos;
-    use serde::de::Error as _;
-    use serde::ser::Error as _;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use toml::value::Datetime;
-
-    pub(super) fn serialize<S: Serializer>(time: &Nanos, to: S) -> Result<S::Ok, S::Error> {
-        time_to_text(*time).parse::<Datetime>().map_err(S::Error::custom)?.serialize(to)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Nanos, D::Error> {
-        let text = Datetime::deserialize(from)?.to_string();
-        let none = || format!("{text} is not a time with an offset like 2026-11-24T02:10:00Z");
-        time_of_text(&text).ok_or_else(|| D::Error::custom(none()))
-    }
-}
-
-/// Serde module: a day as a TOML local date.
-mod day {
-    use serde::de::Error as _;
-    use serde::ser::Error as _;
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-    use toml::value::Datetime;
-
-    pub(super) fn only_date(date: &Datetime) -> bool {
-        date.date.is_some() && date.time.is_none() && date.offset.is_none()
-    }
-
-    pub(super) fn serialize<S: Serializer>(day: &str, to: S) -> Result<S::Ok, S::Error> {
-        let date = day.parse::<Datetime>().map_err(S::Error::custom)?;
-        if only_date(&date) {
-            date.serialize(to)
-        } else {
-            Err(S::Error::custom(format!("{day:?} is not a day")))
-        }
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-        let date = Datetime::deserialize(from)?;
-        if only_date(&date) {
-            Ok(date.to_string())
-        } else {
-            Err(D::Error::custom(format!("{date} is not a day like 2026-11-24")))
-        }
+    if let Some(hours) = all.recorded_hours.filter(|hours| !(0.0..).contains(hours)) {
+        let reason = format!("{hours} is no time");
+        faults.add("recorded_hours", reason, "write hours, 0 or more");
     }
 }
 
@@ -364,42 +427,64 @@ mod day {
 mod tests {
     use super::*;
     use crate::known_keys::KnownKeys;
+    use crate::moment::time_of_text;
 
-    /// A valid file that tests modify.
-    const GOOD: &str = r#"format = 1
+    /// A valid file that tests modify, but for the digests of its pairs.
+    const GOOD: &str = r#"format = 2
 generated = 2026-11-24T02:10:00Z
 expires = 2026-12-01T02:10:00Z
 from = 2026-11-17
 to = 2026-11-23
 lake = "lake"
+recorded_hours = 167.5
+data_digest = "c0ffee"
 [[pairs]]
 instrument = "BTC/USDT"
 buy = "okx"
 sell = "binance"
-enabled = true
+model = "convergence"
 entry_bps = 4.0
 entry_bps_min = 3.0
 entry_bps_max = 8.0
 exit_bps = 0.5
 size_quote = 5000.0
-capture_per_day = 12.5
+per_day = 12.5
+per_day_low = 7.5
+per_day_high = 18
+held_out_per_day = 11
+held_out_events = 80
+events = 280
+live_hours = 160.25
 reason = "It opened 40 times a day and paid after fees."
+digest = "DIGEST"
 [pairs.evidence]
 episodes_per_day = 40
 [[pairs]]
 instrument = "ETH/USDT"
 buy = "okx"
 sell = "binance"
-enabled = false
+model = "inventory"
 entry_bps = 6
 entry_bps_min = 6
 entry_bps_max = 6
 exit_bps = -1
 size_quote = 1
-capture_per_day = 0
 reason = "Another."
+digest = "DIGEST"
 "#;
     const NOW: &str = "2026-11-25T00:00:00Z";
+
+    /// Puts the digests in that belong there, if the text is a file.
+    fn sealed(text: &str) -> String {
+        let Ok((all, _)) = crate::problem::parse::<Recommendations>(text) else {
+            return text.to_owned();
+        };
+        let mut text = text.to_owned();
+        for pair in &all.pairs {
+            text = text.replacen("DIGEST", &pair.digest_of(&all.data_digest), 1);
+        }
+        text
+    }
 
     fn read_at(text: &str, now: &str) -> Result<Recommendations, Vec<Problem>> {
         let folder = tempfile::tempdir().unwrap();
@@ -410,7 +495,7 @@ reason = "Another."
 
     /// Returns the problems of `text`, formatted as `key: reason; remedy`.
     fn told(text: &str) -> Vec<String> {
-        let problems = read_at(text, NOW).unwrap_err();
+        let problems = read_at(&sealed(text), NOW).unwrap_err();
         problems.iter().map(|p| format!("{}: {}; {}", p.key, p.reason, p.remedy)).collect()
     }
 
@@ -422,16 +507,21 @@ reason = "Another."
     /// Replacements in the valid file, each as (old text, new text, the one problem that results).
     const PROBLEMS: &[(&str, &str, &str)] = &[
         (
-            "format = 1",
-            "format = 2\nmood = 1",
-            "format: format 2 is unknown; this version reads format 1: use an analyzer of \
+            "format = 2",
+            "format = 3\nmood = 1",
+            "format: format 3 is unknown; this version reads format 2: use an analyzer of \
                  the same version",
+        ),
+        (
+            "format = 2",
+            "format = 1\nmood = 1",
+            "format: format 1 is not read any more; it was written by an earlier version: run the \
+                 analyzer again, which writes format 2, then approve pairs with `analyzer approve`",
         ),
         (
             "expires = 2026-12-01T02:10:00Z",
             "expires = 2026-11-24T23:59:59+00:00",
-            "expires: it expired at 2026-11-24T23:59:59Z; run the analyzer again, then \
-                 review and enable its file",
+            "expires: it expired at 2026-11-24T23:59:59Z; run the analyzer again",
         ),
         (
             "expires = 2026-12-01",
@@ -443,6 +533,16 @@ reason = "Another."
             "to = 2026-11-23",
             "to = 2026-11-16",
             "to: 2026-11-16 is before from, 2026-11-17; name the last day of the period",
+        ),
+        (
+            "recorded_hours = 167.5",
+            "recorded_hours = -1",
+            "recorded_hours: -1 is no time; write hours, 0 or more",
+        ),
+        (
+            "\"c0ffee\"",
+            "\"coffee\"",
+            "data_digest: \"coffee\" is no digest; run the analyzer again, and do not edit its file",
         ),
         (
             "BTC/USDT",
@@ -503,9 +603,15 @@ reason = "Another."
             "pairs[0].size_quote: 0 is not a valid size; write an amount of quote currency above 0",
         ),
         (
-            "capture_per_day = 12.5",
-            "capture_per_day = -inf",
-            "pairs[0].capture_per_day: -inf is not a finite number; correct the figure",
+            "per_day = 12.5",
+            "per_day = -inf",
+            "pairs[0].per_day: -inf is not a finite number; correct the figure",
+        ),
+        (
+            "per_day_low = 7.5",
+            "per_day_low = 18.5",
+            "pairs[0].per_day_low: 18.5 is above per_day_high, 18; write the lower end of the \
+                 interval",
         ),
         (
             "episodes_per_day = 40",
@@ -520,6 +626,12 @@ reason = "Another."
             "pairs[1].weather: no such key; remove it; docs/recommendations.md has every key",
         ),
         (
+            "reason = \"Another.\"",
+            "reason = \"Another.\"\nenabled = true",
+            "pairs[1].enabled: there is no such key any more; approve the pair with `analyzer \
+                 approve`",
+        ),
+        (
             "expires = 2026-12-01T02:10:00Z",
             "expires = 2026-12-01T02:10:00",
             "line 3: 2026-12-01T02:10:00 is not a time with an offset like 2026-11-24T02:10:00Z; \
@@ -532,10 +644,10 @@ reason = "Another."
                  docs/recommendations.md has every key",
         ),
         (
-            "enabled = true",
-            "enabled = \"yes\"",
-            "line 11: invalid type: string \"yes\", expected a boolean; correct the line; \
-                 docs/recommendations.md has every key",
+            "model = \"convergence\"",
+            "model = \"hope\"",
+            "line 13: unknown variant `hope`, expected `inventory` or `convergence`; correct the \
+                 line; docs/recommendations.md has every key",
         ),
     ];
 
@@ -545,14 +657,40 @@ reason = "Another."
             assert_eq!(told(&with(from, to)), [*expected]);
         }
     }
+
     #[test]
     fn all_problems_are_told_at_once() {
         let text = with("entry_bps = 4.0", "entry_bps = 9")
             .replace("size_quote = 1\n", "size_quote = -1\n")
             + "[pears]\n";
-        let keys: Vec<_> = read_at(&text, "2027-01-01T00:00:00Z").unwrap_err();
-        let keys: Vec<_> = keys.into_iter().map(|p| p.key).collect();
+        let problems = read_at(&sealed(&text), "2027-01-01T00:00:00Z").unwrap_err();
+        let keys: Vec<_> = problems.into_iter().map(|p| p.key).collect();
         assert_eq!(keys, ["pears", "expires", "pairs[0].entry_bps", "pairs[1].size_quote"]);
+    }
+
+    #[test]
+    fn any_edit_of_a_pair_or_of_the_digest_of_the_data_is_told() {
+        let good = sealed(GOOD);
+        read_at(&good, NOW).unwrap();
+        for (from, to, places) in [
+            ("entry_bps_max = 8.0", "entry_bps_max = 80.0", &[0][..]),
+            ("size_quote = 1\n", "size_quote = 1000\n", &[1]),
+            ("events = 280", "events = 281", &[0]),
+            ("per_day_low = 7.5", "per_day_low = 7.500000000000001", &[0]),
+            ("\"inventory\"", "\"convergence\"", &[1]),
+            ("episodes_per_day = 40", "episodes_per_day = 41", &[0]),
+            ("\"c0ffee\"", "\"c0ffef\"", &[0, 1]),
+        ] {
+            assert!(good.contains(from), "{from}");
+            let problems = read_at(&good.replacen(from, to, 1), NOW).unwrap_err();
+            let keys: Vec<String> = problems.iter().map(|problem| problem.key.clone()).collect();
+            let expected = places.iter().map(|place| format!("pairs[{place}].digest"));
+            assert_eq!(keys, expected.collect::<Vec<_>>(), "{from}");
+            assert!(problems[0].remedy.contains("do not edit its file"));
+        }
+        // Written another way it says the same.
+        let other = good.replacen("= 4.0\n", "= 4 # as is\n", 1);
+        assert_eq!(read_at(&other, NOW).unwrap(), read_at(&good, NOW).unwrap());
     }
 
     #[test]
@@ -574,11 +712,13 @@ reason = "Another."
 
     #[test]
     fn what_is_written_is_read_the_same() {
-        let mut all = read_at(GOOD, NOW).unwrap();
+        let mut all = read_at(&sealed(GOOD), NOW).unwrap();
         assert_eq!(all.pairs[0].evidence, BTreeMap::from([("episodes_per_day".into(), 40.0)]));
+        assert_eq!((all.pairs[0].events, all.pairs[1].events), (Some(280), None));
         all.pairs[1].reason = "Quotes \"\" and\nlines, \u{1f600} # no comment".to_owned();
         all.pairs[1].entry_bps_max = 6.100_000_000_000_001;
         all.generated += 123_456_789;
+        let all = all.sealed();
         assert_eq!(read_at(&all.to_toml(), NOW).unwrap(), all);
         let wrong =
             Recommendations { from: "2026-13-01".into(), to: "today".into(), ..all.clone() };
@@ -596,6 +736,9 @@ reason = "Another."
     #[test]
     fn the_example_of_the_document_is_a_file_and_has_every_key_that_it_explains() {
         let document = include_str!("../../../docs/recommendations.md");
+        let document =
+            document.split("\n## ").find(|part| part.starts_with("recommendations.toml"));
+        let document = document.unwrap();
         let example = document.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
         let read = read_at(example, NOW).unwrap();
         assert_eq!(read.to_toml(), example);

@@ -14,7 +14,7 @@ use spreadwire_engine::plan::{Host, Plan};
 use spreadwire_engine::runtime::{cpu, descriptors};
 use spreadwire_market::clock::Clock;
 use spreadwire_market::problem::{Faults, Problem};
-use spreadwire_output::{Stream, write};
+use spreadwire_output::{Stream, err, write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -111,6 +111,8 @@ pub(crate) fn run(check: &Check) -> anyhow::Result<ExitCode> {
         Some(config) => Plan::new(config, &check.config, &host, problems),
         None => Err(problems),
     };
+    let warning = planned.as_ref().ok().and_then(Plan::warning);
+    warning.iter().for_each(|line| err!("spreadwire: {line}"));
     let (Some(config), true) = (config, check.online) else {
         return Ok(match planned {
             Ok(plan) if check.json => {

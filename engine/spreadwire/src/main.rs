@@ -102,7 +102,7 @@ fn run_engine(run: &Run) -> anyhow::Result<ExitCode> {
         plan.hist.clone_from(&run.hist);
     }
     process::check_summary(run.summary.as_deref())?;
-    let engine = match start(&plan, &run.config)? {
+    let mut engine = match start(&plan, &run.config)? {
         Ok(engine) => engine,
         Err(problem) => return Ok(refuse(&[problem])),
     };

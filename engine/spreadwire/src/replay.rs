@@ -18,8 +18,8 @@ use spreadwire_market::book::Book;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision::DecisionMaker;
 use spreadwire_market::instrument::Catalogue;
+use spreadwire_market::moment::time_of_text;
 use spreadwire_market::opportunity::line_of;
-use spreadwire_market::recommendations::time_of_text;
 use spreadwire_market::record::{Opened, Record, Spread};
 use spreadwire_market::state::CloseReason;
 use spreadwire_output::{Stream, err, out};
@@ -76,7 +76,7 @@ fn time(text: &str) -> Result<Nanos, String> {
 /// Runs the replay and returns its exit code.
 pub(crate) fn run(replay: &Replay) -> anyhow::Result<ExitCode> {
     // No thread is started, so the host's limits do not matter; and a period of the past may be decided by
-    // recommendations that have expired since.
+    // approvals that have expired since.
     let host = Host { cpus: (0..1024).collect(), descriptors: u64::MAX, now: 0 };
     let plan = match Plan::read(&replay.config, &host) {
         Ok(plan) => plan,

@@ -2,7 +2,9 @@
 
 use super::{CapturePlan, Plan, PlannedVenue, total};
 use crate::runtime::agent::IdleStrategy;
+use spreadwire_market::approved::Approval;
 use spreadwire_market::clock::{MILLI, Nanos};
+use spreadwire_market::moment::time_to_text;
 use spreadwire_market::spread::BPS;
 use spreadwire_trading::settings::{Hedging, Limits};
 use spreadwire_venues::health::Bounds;
@@ -40,7 +42,7 @@ impl Plan {
             "pairs\n  {pairs} ordered pairs of {instruments} instruments; {}",
             net_of(self.max_net)
         ));
-        lines.extend(self.describe_recommendations());
+        lines.extend(self.describe_approved());
         lines.extend(self.describe_trading());
         lines.push("edges".to_owned());
         let feeds = self.feeds.iter().map(|feed| (feed.role.as_str(), self.rings.feed));
@@ -94,18 +96,38 @@ impl Plan {
     }
 
     /// Which pairs open, if not all do.
-    fn describe_recommendations(&self) -> Option<String> {
-        let all = self.recommendations.as_ref()?;
-        let mut text = format!("decision\n  {}", all.describe());
-        for (_, pair) in all.enabled() {
-            let id = self.catalogue.instrument_named(&pair.instrument);
-            let decided = id.is_some_and(|id| self.decision.enabled[id.index()]);
-            let left_out = if decided { "" } else { ", left out by decision.instruments" };
+    fn describe_approved(&self) -> Option<String> {
+        let all = self.approved.as_ref()?;
+        let mut text = format!("decision\n  {}", all.describe(self.read_at));
+        for pair in &all.pairs {
             let (entry, exit) = (pair.entry_bps, pair.exit_bps);
-            let name = pair.name();
-            text.push_str(&format!("\n  {name}: entry {entry} bp, exit {exit} bp{left_out}"));
+            let (name, state) = (pair.name(), self.state_of(pair));
+            text.push_str(&format!("\n  {name}: entry {entry} bp, exit {exit} bp{state}"));
         }
         Some(text)
+    }
+
+    /// Says why an approved pair opens nothing, as the end of its line; nothing if it opens.
+    fn state_of(&self, pair: &Approval) -> String {
+        let id = self.catalogue.instrument_named(&pair.instrument);
+        if pair.expires <= self.read_at {
+            format!(", EXPIRED at {}", time_to_text(pair.expires))
+        } else if id.is_some_and(|id| self.decision.enabled[id.index()]) {
+            String::new()
+        } else {
+            ", left out by decision.instruments".to_owned()
+        }
+    }
+
+    /// Returns a warning if the plan goes by approved pairs, and none of them may open.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let all = self.approved.as_ref()?;
+        let is_open = |(_, pair): (usize, &Approval)| self.state_of(pair).is_empty();
+        let left_out = "0 pairs enabled: nothing will open (decision.instruments leaves out every \
+                        approved pair)";
+        let is_none_open = || !all.live(self.read_at).any(is_open);
+        all.warning(self.read_at).or_else(|| is_none_open().then(|| left_out.to_owned()))
     }
 }
 

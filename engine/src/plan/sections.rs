@@ -9,11 +9,11 @@ use crate::socket::socket_options::{RECEIVE_BUFFER_MIN, SocketOptions};
 use crate::{broadcast, journal};
 use spreadwire_config::config::{self, Config};
 use spreadwire_lake::run::Provenance;
+use spreadwire_market::approved::{self, Approved};
 use spreadwire_market::clock::{MICRO, MILLI, Nanos, SECOND};
 use spreadwire_market::decision;
 use spreadwire_market::instrument::{Catalogue, Instrument};
 use spreadwire_market::problem::Faults;
-use spreadwire_market::recommendations::{self, Recommendations};
 use spreadwire_market::spread::{self, BPS, MAX_NETS_BPS};
 use std::net::IpAddr;
 
@@ -96,7 +96,7 @@ pub(super) fn calculator(config: &config::Calculator, faults: &mut Faults) -> f6
     spread::max_net(config.max_net_bps)
 }
 
-/// Proves `[decision]`, all but its recommendations.
+/// Proves `[decision]`, all but its approved pairs.
 pub(super) fn decision(
     config: &config::Decision,
     catalogue: &Catalogue,
@@ -131,15 +131,16 @@ pub(super) fn decision(
     }
 }
 
-/// Reads the recommendations that `[decision]` names, and proves them against the catalogue.
-pub(super) fn recommend(
+/// Reads the approved pairs that `[decision]` names, and proves those that have not expired against the
+/// catalogue.
+pub(super) fn approved(
     config: &config::Decision,
     catalogue: &Catalogue,
     now: Nanos,
     faults: &mut Faults,
-) -> Option<Recommendations> {
-    let file = config.recommendations.as_ref()?;
-    let all = match recommendations::read(file, now) {
+) -> Option<Approved> {
+    let file = config.approved.as_ref()?;
+    let all = match approved::read(file) {
         Ok(all) => all,
         Err(problems) => {
             faults.extend(problems);
@@ -147,11 +148,11 @@ pub(super) fn recommend(
         }
     };
     faults.in_file(Some(file), |faults| {
-        for number in all.rules(catalogue).1 {
-            let reason = format!("{} is enabled, but not configured", all.pairs[number].name());
-            let remedy = "name an instrument of the configuration and two of its venues, or \
-                          set enabled = false";
-            faults.add(&format!("pairs[{number}].enabled"), reason, remedy);
+        for number in all.rules(catalogue, now).1 {
+            let reason = format!("{} is approved, but not configured", all.pairs[number].name());
+            let remedy = "configure the instrument and both venues, or revoke the pair with \
+                          `analyzer revoke`";
+            faults.add(&format!("pairs[{number}]"), reason, remedy);
         }
     });
     Some(all)

@@ -1,4 +1,4 @@
-//! Reads the configuration again while the engine runs: thresholds, recommendations and limits can change, all
+//! Reads the configuration again while the engine runs: thresholds, approved pairs and limits can change, all
 //! else needs a restart. A configuration that is wrong, or moves a threshold too far, is refused as a whole.
 
 use crate::decision::Retune;
@@ -6,6 +6,7 @@ use crate::plan::{Host, Plan};
 use crate::runtime::{cpu, descriptors};
 use crossbeam::channel::Sender;
 use spreadwire_catalogue::changes::{self, Rules};
+use spreadwire_market::approved::Expiries;
 use spreadwire_market::clock::Nanos;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub struct Reread {
     asked: Arc<AtomicBool>,
     retune: Sender<Box<Retune>>,
     stamps: [Stamp; 2],
+    expiries: Expiries,
 }
 
 impl Reread {
@@ -31,15 +33,18 @@ impl Reread {
         plan: &Plan,
         asked: Arc<AtomicBool>,
         retune: Sender<Box<Retune>>,
+        expiries: Expiries,
     ) -> Reread {
         let (file, plan) = (file.to_owned(), plan.clone());
         let stamps = stamps(&file, &plan);
-        Reread { file, plan, asked, retune, stamps }
+        Reread { file, plan, asked, retune, stamps, expiries }
     }
 
     /// Looks whether a file has changed or a signal has asked; if so, takes the new configuration at
-    /// `now`, ns since 1970 UTC, or says in the log why not. Called once a second.
+    /// `now`, ns since 1970 UTC, or says in the log why not. Says which approvals have expired, too.
+    /// Called once a second.
     pub fn look(&mut self, now: Nanos) {
+        super::warn(self.expiries.pass(now));
         if !self.plan.is_retunable() {
             return;
         }
@@ -49,7 +54,10 @@ impl Reread {
             return;
         }
         match self.read(now) {
-            Ok(()) => tracing::info!(target: "decision", "goes by the configuration as it is now"),
+            Ok(()) => {
+                tracing::info!(target: "decision", "goes by the configuration as it is now");
+                super::warn(self.plan.warning());
+            }
             Err(problems) => {
                 for problem in problems {
                     tracing::error!(target: "decision", "the old configuration stays: {problem}");
@@ -73,6 +81,7 @@ impl Reread {
         }
         self.plan = next;
         self.stamps = stamps(&self.file, &self.plan);
+        self.expiries = super::expiries(&self.plan);
         Ok(())
     }
 }
@@ -82,11 +91,11 @@ fn rules(plan: &Plan) -> Rules<'_> {
     Rules { catalogue, thresholds: decision, trading: trading.as_ref() }
 }
 
-/// Returns the stamps of the configuration and of the recommendations that it names.
+/// Returns the stamps of the configuration and of the file of approved pairs that it names.
 fn stamps(file: &Path, plan: &Plan) -> [Stamp; 2] {
     let of = |path: &Path| {
         let data = std::fs::metadata(path).ok()?;
         Some((data.modified().ok()?, data.len()))
     };
-    [of(file), plan.recommendations_file.as_deref().and_then(of)]
+    [of(file), plan.approved_file.as_deref().and_then(of)]
 }

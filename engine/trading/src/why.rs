@@ -7,7 +7,7 @@ coded! {
     pub enum Why {
         /// Records were missed, and the decision has not caught up yet.
         NotInStep = 0 => "not_in_step",
-        /// The recommendations have expired.
+        /// The approval of the pair has expired.
         Expired = 1 => "expired",
         /// The pair closed a moment ago.
         Cooldown = 2 => "cooldown",

@@ -4,11 +4,11 @@
 //! Tests and benches alone depend on it. It stands on `spreadwire-market` alone, so that unit tests of
 //! every package above that one can use it too.
 
+pub mod approved;
 pub mod catalogue;
 pub mod counting_allocator;
 #[cfg(feature = "needs")]
 pub mod needs;
 pub mod noise;
 pub mod quotes;
-pub mod recommendations;
 pub mod records;

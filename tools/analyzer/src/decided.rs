@@ -109,13 +109,17 @@ impl Evidence<'_> {
         let count =
             |is_it: fn(&Deal) -> bool| deals.iter().filter(|deal| is_it(deal)).count() as u64;
         let ended = in_order_of_end(deals);
+        let earning = self.earning(tried);
         report::Played {
             model: strategy.model.name().to_owned(),
             buy: buy.to_owned(),
             sell: sell.to_owned(),
             both_ways: strategy.direction.is_none() && 0 < of_first && of_first < deals.len(),
             entry_bps: strategy.entry_bps,
+            entry_bps_min: earning.iter().copied().fold(strategy.entry_bps, f64::min),
+            entry_bps_max: earning.iter().copied().fold(strategy.entry_bps, f64::max),
             exit_bps: strategy.exit_bps,
+            first_share: share(of_first as u64, deals.len() as u64).unwrap_or(0.0),
             deals: deals.len() as u64,
             profit,
             fees,
@@ -138,6 +142,17 @@ impl Evidence<'_> {
             fee_tiers: TIERS.map(|bps| (bps, self.per_day(profit - bps / BPS * volume))).to_vec(),
             maker: self.maker(profit, volume),
         }
+    }
+
+    /// Returns the entries at which the same model earned something in the same direction.
+    fn earning(&self, like: &Tried) -> Vec<f64> {
+        let is_like = |tried: &&Tried| {
+            let (one, other) = (&tried.strategy, &like.strategy);
+            (one.model, one.direction) == (other.model, other.direction)
+        };
+        let earned = |tried: &&Tried| 0.0 < tried.deals.iter().map(|deal| deal.profit).sum::<f64>();
+        let all = self.timed.played.tried.iter().filter(is_like).filter(earned);
+        all.map(|tried| tried.strategy.entry_bps).collect()
     }
 
     fn days(&self, deals: &[Deal]) -> Vec<DayProfit> {

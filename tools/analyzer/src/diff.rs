@@ -1,28 +1,32 @@
-//! `analyzer diff OLD NEW`: what a person must look at before NEW replaces OLD.
+//! `analyzer diff OLD NEW`: what changed between two analyses.
 //!
-//! It compares two files of recommendations pair by pair. First it lists, loudly, the pairs that
-//! are enabled in OLD and missing from NEW; then the pairs to enable again in NEW. The analyzer
-//! carries no `enabled` over, so that nothing opens whose figures nobody has looked at. OLD may
-//! have expired.
+//! It compares two files of recommendations pair by pair. Each has every recommended pair, so a pair
+//! that is missing is not recommended any more. With `--approved FILE` it first lists, loudly, the
+//! approved pairs that NEW does not recommend or that are outside its bounds. OLD may have expired.
 //!
 //! ```text
-//! $ analyzer diff recommendations.toml new/recommendations.toml
-//! !! ENABLED IN OLD AND MISSING FROM NEW: 1 pair
-//! !!   ETH/USDT buy okx sell bybit: entry 6 bp
-//! to enable again in NEW, if you agree: 1 pair
-//!      BTC/USDT buy okx sell binance: entry 4.5 bp in OLD, within the bounds of NEW, 3 to 8 bp
+//! $ analyzer diff analysis/2026-11-23T0210Z/recommendations.toml analysis/latest/recommendations.toml
+//! added: 1 pair
+//!   +  DOGE/USDT buy binance sell okx: entry 11 bp, exit 2 bp, size to 300, 1.5 a day
 //! changed: 1 pair
 //!   ~  BTC/USDT buy okx sell binance
 //!        entry_bps 4.5 -> 4 (-11.1 %)
 //! ```
 //!
 //! How to read it: figures are written as in the files (`docs/recommendations.md`), and changes are
-//! relative to the figure in OLD. The exit codes are those of diff(1): 0 if the files are the same,
-//! 1 if they differ, 2 if one of them cannot be read.
+//! relative to the figure in OLD. The exit codes are those of diff(1): 0 if the files are the same and
+//! nothing is said of the approved pairs, 1 if not, 2 if a file cannot be read.
 
+use crate::approvals;
+use crate::report::{Standing, State};
+use crate::standing::{self, Analysis};
 use clap::Args;
 use serde::Serialize;
-use spreadwire_market::recommendations::{self, Pair, Recommendations, time_to_text};
+use spreadwire_market::approved;
+use spreadwire_market::clock::Nanos;
+use spreadwire_market::moment::time_to_text;
+use spreadwire_market::problem::Problem;
+use spreadwire_market::recommendations::{self, Pair, Recommendations};
 use spreadwire_output::{Stream, err, write};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -31,34 +35,31 @@ use std::process::ExitCode;
 /// Arguments of `analyzer diff`.
 #[derive(Debug, Args)]
 pub struct Diff {
-    /// The file that is in use.
+    /// The older file of recommendations.
     old: PathBuf,
-    /// The file that is to replace it.
+    /// The newer one.
     new: PathBuf,
+    /// The approved pairs: what concerns them is listed first.
+    #[arg(long, value_name = "FILE")]
+    approved: Option<PathBuf>,
     /// Print the differences as one JSON object.
     #[arg(long)]
     json: bool,
 }
 
-/// Prints the differences. Returns exit code 0 if there are none, 1 if there are some, and 2 if a
-/// file cannot be read or has problems.
+/// Prints the differences at `now`, ns since 1970 UTC. Returns exit code 0 if there are none, 1 if
+/// there are some, and 2 if a file cannot be read or has problems.
 ///
 /// # Errors
 /// Returns an error if the output cannot be written; the caller exits with 2.
-pub fn run(arguments: &Diff) -> anyhow::Result<ExitCode> {
-    // At time 0 nothing has expired. The file being replaced often has.
-    let (old, new) = match (
-        recommendations::read(&arguments.old, 0),
-        recommendations::read(&arguments.new, 0),
-    ) {
-        (Ok(old), Ok(new)) => (old, new),
-        (old, new) => {
-            let problems = [old.err(), new.err()].into_iter().flatten().flatten();
-            problems.for_each(|problem| err!("analyzer: {problem}"));
+pub fn run(arguments: &Diff, now: Nanos) -> anyhow::Result<ExitCode> {
+    let difference = match read(arguments, now) {
+        Ok(difference) => difference,
+        Err(problems) => {
+            problems.iter().for_each(|problem| err!("analyzer: {problem}"));
             return Ok(ExitCode::from(2));
         }
     };
-    let difference = compare(&old, &new);
     let text = if arguments.json {
         serde_json::to_string_pretty(&difference)? + "\n"
     } else {
@@ -68,36 +69,42 @@ pub fn run(arguments: &Diff) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::from(u8::from(!difference.is_empty())))
 }
 
+/// Reads the files and compares them.
+fn read(arguments: &Diff, now: Nanos) -> Result<Difference, Vec<Problem>> {
+    // At time 0 nothing has expired. The older file often has.
+    let old = recommendations::read(&arguments.old, 0);
+    let new = recommendations::read(&arguments.new, 0);
+    let approved = arguments.approved.as_deref().map(approved::read).transpose();
+    let (old, new, approved) = match (old, new, approved) {
+        (Ok(old), Ok(new), Ok(approved)) => (old, new, approved),
+        (old, new, approved) => {
+            let problems = [old.err(), new.err(), approved.err()];
+            return Err(problems.into_iter().flatten().flatten().collect());
+        }
+    };
+    let mut difference = compare(&old, &new);
+    if let Some(approved) = approved {
+        let report = approvals::report_beside(&arguments.new);
+        let analysis = Analysis { recommended: &new, report: report.as_ref() };
+        difference.approved = standing::of(&approved, Some(analysis), now);
+        difference.approved.retain(|of| of.state != State::Recommended);
+    }
+    Ok(difference)
+}
+
 /// The differences between two files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Difference {
     /// Changes of the files as a whole: when they were made, when they expire, what was analysed.
     pub head: Vec<Change>,
-    /// Pairs enabled in the old file and missing from the new one, in the order of the old one.
-    pub enabled_gone: Vec<Pair>,
-    /// Pairs enabled in the old file and present but not enabled in the new one, in the order of
-    /// the new one.
-    pub to_enable: Vec<Again>,
-    /// Pairs enabled in the new file and not in the old one: somebody has already reviewed them.
-    pub newly_enabled: Vec<Pair>,
+    /// Approved pairs that are not as approved in the new file.
+    pub approved: Vec<Standing>,
     /// Pairs only in the new file, in its order.
     pub added: Vec<Pair>,
-    /// Pairs only in the old file, in its order, whether or not they were enabled.
+    /// Pairs only in the old file, in its order.
     pub removed: Vec<Pair>,
     /// Pairs in both files with other figures or another reason, in the order of the new file.
     pub changed: Vec<PairChange>,
-}
-
-/// A pair that was enabled by a person and may be enabled again.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Again {
-    /// The pair in the new file.
-    #[serde(flatten)]
-    pub pair: Pair,
-    /// Entry in the old file, in bp.
-    pub old_entry_bps: f64,
-    /// Whether that entry is within the bounds of the new file.
-    pub within_bounds: bool,
 }
 
 /// The changes of a pair that is in both files.
@@ -140,27 +147,17 @@ pub enum Value {
 /// Compares two files that have been read.
 #[must_use]
 pub fn compare(old: &Recommendations, new: &Recommendations) -> Difference {
-    let gone = |pair: &&Pair| twin(pair, new).is_none();
-    let removed: Vec<Pair> = old.pairs.iter().filter(gone).cloned().collect();
+    let gone = |pair: &&Pair| new.pair(pair.key()).is_none();
     let mut all = Difference {
         head: head(old, new),
-        enabled_gone: removed.iter().filter(|pair| pair.enabled).cloned().collect(),
-        removed,
+        removed: old.pairs.iter().filter(gone).cloned().collect(),
         ..Difference::default()
     };
     for pair in &new.pairs {
-        let before = twin(pair, old);
-        let was_enabled = before.is_some_and(|before| before.enabled);
-        if pair.enabled && !was_enabled {
-            all.newly_enabled.push(pair.clone());
-        }
-        let Some(before) = before else {
+        let Some(before) = old.pair(pair.key()) else {
             all.added.push(pair.clone());
             continue;
         };
-        if was_enabled && !pair.enabled {
-            all.to_enable.push(again(before, pair));
-        }
         let changes = changes(before, pair);
         if !changes.is_empty() {
             let Pair { instrument, buy, sell, .. } = pair.clone();
@@ -170,40 +167,28 @@ pub fn compare(old: &Recommendations, new: &Recommendations) -> Difference {
     all
 }
 
-/// Returns the same pair in a file.
-fn twin<'a>(pair: &Pair, file: &'a Recommendations) -> Option<&'a Pair> {
-    let same = |other: &&Pair| {
-        (&other.instrument, &other.buy, &other.sell) == (&pair.instrument, &pair.buy, &pair.sell)
-    };
-    file.pairs.iter().find(same)
-}
-
-fn again(before: &Pair, pair: &Pair) -> Again {
-    let entry = before.entry_bps;
-    let within_bounds = pair.entry_bps_min <= entry && entry <= pair.entry_bps_max;
-    Again { pair: pair.clone(), old_entry_bps: entry, within_bounds }
-}
-
 fn head(old: &Recommendations, new: &Recommendations) -> Vec<Change> {
     let values = |all: &Recommendations| {
         let (made, expires) = (time_to_text(all.generated), time_to_text(all.expires));
-        [made, expires, all.from.clone(), all.to.clone(), all.lake.clone()]
+        [made, expires, all.from.clone(), all.to.clone(), all.lake.clone(), all.data_digest.clone()]
     };
-    let keys = ["generated", "expires", "from", "to", "lake"];
+    let keys = ["generated", "expires", "from", "to", "lake", "data_digest"];
     let both = values(old).into_iter().zip(values(new));
-    keys.into_iter().zip(both).filter_map(|(key, (old, new))| texts(key, old, new)).collect()
+    let texts = keys.into_iter().zip(both).filter_map(|(key, (old, new))| texts(key, old, new));
+    texts.chain(numbers("recorded_hours", old.recorded_hours, new.recorded_hours)).collect()
 }
 
 fn changes(old: &Pair, new: &Pair) -> Vec<Change> {
+    let model = texts("model", old.model.name().to_owned(), new.model.name().to_owned());
     let both = old.figures().into_iter().zip(new.figures());
-    let plain = both.filter_map(|((key, old), (_, new))| numbers(key, Some(old), Some(new)));
+    let plain = both.filter_map(|((key, old), (_, new))| numbers(key, old, new));
     let reason = texts("reason", old.reason.clone(), new.reason.clone());
     let names: BTreeSet<&String> = old.evidence.keys().chain(new.evidence.keys()).collect();
     let evidence = names.into_iter().filter_map(|name| {
         let value = |pair: &Pair| pair.evidence.get(name).copied();
         numbers(&format!("evidence.{name}"), value(old), value(new))
     });
-    plain.chain(reason).chain(evidence).collect()
+    model.into_iter().chain(plain).chain(reason).chain(evidence).collect()
 }
 
 /// Returns the change of a text; `None` if there is none.
@@ -241,19 +226,16 @@ impl Difference {
         if self.is_empty() {
             return "no difference\n".to_owned();
         }
-        let gone = self.enabled_gone.iter().map(|pair| format!("!!   {}", line(pair))).collect();
-        let again = self.to_enable.iter().map(Again::line).collect();
-        let enabled = self.newly_enabled.iter().map(|pair| format!("  *  {}", line(pair)));
+        let approved = self.approved.iter().map(Standing::line);
+        let approved = approved.map(|line| format!("!!   {line}"));
         let added = self.added.iter().map(|pair| {
             let Pair { entry_bps_min: min, entry_bps_max: max, reason, .. } = pair;
             format!("  +  {}\n       entry within {min} to {max} bp; {reason}", line(pair))
         });
         let removed = self.removed.iter().map(|pair| format!("  -  {}", line(pair)));
         let changed = self.changed.iter().map(PairChange::line);
-        let sections: [(&str, Vec<String>); 6] = [
-            ("!! ENABLED IN OLD AND MISSING FROM NEW", gone),
-            ("to enable again in NEW, if you agree", again),
-            ("enabled in NEW and not in OLD", enabled.collect()),
+        let sections: [(&str, Vec<String>); 4] = [
+            ("!! APPROVED, AND NOT AS APPROVED IN NEW", approved.collect()),
             ("added", added.collect()),
             ("removed", removed.collect()),
             ("changed", changed.collect()),
@@ -272,25 +254,12 @@ impl Difference {
 
 /// Formats a pair with its figures.
 fn line(pair: &Pair) -> String {
-    let Pair { entry_bps, exit_bps, size_quote, capture_per_day, .. } = pair;
+    let Pair { entry_bps, exit_bps, size_quote, per_day, .. } = pair;
+    let expected = per_day.map(|per_day| format!(", {per_day} a day")).unwrap_or_default();
     format!(
-        "{}: entry {entry_bps} bp, exit {exit_bps} bp, size to {size_quote}, capture \
-         {capture_per_day} a day",
+        "{}: entry {entry_bps} bp, exit {exit_bps} bp, size to {size_quote}{expected}",
         pair.name()
     )
-}
-
-impl Again {
-    fn line(&self) -> String {
-        let Again { pair, old_entry_bps, within_bounds } = self;
-        let Pair { entry_bps_min: min, entry_bps_max: max, .. } = pair;
-        let (mark, within) = if *within_bounds { ("  ", "within") } else { ("!!", "OUTSIDE") };
-        let name = pair.name();
-        format!(
-            "{mark}   {name}: entry {old_entry_bps} bp in OLD, {within} the bounds of NEW, {min} to \
-             {max} bp"
-        )
-    }
 }
 
 impl PairChange {

@@ -9,6 +9,8 @@
 //! A test keeps the layers apart: kernel, statistics and judge use no file, thread or command line;
 //! `input` uses no metrics; `output` uses the report alone. `docs/metrics.md` defines every figure.
 
+pub mod approvals;
+pub mod approve;
 pub mod columns;
 pub mod completeness;
 pub mod decided;
@@ -19,16 +21,22 @@ pub mod figures;
 pub mod input;
 pub mod judge;
 pub mod kernel;
+pub mod met;
 pub mod options;
 pub mod output;
+pub mod pair_names;
 pub mod parsing;
 pub mod partials;
 pub mod plan;
 pub mod progress;
+pub mod promised;
 pub mod ranking;
 pub mod recorded;
 pub mod report;
+pub mod revoke;
 pub mod run;
+pub mod spans;
+pub mod standing;
 pub mod statistics;
 pub mod times;
 pub mod torn;

@@ -4,13 +4,17 @@
 //! The exit code is 0 if all is well; 1 on failure, or if something would have been left out under
 //! `--strict`; 2 if the arguments are wrong; 3 if there are results but something was left out.
 //! `analyzer diff` exits as `diff` does: 0 without differences, 1 with differences, 2 on trouble.
+//! `approve`, `revoke` and `approved` exit with 0, or with 2 if they were refused.
 
 use analyzer::options::Arguments;
+use analyzer::output::dated::{self, Edition};
 use analyzer::output::{console, recommended};
 use analyzer::plan::Plan;
 use analyzer::progress::Progress;
 use analyzer::report::{Completeness, Problem, Report};
-use analyzer::{completeness, diff, output, parsing, run};
+use analyzer::standing::{self, Analysis};
+use analyzer::{approvals, approve, completeness, diff, output, parsing, revoke, run};
+use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use spreadwire_market::clock::Clock;
 use spreadwire_output::{Stream, err, out, write};
@@ -23,12 +27,14 @@ use std::process::ExitCode;
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  analyzer lake                              the whole lake; results in analysis/
+  analyzer lake                              the whole lake; results in analysis/latest/
   analyzer lake --yesterday --strict         every night, from a scheduler
   analyzer lake --last-days 30               reads only days that have no partial result yet
   analyzer lake --metrics compatible --rank opportunity_cycles_040bp
   analyzer lake --fees 10,okx=8 --latency 20,binance=3 --instruments 'BTC/*'
-  analyzer diff old/recommendations.toml analysis/recommendations.toml
+  analyzer approved                          what is approved, and what became of it
+  analyzer approve BTC/USDT:okx:binance      buy on okx, sell on binance
+  analyzer diff analysis/2026-11-23T0210Z/recommendations.toml analysis/latest/recommendations.toml
 
 Exit codes: 0 success, 1 failure, 2 wrong arguments, 3 something was left out (the results name it).
 docs/metrics.md defines every figure."
@@ -44,6 +50,12 @@ struct Cli {
 enum Command {
     /// Show what changed between two recommendation files.
     Diff(diff::Diff),
+    /// Approve recommended pairs: the engine and the trader may open them.
+    Approve(approve::Approve),
+    /// Take approvals back.
+    Revoke(revoke::Revoke),
+    /// List the approved pairs, and how they stand beside the last analysis.
+    Approved(approvals::List),
 }
 
 fn main() -> ExitCode {
@@ -55,11 +67,8 @@ fn main() -> ExitCode {
 
 /// Does what a command line says, if all of it could be parsed. Otherwise tells what else is wrong.
 fn obey(cli: Cli, is_parsed: bool) -> ExitCode {
-    if let Some(Command::Diff(diff)) = cli.command.as_ref().filter(|_| is_parsed) {
-        return diff::run(diff).unwrap_or_else(|error| {
-            err!("analyzer: {error:#}");
-            ExitCode::from(2)
-        });
+    if let Some(command) = cli.command.as_ref().filter(|_| is_parsed) {
+        return obey_command(command);
     }
     if cli.arguments.lake.is_none() && cli.command.is_some() {
         return ExitCode::from(2);
@@ -83,10 +92,41 @@ fn obey(cli: Cli, is_parsed: bool) -> ExitCode {
     })
 }
 
+fn obey_command(command: &Command) -> ExitCode {
+    let now = Clock::host().now();
+    let done = match command {
+        Command::Diff(diff) => {
+            return diff::run(diff, now).unwrap_or_else(|error| {
+                err!("analyzer: {error:#}");
+                ExitCode::from(2)
+            });
+        }
+        Command::Approve(approve) => approve::run(approve, login(), now),
+        Command::Revoke(revoke) => revoke::run(revoke, now),
+        Command::Approved(list) => approvals::run(list, now),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problems) => {
+            problems.iter().for_each(|problem| err!("analyzer: {problem}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Returns the name of who is logged in.
+fn login() -> Option<String> {
+    ["USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok())
+}
+
 fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
+    if let Some(why) = dated::obstacle(&plan.arguments.out)? {
+        anyhow::bail!("--out: {why}");
+    }
     let progress = Progress::new(plan.arguments.json);
-    let report = run::analyse(plan, now, &progress)?;
+    let mut report = run::analyse(plan, now, &progress)?;
     progress.finish();
+    let recommended = review(plan, &mut report, now);
     let left_out: Vec<&Problem> = report.problems.iter().filter(|of| of.left_out).collect();
     let is_empty = report.days.is_empty();
     let in_doubt = doubts(&report);
@@ -98,9 +138,7 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
         anyhow::bail!("{count} things would be left out or are in doubt, and --strict was given");
     }
     let is_whole = left_out.is_empty() && in_doubt.is_empty();
-    let recommendations = recommended::text(&report, plan, now);
-    let formats = &plan.arguments.format;
-    let written = output::write(&report, &plan.arguments.out, formats, &recommendations)?;
+    let written = write_all(plan, &report, &recommended, now)?;
     tell(plan, &report, &written)?;
     Ok(ExitCode::from(if is_whole { 0 } else { 3 }))
 }
@@ -111,6 +149,32 @@ fn doubts(report: &Report) -> &[String] {
     let is_sound =
         [completeness::COMPLETE, completeness::NOT_VOUCHED_FOR].contains(&verdict.as_str());
     if is_sound { &[] } else { findings }
+}
+
+/// Returns what the report recommends, and adds to it what was refused and how the approved pairs stand.
+fn review(plan: &Plan, report: &mut Report, now: i64) -> String {
+    let (recommended, refused) = recommended::of(report, plan, now);
+    report.refused = refused;
+    let analysis = Analysis { recommended: &recommended, report: Some(report) };
+    let now = u64::try_from(now).unwrap_or(0);
+    report.approved = standing::of(&plan.approvals, Some(analysis), now);
+    recommended::head(report) + &recommended.to_toml()
+}
+
+/// Writes the results into a dated folder, and returns the paths of the files.
+fn write_all(
+    plan: &Plan,
+    report: &Report,
+    recommended: &str,
+    now: i64,
+) -> anyhow::Result<Vec<std::path::PathBuf>> {
+    let (out, keep) = (&plan.arguments.out, plan.arguments.keep as usize);
+    let whole = || format!("cannot write results into {}", out.display());
+    let edition = Edition::begin(out, now).with_context(whole)?;
+    let files = output::write(report, edition.folder(), &plan.arguments.format, recommended)?;
+    let finished = edition.finish(&files, keep).with_context(whole)?;
+    let files = files.iter().map(|file| finished.folder.join(file));
+    Ok(files.chain([finished.latest]).collect())
 }
 
 fn nothing_found(plan: &Plan) -> String {

@@ -98,9 +98,23 @@ pub struct Arguments {
     /// Number of lags to either side of zero.
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "What to compute")]
     pub lag_steps: u32,
-    /// Folder for the results, outside the lake; created if it does not exist.
+    /// Folder for the results, outside the lake; created if it does not exist. Each analysis writes a dated folder in it,
+    /// and the link `latest` points to the newest.
     #[arg(long, value_name = "DIR", default_value = "analysis", help_heading = "What comes out")]
     pub out: PathBuf,
+    /// Number of dated folders to keep; older ones are deleted, but for files of others.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 30,
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "What comes out"
+    )]
+    pub keep: u32,
+    /// The approved pairs: they stay in the report whatever their rank, and what changed against them
+    /// is told first. Default: approved.toml beside the folder for the results, if it exists.
+    #[arg(long, value_name = "FILE", help_heading = "What comes out")]
+    pub approved: Option<PathBuf>,
     /// Files to write, separated by commas.
     #[arg(
         long,
@@ -119,7 +133,7 @@ pub struct Arguments {
         help_heading = "What comes out"
     )]
     pub rank: Option<String>,
-    /// Largest number of pairs to recommend and to show with charts.
+    /// Number of pairs to show with charts, besides the approved ones.
     #[arg(long, value_name = "N", default_value_t = 10, help_heading = "What comes out")]
     pub top: usize,
     /// Days after which the recommendations expire, 1 or more.

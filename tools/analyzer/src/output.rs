@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 pub mod console;
 pub mod csv;
+pub mod dated;
 pub mod exposure;
 pub mod html;
 pub mod json;
@@ -18,7 +19,7 @@ pub mod parquet;
 pub mod recommended;
 
 /// Writes the files that were asked for into a folder, each replacing an older one as a whole, and
-/// returns their paths.
+/// returns their paths below it.
 ///
 /// # Errors
 /// Returns an error if the folder cannot be created or a file cannot be written.
@@ -40,14 +41,17 @@ pub fn write(
         };
         let path = folder.join(name);
         replace(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
-        written.push(path);
+        written.push(PathBuf::from(name));
     }
     Ok(written)
 }
 
 /// Replaces a file atomically: a reader sees the old file or the new one. The name of the temporary
 /// file contains the process id, so that two runs do not write the same one.
-fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
+///
+/// # Errors
+/// The operating system's.
+pub fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(format!(".{}.tmp", std::process::id()));
     folder::replace(Path::new(&unfinished), path, |mut file| file.write_all(content))

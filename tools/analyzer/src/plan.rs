@@ -8,11 +8,13 @@ use crate::options::{Arguments, MetricName};
 use problems::{Problems, nearest};
 use spreadwire_lake::run::Provenance;
 use spreadwire_lake::{ledger, provenance};
+use spreadwire_market::approved::Approved;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use terms::{ns, terms};
 
+mod approvals;
 mod choice;
 mod folders;
 mod play;
@@ -61,6 +63,10 @@ pub struct Plan {
     pub rank: String,
     /// Whether the least value comes first.
     pub ascending: bool,
+    /// The approved pairs; empty without a file of them.
+    pub approvals: Approved,
+    /// Instrument, venue to buy on and venue to sell on of each, as the lake's folders name the venues.
+    pub approved: Vec<(String, String, String)>,
     /// The arguments as given.
     pub arguments: Arguments,
 }
@@ -83,6 +89,8 @@ impl Plan {
         selection.names = names;
         selection.market = market(&arguments, &lake, &mut problems);
         let settings = settings(&arguments, &listed, &mut problems);
+        let approvals = approvals::read(&arguments, &mut problems);
+        let approved = approvals::in_lake(&approvals);
         let partials = match (&arguments.partials, arguments.no_partials) {
             (_, true) => None,
             (Some(given), false) => Some(given.clone()),
@@ -98,7 +106,18 @@ impl Plan {
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
-        Ok(Plan { lake, selection, settings, partials, rank, ascending, arguments })
+        let plan = Plan {
+            lake,
+            selection,
+            settings,
+            partials,
+            rank,
+            ascending,
+            approvals,
+            approved,
+            arguments,
+        };
+        Ok(plan)
     }
 }
 

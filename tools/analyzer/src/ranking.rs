@@ -77,7 +77,9 @@ pub fn report(
         Verdict::Unsound => 2,
     };
     pairs.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| order.compare(a, b)));
-    let details = pairs.iter().take(plan.arguments.top);
+    let (first, others) = pairs.split_at(plan.arguments.top.min(pairs.len()));
+    let approved = others.iter().filter(|pair| is_approved(pair, plan));
+    let details = first.iter().chain(approved);
     let details = details.map(|pair| detail::of(pair, &plan.settings, recorded)).collect();
     let row = |pair: Pair| PairRow {
         verdict: pair.verdict(),
@@ -98,6 +100,15 @@ pub fn report(
         problems,
         ..Report::default()
     }
+}
+
+/// Returns whether a pair is approved in one of its directions: it stays in the report whatever its
+/// rank.
+fn is_approved(pair: &Pair, plan: &Plan) -> bool {
+    plan.approved.iter().any(|(instrument, buy, sell)| {
+        let both = (&pair.one, &pair.two);
+        pair.instrument == *instrument && (both == (buy, sell) || both == (sell, buy))
+    })
 }
 
 /// Fills in the cells that need all pairs.

@@ -28,7 +28,7 @@ pub struct Report {
     pub columns: Vec<Column>,
     /// The pairs, best first.
     pub pairs: Vec<PairRow>,
-    /// Details of the first pairs, in the same order.
+    /// Details of the first pairs, and of the approved ones below them, in the same order.
     pub details: Vec<Detail>,
     /// What was read.
     pub totals: Totals,
@@ -36,6 +36,157 @@ pub struct Report {
     pub completeness: Completeness,
     /// What was left out or noted, by name.
     pub problems: Vec<Problem>,
+    /// Digest of the data that was analysed: hexadecimal.
+    #[serde(default)]
+    pub data_digest: String,
+    /// Pairs that are not recommended though their expected profit is above zero.
+    #[serde(default)]
+    pub refused: Vec<Refusal>,
+    /// How the approved pairs stand beside this analysis.
+    #[serde(default)]
+    pub approved: Vec<Standing>,
+    /// What was promised of the approved pairs, and what was met.
+    #[serde(default)]
+    pub promised: Vec<Promised>,
+}
+
+/// A pair that was not recommended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Canonical name of the instrument.
+    pub instrument: String,
+    /// Name of the venue to buy on.
+    pub buy: String,
+    /// Name of the venue to sell on.
+    pub sell: String,
+    /// Why, in a sentence.
+    pub why: String,
+}
+
+/// What became of an approved pair.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It is recommended, and its entry is within the bounds.
+    Recommended,
+    /// It is recommended, and its entry is outside the bounds.
+    OutOfBounds,
+    /// It is not recommended any more.
+    Refused,
+    /// The analysed lake does not have it.
+    Gone,
+    /// Its approval has expired.
+    Expired,
+    /// There is no analysis to compare with.
+    #[default]
+    Unknown,
+}
+
+/// How an approved pair stands beside an analysis.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Canonical name of the instrument.
+    pub instrument: String,
+    /// Name of the venue to buy on.
+    pub buy: String,
+    /// Name of the venue to sell on.
+    pub sell: String,
+    /// What became of it.
+    pub state: State,
+    /// Why, in a sentence.
+    pub why: String,
+    /// The approved entry, in bp.
+    pub entry_bps: f64,
+    /// Who approved it.
+    pub approved_by: String,
+    /// Expiry of the approval, RFC 3339, UTC.
+    pub expires: String,
+    /// Whether that is within a day.
+    pub expires_soon: bool,
+}
+
+impl Standing {
+    /// Describes it in a line.
+    #[must_use]
+    pub fn line(&self) -> String {
+        let Standing { instrument, buy, sell, why, entry_bps, approved_by, expires, .. } = self;
+        let state = match self.state {
+            State::Recommended => "recommended".to_owned(),
+            State::OutOfBounds => format!("OUT OF BOUNDS: {why}"),
+            State::Refused => format!("NOT RECOMMENDED: {why}"),
+            State::Gone => format!("GONE: {why}"),
+            State::Expired => format!("EXPIRED: {why}"),
+            State::Unknown => format!("unknown: {why}"),
+        };
+        let soon = if self.expires_soon { ", WITHIN A DAY" } else { "" };
+        format!(
+            "{instrument} buy {buy} sell {sell}: {state}; entry {entry_bps} bp, by {approved_by}, \
+             until {expires}{soon}"
+        )
+    }
+
+    /// Returns whether a person must look at it: it is not as it was approved, or soon expires.
+    #[must_use]
+    pub fn needs_a_look(&self) -> bool {
+        self.expires_soon || self.state != State::Recommended
+    }
+}
+
+/// How what was met compares with what was promised.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Promise {
+    /// Within the interval.
+    Within,
+    /// Above it.
+    Above,
+    /// Below it.
+    Below,
+    /// It cannot be compared.
+    #[default]
+    Unknown,
+}
+
+/// What was promised of an approved pair, and what the engine's decisions met.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Promised {
+    /// Canonical name of the instrument.
+    pub instrument: String,
+    /// Name of the venue to buy on.
+    pub buy: String,
+    /// Name of the venue to sell on.
+    pub sell: String,
+    /// Who approved it.
+    pub approved_by: String,
+    /// When, RFC 3339, UTC.
+    pub approved_at: String,
+    /// The promise: profit after fees, in quote currency per day of recorded time.
+    pub per_day: Option<f64>,
+    /// Lower end of its 90 % interval.
+    pub per_day_low: Option<f64>,
+    /// Upper end of it.
+    pub per_day_high: Option<f64>,
+    /// Time in the analysed period that was recorded for both venues while the approval held, in
+    /// hours; `None` where the ledger does not say.
+    pub recorded_hours: Option<f64>,
+    /// Deals that were decided on in that time and are over.
+    pub deals: u64,
+    /// Deals that were decided on in that time and are open.
+    pub open_deals: u64,
+    /// Profit of the deals after fees.
+    pub profit: f64,
+    /// Their fees.
+    pub fees: f64,
+    /// Currency of profit and fees; `None` without a journal of decisions.
+    pub currency: Option<String>,
+    /// Who executed: `PAPER`, `SIM` or `LIVE`; `None` without a journal of decisions.
+    pub mode: Option<String>,
+    /// Profit per day of the recorded time; `None` if that is less than an hour.
+    pub met_per_day: Option<f64>,
+    /// How that compares with the promise.
+    pub verdict: Promise,
+    /// The comparison in words.
+    pub words: String,
 }
 
 /// One column of the table.

@@ -8,6 +8,7 @@ use crate::completeness::{self, Trust};
 use crate::figures::{Figures, Pair};
 use crate::input::{Unit, VenueDay, find, midnight};
 use crate::kernel::partial::{Partial, Total};
+use crate::met;
 use crate::partials::{self, Key, Stored};
 use crate::plan::{Plan, venue_named};
 use crate::progress::Progress;
@@ -19,6 +20,7 @@ use compute::{Computed, Computing, Day, bytes_of, openers};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use rayon::prelude::*;
+use sha2::{Digest, Sha256};
 use spreadwire_lake::ledger::{Entry, Ledger};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -50,10 +52,8 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
     let columns = columns(&plan.settings);
     let now = u64::try_from(now_ns).unwrap_or(0);
     let ledger = ledger(plan);
-    let torn = match has_runs(&ledger.facts) {
-        true => Torn::of(&spreadwire_lake::completeness::table(&ledger.facts)),
-        false => Torn::unknown(),
-    };
+    let table = spreadwire_lake::completeness::table(&ledger.facts);
+    let torn = if has_runs(&ledger.facts) { Torn::of(&table) } else { Torn::unknown() };
     let work = Work::new(plan, &columns, progress, torn);
     let days = period(plan, &work.days);
     let (recorded, figures) = pool.install(|| {
@@ -76,6 +76,10 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
         partials_reused: work.reused.load(Ordering::Relaxed),
         partials_computed: work.computed.load(Ordering::Relaxed),
     };
+    report.data_digest = work.digest();
+    let (promised, problem) = met::promised(&plan.lake, &plan.approvals, &table, &work.days);
+    report.promised = promised;
+    report.problems.extend(problem);
     report.problems.extend(work.strangers());
     report.problems.extend(work.unlisted());
     report.problems.extend(work.problems);
@@ -217,6 +221,18 @@ impl<'a> Work<'a> {
             (!known.contains(name.as_str())).then_some(Problem { subject, what, left_out: false })
         };
         given.filter_map(stranger).collect()
+    }
+
+    /// Returns the digest of the data: the SHA-256 of the path below the lake and the length of every
+    /// file that belongs to the analysis, in hexadecimal.
+    fn digest(&self) -> String {
+        let mut sum = Sha256::new();
+        for file in self.instruments.values().flatten().flat_map(|unit| &unit.venues) {
+            for file in &file.files {
+                sum.update(format!("{} {}\n", file.path, file.bytes));
+            }
+        }
+        sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn instrument(&self, units: &[Unit], recorded: &Recorded) -> Figures {

@@ -1,6 +1,7 @@
 //! `analyzer diff` as its users see it: what it prints, and its exit codes.
 //!
-//! `diff/old.toml` and `diff/new.toml` differ in everything that can differ. The expected output is
+//! `diff/old.toml` and `diff/new.toml` differ in everything that can differ, and `diff/approved.toml`
+//! approves pairs of the old one. The expected output is
 //! in `diff/expected.txt` and `diff/expected.json` (`BLESS=1` rewrites both).
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot prepare its files has failed")]
@@ -24,8 +25,10 @@ fn diff(old: &Path, new: &Path, options: &[&str]) -> (Option<i32>, String, Strin
 #[test]
 fn everything_that_differs_is_printed_and_what_is_urgent_first() {
     let (old, new) = (file("old.toml"), file("new.toml"));
+    let approved = file("approved.toml");
+    let approved = ["--approved", approved.to_str().unwrap()];
     for (options, expected) in [(&[][..], "expected.txt"), (&["--json"], "expected.json")] {
-        let (code, text, errors) = diff(&old, &new, options);
+        let (code, text, errors) = diff(&old, &new, &[&approved, options].concat());
         assert_eq!((code, errors.as_str()), (Some(1), ""));
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(file(expected), &text).unwrap();
@@ -69,4 +72,16 @@ fn files_with_problems_are_trouble_and_all_problems_of_both_are_told() {
         Command::new(env!("CARGO_BIN_EXE_analyzer")).arg("diff").status().unwrap().code(),
         Some(2)
     );
+}
+
+#[test]
+fn what_concerns_the_approved_pairs_is_a_difference_though_the_files_are_the_same() {
+    let (old, approved) = (file("old.toml"), file("approved.toml"));
+    let options = ["--approved", approved.to_str().unwrap()];
+    assert_eq!(diff(&old, &old, &options).0, Some(0), "all of them are as approved");
+    let (code, text, _) = diff(&file("new.toml"), &file("new.toml"), &options);
+    assert_eq!(code, Some(1));
+    assert!(text.starts_with("!! APPROVED, AND NOT AS APPROVED IN NEW: 2 pairs"), "{text}");
+    let (code, _, errors) = diff(&old, &old, &["--approved", "none.toml"]);
+    assert_eq!((code, errors.contains("none.toml: cannot be read")), (Some(2), true));
 }

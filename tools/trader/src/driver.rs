@@ -10,6 +10,7 @@ use crate::plan::Plan;
 use crate::translation::Translation;
 use spreadwire_catalogue::trading::TradingPlan;
 use spreadwire_lake::decisions::{Decisions, DecisionsError, FILE_NAME, Found, Head};
+use spreadwire_market::approved::Expiries;
 use spreadwire_market::client::Heard;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::decimal;
@@ -84,7 +85,8 @@ pub struct Driver {
     /// Time of the last record, ns since 1970 UTC.
     last_ts: Nanos,
     sync_at: Nanos,
-    has_expired: bool,
+    /// When the approvals expire; `None` if there are none to go by.
+    expiries: Option<Expiries>,
     is_in_step: bool,
     /// Reasons as counted when the last spread was above its threshold.
     why: WhyNot,
@@ -145,6 +147,7 @@ impl Driver {
         let seen = Seen { until, is_live: false, is_asked: false, ask_at: 0 };
         let seen = vec![seen; plan.catalogue.venues.len()];
         let killing = Killing::new(kill.clone(), signal, plan.places.kill_file.clone());
+        let expiries = plan.expiries.clone();
         let mut driver = Driver {
             why: WhyNot::default(),
             plan,
@@ -159,7 +162,7 @@ impl Driver {
             said: Said::default(),
             last_ts: 0,
             sync_at: 0,
-            has_expired: false,
+            expiries,
             is_in_step: false,
             why_by_pair: BTreeMap::new(),
             acted_age: [0; 2],
@@ -273,13 +276,12 @@ impl Driver {
         }
     }
 
-    /// Ends all opening once the recommendations have expired by our clock.
+    /// Ends the opening of pairs whose approval has expired by our clock.
     fn expire(&mut self, now: Nanos) {
-        if !self.has_expired && self.plan.expires.is_some_and(|expires| expires <= now) {
-            self.has_expired = true;
-            self.trader_mut().maker_mut().expire();
-            let told = "the recommendations have expired: no opportunity opens any more";
-            self.said.remarks.push(told.to_owned());
+        let told = self.expiries.as_mut().map(|expiries| expiries.pass(now)).unwrap_or_default();
+        if !told.is_empty() {
+            self.trader_mut().maker_mut().expire(now);
+            self.said.remarks.extend(told);
         }
     }
 
@@ -380,7 +382,7 @@ impl Driver {
     pub fn retune(&mut self, plan: Plan) {
         let (thresholds, settings) = (plan.thresholds.clone(), plan.trading.settings.clone());
         self.trader_mut().retune(thresholds, settings);
-        self.has_expired = false;
+        self.expiries.clone_from(&plan.expiries);
         self.plan = plan;
     }
 
@@ -496,10 +498,10 @@ impl Driver {
         self.is_in_step
     }
 
-    /// Returns whether the recommendations have expired.
+    /// Returns whether it goes by approved pairs, and none is left that has not expired.
     #[must_use]
     pub fn has_expired(&self) -> bool {
-        self.has_expired
+        self.expiries.as_ref().is_some_and(Expiries::is_over)
     }
 
     /// Returns why spreads above their thresholds were not acted on, by pair.

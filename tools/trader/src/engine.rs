@@ -4,7 +4,7 @@
 use serde_json::Value;
 use spreadwire_lake::layout;
 use spreadwire_market::escape::escape;
-use spreadwire_market::recommendations::time_to_text;
+use spreadwire_market::moment::time_to_text;
 use std::path::Path;
 
 /// Reads the status beside a control socket; `None` if there is none.

@@ -19,7 +19,7 @@
 //! first, from which a restart goes on. `trader status`, `explain`, `kill`, `resume`, `adopt` and
 //! `reload` speak to a running trader through a socket beside the journal; `trader report` reads the
 //! journal. The kill switch is also turned by a file (`trading.kill_file`) and by SIGUSR1. SIGHUP, or a
-//! change of the files, makes it read configuration and recommendations again.
+//! change of the files, makes it read configuration and approved pairs again.
 //!
 //! ```text
 //! $ trader --config engine.toml --gateway paper
@@ -46,8 +46,8 @@
 //! `--token-credential`. With `wss://` its certificate is checked against the public authorities and
 //! those in `--ca-file`. `unix:/path` is a Unix socket of the same host.
 //!
-//! With `--recommendations FILE`, only pairs that a person has enabled in the analyzer's file open,
-//! each at its own thresholds, and none once the file has expired (`docs/recommendations.md`).
+//! With `--approved FILE`, only pairs open that a person has approved with `analyzer approve`, each at
+//! its own thresholds and until its approval expires (`docs/recommendations.md`).
 
 mod options;
 
@@ -57,9 +57,9 @@ use options::{Ask, Cli, Command, GatewayKind, Report, RunArguments as Arguments}
 use spreadwire_config::config::{self, Config};
 use spreadwire_config::secret::Source;
 use spreadwire_lake::decisions::{self, DecisionsError, FILE_NAME};
+use spreadwire_market::approved;
 use spreadwire_market::client::Limits;
 use spreadwire_market::clock::{Clock, MILLI, Nanos};
-use spreadwire_market::recommendations;
 use spreadwire_market::spread::{self, MAX_NETS_BPS};
 use spreadwire_output::{err, out};
 use spreadwire_trading::gateway::{Gateway, Mode};
@@ -87,6 +87,10 @@ const GATEWAY_PATIENCE: Duration = Duration::from_millis(1);
 const TAKEN: &str = "an engine or trader trades by this configuration already: add --watch to look on, \
                      or --journal to trade beside it";
 
+/// What to do instead of an option of earlier versions.
+const GONE: &str = "there is no --recommendations any more: approve pairs with `analyzer approve \
+                    PAIR...`, and give the file that it writes, as --approved approved.toml";
+
 /// Why a run cannot begin: what is wrong with its arguments or configuration, a line each.
 struct Refused(String);
 
@@ -108,7 +112,7 @@ fn main() -> ExitCode {
     spreadwire_output::conclude(code)
 }
 
-/// Sweeps a lake. A period of the past may be decided by recommendations that have expired since.
+/// Sweeps a lake. A period of the past may be decided by approvals that have expired since.
 fn run_sweep(arguments: &sweep::Arguments) -> ExitCode {
     let plan = match Plan::read(&arguments.config, &Overrides::default(), 0) {
         Ok(plan) => plan,
@@ -153,6 +157,9 @@ fn follow(arguments: &Arguments) -> ExitCode {
 
 /// Checks everything, then watches or trades.
 fn begin(arguments: &Arguments, clock: &Clock) -> Result<anyhow::Result<Ended>, Refused> {
+    if arguments.recommendations.is_some() {
+        return Err(Refused(GONE.to_owned()));
+    }
     let mut problems = Vec::new();
     let config = match &arguments.config {
         Some(path) => config::read(path, &mut problems).unwrap_or_default(),
@@ -176,8 +183,8 @@ fn begin(arguments: &Arguments, clock: &Clock) -> Result<anyhow::Result<Ended>, 
         Err(error) => return Ok(Err(error)),
     };
     let server = server_told(arguments)?;
-    let recommendations = arguments.recommendations.clone().or(config.decision.recommendations);
-    Ok(trade(arguments, server, (plan, file, recommendations), gateway, limits, clock))
+    let approved = arguments.approved.clone().or(config.decision.approved);
+    Ok(trade(arguments, server, (plan, file, approved), gateway, limits, clock))
 }
 
 /// Returns who executes; `None` for watching.
@@ -223,7 +230,7 @@ fn gateway(
 
 fn overrides(arguments: &Arguments) -> Overrides {
     Overrides {
-        recommendations: arguments.recommendations.clone(),
+        approved: arguments.approved.clone(),
         entry_bps: arguments.entry_bps,
         exit_bps: arguments.exit_bps,
         cooldown: arguments.cooldown_ms.map(|millis| millis.saturating_mul(MILLI)),
@@ -233,11 +240,11 @@ fn overrides(arguments: &Arguments) -> Overrides {
     }
 }
 
-/// Trades by a plan, which was read from a file and from recommendations.
+/// Trades by a plan, which was read from a file and from a file of approved pairs.
 fn trade(
     arguments: &Arguments,
     server: Server,
-    (plan, file, recommendations): (Plan, PathBuf, Option<PathBuf>),
+    (plan, file, approved): (Plan, PathBuf, Option<PathBuf>),
     gateway: Option<Box<dyn Gateway>>,
     limits: Limits,
     clock: &Clock,
@@ -267,7 +274,7 @@ fn trade(
     described.iter().for_each(|line| err!("{} {line}", driver.mode().name()));
     let control = Control::serve(&socket, driver.kill().clone())
         .with_context(|| format!("cannot make the control socket {}", socket.display()))?;
-    let reload = Reload::new(file, overrides(arguments), recommendations, &hangup);
+    let reload = Reload::new(file, overrides(arguments), approved, &hangup);
     let (url, json) = (arguments.url.clone(), arguments.json);
     Run { driver, control, reload, url, json }.trade(&mut listener, &end, clock)
 }
@@ -279,9 +286,7 @@ fn watch(
     limits: Limits,
     clock: &Clock,
 ) -> anyhow::Result<Ended> {
-    if let Some(recommendations) = &rule.recommendations {
-        err!("{}", recommendations.describe());
-    }
+    rule.describe().iter().for_each(|line| err!("{line}"));
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
@@ -453,8 +458,8 @@ fn rule(
     now: Nanos,
 ) -> anyhow::Result<Rule> {
     let decision = &config.decision;
-    let file = arguments.recommendations.as_ref().or(decision.recommendations.as_ref());
-    let recommendations = file.and_then(|file| match recommendations::read(file, now) {
+    let file = arguments.approved.as_ref().or(decision.approved.as_ref());
+    let approved = file.and_then(|file| match approved::read(file) {
         Ok(all) => Some(all),
         Err(more) => {
             problems.extend(more.iter().map(ToString::to_string));
@@ -473,12 +478,13 @@ fn rule(
         } else {
             arguments.instruments.clone()
         },
-        recommendations,
+        approved,
+        read_at: now,
     };
     let asked = arguments.entry_bps.or(arguments.exit_bps);
-    if rule.recommendations.is_some() && asked.is_some() {
+    if rule.approved.is_some() && asked.is_some() {
         bail!(
-            "--entry-bps and --exit-bps have no effect with recommendations; set entry_bps and \
+            "--entry-bps and --exit-bps have no effect with approved pairs; set entry_bps and \
              exit_bps of the pair in that file"
         );
     }

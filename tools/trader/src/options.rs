@@ -44,7 +44,7 @@ pub(crate) enum Command {
     /// Takes what the venues say of balances for true and ends deals whose residual was kept: a person has
     /// looked.
     Adopt(Ask),
-    /// Makes a running trader read configuration and recommendations again; problems are shown, and the
+    /// Makes a running trader read configuration and approved pairs again; problems are shown, and the
     /// old ones stay.
     Reload(Ask),
     /// Reports the profits in a journal of decisions: by pair and venue, what could be captured, where
@@ -115,9 +115,12 @@ pub(crate) struct RunArguments {
     /// for trading its venues, instruments and section [trading] too.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// A reviewed file of the analyzer. Only its enabled pairs open, each at its own thresholds,
-    /// until it expires. Replaces the one in the configuration.
+    /// The file of approved pairs, which `analyzer approve` writes. Only they open, each at its own
+    /// thresholds until it expires. Replaces the one in the configuration.
     #[arg(long, value_name = "FILE")]
+    pub(crate) approved: Option<PathBuf>,
+    /// An option of earlier versions, which is refused with what to do instead.
+    #[arg(long, value_name = "FILE", hide = true)]
     pub(crate) recommendations: Option<PathBuf>,
     /// Entry threshold of the net spread, overrides the configuration.
     #[arg(long, value_name = "BPS", allow_negative_numbers = true)]

@@ -1,4 +1,4 @@
-//! What the trader goes by, proved: the engine's configuration with the recommendations and the options of
+//! What the trader goes by, proved: the engine's configuration with the approved pairs and the options of
 //! the command line. It can be read again while the trader runs; a change is taken as a whole or not at
 //! all.
 
@@ -6,11 +6,11 @@ use crate::trader::Rule;
 use spreadwire_catalogue::changes::{self, Rules};
 use spreadwire_catalogue::trading::{self, TradingPlan};
 use spreadwire_config::config::{self, Config};
+use spreadwire_market::approved::{self, Approved, Expiries};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision;
 use spreadwire_market::instrument::{Catalogue, InstrumentId};
 use spreadwire_market::problem::Faults;
-use spreadwire_market::recommendations::{self, Recommendations};
 use spreadwire_market::spread;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -25,8 +25,8 @@ pub const SOCKET_NAME: &str = "trader.sock";
 /// What overrides the configuration.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Overrides {
-    /// The analyzer's file.
-    pub recommendations: Option<PathBuf>,
+    /// The file of approved pairs.
+    pub approved: Option<PathBuf>,
     /// Entry threshold, basis points.
     pub entry_bps: Option<f64>,
     /// Exit threshold, basis points.
@@ -81,14 +81,14 @@ pub struct Plan {
     pub places: Places,
     /// A net spread further from zero than this is no spread, a fraction.
     pub max_net: f64,
-    /// When the recommendations expire, ns since 1970 UTC.
-    pub expires: Option<Nanos>,
-    /// The recommendations in a sentence.
+    /// When the approvals expire; `None` if there are none to go by.
+    pub expiries: Option<Expiries>,
+    /// The approved pairs in a sentence.
     pub described: Option<String>,
 }
 
 impl Plan {
-    /// Reads the configuration and the recommendations as of `now`, ns since 1970 UTC.
+    /// Reads the configuration and the approved pairs as of `now`, ns since 1970 UTC.
     ///
     /// # Errors
     /// Every problem, a line each, with the key and a remedy.
@@ -102,28 +102,27 @@ impl Plan {
         }
         let mut faults = Faults::new(file, problems);
         let (_, catalogue) = spreadwire_catalogue::prove(&config, &mut faults);
-        let named = overrides.recommendations.as_ref().or(config.decision.recommendations.as_ref());
-        let recommendations = named.and_then(|path| {
-            recommendations::read(path, now).map_err(|more| faults.extend(more)).ok()
-        });
+        let named = overrides.approved.as_ref().or(config.decision.approved.as_ref());
+        let approved =
+            named.and_then(|path| approved::read(path).map_err(|more| faults.extend(more)).ok());
         let mut trading =
-            trading::prove(&config.trading, &catalogue, recommendations.as_ref(), &mut faults);
+            trading::prove(&config.trading, &catalogue, approved.as_ref(), &mut faults);
         if let Some(most) = overrides.max_notional {
             let limit = &mut trading.settings.limits.order;
             *limit = (*limit).min(most);
         }
-        let rule = rule(&config, overrides, recommendations, &mut faults);
-        let file = named.filter(|_| rule.recommendations.is_some()).map(PathBuf::as_path);
+        let rule = rule(&config, overrides, approved.map(|all| (all, now)), &mut faults);
+        let file = named.filter(|_| rule.approved.is_some()).map(PathBuf::as_path);
         faults.in_file(file, |faults| unknown_pairs(&rule, &catalogue, faults));
         let places = Places::of(&config, overrides.journal.as_deref());
         if !faults.is_empty() {
             return Err(lines(&faults.into_list()));
         }
         let (thresholds, _) = rule.settings(&catalogue);
-        let expires = rule.recommendations.as_ref().map(|all| all.expires);
-        let described = rule.recommendations.as_ref().map(Recommendations::describe);
+        let expiries = rule.approved.as_ref().map(|_| rule.expiries());
+        let described = rule.describe();
         let max_net = spread::max_net(config.calculator.max_net_bps);
-        Ok(Plan { catalogue, thresholds, trading, places, max_net, expires, described })
+        Ok(Plan { catalogue, thresholds, trading, places, max_net, expiries, described })
     }
 
     /// Returns the instruments that anything may open in, by name.
@@ -154,7 +153,7 @@ impl Plan {
 fn rule(
     config: &Config,
     overrides: &Overrides,
-    recommendations: Option<Recommendations>,
+    approved: Option<(Approved, Nanos)>,
     faults: &mut Faults,
 ) -> Rule {
     let decision = &config.decision;
@@ -162,12 +161,14 @@ fn rule(
         [] => decision.instruments.clone(),
         named => named.to_vec(),
     };
+    let read_at = approved.as_ref().map_or(0, |(_, now)| *now);
     let rule = Rule {
         entry_bps: overrides.entry_bps.unwrap_or(decision.entry_bps),
         exit_bps: overrides.exit_bps.unwrap_or(decision.exit_bps),
         cooldown: overrides.cooldown.unwrap_or_else(|| millis(decision.cooldown_ms)),
         instruments,
-        recommendations,
+        approved: approved.map(|(all, _)| all),
+        read_at,
     };
     let is_ordered = rule.exit_bps.is_finite() && rule.exit_bps <= rule.entry_bps;
     if !rule.entry_bps.is_finite() || !is_ordered {
@@ -176,8 +177,8 @@ fn rule(
         faults.add("decision.exit_bps", reason, "lower it");
     }
     let is_asked = overrides.entry_bps.or(overrides.exit_bps).is_some();
-    if rule.recommendations.is_some() && is_asked {
-        let reason = "--entry-bps and --exit-bps have no effect with recommendations";
+    if rule.approved.is_some() && is_asked {
+        let reason = "--entry-bps and --exit-bps have no effect with approved pairs";
         faults.add("decision", reason, "set entry_bps and exit_bps of the pair in that file");
     }
     rule
@@ -188,7 +189,7 @@ fn unknown_pairs(rule: &Rule, catalogue: &Catalogue, faults: &mut Faults) {
     let (_, unknown) = rule.settings(catalogue);
     for name in unknown {
         let reason = format!("{name} is not among the configured venues and instruments");
-        faults.add("decision", reason, "configure it, or do not enable it");
+        faults.add("decision", reason, "configure it, or revoke it with `analyzer revoke`");
     }
 }
 

@@ -54,15 +54,15 @@ fn stamp(path: &PathBuf) -> Stamp {
 }
 
 impl<'a> Reload<'a> {
-    /// Watches the configuration and its recommendations.
+    /// Watches the configuration and its file of approved pairs.
     #[must_use]
     pub fn new(
         file: PathBuf,
         overrides: Overrides,
-        recommendations: Option<PathBuf>,
+        approved: Option<PathBuf>,
         signal: &'a AtomicBool,
     ) -> Reload<'a> {
-        let files = [Some(file.clone()), recommendations].into_iter().flatten();
+        let files = [Some(file.clone()), approved].into_iter().flatten();
         let seen = files.map(|file| (file.clone(), stamp(&file))).collect();
         Reload { file, overrides, signal, seen, look_at: 0 }
     }

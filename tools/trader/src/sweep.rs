@@ -29,7 +29,7 @@ use spreadwire_market::calculation::Calculation;
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decision;
 use spreadwire_market::instrument::Catalogue;
-use spreadwire_market::recommendations::time_of_text;
+use spreadwire_market::moment::time_of_text;
 use spreadwire_market::record::{Gap, Record};
 use spreadwire_market::spread::BPS;
 use spreadwire_output::{Stream, err, out};

@@ -1,12 +1,12 @@
 //! Runs the engine's decision on the records of a listener, and describes what opened and closed.
 
 use serde_json::Value;
+use spreadwire_market::approved::{Approved, Expiries};
 use spreadwire_market::client::Heard;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision::{DecisionMaker, Settings};
 use spreadwire_market::escape::escape;
 use spreadwire_market::instrument::Catalogue;
-use spreadwire_market::recommendations::Recommendations;
 use spreadwire_market::record::{Gap, Kind, Record, Recording, RecordingState};
 use spreadwire_market::spread::BPS;
 use spreadwire_market::state::CloseReason;
@@ -22,12 +22,27 @@ pub struct Rule {
     pub cooldown: Nanos,
     /// Instruments to decide on; `*` means all.
     pub instruments: Vec<String>,
-    /// Recommended pairs. If given, only the enabled ones open, each at its own thresholds instead
-    /// of the two above, and none once they have expired.
-    pub recommendations: Option<Recommendations>,
+    /// Approved pairs. If given, only they open, each at its own thresholds instead of the two above,
+    /// and until it expires.
+    pub approved: Option<Approved>,
+    /// The time as of which the approvals were read, ns since 1970 UTC: those that had expired by then
+    /// do not count.
+    pub read_at: Nanos,
 }
 
 impl Rule {
+    /// Describes how many pairs are enabled; `None` if all are.
+    #[must_use]
+    pub fn describe(&self) -> Option<String> {
+        self.approved.as_ref().map(|all| all.describe(self.read_at))
+    }
+
+    /// Returns when the approvals expire.
+    #[must_use]
+    pub fn expiries(&self) -> Expiries {
+        self.approved.as_ref().map(|all| Expiries::after(all, self.read_at)).unwrap_or_default()
+    }
+
     /// Returns the rule for a server's catalogue, with the names and pairs that the catalogue does
     /// not have.
     pub(crate) fn settings(&self, catalogue: &Catalogue) -> (Settings, Vec<String>) {
@@ -39,8 +54,8 @@ impl Rule {
         let enabled =
             catalogue.instruments.iter().map(|i| all || self.instruments.contains(&i.name));
         let mut unlisted: Vec<String> = unlisted.cloned().collect();
-        let rules = self.recommendations.as_ref().map(|all| {
-            let (rules, missing) = all.rules(catalogue);
+        let rules = self.approved.as_ref().map(|all| {
+            let (rules, missing) = all.rules(catalogue, self.read_at);
             unlisted.extend(missing.into_iter().map(|number| all.pairs[number].name()));
             rules
         });
@@ -62,26 +77,28 @@ pub struct Trader {
     catalogue: Catalogue,
     maker: Option<DecisionMaker>,
     last_ts: Nanos,
-    expired: bool,
+    expiries: Expiries,
+    /// The last time at which an approval had expired, ns since 1970 UTC.
+    expired_by: Nanos,
 }
 
 impl Trader {
     /// Creates a trader that decides by `rule` once a catalogue is known.
     #[must_use]
     pub fn new(rule: Rule) -> Trader {
-        Trader { rule, catalogue: Catalogue::default(), maker: None, last_ts: 0, expired: false }
+        let expiries = rule.expiries();
+        let catalogue = Catalogue::default();
+        Trader { rule, catalogue, maker: None, last_ts: 0, expiries, expired_by: 0 }
     }
 
     /// Starts a new connection; the loss of an earlier one was taken before. Nothing opens until the
-    /// client is in step. Returns the rule's instruments and enabled pairs that the server does not
+    /// client is in step. Returns the rule's instruments and approved pairs that the server does not
     /// list. Ids of opportunities continue if the catalogue is unchanged.
     pub fn connected(&mut self, catalogue: Catalogue) -> Vec<String> {
         let (settings, unlisted) = self.rule.settings(&catalogue);
         if self.maker.is_none() || self.catalogue != catalogue {
             let mut maker = DecisionMaker::new(&catalogue, settings);
-            if self.expired {
-                maker.expire();
-            }
+            maker.expire(self.expired_by);
             self.maker = Some(maker);
             self.catalogue = catalogue;
         }
@@ -91,18 +108,17 @@ impl Trader {
         unlisted
     }
 
-    /// Checks whether the recommendations have expired at `now`, ns since 1970 UTC. Once they have,
-    /// nothing opens, whatever the time of the records. Returns `true` the first time.
-    pub fn expire(&mut self, now: Nanos) -> bool {
-        let expires = self.rule.recommendations.as_ref().map(|all| all.expires);
-        if self.expired || expires.is_none_or(|expires| now < expires) {
-            return false;
+    /// Checks which approvals have expired at `now`, ns since 1970 UTC. They open nothing any more,
+    /// whatever the time of the records. Returns what is to be told, once.
+    pub fn expire(&mut self, now: Nanos) -> Vec<String> {
+        let told = self.expiries.pass(now);
+        if !told.is_empty() {
+            self.expired_by = now;
+            if let Some(maker) = &mut self.maker {
+                maker.expire(now);
+            }
         }
-        self.expired = true;
-        if let Some(maker) = &mut self.maker {
-            maker.expire();
-        }
-        true
+        told
     }
 
     /// Processes decoded records and appends the opportunities that opened and closed to `out`.

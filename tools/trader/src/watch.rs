@@ -93,9 +93,7 @@ pub fn watch(
     let mut session = Session::new(rule, json);
     let mut ended = Ended::Stopped;
     while ended == Ended::Stopped && !end.is_now(clock.now()) {
-        if session.trader.expire(clock.now()) {
-            err!("the recommendations have expired: no opportunity opens any more");
-        }
+        session.trader.expire(clock.now()).iter().for_each(|line| err!("{line}"));
         session.records.clear();
         let news = listener.listen(&mut session.records);
         if matches!(news, News::OtherProtocol { .. }) {

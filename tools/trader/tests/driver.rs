@@ -3,8 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use spreadwire_kit::approved::approved;
 use spreadwire_kit::quotes;
-use spreadwire_kit::recommendations::recommendations;
 use spreadwire_lake::decisions;
 use spreadwire_market::client::Heard;
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
@@ -319,41 +319,42 @@ fn a_journal_that_cannot_be_written_ends_the_run_before_anything_is_sent() {
     assert_eq!(rig.placed(), []);
 }
 
-/// Enables the pair at an entry threshold until a time.
-fn recommend(file: &Path, entry_bps: f64, expires: Nanos) {
-    let mut all = recommendations(START - SECOND, expires);
+/// Approves the pair at an entry threshold until a time.
+fn approve(file: &Path, entry_bps: f64, expires: Nanos) {
+    let mut all = approved(START - SECOND, expires);
     all.pairs.truncate(1);
     let pair = &mut all.pairs[0];
     pair.instrument = "BTC/USDT".to_owned();
-    (pair.buy, pair.sell, pair.enabled) = ("binance".to_owned(), "okx".to_owned(), true);
+    (pair.buy, pair.sell) = ("binance".to_owned(), "okx".to_owned());
     (pair.entry_bps_min, pair.entry_bps_max) = (1.0, 100.0);
     (pair.entry_bps, pair.exit_bps) = (entry_bps, 1.0);
     std::fs::write(file, all.to_toml()).unwrap();
 }
 
 #[test]
-fn recommendations_expire_by_our_clock_until_new_ones_are_taken() {
+fn approvals_expire_by_our_clock_until_new_ones_are_taken() {
     let home = tempfile::tempdir().unwrap();
-    let file = home.path().join("recommended.toml");
-    let overrides = Overrides { recommendations: Some(file.clone()), ..Overrides::default() };
-    recommend(&file, 20.0, START + 10 * SECOND);
+    let file = home.path().join("approved.toml");
+    let overrides = Overrides { approved: Some(file.clone()), ..Overrides::default() };
+    approve(&file, 20.0, START + 10 * SECOND);
     let mut rig = Rig::with(home.path(), &overrides, START);
     rig.up(RICH);
     // Our clock alone has come that far.
     rig.driver.turn(Some(Heard::InStep), &[], START + 10 * SECOND).unwrap();
     assert!(rig.driver.has_expired());
     let told = rig.driver.take_said().remarks;
-    assert!(told.iter().any(|line| line.contains("have expired")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("0 pairs enabled")), "{told:?}");
     rig.spread();
     assert_eq!((rig.placed().len(), rig.why(Why::Expired)), (0, 1));
 
     let read = |now| Plan::read(&config(home.path()), &overrides, now);
-    let refused = read(START + 10 * SECOND).unwrap_err();
-    assert!(refused[0].contains("expires: it expired at"), "{refused:?}");
-    recommend(&file, 31.0, START + 20 * SECOND);
+    let expired = read(START + 10 * SECOND).unwrap();
+    assert!(expired.described.unwrap().contains("the one approval has expired"));
+    assert_eq!(expired.thresholds.rules.unwrap().pairs, []);
+    approve(&file, 31.0, START + 20 * SECOND);
     let leaps = rig.driver.plan().obstacles(&read(START).unwrap());
     assert!(leaps[0].contains("the entry would move from 20.00 to 31.00 bp"), "{leaps:?}");
-    recommend(&file, 30.0, START + 20 * SECOND);
+    approve(&file, 30.0, START + 20 * SECOND);
     let plan = read(START).unwrap();
     assert_eq!(rig.driver.plan().obstacles(&plan), Vec::<String>::new());
     rig.driver.retune(plan);

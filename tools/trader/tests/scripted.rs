@@ -462,7 +462,8 @@ fn rule() -> Rule {
         exit_bps: 5.0,
         cooldown: 0,
         instruments: vec!["*".to_owned()],
-        recommendations: None,
+        approved: None,
+        read_at: 0,
     }
 }
 

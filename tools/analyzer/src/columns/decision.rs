@@ -49,6 +49,9 @@ impl List {
         add("per_day_low", low, |of| of.per_day_low);
         add("per_day", "Its mean.", |of| of.per_day);
         add("per_day_high", "Its upper end.", |of| of.per_day_high);
+        let next = "Profit of one day to come, lower end of the 90 % interval.";
+        add("next_day_low", next, |of| of.next_day_low);
+        add("next_day_high", "Its upper end.", |of| of.next_day_high);
     }
 
     fn of_decision(&mut self, name: &str, meaning: &str, cell: fn(&Decision) -> Cell) {
@@ -64,8 +67,13 @@ impl List {
             format!("buy {} sell {}{reverse}", of.buy, of.sell)
         });
         self.figure("entry_bps", "bp", "Net spread to enter at.", |of| Some(of.entry_bps));
+        let lowest = "Lowest entry that earned something, by the same model in the same direction.";
+        self.figure("entry_bps_min", "bp", lowest, |of| Some(of.entry_bps_min));
+        self.figure("entry_bps_max", "bp", "Highest entry that did.", |of| Some(of.entry_bps_max));
         self.figure("exit_bps", "bp", "Net spread below which it leaves.", |of| Some(of.exit_bps));
         self.count_of("deals", "Deals that have ended.", |of| of.deals);
+        let first = "Share of them that bought on exchange1 and sold on exchange2.";
+        self.figure("deals_12_share", "", first, |of| Some(of.first_share));
         self.figure("profit", "quote", "Profit of all of them, after fees.", |of| Some(of.profit));
         self.figure("won_share", "", "Share of them that left something.", |of| of.won_share);
         let met = "Share of its decisions that met the net spread that they were decided on.";

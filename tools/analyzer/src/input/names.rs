@@ -14,8 +14,11 @@ use std::sync::Arc;
 
 /// The table that is built in.
 const SHIPPED: &str = include_str!("../../../../config/aliases.toml");
-const FORM: Form =
-    Form { start: "config/aliases.toml is one that is explained", document: "config/aliases.toml" };
+const FORM: Form = Form {
+    start: "config/aliases.toml is one that is explained",
+    document: "config/aliases.toml",
+    gone: &[],
+};
 
 /// Names of assets and meanings of symbols.
 #[derive(Clone, Debug, PartialEq)]

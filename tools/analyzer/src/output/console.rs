@@ -1,7 +1,7 @@
 //! The first pairs as a table on the console, with what was read and what was left out.
 
 use super::exposure;
-use crate::report::{Cell, PairRow, Report};
+use crate::report::{Cell, PairRow, Promised, Report, Standing};
 use comfy_table::{CellAlignment, Table, presets};
 
 /// Number of problems listed; the files list all of them.
@@ -19,10 +19,11 @@ const SHOWN: [(&str, &str); 9] = [
     ("opportunity_cycles_040bp", "cycles 0.4 %"),
 ];
 
-/// Returns the summary, with the first `top` pairs.
+/// Returns the summary, with the first `top` pairs. What changed against the approved pairs comes
+/// first, then what was promised of them and what was met.
 #[must_use]
 pub fn text(report: &Report, top: usize) -> String {
-    let mut text = String::new();
+    let mut text = approved(report);
     let totals = report.totals;
     let days = match (report.days.first(), report.days.last()) {
         (Some(first), Some(last)) if first != last => format!("{first} to {last}"),
@@ -65,6 +66,47 @@ pub fn text(report: &Report, top: usize) -> String {
         line(format_args!("  and {} more, in report.json", report.problems.len() - PROBLEMS));
     }
     text
+}
+
+/// Returns what concerns the approved pairs; nothing if there are none.
+fn approved(report: &Report) -> String {
+    if report.approved.is_empty() {
+        return String::new();
+    }
+    let all = report.approved.len();
+    let looks: Vec<&Standing> = report.approved.iter().filter(|of| of.needs_a_look()).collect();
+    let s = if all == 1 { "" } else { "s" };
+    let mut text = if looks.is_empty() {
+        format!("approved: {all} pair{s}, still recommended within the bounds\n")
+    } else {
+        format!("!! CHANGED AGAINST WHAT IS APPROVED: {} of {all} pair{s}\n", looks.len())
+    };
+    for standing in looks {
+        text.push_str(&format!("!!   {}\n", standing.line()));
+    }
+    text.push_str(&format!("\npromised and met:\n{}\n\n", promised(&report.promised)));
+    text
+}
+
+fn promised(rows: &[Promised]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["pair", "promised/day", "interval", "met/day", "deals", "hours", "in words"]);
+    let figure = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+    for row in rows {
+        let interval = row.per_day_low.zip(row.per_day_high);
+        let interval = interval.map(|(low, high)| format!("{low:.2} to {high:.2}"));
+        table.add_row([
+            format!("{} buy {} sell {}", row.instrument, row.buy, row.sell),
+            figure(row.per_day),
+            interval.unwrap_or_else(|| "-".to_owned()),
+            figure(row.met_per_day),
+            row.deals.to_string(),
+            row.recorded_hours.map_or("-".to_owned(), |hours| format!("{hours:.1}")),
+            row.words.clone(),
+        ]);
+    }
+    table
 }
 
 fn table(report: &Report, top: usize) -> Table {

@@ -1,30 +1,35 @@
-//! The pairs that are worth enabling, in the format that the trader loads. Nothing is enabled here;
-//! a person does that. Everything is read from the report's columns.
+//! The pairs that are recommended, in the format that a person approves from, and why others are not.
+//! Nothing opens by this. Everything is read from the report.
 
 use super::exposure;
 use crate::plan::Plan;
-use crate::report::{Cell, PairRow, Report};
+use crate::report::{Cell, PairRow, Refusal, Report, Verdict};
 use spreadwire_lake::layout;
-use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
+use spreadwire_market::recommendations::{FORMAT, Model, Pair, Recommendations};
 use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 
-/// A pair with fewer orders is not recommended.
-const ORDERS_MIN: u64 = 5;
 /// Figures that are written as evidence, where they are known.
-const EVIDENCE: [&str; 7] = [
-    "capture_bps",
+const EVIDENCE: [&str; 12] = [
+    "luck_q_value",
+    "next_day_low",
+    "next_day_high",
+    "deals",
     "still_there_share",
-    "orders",
+    "won_share",
+    "drawdown",
+    "worst_excursion",
+    "break_even_fee_bps",
     "live_share",
     "half_life_s",
     "adf_q_value",
-    "rank_second_half",
 ];
+/// The verdict of a ledger that accounts for everything.
+const COMPLETE: &str = "complete";
 
-/// Returns the file of the recommendations: what they rest on, and the recommendations themselves.
+/// Returns the comment at the top of the file: what its figures rest on.
 #[must_use]
-pub fn text(report: &Report, plan: &Plan, now_ns: i64) -> String {
+pub fn head(report: &Report) -> String {
     let told = exposure::told(report);
     let mut head = format!("# Recorded time that these figures rest on: {told}.\n");
     if let Some(caution) = exposure::caution(report) {
@@ -36,29 +41,34 @@ pub fn text(report: &Report, plan: &Plan, now_ns: i64) -> String {
             "# Whether the days are complete, by the lake's ledger: {verdict}.\n"
         ));
     }
-    format!("{head}#\n{}", of(report, plan, now_ns).to_toml())
+    head + "#\n"
 }
 
-/// The verdict of a ledger that accounts for everything.
-const COMPLETE: &str = "complete";
-
-/// Returns the recommendations of a report, best first. `now_ns` is the time in ns since 1970.
+/// Returns all recommendations of a report, best first, and why other pairs are not recommended. `now_ns`
+/// is the time in ns since 1970.
 #[must_use]
-pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> Recommendations {
+pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> (Recommendations, Vec<Refusal>) {
     let now = u64::try_from(now_ns).unwrap_or(0);
     let second = 1_000_000_000;
     let lasts = u64::from(plan.arguments.expires) * 86_400 * second;
     let day = |day: Option<&String>| day.cloned().unwrap_or_else(|| "1970-01-01".to_owned());
-    let pairs = report.pairs.iter().filter_map(|pair| Row { report, pair, plan }.recommended());
-    Recommendations {
+    let rows = || report.pairs.iter().map(|pair| Row { report, pair, plan });
+    let is_recommended = |row: &Row<'_>| row.pair.verdict == Verdict::Recommended;
+    let pairs = rows().filter(is_recommended).flat_map(|row| row.recommended());
+    let refused = rows().filter(|row| !is_recommended(row)).flat_map(|row| row.refused());
+    let recommendations = Recommendations {
         format: FORMAT,
         generated: now / second * second,
         expires: (now + lasts) / second * second,
         from: day(report.days.first()),
         to: day(report.days.last()),
         lake: report.lake.clone(),
-        pairs: pairs.take(plan.arguments.top).collect(),
-    }
+        recorded_hours: Some(rounded(report.recorded_hours)),
+        data_digest: report.data_digest.clone(),
+        pairs: pairs.collect(),
+    };
+    let refused = refused.collect();
+    (recommendations.sealed(), refused)
 }
 
 struct Row<'a> {
@@ -82,61 +92,71 @@ impl Row<'_> {
         }
     }
 
-    /// Returns a recommendation if the pair pays on the whole, over enough orders, between legs
-    /// that are the same asset, at a level that did not shift.
-    fn recommended(&self) -> Option<Pair> {
-        let capture = self.number("capture_per_day").filter(|capture| 0.0 < *capture)?;
-        let Cell::Count(orders) = *self.cell("orders") else { return None };
-        let sound = *self.cell("same_asset") == Cell::Text("yes".to_owned())
-            && *self.cell("level_shift") != Cell::Flag(true);
-        if orders < ORDERS_MIN || !sound {
-            return None;
+    fn count(&self, name: &str) -> Option<u64> {
+        match self.cell(name) {
+            Cell::Count(count) => Some(*count),
+            Cell::None | Cell::Flag(_) | Cell::Text(_) | Cell::Number(_) => None,
         }
-        let PairRow { instrument, exchange1, exchange2, .. } = self.pair;
-        let Cell::Text(direction) = self.cell("best_direction") else { return None };
-        let is_first = *direction == format!("buy {exchange1} sell {exchange2}");
-        let (buy, sell) = if is_first { (exchange1, exchange2) } else { (exchange2, exchange1) };
-        let direction = if is_first { "12" } else { "21" };
-        let entry = self.number("best_threshold_bps")?;
-        let of_entry = |name: &str| self.number(&format!("{name}_{entry}bp_{direction}"));
-        let size = self.plan.settings.size.min(of_entry("size_mean").unwrap_or(f64::INFINITY));
-        let peak = of_entry("peak_max_bps").unwrap_or(entry).ceil();
-        Some(Pair {
+    }
+
+    /// Returns the ordered pairs of venues that the strategy trades, each with its share of the deals.
+    fn directions(&self) -> Vec<(&str, &str, f64)> {
+        let PairRow { exchange1: one, exchange2: two, .. } = self.pair;
+        let Some(share) = self.number("deals_12_share") else { return Vec::new() };
+        let both = [(one.as_str(), two.as_str(), share), (two, one, 1.0 - share)];
+        both.into_iter().filter(|(_, _, share)| 0.0 < *share).collect()
+    }
+
+    fn refused(&self) -> Vec<Refusal> {
+        let PairRow { instrument, exchange1: one, exchange2: two, why, .. } = self.pair;
+        let refusal = |(buy, sell): (&str, &str)| Refusal {
             instrument: instrument.clone(),
             buy: name_of(buy),
             sell: name_of(sell),
-            enabled: false,
-            entry_bps: entry,
-            entry_bps_min: self.least_paying(direction).unwrap_or(entry).min(entry),
-            entry_bps_max: peak.max(entry),
-            exit_bps: entry.min(0.0),
-            size_quote: rounded(size).max(0.01),
-            capture_per_day: rounded(capture),
-            reason: self.reason(orders),
+            why: why.join("; "),
+        };
+        [(one.as_str(), two.as_str()), (two, one)].map(refusal).to_vec()
+    }
+
+    fn recommended(&self) -> Vec<Pair> {
+        self.directions().into_iter().filter_map(|of| self.direction(of)).collect()
+    }
+
+    /// Returns one direction, which earns as much of the whole as it has deals.
+    fn direction(&self, (buy, sell, share): (&str, &str, f64)) -> Option<Pair> {
+        let is_held = *self.cell("model") == Cell::Text(Model::Convergence.name().to_owned());
+        let entry_bps = self.number("entry_bps")?;
+        let of_whole = |name: &str| self.number(name).map(|value| rounded(value * share));
+        Some(Pair {
+            instrument: self.pair.instrument.clone(),
+            buy: name_of(buy),
+            sell: name_of(sell),
+            model: if is_held { Model::Convergence } else { Model::Inventory },
+            entry_bps,
+            entry_bps_min: self.number("entry_bps_min")?.min(entry_bps),
+            entry_bps_max: self.number("entry_bps_max")?.max(entry_bps),
+            exit_bps: self.number("exit_bps")?,
+            size_quote: self.plan.settings.size,
+            per_day: of_whole("per_day"),
+            per_day_low: of_whole("per_day_low"),
+            per_day_high: of_whole("per_day_high"),
+            held_out_per_day: of_whole("held_out_per_day"),
+            held_out_events: self.count("held_out_events"),
+            events: self.count("events"),
+            live_hours: self.number("live_hours").map(rounded),
+            reason: self.reason(share),
             evidence: self.evidence(),
+            ..Pair::default()
         })
     }
 
-    /// Returns the least threshold that pays on the whole.
-    fn least_paying(&self, direction: &str) -> Option<f64> {
-        let pays = |bps: &&f64| {
-            let capture = self.number(&format!("capture_per_day_{bps}bp_{direction}"));
-            capture.is_some_and(|capture| 0.0 < capture)
-        };
-        self.plan.settings.thresholds_bps.iter().find(pays).copied()
-    }
-
-    fn reason(&self, orders: u64) -> String {
-        let share = self.number("still_there_share").unwrap_or(0.0) * 100.0;
-        let met = self.number("capture_bps").unwrap_or(0.0);
-        let mut reason = format!(
-            "Of {orders} orders, {share:.0} % still paid on arrival; they met {met:.2} bp net on \
-             average"
-        );
-        if *self.cell("reversion") == Cell::Text("reversion".to_owned())
-            && let Some(half_life) = self.number("half_life_s")
-        {
-            reason.push_str(&format!("; a gap halves in {half_life:.1} s"));
+    fn reason(&self, share: f64) -> String {
+        let mut reason = self.pair.why.join("; ");
+        if share < 1.0 {
+            reason.push_str(&format!(
+                "; its {:.0} % of the deals pay only together with the reverse direction",
+                share * 100.0
+            ));
         }
         if let Some(caution) = exposure::caution(self.report) {
             reason.push_str(&format!("; {caution}"));

@@ -81,8 +81,14 @@ pub struct Played {
     pub both_ways: bool,
     /// Net spread to enter at, in bp.
     pub entry_bps: f64,
+    /// Lowest entry that earned something, by the same model in the same direction, in bp.
+    pub entry_bps_min: f64,
+    /// Highest entry that did.
+    pub entry_bps_max: f64,
     /// Net spread below which it leaves, in bp.
     pub exit_bps: f64,
+    /// Share of the deals that bought on the venue whose name comes first, 0 to 1.
+    pub first_share: f64,
     /// Deals that have ended.
     pub deals: u64,
     /// Profit of all of them.

@@ -103,6 +103,7 @@ pub(crate) fn rich(pairs: usize) -> Report {
                 left_out: at % 9 == 0,
             })
             .collect(),
+        ..Report::default()
     }
 }
 

@@ -18,6 +18,8 @@ use std::sync::Arc;
 
 const FILES: [&str; 5] =
     ["ranking.csv", "ranking.parquet", "recommendations.toml", "report.html", "report.json"];
+/// The list of them.
+const LIST: &str = ".files";
 
 fn names(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).unwrap();
@@ -236,7 +238,7 @@ fn days_are_counted_back_from_today_utc() {
 }
 
 #[test]
-fn files_are_those_that_were_asked_for_and_replaced_as_a_whole() {
+fn files_are_those_that_were_asked_for_in_a_folder_of_each_analysis() {
     let home = Home::of_days(0..1);
     for (format, expected) in [
         ("csv", &FILES[..1]),
@@ -247,31 +249,36 @@ fn files_are_those_that_were_asked_for_and_replaced_as_a_whole() {
     ] {
         let outcome = home.run(&["--format", format]);
         assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
-        assert_eq!(names(&home.file("out")), expected);
+        assert_eq!(names(&home.file("out/")), [&[LIST], expected].concat());
+        let folder = fs::read_link(home.file("out").join("latest")).unwrap();
         for name in expected {
-            assert!(outcome.text.contains(&format!("out/{name}")), "{}", outcome.text);
+            let told = format!("out/{}/{name}", folder.display());
+            assert!(outcome.text.contains(&told), "{}", outcome.text);
         }
+        assert!(outcome.text.ends_with("out/latest\n"), "{}", outcome.text);
         if expected.len() < FILES.len() {
             fs::remove_dir_all(home.file("out")).unwrap();
         }
     }
-    // A reader that has the old file open reads it to its end: the new one is another file.
-    let csv = home.file("out/ranking.csv");
-    let old = home.file("old.csv");
-    fs::hard_link(&csv, &old).unwrap();
-    let before = fs::read(&csv).unwrap();
+    // The results of the analysis before stay as they are.
+    let old = fs::canonicalize(home.file("out/")).unwrap();
+    let before = fs::read(old.join("ranking.csv")).unwrap();
     home.add_day(1);
     assert_eq!(home.run(&[]).code, Some(0));
-    assert_eq!(fs::read(&old).unwrap(), before);
-    assert_ne!(fs::read(&csv).unwrap(), before);
-    assert_eq!(names(&home.file("out")), FILES);
-    // A folder in the place of a file is reported by name.
-    fs::remove_file(&csv).unwrap();
-    fs::create_dir(&csv).unwrap();
+    assert_eq!(fs::read(old.join("ranking.csv")).unwrap(), before);
+    assert_ne!(fs::read(home.file("out/ranking.csv")).unwrap(), before);
+    assert_eq!(names(&home.file("out")).len(), 3);
+    assert_eq!(home.run(&["--keep", "1"]).code, Some(0));
+    assert_eq!(names(&home.file("out")).len(), 2, "the newest and the link to it");
+    assert!(!old.exists());
+    assert_eq!(home.run(&["--keep", "0"]).code, Some(2));
+    // Something else in the place of the link is not touched, and told before anything is computed.
+    fs::remove_file(home.file("out").join("latest")).unwrap();
+    fs::write(home.file("out").join("latest"), "mine").unwrap();
     let outcome = home.run(&["--format", "csv"]);
     assert_eq!(outcome.code, Some(1));
-    assert!(outcome.errors.contains("cannot write out/ranking.csv"), "{}", outcome.errors);
-    assert_eq!(names(&home.file("out")), FILES);
+    assert!(outcome.errors.contains("--out: out/latest is not a link"), "{}", outcome.errors);
+    assert_eq!(fs::read_to_string(home.file("out").join("latest")).unwrap(), "mine");
 }
 
 #[test]

@@ -199,8 +199,13 @@ impl Home {
         }
     }
 
+    /// Returns a path in the home; what is below `out/` is that of the last analysis.
     pub(crate) fn file(&self, name: &str) -> PathBuf {
-        self.home.path().join(name)
+        let path = self.home.path();
+        match name.strip_prefix("out/") {
+            Some(name) => path.join("out/latest").join(name),
+            None => path.join(name),
+        }
     }
 
     /// Runs the analyzer on the lake; the results go to `out`. A lake without a ledger is
@@ -278,10 +283,17 @@ pub(crate) struct Outcome {
 
 /// Runs the analyzer in a folder; the results go to `out` in it.
 pub(crate) fn run(folder: &Path, options: &[&str]) -> Outcome {
+    run_as(folder, &[options, &["--out", "out"]].concat(), None)
+}
+
+/// Runs the analyzer in a folder, as somebody who is logged in or as nobody.
+pub(crate) fn run_as(folder: &Path, arguments: &[&str], login: Option<&str>) -> Outcome {
     let analyzer = Command::new(env!("CARGO_BIN_EXE_analyzer"))
         .current_dir(folder)
-        .args(options)
-        .args(["--out", "out"])
+        .args(arguments)
+        .env_remove("LOGNAME")
+        .env_remove("USER")
+        .envs(login.map(|login| ("USER", login)))
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();

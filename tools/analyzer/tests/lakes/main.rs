@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "a test tells what it did")]
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod approved;
 mod cli;
 mod clock;
 mod equality;

@@ -7,7 +7,7 @@ mod rig;
 
 use rig::{Broadcast, Client, Home, Trader};
 use serde_json::{Value, json};
-use spreadwire_kit::recommendations::recommendations;
+use spreadwire_kit::approved::approved;
 use spreadwire_market::clock::{Clock, SECOND};
 use std::process::Command;
 
@@ -285,32 +285,30 @@ fn what_cannot_be_traded_by_is_refused_with_all_its_problems() {
     let home = Home::new();
     let config = home.path("engine.toml");
     let config = config.to_str().unwrap();
-    let file = home.path("recommended.toml");
+    let file = home.path("approved.toml");
     let with = |more: &[&str]| {
         run(&[&["--config", config, "--url", "ws://127.0.0.1:1", "--for", "0.1"][..], more]
             .concat())
     };
     let later = Clock::host().now() + 3600 * SECOND;
-    let mut good = recommendations(1_700_000_000 * SECOND, later);
-    for pair in &mut good.pairs {
-        pair.instrument = "BTC/USDT".to_owned();
-        pair.enabled = false;
-    }
+    let mut good = approved(1_700_000_000 * SECOND, 1_700_000_001 * SECOND);
     good.pairs.truncate(1);
+    good.pairs[0].instrument = "BTC/USDT".to_owned();
     (good.pairs[0].buy, good.pairs[0].sell) = ("okx".to_owned(), "kraken".to_owned());
     std::fs::write(&file, good.to_toml()).unwrap();
-    let recommended = ["--gateway", "paper", "--recommendations", file.to_str().unwrap()];
-    let (code, errors) = with(&recommended);
-    assert_eq!(code, Some(0), "what is not enabled may be unknown: {errors}");
-    good.pairs[0].enabled = true;
+    let by_approvals = ["--gateway", "paper", "--approved", file.to_str().unwrap()];
+    let (code, errors) = with(&by_approvals);
+    assert_eq!(code, Some(0), "what has expired may be unknown: {errors}");
+    assert!(errors.contains("PAPER 0 pairs enabled: nothing will open"), "{errors}");
+    good.pairs[0].expires = later;
     std::fs::write(&file, good.to_toml()).unwrap();
-    let (code, errors) = with(&recommended);
+    let (code, errors) = with(&by_approvals);
     let told = "BTC/USDT buy okx sell kraken is not among the configured venues and instruments";
     assert_eq!((code, errors.contains(told)), (Some(2), true), "{errors}");
-    good.expires = 1_700_000_001 * SECOND;
+    good.pairs[0].size_quote = 2.0;
     std::fs::write(&file, good.to_toml()).unwrap();
-    let (code, errors) = with(&recommended);
-    assert_eq!((code, errors.contains("it expired at")), (Some(2), true), "{errors}");
+    let (code, errors) = with(&by_approvals);
+    assert_eq!((code, errors.contains("above size_quote_max, 1")), (Some(2), true), "{errors}");
     for (more, told) in [
         (&["--gateway", "live"][..], "add --live if that is what you want"),
         (&["--gateway", "live", "--live"], "needs --max-notional"),
