@@ -52,6 +52,7 @@ mod tests {
         Settings {
             metrics: Metrics { compatible: true, timed: true, reversion: true, lead_lag: true },
             max_age_ns: 1,
+            outlier: 0.05,
             thresholds_bps: vec![-2.5, 0.0, 10.0],
             size: 1.0,
             sampling_ns: 1,

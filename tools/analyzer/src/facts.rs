@@ -12,17 +12,10 @@ use crate::kernel::timed::Timed;
 use crate::kernel::venue::VenueSums;
 use crate::recorded::Recorded;
 use crate::report::Decision;
+use crate::soundness::{self, Finding, Identity};
 use crate::statistics::adf::Adf;
 use crate::statistics::level_shift::{LevelShift, level_shifts};
 use crate::statistics::noise::Robust;
-
-/// A pair whose mids differ on average by more than this fraction is not one asset, or not of one
-/// contract size.
-const APART: f64 = 0.05;
-/// Number of minutes that a correlation of changes needs.
-const MINUTES: u64 = 60;
-/// Legs whose minute changes correlate by less than this are doubtful.
-const TOGETHER: f64 = 0.3;
 
 /// A shift of the level of the deviation.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +56,7 @@ pub struct Facts<'a> {
     pub robust: Option<Robust>,
     /// Its 95 % interval, in s.
     pub robust_interval: Option<(f64, f64)>,
+    findings: Vec<Finding>,
 }
 
 impl<'a> Facts<'a> {
@@ -87,6 +81,14 @@ impl<'a> Facts<'a> {
             settings,
         });
         let judged = evidence.map(|evidence| evidence.judged());
+        let findings = soundness::Evidence {
+            names: [&names.0, &names.1],
+            venues,
+            alike: sums.alike.as_ref(),
+            freshest_ns: total.venues.values().map(|sums| sums.fresh_ns).max().unwrap_or(0),
+            recorded: recorded.times(),
+        }
+        .findings();
         Some(Facts {
             instrument,
             one: &names.0,
@@ -102,6 +104,7 @@ impl<'a> Facts<'a> {
             unit_root: reversion.and_then(Reversion::adf),
             robust: reversion.and_then(|sums| sums.robust_half_life(sampling_s)),
             robust_interval: reversion.and_then(|sums| sums.robust_interval(sampling_s)),
+            findings,
         })
     }
 
@@ -120,8 +123,7 @@ impl<'a> Facts<'a> {
     /// Returns why the feeds cannot be trusted, in words; empty if nothing speaks against them.
     #[must_use]
     pub fn unsound(&self) -> Vec<String> {
-        let same = self.same_asset().filter(|same| *same != "yes");
-        same.map(|same| format!("the same asset: {same}")).into_iter().collect()
+        self.findings.iter().filter(|it| it.refuses()).map(ToString::to_string).collect()
     }
 
     /// Returns the sampling interval, in s.
@@ -133,20 +135,27 @@ impl<'a> Facts<'a> {
     /// Returns whether both legs are the same asset, as far as prices tell.
     #[must_use]
     pub fn same_asset(&self) -> Option<&'static str> {
-        let timed = self.timed()?;
-        let mean = timed.deviation.mean()?;
-        if APART < mean.abs() {
-            let power = libm::log10(1.0 + mean);
-            let scaled = 0.5 < power.abs() && (power - power.round()).abs() < 0.05;
-            return Some(if scaled { "other contract size" } else { "no: prices are apart" });
-        }
-        let together = timed.together;
-        match together.correlation() {
-            Some(correlation) if MINUTES <= together.count && correlation < TOGETHER => {
-                Some("doubtful: does not move together")
-            }
-            Some(_) | None => Some("yes"),
-        }
+        self.timed()?;
+        self.sums.alike.as_ref().map(|alike| Identity::of(alike).in_words())
+    }
+
+    /// Returns what was found about the feeds, reasons to refuse the pair first.
+    #[must_use]
+    pub fn soundness(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Returns whether nothing that was found refuses the pair.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        !self.findings.iter().any(Finding::refuses)
+    }
+
+    /// Returns all findings in words; `None` if there are none.
+    #[must_use]
+    pub fn unsound_why(&self) -> Option<String> {
+        let all: Vec<String> = self.findings.iter().map(ToString::to_string).collect();
+        (!all.is_empty()).then(|| all.join("; "))
     }
 
     /// Returns the last shift of the level.

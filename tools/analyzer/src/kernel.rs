@@ -9,14 +9,18 @@
 //! Memory: for each venue, its current batches and one hour of changes of its mid; for each pair,
 //! about 170 KB.
 
+use crate::kernel::alike::Alike;
 use crate::kernel::compatible::Compatible;
 use crate::kernel::lead_lag::{Changes, Grid, LeadLag};
-use crate::kernel::legs::{Leg, turns};
+use crate::kernel::legs::{Leg, Rows, turns};
 use crate::kernel::partial::{PairPartial, Partial, VenuePartial};
 use crate::kernel::play::PlaySettings;
 use crate::kernel::profile::HOUR;
+use crate::kernel::sampling::Sampling;
+use crate::kernel::seconds::Block;
+use crate::kernel::serving::Serving;
 use crate::kernel::timed::Timed;
-use crate::kernel::venue::{Counting, Mids};
+use crate::kernel::venue::{Counting, Mids, VenueSums};
 use crate::kernel::watch::{Terms, Watch};
 use crate::kernel::window::{BadBatch, Buffer, advance};
 use arrow::array::RecordBatch;
@@ -24,7 +28,9 @@ use serde::{Deserialize, Serialize};
 use spreadwire_market::spread::{BPS, FeeFactors};
 use std::collections::{BTreeMap, BTreeSet};
 
+pub mod alike;
 pub mod blocks;
+pub mod bounds;
 pub mod compatible;
 pub mod episode;
 pub mod histogram;
@@ -33,12 +39,17 @@ pub mod lead_lag;
 pub mod legs;
 pub mod moments;
 mod orders;
+mod outliers;
 pub mod partial;
 pub mod pieces;
 pub mod play;
 pub mod profile;
 pub mod reversion;
 pub mod samples;
+mod sampling;
+mod seconds;
+mod serving;
+pub mod stillness;
 pub mod timed;
 pub mod venue;
 pub mod watch;
@@ -51,6 +62,9 @@ pub struct Settings {
     pub metrics: Metrics,
     /// Age in ns above which a quote is stale. A stale quote counts only in the compatible metrics.
     pub max_age_ns: i64,
+    /// Largest step from one mid of a venue to the next, as a fraction. A quote further off that no
+    /// other venue confirms counts only in the compatible metrics.
+    pub outlier: f64,
     /// Net spreads that start an episode, in bp, ascending.
     pub thresholds_bps: Vec<f64>,
     /// Largest size of one order, in the quote currency.
@@ -179,6 +193,8 @@ struct Unit<'a> {
     mids: Vec<Mids>,
     /// For each venue, the times in which nothing of it counts.
     torn: Vec<Vec<(i64, i64)>>,
+    serving: Serving,
+    sampling: Sampling,
     /// For each venue, the rows of the window at which a pair over time can change.
     turns: Vec<Vec<usize>>,
     /// The hour since 1970 whose mid changes are being collected.
@@ -194,6 +210,7 @@ struct Pair {
     compatible: Option<Compatible>,
     watch: Option<Watch>,
     lead_lag: Option<LeadLag>,
+    alike: Option<Alike>,
 }
 
 impl<'a> Unit<'a> {
@@ -202,7 +219,12 @@ impl<'a> Unit<'a> {
         known: &[(String, Option<Leg>)],
         torn: Vec<Vec<(i64, i64)>>,
     ) -> Unit<'a> {
-        let Metrics { compatible, lead_lag, .. } = settings.metrics;
+        let Metrics { compatible, timed, lead_lag, .. } = settings.metrics;
+        let openings: Vec<Option<Leg>> = known.iter().map(|(_, opening)| *opening).collect();
+        let serving = Serving::new(settings.outlier, settings.max_age_ns, &openings);
+        let usable = |venue| Some(serving.opening(venue)).filter(Leg::usable);
+        let mids = (0..known.len()).map(|venue| Mids::new(usable(venue))).collect();
+        let sampling = Sampling::new((0..known.len()).map(|venue| serving.opening(venue)));
         let venue = |(name, opening): &(String, Option<Leg>)| VenuePartial {
             name: name.clone(),
             opening: *opening,
@@ -214,14 +236,17 @@ impl<'a> Unit<'a> {
             compatible: compatible.then(Compatible::default),
             watch: None,
             lead_lag: lead_lag.then(LeadLag::default),
+            alike: timed.then(Alike::default),
         };
         let two_of = |one| (one + 1..known.len()).map(move |two| (one, two));
         Unit {
             settings,
             venues: known.iter().map(venue).collect(),
             counting: known.iter().map(|_| Counting::new(settings.max_age_ns)).collect(),
-            mids: known.iter().map(|(_, opening)| Mids::new(*opening)).collect(),
+            mids,
             torn,
+            serving,
+            sampling,
             turns: vec![Vec::new(); known.len()],
             hour: None,
             span: None,
@@ -242,21 +267,17 @@ impl<'a> Unit<'a> {
             self.begin(*first);
         }
         self.span = Some((self.span.map_or(*first, |span| span.0), *last));
-        if self.settings.metrics.timed {
-            for (buffer, found) in buffers.iter().zip(&mut self.turns) {
-                turns(buffer.rows(), self.settings.max_age_ns, found);
-            }
+        let raw: Vec<Rows<'_>> = buffers.iter().map(Buffer::rows).collect();
+        let Metrics { timed, lead_lag, .. } = self.settings.metrics;
+        if timed || lead_lag {
+            self.serving.take(&raw, *last);
         }
-        for pair in &mut self.pairs {
-            let [one, two] = pair.places;
-            let (left, right) = (buffers[one].rows(), buffers[two].rows());
-            if let Some(compatible) = &mut pair.compatible {
-                let carried = self.venues[two].closing.map(|leg| leg.bid);
-                compatible.take((left.times, left.bids), (right.times, right.bids), carried);
-            }
-            if let Some(watch) = &mut pair.watch {
-                watch.take([left, right], [&self.turns[one], &self.turns[two]]);
-            }
+        self.take_pairs(&raw);
+        if timed {
+            let served = |venue: usize| self.serving.rows(venue, raw[venue]);
+            let served: Vec<Rows<'_>> = (0..raw.len()).map(served).collect();
+            let pairs = &mut self.pairs;
+            self.sampling.take(&served, *last, |blocks| compare(pairs, blocks));
         }
         for ((buffer, venue), counting) in
             buffers.iter().zip(&mut self.venues).zip(&mut self.counting)
@@ -264,10 +285,34 @@ impl<'a> Unit<'a> {
             counting.take(buffer.rows(), buffer.extras());
             venue.closing = buffer.last().or(venue.closing);
         }
-        if self.settings.metrics.lead_lag {
+        if lead_lag {
             self.close_hours(first.div_euclid(HOUR));
-            buffers.iter().zip(&mut self.mids).for_each(|(buffer, mids)| mids.take(buffer.rows()));
+            let served =
+                raw.iter().enumerate().map(|(venue, rows)| self.serving.rows(venue, *rows));
+            served.zip(&mut self.mids).for_each(|(rows, mids)| mids.take(rows));
             self.close_hours(last.div_euclid(HOUR));
+        }
+    }
+
+    /// Passes the rows on to the pairs: as they came to the metrics over rows, and as they are
+    /// served to those over time.
+    fn take_pairs(&mut self, raw: &[Rows<'_>]) {
+        if self.settings.metrics.timed {
+            for (venue, found) in self.turns.iter_mut().enumerate() {
+                turns(self.serving.rows(venue, raw[venue]), self.settings.max_age_ns, found);
+            }
+        }
+        for pair in &mut self.pairs {
+            let [one, two] = pair.places;
+            if let Some(compatible) = &mut pair.compatible {
+                let (left, right) = (raw[one], raw[two]);
+                let carried = self.venues[two].closing.map(|leg| leg.bid);
+                compatible.take((left.times, left.bids), (right.times, right.bids), carried);
+            }
+            if let Some(watch) = &mut pair.watch {
+                let served = pair.places.map(|venue| self.serving.rows(venue, raw[venue]));
+                watch.take(served, [&self.turns[one], &self.turns[two]]);
+            }
         }
     }
 
@@ -276,10 +321,11 @@ impl<'a> Unit<'a> {
         if !self.settings.metrics.timed {
             return;
         }
+        self.sampling.begin(first);
         for pair in &mut self.pairs {
             let [one, two] = pair.places.map(|place| &self.venues[place]);
             let terms = self.settings.terms(&one.name, &two.name);
-            let legs = [one, two].map(|venue| venue.opening.unwrap_or(Leg::NONE));
+            let legs = pair.places.map(|venue| self.serving.opening(venue));
             let torn = pair.places.map(|place| &self.torn[place][..]);
             pair.watch = Some(Watch::new(terms, first, legs, torn));
         }
@@ -309,8 +355,18 @@ impl<'a> Unit<'a> {
         if self.settings.metrics.lead_lag && self.span.is_some() {
             self.close_hours(end.div_euclid(HOUR) + 1);
         }
-        for (venue, counting) in self.venues.iter_mut().zip(self.counting) {
-            venue.sums = counting.finish();
+        let pairs = &mut self.pairs;
+        self.sampling.finish(|blocks| compare(pairs, blocks));
+        let sound = self.serving.finish(end);
+        let span = self.span;
+        // What is torn at all venues is an outage rather than a fault of one.
+        let all = self.torn.iter().cloned().reduce(|all, torn| common(&all, &torn));
+        let own =
+            |torn: &Vec<(i64, i64)>, span| within(torn, span) - within(all.iter().flatten(), span);
+        let torn = self.torn.iter().map(|torn| span.map_or(0, |span| own(torn, span)));
+        let venues = self.venues.iter_mut().zip(self.counting).zip(sound).zip(torn);
+        for (((venue, counting), (outliers, frozen)), torn_ns) in venues {
+            venue.sums = VenueSums { outliers, frozen, torn_ns, ..counting.finish() };
             // The bytes must be the same whether sizes were read or not.
             venue.closing = venue.closing.map(|leg| Leg { sizes: [f64::NAN; 2], ..leg });
         }
@@ -324,7 +380,33 @@ impl<'a> Unit<'a> {
             compatible: pair.compatible,
             timed: timed(pair.watch),
             lead_lag: pair.lead_lag,
+            alike: pair.alike,
         });
         Partial { venues: self.venues, pairs: pairs.collect() }
     }
+}
+
+/// Compares the samples of an hour.
+fn compare(pairs: &mut [Pair], blocks: &[Block]) {
+    for pair in pairs {
+        let [one, two] = pair.places.map(|venue| &blocks[venue]);
+        if let Some(alike) = &mut pair.alike {
+            alike.add(one, two);
+        }
+    }
+}
+
+/// Returns how much of the times lies between the two ends, in ns.
+fn within<'a>(times: impl IntoIterator<Item = &'a (i64, i64)>, ends: (i64, i64)) -> u64 {
+    let part = |(from, to): &(i64, i64)| (ends.1.min(*to) - ends.0.max(*from)).max(0);
+    times.into_iter().map(|times| part(times).unsigned_abs()).sum()
+}
+
+/// Returns the times that are among both, each of which are ascending and apart.
+fn common(one: &[(i64, i64)], two: &[(i64, i64)]) -> Vec<(i64, i64)> {
+    let both = |a: &(i64, i64)| {
+        let of = move |b: &(i64, i64)| (a.0.max(b.0), a.1.min(b.1));
+        two.iter().map(of).filter(|(from, to)| from < to).collect::<Vec<_>>()
+    };
+    one.iter().flat_map(both).collect()
 }

@@ -35,6 +35,7 @@ pub mod recorded;
 pub mod report;
 pub mod revoke;
 pub mod run;
+pub mod soundness;
 pub mod spans;
 pub mod standing;
 pub mod statistics;

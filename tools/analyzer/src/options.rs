@@ -57,6 +57,10 @@ pub struct Arguments {
     /// metrics.
     #[arg(long, value_name = "SECONDS", default_value_t = 2.0, help_heading = "What to compute")]
     pub max_age: f64,
+    /// Largest step in percent from one mid of a venue to the next. A quote further off, at which no
+    /// other venue stands, counts only in the compatible metrics, until it has stood for 10 s.
+    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, help_heading = "What to compute")]
+    pub outlier: f64,
     /// Taker fees in basis points: one number for all venues, or VENUE=BPS, separated by commas.
     /// Default: the fees of --config, then each venue's lowest tier, then 10 bp for unknown venues.
     #[arg(long, value_name = "BPS", value_delimiter = ',', help_heading = "What to compute")]

@@ -37,6 +37,8 @@ const EXPIRES_DAYS: RangeInclusive<u16> = 1..=36_500;
 const THREADS: RangeInclusive<usize> = 1..=1_024;
 /// Ages of quotes, s.
 const MAX_AGE_S: RangeInclusive<f64> = 0.001..=86_400.0;
+/// Largest steps of a mid, percent. The greatest are no bound.
+const OUTLIER_PERCENT: RangeInclusive<f64> = 0.01..=1e6;
 /// Sizes of an order, quote currency. Recommendations are written in hundredths.
 const SIZE: RangeInclusive<f64> = 0.01..=1e9;
 /// Sampling intervals, s.
@@ -201,6 +203,7 @@ fn settings(arguments: &Arguments, listed: &Listed, problems: &mut Problems) -> 
         lead_lag: wants(MetricName::LeadLag),
     };
     problems.within("--max-age", &arguments.max_age, &MAX_AGE_S);
+    problems.within("--outlier", &arguments.outlier, &OUTLIER_PERCENT);
     problems.within("--size", &arguments.size, &SIZE);
     problems.within("--sampling", &arguments.sampling, &SAMPLING_S);
     problems.within("--lag-step", &arguments.lag_step, &LAG_STEP_MS);
@@ -220,6 +223,7 @@ fn settings(arguments: &Arguments, listed: &Listed, problems: &mut Problems) -> 
     Settings {
         metrics,
         max_age_ns: ns(arguments.max_age * 1e3),
+        outlier: arguments.outlier / 100.0,
         thresholds_bps: thresholds,
         size: arguments.size,
         sampling_ns: ns(arguments.sampling * 1e3),

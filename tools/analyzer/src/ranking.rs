@@ -196,6 +196,7 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
         ("venues".to_owned(), list(arguments.venues.clone())),
         ("instruments".to_owned(), list(arguments.instruments.clone())),
         ("max age".to_owned(), format!("{} s", arguments.max_age)),
+        ("outlier".to_owned(), format!("{} % off", arguments.outlier)),
         ("thresholds".to_owned(), format!("{} bp net", bps.join(", "))),
         ("size of an order".to_owned(), format!("{} quote currency", settings.size)),
         ("sampling".to_owned(), format!("{} s, previous tick", arguments.sampling)),

@@ -16,6 +16,20 @@ impl List {
             return;
         }
         self.add(
+            "sound",
+            "",
+            "Whether the feeds can be trusted; if not, the pair is refused.",
+            |facts| flag(Some(facts.is_sound())),
+        );
+        self.holds(Kind::Flag);
+        self.add(
+            "unsound_why",
+            "",
+            "What was found about the feeds, reasons to refuse the pair first.",
+            |facts| text(facts.unsound_why().as_deref()),
+        );
+        self.holds(Kind::Text);
+        self.add(
             "same_asset",
             "",
             "Whether both legs are the same asset, judging by prices.",
@@ -71,6 +85,15 @@ impl List {
         });
         counts("crossed", "Number of quotes with the bid above the ask", |facts, venue| {
             facts.venues[venue].crossed
+        });
+        counts("outliers", "Number of quotes left out because they are far off", |facts, venue| {
+            facts.venues[venue].outliers
+        });
+        let meaning =
+            format!("Share of the time {of} with a fresh quote in which its price was frozen.");
+        self.add(format!("frozen_share{n}"), "", meaning, move |facts| {
+            let sums = facts.venues[venue];
+            number((0 < sums.fresh_ns).then(|| float(sums.frozen.ns) / float(sums.fresh_ns)))
         });
         let meaning = format!("Share of the time {of} in which it had no fresh quote.");
         self.add(format!("stale_share{n}"), "", meaning, move |facts| {

@@ -3,6 +3,7 @@
 //! A partial result holds nothing but sums. Adding those of consecutive days gives what one pass
 //! over all of them would have given; figures are computed from the sums only at the end.
 
+use crate::kernel::alike::Alike;
 use crate::kernel::compatible::Compatible;
 use crate::kernel::lead_lag::LeadLag;
 use crate::kernel::legs::Leg;
@@ -42,6 +43,8 @@ pub struct PairPartial {
     pub timed: Option<Timed>,
     /// Sums by lag.
     pub lead_lag: Option<LeadLag>,
+    /// What the two prices have in common; with the sums over time.
+    pub alike: Option<Alike>,
 }
 
 /// The sums of one instrument over a period.
@@ -101,6 +104,9 @@ impl PairPartial {
         }
         if let Some(later) = &later.timed {
             self.timed.get_or_insert_default().merge(later);
+        }
+        if let Some(later) = &later.alike {
+            self.alike.get_or_insert_default().merge(later);
         }
         match (&mut self.lead_lag, &later.lead_lag) {
             (Some(mine), Some(later)) => mine.merge(later),

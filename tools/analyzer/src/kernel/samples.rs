@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 /// Interval over which the changes of the two mids are compared, in ns.
 const MINUTE: i64 = 60_000_000_000;
 
-/// Changes of both log mids over whole minutes: sums of their squares and of their product.
+/// Changes of both log mids over steps of one length, such as whole minutes: sums of their squares
+/// and of their product.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Together {
-    /// Number of minutes.
+    /// Number of steps.
     pub count: u64,
     /// Sum of squared changes of each venue.
     pub squares: [f64; 2],
@@ -19,6 +20,14 @@ pub struct Together {
 }
 
 impl Together {
+    /// Adds the changes of both over one step.
+    pub(super) fn add(&mut self, one: f64, two: f64) {
+        self.count += 1;
+        self.squares[0] += one * one;
+        self.squares[1] += two * two;
+        self.product += one * two;
+    }
+
     pub(super) fn merge(&mut self, later: &Together) {
         self.count += later.count;
         self.squares[0] += later.squares[0];
@@ -108,11 +117,7 @@ impl Sampler {
             debug_assert!(last < minute, "samples are in order");
             let change = |venue: usize| libm::log(mids[venue] / before[venue]);
             let (one, two) = (change(0), change(1));
-            let together = &mut self.together;
-            together.count += 1;
-            together.squares[0] += one * one;
-            together.squares[1] += two * two;
-            together.product += one * two;
+            self.together.add(one, two);
         }
         self.last_minute = Some((minute, mids));
     }

@@ -3,6 +3,7 @@
 use crate::kernel::histogram::{Filling, Histogram};
 use crate::kernel::lead_lag::Changes;
 use crate::kernel::legs::{Leg, Rows};
+use crate::kernel::stillness::Frozen;
 use crate::kernel::window::Extras;
 use serde::{Deserialize, Serialize};
 
@@ -24,8 +25,17 @@ pub struct VenueSums {
     pub marked_gaps: u64,
     /// Quotes whose bid is above the ask.
     pub crossed: u64,
-    /// Receive time minus event time, in ms, of quotes that have an event time.
+    /// Receive time minus event time, in ms, of quotes that have an event time and changed a price.
+    /// (A repeated quote may have the time of the event that it repeats.)
     pub delays: Histogram,
+    /// Quotes that were far from the venue's own past and alone there; they count for nothing.
+    pub outliers: u64,
+    /// The times in which the price was frozen; they count for nothing.
+    pub frozen: Frozen,
+    /// Time in ns, from the first quote to the last of each unit, in which the quote was not stale.
+    pub fresh_ns: u64,
+    /// Time in ns, within that of the unit, in which nothing of this venue counts, but of another.
+    pub torn_ns: u64,
     /// Times of the first and last quote, in ns since 1970.
     pub span: Option<(i64, i64)>,
 }
@@ -40,6 +50,10 @@ impl VenueSums {
         self.marked_gaps += later.marked_gaps;
         self.crossed += later.crossed;
         self.delays.merge(&later.delays);
+        self.outliers += later.outliers;
+        self.frozen.merge(&later.frozen);
+        self.fresh_ns += later.fresh_ns;
+        self.torn_ns += later.torn_ns;
         self.span = match (self.span, later.span) {
             (Some((first, _)), Some((_, last))) => Some((first, last)),
             (mine, theirs) => mine.or(theirs),
@@ -59,13 +73,16 @@ pub struct Counting {
     max_age: i64,
     sums: VenueSums,
     delays: Filling,
+    /// The latest prices.
+    prices: [u64; 2],
 }
 
 impl Counting {
     /// Returns counts of zero. A quote older than `max_age` (ns) is stale.
     #[must_use]
     pub fn new(max_age: i64) -> Counting {
-        Counting { max_age, sums: VenueSums::default(), delays: Filling::default() }
+        let (sums, delays) = (VenueSums::default(), Filling::default());
+        Counting { max_age, sums, delays, prices: [0; 2] }
     }
 
     /// Counts the next quotes.
@@ -89,9 +106,18 @@ impl Counting {
         self.sums.crossed += crossed.count() as u64;
         let marked = extras.flags.iter().filter(|set| **set & GAP != 0);
         self.sums.marked_gaps += marked.count() as u64;
-        for (time, event) in rows.times.iter().zip(extras.events).filter(|(t, e)| t != e) {
-            #[expect(clippy::cast_precision_loss, reason = "a bucket is wider")]
-            self.delays.add((time - event) as f64 / 1e6, 1);
+        self.take_delays(rows, extras.events);
+    }
+
+    fn take_delays(&mut self, rows: Rows<'_>, events: &[i64]) {
+        for (row, (time, event)) in rows.times.iter().zip(events).enumerate() {
+            let ask = rows.asks.get(row).map_or(0, |ask| ask.to_bits());
+            let prices = [rows.bids[row].to_bits(), ask];
+            if time != event && prices != self.prices {
+                #[expect(clippy::cast_precision_loss, reason = "a bucket is wider")]
+                self.delays.add((time - event) as f64 / 1e6, 1);
+            }
+            self.prices = prices;
         }
     }
 
@@ -108,7 +134,8 @@ impl Counting {
     /// Returns the sums.
     #[must_use]
     pub fn finish(self) -> VenueSums {
-        VenueSums { delays: self.delays.finish(), ..self.sums }
+        let fresh_ns = self.sums.span_ns() - self.sums.stale_ns;
+        VenueSums { delays: self.delays.finish(), fresh_ns, ..self.sums }
     }
 }
 
@@ -129,12 +156,13 @@ impl Mids {
         Mids { standing, ..Mids::default() }
     }
 
-    /// Adds the mids of the next quotes; crossed quotes do not count.
+    /// Adds the mids of the next quotes; crossed quotes and those without an ask do not count.
     pub fn take(&mut self, rows: Rows<'_>) {
         let mut last = self.last();
         for ((time, bid), ask) in rows.times.iter().zip(rows.bids).zip(rows.asks) {
             let mid = f64::midpoint(*bid, *ask);
-            if mid.to_bits() == last.to_bits() || ask < bid {
+            let usable = bid <= ask;
+            if mid.to_bits() == last.to_bits() || !usable {
                 continue;
             }
             if self.times.last() == Some(time) {

@@ -32,6 +32,7 @@ use std::collections::BTreeMap;
 
 mod market;
 mod naive;
+mod served;
 
 /// Time steps: milliseconds for bursts; seconds, so that samples fall on minutes; minutes, over
 /// many hours.
@@ -457,7 +458,9 @@ fn replay(market: &Market) -> Replay {
 fn check_engine(market: &Market) {
     let market = Market { openings: vec![None; market.rows.len()], ..market.clone() };
     let partial = market.analyse(&[]);
-    let replay = replay(&market);
+    // The engine has no such rules; it gets what counts.
+    let served = served::served(&market).market;
+    let replay = replay(&served);
     let max_age = market.settings.max_age_ns;
     for (found, venues) in partial.pairs.iter().zip(market.pairs()) {
         let pair = Pair::of(&market, venues).unwrap();
@@ -469,7 +472,7 @@ fn check_engine(market: &Market) {
             assert_eq!(nets.is_some(), valued.is_some(), "{venues:?} at {time}");
             let Some((nets, valued)) = nets.zip(valued) else { continue };
             let latest = |venue: usize| {
-                market.rows[venue].iter().map(|row| row.time).filter(|at| at <= time).max().unwrap()
+                served.rows[venue].iter().map(|row| row.time).filter(|at| at <= time).max().unwrap()
             };
             let stale = latest(venues[0]).min(latest(venues[1])) + max_age;
             let next = states.get(place + 1).map_or(pair.end, |(next, _)| *next);
@@ -563,6 +566,11 @@ fn the_markets_have_everything_that_the_properties_are_about() {
         see("silences", sums().any(|sums| 0 < sums.silences));
         see("quotes of one time", sums().any(|sums| 0 < sums.same_time));
         see("crossed quotes", sums().any(|sums| 0 < sums.crossed));
+        see("odd quotes", sums().any(|sums| 0 < sums.outliers));
+        see("frozen prices", sums().any(|sums| 0 < sums.frozen.ns));
+        let served = served::served(&market).market;
+        let put_in = |venue: usize| market.rows[venue].len() < served.rows[venue].len();
+        see("prices that freeze between quotes", (0..served.rows.len()).any(put_in));
         let units = market.units(&times(&market, &shares));
         see("units without rows", units.iter().any(|unit| unit.span().is_none()));
         see("units with rows", 1 < units.iter().filter(|unit| unit.span().is_some()).count());

@@ -20,6 +20,8 @@ const DAY: i64 = 1_723_075_200_000_000_000;
 const BASE: i64 = 100_000;
 pub(crate) const DECIMALS: u8 = 2;
 const TICK: f64 = 100.0;
+/// Largest step of a mid; a change may be larger, and then lasts for a quote or some.
+pub(crate) const OUTLIER: f64 = 0.02;
 /// Number of time steps after which a quote is stale.
 const MAX_AGE: i64 = 50;
 
@@ -63,7 +65,9 @@ type Change = ((i64, i64), [Option<i32>; 2], bool);
 fn change() -> impl Strategy<Value = Change> {
     let edges = vec![-250_i64, -200, -150, -100, -50, 0, 0, 0, 50, 100, 150, 200, 250];
     let near = (proptest::sample::select(edges), -1..=1_i64).prop_map(|(edge, off)| edge + off);
-    let level = prop_oneof![3 => -300..300_i64, 4 => near];
+    // Some are outliers: alone, for long, or at several venues at once.
+    let far = proptest::sample::select(vec![2_600_i64, 2_650, -2_700, 6_000]);
+    let level = prop_oneof![30 => -300..300_i64, 40 => near, 3 => far];
     let width = prop_oneof![3 => Just(0_i64), 4 => 0..8_i64, 1 => -4..0_i64];
     let size = || proptest::option::weighted(0.8, 0..4_i32);
     ((level, width), [size(), size()], proptest::bool::weighted(0.25))
@@ -122,6 +126,7 @@ pub(crate) fn markets(most: usize, steps: &'static [i64]) -> impl Strategy<Value
         let settings = Settings {
             metrics: Metrics { compatible: true, timed: true, reversion: true, lead_lag: true },
             max_age_ns: MAX_AGE * step,
+            outlier: OUTLIER,
             thresholds_bps: vec![0.0, 5.0, 10.0, 20.0],
             size: 2_500.0,
             sampling_ns: 10 * step,

@@ -2,6 +2,7 @@
 //! are listed, and the state at and between them is computed from all quotes each time.
 
 use super::market::{HOUR, Market, Row, name};
+use super::served::served;
 use analyzer::kernel::lead_lag::{Changes, LeadLag};
 use analyzer::kernel::reversion::Reversion;
 use analyzer::kernel::venue::VenueSums;
@@ -56,7 +57,8 @@ impl<'a> Pair<'a> {
     /// `None` in a unit without rows.
     pub(crate) fn of(market: &'a Market, venues: [usize; 2]) -> Option<Pair<'a>> {
         let (begin, end) = market.span()?;
-        let quotes = venues.map(|venue| with_opening(market, venue));
+        let counting = served(market).market;
+        let quotes = venues.map(|venue| with_opening(&counting, venue));
         let terms = venues.map(|venue| market.settings.venues[&name(venue)]);
         let max_age = market.settings.max_age_ns;
         let changes = quotes.iter().flatten().flat_map(|quote| [quote.time, quote.time + max_age]);
@@ -256,15 +258,21 @@ pub(crate) fn venue(market: &Market, venue: usize) -> VenueSums {
         sums.silences += u64::from(max_age < silence);
         sums.stale_ns += (silence - max_age).max(0).unsigned_abs();
     }
+    let mut before = None;
     for row in rows {
         sums.rows += 1;
         sums.crossed += u64::from(row.ticks[1] < row.ticks[0]);
         sums.marked_gaps += u64::from(row.flags & 1 == 1);
-        if let Some(event) = row.event.filter(|event| *event != row.time) {
+        let event = row.event.filter(|_| before != Some(row.ticks));
+        before = Some(row.ticks);
+        if let Some(event) = event.filter(|event| *event != row.time) {
             sums.delays.add((row.time - event) as f64 / 1e6, 1);
         }
     }
+    let served = served(market);
+    (sums.outliers, sums.frozen) = (served.odd[venue], served.frozen[venue]);
     sums.span = rows.first().zip(rows.last()).map(|(first, last)| (first.time, last.time));
+    sums.fresh_ns = sums.span_ns() - sums.stale_ns;
     sums
 }
 

@@ -101,6 +101,7 @@ pub(crate) fn settings(inventory: f64) -> Settings {
     Settings {
         metrics: Metrics { compatible: false, timed: true, reversion: false, lead_lag: false },
         max_age_ns: (3_600 * SECOND).cast_signed(),
+        outlier: 0.05,
         thresholds_bps: vec![2.0, 6.0],
         size: ORDER,
         sampling_ns: SECOND.cast_signed(),
