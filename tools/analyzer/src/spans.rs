@@ -121,15 +121,8 @@ mod tests {
     }
 
     #[test]
-    fn hours_are_those_of_the_days() {
+    fn adjacent_days_are_one_span() {
         let day = jiff::civil::date(1970, 1, 2);
-        let table = [
-            interval("x", 0, DAY + DAY / 2, Known::Recorded),
-            interval("y", DAY, DAY, Known::Lost),
-        ];
-        assert_eq!(hours(&table, &[day]), Some(12.0));
-        assert_eq!(hours(&table, &[]), Some(0.0));
-        assert_eq!(hours(&[], &[day]), None);
         let days = [jiff::civil::date(1970, 1, 1), day, jiff::civil::date(1970, 1, 4)];
         assert_eq!(of_days(&days), [(0, 2 * DAY), (3 * DAY, 4 * DAY)]);
     }

@@ -131,7 +131,7 @@ mod tests {
     fn report() -> Report {
         let row = |instrument: &str, one: &str, two: &str| {
             let [instrument, exchange1, exchange2] = [instrument, one, two].map(str::to_owned);
-            PairRow { instrument, exchange1, exchange2, cells: Vec::new() }
+            PairRow { instrument, exchange1, exchange2, ..PairRow::default() }
         };
         let refusal = Refusal {
             instrument: "C/B".to_owned(),

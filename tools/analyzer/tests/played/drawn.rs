@@ -271,6 +271,7 @@ fn setup(strategy: Strategy) -> Setup {
         sell_venue: VenueId(u8::from(direction == 0)),
         entry: thresholds.entry,
         exit: thresholds.exit,
+        expires: Nanos::MAX,
     };
     let fund = |venue: u8, name: &str| Fund {
         venue: VenueId(venue),
@@ -284,10 +285,7 @@ fn setup(strategy: Strategy) -> Setup {
             exit: 1.0,
             cooldown: 0,
             enabled: vec![true],
-            rules: Some(PairRules {
-                pairs: strategy.directions().map(rule).collect(),
-                expires: Nanos::MAX,
-            }),
+            rules: Some(PairRules { pairs: strategy.directions().map(rule).collect() }),
         },
         settings,
         paper: PaperSettings {
