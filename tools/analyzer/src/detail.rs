@@ -6,6 +6,7 @@ use crate::figures::Pair;
 use crate::kernel::Settings;
 use crate::kernel::episode::Episodes as Sums;
 use crate::kernel::histogram::Histogram;
+use crate::kernel::partial::PairPartial;
 use crate::kernel::timed::Timed;
 use crate::recorded::Recorded;
 use crate::report::{Bar, Detail, Episodes, HourBin, LagPoint, SignaturePoint, TimeBin};
@@ -18,8 +19,7 @@ const SHOWN: (f64, f64) = (0.001, 0.999);
 
 /// Returns the charts of a pair.
 #[must_use]
-pub fn of(pair: &Pair, settings: &Settings, recorded: &Recorded) -> Detail {
-    let sums = pair.sums();
+pub fn of(pair: &Pair, sums: &PairPartial, settings: &Settings, recorded: &Recorded) -> Detail {
     let names = (pair.instrument.clone(), pair.one.clone(), pair.two.clone());
     let mut detail =
         Detail { instrument: names.0, exchange1: names.1, exchange2: names.2, ..Detail::default() };

@@ -21,7 +21,7 @@ pub struct Figures {
 }
 
 /// One pair of venues of one instrument.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Pair {
     /// Canonical name of the instrument.
     pub instrument: String,
@@ -33,8 +33,6 @@ pub struct Pair {
     pub cells: Vec<Cell>,
     /// What is needed for comparing all pairs.
     pub across: Across,
-    /// The packed sums, for the charts of the best pairs.
-    packed: Vec<u8>,
 }
 
 /// What is compared over all pairs.
@@ -51,13 +49,15 @@ pub struct Across {
 }
 
 impl Pair {
-    /// Returns the pairs of an instrument that have figures, and why the others have none.
+    /// Returns the pairs of an instrument that have figures, and why the others have none. `keep` is given
+    /// the sums of each, which are dropped afterwards.
     #[must_use]
     pub fn all(
         instrument: &str,
         total: &Total,
         settings: (&Settings, &Recorded),
         columns: &[Column],
+        keep: impl Fn(&Pair, &PairPartial),
     ) -> Figures {
         let mut figures = Figures::default();
         for (names, sums) in &total.pairs {
@@ -68,7 +68,9 @@ impl Pair {
                 let subject = format!("{instrument} {} {}", names.0, names.1);
                 figures.problems.push(Problem { subject, what, left_out: true });
             } else {
-                figures.pairs.push(Pair::of(&facts, columns));
+                let pair = Pair::of(&facts, columns);
+                keep(&pair, sums);
+                figures.pairs.push(pair);
             }
         }
         figures
@@ -79,8 +81,6 @@ impl Pair {
             Source::Pair(cell) => finite(cell(facts)),
             Source::Across(_) => Cell::None,
         };
-        let mut kept = facts.sums.clone();
-        kept.timed.iter_mut().for_each(|timed| timed.reversion.shorten());
         Pair {
             instrument: facts.instrument.to_owned(),
             one: facts.one.to_owned(),
@@ -92,8 +92,6 @@ impl Pair {
                 judged: facts.judged.clone(),
                 unsound: facts.unsound(),
             },
-            // Packing sums made of our own types cannot fail.
-            packed: postcard::to_allocvec(&kept).unwrap_or_default(),
         }
     }
 
@@ -112,12 +110,6 @@ impl Pair {
             Some(judged) => decided::why(judged, unsound),
             None => vec!["both legs were never live at once".to_owned()],
         }
-    }
-
-    /// Unpacks the sums.
-    #[must_use]
-    pub fn sums(&self) -> PairPartial {
-        postcard::from_bytes(&self.packed).unwrap_or_default()
     }
 }
 

@@ -20,6 +20,7 @@ pub mod facts;
 pub mod figures;
 pub mod input;
 pub mod judge;
+pub mod kept;
 pub mod kernel;
 pub mod met;
 pub mod options;

@@ -5,6 +5,7 @@ use crate::columns::{Column, Comparison, Source};
 use crate::detail;
 use crate::figures::{Figures, Pair};
 use crate::judge::{self, Judged, Rules};
+use crate::kept::Kept;
 use crate::plan::Plan;
 use crate::recorded::Recorded;
 use crate::report::{Cell, PairRow, Report, Verdict};
@@ -13,20 +14,41 @@ use std::cmp::Ordering;
 
 /// The column and direction to rank by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Order {
+pub struct Order {
     column: usize,
     ascending: bool,
+    /// Whether recommended pairs come first; a column that the user chose decides alone.
+    by_verdict: bool,
 }
 
 impl Order {
     /// Returns the order that the plan asks for, whose column exists.
-    fn of(plan: &Plan, columns: &[Column]) -> Order {
+    #[must_use]
+    pub fn of(plan: &Plan, columns: &[Column]) -> Order {
         let found = columns.iter().position(|column| column.about.name == plan.rank);
-        Order { column: found.unwrap_or(0), ascending: plan.ascending }
+        let by_verdict = plan.arguments.rank.is_none();
+        Order { column: found.unwrap_or(0), ascending: plan.ascending, by_verdict }
     }
 
-    /// Compares two pairs, the better one first. Unknown cells come last; ties are ordered by name.
-    fn compare(self, a: &Pair, b: &Pair) -> Ordering {
+    /// Returns the order by a column alone, the greatest first.
+    #[must_use]
+    pub fn by(column: usize) -> Order {
+        Order { column, ascending: false, by_verdict: false }
+    }
+
+    /// Compares two pairs, the better one first. Pairs with unsound feeds come last, and unknown cells come
+    /// after known ones; ties are ordered by name.
+    #[must_use]
+    pub fn compare(self, a: &Pair, b: &Pair) -> Ordering {
+        let place = |pair: &Pair| match pair.verdict() {
+            Verdict::Recommended if self.by_verdict => 0,
+            Verdict::Recommended | Verdict::Refused => 1,
+            Verdict::Unsound => 2,
+        };
+        place(a).cmp(&place(b)).then_with(|| self.compare_cells(a, b))
+    }
+
+    fn compare_cells(self, a: &Pair, b: &Pair) -> Ordering {
         let (one, two) = (&a.cells[self.column], &b.cells[self.column]);
         let order = match (value(one), value(two)) {
             (Some(one), Some(two)) if self.ascending => one.total_cmp(&two),
@@ -59,9 +81,9 @@ pub fn report(
     plan: &Plan,
     columns: &[Column],
     recorded: &Recorded,
+    (order, kept): (Order, &Kept),
     figures: Vec<Figures>,
 ) -> Report {
-    let order = Order::of(plan, columns);
     let mut pairs = Vec::new();
     let mut problems = Vec::new();
     for mut of_instrument in figures {
@@ -70,17 +92,12 @@ pub fn report(
     }
     decide(&mut pairs);
     compare_all(columns, &mut pairs);
-    let is_default = plan.arguments.rank.is_none();
-    let place = |pair: &Pair| match pair.verdict() {
-        Verdict::Recommended if is_default => 0,
-        Verdict::Recommended | Verdict::Refused => 1,
-        Verdict::Unsound => 2,
-    };
-    pairs.sort_by(|a, b| place(a).cmp(&place(b)).then_with(|| order.compare(a, b)));
+    pairs.sort_by(|a, b| order.compare(a, b));
     let (first, others) = pairs.split_at(plan.arguments.top.min(pairs.len()));
     let approved = others.iter().filter(|pair| is_approved(pair, plan));
     let details = first.iter().chain(approved);
-    let details = details.map(|pair| detail::of(pair, &plan.settings, recorded)).collect();
+    let details =
+        details.map(|pair| detail::of(pair, &kept.sums(pair), &plan.settings, recorded)).collect();
     let row = |pair: Pair| PairRow {
         verdict: pair.verdict(),
         why: pair.why(),
@@ -104,7 +121,7 @@ pub fn report(
 
 /// Returns whether a pair is approved in one of its directions: it stays in the report whatever its
 /// rank.
-fn is_approved(pair: &Pair, plan: &Plan) -> bool {
+pub fn is_approved(pair: &Pair, plan: &Plan) -> bool {
     plan.approved.iter().any(|(instrument, buy, sell)| {
         let both = (&pair.one, &pair.two);
         pair.instrument == *instrument && (both == (buy, sell) || both == (sell, buy))

@@ -7,14 +7,15 @@ use crate::columns::{Column, columns};
 use crate::completeness::{self, Trust};
 use crate::figures::{Figures, Pair};
 use crate::input::{Unit, VenueDay, find, midnight};
-use crate::kernel::partial::{Partial, Total};
+use crate::kept::Kept;
+use crate::kernel::partial::{PairPartial, Partial, Total};
 use crate::met;
 use crate::partials::{self, Key, Stored};
 use crate::plan::{Plan, venue_named};
 use crate::progress::Progress;
-use crate::ranking;
+use crate::ranking::{self, Order};
 use crate::recorded::{Recorded, has_runs};
-use crate::report::{Problem, Report, Totals};
+use crate::report::{Problem, Report, Totals, Verdict};
 use crate::torn::Torn;
 use compute::{Computed, Computing, Day, bytes_of, openers};
 use jiff::civil::Date;
@@ -54,14 +55,15 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
     let ledger = ledger(plan);
     let table = spreadwire_lake::completeness::table(&ledger.facts);
     let torn = if has_runs(&ledger.facts) { Torn::of(&table) } else { Torn::unknown() };
-    let work = Work::new(plan, &columns, progress, torn);
+    let order = Order::of(plan, &columns);
+    let work = Work::new(plan, &columns, progress, (torn, order));
     let days = period(plan, &work.days);
     let (recorded, figures) = pool.install(|| {
         let recorded = work.recorded(&ledger.facts, &days);
         let figures = work.figures(&recorded);
         (recorded, figures)
     });
-    let mut report = ranking::report(plan, &columns, &recorded, figures);
+    let mut report = ranking::report(plan, &columns, &recorded, (order, &work.kept), figures);
     report.version = env!("CARGO_PKG_VERSION").to_owned();
     let time = Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
     report.generated = time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -121,13 +123,19 @@ struct Work<'a> {
     /// are needed.
     instruments: BTreeMap<String, Vec<Unit>>,
     torn: Torn,
+    kept: Kept,
     rows: AtomicU64,
     reused: AtomicU64,
     computed: AtomicU64,
 }
 
 impl<'a> Work<'a> {
-    fn new(plan: &'a Plan, columns: &'a [Column], progress: &'a Progress, torn: Torn) -> Work<'a> {
+    fn new(
+        plan: &'a Plan,
+        columns: &'a [Column],
+        progress: &'a Progress,
+        (torn, order): (Torn, Order),
+    ) -> Work<'a> {
         let from = plan.selection.from;
         let before = from.and_then(|from| from.checked_sub(1.day()).ok());
         let mut selection = plan.selection.clone();
@@ -153,6 +161,7 @@ impl<'a> Work<'a> {
             problems: found.problems,
             instruments,
             torn,
+            kept: Kept::new(order, plan.arguments.top),
             rows: AtomicU64::new(0),
             reused: AtomicU64::new(0),
             computed: AtomicU64::new(0),
@@ -256,7 +265,13 @@ impl<'a> Work<'a> {
         };
         total.pairs.retain(|(one, two), _| of_period(one) && of_period(two));
         let name = units.first().map_or("", |unit| unit.instrument.as_str());
-        let mut figures = Pair::all(name, &total, (&self.plan.settings, recorded), self.columns);
+        let keep = |pair: &Pair, sums: &PairPartial| {
+            let is_sure =
+                pair.verdict() == Verdict::Recommended || ranking::is_approved(pair, self.plan);
+            self.kept.offer(pair, sums, is_sure);
+        };
+        let settings = (&self.plan.settings, recorded);
+        let mut figures = Pair::all(name, &total, settings, self.columns, keep);
         figures.problems.extend(problems);
         figures
     }
