@@ -10,35 +10,41 @@
 //! returned. Reading then ends with a [`ReadError`]. The caller drops what it computed from the
 //! unit so far, passes the error to [`Caution::heed`], and opens the unit's venues again.
 
+mod aliases;
+mod calendar;
+mod days;
 mod decode;
 mod discovery;
 mod fault;
+mod fixed;
 mod footer;
 mod guarded;
+mod known;
 mod last;
+mod layouts;
 mod listed;
 mod market;
 mod names;
 mod plan;
+mod proof;
 mod quotes;
 mod selection;
+mod sources;
+mod spelling;
+mod unit;
+mod unread;
 mod window;
 
+pub(crate) use calendar::midnight;
 pub use decode::BATCH_ROWS;
-pub use discovery::{Found, QuoteFile, Unit, VenueDay, find};
+pub use discovery::find;
 pub use fault::{Caution, ReadError};
+pub(crate) use footer::nanos_of;
 pub use last::LastQuote;
 pub use listed::Listed;
 pub use market::Market;
 pub use names::{Contract, Named, Names, Scale};
 pub use quotes::{Tally, VenueQuotes};
-pub use selection::{Columns, Selection, is_chosen};
-
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-
-/// Returns the beginning of a day, in ns since 1970.
-pub(crate) fn midnight(date: Date) -> i64 {
-    let second = date.to_zoned(TimeZone::UTC).map_or(0, |at| at.timestamp().as_second());
-    second.saturating_mul(1_000_000_000)
-}
+pub use selection::{Columns, Selection, TimeUnit, is_chosen};
+pub(crate) use spelling::venue;
+pub use unit::{Found, QuoteFile, Unit, VenueDay};

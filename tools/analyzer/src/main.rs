@@ -180,7 +180,7 @@ fn write_all(
 fn nothing_found(plan: &Plan) -> String {
     format!(
         "{} has no quotes that match: check --from, --to, --venues and --instruments, and that its \
-         folders are named exchange=*/symbol=*/date=*/hour=*",
+         files are in one of the layouts that docs/analyzer.md lists",
         plan.lake.display()
     )
 }

@@ -1,5 +1,6 @@
 //! The command-line arguments of an analysis.
 
+use crate::input::TimeUnit;
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use spreadwire_lake::run::Provenance;
@@ -13,8 +14,8 @@ pub use play::Strategies;
 #[derive(Clone, Debug, Args)]
 #[command(next_line_help = false)]
 pub struct Arguments {
-    /// The lake: a folder with exchange=/symbol=/date=/hour=/*.parquet, written by any recorder,
-    /// with at least the columns Timestamp, BestBid and BestAsk.
+    /// The lake: a folder of Parquet files with quotes, written by any recorder, such as
+    /// exchange=/symbol=/date=/hour=/*.parquet; docs/analyzer.md lists layouts and columns.
     #[arg(value_name = "LAKE")]
     pub lake: Option<PathBuf>,
     /// Only this day, UTC.
@@ -42,6 +43,10 @@ pub struct Arguments {
     /// Only quotes that come from there; needed where a lake holds several markets.
     #[arg(long, value_name = "WHERE", help_heading = "What to read")]
     pub provenance: Option<Origin>,
+    /// Unit of times that are numbers since 1970, where neither the name of their column nor its
+    /// type says it.
+    #[arg(long, value_name = "UNIT", help_heading = "What to read")]
+    pub time_unit: Option<TimeUnitName>,
     /// A file of names of assets, and of what single symbols and their contracts are, which come
     /// before those that are built in. config/aliases.toml explains its form.
     #[arg(long, value_name = "FILE", help_heading = "What to read")]
@@ -181,6 +186,30 @@ impl From<Origin> for Provenance {
             Origin::Simulated => Provenance::Simulated,
             Origin::Import => Provenance::Import,
             Origin::Replay => Provenance::Replay,
+        }
+    }
+}
+
+/// A unit of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TimeUnitName {
+    /// Seconds.
+    S,
+    /// Milliseconds.
+    Ms,
+    /// Microseconds.
+    Us,
+    /// Nanoseconds.
+    Ns,
+}
+
+impl From<TimeUnitName> for TimeUnit {
+    fn from(name: TimeUnitName) -> TimeUnit {
+        match name {
+            TimeUnitName::S => TimeUnit::Second,
+            TimeUnitName::Ms => TimeUnit::Millisecond,
+            TimeUnitName::Us => TimeUnit::Microsecond,
+            TimeUnitName::Ns => TimeUnit::Nanosecond,
         }
     }
 }

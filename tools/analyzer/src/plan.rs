@@ -83,7 +83,7 @@ impl Plan {
         let lake = arguments.lake.clone().unwrap_or_default();
         if !lake.is_dir() {
             let what = format!("{:?} is not a folder", lake.display().to_string());
-            problems.add("LAKE", what, "name the folder that holds exchange=.../");
+            problems.add("LAKE", what, "name the folder that holds the quotes");
         }
         let names = names(&arguments, &mut problems);
         let listed = Listed::of(&lake, &names);
@@ -219,7 +219,7 @@ fn settings(arguments: &Arguments, listed: &Listed, problems: &mut Problems) -> 
     thresholds.dedup_by(|a, b| a.total_cmp(b).is_eq());
     let play = play::play(arguments, &thresholds, problems);
     let (venues, others) = terms(arguments, listed, problems);
-    let transfers = arguments.strategies.transfers.iter().map(|name| terms::folder(name)).collect();
+    let transfers = terms::spelled(&arguments.strategies.transfers, listed);
     Settings {
         metrics,
         max_age_ns: ns(arguments.max_age * 1e3),

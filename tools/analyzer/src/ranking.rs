@@ -222,6 +222,9 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
             format!("{} to either side, {} ms apart", arguments.lag_steps, arguments.lag_step),
         ),
     ];
+    if let Some(unit) = arguments.time_unit {
+        told.push(("times as numbers in".to_owned(), format!("{unit:?}").to_lowercase()));
+    }
     for (name, venue) in &settings.venues {
         told.push((format!("venue {name}"), terms(venue.taker_fee, venue.latency_ns)));
     }

@@ -378,6 +378,17 @@ pub struct Totals {
     pub partials_reused: u64,
     /// Partial results that were computed.
     pub partials_computed: u64,
+    /// Files whose quotes were used.
+    #[serde(default)]
+    pub files_read: u64,
+    /// Files that the selection does not exclude and that were not read; the problems say why. A
+    /// folder that cannot be listed counts as one.
+    #[serde(default)]
+    pub files_not_read: u64,
+    /// Files that are known to hold no quotes: the lake's other tables, and files that are hidden
+    /// or not finished.
+    #[serde(default)]
+    pub files_known: u64,
 }
 
 /// What the ledger says.

@@ -6,7 +6,7 @@
 use crate::columns::{Column, columns};
 use crate::completeness::{self, Trust};
 use crate::figures::{Figures, Pair};
-use crate::input::{Unit, VenueDay, find, midnight};
+use crate::input::{Unit, find, midnight, venue};
 use crate::kept::Kept;
 use crate::kernel::partial::{PairPartial, Partial, Total};
 use crate::met;
@@ -17,14 +17,16 @@ use crate::ranking::{self, Order};
 use crate::recorded::{Recorded, has_runs};
 use crate::report::{Problem, Report, Totals, Verdict};
 use crate::torn::Torn;
-use compute::{Computed, Computing, Day, bytes_of, openers};
+use compute::{Computed, Computing, Day, are_as_found, are_same, bytes_of, openers, openings};
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 use spreadwire_lake::ledger::{Entry, Ledger};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 mod compute;
 
@@ -77,6 +79,7 @@ pub fn analyse(plan: &Plan, now_ns: i64, progress: &Progress) -> Result<Report, 
         rows: work.rows.load(Ordering::Relaxed),
         partials_reused: work.reused.load(Ordering::Relaxed),
         partials_computed: work.computed.load(Ordering::Relaxed),
+        ..work.files()
     };
     report.data_digest = work.digest();
     let (promised, problem) = met::promised(&plan.lake, &plan.approvals, &table, &work.days);
@@ -127,6 +130,11 @@ struct Work<'a> {
     rows: AtomicU64,
     reused: AtomicU64,
     computed: AtomicU64,
+    /// Numbers of files that belong to no unit.
+    not_read: u64,
+    known: u64,
+    /// Paths of files that were left out while reading.
+    left_out: Mutex<BTreeSet<String>>,
 }
 
 impl<'a> Work<'a> {
@@ -165,6 +173,27 @@ impl<'a> Work<'a> {
             rows: AtomicU64::new(0),
             reused: AtomicU64::new(0),
             computed: AtomicU64::new(0),
+            not_read: found.not_read,
+            known: found.known,
+            left_out: Mutex::default(),
+        }
+    }
+
+    /// Returns the totals of files.
+    fn files(&self) -> Totals {
+        let from = self.plan.selection.from;
+        let units = self.instruments.values().flatten();
+        let units = units.filter(|unit| from.is_none_or(|from| from <= unit.date));
+        let files = units.flat_map(|unit| &unit.venues).flat_map(|day| &day.files);
+        let (of_a_day, divided): (Vec<_>, Vec<_>) = files.partition(|file| file.names_day);
+        let divided: BTreeSet<&str> = divided.iter().map(|file| file.path.as_str()).collect();
+        let left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner).len() as u64;
+        let files = (of_a_day.len() + divided.len()) as u64;
+        Totals {
+            files_read: files.saturating_sub(left_out),
+            files_not_read: self.not_read + left_out,
+            files_known: self.known,
+            ..Totals::default()
         }
     }
 
@@ -199,9 +228,10 @@ impl<'a> Work<'a> {
     /// Returns a problem for each venue's symbol of which the ledger has nothing, though there is one.
     fn unlisted(&self) -> Vec<Problem> {
         let days = self.instruments.values().flatten().flat_map(|unit| &unit.venues);
-        let unlisted: BTreeSet<String> = days
-            .filter(|day| !self.torn.knows(day))
-            .map(|day| format!("exchange={}/symbol={}", day.venue, day.symbol))
+        let symbols = days.flat_map(|day| day.symbols.iter().map(move |symbol| (day, symbol)));
+        let unlisted: BTreeSet<String> = symbols
+            .filter(|(day, symbol)| !self.torn.knows(&day.venue, symbol))
+            .map(|(day, symbol)| day.subject(symbol))
             .collect();
         let problem = |subject| Problem {
             subject,
@@ -218,7 +248,7 @@ impl<'a> Work<'a> {
     /// it, a misspelt name would silently fall back to the general terms.
     fn strangers(&self) -> Vec<Problem> {
         let days = self.instruments.values().flatten().flat_map(|unit| &unit.venues);
-        let known: BTreeSet<&str> = days.map(|day| day.venue.as_str()).collect();
+        let known: BTreeSet<String> = days.map(|day| venue(&day.venue)).collect();
         let arguments = &self.plan.arguments;
         let given = [("--fees", &arguments.fees), ("--latency", &arguments.latency)];
         let given =
@@ -227,7 +257,7 @@ impl<'a> Work<'a> {
             let name = venue_named(of)?;
             let what = "names a venue that was not analysed".to_owned();
             let subject = format!("{option} {of}");
-            (!known.contains(name.as_str())).then_some(Problem { subject, what, left_out: false })
+            (!known.contains(&name)).then_some(Problem { subject, what, left_out: false })
         };
         given.filter_map(stranger).collect()
     }
@@ -281,27 +311,49 @@ impl<'a> Work<'a> {
         let Some((unit, earlier)) = units.split_last() else { return Day::default() };
         let openers = openers(unit, earlier);
         let nearest = openers.values().filter_map(|days| days.first().copied());
-        let files = unit.venues.iter().chain(nearest);
-        let days: Vec<&VenueDay> = files.collect();
-        let others = openers.values().filter_map(|days| days.first().copied());
-        let torn = self.torn.of_unit(unit, others);
-        let key = Key::new(&self.plan.settings, &days, torn.clone());
+        let torn = self.torn.of_unit(unit, nearest);
+        let key = Key::new(&self.plan.settings, unit, torn.clone());
         let folder = self.plan.partials.as_deref();
         let path = folder.map(|folder| partials::path(folder, unit.date, &unit.symbol_folder));
-        if let Some(stored) = path.as_deref().and_then(|path| partials::load(path, &key)) {
+        let stored = path.as_deref().and_then(|path| partials::load(path, &key));
+        let is_as_found = |stored: &Stored| are_as_found(&stored.openings, &openers);
+        let openings = match &stored {
+            Some(stored) if is_as_found(stored) => stored.openings.clone(),
+            Some(_) | None => openings(&self.plan.lake, unit, &openers),
+        };
+        if let Some(mut stored) = stored.filter(|of| are_same(&of.openings, &openings)) {
             self.reused.fetch_add(1, Ordering::Relaxed);
-            self.rows.fetch_add(rows_of(&stored.partial), Ordering::Relaxed);
             self.progress.done(bytes_of(unit), 0);
-            return (stored.partial, stored.problems);
+            if stored.openings != openings {
+                // Earlier files changed, but not what they end with: the next run need not look.
+                stored.openings = openings;
+                self.store(path.as_deref(), &mut stored);
+            }
+            return self.finished(stored);
         }
         let computing = Computing { plan: self.plan, progress: self.progress, unit, torn };
-        let Computed { day: (partial, problems), keeps } =
-            computing.compute(&openers, has_episodes);
+        let Computed { day: (partial, problems), files_left_out } =
+            computing.compute(&openings, has_episodes);
         self.computed.fetch_add(1, Ordering::Relaxed);
-        self.rows.fetch_add(rows_of(&partial), Ordering::Relaxed);
-        let mut stored = Stored { key, partial, problems };
-        if let Some(path) = path.as_ref().filter(|_| keeps)
-            && let Err(error) = partials::store(path, &stored)
+        let mut stored = Stored { key, openings, partial, problems, files_left_out };
+        self.store(path.as_deref(), &mut stored);
+        self.finished(stored)
+    }
+
+    /// Counts a result and returns what the others need of it.
+    fn finished(&self, stored: Stored) -> Day {
+        self.rows.fetch_add(rows_of(&stored.partial), Ordering::Relaxed);
+        if !stored.files_left_out.is_empty() {
+            let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
+            left_out.extend(stored.files_left_out);
+        }
+        (stored.partial, stored.problems)
+    }
+
+    /// Stores a result; if it cannot be stored, that is one of its problems.
+    fn store(&self, path: Option<&Path>, stored: &mut Stored) {
+        if let Some(path) = path
+            && let Err(error) = partials::store(path, stored)
         {
             stored.problems.push(Problem {
                 subject: path.display().to_string(),
@@ -309,7 +361,6 @@ impl<'a> Work<'a> {
                 left_out: false,
             });
         }
-        (stored.partial, stored.problems)
     }
 }
 

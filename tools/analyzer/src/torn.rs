@@ -41,8 +41,9 @@ impl Torn {
     }
 
     /// Returns whether the ledger speaks of a venue's symbol at all, if there is a ledger.
-    pub(crate) fn knows(&self, day: &VenueDay) -> bool {
-        self.0.as_ref().is_none_or(|known| known.contains_key(&key(day)))
+    pub(crate) fn knows(&self, venue: &str, symbol: &str) -> bool {
+        let key = (venue.to_owned(), symbol.to_owned());
+        self.0.as_ref().is_none_or(|known| known.contains_key(&key))
     }
 
     /// Returns the times of a unit's venues, of its day and the day before, from which quotes may
@@ -59,15 +60,13 @@ impl Torn {
         let days = others.chain(&unit.venues).map(|day| (day.venue.as_str(), day));
         let days: BTreeMap<&str, &VenueDay> = days.collect();
         let of = |(venue, day): (&str, &VenueDay)| {
-            let whole = known.get(&key(day)).map_or(&[][..], Vec::as_slice);
-            (venue.to_owned(), less(&[window], whole))
+            let key = |symbol: &String| (venue.to_owned(), symbol.clone());
+            let whole = day.symbols.iter().filter_map(|symbol| known.get(&key(symbol)));
+            let whole = joined(whole.flatten().copied().collect());
+            (venue.to_owned(), less(&[window], &whole))
         };
         days.into_iter().map(of).filter(|(_, times)| !times.is_empty()).collect()
     }
-}
-
-fn key(day: &VenueDay) -> (String, String) {
-    (day.venue.clone(), day.symbol.clone())
 }
 
 #[cfg(test)]
@@ -90,10 +89,11 @@ mod tests {
         };
         let venue_day = |venue: &str| VenueDay {
             venue: venue.to_owned(),
-            symbol: "BTC#USDT:PERP".to_owned(),
+            symbols: vec!["BTC#USDT:PERP".to_owned()],
             scale: Scale::default(),
             date,
             files: Vec::new(),
+            time_unit: None,
         };
         let unit = Unit {
             instrument: "BTC/USDT:PERP".to_owned(),
@@ -110,9 +110,10 @@ mod tests {
             let other = vec![(begin - day, begin + day)];
             let expected = [("binance_usdm".to_owned(), own), ("okx".to_owned(), other)];
             assert_eq!(torn.of_unit(&unit, std::iter::empty()), expected, "{known}");
-            assert!(torn.knows(&unit.venues[0]) && !torn.knows(&unit.venues[1]));
+            let knows = |venue: &str| torn.knows(venue, "BTC#USDT:PERP");
+            assert!(knows("binance_usdm") && !knows("okx"));
         }
         assert_eq!(Torn::unknown().of_unit(&unit, std::iter::empty()), []);
-        assert!(Torn::unknown().knows(&unit.venues[1]));
+        assert!(Torn::unknown().knows("okx", "BTC#USDT:PERP"));
     }
 }

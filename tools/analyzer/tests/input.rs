@@ -302,11 +302,12 @@ fn quotes_of_any_recorder_are_found_in_the_order_of_their_paths() {
         "exchange=bybit/symbol=BTC#USDT/date=2024-08-08/hour=00/x.snappy.parquet",
         "exchange=bybit/symbol=ETH#USDT:PERP/date=2024-08-08/hour=00/x.parquet",
         "exchange=kraken/symbol=ETH#USDT:PERP/date=2024-08-09/hour=23/x.parquet",
-        // Everything else in the folders is ignored.
+        // These are known to hold no quotes.
         "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=10/.hidden.parquet",
         "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=10/a.parquet.tmp",
         "exchange=okx/symbol=BTC#USDT/date=2024-08-08/hour=10/_SUCCESS",
-        "exchange=okx/notes/a.parquet",
+        "recording.lock",
+        "head.json",
         "journal/run-000000.seg",
         "ledger/date=2024-08-08/a.parquet",
         "status/date=2024-08-08/a.parquet",
@@ -328,9 +329,10 @@ fn quotes_of_any_recorder_are_found_in_the_order_of_their_paths() {
         ]
     );
     assert_eq!(found.problems, []);
+    assert_eq!((found.known, found.not_read), (9, 0));
     assert_eq!(found.days, [day("2024-08-08"), day("2024-08-09")]);
     assert_eq!(found.units[0].symbol_folder, "BTC#USDT");
-    let QuoteFile { path, bytes, modified_ns } = &found.units[0].venues[0].files[0];
+    let QuoteFile { path, bytes, modified_ns, .. } = &found.units[0].venues[0].files[0];
     let modified = fs::metadata(lake.join(path)).unwrap().modified().unwrap();
     let since = modified.duration_since(std::time::UNIX_EPOCH).unwrap();
     assert_eq!((*bytes, i128::from(*modified_ns)), (4, since.as_nanos().cast_signed()));
@@ -410,6 +412,39 @@ fn what_cannot_be_used_is_told_by_name() {
     let nowhere = find(&lake.join("nowhere"), &Selection::default());
     assert!(nowhere.units.is_empty());
     assert!(told(&nowhere.problems)[0].starts_with("x .: cannot be read"));
+}
+
+#[test]
+fn every_file_that_is_not_read_is_counted_and_many_are_told_in_one_line() {
+    let lake = TempDir::new().unwrap();
+    let lake = lake.path();
+    put(lake, &format!("{HOUR}/a.parquet"), b"");
+    put(lake, &format!("{}/a.parquet", HOUR.replace("okx", "bybit")), b"");
+    for number in 0..1_000 {
+        put(lake, &format!("{HOUR}/{number:04}.csv.gz"), b"");
+        put(lake, &format!("exchange=okx/notes/{number}/a.parquet"), b"");
+    }
+    put(lake, "exchange=okx/symbol=BTC#USDT/date=20240808/a.parquet", b"");
+    put(lake, "exchange=okx/symbol=BTC#USDT/date=20240808/b.parquet", b"");
+    put(lake, "README.md", b"");
+    put(lake, "exchange=bybit/type=trades/a.parquet", b"");
+    put(lake, "ledger/date=2024-08-08/a.parquet", b"");
+    fs::create_dir_all(lake.join("exchange=okx/empty")).unwrap();
+    let found = find(lake, &Selection::default());
+    let expected = [
+        "x exchange=bybit/type=trades: holds rows of another kind, so it is not read",
+        "x exchange=okx/notes: is in no layout that is known, so it is not read: 1000 files",
+        "x exchange=okx/symbol=BTC#USDT/date=20240808: is not a date of the form YYYY-MM-DD: 2 files",
+        &format!(
+            "x {HOUR}/0000.csv.gz: is not a Parquet file, so it is not read; the same goes for 1000 others: 1001 files in all"
+        ),
+    ];
+    let mut told = told(&found.problems);
+    // README.md is one of the 1,001.
+    assert!(told[0].starts_with("x README.md: is not a Parquet file"), "{told:?}");
+    told.sort();
+    assert_eq!(told.len(), expected.len(), "{told:?}");
+    assert_eq!((found.not_read, found.known), (2_004, 1));
 }
 
 #[test]
@@ -537,6 +572,86 @@ fn what_a_file_lacks_is_null_and_what_it_has_of_another_type_too() {
     assert_eq!(told(&outcome.problems), [expected]);
 }
 
+/// Reads one file whose asks have a NaN, written in one way; returns the number of rows that are
+/// passed on with and without the asks.
+fn rows_with_nan(properties: WriterProperties, strip: bool) -> [u64; 2] {
+    let lake = TempDir::new().unwrap();
+    let asks =
+        (0..1_000).map(|at| Some(if at == 500 { f64::NAN } else { f64::from(at % 7) + 2.0 }));
+    let columns = vec![
+        ("Timestamp", time(Unit::Nanos, &(0..1_000).collect::<Vec<_>>())),
+        ("BestBid", floats((0..1_000).map(|_| Some(1.0)))),
+        ("BestAsk", floats(asks)),
+    ];
+    let path = lake.path().join(HOUR).join("a.parquet");
+    write(&path, &batch(columns), properties);
+    if strip {
+        without_nan_counts(&path);
+    }
+    let day = venue_day(lake.path());
+    [Columns::BID, Columns::ALL].map(|columns| {
+        let (_, outcome) = read(lake.path(), &day, columns);
+        assert_eq!(outcome.tally.no_sound_price, 1, "{columns:?}");
+        outcome.tally.rows
+    })
+}
+
+/// Writes the footer of a file again without counts of NaN, as most writers leave them out.
+fn without_nan_counts(path: &Path) {
+    use parquet::file::metadata::{
+        ColumnChunkMetaData, ParquetMetaDataReader, ParquetMetaDataWriter,
+    };
+    let file = fs::File::open(path).unwrap();
+    let metadata = ParquetMetaDataReader::new().parse_and_finish(&file).unwrap();
+    let mut builder = metadata.clone().into_builder();
+    for group in builder.take_row_groups() {
+        let columns = group.columns().iter().map(|column| {
+            use parquet::file::statistics::{Statistics, ValueStatistics};
+            let builder = ColumnChunkMetaData::into_builder(column.clone());
+            match column.statistics() {
+                Some(Statistics::Double(of)) => {
+                    builder.set_statistics(Statistics::Double(ValueStatistics::new(
+                        of.min_opt().copied(),
+                        of.max_opt().copied(),
+                        None,
+                        of.null_count_opt(),
+                        false,
+                    )))
+                }
+                _ => builder,
+            }
+            .build()
+            .unwrap()
+        });
+        let columns = columns.collect();
+        builder = builder
+            .add_row_group(group.into_builder().set_column_metadata(columns).build().unwrap());
+    }
+    let metadata = builder.build();
+    let bytes = fs::read(path).unwrap();
+    let length = u32::from_le_bytes(bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap());
+    let mut rewritten = bytes[..bytes.len() - 8 - usize::try_from(length).unwrap()].to_vec();
+    ParquetMetaDataWriter::new(&mut rewritten, &metadata).finish().unwrap();
+    fs::write(path, rewritten).unwrap();
+}
+
+#[test]
+fn an_ask_that_is_not_a_number_is_left_out_whatever_is_read() {
+    let plain = || WriterProperties::builder().set_dictionary_enabled(false).build();
+    let dictionary = || WriterProperties::builder().set_dictionary_enabled(true).build();
+    let none =
+        || WriterProperties::builder().set_statistics_enabled(EnabledStatistics::None).build();
+    for (properties, strip) in [
+        (plain(), false),
+        (plain(), true),
+        (dictionary(), false),
+        (dictionary(), true),
+        (none(), false),
+    ] {
+        assert_eq!(rows_with_nan(properties, strip), [999, 999], "without counts: {strip}");
+    }
+}
+
 #[test]
 fn rows_that_are_no_quotes_are_left_out_and_counted_by_reason() {
     let lake = TempDir::new().unwrap();
@@ -621,7 +736,7 @@ fn a_file_that_is_of_no_use_is_left_out_by_name_and_the_rest_is_read() {
         "empty.parquet: is empty",
         "no_ask.parquet: has no column BestAsk",
         "no_rows.parquet: has no rows",
-        "number.parquet: its column Timestamp has the unsupported type Int64",
+        "number.parquet: its column Timestamp has times as numbers of a unit that it does not say: give --time-unit s, ms, us or ns",
         "text.parquet: damaged, or not a Parquet file: ",
         "text_time.parquet: its column Timestamp has the unsupported type Utf8",
         "tiny.parquet: damaged, or not a Parquet file: ",
@@ -707,6 +822,35 @@ fn flipped_bits_never_end_the_reading_of_the_other_files() {
         left_out += outcome.tally.files_left_out;
     }
     assert!(0 < left_out);
+}
+
+#[test]
+fn flipped_bits_in_a_file_that_is_divided_by_day_leave_the_others() {
+    let lake = TempDir::new().unwrap();
+    write_rows(&lake.path().join(HOUR).join("good.parquet"), &rows(0..50), Layout::default());
+    let path = lake.path().join("exchange=okx/symbol=BTC#USDT/flipped.parquet");
+    let of_days = rows((0..50).map(|at| 200 + at * 3_600_000));
+    write_rows(&path, &of_days, Layout { group_rows: 20, ..Layout::default() });
+    let bytes = fs::read(&path).unwrap();
+    let mut left_out = 0;
+    for bit in (0..bytes.len() * 8).step_by(101) {
+        let mut damaged = bytes.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&path, &damaged).unwrap();
+        let (_, outcome) = read(lake.path(), &venue_day(lake.path()), Columns::ALL);
+        assert!(50 <= outcome.tally.rows, "bit {bit}");
+        left_out += find(lake.path(), &Selection::default()).not_read;
+    }
+    assert!(0 < left_out);
+    // Undamaged, each day has its rows, without those of the others.
+    fs::write(&path, &bytes).unwrap();
+    let other = lake.path().join("exchange=zz/symbol=BTC#USDT/flipped.parquet");
+    fs::create_dir_all(other.parent().unwrap()).unwrap();
+    fs::copy(&path, other).unwrap();
+    let found = find(lake.path(), &Selection::default());
+    let counts: Vec<usize> =
+        found.units.iter().map(|unit| outcome(lake.path(), &unit.venues[0]).rows.len()).collect();
+    assert_eq!(counts, [74, 24, 2]);
 }
 
 #[test]

@@ -1,23 +1,26 @@
 //! Decodes one row group: reads the columns that are asked for, casts each to its type, and leaves
 //! out rows that are not quotes.
 
-use super::footer::{Footer, Group, nanos_of};
+use super::footer::{Footer, Form, Group, nanos_of};
 use super::guarded::guarded;
+use super::proof::{self, Prices};
 use super::selection::{Column, Columns};
 use arrow::array::{
     Array, ArrayRef, AsArray, BooleanArray, Float64Array, PrimitiveArray, RecordBatch,
     TimestampNanosecondArray, new_null_array,
 };
 use arrow::buffer::BooleanBuffer;
-use arrow::compute::{cast, filter};
+use arrow::compute::{cast, filter, filter_record_batch};
 use arrow::datatypes::{
-    ArrowTimestampType, DataType, SchemaRef, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
+    ArrowTimestampType, DataType, Float64Type, Int64Type, SchemaRef, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
+    TimestampSecondType,
 };
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
+use std::fs::File;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
@@ -31,6 +34,10 @@ pub(super) struct GroupReader {
     batches: ParquetRecordBatchReader,
     columns: Columns,
     schema: SchemaRef,
+    /// The columns that are read: their names in the file, and how their values are stored.
+    inputs: Vec<(Column, String, Form)>,
+    /// The only times to pass on.
+    within: Option<(i64, i64)>,
     rows_left: usize,
 }
 
@@ -61,12 +68,17 @@ impl GroupReader {
         group: &Group,
         columns: Columns,
     ) -> Result<GroupReader, String> {
+        let file = footer.open()?;
         // A bid without a valid ask is not a quote, so the ask is checked even if it is not asked
         // for.
-        let with_ask = columns.ask || !group.asks_are_sound;
+        let with_ask = columns.ask || !asks_are_sound(footer, group, &file);
         let wanted = Columns { ask: with_ask, ..columns };
+        let input = |column| {
+            let form = footer.place(column)?.form;
+            Some((column, footer.name_of(column)?.to_owned(), form))
+        };
+        let inputs = wanted.list().filter_map(input).collect();
         let fields = wanted.list().filter_map(|column| footer.place(column));
-        let file = footer.open()?;
         let batches = guarded(|| {
             let mask = ProjectionMask::leaves(
                 footer.metadata.parquet_schema(),
@@ -79,7 +91,8 @@ impl GroupReader {
                 .build()
         });
         let batches = batches.map_err(|error| damaged(&error))?;
-        Ok(GroupReader { batches, columns, schema: columns.schema(), rows_left: group.rows })
+        let (schema, within, rows_left) = (columns.schema(), footer.within, group.rows);
+        Ok(GroupReader { batches, columns, schema, inputs, within, rows_left })
     }
 
     /// Returns the next batch; `None` after the last one.
@@ -99,7 +112,70 @@ impl GroupReader {
             .rows_left
             .checked_sub(batch.num_rows())
             .ok_or_else(|| "damaged: it has more rows than its footer says".to_owned())?;
-        sound(&batch, self.columns, &self.schema).map(Some).map_err(|error| damaged(&error))
+        self.sound(&batch).map(Some).map_err(|error| damaged(&error))
+    }
+
+    /// Casts a file's columns to the types of the schema and leaves out rows that are not quotes.
+    fn sound(&self, batch: &RecordBatch) -> Result<Sound, ArrowError> {
+        let Some(within) = self.within else { return self.sound_of(batch) };
+        let time = self.typed(batch, Column::Time)?;
+        let time = time.as_primitive::<TimestampNanosecondType>();
+        // Rows without a time are of no day, so each day tells them.
+        let is_within =
+            |time: Option<i64>| Some(time.is_none_or(|time| within.0 <= time && time < within.1));
+        let keep: BooleanArray = time.iter().map(is_within).collect();
+        self.sound_of(&filter_record_batch(batch, &keep)?)
+    }
+
+    fn sound_of(&self, batch: &RecordBatch) -> Result<Sound, ArrowError> {
+        let time = self.typed(batch, Column::Time)?;
+        let prices = [Column::Bid, Column::Ask].into_iter();
+        // If the ask is not read, the footer has shown it to be valid.
+        let is_read = |column: &Column| self.inputs.iter().any(|(of, ..)| of == column);
+        let prices = prices.filter(is_read).map(|column| self.typed(batch, column));
+        let prices: Vec<_> = prices.collect::<Result<_, _>>()?;
+        let mut counts = Counts { read: batch.num_rows() as u64, ..Counts::default() };
+        let keep = kept(&time, &prices, &mut counts);
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        for column in self.columns.list() {
+            let values = match column {
+                Column::Time => Arc::clone(&time),
+                Column::Bid => Arc::clone(&prices[0]),
+                Column::Ask if 1 < prices.len() => Arc::clone(&prices[1]),
+                Column::Ask
+                | Column::BidSize
+                | Column::AskSize
+                | Column::EventTime
+                | Column::Flags => self.typed(batch, column)?,
+            };
+            columns.push(match &keep {
+                Some(keep) => filter(&values, keep)?,
+                None => values,
+            });
+        }
+        Ok(Sound { rows: RecordBatch::try_new(Arc::clone(&self.schema), columns)?, counts })
+    }
+
+    /// Returns the values of a column, cast to its type; all null if the file does not have it.
+    fn typed(&self, batch: &RecordBatch, column: Column) -> Result<ArrayRef, ArrowError> {
+        let input = self.inputs.iter().find(|(of, ..)| *of == column);
+        let input = input.and_then(|(_, name, form)| Some((batch.column_by_name(name)?, *form)));
+        match input {
+            Some((values, form)) => typed(values, column, form),
+            None => Ok(new_null_array(&column.data_type(), batch.num_rows())),
+        }
+    }
+}
+
+/// Returns whether it is proved that no row must be left out because of its ask.
+fn asks_are_sound(footer: &Footer, group: &Group, file: &File) -> bool {
+    match group.asks {
+        Prices::Sound => true,
+        Prices::Unknown => false,
+        Prices::SoundUnlessNan => {
+            let chunk = footer.chunk(Column::Ask, group);
+            chunk.is_some_and(|chunk| proof::dictionary_has_no_nan(file, chunk, group.rows))
+        }
     }
 }
 
@@ -122,7 +198,7 @@ pub(super) fn survey(
     group: &Group,
     useless: &mut Counts,
 ) -> Result<Option<(i64, i64)>, String> {
-    let group = Group { asks_are_sound: true, ..*group };
+    let group = Group { asks: Prices::Sound, ..*group };
     let mut span: Option<(i64, i64)> = None;
     let mut reader = GroupReader::open(footer, &group, Columns::BID)?;
     let mut counts = Counts::default();
@@ -146,39 +222,6 @@ pub(super) fn times(rows: &RecordBatch) -> &[i64] {
 
 fn damaged(error: &dyn std::error::Error) -> String {
     format!("damaged: {error}")
-}
-
-/// Casts a file's columns to the types of the schema and leaves out rows that are not quotes.
-fn sound(batch: &RecordBatch, wanted: Columns, schema: &SchemaRef) -> Result<Sound, ArrowError> {
-    let typed = |column: Column| match batch.column_by_name(column.name()) {
-        Some(values) => typed(values, column),
-        None => Ok(new_null_array(&column.data_type(), batch.num_rows())),
-    };
-    let time = typed(Column::Time)?;
-    let prices = [Column::Bid, Column::Ask].into_iter();
-    // If the ask is not read, the statistics have shown it to be valid.
-    let prices =
-        prices.filter(|of| *of == Column::Bid || batch.column_by_name(of.name()).is_some());
-    let prices: Result<Vec<_>, _> = prices.map(typed).collect();
-    let prices = prices?;
-    let mut counts = Counts { read: batch.num_rows() as u64, ..Counts::default() };
-    let keep = kept(&time, &prices, &mut counts);
-    let mut columns = Vec::with_capacity(schema.fields().len());
-    for column in wanted.list() {
-        let values = match column {
-            Column::Time => Arc::clone(&time),
-            Column::Bid => Arc::clone(&prices[0]),
-            Column::Ask if 1 < prices.len() => Arc::clone(&prices[1]),
-            Column::Ask | Column::BidSize | Column::AskSize | Column::EventTime | Column::Flags => {
-                typed(column)?
-            }
-        };
-        columns.push(match &keep {
-            Some(keep) => filter(&values, keep)?,
-            None => values,
-        });
-    }
-    Ok(Sound { rows: RecordBatch::try_new(Arc::clone(schema), columns)?, counts })
 }
 
 /// Returns which rows stay; `None` if all do.
@@ -218,7 +261,12 @@ fn is_price(value: f64) -> bool {
 }
 
 /// Casts values to the type of a column; what does not fit becomes null.
-fn typed(values: &ArrayRef, column: Column) -> Result<ArrayRef, ArrowError> {
+fn typed(values: &ArrayRef, column: Column, form: Form) -> Result<ArrayRef, ArrowError> {
+    match form {
+        Form::Plain => {}
+        Form::Epoch(unit) => return Ok(Arc::new(since_1970(values, unit)?.with_timezone("UTC"))),
+        Form::Fixed(fixed) => return Ok(Arc::new(fixed.decode(values))),
+    }
     let wanted = column.data_type();
     if let DataType::Timestamp(unit, _) = values.data_type() {
         return Ok(Arc::new(nanos(values, *unit).with_timezone("UTC")));
@@ -234,6 +282,28 @@ fn nanos(values: &ArrayRef, unit: TimeUnit) -> TimestampNanosecondArray {
         TimeUnit::Millisecond => scaled(values.as_primitive::<TimestampMillisecondType>()),
         TimeUnit::Second => scaled(values.as_primitive::<TimestampSecondType>()),
     }
+}
+
+/// Converts numbers to times. A double has its seconds to the microsecond, which is as exact as it
+/// can be.
+fn since_1970(values: &ArrayRef, unit: TimeUnit) -> Result<TimestampNanosecondArray, ArrowError> {
+    let factor = nanos_of(unit);
+    if let Some(numbers) = values.as_primitive_opt::<Float64Type>() {
+        return Ok(numbers.unary_opt(|number| nanos_of_float(number, unit)));
+    }
+    let numbers = cast(values, &DataType::Int64)?;
+    let numbers = numbers.as_primitive::<Int64Type>();
+    Ok(numbers.unary_opt(|number| number.checked_mul(factor)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "what does not fit is refused before"
+)]
+fn nanos_of_float(number: f64, unit: TimeUnit) -> Option<i64> {
+    let micros = (number * (nanos_of(unit) as f64 / 1e3)).round();
+    (micros.abs() < 9e15).then(|| micros as i64 * 1_000)
 }
 
 /// Multiplies times to nanoseconds. Times outside the years 1677 to 2262 become null.

@@ -1,10 +1,10 @@
 //! The last quote before a point in time: what the day after begins with.
 
 use super::decode::{GroupReader, Sound, times};
-use super::discovery::VenueDay;
 use super::fault::{Caution, ReadError};
 use super::plan::{Key, Piece, Plan};
 use super::selection::Columns;
+use super::unit::VenueDay;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Float64Type, UInt8Type};
 use std::path::Path;

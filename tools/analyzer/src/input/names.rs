@@ -2,14 +2,17 @@
 //! prices and sizes.
 //!
 //! `config/aliases.toml` has the table of names that is built in, and explains the form of such files.
-//! Here alone names of folders become names of instruments.
+//! Here alone symbols become names of instruments: the spelling comes first ([`spelling`]), then the
+//! table.
 
+use super::spelling;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch};
 use arrow::datatypes::Float64Type;
 use serde::{Deserialize, Serialize};
 use spreadwire_market::problem::{Faults, Form, Problem};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// The table that is built in.
@@ -134,8 +137,8 @@ impl Names {
         problems.extend(faults.into_list());
     }
 
-    /// Returns what a venue's symbol means. `BTC#USDT`, `BTC_USDT` and `BTC-USDT` are one instrument;
-    /// a symbol without a separator, or with several of a kind, stays as it is.
+    /// Returns what a venue's symbol means. `BTC#USDT`, `BTC_USDT`, `BTC-USDT` and `BTCUSDT` are one
+    /// instrument; a symbol that is no such pair stays as it is.
     #[must_use]
     pub fn named(&self, venue: &str, symbol: &str) -> Named {
         let (spelled, units, is_asset) = self.of_symbol(symbol);
@@ -151,9 +154,8 @@ impl Names {
     /// Returns the instrument of a symbol, the units of its base, and whether a table has a part of
     /// it.
     fn of_symbol(&self, symbol: &str) -> (String, f64, bool) {
-        let Some((base, rest)) = split(symbol) else {
-            return (symbol.replace('#', "/"), 1.0, false);
-        };
+        let spelled = spelling::instrument(symbol);
+        let Some((base, rest)) = split(&spelled) else { return (spelled, 1.0, false) };
         let (quote, market) = match rest.split_once(':') {
             Some((quote, market)) => (quote, format!(":{market}")),
             None => (rest, String::new()),
@@ -168,6 +170,32 @@ impl Names {
     }
 }
 
+/// The meanings of the symbols that were looked up.
+#[derive(Debug)]
+pub(super) struct Meanings {
+    names: Names,
+    /// By venue and symbol.
+    known: BTreeMap<String, BTreeMap<String, Rc<Named>>>,
+}
+
+impl Meanings {
+    pub(super) fn new(names: Names) -> Meanings {
+        Meanings { names, known: BTreeMap::new() }
+    }
+
+    /// Returns what a venue's symbol means.
+    pub(super) fn of(&mut self, venue: &str, symbol: &str) -> Rc<Named> {
+        let known = self.known.get(venue).and_then(|symbols| symbols.get(symbol));
+        if let Some(named) = known {
+            return Rc::clone(named);
+        }
+        let named = Rc::new(self.names.named(venue, symbol));
+        let symbols = self.known.entry(venue.to_owned()).or_default();
+        symbols.insert(symbol.to_owned(), Rc::clone(&named));
+        named
+    }
+}
+
 fn is_one(units: f64) -> bool {
     units.total_cmp(&1.0).is_eq()
 }
@@ -178,17 +206,16 @@ fn check_positive(key: &str, number: f64, faults: &mut Faults) {
     }
 }
 
-/// Returns base and quote of a symbol, if it has exactly one separator of the first kind that it has.
-fn split(symbol: &str) -> Option<(&str, &str)> {
-    let separator = ['#', '/', '_', '-'].into_iter().find(|of| symbol.contains(*of))?;
-    let (base, rest) = symbol.split_once(separator)?;
-    let is_sound = !base.is_empty() && !rest.is_empty() && !rest.contains(['#', '/', separator]);
+/// Returns base and quote of an instrument, if it has just these.
+fn split(instrument: &str) -> Option<(&str, &str)> {
+    let (base, rest) = instrument.split_once('/')?;
+    let is_sound = !base.is_empty() && !rest.is_empty() && !rest.contains('/');
     is_sound.then_some((base, rest))
 }
 
 /// Returns the key of a listing, which is the same for every spelling of a venue and a symbol.
 fn key(venue: &str, symbol: &str) -> (String, String) {
-    (venue.replace('-', "_"), symbol.replace('/', "#"))
+    (spelling::venue(venue), symbol.replace('/', "#"))
 }
 
 impl Listing {
@@ -323,7 +350,12 @@ mod tests {
             ("1000000MOG#USDT", "MOG/USDT", 1e6),
             ("1MBABYDOGE#USDT", "BABYDOGE/USDT", 1e6),
             ("1INCH#USDT", "1INCH/USDT", 1.0),
-            ("BTCUSDT", "BTCUSDT", 1.0),
+            ("BTCUSDT", "BTC/USDT", 1.0),
+            ("XBTUSD", "BTC/USD", 1.0),
+            ("XBT-USD-SWAP", "BTC/USD:PERP", 1.0),
+            ("1000PEPEUSDT", "PEPE/USDT", 1_000.0),
+            ("1000pepeusdt", "PEPE/USDT", 1_000.0),
+            ("1000PEPEUSDT-PERP", "PEPE/USDT:PERP", 1_000.0),
             ("BTC-25SEP26-80000-C", "BTC-25SEP26-80000-C", 1.0),
             ("A#B#C", "A/B/C", 1.0),
             ("#USDT", "/USDT", 1.0),
@@ -350,7 +382,7 @@ mod tests {
         let found = names.named("binance_coinm", "BTCUSD_PERP");
         assert_eq!(found.instrument, "BTC/USD:PERP");
         assert_eq!(found.scale.contract, Some(Contract::Quote(100.0)));
-        assert_eq!(names.named("okx", "BTCUSD_PERP").instrument, "BTCUSD/PERP");
+        assert_eq!(names.named("okx", "BTCUSD_PERP").scale.contract, None);
         assert_eq!(names.named("okx", "1000PEPE#USDT").instrument, "PEPE2/USDT");
         std::fs::write(&path, format!("{text}units = 0\ncontract_sise = 3\n")).unwrap();
         let told = Names::default().with(&path).unwrap_err();

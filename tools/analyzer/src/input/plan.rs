@@ -5,10 +5,11 @@
 //! the rank of their row group. The quotes of a venue are in the order of the keys of the rows;
 //! rows with the same key keep the order of the file.
 
+use super::calendar::bounds;
 use super::decode::{self, Counts};
-use super::discovery::{QuoteFile, VenueDay};
 use super::fault::{Caution, ReadError};
-use super::footer::{Footer, Group};
+use super::footer::{Footer, Group, Reading};
+use super::unit::{QuoteFile, VenueDay};
 use crate::report::Problem;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -85,7 +86,7 @@ impl Plan {
                 plan.files_left_out += 1;
                 continue;
             }
-            if let Err(what) = plan.add(lake, file, &mut rank, caution) {
+            if let Err(what) = plan.add(lake, (day, file), &mut rank, caution) {
                 plan.files_left_out += 1;
                 let subject = file.path.clone();
                 plan.problems.push(Problem { subject, what, left_out: true });
@@ -98,11 +99,13 @@ impl Plan {
     fn add(
         &mut self,
         lake: &Path,
-        file: &QuoteFile,
+        (day, file): (&VenueDay, &QuoteFile),
         rank: &mut u32,
         caution: &Caution,
     ) -> Result<(), String> {
-        let footer = Footer::read(lake, file)?;
+        let within = (!file.names_day).then(|| bounds(day.date));
+        let reading = Reading { time_unit: day.time_unit, within };
+        let footer = Footer::read(lake, file, reading)?;
         let trusted = !caution.distrusts(&file.path);
         let (mut pieces, mut without_time) = (Vec::new(), Counts::default());
         for group in &footer.groups {

@@ -6,18 +6,17 @@
 //! unread row can come before them. Memory therefore holds one batch, or the rows of the row groups
 //! that overlap at one time, and twice that while they are sorted.
 
-use super::decode::{BATCH_ROWS, Counts, GroupReader, Sound, times};
-use super::discovery::VenueDay;
+use super::calendar::{DAY_NS, bounds};
+use super::decode::{self, BATCH_ROWS, Counts, GroupReader, Sound, times};
 use super::fault::{Caution, ReadError};
 use super::names::Scale;
 use super::plan::{Key, Piece, Plan};
 use super::selection::Columns;
+use super::unit::VenueDay;
 use super::window::{Loaded, Window};
 use crate::report::Problem;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
 use std::path::Path;
@@ -145,12 +144,22 @@ impl VenueDay {
 
 impl VenueDay {
     /// Returns the times of its first and its last quote, in ns since 1970 UTC, as the footers of its
-    /// files tell them; `None` if none can be read.
+    /// files tell them; `None` if none can be read. Rows are read only if a row group has some of other
+    /// days, in a file whose path names no day.
     #[must_use]
     pub fn span(&self, lake: &Path) -> Option<(i64, i64)> {
         let plan = Plan::of(lake, self, &Caution::default());
         let (start, end) = bounds(self.date);
-        let spans = plan.pieces.iter().map(|piece| piece.span);
+        let is_of_day = |(first, last): (i64, i64)| start <= first && last < end;
+        let span = |piece: &Piece| {
+            let footer = plan.footer(piece);
+            if footer.within.is_none() || is_of_day(piece.span) {
+                return Some(piece.span);
+            }
+            // Rows of other days are in the same row group.
+            decode::survey(footer, &piece.group, &mut Counts::default()).ok()?
+        };
+        let spans = plan.pieces.iter().filter_map(span);
         let spans = spans.filter(|(first, last)| *first < end && start <= *last);
         spans.reduce(|one, two| (one.0.min(two.0), one.1.max(two.1)))
     }
@@ -158,19 +167,11 @@ impl VenueDay {
     /// Returns the folder of the day below the lake.
     fn folder(&self) -> &str {
         let path = self.files.first().map_or("", |file| &file.path);
-        path.split_once("/hour=").map_or(path, |(folder, _)| folder)
+        match path.split_once("/hour=").or_else(|| path.rsplit_once('/')) {
+            Some((folder, _)) => folder,
+            None => path,
+        }
     }
-}
-
-/// One day, in ns.
-const DAY_NS: i64 = 86_400_000_000_000;
-
-/// Returns the beginning of a day and of the next, in ns.
-pub(super) fn bounds(date: Date) -> (i64, i64) {
-    let midnight = date.to_zoned(TimeZone::UTC).map(|at| at.timestamp().as_second());
-    let seconds = midnight.unwrap_or(i64::MIN);
-    let start = seconds.saturating_mul(1_000_000_000);
-    (start, start.saturating_add(DAY_NS))
 }
 
 impl Iterator for VenueQuotes {
@@ -215,6 +216,12 @@ impl VenueQuotes {
     #[must_use]
     pub fn problems(&self) -> &[Problem] {
         &self.problems
+    }
+
+    /// Returns the paths of the files that were left out so far.
+    pub fn files_left_out(&self) -> impl Iterator<Item = &str> {
+        let left_out = self.problems.iter().filter(|problem| problem.left_out);
+        left_out.map(|problem| problem.subject.as_str())
     }
 
     /// Returns the problems of single rows so far: rows left out by file, and rows of another day.

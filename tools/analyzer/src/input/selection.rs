@@ -2,10 +2,12 @@
 
 use super::market::Market;
 use super::names::Names;
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use globset::{Glob, GlobMatcher};
 use jiff::civil::Date;
 use std::sync::Arc;
+
+pub use arrow::datatypes::TimeUnit;
 
 /// Which days, venues and instruments to read.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +24,9 @@ pub struct Selection {
     pub instruments: Vec<Glob>,
     /// The market to read, where the lake may hold several; if absent, all files.
     pub market: Option<Market>,
+    /// Unit of times that are numbers and whose column does not say it; if absent, files with such
+    /// times are left out.
+    pub time_unit: Option<TimeUnit>,
     /// What the venues' symbols mean.
     pub names: Names,
 }
@@ -34,7 +39,6 @@ pub(super) struct Chosen {
     venues: Vec<GlobMatcher>,
     instruments: Vec<GlobMatcher>,
     pub(super) market: Option<Market>,
-    pub(super) names: Names,
 }
 
 impl Selection {
@@ -46,7 +50,6 @@ impl Selection {
             venues: matchers(&self.venues),
             instruments: matchers(&self.instruments),
             market: self.market.clone(),
-            names: self.names.clone(),
         }
     }
 }
@@ -89,8 +92,7 @@ pub fn is_chosen(glob: &Glob, name: &str) -> bool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Columns {
     /// `BestAsk`. Rows without a valid ask are left out in any case. If this is false, the ask is
-    /// decoded only where the statistics of a row group do not prove that it has no nulls and
-    /// nothing below zero. (They say nothing about NaN, so such a row then stays.)
+    /// decoded only where the footer does not prove that every ask of a row group is valid.
     pub ask: bool,
     /// `BestBidSize` and `BestAskSize`.
     pub sizes: bool,
@@ -151,7 +153,7 @@ pub(super) const COLUMNS: [Column; 7] = [
 ];
 
 impl Column {
-    /// Returns the column's name in files.
+    /// Returns the column's name in batches, and in files of our recorder.
     pub(super) fn name(self) -> &'static str {
         match self {
             Column::Time => "Timestamp",
@@ -182,6 +184,11 @@ impl Column {
             Column::Bid | Column::Ask | Column::BidSize | Column::AskSize => DataType::Float64,
             Column::Flags => DataType::UInt8,
         }
+    }
+
+    /// Returns whether the column is a time.
+    pub(super) fn is_time(self) -> bool {
+        matches!(self, Column::Time | Column::EventTime)
     }
 
     /// Returns whether values of type `from` can be cast to this column.

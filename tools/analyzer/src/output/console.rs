@@ -41,6 +41,10 @@ pub fn text(report: &Report, top: usize) -> String {
         totals.partials_reused,
         totals.partials_reused + totals.partials_computed,
     ));
+    line(format_args!(
+        "files: {} read, {} not read, {} known to hold no quotes",
+        totals.files_read, totals.files_not_read, totals.files_known
+    ));
     line(format_args!("recorded: {}", exposure::told(report)));
     if !report.pairs.is_empty() {
         line(format_args!("\nfirst {} by {}:", top.min(report.pairs.len()), report.rank_by));

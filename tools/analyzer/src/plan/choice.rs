@@ -10,7 +10,7 @@ use jiff::{Timestamp, ToSpan, tz::TimeZone};
 /// Number of names that a remedy lists.
 const LISTED: usize = 12;
 
-/// Returns what the arguments choose, without the market.
+/// Returns what the arguments choose, without the market and the names.
 pub(super) fn selection(
     arguments: &Arguments,
     listed: &Listed,
@@ -18,12 +18,13 @@ pub(super) fn selection(
     problems: &mut Problems,
 ) -> Selection {
     let (from, to) = days(arguments, now_ns, problems);
-    let names: Vec<&str> = listed.venues.iter().map(String::as_str).collect();
+    let names: Vec<&str> = listed.venues.keys().map(String::as_str).collect();
     let venues = globs("--venues", &arguments.venues, &names, problems);
     let names: Vec<&str> = listed.instruments.keys().map(String::as_str).collect();
     let mut instruments = globs("--instruments", &arguments.instruments, &names, problems);
     instruments.extend(of_other_names(&instruments, listed));
-    Selection { from, to, venues, instruments, ..Selection::default() }
+    let time_unit = arguments.time_unit.map(Into::into);
+    Selection { from, to, venues, instruments, time_unit, ..Selection::default() }
 }
 
 fn days(
@@ -88,7 +89,7 @@ fn globs(
                 continue;
             }
         };
-        // A lake in another layout does not tell its names before it is read.
+        // If the lake has no names at all, that is told once it is read.
         if !known.is_empty() && !known.iter().any(|name| is_chosen(&glob, name)) {
             let what = format!("nothing in the lake matches {pattern:?}");
             problems.add(option, what, &remedy(pattern, known));

@@ -2,7 +2,7 @@
 //! line.
 
 use super::problems::{Problems, nearest};
-use crate::input::Listed;
+use crate::input::{Listed, venue};
 use crate::kernel::VenueTerms;
 use crate::options::Arguments;
 use spreadwire_config::config;
@@ -56,7 +56,7 @@ pub(super) fn terms(
     let mut others = VenueTerms { taker_fee: 10.0 / BPS, latency_ns: ns(20.0) };
     let mut venues = known_fees(arguments, others, problems);
     let known: BTreeSet<String> =
-        venues.keys().cloned().chain(listed.venues.iter().map(|name| folder(name))).collect();
+        venues.keys().cloned().chain(listed.venues.values().cloned()).collect();
     for (name, bps) in by_venue(&FEES, &arguments.fees, (&known, listed), problems) {
         match name {
             Some(name) => venues.entry(name).or_insert(others).taker_fee = bps / BPS,
@@ -76,9 +76,9 @@ pub(super) fn terms(
         }
     }
     // Another recorder may name its folders `binance-usdm`.
-    for name in listed.venues.iter().filter(|name| folder(name) != **name) {
-        if let Some(terms) = venues.get(&folder(name)).copied() {
-            venues.insert(name.clone(), terms);
+    for (spelled, name) in listed.venues.iter().filter(|(spelled, name)| spelled != name) {
+        if let Some(terms) = venues.get(name).copied() {
+            venues.insert(spelled.clone(), terms);
         }
     }
     (venues, others)
@@ -89,9 +89,12 @@ pub(super) fn ns(millis: f64) -> i64 {
     (millis * MILLI).round() as i64
 }
 
-/// Returns the name of a venue as folders have it.
-pub(super) fn folder(name: &str) -> String {
-    name.replace('-', "_")
+/// Returns the venues of these names, in each way in which the lake spells them.
+pub(super) fn spelled(given: &[String], listed: &Listed) -> BTreeSet<String> {
+    let names: BTreeSet<String> = given.iter().map(|name| venue(name)).collect();
+    let others = listed.venues.iter().filter(|(_, name)| names.contains(*name));
+    let others: Vec<String> = others.map(|(spelled, _)| spelled.clone()).collect();
+    names.into_iter().chain(others).collect()
 }
 
 /// Returns the fees of known venues, by their names in the lake: those of the lowest tiers,
@@ -123,10 +126,10 @@ fn known_fees(
     venues
 }
 
-/// Returns the venue of `okx=8` as it is named in the lake's folders; `None` for a number alone.
+/// Returns the one name of the venue of `okx=8`; `None` for a number alone.
 #[must_use]
 pub fn venue_named(given: &str) -> Option<String> {
-    given.split_once('=').map(|(name, _)| folder(name.trim()))
+    given.split_once('=').map(|(name, _)| venue(name.trim()))
 }
 
 /// Parses `10` or `okx=8`: a number, and a venue if one is named. Numbers for all venues come
@@ -187,11 +190,11 @@ fn check_venue(
     (known, listed): (&BTreeSet<String>, &Listed),
     problems: &mut Problems,
 ) {
-    // A lake in another layout does not tell its venues before it is read.
+    // If the lake has no names at all, that is told once it is read.
     if known.contains(name) || listed.venues.is_empty() {
         return;
     }
-    let has = || listed.venues.iter().map(String::as_str);
+    let has = || listed.venues.keys().map(String::as_str);
     let remedy = match nearest(name, has().chain(known.iter().map(String::as_str))) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("the lake has {}", has().collect::<Vec<_>>().join(", ")),

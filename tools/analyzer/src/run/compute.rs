@@ -5,6 +5,7 @@ use crate::kernel::legs::Leg;
 use crate::kernel::partial::Partial;
 use crate::kernel::window::BadBatch;
 use crate::kernel::{self, Settings, Venue};
+use crate::partials::{self, Opening, Searched};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::Problem;
@@ -24,8 +25,8 @@ pub(super) struct Computing<'a> {
 /// The outcome of computing a unit.
 pub(super) struct Computed {
     pub(super) day: Day,
-    /// Whether it depends only on files in its key, so that it may be stored.
-    pub(super) keeps: bool,
+    /// Paths of the files that were left out.
+    pub(super) files_left_out: Vec<String>,
 }
 
 /// The partial result of a unit, and what was wrong with it.
@@ -35,13 +36,13 @@ impl Computing<'_> {
     /// Reads and computes a unit. It starts again without a file that turns out to be damaged, and
     /// again with sizes if there is an episode. `has_episodes` says whether there is one in any
     /// unit of the instrument so far. It only decides which columns are tried first.
-    pub(super) fn compute(&self, openers: &Openers<'_>, has_episodes: &AtomicBool) -> Computed {
+    pub(super) fn compute(&self, openings: &[Opening], has_episodes: &AtomicBool) -> Computed {
         let mut caution = Caution::default();
         let mut reported = 0;
         let mut with_sizes = has_episodes.load(Ordering::Relaxed);
         loop {
             let columns = columns_for(&self.plan.settings, with_sizes);
-            match self.try_compute(openers, (columns, &caution), &mut reported) {
+            match self.try_compute(openings, (columns, &caution), &mut reported) {
                 Ok(outcome) => {
                     self.progress.done(bytes_of(self.unit).saturating_sub(reported), 0);
                     return outcome;
@@ -54,7 +55,8 @@ impl Computing<'_> {
                 Err(Failure::Batch(error)) => {
                     let subject = format!("{} {}", self.unit.instrument, self.unit.date);
                     let problem = Problem { subject, what: error.to_string(), left_out: true };
-                    return Computed { day: (Partial::default(), vec![problem]), keeps: true };
+                    let day = (Partial::default(), vec![problem]);
+                    return Computed { day, files_left_out: Vec::new() };
                 }
             }
         }
@@ -67,29 +69,19 @@ impl Computing<'_> {
 
     fn try_compute(
         &self,
-        openers: &Openers<'_>,
+        openings: &[Opening],
         (columns, caution): (Columns, &Caution),
         reported: &mut u64,
     ) -> Result<Computed, Failure> {
         let (lake, settings, unit) = (&self.plan.lake, &self.plan.settings, self.unit);
-        let begin = midnight(unit.date);
-        let names: BTreeSet<&str> = unit
-            .venues
-            .iter()
-            .map(|day| day.venue.as_str())
-            .chain(openers.keys().copied())
-            .collect();
-        let mut readers = Vec::new();
-        let mut openings = Vec::new();
-        let mut keeps = true;
-        for name in names {
-            let days = openers.get(name).map_or(&[][..], Vec::as_slice);
-            let (days_back, leg) = opening(lake, days, begin, caution)?;
-            keeps &= days_back == 0;
-            openings.push((name, leg));
-            let day = unit.venues.iter().find(|day| day.venue == name);
-            readers.push(day.map(|day| day.open(lake, columns, caution)));
-        }
+        let opens = openings.iter().map(|opening| opening.venue.as_str());
+        let names = unit.venues.iter().map(|day| day.venue.as_str()).chain(opens);
+        let names: BTreeSet<&str> = names.collect();
+        let reader = |name: &&str| {
+            let day = unit.venues.iter().find(|day| day.venue == *name);
+            day.map(|day| day.open(lake, columns, caution))
+        };
+        let mut readers: Vec<_> = names.iter().map(reader).collect();
         let per_row = bytes_of(unit);
         let mut count = |rows: u64| {
             let bytes = (rows * BYTES_A_ROW).min(per_row.saturating_sub(*reported));
@@ -97,24 +89,24 @@ impl Computing<'_> {
             self.progress.done(bytes, rows);
         };
         let count = std::cell::RefCell::new(&mut count);
-        let venues =
-            openings.into_iter().zip(&mut readers).map(|((name, opening), reader)| Venue {
-                name: name.to_owned(),
-                opening,
-                torn: self.torn_of(name),
-                batches: reader.iter_mut().flatten().map(|batch| {
-                    let batch = batch.map_err(Failure::from)?;
-                    (count.borrow_mut())(batch.num_rows() as u64);
-                    Ok::<_, Failure>(batch)
-                }),
-            });
+        let venues = names.into_iter().zip(&mut readers).map(|(name, reader)| Venue {
+            name: name.to_owned(),
+            opening: openings.iter().find(|of| of.venue == name).and_then(leg),
+            torn: self.torn_of(name),
+            batches: reader.iter_mut().flatten().map(|batch| {
+                let batch = batch.map_err(Failure::from)?;
+                (count.borrow_mut())(batch.num_rows() as u64);
+                Ok::<_, Failure>(batch)
+            }),
+        });
         let partial = kernel::analyse(settings, venues.collect(), columns.sizes)?;
-        let mut problems = Vec::new();
+        let (mut problems, mut files_left_out) = (Vec::new(), Vec::new());
         for reader in readers.iter().flatten() {
             problems.extend(reader.problems().iter().cloned());
             problems.extend(reader.row_problems());
+            files_left_out.extend(reader.files_left_out().map(str::to_owned));
         }
-        Ok(Computed { day: (partial, problems), keeps })
+        Ok(Computed { day: (partial, problems), files_left_out })
     }
 }
 
@@ -152,21 +144,68 @@ pub(super) fn openers<'a>(unit: &Unit, earlier: &'a [Unit]) -> Openers<'a> {
     openers
 }
 
-/// Returns the last quote of these days, and how many days before it had none.
-fn opening(
-    lake: &Path,
-    days: &[&VenueDay],
-    begin: i64,
-    caution: &Caution,
-) -> Result<(usize, Option<Leg>), ReadError> {
-    for (days_back, day) in days.iter().enumerate() {
-        if let Some(quote) = day.last_quote_before(lake, begin, caution)? {
-            let sizes = [quote.bid_size, quote.ask_size].map(|size| size.unwrap_or(f64::NAN));
-            let LastQuote { time_ns: time, bid, ask, .. } = quote;
-            return Ok((days_back, Some(Leg { time, bid, ask, sizes })));
+/// Returns the quote that each venue begins a unit with.
+pub(super) fn openings(lake: &Path, unit: &Unit, openers: &Openers<'_>) -> Vec<Opening> {
+    let begin = midnight(unit.date);
+    let opening = |(venue, days): (&&str, &Vec<&VenueDay>)| {
+        let (mut quote, mut searched) = (None, Vec::new());
+        for day in days {
+            searched.push(searched_day(day));
+            quote = last_before(lake, day, begin);
+            if quote.is_some() {
+                break;
+            }
+        }
+        Opening { venue: (*venue).to_owned(), quote: quote.map(|quote| bits(&quote)), searched }
+    };
+    openers.iter().map(opening).collect()
+}
+
+/// Returns whether these openings would be found again, because the files in which they were found
+/// are as they were. Nothing is read.
+pub(super) fn are_as_found(openings: &[Opening], openers: &Openers<'_>) -> bool {
+    let is_as_found = |(opening, (venue, days)): (&Opening, (&&str, &Vec<&VenueDay>))| {
+        let Opening { searched, quote, .. } = opening;
+        let are_all = searched.len() == days.len();
+        let mut both = searched.iter().zip(days);
+        opening.venue == **venue
+            && (are_all || (quote.is_some() && searched.len() < days.len()))
+            && both.all(|(known, day)| *known == searched_day(day))
+    };
+    openings.len() == openers.len() && openings.iter().zip(openers).all(is_as_found)
+}
+
+/// Returns whether all venues begin with the same quotes.
+pub(super) fn are_same(openings: &[Opening], others: &[Opening]) -> bool {
+    let quotes = |of: &Opening| (of.venue.clone(), of.quote);
+    openings.iter().map(quotes).eq(others.iter().map(quotes))
+}
+
+fn searched_day(day: &VenueDay) -> Searched {
+    Searched { files: day.files.iter().map(partials::stamp).collect(), scale: day.scale }
+}
+
+/// Returns the last quote of a day's files before a time, without files that are damaged.
+fn last_before(lake: &Path, day: &VenueDay, begin: i64) -> Option<LastQuote> {
+    let mut caution = Caution::default();
+    loop {
+        match day.last_quote_before(lake, begin, &caution) {
+            Ok(last) => return last,
+            Err(error) => caution.heed(&error),
         }
     }
-    Ok((days.len(), None))
+}
+
+fn bits(quote: &LastQuote) -> [u64; 5] {
+    let LastQuote { time_ns, bid, ask, bid_size, ask_size, .. } = quote;
+    let sizes = [bid_size, ask_size].map(|size| size.unwrap_or(f64::NAN).to_bits());
+    [time_ns.cast_unsigned(), bid.to_bits(), ask.to_bits(), sizes[0], sizes[1]]
+}
+
+fn leg(opening: &Opening) -> Option<Leg> {
+    let [time, prices @ ..] = opening.quote?;
+    let [bid, ask, bid_size, ask_size] = prices.map(f64::from_bits);
+    Some(Leg { time: time.cast_signed(), bid, ask, sizes: [bid_size, ask_size] })
 }
 
 fn columns_for(settings: &Settings, with_sizes: bool) -> Columns {

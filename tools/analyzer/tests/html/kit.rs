@@ -9,8 +9,8 @@
 )]
 
 use analyzer::report::{
-    Bar, Cell, Column, Completeness, Detail, Episodes, HourBin, LagPoint, PairRow, Problem, Report,
-    SignaturePoint, TimeBin, Totals,
+    Bar, Cell, Column, Completeness, Decision, Detail, Episodes, HourBin, LagPoint, PairRow,
+    Problem, Report, SignaturePoint, TimeBin, Totals, Verdict,
 };
 
 /// Names that would do harm if they were not escaped, and one that is merely long.
@@ -82,10 +82,11 @@ pub(crate) fn rich(pairs: usize) -> Report {
             rows: 1_834_221_907,
             partials_reused: 246,
             partials_computed: 41,
+            files_read: 96,
+            files_not_read: 3,
+            files_known: 12,
         },
         recorded_hours: 167.5,
-        rank_stability: Some(0.874),
-        rank_stability_unknown: String::new(),
         completeness: Completeness {
             verdict: "incomplete".to_owned(),
             findings: vec![
@@ -190,7 +191,7 @@ pub(crate) fn scaled(by: f64) -> Report {
             (bar.low_bps, bar.high_bps) = (bar.low_bps * by, bar.high_bps * by);
         }
         for hour in &mut detail.hours {
-            (hour.mean_bps, hour.capture) = (hour.mean_bps * by, hour.capture * by);
+            hour.mean_bps *= by;
         }
         for point in &mut detail.signature {
             point.interval_s *= by.abs();
@@ -204,7 +205,6 @@ pub(crate) fn scaled(by: f64) -> Report {
         }
         for episodes in &mut detail.episodes {
             episodes.threshold_bps *= by;
-            episodes.capture *= by;
         }
     }
     report
@@ -267,6 +267,8 @@ fn row(at: usize, names: &[String; 3], dice: &mut Dice) -> PairRow {
         instrument: names[0].clone(),
         exchange1: names[1].clone(),
         exchange2: names[2].clone(),
+        verdict: Verdict::default(),
+        why: Vec::new(),
         cells,
     }
 }
@@ -286,6 +288,7 @@ fn detail([instrument, exchange1, exchange2]: &[String; 3], dice: &mut Dice) -> 
         instrument: instrument.clone(),
         exchange1: exchange1.clone(),
         exchange2: exchange2.clone(),
+        decision: Decision::default(),
         over_time: over_time(dice),
         deviation: bell(-15.0, 15.0, 1.2, 3.0),
         net_12: bell(-25.0, 8.0, -9.0, 3.2),
@@ -332,7 +335,6 @@ fn hours(dice: &mut Dice) -> Vec<HourBin> {
         live_s: 3600.0 * 6.5,
         mean_bps: 1.5 * (f64::from(hour) / 24.0 * std::f64::consts::TAU).sin() + 0.4,
         episodes: (200.0 * dice.roll()) as u64,
-        capture: 220.0 * dice.roll(),
     };
     (0..24).map(hour).collect()
 }
@@ -355,7 +357,6 @@ fn episodes(one: &str, other: &str) -> Vec<Episodes> {
                     .collect(),
                 peak_bps: (0 < count).then_some(threshold + 8.31),
                 still_there: (0 < count).then_some(0.61),
-                capture: (30.0 + threshold * 40.0) * count as f64 / 100.0,
             });
         }
     }

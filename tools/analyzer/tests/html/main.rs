@@ -119,20 +119,17 @@ proptest! {
 }
 
 #[test]
-fn the_recorded_time_and_why_something_is_unknown_are_told() {
+fn the_recorded_time_is_told() {
     let mut report = kit::rich(51);
     let week = html(&report);
     assert!(week.contains("7.0 days") && !week.contains("scaled up"), "the recorded time");
     report.recorded_hours = 20.0 / 3_600.0;
-    report.rank_stability = None;
-    report.rank_stability_unknown = "orders arrived for 2 of 51 pairs".to_owned();
     report.details[0].hours[3].recorded_s = 0.0;
     report.details[0].hours[4].recorded_s = 0.0;
     report.completeness.verdict = "not vouched for".to_owned();
     let page = html(&report);
     for told in [
         "scaled up from 20 s recorded",
-        "unknown: orders arrived for 2 of 51 pairs",
         "Nothing was recorded in these hours, which have no bar: 3 to 4",
         "Not vouched for",
     ] {

@@ -8,6 +8,7 @@ mod cli;
 mod clock;
 mod equality;
 mod kit;
+mod layouts;
 mod markets;
 mod names;
 mod nightly;

@@ -153,6 +153,37 @@ fn a_changed_file_has_its_day_and_the_one_after_computed_again() {
 }
 
 #[test]
+fn a_touched_file_has_its_own_day_computed_again_and_no_other() {
+    let home = Home::of_days(0..4);
+    let (expected, _) = results(&home, &FEW);
+    let hour = |hour: i64| folder("okx", "BTC/USDT", (MIDNIGHT + DAY) / HOUR + hour);
+    let touch = |path: &Path, seconds| {
+        let file = fs::File::options().write(true).open(path).unwrap();
+        let modified = file.metadata().unwrap().modified().unwrap();
+        file.set_modified(modified + std::time::Duration::from_secs(seconds)).unwrap();
+    };
+    for (name, at) in [("the first of the day", 0), ("the last of the day", 13)] {
+        touch(&home.lake.join(hour(at)).join("a.parquet"), 60);
+        let (found, counted) = results(&home, &FEW);
+        assert_eq!(counted, [7, 1], "{name}");
+        assert_same(&found, &expected, name);
+        // What the next day rests on was noted again, so that nothing is read any more.
+        assert_eq!(results(&home, &FEW).1, [8, 0], "{name}");
+    }
+    // Rows before the last quote of a day change that day alone.
+    let rows = walk(98, MIDNIGHT + DAY + 2 * HOUR, 300);
+    kit::write_hours(&home.lake, "okx", "BTC/USDT", "more", &rows, Style::default());
+    let (found, counted) = results(&home, &FEW);
+    assert_eq!(counted, [7, 1], "rows before the last quote");
+    assert_same(&found, &results(&home, &[&FEW[..], &["--no-partials"]].concat()).0, "more rows");
+    // A venue without a quote on a day begins the next one with its quote of the day before.
+    fs::remove_dir_all(home.lake.join(hour(0)).parent().unwrap()).unwrap();
+    let (found, _) = results(&home, &FEW);
+    assert_same(&found, &results(&home, &[&FEW[..], &["--no-partials"]].concat()).0, "no day");
+    assert_eq!(results(&home, &FEW).1, [8, 0], "no day, again");
+}
+
+#[test]
 fn damaged_partial_results_and_those_of_other_settings_are_computed_again() {
     let home = Home::of_days(0..2);
     let (expected, _) = results(&home, &FEW);
