@@ -201,7 +201,8 @@ pub(crate) fn settings() -> Settings {
         lags: Grid::default(),
         venues: BTreeMap::new(),
         others: VenueTerms { taker_fee: 0.0, latency_ns: 20 * MS },
-        play: PlaySettings::default(),
+        // Whether a feed is sound does not depend on what is played.
+        play: PlaySettings { entries_bps: Vec::new(), ..PlaySettings::default() },
         transfers: BTreeSet::new(),
     }
 }
