@@ -4,6 +4,7 @@
 use super::axis::Axis;
 use super::event::{Event, events};
 use super::tried::Deal;
+use std::borrow::Cow;
 use std::ops::{Add, Range, Sub};
 
 /// The share of deals that are held for at most [`Path::held`].
@@ -76,7 +77,11 @@ pub(super) struct Path {
 
 impl Path {
     pub(super) fn new(deals: &[Deal], axis: &Axis<'_>) -> Path {
-        let slotted = events(deals).into_iter().map(|event| (axis.slot(event.settled), event));
+        let mut sorted = Cow::Borrowed(deals);
+        if !deals.is_sorted_by_key(|deal| deal.opened) {
+            sorted.to_mut().sort_by_key(|deal| deal.opened);
+        }
+        let slotted = events(&sorted).into_iter().map(|event| (axis.slot(event.settled), event));
         let mut events: Vec<(usize, Event)> = slotted.collect();
         events.sort_by_key(|(slot, _)| *slot);
         let mut sums = Sums::default();

@@ -21,8 +21,7 @@ pub struct Deal {
 /// One pair of venues.
 #[derive(Clone, Debug)]
 pub struct Tried<'a> {
-    /// The deals of every strategy of the grid, each in order of opening. Deals of one strategy may
-    /// overlap.
+    /// The deals of every strategy of the grid, in any order. Deals of one strategy may overlap.
     pub strategies: Vec<&'a [Deal]>,
     /// Hours since 1970 in which the pair was live, with the live time in s, in order.
     pub live: &'a [(i64, f64)],

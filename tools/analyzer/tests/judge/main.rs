@@ -255,6 +255,10 @@ fn a_verdict_depends_on_the_pair_alone() {
     let markets = (0..3).map(|at| Noise { hours: 24, per_hour: 3.0, sharpe: 0.0 }.market(at));
     judged(markets);
     assert_eq!(judge("a", &market.tried(), &rules), first);
+    // Deals may come in any order, such as that in which they closed.
+    let mut turned = market.clone();
+    turned.strategies.iter_mut().for_each(|deals| deals.reverse());
+    assert_eq!(judge("a", &turned.tried(), &rules), first);
     let other = judge("b", &market.tried(), &rules);
     assert_eq!(other.chosen, first.chosen);
     assert!((other.p / first.p).ln().abs() < 1.0, "{} {}", other.p, first.p);

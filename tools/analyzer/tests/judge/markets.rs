@@ -11,7 +11,7 @@ pub(crate) const HOUR: i64 = 3_600 * SECOND;
 pub(crate) const FIRST_HOUR: i64 = 24 * 20_000;
 
 /// The deals of every strategy, and the hours observed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Market {
     pub(crate) strategies: Vec<Vec<Deal>>,
     pub(crate) hours: Vec<(i64, f64)>,
