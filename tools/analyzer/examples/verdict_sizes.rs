@@ -17,20 +17,13 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 const NOISES: [f64; 5] = [0.0, 0.5, 1.0, 3.0, 10.0];
-const LENGTHS: [(&str, usize); 7] = [
-    ("10 min", 600),
-    ("20 min", 1_200),
-    ("1 h", 3_600),
-    ("4 h", 14_400),
-    ("1 d", 86_400),
-    ("5 d", 432_000),
-    ("30 d", 2_592_000),
-];
+const LENGTHS: [(&str, usize); 5] =
+    [("10 min", 600), ("20 min", 1_200), ("1 h", 3_600), ("4 h", 14_400), ("1 d", 86_400)];
+/// Only random walks are tried at these lengths, last, because they take minutes.
+const LONG: [(&str, usize); 2] = [("5 d", 432_000), ("30 d", 2_592_000)];
 const HALF_LIVES: [f64; 4] = [5.0, 30.0, 300.0, 3_600.0];
 /// A reversion must be observed for this many half-lives.
 const OBSERVED: f64 = 50.0;
-/// From this length on only random walks are tried: these series take minutes.
-const LONG: usize = 432_000;
 
 fn main() -> anyhow::Result<()> {
     let runs = std::env::args().nth(1).unwrap_or_else(|| "400".to_owned());
@@ -38,9 +31,10 @@ fn main() -> anyhow::Result<()> {
     let seed = std::env::var("SEED").unwrap_or_else(|_| "1".to_owned());
     let mut random = ChaCha8Rng::seed_from_u64(seed.parse().context("SEED is a number")?);
     println!("{runs} series each, SEED={seed}\n");
-    unit_roots(runs, &mut random);
+    unit_roots(runs, &LENGTHS, &mut random);
     intervals(runs, &mut random);
     shifts(runs, &mut random);
+    unit_roots(runs, &LONG, &mut random);
     Ok(())
 }
 
@@ -86,13 +80,14 @@ fn heading(what: &str) {
     println!("| --- | --- |{}", " --- |".repeat(NOISES.len()));
 }
 
-fn unit_roots(runs: usize, random: &mut ChaCha8Rng) {
+fn unit_roots(runs: usize, lengths: &[(&str, usize)], random: &mut ChaCha8Rng) {
     heading("half-life");
     for half_life in std::iter::once(f64::INFINITY).chain(HALF_LIVES) {
-        for (name, length) in LENGTHS {
+        for (name, length) in lengths.iter().copied() {
             #[expect(clippy::cast_precision_loss, reason = "small counts")]
             let observed = length as f64 / half_life;
-            if half_life.is_finite() && (observed < OBSERVED || LONG <= length) {
+            let long = LONG[0].1 <= length;
+            if half_life.is_finite() && (observed < OBSERVED || long) {
                 continue;
             }
             let share = |noise: f64| {

@@ -462,6 +462,30 @@ fn with_noise(mut values: Vec<f64>, size: f64, random: &mut ChaCha8Rng) -> Vec<f
 }
 
 #[test]
+fn the_sums_of_a_day_and_of_a_month_are_a_few_kilobytes() {
+    let mut random = ChaCha8Rng::seed_from_u64(seed(13));
+    let mut month = Reversion::new();
+    for day in 0..30 {
+        let mut sums = Reversion::starting_at(day * 86_400);
+        let values = ornstein_uhlenbeck(&[1.0; 86_399], 40.0, &mut random);
+        values.iter().for_each(|value| sums.push(*value));
+        sums.finish();
+        let bytes = postcard::to_allocvec(&sums).unwrap().len();
+        assert!(bytes < 12_000, "{bytes}");
+        month.merge(&sums);
+    }
+    let bytes = postcard::to_allocvec(&month).unwrap().len();
+    println!("a month: {bytes} bytes");
+    assert!(bytes < 12_000, "{bytes}");
+    assert_eq!(month.blocks().width(), 8_192);
+    assert!(month.robust_interval(1.0).is_some_and(|(low, high)| low < 40.0 && 40.0 < high));
+    let mut short = month.clone();
+    short.shorten();
+    assert_eq!(short.signature(1.0), month.signature(1.0));
+    assert_eq!((short.adf(), short.robust_interval(1.0)), (None, None));
+}
+
+#[test]
 fn noise_is_told_from_reversion() {
     let mut random = ChaCha8Rng::seed_from_u64(seed(6));
     let path =
