@@ -143,7 +143,7 @@ fn shifts(runs: usize, random: &mut ChaCha8Rng) {
                 let mut bins = Vec::new();
                 play(400, half_life, 0.0, random, |value| bins.push(value));
                 bins[240..].iter_mut().for_each(|bin| *bin += size * sd);
-                !level_shifts(&bins).is_empty()
+                level_shifts(&bins).is_some_and(|found| !found.is_empty())
             };
             format!("{:.1}", percent((0..runs).filter(is_found).count(), runs))
         };

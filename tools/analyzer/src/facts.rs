@@ -48,7 +48,7 @@ pub struct Facts<'a> {
     pub recorded: &'a Recorded,
     /// What the sums by lag say.
     pub lead_lag: Option<LeadLagResult>,
-    /// The shifts of the level that matter, in time order; `None` if the pair was never live.
+    /// The shifts of the level that matter, in time order; `None` if there is too little time to tell.
     pub shifts: Option<Vec<Shift>>,
     /// The test for a unit root.
     pub unit_root: Option<Adf>,
@@ -100,7 +100,7 @@ impl<'a> Facts<'a> {
             decision: evidence.zip(judged.as_ref()).map(|(of, judged)| of.decision(judged, &[])),
             judged,
             lead_lag: sums.lead_lag.as_ref().and_then(|sums| sums.result(&settings.lags)),
-            shifts: live.map(shifts),
+            shifts: live.and_then(shifts),
             unit_root: reversion.and_then(Reversion::adf),
             robust: reversion.and_then(|sums| sums.robust_half_life(sampling_s)),
             robust_interval: reversion.and_then(|sums| sums.robust_interval(sampling_s)),
@@ -187,7 +187,7 @@ pub fn seconds(ns: i64) -> f64 {
 }
 
 /// Returns the clear shifts of the level that are at least one standard deviation of all the time.
-fn shifts(timed: &Timed) -> Vec<Shift> {
+fn shifts(timed: &Timed) -> Option<Vec<Shift>> {
     let bins: Vec<(i64, i64, f64)> = timed
         .profile
         .bins()
@@ -197,13 +197,12 @@ fn shifts(timed: &Timed) -> Vec<Shift> {
             (begin, width, if known { bin.mean() } else { f64::NAN })
         })
         .collect();
-    let (Some((first, width, _)), Some(sd)) = (bins.first(), timed.deviation.deviation()) else {
-        return Vec::new();
-    };
+    let (first, width, _) = *bins.first()?;
+    let sd = timed.deviation.deviation()?;
     let place = |begin: i64| usize::try_from((begin - first) / width).unwrap_or(0);
     let mut means = vec![f64::NAN; bins.last().map_or(0, |last| place(last.0) + 1)];
     bins.iter().for_each(|(begin, _, mean)| means[place(*begin)] = *mean);
-    let found = level_shifts(&means).into_iter().filter(|shift| sd <= shift.shift.abs());
+    let found = level_shifts(&means)?.into_iter().filter(|shift| sd <= shift.shift.abs());
     let time = |at: usize| first + width * i64::try_from(at).unwrap_or(0);
-    found.map(|of| Shift { time_ns: time(of.at), of }).collect()
+    Some(found.map(|of| Shift { time_ns: time(of.at), of }).collect())
 }

@@ -50,12 +50,12 @@ const LEAST_BINS: usize = 100;
 const FAR: f64 = 5.0;
 
 /// Returns the clear shifts of the level in time order, from the means of equal bins. A bin without
-/// a mean is not finite. Empty with fewer than 100 means.
+/// a mean is not finite. `None` with fewer than 100 means.
 #[must_use]
-pub fn level_shifts(means: &[f64]) -> Vec<LevelShift> {
+pub fn level_shifts(means: &[f64]) -> Option<Vec<LevelShift>> {
     let places: Vec<usize> = (0..means.len()).filter(|at| means[*at].is_finite()).collect();
     if places.len() < LEAST_BINS {
-        return Vec::new();
+        return None;
     }
     let values = pulled_in(&places.iter().map(|at| means[*at]).collect::<Vec<_>>());
     let series = Series { places: &places, values: &values };
@@ -65,7 +65,7 @@ pub fn level_shifts(means: &[f64]) -> Vec<LevelShift> {
         let least = (0..cuts.len()).min_by(|a, b| sizes[*a].total_cmp(&sizes[*b]));
         match least.filter(|least| sizes[*least] < CLEAR) {
             Some(least) => cuts.remove(least),
-            None => return series.shifts(&cuts, &sizes),
+            None => return Some(series.shifts(&cuts, &sizes)),
         };
     }
 }
@@ -220,7 +220,7 @@ mod tests {
             &[(50, 2.0), (100, 2.0), (200, -3.0), (250, 6.0)],
         ];
         for shifts in all {
-            let found = level_shifts(&stepped(shifts));
+            let found = level_shifts(&stepped(shifts)).unwrap();
             assert_eq!(found.len(), shifts.len(), "{shifts:?} {found:?}");
             for (found, (at, shift)) in found.iter().zip(shifts) {
                 assert!(found.at.abs_diff(*at) <= 1, "{shifts:?} {found:?}");
@@ -235,27 +235,27 @@ mod tests {
     fn a_spike_or_two_are_no_shift_and_do_not_hide_one() {
         let mut bins = stepped(&[(150, 3.0)]);
         (bins[40], bins[41], bins[260]) = (3_000.0, 3_000.0, -500.0);
-        let found = level_shifts(&bins);
+        let found = level_shifts(&bins).unwrap();
         assert_eq!(found.iter().map(|shift| shift.at).collect::<Vec<_>>(), [150]);
         let mut bins = stepped(&[]);
         bins[40] = 3_000.0;
-        assert_eq!(level_shifts(&bins), []);
+        assert_eq!(level_shifts(&bins), Some(Vec::new()));
     }
 
     #[test]
     fn bins_without_a_mean_are_skipped_and_keep_their_places() {
         let mut bins = stepped(&[(150, 3.0)]);
         bins[100..140].fill(f64::NAN);
-        assert_eq!(level_shifts(&bins)[0].at, 150);
-        assert_eq!(level_shifts(&bins[..50]), []);
-        assert_eq!(level_shifts(&[]), []);
+        assert_eq!(level_shifts(&bins).unwrap()[0].at, 150);
+        assert_eq!(level_shifts(&bins[..50]), None);
+        assert_eq!(level_shifts(&[]), None);
     }
 
     #[test]
     fn a_constant_level_has_no_shift_and_a_bare_step_has_one() {
-        assert_eq!(level_shifts(&[1.0; 120]), []);
+        assert_eq!(level_shifts(&[1.0; 120]), Some(Vec::new()));
         let step: Vec<f64> = (0..120).map(|i| if i < 60 { 1.0 } else { 2.0 }).collect();
-        let found = level_shifts(&step);
+        let found = level_shifts(&step).unwrap();
         assert_eq!((found.len(), found[0].at), (1, 60));
         assert!((found[0].shift - 1.0).abs() < 1e-12);
     }
