@@ -7,6 +7,7 @@ use crate::kernel::Settings;
 use crate::kernel::episode::Episodes;
 use crate::kernel::lead_lag::LeadLagResult;
 use crate::kernel::partial::{PairPartial, Total};
+use crate::kernel::profile::{Bin, HOUR};
 use crate::kernel::reversion::{Reversion, Verdict};
 use crate::kernel::timed::Timed;
 use crate::kernel::venue::VenueSums;
@@ -187,22 +188,26 @@ pub fn seconds(ns: i64) -> f64 {
 }
 
 /// Returns the clear shifts of the level that are at least one standard deviation of all the time.
+/// They are searched for by hour if that gives enough bins, and else by the bins of the profile.
 fn shifts(timed: &Timed) -> Option<Vec<Shift>> {
-    let bins: Vec<(i64, i64, f64)> = timed
-        .profile
-        .bins()
-        .map(|(begin, width, bin)| {
-            // A bin that was live for less than half of its time says little.
-            let known = width.unsigned_abs() <= 2 * bin.weight;
-            (begin, width, if known { bin.mean() } else { f64::NAN })
-        })
-        .collect();
-    let (first, width, _) = *bins.first()?;
     let sd = timed.deviation.deviation()?;
-    let place = |begin: i64| usize::try_from((begin - first) / width).unwrap_or(0);
-    let mut means = vec![f64::NAN; bins.last().map_or(0, |last| place(last.0) + 1)];
-    bins.iter().for_each(|(begin, _, mean)| means[place(*begin)] = *mean);
-    let found = level_shifts(&means)?.into_iter().filter(|shift| sd <= shift.shift.abs());
+    let hours = timed.hours.bins.iter().map(|(hour, bin)| (hour * HOUR, HOUR, bin));
+    let (first, width, found) = shifts_of(hours).or_else(|| shifts_of(timed.profile.bins()))?;
     let time = |at: usize| first + width * i64::try_from(at).unwrap_or(0);
+    let found = found.into_iter().filter(|shift| sd <= shift.shift.abs());
     Some(found.map(|of| Shift { time_ns: time(of.at), of }).collect())
+}
+
+/// Returns the beginning of the first bin, the width of a bin, and the clear shifts.
+fn shifts_of<'a>(
+    bins: impl Iterator<Item = (i64, i64, &'a Bin)>,
+) -> Option<(i64, i64, Vec<LevelShift>)> {
+    let bins: Vec<(i64, i64, &Bin)> = bins.collect();
+    let (first, width, _) = *bins.first()?;
+    let place = |begin: i64| usize::try_from((begin - first) / width).unwrap_or(0);
+    let mut means = vec![f64::NAN; place(bins.last()?.0) + 1];
+    // A bin that was live for less than half of its time says little.
+    let known = bins.iter().filter(|(_, width, bin)| width.unsigned_abs() <= 2 * bin.weight);
+    known.for_each(|(begin, _, bin)| means[place(*begin)] = bin.mean());
+    Some((first, width, level_shifts(&means)?))
 }

@@ -1,7 +1,7 @@
 //! Means of blocks of samples: a series that stays short however long it is recorded.
 //!
 //! A block begins [`SHORTEST`] samples wide, aligned to whole multiples of its width on the sampling
-//! grid, and doubles in width whenever there are more than [`BLOCKS_MAX`]. Within a block, noise of
+//! grid, and doubles in width whenever more than [`BLOCKS_MAX`] have samples. Within a block, noise of
 //! single samples averages out, but a random walk does not. What a unit-root test can tell depends
 //! on the time observed and hardly on the number of values, so few blocks are enough.
 
@@ -22,12 +22,15 @@ pub struct Blocks {
     doubled: u32,
     /// Number of the first block, counted in widths since sample 0.
     first: i64,
+    /// The blocks that have samples, in order.
     blocks: Vec<Block>,
 }
 
 /// The samples of one block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Block {
+    /// Number of blocks since the first one.
+    place: u64,
     count: u64,
     /// Sum of the levels, relative to the origin of the series.
     sum: f64,
@@ -37,13 +40,14 @@ impl Blocks {
     /// Adds a sample: its number on the grid, which must not go backwards, and its level.
     #[inline]
     pub(super) fn add(&mut self, number: i64, level: f64) {
-        if self.blocks.is_empty() {
-            self.first = number >> self.bits();
+        let block = number >> self.bits();
+        match self.blocks.last_mut() {
+            Some(last) if self.first.wrapping_add_unsigned(last.place) == block => {
+                last.count += 1;
+                last.sum += level;
+            }
+            Some(_) | None => self.push(block, 1, level),
         }
-        let place = self.place_of(number);
-        let block = &mut self.blocks[place];
-        block.count += 1;
-        block.sum += level;
     }
 
     #[inline]
@@ -51,63 +55,43 @@ impl Blocks {
         SHORTEST_BITS + self.doubled
     }
 
-    /// Returns the place of a sample's block, which exists from then on.
-    #[inline]
-    fn place_of(&mut self, number: i64) -> usize {
-        loop {
-            let block = number >> self.bits();
-            let place = usize::try_from(block - self.first).unwrap_or(0);
-            if place < self.blocks.len() {
-                return place;
+    /// Adds samples to a block of this number, which is the last one or comes after it.
+    fn push(&mut self, number: i64, count: u64, sum: f64) {
+        if self.blocks.is_empty() {
+            self.first = number;
+        }
+        let place = number.abs_diff(self.first);
+        match self.blocks.last_mut().filter(|last| last.place == place) {
+            Some(last) => {
+                last.count += count;
+                last.sum += sum;
             }
-            if place < BLOCKS_MAX {
-                self.blocks.resize(place + 1, Block::default());
-                return place;
-            }
+            None => self.blocks.push(Block { place, count, sum }),
+        }
+        while BLOCKS_MAX < self.blocks.len() {
             self.double();
         }
     }
 
     fn double(&mut self) {
-        let first = self.first >> 1;
-        let mut blocks: Vec<Block> = Vec::with_capacity(BLOCKS_MAX);
-        for (number, block) in (self.first..).zip(&self.blocks) {
-            let place = usize::try_from((number >> 1) - first).unwrap_or(0);
-            blocks.resize(blocks.len().max(place + 1), Block::default());
-            blocks[place].count += block.count;
-            blocks[place].sum += block.sum;
+        let (first, blocks) = (self.first, std::mem::take(&mut self.blocks));
+        self.doubled += 1;
+        for block in blocks {
+            let number = first.wrapping_add_unsigned(block.place) >> 1;
+            self.push(number, block.count, block.sum);
         }
-        (self.first, self.blocks, self.doubled) = (first, blocks, self.doubled + 1);
     }
 
     /// Adds the blocks of a later unit, whose origin lies `by` above this one's.
     pub(super) fn merge(&mut self, later: &Blocks, by: f64) {
-        if later.blocks.is_empty() {
-            return;
-        }
-        let mut later = later.clone();
-        if self.blocks.is_empty() {
-            (self.first, self.doubled) = (later.first, later.doubled);
-        }
         while self.doubled < later.doubled {
             self.double();
         }
-        loop {
-            while later.doubled < self.doubled {
-                later.double();
-            }
-            let last = later.first + i64::try_from(later.blocks.len()).unwrap_or(0) - 1;
-            self.place_of(last << self.bits());
-            if self.doubled == later.doubled {
-                break;
-            }
-        }
-        for (number, block) in (later.first..).zip(&later.blocks) {
-            let place = usize::try_from(number - self.first).unwrap_or(0);
+        for block in &later.blocks {
+            let number = later.first.wrapping_add_unsigned(block.place);
             #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
-            let shift = by * block.count as f64;
-            self.blocks[place].count += block.count;
-            self.blocks[place].sum += block.sum + shift;
+            let sum = block.sum + by * block.count as f64;
+            self.push(number << later.doubled >> self.doubled, block.count, sum);
         }
     }
 
@@ -117,16 +101,22 @@ impl Blocks {
         1 << self.bits()
     }
 
-    /// Returns the mean of every block relative to the origin, in order; not a number where fewer
-    /// than half of its samples exist.
+    /// Returns the mean of every block relative to the origin, in order. A block with fewer than
+    /// half of its samples is not a number, and so is one that stands for a gap.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
     pub fn means(&self) -> Vec<f64> {
-        let width = self.width();
-        let mean = |block: &Block| {
-            if 2 * block.count < width { f64::NAN } else { block.sum / block.count as f64 }
-        };
-        self.blocks.iter().map(mean).collect()
+        let (width, mut next) = (self.width(), 0);
+        let mut means = Vec::with_capacity(self.blocks.len());
+        for block in &self.blocks {
+            if next < block.place {
+                means.push(f64::NAN);
+            }
+            next = block.place + 1;
+            let known = width <= 2 * block.count;
+            means.push(if known { block.sum / block.count as f64 } else { f64::NAN });
+        }
+        means
     }
 }
 
@@ -171,12 +161,23 @@ mod tests {
     }
 
     #[test]
+    fn an_hour_a_day_has_blocks_as_fine_as_its_samples_allow() {
+        let mut month = Blocks::default();
+        for day in 0..30_i64 {
+            month.merge(&of(day * 86_400..day * 86_400 + 3_600), 0.0);
+        }
+        assert_eq!(month.width(), 256);
+        assert!(400 < month.means().iter().filter(|mean| mean.is_finite()).count());
+    }
+
+    #[test]
     fn a_gap_leaves_blocks_without_a_mean_and_an_origin_moves() {
         let mut one = of(0..64);
         let two = of(128..192);
         one.merge(&two, 0.5);
-        assert_eq!(one.means().iter().filter(|mean| mean.is_nan()).count(), 8);
-        assert!((one.means()[16] - two.means()[0] - 0.5).abs() < 1e-15);
+        assert_eq!(one.means().iter().position(|mean| mean.is_nan()), Some(8));
+        assert_eq!(one.means().len(), 17);
+        assert!((one.means()[9] - two.means()[0] - 0.5).abs() < 1e-15);
         let mut nothing = Blocks::default();
         nothing.merge(&two, 0.0);
         assert_eq!(nothing, two);
