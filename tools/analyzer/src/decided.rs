@@ -1,12 +1,11 @@
 //! From what was played to what is decided about one pair, and the figures of money.
 
-use crate::judge::{self, Judged, Rules};
-use crate::kernel::play::ledger::{Deal, End, Played, Totals, Tried};
-use crate::kernel::play::strategy::Model;
+use crate::judge::{self, Judged, Refusal, Rules};
+use crate::kernel::play::ledger::{Deal, End, Totals, Tried};
 use crate::kernel::timed::Timed;
 use crate::kernel::{Settings, VenueTerms};
 use crate::recorded::Recorded;
-use crate::report::{self, DayProfit, Decision, Period, Verdict};
+use crate::report::{self, DayProfit, Decision, Period, Reason, Trade, Verdict};
 use jiff::Timestamp;
 use spreadwire_market::spread::BPS;
 
@@ -65,6 +64,7 @@ impl Evidence<'_> {
         let verdict = verdict(judged, unsound);
         Decision {
             verdict,
+            reasons: reasons(judged, unsound),
             why: why(judged, unsound),
             strategy: strategy.map(|tried| self.played(tried)),
             per_day: per_day.map(|of| of.mean),
@@ -110,7 +110,7 @@ impl Evidence<'_> {
             |is_it: fn(&Deal) -> bool| deals.iter().filter(|deal| is_it(deal)).count() as u64;
         let ended = in_order_of_end(deals);
         let earning = self.earning(tried);
-        report::Played {
+        let trade = Trade {
             model: strategy.model.name().to_owned(),
             buy: buy.to_owned(),
             sell: sell.to_owned(),
@@ -120,6 +120,10 @@ impl Evidence<'_> {
             entry_bps_max: earning.iter().copied().fold(strategy.entry_bps, f64::max),
             exit_bps: strategy.exit_bps,
             first_share: share(of_first as u64, deals.len() as u64).unwrap_or(0.0),
+            size_quote: self.settings.size,
+        };
+        report::Played {
+            trade,
             deals: deals.len() as u64,
             profit,
             fees,
@@ -255,6 +259,32 @@ pub fn why(judged: &Judged, unsound: &[String]) -> Vec<String> {
     why
 }
 
+/// Returns why a pair is not recommended; nothing if it is.
+#[must_use]
+pub fn reasons(judged: &Judged, unsound: &[String]) -> Vec<Reason> {
+    if !unsound.is_empty() {
+        return vec![Reason::Feeds; unsound.len()];
+    }
+    judged.refusals.iter().map(reason).collect()
+}
+
+fn reason(refusal: &Refusal) -> Reason {
+    match refusal {
+        Refusal::NoDeals { .. } => Reason::NoDeals,
+        Refusal::TooLittle { .. } => Reason::TooLittle,
+        Refusal::NothingEarned { .. } => Reason::NothingEarned,
+        Refusal::FewHeldOut { .. } => Reason::FewHeldOut,
+        Refusal::HeldOutLost { .. } => Reason::HeldOutLost,
+        Refusal::HeldOutUnsure { .. } => Reason::HeldOutUnsure,
+        Refusal::HeldTooLong { .. } => Reason::HeldTooLong,
+        Refusal::ForwardUnsure { .. } => Reason::ForwardUnsure,
+        Refusal::OneEvent { .. } => Reason::OneEvent,
+        Refusal::OneHour { .. } => Reason::OneHour,
+        Refusal::Quiet { .. } => Reason::Quiet,
+        Refusal::Luck { .. } => Reason::Luck,
+    }
+}
+
 fn in_order(deals: &[Deal]) -> Vec<judge::Deal> {
     let told = |deal: &Deal| {
         let Deal { opened, closed, profit, at_once, worst, .. } = *deal;
@@ -325,16 +355,4 @@ fn date(day: i64) -> String {
 fn period(of: &judge::Period) -> Period {
     let (from_ns, to_ns) = (of.from_hour * HOUR, (of.to_hour + 1) * HOUR);
     Period { from_ns, to_ns, profit: of.profit }
-}
-
-/// Returns whether a strategy trades in both directions, and the directions in which it traded.
-#[must_use]
-pub fn directions(played: &Played, chosen: usize) -> Vec<usize> {
-    let Some(tried) = played.tried.get(chosen) else { return Vec::new() };
-    let traded = |direction: u8| tried.deals.iter().any(|deal| deal.direction == direction);
-    let all = [(0, traded(0)), (1, traded(1))];
-    match tried.strategy.model {
-        Model::RoundTrip => tried.strategy.direction.map(usize::from).into_iter().collect(),
-        Model::Inventory => all.into_iter().filter(|of| of.1).map(|of| of.0).collect(),
-    }
 }

@@ -6,6 +6,7 @@ use crate::figures::Pair;
 use crate::kernel::Settings;
 use crate::kernel::episode::Episodes as Sums;
 use crate::kernel::histogram::Histogram;
+use crate::kernel::lead_lag::Leader;
 use crate::kernel::partial::PairPartial;
 use crate::kernel::timed::Timed;
 use crate::recorded::Recorded;
@@ -47,6 +48,11 @@ pub fn of(pair: &Pair, sums: &PairPartial, settings: &Settings, recorded: &Recor
         };
         detail.lead_lag = found.correlations.iter().map(point).collect();
         detail.lead_lag_band = found.band;
+        detail.leader = found.leader.map(|leader| match leader {
+            Leader::Exchange1 => pair.one.clone(),
+            Leader::Exchange2 => pair.two.clone(),
+        });
+        detail.leads_by_ms = found.leader.map(|_| seconds(found.peak_lag_ns.abs()) * 1e3);
     }
     detail
 }
@@ -128,13 +134,8 @@ fn hours(timed: &Timed, recorded: &Recorded) -> Vec<HourBin> {
         let began = lowest.flat_map(|of| &of.began).filter(|(since, _)| is_this(since));
         let mean_bps = if 0.0 < live_s { sum / live_s } else { 0.0 };
         let recorded_s = recorded.within(|since| is_this(&since)) as f64 / 1e9;
-        HourBin {
-            hour,
-            recorded_s,
-            live_s,
-            mean_bps,
-            episodes: began.map(|(_, count)| count).sum(),
-        }
+        let episodes = began.map(|(_, count)| count).sum();
+        HourBin { hour, recorded_s, live_s, mean_bps, episodes }
     };
     (0..24_u8).map(of_hour).collect()
 }

@@ -9,7 +9,7 @@ use crate::kernel::Settings;
 use crate::kernel::partial::{PairPartial, Total};
 use crate::kernel::reversion::Verdict;
 use crate::recorded::Recorded;
-use crate::report::{self, Cell, Problem};
+use crate::report::{self, Cell, PairRow, Problem, Reason, Trade};
 
 /// The results of one instrument.
 #[derive(Debug, Default)]
@@ -46,6 +46,8 @@ pub struct Across {
     pub judged: Option<Judged>,
     /// Why its feeds cannot be trusted, in words.
     pub unsound: Vec<String>,
+    /// The strategy.
+    pub trade: Option<Trade>,
 }
 
 impl Pair {
@@ -91,6 +93,7 @@ impl Pair {
                 verdict: facts.verdict_if_stationary(),
                 judged: facts.judged.clone(),
                 unsound: facts.unsound(),
+                trade: facts.decision().and_then(|of| Some(of.strategy.as_ref()?.trade.clone())),
             },
         }
     }
@@ -109,6 +112,37 @@ impl Pair {
         match judged {
             Some(judged) => decided::why(judged, unsound),
             None => vec!["both legs were never live at once".to_owned()],
+        }
+    }
+
+    /// Returns the row of the report, once all pairs were judged.
+    #[must_use]
+    pub fn row(self, detail: Option<String>) -> PairRow {
+        let (verdict, why) = (self.verdict(), self.why());
+        let judged = self.across.judged.as_ref();
+        let per_day = judged.and_then(|of| of.forward.as_ref()?.per_day);
+        let held_out = judged.and_then(|of| of.held_out);
+        let is_tested = judged.is_some_and(|of| of.forward.is_some());
+        PairRow {
+            verdict,
+            reasons: judged.map_or(vec![Reason::NeverLive], |judged| {
+                decided::reasons(judged, &self.across.unsound)
+            }),
+            why,
+            per_day: per_day.map(|of| of.mean),
+            per_day_low: per_day.map(|of| of.low),
+            per_day_high: per_day.map(|of| of.high),
+            held_out_per_day: held_out.map(|of| of.per_day),
+            held_out_events: held_out.map(|of| of.events),
+            q: judged.filter(|_| is_tested).map(|of| of.q),
+            events: judged.map_or(0, |of| of.events),
+            live_hours: judged.map_or(0.0, |of| of.live_hours),
+            trade: self.across.trade,
+            detail,
+            instrument: self.instrument,
+            exchange1: self.one,
+            exchange2: self.two,
+            cells: self.cells,
         }
     }
 }

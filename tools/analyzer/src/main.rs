@@ -151,10 +151,9 @@ fn doubts(report: &Report) -> &[String] {
     if is_sound { &[] } else { findings }
 }
 
-/// Returns what the report recommends, and adds to it what was refused and how the approved pairs stand.
+/// Returns what the report recommends, and adds to it how the approved pairs stand.
 fn review(plan: &Plan, report: &mut Report, now: i64) -> String {
-    let (recommended, refused) = recommended::of(report, plan, now);
-    report.refused = refused;
+    let recommended = recommended::of(report, plan, now);
     let analysis = Analysis { recommended: &recommended, report: Some(report) };
     let now = u64::try_from(now).unwrap_or(0);
     report.approved = standing::of(&plan.approvals, Some(analysis), now);
@@ -189,7 +188,13 @@ fn tell(plan: &Plan, report: &Report, written: &[std::path::PathBuf]) -> anyhow:
     if plan.arguments.json {
         write(Stream::Out, &output::json::text(report)?);
     } else {
-        let files: Vec<String> = written.iter().map(|path| path.display().to_string()).collect();
+        // Details of pairs are named by their folder.
+        let named = |path: &std::path::PathBuf| match path.parent() {
+            Some(folder) if folder.ends_with(output::DETAILS) => format!("{}/", folder.display()),
+            Some(_) | None => path.display().to_string(),
+        };
+        let mut files: Vec<String> = written.iter().map(named).collect();
+        files.dedup();
         let text = console::text(report, plan.arguments.top);
         out!("{text}written: {}", files.join(", "));
     }

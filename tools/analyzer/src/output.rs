@@ -2,7 +2,7 @@
 //! the report and on nothing that made it.
 
 use crate::options::Format;
-use crate::report::Report;
+use crate::report::{Report, detail_files};
 use anyhow::Context;
 use spreadwire_lake::folder;
 use std::fs;
@@ -17,6 +17,9 @@ pub mod html;
 pub mod json;
 pub mod parquet;
 pub mod recommended;
+
+/// Name of the folder with the details of pairs.
+pub const DETAILS: &str = "pairs";
 
 /// Writes the files that were asked for into a folder, each replacing an older one as a whole, and
 /// returns their paths below it.
@@ -36,11 +39,27 @@ pub fn write(
             Format::Csv => ("ranking.csv", csv::table(report)?.into_bytes()),
             Format::Parquet => ("ranking.parquet", parquet::file(report)?),
             Format::Html => ("report.html", html::page(report)?.into_bytes()),
-            Format::Json => ("report.json", json::text(report)?.into_bytes()),
+            Format::Json => {
+                written.extend(details(report, folder)?);
+                ("report.json", json::text(report)?.into_bytes())
+            }
             Format::Toml => ("recommendations.toml", recommendations.as_bytes().to_vec()),
         };
         let path = folder.join(name);
         replace(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
+        written.push(PathBuf::from(name));
+    }
+    Ok(written)
+}
+
+/// Writes the details of pairs into files of their own, and returns their paths below the folder.
+fn details(report: &Report, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut written = Vec::new();
+    for (detail, name) in report.details.iter().zip(detail_files(&report.details)) {
+        let path = folder.join(&name);
+        let whole = || format!("cannot write {}", path.display());
+        path.parent().map_or(Ok(()), fs::create_dir_all).with_context(whole)?;
+        replace(&path, json::detail(detail)?.as_bytes()).with_context(whole)?;
         written.push(PathBuf::from(name));
     }
     Ok(written)

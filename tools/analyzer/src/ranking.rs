@@ -8,9 +8,11 @@ use crate::judge::{self, Judged, Rules};
 use crate::kept::Kept;
 use crate::plan::Plan;
 use crate::recorded::Recorded;
-use crate::report::{Cell, PairRow, Report, Verdict};
+use crate::report::{Cell, Detail, FORMAT, Report, Venue, Verdict, detail_files};
 use crate::statistics::discovery_rate::benjamini_hochberg;
+use spreadwire_market::spread::BPS;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 /// The column and direction to rank by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,23 +98,28 @@ pub fn report(
     let (first, others) = pairs.split_at(plan.arguments.top.min(pairs.len()));
     let approved = others.iter().filter(|pair| is_approved(pair, plan));
     let details = first.iter().chain(approved);
-    let details =
+    let details: Vec<Detail> =
         details.map(|pair| detail::of(pair, &kept.sums(pair), &plan.settings, recorded)).collect();
-    let row = |pair: Pair| PairRow {
-        verdict: pair.verdict(),
-        why: pair.why(),
-        instrument: pair.instrument,
-        exchange1: pair.one,
-        exchange2: pair.two,
-        cells: pair.cells,
+    let venues = venues(plan, &pairs);
+    let mut files = details.iter().zip(detail_files(&details)).peekable();
+    let mut row = |pair: Pair| {
+        let is_it = |(detail, _): &(&Detail, String)| {
+            (&detail.instrument, &detail.exchange1, &detail.exchange2)
+                == (&pair.instrument, &pair.one, &pair.two)
+        };
+        let file = files.next_if(is_it).map(|(_, file)| file);
+        pair.row(file)
     };
+    let pairs = pairs.into_iter().map(&mut row).collect();
     Report {
+        format: FORMAT,
+        venues,
         lake: plan.lake.display().to_string(),
         settings: told(plan),
         rank_by: plan.rank.clone(),
         columns: columns.iter().map(|column| column.about.clone()).collect(),
         details,
-        pairs: pairs.into_iter().map(row).collect(),
+        pairs,
         recorded_hours: hours(recorded.total_ns()),
         problems,
         ..Report::default()
@@ -126,6 +133,21 @@ pub fn is_approved(pair: &Pair, plan: &Plan) -> bool {
         let both = (&pair.one, &pair.two);
         pair.instrument == *instrument && (both == (buy, sell) || both == (sell, buy))
     })
+}
+
+/// Returns what was reckoned with at each venue of these pairs, in the order of names.
+fn venues(plan: &Plan, pairs: &[Pair]) -> Vec<Venue> {
+    let names: BTreeSet<&str> =
+        pairs.iter().flat_map(|pair| [pair.one.as_str(), pair.two.as_str()]).collect();
+    let told = |name: &str| {
+        let terms = plan.settings.of(name);
+        Venue {
+            name: name.to_owned(),
+            taker_fee_bps: (terms.taker_fee * BPS * 1e6).round() / 1e6,
+            latency_ms: crate::facts::seconds(terms.latency_ns) * 1e3,
+        }
+    };
+    names.into_iter().map(told).collect()
 }
 
 /// Fills in the cells that need all pairs.
@@ -204,7 +226,7 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
     let date = |date: Option<jiff::civil::Date>| date.map_or("all".to_owned(), |d| d.to_string());
     let bps: Vec<String> = settings.thresholds_bps.iter().map(ToString::to_string).collect();
     let terms = |fee: f64, latency: i64| {
-        let bps = (fee * spreadwire_market::spread::BPS * 1e6).round() / 1e6;
+        let bps = (fee * BPS * 1e6).round() / 1e6;
         format!("fee {bps} bp, latency {} ms", crate::facts::seconds(latency) * 1e3)
     };
     let mut told = vec![

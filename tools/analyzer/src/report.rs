@@ -5,11 +5,18 @@ use serde::{Deserialize, Serialize};
 
 mod decision;
 
-pub use decision::{DayProfit, Decision, Period, Played, Verdict};
+pub use decision::{DayProfit, Decision, Period, Played, Reason, Trade, Verdict};
+
+/// Version of the form of `report.json` and of the files beside it; `docs/report.schema.json` describes it.
+pub const FORMAT: u32 = 2;
+/// Longest part of a file's name that comes from one name of a pair, in characters.
+const NAME_MAX: usize = 60;
 
 /// The result of one analysis.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
+    /// [`FORMAT`].
+    pub format: u32,
     /// Version of the analyzer.
     pub version: String,
     /// Time of the analysis, RFC 3339, UTC.
@@ -20,6 +27,8 @@ pub struct Report {
     pub days: Vec<String>,
     /// Time in which the lake was recorded, in h: what every rate per day is of.
     pub recorded_hours: f64,
+    /// What was reckoned with at each venue that was analysed.
+    pub venues: Vec<Venue>,
     /// Settings of the analysis: option and value.
     pub settings: Vec<(String, String)>,
     /// Name of the ranking column.
@@ -28,7 +37,9 @@ pub struct Report {
     pub columns: Vec<Column>,
     /// The pairs, best first.
     pub pairs: Vec<PairRow>,
-    /// Details of the first pairs, and of the approved ones below them, in the same order.
+    /// Details of the first pairs, and of the approved ones below them, in the same order. They are files
+    /// beside `report.json`.
+    #[serde(skip)]
     pub details: Vec<Detail>,
     /// What was read.
     pub totals: Totals,
@@ -39,28 +50,12 @@ pub struct Report {
     /// Digest of the data that was analysed: hexadecimal.
     #[serde(default)]
     pub data_digest: String,
-    /// Pairs that are not recommended though their expected profit is above zero.
-    #[serde(default)]
-    pub refused: Vec<Refusal>,
     /// How the approved pairs stand beside this analysis.
     #[serde(default)]
     pub approved: Vec<Standing>,
     /// What was promised of the approved pairs, and what was met.
     #[serde(default)]
     pub promised: Vec<Promised>,
-}
-
-/// A pair that was not recommended.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refusal {
-    /// Canonical name of the instrument.
-    pub instrument: String,
-    /// Name of the venue to buy on.
-    pub buy: String,
-    /// Name of the venue to sell on.
-    pub sell: String,
-    /// Why, in a sentence.
-    pub why: String,
 }
 
 /// What became of an approved pair.
@@ -189,6 +184,17 @@ pub struct Promised {
     pub words: String,
 }
 
+/// What is reckoned with at one venue.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Venue {
+    /// As in the lake's folders.
+    pub name: String,
+    /// Fee of a trade that takes, in bp.
+    pub taker_fee_bps: f64,
+    /// Time from sending an order to its arrival, in ms.
+    pub latency_ms: f64,
+}
+
 /// One column of the table.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
@@ -246,9 +252,42 @@ pub struct PairRow {
     pub exchange2: String,
     /// What was decided.
     pub verdict: Verdict,
+    /// Why not, by name; empty if it is recommended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Reason>,
     /// Why, in words.
     pub why: Vec<String>,
-    /// A cell for each column; the first three are the names above.
+    /// The strategy; absent if no strategy opened anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trade: Option<Trade>,
+    /// Mean profit per day of recorded time, walking forward, in quote currency; absent without enough
+    /// evidence, as are the following.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day: Option<f64>,
+    /// Lower end of its 90 % interval: the figure to rank by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day_low: Option<f64>,
+    /// Upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub per_day_high: Option<f64>,
+    /// Profit per day in the held-out part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_per_day: Option<f64>,
+    /// Events in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_out_events: Option<u32>,
+    /// p-value of the best strategy, adjusted over all pairs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub q: Option<f64>,
+    /// Events of the strategy: deals that belong together.
+    pub events: u32,
+    /// Hours in which the pair was live.
+    pub live_hours: f64,
+    /// The file with its details, below the folder of `report.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// A cell for each column; the first three are the names above. They are in `ranking.parquet`.
+    #[serde(skip)]
     pub cells: Vec<Cell>,
 }
 
@@ -281,6 +320,41 @@ pub struct Detail {
     pub lead_lag: Vec<LagPoint>,
     /// A correlation beyond this, on either side, is rare (1 %) if neither venue leads.
     pub lead_lag_band: Option<f64>,
+    /// The venue that leads; `None` if the peak may be chance.
+    pub leader: Option<String>,
+    /// By how much it leads, in ms.
+    pub leads_by_ms: Option<f64>,
+}
+
+impl Detail {
+    /// Returns whether these are the details of a pair.
+    #[must_use]
+    pub fn is_of(&self, pair: &PairRow) -> bool {
+        (&self.instrument, &self.exchange1, &self.exchange2)
+            == (&pair.instrument, &pair.exchange1, &pair.exchange2)
+    }
+}
+
+/// Returns the paths of the files of details, below the folder of `report.json`, in their order. Names come
+/// from folders that others wrote, so only letters, digits and `_` are taken from them, and what then has
+/// the same name is told apart by a number.
+#[must_use]
+pub fn detail_files(details: &[Detail]) -> Vec<String> {
+    let mut files: Vec<String> = Vec::with_capacity(details.len());
+    for detail in details {
+        let names = [&detail.instrument, &detail.exchange1, &detail.exchange2];
+        let stem = names.map(|name| safe(name)).join("-");
+        let numbered = (2..).map(|number| format!("pairs/{stem}-{number}.json"));
+        let mut paths = std::iter::once(format!("pairs/{stem}.json")).chain(numbered);
+        let taken = |path: &String| files.iter().any(|other| other.eq_ignore_ascii_case(path));
+        files.extend(paths.find(|path| !taken(path)));
+    }
+    files
+}
+
+fn safe(name: &str) -> String {
+    let safe = |char: char| if char.is_ascii_alphanumeric() { char } else { '_' };
+    name.chars().take(NAME_MAX).map(safe).collect()
 }
 
 /// A span of time.
@@ -411,4 +485,30 @@ pub struct Problem {
     /// Whether something was left out because of it. Otherwise it is only noted (that rows had to
     /// be sorted, for instance).
     pub left_out: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_details_have_safe_and_different_names() {
+        let of = |names: [&str; 3]| {
+            let [instrument, exchange1, exchange2] = names.map(str::to_owned);
+            Detail { instrument, exchange1, exchange2, ..Detail::default() }
+        };
+        let details = [
+            of(["BTC/USDT", "binance", "okx"]),
+            of(["btc#usdt", "binance", "okx"]),
+            of(["BTC_USDT", "binance", "okx"]),
+            of(["../../etc", ".", ""]),
+            of([&"W".repeat(500), "a\0b", "ö"]),
+        ];
+        let files = detail_files(&details);
+        assert_eq!(files[0], "pairs/BTC_USDT-binance-okx.json");
+        assert_eq!(files[1], "pairs/btc_usdt-binance-okx-2.json");
+        assert_eq!(files[2], "pairs/BTC_USDT-binance-okx-3.json");
+        assert_eq!(files[3], "pairs/______etc-_-.json");
+        assert!(files[4].len() < 255 && files[4].ends_with("W-a_b-_.json"), "{}", files[4]);
+    }
 }

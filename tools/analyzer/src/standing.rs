@@ -1,6 +1,6 @@
 //! How approved pairs stand beside a new analysis: what a person must look at first.
 
-use crate::report::{PairRow, Refusal, Report, Standing, State};
+use crate::report::{PairRow, Report, Standing, State};
 use spreadwire_lake::layout;
 use spreadwire_market::approved::{Approval, Approved};
 use spreadwire_market::clock::{Nanos, SECOND};
@@ -71,18 +71,10 @@ impl Analysis<'_> {
         let Some(report) = self.report else {
             return (State::Refused, "there is no report beside it that says why".to_owned());
         };
-        if !report.pairs.iter().any(|row| is_row(row, (instrument, buy, sell))) {
-            let why = "the analysed lake does not have it".to_owned();
-            return (State::Gone, why);
+        match report.pairs.iter().find(|row| is_row(row, (instrument, buy, sell))) {
+            Some(row) => (State::Refused, row.why.join("; ")),
+            None => (State::Gone, "the analysed lake does not have it".to_owned()),
         }
-        let is_it = |refusal: &&Refusal| {
-            let other = (refusal.sell.as_str(), refusal.buy.as_str());
-            refusal.instrument == instrument
-                && ((refusal.buy.as_str(), refusal.sell.as_str()) == (buy, sell)
-                    || other == (buy, sell))
-        };
-        let why = report.refused.iter().find(is_it).map(|refusal| refusal.why.clone());
-        (State::Refused, why.unwrap_or_else(|| "its expected profit is not above zero".to_owned()))
     }
 }
 
@@ -129,21 +121,16 @@ mod tests {
     }
 
     fn report() -> Report {
-        let row = |instrument: &str, one: &str, two: &str| {
+        let row = |instrument: &str, one: &str, two: &str, why: &str| {
             let [instrument, exchange1, exchange2] = [instrument, one, two].map(str::to_owned);
-            PairRow { instrument, exchange1, exchange2, ..PairRow::default() }
+            let why = vec![why.to_owned(), "Luck.".to_owned()];
+            PairRow { instrument, exchange1, exchange2, why, ..PairRow::default() }
         };
-        let refusal = Refusal {
-            instrument: "C/B".to_owned(),
-            buy: "binance-usdm".to_owned(),
-            sell: "okx".to_owned(),
-            why: "Only 3 orders.".to_owned(),
-        };
-        Report {
-            pairs: vec![row("C/B", "binance_usdm", "okx"), row("D/B", "binance", "okx")],
-            refused: vec![refusal],
-            ..Report::default()
-        }
+        let rows = [
+            row("C/B", "binance_usdm", "okx", "Only 3 orders."),
+            row("D/B", "binance", "okx", "It lost."),
+        ];
+        Report { pairs: rows.into(), ..Report::default() }
     }
 
     #[test]
@@ -158,9 +145,9 @@ mod tests {
                 "its entry, 5 bp, is outside the new bounds, 5.5 to 9 bp",
             ),
             (approval("A/B", "binance", "okx"), State::Refused, "the other way round only"),
-            (approval("C/B", "binance-usdm", "okx"), State::Refused, "Only 3 orders."),
+            (approval("C/B", "binance-usdm", "okx"), State::Refused, "Only 3 orders.; Luck."),
             (approval("C/B", "okx", "binance-usdm"), State::Refused, "Only 3 orders."),
-            (approval("D/B", "okx", "binance"), State::Refused, "not above zero"),
+            (approval("D/B", "okx", "binance"), State::Refused, "It lost."),
             (approval("D/B", "okx", "kraken"), State::Gone, "does not have it"),
             (approval("E/B", "okx", "binance"), State::Gone, "does not have it"),
         ] {

@@ -60,20 +60,24 @@ impl List {
 
     fn strategy(&mut self) {
         self.text_of("model", "How its positions end: inventory or convergence.", |of| {
-            of.model.clone()
+            of.trade.model.clone()
         });
         self.text_of("direction", "Venues to buy and to sell on.", |of| {
+            let of = &of.trade;
             let reverse = if of.both_ways { ", and the reverse" } else { "" };
             format!("buy {} sell {}{reverse}", of.buy, of.sell)
         });
-        self.figure("entry_bps", "bp", "Net spread to enter at.", |of| Some(of.entry_bps));
+        self.figure("entry_bps", "bp", "Net spread to enter at.", |of| Some(of.trade.entry_bps));
         let lowest = "Lowest entry that earned something, by the same model in the same direction.";
-        self.figure("entry_bps_min", "bp", lowest, |of| Some(of.entry_bps_min));
-        self.figure("entry_bps_max", "bp", "Highest entry that did.", |of| Some(of.entry_bps_max));
-        self.figure("exit_bps", "bp", "Net spread below which it leaves.", |of| Some(of.exit_bps));
+        self.figure("entry_bps_min", "bp", lowest, |of| Some(of.trade.entry_bps_min));
+        let highest = "Highest entry that did.";
+        self.figure("entry_bps_max", "bp", highest, |of| Some(of.trade.entry_bps_max));
+        self.figure("exit_bps", "bp", "Net spread below which it leaves.", |of| {
+            Some(of.trade.exit_bps)
+        });
         self.count_of("deals", "Deals that have ended.", |of| of.deals);
         let first = "Share of them that bought on exchange1 and sold on exchange2.";
-        self.figure("deals_12_share", "", first, |of| Some(of.first_share));
+        self.figure("deals_12_share", "", first, |of| Some(of.trade.first_share));
         self.figure("profit", "quote", "Profit of all of them, after fees.", |of| Some(of.profit));
         self.figure("won_share", "", "Share of them that left something.", |of| of.won_share);
         let met = "Share of its decisions that met the net spread that they were decided on.";

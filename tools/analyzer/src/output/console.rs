@@ -1,11 +1,14 @@
-//! The first pairs as a table on the console, with what was read and what was left out.
+//! The summary on the console: what is recommended and what is not, the first pairs as a table, what was read
+//! and what was left out.
 
-use super::exposure;
-use crate::report::{Cell, PairRow, Promised, Report, Standing};
+use super::{exposure, html};
+use crate::report::{Cell, PairRow, Promised, Report, Standing, Verdict};
 use comfy_table::{CellAlignment, Table, presets};
 
 /// Number of problems listed; the files list all of them.
 const PROBLEMS: usize = 10;
+/// Number of recommended pairs listed; `recommendations.toml` has all of them.
+const RECOMMENDED: usize = 20;
 /// Columns to show if they exist, besides the names and the ranking column.
 const SHOWN: [(&str, &str); 9] = [
     ("verdict", "verdict"),
@@ -20,7 +23,7 @@ const SHOWN: [(&str, &str); 9] = [
 ];
 
 /// Returns the summary, with the first `top` pairs. What changed against the approved pairs comes
-/// first, then what was promised of them and what was met.
+/// first, then what was promised of them and what was met, then what is recommended and what is not.
 #[must_use]
 pub fn text(report: &Report, top: usize) -> String {
     let mut text = approved(report);
@@ -30,9 +33,10 @@ pub fn text(report: &Report, top: usize) -> String {
         (Some(day), _) => day.clone(),
         (None, _) => "no days".to_owned(),
     };
+    text.push_str(&verdicts(report));
     let mut line = |of: std::fmt::Arguments<'_>| text.push_str(&format!("{of}\n"));
     line(format_args!(
-        "{}: {days}, {} instruments, {} pairs, {} quotes; {} of {} instrument days from partial \
+        "\n{}: {days}, {} instruments, {} pairs, {} quotes; {} of {} instrument days from partial \
          results",
         report.lake,
         totals.instruments,
@@ -49,9 +53,6 @@ pub fn text(report: &Report, top: usize) -> String {
     if !report.pairs.is_empty() {
         line(format_args!("\nfirst {} by {}:", top.min(report.pairs.len()), report.rank_by));
         line(format_args!("{}", table(report, top)));
-        if let Some(caution) = exposure::caution(report) {
-            line(format_args!("{caution}"));
-        }
     }
     line(format_args!("according to the lake's ledger: {}", report.completeness.verdict));
     for finding in report.completeness.findings.iter().take(PROBLEMS) {
@@ -70,6 +71,60 @@ pub fn text(report: &Report, top: usize) -> String {
         line(format_args!("  and {} more, in report.json", report.problems.len() - PROBLEMS));
     }
     text
+}
+
+/// Returns what is recommended, and how many pairs are not and why.
+fn verdicts(report: &Report) -> String {
+    let of = |verdict: Verdict| report.pairs.iter().filter(move |pair| pair.verdict == verdict);
+    let recommended = of(Verdict::Recommended).count();
+    let mut text = format!("{}\n", html::verdicts::headline(report, recommended));
+    for pair in of(Verdict::Recommended).take(RECOMMENDED) {
+        text.push_str(&format!("  {}\n", offer(report, pair)));
+    }
+    if RECOMMENDED < recommended {
+        let rest = recommended - RECOMMENDED;
+        text.push_str(&format!("  and {rest} more, in recommendations.toml\n"));
+    }
+    if 0 < recommended {
+        text.push_str("approve with: analyzer approve INSTRUMENT:BUY:SELL\n");
+    }
+    let refused = of(Verdict::Refused).count();
+    if 0 < refused {
+        text.push_str(&format!("refused: {refused}, by the first reason of each\n"));
+    }
+    for (reason, count, best) in html::verdicts::groups(report) {
+        let why = best.why.first().map(String::as_str).unwrap_or_default();
+        text.push_str(&format!("  {count:>6}  {}, such as: {why}\n", reason.title()));
+    }
+    let unsound = of(Verdict::Unsound).count();
+    if 0 < unsound {
+        let s = if unsound == 1 { "" } else { "s" };
+        text.push_str(&format!("not judged: {unsound} pair{s} with feeds that are not sound\n"));
+    }
+    text
+}
+
+/// Returns a recommended pair in a line.
+fn offer(report: &Report, pair: &PairRow) -> String {
+    let figure = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.2}"));
+    let trade = pair.trade.clone().unwrap_or_default();
+    let reverse = if trade.both_ways { " and the reverse" } else { "" };
+    let from = exposure::from(report).map(|from| format!(", {from}")).unwrap_or_default();
+    format!(
+        "{} buy {} sell {}{reverse}: {} a day ({} to {}){from}, by {} events in {:.1} live hours; {}, \
+         enter at {} bp, leave below {} bp",
+        pair.instrument,
+        trade.buy,
+        trade.sell,
+        figure(pair.per_day),
+        figure(pair.per_day_low),
+        figure(pair.per_day_high),
+        pair.events,
+        pair.live_hours,
+        trade.model,
+        trade.entry_bps,
+        trade.exit_bps,
+    )
 }
 
 /// Returns what concerns the approved pairs; nothing if there are none.

@@ -3,7 +3,7 @@
 use crate::report::Report;
 
 /// One day, in h.
-const DAY: f64 = 24.0;
+pub const DAY: f64 = 24.0;
 
 /// Returns the recorded time in words: `20 s`, `3 h 5 min`, `4.2 days`.
 #[must_use]
@@ -27,12 +27,18 @@ pub fn caution(report: &Report) -> Option<String> {
     is_short.then(|| format!("figures per day are scaled up from {} recorded", told(report)))
 }
 
+/// Returns what stands beside every figure per day if less than a day was recorded: `from 0.4 h recorded`.
+#[must_use]
+pub fn from(report: &Report) -> Option<String> {
+    (report.recorded_hours < DAY).then(|| format!("from {:.1} h recorded", report.recorded_hours))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_recorded_time_is_told_and_less_than_a_day_is_a_caution() {
+    fn the_recorded_time_is_told_and_less_than_a_day_stands_beside_a_rate() {
         for (recorded_hours, expected) in [
             (0.0, "0.0 s"),
             (0.5 / 3_600.0, "0.5 s"),
@@ -46,6 +52,9 @@ mod tests {
             assert_eq!(told(&report), expected);
             let is_cautious = caution(&report).is_some_and(|told| told.contains(expected));
             assert_eq!(is_cautious, recorded_hours < 24.0);
+            assert_eq!(from(&report).is_some(), is_cautious);
         }
+        let report = Report { recorded_hours: 0.41, ..Report::default() };
+        assert_eq!(from(&report).as_deref(), Some("from 0.4 h recorded"));
     }
 }

@@ -4,7 +4,8 @@
 //! Rust prepares the data and formats every number. The templates beside this file only place them,
 //! and escape every text, because names come from the folders of lakes that others wrote. Charts
 //! are SVG from a chart library, coloured by CSS variables, so that one chart serves light, dark
-//! and print. The same report gives the same bytes.
+//! and print. Each is drawn twice, for wide and for narrow screens, and never scaled, so that its text
+//! can be read on both. The same report gives the same bytes.
 
 use super::exposure;
 use crate::report::{Completeness, Detail, Report};
@@ -14,23 +15,32 @@ use minijinja::{Environment, UndefinedBehavior};
 use picture::Picture;
 use serde::Serialize;
 
+mod approved;
 mod episodes;
 mod frame;
 mod heat;
+mod money;
 mod numbers;
 mod over_time;
 mod picture;
 mod pictures;
+mod profit;
 mod ranking;
+mod rate;
+mod strip;
 mod table;
+pub(super) mod verdicts;
 
 /// Number of problems and of findings that are listed; the rest are counted.
 const LISTED: usize = 50;
-const TEMPLATES: [(&str, &str); 4] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("page.html", include_str!("html/page.html")),
     ("chart.html", include_str!("html/chart.html")),
     ("table.html", include_str!("html/table.html")),
     ("pair.html", include_str!("html/pair.html")),
+    ("verdicts.html", include_str!("html/verdicts.html")),
+    ("listed.html", include_str!("html/listed.html")),
+    ("cells.html", include_str!("html/cells.html")),
 ];
 const STYLE: &str = include_str!("html/page.css");
 const SCRIPT: &str = include_str!("html/sort.js");
@@ -70,7 +80,15 @@ struct Page {
     rank_by: String,
     rank_meaning: String,
     facts: Vec<(&'static str, String)>,
+    /// Venue, taker fee and latency.
+    terms: Vec<(String, String, String)>,
+    terms_rest: Option<String>,
     verdict: Verdict,
+    today: verdicts::Today,
+    refused: verdicts::Refused,
+    unsound: verdicts::Unsound,
+    approved: approved::Approved,
+    map: strip::Days,
     problems: Problems,
     ranking: Picture,
     heat: heat::Heat,
@@ -95,12 +113,24 @@ impl Page {
             rank_by: numbers::words(&report.rank_by),
             rank_meaning: rank_meaning.unwrap_or_default(),
             facts: facts(report),
+            terms: terms(report),
+            terms_rest: rest(report.venues.len(), "venues"),
             verdict: Verdict::new(&report.completeness),
+            today: verdicts::Today::new(report),
+            refused: verdicts::Refused::new(report),
+            unsound: verdicts::Unsound::new(report),
+            approved: approved::Approved::new(report),
+            map: strip::Days::new(report),
             problems: Problems::new(report),
             ranking: ranking::picture(report),
             heat: heat::Heat::new(report),
             table: table::Table::new(report),
-            pairs: report.details.iter().enumerate().map(|(at, of)| Pair::new(at, of)).collect(),
+            pairs: report
+                .details
+                .iter()
+                .enumerate()
+                .map(|(at, of)| Pair::new(report, at, of))
+                .collect(),
             glossary: glossary(report),
             settings: report
                 .settings
@@ -132,7 +162,7 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
         }
     };
     vec![
-        ("Recorded time", recorded(report)),
+        ("Recorded", exposure::told(report)),
         ("Instruments", numbers::count(totals.instruments)),
         ("Pairs", numbers::count(totals.pairs)),
         ("Quotes", numbers::count(totals.rows)),
@@ -140,12 +170,13 @@ fn facts(report: &Report) -> Vec<(&'static str, String)> {
     ]
 }
 
-/// Returns the time that the figures rest on.
-fn recorded(report: &Report) -> String {
-    match exposure::caution(report) {
-        Some(caution) => format!("{}: {caution}", exposure::told(report)),
-        None => exposure::told(report),
-    }
+/// Returns what was reckoned with at each venue.
+fn terms(report: &Report) -> Vec<(String, String, String)> {
+    let told = |of: &crate::report::Venue| {
+        let fee = format!("{} bp", numbers::tick(of.taker_fee_bps));
+        (numbers::name(&of.name), fee, format!("{} ms", numbers::tick(of.latency_ms)))
+    };
+    report.venues.iter().take(LISTED).map(told).collect()
 }
 
 /// Whether the input is complete.
@@ -238,14 +269,19 @@ struct Pair {
     instrument: String,
     exchange1: String,
     exchange2: String,
+    money: money::Money,
+    strips: Vec<strip::Strip>,
     pictures: Vec<Picture>,
 }
 
 impl Pair {
-    fn new(at: usize, detail: &Detail) -> Self {
+    fn new(report: &Report, at: usize, detail: &Detail) -> Self {
         let id = table::pair_id(at);
+        let rate = rate::Rate::new(report, &detail.instrument);
         Self {
-            pictures: pictures::of_pair(&id, detail),
+            money: money::Money::new(detail, &rate),
+            strips: strip::of_pair(detail, &rate),
+            pictures: pictures::of_pair(&id, detail, &rate),
             id,
             instrument: numbers::name(&detail.instrument),
             exchange1: numbers::name(&detail.exchange1),

@@ -3,7 +3,7 @@
 
 use super::exposure;
 use crate::plan::Plan;
-use crate::report::{Cell, PairRow, Refusal, Report, Verdict};
+use crate::report::{Cell, PairRow, Report, Verdict};
 use spreadwire_lake::layout;
 use spreadwire_market::recommendations::{FORMAT, Model, Pair, Recommendations};
 use spreadwire_venues::venues::VENUES;
@@ -44,18 +44,15 @@ pub fn head(report: &Report) -> String {
     head + "#\n"
 }
 
-/// Returns all recommendations of a report, best first, and why other pairs are not recommended. `now_ns`
-/// is the time in ns since 1970.
+/// Returns all recommendations of a report, best first. `now_ns` is the time in ns since 1970.
 #[must_use]
-pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> (Recommendations, Vec<Refusal>) {
+pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> Recommendations {
     let now = u64::try_from(now_ns).unwrap_or(0);
     let second = 1_000_000_000;
     let lasts = u64::from(plan.arguments.expires) * 86_400 * second;
     let day = |day: Option<&String>| day.cloned().unwrap_or_else(|| "1970-01-01".to_owned());
-    let rows = || report.pairs.iter().map(|pair| Row { report, pair, plan });
-    let is_recommended = |row: &Row<'_>| row.pair.verdict == Verdict::Recommended;
-    let pairs = rows().filter(is_recommended).flat_map(|row| row.recommended());
-    let refused = rows().filter(|row| !is_recommended(row)).flat_map(|row| row.refused());
+    let rows = report.pairs.iter().filter(|pair| pair.verdict == Verdict::Recommended);
+    let pairs = rows.flat_map(|pair| Row { report, pair }.recommended());
     let recommendations = Recommendations {
         format: FORMAT,
         generated: now / second * second,
@@ -67,14 +64,26 @@ pub fn of(report: &Report, plan: &Plan, now_ns: i64) -> (Recommendations, Vec<Re
         data_digest: report.data_digest.clone(),
         pairs: pairs.collect(),
     };
-    let refused = refused.collect();
-    (recommendations.sealed(), refused)
+    recommendations.sealed()
+}
+
+/// Returns the venues to buy and to sell on, named as the trader does, with the share of the deals: both
+/// directions of a strategy that trades both ways; none without a strategy.
+#[must_use]
+pub fn directions(pair: &PairRow) -> Vec<(String, String, f64)> {
+    let Some(trade) = &pair.trade else { return Vec::new() };
+    let (buy, sell) = (name_of(&trade.buy), name_of(&trade.sell));
+    if !trade.both_ways {
+        return vec![(buy, sell, 1.0)];
+    }
+    let is_first = trade.buy == pair.exchange1;
+    let share = if is_first { trade.first_share } else { 1.0 - trade.first_share };
+    vec![(buy.clone(), sell.clone(), share), (sell, buy, 1.0 - share)]
 }
 
 struct Row<'a> {
     report: &'a Report,
     pair: &'a PairRow,
-    plan: &'a Plan,
 }
 
 impl Row<'_> {
@@ -92,58 +101,32 @@ impl Row<'_> {
         }
     }
 
-    fn count(&self, name: &str) -> Option<u64> {
-        match self.cell(name) {
-            Cell::Count(count) => Some(*count),
-            Cell::None | Cell::Flag(_) | Cell::Text(_) | Cell::Number(_) => None,
-        }
-    }
-
-    /// Returns the ordered pairs of venues that the strategy trades, each with its share of the deals.
-    fn directions(&self) -> Vec<(&str, &str, f64)> {
-        let PairRow { exchange1: one, exchange2: two, .. } = self.pair;
-        let Some(share) = self.number("deals_12_share") else { return Vec::new() };
-        let both = [(one.as_str(), two.as_str(), share), (two, one, 1.0 - share)];
-        both.into_iter().filter(|(_, _, share)| 0.0 < *share).collect()
-    }
-
-    fn refused(&self) -> Vec<Refusal> {
-        let PairRow { instrument, exchange1: one, exchange2: two, why, .. } = self.pair;
-        let refusal = |(buy, sell): (&str, &str)| Refusal {
-            instrument: instrument.clone(),
-            buy: name_of(buy),
-            sell: name_of(sell),
-            why: why.join("; "),
-        };
-        [(one.as_str(), two.as_str()), (two, one)].map(refusal).to_vec()
-    }
-
     fn recommended(&self) -> Vec<Pair> {
-        self.directions().into_iter().filter_map(|of| self.direction(of)).collect()
+        directions(self.pair).into_iter().filter_map(|of| self.direction(of)).collect()
     }
 
     /// Returns one direction, which earns as much of the whole as it has deals.
-    fn direction(&self, (buy, sell, share): (&str, &str, f64)) -> Option<Pair> {
-        let is_held = *self.cell("model") == Cell::Text(Model::Convergence.name().to_owned());
-        let entry_bps = self.number("entry_bps")?;
-        let of_whole = |name: &str| self.number(name).map(|value| rounded(value * share));
+    fn direction(&self, (buy, sell, share): (String, String, f64)) -> Option<Pair> {
+        let trade = self.pair.trade.as_ref()?;
+        let is_held = trade.model == Model::Convergence.name();
+        let of_whole = |value: Option<f64>| value.map(|value| rounded(value * share));
         Some(Pair {
             instrument: self.pair.instrument.clone(),
-            buy: name_of(buy),
-            sell: name_of(sell),
+            buy,
+            sell,
             model: if is_held { Model::Convergence } else { Model::Inventory },
-            entry_bps,
-            entry_bps_min: self.number("entry_bps_min")?.min(entry_bps),
-            entry_bps_max: self.number("entry_bps_max")?.max(entry_bps),
-            exit_bps: self.number("exit_bps")?,
-            size_quote: self.plan.settings.size,
-            per_day: of_whole("per_day"),
-            per_day_low: of_whole("per_day_low"),
-            per_day_high: of_whole("per_day_high"),
-            held_out_per_day: of_whole("held_out_per_day"),
-            held_out_events: self.count("held_out_events"),
-            events: self.count("events"),
-            live_hours: self.number("live_hours").map(rounded),
+            entry_bps: trade.entry_bps,
+            entry_bps_min: trade.entry_bps_min.min(trade.entry_bps),
+            entry_bps_max: trade.entry_bps_max.max(trade.entry_bps),
+            exit_bps: trade.exit_bps,
+            size_quote: trade.size_quote,
+            per_day: of_whole(self.pair.per_day),
+            per_day_low: of_whole(self.pair.per_day_low),
+            per_day_high: of_whole(self.pair.per_day_high),
+            held_out_per_day: of_whole(self.pair.held_out_per_day),
+            held_out_events: self.pair.held_out_events.map(u64::from),
+            events: Some(u64::from(self.pair.events)),
+            live_hours: Some(rounded(self.pair.live_hours)),
             reason: self.reason(share),
             evidence: self.evidence(),
             ..Pair::default()

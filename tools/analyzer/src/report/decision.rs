@@ -27,11 +27,95 @@ impl Verdict {
     }
 }
 
+/// Why a pair is not recommended; `why` has it in words, with figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Its feeds cannot be trusted.
+    Feeds,
+    /// Its legs were never live at the same time.
+    NeverLive,
+    /// No strategy opened anything.
+    NoDeals,
+    /// There is too little evidence to say anything.
+    TooLittle,
+    /// No strategy that had enough events earned anything.
+    NothingEarned,
+    /// The held-out part has too few events.
+    FewHeldOut,
+    /// The held-out part lost.
+    HeldOutLost,
+    /// The held-out part proves nothing.
+    HeldOutUnsure,
+    /// Positions are held for too long.
+    HeldTooLong,
+    /// Choosing by the past may have lost.
+    ForwardUnsure,
+    /// The profit hangs on one event.
+    OneEvent,
+    /// The profit hangs on one hour.
+    OneHour,
+    /// Nothing happened at the end.
+    Quiet,
+    /// It is no more than luck would give.
+    Luck,
+}
+
+impl Reason {
+    /// Returns a heading for the pairs that have this reason.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Reason::Feeds => "The feeds cannot be trusted",
+            Reason::NeverLive => "The legs were never live at once",
+            Reason::NoDeals => "No strategy opened anything",
+            Reason::TooLittle => "Too little evidence",
+            Reason::NothingEarned => "No strategy earned anything",
+            Reason::FewHeldOut => "Too few events in the held-out part",
+            Reason::HeldOutLost => "The held-out part lost",
+            Reason::HeldOutUnsure => "The held-out part proves nothing",
+            Reason::HeldTooLong => "Positions are held for too long",
+            Reason::ForwardUnsure => "Choosing by the past may have lost",
+            Reason::OneEvent => "The profit hangs on one event",
+            Reason::OneHour => "The profit hangs on one hour",
+            Reason::Quiet => "Nothing happened at the end",
+            Reason::Luck => "No more than luck would give",
+        }
+    }
+}
+
+/// The strategy of a pair.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Trade {
+    /// `inventory` or `convergence`.
+    pub model: String,
+    /// Venue to buy on; with `inventory` the one that most deals bought on.
+    pub buy: String,
+    /// Venue to sell on.
+    pub sell: String,
+    /// Whether it trades in both directions.
+    pub both_ways: bool,
+    /// Net spread to enter at, in bp.
+    pub entry_bps: f64,
+    /// Lowest entry that earned something, by the same model in the same direction, in bp.
+    pub entry_bps_min: f64,
+    /// Highest entry that did.
+    pub entry_bps_max: f64,
+    /// Net spread below which it leaves, in bp.
+    pub exit_bps: f64,
+    /// Share of the deals that bought on the venue whose name comes first, 0 to 1.
+    pub first_share: f64,
+    /// Largest size of an order that was played, in quote currency.
+    pub size_quote: f64,
+}
+
 /// What was decided about one pair. Amounts are in quote currency, rates per day of recorded time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Decision {
     /// What was decided.
     pub verdict: Verdict,
+    /// Why not, by name; empty if it is recommended.
+    pub reasons: Vec<Reason>,
     /// Why, in words; for a recommended pair, what speaks for it.
     pub why: Vec<String>,
     /// The strategy; `None` if no strategy opened anything.
@@ -71,24 +155,9 @@ pub struct Decision {
 /// One strategy and what it did. Amounts are in quote currency, rates per day of recorded time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Played {
-    /// `inventory` or `convergence`.
-    pub model: String,
-    /// Venue to buy on; with `inventory` the one that most deals bought on.
-    pub buy: String,
-    /// Venue to sell on.
-    pub sell: String,
-    /// Whether it trades in both directions.
-    pub both_ways: bool,
-    /// Net spread to enter at, in bp.
-    pub entry_bps: f64,
-    /// Lowest entry that earned something, by the same model in the same direction, in bp.
-    pub entry_bps_min: f64,
-    /// Highest entry that did.
-    pub entry_bps_max: f64,
-    /// Net spread below which it leaves, in bp.
-    pub exit_bps: f64,
-    /// Share of the deals that bought on the venue whose name comes first, 0 to 1.
-    pub first_share: f64,
+    /// The strategy.
+    #[serde(flatten)]
+    pub trade: Trade,
     /// Deals that have ended.
     pub deals: u64,
     /// Profit of all of them.

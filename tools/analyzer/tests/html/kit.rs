@@ -9,8 +9,9 @@
 )]
 
 use analyzer::report::{
-    Bar, Cell, Column, Completeness, Decision, Detail, Episodes, HourBin, LagPoint, PairRow,
-    Problem, Report, SignaturePoint, TimeBin, Totals, Verdict,
+    Bar, Cell, Column, Completeness, DayProfit, Decision, Detail, Episodes, FORMAT, HourBin,
+    LagPoint, PairRow, Period, Played, Problem, Reason, Report, SignaturePoint, TimeBin, Totals,
+    Trade, Venue, Verdict, detail_files,
 };
 
 /// Names that would do harm if they were not escaped, and one that is merely long.
@@ -37,9 +38,9 @@ const COLUMNS: [[&str; 4]; 22] = [
     ["adf_p", "mean reversion", "", "p-value of the test against a unit root."],
     ["lead_ms", "lead-lag", "ms", "By how much exchange1 leads; negative: it follows."],
     ["leader", "lead-lag", "", "The venue that leads."],
-    ["expected_capture", "capturable", "quote/day", "Expected captured quote currency per day."],
-    ["capture_low", "capturable", "quote/day", "Lower bound of it, 95 %."],
-    ["capture_high", "capturable", "quote/day", "Upper bound of it, 95 %."],
+    ["per_day_low", "decision", "quote/day", "Profit per day, lower end of the 90 % interval."],
+    ["per_day", "decision", "quote/day", "Its mean."],
+    ["per_day_high", "decision", "quote/day", "Its upper end."],
     ["threshold_bps", "capturable", "bp", "Threshold at which the capture is greatest."],
     ["episodes", "capturable", "", "Episodes at that threshold."],
     ["days", "trust", "", "Days with at least an hour of both legs."],
@@ -62,7 +63,16 @@ impl Dice {
 pub(crate) fn rich(pairs: usize) -> Report {
     let mut dice = Dice(42);
     let names = names(pairs);
+    let details: Vec<Detail> =
+        names.iter().take(10).enumerate().map(|(at, names)| detail(at, names, &mut dice)).collect();
+    let files = detail_files(&details).into_iter().map(Some).chain(std::iter::repeat(None));
+    let rows = names.iter().zip(files).enumerate();
     Report {
+        format: FORMAT,
+        recorded_hours: 167.5,
+        venues: ["binance", "bitget", "bybit", "coinbase", "gateio", "kraken", "okx"]
+            .map(|name| Venue { name: name.to_owned(), taker_fee_bps: 7.5, latency_ms: 25.0 })
+            .to_vec(),
         version: "0.1.0".to_owned(),
         generated: "2024-08-12T02:00:00Z".to_owned(),
         lake: "/var/lib/spreadwire/lake".to_owned(),
@@ -70,12 +80,12 @@ pub(crate) fn rich(pairs: usize) -> Report {
         settings: vec![
             ("fees".to_owned(), "fees.toml".to_owned()),
             ("latency-ms".to_owned(), "25".to_owned()),
-            ("rank-by".to_owned(), "expected_capture".to_owned()),
+            ("rank-by".to_owned(), "per_day_low".to_owned()),
         ],
-        rank_by: "expected_capture".to_owned(),
+        rank_by: "per_day_low".to_owned(),
         columns: columns(),
-        pairs: names.iter().enumerate().map(|(at, names)| row(at, names, &mut dice)).collect(),
-        details: names.iter().take(10).map(|names| detail(names, &mut dice)).collect(),
+        pairs: rows.map(|(at, (names, file))| row(at, names, file, &mut dice)).collect(),
+        details,
         totals: Totals {
             instruments: 41,
             pairs: pairs as u64,
@@ -86,7 +96,6 @@ pub(crate) fn rich(pairs: usize) -> Report {
             files_not_read: 3,
             files_known: 12,
         },
-        recorded_hours: 167.5,
         completeness: Completeness {
             verdict: "incomplete".to_owned(),
             findings: vec![
@@ -114,7 +123,8 @@ pub(crate) fn poor() -> Report {
         version: "0.1.0".to_owned(),
         generated: "2024-08-12T02:00:00Z".to_owned(),
         lake: "empty".to_owned(),
-        rank_by: "expected_capture".to_owned(),
+        format: FORMAT,
+        rank_by: "per_day_low".to_owned(),
         columns: columns(),
         ..Report::default()
     }
@@ -139,6 +149,39 @@ pub(crate) fn blank() -> Report {
     report
 }
 
+/// Returns a report of 20 s, in which no pair has enough evidence.
+pub(crate) fn short() -> Report {
+    let mut report = rich(12);
+    report.recorded_hours = 20.0 / 3_600.0;
+    report.days.truncate(1);
+    let why = "3 events in 0.0 live hours; at least 20 events in 6 hours are needed".to_owned();
+    for pair in &mut report.pairs {
+        (pair.verdict, pair.reasons) = (Verdict::Refused, vec![Reason::TooLittle]);
+        pair.why = vec![why.clone()];
+        (pair.per_day_low, pair.per_day, pair.per_day_high) = (None, None, None);
+        (pair.held_out_per_day, pair.held_out_events, pair.q) = (None, None, None);
+    }
+    for detail in &mut report.details {
+        let strategy = detail.decision.strategy.take().map(|played| Played {
+            days: played.days[..1].to_vec(),
+            hours: played.hours.iter().enumerate().map(|(at, of)| of.filter(|_| at == 9)).collect(),
+            ..played
+        });
+        detail.decision = Decision {
+            strategy,
+            reasons: vec![Reason::TooLittle],
+            why: vec![why.clone()],
+            events: 3,
+            recorded_hours: report.recorded_hours,
+            ..Decision::default()
+        };
+        for hour in detail.hours.iter_mut().filter(|hour| hour.hour != 9) {
+            (hour.recorded_s, hour.live_s) = (0.0, 0.0);
+        }
+    }
+    report
+}
+
 /// Returns a report with everything, and harmful names everywhere.
 pub(crate) fn hostile() -> Report {
     let mut report = rich(12);
@@ -152,13 +195,26 @@ pub(crate) fn hostile() -> Report {
                 *text = next();
             }
         }
+        pair.why.iter_mut().for_each(|why| *why = next());
+        if let Some(trade) = &mut pair.trade {
+            (trade.model, trade.buy) = (next(), pair.exchange1.clone());
+            trade.sell.clone_from(&pair.exchange2);
+        }
     }
+    report.venues.iter_mut().for_each(|venue| venue.name = next());
     for (detail, pair) in report.details.iter_mut().zip(&report.pairs) {
         detail.instrument.clone_from(&pair.instrument);
         detail.exchange1.clone_from(&pair.exchange1);
         detail.exchange2.clone_from(&pair.exchange2);
         for episodes in &mut detail.episodes {
             (episodes.buy, episodes.sell) = (pair.exchange1.clone(), pair.exchange2.clone());
+        }
+        detail.leader = Some(next());
+        detail.decision.why = vec![next(), next()];
+        if let Some(played) = &mut detail.decision.strategy {
+            (played.trade.model, played.trade.buy, played.trade.sell) = (next(), next(), next());
+            played.days.iter_mut().for_each(|day| day.day = next());
+            played.maker.iter_mut().for_each(|(venue, _)| *venue = next());
         }
     }
     report.lake = next();
@@ -206,8 +262,26 @@ pub(crate) fn scaled(by: f64) -> Report {
         for episodes in &mut detail.episodes {
             episodes.threshold_bps *= by;
         }
+        scale(&mut detail.decision, by);
     }
     report
+}
+
+fn scale(decision: &mut Decision, by: f64) {
+    for value in [&mut decision.per_day, &mut decision.per_day_low, &mut decision.per_day_high] {
+        *value = value.map(|value| value * by);
+    }
+    decision.forward.iter_mut().for_each(|of| of.profit *= by);
+    let Some(played) = &mut decision.strategy else { return };
+    played.profit *= by;
+    played.drawdown *= by;
+    played.worst *= by;
+    played.curve.iter_mut().for_each(|of| of.1 *= by);
+    played.days.iter_mut().for_each(|of| of.profit *= by);
+    played.hours.iter_mut().for_each(|of| *of = of.map(|profit| profit * by));
+    played.latencies.iter_mut().for_each(|of| of.1 *= by);
+    played.sizes.iter_mut().for_each(|of| *of = (of.0 * by.abs(), of.1 * by, of.2 * by));
+    played.fee_tiers.iter_mut().for_each(|of| of.1 *= by);
 }
 
 fn columns() -> Vec<Column> {
@@ -239,7 +313,7 @@ fn names(pairs: usize) -> Vec<[String; 3]> {
     (0..pairs).map(|at| names[at * stride % all].clone()).collect()
 }
 
-fn row(at: usize, names: &[String; 3], dice: &mut Dice) -> PairRow {
+fn row(at: usize, names: &[String; 3], detail: Option<String>, dice: &mut Dice) -> PairRow {
     let capture = 4200.0 * 0.93f64.powi(at as i32) - 3.0;
     let mut cells: Vec<Cell> = names.iter().cloned().map(Cell::Text).collect();
     cells.extend([
@@ -253,8 +327,8 @@ fn row(at: usize, names: &[String; 3], dice: &mut Dice) -> PairRow {
         Cell::Number(dice.roll().powi(9)),
         Cell::Number((dice.roll() * 400.0 - 200.0).round()),
         Cell::Text(names[1 + at % 2].clone()),
-        Cell::Number(capture),
         Cell::Number(capture * 0.7),
+        Cell::Number(capture),
         Cell::Number(capture * 1.4),
         Cell::Number(2.5 * (1.0 + (dice.roll() * 4.0).floor())),
         Cell::Count((dice.roll() * 4000.0) as u64),
@@ -263,17 +337,146 @@ fn row(at: usize, names: &[String; 3], dice: &mut Dice) -> PairRow {
         Cell::Flag(at % 11 == 5),
         Cell::Number(dice.roll()),
     ]);
+    let (verdict, reasons, why) = verdict(at);
     PairRow {
+        verdict,
+        reasons,
+        why,
+        trade: Some(trade(at, names)),
+        per_day: Some(capture),
+        per_day_low: Some(capture * 0.7),
+        per_day_high: Some(capture * 1.4),
+        held_out_per_day: Some(capture * 0.9),
+        held_out_events: Some(31),
+        q: Some(0.004),
+        events: 120,
+        live_hours: 164.2,
+        detail,
         instrument: names[0].clone(),
         exchange1: names[1].clone(),
         exchange2: names[2].clone(),
-        verdict: Verdict::default(),
-        why: Vec::new(),
         cells,
     }
 }
 
-fn detail([instrument, exchange1, exchange2]: &[String; 3], dice: &mut Dice) -> Detail {
+/// Returns what was decided about the pair at this place: the first three are recommended.
+fn verdict(at: usize) -> (Verdict, Vec<Reason>, Vec<String>) {
+    let words = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
+    let luck = "what the best of 20 strategies earned is no more than luck would give: q = 0.31";
+    match at {
+        0..3 => {
+            let sure = "120 events in 164.2 live hours; the best of 20 strategies earned more than luck \
+                        would give (q = 0.004)";
+            let held = "the held-out last part earned 3780.00 a day in 31 events";
+            (Verdict::Recommended, Vec::new(), words(&[sure, held]))
+        }
+        _ if at % 9 == 8 => {
+            let why = words(&["the same asset: other contract size", "it was frozen for 2.1 h"]);
+            (Verdict::Unsound, vec![Reason::Feeds; 2], why)
+        }
+        _ if at % 2 == 0 => {
+            let lost = "the held-out last part lost 0.80 a day";
+            (Verdict::Refused, vec![Reason::HeldOutLost, Reason::Luck], words(&[lost, luck]))
+        }
+        _ => (Verdict::Refused, vec![Reason::Luck], words(&[luck])),
+    }
+}
+
+fn trade(at: usize, names: &[String; 3]) -> Trade {
+    Trade {
+        model: if at.is_multiple_of(2) { "inventory" } else { "convergence" }.to_owned(),
+        buy: names[1].clone(),
+        sell: names[2].clone(),
+        both_ways: at.is_multiple_of(2),
+        entry_bps: 5.0,
+        entry_bps_min: 0.0,
+        entry_bps_max: 31.0,
+        exit_bps: -12.5,
+        first_share: 0.6,
+        size_quote: 1_000.0,
+    }
+}
+
+/// Returns a decision about a strategy that was played for a week.
+fn decision(at: usize, names: &[String; 3], dice: &mut Dice) -> Decision {
+    let start: i64 = 1_722_816_000_000_000_000;
+    let hour = 3_600_000_000_000;
+    let mut profit = 0.0;
+    let mut step = |of: i64| {
+        profit += 60.0 * (dice.roll() - 0.42);
+        (start + of * hour / 2, profit)
+    };
+    let curve: Vec<(i64, f64)> = (0..240).map(&mut step).collect();
+    let day = |of: i64| DayProfit {
+        day: format!("2024-08-{:02}", 5 + of),
+        profit: 400.0 * (dice.roll() - 0.3),
+        recorded_hours: [24.0, 24.0, 24.0, 24.0, 6.25, 0.0, 24.0][of as usize],
+    };
+    let days: Vec<DayProfit> = (0..7).map(day).collect();
+    let hours = (0..24).map(|of| (of != 3).then(|| 90.0 * (dice.roll() - 0.3))).collect();
+    let rates =
+        |scale: f64| [(0.0, scale), (5.0, scale * 0.9), (20.0, scale * 0.6), (50.0, -scale * 0.1)];
+    let (verdict, reasons, why) = verdict(at);
+    let period = |of: i64| Period {
+        from_ns: start + of * 24 * hour,
+        to_ns: start + (of + 1) * 24 * hour,
+        profit: 300.0 * (dice.roll() - 0.2),
+    };
+    Decision {
+        verdict,
+        reasons,
+        why,
+        per_day: Some(210.0),
+        per_day_low: Some(147.0),
+        per_day_high: Some(294.0),
+        next_day_low: Some(-20.0),
+        next_day_high: Some(440.0),
+        events: 120,
+        live_hours: 164.2,
+        recorded_hours: 167.5,
+        tried: 20,
+        q: 0.004,
+        held_out_per_day: Some(189.0),
+        held_out_low: Some(90.0),
+        held_out_events: Some(31),
+        forward: (1..7).map(period).collect(),
+        best_in_hindsight: Some(1_720.0),
+        strategy: Some(Played {
+            trade: trade(at, names),
+            deals: 431,
+            profit,
+            fees: 812.0,
+            volume: 1_240_000.0,
+            won_share: Some(0.71),
+            still_there_share: Some(0.83),
+            missed: 21,
+            hedged: 9,
+            day_ends: 7,
+            drawdown: 181.0,
+            worst: -42.5,
+            hours_held: 61.5,
+            break_even_fee_bps: Some(11.3),
+            size: 840.0,
+            curve,
+            days,
+            hours,
+            latencies: rates(240.0).to_vec(),
+            sizes: vec![
+                (250.0, 250.0, 70.0),
+                (1_000.0, 840.0, 210.0),
+                (4_000.0, 2_200.0, 390.0),
+                (16_000.0, 3_100.0, 410.0),
+            ],
+            fee_tiers: [-5.0, -2.0, -1.0, 1.0, 2.0, 5.0]
+                .map(|bps| (bps, 210.0 - 40.0 * bps))
+                .to_vec(),
+            maker: vec![(names[1].clone(), 612.0), (names[2].clone(), 702.0)],
+        }),
+    }
+}
+
+fn detail(at: usize, names: &[String; 3], dice: &mut Dice) -> Detail {
+    let [instrument, exchange1, exchange2] = names;
     let bell = |low: f64, high: f64, middle: f64, width: f64| -> Vec<Bar> {
         let step = (high - low) / 60.0;
         let density = |x: f64| (-0.5 * ((x - middle) / width).powi(2)).exp();
@@ -288,7 +491,7 @@ fn detail([instrument, exchange1, exchange2]: &[String; 3], dice: &mut Dice) -> 
         instrument: instrument.clone(),
         exchange1: exchange1.clone(),
         exchange2: exchange2.clone(),
-        decision: Decision::default(),
+        decision: decision(at, names, dice),
         over_time: over_time(dice),
         deviation: bell(-15.0, 15.0, 1.2, 3.0),
         net_12: bell(-25.0, 8.0, -9.0, 3.2),
@@ -304,6 +507,8 @@ fn detail([instrument, exchange1, exchange2]: &[String; 3], dice: &mut Dice) -> 
             })
             .collect(),
         lead_lag_band: Some(0.035),
+        leader: (at % 2 == 0).then(|| exchange1.clone()),
+        leads_by_ms: (at % 2 == 0).then_some(120.0),
     }
 }
 
@@ -331,8 +536,8 @@ fn over_time(dice: &mut Dice) -> Vec<TimeBin> {
 fn hours(dice: &mut Dice) -> Vec<HourBin> {
     let hour = |hour: u8| HourBin {
         hour,
-        recorded_s: 3600.0 * 7.0,
-        live_s: 3600.0 * 6.5,
+        recorded_s: if hour == 3 { 0.0 } else { 3600.0 * 7.0 },
+        live_s: if hour == 3 { 0.0 } else { 3600.0 * 6.5 },
         mean_bps: 1.5 * (f64::from(hour) / 24.0 * std::f64::consts::TAU).sin() + 0.4,
         episodes: (200.0 * dice.roll()) as u64,
     };

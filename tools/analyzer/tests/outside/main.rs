@@ -19,7 +19,7 @@ use spreadwire_kit::needs::{Need, tests};
 
 fn main() -> std::process::ExitCode {
     spreadwire_kit::needs::run(tests![
-        browser::a_browser_draws_every_picture: [Need::Chromium],
+        browser::a_browser_draws_every_picture_for_a_phone_and_for_a_desk: [Need::Chromium],
         engines::on_random_lakes_the_compatible_columns_are_those_of_all_three_engines:
             engines::needs(),
         engines::on_the_recorded_tapes_the_compatible_columns_are_those_of_all_three_engines:

@@ -1,14 +1,16 @@
 //! The episodes of one pair: a small table by threshold and direction, and bar charts of how many
 //! there were and how long they lasted.
 
-use super::frame::{FIRST, Frame, HALF, SECOND, drawable, label, zero};
+use super::frame::{FIRST, Frame, HALF, SECOND, Screen, drawable, label, zero};
 use super::numbers;
 use super::picture::{EpisodeRow, MOST_CHARS, Picture};
 use crate::report::Episodes;
-use kuva::prelude::{BarPlot, Plot};
+use kuva::prelude::{BarPlot, Layout, Plot};
 
 /// Rows of the small table; also twice the number of groups of bars.
 const MOST_ROWS: usize = 24;
+/// Number of durations that have a label on a narrow screen, about.
+const NARROW_LABELS: usize = 5;
 
 /// Draws the counts, the table, and the durations at the best threshold.
 pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
@@ -37,11 +39,13 @@ pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
             (class, format!("buy {} and sell {}", name(buy), name(sell)))
         })
         .collect();
-    let by_threshold = by_threshold(episodes, &directions);
-    let frame =
-        Frame { width: HALF, height: 280.0, x: "threshold (bp of net spread)", y: "episodes" };
-    let layout = zero(frame.layout(&by_threshold));
-    picture.draw(id, "count by threshold".to_owned(), by_threshold, layout);
+    picture.draw(id, "count by threshold".to_owned(), |screen| {
+        let plots = by_threshold(episodes, &directions);
+        let x = "threshold (bp of net spread)";
+        let frame = Frame { width: HALF, height: 280.0, x, y: "episodes" };
+        let layout = zero(frame.layout(&plots, screen));
+        (plots, layout)
+    });
     draw_durations(id, episodes, &directions, &mut picture);
     picture
 }
@@ -109,21 +113,27 @@ fn draw_durations(
     let Some(best) = timed.max_by(|a, b| a.count.cmp(&b.count)) else { return };
     let threshold = best.threshold_bps;
     let both: Vec<_> = directions.iter().map(|of| find(episodes, *of, threshold)).collect();
+    let caption = format!("durations at {} bp", numbers::tick(threshold));
+    picture.draw(id, caption, |screen| durations(best, &both, screen));
+}
+
+fn durations(best: &Episodes, both: &[Option<&Episodes>], screen: Screen) -> (Vec<Plot>, Layout) {
+    let step = screen.choose(1, best.durations.len().div_ceil(NARROW_LABELS));
     let mut bars = BarPlot::new();
     let mut before = 0.0;
     for (at, (upper, _)) in best.durations.iter().enumerate() {
         let count = |one: &Option<&Episodes>| {
             one.and_then(|one| one.durations.get(at)).map_or(0, |(_, count)| *count)
         };
-        let text = bound(before, *upper);
+        // Labels would touch on a narrow screen.
+        let text = if at % step == 0 { bound(before, *upper) } else { String::new() };
         before = *upper;
         bars = bars.with_group(text, colored(both.iter().map(count)));
     }
     let plots = vec![bars.into()];
     let frame = Frame { width: HALF, height: 280.0, x: "lasted up to", y: "episodes" };
-    let layout = frame.layout(&plots);
-    let caption = format!("durations at {} bp", numbers::tick(threshold));
-    picture.draw(id, caption, plots, layout);
+    let layout = frame.layout(&plots, screen);
+    (plots, layout)
 }
 
 /// Returns an upper bound as text; the last one may be open.

@@ -17,12 +17,49 @@ const HELP: &str = "var(--help)";
 /// Colour of the range that chance explains.
 pub(super) const BAND: &str = "var(--band)";
 
-/// Width of a chart in one of two columns; the page scales it down.
+/// Width of a drawing in one of two columns of a wide screen, in px. Drawings are not scaled, so that
+/// their text keeps its size.
 pub(super) const HALF: f64 = 540.0;
-/// Width of a chart in one of three columns; see [`HALF`].
-pub(super) const THIRD: f64 = 356.0;
-/// Width of a chart across the page; see [`HALF`].
-pub(super) const FULL: f64 = 1160.0;
+/// Width of a drawing across a wide screen; see [`HALF`].
+pub(super) const FULL: f64 = 1150.0;
+/// Width of a drawing on a narrow screen; see [`HALF`]. A phone of 390 px has room for it.
+const NARROW: f64 = 336.0;
+/// Height to which a drawing is limited on a narrow screen.
+const NARROW_HEIGHT: f64 = 260.0;
+/// Number of steps of an axis on a narrow screen, at most.
+const NARROW_STEPS: usize = 4;
+
+/// The screen that a drawing is for. Every chart is drawn for both, and CSS shows one of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Screen {
+    /// From 1,240 px on.
+    Wide,
+    /// Below.
+    Narrow,
+}
+
+impl Screen {
+    pub(super) const ALL: [Screen; 2] = [Screen::Wide, Screen::Narrow];
+
+    /// Returns the CSS class of its drawings.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Screen::Wide => "wide-screen",
+            Screen::Narrow => "narrow-screen",
+        }
+    }
+
+    /// Returns `wide` on a wide screen, `narrow` on a narrow one.
+    pub(super) fn choose<T>(self, wide: T, narrow: T) -> T {
+        match self {
+            Screen::Wide => wide,
+            Screen::Narrow => narrow,
+        }
+    }
+}
+
+/// Number of steps of a vertical axis, about.
+const STEPS: f64 = 5.0;
 
 /// Values beyond this are drawn here: the library's axes have no room for more.
 pub(super) const FARTHEST: f64 = 1e12;
@@ -42,7 +79,9 @@ pub(super) fn label(text: &str) -> String {
 
 /// Size and axes of a chart.
 pub(super) struct Frame<'a> {
+    /// In px, on a wide screen.
     pub(super) width: f64,
+    /// In px, on a wide screen.
     pub(super) height: f64,
     pub(super) x: &'a str,
     pub(super) y: &'a str,
@@ -50,22 +89,41 @@ pub(super) struct Frame<'a> {
 
 impl Frame<'_> {
     /// Returns the library's layout for this frame.
-    pub(super) fn layout(&self, plots: &[Plot]) -> Layout {
-        Layout::auto_from_plots(plots)
-            .with_width(self.width)
-            .with_height(self.height)
+    pub(super) fn layout(&self, plots: &[Plot], screen: Screen) -> Layout {
+        let layout = Layout::auto_from_plots(plots);
+        let layout = match screen {
+            Screen::Wide => layout.with_width(self.width).with_height(self.height),
+            Screen::Narrow => {
+                let height = self.height.min(NARROW_HEIGHT);
+                layout.with_width(NARROW).with_height(height).with_ticks(NARROW_STEPS)
+            }
+        };
+        layout
             .with_x_label(label(self.x))
             .with_y_label(label(self.y))
             .with_theme(theme())
             .with_font_family("system-ui, sans-serif")
-            .with_label_size(12)
-            .with_tick_size(11)
-            .with_body_size(11)
+            .with_label_size(13)
+            .with_tick_size(12)
+            .with_body_size(12)
             .with_axis_line_width(1.0)
             .with_tick_width(1.0)
             .with_grid_line_width(1.0)
             .with_tick_format(ticks())
     }
+}
+
+/// Rounds the range of the vertical axis outwards to its ticks. The library reserves room for the labels of
+/// the range as it is, and then rounds it itself.
+pub(super) fn rounded(mut layout: Layout) -> Layout {
+    let (low, high) = layout.y_range;
+    let step = 10_f64.powf(((high - low) / STEPS).log10().floor());
+    let factor = [1.0, 2.0, 2.5, 5.0, 10.0].into_iter().find(|of| high - low <= of * step * STEPS);
+    let step = step * factor.unwrap_or(1.0);
+    if step.is_finite() && 0.0 < step {
+        layout.y_range = ((low / step).floor() * step, (high / step).ceil() * step);
+    }
+    layout
 }
 
 /// Formats numbers on the library's axes.
@@ -103,8 +161,7 @@ fn theme() -> Theme {
     }
 }
 
-/// Renders a chart so that it scales, tells screen readers what it is, and shares no name with
-/// others.
+/// Renders a chart so that it tells screen readers what it is, and shares no name with others.
 pub(super) fn svg(plots: Vec<Plot>, layout: Layout, id: &str, title: &str, about: &str) -> String {
     let (width, height) = (layout.width, layout.height);
     let drawn = kuva::render_to_svg(plots, layout);
@@ -165,7 +222,7 @@ mod tests {
         let plot = kuva::prelude::BarPlot::new().with_bar(label("$a$ $\\alpha$"), 1.0);
         let plots = vec![plot.into()];
         let frame = Frame { width: HALF, height: 200.0, x: "", y: "" };
-        let layout = frame.layout(&plots);
+        let layout = frame.layout(&plots, Screen::Wide);
         let drawn = svg(plots, layout, "p", "<t>", "");
         assert!(drawn.contains("$a$ $\\alpha$"), "{drawn}");
         assert!(drawn.contains("&lt;t&gt;"), "{drawn}");

@@ -53,6 +53,20 @@ pub(super) fn figure(value: f64) -> String {
     }
 }
 
+/// Formats a figure for a small cell: at most six characters, unless it is huge.
+pub(super) fn short(value: f64) -> String {
+    let size = value.abs();
+    match size {
+        _ if !value.is_finite() => UNKNOWN.to_owned(),
+        _ if size < 0.005 => "0".to_owned(),
+        _ if size < 9.995 => signed(value, format!("{size:.2}")),
+        _ if size < 99.95 => signed(value, format!("{size:.1}")),
+        _ if size < 9_999.5 => signed(value, format!("{size:.0}")),
+        _ if size < 999_500.0 => signed(value, format!("{:.0}k", size / 1e3)),
+        _ => signed(value, power(size, 0)),
+    }
+}
+
 /// Formats a figure on an axis, without trailing zeros.
 pub(super) fn tick(value: f64) -> String {
     let size = value.abs();
@@ -67,6 +81,16 @@ pub(super) fn tick(value: f64) -> String {
             let rest = rest.map(|rest| format!(".{rest}")).unwrap_or_default();
             signed(value, grouped(whole) + &rest)
         }
+    }
+}
+
+/// Formats an amount on an axis: `500`, `20k`, `1.5M`.
+pub(super) fn thousands(value: f64) -> String {
+    match value.abs() {
+        size if size < 1e3 => tick(value),
+        size if size < 1e6 => format!("{}k", tick(value / 1e3)),
+        size if size < 1e9 => format!("{}M", tick(value / 1e6)),
+        _ => tick(value),
     }
 }
 
@@ -166,10 +190,36 @@ mod tests {
     }
 
     #[test]
+    fn short_figures_fit_a_cell() {
+        let cases = [
+            (0.0, "0"),
+            (-0.001, "0"),
+            (-9.999, "−10.0"),
+            (1.234, "1.23"),
+            (-99.96, "−100"),
+            (1234.4, "1234"),
+            (-12_345.0, "−12k"),
+            (3.2e8, "3e8"),
+            (f64::NAN, "–"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(short(value), text, "{value}");
+        }
+    }
+
+    #[test]
     fn ticks_have_no_zeros_at_the_end() {
         let cases = [(0.0, "0"), (2.50, "2.5"), (-1500.0, "−1,500"), (2e7, "2e7"), (0.25, "0.25")];
         for (value, text) in cases {
             assert_eq!(tick(value), text, "{value}");
+        }
+    }
+
+    #[test]
+    fn amounts_have_thousands_and_millions() {
+        let cases = [(500.0, "500"), (20_000.0, "20k"), (-1.5e6, "−1.5M"), (3e12, "3e12")];
+        for (value, text) in cases {
+            assert_eq!(thousands(value), text, "{value}");
         }
     }
 

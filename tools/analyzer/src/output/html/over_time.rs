@@ -1,13 +1,15 @@
 //! The deviation of one pair over time, in at most one span per pixel.
 
-use super::frame::{FIRST, FULL, Frame, drawable, zero};
+use super::frame::{FIRST, FULL, Frame, Screen, drawable, zero};
 use super::picture::Picture;
 use crate::report::{Detail, TimeBin};
-use kuva::prelude::{BandPlot, DateTimeAxis, LinePlot};
+use kuva::prelude::{BandPlot, DateTimeAxis, Layout, LinePlot, Plot};
 use kuva::render::datetime::DateUnit;
 
 /// Number of bins that are drawn, at about one pixel each.
 const MOST_BINS: usize = 1000;
+/// The same on a narrow screen.
+const MOST_NARROW: usize = 280;
 const NS_PER_S: f64 = 1e9;
 
 /// Draws the deviation over time.
@@ -22,14 +24,20 @@ pub(super) fn picture(id: &str, detail: &Detail) -> Picture {
                 .to_owned(),
         ..Picture::default()
     };
-    let bins = merged(&detail.over_time);
-    let (Some(first), Some(last)) = (bins.first(), bins.last()) else {
+    if detail.over_time.is_empty() {
         return picture
             .absent("The two legs were never live at the same time, or the times were not kept.");
-    };
-    let calendar = calendar(last.end - first.start);
+    }
     picture.legend =
         vec![("line first", "mean".to_owned()), ("area first", "least to greatest".to_owned())];
+    picture.draw(id, String::new(), |screen| drawn(&detail.over_time, screen));
+    picture
+}
+
+fn drawn(bins: &[TimeBin], screen: Screen) -> (Vec<Plot>, Layout) {
+    let bins = merged(bins, screen.choose(MOST_BINS, MOST_NARROW));
+    let (start, end) =
+        (bins.first().map_or(0.0, |of| of.start), bins.last().map_or(0.0, |of| of.end));
     let mut plots = Vec::new();
     let mut means = Vec::new();
     for run in bins.chunk_by(Span::touches) {
@@ -43,14 +51,21 @@ pub(super) fn picture(id: &str, detail: &Detail) -> Picture {
     }
     plots.extend(means);
     let frame = Frame { width: FULL, height: 280.0, x: "time (UTC)", y: "deviation (bp)" };
+    let layout = zero(frame.layout(&plots, screen));
+    (plots, timed(layout, (start, end)))
+}
+
+/// Gives a layout an axis of times, from and to s since 1970. In half of the width there is room for half
+/// of the ticks, which are those of a time twice as long.
+pub(super) fn timed(layout: Layout, (start, end): (f64, f64)) -> Layout {
+    let lasted = end - start;
+    let fewer = FULL / layout.width.unwrap_or(FULL);
     // Leaves some room at the right: the last label is centred below its tick.
-    let room = (last.end - first.start) / 60.0;
-    let layout = zero(frame.layout(&plots))
-        .with_x_datetime(calendar)
-        .with_x_axis_min(first.start)
-        .with_x_axis_max(last.end + room);
-    picture.draw(id, String::new(), plots, layout);
-    picture
+    let room = lasted / 60.0 * fewer;
+    layout
+        .with_x_datetime(calendar(lasted * if 1.0 < fewer { 1.2 * fewer } else { 1.0 }))
+        .with_x_axis_min(start)
+        .with_x_axis_max(end + room)
 }
 
 /// Bins drawn as one.
@@ -89,11 +104,11 @@ impl Span {
     }
 }
 
-/// Joins bins that begin in the same pixel; returns about [`MOST_BINS`] spans at most.
-fn merged(bins: &[TimeBin]) -> Vec<Span> {
+/// Joins bins that begin in the same pixel; returns about `most` spans at most.
+fn merged(bins: &[TimeBin], most: usize) -> Vec<Span> {
     let (Some(first), Some(last)) = (bins.first(), bins.last()) else { return Vec::new() };
     let (first, last) = (Span::new(first), Span::new(last));
-    let pixel = ((last.end - first.start) / MOST_BINS as f64).max(f64::MIN_POSITIVE);
+    let pixel = ((last.end - first.start) / most as f64).max(f64::MIN_POSITIVE);
     let pixel_of = |span: &Span| ((span.start - first.start) / pixel).floor();
     let mut spans: Vec<Span> = Vec::new();
     for span in bins.iter().map(Span::new) {
@@ -118,6 +133,8 @@ fn calendar(seconds: f64) -> DateTimeAxis {
         (3.0 * day, DateUnit::Hour, 6, "%-d %b %H:%M"),
         (6.0 * day, DateUnit::Hour, 12, "%-d %b %H:%M"),
         (12.0 * day, DateUnit::Day, 1, "%-d %b"),
+        (24.0 * day, DateUnit::Day, 2, "%-d %b"),
+        (40.0 * day, DateUnit::Day, 4, "%-d %b"),
         (60.0 * day, DateUnit::Week, 1, "%-d %b"),
         (370.0 * day, DateUnit::Month, 1, "%b %Y"),
         (1000.0 * day, DateUnit::Month, 3, "%b %Y"),
@@ -140,14 +157,14 @@ mod tests {
     #[test]
     fn few_bins_stay_as_they_are() {
         let bins: Vec<_> = (0..100).map(|second| bin(second, 1.0)).collect();
-        assert_eq!(merged(&bins).len(), 100);
-        assert!(merged(&[]).is_empty());
+        assert_eq!(merged(&bins, MOST_BINS).len(), 100);
+        assert!(merged(&[], MOST_BINS).is_empty());
     }
 
     #[test]
     fn many_bins_become_a_thousand_with_the_same_mean() {
         let bins: Vec<_> = (0..10_000).map(|second| bin(second, (second % 10) as f64)).collect();
-        let spans = merged(&bins);
+        let spans = merged(&bins, MOST_BINS);
         assert!(spans.len() <= MOST_BINS + 1, "{}", spans.len());
         let weighted: f64 = spans.iter().map(|span| span.mean * (span.end - span.start)).sum();
         assert!((weighted / 10_000.0 - 4.5).abs() < 1e-9, "{weighted}");
@@ -159,7 +176,7 @@ mod tests {
         let width_ns = 333_333_333;
         let at = |at: i64| TimeBin { start_ns: start_ns + at * width_ns, width_ns, ..bin(0, 1.0) };
         let bins: Vec<_> = (0..500).chain(501..900).map(at).collect();
-        assert_eq!(merged(&bins).chunk_by(Span::touches).count(), 2);
+        assert_eq!(merged(&bins, MOST_BINS).chunk_by(Span::touches).count(), 2);
     }
 
     #[test]

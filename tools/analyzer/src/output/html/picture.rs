@@ -1,7 +1,7 @@
 //! What a chart of the page consists of: its drawings and how to read them, or why there is nothing
 //! to draw.
 
-use super::frame;
+use super::frame::{self, Screen};
 use kuva::prelude::{Layout, Plot};
 use serde::Serialize;
 
@@ -31,7 +31,8 @@ pub(super) struct Picture {
 pub(super) struct Drawing {
     /// Heading above the drawing, where a chart has several.
     pub(super) caption: String,
-    pub(super) svg: String,
+    /// CSS class of each screen, and the drawing for it.
+    pub(super) svgs: Vec<(&'static str, String)>,
 }
 
 /// One direction at one threshold, as text.
@@ -46,15 +47,27 @@ pub(super) struct EpisodeRow {
 }
 
 impl Picture {
-    pub(super) fn draw(&mut self, id: &str, caption: String, plots: Vec<Plot>, layout: Layout) {
+    /// Draws for both screens what `of` returns for each.
+    pub(super) fn draw(
+        &mut self,
+        id: &str,
+        caption: String,
+        of: impl Fn(Screen) -> (Vec<Plot>, Layout),
+    ) {
         let id = format!("{id}-{}-{}", self.kind, self.drawings.len() + 1);
         let title = if caption.is_empty() {
             self.title.to_owned()
         } else {
             format!("{}: {caption}", self.title)
         };
-        let svg = frame::svg(plots, layout, &id, &title, &self.reading);
-        self.drawings.push(Drawing { caption, svg });
+        let svg = |screen: Screen| {
+            let (plots, layout) = of(screen);
+            let class = screen.class();
+            let id = format!("{id}-{class}");
+            (class, frame::svg(plots, layout, &id, &title, &self.reading))
+        };
+        let svgs = Screen::ALL.map(svg).into();
+        self.drawings.push(Drawing { caption, svgs });
     }
 
     pub(super) fn absent(mut self, why: &str) -> Self {

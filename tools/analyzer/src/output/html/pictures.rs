@@ -2,12 +2,16 @@
 //! or why there is nothing to draw.
 
 use super::frame::{
-    BAND, FARTHEST, FIRST, Frame, HALF, PLAIN, SECOND, THIRD, drawable, upright, zero,
+    BAND, FARTHEST, FIRST, Frame, HALF, PLAIN, SECOND, Screen, drawable, upright, zero,
 };
 use super::picture::{MOST_CHARS, Picture};
-use super::{episodes, numbers, over_time};
-use crate::report::{Bar, Detail, HourBin, LagPoint, SignaturePoint};
-use kuva::prelude::{BarPlot, LinePlot, Plot, ScatterPlot, ShadedRegion};
+use super::rate::Rate;
+use super::{episodes, numbers, over_time, profit};
+use crate::report::{Bar, Detail, SignaturePoint};
+use kuva::prelude::{Layout, LinePlot, Plot, ScatterPlot, ShadedRegion};
+
+/// Longest name on an axis of a narrow screen, in characters.
+const NARROW_CHARS: usize = 10;
 
 /// The names of a pair's venues, shortened for charts.
 struct Names {
@@ -23,12 +27,13 @@ impl Names {
 }
 
 /// Draws all charts of a pair, in the order of the page.
-pub(super) fn of_pair(id: &str, detail: &Detail) -> Vec<Picture> {
+pub(super) fn of_pair(id: &str, detail: &Detail, rate: &Rate) -> Vec<Picture> {
     let names = Names::new(detail);
     vec![
+        profit::curve(id, detail, rate),
+        profit::sweeps(id, detail, rate),
         over_time::picture(id, detail),
         distribution(id, detail, &names),
-        hours(id, &detail.hours),
         episodes::picture(id, &detail.episodes),
         signature(id, &detail.signature),
         lead_lag(id, detail, &names),
@@ -50,30 +55,33 @@ fn distribution(id: &str, detail: &Detail, names: &Names) -> Picture {
         format!("net, buy {} and sell {}", names.first, names.second),
         format!("net, buy {} and sell {}", names.second, names.first),
     );
-    let deviation = outline(&detail.deviation, PLAIN);
-    let net: Vec<Plot> = [(&detail.net_12, FIRST), (&detail.net_21, SECOND)]
-        .into_iter()
-        .filter_map(|(bars, color)| outline(bars, color))
-        .collect();
-    if let Some(plot) = deviation {
-        let plots = vec![plot];
-        let frame =
-            Frame { width: HALF, height: 280.0, x: "deviation (bp)", y: "share of time (%)" };
-        let layout = upright(frame.layout(&plots));
+    let shares = |bars: &[(&[Bar], &str)], x: &str, screen: Screen| -> (Vec<Plot>, Layout) {
+        let plots: Vec<Plot> =
+            bars.iter().filter_map(|(bars, color)| outline(bars, color)).collect();
+        let frame = Frame { width: HALF, height: 280.0, x, y: "share of time (%)" };
+        let layout = upright(frame.layout(&plots, screen));
+        (plots, layout)
+    };
+    let deviation = [(detail.deviation.as_slice(), PLAIN)];
+    let net = [(detail.net_12.as_slice(), FIRST), (detail.net_21.as_slice(), SECOND)];
+    if has_any(&detail.deviation) {
         picture.legend.push(("area plain", "deviation".to_owned()));
-        picture.draw(id, "deviation".to_owned(), plots, layout);
+        let of = |screen| shares(&deviation, "deviation (bp)", screen);
+        picture.draw(id, "deviation".to_owned(), of);
     }
-    if !net.is_empty() {
+    if has_any(&detail.net_12) || has_any(&detail.net_21) {
         picture.legend.extend([("area first", there), ("area second", back)]);
-        let frame =
-            Frame { width: HALF, height: 280.0, x: "net spread (bp)", y: "share of time (%)" };
-        let layout = upright(frame.layout(&net));
-        picture.draw(id, "net spread by direction".to_owned(), net, layout);
+        let of = |screen| shares(&net, "net spread (bp)", screen);
+        picture.draw(id, "net spread by direction".to_owned(), of);
     }
     if picture.drawings.is_empty() {
         return picture.absent("The two legs were never live at the same time.");
     }
     picture
+}
+
+fn has_any(bars: &[Bar]) -> bool {
+    bars.iter().any(|bar| 0.0 < bar.share)
 }
 
 /// Returns bars as one filled outline, in percent. There is no line between bars that touch.
@@ -94,63 +102,6 @@ fn outline(bars: &[Bar], color: &str) -> Option<Plot> {
     }
     let line = LinePlot::new().with_data(points).with_color(color).with_stroke_width(1.2);
     Some(line.with_fill().with_fill_opacity(0.3).into())
-}
-
-/// Caption, axis label, and the value of an hour to draw.
-type Series = (&'static str, &'static str, fn(&HourBin) -> f64);
-
-fn hours(id: &str, hours: &[HourBin]) -> Picture {
-    let mut picture = Picture {
-        kind: "hours",
-        wide: true,
-        title: "By hour of day",
-        reading:
-            "Each bar is one hour of the day (UTC) over all days. The charts show when the pair \
-                  pays, how often, and in which direction it leans."
-                .to_owned(),
-        ..Picture::default()
-    };
-    if hours.iter().all(|hour| hour.live_s <= 0.0) {
-        return picture.absent("In no hour were both legs live.");
-    }
-    if let Some(unknown) = unrecorded(hours) {
-        picture.reading.push_str(&format!(
-            " Nothing was recorded in these hours, which have no bar: {unknown}."
-        ));
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a picture's place is not that exact")]
-    let series: [Series; 2] = [
-        ("episodes", "episodes", |hour| hour.episodes as f64),
-        ("mean deviation", "deviation (bp)", |hour| hour.mean_bps),
-    ];
-    for (caption, y, value) in series {
-        let bars = hours.iter().map(|hour| {
-            // Labels every third bar, so that labels do not touch.
-            let text = if hour.hour % 3 == 0 { hour.hour.to_string() } else { String::new() };
-            (text, drawable(value(hour)))
-        });
-        let plots = vec![BarPlot::new().with_bars(bars).with_color(FIRST).into()];
-        let frame = Frame { width: THIRD, height: 240.0, x: "hour (UTC)", y };
-        let layout = zero(frame.layout(&plots));
-        picture.draw(id, caption.to_owned(), plots, layout);
-    }
-    picture
-}
-
-/// Returns the hours in which nothing was recorded, as ranges; `None` if there are none.
-fn unrecorded(hours: &[HourBin]) -> Option<String> {
-    let mut ranges: Vec<(u8, u8)> = Vec::new();
-    for hour in hours.iter().filter(|hour| hour.recorded_s <= 0.0).map(|hour| hour.hour) {
-        match ranges.last_mut() {
-            Some((_, last)) if *last + 1 == hour => *last = hour,
-            Some(_) | None => ranges.push((hour, hour)),
-        }
-    }
-    let told = |(first, last): &(u8, u8)| match last - first {
-        0 => format!("{first}"),
-        _ => format!("{first} to {last}"),
-    };
-    (!ranges.is_empty()).then(|| ranges.iter().map(told).collect::<Vec<_>>().join(", "))
 }
 
 fn signature(id: &str, points: &[SignaturePoint]) -> Picture {
@@ -180,6 +131,11 @@ fn signature(id: &str, points: &[SignaturePoint]) -> Picture {
             .reading
             .push_str(&format!(" At {without} of {} intervals none was found.", points.len()));
     }
+    picture.draw(id, String::new(), |screen| half_lives(&drawn, screen));
+    picture
+}
+
+fn half_lives(drawn: &[(&SignaturePoint, f64)], screen: Screen) -> (Vec<Plot>, Layout) {
     let places = || drawn.iter().map(|(point, half)| (drawable(point.interval_s), drawable(*half)));
     let errors = drawn.iter().map(|(point, half)| {
         // The axis is logarithmic, so a bound of zero would be infinitely far away.
@@ -194,13 +150,12 @@ fn signature(id: &str, points: &[SignaturePoint]) -> Picture {
         Frame { width: HALF, height: 300.0, x: "sampling interval (s)", y: "half-life (s)" };
     let x = || drawn.iter().map(|(point, _)| drawable(point.interval_s));
     let layout = frame
-        .layout(&plots)
+        .layout(&plots, screen)
         .with_log_x()
         .with_log_y()
         .with_x_axis_min(x().fold(FARTHEST, f64::min) / 1.5)
         .with_x_axis_max(x().fold(0.0, f64::max) * 1.5);
-    picture.draw(id, String::new(), plots, layout);
-    picture
+    (plots, layout)
 }
 
 fn lead_lag(id: &str, detail: &Detail, names: &Names) -> Picture {
@@ -213,31 +168,36 @@ fn lead_lag(id: &str, detail: &Detail, names: &Names) -> Picture {
         ),
         ..Picture::default()
     };
-    let curve = &detail.lead_lag;
-    if curve.is_empty() {
+    if detail.lead_lag.is_empty() {
         return picture.absent("Lead-lag was not computed, or there were too few changes.");
     }
-    let by_size =
-        |a: &&LagPoint, b: &&LagPoint| a.correlation.abs().total_cmp(&b.correlation.abs());
-    if let Some(peak) = curve.iter().max_by(by_size) {
-        picture.reading.push_str(&format!(
-            " Here the peak is {} at {} ms.",
-            numbers::figure(peak.correlation),
-            numbers::tick(peak.lag_ms)
-        ));
+    picture.reading.push_str(&match (&detail.leader, detail.leads_by_ms) {
+        (Some(leader), Some(ms)) => {
+            let leader = numbers::shorten(&numbers::name(leader), MOST_CHARS);
+            format!(" Here {leader} leads by {} ms.", numbers::tick(ms))
+        }
+        _ => " Here no leader was found: where the curve is highest may be chance.".to_owned(),
+    });
+    picture.legend = vec![("line first", "cross-correlation".to_owned())];
+    if detail.lead_lag_band.is_some() {
+        picture.legend.push(("band", "99 % band if neither venue leads".to_owned()));
     }
-    let points = curve.iter().map(|point| (drawable(point.lag_ms), drawable(point.correlation)));
+    picture.draw(id, String::new(), |screen| correlations(detail, names, screen));
+    picture
+}
+
+fn correlations(detail: &Detail, names: &Names, screen: Screen) -> (Vec<Plot>, Layout) {
+    let points =
+        detail.lead_lag.iter().map(|point| (drawable(point.lag_ms), drawable(point.correlation)));
     let line = LinePlot::new().with_data(points).with_color(FIRST).with_stroke_width(1.5);
     let plots = vec![line.into()];
-    let x = format!("lag (ms), right: {} leads", numbers::shorten(&names.first, MOST_CHARS / 2));
+    let most = screen.choose(MOST_CHARS / 2, NARROW_CHARS);
+    let x = format!("lag (ms), right: {} leads", numbers::shorten(&names.first, most));
     let frame = Frame { width: HALF, height: 300.0, x: &x, y: "correlation" };
-    let mut layout = upright(zero(frame.layout(&plots)));
-    picture.legend = vec![("line first", "cross-correlation".to_owned())];
+    let mut layout = upright(zero(frame.layout(&plots, screen)));
     if let Some(band) = detail.lead_lag_band.map(|band| drawable(band).abs()) {
         let nobody = ShadedRegion::horizontal(-band, band).with_color(BAND).with_opacity(1.0);
         layout = layout.with_shaded_region(nobody);
-        picture.legend.push(("band", "99 % band if neither venue leads".to_owned()));
     }
-    picture.draw(id, String::new(), plots, layout);
-    picture
+    (plots, layout)
 }

@@ -1,16 +1,19 @@
 //! The best pairs as bars, by the ranking column.
 
-use super::frame::{FIRST, FULL, Frame, drawable, label};
+use super::frame::{FIRST, FULL, Frame, Screen, drawable, label};
 use super::picture::{MOST_CHARS, Picture};
 use super::{numbers, table};
 use crate::report::Report;
-use kuva::prelude::BarPlot;
+use kuva::prelude::{BarPlot, Layout, Plot, TickFormat};
+use std::sync::Arc;
 
 /// Number of bars that are drawn.
 const MOST_BARS: usize = 20;
 /// Height of a bar with its gap, and of everything around the bars.
 const BAR_HEIGHT: f64 = 24.0;
 const AROUND: f64 = 80.0;
+/// Longest label of a bar on a narrow screen, in characters.
+const NARROW_CHARS: usize = 15;
 
 /// Draws the ranking.
 pub(super) fn picture(report: &Report) -> Picture {
@@ -34,7 +37,7 @@ pub(super) fn picture(report: &Report) -> Picture {
                 numbers::shorten(&numbers::name(&pair.instrument), MOST_CHARS / 2),
                 numbers::shorten(&numbers::name(&venues), MOST_CHARS)
             );
-            (label(&text), drawable(worth))
+            (text, drawable(worth))
         })
         .collect();
     if best.is_empty() {
@@ -44,15 +47,23 @@ pub(super) fn picture(report: &Report) -> Picture {
         });
         return picture;
     }
+    let x = axis(report);
+    picture.draw("all", String::new(), |screen| bars(&best, &x, screen));
+    picture
+}
+
+fn bars(best: &[(String, f64)], x: &str, screen: Screen) -> (Vec<Plot>, Layout) {
     #[expect(clippy::cast_precision_loss, reason = "twenty at most")]
     let height = AROUND + BAR_HEIGHT * best.len() as f64;
-    let x = axis(report);
     // The library draws its first bar at the bottom.
-    let bars = BarPlot::new().with_bars(best.into_iter().rev()).with_color(FIRST);
+    let bars = best.iter().rev().map(|(text, worth)| {
+        (label(&numbers::shorten(text, screen.choose(usize::MAX, NARROW_CHARS))), *worth)
+    });
+    let bars = BarPlot::new().with_bars(bars).with_color(FIRST);
     let plots = vec![bars.with_horizontal(true).with_width(0.7).into()];
-    let layout = Frame { width: FULL, height, x: &x, y: "" }.layout(&plots);
-    picture.draw("all", String::new(), plots, layout);
-    picture
+    let layout = Frame { width: FULL, height, x, y: "" }.layout(&plots, screen).with_height(height);
+    let layout = layout.with_x_tick_format(TickFormat::Custom(Arc::new(numbers::thousands)));
+    (plots, layout)
 }
 
 /// Returns the name of the ranking column, with its unit.

@@ -11,6 +11,8 @@ const MOST_ROWS: usize = 200;
 const MOST_COLUMNS: usize = 12;
 /// Number of columns that name the row: the instrument and the two venues.
 const NAMES: usize = 3;
+/// A column of sentences, which stand in sections of their own.
+const SENTENCES: &str = "why";
 
 /// The table.
 #[derive(Serialize)]
@@ -101,7 +103,7 @@ fn chosen(report: &Report) -> Vec<usize> {
     let mut chosen: Vec<usize> =
         rank_column(report).filter(|rank| NAMES <= *rank).into_iter().collect();
     for (at, column) in report.columns.iter().enumerate().skip(NAMES) {
-        if chosen.contains(&at) {
+        if chosen.contains(&at) || column.name == SENTENCES {
             continue;
         }
         match groups.iter_mut().find(|(name, _)| *name == column.group) {
@@ -153,10 +155,7 @@ fn heads(report: &Report, chosen: &[usize]) -> Vec<ColumnHead> {
 
 impl Row {
     fn new(report: &Report, at: usize, pair: &PairRow, chosen: &[usize]) -> Self {
-        let section = report.details.iter().position(|detail| {
-            (&detail.instrument, &detail.exchange1, &detail.exchange2)
-                == (&pair.instrument, &pair.exchange1, &pair.exchange2)
-        });
+        let section = report.details.iter().position(|detail| detail.is_of(pair));
         Self {
             place: at + 1,
             instrument: numbers::name(&pair.instrument),
