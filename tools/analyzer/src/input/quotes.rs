@@ -150,7 +150,8 @@ impl VenueDay {
     pub fn span(&self, lake: &Path) -> Option<(i64, i64)> {
         let plan = Plan::of(lake, self, &Caution::default());
         let (start, end) = bounds(self.date);
-        let is_of_day = |(first, last): (i64, i64)| start <= first && last < end;
+        // A footer cuts the span of a row group that reaches beyond the day at its ends.
+        let is_of_day = |(first, last): (i64, i64)| start < first && last < end - 1;
         let span = |piece: &Piece| {
             let footer = plan.footer(piece);
             if footer.within.is_none() || is_of_day(piece.span) {
