@@ -139,7 +139,8 @@ fn check_over_time(found: &Timed, live: &[(i64, i64, naive::State)]) {
 fn check_episodes(found: &Episodes, pair: &Pair<'_>, direction: usize, threshold: f64) {
     let what = format!("direction {direction} at {threshold}");
     let episodes = pair.episodes(direction, threshold);
-    check_episode_list(found, &episodes, &pair.arrived(direction, threshold), &what);
+    let arrived = pair.arrived(direction, threshold);
+    check_episode_list(found, &episodes, (&arrived, threshold), &what);
     let mean_size = pair.mean_size(direction, threshold);
     assert_eq!(found.mean_size().is_some(), mean_size.is_some(), "{what}");
     if let (Some(found), Some(expected)) = (found.mean_size(), mean_size) {
@@ -151,7 +152,7 @@ fn check_episodes(found: &Episodes, pair: &Pair<'_>, direction: usize, threshold
 fn check_episode_list(
     found: &Episodes,
     episodes: &[naive::Episode],
-    arrived: &[(i64, f64, f64)],
+    (arrived, threshold): (&[(i64, f64, f64)], f64),
     what: &str,
 ) {
     let lasted: Vec<i64> = episodes.iter().map(|episode| episode.to - episode.from).collect();
@@ -164,7 +165,7 @@ fn check_episode_list(
     assert_eq!(found.peak_bps, range(peaks.iter().copied()).map(|range| range.1), "{what}");
     let count = arrived.len() as f64;
     assert_eq!(found.arrived, arrived.len() as u64, "{what}: {episodes:?}");
-    let still_there = arrived.iter().filter(|(_, met, _)| 0.0 < *met).count();
+    let still_there = arrived.iter().filter(|(_, met, _)| threshold <= *met).count();
     assert_eq!(found.still_there, still_there as u64, "{what}");
     if let Some(met) = found.mean_met_bps() {
         let expected = arrived.iter().map(|(_, met, _)| bps(*met)).sum::<f64>() / count;
@@ -343,7 +344,7 @@ fn check_total(found: &Timed, pairs: &[Pair<'_>], thresholds: &[f64]) {
             let episodes: Vec<_> = pairs.iter().flat_map(of).collect();
             let arrived: Vec<_> =
                 pairs.iter().flat_map(|pair| pair.arrived(direction, threshold)).collect();
-            check_episode_list(found, &episodes, &arrived, &format!("{direction} at {at}"));
+            check_episode_list(found, &episodes, (&arrived, threshold), &format!("{direction} at {at}"));
         }
     }
     let mut reversion = Reversion::new();

@@ -237,7 +237,7 @@ fn the_shocks_of_the_model_are_found_counted_and_ranked() {
             assert_eq!(row.text("reversion"), Some("reversion"), "{}", row.name());
             let robust = row.number("half_life_robust_s") / row.number("half_life_s");
             assert!((0.8..1.25).contains(&robust), "{}: {robust}", row.name());
-            assert!(0.0 < row.number("capture_per_day"), "{}", row.name());
+            assert!(0.0 < row.number("deals"), "{}", row.name());
             assert!(0.9 < row.number("still_there_share"), "{}", row.name());
             assert_eq!(row.text("same_asset"), Some("yes"), "{}", row.name());
         }
@@ -250,7 +250,7 @@ fn the_shocks_of_the_model_are_found_counted_and_ranked() {
         // With fees beyond every shock, nothing is left.
         let report = lake.analyse(&["--metrics", "time-weighted", "--fees", "100"]);
         for row in rows(&report) {
-            assert_eq!(row.known("capture_per_day"), Some(0.0), "{}", row.name());
+            assert_eq!(row.known("deals"), None, "{}", row.name());
             assert!(row.number("net_12_max_bps") < 0.0, "{}", row.name());
         }
     }
@@ -282,7 +282,7 @@ fn entries(legs: [&[Quote]; 2], fee: f64, threshold_bps: f64) -> Vec<(i64, f64, 
 }
 
 #[test]
-fn without_latency_every_episode_captures_its_first_net() {
+fn without_latency_every_episode_meets_its_first_net() {
     let length_s = 600;
     let mut episodes = 0;
     for seed in seeds(1, 2) {
@@ -305,9 +305,6 @@ fn without_latency_every_episode_captures_its_first_net() {
             let of_instrument = quotes.iter().filter(|(key, _)| key.0 == row.instrument());
             let times = of_instrument.flat_map(|(_, quotes)| quotes.iter().map(|it| it.time));
             let last = times.max().unwrap();
-            // The clock of every pair is that of the lake.
-            let all = || quotes.values().flatten().map(|it| it.time);
-            let days = (all().max().unwrap() - all().min().unwrap()) as f64 / 86_400e9;
             for (legs, way) in [(legs, "12"), ([legs[1], legs[0]], "21")] {
                 for threshold in [3.0, 20.0] {
                     let mut expected = entries(legs, 2e-4, threshold);
@@ -331,9 +328,6 @@ fn without_latency_every_episode_captures_its_first_net() {
                     };
                     let nets: f64 = expected.iter().map(|(_, net, _)| net).sum();
                     near("met_bps", nets / count);
-                    let captured: f64 =
-                        expected.iter().map(|(_, net, size)| net * size / 1e4).sum();
-                    near("capture_per_day", captured / days);
                 }
             }
         }
@@ -387,10 +381,6 @@ fn an_order_that_needs_longer_than_the_gap_lasts_finds_nothing() {
             assert_eq!(number("still_there"), Some(in_time), "{latency}");
             let found = number("met_bps").expect("met");
             assert!((found - net(met)).abs() < 1e-5, "{latency}: {found}, not {}", net(met));
-            // 1,000 of each, sixty times within 599.5 s.
-            let a_day = 60.0 * net(met) / 1e4 * 1_000.0 * 86_400.0 / 599.5;
-            let found = number("capture_per_day").expect("captured");
-            assert!((found / a_day - 1.0).abs() < 1e-6, "{latency}: {found}, not {a_day}");
             let lasted = number("duration_p50_s").expect("a duration");
             assert!((lasted / 0.1 - 1.0).abs() < 0.005, "{lasted}");
             assert_eq!(row.known(&format!("episodes_{threshold}bp_21")), Some(0.0));
