@@ -20,6 +20,7 @@ use crate::kernel::sampling::Sampling;
 use crate::kernel::seconds::Block;
 use crate::kernel::serving::Serving;
 use crate::kernel::timed::Timed;
+use crate::kernel::together::{Alone, Together, Work};
 use crate::kernel::venue::{Counting, Mids, VenueSums};
 use crate::kernel::watch::{Terms, Watch};
 use crate::kernel::window::{BadBatch, Buffer, advance};
@@ -51,6 +52,7 @@ mod seconds;
 mod serving;
 pub mod stillness;
 pub mod timed;
+pub mod together;
 pub mod venue;
 pub mod watch;
 pub mod window;
@@ -162,6 +164,23 @@ where
     B: Iterator<Item = Result<RecordBatch, E>>,
     E: From<BadBatch>,
 {
+    analyse_together(settings, venues, with_sizes, &Alone)
+}
+
+/// As [`analyse`], with whoever does at once what can be. The result is the same.
+///
+/// # Errors
+/// As [`analyse`].
+pub fn analyse_together<B, E>(
+    settings: &Settings,
+    venues: Vec<Venue<B>>,
+    with_sizes: bool,
+    together: &dyn Together,
+) -> Result<Partial, E>
+where
+    B: Iterator<Item = Result<RecordBatch, E>>,
+    E: From<BadBatch>,
+{
     let mut buffers = Vec::with_capacity(venues.len());
     let (mut known, mut torn) = (Vec::with_capacity(venues.len()), Vec::new());
     for venue in venues {
@@ -169,7 +188,7 @@ where
         buffers.push(Buffer::new(venue.batches, venue.torn));
         known.push((venue.name, venue.opening.map(Leg::of_known_sizes)));
     }
-    let mut unit = Unit::new(settings, &known, torn);
+    let mut unit = Unit::new(settings, &known, torn, together);
     while advance(&mut buffers)? {
         unit.take(&buffers);
         let mut watches = unit.pairs.iter().filter_map(|pair| pair.watch.as_ref());
@@ -188,6 +207,7 @@ where
 /// The state of one unit while its windows pass through.
 struct Unit<'a> {
     settings: &'a Settings,
+    together: &'a dyn Together,
     venues: Vec<VenuePartial>,
     counting: Vec<Counting>,
     mids: Vec<Mids>,
@@ -218,6 +238,7 @@ impl<'a> Unit<'a> {
         settings: &'a Settings,
         known: &[(String, Option<Leg>)],
         torn: Vec<Vec<(i64, i64)>>,
+        together: &'a dyn Together,
     ) -> Unit<'a> {
         let Metrics { compatible, timed, lead_lag, .. } = settings.metrics;
         let openings: Vec<Option<Leg>> = known.iter().map(|(_, opening)| *opening).collect();
@@ -241,6 +262,7 @@ impl<'a> Unit<'a> {
         let two_of = |one| (one + 1..known.len()).map(move |two| (one, two));
         Unit {
             settings,
+            together,
             venues: known.iter().map(venue).collect(),
             counting: known.iter().map(|_| Counting::new(settings.max_age_ns)).collect(),
             mids,
@@ -302,18 +324,27 @@ impl<'a> Unit<'a> {
                 turns(self.serving.rows(venue, raw[venue]), self.settings.max_age_ns, found);
             }
         }
-        for pair in &mut self.pairs {
-            let [one, two] = pair.places;
+        let Unit { pairs, venues, serving, turns, .. } = self;
+        let (venues, serving, turns) = (&*venues, &*serving, &*turns);
+        let mut work: Work<'_> = Vec::with_capacity(2 * pairs.len());
+        for pair in pairs {
+            let places = pair.places;
+            let [one, two] = places;
             if let Some(compatible) = &mut pair.compatible {
                 let (left, right) = (raw[one], raw[two]);
-                let carried = self.venues[two].closing.map(|leg| leg.bid);
-                compatible.take((left.times, left.bids), (right.times, right.bids), carried);
+                let carried = venues[two].closing.map(|leg| leg.bid);
+                work.push(Box::new(move || {
+                    compatible.take((left.times, left.bids), (right.times, right.bids), carried);
+                }));
             }
             if let Some(watch) = &mut pair.watch {
-                let served = pair.places.map(|venue| self.serving.rows(venue, raw[venue]));
-                watch.take(served, [&self.turns[one], &self.turns[two]]);
+                work.push(Box::new(move || {
+                    let served = places.map(|venue| serving.rows(venue, raw[venue]));
+                    watch.take(served, [&turns[one], &turns[two]]);
+                }));
             }
         }
+        self.together.all(work);
     }
 
     /// Starts the clock of every pair at the unit's first row.
@@ -339,12 +370,17 @@ impl<'a> Unit<'a> {
                 .iter_mut()
                 .map(|mids| mids.block(over * HOUR, (over + 1) * HOUR))
                 .collect();
+            let (lags, blocks) = (&self.settings.lags, &blocks);
+            let mut work: Work<'_> = Vec::with_capacity(self.pairs.len());
             for pair in &mut self.pairs {
                 let [one, two] = pair.places;
                 if let Some(lead_lag) = &mut pair.lead_lag {
-                    lead_lag.add_block(&self.settings.lags, &blocks[one], &blocks[two]);
+                    work.push(Box::new(move || {
+                        lead_lag.add_block(lags, &blocks[one], &blocks[two]);
+                    }));
                 }
             }
+            self.together.all(work);
             self.hour = Some(over + 1);
         }
         self.hour = Some(hour);

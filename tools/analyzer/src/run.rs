@@ -306,6 +306,11 @@ impl<'a> Work<'a> {
         figures
     }
 
+    fn is_crowded(&self) -> bool {
+        let units: usize = self.instruments.values().map(Vec::len).sum();
+        rayon::current_num_threads() <= units
+    }
+
     /// Computes or loads the last of these units; the others are the days before it.
     fn day(&self, units: &[Unit], has_episodes: &AtomicBool) -> Day {
         let Some((unit, earlier)) = units.split_last() else { return Day::default() };
@@ -331,7 +336,13 @@ impl<'a> Work<'a> {
             }
             return self.finished(stored);
         }
-        let computing = Computing { plan: self.plan, progress: self.progress, unit, torn };
+        let computing = Computing {
+            plan: self.plan,
+            progress: self.progress,
+            unit,
+            is_crowded: self.is_crowded(),
+            torn,
+        };
         let Computed { day: (partial, problems), files_left_out } =
             computing.compute(&openings, has_episodes);
         self.computed.fetch_add(1, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 use crate::input::{Caution, Columns, LastQuote, ReadError, Unit, VenueDay, midnight};
 use crate::kernel::legs::Leg;
 use crate::kernel::partial::Partial;
+use crate::kernel::together::{Alone, Together, Work};
 use crate::kernel::window::BadBatch;
 use crate::kernel::{self, Settings, Venue};
 use crate::partials::{self, Opening, Searched};
@@ -18,6 +19,8 @@ pub(super) struct Computing<'a> {
     pub(super) plan: &'a Plan,
     pub(super) progress: &'a Progress,
     pub(super) unit: &'a Unit,
+    /// Whether there are as many units as threads.
+    pub(super) is_crowded: bool,
     /// By venue, the times in which nothing of it counts.
     pub(super) torn: Vec<(String, Vec<(i64, i64)>)>,
 }
@@ -99,7 +102,10 @@ impl Computing<'_> {
                 Ok::<_, Failure>(batch)
             }),
         });
-        let partial = kernel::analyse(settings, venues.collect(), columns.sizes)?;
+        let venues = venues.collect();
+        // A thread that waits for others takes whatever waits, and with many units that is a whole one.
+        let together: &dyn Together = if self.is_crowded { &Alone } else { &Threads };
+        let partial = kernel::analyse_together(settings, venues, columns.sizes, together)?;
         let (mut problems, mut files_left_out) = (Vec::new(), Vec::new());
         for reader in readers.iter().flatten() {
             problems.extend(reader.problems().iter().cloned());
@@ -107,6 +113,15 @@ impl Computing<'_> {
             files_left_out.extend(reader.files_left_out().map(str::to_owned));
         }
         Ok(Computed { day: (partial, problems), files_left_out })
+    }
+}
+
+/// The threads of the analysis: those that have no unit of their own help with this one.
+struct Threads;
+
+impl Together for Threads {
+    fn all(&self, work: Work<'_>) {
+        rayon::scope(|scope| work.into_iter().for_each(|piece| scope.spawn(|_| piece())));
     }
 }
 

@@ -344,7 +344,12 @@ fn check_total(found: &Timed, pairs: &[Pair<'_>], thresholds: &[f64]) {
             let episodes: Vec<_> = pairs.iter().flat_map(of).collect();
             let arrived: Vec<_> =
                 pairs.iter().flat_map(|pair| pair.arrived(direction, threshold)).collect();
-            check_episode_list(found, &episodes, (&arrived, threshold), &format!("{direction} at {at}"));
+            check_episode_list(
+                found,
+                &episodes,
+                (&arrived, threshold),
+                &format!("{direction} at {at}"),
+            );
         }
     }
     let mut reversion = Reversion::new();
