@@ -25,11 +25,12 @@ const OF_EACH: usize = 10;
 fn main() {
     let seed = std::env::args().nth(1).map_or(1, |text| text.parse().unwrap());
     print("Without an edge", &lakes::nulls(), 1, seed);
-    print("With an edge", &lakes::honest(OF_EACH), 1, seed);
+    print("With an edge", &lakes::fast(OF_EACH), 1, seed);
+    print("With an edge", &lakes::slow(OF_EACH), 5, seed);
 }
 
 fn print(what: &str, kinds: &Kinds, days: usize, seed: u64) {
     let lake = Lake::of(kinds, days, seed);
     let report = lake.analyse(days);
-    println!("{what}, {days} day, seed {seed}:\n\n{}", Matrix::of(kinds, &lake, &report));
+    println!("{what}, days: {days}, seed {seed}:\n\n{}", Matrix::of(kinds, &lake, &report));
 }

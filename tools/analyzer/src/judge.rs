@@ -177,7 +177,7 @@ pub fn judge(name: &str, tried: &Tried<'_>, rules: &Rules) -> Judged {
         refusals: Vec::new(),
     };
     if tried.strategies.iter().all(|deals| deals.is_empty()) {
-        judged.refusals.push(Refusal::NoDeals { strategies: judged.strategies });
+        judged.refusals.push(Refusal::NoDeals);
         return judged;
     }
     let paths = tried.strategies.iter().map(|deals| Path::new(deals, &axis)).collect();

@@ -6,10 +6,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
     /// No strategy opened anything.
-    NoDeals {
-        /// Number of strategies.
-        strategies: usize,
-    },
+    NoDeals,
     /// There is too little evidence to say anything.
     TooLittle {
         /// Events of the strategy that had most of them.
@@ -95,9 +92,7 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refusal::NoDeals { strategies } => {
-                write!(f, "none of {strategies} strategies opened anything")
-            }
+            Refusal::NoDeals => write!(f, "no strategy opened anything"),
             Refusal::TooLittle { events, live_hours, least_events, least_hours } => write!(
                 f,
                 "{} in {live_hours:.1} live hours; at least {} in {least_hours} hours are needed",
@@ -183,7 +178,7 @@ mod tests {
         let few =
             Refusal::TooLittle { events: 3, live_hours: 0.41, least_events: 20, least_hours: 6.0 };
         let cases = [
-            (Refusal::NoDeals { strategies: 36 }, "none of 36 strategies opened anything"),
+            (Refusal::NoDeals, "no strategy opened anything"),
             (few, "3 events in 0.4 live hours; at least 20 events in 6 hours are needed"),
             (
                 Refusal::NothingEarned { strategies: 36, per_day: -1.234 },

@@ -125,7 +125,7 @@ fn too_little_evidence_has_no_rate_and_no_rank() {
         assert!((judged.q - 1.0).abs() < 1e-12);
     }
     let judged = one(&Market::new(vec![vec![]; 36], 24));
-    assert_eq!(judged.refusals, [Refusal::NoDeals { strategies: 36 }]);
+    assert_eq!(judged.refusals, [Refusal::NoDeals]);
 }
 
 #[test]

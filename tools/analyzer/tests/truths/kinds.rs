@@ -17,6 +17,8 @@ const BEGIN: f64 = 100.0;
 /// Seconds of an hour and of a day.
 const HOUR_S: f64 = 3_600.0;
 const DAY_S: f64 = 24.0 * HOUR_S;
+/// The venues quote one after the other, so many ms apart: less than an order takes to arrive.
+const AFTER_MS: i64 = 5;
 /// Standard deviation of the quote noise of each venue, in bp.
 const TREMBLE_BP: f64 = 0.3;
 
@@ -49,8 +51,8 @@ pub(crate) enum Kind {
     /// One venue quotes a thousand times the price.
     Scale,
     /// An Ornstein-Uhlenbeck basis: half-life in s, stationary standard deviation in round-trip
-    /// costs, and by how much one venue lags the common price, in s.
-    Honest { half_life_s: f64, strength: f64, lag_s: usize },
+    /// costs, and by how much one venue lags the other, in ms.
+    Honest { half_life_s: f64, strength: f64, lag_ms: i64 },
 }
 
 impl Kind {
@@ -71,11 +73,11 @@ impl Kind {
             Kind::Prints => "six prints of +30 % a day".to_owned(),
             Kind::OneRow => "one row x 1000".to_owned(),
             Kind::Scale => "scales 1000 apart".to_owned(),
-            Kind::Honest { half_life_s, strength, lag_s: 0 } => {
+            Kind::Honest { half_life_s, strength, lag_ms: 0 } => {
                 format!("half-life {half_life_s} s, sd of {strength} costs")
             }
-            Kind::Honest { half_life_s, strength, lag_s } => {
-                format!("half-life {half_life_s} s, sd of {strength} costs, lag {lag_s} s")
+            Kind::Honest { half_life_s, strength, lag_ms } => {
+                format!("half-life {half_life_s} s, sd of {strength} costs, lag {lag_ms} ms")
             }
         }
     }
@@ -104,23 +106,9 @@ impl Kind {
         }
     }
 
-    /// Returns by how much the second venue lags, in s.
-    fn lag_s(self) -> usize {
-        match self {
-            Kind::Honest { lag_s, .. } => lag_s,
-            Kind::Late => 5,
-            Kind::RandomWalk { .. }
-            | Kind::Noise { .. }
-            | Kind::Unrelated
-            | Kind::Drift
-            | Kind::Frozen
-            | Kind::DeadAtNoon { .. }
-            | Kind::LuckyMinute
-            | Kind::StandingPremium
-            | Kind::Prints
-            | Kind::OneRow
-            | Kind::Scale => 0,
-        }
+    /// Returns by how much the second venue's quotes are received after the first one's, in ms.
+    fn after_ms(self) -> i64 {
+        if let Kind::Honest { lag_ms, .. } = self { AFTER_MS.max(lag_ms) } else { AFTER_MS }
     }
 
     /// Standard deviation of the common price over a second, in bp.
@@ -137,7 +125,7 @@ impl Kind {
             | Kind::StandingPremium
             | Kind::Prints
             | Kind::OneRow
-            | Kind::Scale => 0.3,
+            | Kind::Scale => 1.5,
         }
     }
 
@@ -212,8 +200,7 @@ pub(crate) fn quotes(kind: Kind, days: usize, seed: u64) -> [Vec<Quote>; 2] {
             }
             let tremble = TREMBLE_BP * normal(&mut rng);
             let bp = tremble + own(kind, venue, step, (&common, basis));
-            // The venues quote one after the other, within less than an order takes to arrive.
-            let after_ms = jitter_ms + 5 * i64::try_from(venue).unwrap();
+            let after_ms = jitter_ms + if venue == 1 { kind.after_ms() } else { 0 };
             let received_ms = i64::try_from(1_000 * step * step_s).unwrap() + after_ms;
             let late_ms = if kind == Kind::Late && venue == 1 { 5_000 } else { 0 };
             let mid = BEGIN * (bp / 1e4).exp() * mistake(kind, venue, step, count);
@@ -228,7 +215,9 @@ pub(crate) fn quotes(kind: Kind, days: usize, seed: u64) -> [Vec<Quote>; 2] {
 
 /// Returns the log price of a venue, in bp.
 fn own(kind: Kind, venue: usize, step: usize, (common, basis): (&[f64], f64)) -> f64 {
-    let seen = common[step.saturating_sub(venue * kind.lag_s().div_ceil(kind.step_s()))];
+    // A copy has the prices of the step before.
+    let late = usize::from(kind == Kind::Late && venue == 1);
+    let seen = common[step.saturating_sub(late)];
     match (kind, venue) {
         (Kind::Unrelated, 0) => basis,
         (_, 0) => seen + basis,

@@ -37,8 +37,8 @@ fn pairs_without_an_edge_are_refused() {
 /// Of 12 with a probability of 95 %, fewer than 10 are found in one of 50 lakes.
 #[test]
 fn pairs_with_an_edge_are_found() {
-    let of = |half_life_s, strength| (Kind::Honest { half_life_s, strength, lag_s: 0 }, 4);
-    let [pairs, found] = decided(&vec![of(5.0, 2.0), of(30.0, 1.5), of(300.0, 2.0)]).total();
+    let of = |half_life_s, strength| (Kind::Honest { half_life_s, strength, lag_ms: 0 }, 4);
+    let [pairs, found] = decided(&vec![of(5.0, 2.0), of(30.0, 1.5), of(30.0, 0.75)]).total();
     assert_eq!(pairs, 12);
     assert!(10 <= found, "{found}");
 }

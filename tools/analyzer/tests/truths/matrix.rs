@@ -12,8 +12,8 @@ pub(crate) struct Decided {
     pub(crate) pairs: usize,
     pub(crate) recommended: usize,
     pub(crate) unsound: usize,
-    /// How often each first reason was given, figures left out.
-    pub(crate) reasons: BTreeMap<String, usize>,
+    /// By first reason without its figures, how often it was given and one example.
+    pub(crate) reasons: BTreeMap<String, (usize, String)>,
 }
 
 /// A line for every kind, in the order in which they were written.
@@ -36,9 +36,10 @@ impl Matrix {
             decided.recommended += usize::from(verdict == "recommended");
             decided.unsound += usize::from(verdict == "unsound");
             if verdict != "recommended" {
-                let first = why.split([';', ':']).next().unwrap_or_default();
-                let words = first.chars().filter(|of| !of.is_ascii_digit() && *of != '.');
-                *decided.reasons.entry(words.collect()).or_default() += 1;
+                let first = why.split(';').next().unwrap_or_default();
+                let words = first.chars().filter(|of| !of.is_ascii_digit()).collect();
+                let reason = decided.reasons.entry(words).or_insert((0, first.to_owned()));
+                reason.0 += 1;
             }
         }
         matrix
@@ -54,12 +55,15 @@ impl Matrix {
 /// Writes a table in Markdown.
 impl fmt::Display for Matrix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| truth | pairs | recommended | unsound | refused mostly because |")?;
+        writeln!(
+            f,
+            "| truth | pairs | recommended | unsound | the most frequent reason, of one of them |"
+        )?;
         writeln!(f, "| --- | --- | --- | --- | --- |")?;
         for (kind, of) in &self.kinds {
             let Decided { pairs, recommended, unsound, reasons } = of;
-            let most = reasons.iter().max_by_key(|(_, count)| **count);
-            let most = most.map_or("", |(reason, _)| reason.as_str());
+            let most = reasons.values().max_by_key(|(count, _)| *count);
+            let most = most.map_or("", |(_, example)| example.as_str());
             writeln!(f, "| {} | {pairs} | {recommended} | {unsound} | {most} |", kind.name())?;
         }
         let [pairs, recommended] = self.total();
