@@ -231,12 +231,15 @@ fn is_silent(kind: Kind, at_s: f64) -> bool {
 
 /// Returns what a price is multiplied by that is wrong.
 fn mistake(kind: Kind, venue: usize, step: usize, count: usize) -> f64 {
-    match kind {
-        Kind::Prints if venue == 1 && step % (count / 6) == count / 12 => 1.3,
-        Kind::OneRow if venue == 1 && step == count / 3 => 1_000.0,
-        Kind::Scale if venue == 1 => 1_000.0,
-        _ => 1.0,
-    }
+    let is_print = step % (count / 6) == count / 12;
+    let factor = if kind == Kind::Prints && is_print {
+        1.3
+    } else if kind == Kind::Scale || kind == Kind::OneRow && step == count / 3 {
+        1_000.0
+    } else {
+        1.0
+    };
+    if venue == 1 { factor } else { 1.0 }
 }
 
 /// Repeats a price for two hours.
