@@ -12,6 +12,7 @@ use crate::report::{Completeness, Detail, Report};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
+use numbers::{LISTED, rest};
 use picture::Picture;
 use serde::Serialize;
 
@@ -31,8 +32,6 @@ mod strip;
 mod table;
 pub(super) mod verdicts;
 
-/// Number of problems and of findings that are listed; the rest are counted.
-const LISTED: usize = 50;
 const TEMPLATES: [(&str, &str); 7] = [
     ("page.html", include_str!("html/page.html")),
     ("chart.html", include_str!("html/chart.html")),
@@ -253,12 +252,6 @@ impl Problems {
             rest: rest(report.problems.len(), "problems"),
         }
     }
-}
-
-/// Returns a sentence about entries that are not listed, if there are any.
-fn rest(all: usize, what: &str) -> Option<String> {
-    let rest = all.saturating_sub(LISTED);
-    (0 < rest).then(|| format!("And {} more {what}.", numbers::count(rest as u64)))
 }
 
 /// The section of one pair.

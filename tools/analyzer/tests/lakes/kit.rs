@@ -229,9 +229,32 @@ impl Home {
         self.json()
     }
 
+    /// Reads the report, with the details of pairs from the files beside it, and the cells of
+    /// `ranking.csv` if that is there.
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&fs::read_to_string(self.file("out/report.json")).unwrap()).unwrap()
+        let read = |path: &Path| -> serde_json::Value {
+            serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+        };
+        let out = self.file("out");
+        let mut report = read(&out.join("report.json"));
+        let rows = fs::read(out.join("ranking.csv")).unwrap_or_default();
+        let mut rows = csv::Reader::from_reader(rows.as_slice()).into_records();
+        let mut details = Vec::new();
+        for pair in report["pairs"].as_array_mut().unwrap() {
+            details.extend(pair["detail"].as_str().map(|file| read(&out.join(file))));
+            if let Some(row) = rows.next() {
+                pair["cells"] = row.unwrap().iter().map(value).collect();
+            }
+        }
+        report["details"] = details.into();
+        report
     }
+}
+
+/// Returns a cell of a CSV file as JSON has it.
+fn value(cell: &str) -> serde_json::Value {
+    let parsed = serde_json::from_str(cell).ok();
+    parsed.unwrap_or_else(|| if cell.is_empty() { ().into() } else { cell.into() })
 }
 
 /// Returns the cell of a column in the first pair of a report with these venues.

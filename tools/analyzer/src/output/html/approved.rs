@@ -1,7 +1,7 @@
 //! The approved pairs: how each stands beside this analysis, and what was promised and met.
 
+use super::numbers::{self, LISTED, rest};
 use super::rate::Rate;
-use super::{LISTED, numbers, rest};
 use crate::report::{Promise, Promised, Report, Standing};
 use serde::Serialize;
 

@@ -4,6 +4,8 @@
 
 use crate::report::{Cell, Column};
 
+/// Number of entries of a list that are shown; the rest are counted.
+pub(super) const LISTED: usize = 50;
 /// Stands for a value that is not known.
 pub(super) const UNKNOWN: &str = "–";
 /// A true minus sign, as wide as a plus.
@@ -92,6 +94,12 @@ pub(super) fn thousands(value: f64) -> String {
         size if size < 1e9 => format!("{}M", tick(value / 1e6)),
         _ => tick(value),
     }
+}
+
+/// Returns a sentence about entries that are not listed, if there are any.
+pub(super) fn rest(all: usize, what: &str) -> Option<String> {
+    let rest = all.saturating_sub(LISTED);
+    (0 < rest).then(|| format!("And {} more {what}.", count(rest as u64)))
 }
 
 /// Formats a share (1 is all) as a percentage.

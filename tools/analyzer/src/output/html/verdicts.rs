@@ -2,8 +2,9 @@
 //! those whose feeds are not sound.
 
 use super::super::{exposure, recommended};
+use super::numbers::{self, LISTED, rest};
 use super::rate::Rate;
-use super::{LISTED, numbers, rest, table};
+use super::table;
 use crate::report::{PairRow, Reason, Report, Verdict};
 use serde::Serialize;
 use std::collections::BTreeMap;
