@@ -5,6 +5,7 @@ wrong.
 """
 
 import json
+import os
 import sys
 
 
@@ -20,14 +21,16 @@ def main(report_path, summary_path):
         if not holds:
             wrong.append(what)
 
-    totals, names = report["totals"], [column["name"] for column in report["columns"]]
+    totals, pairs = report["totals"], report["pairs"]
     expect(f"quotes analysed: {totals['rows']} are the quotes decoded: {quotes}", totals["rows"] == quotes)
     expect(f"pairs: {totals['pairs']} of 120 (20 instruments, 4 venues)", totals["pairs"] == 120)
-    expect("every pair has a cell for each column", all(len(p["cells"]) == len(names) for p in report["pairs"]))
+    expect("every pair has a verdict and says why", all(p["verdict"] and p["why"] for p in pairs))
     expect("nothing was left out", not any(problem["left_out"] for problem in report["problems"]))
-    live = names.index("live_share")
-    expect("every pair was live", all(0 < pair["cells"][live] <= 1 for pair in report["pairs"]))
-    expect(f"pairs with pictures: {len(report['details'])}", len(report["details"]) == 10)
+    recorded = report["recorded_hours"]
+    expect(f"every pair was live, of {recorded:.3f} h", all(0 < p["live_hours"] <= recorded for p in pairs))
+    details = [pair["detail"] for pair in pairs if "detail" in pair]
+    there = all(os.path.exists(os.path.join(os.path.dirname(report_path), name)) for name in details)
+    expect(f"pairs with details: {len(details)}", len(details) == 10 and there)
     return 1 if wrong else 0
 
 

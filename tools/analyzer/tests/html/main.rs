@@ -1,13 +1,16 @@
-//! The HTML page: nothing foreign gets in, everything is there, and the same report gives the same
-//! bytes. `outside/browser.rs` tests that a browser draws it without an error.
+//! The HTML page and `report.json`. Of the page: nothing foreign gets in, everything is there, and the same report
+//! gives the same bytes. `outside/browser.rs` tests that a browser draws it without an error.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use analyzer::output::html::page;
+use analyzer::output::json;
 use analyzer::report::{Promise, Promised, Report, Standing, State};
 use proptest::prelude::*;
+use serde_json::Value;
 
 mod kit;
+mod schema;
 
 /// Kinds of charts on a page with one detailed pair.
 const KINDS: [&str; 8] = [
@@ -225,6 +228,94 @@ proptest! {
         let by = 10f64.powf(exponent) * if negative { -1.0 } else { 1.0 };
         assert_all_finite(&html(&kit::scaled(by)), by);
     }
+}
+
+/// Returns a report that has everything, the approved pairs included.
+fn whole() -> Report {
+    let approved = vec![Standing { why: "it lost".to_owned(), ..Standing::default() }];
+    let promised = vec![Promised {
+        per_day: Some(1.0),
+        per_day_low: Some(0.0),
+        per_day_high: Some(2.0),
+        recorded_hours: Some(2.0),
+        met_per_day: Some(1.0),
+        currency: Some("USDT".to_owned()),
+        mode: Some("PAPER".to_owned()),
+        ..Promised::default()
+    }];
+    Report { approved, promised, ..kit::rich(20) }
+}
+
+#[test]
+fn reports_are_as_the_schema_says() {
+    for report in [whole(), kit::poor(), kit::blank(), kit::short()] {
+        let text = json::text(&report).unwrap();
+        assert_eq!(schema::faults_of_report(&text), Vec::<String>::new());
+        for detail in &report.details {
+            let text = json::detail(detail).unwrap();
+            assert_eq!(schema::faults_of_detail(&text), Vec::<String>::new());
+        }
+    }
+}
+
+/// Calls `found` with every object in a value that is changed a little, in turn.
+fn spoilt(value: &mut Value, whole: &dyn Fn(&Value)) {
+    fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                found.push(at.to_owned());
+                let below = object.iter();
+                below.for_each(|(key, of)| places(of, &format!("{at}/{key}"), found));
+            }
+            // The entries of a list are alike.
+            Value::Array(list) => {
+                list.first().into_iter().for_each(|of| places(of, &format!("{at}/0"), found));
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let mut found = Vec::new();
+    places(value, "", &mut found);
+    for place in found {
+        let mut more = value.clone();
+        more.pointer_mut(&place).unwrap()["more"] = Value::Null;
+        whole(&more);
+        for key in value.pointer(&place).unwrap().as_object().unwrap().keys() {
+            let mut other = value.clone();
+            let old = &mut other.pointer_mut(&place).unwrap()[key.as_str()];
+            *old = if old.is_object() { Value::from("x") } else { serde_json::json!({}) };
+            whole(&other);
+        }
+    }
+}
+
+#[test]
+fn the_schema_notices_what_is_too_much_and_of_another_type() {
+    let all = schema::of_reports();
+    let report = whole();
+    let mut value: Value = serde_json::from_str(&json::text(&report).unwrap()).unwrap();
+    spoilt(&mut value, &|spoilt| assert_ne!(schema::faults(&all, &all, spoilt), [""; 0]));
+    let detail = &all["$defs"]["detail"];
+    let text = json::detail(&report.details[0]).unwrap();
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    spoilt(&mut value, &|spoilt| assert_ne!(schema::faults(&all, detail, spoilt), [""; 0]));
+    let mut other: Value = serde_json::from_str(&text).unwrap();
+    other["format"] = 3.into();
+    other.as_object_mut().unwrap().remove("decision");
+    assert_eq!(schema::faults(&all, detail, &other).len(), 2);
+}
+
+#[test]
+fn a_report_of_84_000_pairs_stays_small() {
+    let report = kit::rich(84_000);
+    let text = json::text(&report).unwrap();
+    assert!(text.len() < 60_000_000, "report.json has {} bytes", text.len());
+    assert_eq!(text.lines().filter(|line| line.starts_with("  {\"instrument\":")).count(), 84_000);
+    let read: Report = serde_json::from_str(&text).unwrap();
+    assert_eq!(read.pairs[83_999].why, report.pairs[83_999].why);
+    let page = html(&report);
+    assert!(page.len() < 6_000_000, "report.html has {} bytes", page.len());
+    assert!(page.contains("The first 200 of 84,000 pairs"));
 }
 
 #[test]

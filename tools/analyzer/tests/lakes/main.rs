@@ -13,3 +13,5 @@ mod markets;
 mod names;
 mod nightly;
 mod random;
+#[path = "../html/schema.rs"]
+mod schema;

@@ -5,6 +5,7 @@
 use crate::kit::{
     self, DAY, HOUR, Home, LISTINGS, MIDNIGHT, Style, VENUES, folder, problems, recorded, walk,
 };
+use crate::schema;
 use serde_json::{Value, json};
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use std::collections::BTreeMap;
@@ -463,11 +464,16 @@ fn ranking_and_report_of_a_lake_by_a_formula_are_those_that_are_kept() {
     let text = fs::read_to_string(home.file("out/report.json")).unwrap();
     let mut report = text;
     for name in ["generated", "data_digest"] {
-        let told = format!("\"{name}\": {}", home.json()[name]);
-        report = report.replace(&told, &format!("\"{name}\": \"masked\""));
+        let told = format!("\"{name}\":{}", home.json()[name]);
+        assert!(report.contains(&told), "{name}");
+        report = report.replace(&told, &format!("\"{name}\":\"masked\""));
     }
+    let first = home.json()["pairs"][0]["detail"].as_str().unwrap().to_owned();
+    let detail = fs::read_to_string(home.file("out").join(first)).unwrap();
+    assert_eq!(schema::faults_of_report(&report), Vec::<String>::new());
+    assert_eq!(schema::faults_of_detail(&detail), Vec::<String>::new());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
-    for (name, found) in [("ranking.csv", csv), ("report.json", report)] {
+    for (name, found) in [("ranking.csv", csv), ("report.json", report), ("detail.json", detail)] {
         let path = folder.join(name);
         if std::env::var_os("BLESS").is_some() {
             fs::create_dir_all(&folder).unwrap();

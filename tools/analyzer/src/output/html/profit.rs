@@ -117,7 +117,7 @@ fn filled(played: &Played, rate: &Rate) -> String {
         return String::new();
     };
     let (size, mean) = (rate.amount(*size), rate.amount(*mean));
-    format!(" With orders of up to {size}, a deal was {mean} on average: quotes offer no more.")
+    format!(" With orders of up to {size}, a deal was {mean} on average: no more was offered, or funded.")
 }
 
 fn dotted(
