@@ -82,7 +82,7 @@ fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
         (&[lake, "--metrics", "some"], "possible values: all, compatible"),
         (&[lake, "--format", "xls"], "possible values: csv, parquet, html, json, toml"),
         (&[lake, "--rank", "zero_crossing"], "did you mean zero_crossings?"),
-        (&[lake, "--rank", "-capture_a_day"], "did you mean capture_per_day?"),
+        (&[lake, "--rank", "-per_day_lowest"], "did you mean per_day_low?"),
         (&[lake, "--metrics", "compatible", "--rank", "half_life_s"], "there is no column"),
         (
             &[lake, "--venues", "kraken"],
@@ -249,11 +249,19 @@ fn files_are_those_that_were_asked_for_in_a_folder_of_each_analysis() {
     ] {
         let outcome = home.run(&["--format", format]);
         assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
-        assert_eq!(names(&home.file("out/")), [&[LIST], expected].concat());
+        let details: &[&str] = if expected.contains(&"report.json") { &["pairs"] } else { &[] };
+        let mut all = [&[LIST], expected, details].concat();
+        all.sort_unstable();
+        assert_eq!(names(&home.file("out/")), all);
         let folder = fs::read_link(home.file("out").join("latest")).unwrap();
         for name in expected {
             let told = format!("out/{}/{name}", folder.display());
             assert!(outcome.text.contains(&told), "{}", outcome.text);
+        }
+        for folder in details {
+            // Three pairs of BTC and one of ETH, named once.
+            assert_eq!(names(&home.file("out/pairs")).len(), 4);
+            assert_eq!(outcome.text.matches(&format!("/{folder}/")).count(), 1, "{}", outcome.text);
         }
         assert!(outcome.text.ends_with("out/latest\n"), "{}", outcome.text);
         if expected.len() < FILES.len() {
@@ -289,7 +297,7 @@ fn the_report_on_standard_output_is_that_of_the_file() {
     assert_eq!(outcome.text, fs::read_to_string(home.file("out/report.json")).unwrap());
     let report: analyzer::report::Report = serde_json::from_str(&outcome.text).unwrap();
     assert_eq!(report.pairs.len(), 4);
-    assert_eq!(report.rank_by, "capture_per_day");
+    assert_eq!(report.rank_by, "per_day_low");
     assert_eq!(report.completeness.verdict, "not vouched for");
 }
 
@@ -297,10 +305,10 @@ fn the_report_on_standard_output_is_that_of_the_file() {
 fn groups_of_figures_stand_for_themselves() {
     let home = Home::of_days(0..1);
     for (metrics, with, without) in [
-        ("compatible", "zero_crossings", "capture_per_day"),
-        ("time-weighted", "capture_per_day", "zero_crossings"),
+        ("compatible", "zero_crossings", "per_day_low"),
+        ("time-weighted", "per_day_low", "zero_crossings"),
         ("reversion", "half_life_s", "zero_crossings"),
-        ("lead-lag", "lead_lag_ms", "capture_per_day"),
+        ("lead-lag", "lead_lag_ms", "per_day_low"),
     ] {
         let rank = ["--rank", with, "--format", "csv,json", "--no-partials"];
         let report = home.report(0, &[&["--metrics", metrics][..], &rank].concat());
@@ -683,22 +691,4 @@ fn every_column_of_the_table_has_one_type_for_readers_that_guess_it() {
         found += 1;
     }
     assert!(100 < found);
-}
-
-#[test]
-fn why_the_stability_of_the_ranking_is_unknown_is_told() {
-    let home = Home::of_days(0..1);
-    let stable = |options: &[&str]| {
-        let report = home.report(0, options);
-        let known = report["rank_stability"].is_number();
-        (known, report["rank_stability_unknown"].as_str().unwrap().to_owned())
-    };
-    assert_eq!(stable(&["--fees", "0"]), (true, String::new()));
-    // At such fees nothing pays, so that no order is sent.
-    let (known, told) = stable(&["--fees", "1000"]);
-    assert_eq!((known, told.contains("orders arrived for 0 of 4 pairs")), (false, true), "{told}");
-    let (_, told) = stable(&["--instruments", "ETH/*"]);
-    assert_eq!(told, "fewer than three pairs");
-    let (_, told) = stable(&["--metrics", "compatible"]);
-    assert_eq!(told, "capture was not computed");
 }

@@ -161,6 +161,19 @@ pub(crate) fn walk(number: u64, from: i64, count: i64) -> Vec<Row> {
     rows.collect()
 }
 
+/// Returns a quote a second for some hours. What all venues of an instrument have in common wanders; what
+/// each has for itself returns within seconds, so that trading it pays without fees.
+fn honest(instrument: u64, venue: u64, from: i64, hours: i64) -> Vec<Row> {
+    let (mut shared, mut own) = (Chance(instrument), Chance(1_000 * instrument + venue));
+    let (mut common, mut apart) = (0_i64, 0_i64);
+    let rows = (0..hours * 3_600).map(|second| {
+        common += shared.below(11) - 5;
+        apart += own.below(21) - 10 - apart / 8;
+        quote(from + second * SECOND + own.below(900) * 1_000_000, cents(10_000 + common + apart))
+    });
+    rows.collect()
+}
+
 /// A lake in a folder of its own, which also holds its partial results.
 pub(crate) struct Home {
     pub(crate) home: TempDir,
@@ -185,6 +198,21 @@ impl Home {
     pub(crate) fn of_days(days: std::ops::Range<i64>) -> Home {
         let home = Home::new();
         days.for_each(|day| home.add_day(day));
+        home
+    }
+
+    /// Writes the instruments of [`Home::of_days`] for seven hours of a day in which trading them pays.
+    pub(crate) fn that_pays() -> Home {
+        let home = Home::new();
+        for (instrument, symbol, venues) in
+            [(1, "BTC/USDT", &[0, 1, 2][..]), (2, "ETH/USDT", &[0, 2])]
+        {
+            for venue in venues {
+                let rows = honest(instrument, *venue, MIDNIGHT + 8 * HOUR, 7);
+                let name = VENUES[usize::try_from(*venue).unwrap()];
+                write_hours(&home.lake, name, symbol, "a", &rows, Style::default());
+            }
+        }
         home
     }
 
@@ -235,8 +263,9 @@ impl Home {
         let read = |path: &Path| -> serde_json::Value {
             serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
         };
-        let out = self.file("out");
-        let mut report = read(&out.join("report.json"));
+        let path = self.file("out/report.json");
+        let mut report = read(&path);
+        let out = path.parent().unwrap();
         let rows = fs::read(out.join("ranking.csv")).unwrap_or_default();
         let mut rows = csv::Reader::from_reader(rows.as_slice()).into_records();
         let mut details = Vec::new();

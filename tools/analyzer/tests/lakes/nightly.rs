@@ -469,7 +469,7 @@ fn ranking_and_report_of_a_lake_by_a_formula_are_those_that_are_kept() {
         report = report.replace(&told, &format!("\"{name}\":\"masked\""));
     }
     let first = home.json()["pairs"][0]["detail"].as_str().unwrap().to_owned();
-    let detail = fs::read_to_string(home.file("out").join(first)).unwrap();
+    let detail = fs::read_to_string(home.file(&format!("out/{first}"))).unwrap();
     assert_eq!(schema::faults_of_report(&report), Vec::<String>::new());
     assert_eq!(schema::faults_of_detail(&detail), Vec::<String>::new());
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");

@@ -19,8 +19,8 @@ pub(super) fn picture(id: &str, episodes: &[Episodes]) -> Picture {
         wide: true,
         title: "Episodes",
         reading:
-            "An episode lasts while the net spread is at or above the threshold. Long episodes, \
-                  and those that are still there when both orders arrive, can be captured."
+            "An episode lasts while the net spread is at or above the threshold. The share is that of the \
+                  orders that still met the threshold when both had arrived."
                 .to_owned(),
         ..Picture::default()
     };

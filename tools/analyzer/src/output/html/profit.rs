@@ -117,7 +117,9 @@ fn filled(played: &Played, rate: &Rate) -> String {
         return String::new();
     };
     let (size, mean) = (rate.amount(*size), rate.amount(*mean));
-    format!(" With orders of up to {size}, a deal was {mean} on average: no more was offered, or funded.")
+    format!(
+        " With orders of up to {size}, a deal was {mean} on average: no more was offered, or funded."
+    )
 }
 
 fn dotted(
