@@ -9,7 +9,7 @@ use spreadwire_market::recommendations::{self, Recommendations};
 use std::fs;
 use std::os::unix::fs::symlink;
 
-/// Fees at which the lake pays.
+/// Fees at which the oscillating lake of the kit pays.
 const PAYS: [&str; 2] = ["--fees", "0"];
 const PAIR: &str = "BTC/USDT";
 
@@ -28,7 +28,7 @@ fn approvals(home: &Home) -> Approved {
 
 /// Returns a home in which an analysis has recommended pairs.
 fn analysed() -> Home {
-    let home = Home::that_pays();
+    let home = Home::of_days(0..2);
     home.report(0, &PAYS);
     assert!(3 <= recommended(&home).pairs.len(), "{:?}", recommended(&home));
     home

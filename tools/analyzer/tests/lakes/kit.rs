@@ -161,19 +161,6 @@ pub(crate) fn walk(number: u64, from: i64, count: i64) -> Vec<Row> {
     rows.collect()
 }
 
-/// Returns a quote a second for some hours. What all venues of an instrument have in common wanders; what
-/// each has for itself returns within seconds, so that trading it pays without fees.
-fn honest(instrument: u64, venue: u64, from: i64, hours: i64) -> Vec<Row> {
-    let (mut shared, mut own) = (Chance(instrument), Chance(1_000 * instrument + venue));
-    let (mut common, mut apart) = (0_i64, 0_i64);
-    let rows = (0..hours * 3_600).map(|second| {
-        common += shared.below(11) - 5;
-        apart += own.below(21) - 10 - apart / 8;
-        quote(from + second * SECOND + own.below(900) * 1_000_000, cents(10_000 + common + apart))
-    });
-    rows.collect()
-}
-
 /// A lake in a folder of its own, which also holds its partial results.
 pub(crate) struct Home {
     pub(crate) home: TempDir,
@@ -198,21 +185,6 @@ impl Home {
     pub(crate) fn of_days(days: std::ops::Range<i64>) -> Home {
         let home = Home::new();
         days.for_each(|day| home.add_day(day));
-        home
-    }
-
-    /// Writes the instruments of [`Home::of_days`] for seven hours of a day in which trading them pays.
-    pub(crate) fn that_pays() -> Home {
-        let home = Home::new();
-        for (instrument, symbol, venues) in
-            [(1, "BTC/USDT", &[0, 1, 2][..]), (2, "ETH/USDT", &[0, 2])]
-        {
-            for venue in venues {
-                let rows = honest(instrument, *venue, MIDNIGHT + 8 * HOUR, 7);
-                let name = VENUES[usize::try_from(*venue).unwrap()];
-                write_hours(&home.lake, name, symbol, "a", &rows, Style::default());
-            }
-        }
         home
     }
 
