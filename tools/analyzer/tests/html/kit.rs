@@ -374,7 +374,7 @@ fn verdict(at: usize) -> (Verdict, Vec<Reason>, Vec<String>) {
             let why = words(&["the same asset: other contract size", "it was frozen for 2.1 h"]);
             (Verdict::Unsound, vec![Reason::Feeds; 2], why)
         }
-        _ if at % 2 == 0 => {
+        _ if at.is_multiple_of(2) => {
             let lost = "the held-out last part lost 0.80 a day";
             (Verdict::Refused, vec![Reason::HeldOutLost, Reason::Luck], words(&[lost, luck]))
         }
@@ -401,21 +401,7 @@ fn trade(at: usize, names: &[String; 3]) -> Trade {
 fn decision(at: usize, names: &[String; 3], dice: &mut Dice) -> Decision {
     let start: i64 = 1_722_816_000_000_000_000;
     let hour = 3_600_000_000_000;
-    let mut profit = 0.0;
-    let mut step = |of: i64| {
-        profit += 60.0 * (dice.roll() - 0.42);
-        (start + of * hour / 2, profit)
-    };
-    let curve: Vec<(i64, f64)> = (0..240).map(&mut step).collect();
-    let day = |of: i64| DayProfit {
-        day: format!("2024-08-{:02}", 5 + of),
-        profit: 400.0 * (dice.roll() - 0.3),
-        recorded_hours: [24.0, 24.0, 24.0, 24.0, 6.25, 0.0, 24.0][of as usize],
-    };
-    let days: Vec<DayProfit> = (0..7).map(day).collect();
-    let hours = (0..24).map(|of| (of != 3).then(|| 90.0 * (dice.roll() - 0.3))).collect();
-    let rates =
-        |scale: f64| [(0.0, scale), (5.0, scale * 0.9), (20.0, scale * 0.6), (50.0, -scale * 0.1)];
+    let strategy = Some(played(at, names, dice));
     let (verdict, reasons, why) = verdict(at);
     let period = |of: i64| Period {
         from_ns: start + of * 24 * hour,
@@ -441,37 +427,57 @@ fn decision(at: usize, names: &[String; 3], dice: &mut Dice) -> Decision {
         held_out_events: Some(31),
         forward: (1..7).map(period).collect(),
         best_in_hindsight: Some(1_720.0),
-        strategy: Some(Played {
-            trade: trade(at, names),
-            deals: 431,
-            profit,
-            fees: 812.0,
-            volume: 1_240_000.0,
-            won_share: Some(0.71),
-            still_there_share: Some(0.83),
-            missed: 21,
-            hedged: 9,
-            day_ends: 7,
-            drawdown: 181.0,
-            worst: -42.5,
-            hours_held: 61.5,
-            break_even_fee_bps: Some(11.3),
-            size: 840.0,
-            curve,
-            days,
-            hours,
-            latencies: rates(240.0).to_vec(),
-            sizes: vec![
-                (250.0, 250.0, 70.0),
-                (1_000.0, 840.0, 210.0),
-                (4_000.0, 2_200.0, 390.0),
-                (16_000.0, 3_100.0, 410.0),
-            ],
-            fee_tiers: [-5.0, -2.0, -1.0, 1.0, 2.0, 5.0]
-                .map(|bps| (bps, 210.0 - 40.0 * bps))
-                .to_vec(),
-            maker: vec![(names[1].clone(), 612.0), (names[2].clone(), 702.0)],
-        }),
+        strategy,
+    }
+}
+
+/// Returns what a strategy did in a week.
+fn played(at: usize, names: &[String; 3], dice: &mut Dice) -> Played {
+    let start: i64 = 1_722_816_000_000_000_000;
+    let hour = 3_600_000_000_000;
+    let mut profit = 0.0;
+    let mut step = |of: i64| {
+        profit += 60.0 * (dice.roll() - 0.42);
+        (start + of * hour / 2, profit)
+    };
+    let curve: Vec<(i64, f64)> = (0..240).map(&mut step).collect();
+    let day = |of: i64| DayProfit {
+        day: format!("2024-08-{:02}", 5 + of),
+        profit: 400.0 * (dice.roll() - 0.3),
+        recorded_hours: [24.0, 24.0, 24.0, 24.0, 6.25, 0.0, 24.0][of as usize],
+    };
+    let days: Vec<DayProfit> = (0..7).map(day).collect();
+    let hours = (0..24).map(|of| (of != 3).then(|| 90.0 * (dice.roll() - 0.3))).collect();
+    let rates =
+        |scale: f64| [(0.0, scale), (5.0, scale * 0.9), (20.0, scale * 0.6), (50.0, -scale * 0.1)];
+    Played {
+        trade: trade(at, names),
+        deals: 431,
+        profit,
+        fees: 812.0,
+        volume: 1_240_000.0,
+        won_share: Some(0.71),
+        still_there_share: Some(0.83),
+        missed: 21,
+        hedged: 9,
+        day_ends: 7,
+        drawdown: 181.0,
+        worst: -42.5,
+        hours_held: 61.5,
+        break_even_fee_bps: Some(11.3),
+        size: 840.0,
+        curve,
+        days,
+        hours,
+        latencies: rates(240.0).to_vec(),
+        sizes: vec![
+            (250.0, 250.0, 70.0),
+            (1_000.0, 840.0, 210.0),
+            (4_000.0, 2_200.0, 390.0),
+            (16_000.0, 3_100.0, 410.0),
+        ],
+        fee_tiers: [-5.0, -2.0, -1.0, 1.0, 2.0, 5.0].map(|bps| (bps, 210.0 - 40.0 * bps)).to_vec(),
+        maker: vec![(names[1].clone(), 612.0), (names[2].clone(), 702.0)],
     }
 }
 
@@ -507,8 +513,8 @@ fn detail(at: usize, names: &[String; 3], dice: &mut Dice) -> Detail {
             })
             .collect(),
         lead_lag_band: Some(0.035),
-        leader: (at % 2 == 0).then(|| exchange1.clone()),
-        leads_by_ms: (at % 2 == 0).then_some(120.0),
+        leader: at.is_multiple_of(2).then(|| exchange1.clone()),
+        leads_by_ms: at.is_multiple_of(2).then_some(120.0),
     }
 }
 
