@@ -57,7 +57,7 @@ impl Today {
 }
 
 /// Returns what stands first on the page and on the console.
-pub(in super::super) fn headline(report: &Report, recommended: usize) -> String {
+pub(crate) fn headline(report: &Report, recommended: usize) -> String {
     let told = exposure::told(report);
     match recommended {
         _ if report.pairs.is_empty() => "Nothing: there are no pairs in this period.".to_owned(),
@@ -213,7 +213,7 @@ impl Refused {
 
 /// Returns the refused pairs by their first reason: how many, and the best of them. The reason of most
 /// pairs comes first.
-pub(in super::super) fn groups(report: &Report) -> Vec<(Reason, u64, &PairRow)> {
+pub(crate) fn groups(report: &Report) -> Vec<(Reason, u64, &PairRow)> {
     let mut groups: BTreeMap<Reason, (u64, &PairRow)> = BTreeMap::new();
     for pair in of(report, Verdict::Refused) {
         let Some(reason) = pair.reasons.first() else { continue };
