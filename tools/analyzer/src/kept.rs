@@ -3,7 +3,7 @@
 
 use crate::figures::Pair;
 use crate::kernel::partial::PairPartial;
-use crate::ranking::Order;
+use crate::order::Order;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 

@@ -24,6 +24,7 @@ pub mod kept;
 pub mod kernel;
 pub mod met;
 pub mod options;
+pub mod order;
 pub mod output;
 pub mod pair_names;
 pub mod parsing;

@@ -4,6 +4,7 @@
 //!
 //! The seed is printed; `SEED=` runs with another.
 
+#![allow(dead_code, reason = "the example confusion uses the rest")]
 #![allow(clippy::print_stdout, reason = "a test tells what it found")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot make its lake has failed")]
 
