@@ -6,13 +6,14 @@ use spreadwire_config::trading::{
     FeeTier, Number, ORDERS_PER_SECOND_DEFAULT, RECV_WINDOW_MS_DEFAULT, Trading, TradingMarket,
     TradingVenue,
 };
-use spreadwire_market::approved::Approved;
+use spreadwire_market::approved::{Approval, Approved};
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decimal;
 use spreadwire_market::instrument::{
     CanonicalName, Catalogue, Instrument, InstrumentId, Market, VenueId, VenueInfo,
 };
 use spreadwire_market::problem::Faults;
+use spreadwire_market::recommendations::Model;
 use spreadwire_market::spread::{BPS, TAKER_FEES_BPS};
 use spreadwire_trading::amount::Amount;
 use spreadwire_trading::latency::Latencies;
@@ -117,7 +118,11 @@ pub fn prove(
         rates,
         terms,
         venues,
-        sizes: proof.sizes(approved),
+        sizes: proof.of_pairs(approved, |pair| {
+            // A size that an amount cannot hold is beyond every other limit.
+            Amount::parse(&format!("{:.8}", pair.size_quote)).ok()
+        }),
+        exits: proof.of_pairs(approved, |pair| Some(exit_of(pair.model))),
         min_lifetime: proof.millis("min_lifetime_ms", config.min_lifetime_ms),
         exit: proof.named("exit", &config.exit, &Exit::ALL, Exit::name).unwrap_or(Exit::Inventory),
         hedging: proof.hedging(),
@@ -637,10 +642,14 @@ impl Proof<'_> {
         measured
     }
 
-    /// Returns the largest size of each pair, as it was approved.
-    fn sizes(&mut self, approved: Option<&Approved>) -> Vec<Option<Amount>> {
+    /// Returns what was approved of each pair that an approval names.
+    fn of_pairs<T: Clone>(
+        &self,
+        approved: Option<&Approved>,
+        of: impl Fn(&Approval) -> Option<T>,
+    ) -> Vec<Option<T>> {
         let (catalogue, venues) = (self.catalogue, self.catalogue.venues.len());
-        let mut sizes = vec![None; catalogue.instruments.len() * venues * venues];
+        let mut all = vec![None; catalogue.instruments.len() * venues * venues];
         for pair in approved.map_or(&[][..], |all| &all.pairs) {
             let ids = catalogue
                 .instrument_named(&pair.instrument)
@@ -648,10 +657,17 @@ impl Proof<'_> {
                 .zip(catalogue.venue_named(&pair.sell));
             let Some(((instrument, buy), sell)) = ids else { continue };
             let place = (instrument.index() * venues + buy.index()) * venues + sell.index();
-            // A size that an amount cannot hold is beyond every other limit.
-            sizes[place] = Amount::parse(&format!("{:.8}", pair.size_quote)).ok();
+            all[place] = of(pair);
         }
-        sizes
+        all
+    }
+}
+
+/// Returns what becomes of the legs of a pair, as its promise was computed.
+fn exit_of(model: Model) -> Exit {
+    match model {
+        Model::Inventory => Exit::Inventory,
+        Model::Convergence => Exit::Convergence,
     }
 }
 
@@ -702,6 +718,36 @@ mod tests {
             return Ok(plan);
         }
         Err(faults.into_list().iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn an_approved_pair_has_its_own_size_and_ends_by_its_own_model() {
+        let of = |model, [buy, sell]: [&str; 2], size_quote| Approval {
+            instrument: "BTC/USDT".into(),
+            buy: buy.into(),
+            sell: sell.into(),
+            model,
+            size_quote,
+            ..Approval::default()
+        };
+        let pairs = vec![
+            of(Model::Convergence, ["binance", "okx"], 500.0),
+            of(Model::Convergence, ["binance", "nowhere"], 1.0),
+        ];
+        let approved = Approved { pairs, ..Approved::default() };
+        let (config, _) = config::parse("[trading]\nexit = \"inventory\"").unwrap();
+        let mut faults = Faults::new(Path::new("x.toml"), Vec::new());
+        let plan = prove(&config.trading, &catalogue(), Some(&approved), &mut faults);
+        assert!(faults.is_empty());
+        let settings = plan.settings;
+        let of = |buy, sell| {
+            let place = settings.pair(InstrumentId(0), VenueId(buy), VenueId(sell));
+            let exit = settings.exit_of(InstrumentId(0), [VenueId(buy), VenueId(sell)]);
+            (settings.sizes[place], settings.exits[place], exit)
+        };
+        let size = Amount::parse("500").unwrap();
+        assert_eq!(of(0, 2), (Some(size), Some(Exit::Convergence), Exit::Convergence));
+        assert_eq!(of(2, 0), (None, None, Exit::Inventory), "the other direction");
     }
 
     #[test]

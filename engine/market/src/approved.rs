@@ -46,7 +46,7 @@ pub struct Approval {
     pub buy: String,
     /// Name of the venue to sell on.
     pub sell: String,
-    /// How the promise below was computed.
+    /// How the pair is traded, which is how the promise below was computed.
     pub model: Model,
     /// Entry threshold: the pair opens at this net spread or above, basis points. Must be within
     /// the bounds below.
@@ -71,6 +71,12 @@ pub struct Approval {
     /// Upper end of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_day_high: Option<f64>,
+    /// Lower end of the 90 % interval of the profit of one day to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_day_low: Option<f64>,
+    /// Upper end of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_day_high: Option<f64>,
     /// Why the pair was recommended.
     pub reason: String,
     /// Who approved it.
@@ -253,6 +259,8 @@ impl Approval {
             per_day: pair.per_day,
             per_day_low: pair.per_day_low,
             per_day_high: pair.per_day_high,
+            next_day_low: pair.next_day_low,
+            next_day_high: pair.next_day_high,
             reason: pair.reason.clone(),
             approved_by: by.to_owned(),
             approved_at: now,
@@ -281,6 +289,7 @@ impl Approval {
             exit_bps: self.exit_bps,
             size_quote: self.size_quote,
             per_day: (self.per_day_low, self.per_day_high),
+            next_day: (self.next_day_low, self.next_day_high),
             reason: &self.reason,
         };
         terms.check(key, faults);
@@ -305,7 +314,7 @@ impl Approval {
     }
 
     /// Returns the figures by key; `None` if one is unknown.
-    fn figures(&self) -> [(&'static str, Option<f64>); 9] {
+    fn figures(&self) -> [(&'static str, Option<f64>); 11] {
         [
             ("entry_bps", Some(self.entry_bps)),
             ("entry_bps_min", Some(self.entry_bps_min)),
@@ -316,6 +325,8 @@ impl Approval {
             ("per_day", self.per_day),
             ("per_day_low", self.per_day_low),
             ("per_day_high", self.per_day_high),
+            ("next_day_low", self.next_day_low),
+            ("next_day_high", self.next_day_high),
         ]
     }
 
@@ -397,6 +408,8 @@ size_quote_max = 5000.0
 per_day = 12.5
 per_day_low = 7.5
 per_day_high = 18
+next_day_low = 1.5
+next_day_high = 23.5
 reason = "It opened 40 times a day and paid after fees."
 approved_by = "ada"
 approved_at = 2026-11-24T08:00:00Z
@@ -485,6 +498,11 @@ evidence = "c0ffef"
             "per_day_low = 7.5",
             "per_day_low = 20",
             "pairs[0].per_day_low: 20 is above per_day_high, 18; write the lower end of the interval",
+        ),
+        (
+            "next_day_low = 1.5",
+            "next_day_low = 30",
+            "pairs[0].next_day_low: 30 is above next_day_high, 23.5; write the lower end of the interval",
         ),
         ("\"ada\"", "\"\"", "pairs[0].approved_by: it is empty; name who approved the pair"),
         (

@@ -101,6 +101,12 @@ pub struct Pair {
     /// Upper end of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub per_day_high: Option<f64>,
+    /// Lower end of the 90 % interval of the profit of one day to come.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_day_low: Option<f64>,
+    /// Upper end of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_day_high: Option<f64>,
     /// Profit per day in the part of the period that nothing was chosen by.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held_out_per_day: Option<f64>,
@@ -245,7 +251,7 @@ impl Recommendations {
 impl Pair {
     /// Returns the figures of the pair by key; `None` if one is unknown.
     #[must_use]
-    pub fn figures(&self) -> [(&'static str, Option<f64>); 12] {
+    pub fn figures(&self) -> [(&'static str, Option<f64>); 14] {
         #[expect(clippy::cast_precision_loss, reason = "counts of events, far below 2^53")]
         let count = |count: Option<u64>| count.map(|count| count as f64);
         [
@@ -257,6 +263,8 @@ impl Pair {
             ("per_day", self.per_day),
             ("per_day_low", self.per_day_low),
             ("per_day_high", self.per_day_high),
+            ("next_day_low", self.next_day_low),
+            ("next_day_high", self.next_day_high),
             ("held_out_per_day", self.held_out_per_day),
             ("held_out_events", count(self.held_out_events)),
             ("events", count(self.events)),
@@ -298,6 +306,7 @@ impl Pair {
             exit_bps: self.exit_bps,
             size_quote: self.size_quote,
             per_day: (self.per_day_low, self.per_day_high),
+            next_day: (self.next_day_low, self.next_day_high),
             reason: &self.reason,
         }
     }
@@ -323,6 +332,8 @@ pub(crate) struct Terms<'a> {
     pub(crate) size_quote: f64,
     /// Both ends of the interval of the profit per day.
     pub(crate) per_day: (Option<f64>, Option<f64>),
+    /// Both ends of that of the profit of one day to come.
+    pub(crate) next_day: (Option<f64>, Option<f64>),
     pub(crate) reason: &'a str,
 }
 
@@ -375,11 +386,14 @@ impl Terms<'_> {
             let reason = format!("{size_quote} is not a valid size");
             faults.add(&key("size_quote"), reason, "write an amount of quote currency above 0");
         }
-        if let (Some(low), Some(high)) = self.per_day
-            && above(low, high)
-        {
-            let reason = format!("{low} is above per_day_high, {high}");
-            faults.add(&key("per_day_low"), reason, "write the lower end of the interval");
+        for (name, ends) in [("per_day", self.per_day), ("next_day", self.next_day)] {
+            if let (Some(low), Some(high)) = ends
+                && above(low, high)
+            {
+                let reason = format!("{low} is above {name}_high, {high}");
+                let remedy = "write the lower end of the interval";
+                faults.add(&key(&format!("{name}_low")), reason, remedy);
+            }
         }
     }
 }
@@ -451,6 +465,8 @@ size_quote = 5000.0
 per_day = 12.5
 per_day_low = 7.5
 per_day_high = 18
+next_day_low = 1.5
+next_day_high = 23.5
 held_out_per_day = 11
 held_out_events = 80
 events = 280
@@ -614,6 +630,12 @@ digest = "DIGEST"
                  interval",
         ),
         (
+            "next_day_low = 1.5",
+            "next_day_low = 24",
+            "pairs[0].next_day_low: 24 is above next_day_high, 23.5; write the lower end of the \
+                 interval",
+        ),
+        (
             "episodes_per_day = 40",
             "episodes_per_day = nan",
             "pairs[0].evidence.episodes_per_day: NaN is not a finite number; correct the figure",
@@ -677,6 +699,7 @@ digest = "DIGEST"
             ("size_quote = 1\n", "size_quote = 1000\n", &[1]),
             ("events = 280", "events = 281", &[0]),
             ("per_day_low = 7.5", "per_day_low = 7.500000000000001", &[0]),
+            ("next_day_low = 1.5", "next_day_low = 1.6", &[0]),
             ("\"inventory\"", "\"convergence\"", &[1]),
             ("episodes_per_day = 40", "episodes_per_day = 41", &[0]),
             ("\"c0ffee\"", "\"c0ffef\"", &[0, 1]),

@@ -81,9 +81,12 @@ pub struct Settings {
     /// Largest size of each ordered pair, in its quote currency, indexed by instrument, buy venue and
     /// sell venue; `None` for a pair that only its limits bound.
     pub sizes: Vec<Option<Amount>>,
+    /// What becomes of the legs of each ordered pair that was approved for it, indexed as `sizes`; `None`
+    /// for a pair that goes by `exit`.
+    pub exits: Vec<Option<Exit>>,
     /// An opportunity must have been open this long before it is acted on, ns.
     pub min_lifetime: Nanos,
-    /// What becomes of the legs.
+    /// What becomes of the legs of every other pair.
     pub exit: Exit,
     /// How residuals are hedged.
     pub hedging: Hedging,
@@ -103,14 +106,19 @@ impl Settings {
         self.terms.get(instrument.index() * self.venues.len() + venue.index())?.as_ref()
     }
 
-    /// Returns what becomes of the legs of a deal. A position cannot be moved to another venue, so a deal with
-    /// one is held until its spread has converged, whatever is set.
+    /// Returns what becomes of the legs of a deal that buys on the first venue and sells on the second. A
+    /// position cannot be moved to another venue, so a deal with one is held until its spread has converged,
+    /// whatever is set.
     #[must_use]
     pub fn exit_of(&self, instrument: InstrumentId, venues: [VenueId; 2]) -> Exit {
         let is_position = |venue| {
             self.terms(instrument, venue).is_some_and(|it| it.settlement == Settlement::Position)
         };
-        if venues.into_iter().any(is_position) { Exit::Convergence } else { self.exit }
+        if venues.into_iter().any(is_position) {
+            return Exit::Convergence;
+        }
+        let [buy, sell] = venues;
+        self.exits[self.pair(instrument, buy, sell)].unwrap_or(self.exit)
     }
 
     /// Returns the index of an ordered pair.

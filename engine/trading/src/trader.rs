@@ -112,6 +112,7 @@ impl Trader {
             "terms for each instrument and venue"
         );
         assert_eq!(settings.sizes.len(), instruments * venues * venues, "a size for each pair");
+        assert_eq!(settings.exits.len(), settings.sizes.len(), "an exit for each pair");
         let rate = |terms: &VenueTerms| OrderRate::new(terms.orders_per_second);
         Trader {
             maker: DecisionMaker::new(catalogue, thresholds),

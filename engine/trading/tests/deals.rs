@@ -6,6 +6,7 @@ mod rig;
 
 use rig::{Rig, amount, reverse, spread, status};
 use spreadwire_market::clock::MILLI;
+use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::state::State;
 use spreadwire_trading::amount::Amount;
 use spreadwire_trading::entry::Outcome;
@@ -134,6 +135,28 @@ fn legs_are_held_until_the_spread_has_converged() {
     // Bought at 100, sold at 100.49; sold at 101, bought back at 100.51: 2 x 0.98 less fees.
     assert_eq!(tally.profit, amount("1.96") - tally.fees);
     rig.check();
+}
+
+#[test]
+fn a_pair_ends_as_it_was_approved_whatever_other_pairs_do() {
+    for (others, approved) in
+        [(Exit::Inventory, Exit::Convergence), (Exit::Convergence, Exit::Inventory)]
+    {
+        let mut rig = Rig::new();
+        rig.settings(|settings| {
+            let place = settings.pair(InstrumentId(0), VenueId(0), VenueId(1));
+            settings.exit = others;
+            settings.exits[place] = Some(approved);
+            let exit_of = |venues| settings.exit_of(InstrumentId(0), venues);
+            assert_eq!(exit_of([VenueId(0), VenueId(1)]), approved);
+            assert_eq!(exit_of([VenueId(1), VenueId(0)]), others, "the other direction");
+        });
+        rig.on(spread(1, (10_000, 200), (10_100, 300)));
+        rig.on(spread(100 * MILLI, (10_000, 200), (10_100, 300)));
+        let deals = rig.trader().desk().deals().len();
+        assert_eq!(deals, usize::from(approved == Exit::Convergence), "{:#?}", rig.told());
+        rig.check();
+    }
 }
 
 #[test]

@@ -138,6 +138,7 @@ mod tests {
             terms: vec![None; venues],
             venues: vec![venue; venues],
             sizes: vec![None; venues * venues],
+            exits: vec![None; venues * venues],
             min_lifetime: 0,
             exit: Exit::Inventory,
             hedging: Hedging { policy: Hedge::Hold, band: 0.0, time_to_live: 0 },
@@ -211,6 +212,8 @@ mod tests {
             sell: "binance-usdm".to_owned(),
             per_day_low: Some(20.0),
             per_day_high: Some(30.0),
+            next_day_low: Some(18.0),
+            next_day_high: Some(32.0),
             approved_at: DAY + 6 * HOUR,
             expires: DAY + 20 * HOUR,
             ..Approval::default()

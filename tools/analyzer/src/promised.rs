@@ -2,7 +2,8 @@
 //!
 //! The promise is the profit per day, with its interval, that a pair was approved on. Met is what its
 //! deals earned after fees, per day of the time that was recorded for both venues while the approval
-//! held. Pure functions; `met` reads what they need.
+//! held. It is compared with the interval of as much time to come: that of one day, which is wider than
+//! that of the mean, brought to the time. Pure functions; `met` reads what they need.
 
 use crate::report::{Promise, Promised};
 use crate::spans::{Span, length, within};
@@ -90,6 +91,8 @@ fn row(approval: &Approval, spans: Option<&[Span]>, journal: Result<&Deals, &str
     }
     if HOURS_LEAST <= hours {
         row.met_per_day = Some(row.profit / hours * 24.0);
+        let expected = expected(approval, hours / 24.0);
+        (row.expected_low, row.expected_high) = expected.unzip();
     }
     (row.verdict, row.words) = verdict(&row, hours);
     row
@@ -98,6 +101,19 @@ fn row(approval: &Approval, spans: Option<&[Span]>, journal: Result<&Deals, &str
 fn is_of(deal: &Deal, approval: &Approval, spans: &[Span]) -> bool {
     (deal.instrument.as_str(), deal.buy.as_str(), deal.sell.as_str()) == approval.key()
         && within(deal.decided, spans)
+}
+
+/// Returns the interval of the profit per day of so many days to come. An approval states that of one
+/// day and that of the mean: the mean is no better known after more days, and the scatter of the days
+/// about it shrinks with the root of their number.
+fn expected(approval: &Approval, days: f64) -> Option<(f64, f64)> {
+    let (low, high) = approval.next_day_low.zip(approval.next_day_high)?;
+    let (middle, of_day) = (0.5 * (low + high), 0.5 * (high - low));
+    let mean = approval.per_day_low.zip(approval.per_day_high);
+    let of_mean = mean.map_or(0.0, |(low, high)| 0.5 * (high - low)).min(of_day);
+    let scatter = (of_day * of_day - of_mean * of_mean) / days;
+    let half = (of_mean * of_mean + scatter).sqrt();
+    Some((middle - half, middle + half))
 }
 
 /// Compares what was met with the promise.
@@ -115,7 +131,7 @@ fn verdict(row: &Promised, hours: f64) -> (Promise, String) {
         return (Promise::Unknown, words);
     };
     let words = format!("met {met:.2} a day {words}");
-    let (Some(low), Some(high)) = (row.per_day_low, row.per_day_high) else {
+    let (Some(low), Some(high)) = (row.expected_low, row.expected_high) else {
         return (Promise::Unknown, words + "; the approval states no interval");
     };
     let (verdict, where_it_is) = if met < low {
@@ -125,7 +141,9 @@ fn verdict(row: &Promised, hours: f64) -> (Promise, String) {
     } else {
         (Promise::Within, "within")
     };
-    (verdict, format!("{words}: {where_it_is} the promised {low:.2} to {high:.2}"))
+    let words =
+        format!("{words}: {where_it_is} the {low:.2} to {high:.2} to be expected of {hours:.1} h");
+    (verdict, words)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a time for display and a rate")]
@@ -145,6 +163,8 @@ mod tests {
             per_day: Some(12.0),
             per_day_low: Some(8.0),
             per_day_high: Some(16.0),
+            next_day_low: Some(7.0),
+            next_day_high: Some(17.0),
             ..Approval::default()
         }
     }
@@ -182,18 +202,18 @@ mod tests {
         assert_eq!((row.deals, row.open_deals, row.profit, row.fees), (2, 1, 3.0, 0.75));
         assert_eq!((row.recorded_hours, row.met_per_day), (Some(6.0), Some(12.0)));
         assert_eq!(row.verdict, Promise::Within);
-        let words = "met 12.00 a day over 6.0 h and 2 deals, 1 still open: within the promised 8.00 \
-                     to 16.00";
+        let words = "met 12.00 a day over 6.0 h and 2 deals, 1 still open: within the 4.79 to 19.21 \
+                     to be expected of 6.0 h";
         assert_eq!(row.words, words);
     }
 
     #[test]
     fn the_interval_decides_and_its_ends_belong_to_it() {
         for (profit, verdict, words) in [
-            (7.99, Promise::Below, "below the promised"),
-            (8.0, Promise::Within, "within the promised"),
-            (16.0, Promise::Within, "within the promised"),
-            (16.01, Promise::Above, "above the promised"),
+            (6.99, Promise::Below, "below the 7.00 to 17.00"),
+            (7.0, Promise::Within, "within the 7.00 to 17.00"),
+            (17.0, Promise::Within, "within the 7.00 to 17.00"),
+            (17.01, Promise::Above, "above the 7.00 to 17.00"),
             (-3.0, Promise::Below, "met -3.00 a day"),
         ] {
             let deals = journal(vec![deal(1, Some((profit, 0.0)))]);
@@ -204,6 +224,24 @@ mod tests {
         // A day without a deal is a day below the promise.
         let row = one(Some(vec![(0, 24 * HOUR)]), Ok(&journal(Vec::new())));
         assert_eq!((row.verdict, row.met_per_day), (Promise::Below, Some(0.0)));
+    }
+
+    #[test]
+    fn more_days_scatter_less_and_the_mean_is_no_better_known() {
+        // Half of the interval of the mean is 4, that of a day is 5: a day scatters by 3.
+        for (days, low, high) in
+            [(1.0, 7.0, 17.0), (0.25, 12.0 - 52_f64.sqrt(), 12.0 + 52_f64.sqrt())]
+        {
+            assert_eq!(expected(&approval(), days), Some((low, high)), "{days}");
+        }
+        let (low, high) = expected(&approval(), 1e9).unwrap();
+        assert!((low - 8.0).abs() < 1e-6 && (high - 16.0).abs() < 1e-6, "{low} {high}");
+        // Without an interval of the mean, all is scatter.
+        let alone = Approval { per_day_low: None, ..approval() };
+        assert_eq!(expected(&alone, 4.0), Some((9.5, 14.5)));
+        // A mean that is less certain than a day takes nothing from the day.
+        let odd = Approval { per_day_low: Some(0.0), per_day_high: Some(24.0), ..approval() };
+        assert_eq!(expected(&odd, 4.0), Some((7.0, 17.0)));
     }
 
     #[test]
@@ -220,7 +258,7 @@ mod tests {
             assert_eq!(row.verdict, Promise::Unknown);
             assert!(row.words.contains(words), "{}", row.words);
         }
-        let without = Approval { per_day_low: None, ..approval() };
+        let without = Approval { next_day_low: None, ..approval() };
         let row = rows(&[(&without, day)], Ok(&empty)).remove(0);
         assert_eq!((row.verdict, row.met_per_day), (Promise::Unknown, Some(0.0)));
         assert!(row.words.ends_with("the approval states no interval"), "{}", row.words);

@@ -161,6 +161,13 @@ pub struct Promised {
     pub per_day_low: Option<f64>,
     /// Upper end of it.
     pub per_day_high: Option<f64>,
+    /// The interval, 90 %, in which the profit per day of so much recorded time was to be expected: that
+    /// of one day to come, wider for less time and narrower for more. What was met is compared with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_low: Option<f64>,
+    /// Upper end of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected_high: Option<f64>,
     /// Time in the analysed period that was recorded for both venues while the approval held, in
     /// hours; `None` where the ledger does not say.
     pub recorded_hours: Option<f64>,

@@ -85,6 +85,7 @@ pub(crate) fn setup() -> Setup {
         terms: all.collect(),
         venues: vec![venue; venues],
         sizes: vec![None; pairs],
+        exits: vec![None; pairs],
         min_lifetime: 0,
         exit: Exit::Inventory,
         hedging: Hedging { policy: Hedge::Complete, band: 0.02, time_to_live: SECOND },

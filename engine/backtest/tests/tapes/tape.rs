@@ -126,6 +126,7 @@ impl Tape {
             terms: self.venues.iter().map(|venue| Some(self.terms(venue, base, quote))).collect(),
             venues: self.venues.iter().map(|venue| self.venue(venue)).collect(),
             sizes: vec![None; count * count],
+            exits: vec![None; count * count],
             min_lifetime: 0,
             exit: ways,
             hedging: Hedging { policy: Hedge::Complete, band: 0.005, time_to_live: 5 * SECOND },

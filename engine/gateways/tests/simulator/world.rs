@@ -159,6 +159,7 @@ fn settings() -> Settings {
         terms: vec![Some(terms); 2],
         venues: vec![venue; 2],
         sizes: vec![None; 4],
+        exits: vec![None; 4],
         min_lifetime: 0,
         exit: Exit::Inventory,
         hedging: Hedging { policy: Hedge::Complete, band: 0.05, time_to_live: 8 * SECOND },

@@ -311,6 +311,7 @@ impl Union {
             terms,
             venues: vec![venue; venues],
             sizes: vec![None; catalogue.instruments.len() * venues * venues],
+            exits: vec![None; catalogue.instruments.len() * venues * venues],
             min_lifetime: 0,
             exit: Exit::Inventory,
             hedging: Hedging { policy: Hedge::Hold, band: 0.0, time_to_live: 0 },

@@ -55,6 +55,7 @@ fn settings(catalogue: &Catalogue) -> Settings {
         terms: (0..instruments * venues).map(|it| Some(terms(it))).collect(),
         venues: vec![venue; venues],
         sizes: vec![None; instruments * venues * venues],
+        exits: vec![None; instruments * venues * venues],
         min_lifetime: 0,
         exit: Exit::Inventory,
         hedging: Hedging { policy: Hedge::Hold, band: 0.0, time_to_live: 0 },

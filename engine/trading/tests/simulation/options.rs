@@ -130,6 +130,8 @@ pub(crate) fn settings(rng: &mut ChaCha8Rng) -> Settings {
     let sizes = INSTRUMENTS * VENUES * VENUES;
     let sizes =
         (0..sizes).map(|place| (place % 5 == 0).then(|| amount(20, 500))).collect::<Vec<_>>();
+    let exit = |place| if place % 7 == 0 { Exit::Inventory } else { Exit::Convergence };
+    let exits = (0..sizes.len()).map(|place| (place % 3 == 1).then(|| exit(place))).collect();
     let limits =
         Limits { open_deals: rng.random_range(1..6), failures: rng.random_range(2..40), ..limits };
     let policies = [Hedge::Complete, Hedge::Reverse, Hedge::Hold];
@@ -141,6 +143,7 @@ pub(crate) fn settings(rng: &mut ChaCha8Rng) -> Settings {
         terms: all_terms(),
         venues,
         sizes,
+        exits,
         min_lifetime: rng.random_range(0..2) * 3 * MILLI,
         exit: if rng.random_bool(0.5) { Exit::Inventory } else { Exit::Convergence },
         hedging: Hedging {

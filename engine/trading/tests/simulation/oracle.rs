@@ -255,7 +255,8 @@ impl Oracle {
         for deal in self.open() {
             let Decided { instrument, buy_venue, sell_venue, buy_px, sz, .. } = deal.decided;
             let is_in_flight = deal.orders.iter().any(|id| !self.lives[id].is_over());
-            let at_risk = match self.settings.exit {
+            let exit = self.settings.exit_of(instrument, [buy_venue, sell_venue]);
+            let at_risk = match exit {
                 _ if deal.stage == Stage::Entering && is_in_flight => sz,
                 Exit::Inventory => deal.residual().abs(),
                 Exit::Convergence => deal.positions[0].abs().max(deal.positions[1].abs()),

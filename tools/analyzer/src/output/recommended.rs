@@ -10,10 +10,8 @@ use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 
 /// Figures that are written as evidence, where they are known.
-const EVIDENCE: [&str; 12] = [
+const EVIDENCE: [&str; 10] = [
     "luck_q_value",
-    "next_day_low",
-    "next_day_high",
     "deals",
     "still_there_share",
     "won_share",
@@ -110,6 +108,7 @@ impl Row<'_> {
         let trade = self.pair.trade.as_ref()?;
         let is_held = trade.model == Model::Convergence.name();
         let of_whole = |value: Option<f64>| value.map(|value| rounded(value * share));
+        let next_day = self.next_day(share);
         Some(Pair {
             instrument: self.pair.instrument.clone(),
             buy,
@@ -123,6 +122,8 @@ impl Row<'_> {
             per_day: of_whole(self.pair.per_day),
             per_day_low: of_whole(self.pair.per_day_low),
             per_day_high: of_whole(self.pair.per_day_high),
+            next_day_low: next_day.map(|(low, _)| rounded(low)),
+            next_day_high: next_day.map(|(_, high)| rounded(high)),
             held_out_per_day: of_whole(self.pair.held_out_per_day),
             held_out_events: self.pair.held_out_events.map(u64::from),
             events: Some(u64::from(self.pair.events)),
@@ -131,6 +132,14 @@ impl Row<'_> {
             evidence: self.evidence(),
             ..Pair::default()
         })
+    }
+
+    /// Returns the interval of one day to come of a direction with this share of the deals. Deals of both
+    /// directions scatter by themselves, so that the scatter is the root of the share.
+    fn next_day(&self, share: f64) -> Option<(f64, f64)> {
+        let (low, high) = self.number("next_day_low").zip(self.number("next_day_high"))?;
+        let (middle, half) = (0.5 * (low + high) * share, 0.5 * (high - low) * share.sqrt());
+        Some((middle - half, middle + half))
     }
 
     fn reason(&self, share: f64) -> String {

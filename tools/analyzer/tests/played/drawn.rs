@@ -256,6 +256,7 @@ fn setup(strategy: Strategy) -> Setup {
         terms: vec![Some(terms); 2],
         venues: [100, 200].map(venue).to_vec(),
         sizes: vec![None; 4],
+        exits: vec![None; 4],
         min_lifetime: 0,
         exit,
         hedging: Hedging { policy: Hedge::Complete, band: 0.001, time_to_live: SECOND },
