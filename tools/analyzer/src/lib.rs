@@ -4,7 +4,7 @@
 //! `input` finds and reads the quotes. `kernel` turns the record batches of one instrument and day
 //! into a partial result that can be stored and merged, and `statistics` draws conclusions from
 //! sums. `judge` decides which pairs are recommended. `figures` and `columns` make a row for each pair, `ranking` orders the rows, and `report`
-//! is the result, which `output` writes in several formats. `run` ties these together.
+//! is the result, which `output` writes in several formats. `run` ties these together, and `command_line` is the program.
 //!
 //! A test keeps the layers apart: kernel, statistics and judge use no file, thread or command line;
 //! `input` uses no metrics; `output` uses the report alone. `docs/metrics.md` defines every figure.
@@ -12,6 +12,7 @@
 pub mod approvals;
 pub mod approve;
 pub mod columns;
+pub mod command_line;
 pub mod completeness;
 pub mod decided;
 pub mod detail;
