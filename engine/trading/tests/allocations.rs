@@ -35,7 +35,7 @@ fn records(turn: u64) -> [Record; 6] {
         spread(ts + MILLI, (late, left), (10_100, sz)),
         reverse(ts + 2 * MILLI, (10_105, sz), (9_995, sz)),
         spread(ts + 15 * MILLI, (10_050, sz), (10_050, sz)),
-        reverse(ts + 16 * MILLI, (10_051, sz), (10_049, sz)),
+        reverse(ts + 15 * MILLI, (10_051, sz), (10_049, sz)),
         spread(ts + 30 * MILLI, (10_050, sz + 1), (10_050, sz)),
     ]
 }

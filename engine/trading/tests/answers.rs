@@ -73,8 +73,14 @@ impl Rig {
 
     /// Shows both sides of both venues, the spread gone.
     fn show_nothing(&mut self) {
-        self.on(|ts| spread(ts, (10_050, 300), (10_049, 300)));
-        self.on(|ts| reverse(ts, (10_051, 300), (10_048, 300)));
+        self.both([(10_050, 300), (10_049, 300)], [(10_051, 300), (10_048, 300)]);
+    }
+
+    /// Shows both spreads of a quote: what a purchase and a sale get one way, and the other way round.
+    fn both(&mut self, one: [(i64, i64); 2], other: [(i64, i64); 2]) {
+        self.on(|ts| spread(ts, one[0], one[1]));
+        self.now -= MILLI;
+        self.on(|ts| reverse(ts, other[0], other[1]));
     }
 
     fn wait(&mut self, time: Nanos) {
@@ -429,8 +435,7 @@ fn the_residual_of_an_exit_is_hedged_towards_its_end() {
         let [sold, bought] = rig.orders[2..].try_into().unwrap();
         assert_eq!((sold.purpose, bought.purpose), (Purpose::Exit, Purpose::Exit));
         rig.fill(sold, 200);
-        rig.on(|ts| spread(ts, (10_050, 310), (10_049, 310)));
-        rig.on(|ts| reverse(ts, (10_051, 310), (10_048, 310)));
+        rig.both([(10_050, 310), (10_049, 310)], [(10_051, 310), (10_048, 310)]);
         rig.done(bought, 0);
         let hedge = *rig.orders.last().unwrap();
         assert_eq!((hedge.venue, hedge.side), (VenueId(venue), side), "{policy}");

@@ -82,9 +82,9 @@ fn a_deal_with_a_position_is_held_until_it_converges_whatever_is_set() {
     let exposure = &rig.trader().desk().exposure;
     assert_eq!((rig.position(), exposure.total), ([200, -200], amount("200")), "{:#?}", rig.told());
     assert_eq!((rig.balance(1, "Z"), rig.trader().desk().profit()), (amount("-2"), Amount::ZERO));
-    rig.on(reverse(101 * MILLI, (10_051, 500), (10_049, 500)));
     rig.on(spread(102 * MILLI, (10_050, 200), (10_050, 300)));
-    rig.on(reverse(200 * MILLI, (10_051, 500), (10_049, 500)));
+    rig.on(reverse(102 * MILLI, (10_051, 500), (10_049, 500)));
+    rig.on(reverse(202 * MILLI, (10_051, 500), (10_049, 500)));
     let desk = rig.trader().desk();
     assert_eq!((rig.position(), rig.balance(1, "Z")), ([0, 0], Amount::ZERO), "{:#?}", rig.told());
     assert_eq!(desk.profit(), amount("1.96") - desk.tally.fees);
@@ -127,9 +127,9 @@ fn legs_are_held_until_the_spread_has_converged() {
     rig.on(reverse(2, (10_101, 500), (9_999, 500)));
     rig.on(spread(100 * MILLI, (10_000, 200), (10_100, 300)));
     assert_eq!(rig.position(), [200, -200], "{:#?}", rig.told());
-    rig.on(reverse(101 * MILLI, (10_051, 500), (10_049, 500)));
     rig.on(spread(102 * MILLI, (10_050, 200), (10_050, 300)));
-    rig.on(reverse(200 * MILLI, (10_051, 500), (10_049, 500)));
+    rig.on(reverse(102 * MILLI, (10_051, 500), (10_049, 500)));
+    rig.on(reverse(202 * MILLI, (10_051, 500), (10_049, 500)));
     let tally = &rig.trader().desk().tally;
     assert_eq!(rig.position(), [0, 0], "{:#?}", rig.told());
     // Bought at 100, sold at 100.49; sold at 101, bought back at 100.51: 2 x 0.98 less fees.
