@@ -310,7 +310,11 @@ impl Oracle {
                 assert!(order.sz <= residual.abs(), "{order:?}: {deal:?}");
                 assert!(deal.orders.iter().all(|id| self.lives[id].is_over()), "{order:?}");
                 let band = self.settings.hedging.band;
-                let worst = worst(entry.0, order.side, band);
+                // A residual of an exit is hedged near where the exit was decided last.
+                let sent = deal.orders.iter().rev().map(|id| self.lives[id].order);
+                let mut exits = sent.filter(|it| it.purpose == Purpose::Exit);
+                let exit = exits.find(|it| it.venue == order.venue);
+                let worst = worst(exit.map_or(entry.0, |it| it.px), order.side, band);
                 assert!(is_within(order.side, order.px, worst), "{order:?} beyond {worst}");
                 assert!(0 < shown.sz - shown.claimed, "{order:?} for {shown:?}");
             }
