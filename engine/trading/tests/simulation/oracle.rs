@@ -310,12 +310,14 @@ impl Oracle {
                 assert!(order.sz <= residual.abs(), "{order:?}: {deal:?}");
                 assert!(deal.orders.iter().all(|id| self.lives[id].is_over()), "{order:?}");
                 let band = self.settings.hedging.band;
-                // A residual of an exit is hedged near where the exit was decided last.
-                let sent = deal.orders.iter().rev().map(|id| self.lives[id].order);
-                let mut exits = sent.filter(|it| it.purpose == Purpose::Exit);
-                let exit = exits.find(|it| it.venue == order.venue);
-                let worst = worst(exit.map_or(entry.0, |it| it.px), order.side, band);
-                assert!(is_within(order.side, order.px, worst), "{order:?} beyond {worst}");
+                // A residual is hedged near a price that was decided on: that of the entry, or of an exit.
+                let sent = deal.orders.iter().map(|id| self.lives[id].order);
+                let exits =
+                    sent.filter(|it| it.purpose == Purpose::Exit && it.venue == order.venue);
+                let decided: Vec<i64> = exits.map(|it| it.px).chain([entry.0]).collect();
+                let is_near =
+                    |px: &i64| is_within(order.side, order.px, worst(*px, order.side, band));
+                assert!(decided.iter().any(is_near), "{order:?} is near none of {decided:?}");
                 assert!(0 < shown.sz - shown.claimed, "{order:?} for {shown:?}");
             }
         }
