@@ -44,6 +44,8 @@ pub struct Across {
     pub verdict: Option<Verdict>,
     /// What the deals of its strategies prove.
     pub judged: Option<Judged>,
+    /// Whether no strategies were to be played.
+    pub unplayed: bool,
     /// Why its feeds cannot be trusted, in words.
     pub unsound: Vec<String>,
     /// The strategy.
@@ -92,6 +94,7 @@ impl Pair {
                 p_value: facts.unit_root.map(|adf| adf.p_value),
                 verdict: facts.verdict_if_stationary(),
                 judged: facts.judged.clone(),
+                unplayed: !facts.settings.metrics.timed,
                 unsound: facts.unsound(),
                 trade: facts.decision().and_then(|of| Some(of.strategy.as_ref()?.trade.clone())),
             },
@@ -101,16 +104,26 @@ impl Pair {
     /// Returns what was decided, once all pairs were judged.
     #[must_use]
     pub fn verdict(&self) -> report::Verdict {
-        let Across { judged, unsound, .. } = &self.across;
-        judged.as_ref().map_or(report::Verdict::Unsound, |judged| decided::verdict(judged, unsound))
+        let Across { judged, unplayed, unsound, .. } = &self.across;
+        match judged {
+            Some(judged) => decided::verdict(judged, unsound),
+            None if *unplayed => report::Verdict::Refused,
+            None => report::Verdict::Unsound,
+        }
     }
 
     /// Returns why, in words.
     #[must_use]
     pub fn why(&self) -> Vec<String> {
-        let Across { judged, unsound, .. } = &self.across;
+        let Across { judged, unplayed, unsound, .. } = &self.across;
         match judged {
             Some(judged) => decided::why(judged, unsound),
+            None if *unplayed => {
+                vec![
+                    "no strategy was played, as the time-weighted figures were not asked for"
+                        .to_owned(),
+                ]
+            }
             None => vec!["both legs were never live at once".to_owned()],
         }
     }
@@ -125,9 +138,11 @@ impl Pair {
         let is_tested = judged.is_some_and(|of| of.forward.is_some());
         PairRow {
             verdict,
-            reasons: judged.map_or(vec![Reason::NeverLive], |judged| {
-                decided::reasons(judged, &self.across.unsound)
-            }),
+            reasons: match judged {
+                Some(judged) => decided::reasons(judged, &self.across.unsound),
+                None if self.across.unplayed => Vec::new(),
+                None => vec![Reason::NeverLive],
+            },
             why,
             per_day: per_day.map(|of| of.mean),
             per_day_low: per_day.map(|of| of.low),

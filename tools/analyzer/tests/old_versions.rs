@@ -15,8 +15,9 @@ fn json_of(path: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
-/// Beginnings of the names of columns that mean what they meant.
-const SAME: [&str; 14] = [
+/// Beginnings of the names of columns that mean what they meant. Clock offsets do not: they are of quotes
+/// that changed a price now.
+const SAME: [&str; 13] = [
     "deviation_",
     "net_",
     "time_above_",
@@ -30,7 +31,6 @@ const SAME: [&str; 14] = [
     "silences",
     "marked_gaps",
     "crossed",
-    "clock_offset",
 ];
 /// Number of the compatible columns, which come first.
 const COMPATIBLE: usize = 26;
@@ -40,7 +40,7 @@ fn text(cell: &Value) -> String {
     match cell {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => cell.to_string(),
+        other => other.to_string(),
     }
 }
 
@@ -50,7 +50,11 @@ fn figures_of_an_old_lake_are_the_old_ones() {
     let lake = fixtures().canonicalize().unwrap().join("lakes/complete");
     std::os::unix::fs::symlink(lake, home.path().join("lake")).unwrap();
     let asked = json_of(&fixtures().join("analyzer/arguments.json"));
-    let arguments = asked["arguments"].as_array().unwrap().iter().map(|a| a.as_str().unwrap());
+    let mut arguments: Vec<&str> =
+        asked["arguments"].as_array().unwrap().iter().map(|a| a.as_str().unwrap()).collect();
+    // The figures of all pairs are in the table, for which version 0.1 did not ask.
+    let format = arguments.iter().position(|argument| *argument == "--format").unwrap();
+    arguments[format + 1] = "csv";
     let mut command = Command::new(env!("CARGO_BIN_EXE_analyzer"));
     command.arg("lake").args(arguments).current_dir(home.path());
     let status = command.stdout(Stdio::null()).status().unwrap();
@@ -76,7 +80,9 @@ fn figures_of_an_old_lake_are_the_old_ones() {
                 names.iter().position(|it| it == name).unwrap_or_else(|| panic!("no {name}"));
             let (found, wanted) = (&row[place], text(cell));
             let numbers = found.parse::<f64>().ok().zip(wanted.parse::<f64>().ok());
-            let is_same = numbers.map_or(*found == wanted, |(a, b)| a.to_bits() == b.to_bits());
+            // The last digit of a number may get lost where the old report is read.
+            let is_near = |(a, b): (f64, f64)| a.to_bits().abs_diff(b.to_bits()) <= 1;
+            let is_same = numbers.map_or(*found == wanted, is_near);
             assert!(is_same, "{name} of {:?}: {found} is not {wanted}", &cells[..3]);
             compared += 1;
         }
