@@ -20,6 +20,7 @@ mod markets;
 mod matrix;
 
 use analyzer::judge::{Rules, decide, judge};
+use kinds::Kind;
 use lakes::{Kinds, Lake};
 use markets::{Basis, Market, Noise};
 use matrix::Matrix;
@@ -43,8 +44,30 @@ fn main() {
         count(&format!("{walk:?}, {hours} hours"), seed, |seed| walk.market(hours, seed));
     }
     print("Without an edge", &lakes::nulls(), 1, seed);
-    print("With an edge", &lakes::fast(OF_EACH), 1, seed);
-    print("With an edge", &lakes::slow(OF_EACH), 5, seed);
+    print("With an edge", &fast(OF_EACH), 1, seed);
+    print("With an edge", &slow(OF_EACH), 5, seed);
+}
+
+/// Returns kinds with an edge that shows within a day: so many pairs of each.
+fn fast(of_each: usize) -> Kinds {
+    let mut kinds = honest(&[5.0, 30.0], &[0.5, 0.75, 1.0, 1.5], of_each);
+    let lagging = Kind::Honest { half_life_s: 30.0, strength: 1.0, lag_ms: 200 };
+    kinds.push((lagging, of_each));
+    kinds
+}
+
+/// Returns kinds with an edge that takes days to show.
+fn slow(of_each: usize) -> Kinds {
+    honest(&[300.0, 1_800.0], &[0.75, 1.0, 1.5, 2.0], of_each)
+}
+
+fn honest(half_lives_s: &[f64], strengths: &[f64], of_each: usize) -> Kinds {
+    let of = |half_life_s: f64, strength: f64| {
+        (Kind::Honest { half_life_s, strength, lag_ms: 0 }, of_each)
+    };
+    let kinds =
+        half_lives_s.iter().flat_map(|of_s| strengths.iter().map(|strength| of(*of_s, *strength)));
+    kinds.collect()
 }
 
 fn print(what: &str, kinds: &Kinds, days: usize, seed: u64) {

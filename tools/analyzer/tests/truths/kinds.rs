@@ -82,10 +82,6 @@ impl Kind {
         }
     }
 
-    pub(crate) fn is_honest(self) -> bool {
-        matches!(self, Kind::Honest { .. })
-    }
-
     /// Returns the seconds between two quotes of a venue.
     pub(crate) fn step_s(self) -> usize {
         match self {

@@ -55,28 +55,6 @@ pub(crate) fn nulls() -> Kinds {
     kinds
 }
 
-/// Returns kinds with an edge that shows within a day: so many pairs of each.
-pub(crate) fn fast(of_each: usize) -> Kinds {
-    let mut kinds = honest(&[5.0, 30.0], &[0.5, 0.75, 1.0, 1.5], of_each);
-    let lagging = Kind::Honest { half_life_s: 30.0, strength: 1.0, lag_ms: 200 };
-    kinds.push((lagging, of_each));
-    kinds
-}
-
-/// Returns kinds with an edge that takes days to show.
-pub(crate) fn slow(of_each: usize) -> Kinds {
-    honest(&[300.0, 1_800.0], &[0.75, 1.0, 1.5, 2.0], of_each)
-}
-
-fn honest(half_lives_s: &[f64], strengths: &[f64], of_each: usize) -> Kinds {
-    let of = |half_life_s: f64, strength: f64| {
-        (Kind::Honest { half_life_s, strength, lag_ms: 0 }, of_each)
-    };
-    let kinds =
-        half_lives_s.iter().flat_map(|of_s| strengths.iter().map(|strength| of(*of_s, *strength)));
-    kinds.collect()
-}
-
 #[derive(Parser)]
 struct CommandLine {
     #[command(flatten)]
