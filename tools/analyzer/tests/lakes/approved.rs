@@ -192,7 +192,7 @@ fn a_night_never_touches_the_approvals_and_tells_first_what_changed_against_them
     // At fees that nothing pays, all that have not expired are refused, with the reason.
     let outcome = home.run(&["--fees", "90", "--metrics", "time-weighted"]);
     assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
-    assert!(outcome.text.contains("NOT RECOMMENDED: none of"));
+    assert!(outcome.text.contains("NOT RECOMMENDED: no strategy opened anything"));
     let list = run(&home, &[&["approved", "--json"][..], &FROM].concat());
     assert_eq!(list.code, Some(0), "{}", list.errors);
     let listed: Value = serde_json::from_str(&list.text).unwrap();
