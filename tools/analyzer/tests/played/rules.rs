@@ -144,6 +144,8 @@ fn a_strategy_has_so_many_deals_a_day_and_a_dead_leg_ends_an_opportunity() {
     for row in quotes.iter_mut().skip(6) {
         row.ts += 7_200 * SECOND;
     }
+    // Its price has changed, so that it is not taken for frozen.
+    quotes[6].px = [10_001, 10_003];
     let tried = of(&quotes, &with(|_| {}), Model::Inventory, None);
     assert_eq!(tried.counts.decided, 2);
 }
