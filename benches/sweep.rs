@@ -103,6 +103,7 @@ fn settings() -> Settings {
         terms: vec![Some(terms); instruments * venues],
         venues: vec![venue; venues],
         sizes: vec![Some(amount("1000")); instruments * venues * venues],
+        exits: vec![None; instruments * venues * venues],
         min_lifetime: 0,
         exit: Exit::Inventory,
         hedging: Hedging { policy: Hedge::Complete, band: 0.02, time_to_live: SECOND },
