@@ -81,6 +81,7 @@ fn settings() -> Settings {
         terms: terms.into_iter().flat_map(|terms| vec![Some(terms); venues]).collect(),
         venues: vec![venue; venues],
         sizes: vec![Some(amount("500")); instruments * venues * venues],
+        exits: vec![None; instruments * venues * venues],
         min_lifetime: 0,
         exit: Exit::Inventory,
         hedging: Hedging { policy: Hedge::Complete, band: 0.02, time_to_live: SECOND },

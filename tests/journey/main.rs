@@ -19,7 +19,8 @@ use spreadwire_kit::needs::{run, tests};
 use spreadwire_lake::decisions::{Decisions, FILE_NAME, Head};
 use spreadwire_market::approved;
 use spreadwire_market::clock::{Nanos, SECOND};
-use spreadwire_market::recommendations::{self, Model, Recommendations};
+use spreadwire_market::execution::Exit;
+use spreadwire_market::recommendations::{self, Recommendations};
 use spreadwire_trading::gateway::Mode;
 use spreadwire_trading::line::{self, Names};
 use std::fs;
@@ -209,8 +210,8 @@ fn what_is_approved_meets_what_was_promised() {
         pairs.map(|pair| pair.model).collect::<Vec<_>>()
     };
     // The premium of one venue does not go away, so only positions that are closed again pay there.
-    assert_eq!(models("BOTH/USDT"), [Model::Inventory; 2]);
-    assert_eq!(models("PREMIUM/USDT"), [Model::Convergence]);
+    assert_eq!(models("BOTH/USDT"), [Exit::Inventory; 2]);
+    assert_eq!(models("PREMIUM/USDT"), [Exit::Convergence]);
 
     // A person approves it.
     let from = ["--from", "of-lake/latest/recommendations.toml"];

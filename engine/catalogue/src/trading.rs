@@ -13,7 +13,6 @@ use spreadwire_market::instrument::{
     CanonicalName, Catalogue, Instrument, InstrumentId, Market, VenueId, VenueInfo,
 };
 use spreadwire_market::problem::Faults;
-use spreadwire_market::recommendations::Model;
 use spreadwire_market::spread::{BPS, TAKER_FEES_BPS};
 use spreadwire_trading::amount::Amount;
 use spreadwire_trading::latency::Latencies;
@@ -122,7 +121,7 @@ pub fn prove(
             // A size that an amount cannot hold is beyond every other limit.
             Amount::parse(&format!("{:.8}", pair.size_quote)).ok()
         }),
-        exits: proof.of_pairs(approved, |pair| Some(exit_of(pair.model))),
+        exits: proof.of_pairs(approved, |pair| Some(pair.model)),
         min_lifetime: proof.millis("min_lifetime_ms", config.min_lifetime_ms),
         exit: proof.named("exit", &config.exit, &Exit::ALL, Exit::name).unwrap_or(Exit::Inventory),
         hedging: proof.hedging(),
@@ -663,14 +662,6 @@ impl Proof<'_> {
     }
 }
 
-/// Returns what becomes of the legs of a pair, as its promise was computed.
-fn exit_of(model: Model) -> Exit {
-    match model {
-        Model::Inventory => Exit::Inventory,
-        Model::Convergence => Exit::Convergence,
-    }
-}
-
 /// Returns a fee in millionths. A fee has at most four decimals of a basis point, and what is beyond is
 /// rounded.
 #[expect(clippy::cast_possible_truncation, reason = "fees are within -100 to 1,000 basis points")]
@@ -731,8 +722,8 @@ mod tests {
             ..Approval::default()
         };
         let pairs = vec![
-            of(Model::Convergence, ["binance", "okx"], 500.0),
-            of(Model::Convergence, ["binance", "nowhere"], 1.0),
+            of(Exit::Convergence, ["binance", "okx"], 500.0),
+            of(Exit::Convergence, ["binance", "nowhere"], 1.0),
         ];
         let approved = Approved { pairs, ..Approved::default() };
         let (config, _) = config::parse("[trading]\nexit = \"inventory\"").unwrap();

@@ -9,10 +9,11 @@
 
 use crate::clock::Nanos;
 use crate::decision::{PairRule, PairRules};
+use crate::execution::Exit;
 use crate::instrument::Catalogue;
 use crate::moment::{date_time, time_to_text};
 use crate::problem::{Faults, Form, Problem};
-use crate::recommendations::{Model, Pair, Terms, finite, is_hex, name_of};
+use crate::recommendations::{Pair, Terms, finite, is_hex, name_of};
 use crate::spread::BPS;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
@@ -47,7 +48,7 @@ pub struct Approval {
     /// Name of the venue to sell on.
     pub sell: String,
     /// How the pair is traded, which is how the promise below was computed.
-    pub model: Model,
+    pub model: Exit,
     /// Entry threshold: the pair opens at this net spread or above, basis points. Must be within
     /// the bounds below.
     pub entry_bps: f64,

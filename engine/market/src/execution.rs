@@ -5,8 +5,23 @@
 //! once, by whichever of our own orders comes first, until the level changes.
 
 use crate::clock::Nanos;
+use crate::named;
 use serde::{Deserialize, Serialize};
 use std::ops::{Add, Sub};
+
+named! {
+    /// What becomes of the two legs of a deal once both are filled.
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Exit {
+        /// Both legs stay: each venue holds an inventory of base and quote currency, which shifts. Positions
+        /// are held until they converge all the same.
+        #[default]
+        Inventory => "inventory",
+        /// The legs are held until the spread has converged, and are closed then: four trades and four fees.
+        Convergence => "convergence",
+    }
+}
 
 /// Direction of an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -46,6 +61,16 @@ impl Side {
             Side::Sell => limit <= px,
         }
     }
+}
+
+/// Returns the legs, 0 for the purchase and 1 for the sale of the entry, at whose venues a residual can be
+/// traded away so that what was begun is completed, the preferred one first: for an entry the leg that is
+/// short of it, for an exit the one that has too much. `is_short` says whether more was sold than bought.
+/// To reverse what was begun is to complete the other way.
+#[must_use]
+pub fn completing_legs(is_short: bool, is_exit: bool) -> [usize; 2] {
+    let has_too_much = usize::from(is_short);
+    if is_exit { [has_too_much, 1 - has_too_much] } else { [1 - has_too_much, has_too_much] }
 }
 
 /// What prices and sizes are counted in: mantissas, or floats.

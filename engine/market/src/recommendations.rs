@@ -7,6 +7,7 @@
 //! reports all problems at once. The caller supplies the time.
 
 use crate::clock::Nanos;
+use crate::execution::Exit;
 use crate::moment::{date, date_time, time_to_text};
 use crate::problem::{Faults, Form, Problem};
 use serde::{Deserialize, Serialize};
@@ -46,29 +47,6 @@ pub struct Recommendations {
     pub pairs: Vec<Pair>,
 }
 
-/// How a pair is traded, which decides what its expected profit is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Model {
-    /// Both venues hold the base asset and the quote currency: a purchase on one and a sale on the
-    /// other, and nothing is closed.
-    #[default]
-    Inventory,
-    /// Both legs are opened, and closed when the spread has converged: four fees.
-    Convergence,
-}
-
-impl Model {
-    /// Returns the name in the file.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Model::Inventory => "inventory",
-            Model::Convergence => "convergence",
-        }
-    }
-}
-
 /// A recommended pair: one instrument, bought on one venue and sold on another.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Pair {
@@ -78,8 +56,8 @@ pub struct Pair {
     pub buy: String,
     /// Name of the venue to sell on.
     pub sell: String,
-    /// How it is traded.
-    pub model: Model,
+    /// What becomes of its legs, which decides what its expected profit is.
+    pub model: Exit,
     /// Entry threshold: the pair opens at this net spread or above, basis points. Within the bounds
     /// below.
     pub entry_bps: f64,

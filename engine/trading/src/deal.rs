@@ -6,6 +6,7 @@ use crate::order::Side;
 use crate::settings::{Exit, Hedge};
 use crate::terms::Terms;
 use spreadwire_market::clock::Nanos;
+use spreadwire_market::execution::completing_legs;
 use spreadwire_market::instrument::VenueId;
 
 /// One of the two sides of a deal.
@@ -136,15 +137,11 @@ impl Deal {
     /// an exit it is the other way round.
     #[must_use]
     pub fn hedge_legs(&self, policy: Hedge) -> Option<[usize; 2]> {
-        let has_too_much = usize::from(self.residual() < 0);
-        let reverse = [has_too_much, 1 - has_too_much];
-        let complete = [1 - has_too_much, has_too_much];
+        let is_short = self.residual() < 0;
         match policy {
             Hedge::Hold => None,
-            Hedge::Complete if self.is_exit => Some(reverse),
-            Hedge::Complete => Some(complete),
-            Hedge::Reverse if self.is_exit => Some(complete),
-            Hedge::Reverse => Some(reverse),
+            Hedge::Complete => Some(completing_legs(is_short, self.is_exit)),
+            Hedge::Reverse => Some(completing_legs(is_short, !self.is_exit)),
         }
     }
 

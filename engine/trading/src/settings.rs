@@ -4,19 +4,9 @@ use crate::amount::{Amount, Rounding};
 use crate::order::AssetName;
 use crate::terms::{AssetId, Assets, Settlement, Terms, VenueTerms};
 use spreadwire_market::clock::Nanos;
+pub use spreadwire_market::execution::Exit;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_market::named;
-
-named! {
-    /// What becomes of the two legs of a deal once both are filled.
-    pub enum Exit {
-        /// Both legs stay: each venue holds an inventory of base and quote currency, which shifts. Positions
-        /// are held until they converge all the same.
-        Inventory => "inventory",
-        /// The legs are held until the spread has converged, and are closed then.
-        Convergence => "convergence",
-    }
-}
 
 named! {
     /// What is done about a leg that was filled further than the other one.

@@ -14,8 +14,9 @@ use crate::kernel::play::account::Funds;
 use crate::kernel::play::book::{Looked, Pair};
 use crate::kernel::play::ledger::{Played, Tried};
 use crate::kernel::play::player::Player;
-use crate::kernel::play::strategy::{Model, Strategy};
+use crate::kernel::play::strategy::Strategy;
 use spreadwire_market::decision::Thresholds;
+use spreadwire_market::execution::Exit;
 use spreadwire_market::spread::FeeFactors;
 
 mod account;
@@ -277,7 +278,7 @@ impl Group {
             if self.open[direction] && self.thresholds.opens(net) {
                 self.players.iter_mut().for_each(|player| player.consider(direction, net, looked));
             }
-            if self.strategy.model == Model::RoundTrip {
+            if self.strategy.model == Exit::Convergence {
                 let has_converged = !self.thresholds.holds(net);
                 let converge =
                     |player: &mut Player| player.converge(direction, has_converged, looked);

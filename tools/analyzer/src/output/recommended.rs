@@ -5,7 +5,8 @@ use super::exposure;
 use crate::plan::Plan;
 use crate::report::{Cell, PairRow, Report, Verdict};
 use spreadwire_lake::layout;
-use spreadwire_market::recommendations::{FORMAT, Model, Pair, Recommendations};
+use spreadwire_market::execution::Exit;
+use spreadwire_market::recommendations::{FORMAT, Pair, Recommendations};
 use spreadwire_venues::venues::VENUES;
 use std::collections::BTreeMap;
 
@@ -106,14 +107,14 @@ impl Row<'_> {
     /// Returns one direction, which earns as much of the whole as it has deals.
     fn direction(&self, (buy, sell, share): (String, String, f64)) -> Option<Pair> {
         let trade = self.pair.trade.as_ref()?;
-        let is_held = trade.model == Model::Convergence.name();
+        let is_held = trade.model == Exit::Convergence.name();
         let of_whole = |value: Option<f64>| value.map(|value| rounded(value * share));
         let next_day = self.next_day(share);
         Some(Pair {
             instrument: self.pair.instrument.clone(),
             buy,
             sell,
-            model: if is_held { Model::Convergence } else { Model::Inventory },
+            model: if is_held { Exit::Convergence } else { Exit::Inventory },
             entry_bps: trade.entry_bps,
             entry_bps_min: trade.entry_bps_min.min(trade.entry_bps),
             entry_bps_max: trade.entry_bps_max.max(trade.entry_bps),

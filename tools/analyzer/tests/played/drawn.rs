@@ -4,7 +4,7 @@ use analyzer::kernel::lead_lag::Grid;
 use analyzer::kernel::legs::Leg;
 use analyzer::kernel::play::PlaySettings;
 use analyzer::kernel::play::ledger::Played;
-use analyzer::kernel::play::strategy::{Model, Strategy};
+use analyzer::kernel::play::strategy::Strategy;
 use analyzer::kernel::window::BadBatch;
 use analyzer::kernel::{Metrics, Settings, Venue, VenueTerms, analyse};
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, TimestampNanosecondArray};
@@ -247,8 +247,8 @@ fn setup(strategy: Strategy) -> Setup {
         max_age: 3_600 * SECOND,
     };
     let exit = match strategy.model {
-        Model::Inventory => Exit::Inventory,
-        Model::RoundTrip => Exit::Convergence,
+        Exit::Inventory => Exit::Inventory,
+        Exit::Convergence => Exit::Convergence,
     };
     let settings = TraderSettings {
         currency: asset("Q"),

@@ -5,8 +5,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use analyzer::kernel::play::ledger::{Arrived, End, Purpose, Tried};
-use analyzer::kernel::play::strategy::Model;
 use drawn::{Drawn, draw};
+use spreadwire_market::execution::Exit;
 use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::order::{Answer, Order, Purpose as TradersPurpose, Side};
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ fn every_order_is_the_traders() {
             compared += compare(&drawn, tried, &entries, seed);
             hedged += tried.counts.hedged;
             exits += tried.orders.iter().filter(|order| order.purpose == Purpose::Exit).count();
-            if tried.strategy.model == Model::RoundTrip && tried.counts.kept == 0 {
+            if tried.strategy.model == Exit::Convergence && tried.counts.kept == 0 {
                 let ended = tried.deals.iter().filter(|deal| deal.end != End::DayEnd);
                 let settled: f64 = ended.map(|deal| deal.profit).sum();
                 assert!(

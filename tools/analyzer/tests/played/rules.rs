@@ -3,8 +3,8 @@
 use crate::drawn::{Row, play, settings};
 use analyzer::kernel::Settings;
 use analyzer::kernel::play::ledger::{Deal, End, Purpose, Tried};
-use analyzer::kernel::play::strategy::Model;
 use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::execution::Exit;
 
 const BEGIN: Nanos = 1_723_075_200 * SECOND + 3_600 * SECOND;
 /// Sizes that limit nothing.
@@ -29,7 +29,7 @@ fn with(change: impl FnOnce(&mut Settings)) -> Settings {
     settings
 }
 
-fn of(rows: &[Row], settings: &Settings, model: Model, direction: Option<u8>) -> Tried {
+fn of(rows: &[Row], settings: &Settings, model: Exit, direction: Option<u8>) -> Tried {
     let played = play(rows, settings, 1);
     let is_it =
         |tried: &Tried| tried.strategy.model == model && tried.strategy.direction == direction;
@@ -53,7 +53,7 @@ const DOWN: i64 = 9_960;
 #[test]
 fn an_inventory_is_shifted_back_by_the_reverse_direction() {
     let quotes = rows(&[10_000, UP, UP, 10_000, DOWN, DOWN, 10_000, 10_000]);
-    let tried = of(&quotes, &with(|_| {}), Model::Inventory, None);
+    let tried = of(&quotes, &with(|_| {}), Exit::Inventory, None);
     // The second order buys more for its 2,000, at its own ask; what is beyond the first ends with the day.
     let [deal, rest] = tried.deals[..] else { panic!("{:?}", tried.deals) };
     assert_eq!((deal.direction, deal.end), (0, End::Closed));
@@ -72,7 +72,7 @@ fn what_is_left_of_an_inventory_is_traded_back_at_the_end_or_moved() {
     let quotes = rows(&[10_000, UP, UP, 10_000, 10_000]);
     let sz = 2_000.0 / 100.02;
     let there = left((0, 100.02), (1, 100.40), sz);
-    let tried = of(&quotes, &with(|_| {}), Model::Inventory, None);
+    let tried = of(&quotes, &with(|_| {}), Exit::Inventory, None);
     let [deal] = tried.deals[..] else { panic!("{:?}", tried.deals) };
     assert_eq!((deal.end, deal.closed), (End::DayEnd, quotes.last().unwrap().ts.cast_signed()));
     near(deal.profit, there + left((1, 100.02), (0, 100.00), sz));
@@ -82,13 +82,13 @@ fn what_is_left_of_an_inventory_is_traded_back_at_the_end_or_moved() {
         settings.play.transfer = Some(0.0005);
         settings.transfers = ["x", "y"].map(str::to_owned).into();
     });
-    let tried = of(&quotes, &moved, Model::Inventory, None);
+    let tried = of(&quotes, &moved, Exit::Inventory, None);
     near(tried.deals[0].profit, there - 0.0005 * 2_000.0);
     let one_side = with(|settings| {
         settings.play.transfer = Some(0.0005);
         settings.transfers = ["x"].map(str::to_owned).into();
     });
-    let tried = of(&quotes, &one_side, Model::Inventory, None);
+    let tried = of(&quotes, &one_side, Exit::Inventory, None);
     near(tried.deals[0].profit, deal.profit);
 }
 
@@ -97,7 +97,7 @@ fn an_inventory_that_is_used_up_buys_nothing_more() {
     let bids: Vec<i64> = (0..40).map(|second| if second % 2 == 0 { UP } else { 9_998 }).collect();
     let bound = |inventory: f64| {
         let settings = with(|settings| settings.play.inventory = inventory);
-        of(&rows(&bids), &settings, Model::Inventory, None).deals
+        of(&rows(&bids), &settings, Exit::Inventory, None).deals
     };
     let notional = |deals: &[Deal]| deals.iter().map(|deal| deal.notional).sum::<f64>();
     let (few, many) = (notional(&bound(5_000.0)), notional(&bound(1e9)));
@@ -109,7 +109,7 @@ fn an_inventory_that_is_used_up_buys_nothing_more() {
 fn a_round_trip_ends_when_its_spread_has_converged_or_with_the_day() {
     // Four fees are 6 bp: the exit is 9 bp below the entry of 10.
     let quotes = rows(&[10_000, UP, UP, 10_030, 10_000, 10_000, 10_000]);
-    let tried = of(&quotes, &with(|_| {}), Model::RoundTrip, Some(0));
+    let tried = of(&quotes, &with(|_| {}), Exit::Convergence, Some(0));
     near(tried.strategy.exit_bps, 1.0);
     let [deal] = tried.deals[..] else { panic!("{:?}", tried.deals) };
     let sz = 2_000.0 / 100.02;
@@ -118,7 +118,7 @@ fn a_round_trip_ends_when_its_spread_has_converged_or_with_the_day() {
     near(deal.at_once, left((0, 100.02), (1, 100.40), sz) + left((1, 100.42), (0, 100.00), sz));
     assert!(deal.worst <= deal.at_once && deal.worst <= deal.profit, "{deal:?}");
     let premium = rows(&[10_000, UP, UP, UP, UP, UP]);
-    let tried = of(&premium, &with(|_| {}), Model::RoundTrip, Some(0));
+    let tried = of(&premium, &with(|_| {}), Exit::Convergence, Some(0));
     assert_eq!((tried.deals.len(), tried.deals[0].end), (1, End::DayEnd));
     assert!(tried.deals[0].profit < 0.0, "a standing premium costs four fees: {:?}", tried.deals);
 }
@@ -127,10 +127,10 @@ fn a_round_trip_ends_when_its_spread_has_converged_or_with_the_day() {
 fn a_spread_that_stands_at_midnight_is_not_entered_again() {
     let quotes = rows(&[UP, UP, UP, 10_000, UP, UP]);
     let settings = with(|_| {});
-    let fresh = of(&quotes, &settings, Model::Inventory, None);
+    let fresh = of(&quotes, &settings, Exit::Inventory, None);
     assert_eq!(fresh.counts.decided, 2);
     let went_on = crate::drawn::play_after(&quotes, &settings, [10_000, UP]);
-    let tried = went_on.tried.into_iter().find(|tried| tried.strategy.model == Model::Inventory);
+    let tried = went_on.tried.into_iter().find(|tried| tried.strategy.model == Exit::Inventory);
     assert_eq!(tried.unwrap().counts.decided, 1, "only what opened after it had closed");
 }
 
@@ -138,7 +138,7 @@ fn a_spread_that_stands_at_midnight_is_not_entered_again() {
 fn a_strategy_has_so_many_deals_a_day_and_a_dead_leg_ends_an_opportunity() {
     let bids: Vec<i64> = (0..40).map(|second| if second % 2 == 0 { UP } else { 9_998 }).collect();
     let settings = with(|settings| settings.play.deals_max = 3);
-    assert_eq!(of(&rows(&bids), &settings, Model::Inventory, None).counts.decided, 3);
+    assert_eq!(of(&rows(&bids), &settings, Exit::Inventory, None).counts.decided, 3);
     let mut quotes = rows(&[10_000, UP, UP, UP]);
     // The first venue falls silent beyond the maximum age, and comes back: another opportunity.
     for row in quotes.iter_mut().skip(6) {
@@ -146,14 +146,14 @@ fn a_strategy_has_so_many_deals_a_day_and_a_dead_leg_ends_an_opportunity() {
     }
     // Its price has changed, so that it is not taken for frozen.
     quotes[6].px = [10_001, 10_003];
-    let tried = of(&quotes, &with(|_| {}), Model::Inventory, None);
+    let tried = of(&quotes, &with(|_| {}), Exit::Inventory, None);
     assert_eq!(tried.counts.decided, 2);
 }
 
 #[test]
 fn other_latencies_and_sizes_are_tried_on_the_same_signals() {
     let quotes = rows(&[10_000, UP, UP, 10_000, DOWN, DOWN, 10_000, 10_000]);
-    let tried = of(&quotes, &with(|_| {}), Model::Inventory, None);
+    let tried = of(&quotes, &with(|_| {}), Exit::Inventory, None);
     // The configured ones, then latencies of 0 and 100 ms, then half and four times the size.
     let [own, at_once, late, half, large] = tried.variants[..] else { panic!("{tried:?}") };
     near(own.profit, at_once.profit);
@@ -165,7 +165,7 @@ fn other_latencies_and_sizes_are_tried_on_the_same_signals() {
     // The spread is gone 50 ms after it came.
     missed[4].ts = missed[3].ts + 50_000_000;
     missed[5].ts = missed[4].ts + 1;
-    let tried = of(&missed, &with(|_| {}), Model::Inventory, None);
+    let tried = of(&missed, &with(|_| {}), Exit::Inventory, None);
     let [own, _, late, ..] = tried.variants[..] else { panic!("{tried:?}") };
     assert_eq!(tried.counts.still_there, 1);
     // Late, only the venue that stands still fills; its leg is traded back.

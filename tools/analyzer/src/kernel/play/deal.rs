@@ -119,15 +119,4 @@ impl Active {
         let orders = self.orders.iter().flatten().map(|order| order.due).min();
         orders.unwrap_or(i64::MAX).min(self.look_at)
     }
-
-    /// Returns the legs at which a residual is traded away, the preferred one first: to complete an entry is
-    /// to trade at the leg that is short of it, to complete an exit at the one that has too much.
-    pub(super) fn hedge_legs(&self) -> [usize; 2] {
-        let has_too_much = usize::from(self.residual() < 0.0);
-        if self.is_exit {
-            [has_too_much, 1 - has_too_much]
-        } else {
-            [1 - has_too_much, has_too_much]
-        }
-    }
 }

@@ -5,8 +5,8 @@ use super::book::{Levels, Looked};
 use super::deal::{Active, Order, Stage};
 use super::ledger::{Arrived, Counts, Deal, End, Purpose, Totals};
 use super::settings::PlaySettings;
-use super::strategy::{Model, Strategy};
-use spreadwire_market::execution::Side;
+use super::strategy::Strategy;
+use spreadwire_market::execution::{Exit, Side, completing_legs};
 use std::collections::VecDeque;
 
 /// The smallest order, as a share of the largest: venues refuse dust.
@@ -26,7 +26,7 @@ struct Lot {
 /// Who plays a strategy.
 #[derive(Clone, Debug)]
 pub(super) struct Player {
-    model: Model,
+    model: Exit,
     latency: [i64; 2],
     size: f64,
     band: f64,
@@ -146,7 +146,7 @@ impl Player {
         let mut sz = self.size / px[0];
         for (venue, side) in ways {
             sz = sz.min(self.levels.level(looked, venue, side).unclaimed());
-            if self.model == Model::Inventory {
+            if self.model == Exit::Inventory {
                 sz = sz.min(self.funds.room(venue, side, px[0] * looked.fees[venue].buy));
             }
         }
@@ -248,28 +248,14 @@ impl Player {
     }
 
     fn arrive(&mut self, active: &mut Active, order: &Order, looked: &Looked<'_>) {
-        let Order { venue, side, limit, sz, purpose, sent, .. } = *order;
+        let Order { venue, side, limit, sz, .. } = *order;
         let (mut px, mut filled) = (0.0, 0.0);
         if looked.live {
             let level = self.levels.level(looked, venue, side);
             (px, filled) = (level.px, level.fills(side, limit, sz));
             level.taken += filled;
         }
-        if self.keeps {
-            let (buys, arrived) = (side == Side::Buy, looked.now);
-            let venue = u8::from(venue == 1);
-            self.orders.push(Arrived {
-                sent,
-                arrived,
-                venue,
-                buys,
-                purpose,
-                limit,
-                sz,
-                px,
-                filled,
-            });
-        }
+        self.note(order, looked.now, (px, filled));
         if 0.0 < filled {
             self.book(active, (venue, side), (px, filled), looked);
         }
@@ -304,7 +290,7 @@ impl Player {
         active.look_at = i64::MAX;
         if active.held(0) != 0.0 {
             active.unwind(looked);
-            if self.model == Model::Inventory {
+            if self.model == Exit::Inventory {
                 self.shift(&active, looked.now);
                 return None;
             }
@@ -335,7 +321,7 @@ impl Player {
         active.look_at = now.saturating_add(RETRY);
         let residual = active.residual();
         let side = if 0.0 < residual { Side::Sell } else { Side::Buy };
-        for leg in active.hedge_legs() {
+        for leg in completing_legs(residual < 0.0, active.is_exit) {
             let worse = if side == Side::Buy { 1.0 + self.band } else { 1.0 - self.band };
             let (venue, limit) = (active.venue(leg), active.px[leg] * worse);
             let level = self.levels.level(looked, venue, side);
@@ -424,23 +410,21 @@ impl Player {
         self.note_day_end(venue, side, (px, sz), looked.now);
     }
 
-    fn note_day_end(&mut self, venue: usize, side: Side, (px, sz): (f64, f64), now: i64) {
+    /// Notes an order that met a price at `arrived` and was filled that far.
+    fn note(&mut self, order: &Order, arrived: i64, (px, filled): (f64, f64)) {
         if self.keeps {
+            let Order { venue, side, purpose, limit, sz, sent, .. } = *order;
             let (buys, venue) = (side == Side::Buy, u8::from(venue == 1));
-            let (sent, arrived, limit, filled) = (now, now, px, sz);
-            let purpose = Purpose::DayEnd;
-            self.orders.push(Arrived {
-                sent,
-                arrived,
-                venue,
-                buys,
-                purpose,
-                limit,
-                sz,
-                px,
-                filled,
-            });
+            let order = Arrived { sent, arrived, venue, buys, purpose, limit, sz, px, filled };
+            self.orders.push(order);
         }
+    }
+
+    /// Notes what closes a position at the end of a day: an order that is filled at once.
+    fn note_day_end(&mut self, venue: usize, side: Side, (px, sz): (f64, f64), now: i64) {
+        let (purpose, limit, sent, due) = (Purpose::DayEnd, px, now, now);
+        let order = Order { venue, side, purpose, limit, sz, sent, due, has_arrived: true };
+        self.note(&order, now, (px, sz));
     }
 
     fn end_lot(&mut self, lot: Lot, looked: &Looked<'_>, transfer: Option<f64>) {

@@ -3,37 +3,15 @@
 use super::settings::PlaySettings;
 use serde::{Deserialize, Serialize};
 use spreadwire_market::decision::Thresholds;
+use spreadwire_market::execution::Exit;
 use spreadwire_market::spread::{BPS, FeeFactors};
-
-/// How a position ends.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Model {
-    /// Each venue is funded with both currencies. A purchase and a sale shift what they hold, and the next
-    /// opportunity of the reverse direction shifts it back. What is left at the end of the day is traded
-    /// back, or transferred where that is allowed.
-    #[default]
-    Inventory,
-    /// Both legs are held until the spread has converged, and closed then: four trades.
-    RoundTrip,
-}
-
-impl Model {
-    /// Returns the name, which is also the trader's word for what becomes of the legs.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Model::Inventory => "inventory",
-            Model::RoundTrip => "convergence",
-        }
-    }
-}
 
 /// One strategy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Strategy {
-    /// How its positions end.
-    pub model: Model,
+    /// How its positions end. An inventory is shifted back by the next opportunity of the reverse direction;
+    /// what is left of it at the end of the day is traded back, or transferred where that is allowed.
+    pub model: Exit,
     /// 0 buys on the first venue, 1 on the second; `None` does both.
     pub direction: Option<u8>,
     /// Net spread to enter at, in bp.
@@ -67,14 +45,14 @@ pub fn all(settings: &PlaySettings, fees: [FeeFactors; 2]) -> Vec<Strategy> {
     let mut all = Vec::new();
     for entry in &settings.entries_bps {
         all.push(Strategy {
-            model: Model::Inventory,
+            model: Exit::Inventory,
             direction: None,
             entry_bps: *entry,
             exit_bps: entry.min(0.0),
         });
         for direction in 0..2 {
             all.extend(settings.margins_bps.iter().map(|margin| Strategy {
-                model: Model::RoundTrip,
+                model: Exit::Convergence,
                 direction: Some(direction),
                 entry_bps: *entry,
                 exit_bps: tidy(entry - four_fees - margin),
