@@ -13,12 +13,14 @@ use crate::execution::Exit;
 use crate::instrument::Catalogue;
 use crate::moment::{date_time, time_to_text};
 use crate::problem::{Faults, Form, Problem};
-use crate::recommendations::{Pair, Terms, finite, is_hex, name_of};
+use crate::recommendations::{Pair, Terms, finite, format_of, is_hex, name_of, unknown_format};
 use crate::spread::BPS;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+/// Usual name of the file.
+pub const FILE: &str = "approved.toml";
 /// Version of the file format that is read and written.
 pub const FORMAT: u32 = 2;
 
@@ -130,24 +132,13 @@ pub fn read(path: &Path) -> Result<Approved, Vec<Problem>> {
 /// Returns what is wrong with a file that is not one of approvals, or of another format.
 fn other_file(path: &Path, text: &str) -> Option<Problem> {
     let table: toml::Table = text.parse().ok()?;
-    let format = table.get("format").and_then(toml::Value::as_integer);
-    let is_recommendations = table.contains_key("generated");
-    if is_recommendations {
+    if table.contains_key("generated") {
         let reason = "it is a file of recommendations, which opens nothing".to_owned();
         let remedy = format!("{START}; name that one");
         return Some(Problem { file: path.to_owned(), key: String::new(), reason, remedy });
     }
-    let format = format.filter(|format| *format != i64::from(FORMAT))?;
-    Some(unknown_format(path, format))
-}
-
-fn unknown_format(path: &Path, format: i64) -> Problem {
-    Problem {
-        file: path.to_owned(),
-        key: "format".to_owned(),
-        reason: format!("format {format} is unknown"),
-        remedy: format!("this version reads format {FORMAT}: use an analyzer of the same version"),
-    }
+    let format = format_of(&table).filter(|format| *format != i64::from(FORMAT))?;
+    Some(unknown_format(path, format, FORMAT))
 }
 
 impl Approved {
@@ -155,7 +146,7 @@ impl Approved {
     #[must_use]
     pub fn check(&self, file: &Path) -> Vec<Problem> {
         if self.format != FORMAT {
-            return vec![unknown_format(file, i64::from(self.format))];
+            return vec![unknown_format(file, i64::from(self.format), FORMAT)];
         }
         let mut faults = Faults::new(file, Vec::new());
         let mut seen = HashMap::new();
@@ -185,12 +176,6 @@ impl Approved {
     /// the file.
     pub fn live(&self, now: Nanos) -> impl Iterator<Item = (usize, &Approval)> {
         self.pairs.iter().enumerate().filter(move |(_, pair)| now < pair.expires)
-    }
-
-    /// Returns the approval of these names.
-    #[must_use]
-    pub fn pair(&self, (instrument, buy, sell): (&str, &str, &str)) -> Option<&Approval> {
-        self.pairs.iter().find(|pair| pair.key() == (instrument, buy, sell))
     }
 
     /// Returns the decision's rules for a catalogue, and the indexes of approvals that the catalogue

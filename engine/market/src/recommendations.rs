@@ -132,9 +132,10 @@ const HEAD: &str = "\
 pub fn read(path: &Path, now: Nanos) -> Result<Recommendations, Vec<Problem>> {
     let mut problems = Vec::new();
     let Some(text) = FORM.text(path, &mut problems) else { return Err(problems) };
-    if let Some(format) = format_of(&text).filter(|format| *format != i64::from(FORMAT)) {
+    let table = text.parse().unwrap_or_default();
+    if let Some(format) = format_of(&table).filter(|format| *format != i64::from(FORMAT)) {
         // The meaning of the other keys of an unknown format is unknown too.
-        return Err(vec![unknown_format(path, format)]);
+        return Err(vec![other_format(path, format)]);
     }
     let Some(read) = FORM.parse::<Recommendations>(path, &text, &mut problems) else {
         return Err(problems);
@@ -143,27 +144,31 @@ pub fn read(path: &Path, now: Nanos) -> Result<Recommendations, Vec<Problem>> {
     if problems.is_empty() { Ok(read) } else { Err(problems) }
 }
 
-/// Returns the format number of a file, if the file is TOML and has one.
-pub(crate) fn format_of(text: &str) -> Option<i64> {
-    let table: toml::Table = text.parse().ok()?;
-    table.get("format")?.as_integer()
+/// Returns the format number of a file, if it has one.
+pub(crate) fn format_of(file: &toml::Table) -> Option<i64> {
+    file.get("format")?.as_integer()
 }
 
-fn unknown_format(path: &Path, format: i64) -> Problem {
-    let remedy = if format == 1 {
-        format!(
-            "it was written by an earlier version: run the analyzer again, which writes format \
-             {FORMAT}, then approve pairs with `analyzer approve`"
-        )
-    } else {
-        format!("this version reads format {FORMAT}: use an analyzer of the same version")
-    };
-    let reason = if format == 1 {
-        "format 1 is not read any more".to_owned()
-    } else {
-        format!("format {format} is unknown")
-    };
-    Problem { file: path.to_owned(), key: "format".to_owned(), reason, remedy }
+/// Says that a file is of another format than `ours`.
+pub(crate) fn unknown_format(path: &Path, format: i64, ours: u32) -> Problem {
+    Problem {
+        file: path.to_owned(),
+        key: "format".to_owned(),
+        reason: format!("format {format} is unknown"),
+        remedy: format!("this version reads format {ours}: use an analyzer of the same version"),
+    }
+}
+
+fn other_format(path: &Path, format: i64) -> Problem {
+    let unknown = unknown_format(path, format, FORMAT);
+    if format != 1 {
+        return unknown;
+    }
+    let remedy = format!(
+        "it was written by an earlier version: run the analyzer again, which writes format \
+         {FORMAT}, then approve pairs with `analyzer approve`"
+    );
+    Problem { reason: "format 1 is not read any more".to_owned(), remedy, ..unknown }
 }
 
 impl Recommendations {
@@ -171,7 +176,7 @@ impl Recommendations {
     #[must_use]
     pub fn check(&self, file: &Path, now: Nanos) -> Vec<Problem> {
         if self.format != FORMAT {
-            return vec![unknown_format(file, i64::from(self.format))];
+            return vec![other_format(file, i64::from(self.format))];
         }
         let mut faults = Faults::new(file, Vec::new());
         times(self, now, &mut faults);
@@ -290,8 +295,9 @@ impl Pair {
     }
 }
 
-/// Returns the name of a pair as users see it.
-pub(crate) fn name_of((instrument, buy, sell): (&str, &str, &str)) -> String {
+/// Returns the name of a pair as users see it: `BTC/USDT buy okx sell binance`.
+#[must_use]
+pub fn name_of((instrument, buy, sell): (&str, &str, &str)) -> String {
     format!("{instrument} buy {buy} sell {sell}")
 }
 

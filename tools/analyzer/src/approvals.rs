@@ -11,18 +11,15 @@ use crate::output;
 use crate::report::Report;
 use crate::standing::{self, Analysis};
 use clap::Args;
+pub use spreadwire_market::approved::FILE;
 use spreadwire_market::approved::{self, Approved};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::recommendations;
 use spreadwire_output::{err, out};
 use std::path::{Path, PathBuf};
 
-/// Default of the file of approved pairs.
-pub const FILE: &str = "approved.toml";
 /// Default of the recommendations.
 pub const FROM: &str = "analysis/latest/recommendations.toml";
-/// Name of the report beside the recommendations.
-const REPORT: &str = "report.json";
 
 /// Arguments of `analyzer approved`.
 #[derive(Clone, Debug, Args)]
@@ -104,6 +101,6 @@ pub fn write(file: &Path, approved: &Approved) -> Result<(), Vec<String>> {
 /// Reads the report beside a file of recommendations; `None` if there is none that can be read.
 #[must_use]
 pub fn report_beside(recommendations: &Path) -> Option<Report> {
-    let text = std::fs::read_to_string(recommendations.with_file_name(REPORT)).ok()?;
+    let text = std::fs::read_to_string(recommendations.with_file_name(output::REPORT)).ok()?;
     serde_json::from_str(&text).ok()
 }

@@ -18,7 +18,7 @@ use clap::Args;
 use spreadwire_market::approved::{Approval, Approved};
 use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::moment::time_to_text;
-use spreadwire_market::recommendations::{self, Pair, Recommendations};
+use spreadwire_market::recommendations::{self, Pair, Recommendations, name_of};
 use spreadwire_output::out;
 use std::path::PathBuf;
 
@@ -106,9 +106,7 @@ fn chosen<'a>(
     let missing = |key: (&str, &str, &str)| {
         let report = report.get_or_init(|| approvals::report_beside(&arguments.from));
         let analysis = Analysis { recommended, report: report.as_ref() };
-        let (instrument, buy, sell) = key;
-        let why = analysis.why_not(key).1;
-        format!("{instrument} buy {buy} sell {sell} is not recommended: {why}")
+        format!("{} is not recommended: {}", name_of(key), analysis.why_not(key).1)
     };
     let places = pair_names::places(&arguments.pairs, &keys, missing)?;
     Ok(places.into_iter().map(|place| &recommended.pairs[place]).collect())

@@ -3,6 +3,7 @@
 use crate::judge::{self, Judged, Refusal, Rules};
 use crate::kernel::play::ledger::{Deal, End, Totals, Tried};
 use crate::kernel::timed::Timed;
+use crate::kernel::times::{joined, length};
 use crate::kernel::{Settings, VenueTerms};
 use crate::recorded::Recorded;
 use crate::report::{self, DayProfit, Decision, Period, Reason, Trade, Verdict};
@@ -328,14 +329,8 @@ fn drawdown(ended: &[(i64, f64)]) -> f64 {
 /// Returns the time in which at least one position was held, in hours.
 #[expect(clippy::cast_precision_loss, reason = "times are shown with fewer digits")]
 fn hours_held(deals: &[Deal]) -> f64 {
-    let mut spans: Vec<(i64, i64)> = deals.iter().map(|deal| (deal.opened, deal.closed)).collect();
-    spans.sort_unstable();
-    let (mut held, mut until) = (0, i64::MIN);
-    for (from, to) in spans {
-        held += to.saturating_sub(from.max(until)).max(0);
-        until = until.max(to);
-    }
-    held as f64 / HOUR as f64
+    let held = joined(deals.iter().map(|deal| (deal.opened, deal.closed)).collect());
+    length(&held) as f64 / HOUR as f64
 }
 
 fn hour_of(deal: &Deal) -> i64 {

@@ -26,7 +26,7 @@ use spreadwire_market::approved;
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::moment::time_to_text;
 use spreadwire_market::problem::Problem;
-use spreadwire_market::recommendations::{self, Pair, Recommendations};
+use spreadwire_market::recommendations::{self, Pair, Recommendations, name_of};
 use spreadwire_output::{Stream, err, write};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -267,7 +267,7 @@ impl PairChange {
         let PairChange { instrument, buy, sell, changes } = self;
         let (evidence, plain): (Vec<&Change>, Vec<&Change>) =
             changes.iter().partition(|change| change.key.starts_with("evidence."));
-        let mut lines = vec![format!("  ~  {instrument} buy {buy} sell {sell}")];
+        let mut lines = vec![format!("  ~  {}", name_of((instrument, buy, sell)))];
         lines.extend(plain.iter().map(|change| format!("       {change}")));
         if !evidence.is_empty() {
             // There are many of these figures and nobody decides by them, so they share one line at

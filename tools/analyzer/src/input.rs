@@ -35,7 +35,7 @@ mod unit;
 mod unread;
 mod window;
 
-pub(crate) use calendar::midnight;
+pub(crate) use calendar::{bounds, midnight};
 pub use decode::BATCH_ROWS;
 pub use discovery::find;
 pub use fault::{Caution, ReadError};

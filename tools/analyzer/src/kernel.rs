@@ -20,6 +20,7 @@ use crate::kernel::sampling::Sampling;
 use crate::kernel::seconds::Block;
 use crate::kernel::serving::Serving;
 use crate::kernel::timed::Timed;
+use crate::kernel::times::{common, length};
 use crate::kernel::together::{Alone, Together, Work};
 use crate::kernel::venue::{Counting, Mids, VenueSums};
 use crate::kernel::watch::{Terms, Watch};
@@ -52,6 +53,7 @@ mod seconds;
 mod serving;
 pub mod stillness;
 pub mod timed;
+pub mod times;
 pub mod together;
 pub mod venue;
 pub mod watch;
@@ -397,8 +399,10 @@ impl<'a> Unit<'a> {
         let span = self.span;
         // What is torn at all venues is an outage rather than a fault of one.
         let all = self.torn.iter().cloned().reduce(|all, torn| common(&all, &torn));
-        let own =
-            |torn: &Vec<(i64, i64)>, span| within(torn, span) - within(all.iter().flatten(), span);
+        let within = |torn: &[(i64, i64)], span| length(&common(torn, &[span]));
+        let own = |torn: &Vec<(i64, i64)>, span| {
+            within(torn, span) - all.as_deref().map_or(0, |all| within(all, span))
+        };
         let torn = self.torn.iter().map(|torn| span.map_or(0, |span| own(torn, span)));
         let venues = self.venues.iter_mut().zip(self.counting).zip(sound).zip(torn);
         for (((venue, counting), (outliers, frozen)), torn_ns) in venues {
@@ -430,19 +434,4 @@ fn compare(pairs: &mut [Pair], blocks: &[Block]) {
             alike.add(one, two);
         }
     }
-}
-
-/// Returns how much of the times lies between the two ends, in ns.
-fn within<'a>(times: impl IntoIterator<Item = &'a (i64, i64)>, ends: (i64, i64)) -> u64 {
-    let part = |(from, to): &(i64, i64)| (ends.1.min(*to) - ends.0.max(*from)).max(0);
-    times.into_iter().map(|times| part(times).unsigned_abs()).sum()
-}
-
-/// Returns the times that are among both, each of which are ascending and apart.
-fn common(one: &[(i64, i64)], two: &[(i64, i64)]) -> Vec<(i64, i64)> {
-    let both = |a: &(i64, i64)| {
-        let of = move |b: &(i64, i64)| (a.0.max(b.0), a.1.min(b.1));
-        two.iter().map(of).filter(|(from, to)| from < to).collect::<Vec<_>>()
-    };
-    one.iter().flat_map(both).collect()
 }

@@ -39,8 +39,6 @@ pub mod report;
 pub mod revoke;
 pub mod run;
 pub mod soundness;
-pub mod spans;
 pub mod standing;
 pub mod statistics;
-pub mod times;
 pub mod torn;

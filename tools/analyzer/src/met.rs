@@ -1,19 +1,19 @@
 //! Reads what the engine's decisions met: the deals of the journal in a lake, and when the approvals
 //! were recorded.
 
+use crate::input::bounds;
+use crate::kernel::times::{Times, common, joined};
 use crate::promised::{self, Deal, Deals};
 use crate::report::{Problem, Promised};
-use crate::spans::{self, Span};
 use jiff::civil::Date;
-use spreadwire_lake::completeness::Interval;
+use spreadwire_lake::completeness::{Interval, Known};
 use spreadwire_lake::decisions::{self, FILE_NAME, Journal};
+use spreadwire_lake::layout::TRADING;
 use spreadwire_market::approved::{Approval, Approved};
+use spreadwire_market::clock::Nanos;
 use spreadwire_trading::entry::Event;
 use std::collections::BTreeMap;
 use std::path::Path;
-
-/// Folder of the journal of decisions in a lake.
-const FOLDER: &str = "trading";
 
 /// Returns what was promised and met of each approval, in the analysed days, and what is wrong with the
 /// journal. `table` is that of the lake's ledger.
@@ -31,26 +31,43 @@ pub fn promised(
         Ok(deals) => (deals.ok_or("the lake has no journal of decisions"), None),
         Err(problem) => (Err("the journal of decisions cannot be read"), Some(problem)),
     };
-    let days = spans::of_days(days);
+    let days = joined(days.iter().map(|day| bounds(*day)).collect());
     let held: Vec<_> = approved.pairs.iter().map(|it| (it, held(it, table, &days))).collect();
     (promised::rows(&held, deals.as_ref().map_err(|why| *why)), problem)
 }
 
 /// Returns when a pair was recorded in the analysed days while its approval held.
-fn held(approval: &Approval, table: &[Interval], days: &[Span]) -> Option<Vec<Span>> {
-    let recorded = spans::of_pair(table, approval.key())?;
-    let span = [(approval.approved_at, approval.expires)];
-    Some(spans::intersection(&spans::intersection(&recorded, days), &span))
+fn held(approval: &Approval, table: &[Interval], days: &[(i64, i64)]) -> Option<Times> {
+    let recorded = recorded(table, approval.key())?;
+    // An expiry may be written beyond what a time of a quote can be.
+    let time = |time: Nanos| i64::try_from(time).unwrap_or(i64::MAX);
+    let span = (time(approval.approved_at), time(approval.expires));
+    Some(common(&common(&recorded, days), &[span]))
+}
+
+/// Returns when an engine recorded an instrument on both venues; `None` if the ledger does not know
+/// one of them. `table` is that of the ledger.
+fn recorded(table: &[Interval], (instrument, one, two): (&str, &str, &str)) -> Option<Times> {
+    let both = [one, two].map(|venue| {
+        let is_it = |of: &&Interval| of.venue == venue && of.instrument == instrument;
+        let mut known = table.iter().filter(is_it).peekable();
+        known.peek()?;
+        let recorded = known.filter(|of| of.known == Known::Recorded);
+        let times = recorded.map(|of| (of.from.cast_signed(), of.until.cast_signed()));
+        Some(joined(times.collect()))
+    });
+    let [one, two] = both;
+    Some(common(&one?, &two?))
 }
 
 /// Reads the deals of a lake; `None` if it has no journal.
 fn read(lake: &Path) -> Result<Option<Deals>, Problem> {
-    let path = lake.join(FOLDER).join(FILE_NAME);
+    let path = lake.join(TRADING).join(FILE_NAME);
     if !path.exists() {
         return Ok(None);
     }
     let journal = decisions::read(&path).map_err(|error| Problem {
-        subject: format!("{FOLDER}/{FILE_NAME}"),
+        subject: format!("{TRADING}/{FILE_NAME}"),
         what: format!("what was met is unknown: {error}"),
         left_out: false,
     })?;
@@ -69,7 +86,7 @@ pub fn deals(journal: &Journal) -> Deals {
                     instrument: journal.catalogue.instrument(decided.instrument).name.clone(),
                     buy: venue(decided.buy_venue),
                     sell: venue(decided.sell_venue),
-                    decided: entry.ts,
+                    decided: entry.ts.cast_signed(),
                     settled: None,
                 };
                 deals.insert(decided.deal, deal);
@@ -102,9 +119,8 @@ mod tests {
     use super::*;
     use crate::report::Promise;
     use jiff::civil::date;
-    use spreadwire_lake::completeness::Known;
     use spreadwire_lake::decisions::{Decisions, Head};
-    use spreadwire_market::clock::{Nanos, SECOND};
+    use spreadwire_market::clock::SECOND;
     use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
     use spreadwire_trading::amount::Amount;
     use spreadwire_trading::entry::{Decided, Entry, Outcome, Settled};
@@ -167,7 +183,7 @@ mod tests {
         let owner = Owner::new("spread").unwrap();
         let head = Head::new(Mode::Paper, &owner, 5, &catalogue, &settings);
         let names = (&catalogue, &settings.assets);
-        let path = lake.join(FOLDER).join(FILE_NAME);
+        let path = lake.join(TRADING).join(FILE_NAME);
         let (mut decisions, _) = Decisions::open(&path, &head, names, |_| {}).unwrap();
         for (deal, (ts, profit)) in (1..).zip(deals) {
             let decided = Decided {
@@ -197,10 +213,31 @@ mod tests {
         }
     }
 
-    fn recorded(venue: &str, from: Nanos, until: Nanos) -> Interval {
+    fn interval(venue: &str, from: Nanos, until: Nanos, known: Known) -> Interval {
         let (venue, instrument) = (venue.to_owned(), "A/B".to_owned());
         let (cause, run) = (String::new(), "r".to_owned());
-        Interval { venue, instrument, from, until, known: Known::Recorded, cause, run }
+        Interval { venue, instrument, from, until, known, cause, run }
+    }
+
+    fn recorded(venue: &str, from: Nanos, until: Nanos) -> Interval {
+        interval(venue, from, until, Known::Recorded)
+    }
+
+    #[test]
+    fn a_pair_was_recorded_where_both_venues_were_and_an_unknown_venue_is_unknown() {
+        let table = [
+            interval("x", 0, 10, Known::Recorded),
+            interval("x", 10, 12, Known::Outage),
+            interval("x", 12, 20, Known::Recorded),
+            interval("y", 5, 15, Known::Recorded),
+            interval("y", 15, 20, Known::VenueDown),
+            interval("z", 0, 20, Known::Imported),
+        ];
+        let of = |instrument, one, two| super::recorded(&table, (instrument, one, two));
+        assert_eq!(of("A/B", "x", "y"), Some(vec![(5, 10), (12, 15)]));
+        assert_eq!(of("A/B", "x", "z"), Some(Vec::new()), "no engine ran");
+        assert_eq!(of("A/B", "x", "w"), None);
+        assert_eq!(of("C/B", "x", "y"), None);
     }
 
     #[test]
@@ -260,7 +297,7 @@ mod tests {
     fn a_journal_that_cannot_be_read_is_a_problem_and_not_a_night_without_deals() {
         let lake = tempfile::tempdir().unwrap();
         trade(lake.path(), &[(7, Some("1"))]);
-        let path = lake.path().join(FOLDER).join(FILE_NAME);
+        let path = lake.path().join(TRADING).join(FILE_NAME);
         let text = std::fs::read_to_string(&path).unwrap();
         std::fs::write(&path, text.replacen("settled", "sottled", 1)).unwrap();
         let approval = Approval {

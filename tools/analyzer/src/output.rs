@@ -21,6 +21,9 @@ pub mod recommended;
 /// Name of the folder with the details of pairs.
 pub const DETAILS: &str = "pairs";
 
+/// Name of the report as JSON.
+pub const REPORT: &str = "report.json";
+
 /// Writes the files that were asked for into a folder, each replacing an older one as a whole, and
 /// returns their paths below it.
 ///
@@ -41,7 +44,7 @@ pub fn write(
             Format::Html => ("report.html", html::page(report)?.into_bytes()),
             Format::Json => {
                 written.extend(details(report, folder)?);
-                ("report.json", json::text(report)?.into_bytes())
+                (REPORT, json::text(report)?.into_bytes())
             }
             Format::Toml => ("recommendations.toml", recommendations.as_bytes().to_vec()),
         };

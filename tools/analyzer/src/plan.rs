@@ -67,8 +67,6 @@ pub struct Plan {
     pub ascending: bool,
     /// The approved pairs; empty without a file of them.
     pub approvals: Approved,
-    /// Instrument, venue to buy on and venue to sell on of each, as the lake's folders name the venues.
-    pub approved: Vec<(String, String, String)>,
     /// The arguments as given.
     pub arguments: Arguments,
 }
@@ -92,7 +90,6 @@ impl Plan {
         selection.market = market(&arguments, &lake, &mut problems);
         let settings = settings(&arguments, &listed, &mut problems);
         let approvals = approvals::read(&arguments, &mut problems);
-        let approved = approvals::in_lake(&approvals);
         let partials = match (&arguments.partials, arguments.no_partials) {
             (_, true) => None,
             (Some(given), false) => Some(given.clone()),
@@ -108,17 +105,8 @@ impl Plan {
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
-        let plan = Plan {
-            lake,
-            selection,
-            settings,
-            partials,
-            rank,
-            ascending,
-            approvals,
-            approved,
-            arguments,
-        };
+        let plan =
+            Plan { lake, selection, settings, partials, rank, ascending, approvals, arguments };
         Ok(plan)
     }
 }

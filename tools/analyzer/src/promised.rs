@@ -5,15 +5,14 @@
 //! held. It is compared with the interval of as much time to come: that of one day, which is wider than
 //! that of the mean, brought to the time. Pure functions; `met` reads what they need.
 
+use crate::kernel::times::{Times, has, length};
 use crate::report::{Promise, Promised};
-use crate::spans::{Span, length, within};
 use spreadwire_market::approved::Approval;
-use spreadwire_market::clock::{Nanos, SECOND};
 use spreadwire_market::moment::time_to_text;
 
 /// With less recorded time, hours, there is no profit per day to compare with the promise.
 const HOURS_LEAST: f64 = 1.0;
-const HOUR: Nanos = 3_600 * SECOND;
+const HOUR: i64 = 3_600_000_000_000;
 
 /// A deal of the engine.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,7 +24,7 @@ pub struct Deal {
     /// Venue to sell on.
     pub sell: String,
     /// When it was decided on, ns since 1970 UTC.
-    pub decided: Nanos,
+    pub decided: i64,
     /// Profit after fees, and the fees; `None` while it is open.
     pub settled: Option<(f64, f64)>,
 }
@@ -43,7 +42,7 @@ pub struct Deals {
 
 /// An approval, with the time that was recorded for both venues while it held, in the analysed period;
 /// `None` where the ledger does not say.
-pub type Held<'a> = (&'a Approval, Option<Vec<Span>>);
+pub type Held<'a> = (&'a Approval, Option<Times>);
 
 /// Returns a row for each approval. Deals count that were decided on in one of its spans. Without a
 /// `journal` there is nothing to compare, and the words say why.
@@ -52,7 +51,11 @@ pub fn rows(held: &[Held<'_>], journal: Result<&Deals, &str>) -> Vec<Promised> {
     held.iter().map(|(approval, spans)| row(approval, spans.as_deref(), journal)).collect()
 }
 
-fn row(approval: &Approval, spans: Option<&[Span]>, journal: Result<&Deals, &str>) -> Promised {
+fn row(
+    approval: &Approval,
+    spans: Option<&[(i64, i64)]>,
+    journal: Result<&Deals, &str>,
+) -> Promised {
     let mut row = Promised {
         instrument: approval.instrument.clone(),
         buy: approval.buy.clone(),
@@ -98,9 +101,9 @@ fn row(approval: &Approval, spans: Option<&[Span]>, journal: Result<&Deals, &str
     row
 }
 
-fn is_of(deal: &Deal, approval: &Approval, spans: &[Span]) -> bool {
+fn is_of(deal: &Deal, approval: &Approval, spans: &[(i64, i64)]) -> bool {
     (deal.instrument.as_str(), deal.buy.as_str(), deal.sell.as_str()) == approval.key()
-        && within(deal.decided, spans)
+        && has(spans, deal.decided)
 }
 
 /// Returns the interval of the profit per day of so many days to come. An approval states that of one
@@ -147,7 +150,7 @@ fn verdict(row: &Promised, hours: f64) -> (Promise, String) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a time for display and a rate")]
-fn hours(time: Nanos) -> f64 {
+fn hours(time: u64) -> f64 {
     time as f64 / HOUR as f64
 }
 
@@ -169,7 +172,7 @@ mod tests {
         }
     }
 
-    fn deal(decided: Nanos, settled: Option<(f64, f64)>) -> Deal {
+    fn deal(decided: i64, settled: Option<(f64, f64)>) -> Deal {
         let (instrument, buy, sell) = ("BTC/USDT".into(), "okx".into(), "binance".into());
         Deal { instrument, buy, sell, decided, settled }
     }
@@ -178,7 +181,7 @@ mod tests {
         Deals { mode: "PAPER".to_owned(), currency: "USDT".to_owned(), deals }
     }
 
-    fn one(spans: Option<Vec<Span>>, journal: Result<&Deals, &str>) -> Promised {
+    fn one(spans: Option<Times>, journal: Result<&Deals, &str>) -> Promised {
         rows(&[(&approval(), spans)], journal).remove(0)
     }
 

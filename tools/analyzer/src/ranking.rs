@@ -10,6 +10,7 @@ use crate::order::Order;
 use crate::plan::Plan;
 use crate::recorded::Recorded;
 use crate::report::{Cell, Detail, FORMAT, Report, Venue, detail_files};
+use crate::standing::is_row;
 use crate::statistics::discovery_rate::benjamini_hochberg;
 use spreadwire_market::spread::BPS;
 use std::collections::BTreeSet;
@@ -66,10 +67,8 @@ pub fn report(
 /// Returns whether a pair is approved in one of its directions: it stays in the report whatever its
 /// rank.
 pub fn is_approved(pair: &Pair, plan: &Plan) -> bool {
-    plan.approved.iter().any(|(instrument, buy, sell)| {
-        let both = (&pair.one, &pair.two);
-        pair.instrument == *instrument && (both == (buy, sell) || both == (sell, buy))
-    })
+    let row = (&*pair.instrument, &*pair.one, &*pair.two);
+    plan.approvals.pairs.iter().any(|approval| is_row(row, approval.key()))
 }
 
 /// Returns what was reckoned with at each venue of these pairs, in the order of names.

@@ -6,9 +6,8 @@
 //! everything. Without a ledger, it is the time from the first quote to the last of any instrument,
 //! on the days that are analysed.
 
-use crate::input::midnight;
-use crate::times::{Times, common, joined, less};
-use jiff::ToSpan;
+use crate::input::bounds;
+use crate::kernel::times::{Times, common, joined, less};
 use jiff::civil::Date;
 use spreadwire_lake::completeness;
 use spreadwire_lake::ledger::{Entry, EntryKind};
@@ -42,7 +41,7 @@ impl Recorded {
             spans.into_iter().map(|(from, to)| (from.cast_signed(), to.cast_signed())).collect()
         };
         let recorded = times(completeness::spans(facts));
-        let period = (midnight(from), end(to));
+        let period = (bounds(from).0, bounds(to).1);
         let whole = less(&recorded, &times(completeness::lost(facts)));
         Recorded::of(common(&whole, &[period]))
     }
@@ -50,7 +49,7 @@ impl Recorded {
     /// Returns the time from the first quote to the last on the days that are analysed.
     #[must_use]
     pub fn by_quotes(span: Option<(i64, i64)>, days: &[Date]) -> Recorded {
-        let days = days.iter().map(|day| (midnight(*day), end(*day))).collect();
+        let days = days.iter().map(|day| bounds(*day)).collect();
         let span: Times = span.into_iter().filter(|(first, last)| first < last).collect();
         Recorded::of(common(&joined(days), &span))
     }
@@ -123,10 +122,6 @@ impl Recorded {
         // Most of the time is in the last hour.
         self.hours.last().filter(|_| 2 <= self.hours.len()).map(|(hour, _)| *hour)
     }
-}
-
-fn end(day: Date) -> i64 {
-    midnight(day.saturating_add(1.day()))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! the best ones, and what was left out. Plain data.
 
 use serde::{Deserialize, Serialize};
+use spreadwire_market::recommendations::name_of;
 
 mod decision;
 
@@ -114,10 +115,8 @@ impl Standing {
             State::Unknown => format!("unknown: {why}"),
         };
         let soon = if self.expires_soon { ", WITHIN A DAY" } else { "" };
-        format!(
-            "{instrument} buy {buy} sell {sell}: {state}; entry {entry_bps} bp, by {approved_by}, \
-             until {expires}{soon}"
-        )
+        let name = name_of((instrument, buy, sell));
+        format!("{name}: {state}; entry {entry_bps} bp, by {approved_by}, until {expires}{soon}")
     }
 
     /// Returns whether a person must look at it: it is not as it was approved, or soon expires.

@@ -8,6 +8,7 @@ use crate::pair_names::{self, Named};
 use clap::Args;
 use spreadwire_market::approved::Approval;
 use spreadwire_market::clock::Nanos;
+use spreadwire_market::recommendations::name_of;
 use spreadwire_output::out;
 use std::path::PathBuf;
 
@@ -29,9 +30,7 @@ pub struct Revoke {
 pub fn run(arguments: &Revoke, now: Nanos) -> Result<(), Vec<String>> {
     let mut approved = approvals::existing(&arguments.file)?;
     let keys: Vec<_> = approved.pairs.iter().map(Approval::key).collect();
-    let missing = |(instrument, buy, sell): (&str, &str, &str)| {
-        format!("{instrument} buy {buy} sell {sell} is not approved")
-    };
+    let missing = |key: (&str, &str, &str)| format!("{} is not approved", name_of(key));
     let places = pair_names::places(&arguments.pairs, &keys, missing)?;
     let names: Vec<String> = places.iter().map(|place| approved.pairs[*place].name()).collect();
     let mut place = 0..approved.pairs.len();

@@ -71,23 +71,29 @@ impl Analysis<'_> {
         let Some(report) = self.report else {
             return (State::Refused, "there is no report beside it that says why".to_owned());
         };
-        match report.pairs.iter().find(|row| is_row(row, (instrument, buy, sell))) {
+        let key = (instrument, buy, sell);
+        let is_it = |row: &&PairRow| is_row((&row.instrument, &row.exchange1, &row.exchange2), key);
+        match report.pairs.iter().find(is_it) {
             Some(row) => (State::Refused, row.why.join("; ")),
             None => (State::Gone, "the analysed lake does not have it".to_owned()),
         }
     }
 }
 
-/// Returns whether a row of the ranking is that of a pair, in either direction.
-fn is_row(row: &PairRow, (instrument, buy, sell): (&str, &str, &str)) -> bool {
+/// Returns whether a row of the ranking, by its instrument and the folders of its venues, is that of a pair,
+/// by the names of its venues, in either direction.
+#[must_use]
+pub fn is_row(row: (&str, &str, &str), (instrument, buy, sell): (&str, &str, &str)) -> bool {
+    let (of, one, two) = row;
+    if of != instrument {
+        return false;
+    }
     let [buy, sell] = [buy, sell].map(folder);
-    let both = (&row.exchange1, &row.exchange2);
-    row.instrument == instrument && (both == (&buy, &sell) || both == (&sell, &buy))
+    (one, two) == (&*buy, &*sell) || (one, two) == (&*sell, &*buy)
 }
 
 /// Returns the name of a venue's folders in the lake.
-#[must_use]
-pub fn folder(venue: &str) -> String {
+fn folder(venue: &str) -> String {
     layout::venue_folder(venue).unwrap_or_else(|_| venue.to_owned())
 }
 

@@ -2,9 +2,8 @@
 //! no engine ran, or the ledger does not say. A quote that stands in such a time says nothing of the
 //! market, so it is not live.
 
-use crate::input::{Unit, VenueDay, midnight};
-use crate::times::{Times, joined, less};
-use jiff::ToSpan;
+use crate::input::{Unit, VenueDay, bounds};
+use crate::kernel::times::{Times, joined, less};
 use spreadwire_lake::completeness::{Interval, Known};
 use spreadwire_lake::layout;
 use std::collections::BTreeMap;
@@ -54,7 +53,7 @@ impl Torn {
         others: impl Iterator<Item = &'a VenueDay>,
     ) -> Vec<(String, Times)> {
         let Some(known) = &self.0 else { return Vec::new() };
-        let day = (midnight(unit.date), midnight(unit.date.saturating_add(1.day())));
+        let day = bounds(unit.date);
         let window = (day.0 - (day.1 - day.0), day.1);
         // A venue's own day comes last, and counts.
         let days = others.chain(&unit.venues).map(|day| (day.venue.as_str(), day));
@@ -72,7 +71,7 @@ impl Torn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::input::Scale;
+    use crate::input::{Scale, midnight};
 
     #[test]
     fn what_the_ledger_does_not_vouch_for_is_torn() {

@@ -6,6 +6,7 @@ use crate::trader::Rule;
 use spreadwire_catalogue::changes::{self, Rules};
 use spreadwire_catalogue::trading::{self, TradingPlan};
 use spreadwire_config::config::{self, Config};
+use spreadwire_lake::layout;
 use spreadwire_market::approved::{self, Approved, Expiries};
 use spreadwire_market::clock::Nanos;
 use spreadwire_market::decision;
@@ -15,8 +16,6 @@ use spreadwire_market::spread;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Name of the folder of the journal of decisions in a lake.
-const FOLDER_NAME: &str = "trading";
 /// Name of the kill file in that folder.
 const KILL_NAME: &str = "kill";
 /// Name of the control socket in the folder of the journal.
@@ -58,7 +57,7 @@ impl Places {
     #[must_use]
     pub fn of(config: &Config, journal: Option<&Path>) -> Places {
         let written = journal.map(Path::to_owned).or(config.trading.journal.clone());
-        let folder = written.unwrap_or_else(|| config.journal.lake.join(FOLDER_NAME));
+        let folder = written.unwrap_or_else(|| config.journal.lake.join(layout::TRADING));
         let kill_file = config.trading.kill_file.clone();
         Places {
             kill_file: kill_file.unwrap_or_else(|| folder.join(KILL_NAME)),
@@ -111,7 +110,7 @@ impl Plan {
             let limit = &mut trading.settings.limits.order;
             *limit = (*limit).min(most);
         }
-        let rule = rule(&config, overrides, approved.map(|all| (all, now)), &mut faults);
+        let rule = rule(&config, overrides, (approved, now), &mut faults);
         let file = named.filter(|_| rule.approved.is_some()).map(PathBuf::as_path);
         faults.in_file(file, |faults| unknown_pairs(&rule, &catalogue, faults));
         let places = Places::of(&config, overrides.journal.as_deref());
@@ -153,7 +152,7 @@ impl Plan {
 fn rule(
     config: &Config,
     overrides: &Overrides,
-    approved: Option<(Approved, Nanos)>,
+    (approved, read_at): (Option<Approved>, Nanos),
     faults: &mut Faults,
 ) -> Rule {
     let decision = &config.decision;
@@ -161,13 +160,12 @@ fn rule(
         [] => decision.instruments.clone(),
         named => named.to_vec(),
     };
-    let read_at = approved.as_ref().map_or(0, |(_, now)| *now);
     let rule = Rule {
         entry_bps: overrides.entry_bps.unwrap_or(decision.entry_bps),
         exit_bps: overrides.exit_bps.unwrap_or(decision.exit_bps),
         cooldown: overrides.cooldown.unwrap_or_else(|| millis(decision.cooldown_ms)),
         instruments,
-        approved: approved.map(|(all, _)| all),
+        approved,
         read_at,
     };
     let is_ordered = rule.exit_bps.is_finite() && rule.exit_bps <= rule.entry_bps;

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 pub(super) const DAY_NS: i64 = 86_400_000_000_000;
 
 /// Returns the beginning of a day and of the next, in ns since 1970.
-pub(super) fn bounds(date: Date) -> (i64, i64) {
+pub(crate) fn bounds(date: Date) -> (i64, i64) {
     let start = midnight(date);
     (start, start.saturating_add(DAY_NS))
 }

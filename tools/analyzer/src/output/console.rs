@@ -4,6 +4,7 @@
 use super::{exposure, html};
 use crate::report::{Cell, PairRow, Promised, Report, Standing, Verdict};
 use comfy_table::{CellAlignment, Table, presets};
+use spreadwire_market::recommendations::name_of;
 
 /// Number of problems listed; the files list all of them.
 const PROBLEMS: usize = 10;
@@ -156,7 +157,7 @@ fn promised(rows: &[Promised]) -> Table {
         let interval = row.per_day_low.zip(row.per_day_high);
         let interval = interval.map(|(low, high)| format!("{low:.2} to {high:.2}"));
         table.add_row([
-            format!("{} buy {} sell {}", row.instrument, row.buy, row.sell),
+            name_of((&row.instrument, &row.buy, &row.sell)),
             figure(row.per_day),
             interval.unwrap_or_else(|| "-".to_owned()),
             figure(row.met_per_day),

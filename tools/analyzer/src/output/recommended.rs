@@ -107,17 +107,16 @@ impl Row<'_> {
     /// Returns one direction, which earns as much of the whole as it has deals.
     fn direction(&self, (buy, sell, share): (String, String, f64)) -> Option<Pair> {
         let trade = self.pair.trade.as_ref()?;
-        let is_held = trade.model == Exit::Convergence.name();
         let of_whole = |value: Option<f64>| value.map(|value| rounded(value * share));
         let next_day = self.next_day(share);
         Some(Pair {
             instrument: self.pair.instrument.clone(),
             buy,
             sell,
-            model: if is_held { Exit::Convergence } else { Exit::Inventory },
+            model: Exit::of_name(&trade.model).unwrap_or_default(),
             entry_bps: trade.entry_bps,
-            entry_bps_min: trade.entry_bps_min.min(trade.entry_bps),
-            entry_bps_max: trade.entry_bps_max.max(trade.entry_bps),
+            entry_bps_min: trade.entry_bps_min,
+            entry_bps_max: trade.entry_bps_max,
             exit_bps: trade.exit_bps,
             size_quote: trade.size_quote,
             per_day: of_whole(self.pair.per_day),

@@ -2,12 +2,8 @@
 
 use super::problems::Problems;
 use crate::options::Arguments;
-use spreadwire_lake::layout;
-use spreadwire_market::approved::{self, Approved};
+use spreadwire_market::approved::{self, Approved, FILE};
 use std::path::PathBuf;
-
-/// Name of the file of approved pairs.
-const FILE: &str = "approved.toml";
 
 /// Reads the file that was named, or else the one beside the folder for the results, if there is one.
 pub(super) fn read(arguments: &Arguments, problems: &mut Problems) -> Approved {
@@ -26,14 +22,4 @@ pub(super) fn read(arguments: &Arguments, problems: &mut Problems) -> Approved {
             Approved::default()
         }
     }
-}
-
-/// Returns the names of the approved pairs, as the lake's folders name the venues.
-pub(super) fn in_lake(approved: &Approved) -> Vec<(String, String, String)> {
-    let folder = |venue: &str| layout::venue_folder(venue).unwrap_or_else(|_| venue.to_owned());
-    let names = approved
-        .pairs
-        .iter()
-        .map(|pair| (pair.instrument.clone(), folder(&pair.buy), folder(&pair.sell)));
-    names.collect()
 }

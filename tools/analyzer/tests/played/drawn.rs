@@ -25,7 +25,7 @@ use spreadwire_trading::entry::Entry;
 use spreadwire_trading::latency::Latencies;
 use spreadwire_trading::order::AssetName;
 use spreadwire_trading::paper::PaperSettings;
-use spreadwire_trading::settings::{Exit, Hedge, Hedging, Limits, Settings as TraderSettings};
+use spreadwire_trading::settings::{Hedge, Hedging, Limits, Settings as TraderSettings};
 use spreadwire_trading::terms::{
     Assets, FeeAsset, Settlement, Terms, Tier, VenueTerms as OrderTerms,
 };
@@ -246,10 +246,6 @@ fn setup(strategy: Strategy) -> Setup {
         orders_per_second: 100_000,
         max_age: 3_600 * SECOND,
     };
-    let exit = match strategy.model {
-        Exit::Inventory => Exit::Inventory,
-        Exit::Convergence => Exit::Convergence,
-    };
     let settings = TraderSettings {
         currency: asset("Q"),
         rates: vec![Some(1_000_000), None],
@@ -258,7 +254,7 @@ fn setup(strategy: Strategy) -> Setup {
         sizes: vec![None; 4],
         exits: vec![None; 4],
         min_lifetime: 0,
-        exit,
+        exit: strategy.model,
         hedging: Hedging { policy: Hedge::Complete, band: 0.001, time_to_live: SECOND },
         limits: limits(),
         latencies: LATENCIES.to_vec(),

@@ -4,6 +4,7 @@ use super::numbers::{self, LISTED, rest};
 use super::rate::Rate;
 use crate::report::{Promise, Promised, Report, Standing};
 use serde::Serialize;
+use spreadwire_market::recommendations::name_of;
 
 /// The section.
 #[derive(Serialize)]
@@ -45,7 +46,7 @@ impl Row {
         let unknown = || numbers::UNKNOWN.to_owned();
         let hours = of.recorded_hours.map_or_else(unknown, |hours| format!("{hours:.1}"));
         Row {
-            pair: numbers::name(&format!("{} buy {} sell {}", of.instrument, of.buy, of.sell)),
+            pair: numbers::name(&name_of((&of.instrument, &of.buy, &of.sell))),
             promised: match (of.per_day_low, of.per_day, of.per_day_high) {
                 (Some(low), Some(mean), Some(high)) => {
                     let [low, mean, high] = [low, mean, high].map(numbers::figure);

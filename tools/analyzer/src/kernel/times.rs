@@ -50,6 +50,18 @@ pub fn common(times: &[(i64, i64)], others: &[(i64, i64)]) -> Times {
     found
 }
 
+/// Returns how long intervals that are apart last in all, in ns.
+#[must_use]
+pub fn length(times: &[(i64, i64)]) -> u64 {
+    times.iter().map(|(from, until)| until.abs_diff(*from)).sum()
+}
+
+/// Returns whether a time is in one of the intervals; the end of one is not in it.
+#[must_use]
+pub fn has(times: &[(i64, i64)], time: i64) -> bool {
+    times.iter().any(|(from, until)| (*from..*until).contains(&time))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +83,12 @@ mod tests {
         ] {
             assert_eq!(less(&times, &others), left, "{others:?}");
             assert_eq!(common(&times, &others), both, "{others:?}");
+            assert_eq!(common(&others, &times), both, "{others:?}");
+            assert_eq!(length(&left) + length(&both), length(&times), "{others:?}");
         }
+        let (one, two) = ([(0, 4), (6, 10), (12, 13)], [(1, 2), (3, 7), (9, 20)]);
+        let both = [(1, 2), (3, 4), (6, 7), (9, 10), (12, 13)];
+        assert_eq!((common(&one, &two), length(&both)), (both.to_vec(), 5));
+        assert!(has(&both, 1) && !has(&both, 2) && has(&both, 3));
     }
 }
