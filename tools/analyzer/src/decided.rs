@@ -2,6 +2,7 @@
 
 use crate::judge::{self, Judged, Refusal, Rules};
 use crate::kernel::play::ledger::{Deal, End, Totals, Tried};
+use crate::kernel::profile::HOUR;
 use crate::kernel::timed::Timed;
 use crate::kernel::times::{joined, length};
 use crate::kernel::{Settings, VenueTerms};
@@ -10,8 +11,6 @@ use crate::report::{self, DayProfit, Decision, Period, Reason, Trade, Verdict};
 use jiff::Timestamp;
 use spreadwire_market::spread::BPS;
 
-/// One hour, in ns.
-const HOUR: i64 = 3_600_000_000_000;
 /// With more points than this, a curve is thinned out.
 const POINTS: usize = 240;
 /// Changes of the taker fee whose profit is shown, in bp.
@@ -139,14 +138,27 @@ impl Evidence<'_> {
             hours_held: hours_held(deals),
             break_even_fee_bps: (0.0 < volume).then(|| (profit + fees) / volume * BPS),
             size: if deals.is_empty() { 0.0 } else { sum(|of| of.notional) / deals.len() as f64 },
-            curve: curve(&ended),
-            days: self.days(deals),
-            hours: self.hours(deals),
-            latencies: self.latencies(tried),
-            sizes: self.sizes(tried),
-            fee_tiers: TIERS.map(|bps| (bps, self.per_day(profit - bps / BPS * volume))).to_vec(),
-            maker: self.maker(profit, volume),
+            ..report::Played::default()
         }
+    }
+
+    /// As [`decision`](Evidence::decision), with what only pictures need.
+    #[must_use]
+    pub fn pictured(&self, judged: &Judged, unsound: &[String]) -> Decision {
+        let mut decision = self.decision(judged, unsound);
+        let tried = judged.chosen.and_then(|chosen| self.timed.played.tried.get(chosen));
+        if let Some((tried, played)) = tried.zip(decision.strategy.as_mut()) {
+            let (profit, volume) = (played.profit, played.volume);
+            let tier = |bps: f64| (bps, self.per_day(profit - bps / BPS * volume));
+            played.curve = curve(&in_order_of_end(&tried.deals));
+            played.days = self.days(&tried.deals);
+            played.hours = self.hours(&tried.deals);
+            played.latencies = self.latencies(tried);
+            played.sizes = self.sizes(tried);
+            played.fee_tiers = TIERS.map(tier).to_vec();
+            played.maker = self.maker(profit, volume);
+        }
+        decision
     }
 
     /// Returns the entries at which the same model earned something in the same direction.

@@ -24,12 +24,12 @@ pub fn of(pair: &Pair, sums: &PairPartial, settings: &Settings, recorded: &Recor
     let names = (pair.instrument.clone(), pair.one.clone(), pair.two.clone());
     let mut detail =
         Detail { instrument: names.0, exchange1: names.1, exchange2: names.2, ..Detail::default() };
-    if let Some(timed) = sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight) {
+    if let Some(timed) = sums.live() {
         let names = [pair.instrument.as_str(), &pair.one, &pair.two];
         let evidence = Evidence { names, timed, recorded, settings };
         let unsound = &pair.across.unsound;
         let judged = pair.across.judged.as_ref();
-        detail.decision = judged.map(|of| evidence.decision(of, unsound)).unwrap_or_default();
+        detail.decision = judged.map(|of| evidence.pictured(of, unsound)).unwrap_or_default();
         detail.over_time = over_time(timed);
         detail.deviation = bars(&timed.deviations);
         detail.net_12 = bars(&timed.nets[0]);

@@ -72,7 +72,7 @@ impl<'a> Facts<'a> {
     ) -> Option<Facts<'a>> {
         let venues = [total.venues.get(&names.0)?, total.venues.get(&names.1)?];
         let sampling_s = seconds(settings.sampling_ns);
-        let live = sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight);
+        let live = sums.live();
         let reversion = live.map(|timed| &timed.reversion);
         let reversion = reversion.filter(|_| settings.metrics.reversion);
         let evidence = live.map(|timed| Evidence {
@@ -112,7 +112,7 @@ impl<'a> Facts<'a> {
     /// Returns the sums over time, if the pair was ever live.
     #[must_use]
     pub fn timed(&self) -> Option<&Timed> {
-        self.sums.timed.as_ref().filter(|timed| 0 < timed.deviation.weight)
+        self.sums.live()
     }
 
     /// Returns what was decided about the pair alone. What depends on other pairs is not final.

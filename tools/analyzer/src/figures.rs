@@ -101,6 +101,12 @@ impl Pair {
         }
     }
 
+    /// Returns the instrument and the two venues.
+    #[must_use]
+    pub fn key(&self) -> (&str, &str, &str) {
+        (&self.instrument, &self.one, &self.two)
+    }
+
     /// Returns what was decided, once all pairs were judged.
     #[must_use]
     pub fn verdict(&self) -> report::Verdict {

@@ -45,6 +45,6 @@ pub use listed::Listed;
 pub use market::Market;
 pub use names::{Contract, Named, Names, Scale};
 pub use quotes::{Tally, VenueQuotes};
-pub use selection::{Columns, Selection, TimeUnit, is_chosen};
+pub use selection::{Columns, Selection, TimeUnit, chooses};
 pub(crate) use spelling::venue;
 pub use unit::{Found, QuoteFile, Unit, VenueDay};

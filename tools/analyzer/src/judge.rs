@@ -22,6 +22,7 @@ use bound::{Bound, Draws, bound};
 use chance::Chance;
 use grid::{Grid, Walked};
 use path::{Path, Sums};
+use std::borrow::BorrowMut;
 use std::ops::Range;
 
 mod axis;
@@ -188,9 +189,10 @@ pub fn judge(name: &str, tried: &Tried<'_>, rules: &Rules) -> Judged {
 
 /// Decides about all pairs that were tried: adjusts their p-values for how many there are, and
 /// refuses what may be luck. Pairs without deals count too.
-pub fn decide(judged: &mut [Judged], rules: &Rules) {
-    let p: Vec<f64> = judged.iter().map(|pair| pair.p).collect();
+pub fn decide<J: BorrowMut<Judged>>(judged: &mut [J], rules: &Rules) {
+    let p: Vec<f64> = judged.iter().map(|pair| pair.borrow().p).collect();
     for (pair, q) in judged.iter_mut().zip(benjamini_hochberg(&p)) {
+        let pair = pair.borrow_mut();
         pair.q = q;
         let is_luck = rules.false_discoveries < q;
         // A pair that was refused before it was tested has no p-value to speak of.

@@ -65,7 +65,7 @@ impl Kept {
     #[must_use]
     pub fn sums(&self, pair: &Pair) -> PairPartial {
         let (names, held) = (names(pair), self.held());
-        let of_best = || held.best.iter().find(|(of, _)| self::names(of) == names);
+        let of_best = || held.best.iter().find(|(of, _)| of.key() == pair.key());
         let packed = held.sure.get(&names).or_else(|| of_best().map(|(_, packed)| packed));
         packed.and_then(|packed| postcard::from_bytes(packed).ok()).unwrap_or_default()
     }

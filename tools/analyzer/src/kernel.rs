@@ -194,13 +194,13 @@ where
     while advance(&mut buffers)? {
         unit.take(&buffers);
         let mut watches = unit.pairs.iter().filter_map(|pair| pair.watch.as_ref());
-        if !with_sizes && watches.any(Watch::has_episodes) {
+        if !with_sizes && watches.any(Watch::needs_sizes) {
             return Err(BadBatch::NoSizes.into());
         }
     }
     let partial = unit.finish();
     let mut timed = partial.pairs.iter().filter_map(|pair| pair.timed.as_ref());
-    if !with_sizes && timed.any(Timed::has_episodes) {
+    if !with_sizes && timed.any(Timed::needs_sizes) {
         return Err(BadBatch::NoSizes.into());
     }
     Ok(partial)
@@ -300,8 +300,8 @@ impl<'a> Unit<'a> {
         if timed {
             let served = |venue: usize| self.serving.rows(venue, raw[venue]);
             let served: Vec<Rows<'_>> = (0..raw.len()).map(served).collect();
-            let pairs = &mut self.pairs;
-            self.sampling.take(&served, *last, |blocks| compare(pairs, blocks));
+            let (pairs, together) = (&mut self.pairs, self.together);
+            self.sampling.take(&served, *last, |blocks| compare(pairs, blocks, together));
         }
         for ((buffer, venue), counting) in
             buffers.iter().zip(&mut self.venues).zip(&mut self.counting)
@@ -393,8 +393,8 @@ impl<'a> Unit<'a> {
         if self.settings.metrics.lead_lag && self.span.is_some() {
             self.close_hours(end.div_euclid(HOUR) + 1);
         }
-        let pairs = &mut self.pairs;
-        self.sampling.finish(|blocks| compare(pairs, blocks));
+        let (pairs, together) = (&mut self.pairs, self.together);
+        self.sampling.finish(|blocks| compare(pairs, blocks, together));
         let sound = self.serving.finish(end);
         let span = self.span;
         // What is torn at all venues is an outage rather than a fault of one.
@@ -427,11 +427,13 @@ impl<'a> Unit<'a> {
 }
 
 /// Compares the samples of an hour.
-fn compare(pairs: &mut [Pair], blocks: &[Block]) {
+fn compare(pairs: &mut [Pair], blocks: &[Block], together: &dyn Together) {
+    let mut work: Work<'_> = Vec::with_capacity(pairs.len());
     for pair in pairs {
         let [one, two] = pair.places.map(|venue| &blocks[venue]);
         if let Some(alike) = &mut pair.alike {
-            alike.add(one, two);
+            work.push(Box::new(move || alike.add(one, two)));
         }
     }
+    together.all(work);
 }

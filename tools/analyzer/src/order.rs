@@ -25,8 +25,8 @@ impl Order {
     }
 
     /// Returns the order by a column alone, the greatest first.
-    #[must_use]
-    pub fn by(column: usize) -> Order {
+    #[cfg(test)]
+    pub(crate) fn by(column: usize) -> Order {
         Order { column, ascending: false, by_verdict: false }
     }
 
@@ -54,8 +54,7 @@ impl Order {
                 _ => Ordering::Equal,
             },
         };
-        let names = |pair: &Pair| (pair.instrument.clone(), pair.one.clone(), pair.two.clone());
-        order.then_with(|| names(a).cmp(&names(b)))
+        order.then_with(|| a.key().cmp(&b.key()))
     }
 }
 

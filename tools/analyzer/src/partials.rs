@@ -100,8 +100,7 @@ pub struct Stored {
 /// Returns the path of a unit's partial result.
 #[must_use]
 pub fn path(folder: &Path, date: jiff::civil::Date, symbol_folder: &str) -> PathBuf {
-    let symbol = symbol_folder.trim_start_matches("symbol=");
-    folder.join(format!("date={date}")).join(format!("{symbol}.partial"))
+    folder.join(format!("date={date}")).join(format!("{symbol_folder}.partial"))
 }
 
 /// Loads the stored result for this key; `None` if there is none, or it is damaged or has another

@@ -5,6 +5,7 @@
 //! held. It is compared with the interval of as much time to come: that of one day, which is wider than
 //! that of the mean, brought to the time. Pure functions; `met` reads what they need.
 
+use crate::kernel::profile::HOUR;
 use crate::kernel::times::{Times, has, length};
 use crate::report::{Promise, Promised};
 use spreadwire_market::approved::Approval;
@@ -12,7 +13,6 @@ use spreadwire_market::moment::time_to_text;
 
 /// With less recorded time, hours, there is no profit per day to compare with the promise.
 const HOURS_LEAST: f64 = 1.0;
-const HOUR: i64 = 3_600_000_000_000;
 
 /// A deal of the engine.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,7 @@ use crate::detail;
 use crate::figures::{Figures, Pair};
 use crate::judge::{self, Judged, Rules};
 use crate::kept::Kept;
+use crate::kernel::VenueTerms;
 use crate::order::Order;
 use crate::plan::Plan;
 use crate::recorded::Recorded;
@@ -67,23 +68,22 @@ pub fn report(
 /// Returns whether a pair is approved in one of its directions: it stays in the report whatever its
 /// rank.
 pub fn is_approved(pair: &Pair, plan: &Plan) -> bool {
-    let row = (&*pair.instrument, &*pair.one, &*pair.two);
-    plan.approvals.pairs.iter().any(|approval| is_row(row, approval.key()))
+    plan.approvals.pairs.iter().any(|approval| is_row(pair.key(), approval.key()))
 }
 
 /// Returns what was reckoned with at each venue of these pairs, in the order of names.
 fn venues(plan: &Plan, pairs: &[Pair]) -> Vec<Venue> {
     let names: BTreeSet<&str> =
         pairs.iter().flat_map(|pair| [pair.one.as_str(), pair.two.as_str()]).collect();
-    let told = |name: &str| {
-        let terms = plan.settings.of(name);
-        Venue {
-            name: name.to_owned(),
-            taker_fee_bps: (terms.taker_fee * BPS * 1e6).round() / 1e6,
-            latency_ms: crate::facts::seconds(terms.latency_ns) * 1e3,
-        }
-    };
-    names.into_iter().map(told).collect()
+    names.into_iter().map(|name| venue(name, plan.settings.of(name))).collect()
+}
+
+fn venue(name: &str, terms: VenueTerms) -> Venue {
+    Venue {
+        name: name.to_owned(),
+        taker_fee_bps: (terms.taker_fee * BPS * 1e6).round() / 1e6,
+        latency_ms: crate::facts::seconds(terms.latency_ns) * 1e3,
+    }
 }
 
 /// Fills in the cells that need all pairs.
@@ -148,11 +148,7 @@ fn decide(pairs: &mut [Pair]) {
     let is_sound = |pair: &&mut Pair| pair.across.unsound.is_empty();
     let mut sound: Vec<&mut Judged> =
         pairs.iter_mut().filter(is_sound).filter_map(|pair| pair.across.judged.as_mut()).collect();
-    let mut judged: Vec<Judged> = sound.iter().map(|of| (**of).clone()).collect();
-    judge::decide(&mut judged, &Rules::default());
-    for (place, judged) in sound.iter_mut().zip(judged) {
-        **place = judged;
-    }
+    judge::decide(&mut sound, &Rules::default());
 }
 
 /// Returns the settings of the analysis as text.
@@ -161,9 +157,9 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
     let list = |of: Vec<String>| if of.is_empty() { "all".to_owned() } else { of.join(", ") };
     let date = |date: Option<jiff::civil::Date>| date.map_or("all".to_owned(), |d| d.to_string());
     let bps: Vec<String> = settings.thresholds_bps.iter().map(ToString::to_string).collect();
-    let terms = |fee: f64, latency: i64| {
-        let bps = (fee * BPS * 1e6).round() / 1e6;
-        format!("fee {bps} bp, latency {} ms", crate::facts::seconds(latency) * 1e3)
+    let terms = |terms: VenueTerms| {
+        let Venue { taker_fee_bps, latency_ms, .. } = venue("", terms);
+        format!("fee {taker_fee_bps} bp, latency {latency_ms} ms")
     };
     let mut told = vec![
         ("from".to_owned(), date(plan.selection.from)),
@@ -183,10 +179,9 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
     if let Some(unit) = arguments.time_unit {
         told.push(("times as numbers in".to_owned(), format!("{unit:?}").to_lowercase()));
     }
-    for (name, venue) in &settings.venues {
-        told.push((format!("venue {name}"), terms(venue.taker_fee, venue.latency_ns)));
+    for (name, of) in &settings.venues {
+        told.push((format!("venue {name}"), terms(*of)));
     }
-    let others = terms(settings.others.taker_fee, settings.others.latency_ns);
-    told.push(("other venues".to_owned(), others));
+    told.push(("other venues".to_owned(), terms(settings.others)));
     told
 }

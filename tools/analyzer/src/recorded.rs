@@ -7,14 +7,13 @@
 //! on the days that are analysed.
 
 use crate::input::bounds;
+use crate::kernel::profile::HOUR;
 use crate::kernel::times::{Times, common, joined, less};
 use jiff::civil::Date;
 use spreadwire_lake::completeness;
 use spreadwire_lake::ledger::{Entry, EntryKind};
 use spreadwire_market::clock::Nanos;
 
-/// One hour, in ns.
-const HOUR: i64 = 3_600_000_000_000;
 /// One day, in ns.
 const DAY: f64 = 86_400e9;
 

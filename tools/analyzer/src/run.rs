@@ -126,6 +126,8 @@ struct Work<'a> {
     /// The units of each instrument, by name, including the day before the period: its last quotes
     /// are needed.
     instruments: BTreeMap<String, Vec<Unit>>,
+    /// Number of units of the period.
+    units: usize,
     torn: Torn,
     kept: Kept,
     rows: AtomicU64,
@@ -154,19 +156,16 @@ impl<'a> Work<'a> {
         for unit in found.units {
             instruments.entry(unit.instrument.clone()).or_default().push(unit);
         }
-        let is_of_period = |unit: &Unit| from.is_none_or(|from| from <= unit.date);
-        instruments.retain(|_, units| units.iter().any(is_of_period));
-        let units = instruments.values().flatten().filter(|unit| is_of_period(unit));
-        progress.expect(units.map(bytes_of).sum());
+        let is_of_period = |date| plan.selection.begins_by(date);
+        instruments.retain(|_, units| units.iter().any(|unit| is_of_period(unit.date)));
+        let units = || instruments.values().flatten().filter(|unit| is_of_period(unit.date));
+        progress.expect(units().map(bytes_of).sum());
         Work {
             plan,
             columns,
             progress,
-            days: found
-                .days
-                .into_iter()
-                .filter(|day| from.is_none_or(|from| from <= *day))
-                .collect(),
+            days: found.days.into_iter().filter(|day| is_of_period(*day)).collect(),
+            units: units().count(),
             problems: found.problems,
             instruments,
             torn,
@@ -182,9 +181,8 @@ impl<'a> Work<'a> {
 
     /// Returns the totals of files.
     fn files(&self) -> Totals {
-        let from = self.plan.selection.from;
         let units = self.instruments.values().flatten();
-        let units = units.filter(|unit| from.is_none_or(|from| from <= unit.date));
+        let units = units.filter(|unit| self.plan.selection.begins_by(unit.date));
         let files = units.flat_map(|unit| &unit.venues).flat_map(|day| &day.files);
         let (of_a_day, divided): (Vec<_>, Vec<_>) = files.partition(|file| file.names_day);
         let divided: BTreeSet<&str> = divided.iter().map(|file| file.path.as_str()).collect();
@@ -276,8 +274,7 @@ impl<'a> Work<'a> {
     }
 
     fn instrument(&self, units: &[Unit], recorded: &Recorded) -> Figures {
-        let from = self.plan.selection.from;
-        let first = units.iter().position(|unit| from.is_none_or(|from| from <= unit.date));
+        let first = units.iter().position(|unit| self.plan.selection.begins_by(unit.date));
         let first = first.unwrap_or(units.len());
         let places: Vec<usize> = (first..units.len()).collect();
         let has_episodes = AtomicBool::new(false);
@@ -305,11 +302,6 @@ impl<'a> Work<'a> {
         let mut figures = Pair::all(name, &total, settings, self.columns, keep);
         figures.problems.extend(problems);
         figures
-    }
-
-    fn is_crowded(&self) -> bool {
-        let units: usize = self.instruments.values().map(Vec::len).sum();
-        rayon::current_num_threads() <= units
     }
 
     /// Computes or loads the last of these units; the others are the days before it.
@@ -341,7 +333,7 @@ impl<'a> Work<'a> {
             plan: self.plan,
             progress: self.progress,
             unit,
-            is_crowded: self.is_crowded(),
+            is_crowded: rayon::current_num_threads() <= self.units,
             torn,
         };
         let Computed { day: (partial, problems), files_left_out } =

@@ -4,7 +4,7 @@
 
 use crate::input::{Unit, VenueDay, bounds};
 use crate::kernel::times::{Times, joined, less};
-use spreadwire_lake::completeness::{Interval, Known};
+use spreadwire_lake::completeness::Interval;
 use spreadwire_lake::layout;
 use std::collections::BTreeMap;
 
@@ -29,11 +29,8 @@ impl Torn {
             let instrument = layout::instrument_folder(&interval.instrument);
             let (Ok(venue), Ok(instrument)) = (venue, instrument) else { continue };
             let whole = all.entry((venue, instrument)).or_default();
-            match interval.known {
-                Known::Recorded | Known::Imported => {
-                    whole.push((interval.from.cast_signed(), interval.until.cast_signed()));
-                }
-                Known::VenueDown | Known::Lost | Known::Outage => {}
+            if interval.known.is_whole() {
+                whole.push((interval.from.cast_signed(), interval.until.cast_signed()));
             }
         }
         Torn(Some(all.into_iter().map(|(key, times)| (key, joined(times))).collect()))
@@ -72,6 +69,7 @@ impl Torn {
 mod tests {
     use super::*;
     use crate::input::{Scale, midnight};
+    use spreadwire_lake::completeness::Known;
 
     #[test]
     fn what_the_ledger_does_not_vouch_for_is_torn() {

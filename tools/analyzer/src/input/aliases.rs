@@ -58,7 +58,9 @@ const UNITS: [(&str, TimeUnit); 4] = [
 
 /// Returns which of these columns of a file is the given one, by index.
 pub(super) fn find(column: Column, columns: &[&str]) -> Option<usize> {
-    let exact = columns.iter().position(|name| *name == column.name());
+    if let Some(exact) = columns.iter().position(|name| *name == column.name()) {
+        return Some(exact);
+    }
     let names: &[&str] = match column {
         Column::Time => &TIMES,
         Column::EventTime => &EVENT_TIMES,
@@ -69,7 +71,7 @@ pub(super) fn find(column: Column, columns: &[&str]) -> Option<usize> {
         Column::Flags => &FLAGS,
     };
     let plain: Vec<String> = columns.iter().map(|name| plain(name, column.is_time())).collect();
-    exact.or_else(|| names.iter().find_map(|name| plain.iter().position(|of| of == name)))
+    names.iter().find_map(|name| plain.iter().position(|of| of == name))
 }
 
 /// Returns whether a column says which venue or symbol a row is of.

@@ -31,6 +31,14 @@ pub struct Selection {
     pub names: Names,
 }
 
+impl Selection {
+    /// Returns whether the period has begun by a day.
+    #[must_use]
+    pub fn begins_by(&self, date: Date) -> bool {
+        self.from.is_none_or(|from| from <= date)
+    }
+}
+
 /// A selection with its patterns compiled.
 #[derive(Debug)]
 pub(super) struct Chosen {
@@ -79,10 +87,10 @@ fn is_match(glob: &GlobMatcher, name: &str) -> bool {
     glob.is_match(name) || others.iter().flatten().any(|name| glob.is_match(name))
 }
 
-/// Returns whether a pattern chooses a name, in any of the ways in which it can be written.
-#[must_use]
-pub fn is_chosen(glob: &Glob, name: &str) -> bool {
-    is_match(&glob.compile_matcher(), name)
+/// Returns what says whether a pattern chooses a name, in any of the ways in which it can be written.
+pub fn chooses(glob: &Glob) -> impl Fn(&str) -> bool + use<> {
+    let glob = glob.compile_matcher();
+    move |name| is_match(&glob, name)
 }
 
 /// Which columns to read, in addition to `Timestamp` and `BestBid`.

@@ -90,6 +90,12 @@ impl Total {
 }
 
 impl PairPartial {
+    /// Returns the sums over time, if the pair was ever live.
+    #[must_use]
+    pub fn live(&self) -> Option<&Timed> {
+        self.timed.as_ref().filter(|timed| 0 < timed.deviation.weight)
+    }
+
     /// Returns what is known before a pair's first day: the rows of the first venue on earlier
     /// days, if there are any, which were joined to nothing.
     fn first(&self, earlier: Option<&VenueSums>) -> PairPartial {

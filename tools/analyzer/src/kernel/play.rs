@@ -111,6 +111,12 @@ impl Play {
         one(0) || one(1) || self.is_busy
     }
 
+    /// Returns whether a strategy has had something to do.
+    #[must_use]
+    pub fn is_awake(&self) -> bool {
+        !self.groups.is_empty()
+    }
+
     /// Returns whether every row counts.
     #[inline]
     #[must_use]
@@ -227,6 +233,7 @@ impl Play {
         (self.rise, self.fall) = ([f64::INFINITY; 2], [f64::NEG_INFINITY; 2]);
         (self.due, self.is_busy) = (i64::MAX, false);
         for group in &self.groups {
+            let is_held = group.players.iter().any(Player::holds);
             for direction in group.strategy.directions() {
                 let Thresholds { entry, exit } = group.thresholds;
                 let waits = |player: &Player| player.waits(direction);
@@ -236,7 +243,6 @@ impl Play {
                 if !group.open[direction] || is_waiting {
                     *rise = rise.min(entry);
                 }
-                let is_held = group.players.iter().any(Player::holds);
                 self.is_busy |= is_held && self.net[direction] < exit;
                 if group.open[direction] || is_held {
                     *fall = fall.max(exit);
@@ -278,11 +284,8 @@ impl Group {
             if self.open[direction] && self.thresholds.opens(net) {
                 self.players.iter_mut().for_each(|player| player.consider(direction, net, looked));
             }
-            if self.strategy.model == Exit::Convergence {
-                let has_converged = !self.thresholds.holds(net);
-                let converge =
-                    |player: &mut Player| player.converge(direction, has_converged, looked);
-                self.players.iter_mut().for_each(converge);
+            if self.strategy.model == Exit::Convergence && !self.thresholds.holds(net) {
+                self.players.iter_mut().for_each(|player| player.converge(direction, looked));
             }
         }
     }

@@ -316,7 +316,7 @@ impl Reversion {
         })
     }
 
-    /// Returns the half-life with the noise of single samples removed; see [`noise`]. `None` also
+    /// Returns the half-life with the noise of single samples removed; see [`noise`](crate::statistics::noise). `None` also
     /// where the samples span fewer than ten such half-lives. NB: a quarter of random walks appear
     /// to span more. Whether there is any reversion is for [`Reversion::adf`] to tell.
     #[must_use]

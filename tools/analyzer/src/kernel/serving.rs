@@ -77,7 +77,7 @@ impl Serving {
 
     /// Returns what is served of a venue's rows.
     pub(super) fn rows<'a>(&'a self, venue: usize, raw: Rows<'a>) -> Rows<'a> {
-        view(&self.served[venue], raw)
+        view(&self.served[venue], view(&self.straight[venue], raw))
     }
 
     /// Ends at the unit's last row. Returns the number of odd quotes and the frozen times by venue.
@@ -118,11 +118,8 @@ impl Serving {
             marks.onsets.clear();
             still.take(window, &mut marks);
             let rows = said[venue].rows;
-            self.served[venue] = if marks.rows.is_empty() && marks.onsets.is_empty() {
-                self.straight[venue].clone()
-            } else {
-                Some(Copy::without(rows, &marks))
-            };
+            let has_marks = !marks.rows.is_empty() || !marks.onsets.is_empty();
+            self.served[venue] = has_marks.then(|| Copy::without(rows, &marks));
         }
     }
 }

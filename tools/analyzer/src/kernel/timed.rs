@@ -38,10 +38,12 @@ pub struct Timed {
 }
 
 impl Timed {
-    /// Returns whether there is any episode. Without one, sizes do not matter.
+    /// Returns whether there is any episode, or a strategy has had something to do. Without either, sizes
+    /// do not matter.
     #[must_use]
-    pub fn has_episodes(&self) -> bool {
+    pub fn needs_sizes(&self) -> bool {
         self.episodes.iter().flatten().any(|episodes| 0 < episodes.count)
+            || !self.played.tried.is_empty()
     }
 
     /// Adds the sums of a later unit.

@@ -163,10 +163,11 @@ impl Watch {
         }
     }
 
-    /// Returns whether any episode has ended yet.
+    /// Returns whether anything has happened yet that needs sizes: an episode has ended, or a strategy has
+    /// had something to do.
     #[must_use]
-    pub fn has_episodes(&self) -> bool {
-        self.sums.has_episodes()
+    pub fn needs_sizes(&self) -> bool {
+        self.sums.needs_sizes() || self.play.is_awake()
     }
 
     /// Ends at the unit's last quote and returns the sums.

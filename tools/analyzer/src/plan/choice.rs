@@ -1,7 +1,7 @@
 //! Which days, venues and instruments the arguments choose.
 
 use super::problems::{Problems, nearest};
-use crate::input::{Listed, Selection, is_chosen};
+use crate::input::{Listed, Selection, chooses};
 use crate::options::Arguments;
 use globset::Glob;
 use jiff::civil::Date;
@@ -68,7 +68,8 @@ fn days(
 /// Returns patterns for the instruments that are chosen by a name that only some venues have for them.
 fn of_other_names(chosen: &[Glob], listed: &Listed) -> Vec<Glob> {
     let others = listed.instruments.iter().filter(|(name, instrument)| name != instrument);
-    let others = others.filter(|(name, _)| chosen.iter().any(|glob| is_chosen(glob, name)));
+    let chosen: Vec<_> = chosen.iter().map(chooses).collect();
+    let others = others.filter(|(name, _)| chosen.iter().any(|chooses| chooses(name)));
     others.filter_map(|(_, instrument)| Glob::new(&globset::escape(instrument)).ok()).collect()
 }
 
@@ -90,7 +91,8 @@ fn globs(
             }
         };
         // If the lake has no names at all, that is told once it is read.
-        if !known.is_empty() && !known.iter().any(|name| is_chosen(&glob, name)) {
+        let chooses = chooses(&glob);
+        if !known.is_empty() && !known.iter().any(|name| chooses(name)) {
             let what = format!("nothing in the lake matches {pattern:?}");
             problems.add(option, what, &remedy(pattern, known));
         }

@@ -279,13 +279,6 @@ impl Sums {
         ((self.level_level - self.level * self.level / n) / n).max(0.0)
     }
 
-    /// Returns the mean of the squared steps; 0 without transitions.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts of samples are far below 2^53")]
-    pub fn mean_square_step(&self) -> f64 {
-        self.step_step / (self.count as f64).max(1.0)
-    }
-
     /// Returns the half-life, in closed form; its `mean` is relative to the origin. `None` as in
     /// [`half_life`]. A series that reverts within one step has a half-life of a tenth of the
     /// interval, the shortest possible.

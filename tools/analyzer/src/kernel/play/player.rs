@@ -186,10 +186,10 @@ impl Player {
         Order { venue, side, purpose, limit, sz, sent, due, has_arrived: false }
     }
 
-    /// Closes what is held in a direction if its spread has converged.
-    pub(super) fn converge(&mut self, direction: usize, has_converged: bool, looked: &Looked<'_>) {
+    /// Closes what is held in a direction, whose spread has converged.
+    pub(super) fn converge(&mut self, direction: usize, looked: &Looked<'_>) {
         let Some(mut active) = self.active[direction] else { return };
-        if !has_converged || active.stage != Stage::Holding {
+        if active.stage != Stage::Holding {
             return;
         }
         let way = |leg: usize| {
