@@ -95,7 +95,7 @@ pub struct Stored {
     pub problems: Vec<Problem>,
     /// Paths of the files that were left out.
     pub files_left_out: Vec<String>,
-    /// SHA-256 of the contents of the files, in hexadecimal.
+    /// Digest of the files, in hexadecimal.
     pub digest: String,
 }
 

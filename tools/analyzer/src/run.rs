@@ -29,6 +29,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+mod ahead;
 mod compute;
 mod digest;
 
@@ -362,10 +363,13 @@ impl<'a> Work<'a> {
             is_crowded: rayon::current_num_threads() <= self.units,
             torn,
         };
-        let Computed { day: (partial, problems), files_left_out } =
-            computing.compute(&openings, has_episodes);
+        let compute = || computing.compute(&openings, has_episodes);
+        let digest = || digest::of_files(&self.plan.lake, unit);
+        // As below: whoever waits might take another unit.
+        let (outcome, digest) =
+            if computing.is_crowded { (compute(), digest()) } else { rayon::join(compute, digest) };
+        let Computed { day: (partial, problems), files_left_out } = outcome;
         self.computed.fetch_add(1, Ordering::Relaxed);
-        let digest = digest::of_files(&self.plan.lake, unit);
         let mut stored = Stored { key, openings, partial, problems, files_left_out, digest };
         self.store(path.as_deref(), &mut stored);
         self.finished(unit, stored)
