@@ -137,7 +137,8 @@ fn engines(lake: &Path, folder: &Path) -> Vec<Engine> {
     for (metrics, threads) in ASKED {
         let out = folder.join(format!("{metrics}-{threads}"));
         let mut command = vec![analyzer.clone().into_os_string(), lake.into()];
-        let arguments = ["--metrics", metrics, "--no-partials", "--format", "csv", "--out"];
+        let arguments =
+            ["--metrics", metrics, "--no-ledger", "--no-partials", "--format", "csv", "--out"];
         command.extend(arguments.map(OsString::from));
         command.push(out.clone().into());
         let mut name = format!("analyzer {metrics}");
