@@ -121,10 +121,14 @@ impl<'a> Facts<'a> {
         self.decision.as_ref()
     }
 
-    /// Returns why the feeds cannot be trusted, in words; empty if nothing speaks against them.
+    /// Returns why the feeds cannot be trusted, in words; empty if nothing speaks against them. That it is not
+    /// known yet whether both are one asset does so only once there is enough evidence of anything else.
     #[must_use]
     pub fn unsound(&self) -> Vec<String> {
-        self.findings.iter().filter(|it| it.refuses()).map(ToString::to_string).collect()
+        let is_new = self.judged.as_ref().is_some_and(Judged::has_too_little);
+        let is_unproven = |it: &Finding| matches!(it, Finding::Unproven { .. });
+        let speaks = |it: &&Finding| it.refuses() && !(is_new && is_unproven(it));
+        self.findings.iter().filter(speaks).map(ToString::to_string).collect()
     }
 
     /// Returns the sampling interval, in s.

@@ -150,6 +150,13 @@ impl Judged {
         self.refusals.is_empty()
     }
 
+    /// Whether there is too little evidence to say anything.
+    #[must_use]
+    pub fn has_too_little(&self) -> bool {
+        let is_it = |of: &Refusal| matches!(of, Refusal::NoDeals | Refusal::TooLittle { .. });
+        self.refusals.iter().any(is_it)
+    }
+
     /// Returns the figure to rank by: the lower bound of what choosing by the past would have
     /// earned per day. `None` if there is too little evidence.
     #[must_use]

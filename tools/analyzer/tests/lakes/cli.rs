@@ -692,3 +692,16 @@ fn every_column_of_the_table_has_one_type_for_readers_that_guess_it() {
     }
     assert!(100 < found);
 }
+
+#[test]
+fn of_a_minute_it_is_said_that_it_is_too_little_and_nothing_of_its_feeds() {
+    let home = Home::new();
+    for (number, venue) in (1..).zip(&kit::VENUES[..2]) {
+        let rows = kit::walk(number, MIDNIGHT, 60);
+        kit::write_hours(&home.lake, venue, "BTC/USDT", "a", &rows, Style::default());
+    }
+    let report = home.report(0, &["--fees", "0"]);
+    let pair = &report["pairs"][0];
+    assert_eq!((&pair["verdict"], &pair["reasons"][0]), (&"refused".into(), &"too_little".into()));
+    assert_eq!(pair["per_day"], serde_json::Value::Null, "no rate is computed");
+}
