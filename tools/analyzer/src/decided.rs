@@ -284,7 +284,7 @@ pub fn reasons(judged: &Judged, unsound: &[String]) -> Vec<Reason> {
 fn reason(refusal: &Refusal) -> Reason {
     match refusal {
         Refusal::NoDeals => Reason::NoDeals,
-        Refusal::TooLittle { .. } => Reason::TooLittle,
+        Refusal::TooLittle { .. } | Refusal::FewEarned { .. } => Reason::TooLittle,
         Refusal::NothingEarned { .. } => Reason::NothingEarned,
         Refusal::FewHeldOut { .. } => Reason::FewHeldOut,
         Refusal::HeldOutLost { .. } => Reason::HeldOutLost,

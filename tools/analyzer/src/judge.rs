@@ -17,11 +17,12 @@
 
 use crate::statistics::discovery_rate::benjamini_hochberg;
 use crate::statistics::normal;
-use axis::{Axis, HOUR, recorded_hours};
+use axis::{Axis, HOUR};
 use bound::{Bound, Draws, bound};
 use chance::Chance;
 use grid::{Grid, Walked};
 use path::{Path, Sums};
+use refusal::BOUNDLESS;
 use std::borrow::BorrowMut;
 use std::ops::Range;
 
@@ -143,6 +144,13 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// Whether it bounds anything: losses without an end are no figure.
+    fn says_something(&self) -> bool {
+        [self.mean, self.low, self.high].iter().all(|of| of.abs() < BOUNDLESS)
+    }
+}
+
 impl Judged {
     /// Whether nothing speaks against the pair.
     #[must_use]
@@ -175,7 +183,7 @@ pub fn judge(name: &str, tried: &Tried<'_>, rules: &Rules) -> Judged {
         events: 0,
         earned: 0.0,
         live_hours: axis.live_s() / HOUR_S,
-        recorded_hours: recorded_hours(tried),
+        recorded_hours: axis.recorded_s() / HOUR_S,
         held_out: None,
         forward: None,
         p_chosen: 1.0,
@@ -229,9 +237,9 @@ impl Judging<'_> {
             return;
         }
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
-        let chosen = self.grid.choose(&first, least.ceil() as u32);
-        let Some(chosen) = chosen else {
-            judged.refusals.push(self.nothing_earned(&first, judged.strategies));
+        let least = least.ceil() as u32;
+        let Some(chosen) = self.grid.choose(&first, least) else {
+            judged.refusals.push(self.nothing_earned(&first, judged.strategies, least));
             return;
         };
         self.take(judged, Some(chosen));
@@ -267,15 +275,26 @@ impl Judging<'_> {
         is_little.then_some(Refusal::TooLittle { events, live_hours, least_events, least_hours })
     }
 
-    fn nothing_earned(&self, slots: &Range<usize>, strategies: usize) -> Refusal {
+    /// Returns why no strategy was chosen.
+    fn nothing_earned(&self, slots: &Range<usize>, strategies: usize, least: u32) -> Refusal {
         let best = self.best(slots).and_then(|best| self.grid.paths.get(best));
-        let profit = best.map_or(0.0, |path| path.sums(slots).profit);
-        Refusal::NothingEarned { strategies, per_day: profit * self.days(slots) }
+        let Sums { profit, events, .. } = best.map_or(Sums::default(), |path| path.sums(slots));
+        match best {
+            Some(path) if 0.0 < profit && least <= events => {
+                Refusal::HeldTooLong { held_s: seconds(path.held) }
+            }
+            Some(_) if 0.0 < profit => Refusal::FewEarned { events, least },
+            Some(_) | None => {
+                Refusal::NothingEarned { strategies, per_day: profit * self.days(slots) }
+            }
+        }
     }
 
-    /// Returns by what a profit in these slots is multiplied to be that of a day.
+    /// Returns by what a profit in these slots is multiplied to be that of a day. They have as much of the
+    /// recorded time as of the live time, so that a rate does not depend on when the pair was live.
     fn days(&self, slots: &Range<usize>) -> f64 {
-        let recorded_s = self.grid.axis.recorded_s(slots);
+        let axis = self.grid.axis;
+        let recorded_s = axis.recorded_s() * axis.live_s_of(slots) / axis.live_s();
         if 0.0 < recorded_s { DAY_S / recorded_s } else { 0.0 }
     }
 
@@ -356,8 +375,10 @@ impl Judging<'_> {
             profit: walked.sums.profit,
             best_in_hindsight: self.grid.best_in_hindsight(&walked.slots),
             events: walked.sums.events,
-            per_day: bound.map(|bound| per_day(&bound, days)),
-            next_day: bound.map(|bound| next_day(&bound, days, self.rules.level)),
+            per_day: bound.map(|bound| per_day(&bound, days)).filter(Interval::says_something),
+            next_day: bound
+                .map(|bound| next_day(&bound, days, self.rules.level))
+                .filter(Interval::says_something),
         }
     }
 
@@ -395,7 +416,7 @@ impl Judging<'_> {
         let axis = self.grid.axis;
         let path = &self.grid.paths[chosen];
         let all = 0..axis.slots();
-        let recorded_s = axis.recorded_s(&all);
+        let recorded_s = axis.recorded_s();
         let events = f64::from(path.sums(&all).events);
         let enough_s = (EXPECTED / events * recorded_s).max(DAY_S);
         let end_s = enough_s.min(AT_THE_END * recorded_s);

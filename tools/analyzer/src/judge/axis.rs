@@ -9,8 +9,6 @@ use std::ops::Range;
 
 /// An hour, in ns.
 pub(super) const HOUR: i64 = 3_600_000_000_000;
-/// An hour, in s.
-const HOUR_S: f64 = 3_600.0;
 /// Slots that a period should have, where hours are few.
 const SLOTS: usize = 144;
 /// Most slots of an hour: five minutes each.
@@ -85,16 +83,17 @@ impl<'a> Axis<'a> {
         self.slots()
     }
 
-    /// Returns the recorded time of these slots in s, with all the hours around them in which the
-    /// pair was not live: those before the first slot of all, and those after each.
-    pub(super) fn recorded_s(&self, slots: &Range<usize>) -> f64 {
-        let from = if slots.start == 0 { None } else { self.hour(slots.start) };
-        let to = self.hour(slots.end);
-        let recorded = self.tried.recorded.iter();
-        let within = recorded.filter(|(hour, _)| {
-            from.is_none_or(|from| from <= *hour) && to.is_none_or(|to| *hour < to)
-        });
-        within.map(|(_, recorded_s)| recorded_s).sum()
+    /// Returns the recorded time in s.
+    pub(super) fn recorded_s(&self) -> f64 {
+        self.tried.recorded.iter().map(|(_, recorded_s)| recorded_s).sum()
+    }
+
+    /// Returns the live time of these slots in s.
+    pub(super) fn live_s_of(&self, slots: &Range<usize>) -> f64 {
+        let of_slot = |slot: usize| {
+            self.tried.live.get(slot / self.of_hour).map_or(0.0, |(_, live_s)| *live_s)
+        };
+        slots.clone().map(of_slot).sum::<f64>() / self.of_hour as f64
     }
 
     /// Returns the periods of a walk forward: UTC days, or parts with the same live time if there
@@ -134,14 +133,12 @@ impl<'a> Axis<'a> {
     }
 }
 
-/// Returns the recorded time in hours.
-pub(super) fn recorded_hours(tried: &Tried<'_>) -> f64 {
-    tried.recorded.iter().map(|(_, recorded_s)| recorded_s).sum::<f64>() / HOUR_S
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// An hour, in s.
+    const HOUR_S: f64 = 3_600.0;
 
     fn hours(of: Range<i64>) -> Vec<(i64, f64)> {
         of.map(|hour| (hour, HOUR_S)).collect()
@@ -189,8 +186,9 @@ mod tests {
         let axis = Axis::new(&tried);
         let split = axis.after(2.0 / 3.0);
         assert_eq!(axis.hour(split), Some(8));
-        assert!((axis.recorded_s(&(0..split)) - 8.0 * HOUR_S).abs() < 1e-6);
-        assert!((axis.recorded_s(&(split..axis.slots())) - 16.0 * HOUR_S).abs() < 1e-6);
+        assert!((axis.recorded_s() - 24.0 * HOUR_S).abs() < 1e-6);
+        assert!((axis.live_s_of(&(0..split)) - 4.0 * HOUR_S).abs() < 1e-6);
+        assert!((axis.live_s_of(&(split..axis.slots())) - 2.0 * HOUR_S).abs() < 1e-6);
         assert!(axis.last(6.0 * HOUR_S).is_empty());
         assert_eq!(axis.last(16.0 * HOUR_S).len(), 2 * axis.of_hour());
     }

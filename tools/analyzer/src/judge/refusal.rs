@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// An amount that nobody has, in quote currency: bounds beyond it are none.
+pub(super) const BOUNDLESS: f64 = 1e15;
+
 /// One reason against a pair. Amounts are in quote currency.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Refusal {
@@ -24,6 +27,13 @@ pub enum Refusal {
         strategies: usize,
         /// Profit of the best one, per day.
         per_day: f64,
+    },
+    /// What earned something had too few events to be chosen.
+    FewEarned {
+        /// Events of the strategy that earned most, in the part that is chosen by.
+        events: u32,
+        /// How many are needed.
+        least: u32,
     },
     /// The chosen strategy had too few events in the held-out part.
     FewHeldOut {
@@ -104,6 +114,11 @@ impl fmt::Display for Refusal {
                 "the best of {strategies} strategies {} in the part that was chosen by",
                 earned(*per_day)
             ),
+            Refusal::FewEarned { events, least } => write!(
+                f,
+                "what earned most had {} in the part that is chosen by; at least {least} are needed",
+                counted(*events)
+            ),
             Refusal::FewHeldOut { events, least } => write!(
                 f,
                 "{} in the held-out last part; at least {least} are needed",
@@ -114,10 +129,9 @@ impl fmt::Display for Refusal {
             }
             Refusal::HeldOutUnsure { low, level } => write!(
                 f,
-                "the held-out last part proves nothing: with {:.0} % confidence it only shows that \
-                 the loss is below {:.2} a day",
+                "the held-out last part proves nothing: with {:.0} % confidence {}",
                 100.0 * (1.0 - level),
-                -low
+                loss(*low)
             ),
             Refusal::HeldTooLong { held_s } => write!(
                 f,
@@ -127,9 +141,9 @@ impl fmt::Display for Refusal {
             Refusal::ForwardUnsure { low, level } => write!(
                 f,
                 "choosing by the past and trading what followed may have lost: with {:.0} % \
-                 confidence it only shows that the loss is below {:.2} a day",
+                 confidence {}",
                 100.0 * (1.0 - level),
-                -low
+                loss(*low)
             ),
             Refusal::OneEvent { profit, of } => write!(
                 f,
@@ -160,6 +174,15 @@ fn counted(events: u32) -> String {
     if events == 1 { "1 event".to_owned() } else { format!("{events} events") }
 }
 
+/// Returns what a lower bound of the profit per day says of the loss.
+fn loss(low: f64) -> String {
+    if low.abs() < BOUNDLESS {
+        format!("it only shows that the loss is below {:.2} a day", low.abs())
+    } else {
+        "the loss has no bound".to_owned()
+    }
+}
+
 fn earned(per_day: f64) -> String {
     if per_day < 0.0 { format!("lost {:.2} a day", -per_day) } else { "earned nothing".to_owned() }
 }
@@ -185,8 +208,21 @@ mod tests {
                 "the best of 36 strategies lost 1.23 a day in the part that was chosen by",
             ),
             (
+                Refusal::FewEarned { events: 3, least: 14 },
+                "what earned most had 3 events in the part that is chosen by; at least 14 are needed",
+            ),
+            (
                 Refusal::FewHeldOut { events: 1, least: 5 },
                 "1 event in the held-out last part; at least 5 are needed",
+            ),
+            (
+                Refusal::HeldOutUnsure { low: f64::NEG_INFINITY, level: 0.05 },
+                "the held-out last part proves nothing: with 95 % confidence the loss has no bound",
+            ),
+            (
+                Refusal::HeldOutUnsure { low: 0.0, level: 0.05 },
+                "the held-out last part proves nothing: with 95 % confidence it only shows that \
+                 the loss is below 0.00 a day",
             ),
             (Refusal::HeldOutLost { per_day: -0.8 }, "the held-out last part lost 0.80 a day"),
             (Refusal::HeldOutLost { per_day: 0.0 }, "the held-out last part earned nothing"),

@@ -42,6 +42,14 @@ pub struct Strategies {
     /// points: `hedge_band_bps` of the trader.
     #[arg(long, value_name = "BPS", default_value_t = 20.0)]
     pub hedge_band: f64,
+    /// Net spread in basis points above which a quote is taken for a mistake and nothing opens: `max_net_bps`
+    /// in `[trading.limits]` of the trader; 0 for no limit.
+    #[arg(long, value_name = "BPS", default_value_t = 200.0)]
+    pub max_net: f64,
+    /// Deals in a row of which a leg has to be hedged after which nothing opens until the next day: `failures`
+    /// in `[trading.limits]` of the trader.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub failures: u32,
     /// Most deals that one strategy opens in one hour of the clock. What opens after that is let pass, so
     /// that a very fast pair shows less than it would earn, and never more.
     #[arg(long, value_name = "N", default_value_t = 100)]

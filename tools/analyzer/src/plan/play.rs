@@ -5,7 +5,7 @@ use super::terms::ns;
 use crate::carry::Carry;
 use crate::kernel::play::PlaySettings;
 use crate::options::Arguments;
-use spreadwire_market::spread::BPS;
+use spreadwire_market::spread::{BPS, MAX_NETS_BPS, max_net};
 use std::ops::RangeInclusive;
 
 /// How long a leg is completed, in ns: the trader's default.
@@ -26,6 +26,8 @@ pub(super) fn play(
     let inventory = of.inventory.unwrap_or(INVENTORY * arguments.size);
     problems.within("--transfer-cost", &of.transfer_cost, &(0.0..=1_000.0));
     problems.within("--hedge-band", &of.hedge_band, &(0.0..=5_000.0));
+    problems.within("--max-net", &of.max_net, &MAX_NETS_BPS);
+    problems.within("--failures", &of.failures, &(1..=u32::MAX));
     problems.within("--deals-per-hour", &of.deals_per_hour, &(1..=1_000));
     if inventory.is_nan() || inventory < arguments.size {
         let what = format!("{inventory} is less than --size, {}", arguments.size);
@@ -40,6 +42,8 @@ pub(super) fn play(
         transfer: Some(of.transfer_cost / BPS),
         band: of.hedge_band / BPS,
         patience_ns: PATIENCE_NS,
+        max_net: max_net(of.max_net),
+        failures: of.failures,
         deals_per_hour: of.deals_per_hour,
     }
 }

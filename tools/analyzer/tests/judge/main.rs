@@ -143,7 +143,12 @@ fn a_pair_that_stopped_is_refused_although_it_earned_before() {
     // The clock of a pair is the recorded time, wherever its own time lies.
     let alone = judge("gone", &market.tried(), &Rules::default());
     let mean = |judged: &Judged| judged.forward.as_ref().unwrap().per_day.unwrap().mean;
-    assert!((mean(&alone) - 22.0 / 10.0 * mean(&judged)).abs() < 1e-9);
+    assert!((mean(&alone) - 2.0 * mean(&judged)).abs() < 1e-9);
+    // Whether the pair was there first or last.
+    let before: Vec<(i64, f64)> = recorded.iter().map(|(hour, s)| (hour - 12, *s)).collect();
+    tried.recorded = &before;
+    let last = judge("gone", &tried, &Rules::default());
+    assert!((mean(&last) - mean(&judged)).abs() < 1e-9);
 }
 
 /// Returns the decision about noise with an edge in which a few deals after 18:00 are lucky.

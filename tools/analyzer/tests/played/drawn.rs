@@ -57,6 +57,9 @@ pub(crate) struct Drawn {
 }
 
 /// Draws quotes that wander about each other, with jumps, no two at one time.
+/// Deals in a row that may fail, and the net spread that is taken for a mistake.
+pub(crate) type Bounds = (u32, f64);
+
 pub(crate) fn draw(seed: u64, count: u64) -> Drawn {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut prices = [10_000_i64; 2];
@@ -115,6 +118,8 @@ pub(crate) fn settings(inventory: f64) -> Settings {
             transfer: None,
             band: 0.001,
             patience_ns: SECOND.cast_signed(),
+            max_net: 1.0,
+            failures: u32::MAX,
             deals_per_hour: 1_000_000,
         },
         transfers: BTreeSet::new(),
@@ -172,8 +177,9 @@ fn play_from(rows: &[Row], settings: &Settings, cuts: usize, opening: [Option<Le
 
 impl Drawn {
     /// Returns what the kernel plays, which does not depend on how rows are cut into batches.
-    pub(crate) fn played(&self, seed: u64) -> Played {
-        let settings = settings(1e9);
+    pub(crate) fn played(&self, seed: u64, (failures, max_net): Bounds) -> Played {
+        let mut settings = settings(1e9);
+        (settings.play.failures, settings.play.max_net) = (failures, max_net);
         let whole = play(&self.rows, &settings, 1);
         assert_eq!(whole, play(&self.rows, &settings, 7), "seed {seed}: cut into batches");
         whole
@@ -186,7 +192,7 @@ impl Drawn {
     }
 
     /// Returns the journal of the trader with a strategy, and the profit of what is over.
-    pub(crate) fn traded(&self, strategy: Strategy) -> (Vec<Entry>, f64) {
+    pub(crate) fn traded(&self, strategy: Strategy, bounds: Bounds) -> (Vec<Entry>, f64) {
         let live = (0..2).map(|venue| quotes::status(venue, 0, State::Live, BEGIN).into());
         let quote = |row: &Row| -> Record {
             let whole = quotes::quote(u8::try_from(row.venue).unwrap(), 0, row.ts);
@@ -195,7 +201,7 @@ impl Drawn {
         };
         let inputs: Vec<Record> = live.chain(self.rows.iter().map(quote)).collect();
         let stream = Stream::of_inputs(Book::new(&market()), &inputs);
-        let mut run = Run::new(&setup(strategy), BEGIN);
+        let mut run = Run::new(&setup(strategy, bounds), BEGIN);
         let mut entries = Vec::new();
         run.feed_telling(stream.records(), &mut |entry| entries.push(*entry));
         let outcome = run.finish_telling(&mut |entry| entries.push(*entry));
@@ -222,7 +228,7 @@ fn terms() -> (Assets, Terms) {
     (assets, terms)
 }
 
-fn limits() -> Limits {
+fn limits((failures, max_net): Bounds) -> Limits {
     let most = amount("1000000000");
     Limits {
         order: amount("2000"),
@@ -232,12 +238,12 @@ fn limits() -> Limits {
         open_deals: 1_000,
         loss_per_day: most,
         drawdown: most,
-        failures: u32::MAX,
-        max_net: 1.0,
+        failures,
+        max_net,
     }
 }
 
-fn setup(strategy: Strategy) -> Setup {
+fn setup(strategy: Strategy, bounds: Bounds) -> Setup {
     let (assets, terms) = terms();
     let venue = |fee: i64| OrderTerms {
         tiers: vec![Tier { from: Amount::ZERO, millionths: fee }],
@@ -256,7 +262,7 @@ fn setup(strategy: Strategy) -> Setup {
         min_lifetime: 0,
         exit: strategy.model,
         hedging: Hedging { policy: Hedge::Complete, band: 0.001, time_to_live: SECOND },
-        limits: limits(),
+        limits: limits(bounds),
         latencies: LATENCIES.to_vec(),
         answer_timeout: 3_600 * SECOND,
         assets,

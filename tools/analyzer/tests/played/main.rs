@@ -5,7 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use analyzer::kernel::play::ledger::{Arrived, End, Purpose, Tried};
-use drawn::{Drawn, draw};
+use drawn::{Bounds, Drawn, draw};
 use spreadwire_market::execution::Exit;
 use spreadwire_trading::entry::{Entry, Event};
 use spreadwire_trading::order::{Answer, Order, Purpose as TradersPurpose, Side};
@@ -83,15 +83,18 @@ fn compare(drawn: &Drawn, tried: &Tried, entries: &[Entry], seed: u64) -> usize 
     traders.len()
 }
 
+/// Bounds that bound nothing.
+const FREE: Bounds = (u32::MAX, 1.0);
+
 #[test]
 fn every_order_is_the_traders() {
     let (mut compared, mut hedged, mut exits) = (0, 0, 0);
     for seed in 0..8 {
         let drawn = draw(seed, 2_000);
-        let played = drawn.played(seed);
+        let played = drawn.played(seed, FREE);
         assert_eq!(played.tried.len(), 10, "seed {seed}");
         for tried in &played.tried {
-            let (entries, profit) = drawn.traded(tried.strategy);
+            let (entries, profit) = drawn.traded(tried.strategy, FREE);
             compared += compare(&drawn, tried, &entries, seed);
             hedged += tried.counts.hedged;
             exits += tried.orders.iter().filter(|order| order.purpose == Purpose::Exit).count();
@@ -108,4 +111,26 @@ fn every_order_is_the_traders() {
     }
     println!("{compared} orders compared, {hedged} deals hedged, {exits} orders to exit");
     assert!(4_000 < compared && 100 < hedged && 200 < exits, "{compared} {hedged} {exits}");
+}
+
+#[test]
+fn failures_in_a_row_and_spreads_beyond_belief_stop_both() {
+    let of = |drawn: &Drawn, seed: u64, bounds: Bounds| {
+        let played = drawn.played(seed, bounds);
+        let compared = played
+            .tried
+            .iter()
+            .map(|tried| compare(drawn, tried, &drawn.traded(tried.strategy, bounds).0, seed));
+        compared.sum::<usize>()
+    };
+    let (mut free, mut stopped, mut bounded) = (0, 0, 0);
+    for seed in 20..24 {
+        let drawn = draw(seed, 2_000);
+        free += of(&drawn, seed, FREE);
+        stopped += of(&drawn, seed, (2, 1.0));
+        bounded += of(&drawn, seed, (u32::MAX, 0.001));
+    }
+    println!("{free} orders, {stopped} until two deals in a row failed, {bounded} up to 10 bp");
+    assert!(100 < stopped && stopped < free / 2, "{stopped} of {free}");
+    assert!(100 < bounded && bounded < free, "{bounded} of {free}");
 }

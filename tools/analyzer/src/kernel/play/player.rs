@@ -32,6 +32,9 @@ pub(super) struct Player {
     size: f64,
     band: f64,
     patience: i64,
+    max_net: f64,
+    /// Deals in a row that may fail, and that have.
+    failures: (u32, u32),
     deals_per_hour: u64,
     /// An hour since 1970, and how often something was decided in it.
     decided_in: (i64, u64),
@@ -42,7 +45,7 @@ pub(super) struct Player {
     lots: VecDeque<Lot>,
     levels: Levels,
     funds: Funds,
-    /// A leg could not be hedged, so that nothing opens until the next unit.
+    /// A leg could not be hedged, or too many deals in a row failed: nothing opens until the next unit.
     stopped: bool,
     keeps: bool,
     deals: Vec<Deal>,
@@ -65,6 +68,8 @@ impl Player {
             size,
             band: settings.band,
             patience: settings.patience_ns,
+            max_net: settings.max_net,
+            failures: (settings.failures, 0),
             deals_per_hour: u64::from(settings.deals_per_hour),
             decided_in: (0, 0),
             acted: [false; 2],
@@ -150,6 +155,7 @@ impl Player {
     pub(super) fn consider(&mut self, direction: usize, net: f64, looked: &Looked<'_>) {
         let is_hedging = |active: &Active| active.stage == Stage::Hedging;
         if self.acted[direction]
+            || self.max_net < net
             || self.stopped
             || self.active[direction].is_some()
             || self.active.iter().flatten().any(is_hedging)
@@ -310,6 +316,7 @@ impl Player {
         if active.held(0) != 0.0 {
             active.unwind(looked);
             if self.model == Exit::Inventory {
+                self.settled(&active);
                 self.shift(&active, looked.now);
                 return None;
             }
@@ -319,10 +326,18 @@ impl Player {
         if active.volume == 0.0 {
             self.counts.missed += 1;
         } else {
+            self.settled(&active);
             let end = if active.is_exit { End::Closed } else { End::Reversed };
             self.end(active.ended(looked.now, end));
         }
         None
+    }
+
+    /// Counts the deals that fail in a row: those of which a leg had to be hedged.
+    fn settled(&mut self, active: &Active) {
+        let (most, failed) = &mut self.failures;
+        *failed = if active.was_hedged { *failed + 1 } else { 0 };
+        self.stopped |= *most <= *failed;
     }
 
     /// Sends a hedge where the quotes allow it, or looks again later.

@@ -22,6 +22,10 @@ pub struct PlaySettings {
     pub band: f64,
     /// How long that is tried, in ns.
     pub patience_ns: i64,
+    /// A net spread beyond this is taken for a mistake, as a fraction.
+    pub max_net: f64,
+    /// Deals in a row of which a leg had to be hedged after which a strategy waits for the next unit.
+    pub failures: u32,
     /// Most deals of one strategy that are opened in one hour of the clock.
     pub deals_per_hour: u32,
 }
@@ -38,6 +42,8 @@ impl Default for PlaySettings {
             transfer: None,
             band: 0.002,
             patience_ns: 1_000_000_000,
+            max_net: 0.02,
+            failures: 10,
             deals_per_hour: 100,
         }
     }
