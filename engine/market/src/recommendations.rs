@@ -99,7 +99,7 @@ pub struct Pair {
     pub live_hours: Option<f64>,
     /// Why the pair is recommended, in one sentence.
     pub reason: String,
-    /// Digest of all the above and of the data ([`Pair::digest_of`]).
+    /// Digest of all the above and of the file's head, which has that of the data ([`Pair::digest_of`]).
     pub digest: String,
     /// Figures that support the recommendation, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -184,15 +184,15 @@ impl Recommendations {
             let reason = format!("{:?} is no digest", self.data_digest);
             faults.add("data_digest", reason, "run the analyzer again, and do not edit its file");
         }
-        let mut seen = HashMap::new();
+        let (mut seen, head) = (HashMap::new(), self.head());
         for (number, pair) in self.pairs.iter().enumerate() {
             let key = |field: &str| format!("pairs[{number}].{field}");
             let terms = pair.terms();
             let before = faults.len();
             terms.check(&key, &mut faults);
             finite(pair.figures(), &pair.evidence, &key, &mut faults);
-            if before == faults.len() && pair.digest != pair.digest_of(&self.data_digest) {
-                let reason = "it does not match the pair's figures and the data";
+            if before == faults.len() && pair.digest != pair.digest_of(&head) {
+                let reason = "it does not match the pair's figures and the head of the file";
                 let remedy = "run the analyzer again, and do not edit its file";
                 faults.add(&key("digest"), reason, remedy);
             }
@@ -218,10 +218,19 @@ impl Recommendations {
     /// Sets the digest of every pair.
     #[must_use]
     pub fn sealed(mut self) -> Recommendations {
+        let head = self.head();
         for pair in &mut self.pairs {
-            pair.digest = pair.digest_of(&self.data_digest);
+            pair.digest = pair.digest_of(&head);
         }
         self
+    }
+
+    /// Returns what stands before the pairs, a value a line, times in ns since 1970 UTC.
+    #[must_use]
+    pub fn head(&self) -> String {
+        let Recommendations { format, generated, expires, from, to, lake, data_digest, .. } = self;
+        let hours = self.recorded_hours.map(|hours| hours.to_string()).unwrap_or_default();
+        format!("{format}\n{generated}\n{expires}\n{from}\n{to}\n{lake}\n{hours}\n{data_digest}")
     }
 
     /// Returns the pair of these names.
@@ -268,15 +277,15 @@ impl Pair {
     }
 
     /// Returns the digest of the pair, which is the SHA-256 of its text in the file without the
-    /// digest, a line feed, and the digest of the data; in hexadecimal.
+    /// digest, a line feed, and [`Recommendations::head`]; in hexadecimal.
     ///
     /// # Panics
     /// Never: plain fields can be written.
     #[must_use]
-    pub fn digest_of(&self, data_digest: &str) -> String {
+    pub fn digest_of(&self, head: &str) -> String {
         let bare = Pair { digest: String::new(), ..self.clone() };
         let text = toml::to_string(&bare).expect("plain fields can be written");
-        let sum = Sha256::new().chain_update(text).chain_update("\n").chain_update(data_digest);
+        let sum = Sha256::new().chain_update(text).chain_update("\n").chain_update(head);
         sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -481,7 +490,7 @@ digest = "DIGEST"
         };
         let mut text = text.to_owned();
         for pair in &all.pairs {
-            text = text.replacen("DIGEST", &pair.digest_of(&all.data_digest), 1);
+            text = text.replacen("DIGEST", &pair.digest_of(&all.head()), 1);
         }
         text
     }
@@ -675,7 +684,7 @@ digest = "DIGEST"
     }
 
     #[test]
-    fn any_edit_of_a_pair_or_of_the_digest_of_the_data_is_told() {
+    fn any_edit_of_a_pair_or_of_the_head_is_told() {
         let good = sealed(GOOD);
         read_at(&good, NOW).unwrap();
         for (from, to, places) in [
@@ -687,6 +696,9 @@ digest = "DIGEST"
             ("\"inventory\"", "\"convergence\"", &[1]),
             ("episodes_per_day = 40", "episodes_per_day = 41", &[0]),
             ("\"c0ffee\"", "\"c0ffef\"", &[0, 1]),
+            ("expires = 2026-12-01T02:10:00Z", "expires = 2036-12-01T02:10:00Z", &[0, 1]),
+            ("from = 2026-11-17", "from = 2026-10-17", &[0, 1]),
+            ("lake = ", "lake = \"other\" #", &[0, 1]),
         ] {
             assert!(good.contains(from), "{from}");
             let problems = read_at(&good.replacen(from, to, 1), NOW).unwrap_err();
@@ -730,7 +742,7 @@ digest = "DIGEST"
         let wrong =
             Recommendations { from: "2026-13-01".into(), to: "today".into(), ..all.clone() };
         let told: Vec<String> =
-            wrong.check(Path::new("f"), 0).iter().map(ToString::to_string).collect();
+            wrong.sealed().check(Path::new("f"), 0).iter().map(ToString::to_string).collect();
         let expected = [
             "f: from: \"2026-13-01\" is not a day; write it as 2026-11-24",
             "f: to: \"today\" is not a day; write it as 2026-11-24",

@@ -17,6 +17,7 @@ use crate::standing::Analysis;
 use clap::Args;
 use spreadwire_market::approved::{Approval, Approved};
 use spreadwire_market::clock::{Nanos, SECOND};
+use spreadwire_market::execution::Exit;
 use spreadwire_market::moment::time_to_text;
 use spreadwire_market::recommendations::{self, Pair, Recommendations, name_of};
 use spreadwire_output::out;
@@ -27,7 +28,8 @@ const DAY: Nanos = 86_400 * SECOND;
 /// Arguments of `analyzer approve`.
 #[derive(Clone, Debug, Args)]
 pub struct Approve {
-    /// Pairs: INSTRUMENT:BUY:SELL as BTC/USDT:okx:binance, numbers in the recommendations, or all.
+    /// Pairs: INSTRUMENT:BUY:SELL as BTC/USDT:okx:binance, numbers as in the report, or all. An inventory that
+    /// trades both ways is approved both ways.
     #[arg(required = true, value_name = "PAIR", value_parser = pair_names::parse)]
     pub pairs: Vec<Named>,
     /// The recommendations.
@@ -108,8 +110,30 @@ fn chosen<'a>(
         let analysis = Analysis { recommended, report: report.as_ref() };
         format!("{} is not recommended: {}", name_of(key), analysis.why_not(key).1)
     };
-    let places = pair_names::places(&arguments.pairs, &keys, missing)?;
+    let groups = together(&recommended.pairs);
+    let places = pair_names::places(&arguments.pairs, &keys, &groups, missing)?;
     Ok(places.into_iter().map(|place| &recommended.pairs[place]).collect())
+}
+
+/// Returns the places of the pairs that belong together, in order: an inventory that trades both ways is two
+/// pairs, and each of them lives by the other. Their numbers are those of the report.
+fn together(pairs: &[Pair]) -> Vec<Vec<usize>> {
+    let reverse = |pair: &Pair| (pair.instrument.clone(), pair.sell.clone(), pair.buy.clone());
+    let is_of = |pair: &Pair, key: &(String, String, String)| {
+        pair.model == Exit::Inventory && pair.key() == (key.0.as_str(), &key.1, &key.2)
+    };
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for (place, pair) in pairs.iter().enumerate() {
+        let wanted = reverse(pair);
+        let is_reverse = |group: &&mut Vec<usize>| {
+            pair.model == Exit::Inventory && group.iter().any(|at| is_of(&pairs[*at], &wanted))
+        };
+        match groups.iter_mut().find(is_reverse) {
+            Some(group) => group.push(place),
+            None => groups.push(vec![place]),
+        }
+    }
+    groups
 }
 
 /// Applies the entry and the size that were chosen, within the bounds of the recommendation.

@@ -31,7 +31,8 @@ pub fn run(arguments: &Revoke, now: Nanos) -> Result<(), Vec<String>> {
     let mut approved = approvals::existing(&arguments.file)?;
     let keys: Vec<_> = approved.pairs.iter().map(Approval::key).collect();
     let missing = |key: (&str, &str, &str)| format!("{} is not approved", name_of(key));
-    let places = pair_names::places(&arguments.pairs, &keys, missing)?;
+    let alone: Vec<Vec<usize>> = (0..keys.len()).map(|place| vec![place]).collect();
+    let places = pair_names::places(&arguments.pairs, &keys, &alone, missing)?;
     let names: Vec<String> = places.iter().map(|place| approved.pairs[*place].name()).collect();
     let mut place = 0..approved.pairs.len();
     approved.pairs.retain(|_| place.next().is_some_and(|place| !places.contains(&place)));

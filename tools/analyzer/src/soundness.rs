@@ -42,13 +42,13 @@ pub enum Finding {
         /// The greatest around lag 0.
         around_zero: f64,
     },
-    /// In some hours, a venue's price follows the other's by seconds.
-    LateHours {
+    /// In some stretches of ten minutes, a venue's price follows the other's by seconds.
+    LateAtTimes {
         /// The venue.
         venue: String,
-        /// Number of these hours.
-        hours: u64,
-        /// Number of hours that had enough changes to tell.
+        /// Number of these stretches.
+        stretches: u64,
+        /// Number of stretches that had enough changes to tell.
         of: u64,
     },
     /// By the venue's own event times, quotes come late.
@@ -57,6 +57,13 @@ pub enum Finding {
         venue: String,
         /// Median and 99 % quantile of the delay over the least, in ms.
         ms: [f64; 2],
+    },
+    /// A venue's quotes arrive later after their event than those of the other.
+    Behind {
+        /// The venue.
+        venue: String,
+        /// By how much, of the medians, in s.
+        by_s: f64,
     },
     /// Quotes were far off, and alone there.
     Outliers {
@@ -131,7 +138,9 @@ impl Finding {
     pub fn refuses(&self) -> bool {
         match self {
             Finding::Frozen { share, .. } => FROZEN_REFUSED <= *share,
-            Finding::LateHours { hours, of, .. } => LATE_SHARE * *of as f64 <= *hours as f64,
+            Finding::LateAtTimes { stretches, of, .. } => {
+                LATE_SHARE * *of as f64 <= *stretches as f64
+            }
             Finding::Delayed { ms, .. } => DELAY_MS <= ms[0],
             Finding::Outliers { share, .. } => OUTLIERS_REFUSED <= *share,
             Finding::Crossed { share, .. } => CROSSED.1 <= *share,
@@ -139,6 +148,7 @@ impl Finding {
             Finding::Torn { share, .. } => TORN.1 <= *share,
             Finding::MarkedGaps { share, .. } => MARKED.1 <= *share,
             Finding::Late { .. }
+            | Finding::Behind { .. }
             | Finding::OtherContractSize { .. }
             | Finding::Apart { .. }
             | Finding::Unrelated { .. }
@@ -199,8 +209,9 @@ impl fmt::Display for Finding {
             ),
             Finding::Frozen { venue, .. }
             | Finding::Late { venue, .. }
-            | Finding::LateHours { venue, .. }
+            | Finding::LateAtTimes { venue, .. }
             | Finding::Delayed { venue, .. }
+            | Finding::Behind { venue, .. }
             | Finding::Outliers { venue, .. }
             | Finding::Crossed { venue, .. }
             | Finding::Silent { venue, .. }
@@ -229,8 +240,10 @@ impl Finding {
                 "{venue}'s price is late by about {by_s:.0} s: its changes follow the other's with \
                  a correlation of {peak:.2} at that lag and {around_zero:.2} around 0"
             ),
-            Finding::LateHours { hours, of, .. } => {
-                write!(f, "{venue}'s price is seconds late in {hours} of {of} hours")
+            Finding::LateAtTimes { stretches, of, .. } => {
+                let minutes = of * 10;
+                let late = stretches * 10;
+                write!(f, "{venue}'s price is seconds late in {late} of {minutes} minutes")
             }
             Finding::Delayed { ms, .. } => {
                 let [median, slow] = ms.map(|ms| ms / 1e3);
@@ -240,6 +253,11 @@ impl Finding {
                      fastest do (median; slowest hundredth {slow:.1} s)"
                 )
             }
+            Finding::Behind { by_s, .. } => write!(
+                f,
+                "{venue}'s quotes arrive {by_s:.1} s later after their event than the other venue's \
+                 (median): they are late, or one of the clocks is wrong"
+            ),
             Finding::Outliers { count, share, .. } => {
                 let quotes = if *count == 1 { "quote was" } else { "quotes were" };
                 let share = Percent(*share);
@@ -409,6 +427,7 @@ impl Evidence<'_> {
     #[must_use]
     pub fn findings(&self) -> Vec<Finding> {
         let mut found: Vec<Finding> = self.alike.map_or_else(Vec::new, |alike| self.common(alike));
+        found.extend(self.behind());
         for (name, sums) in self.names.into_iter().zip(self.venues) {
             found.extend(self.of_venue(name, sums));
         }
@@ -423,13 +442,22 @@ impl Evidence<'_> {
             found.push(Finding::Late { venue: name(venue), by_s, peak, around_zero });
             return found;
         }
-        let late = (0..2).filter(|venue| 0 < alike.late_hours[*venue]);
-        found.extend(late.map(|venue| Finding::LateHours {
+        let late = (0..2).filter(|venue| 0 < alike.late_stretches[*venue]);
+        found.extend(late.map(|venue| Finding::LateAtTimes {
             venue: name(venue),
-            hours: alike.late_hours[venue],
-            of: alike.hours,
+            stretches: alike.late_stretches[venue],
+            of: alike.stretches,
         }));
         found
+    }
+
+    /// Returns which venue is behind the other by the event times, where both have them.
+    fn behind(&self) -> Option<Finding> {
+        let [one, two] = self.venues.map(|sums| sums.delays.quantile(0.5));
+        let apart_ms = one? - two?;
+        let venue = self.names[usize::from(apart_ms < 0.0)].to_owned();
+        let by_s = apart_ms.abs() / 1e3;
+        (DELAY_MS <= apart_ms.abs()).then_some(Finding::Behind { venue, by_s })
     }
 
     fn of_venue(&self, name: &str, sums: &VenueSums) -> Vec<Finding> {
@@ -490,4 +518,39 @@ impl Evidence<'_> {
 #[expect(clippy::cast_precision_loss, reason = "counts and times are shown with fewer digits")]
 fn share(of: u64, all: u64) -> f64 {
     of as f64 / all.max(1) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the sums of a venue whose quotes arrive so many ms after their event.
+    fn delayed(ms: f64) -> VenueSums {
+        let mut sums = VenueSums::default();
+        for more in 0..100 {
+            sums.delays.add(ms + f64::from(more), 1);
+        }
+        sums
+    }
+
+    #[test]
+    fn a_venue_that_is_behind_by_the_event_times_is_refused_whatever_the_recorders_clock() {
+        let behind = |delays: [Option<f64>; 2]| {
+            let sums = delays.map(|ms| ms.map_or_else(VenueSums::default, delayed));
+            let venues = [&sums[0], &sums[1]];
+            let evidence =
+                Evidence { names: ["a", "b"], venues, alike: None, freshest_ns: 0, recorded: &[] };
+            let found = evidence.behind();
+            assert!(found.iter().all(Finding::refuses));
+            found.map(|finding| finding.to_string())
+        };
+        let told = "b's quotes arrive 69.8 s later after their event than the other venue's (median): \
+                    they are late, or one of the clocks is wrong";
+        assert_eq!(behind([Some(20.0), Some(69_920.0)]), Some(told.to_owned()));
+        assert!(behind([Some(69_920.0), Some(20.0)]).unwrap().starts_with("a's"));
+        // The clock of the recorder is behind that of both.
+        assert_eq!(behind([Some(-1_270.0), Some(-1_100.0)]), None);
+        assert!(behind([Some(-1_270.0), Some(100.0)]).is_some());
+        assert_eq!(behind([Some(20.0), None]), None);
+    }
 }

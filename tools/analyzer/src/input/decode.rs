@@ -27,6 +27,8 @@ use std::sync::Arc;
 /// Largest number of rows in a batch. With twice as many, three columns took half as long again,
 /// because the allocator returned their memory to the operating system after each batch.
 pub const BATCH_ROWS: usize = 32_768;
+/// Stands for a size that cannot be one, of which nothing can be had.
+const NO_SIZE: f64 = -1.0;
 
 /// Reads the rows of a row group, batch by batch, in the file's order.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(super) struct Counts {
     pub(super) no_time: u64,
     pub(super) no_price: u64,
     pub(super) no_sound_price: u64,
+    /// Rows that are passed on although a size cannot be one.
+    pub(super) no_sound_size: u64,
 }
 
 impl GroupReader {
@@ -142,11 +146,8 @@ impl GroupReader {
                 Column::Time => Arc::clone(&time),
                 Column::Bid => Arc::clone(&prices[0]),
                 Column::Ask if 1 < prices.len() => Arc::clone(&prices[1]),
-                Column::Ask
-                | Column::BidSize
-                | Column::AskSize
-                | Column::EventTime
-                | Column::Flags => self.typed(batch, column)?,
+                Column::BidSize | Column::AskSize => sizes(self.typed(batch, column)?, &mut counts),
+                Column::Ask | Column::EventTime | Column::Flags => self.typed(batch, column)?,
             };
             columns.push(match &keep {
                 Some(keep) => filter(&values, keep)?,
@@ -185,7 +186,21 @@ impl AddAssign for Counts {
         self.no_time += other.no_time;
         self.no_price += other.no_price;
         self.no_sound_price += other.no_sound_price;
+        self.no_sound_size += other.no_sound_size;
     }
+}
+
+/// Returns sizes with [`NO_SIZE`] where one cannot be a size.
+fn sizes(values: ArrayRef, counts: &mut Counts) -> ArrayRef {
+    let of = values.as_primitive::<Float64Type>();
+    let is_size = |size: f64| (0.0..f64::INFINITY).contains(&size);
+    let wrong = of.iter().flatten().filter(|size| !is_size(*size)).count() as u64;
+    if wrong == 0 {
+        return values;
+    }
+    counts.no_sound_size += wrong;
+    let mended: Float64Array = of.unary(|size| if is_size(size) { size } else { NO_SIZE });
+    Arc::new(mended)
 }
 
 /// Returns the least and the greatest time of a row group, from its rows. If no row can be used,
@@ -315,6 +330,25 @@ fn scaled<T: ArrowTimestampType>(values: &PrimitiveArray<T>) -> TimestampNanosec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_size_that_cannot_be_one_nothing_can_be_had() {
+        let given = [Some(1.5), None, Some(0.0), Some(-1.0), Some(f64::NAN), Some(f64::INFINITY)];
+        let mut counts = Counts::default();
+        let mended = sizes(Arc::new(Float64Array::from(given.to_vec())), &mut counts);
+        let found: Vec<Option<f64>> = mended.as_primitive::<Float64Type>().iter().collect();
+        let none = Some(NO_SIZE);
+        assert_eq!(found, [Some(1.5), None, Some(0.0), none, none, none]);
+        assert_eq!(counts.no_sound_size, 3);
+        // What is not known limits nothing, and what cannot be one all.
+        let leg =
+            |size| crate::kernel::legs::Leg { time: 0, bid: 1.0, ask: 1.0, sizes: [size, 2.0] };
+        assert!(leg(0.0).of_known_sizes().sizes[0].is_nan());
+        assert_eq!(
+            leg(NO_SIZE).of_known_sizes().sizes.map(f64::to_bits),
+            [0.0, 2.0].map(f64::to_bits)
+        );
+    }
 
     #[test]
     fn a_price_is_positive_and_finite() {

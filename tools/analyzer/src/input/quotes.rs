@@ -38,6 +38,8 @@ pub struct Tally {
     pub no_price: u64,
     /// Rows left out because bid or ask is not positive or not finite.
     pub no_sound_price: u64,
+    /// Sizes that cannot be one, of which nothing can be had; their rows are passed on.
+    pub no_sound_size: u64,
     /// Rows with the same time as the row before.
     pub same_time: u64,
     /// Rows whose time is outside the day of their folder; they are passed on.
@@ -59,6 +61,7 @@ impl AddAssign for Tally {
         self.no_time += other.no_time;
         self.no_price += other.no_price;
         self.no_sound_price += other.no_sound_price;
+        self.no_sound_size += other.no_sound_size;
         self.same_time += other.same_time;
         self.outside_day += other.outside_day;
         self.far_from_day += other.far_from_day;
@@ -73,6 +76,7 @@ impl Tally {
         self.no_time += counts.no_time;
         self.no_price += counts.no_price;
         self.no_sound_price += counts.no_sound_price;
+        self.no_sound_size += counts.no_sound_size;
     }
 }
 
@@ -242,6 +246,8 @@ impl VenueQuotes {
             tell(name, counts.no_price, "without a bid or an ask, which are not quotes", false);
             let what = "with a price that is not positive and finite, left out";
             tell(name, counts.no_sound_price, what, true);
+            let what = "with a size that is negative or not finite, of which nothing can be had";
+            tell(name, counts.no_sound_size, what, true);
         }
         let what = "of another day than their folder, counted for the folder's day";
         tell(&self.folder, self.tally.outside_day, what, false);

@@ -9,15 +9,19 @@ use crate::kernel::bounds::{
     FLAT_APART, LATE_ERRORS, LATE_LEAST, LATE_MOVES, LATE_STEPS, LATE_TIMES,
 };
 use crate::kernel::samples::Together;
-use crate::kernel::seconds::{Block, COARSE};
+use crate::kernel::seconds::{Block, COARSE, SLOW};
 use serde::{Deserialize, Serialize};
 
 /// Steps over which changes are compared, in seconds.
 pub const HORIZONS: [usize; 3] = [10, 60, 300];
+/// A time in which a venue may be late for itself, in seconds.
+const STRETCH: usize = 600;
 /// Lags to either side, in seconds.
 const FINE_LAGS: usize = 15;
 /// Lags to either side, in steps of [`COARSE`] seconds: a minute.
 const COARSE_LAGS: usize = 12;
+/// Lags to either side, in steps of [`SLOW`] seconds: six minutes, by when one asset does not seem to be one.
+const SLOW_LAGS: usize = 12;
 
 /// What two venues' samples have in common.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -32,10 +36,11 @@ pub struct Alike {
     pub horizons: [Together; 3],
     fine: Lags,
     coarse: Lags,
-    /// Number of hours with enough changes to tell.
-    pub hours: u64,
+    slow: Lags,
+    /// Number of stretches of [`STRETCH`] seconds with enough changes to tell.
+    pub stretches: u64,
     /// Number of those in which each venue was late.
-    pub late_hours: [u64; 2],
+    pub late_stretches: [u64; 2],
 }
 
 /// Sums of products of changes by lag.
@@ -77,12 +82,31 @@ impl Alike {
         let mut hour = Alike::default();
         hour.fine.add(&one.fine, &two.fine, FINE_LAGS);
         hour.coarse.add(&one.coarse, &two.coarse, COARSE_LAGS);
-        self.hours += u64::from(LATE_MOVES <= hour.fine.moves[0].min(hour.fine.moves[1]));
-        if let Some(late) = hour.late() {
-            self.late_hours[late.venue] += 1;
-        }
+        hour.slow.add(&one.slow, &two.slow, SLOW_LAGS);
+        self.add_stretches(one, two);
         self.fine.merge(&hour.fine);
         self.coarse.merge(&hour.coarse);
+        self.slow.merge(&hour.slow);
+    }
+
+    /// Counts the stretches of an hour in which a venue was late: one that is late now and then is not on the
+    /// whole.
+    fn add_stretches(&mut self, one: &Block, two: &Block) {
+        const PART: usize = STRETCH / COARSE;
+        let fine = one.fine.chunks(STRETCH).zip(two.fine.chunks(STRETCH));
+        let mut coarse = one.coarse.chunks(PART).zip(two.coarse.chunks(PART));
+        for (one, two) in fine {
+            let mut stretch = Alike::default();
+            stretch.fine.add(one, two, FINE_LAGS);
+            if let Some((one, two)) = coarse.next() {
+                stretch.coarse.add(one, two, COARSE_LAGS);
+            }
+            let moves = stretch.fine.moves;
+            self.stretches += u64::from(LATE_MOVES <= moves[0].min(moves[1]));
+            if let Some(late) = stretch.late() {
+                self.late_stretches[late.venue] += 1;
+            }
+        }
     }
 
     /// Adds the sums of a later unit.
@@ -95,9 +119,10 @@ impl Alike {
         }
         self.fine.merge(&later.fine);
         self.coarse.merge(&later.coarse);
-        self.hours += later.hours;
+        self.slow.merge(&later.slow);
+        self.stretches += later.stretches;
         for venue in 0..2 {
-            self.late_hours[venue] += later.late_hours[venue];
+            self.late_stretches[venue] += later.late_stretches[venue];
         }
     }
 
@@ -112,8 +137,9 @@ impl Alike {
     #[must_use]
     pub fn late(&self) -> Option<Late> {
         #[expect(clippy::cast_precision_loss, reason = "a few seconds")]
-        let coarse = COARSE as f64;
-        self.fine.late(1.0).or_else(|| self.coarse.late(coarse))
+        let (coarse, slow) = (COARSE as f64, SLOW as f64);
+        let late = self.fine.late(1.0).or_else(|| self.coarse.late(coarse));
+        late.or_else(|| self.slow.late(slow))
     }
 }
 

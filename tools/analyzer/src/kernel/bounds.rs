@@ -45,7 +45,7 @@ pub const LATE_LEAST: f64 = 0.1;
 pub const LATE_ERRORS: f64 = 6.0;
 /// Fewer changes than this prove no lag.
 pub const LATE_MOVES: u64 = 30;
-/// A pair is refused if this share of its hours is late.
+/// A pair is refused if this share of its stretches is late.
 pub const LATE_SHARE: f64 = 0.1;
 
 /// Two mids that differ on average by more than this fraction are not one asset, or not of one
@@ -79,8 +79,8 @@ pub const FROZEN_TOLD: f64 = 0.002;
 pub const FROZEN_REFUSED: f64 = 0.1;
 /// Outliers that are one in a hundred quotes are no accidents.
 pub const OUTLIERS_REFUSED: f64 = 0.01;
-/// A median delay in ms from which a venue's quotes are called late, and a delay of the slowest
-/// hundredth that is told. Prices a second old are not the market's.
+/// A median delay in ms from which a venue's quotes are called late, against its fastest ones or the other
+/// venue's, and a delay of the slowest hundredth that is told. Prices a second old are not the market's.
 pub const DELAY_MS: f64 = 1_000.0;
 /// Shares of crossed quotes that are told, and that are refused.
 pub const CROSSED: (f64, f64) = (0.01, 0.1);

@@ -60,11 +60,16 @@ impl Leg {
         0.0 < self.bid && self.bid <= self.ask
     }
 
-    /// Replaces sizes of 0 by NaN: recorders write 0 where they do not know the size.
+    /// Replaces sizes of 0 by NaN: recorders write 0 where they do not know the size. Where a size cannot be
+    /// one, nothing is displayed.
     #[must_use]
     #[inline]
     pub fn of_known_sizes(self) -> Leg {
-        let known = |size| if 0.0 < size { size } else { f64::NAN };
+        let known = |size: f64| match size {
+            _ if 0.0 < size => size,
+            _ if size < 0.0 => 0.0,
+            _ => f64::NAN,
+        };
         Leg { sizes: self.sizes.map(known), ..self }
     }
 

@@ -9,6 +9,8 @@ use crate::kernel::profile::HOUR;
 pub(super) const SECOND: i64 = 1_000_000_000;
 /// Distance of two coarse samples, in seconds.
 pub(super) const COARSE: usize = 5;
+/// Distance of two samples of a slow copy, in seconds.
+pub(super) const SLOW: usize = 30;
 
 /// Samples one venue.
 #[derive(Clone, Debug, Default)]
@@ -26,9 +28,10 @@ pub(super) struct Seconds {
 pub(super) struct Block {
     /// Log mids; NaN where there was none.
     pub(super) logs: Vec<f64>,
-    /// Changes over a second, and over [`COARSE`] seconds; 0 where one is not known.
+    /// Changes over a second, over [`COARSE`], and over [`SLOW`] seconds; 0 where one is not known.
     pub(super) fine: Vec<f64>,
     pub(super) coarse: Vec<f64>,
+    pub(super) slow: Vec<f64>,
 }
 
 impl Seconds {
@@ -62,7 +65,9 @@ impl Seconds {
     /// Takes out the samples.
     pub(super) fn block(&mut self) -> Block {
         let logs = std::mem::take(&mut self.logs);
-        Block { fine: changes(&logs, 1), coarse: changes(&logs, COARSE), logs }
+        let of = |step| changes(&logs, step);
+        let (fine, coarse, slow) = (of(1), of(COARSE), of(SLOW));
+        Block { logs, fine, coarse, slow }
     }
 
     fn step(&mut self, rows: Rows<'_>, from: usize, to: usize) {

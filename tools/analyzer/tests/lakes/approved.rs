@@ -141,7 +141,10 @@ fn what_cannot_be_approved_is_refused_with_all_that_is_wrong_and_nothing_changes
     let bound = format!("entry_bps_max = {:?}", best.entry_bps_max);
     assert!(text.contains(&bound), "{text}");
     fs::write(&path, text.replacen(&bound, "entry_bps_max = 500.0", 1)).unwrap();
-    refused(&["1"], &["pairs[0].digest: it does not match the pair's figures and the data"]);
+    refused(
+        &["1"],
+        &["pairs[0].digest: it does not match the pair's figures and the head of the file"],
+    );
     let mut expired = recommended_of(&text);
     expired.generated = 1;
     expired.expires = 2;

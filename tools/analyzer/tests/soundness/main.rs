@@ -159,9 +159,17 @@ fn venues_that_move_less_than_they_differ_are_one_asset_if_they_return() {
 #[test]
 fn a_copy_that_is_late_is_refused_and_the_delay_told() {
     let mut chance = Chance::new(9);
-    let [a, _] = honest(&mut chance, 2 * HOUR);
-    for (by, tolerance) in [(3_000, 0.6), (5_000, 0.6), (12_300, 0.6), (22_000, 2.5), (45_000, 2.5)]
-    {
+    let [a, _] = honest(&mut chance, 4 * HOUR);
+    for (by, tolerance) in [
+        (3_000, 0.6),
+        (5_000, 0.6),
+        (12_300, 0.6),
+        (22_000, 2.5),
+        (45_000, 2.5),
+        (70_000, 15.0),
+        (140_000, 15.0),
+        (240_000, 15.0),
+    ] {
         let copy = late(&a, by * MS);
         for (venue, feeds) in
             ["b", "a"].into_iter().zip([[a.clone(), copy.clone()], [copy, a.clone()]])
@@ -189,7 +197,23 @@ fn a_copy_that_is_late_for_some_hours_is_refused_too() {
     some.extend(late(&copied, 6 * SECOND));
     some.sort_by_key(|quote| quote.time);
     let found = found(&[a, some]);
-    assert!(!found.sound && found.told.starts_with("b's price is seconds late in 1 of 8 hours"));
+    assert!(!found.sound);
+    let told = "b's price is seconds late in 60 of 480 minutes";
+    assert!(found.told.starts_with(told), "{}", found.told);
+}
+
+#[test]
+fn a_copy_that_is_late_for_ten_minutes_of_each_hour_is_refused_too() {
+    let mut chance = Chance::new(19);
+    let [a, b] = honest(&mut chance, 4 * HOUR);
+    let is_late = |quote: &feeds::Quote| quote.time % HOUR < 10 * MINUTE;
+    let mut some: Feed = b.iter().filter(|quote| !is_late(quote)).copied().collect();
+    let copied: Feed = a.iter().filter(|quote| is_late(quote)).copied().collect();
+    some.extend(late(&copied, 5 * SECOND));
+    some.sort_by_key(|quote| quote.time);
+    let found = found(&[a, some]);
+    assert!(!found.sound, "{found:?}");
+    assert!(has(&found, |it| matches!(it, Finding::LateAtTimes { stretches: 4, of: 24, .. })));
 }
 
 #[test]
