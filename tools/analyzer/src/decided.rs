@@ -65,7 +65,7 @@ impl Evidence<'_> {
         Decision {
             verdict,
             reasons: reasons(judged, unsound),
-            why: why(judged, unsound),
+            why: why(judged, unsound, strategy.map_or(0, |tried| tried.counts.halts)),
             strategy: strategy.map(|tried| self.played(tried)),
             per_day: per_day.map(|of| of.mean),
             per_day_low: per_day.map(|of| of.low),
@@ -132,6 +132,7 @@ impl Evidence<'_> {
             still_there_share: share(counts.still_there, counts.decided),
             missed: counts.missed,
             hedged: counts.hedged,
+            halts: counts.halts,
             day_ends: count(|deal| deal.end == End::DayEnd),
             drawdown: drawdown(&ended),
             worst: deals.iter().map(|deal| deal.worst).fold(0.0, f64::min),
@@ -251,9 +252,9 @@ pub fn verdict(judged: &Judged, unsound: &[String]) -> Verdict {
     }
 }
 
-/// Returns why, in words.
+/// Returns why, in words. `halts` is how often the trader would have halted.
 #[must_use]
-pub fn why(judged: &Judged, unsound: &[String]) -> Vec<String> {
+pub fn why(judged: &Judged, unsound: &[String], halts: u64) -> Vec<String> {
     if !unsound.is_empty() {
         return unsound.to_vec();
     }
@@ -268,6 +269,13 @@ pub fn why(judged: &Judged, unsound: &[String]) -> Vec<String> {
     if let Some(held_out) = &judged.held_out {
         let (per_day, events) = (held_out.per_day, held_out.events);
         why.push(format!("the held-out last part earned {per_day:.2} a day in {events} events"));
+    }
+    if 0 < halts {
+        let times = if halts == 1 { "once".to_owned() } else { format!("{halts} times") };
+        why.push(format!(
+            "deals with a leg to hedge followed each other so often that the trader would have halted \
+             {times} (failures in [trading.limits]), which is not in these figures"
+        ));
     }
     why
 }

@@ -50,6 +50,8 @@ pub struct Across {
     pub unsound: Vec<String>,
     /// The strategy.
     pub trade: Option<Trade>,
+    /// How often the trader would have halted while it played it.
+    pub halts: u64,
 }
 
 impl Pair {
@@ -85,6 +87,7 @@ impl Pair {
             Source::Pair(cell) => finite(cell(facts)),
             Source::Across(_) => Cell::None,
         };
+        let strategy = facts.decision().and_then(|of| of.strategy.as_ref());
         Pair {
             instrument: facts.instrument.to_owned(),
             one: facts.one.to_owned(),
@@ -96,7 +99,8 @@ impl Pair {
                 judged: facts.judged.clone(),
                 unplayed: !facts.settings.metrics.timed,
                 unsound: facts.unsound(),
-                trade: facts.decision().and_then(|of| Some(of.strategy.as_ref()?.trade.clone())),
+                trade: strategy.map(|of| of.trade.clone()),
+                halts: strategy.map_or(0, |of| of.halts),
             },
         }
     }
@@ -123,7 +127,7 @@ impl Pair {
     pub fn why(&self) -> Vec<String> {
         let Across { judged, unplayed, unsound, .. } = &self.across;
         match judged {
-            Some(judged) => decided::why(judged, unsound),
+            Some(judged) => decided::why(judged, unsound, self.across.halts),
             None if *unplayed => {
                 vec![
                     "no strategy was played, as the time-weighted figures were not asked for"

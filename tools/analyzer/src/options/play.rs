@@ -46,8 +46,8 @@ pub struct Strategies {
     /// in `[trading.limits]` of the trader; 0 for no limit.
     #[arg(long, value_name = "BPS", default_value_t = 200.0)]
     pub max_net: f64,
-    /// Deals in a row of which a leg has to be hedged after which nothing opens until the next day: `failures`
-    /// in `[trading.limits]` of the trader.
+    /// Deals in a row of which a leg has to be hedged after which the trader halts until a person resumes it:
+    /// `failures` in `[trading.limits]` of the trader. How often that happens is told; the strategy goes on.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub failures: u32,
     /// Most deals that one strategy opens in one hour of the clock. What opens after that is let pass, so

@@ -174,6 +174,8 @@ pub struct Played {
     pub missed: u64,
     /// Deals of which one leg had to be hedged.
     pub hedged: u64,
+    /// How often so many deals in a row had a leg to hedge that the trader would halt, until a person resumes it.
+    pub halts: u64,
     /// Deals that the end of a day closed.
     pub day_ends: u64,
     /// Largest fall of the profit below its highest value so far.

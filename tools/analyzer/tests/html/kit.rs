@@ -460,6 +460,7 @@ fn played(at: usize, names: &[String; 3], dice: &mut Dice) -> Played {
         still_there_share: Some(0.83),
         missed: 21,
         hedged: 9,
+        halts: 0,
         day_ends: 7,
         drawdown: 181.0,
         worst: -42.5,

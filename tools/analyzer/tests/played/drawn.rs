@@ -57,9 +57,6 @@ pub(crate) struct Drawn {
 }
 
 /// Draws quotes that wander about each other, with jumps, no two at one time.
-/// Deals in a row that may fail, and the net spread that is taken for a mistake.
-pub(crate) type Bounds = (u32, f64);
-
 pub(crate) fn draw(seed: u64, count: u64) -> Drawn {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut prices = [10_000_i64; 2];
@@ -177,9 +174,9 @@ fn play_from(rows: &[Row], settings: &Settings, cuts: usize, opening: [Option<Le
 
 impl Drawn {
     /// Returns what the kernel plays, which does not depend on how rows are cut into batches.
-    pub(crate) fn played(&self, seed: u64, (failures, max_net): Bounds) -> Played {
+    pub(crate) fn played(&self, seed: u64, max_net: f64) -> Played {
         let mut settings = settings(1e9);
-        (settings.play.failures, settings.play.max_net) = (failures, max_net);
+        settings.play.max_net = max_net;
         let whole = play(&self.rows, &settings, 1);
         assert_eq!(whole, play(&self.rows, &settings, 7), "seed {seed}: cut into batches");
         whole
@@ -192,7 +189,7 @@ impl Drawn {
     }
 
     /// Returns the journal of the trader with a strategy, and the profit of what is over.
-    pub(crate) fn traded(&self, strategy: Strategy, bounds: Bounds) -> (Vec<Entry>, f64) {
+    pub(crate) fn traded(&self, strategy: Strategy, max_net: f64) -> (Vec<Entry>, f64) {
         let live = (0..2).map(|venue| quotes::status(venue, 0, State::Live, BEGIN).into());
         let quote = |row: &Row| -> Record {
             let whole = quotes::quote(u8::try_from(row.venue).unwrap(), 0, row.ts);
@@ -201,7 +198,7 @@ impl Drawn {
         };
         let inputs: Vec<Record> = live.chain(self.rows.iter().map(quote)).collect();
         let stream = Stream::of_inputs(Book::new(&market()), &inputs);
-        let mut run = Run::new(&setup(strategy, bounds), BEGIN);
+        let mut run = Run::new(&setup(strategy, max_net), BEGIN);
         let mut entries = Vec::new();
         run.feed_telling(stream.records(), &mut |entry| entries.push(*entry));
         let outcome = run.finish_telling(&mut |entry| entries.push(*entry));
@@ -228,7 +225,7 @@ fn terms() -> (Assets, Terms) {
     (assets, terms)
 }
 
-fn limits((failures, max_net): Bounds) -> Limits {
+fn limits(max_net: f64) -> Limits {
     let most = amount("1000000000");
     Limits {
         order: amount("2000"),
@@ -238,12 +235,12 @@ fn limits((failures, max_net): Bounds) -> Limits {
         open_deals: 1_000,
         loss_per_day: most,
         drawdown: most,
-        failures,
+        failures: u32::MAX,
         max_net,
     }
 }
 
-fn setup(strategy: Strategy, bounds: Bounds) -> Setup {
+fn setup(strategy: Strategy, max_net: f64) -> Setup {
     let (assets, terms) = terms();
     let venue = |fee: i64| OrderTerms {
         tiers: vec![Tier { from: Amount::ZERO, millionths: fee }],
@@ -262,7 +259,7 @@ fn setup(strategy: Strategy, bounds: Bounds) -> Setup {
         min_lifetime: 0,
         exit: strategy.model,
         hedging: Hedging { policy: Hedge::Complete, band: 0.001, time_to_live: SECOND },
-        limits: limits(bounds),
+        limits: limits(max_net),
         latencies: LATENCIES.to_vec(),
         answer_timeout: 3_600 * SECOND,
         assets,

@@ -189,3 +189,24 @@ fn other_latencies_and_sizes_are_tried_on_the_same_signals() {
     // Late, only the venue that stands still fills; its leg is traded back.
     assert!(late.profit < own.profit && late.profit < 0.0, "{own:?} {late:?}");
 }
+
+#[test]
+fn it_is_counted_how_often_the_trader_would_halt() {
+    // Each time, the spread is gone when the order arrives, and the other leg is hedged.
+    let bids: Vec<i64> = (0..24).map(|second| if second % 2 == 0 { 10_000 } else { UP }).collect();
+    let mut quotes = rows(&bids);
+    let mut more = Vec::new();
+    for row in quotes.iter().filter(|row| row.venue == 1 && row.px[0] == UP) {
+        more.push(Row { ts: row.ts + 1, px: [10_000, 10_002], ..*row });
+    }
+    quotes.extend(more);
+    quotes.sort_by_key(|row| row.ts);
+    let counts = |failures: u32| {
+        let settings = with(|settings| settings.play.failures = failures);
+        of(&quotes, &settings, Exit::Inventory, None).counts
+    };
+    let all = counts(5);
+    assert!(10 <= all.hedged && all.hedged + all.missed == all.decided, "{all:?}");
+    assert_eq!(all.halts, all.hedged / 5);
+    assert_eq!(counts(u32::MAX).halts, 0);
+}

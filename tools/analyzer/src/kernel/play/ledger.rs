@@ -116,6 +116,8 @@ pub struct Counts {
     pub missed: u64,
     /// Deals of which one leg had to be hedged.
     pub hedged: u64,
+    /// How often so many deals in a row had a leg to hedge that the trader would halt.
+    pub halts: u64,
     /// Deals of which a leg could not be hedged; the strategy then waits for the next day.
     pub kept: u64,
     /// Of `decided`, those that met the net spread that they were decided on, or a better one.
@@ -181,6 +183,7 @@ impl Played {
             mine.counts.missed += later.counts.missed;
             mine.counts.hedged += later.counts.hedged;
             mine.counts.kept += later.counts.kept;
+            mine.counts.halts += later.counts.halts;
             mine.counts.still_there += later.counts.still_there;
             mine.variants
                 .iter_mut()

@@ -45,7 +45,7 @@ pub(super) struct Player {
     lots: VecDeque<Lot>,
     levels: Levels,
     funds: Funds,
-    /// A leg could not be hedged, or too many deals in a row failed: nothing opens until the next unit.
+    /// A leg could not be hedged, so that nothing opens until the next unit.
     stopped: bool,
     keeps: bool,
     deals: Vec<Deal>,
@@ -333,11 +333,15 @@ impl Player {
         None
     }
 
-    /// Counts the deals that fail in a row: those of which a leg had to be hedged.
+    /// Counts how often so many deals in a row fail, by having a leg that had to be hedged, that the trader would
+    /// halt. A person resumes it, so that the strategy goes on.
     fn settled(&mut self, active: &Active) {
         let (most, failed) = &mut self.failures;
         *failed = if active.was_hedged { *failed + 1 } else { 0 };
-        self.stopped |= *most <= *failed;
+        if *most <= *failed {
+            *failed = 0;
+            self.counts.halts += 1;
+        }
     }
 
     /// Sends a hedge where the quotes allow it, or looks again later.

@@ -24,7 +24,7 @@ pub struct PlaySettings {
     pub patience_ns: i64,
     /// A net spread beyond this is taken for a mistake, as a fraction.
     pub max_net: f64,
-    /// Deals in a row of which a leg had to be hedged after which a strategy waits for the next unit.
+    /// Deals in a row of which a leg had to be hedged after which the trader halts, until a person resumes it.
     pub failures: u32,
     /// Most deals of one strategy that are opened in one hour of the clock.
     pub deals_per_hour: u32,
