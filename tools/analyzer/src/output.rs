@@ -24,8 +24,11 @@ pub const DETAILS: &str = "pairs";
 /// Name of the report as JSON.
 pub const REPORT: &str = "report.json";
 
+/// Name of the recommendations.
+pub const RECOMMENDATIONS: &str = "recommendations.toml";
+
 /// Writes the files that were asked for into a folder, each replacing an older one as a whole, and
-/// returns their paths below it.
+/// returns their paths below it. Without recommendations, as nothing was decided, there is no file of them.
 ///
 /// # Errors
 /// Returns an error if the folder cannot be created or a file cannot be written.
@@ -33,7 +36,7 @@ pub fn write(
     report: &Report,
     folder: &Path,
     formats: &[Format],
-    recommendations: &str,
+    recommendations: Option<&str>,
 ) -> anyhow::Result<Vec<PathBuf>> {
     fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut written = Vec::new();
@@ -46,7 +49,10 @@ pub fn write(
                 written.extend(details(report, folder)?);
                 (REPORT, json::text(report)?.into_bytes())
             }
-            Format::Toml => ("recommendations.toml", recommendations.as_bytes().to_vec()),
+            Format::Toml => match recommendations {
+                Some(text) => (RECOMMENDATIONS, text.as_bytes().to_vec()),
+                None => continue,
+            },
         };
         let path = folder.join(name);
         replace(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
