@@ -136,6 +136,41 @@ fn a_run_that_plays_no_strategies_decides_nothing_and_leaves_the_decision_where_
     assert_ne!(fs::read_link(home.home.path().join("out/latest")).unwrap(), decided);
 }
 
+/// As the README says of a demo.
+#[test]
+fn after_a_few_seconds_it_is_said_that_this_is_too_little_and_there_is_nothing_to_approve() {
+    let home = Home::new();
+    for (leg, venue) in (1..).zip(&kit::VENUES[..2]) {
+        let rows = kit::walk(leg, kit::MIDNIGHT, 21);
+        kit::write_hours(&home.lake, venue, PAIR, "a", &rows, kit::Style::default());
+    }
+    let outcome = home.run(&PAYS);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
+    assert!(outcome.text.starts_with("Too little: 21 s recorded."), "{}", outcome.text);
+    assert!(
+        !fs::read_to_string(home.file("out/recommendations.toml")).unwrap().contains("[[pairs")
+    );
+    let outcome = approve(&home, &["1"]);
+    assert_eq!((outcome.code, outcome.text.as_str()), (Some(2), ""));
+    assert!(outcome.errors.contains("there is no pair 1"), "{}", outcome.errors);
+}
+
+#[test]
+fn without_a_file_nothing_is_approved() {
+    let home = Home::new();
+    for (options, text) in [
+        (&[][..], "nothing is approved: there is no approved.toml\n"),
+        (&["--file", "etc/mine.toml"], "nothing is approved: there is no etc/mine.toml\n"),
+        (&["--json"], "[]\n"),
+    ] {
+        let outcome = run(&home, &[&["approved"], options].concat());
+        let found = (outcome.code, outcome.text.as_str(), outcome.errors.as_str());
+        assert_eq!(found, (Some(0), text, ""), "{options:?}");
+    }
+    fs::write(home.file("approved.toml"), "format = 1\n").unwrap();
+    assert_eq!(run(&home, &["approved"]).code, Some(2));
+}
+
 #[test]
 fn a_link_to_the_file_stays_a_link() {
     let home = analysed();
