@@ -138,12 +138,19 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
         anyhow::ensure!(!is_empty, nothing_found(plan));
         in_doubt.iter().for_each(|of| err!("analyzer: {of}"));
         let count = left_out.len() + in_doubt.len();
-        anyhow::bail!("{count} things would be left out or are in doubt, and --strict was given");
+        anyhow::bail!("{}, and --strict was given", would_be_left_out(count));
     }
     let is_whole = left_out.is_empty() && in_doubt.is_empty();
     let (finished, files) = write_all(plan, &report, recommended.as_deref(), now)?;
     tell(plan, &report, (&finished, &files))?;
     Ok(ExitCode::from(if is_whole { 0 } else { 3 }))
+}
+
+fn would_be_left_out(count: usize) -> String {
+    match count {
+        1 => "1 thing would be left out or is in doubt".to_owned(),
+        many => format!("{many} things would be left out or are in doubt"),
+    }
 }
 
 /// Returns what the ledger says is missing, or that it says nothing, unless the user acknowledged it.
@@ -223,4 +230,15 @@ fn tell(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        assert_eq!(would_be_left_out(1), "1 thing would be left out or is in doubt");
+        assert_eq!(would_be_left_out(2), "2 things would be left out or are in doubt");
+    }
 }

@@ -5,7 +5,6 @@ use crate::options::Format;
 use crate::report::{Report, detail_files};
 use anyhow::Context;
 use spreadwire_lake::folder;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +37,7 @@ pub fn write(
     formats: &[Format],
     recommendations: Option<&str>,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    folder::create(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut written = Vec::new();
     for format in formats {
         let (name, content) = match format {
@@ -67,7 +66,7 @@ fn details(report: &Report, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     for (detail, name) in report.details.iter().zip(detail_files(&report.details)) {
         let path = folder.join(&name);
         let whole = || format!("cannot write {}", path.display());
-        path.parent().map_or(Ok(()), fs::create_dir_all).with_context(whole)?;
+        path.parent().map_or(Ok(()), folder::create).with_context(whole)?;
         replace(&path, json::detail(detail)?.as_bytes()).with_context(whole)?;
         written.push(PathBuf::from(name));
     }

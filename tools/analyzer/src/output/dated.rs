@@ -4,6 +4,7 @@
 //! A folder appears as a whole, under its final name. It lists the files that were written into it, so
 //! that old folders can be deleted later without deleting anything that somebody else put there.
 
+use spreadwire_lake::folder;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -72,14 +73,14 @@ impl Edition {
         if let Some(why) = obstacle(root)? {
             return Err(io::Error::other(why));
         }
-        fs::create_dir_all(root)?;
+        folder::create(root)?;
         let time = jiff::Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
         let unfinished = root.join(format!(".unfinished-{}", std::process::id()));
         // An earlier process of the same number was killed.
         if unfinished.is_dir() {
             fs::remove_dir_all(&unfinished)?;
         }
-        fs::create_dir(&unfinished)?;
+        folder::create(&unfinished)?;
         let name = time.strftime("%Y-%m-%dT%H%MZ").to_string();
         Ok(Edition { root: root.to_owned(), unfinished, name })
     }
@@ -102,7 +103,7 @@ impl Edition {
         latest: Latest<'_>,
     ) -> io::Result<Finished> {
         let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-        fs::write(self.unfinished.join(LIST), listed.join("\n") + "\n")?;
+        super::replace(&self.unfinished.join(LIST), (listed.join("\n") + "\n").as_bytes())?;
         let name = self.place()?;
         let link = self.root.join(LATEST);
         let stays = match latest {
