@@ -40,7 +40,12 @@ pub struct List {
 /// # Errors
 /// Everything that is wrong with the file of approved pairs, a line each.
 pub fn run(arguments: &List, now: Nanos) -> Result<(), Vec<String>> {
-    let approved = existing(&arguments.file)?;
+    let approved = read(&arguments.file)?;
+    if approved.pairs.is_empty() && !arguments.file.exists() {
+        let nothing = format!("nothing is approved: there is no {}", arguments.file.display());
+        out!("{}", if arguments.json { "[]" } else { &nothing });
+        return Ok(());
+    }
     // What was recommended stays comparable after its expiry.
     let recommended = match recommendations::read(&arguments.from, 0) {
         Ok(recommended) => Some(recommended),

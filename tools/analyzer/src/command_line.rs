@@ -6,7 +6,7 @@
 //! `approve`, `revoke` and `approved` exit with 0, or with 2 if they were refused.
 
 use crate::options::Arguments;
-use crate::output::dated::{self, Edition};
+use crate::output::dated::{self, Edition, Finished, Latest};
 use crate::output::{console, recommended};
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -18,6 +18,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use spreadwire_market::clock::Nanos;
 use spreadwire_output::{Stream, err, out, write};
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// Ranks instruments and pairs of venues by what their price gaps would have paid.
@@ -137,12 +138,19 @@ fn analyse(plan: &Plan, now: i64) -> anyhow::Result<ExitCode> {
         anyhow::ensure!(!is_empty, nothing_found(plan));
         in_doubt.iter().for_each(|of| err!("analyzer: {of}"));
         let count = left_out.len() + in_doubt.len();
-        anyhow::bail!("{count} things would be left out or are in doubt, and --strict was given");
+        anyhow::bail!("{}, and --strict was given", would_be_left_out(count));
     }
     let is_whole = left_out.is_empty() && in_doubt.is_empty();
-    let written = write_all(plan, &report, &recommended, now)?;
-    tell(plan, &report, &written)?;
+    let (finished, files) = write_all(plan, &report, recommended.as_deref(), now)?;
+    tell(plan, &report, (&finished, &files))?;
     Ok(ExitCode::from(if is_whole { 0 } else { 3 }))
+}
+
+fn would_be_left_out(count: usize) -> String {
+    match count {
+        1 => "1 thing would be left out or is in doubt".to_owned(),
+        many => format!("{many} things would be left out or are in doubt"),
+    }
 }
 
 /// Returns what the ledger says is missing, or that it says nothing, unless the user acknowledged it.
@@ -153,29 +161,39 @@ fn doubts(report: &Report) -> &[String] {
     if is_sound { &[] } else { findings }
 }
 
-/// Returns what the report recommends, and adds to it how the approved pairs stand.
-fn review(plan: &Plan, report: &mut Report, now: i64) -> String {
+/// Returns what the report recommends, and adds to it how the approved pairs stand. If nothing was
+/// decided, there is no telling.
+fn review(plan: &Plan, report: &mut Report, now: i64) -> Option<String> {
+    if report.undecided {
+        return None;
+    }
     let recommended = recommended::of(report, plan, now);
     let analysis = Analysis { recommended: &recommended, report: Some(report) };
     let now = u64::try_from(now).unwrap_or(0);
     report.approved = standing::of(&plan.approvals, Some(analysis), now);
-    recommended::head(report) + &recommended.to_toml()
+    Some(recommended::head(report) + &recommended.to_toml())
 }
 
-/// Writes the results into a dated folder, and returns the paths of the files.
+/// Writes the results into a dated folder, and returns the paths of the files. What decided
+/// nothing takes the place of no decision: the link `latest` stays with it.
 fn write_all(
     plan: &Plan,
     report: &Report,
-    recommended: &str,
+    recommended: Option<&str>,
     now: i64,
-) -> anyhow::Result<Vec<std::path::PathBuf>> {
+) -> anyhow::Result<(Finished, Vec<PathBuf>)> {
     let (out, keep) = (&plan.arguments.out, plan.arguments.keep as usize);
     let whole = || format!("cannot write results into {}", out.display());
     let edition = Edition::begin(out, now).with_context(whole)?;
     let files = output::write(report, edition.folder(), &plan.arguments.format, recommended)?;
-    let finished = edition.finish(&files, keep).with_context(whole)?;
-    let files = files.iter().map(|file| finished.folder.join(file));
-    Ok(files.chain([finished.latest]).collect())
+    let latest = match recommended {
+        Some(_) => Latest::Moves,
+        None => Latest::StaysWith(output::RECOMMENDATIONS),
+    };
+    let finished = edition.finish(&files, keep, latest).with_context(whole)?;
+    let moved = finished.stays.is_none().then(|| finished.latest.clone());
+    let files = files.iter().map(|file| finished.folder.join(file)).chain(moved).collect();
+    Ok((finished, files))
 }
 
 fn nothing_found(plan: &Plan) -> String {
@@ -186,12 +204,16 @@ fn nothing_found(plan: &Plan) -> String {
     )
 }
 
-fn tell(plan: &Plan, report: &Report, written: &[std::path::PathBuf]) -> anyhow::Result<()> {
+fn tell(
+    plan: &Plan,
+    report: &Report,
+    (finished, written): (&Finished, &[PathBuf]),
+) -> anyhow::Result<()> {
     if plan.arguments.json {
         write(Stream::Out, &output::json::text(report)?);
     } else {
         // Details of pairs are named by their folder.
-        let named = |path: &std::path::PathBuf| match path.parent() {
+        let named = |path: &PathBuf| match path.parent() {
             Some(folder) if folder.ends_with(output::DETAILS) => format!("{}/", folder.display()),
             Some(_) | None => path.display().to_string(),
         };
@@ -199,6 +221,24 @@ fn tell(plan: &Plan, report: &Report, written: &[std::path::PathBuf]) -> anyhow:
         files.dedup();
         let text = console::text(report, plan.arguments.top);
         out!("{text}written: {}", files.join(", "));
+        if let Some(folder) = &finished.stays {
+            out!(
+                "{} stays with the last decision, {}",
+                finished.latest.display(),
+                folder.display()
+            );
+        }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_thing_is_no_plural() {
+        assert_eq!(would_be_left_out(1), "1 thing would be left out or is in doubt");
+        assert_eq!(would_be_left_out(2), "2 things would be left out or are in doubt");
+    }
 }

@@ -10,9 +10,12 @@ use crate::recorded::Recorded;
 use crate::report::{self, DayProfit, Decision, Period, Reason, Trade, Verdict};
 use jiff::Timestamp;
 use spreadwire_market::spread::BPS;
+use std::collections::BTreeSet;
 
 /// With more points than this, a curve is thinned out.
 const POINTS: usize = 240;
+/// Pieces of a curve that is thinned out, of four points each.
+const PIECES: usize = POINTS / 4;
 /// Changes of the taker fee whose profit is shown, in bp.
 const TIERS: [f64; 6] = [-5.0, -2.0, -1.0, 1.0, 2.0, 5.0];
 
@@ -322,7 +325,8 @@ fn in_order_of_end(deals: &[Deal]) -> Vec<(i64, f64)> {
     ended
 }
 
-/// Returns the profit after each deal, thinned out evenly, with the last one.
+/// Returns the profit after each deal. If these are many, each piece of the curve is its first, last, lowest and
+/// highest point. The points between which it fell most are kept, so that the drawdown is that of all deals.
 fn curve(ended: &[(i64, f64)]) -> Vec<(i64, f64)> {
     let mut sum = 0.0;
     let all = ended.iter().map(|(closed, profit)| {
@@ -330,10 +334,33 @@ fn curve(ended: &[(i64, f64)]) -> Vec<(i64, f64)> {
         (*closed, sum)
     });
     let all: Vec<(i64, f64)> = all.collect();
-    let step = all.len().div_ceil(POINTS).max(1);
-    let last = all.len().saturating_sub(1);
-    let kept = all.iter().enumerate().filter(|(place, _)| place % step == 0 || *place == last);
-    kept.map(|(_, point)| *point).collect()
+    if all.len() <= POINTS {
+        return all;
+    }
+    let mut kept: BTreeSet<usize> = deepest(&all).into_iter().collect();
+    let length = all.len().div_ceil(PIECES);
+    for (from, piece) in (0..).step_by(length).zip(all.chunks(length)) {
+        let by_profit = |one: &usize, other: &usize| piece[*one].1.total_cmp(&piece[*other].1);
+        let lowest = (0..piece.len()).min_by(by_profit);
+        let highest = (0..piece.len()).max_by(by_profit);
+        let ends = [0, piece.len() - 1].into_iter();
+        kept.extend(ends.chain(lowest).chain(highest).map(|place| from + place));
+    }
+    kept.into_iter().map(|place| all[place]).collect()
+}
+
+/// Returns the places of the points of a curve between which it fell most; it begins at 0.
+fn deepest(curve: &[(i64, f64)]) -> [usize; 2] {
+    let (mut peak, mut fall, mut found) = ((0, 0.0), 0.0, [0; 2]);
+    for (place, (_, profit)) in curve.iter().enumerate() {
+        if peak.1 < *profit {
+            peak = (place, *profit);
+        }
+        if fall < peak.1 - profit {
+            (fall, found) = (peak.1 - profit, [peak.0, place]);
+        }
+    }
+    found
 }
 
 fn drawdown(ended: &[(i64, f64)]) -> f64 {
@@ -370,4 +397,30 @@ fn date(day: i64) -> String {
 fn period(of: &judge::Period) -> Period {
     let (from_ns, to_ns) = (of.from_hour * HOUR, (of.to_hour + 1) * HOUR);
     Period { from_ns, to_ns, profit: of.profit }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_thinned_curve_falls_as_far_as_the_ledger(
+            profits in prop::collection::vec(-9.0..10.0_f64, 0..3_000),
+        ) {
+            let ended: Vec<(i64, f64)> = (0..).zip(profits).collect();
+            let curve = curve(&ended);
+            prop_assert!(curve.len() <= POINTS + 2);
+            prop_assert!(curve.is_sorted_by(|one, other| one.0 < other.0));
+            let (mut peak, mut fall, mut sum) = (0.0_f64, 0.0_f64, 0.0);
+            for (_, profit) in &curve {
+                peak = peak.max(*profit);
+                fall = fall.max(peak - profit);
+            }
+            ended.iter().for_each(|(_, profit)| sum += profit);
+            prop_assert_eq!(fall.to_bits(), drawdown(&ended).to_bits());
+            prop_assert_eq!(curve.last().map(|last| last.1), (!ended.is_empty()).then_some(sum));
+        }
+    }
 }

@@ -12,6 +12,7 @@
 
 mod aliases;
 mod calendar;
+mod copies;
 mod days;
 mod decode;
 mod discovery;

@@ -60,19 +60,43 @@ pub struct Arguments {
     pub metrics: Vec<MetricName>,
     /// Age in seconds above which a quote is stale; stale quotes count only in the compatible
     /// metrics.
-    #[arg(long, value_name = "SECONDS", default_value_t = 2.0, help_heading = "What to compute")]
+    #[arg(
+        allow_negative_numbers = true,
+        long,
+        value_name = "SECONDS",
+        default_value_t = 2.0,
+        help_heading = "What to compute"
+    )]
     pub max_age: f64,
     /// Largest step in percent from one mid of a venue to the next. A quote further off, at which no
     /// other venue stands, counts only in the compatible metrics, until it has stood for 10 s.
-    #[arg(long, value_name = "PERCENT", default_value_t = 5.0, help_heading = "What to compute")]
+    #[arg(
+        allow_negative_numbers = true,
+        long,
+        value_name = "PERCENT",
+        default_value_t = 5.0,
+        help_heading = "What to compute"
+    )]
     pub outlier: f64,
     /// Taker fees in basis points: one number for all venues, or VENUE=BPS, separated by commas.
     /// Default: the fees of --config, then each venue's lowest tier, then 10 bp for unknown venues.
-    #[arg(long, value_name = "BPS", value_delimiter = ',', help_heading = "What to compute")]
+    #[arg(
+        allow_negative_numbers = true,
+        long,
+        value_name = "BPS",
+        value_delimiter = ',',
+        help_heading = "What to compute"
+    )]
     pub fees: Vec<String>,
     /// Milliseconds from sending an order to its arrival: one number for all venues, or VENUE=MS,
     /// separated by commas. Default: 20 ms. Use what you have measured.
-    #[arg(long, value_name = "MS", value_delimiter = ',', help_heading = "What to compute")]
+    #[arg(
+        allow_negative_numbers = true,
+        long,
+        value_name = "MS",
+        value_delimiter = ',',
+        help_heading = "What to compute"
+    )]
     pub latency: Vec<String>,
     /// An engine configuration to take the venues' fees from.
     #[arg(long, value_name = "FILE", help_heading = "What to compute")]
@@ -89,6 +113,7 @@ pub struct Arguments {
     pub thresholds: Vec<f64>,
     /// Largest size of one order, in the quote currency.
     #[arg(
+        allow_negative_numbers = true,
         long,
         value_name = "AMOUNT",
         default_value_t = 1_000.0,
@@ -99,10 +124,22 @@ pub struct Arguments {
     #[command(flatten)]
     pub strategies: Strategies,
     /// Sampling interval for mean reversion, in seconds (previous-tick sampling).
-    #[arg(long, value_name = "SECONDS", default_value_t = 1.0, help_heading = "What to compute")]
+    #[arg(
+        allow_negative_numbers = true,
+        long,
+        value_name = "SECONDS",
+        default_value_t = 1.0,
+        help_heading = "What to compute"
+    )]
     pub sampling: f64,
     /// Distance between two lags of the cross-correlation, in milliseconds.
-    #[arg(long, value_name = "MS", default_value_t = 5.0, help_heading = "What to compute")]
+    #[arg(
+        allow_negative_numbers = true,
+        long,
+        value_name = "MS",
+        default_value_t = 5.0,
+        help_heading = "What to compute"
+    )]
     pub lag_step: f64,
     /// Number of lags to either side of zero.
     #[arg(long, value_name = "N", default_value_t = 20, help_heading = "What to compute")]
@@ -147,7 +184,7 @@ pub struct Arguments {
     pub top: usize,
     /// Days after which the recommendations expire, 1 or more.
     #[arg(long, value_name = "DAYS", default_value_t = 3, help_heading = "What comes out")]
-    pub expires: u16,
+    pub expires: u32,
     /// Print the report as JSON instead of the table.
     #[arg(long, help_heading = "What comes out")]
     pub json: bool,

@@ -5,7 +5,6 @@ use crate::options::Format;
 use crate::report::{Report, detail_files};
 use anyhow::Context;
 use spreadwire_lake::folder;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -24,8 +23,11 @@ pub const DETAILS: &str = "pairs";
 /// Name of the report as JSON.
 pub const REPORT: &str = "report.json";
 
+/// Name of the recommendations.
+pub const RECOMMENDATIONS: &str = "recommendations.toml";
+
 /// Writes the files that were asked for into a folder, each replacing an older one as a whole, and
-/// returns their paths below it.
+/// returns their paths below it. Without recommendations, as nothing was decided, there is no file of them.
 ///
 /// # Errors
 /// Returns an error if the folder cannot be created or a file cannot be written.
@@ -33,9 +35,9 @@ pub fn write(
     report: &Report,
     folder: &Path,
     formats: &[Format],
-    recommendations: &str,
+    recommendations: Option<&str>,
 ) -> anyhow::Result<Vec<PathBuf>> {
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    folder::create(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     let mut written = Vec::new();
     for format in formats {
         let (name, content) = match format {
@@ -46,7 +48,10 @@ pub fn write(
                 written.extend(details(report, folder)?);
                 (REPORT, json::text(report)?.into_bytes())
             }
-            Format::Toml => ("recommendations.toml", recommendations.as_bytes().to_vec()),
+            Format::Toml => match recommendations {
+                Some(text) => (RECOMMENDATIONS, text.as_bytes().to_vec()),
+                None => continue,
+            },
         };
         let path = folder.join(name);
         replace(&path, &content).with_context(|| format!("cannot write {}", path.display()))?;
@@ -61,7 +66,7 @@ fn details(report: &Report, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     for (detail, name) in report.details.iter().zip(detail_files(&report.details)) {
         let path = folder.join(&name);
         let whole = || format!("cannot write {}", path.display());
-        path.parent().map_or(Ok(()), fs::create_dir_all).with_context(whole)?;
+        path.parent().map_or(Ok(()), folder::create).with_context(whole)?;
         replace(&path, json::detail(detail)?.as_bytes()).with_context(whole)?;
         written.push(PathBuf::from(name));
     }

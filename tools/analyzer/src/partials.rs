@@ -127,7 +127,7 @@ pub fn store(path: &Path, stored: &Stored) -> io::Result<()> {
     let plain = postcard::to_allocvec(stored).map_err(io::Error::other)?;
     let packed = zstd::encode_all(&plain[..], LEVEL)?;
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
+        folder::create(folder)?;
     }
     let unfinished = path.with_extension(format!("partial.{}.tmp", std::process::id()));
     // Not synced: the checksum tells a file that a power cut left incomplete, and its unit is

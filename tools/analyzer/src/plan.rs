@@ -33,7 +33,7 @@ pub const RANK_COMPATIBLE: &str = "zero_crossings_per_minute";
 pub const RANK_LEAD_LAG: &str = "lead_lag_correlation";
 
 /// Days after which recommendations may expire. A file that expires at once is refused by its readers.
-const EXPIRES_DAYS: RangeInclusive<u16> = 1..=36_500;
+const EXPIRES_DAYS: RangeInclusive<u32> = 1..=36_500;
 /// Numbers of threads.
 const THREADS: RangeInclusive<usize> = 1..=1_024;
 /// Ages of quotes, s.
@@ -100,6 +100,7 @@ impl Plan {
             (None, false) => Some(beside(&lake)),
         };
         folders::apart("--out", &arguments.out, &lake, &mut problems);
+        folders::no_file("--out", &arguments.out, &mut problems);
         if let Some(partials) = &arguments.partials {
             folders::apart("--partials", partials, &lake, &mut problems);
         }
@@ -219,7 +220,7 @@ fn settings(arguments: &Arguments, listed: &Listed, problems: &mut Problems) -> 
     thresholds.dedup_by(|a, b| a.total_cmp(b).is_eq());
     let play = play::play(arguments, &thresholds, problems);
     let (venues, others) = terms(arguments, listed, problems);
-    let transfers = terms::spelled(&arguments.strategies.transfers, listed);
+    let transfers = terms::transfers(&arguments.strategies.transfers, &venues, listed, problems);
     Settings {
         metrics,
         max_age_ns: ns(arguments.max_age * 1e3),

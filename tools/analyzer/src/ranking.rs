@@ -56,6 +56,7 @@ pub fn report(
         lake: plan.lake.display().to_string(),
         settings: told(plan),
         rank_by: plan.rank.clone(),
+        undecided: !plan.settings.metrics.timed,
         columns: columns.iter().map(|column| column.about.clone()).collect(),
         details,
         pairs,

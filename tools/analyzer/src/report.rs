@@ -36,6 +36,9 @@ pub struct Report {
     pub settings: Vec<(String, String)>,
     /// Name of the ranking column.
     pub rank_by: String,
+    /// Whether nothing was decided, because the metrics that were asked for play no strategies.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undecided: bool,
     /// The columns of `pairs`, in order.
     pub columns: Vec<Column>,
     /// The pairs, best first.

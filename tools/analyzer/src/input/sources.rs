@@ -4,6 +4,7 @@
 //! Sources whose times are apart are put together, if their prices are in the same units. Otherwise
 //! the first one counts and the others are told, so that no quote counts twice.
 
+use super::copies;
 use super::days;
 use super::layouts::Partial;
 use super::names::{Named, Scale};
@@ -94,6 +95,7 @@ fn joined(
     let is_only_one = sources.len() == 1;
     let mut taken: Vec<(i64, i64)> = Vec::new();
     for ((_, _, symbol), (scale, files)) in sources {
+        let files = copies::without(lake, files, unread);
         let spans = |file| days::spans(lake, file, day.date, day.time_unit);
         let spans: Vec<(i64, i64)> =
             if is_only_one { Vec::new() } else { files.iter().flat_map(spans).collect() };

@@ -76,7 +76,7 @@ pub fn text(report: &Report, top: usize) -> String {
 
 /// Returns what is recommended, and how many pairs are not and why.
 fn verdicts(report: &Report) -> String {
-    let of = |verdict: Verdict| report.pairs.iter().filter(move |pair| pair.verdict == verdict);
+    let of = |verdict: Verdict| html::verdicts::of(report, verdict);
     let recommended = of(Verdict::Recommended).count();
     let mut text = format!("{}\n", html::verdicts::headline(report, recommended));
     for pair in of(Verdict::Recommended).take(RECOMMENDED) {

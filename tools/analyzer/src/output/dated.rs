@@ -4,6 +4,7 @@
 //! A folder appears as a whole, under its final name. It lists the files that were written into it, so
 //! that old folders can be deleted later without deleting anything that somebody else put there.
 
+use spreadwire_lake::folder;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -30,8 +31,19 @@ pub struct Edition {
 pub struct Finished {
     /// The folder.
     pub folder: PathBuf,
-    /// The link to it.
+    /// The link `latest`.
     pub latest: PathBuf,
+    /// The name of the older folder that the link still points to; `None` if it points to this one.
+    pub stays: Option<PathBuf>,
+}
+
+/// What becomes of the link `latest`.
+#[derive(Clone, Copy, Debug)]
+pub enum Latest<'a> {
+    /// It points to the new folder.
+    Moves,
+    /// It stays where it is if the folder there has a file of this name.
+    StaysWith(&'a str),
 }
 
 /// Returns why nothing can be written below `root`: something else has the name of the link.
@@ -61,14 +73,14 @@ impl Edition {
         if let Some(why) = obstacle(root)? {
             return Err(io::Error::other(why));
         }
-        fs::create_dir_all(root)?;
+        folder::create(root)?;
         let time = jiff::Timestamp::from_nanosecond(i128::from(now_ns)).unwrap_or_default();
         let unfinished = root.join(format!(".unfinished-{}", std::process::id()));
         // An earlier process of the same number was killed.
         if unfinished.is_dir() {
             fs::remove_dir_all(&unfinished)?;
         }
-        fs::create_dir(&unfinished)?;
+        folder::create(&unfinished)?;
         let name = time.strftime("%Y-%m-%dT%H%MZ").to_string();
         Ok(Edition { root: root.to_owned(), unfinished, name })
     }
@@ -79,25 +91,41 @@ impl Edition {
         &self.unfinished
     }
 
-    /// Gives the folder with these files its final name, points the link to it, and deletes older
-    /// folders so that `keep` are left. `files` are paths below [`folder`](Edition::folder).
+    /// Gives the folder with these files its final name, points the link to it if `latest` moves, and
+    /// deletes older folders so that `keep` are left, and the one that the link points to. `files` are paths below [`folder`](Edition::folder).
     ///
     /// # Errors
     /// If the operating system refuses. The link then points to a whole folder all the same.
-    pub fn finish(self, files: &[PathBuf], keep: usize) -> io::Result<Finished> {
+    pub fn finish(
+        self,
+        files: &[PathBuf],
+        keep: usize,
+        latest: Latest<'_>,
+    ) -> io::Result<Finished> {
         let listed: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-        fs::write(self.unfinished.join(LIST), listed.join("\n") + "\n")?;
+        super::replace(&self.unfinished.join(LIST), (listed.join("\n") + "\n").as_bytes())?;
         let name = self.place()?;
-        let latest = self.root.join(LATEST);
+        let link = self.root.join(LATEST);
+        let stays = match latest {
+            Latest::StaysWith(file) if link.join(file).is_file() => Some(fs::read_link(&link)?),
+            Latest::StaysWith(_) | Latest::Moves => None,
+        };
+        if stays.is_none() {
+            self.point(&name)?;
+        }
+        prune(&self.root, keep.max(1), &name)?;
+        Ok(Finished { folder: self.root.join(&name), latest: link, stays })
+    }
+
+    /// Points the link to a folder.
+    fn point(&self, name: &str) -> io::Result<()> {
         let link = self.root.join(format!(".{LATEST}-{}", std::process::id()));
         if fs::symlink_metadata(&link).is_ok() {
             fs::remove_file(&link)?;
         }
-        symlink(&name, &link)?;
-        fs::rename(&link, &latest)?;
-        fs::File::open(&self.root)?.sync_all()?;
-        prune(&self.root, keep.max(1), &name)?;
-        Ok(Finished { folder: self.root.join(&name), latest })
+        symlink(name, &link)?;
+        fs::rename(&link, self.root.join(LATEST))?;
+        fs::File::open(&self.root)?.sync_all()
     }
 
     /// Renames the folder to the first name that is free.
@@ -140,20 +168,28 @@ fn is_dated(name: &str) -> bool {
         && (number.is_empty() || number.starts_with('-'))
 }
 
-/// Deletes what earlier analyses wrote, but for the newest `keep` folders. `newest` always stays.
+/// Deletes what earlier analyses wrote, but for the newest `keep` folders. `newest` always stays, and so does
+/// the folder that the link points to.
 fn prune(root: &Path, keep: usize, newest: &str) -> io::Result<()> {
-    let mut dated = Vec::new();
+    let linked = fs::read_link(root.join(LATEST)).unwrap_or_default();
+    let stays = |name: &str| name == newest || Path::new(name) == linked;
+    let (mut dated, mut kept) = (Vec::new(), 0);
     for entry in fs::read_dir(root)? {
         let entry = entry?;
         let Ok(name) = entry.file_name().into_string() else { continue };
         let has_list = || entry.path().join(LIST).is_file();
-        if is_dated(&name) && name != newest && entry.file_type()?.is_dir() && has_list() {
+        if !is_dated(&name) || !entry.file_type()?.is_dir() || !has_list() {
+            continue;
+        }
+        if stays(&name) {
+            kept += 1;
+        } else {
             dated.push(name);
         }
     }
     // A number of two digits comes after one of one digit.
     dated.sort_unstable_by(|a, b| (&a[..16], a.len(), a).cmp(&(&b[..16], b.len(), b)));
-    let surplus = (dated.len() + 1).saturating_sub(keep);
+    let surplus = (dated.len() + kept).saturating_sub(keep);
     dated.iter().take(surplus).try_for_each(|name| delete(&root.join(name)))
 }
 
@@ -198,7 +234,7 @@ mod tests {
         fs::create_dir(edition.folder().join("pairs")).unwrap();
         let files = ["report.json", "pairs/one.json"].map(PathBuf::from);
         files.iter().for_each(|file| fs::write(edition.folder().join(file), content).unwrap());
-        edition.finish(&files, keep).unwrap().folder
+        edition.finish(&files, keep, Latest::Moves).unwrap().folder
     }
 
     fn names(folder: &Path) -> Vec<String> {
@@ -272,9 +308,32 @@ mod tests {
         let edition = Edition::begin(root, AT + 99 * MINUTE).unwrap();
         fs::write(root.join("victim"), "").unwrap();
         let files = ["../victim", "../../victim"].map(PathBuf::from);
-        let folder = edition.finish(&files, 1).unwrap().folder;
+        let folder = edition.finish(&files, 1, Latest::Moves).unwrap().folder;
         write(root, AT + 100 * MINUTE, "last", 1);
         assert!(root.join("victim").exists() && !folder.exists());
+    }
+
+    #[test]
+    fn the_link_stays_with_a_folder_that_has_the_file_and_that_folder_is_kept() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path();
+        let write = |minute: i64, name: &str| {
+            let edition = Edition::begin(root, AT + minute * MINUTE).unwrap();
+            fs::write(edition.folder().join(name), "").unwrap();
+            let latest =
+                if name == "decision" { Latest::Moves } else { Latest::StaysWith("decision") };
+            edition.finish(&[PathBuf::from(name)], 2, latest).unwrap().stays
+        };
+        assert_eq!(write(0, "else"), None, "there is no link yet");
+        assert_eq!(write(1, "else"), None, "nothing is lost");
+        assert_eq!(write(2, "decision"), None);
+        for minute in 3..6 {
+            assert_eq!(write(minute, "else").unwrap(), Path::new("2026-11-24T0212Z"));
+        }
+        assert!(root.join("latest/decision").is_file());
+        assert_eq!(names(root), ["2026-11-24T0212Z", "2026-11-24T0215Z", "latest"]);
+        assert_eq!(write(6, "decision"), None);
+        assert_eq!(fs::read_link(root.join("latest")).unwrap(), Path::new("2026-11-24T0216Z"));
     }
 
     #[test]

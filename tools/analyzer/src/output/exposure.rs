@@ -4,6 +4,8 @@ use crate::report::Report;
 
 /// One day, in h.
 pub const DAY: f64 = 24.0;
+/// What counts as a day, in h: a recorder that is started every day misses a minute or so of it.
+const WHOLE_DAY: f64 = 23.9;
 
 /// Returns the recorded time in words: `20 s`, `3 h 5 min`, `4.2 days`.
 #[must_use]
@@ -20,17 +22,19 @@ pub fn told(report: &Report) -> String {
     }
 }
 
-/// Returns what to bear in mind of figures per day, if they are of less than a day.
+/// Returns what to bear in mind of figures per day, if they are of less than a day. Of nothing there are
+/// none.
 #[must_use]
 pub fn caution(report: &Report) -> Option<String> {
-    let is_short = report.recorded_hours < DAY;
+    let is_short = 0.0 < report.recorded_hours && report.recorded_hours < WHOLE_DAY;
     is_short.then(|| format!("figures per day are scaled up from {} recorded", told(report)))
 }
 
 /// Returns what stands beside every figure per day if less than a day was recorded: `from 0.4 h recorded`.
 #[must_use]
 pub fn from(report: &Report) -> Option<String> {
-    (report.recorded_hours < DAY).then(|| format!("from {:.1} h recorded", report.recorded_hours))
+    (report.recorded_hours < WHOLE_DAY)
+        .then(|| format!("from {:.1} h recorded", report.recorded_hours))
 }
 
 #[cfg(test)]
@@ -45,14 +49,16 @@ mod tests {
             (20.0 / 3_600.0, "20 s"),
             (240.0 / 3_600.0, "4 min 0 s"),
             (3.1, "3 h 6 min"),
+            (23.89, "23 h 53 min"),
+            (23.99, "23 h 59 min"),
             (24.0, "1.0 days"),
             (100.0, "4.2 days"),
         ] {
             let report = Report { recorded_hours, ..Report::default() };
             assert_eq!(told(&report), expected);
             let is_cautious = caution(&report).is_some_and(|told| told.contains(expected));
-            assert_eq!(is_cautious, recorded_hours < 24.0);
-            assert_eq!(from(&report).is_some(), is_cautious);
+            assert_eq!(is_cautious, 0.0 < recorded_hours && recorded_hours < 23.9);
+            assert_eq!(from(&report).is_some(), recorded_hours < 23.9);
         }
         let report = Report { recorded_hours: 0.41, ..Report::default() };
         assert_eq!(from(&report).as_deref(), Some("from 0.4 h recorded"));

@@ -272,7 +272,7 @@ impl Pair {
         let id = table::pair_id(at);
         let rate = rate::Rate::new(report, &detail.instrument);
         Self {
-            money: money::Money::new(detail, &rate),
+            money: money::Money::new(detail, &rate, report.undecided),
             strips: strip::of_pair(detail, &rate),
             pictures: pictures::of_pair(&id, detail, &rate),
             id,

@@ -23,6 +23,15 @@ pub(super) fn apart(option: &'static str, folder: &Path, lake: &Path, problems: 
     problems.add(option, what, "give a folder beside the lake");
 }
 
+/// Adds a problem if a file is where a folder for results, or a folder around it, would have to be.
+pub(super) fn no_file(option: &'static str, folder: &Path, problems: &mut Problems) {
+    let (known, _) = known_part(&resolved(folder));
+    if !known.is_dir() {
+        let what = format!("{:?} is not a folder", known.display().to_string());
+        problems.add(option, what, "give the name of a folder, or of one to make");
+    }
+}
+
 /// Returns a path without symbolic links and without `.` and `..`, as far as it exists; the rest is
 /// taken as it is written.
 fn resolved(path: &Path) -> PathBuf {
@@ -73,6 +82,21 @@ fn step(mut path: PathBuf, name: &Path) -> PathBuf {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_file_in_the_place_of_a_folder_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        std::fs::write(home.path().join("file"), "").unwrap();
+        for (folder, is_told) in
+            [("file", true), ("file/new", true), ("new/er", false), ("", false)]
+        {
+            let mut problems = Problems::default();
+            no_file("--out", &home.path().join(folder), &mut problems);
+            let told: Vec<String> = problems.0.iter().map(ToString::to_string).collect();
+            assert_eq!(told.len(), usize::from(is_told), "{folder}: {told:?}");
+            assert!(told.iter().all(|of| of.contains("/file\" is not a folder")), "{told:?}");
+        }
+    }
 
     #[test]
     fn a_folder_is_found_in_the_lake_however_it_is_written() {

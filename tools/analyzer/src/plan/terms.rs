@@ -89,9 +89,19 @@ pub(super) fn ns(millis: f64) -> i64 {
     (millis * MILLI).round() as i64
 }
 
-/// Returns the venues of these names, in each way in which the lake spells them.
-pub(super) fn spelled(given: &[String], listed: &Listed) -> BTreeSet<String> {
-    let names: BTreeSet<String> = given.iter().map(|name| venue(name)).collect();
+/// Returns the venues whose transfers are open, in each way in which the lake spells them. `terms` has the
+/// venues that are known.
+pub(super) fn transfers(
+    given: &[String],
+    terms: &BTreeMap<String, VenueTerms>,
+    listed: &Listed,
+    problems: &mut Problems,
+) -> BTreeSet<String> {
+    let names: BTreeSet<String> = given.iter().map(|name| venue(name.trim())).collect();
+    let known: BTreeSet<String> = terms.keys().chain(listed.venues.values()).cloned().collect();
+    for name in &names {
+        check_venue("--transfers", name, (&known, listed), problems);
+    }
     let others = listed.venues.iter().filter(|(_, name)| names.contains(*name));
     let others: Vec<String> = others.map(|(spelled, _)| spelled.clone()).collect();
     names.into_iter().chain(others).collect()

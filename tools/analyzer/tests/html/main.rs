@@ -82,6 +82,22 @@ fn nothing_is_told_in_sentences() {
     assert_eq!(blank.matches("data-missing").count(), 7);
 }
 
+#[test]
+fn on_a_narrow_screen_the_cells_of_texts_say_what_they_are_and_wrap() {
+    let page = html(&kit::rich(60));
+    for (class, least) in [("plain reasons", 2), ("plain problems", 1)] {
+        let tables: Vec<&str> = page.split(&format!("<table class=\"{class}\">")).skip(1).collect();
+        assert!(least <= tables.len(), "{class}");
+        for table in tables {
+            let (table, _) = table.split_once("</table>").unwrap();
+            let cells = table.matches("<td").count();
+            assert!(0 < cells && cells == table.matches(" data-head=\"").count(), "{table}");
+        }
+    }
+    let (_, narrow) = page.split_once("@media screen and (max-width: 800px)").unwrap();
+    assert!(narrow.contains(":is(.reasons, .problems) :is(tbody, tr, td, th) { display: block;"));
+}
+
 /// Returns the text of a section, without tags.
 fn section(html: &str, id: &str) -> String {
     let (_, rest) = html.split_once(&format!("<h2 id=\"{id}\">")).unwrap();

@@ -100,6 +100,78 @@ fn what_is_approved_is_what_was_recommended_and_every_other_approval_stays() {
 }
 
 #[test]
+fn a_run_that_plays_no_strategies_decides_nothing_and_leaves_the_decision_where_it_is() {
+    let home = Home::paying();
+    let compatible = ["--metrics", "compatible,lead-lag"];
+    // Without a decision there is none to keep.
+    let outcome = home.run(&compatible);
+    assert_eq!((outcome.code, outcome.text.contains("stays")), (Some(0), false), "{outcome:?}");
+    assert!(home.home.path().join("out/latest/report.json").exists());
+    home.report(0, &PAYS);
+    let decided = fs::read_link(home.home.path().join("out/latest")).unwrap();
+    assert_eq!(approve(&home, &["all"]).code, Some(0));
+    let outcome = home.run(&compatible);
+    assert_eq!((outcome.code, outcome.errors.as_str()), (Some(0), ""));
+    let stays = format!("out/latest stays with the last decision, {}", decided.display());
+    for told in ["Nothing was decided: no strategies were asked for", &stays] {
+        assert!(outcome.text.contains(told), "{told}: {}", outcome.text);
+    }
+    for wrong in ["CHANGED", "NOT RECOMMENDED", "has proved", "refused", "out/latest,"] {
+        assert!(!outcome.text.contains(wrong), "{wrong}: {}", outcome.text);
+    }
+    assert_eq!(fs::read_link(home.home.path().join("out/latest")).unwrap(), decided);
+    let report = home.json();
+    assert_eq!((&report["undecided"], &report["approved"]), (&true.into(), &Value::Array(vec![])));
+    let text = fs::read_to_string(home.file("out/report.json")).unwrap();
+    assert_eq!(crate::schema::faults_of_report(&text), Vec::<String>::new());
+    assert!(!home.file("out/recommendations.toml").exists());
+    let page = fs::read_to_string(home.file("out/report.html")).unwrap();
+    assert!(page.contains("Nothing was decided: no strategies were asked for"));
+    for wrong in ["id=\"approved\"", "has proved", "The best refused pairs", ">refused<"] {
+        assert!(!page.contains(wrong), "{wrong}");
+    }
+    assert!(page.contains(">not decided<"));
+    // The next decision takes its place.
+    assert_eq!(home.report(0, &PAYS)["undecided"], Value::Null);
+    assert_ne!(fs::read_link(home.home.path().join("out/latest")).unwrap(), decided);
+}
+
+/// As the README says of a demo.
+#[test]
+fn after_a_few_seconds_it_is_said_that_this_is_too_little_and_there_is_nothing_to_approve() {
+    let home = Home::new();
+    for (leg, venue) in (1..).zip(&kit::VENUES[..2]) {
+        let rows = kit::walk(leg, kit::MIDNIGHT, 21);
+        kit::write_hours(&home.lake, venue, PAIR, "a", &rows, kit::Style::default());
+    }
+    let outcome = home.run(&PAYS);
+    assert_eq!(outcome.code, Some(0), "{}", outcome.errors);
+    assert!(outcome.text.starts_with("Too little: 21 s recorded."), "{}", outcome.text);
+    assert!(
+        !fs::read_to_string(home.file("out/recommendations.toml")).unwrap().contains("[[pairs")
+    );
+    let outcome = approve(&home, &["1"]);
+    assert_eq!((outcome.code, outcome.text.as_str()), (Some(2), ""));
+    assert!(outcome.errors.contains("there is no pair 1"), "{}", outcome.errors);
+}
+
+#[test]
+fn without_a_file_nothing_is_approved() {
+    let home = Home::new();
+    for (options, text) in [
+        (&[][..], "nothing is approved: there is no approved.toml\n"),
+        (&["--file", "etc/mine.toml"], "nothing is approved: there is no etc/mine.toml\n"),
+        (&["--json"], "[]\n"),
+    ] {
+        let outcome = run(&home, &[&["approved"], options].concat());
+        let found = (outcome.code, outcome.text.as_str(), outcome.errors.as_str());
+        assert_eq!(found, (Some(0), text, ""), "{options:?}");
+    }
+    fs::write(home.file("approved.toml"), "format = 1\n").unwrap();
+    assert_eq!(run(&home, &["approved"]).code, Some(2));
+}
+
+#[test]
 fn a_link_to_the_file_stays_a_link() {
     let home = analysed();
     fs::create_dir(home.file("etc")).unwrap();

@@ -118,7 +118,22 @@ fn wrong_arguments_end_with_2_and_say_what_would_be_right() {
         (&[lake, "--lag-step", "1e-9"], "--lag-step: "),
         (&[lake, "--size", "1e12"], "--size: 1000000000000 is out of range"),
         (&[lake, "--thresholds", "0,1e9"], "--thresholds: "),
-        (&[lake, "--expires", "0"], "--expires: 0 is out of range; give a number from 1"),
+        (&[lake, "--expires", "0"], "--expires: 0 is out of range; give a number from 1 to 36500"),
+        (
+            &[lake, "--expires", "100000"],
+            "--expires: 100000 is out of range; give a number from 1 to 36500",
+        ),
+        (&[lake, "--margins", "-5"], "--margins: -5 is out of range; give a number from 0"),
+        (
+            &[lake, "--fees", "-300"],
+            "--fees: \"-300\" is not a number in range; give a number of bp",
+        ),
+        (&[lake, "--latency", "-1"], "--latency: \"-1\" is not a number in range"),
+        (&[lake, "--size", "-1"], "--size: -1 is out of range"),
+        (
+            &[lake, "--transfers", "okx,alpho"],
+            "--transfers: no venue is called \"alpho\"; did you mean alpha?",
+        ),
         (&[lake, "--date", "2999-01-01"], "--date: 2999-01-01 is in the future"),
         (&[lake, "--from", "2999-01-01"], "--from: 2999-01-01 is in the future"),
         (&[lake, "--threads", "1000000"], "--threads: "),
@@ -299,6 +314,54 @@ fn the_report_on_standard_output_is_that_of_the_file() {
     assert_eq!(report.pairs.len(), 4);
     assert_eq!(report.rank_by, "per_day_low");
     assert_eq!(report.completeness.verdict, "not vouched for");
+}
+
+#[test]
+fn a_file_in_the_place_of_the_folder_for_results_is_named() {
+    let home = Home::of_days(0..1);
+    fs::write(home.file("file"), "").unwrap();
+    let lake = home.lake.to_str().unwrap();
+    for out in ["file", "file/deeper"] {
+        let outcome = kit::run_as(home.home.path(), &[lake, "--no-ledger", "--out", out], None);
+        assert_eq!((outcome.code, outcome.text.as_str()), (Some(2), ""), "{out}");
+        assert!(outcome.errors.contains("--out: "), "{}", outcome.errors);
+        assert!(outcome.errors.contains("/file\" is not a folder; "), "{}", outcome.errors);
+    }
+}
+
+#[test]
+fn what_is_written_is_for_the_owner_and_his_group() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::of_days(0..1);
+    home.report(0, &[]);
+    let mut folders = vec![home.file("out"), home.file("lake.partials")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_symlink() {
+                continue;
+            }
+            let mode = fs::metadata(&path).unwrap().permissions().mode() & 0o777;
+            let most = if path.is_dir() { 0o750 } else { 0o640 };
+            assert_eq!(mode & !most, 0, "{}: {mode:o}", path.display());
+            if path.is_dir() {
+                folders.push(path);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_copied_counts_once() {
+    let home = Home::of_days(0..1);
+    let expected = home.report(0, &[])["pairs"].clone();
+    let folder = folder("okx", "BTC/USDT", MIDNIGHT / HOUR);
+    let copied = home.lake.join(&folder);
+    fs::copy(copied.join("a.parquet"), copied.join("a (1).parquet")).unwrap();
+    let report = home.report(3, &[]);
+    assert_eq!(report["pairs"], expected);
+    let what = format!("has the same content as {folder}/a (1).parquet, so it is not read");
+    assert_eq!(problems(&report), [(format!("{folder}/a.parquet"), what, true)]);
 }
 
 #[test]

@@ -217,7 +217,7 @@ impl Home {
     pub(crate) fn file(&self, name: &str) -> PathBuf {
         let path = self.home.path();
         match name.strip_prefix("out/") {
-            Some(name) => path.join("out/latest").join(name),
+            Some(name) => last_of(&path.join("out")).join(name),
             None => path.join(name),
         }
     }
@@ -264,6 +264,16 @@ impl Home {
         report["details"] = details.into();
         report
     }
+}
+
+/// Returns the folder of the last analysis, to which `latest` need not point; `latest` if there is none.
+fn last_of(out: &Path) -> PathBuf {
+    let entries = fs::read_dir(out).into_iter().flatten();
+    let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let dated = names.filter(|name| name.starts_with("20"));
+    // A number of two digits comes after one of one digit.
+    let last = dated.max_by_key(|name| (name[..16].to_owned(), name.len(), name.clone()));
+    out.join(last.unwrap_or_else(|| "latest".to_owned()))
 }
 
 /// Returns a cell of a CSV file as JSON has it.

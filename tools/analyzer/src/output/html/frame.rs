@@ -113,8 +113,8 @@ impl Frame<'_> {
     }
 }
 
-/// Rounds the range of the vertical axis outwards to its ticks. The library reserves room for the labels of
-/// the range as it is, and then rounds it itself.
+/// Rounds the range of the vertical axis outwards to its ticks, and sets these. The library reserves room for
+/// the labels of the range as it is; then it would round the range, and choose ticks that may be longer.
 pub(super) fn rounded(mut layout: Layout) -> Layout {
     let (low, high) = layout.y_range;
     let step = 10_f64.powf(((high - low) / STEPS).log10().floor());
@@ -122,6 +122,7 @@ pub(super) fn rounded(mut layout: Layout) -> Layout {
     let step = step * factor.unwrap_or(1.0);
     if step.is_finite() && 0.0 < step {
         layout.y_range = ((low / step).floor() * step, (high / step).ceil() * step);
+        layout.y_tick_step = Some(step);
     }
     layout
 }
@@ -206,7 +207,7 @@ fn escaped(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     #[test]
@@ -215,6 +216,41 @@ mod tests {
         let ours =
             "<clipPath id=\"p-clip-0\"/><g clip-path=\"url(#p-clip-0)\"/><a id=\"p-clip-1\"/>";
         assert_eq!(own_names(drawn, "p"), ours);
+    }
+
+    /// Returns the texts of a drawing that are anchored as this, with their x.
+    pub(in super::super) fn texts(drawn: &str, anchor: &str) -> Vec<(f64, String)> {
+        let text = |part: &str| {
+            let (head, rest) = part.split_once('>')?;
+            let is_anchored = head.contains(&format!("text-anchor=\"{anchor}\""));
+            let x = head.split_once("x=\"")?.1.split('"').next()?.parse().ok()?;
+            is_anchored.then(|| (x, rest.split('<').next().unwrap_or_default().to_owned()))
+        };
+        drawn.split("<text ").skip(1).filter_map(text).collect()
+    }
+
+    #[test]
+    fn the_title_of_an_axis_is_beside_its_labels() {
+        for (low, high) in [(2_929.6, 2_930.9), (3_376.1, 3_377.4), (-0.62, -0.51), (7.0, 1e6)] {
+            for screen in Screen::ALL {
+                let line = kuva::prelude::LinePlot::new().with_data([(0.0, low), (1.0, high)]);
+                let plots = vec![line.into()];
+                let frame = Frame { width: HALF, height: 260.0, x: "x", y: "profit (USDT a day)" };
+                let layout = rounded(frame.layout(&plots, screen));
+                let drawn = svg(plots, layout, "p", "", "");
+                let labels = texts(&drawn, "end");
+                assert!(3 <= labels.len() && labels.len() <= 8, "{labels:?}");
+                let title =
+                    texts(&drawn, "middle").into_iter().find(|of| of.1.starts_with("profit"));
+                let title = title.unwrap().0;
+                for (x, label) in labels {
+                    // Text of 12 px takes less than 7 px a character, and the title is 13 px high.
+                    #[expect(clippy::cast_precision_loss, reason = "a few characters")]
+                    let left = x - 7.0 * label.chars().count() as f64;
+                    assert!(title + 6.0 <= left, "{low} to {high}: {label} at {left}, {title}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ struct Table {
 }
 
 impl Money {
-    pub(super) fn new(detail: &Detail, rate: &Rate) -> Money {
+    pub(super) fn new(detail: &Detail, rate: &Rate, undecided: bool) -> Money {
         let decision = &detail.decision;
         let mut facts = rates(decision, rate);
         if let Some(played) = &decision.strategy {
@@ -46,7 +46,7 @@ impl Money {
                 Verdict::Refused => "unsure",
                 Verdict::Unsound => "bad",
             },
-            verdict: decision.verdict.name(),
+            verdict: if undecided { "not decided" } else { decision.verdict.name() },
             why: decision.why.iter().map(|why| numbers::name(why)).collect(),
             strategy: decision.strategy.as_ref().map(|played| strategy(played, rate)),
             facts,

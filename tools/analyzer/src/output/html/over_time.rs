@@ -1,16 +1,19 @@
 //! The deviation of one pair over time, in at most one span per pixel.
 
-use super::frame::{FIRST, FULL, Frame, Screen, drawable, zero};
+use super::frame::{FIRST, FULL, Frame, Screen, drawable, rounded, zero};
 use super::picture::Picture;
 use crate::report::{Detail, TimeBin};
-use kuva::prelude::{BandPlot, DateTimeAxis, Layout, LinePlot, Plot};
+use kuva::prelude::{BandPlot, DateTimeAxis, Layout, LinePlot, Plot, TickFormat};
 use kuva::render::datetime::DateUnit;
+use std::sync::Arc;
 
 /// Number of bins that are drawn, at about one pixel each.
 const MOST_BINS: usize = 1000;
 /// The same on a narrow screen.
 const MOST_NARROW: usize = 280;
 const NS_PER_S: f64 = 1e9;
+/// The longest label of an axis of times.
+const LONGEST: &str = "30 Nov 00:00";
 
 /// Draws the deviation over time.
 pub(super) fn picture(id: &str, detail: &Detail) -> Picture {
@@ -51,7 +54,7 @@ fn drawn(bins: &[TimeBin], screen: Screen) -> (Vec<Plot>, Layout) {
     }
     plots.extend(means);
     let frame = Frame { width: FULL, height: 280.0, x: "time (UTC)", y: "deviation (bp)" };
-    let layout = zero(frame.layout(&plots, screen));
+    let layout = rounded(zero(frame.layout(&plots, screen)));
     (plots, timed(layout, (start, end)))
 }
 
@@ -60,12 +63,13 @@ fn drawn(bins: &[TimeBin], screen: Screen) -> (Vec<Plot>, Layout) {
 pub(super) fn timed(layout: Layout, (start, end): (f64, f64)) -> Layout {
     let lasted = end - start;
     let fewer = FULL / layout.width.unwrap_or(FULL);
-    // Leaves some room at the right: the last label is centred below its tick.
-    let room = lasted / 60.0 * fewer;
+    // The library reserves room for half of the last number at the right, and writes a time there.
+    let longest = TickFormat::Custom(Arc::new(|_| LONGEST.to_owned()));
     layout
+        .with_x_tick_format(longest)
         .with_x_datetime(calendar(lasted * if 1.0 < fewer { 1.2 * fewer } else { 1.0 }))
         .with_x_axis_min(start)
-        .with_x_axis_max(end + room)
+        .with_x_axis_max(end)
 }
 
 /// Bins drawn as one.
@@ -147,6 +151,7 @@ fn calendar(seconds: f64) -> DateTimeAxis {
 
 #[cfg(test)]
 mod tests {
+    use super::super::frame::tests::texts;
     use super::*;
 
     fn bin(start_s: i64, mean_bps: f64) -> TimeBin {
@@ -177,6 +182,27 @@ mod tests {
         let at = |at: i64| TimeBin { start_ns: start_ns + at * width_ns, width_ns, ..bin(0, 1.0) };
         let bins: Vec<_> = (0..500).chain(501..900).map(at).collect();
         assert_eq!(merged(&bins, MOST_BINS).chunk_by(Span::touches).count(), 2);
+    }
+
+    #[test]
+    fn the_last_label_of_an_axis_of_times_is_within_the_drawing() {
+        // To midnight exactly, and a moment after it.
+        for (lasts, width_ns) in [(86_400, 0), (86_401, 0), (3 * 86_400, 0), (40_000, 1)] {
+            for screen in Screen::ALL {
+                let start_s = 1_700_006_400 - lasts;
+                let bins =
+                    [bin(start_s, 1.0), TimeBin { width_ns, ..bin(start_s + lasts - 1, 2.0) }];
+                let (plots, layout) = drawn(&bins, screen);
+                let width = layout.width.unwrap();
+                let drawn = super::super::frame::svg(plots, layout, "p", "", "");
+                let labels = texts(&drawn, "middle");
+                assert!(2 < labels.len(), "{labels:?}");
+                for (x, label) in labels {
+                    let half = 3.2 * label.chars().count() as f64;
+                    assert!(x + half <= width, "{lasts} {screen:?}: {label} at {x} of {width}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -14,6 +14,10 @@ const BEST_REFUSED: usize = 20;
 /// With less than this recorded, in h, there is too little to recommend anything.
 const LEAST_HOURS: f64 = 6.0;
 
+/// What stands first where no strategies were played.
+const UNDECIDED: &str = "Nothing was decided: no strategies were asked for. --metrics with time-weighted, \
+                         reversion or all plays them.";
+
 /// The section of what to do.
 #[derive(Serialize)]
 pub(super) struct Today {
@@ -60,6 +64,7 @@ impl Today {
 pub(crate) fn headline(report: &Report, recommended: usize) -> String {
     let told = exposure::told(report);
     match recommended {
+        _ if report.undecided => UNDECIDED.to_owned(),
         _ if report.pairs.is_empty() => "Nothing: there are no pairs in this period.".to_owned(),
         0 if report.recorded_hours < LEAST_HOURS => format!("Too little: {told} recorded."),
         0 => format!("Nothing: no pair has proved that it would have paid, in {told} recorded."),
@@ -71,8 +76,10 @@ pub(crate) fn headline(report: &Report, recommended: usize) -> String {
     }
 }
 
-fn of(report: &Report, verdict: Verdict) -> impl Iterator<Item = &PairRow> {
-    report.pairs.iter().filter(move |pair| pair.verdict == verdict)
+/// Returns the pairs of a verdict; none if nothing was decided.
+pub(crate) fn of(report: &Report, verdict: Verdict) -> impl Iterator<Item = &PairRow> {
+    let decided = report.pairs.iter().filter(|_| !report.undecided);
+    decided.filter(move |pair| pair.verdict == verdict)
 }
 
 impl Offer {
@@ -189,6 +196,7 @@ impl Refused {
         let listed = of(report, Verdict::Refused).take(BEST_REFUSED);
         Refused {
             sentence: match all {
+                _ if report.undecided => "Nothing was decided about any pair.".to_owned(),
                 0 => "No pair was refused.".to_owned(),
                 _ => format!(
                     "{} of {} pairs, by the first reason of each. The reasons of every pair are in \
@@ -239,6 +247,7 @@ impl Unsound {
         let listed = of(report, Verdict::Unsound).take(LISTED);
         Unsound {
             sentence: match all {
+                _ if report.undecided => "No feed was judged.".to_owned(),
                 0 => "Nothing speaks against the feeds of these pairs.".to_owned(),
                 _ => format!(
                     "{} of {} pairs are not judged, because their quotes cannot be trusted.",
