@@ -62,7 +62,7 @@ pub struct Strategies {
     pub hedge_band: f64,
     /// Net spread in basis points above which a quote is taken for a mistake and nothing opens: `max_net_bps`
     /// in `[trading.limits]` of the trader; 0 for no limit.
-    #[arg(long, value_name = "BPS", default_value_t = 200.0)]
+    #[arg(long, value_name = "BPS", default_value_t = 200.0, allow_negative_numbers = true)]
     pub max_net: f64,
     /// Deals in a row of which a leg has to be hedged after which the trader halts until a person resumes it:
     /// `failures` in `[trading.limits]` of the trader. How often that happens is told; the strategy goes on.
