@@ -387,6 +387,7 @@ fn connected(edge: HoldSender, clock: &Clock, counters: &Counters) -> (Feed, Vec
             address: Address::parse(&url).unwrap(),
             tls: connector::tls_config(None).unwrap(),
             options: SocketOptions::default(),
+            headers: spec.headers,
         };
         let (socket, client) = upgrade(&listener, || connector::connect(&target, clock));
         answer.send(Connected { connection, socket: client.map(Box::new) }).unwrap();

@@ -506,7 +506,7 @@ fn count_feed(
 
 fn target(peer: &Peer, ca_file: Option<&Path>, options: SocketOptions) -> Target {
     let address = Address::parse(&peer.url()).unwrap();
-    Target { address, tls: connector::tls_config(ca_file).unwrap(), options }
+    Target { address, tls: connector::tls_config(ca_file).unwrap(), options, headers: &[] }
 }
 
 #[test]

@@ -491,7 +491,8 @@ fn check_refuses_an_instrument_of_a_market_that_no_venue_trades() {
         (
             GOOD.replace("BTC/USDT", "BTC/USDT:PERP"),
             "instruments[0].name: BTC/USDT:PERP is listed on linear perpetual venues, and there is none here; add a \
-             linear perpetual venue (binance-usdm), or name BTC/USDT",
+             linear perpetual venue (binance-usdm, bingx-perp, bitget-perp, bybit-linear, gate-perp, htx-perp, hyperliquid, \
+             kucoin-perp, okx-swap), or name BTC/USDT",
         ),
         (
             GOOD.replace("\"okx\"", "\"binance-usdm\""),

@@ -9,20 +9,12 @@ mod plain_reader;
 
 use plain_reader::{Case, naive, naive_symbol, symbols};
 use spreadwire_kit::needs::{Need, Test, real_data};
-use spreadwire_venues::venue::VenueSpec;
-use spreadwire_venues::venues::{self, VENUES};
+use spreadwire_venues::venue::{Sizes, VenueSpec};
+use spreadwire_venues::venues::VENUES;
 use std::io::Read as _;
 
 fn main() -> std::process::ExitCode {
     let mut tests: Vec<Test> = Vec::new();
-    tests.extend(spreadwire_kit::needs::tests![
-        recorded_instruments: [
-            Need::data("payloads/binance_spot_restExchangeInfo.jsonl"),
-            Need::data("payloads/binance_usdm_restExchangeInfo.jsonl"),
-            Need::data("payloads/bybit_all_restInstruments.jsonl"),
-            Need::data("payloads/okx_all_restInstruments.jsonl"),
-        ],
-    ]);
     for spec in VENUES {
         let layout = Case::of(spec).layout;
         for file in &layout.real {
@@ -31,6 +23,18 @@ fn main() -> std::process::ExitCode {
                 recorded_quotes as fn(&'static VenueSpec, &str),
             );
             tests.push(of_recording(name, spec, format!("payloads/{file}"), test));
+        }
+        for file in &layout.odd {
+            let name = "odd_recordings_are_what_a_plain_reader_finds";
+            tests.push(of_recording(name, spec, format!("payloads/{file}"), odd_recording));
+        }
+        for (file, line, rows) in layout.list_real.clone() {
+            let file = format!("payloads/{file}");
+            tests.push(Test {
+                name: format!("recorded_lists_of_instruments::{}::{file}::{line}", spec.name),
+                needs: vec![Need::RealData(file.clone().into())],
+                run: Box::new(move || recorded_instruments(spec, &file, line, rows)),
+            });
         }
         for file in &layout.tapes {
             let name = "recorded_sessions_are_taken_by_position";
@@ -53,28 +57,41 @@ fn of_recording(
     }
 }
 
-/// Checks that recorded lists of instruments are read whole, and that their steps are steps.
-fn recorded_instruments() {
-    for (venue, file, line, rows) in [
-        ("binance", "binance_spot_restExchangeInfo.jsonl", 0, 1695),
-        ("binance-usdm", "binance_usdm_restExchangeInfo.jsonl", 0, 120),
-        ("binance-usdm", "binance_usdm_restExchangeInfo.jsonl", 1, 2),
-        ("bybit", "bybit_all_restInstruments.jsonl", 0, 2),
-        ("okx", "okx_all_restInstruments.jsonl", 0, 513),
-        ("okx", "okx_all_restInstruments.jsonl", 5, 5),
-    ] {
-        let text = std::fs::read(real_data(&format!("payloads/{file}"))).unwrap();
-        let body = text.split(|byte| *byte == b'\n').nth(line).unwrap();
-        let spec = venues::named(venue).unwrap();
-        let page = (spec.instruments.read)(body).unwrap();
-        assert_eq!((page.listed.len(), page.next), (rows, None), "{file}");
-        // Before it trades, an instrument may lack its steps, and even its currencies.
-        for listed in page.listed.iter().filter(|listed| listed.halted.is_none()) {
-            assert!(listed.tick.is_ok() && listed.lot.is_ok(), "{venue}: {listed:?}");
-            let customary = (spec.symbol)(&listed.base, &listed.quote);
-            assert_eq!(customary, listed.symbol, "{venue}: {listed:?}");
-        }
+/// Checks that a recorded list of instruments is read whole, and that its steps are steps.
+fn recorded_instruments(spec: &'static VenueSpec, file: &str, line: usize, rows: usize) {
+    let text = std::fs::read(real_data(file)).unwrap();
+    let body = text.split(|byte| *byte == b'\n').nth(line).unwrap();
+    let page = (spec.instruments.read)(body).unwrap();
+    assert_eq!((page.odd, page.next), (Vec::new(), None), "{file}");
+    assert_eq!(page.listed.len(), rows, "{file}");
+    let mut other = 0;
+    // Before it trades, an instrument may lack its steps, and even its currencies.
+    for listed in page.listed.iter().filter(|listed| listed.halted.is_none()) {
+        assert!(listed.tick.is_ok() && listed.lot.is_ok(), "{}: {listed:?}", spec.name);
+        let contract = listed.contract.as_ref();
+        assert!(contract.is_none_or(Result::is_ok), "{}: {listed:?}", spec.name);
+        assert_eq!(contract.is_some(), spec.sizes == Sizes::Contracts, "{}", spec.name);
+        let customary = (spec.symbol)(&listed.base, &listed.quote);
+        other += usize::from(customary != listed.symbol);
     }
+    // An asset that was renamed may keep its symbols.
+    assert!(20 * other <= rows, "{}: {other} of {rows} symbols are not customary", spec.name);
+}
+
+/// Checks that both decoders and the plain reader agree on recorded frames of any layout and channel.
+fn odd_recording(spec: &'static VenueSpec, file: &str) {
+    let mut case = Case::of(spec);
+    let text = std::fs::read(real_data(file)).unwrap();
+    let frames: Vec<Vec<u8>> =
+        text.trim_ascii_end().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+    list_symbols(&mut case, &frames);
+    let mut quotes = 0;
+    for frame in &frames {
+        case.agree(frame);
+        quotes += usize::from(case.decoded_quote(frame).is_some());
+    }
+    assert!(0 < quotes, "{}: no quote in {file}", spec.name);
+    println!("{}: {quotes} quotes in {} frames of {file}", spec.name, frames.len());
 }
 
 /// Lists the symbols that quotes are about.
@@ -86,7 +103,7 @@ fn list_symbols(case: &mut Case, quotes: &[Vec<u8>]) {
     let mut list: Vec<(String, u8, u8)> = quotes.iter().filter_map(symbol).collect();
     list.sort();
     list.dedup();
-    case.symbols = symbols(&list);
+    case.symbols = symbols(&list, &case.layout.contract_sizes);
 }
 
 /// Checks that both decoders and the plain reader agree, and that the positional decoder declines

@@ -11,8 +11,10 @@ use serde_json::Value;
 use spreadwire_market::clock::MILLI;
 use spreadwire_market::instrument::InstrumentId;
 use spreadwire_venues::venue::{
-    EventTime, Message, Protocol, QuoteMessage, Rejected, Side, Symbol, Symbols, VenueSpec,
+    Contract, EventTime, Message, Protocol, QuoteMessage, Rejected, Side, Symbol, Symbols,
+    VenueSpec,
 };
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// `<venue>.toml`: where a plain reader finds a quote. Pointers are tried in order.
@@ -21,19 +23,39 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Layout {
     /// Spelling, price scale and size scale.
     pub(crate) symbols: Vec<(String, u8, u8)>,
+    /// Base units of one contract by symbol, where sizes count contracts.
+    #[serde(default)]
+    pub(crate) contract_sizes: BTreeMap<String, String>,
     /// Recorded frames, all of them quotes.
     pub(crate) real: Vec<String>,
+    /// Recorded or documented frames in layouts that need not be read by position, among other messages.
+    #[serde(default)]
+    pub(crate) odd: Vec<String>,
+    /// Recorded lists of instruments: file, number of the line, and number of rows that are listed.
+    pub(crate) list_real: Vec<(String, usize, usize)>,
+    /// How the venue's list of instruments is made.
+    pub(crate) list: List,
     /// Recorded sessions, with other channels between the quotes.
     #[serde(default)]
     pub(crate) tapes: Vec<String>,
     only: Option<Only>,
+    /// A second condition.
+    only_too: Option<Only>,
     symbol: Vec<String>,
     #[serde(default)]
     symbol_prefix: String,
+    /// Text that follows the symbol.
+    symbol_followed_by: Option<String>,
+    /// A second pointer to the symbol alone, which must agree.
+    symbol_too: Option<String>,
     bid: Vec<String>,
     /// If there are no pointers to sizes, `bid` and `ask` are lists of levels.
     #[serde(default)]
     bid_size: Vec<String>,
+    /// Pointers to the bid and to the ask as a whole, which make an empty side if they are `null` (`null`),
+    /// or also if they are absent (`absent`).
+    null: Option<(String, String)>,
+    absent: Option<(String, String)>,
     ask: Vec<String>,
     #[serde(default)]
     ask_size: Vec<String>,
@@ -45,6 +67,12 @@ pub(crate) struct Layout {
     event_ms: Vec<String>,
     #[serde(default)]
     event_required: bool,
+    /// As `event_ms`, in ns.
+    #[serde(default)]
+    event_ns: Vec<String>,
+    /// Whether a number or a time of 0 is none, and an empty price 0.
+    #[serde(default)]
+    zero_is_none: bool,
     kind: Option<Kind>,
 }
 
@@ -60,7 +88,25 @@ struct Only {
 struct Kind {
     at: String,
     snapshot: String,
-    change: String,
+    change: Option<String>,
+}
+
+/// How a venue's list of instruments is made, and what it answers in its place.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct List {
+    /// Pointer to the rows.
+    pub(crate) rows: String,
+    /// Key of a row's symbol.
+    pub(crate) symbol: String,
+    /// Key of a row without whose value the row cannot be read.
+    pub(crate) required: String,
+    /// A refusal, and what is told of it.
+    pub(crate) refusal: String,
+    pub(crate) told: String,
+    /// A list without rows, and an answer without a list; none where the answer is the list itself.
+    pub(crate) empty: Option<String>,
+    pub(crate) missing: Option<String>,
 }
 
 fn yes() -> bool {
@@ -91,7 +137,7 @@ impl Case {
         let frames = std::fs::read(fixture(spec, "jsonl")).unwrap();
         let frames = frames.strip_suffix(b"\n").unwrap_or(&frames);
         let frames = frames.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
-        let symbols = symbols(&layout.symbols);
+        let symbols = symbols(&layout.symbols, &layout.contract_sizes);
         Case { spec, layout, frames, symbols, protocol: (spec.protocol)(), taken: (0, 0) }
     }
 
@@ -162,12 +208,20 @@ pub(crate) fn fixture(spec: &VenueSpec, extension: &str) -> PathBuf {
     folder.join(format!("{}.{extension}", spec.name))
 }
 
-pub(crate) fn symbols(list: &[(String, u8, u8)]) -> Symbols {
+pub(crate) fn symbols(
+    list: &[(String, u8, u8)],
+    contract_sizes: &BTreeMap<String, String>,
+) -> Symbols {
+    let contract = |symbol: &String| match contract_sizes.get(symbol) {
+        Some(size) => Contract::parse(size).unwrap(),
+        None => Contract::ONE,
+    };
     let symbols = list.iter().enumerate().map(|(place, (text, price_scale, size_scale))| Symbol {
         text: text.clone(),
         instrument: InstrumentId(u32::try_from(place).unwrap()),
         price_scale: *price_scale,
         size_scale: *size_scale,
+        contract: contract(text),
     });
     Symbols::new(symbols.collect())
 }
@@ -179,10 +233,12 @@ fn find<'a>(json: &'a Value, pointers: &[String]) -> Option<&'a Value> {
 /// Returns the quote in a frame; `None` if there is none or it is broken.
 pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<QuoteMessage> {
     let json: Value = serde_json::from_slice(frame).ok()?;
-    if let Some(only) = &layout.only
-        && json.pointer(&only.at)? != &Value::from(only.is.as_str())
-    {
-        return None;
+    for only in layout.only.iter().chain(&layout.only_too) {
+        let text = json.pointer(&only.at)?.as_str()?;
+        // Whatever the case, because one venue writes both.
+        if !text.eq_ignore_ascii_case(&only.is) {
+            return None;
+        }
     }
     let symbol = naive_symbol(&json, layout)?;
     let place = symbols.list().iter().position(|s| s.text == symbol)?;
@@ -190,19 +246,40 @@ pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<
         None => true,
         Some(kind) => match json.pointer(&kind.at)?.as_str()? {
             text if text == kind.snapshot => true,
-            text if text == kind.change => false,
+            text if Some(text) == kind.change.as_deref() => false,
             _ => return None,
         },
     };
     let scales = &symbols.list()[place];
-    let side = |price, size, sign| naive_side(&json, price, size, sign, snapshot, scales);
+    let contract = layout.contract_sizes.get(symbol).map_or("1", String::as_str);
+    let numbers = |px: &Value, sz: &Value| {
+        let zero = Value::from(0);
+        let px = if layout.zero_is_none && px == "" { &zero } else { px };
+        let px = naive_decimal(px, scales.price_scale, "1")?;
+        Some((px, naive_decimal(sz, scales.size_scale, contract)?))
+    };
+    let is_none = |at: &String, may_lack: bool| json.pointer(at).map_or(may_lack, Value::is_null);
+    let [no_bid, no_ask] = match (&layout.null, &layout.absent) {
+        (Some((bid, ask)), _) => [is_none(bid, false), is_none(ask, false)],
+        (None, Some((bid, ask))) => [is_none(bid, true), is_none(ask, true)],
+        (None, None) => [false, false],
+    };
+    let side = |price, size, sign| match if 0 < sign { no_bid } else { no_ask } {
+        true => Some(Side::Empty),
+        false => naive_side(&json, (price, size), sign, snapshot, numbers),
+    };
+    let is_zero = |number: u64| layout.zero_is_none && number == 0;
     let sequence = match find(&json, &layout.sequence) {
-        Some(value) => Some(naive_integer(value)?),
+        Some(value) => Some(naive_integer(value)?).filter(|number| !is_zero(*number)),
         None if layout.sequence_required => return None,
         None => None,
     };
-    let ts_event = match find(&json, &layout.event_ms) {
-        Some(value) => Some(EventTime::new(naive_integer(value)?.checked_mul(MILLI)?).ok()?),
+    let millis = find(&json, &layout.event_ms).map(|value| (value, MILLI));
+    let ts_event = match millis.or_else(|| Some((find(&json, &layout.event_ns)?, 1))) {
+        Some((value, unit)) => match naive_integer(value)?.checked_mul(unit)? {
+            time if is_zero(time) => None,
+            time => Some(EventTime::new(time).ok()?),
+        },
         None if layout.event_required => return None,
         None => None,
     };
@@ -218,17 +295,23 @@ pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<
 }
 
 pub(crate) fn naive_symbol<'a>(json: &'a Value, layout: &Layout) -> Option<&'a str> {
-    find(json, &layout.symbol)?.as_str()?.strip_prefix(layout.symbol_prefix.as_str())
+    let text = find(json, &layout.symbol)?.as_str()?;
+    let text = text.strip_prefix(layout.symbol_prefix.as_str())?;
+    let symbol = match &layout.symbol_followed_by {
+        Some(behind) => text.split_once(behind)?.0,
+        None => text,
+    };
+    let too = layout.symbol_too.as_ref().map(|at| json.pointer(at));
+    too.is_none_or(|too| too == Some(&Value::from(symbol))).then_some(symbol)
 }
 
 /// Returns the best level with a size; `sign` is 1 for bids and -1 for asks.
 fn naive_side(
     json: &Value,
-    price: &[String],
-    size: &[String],
+    (price, size): (&[String], &[String]),
     sign: i64,
     snapshot: bool,
-    scales: &Symbol,
+    numbers: impl Fn(&Value, &Value) -> Option<(i64, i64)>,
 ) -> Option<Side> {
     let mut levels = Vec::new();
     if size.is_empty() {
@@ -241,8 +324,7 @@ fn naive_side(
     let none = if levels.is_empty() && !snapshot { Side::Unchanged } else { Side::Empty };
     let mut parsed = Vec::new();
     for (px, sz) in levels {
-        let px = naive_decimal(px, scales.price_scale)?;
-        parsed.push((px, naive_decimal(sz, scales.size_scale)?));
+        parsed.push(numbers(px, sz)?);
     }
     parsed.retain(|(px, sz)| *px != 0 && *sz != 0);
     // The first of equal ones.
@@ -262,8 +344,9 @@ fn naive_integer(value: &Value) -> Option<u64> {
     }
 }
 
-/// Parses digits before and after the point by hand; negative numbers are refused.
-fn naive_decimal(value: &Value, scale: u8) -> Option<i64> {
+/// Parses digits before and after the point by hand and multiplies them by `factor`; negative numbers
+/// are refused.
+fn naive_decimal(value: &Value, scale: u8, factor: &str) -> Option<i64> {
     let text = match value {
         Value::String(text) => text.clone(),
         Value::Number(number) => number.to_string(),
@@ -284,7 +367,11 @@ fn naive_decimal(value: &Value, scale: u8) -> Option<i64> {
         return None;
     }
     let digits = digits.parse::<num_bigint::BigInt>().ok()?;
-    let shift = i32::from(scale) + exponent - i32::try_from(fraction.len()).ok()?;
+    let (factor_whole, factor_fraction) = factor.split_once('.').unwrap_or((factor, ""));
+    let factor = format!("{factor_whole}{factor_fraction}").parse::<num_bigint::BigInt>().ok()?;
+    let digits = digits * factor;
+    let decimals = i32::try_from(fraction.len() + factor_fraction.len()).ok()?;
+    let shift = i32::from(scale) + exponent - decimals;
     let power = num_bigint::BigInt::from(10).pow(shift.unsigned_abs().min(99));
     let scaled = if shift < 0 {
         (&digits % &power == num_bigint::BigInt::ZERO).then(|| digits / power)?

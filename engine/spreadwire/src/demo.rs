@@ -18,6 +18,7 @@ use spreadwire_market::clock::Clock;
 use spreadwire_market::counters::Counters;
 use spreadwire_market::problem;
 use spreadwire_output::{Stream, err, offer, out};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -271,10 +272,9 @@ fn in_model() -> Vec<config::Instrument> {
         price_decimals: decimals(i.price_decimals, 0),
         size_decimals: SIZE_DECIMALS,
         venues: None,
-        symbols: exchange_sim::venue_names()
-            .into_iter()
-            .filter_map(|v| Some((v.to_owned(), exchange_sim::venue_symbol(v, i.name)?)))
-            .collect(),
+        // The simulator spells symbols as its venues do.
+        symbols: BTreeMap::new(),
+        contract_sizes: BTreeMap::new(),
     };
     INSTRUMENTS.iter().map(instrument).collect()
 }
@@ -300,6 +300,7 @@ fn on_tape(
         size_decimals: decimals(i.size_decimals, 0).max(SIZE_DECIMALS),
         venues: Some(i.venues.iter().map(|(venue, _)| venue.clone()).collect()),
         symbols: i.venues.into_iter().collect(),
+        contract_sizes: BTreeMap::new(),
     };
     Ok(survey.instruments.into_iter().map(instrument).collect())
 }

@@ -9,7 +9,7 @@
 //! symbol that may be quoted meanwhile. Times are handed in.
 
 use spreadwire_market::clock::{Nanos, SECOND};
-use spreadwire_venues::venue::{Answer, Protocol, Symbols, VenueSpec};
+use spreadwire_venues::venue::{Answer, Protocol, Request, Symbols, VenueSpec};
 
 /// Wait before a refused symbol is asked for again; doubles up to [`WAIT_MAX`].
 const WAIT_FIRST: Nanos = 15 * SECOND;
@@ -204,7 +204,8 @@ impl Subscriptions {
         }
         self.last_request += 1;
         let texts: Vec<&str> = due.iter().map(|s| symbols.list()[*s].text.as_str()).collect();
-        let mut messages = vec![protocol.unsubscribe(self.last_request, &texts)];
+        let mut messages =
+            vec![protocol.unsubscribe(Request { number: self.last_request, now }, &texts)];
         messages.extend(self.ask(&due, protocol, symbols, now));
         Asking { messages, symbols: due }
     }
@@ -325,7 +326,8 @@ impl Subscriptions {
         for part in places.chunks(self.per_message) {
             self.last_request += 1;
             let texts: Vec<&str> = part.iter().map(|s| symbols.list()[*s].text.as_str()).collect();
-            messages.push(protocol.subscribe(self.last_request, &texts));
+            let request = Request { number: self.last_request, now };
+            messages.push(protocol.subscribe(request, &texts));
             let times = part.iter().map(|symbol| self.unanswered[*symbol]).max().unwrap_or(0);
             let until = now + doubled(ANSWER_WITHIN, times);
             part.iter().for_each(|symbol| self.asked_at[*symbol] = now);
@@ -341,7 +343,7 @@ mod tests {
     use super::super::rig;
     use super::*;
     use spreadwire_market::instrument::InstrumentId;
-    use spreadwire_venues::venue::Symbol;
+    use spreadwire_venues::venue::{Contract, Symbol};
 
     const HOUR: Nanos = 3_600 * SECOND;
     const NOBODY: [usize; 0] = [];
@@ -367,6 +369,7 @@ mod tests {
                 instrument: InstrumentId(number),
                 price_scale: 2,
                 size_scale: 2,
+                contract: Contract::ONE,
             };
             let symbols = Symbols::new((0..count).map(symbol).collect());
             Rig {

@@ -6,6 +6,7 @@
 //! threads, rings or clocks.
 
 pub mod budget;
+pub mod gzip;
 pub mod instruments;
 pub mod json;
 pub mod venue;

@@ -13,6 +13,9 @@ use spreadwire_market::decimal;
 use spreadwire_market::fit::EventTime;
 use spreadwire_market::word;
 
+/// Longest symbol that is looked for before another end than a quote, bytes.
+const SYMBOL_MAX: usize = 64;
+
 /// A frame and the current position in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor<'a> {
@@ -70,6 +73,18 @@ impl<'a> Cursor<'a> {
         let (place, length) = symbols.find_leading(self.text.get(self.at..)?)?;
         self.at += length;
         self.expect(b"\"")?;
+        Some(place)
+    }
+
+    /// Reads a symbol and the byte `end` behind it, which is within a string, and returns the symbol's
+    /// index. Symbols that contain `end` or an escape are left to the general decoder.
+    #[inline(always)]
+    pub fn symbol_until(&mut self, symbols: &Symbols, end: u8) -> Option<usize> {
+        let rest = self.text.get(self.at..)?;
+        let is_end = |byte: &u8| *byte == end || matches!(byte, b'"' | b'\\' | 0..0x20);
+        let length = rest.iter().take(SYMBOL_MAX).position(is_end)?;
+        let place = symbols.find(&rest[..length]).ok().filter(|_| rest[length] == end)?;
+        self.at += length + 1;
         Some(place)
     }
 
@@ -139,6 +154,61 @@ impl<'a> Cursor<'a> {
         Some(mantissa)
     }
 
+    /// Reads a non-negative decimal that is a JSON number without an exponent, and returns its mantissa.
+    #[inline(always)]
+    pub fn bare_decimal(&mut self, scale: u8) -> Option<i64> {
+        let (mantissa, end) = decimal::leading(self.text, self.at, scale)?;
+        // JSON has no leading zeros.
+        if let [b'0', b'0'..=b'9', ..] = self.text.get(self.at..)? {
+            return None;
+        }
+        self.at = end;
+        // What follows ends the number.
+        matches!(self.text.get(end), Some(b',' | b'}' | b']')).then_some(mantissa)
+    }
+
+    /// Reads a price that is a number, `between`, and a size that is a number.
+    #[inline(always)]
+    pub fn bare_side<const N: usize>(
+        &mut self,
+        symbols: &Symbols,
+        place: usize,
+        between: &[u8; N],
+    ) -> Option<Side> {
+        let symbol = &symbols.list()[place];
+        let px = self.bare_decimal(symbol.price_scale)?;
+        self.expect(between)?;
+        let sz = self.bare_decimal(symbol.sent_scale().ok()?)?;
+        Some(Side::of(px, symbol.in_base(sz).ok()?))
+    }
+
+    /// Reads the rest of a size string, in base units.
+    #[inline(always)]
+    pub fn size(&mut self, symbols: &Symbols, place: usize) -> Option<i64> {
+        let symbol = &symbols.list()[place];
+        symbol.in_base(self.decimal(symbol.sent_scale().ok()?)?).ok()
+    }
+
+    /// Moves past a list of levels `["price","size",..]` that is not needed.
+    #[inline(always)]
+    pub fn any_levels(&mut self) -> Option<()> {
+        self.expect(b"[")?;
+        if self.skip(b"]") {
+            return Some(());
+        }
+        loop {
+            self.expect(b"[\"")?;
+            self.string()?;
+            while self.skip(b",\"") {
+                self.string()?;
+            }
+            self.expect(b"]")?;
+            if !self.skip(b",") {
+                return self.expect(b"]");
+            }
+        }
+    }
+
     /// Reads the rest of a price string, `between`, and the rest of a size string.
     #[inline(always)]
     pub fn side<const N: usize>(
@@ -150,7 +220,7 @@ impl<'a> Cursor<'a> {
         let symbol = &symbols.list()[place];
         let px = self.decimal(symbol.price_scale)?;
         self.expect(between)?;
-        Some(Side::of(px, self.decimal(symbol.size_scale)?))
+        Some(Side::of(px, self.size(symbols, place)?))
     }
 
     /// Reads a list of levels `["price","size",..]` and returns the best one with a size, as

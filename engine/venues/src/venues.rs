@@ -8,11 +8,35 @@
 use crate::venue::VenueSpec;
 
 mod binance;
+mod bingx;
+mod bitget;
 mod bybit;
+mod gate;
+mod htx;
+mod hyperliquid;
+mod kucoin;
 mod okx;
 
 /// All supported venues.
-pub const VENUES: &[VenueSpec] = &[binance::SPOT, binance::USDM, bybit::SPOT, okx::SPOT];
+pub const VENUES: &[VenueSpec] = &[
+    binance::SPOT,
+    binance::USDM,
+    bingx::SPOT,
+    bingx::PERPETUAL,
+    bitget::SPOT,
+    bitget::PERPETUAL,
+    bybit::SPOT,
+    bybit::LINEAR,
+    gate::SPOT,
+    gate::PERPETUAL,
+    htx::SPOT,
+    htx::PERPETUAL,
+    hyperliquid::PERPETUAL,
+    kucoin::SPOT,
+    kucoin::PERPETUAL,
+    okx::SPOT,
+    okx::SWAP,
+];
 
 /// Returns the venue with this name, such as `binance-usdm`.
 #[must_use]

@@ -5,8 +5,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::io::Write as _;
 use std::ops::Range;
 use std::time::Duration;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tungstenite::Message;
 
 use crate::rest::RestInstrument;
 
@@ -26,6 +31,11 @@ pub(crate) trait Venue: Debug + Sync {
 
     /// Returns the path of the REST request for the list of instruments.
     fn rest_path(&self) -> &'static str;
+
+    /// Returns whether that request is a POST.
+    fn rest_is_posted(&self) -> bool {
+        false
+    }
 
     /// Returns the answer to that request.
     fn instruments(&self, list: &[RestInstrument]) -> String;
@@ -47,6 +57,28 @@ pub(crate) trait Venue: Debug + Sync {
     /// the instrument's grid.
     fn number(&self, text: &str, places: usize, out: &mut String);
 
+    /// Appends a size, given in base units, as the venue writes it. `places` is as in
+    /// [`number`](Venue::number), and the lot is one unit of the last place.
+    fn size(&self, text: &str, places: usize, out: &mut String) {
+        self.number(text, places, out);
+    }
+
+    /// Returns the message with which the venue greets a client, if it does.
+    fn greeting(&self, _session: &Session) -> Option<String> {
+        None
+    }
+
+    /// Returns the text with which the venue asks whether a client is alive, or `None` if it sends
+    /// WebSocket pings. A client's answer is [`Action::Pong`].
+    fn ping(&self, _now_ms: u64) -> Option<String> {
+        None
+    }
+
+    /// Returns how the venue's messages are sent.
+    fn form(&self) -> Form {
+        Form::Text
+    }
+
     /// Returns the update id after `last`, or a symbol's first one if `last` is `None`.
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64;
 
@@ -62,6 +94,34 @@ pub(crate) trait Venue: Debug + Sync {
 
     /// Finds the stream of a recorded frame, if the frame names one.
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>>;
+}
+
+/// How a venue's messages are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As text frames.
+    Text,
+    /// As binary frames that hold the text.
+    Binary,
+    /// As binary frames that hold the text compressed as gzip.
+    Gzip,
+}
+
+impl Form {
+    /// Returns a text as a message of this form.
+    pub(crate) fn message(self, text: &str) -> Message {
+        match self {
+            Form::Text => Message::text(text),
+            Form::Binary => Message::binary(text.as_bytes().to_vec()),
+            Form::Gzip => Message::binary(zipped(text.as_bytes())),
+        }
+    }
+}
+
+/// Compresses a message. Writing to memory does not fail, so an error gives an empty message.
+fn zipped(text: &[u8]) -> Vec<u8> {
+    let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
+    writer.write_all(text).and_then(|()| writer.finish()).unwrap_or_default()
 }
 
 /// The rules of a venue's connections. The times are those that the venue documents.
@@ -130,6 +190,8 @@ pub(crate) enum Action {
     Fail(String),
     /// Send the answer to a heartbeat.
     Heartbeat(String),
+    /// Note the client's answer to a heartbeat of the venue's.
+    Pong,
     /// Start sending a topic.
     Subscribe(String),
     /// Stop sending a topic.
