@@ -86,16 +86,7 @@ impl Home {
         let (age, out) = (MAX_AGE_S.to_string(), format!("of-{lake}"));
         let what =
             ["--metrics", "time-weighted", "--latencies", "0", "--sizes", "1", "--no-partials"];
-        let play = [
-            "--thresholds",
-            "5,10,20,40,50",
-            "--margins",
-            "5",
-            "--deals-max",
-            "5000",
-            "--inventory",
-            &inventory,
-        ];
+        let play = ["--thresholds", "5,10,20,40,50", "--margins", "5", "--inventory", &inventory];
         let terms = ["--fees", &fees, "--latency", &latency, "--size", &size, "--max-age", &age];
         let files = ["--out", &out, "--format", "json,toml"];
         let words = [&[lake, "--strict"][..], &what, &play, &terms, &files].concat();

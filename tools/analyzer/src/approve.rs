@@ -133,9 +133,25 @@ fn with_choices(mut approval: Approval, arguments: &Approve) -> Result<Approval,
                 "--size: {size} is no size for {name}; choose one above 0 and up to {most}"
             ));
         }
+        scale(&mut approval, size / most);
         approval.size_quote = size;
     }
     if problems.is_empty() { Ok(approval) } else { Err(problems) }
+}
+
+/// Makes the promise of an approval that of smaller orders. They are filled at least as well as large ones, so
+/// what they leave is no less than their share.
+fn scale(approval: &mut Approval, share: f64) {
+    let promise = [
+        &mut approval.per_day,
+        &mut approval.per_day_low,
+        &mut approval.per_day_high,
+        &mut approval.next_day_low,
+        &mut approval.next_day_high,
+    ];
+    for amount in promise.into_iter().flatten() {
+        *amount = (*amount * share * 100.0).round() / 100.0;
+    }
 }
 
 /// Puts an approval in the place of an older one of the same pair, or at the end.

@@ -10,7 +10,9 @@ use crate::kernel::lead_lag::Leader;
 use crate::kernel::partial::PairPartial;
 use crate::kernel::timed::Timed;
 use crate::recorded::Recorded;
-use crate::report::{Bar, Detail, Episodes, HourBin, LagPoint, SignaturePoint, TimeBin};
+use crate::report::{
+    Bar, DealRow, Detail, Episodes, HourBin, LagPoint, OrderRow, SignaturePoint, TimeBin,
+};
 use spreadwire_market::spread::BPS;
 
 /// Number of bars of a distribution.
@@ -30,6 +32,7 @@ pub fn of(pair: &Pair, sums: &PairPartial, settings: &Settings, recorded: &Recor
         let unsound = &pair.across.unsound;
         let judged = pair.across.judged.as_ref();
         detail.decision = judged.map(|of| evidence.pictured(of, unsound)).unwrap_or_default();
+        (detail.deals, detail.orders) = ledger(pair, timed);
         detail.over_time = over_time(timed);
         detail.deviation = bars(&timed.deviations);
         detail.net_12 = bars(&timed.nets[0]);
@@ -55,6 +58,18 @@ pub fn of(pair: &Pair, sums: &PairPartial, settings: &Settings, recorded: &Recor
         detail.leads_by_ms = found.leader.map(|_| seconds(found.peak_lag_ns.abs()) * 1e3);
     }
     detail
+}
+
+/// Returns what the chosen strategy did.
+fn ledger(pair: &Pair, timed: &Timed) -> (Vec<DealRow>, Vec<OrderRow>) {
+    let chosen = pair.across.judged.as_ref().and_then(|judged| judged.chosen);
+    let Some(tried) = chosen.and_then(|chosen| timed.played.tried.get(chosen)) else {
+        return (Vec::new(), Vec::new());
+    };
+    let venues = [pair.one.as_str(), &pair.two];
+    let deals = tried.deals.iter().map(|deal| DealRow::of(deal, venues));
+    let orders = tried.orders.iter().map(|order| OrderRow::of(order, venues));
+    (deals.collect(), orders.collect())
 }
 
 fn over_time(timed: &Timed) -> Vec<TimeBin> {

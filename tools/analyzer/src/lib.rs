@@ -11,6 +11,7 @@
 
 pub mod approvals;
 pub mod approve;
+pub mod carry;
 pub mod columns;
 pub mod command_line;
 pub mod completeness;

@@ -17,7 +17,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Must change whenever the same quotes would give other sums.
-pub const VERSION: u32 = 6;
+pub const VERSION: u32 = 7;
 
 const HEAD: &[u8] = b"spreadwire partial 1\n";
 const LEVEL: i32 = 3;
@@ -95,6 +95,8 @@ pub struct Stored {
     pub problems: Vec<Problem>,
     /// Paths of the files that were left out.
     pub files_left_out: Vec<String>,
+    /// Digest of the files, in hexadecimal.
+    pub digest: String,
 }
 
 /// Returns the path of a unit's partial result.

@@ -1,5 +1,6 @@
 //! A validated analysis: the arguments checked and converted, or all their problems at once.
 
+use crate::carry::Carry;
 use crate::columns::columns;
 use crate::input::{Listed, Market, Names, Selection};
 use crate::kernel::lead_lag::Grid;
@@ -67,6 +68,8 @@ pub struct Plan {
     pub ascending: bool,
     /// The approved pairs; empty without a file of them.
     pub approvals: Approved,
+    /// What holding positions costs.
+    pub carry: Carry,
     /// The arguments as given.
     pub arguments: Arguments,
 }
@@ -90,6 +93,7 @@ impl Plan {
         selection.market = market(&arguments, &lake, &mut problems);
         let settings = settings(&arguments, &listed, &mut problems);
         let approvals = approvals::read(&arguments, &mut problems);
+        let carry = play::carry(&arguments, &mut problems);
         let partials = match (&arguments.partials, arguments.no_partials) {
             (_, true) => None,
             (Some(given), false) => Some(given.clone()),
@@ -105,9 +109,17 @@ impl Plan {
         if !problems.0.is_empty() {
             return Err(problems.0);
         }
-        let plan =
-            Plan { lake, selection, settings, partials, rank, ascending, approvals, arguments };
-        Ok(plan)
+        Ok(Plan {
+            lake,
+            selection,
+            settings,
+            partials,
+            rank,
+            ascending,
+            approvals,
+            carry,
+            arguments,
+        })
     }
 }
 

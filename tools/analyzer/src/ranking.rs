@@ -176,6 +176,17 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
             format!("{} to either side, {} ms apart", arguments.lag_steps, arguments.lag_step),
         ),
     ];
+    let (funding, borrow) = plan.carry.counts();
+    let rates =
+        |count: usize| if count == 0 { "none".to_owned() } else { format!("{count} rates") };
+    let open: Vec<String> = settings.transfers.iter().cloned().collect();
+    let open = if open.is_empty() { "no venue".to_owned() } else { open.join(", ") };
+    told.extend([
+        ("deals".to_owned(), format!("at most {} an hour", settings.play.deals_per_hour)),
+        ("deposits and withdrawals said to be open".to_owned(), open),
+        ("funding".to_owned(), rates(funding)),
+        ("interest on what is borrowed".to_owned(), rates(borrow)),
+    ]);
     if let Some(unit) = arguments.time_unit {
         told.push(("times as numbers in".to_owned(), format!("{unit:?}").to_lowercase()));
     }

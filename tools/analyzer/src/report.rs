@@ -5,8 +5,10 @@ use serde::{Deserialize, Serialize};
 use spreadwire_market::recommendations::name_of;
 
 mod decision;
+mod ledger;
 
 pub use decision::{DayProfit, Decision, Period, Played, Reason, Trade, Verdict};
+pub use ledger::{DealRow, OrderRow};
 
 /// Version of the form of `report.json` and of the files beside it; `docs/report.schema.json` describes it.
 pub const FORMAT: u32 = 2;
@@ -330,6 +332,10 @@ pub struct Detail {
     pub leader: Option<String>,
     /// By how much it leads, in ms.
     pub leads_by_ms: Option<f64>,
+    /// Every deal of the strategy, in the order in which they ended: what the figures of money are drawn from.
+    pub deals: Vec<DealRow>,
+    /// Every order of those deals, in the order in which they arrived.
+    pub orders: Vec<OrderRow>,
 }
 
 impl Detail {

@@ -29,7 +29,9 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+mod ahead;
 mod compute;
+mod digest;
 
 /// Why there is no result at all.
 #[derive(Debug, thiserror::Error)]
@@ -136,6 +138,8 @@ struct Work<'a> {
     /// Numbers of files that belong to no unit.
     not_read: u64,
     known: u64,
+    /// Digest of each unit, by instrument and day.
+    digests: Mutex<BTreeMap<(String, Date), String>>,
     /// Paths of files that were left out while reading.
     left_out: Mutex<BTreeSet<String>>,
 }
@@ -175,6 +179,7 @@ impl<'a> Work<'a> {
             computed: AtomicU64::new(0),
             not_read: found.not_read,
             known: found.known,
+            digests: Mutex::default(),
             left_out: Mutex::default(),
         }
     }
@@ -258,19 +263,37 @@ impl<'a> Work<'a> {
             let subject = format!("{option} {of}");
             (!known.contains(&name)).then_some(Problem { subject, what, left_out: false })
         };
-        given.filter_map(stranger).collect()
+        let mut told: Vec<Problem> = given.filter_map(stranger).collect();
+        told.extend(self.strange_markets());
+        told
     }
 
-    /// Returns the digest of the data: the SHA-256 of the path below the lake and the length of every
-    /// file that belongs to the analysis, in hexadecimal.
+    /// Returns a problem if rates of funding or borrowing are of markets that were not analysed.
+    fn strange_markets(&self) -> Option<Problem> {
+        let of_unit = |unit: &'_ Unit| {
+            let venues = unit.venues.iter().map(|day| venue(&day.venue));
+            venues.map(|venue| (venue, unit.instrument.clone())).collect::<Vec<_>>()
+        };
+        let known: BTreeSet<_> = self.instruments.values().flatten().flat_map(of_unit).collect();
+        let given = self.plan.carry.markets();
+        let strange: Vec<_> = given.iter().filter(|market| !known.contains(**market)).collect();
+        let (venue, instrument) = strange.first()?;
+        let (strangers, all) = (strange.len(), given.len());
+        let what = format!(
+            "{strangers} of {all} markets were not analysed, such as {instrument} at {venue}"
+        );
+        Some(Problem { subject: "--funding, --borrow".to_owned(), what, left_out: false })
+    }
+
+    /// Returns the digest of the data in hexadecimal: the SHA-256 of the digests of all units of the
+    /// period and of the quotes that they begin with, in the order of instruments and days.
     fn digest(&self) -> String {
+        let digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
         let mut sum = Sha256::new();
-        for file in self.instruments.values().flatten().flat_map(|unit| &unit.venues) {
-            for file in &file.files {
-                sum.update(format!("{} {}\n", file.path, file.bytes));
-            }
+        for ((instrument, day), digest) in digests.iter() {
+            sum.update(format!("{instrument} {day} {digest}\n"));
         }
-        sum.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        digest::hex(&sum.finalize())
     }
 
     fn instrument(&self, units: &[Unit], recorded: &Recorded) -> Figures {
@@ -293,6 +316,10 @@ impl<'a> Work<'a> {
         };
         total.pairs.retain(|(one, two), _| of_period(one) && of_period(two));
         let name = units.first().map_or("", |unit| unit.instrument.as_str());
+        for ((one, two), sums) in &mut total.pairs {
+            let played = sums.timed.as_mut().map(|timed| &mut timed.played);
+            played.into_iter().for_each(|of| self.plan.carry.book(name, [one, two], of));
+        }
         let keep = |pair: &Pair, sums: &PairPartial| {
             let is_sure =
                 pair.verdict() == Verdict::Recommended || ranking::is_approved(pair, self.plan);
@@ -327,7 +354,7 @@ impl<'a> Work<'a> {
                 stored.openings = openings;
                 self.store(path.as_deref(), &mut stored);
             }
-            return self.finished(stored);
+            return self.finished(unit, stored);
         }
         let computing = Computing {
             plan: self.plan,
@@ -336,16 +363,24 @@ impl<'a> Work<'a> {
             is_crowded: rayon::current_num_threads() <= self.units,
             torn,
         };
-        let Computed { day: (partial, problems), files_left_out } =
-            computing.compute(&openings, has_episodes);
+        let compute = || computing.compute(&openings, has_episodes);
+        let digest = || digest::of_files(&self.plan.lake, unit);
+        // As below: whoever waits might take another unit.
+        let (outcome, digest) =
+            if computing.is_crowded { (compute(), digest()) } else { rayon::join(compute, digest) };
+        let Computed { day: (partial, problems), files_left_out } = outcome;
         self.computed.fetch_add(1, Ordering::Relaxed);
-        let mut stored = Stored { key, openings, partial, problems, files_left_out };
+        let mut stored = Stored { key, openings, partial, problems, files_left_out, digest };
         self.store(path.as_deref(), &mut stored);
-        self.finished(stored)
+        self.finished(unit, stored)
     }
 
     /// Counts a result and returns what the others need of it.
-    fn finished(&self, stored: Stored) -> Day {
+    fn finished(&self, unit: &Unit, stored: Stored) -> Day {
+        let digest = digest::with_openings(&stored.digest, &stored.openings);
+        let mut digests = self.digests.lock().unwrap_or_else(PoisonError::into_inner);
+        digests.insert((unit.instrument.clone(), unit.date), digest);
+        drop(digests);
         self.rows.fetch_add(rows_of(&stored.partial), Ordering::Relaxed);
         if !stored.files_left_out.is_empty() {
             let mut left_out = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);

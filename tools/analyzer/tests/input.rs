@@ -693,7 +693,8 @@ fn rows_that_are_no_quotes_are_left_out_and_counted_by_reason() {
         row_groups_merged: 1,
         ..Tally::default()
     };
-    assert_eq!((tally, restarts), (expected, 0));
+    // Read once in the hope that it is sorted, and once more.
+    assert_eq!((tally, restarts), (expected, 1));
     let unsorted =
         format!("{HOUR}/a.parquet: its times are out of order, so it was sorted while reading");
     assert_eq!(told(&problems), [unsorted]);

@@ -15,6 +15,13 @@ pub enum ReadError {
         /// What is different.
         what: String,
     },
+    /// Rows that were hoped to be in order of time are not. When read again without that hope, all rows are
+    /// available.
+    #[error("the rows of {file} are not in order of time")]
+    Unsorted {
+        /// Path below the lake.
+        file: String,
+    },
     /// A file cannot be read to its end. All of it must be left out.
     #[error("{file} cannot be used: {what}")]
     Damaged {
@@ -30,7 +37,9 @@ impl ReadError {
     #[must_use]
     pub fn file(&self) -> &str {
         match self {
-            ReadError::NotAsDeclared { file, .. } | ReadError::Damaged { file, .. } => file,
+            ReadError::NotAsDeclared { file, .. }
+            | ReadError::Unsorted { file }
+            | ReadError::Damaged { file, .. } => file,
         }
     }
 }
@@ -41,6 +50,9 @@ impl ReadError {
 pub struct Caution {
     /// Files whose footers are not trusted, and what is wrong with each.
     distrusted: BTreeMap<String, String>,
+    /// Whether a row group that does not say that it is sorted turned out not to be. Then none is hoped to be,
+    /// so that a unit of many such files is not read once for each.
+    without_hope: bool,
     /// Files to leave out, and why.
     left_out: BTreeMap<String, String>,
 }
@@ -49,10 +61,11 @@ impl Caution {
     /// Takes note of an error. The caller must drop what it read of the unit so far and open its
     /// venues again.
     ///
-    /// Each file is noted at most twice: first it is distrusted, then left out. So the repeated
-    /// reading comes to an end.
+    /// Hope is lost once, and each file is noted at most twice: first it is distrusted, then left out. So the
+    /// repeated reading comes to an end.
     pub fn heed(&mut self, error: &ReadError) {
         match error {
+            ReadError::Unsorted { .. } => self.without_hope = true,
             ReadError::NotAsDeclared { file, what } if !self.distrusts(file) => {
                 self.distrusted.insert(file.clone(), what.clone());
             }
@@ -60,6 +73,11 @@ impl Caution {
                 self.left_out.insert(file.clone(), what.clone());
             }
         }
+    }
+
+    /// Returns whether row groups that do not say that they are sorted may be.
+    pub(super) fn hopes(&self) -> bool {
+        !self.without_hope
     }
 
     pub(super) fn distrusts(&self, file: &str) -> bool {

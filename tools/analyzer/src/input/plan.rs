@@ -38,7 +38,7 @@ pub(super) struct Piece {
     pub(super) rank: u32,
     /// First and last time: no row of it is earlier or later.
     pub(super) span: (i64, i64),
-    /// Whether its rows are expected to be sorted; this is checked while reading.
+    /// Whether its rows are said or hoped to be sorted; this is checked while reading.
     pub(super) is_sorted: bool,
 }
 
@@ -114,7 +114,7 @@ impl Plan {
                 None => decode::survey(&footer, group, &mut without_time)?,
             };
             *rank += 1;
-            let is_sorted = trusted && group.is_sorted;
+            let is_sorted = trusted && (group.is_sorted || caution.hopes());
             let file = self.footers.len();
             pieces.extend(span.map(|span| Piece {
                 file,
@@ -139,6 +139,15 @@ impl Plan {
     /// Returns the error for a file that must be left out whole.
     pub(super) fn damaged(&self, piece: &Piece, what: String) -> ReadError {
         ReadError::Damaged { file: self.footer(piece).name.clone(), what }
+    }
+
+    /// Returns the error for a piece whose rows are not in order.
+    pub(super) fn unsorted(&self, piece: &Piece) -> ReadError {
+        if piece.group.is_sorted {
+            let what = "it declares that it is sorted by time, but it is not";
+            return self.not_as_declared(piece, what);
+        }
+        ReadError::Unsorted { file: self.footer(piece).name.clone() }
     }
 
     /// Returns the error for a file whose footer is wrong.

@@ -1,8 +1,8 @@
 //! The quotes of one venue and day in time order.
 //!
-//! Row groups are read in the order of their first times. A row group that its footer declares
-//! sorted, and after whose last row all others begin, is passed on batch by batch as it is decoded;
-//! its order is checked on the way. The rows of all other row groups wait in a [`Window`] until no
+//! Row groups are read in the order of their first times. A row group after whose last row all others
+//! begin is passed on batch by batch as it is decoded, if its footer declares it sorted or nothing is known
+//! against that; its order is checked on the way. The rows of all other row groups wait in a [`Window`] until no
 //! unread row can come before them. Memory therefore holds one batch, or the rows of the row groups
 //! that overlap at one time, and twice that while they are sorted.
 
@@ -288,8 +288,7 @@ impl VenueQuotes {
             let goes_on = self.order.goes_on(times(&rows));
             piece.check_span(&self.plan, times(&rows), goes_on)?;
             if !goes_on {
-                let what = "it declares that it is sorted by time, but it is not";
-                return Err(self.plan.not_as_declared(&piece, what));
+                return Err(self.plan.unsorted(&piece));
             }
             if 0 < rows.num_rows() {
                 return Ok(Some(rows));

@@ -1,6 +1,7 @@
 //! The arguments of the strategies that are played.
 
 use clap::Args;
+use std::path::PathBuf;
 
 /// Arguments of the strategies that are played. Their entries are the thresholds.
 #[derive(Clone, Debug, Args)]
@@ -29,11 +30,20 @@ pub struct Strategies {
     /// Cost of moving an inventory, in basis points of the amount.
     #[arg(long, value_name = "BPS", default_value_t = 5.0)]
     pub transfer_cost: f64,
+    /// Funding of perpetuals: a CSV file of venue,instrument,time,rate. At each time, who is long pays that
+    /// fraction of his position to who is short. Without it, no funding is reckoned.
+    #[arg(long, value_name = "FILE")]
+    pub funding: Option<PathBuf>,
+    /// Interest on what is borrowed to be sold: a CSV file of venue,instrument,rate_per_day, a fraction of
+    /// the position. Only round trips to convergence borrow; an inventory sells what it has.
+    #[arg(long, value_name = "FILE")]
+    pub borrow: Option<PathBuf>,
     /// How far from the decided price a leg is completed that was filled less than the other, in basis
     /// points: `hedge_band_bps` of the trader.
     #[arg(long, value_name = "BPS", default_value_t = 20.0)]
     pub hedge_band: f64,
-    /// Most deals of one strategy on one day. A strategy that reaches them waits for the next day.
-    #[arg(long, value_name = "N", default_value_t = 500)]
-    pub deals_max: u32,
+    /// Most deals that one strategy opens in one hour of the clock. What opens after that is let pass, so
+    /// that a very fast pair shows less than it would earn, and never more.
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub deals_per_hour: u32,
 }

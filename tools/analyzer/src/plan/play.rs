@@ -2,6 +2,7 @@
 
 use super::problems::Problems;
 use super::terms::ns;
+use crate::carry::Carry;
 use crate::kernel::play::PlaySettings;
 use crate::options::Arguments;
 use spreadwire_market::spread::BPS;
@@ -25,7 +26,7 @@ pub(super) fn play(
     let inventory = of.inventory.unwrap_or(INVENTORY * arguments.size);
     problems.within("--transfer-cost", &of.transfer_cost, &(0.0..=1_000.0));
     problems.within("--hedge-band", &of.hedge_band, &(0.0..=5_000.0));
-    problems.within("--deals-max", &of.deals_max, &(1..=5_000));
+    problems.within("--deals-per-hour", &of.deals_per_hour, &(1..=1_000));
     if inventory.is_nan() || inventory < arguments.size {
         let what = format!("{inventory} is less than --size, {}", arguments.size);
         problems.add("--inventory", what, "fund each venue with at least one order");
@@ -39,8 +40,26 @@ pub(super) fn play(
         transfer: Some(of.transfer_cost / BPS),
         band: of.hedge_band / BPS,
         patience_ns: PATIENCE_NS,
-        deals_max: of.deals_max as usize,
+        deals_per_hour: of.deals_per_hour,
     }
+}
+
+/// Reads the tables of funding and of interest.
+pub(super) fn carry(arguments: &Arguments, problems: &mut Problems) -> Carry {
+    let of = &arguments.strategies;
+    let mut carry = Carry::default();
+    let mut told = |option, found: Result<(), Vec<String>>| {
+        for what in found.err().into_iter().flatten() {
+            problems.add(option, what, "docs/analyzer.md explains the columns");
+        }
+    };
+    if let Some(path) = &of.funding {
+        told("--funding", carry.read_funding(path));
+    }
+    if let Some(path) = &of.borrow {
+        told("--borrow", carry.read_borrow(path));
+    }
+    carry
 }
 
 /// Tells of numbers outside a range, and of too many.

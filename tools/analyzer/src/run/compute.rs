@@ -1,6 +1,7 @@
 //! Computes one unit: reads its quotes and passes them through the kernel, again if necessary.
 
-use crate::input::{Caution, Columns, LastQuote, ReadError, Unit, VenueDay, midnight};
+use super::ahead::Ahead;
+use crate::input::{Caution, Columns, LastQuote, ReadError, Unit, VenueDay, VenueQuotes, midnight};
 use crate::kernel::legs::Leg;
 use crate::kernel::partial::Partial;
 use crate::kernel::together::{Alone, Together, Work};
@@ -10,6 +11,8 @@ use crate::partials::{self, Opening, Searched};
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::report::Problem;
+use rayon::Scope;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -76,7 +79,7 @@ impl Computing<'_> {
         (columns, caution): (Columns, &Caution),
         reported: &mut u64,
     ) -> Result<Computed, Failure> {
-        let (lake, settings, unit) = (&self.plan.lake, &self.plan.settings, self.unit);
+        let (lake, unit) = (&self.plan.lake, self.unit);
         let opens = openings.iter().map(|opening| opening.venue.as_str());
         let names = unit.venues.iter().map(|day| day.venue.as_str()).chain(opens);
         let names: BTreeSet<&str> = names.collect();
@@ -85,27 +88,16 @@ impl Computing<'_> {
             day.map(|day| day.open(lake, columns, caution))
         };
         let mut readers: Vec<_> = names.iter().map(reader).collect();
-        let per_row = bytes_of(unit);
-        let mut count = |rows: u64| {
-            let bytes = (rows * BYTES_A_ROW).min(per_row.saturating_sub(*reported));
-            *reported += bytes;
-            self.progress.done(bytes, rows);
-        };
-        let count = std::cell::RefCell::new(&mut count);
-        let venues = names.into_iter().zip(&mut readers).map(|(name, reader)| Venue {
-            name: name.to_owned(),
-            opening: openings.iter().find(|of| of.venue == name).and_then(leg),
-            torn: self.torn_of(name),
-            batches: reader.iter_mut().flatten().map(|batch| {
-                let batch = batch.map_err(Failure::from)?;
-                (count.borrow_mut())(batch.num_rows() as u64);
-                Ok::<_, Failure>(batch)
-            }),
-        });
-        let venues = venues.collect();
+        let sources = readers.iter_mut().map(|reader| Ahead::new(reader.iter_mut().flatten()));
+        let sources: Vec<_> = names.iter().copied().zip(sources).collect();
+        let pass = Pass { openings, columns, reported };
         // A thread that waits for others takes whatever waits, and with many units that is a whole one.
-        let together: &dyn Together = if self.is_crowded { &Alone } else { &Threads };
-        let partial = kernel::analyse_together(settings, venues, columns.sizes, together)?;
+        let partial = if self.is_crowded {
+            self.analyse(&sources, pass, None)?
+        } else {
+            rayon::in_place_scope(|scope| self.analyse(&sources, pass, Some(scope)))?
+        };
+        drop(sources);
         let (mut problems, mut files_left_out) = (Vec::new(), Vec::new());
         for reader in readers.iter().flatten() {
             problems.extend(reader.problems().iter().cloned());
@@ -114,6 +106,48 @@ impl Computing<'_> {
         }
         Ok(Computed { day: (partial, problems), files_left_out })
     }
+
+    /// Passes the batches of all venues through the kernel. `scope` has those who decode ahead.
+    fn analyse<'s>(
+        &self,
+        sources: &'s [(&str, Ahead<Source<'_>>)],
+        Pass { openings, columns, reported }: Pass<'_>,
+        scope: Option<&Scope<'s>>,
+    ) -> Result<Partial, Failure> {
+        let bytes = bytes_of(self.unit);
+        let reported = RefCell::new(reported);
+        let count = |rows: u64| {
+            let mut reported = reported.borrow_mut();
+            let more = (rows * BYTES_A_ROW).min(bytes.saturating_sub(**reported));
+            **reported += more;
+            self.progress.done(more, rows);
+        };
+        let count = &count;
+        let venues = sources.iter().map(|(name, source)| Venue {
+            name: (*name).to_owned(),
+            opening: openings.iter().find(|of| of.venue == *name).and_then(leg),
+            torn: self.torn_of(name),
+            batches: std::iter::from_fn(move || source.next(scope)).map(move |batch| {
+                let batch = batch.map_err(Failure::from)?;
+                count(batch.num_rows() as u64);
+                Ok::<_, Failure>(batch)
+            }),
+        });
+        let venues = venues.collect();
+        let together: &dyn Together = if scope.is_some() { &Threads } else { &Alone };
+        kernel::analyse_together(&self.plan.settings, venues, columns.sizes, together)
+    }
+}
+
+/// The quotes of one venue, if it has any.
+type Source<'a> = std::iter::Flatten<std::option::IterMut<'a, VenueQuotes>>;
+
+/// One pass of a unit's quotes through the kernel.
+struct Pass<'a> {
+    openings: &'a [Opening],
+    columns: Columns,
+    /// Bytes of the unit that the progress bar has been told of.
+    reported: &'a mut u64,
 }
 
 /// The threads of the analysis: those that have no unit of their own help with this one.

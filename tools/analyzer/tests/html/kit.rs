@@ -515,6 +515,7 @@ fn detail(at: usize, names: &[String; 3], dice: &mut Dice) -> Detail {
         lead_lag_band: Some(0.035),
         leader: at.is_multiple_of(2).then(|| exchange1.clone()),
         leads_by_ms: at.is_multiple_of(2).then_some(120.0),
+        ..Detail::default()
     }
 }
 

@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 /// Fees at which the oscillating lake of the kit pays, and the figures that decide.
-const PAYS: [&str; 6] = ["--fees", "0", "--metrics", "time-weighted", "--deals-max", "5000"];
+const PAYS: [&str; 4] = ["--fees", "0", "--metrics", "time-weighted"];
 const PAIR: &str = "BTC/USDT";
 
 /// Runs a command of the analyzer in the home, as ada.
@@ -71,6 +71,17 @@ fn what_is_approved_is_what_was_recommended_and_every_other_approval_stays() {
     assert_eq!((found[0].key(), found[0].size_quote), (all.pairs[1].key(), 0.5));
     assert!((found[0].size_quote_max - all.pairs[1].size_quote).abs() < 1e-9);
     assert_eq!((found[1].entry_bps, found[1].size_quote), (all.pairs[0].entry_bps_max, 1.5));
+    // What is promised is that of the size.
+    let share = 1.5 / all.pairs[0].size_quote;
+    for (scaled, whole) in [
+        (found[1].per_day, all.pairs[0].per_day),
+        (found[1].per_day_low, all.pairs[0].per_day_low),
+        (found[1].per_day_high, all.pairs[0].per_day_high),
+        (found[1].next_day_low, all.pairs[0].next_day_low),
+        (found[1].next_day_high, all.pairs[0].next_day_high),
+    ] {
+        assert!((scaled.unwrap() - whole.unwrap() * share).abs() <= 0.005 + 1e-9);
+    }
     assert_eq!(
         (&*found[1].approved_by, found[1].expires),
         ("bob", found[1].approved_at + 9 * 86_400_000_000_000)

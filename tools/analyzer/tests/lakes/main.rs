@@ -9,6 +9,7 @@ mod clock;
 mod equality;
 mod kit;
 mod layouts;
+mod ledger;
 mod markets;
 mod names;
 mod nightly;

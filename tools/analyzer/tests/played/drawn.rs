@@ -115,7 +115,7 @@ pub(crate) fn settings(inventory: f64) -> Settings {
             transfer: None,
             band: 0.001,
             patience_ns: SECOND.cast_signed(),
-            deals_max: 1_000_000,
+            deals_per_hour: 1_000_000,
         },
         transfers: BTreeSet::new(),
         venues: BTreeMap::from([("x".to_owned(), venue(0)), ("y".to_owned(), venue(1))]),

@@ -135,10 +135,28 @@ fn a_spread_that_stands_at_midnight_is_not_entered_again() {
 }
 
 #[test]
-fn a_strategy_has_so_many_deals_a_day_and_a_dead_leg_ends_an_opportunity() {
+fn a_strategy_opens_so_many_deals_an_hour() {
     let bids: Vec<i64> = (0..40).map(|second| if second % 2 == 0 { UP } else { 9_998 }).collect();
-    let settings = with(|settings| settings.play.deals_max = 3);
-    assert_eq!(of(&rows(&bids), &settings, Exit::Inventory, None).counts.decided, 3);
+    let decided = |quotes: &[Row], most: u32| {
+        let settings = with(|settings| settings.play.deals_per_hour = most);
+        of(quotes, &settings, Exit::Inventory, None).counts.decided
+    };
+    let mut quotes = rows(&bids);
+    assert_eq!(decided(&quotes, 1_000), 20);
+    assert_eq!(decided(&quotes, 3), 3);
+    // The last four opportunities come in the next hour of the clock.
+    let later = quotes.len() - 16;
+    for row in &mut quotes[later..] {
+        row.ts += 3_600 * SECOND;
+        // A price that stood for an hour would be taken for frozen.
+        row.px = if row.venue == 0 { [10_001, 10_003] } else { row.px };
+    }
+    assert_eq!(decided(&quotes, 3), 3 + 3);
+    assert_eq!(decided(&quotes, 10), 10 + 4);
+}
+
+#[test]
+fn a_dead_leg_ends_an_opportunity() {
     let mut quotes = rows(&[10_000, UP, UP, UP]);
     // The first venue falls silent beyond the maximum age, and comes back: another opportunity.
     for row in quotes.iter_mut().skip(6) {

@@ -110,8 +110,6 @@ impl Lake {
             latency,
             "--thresholds",
             "0,2,5,10",
-            "--deals-max",
-            "5000",
             "--latencies",
             "0",
             "--sizes",

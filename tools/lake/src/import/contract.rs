@@ -32,7 +32,7 @@ impl Contract {
     /// # Errors
     /// If it is not a number above 0.
     pub fn parse(text: &str, unit: ContractUnit) -> Result<Contract, String> {
-        let scale = super::row::decimals(text);
+        let scale = decimal::significant(text);
         let size = decimal::parse(text.as_bytes(), scale).ok().filter(|size| 0 < *size);
         let size = size.ok_or_else(|| format!("{text:?} is not a number above 0"))?;
         Ok(Contract { size, scale, unit })

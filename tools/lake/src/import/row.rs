@@ -7,7 +7,7 @@ use super::contract::{Contract, ContractUnit};
 use super::refusal::Refusal;
 use super::time::Clock;
 use spreadwire_market::clock::Nanos;
-use spreadwire_market::decimal::{self, DecimalError, SCALE_MAX};
+use spreadwire_market::decimal::{self, DecimalError};
 
 /// A row as it is in the file. An empty field was not recorded.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -112,7 +112,7 @@ pub(super) fn of_contracts(
     price: i64,
     scales: (u8, u8),
 ) -> Result<i64, Refusal> {
-    let places = decimals(count);
+    let places = decimal::significant(count);
     let count = decimal::parse(count.as_bytes(), places).map_err(|_| Refusal::NotANumber)?;
     let (price_scale, size_scale) = (i32::from(scales.0), i32::from(scales.1));
     let amount = i128::from(count) * i128::from(contract.size);
@@ -145,54 +145,9 @@ fn shifted(number: i128, exponent: i32) -> Result<(i128, bool), Refusal> {
     Ok((number / power, number % power != 0))
 }
 
-/// Returns the number of significant decimals, at most [`SCALE_MAX`]; 0 if the text is not a
-/// number.
-pub(super) fn decimals(text: &str) -> u8 {
-    if decimal::parse(text.as_bytes(), 0) == Err(DecimalError::Malformed) {
-        return 0;
-    }
-    let (number, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let fraction = fraction.trim_end_matches('0');
-    if number.bytes().all(|byte| !(b'1'..=b'9').contains(&byte)) {
-        return 0;
-    }
-    let exponent: i64 = exponent.parse().unwrap_or(0);
-    // `5000e-3` is 5: zeros at the end of the whole part need no decimals either.
-    let zeros = match fraction {
-        "" => whole.len() - whole.trim_end_matches('0').len(),
-        _ => 0,
-    };
-    let places = i64::try_from(fraction.len()).unwrap_or(i64::MAX).saturating_sub(exponent);
-    let places = places.saturating_sub(i64::try_from(zeros).unwrap_or(i64::MAX));
-    u8::try_from(places.clamp(0, i64::from(SCALE_MAX))).unwrap_or(SCALE_MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn decimals_are_those_that_matter() {
-        for (text, count) in [
-            ("61837.63", 2),
-            ("61837.6300", 2),
-            ("5", 0),
-            ("500", 0),
-            ("1.5e-7", 8),
-            ("6.183763e4", 2),
-            ("6.183763E+04", 2),
-            ("5000e-3", 0),
-            ("1e3", 0),
-            ("0e-9", 0),
-            ("0.000", 0),
-            ("0.1234567890123456789", 18),
-            ("abc.defg", 0),
-            ("", 0),
-        ] {
-            assert_eq!(decimals(text), count, "{text}");
-        }
-    }
 
     #[test]
     fn contracts_become_sizes_of_the_base() {

@@ -4,7 +4,7 @@ use super::contract::Contracts;
 use super::format::{Format, Given, Rows};
 use super::formats;
 use super::names::{Names, Places};
-use super::row::{self, Row};
+use super::row::Row;
 use super::source::{Content, Identity, Sum};
 use super::time::{Clock, Unit, Votes};
 use anyhow::{Context, ensure};
@@ -12,7 +12,7 @@ use spreadwire_lake::columns::Columns;
 use spreadwire_lake::layout;
 use spreadwire_lake::run::RunId;
 use spreadwire_market::clock::Nanos;
-use spreadwire_market::decimal::SCALE_MAX;
+use spreadwire_market::decimal::{self, SCALE_MAX};
 use spreadwire_market::instrument::{
     Catalogue, Instrument, InstrumentId, VENUES_MAX, VenueId, VenueInfo,
 };
@@ -174,8 +174,9 @@ impl Survey {
         };
         let Some((_, instrument)) = ids else { return Ok(()) };
         let Instrument { price_scale, size_scale, .. } = &mut self.instruments[instrument.index()];
-        let most =
-            |texts: [&str; 2], known: u8| texts.map(row::decimals).into_iter().fold(known, u8::max);
+        let most = |texts: [&str; 2], known: u8| {
+            texts.map(decimal::significant).into_iter().fold(known, u8::max)
+        };
         *price_scale = most(row.prices(), *price_scale);
         let sizes = most(row.sizes(), 0);
         let contract = self.reading.contracts.of(&row.symbol);

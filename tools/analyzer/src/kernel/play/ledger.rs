@@ -47,6 +47,9 @@ pub struct Deal {
     pub profit: f64,
     /// Fees, in quote currency; they are in the profit.
     pub fees: f64,
+    /// What holding it brought beside its trades, in quote currency, below 0 where it cost; it is in the
+    /// profit. 0 until [`Played::book_carry`].
+    pub carry: f64,
     /// What it would have left had it been closed as soon as it was opened, in quote currency.
     pub at_once: f64,
     /// The least that closing it at any time would have left, in quote currency.
@@ -145,6 +148,26 @@ impl Totals {
 }
 
 impl Played {
+    /// Books what holding each position brought, in quote currency. What it brought with other latencies and
+    /// sizes is taken in proportion to the amounts.
+    pub fn book_carry(&mut self, brought: impl Fn(&Strategy, &Deal) -> f64) {
+        for tried in &mut self.tried {
+            let Tried { strategy, deals, variants, .. } = tried;
+            let (mut sum, mut notional) = (0.0, 0.0);
+            for deal in deals {
+                let carry = brought(strategy, deal);
+                deal.carry += carry;
+                deal.profit += carry;
+                deal.worst = deal.worst.min(deal.worst + carry);
+                sum += carry;
+                notional += deal.notional;
+            }
+            if 0.0 < notional {
+                variants.iter_mut().for_each(|of| of.profit += sum * of.notional / notional);
+            }
+        }
+    }
+
     /// Adds what the same strategies did in a later unit.
     pub fn merge(&mut self, later: &Played) {
         if self.tried.is_empty() {

@@ -6,6 +6,7 @@ use super::deal::{Active, Order, Stage};
 use super::ledger::{Arrived, Counts, Deal, End, Purpose, Totals};
 use super::settings::PlaySettings;
 use super::strategy::Strategy;
+use crate::kernel::profile::HOUR;
 use spreadwire_market::execution::{Exit, Side, completing_legs};
 use std::collections::VecDeque;
 
@@ -31,7 +32,9 @@ pub(super) struct Player {
     size: f64,
     band: f64,
     patience: i64,
-    deals_max: u64,
+    deals_per_hour: u64,
+    /// An hour since 1970, and how often something was decided in it.
+    decided_in: (i64, u64),
     /// By direction, whether the open opportunity was acted on.
     acted: [bool; 2],
     /// By direction, the deal that is not over.
@@ -62,7 +65,8 @@ impl Player {
             size,
             band: settings.band,
             patience: settings.patience_ns,
-            deals_max: settings.deals_max as u64,
+            deals_per_hour: u64::from(settings.deals_per_hour),
+            decided_in: (0, 0),
             acted: [false; 2],
             active: [None; 2],
             lots: VecDeque::new(),
@@ -98,12 +102,23 @@ impl Player {
     pub(super) fn waits(&self, direction: usize) -> bool {
         let is_held = |active: &Active| active.stage == Stage::Holding;
         !self.acted[direction]
-            && !self.is_done()
+            && !self.stopped
             && !self.active[direction].as_ref().is_some_and(is_held)
     }
 
-    fn is_done(&self) -> bool {
-        self.stopped || self.deals_max <= self.counts.decided
+    /// Returns whether so much was decided in this hour that what opens in it is let pass.
+    fn is_enough(&self, now: i64) -> bool {
+        let (hour, decided) = self.decided_in;
+        hour == now.div_euclid(HOUR) && self.deals_per_hour <= decided
+    }
+
+    fn count_decided(&mut self, now: i64) {
+        self.counts.decided += 1;
+        let hour = now.div_euclid(HOUR);
+        self.decided_in = match self.decided_in {
+            (same, decided) if same == hour => (hour, decided + 1),
+            _ => (hour, 1),
+        };
     }
 
     /// Notes that the open opportunity of a direction was acted on before.
@@ -135,10 +150,14 @@ impl Player {
     pub(super) fn consider(&mut self, direction: usize, net: f64, looked: &Looked<'_>) {
         let is_hedging = |active: &Active| active.stage == Stage::Hedging;
         if self.acted[direction]
-            || self.is_done()
+            || self.stopped
             || self.active[direction].is_some()
             || self.active.iter().flatten().any(is_hedging)
         {
+            return;
+        }
+        if self.is_enough(looked.now) {
+            self.acted[direction] = true;
             return;
         }
         let ways = [(direction, Side::Buy), (1 - direction, Side::Sell)];
@@ -154,7 +173,7 @@ impl Player {
             return;
         }
         self.acted[direction] = true;
-        self.counts.decided += 1;
+        self.count_decided(looked.now);
         let mut active = Active::new(direction, looked.now, net, px);
         for (leg, (venue, side)) in ways.into_iter().enumerate() {
             active.orders[leg] =
@@ -503,6 +522,7 @@ impl Active {
             volume: self.volume,
             profit: self.cash,
             fees: self.fees,
+            carry: 0.0,
             at_once: self.at_once.unwrap_or(self.cash),
             worst: self.worst.min(self.cash),
         }

@@ -22,8 +22,8 @@ pub struct PlaySettings {
     pub band: f64,
     /// How long that is tried, in ns.
     pub patience_ns: i64,
-    /// Most deals of one strategy in one unit.
-    pub deals_max: usize,
+    /// Most deals of one strategy that are opened in one hour of the clock.
+    pub deals_per_hour: u32,
 }
 
 impl Default for PlaySettings {
@@ -38,7 +38,7 @@ impl Default for PlaySettings {
             transfer: None,
             band: 0.002,
             patience_ns: 1_000_000_000,
-            deals_max: 500,
+            deals_per_hour: 100,
         }
     }
 }
