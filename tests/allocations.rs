@@ -65,7 +65,7 @@ fn edge() -> (CountSender, Receiver) {
 struct Pipeline {
     sources: Vec<Source>,
     /// Edge of each source.
-    frames: Vec<Vec<String>>,
+    frames: Vec<Vec<Vec<u8>>>,
     calculator: Calculator,
     decision: Decision,
     journal: Journal,
@@ -392,12 +392,12 @@ impl Peer {
     }
 }
 
-/// Returns consecutive text frames as a server sends them.
-fn framed(texts: &[String]) -> Vec<u8> {
+/// Returns consecutive frames as a server sends them: JSON as text, and what is no JSON as binary ones.
+fn framed(frames: &[Vec<u8>]) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for text in texts {
-        let length = u16::try_from(text.len()).unwrap();
-        bytes.push(0x81);
+    for frame in frames {
+        let length = u16::try_from(frame.len()).unwrap();
+        bytes.push(if matches!(frame[0], b'{' | b'[') { 0x81 } else { 0x82 });
         match u8::try_from(length) {
             Ok(short) if short < 126 => bytes.push(short),
             _ => {
@@ -405,7 +405,7 @@ fn framed(texts: &[String]) -> Vec<u8> {
                 bytes.extend_from_slice(&length.to_be_bytes());
             }
         }
-        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(frame);
     }
     bytes
 }

@@ -118,7 +118,9 @@ fn a_row_of_another_shape_is_left_out_and_told_unless_there_is_no_other() {
             *answer.pointer_mut(&list.rows).unwrap() = rows.into();
             (spec.instruments.read)(answer.to_string().as_bytes())
         };
-        let all = whole.pointer(&list.rows).unwrap().as_array().unwrap();
+        let rows = whole.pointer(&list.rows).unwrap();
+        let of_object = rows.as_object().map(|rows| rows.values().cloned().collect());
+        let all = of_object.or_else(|| rows.as_array().cloned()).unwrap();
         let (mut odd, good) = (all[0].clone(), with(all.clone()).unwrap());
         odd[&list.required] = serde_json::Value::Null;
         let page = with([vec![odd.clone(), serde_json::json!(7)], all.clone()].concat()).unwrap();

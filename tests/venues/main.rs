@@ -223,9 +223,9 @@ fn a_plain_reader_agrees_in_any_order_of_keys() {
         let mut quotes = 0;
         for frame in case.frames.clone().iter() {
             case.agree(frame);
-            let Ok(json) = serde_json::from_slice::<Value>(frame) else { continue };
             let expected = case.decode(frame);
             quotes += usize::from(matches!(expected.as_deref(), Ok([Message::Quote(_)])));
+            let Ok(json) = serde_json::from_slice::<Value>(frame) else { continue };
             for turn in 0..12 {
                 for space in ["", " ", "\n\t "] {
                     let mut text = String::new();

@@ -7,8 +7,11 @@
 
 mod plain_reader;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use plain_reader::{Case, naive, naive_symbol, symbols};
 use spreadwire_kit::needs::{Need, Test, real_data};
+use spreadwire_venues::gzip::Inflater;
 use spreadwire_venues::venue::{Sizes, VenueSpec};
 use spreadwire_venues::venues::VENUES;
 use std::io::Read as _;
@@ -78,12 +81,27 @@ fn recorded_instruments(spec: &'static VenueSpec, file: &str, line: usize, rows:
     assert!(20 * other <= rows, "{}: {other} of {rows} symbols are not customary", spec.name);
 }
 
+/// Returns the recorded frames of a file, one a line. Those that are no text are in base64 there, and what
+/// is compressed in them is inflated as the engine does it.
+fn recorded(file: &str) -> Vec<Vec<u8>> {
+    let text = std::fs::read(real_data(file)).unwrap();
+    let lines = text.trim_ascii_end().split(|b| *b == b'\n');
+    if !file.ends_with(".b64l") {
+        return lines.map(<[u8]>::to_vec).collect();
+    }
+    let mut inflater = Inflater::default();
+    let frame = |line: &[u8]| {
+        let bytes = STANDARD.decode(line).unwrap();
+        let is_gzip = bytes.starts_with(b"\x1f\x8b");
+        if is_gzip { inflater.inflate(&bytes).unwrap().to_vec() } else { bytes }
+    };
+    lines.map(frame).collect()
+}
+
 /// Checks that both decoders and the plain reader agree on recorded frames of any layout and channel.
 fn odd_recording(spec: &'static VenueSpec, file: &str) {
     let mut case = Case::of(spec);
-    let text = std::fs::read(real_data(file)).unwrap();
-    let frames: Vec<Vec<u8>> =
-        text.trim_ascii_end().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+    let frames = recorded(file);
     list_symbols(&mut case, &frames);
     let mut quotes = 0;
     for frame in &frames {
@@ -97,7 +115,7 @@ fn odd_recording(spec: &'static VenueSpec, file: &str) {
 /// Lists the symbols that quotes are about.
 fn list_symbols(case: &mut Case, quotes: &[Vec<u8>]) {
     let symbol = |frame: &Vec<u8>| {
-        let json = serde_json::from_slice(frame).ok()?;
+        let json = case.layout.json(frame)?;
         Some((naive_symbol(&json, &case.layout)?.to_owned(), 10, 8))
     };
     let mut list: Vec<(String, u8, u8)> = quotes.iter().filter_map(symbol).collect();
@@ -110,9 +128,7 @@ fn list_symbols(case: &mut Case, quotes: &[Vec<u8>]) {
 /// no recorded quote.
 fn recorded_quotes(spec: &'static VenueSpec, file: &str) {
     let mut case = Case::of(spec);
-    let text = std::fs::read(real_data(file)).unwrap();
-    let frames: Vec<Vec<u8>> =
-        text.trim_ascii_end().split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+    let frames = recorded(file);
     list_symbols(&mut case, &frames);
     case.taken = (0, 0);
     for frame in &frames {

@@ -70,10 +70,34 @@ pub(crate) struct Layout {
     /// As `event_ms`, in ns.
     #[serde(default)]
     event_ns: Vec<String>,
+    /// As `event_ms`, as text of RFC 3339. A time before 1971 is none.
+    #[serde(default)]
+    event_text: Vec<String>,
+    /// Whether a price or size that is `null` is 0.
+    #[serde(default)]
+    null_is_zero: bool,
     /// Whether a number or a time of 0 is none, and an empty price 0.
     #[serde(default)]
     zero_is_none: bool,
     kind: Option<Kind>,
+    /// Where frames are protobuf messages: the fields that the pointers mean.
+    protobuf: Option<Protobuf>,
+    /// The number of the first frame, where no pointer into its text finds it.
+    #[serde(rename = "number")]
+    _number: Option<u64>,
+}
+
+/// The fields of a protobuf message by their paths, such as `/315/1`. Others are passed over.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Protobuf {
+    /// A text without which a message is none.
+    required: String,
+    texts: Vec<String>,
+    numbers: Vec<String>,
+    messages: Vec<String>,
+    /// Texts that are `0` if they are empty or absent in their message.
+    decimals: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -136,7 +160,7 @@ impl Case {
             toml::from_str(&layout).unwrap_or_else(|e| panic!("{}.toml: {e}", spec.name));
         let frames = std::fs::read(fixture(spec, "jsonl")).unwrap();
         let frames = frames.strip_suffix(b"\n").unwrap_or(&frames);
-        let frames = frames.split(|b| *b == b'\n').map(<[u8]>::to_vec).collect();
+        let frames = frames.split(|b| *b == b'\n').map(unhexed).collect();
         let symbols = symbols(&layout.symbols, &layout.contract_sizes);
         Case { spec, layout, frames, symbols, protocol: (spec.protocol)(), taken: (0, 0) }
     }
@@ -164,8 +188,8 @@ impl Case {
         self.taken.1 += 1;
         if taken {
             assert_eq!(result, Ok(said), "{}, positional on the right: {text}", self.spec.name);
-            let json = serde_json::from_slice::<Value>(frame);
-            assert!(json.is_ok(), "{}: {text} is no JSON", self.spec.name);
+            let json = self.layout.json(frame);
+            assert!(json.is_some(), "{}: {text} is no JSON", self.spec.name);
         } else {
             assert!(said.is_empty(), "{} declined, and yet {said:?}: {text}", self.spec.name);
         }
@@ -200,6 +224,95 @@ impl Case {
     }
 }
 
+impl Layout {
+    /// Returns a frame as JSON.
+    pub(crate) fn json(&self, frame: &[u8]) -> Option<Value> {
+        match &self.protobuf {
+            Some(fields) if frame.first() != Some(&b'{') => fields.json(frame, ""),
+            Some(_) | None => serde_json::from_slice(frame).ok(),
+        }
+    }
+}
+
+impl Protobuf {
+    /// Returns a message as an object whose keys are the numbers of its fields.
+    fn json(&self, message: &[u8], path: &str) -> Option<Value> {
+        let mut object = serde_json::Map::new();
+        let mut rest = message.iter().copied();
+        while rest.len() != 0 {
+            let tag = u32::try_from(varint(&mut rest)?).ok()?;
+            let (field, number) = (format!("{path}/{}", tag >> 3), (tag >> 3).to_string());
+            let is = |list: &[String]| list.contains(&field);
+            let (value, is_known) = match tag & 7 {
+                0 => (Value::from(varint(&mut rest)?), is(&self.numbers)),
+                kind @ (1 | 2 | 5) => {
+                    let length = match kind {
+                        1 => 8,
+                        2 => varint(&mut rest)?,
+                        _ => 4,
+                    };
+                    let length = usize::try_from(length).ok().filter(|it| *it <= rest.len())?;
+                    let bytes: Vec<u8> = rest.by_ref().take(length).collect();
+                    if kind == 2 && is(&self.messages) {
+                        let Some(Value::Object(more)) = self.json(&bytes, &field) else {
+                            return None;
+                        };
+                        // Parts of a message are one.
+                        let whole = object.entry(number).or_insert_with(|| more.clone().into());
+                        whole.as_object_mut()?.extend(more);
+                        continue;
+                    }
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    (Value::from(text), kind == 2 && is(&self.texts))
+                }
+                _ => return None,
+            };
+            let lists = [&self.texts, &self.numbers, &self.messages];
+            match is_known {
+                true => drop(object.insert(number.clone(), value)),
+                false if number == "0" || lists.iter().any(|list| is(list)) => return None,
+                false => {}
+            }
+        }
+        if path.is_empty() {
+            let json = self.with_zeros(object.into());
+            return json.pointer(&self.required).is_some_and(|it| it != "").then_some(json);
+        }
+        Some(object.into())
+    }
+
+    fn with_zeros(&self, mut json: Value) -> Value {
+        for decimal in &self.decimals {
+            let Some((parent, key)) = decimal.rsplit_once('/') else { continue };
+            let Some(Value::Object(parent)) = json.pointer_mut(parent) else { continue };
+            if parent.get(key).is_none_or(|text| text == "") {
+                parent.insert(key.to_owned(), "0".into());
+            }
+        }
+        json
+    }
+}
+
+/// Reads a number of up to 64 bits, seven in each byte, the lowest first.
+fn varint(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
+    let mut number = 0_u128;
+    for place in 0..10 {
+        let byte = bytes.next()?;
+        number += u128::from(byte & 0x7F) << (7 * place);
+        if byte < 0x80 {
+            return u64::try_from(number).ok();
+        }
+    }
+    None
+}
+
+/// Returns a line of a fixture as a frame. A frame that is no text is written `hex:0a33`.
+fn unhexed(line: &[u8]) -> Vec<u8> {
+    let Some(digits) = line.strip_prefix(b"hex:") else { return line.to_vec() };
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+    digits.chunks(2).map(byte).collect()
+}
+
 /// Returns a file of a venue's fixture.
 pub(crate) fn fixture(spec: &VenueSpec, extension: &str) -> PathBuf {
     let above =
@@ -232,7 +345,7 @@ fn find<'a>(json: &'a Value, pointers: &[String]) -> Option<&'a Value> {
 
 /// Returns the quote in a frame; `None` if there is none or it is broken.
 pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<QuoteMessage> {
-    let json: Value = serde_json::from_slice(frame).ok()?;
+    let json = layout.json(frame)?;
     for only in layout.only.iter().chain(&layout.only_too) {
         let text = json.pointer(&only.at)?.as_str()?;
         // Whatever the case, because one venue writes both.
@@ -255,6 +368,9 @@ pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<
     let numbers = |px: &Value, sz: &Value| {
         let zero = Value::from(0);
         let px = if layout.zero_is_none && px == "" { &zero } else { px };
+        let or_zero =
+            |value| if layout.null_is_zero && value == &Value::Null { &zero } else { value };
+        let (px, sz) = (or_zero(px), or_zero(sz));
         let px = naive_decimal(px, scales.price_scale, "1")?;
         Some((px, naive_decimal(sz, scales.size_scale, contract)?))
     };
@@ -275,7 +391,9 @@ pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<
         None => None,
     };
     let millis = find(&json, &layout.event_ms).map(|value| (value, MILLI));
+    let text = find(&json, &layout.event_text);
     let ts_event = match millis.or_else(|| Some((find(&json, &layout.event_ns)?, 1))) {
+        None if text.is_some() => naive_instant(text?.as_str()?)?,
         Some((value, unit)) => match naive_integer(value)?.checked_mul(unit)? {
             time if is_zero(time) => None,
             time => Some(EventTime::new(time).ok()?),
@@ -330,6 +448,45 @@ fn naive_side(
     // The first of equal ones.
     parsed.sort_by_key(|(px, _)| -sign * px);
     Some(parsed.first().map_or(none, |&(px, sz)| Side::Level { px, sz }))
+}
+
+/// Reads a time of RFC 3339 by counting days. Returns `Some(None)` before 1971.
+fn naive_instant(text: &str) -> Option<Option<EventTime>> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
+    let numbers = |text: &str, between: char, widths: [usize; 3]| {
+        let parts: Vec<&str> = text.split(between).collect();
+        let widths_are = parts.iter().map(|part| part.len()).eq(widths);
+        let digits = parts.iter().all(|part| part.bytes().all(|b| b.is_ascii_digit()));
+        let numbers = parts.iter().map(|part| part.parse::<u64>().ok());
+        numbers.collect::<Option<Vec<u64>>>().filter(|_| widths_are && digits)
+    };
+    let (date, time) = (numbers(date, '-', [4, 2, 2])?, numbers(time, ':', [2, 2, 2])?);
+    let is_fraction = !fraction.is_empty() && fraction.bytes().all(|b| b.is_ascii_digit());
+    if !is_fraction || 9 < fraction.len() {
+        return None;
+    }
+    let (year, month, day) = (date[0], date[1], date[2]);
+    if year <= 1970 {
+        return Some(None);
+    }
+    let divides = |by: u64, year: u64| year.is_multiple_of(by);
+    let is_leap = |y| (divides(4, y) && !divides(100, y)) || divides(400, y);
+    let in_year = |year: u64| if is_leap(year) { 366 } else { 365 };
+    let in_month = |month: u64| match month {
+        2 => in_year(year) - 337,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let is_day = (1..=12).contains(&month) && 1 <= day && day <= in_month(month);
+    if !is_day || 23 < time[0] || 59 < time[1] || 60 < time[2] {
+        return None;
+    }
+    let days = (1970..year).map(in_year).sum::<u64>() + (1..month).map(in_month).sum::<u64>();
+    let seconds = (days + day - 1) * 86_400 + time[0] * 3_600 + time[1] * 60 + time[2];
+    let ns = format!("{fraction:0<9}").parse::<u64>().ok()?;
+    let time = seconds.checked_mul(1_000_000_000)?.checked_add(ns)?;
+    Some(Some(EventTime::new(time).ok()?))
 }
 
 fn naive_integer(value: &Value) -> Option<u64> {

@@ -59,10 +59,15 @@ impl Ours {
     /// Decodes a text by both decoders, which must agree. Returns the messages, and whether the quick
     /// one took it.
     fn decode(&self, text: &str) -> (Vec<Message>, bool) {
+        self.decode_bytes(text.as_bytes())
+    }
+
+    fn decode_bytes(&self, frame: &[u8]) -> (Vec<Message>, bool) {
+        let text = String::from_utf8_lossy(frame);
         let mut protocol = (self.spec.protocol)();
         let (mut quick, mut all) = (Vec::new(), Vec::new());
-        let taken = protocol.positional(text.as_bytes(), &self.symbols, &mut quick).is_some();
-        let result = protocol.general(text.as_bytes(), &self.symbols, &mut all);
+        let taken = protocol.positional(frame, &self.symbols, &mut quick).is_some();
+        let result = protocol.general(frame, &self.symbols, &mut all);
         assert_eq!(result, Ok(()), "{}: {text}", self.spec.name);
         assert!(!taken || quick == all, "{}: {quick:?} {all:?} {text}", self.spec.name);
         (all, taken)
@@ -136,11 +141,11 @@ fn read_back(ours: &Ours, place: usize, quote: &PlainQuote<'_>) {
     let (text, form) = venue_quote(spec.name, quote).unwrap();
     let is_fit = match spec.frames {
         Frames::Text => form == Form::Text,
-        Frames::Either => form != Form::Gzip,
+        Frames::Either => matches!(form, Form::Binary | Form::Protobuf),
         Frames::Gzip => form == Form::Gzip,
     };
     assert!(is_fit, "{}: {form:?}", spec.name);
-    let (messages, taken) = ours.decode(&text);
+    let (messages, taken) = ours.decode_bytes(&form.content(&text));
     let [Message::Quote(read)] = messages[..] else { panic!("{}: {messages:?}", spec.name) };
     let symbol = &ours.symbols.list()[place];
     let side = |px: &str, sz: &str| {

@@ -7,7 +7,7 @@
 //! makes no sense is kept as a fault of its row, because it concerns only whoever uses that
 //! instrument.
 
-use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use spreadwire_market::decimal::{self, DecimalError, SCALE_MAX};
@@ -56,6 +56,21 @@ pub struct Rows<T> {
     odd: Vec<OddRow>,
 }
 
+impl<T: DeserializeOwned> Rows<T> {
+    fn add(&mut self, row: Value) {
+        let symbol =
+            ["contract_code", "symbol", "instId", "instrument_name", "wsname", "id", "name"]
+                .into_iter()
+                .find_map(|key| row.get(key)?.as_str());
+        let symbol = symbol.map(str::to_owned);
+        match serde_json::from_value(row) {
+            Ok(row) => self.rows.push(row),
+            Err(_) if ODD_MAX <= self.odd.len() => {}
+            Err(error) => self.odd.push(OddRow { symbol, reason: error.to_string() }),
+        }
+    }
+}
+
 impl<T> Rows<T> {
     /// Returns the page of these rows. `listed` returns `None` for what is of no concern.
     ///
@@ -79,7 +94,8 @@ impl<T> Rows<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Rows<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rows<T>, D::Error> {
-        deserializer.deserialize_seq(RowsVisitor(PhantomData))
+        // Some venues send an object with a row for each name.
+        deserializer.deserialize_any(RowsVisitor(PhantomData))
     }
 }
 
@@ -95,15 +111,15 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for RowsVisitor<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows<T>, A::Error> {
         let mut all = Rows { rows: Vec::new(), odd: Vec::new() };
         while let Some(row) = list.next_element::<Value>()? {
-            let symbol = ["contract_code", "symbol", "instId", "id", "name"]
-                .into_iter()
-                .find_map(|key| row.get(key)?.as_str());
-            let symbol = symbol.map(str::to_owned);
-            match serde_json::from_value(row) {
-                Ok(row) => all.rows.push(row),
-                Err(_) if ODD_MAX <= all.odd.len() => {}
-                Err(error) => all.odd.push(OddRow { symbol, reason: error.to_string() }),
-            }
+            all.add(row);
+        }
+        Ok(all)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut list: A) -> Result<Rows<T>, A::Error> {
+        let mut all = Rows { rows: Vec::new(), odd: Vec::new() };
+        while let Some((IgnoredAny, row)) = list.next_entry::<IgnoredAny, Value>()? {
+            all.add(row);
         }
         Ok(all)
     }

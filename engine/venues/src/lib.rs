@@ -9,6 +9,7 @@ pub mod budget;
 pub mod gzip;
 pub mod instruments;
 pub mod json;
+pub mod protobuf;
 pub mod venue;
 
 pub mod positional;

@@ -8,7 +8,7 @@
 #![expect(clippy::inline_always, reason = "keeps the position in a register: see `word`")]
 
 use crate::json::FRAME_MAX;
-use crate::venue::{Side, Symbols};
+use crate::venue::{self, Side, Symbols};
 use spreadwire_market::decimal;
 use spreadwire_market::fit::EventTime;
 use spreadwire_market::word;
@@ -138,6 +138,23 @@ impl<'a> Cursor<'a> {
         (count == 1 || 1 < count && count <= 18 && low & 0xFF != u64::from(b'0')).then_some(())
     }
 
+    /// Skips a decimal that is not needed, with or without a sign, without an exponent.
+    #[inline(always)]
+    pub fn any_decimal(&mut self) -> Option<()> {
+        self.any_number()?;
+        if !self.skip(b".") {
+            return Some(());
+        }
+        let start = self.at;
+        loop {
+            let count = word::digits(word::at(self.text, self.at)).1;
+            self.at += count;
+            if count < 8 {
+                return (start < self.at).then_some(());
+            }
+        }
+    }
+
     /// Reads an event time in milliseconds since 1970.
     #[inline(always)]
     pub fn millis(&mut self) -> Option<EventTime> {
@@ -182,11 +199,67 @@ impl<'a> Cursor<'a> {
         Some(Side::of(px, symbol.in_base(sz).ok()?))
     }
 
+    /// Reads a list of levels `[price,size,number]` of numbers and returns the best one with a size, as
+    /// [`Symbols::best`] does.
+    #[inline(always)]
+    pub fn bare_levels(
+        &mut self,
+        symbols: &Symbols,
+        place: usize,
+        better: fn(&i64, &i64) -> bool,
+    ) -> Option<Side> {
+        let mut best = Side::Empty;
+        self.expect(b"[")?;
+        if self.skip(b"]") {
+            return Some(best);
+        }
+        loop {
+            self.expect(b"[")?;
+            best = best.or_better(self.bare_side(symbols, place, b",")?, better);
+            self.expect(b",")?;
+            self.any_number()?;
+            self.expect(b"]")?;
+            if !self.skip(b",") {
+                self.expect(b"]")?;
+                return Some(best);
+            }
+        }
+    }
+
+    /// Moves past a list of levels `[price,size,number]` of numbers, whose digits are not looked at.
+    #[inline(always)]
+    pub fn any_bare_levels(&mut self) -> Option<()> {
+        let rest = self.text.get(self.at..)?;
+        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'[' | b']' | b',');
+        // The list ends before the next key.
+        let length = rest.iter().position(|byte| !is_part(byte))?;
+        let length =
+            length.checked_sub(usize::from(rest.get(length.checked_sub(1)?) == Some(&b',')))?;
+        self.at += length;
+        Some(())
+    }
+
     /// Reads the rest of a size string, in base units.
     #[inline(always)]
     pub fn size(&mut self, symbols: &Symbols, place: usize) -> Option<i64> {
         let symbol = &symbols.list()[place];
         symbol.in_base(self.decimal(symbol.sent_scale().ok()?)?).ok()
+    }
+
+    /// Reads a size that is a number, in base units.
+    #[inline(always)]
+    pub fn bare_size(&mut self, symbols: &Symbols, place: usize) -> Option<i64> {
+        let symbol = &symbols.list()[place];
+        symbol.in_base(self.bare_decimal(symbol.sent_scale().ok()?)?).ok()
+    }
+
+    /// Reads the rest of a string that is a time of RFC 3339, including its closing quote, as
+    /// [`instant`](crate::venue::instant) does.
+    #[inline(always)]
+    pub fn instant(&mut self) -> Option<Option<EventTime>> {
+        let start = self.at;
+        self.string()?;
+        venue::instant_of(&self.text[start..self.at - 1]).ok()
     }
 
     /// Moves past a list of levels `["price","size",..]` that is not needed.

@@ -150,7 +150,7 @@ pub enum Ping {
 pub enum Frames {
     /// JSON in text frames. A binary frame is refused.
     Text,
-    /// JSON in frames of either kind.
+    /// Messages in frames of either kind: JSON, or bytes that the protocol tells from JSON.
     Either,
     /// JSON in text frames, and JSON compressed as gzip in binary ones.
     Gzip,
@@ -693,6 +693,75 @@ pub fn millis(field: Option<Value<'_>>) -> Result<EventTime, Reject> {
     Ok(EventTime::of_millis(integer(field)?)?)
 }
 
+/// Returns an event time, sent as text of RFC 3339 in UTC: `2026-09-25T17:48:26.844359Z`. A time before
+/// 1971 says that there is none.
+///
+/// # Errors
+/// [`Reject::MissingField`], [`Reject::BadNumber`], or [`Reject::BeyondTime`].
+pub fn instant(field: Option<Value<'_>>) -> Result<Option<EventTime>, Reject> {
+    instant_of(required(field)?.string().ok_or(Reject::BadNumber)?.as_bytes())
+}
+
+/// Returns an event time, as [`instant`] does.
+///
+/// # Errors
+/// [`Reject::BadNumber`], or [`Reject::BeyondTime`].
+pub fn instant_of(text: &[u8]) -> Result<Option<EventTime>, Reject> {
+    let [year, rest @ ..] = parts(text).ok_or(Reject::BadNumber)?;
+    if year <= 1970 {
+        return Ok(None);
+    }
+    Ok(Some(EventTime::new(since_1970(year, rest).ok_or(Reject::BadNumber)?)?))
+}
+
+/// Returns year, month, day, hour, minute, second and nanosecond of `2026-09-25T17:48:26.844359Z`.
+fn parts(text: &[u8]) -> Option<[u64; 7]> {
+    let (head, fraction) = text.strip_suffix(b"Z")?.split_at_checked(19)?;
+    let mut parts = [0; 7];
+    for (at, byte) in head.iter().enumerate() {
+        let part = match at {
+            0..=3 => 0,
+            4 | 7 if *byte == b'-' => continue,
+            10 if *byte == b'T' => continue,
+            13 | 16 if *byte == b':' => continue,
+            _ => 1 + (at - 5) / 3,
+        };
+        let digit = Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)?;
+        parts[part] = 10 * parts[part] + u64::from(digit);
+    }
+    if !fraction.is_empty() {
+        let digits = fraction.strip_prefix(b".").filter(|digits| !digits.is_empty())?;
+        let mut unit = SECOND;
+        for byte in digits {
+            unit /= 10;
+            let digit = Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10 && 0 < unit)?;
+            parts[6] += unit * u64::from(digit);
+        }
+    }
+    Some(parts)
+}
+
+/// Returns the time in ns since 1970, `None` if there is no such time. A leap second counts as the one
+/// after it.
+fn since_1970(
+    year: u64,
+    [month, day, hour, minute, second, nanosecond]: [u64; 6],
+) -> Option<Nanos> {
+    let is_leap = year.is_multiple_of(if year.is_multiple_of(100) { 400 } else { 4 });
+    let february = if is_leap { 29 } else { 28 };
+    let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let before = usize::try_from(month.checked_sub(1)?).ok()?;
+    let length = *months.get(before)?;
+    if day == 0 || length < day || 23 < hour || 59 < minute || 60 < second {
+        return None;
+    }
+    let leap_years = |until: u64| until / 4 - until / 100 + until / 400;
+    let leap_days = leap_years(year - 1) - leap_years(1969);
+    let days = 365 * (year - 1970) + leap_days + months[..before].iter().sum::<u64>() + day - 1;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    seconds.checked_mul(SECOND)?.checked_add(nanosecond)
+}
+
 /// Returns the string that identifies a message.
 ///
 /// # Errors
@@ -726,6 +795,50 @@ mod tests {
             contract: Contract::ONE,
         };
         Symbols::new(texts.iter().enumerate().map(symbol).collect())
+    }
+
+    #[test]
+    fn times_are_read_as_text() {
+        let of = |text: &str| {
+            let text = format!("\"{text}\"");
+            crate::json::Json::default().read(text.as_bytes(), |it| instant(Some(it))).unwrap()
+        };
+        for (text, seconds, nanoseconds) in [
+            ("2026-09-25T17:48:26.844359Z", 1_790_358_506, 844_359_000),
+            ("2026-09-25T17:48:26Z", 1_790_358_506, 0),
+            ("2024-02-29T23:59:59.123456789Z", 1_709_251_199, 123_456_789),
+            ("2000-03-01T00:00:00.5Z", 951_868_800, 500_000_000),
+            ("1972-01-01T00:00:00Z", 63_072_000, 0),
+            ("2262-01-01T00:00:00Z", 9_214_646_400, 0),
+        ] {
+            let expected = EventTime::new(seconds * SECOND + nanoseconds).unwrap();
+            assert_eq!(of(text), Ok(Some(expected)), "{text}");
+        }
+        for text in ["1970-01-01T00:00:00.000000Z", "0001-01-01T00:00:00Z", "1970-13-01T00:00:00Z"]
+        {
+            assert_eq!(of(text), Ok(None), "{text}");
+        }
+        for text in [
+            "2026-02-29T00:00:00Z",
+            "2026-00-10T00:00:00Z",
+            "2026-13-10T00:00:00Z",
+            "2026-01-00T00:00:00Z",
+            "2026-01-10T24:00:00Z",
+            "2026-01-10T23:60:00Z",
+            "2026-01-10T23:00:61Z",
+            "2026-01-10T23:00:00",
+            "2026-01-10T23:00:00.Z",
+            "2026-01-10T23:00:00.1234567890Z",
+            "2026-01-10T23:00:00.x Z",
+            "2026-01-10 23:00:00Z",
+            "2026-01-10T23:00:00+00:00",
+            "Z",
+            "",
+        ] {
+            assert_eq!(of(text), Err(Reject::BadNumber), "{text}");
+        }
+        assert_eq!(of("9999-01-01T00:00:00Z"), Err(Reject::BadNumber));
+        assert_eq!(instant(None), Err(Reject::MissingField));
     }
 
     #[test]

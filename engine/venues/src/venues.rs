@@ -15,6 +15,7 @@ mod gate;
 mod htx;
 mod hyperliquid;
 mod kucoin;
+mod mexc;
 mod okx;
 
 /// All supported venues.
@@ -34,6 +35,8 @@ pub const VENUES: &[VenueSpec] = &[
     hyperliquid::PERPETUAL,
     kucoin::SPOT,
     kucoin::PERPETUAL,
+    mexc::SPOT,
+    mexc::PERPETUAL,
     okx::SPOT,
     okx::SWAP,
 ];

@@ -19,7 +19,7 @@ pub struct Fixture {
     /// Subscribed symbols; the quote is one of the first.
     pub symbols: Symbols,
     /// Parts of the frame between the places of the sequence number.
-    around: Vec<String>,
+    around: Vec<Vec<u8>>,
     first: u64,
 }
 
@@ -38,13 +38,15 @@ impl Fixture {
         let layout: toml::Table = read("toml").parse().unwrap();
         let frames = read("jsonl");
         let frame = frames.lines().next().unwrap();
-        let json: serde_json::Value = serde_json::from_str(frame).unwrap();
+        let json: serde_json::Value = serde_json::from_str(frame).unwrap_or_default();
         // Where a venue sends no number, the event time counts up in its place.
         let pointers = ["sequence", "event_ms"].into_iter().filter_map(|key| layout.get(key));
         let pointers = pointers.flat_map(|list| list.as_array().unwrap());
-        let number = pointers.filter_map(|p| json.pointer(p.as_str().unwrap())).next().unwrap();
-        let number = number.to_string().trim_matches('"').to_owned();
-        let around: Vec<String> = frame.split(&number).map(str::to_owned).collect();
+        let number = pointers.filter_map(|p| json.pointer(p.as_str().unwrap())).next();
+        let number = number.map(|number| number.to_string().trim_matches('"').to_owned());
+        // A frame that is no JSON has its number stated, and is written in hexadecimal digits.
+        let number = number.unwrap_or_else(|| layout["number"].to_string());
+        let around = around(&bytes(frame), number.as_bytes());
         assert!((2..=3).contains(&around.len()), "{number} must occur once or twice in {frame}");
         let contract = |symbol: &str| match layout.get("contract_sizes") {
             Some(sizes) => Contract::parse(sizes[symbol].as_str().unwrap()).unwrap(),
@@ -63,8 +65,27 @@ impl Fixture {
 
     /// Returns the quote `count` times with ascending sequence numbers. Rounds count from 0, and
     /// each continues where the last one ended.
-    pub fn quotes(&self, count: usize, round: usize) -> Vec<String> {
+    pub fn quotes(&self, count: usize, round: usize) -> Vec<Vec<u8>> {
         let first = self.first + (round * count) as u64;
-        (first..first + count as u64).map(|n| self.around.join(&n.to_string())).collect()
+        let numbers = first..first + count as u64;
+        numbers.map(|number| self.around.join(number.to_string().as_bytes())).collect()
     }
+}
+
+/// Returns the frame that a line of a fixture stands for.
+fn bytes(line: &str) -> Vec<u8> {
+    let Some(digits) = line.strip_prefix("hex:") else { return line.into() };
+    let byte = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(byte).collect()
+}
+
+/// Returns the parts of a frame between the places of a number.
+fn around(mut frame: &[u8], number: &[u8]) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    while let Some(at) = frame.windows(number.len()).position(|here| here == number) {
+        parts.push(frame[..at].to_vec());
+        frame = &frame[at + number.len()..];
+    }
+    parts.push(frame.to_vec());
+    parts
 }

@@ -315,7 +315,9 @@ impl Connection {
     /// Buffers a message, a text in the venue's form; [`flush`](Self::flush) sends it.
     pub(crate) fn send(&mut self, message: Message, now_ns: u64) {
         let message = match (message, self.form) {
-            (Message::Text(text), form @ (Form::Binary | Form::Gzip)) => form.message(&text),
+            (Message::Text(text), form @ (Form::Binary | Form::Gzip | Form::Protobuf)) => {
+                form.message(&text)
+            }
             (message, _) => message,
         };
         let Stage::Open(socket) = &mut self.stage else { return };

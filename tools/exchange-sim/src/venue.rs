@@ -105,6 +105,9 @@ pub enum Form {
     Binary,
     /// As binary frames that hold the text compressed as gzip.
     Gzip,
+    /// JSON as text frames. Anything else as binary frames with a byte for each character, all of which
+    /// are below U+0100.
+    Protobuf,
 }
 
 impl Form {
@@ -114,6 +117,18 @@ impl Form {
             Form::Text => Message::text(text),
             Form::Binary => Message::binary(text.as_bytes().to_vec()),
             Form::Gzip => Message::binary(zipped(text.as_bytes())),
+            Form::Protobuf if text.starts_with('{') => Message::text(text),
+            Form::Protobuf => Message::binary(self.content(text)),
+        }
+    }
+
+    /// Returns what a message of this form holds, not compressed.
+    #[must_use]
+    pub fn content(self, text: &str) -> Vec<u8> {
+        match self {
+            Form::Text | Form::Binary | Form::Gzip => text.into(),
+            Form::Protobuf if text.starts_with('{') => text.into(),
+            Form::Protobuf => text.chars().filter_map(|it| u8::try_from(it).ok()).collect(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod gate;
 mod htx;
 mod hyperliquid;
 mod kucoin;
+mod mexc;
 mod okx;
 
 use crate::rest::RestInstrument;
@@ -34,6 +35,8 @@ pub(crate) static VENUES: &[&dyn Venue] = &[
     &hyperliquid::Hyperliquid,
     &kucoin::SPOT,
     &kucoin::PERPETUAL,
+    &mexc::Spot,
+    &mexc::Perpetual,
     &okx::SPOT,
     &okx::SWAP,
 ];
