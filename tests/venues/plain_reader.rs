@@ -31,6 +31,9 @@ pub(crate) struct Layout {
     /// Recorded or documented frames in layouts that need not be read by position, among other messages.
     #[serde(default)]
     pub(crate) odd: Vec<String>,
+    /// Recorded frames of channels to which we do not subscribe.
+    #[serde(default)]
+    pub(crate) other: Vec<String>,
     /// Recorded lists of instruments: file, number of the line, and number of rows that are listed.
     pub(crate) list_real: Vec<(String, usize, usize)>,
     /// How the venue's list of instruments is made.
@@ -56,6 +59,8 @@ pub(crate) struct Layout {
     /// or also if they are absent (`absent`).
     null: Option<(String, String)>,
     absent: Option<(String, String)>,
+    /// Pointer to what makes both sides empty if it is `true`.
+    halted: Option<String>,
     ask: Vec<String>,
     #[serde(default)]
     ask_size: Vec<String>,
@@ -347,7 +352,8 @@ fn find<'a>(json: &'a Value, pointers: &[String]) -> Option<&'a Value> {
 pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<QuoteMessage> {
     let json = layout.json(frame)?;
     for only in layout.only.iter().chain(&layout.only_too) {
-        let text = json.pointer(&only.at)?.as_str()?;
+        let value = json.pointer(&only.at)?;
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         // Whatever the case, because one venue writes both.
         if !text.eq_ignore_ascii_case(&only.is) {
             return None;
@@ -380,6 +386,8 @@ pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<
         (None, Some((bid, ask))) => [is_none(bid, true), is_none(ask, true)],
         (None, None) => [false, false],
     };
+    let halted = layout.halted.as_ref().and_then(|at| json.pointer(at)) == Some(&Value::Bool(true));
+    let or_none = |side| if halted { Side::Empty } else { side };
     let side = |price, size, sign| match if 0 < sign { no_bid } else { no_ask } {
         true => Some(Side::Empty),
         false => naive_side(&json, (price, size), sign, snapshot, numbers),
@@ -403,8 +411,8 @@ pub(crate) fn naive(frame: &[u8], layout: &Layout, symbols: &Symbols) -> Option<
     };
     Some(QuoteMessage {
         symbol: place,
-        bid: side(&layout.bid, &layout.bid_size, 1)?,
-        ask: side(&layout.ask, &layout.ask_size, -1)?,
+        bid: or_none(side(&layout.bid, &layout.bid_size, 1)?),
+        ask: or_none(side(&layout.ask, &layout.ask_size, -1)?),
         ts_event,
         sequence,
         snapshot,

@@ -281,15 +281,17 @@ mod tests {
             [
                 "instruments[0].name: BTC/USDT:PERP is listed on linear perpetual venues, and there is \
                  none here",
-                "add a linear perpetual venue (binance-usdm, bingx-perp, bitget-perp, bybit-linear, gate-perp, \
-                 htx-perp, hyperliquid, kucoin-perp, okx-swap), or name BTC/USDT",
+                "add a linear perpetual venue (binance-usdm, bingx-perp, bitget-perp, bybit-linear, \
+                 cryptocom-perp, deribit, gate-perp, htx-perp, hyperliquid, kraken-futures, kucoin-perp, \
+                 mexc-perp, okx-swap), or name BTC/USDT",
             ]
         );
         let one_market = told(&["binance", "okx"], &[("across_markets", "BTC/USDT:SPOT-PERP", "")]);
         assert!(
             one_market.ends_with(
                 "none of its is a linear perpetual one; add a linear perpetual venue (binance-usdm, \
-                 bingx-perp, bitget-perp, bybit-linear, gate-perp, htx-perp, hyperliquid, kucoin-perp, okx-swap), or write \
+                 bingx-perp, bitget-perp, bybit-linear, cryptocom-perp, deribit, gate-perp, htx-perp, \
+                 hyperliquid, kraken-futures, kucoin-perp, mexc-perp, okx-swap), or write \
                  BTC/USDT under [[instruments]]"
             ),
             "{one_market}"

@@ -719,13 +719,19 @@ fn parts(text: &[u8]) -> Option<[u64; 7]> {
     let (head, fraction) = text.strip_suffix(b"Z")?.split_at_checked(19)?;
     let mut parts = [0; 7];
     for (at, byte) in head.iter().enumerate() {
-        let part = match at {
-            0..=3 => 0,
-            4 | 7 if *byte == b'-' => continue,
-            10 if *byte == b'T' => continue,
-            13 | 16 if *byte == b':' => continue,
-            _ => 1 + (at - 5) / 3,
+        let between = match at {
+            4 | 7 => b'-',
+            10 => b'T',
+            13 | 16 => b':',
+            _ => b'0',
         };
+        if between != b'0' {
+            if *byte != between {
+                return None;
+            }
+            continue;
+        }
+        let part = if at < 4 { 0 } else { 1 + (at - 5) / 3 };
         let digit = Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)?;
         parts[part] = 10 * parts[part] + u64::from(digit);
     }
@@ -831,6 +837,10 @@ mod tests {
             "2026-01-10T23:00:00.1234567890Z",
             "2026-01-10T23:00:00.x Z",
             "2026-01-10 23:00:00Z",
+            "2026x01-10T23:00:00Z",
+            "2026-01110T23:00:00Z",
+            "2026-01-10T2300000Z",
+            "2026-01-10T23:00:0:Z",
             "2026-01-10T23:00:00+00:00",
             "Z",
             "",

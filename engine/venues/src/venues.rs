@@ -11,9 +11,12 @@ mod binance;
 mod bingx;
 mod bitget;
 mod bybit;
+mod cryptocom;
+mod deribit;
 mod gate;
 mod htx;
 mod hyperliquid;
+mod kraken;
 mod kucoin;
 mod mexc;
 mod okx;
@@ -28,11 +31,16 @@ pub const VENUES: &[VenueSpec] = &[
     bitget::PERPETUAL,
     bybit::SPOT,
     bybit::LINEAR,
+    cryptocom::SPOT,
+    cryptocom::PERPETUAL,
+    deribit::PERPETUAL,
     gate::SPOT,
     gate::PERPETUAL,
     htx::SPOT,
     htx::PERPETUAL,
     hyperliquid::PERPETUAL,
+    kraken::SPOT,
+    kraken::FUTURES,
     kucoin::SPOT,
     kucoin::PERPETUAL,
     mexc::SPOT,

@@ -500,7 +500,7 @@ mod tests {
     #[test]
     fn bad_arguments_are_refused() {
         for bad in [
-            &["--venues", "kraken"][..],
+            &["--venues", "nowhere"][..],
             &["--venues", "okx=x"],
             &["--speed", "0"],
             &["--speed", "fast"],

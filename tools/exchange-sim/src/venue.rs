@@ -5,15 +5,19 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::ops::Range;
 use std::time::Duration;
 
 use flate2::Compression;
+use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use tungstenite::Message;
 
 use crate::rest::RestInstrument;
+
+/// Longest content of a compressed frame of a recording, in bytes. The rest is not read.
+const INFLATED_LEN_MAX: u64 = 16 << 20;
 
 /// One venue's protocol.
 pub(crate) trait Venue: Debug + Sync {
@@ -119,6 +123,20 @@ impl Form {
             Form::Gzip => Message::binary(zipped(text.as_bytes())),
             Form::Protobuf if text.starts_with('{') => Message::text(text),
             Form::Protobuf => Message::binary(self.content(text)),
+        }
+    }
+
+    /// Returns the text of which a binary frame of this form was made; `None` if there is none.
+    pub(crate) fn text(self, bytes: &[u8]) -> Option<String> {
+        match self {
+            Form::Text => None,
+            Form::Binary => String::from_utf8(bytes.to_vec()).ok(),
+            Form::Gzip => {
+                let mut text = String::new();
+                let mut reader = GzDecoder::new(bytes).take(INFLATED_LEN_MAX);
+                reader.read_to_string(&mut text).ok().map(|_| text)
+            }
+            Form::Protobuf => Some(bytes.iter().copied().map(char::from).collect()),
         }
     }
 

@@ -8,9 +8,12 @@ mod binance_usdm;
 mod bingx;
 mod bitget;
 mod bybit;
+mod cryptocom;
+mod deribit;
 mod gate;
 mod htx;
 mod hyperliquid;
+mod kraken;
 mod kucoin;
 mod mexc;
 mod okx;
@@ -28,11 +31,16 @@ pub(crate) static VENUES: &[&dyn Venue] = &[
     &bitget::PERPETUAL,
     &bybit::SPOT,
     &bybit::LINEAR,
+    &cryptocom::SPOT,
+    &cryptocom::PERPETUAL,
+    &deribit::Deribit,
     &gate::SPOT,
     &gate::PERPETUAL,
     &htx::SPOT,
     &htx::PERPETUAL,
     &hyperliquid::Hyperliquid,
+    &kraken::Spot,
+    &kraken::Futures,
     &kucoin::SPOT,
     &kucoin::PERPETUAL,
     &mexc::Spot,

@@ -14,7 +14,7 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn bad_arguments_exit_with_two_and_say_why() {
     for (arguments, hint) in [
         (
-            &["--venues", "kraken"][..],
+            &["--venues", "nowhere"][..],
             "\"kraken\" is not known; known are binance, binance-usdm, bingx, ",
         ),
         (&["--fault", "okx:after=1:explode"], "zero-size"),
