@@ -252,6 +252,9 @@ impl Desk {
         (carrier.opened_at, carrier.held_up) = (Some(now), false);
         carrier.barren_at = 0;
         carrier.ahead.clear();
+        if carrier.subscriptions.on_lost(now).is_some() {
+            self.counters.refused.add(1);
+        }
         for (symbol, health) in self.healths.iter_mut().enumerate() {
             let put_off = carrier.subscriptions.is_put_off(symbol, now);
             let status = match put_off {

@@ -80,6 +80,9 @@ pub struct VenueSpec {
     pub symbol: fn(base: &str, quote: &str) -> String,
     /// Whether a request with one bad symbol is refused as a whole.
     pub refuses_whole_requests: bool,
+    /// Whether the venue ends the connection on which a symbol is asked for that it does not know. It
+    /// answers requests in the order in which they came.
+    pub ends_on_unknown: bool,
     /// Where the venue publishes its instruments.
     pub instruments: InstrumentList,
     /// Creates the decoder of one connection.

@@ -71,6 +71,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}{quote}"),
     refuses_whole_requests: true,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://api.binance.com",
         path: "/api/v3/exchangeInfo?showPermissionSets=false",

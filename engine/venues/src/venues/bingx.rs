@@ -64,6 +64,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}-{quote}"),
     refuses_whole_requests: false,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://open-api.bingx.com",
         path: "/openApi/spot/v1/common/symbols",

@@ -75,6 +75,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}{quote}"),
     refuses_whole_requests: true,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://api.bybit.com",
         path: "/v5/market/instruments-info?category=spot",

@@ -57,6 +57,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}_{quote}"),
     refuses_whole_requests: false,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://api.crypto.com",
         path: "/exchange/v1/public/get-instruments",

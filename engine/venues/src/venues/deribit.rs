@@ -64,6 +64,7 @@ pub(super) const PERPETUAL: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}_{quote}-PERPETUAL"),
     refuses_whole_requests: false,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://www.deribit.com",
         path: "/api/v2/public/get_instruments?currency=any&kind=future",

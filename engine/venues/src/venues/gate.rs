@@ -71,6 +71,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}_{quote}"),
     refuses_whole_requests: true,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://api.gateio.ws",
         path: "/api/v4/spot/currency_pairs",

@@ -62,6 +62,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}{quote}").to_lowercase(),
     refuses_whole_requests: false,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://api.huobi.pro",
         path: "/v1/common/symbols",

@@ -7,8 +7,8 @@
 //! detected. Event time: `time` of the block, ms.
 //!
 //! A request holds one coin, and its answer repeats the request. **A coin that the venue does not know
-//! ends the whole connection**, so `spreadwire check --online` should be run before one is added. A
-//! coin that is already subscribed is answered by an error that says so; it is well. Prices are in USDC.
+//! ends the whole connection**: the first one that was not answered then counts as refused, and the others
+//! are asked for without it. Run `spreadwire check --online` before one is added all the same. A coin that is already subscribed is answered by an error that says so; it is well. Prices are in USDC.
 //!
 //! Sources:
 //! - <https://hyperliquid.gitbook.io/hyperliquid-docs/for-developers/api/websocket>, copy of 2026-03:
@@ -63,6 +63,7 @@ pub(super) const PERPETUAL: VenueSpec = VenueSpec {
     quotes: Some(&["USDC"]),
     symbol: |base, _quote| base.to_owned(),
     refuses_whole_requests: false,
+    ends_on_unknown: true,
     instruments: InstrumentList {
         url: "https://api.hyperliquid.xyz",
         path: "/info",

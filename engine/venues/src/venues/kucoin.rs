@@ -69,6 +69,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}-{quote}"),
     refuses_whole_requests: false,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://api.kucoin.com",
         path: "/api/v2/symbols",

@@ -68,6 +68,7 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     quotes: None,
     symbol: |base, quote| format!("{base}-{quote}"),
     refuses_whole_requests: false,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://www.okx.com",
         path: "/api/v5/public/instruments?instType=SPOT",
