@@ -87,7 +87,7 @@ pub(crate) struct Layout {
     kind: Option<Kind>,
     /// Where frames are protobuf messages: the fields that the pointers mean.
     protobuf: Option<Protobuf>,
-    /// The number of the first frame, where no pointer into its text finds it.
+    /// A number in the first frame that counts up in streams of it, where no pointer finds one.
     #[serde(rename = "number")]
     _number: Option<u64>,
 }

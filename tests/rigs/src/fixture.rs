@@ -44,7 +44,7 @@ impl Fixture {
         let pointers = pointers.flat_map(|list| list.as_array().unwrap());
         let number = pointers.filter_map(|p| json.pointer(p.as_str().unwrap())).next();
         let number = number.map(|number| number.to_string().trim_matches('"').to_owned());
-        // A frame that is no JSON has its number stated, and is written in hexadecimal digits.
+        // Where no pointer finds one, it is stated. A frame that is no JSON is in hexadecimal digits.
         let number = number.unwrap_or_else(|| layout["number"].to_string());
         let around = around(&bytes(frame), number.as_bytes());
         assert!((2..=3).contains(&around.len()), "{number} must occur once or twice in {frame}");

@@ -231,6 +231,8 @@ pub(crate) enum Action {
     Unsubscribe(String),
     /// Switch the wrapping of frames on or off.
     Combine(bool),
+    /// End the connection without a closing handshake, once everything before has left.
+    End,
 }
 
 impl Action {

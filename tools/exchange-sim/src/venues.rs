@@ -176,7 +176,7 @@ pub fn venue_answers(venue: &str, text: &str, are_known: bool) -> Option<Vec<Str
     let answer = |action| match action {
         Action::Reply(text) | Action::Fail(text) | Action::Heartbeat(text) => Some(text),
         Action::Pong => Some("<pong>".to_owned()),
-        Action::Subscribe(_) | Action::Unsubscribe(_) | Action::Combine(_) => None,
+        Action::Subscribe(_) | Action::Unsubscribe(_) | Action::Combine(_) | Action::End => None,
     };
     Some(actions.into_iter().filter_map(answer).collect())
 }

@@ -15,7 +15,7 @@ fn bad_arguments_exit_with_two_and_say_why() {
     for (arguments, hint) in [
         (
             &["--venues", "nowhere"][..],
-            "\"kraken\" is not known; known are binance, binance-usdm, bingx, ",
+            "\"nowhere\" is not known; known are binance, binance-usdm, bingx, ",
         ),
         (&["--fault", "okx:after=1:explode"], "zero-size"),
         (&["--rate", "0"], "quotes/s"),

@@ -2,7 +2,7 @@
 
 use tungstenite::Message;
 
-use crate::connection::{HandshakeStep, Received};
+use crate::connection::{Ending, HandshakeStep, Received};
 use crate::market::Market;
 use crate::rest;
 use crate::server::hub::Hub;
@@ -141,5 +141,9 @@ fn act(hub: &mut Hub, slot: usize, action: Action, now_ns: u64) {
         Action::Subscribe(topic) => hub.subscribe(slot, &topic, now_ns),
         Action::Unsubscribe(topic) => hub.unsubscribe(slot, &topic),
         Action::Combine(on) => connection.session.combined = on,
+        Action::End => {
+            market.stats.errors += 1;
+            connection.end(Ending::Cut(Vec::new()));
+        }
     }
 }

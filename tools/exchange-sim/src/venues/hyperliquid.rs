@@ -1,8 +1,8 @@
 //! Hyperliquid's main exchange, subscription `bbo`.
 //!
 //! This follows Hyperliquid's documentation as of 2026-03. Every frame is a complete quote without a
-//! number. A request has one coin. The venue ends the connection of a client that asks for an unknown coin;
-//! here it answers an error, as it does for what it cannot read. All prices are in USDC, whatever the
+//! number. A request has one coin. The venue ends the connection of a client that asks for an unknown coin,
+//! without a word. All prices are in USDC, whatever the
 //! source's quote currency is. The simulator spells a topic as the coin.
 
 use std::fmt::Write as _;
@@ -97,6 +97,7 @@ impl Venue for Hyperliquid {
             Some("subscribe") if subscription["type"] == "bbo" && known(coin) => {
                 vec![reply(), Action::Subscribe(coin.to_owned())]
             }
+            Some("subscribe") if subscription["type"] == "bbo" => vec![Action::End],
             Some("unsubscribe") => vec![reply(), Action::Unsubscribe(coin.to_owned())],
             Some(_) | None => vec![Action::Fail(error(text))],
         }
