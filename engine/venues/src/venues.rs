@@ -1,8 +1,8 @@
 //! The registry of supported venues, with one file and one entry for each.
 //!
 //! A venue's file turns its frames into messages. Its [`VenueSpec`] states the venue's limits and
-//! promises, with their source and date. Of our modules it uses only `venue`, `json`, `decimal` and
-//! `instrument`. Tests, documents and tools iterate over [`VENUES`]. `docs/venues.md` explains how
+//! promises, with their source and date. Of our modules it uses only `venue`, `json`, `protobuf`, `decimal`
+//! and `instrument`. Tests, documents and tools iterate over [`VENUES`]. `docs/venues.md` explains how
 //! to add a venue.
 
 use crate::venue::VenueSpec;
