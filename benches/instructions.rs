@@ -93,7 +93,7 @@ fn decode(spec: &'static VenueSpec, times: u64) {
     let mut quotes = 0;
     for frame in frames.iter().cycle().take(usize::try_from(times).unwrap()) {
         messages.clear();
-        let frame = black_box(frame.as_bytes());
+        let frame = black_box(frame.as_slice());
         if protocol.positional(frame, &fixture.symbols, &mut messages).is_none() {
             protocol.general(frame, &fixture.symbols, &mut messages).unwrap();
         }

@@ -216,9 +216,10 @@ impl Peer {
     /// Writes the next quotes of a venue in one piece.
     fn write(&mut self, count: usize) {
         let mut bytes = Vec::new();
-        for text in self.frames.quotes(count, self.sent / count) {
-            let length = u16::try_from(text.len()).unwrap();
-            bytes.push(0x81);
+        for frame in self.frames.quotes(count, self.sent / count) {
+            let length = u16::try_from(frame.len()).unwrap();
+            // What is no JSON is binary.
+            bytes.push(if frame[0] == b'{' { 0x81 } else { 0x82 });
             match u8::try_from(length) {
                 Ok(short) if short < 126 => bytes.push(short),
                 _ => {
@@ -226,7 +227,7 @@ impl Peer {
                     bytes.extend_from_slice(&length.to_be_bytes());
                 }
             }
-            bytes.extend_from_slice(text.as_bytes());
+            bytes.extend_from_slice(&frame);
         }
         self.sent += count;
         self.socket.write_all(&bytes).unwrap();
@@ -387,6 +388,7 @@ fn connected(edge: HoldSender, clock: &Clock, counters: &Counters) -> (Feed, Vec
             address: Address::parse(&url).unwrap(),
             tls: connector::tls_config(None).unwrap(),
             options: SocketOptions::default(),
+            headers: spec.headers,
         };
         let (socket, client) = upgrade(&listener, || connector::connect(&target, clock));
         answer.send(Connected { connection, socket: client.map(Box::new) }).unwrap();

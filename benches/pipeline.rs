@@ -63,7 +63,7 @@ impl Pipeline {
     }
 
     /// Returns the next frames of every venue.
-    fn frames(&mut self) -> Vec<Vec<String>> {
+    fn frames(&mut self) -> Vec<Vec<Vec<u8>>> {
         let round = self.rounds;
         self.rounds += 1;
         self.sources.iter().map(|s| s.fixture.quotes(FRAMES, round)).collect()

@@ -78,7 +78,7 @@ impl Stages {
     }
 
     /// Processes all frames, a turn of each venue at a time, and returns the duration.
-    fn run(&mut self, frames: &[Vec<String>]) -> Nanos {
+    fn run(&mut self, frames: &[Vec<Vec<u8>>]) -> Nanos {
         let start = self.clock.now();
         for turn in 0..frames[0].len() / FRAMES_PER_TURN {
             for (source, frames) in self.sources.iter_mut().zip(frames) {
@@ -133,7 +133,7 @@ fn stored(folder: &Path) -> u64 {
 }
 
 /// Makes one run on a lake of its own; returns its duration and the stages' measurements.
-fn once(frames: &[Vec<String>], clock: &Clock) -> (Nanos, Report) {
+fn once(frames: &[Vec<Vec<u8>>], clock: &Clock) -> (Nanos, Report) {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join(layout::JOURNAL);
     std::fs::create_dir_all(&folder).unwrap();
@@ -161,7 +161,7 @@ fn main() {
         let (source, _) = Source::new(place, &VENUES[place]);
         source.fixture.quotes(turns * FRAMES_PER_TURN, 0)
     };
-    let frames: Vec<Vec<String>> = (0..VENUES.len()).map(of_venue).collect();
+    let frames: Vec<Vec<Vec<u8>>> = (0..VENUES.len()).map(of_venue).collect();
     let quotes = (frames.len() * frames[0].len()) as f64;
     let (clock, mut all, mut rates) = (Clock::host(), Report::default(), Vec::new());
     for _ in 0..runs {

@@ -36,7 +36,7 @@ use spreadwire_market::clock::{Clock, SECOND};
 use spreadwire_market::counters::Counters;
 use spreadwire_market::instrument::{InstrumentId, VenueId};
 use spreadwire_venues::health::Bounds;
-use spreadwire_venues::venue::{Symbol, Symbols};
+use spreadwire_venues::venue::{Contract, Symbol, Symbols};
 use spreadwire_venues::venues::VENUES;
 use std::hint::black_box;
 use std::io::{self, ErrorKind, Read, Write};
@@ -205,6 +205,7 @@ impl Silent {
             address: Address::parse(&format!("ws://{}/", self.address)).expect("an address"),
             tls: connector::tls_config(None).expect("roots"),
             options: SocketOptions::default(),
+            headers: &[],
         };
         connector::connect(&target, clock).expect("a connection")
     }
@@ -218,7 +219,8 @@ impl Silent {
         let plan = |number: usize| {
             let instruments = vec![format!("{number}/USDT")];
             let (text, instrument) = (number.to_string(), InstrumentId(0));
-            let symbol = Symbol { text, instrument, price_scale: 2, size_scale: 8 };
+            let symbol =
+                Symbol { text, instrument, price_scale: 2, size_scale: 8, contract: Contract::ONE };
             let symbols = Symbols::new(vec![symbol]);
             ConnectionPlan {
                 venue: VenueId(0),

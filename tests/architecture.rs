@@ -46,7 +46,8 @@ const CRATES: &[&str] = &[
 ];
 
 /// Modules that a venue's file may use: the contract, numbers and JSON.
-const VENUE_FILES_MAY_USE: &[&str] = &["venue", "instruments", "positional", "json", "venues"];
+const VENUE_FILES_MAY_USE: &[&str] =
+    &["venue", "instruments", "positional", "json", "protobuf", "venues"];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

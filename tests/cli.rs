@@ -491,7 +491,8 @@ fn check_refuses_an_instrument_of_a_market_that_no_venue_trades() {
         (
             GOOD.replace("BTC/USDT", "BTC/USDT:PERP"),
             "instruments[0].name: BTC/USDT:PERP is listed on linear perpetual venues, and there is none here; add a \
-             linear perpetual venue (binance-usdm), or name BTC/USDT",
+             linear perpetual venue (binance-usdm, bingx-perp, bitget-perp, bybit-linear, cryptocom-perp, deribit, gate-perp, \
+             htx-perp, hyperliquid, kraken-futures, kucoin-perp, mexc-perp, okx-swap), or name BTC/USDT",
         ),
         (
             GOOD.replace("\"okx\"", "\"binance-usdm\""),
@@ -543,6 +544,19 @@ fn wrong_arguments_end_with_2() {
     assert!(errors(&output).contains("no-such-tape.csv"), "{}", errors(&output));
 }
 
+/// The exchange that Binance runs for the United States speaks the protocol of `binance`.
+#[test]
+fn binance_us_is_binance_at_another_address() {
+    let addresses =
+        "url = \"wss://stream.binance.us:9443\"\nrest_url = \"https://api.binance.us\"\n";
+    let text = GOOD.replace("\"binance\"\n", &format!("\"binance\"\n{addresses}"));
+    let plan = planned(&text).unwrap();
+    let venue = plan.venues.iter().find(|venue| venue.spec.name == "binance").unwrap();
+    let urls = venue.addresses.each_ref().map(|address| address.url.as_str());
+    assert_eq!(urls, ["wss://stream.binance.us:9443/ws"; 2]);
+    assert_eq!(plan.provenance, Provenance::Live);
+}
+
 #[test]
 fn venues_on_this_host_are_simulated_unless_the_configuration_says_otherwise() {
     let local = GOOD.replace("\"okx\"\n", "\"okx\"\nurl = \"ws://[::1]:1\"\n");
@@ -572,6 +586,24 @@ fn a_lake_of_another_market_is_refused() {
     let told = "holds live quotes, of the run live-run, and these would be simulated";
     assert!(errors.contains(told) && errors.contains("name another lake"), "{errors}");
     assert!(errors.contains("journal.lake: "), "{errors}");
+}
+
+#[test]
+fn the_demo_plays_every_venue_of_the_registry_that_has_its_instruments() {
+    let home = tempfile::tempdir().unwrap();
+    let path = |name: &str| home.path().join(name).to_str().unwrap().to_owned();
+    let (lake, config) = (path("lake"), path("demo.toml"));
+    let usual = ["demo", "--listen", "127.0.0.1:0", "--for", "1", "--lake", &lake];
+    let output = spreadwire(&[&usual[..], &["--venues", "all", "--save-config", &config]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", errors(&output));
+    let written = std::fs::read_to_string(&config).unwrap();
+    for venue in spreadwire_venues::venues::VENUES {
+        let is_played = written.contains(&format!("name = \"{}\"\n", venue.name));
+        assert_eq!(is_played, venue.quotes_in("USDT"), "{}", venue.name);
+    }
+    let output = spreadwire(&[&usual[..], &["--venues", "okx,nowhere"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", errors(&output));
+    assert!(errors(&output).contains("\"nowhere\" is not served"), "{}", errors(&output));
 }
 
 #[test]

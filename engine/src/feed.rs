@@ -392,6 +392,7 @@ mod tests {
             instrument: InstrumentId(0),
             price_scale: 2,
             size_scale: 8,
+            contract: spreadwire_venues::venue::Contract::ONE,
         };
         ConnectionPlan {
             venue: VenueId(venue),

@@ -552,7 +552,8 @@ impl Wiring<'_> {
             let address = if role == 1 { second } else { first }.clone();
             let gate = self.gates.of(&address.host, planned.spec.connects);
             let tls = Arc::clone(&planned.tls);
-            let target = Target { address, tls, options: self.plan.sockets };
+            let target =
+                Target { address, tls, options: self.plan.sockets, headers: planned.spec.headers };
             Route { venue: planned.spec.name, target, gate }
         })
     }
@@ -604,6 +605,7 @@ impl Wiring<'_> {
                 instrument: l.instrument,
                 price_scale: instrument.price_scale,
                 size_scale: instrument.size_scale,
+                contract: self.plan.venues[venue.index()].contract_of(l.instrument),
             }
         };
         listings.map(symbol).collect()

@@ -19,13 +19,13 @@ use spreadwire_lake::run::Provenance;
 use spreadwire_market::approved::Approved;
 use spreadwire_market::clock::{MILLI, Nanos};
 use spreadwire_market::decision;
-use spreadwire_market::instrument::{Catalogue, VenueId};
+use spreadwire_market::instrument::{Catalogue, InstrumentId, VenueId};
 use spreadwire_market::named;
 use spreadwire_market::problem::{Faults, Problem};
 use spreadwire_market::spread::BPS;
 use spreadwire_venues::health::Bounds;
-use spreadwire_venues::venue::VenueSpec;
-use std::collections::BTreeSet;
+use spreadwire_venues::venue::{Contract, VenueSpec};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -62,6 +62,16 @@ pub struct PlannedVenue {
     pub bounds: Bounds,
     /// Number of lines that carry the same symbols at once.
     pub lines: usize,
+    /// What its sizes count, where that is contracts.
+    contracts: BTreeMap<InstrumentId, Contract>,
+}
+
+impl PlannedVenue {
+    /// Returns what the venue's sizes of an instrument count.
+    #[must_use]
+    pub fn contract_of(&self, instrument: InstrumentId) -> Contract {
+        self.contracts.get(&instrument).copied().unwrap_or(Contract::ONE)
+    }
 }
 
 /// A consistent configuration.
@@ -278,8 +288,8 @@ fn venues(proved: Vec<catalogue::Venue>, faults: &mut Faults) -> Vec<PlannedVenu
     for venue in proved {
         match connector::tls_config(venue.ca_file.as_deref()) {
             Ok(tls) => {
-                let catalogue::Venue { spec, addresses, bounds, lines, .. } = venue;
-                planned.push(PlannedVenue { spec, addresses, tls, bounds, lines });
+                let catalogue::Venue { spec, addresses, bounds, lines, contracts, .. } = venue;
+                planned.push(PlannedVenue { spec, addresses, tls, bounds, lines, contracts });
             }
             Err(error) => faults.in_file(venue.place.file.as_deref(), |faults| {
                 let remedy = "name a PEM file with the authority's certificate";

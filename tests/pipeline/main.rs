@@ -10,6 +10,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot build its input has failed")]
 
 mod capture;
+mod every_venue;
 mod faults;
 mod market;
 mod replay;

@@ -99,6 +99,7 @@ pub(crate) fn instrument(base: &str, venues: Option<&[&str]>) -> config::Instrum
         size_decimals: 4,
         venues: venues.map(|names| names.iter().map(|name| (*name).to_owned()).collect()),
         symbols: BTreeMap::new(),
+        contract_sizes: BTreeMap::new(),
     }
 }
 
@@ -133,13 +134,14 @@ fn connection(plan: &Plan, venue: VenueId) -> ConnectionPlan {
     let listings = plan.catalogue.listings.iter().filter(|listing| listing.venue == venue);
     let listings: Vec<_> = listings.collect();
     let instrument = |id| plan.catalogue.instrument(id);
+    let planned = &plan.venues[venue.index()];
     let symbols = listings.iter().map(|listing| Symbol {
         text: listing.symbol.clone(),
         instrument: listing.instrument,
         price_scale: instrument(listing.instrument).price_scale,
         size_scale: instrument(listing.instrument).size_scale,
+        contract: planned.contract_of(listing.instrument),
     });
-    let planned = &plan.venues[venue.index()];
     ConnectionPlan {
         venue,
         spec: planned.spec,

@@ -3,10 +3,11 @@
 //! `data/fixtures/<venue>.instruments.expected` is the golden text of what the venue's reader finds in
 //! `<venue>.instruments.json`, a line for each instrument; `BLESS=1` writes it anew.
 
+use crate::plain_reader::Case;
 use spreadwire_kit::noise::noise;
 use spreadwire_venues::instruments::{ListError, Listed, Page, Step, StepFault};
 use spreadwire_venues::venue::VenueSpec;
-use spreadwire_venues::venues::{VENUES, named};
+use spreadwire_venues::venues::VENUES;
 use std::path::PathBuf;
 
 fn fixture(spec: &VenueSpec, end: &str) -> PathBuf {
@@ -19,15 +20,17 @@ fn body(spec: &VenueSpec) -> Vec<u8> {
 }
 
 fn line(listed: &Listed) -> String {
-    let Listed { symbol, base, quote, halted, tick, lot, next_tick } = listed;
+    let Listed { symbol, base, quote, halted, tick, lot, contract, next_tick } = listed;
     let step = |step: &Result<Step, StepFault>| match step {
         Ok(Step { text, decimals }) => format!("{text} ({decimals})"),
         Err(fault) => fault.to_string(),
     };
     let status = halted.as_deref().map_or("trades".to_owned(), |word| format!("halted: {word}"));
     let next = next_tick.as_ref().map(|tick| format!(", next tick {}", tick.text));
+    let contract = contract.as_ref().map(|size| format!(", contract {}", step(size)));
     let (tick, lot, next) = (step(tick), step(lot), next.unwrap_or_default());
-    format!("{symbol} {base}/{quote} {status}, tick {tick}, lot {lot}{next}\n")
+    let contract = contract.unwrap_or_default();
+    format!("{symbol} {base}/{quote} {status}, tick {tick}, lot {lot}{contract}{next}\n")
 }
 
 fn text(page: &Page) -> String {
@@ -75,7 +78,7 @@ fn answers_that_are_no_list_are_refused_with_the_place() {
         for (bytes, part) in [
             (&page[..], "expected value at line 1 column 1"),
             (b"", "EOF"),
-            (b"[]", "line 1"),
+            (b"7", "line 1"),
             (b"\xff\xfe", "line 1"),
             (b"null", "line 1"),
         ] {
@@ -98,52 +101,43 @@ fn answers_that_are_no_list_are_refused_with_the_place() {
 
 #[test]
 fn the_venues_own_refusals_are_told_in_its_words() {
-    for (venue, answer, expected) in [
-        ("binance", r#"{"code":-1003,"msg":"Way too much request weight used."}"#, "-1003 Way too"),
-        ("binance-usdm", r#"{"code":0,"msg":"restricted location"}"#, "0 restricted location"),
-        ("bybit", r#"{"retCode":10006,"retMsg":"Too many visits!","result":{}}"#, "10006 Too many"),
-        ("okx", r#"{"code":"50011","msg":"Too Many Requests","data":[]}"#, "50011 Too Many"),
-    ] {
-        let told = (named(venue).unwrap().instruments.read)(answer.as_bytes()).unwrap_err();
-        assert!(told.to_string().starts_with(&format!("the venue refuses: {expected}")), "{told}");
+    for spec in VENUES {
+        let list = Case::of(spec).layout.list;
+        let told = (spec.instruments.read)(list.refusal.as_bytes()).unwrap_err().to_string();
+        assert_eq!(told, format!("the venue refuses: {}", list.told), "{}", spec.name);
     }
 }
 
 #[test]
 fn a_row_of_another_shape_is_left_out_and_told_unless_there_is_no_other() {
     for spec in VENUES {
+        let list = Case::of(spec).layout.list;
         let whole: serde_json::Value = serde_json::from_slice(&body(spec)).unwrap();
-        let list = ["/symbols", "/result/list", "/data"]
-            .into_iter()
-            .find(|at| whole.pointer(at).is_some())
-            .unwrap();
         let with = |rows: Vec<serde_json::Value>| {
             let mut answer = whole.clone();
-            *answer.pointer_mut(list).unwrap() = rows.into();
+            *answer.pointer_mut(&list.rows).unwrap() = rows.into();
             (spec.instruments.read)(answer.to_string().as_bytes())
         };
-        let all = whole.pointer(list).unwrap().as_array().unwrap();
+        let rows = whole.pointer(&list.rows).unwrap();
+        let of_object = rows.as_object().map(|rows| rows.values().cloned().collect());
+        let all = of_object.or_else(|| rows.as_array().cloned()).unwrap();
         let (mut odd, good) = (all[0].clone(), with(all.clone()).unwrap());
-        let state = if spec.name == "okx" { "state" } else { "status" };
-        odd[state] = serde_json::Value::Null;
+        odd[&list.required] = serde_json::Value::Null;
         let page = with([vec![odd.clone(), serde_json::json!(7)], all.clone()].concat()).unwrap();
         assert_eq!(page.listed, good.listed, "{}", spec.name);
         let symbols: Vec<_> = page.odd.iter().map(|row| row.symbol.as_deref()).collect();
-        let symbol = odd.get("symbol").or(odd.get("instId")).unwrap().as_str();
-        assert_eq!(symbols, [symbol, None], "{}", spec.name);
+        assert_eq!(symbols, [odd[&list.symbol].as_str(), None], "{}", spec.name);
         assert!(matches!(with(vec![odd]), Err(ListError::Unexpected(_))), "{}", spec.name);
     }
 }
 
 #[test]
 fn a_list_that_is_missing_is_no_empty_list() {
-    for (venue, empty, missing) in [
-        ("binance", r#"{"symbols":[]}"#, r#"{"timezone":"UTC"}"#),
-        ("bybit", r#"{"retCode":0,"result":{"list":[]}}"#, r#"{"retCode":0,"result":{}}"#),
-        ("okx", r#"{"code":"0","data":[]}"#, r#"{"code":"0","msg":""}"#),
-    ] {
-        let read = named(venue).unwrap().instruments.read;
-        assert_eq!(read(empty.as_bytes()), Ok(Page::default()));
-        assert!(matches!(read(missing.as_bytes()), Err(ListError::Unexpected(_))), "{venue}");
+    for spec in VENUES {
+        let (read, list) = (spec.instruments.read, Case::of(spec).layout.list);
+        let empty = list.empty.as_deref().unwrap_or("[]");
+        assert_eq!(read(empty.as_bytes()), Ok(Page::default()), "{}", spec.name);
+        let missing = list.missing.as_deref().unwrap_or("{}");
+        assert!(matches!(read(missing.as_bytes()), Err(ListError::Unexpected(_))), "{}", spec.name);
     }
 }

@@ -10,13 +10,15 @@ use spreadwire_config::address::{Address, BadAddress};
 use spreadwire_config::config::{self, Config};
 use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 use spreadwire_market::decimal::SCALE_MAX;
-use spreadwire_market::instrument::{CanonicalName, Catalogue, Market, VENUES_MAX, VenueInfo};
+use spreadwire_market::instrument::{
+    CanonicalName, Catalogue, InstrumentId, Market, VENUES_MAX, VenueInfo,
+};
 use spreadwire_market::problem::{Faults, Problem};
 use spreadwire_market::spread::{BPS, TAKER_FEES_BPS};
 use spreadwire_venues::health::{Bounds, LINES_MAX};
-use spreadwire_venues::venue::VenueSpec;
+use spreadwire_venues::venue::{Contract, VenueSpec};
 use spreadwire_venues::venues;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub mod changes;
@@ -42,6 +44,8 @@ pub struct Venue {
     pub bounds: Bounds,
     /// Number of lines that carry the same symbols at once.
     pub lines: usize,
+    /// What its sizes count, where that is contracts.
+    pub contracts: BTreeMap<InstrumentId, Contract>,
 }
 
 impl Venue {
@@ -107,7 +111,7 @@ pub fn prove(config: &Config, faults: &mut Faults) -> (Vec<Venue>, Catalogue) {
         faults.add("venues", reason, "name two venues or more");
     }
     faults.within("venues", config.venues.len(), 0..=VENUES_MAX);
-    let catalogue = listings::prove(config, &proved, faults);
+    let catalogue = listings::prove(config, &mut proved, faults);
     (proved, catalogue)
 }
 
@@ -150,7 +154,8 @@ fn prove_venue(venue: &config::Venue, faults: &mut Faults) -> Option<Venue> {
         faults.add(&key("second_url"), reason, "set lines = 2, or remove it");
     }
     let addresses = [address?, second_address?];
-    Some(Venue { place, spec, addresses, rest_url, ca_file, info, bounds, lines })
+    let contracts = BTreeMap::new();
+    Some(Venue { place, spec, addresses, rest_url, ca_file, info, bounds, lines, contracts })
 }
 
 /// Proves a base address, to which the venue's path is added. `own` is the venue's own base and path.
@@ -276,14 +281,18 @@ mod tests {
             [
                 "instruments[0].name: BTC/USDT:PERP is listed on linear perpetual venues, and there is \
                  none here",
-                "add a linear perpetual venue (binance-usdm), or name BTC/USDT",
+                "add a linear perpetual venue (binance-usdm, bingx-perp, bitget-perp, bybit-linear, \
+                 cryptocom-perp, deribit, gate-perp, htx-perp, hyperliquid, kraken-futures, kucoin-perp, \
+                 mexc-perp, okx-swap), or name BTC/USDT",
             ]
         );
         let one_market = told(&["binance", "okx"], &[("across_markets", "BTC/USDT:SPOT-PERP", "")]);
         assert!(
             one_market.ends_with(
-                "none of its is a linear perpetual one; add a linear perpetual venue \
-                 (binance-usdm), or write BTC/USDT under [[instruments]]"
+                "none of its is a linear perpetual one; add a linear perpetual venue (binance-usdm, \
+                 bingx-perp, bitget-perp, bybit-linear, cryptocom-perp, deribit, gate-perp, htx-perp, \
+                 hyperliquid, kraken-futures, kucoin-perp, mexc-perp, okx-swap), or write \
+                 BTC/USDT under [[instruments]]"
             ),
             "{one_market}"
         );
@@ -377,5 +386,65 @@ mod tests {
         assert_eq!(listed(&read(&file).unwrap(), "BTC/USDT").len(), 2);
         std::fs::write(&file, text.replace("okx", "okks")).unwrap();
         assert_eq!(read(&file).unwrap_err().len(), 1);
+    }
+
+    #[test]
+    fn a_venue_that_counts_contracts_needs_their_size_and_no_other_has_one() {
+        let rest = |sizes: &str| format!("contract_sizes = {{ {sizes} }}");
+        let one = |sizes: &str| {
+            let rest = if sizes.is_empty() { String::new() } else { rest(sizes) };
+            proved(&["binance-usdm", "gate-perp"], &[("instruments", "BTC/USDT:PERP", &rest)])
+        };
+        assert!(one("gate-perp = \"0.0001\"").is_ok());
+        for (sizes, expected) in [
+            (
+                "",
+                "instruments[0].contract_sizes: sizes of BTC_USDT on gate-perp are numbers of \
+                 contracts; write contract_sizes = { gate-perp = \"SIZE\" } with the base units of \
+                 one contract; `spreadwire check --online` tells them",
+            ),
+            (
+                "gate-perp = \"0\"",
+                "instruments[0].contract_sizes: the contract size of BTC_USDT on gate-perp is 0, which \
+                 is no step; write a positive number such as \"0.001\"",
+            ),
+            (
+                "gate-perp = \"0.0000000001\"",
+                "instruments[0].size_decimals: 8 decimals do not hold the contract of BTC_USDT on \
+                 gate-perp (0.0000000001); set size_decimals = 10",
+            ),
+            (
+                "gate-perp = \"0.0001\", binance-usdm = \"1\"",
+                "instruments[0].contract_sizes: sizes of BTCUSDT on binance-usdm are in base units; \
+                 remove binance-usdm from `contract_sizes`",
+            ),
+            (
+                "gate-perp = \"0.0001\", nowhere = \"1\"",
+                "instruments[0].contract_sizes: no venue \"nowhere\" here; name venues that stand in \
+                 this configuration",
+            ),
+        ] {
+            let problems = one(sizes).unwrap_err();
+            assert_eq!(problems, [format!("test.toml: {expected}")], "{sizes}");
+        }
+    }
+
+    #[test]
+    fn a_venue_of_one_quote_currency_lists_only_what_is_paid_in_it() {
+        let venues = ["binance-usdm", "bitget-perp", "hyperliquid"];
+        let both = [("instruments", "BTC/USDT:PERP", ""), ("instruments", "BTC/USDC:PERP", "")];
+        let catalogue = proved(&venues, &both).unwrap();
+        let usdt = ["binance-usdm BTCUSDT", "bitget-perp BTCUSDT"];
+        assert_eq!(listed(&catalogue, "BTC/USDT:PERP"), usdt);
+        let usdc = ["binance-usdm BTCUSDC", "bitget-perp BTCUSDC", "hyperliquid BTC"];
+        assert_eq!(listed(&catalogue, "BTC/USDC:PERP"), usdc);
+        let named = "venues = [\"binance-usdm\", \"hyperliquid\"]";
+        assert_eq!(
+            proved(&venues, &[both[1], ("instruments", "ETH/USDT:PERP", named)]).unwrap_err(),
+            [
+                "test.toml: instruments[1].venues: ETH/USDT:PERP is not paid in USDC, and hyperliquid \
+                 lists only that; remove hyperliquid, or name the instrument in USDC"
+            ]
+        );
     }
 }

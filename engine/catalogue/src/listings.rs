@@ -7,6 +7,7 @@ use spreadwire_market::instrument::{
     CanonicalName, Catalogue, Instrument, InstrumentId, Listing, Market, VenueId,
 };
 use spreadwire_market::problem::Faults;
+use spreadwire_venues::venue::{Contract, Sizes};
 use spreadwire_venues::venues;
 
 /// The list for instruments of one market.
@@ -22,7 +23,7 @@ struct Looked<'a> {
     name: CanonicalName<'a>,
 }
 
-pub(crate) fn prove(config: &Config, venues: &[Venue], faults: &mut Faults) -> Catalogue {
+pub(crate) fn prove(config: &Config, venues: &mut [Venue], faults: &mut Faults) -> Catalogue {
     let mut catalogue = Catalogue {
         venues: venues.iter().map(|venue| venue.info.clone()).collect(),
         ..Catalogue::default()
@@ -125,12 +126,21 @@ impl Looked<'_> {
     fn prove_venues(&self, venues: &[Venue], faults: &mut Faults) {
         let named = self.written.venues.iter().flatten().map(|name| (name, "venues"));
         let spelt = self.written.symbols.keys().map(|name| (name, "symbols"));
-        for (name, field) in named.chain(spelt) {
+        let counted = self.written.contract_sizes.keys().map(|name| (name, "contract_sizes"));
+        for (name, field) in named.chain(spelt).chain(counted) {
             let Some(venue) = venues.iter().find(|venue| venue.info.name == *name) else {
                 let remedy = "name venues that stand in this configuration";
                 faults.add(&self.key(field), format!("no venue {name:?} here"), remedy);
                 continue;
             };
+            if let Some(quotes) = venue.spec.quotes.filter(|own| !own.contains(&self.name.quote)) {
+                let quotes = quotes.join(", ");
+                let reason =
+                    format!("{} is not paid in {quotes}, and {name} lists only that", self.name);
+                let remedy = format!("remove {name}, or name the instrument in {quotes}");
+                faults.add(&self.key(field), reason, remedy);
+                continue;
+            }
             let theirs = venue.spec.market;
             if let Some(own) = self.name.market.filter(|own| *own != theirs) {
                 let reason = format!(
@@ -151,17 +161,19 @@ impl Looked<'_> {
     fn add_listings(
         &self,
         instrument: InstrumentId,
-        venues: &[Venue],
+        venues: &mut [Venue],
         catalogue: &mut Catalogue,
         faults: &mut Faults,
     ) {
-        for (number, listed) in venues.iter().enumerate() {
-            if !self.is_wanted_on(listed) || !self.may_be_on(listed.spec.market) {
+        for (number, listed) in venues.iter_mut().enumerate() {
+            let may_list =
+                self.may_be_on(listed.spec.market) && listed.spec.quotes_in(self.name.quote);
+            if !self.is_wanted_on(listed) || !may_list {
                 continue;
             }
-            let venue_name = &listed.info.name;
+            let venue_name = listed.info.name.clone();
             let customary = || (listed.spec.symbol)(self.name.base, self.name.quote);
-            let symbol = self.written.symbols.get(venue_name).cloned().unwrap_or_else(customary);
+            let symbol = self.written.symbols.get(&venue_name).cloned().unwrap_or_else(customary);
             let venue = VenueId(u8::try_from(number).unwrap_or(u8::MAX));
             if symbol.is_empty() {
                 let reason = format!("the symbol of {venue_name} is empty");
@@ -179,8 +191,54 @@ impl Looked<'_> {
                 );
                 faults.add(&self.key("symbols"), reason, remedy);
             }
+            if let Some(contract) = self.prove_contract(listed, &symbol, faults) {
+                listed.contracts.insert(instrument, contract);
+            }
             catalogue.listings.push(Listing { venue, instrument, symbol });
         }
+    }
+
+    /// Returns what the venue's sizes of this instrument count, where that is contracts.
+    fn prove_contract(&self, venue: &Venue, symbol: &str, faults: &mut Faults) -> Option<Contract> {
+        let (name, key) = (&venue.info.name, self.key("contract_sizes"));
+        let written = self.written.contract_sizes.get(name);
+        let Some(written) = written else {
+            if venue.spec.sizes == Sizes::Contracts {
+                let reason = format!("sizes of {symbol} on {name} are numbers of contracts");
+                let remedy = format!(
+                    "write contract_sizes = {{ {name} = \"SIZE\" }} with the base units of one \
+                     contract; `spreadwire check --online` tells them"
+                );
+                faults.add(&key, reason, remedy);
+            }
+            return None;
+        };
+        if venue.spec.sizes == Sizes::Base {
+            let reason = format!("sizes of {symbol} on {name} are in base units");
+            faults.add(&key, reason, format!("remove {name} from `contract_sizes`"));
+            return None;
+        }
+        let contract = Contract::parse(written);
+        match &contract {
+            Ok(contract) if self.written.size_decimals < contract.decimals() => {
+                let needed = contract.decimals();
+                let reason = format!(
+                    "{} decimals do not hold the contract of {symbol} on {name} ({written})",
+                    self.written.size_decimals
+                );
+                faults.add(
+                    &self.key("size_decimals"),
+                    reason,
+                    format!("set size_decimals = {needed}"),
+                );
+            }
+            Ok(_) => {}
+            Err(fault) => {
+                let reason = format!("the contract size of {symbol} on {name} {fault}");
+                faults.add(&key, reason, "write a positive number such as \"0.001\"");
+            }
+        }
+        contract.ok()
     }
 
     /// There must be a venue of its market, or of both where it is compared across them. Returns

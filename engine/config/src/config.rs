@@ -150,6 +150,9 @@ pub struct Instrument {
     /// Spelling by venue, where it is not the venue's customary one.
     #[serde(default)]
     pub symbols: BTreeMap<String, String>,
+    /// Base units of one contract by venue, for those whose sizes count contracts: `"0.0001"`.
+    #[serde(default)]
+    pub contract_sizes: BTreeMap<String, String>,
 }
 
 /// One thread.

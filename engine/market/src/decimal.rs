@@ -182,10 +182,19 @@ fn parse_exponent(text: &[u8], scale: u8) -> Result<i64, DecimalError> {
         return Err(DecimalError::TooLarge);
     }
     let (whole, fraction) = base.split_once('.').unwrap_or((base, ""));
-    if whole.trim_start_matches('-').is_empty() || (base.contains('.') && fraction.is_empty()) {
+    if whole.is_empty() || whole == "-" || (base.contains('.') && fraction.is_empty()) {
         return Err(DecimalError::Malformed);
     }
-    let digits: i128 = format!("{whole}{fraction}").parse().map_err(|_| DecimalError::Malformed)?;
+    let (negative, whole) = whole.strip_prefix('-').map_or((false, whole), |rest| (true, rest));
+    let mut digits: i128 = 0;
+    for byte in whole.bytes().chain(fraction.bytes()) {
+        if !byte.is_ascii_digit() {
+            return Err(DecimalError::Malformed);
+        }
+        let shifted = digits.checked_mul(10).ok_or(DecimalError::TooLarge)?;
+        digits = shifted + i128::from(byte - b'0');
+    }
+    let digits = if negative { -digits } else { digits };
     let decimals = i32::try_from(fraction.len()).map_err(|_| DecimalError::TooLarge)?;
     let shift = i32::from(scale) - decimals + exponent;
     let power = 10_i128.checked_pow(shift.unsigned_abs()).ok_or(DecimalError::TooLarge)?;

@@ -7,7 +7,7 @@
 
 use clap::Args;
 use exchange_sim::{
-    INSTRUMENTS, ModelOptions, Options, SimError, Simulator, Source, Speed, TapeOptions,
+    INSTRUMENTS, ModelOptions, Options, SimError, Simulator, Source, Speed, TapeOptions, VenueAt,
 };
 use spreadwire_config::config::{self, Config};
 use spreadwire_engine::plan::{Host, Plan};
@@ -16,8 +16,12 @@ use spreadwire_engine::runtime::{cpu, descriptors};
 use spreadwire_lake::run::Provenance;
 use spreadwire_market::clock::Clock;
 use spreadwire_market::counters::Counters;
+use spreadwire_market::decimal;
 use spreadwire_market::problem;
 use spreadwire_output::{Stream, err, offer, out};
+use spreadwire_venues::venue::{Sizes, VenueSpec};
+use spreadwire_venues::venues::VENUES;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -64,6 +68,10 @@ pub(crate) struct Demo {
     /// the simulator.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Simulated venues, as in gate,okx-swap, or `all` on which the model's instruments can be listed; the
+    /// usual ones are binance, binance-usdm, bybit and okx.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', conflicts_with = "tape")]
+    venues: Vec<String>,
     /// Address of the broadcast, `ip:port`; port 0 takes any free port.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
@@ -167,7 +175,16 @@ fn options(demo: &Demo) -> Options {
             ..ModelOptions::default()
         }),
     };
-    Options { source, speed: demo.speed, hold: true, ..Options::default() }
+    let usual = Options { source, speed: demo.speed, hold: true, ..Options::default() };
+    let venues = match demo.venues.as_slice() {
+        [] => usual.venues,
+        [all] if all == "all" => {
+            let fits = |venue: &&VenueSpec| in_model().iter().all(|it| may_list(venue, it));
+            VENUES.iter().filter(fits).map(|venue| VenueAt::any_port(venue.name)).collect()
+        }
+        names => names.iter().map(|name| VenueAt::any_port(name)).collect(),
+    };
+    Options { venues, ..usual }
 }
 
 /// Makes the plan for the simulated venues.
@@ -178,11 +195,15 @@ fn planned(demo: &Demo, simulator: &Simulator) -> Result<Plan, Vec<problem::Prob
         None => (PathBuf::from("spreadwire demo"), Some(built_in(descriptors::limit()))),
     };
     let Some(mut config) = config else { return Err(problems) };
-    let instruments = match &demo.tape {
+    let mut instruments = match &demo.tape {
         Some(path) => on_tape(&tape_options(demo, path), simulator)
             .map_err(|error| vec![unplayable(&error)])?,
         None => in_model(),
     };
+    let is_simulated = |name: &String| simulator.venues().iter().any(|(venue, _)| venue == name);
+    for instrument in &mut instruments {
+        instrument.contract_sizes.retain(|name, _| is_simulated(name));
+    }
     let played = |name: &str| instruments.iter().any(|i| plays(i, name));
     config.venues = simulator
         .venues()
@@ -235,6 +256,11 @@ fn save(config: &Config, path: &Path) -> Option<problem::Problem> {
     })
 }
 
+/// Returns whether a venue has instruments in the currency of this one.
+fn may_list(venue: &VenueSpec, instrument: &config::Instrument) -> bool {
+    instrument.name.split_once('/').is_some_and(|(_, quote)| venue.quotes_in(quote))
+}
+
 fn plays(instrument: &config::Instrument, venue: &str) -> bool {
     instrument.venues.as_ref().is_none_or(|venues| venues.iter().any(|v| v == venue))
 }
@@ -271,12 +297,18 @@ fn in_model() -> Vec<config::Instrument> {
         price_decimals: decimals(i.price_decimals, 0),
         size_decimals: SIZE_DECIMALS,
         venues: None,
-        symbols: exchange_sim::venue_names()
-            .into_iter()
-            .filter_map(|v| Some((v.to_owned(), exchange_sim::venue_symbol(v, i.name)?)))
-            .collect(),
+        // The simulator spells symbols as its venues do.
+        symbols: BTreeMap::new(),
+        contract_sizes: of_one_lot(i.size_decimals),
     };
     INSTRUMENTS.iter().map(instrument).collect()
+}
+
+/// Returns the contract sizes of an instrument: the simulator's contracts are one unit of the last decimal.
+fn of_one_lot(size_decimals: usize) -> BTreeMap<String, String> {
+    let size = decimal::to_text(1, decimals(size_decimals, 0));
+    let in_contracts = VENUES.iter().filter(|venue| venue.sizes == Sizes::Contracts);
+    in_contracts.map(|venue| (venue.name.to_owned(), size.clone())).collect()
 }
 
 fn on_tape(
@@ -300,6 +332,7 @@ fn on_tape(
         size_decimals: decimals(i.size_decimals, 0).max(SIZE_DECIMALS),
         venues: Some(i.venues.iter().map(|(venue, _)| venue.clone()).collect()),
         symbols: i.venues.into_iter().collect(),
+        contract_sizes: BTreeMap::new(),
     };
     Ok(survey.instruments.into_iter().map(instrument).collect())
 }

@@ -375,10 +375,22 @@ impl<S: Socket> Connection<S> {
         let Connection { slots, desk, number, venue, uncaptured, .. } = self;
         let (number, venue) = (place(*number, slot), *venue);
         let line = &mut slots[slot].line;
-        let mut reading =
-            Reading { desk, around: &mut *around, slot, number, venue, uncaptured, closing: false };
+        let mut reading = Reading {
+            desk,
+            around: &mut *around,
+            slot,
+            number,
+            venue,
+            uncaptured,
+            closing: false,
+            ping: false,
+        };
         let (frames, ended) = line.read(&mut reading);
         let closing = reading.closing;
+        if reading.ping {
+            let pong = reading.desk.pong(slot);
+            line.answer(pong);
+        }
         if let Some(error) = ended {
             self.on_error(slot, &error, around, registry);
         } else if closing {
@@ -499,6 +511,8 @@ struct Reading<'a, 'b> {
     uncaptured: &'a Counter,
     /// Whether the venue announced that it will close.
     closing: bool,
+    /// Whether the venue asked whether we are alive.
+    ping: bool,
 }
 
 impl Reader for Reading<'_, '_> {
@@ -513,6 +527,7 @@ impl Reader for Reading<'_, '_> {
         let mut out = Out { output, notices: &cold.notices, stopwatch, event };
         let heard = self.desk.on_frame(self.slot, frame, ts_recv, &mut out);
         self.closing |= heard.closing;
+        self.ping |= heard.ping;
         // Its quotes have gone out: what keeps the frame does not hold them up.
         if let Some(frames) = &mut cold.frames
             && !frames.offer(self.number, ts_recv, frame)

@@ -21,10 +21,11 @@ use spreadwire_market::counters::Counter;
 use spreadwire_market::instrument::VenueId;
 use spreadwire_market::record::{Record, Status};
 use spreadwire_market::state::{Reason, State};
+use spreadwire_venues::gzip::Inflater;
 use spreadwire_venues::health::{Arrival, Bounds, Discard, Health, LINES_MAX, LagMeter};
 use spreadwire_venues::json::FRAME_MAX;
 use spreadwire_venues::venue::{
-    Answer, Message, Protocol, QuoteMessage, Reject, Rejected, Symbol, Symbols, VenueSpec,
+    Answer, Frames, Message, Protocol, QuoteMessage, Reject, Rejected, Symbol, Symbols, VenueSpec,
 };
 use std::collections::VecDeque;
 
@@ -167,6 +168,9 @@ pub(super) struct Desk {
     healths: Vec<Health>,
     lag: LagMeter,
     messages: Vec<Message>,
+    frames: Frames,
+    /// Where the venue compresses its frames. It is away while its content is read.
+    inflater: Option<Box<Inflater>>,
     telling: Telling,
     /// Line whose replacement would help, because instruments give nothing on it, and why.
     barren: Option<(usize, String)>,
@@ -217,6 +221,8 @@ impl Desk {
             healths: symbols.list().iter().map(health).collect(),
             lag: LagMeter::default(),
             messages: Vec::with_capacity(64),
+            frames: spec.frames,
+            inflater: (spec.frames == Frames::Gzip).then(Box::default),
             telling: Telling::new(venue, names),
             barren: None,
             sample_at: 0,
@@ -246,6 +252,9 @@ impl Desk {
         (carrier.opened_at, carrier.held_up) = (Some(now), false);
         carrier.barren_at = 0;
         carrier.ahead.clear();
+        if carrier.subscriptions.on_lost(now).is_some() {
+            self.counters.refused.add(1);
+        }
         for (symbol, health) in self.healths.iter_mut().enumerate() {
             let put_off = carrier.subscriptions.is_put_off(symbol, now);
             let status = match put_off {
@@ -516,6 +525,11 @@ impl Desk {
         count(&self.counters.rejected, Reject::Oversized);
     }
 
+    /// Returns the answer to the venue's last heartbeat on a line.
+    pub(super) fn pong(&mut self, line: usize) -> String {
+        self.carriers[line].protocol.0.pong()
+    }
+
     /// Takes a frame that a line brought.
     #[inline]
     pub(super) fn on_frame(
@@ -527,8 +541,22 @@ impl Desk {
     ) -> Heard {
         match frame {
             RawFrame::Text(text) => self.on_text(line, text, ts_recv, out),
-            RawFrame::Binary(bytes) => self.reject(Reject::Binary.into(), bytes, ts_recv, out),
+            RawFrame::Binary(bytes) => match self.frames {
+                Frames::Text => self.reject(Reject::Binary.into(), bytes, ts_recv, out),
+                Frames::Either => self.on_text(line, bytes, ts_recv, out),
+                Frames::Gzip => self.on_gzip(line, bytes, ts_recv, out),
+            },
         }
+    }
+
+    fn on_gzip(&mut self, line: usize, bytes: &[u8], ts_recv: Nanos, out: &mut Out<'_>) -> Heard {
+        let Some(mut inflater) = self.inflater.take() else { return Heard::default() };
+        let heard = match inflater.inflate(bytes) {
+            Ok(text) => self.on_text(line, text, ts_recv, out),
+            Err(reason) => self.reject(reason.into(), bytes, ts_recv, out),
+        };
+        self.inflater = Some(inflater);
+        heard
     }
 
     fn on_text(&mut self, line: usize, bytes: &[u8], ts_recv: Nanos, out: &mut Out<'_>) -> Heard {
@@ -550,6 +578,8 @@ impl Desk {
                 Message::Closing => heard.closing = true,
                 Message::Other => self.counters.other.add(1),
                 Message::Pong => {}
+                Message::Ping => heard.ping = true,
+                Message::Welcome(interval) => heard.welcome = Some(interval),
             }
         }
         heard
@@ -714,9 +744,16 @@ impl Desk {
             | Reject::BeyondScale
             | Reject::BeyondTime
             | Reject::Oversized
-            | Reject::Binary => {}
+            | Reject::Binary
+            | Reject::NotGzip
+            | Reject::Bomb => {}
         }
-        let named: Vec<usize> = self.symbols.named_in(bytes).collect();
+        let is_hidden = matches!(reason, Reject::NotGzip | Reject::Bomb);
+        // What cannot be inflated may have been a quote of any symbol.
+        let named: Vec<usize> = match is_hidden {
+            true => (0..self.symbols.list().len()).collect(),
+            false => self.symbols.named_in(bytes).collect(),
+        };
         for symbol in named {
             self.on_unreadable(symbol, now, out);
         }

@@ -55,6 +55,8 @@ const CLOSE_WAIT: Nanos = SECOND;
 /// Least wait after the venue closed for a reason of ours: 1008 (policy violation, such as "Too many
 /// requests") and the private codes from 4000 to 4999.
 const CLOSE_FLOOR: Nanos = 60 * SECOND;
+/// Least time between two heartbeats that a venue may ask for.
+const PING_INTERVAL_MIN: Nanos = SECOND;
 
 /// The calls that a line makes on its socket. Tests have a socket of their own.
 pub(super) trait Socket {
@@ -147,6 +149,10 @@ pub(super) struct Heard {
     pub(super) quote: bool,
     /// The venue announced that it will close: another line takes over before it does.
     pub(super) closing: bool,
+    /// The venue asks whether we are alive.
+    pub(super) ping: bool,
+    /// The venue takes requests from now on, and heartbeats after this time if it states one.
+    pub(super) welcome: Option<Option<Nanos>>,
 }
 
 /// Why a socket is given up.
@@ -277,6 +283,10 @@ struct Open<S> {
     /// What the venue allows of those messages.
     requests: Budget,
     ping_at: Nanos,
+    /// Time between two heartbeats.
+    ping_interval: Nanos,
+    /// The answer to the venue's last heartbeat, if it has not been sent.
+    pong_due: Option<Utf8Bytes>,
     alive_at: Nanos,
     quote_at: Nanos,
     /// Number of beats so far, and when the last one began.
@@ -326,6 +336,8 @@ impl LineCounters {
 pub(super) struct Line<S> {
     heartbeat: Heartbeat,
     message_interval: Nanos,
+    /// Whether requests wait for the venue's welcome.
+    is_greeted: bool,
     requests: &'static [Rate],
     /// Longest time without a quote.
     stall: Nanos,
@@ -344,6 +356,7 @@ impl<S: Socket> Line<S> {
         Line {
             heartbeat: spec.heartbeat,
             message_interval: spec.message_interval,
+            is_greeted: spec.greets,
             requests: spec.requests,
             stall: spec.repeats_within.unwrap_or(STALL_DEFAULT),
             open: None,
@@ -362,9 +375,11 @@ impl<S: Socket> Line<S> {
             // Frames may have come with the upgrade's last bytes, and no event tells of those.
             readable: true,
             outbox: messages.into_iter().map(Utf8Bytes::from).collect(),
-            send_at: now,
+            send_at: if self.is_greeted { Nanos::MAX } else { now },
             requests: Budget::new(self.requests),
             ping_at: now + self.heartbeat.interval,
+            ping_interval: self.heartbeat.interval,
+            pong_due: None,
             alive_at: now,
             quote_at: now,
             beats: 0,
@@ -495,6 +510,14 @@ impl<S: Socket> Line<S> {
         }
     }
 
+    /// Sends the answer to the venue's heartbeat before anything else. Only the last answer is sent,
+    /// however many are made at a time.
+    pub(super) fn answer(&mut self, pong: String) {
+        if let Some(open) = &mut self.open {
+            open.pong_due = Some(pong.into());
+        }
+    }
+
     /// Adds messages to be sent.
     pub(super) fn queue(&mut self, messages: Vec<String>) {
         if let Some(open) = &mut self.open {
@@ -513,22 +536,18 @@ impl<S: Socket> Line<S> {
         if open.closing.since.is_some() {
             return Ok(());
         }
-        let message = if open.ping_at <= now {
-            open.ping_at = now + self.heartbeat.interval;
-            Some(match self.heartbeat.ping {
-                Ping::Frame => Message::Ping(Bytes::new()),
-                Ping::Text(text) => Message::Text(Utf8Bytes::from_static(text)),
-            })
-        } else if open.send_at <= now && open.requests.next(now) <= now {
-            open.outbox.pop_front().map(|text| {
+        let mut message = open.heartbeat_due(self.heartbeat, now);
+        if message.is_none() && open.send_at <= now && open.requests.next(now) <= now {
+            message = open.outbox.pop_front().map(|text| {
                 open.requests.take(now);
                 Message::Text(text)
-            })
-        } else {
-            None
-        };
+            });
+        }
         let Some(message) = message else { return Ok(()) };
-        open.send_at = now + self.message_interval;
+        // A heartbeat does not replace the welcome.
+        if open.send_at != Nanos::MAX {
+            open.send_at = now + self.message_interval;
+        }
         open.socket.send(message).map_err(lost)
     }
 
@@ -537,10 +556,10 @@ impl<S: Socket> Line<S> {
     /// [loses](Line::lose) it.
     #[inline]
     pub(super) fn read(&mut self, reader: &mut impl Reader) -> (usize, Option<Error>) {
-        let Line { open, backoff, counters, .. } = self;
+        let Line { open, backoff, counters, heartbeat, .. } = self;
         let Some(open) = open else { return (0, None) };
         let mut turn = Turn::default();
-        let ended = open.read_frames(&mut turn, backoff, counters, reader).err();
+        let ended = open.read_frames(&mut turn, backoff, counters, reader, *heartbeat).err();
         if turn.is_cut() {
             counters.turns_cut.add(1);
         }
@@ -601,6 +620,23 @@ impl<S: Socket> Line<S> {
 }
 
 impl<S: Socket> Open<S> {
+    /// Returns the answer to the venue's heartbeat, or ours, if it is due.
+    fn heartbeat_due(&mut self, heartbeat: Heartbeat, now: Nanos) -> Option<Message> {
+        if let Some(pong) = self.pong_due.take() {
+            return Some(Message::Text(pong));
+        }
+        if now < self.ping_at {
+            return None;
+        }
+        self.ping_at = now + self.ping_interval;
+        match heartbeat.ping {
+            Ping::Frame => Some(Message::Ping(Bytes::new())),
+            Ping::Text(text) => Some(Message::Text(Utf8Bytes::from_static(text))),
+            Ping::Made(make) => Some(Message::Text(make(now).into())),
+            Ping::None => None,
+        }
+    }
+
     /// Reads until the socket is empty, the turn is over, or nothing more can go out.
     #[inline]
     fn read_frames(
@@ -609,6 +645,7 @@ impl<S: Socket> Open<S> {
         backoff: &mut Backoff,
         counters: &LineCounters,
         reader: &mut impl Reader,
+        heartbeat: Heartbeat,
     ) -> Result<(), Error> {
         while turn.goes_on() && reader.has_room() {
             let (taken, ts_recv) = self.socket.take()?;
@@ -661,8 +698,24 @@ impl<S: Socket> Open<S> {
             }
             // The line goes on until another takes over, or the venue ends it.
             self.closing.is_announced |= heard.closing;
+            if let Some(interval) = heard.welcome {
+                self.on_welcome(interval, heartbeat, ts_recv);
+            }
         }
         Ok(())
+    }
+
+    /// Begins to send requests, and heartbeats after the time that the venue asks for, if it does. Two of
+    /// them fit into the time after which the line is dead.
+    #[cold]
+    fn on_welcome(&mut self, interval: Option<Nanos>, heartbeat: Heartbeat, now: Nanos) {
+        if self.send_at == Nanos::MAX {
+            self.send_at = now;
+        }
+        if let Some(interval) = interval {
+            self.ping_interval = interval.clamp(PING_INTERVAL_MIN, heartbeat.dead_after / 2);
+            self.ping_at = now + self.ping_interval;
+        }
     }
 
     /// Checks that a message which came in parts ends within its time.

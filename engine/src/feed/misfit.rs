@@ -103,6 +103,7 @@ fn level(side: Side) -> Option<(i64, i64)> {
 mod tests {
     use super::*;
     use spreadwire_market::instrument::InstrumentId;
+    use spreadwire_venues::venue::Contract;
     use spreadwire_venues::venues;
 
     fn told(venue: &str, symbol: &str, frame: &str) -> Option<String> {
@@ -111,6 +112,7 @@ mod tests {
             instrument: InstrumentId(3),
             price_scale: 2,
             size_scale: 1,
+            contract: Contract::ONE,
         };
         let mut protocol = (venues::named(venue).unwrap().protocol)();
         advice(&mut *protocol, &symbol, "BTC/USDT", frame.as_bytes())

@@ -9,8 +9,8 @@ use spreadwire_market::record::{Quote, Record, Status};
 use spreadwire_market::state::{Reason, State};
 use spreadwire_venues::health::Bounds;
 use spreadwire_venues::venue::{
-    Answer, EventTime, Heartbeat, Message, Ping, Protocol, QuoteMessage, Reject, Rejected,
-    SequenceRule, Side, Symbol, Symbols, VenueSpec,
+    Answer, Contract, EventTime, Heartbeat, Message, Ping, Protocol, QuoteMessage, Reject,
+    Rejected, Request, SequenceRule, Side, Symbol, Symbols, VenueSpec,
 };
 use spreadwire_venues::venues;
 use std::cell::RefCell;
@@ -66,6 +66,7 @@ pub(super) fn first_symbols(count: usize) -> Symbols {
         instrument: InstrumentId(id),
         price_scale: 2,
         size_scale: 2,
+        contract: Contract::ONE,
     };
     Symbols::new(INSTRUMENTS[..count].iter().zip(0..).map(symbol).collect())
 }
@@ -76,12 +77,16 @@ pub(super) fn first_symbols(count: usize) -> Symbols {
 struct Plain;
 
 impl Protocol for Plain {
-    fn subscribe(&mut self, _: u64, symbols: &[&str]) -> String {
+    fn subscribe(&mut self, _: Request, symbols: &[&str]) -> String {
         format!("subscribe {}", symbols.join(","))
     }
 
-    fn unsubscribe(&mut self, _: u64, symbols: &[&str]) -> String {
+    fn unsubscribe(&mut self, _: Request, symbols: &[&str]) -> String {
         format!("unsubscribe {}", symbols.join(","))
+    }
+
+    fn pong(&mut self) -> String {
+        "pong of ours".to_owned()
     }
 
     fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
@@ -112,6 +117,11 @@ impl Protocol for Plain {
                 ["accepted"] => Message::Accepted(Answer::default()),
                 ["accepted", symbol] => Message::Accepted(answer(symbol, symbols)?),
                 ["pong"] => Message::Pong,
+                ["ping"] => Message::Ping,
+                ["welcome", seconds] => {
+                    let seconds: Nanos = seconds.parse().map_err(|_| Reject::BadNumber)?;
+                    Message::Welcome(Some(seconds * SECOND))
+                }
                 _ => return Err(Reject::UnknownMessage.into()),
             });
         }

@@ -9,7 +9,7 @@
 //! symbol that may be quoted meanwhile. Times are handed in.
 
 use spreadwire_market::clock::{Nanos, SECOND};
-use spreadwire_venues::venue::{Answer, Protocol, Symbols, VenueSpec};
+use spreadwire_venues::venue::{Answer, Protocol, Request, Symbols, VenueSpec};
 
 /// Wait before a refused symbol is asked for again; doubles up to [`WAIT_MAX`].
 const WAIT_FIRST: Nanos = 15 * SECOND;
@@ -83,6 +83,7 @@ fn doubled(first: Nanos, times: u32) -> Nanos {
 pub(super) struct Subscriptions {
     per_message: usize,
     refuses_whole_requests: bool,
+    ends_on_unknown: bool,
     last_request: u64,
     pending: Vec<Pending>,
     due: Vec<Due>,
@@ -104,6 +105,7 @@ impl Subscriptions {
         Subscriptions {
             per_message: spec.symbols_per_message,
             refuses_whole_requests: spec.refuses_whole_requests,
+            ends_on_unknown: spec.ends_on_unknown,
             last_request: 0,
             pending: Vec::new(),
             due: Vec::new(),
@@ -133,6 +135,20 @@ impl Subscriptions {
     /// Returns when a symbol was asked for last.
     pub(super) fn asked_at(&self, symbol: usize) -> Nanos {
         self.asked_at[symbol]
+    }
+
+    /// Notes that the last socket has ended. Where a venue ends it because of a symbol that it does not
+    /// know, the first request that was not answered counts as refused; a loss for another reason costs
+    /// its symbol a short wait. Returns that symbol.
+    pub(super) fn on_lost(&mut self, now: Nanos) -> Option<usize> {
+        let first = self.pending.iter().min_by_key(|pending| pending.request);
+        let symbol = match first.map(|pending| &pending.symbols[..]) {
+            Some([only]) if self.ends_on_unknown => *only,
+            Some(_) | None => return None,
+        };
+        self.pending.clear();
+        self.refused[symbol].wait(now);
+        Some(symbol)
     }
 
     /// Starts over on a new socket: every symbol is asked for, but for those that the venue refused
@@ -204,7 +220,8 @@ impl Subscriptions {
         }
         self.last_request += 1;
         let texts: Vec<&str> = due.iter().map(|s| symbols.list()[*s].text.as_str()).collect();
-        let mut messages = vec![protocol.unsubscribe(self.last_request, &texts)];
+        let mut messages =
+            vec![protocol.unsubscribe(Request { number: self.last_request, now }, &texts)];
         messages.extend(self.ask(&due, protocol, symbols, now));
         Asking { messages, symbols: due }
     }
@@ -325,7 +342,8 @@ impl Subscriptions {
         for part in places.chunks(self.per_message) {
             self.last_request += 1;
             let texts: Vec<&str> = part.iter().map(|s| symbols.list()[*s].text.as_str()).collect();
-            messages.push(protocol.subscribe(self.last_request, &texts));
+            let request = Request { number: self.last_request, now };
+            messages.push(protocol.subscribe(request, &texts));
             let times = part.iter().map(|symbol| self.unanswered[*symbol]).max().unwrap_or(0);
             let until = now + doubled(ANSWER_WITHIN, times);
             part.iter().for_each(|symbol| self.asked_at[*symbol] = now);
@@ -341,7 +359,7 @@ mod tests {
     use super::super::rig;
     use super::*;
     use spreadwire_market::instrument::InstrumentId;
-    use spreadwire_venues::venue::Symbol;
+    use spreadwire_venues::venue::{Contract, Symbol};
 
     const HOUR: Nanos = 3_600 * SECOND;
     const NOBODY: [usize; 0] = [];
@@ -367,6 +385,7 @@ mod tests {
                 instrument: InstrumentId(number),
                 price_scale: 2,
                 size_scale: 2,
+                contract: Contract::ONE,
             };
             let symbols = Symbols::new((0..count).map(symbol).collect());
             Rig {
@@ -493,6 +512,37 @@ mod tests {
             let requests = rig.hour(&[77], named);
             assert!(requests <= limit, "{requests}, whole {whole}, named {named}");
         }
+    }
+
+    /// The venue answers in order and ends the connection at what it does not know.
+    #[test]
+    fn a_symbol_that_ends_the_connection_is_left_out_of_the_next_one() {
+        let mut rig = Rig::new(4, 1, false);
+        rig.subscriptions.ends_on_unknown = true;
+        assert_eq!(rig.subscriptions.on_lost(0), None);
+        let asked = rig.open(0);
+        assert_eq!(asked.len(), 4);
+        rig.accept(None, Some(0));
+        let lost = 3 * SECOND;
+        assert_eq!(rig.subscriptions.on_lost(lost), Some(1));
+        assert!(rig.subscriptions.is_put_off(1, lost));
+        assert_eq!(rig.open(lost), [&asked[0], &asked[2], &asked[3]].map(String::clone));
+        assert!(rig.subscriptions.is_refused(1));
+        [0, 2, 3].into_iter().for_each(|symbol| drop(rig.accept(None, Some(symbol))));
+        assert_eq!(rig.due(lost + WAIT_FIRST), [asked[1].clone()]);
+        // The same again, after twice the time.
+        let again = lost + WAIT_FIRST + SECOND;
+        assert_eq!(rig.subscriptions.on_lost(again), Some(1));
+        rig.open(again);
+        [0, 2, 3].into_iter().for_each(|symbol| drop(rig.accept(None, Some(symbol))));
+        assert!(rig.due(again + 2 * WAIT_FIRST - 1).is_empty());
+        assert_eq!(rig.due(again + 2 * WAIT_FIRST).len(), 1);
+        // Everything is answered, or the venue does not do so: nobody is blamed.
+        rig.accept(None, Some(1));
+        assert_eq!(rig.subscriptions.on_lost(again), None);
+        let mut other = Rig::new(2, 1, false);
+        other.open(0);
+        assert_eq!(other.subscriptions.on_lost(SECOND), None);
     }
 
     #[test]

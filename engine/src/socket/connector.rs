@@ -28,6 +28,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+use tungstenite::client::IntoClientRequest as _;
 use tungstenite::error::ProtocolError;
 use tungstenite::handshake::client::Response;
 use tungstenite::handshake::{HandshakeError, HandshakeRole};
@@ -52,6 +53,8 @@ pub struct Target {
     pub tls: Arc<ClientConfig>,
     /// Socket options for reading.
     pub options: SocketOptions,
+    /// Headers of the request for the WebSocket, beside the usual ones.
+    pub headers: &'static [(&'static str, &'static str)],
 }
 
 /// A feed's request to make connection number `connection` by route number `route`.
@@ -277,10 +280,17 @@ impl<'a> Attempt<'a> {
     }
 
     fn upgrade(&self, mut wire: Wire) -> Result<WebSocket, ConnectError> {
-        let url = self.target.address.url.as_str();
+        let mut request = self.target.address.url.as_str().into_client_request();
+        if let Ok(request) = &mut request {
+            let own = self.target.headers.iter().map(|(name, value)| {
+                (HeaderName::from_static(name), HeaderValue::from_static(value))
+            });
+            request.headers_mut().extend(own);
+        }
+        let request = request.map_err(|error| ConnectError::Upgrade(in_words(&error)))?;
         // The library borrows the stream, so that the body of a refusal can be read afterwards. The
         // stream lets it read the head alone, so nothing is lost when it is dropped.
-        let result = tungstenite::client::client_with_config(url, &mut wire, Some(settings()));
+        let result = tungstenite::client::client_with_config(request, &mut wire, Some(settings()));
         let result = result.map(drop).map_err(failure);
         let head = wire.take_head();
         match result {

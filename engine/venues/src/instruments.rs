@@ -7,7 +7,7 @@
 //! makes no sense is kept as a fault of its row, because it concerns only whoever uses that
 //! instrument.
 
-use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use spreadwire_market::decimal::{self, DecimalError, SCALE_MAX};
@@ -23,6 +23,8 @@ pub struct InstrumentList {
     pub url: &'static str,
     /// Path and query of the first page.
     pub path: &'static str,
+    /// JSON that is posted to it, where the venue wants that; otherwise the request is a GET.
+    pub post: Option<&'static str>,
     /// Reads one page.
     pub read: fn(&[u8]) -> Result<Page, ListError>,
 }
@@ -54,6 +56,21 @@ pub struct Rows<T> {
     odd: Vec<OddRow>,
 }
 
+impl<T: DeserializeOwned> Rows<T> {
+    fn add(&mut self, row: Value) {
+        let symbol =
+            ["contract_code", "symbol", "instId", "instrument_name", "wsname", "id", "name"]
+                .into_iter()
+                .find_map(|key| row.get(key)?.as_str());
+        let symbol = symbol.map(str::to_owned);
+        match serde_json::from_value(row) {
+            Ok(row) => self.rows.push(row),
+            Err(_) if ODD_MAX <= self.odd.len() => {}
+            Err(error) => self.odd.push(OddRow { symbol, reason: error.to_string() }),
+        }
+    }
+}
+
 impl<T> Rows<T> {
     /// Returns the page of these rows. `listed` returns `None` for what is of no concern.
     ///
@@ -77,7 +94,8 @@ impl<T> Rows<T> {
 
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Rows<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Rows<T>, D::Error> {
-        deserializer.deserialize_seq(RowsVisitor(PhantomData))
+        // Some venues send an object with a row for each name.
+        deserializer.deserialize_any(RowsVisitor(PhantomData))
     }
 }
 
@@ -93,13 +111,15 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for RowsVisitor<T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Rows<T>, A::Error> {
         let mut all = Rows { rows: Vec::new(), odd: Vec::new() };
         while let Some(row) = list.next_element::<Value>()? {
-            let symbol = ["symbol", "instId"].into_iter().find_map(|key| row.get(key)?.as_str());
-            let symbol = symbol.map(str::to_owned);
-            match serde_json::from_value(row) {
-                Ok(row) => all.rows.push(row),
-                Err(_) if ODD_MAX <= all.odd.len() => {}
-                Err(error) => all.odd.push(OddRow { symbol, reason: error.to_string() }),
-            }
+            all.add(row);
+        }
+        Ok(all)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut list: A) -> Result<Rows<T>, A::Error> {
+        let mut all = Rows { rows: Vec::new(), odd: Vec::new() };
+        while let Some((IgnoredAny, row)) = list.next_entry::<IgnoredAny, Value>()? {
+            all.add(row);
         }
         Ok(all)
     }
@@ -120,6 +140,8 @@ pub struct Listed {
     pub tick: Result<Step, StepFault>,
     /// Step of sizes, in base units.
     pub lot: Result<Step, StepFault>,
+    /// Base units of one contract, where sizes count contracts.
+    pub contract: Option<Result<Step, StepFault>>,
     /// A tick that the venue has announced and that does not hold yet.
     pub next_tick: Option<Step>,
 }
@@ -171,6 +193,39 @@ impl Step {
         }
         Err(StepFault::OutOfRange(owned()))
     }
+}
+
+/// Returns the product of two steps: a lot in contracts and the size of a contract.
+///
+/// # Errors
+/// The fault of either, or [`StepFault::OutOfRange`] if our numbers cannot hold the product.
+pub fn product(
+    one: &Result<Step, StepFault>,
+    other: &Result<Step, StepFault>,
+) -> Result<Step, StepFault> {
+    let (one, other) = (one.clone()?, other.clone()?);
+    let beyond = || StepFault::OutOfRange(format!("{} x {}", one.text, other.text));
+    let mantissa = |step: &Step| decimal::parse(step.text.as_bytes(), step.decimals).ok();
+    let units = mantissa(&one).and_then(|a| a.checked_mul(mantissa(&other)?));
+    let decimals = one.decimals + other.decimals;
+    if SCALE_MAX < decimals {
+        return Err(beyond());
+    }
+    Step::parse(Some(&decimal::to_text(units.ok_or_else(beyond)?, decimals)))
+}
+
+/// Returns the step of numbers with so many decimals: 0.01 for 2.
+///
+/// # Errors
+/// [`StepFault`] if it is not stated or no such number.
+pub fn step_of_decimals(field: Option<&Text>) -> Result<Step, StepFault> {
+    let text = field.map(|text| text.0.as_str()).filter(|text| !text.is_empty());
+    let text = text.ok_or(StepFault::Missing)?;
+    let decimals: u8 = text.parse().map_err(|_| StepFault::NotANumber(text.to_owned()))?;
+    if SCALE_MAX < decimals {
+        return Err(StepFault::OutOfRange(format!("10^-{decimals}")));
+    }
+    Step::parse(Some(&decimal::to_text(1, decimals)))
 }
 
 /// A venue's answer that is no list of instruments.
@@ -262,6 +317,30 @@ mod tests {
             assert_eq!(got, expected, "{text:?}");
         }
         assert_eq!(Step::parse(None), Err(StepFault::Missing));
+    }
+
+    #[test]
+    fn a_lot_of_contracts_is_a_lot_of_base_units() {
+        let step = |text: &str| Step::parse(Some(text));
+        for (one, other, expected) in [
+            ("1", "0.0001", Some(("0.0001", 4))),
+            ("0.1", "0.01", Some(("0.001", 3))),
+            ("10", "0.05", Some(("0.5", 1))),
+            ("5", "100", Some(("500", 0))),
+            ("0.000000001", "0.0000000001", None),
+            ("4000000000", "4000000000", None),
+        ] {
+            let got = product(&step(one), &step(other)).ok().map(|it| (it.text, it.decimals));
+            let expected = expected.map(|(text, decimals)| (text.to_owned(), decimals));
+            assert_eq!(got, expected, "{one} x {other}");
+        }
+        assert_eq!(product(&step("1"), &step("0")), Err(StepFault::NotPositive("0".to_owned())));
+        let of = |text: &str| step_of_decimals(Some(&Text(text.to_owned()))).map(|it| it.text);
+        assert_eq!(of("2"), Ok("0.01".to_owned()));
+        assert_eq!(of("0"), Ok("1".to_owned()));
+        assert_eq!(of(""), Err(StepFault::Missing));
+        assert_eq!(of("-1"), Err(StepFault::NotANumber("-1".to_owned())));
+        assert_eq!(of("19"), Err(StepFault::OutOfRange("10^-19".to_owned())));
     }
 
     #[test]

@@ -6,8 +6,10 @@
 //! threads, rings or clocks.
 
 pub mod budget;
+pub mod gzip;
 pub mod instruments;
 pub mod json;
+pub mod protobuf;
 pub mod venue;
 
 pub mod positional;

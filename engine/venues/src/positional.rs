@@ -8,10 +8,13 @@
 #![expect(clippy::inline_always, reason = "keeps the position in a register: see `word`")]
 
 use crate::json::FRAME_MAX;
-use crate::venue::{Side, Symbols};
+use crate::venue::{self, Side, Symbols};
 use spreadwire_market::decimal;
 use spreadwire_market::fit::EventTime;
 use spreadwire_market::word;
+
+/// Longest symbol that is looked for before another end than a quote, bytes.
+const SYMBOL_MAX: usize = 64;
 
 /// A frame and the current position in it.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +76,18 @@ impl<'a> Cursor<'a> {
         Some(place)
     }
 
+    /// Reads a symbol and the byte `end` behind it, which is within a string, and returns the symbol's
+    /// index. Symbols that contain `end` or an escape are left to the general decoder.
+    #[inline(always)]
+    pub fn symbol_until(&mut self, symbols: &Symbols, end: u8) -> Option<usize> {
+        let rest = self.text.get(self.at..)?;
+        let is_end = |byte: &u8| *byte == end || matches!(byte, b'"' | b'\\' | 0..0x20);
+        let length = rest.iter().take(SYMBOL_MAX).position(is_end)?;
+        let place = symbols.find(&rest[..length]).ok().filter(|_| rest[length] == end)?;
+        self.at += length + 1;
+        Some(place)
+    }
+
     /// Reads up to 19 digits, which fit a `u64`: the content of a string, or part of a number.
     #[inline(always)]
     pub fn digits(&mut self) -> Option<u64> {
@@ -123,6 +138,23 @@ impl<'a> Cursor<'a> {
         (count == 1 || 1 < count && count <= 18 && low & 0xFF != u64::from(b'0')).then_some(())
     }
 
+    /// Skips a decimal that is not needed, with or without a sign, without an exponent.
+    #[inline(always)]
+    pub fn any_decimal(&mut self) -> Option<()> {
+        self.any_number()?;
+        if !self.skip(b".") {
+            return Some(());
+        }
+        let start = self.at;
+        loop {
+            let count = word::digits(word::at(self.text, self.at)).1;
+            self.at += count;
+            if count < 8 {
+                return (start < self.at).then_some(());
+            }
+        }
+    }
+
     /// Reads an event time in milliseconds since 1970.
     #[inline(always)]
     pub fn millis(&mut self) -> Option<EventTime> {
@@ -139,6 +171,117 @@ impl<'a> Cursor<'a> {
         Some(mantissa)
     }
 
+    /// Reads a non-negative decimal that is a JSON number without an exponent, and returns its mantissa.
+    #[inline(always)]
+    pub fn bare_decimal(&mut self, scale: u8) -> Option<i64> {
+        let (mantissa, end) = decimal::leading(self.text, self.at, scale)?;
+        // JSON has no leading zeros.
+        if let [b'0', b'0'..=b'9', ..] = self.text.get(self.at..)? {
+            return None;
+        }
+        self.at = end;
+        // What follows ends the number.
+        matches!(self.text.get(end), Some(b',' | b'}' | b']')).then_some(mantissa)
+    }
+
+    /// Reads a price that is a number, `between`, and a size that is a number.
+    #[inline(always)]
+    pub fn bare_side<const N: usize>(
+        &mut self,
+        symbols: &Symbols,
+        place: usize,
+        between: &[u8; N],
+    ) -> Option<Side> {
+        let symbol = &symbols.list()[place];
+        let px = self.bare_decimal(symbol.price_scale)?;
+        self.expect(between)?;
+        let sz = self.bare_decimal(symbol.sent_scale().ok()?)?;
+        Some(Side::of(px, symbol.in_base(sz).ok()?))
+    }
+
+    /// Reads a list of levels `[price,size,number]` of numbers and returns the best one with a size, as
+    /// [`Symbols::best`] does.
+    #[inline(always)]
+    pub fn bare_levels(
+        &mut self,
+        symbols: &Symbols,
+        place: usize,
+        better: fn(&i64, &i64) -> bool,
+    ) -> Option<Side> {
+        let mut best = Side::Empty;
+        self.expect(b"[")?;
+        if self.skip(b"]") {
+            return Some(best);
+        }
+        loop {
+            self.expect(b"[")?;
+            best = best.or_better(self.bare_side(symbols, place, b",")?, better);
+            self.expect(b",")?;
+            self.any_number()?;
+            self.expect(b"]")?;
+            if !self.skip(b",") {
+                self.expect(b"]")?;
+                return Some(best);
+            }
+        }
+    }
+
+    /// Moves past a list of levels `[price,size,number]` of numbers, whose digits are not looked at.
+    #[inline(always)]
+    pub fn any_bare_levels(&mut self) -> Option<()> {
+        let rest = self.text.get(self.at..)?;
+        let is_part = |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'[' | b']' | b',');
+        // The list ends before the next key.
+        let length = rest.iter().position(|byte| !is_part(byte))?;
+        let length =
+            length.checked_sub(usize::from(rest.get(length.checked_sub(1)?) == Some(&b',')))?;
+        self.at += length;
+        Some(())
+    }
+
+    /// Reads the rest of a size string, in base units.
+    #[inline(always)]
+    pub fn size(&mut self, symbols: &Symbols, place: usize) -> Option<i64> {
+        let symbol = &symbols.list()[place];
+        symbol.in_base(self.decimal(symbol.sent_scale().ok()?)?).ok()
+    }
+
+    /// Reads a size that is a number, in base units.
+    #[inline(always)]
+    pub fn bare_size(&mut self, symbols: &Symbols, place: usize) -> Option<i64> {
+        let symbol = &symbols.list()[place];
+        symbol.in_base(self.bare_decimal(symbol.sent_scale().ok()?)?).ok()
+    }
+
+    /// Reads the rest of a string that is a time of RFC 3339, including its closing quote, as
+    /// [`instant`](crate::venue::instant) does.
+    #[inline(always)]
+    pub fn instant(&mut self) -> Option<Option<EventTime>> {
+        let start = self.at;
+        self.string()?;
+        venue::instant_of(&self.text[start..self.at - 1]).ok()
+    }
+
+    /// Moves past a list of levels `["price","size",..]` that is not needed.
+    #[inline(always)]
+    pub fn any_levels(&mut self) -> Option<()> {
+        self.expect(b"[")?;
+        if self.skip(b"]") {
+            return Some(());
+        }
+        loop {
+            self.expect(b"[\"")?;
+            self.string()?;
+            while self.skip(b",\"") {
+                self.string()?;
+            }
+            self.expect(b"]")?;
+            if !self.skip(b",") {
+                return self.expect(b"]");
+            }
+        }
+    }
+
     /// Reads the rest of a price string, `between`, and the rest of a size string.
     #[inline(always)]
     pub fn side<const N: usize>(
@@ -150,7 +293,7 @@ impl<'a> Cursor<'a> {
         let symbol = &symbols.list()[place];
         let px = self.decimal(symbol.price_scale)?;
         self.expect(between)?;
-        Some(Side::of(px, self.decimal(symbol.size_scale)?))
+        Some(Side::of(px, self.size(symbols, place)?))
     }
 
     /// Reads a list of levels `["price","size",..]` and returns the best one with a size, as

@@ -6,10 +6,9 @@
 //! for all venues. They are implemented once, in `feed`, `connector` and `health`, and are
 //! driven by the plain data of a [`VenueSpec`].
 
-use crate::instruments::InstrumentList;
+use crate::instruments::{InstrumentList, Step, StepFault};
 use crate::json::{Malformed, Value};
 use rustc_hash::FxHashMap;
-use spreadwire_market::clock::Nanos;
 use spreadwire_market::decimal::{self, DecimalError};
 use spreadwire_market::fit::Unfit;
 use spreadwire_market::instrument::InstrumentId;
@@ -17,7 +16,7 @@ use spreadwire_market::named;
 use spreadwire_market::word;
 
 // Units for a venue's intervals, so that its file does not import the clock.
-pub use spreadwire_market::clock::{MILLI, SECOND};
+pub use spreadwire_market::clock::{MILLI, Nanos, SECOND};
 /// One minute, ns.
 pub const MINUTE: Nanos = 60 * SECOND;
 /// One hour, ns.
@@ -61,19 +60,68 @@ pub struct VenueSpec {
     pub lifetime: Option<Nanos>,
     /// How the connection is kept alive and monitored.
     pub heartbeat: Heartbeat,
+    /// Whether the venue speaks first: nothing is sent before its [`Message::Welcome`].
+    pub greets: bool,
+    /// Headers of the request for the WebSocket, beside the usual ones.
+    pub headers: &'static [(&'static str, &'static str)],
+    /// What the venue's frames hold.
+    pub frames: Frames,
+    /// What its sizes count.
+    pub sizes: Sizes,
     /// What the venue's sequence numbers promise.
     pub sequence: SequenceRule,
     /// For a venue that repeats an unchanged quote: the time without any quote after which
     /// something is wrong, ns. `None` if a quiet instrument sends nothing.
     pub repeats_within: Option<Nanos>,
+    /// Quote currencies of its instruments, if its symbols do not state them: an instrument in another
+    /// currency is never listed on it.
+    pub quotes: Option<&'static [&'static str]>,
     /// Converts base and quote to the venue's symbol: `("BTC", "USDT")` to `BTC-USDT`.
     pub symbol: fn(base: &str, quote: &str) -> String,
     /// Whether a request with one bad symbol is refused as a whole.
     pub refuses_whole_requests: bool,
+    /// Whether the venue ends the connection on which a symbol is asked for that it does not know. It
+    /// answers requests in the order in which they came.
+    pub ends_on_unknown: bool,
     /// Where the venue publishes its instruments.
     pub instruments: InstrumentList,
     /// Creates the decoder of one connection.
     pub protocol: fn() -> Box<dyn Protocol>,
+    /// What the documentation says about it beside these figures.
+    pub about: About,
+}
+
+impl VenueSpec {
+    /// Returns the name of the channel that quotes come from: the title's part behind the comma.
+    #[must_use]
+    pub fn channel(&self) -> &'static str {
+        self.title.split_once(", ").map_or(self.title, |(_, channel)| channel)
+    }
+
+    /// Returns whether it may list instruments in this quote currency.
+    #[must_use]
+    pub fn quotes_in(&self, currency: &str) -> bool {
+        self.quotes.is_none_or(|own| own.contains(&currency))
+    }
+}
+
+/// What the tables of `docs/venues.md` say about a venue in words, in Markdown.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// The field with the sequence number, and what its values mean.
+    pub numbering: &'static str,
+    /// The field with the event time and its unit; `none` if there is none.
+    pub event_time: &'static str,
+    /// The documents that the figures were taken from.
+    pub source: &'static str,
+    /// Their date.
+    pub as_of: &'static str,
+    /// What the list of instruments says of one that trades.
+    pub trades_if: &'static str,
+    /// Fields of that list with the tick and the lot.
+    pub steps: &'static str,
+    /// Layouts that the positional decoder reads.
+    pub layouts: &'static str,
 }
 
 /// How we keep a connection alive.
@@ -81,19 +129,81 @@ pub struct VenueSpec {
 pub struct Heartbeat {
     /// The heartbeat that we send.
     pub ping: Ping,
-    /// Time between two heartbeats, ns.
+    /// Time between two heartbeats, ns, unless the venue's [`Message::Welcome`] states another.
     pub interval: Nanos,
     /// Time without any frame after which the connection counts as dead, ns.
     pub dead_after: Nanos,
 }
 
 /// Form of the heartbeat.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Ping {
     /// A WebSocket ping frame, which the venue answers with a pong frame.
     Frame,
     /// This text message.
     Text(&'static str),
+    /// The text message made for this time, ns since 1970.
+    Made(fn(Nanos) -> String),
+    /// None: the venue sends heartbeats, and we answer them.
+    None,
+}
+
+/// What the frames of a venue hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frames {
+    /// JSON in text frames. A binary frame is refused.
+    Text,
+    /// Messages in frames of either kind: JSON, or bytes that the protocol tells from JSON.
+    Either,
+    /// JSON in text frames, and JSON compressed as gzip in binary ones.
+    Gzip,
+}
+
+/// What the sizes of a venue count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// Base units.
+    Base,
+    /// Contracts. The configuration states the [`Contract`] of each symbol.
+    Contracts,
+}
+
+/// The base units that one contract stands for: `units` x 10^-`decimals`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contract {
+    units: i64,
+    decimals: u8,
+}
+
+impl Contract {
+    /// One base unit, for venues whose sizes are in base units.
+    pub const ONE: Contract = Contract { units: 1, decimals: 0 };
+
+    /// Reads a contract size such as `0.0001` or `100`.
+    ///
+    /// # Errors
+    /// [`StepFault`] if it is not a positive decimal that our numbers can hold.
+    pub fn parse(text: &str) -> Result<Contract, StepFault> {
+        let Step { decimals, text } = Step::parse(Some(text))?;
+        let units = decimal::parse(text.as_bytes(), decimals);
+        let units = units.map_err(|_| StepFault::OutOfRange(text))?;
+        Ok(Contract { units, decimals })
+    }
+
+    /// Returns the least number of decimals that hold every whole number of contracts.
+    #[must_use]
+    pub fn decimals(self) -> u8 {
+        self.decimals
+    }
+}
+
+/// A request to subscribe or unsubscribe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its number. The venue's answer carries it, if the venue sends it back.
+    pub number: u64,
+    /// The time now, ns since 1970, for venues that want it.
+    pub now: Nanos,
 }
 
 /// What a venue's sequence numbers promise within one instrument.
@@ -188,6 +298,11 @@ pub enum Message {
     Refused(Answer),
     /// The answer to our heartbeat.
     Pong,
+    /// A heartbeat of the venue, which is answered with [`Protocol::pong`].
+    Ping,
+    /// The venue's first message, after which it takes requests. It states the time between our
+    /// heartbeats, ns, if it does.
+    Welcome(Option<Nanos>),
     /// The venue announces that it will close the connection. Reconnect before it does.
     Closing,
     /// A documented message that is not needed.
@@ -218,6 +333,10 @@ named! {
         Oversized => "oversized",
         /// A binary frame on a text protocol.
         Binary => "binary",
+        /// A compressed frame that is damaged.
+        NotGzip => "not_gzip",
+        /// A compressed frame that holds more than any message that a venue documents.
+        Bomb => "bomb",
     }
 }
 
@@ -280,12 +399,17 @@ impl From<Malformed> for Reject {
 /// I/O.
 pub trait Protocol: Send {
     /// Returns the text message that subscribes to `symbols`, at most `symbols_per_message` of them.
-    /// The venue's answer carries the number `request`, if the venue sends it back.
-    fn subscribe(&mut self, request: u64, symbols: &[&str]) -> String;
+    fn subscribe(&mut self, request: Request, symbols: &[&str]) -> String;
 
     /// Returns the text message that ends the subscription of `symbols`, as in
     /// [`subscribe`](Protocol::subscribe).
-    fn unsubscribe(&mut self, request: u64, symbols: &[&str]) -> String;
+    fn unsubscribe(&mut self, request: Request, symbols: &[&str]) -> String;
+
+    /// Returns the text message that answers the last [`Message::Ping`]. The default is for venues that
+    /// send none.
+    fn pong(&mut self) -> String {
+        String::new()
+    }
 
     /// The fast decoder. It reads the layout it expects and checks every byte. If anything differs
     /// it returns `None`, and [`general`](Protocol::general) decides. Both must agree. The default
@@ -324,6 +448,29 @@ pub struct Symbol {
     pub price_scale: u8,
     /// Number of decimals in a size mantissa.
     pub size_scale: u8,
+    /// What the venue's sizes of this symbol count.
+    pub contract: Contract,
+}
+
+impl Symbol {
+    /// Returns the number of decimals that a size is read with as it was sent. Multiplied by
+    /// [`in_base`](Symbol::in_base), it is a mantissa of `size_scale`.
+    ///
+    /// # Errors
+    /// [`Reject::BeyondScale`] if `size_scale` does not hold a contract.
+    #[inline]
+    pub fn sent_scale(&self) -> Result<u8, Reject> {
+        self.size_scale.checked_sub(self.contract.decimals).ok_or(Reject::BeyondScale)
+    }
+
+    /// Returns the size mantissa of a size that was read with [`sent_scale`](Symbol::sent_scale).
+    ///
+    /// # Errors
+    /// [`Reject::BeyondScale`] if a mantissa cannot hold it.
+    #[inline]
+    pub fn in_base(&self, sent: i64) -> Result<i64, Reject> {
+        sent.checked_mul(self.contract.units).ok_or(Reject::BeyondScale)
+    }
 }
 
 /// A frame that cannot be decoded is searched for names within so many bytes.
@@ -412,11 +559,11 @@ impl Symbols {
     pub fn side(&self, place: usize, price: &[u8], size: &[u8]) -> Result<Side, Reject> {
         let symbol = &self.list[place];
         let px = decimal::parse(price, symbol.price_scale)?;
-        let sz = decimal::parse(size, symbol.size_scale)?;
+        let sz = decimal::parse(size, symbol.sent_scale()?)?;
         if px < 0 || sz < 0 {
             return Err(Reject::Negative);
         }
-        Ok(Side::of(px, sz))
+        Ok(Side::of(px, symbol.in_base(sz)?))
     }
 
     /// Returns the best level with a size from a list of levels `[price, size, ...]`, where
@@ -531,6 +678,15 @@ pub fn integer(field: Option<Value<'_>>) -> Result<u64, Reject> {
     required(field)?.integer().ok_or(Reject::BadNumber)
 }
 
+/// Returns an event time, sent as ns since 1970.
+///
+/// # Errors
+/// As [`integer`], and [`Reject::BeyondTime`].
+#[inline]
+pub fn nanos(field: Option<Value<'_>>) -> Result<EventTime, Reject> {
+    Ok(EventTime::new(integer(field)?)?)
+}
+
 /// Returns an event time, sent as ms since 1970.
 ///
 /// # Errors
@@ -538,6 +694,81 @@ pub fn integer(field: Option<Value<'_>>) -> Result<u64, Reject> {
 #[inline]
 pub fn millis(field: Option<Value<'_>>) -> Result<EventTime, Reject> {
     Ok(EventTime::of_millis(integer(field)?)?)
+}
+
+/// Returns an event time, sent as text of RFC 3339 in UTC: `2026-09-25T17:48:26.844359Z`. A time before
+/// 1971 says that there is none.
+///
+/// # Errors
+/// [`Reject::MissingField`], [`Reject::BadNumber`], or [`Reject::BeyondTime`].
+pub fn instant(field: Option<Value<'_>>) -> Result<Option<EventTime>, Reject> {
+    instant_of(required(field)?.string().ok_or(Reject::BadNumber)?.as_bytes())
+}
+
+/// Returns an event time, as [`instant`] does.
+///
+/// # Errors
+/// [`Reject::BadNumber`], or [`Reject::BeyondTime`].
+pub fn instant_of(text: &[u8]) -> Result<Option<EventTime>, Reject> {
+    let [year, rest @ ..] = parts(text).ok_or(Reject::BadNumber)?;
+    if year <= 1970 {
+        return Ok(None);
+    }
+    Ok(Some(EventTime::new(since_1970(year, rest).ok_or(Reject::BadNumber)?)?))
+}
+
+/// Returns year, month, day, hour, minute, second and nanosecond of `2026-09-25T17:48:26.844359Z`.
+fn parts(text: &[u8]) -> Option<[u64; 7]> {
+    let (head, fraction) = text.strip_suffix(b"Z")?.split_at_checked(19)?;
+    let mut parts = [0; 7];
+    for (at, byte) in head.iter().enumerate() {
+        let between = match at {
+            4 | 7 => b'-',
+            10 => b'T',
+            13 | 16 => b':',
+            _ => b'0',
+        };
+        if between != b'0' {
+            if *byte != between {
+                return None;
+            }
+            continue;
+        }
+        let part = if at < 4 { 0 } else { 1 + (at - 5) / 3 };
+        let digit = Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10)?;
+        parts[part] = 10 * parts[part] + u64::from(digit);
+    }
+    if !fraction.is_empty() {
+        let digits = fraction.strip_prefix(b".").filter(|digits| !digits.is_empty())?;
+        let mut unit = SECOND;
+        for byte in digits {
+            unit /= 10;
+            let digit = Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10 && 0 < unit)?;
+            parts[6] += unit * u64::from(digit);
+        }
+    }
+    Some(parts)
+}
+
+/// Returns the time in ns since 1970, `None` if there is no such time. A leap second counts as the one
+/// after it.
+fn since_1970(
+    year: u64,
+    [month, day, hour, minute, second, nanosecond]: [u64; 6],
+) -> Option<Nanos> {
+    let is_leap = year.is_multiple_of(if year.is_multiple_of(100) { 400 } else { 4 });
+    let february = if is_leap { 29 } else { 28 };
+    let months = [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let before = usize::try_from(month.checked_sub(1)?).ok()?;
+    let length = *months.get(before)?;
+    if day == 0 || length < day || 23 < hour || 59 < minute || 60 < second {
+        return None;
+    }
+    let leap_years = |until: u64| until / 4 - until / 100 + until / 400;
+    let leap_days = leap_years(year - 1) - leap_years(1969);
+    let days = 365 * (year - 1970) + leap_days + months[..before].iter().sum::<u64>() + day - 1;
+    let seconds = ((days * 24 + hour) * 60 + minute) * 60 + second;
+    seconds.checked_mul(SECOND)?.checked_add(nanosecond)
 }
 
 /// Returns the string that identifies a message.
@@ -570,8 +801,57 @@ mod tests {
             instrument: InstrumentId(u32::try_from(place).unwrap()),
             price_scale: 2,
             size_scale: 2,
+            contract: Contract::ONE,
         };
         Symbols::new(texts.iter().enumerate().map(symbol).collect())
+    }
+
+    #[test]
+    fn times_are_read_as_text() {
+        let of = |text: &str| {
+            let text = format!("\"{text}\"");
+            crate::json::Json::default().read(text.as_bytes(), |it| instant(Some(it))).unwrap()
+        };
+        for (text, seconds, nanoseconds) in [
+            ("2026-09-25T17:48:26.844359Z", 1_790_358_506, 844_359_000),
+            ("2026-09-25T17:48:26Z", 1_790_358_506, 0),
+            ("2024-02-29T23:59:59.123456789Z", 1_709_251_199, 123_456_789),
+            ("2000-03-01T00:00:00.5Z", 951_868_800, 500_000_000),
+            ("1972-01-01T00:00:00Z", 63_072_000, 0),
+            ("2262-01-01T00:00:00Z", 9_214_646_400, 0),
+        ] {
+            let expected = EventTime::new(seconds * SECOND + nanoseconds).unwrap();
+            assert_eq!(of(text), Ok(Some(expected)), "{text}");
+        }
+        for text in ["1970-01-01T00:00:00.000000Z", "0001-01-01T00:00:00Z", "1970-13-01T00:00:00Z"]
+        {
+            assert_eq!(of(text), Ok(None), "{text}");
+        }
+        for text in [
+            "2026-02-29T00:00:00Z",
+            "2026-00-10T00:00:00Z",
+            "2026-13-10T00:00:00Z",
+            "2026-01-00T00:00:00Z",
+            "2026-01-10T24:00:00Z",
+            "2026-01-10T23:60:00Z",
+            "2026-01-10T23:00:61Z",
+            "2026-01-10T23:00:00",
+            "2026-01-10T23:00:00.Z",
+            "2026-01-10T23:00:00.1234567890Z",
+            "2026-01-10T23:00:00.x Z",
+            "2026-01-10 23:00:00Z",
+            "2026x01-10T23:00:00Z",
+            "2026-01110T23:00:00Z",
+            "2026-01-10T2300000Z",
+            "2026-01-10T23:00:0:Z",
+            "2026-01-10T23:00:00+00:00",
+            "Z",
+            "",
+        ] {
+            assert_eq!(of(text), Err(Reject::BadNumber), "{text}");
+        }
+        assert_eq!(of("9999-01-01T00:00:00Z"), Err(Reject::BadNumber));
+        assert_eq!(instant(None), Err(Reject::MissingField));
     }
 
     #[test]

@@ -56,9 +56,9 @@ impl Source {
     }
 
     /// Decodes bytes to messages.
-    pub fn decode(&mut self, frame: &str) {
+    pub fn decode(&mut self, frame: &[u8]) {
         self.messages.clear();
-        let (frame, symbols) = (frame.as_bytes(), &self.fixture.symbols);
+        let symbols = &self.fixture.symbols;
         if self.protocol.positional(frame, symbols, &mut self.messages).is_none() {
             self.protocol.general(frame, symbols, &mut self.messages).unwrap();
         }

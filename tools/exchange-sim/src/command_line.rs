@@ -8,7 +8,8 @@ use anyhow::{Context as _, Result};
 use clap::Parser;
 use exchange_sim::{
     Fault, FramesOptions, Listing, Model, ModelOptions, Options, OrderFault, OrdersOptions, Source,
-    Speed, StartingBalance, TapeOptions, VenueAt, duration_of, read_keys, venue_names,
+    Speed, StartingBalance, TapeOptions, VenueAt, duration_of, known_venue_names, read_keys,
+    venue_names,
 };
 
 const ABOUT: &str = "\
@@ -66,7 +67,8 @@ Faults:
           refuse-for-ever=SYMBOL
                              from now on subscriptions of this symbol are refused
           shutdown           the venue announces the end of its connections, where it has such a
-                             message (binance, binance-usdm, okx)
+                             message (binance, binance-usdm, gate,
+                             gate-perp, okx, okx-swap)
 
   A TIME is 250ms, 10s, 2m or 1h. A number without a unit is in seconds.
 
@@ -118,8 +120,8 @@ Orders:
 Lists of instruments:
   On the same port, each venue answers the REST request for its instruments, so that
   `spreadwire check --online` can be tried: GET /api/v3/exchangeInfo of binance,
-  /fapi/v1/exchangeInfo of binance-usdm, /v5/market/instruments-info of bybit and
-  /api/v5/public/instruments of okx. Recorded frames list no instruments.
+  /fapi/v1/exchangeInfo of binance-usdm, /v5/market/instruments-info of bybit,
+  /api/v5/public/instruments of okx, and so on. Recorded frames list no instruments.
 
   A listing is <venue>:<symbol>:<change>, for example binance:BTCUSDT:tick=0.001. It changes what
   the list says, and not the quotes.
@@ -391,7 +393,7 @@ fn venue(text: &str, index: usize, port_base: Option<u16>) -> Result<VenueAt> {
         Some((name, place)) => (name, Some(place)),
         None => (text, None),
     };
-    let known = venue_names();
+    let known = known_venue_names();
     let is_known = known.contains(&name);
     anyhow::ensure!(is_known, "venue {name:?} is not known; known are {}", known.join(", "));
     let Some(place) = place else {
@@ -498,7 +500,7 @@ mod tests {
     #[test]
     fn bad_arguments_are_refused() {
         for bad in [
-            &["--venues", "kraken"][..],
+            &["--venues", "nowhere"][..],
             &["--venues", "okx=x"],
             &["--speed", "0"],
             &["--speed", "fast"],

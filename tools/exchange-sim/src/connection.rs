@@ -26,7 +26,7 @@ use tungstenite::{Message, Utf8Bytes};
 use crate::connection::heartbeat::Heartbeat;
 use crate::connection::message_rate::MessageRate;
 use crate::rest::{self, Head, Request as RestRequest};
-use crate::venue::{Route, Session, Venue};
+use crate::venue::{Form, Route, Session, Venue};
 
 pub(crate) use crate::connection::heartbeat::Beat;
 pub(crate) use crate::connection::transport::Transport;
@@ -129,6 +129,8 @@ pub(crate) struct Connection {
     /// What the venue knows about the client.
     pub(crate) session: Session,
     stage: Stage,
+    /// How texts are sent.
+    form: Form,
     /// Whether the handshake has completed.
     was_open: bool,
     /// Where the handshake leaves the route.
@@ -178,6 +180,7 @@ impl Connection {
             market,
             session: Session { id, ..Session::default() },
             stage: Stage::Head(Box::new(Asking { transport, router, read: Vec::new() })),
+            form: venue.form(),
             was_open: false,
             route,
             ending: None,
@@ -309,8 +312,14 @@ impl Connection {
         }
     }
 
-    /// Buffers a message; [`flush`](Self::flush) sends it.
+    /// Buffers a message, a text in the venue's form; [`flush`](Self::flush) sends it.
     pub(crate) fn send(&mut self, message: Message, now_ns: u64) {
+        let message = match (message, self.form) {
+            (Message::Text(text), form @ (Form::Binary | Form::Gzip | Form::Protobuf)) => {
+                form.message(&text)
+            }
+            (message, _) => message,
+        };
         let Stage::Open(socket) = &mut self.stage else { return };
         self.is_dirty = true;
         self.heartbeat.on_sent(now_ns);

@@ -48,6 +48,21 @@ pub(crate) fn push_trimmed(text: &str, out: &mut String) {
     }
 }
 
+/// Appends `text` times 10^`places`, without zeros that say nothing: a size in units of the last place.
+pub(crate) fn push_shifted(text: &str, places: usize, out: &mut String) {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (moved, rest) = fraction.split_at(places.min(fraction.len()));
+    let zeros = "0".repeat(places - moved.len());
+    let digits = format!("{whole}{moved}{zeros}");
+    let significant = digits.trim_start_matches('0');
+    out.push_str(if significant.is_empty() { "0" } else { significant });
+    let rest = rest.trim_end_matches('0');
+    if !rest.is_empty() {
+        out.push('.');
+        out.push_str(rest);
+    }
+}
+
 /// Appends `units` times 10^-`places`, with exactly `places` digits after the point.
 pub(crate) fn push_units(units: u64, places: usize, out: &mut String) {
     let digits = units.to_string();
@@ -76,6 +91,21 @@ pub(crate) fn compare(a: &str, b: &str) -> Ordering {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_are_written_in_units_of_their_last_place() {
+        for (text, places, expected) in [
+            ("3.78", 5, "378000"),
+            ("0.00001", 5, "1"),
+            ("12345.67891", 5, "1234567891"),
+            ("41", 0, "41"),
+            ("0", 3, "0"),
+            ("0.12345", 3, "123.45"),
+            ("0.500", 1, "5"),
+        ] {
+            assert_eq!(written(|out| push_shifted(text, places, out)), expected, "{text}");
+        }
+    }
 
     fn written(write: impl FnOnce(&mut String)) -> String {
         let mut out = String::from("x");

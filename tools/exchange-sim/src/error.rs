@@ -84,7 +84,7 @@ pub enum SimError {
 }
 
 fn known_venues() -> String {
-    venues::venue_names().join(", ")
+    venues::known_venue_names().join(", ")
 }
 
 impl SimError {

@@ -9,7 +9,7 @@ use crate::decimal::push_units;
 use crate::error::SimError;
 use crate::frames::{self, FramesOptions};
 use crate::instrument::INSTRUMENTS;
-use crate::model::{Model, ModelOptions};
+use crate::model::{Model, ModelOptions, ModelVenue};
 use crate::options::{Options, Source};
 use crate::tape::{self, Surveyed};
 use crate::venue::Texts;
@@ -235,7 +235,7 @@ fn open_model(options: &ModelOptions, names: &[&str]) -> Result<(Origin, Vec<Lis
     options.venues.retain(|venue| names.contains(&venue.name.as_str()));
     for name in names {
         if !options.venues.iter().any(|venue| venue.name == *name) {
-            return Err(SimError::Model(format!("no parameters are given for venue {name}")));
+            options.venues.push(ModelVenue::typical(name));
         }
     }
     let index = |name: &str| names.iter().position(|here| *here == name).unwrap_or(0);

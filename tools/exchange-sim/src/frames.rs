@@ -14,6 +14,8 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::error::SimError;
 use crate::recording;
+use crate::venue::{Form, Venue};
+use crate::venues::by_name;
 
 /// Length of the longest line accepted, in bytes: a message of 16 MiB in base64, and its time.
 const LINE_LEN_MAX: u64 = 32 << 20;
@@ -64,7 +66,7 @@ pub(crate) struct Line {
 pub(crate) struct Missing {
     /// Frames that the recording says it lacks.
     pub(crate) lost: u64,
-    /// Binary frames, which cannot be sent because they name no stream.
+    /// Binary frames of venues that send text, and damaged ones.
     pub(crate) binary: u64,
 }
 
@@ -84,6 +86,7 @@ struct Later {
     first_ns: u64,
     order: usize,
     venue: usize,
+    form: Form,
     path: PathBuf,
 }
 
@@ -91,6 +94,8 @@ struct Head {
     path: PathBuf,
     order: usize,
     number: u64,
+    /// How the venue sends its messages.
+    form: Form,
     /// Whether a last line without a line feed is incomplete.
     may_break_off: bool,
     reader: BufReader<Box<dyn Read + Send>>,
@@ -114,11 +119,12 @@ impl Merged {
             };
             for path in files(path)? {
                 let order = later.len();
-                let mut head = Head::open(&path, order, venue)?;
+                let form = by_name(name).map_or(Form::Text, Venue::form);
+                let mut head = Head::open(&path, order, venue, form)?;
                 // A file without a frame to play may still tell of lost frames.
                 let has_first = head.read(&mut Missing::default())?;
                 let first_ns = if has_first { head.line.at_ns } else { u64::MAX };
-                later.push(Later { first_ns, order, venue, path });
+                later.push(Later { first_ns, order, venue, form, path });
             }
         }
         later.sort_by_key(|file| std::cmp::Reverse((file.first_ns, file.order)));
@@ -153,7 +159,7 @@ impl Merged {
             let earliest = self.heads.iter().map(|head| head.line.at_ns).min();
             let is_due = |file: &mut Later| earliest.is_none_or(|at_ns| file.first_ns <= at_ns);
             let Some(file) = self.later.pop_if(is_due) else { return Ok(()) };
-            let mut head = Head::open(&file.path, file.order, file.venue)?;
+            let mut head = Head::open(&file.path, file.order, file.venue, file.form)?;
             if head.read(&mut self.missing)? {
                 self.heads.push(head);
             }
@@ -192,13 +198,14 @@ enum Parsed {
 }
 
 impl Head {
-    fn open(path: &Path, order: usize, venue: usize) -> Result<Head, SimError> {
+    fn open(path: &Path, order: usize, venue: usize, form: Form) -> Result<Head, SimError> {
         let is_zstd = recording::is_zstd(path);
         let reader = if is_zstd { recording::open_zstd(path)? } else { recording::open(path)? };
         Ok(Head {
             path: path.to_owned(),
             order,
             number: 0,
+            form,
             may_break_off: is_zstd,
             reader: BufReader::new(reader),
             line: Line { venue, ..Line::default() },
@@ -249,7 +256,14 @@ impl Head {
             Some(("lost", count)) => {
                 count.parse().map(Parsed::Lost).map_err(|_| "expected #lost <count>".to_owned())
             }
-            Some(("binary", _)) => Ok(Parsed::Binary),
+            Some(("binary", coded)) => {
+                let bytes = STANDARD.decode(coded).map_err(|problem| problem.to_string())?;
+                match self.form.text(&bytes) {
+                    Some(text) => line.frame = text,
+                    None => return Ok(Parsed::Binary),
+                }
+                Ok(Parsed::Frame)
+            }
             Some(("text", coded)) => {
                 let bytes = STANDARD.decode(coded).map_err(|problem| problem.to_string())?;
                 line.frame = String::from_utf8(bytes).map_err(|problem| problem.to_string())?;
@@ -263,6 +277,30 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tungstenite::Message;
+
+    #[test]
+    fn binary_frames_are_played_as_their_venue_sends_them() {
+        let folder = tempfile::tempdir().expect("temporary folder");
+        for (venue, form, frame) in [
+            ("htx", Form::Gzip, r#"{"ch":"market.btcusdt.bbo","ts":1}"#),
+            ("kucoin", Form::Binary, r#"{"T":"obu.SPOT","é":1}"#),
+            ("mexc", Form::Protobuf, "\n\u{3}abc0\u{96}\u{1}\u{da}\u{13}\0"),
+        ] {
+            let Message::Binary(bytes) = form.message(frame) else { panic!("{venue}") };
+            let text = format!("5 #binary {}\n", STANDARD.encode(&bytes));
+            let file = folder.path().join(venue);
+            fs::write(&file, format!("{text}6 #binary /w==\n")).expect("temporary file");
+            let options = FramesOptions { files: vec![(venue.into(), file)] };
+            let mut merged = Merged::open(&options, &[venue]).expect("good file");
+            let mut line = Line::default();
+            assert!(merged.next(&mut line).expect("good file"), "{venue}");
+            assert_eq!((line.at_ns, line.frame.as_str()), (5, frame), "{venue}");
+            // One byte is a message of protobuf as good as any.
+            let is_damaged = form != Form::Protobuf;
+            assert_eq!(merged.missing().binary, u64::from(is_damaged), "{venue}");
+        }
+    }
 
     #[test]
     fn lines_are_merged_and_bytes_kept() {

@@ -74,7 +74,7 @@ pub use frames::FramesOptions;
 pub use instrument::{INSTRUMENTS, Instrument};
 pub use listing::{Listing, ListingChange};
 pub use model::{Model, ModelOptions, ModelQuote, ModelVenue};
-pub use options::{Options, Source, Speed, VenueAt};
+pub use options::{Options, Source, Speed, VenueAt, venue_names};
 pub use orders::account::Balance;
 pub use orders::amount::Amount;
 pub use orders::desk::{Desk, DeskCounts, Outgoing};
@@ -86,5 +86,8 @@ pub use orders::order::{Forced, Side};
 pub use simulator::Simulator;
 pub use stats::{Occasion, Outcome, Stats, VenueStats, Written};
 pub use tape::{TapeInstrument, TapeOptions, TapeSurvey, survey};
-pub use venue::{Texts, WireQuote};
-pub use venues::{venue_frame, venue_names, venue_number, venue_path, venue_symbol};
+pub use venue::{Form, Texts, WireQuote};
+pub use venues::{
+    PlainQuote, known_venue_names, venue_answers, venue_frame, venue_greeting, venue_list,
+    venue_number, venue_path, venue_ping, venue_quote, venue_symbol,
+};

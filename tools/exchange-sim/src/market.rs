@@ -174,7 +174,8 @@ impl Market {
 
     /// Answers a REST request, and counts it. Returns `None` if there is no such path.
     pub(crate) fn rest(&mut self, request: &Request, now_ns: u64) -> Option<Response> {
-        if request.method == "GET" && request.path == self.venue.rest_path() {
+        let method = if self.venue.rest_is_posted() { "POST" } else { "GET" };
+        if request.method == method && request.path == self.venue.rest_path() {
             self.stats.lists += 1;
             return Some(Response::ok(self.venue.instruments(&self.instruments)));
         }
@@ -247,14 +248,15 @@ impl Market {
         let (price_places, size_places) = entry.places;
         // The texts of the quote before the last are reused, so that a quote allocates none.
         let mut texts = entry.before.take().unwrap_or_default();
-        for (number, places, out) in [
-            (&raw.bid, price_places, &mut texts.bid),
-            (&raw.bid_qty, size_places, &mut texts.bid_qty),
-            (&raw.ask, price_places, &mut texts.ask),
-            (&raw.ask_qty, size_places, &mut texts.ask_qty),
+        for (price, size, out) in [
+            (&raw.bid, &raw.bid_qty, [&mut texts.bid, &mut texts.bid_qty]),
+            (&raw.ask, &raw.ask_qty, [&mut texts.ask, &mut texts.ask_qty]),
         ] {
-            out.clear();
-            venue.number(number, places, out);
+            let [price_out, size_out] = out;
+            price_out.clear();
+            venue.number(price, price_places, price_out);
+            size_out.clear();
+            venue.size(size, size_places, size_out);
         }
         let sequence = venue.sequence(entry.last.as_ref().map(|last| last.sequence), &entry.symbol);
         self.cross += 3;
@@ -316,6 +318,8 @@ impl Market {
         let entry = &mut self.topics[topic];
         (entry.is_spoilt, entry.is_whole) = (true, true);
         if let Some(last) = &mut entry.last {
+            // They were written by the venue before.
+            last.texts = wrong;
             spoil_texts(&mut last.texts, kind);
         }
         Some(())

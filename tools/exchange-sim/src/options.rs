@@ -64,7 +64,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Options {
         Options {
-            venues: venues::venue_names().into_iter().map(VenueAt::any_port).collect(),
+            venues: venue_names().into_iter().map(VenueAt::any_port).collect(),
             source: Source::Model(ModelOptions::default()),
             speed: Speed::Times(1.0),
             looping: false,
@@ -159,10 +159,19 @@ impl Options {
     }
 }
 
+/// Returns the names of the venues that are served unless others are asked for: those that the model's
+/// default parameters are for.
+#[must_use]
+pub fn venue_names() -> Vec<&'static str> {
+    let parameters = ModelOptions::default().venues;
+    let is_usual = |name: &&str| parameters.iter().any(|it| it.name == *name);
+    venues::known_venue_names().into_iter().filter(is_usual).collect()
+}
+
 /// A venue and the address that it listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VenueAt {
-    /// Name of the venue, one of [`venue_names`](crate::venue_names).
+    /// Name of the venue, one of [`known_venue_names`](crate::known_venue_names).
     pub name: String,
     /// Address to listen on. Port 0 takes any free port.
     pub bind: SocketAddr,

@@ -40,7 +40,7 @@ pub(crate) fn summarise(outcome: &Outcome) {
     }
     for venue in &stats.venues {
         out!(
-            "{:<13}{} connections, {} lists, {} quotes sent, {} unheard, {} withheld, {} snapshots, \
+            "{:<15}{} connections, {} lists, {} quotes sent, {} unheard, {} withheld, {} snapshots, \
              {} repeats, {} heartbeats, {} faults, {} errors, {} stuck, {} expelled, {} orders, {} fills",
             venue.name,
             venue.opened,

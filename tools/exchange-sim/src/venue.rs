@@ -5,10 +5,19 @@
 
 use std::borrow::Cow;
 use std::fmt::Debug;
+use std::io::{Read as _, Write as _};
 use std::ops::Range;
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use tungstenite::Message;
+
 use crate::rest::RestInstrument;
+
+/// Longest content of a compressed frame of a recording, in bytes. The rest is not read.
+const INFLATED_LEN_MAX: u64 = 16 << 20;
 
 /// One venue's protocol.
 pub(crate) trait Venue: Debug + Sync {
@@ -26,6 +35,11 @@ pub(crate) trait Venue: Debug + Sync {
 
     /// Returns the path of the REST request for the list of instruments.
     fn rest_path(&self) -> &'static str;
+
+    /// Returns whether that request is a POST.
+    fn rest_is_posted(&self) -> bool {
+        false
+    }
 
     /// Returns the answer to that request.
     fn instruments(&self, list: &[RestInstrument]) -> String;
@@ -47,6 +61,28 @@ pub(crate) trait Venue: Debug + Sync {
     /// the instrument's grid.
     fn number(&self, text: &str, places: usize, out: &mut String);
 
+    /// Appends a size, given in base units, as the venue writes it. `places` is as in
+    /// [`number`](Venue::number), and the lot is one unit of the last place.
+    fn size(&self, text: &str, places: usize, out: &mut String) {
+        self.number(text, places, out);
+    }
+
+    /// Returns the message with which the venue greets a client, if it does.
+    fn greeting(&self, _session: &Session) -> Option<String> {
+        None
+    }
+
+    /// Returns the text with which the venue asks whether a client is alive, or `None` if it sends
+    /// WebSocket pings. A client's answer is [`Action::Pong`].
+    fn ping(&self, _now_ms: u64) -> Option<String> {
+        None
+    }
+
+    /// Returns how the venue's messages are sent.
+    fn form(&self) -> Form {
+        Form::Text
+    }
+
     /// Returns the update id after `last`, or a symbol's first one if `last` is `None`.
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64;
 
@@ -62,6 +98,63 @@ pub(crate) trait Venue: Debug + Sync {
 
     /// Finds the stream of a recorded frame, if the frame names one.
     fn recorded<'a>(&self, frame: &'a str) -> Option<Recorded<'a>>;
+}
+
+/// How a venue's messages are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// As text frames.
+    Text,
+    /// As binary frames that hold the text.
+    Binary,
+    /// As binary frames that hold the text compressed as gzip.
+    Gzip,
+    /// JSON as text frames. Anything else as binary frames with a byte for each character, all of which
+    /// are below U+0100.
+    Protobuf,
+}
+
+impl Form {
+    /// Returns a text as a message of this form.
+    pub(crate) fn message(self, text: &str) -> Message {
+        match self {
+            Form::Text => Message::text(text),
+            Form::Binary => Message::binary(text.as_bytes().to_vec()),
+            Form::Gzip => Message::binary(zipped(text.as_bytes())),
+            Form::Protobuf if text.starts_with('{') => Message::text(text),
+            Form::Protobuf => Message::binary(self.content(text)),
+        }
+    }
+
+    /// Returns the text of which a binary frame of this form was made; `None` if there is none.
+    pub(crate) fn text(self, bytes: &[u8]) -> Option<String> {
+        match self {
+            Form::Text => None,
+            Form::Binary => String::from_utf8(bytes.to_vec()).ok(),
+            Form::Gzip => {
+                let mut text = String::new();
+                let mut reader = GzDecoder::new(bytes).take(INFLATED_LEN_MAX);
+                reader.read_to_string(&mut text).ok().map(|_| text)
+            }
+            Form::Protobuf => Some(bytes.iter().copied().map(char::from).collect()),
+        }
+    }
+
+    /// Returns what a message of this form holds, not compressed.
+    #[must_use]
+    pub fn content(self, text: &str) -> Vec<u8> {
+        match self {
+            Form::Text | Form::Binary | Form::Gzip => text.into(),
+            Form::Protobuf if text.starts_with('{') => text.into(),
+            Form::Protobuf => text.chars().filter_map(|it| u8::try_from(it).ok()).collect(),
+        }
+    }
+}
+
+/// Compresses a message. Writing to memory does not fail, so an error gives an empty message.
+fn zipped(text: &[u8]) -> Vec<u8> {
+    let mut writer = GzEncoder::new(Vec::new(), Compression::fast());
+    writer.write_all(text).and_then(|()| writer.finish()).unwrap_or_default()
 }
 
 /// The rules of a venue's connections. The times are those that the venue documents.
@@ -130,12 +223,16 @@ pub(crate) enum Action {
     Fail(String),
     /// Send the answer to a heartbeat.
     Heartbeat(String),
+    /// Note the client's answer to a heartbeat of the venue's.
+    Pong,
     /// Start sending a topic.
     Subscribe(String),
     /// Stop sending a topic.
     Unsubscribe(String),
     /// Switch the wrapping of frames on or off.
     Combine(bool),
+    /// End the connection without a closing handshake, once everything before has left.
+    End,
 }
 
 impl Action {

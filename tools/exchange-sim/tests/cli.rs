@@ -14,8 +14,8 @@ fn run(arguments: &[&str]) -> (Option<i32>, String, String) {
 fn bad_arguments_exit_with_two_and_say_why() {
     for (arguments, hint) in [
         (
-            &["--venues", "kraken"][..],
-            "\"kraken\" is not known; known are binance, binance-usdm, bybit, okx",
+            &["--venues", "nowhere"][..],
+            "\"nowhere\" is not known; known are binance, binance-usdm, bingx, ",
         ),
         (&["--fault", "okx:after=1:explode"], "zero-size"),
         (&["--rate", "0"], "quotes/s"),

@@ -215,8 +215,15 @@ impl Question<'_> {
             if left == 0 {
                 break;
             }
-            let request = agent.get(url).config().timeout_global(Some(Duration::from_nanos(left)));
-            match request.build().call() {
+            let limit = Some(Duration::from_nanos(left));
+            let answer = match self.venue.spec.instruments.post {
+                None => agent.get(url).config().timeout_global(limit).build().call(),
+                Some(body) => {
+                    let request = agent.post(url).content_type("application/json");
+                    request.config().timeout_global(limit).build().send(body)
+                }
+            };
+            match answer {
                 Ok(response) => return Ok(response),
                 Err(error) => failed = self.unanswered(&error),
             }

@@ -223,6 +223,7 @@ pub(crate) fn compare(
         let mut told = Told { subject, file, findings: &mut findings };
         told.rows();
         told.standings();
+        told.contracts();
         told.decimals("price_decimals", subject.written.price_decimals, "tick");
         told.decimals("size_decimals", subject.written.size_decimals, "lot");
     }
@@ -385,6 +386,34 @@ impl Told<'_> {
             return "remove the instrument: no other venue trades it".to_owned();
         }
         format!("leave {venue} out: venues = [{}]", others.join(", "))
+    }
+
+    /// Compares the configured contract sizes with those of the venues.
+    fn contracts(&mut self) {
+        for (venue, symbol, standing) in &self.subject.places {
+            let Some(listed) = standing.row().and_then(|row| row.contract.as_ref()) else {
+                continue;
+            };
+            let name = &venue.info.name;
+            let configured = self.subject.written.contract_sizes.get(name);
+            let is_same = |step: &Step| {
+                configured.is_some_and(|text| Step::parse(Some(text)).as_ref() == Ok(step))
+            };
+            match listed {
+                Ok(step) if is_same(step) => {}
+                Ok(step) => {
+                    let size = &step.text;
+                    let reason = format!("a contract of {symbol} on {name} is {size}");
+                    let remedy = format!("set contract_sizes = {{ {name} = \"{size}\" }}");
+                    self.problem("contract_sizes", reason, remedy);
+                }
+                Err(fault) => {
+                    let fault = escaped(&fault.to_string());
+                    let reason = format!("the contract size of {symbol} on {name} {fault}");
+                    self.note("contract_sizes", reason, "it was not compared".to_owned());
+                }
+            }
+        }
     }
 
     /// Compares `configured` decimals with the steps of all venues that list the instrument.

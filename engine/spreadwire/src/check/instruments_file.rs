@@ -33,6 +33,8 @@ struct Entry<'a> {
     venues: Option<Vec<&'a str>>,
     /// Symbols that are not the customary ones.
     symbols: Vec<(&'a str, &'a str)>,
+    /// Contract sizes of the venues whose sizes count contracts.
+    contract_sizes: Vec<(&'a str, &'a str)>,
     /// Why venues are left out.
     comments: Vec<String>,
 }
@@ -162,6 +164,7 @@ fn configured<'a>(subject: &'a Subject<'a>) -> Result<Entry<'a>, String> {
         size_decimals: size_decimals.max(written.size_decimals),
         venues,
         symbols: symbols(subject.name, &trading),
+        contract_sizes: contract_sizes(&trading),
         comments,
     })
 }
@@ -204,6 +207,7 @@ fn of_quotes<'a>(
                 size_decimals,
                 venues,
                 symbols,
+                contract_sizes: contract_sizes(&trading),
                 comments,
             });
         }
@@ -222,7 +226,10 @@ fn by_pair<'a>(
     for (venue, directory) in venues {
         let name = venue.info.name.as_str();
         for row in directory.iter().flat_map(Directory::rows) {
-            let is_usable = row.halted.is_none() && row.tick.is_ok() && row.lot.is_ok();
+            let is_usable = row.halted.is_none()
+                && row.tick.is_ok()
+                && row.lot.is_ok()
+                && row.contract.as_ref().is_none_or(Result::is_ok);
             if !is_usable || !is_asked(&row.quote) || taken.contains(&(name, row.symbol.as_str())) {
                 continue;
             }
@@ -257,6 +264,14 @@ fn symbols<'a>(name: CanonicalName<'_>, trading: &[Trading<'a>]) -> Vec<(&'a str
     trading.map(|(venue, row)| (venue.info.name.as_str(), row.symbol.as_str())).collect()
 }
 
+fn contract_sizes<'a>(trading: &[Trading<'a>]) -> Vec<(&'a str, &'a str)> {
+    let size = |(venue, row): &Trading<'a>| {
+        let contract = row.contract.as_ref()?.as_ref().ok()?;
+        Some((venue.info.name.as_str(), contract.text.as_str()))
+    };
+    trading.iter().filter_map(size).collect()
+}
+
 impl Entry<'_> {
     fn write(&self, out: &mut String) {
         let quoted = |name: &str| format!("\"{name}\"");
@@ -270,11 +285,14 @@ impl Entry<'_> {
             let venues: Vec<String> = venues.iter().map(|name| quoted(name)).collect();
             lines.push(format!("venues = [{}]", venues.join(", ")));
         }
-        if !self.symbols.is_empty() {
-            let symbols = self.symbols.iter();
-            let symbols: Vec<String> =
-                symbols.map(|(venue, symbol)| format!("{venue} = {}", quoted(symbol))).collect();
-            lines.push(format!("symbols = {{ {} }}", symbols.join(", ")));
+        for (key, texts) in [("symbols", &self.symbols), ("contract_sizes", &self.contract_sizes)] {
+            if !texts.is_empty() {
+                let texts: Vec<String> = texts
+                    .iter()
+                    .map(|(venue, text)| format!("{venue} = {}", quoted(text)))
+                    .collect();
+                lines.push(format!("{key} = {{ {} }}", texts.join(", ")));
+            }
         }
         for line in lines {
             out.push_str(&line);

@@ -23,6 +23,10 @@ struct Rig {
 
 impl Rig {
     fn new() -> Rig {
+        Rig::of(&rig::spec())
+    }
+
+    fn of(spec: &VenueSpec) -> Rig {
         let counters = Counters::default();
         let names = INSTRUMENTS.map(str::to_owned);
         let desk_counters = DeskCounters::new(
@@ -31,7 +35,7 @@ impl Rig {
             counters.register("notices_dropped"),
         );
         let (venue, symbols, bounds) = ((VenueId(4), 1), rig::symbols(), rig::bounds());
-        let desk = Desk::new(venue, &rig::spec(), symbols, bounds, names.to_vec(), desk_counters);
+        let desk = Desk::new(venue, spec, symbols, bounds, names.to_vec(), desk_counters);
         let (edge, records) = ring::hold(64, EdgeCounters::default());
         let (notices, noticed) = channel::bounded(2);
         let stopwatch = Stopwatch::alone("stage", Clock::manual(0));
@@ -108,14 +112,14 @@ fn a_frames_messages_become_records_with_each_change_of_state_before_its_quote()
     assert_eq!(rig.open(1), ["subscribe A,B", "subscribe C"]);
     let silent = ["A silent subscribed", "B silent subscribed", "C silent subscribed"];
     assert_eq!(rig.records(), silent);
-    let quote = Heard { quote: true, closing: false };
+    let quote = Heard { quote: true, ..Heard::default() };
     assert_eq!(rig.text("accepted;quote A 5;quote B 7;quote A 6;pong;other", 10), quote);
     let wanted = ["A live quote", "A quote 5", "B live quote", "B quote 7", "A quote 6"];
     assert_eq!(rig.records(), wanted);
     assert_eq!(rig.text("fast quote A 7", 11), quote);
     assert_eq!(rig.records(), ["A quote 7"]);
     assert_eq!(rig.text("pong", 12), Heard::default());
-    assert_eq!(rig.text("closing", 13), Heard { quote: false, closing: true });
+    assert_eq!(rig.text("closing", 13), Heard { closing: true, ..Heard::default() });
     let names = ["quotes", "general", "other", "instrument.A/USDT.passed"];
     assert_eq!(rig.counts(names), [4, 3, 1, 3]);
     rig.stopwatch.end_lap();
@@ -285,4 +289,44 @@ fn quotes_grow_stale_and_a_lost_line_takes_every_instrument_down_once() {
     assert_eq!(told[1..], ["A down silent", "B down silent", "C down silent"]);
     rig.desk.on_time(12 + MAX_AGE, &notices, &mut |_| panic!("nothing has changed"));
     assert_eq!(rig.counters.expect("live"), 0);
+}
+
+fn zipped(text: &str) -> Vec<u8> {
+    let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut writer, text.as_bytes()).unwrap();
+    writer.finish().unwrap()
+}
+
+#[test]
+fn compressed_frames_are_read_and_one_that_cannot_be_ends_what_it_may_have_been_about() {
+    let mut rig = Rig::of(&VenueSpec { frames: Frames::Gzip, ..rig::spec() });
+    rig.open(1);
+    rig.records();
+    let good = zipped("quote A 5;quote B 7;ping;welcome 9");
+    let heard = rig.frame(RawFrame::Binary(&good), 10);
+    let expected =
+        Heard { quote: true, closing: false, ping: true, welcome: Some(Some(9 * SECOND)) };
+    assert_eq!(heard, expected);
+    assert_eq!(rig.desk.pong(0), "pong of ours");
+    assert_eq!(rig.records(), ["A live quote", "A quote 5", "B live quote", "B quote 7"]);
+    assert!(rig.text("quote A 6", 11).quote, "plain text is read as well");
+    rig.records();
+    assert_eq!(rig.frame(RawFrame::Binary(&good[..good.len() - 1]), 12), Heard::default());
+    let ended = ["A unreadable unreadable", "B unreadable unreadable", "C unreadable unreadable"];
+    assert_eq!(rig.records(), ended, "it may have been a quote of any symbol");
+    let bomb = zipped(&" ".repeat(FRAME_MAX + 1));
+    assert_eq!(rig.frame(RawFrame::Binary(&bomb), 13), Heard::default());
+    assert_eq!(rig.counts(["rejected.not_gzip", "rejected.bomb", "rejected.binary"]), [1, 1, 0]);
+    // The next frame is read like any other.
+    rig.frame(RawFrame::Binary(&zipped("quote A 7")), 14);
+    assert_eq!(rig.records(), ["A live quote", "A quote 7"]);
+}
+
+#[test]
+fn a_venue_may_send_its_text_in_binary_frames() {
+    let mut rig = Rig::of(&VenueSpec { frames: Frames::Either, ..rig::spec() });
+    rig.open(1);
+    rig.records();
+    assert!(rig.frame(RawFrame::Binary(b"quote A 5"), 10).quote && rig.text("quote A 6", 11).quote);
+    assert_eq!(rig.records(), ["A live quote", "A quote 5", "A quote 6"]);
 }

@@ -90,7 +90,7 @@ impl Rig {
     /// Reads a frame that holds a quote.
     fn quote(&mut self, now: Nanos) {
         self.peer.text("quote");
-        self.ear.answers.push_back(Heard { quote: true, closing: false });
+        self.ear.answers.push_back(Heard { quote: true, ..Heard::default() });
         assert_eq!(self.read(now).0, 1);
     }
 
@@ -161,6 +161,70 @@ fn a_heartbeat_may_be_a_ping_frame() {
     spec.heartbeat.ping = Ping::Frame;
     let mut rig = Rig::open(&spec, &[]);
     assert_eq!(rig.send_due(START + PING), ["<ping>"]);
+}
+
+#[test]
+fn requests_wait_for_the_welcome_which_says_how_often_to_ping() {
+    let spec = VenueSpec { greets: true, ..rig::spec() };
+    let mut rig = Rig::open(&spec, &["one", "two"]);
+    assert!(rig.send_due(START).is_empty() && !rig.line.may_request(1, START + SECOND));
+    assert_eq!(rig.send_due(START + PING), ["ping"], "heartbeats do not wait");
+    assert!(rig.send_due(START + PING + PACE).is_empty());
+    let welcomed = START + 12 * SECOND;
+    let welcome = |rig: &mut Rig, interval, now| {
+        rig.peer.text("welcome");
+        rig.ear.answers.push_back(Heard { welcome: Some(interval), ..Heard::default() });
+        rig.read(now);
+    };
+    welcome(&mut rig, Some(5 * SECOND), welcomed);
+    for (after, sent) in [
+        (0, "one"),
+        (PACE, "two"),
+        (5 * SECOND - 1, ""),
+        (5 * SECOND, "ping"),
+        (10 * SECOND, "ping"),
+    ] {
+        assert_eq!(rig.send_due(welcomed + after).concat(), sent, "{after} ns after the welcome");
+    }
+    // Two heartbeats fit into the time after which the line is dead, whatever the venue asks for.
+    for (asked, ping) in [(0, SECOND), (3_600 * SECOND, DEAD / 2)] {
+        rig.reopen(START, &[]);
+        welcome(&mut rig, Some(asked), START);
+        assert!(rig.send_due(START + ping - 1).is_empty(), "{asked}");
+        assert_eq!(rig.send_due(START + ping), ["ping"], "{asked}");
+    }
+    rig.reopen(START, &["one"]);
+    welcome(&mut rig, None, START);
+    assert_eq!(rig.send_due(START), ["one"]);
+    assert_eq!(rig.send_due(START + PING), ["ping"], "the venue's usual interval");
+}
+
+#[test]
+fn of_the_answers_to_the_venues_heartbeats_the_last_is_sent_before_all_else() {
+    let mut rig = Rig::open(&rig::spec(), &["one"]);
+    for number in [7, 8, 9] {
+        rig.line.answer(format!("pong {number}"));
+    }
+    assert_eq!(rig.send_due(START + PING), ["pong 9"]);
+    assert_eq!(rig.send_due(START + PING), ["ping"]);
+    assert_eq!(rig.send_due(START + PING + PACE), ["one"], "answers count as messages");
+}
+
+#[test]
+fn a_venue_that_asks_need_not_be_asked() {
+    let mut spec = rig::spec();
+    spec.heartbeat.ping = Ping::None;
+    let mut rig = Rig::open(&spec, &["one"]);
+    assert_eq!(rig.send_due(START + PING), ["one"]);
+    assert!(rig.send_due(START + 2 * PING).is_empty());
+}
+
+#[test]
+fn a_heartbeat_may_be_made_for_its_time() {
+    let mut spec = rig::spec();
+    spec.heartbeat.ping = Ping::Made(|now| format!("ping {}", now / SECOND));
+    let mut rig = Rig::open(&spec, &[]);
+    assert_eq!(rig.send_due(START + PING), ["ping 1010"]);
 }
 
 #[test]
@@ -405,7 +469,7 @@ fn the_frames_before_the_end_are_read_and_an_announced_end_alone_closes_nothing(
     rig.peer.text("closing");
     rig.peer.text("last");
     rig.peer.send(Sent::End(Error::ConnectionClosed));
-    rig.ear.answers.push_back(Heard { quote: false, closing: true });
+    rig.ear.answers.push_back(Heard { closing: true, ..Heard::default() });
     let (frames, ended) = rig.read(START);
     assert!(matches!(ended, Some(Error::ConnectionClosed)), "{ended:?}");
     assert_eq!((frames, rig.peer.received()), (2, vec![]));
@@ -465,7 +529,7 @@ fn a_socket_that_is_being_closed_is_given_up_after_a_second() {
     ] {
         let mut rig = Rig::open(&rig::spec(), &["one"]);
         frames.into_iter().for_each(|frame| rig.peer.send(frame));
-        rig.ear.answers.push_back(Heard { quote: false, closing: true });
+        rig.ear.answers.push_back(Heard { closing: true, ..Heard::default() });
         rig.read(START + SECOND);
         // A later frame does not prolong it.
         rig.peer.send(Sent::Control);

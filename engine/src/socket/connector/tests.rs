@@ -99,7 +99,12 @@ fn acceptance(request: &str) -> String {
 
 fn target(url: &str) -> Target {
     let options = SocketOptions { receive_buffer_bytes: 64 << 10, ..SocketOptions::default() };
-    Target { address: Address::parse(url).unwrap(), tls: tls_config(None).unwrap(), options }
+    Target {
+        address: Address::parse(url).unwrap(),
+        tls: tls_config(None).unwrap(),
+        options,
+        headers: &[],
+    }
 }
 
 fn attempt(target: &Target, lookups: &Lookups, patience: Nanos) -> Result<WebSocket, ConnectError> {

@@ -41,8 +41,9 @@ use crate::instruments::{
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Answer, HOUR, Heartbeat, MILLI, MINUTE, Market, Message, Ping, Protocol, QuoteMessage, Rate,
-    Reject, Rejected, SECOND, SequenceRule, Symbols, VenueSpec, decimal, integer, millis, string,
+    About, Answer, Frames, HOUR, Heartbeat, MILLI, MINUTE, Market, Message, Ping, Protocol,
+    QuoteMessage, Rate, Reject, Rejected, Request, SECOND, SequenceRule, Sizes, Symbols, VenueSpec,
+    decimal, integer, millis, string,
 };
 use serde::Deserialize;
 
@@ -61,16 +62,32 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
     connects: &[Rate { count: 300, per: 5 * MINUTE }],
     lifetime: Some(24 * HOUR),
     heartbeat: HEARTBEAT,
+    greets: false,
+    headers: &[],
+    frames: Frames::Text,
+    sizes: Sizes::Base,
     sequence: SequenceRule::Increasing,
     repeats_within: None,
+    quotes: None,
     symbol: |base, quote| format!("{base}{quote}"),
     refuses_whole_requests: true,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://api.binance.com",
         path: "/api/v3/exchangeInfo?showPermissionSets=false",
+        post: None,
         read: instruments,
     },
     protocol: || Box::new(Binance::default()),
+    about: About {
+        numbering: "`u`, holes have no meaning",
+        event_time: "none",
+        source: "binance-spot-api-docs, `web-socket-streams.md`",
+        as_of: "2026-07-21",
+        trades_if: "`status` is `TRADING`",
+        steps: "`PRICE_FILTER.tickSize`, `LOT_SIZE.stepSize`",
+        layouts: "bare or wrapped; `u s b B a A`",
+    },
 };
 
 /// Linear perpetuals.
@@ -86,7 +103,17 @@ pub(super) const USDM: VenueSpec = VenueSpec {
     instruments: InstrumentList {
         url: "https://fapi.binance.com",
         path: "/fapi/v1/exchangeInfo",
+        post: None,
         read: instruments,
+    },
+    about: About {
+        event_time: "`E`, ms",
+        source: "developers.binance.com, \"Websocket Market Streams\"",
+        as_of: "2026-07-26",
+        trades_if: "`status` is `TRADING`; only contract types that end in `PERPETUAL`",
+        layouts: "bare or wrapped; `e u s b B a A T E` with or without `e`, times, `ps` and `st`; \
+                  times also before `s`",
+        ..SPOT.about
     },
     ..SPOT
 };
@@ -111,12 +138,12 @@ impl Binance {
 }
 
 impl Protocol for Binance {
-    fn subscribe(&mut self, request: u64, symbols: &[&str]) -> String {
-        Binance::request("SUBSCRIBE", request, symbols)
+    fn subscribe(&mut self, request: Request, symbols: &[&str]) -> String {
+        Binance::request("SUBSCRIBE", request.number, symbols)
     }
 
-    fn unsubscribe(&mut self, request: u64, symbols: &[&str]) -> String {
-        Binance::request("UNSUBSCRIBE", request, symbols)
+    fn unsubscribe(&mut self, request: Request, symbols: &[&str]) -> String {
+        Binance::request("UNSUBSCRIBE", request.number, symbols)
     }
 
     fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
@@ -285,6 +312,7 @@ impl SymbolInfo {
         Some(Listed {
             tick: filter("PRICE_FILTER").and_then(|it| step(it.tick_size.as_ref())),
             lot: filter("LOT_SIZE").and_then(|it| step(it.step_size.as_ref())),
+            contract: None,
             next_tick: None,
             symbol: self.symbol,
             base: self.base_asset,

@@ -1,4 +1,4 @@
-//! Bybit v5, spot: the `orderbook.1.<SYMBOL>` topic.
+//! Bybit v5, spot and linear perpetuals: the `orderbook.1.<SYMBOL>` topic.
 //!
 //! Since 2025-03-20 the documentation says that level 1 sends snapshots only: every 10 ms while it
 //! changes, and the last one again, with the same `u`, after 3 s without a change. Before that it
@@ -26,8 +26,9 @@
 //!   refuses its whole request.
 //! - The same, `docs/v5/market/instrument.mdx`: `instruments-info`. Spot comes in one answer today;
 //!   the cursor of further pages is sent back as it came. `status` is `Trading` while a symbol trades.
+//!   Of linear contracts only those of type `LinearPerpetual`; sizes are in base units.
 //! - Fees of the lowest tier without discounts, as the library ccxt 4.5.90 lists them: spot taker
-//!   0.10 %. Regional entities differ. Not checked against the venue's own page.
+//!   0.10 %, linear taker 0.055 %. Regional entities differ. Not checked against the venue's own page.
 //!
 //! Our figures within those limits: 500 topics of at most 42 characters stay below 21,000. 45 s
 //! without a frame means that two pongs are missing. No rate of messages is documented; ten a
@@ -40,8 +41,9 @@ use crate::instruments::{
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Answer, Heartbeat, MILLI, MINUTE, Market, Message, Ping, Protocol, QuoteMessage, Rate, Reject,
-    Rejected, SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required, string,
+    About, Answer, Frames, Heartbeat, MILLI, MINUTE, Market, Message, Ping, Protocol, QuoteMessage,
+    Rate, Reject, Rejected, Request, SECOND, SequenceRule, Side, Sizes, Symbols, VenueSpec,
+    integer, millis, required, string,
 };
 use serde::Deserialize;
 
@@ -64,16 +66,58 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
         interval: 20 * SECOND,
         dead_after: 45 * SECOND,
     },
+    greets: false,
+    headers: &[],
+    frames: Frames::Text,
+    sizes: Sizes::Base,
     sequence: SequenceRule::SnapshotsAndChanges,
     repeats_within: Some(10 * SECOND),
+    quotes: None,
     symbol: |base, quote| format!("{base}{quote}"),
     refuses_whole_requests: true,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://api.bybit.com",
         path: "/v5/market/instruments-info?category=spot",
+        post: None,
         read: instruments,
     },
     protocol: || Box::new(Bybit::default()),
+    about: About {
+        numbering: "`u`, 1 restarts",
+        event_time: "`cts`, else `ts`, ms",
+        source: "github.com/bybit-exchange/docs, `wss-authentication.mdx`, `orderbook.mdx`",
+        as_of: "2026-07-24",
+        trades_if: "`status` is `Trading`",
+        steps: "`priceFilter.tickSize`, `lotSizeFilter.basePrecision`",
+        layouts: "`topic ts type data{s b a u seq} cts`; `type` also before `ts`, with or without \
+                  `cts`; snapshots and deltas of any number of levels",
+    },
+};
+
+/// Perpetuals that settle in USDT or USDC.
+pub(super) const LINEAR: VenueSpec = VenueSpec {
+    name: "bybit-linear",
+    title: "Bybit linear perpetuals, orderbook.1.<SYMBOL>",
+    market: Market::LinearPerpetual,
+    path: "/v5/public/linear",
+    taker_fee_bps: 5.5,
+    symbol: |base, quote| match quote {
+        "USDC" => format!("{base}PERP"),
+        _ => format!("{base}{quote}"),
+    },
+    instruments: InstrumentList {
+        path: "/v5/market/instruments-info?category=linear&limit=1000",
+        read: contracts,
+        ..SPOT.instruments
+    },
+    about: About {
+        trades_if: "`status` is `Trading`; only `contractType` `LinearPerpetual`",
+        steps: "`priceFilter.tickSize`, `lotSizeFilter.qtyStep`",
+        layouts: "as `bybit`",
+        ..SPOT.about
+    },
+    ..SPOT
 };
 
 /// Prefix of a quote topic.
@@ -93,12 +137,12 @@ impl Bybit {
 }
 
 impl Protocol for Bybit {
-    fn subscribe(&mut self, request: u64, symbols: &[&str]) -> String {
-        Bybit::request("subscribe", request, symbols)
+    fn subscribe(&mut self, request: Request, symbols: &[&str]) -> String {
+        Bybit::request("subscribe", request.number, symbols)
     }
 
-    fn unsubscribe(&mut self, request: u64, symbols: &[&str]) -> String {
-        Bybit::request("unsubscribe", request, symbols)
+    fn unsubscribe(&mut self, request: Request, symbols: &[&str]) -> String {
+        Bybit::request("unsubscribe", request.number, symbols)
     }
 
     fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
@@ -272,6 +316,8 @@ struct SymbolInfo {
     price_filter: PriceFilter,
     #[serde(default)]
     lot_size_filter: LotSizeFilter,
+    /// Linear contracts alone.
+    contract_type: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -283,10 +329,24 @@ struct PriceFilter {
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct LotSizeFilter {
+    /// Spot.
     base_precision: Option<Text>,
+    /// Linear contracts.
+    qty_step: Option<Text>,
 }
 
 fn instruments(body: &[u8]) -> Result<Page, ListError> {
+    page(body, |row| Some(row.listed()))
+}
+
+fn contracts(body: &[u8]) -> Result<Page, ListError> {
+    page(body, |row| {
+        let is_perpetual = row.contract_type.as_deref() == Some("LinearPerpetual");
+        is_perpetual.then(|| row.listed())
+    })
+}
+
+fn page(body: &[u8], listed: fn(SymbolInfo) -> Option<Listed>) -> Result<Page, ListError> {
     let info: InstrumentsInfo = parse(body)?;
     if info.ret_code.0 != "0" {
         return Err(ListError::Refused { code: info.ret_code.0, message: info.ret_msg });
@@ -294,14 +354,17 @@ fn instruments(body: &[u8]) -> Result<Page, ListError> {
     let missing = || ListError::Unexpected("there is no `result.list`".to_owned());
     let cursor = info.result.next_page_cursor.filter(|cursor| !cursor.is_empty());
     let next = cursor.map(|cursor| format!("&cursor={}", in_query(&cursor)));
-    info.result.list.ok_or_else(missing)?.page(|row| Some(row.listed()), next)
+    info.result.list.ok_or_else(missing)?.page(listed, next)
 }
 
 impl SymbolInfo {
     fn listed(self) -> Listed {
+        let LotSizeFilter { base_precision, qty_step } = self.lot_size_filter;
+        let lot = base_precision.or(qty_step);
         Listed {
             tick: step(self.price_filter.tick_size.as_ref()),
-            lot: step(self.lot_size_filter.base_precision.as_ref()),
+            lot: step(lot.as_ref()),
+            contract: None,
             next_tick: None,
             symbol: self.symbol,
             base: self.base_coin,

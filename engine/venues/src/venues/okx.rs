@@ -1,8 +1,9 @@
-//! OKX v5, spot: the `bbo-tbt` channel.
+//! OKX v5, spot and linear swaps: the `bbo-tbt` channel.
 //!
 //! Each message is a snapshot of the best bid and ask. One is sent on subscription, then every 10
 //! ms while they change, and the last one again with the same `seqId` after about 60 s without a
-//! change. An absent side is `[]`. A level is `[price, size, "0", orders]`.
+//! change. An absent side is `[]`. A level is `[price, size, "0", orders]`. Sizes of swaps are numbers of
+//! contracts, each of `ctVal` x `ctMult` base units.
 //!
 //! Sequence rule: `seqId` increases per instrument, not by one, and may restart lower after
 //! maintenance. It shows order and repeats, but not loss. Frames from 2022 have none. Event time:
@@ -18,8 +19,9 @@
 //! - "Order book channel": `bbo-tbt`.
 //! - REST, "Get instruments": one answer lists all of a type. `state` is `live` while an instrument
 //!   trades. `upcChg` announces changes of the tick.
+//!   Of swaps only those with `ctType` `linear`; they state their base as `ctValCcy` and what they settle in.
 //! - Fees of a regular user, from secondary sources: spot taker 0.10 % on the main pairs, 0.15 % on some
-//!   and in some regions (which is what the library ccxt 4.5.90 assumes). Not checked against the
+//!   and in some regions (which is what the library ccxt 4.5.90 assumes); swap taker 0.05 %. Not checked against the
 //!   venue's own page.
 //!
 //! Our figures within those limits: a ping every 15 s; 35 s without a frame means that two pongs are
@@ -27,14 +29,14 @@
 //! 150 s without a quote means that two repeats are missing.
 
 use crate::instruments::{
-    InstrumentList, ListError, Listed, Page, Rows, Step, Text, halted, parse, step,
+    InstrumentList, ListError, Listed, Page, Rows, Step, Text, halted, parse, product, step,
 };
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
-    Answer, EventTime, HOUR, Heartbeat, MILLI, Market, Message, Ping, Protocol, QuoteMessage, Rate,
-    Reject, Rejected, SECOND, SequenceRule, Side, Symbols, VenueSpec, integer, millis, required,
-    string,
+    About, Answer, EventTime, Frames, HOUR, Heartbeat, MILLI, Market, Message, Ping, Protocol,
+    QuoteMessage, Rate, Reject, Rejected, Request, SECOND, SequenceRule, Side, Sizes, Symbols,
+    VenueSpec, integer, millis, required, string,
 };
 use serde::Deserialize;
 
@@ -57,16 +59,55 @@ pub(super) const SPOT: VenueSpec = VenueSpec {
         interval: 15 * SECOND,
         dead_after: 35 * SECOND,
     },
+    greets: false,
+    headers: &[],
+    frames: Frames::Text,
+    sizes: Sizes::Base,
     sequence: SequenceRule::IncreasingWithRestarts,
     repeats_within: Some(150 * SECOND),
+    quotes: None,
     symbol: |base, quote| format!("{base}-{quote}"),
     refuses_whole_requests: false,
+    ends_on_unknown: false,
     instruments: InstrumentList {
         url: "https://www.okx.com",
         path: "/api/v5/public/instruments?instType=SPOT",
+        post: None,
         read: instruments,
     },
     protocol: || Box::new(Okx::default()),
+    about: About {
+        numbering: "`seqId`",
+        event_time: "`ts`, ms",
+        source: "okx.com/docs-v5, \"WebSocket\", \"Order book channel\"",
+        as_of: "2026-07-07",
+        trades_if: "`state` is `live`",
+        steps: "`tickSz`, `lotSz`; `upcChg` announces changes",
+        layouts: "`arg{channel instId} data[{asks bids ts seqId}]`, one quote; with or without \
+                  `prevSeqId`, `seqId`, `checksum`",
+    },
+};
+
+/// Perpetual swaps that settle in USDT or USDC.
+pub(super) const SWAP: VenueSpec = VenueSpec {
+    name: "okx-swap",
+    title: "OKX linear swaps, bbo-tbt",
+    market: Market::LinearPerpetual,
+    taker_fee_bps: 5.0,
+    sizes: Sizes::Contracts,
+    symbol: |base, quote| format!("{base}-{quote}-SWAP"),
+    instruments: InstrumentList {
+        path: "/api/v5/public/instruments?instType=SWAP",
+        read: swaps,
+        ..SPOT.instruments
+    },
+    about: About {
+        trades_if: "`state` is `live`; only `ctType` `linear`",
+        steps: "`tickSz`, `lotSz` x `ctVal` x `ctMult`; `upcChg` announces changes",
+        layouts: "as `okx`",
+        ..SPOT.about
+    },
+    ..SPOT
 };
 
 const CHANNEL: &str = "bbo-tbt";
@@ -90,12 +131,12 @@ impl Okx {
 }
 
 impl Protocol for Okx {
-    fn subscribe(&mut self, request: u64, symbols: &[&str]) -> String {
-        Okx::request("subscribe", request, symbols)
+    fn subscribe(&mut self, request: Request, symbols: &[&str]) -> String {
+        Okx::request("subscribe", request.number, symbols)
     }
 
-    fn unsubscribe(&mut self, request: u64, symbols: &[&str]) -> String {
-        Okx::request("unsubscribe", request, symbols)
+    fn unsubscribe(&mut self, request: Request, symbols: &[&str]) -> String {
+        Okx::request("unsubscribe", request.number, symbols)
     }
 
     fn positional(&mut self, text: &[u8], symbols: &Symbols, out: &mut Vec<Message>) -> Option<()> {
@@ -248,6 +289,12 @@ struct InstrumentInfo {
     state: String,
     tick_sz: Option<Text>,
     lot_sz: Option<Text>,
+    /// Swaps alone; empty for spot.
+    ct_type: Option<String>,
+    ct_val: Option<Text>,
+    ct_mult: Option<Text>,
+    ct_val_ccy: Option<String>,
+    settle_ccy: Option<String>,
     #[serde(default)]
     upc_chg: Vec<Change>,
 }
@@ -261,21 +308,40 @@ struct Change {
 }
 
 fn instruments(body: &[u8]) -> Result<Page, ListError> {
+    rows(body)?.page(|row| Some(row.listed()), None)
+}
+
+fn swaps(body: &[u8]) -> Result<Page, ListError> {
+    rows(body)?.page(InstrumentInfo::swap, None)
+}
+
+fn rows(body: &[u8]) -> Result<Rows<InstrumentInfo>, ListError> {
     let answer: Instruments = parse(body)?;
     if answer.code.0 != "0" {
         return Err(ListError::Refused { code: answer.code.0, message: answer.msg });
     }
     let missing = || ListError::Unexpected("there is no `data`".to_owned());
-    answer.data.ok_or_else(missing)?.page(|row| Some(row.listed()), None)
+    answer.data.ok_or_else(missing)
 }
 
 impl InstrumentInfo {
+    /// Returns `None` for an inverse swap.
+    fn swap(self) -> Option<Listed> {
+        let is_linear = self.ct_type.as_deref() == Some("linear");
+        let (base, quote) = self.ct_val_ccy.clone().zip(self.settle_ccy.clone())?;
+        let contract = product(&step(self.ct_val.as_ref()), &step(self.ct_mult.as_ref()));
+        let listed = is_linear.then(|| self.listed())?;
+        let lot = product(&listed.lot, &contract);
+        Some(Listed { base, quote, lot, contract: Some(contract), ..listed })
+    }
+
     fn listed(self) -> Listed {
         let announced = self.upc_chg.iter().filter(|change| change.param == "tickSz");
         let announced = announced.filter_map(|change| Step::parse(Some(&change.new_value.0)).ok());
         Listed {
             tick: step(self.tick_sz.as_ref()),
             lot: step(self.lot_sz.as_ref()),
+            contract: None,
             next_tick: announced.max_by_key(|tick| tick.decimals),
             symbol: self.inst_id,
             base: self.base_ccy,
@@ -288,7 +354,7 @@ impl InstrumentInfo {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::venue::Symbol;
+    use crate::venue::{Contract, Symbol};
     use spreadwire_market::instrument::InstrumentId;
 
     /// Frames carry one quote each, but the format is a list.
@@ -299,6 +365,7 @@ mod tests {
             instrument: InstrumentId(0),
             price_scale: 1,
             size_scale: 1,
+            contract: Contract::ONE,
         };
         let symbols = Symbols::new(vec![symbol]);
         let quote = r#"{"asks":[["2","1","0","1"]],"bids":[["1","1","0","1"]],"ts":"5"}"#;

@@ -9,7 +9,10 @@ use exchange_sim::Written;
 use serde_json::Value;
 use spreadwire_lake::ledger::{self, Entry, EntryKind};
 use spreadwire_lake::stage::Stage;
+use spreadwire_market::decimal;
 use spreadwire_market::instrument::Catalogue;
+use spreadwire_venues::venue::{Sizes, VenueSpec};
+use spreadwire_venues::venues;
 use std::collections::BTreeMap;
 
 /// Everything that was written, received and recorded.
@@ -257,22 +260,36 @@ fn key_of(written: &Written, names: &Catalogue) -> Key {
 
 /// Returns a written quote in the form of a row: numbers are the doubles nearest to their texts.
 fn said(written: &Written) -> Said {
+    let spec = venues::named(written.venue).unwrap();
     let side = |px: &str, sz: &str| {
+        let sz =
+            if spec.sizes == Sizes::Contracts { in_base(spec, written, sz) } else { sz.to_owned() };
         let (px, sz): (f64, f64) = (px.parse().unwrap(), sz.parse().unwrap());
         (0.0 < sz).then_some((px, sz))
     };
     let event = match written.venue {
         "binance" => None,
         "binance-usdm" => Some(written.push_ns),
-        "bybit" | "okx" => Some(written.event_ns),
-        other => panic!("what time does {other} send?"),
+        _ => Some(written.event_ns),
     };
+    let is_numbered = spec.about.numbering != "none";
     Said {
         bid: side(&written.bid, &written.bid_qty),
         ask: side(&written.ask, &written.ask_qty),
         event,
-        sequence: Some(written.sequence),
+        sequence: is_numbered.then_some(written.sequence),
     }
+}
+
+/// Returns a number of contracts in base units; the simulator's contracts are of one lot.
+fn in_base(spec: &VenueSpec, written: &Written, contracts: &str) -> String {
+    let is_it = |instrument: &&exchange_sim::Instrument| {
+        let (base, quote) = instrument.name.split_once('/').unwrap();
+        (spec.symbol)(base, quote) == written.symbol
+    };
+    let instrument = exchange_sim::INSTRUMENTS.iter().find(is_it).unwrap();
+    let decimals = u8::try_from(instrument.size_decimals).unwrap();
+    decimal::to_text(contracts.parse().unwrap(), decimals)
 }
 
 /// Finds the rows of each life of a market, one after the other, in what was written.

@@ -5,6 +5,10 @@ use crate::pipeline::listener::Listener;
 use crate::pipeline::outcome::Outcome;
 use exchange_sim::{INSTRUMENTS, Simulator, Speed, Stats};
 use spreadwire_config::config::{self, Config};
+use spreadwire_market::decimal;
+use spreadwire_venues::venue::Sizes;
+use spreadwire_venues::venues;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -32,12 +36,23 @@ pub fn of_model(count: usize) -> Vec<config::Instrument> {
         price_decimals: u8::try_from(i.price_decimals).unwrap(),
         size_decimals: 8,
         venues: None,
-        symbols: exchange_sim::venue_names()
-            .into_iter()
-            .filter_map(|v| Some((v.to_owned(), exchange_sim::venue_symbol(v, i.name)?)))
-            .collect(),
+        // The simulator spells symbols as its venues do.
+        symbols: BTreeMap::new(),
+        contract_sizes: BTreeMap::new(),
     };
     INSTRUMENTS[..count].iter().map(instrument).collect()
+}
+
+/// States the contract sizes of the simulator's venues whose sizes count contracts: one lot each.
+fn add_contract_sizes(instrument: &mut config::Instrument, simulator: &Simulator) {
+    let base = instrument.name.split('/').next();
+    let known = INSTRUMENTS.iter().find(|known| known.name.split('/').next() == base);
+    let Some(known) = known else { return };
+    let lot = decimal::to_text(1, u8::try_from(known.size_decimals).unwrap());
+    let counts = |name: &&str| venues::named(name).is_some_and(|it| it.sizes == Sizes::Contracts);
+    for name in simulator.venues().iter().map(|(name, _)| *name).filter(counts) {
+        instrument.contract_sizes.insert(name.to_owned(), lot.clone());
+    }
 }
 
 /// Returns a configuration for the simulator's venues: one thread, and edges and buffers that hold
@@ -61,6 +76,10 @@ pub fn configured(simulator: &Simulator, instruments: Vec<config::Instrument>) -
         rings: config::Rings { broadcast: 1 << 17, decision: 1 << 17, ..config::Rings::default() },
         ..Config::default()
     };
+    let mut instruments = instruments;
+    for instrument in &mut instruments {
+        add_contract_sizes(instrument, simulator);
+    }
     spreadwire_catalogue::add_by_market(&mut config, instruments);
     config
 }

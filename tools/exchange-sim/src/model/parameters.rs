@@ -16,7 +16,7 @@ pub struct ModelOptions {
     /// Number of instruments played, which are the first of [`INSTRUMENTS`].
     pub instruments: usize,
     /// Parameters of each venue. Venues that are not served are left out, and the others share the
-    /// rate.
+    /// rate. A venue without parameters here has [typical](ModelVenue::typical) ones.
     pub venues: Vec<ModelVenue>,
     /// Standard deviation of the common price's random walk after one second, in bp.
     pub volatility_bp: f64,
@@ -109,6 +109,12 @@ pub struct ModelVenue {
 }
 
 impl ModelVenue {
+    /// Returns parameters for a venue for which none are given.
+    #[must_use]
+    pub fn typical(name: &str) -> ModelVenue {
+        ModelVenue::new(name, [1_000, 15, 5], 2.5, 1.5, 0.1)
+    }
+
     /// Returns the parameters of a venue. `times_ms` are its half-life, lag and push delay in ms.
     #[must_use]
     pub fn new(

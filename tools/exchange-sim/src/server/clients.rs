@@ -2,7 +2,7 @@
 
 use tungstenite::Message;
 
-use crate::connection::{HandshakeStep, Received};
+use crate::connection::{Ending, HandshakeStep, Received};
 use crate::market::Market;
 use crate::rest;
 use crate::server::hub::Hub;
@@ -50,6 +50,9 @@ fn handshake(hub: &mut Hub, slot: usize, now_ns: u64) {
             connection.session.without_quotes = without_quotes;
             market.stats.opened += 1;
             market.stats.connections += 1;
+            if let Some(greeting) = market.venue.greeting(&connection.session) {
+                connection.send(Message::text(greeting), now_ns);
+            }
             for topic in topics {
                 hub.subscribe(slot, &topic, now_ns);
             }
@@ -131,8 +134,16 @@ fn act(hub: &mut Hub, slot: usize, action: Action, now_ns: u64) {
             market.stats.heartbeats += 1;
             connection.send(Message::text(text), now_ns);
         }
+        Action::Pong => {
+            market.stats.pongs += 1;
+            connection.heartbeat.on_pong();
+        }
         Action::Subscribe(topic) => hub.subscribe(slot, &topic, now_ns),
         Action::Unsubscribe(topic) => hub.unsubscribe(slot, &topic),
         Action::Combine(on) => connection.session.combined = on,
+        Action::End => {
+            market.stats.errors += 1;
+            connection.end(Ending::Cut(Vec::new()));
+        }
     }
 }

@@ -55,8 +55,12 @@ fn beat(hub: &mut Hub, slot: usize, now_ns: u64) {
     match connection.heartbeat.due(&market.rules, now_ns) {
         Some(Beat::Ping) => {
             market.stats.pings += 1;
-            let payload = (now_ns / NS_PER_MS).to_string();
-            connection.send(Message::Ping(Bytes::from(payload)), now_ns);
+            let now_ms = now_ns / NS_PER_MS;
+            let message = match market.venue.ping(now_ms) {
+                Some(text) => Message::text(text),
+                None => Message::Ping(Bytes::from(now_ms.to_string())),
+            };
+            connection.send(message, now_ns);
         }
         Some(Beat::Close(reason)) => hub.expel(slot, reason, now_ns),
         None => {}

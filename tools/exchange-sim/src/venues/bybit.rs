@@ -1,4 +1,4 @@
-//! Bybit v5 spot, `orderbook.1.<SYMBOL>`.
+//! Bybit v5 spot and linear perpetuals, `orderbook.1.<SYMBOL>`.
 //!
 //! This follows docs/v5/websocket of bybit-exchange/docs as of 2026-07-24. Since 2025-03-20, depth
 //! 1 has only snapshots: one when a client subscribes, one at each change, and the last one again
@@ -21,17 +21,29 @@ const ARGS_MAX: usize = 10;
 /// Greatest length of all topics of a connection together, in bytes.
 const TOPICS_LEN_MAX: usize = 21_000;
 
-/// Bybit spot.
+/// One of Bybit's markets.
 #[derive(Debug)]
-pub(super) struct Bybit;
+pub(super) struct Bybit {
+    name: &'static str,
+    path: &'static str,
+    /// The venue's name of the market.
+    category: &'static str,
+}
+
+/// Bybit spot.
+pub(super) const SPOT: Bybit = Bybit { name: "bybit", path: "/v5/public/spot", category: "spot" };
+
+/// Bybit's linear perpetuals.
+pub(super) const LINEAR: Bybit =
+    Bybit { name: "bybit-linear", path: "/v5/public/linear", category: "linear" };
 
 impl Venue for Bybit {
     fn name(&self) -> &'static str {
-        "bybit"
+        self.name
     }
 
     fn path(&self) -> &'static str {
-        "/v5/public/spot"
+        self.path
     }
 
     fn rules(&self) -> Rules {
@@ -53,19 +65,25 @@ impl Venue for Bybit {
     }
 
     fn instruments(&self, list: &[RestInstrument]) -> String {
+        let lots = |it: &RestInstrument| match self.category {
+            "spot" => json!({
+                "basePrecision": it.lot, "minOrderQty": it.lot, "minOrderAmt": it.min_notional(),
+            }),
+            _ => json!({
+                "qtyStep": it.lot, "minOrderQty": it.lot, "minNotionalValue": it.min_notional(),
+            }),
+        };
         let row = |it: &RestInstrument| {
             json!({
+                "contractType": if self.category == "spot" { None } else { Some("LinearPerpetual") },
                 "symbol": it.symbol, "baseCoin": it.base, "quoteCoin": it.quote, "innovation": "0",
                 "status": if it.is_halted { "Closed" } else { "Trading" },
-                "lotSizeFilter": {
-                    "basePrecision": it.lot, "minOrderQty": it.lot,
-                    "minOrderAmt": it.min_notional(),
-                },
+                "lotSizeFilter": lots(it),
                 "priceFilter": { "tickSize": it.tick },
             })
         };
         let rows: Vec<Value> = list.iter().map(row).collect();
-        let result = json!({ "category": "spot", "list": rows, "nextPageCursor": "" });
+        let result = json!({ "category": self.category, "list": rows, "nextPageCursor": "" });
         json!({ "retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {} }).to_string()
     }
 

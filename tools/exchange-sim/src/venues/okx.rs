@@ -1,4 +1,4 @@
-//! OKX v5 spot, channel `bbo-tbt`.
+//! OKX v5 spot and linear swaps, channel `bbo-tbt`.
 //!
 //! This follows OKX's documentation as of 2026-07-07. Every frame is a complete quote: one when a
 //! client subscribes, one at each change, and the last one again after 60 s of silence. `seqId`
@@ -16,13 +16,22 @@ use crate::{decimal, sequence};
 
 const CHANNEL: &str = "bbo-tbt";
 
-/// OKX spot.
+/// One of OKX's markets.
 #[derive(Debug)]
-pub(super) struct Okx;
+pub(super) struct Okx {
+    name: &'static str,
+    is_spot: bool,
+}
+
+/// OKX spot.
+pub(super) const SPOT: Okx = Okx { name: "okx", is_spot: true };
+
+/// OKX's linear swaps. Their contracts are of one lot.
+pub(super) const SWAP: Okx = Okx { name: "okx-swap", is_spot: false };
 
 impl Venue for Okx {
     fn name(&self) -> &'static str {
-        "okx"
+        self.name
     }
 
     fn path(&self) -> &'static str {
@@ -39,7 +48,8 @@ impl Venue for Okx {
     }
 
     fn symbol(&self, instrument: &str) -> String {
-        instrument.replace('/', "-")
+        let pair = instrument.replace('/', "-");
+        if self.is_spot { pair } else { format!("{pair}-SWAP") }
     }
 
     fn rest_path(&self) -> &'static str {
@@ -55,7 +65,20 @@ impl Venue for Okx {
                 "state": if it.is_halted { "suspend" } else { "live" },
             })
         };
-        let rows: Vec<Value> = list.iter().map(row).collect();
+        let swap = |it: &RestInstrument| {
+            json!({
+                "instType": "SWAP", "instId": it.symbol, "baseCcy": "", "quoteCcy": "",
+                "uly": format!("{}-{}", it.base, it.quote), "settleCcy": it.quote,
+                "ctType": "linear", "ctVal": it.lot, "ctMult": "1", "ctValCcy": it.base,
+                "instIdCode": it.code, "tickSz": it.tick, "lotSz": "1", "minSz": "1", "upcChg": [],
+                "state": if it.is_halted { "suspend" } else { "live" },
+            })
+        };
+        let rows: Vec<Value> = if self.is_spot {
+            list.iter().map(row).collect()
+        } else {
+            list.iter().map(swap).collect()
+        };
         json!({ "code": "0", "msg": "", "data": rows }).to_string()
     }
 
@@ -106,6 +129,14 @@ impl Venue for Okx {
 
     fn number(&self, text: &str, _places: usize, out: &mut String) {
         decimal::push_trimmed(text, out);
+    }
+
+    fn size(&self, text: &str, places: usize, out: &mut String) {
+        if self.is_spot {
+            decimal::push_trimmed(text, out);
+        } else {
+            decimal::push_shifted(text, places, out);
+        }
     }
 
     fn sequence(&self, last: Option<u64>, symbol: &str) -> u64 {

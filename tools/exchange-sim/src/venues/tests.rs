@@ -50,7 +50,7 @@ fn names_are_unique_and_found() {
         assert_eq!(by_name(venue.name()).map(Venue::name), Some(venue.name()));
         assert_ne!(venue.route(venue.path(), None), Route::NotFound);
     }
-    assert!(by_name("kraken").is_none());
+    assert!(by_name("nowhere").is_none());
 }
 
 #[test]

@@ -1,9 +1,0 @@
-//! libFuzzer entry point of `bodies/decode.rs` for OKX.
-#![no_main]
-
-#[path = "../bodies/decode.rs"]
-mod decode;
-#[path = "../../tests/venues/plain_reader.rs"]
-mod plain_reader;
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| decode::run("okx", data));
