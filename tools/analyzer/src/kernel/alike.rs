@@ -37,7 +37,7 @@ pub struct Alike {
     fine: Lags,
     coarse: Lags,
     slow: Lags,
-    /// Number of stretches of [`STRETCH`] seconds with enough changes to tell.
+    /// Number of stretches of ten minutes with enough changes to tell.
     pub stretches: u64,
     /// Number of those in which each venue was late.
     pub late_stretches: [u64; 2],
