@@ -52,9 +52,9 @@ pub fn report(
     let pairs = pairs.into_iter().map(&mut row).collect();
     Report {
         format: FORMAT,
+        settings: told(plan, &venues),
         venues,
         lake: plan.lake.display().to_string(),
-        settings: told(plan),
         rank_by: plan.rank.clone(),
         undecided: !plan.settings.metrics.timed,
         columns: columns.iter().map(|column| column.about.clone()).collect(),
@@ -152,8 +152,8 @@ fn decide(pairs: &mut [Pair]) {
     judge::decide(&mut sound, &Rules::default());
 }
 
-/// Returns the settings of the analysis as text.
-fn told(plan: &Plan) -> Vec<(String, String)> {
+/// Returns the settings of the analysis as text, with the terms of the venues that were analysed.
+fn told(plan: &Plan, venues: &[Venue]) -> Vec<(String, String)> {
     let (settings, arguments) = (&plan.settings, &plan.arguments);
     let list = |of: Vec<String>| if of.is_empty() { "all".to_owned() } else { of.join(", ") };
     let date = |date: Option<jiff::civil::Date>| date.map_or("all".to_owned(), |d| d.to_string());
@@ -191,7 +191,8 @@ fn told(plan: &Plan) -> Vec<(String, String)> {
     if let Some(unit) = arguments.time_unit {
         told.push(("times as numbers in".to_owned(), format!("{unit:?}").to_lowercase()));
     }
-    for (name, of) in &settings.venues {
+    let is_analysed = |name: &str| venues.iter().any(|venue| venue.name == name);
+    for (name, of) in settings.venues.iter().filter(|(name, _)| is_analysed(name)) {
         told.push((format!("venue {name}"), terms(*of)));
     }
     told.push(("other venues".to_owned(), terms(settings.others)));
