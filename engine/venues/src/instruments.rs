@@ -254,6 +254,27 @@ pub fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ListError> {
     serde_json::from_slice(body).map_err(|error| ListError::Unexpected(error.to_string()))
 }
 
+/// Returns the `data` of an answer that has it beside a `code`, which is `success` if the venue does answer, and
+/// words in `msg`.
+///
+/// # Errors
+/// [`ListError::Refused`] with any other code, and [`ListError::Unexpected`] as [`parse`] and without `data`.
+pub fn data_of<T: DeserializeOwned>(body: &[u8], success: &str) -> Result<T, ListError> {
+    #[derive(Deserialize)]
+    #[serde(bound = "T: DeserializeOwned")]
+    struct Answer<T> {
+        code: Text,
+        #[serde(default)]
+        msg: String,
+        data: Option<T>,
+    }
+    let Answer { code: Text(code), msg: message, data } = parse(body)?;
+    if code != success {
+        return Err(ListError::Refused { code, message });
+    }
+    data.ok_or_else(|| ListError::Unexpected("there is no `data`".to_owned()))
+}
+
 /// A code or number that venues send as a string or as a JSON number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text(pub String);

@@ -660,6 +660,25 @@ pub fn required(field: Option<Value<'_>>) -> Result<Value<'_>, Reject> {
     field.ok_or(Reject::MissingField)
 }
 
+/// Reads a list of quotes, each by `quote`.
+///
+/// # Errors
+/// [`Reject::UnknownMessage`] if it is no list, [`Reject::MissingField`] if it is empty, and what `quote` finds.
+pub fn each<'a>(
+    list: Value<'a>,
+    mut quote: impl FnMut(Value<'a>) -> Result<Message, Reject>,
+    out: &mut Vec<Message>,
+) -> Result<(), Reject> {
+    let mut quotes = list.items().ok_or(Reject::UnknownMessage)?.peekable();
+    if quotes.peek().is_none() {
+        return Err(Reject::MissingField);
+    }
+    for data in quotes {
+        out.push(quote(data)?);
+    }
+    Ok(())
+}
+
 /// Returns the text of a price or size, sent as a string or as a number.
 ///
 /// # Errors

@@ -29,7 +29,7 @@
 //! the venue are missing. No rate of attempts is documented; 60 a minute is ours.
 
 use crate::instruments::{
-    InstrumentList, ListError, Listed, Page, Rows, Text, halted, parse, step, step_of_decimals,
+    InstrumentList, ListError, Listed, Page, Rows, Text, data_of, halted, step, step_of_decimals,
 };
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
@@ -331,21 +331,8 @@ fn levels_quote(
 }
 
 /// An answer of the REST API.
-#[derive(Deserialize)]
-#[serde(bound = "T: Deserialize<'de>")]
-struct Listing<T> {
-    code: Text,
-    #[serde(default)]
-    msg: String,
-    data: Option<T>,
-}
-
 fn data<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, ListError> {
-    let Listing { code: Text(code), msg: message, data } = parse(body)?;
-    if code != "0" {
-        return Err(ListError::Refused { code, message });
-    }
-    data.ok_or_else(|| ListError::Unexpected("there is no `data`".to_owned()))
+    data_of(body, "0")
 }
 
 #[derive(Deserialize)]

@@ -28,7 +28,7 @@
 //! missing. 49 symbols a connection and 20 a message keep the advice above.
 
 use crate::instruments::{
-    InstrumentList, ListError, Listed, Page, Rows, Step, StepFault, Text, halted, parse, product,
+    InstrumentList, ListError, Listed, Page, Rows, Step, StepFault, Text, data_of, halted, product,
     step, step_of_decimals,
 };
 use crate::json::{Json, Value};
@@ -36,7 +36,7 @@ use crate::positional::Cursor;
 use crate::venue::{
     About, Answer, EventTime, Frames, HOUR, Heartbeat, MILLI, MINUTE, Market, Message, Ping,
     Protocol, QuoteMessage, Rate, Reject, Rejected, Request, SECOND, SequenceRule, Side, Sizes,
-    Symbols, VenueSpec, integer, millis, required, string,
+    Symbols, VenueSpec, each, integer, millis, required, string,
 };
 use serde::Deserialize;
 
@@ -224,23 +224,7 @@ fn frame(
     if string(root.get("action"))? != "snapshot" {
         return Err(Rejected::of(place)(Reject::UnknownMessage));
     }
-    quotes(data, place, symbols, out).map_err(Rejected::of(place))
-}
-
-fn quotes(
-    data: Value<'_>,
-    place: usize,
-    symbols: &Symbols,
-    out: &mut Vec<Message>,
-) -> Result<(), Reject> {
-    let mut quotes = data.items().ok_or(Reject::UnknownMessage)?.peekable();
-    if quotes.peek().is_none() {
-        return Err(Reject::MissingField);
-    }
-    for each in quotes {
-        out.push(quote(each, place, symbols)?);
-    }
-    Ok(())
+    each(data, |data| quote(data, place, symbols), out).map_err(Rejected::of(place))
 }
 
 fn control(event: Value<'_>, root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
@@ -271,22 +255,8 @@ fn quote(each: Value<'_>, place: usize, symbols: &Symbols) -> Result<Message, Re
     }))
 }
 
-/// An answer with a list of instruments, or a refusal.
-#[derive(Deserialize)]
-#[serde(bound = "T: serde::de::DeserializeOwned")]
-struct List<T> {
-    code: Text,
-    #[serde(default)]
-    msg: String,
-    data: Option<Rows<T>>,
-}
-
 fn rows<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<Rows<T>, ListError> {
-    let List { code: Text(code), msg: message, data } = parse(body)?;
-    if code != "00000" {
-        return Err(ListError::Refused { code, message });
-    }
-    data.ok_or_else(|| ListError::Unexpected("there is no `data`".to_owned()))
+    data_of(body, "00000")
 }
 
 #[derive(Deserialize)]

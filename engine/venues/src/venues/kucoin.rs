@@ -30,7 +30,7 @@
 //! frame means that two pongs are missing at either interval. 300 symbols a connection are ours.
 
 use crate::instruments::{
-    InstrumentList, ListError, Listed, Page, Rows, Text, halted, parse, product, step,
+    InstrumentList, ListError, Listed, Page, Rows, Text, data_of, halted, product, step,
 };
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
@@ -291,22 +291,8 @@ fn quote(
     }))
 }
 
-/// An answer with a list of instruments, or a refusal.
-#[derive(Deserialize)]
-#[serde(bound = "T: serde::de::DeserializeOwned")]
-struct List<T> {
-    code: Text,
-    #[serde(default)]
-    msg: String,
-    data: Option<Rows<T>>,
-}
-
 fn rows<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<Rows<T>, ListError> {
-    let List { code: Text(code), msg: message, data } = parse(body)?;
-    if code != "200000" {
-        return Err(ListError::Refused { code, message });
-    }
-    data.ok_or_else(|| ListError::Unexpected("there is no `data`".to_owned()))
+    data_of(body, "200000")
 }
 
 #[derive(Deserialize)]

@@ -29,14 +29,14 @@
 //! 150 s without a quote means that two repeats are missing.
 
 use crate::instruments::{
-    InstrumentList, ListError, Listed, Page, Rows, Step, Text, halted, parse, product, step,
+    InstrumentList, ListError, Listed, Page, Rows, Step, Text, data_of, halted, product, step,
 };
 use crate::json::{Json, Value};
 use crate::positional::Cursor;
 use crate::venue::{
     About, Answer, EventTime, Frames, HOUR, Heartbeat, MILLI, Market, Message, Ping, Protocol,
     QuoteMessage, Rate, Reject, Rejected, Request, SECOND, SequenceRule, Side, Sizes, Symbols,
-    VenueSpec, integer, millis, required, string,
+    VenueSpec, each, integer, millis, required, string,
 };
 use serde::Deserialize;
 
@@ -201,23 +201,7 @@ fn frame(root: Value<'_>, symbols: &Symbols, out: &mut Vec<Message>) -> Result<(
         return Ok(());
     }
     let place = symbols.find(string(arg.get("instId"))?.as_bytes())?;
-    quotes(data, place, symbols, out).map_err(Rejected::of(place))
-}
-
-fn quotes(
-    data: Value<'_>,
-    place: usize,
-    symbols: &Symbols,
-    out: &mut Vec<Message>,
-) -> Result<(), Reject> {
-    let mut quotes = data.items().ok_or(Reject::UnknownMessage)?.peekable();
-    if quotes.peek().is_none() {
-        return Err(Reject::MissingField);
-    }
-    for each in quotes {
-        out.push(quote(each, place, symbols)?);
-    }
-    Ok(())
+    each(data, |data| quote(data, place, symbols), out).map_err(Rejected::of(place))
 }
 
 fn control(event: Value<'_>, root: Value<'_>, symbols: &Symbols) -> Result<Message, Reject> {
@@ -271,15 +255,6 @@ fn quote(each: Value<'_>, place: usize, symbols: &Symbols) -> Result<Message, Re
     }))
 }
 
-/// An answer of `instruments`, or a refusal.
-#[derive(Deserialize)]
-struct Instruments {
-    code: Text,
-    #[serde(default)]
-    msg: String,
-    data: Option<Rows<InstrumentInfo>>,
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct InstrumentInfo {
@@ -316,12 +291,7 @@ fn swaps(body: &[u8]) -> Result<Page, ListError> {
 }
 
 fn rows(body: &[u8]) -> Result<Rows<InstrumentInfo>, ListError> {
-    let answer: Instruments = parse(body)?;
-    if answer.code.0 != "0" {
-        return Err(ListError::Refused { code: answer.code.0, message: answer.msg });
-    }
-    let missing = || ListError::Unexpected("there is no `data`".to_owned());
-    answer.data.ok_or_else(missing)
+    data_of(body, "0")
 }
 
 impl InstrumentInfo {
